@@ -1,0 +1,30 @@
+/** Where a capability's answers come from. */
+export type EngineName = 'native' | 'typescript';
+
+/** One number of a capability, described as data: the metrics adapter translates it, the capability pushes nothing. */
+export interface MetricSample {
+  /** Prometheus style, without the package's prefix: `token_counter_tokens_total`. */
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly value: number;
+  /** Bounded sets only: never a key, a user or a secret. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What a capability says of itself when asked. `degraded`: it answers, but not the way it was configured to. */
+export interface CapabilityHealth {
+  readonly status: 'ok' | 'degraded' | 'down';
+  readonly engine: EngineName;
+  readonly reason?: string;
+  readonly [detail: string]: unknown;
+}
+
+/** What every capability's service implements, so that health and metrics need to know none of them. */
+export interface Capability {
+  /** In snake_case, as in the flags and the metrics: `token_counting`. */
+  readonly capability: string;
+  metrics(): readonly MetricSample[];
+  /** Does real work: asks the engine a question whose answer is known. */
+  health(): CapabilityHealth | Promise<CapabilityHealth>;
+}

@@ -1,0 +1,69 @@
+/**
+ * Every error this package throws. `code` is stable and meant for programs; `message` is meant for people and may be reworded.
+ */
+export class FastLiteLLMError extends Error {
+  /** Stable, machine-readable. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/**
+ * A caller passed something that can never work. Never a reason to fall back to the other engine: both refuse it alike.
+ * `path` names the argument or option (`rateLimit.requestsPerMinute`), `rule` what it has to be.
+ */
+export class InvalidArgumentError extends FastLiteLLMError {
+  readonly path: string;
+  readonly rule: string;
+
+  constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
+    super(code, `${path}: ${rule}, got ${describeValue(value)}`);
+    this.path = path;
+    this.rule = rule;
+  }
+}
+
+/** The configuration is wrong: options, environment or a file. Thrown at boot, before anything has started. */
+export class InvalidConfigurationError extends FastLiteLLMError {
+  /** Where: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json: features.rust_routing.state`, `tokenCounter.maxTextLength`. */
+  readonly path: string;
+
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super('INVALID_CONFIGURATION', `${path}: ${message}`, options);
+    this.path = path;
+  }
+}
+
+/** `engine: 'native'` was asked for and the addon could not be opened. */
+export class NativeEngineUnavailableError extends FastLiteLLMError {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    super('NATIVE_ENGINE_UNAVAILABLE', `the native engine was asked for but cannot be used: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+/** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
+export function describeValue(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      return `${value}n`;
+    case 'object':
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return `an array of ${value.length}`;
+      return `an object (${value.constructor?.name ?? 'no prototype'})`;
+    default:
+      return `a ${typeof value}`;
+  }
+}

@@ -1,0 +1,42 @@
+'use strict';
+
+/**
+ * The suite runs as CommonJS on every Node version: Jest cannot `require()` an ES module on Node 20, so swc down-levels those that the tests load.
+ * swc does not check types: `npm run typecheck` does.
+ *
+ * `TEST_ENGINE=typescript` (or `native`) makes every test run on that engine alone, through the same variable that an app would set.
+ */
+if (process.env.TEST_ENGINE) process.env.FAST_LITELLM_ENGINE = process.env.TEST_ENGINE;
+
+// Packages without a CommonJS build. A missing one shows as "Cannot use import statement outside a module".
+const esmOnly = ['@borewit', '@nestjs', '@tokenizer', 'content-type', 'cookie', 'file-type', 'strtok3', 'token-types', 'uint8array-extras'];
+
+/** @type {import('jest').Config} */
+module.exports = {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/lib', '<rootDir>/sample-app', '<rootDir>/test', '<rootDir>/scripts'],
+  testRegex: '\\.test\\.ts$',
+  // First `js`: inside node_modules `./x.js` must stay `./x.js`, even beside an `x.ts` or `x.json`.
+  moduleFileExtensions: ['js', 'mjs', 'cjs', 'ts', 'tsx', 'json', 'node'],
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^nestjs-fast-litellm$': '<rootDir>/lib/index.ts',
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/native/target/', '<rootDir>/test/bench/node_modules/'],
+  transform: {
+    '\\.tsx?$': [
+      '@swc/jest',
+      {
+        jsc: {
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true },
+          target: 'es2022',
+          keepClassNames: true,
+        },
+        module: { type: 'commonjs' },
+      },
+    ],
+    '\\.m?js$': ['@swc/jest', { jsc: { target: 'es2022', keepClassNames: true }, module: { type: 'commonjs' } }],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(?:.*/node_modules/)?(?:${esmOnly.join('|')})/)`, '<rootDir>/native/'],
+};

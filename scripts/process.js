@@ -1,0 +1,77 @@
+'use strict';
+// Built-ins only: these scripts run before anything is installed.
+
+const { spawn } = require('node:child_process');
+const { basename, join } = require('node:path');
+
+const root = join(__dirname, '..');
+
+/** Ctrl-C reaches the whole process group: the child ends first, then we do. */
+function holdSignals(child, onInterrupt = () => {}) {
+  const onTerminate = () => child.kill('SIGTERM');
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onTerminate);
+  return () => {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onTerminate);
+  };
+}
+
+/**
+ * Runs a command on this terminal.
+ * @returns {Promise<number>} its exit code; 128 + the signal's number when a signal ended it; 127 when it could not be started
+ */
+function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
+    const release = holdSignals(child);
+    child.on('error', (error) => {
+      release();
+      console.error(`${command}: ${error.message}`);
+      resolve(127);
+    });
+    child.on('exit', (code, signal) => {
+      release();
+      resolve(code ?? 128 + require('node:os').constants.signals[signal]);
+    });
+  });
+}
+
+/**
+ * Runs a command and keeps what it says.
+ * @param {{ env?: NodeJS.ProcessEnv, timeoutMs?: number }} options
+ * @returns {Promise<{ code: number, output: string, timedOut: boolean, missing: boolean }>}
+ */
+function capture(command, args, { env = process.env, timeoutMs = 0 } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let interrupted = false;
+    const release = holdSignals(child, () => (interrupted = true));
+    let output = '';
+    let timedOut = false;
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+    const timer =
+      timeoutMs > 0 &&
+      setTimeout(() => {
+        timedOut = true;
+        child.kill('SIGKILL');
+      }, timeoutMs);
+    const end = (code, missing) => {
+      release();
+      clearTimeout(timer);
+      if (interrupted) process.exit(130);
+      resolve({ code, output, timedOut, missing });
+    };
+    child.on('error', (error) => end(127, error.code === 'ENOENT'));
+    child.on('close', (code) => end(code ?? 1, false));
+  });
+}
+
+/** npm as [command, arguments, options] for `run`: the one that started us, or the one on the PATH (a .cmd on Windows, which needs a shell). */
+function npm(...args) {
+  const cli = process.env.npm_execpath;
+  if (cli && basename(cli) === 'npm-cli.js') return [process.execPath, [cli, ...args]];
+  return ['npm', args, { shell: process.platform === 'win32' }];
+}
+
+module.exports = { root, run, capture, npm };

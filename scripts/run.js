@@ -1,0 +1,63 @@
+'use strict';
+// `npm start`, `npm test` and `npm run test:<engine>` on a bare clone: installs and builds what is missing, then runs. Built-ins only.
+
+const { existsSync, readFileSync, readdirSync, statSync } = require('node:fs');
+const { join } = require('node:path');
+const { root, run, npm } = require('./process.js');
+
+/** 0 when the file is missing. */
+function modifiedMs(path) {
+  return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function newestMs(path) {
+  const entries = readdirSync(join(root, path), { withFileTypes: true });
+  return Math.max(0, ...entries.map((entry) => (entry.isDirectory() ? newestMs : modifiedMs)(join(path, entry.name))));
+}
+
+async function step(line, command, args, options) {
+  if (line) console.error(line);
+  const code = await run(command, args, options);
+  if (code !== 0) process.exit(code);
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  console.error(`Node ${process.versions.node} is too old: this project runs on ${engines.node}`);
+  process.exit(1);
+}
+
+async function install() {
+  // npm writes this file last, so a broken-off install is seen too.
+  if (modifiedMs('node_modules/.package-lock.json') >= modifiedMs('package-lock.json')) {
+    await step('', process.execPath, ['scripts/build-native.js', '--once']);
+    return;
+  }
+  await step(
+    'installing the packages, then building the native addon (npm ci, one to three minutes the first time)…',
+    ...npm('ci', '--no-audit', '--no-fund'),
+  );
+}
+
+async function buildDist() {
+  const builtMs = modifiedMs('dist/sample-app/main.js');
+  const sources = ['lib', 'sample-app'].map(newestMs).concat(['tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'].map(modifiedMs));
+  if (builtMs > Math.max(...sources)) return;
+  await step('compiling to dist/…', process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app']);
+}
+
+async function main([task, ...args]) {
+  checkNode();
+  await install();
+  if (task.startsWith('test')) {
+    const [, engine = process.env.TEST_ENGINE ?? ''] = task.split(':');
+    return run(process.execPath, ['node_modules/jest/bin/jest.js', ...args], { env: { ...process.env, TEST_ENGINE: engine } });
+  }
+  await buildDist();
+  return run(process.execPath, ['--enable-source-maps', 'dist/sample-app/main.js', ...args]);
+}
+
+if (!existsSync(join(root, 'package-lock.json'))) throw new Error('package-lock.json is missing: this is not a whole clone');
+main(process.argv.slice(2)).then((code) => process.exit(code));

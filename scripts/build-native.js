@@ -10,6 +10,7 @@ const { root, capture } = require('./process.js');
 const native = join(root, 'native');
 const stampFile = join(native, 'target', 'addon-stamp.json');
 const generated = ['index.js', 'index.d.ts'].map((name) => join(native, name));
+const required = process.env.NATIVE === 'required';
 const FETCH_TIMEOUT_MS = Number(process.env.NATIVE_FETCH_TIMEOUT_MS) || 120_000;
 
 const say = (line) => console.error(`native addon: ${line}`);
@@ -81,6 +82,7 @@ async function build() {
     '--release',
   ];
   const built = await capture(process.execPath, [cli, ...napi], { env: { ...env, CARGO_NET_OFFLINE: 'true' } });
+  if (built.code !== 0 && required) console.error(built.output);
   if (built.code !== 0) return `it does not compile here: ${reasonIn(built.output)}`;
 
   const opened = await capture(process.execPath, ['-e', `require(${JSON.stringify(native)})`]);
@@ -100,7 +102,6 @@ async function buildOrRestore() {
 }
 
 function giveUp(reason) {
-  const required = process.env.NATIVE === 'required';
   say(`not built, ${required ? 'and NATIVE=required' : 'the TypeScript engines will answer'}: ${reason}`);
   process.exitCode = required ? 1 : 0;
 }

@@ -1,0 +1,68 @@
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+const nodeGlobals = Object.fromEntries(
+  [
+    'require',
+    'module',
+    'process',
+    'console',
+    'Buffer',
+    '__dirname',
+    '__filename',
+    'setTimeout',
+    'clearTimeout',
+    'setImmediate',
+    'performance',
+    'URL',
+    'fetch',
+    'TextEncoder',
+    'TextDecoder',
+  ].map((name) => [name, 'readonly']),
+);
+
+export default defineConfig(
+  globalIgnores(['dist/', 'coverage/', 'native/target/', 'native/index.js', 'native/index.d.ts', '**/node_modules/']),
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
+      '@typescript-eslint/explicit-module-boundary-types': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', caughtErrors: 'none' }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true, allowNever: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      // An engine is synchronous while a twin of it may not be: `async` states the contract.
+      '@typescript-eslint/require-await': 'off',
+      // Nest modules and marker classes.
+      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/only-throw-error': 'error',
+      eqeqeq: 'error',
+      'no-console': 'error',
+    },
+  },
+  // `#native` is opened when it is first needed, and may be missing.
+  { files: ['lib/engine/native-binding.ts'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
+  {
+    // Answers of supertest and of mocks are `any` by nature.
+    files: ['**/*.test.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    files: ['**/*.js', '**/*.mjs'],
+    languageOptions: { globals: nodeGlobals },
+    // Terminal colours are taken out of a compiler's output.
+    rules: { 'no-control-regex': 'off' },
+  },
+  { files: ['**/*.js'], languageOptions: { sourceType: 'commonjs' } },
+);

@@ -1,0 +1,93 @@
+'use strict';
+// `npm run ready`: every check that CI makes, in its order; goes on after a failure and ends with a line that sums it up.
+// `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in FILE.
+
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { run, capture, root } = require('./process.js');
+
+const cargo = (name, ...args) => ['cargo', [name, '--manifest-path', 'native/Cargo.toml', ...args]];
+const node = (path, ...args) => [process.execPath, [path, ...args]];
+const total = { passed: 0, failed: 0 };
+const failures = [];
+
+async function check(name, [command, args], options) {
+  console.error(`\n[ready] ${name}`);
+  const startedMs = Date.now();
+  const code = await run(command, args, options);
+  console.error(`[ready] ${name}: ${code === 0 ? 'ok' : `FAILED (${code})`}, ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
+  if (code >= 128) process.exit(code);
+  return code === 0;
+}
+
+function fail(name, count = 1) {
+  total.failed += count;
+  failures.push(name);
+}
+
+async function plain(name, command, options) {
+  if (!(await check(name, command, options))) fail(name);
+}
+
+/** A suite that could not even load counts as one failure. */
+function addJest(name, file) {
+  let report;
+  try {
+    report = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return fail(`${name} (no report)`);
+  }
+  total.passed += report.numPassedTests;
+  const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
+  if (failed > 0 || !report.success) fail(name, Math.max(failed, 1));
+}
+
+async function jest(name, engine, file) {
+  await check(name, node('node_modules/jest/bin/jest.js', '--json', `--outputFile=${file}`), {
+    env: { ...process.env, TEST_ENGINE: engine },
+  });
+  addJest(name, file);
+}
+
+async function rustTests() {
+  const name = 'cargo test';
+  console.error(`\n[ready] ${name}`);
+  const { code, output } = await capture(...cargo('test', '--workspace'));
+  console.error(output);
+  const results = [...output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)];
+  for (const [, passed, failed] of results) {
+    total.passed += Number(passed);
+    if (failed !== '0') fail(name, Number(failed));
+  }
+  // It did not compile, or it crashed before its own count.
+  if (code !== 0 && !failures.includes(name)) fail(name);
+}
+
+async function main(args) {
+  const folder = mkdtempSync(join(tmpdir(), 'ready-'));
+  const at = args.indexOf('--tested');
+  await plain('typecheck', node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'));
+  await plain('lint', node('node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'));
+  await plain('format', node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'));
+  await plain('rustfmt', cargo('fmt', '--all', '--check'));
+  await plain('clippy', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'));
+  await rustTests();
+  await plain('addon', node('scripts/build-native.js'), { env: { ...process.env, NATIVE: 'required' } });
+  await plain('generated files are committed', [
+    'git',
+    ['diff', '--exit-code', '--stat', '--', 'native/index.js', 'native/index.d.ts', 'native/Cargo.lock'],
+  ]);
+  await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
+  if (at >= 0) addJest('tests', args[at + 1]);
+  else await jest('tests', '', join(folder, 'tests.json'));
+  await jest('tests on TypeScript alone', 'typescript', join(folder, 'typescript.json'));
+  rmSync(folder, { recursive: true, force: true });
+
+  if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`);
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+process.chdir(root);
+main(process.argv.slice(2));

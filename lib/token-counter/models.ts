@@ -1,0 +1,65 @@
+import { ENCODING_NAMES, type EncodingName } from './token-counter.engine.js';
+
+/** What token counting knows of a model. */
+export interface ModelFacts {
+  readonly encoding: EncodingName;
+  /** The model's own tokenizer is not known: counts are an estimate, made with cl100k_base. */
+  readonly approximate: boolean;
+  /** Tokens around every chat message, and for its `name` (OpenAI's cookbook, "How to count tokens with tiktoken"). */
+  readonly tokensPerMessage: number;
+  readonly tokensPerName: number;
+  /** Tokens that open a function tool (same source): 7 for o200k models, 10 for older ones. */
+  readonly tokensPerFunction: number;
+  /** Whose rule prices an image. */
+  readonly images: 'openai' | 'anthropic';
+}
+
+/** Longer names are no model's: they are unknown without a look. Keeps hostile names cheap and out of caches. */
+export const MAX_MODEL_NAME_LENGTH = 256;
+
+// The first that matches decides. Sources: tiktoken's model table (its prefixes too) and OpenAI's model pages for what came later.
+const FAMILIES: readonly (readonly [RegExp, EncodingName])[] = [
+  [/^gpt-oss(?![a-z0-9])/, 'o200k_harmony'],
+  [/^(?:o[1-9]|codex-mini|gpt-4o|chatgpt-4o|gpt-4\.[1-9]|gpt-[5-9](?:\.\d+)?)(?![a-z0-9.])/, 'o200k_base'],
+  [/^(?:gpt-4|gpt-3\.5|gpt-35|text-embedding-3|text-embedding-ada-002|davinci-002|babbage-002)(?![a-z0-9.])/, 'cl100k_base'],
+  [/^(?:text|code)-davinci-edit-001$/, 'p50k_edit'],
+  [/^(?:text-davinci-00[23]|code-(?:davinci|cushman)-00[12]|(?:davinci|cushman)-codex)$/, 'p50k_base'],
+  [/^(?:text-(?:davinci|curie|babbage|ada)-001|davinci|curie|babbage|ada)$/, 'r50k_base'],
+  [/^(?:text-similarity|text-search|code-search)-(?:davinci|curie|babbage|ada)(?:-doc|-query|-code|-text)?-001$/, 'r50k_base'],
+  [/^gpt-?2$/, 'gpt2'],
+];
+
+/**
+ * Finds the encoding and the counting rules of a model.
+ *
+ * Understands provider prefixes (`azure/gpt-4o`, `openrouter/openai/gpt-4o`, Bedrock's `openai.gpt-oss-20b-1:0`), fine-tunes
+ * (`ft:gpt-4o-2024-08-06:org::id`, `davinci:ft-org`), dated and other suffixes, any case, and the names of encodings themselves.
+ * A name it does not know is counted with cl100k_base, `approximate: true`. Never throws.
+ */
+export function modelFacts(model: string): ModelFacts {
+  if (model.length > MAX_MODEL_NAME_LENGTH) return facts('cl100k_base', true, '');
+  const name = bareName(model.toLowerCase());
+  const own = ENCODING_NAMES.find((encoding) => encoding === name);
+  if (own !== undefined) return facts(own, false, name);
+  const family = FAMILIES.find(([pattern]) => pattern.test(name));
+  return family === undefined ? facts('cl100k_base', true, name) : facts(family[1], false, name);
+}
+
+function bareName(model: string): string {
+  const fineTune = /(?:^|\/)ft:/.exec(model);
+  const unprefixed = fineTune === null ? model.slice(model.lastIndexOf('/') + 1) : model.slice(fineTune.index + fineTune[0].length);
+  return unprefixed.split(':', 1)[0].replace(/^(?:[a-z-]+\.)+(?=gpt-|claude)/, '');
+}
+
+function facts(encoding: EncodingName, approximate: boolean, name: string): ModelFacts {
+  // The only snapshot that framed messages differently.
+  const legacy = name === 'gpt-3.5-turbo-0301' || name === 'gpt-35-turbo-0301';
+  return {
+    encoding,
+    approximate,
+    tokensPerMessage: legacy ? 4 : 3,
+    tokensPerName: legacy ? -1 : 1,
+    tokensPerFunction: encoding.startsWith('o200k') ? 7 : 10,
+    images: name.includes('claude') ? 'anthropic' : 'openai',
+  };
+}

@@ -1,0 +1,68 @@
+import { UNICODE_CLASS_RANGES } from './unicode-classes.js';
+
+// One bit per class, so that a set of classes is a number. The bit's place is the class number of the generated table.
+/** Everything without a bit of its own: punctuation, symbols, controls, unassigned, lone surrogates. */
+export const OTHER = 1 << 0;
+/** Lu or Lt. */
+export const UPPER = 1 << 1;
+/** Ll. */
+export const LOWER = 1 << 2;
+/** Lm or Lo. */
+export const UNCASED = 1 << 3;
+/** Mn, Mc or Me. */
+export const MARK = 1 << 4;
+/** Nd, Nl or No. */
+export const NUMBER = 1 << 5;
+/** The White_Space property: `\s` of the reference's regular expressions, which is not JavaScript's. */
+export const SPACE = 1 << 6;
+
+let table: Uint8Array | undefined;
+
+/**
+ * Class number of every code point, by Unicode 16 as the reference has it. `\p{...}` of this process may be of another version.
+ * Built on first use; only the pages that hold a class take memory (about 250 KB).
+ */
+export function characterClasses(): Uint8Array {
+  return (table ??= decodeRanges(UNICODE_CLASS_RANGES));
+}
+
+function decodeRanges(encoded: string): Uint8Array {
+  const classes = new Uint8Array(0x110000);
+  let next = 0;
+  for (const [, gap, letter, length] of encoded.matchAll(/([0-9a-z]*)([A-F])([0-9a-z]*),/g)) {
+    const first = next + parseInt(gap || '0', 36);
+    next = first + parseInt(length || '1', 36);
+    classes.fill(letter.charCodeAt(0) - 0x40, first, next);
+  }
+  return classes;
+}
+
+/**
+ * The end of the run of characters whose class is in `mask`, from `at` on: `at` itself where there is none.
+ * Never cuts a surrogate pair; a lone surrogate is `OTHER`, as the U+FFFD that it stands for.
+ */
+export function skipRun(text: string, at: number, mask: number, classes: Uint8Array): number {
+  const { length } = text;
+  while (at < length) {
+    const unit = text.charCodeAt(at);
+    if ((unit & 0xfc00) !== 0xd800) {
+      if (((mask >> classes[unit]) & 1) === 0) return at;
+      at += 1;
+    } else {
+      const point = text.codePointAt(at) as number;
+      if (((mask >> classes[point]) & 1) === 0) return at;
+      at += point > 0xffff ? 2 : 1;
+    }
+  }
+  return at;
+}
+
+/** The bit of the character at `at`; 0 past the end. */
+export function classBitAt(text: string, at: number, classes: Uint8Array): number {
+  return at < text.length ? 1 << classes[text.codePointAt(at) as number] : 0;
+}
+
+/** UTF-16 units of the character at `at`. */
+export function widthAt(text: string, at: number): number {
+  return (text.codePointAt(at) as number) > 0xffff ? 2 : 1;
+}

@@ -1,0 +1,141 @@
+import { characterClasses, classBitAt, LOWER, MARK, NUMBER, OTHER, skipRun, SPACE, UNCASED, UPPER, widthAt } from './character-classes.js';
+
+const LETTER = UPPER | LOWER | UNCASED;
+/** In both halves of o200k's words: `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`. */
+const SHARED = UNCASED | MARK;
+
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const BLANK = 0x20;
+const APOSTROPHE = 0x27;
+const SLASH = 0x2f;
+const LONG_S = 0x17f;
+
+/**
+ * Where the piece that begins at `at` ends. A piece is what an encoding's pattern matches: tokens never cross its ends. `at` has to be
+ * the start of a piece. The patterns look ahead, never back, so any known start is a place to begin.
+ */
+export type PieceEnd = (text: string, at: number) => number;
+
+/** The pattern of r50k_base, p50k_base, p50k_edit and gpt2. */
+export const gpt2PieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const contraction = contractionEnd(text, at, false);
+  if (contraction > at) return contraction;
+  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
+  const bit = classBitAt(text, start, classes);
+  if (bit & LETTER) return skipRun(text, start, LETTER, classes);
+  if (bit & NUMBER) return skipRun(text, start, NUMBER, classes);
+  if (bit & (OTHER | MARK)) return skipRun(text, start, OTHER | MARK, classes);
+  return spacesEnd(text, at, classes);
+};
+
+/** The pattern of cl100k_base. */
+export const cl100kPieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const contraction = contractionEnd(text, at, true);
+  if (contraction > at) return contraction;
+  const bit = classBitAt(text, at, classes);
+  if (bit & LETTER) return skipRun(text, at, LETTER, classes);
+  if (bit & NUMBER) return numberEnd(text, at, classes);
+  if (!isLineEnd(text.charCodeAt(at))) {
+    const after = at + widthAt(text, at);
+    if (classBitAt(text, after, classes) & LETTER) return skipRun(text, after, LETTER, classes);
+  }
+  const end = symbolsEnd(text, at, classes);
+  if (end > at) return skipLineEnds(text, end, false);
+  return linesOrSpacesEnd(text, at, classes);
+};
+
+/** The pattern of o200k_base and o200k_harmony. */
+export const o200kPieceEnd: PieceEnd = (text, at) => {
+  const classes = characterClasses();
+  const bit = classBitAt(text, at, classes);
+  const prefixed = bit & (LETTER | NUMBER) || isLineEnd(text.charCodeAt(at)) ? -1 : at + widthAt(text, at);
+  let end = prefixed < 0 ? -1 : mixedWordEnd(text, prefixed, classes);
+  if (end < 0) end = mixedWordEnd(text, at, classes);
+  if (end < 0) end = capitalsEnd(text, prefixed < 0 ? at : prefixed, classes);
+  if (end >= 0) return contractionEnd(text, end, true);
+  if (bit & NUMBER) return numberEnd(text, at, classes);
+  end = symbolsEnd(text, at, classes);
+  if (end > at) return skipLineEnds(text, end, true);
+  return linesOrSpacesEnd(text, at, classes);
+};
+
+/**
+ * `[UPPER SHARED]*[LOWER SHARED]+`, or -1. The first half takes all it can. Unless a lower-case letter follows, it gives back up to its
+ * last shared character, which the second half then takes alone.
+ */
+function mixedWordEnd(text: string, at: number, classes: Uint8Array): number {
+  let end = at;
+  let sharedEnd = -1;
+  for (;;) {
+    end = skipRun(text, end, UPPER, classes);
+    const afterShared = skipRun(text, end, SHARED, classes);
+    if (afterShared === end) break;
+    end = sharedEnd = afterShared;
+  }
+  return classBitAt(text, end, classes) & LOWER ? skipRun(text, end, LOWER | SHARED, classes) : sharedEnd;
+}
+
+/** What `[UPPER SHARED]+[LOWER SHARED]*` still finds where `mixedWordEnd` found nothing: capitals alone, or -1. */
+function capitalsEnd(text: string, at: number, classes: Uint8Array): number {
+  const end = skipRun(text, at, UPPER, classes);
+  return end > at ? end : -1;
+}
+
+function numberEnd(text: string, at: number, classes: Uint8Array): number {
+  for (let digits = 0; digits < 3 && classBitAt(text, at, classes) & NUMBER; digits++) at += widthAt(text, at);
+  return at;
+}
+
+/** ` ?[^\s\p{L}\p{N}]+`, or `at` where it does not match. */
+function symbolsEnd(text: string, at: number, classes: Uint8Array): number {
+  const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
+  const end = skipRun(text, start, OTHER | MARK, classes);
+  return end > start ? end : at;
+}
+
+function skipLineEnds(text: string, at: number, slashes: boolean): number {
+  for (;;) {
+    const unit = text.charCodeAt(at);
+    if (!isLineEnd(unit) && !(slashes && unit === SLASH)) return at;
+    at += 1;
+  }
+}
+
+/** `\s*[\r\n]+|\s+(?!\S)|\s+` */
+function linesOrSpacesEnd(text: string, at: number, classes: Uint8Array): number {
+  const end = skipRun(text, at, SPACE, classes);
+  for (let last = end - 1; last >= at; last--) if (isLineEnd(text.charCodeAt(last))) return last + 1;
+  return lastSpaceLeft(text, at, end);
+}
+
+/** `\s+(?!\S)|\s+` */
+function spacesEnd(text: string, at: number, classes: Uint8Array): number {
+  return lastSpaceLeft(text, at, skipRun(text, at, SPACE, classes));
+}
+
+function lastSpaceLeft(text: string, at: number, end: number): number {
+  return end < text.length && end - at > 1 ? end - 1 : end;
+}
+
+function isLineEnd(unit: number): boolean {
+  return unit === LINE_FEED || unit === CARRIAGE_RETURN;
+}
+
+/** `'s|'t|'re|'ve|'m|'ll|'d`, or `at` where it does not match. Without regard to case, `s` is also U+017F: Unicode folds it to `s`. */
+function contractionEnd(text: string, at: number, anyCase: boolean): number {
+  if (text.charCodeAt(at) !== APOSTROPHE) return at;
+  const first = letterAt(text, at + 1, anyCase);
+  if (first === 's' || first === 't' || first === 'm' || first === 'd') return at + 2;
+  if (first !== 'r' && first !== 'v' && first !== 'l') return at;
+  return letterAt(text, at + 2, anyCase) === (first === 'l' ? 'l' : 'e') ? at + 3 : at;
+}
+
+function letterAt(text: string, at: number, anyCase: boolean): string {
+  if (!anyCase) return text.charAt(at);
+  const unit = text.charCodeAt(at);
+  if (unit === LONG_S) return 's';
+  return unit < 0x80 ? text.charAt(at).toLowerCase() : '';
+}

@@ -1,0 +1,83 @@
+import type * as TiktokenLite from 'tiktoken/lite';
+import { cl100kPieceEnd, gpt2PieceEnd, o200kPieceEnd } from './token-counter.pieces.js';
+import type { PieceEnd } from './token-counter.pieces.js';
+import type { EncodingName } from './token-counter.engine.js';
+
+/** Encodings that differ in their special tokens alone share one file, and so one copy in memory. */
+const FILES: Readonly<Record<EncodingName, string>> = {
+  cl100k_base: 'cl100k_base',
+  o200k_base: 'o200k_base',
+  o200k_harmony: 'o200k_base',
+  p50k_base: 'p50k_base',
+  p50k_edit: 'p50k_base',
+  r50k_base: 'r50k_base',
+  gpt2: 'r50k_base',
+};
+
+const PIECES: Readonly<Record<string, PieceEnd>> = {
+  cl100k_base: cl100kPieceEnd,
+  o200k_base: o200kPieceEnd,
+  p50k_base: gpt2PieceEnd,
+  r50k_base: gpt2PieceEnd,
+};
+
+const opened = new Map<string, RankFile>();
+
+/** The rank file of an encoding, read once per thread. */
+export function openRanks(encoding: EncodingName): RankFile {
+  const name = FILES[encoding];
+  let file = opened.get(name);
+  if (file === undefined) opened.set(name, (file = new RankFile(name)));
+  return file;
+}
+
+/** One of tiktoken's rank files and its tokenizer, without special tokens. */
+export class RankFile {
+  readonly tokenizer: TiktokenLite.Tiktoken;
+  readonly pieceEnd: PieceEnd;
+  private readonly lines: readonly string[];
+  private ranges: readonly (readonly [first: number, end: number])[] | undefined;
+
+  constructor(name: string) {
+    // Required here, so that a process that counts natively never loads the WASM module.
+    const { Tiktoken } = require('tiktoken/lite') as typeof TiktokenLite;
+    const data = require(`tiktoken/encoders/${name}.json`) as { bpe_ranks: string; pat_str: string };
+    this.tokenizer = new Tiktoken(data.bpe_ranks, {}, data.pat_str);
+    this.pieceEnd = PIECES[name];
+    this.lines = data.bpe_ranks.split('\n').filter((line) => line !== '');
+  }
+
+  /** One more than the largest id. */
+  get size(): number {
+    return this.idRanges().reduce((size, [, end]) => Math.max(size, end), 0);
+  }
+
+  /** Whether `id` is an ordinary token. The ids have holes, which the tokenizer cannot decode. */
+  has(id: number): boolean {
+    return this.idRanges().some(([first, end]) => id >= first && id < end);
+  }
+
+  /** Every token as `[id, base64]`, by ascending id. A line of the file is `! <first id> <token> <token> ...`. */
+  *tokens(): Generator<readonly [id: number, base64: string]> {
+    for (const line of this.lines) {
+      let at = line.indexOf(' ', 2);
+      for (let id = firstId(line); at >= 0; id++) {
+        const end = line.indexOf(' ', at + 1);
+        yield [id, line.slice(at + 1, end < 0 ? undefined : end)];
+        at = end;
+      }
+    }
+  }
+
+  private idRanges(): readonly (readonly [first: number, end: number])[] {
+    return (this.ranges ??= this.lines.map((line) => {
+      let tokens = 0;
+      for (let at = line.indexOf(' ', 2); at >= 0; at = line.indexOf(' ', at + 1)) tokens += 1;
+      return [firstId(line), firstId(line) + tokens];
+    }));
+  }
+}
+
+function firstId(line: string): number {
+  return Number(line.slice(2, line.indexOf(' ', 2)));
+}

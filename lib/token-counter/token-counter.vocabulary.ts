@@ -1,0 +1,106 @@
+import type { RankFile } from './token-counter.ranks.js';
+
+/** Tokens read between two pauses while a vocabulary is built: about a millisecond. */
+const TOKENS_PER_STEP = 4096;
+
+/**
+ * All tokens of a rank file, looked up by their bytes. A text's stretches are hashed in constant time from the hashes of its prefixes
+ * (`hashPrefixes`), so that a merge may ask for any stretch without reading it.
+ */
+export class Vocabulary {
+  /** Bytes of the longest token. */
+  readonly longest: number;
+  private readonly powers: Int32Array;
+
+  private constructor(
+    private readonly bytes: Uint8Array,
+    /** Token `id` is `bytes[ends[id - 1]..ends[id]]`; an id that is no token is empty. */
+    private readonly ends: Uint32Array,
+    private readonly hashes: Int32Array,
+    /** Open addressing: id + 1, or 0. */
+    private readonly slots: Int32Array,
+  ) {
+    let longest = 0;
+    for (let id = 0; id < ends.length; id++) longest = Math.max(longest, ends[id] - (id > 0 ? ends[id - 1] : 0));
+    this.longest = longest;
+    this.powers = new Int32Array(longest + 1);
+    this.powers[0] = 1;
+    for (let i = 1; i <= longest; i++) this.powers[i] = Math.imul(this.powers[i - 1], MULTIPLIER);
+  }
+
+  /** Builds the vocabulary, stopping for breath every millisecond or so. */
+  static *build(ranks: RankFile): Generator<undefined, Vocabulary> {
+    const size = ranks.size;
+    const ends = new Uint32Array(size);
+    const hashes = new Int32Array(size);
+    const slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
+    let bytes = new Uint8Array(size * 8);
+    let used = 0;
+    let next = 0;
+    let pending = TOKENS_PER_STEP;
+    for (const [id, token] of ranks.tokens()) {
+      const decoded = Buffer.from(token, 'base64');
+      if (used + decoded.length > bytes.length) bytes = grow(bytes);
+      bytes.set(decoded, used);
+      used += decoded.length;
+      while (next < id) ends[next++] = used - decoded.length;
+      ends[next++] = used;
+      hashes[id] = hashAll(decoded);
+      let slot = firstSlot(hashes[id], slots.length - 1);
+      while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
+      slots[slot] = id + 1;
+      if (--pending === 0) {
+        pending = TOKENS_PER_STEP;
+        yield undefined;
+      }
+    }
+    return new Vocabulary(bytes.slice(0, used), ends, hashes, slots);
+  }
+
+  /** `result[i]` is the hash of `bytes[0..i]`. */
+  hashPrefixes(bytes: Uint8Array): Int32Array {
+    const prefixes = new Int32Array(bytes.length + 1);
+    for (let i = 0; i < bytes.length; i++) prefixes[i + 1] = (Math.imul(prefixes[i], MULTIPLIER) + bytes[i] + 1) | 0;
+    return prefixes;
+  }
+
+  /** The token that is exactly `text[start..end]`, or -1. `prefixes` are those of `text`. */
+  find(text: Uint8Array, prefixes: Int32Array, start: number, end: number): number {
+    const length = end - start;
+    if (length > this.longest) return -1;
+    const hash = (prefixes[end] - Math.imul(prefixes[start], this.powers[length])) | 0;
+    const mask = this.slots.length - 1;
+    for (let slot = firstSlot(hash, mask); this.slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const id = this.slots[slot] - 1;
+      if (this.hashes[id] === hash && this.equals(id, text, start, length)) return id;
+    }
+    return -1;
+  }
+
+  private equals(id: number, text: Uint8Array, start: number, length: number): boolean {
+    const from = id > 0 ? this.ends[id - 1] : 0;
+    if (this.ends[id] - from !== length) return false;
+    for (let i = 0; i < length; i++) if (this.bytes[from + i] !== text[start + i]) return false;
+    return true;
+  }
+}
+
+const MULTIPLIER = 0x2c1b3c6d;
+
+function hashAll(bytes: Uint8Array): number {
+  let hash = 0;
+  for (const byte of bytes) hash = (Math.imul(hash, MULTIPLIER) + byte + 1) | 0;
+  return hash;
+}
+
+/** The low bits of a polynomial depend on few bytes: fold the high ones in. */
+function firstSlot(hash: number, mask: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x297a2d39);
+  return (mixed ^ (mixed >>> 15)) & mask;
+}
+
+function grow(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2);
+  larger.set(bytes);
+  return larger;
+}

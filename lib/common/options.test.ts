@@ -79,5 +79,7 @@ describe('nearestName', () => {
     ['somethingElse', undefined],
     ['', undefined],
     ['x'.repeat(1_000_000), undefined],
-  ])('%.20s -> %s', (typed, expected) => expect(nearestName(typed, ['tokenCounter', 'engine', 'rust_routing'])).toBe(expected));
+  ])('finds what was meant, or nothing (%#)', (typed, expected) =>
+    expect(nearestName(typed, ['tokenCounter', 'engine', 'rust_routing'])).toBe(expected),
+  );
 });

@@ -85,9 +85,9 @@ export function checkKnownKeys(path: string, object: object, known: readonly str
   }
 }
 
-/** `a` and `b` give `a.b`; nothing and `b` give `b`. */
+/** `a` and `b` give `a.b`; nothing and `b` give `b`; `flags.json: `, the root of a file, and `b` give `flags.json: b`. */
 export function joinPath(path: string, key: string): string {
-  return path === '' ? key : `${path}.${key}`;
+  return path === '' || path.endsWith(': ') ? path + key : `${path}.${key}`;
 }
 
 /**

@@ -1,0 +1,68 @@
+import { Logger } from '@nestjs/common';
+import type { EngineName } from '../common/capability.js';
+import { NativeEngineUnavailableError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import type { FeatureName } from '../feature-flags/feature-flags.options.js';
+import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { openNativeBinding, type EngineMode, type NativeBinding, type NativeBindingResult } from './native-binding.js';
+import type { ShadowRecorder } from './shadow.js';
+import { SwitchingEngine } from './switching-engine.js';
+
+/** How to come by the two engines of one capability. */
+export interface EngineRecipe<E extends object> {
+  readonly feature: FeatureName;
+  readonly native: (binding: NativeBinding) => E;
+  readonly typescript: () => E;
+  /** Asks the native engine a question whose answer is known. `false`, or anything thrown, keeps it out. */
+  readonly verify: (engine: E) => boolean;
+}
+
+export interface EngineContext {
+  /** Default `auto`. */
+  readonly mode?: EngineMode;
+  readonly flags: FeatureFlagsService;
+  /** Hears of shadow runs, beside the choice's own log. */
+  readonly recorder?: ShadowRecorder;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
+  /** Default: the addon of this package. */
+  readonly openBinding?: () => NativeBindingResult;
+}
+
+/** An engine's abstract class: its name is what the log line says. */
+type EngineToken<E> = (abstract new (...args: never[]) => E) & { readonly name: string };
+
+/**
+ * The only native-or-TypeScript decision. `auto` takes native if the addon opens and answers what it should, `native` fails if it does not,
+ * `typescript` never opens it. Says which and why in one log line. After that the feature's flag moves calls between the two.
+ *
+ * @throws NativeEngineUnavailableError with `mode: 'native'`, when the addon cannot be used.
+ */
+export function provideEngine<E extends object>(
+  token: EngineToken<E>,
+  recipe: EngineRecipe<E>,
+  context: EngineContext,
+): SwitchingEngine<E> {
+  const { mode = 'auto', flags, recorder, logger = new Logger('FastLiteLLM'), openBinding = openNativeBinding } = context;
+  const { native, reason } =
+    mode === 'typescript' ? { native: null, reason: 'engine is set to typescript' } : openEngine(recipe, openBinding);
+  if (native === null && mode === 'native') throw new NativeEngineUnavailableError(reason);
+  const choice = new SwitchingEngine(recipe.feature, native, recipe.typescript(), reason, flags, recorder);
+  logger.log(`${token.name}: ${choice.active satisfies EngineName}, ${choice.reason}`);
+  return choice;
+}
+
+function openEngine<E extends object>(
+  recipe: EngineRecipe<E>,
+  openBinding: () => NativeBindingResult,
+): { native: E; reason: string } | { native: null; reason: string } {
+  const { binding, reason } = openBinding();
+  if (binding === null) return { native: null, reason };
+  try {
+    const native = recipe.native(binding);
+    if (recipe.verify(native)) return { native, reason: 'the addon is loaded and answers as it should' };
+    return { native: null, reason: 'the addon gives a wrong answer to a known question' };
+  } catch (error) {
+    return { native: null, reason: `the addon fails on a known question (${(error as Error).message})` };
+  }
+}

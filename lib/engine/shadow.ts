@@ -1,0 +1,113 @@
+import { isDeepStrictEqual } from 'node:util';
+import { FastLiteLLMError } from '../common/errors.js';
+
+/** One call that both engines answered. Holds no text of a user: results are described, not quoted. */
+export interface ShadowObservation {
+  readonly feature: string;
+  readonly operation: string;
+  readonly typescriptMs: number;
+  readonly nativeMs: number;
+  /** Both gave the same result, or refused with the same code. */
+  readonly equal: boolean;
+  readonly typescript: string;
+  readonly native: string;
+}
+
+/** Whoever wants to hear of shadow runs: the performance monitor. Must not throw. */
+export interface ShadowRecorder {
+  recordShadow(observation: ShadowObservation): void;
+}
+
+/** What one call to one engine came to. */
+export interface Outcome<R> {
+  readonly result?: R;
+  readonly error?: unknown;
+  readonly failed: boolean;
+  readonly ms: number;
+}
+
+export interface ShadowSummary {
+  readonly runs: number;
+  readonly differences: number;
+  readonly typescriptMs: number;
+  readonly nativeMs: number;
+  /** The latest first. */
+  readonly lastDifferences: readonly ShadowObservation[];
+}
+
+const KEPT_DIFFERENCES = 20;
+
+/** Sums shadow runs up, in constant memory. */
+export class ShadowLog implements ShadowRecorder {
+  private runs = 0;
+  private differences = 0;
+  private typescriptMs = 0;
+  private nativeMs = 0;
+  private readonly last: ShadowObservation[] = [];
+
+  recordShadow(observation: ShadowObservation): void {
+    this.runs++;
+    this.typescriptMs += observation.typescriptMs;
+    this.nativeMs += observation.nativeMs;
+    if (observation.equal) return;
+    this.differences++;
+    this.last.unshift(observation);
+    this.last.length = Math.min(this.last.length, KEPT_DIFFERENCES);
+  }
+
+  summary(): ShadowSummary {
+    const { runs, differences, typescriptMs, nativeMs } = this;
+    return { runs, differences, typescriptMs, nativeMs, lastDifferences: [...this.last] };
+  }
+}
+
+export function attempt<R>(call: () => R): Outcome<R> {
+  const start = performance.now();
+  try {
+    const result = call();
+    return { result, failed: false, ms: performance.now() - start };
+  } catch (error) {
+    return { error, failed: true, ms: performance.now() - start };
+  }
+}
+
+export async function attemptAsync<R>(call: () => Promise<R>): Promise<Outcome<R>> {
+  const start = performance.now();
+  try {
+    const result = await call();
+    return { result, failed: false, ms: performance.now() - start };
+  } catch (error) {
+    return { error, failed: true, ms: performance.now() - start };
+  }
+}
+
+export function observe(feature: string, operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>): ShadowObservation {
+  return {
+    feature,
+    operation,
+    typescriptMs: typescript.ms,
+    nativeMs: native.ms,
+    equal: sameOutcome(typescript, native),
+    typescript: describeOutcome(typescript),
+    native: describeOutcome(native),
+  };
+}
+
+function sameOutcome(a: Outcome<unknown>, b: Outcome<unknown>): boolean {
+  if (a.failed !== b.failed) return false;
+  if (!a.failed) return isDeepStrictEqual(a.result, b.result);
+  return a.error instanceof FastLiteLLMError && b.error instanceof FastLiteLLMError && a.error.code === b.error.code;
+}
+
+function describeOutcome({ failed, error, result }: Outcome<unknown>): string {
+  if (!failed) return describeResult(result);
+  if (error instanceof FastLiteLLMError) return `threw ${error.code}`;
+  return `threw ${error instanceof Error ? error.name : `a ${typeof error}`}`;
+}
+
+function describeResult(result: unknown): string {
+  if (typeof result === 'string') return `a string of ${result.length} characters`;
+  if (ArrayBuffer.isView(result)) return `a ${result.constructor.name} of ${result.byteLength} bytes`;
+  if (Array.isArray(result)) return `an array of ${result.length}`;
+  return typeof result === 'object' && result !== null ? 'an object' : String(result);
+}

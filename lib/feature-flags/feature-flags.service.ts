@@ -1,0 +1,133 @@
+import { Logger } from '@nestjs/common';
+import { InvalidArgumentError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import { FeatureFlag, type FeatureFlagConfig, type FeatureStatus } from './feature-flag.js';
+import { readEnvironment, type Environment } from './feature-flags.environment.js';
+import { readFlagsFile } from './feature-flags.file.js';
+import {
+  FEATURE_ALIASES,
+  FEATURES,
+  readFlagsOptions,
+  unknownFeatureRule,
+  type FeatureFlagsOptions,
+  type FeatureName,
+  type FlagsLayer,
+} from './feature-flags.options.js';
+import { mergeSettings, type FlagsSettings } from './feature-flags.settings.js';
+
+/** What the flags take from their surroundings; every part has the process's own as its default. */
+export interface FeatureFlagsContext {
+  /** Default `process.env`. */
+  readonly env?: Environment;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
+}
+
+/**
+ * Decides which features are on, for whom, and until when. Environment > file > options > defaults (all on), per entry;
+ * what is said of one feature goes before what is said of all.
+ *
+ * @throws InvalidConfigurationError at construction, naming the variable, the file and path, or the option.
+ * @example
+ * flags.isEnabled('rust_routing', 'request_123'); // true for the same ids every time
+ */
+export class FeatureFlagsService {
+  /** What file and environment say about other capabilities. */
+  readonly settings: FlagsSettings;
+
+  private readonly flags = new Map<string, FeatureFlag>();
+  private readonly listeners = new Map<FeatureFlag, Set<() => void>>();
+  private readonly logger: LogSink;
+
+  constructor(options: FeatureFlagsOptions = {}, context: FeatureFlagsContext = {}) {
+    const { env = process.env, now = Date.now, logger = new Logger('FastLiteLLM') } = context;
+    this.logger = logger;
+    const fromOptions = readFlagsOptions(options);
+    const fromEnvironment = readEnvironment(env);
+    const configFile = fromEnvironment.configFile ?? fromOptions.configFile;
+    const fromFile = configFile === undefined ? undefined : readFlagsFile(configFile);
+    const layers: FlagsLayer[] = [fromEnvironment, ...(fromFile === undefined ? [] : [fromFile]), fromOptions];
+
+    for (const feature of FEATURES) {
+      this.flags.set(feature, new FeatureFlag(feature, mergeLayers(layers, feature), now, (flag, event) => this.announce(flag, event)));
+    }
+    for (const [alias, feature] of Object.entries(FEATURE_ALIASES)) this.flags.set(alias, this.flags.get(feature)!);
+    this.settings = fromFile === undefined ? fromEnvironment.settings : mergeSettings(fromEnvironment.settings, fromFile.settings);
+    for (const warning of fromEnvironment.warnings) logger.warn(warning);
+  }
+
+  /**
+   * Whether the feature is on for this request. The same id always gets the same answer. Without an id there is no share to be in:
+   * a rollout is on only at 100 %. `shadow` is off: TypeScript answers.
+   * @throws InvalidArgumentError for an unknown feature.
+   */
+  isEnabled(feature: FeatureName, requestId?: string): boolean {
+    return this.flag(feature).isEnabled(requestId);
+  }
+
+  /** Every feature's state, errors and share. */
+  getFeatureStatus(): Record<FeatureName, FeatureStatus> {
+    return Object.fromEntries(FEATURES.map((feature) => [feature, this.flag(feature).status()])) as Record<FeatureName, FeatureStatus>;
+  }
+
+  /**
+   * Forgets the errors of one feature, or of all: those that errors switched off return to their configured state.
+   * @throws InvalidArgumentError for an unknown feature.
+   */
+  resetErrors(feature?: FeatureName): void {
+    if (feature !== undefined) this.flag(feature).reset();
+    else for (const name of FEATURES) this.flag(name).reset();
+  }
+
+  /**
+   * Counts a native error against the feature. The Nth (`errorThreshold`, default 10) switches it off, once.
+   * @throws InvalidArgumentError for an unknown feature.
+   */
+  recordError(feature: FeatureName, error: unknown): void {
+    this.flag(feature).recordError(error);
+  }
+
+  /**
+   * The flag itself, for an engine choice to hold.
+   * @throws InvalidArgumentError for an unknown feature.
+   */
+  flag(feature: FeatureName): FeatureFlag {
+    const flag = this.flags.get(feature);
+    if (flag !== undefined) return flag;
+    throw new InvalidArgumentError('feature', feature, unknownFeatureRule(String(feature)), 'UNKNOWN_FEATURE');
+  }
+
+  /** Calls `listener`, at once and in the same turn, whenever errors switch the feature off or it comes back. Returns what ends that. */
+  onChange(feature: FeatureName, listener: () => void): () => void {
+    const flag = this.flag(feature);
+    const listeners = this.listeners.get(flag) ?? new Set();
+    this.listeners.set(flag, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  private announce(flag: FeatureFlag, event: 'tripped' | 'recovered' | 'reset'): void {
+    for (const listener of this.listeners.get(flag) ?? []) listener();
+    const { errorCount, lastError, configuredState } = flag.status();
+    const { coolOffMs } = flag.config;
+    if (event === 'tripped') {
+      const until = coolOffMs > 0 ? `for ${coolOffMs} ms, then one call tries again` : 'until resetErrors()';
+      this.logger.error(`${flag.name} is switched off ${until}, after ${errorCount} native errors; the last: ${lastError}`);
+    } else {
+      this.logger.log(`${flag.name} is ${configuredState} again (${event === 'reset' ? 'its errors were reset' : 'a call succeeded'})`);
+    }
+  }
+}
+
+function mergeLayers(layers: readonly FlagsLayer[], feature: FeatureName): FeatureFlagConfig {
+  const first = <T>(pick: (layer: FlagsLayer) => T | undefined): T | undefined => layers.map(pick).find((value) => value !== undefined);
+  const enabled = first((layer) => layer.enabled) ?? true;
+  return {
+    state: enabled ? (first((layer) => layer.features[feature]?.state) ?? 'enabled') : 'disabled',
+    errorThreshold: first((layer) => layer.features[feature]?.errorThreshold) ?? first((layer) => layer.errorThreshold) ?? 10,
+    coolOffMs: first((layer) => layer.features[feature]?.coolOffMs) ?? first((layer) => layer.coolOffMs) ?? 0,
+    autoDisableOnErrors: first((layer) => layer.autoDisableOnErrors) ?? true,
+    performanceThresholdMs: first((layer) => layer.features[feature]?.performanceThresholdMs),
+  };
+}

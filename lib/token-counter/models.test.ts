@@ -8,7 +8,10 @@ describe('modelFacts', () => {
   });
 
   it.each([
-    ['o200k_base', 'o1 o1-pro o3-mini-high o4-mini-2025-04-16 gpt-4.1-nano gpt-4.5-preview gpt-5 gpt-5.1 gpt-5.2-pro gpt-5-codex chatgpt-4o-latest GPT-4O'],
+    [
+      'o200k_base',
+      'o1 o1-pro o3-mini-high o4-mini-2025-04-16 gpt-4.1-nano gpt-4.5-preview gpt-5 gpt-5.1 gpt-5.2-pro gpt-5-codex chatgpt-4o-latest GPT-4O',
+    ],
     ['o200k_harmony', 'gpt-oss-20b gpt-oss-120b openai/gpt-oss-120b:free openai.gpt-oss-20b-1:0 bedrock/openai.gpt-oss-120b-1:0'],
     ['cl100k_base', 'gpt-4 gpt-4-32k-0314 gpt-4-turbo gpt-3.5 gpt-3.5-turbo-16k gpt-35-turbo-0125 text-embedding-3-large davinci-002'],
     ['o200k_base', 'openai/gpt-4o azure/gpt-4o-eastus openrouter/openai/gpt-4o openrouter/openai/gpt-4o:extended azure/eu/o3'],
@@ -17,17 +20,32 @@ describe('modelFacts', () => {
     ['r50k_base', 'davinci:ft-org-2023-01-01 curie text-search-ada-doc-001'],
     ['gpt2', 'gpt2 gpt-2'],
   ])('knows the %s family: %s', (encoding, models) => {
-    for (const model of models.split(' ')) expect([model, modelFacts(model)]).toEqual([model, expect.objectContaining({ encoding, approximate: false })]);
+    for (const model of models.split(' '))
+      expect([model, modelFacts(model)]).toEqual([model, expect.objectContaining({ encoding, approximate: false })]);
   });
 
-  it.each(['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'])('takes the encoding %s for a model', (name) => {
-    expect(modelFacts(name)).toMatchObject({ encoding: name, approximate: false });
-  });
-
-  it.each(['claude-sonnet-4-5', 'llama-3.3-70b', 'gpt-10', 'gpt-4x', 'gpt-osso', 'o10', 'my-gpt-4o', '', '/', ':', 'ft:', '__proto__', 'constructor'])(
-    'calls %j approximate',
-    (model) => expect(modelFacts(model)).toMatchObject({ encoding: 'cl100k_base', approximate: true }),
+  it.each(['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'])(
+    'takes the encoding %s for a model',
+    (name) => {
+      expect(modelFacts(name)).toMatchObject({ encoding: name, approximate: false });
+    },
   );
+
+  it.each([
+    'claude-sonnet-4-5',
+    'llama-3.3-70b',
+    'gpt-10',
+    'gpt-4x',
+    'gpt-osso',
+    'o10',
+    'my-gpt-4o',
+    '',
+    '/',
+    ':',
+    'ft:',
+    '__proto__',
+    'constructor',
+  ])('calls %j approximate', (model) => expect(modelFacts(model)).toMatchObject({ encoding: 'cl100k_base', approximate: true }));
 
   it('answers a very long name at once', () => {
     const started = performance.now();

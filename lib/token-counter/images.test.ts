@@ -1,0 +1,148 @@
+import { imageDimensions } from './image-dimensions.js';
+import { imageTokens, MAX_ANTHROPIC_IMAGE_TOKENS, UNKNOWN_OPENAI_IMAGE_TOKENS } from './images.js';
+
+const dataUrl = (bytes: Buffer, type = 'image/png'): string => `data:${type};base64,${bytes.toString('base64')}`;
+
+function png(width: number, height: number): Buffer {
+  const bytes = Buffer.alloc(33);
+  bytes.write('\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR', 'latin1');
+  bytes.writeUInt32BE(width, 16);
+  bytes.writeUInt32BE(height, 20);
+  return bytes;
+}
+
+function gif(width: number, height: number): Buffer {
+  const bytes = Buffer.from('GIF89a\0\0\0\0\0\0\0', 'latin1');
+  bytes.writeUInt16LE(width, 6);
+  bytes.writeUInt16LE(height, 8);
+  return bytes;
+}
+
+function segment(marker: number, body: Buffer): Buffer {
+  const head = Buffer.from([0xff, marker, 0, 0]);
+  head.writeUInt16BE(body.length + 2, 2);
+  return Buffer.concat([head, body]);
+}
+
+function jpeg(width: number, height: number, frame = 0xc0, before: Buffer[] = []): Buffer {
+  const body = Buffer.from([8, 0, 0, 0, 0, 3]);
+  body.writeUInt16BE(height, 1);
+  body.writeUInt16BE(width, 3);
+  return Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe0, Buffer.alloc(14)), ...before, segment(frame, body)]);
+}
+
+function webp(kind: string, body: number[]): Buffer {
+  return Buffer.concat([Buffer.from(`RIFF\0\0\0\0WEBPVP8${kind}\0\0\0\0`, 'latin1'), Buffer.from(body)]);
+}
+
+const lossy = webp(' ', [0, 0, 0, 0x9d, 0x01, 0x2a, 0x20, 0x03, 0x58, 0x02]);
+const lossless = webp('L', [0x2f, 0x1f, 0xc3, 0x95, 0x00]);
+const extended = webp('X', [0, 0, 0, 0, 0x1f, 0x03, 0x00, 0x57, 0x02, 0x00]);
+
+describe('imageDimensions', () => {
+  it.each([
+    ['PNG', png(800, 600)],
+    ['GIF', gif(800, 600)],
+    ['baseline JPEG', jpeg(800, 600)],
+    ['progressive JPEG', jpeg(800, 600, 0xc2)],
+    ['arithmetic JPEG', jpeg(800, 600, 0xc9)],
+    [
+      'JPEG with Huffman tables, fill bytes and 250 KB of profile first',
+      jpeg(800, 600, 0xc0, [
+        segment(0xc4, Buffer.alloc(40)),
+        Buffer.from([0xff, 0xff]),
+        ...Array(4).fill(segment(0xe2, Buffer.alloc(65_000))),
+      ]),
+    ],
+    ['lossy WebP', lossy],
+    ['lossless WebP', lossless],
+    ['extended WebP', extended],
+  ])('reads %s', (_name, bytes) => {
+    expect(imageDimensions(dataUrl(bytes))).toEqual({ width: 800, height: 600 });
+    expect(imageDimensions(bytes.toString('base64'))).toEqual({ width: 800, height: 600 });
+    // The pixels behind the header change nothing.
+    expect(imageDimensions(dataUrl(Buffer.concat([bytes, Buffer.alloc(2_000_000, 0xff)])))).toEqual({ width: 800, height: 600 });
+  });
+
+  it.each([png(800, 600), gif(800, 600), jpeg(800, 600), lossy, lossless, extended])('answers null for every truncated header', (bytes) => {
+    const needed = [...bytes].findIndex((_, length) => imageDimensions(dataUrl(bytes.subarray(0, length))) !== null);
+    for (let length = 0; length < bytes.length; length++) {
+      const size = imageDimensions(dataUrl(bytes.subarray(0, length)));
+      expect(size).toEqual(needed !== -1 && length >= needed ? { width: 800, height: 600 } : null);
+    }
+  });
+
+  it.each([
+    ['a remote URL', 'https://example.com/cat.png'],
+    ['a file id', 'gs://bucket/cat'],
+    ['nothing', ''],
+    ['no base64', 'data:image/png;base64,!!!!'],
+    ['a data URL that is not base64', 'data:image/svg+xml,<svg/>'],
+    ['another format', dataUrl(Buffer.from('BM' + 'x'.repeat(60)))],
+    ['a width of 0', dataUrl(png(0, 600))],
+    ['0 x 0', dataUrl(gif(0, 0))],
+    ['a JPEG without a frame', dataUrl(Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe0, Buffer.alloc(14)), Buffer.from([0, 0])]))],
+  ])('answers null for %s', (_name, source) => expect(imageDimensions(source)).toBeNull());
+
+  it('spends bounded time on hostile data', () => {
+    const size = 8_000_000;
+    const attacks = [
+      Buffer.alloc(size, 0xff),
+      Buffer.alloc(size),
+      Buffer.from('ffd0'.repeat(size / 4), 'hex'),
+      Buffer.from('ffe00002'.repeat(size / 4), 'hex'),
+    ];
+    for (const attack of attacks) {
+      attack.set([0xff, 0xd8, 0xff]);
+      const source = dataUrl(attack);
+      const started = performance.now();
+      expect(imageDimensions(source)).toBeNull();
+      expect(performance.now() - started).toBeLessThan(50);
+    }
+    const started = performance.now();
+    expect(imageDimensions(`data:${'a'.repeat(size)}`)).toBeNull();
+    expect(performance.now() - started).toBeLessThan(5);
+  });
+});
+
+describe('imageTokens', () => {
+  // OpenAI's own worked examples, and the borders of the two fits.
+  it.each([
+    [1024, 1024, 765],
+    [2048, 4096, 1105],
+    [512, 512, 255],
+    [513, 512, 425],
+    [1, 1, 255],
+    [4096, 1, 85 + 170 * 4],
+    [4_294_967_295, 4_294_967_295, 765],
+    [4_294_967_295, 1, 85 + 170 * 4],
+    [768, 1536, 85 + 170 * 6],
+    [3000, 3000, 765],
+  ])('counts %i x %i at high detail as %i', (width, height, tokens) => {
+    expect(imageTokens('openai', dataUrl(png(width, height)), 'high')).toEqual({ tokens, assumed: false });
+    expect(imageTokens('openai', dataUrl(png(height, width)))).toEqual({ tokens, assumed: false });
+  });
+
+  it('counts low detail as 85, whatever the image', () => {
+    expect(imageTokens('openai', dataUrl(png(4096, 8192)), 'low')).toEqual({ tokens: 85, assumed: false });
+    expect(imageTokens('openai', 'https://example.com/cat.png', 'low')).toEqual({ tokens: 85, assumed: false });
+  });
+
+  // Anthropic's table of sizes.
+  it.each([
+    [200, 200, 54],
+    [1000, 1000, 1334],
+    [1092, 1092, 1590],
+    [1, 1, 1],
+    [5000, 5000, MAX_ANTHROPIC_IMAGE_TOKENS],
+    [3136, 100, Math.ceil((1568 * 50) / 750)],
+  ])('counts %i x %i for Anthropic as %i', (width, height, tokens) => {
+    expect(imageTokens('anthropic', png(width, height).toString('base64'))).toEqual({ tokens, assumed: false });
+  });
+
+  it('assumes a size it cannot read, and says so', () => {
+    expect(imageTokens('openai', 'https://example.com/cat.png')).toEqual({ tokens: UNKNOWN_OPENAI_IMAGE_TOKENS, assumed: true });
+    expect(imageTokens('openai', undefined, 'high')).toEqual({ tokens: UNKNOWN_OPENAI_IMAGE_TOKENS, assumed: true });
+    expect(imageTokens('anthropic', 'https://example.com/cat.png', 'low')).toEqual({ tokens: MAX_ANTHROPIC_IMAGE_TOKENS, assumed: true });
+  });
+});

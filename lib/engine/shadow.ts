@@ -13,7 +13,7 @@ export interface ShadowObservation {
   readonly native: string;
 }
 
-/** Whoever wants to hear of shadow runs: the performance monitor. Must not throw. */
+/** Whoever wants to hear of shadow runs: the performance monitor. What it throws is lost. */
 export interface ShadowRecorder {
   recordShadow(observation: ShadowObservation): void;
 }

@@ -116,7 +116,11 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     else if (trial) this.flag.endTrial('success');
     const observation = observe(this.feature, operation, typescript, native);
     this.shadowLog.recordShadow(observation);
-    this.recorder?.recordShadow(observation);
+    try {
+      this.recorder?.recordShadow(observation);
+    } catch {
+      // A broken observer is no reason to fail a call that has been answered.
+    }
   }
 
   private update(): void {

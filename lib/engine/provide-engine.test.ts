@@ -1,0 +1,325 @@
+import { InvalidArgumentError, InvalidConfigurationError, NativeEngineUnavailableError } from '../common/errors.js';
+import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import type { FeatureFlagsOptions } from '../feature-flags/feature-flags.options.js';
+import { openNativeBinding, readEngineMode, type NativeBinding, type NativeBindingResult } from './native-binding.js';
+import { provideEngine, type EngineContext, type EngineRecipe } from './provide-engine.js';
+import type { ShadowObservation } from './shadow.js';
+
+/** The smallest engine there can be: it doubles numbers. */
+abstract class DoublerEngine {
+  abstract double(n: number): number;
+  abstract doubleAsync(n: number): Promise<number>;
+}
+
+class WorkingDoubler extends DoublerEngine {
+  calls = 0;
+  /** What the next calls throw. */
+  failure: Error | null = null;
+
+  double(n: number): number {
+    this.calls++;
+    if (this.failure !== null) throw this.failure;
+    return n * 2;
+  }
+
+  doubleAsync(n: number): Promise<number> {
+    return Promise.resolve().then(() => this.double(n));
+  }
+}
+
+const binding = {} as NativeBinding;
+
+function setUp({
+  options = {},
+  recipe = {},
+  ...context
+}: { options?: FeatureFlagsOptions; recipe?: Partial<EngineRecipe<WorkingDoubler>> } & Partial<EngineContext> = {}) {
+  const lines: string[] = [];
+  const say = (message: string) => void lines.push(message);
+  const logger = { log: say, warn: say, error: say };
+  let nowMs = 0;
+  const flags = new FeatureFlagsService(options, { env: {}, logger, now: () => nowMs });
+  const native = new WorkingDoubler();
+  const typescript = new WorkingDoubler();
+  const openBinding = jest.fn((): NativeBindingResult => ({ binding }));
+  const choice = provideEngine<WorkingDoubler>(
+    DoublerEngine as typeof WorkingDoubler,
+    { feature: 'rust_token_counting', native: () => native, typescript: () => typescript, verify: (e) => e.double(21) === 42, ...recipe },
+    { flags, logger, openBinding, ...context },
+  );
+  native.calls = 0;
+  return { lines, flags, native, typescript, openBinding, choice, wait: (ms: number) => void (nowMs += ms) };
+}
+
+describe('the choice at boot', () => {
+  it('is native with auto when the addon answers its known question', () => {
+    const { choice, native, lines } = setUp();
+    expect(choice).toMatchObject({ active: 'native', always: native, feature: 'rust_token_counting' });
+    expect(lines).toEqual(['DoublerEngine: native, the addon is loaded and answers as it should']);
+  });
+
+  it.each<[string, Partial<EngineRecipe<WorkingDoubler>>, NativeBindingResult, string]>([
+    ['cannot be opened', {}, { binding: null, reason: 'no file' }, 'no file'],
+    ['answers wrongly', { verify: () => false }, { binding }, 'the addon gives a wrong answer to a known question'],
+    [
+      'throws on its question',
+      {
+        verify: () => {
+          throw new Error('boom');
+        },
+      },
+      { binding },
+      'the addon fails on a known question (boom)',
+    ],
+    [
+      'lacks what the engine needs',
+      {
+        native: () => {
+          throw new TypeError('not a function');
+        },
+      },
+      { binding },
+      'the addon fails on a known question (not a function)',
+    ],
+  ])('is TypeScript with auto, and an error with native, when the addon %s', (_, recipe, result, reason) => {
+    const { choice, typescript, lines } = setUp({ recipe, openBinding: () => result });
+    expect(choice).toMatchObject({ active: 'typescript', always: typescript, native: null, reason });
+    expect(lines).toEqual([`DoublerEngine: typescript, ${reason}`]);
+    expect(choice.run('double', undefined, (e) => e.double(4))).toBe(8);
+    expect(() => setUp({ recipe, openBinding: () => result, mode: 'native' })).toThrow(NativeEngineUnavailableError);
+    expect(() => setUp({ recipe, openBinding: () => result, mode: 'native' })).toThrow(expect.objectContaining({ reason }));
+  });
+
+  it('never opens the addon with typescript', () => {
+    const { choice, openBinding, lines } = setUp({ mode: 'typescript' });
+    expect(openBinding).not.toHaveBeenCalled();
+    expect(choice).toMatchObject({ active: 'typescript', native: null });
+    expect(lines).toEqual(['DoublerEngine: typescript, engine is set to typescript']);
+  });
+
+  it.each<[FeatureFlagsOptions['features'], string]>([
+    [{ rust_token_counting: false }, 'rust_token_counting is disabled'],
+    [{ rust_token_counting: 'canary:10' }, 'rust_token_counting is canary:10: native for that share of the request ids'],
+    [{ rust_token_counting: 'shadow' }, 'rust_token_counting is shadow: native runs beside it'],
+  ])('follows the flag: %j', (features, reason) => {
+    expect(setUp({ options: { features } }).choice).toMatchObject({ active: 'typescript', reason });
+  });
+});
+
+describe('the hot path', () => {
+  const count = (choice: ReturnType<typeof setUp>['choice'], n: number) => {
+    const engine = choice.always;
+    if (engine === null) return choice.run('double', undefined, (e) => e.double(n));
+    try {
+      return engine.double(n);
+    } catch (error) {
+      return choice.recover(error, engine, (e) => e.double(n));
+    }
+  };
+
+  it('answers by TypeScript what native fails at, and leaves native after the Nth error', () => {
+    const { choice, native, typescript, flags } = setUp({ options: { errorThreshold: 3 } });
+    native.failure = new Error('panicked');
+    for (let i = 0; i < 10; i++) expect(count(choice, i)).toBe(2 * i);
+    expect(native.calls).toBe(3);
+    expect(choice).toMatchObject({ always: typescript, active: 'typescript', nativeErrors: 3 });
+    expect(choice.reason).toBe('rust_token_counting is switched off after 3 native errors');
+    native.failure = null;
+    flags.resetErrors('rust_token_counting');
+    expect(choice.always).toBe(native);
+    expect(count(choice, 5)).toBe(10);
+    expect(native.calls).toBe(4);
+  });
+
+  it("throws on what is the caller's fault, uncounted", () => {
+    const { choice, native, typescript } = setUp({ options: { errorThreshold: 1 } });
+    native.failure = new InvalidArgumentError('n', NaN, 'must be a number');
+    expect(() => count(choice, 1)).toThrow(InvalidArgumentError);
+    expect(typescript.calls).toBe(0);
+    expect(choice).toMatchObject({ always: native, nativeErrors: 0 });
+  });
+
+  it('throws on what the TypeScript engine throws', () => {
+    const { choice, typescript } = setUp({ mode: 'typescript' });
+    typescript.failure = new Error('a bug');
+    expect(() => count(choice, 1)).toThrow('a bug');
+    expect(typescript.calls).toBe(1);
+  });
+
+  it('comes back after the cool-off with one successful call', () => {
+    const { choice, native, wait } = setUp({ options: { errorThreshold: 1, coolOffMs: 1000 } });
+    native.failure = new Error('panicked');
+    count(choice, 1);
+    expect(choice.always).toBeNull();
+    wait(1000);
+    count(choice, 1);
+    expect(native.calls).toBe(2);
+    wait(999);
+    native.failure = null;
+    expect(count(choice, 2)).toBe(4);
+    expect(native.calls).toBe(2);
+    wait(1);
+    expect(count(choice, 3)).toBe(6);
+    expect(choice.always).toBe(native);
+  });
+});
+
+describe('run', () => {
+  it('sends the ids of a rollout to native, the others to TypeScript', () => {
+    const { choice, native, typescript, flags } = setUp({ options: { features: { rust_token_counting: 'rollout:25' } } });
+    const ids = Array.from({ length: 2000 }, (_, i) => `id-${i}`);
+    for (const id of ids) expect(choice.run('double', id, (e) => e.double(1))).toBe(2);
+    expect(native.calls).toBe(ids.filter((id) => flags.isEnabled('rust_token_counting', id)).length);
+    expect(native.calls + typescript.calls).toBe(2000);
+    expect(native.calls).toBeGreaterThan(400);
+    expect(choice.always).toBeNull();
+  });
+
+  it('counts a failure once and answers by TypeScript, promises too', async () => {
+    const { choice, native, flags } = setUp({ options: { errorThreshold: 100 } });
+    native.failure = new Error('panicked');
+    expect(choice.run('double', 'a', (e) => e.double(3))).toBe(6);
+    await expect(choice.runAsync('double', 'a', (e) => e.doubleAsync(3))).resolves.toBe(6);
+    expect(flags.getFeatureStatus().rust_token_counting).toMatchObject({ errorCount: 2, lastError: 'Error: panicked' });
+    native.failure = new InvalidArgumentError('n', NaN, 'must be a number');
+    await expect(choice.runAsync('double', 'a', (e) => e.doubleAsync(3))).rejects.toThrow(InvalidArgumentError);
+    expect(choice.nativeErrors).toBe(2);
+  });
+
+  it('lets one promise at a time try after the cool-off', async () => {
+    const { choice, native, typescript, wait } = setUp({ options: { errorThreshold: 1, coolOffMs: 1000 } });
+    native.failure = new Error('panicked');
+    await choice.runAsync('double', undefined, (e) => e.doubleAsync(1));
+    native.failure = null;
+    wait(1000);
+    native.calls = typescript.calls = 0;
+    const answers = await Promise.all([1, 2, 3].map((n) => choice.runAsync('double', undefined, (e) => e.doubleAsync(n))));
+    expect(answers).toEqual([2, 4, 6]);
+    expect([native.calls, typescript.calls]).toEqual([1, 2]);
+    expect(choice.always).toBe(native);
+  });
+});
+
+describe('shadow', () => {
+  const shadowed = (recorded: ShadowObservation[] = []) =>
+    setUp({
+      options: { errorThreshold: 2, features: { rust_token_counting: 'shadow' } },
+      recorder: { recordShadow: (o) => void recorded.push(o) },
+    });
+
+  it('answers by TypeScript while native runs beside it, and records both times', () => {
+    const recorded: ShadowObservation[] = [];
+    const { choice, native, typescript } = shadowed(recorded);
+    expect(choice.always).toBeNull();
+    expect(choice.run('double', 'a', (e) => e.double(2))).toBe(4);
+    expect([native.calls, typescript.calls]).toEqual([1, 1]);
+    expect(recorded).toEqual([
+      expect.objectContaining({ feature: 'rust_token_counting', operation: 'double', equal: true, typescript: '4', native: '4' }),
+    ]);
+    expect(recorded[0].nativeMs).toBeGreaterThan(0);
+    expect(choice.shadow).toMatchObject({
+      runs: 1,
+      differences: 0,
+      nativeMs: recorded[0].nativeMs,
+      typescriptMs: recorded[0].typescriptMs,
+    });
+  });
+
+  it('keeps the last differences, without the text that led to them', async () => {
+    const { choice, native } = shadowed();
+    native.double = () => 7;
+    for (let i = 0; i < 30; i++) choice.run('double', undefined, (e) => e.double(i));
+    await choice.runAsync('quote', undefined, (e) => Promise.resolve(e === native ? 'secret words' : 'secret text'));
+    await new Promise(setImmediate);
+    expect(choice.shadow).toMatchObject({ runs: 31, differences: 31 });
+    expect(choice.shadow.lastDifferences).toHaveLength(20);
+    expect(choice.shadow.lastDifferences[0]).toMatchObject({
+      operation: 'quote',
+      typescript: 'a string of 11 characters',
+      native: 'a string of 12 characters',
+    });
+    expect(choice.shadow.lastDifferences[1]).toMatchObject({ operation: 'double', typescript: '58', native: '7' });
+  });
+
+  it('counts native failures, which end it after the Nth', async () => {
+    const { choice, native, typescript } = shadowed();
+    native.failure = new Error('panicked');
+    expect(choice.run('double', 'a', (e) => e.double(2))).toBe(4);
+    await expect(choice.runAsync('double', 'a', (e) => e.doubleAsync(2))).resolves.toBe(4);
+    await new Promise(setImmediate);
+    expect(choice).toMatchObject({ always: typescript, nativeErrors: 2 });
+    expect(choice.shadow.lastDifferences[0]).toMatchObject({ typescript: '4', native: 'threw Error' });
+  });
+
+  it('takes two refusals with one code for equal, and hands the one of TypeScript on', () => {
+    const { choice, native, typescript } = shadowed();
+    native.failure = typescript.failure = new InvalidArgumentError('n', NaN, 'must be a number');
+    expect(() => choice.run('double', 'a', (e) => e.double(2))).toThrow(InvalidArgumentError);
+    expect(choice.shadow).toMatchObject({ runs: 1, differences: 0 });
+    native.failure = new InvalidArgumentError('n', NaN, 'must be a number', 'OTHER_CODE');
+    expect(() => choice.run('double', 'a', (e) => e.double(2))).toThrow(InvalidArgumentError);
+    expect(choice.shadow).toMatchObject({
+      differences: 1,
+      lastDifferences: [{ typescript: 'threw INVALID_ARGUMENT', native: 'threw OTHER_CODE' }],
+    });
+    expect(choice.nativeErrors).toBe(0);
+  });
+
+  it('survives a recorder that throws', async () => {
+    const broken = {
+      recordShadow: () => {
+        throw new Error('broken recorder');
+      },
+    };
+    const { choice } = setUp({ options: { features: { rust_token_counting: 'shadow' } }, recorder: broken });
+    expect(choice.run('double', 'a', (e) => e.double(2))).toBe(4);
+    await expect(choice.runAsync('double', 'a', (e) => e.doubleAsync(2))).resolves.toBe(4);
+  });
+});
+
+describe('readEngineMode', () => {
+  it('takes the environment before the option before auto', () => {
+    expect(readEngineMode(undefined, {})).toBe('auto');
+    expect(readEngineMode('native', {})).toBe('native');
+    expect(readEngineMode('native', { FAST_LITELLM_ENGINE: 'typescript' })).toBe('typescript');
+  });
+
+  it('names what is wrong', () => {
+    expect(() => readEngineMode('rust', {})).toThrow(InvalidConfigurationError);
+    expect(() => readEngineMode('natve', {})).toThrow('engine: must be one of auto, native, typescript (did you mean native?)');
+    expect(() => readEngineMode('auto', { FAST_LITELLM_ENGINE: 'js' })).toThrow('FAST_LITELLM_ENGINE: must be one of');
+  });
+});
+
+describe('the real addon', () => {
+  const { binding: addon, reason } = openNativeBinding();
+
+  it('is opened, or says in one line why not', () => {
+    if (addon === null) expect(reason).toMatch(/^[^\n]{10,}$/);
+    else expect(typeof addon.countTokens).toBe('function');
+  });
+
+  it('is not opened under FAST_LITELLM_ENGINE=typescript', () => {
+    const before = process.env.FAST_LITELLM_ENGINE;
+    process.env.FAST_LITELLM_ENGINE = 'typescript';
+    try {
+      expect(openNativeBinding()).toEqual({ binding: null, reason: 'FAST_LITELLM_ENGINE=typescript switches the addon off' });
+    } finally {
+      if (before === undefined) delete process.env.FAST_LITELLM_ENGINE;
+      else process.env.FAST_LITELLM_ENGINE = before;
+    }
+  });
+
+  (addon === null ? it.skip : it)('turns a panic inside Rust into a counted error and the TypeScript answer', () => {
+    const { choice, flags, native } = setUp({ options: { errorThreshold: 2 } });
+    const panic = (engine: WorkingDoubler) => (engine === native ? addon!.panicForTests() : engine.double(21));
+    expect(choice.run('double', undefined, panic)).toBe(42);
+    expect(flags.getFeatureStatus().rust_token_counting).toMatchObject({ errorCount: 1, enabled: true });
+    expect(choice.run('double', undefined, panic)).toBe(42);
+    expect(flags.getFeatureStatus().rust_token_counting).toMatchObject({
+      errorCount: 2,
+      enabled: false,
+      lastError: expect.stringContaining('panic') as string,
+    });
+  });
+});

@@ -1,7 +1,7 @@
 'use strict';
 // `npm start`, `npm test` and `npm run test:<engine>` on a bare clone: installs and builds what is missing, then runs. Built-ins only.
 
-const { existsSync, readFileSync, readdirSync, statSync } = require('node:fs');
+const { existsSync, lstatSync, readFileSync, readdirSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { root, run, npm } = require('./process.js');
 
@@ -35,9 +35,14 @@ async function install() {
     await step('', process.execPath, ['scripts/build-native.js', '--once']);
     return;
   }
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    // `npm ci` empties the folder that the link leads to, which is somebody else's.
+    console.error('node_modules is a link and is missing or older than package-lock.json: remove the link, or install where it leads');
+    process.exit(1);
+  }
   await step(
     'installing the packages, then building the native addon (npm ci, one to three minutes the first time)…',
-    ...npm('ci', '--no-audit', '--no-fund'),
+    ...npm('ci', '--no-audit', '--no-fund', '--loglevel=error'),
   );
 }
 

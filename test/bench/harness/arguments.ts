@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+
+/** What a bench can be asked for on its command line. */
+export interface BenchArguments {
+  /** Few rounds and few rows: shows that the bench works, not how fast anything is. */
+  readonly quick: boolean;
+  /** Only contenders whose name contains one of these. */
+  readonly engines: readonly string[];
+  /** Only rows whose name contains one of these. */
+  readonly only: readonly string[];
+  /** Where the raw figures go. */
+  readonly json?: string;
+  /** Write the README's table: by default only after a full run, as half a table would replace a whole one. */
+  readonly writeReadme: boolean;
+}
+
+/** Throws on an unknown option, with Node's own message. */
+export function benchArguments(argv: readonly string[]): BenchArguments {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      engine: { type: 'string', default: '' },
+      only: { type: 'string', default: '' },
+      json: { type: 'string' },
+      'write-readme': { type: 'boolean' },
+    },
+  });
+  const list = (text: string): string[] =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean);
+  const [engines, only] = [list(values.engine), list(values.only)];
+  return {
+    quick: values.quick,
+    engines,
+    only,
+    json: values.json,
+    writeReadme: values['write-readme'] ?? (!values.quick && engines.length === 0 && only.length === 0),
+  };
+}

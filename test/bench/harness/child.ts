@@ -1,0 +1,49 @@
+import { execFile, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+
+/** What `ask` answers when the child did not, in time. */
+export const TIMED_OUT = Symbol('timed out');
+
+/** A process that answers messages one by one, and is killed and started anew when it takes too long: no other way stops native code. */
+export class PatientChild {
+  private child?: ChildProcess;
+
+  constructor(private readonly file: string) {}
+
+  /** Sends `message`; resolves with the child's answer or, after `timeoutMs`, `TIMED_OUT`. Rejects when the child dies by itself. */
+  ask<T>(message: object, timeoutMs: number): Promise<T | typeof TIMED_OUT> {
+    const child = (this.child ??= fork(this.file, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
+    return new Promise((resolve, reject) => {
+      const settle = (then: () => void): void => {
+        clearTimeout(timer);
+        child.removeAllListeners();
+        then();
+      };
+      const timer = setTimeout(() => {
+        settle(() => resolve(TIMED_OUT));
+        this.close();
+      }, timeoutMs);
+      child.once('message', (answer) => settle(() => resolve(answer as T)));
+      child.once('exit', (code, signal) => {
+        this.child = undefined;
+        settle(() => reject(new Error(`the process ended by itself (${signal ?? code})`)));
+      });
+      child.send(message);
+    });
+  }
+
+  close(): void {
+    this.child?.kill('SIGKILL');
+    this.child = undefined;
+  }
+}
+
+/** Runs a script in a fresh process and reads the JSON that it prints. */
+export function runForJson<T>(file: string, args: readonly string[], nodeOptions: readonly string[] = []): Promise<T> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [...nodeOptions, file, ...args], { timeout: 60_000 }, (error, stdout, stderr) => {
+      if (error) reject(new Error(stderr.trim().split('\n').at(-1) ?? error.message));
+      else resolve(JSON.parse(stdout) as T);
+    });
+  });
+}

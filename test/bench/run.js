@@ -1,0 +1,76 @@
+'use strict';
+// `npm run bench -- NAME [options]`: brings up to date what a bench needs (its peers, the compiled package) and runs test/bench/NAME.bench.ts.
+
+const { spawnSync } = require('node:child_process');
+const { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } = require('node:fs');
+const { dirname, join, relative } = require('node:path');
+
+const root = join(__dirname, '..', '..');
+const compiled = join(root, 'dist', 'bench');
+
+const say = (line) => console.error(`bench: ${line}`);
+const filesUnder = (folder, ending) =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesUnder(path, ending);
+    return entry.name.endsWith(ending) ? [path] : [];
+  });
+const sources = (folder) => filesUnder(folder, '.ts').filter((file) => !file.endsWith('.test.ts'));
+
+function run(what, command, args, cwd) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'], shell: process.platform === 'win32' });
+  if (status !== 0) throw new Error(`${what} failed: ${error?.message ?? `${command} ended with ${status}`}`);
+}
+
+/** The packages to compare with: installed on first use, so that nobody who only installs or tests the package pays for them. */
+function installPeers() {
+  const stamp = join(__dirname, 'node_modules', '.package-lock.json');
+  const lock = join(__dirname, 'package-lock.json');
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
+  say('installing the packages to compare with (about 150 MB, once)…');
+  run('installing the peers', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], __dirname);
+}
+
+/** What users run: the package as tsc compiles it. */
+function buildPackage() {
+  const built = join(root, 'dist', 'lib', 'index.js');
+  const newest = Math.max(...sources(join(root, 'lib')).map((file) => statSync(file).mtimeMs));
+  if (existsSync(built) && statSync(built).mtimeMs >= newest) return;
+  say('compiling the package…');
+  run('compiling the package', process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], root);
+}
+
+/** The bench itself becomes plain JavaScript, so that the processes it starts are measured without a compiler in them. */
+function compileBench() {
+  const { transformSync } = require('@swc/core');
+  rmSync(compiled, { recursive: true, force: true });
+  for (const source of sources(__dirname)) {
+    const target = join(compiled, relative(__dirname, source)).replace(/\.ts$/, '.js');
+    const { code } = transformSync(readFileSync(source, 'utf8'), {
+      filename: source,
+      swcrc: false,
+      jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+      module: { type: 'commonjs' },
+      sourceMaps: 'inline',
+    });
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, code);
+  }
+}
+
+async function main() {
+  const [name, ...args] = process.argv.slice(2);
+  const known = filesUnder(__dirname, '.bench.ts').map((file) => relative(__dirname, file).replace('.bench.ts', ''));
+  if (!known.includes(name))
+    throw new Error(`which bench? npm run bench -- ${known.join(' | ')} [--quick] [--only ROWS] [--engine NAMES] [--json FILE]`);
+  // A smoke run takes what is there.
+  if (!args.includes('--quick')) installPeers();
+  buildPackage();
+  compileBench();
+  await require(join(compiled, `${name}.bench.js`)).main(args);
+}
+
+main().catch((error) => {
+  console.error(`bench: ${error.stack ?? error}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,159 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchArguments } from './harness/arguments.js';
+import type { BenchArguments } from './harness/arguments.js';
+import { environment } from './harness/environment.js';
+import { writeSection } from './harness/readme.js';
+import { batchRow } from './tokens/batch.js';
+import type { BatchRow } from './tokens/batch.js';
+import { ENCODINGS, ROOT } from './tokens/contenders.js';
+import type { BenchEncoding, Contender } from './tokens/contenders.js';
+import { warmUp } from './tokens/counted.js';
+import type { Opened } from './tokens/counted.js';
+import { FRESH_KINDS, filesUnder, freshSlices } from './tokens/fresh-texts.js';
+import { freshRow } from './tokens/fresh.js';
+import { hostileOurs, hostilePeer } from './tokens/hostile.js';
+import type { HostileRow } from './tokens/hostile.js';
+import { loadCost } from './tokens/load.js';
+import { contenders } from './tokens/open.js';
+import { NATIVE, OURS, TYPESCRIPT, openEngine } from './tokens/ours.js';
+import { isHeadline, planned, wanted } from './tokens/plan.js';
+import { report } from './tokens/report.js';
+import { describeRow } from './tokens/row.js';
+import type { Row } from './tokens/row.js';
+import { losses, missedTargets } from './tokens/targets.js';
+import type { TokensResult } from './tokens/targets.js';
+import { hotPool, textPool } from './tokens/texts.js';
+import { coldRow, encodeRow, throughputRow } from './tokens/throughput.js';
+
+const say = (line: string): void => console.error(line);
+
+/** `npm run bench -- tokens`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const options = benchArguments(argv);
+  const started = performance.now();
+  const { installed, missing } = contenders(options.engines);
+  for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
+
+  const result: TokensResult = {
+    rows: await throughputRows(installed, options),
+    batches: await batchRows(installed, options),
+    hostile: await hostileRows(installed, options),
+    load: await loadRows(installed, options),
+  };
+  const facts = {
+    environment: environment(),
+    command: ['npm run bench -- tokens', ...argv].join(' '),
+    contenders: installed,
+    headline: isHeadline,
+  };
+  console.log(`\n${report(result, { ...facts, folded: false })}\n`);
+  console.log(
+    [...losses(result.rows).map((line) => `FASTER: ${line}`), ...missedTargets(result).map((line) => `MISSED: ${line}`)].join('\n'),
+  );
+  say(`took ${Math.round((performance.now() - started) / 1000)} s`);
+
+  if (options.json !== undefined)
+    writeFileSync(options.json, `${JSON.stringify({ ...facts.environment, command: facts.command, missing, ...result }, null, 2)}\n`);
+  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'tokens', report(result, { ...facts, folded: true }))) {
+    say('README.md has no <!-- bench:tokens --> section: nothing written there');
+  }
+}
+
+async function throughputRows(installed: readonly Contender[], options: BenchArguments): Promise<Row[]> {
+  const rows: Row[] = [];
+  const effort = options.quick ? { rounds: 2, minMs: 2, trialRounds: 1 } : { rounds: 7, minMs: 20 };
+  const encodings = options.quick ? ENCODINGS.slice(1) : ENCODINGS;
+  const add = (row: Row): void => {
+    say(describeRow(row));
+    rows.push(row);
+  };
+  const freshKinds = FRESH_KINDS.filter((kind) => wanted(options, `fresh ${kind}`));
+  const files = freshKinds.length > 0 ? filesUnder(join(ROOT, 'node_modules')) : [];
+  const fresh = freshKinds.map((kind) => [kind, freshSlices(files, kind, options.quick ? 64 : 2304)] as const);
+  const plan = planned(options);
+  if (plan.length + fresh.length === 0) return rows;
+
+  for (const encoding of encodings) {
+    const opened = openAll(installed, encoding);
+    const warm = textPool('mixed', 4096).blocks[0] as readonly string[];
+    for (const contender of opened) await warmUp(contender, warm, options.quick ? 5 : 150);
+    for (const [kind, slices] of fresh) add(await freshRow(kind, encoding, slices, opened, options.quick ? 2 : 12));
+    for (const { mode, size, bytes, kind } of plan) {
+      const request = { mode, encoding, label: `${size} ${kind}`, pool: mode === 'hot' ? hotPool(kind, bytes) : textPool(kind, bytes) };
+      if (mode === 'cold') add(await coldRow(request, opened, options.quick ? 2 : 12));
+      else if (mode === 'encode') add(await encodeRow(request, opened, effort));
+      else add(await throughputRow(request, opened, effort));
+    }
+  }
+  return rows;
+}
+
+function openAll(installed: readonly Contender[], encoding: BenchEncoding): Opened[] {
+  return installed.flatMap((contender) => {
+    if (!contender.encodings.includes(encoding)) return [];
+    try {
+      return [{ name: contender.name, asynchronous: contender.kind === 'native, asynchronous', counter: contender.open(encoding) }];
+    } catch (error) {
+      say(`not measured: ${contender.name} with ${encoding} (${(error as Error).message})`);
+      return [];
+    }
+  });
+}
+
+const ourEngines = (installed: readonly Contender[]): (typeof NATIVE | typeof TYPESCRIPT)[] =>
+  ([NATIVE, TYPESCRIPT] as const).filter((engine) => installed.some(({ name }) => name === engine));
+
+async function batchRows(installed: readonly Contender[], options: BenchArguments): Promise<BatchRow[]> {
+  if (!wanted(options, 'batch')) return [];
+  const rows: BatchRow[] = [];
+  for (const encoding of options.quick ? ENCODINGS.slice(1) : ENCODINGS) {
+    for (const name of ourEngines(installed)) {
+      const row = await batchRow(name, openEngine(name), encoding, options.quick);
+      say(`${encoding} batch ${name}: ${row.promise.toFixed(2)}x one thread, timer late by ${row.batchLatenessMs.toFixed(1)} ms`);
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+async function hostileRows(installed: readonly Contender[], options: BenchArguments): Promise<HostileRow[]> {
+  if (!wanted(options, 'hostile')) return [];
+  const engines = installed.filter(({ name }) => name === NATIVE || name === TYPESCRIPT);
+  const rows = (options.quick ? ENCODINGS.slice(1) : ENCODINGS).flatMap((encoding) =>
+    hostileOurs(openAll(engines, encoding), encoding, options.quick ? 10_000 : undefined),
+  );
+  if (options.quick) return rows;
+  const packages = installed.filter(({ name }) => !OURS.includes(name));
+  say(`hostile texts: ${packages.length} packages, each with a limit of 3 s per text…`);
+  const results = new Map<string, Record<string, number | string>>();
+  const queue = [...packages];
+  const work = async (): Promise<void> => {
+    for (let peer = queue.shift(); peer !== undefined; peer = queue.shift())
+      results.set(peer.name, await hostilePeer(peer, 'cl100k_base', 3000));
+  };
+  // Two at a time: these figures differ by thousands, not by percents.
+  await Promise.all([work(), work()]);
+  return rows.map((row) =>
+    row.encoding === 'cl100k_base'
+      ? { ...row, peers: Object.fromEntries(packages.map(({ name }) => [name, results.get(name)?.[row.kind] ?? '-'])) }
+      : row,
+  );
+}
+
+async function loadRows(installed: readonly Contender[], options: BenchArguments): Promise<TokensResult['load']> {
+  if (!wanted(options, 'load')) return [];
+  const rows: { name: string; encoding: string; cost: Awaited<ReturnType<typeof loadCost>> | string }[] = [];
+  for (const contender of options.quick ? installed.slice(0, 1) : installed) {
+    for (const encoding of contender.encodings) {
+      const cost = await loadCost(contender, encoding, options.quick || !OURS.includes(contender.name) ? 1 : 3).catch(
+        (error: Error) => error.message,
+      );
+      say(
+        `load ${contender.name} ${encoding}: ${typeof cost === 'string' ? cost : `${cost.readyMs.toFixed(0)} ms, ${cost.rssMb.toFixed(0)} MB`}`,
+      );
+      rows.push({ name: contender.name, encoding, cost });
+    }
+  }
+  return rows;
+}

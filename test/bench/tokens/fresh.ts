@@ -1,0 +1,76 @@
+import type { Samples } from '../harness/measure.js';
+import { median } from '../harness/measure.js';
+import { REFERENCE } from './contenders.js';
+import type { BenchEncoding } from './contenders.js';
+import { TOLERATED_SHARE, noteDifference } from './counted.js';
+import type { Differences, Opened } from './counted.js';
+import { SERVICE } from './ours.js';
+import { makeRow } from './row.js';
+import type { Row } from './row.js';
+import { staysToTheEnd } from './throughput.js';
+
+/** Packages this many times slower than the best of them leave after `TRIAL_ROUNDS`. */
+const LEAVE_BEHIND = 1.5;
+const TRIAL_ROUNDS = 3;
+const SLICES_PER_ROUND = 96;
+
+/**
+ * A stream of texts that no contender has seen: in each round all of them count the same slices, each of them once. Service and native
+ * engine share their caches, so the service gets slices of its own.
+ */
+export async function freshRow(
+  label: string,
+  encoding: BenchEncoding,
+  slices: readonly string[],
+  opened: readonly Opened[],
+  maxRounds: number,
+): Promise<Row> {
+  const perRound = Math.min(SLICES_PER_ROUND, Math.floor(slices.length / (2 * maxRounds)));
+  const reference = opened.find(({ name }) => name === REFERENCE) as Opened;
+  const samples: Samples = new Map(opened.map(({ name }) => [name, new Array<number>(maxRounds).fill(NaN)]));
+  const wrong: Record<string, Differences> = {};
+  let running = [...opened];
+  let bytes = 0;
+
+  for (let round = 0; round < maxRounds; round++) {
+    const start = round * 2 * perRound;
+    const seenByAll = slices.slice(start, start + perRound);
+    const seenByService = slices.slice(start + perRound, start + 2 * perRound);
+    const lengthOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    bytes += lengthOf(seenByAll);
+    const scale = lengthOf(seenByAll) / lengthOf(seenByService);
+    const counts = new Map<string, Float64Array>();
+    for (let turn = 0; turn < running.length; turn++) {
+      const contender = running[(turn + round) % running.length] as Opened;
+      const out = new Float64Array(perRound);
+      const isService = contender.name === SERVICE;
+      const ns = await timeStream(contender, isService ? seenByService : seenByAll, out);
+      counts.set(contender.name, out);
+      (samples.get(contender.name) as number[])[round] = isService ? ns * scale : ns;
+    }
+    const expectedByService = seenByService.map((text) => reference.counter.count(text) as number);
+    for (const { name } of running) {
+      const right: ArrayLike<number> = name === SERVICE ? expectedByService : (counts.get(REFERENCE) as Float64Array);
+      (counts.get(name) as Float64Array).forEach((tokens, i) => {
+        if (tokens === right[i]) return;
+        noteDifference((wrong[name] ??= { texts: 0, of: maxRounds * perRound, first: '' }), tokens, right[i] as number);
+      });
+    }
+    const passes = (name: string): boolean => (wrong[name]?.texts ?? 0) <= TOLERATED_SHARE * maxRounds * perRound;
+    running = running.filter(({ name }) => passes(name));
+    if (round + 1 === TRIAL_ROUNDS) {
+      const speed = (name: string): number => median(samples.get(name) as number[]);
+      const best = Math.min(...running.filter(({ name }) => !staysToTheEnd(name)).map(({ name }) => speed(name)));
+      running = running.filter(({ name }) => staysToTheEnd(name) || speed(name) <= best * LEAVE_BEHIND);
+    }
+  }
+  for (const [name, { texts, of }] of Object.entries(wrong)) if (texts > TOLERATED_SHARE * of) samples.delete(name);
+  return makeRow(samples, { mode: 'fresh', label, encoding, wrong, bytesPerOperation: bytes / maxRounds, textsPerOperation: perRound });
+}
+
+async function timeStream({ counter, asynchronous }: Opened, texts: readonly string[], out: Float64Array): Promise<number> {
+  const start = process.hrtime.bigint();
+  if (asynchronous) for (let i = 0; i < texts.length; i++) out[i] = await counter.count(texts[i] as string);
+  else for (let i = 0; i < texts.length; i++) out[i] = counter.count(texts[i] as string) as number;
+  return Number(process.hrtime.bigint() - start);
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import type * as NativeBindingModule from '../../../lib/engine/native-binding.js';
+import type { TokenCounterEngine } from '../../../lib/token-counter/token-counter.engine.js';
+import type * as NativeModule from '../../../lib/token-counter/token-counter.native.js';
+import type * as TypeScriptModule from '../../../lib/token-counter/token-counter.typescript.js';
+import { ENCODINGS, ROOT } from './contenders.js';
+import type { BenchEncoding, Contender, Counter } from './contenders.js';
+
+/** The names of our three ways in, as the tables show them. */
+export const NATIVE = 'native';
+export const SERVICE = 'service';
+export const TYPESCRIPT = 'typescript';
+export const OURS: readonly string[] = [NATIVE, SERVICE, TYPESCRIPT];
+
+/** A model of each encoding: the service is asked the way an app asks it. */
+const MODELS: Record<BenchEncoding, string> = { cl100k_base: 'gpt-4', o200k_base: 'gpt-4o' };
+
+/** From the compiled package: that is what users run. */
+function compiled<T>(file: string): T {
+  return require(join(ROOT, 'dist', 'lib', file)) as T;
+}
+
+/** The engine itself, with its batches. Throws, with the reason, when the addon cannot be opened. */
+export function openEngine(name: typeof NATIVE | typeof TYPESCRIPT): TokenCounterEngine {
+  if (name === TYPESCRIPT) {
+    const { TypeScriptTokenCounterEngine } = compiled<typeof TypeScriptModule>('token-counter/token-counter.typescript.js');
+    return new TypeScriptTokenCounterEngine();
+  }
+  const { binding, reason } = compiled<typeof NativeBindingModule>('engine/native-binding.js').openNativeBinding();
+  if (binding === null) throw new Error(reason);
+  const { NativeTokenCounterEngine } = compiled<typeof NativeModule>('token-counter/token-counter.native.js');
+  return new NativeTokenCounterEngine(binding);
+}
+
+/** Our engines and the service, those that can run here; and why the others cannot. */
+export function ours(): { installed: Contender[]; missing: { name: string; reason: string }[] } {
+  const { version } = require(join(ROOT, 'package.json')) as { version: string };
+  const installed: Contender[] = [];
+  const missing: { name: string; reason: string }[] = [];
+  const offer = (name: string, open: (encoding: BenchEncoding) => Counter): void => {
+    try {
+      open('cl100k_base');
+      installed.push({ name, version, kind: 'ours', encodings: ENCODINGS, open });
+    } catch (error) {
+      missing.push({ name, reason: (error as Error).message.split('\n', 1)[0] as string });
+    }
+  };
+  offer(NATIVE, (encoding) => engineCounter(openEngine(NATIVE), encoding));
+  offer(SERVICE, serviceCounter);
+  offer(TYPESCRIPT, (encoding) => engineCounter(openEngine(TYPESCRIPT), encoding));
+  return { installed, missing };
+}
+
+function engineCounter(engine: TokenCounterEngine, encoding: BenchEncoding): Counter {
+  const handle = engine.load(encoding);
+  return { count: (text) => engine.count(text, handle), encode: (text) => engine.encode(text, handle) };
+}
+
+function serviceCounter(encoding: BenchEncoding): Counter {
+  openEngine(NATIVE);
+  const { FastLiteLLM: Roof } = compiled<{ FastLiteLLM: typeof FastLiteLLM }>('fast-litellm.js');
+  const { tokenCounter } = new Roof({ engine: 'native' });
+  const model = MODELS[encoding];
+  return { count: (text) => tokenCounter.countTokens(text, model), encode: (text) => tokenCounter.encode(text, model) };
+}

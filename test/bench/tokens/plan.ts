@@ -1,0 +1,62 @@
+import type { BenchArguments } from '../harness/arguments.js';
+import type { Row, RowMode } from './row.js';
+import { TEXT_KINDS } from './texts.js';
+import type { TextKind } from './texts.js';
+
+const SIZES: readonly [string, number][] = [
+  ['11 B', 11],
+  ['60 B', 60],
+  ['500 B', 500],
+  ['4 KB', 4096],
+  ['64 KB', 65_536],
+  ['1 MB', 1_048_576],
+];
+
+/** Rows that the README shows unfolded: what traffic looks like first, then each size once and each kind once. */
+const HEADLINE = new Set([
+  '11 B prose',
+  '60 B prose',
+  '500 B prose',
+  ...TEXT_KINDS.slice(0, 6).map((kind) => `4 KB ${kind}`),
+  '64 KB prose',
+  '1 MB mixed',
+]);
+export const isHeadline = ({ mode, label }: Row): boolean => mode !== 'rotating' || HEADLINE.has(label);
+
+/** Whether the row was asked for: `--only` names parts of `fresh md`, `rotating 4 KB prose`, `hostile`, `batch`, `load`. */
+export function wanted({ only }: BenchArguments, name: string): boolean {
+  return only.length === 0 || only.some((part) => name.includes(part));
+}
+
+/** A row to be measured on generated texts. */
+export interface PlannedRow {
+  readonly mode: RowMode;
+  readonly size: string;
+  readonly bytes: number;
+  readonly kind: TextKind;
+}
+
+/** The rows on generated texts, in their order: the grid of every kind and size, then the other ways of calling. */
+export function planned(options: BenchArguments): PlannedRow[] {
+  const grid = TEXT_KINDS.flatMap((kind) => SIZES.map(([size, bytes]) => ({ mode: 'rotating' as RowMode, size, bytes, kind })));
+  const extra = (mode: RowMode, size: string, kinds: readonly TextKind[]): PlannedRow[] =>
+    kinds.map((kind) => ({ mode, size, kind, bytes: (SIZES.find(([name]) => name === size) as [string, number])[1] }));
+  const all = [
+    ...grid,
+    ...extra('hot', '60 B', ['prose']),
+    ...extra('hot', '4 KB', ['prose', 'code', 'cjk']),
+    ...extra('cold', '4 KB', ['prose', 'code', 'cjk']),
+    ...extra('encode', '4 KB', ['prose']),
+  ];
+  const quick = new Set([
+    'rotating 60 B prose',
+    'rotating 4 KB code',
+    'rotating 4 KB cjk',
+    'hot 4 KB prose',
+    'cold 4 KB prose',
+    'encode 4 KB prose',
+  ]);
+  return all.filter(
+    ({ mode, size, kind }) => wanted(options, `${mode} ${size} ${kind}`) && (!options.quick || quick.has(`${mode} ${size} ${kind}`)),
+  );
+}

@@ -1,0 +1,96 @@
+import { measure } from '../harness/measure.js';
+import type { Samples } from '../harness/measure.js';
+import { REFERENCE } from './contenders.js';
+import type { BenchEncoding } from './contenders.js';
+import { CountTask, TOLERATED_SHARE, differences, expectedCounts } from './counted.js';
+import type { Differences, Opened } from './counted.js';
+import { OURS } from './ours.js';
+import { makeRow } from './row.js';
+import type { Row, RowMode } from './row.js';
+import type { TextPool } from './texts.js';
+
+export interface RowRequest {
+  readonly mode: RowMode;
+  readonly label: string;
+  readonly encoding: BenchEncoding;
+  readonly pool: TextPool;
+}
+
+export interface Effort {
+  readonly rounds: number;
+  readonly minMs: number;
+}
+
+/** They stay in a measurement to its end; the slower packages leave after a trial. */
+export const staysToTheEnd = (name: string): boolean => name === REFERENCE || OURS.includes(name);
+
+/** Contenders that count the pool right, or nearly, and what differs. */
+async function gate(opened: readonly Opened[], pool: TextPool): Promise<{ passed: CountTask[]; wrong: Record<string, Differences> }> {
+  const reference = opened.find(({ name }) => name === REFERENCE) as Opened;
+  const expected = expectedCounts(reference.counter, pool);
+  const passed: CountTask[] = [];
+  const wrong: Record<string, Differences> = {};
+  for (const contender of opened) {
+    const found = await differences(contender, pool, expected);
+    if (found !== undefined) wrong[contender.name] = found;
+    if (found === undefined || found.texts / found.of <= TOLERATED_SHARE) passed.push(new CountTask(contender, pool, expected));
+  }
+  return { passed, wrong };
+}
+
+/** Counts the pool with every contender in turns. */
+export async function throughputRow(request: RowRequest, opened: readonly Opened[], effort: Effort): Promise<Row> {
+  const { pool, ...facts } = request;
+  const { passed, wrong } = await gate(opened, pool);
+  const samples = await measure(passed, { ...effort, keep: staysToTheEnd });
+  for (const { name, wrongBlocks } of passed) {
+    if (wrongBlocks > 0) wrong[name] ??= { texts: wrongBlocks, of: pool.blocks.flat().length, first: 'seen in the sums only' };
+  }
+  return makeRow(samples, { ...facts, wrong, bytesPerOperation: pool.bytesPerBlock, textsPerOperation: pool.blocks[0]?.length ?? 1 });
+}
+
+const TRASH = new Uint8Array(64 << 20);
+let trashed = 0;
+
+/** Writes to more memory than the caches hold: what the next call needs, it has to fetch. */
+function trashCaches(): void {
+  trashed++;
+  for (let i = 0; i < TRASH.length; i += 64) TRASH[i] = trashed;
+}
+
+/** Each call is timed alone, on a text not seen before, with nothing of the tokenizer's tables left in the caches. */
+export async function coldRow(request: RowRequest, opened: readonly Opened[], calls: number): Promise<Row> {
+  const { pool, ...facts } = request;
+  const { passed, wrong } = await gate(opened, pool);
+  const right = opened.filter(({ name }) => passed.some((task) => task.name === name));
+  const texts = pool.blocks.flat().slice(-calls);
+  const samples: Samples = new Map(right.map(({ name }) => [name, []]));
+  for (const [call, text] of texts.entries()) {
+    for (let turn = 0; turn < right.length; turn++) {
+      const { name, counter } = right[(turn + call) % right.length] as Opened;
+      trashCaches();
+      const start = process.hrtime.bigint();
+      const tokens = counter.count(text);
+      if (typeof tokens !== 'number') await tokens;
+      samples.get(name)?.push(Number(process.hrtime.bigint() - start));
+    }
+  }
+  return makeRow(samples, { ...facts, wrong, bytesPerOperation: pool.bytesPerBlock / (pool.blocks[0]?.length ?? 1), textsPerOperation: 1 });
+}
+
+/** Ids out instead of a number, on texts that every contender was seen to count right. */
+export async function encodeRow(request: RowRequest, opened: readonly Opened[], effort: Effort): Promise<Row> {
+  const encoders = opened.flatMap(({ name, counter: { encode } }) =>
+    encode === undefined ? [] : [{ name, asynchronous: false, counter: { count: (text: string) => encode(text).length } }],
+  );
+  const row = await throughputRow(request, encoders, effort);
+  return { ...row, wrong: { ...row.wrong, ...wrongIds(request.pool, opened) } };
+}
+
+function wrongIds(pool: TextPool, opened: readonly Opened[]): Record<string, Differences> {
+  const text = pool.blocks[0]?.[0] as string;
+  const ids = ({ counter }: Opened): string => Array.from(counter.encode?.(text) ?? []).join();
+  const right = ids(opened.find(({ name }) => name === REFERENCE) as Opened);
+  const other = opened.filter((one) => one.counter.encode !== undefined && ids(one) !== right);
+  return Object.fromEntries(other.map(({ name }) => [name, { texts: 1, of: 1, first: 'other ids' }]));
+}

@@ -48,6 +48,16 @@ export class NativeEngineUnavailableError extends FastLiteLLMError {
   }
 }
 
+/** Something was asked for that needs a package which is not installed: an optional peer of this one. */
+export class MissingPackageError extends FastLiteLLMError {
+  readonly packageName: string;
+
+  constructor(packageName: string, purpose: string, options?: ErrorOptions) {
+    super('MISSING_PACKAGE', `${purpose} needs ${packageName}, which is not installed: npm install ${packageName}`, options);
+    this.packageName = packageName;
+  }
+}
+
 /** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {

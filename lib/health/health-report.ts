@@ -1,0 +1,55 @@
+import type { Capability, CapabilityHealth } from '../common/capability.js';
+
+export interface HealthReport {
+  /** The worst of the components. */
+  readonly status: CapabilityHealth['status'];
+  readonly components: Readonly<Record<string, CapabilityHealth>>;
+}
+
+const RANK = { ok: 0, degraded: 1, down: 2 } as const;
+const latest = new WeakMap<Capability, CapabilityHealth>();
+
+/** Asks every capability and waits for all answers. A check that throws means `down`. */
+export async function checkHealthAsync(capabilities: readonly Capability[]): Promise<HealthReport> {
+  return report(capabilities, await Promise.all(capabilities.map(async (capability) => settle(capability, ask(capability)))));
+}
+
+/** The same without waiting: a capability that can only answer later is given with its latest answer, or as `degraded` before the first. */
+export function checkHealth(capabilities: readonly Capability[]): HealthReport {
+  const answers = capabilities.map((capability) => {
+    const answer = ask(capability);
+    if (!(answer instanceof Promise)) return answer;
+    const before = latest.get(capability);
+    void settle(capability, answer);
+    return before ?? failure('degraded', 'its first check has not finished');
+  });
+  return report(capabilities, answers);
+}
+
+function ask(capability: Capability): CapabilityHealth | Promise<CapabilityHealth> {
+  try {
+    return capability.health();
+  } catch (error) {
+    return failure('down', describe(error));
+  }
+}
+
+async function settle(capability: Capability, answer: CapabilityHealth | Promise<CapabilityHealth>): Promise<CapabilityHealth> {
+  const health = await Promise.resolve(answer).catch((error: unknown) => failure('down', describe(error)));
+  latest.set(capability, health);
+  return health;
+}
+
+function report(capabilities: readonly Capability[], answers: readonly CapabilityHealth[]): HealthReport {
+  const status = answers.reduce<HealthReport['status']>((worst, { status }) => (RANK[status] > RANK[worst] ? status : worst), 'ok');
+  return { status, components: Object.fromEntries(capabilities.map(({ capability }, i) => [capability, answers[i]])) };
+}
+
+/** Whichever engine failed, the one that still answers at all is TypeScript. */
+function failure(status: 'degraded' | 'down', reason: string): CapabilityHealth {
+  return { status, engine: 'typescript', reason };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

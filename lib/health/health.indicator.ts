@@ -1,0 +1,50 @@
+import type * as Terminus from '@nestjs/terminus';
+import type { Capability } from '../common/capability.js';
+import { loadOptionalPackage } from '../common/optional-package.js';
+import { checkHealthAsync } from './health-report.js';
+
+/** What Terminus takes as a result. Terminus 11 knows no `degraded`, so it is never given there. */
+type IndicatorResult<Key extends string> = Terminus.HealthIndicatorResult<Key>;
+
+/** The part of a Terminus session that is used here; `degraded` came with 12. */
+interface Session<Key extends string> {
+  up(data: object): IndicatorResult<Key>;
+  down(data: object): IndicatorResult<Key>;
+  degraded?(data: object): IndicatorResult<Key>;
+}
+
+/**
+ * The health of all capabilities as one Terminus indicator. Needs `@nestjs/terminus` 11 or 12, loaded when it is first asked.
+ *
+ * @example
+ * \@Get('health') \@HealthCheck()
+ * check() {
+ *   return this.health.check([() => this.fastLiteLLM.isHealthy('fast_litellm')]);
+ * }
+ */
+export class FastLiteLLMHealthIndicator {
+  constructor(private readonly source: { capabilities(): readonly Capability[] }) {}
+
+  /**
+   * `up` when every capability answers as configured, `degraded` (on Terminus 11 `up`, with `degraded: true`) when one answers another way,
+   * `down` when one does not answer.
+   * @throws MissingPackageError without `@nestjs/terminus`.
+   */
+  async isHealthy<Key extends string>(key: Key): Promise<IndicatorResult<Key>> {
+    const session = openTerminus().check(key) as Session<Key>;
+    const { status, components } = await checkHealthAsync(this.source.capabilities());
+    if (status === 'down') return session.down({ components });
+    if (status === 'ok') return session.up({ components });
+    return session.degraded?.({ components }) ?? session.up({ degraded: true, components });
+  }
+}
+
+let service: Terminus.HealthIndicatorService | undefined;
+
+/** Terminus' own service, without its module: an app's `TerminusModule.forRoot()` would get a second copy of that. */
+function openTerminus(): Terminus.HealthIndicatorService {
+  return (service ??= loadOptionalPackage('@nestjs/terminus', 'the health indicator', () => {
+    const { HealthIndicatorService } = require('@nestjs/terminus') as typeof Terminus;
+    return new HealthIndicatorService();
+  }));
+}

@@ -1,0 +1,56 @@
+import type { MetricSample } from '../common/capability.js';
+import type { SwitchingEngine } from '../engine/switching-engine.js';
+import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+
+/** What every capability's engine choice has to tell: which engine answers, what failed, what shadow runs showed. */
+export function engineSamples(engines: Readonly<Record<string, SwitchingEngine<object>>>): MetricSample[] {
+  return Object.entries(engines).flatMap(([capability, choice]): MetricSample[] => {
+    const { runs, differences } = choice.shadow;
+    const labels = { capability };
+    return [
+      {
+        name: 'engine_info',
+        help: 'The engine that answers a request without an id.',
+        type: 'gauge',
+        value: 1,
+        labels: { capability, engine: choice.active },
+      },
+      {
+        name: 'native_errors_total',
+        help: 'Native failures that the TypeScript engine made good.',
+        type: 'counter',
+        value: choice.nativeErrors,
+        labels,
+      },
+      { name: 'shadow_runs_total', help: 'Calls that both engines answered.', type: 'counter', value: runs, labels },
+      { name: 'shadow_differences_total', help: 'Shadow runs with unequal answers.', type: 'counter', value: differences, labels },
+    ];
+  });
+}
+
+/** The features as they are in force. */
+export function featureSamples(flags: FeatureFlagsService): MetricSample[] {
+  return Object.entries(flags.getFeatureStatus()).flatMap(([feature, status]): MetricSample[] => [
+    {
+      name: 'feature_enabled',
+      help: 'Whether any request gets the feature.',
+      type: 'gauge',
+      value: Number(status.enabled),
+      labels: { feature },
+    },
+    {
+      name: 'feature_rollout_percentage',
+      help: 'Configured share of request ids, in per cent.',
+      type: 'gauge',
+      value: status.rolloutPercentage,
+      labels: { feature },
+    },
+    {
+      name: 'feature_tripped',
+      help: 'Whether native errors keep the feature off.',
+      type: 'gauge',
+      value: Number(status.breaker !== 'closed'),
+      labels: { feature },
+    },
+  ]);
+}

@@ -1,0 +1,23 @@
+//! The addon: converts between Node-API and the core, and nothing else.
+//!
+//! Every function catches panics, which reach JavaScript as errors: nothing that goes wrong here ends the process.
+
+mod error;
+mod js_text;
+mod token_counter;
+
+use napi_derive::napi;
+
+/// The addon's version, which is the package's.
+#[napi]
+#[must_use]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Panics inside Rust, for the tests of what happens then. Throws, like every panic.
+#[napi(catch_unwind)]
+#[expect(clippy::panic, reason = "it is what this is for")]
+pub fn panic_for_tests() -> u32 {
+    panic!("a panic that was asked for");
+}

@@ -1,0 +1,208 @@
+use crate::error::{Error, Result, from_core};
+use crate::js_text::JsText;
+use fast_litellm_core::CoreError;
+use fast_litellm_core::token_counter::{self, Cache, Encoding, Text, VOCABULARY_COUNT};
+use napi::bindgen_prelude::{AsyncTask, Uint8Array, Uint32Array, Uint32ArraySlice};
+use napi::{Env, Task};
+use napi_derive::napi;
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+/// Buffers above this are given back after the call that needed them.
+const KEEP_BYTES: usize = 1 << 20;
+/// A batch below this many units is counted by the calling thread: waking others costs more.
+const ALONE_BELOW: usize = 16 << 10;
+/// Texts are handed to threads in portions of about this many units.
+const PORTION: usize = 8 << 10;
+
+/// What a thread keeps between calls.
+#[derive(Default)]
+struct Local {
+    units: Vec<u16>,
+    text: Text,
+    ids: Vec<u32>,
+    caches: [Option<Box<Cache>>; VOCABULARY_COUNT],
+}
+
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local { units: Vec::new(), text: Text::EMPTY, ids: Vec::new(), caches: [const { None }; VOCABULARY_COUNT] }) };
+}
+
+impl Local {
+    #[inline(always)]
+    fn read(&mut self, text: JsText) -> Result<()> {
+        let len = text.read(&mut self.units)?;
+        self.text.set_utf16(&self.units[..len]);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn finish(&mut self) {
+        if self.units.len() * 2 > KEEP_BYTES {
+            self.units = Vec::new();
+            self.text.shrink(KEEP_BYTES);
+            self.ids = Vec::new();
+            self.caches.iter_mut().flatten().for_each(|cache| cache.backtrack.shrink(KEEP_BYTES));
+        }
+    }
+}
+
+#[inline(always)]
+fn vocabulary(handle: u32) -> Result<usize> {
+    token_counter::vocabulary_of(handle as usize).ok_or_else(|| from_core(&CoreError::UnknownEncoding))
+}
+
+#[inline(always)]
+fn cache(caches: &mut [Option<Box<Cache>>; VOCABULARY_COUNT], vocabulary: usize) -> &mut Cache {
+    caches[vocabulary].get_or_insert_with(Default::default)
+}
+
+/// Reads the text and lets `work` use it with this thread's buffers.
+#[inline(always)]
+fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, &mut Cache, &Text, &mut Vec<u32>) -> R) -> Result<R> {
+    let vocabulary = vocabulary(handle)?;
+    LOCAL.with_borrow_mut(|local| {
+        local.read(text)?;
+        let result = work(token_counter::encoding(vocabulary), cache(&mut local.caches, vocabulary), &local.text, &mut local.ids);
+        local.finish();
+        Ok(result)
+    })
+}
+
+/// The handle of an encoding, whose tables are built at the first call of the process. Throws `UNKNOWN_ENCODING`.
+#[napi(catch_unwind)]
+pub fn load_encoding(name: String) -> Result<u32> {
+    let handle = token_counter::handle_of(&name).ok_or_else(|| from_core(&CoreError::UnknownEncoding))?;
+    token_counter::encoding(vocabulary(handle as u32)?);
+    Ok(handle as u32)
+}
+
+/// Number of tokens of `text`.
+#[napi(catch_unwind, ts_args_type = "text: string, encoding: number")]
+pub fn count_tokens(text: JsText, encoding: u32) -> Result<u32> {
+    with_text(text, encoding, |encoding, cache, text, _| encoding.count(cache, text, u32::MAX))
+}
+
+/// Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it.
+#[napi(catch_unwind, ts_args_type = "text: string, encoding: number, limit: number")]
+pub fn count_tokens_up_to(text: JsText, encoding: u32, limit: u32) -> Result<u32> {
+    with_text(text, encoding, |encoding, cache, text, _| encoding.count(cache, text, limit))
+}
+
+/// Writes the ids of `text` into `ids`, as many as fit, and returns how many there are.
+#[napi(catch_unwind, ts_args_type = "text: string, encoding: number, ids: Uint32Array")]
+pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<u32> {
+    with_text(text, encoding, |encoding, cache, text, found| {
+        found.clear();
+        encoding.encode(cache, text, usize::MAX, found);
+        // SAFETY: nothing else runs on the JavaScript thread during this call.
+        let target = unsafe { ids.as_mut() };
+        let fitting = found.len().min(target.len());
+        target[..fitting].copy_from_slice(&found[..fitting]);
+        found.len() as u32
+    })
+}
+
+/// The bytes of `ids`, which may not hold special tokens. Throws `UNKNOWN_TOKEN`.
+#[napi(catch_unwind)]
+pub fn decode(ids: Uint32ArraySlice, encoding: u32) -> Result<Uint8Array> {
+    let mut bytes = Vec::with_capacity(ids.len() * 4);
+    token_counter::encoding(vocabulary(encoding)?).decode(&ids, &mut bytes).map_err(|error| from_core(&error))?;
+    Ok(bytes.into())
+}
+
+/// Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end.
+#[napi(catch_unwind, ts_args_type = "text: string, encoding: number, maxTokens: number")]
+pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32> {
+    with_text(text, encoding, |encoding, cache, text, ids| encoding.prefix_len(cache, text, max_tokens as usize, ids) as u32)
+}
+
+/// Counts many texts on all cores; the calling thread waits. `joined` is all texts, `lengths` the UTF-16 length of each.
+#[napi(catch_unwind, ts_args_type = "joined: string, lengths: Uint32Array, encoding: number")]
+pub fn count_tokens_batch(joined: JsText, lengths: Uint32ArraySlice, encoding: u32) -> Result<Uint32Array> {
+    let mut units = Vec::new();
+    let len = joined.read(&mut units)?;
+    Ok(count_batch(&units[..len], &lengths, vocabulary(encoding)?)?.into())
+}
+
+/// The same beside the calling thread.
+#[napi(ts_args_type = "joined: string, lengths: Uint32Array, encoding: number", ts_return_type = "Promise<Uint32Array>")]
+pub fn count_tokens_batch_async(joined: JsText, lengths: Uint32ArraySlice, encoding: u32) -> Result<AsyncTask<Batch>> {
+    let mut units = Vec::new();
+    let len = joined.read(&mut units)?;
+    units.truncate(len);
+    Ok(AsyncTask::new(Batch { units, lengths: lengths.to_vec(), vocabulary: vocabulary(encoding)? }))
+}
+
+pub struct Batch {
+    units: Vec<u16>,
+    lengths: Vec<u32>,
+    vocabulary: usize,
+}
+
+impl Task for Batch {
+    type Output = Vec<u32>;
+    type JsValue = Uint32Array;
+
+    fn compute(&mut self) -> napi::Result<Self::Output> {
+        let counted = catch_unwind(AssertUnwindSafe(|| count_batch(&self.units, &self.lengths, self.vocabulary)));
+        match counted {
+            Ok(counts) => counts.map_err(|error| napi::Error::from_reason(error.reason.clone())),
+            Err(_) => Err(napi::Error::from_reason("a panic while counting a batch")),
+        }
+    }
+
+    fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
+        Ok(output.into())
+    }
+}
+
+fn count_batch(units: &[u16], lengths: &[u32], vocabulary: usize) -> Result<Vec<u32>> {
+    let total: usize = lengths.iter().map(|length| *length as usize).sum();
+    if total != units.len() {
+        return Err(from_core(&CoreError::BatchLengths { expected: units.len(), got: total }));
+    }
+    if total < ALONE_BELOW {
+        return Ok(count_portion(units, lengths, vocabulary));
+    }
+    let mut portions = Vec::with_capacity(total / PORTION + 1);
+    let (mut first, mut start, mut size) = (0, 0, 0);
+    for (i, length) in lengths.iter().enumerate() {
+        size += *length as usize;
+        if size >= PORTION || i + 1 == lengths.len() {
+            portions.push((&units[start..start + size], &lengths[first..=i]));
+            (first, start, size) = (i + 1, start + size, 0);
+        }
+    }
+    let counts: Vec<Vec<u32>> =
+        threads()?.install(|| portions.into_par_iter().map(|(units, lengths)| count_portion(units, lengths, vocabulary)).collect());
+    Ok(counts.concat())
+}
+
+fn count_portion(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32> {
+    LOCAL.with_borrow_mut(|local| {
+        let encoding = token_counter::encoding(vocabulary);
+        let cache = cache(&mut local.caches, vocabulary);
+        let mut start = 0;
+        let count = |length: &u32| {
+            let end = start + *length as usize;
+            local.text.set_utf16(&units[start..end]);
+            start = end;
+            encoding.count(cache, &local.text, u32::MAX)
+        };
+        let counts = lengths.iter().map(count).collect();
+        local.text.shrink(KEEP_BYTES);
+        counts
+    })
+}
+
+/// One thread a core, started by the first batch that is large enough.
+fn threads() -> Result<&'static rayon::ThreadPool> {
+    static THREADS: OnceLock<std::result::Result<rayon::ThreadPool, String>> = OnceLock::new();
+    THREADS
+        .get_or_init(|| rayon::ThreadPoolBuilder::new().thread_name(|i| format!("token-counter-{i}")).build().map_err(|error| error.to_string()))
+        .as_ref()
+        .map_err(|error| Error::new("THREADS_UNAVAILABLE", error.clone()))
+}

@@ -1,0 +1,22 @@
+/// Everything the core refuses. The binding maps each to a stable code, once.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CoreError {
+    #[error("unknown encoding")]
+    UnknownEncoding,
+    #[error("{0} is not a token of this encoding")]
+    UnknownToken(u32),
+    #[error("the lengths of a batch must add up to the joined text, got {got} for {expected}")]
+    BatchLengths { expected: usize, got: usize },
+}
+
+impl CoreError {
+    /// Stable, the same as the TypeScript engine's.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownEncoding => "UNKNOWN_ENCODING",
+            Self::UnknownToken(_) => "UNKNOWN_TOKEN",
+            Self::BatchLengths { .. } => "INVALID_ARGUMENT",
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The engines of nestjs-fast-litellm, without any knowledge of Node.
+
+mod error;
+pub mod token_counter;
+#[cfg(test)]
+mod unicode_classes;
+
+pub use error::CoreError;

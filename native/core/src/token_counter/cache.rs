@@ -1,0 +1,88 @@
+//! What pieces were counted before: direct-mapped, per thread and encoding, sized for the second-level cache.
+
+use super::huge_pages::HugeSlice;
+use super::key::{Key, MAX_KEY};
+use super::merge::Backtrack;
+
+const SMALL_BITS: u32 = 15;
+const MEDIUM_BITS: u32 = 12;
+/// Longest piece of the second table.
+pub const MAX_MEDIUM: usize = 30;
+
+/// Counts of pieces of up to 30 bytes, and the working memory of the longer ones.
+pub struct Cache {
+    /// 15 bytes of the piece; the top byte holds its length (low half) and count.
+    small: HugeSlice<[u64; 2]>,
+    /// 30 bytes of the piece; the top two bytes hold its length (low 5 bits) and count.
+    medium: HugeSlice<[u64; 4]>,
+    pub backtrack: Backtrack,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { small: HugeSlice::new(1 << SMALL_BITS), medium: HugeSlice::new(1 << MEDIUM_BITS), backtrack: Backtrack::default() }
+    }
+}
+
+/// Where a small piece is or goes.
+#[derive(Clone, Copy)]
+pub struct SmallPlace {
+    slot: usize,
+    low: u64,
+    tag: u64,
+}
+
+/// Where a medium piece is or goes.
+pub struct MediumPlace {
+    slot: usize,
+    words: [u64; 4],
+}
+
+impl Cache {
+    #[inline(always)]
+    pub fn small_place(key: Key, len: usize) -> SmallPlace {
+        debug_assert!(len <= MAX_KEY);
+        let tag = key.high | (len as u64) << 56;
+        let hash = (key.low ^ tag.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        SmallPlace { slot: (hash >> (64 - SMALL_BITS)) as usize, low: key.low, tag }
+    }
+
+    /// The count, if the piece is known.
+    #[inline(always)]
+    pub fn small(&self, place: SmallPlace) -> Option<u32> {
+        // SAFETY: the slot has SMALL_BITS bits.
+        let slot = unsafe { self.small.get_unchecked(place.slot) };
+        (slot[0] == place.low && (slot[1] ^ place.tag) << 4 == 0).then_some((slot[1] >> 60) as u32)
+    }
+
+    #[inline(always)]
+    pub fn remember_small(&mut self, place: SmallPlace, count: u32) {
+        self.small[place.slot] = [place.low, place.tag | u64::from(count) << 60];
+    }
+
+    /// # Safety
+    /// `16 <= len <= MAX_MEDIUM`, and 32 bytes must be readable at `at`.
+    #[inline(always)]
+    pub unsafe fn medium_place(at: *const u8, len: usize) -> MediumPlace {
+        // SAFETY: the caller's.
+        let word = |i: usize| u64::from_le(unsafe { at.add(i * 8).cast::<u64>().read_unaligned() });
+        // `len` is at least 16: the first two words are whole.
+        let keep = |from: usize| if len >= from + 8 { u64::MAX } else { (1u64 << (len.saturating_sub(from) * 8)) - 1 };
+        let words = [word(0), word(1), word(2) & keep(16), word(3) & keep(24) | (len as u64) << 48];
+        let mix = (words[0] ^ words[2].rotate_left(21)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (words[1] ^ words[3].rotate_left(13)).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let slot = (mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - MEDIUM_BITS)) as usize;
+        MediumPlace { slot, words }
+    }
+
+    #[inline(always)]
+    pub fn medium(&self, place: &MediumPlace) -> Option<u32> {
+        let slot = &self.medium[place.slot];
+        let same = slot[..3] == place.words[..3] && (slot[3] ^ place.words[3]) << 11 == 0;
+        same.then_some((slot[3] >> 53) as u32)
+    }
+
+    #[inline(always)]
+    pub fn remember_medium(&mut self, place: &MediumPlace, count: u32) {
+        self.medium[place.slot] = [place.words[0], place.words[1], place.words[2], place.words[3] | u64::from(count) << 53];
+    }
+}

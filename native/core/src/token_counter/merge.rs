@@ -1,0 +1,165 @@
+//! Byte-pair merging of one piece that is not a token as a whole, exactly as the reference does it: always the lowest rank, the leftmost of equals.
+//! Two algorithms with one result: short pieces are merged as defined, long ones by backtracking, in time linear to their length.
+
+use super::key::MAX_KEY;
+use super::vocabulary::{NONE, Vocabulary};
+
+/// A short piece after merging.
+pub struct Merged {
+    /// Bit i: a token starts at byte i; one more bit for the end.
+    bounds: u32,
+    ids: [u32; 16],
+}
+
+impl Merged {
+    #[inline(always)]
+    pub fn count(&self) -> u32 {
+        self.bounds.count_ones() - 1
+    }
+
+    pub fn push_to(&self, out: &mut Vec<u32>) {
+        let mut bounds = self.bounds ^ 1 << self.bounds.ilog2();
+        while bounds != 0 {
+            out.push(self.ids[bounds.trailing_zeros() as usize]);
+            bounds &= bounds - 1;
+        }
+    }
+}
+
+/// Merges `len` bytes.
+///
+/// # Safety
+/// `1 <= len <= MAX_KEY`, and `len + 16` bytes must be readable at `at`.
+pub unsafe fn merge_short(vocabulary: &Vocabulary, at: *const u8, len: usize) -> Merged {
+    debug_assert!((1..=MAX_KEY).contains(&len));
+    let mut ids = [0; 16];
+    // Rank of the merge of the part that starts here with the next one, and this position in the low bits: the minimum is the leftmost lowest.
+    let mut merges = [NONE; 16];
+    let packed = |id: u32, start: usize| if id == NONE { NONE } else { id << 4 | start as u32 };
+    // SAFETY: every part lies inside the `len` bytes, every index below 16.
+    unsafe {
+        for start in 0..len {
+            ids[start] = vocabulary.byte_ids[usize::from(*at.add(start))];
+        }
+        for start in 0..len - 1 {
+            merges[start] = packed(vocabulary.pair(*at.add(start), *at.add(start + 1)), start);
+        }
+        let mut bounds = (2u32 << len) - 1;
+        loop {
+            let best = merges.iter().fold(NONE, |best, merge| best.min(*merge));
+            if best == NONE {
+                return Merged { bounds, ids };
+            }
+            let start = (best & 15) as usize;
+            let next = |bounds: u32, start: usize| start + 1 + (bounds >> (start + 1)).trailing_zeros() as usize;
+            let middle = next(bounds, start);
+            bounds ^= 1 << middle;
+            merges[middle & 15] = NONE;
+            ids[start] = best >> 4;
+            let end = next(bounds, start);
+            merges[start] = if end < len { packed(vocabulary.find(at.add(start), next(bounds, end) - start), start) } else { NONE };
+            let before = bounds & ((1 << start) - 1);
+            if before != 0 {
+                let left = before.ilog2() as usize;
+                merges[left] = packed(vocabulary.find(at.add(left), end - left), left);
+            }
+        }
+    }
+}
+
+/// Working memory of [`Backtrack::merge`], kept between calls.
+#[derive(Default)]
+pub struct Backtrack {
+    tokens: Vec<u32>,
+    /// Bit per position: not yet known to be a dead end.
+    open: Vec<u64>,
+}
+
+impl Backtrack {
+    /// Merges `len` bytes and returns the ids.
+    ///
+    /// Takes the longest token that fits behind the last one, where two neighbours fit when merging their bytes would give just these two.
+    /// Every prefix of a merged piece is itself merged, so a position once found to lead nowhere is never tried again: linear time.
+    ///
+    /// # Safety
+    /// `len >= 1`, and `len + 16` bytes must be readable at `at`.
+    pub unsafe fn merge(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> &[u32] {
+        self.tokens.clear();
+        self.open.clear();
+        self.open.resize(len / 64 + 1, u64::MAX);
+        let mut position = 0;
+        // SAFETY: positions stay below `len`, tokens end at or before it.
+        unsafe {
+            let mut candidate = vocabulary.longest(at, len);
+            while position < len {
+                let end = position + vocabulary.token_len(candidate);
+                let open = self.open[end / 64] >> (end % 64) & 1 != 0;
+                if open && self.tokens.last().is_none_or(|last| fits(vocabulary, at.add(position), *last, candidate)) {
+                    self.tokens.push(candidate);
+                    position = end;
+                    if position < len {
+                        candidate = vocabulary.longest(at.add(position), len - position);
+                    }
+                } else if end - position > 1 {
+                    candidate = vocabulary.longest(at.add(position), end - position - 1);
+                } else {
+                    self.open[position / 64] &= !(1 << (position % 64));
+                    // A dead end at the very start cannot be: the merged piece begins with some token.
+                    let Some(last) = self.tokens.pop() else { return &self.tokens };
+                    position -= vocabulary.token_len(last);
+                    // Its end is closed now, so the next round tries a shorter one.
+                    candidate = last;
+                }
+            }
+        }
+        &self.tokens
+    }
+
+    /// Gives memory back that one huge piece has needed.
+    pub fn shrink(&mut self, above: usize) {
+        if self.tokens.capacity() * 4 > above {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Whether merging the bytes of `left` and `right`, which meet at `border`, gives these two tokens again: no merge across the border would
+/// have come before the merges that made them. Walks down the two sides' splits, always the one that was merged last.
+///
+/// # Safety
+/// The bytes of both tokens, and 16 more, must be readable around `border`.
+#[inline]
+unsafe fn fits(vocabulary: &Vocabulary, border: *const u8, mut left: u32, mut right: u32) -> bool {
+    let mut limit = NONE;
+    let left_of = |id: u32| vocabulary.split(id).map_or(id, |split| split.0);
+    let right_of = |id: u32| vocabulary.split(id).map_or(id, |split| split.1);
+    loop {
+        let before = vocabulary.token_len(left);
+        // SAFETY: the caller's; both parts only get shorter.
+        let joined = unsafe { vocabulary.find(border.sub(before), before + vocabulary.token_len(right)) };
+        if joined < limit && vocabulary.split(joined) == Some((left, right)) {
+            return false;
+        }
+        if left > right {
+            limit = left;
+            left = right_of(left);
+            if left == limit {
+                limit = right + 1;
+                right = left_of(right);
+                if right + 1 == limit {
+                    return true;
+                }
+            }
+        } else {
+            limit = right + 1;
+            right = left_of(right);
+            if right + 1 == limit {
+                limit = left;
+                left = right_of(left);
+                if left == limit {
+                    return true;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Against the shared vectors, a merge written as it is defined, and the `bpe` crate.
+
+use super::vocabulary::{NONE, Vocabulary};
+use super::*;
+use proptest::prelude::*;
+use std::collections::HashMap;
+
+fn ids(handle: usize, text: &Text) -> Vec<u32> {
+    let mut ids = vec![];
+    encoding(vocabulary_of(handle).unwrap()).encode(&mut Cache::default(), text, usize::MAX, &mut ids);
+    ids
+}
+
+fn text_of(string: &str) -> Text {
+    let mut text = Text::new();
+    text.set(string);
+    text
+}
+
+#[derive(serde::Deserialize)]
+struct Vectors {
+    encodings: HashMap<String, Vec<Vector>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Vector {
+    text: Option<String>,
+    units: Option<Vec<u16>>,
+    ids: Vec<u32>,
+}
+
+#[test]
+fn the_shared_vectors() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../test/vectors/token-counter.json");
+    let vectors: Vectors = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(vectors.encodings.len(), ENCODING_NAMES.len());
+    for (name, vectors) in vectors.encodings {
+        let handle = handle_of(&name).unwrap();
+        let mut cache = Cache::default();
+        for vector in vectors {
+            let mut text = Text::new();
+            match (&vector.text, &vector.units) {
+                (Some(string), _) => text.set(string),
+                (None, Some(units)) => text.set_utf16(units),
+                (None, None) => unreachable!("a vector has a text"),
+            }
+            assert_eq!(ids(handle, &text), vector.ids, "{name}: {:?}", vector.text);
+            for _ in 0..2 {
+                let count = encoding(vocabulary_of(handle).unwrap()).count(&mut cache, &text, u32::MAX);
+                assert_eq!(count as usize, vector.ids.len(), "{name}: {:?}", vector.text);
+            }
+            let mut bytes = vec![];
+            encoding(vocabulary_of(handle).unwrap()).decode(&vector.ids, &mut bytes).unwrap();
+            assert_eq!(bytes, text.as_bytes());
+        }
+    }
+}
+
+/// The reference's own words: while some neighbours make a token, merge the leftmost of the lowest rank.
+fn merged_as_defined(vocabulary: &Vocabulary, piece: &[u8]) -> Vec<u32> {
+    let padded = [piece, &[0; 160]].concat();
+    // SAFETY: padded.
+    let find = |start: usize, end: usize| unsafe { vocabulary.find(padded.as_ptr().add(start), end - start) };
+    if find(0, piece.len()) != NONE {
+        return vec![find(0, piece.len())];
+    }
+    let mut bounds: Vec<usize> = (0..=piece.len()).collect();
+    while let Some((_, i)) = bounds.windows(3).enumerate().map(|(i, w)| (find(w[0], w[2]), i)).filter(|(rank, _)| *rank != NONE).min() {
+        bounds.remove(i + 1);
+    }
+    bounds.windows(2).map(|w| find(w[0], w[1])).collect()
+}
+
+fn vocabularies() -> &'static [Vocabulary; 2] {
+    static VOCABULARIES: OnceLock<[Vocabulary; 2]> = OnceLock::new();
+    VOCABULARIES.get_or_init(|| [Vocabulary::new(PACKED[0].1), Vocabulary::new(PACKED[1].1)])
+}
+
+fn check_merges(piece: &str) {
+    let padded = [piece.as_bytes(), &[0; 160]].concat();
+    for vocabulary in vocabularies() {
+        let expected = merged_as_defined(vocabulary, piece.as_bytes());
+        if expected.len() == 1 {
+            continue;
+        }
+        // SAFETY: padded.
+        unsafe {
+            assert_eq!(merge::Backtrack::default().merge(vocabulary, padded.as_ptr(), piece.len()), expected, "{piece:?}");
+            if piece.len() <= key::MAX_KEY {
+                let mut short = vec![];
+                let merged = merge::merge_short(vocabulary, padded.as_ptr(), piece.len());
+                merged.push_to(&mut short);
+                assert_eq!(short, expected, "{piece:?}");
+                assert_eq!(merged.count() as usize, expected.len());
+            }
+            let mut cut = vec![];
+            let mut at = 0;
+            while at < piece.len() {
+                let length = cuts::first_part(vocabulary.spanned, padded.as_ptr().add(at), piece.len() - at);
+                cut.extend(merged_as_defined(vocabulary, &piece.as_bytes()[at..at + length]));
+                at += length;
+            }
+            assert_eq!(cut, expected, "{piece:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #[test]
+    fn short_merges(piece in "[a-z]{2,15}|[A-Za-z_.-]{2,15}|[ab]{2,15}|[ =-]{2,15}") {
+        check_merges(&piece);
+    }
+
+    #[test]
+    fn other_scripts(piece in "[а-яё]{2,12}|[一-鿿]{2,12}|[ぁ-ん]{2,12}|[가-힣]{2,9}|[ก-๛]{2,12}|[\u{600}-\u{6ff}]{2,12}|[\u{1f300}-\u{1f6ff}\u{200d}\u{fe0f}]{2,8}|[ა-ჰ]{2,9}|\\PC{2,12}") {
+        check_merges(&piece);
+    }
+
+    #[test]
+    fn any_string_counts_what_it_encodes(strings in prop::collection::vec("[ -~\n]{0,40}|\\PC{0,30}|[a-z ]{0,80}", 1..8)) {
+        for handle in [0, 1, 3, 5] {
+            let encoding = encoding(vocabulary_of(handle).unwrap());
+            let mut cache = Cache::default();
+            for string in &strings {
+                let text = text_of(string);
+                let ids = ids(handle, &text);
+                prop_assert_eq!(encoding.count(&mut cache, &text, u32::MAX) as usize, ids.len());
+                let mut bytes = vec![];
+                encoding.decode(&ids, &mut bytes).unwrap();
+                prop_assert_eq!(bytes, string.as_bytes());
+                let prefix = encoding.prefix_len(&mut cache, &text, ids.len() / 2, &mut vec![]);
+                prop_assert!(prefix <= string.encode_utf16().count());
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_bpe_crate(text in "[ -~\n]{0,200}|\\PC{0,60}") {
+        prop_assert_eq!(ids(0, &text_of(&text)), bpe_openai::cl100k_base().encode(text.as_str()));
+        prop_assert_eq!(ids(1, &text_of(&text)), bpe_openai::o200k_base().encode(text.as_str()));
+    }
+}
+
+#[test]
+fn every_token_is_found_again() {
+    for vocabulary in vocabularies() {
+        let mut unmade = 0;
+        for id in 0..vocabulary.len() as u32 {
+            let Some(token) = vocabulary.token(id) else { continue };
+            let padded = [token, &[0; 32]].concat();
+            // SAFETY: padded.
+            unsafe {
+                assert_eq!(vocabulary.find(padded.as_ptr(), token.len()), id);
+                match vocabulary.split(id) {
+                    Some(_) => assert_eq!(vocabulary.longest(padded.as_ptr(), token.len()), id),
+                    None => unmade += 1,
+                }
+            }
+        }
+        assert!(unmade < vocabulary.len() / 100, "{unmade} tokens are made by no merge");
+    }
+}
+
+#[test]
+fn long_pieces_of_one_kind() {
+    for unit in ["a", " ", "\n", "'", "-", "=", "ab", "the", "漢", "🙂", "\u{301}", "Ж", "é", "x9", "==\n"] {
+        for len in [1, 2, 3, 15, 16, 17, 31, 64, 127, 128, 129, 300, 1000] {
+            check_merges(&unit.repeat(len / unit.len() + 1));
+        }
+    }
+}
+
+#[test]
+fn the_limit_stops_early_and_never_lies() {
+    let encoding = encoding(1);
+    let mut cache = Cache::default();
+    let text = text_of(&"some words, and more of them ".repeat(200));
+    let all = encoding.count(&mut cache, &text, u32::MAX);
+    for limit in [0, 1, 10, all - 1] {
+        let count = encoding.count(&mut cache, &text, limit);
+        assert!(count > limit && count <= all);
+    }
+    assert_eq!(encoding.count(&mut cache, &text, all), all);
+    assert!(encoding.count(&mut cache, &text, 10) < 60);
+}

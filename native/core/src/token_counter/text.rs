@@ -1,0 +1,209 @@
+//! Text as the scanner wants it: valid UTF-8 with readable bytes behind its end, so that wide loads need no bound checks.
+
+/// Readable zero bytes behind the end: one 64-byte window and one 16-byte key.
+pub const PADDING: usize = 80;
+
+/// A reusable buffer of valid UTF-8, followed by [`PADDING`] zeros.
+#[derive(Default)]
+pub struct Text {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Text {
+    /// Without memory of its own yet.
+    pub const EMPTY: Self = Self { bytes: Vec::new(), len: 0 };
+
+    #[must_use]
+    pub fn new() -> Self {
+        Self::EMPTY
+    }
+
+    /// The UTF-8, without the padding.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Points at `len() + PADDING` readable bytes, or dangles when nothing was ever set.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.bytes.as_ptr()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Takes a string.
+    pub fn set(&mut self, text: &str) {
+        self.reserve(text.len());
+        self.bytes[..text.len()].copy_from_slice(text.as_bytes());
+        self.finish(text.len());
+    }
+
+    /// Takes UTF-16; a lone surrogate becomes U+FFFD.
+    pub fn set_utf16(&mut self, units: &[u16]) {
+        // A unit is at most three bytes; eight more because ASCII is stored sixteen bytes at a time.
+        self.reserve(units.len() * 3);
+        // SAFETY: `reserve` made room for three bytes per unit and the padding, and `narrow` stores at most 16 bytes past its position,
+        // which lies at or before three bytes per unit read.
+        let len = unsafe { narrow(units, self.bytes.as_mut_ptr()) };
+        self.finish(len);
+    }
+
+    /// Gives memory back that one huge text has needed.
+    pub fn shrink(&mut self, above: usize) {
+        if self.bytes.len() > above {
+            *self = Self::default();
+        }
+    }
+
+    fn reserve(&mut self, len: usize) {
+        let wanted = len + PADDING;
+        if self.bytes.len() < wanted {
+            self.bytes = vec![0; wanted.next_power_of_two()];
+        }
+    }
+
+    fn finish(&mut self, len: usize) {
+        self.bytes[len..len + PADDING].fill(0);
+        self.len = len;
+    }
+}
+
+/// Writes `units` as UTF-8 and returns the length.
+///
+/// # Safety
+/// `out` must have room for `3 * units.len() + 16` bytes.
+unsafe fn narrow(units: &[u16], out: *mut u8) -> usize {
+    let mut read = 0;
+    let mut written = 0;
+    while read < units.len() {
+        // SAFETY: `read <= units.len()`, and `written <= 3 * read`, so the caller's room covers the store.
+        let ascii = unsafe { narrow_ascii(&units[read..], out.add(written)) };
+        read += ascii;
+        written += ascii;
+        // One stretch of other characters, up to the next ASCII one.
+        while read < units.len() && units[read] >= 0x80 {
+            // SAFETY: at most three bytes a unit, as above.
+            let (units_read, bytes) = unsafe { narrow_one(units, read, out.add(written)) };
+            read += units_read;
+            written += bytes;
+        }
+    }
+    written
+}
+
+/// Narrows the ASCII at the start of `units` and returns how many there were.
+///
+/// # Safety
+/// `out` must have room for `units.len() + 16` bytes.
+#[inline(always)]
+unsafe fn narrow_ascii(units: &[u16], out: *mut u8) -> usize {
+    let mut i = 0;
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{
+            __m128i, _mm_and_si128, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi16, _mm_set1_epi16, _mm_setzero_si128,
+            _mm_storeu_si128,
+        };
+        while i + 16 <= units.len() {
+            // SAFETY: 16 units are readable from `i` on, 16 bytes writable; SSE2 is part of x86-64.
+            unsafe {
+                let low = _mm_loadu_si128(units.as_ptr().add(i).cast::<__m128i>());
+                let high = _mm_loadu_si128(units.as_ptr().add(i + 8).cast::<__m128i>());
+                let beyond = _mm_and_si128(_mm_or_si128(low, high), _mm_set1_epi16(!0x7f));
+                if _mm_movemask_epi8(_mm_cmpeq_epi16(beyond, _mm_setzero_si128())) != 0xffff {
+                    break;
+                }
+                _mm_storeu_si128(out.add(i).cast::<__m128i>(), _mm_packus_epi16(low, high));
+            }
+            i += 16;
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    while i + 16 <= units.len() {
+        // Written so that the compiler can use the vectors of the machine.
+        let chunk = &units[i..i + 16];
+        if chunk.iter().fold(0, |all, unit| all | unit) >= 0x80 {
+            break;
+        }
+        // SAFETY: `out` has room for 16 bytes behind `i`.
+        let target = unsafe { core::slice::from_raw_parts_mut(out.add(i), 16) };
+        target.iter_mut().zip(chunk).for_each(|(byte, unit)| *byte = *unit as u8);
+        i += 16;
+    }
+    while i < units.len() && units[i] < 0x80 {
+        // SAFETY: one byte per unit read.
+        unsafe { *out.add(i) = units[i] as u8 };
+        i += 1;
+    }
+    i
+}
+
+/// Writes one character above ASCII; returns the units read and the bytes written.
+///
+/// # Safety
+/// `out` must have room for three bytes per unit read.
+#[inline(always)]
+unsafe fn narrow_one(units: &[u16], at: usize, out: *mut u8) -> (usize, usize) {
+    let unit = u32::from(units[at]);
+    let store = |i: usize, byte: u32| {
+        // SAFETY: `i` stays below the number of bytes returned.
+        unsafe { *out.add(i) = byte as u8 };
+    };
+    if unit < 0x800 {
+        store(0, 0xc0 | unit >> 6);
+        store(1, 0x80 | unit & 0x3f);
+        return (1, 2);
+    }
+    if unit & 0xf800 != 0xd800 {
+        store(0, 0xe0 | unit >> 12);
+        store(1, 0x80 | unit >> 6 & 0x3f);
+        store(2, 0x80 | unit & 0x3f);
+        return (1, 3);
+    }
+    if let Some(low) = units.get(at + 1).map(|low| u32::from(*low)).filter(|low| unit < 0xdc00 && low & 0xfc00 == 0xdc00) {
+        let point = 0x1_0000 + ((unit & 0x3ff) << 10 | low & 0x3ff);
+        store(0, 0xf0 | point >> 18);
+        store(1, 0x80 | point >> 12 & 0x3f);
+        store(2, 0x80 | point >> 6 & 0x3f);
+        store(3, 0x80 | point & 0x3f);
+        return (2, 4);
+    }
+    store(0, 0xef);
+    store(1, 0xbf);
+    store(2, 0xbd);
+    (1, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn utf16_becomes_what_the_standard_library_says(units in prop::collection::vec(prop_oneof![0u16..0x80, 0xd7f0u16..0xe010, any::<u16>()], 0..200)) {
+            let mut text = Text::new();
+            text.set_utf16(&units);
+            let expected = String::from_utf16_lossy(&units);
+            prop_assert_eq!(text.as_bytes(), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_padding_is_zero_after_a_longer_text() {
+        let mut text = Text::new();
+        text.set(&"x".repeat(300));
+        text.set("ab");
+        assert_eq!(text.as_bytes(), b"ab");
+        assert!(text.bytes[2..2 + PADDING].iter().all(|byte| *byte == 0));
+    }
+}

@@ -1,0 +1,268 @@
+//! All piece starts of 64 ASCII bytes at once.
+//!
+//! The patterns never look behind, so a window may begin at any known piece start. Vector compares turn 64 bytes into one bit mask per class;
+//! some forty bit operations on those give every piece start. All but the last are used; the last one begins the next window.
+
+use super::pattern::contraction_at;
+
+/// Bytes of a window.
+pub const WINDOW: usize = 64;
+
+/// Bit i: byte i of the window belongs to the class.
+#[derive(Default, Clone, Copy)]
+pub struct Masks {
+    upper: u64,
+    lower: u64,
+    digit: u64,
+    space: u64,
+    /// White space but for line ends.
+    blank: u64,
+    line: u64,
+    quote: u64,
+    slash: u64,
+    /// Not ASCII.
+    high: u64,
+}
+
+/// How the bytes are classified: by the vectors the machine has.
+pub trait Classify {
+    /// # Safety
+    /// 64 bytes must be readable at `at`, and the machine must have the implementation's instructions.
+    unsafe fn classify(at: *const u8) -> Masks;
+}
+
+/// Byte by byte: any machine.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+pub struct Portable;
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
+impl Classify for Portable {
+    #[inline(always)]
+    unsafe fn classify(at: *const u8) -> Masks {
+        let mut masks = Masks::default();
+        for i in 0..WINDOW {
+            // SAFETY: the caller's.
+            let byte = unsafe { *at.add(i) };
+            let bit = |is: bool| u64::from(is) << i;
+            masks.upper |= bit(byte.is_ascii_uppercase());
+            masks.lower |= bit(byte.is_ascii_lowercase());
+            masks.digit |= bit(byte.is_ascii_digit());
+            masks.space |= bit(byte == b' ');
+            masks.blank |= bit(matches!(byte, b' ' | b'\t' | 0x0b | 0x0c));
+            masks.line |= bit(matches!(byte, b'\n' | b'\r'));
+            masks.quote |= bit(byte == b'\'');
+            masks.slash |= bit(byte == b'/');
+            masks.high |= bit(byte >= 0x80);
+        }
+        masks
+    }
+}
+
+/// The vector compares, once for every vector width.
+#[cfg(target_arch = "x86_64")]
+macro_rules! classify_by {
+    ($name:ident, $doc:literal, $width:literal, $vector:ty, $load:ident, $set:ident, $eq:ident, $gt:ident, $sub:ident, $or:ident, $shift:ident, $movemask:ident) => {
+        #[doc = $doc]
+        pub struct $name;
+
+        impl Classify for $name {
+            #[inline(always)]
+            unsafe fn classify(at: *const u8) -> Masks {
+                use core::arch::x86_64::{$eq, $gt, $load, $movemask, $or, $set, $shift, $sub};
+                let mut masks = Masks::default();
+                for part in 0..WINDOW / $width {
+                    // SAFETY: 64 bytes are readable and the machine has the instructions, says the caller.
+                    unsafe {
+                        let bytes = $load(at.add(part * $width).cast::<$vector>());
+                        #[allow(clippy::cast_lossless, reason = "the mask of 16 bytes comes as i32 too")]
+                        let mask = |vector: $vector| ($movemask(vector) as u32 as u64) << (part * $width);
+                        let equals = |byte: u8| $eq(bytes, $set(byte as i8));
+                        // Unsigned "less than" by a signed compare: both sides moved down by 128.
+                        let in_range = |vector: $vector, first: u8, count: u8| {
+                            $gt($set((count ^ 0x80) as i8), $sub(vector, $set(first.wrapping_add(0x80) as i8)))
+                        };
+                        let letter = mask(in_range($or(bytes, $set(0x20)), b'a', 26));
+                        let lower_bit = mask($shift::<2>(bytes));
+                        let line = $or(equals(b'\n'), equals(b'\r'));
+                        let space = equals(b' ');
+                        masks.upper |= letter & !lower_bit;
+                        masks.lower |= letter & lower_bit;
+                        masks.digit |= mask(in_range(bytes, b'0', 10));
+                        masks.space |= mask(space);
+                        masks.line |= mask(line);
+                        masks.blank |= mask($or(space, in_range(bytes, 9, 5)));
+                        masks.quote |= mask(equals(b'\''));
+                        masks.slash |= mask(equals(b'/'));
+                        masks.high |= mask(bytes);
+                    }
+                }
+                masks.blank &= !masks.line;
+                masks
+            }
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+use core::arch::x86_64::{__m128i, __m256i};
+#[cfg(target_arch = "x86_64")]
+classify_by!(
+    Sse2,
+    "Part of every x86-64.",
+    16,
+    __m128i,
+    _mm_loadu_si128,
+    _mm_set1_epi8,
+    _mm_cmpeq_epi8,
+    _mm_cmpgt_epi8,
+    _mm_sub_epi8,
+    _mm_or_si128,
+    _mm_slli_epi16,
+    _mm_movemask_epi8
+);
+#[cfg(target_arch = "x86_64")]
+classify_by!(
+    Avx2,
+    "x86-64 since 2013.",
+    32,
+    __m256i,
+    _mm256_loadu_si256,
+    _mm256_set1_epi8,
+    _mm256_cmpeq_epi8,
+    _mm256_cmpgt_epi8,
+    _mm256_sub_epi8,
+    _mm256_or_si256,
+    _mm256_slli_epi16,
+    _mm256_movemask_epi8
+);
+
+/// Piece starts of one window.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Starts {
+    /// Bit i: a piece starts at byte i; bit 0 always, and none at or behind `end`.
+    pub starts: u64,
+    /// Where the last of these pieces ends; 0 when the window tells nothing and the exact matcher has to take the next piece.
+    pub end: usize,
+}
+
+const NOTHING: Starts = Starts { starts: 0, end: 0 };
+
+/// Finds the piece starts in the `len` bytes (at most 64) from `at` on, where a piece starts; `last`: the text ends behind them.
+/// For `Pattern::Cl100k` (`O200K` false) and `Pattern::O200k`.
+///
+/// # Safety
+/// 64 bytes and some more must be readable at `at`, and the machine must have `C`'s instructions.
+#[inline(always)]
+pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: usize, last: bool) -> Starts {
+    // SAFETY: the caller's.
+    let masks = unsafe { C::classify(at) };
+    let ascii = masks.high.trailing_zeros() as usize;
+    let (len, last) = if ascii < len { (ascii, false) } else { (len, last) };
+    if len == 0 {
+        return NOTHING;
+    }
+    let valid = u64::MAX >> (WINDOW - len);
+    let upper = masks.upper & valid;
+    let lower = masks.lower & valid;
+    let digit = masks.digit & valid;
+    let line = masks.line & valid;
+    let blank = masks.blank & valid;
+    let letter = upper | lower;
+    let white = blank | line;
+    let other = valid & !(letter | digit | white);
+
+    // `[\r\n]*` (o200k: `[\r\n/]*`) behind punctuation belongs to it. Adding a bit to a run of ones clears it from there to its end.
+    let tail_start = line & other << 1;
+    let tail_set = if O200K { line | masks.slash & valid } else { line };
+    let tail_sum = tail_set.wrapping_add(tail_start);
+    if O200K && tail_sum & tail_start != 0 {
+        // Two tails in one run of line ends and slashes.
+        return NOTHING;
+    }
+    let tail = if tail_start == 0 { 0 } else { tail_set & !tail_sum };
+    let other = other & !tail;
+
+    let other_starts = other & !(other << 1) & !(masks.space << 1);
+    let line_starts = line & !tail & !(white << 1);
+    let white_next = white >> 1 | if last { 1 << (len - 1) } else { 0 };
+    let mut blank_starts = blank & (!(blank << 1) | !white_next);
+    // Line end, blanks, line end: one piece, so the blanks start none.
+    let after_line = blank & (line & !tail) << 1;
+    let mut line_after = blank.wrapping_add(after_line) & !blank & line;
+    if after_line != 0 {
+        while line_after != 0 {
+            let end = line_after.trailing_zeros();
+            let start = 64 - (!blank & ((1 << end) - 1)).leading_zeros();
+            if after_line >> start & 1 != 0 {
+                blank_starts &= !((1 << end) - (1 << start));
+            }
+            line_after &= line_after - 1;
+        }
+    }
+    // A blank, or punctuation that is a piece start, is the optional first character of the word behind it.
+    let mut letter_starts = letter & !(letter << 1) & !(blank << 1) & !(other_starts << 1);
+    if O200K {
+        letter_starts |= upper & lower << 1;
+    }
+    let mut starts = other_starts | line_starts | blank_starts | letter_starts | third_digits(digit) | 1;
+
+    let quotes = masks.quote & other_starts;
+    let quotes = if O200K { quotes & letter << 1 } else { quotes };
+    if quotes != 0 {
+        // SAFETY: every quote lies inside the window, two more bytes are readable.
+        starts = unsafe { with_contractions::<O200K>(at, quotes, letter, starts) };
+    }
+
+    if last {
+        return Starts { starts, end: len };
+    }
+    // What white space at the window's end starts depends on what follows it; all else is certain.
+    let certain = 64 - (valid & !white).leading_zeros();
+    if certain == 0 {
+        return NOTHING;
+    }
+    let starts = starts & u64::MAX >> (64 - certain);
+    let end = starts.ilog2();
+    Starts { starts: starts & !(1 << end), end: end as usize }
+}
+
+/// `\p{N}{1,3}`: the first digit of each run and every third one behind it.
+#[inline(always)]
+fn third_digits(digit: u64) -> u64 {
+    let mut starts = digit & !(digit << 1);
+    let fourth = digit & digit << 1 & digit << 2 & digit << 3;
+    if fourth != 0 {
+        let mut next = starts << 3 & fourth;
+        while next != 0 {
+            starts |= next;
+            next = next << 3 & fourth;
+        }
+    }
+    starts
+}
+
+/// Contractions: in cl100k a piece of their own, in o200k the end of the word before (one for each word).
+///
+/// # Safety
+/// Two bytes must be readable behind every quote.
+#[inline(never)]
+unsafe fn with_contractions<const O200K: bool>(at: *const u8, mut quotes: u64, letter: u64, mut starts: u64) -> u64 {
+    let mut suffix_end = WINDOW + 1;
+    while quotes != 0 {
+        let quote = quotes.trailing_zeros() as usize;
+        quotes &= quotes - 1;
+        // SAFETY: the caller's.
+        let length = unsafe { contraction_at(at.add(quote)) };
+        if length == 0 || O200K && quote == suffix_end {
+            continue;
+        }
+        suffix_end = quote + length;
+        if O200K {
+            starts &= !(((1 << length) - 1) << quote);
+        }
+        if suffix_end < WINDOW {
+            starts |= letter & 1 << suffix_end;
+        }
+    }
+    starts
+}

@@ -1,0 +1,35 @@
+import { InvalidConfigurationError } from '../common/errors.js';
+import { openNativeBinding, readEngineMode } from './native-binding.js';
+
+describe('readEngineMode', () => {
+  it('takes the environment before the option before auto', () => {
+    expect(readEngineMode(undefined, {})).toBe('auto');
+    expect(readEngineMode('native', {})).toBe('native');
+    expect(readEngineMode('native', { FAST_LITELLM_ENGINE: 'typescript' })).toBe('typescript');
+  });
+
+  it('names what is wrong', () => {
+    expect(() => readEngineMode('rust', {})).toThrow(InvalidConfigurationError);
+    expect(() => readEngineMode('natve', {})).toThrow('engine: must be one of auto, native, typescript (did you mean native?)');
+    expect(() => readEngineMode('auto', { FAST_LITELLM_ENGINE: 'js' })).toThrow('FAST_LITELLM_ENGINE: must be one of');
+  });
+});
+
+describe('openNativeBinding', () => {
+  it('is opened, or says in one line why not', () => {
+    const { binding, reason } = openNativeBinding();
+    if (binding === null) expect(reason).toMatch(/^[^\n]{10,}$/);
+    else expect(typeof binding.countTokens).toBe('function');
+  });
+
+  it('is not opened under FAST_LITELLM_ENGINE=typescript', () => {
+    const before = process.env.FAST_LITELLM_ENGINE;
+    process.env.FAST_LITELLM_ENGINE = 'typescript';
+    try {
+      expect(openNativeBinding()).toEqual({ binding: null, reason: 'FAST_LITELLM_ENGINE=typescript switches the addon off' });
+    } finally {
+      if (before === undefined) delete process.env.FAST_LITELLM_ENGINE;
+      else process.env.FAST_LITELLM_ENGINE = before;
+    }
+  });
+});

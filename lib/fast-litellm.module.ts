@@ -1,0 +1,47 @@
+import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { FastLiteLLM } from './fast-litellm.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } from './fast-litellm.module-definition.js';
+import type { FastLiteLLMOptions } from './fast-litellm.options.js';
+import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
+import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
+import { hasPromClient } from './metrics/prometheus.js';
+import { TokenCounterService } from './token-counter/token-counter.service.js';
+
+const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, FastLiteLLMHealthIndicator];
+
+/**
+ * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `FastLiteLLMHealthIndicator`.
+ * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
+ *
+ * @example
+ * \@Module({ imports: [FastLiteLLMModule.forRoot()] })
+ * export class AppModule {}
+ */
+@Module({
+  providers: [
+    { provide: FastLiteLLM, inject: [MODULE_OPTIONS_TOKEN], useFactory: build },
+    { provide: FeatureFlagsService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.featureFlags },
+    { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
+    { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
+  ],
+  exports: SERVICES,
+})
+export class FastLiteLLMModule extends ConfigurableModuleClass implements OnApplicationShutdown {
+  constructor(private readonly llm: FastLiteLLM) {
+    super();
+  }
+
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  onApplicationShutdown(): void {
+    this.llm.close();
+  }
+}
+
+function build(options: FastLiteLLMOptions | undefined): FastLiteLLM {
+  const llm = new FastLiteLLM(options);
+  if (options?.metrics === undefined && hasPromClient()) llm.registerMetrics();
+  return llm;
+}

@@ -1,0 +1,33 @@
+import type { LogSink } from './common/log-sink.js';
+import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
+import type { EngineMode } from './engine/native-binding.js';
+import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
+import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
+
+/** Everything that can be set, one key per capability. All of it is optional and checked once, at boot. */
+export interface FastLiteLLMOptions {
+  /**
+   * `auto` (default): the native engine where the addon works, otherwise TypeScript. `native`: an error at boot where it does not work.
+   * `typescript`: the addon is never opened. Environment: `FAST_LITELLM_ENGINE`.
+   */
+  readonly engine?: EngineMode;
+  readonly featureFlags?: FeatureFlagsOptions;
+  readonly tokenCounter?: TokenCounterOptions;
+  /** Whether prom-client's global registry shows the metrics. Default: in the Nest module where prom-client is installed; not in the plain class. */
+  readonly metrics?: boolean;
+  /** Takes the few lines this package logs. Default: Nest's logger. */
+  readonly logger?: LogSink;
+}
+
+const KEYS = ['engine', 'featureFlags', 'tokenCounter', 'metrics', 'logger'] as const satisfies readonly (keyof FastLiteLLMOptions)[];
+
+/**
+ * Checks what no capability checks itself.
+ * @throws InvalidConfigurationError naming the key.
+ */
+export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {
+  checkKnownKeys('', checkObject('options', options), KEYS);
+  if (options.logger === undefined) return;
+  const logger = checkObject('logger', options.logger);
+  for (const method of ['log', 'warn', 'error']) checkFunction(`logger.${method}`, logger[method]);
+}

@@ -1,0 +1,74 @@
+import { NativeEngineUnavailableError } from './common/errors.js';
+import { openNativeBinding } from './engine/native-binding.js';
+import { FastLiteLLM } from './fast-litellm.js';
+import { VERSION } from './version.js';
+
+const lines: string[] = [];
+const say = (message: string) => void lines.push(message);
+const logger = { log: say, warn: say, error: say };
+beforeEach(() => (lines.length = 0));
+
+describe('FastLiteLLM', () => {
+  it('says in one line per capability which engine answers, and why', () => {
+    new FastLiteLLM({ logger });
+    expect(lines).toEqual([expect.stringMatching(/^TokenCounterEngine: (native|typescript), .+/)]);
+  });
+
+  it('reports health from real checks', () => {
+    const health = new FastLiteLLM({ logger }).healthCheck();
+    const { binding, reason } = openNativeBinding();
+    expect(health).toMatchObject({
+      status: 'ok',
+      rustAvailable: binding !== null,
+      components: { token_counting: { status: 'ok', engine: binding === null ? 'typescript' : 'native' } },
+    });
+    expect(health.reason).toBe(reason);
+  });
+
+  it('never opens the addon with engine: typescript', async () => {
+    const llm = new FastLiteLLM({ logger, engine: 'typescript' }, { env: {} });
+    expect(await llm.healthCheckAsync()).toMatchObject({
+      status: 'ok',
+      rustAvailable: false,
+      reason: 'engine is set to typescript',
+      components: { token_counting: { engine: 'typescript' } },
+    });
+    expect(llm.tokenCounter.countTokens('hello world', 'gpt-4')).toBe(2);
+  });
+
+  it('starts with engine: native only where the addon works', () => {
+    const boot = () => new FastLiteLLM({ logger, engine: 'native' }, { env: {} });
+    if (openNativeBinding().binding === null) expect(boot).toThrow(NativeEngineUnavailableError);
+    else expect(boot().healthCheck()).toMatchObject({ rustAvailable: true, components: { token_counting: { engine: 'native' } } });
+  });
+
+  it('lets the environment decide before the options', () => {
+    const env = { FAST_LITELLM_ENGINE: 'typescript', FAST_LITELLM_RUST_ROUTING: 'canary:3' };
+    const llm = new FastLiteLLM({ logger, engine: 'native', featureFlags: { features: { rust_routing: false } } }, { env });
+    expect(llm.healthCheck().components.token_counting.engine).toBe('typescript');
+    expect(llm.featureFlags.getFeatureStatus().rust_routing.state).toBe('canary:3');
+  });
+
+  it('stays right while errors switch the native engine off, and says so', () => {
+    const llm = new FastLiteLLM({ logger, featureFlags: { errorThreshold: 1 } }, { env: {} });
+    llm.featureFlags.recordError('rust_token_counting', new Error('panicked'));
+    expect(llm.tokenCounter.countTokens('hello world', 'gpt-4')).toBe(2);
+    const { binding } = openNativeBinding();
+    expect(llm.healthCheck().components.token_counting).toMatchObject({
+      engine: 'typescript',
+      status: binding === null ? 'ok' : 'degraded',
+    });
+    llm.featureFlags.resetErrors();
+    expect(llm.healthCheck().status).toBe('ok');
+  });
+
+  it('can be closed more than once', () => {
+    const llm = new FastLiteLLM({ logger, metrics: true });
+    llm.close();
+    expect(() => llm.close()).not.toThrow();
+  });
+});
+
+describe('VERSION', () => {
+  it('is the one of the manifest', () => expect(VERSION).toBe((require('../package.json') as { version: string }).version));
+});

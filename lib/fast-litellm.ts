@@ -1,0 +1,104 @@
+import { Logger } from '@nestjs/common';
+import type { Capability, MetricSample } from './common/capability.js';
+import { checkBoolean, optional } from './common/options.js';
+import { openNativeBinding, readEngineMode, type EngineMode } from './engine/native-binding.js';
+import { provideEngine } from './engine/provide-engine.js';
+import type { SwitchingEngine } from './engine/switching-engine.js';
+import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
+import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
+import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
+import { engineSamples, featureSamples } from './metrics/engine-state.js';
+import { registerPrometheusMetrics } from './metrics/prometheus.js';
+import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
+import { NativeTokenCounterEngine } from './token-counter/token-counter.native.js';
+import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
+import { TokenCounterService } from './token-counter/token-counter.service.js';
+import { TypeScriptTokenCounterEngine } from './token-counter/token-counter.typescript.js';
+
+/** What `healthCheck` answers. */
+export interface FastLiteLLMHealth extends HealthReport {
+  /** Whether the native addon is open. */
+  readonly rustAvailable: boolean;
+  /** Why it is not. */
+  readonly reason?: string;
+}
+
+/**
+ * All capabilities and what they share. The Nest module holds one and injects its parts; without Nest, build one yourself.
+ *
+ * @throws InvalidConfigurationError naming the option, variable or file that is wrong.
+ * @throws NativeEngineUnavailableError with `engine: 'native'`, where the addon does not work.
+ * @example
+ * const llm = new FastLiteLLM({ featureFlags: { features: { rust_token_counting: 'canary:10' } } });
+ * llm.tokenCounter.countTokens('Hello world', 'gpt-4o');
+ */
+export class FastLiteLLM {
+  readonly featureFlags: FeatureFlagsService;
+  readonly tokenCounter: TokenCounterService;
+
+  private readonly mode: EngineMode;
+  private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
+  private readonly onClose: (() => void)[] = [];
+
+  constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
+    checkFastLiteLLMOptions(options);
+    const logger = options.logger ?? context.logger ?? new Logger('FastLiteLLM');
+    this.mode = readEngineMode(options.engine, context.env);
+    const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
+    const metrics = optional(options.metrics, false, (value) => checkBoolean('metrics', value));
+    this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
+
+    const tokenCounting = provideEngine<TokenCounterEngine>(
+      TokenCounterEngine,
+      {
+        feature: 'rust_token_counting',
+        native: (binding) => new NativeTokenCounterEngine(binding),
+        typescript: () => new TypeScriptTokenCounterEngine(),
+        verify: (engine) => engine.count('hello world', engine.load('cl100k_base')) === 2,
+      },
+      { mode: this.mode, flags: this.featureFlags, logger },
+    );
+    this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions);
+    this.engines = { [this.tokenCounter.capability]: tokenCounting };
+    if (metrics) this.registerMetrics();
+  }
+
+  /** Every capability, for health and metrics. */
+  capabilities(): readonly Capability[] {
+    return [this.tokenCounter];
+  }
+
+  /** Every number of this instance, as data. */
+  metrics(): readonly MetricSample[] {
+    return [
+      ...engineSamples(this.engines),
+      ...featureSamples(this.featureFlags),
+      ...this.capabilities().flatMap((capability) => capability.metrics()),
+    ];
+  }
+
+  /** Asks every capability a question whose answer is known. One that can only answer later is given with its latest answer. */
+  healthCheck(): FastLiteLLMHealth {
+    return this.describe(checkHealth(this.capabilities()));
+  }
+
+  /** The same, waiting for every answer. */
+  async healthCheckAsync(): Promise<FastLiteLLMHealth> {
+    return this.describe(await checkHealthAsync(this.capabilities()));
+  }
+
+  /** Shows the metrics in prom-client's global registry until `close`. */
+  registerMetrics(): void {
+    this.onClose.push(registerPrometheusMetrics(this));
+  }
+
+  /** Gives everything back that outlives a call. More than once is safe. */
+  close(): void {
+    for (const end of this.onClose.splice(0)) end();
+  }
+
+  private describe({ status, components }: HealthReport): FastLiteLLMHealth {
+    const { binding, reason } = this.mode === 'typescript' ? { binding: null, reason: 'engine is set to typescript' } : openNativeBinding();
+    return { status, rustAvailable: binding !== null, ...(reason !== undefined && { reason }), components };
+  }
+}

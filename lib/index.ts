@@ -1,0 +1,51 @@
+export type { Capability, CapabilityHealth, EngineName, MetricSample } from './common/capability.js';
+export {
+  FastLiteLLMError,
+  InvalidArgumentError,
+  InvalidConfigurationError,
+  MissingPackageError,
+  NativeEngineUnavailableError,
+} from './common/errors.js';
+export type { LogSink } from './common/log-sink.js';
+export type { EngineMode } from './engine/native-binding.js';
+export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
+export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
+export { FastLiteLLMModule } from './fast-litellm.module.js';
+export type { FastLiteLLMOptionsFactory } from './fast-litellm.module-definition.js';
+export type { FastLiteLLMOptions } from './fast-litellm.options.js';
+export type { FeatureStatus } from './feature-flags/feature-flag.js';
+export {
+  FEATURES,
+  type FeatureFlagsOptions,
+  type FeatureName,
+  type FeatureSettings,
+  type FeatureState,
+} from './feature-flags/feature-flags.options.js';
+export { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
+export type { FlagsSettings } from './feature-flags/feature-flags.settings.js';
+export { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
+export type { HealthReport } from './health/health-report.js';
+export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
+export {
+  countMessages,
+  countTokens,
+  countTokensBatch,
+  countTokensBatchAsync,
+  decode,
+  encode,
+  estimateCost,
+  getFeatureStatus,
+  getModelLimits,
+  healthCheck,
+  healthCheckAsync,
+  isEnabled,
+  isWithinTokenLimit,
+  resetErrors,
+  RUST_ACCELERATION_AVAILABLE,
+  trimMessages,
+  truncate,
+} from './standalone.js';
+export { ENCODING_NAMES, type EncodingName } from './token-counter/token-counter.engine.js';
+export type { TokenCounterOptions } from './token-counter/token-counter.options.js';
+export { TokenCounterService } from './token-counter/token-counter.service.js';
+export { VERSION } from './version.js';

@@ -1,0 +1,19 @@
+import { modelFacts, type ModelFacts } from './models.js';
+import type { TokenCounterEngine } from './token-counter.engine.js';
+
+/** A model as calls use it: its facts, and the handle that each engine gave its encoding. */
+export class CountingModel {
+  readonly facts: ModelFacts;
+  private native = -1;
+  private typescript = -1;
+
+  constructor(readonly name: string) {
+    this.facts = modelFacts(name);
+  }
+
+  /** Loads the encoding with the first call. */
+  handle(engine: TokenCounterEngine): number {
+    if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.facts.encoding));
+    return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.facts.encoding));
+  }
+}

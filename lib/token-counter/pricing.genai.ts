@@ -1,0 +1,73 @@
+import type * as GenaiPrices from '@pydantic/genai-prices';
+import { known } from './pricing-file.js';
+import type { ModelPricing, PriceSource, RateTier, TokenRates } from './pricing.js';
+
+const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
+  input_mtok: 'inputPerMillion',
+  output_mtok: 'outputPerMillion',
+  cache_read_mtok: 'cacheReadPerMillion',
+  cache_write_mtok: 'cacheWritePerMillion',
+  cache_write_1h_mtok: 'cacheWrite1hPerMillion',
+  output_reasoning_mtok: 'reasoningPerMillion',
+};
+/** Provider names of LiteLLM that the package does not find by itself. */
+const ALIASES: ReadonlyMap<string, string> = new Map([['fireworks_ai', 'fireworks']]);
+/** Prices that depend on date or hour may change; a minute old is new enough. */
+const FRESH_MS = 60_000;
+const MAX_REMEMBERED = 1000;
+
+let opened: typeof GenaiPrices | undefined;
+
+/**
+ * Prices from `@pydantic/genai-prices`: dated prices, tiers, 30 and more providers. It has the context window of about a quarter of its models
+ * and no output limits. Loaded by the first question (about 0.1 s); never asks the network.
+ */
+export class GenaiPriceSource implements PriceSource {
+  private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();
+
+  lookup(model: string): ModelPricing | undefined {
+    const nowMs = Date.now();
+    const hit = this.remembered.get(model);
+    if (hit !== undefined && nowMs < hit.untilMs) return hit.pricing;
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
+    const pricing = find(model);
+    this.remembered.set(model, { pricing, untilMs: nowMs + FRESH_MS });
+    return pricing;
+  }
+}
+
+function find(model: string): ModelPricing | undefined {
+  opened ??= require('@pydantic/genai-prices') as typeof GenaiPrices;
+  const { calcPrice, findProvider } = opened;
+  let name = model;
+  let found = name.includes('/') ? null : calcPrice({}, name);
+  // `openrouter/openai/gpt-4o`: as OpenRouter's `openai/gpt-4o`, else as OpenAI's `gpt-4o`. A provider that is not known ends the search: it may ask any price.
+  while (found === null && name.includes('/')) {
+    const slash = name.indexOf('/');
+    const prefix = name.slice(0, slash);
+    const provider = findProvider({ providerId: ALIASES.get(prefix) ?? prefix });
+    if (provider === undefined) return undefined;
+    name = name.slice(slash + 1);
+    found = calcPrice({}, name, { providerId: provider.id });
+  }
+  return found === null ? undefined : toPricing(found);
+}
+
+function toPricing({ model_price, model }: GenaiPrices.PriceCalculation): ModelPricing {
+  const base: { -readonly [rate in keyof TokenRates]?: number } = {};
+  const tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
+  for (const [key, rate] of Object.entries(RATE_KEYS)) {
+    const price = model_price[key];
+    if (price === undefined || typeof price === 'number') {
+      base[rate] = price;
+      continue;
+    }
+    base[rate] = price.base;
+    for (const { start, price: tierPrice } of price.tiers) {
+      const tier = tiers.get(start) ?? { aboveInputTokens: start };
+      tier[rate] = tierPrice;
+      tiers.set(start, tier);
+    }
+  }
+  return known({ ...base, tiers: tiers.size === 0 ? undefined : [...tiers.values()], contextWindow: model.context_window });
+}

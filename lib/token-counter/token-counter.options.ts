@@ -1,0 +1,66 @@
+import {
+  checkArray,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+  checkPositiveInteger,
+  checkString,
+  joinPath,
+  optional,
+} from '../common/options.js';
+import { PricingBook, type PricingOptions } from './pricing-book.js';
+import { ENCODING_NAMES, type EncodingName } from './token-counter.engine.js';
+
+/** Options of token counting: the key `tokenCounter`. */
+export interface TokenCounterOptions {
+  /** The model of calls that name none. Default `gpt-3.5-turbo`, as in the Python original. */
+  readonly defaultModel?: string;
+  /**
+   * Longest text that is counted, in UTF-16 units. Default 64 Mi: some 200 MB as UTF-8, far above every context window, and what a process can
+   * still copy and count without harm. Lower it where texts come from strangers.
+   */
+  readonly maxTextLength?: number;
+  /** Encodings to load at boot and not with the first call that needs them. Default none. */
+  readonly preload?: readonly EncodingName[];
+  /** Prices and limits beside those of `@pydantic/genai-prices`. */
+  readonly pricing?: PricingOptions;
+}
+
+/** The options, checked and complete. */
+export interface ResolvedTokenCounterOptions {
+  readonly defaultModel: string;
+  readonly maxTextLength: number;
+  readonly preload: readonly EncodingName[];
+  readonly pricing: PricingBook;
+}
+
+const DEFAULT_MODEL = 'gpt-3.5-turbo';
+const DEFAULT_MAX_TEXT_LENGTH = 64 * 1024 * 1024;
+const KNOWN: readonly (keyof TokenCounterOptions)[] = ['defaultModel', 'maxTextLength', 'preload', 'pricing'];
+
+/**
+ * Checks the options and reads the price file.
+ * @throws InvalidConfigurationError naming the option (`tokenCounter.preload[1]`), or the file and the path in it.
+ */
+export function resolveTokenCounterOptions(options: TokenCounterOptions = {}, path = 'tokenCounter'): ResolvedTokenCounterOptions {
+  const input = checkObject(path, options);
+  checkKnownKeys(path, input, KNOWN);
+  const at = (key: keyof TokenCounterOptions): string => joinPath(path, key);
+  return {
+    defaultModel: optional(input.defaultModel, DEFAULT_MODEL, (value) => checkString(at('defaultModel'), value)),
+    maxTextLength: optional(input.maxTextLength, DEFAULT_MAX_TEXT_LENGTH, (value) => checkPositiveInteger(at('maxTextLength'), value)),
+    preload: optional(input.preload, [], (value) =>
+      checkArray(at('preload'), value, (entry, name) => checkOneOf(entry, name, ENCODING_NAMES)),
+    ),
+    pricing: new PricingBook(
+      optional(input.pricing, {}, (value) => checkPricingOptions(at('pricing'), value)),
+      at('pricing'),
+    ),
+  };
+}
+
+function checkPricingOptions(path: string, value: unknown): PricingOptions {
+  const pricing = checkObject(path, value);
+  checkKnownKeys(path, pricing, ['source', 'overrides']);
+  return pricing;
+}

@@ -1,0 +1,281 @@
+import { Injectable } from '@nestjs/common';
+import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
+import type { CountingModel } from './counting-model.js';
+import { answersKnownQuestion } from './known-question.js';
+import { countMessages, type ChatMessage } from './messages.js';
+import { ModelTable } from './model-table.js';
+import type { ModelLimits, UsageDetails } from './pricing.js';
+import type { PromptContext } from './prompt-context.js';
+import { countRequestBody, type RequestTokens } from './requests.js';
+import { countSegments, encodeSegments, splitAtSpecials } from './special-text.js';
+import { SPECIAL_TOKENS } from './special-tokens.js';
+import {
+  checkLimit,
+  checkTexts,
+  checkTokenIds,
+  planCount,
+  textError,
+  type CountMessagesOptions,
+  type CountOptions,
+  type CountPlan,
+  type TrimMessagesOptions,
+} from './token-counter.arguments.js';
+import type { EncodingName, TokenCounterEngine } from './token-counter.engine.js';
+import type { ResolvedTokenCounterOptions } from './token-counter.options.js';
+import { trimToFit } from './trim.js';
+import { truncateText } from './truncate.js';
+
+const DEFAULT_TRIM_RATIO = 0.75;
+
+/**
+ * Counts, encodes and cuts texts and chats, and says what they cost.
+ *
+ * Every method throws `InvalidArgumentError` on an argument that can never work; `TEXT_TOO_LONG` for a text above `tokenCounter.maxTextLength`.
+ *
+ * @example
+ * counter.countTokens('Hello world', 'gpt-4o'); // 2
+ * counter.countMessages([{ role: 'user', content: 'Hello, how are you?' }], { model: 'gpt-3.5-turbo' }); // 13
+ */
+@Injectable()
+export class TokenCounterService implements Capability {
+  readonly capability = 'token_counting';
+  private readonly models: ModelTable;
+  private readonly maxTextLength: number;
+  private calls = 0;
+  private tokens = 0;
+
+  constructor(
+    private readonly choice: EngineChoice<TokenCounterEngine>,
+    private readonly options: ResolvedTokenCounterOptions,
+  ) {
+    this.models = new ModelTable(options.defaultModel);
+    this.maxTextLength = options.maxTextLength;
+    for (const encoding of options.preload) this.run('load', undefined, (engine) => engine.load(encoding));
+  }
+
+  /** Tokens of a text. Lone surrogates count as U+FFFD. */
+  countTokens(text: string, options?: string | CountOptions | null): number {
+    if (typeof text !== 'string' || text.length > this.maxTextLength) throw textError('text', text, this.maxTextLength);
+    if (typeof options === 'object' && options !== null) return this.countPlanned(text, planCount(options, this.models));
+    const model = this.models.get(options);
+    const engine = this.choice.always;
+    if (engine === null) return this.counted(this.choice.run('count', undefined, (either) => either.count(text, model.handle(either))));
+    let count: number;
+    try {
+      count = engine.count(text, model.handle(engine));
+    } catch (error) {
+      count = this.recoverCount(error, engine, text, model);
+    }
+    this.calls++;
+    this.tokens += count;
+    return count;
+  }
+
+  /** Tokens of each text, on all cores where the engine can; the thread waits. */
+  countTokensBatch(texts: readonly string[], options?: string | CountOptions | null): number[] {
+    const plan = planCount(options, this.models);
+    checkTexts(texts, this.maxTextLength);
+    if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
+    return this.countedAll(this.run('count_batch', plan.requestId, (engine) => engine.countBatch(texts, plan.model.handle(engine))));
+  }
+
+  /** The same without holding up the event loop. The texts are those of the moment of the call. */
+  async countTokensBatchAsync(texts: readonly string[], options?: string | CountOptions | null): Promise<number[]> {
+    const plan = planCount(options, this.models);
+    checkTexts(texts, this.maxTextLength);
+    if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
+    const copy = [...texts];
+    const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(copy, plan.model.handle(engine));
+    return this.countedAll(await this.choice.runAsync('count_batch', plan.requestId, count));
+  }
+
+  /**
+   * Prompt tokens of a chat: 3 per message, 1 per name, 3 to prime the reply, all texts, tools by OpenAI's cookbook rule, images by their provider's.
+   * @throws InvalidArgumentError naming the place (`messages[2].content[1].type`).
+   */
+  countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string = {}): number {
+    const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
+    const found = this.models.get(model);
+    return this.counted(
+      this.run('count_messages', requestId, (engine) => countMessages(messages, tools, toolChoice, this.context(found, engine))),
+    );
+  }
+
+  /** Prompt tokens of a whole OpenAI-style request body: chat, Responses, embeddings or completions. */
+  countRequest(body: object, options: { readonly requestId?: string } = {}): RequestTokens {
+    const request = checkObject('body', body, refuseArgument);
+    const model = this.models.get(request.model as string | undefined);
+    const result = this.run('count_request', options.requestId, (engine): RequestTokens => {
+      const context = this.context(model, engine);
+      const promptTokens = countRequestBody(request, context);
+      return { promptTokens, approximate: model.facts.approximate || context.assumed, encoding: model.facts.encoding };
+    });
+    this.counted(result.promptTokens);
+    return result;
+  }
+
+  /** The token ids of a text. */
+  encode(text: string, options?: string | CountOptions | null): Uint32Array {
+    this.checkText(text);
+    const { model, allowedSpecial, requestId } = planCount(options, this.models);
+    const segments = allowedSpecial === undefined ? null : splitAtSpecials(text, SPECIAL_TOKENS[model.facts.encoding], allowedSpecial);
+    return this.run('encode', requestId, (engine) => {
+      const handle = model.handle(engine);
+      return segments === null ? engine.encode(text, handle) : encodeSegments(segments, (part) => engine.encode(part, handle));
+    });
+  }
+
+  /** The text of token ids, special tokens included; bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: readonly number[] | Uint32Array, options?: string | CountOptions | null): string {
+    const { model, requestId } = planCount(options, this.models);
+    const checked = checkTokenIds(ids);
+    const bytes = this.run('decode', requestId, (engine) => engine.decode(checked, model.handle(engine)));
+    // Not a TextDecoder: it would swallow a byte order mark.
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  }
+
+  /** The number of tokens if it is not above `limit`, otherwise `false`; stops counting soon after the limit is passed. */
+  isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
+    this.checkText(text);
+    const most = checkLimit('limit', limit);
+    const plan = planCount(options, this.models);
+    const { model, requestId } = plan;
+    const count =
+      plan.allowedSpecial === undefined
+        ? this.run('count_up_to', requestId, (engine) => engine.countUpTo(text, model.handle(engine), most))
+        : this.countPlanned(text, plan);
+    return count <= most ? count : false;
+  }
+
+  /** The start of `text`, cut at a token, that has at most `maxTokens` tokens. */
+  truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
+    this.checkText(text);
+    const most = checkLimit('maxTokens', maxTokens);
+    const { model, requestId } = planCount(options, this.models);
+    return this.run('truncate', requestId, (engine) => truncateText(text, most, engine, model.handle(engine)));
+  }
+
+  /**
+   * The messages, cut down to `maxTokens`: the system message and trailing tool messages stay, the newest of the others are kept. A new
+   * array; the given one and its messages are not changed. All of them without `maxTokens` and with a model whose limit is not known.
+   */
+  trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string = {}): M[] {
+    if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
+    const { model: name, maxTokens, trimRatio, requestId } = optionsOf<TrimMessagesOptions>(options);
+    const model = this.models.get(name);
+    const most = maxTokens === undefined ? this.inputShare(name, trimRatio) : checkPositiveInteger('maxTokens', maxTokens, refuseArgument);
+    if (most === null) return [...(messages as readonly M[])];
+    return this.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.context(model, engine)));
+  }
+
+  /**
+   * USD, or `null` where no price is known. `inputTokens` include cached ones (Anthropic's own figure does not: add them). Tokens with
+   * prices of their own go into `usageDetails`. Floating point: compare with a tolerance.
+   */
+  estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails: UsageDetails = {}): number | null {
+    return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), usageDetails);
+  }
+
+  /** What a model takes and gives at most; `null` where no source knows it. Output limits come from `tokenCounter.pricing` alone. */
+  getModelLimits(model?: string | null): ModelLimits {
+    return this.options.pricing.limits(this.nameOf(model));
+  }
+
+  /** Whether the text fits the model's input limit. A limit that is not known refuses nothing. */
+  validateInput(text: string, model?: string | null): boolean {
+    this.checkText(text);
+    const { contextWindow } = this.getModelLimits(model);
+    return contextWindow === null || this.isWithinTokenLimit(text, contextWindow, model) !== false;
+  }
+
+  metrics(): readonly MetricSample[] {
+    return [
+      { name: 'token_counter_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
+      { name: 'token_counter_tokens_total', help: 'Tokens counted.', type: 'counter', value: this.tokens },
+    ];
+  }
+
+  /** Asks the engine in charge for a count that is known. Native wrong and TypeScript right is `degraded`. */
+  health(): CapabilityHealth {
+    const { active: engine, reason, native, typescript } = this.choice;
+    const { encoding } = this.models.get(undefined).facts;
+    const fault = faultOf(engine === 'native' && native !== null ? native : typescript, encoding);
+    if (fault === undefined) return { status: 'ok', engine, reason, encoding };
+    const isDegraded = engine === 'native' && faultOf(typescript, encoding) === undefined;
+    return { status: isDegraded ? 'degraded' : 'down', engine, reason: `the ${engine} engine ${fault}`, encoding };
+  }
+
+  private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {
+    const segments = allowedSpecial === undefined ? [text] : splitAtSpecials(text, SPECIAL_TOKENS[model.facts.encoding], allowedSpecial);
+    const count = this.run('count', requestId, (engine) => countSegments(segments, (part) => engine.count(part, model.handle(engine))));
+    return this.counted(count);
+  }
+
+  private recoverCount(error: unknown, engine: TokenCounterEngine, text: string, model: CountingModel): number {
+    return this.choice.recover(error, engine, (other) => other.count(text, model.handle(other)));
+  }
+
+  private run<R>(operation: string, requestId: string | undefined, call: (engine: TokenCounterEngine) => R): R {
+    const engine = this.choice.always;
+    if (engine === null) return this.choice.run(operation, requestId, call);
+    try {
+      return call(engine);
+    } catch (error) {
+      return this.choice.recover(error, engine, call);
+    }
+  }
+
+  private context(model: CountingModel, engine: TokenCounterEngine): PromptContext {
+    const handle = model.handle(engine);
+    const { maxTextLength } = this;
+    const count = (text: string): number => {
+      if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
+      return engine.count(text, handle);
+    };
+    return { model: model.facts, count, assumed: false };
+  }
+
+  private checkText(text: unknown): void {
+    if (typeof text !== 'string' || text.length > this.maxTextLength) throw textError('text', text, this.maxTextLength);
+  }
+
+  private nameOf(model: string | null | undefined): string {
+    const name: unknown = model ?? this.options.defaultModel;
+    if (typeof name !== 'string') throw new InvalidArgumentError('model', name, 'must be a string');
+    return name;
+  }
+
+  private inputShare(model: string | null | undefined, trimRatio: number = DEFAULT_TRIM_RATIO): number | null {
+    const ratio = checkNumber('trimRatio', trimRatio, { min: 0, max: 1 }, refuseArgument);
+    const { contextWindow } = this.getModelLimits(model);
+    return contextWindow === null ? null : Math.floor(contextWindow * ratio);
+  }
+
+  private counted(tokens: number): number {
+    this.calls++;
+    this.tokens += tokens;
+    return tokens;
+  }
+
+  private countedAll(counts: Uint32Array): number[] {
+    this.calls += counts.length;
+    for (const count of counts) this.tokens += count;
+    return [...counts];
+  }
+}
+
+function optionsOf<O extends { readonly model?: string | null }>(options: O | string): O {
+  return (typeof options === 'string' ? { model: options } : checkObject('options', options, refuseArgument)) as O;
+}
+
+/** What the engine does wrong, or `undefined`. */
+function faultOf(engine: TokenCounterEngine, encoding: EncodingName): string | undefined {
+  try {
+    return answersKnownQuestion(engine, encoding) ? undefined : 'gives a wrong answer to a known question';
+  } catch (error) {
+    return `fails on a known question (${(error as Error).message})`;
+  }
+}

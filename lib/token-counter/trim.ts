@@ -1,0 +1,99 @@
+import { countMessage, REPLY_PRIMING, type ChatMessage } from './messages.js';
+import { isRecord, type PromptContext } from './prompt-context.js';
+
+const MAX_ATTEMPTS = 10;
+const GAP = '..';
+
+/**
+ * Cuts a chat down to `maxTokens` (counted by `countMessages`, without tools), in LiteLLM's way: several system messages become one; the
+ * newest messages are kept, as many as fit; the one that no longer fits is shortened in its middle if it is plain text. Trailing tool
+ * messages stay, with the assistant message that called them, and an older call goes or stays together with its results.
+ * If the system message alone is too long, only it is left, shortened. Returns a new array and changes none of the given messages.
+ */
+export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxTokens: number, context: PromptContext): M[] {
+  const costs = new Map<ChatMessage, number>(messages.map((message, index) => [message, countMessage(message, index, context)]));
+  const cost = (unit: readonly M[]): number =>
+    unit.reduce((sum, message) => sum + (costs.get(message) ?? countMessage(message, 0, context)), 0);
+  let left = maxTokens - REPLY_PRIMING;
+  if (cost(messages) <= left) return [...messages];
+
+  const system = joinSystem(messages.filter(isSystem));
+  const systemCost = cost(system);
+  if (systemCost > left) return system.map((message) => shorten(message, left, context) ?? message);
+  left -= systemCost;
+
+  const units = toUnits(messages.filter((message) => !isSystem(message)));
+  const kept: M[] = [];
+  const last = units.at(-1);
+  if (last !== undefined && isToolResult(last[last.length - 1])) {
+    kept.push(...last);
+    left -= cost(last);
+    units.pop();
+  }
+  for (const unit of units.reverse()) {
+    const unitCost = cost(unit);
+    if (unitCost <= left) {
+      kept.unshift(...unit);
+      left -= unitCost;
+      continue;
+    }
+    const shortened = unit.length === 1 ? shorten(unit[0], left, context) : undefined;
+    if (shortened !== undefined) kept.unshift(shortened);
+    break;
+  }
+  return [...system, ...kept];
+}
+
+function isSystem(message: ChatMessage): boolean {
+  return message.role === 'system' || message.role === 'developer';
+}
+
+function isToolResult(message: ChatMessage): boolean {
+  if (message.role === 'tool' || message.role === 'function') return true;
+  return Array.isArray(message.content) && message.content.some((part: unknown) => isRecord(part) && part.type === 'tool_result');
+}
+
+function joinSystem<M extends ChatMessage>(system: readonly M[]): M[] {
+  if (system.length < 2 || !system.every((message) => typeof message.content === 'string')) return [...system];
+  return [{ ...system[0], content: system.map((message) => message.content).join('\n') }];
+}
+
+/** A message by itself, or one with the tool results that follow it. */
+function toUnits<M extends ChatMessage>(messages: readonly M[]): M[][] {
+  const units: M[][] = [];
+  for (const message of messages) {
+    const last = units.at(-1);
+    if (isToolResult(message) && last !== undefined) last.push(message);
+    else units.push([message]);
+  }
+  return units;
+}
+
+/** A copy whose text lacks its middle so that it costs at most `available`; `undefined` if that cannot be. */
+function shorten<M extends ChatMessage>(message: M, available: number, context: PromptContext): M | undefined {
+  const { content } = message;
+  if (typeof content !== 'string' || available <= 0) return undefined;
+  let total = countMessage(message, 0, context);
+  let units = content.length;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS && units > 0; attempt++) {
+    units = Math.min(units - 1, Math.floor((units * available) / total));
+    const candidate = { ...message, content: withoutMiddle(content, units) };
+    total = countMessage(candidate, 0, context);
+    if (total <= available) return candidate;
+  }
+  return undefined;
+}
+
+/** Never cuts a surrogate pair in half: a lone half would count and read as another character. */
+function withoutMiddle(text: string, units: number): string {
+  let head = units >> 1;
+  let tail = text.length - (units - head);
+  if (isLowSurrogate(text, head)) head -= 1;
+  if (isLowSurrogate(text, tail)) tail += 1;
+  return text.slice(0, head) + GAP + text.slice(tail);
+}
+
+function isLowSurrogate(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at);
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}

@@ -5,7 +5,9 @@ use super::key::{Key, MAX_KEY};
 use super::merge::Backtrack;
 
 const SMALL_BITS: u32 = 15;
-const MEDIUM_BITS: u32 = 12;
+/// Pieces that had to be merged are worth a second, larger table behind the first: 1 MB in the third-level cache.
+const MERGED_BITS: u32 = 16;
+const MEDIUM_BITS: u32 = 13;
 /// Longest piece of the second table.
 pub const MAX_MEDIUM: usize = 30;
 
@@ -13,6 +15,8 @@ pub const MAX_MEDIUM: usize = 30;
 pub struct Cache {
     /// 15 bytes of the piece; the top byte holds its length (low half) and count.
     small: HugeSlice<[u64; 2]>,
+    /// The same for pieces that had to be merged only.
+    merged: HugeSlice<[u64; 2]>,
     /// 30 bytes of the piece; the top two bytes hold its length (low 5 bits) and count.
     medium: HugeSlice<[u64; 4]>,
     pub backtrack: Backtrack,
@@ -20,16 +24,33 @@ pub struct Cache {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { small: HugeSlice::new(1 << SMALL_BITS), medium: HugeSlice::new(1 << MEDIUM_BITS), backtrack: Backtrack::default() }
+        Self { small: HugeSlice::new(1 << SMALL_BITS), merged: HugeSlice::new(1 << MERGED_BITS), medium: HugeSlice::new(1 << MEDIUM_BITS), backtrack: Backtrack::default() }
     }
 }
 
 /// Where a small piece is or goes.
 #[derive(Clone, Copy)]
 pub struct SmallPlace {
-    slot: usize,
+    hash: u64,
     low: u64,
     tag: u64,
+}
+
+impl SmallPlace {
+    #[inline(always)]
+    fn index(self, bits: u32) -> usize {
+        (self.hash >> (64 - bits)) as usize
+    }
+
+    #[inline(always)]
+    fn count_in(self, slot: &[u64; 2]) -> Option<u32> {
+        (slot[0] == self.low && (slot[1] ^ self.tag) << 4 == 0).then_some((slot[1] >> 60) as u32)
+    }
+
+    #[inline(always)]
+    fn slot_of(self, count: u32) -> [u64; 2] {
+        [self.low, self.tag | u64::from(count) << 60]
+    }
 }
 
 /// Where a medium piece is or goes.
@@ -44,20 +65,33 @@ impl Cache {
         debug_assert!(len <= MAX_KEY);
         let tag = key.high | (len as u64) << 56;
         let hash = (key.low ^ tag.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        SmallPlace { slot: (hash >> (64 - SMALL_BITS)) as usize, low: key.low, tag }
+        SmallPlace { hash, low: key.low, tag }
     }
 
     /// The count, if the piece is known.
     #[inline(always)]
     pub fn small(&self, place: SmallPlace) -> Option<u32> {
-        // SAFETY: the slot has SMALL_BITS bits.
-        let slot = unsafe { self.small.get_unchecked(place.slot) };
-        (slot[0] == place.low && (slot[1] ^ place.tag) << 4 == 0).then_some((slot[1] >> 60) as u32)
+        // SAFETY: the index has SMALL_BITS bits.
+        let slot = unsafe { self.small.get_unchecked(place.index(SMALL_BITS)) };
+        place.count_in(slot)
+    }
+
+    /// The count, if the piece was merged before.
+    #[inline(always)]
+    pub fn merged(&self, place: SmallPlace) -> Option<u32> {
+        // SAFETY: the index has MERGED_BITS bits.
+        let slot = unsafe { self.merged.get_unchecked(place.index(MERGED_BITS)) };
+        place.count_in(slot)
+    }
+
+    #[inline(always)]
+    pub fn remember_merged(&mut self, place: SmallPlace, count: u32) {
+        self.merged[place.index(MERGED_BITS)] = place.slot_of(count);
     }
 
     #[inline(always)]
     pub fn remember_small(&mut self, place: SmallPlace, count: u32) {
-        self.small[place.slot] = [place.low, place.tag | u64::from(count) << 60];
+        self.small[place.index(SMALL_BITS)] = place.slot_of(count);
     }
 
     /// # Safety

@@ -1,6 +1,6 @@
 //! An encoding: its pattern and vocabulary, and what can be asked of it.
 
-use super::cache::{Cache, MAX_MEDIUM};
+use super::cache::{Cache, MAX_MEDIUM, SmallPlace};
 use super::cuts::first_part;
 use super::key::{Key, MAX_KEY};
 use super::merge::{Merged, merge_short};
@@ -142,10 +142,24 @@ impl Counter<'_> {
         unsafe {
             let key = Key::read(at, len);
             let known = if (3..=MAX_SHORT).contains(&len) { self.vocabulary.find_short(key, len) } else { self.vocabulary.find(at, len) };
-            let count = if known == NONE { merge_short(self.vocabulary, at, len).count() } else { 1 };
-            self.cache.remember_small(Cache::small_place(key, len), count);
+            let place = Cache::small_place(key, len);
+            let count = if known == NONE { self.merged_count(place, at, len) } else { 1 };
+            self.cache.remember_small(place, count);
             self.total += count;
         }
+    }
+
+    /// # Safety
+    /// As `add`, `len <= MAX_KEY`, and `place` is this piece's.
+    #[inline(always)]
+    unsafe fn merged_count(&mut self, place: SmallPlace, at: *const u8, len: usize) -> u32 {
+        if let Some(count) = self.cache.merged(place) {
+            return count;
+        }
+        // SAFETY: the caller's.
+        let count = unsafe { merge_short(self.vocabulary, at, len) }.count();
+        self.cache.remember_merged(place, count);
+        count
     }
 
     /// # Safety

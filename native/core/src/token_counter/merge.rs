@@ -2,6 +2,7 @@
 //! Two algorithms with one result: short pieces are merged as defined, long ones by backtracking, in time linear to their length.
 
 use super::key::MAX_KEY;
+use super::machine::by_machine;
 use super::vocabulary::{NONE, Vocabulary};
 
 /// A short piece after merging.
@@ -26,6 +27,7 @@ impl Merged {
     }
 }
 
+by_machine! {
 /// Merges `len` bytes.
 ///
 /// # Safety
@@ -66,11 +68,17 @@ pub unsafe fn merge_short(vocabulary: &Vocabulary, at: *const u8, len: usize) ->
         }
     }
 }
+}
+
+/// 32 KB of answers.
+const ANSWER_BITS: u32 = 12;
 
 /// Working memory of [`Backtrack::merge`], kept between calls.
 #[derive(Default)]
 pub struct Backtrack {
     tokens: Vec<u32>,
+    /// What `fits` has answered, by the hash of the pair: both ids, and the answer in the lowest bit. Made at the first long piece.
+    answers: Vec<u64>,
     /// Bit per position: not yet known to be a dead end.
     open: Vec<u64>,
 }
@@ -87,6 +95,7 @@ impl Backtrack {
         self.tokens.clear();
         self.open.clear();
         self.open.resize(len / 64 + 1, u64::MAX);
+        self.answers.resize(1 << ANSWER_BITS, 0);
         let mut position = 0;
         // SAFETY: positions stay below `len`, tokens end at or before it.
         unsafe {
@@ -94,7 +103,7 @@ impl Backtrack {
             while position < len {
                 let end = position + vocabulary.token_len(candidate);
                 let open = self.open[end / 64] >> (end % 64) & 1 != 0;
-                if open && self.tokens.last().is_none_or(|last| fits(vocabulary, at.add(position), *last, candidate)) {
+                if open && self.fits_last(vocabulary, at.add(position), candidate) {
                     self.tokens.push(candidate);
                     position = end;
                     if position < len {
@@ -113,6 +122,20 @@ impl Backtrack {
             }
         }
         &self.tokens
+    }
+
+    /// # Safety
+    /// As for [`fits`].
+    #[inline(always)]
+    unsafe fn fits_last(&mut self, vocabulary: &Vocabulary, border: *const u8, candidate: u32) -> bool {
+        let Some(&last) = self.tokens.last() else { return true };
+        let pair = (u64::from(last) + 1) << 32 | u64::from(candidate) << 1;
+        let answer = &mut self.answers[(pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - ANSWER_BITS)) as usize];
+        if *answer & !1 != pair {
+            // SAFETY: the caller's.
+            *answer = pair | u64::from(unsafe { fits(vocabulary, border, last, candidate) });
+        }
+        *answer & 1 != 0
     }
 
     /// Gives memory back that one huge piece has needed.

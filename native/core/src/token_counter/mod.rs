@@ -6,6 +6,7 @@ mod cuts;
 mod encoding;
 mod huge_pages;
 mod key;
+mod machine;
 mod merge;
 mod pattern;
 mod scan;

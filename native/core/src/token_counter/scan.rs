@@ -1,5 +1,7 @@
 //! Walks a text piece by piece: by windows where it is ASCII, by the exact matcher elsewhere.
 
+#[cfg(target_arch = "x86_64")]
+use super::machine::is_wide;
 use super::pattern::{Pattern, piece_end};
 use super::text::Text;
 use super::window::{Classify, WINDOW, piece_starts};
@@ -16,7 +18,7 @@ pub trait Pieces {
 /// Shows all pieces of `text` to `pieces`, in order, until it breaks off.
 pub fn scan<P: Pieces>(pattern: Pattern, text: &Text, pieces: &mut P) {
     #[cfg(target_arch = "x86_64")]
-    if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("bmi1") && std::is_x86_feature_detected!("bmi2") && std::is_x86_feature_detected!("lzcnt") {
+    if is_wide() {
         // SAFETY: just asked.
         unsafe { scan_avx2(pattern, text, pieces) };
         return;

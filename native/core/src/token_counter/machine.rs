@@ -1,0 +1,56 @@
+//! What the processor can do, asked once.
+
+/// Compiles a function twice, with and without wide vectors, and calls the one that fits: a target feature does not reach into functions that are not inlined.
+macro_rules! by_machine {
+    ($(#[$meta:meta])* $visibility:vis unsafe fn $name:ident $(<$($generic:ident : $bound:path),*>)? ($($argument:ident : $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$meta])*
+        #[inline(always)]
+        $visibility unsafe fn $name $(<$($generic: $bound),*>)? ($($argument: $type),*) $(-> $result)? {
+            #[inline(always)]
+            unsafe fn body $(<$($generic: $bound),*>)? ($($argument: $type),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            #[inline(never)]
+            #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+            unsafe fn wide $(<$($generic: $bound),*>)? ($($argument: $type),*) $(-> $result)? {
+                // SAFETY: the caller's.
+                unsafe { body($($argument),*) }
+            }
+
+            #[inline(never)]
+            unsafe fn plain $(<$($generic: $bound),*>)? ($($argument: $type),*) $(-> $result)? {
+                // SAFETY: the caller's.
+                unsafe { body($($argument),*) }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            if $crate::token_counter::machine::is_wide() {
+                // SAFETY: the caller's, and the machine has the instructions.
+                return unsafe { wide($($argument),*) };
+            }
+            // SAFETY: the caller's.
+            unsafe { plain($($argument),*) }
+        }
+    };
+}
+pub(crate) use by_machine;
+
+/// Whether the processor has AVX2 and the bit instructions of its time.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn is_wide() -> bool {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    static WIDE: AtomicU8 = AtomicU8::new(0);
+    match WIDE.load(Ordering::Relaxed) {
+        0 => {
+            let wide = std::is_x86_feature_detected!("avx2")
+                && std::is_x86_feature_detected!("bmi1")
+                && std::is_x86_feature_detected!("bmi2")
+                && std::is_x86_feature_detected!("lzcnt")
+                && std::is_x86_feature_detected!("popcnt");
+            WIDE.store(1 + u8::from(wide), Ordering::Relaxed);
+            wide
+        }
+        known => known == 2,
+    }
+}

@@ -29,7 +29,7 @@ export interface TrimMessagesOptions {
   readonly model?: string | null;
   /** Default: `trimRatio` of the model's input limit. */
   readonly maxTokens?: number;
-  /** Share of the model's input limit that the messages may fill, above 0 and up to 1. Default 0.75. */
+  /** Share of the model's input limit that the messages may fill, from 0.001 to 1. Default 0.75. */
   readonly trimRatio?: number;
   readonly requestId?: string;
 }

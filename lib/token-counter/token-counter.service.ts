@@ -29,6 +29,7 @@ import { trimToFit } from './trim.js';
 import { truncateText } from './truncate.js';
 
 const DEFAULT_TRIM_RATIO = 0.75;
+const MIN_TRIM_RATIO = 0.001;
 
 /**
  * Counts, encodes and cuts texts and chats, and says what they cost.
@@ -198,12 +199,12 @@ export class TokenCounterService implements Capability {
     ];
   }
 
-  /** Asks the engine in charge for a count that is known. Native wrong and TypeScript right is `degraded`. */
+  /** Asks the engine in charge for a count that is known. `degraded`: native errors keep native off, or native is wrong and TypeScript right. */
   health(): CapabilityHealth {
     const { active: engine, reason, native, typescript } = this.choice;
     const { encoding } = this.models.get(undefined).facts;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript, encoding);
-    if (fault === undefined) return { status: 'ok', engine, reason, encoding };
+    if (fault === undefined) return { status: this.choice.tripped ? 'degraded' : 'ok', engine, reason, encoding };
     const isDegraded = engine === 'native' && faultOf(typescript, encoding) === undefined;
     return { status: isDegraded ? 'degraded' : 'down', engine, reason: `the ${engine} engine ${fault}`, encoding };
   }
@@ -249,7 +250,7 @@ export class TokenCounterService implements Capability {
   }
 
   private inputShare(model: string | null | undefined, trimRatio: number = DEFAULT_TRIM_RATIO): number | null {
-    const ratio = checkNumber('trimRatio', trimRatio, { min: 0, max: 1 }, refuseArgument);
+    const ratio = checkNumber('trimRatio', trimRatio, { min: MIN_TRIM_RATIO, max: 1 }, refuseArgument);
     const { contextWindow } = this.getModelLimits(model);
     return contextWindow === null ? null : Math.floor(contextWindow * ratio);
   }

@@ -75,8 +75,9 @@ function shorten<M extends ChatMessage>(message: M, available: number, context: 
   if (typeof content !== 'string' || available <= 0) return undefined;
   let total = countMessage(message, 0, context);
   let units = content.length;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS && units > 0; attempt++) {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     units = Math.min(units - 1, Math.floor((units * available) / total));
+    if (units <= 0) return undefined;
     const candidate = { ...message, content: withoutMiddle(content, units) };
     total = countMessage(candidate, 0, context);
     if (total <= available) return candidate;

@@ -12,6 +12,8 @@ const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
 };
 /** Provider names of LiteLLM that the package does not find by itself. */
 const ALIASES: ReadonlyMap<string, string> = new Map([['fireworks_ai', 'fireworks']]);
+/** Who makes what they sell: their price is the price of the bare name. */
+const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek', 'x-ai', 'perplexity', 'moonshotai'];
 /** Prices that depend on date or hour may change; a minute old is new enough. */
 const FRESH_MS = 60_000;
 const MAX_REMEMBERED = 1000;
@@ -41,6 +43,8 @@ function find(model: string): ModelPricing | undefined {
   const { calcPrice, findProvider } = opened;
   let name = model;
   let found = name.includes('/') ? null : calcPrice({}, name);
+  // The package guesses a provider from few names: embeddings and fine-tunes of OpenAI are not among them.
+  if (!name.includes('/')) for (const providerId of MAKERS) found ??= calcPrice({}, name, { providerId });
   // `openrouter/openai/gpt-4o`: as OpenRouter's `openai/gpt-4o`, else as OpenAI's `gpt-4o`. A provider that is not known ends the search: it may ask any price.
   while (found === null && name.includes('/')) {
     const slash = name.indexOf('/');

@@ -10,5 +10,5 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
   new ConfigurableModuleBuilder<FastLiteLLMOptions>({ moduleName: 'FastLiteLLM' })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createFastLiteLLMOptions')
-    .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal }))
+    .setExtras({ isGlobal: true }, (definition, { isGlobal }) => ({ ...definition, global: isGlobal !== false }))
     .build();

@@ -1,4 +1,4 @@
-import { Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { FastLiteLLM } from './fast-litellm.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } from './fast-litellm.module-definition.js';
 import type { FastLiteLLMOptions } from './fast-litellm.options.js';
@@ -19,15 +19,18 @@ const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, FastLit
  */
 @Module({
   providers: [
-    { provide: FastLiteLLM, inject: [MODULE_OPTIONS_TOKEN], useFactory: build },
+    { provide: FastLiteLLM, inject: [MODULE_OPTIONS_TOKEN], useFactory: (options?: FastLiteLLMOptions) => new FastLiteLLM(options) },
     { provide: FeatureFlagsService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.featureFlags },
     { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
   exports: SERVICES,
 })
-export class FastLiteLLMModule extends ConfigurableModuleClass implements OnApplicationShutdown {
-  constructor(private readonly llm: FastLiteLLM) {
+export class FastLiteLLMModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    @Inject(MODULE_OPTIONS_TOKEN) private readonly options: FastLiteLLMOptions | undefined,
+    private readonly llm: FastLiteLLM,
+  ) {
     super();
   }
 
@@ -35,13 +38,12 @@ export class FastLiteLLMModule extends ConfigurableModuleClass implements OnAppl
     return super.forRoot(options);
   }
 
+  /** Not sooner: an app that fails to start would never take its metrics back. */
+  onModuleInit(): void {
+    if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
+  }
+
   onApplicationShutdown(): void {
     this.llm.close();
   }
-}
-
-function build(options: FastLiteLLMOptions | undefined): FastLiteLLM {
-  const llm = new FastLiteLLM(options);
-  if (options?.metrics === undefined && hasPromClient()) llm.registerMetrics();
-  return llm;
 }

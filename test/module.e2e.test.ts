@@ -78,7 +78,8 @@ describe.each([
 });
 
 describe('FastLiteLLMModule', () => {
-  const compile = (...imports: Parameters<typeof Module>[0]['imports'] & object) => Test.createTestingModule({ imports }).compile();
+  const compile = async (...imports: Parameters<typeof Module>[0]['imports'] & object) =>
+    (await Test.createTestingModule({ imports }).compile()).init();
 
   it('needs no options', async () => {
     const testing = await compile(FastLiteLLMModule.forRoot());
@@ -148,7 +149,6 @@ describe('FastLiteLLMModule', () => {
     const names = () => register.getMetricsAsArray().map(({ name }) => name);
     const testing = await compile(FastLiteLLMModule.forRoot({ logger }));
     expect(names()).toContain('fast_litellm_engine_info');
-    testing.enableShutdownHooks();
     await testing.close();
     expect(names()).toEqual([]);
     await (await compile(FastLiteLLMModule.forRoot({ logger, metrics: false }))).close();

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * Every error this package throws. `code` is stable and meant for programs; `message` is meant for people and may be reworded.
  */
@@ -76,4 +78,9 @@ export function describeValue(value: unknown): string {
     default:
       return `a ${typeof value}`;
   }
+}
+
+/** The first line of a thrown thing's message. Not by `instanceof`: an addon's errors may belong to another realm than the caller. */
+export function errorMessage(error: unknown): string {
+  return types.isNativeError(error) || error instanceof Error ? error.message.split('\n', 1)[0] : `thrown was ${describeValue(error)}`;
 }

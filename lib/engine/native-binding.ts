@@ -1,4 +1,5 @@
 import type * as Binding from '#native';
+import { errorMessage } from '../common/errors.js';
 import { checkOneOf, optional } from '../common/options.js';
 
 /** What the addon exports. */
@@ -35,7 +36,6 @@ function open(): NativeBindingResult {
   try {
     return { binding: require('#native') as NativeBinding };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { binding: null, reason: `the addon cannot be opened on ${process.platform}-${process.arch} (${message.split('\n', 1)[0]})` };
+    return { binding: null, reason: `the addon cannot be opened on ${process.platform}-${process.arch} (${errorMessage(error)})` };
   }
 }

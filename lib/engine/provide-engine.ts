@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { EngineName } from '../common/capability.js';
-import { NativeEngineUnavailableError } from '../common/errors.js';
+import { errorMessage, NativeEngineUnavailableError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
@@ -63,6 +63,6 @@ function openEngine<E extends object>(
     if (recipe.verify(native)) return { native, reason: 'the addon is loaded and answers as it should' };
     return { native: null, reason: 'the addon gives a wrong answer to a known question' };
   } catch (error) {
-    return { native: null, reason: `the addon fails on a known question (${(error as Error).message})` };
+    return { native: null, reason: `the addon fails on a known question (${errorMessage(error)})` };
   }
 }

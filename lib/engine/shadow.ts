@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, types } from 'node:util';
 import { FastLiteLLMError } from '../common/errors.js';
 
 /** One call that both engines answered. Holds no text of a user: results are described, not quoted. */
@@ -102,7 +102,7 @@ function sameOutcome(a: Outcome<unknown>, b: Outcome<unknown>): boolean {
 function describeOutcome({ failed, error, result }: Outcome<unknown>): string {
   if (!failed) return describeResult(result);
   if (error instanceof FastLiteLLMError) return `threw ${error.code}`;
-  return `threw ${error instanceof Error ? error.name : `a ${typeof error}`}`;
+  return `threw ${types.isNativeError(error) ? error.name : `a ${typeof error}`}`;
 }
 
 function describeResult(result: unknown): string {

@@ -40,6 +40,10 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return `${this.feature} is disabled`;
   }
 
+  get tripped(): boolean {
+    return this.native !== null && this.flag.status().breaker !== 'closed';
+  }
+
   /** Native failures that TypeScript made good, shadow runs included, since the start. */
   get nativeErrors(): number {
     return this.failures;

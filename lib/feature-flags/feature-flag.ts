@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../common/errors.js';
+import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import { rolloutPercentage, type FeatureName, type FeatureState } from './feature-flags.options.js';
 import { rolloutPosition, rolloutSeed } from './rollout.js';
 
@@ -167,6 +167,6 @@ export class FeatureFlag {
 }
 
 function describeError(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : `a thrown ${typeof error}`;
+  const text = errorMessage(error);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

@@ -1,4 +1,5 @@
 import type { Capability, CapabilityHealth } from '../common/capability.js';
+import { errorMessage } from '../common/errors.js';
 
 export interface HealthReport {
   /** The worst of the components. */
@@ -30,12 +31,12 @@ function ask(capability: Capability): CapabilityHealth | Promise<CapabilityHealt
   try {
     return capability.health();
   } catch (error) {
-    return failure('down', describe(error));
+    return failure('down', errorMessage(error));
   }
 }
 
 async function settle(capability: Capability, answer: CapabilityHealth | Promise<CapabilityHealth>): Promise<CapabilityHealth> {
-  const health = await Promise.resolve(answer).catch((error: unknown) => failure('down', describe(error)));
+  const health = await Promise.resolve(answer).catch((error: unknown) => failure('down', errorMessage(error)));
   latest.set(capability, health);
   return health;
 }
@@ -48,8 +49,4 @@ function report(capabilities: readonly Capability[], answers: readonly Capabilit
 /** Whichever engine failed, the one that still answers at all is TypeScript. */
 function failure(status: 'degraded' | 'down', reason: string): CapabilityHealth {
   return { status, engine: 'typescript', reason };
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

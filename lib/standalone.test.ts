@@ -1,0 +1,45 @@
+import * as root from './index.js';
+
+describe('the standalone functions', () => {
+  afterEach(() => root.resetErrors());
+
+  it('share one instance', () => {
+    expect(root.isEnabled('rust_routing', 'request_123')).toBe(true);
+    expect(root.getFeatureStatus().rust_routing).toMatchObject({ state: 'enabled', errorCount: 0 });
+    expect(() => root.resetErrors('nothing' as root.FeatureName)).toThrow(root.InvalidArgumentError);
+  });
+
+  it('tell the health', async () => {
+    expect(root.healthCheck()).toMatchObject({ status: 'ok', rustAvailable: root.RUST_ACCELERATION_AVAILABLE });
+    await expect(root.healthCheckAsync()).resolves.toMatchObject({ status: 'ok', components: { token_counting: { status: 'ok' } } });
+  });
+
+  it('count tokens', async () => {
+    expect(root.countTokens('hello world', 'gpt-4')).toBe(2);
+    expect(root.countTokensBatch(['hello world', ''], 'gpt-4')).toEqual([2, 0]);
+    await expect(root.countTokensBatchAsync(['hello world', ''], 'gpt-4')).resolves.toEqual([2, 0]);
+    expect(root.countMessages([{ role: 'user', content: 'Hello, how are you?' }], { model: 'gpt-3.5-turbo' })).toBe(13);
+    expect(root.decode(root.encode('hello world', 'gpt-4'), 'gpt-4')).toBe('hello world');
+    expect(root.isWithinTokenLimit('hello world', 1, 'gpt-4')).toBe(false);
+    expect(root.truncate('hello world', 1, 'gpt-4')).toBe('hello');
+    expect(root.trimMessages([{ role: 'user', content: 'Hello' }], { model: 'gpt-4' })).toEqual([{ role: 'user', content: 'Hello' }]);
+    expect(root.estimateCost(1000, 100, 'gpt-4o')).toBeCloseTo(0.0035, 10);
+    expect(root.getModelLimits('a model nobody knows')).toEqual({ contextWindow: null, maxOutputTokens: null });
+  });
+});
+
+describe('RUST_ACCELERATION_AVAILABLE', () => {
+  it('opens the addon when it is read, not before', () => {
+    jest.isolateModules(() => {
+      const open = jest.fn(() => ({ binding: null, reason: 'test' }));
+      jest.doMock('./engine/native-binding.js', () => ({
+        ...jest.requireActual<object>('./engine/native-binding.js'),
+        openNativeBinding: open,
+      }));
+      const isolated = require('./index.js') as typeof root;
+      expect(open).not.toHaveBeenCalled();
+      expect(isolated.RUST_ACCELERATION_AVAILABLE).toBe(false);
+      expect(open).toHaveBeenCalledTimes(1);
+    });
+  });
+});

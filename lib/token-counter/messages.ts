@@ -28,7 +28,7 @@ export function countMessages(
 ): number {
   if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
   let tokens = REPLY_PRIMING;
-  for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i], i, context);
+  for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
   return tokens + countTools(tools, context) + countToolChoice(toolChoice, context);
 }
 

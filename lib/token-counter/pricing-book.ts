@@ -89,7 +89,7 @@ function checkPricing(entry: Readonly<Record<string, unknown>>, path: string): M
   checkKnownKeys(path, entry, [...RATES, 'contextWindow', 'maxOutputTokens', 'tiers']);
   checkAmounts(entry, path);
   if (entry.tiers !== undefined) checkArray(`${path}.tiers`, entry.tiers, checkTier);
-  return entry as ModelPricing;
+  return entry;
 }
 
 function checkTier(path: string, tier: unknown): void {

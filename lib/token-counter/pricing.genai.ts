@@ -39,6 +39,7 @@ export class GenaiPriceSource implements PriceSource {
 }
 
 function find(model: string): ModelPricing | undefined {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when first needed: it takes 0.1 s
   opened ??= require('@pydantic/genai-prices') as typeof GenaiPrices;
   const { calcPrice, findProvider } = opened;
   let name = model;

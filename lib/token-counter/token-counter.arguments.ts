@@ -1,3 +1,4 @@
+import { isUint32Array } from 'node:util/types';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CountingModel } from './counting-model.js';
@@ -77,7 +78,7 @@ export function checkLimit(path: string, value: unknown): number {
 }
 
 export function checkTokenIds(ids: readonly number[] | Uint32Array): Uint32Array {
-  if (ids instanceof Uint32Array) return ids;
+  if (isUint32Array(ids)) return ids;
   if (!Array.isArray(ids)) throw new InvalidArgumentError('ids', ids, 'must be an array of token ids');
   return Uint32Array.from(ids, (id: unknown, index) => checkInteger(`ids[${index}]`, id, { min: 0, max: 0xffff_ffff }, refuseArgument));
 }

@@ -1,0 +1,368 @@
+import fc from 'fast-check';
+import { get_encoding } from 'tiktoken';
+
+import { openNativeBinding } from '../engine/native-binding.js';
+import { SwitchingEngine } from '../engine/switching-engine.js';
+import { FastLiteLLM } from '../fast-litellm.js';
+import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { NativeTokenCounterEngine } from './token-counter.native.js';
+import { SimpleTokenCounter } from './simple-token-counter.js';
+import { resolveTokenCounterOptions, type TokenCounterOptions } from './token-counter.options.js';
+import { TokenCounterService } from './token-counter.service.js';
+import { TypeScriptTokenCounterEngine } from './token-counter.typescript.js';
+
+const silent = { log: () => {}, warn: () => {}, error: () => {} };
+const { binding } = openNativeBinding();
+const engines =
+  process.env.TEST_ENGINE === 'typescript' || binding === null ? (['typescript'] as const) : (['typescript', 'native'] as const);
+
+const cl100k = get_encoding('cl100k_base');
+const o200k = get_encoding('o200k_base');
+afterAll(() => [cl100k, o200k].forEach((encoding) => encoding.free()));
+
+/** A native engine that fails, or miscounts, on demand. */
+class UnreliableEngine extends TypeScriptTokenCounterEngine {
+  override readonly engine = 'native' as never;
+  fault: 'throws' | 'miscounts' | undefined;
+  countCalls = 0;
+  override count(text: string, encoding: number): number {
+    this.countCalls++;
+    if (this.fault === 'throws') throw new Error('a panic in Rust');
+    return super.count(text, encoding) + (this.fault === 'miscounts' ? 1 : 0);
+  }
+  override countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
+    return this.fault === 'throws' ? Promise.reject(new Error('a panic in Rust')) : super.countBatchAsync(texts, encoding);
+  }
+}
+
+function switching(state = 'enabled', options: TokenCounterOptions = {}) {
+  const flags = new FeatureFlagsService({}, { env: { FAST_LITELLM_RUST_TOKEN_COUNTING: state }, logger: silent });
+  const native = new UnreliableEngine();
+  const choice = new SwitchingEngine('rust_token_counting', native, new TypeScriptTokenCounterEngine(), 'test', flags);
+  return { native, choice, flags, counter: new TokenCounterService(choice, resolveTokenCounterOptions(options)) };
+}
+
+describe.each(engines)('TokenCounterService on the %s engine', (engine) => {
+  const llm = new FastLiteLLM({ engine, logger: silent }, { env: {} });
+  const counter = llm.tokenCounter;
+
+  it('counts by model, encoding, options, default', () => {
+    const text = 'Hallo, 世界! It was the best of times';
+    const [old, recent] = [cl100k.encode_ordinary(text).length, o200k.encode_ordinary(text).length];
+    expect(old).not.toBe(recent);
+    expect(counter.countTokens(text)).toBe(old);
+    for (const options of [
+      'gpt-4',
+      { model: 'gpt-4' },
+      {},
+      null,
+      { model: null },
+      { encoding: 'cl100k_base' },
+      'cl100k_base',
+      'unknown',
+      '',
+    ] as const) {
+      expect([options, counter.countTokens(text, options)]).toEqual([options, old]);
+    }
+    for (const options of ['gpt-4o', { model: 'gpt-4o' }, { model: 'gpt-4', encoding: 'o200k_base', requestId: 'r1' }] as const) {
+      expect([options, counter.countTokens(text, options)]).toEqual([options, recent]);
+    }
+    expect(counter.countTokens('')).toBe(0);
+    expect(counter.countTokens('\ud800')).toBe(cl100k.encode_ordinary('\ufffd').length);
+  });
+
+  it('counts many texts in either way, as plain numbers', async () => {
+    const texts = ['Hello world', '', 'x'.repeat(1000), '世界', '<|endoftext|>'];
+    const expected = texts.map((text) => counter.countTokens(text, 'gpt-4o'));
+    expect(counter.countTokensBatch(texts, 'gpt-4o')).toEqual(expected);
+    expect(counter.countTokensBatch([])).toEqual([]);
+    const promise = counter.countTokensBatchAsync(texts, { model: 'gpt-4o', requestId: 'r1' });
+    texts.fill('changed after the call');
+    expect(await promise).toEqual(expected);
+    expect(JSON.stringify(counter.countTokensBatch(['Hello world']))).toBe('[2]');
+  });
+
+  it('encodes and decodes', () => {
+    const text = '\ufeffHello, 世界! 🦀\r\n';
+    const ids = counter.encode(text, 'gpt-4o');
+    expect(ids).toEqual(o200k.encode_ordinary(text));
+    expect(counter.decode(ids, 'gpt-4o')).toBe(text);
+    expect(counter.decode([...ids], 'gpt-4o')).toBe(text);
+    expect(counter.decode([100257])).toBe('<|endoftext|>');
+    expect(counter.decode([])).toBe('');
+    // The first half of a character.
+    expect(counter.decode(counter.encode('🦀').slice(0, 1))).toBe('\ufffd');
+  });
+
+  it('treats special tokens as text unless they are allowed, then as tiktoken does', () => {
+    const piece = fc.constantFrom(
+      '<|endoftext|>',
+      '<|fim_prefix|>',
+      '<|endofprompt|>',
+      '<|',
+      '|>',
+      '<|endoftext',
+      'end ',
+      '\ud83e',
+      '🦀',
+      "it's",
+      '\n',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), fc.subarray(['<|endoftext|>', '<|fim_prefix|>', '<|nonsense|>']), (pieces, list) => {
+        const text = pieces.join('');
+        for (const allowedSpecial of ['all', list] as const) {
+          const expected = cl100k.encode(text, allowedSpecial === 'all' ? 'all' : list.filter((name) => name !== '<|nonsense|>'), []);
+          expect(counter.encode(text, { allowedSpecial })).toEqual(expected);
+          expect(counter.countTokens(text, { allowedSpecial })).toBe(expected.length);
+        }
+        expect(counter.encode(text)).toEqual(cl100k.encode_ordinary(text));
+      }),
+    );
+    const harmony = { model: 'gpt-oss-20b', allowedSpecial: 'all' } as const;
+    expect([...counter.encode('<|start|>user<|message|>', harmony)]).toEqual([200006, ...counter.encode('user', 'gpt-oss-20b'), 200008]);
+    expect(counter.countTokens('<|endoftext|>')).toBe(7);
+    expect(counter.countTokens('<|endoftext|>', { allowedSpecial: 'all' })).toBe(1);
+    expect(counter.countTokensBatch(['<|endoftext|>', 'x'], { allowedSpecial: ['<|endoftext|>'] })).toEqual([1, 1]);
+    expect(counter.isWithinTokenLimit('<|endoftext|>', 1, { allowedSpecial: 'all' })).toBe(1);
+  });
+
+  it('says whether a text is within a limit, without counting all of it', () => {
+    expect(counter.isWithinTokenLimit('Hello world', 2)).toBe(2);
+    expect(counter.isWithinTokenLimit('Hello world', 1)).toBe(false);
+    expect(counter.isWithinTokenLimit('', 0)).toBe(0);
+    expect(counter.isWithinTokenLimit('Hello', Number.MAX_SAFE_INTEGER)).toBe(1);
+    const long = 'The quick brown fox. '.repeat(100_000);
+    counter.isWithinTokenLimit(long, 10);
+    const started = performance.now();
+    expect(counter.isWithinTokenLimit(long, 10)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(20);
+  });
+
+  it('truncates to a start that fits', () => {
+    expect(counter.truncate('Hello world, how are you?', 2)).toBe('Hello world');
+    expect(counter.truncate('Hello world', 2)).toBe('Hello world');
+    expect(counter.truncate('Hello world', 0)).toBe('');
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom(' ', '\n', 'a', "'s", '🦀', '世') })),
+        fc.nat(20),
+        (text, limit) => {
+          const start = counter.truncate(text, limit, 'gpt-4o');
+          expect(text.startsWith(start)).toBe(true);
+          expect(counter.countTokens(start, 'gpt-4o')).toBeLessThanOrEqual(limit);
+          expect(start).not.toMatch(/\p{Surrogate}/u);
+          if (counter.countTokens(text, 'gpt-4o') <= limit) expect(start).toBe(text);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('validates an input against the limit of its model', () => {
+    const { contextWindow } = counter.getModelLimits('gpt-4');
+    expect(counter.validateInput('short', 'gpt-4')).toBe(true);
+    expect(counter.validateInput(' a'.repeat((contextWindow ?? 0) + 1), 'gpt-4')).toBe(false);
+    expect(counter.validateInput(' a'.repeat(10_000), 'unknown')).toBe(true);
+  });
+
+  it('prices with the default model', () => {
+    expect(counter.estimateCost(1000, 100, 'gpt-4o')).toBeCloseTo(0.0035, 12);
+    expect(counter.estimateCost(1000, 100)).toBe(counter.estimateCost(1000, 100, 'gpt-3.5-turbo'));
+    expect(counter.estimateCost(1000, 100, 'unknown')).toBeNull();
+    expect(() => counter.estimateCost(1, 1, 4 as never)).toThrow(expect.objectContaining({ path: 'model' }));
+  });
+
+  it('is healthy, and counts what it does', () => {
+    expect(counter.health()).toMatchObject({ status: 'ok', engine, encoding: 'cl100k_base' });
+    const value = (name: string): number => counter.metrics().find((sample) => sample.name === name)?.value ?? NaN;
+    const [calls, tokens] = [value('token_counter_calls_total'), value('token_counter_tokens_total')];
+    counter.countTokens('Hello world');
+    counter.countTokensBatch(['Hello world', 'Hello']);
+    counter.countMessages([{ role: 'system', content: 'You are a bot.' }]);
+    counter.countRequest({ input: 'Hello world' });
+    expect([value('token_counter_calls_total') - calls, value('token_counter_tokens_total') - tokens]).toEqual([5, 2 + 3 + 12 + 2]);
+  });
+
+  it.each<[string, (given: never) => unknown]>([
+    ['text', (value) => counter.countTokens(value)],
+    ['text', (value) => counter.countTokens(value, { requestId: 'r' })],
+    ['text', (value) => counter.encode(value)],
+    ['text', (value) => counter.truncate(value, 1)],
+    ['text', (value) => counter.isWithinTokenLimit(value, 1)],
+    ['text', (value) => counter.validateInput(value)],
+    ['texts', (value) => counter.countTokensBatch(value)],
+    ['texts[1]', (value) => counter.countTokensBatch(['a', value])],
+    ['limit', (value) => counter.isWithinTokenLimit('a', value)],
+    ['maxTokens', (value) => counter.truncate('a', value)],
+    ['ids', (value) => counter.decode(value)],
+    ['ids[0]', (value) => counter.decode([value])],
+  ])('refuses what is no %s', (path, call) => {
+    for (const value of [NaN, -1, 1.5, {}, undefined, null, Symbol('s'), 1n, new String('text'), () => 'text']) {
+      expect(() => call(value as never)).toThrow(expect.objectContaining({ name: 'InvalidArgumentError', path }));
+    }
+  });
+
+  it('refuses wrong options and says what is right', async () => {
+    expect(() => counter.countTokens('a', { encoding: 'o200k_bsae' as never })).toThrow(
+      /encoding: must be one of cl100k_base, .*gpt2 \(did you mean o200k_base\?\)/,
+    );
+    expect(() => counter.countTokens('a', 7 as never)).toThrow(expect.objectContaining({ path: 'model' }));
+    expect(() => counter.countTokens('a', { model: {} as never })).toThrow(expect.objectContaining({ path: 'model' }));
+    expect(() => counter.countTokens('a', { allowedSpecial: 'some' as never })).toThrow(
+      expect.objectContaining({ path: 'allowedSpecial' }),
+    );
+    expect(() => counter.countMessages([], 7 as never)).toThrow(expect.objectContaining({ path: 'options' }));
+    expect(() => counter.decode([999_999_999])).toThrow(expect.objectContaining({ code: 'UNKNOWN_TOKEN' }));
+    await expect(counter.countTokensBatchAsync(['a', 7 as never])).rejects.toMatchObject({ path: 'texts[1]' });
+  });
+
+  it('refuses a text that is too long, wherever it comes', async () => {
+    const strict = new FastLiteLLM({ engine, logger: silent, tokenCounter: { maxTextLength: 10 } }, { env: {} }).tokenCounter;
+    const long = 'x'.repeat(11);
+    expect(strict.countTokens('x'.repeat(10))).toBeGreaterThan(0);
+    const error = expect.objectContaining({
+      code: 'TEXT_TOO_LONG',
+      message: expect.stringMatching(/longer than 10 .*a string of 11 char|longer than 10 .*"x{11}"/),
+    });
+    expect(() => strict.countTokens(long)).toThrow(error);
+    expect(() => strict.countTokens(long, {})).toThrow(error);
+    expect(() => strict.countTokensBatch(['', long])).toThrow(error);
+    expect(() => strict.encode(long)).toThrow(error);
+    expect(() => strict.truncate(long, 1)).toThrow(error);
+    expect(() => strict.isWithinTokenLimit(long, 1)).toThrow(error);
+    expect(() => strict.countMessages([{ role: 'user', content: long }])).toThrow(error);
+    expect(() => strict.countRequest({ input: long })).toThrow(error);
+    await expect(strict.countTokensBatchAsync([long])).rejects.toEqual(error);
+  });
+
+  it('keeps a million model names from growing memory', () => {
+    counter.countTokens('a', 'warm-up');
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 200_000; i++) counter.countTokens('', `model-${i}`);
+    for (let i = 0; i < 2000; i++) counter.countTokens('', `${i}`.padEnd(100_000, 'x'));
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60e6);
+    expect(counter.countTokens('Hello world', 'gpt-4o')).toBe(2);
+  });
+
+  it('backs the SimpleTokenCounter', () => {
+    const simple = new SimpleTokenCounter(2, () => counter);
+    expect(simple.modelMaxTokens).toBe(2);
+    expect(simple.countTokens('Hello world', 'gpt-4')).toBe(2);
+    expect(simple.countTokensBatch(['Hello world', 'Hello'])).toEqual([2, 1]);
+    expect(simple.validateInput('Hello world')).toBe(true);
+    expect(simple.validateInput('Hello world again', 'gpt-4')).toBe(false);
+    expect(simple.estimateCost(1000, 100, 'gpt-4o')).toBeCloseTo(0.0035, 12);
+    expect(simple.getModelLimits('gpt-4o').contextWindow).toBe(128_000);
+    expect(() => new SimpleTokenCounter(0, () => counter)).toThrow(expect.objectContaining({ path: 'modelMaxTokens' }));
+  });
+});
+
+describe('a native engine that fails', () => {
+  it('is made good by TypeScript, counted, and switched off in the end', async () => {
+    const { native, choice, counter, flags } = switching();
+    expect(counter.countTokens('Hello world')).toBe(2);
+    expect(native.countCalls).toBe(1);
+    native.fault = 'throws';
+    expect(counter.countTokens('Hello world')).toBe(2);
+    expect(counter.countTokens('Hello world', { requestId: 'r1' })).toBe(2);
+    expect(counter.countMessages([{ role: 'system', content: 'You are a bot.' }])).toBe(12);
+    expect(await counter.countTokensBatchAsync(['Hello world'])).toEqual([2]);
+    expect(choice.nativeErrors).toBe(4);
+    expect(counter.health()).toMatchObject({ status: 'degraded', engine: 'native', reason: expect.stringContaining('a panic in Rust') });
+    for (let i = 0; i < 10; i++) counter.countTokens('Hello world');
+    expect(counter.health()).toMatchObject({ status: 'degraded', engine: 'typescript' });
+    native.fault = undefined;
+    flags.resetErrors('rust_token_counting');
+    expect(counter.health()).toMatchObject({ status: 'ok', engine: 'native' });
+  });
+
+  it('is not blamed for wrong arguments', () => {
+    const { choice, counter } = switching();
+    expect(() => counter.decode([999_999_999])).toThrow(expect.objectContaining({ code: 'UNKNOWN_TOKEN' }));
+    expect(() => counter.countMessages([{ role: 'user', content: [{ type: 'x' }] }])).toThrow(
+      expect.objectContaining({ code: 'UNKNOWN_CONTENT_TYPE' }),
+    );
+    expect(choice.nativeErrors).toBe(0);
+  });
+
+  it('is found out by health when it miscounts, and by shadow runs', () => {
+    const { native, choice, counter } = switching('shadow');
+    native.fault = 'miscounts';
+    expect(counter.countTokens('Hello world')).toBe(2);
+    expect(counter.countTokens('Hello world', { requestId: 'r' })).toBe(2);
+    expect(choice.shadow).toMatchObject({ runs: 2, differences: 2 });
+    const { native: wrong, counter: active } = switching();
+    wrong.fault = 'miscounts';
+    expect(active.health()).toMatchObject({
+      status: 'degraded',
+      engine: 'native',
+      reason: 'the native engine gives a wrong answer to a known question',
+    });
+  });
+
+  it('serves a share of the request ids, always the same ones', () => {
+    const { native, counter } = switching('canary:50');
+    const took = (id: string): boolean => {
+      const before = native.countCalls;
+      expect(counter.countTokens('Hello world', { requestId: id })).toBe(2);
+      return native.countCalls > before;
+    };
+    const ids = Array.from({ length: 200 }, (_, n) => `request-${n}`);
+    const first = ids.map(took);
+    expect(ids.map(took)).toEqual(first);
+    expect(first.filter(Boolean).length).toBeGreaterThan(60);
+    expect(first.filter(Boolean).length).toBeLessThan(140);
+    expect(counter.countTokens('Hello world')).toBe(2);
+  });
+});
+
+describe('the options', () => {
+  it('have defaults', () => {
+    expect(resolveTokenCounterOptions()).toMatchObject({ defaultModel: 'gpt-3.5-turbo', maxTextLength: 64 * 1024 * 1024, preload: [] });
+  });
+
+  it('set the default model and what is loaded at boot', () => {
+    const { native, counter } = switching('enabled', { defaultModel: 'gpt-4o', preload: ['o200k_base'] });
+    expect(native.load('o200k_base')).toBeGreaterThanOrEqual(0);
+    const text = 'Hallo, 世界! It was the best of times';
+    expect(counter.countTokens(text)).toBe(o200k.encode_ordinary(text).length);
+    expect(counter.health()).toMatchObject({ encoding: 'o200k_base' });
+  });
+
+  it.each<[object, string]>([
+    [{ model: 'gpt-4o' }, 'tokenCounter.model'],
+    [{ defaultModel: '' }, 'tokenCounter.defaultModel'],
+    [{ maxTextLength: 0 }, 'tokenCounter.maxTextLength'],
+    [{ maxTextLength: '5' }, 'tokenCounter.maxTextLength'],
+    [{ preload: 'o200k_base' }, 'tokenCounter.preload'],
+    [{ preload: ['o200k_base', 'o300k'] }, 'tokenCounter.preload[1]'],
+    [{ pricing: 'prices.json' }, 'tokenCounter.pricing'],
+    [{ pricing: { file: 'prices.json' } }, 'tokenCounter.pricing.file'],
+  ])('are refused at boot: %j', (options, path) => {
+    expect(() => resolveTokenCounterOptions(options as TokenCounterOptions)).toThrow(
+      expect.objectContaining({ name: 'InvalidConfigurationError', path }),
+    );
+  });
+});
+
+if (binding !== null && process.env.TEST_ENGINE !== 'typescript') {
+  it('counts on the hot path for little more than the engine alone', () => {
+    const counter = new FastLiteLLM({ engine: 'native', logger: silent }, { env: {} }).tokenCounter;
+    const engine = new NativeTokenCounterEngine(binding);
+    const handle = engine.load('o200k_base');
+    const rounds = 50_000;
+    const time = (call: () => unknown): number => {
+      const started = performance.now();
+      for (let i = 0; i < rounds; i++) call();
+      return ((performance.now() - started) / rounds) * 1e6;
+    };
+    const bare: number[] = [];
+    const service: number[] = [];
+    for (let round = 0; round < 7; round++) {
+      bare.push(time(() => engine.count('Hello world', handle)));
+      service.push(time(() => counter.countTokens('Hello world', 'gpt-4o')));
+    }
+    expect(Math.min(...service) - Math.min(...bare)).toBeLessThan(100);
+  });
+}

@@ -30,7 +30,7 @@ describe('FastLiteLLM', () => {
     expect(await llm.healthCheckAsync()).toMatchObject({
       status: 'ok',
       rustAvailable: false,
-      reason: 'engine is set to typescript',
+      reason: 'the option engine is typescript, so the addon stays closed',
       components: { token_counting: { engine: 'typescript' } },
     });
     expect(llm.tokenCounter.countTokens('hello world', 'gpt-4')).toBe(2);

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Capability, MetricSample } from './common/capability.js';
 import { checkBoolean, optional } from './common/options.js';
-import { openNativeBinding, readEngineMode, type EngineMode } from './engine/native-binding.js';
+import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
@@ -37,14 +37,14 @@ export class FastLiteLLM {
   readonly featureFlags: FeatureFlagsService;
   readonly tokenCounter: TokenCounterService;
 
-  private readonly mode: EngineMode;
+  private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
   private readonly onClose: (() => void)[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
     checkFastLiteLLMOptions(options);
     const logger = options.logger ?? context.logger ?? new Logger('FastLiteLLM');
-    this.mode = readEngineMode(options.engine, context.env);
+    this.setting = readEngineMode(options.engine, context.env);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const metrics = optional(options.metrics, false, (value) => checkBoolean('metrics', value));
     this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
@@ -57,7 +57,7 @@ export class FastLiteLLM {
         typescript: () => new TypeScriptTokenCounterEngine(),
         verify: (engine) => answersKnownQuestion(engine, 'cl100k_base'),
       },
-      { mode: this.mode, flags: this.featureFlags, logger },
+      { setting: this.setting, flags: this.featureFlags, logger },
     );
     this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions);
     this.engines = { [this.tokenCounter.capability]: tokenCounting };
@@ -99,7 +99,8 @@ export class FastLiteLLM {
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {
-    const { binding, reason } = this.mode === 'typescript' ? { binding: null, reason: 'engine is set to typescript' } : openNativeBinding();
+    const { binding, reason } =
+      this.setting.mode === 'typescript' ? { binding: null, reason: switchedOff(this.setting.setBy) } : openNativeBinding();
     return { status, rustAvailable: binding !== null, ...(reason !== undefined && { reason }), components };
   }
 }

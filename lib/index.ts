@@ -28,6 +28,7 @@ export type { HealthReport } from './health/health-report.js';
 export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
 export {
   countMessages,
+  countRequest,
   countTokens,
   countTokensBatch,
   countTokensBatchAsync,
@@ -42,10 +43,18 @@ export {
   isWithinTokenLimit,
   resetErrors,
   RUST_ACCELERATION_AVAILABLE,
+  SimpleTokenCounter,
   trimMessages,
   truncate,
 } from './standalone.js';
+export type { ChatMessage } from './token-counter/messages.js';
+export type { PricingOptions } from './token-counter/pricing-book.js';
+export type { ModelLimits, UsageDetails } from './token-counter/pricing.js';
+export type { RequestTokens } from './token-counter/requests.js';
+export type { AllowedSpecial } from './token-counter/special-text.js';
+export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/token-counter.arguments.js';
 export { ENCODING_NAMES, type EncodingName } from './token-counter/token-counter.engine.js';
 export type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 export { TokenCounterService } from './token-counter/token-counter.service.js';
+export type { Tool, ToolChoice } from './token-counter/tools.js';
 export { VERSION } from './version.js';

@@ -19,12 +19,24 @@ describe('the standalone functions', () => {
     expect(root.countTokensBatch(['hello world', ''], 'gpt-4')).toEqual([2, 0]);
     await expect(root.countTokensBatchAsync(['hello world', ''], 'gpt-4')).resolves.toEqual([2, 0]);
     expect(root.countMessages([{ role: 'user', content: 'Hello, how are you?' }], { model: 'gpt-3.5-turbo' })).toBe(13);
+    expect(root.countRequest({ model: 'gpt-4', input: 'hello world' })).toMatchObject({ promptTokens: 2, encoding: 'cl100k_base' });
     expect(root.decode(root.encode('hello world', 'gpt-4'), 'gpt-4')).toBe('hello world');
     expect(root.isWithinTokenLimit('hello world', 1, 'gpt-4')).toBe(false);
     expect(root.truncate('hello world', 1, 'gpt-4')).toBe('hello');
     expect(root.trimMessages([{ role: 'user', content: 'Hello' }], { model: 'gpt-4' })).toEqual([{ role: 'user', content: 'Hello' }]);
     expect(root.estimateCost(1000, 100, 'gpt-4o')).toBeCloseTo(0.0035, 10);
     expect(root.getModelLimits('a model nobody knows')).toEqual({ contextWindow: null, maxOutputTokens: null });
+  });
+});
+
+describe('SimpleTokenCounter', () => {
+  it('takes 4096 tokens unless told otherwise', () => {
+    const counter = new root.SimpleTokenCounter();
+    expect(counter.modelMaxTokens).toBe(4096);
+    expect(counter.countTokens('hello world', 'gpt-4')).toBe(2);
+    expect(counter.validateInput('hello '.repeat(5000))).toBe(false);
+    expect(new root.SimpleTokenCounter(2).validateInput('hello world')).toBe(true);
+    expect(() => new root.SimpleTokenCounter(0)).toThrow(root.InvalidArgumentError);
   });
 });
 

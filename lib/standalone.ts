@@ -2,6 +2,7 @@ import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 import type { FeatureStatus } from './feature-flags/feature-flag.js';
 import type { FeatureName } from './feature-flags/feature-flags.options.js';
+import { DEFAULT_MODEL_MAX_TOKENS, SimpleTokenCounter as TokenCounterFacade } from './token-counter/simple-token-counter.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
 let instance: FastLiteLLM | undefined;
@@ -54,6 +55,9 @@ export const countTokensBatchAsync: TokenCounterService['countTokensBatchAsync']
 /** `TokenCounterService.countMessages` of the process-wide instance. */
 export const countMessages: TokenCounterService['countMessages'] = (...args) => processWide().tokenCounter.countMessages(...args);
 
+/** `TokenCounterService.countRequest` of the process-wide instance. */
+export const countRequest: TokenCounterService['countRequest'] = (...args) => processWide().tokenCounter.countRequest(...args);
+
 /** `TokenCounterService.encode` of the process-wide instance. */
 export const encode: TokenCounterService['encode'] = (...args) => processWide().tokenCounter.encode(...args);
 
@@ -75,3 +79,17 @@ export const estimateCost: TokenCounterService['estimateCost'] = (...args) => pr
 
 /** `TokenCounterService.getModelLimits` of the process-wide instance. */
 export const getModelLimits: TokenCounterService['getModelLimits'] = (...args) => processWide().tokenCounter.getModelLimits(...args);
+
+/**
+ * The reference's `SimpleTokenCounter`, on the process-wide instance.
+ *
+ * @example
+ * const counter = new SimpleTokenCounter(4096);
+ * counter.countTokens('Hello world', 'gpt-4'); // 2
+ */
+export class SimpleTokenCounter extends TokenCounterFacade {
+  /** @param modelMaxTokens The most tokens `validateInput` lets pass. Default 4096. */
+  constructor(modelMaxTokens: number = DEFAULT_MODEL_MAX_TOKENS) {
+    super(modelMaxTokens, () => processWide().tokenCounter);
+  }
+}

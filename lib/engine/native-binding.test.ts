@@ -3,9 +3,9 @@ import { openNativeBinding, readEngineMode } from './native-binding.js';
 
 describe('readEngineMode', () => {
   it('takes the environment before the option before auto', () => {
-    expect(readEngineMode(undefined, {})).toBe('auto');
-    expect(readEngineMode('native', {})).toBe('native');
-    expect(readEngineMode('native', { FAST_LITELLM_ENGINE: 'typescript' })).toBe('typescript');
+    expect(readEngineMode(undefined, {})).toEqual({ mode: 'auto', setBy: 'the option engine' });
+    expect(readEngineMode('native', {}).mode).toBe('native');
+    expect(readEngineMode('native', { FAST_LITELLM_ENGINE: 'typescript' })).toEqual({ mode: 'typescript', setBy: 'FAST_LITELLM_ENGINE' });
   });
 
   it('names what is wrong', () => {
@@ -26,7 +26,7 @@ describe('openNativeBinding', () => {
     const before = process.env.FAST_LITELLM_ENGINE;
     process.env.FAST_LITELLM_ENGINE = 'typescript';
     try {
-      expect(openNativeBinding()).toEqual({ binding: null, reason: 'FAST_LITELLM_ENGINE=typescript switches the addon off' });
+      expect(openNativeBinding()).toEqual({ binding: null, reason: 'FAST_LITELLM_ENGINE is typescript, so the addon stays closed' });
     } finally {
       if (before === undefined) delete process.env.FAST_LITELLM_ENGINE;
       else process.env.FAST_LITELLM_ENGINE = before;

@@ -15,21 +15,33 @@ export const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescrip
 
 const VARIABLE = 'FAST_LITELLM_ENGINE';
 
+/** The mode, and who set it: the name of a variable or an option. */
+export interface EngineSetting {
+  readonly mode: EngineMode;
+  readonly setBy: string;
+}
+
 /**
  * The environment's `FAST_LITELLM_ENGINE` before the option before `auto`.
  * @throws InvalidConfigurationError naming the variable or the option.
  */
-export function readEngineMode(option: unknown, env: Readonly<Record<string, string | undefined>> = process.env): EngineMode {
+export function readEngineMode(option: unknown, env: Readonly<Record<string, string | undefined>> = process.env): EngineSetting {
   const fromOption = optional(option, 'auto', (value) => checkOneOf('engine', value, ENGINE_MODES));
-  return optional(env[VARIABLE], fromOption, (value) => checkOneOf(VARIABLE, value, ENGINE_MODES));
+  const fromVariable = optional(env[VARIABLE], undefined, (value) => checkOneOf(VARIABLE, value, ENGINE_MODES));
+  return fromVariable === undefined ? { mode: fromOption, setBy: 'the option engine' } : { mode: fromVariable, setBy: VARIABLE };
 }
 
 let opened: NativeBindingResult | undefined;
 
 /** Opens the addon, once per thread; not at all under `FAST_LITELLM_ENGINE=typescript`. Never throws. The only place that opens `native/`. */
 export function openNativeBinding(): NativeBindingResult {
-  if (process.env[VARIABLE] === 'typescript') return { binding: null, reason: `${VARIABLE}=typescript switches the addon off` };
+  if (process.env[VARIABLE] === 'typescript') return { binding: null, reason: switchedOff(VARIABLE) };
   return (opened ??= open());
+}
+
+/** Why a process without the addon goes without it, when that was asked for. */
+export function switchedOff(setBy: string): string {
+  return `${setBy} is typescript, so the addon stays closed`;
 }
 
 function open(): NativeBindingResult {

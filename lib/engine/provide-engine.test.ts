@@ -86,15 +86,19 @@ describe('the choice at boot', () => {
     expect(choice).toMatchObject({ active: 'typescript', always: typescript, native: null, reason });
     expect(lines).toEqual([`DoublerEngine: typescript, ${reason}`]);
     expect(choice.run('double', undefined, (e) => e.double(4))).toBe(8);
-    expect(() => setUp({ recipe, openBinding: () => result, mode: 'native' })).toThrow(NativeEngineUnavailableError);
-    expect(() => setUp({ recipe, openBinding: () => result, mode: 'native' })).toThrow(expect.objectContaining({ reason }));
+    expect(() => setUp({ recipe, openBinding: () => result, setting: { mode: 'native', setBy: 'a test' } })).toThrow(
+      NativeEngineUnavailableError,
+    );
+    expect(() => setUp({ recipe, openBinding: () => result, setting: { mode: 'native', setBy: 'a test' } })).toThrow(
+      expect.objectContaining({ reason }),
+    );
   });
 
   it('never opens the addon with typescript', () => {
-    const { choice, openBinding, lines } = setUp({ mode: 'typescript' });
+    const { choice, openBinding, lines } = setUp({ setting: { mode: 'typescript', setBy: 'a test' } });
     expect(openBinding).not.toHaveBeenCalled();
     expect(choice).toMatchObject({ active: 'typescript', native: null });
-    expect(lines).toEqual(['DoublerEngine: typescript, engine is set to typescript']);
+    expect(lines).toEqual(['DoublerEngine: typescript, a test is typescript, so the addon stays closed']);
   });
 
   it.each<[FeatureFlagsOptions['features'], string]>([
@@ -140,7 +144,7 @@ describe('the hot path', () => {
   });
 
   it('throws on what the TypeScript engine throws', () => {
-    const { choice, typescript } = setUp({ mode: 'typescript' });
+    const { choice, typescript } = setUp({ setting: { mode: 'typescript', setBy: 'a test' } });
     typescript.failure = new Error('a bug');
     expect(() => count(choice, 1)).toThrow('a bug');
     expect(typescript.calls).toBe(1);

@@ -4,7 +4,7 @@ import { errorMessage, NativeEngineUnavailableError } from '../common/errors.js'
 import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { openNativeBinding, type EngineMode, type NativeBinding, type NativeBindingResult } from './native-binding.js';
+import { openNativeBinding, switchedOff, type EngineSetting, type NativeBinding, type NativeBindingResult } from './native-binding.js';
 import type { ShadowRecorder } from './shadow.js';
 import { SwitchingEngine } from './switching-engine.js';
 
@@ -19,7 +19,7 @@ export interface EngineRecipe<E extends object> {
 
 export interface EngineContext {
   /** Default `auto`. */
-  readonly mode?: EngineMode;
+  readonly setting?: EngineSetting;
   readonly flags: FeatureFlagsService;
   /** Hears of shadow runs, beside the choice's own log. */
   readonly recorder?: ShadowRecorder;
@@ -29,6 +29,8 @@ export interface EngineContext {
   readonly openBinding?: () => NativeBindingResult;
 }
 
+const AUTO: EngineSetting = { mode: 'auto', setBy: 'the default' };
+
 /** An engine's abstract class: its name is what the log line says. */
 type EngineToken<E> = (abstract new (...args: never[]) => E) & { readonly name: string };
 
@@ -36,17 +38,17 @@ type EngineToken<E> = (abstract new (...args: never[]) => E) & { readonly name: 
  * The only native-or-TypeScript decision. `auto` takes native if the addon opens and answers what it should, `native` fails if it does not,
  * `typescript` never opens it. Says which and why in one log line. After that the feature's flag moves calls between the two.
  *
- * @throws NativeEngineUnavailableError with `mode: 'native'`, when the addon cannot be used.
+ * @throws NativeEngineUnavailableError with the mode `native`, when the addon cannot be used.
  */
 export function provideEngine<E extends object>(
   token: EngineToken<E>,
   recipe: EngineRecipe<E>,
   context: EngineContext,
 ): SwitchingEngine<E> {
-  const { mode = 'auto', flags, recorder, logger = new Logger('FastLiteLLM'), openBinding = openNativeBinding } = context;
+  const { setting = AUTO, flags, recorder, logger = new Logger('FastLiteLLM'), openBinding = openNativeBinding } = context;
   const { native, reason } =
-    mode === 'typescript' ? { native: null, reason: 'engine is set to typescript' } : openEngine(recipe, openBinding);
-  if (native === null && mode === 'native') throw new NativeEngineUnavailableError(reason);
+    setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(recipe, openBinding);
+  if (native === null && setting.mode === 'native') throw new NativeEngineUnavailableError(reason);
   const choice = new SwitchingEngine(recipe.feature, native, recipe.typescript(), reason, flags, recorder);
   logger.log(`${token.name}: ${choice.active satisfies EngineName}, ${choice.reason}`);
   return choice;

@@ -7,7 +7,7 @@ use super::merge::Backtrack;
 const SMALL_BITS: u32 = 15;
 /// Pieces that had to be merged are worth a second, larger table behind the first: 1 MB in the third-level cache.
 const MERGED_BITS: u32 = 16;
-const MEDIUM_BITS: u32 = 13;
+const MEDIUM_BITS: u32 = 14;
 /// Longest piece of the second table.
 pub const MAX_MEDIUM: usize = 30;
 

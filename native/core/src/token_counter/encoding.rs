@@ -3,7 +3,7 @@
 use super::cache::{Cache, MAX_MEDIUM, SmallPlace};
 use super::cuts::first_part;
 use super::key::{Key, MAX_KEY};
-use super::merge::{Merged, merge_short};
+use super::merge::{MAX_DEFINED, merged_count, push_merged};
 use super::pattern::Pattern;
 use super::scan::{Pieces, scan};
 use super::text::Text;
@@ -143,7 +143,7 @@ impl Counter<'_> {
             let key = Key::read(at, len);
             let known = if (3..=MAX_SHORT).contains(&len) { self.vocabulary.find_short(key, len) } else { self.vocabulary.find(at, len) };
             let place = Cache::small_place(key, len);
-            let count = if known == NONE { self.merged_count(place, at, len) } else { 1 };
+            let count = if known == NONE { self.remembered_count(place, at, len) } else { 1 };
             self.cache.remember_small(place, count);
             self.total += count;
         }
@@ -152,12 +152,12 @@ impl Counter<'_> {
     /// # Safety
     /// As `add`, `len <= MAX_KEY`, and `place` is this piece's.
     #[inline(always)]
-    unsafe fn merged_count(&mut self, place: SmallPlace, at: *const u8, len: usize) -> u32 {
+    unsafe fn remembered_count(&mut self, place: SmallPlace, at: *const u8, len: usize) -> u32 {
         if let Some(count) = self.cache.merged(place) {
             return count;
         }
         // SAFETY: the caller's.
-        let count = unsafe { merge_short(self.vocabulary, at, len) }.count();
+        let count = unsafe { merged_count(self.vocabulary, at, len) };
         self.cache.remember_merged(place, count);
         count
     }
@@ -181,6 +181,8 @@ impl Counter<'_> {
                 parts(vocabulary, at, len, |part, length| {
                     if length <= MAX_KEY {
                         self.add(part, length);
+                    } else if length <= MAX_DEFINED {
+                        self.total += merged_count(vocabulary, part, length);
                     } else {
                         self.total += self.cache.backtrack.merge(vocabulary, part, length).len() as u32;
                     }
@@ -241,9 +243,8 @@ impl Encoder<'_> {
         unsafe {
             let vocabulary = self.vocabulary;
             let mut merge = |part: *const u8, length: usize| {
-                if length <= MAX_KEY {
-                    let merged: Merged = merge_short(vocabulary, part, length);
-                    merged.push_to(self.ids);
+                if length <= MAX_DEFINED {
+                    push_merged(vocabulary, part, length, self.ids);
                 } else {
                     self.ids.extend_from_slice(self.cache.backtrack.merge(vocabulary, part, length));
                 }

@@ -1,24 +1,54 @@
 //! Byte-pair merging of one piece that is not a token as a whole, exactly as the reference does it: always the lowest rank, the leftmost of equals.
 //! Two algorithms with one result: short pieces are merged as defined, long ones by backtracking, in time linear to their length.
 
-use super::key::MAX_KEY;
 use super::machine::by_machine;
 use super::vocabulary::{NONE, Vocabulary};
 
-/// A short piece after merging.
-pub struct Merged {
+/// A piece of this many bytes is still merged as defined: below, the quadratic search for the lowest rank beats the look-ups of backtracking.
+pub const MAX_DEFINED: usize = 63;
+
+/// A piece after merging, of fewer than `LANES` bytes.
+struct Merged<const LANES: usize> {
     /// Bit i: a token starts at byte i; one more bit for the end.
-    bounds: u32,
-    ids: [u32; 16],
+    bounds: u64,
+    ids: [u32; LANES],
 }
 
-impl Merged {
-    #[inline(always)]
-    pub fn count(&self) -> u32 {
-        self.bounds.count_ones() - 1
-    }
+/// Number of tokens that `len` bytes merge into.
+///
+/// # Safety
+/// `1 <= len <= MAX_DEFINED`, and `len + 16` bytes must be readable at `at`.
+#[inline(always)]
+pub unsafe fn merged_count(vocabulary: &Vocabulary, at: *const u8, len: usize) -> u32 {
+    // SAFETY: the caller's.
+    let bounds = unsafe {
+        match len {
+            0..16 => merge::<16>(vocabulary, at, len).bounds,
+            16..32 => merge::<32>(vocabulary, at, len).bounds,
+            _ => merge::<64>(vocabulary, at, len).bounds,
+        }
+    };
+    bounds.count_ones() - 1
+}
 
-    pub fn push_to(&self, out: &mut Vec<u32>) {
+/// Appends the ids that `len` bytes merge into.
+///
+/// # Safety
+/// As for [`merged_count`].
+#[inline(always)]
+pub unsafe fn push_merged(vocabulary: &Vocabulary, at: *const u8, len: usize, out: &mut Vec<u32>) {
+    // SAFETY: the caller's.
+    unsafe {
+        match len {
+            0..16 => merge::<16>(vocabulary, at, len).push_to(out),
+            16..32 => merge::<32>(vocabulary, at, len).push_to(out),
+            _ => merge::<64>(vocabulary, at, len).push_to(out),
+        }
+    }
+}
+
+impl<const LANES: usize> Merged<LANES> {
+    fn push_to(&self, out: &mut Vec<u32>) {
         let mut bounds = self.bounds ^ 1 << self.bounds.ilog2();
         while bounds != 0 {
             out.push(self.ids[bounds.trailing_zeros() as usize]);
@@ -27,43 +57,56 @@ impl Merged {
     }
 }
 
+/// The lowest of all, eight at a time.
+#[inline(always)]
+fn lowest<const LANES: usize>(merges: &[u32; LANES]) -> u32 {
+    let mut lanes = [NONE; 8];
+    for eight in merges.chunks_exact(8) {
+        for (lane, merge) in lanes.iter_mut().zip(eight) {
+            *lane = (*lane).min(*merge);
+        }
+    }
+    lanes.iter().fold(NONE, |lowest, lane| lowest.min(*lane))
+}
+
 by_machine! {
-/// Merges `len` bytes.
-///
 /// # Safety
-/// `1 <= len <= MAX_KEY`, and `len + 16` bytes must be readable at `at`.
-pub unsafe fn merge_short(vocabulary: &Vocabulary, at: *const u8, len: usize) -> Merged {
-    debug_assert!((1..=MAX_KEY).contains(&len));
-    let mut ids = [0; 16];
+/// `1 <= len < LANES <= 64`, and `len + 16` bytes must be readable at `at`.
+unsafe fn merge[const LANES: usize](vocabulary: &Vocabulary, at: *const u8, len: usize) -> Merged<LANES> {
+    debug_assert!((1..LANES).contains(&len));
+    let mut ids = [0; LANES];
     // Rank of the merge of the part that starts here with the next one, and this position in the low bits: the minimum is the leftmost lowest.
-    let mut merges = [NONE; 16];
-    let packed = |id: u32, start: usize| if id == NONE { NONE } else { id << 4 | start as u32 };
-    // SAFETY: every part lies inside the `len` bytes, every index below 16.
+    let mut merges = [NONE; LANES];
+    let packed = |id: u32, start: usize| if id == NONE { NONE } else { id << 6 | start as u32 };
+    // SAFETY: every part lies inside the `len` bytes, every index below LANES.
     unsafe {
-        for start in 0..len {
-            ids[start] = vocabulary.byte_ids[usize::from(*at.add(start))];
-        }
+        let mut byte = *at;
         for start in 0..len - 1 {
-            merges[start] = packed(vocabulary.pair(*at.add(start), *at.add(start + 1)), start);
+            let next = *at.add(start + 1);
+            *ids.get_unchecked_mut(start) = vocabulary.byte_ids[usize::from(byte)];
+            *merges.get_unchecked_mut(start) = packed(vocabulary.pair(byte, next), start);
+            byte = next;
         }
-        let mut bounds = (2u32 << len) - 1;
+        *ids.get_unchecked_mut(len - 1) = vocabulary.byte_ids[usize::from(byte)];
+        let mut bounds = u64::MAX >> (63 - len);
         loop {
-            let best = merges.iter().fold(NONE, |best, merge| best.min(*merge));
+            let best = lowest(&merges);
             if best == NONE {
                 return Merged { bounds, ids };
             }
-            let start = (best & 15) as usize;
-            let next = |bounds: u32, start: usize| start + 1 + (bounds >> (start + 1)).trailing_zeros() as usize;
+            let start = (best & 63) as usize;
+            let next = |bounds: u64, start: usize| start + 1 + (bounds >> (start + 1)).trailing_zeros() as usize;
             let middle = next(bounds, start);
             bounds ^= 1 << middle;
-            merges[middle & 15] = NONE;
-            ids[start] = best >> 4;
+            *merges.get_unchecked_mut(middle) = NONE;
+            *ids.get_unchecked_mut(start) = best >> 6;
             let end = next(bounds, start);
-            merges[start] = if end < len { packed(vocabulary.find(at.add(start), next(bounds, end) - start), start) } else { NONE };
+            let right = if end < len { packed(vocabulary.find(at.add(start), next(bounds, end) - start), start) } else { NONE };
+            *merges.get_unchecked_mut(start) = right;
             let before = bounds & ((1 << start) - 1);
             if before != 0 {
                 let left = before.ilog2() as usize;
-                merges[left] = packed(vocabulary.find(at.add(left), end - left), left);
+                *merges.get_unchecked_mut(left) = packed(vocabulary.find(at.add(left), end - left), left);
             }
         }
     }

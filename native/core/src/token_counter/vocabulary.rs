@@ -2,6 +2,7 @@
 
 use super::huge_pages::HugeSlice;
 use super::key::Key;
+use std::mem::MaybeUninit;
 
 /// No token.
 pub const NONE: u32 = u32::MAX;
@@ -31,15 +32,15 @@ pub struct Vocabulary {
     /// Longer tokens: ids plus one, open addressing.
     long: Vec<u32>,
     /// By the hash of three bytes: which lengths from 3 to 13 tokens that begin so have (bit = length), and bit 14 for longer ones.
-    short_lengths: HugeSlice<u32>,
-    /// The same for the longer ones, by a smaller hash, a bit per length.
+    short_lengths: Vec<u16>,
+    /// The same for the longer ones, by the hash of eight bytes; bit = length - 1.
     long_lengths: Vec<u128>,
 }
 
 const FILTER_BITS: u32 = 21;
 const SHORT_LENGTHS_BITS: u32 = 16;
-const LONG_LENGTHS_BITS: u32 = 11;
-const HAS_LONG: u32 = 1 << 14;
+const LONG_LENGTHS_BITS: u32 = 13;
+const HAS_LONG: u16 = 1 << 14;
 
 impl Vocabulary {
     /// Reads a packed vocabulary.
@@ -70,7 +71,7 @@ impl Vocabulary {
             short: HugeSlice::new(lines),
             filter: HugeSlice::new((1 << FILTER_BITS) / 64),
             long: vec![0; (long_count * 3).next_power_of_two()],
-            short_lengths: HugeSlice::new(1 << SHORT_LENGTHS_BITS),
+            short_lengths: vec![0; 1 << SHORT_LENGTHS_BITS],
             long_lengths: vec![0; 1 << LONG_LENGTHS_BITS],
         };
         vocabulary.pairs.fill(NONE);
@@ -98,12 +99,15 @@ impl Vocabulary {
         }
         // A token that no merge makes is never part of a merged piece, only ever a whole one.
         if len >= 3 && self.split(id).is_some() {
-            let start = first_three(self.bytes[self.offsets[id as usize] as usize..].as_ptr());
-            if len <= MAX_SHORT {
-                self.short_lengths[short_lengths_at(start)] |= 1 << len;
-            } else {
-                self.short_lengths[short_lengths_at(start)] |= HAS_LONG;
-                self.long_lengths[long_lengths_at(start)] |= 1 << (len - 1);
+            // SAFETY: three bytes, and eight where the token is longer than thirteen.
+            unsafe {
+                let lengths = &mut self.short_lengths[short_lengths_at(token.as_ptr())];
+                if len <= MAX_SHORT {
+                    *lengths |= 1 << len;
+                } else {
+                    *lengths |= HAS_LONG;
+                    self.long_lengths[long_lengths_at(token.as_ptr())] |= 1 << (len - 1);
+                }
             }
         }
     }
@@ -219,19 +223,6 @@ impl Vocabulary {
         unsafe { *self.filter.get_unchecked(bit / 64) >> (bit % 64) & 1 != 0 }
     }
 
-    /// Asks for the cache line that `find_short` would read.
-    #[inline(always)]
-    pub fn prefetch(&self, key: Key) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch reads nothing, and the line is inside the table.
-        unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.short.as_ptr().add(self.line_of(key.hash())).cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = key;
-    }
-
     /// The token of more than 13 bytes, or `NONE`.
     pub fn find_long(&self, bytes: &[u8]) -> u32 {
         if bytes.len() > MAX_LONG {
@@ -260,10 +251,9 @@ impl Vocabulary {
         // SAFETY: the caller's, here and below: no look-up is longer than `limit`.
         unsafe {
             if limit >= 3 {
-                let start = first_three(at);
-                let lengths = self.short_lengths[short_lengths_at(start)];
+                let lengths = self.short_lengths[short_lengths_at(at)];
                 if lengths & HAS_LONG != 0 && limit > MAX_SHORT {
-                    let id = self.longest_long(std::slice::from_raw_parts(at, limit.min(MAX_LONG)), self.long_lengths[long_lengths_at(start)]);
+                    let id = self.longest_long(at, limit, self.long_lengths[long_lengths_at(at)]);
                     if id != NONE {
                         return id;
                     }
@@ -289,17 +279,26 @@ impl Vocabulary {
     }
 
     /// `lengths` has bit `len - 1` for each length that may occur. All prefixes are hashed in one walk, so hostile text costs no more than its length.
-    fn longest_long(&self, bytes: &[u8], lengths: u128) -> u32 {
-        let mut hashes = [0u64; MAX_LONG];
-        let mut hash = 0;
-        for (at, byte) in bytes.iter().enumerate() {
-            hash = step(hash, *byte);
-            hashes[at] = hash;
+    ///
+    /// # Safety
+    /// `limit` bytes must be readable at `at`.
+    unsafe fn longest_long(&self, at: *const u8, limit: usize, lengths: u128) -> u32 {
+        let mut lengths = if limit >= MAX_LONG { lengths } else { lengths & ((1 << limit) - 1) };
+        if lengths == 0 {
+            return NONE;
         }
-        let mut lengths = if bytes.len() == MAX_LONG { lengths } else { lengths & ((1 << bytes.len()) - 1) };
+        // SAFETY: no bit of `lengths` is above `limit`.
+        let bytes = unsafe { std::slice::from_raw_parts(at, lengths.ilog2() as usize + 1) };
+        let mut hashes = [const { MaybeUninit::uninit() }; MAX_LONG];
+        let mut hash = 0;
+        for (slot, byte) in hashes.iter_mut().zip(bytes) {
+            hash = step(hash, *byte);
+            slot.write(hash);
+        }
         while lengths != 0 {
             let last = lengths.ilog2() as usize;
-            let id = self.find_long_hashed(&bytes[..=last], hashes[last]);
+            // SAFETY: `last` is inside `bytes`, all of whose hashes were written.
+            let id = self.find_long_hashed(&bytes[..=last], unsafe { hashes[last].assume_init() });
             if id != NONE && self.split(id).is_some() {
                 return id;
             }
@@ -314,21 +313,22 @@ fn filter_bit(hash: u64) -> usize {
     (hash >> 19) as usize & ((1 << FILTER_BITS) - 1)
 }
 
-/// Reads three bytes; all callers have three, in a token or in padded text.
+/// # Safety
+/// Three bytes must be readable at `at`.
 #[inline(always)]
-fn first_three(at: *const u8) -> u32 {
-    // SAFETY: see above.
-    unsafe { u32::from(*at) | u32::from(*at.add(1)) << 8 | u32::from(*at.add(2)) << 16 }
-}
-
-#[inline(always)]
-fn short_lengths_at(start: u32) -> usize {
+unsafe fn short_lengths_at(at: *const u8) -> usize {
+    // SAFETY: the caller's.
+    let start = unsafe { u32::from(*at) | u32::from(*at.add(1)) << 8 | u32::from(*at.add(2)) << 16 };
     (start.wrapping_mul(0x9e37_79b1) >> (32 - SHORT_LENGTHS_BITS)) as usize
 }
 
+/// # Safety
+/// Eight bytes must be readable at `at`.
 #[inline(always)]
-fn long_lengths_at(start: u32) -> usize {
-    (start.wrapping_mul(0x9e37_79b1) >> (32 - LONG_LENGTHS_BITS)) as usize
+unsafe fn long_lengths_at(at: *const u8) -> usize {
+    // SAFETY: the caller's.
+    let start = unsafe { at.cast::<u64>().read_unaligned() };
+    (start.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LONG_LENGTHS_BITS)) as usize
 }
 
 #[inline(always)]

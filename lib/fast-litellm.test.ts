@@ -62,6 +62,19 @@ describe('FastLiteLLM', () => {
     expect(llm.healthCheck().status).toBe('ok');
   });
 
+  it('counts batches by TypeScript when their flag is off', async () => {
+    const llm = new FastLiteLLM({ logger, featureFlags: { features: { batch_token_counting: 'shadow' } } }, { env: {} });
+    expect(llm.tokenCounter.countTokensBatch(['hello world', ''], 'gpt-4')).toEqual([2, 0]);
+    await expect(llm.tokenCounter.countTokensBatchAsync(['hello world', ''], 'gpt-4')).resolves.toEqual([2, 0]);
+    const sample = (name: string) => llm.metrics().find((s) => s.name === name && s.labels?.capability === 'batch_token_counting');
+    expect(sample('engine_info')?.labels?.engine).toBe('typescript');
+    // The native half of the promise form runs on after its answer.
+    const expected = openNativeBinding().binding === null ? 0 : 2;
+    for (let i = 0; i < 200 && sample('shadow_runs_total')?.value !== expected; i++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(sample('shadow_runs_total')?.value).toBe(expected);
+  });
+
   it('can be closed more than once', () => {
     const llm = new FastLiteLLM({ logger, metrics: true });
     llm.close();

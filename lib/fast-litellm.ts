@@ -3,6 +3,7 @@ import type { Capability, MetricSample } from './common/capability.js';
 import { checkBoolean, optional } from './common/options.js';
 import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
+import { StricterChoice } from './engine/stricter-choice.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
@@ -59,8 +60,9 @@ export class FastLiteLLM {
       },
       { setting: this.setting, flags: this.featureFlags, logger },
     );
-    this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions);
-    this.engines = { [this.tokenCounter.capability]: tokenCounting };
+    const batches = tokenCounting.under('batch_token_counting');
+    this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches));
+    this.engines = { [this.tokenCounter.capability]: tokenCounting, batch_token_counting: batches };
     if (metrics) this.registerMetrics();
   }
 

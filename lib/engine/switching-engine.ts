@@ -19,12 +19,17 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     readonly native: E | null,
     readonly typescript: E,
     private readonly bootReason: string,
-    flags: FeatureFlagsService,
+    private readonly flags: FeatureFlagsService,
     private readonly recorder?: ShadowRecorder,
   ) {
     this.flag = flags.flag(feature);
     flags.onChange(feature, () => this.update());
     this.update();
+  }
+
+  /** The same engines under another feature's flag. */
+  under(feature: FeatureName): SwitchingEngine<E> {
+    return new SwitchingEngine(feature, this.native, this.typescript, this.bootReason, this.flags, this.recorder);
   }
 
   get active(): EngineName {

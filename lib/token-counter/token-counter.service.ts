@@ -51,6 +51,8 @@ export class TokenCounterService implements Capability {
   constructor(
     private readonly choice: EngineChoice<TokenCounterEngine>,
     private readonly options: ResolvedTokenCounterOptions,
+    /** For batches, where they have a flag of their own. */
+    private readonly batchChoice: EngineChoice<TokenCounterEngine> = choice,
   ) {
     this.models = new ModelTable(options.defaultModel);
     this.maxTextLength = options.maxTextLength;
@@ -80,7 +82,8 @@ export class TokenCounterService implements Capability {
     const plan = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
     if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
-    return this.countedAll(this.run('count_batch', plan.requestId, (engine) => engine.countBatch(texts, plan.model.handle(engine))));
+    const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(texts, plan.model.handle(engine));
+    return this.countedAll(this.batchChoice.run('count_batch', plan.requestId, count));
   }
 
   /** The same without holding up the event loop. The texts are those of the moment of the call. */
@@ -90,7 +93,7 @@ export class TokenCounterService implements Capability {
     if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
     const copy = [...texts];
     const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(copy, plan.model.handle(engine));
-    return this.countedAll(await this.choice.runAsync('count_batch', plan.requestId, count));
+    return this.countedAll(await this.batchChoice.runAsync('count_batch', plan.requestId, count));
   }
 
   /**

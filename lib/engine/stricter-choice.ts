@@ -1,0 +1,63 @@
+import type { EngineName } from '../common/capability.js';
+import type { EngineChoice } from './engine-choice.js';
+
+/**
+ * Two flags over the same two engines: native answers only where both let it. For an operation that has a flag of its own beside its capability's,
+ * such as `batch_token_counting`. Calls run under the flag that is stricter at the moment, so errors count against that one; under the second on a tie.
+ */
+export class StricterChoice<E extends object> implements EngineChoice<E> {
+  constructor(
+    private readonly general: EngineChoice<E>,
+    private readonly own: EngineChoice<E>,
+  ) {}
+
+  get feature(): string {
+    return this.current.feature;
+  }
+
+  get native(): E | null {
+    return this.current.native;
+  }
+
+  get typescript(): E {
+    return this.current.typescript;
+  }
+
+  get active(): EngineName {
+    return this.current.active;
+  }
+
+  get reason(): string {
+    return this.current.reason;
+  }
+
+  get tripped(): boolean {
+    return this.general.tripped || this.own.tripped;
+  }
+
+  get always(): E | null {
+    return this.current.always;
+  }
+
+  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R {
+    return this.current.run(operation, requestId, call);
+  }
+
+  runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>): Promise<R> {
+    return this.current.runAsync(operation, requestId, call);
+  }
+
+  recover<R>(error: unknown, engine: E, call: (engine: E) => R): R {
+    return this.current.recover(error, engine, call);
+  }
+
+  private get current(): EngineChoice<E> {
+    return freedom(this.general) < freedom(this.own) ? this.general : this.own;
+  }
+}
+
+/** 0: TypeScript for all; 1: it depends on the request; 2: native for all. */
+function freedom<E extends object>({ always, typescript }: EngineChoice<E>): number {
+  if (always === null) return 1;
+  return always === typescript ? 0 : 2;
+}

@@ -1,7 +1,7 @@
 import { NativeEngineUnavailableError } from './common/errors.js';
+import { VERSION } from './common/version.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM } from './fast-litellm.js';
-import { VERSION } from './version.js';
 
 const lines: string[] = [];
 const say = (message: string) => void lines.push(message);

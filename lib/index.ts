@@ -7,6 +7,7 @@ export {
   NativeEngineUnavailableError,
 } from './common/errors.js';
 export type { LogSink } from './common/log-sink.js';
+export { VERSION } from './common/version.js';
 export type { EngineMode } from './engine/native-binding.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
@@ -57,4 +58,3 @@ export { ENCODING_NAMES, type EncodingName } from './token-counter/token-counter
 export type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 export { TokenCounterService } from './token-counter/token-counter.service.js';
 export type { Tool, ToolChoice } from './token-counter/tools.js';
-export { VERSION } from './version.js';

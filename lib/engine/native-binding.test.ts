@@ -32,4 +32,30 @@ describe('openNativeBinding', () => {
       else process.env.FAST_LITELLM_ENGINE = before;
     }
   });
+
+  it('refuses an addon of another release, and one that does not load', () => {
+    const openWith = (addon: () => unknown) => {
+      let result: unknown;
+      jest.isolateModules(() => {
+        jest.doMock('#native', addon, { virtual: true });
+        const before = process.env.FAST_LITELLM_ENGINE;
+        delete process.env.FAST_LITELLM_ENGINE;
+        result = (require('./native-binding.js') as { openNativeBinding: typeof openNativeBinding }).openNativeBinding();
+        if (before !== undefined) process.env.FAST_LITELLM_ENGINE = before;
+        jest.dontMock('#native');
+      });
+      return result;
+    };
+    expect(openWith(() => ({ version: () => '9.9.9' }))).toEqual({
+      binding: null,
+      reason: expect.stringMatching(/^the addon is of version 9\.9\.9, this package of \d+\.\d+\.\d+$/) as string,
+    });
+    const broken = () => {
+      throw new Error('Cannot find native binding.\nMore lines.');
+    };
+    expect(openWith(broken)).toEqual({
+      binding: null,
+      reason: `the addon cannot be opened on ${process.platform}-${process.arch} (Cannot find native binding.)`,
+    });
+  });
 });

@@ -1,6 +1,7 @@
 import type * as Binding from '#native';
 import { errorMessage } from '../common/errors.js';
 import { checkOneOf, optional } from '../common/options.js';
+import { VERSION } from '../common/version.js';
 
 /** What the addon exports. */
 export type NativeBinding = typeof Binding;
@@ -46,7 +47,11 @@ export function switchedOff(setBy: string): string {
 
 function open(): NativeBindingResult {
   try {
-    return { binding: require('#native') as NativeBinding };
+    const binding = require('#native') as NativeBinding;
+    const version = binding.version();
+    // An addon of another release may take other arguments under the same names, and answer nonsense.
+    if (version !== VERSION) return { binding: null, reason: `the addon is of version ${version}, this package of ${VERSION}` };
+    return { binding };
   } catch (error) {
     return { binding: null, reason: `the addon cannot be opened on ${process.platform}-${process.arch} (${errorMessage(error)})` };
   }

@@ -26,7 +26,7 @@ export { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/f
 export type { FlagsSettings } from './feature-flags/feature-flags.settings.js';
 export { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 export type { HealthReport } from './health/health-report.js';
-export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
+export { registerPrometheusMetrics, type MetricRegistry, type MetricSource } from './metrics/prometheus.js';
 export {
   countMessages,
   countRequest,

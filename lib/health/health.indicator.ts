@@ -1,3 +1,5 @@
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment
+/** @ts-ignore: in the declarations, for those who compile without this optional peer */
 import type * as Terminus from '@nestjs/terminus';
 import type { Capability } from '../common/capability.js';
 import { loadOptionalPackage } from '../common/optional-package.js';

@@ -7,6 +7,13 @@ export interface MetricSource {
   metrics(): readonly MetricSample[];
 }
 
+/** A registry of prom-client; not its own type, so that those who do without it can compile against this package. */
+export interface MetricRegistry {
+  getSingleMetric(name: string): object | undefined;
+  removeSingleMetric(name: string): void;
+  metrics(): Promise<string>;
+}
+
 const PREFIX = 'fast_litellm_';
 
 /** The samples of one name, one per set of labels. */
@@ -109,9 +116,9 @@ const collectors = new WeakMap<PromClient.Registry, PrometheusCollector>();
  * @returns what takes them out again
  * @throws MissingPackageError without `prom-client`.
  */
-export function registerPrometheusMetrics(source: MetricSource, registry?: PromClient.Registry): () => void {
+export function registerPrometheusMetrics(source: MetricSource, registry?: MetricRegistry): () => void {
   const client = openPromClient();
-  const target = registry ?? client.register;
+  const target = (registry as PromClient.Registry | undefined) ?? client.register;
   let collector = collectors.get(target);
   if (collector === undefined) collectors.set(target, (collector = new PrometheusCollector(client, target)));
   collector.add(source);

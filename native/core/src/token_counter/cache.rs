@@ -2,7 +2,9 @@
 
 use super::huge_pages::HugeSlice;
 use super::key::{Key, MAX_KEY};
+use super::machine::prefetch;
 use super::merge::Backtrack;
+use super::vocabulary::Vocabulary;
 
 const SMALL_BITS: u32 = 15;
 /// Pieces that had to be merged are worth a second, larger table behind the first: 1 MB in the third-level cache.
@@ -19,12 +21,24 @@ pub struct Cache {
     merged: HugeSlice<[u64; 2]>,
     /// 30 bytes of the piece; the top two bytes hold its length (low 5 bits) and count.
     medium: HugeSlice<[u64; 4]>,
+    /// Parts of up to 128 bytes that were backtracked: rulers of dashes and the like come again and again.
+    large: Vec<Large>,
     pub backtrack: Backtrack,
+}
+
+const LARGE_BITS: u32 = 8;
+const MAX_LARGE: usize = 128;
+
+#[derive(Clone, Copy)]
+struct Large {
+    len: u32,
+    count: u32,
+    bytes: [u8; MAX_LARGE],
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { small: HugeSlice::new(1 << SMALL_BITS), merged: HugeSlice::new(1 << MERGED_BITS), medium: HugeSlice::new(1 << MEDIUM_BITS), backtrack: Backtrack::default() }
+        Self { small: HugeSlice::new(1 << SMALL_BITS), merged: HugeSlice::new(1 << MERGED_BITS), medium: HugeSlice::new(1 << MEDIUM_BITS), large: Vec::new(), backtrack: Backtrack::default() }
     }
 }
 
@@ -43,8 +57,8 @@ impl SmallPlace {
     }
 
     #[inline(always)]
-    fn count_in(self, slot: &[u64; 2]) -> Option<u32> {
-        (slot[0] == self.low && (slot[1] ^ self.tag) << 4 == 0).then_some((slot[1] >> 60) as u32)
+    fn count_in(self, slot: &[u64; 2]) -> (bool, u32) {
+        (((slot[0] ^ self.low) | (slot[1] ^ self.tag) << 4) == 0, (slot[1] >> 60) as u32)
     }
 
     #[inline(always)]
@@ -68,20 +82,25 @@ impl Cache {
         SmallPlace { hash, low: key.low, tag }
     }
 
-    /// The count, if the piece is known.
+    /// Whether the piece is known, and then its count.
     #[inline(always)]
-    pub fn small(&self, place: SmallPlace) -> Option<u32> {
+    pub fn small(&self, place: SmallPlace) -> (bool, u32) {
         // SAFETY: the index has SMALL_BITS bits.
-        let slot = unsafe { self.small.get_unchecked(place.index(SMALL_BITS)) };
-        place.count_in(slot)
+        place.count_in(unsafe { self.small.get_unchecked(place.index(SMALL_BITS)) })
+    }
+
+    /// Asks for the cache line that `merged` would read.
+    #[inline(always)]
+    pub fn prefetch_merged(&self, place: SmallPlace) {
+        prefetch(&raw const self.merged[place.index(MERGED_BITS)]);
     }
 
     /// The count, if the piece was merged before.
     #[inline(always)]
     pub fn merged(&self, place: SmallPlace) -> Option<u32> {
         // SAFETY: the index has MERGED_BITS bits.
-        let slot = unsafe { self.merged.get_unchecked(place.index(MERGED_BITS)) };
-        place.count_in(slot)
+        let (known, count) = place.count_in(unsafe { self.merged.get_unchecked(place.index(MERGED_BITS)) });
+        known.then_some(count)
     }
 
     #[inline(always)]
@@ -92,6 +111,30 @@ impl Cache {
     #[inline(always)]
     pub fn remember_small(&mut self, place: SmallPlace, count: u32) {
         self.small[place.index(SMALL_BITS)] = place.slot_of(count);
+    }
+
+    /// Number of tokens of a part that is too long to be merged as defined.
+    ///
+    /// # Safety
+    /// As for [`Backtrack::merge`], and `len >= 8`.
+    pub unsafe fn backtracked_count(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> u32 {
+        // SAFETY: the caller's.
+        unsafe {
+            if len > MAX_LARGE {
+                return self.backtrack.merge(vocabulary, at, len).len() as u32;
+            }
+            self.large.resize(1 << LARGE_BITS, Large { len: 0, count: 0, bytes: [0; MAX_LARGE] });
+            let word = |i: usize| at.add(i).cast::<u64>().read_unaligned();
+            let mix = (word(0) ^ word(len / 2 - 4).rotate_left(17) ^ word(len - 8).rotate_left(41)).wrapping_add(len as u64);
+            let slot = &mut self.large[(mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LARGE_BITS)) as usize];
+            let part = std::slice::from_raw_parts(at, len);
+            if slot.len as usize != len || slot.bytes[..len] != *part {
+                slot.count = self.backtrack.merge(vocabulary, at, len).len() as u32;
+                slot.len = len as u32;
+                slot.bytes[..len].copy_from_slice(part);
+            }
+            slot.count
+        }
     }
 
     /// # Safety

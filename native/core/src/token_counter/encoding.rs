@@ -8,7 +8,9 @@ use super::pattern::Pattern;
 use super::scan::{Pieces, scan};
 use super::text::Text;
 use super::vocabulary::{MAX_SHORT, NONE, Vocabulary};
+use super::window::WINDOW;
 use crate::CoreError;
+use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 
 /// Immutable, one per process and vocabulary, used by all threads; each brings its own [`Cache`].
@@ -24,8 +26,9 @@ impl Encoding {
 
     /// Number of tokens; may stop once more than `limit` are certain, and then returns some number above it.
     pub fn count(&self, cache: &mut Cache, text: &Text, limit: u32) -> u32 {
-        let mut counter = Counter { vocabulary: &self.vocabulary, cache, start: text.as_ptr(), total: 0, limit };
+        let mut counter = Counter { vocabulary: &self.vocabulary, cache, start: text.as_ptr(), total: 0, limit, unknown: [const { MaybeUninit::uninit() }; UNKNOWN], waiting: 0 };
         scan(self.pattern, text, &mut counter);
+        counter.count_unknown();
         counter.total
     }
 
@@ -78,12 +81,26 @@ unsafe fn parts(vocabulary: &Vocabulary, at: *const u8, len: usize, mut part: im
     }
 }
 
+/// Pieces that wait to be looked up: one window's on top of what makes a batch worth it.
+const UNKNOWN: usize = 2 * WINDOW;
+
+/// A piece of at most `MAX_KEY` bytes.
+#[derive(Clone, Copy)]
+struct Piece {
+    at: *const u8,
+    len: usize,
+}
+
 struct Counter<'a> {
     vocabulary: &'a Vocabulary,
     cache: &'a mut Cache,
     start: *const u8,
+    /// Without the pieces that wait.
     total: u32,
     limit: u32,
+    /// Pieces the cache did not know. They are looked up many at a time, so that the waits for memory overlap.
+    unknown: [MaybeUninit<Piece>; UNKNOWN],
+    waiting: usize,
 }
 
 impl Pieces for Counter<'_> {
@@ -111,7 +128,10 @@ impl Pieces for Counter<'_> {
 
 impl Counter<'_> {
     #[inline(always)]
-    fn check(&self) -> ControlFlow<()> {
+    fn check(&mut self) -> ControlFlow<()> {
+        if self.waiting >= UNKNOWN - WINDOW {
+            self.count_unknown();
+        }
         if self.total > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
@@ -123,29 +143,53 @@ impl Counter<'_> {
         unsafe {
             if len <= MAX_KEY {
                 let key = Key::read(at, len);
-                let place = Cache::small_place(key, len);
-                match self.cache.small(place) {
-                    Some(count) => self.total += count,
-                    None => self.add_unknown(at, len),
-                }
+                let (known, count) = self.cache.small(Cache::small_place(key, len));
+                // No branch here: whether a piece is known cannot be predicted.
+                self.total += if known { count } else { 0 };
+                self.unknown.get_unchecked_mut(self.waiting).write(Piece { at, len });
+                self.waiting += usize::from(!known);
             } else {
                 self.add_long(at, len);
             }
         }
     }
 
+    /// Counts the pieces that wait.
+    #[inline(never)]
+    fn count_unknown(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let unknown = self.unknown;
+        // SAFETY: the first `waiting` were written, and are pieces of the text.
+        let pieces = unknown[..waiting].iter().map(|piece| unsafe { piece.assume_init() });
+        for Piece { at, len } in pieces.clone() {
+            // SAFETY: as above.
+            let key = unsafe { Key::read(at, len) };
+            self.vocabulary.prefetch(key);
+            self.cache.prefetch_merged(Cache::small_place(key, len));
+        }
+        for Piece { at, len } in pieces {
+            // SAFETY: as above.
+            self.total += unsafe { self.count_one(at, len) };
+        }
+    }
+
     /// # Safety
     /// As `add`, `len <= MAX_KEY`.
-    #[inline(never)]
-    unsafe fn add_unknown(&mut self, at: *const u8, len: usize) {
+    #[inline(always)]
+    unsafe fn count_one(&mut self, at: *const u8, len: usize) -> u32 {
         // SAFETY: the caller's.
         unsafe {
             let key = Key::read(at, len);
-            let known = if (3..=MAX_SHORT).contains(&len) { self.vocabulary.find_short(key, len) } else { self.vocabulary.find(at, len) };
             let place = Cache::small_place(key, len);
-            let count = if known == NONE { self.remembered_count(place, at, len) } else { 1 };
+            // It may have waited twice.
+            let (known, count) = self.cache.small(place);
+            if known {
+                return count;
+            }
+            let id = if (3..=MAX_SHORT).contains(&len) { self.vocabulary.find_short(key, len) } else { self.vocabulary.find(at, len) };
+            let count = if id == NONE { self.remembered_count(place, at, len) } else { 1 };
             self.cache.remember_small(place, count);
-            self.total += count;
+            count
         }
     }
 
@@ -180,11 +224,11 @@ impl Counter<'_> {
                 let vocabulary = self.vocabulary;
                 parts(vocabulary, at, len, |part, length| {
                     if length <= MAX_KEY {
-                        self.add(part, length);
+                        self.total += self.count_one(part, length);
                     } else if length <= MAX_DEFINED {
                         self.total += merged_count(vocabulary, part, length);
                     } else {
-                        self.total += self.cache.backtrack.merge(vocabulary, part, length).len() as u32;
+                        self.total += self.cache.backtracked_count(vocabulary, part, length);
                     }
                 });
             }

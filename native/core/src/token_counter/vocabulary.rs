@@ -2,6 +2,7 @@
 
 use super::huge_pages::HugeSlice;
 use super::key::Key;
+use super::machine::prefetch;
 use std::mem::MaybeUninit;
 
 /// No token.
@@ -221,6 +222,14 @@ impl Vocabulary {
         let bit = filter_bit(hash);
         // SAFETY: `filter_bit` is below 2^FILTER_BITS.
         unsafe { *self.filter.get_unchecked(bit / 64) >> (bit % 64) & 1 != 0 }
+    }
+
+    /// Asks for the cache lines that `find_short` would read.
+    #[inline(always)]
+    pub fn prefetch(&self, key: Key) {
+        let hash = key.hash();
+        prefetch(&raw const self.filter[filter_bit(hash) / 64]);
+        prefetch(&raw const self.short[self.line_of(hash)]);
     }
 
     /// The token of more than 13 bytes, or `NONE`.

@@ -83,5 +83,5 @@ describe('FastLiteLLM', () => {
 });
 
 describe('VERSION', () => {
-  it('is the one of the manifest', () => expect(VERSION).toBe((require('../package.json') as { version: string }).version));
+  it('is the one of the manifest', () => expect(VERSION).toBe(jest.requireActual<{ version: string }>('../package.json').version));
 });

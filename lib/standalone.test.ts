@@ -48,7 +48,7 @@ describe('RUST_ACCELERATION_AVAILABLE', () => {
         ...jest.requireActual<object>('./engine/native-binding.js'),
         openNativeBinding: open,
       }));
-      const isolated = require('./index.js') as typeof root;
+      const isolated = jest.requireActual<typeof root>('./index.js');
       expect(open).not.toHaveBeenCalled();
       expect(isolated.RUST_ACCELERATION_AVAILABLE).toBe(false);
       expect(open).toHaveBeenCalledTimes(1);

@@ -40,7 +40,7 @@ describe('openNativeBinding', () => {
         jest.doMock('#native', addon, { virtual: true });
         const before = process.env.FAST_LITELLM_ENGINE;
         delete process.env.FAST_LITELLM_ENGINE;
-        result = (require('./native-binding.js') as { openNativeBinding: typeof openNativeBinding }).openNativeBinding();
+        result = jest.requireActual<{ openNativeBinding: typeof openNativeBinding }>('./native-binding.js').openNativeBinding();
         if (before !== undefined) process.env.FAST_LITELLM_ENGINE = before;
         jest.dontMock('#native');
       });

@@ -46,6 +46,7 @@ let service: Terminus.HealthIndicatorService | undefined;
 /** Terminus' own service, without its module: an app's `TerminusModule.forRoot()` would get a second copy of that. */
 function openTerminus(): Terminus.HealthIndicatorService {
   return (service ??= loadOptionalPackage('@nestjs/terminus', 'the health indicator', () => {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
     const { HealthIndicatorService } = require('@nestjs/terminus') as typeof Terminus;
     return new HealthIndicatorService();
   }));

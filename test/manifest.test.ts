@@ -63,6 +63,24 @@ describe('dependencies', () => {
     expect(specifiers.filter((name) => isBuiltin(name) && !name.startsWith('node:'))).toEqual([]);
   });
 
+  test('the package loads without its optional peers', () => {
+    const optional = Object.keys(manifest.peerDependenciesMeta);
+    const load = (specifier: string): unknown => {
+      let loaded: unknown;
+      jest.isolateModules(() => {
+        for (const name of optional) {
+          jest.doMock(name, () => {
+            throw new Error(`${name} is not installed`);
+          });
+        }
+        loaded = jest.requireActual(specifier);
+      });
+      optional.forEach((name) => jest.dontMock(name));
+      return loaded;
+    };
+    expect(load('../lib/index.js')).toHaveProperty('FastLiteLLMModule');
+  });
+
   test('optional peers are those that one adapter alone needs', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter((name) => manifest.peerDependenciesMeta[name].optional);
     expect(optional.filter((name) => !/terminus|prom/.test(name))).toEqual([]);

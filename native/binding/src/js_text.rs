@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
-use napi::{ValueType, check_status, sys};
+use napi::{ValueType, sys};
 use std::ptr;
 
 /// A JavaScript string, not yet read.
@@ -13,6 +13,14 @@ use std::ptr;
 pub struct JsText {
     env: sys::napi_env,
     value: sys::napi_value,
+}
+
+impl JsText {
+    /// An argument of the call that is running.
+    #[inline(always)]
+    pub fn new(env: sys::napi_env, value: sys::napi_value) -> Self {
+        Self { env, value }
+    }
 }
 
 impl TypeName for JsText {
@@ -29,7 +37,7 @@ impl ValidateNapiValue for JsText {}
 
 impl FromNapiValue for JsText {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
-        Ok(Self { env, value })
+        Ok(Self::new(env, value))
     }
 }
 
@@ -69,9 +77,5 @@ impl JsText {
 }
 
 fn check(status: sys::napi_status) -> Result<()> {
-    if status == sys::Status::napi_ok {
-        return Ok(());
-    }
-    let checked: napi::Result<()> = (|| check_status!(status, "text: must be a string"))();
-    checked.map_err(|error| Error::new("INVALID_ARGUMENT", error.reason.clone()))
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Error::new("INVALID_ARGUMENT", "text: must be a string".to_owned())) }
 }

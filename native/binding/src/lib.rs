@@ -2,10 +2,13 @@
 //!
 //! Every function catches panics, which reach JavaScript as errors: nothing that goes wrong here ends the process.
 
+mod bare;
 mod error;
 mod js_text;
 mod token_counter;
 
+use napi::bindgen_prelude::Object;
+use napi::{Env, JsValue};
 use napi_derive::napi;
 
 /// The addon's version, which is the package's.
@@ -20,4 +23,11 @@ pub fn version() -> &'static str {
 #[expect(clippy::panic, reason = "it is what this is for")]
 pub fn panic_for_tests() -> u32 {
     panic!("a panic that was asked for");
+}
+
+/// Puts the bare callbacks in the place of the generated ones.
+#[napi(module_exports)]
+pub fn exports(exports: Object, env: Env) -> napi::Result<()> {
+    // SAFETY: both are this registration's own.
+    unsafe { bare::replace(env.raw(), exports.raw()) }
 }

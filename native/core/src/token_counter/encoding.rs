@@ -28,7 +28,9 @@ impl Encoding {
     pub fn count(&self, cache: &mut Cache, text: &Text, limit: u32) -> u32 {
         let mut counter = Counter { vocabulary: &self.vocabulary, cache, start: text.as_ptr(), total: 0, limit, unknown: [const { MaybeUninit::uninit() }; UNKNOWN], waiting: 0 };
         scan(self.pattern, text, &mut counter);
-        counter.count_unknown();
+        if counter.waiting > 0 {
+            counter.count_unknown();
+        }
         counter.total
     }
 
@@ -158,18 +160,21 @@ impl Counter<'_> {
     #[inline(never)]
     fn count_unknown(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
-        let unknown = self.unknown;
-        // SAFETY: the first `waiting` were written, and are pieces of the text.
-        let pieces = unknown[..waiting].iter().map(|piece| unsafe { piece.assume_init() });
-        for Piece { at, len } in pieces.clone() {
-            // SAFETY: as above.
-            let key = unsafe { Key::read(at, len) };
+        for i in 0..waiting {
+            // SAFETY: the first `waiting` were written, and are pieces of the text.
+            let (key, len) = unsafe {
+                let Piece { at, len } = self.unknown[i].assume_init();
+                (Key::read(at, len), len)
+            };
             self.vocabulary.prefetch(key);
             self.cache.prefetch_merged(Cache::small_place(key, len));
         }
-        for Piece { at, len } in pieces {
+        for i in 0..waiting {
             // SAFETY: as above.
-            self.total += unsafe { self.count_one(at, len) };
+            self.total += unsafe {
+                let Piece { at, len } = self.unknown[i].assume_init();
+                self.count_one(at, len)
+            };
         }
     }
 

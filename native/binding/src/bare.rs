@@ -1,0 +1,116 @@
+//! The hottest functions behind a border of their own.
+//!
+//! The generated callbacks keep account of borrowed buffers, which costs several allocations a call: more than counting a short text does.
+//! These three take strings and numbers only. They replace the generated callbacks under the same names, so the declarations stay as they are.
+
+use crate::error::{Error, Result};
+use crate::js_text::JsText;
+use crate::token_counter::{count_tokens, count_tokens_up_to, prefix_length};
+use napi::sys;
+use std::any::Any;
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
+const CALLBACKS: [(&CStr, Callback); 3] =
+    [(c"countTokens", count_tokens_callback), (c"countTokensUpTo", count_tokens_up_to_callback), (c"prefixLength", prefix_length_callback)];
+
+/// # Safety
+/// `env` and `exports` are those of the registration that is running.
+pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Result<()> {
+    for (name, callback) in CALLBACKS {
+        let mut function = ptr::null_mut();
+        // SAFETY: the caller's; the name is NUL-terminated and its length given.
+        let status = unsafe {
+            match sys::napi_create_function(env, name.as_ptr(), name.count_bytes() as isize, Some(callback), ptr::null_mut(), &raw mut function) {
+                sys::Status::napi_ok => sys::napi_set_named_property(env, exports, name.as_ptr(), function),
+                failed => failed,
+            }
+        };
+        if status != sys::Status::napi_ok {
+            return Err(napi::Error::new(napi::Status::from(status), "cannot export a function"));
+        }
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn count_tokens_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: Node calls this, with its own environment and call.
+    unsafe { answer(env, info, |[text, encoding]| count_tokens(JsText::new(env, text), number(env, encoding)?)) }
+}
+
+unsafe extern "C" fn count_tokens_up_to_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { answer(env, info, |[text, encoding, limit]| count_tokens_up_to(JsText::new(env, text), number(env, encoding)?, number(env, limit)?)) }
+}
+
+unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { answer(env, info, |[text, encoding, tokens]| prefix_length(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
+}
+
+/// Reads `N` arguments, works, and returns a number or throws; a panic is thrown too.
+///
+/// # Safety
+/// `env` and `info` are those of the call that is running.
+#[inline(always)]
+unsafe fn answer<const N: usize>(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    work: impl FnOnce([sys::napi_value; N]) -> Result<u32>,
+) -> sys::napi_value {
+    let mut arguments = [ptr::null_mut(); N];
+    let mut count = N;
+    // SAFETY: the caller's. Arguments that are missing are filled with `undefined`.
+    unsafe { sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), ptr::null_mut()) };
+    let error = match catch_unwind(AssertUnwindSafe(|| work(arguments))) {
+        Ok(Ok(number)) => {
+            let mut value = ptr::null_mut();
+            // SAFETY: the caller's.
+            unsafe { sys::napi_create_uint32(env, number, &raw mut value) };
+            return value;
+        }
+        Ok(Err(error)) => error,
+        Err(panic) => Error::new("PANIC", message_of(panic.as_ref())),
+    };
+    // SAFETY: the caller's.
+    unsafe { throw(env, &error) };
+    ptr::null_mut()
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    message.unwrap_or("a panic without a message").to_owned()
+}
+
+/// # Safety
+/// `env` and `value` are those of the call that is running.
+#[inline(always)]
+unsafe fn number(env: sys::napi_env, value: sys::napi_value) -> Result<u32> {
+    let mut number = 0;
+    // SAFETY: the caller's.
+    match unsafe { sys::napi_get_value_uint32(env, value, &raw mut number) } {
+        sys::Status::napi_ok => Ok(number),
+        _ => Err(Error::new("INVALID_ARGUMENT", "must be a number".to_owned())),
+    }
+}
+
+/// # Safety
+/// `env` is that of the call that is running.
+#[cold]
+unsafe fn throw(env: sys::napi_env, error: &Error) {
+    let string = |text: &str| {
+        let mut value = ptr::null_mut();
+        // SAFETY: the caller's; the length is given.
+        unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast::<c_char>(), text.len() as isize, &raw mut value) };
+        value
+    };
+    let mut value = ptr::null_mut();
+    // SAFETY: the caller's.
+    unsafe {
+        sys::napi_create_error(env, string(error.status), string(&error.reason), &raw mut value);
+        sys::napi_throw(env, value);
+    }
+}

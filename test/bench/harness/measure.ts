@@ -10,15 +10,15 @@ export interface MeasureOptions {
   readonly rounds: number;
   /** Least length of one turn, in milliseconds: `times` grows until a turn takes this long. */
   readonly minMs: number;
-  /** Tasks that stay to the end. Others leave after `trialRounds` if they are slower than `leaveBehind` times the fastest of the others. */
+  /** Tasks that stay to the end. Of the others, those far behind leave early, so that a bench does not spend its time on its slowest peers. */
   readonly keep: (name: string) => boolean;
-  /** Default 3. */
+  /** After how many rounds those leave that are `BEHIND` times slower than the fastest of the others. Default 3. */
   readonly trialRounds?: number;
-  /** Default 1.5. */
-  readonly leaveBehind?: number;
-  /** A task that is neither kept nor within this many milliseconds in all leaves early. Default 1,200. */
-  readonly budgetMs?: number;
 }
+
+/** What a warm-up shows is rough: only a task this many times slower than the fastest of the others has its warm-up for its only figure. */
+const FAR_BEHIND = 4;
+const BEHIND = 1.5;
 
 /** Nanoseconds per operation, by task and round. A round that a task did not take part in is `NaN`. */
 export type Samples = Map<string, number[]>;
@@ -27,40 +27,40 @@ export type Samples = Map<string, number[]>;
  * Times the tasks in turns (A B C, B C A, …), so that a noisy moment of the machine hits all of them alike, and a ratio taken within a round is
  * fair even where the absolute times are not.
  */
-export async function measure(tasks: readonly Task[], options: MeasureOptions): Promise<Samples> {
-  const { rounds, minMs, keep, trialRounds = 3, leaveBehind = 1.5, budgetMs = 1200 } = options;
+export async function measure(tasks: readonly Task[], { rounds, minMs, keep, trialRounds = 3 }: MeasureOptions): Promise<Samples> {
   const samples: Samples = new Map(tasks.map((task) => [task.name, new Array<number>(rounds).fill(NaN)]));
   const times = new Map<string, number>();
-  const spentMs = new Map<string, number>();
-  for (const task of tasks) times.set(task.name, await calibrate(task, minMs));
-
-  let running = [...tasks];
+  const take = (task: Task, round: number, ns: number): void => void ((samples.get(task.name) as number[])[round] = ns);
+  for (const task of tasks) {
+    const warm = await calibrate(task, minMs);
+    times.set(task.name, warm.times);
+    take(task, 0, warm.ns);
+  }
+  let running = withoutThoseBehind(tasks, samples, keep, FAR_BEHIND);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < running.length; turn++) {
       const task = running[(turn + round) % running.length] as Task;
       const n = times.get(task.name) as number;
-      const ns = await timeOnce(task, n);
-      (samples.get(task.name) as number[])[round] = ns / n;
-      spentMs.set(task.name, (spentMs.get(task.name) ?? 0) + ns / 1e6);
+      take(task, round, (await timeOnce(task, n)) / n);
     }
-    const contestants = running.filter((task) => !keep(task.name));
-    const best = Math.min(...contestants.map((task) => median(samples.get(task.name) as number[])));
-    running = running.filter((task) => {
-      if (keep(task.name)) return true;
-      const behind = median(samples.get(task.name) as number[]) > best * leaveBehind;
-      return !(behind && round + 1 >= trialRounds) && !(behind && (spentMs.get(task.name) as number) > budgetMs);
-    });
+    if (round + 1 === trialRounds) running = withoutThoseBehind(running, samples, keep, BEHIND);
   }
   return samples;
 }
 
-/** How many operations make a turn long enough. What it runs on the way is the warm-up. */
-async function calibrate(task: Task, minMs: number): Promise<number> {
+function withoutThoseBehind(tasks: readonly Task[], samples: Samples, keep: (name: string) => boolean, factor: number): Task[] {
+  const speed = ({ name }: Task): number => median(samples.get(name) as number[]);
+  const best = Math.min(...tasks.filter(({ name }) => !keep(name)).map(speed));
+  return tasks.filter((task) => keep(task.name) || speed(task) <= best * factor);
+}
+
+/** How many operations make a turn long enough, and what one then took. What it runs on the way is the warm-up. */
+async function calibrate(task: Task, minMs: number): Promise<{ times: number; ns: number }> {
   let times = 1;
   for (;;) {
-    const ms = (await timeOnce(task, times)) / 1e6;
-    if (ms >= minMs) return times;
-    times = Math.ceil(times * Math.min(10, Math.max(1.3, (1.2 * minMs) / Math.max(ms, 1e-3))));
+    const ns = await timeOnce(task, times);
+    if (ns >= minMs * 1e6) return { times, ns: ns / times };
+    times = Math.ceil(times * Math.min(10, Math.max(1.3, (1.2e6 * minMs) / Math.max(ns, 1e3))));
   }
 }
 

@@ -22,6 +22,12 @@ export interface Contender {
   open(encoding: BenchEncoding): Counter;
 }
 
+/** Contenders that can be measured on this machine, and why the others cannot. */
+export interface Available {
+  readonly installed: Contender[];
+  readonly missing: { name: string; reason: string }[];
+}
+
 /** The reference that every count is compared with, and the unit of the ratios. */
 export const REFERENCE = 'tiktoken';
 
@@ -134,9 +140,8 @@ const definitions: readonly PeerDefinition[] = [
 ];
 
 /** The packages that are installed in test/bench, and why the others are not there. */
-export function peers(): { installed: Contender[]; missing: { name: string; reason: string }[] } {
-  const installed: Contender[] = [];
-  const missing: { name: string; reason: string }[] = [];
+export function peers(): Available {
+  const { installed, missing }: Available = { installed: [], missing: [] };
   for (const definition of definitions) {
     const folder = join(definition.name === REFERENCE ? ROOT : BENCH, 'node_modules', definition.package ?? definition.name);
     if (!existsSync(folder)) missing.push({ name: definition.name, reason: 'not installed' });

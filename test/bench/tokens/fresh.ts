@@ -2,7 +2,7 @@ import type { Samples } from '../harness/measure.js';
 import { median } from '../harness/measure.js';
 import { REFERENCE } from './contenders.js';
 import type { BenchEncoding } from './contenders.js';
-import { TOLERATED_SHARE, noteDifference } from './counted.js';
+import { compare, doesOtherWork } from './counted.js';
 import type { Differences, Opened } from './counted.js';
 import { SERVICE } from './ours.js';
 import { makeRow } from './row.js';
@@ -28,7 +28,7 @@ export async function freshRow(
   const perRound = Math.min(SLICES_PER_ROUND, Math.floor(slices.length / (2 * maxRounds)));
   const reference = opened.find(({ name }) => name === REFERENCE) as Opened;
   const samples: Samples = new Map(opened.map(({ name }) => [name, new Array<number>(maxRounds).fill(NaN)]));
-  const wrong: Record<string, Differences> = {};
+  const differences: Record<string, Differences> = {};
   let running = [...opened];
   let bytes = 0;
 
@@ -51,20 +51,18 @@ export async function freshRow(
     const expectedByService = seenByService.map((text) => reference.counter.count(text) as number);
     for (const { name } of running) {
       const right: ArrayLike<number> = name === SERVICE ? expectedByService : (counts.get(REFERENCE) as Float64Array);
-      (counts.get(name) as Float64Array).forEach((tokens, i) => {
-        if (tokens === right[i]) return;
-        noteDifference((wrong[name] ??= { texts: 0, of: maxRounds * perRound, first: '' }), tokens, right[i] as number);
-      });
+      const found = (differences[name] ??= { tokens: 0, of: 0, first: '' });
+      (counts.get(name) as Float64Array).forEach((tokens, i) => compare(found, tokens, right[i] as number));
     }
-    const passes = (name: string): boolean => (wrong[name]?.texts ?? 0) <= TOLERATED_SHARE * maxRounds * perRound;
-    running = running.filter(({ name }) => passes(name));
+    running = running.filter(({ name }) => !doesOtherWork(differences[name]));
     if (round + 1 === TRIAL_ROUNDS) {
       const speed = (name: string): number => median(samples.get(name) as number[]);
       const best = Math.min(...running.filter(({ name }) => !staysToTheEnd(name)).map(({ name }) => speed(name)));
       running = running.filter(({ name }) => staysToTheEnd(name) || speed(name) <= best * LEAVE_BEHIND);
     }
   }
-  for (const [name, { texts, of }] of Object.entries(wrong)) if (texts > TOLERATED_SHARE * of) samples.delete(name);
+  for (const name of Object.keys(differences)) if (doesOtherWork(differences[name])) samples.delete(name);
+  const wrong = Object.fromEntries(Object.entries(differences).filter(([, { tokens }]) => tokens > 0));
   return makeRow(samples, { mode: 'fresh', label, encoding, wrong, bytesPerOperation: bytes / maxRounds, textsPerOperation: perRound });
 }
 

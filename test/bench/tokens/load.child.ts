@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { BenchEncoding } from './contenders.js';
-import { rankFile } from './contenders.js';
 import type { LoadCost } from './load.js';
 import { openByName } from './open.js';
 
@@ -24,7 +23,6 @@ function startWorker(job: string): Promise<Worker> {
 }
 
 async function main(): Promise<void> {
-  rankFile(encoding);
   const before = residentMb();
   const start = performance.now();
   await openByName(name, encoding).count('ready?');

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { runForJson } from '../harness/child.js';
 import { median } from '../harness/measure.js';
+import { rankFile } from './contenders.js';
 import type { BenchEncoding, Contender } from './contenders.js';
 import { OURS } from './ours.js';
 
@@ -18,6 +19,8 @@ const WORKERS = 3;
 /** The medians over `repeats` processes. Ours are also loaded in three worker threads more. */
 export async function loadCost({ name }: Contender, encoding: BenchEncoding, repeats: number): Promise<LoadCost> {
   const threads = OURS.includes(name) ? WORKERS : 0;
+  // Written here, not in the process that is measured.
+  rankFile(encoding);
   const runs: LoadCost[] = [];
   for (let i = 0; i < repeats; i++) {
     runs.push(await runForJson<LoadCost>(join(__dirname, 'load.child.js'), [name, encoding, String(threads)], ['--expose-gc']));

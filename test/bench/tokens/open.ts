@@ -1,9 +1,9 @@
 import { peers } from './contenders.js';
-import type { BenchEncoding, Contender } from './contenders.js';
+import type { Available, BenchEncoding, Counter } from './contenders.js';
 import { ours } from './ours.js';
 
 /** All that can be measured on this machine, ours first, and why the others cannot. */
-export function contenders(engines: readonly string[]): { installed: Contender[]; missing: { name: string; reason: string }[] } {
+export function contenders(engines: readonly string[]): Available {
   const [we, they] = [ours(), peers()];
   const wanted = ({ name }: { name: string }): boolean =>
     engines.length === 0 || name === 'tiktoken' || engines.some((part) => name.includes(part));
@@ -11,7 +11,7 @@ export function contenders(engines: readonly string[]): { installed: Contender[]
 }
 
 /** For the processes that measure one contender alone. */
-export function openByName(name: string, encoding: BenchEncoding): ReturnType<Contender['open']> {
+export function openByName(name: string, encoding: BenchEncoding): Counter {
   const found = contenders([]).installed.find((contender) => contender.name === name);
   if (found === undefined) throw new Error(`${name} is not installed`);
   return found.open(encoding);

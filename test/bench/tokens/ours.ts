@@ -5,7 +5,7 @@ import type { TokenCounterEngine } from '../../../lib/token-counter/token-counte
 import type * as NativeModule from '../../../lib/token-counter/token-counter.native.js';
 import type * as TypeScriptModule from '../../../lib/token-counter/token-counter.typescript.js';
 import { ENCODINGS, ROOT } from './contenders.js';
-import type { BenchEncoding, Contender, Counter } from './contenders.js';
+import type { Available, BenchEncoding, Counter } from './contenders.js';
 
 /** The names of our three ways in, as the tables show them. */
 export const NATIVE = 'native';
@@ -15,6 +15,8 @@ export const OURS: readonly string[] = [NATIVE, SERVICE, TYPESCRIPT];
 
 /** A model of each encoding: the service is asked the way an app asks it. */
 const MODELS: Record<BenchEncoding, string> = { cl100k_base: 'gpt-4', o200k_base: 'gpt-4o' };
+
+const SILENT = { log() {}, warn() {}, error() {} };
 
 /** From the compiled package: that is what users run. */
 function compiled<T>(file: string): T {
@@ -33,23 +35,31 @@ export function openEngine(name: typeof NATIVE | typeof TYPESCRIPT): TokenCounte
   return new NativeTokenCounterEngine(binding);
 }
 
-/** Our engines and the service, those that can run here; and why the others cannot. */
-export function ours(): { installed: Contender[]; missing: { name: string; reason: string }[] } {
+const openers: Record<string, (encoding: BenchEncoding) => Counter> = {
+  [NATIVE]: (encoding) => engineCounter(openEngine(NATIVE), encoding),
+  [SERVICE]: serviceCounter,
+  [TYPESCRIPT]: (encoding) => engineCounter(openEngine(TYPESCRIPT), encoding),
+};
+
+/** Our engines and the service, those that can run here; and why the others cannot. Loads no encoding: what that costs is measured, too. */
+export function ours(): Available {
   const { version } = require(join(ROOT, 'package.json')) as { version: string };
-  const installed: Contender[] = [];
-  const missing: { name: string; reason: string }[] = [];
-  const offer = (name: string, open: (encoding: BenchEncoding) => Counter): void => {
-    try {
-      open('cl100k_base');
-      installed.push({ name, version, kind: 'ours', encodings: ENCODINGS, open });
-    } catch (error) {
-      missing.push({ name, reason: (error as Error).message.split('\n', 1)[0] as string });
-    }
-  };
-  offer(NATIVE, (encoding) => engineCounter(openEngine(NATIVE), encoding));
-  offer(SERVICE, serviceCounter);
-  offer(TYPESCRIPT, (encoding) => engineCounter(openEngine(TYPESCRIPT), encoding));
-  return { installed, missing };
+  const reason = reasonWithoutNative();
+  const result: Available = { installed: [], missing: [] };
+  for (const [name, open] of Object.entries(openers)) {
+    if (reason !== undefined && name !== TYPESCRIPT) result.missing.push({ name, reason });
+    else result.installed.push({ name, version, kind: 'ours', encodings: ENCODINGS, open });
+  }
+  return result;
+}
+
+function reasonWithoutNative(): string | undefined {
+  try {
+    openEngine(NATIVE);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.split('\n', 1)[0];
+  }
 }
 
 function engineCounter(engine: TokenCounterEngine, encoding: BenchEncoding): Counter {
@@ -58,9 +68,8 @@ function engineCounter(engine: TokenCounterEngine, encoding: BenchEncoding): Cou
 }
 
 function serviceCounter(encoding: BenchEncoding): Counter {
-  openEngine(NATIVE);
   const { FastLiteLLM: Roof } = compiled<{ FastLiteLLM: typeof FastLiteLLM }>('fast-litellm.js');
-  const { tokenCounter } = new Roof({ engine: 'native' });
+  const { tokenCounter } = new Roof({ engine: 'native', logger: SILENT }, { env: {} });
   const model = MODELS[encoding];
   return { count: (text) => tokenCounter.countTokens(text, model), encode: (text) => tokenCounter.encode(text, model) };
 }

@@ -117,8 +117,8 @@ function loadTable({ load }: TokensResult): string {
 export function wrongCounts(rows: readonly Row[]): string[] {
   const places = new Map<string, string[]>();
   for (const { mode, label, encoding, wrong } of rows) {
-    for (const [name, { texts, of, first }] of Object.entries(wrong)) {
-      places.set(name, [...(places.get(name) ?? []), `${encoding} ${mode} ${label}: ${texts} of ${of} texts, first ${first}`]);
+    for (const [name, { tokens, of, first }] of Object.entries(wrong)) {
+      places.set(name, [...(places.get(name) ?? []), `${encoding} ${mode} ${label}: off by ${tokens} in ${of}, first ${first}`]);
     }
   }
   return [...places].map(

@@ -12,9 +12,9 @@ export interface TextPool {
   readonly bytesPerBlock: number;
 }
 
-/** Distinct texts of `bytes` UTF-8 bytes each, the same ones on every machine: 8 blocks of about 128 KB, less when the texts are short. */
+/** Distinct texts of `bytes` UTF-8 bytes each, the same ones on every machine: 8 blocks of about 64 KB, less when the texts are short. */
 export function textPool(kind: TextKind, bytes: number): TextPool {
-  const perBlock = Math.max(1, Math.min(512, Math.floor(131_072 / bytes)));
+  const perBlock = Math.max(1, Math.min(512, Math.floor(65_536 / bytes)));
   const blockCount = bytes > 131_072 ? 2 : 8;
   const random = seeded(bytes * 31 + TEXT_KINDS.indexOf(kind));
   const blocks = Array.from({ length: blockCount }, () => Array.from({ length: perBlock }, () => makeText(kind, bytes, random)));
@@ -55,7 +55,7 @@ const makers: Record<TextKind, (random: Random) => string> = {
   prose: (random) => `${sentence(random)}${random() < 0.15 ? '\n\n' : ' '}`,
   code: codeLines,
   json: (random) => `${JSON.stringify(record(random), null, random() < 0.5 ? 2 : 0)},\n`,
-  cjk: (random) => (random() < 0.5 ? unspaced(random, chinese, 0x4e00, 0x9fa5) : unspaced(random, japanese, 0x3041, 0x30ff)),
+  cjk: (random) => (random() < 0.5 ? unspaced(random, chinese, 0x4e00, 0x9fa5) : unspaced(random, japanese, 0x30a1, 0x30fa)),
   emoji: (random) => `${pick(random, emoji)}${random() < 0.35 ? ` ${pickByRank(random, english)} ` : ''}`,
   multilingual: (random) => foreign(random),
   mixed: (random) => Array.from({ length: 4 }, () => makers[pick(random, TEXT_KINDS.slice(0, 6))](random)).join('\n'),
@@ -140,7 +140,7 @@ function unspaced(random: Random, words: readonly string[], low: number, high: n
 function foreign(random: Random): string {
   const at = between(random, 0, others.length + 2);
   if (at === others.length) return unspaced(random, chinese, 0x4e00, 0x9fa5);
-  if (at === others.length + 1) return unspaced(random, japanese, 0x3041, 0x30ff);
+  if (at === others.length + 1) return unspaced(random, japanese, 0x30a1, 0x30fa);
   if (at === others.length + 2) return `${sentence(random)} `;
   const words = others[at] as readonly string[];
   return `${Array.from({ length: between(random, 5, 16) }, () => pickByRank(random, words)).join(' ')}${pick(random, ['. ', '. ', ', ', '? ', '.\n'])}`;

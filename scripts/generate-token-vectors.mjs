@@ -82,7 +82,7 @@ const WORDS = [
   'function add(a, b) {\n  return a + b; // sum\n}\n\nconst f = async () => { await add(1, 2)?.toString() ?? null; };\n',
   'def fib(n: int) -> int:\n    """Return the n-th number."""\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n',
   '#include <stdio.h>\nint main(void) {\n\tprintf("%d\\n", 42);\n\treturn 0;\n}\n',
-  'SELECT id, name FROM users WHERE age >= 18 AND name LIKE \'%o\'\'b%\' ORDER BY id DESC LIMIT 10;',
+  "SELECT id, name FROM users WHERE age >= 18 AND name LIKE '%o''b%' ORDER BY id DESC LIMIT 10;",
   '{"name":"Ada","tags":["x","y"],"n":-1.5e3,"nested":{"ok":true,"none":null},"text":"line\\nbreak \\u00e9"}',
   '[\n  {\n    "id": 1,\n    "values": [1, 2, 3]\n  }\n]\n',
   '<div class="a b" id=\'c\'><!-- note --><br/>&nbsp;&lt;text&gt;</div>\n',
@@ -155,7 +155,17 @@ const SPECIALS = [
   '<|reserved_200013|> <||> <| |>',
 ];
 
-const LONE = ['\ud800', '\udc00', 'a\ud800b', 'a\udc00b', '\udc00\ud800', '\ud83d\ud83d\ude00\ude00', ' \udfff \udbff ', "x'\ud800s", '\ud800\u0301A\udc00'];
+const LONE = [
+  '\ud800',
+  '\udc00',
+  'a\ud800b',
+  'a\udc00b',
+  '\udc00\ud800',
+  '\ud83d\ud83d\ude00\ude00',
+  ' \udfff \udbff ',
+  "x'\ud800s",
+  '\ud800\u0301A\udc00',
+];
 
 /** One change of class at each place around the 64th byte, where vectorized code crosses from one block to the next. */
 const BORDERS = [];
@@ -165,12 +175,20 @@ for (let at = 60; at <= 70; at++) {
   BORDERS.push(' '.repeat(at) + 'end', 'A'.repeat(at) + 'b', '7'.repeat(at) + '-', 'é'.repeat(at >> 1) + '.');
 }
 
-const RUNS = ['a', 'ab', ' ', '\n', '\r\n', "'", '-', '=', '\t', 'A', 'Ab', '0', '字', 'é', '\u0301', '😀', '/', '\n ', ' \n', '_'].map((unit) =>
-  unit.repeat(Math.ceil(150 / unit.length)),
+const RUNS = ['a', 'ab', ' ', '\n', '\r\n', "'", '-', '=', '\t', 'A', 'Ab', '0', '字', 'é', '\u0301', '😀', '/', '\n ', ' \n', '_'].map(
+  (unit) => unit.repeat(Math.ceil(150 / unit.length)),
 );
 for (const unit of [' ', '\n', 'z', '-', '*']) RUNS.push(`begin${unit.repeat(200)}end`, `${unit.repeat(129)} ${unit.repeat(128)}\n`);
 
-const ESSENTIAL = [...BASIC, ...SPACES.slice(0, 8), ...WORDS.slice(0, 4), ...LANGUAGES.slice(0, 2), ...SYMBOLS.slice(0, 2), ...SPECIALS, ...LONE.slice(0, 3)];
+const ESSENTIAL = [
+  ...BASIC,
+  ...SPACES.slice(0, 8),
+  ...WORDS.slice(0, 4),
+  ...LANGUAGES.slice(0, 2),
+  ...SYMBOLS.slice(0, 2),
+  ...SPECIALS,
+  ...LONE.slice(0, 3),
+];
 const ALL = [...BASIC, ...SPACES, ...WORDS, ...LANGUAGES, ...SYMBOLS, ...SPECIALS, ...LONE, ...BORDERS, ...RUNS];
 
 function vector(text, tokenizer) {

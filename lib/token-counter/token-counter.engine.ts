@@ -1,15 +1,7 @@
 import type { EngineName } from '../common/capability.js';
 
 /** The encodings both engines know, under tiktoken's names. */
-export const ENCODING_NAMES = [
-  'cl100k_base',
-  'o200k_base',
-  'o200k_harmony',
-  'p50k_base',
-  'p50k_edit',
-  'r50k_base',
-  'gpt2',
-] as const;
+export const ENCODING_NAMES = ['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'] as const;
 export type EncodingName = (typeof ENCODING_NAMES)[number];
 
 /**

@@ -1,14 +1,20 @@
 import type { EngineName } from '../common/capability.js';
 import type { NativeBinding } from '../engine/native-binding.js';
+import { decodeTokens, unknownToken } from './token-counter.decode.js';
 import { TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
 
-/** UTF-16 units that one asynchronous call takes: joining and handing over more would hold up the calling thread for milliseconds. */
+/** UTF-16 units that one batch call takes: to join and hand over more would hold up the calling thread for milliseconds. */
 const UNITS_PER_CALL = 1 << 20;
+/** Ids kept ready for `encode`. */
+const SCRATCH_IDS = 1 << 14;
+/** The addon takes limits as 32-bit numbers; no text has that many tokens. */
+const LARGEST_LIMIT = 0xffffffff;
 
 /** The engine in Rust: hands over and converts, nothing else. */
 export class NativeTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'native';
+  private scratch: Uint32Array | undefined;
 
   constructor(private readonly binding: NativeBinding) {
     super();
@@ -23,43 +29,68 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 
   countUpTo(text: string, encoding: number, limit: number): number {
-    return this.binding.countTokensUpTo(text, encoding, limit);
+    return this.binding.countTokensUpTo(text, encoding, Math.min(limit, LARGEST_LIMIT));
   }
 
   countBatch(texts: readonly string[], encoding: number): Uint32Array {
     const counts = new Uint32Array(texts.length);
-    this.binding.countTokensBatch(texts.join(''), lengthsOf(texts, 0, texts.length), encoding, counts);
+    for (const { first, joined, lengths } of portions(texts)) counts.set(this.binding.countTokensBatch(joined, lengths, encoding), first);
     return counts;
   }
 
   async countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
     const counts = new Uint32Array(texts.length);
-    for (let start = 0; start < texts.length; ) {
-      let units = texts[start].length;
-      let end = start + 1;
-      while (end < texts.length && units + texts[end].length <= UNITS_PER_CALL) units += texts[end++].length;
-      const joined = texts.slice(start, end).join('');
-      counts.set(await this.binding.countTokensBatchAsync(joined, lengthsOf(texts, start, end), encoding), start);
-      start = end;
+    for (const { first, joined, lengths } of portions(texts)) {
+      counts.set(await this.binding.countTokensBatchAsync(joined, lengths, encoding), first);
     }
     return counts;
   }
 
   encode(text: string, encoding: number): Uint32Array {
-    return this.binding.encode(text, encoding);
+    const ids = text.length <= SCRATCH_IDS ? (this.scratch ??= new Uint32Array(SCRATCH_IDS)) : new Uint32Array(text.length);
+    const count = this.binding.encode(text, encoding, ids);
+    if (count <= ids.length) return ids.slice(0, count);
+    // Rare characters take up to three tokens for a unit.
+    const all = new Uint32Array(count);
+    this.binding.encode(text, encoding, all);
+    return all;
   }
 
   decode(ids: Uint32Array, encoding: number): Uint8Array {
-    return this.binding.decode(ids, encoding);
+    return decodeTokens(ids, encoding, (ordinary, offset) => {
+      try {
+        return this.binding.decode(ordinary, encoding);
+      } catch (error) {
+        const index = ordinary.findIndex((id) => !this.has(id, encoding));
+        throw index < 0 ? error : unknownToken(offset + index, ordinary[index], encoding);
+      }
+    });
   }
 
   prefixLength(text: string, encoding: number, maxTokens: number): number {
-    return this.binding.prefixLength(text, encoding, maxTokens);
+    return this.binding.prefixLength(text, encoding, Math.min(maxTokens, LARGEST_LIMIT));
+  }
+
+  private has(id: number, encoding: number): boolean {
+    try {
+      this.binding.decode(Uint32Array.of(id), encoding);
+      return true;
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'UNKNOWN_TOKEN') return false;
+      throw error;
+    }
   }
 }
 
-function lengthsOf(texts: readonly string[], start: number, end: number): Uint32Array {
-  const lengths = new Uint32Array(end - start);
-  for (let i = start; i < end; i++) lengths[i - start] = texts[i].length;
-  return lengths;
+/** Texts joined for one call each, and the length of each text: `first` is the index of the first one. */
+function* portions(texts: readonly string[]): Generator<{ first: number; joined: string; lengths: Uint32Array }> {
+  let end: number;
+  for (let first = 0; first < texts.length; first = end) {
+    let units = texts[first].length;
+    end = first + 1;
+    while (end < texts.length && units + texts[end].length <= UNITS_PER_CALL) units += texts[end++].length;
+    const lengths = new Uint32Array(end - first);
+    for (let index = first; index < end; index++) lengths[index - first] = texts[index].length;
+    yield { first, joined: texts.slice(first, end).join(''), lengths };
+  }
 }

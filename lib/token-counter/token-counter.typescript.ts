@@ -1,6 +1,5 @@
 import type { EngineName } from '../common/capability.js';
-import { InvalidArgumentError } from '../common/errors.js';
-import { SPECIAL_TOKENS } from './special-tokens.js';
+import { decodeTokens, unknownToken } from './token-counter.decode.js';
 import { ENCODING_NAMES, TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
 import { encodeInSteps, LONG_PIECE_UNITS } from './token-counter.segments.js';
@@ -76,22 +75,12 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   decode(ids: Uint32Array, encoding: number): Uint8Array {
     const ranks = this.ranks(encoding);
-    const special = specialTexts(encoding);
-    const parts: Uint8Array[] = [];
-    let start = 0;
-    // The tokenizer traps on an id that it does not know, so it is given none.
-    for (const [index, id] of ids.entries()) {
-      if (ranks.has(id)) continue;
-      const text = special.get(id);
-      if (text === undefined) {
-        throw new InvalidArgumentError(`ids[${index}]`, id, `has to be a token of ${ENCODING_NAMES[encoding]}`, 'UNKNOWN_TOKEN');
-      }
-      if (index > start) parts.push(ranks.tokenizer.decode(ids.subarray(start, index)));
-      parts.push(new TextEncoder().encode(text));
-      start = index + 1;
-    }
-    if (start < ids.length) parts.push(ranks.tokenizer.decode(ids.subarray(start)));
-    return parts.length === 1 ? parts[0] : new Uint8Array(Buffer.concat(parts));
+    return decodeTokens(ids, encoding, (ordinary, offset) => {
+      // The tokenizer traps on an id that it does not know, so it is given none.
+      const index = ordinary.findIndex((id) => !ranks.has(id));
+      if (index >= 0) throw unknownToken(offset + index, ordinary[index], encoding);
+      return ranks.tokenizer.decode(ordinary);
+    });
   }
 
   prefixLength(text: string, encoding: number, maxTokens: number): number {
@@ -129,12 +118,6 @@ function concat(chunks: readonly Uint32Array[]): Uint32Array {
     at += chunk.length;
   }
   return all;
-}
-
-function specialTexts(encoding: number): Map<number, string> {
-  const texts = new Map<number, string>();
-  for (const [text, id] of SPECIAL_TOKENS[ENCODING_NAMES[encoding]]) if (!texts.has(id)) texts.set(id, text);
-  return texts;
 }
 
 /** UTF-16 units of the whole characters among the first `bytes` bytes that `text` has in UTF-8. */

@@ -1,0 +1,107 @@
+import { errorMessage } from '../common/errors.js';
+import type { RedisClient } from './rate-limit-client.redis.js';
+
+const FAILURES_TO_OPEN = 3;
+const FIRST_PROBE_MS = 100;
+const LAST_PROBE_MS = 2_000;
+/** What a client's status may be when a command sent now can be answered: the first connection may still be on its way. */
+const BEFORE_FIRST_READY = new Set(['wait', 'connecting', 'connect', 'ready']);
+
+/**
+ * Says whether a command is worth sending. After three failures in a row none is, so that a Redis that is gone costs a time-out a few times and
+ * not per request; a ping in the background, at random intervals that double up to 2 s, finds out when it is back.
+ */
+export class RedisCircuit {
+  private failures = 0;
+  private lastReason = '';
+  private wasReady = false;
+  private probe: NodeJS.Timeout | undefined;
+  private probeDelayMs = FIRST_PROBE_MS;
+  private closed = false;
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly timeoutMs: number,
+  ) {
+    this.wasReady = client.status === 'ready';
+    client.on('ready', this.onReady);
+  }
+
+  /** Why no command should be sent now, in one sentence, or `undefined`: send it. */
+  refusal(): string | undefined {
+    if (this.probe !== undefined) return this.lastReason;
+    const { status } = this.client;
+    if (status === 'ready' || (!this.wasReady && BEFORE_FIRST_READY.has(status))) return undefined;
+    return `the connection to Redis is lost (${status})`;
+  }
+
+  succeeded(): void {
+    this.failures = 0;
+  }
+
+  /** A command was not answered: out of time, or its connection closed. A Redis that answers with an error is there. */
+  failed(reason: string): void {
+    this.failures++;
+    this.lastReason = reason;
+    if (this.failures >= FAILURES_TO_OPEN && this.probe === undefined && !this.closed) {
+      this.probeDelayMs = FIRST_PROBE_MS;
+      this.scheduleProbe();
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.client.off('ready', this.onReady);
+    clearTimeout(this.probe);
+    this.probe = undefined;
+  }
+
+  private readonly onReady = (): void => {
+    this.wasReady = true;
+    if (this.probe === undefined) return;
+    clearTimeout(this.probe);
+    this.probeDelayMs = FIRST_PROBE_MS;
+    void this.ask();
+  };
+
+  private scheduleProbe(): void {
+    const delayMs = this.probeDelayMs * (0.5 + Math.random());
+    this.probeDelayMs = Math.min(LAST_PROBE_MS, this.probeDelayMs * 2);
+    this.probe = setTimeout(() => void this.ask(), delayMs);
+    this.probe.unref();
+  }
+
+  private async ask(): Promise<void> {
+    const { status } = this.client;
+    if (status === 'ready' || status === 'wait') {
+      try {
+        await withinTime(this.client.ping(), this.timeoutMs);
+        this.failures = 0;
+        clearTimeout(this.probe);
+        this.probe = undefined;
+        return;
+      } catch (error) {
+        this.lastReason = errorMessage(error);
+      }
+    }
+    if (!this.closed) this.scheduleProbe();
+  }
+}
+
+/** The promise's value, or an error when it has none within `timeoutMs`. */
+async function withinTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(timeoutReason(timeoutMs))), timeoutMs);
+    timer.unref();
+  });
+  try {
+    return await Promise.race([promise, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export function timeoutReason(timeoutMs: number): string {
+  return `no answer from Redis within ${timeoutMs} ms`;
+}

@@ -1,0 +1,123 @@
+import { randomText, seededRandom } from '../../test/random-text.js';
+import { SPECIAL_TOKENS } from './special-tokens.js';
+import { ENCODING_NAMES } from './token-counter.engine.js';
+import { mergePiece } from './token-counter.merge.js';
+import { openRanks } from './token-counter.ranks.js';
+import { encodeInSteps, LONG_PIECE_UNITS } from './token-counter.segments.js';
+import { Vocabulary } from './token-counter.vocabulary.js';
+
+/** Runs a generator to its end. */
+function finish<T>(steps: Generator<unknown, T>): T {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+function sameIds(text: string, got: readonly number[], want: Uint32Array): void {
+  if (got.length !== want.length || got.some((id, index) => id !== want[index])) {
+    expect({ text, ids: got }).toEqual({ text, ids: Array.from(want) });
+  }
+}
+
+describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)('%s', (name) => {
+  const ranks = openRanks(name);
+  const vocabulary = finish(Vocabulary.build(ranks));
+
+  const joined = (text: string, units: number): number[] => [...encodeInSteps(text, ranks, units)].flatMap((ids) => Array.from(ids));
+
+  /** Without tiktoken: our own pieces, each merged by our own code. */
+  function own(text: string): number[] {
+    const ids: number[] = [];
+    for (let at = 0, end; at < text.length; at = end) {
+      end = ranks.pieceEnd(text, at);
+      if (end <= at) throw new Error(`no piece at ${at} of ${JSON.stringify(text)}`);
+      ids.push(...finish(mergePiece(new TextEncoder().encode(text.slice(at, end)), vocabulary)));
+    }
+    return ids;
+  }
+
+  it('cuts and merges as tiktoken does, wherever segments end', () => {
+    const random = seededRandom(7);
+    for (let i = 0; i < 10_000; i++) {
+      const text = randomText(random, 60);
+      const want = ranks.tokenizer.encode_ordinary(text);
+      sameIds(text, own(text), want);
+      sameIds(text, joined(text, 1 + (i % 40)), want);
+    }
+  }, 120_000);
+
+  it('cuts every code point as tiktoken does', () => {
+    for (let block = 0; block < 0x110000; block += 16) {
+      let text = '';
+      for (let point = block; point < block + 16; point++) {
+        const c = String.fromCodePoint(point);
+        text += point < 0x34000 || point >> 12 === 0xe0 ? `${c}s'${c} A${c}b${c}1${c}\n${c}/` : c;
+      }
+      sameIds(text, own(text), ranks.tokenizer.encode_ordinary(text));
+    }
+  }, 120_000);
+
+  it('merges long pieces as tiktoken does', () => {
+    const random = seededRandom(11);
+    const alphabets = [
+      'abcdefghijklmnopqrstuvwxyz',
+      'ab',
+      'aeinrst',
+      '字漢日本語',
+      '\u0300\u0301\u0302',
+      '-=_*#',
+      '😀👍🎉',
+      'ABCDEFGabcdefg',
+      '\ud800字a',
+    ];
+    for (let i = 0; i < 400; i++) {
+      const alphabet = Array.from(alphabets[i % alphabets.length]);
+      let text = '';
+      for (let left = 1 + Math.floor(random() * 900); left > 0; left--) text += alphabet[Math.floor(random() * alphabet.length)];
+      sameIds(text, own(text), ranks.tokenizer.encode_ordinary(text));
+    }
+  }, 60_000);
+
+  it('has no token but what merging its bytes gives: the merge goes through ranks in ascending order alone', () => {
+    // A byte that no token has in front makes the piece longer than the token, so that nothing is looked up as a whole.
+    let tokens = 0;
+    for (const [id, base64] of ranks.tokens()) {
+      const bytes = Buffer.from(base64, 'base64');
+      const parts = finish(mergePiece(Uint8Array.of(0xff, ...bytes), vocabulary));
+      if (parts.length !== 2 || parts[1] !== id) throw new Error(`token ${id} merges to ${parts.join()}`);
+      tokens += 1;
+    }
+    expect(tokens).toBeGreaterThan(50_000);
+  }, 60_000);
+
+  it('knows which ids there are', () => {
+    const missing = { cl100k_base: 100256, o200k_base: 199998, p50k_base: 50256, r50k_base: 50256 }[name];
+    expect(ranks.has(missing)).toBe(false);
+    expect(ranks.has(0)).toBe(true);
+    expect(ranks.has(ranks.size - 1)).toBe(true);
+    expect(ranks.has(ranks.size)).toBe(false);
+  });
+
+  it('does not let a segment grow without end', () => {
+    for (const text of ['word '.repeat(20_000), ' .\n'.repeat(30_000), '字，'.repeat(30_000), '1 \n'.repeat(30_000)]) {
+      const steps = [...encodeInSteps(text, ranks, 1024)];
+      // A token has one byte at least, and a segment ends with the first piece that fills it.
+      expect(Math.max(...steps.map((ids) => ids.length))).toBeLessThan((1024 + LONG_PIECE_UNITS) * 3);
+      expect(steps.length).toBeGreaterThan(50);
+    }
+  });
+});
+
+it('reads the special tokens that tiktoken publishes', () => {
+  for (const name of ENCODING_NAMES) {
+    if (name === 'o200k_harmony') continue;
+    const data = jest.requireActual<{ special_tokens: Record<string, number> }>(`tiktoken/encoders/${name}.json`);
+    expect(Object.fromEntries(SPECIAL_TOKENS[name])).toEqual(data.special_tokens);
+  }
+  const harmony = SPECIAL_TOKENS.o200k_harmony;
+  expect(harmony.get('<|call|>')).toBe(200012);
+  expect(harmony.get('<|reserved_200013|>')).toBe(200013);
+  expect(harmony.get('<|reserved_201087|>')).toBe(201087);
+  expect(harmony.get('<|endofprompt|>')).toBe(200018);
+  expect(new Set(harmony.values()).size).toBe(201087 - 199998 + 1);
+});

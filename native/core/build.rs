@@ -34,8 +34,9 @@ fn main() {
     for name in ["cl100k_base", "o200k_base", "p50k_base", "r50k_base"] {
         let file = encoders.join(format!("{name}.json"));
         println!("cargo:rerun-if-changed={}", file.display());
-        let text = fs::read_to_string(&file)
-            .unwrap_or_else(|error| panic!("{}: {error}; run `npm ci` first, the vocabularies come from the npm package tiktoken", file.display()));
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| {
+            panic!("{}: {error}; run `npm ci` first, the vocabularies come from the npm package tiktoken", file.display())
+        });
         let ranks: RankFile = serde_json::from_str(&text).unwrap();
         fs::write(out.join(format!("{name}.bin")), pack(&parse(&ranks.bpe_ranks))).unwrap();
     }
@@ -55,7 +56,8 @@ fn parse(ranks: &str) -> Vec<Vec<u8>> {
 }
 
 fn pack(tokens: &[Vec<u8>]) -> Vec<u8> {
-    let ids: HashMap<&[u8], u32> = tokens.iter().enumerate().filter(|(_, t)| !t.is_empty()).map(|(id, t)| (t.as_slice(), id as u32)).collect();
+    let ids: HashMap<&[u8], u32> =
+        tokens.iter().enumerate().filter(|(_, t)| !t.is_empty()).map(|(id, t)| (t.as_slice(), id as u32)).collect();
     let mut packed = (tokens.len() as u32).to_le_bytes().to_vec();
     packed.extend(tokens.iter().map(|token| u8::try_from(token.len()).unwrap()));
     packed.extend(tokens.iter().flatten());

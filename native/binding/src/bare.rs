@@ -24,7 +24,14 @@ pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
         let mut function = ptr::null_mut();
         // SAFETY: the caller's; the name is NUL-terminated and its length given.
         let status = unsafe {
-            match sys::napi_create_function(env, name.as_ptr(), name.count_bytes() as isize, Some(callback), ptr::null_mut(), &raw mut function) {
+            match sys::napi_create_function(
+                env,
+                name.as_ptr(),
+                name.count_bytes() as isize,
+                Some(callback),
+                ptr::null_mut(),
+                &raw mut function,
+            ) {
                 sys::Status::napi_ok => sys::napi_set_named_property(env, exports, name.as_ptr(), function),
                 failed => failed,
             }
@@ -43,12 +50,16 @@ unsafe extern "C" fn count_tokens_callback(env: sys::napi_env, info: sys::napi_c
 
 unsafe extern "C" fn count_tokens_up_to_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { answer(env, info, |[text, encoding, limit]| count_tokens_up_to(JsText::new(env, text), number(env, encoding)?, number(env, limit)?)) }
+    unsafe {
+        answer(env, info, |[text, encoding, limit]| count_tokens_up_to(JsText::new(env, text), number(env, encoding)?, number(env, limit)?))
+    }
 }
 
 unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { answer(env, info, |[text, encoding, tokens]| prefix_length(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
+    unsafe {
+        answer(env, info, |[text, encoding, tokens]| prefix_length(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?))
+    }
 }
 
 /// Reads `N` arguments, works, and returns a number or throws; a panic is thrown too.

@@ -202,7 +202,9 @@ fn count_portion(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32> 
 fn threads() -> Result<&'static rayon::ThreadPool> {
     static THREADS: OnceLock<std::result::Result<rayon::ThreadPool, String>> = OnceLock::new();
     THREADS
-        .get_or_init(|| rayon::ThreadPoolBuilder::new().thread_name(|i| format!("token-counter-{i}")).build().map_err(|error| error.to_string()))
+        .get_or_init(|| {
+            rayon::ThreadPoolBuilder::new().thread_name(|i| format!("token-counter-{i}")).build().map_err(|error| error.to_string())
+        })
         .as_ref()
         .map_err(|error| Error::new("THREADS_UNAVAILABLE", error.clone()))
 }

@@ -12,7 +12,9 @@ const SLICE: usize = 4096;
 const ROUNDS: usize = 7;
 
 fn collect(folder: &Path, ending: &str, slices: &mut Vec<Text>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(std::fs::DirEntry::path);
     for entry in entries {
@@ -23,10 +25,14 @@ fn collect(folder: &Path, ending: &str, slices: &mut Vec<Text>) {
         if path.is_dir() && !path.is_symlink() {
             collect(&path, ending, slices);
         } else if path.to_string_lossy().ends_with(ending) {
-            let Ok(content) = std::fs::read_to_string(&path) else { continue };
+            let Ok(content) = std::fs::read_to_string(&path) else {
+                continue;
+            };
             let mut rest = content.as_str();
             for _ in 0..50 {
-                let Some(end) = (SLICE..SLICE + 4).find(|end| rest.is_char_boundary(*end)) else { break };
+                let Some(end) = (SLICE..SLICE + 4).find(|end| rest.is_char_boundary(*end)) else {
+                    break;
+                };
                 let mut text = Text::new();
                 text.set(&rest[..end]);
                 slices.push(text);

@@ -38,7 +38,13 @@ struct Large {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { small: HugeSlice::new(1 << SMALL_BITS), merged: HugeSlice::new(1 << MERGED_BITS), medium: HugeSlice::new(1 << MEDIUM_BITS), large: Vec::new(), backtrack: Backtrack::default() }
+        Self {
+            small: HugeSlice::new(1 << SMALL_BITS),
+            merged: HugeSlice::new(1 << MERGED_BITS),
+            medium: HugeSlice::new(1 << MEDIUM_BITS),
+            large: Vec::new(),
+            backtrack: Backtrack::default(),
+        }
     }
 }
 
@@ -144,9 +150,12 @@ impl Cache {
         // SAFETY: the caller's.
         let word = |i: usize| u64::from_le(unsafe { at.add(i * 8).cast::<u64>().read_unaligned() });
         // `len` is at least 16: the first two words are whole.
-        let keep = |from: usize| if len >= from + 8 { u64::MAX } else { (1u64 << (len.saturating_sub(from) * 8)) - 1 };
+        let keep = |from: usize| {
+            if len >= from + 8 { u64::MAX } else { (1u64 << (len.saturating_sub(from) * 8)) - 1 }
+        };
         let words = [word(0), word(1), word(2) & keep(16), word(3) & keep(24) | (len as u64) << 48];
-        let mix = (words[0] ^ words[2].rotate_left(21)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (words[1] ^ words[3].rotate_left(13)).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let mix = (words[0] ^ words[2].rotate_left(21)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ (words[1] ^ words[3].rotate_left(13)).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
         let slot = (mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - MEDIUM_BITS)) as usize;
         MediumPlace { slot, words }
     }

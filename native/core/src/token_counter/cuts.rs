@@ -49,3 +49,21 @@ pub unsafe fn first_part(bitmap: &[u8], at: *const u8, len: usize) -> usize {
     }
     len
 }
+
+/// Calls `part` with the parts that a piece may be cut into, in order.
+///
+/// # Safety
+/// As for [`first_part`].
+#[inline(always)]
+pub unsafe fn parts(bitmap: &[u8], at: *const u8, len: usize, mut part: impl FnMut(*const u8, usize)) {
+    let mut done = 0;
+    while done < len {
+        // SAFETY: `done < len`.
+        unsafe {
+            let start = at.add(done);
+            let length = first_part(bitmap, start, len - done);
+            part(start, length);
+            done += length;
+        }
+    }
+}

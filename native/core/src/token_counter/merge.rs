@@ -157,7 +157,9 @@ impl Backtrack {
                 } else {
                     self.open[position / 64] &= !(1 << (position % 64));
                     // A dead end at the very start cannot be: the merged piece begins with some token.
-                    let Some(last) = self.tokens.pop() else { return &self.tokens };
+                    let Some(last) = self.tokens.pop() else {
+                        return &self.tokens;
+                    };
                     position -= vocabulary.token_len(last);
                     // Its end is closed now, so the next round tries a shorter one.
                     candidate = last;
@@ -171,7 +173,9 @@ impl Backtrack {
     /// As for [`fits`].
     #[inline(always)]
     unsafe fn fits_last(&mut self, vocabulary: &Vocabulary, border: *const u8, candidate: u32) -> bool {
-        let Some(&last) = self.tokens.last() else { return true };
+        let Some(&last) = self.tokens.last() else {
+            return true;
+        };
         let pair = (u64::from(last) + 1) << 32 | u64::from(candidate) << 1;
         let answer = &mut self.answers[(pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - ANSWER_BITS)) as usize];
         if *answer & !1 != pair {

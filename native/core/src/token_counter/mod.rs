@@ -2,10 +2,13 @@
 
 mod cache;
 mod classes;
+mod counter;
 mod cuts;
+mod encoder;
 mod encoding;
 mod huge_pages;
 mod key;
+mod longest;
 mod machine;
 mod merge;
 mod pattern;

@@ -32,7 +32,9 @@ struct Scan<'a>(&'a [u8]);
 impl Scan<'_> {
     #[inline(always)]
     fn at(self, at: usize) -> Char {
-        let Some(&lead) = self.0.get(at) else { return Char { class: END, next: at } };
+        let Some(&lead) = self.0.get(at) else {
+            return Char { class: END, next: at };
+        };
         let byte = |i: usize| u32::from(self.0.get(at + i).copied().unwrap_or(0)) & 0x3f;
         let first = u32::from(lead);
         let (point, length) = match lead {

@@ -146,7 +146,9 @@ fn every_token_is_found_again() {
     for vocabulary in vocabularies() {
         let mut unmade = 0;
         for id in 0..vocabulary.len() as u32 {
-            let Some(token) = vocabulary.token(id) else { continue };
+            let Some(token) = vocabulary.token(id) else {
+                continue;
+            };
             let padded = [token, &[0; 32]].concat();
             // SAFETY: padded.
             unsafe {

@@ -110,21 +110,34 @@ unsafe fn narrow_ascii(units: &[u16], out: *mut u8) -> usize {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{
-            __m128i, _mm_and_si128, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi16, _mm_set1_epi16, _mm_setzero_si128,
-            _mm_storeu_si128,
+            __m128i, _mm_and_si128, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi16, _mm_set1_epi16,
+            _mm_setzero_si128, _mm_storel_epi64, _mm_storeu_si128,
+        };
+        // SAFETY: plain arithmetic; SSE2 is part of x86-64.
+        let is_ascii = |units: __m128i| unsafe {
+            _mm_movemask_epi8(_mm_cmpeq_epi16(_mm_and_si128(units, _mm_set1_epi16(!0x7f)), _mm_setzero_si128())) == 0xffff
         };
         while i + 16 <= units.len() {
             // SAFETY: 16 units are readable from `i` on, 16 bytes writable; SSE2 is part of x86-64.
             unsafe {
                 let low = _mm_loadu_si128(units.as_ptr().add(i).cast::<__m128i>());
                 let high = _mm_loadu_si128(units.as_ptr().add(i + 8).cast::<__m128i>());
-                let beyond = _mm_and_si128(_mm_or_si128(low, high), _mm_set1_epi16(!0x7f));
-                if _mm_movemask_epi8(_mm_cmpeq_epi16(beyond, _mm_setzero_si128())) != 0xffff {
+                if !is_ascii(_mm_or_si128(low, high)) {
                     break;
                 }
                 _mm_storeu_si128(out.add(i).cast::<__m128i>(), _mm_packus_epi16(low, high));
             }
             i += 16;
+        }
+        if i + 8 <= units.len() {
+            // SAFETY: 8 units are readable from `i` on, 8 bytes writable.
+            unsafe {
+                let eight = _mm_loadu_si128(units.as_ptr().add(i).cast::<__m128i>());
+                if is_ascii(eight) {
+                    _mm_storel_epi64(out.add(i).cast::<__m128i>(), _mm_packus_epi16(eight, eight));
+                    i += 8;
+                }
+            }
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -2,8 +2,8 @@
 
 use super::huge_pages::HugeSlice;
 use super::key::Key;
+use super::longest::Lengths;
 use super::machine::prefetch;
-use std::mem::MaybeUninit;
 
 /// No token.
 pub const NONE: u32 = u32::MAX;
@@ -32,16 +32,11 @@ pub struct Vocabulary {
     filter: HugeSlice<u64>,
     /// Longer tokens: ids plus one, open addressing.
     long: Vec<u32>,
-    /// By the hash of three bytes: which lengths from 3 to 13 tokens that begin so have (bit = length), and bit 14 for longer ones.
-    short_lengths: Vec<u16>,
-    /// The same for the longer ones, by the hash of eight bytes; bit = length - 1.
-    long_lengths: Vec<u128>,
+    /// Which lengths tokens may have, for [`Vocabulary::longest`].
+    pub(super) lengths: Lengths,
 }
 
 const FILTER_BITS: u32 = 21;
-const SHORT_LENGTHS_BITS: u32 = 16;
-const LONG_LENGTHS_BITS: u32 = 13;
-const HAS_LONG: u16 = 1 << 14;
 
 impl Vocabulary {
     /// Reads a packed vocabulary.
@@ -72,8 +67,7 @@ impl Vocabulary {
             short: HugeSlice::new(lines),
             filter: HugeSlice::new((1 << FILTER_BITS) / 64),
             long: vec![0; (long_count * 3).next_power_of_two()],
-            short_lengths: vec![0; 1 << SHORT_LENGTHS_BITS],
-            long_lengths: vec![0; 1 << LONG_LENGTHS_BITS],
+            lengths: Lengths::default(),
         };
         vocabulary.pairs.fill(NONE);
         for id in 0..count as u32 {
@@ -86,7 +80,7 @@ impl Vocabulary {
         let token = self.token(id).unwrap_or(&[]);
         let len = token.len();
         match token {
-            [] => return,
+            [] => {}
             [byte] => self.byte_ids[usize::from(*byte)] = id,
             [first, second] => self.pairs[usize::from(u16::from_le_bytes([*first, *second]))] = id,
             _ if len <= MAX_SHORT => self.insert_short(id),
@@ -98,18 +92,8 @@ impl Vocabulary {
                 self.long[at] = id + 1;
             }
         }
-        // A token that no merge makes is never part of a merged piece, only ever a whole one.
-        if len >= 3 && self.split(id).is_some() {
-            // SAFETY: three bytes, and eight where the token is longer than thirteen.
-            unsafe {
-                let lengths = &mut self.short_lengths[short_lengths_at(token.as_ptr())];
-                if len <= MAX_SHORT {
-                    *lengths |= 1 << len;
-                } else {
-                    *lengths |= HAS_LONG;
-                    self.long_lengths[long_lengths_at(token.as_ptr())] |= 1 << (len - 1);
-                }
-            }
+        if self.split(id).is_some() {
+            self.lengths.insert(token);
         }
     }
 
@@ -240,7 +224,7 @@ impl Vocabulary {
         self.find_long_hashed(bytes, bytes.iter().fold(0, |hash, byte| step(hash, *byte)))
     }
 
-    fn find_long_hashed(&self, bytes: &[u8], hash: u64) -> u32 {
+    pub(super) fn find_long_hashed(&self, bytes: &[u8], hash: u64) -> u32 {
         let mut at = finish(hash) as usize & (self.long.len() - 1);
         while self.long[at] != 0 {
             let id = self.long[at] - 1;
@@ -251,70 +235,6 @@ impl Vocabulary {
         }
         NONE
     }
-
-    /// The longest token at `at` of at most `limit` bytes that merges can make.
-    ///
-    /// # Safety
-    /// `limit >= 1` bytes, and 16 bytes, must be readable at `at`.
-    pub unsafe fn longest(&self, at: *const u8, limit: usize) -> u32 {
-        // SAFETY: the caller's, here and below: no look-up is longer than `limit`.
-        unsafe {
-            if limit >= 3 {
-                let lengths = self.short_lengths[short_lengths_at(at)];
-                if lengths & HAS_LONG != 0 && limit > MAX_SHORT {
-                    let id = self.longest_long(at, limit, self.long_lengths[long_lengths_at(at)]);
-                    if id != NONE {
-                        return id;
-                    }
-                }
-                let mut lengths = lengths & ((2 << limit.min(MAX_SHORT)) - 1);
-                while lengths != 0 {
-                    let len = lengths.ilog2() as usize;
-                    let id = self.find_short(Key::read(at, len), len);
-                    if id != NONE && self.split(id).is_some() {
-                        return id;
-                    }
-                    lengths ^= 1 << len;
-                }
-            }
-            if limit >= 2 {
-                let id = self.pair(*at, *at.add(1));
-                if id != NONE && self.split(id).is_some() {
-                    return id;
-                }
-            }
-            self.byte_ids[usize::from(*at)]
-        }
-    }
-
-    /// `lengths` has bit `len - 1` for each length that may occur. All prefixes are hashed in one walk, so hostile text costs no more than its length.
-    ///
-    /// # Safety
-    /// `limit` bytes must be readable at `at`.
-    unsafe fn longest_long(&self, at: *const u8, limit: usize, lengths: u128) -> u32 {
-        let mut lengths = if limit >= MAX_LONG { lengths } else { lengths & ((1 << limit) - 1) };
-        if lengths == 0 {
-            return NONE;
-        }
-        // SAFETY: no bit of `lengths` is above `limit`.
-        let bytes = unsafe { std::slice::from_raw_parts(at, lengths.ilog2() as usize + 1) };
-        let mut hashes = [const { MaybeUninit::uninit() }; MAX_LONG];
-        let mut hash = 0;
-        for (slot, byte) in hashes.iter_mut().zip(bytes) {
-            hash = step(hash, *byte);
-            slot.write(hash);
-        }
-        while lengths != 0 {
-            let last = lengths.ilog2() as usize;
-            // SAFETY: `last` is inside `bytes`, all of whose hashes were written.
-            let id = self.find_long_hashed(&bytes[..=last], unsafe { hashes[last].assume_init() });
-            if id != NONE && self.split(id).is_some() {
-                return id;
-            }
-            lengths ^= 1 << last;
-        }
-        NONE
-    }
 }
 
 #[inline(always)]
@@ -322,26 +242,9 @@ fn filter_bit(hash: u64) -> usize {
     (hash >> 19) as usize & ((1 << FILTER_BITS) - 1)
 }
 
-/// # Safety
-/// Three bytes must be readable at `at`.
+/// One byte more of the hash that `find_long_hashed` takes.
 #[inline(always)]
-unsafe fn short_lengths_at(at: *const u8) -> usize {
-    // SAFETY: the caller's.
-    let start = unsafe { u32::from(*at) | u32::from(*at.add(1)) << 8 | u32::from(*at.add(2)) << 16 };
-    (start.wrapping_mul(0x9e37_79b1) >> (32 - SHORT_LENGTHS_BITS)) as usize
-}
-
-/// # Safety
-/// Eight bytes must be readable at `at`.
-#[inline(always)]
-unsafe fn long_lengths_at(at: *const u8) -> usize {
-    // SAFETY: the caller's.
-    let start = unsafe { at.cast::<u64>().read_unaligned() };
-    (start.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LONG_LENGTHS_BITS)) as usize
-}
-
-#[inline(always)]
-fn step(hash: u64, byte: u8) -> u64 {
+pub(super) fn step(hash: u64, byte: u8) -> u64 {
     (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -1,0 +1,127 @@
+//! The longest token at a place.
+
+use super::key::Key;
+use super::vocabulary::{MAX_LONG, MAX_SHORT, NONE, Vocabulary, step};
+use std::mem::MaybeUninit;
+
+const SHORT_BITS: u32 = 16;
+const LONG_BITS: u32 = 13;
+const HAS_LONG: u16 = 1 << 14;
+
+/// Which lengths the tokens that begin like a text have, so that only those are looked up. Tokens that no merge makes are left out:
+/// they are never part of a merged piece, only ever a whole one.
+pub struct Lengths {
+    /// By the hash of three bytes: bit = length, from 3 to 13, and bit 14 for longer ones.
+    short: Vec<u16>,
+    /// The longer ones, by the hash of eight bytes: bit = length - 1.
+    long: Vec<u128>,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self { short: vec![0; 1 << SHORT_BITS], long: vec![0; 1 << LONG_BITS] }
+    }
+}
+
+impl Lengths {
+    pub fn insert(&mut self, token: &[u8]) {
+        let len = token.len();
+        if len < 3 {
+            return;
+        }
+        // SAFETY: three bytes, and eight where the token is longer than thirteen.
+        unsafe {
+            let lengths = &mut self.short[short_lengths_at(token.as_ptr())];
+            if len <= MAX_SHORT {
+                *lengths |= 1 << len;
+            } else {
+                *lengths |= HAS_LONG;
+                self.long[long_lengths_at(token.as_ptr())] |= 1 << (len - 1);
+            }
+        }
+    }
+}
+
+impl Vocabulary {
+    /// The longest token at `at` of at most `limit` bytes that merges can make.
+    ///
+    /// # Safety
+    /// `limit >= 1` bytes, and 16 bytes, must be readable at `at`.
+    pub unsafe fn longest(&self, at: *const u8, limit: usize) -> u32 {
+        // SAFETY: the caller's, here and below: no look-up is longer than `limit`.
+        unsafe {
+            if limit >= 3 {
+                let lengths = self.lengths.short[short_lengths_at(at)];
+                if lengths & HAS_LONG != 0 && limit > MAX_SHORT {
+                    let id = self.longest_long(at, limit, self.lengths.long[long_lengths_at(at)]);
+                    if id != NONE {
+                        return id;
+                    }
+                }
+                let mut lengths = lengths & ((2 << limit.min(MAX_SHORT)) - 1);
+                while lengths != 0 {
+                    let len = lengths.ilog2() as usize;
+                    let id = self.find_short(Key::read(at, len), len);
+                    if id != NONE && self.split(id).is_some() {
+                        return id;
+                    }
+                    lengths ^= 1 << len;
+                }
+            }
+            if limit >= 2 {
+                let id = self.pair(*at, *at.add(1));
+                if id != NONE && self.split(id).is_some() {
+                    return id;
+                }
+            }
+            self.byte_ids[usize::from(*at)]
+        }
+    }
+
+    /// `lengths` has bit `len - 1` for each length that may occur. All prefixes are hashed in one walk, so hostile text costs no more than its length.
+    ///
+    /// # Safety
+    /// `limit` bytes must be readable at `at`.
+    unsafe fn longest_long(&self, at: *const u8, limit: usize, lengths: u128) -> u32 {
+        let mut lengths = if limit >= MAX_LONG { lengths } else { lengths & ((1 << limit) - 1) };
+        if lengths == 0 {
+            return NONE;
+        }
+        // SAFETY: no bit of `lengths` is above `limit`.
+        let bytes = unsafe { std::slice::from_raw_parts(at, lengths.ilog2() as usize + 1) };
+        let mut hashes = [const { MaybeUninit::uninit() }; MAX_LONG];
+        let mut hash = 0;
+        for (slot, byte) in hashes.iter_mut().zip(bytes) {
+            hash = step(hash, *byte);
+            slot.write(hash);
+        }
+        while lengths != 0 {
+            let last = lengths.ilog2() as usize;
+            // SAFETY: `last` is inside `bytes`, all of whose hashes were written.
+            let id = self.find_long_hashed(&bytes[..=last], unsafe { hashes[last].assume_init() });
+            if id != NONE && self.split(id).is_some() {
+                return id;
+            }
+            lengths ^= 1 << last;
+        }
+        NONE
+    }
+}
+
+/// # Safety
+/// Three bytes must be readable at `at`.
+#[inline(always)]
+unsafe fn short_lengths_at(at: *const u8) -> usize {
+    // SAFETY: the caller's.
+    let start = unsafe { u32::from(*at) | u32::from(*at.add(1)) << 8 | u32::from(*at.add(2)) << 16 };
+    (start.wrapping_mul(0x9e37_79b1) >> (32 - SHORT_BITS)) as usize
+}
+
+/// # Safety
+/// Eight bytes must be readable at `at`.
+#[inline(always)]
+unsafe fn long_lengths_at(at: *const u8) -> usize {
+    // SAFETY: the caller's.
+    let start = unsafe { at.cast::<u64>().read_unaligned() };
+    (start.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LONG_BITS)) as usize
+}

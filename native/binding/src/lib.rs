@@ -20,7 +20,7 @@ pub fn version() -> &'static str {
 
 /// Panics inside Rust, for the tests of what happens then. Throws, like every panic.
 #[napi(catch_unwind)]
-#[expect(clippy::panic, reason = "it is what this is for")]
+#[allow(clippy::panic, reason = "it is what this is for")]
 pub fn panic_for_tests() -> u32 {
     panic!("a panic that was asked for");
 }

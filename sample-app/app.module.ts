@@ -1,0 +1,22 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
+import { PrometheusModule } from '@willsoto/nestjs-prometheus';
+import { FastLiteLLMModule } from 'nestjs-fast-litellm';
+import { HealthController } from './health/health.controller.js';
+import { PageController } from './page/page.controller.js';
+import { OpenAIErrorFilter } from './tokens/openai-error.filter.js';
+import { TokensController } from './tokens/tokens.controller.js';
+
+/** A small gateway: counts tokens over HTTP, and shows how it does. */
+@Module({
+  imports: [
+    // Without `preload` the first to ask would wait for the tables.
+    FastLiteLLMModule.forRoot({ tokenCounter: { preload: ['o200k_base'] } }),
+    PrometheusModule.register(),
+    TerminusModule,
+  ],
+  controllers: [TokensController, HealthController, PageController],
+  providers: [{ provide: APP_FILTER, useClass: OpenAIErrorFilter }],
+})
+export class AppModule {}

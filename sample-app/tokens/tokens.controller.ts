@@ -1,0 +1,80 @@
+import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
+import { InvalidArgumentError, TokenCounterService, type EncodingName, type EngineName } from 'nestjs-fast-litellm';
+import { tokenPieces, type TokenPiece } from './token-pieces.js';
+
+interface CountAnswer {
+  readonly model: string;
+  readonly encoding: EncodingName;
+  readonly prompt_tokens: number;
+  /** The model's tokenizer is not public, or an image or a document had to be estimated. */
+  readonly approximate: boolean;
+  /** Which engine counted. */
+  readonly engine: EngineName;
+  /** Of the prompt alone; `null` where no price is known. */
+  readonly estimated_input_cost_usd: number | null;
+  /** In tokens; `null` where it is not known. */
+  readonly context_window: number | null;
+  /** The first `MAX_PIECES` tokens, where `include` asked for them. */
+  readonly tokens?: readonly TokenPiece[];
+}
+
+const MAX_PIECES = 2000;
+
+@Controller('v1/tokens')
+export class TokensController {
+  constructor(private readonly counter: TokenCounterService) {}
+
+  /**
+   * Counts the prompt of an OpenAI-style request body: `model` with `messages` (`tools`, `tool_choice`), `input` or `prompt`.
+   * `include: ["tokens"]` adds the text's tokens, where the prompt is one text. `Server-Timing` says how long the counting took.
+   */
+  @Post('count')
+  @HttpCode(200)
+  count(@Body() body: unknown, @Res({ passthrough: true }) reply: { header(name: string, value: string): unknown }): CountAnswer {
+    const request = checkBody(body);
+    const model = checkModel(request.model);
+    const text = textToCut(request);
+    const startedMs = performance.now();
+    const { promptTokens, approximate, encoding } = this.counter.countRequest(request);
+    reply.header('Server-Timing', `count;dur=${(performance.now() - startedMs).toFixed(3)}`);
+    return {
+      model,
+      encoding,
+      prompt_tokens: promptTokens,
+      approximate,
+      engine: this.counter.health().engine,
+      estimated_input_cost_usd: this.counter.estimateCost(promptTokens, 0, model),
+      context_window: this.counter.getModelLimits(model).contextWindow,
+      ...(text !== undefined && { tokens: this.cut(text, encoding) }),
+    };
+  }
+
+  private cut(text: string, encoding: EncodingName): TokenPiece[] {
+    const ids = this.counter.encode(text, { encoding }).subarray(0, MAX_PIECES);
+    // Lone surrogates count as U+FFFD: so they are shown.
+    const wellFormed = Buffer.from(text).toString();
+    return tokenPieces(wellFormed, ids, (some) => this.counter.decode(some, { encoding }));
+  }
+}
+
+function checkBody(body: unknown): Readonly<Record<string, unknown>> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Readonly<Record<string, unknown>>;
+  throw new InvalidArgumentError('body', body, 'must be a JSON object');
+}
+
+function checkModel(model: unknown): string {
+  if (typeof model === 'string' && model !== '') return model;
+  throw new InvalidArgumentError('model', model, 'must be a non-empty string');
+}
+
+/** The one text whose tokens are asked for, if they are. */
+function textToCut({ include, messages, input, prompt }: Readonly<Record<string, unknown>>): string | undefined {
+  if (include === undefined || include === null) return undefined;
+  if (!Array.isArray(include)) throw new InvalidArgumentError('include', include, 'must be an array');
+  const unknown = include.findIndex((entry) => entry !== 'tokens');
+  if (unknown >= 0) throw new InvalidArgumentError(`include[${unknown}]`, include[unknown], 'must be "tokens"');
+  if (include.length === 0) return undefined;
+  const text = messages === undefined ? (input ?? prompt) : messages;
+  if (typeof text === 'string' && messages === undefined) return text;
+  throw new InvalidArgumentError('include', include, 'can be given only where input or prompt is one text');
+}

@@ -4,8 +4,6 @@ import { countMessages, countTokens, TokenCounterService, VERSION } from 'nestjs
 import { register } from 'prom-client';
 import { AppModule } from '../sample-app/app.module.js';
 import { createHttpAdapter, MAX_BODY_BYTES } from '../sample-app/http-adapter.js';
-import { StartError } from '../sample-app/listen-address.js';
-import { start } from '../sample-app/start.js';
 
 const engine = process.env.TEST_ENGINE || expect.stringMatching(/^(native|typescript)$/);
 let app: NestFastifyApplication;
@@ -276,22 +274,5 @@ describe('GET /', () => {
   it('leaves the errors of other paths to Nest', async () => {
     const response = await fetch(`${url}/nothing`);
     expect([response.status, await response.json()]).toEqual([404, expect.objectContaining({ statusCode: 404 })]);
-  });
-});
-
-describe('start', () => {
-  it('says in one line that the port is taken', async () => {
-    const { port } = new URL(url);
-    const attempt = start({ PORT: port });
-    await expect(attempt).rejects.toThrow(`port ${port} on 127.0.0.1 is taken: set PORT to another one, or to 0 for any that is free`);
-    await expect(attempt).rejects.toBeInstanceOf(StartError);
-  });
-
-  it('takes any free port, and is gone once closed', async () => {
-    const other = await start({ PORT: '0' });
-    const otherUrl = await other.getUrl();
-    expect((await fetch(`${otherUrl}/health`)).status).toBe(200);
-    await other.close();
-    await expect(fetch(`${otherUrl}/health`)).rejects.toThrow();
   });
 });

@@ -26,7 +26,7 @@ export interface PolicySpec {
   readonly maxConcurrent?: number;
 }
 
-/** Answers of `check`: 0 is allowed, the others say which limit refuses (of several, the one that has to be waited for longest). */
+/** Answers of `check`: 0 is allowed, the others say which limit refuses (of several, the one that has to be waited for longest; of equals the first of second, minute, hour, day, window, tokens). */
 export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7 } as const;
 export type DecisionCode = (typeof DecisionCode)[keyof typeof DecisionCode];
 
@@ -46,9 +46,9 @@ export const DecisionField = {
   resetMs: 5,
   /** The same for `tokensPerMinute`; 0 without it. */
   tokensResetMs: 6,
-  /** The key's own time of this decision, which never runs back: to be kept for `settle`. */
+  /** The time of this decision, to be kept for `settle`. */
   atMs: 7,
-  /** Of `checkAll`: index of the scope that refuses or, when allowed, has the least requests left. Otherwise 0. */
+  /** Of `checkAll`: index of the scope that refuses or, when allowed, has the least requests left; otherwise 0. What remains is then the least of all scopes, the rest is that scope's. */
   index: 8,
 } as const;
 export const DECISION_FIELDS = 9;
@@ -68,8 +68,8 @@ export interface SpaceStats {
 /**
  * Decides who may pass: contract and injection token in one. Twins give the same answers for every history.
  *
- * Synchronous, and without a clock: `nowMs` is an argument, whole milliseconds (fractions are cut). Per key, time never runs back: an earlier `nowMs` than the key's
- * last one counts as that one. Arguments are checked by the service: `cost` and `tokens` are whole numbers from 0 to 2^31.
+ * Synchronous, and without a clock: `nowMs` is an argument, whole milliseconds (fractions are cut). The time of a space never runs back: an earlier
+ * `nowMs` than its last one counts as that one. Arguments are checked by the service: `cost` and `tokens` are whole numbers from 0 to 2^31.
  *
  * Windows never admit more than the limit in any span `[t, t + length)`. What was taken is counted for exactly the window's length, as long as four instants or fewer are
  * remembered; of more, those within a 60th of the window are counted together until the last of them is out. So nothing is refused that an exact log would have admitted
@@ -100,7 +100,7 @@ export abstract class RateLimitEngine {
   abstract check(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number;
 
   /**
-   * The same for several scopes at once, all or nothing: `policies[i]` governs `keys[i]`. A scope that is named twice is taken from twice.
+   * The same for several scopes at once (one at least), all or nothing: `policies[i]` governs `keys[i]`. A scope that is named twice is taken from twice.
    * Of several that refuse, `lastDecision` describes the one that has to be waited for longest.
    */
   abstract checkAll(space: number, policies: Uint32Array, keys: readonly string[], cost: number, tokens: number, nowMs: number): number;
@@ -112,7 +112,15 @@ export abstract class RateLimitEngine {
    * Corrects what a decision took from `tokensPerMinute`, at the instant `atMs` of that decision: gives back or adds. Once it is out of the window, nothing is left to correct.
    * To be called once per reservation.
    */
-  abstract settle(space: number, policy: number, key: string, reservedTokens: number, actualTokens: number, atMs: number, nowMs: number): void;
+  abstract settle(
+    space: number,
+    policy: number,
+    key: string,
+    reservedTokens: number,
+    actualTokens: number,
+    atMs: number,
+    nowMs: number,
+  ): void;
 
   /** Gives back one of `maxConcurrent`. */
   abstract release(space: number, policy: number, key: string): void;

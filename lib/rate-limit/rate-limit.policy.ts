@@ -1,0 +1,51 @@
+import { DecisionCode } from './rate-limit.engine.js';
+import type { PolicySpec } from './rate-limit.engine.js';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** One sliding window of a policy. */
+export interface WindowLimit {
+  readonly code: DecisionCode;
+  readonly lengthMs: number;
+  /** `Infinity` where only tokens are limited. */
+  readonly requests: number;
+}
+
+/** A policy as the engine works with it. */
+export interface Policy {
+  /** Policies of one family have their keys' states in common. */
+  readonly family: number;
+  /** Requests per second that flow into the bucket; `null` without one. */
+  readonly rate: number | null;
+  readonly burst: number;
+  /** With a limit of tokens the first one is the minute's. */
+  readonly windows: readonly WindowLimit[];
+  /** `Infinity` without a limit, like the next. */
+  readonly tokensPerMinute: number;
+  readonly maxConcurrent: number;
+}
+
+/** Makes a checked spec what the engine works with; `familyOf` numbers the families by what they have in common. */
+export function policyOf(spec: PolicySpec, familyOf: (common: string) => number): Policy {
+  const { requestsPerSecond: rate = null, requestsPerMinute, tokensPerMinute = Infinity, windowMs = 0 } = spec;
+  const windows: WindowLimit[] = [];
+  const add = (code: DecisionCode, lengthMs: number, requests?: number): void => {
+    if (requests !== undefined) windows.push({ code, lengthMs, requests: Math.floor(requests) });
+  };
+  // Requests and tokens of a minute are taken at the same instants: one log holds both.
+  add(DecisionCode.minute, MINUTE_MS, requestsPerMinute ?? (tokensPerMinute === Infinity ? undefined : Infinity));
+  add(DecisionCode.hour, HOUR_MS, spec.requestsPerHour);
+  add(DecisionCode.day, DAY_MS, spec.requestsPerDay);
+  add(DecisionCode.window, windowMs, spec.requestsPerWindow);
+  const shape = windows.map(({ code, lengthMs }) => [code, lengthMs]);
+  return {
+    family: familyOf(JSON.stringify([spec.scope ?? '', rate !== null, shape, spec.maxConcurrent !== undefined])),
+    rate,
+    burst: rate === 0 ? 0 : (spec.burst ?? Math.max(rate ?? 0, 1)),
+    windows,
+    tokensPerMinute: Math.floor(tokensPerMinute),
+    maxConcurrent: Math.floor(spec.maxConcurrent ?? Infinity),
+  };
+}

@@ -53,7 +53,7 @@ function answers(name: EncodingName): readonly (readonly [text: string, ids: Uin
   let list = answered.get(name);
   if (list === undefined) {
     const tokenizer = oracle(name);
-    list = randomTexts(name, RANDOM_TEXTS, 1, 40).map((text) => [text, tokenizer.encode_ordinary(text)] as const);
+    list = randomTexts(name, RANDOM_TEXTS, 1, 24).map((text) => [text, tokenizer.encode_ordinary(text)] as const);
     answered.set(name, list);
   }
   return list;

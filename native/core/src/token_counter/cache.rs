@@ -48,6 +48,22 @@ impl Default for Cache {
     }
 }
 
+/// Points at a cache's small pieces.
+#[derive(Clone, Copy)]
+pub struct SmallTable(*const [u64; 2]);
+
+impl SmallTable {
+    /// Whether the piece is known, and then its count.
+    ///
+    /// # Safety
+    /// The cache must be alive.
+    #[inline(always)]
+    pub unsafe fn find(self, place: SmallPlace) -> (bool, u32) {
+        // SAFETY: the caller's; the index has SMALL_BITS bits.
+        place.count_in(unsafe { &*self.0.add(place.index(SMALL_BITS)) })
+    }
+}
+
 /// Where a small piece is or goes.
 #[derive(Clone, Copy)]
 pub struct SmallPlace {
@@ -91,8 +107,14 @@ impl Cache {
     /// Whether the piece is known, and then its count.
     #[inline(always)]
     pub fn small(&self, place: SmallPlace) -> (bool, u32) {
-        // SAFETY: the index has SMALL_BITS bits.
-        place.count_in(unsafe { self.small.get_unchecked(place.index(SMALL_BITS)) })
+        // SAFETY: the table is alive.
+        unsafe { self.small_table().find(place) }
+    }
+
+    /// The table of small pieces, to be kept in a register by a loop.
+    #[inline(always)]
+    pub fn small_table(&self) -> SmallTable {
+        SmallTable(self.small.as_ptr())
     }
 
     /// Asks for the cache line that `merged` would read.

@@ -14,11 +14,25 @@ use std::ops::ControlFlow;
 /// Pieces that wait to be looked up: one window's on top of what makes a batch worth it.
 const UNKNOWN: usize = 2 * WINDOW;
 
-/// A piece of at most `MAX_KEY` bytes.
+/// A piece of at most `MAX_KEY` bytes: where in the text it starts, and its length in the low bits.
 #[derive(Clone, Copy)]
-struct Piece {
-    at: *const u8,
-    len: usize,
+struct Piece(u64);
+
+impl Piece {
+    #[inline(always)]
+    fn new(start: usize, len: usize) -> Self {
+        Self((start as u64) << 4 | len as u64)
+    }
+
+    #[inline(always)]
+    fn start(self) -> usize {
+        (self.0 >> 4) as usize
+    }
+
+    #[inline(always)]
+    fn len(self) -> usize {
+        (self.0 & 15) as usize
+    }
 }
 
 /// Adds up the tokens of the pieces it is shown.
@@ -54,22 +68,58 @@ impl<'a> Counter<'a> {
 impl Pieces for Counter<'_> {
     #[inline(always)]
     fn window(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
-        let mut rest = starts & (starts - 1);
+        // A border where the last piece ends; behind a whole window there is no bit for it, and none left to find either.
+        let mut rest = starts & (starts - 1) | if end < WINDOW { 1 << end } else { 0 };
         let mut from = 0;
-        while from < end {
-            let to = if rest == 0 { end } else { rest.trailing_zeros() as usize };
+        // In registers, which the compiler cannot do for fields beside an array that is written to.
+        let mut total = self.total;
+        let mut waiting = self.waiting;
+        let known_pieces = self.cache.small_table();
+        loop {
+            let to = rest.trailing_zeros() as usize;
             rest &= rest.wrapping_sub(1);
-            // SAFETY: the piece lies in the text.
-            unsafe { self.add(self.start.add(base + from), to - from) };
+            let len = to - from;
+            // SAFETY: the piece lies in the text; one window fits behind what `check` leaves waiting.
+            unsafe {
+                let at = self.start.add(base + from);
+                if len <= MAX_KEY {
+                    let (known, count) = known_pieces.find(Cache::small_place(Key::read(at, len), len));
+                    // No branch here: whether a piece is known cannot be predicted.
+                    total += if known { count } else { 0 };
+                    self.unknown.get_unchecked_mut(waiting).write(Piece::new(base + from, len));
+                    waiting += usize::from(!known);
+                } else {
+                    total += self.count_long(at, len);
+                }
+            }
             from = to;
+            if to == end {
+                break;
+            }
         }
+        self.total = total;
+        self.waiting = waiting;
         self.check()
     }
 
     #[inline(always)]
     fn piece(&mut self, start: usize, end: usize) -> ControlFlow<()> {
+        let len = end - start;
         // SAFETY: the piece lies in the text.
-        unsafe { self.add(self.start.add(start), end - start) };
+        unsafe {
+            let at = self.start.add(start);
+            if len > MAX_KEY {
+                self.total += self.count_long(at, len);
+            } else {
+                let (known, count) = self.cache.small(Cache::small_place(Key::read(at, len), len));
+                if known {
+                    self.total += count;
+                } else {
+                    self.unknown.get_unchecked_mut(self.waiting).write(Piece::new(start, len));
+                    self.waiting += 1;
+                }
+            }
+        }
         self.check()
     }
 }
@@ -83,25 +133,6 @@ impl Counter<'_> {
         if self.total > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// # Safety
-    /// `len >= 1` bytes and the text's padding are readable at `at`.
-    #[inline(always)]
-    unsafe fn add(&mut self, at: *const u8, len: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            if len <= MAX_KEY {
-                let key = Key::read(at, len);
-                let (known, count) = self.cache.small(Cache::small_place(key, len));
-                // No branch here: whether a piece is known cannot be predicted.
-                self.total += if known { count } else { 0 };
-                self.unknown.get_unchecked_mut(self.waiting).write(Piece { at, len });
-                self.waiting += usize::from(!known);
-            } else {
-                self.add_long(at, len);
-            }
-        }
-    }
-
     /// Counts the pieces that wait.
     #[inline(never)]
     fn count_unknown(&mut self) {
@@ -109,8 +140,8 @@ impl Counter<'_> {
         for i in 0..waiting {
             // SAFETY: the first `waiting` were written, and are pieces of the text.
             let (key, len) = unsafe {
-                let Piece { at, len } = self.unknown[i].assume_init();
-                (Key::read(at, len), len)
+                let piece = self.unknown[i].assume_init();
+                (Key::read(self.start.add(piece.start()), piece.len()), piece.len())
             };
             self.vocabulary.prefetch(key);
             self.cache.prefetch_merged(Cache::small_place(key, len));
@@ -118,14 +149,14 @@ impl Counter<'_> {
         for i in 0..waiting {
             // SAFETY: as above.
             self.total += unsafe {
-                let Piece { at, len } = self.unknown[i].assume_init();
-                self.count_one(at, len)
+                let piece = self.unknown[i].assume_init();
+                self.count_one(self.start.add(piece.start()), piece.len())
             };
         }
     }
 
     /// # Safety
-    /// As `add`, `len <= MAX_KEY`.
+    /// `1 <= len <= MAX_KEY` bytes and the text's padding are readable at `at`.
     #[inline(always)]
     unsafe fn count_one(&mut self, at: *const u8, len: usize) -> u32 {
         // SAFETY: the caller's.
@@ -145,7 +176,7 @@ impl Counter<'_> {
     }
 
     /// # Safety
-    /// As `add`, `len <= MAX_KEY`, and `place` is this piece's.
+    /// As for `count_one`, and `place` is this piece's.
     #[inline(always)]
     unsafe fn remembered_count(&mut self, place: SmallPlace, at: *const u8, len: usize) -> u32 {
         if let Some(count) = self.cache.merged(place) {
@@ -158,35 +189,32 @@ impl Counter<'_> {
     }
 
     /// # Safety
-    /// As `add`, `len > MAX_KEY`.
+    /// `len > MAX_KEY` bytes and the text's padding are readable at `at`.
     #[inline(never)]
-    unsafe fn add_long(&mut self, at: *const u8, len: usize) {
+    unsafe fn count_long(&mut self, at: *const u8, len: usize) -> u32 {
         // SAFETY: the caller's.
         unsafe {
             let place = (len <= MAX_MEDIUM).then(|| Cache::medium_place(at, len));
             if let Some(count) = place.as_ref().and_then(|place| self.cache.medium(place)) {
-                self.total += count;
-                return;
+                return count;
             }
-            let before = self.total;
+            let mut count = 0;
             if self.vocabulary.find_long(std::slice::from_raw_parts(at, len)) != NONE {
-                self.total += 1;
+                count = 1;
             } else {
                 let vocabulary = self.vocabulary;
                 parts(vocabulary.spanned, at, len, |part, length| {
-                    if length <= MAX_KEY {
-                        self.total += self.count_one(part, length);
-                    } else if length <= MAX_DEFINED {
-                        self.total += merged_count(vocabulary, part, length);
-                    } else {
-                        self.total += self.cache.backtracked_count(vocabulary, part, length);
-                    }
+                    count += match length {
+                        0..=MAX_KEY => self.count_one(part, length),
+                        0..=MAX_DEFINED => merged_count(vocabulary, part, length),
+                        _ => self.cache.backtracked_count(vocabulary, part, length),
+                    };
                 });
             }
             if let Some(place) = place {
-                let count = self.total - before;
                 self.cache.remember_medium(&place, count);
             }
+            count
         }
     }
 }

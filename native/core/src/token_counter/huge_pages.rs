@@ -1,10 +1,13 @@
 //! Tables of megabytes that are read at random: on small pages every second look-up also misses the address cache.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 const HUGE_PAGE: usize = 2 << 20;
+/// Tables are mapped in units of the largest ordinary page there is.
+#[cfg(target_os = "linux")]
+const PAGE: usize = 64 << 10;
 
 /// Plain old data for which all-zero bytes are a value.
 ///
@@ -32,15 +35,8 @@ unsafe impl<T: Zeroed> Sync for HugeSlice<T> {}
 impl<T: Zeroed> HugeSlice<T> {
     pub fn new(len: usize) -> Self {
         let layout = Self::layout(len);
-        // SAFETY: the layout is not empty, see `layout`.
-        let memory = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(memory.cast::<T>()) else { handle_alloc_error(layout) };
-        #[cfg(target_os = "linux")]
-        if layout.align() == HUGE_PAGE {
-            // SAFETY: the range is ours and page-aligned. Advice only: a refusal changes nothing but speed.
-            unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
-        }
-        Self { start, len }
+        let start = NonNull::new(allocate(layout).cast::<T>());
+        Self { start: start.unwrap_or_else(|| handle_alloc_error(layout)), len }
     }
 
     fn layout(len: usize) -> Layout {
@@ -52,10 +48,57 @@ impl<T: Zeroed> HugeSlice<T> {
     }
 }
 
+/// Zeroed memory that takes room only where it is written to: the allocator would write the zeros. Null when there is none.
+#[cfg(target_os = "linux")]
+fn allocate(layout: Layout) -> *mut u8 {
+    // SAFETY: a new private mapping, larger than asked for by what aligning it takes; the rest is given back at once.
+    unsafe {
+        let align = layout.align().max(PAGE);
+        let size = mapped_size(layout) + align;
+        let mapped =
+            libc::mmap(std::ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+        if mapped == libc::MAP_FAILED {
+            return std::ptr::null_mut();
+        }
+        let mapped = mapped.cast::<u8>();
+        let before = mapped.align_offset(align);
+        if before > 0 {
+            libc::munmap(mapped.cast(), before);
+        }
+        let start = mapped.add(before);
+        let behind = size - before - mapped_size(layout);
+        if behind > 0 {
+            libc::munmap(start.add(mapped_size(layout)).cast(), behind);
+        }
+        if align == HUGE_PAGE {
+            // Advice only: a refusal changes nothing but speed.
+            libc::madvise(start.cast(), layout.size(), libc::MADV_HUGEPAGE);
+        }
+        start
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mapped_size(layout: Layout) -> usize {
+    layout.size().next_multiple_of(PAGE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(layout: Layout) -> *mut u8 {
+    // SAFETY: the layout is not empty.
+    unsafe { std::alloc::alloc_zeroed(layout) }
+}
+
 impl<T: Zeroed> Drop for HugeSlice<T> {
     fn drop(&mut self) {
+        let layout = Self::layout(self.len);
         // SAFETY: allocated by `new` with this very layout.
-        unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) };
+        unsafe {
+            #[cfg(target_os = "linux")]
+            libc::munmap(self.start.as_ptr().cast(), mapped_size(layout));
+            #[cfg(not(target_os = "linux"))]
+            std::alloc::dealloc(self.start.as_ptr().cast(), layout);
+        }
     }
 }
 

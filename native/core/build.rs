@@ -2,8 +2,8 @@
 //!
 //! The ranks come from `node_modules/tiktoken/encoders/*.json` (or from the folder named by `TIKTOKEN_ENCODERS`), so that no table is copied
 //! into this repository. Layout of a packed vocabulary, little-endian: `u32 n`, `u8 len[n]` (0: no such id), the bytes of all tokens,
-//! `[u32; 2] split[n]` (the two tokens whose merge makes this one; a single byte is its own split; `u32::MAX`: no merge makes it),
-//! then the bitmap of `cuts.rs`.
+//! `[u32; 3] derived[n]` (the two tokens whose merge makes this one, a single byte being its own two, and the longest other token it begins
+//! with, itself where there is none), then the bitmap of `cuts.rs`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a build script reports by stopping")]
 
@@ -62,35 +62,30 @@ fn pack(tokens: &[Vec<u8>]) -> Vec<u8> {
     packed.extend(tokens.iter().map(|token| u8::try_from(token.len()).unwrap()));
     packed.extend(tokens.iter().flatten());
     for (id, token) in tokens.iter().enumerate() {
-        let [left, right] = split(token, id as u32, &ids);
-        packed.extend(left.to_le_bytes());
-        packed.extend(right.to_le_bytes());
+        let id = id as u32;
+        let [left, right] = split(token, id, &ids);
+        let prefix = (1..token.len()).rev().find_map(|len| ids.get(&token[..len])).copied().unwrap_or(id);
+        for derived in [left, right, prefix] {
+            packed.extend(derived.to_le_bytes());
+        }
     }
     packed.extend(spanned_pairs(tokens));
     packed
 }
 
-/// Merges the bytes of a token by the ranks and tells the last merge.
+/// Merges the bytes of a token by the ranks and tells the last merge. The core relies on every token being made by merges, as all are.
 fn split(token: &[u8], id: u32, ids: &HashMap<&[u8], u32>) -> [u32; 2] {
-    const NONE: [u32; 2] = [u32::MAX; 2];
-    if token.is_empty() {
-        return NONE;
-    }
-    if token.len() == 1 {
+    if token.len() < 2 {
         return [id; 2];
     }
     let mut bounds: Vec<usize> = (0..=token.len()).collect();
     while bounds.len() > 3 {
-        let best = bounds.windows(3).enumerate().filter_map(|(i, w)| ids.get(&token[w[0]..w[2]]).map(|rank| (*rank, i))).min();
-        match best {
-            Some((rank, i)) if rank != id => drop(bounds.remove(i + 1)),
-            _ => return NONE,
-        }
+        let ranks = bounds.windows(3).enumerate().filter_map(|(i, w)| ids.get(&token[w[0]..w[2]]).map(|rank| (*rank, i)));
+        let (rank, i) = ranks.min().unwrap_or((id, 0));
+        assert!(rank < id, "no merge makes the token {id}");
+        bounds.remove(i + 1);
     }
-    match (ids.get(&token[..bounds[1]]), ids.get(&token[bounds[1]..])) {
-        (Some(left), Some(right)) => [*left, *right],
-        _ => NONE,
-    }
+    [ids[&token[..bounds[1]]], ids[&token[bounds[1]..]]]
 }
 
 fn starts_character(byte: u8) -> bool {

@@ -1,9 +1,9 @@
 //! What pieces were counted before: direct-mapped, per thread and encoding, sized for the second-level cache.
 
+use super::backtrack::Backtrack;
 use super::huge_pages::HugeSlice;
 use super::key::{Key, MAX_KEY};
 use super::machine::prefetch;
-use super::merge::Backtrack;
 use super::vocabulary::Vocabulary;
 
 const SMALL_BITS: u32 = 15;
@@ -21,13 +21,13 @@ pub struct Cache {
     merged: HugeSlice<[u64; 2]>,
     /// 30 bytes of the piece; the top two bytes hold its length (low 5 bits) and count.
     medium: HugeSlice<[u64; 4]>,
-    /// Parts of up to 128 bytes that were backtracked: rulers of dashes and the like come again and again.
+    /// Parts of up to 312 bytes that were backtracked: rulers of dashes and the like come again and again.
     large: Vec<Large>,
     pub backtrack: Backtrack,
 }
 
-const LARGE_BITS: u32 = 8;
-const MAX_LARGE: usize = 128;
+const LARGE_BITS: u32 = 7;
+const MAX_LARGE: usize = 312;
 
 #[derive(Clone, Copy)]
 struct Large {

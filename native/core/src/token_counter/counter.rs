@@ -204,10 +204,14 @@ impl Counter<'_> {
             } else {
                 let vocabulary = self.vocabulary;
                 parts(vocabulary.spanned, at, len, |part, length| {
-                    count += match length {
-                        0..=MAX_KEY => self.count_one(part, length),
-                        0..=MAX_DEFINED => merged_count(vocabulary, part, length),
-                        _ => self.cache.backtracked_count(vocabulary, part, length),
+                    count += if length <= MAX_KEY {
+                        self.count_one(part, length)
+                    } else if vocabulary.find_long(std::slice::from_raw_parts(part, length)) != NONE {
+                        1
+                    } else if length <= MAX_DEFINED {
+                        merged_count(vocabulary, part, length)
+                    } else {
+                        self.cache.backtracked_count(vocabulary, part, length)
                     };
                 });
             }

@@ -8,8 +8,7 @@ const SHORT_BITS: u32 = 16;
 const LONG_BITS: u32 = 13;
 const HAS_LONG: u16 = 1 << 14;
 
-/// Which lengths the tokens that begin like a text have, so that only those are looked up. Tokens that no merge makes are left out:
-/// they are never part of a merged piece, only ever a whole one.
+/// Which lengths the tokens that begin like a text have, so that only those are looked up.
 pub struct Lengths {
     /// By the hash of three bytes: bit = length, from 3 to 13, and bit 14 for longer ones.
     short: Vec<u16>,
@@ -43,7 +42,7 @@ impl Lengths {
 }
 
 impl Vocabulary {
-    /// The longest token at `at` of at most `limit` bytes that merges can make.
+    /// The longest token at `at` of at most `limit` bytes.
     ///
     /// # Safety
     /// `limit >= 1` bytes, and 16 bytes, must be readable at `at`.
@@ -62,7 +61,7 @@ impl Vocabulary {
                 while lengths != 0 {
                     let len = lengths.ilog2() as usize;
                     let id = self.find_short(Key::read(at, len), len);
-                    if id != NONE && self.split(id).is_some() {
+                    if id != NONE {
                         return id;
                     }
                     lengths ^= 1 << len;
@@ -70,7 +69,7 @@ impl Vocabulary {
             }
             if limit >= 2 {
                 let id = self.pair(*at, *at.add(1));
-                if id != NONE && self.split(id).is_some() {
+                if id != NONE {
                     return id;
                 }
             }
@@ -99,7 +98,7 @@ impl Vocabulary {
             let last = lengths.ilog2() as usize;
             // SAFETY: `last` is inside `bytes`, all of whose hashes were written.
             let id = self.find_long_hashed(&bytes[..=last], unsafe { hashes[last].assume_init() });
-            if id != NONE && self.split(id).is_some() {
+            if id != NONE {
                 return id;
             }
             lengths ^= 1 << last;

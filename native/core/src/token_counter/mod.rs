@@ -1,5 +1,6 @@
 //! Counting and encoding, as tiktoken does it: every function here gives tiktoken's ids for every string.
 
+mod backtrack;
 mod cache;
 mod classes;
 mod counter;

@@ -13,13 +13,15 @@ pub const MAX_SHORT: usize = 13;
 pub const MAX_LONG: usize = 128;
 const SLOTS_PER_LINE: usize = 4;
 const ID_SHIFT: u32 = 44;
+const DERIVED_BYTES: usize = 12;
 
 /// Tables over one packed vocabulary (the build script tells the layout).
 pub struct Vocabulary {
     /// Where each token's bytes start in `bytes`; one more for the end.
     offsets: Vec<u32>,
     bytes: &'static [u8],
-    splits: &'static [u8],
+    /// Three ids for each token, see `split` and `prefix`.
+    derived: &'static [u8],
     /// The bitmap of `cuts.rs`.
     pub spanned: &'static [u8],
     /// Tokens of one byte.
@@ -52,7 +54,7 @@ impl Vocabulary {
             offsets.push(end);
         }
         let (bytes, rest) = rest.split_at(end as usize);
-        let (splits, spanned) = rest.split_at(count * 8);
+        let (derived, spanned) = rest.split_at(count * DERIVED_BYTES);
 
         let short_count = lengths.iter().filter(|len| (3..=MAX_SHORT as u8).contains(len)).count();
         let long_count = lengths.iter().filter(|len| **len > MAX_SHORT as u8).count();
@@ -60,7 +62,7 @@ impl Vocabulary {
         let mut vocabulary = Self {
             offsets,
             bytes,
-            splits,
+            derived,
             spanned,
             byte_ids: [NONE; 256],
             pairs: HugeSlice::new(1 << 16),
@@ -92,9 +94,7 @@ impl Vocabulary {
                 self.long[at] = id + 1;
             }
         }
-        if self.split(id).is_some() {
-            self.lengths.insert(token);
-        }
+        self.lengths.insert(token);
     }
 
     fn insert_short(&mut self, id: u32) {
@@ -144,13 +144,22 @@ impl Vocabulary {
         (self.offsets[id as usize + 1] - self.offsets[id as usize]) as usize
     }
 
-    /// The two tokens whose merge makes this one; twice the same id for a single byte; nothing for a token that no merge makes.
+    /// The two tokens whose merge makes this one; twice the same id for a single byte.
     #[inline(always)]
-    pub fn split(&self, id: u32) -> Option<(u32, u32)> {
-        let at = id as usize * 8;
-        let part = |at: usize| u32::from_le_bytes([self.splits[at], self.splits[at + 1], self.splits[at + 2], self.splits[at + 3]]);
-        let left = part(at);
-        (left != NONE).then(|| (left, part(at + 4)))
+    pub fn split(&self, id: u32) -> (u32, u32) {
+        (self.derived(id, 0), self.derived(id, 1))
+    }
+
+    /// The longest other token that this one begins with; itself for a single byte.
+    #[inline(always)]
+    pub fn prefix(&self, id: u32) -> u32 {
+        self.derived(id, 2)
+    }
+
+    #[inline(always)]
+    fn derived(&self, id: u32, which: usize) -> u32 {
+        let at = id as usize * DERIVED_BYTES + which * 4;
+        u32::from_le_bytes([self.derived[at], self.derived[at + 1], self.derived[at + 2], self.derived[at + 3]])
     }
 
     /// The token of two bytes.

@@ -5,12 +5,14 @@ import type { FastLiteLLMOptions } from './fast-litellm.options.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
+import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
-const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, FastLiteLLMHealthIndicator];
+const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, RateLimiterService, FastLiteLLMHealthIndicator];
 
 /**
- * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `FastLiteLLMHealthIndicator`.
+ * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`,
+ * `FastLiteLLMHealthIndicator`.
  * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
  *
  * @example
@@ -22,6 +24,7 @@ const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, FastLit
     { provide: FastLiteLLM, inject: [MODULE_OPTIONS_TOKEN], useFactory: (options?: FastLiteLLMOptions) => new FastLiteLLM(options) },
     { provide: FeatureFlagsService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.featureFlags },
     { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
+    { provide: RateLimiterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.rateLimiter },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
   exports: SERVICES,
@@ -43,7 +46,7 @@ export class FastLiteLLMModule extends ConfigurableModuleClass implements OnModu
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
   }
 
-  onApplicationShutdown(): void {
-    this.llm.close();
+  onApplicationShutdown(): Promise<void> {
+    return this.llm.close();
   }
 }

@@ -2,6 +2,7 @@ import type { LogSink } from './common/log-sink.js';
 import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
 import type { EngineMode } from './engine/native-binding.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
+import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 
 /** Everything that can be set, one key per capability. All of it is optional and checked once, at boot. */
@@ -13,13 +14,21 @@ export interface FastLiteLLMOptions {
   readonly engine?: EngineMode;
   readonly featureFlags?: FeatureFlagsOptions;
   readonly tokenCounter?: TokenCounterOptions;
+  readonly rateLimit?: RateLimitOptions;
   /** Whether prom-client's global registry shows the metrics. Default: in the Nest module where prom-client is installed; not in the plain class. */
   readonly metrics?: boolean;
   /** Takes the few lines this package logs. Default: Nest's logger. */
   readonly logger?: LogSink;
 }
 
-const KEYS = ['engine', 'featureFlags', 'tokenCounter', 'metrics', 'logger'] as const satisfies readonly (keyof FastLiteLLMOptions)[];
+const KEYS = [
+  'engine',
+  'featureFlags',
+  'tokenCounter',
+  'rateLimit',
+  'metrics',
+  'logger',
+] as const satisfies readonly (keyof FastLiteLLMOptions)[];
 
 /**
  * Checks what no capability checks itself.

@@ -11,7 +11,10 @@ beforeEach(() => (lines.length = 0));
 describe('FastLiteLLM', () => {
   it('says in one line per capability which engine answers, and why', () => {
     new FastLiteLLM({ logger });
-    expect(lines).toEqual([expect.stringMatching(/^TokenCounterEngine: (native|typescript), .+/)]);
+    expect(lines).toEqual([
+      expect.stringMatching(/^TokenCounterEngine: (native|typescript), .+/),
+      expect.stringMatching(/^RateLimitEngine: (native|typescript), .+/),
+    ]);
   });
 
   it('reports health from real checks', () => {
@@ -75,10 +78,10 @@ describe('FastLiteLLM', () => {
     expect(sample('shadow_runs_total')?.value).toBe(expected);
   });
 
-  it('can be closed more than once', () => {
+  it('can be closed more than once', async () => {
     const llm = new FastLiteLLM({ logger, metrics: true });
-    llm.close();
-    expect(() => llm.close()).not.toThrow();
+    await llm.close();
+    await expect(llm.close()).resolves.toBeUndefined();
   });
 });
 

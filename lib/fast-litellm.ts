@@ -10,6 +10,11 @@ import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { engineSamples, featureSamples } from './metrics/engine-state.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
+import * as rateLimiting from './rate-limit/known-question.js';
+import { RateLimitEngine } from './rate-limit/rate-limit.engine.js';
+import { resolveRateLimitOptions } from './rate-limit/rate-limit.options.js';
+import { RateLimiterService } from './rate-limit/rate-limit.service.js';
+import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js';
 import { answersKnownQuestion } from './token-counter/known-question.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
 import { NativeTokenCounterEngine } from './token-counter/token-counter.native.js';
@@ -37,6 +42,7 @@ export interface FastLiteLLMHealth extends HealthReport {
 export class FastLiteLLM {
   readonly featureFlags: FeatureFlagsService;
   readonly tokenCounter: TokenCounterService;
+  readonly rateLimiter: RateLimiterService;
 
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
@@ -62,13 +68,32 @@ export class FastLiteLLM {
     );
     const batches = tokenCounting.under('batch_token_counting');
     this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches));
-    this.engines = { [this.tokenCounter.capability]: tokenCounting, batch_token_counting: batches };
+
+    const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, this.featureFlags.settings.rateLimit);
+    const rateLimits = provideEngine<RateLimitEngine>(
+      RateLimitEngine,
+      {
+        feature: 'rust_rate_limiting',
+        native: () => {
+          throw new Error('this addon has no rate limiter');
+        },
+        typescript: () => new TypeScriptRateLimitEngine(),
+        verify: rateLimiting.answersKnownQuestion,
+      },
+      { setting: { mode: 'typescript', setBy: 'this release' }, flags: this.featureFlags, logger },
+    );
+    this.rateLimiter = new RateLimiterService(rateLimits, rateLimitOptions, context.now);
+    this.engines = {
+      [this.tokenCounter.capability]: tokenCounting,
+      batch_token_counting: batches,
+      [this.rateLimiter.capability]: rateLimits,
+    };
     if (metrics) this.registerMetrics();
   }
 
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter];
+    return [this.tokenCounter, this.rateLimiter];
   }
 
   /** Every number of this instance, as data. */
@@ -96,8 +121,9 @@ export class FastLiteLLM {
   }
 
   /** Gives everything back that outlives a call. More than once is safe. */
-  close(): void {
+  async close(): Promise<void> {
     for (const end of this.onClose.splice(0)) end();
+    await this.rateLimiter.close();
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {

@@ -23,6 +23,12 @@ export interface EngineChoice<E extends object> {
    */
   readonly always: E | null;
 
+  /**
+   * Which engine the request belongs to right now, without running anything: for calls whose parts may belong to different ones.
+   * `both` while native runs beside TypeScript.
+   */
+  assigned(requestId: string | undefined): EngineName | 'both';
+
   /** Runs `call` on the engine this request belongs to, with shadow runs, error counting and fallback. `operation` names it for the monitor: `count`. */
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R;
 

@@ -39,6 +39,10 @@ export class StricterChoice<E extends object> implements EngineChoice<E> {
     return this.current.always;
   }
 
+  assigned(requestId: string | undefined): EngineName | 'both' {
+    return this.current.assigned(requestId);
+  }
+
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R {
     return this.current.run(operation, requestId, call);
   }

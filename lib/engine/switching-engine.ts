@@ -59,6 +59,12 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return this.shadowLog.summary();
   }
 
+  assigned(requestId: string | undefined): EngineName | 'both' {
+    if (this.native === null) return 'typescript';
+    if (this.flag.status().state === 'shadow') return 'both';
+    return this.flag.isEnabled(requestId) ? 'native' : 'typescript';
+  }
+
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R {
     const { native, typescript } = this;
     if (native === null) return call(typescript);

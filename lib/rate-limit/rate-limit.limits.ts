@@ -10,6 +10,10 @@ export interface RateLimits {
   readonly requestsPerMinute?: number;
   readonly requestsPerHour?: number;
   readonly requestsPerDay?: number;
+  /** A window of any length, to go with `windowMs`. */
+  readonly requestsPerWindow?: number;
+  /** Its length: 1 ms to 30 days. */
+  readonly windowMs?: number;
   /** Tokens in any minute: reserved before a call, settled after it. */
   readonly tokensPerMinute?: number;
   /** Requests at a time. */
@@ -17,10 +21,10 @@ export interface RateLimits {
 }
 
 /** Which limit refused. */
-export type ExceededLimit = 'second' | 'minute' | 'hour' | 'day' | 'tokens' | 'concurrency';
+export type ExceededLimit = 'second' | 'minute' | 'hour' | 'day' | 'window' | 'tokens' | 'concurrency';
 
 export interface RateLimitWindow {
-  readonly exceeded: 'minute' | 'hour' | 'day';
+  readonly exceeded: 'minute' | 'hour' | 'day' | 'window';
   readonly lengthMs: number;
   readonly limit: number;
 }
@@ -32,7 +36,6 @@ export interface RateLimit {
   /** As given, `burst` and `requestsPerSecond` completed. */
   readonly limits: RateLimits;
   readonly bucket?: { readonly perSecond: number; readonly capacity: number };
-  /** From the shortest to the longest. */
   readonly windows: readonly RateLimitWindow[];
   readonly tokensPerMinute?: number;
   readonly maxConcurrent?: number;
@@ -44,12 +47,15 @@ export const LIMIT_KEYS = [
   'requestsPerMinute',
   'requestsPerHour',
   'requestsPerDay',
+  'requestsPerWindow',
+  'windowMs',
   'tokensPerMinute',
   'maxConcurrent',
 ] as const satisfies readonly (keyof RateLimits)[];
 
 /** More than any limiter is asked for, and exact in every store. */
-export const LARGEST_LIMIT = 2 ** 32 - 1;
+export const LARGEST_LIMIT = 2 ** 31;
+const LONGEST_WINDOW_MS = 30 * 86_400_000;
 
 const WINDOWS = [
   ['requestsPerMinute', 'minute', 60_000],
@@ -71,24 +77,25 @@ export function compileLimit(name: string, limits: RateLimits, path: string, ref
   checkKnownKeys(path, input, LIMIT_KEYS, refuse);
   const at = (key: keyof RateLimits): string => joinPath(path, key);
   for (const key of LIMIT_KEYS) {
-    if (input[key] === undefined) continue;
-    const range = { min: 0, max: LARGEST_LIMIT };
-    if (key === 'requestsPerSecond') checkNumber(at(key), input[key], range, refuse);
-    else checkInteger(at(key), input[key], range, refuse);
+    const range = key === 'windowMs' ? { min: 1, max: LONGEST_WINDOW_MS } : { min: 0, max: LARGEST_LIMIT };
+    const check = key === 'requestsPerSecond' ? checkNumber : checkInteger;
+    if (input[key] !== undefined) check(at(key), input[key], range, refuse);
+  }
+  const { requestsPerWindow, windowMs, tokensPerMinute, maxConcurrent } = limits;
+  if (requestsPerWindow === undefined && windowMs !== undefined)
+    throw refuse(at('windowMs'), windowMs, 'needs requestsPerWindow beside it');
+  if (requestsPerWindow !== undefined && windowMs === undefined) {
+    throw refuse(at('requestsPerWindow'), requestsPerWindow, 'needs windowMs beside it');
   }
   if (!hasLimits(limits)) throw refuse(path, limits, 'must set at least one limit');
   const bucket = bucketOf(limits, at('burst'), refuse);
-  return {
-    name,
-    limits: { ...limits, ...(bucket && { requestsPerSecond: bucket.perSecond, burst: bucket.capacity }) },
-    bucket,
-    windows: WINDOWS.flatMap(([key, exceeded, lengthMs]) => {
-      const limit = limits[key];
-      return limit === undefined ? [] : [{ exceeded, lengthMs, limit }];
-    }),
-    tokensPerMinute: limits.tokensPerMinute,
-    maxConcurrent: limits.maxConcurrent,
-  };
+  const windows = WINDOWS.flatMap(([key, exceeded, lengthMs]): RateLimitWindow[] => {
+    const limit = limits[key];
+    return limit === undefined ? [] : [{ exceeded, lengthMs, limit }];
+  });
+  if (requestsPerWindow !== undefined) windows.push({ exceeded: 'window', lengthMs: windowMs as number, limit: requestsPerWindow });
+  const complete = { ...limits, ...(bucket && { requestsPerSecond: bucket.perSecond, burst: bucket.capacity }) };
+  return { name, limits: complete, bucket, windows, tokensPerMinute, maxConcurrent };
 }
 
 function bucketOf(limits: RateLimits, path: string, refuse: Refuse): RateLimit['bucket'] {

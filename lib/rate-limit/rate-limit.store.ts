@@ -18,6 +18,8 @@ export interface RateLimitStanding {
   readonly remainingTokens?: number;
   /** Until all of the limit is free again, if nothing more is asked for. */
   readonly resetMs: number;
+  /** The same for `tokensPerMinute`. */
+  readonly tokensResetMs?: number;
 }
 
 /** What a store answers. */
@@ -52,6 +54,8 @@ export interface TakenRateLimit {
 export interface RateLimitStoreStats {
   /** Keys that are remembered; `undefined` where that is not known without asking a server. */
   readonly keys?: number;
+  /** Keys that were dropped before their time because there were too many. */
+  readonly evicted?: number;
 }
 
 /**
@@ -61,6 +65,8 @@ export interface RateLimitStoreStats {
 export interface RateLimitStore {
   /** `memory`, `redis`. */
   readonly kind: string;
+  /** Every answer comes at once, never as a promise. */
+  readonly synchronous?: boolean;
 
   /** Decides over all scopes and takes `cost` requests, `tokens` tokens and a slot of each that has them; takes nothing when refused. */
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision>;

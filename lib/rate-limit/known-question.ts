@@ -1,0 +1,34 @@
+import { errorMessage } from '../common/errors.js';
+import type { RateLimitEngine } from './rate-limit.engine.js';
+
+/** Cost, tokens and instant of a request, and the answer it has to get: 0 allowed, 2 the minute, 5 tokens. */
+const HISTORY = [
+  [1, 60, 1_000, 0],
+  [1, 50, 1_000, 5],
+  [1, 40, 2_000, 0],
+  [1, 0, 60_999, 2],
+  [1, 0, 61_000, 0],
+] as const;
+const LIMITS = { scope: 'known-question', requestsPerMinute: 2, tokensPerMinute: 100 };
+
+/** Whether the engine decides a known history right: for boot and health checks, in a space of its own. */
+export function answersKnownQuestion(engine: RateLimitEngine): boolean {
+  const space = engine.open(null, 1);
+  try {
+    const policy = engine.policy(LIMITS);
+    return HISTORY.every(
+      ([cost, tokens, nowMs, answer]) => engine.check(space, policy, 'a key: 東京', cost, tokens, nowMs) === (answer as number),
+    );
+  } finally {
+    engine.close(space);
+  }
+}
+
+/** What the engine does wrong, or `undefined`. */
+export function faultOf(engine: RateLimitEngine): string | undefined {
+  try {
+    return answersKnownQuestion(engine) ? undefined : 'gives a wrong answer to a known question';
+  } catch (error) {
+    return `fails on a known question (${errorMessage(error)})`;
+  }
+}

@@ -1,0 +1,91 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import { suggestion } from '../common/nearest-name.js';
+import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
+import { compileLimit, type RateLimit, type RateLimits } from './rate-limit.limits.js';
+import { checkLimitName, DEFAULT_LIMIT_NAME, type ResolvedRateLimitOptions } from './rate-limit.options.js';
+import type { RateLimitScope } from './rate-limit.store.js';
+
+/** Which limits: without either, those that stand in the options themselves. */
+export interface LimitChoice {
+  /** A name of `rateLimit.limits`; beside `limits`, the name that they count under. */
+  readonly limit?: string;
+  /** Limits given here. Keep the object: it is checked once. */
+  readonly limits?: RateLimits;
+}
+
+export interface CheckOptions extends LimitChoice {
+  /** Requests to take. Default 1. */
+  readonly cost?: number;
+  /** Tokens to take from `tokensPerMinute`. Default 0. */
+  readonly tokens?: number;
+}
+
+/** One of several keys that are decided together. */
+export interface ScopeChoice extends LimitChoice {
+  readonly key: string;
+}
+
+/** A key, or several that all have to allow: `['key:a1', { key: 'team:7', limit: 'team' }]`. */
+export type ScopeList = string | readonly (string | ScopeChoice)[];
+
+const LARGEST_AMOUNT = 2 ** 31;
+/** More scopes than any request has; a list from outside must not hold the process up. */
+const MOST_SCOPES = 64;
+
+/** Requests or tokens to take: a whole number from 0 to 2^31. */
+export function checkAmount(path: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  return checkInteger(path, value, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
+}
+
+/** Finds limits by name, and checks those that are given with a call, once per object. */
+export class LimitTable {
+  private readonly given = new WeakMap<RateLimits, Map<string, RateLimit>>();
+
+  constructor(private readonly options: ResolvedRateLimitOptions) {}
+
+  /** @throws InvalidArgumentError for a name that is not known, and for limits that cannot be. */
+  get({ limit: name, limits }: LimitChoice, path = ''): RateLimit {
+    if (limits !== undefined) return this.compiled(name ?? DEFAULT_LIMIT_NAME, limits, path);
+    if (name === undefined || name === DEFAULT_LIMIT_NAME) return this.options.limit;
+    const named = this.options.named.get(name);
+    if (named !== undefined) return named;
+    const known = [DEFAULT_LIMIT_NAME, ...this.options.named.keys()];
+    throw new InvalidArgumentError(
+      `${path}limit`,
+      name,
+      `must be a name of rateLimit.limits${suggestion(String(name), known)}`,
+      'UNKNOWN_LIMIT',
+    );
+  }
+
+  scopes(list: ScopeList, choice: LimitChoice): readonly RateLimitScope[] {
+    if (typeof list === 'string') return [{ key: list, limit: this.get(choice) }];
+    if (!Array.isArray(list) || list.length === 0 || list.length > MOST_SCOPES) {
+      throw new InvalidArgumentError('key', list, `must be a string, or an array of 1 to ${MOST_SCOPES}`);
+    }
+    return (list as readonly (string | ScopeChoice)[]).map((entry, index) => {
+      if (typeof entry === 'string') return { key: entry, limit: this.get(choice) };
+      const path = `key[${index}]`;
+      const scope = checkObject(path, entry, refuseArgument) as unknown as ScopeChoice;
+      if (typeof scope.key !== 'string') throw new InvalidArgumentError(`${path}.key`, scope.key, 'must be a string');
+      const own = scope.limit !== undefined || scope.limits !== undefined;
+      return { key: scope.key, limit: this.get(own ? scope : choice, `${path}.`) };
+    });
+  }
+
+  private compiled(name: string, limits: RateLimits, path: string): RateLimit {
+    checkObject(`${path}limits`, limits, refuseArgument);
+    let byName = this.given.get(limits);
+    if (byName === undefined) {
+      byName = new Map<string, RateLimit>();
+      this.given.set(limits, byName);
+    }
+    let limit = byName.get(name);
+    if (limit === undefined) {
+      limit = compileLimit(checkLimitName(`${path}limit`, name, refuseArgument), limits, `${path}limits`, refuseArgument);
+      byName.set(name, limit);
+    }
+    return limit;
+  }
+}

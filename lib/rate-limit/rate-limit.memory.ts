@@ -1,0 +1,219 @@
+import type { CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
+import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
+import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
+import type {
+  RateLimitDecision,
+  RateLimitScope,
+  RateLimitStanding,
+  RateLimitStore,
+  RateLimitStoreStats,
+  TakenRateLimit,
+} from './rate-limit.store.js';
+
+const EXCEEDED: Readonly<Record<number, ExceededLimit>> = {
+  [DecisionCode.second]: 'second',
+  [DecisionCode.minute]: 'minute',
+  [DecisionCode.hour]: 'hour',
+  [DecisionCode.day]: 'day',
+  [DecisionCode.tokens]: 'tokens',
+  [DecisionCode.concurrency]: 'concurrency',
+  [DecisionCode.window]: 'window',
+};
+
+/** One per engine; -1 until it is first needed. */
+type Handles = Record<EngineName, number>;
+
+/** What a memory store takes from its surroundings. */
+export interface MemoryStoreContext {
+  /** Whole milliseconds that only grow. */
+  readonly now: () => number;
+  /** Spaces of one name share their keys across the threads of a process, in the native engine. `null` is private. */
+  readonly name: string | null;
+  readonly maxKeys: number;
+}
+
+/** Counters in this process's memory, by the engine that a key belongs to: a key's counters are never split between two. */
+export class MemoryRateLimitStore implements RateLimitStore {
+  readonly kind = 'memory';
+  readonly synchronous = true;
+
+  private readonly spaces: Handles = { native: -1, typescript: -1 };
+  private readonly policies = new WeakMap<RateLimit, Handles>();
+
+  constructor(
+    private readonly choice: EngineChoice<RateLimitEngine>,
+    private readonly context: MemoryStoreContext,
+  ) {}
+
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
+    const nowMs = this.context.now();
+    const engine = this.choice.always;
+    if (engine === null) return this.checkAssigned(scopes, cost, tokens, nowMs);
+    try {
+      return this.checkOn(engine, scopes, cost, tokens, nowMs);
+    } catch (error) {
+      return this.choice.recover(error, engine, (other) => this.checkOn(other, scopes, cost, tokens, nowMs));
+    }
+  }
+
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
+    const nowMs = this.context.now();
+    const decisions = scopes.map((scope) => this.run('peek', scope.key, (engine) => this.peekOne(engine, scope, cost, tokens, nowMs)));
+    if (decisions.length === 1) return decisions[0];
+    const standings = decisions.map((decision) => decision.standings[0]);
+    let worst = -1;
+    decisions.forEach((decision, index) => {
+      if (!decision.allowed && (worst < 0 || decision.retryAfterMs > decisions[worst].retryAfterMs)) worst = index;
+    });
+    const scope = worst < 0 ? tightest(standings) : worst;
+    return { ...decisions[scope], standings, scope };
+  }
+
+  settle({ scopes, tokens, atMs }: TakenRateLimit, actualTokens: number): void {
+    if (tokens === actualTokens) return;
+    const nowMs = this.context.now();
+    for (const { limit, key } of scopes) {
+      if (limit.tokensPerMinute === undefined) continue;
+      this.run('settle', key, (engine) =>
+        engine.settle(this.space(engine), this.policy(engine, limit), key, tokens, actualTokens, atMs, nowMs),
+      );
+    }
+  }
+
+  release({ scopes }: TakenRateLimit): void {
+    for (const { limit, key } of scopes) {
+      if (limit.maxConcurrent === undefined) continue;
+      this.run('release', key, (engine) => engine.release(this.space(engine), this.policy(engine, limit), key));
+    }
+  }
+
+  reset({ limit, key }: RateLimitScope): void {
+    this.run('reset', key, (engine) => engine.reset(this.space(engine), this.policy(engine, limit), key));
+  }
+
+  stats(): RateLimitStoreStats {
+    const { native, typescript } = this.choice;
+    const spaces = [native, typescript].flatMap((engine) => {
+      if (engine === null || this.spaces[engine.engine] < 0) return [];
+      return [engine.stats(this.space(engine))];
+    });
+    return {
+      keys: spaces.reduce((sum, { keys }) => sum + keys, 0),
+      evicted: spaces.reduce((sum, { evicted }) => sum + evicted, 0),
+    };
+  }
+
+  metrics(): readonly MetricSample[] {
+    return [];
+  }
+
+  health(): Partial<CapabilityHealth> {
+    return {};
+  }
+
+  close(): void {
+    for (const engine of [this.choice.native, this.choice.typescript]) {
+      if (engine === null || this.spaces[engine.engine] < 0) continue;
+      engine.close(this.spaces[engine.engine]);
+      this.spaces[engine.engine] = -1;
+    }
+  }
+
+  private checkOn(
+    engine: RateLimitEngine,
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+    nowMs: number,
+  ): RateLimitDecision {
+    if (scopes.length > 1) return this.checkAll(engine, scopes, cost, tokens, nowMs);
+    const { limit, key } = scopes[0];
+    const code = engine.check(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
+    return decisionOf(code, engine.lastDecision, limit);
+  }
+
+  /** While the engine depends on the key. */
+  private checkAssigned(scopes: readonly RateLimitScope[], cost: number, tokens: number, nowMs: number): RateLimitDecision {
+    const native = scopes.filter(({ key }) => this.choice.assigned(key) === 'native');
+    const own = scopes.filter((scope) => !native.includes(scope));
+    const check = (some: readonly RateLimitScope[]): RateLimitDecision =>
+      this.choice.run('check', some[0].key, (engine) => this.checkOn(engine, some, cost, tokens, nowMs));
+    if (native.length === 0 || own.length === 0) return check(scopes);
+    // All or nothing over two engines: only other threads can come in between, and they share the native one alone. So that one decides last of all
+    // that may still refuse.
+    const foreseen = this.peek(own, cost, tokens);
+    const verdict = foreseen.allowed ? check(native) : foreseen;
+    if (verdict.allowed) check(own);
+    const { standings } = this.peek(scopes, 0, 0);
+    const scope = verdict.allowed ? tightest(standings) : scopes.indexOf((verdict === foreseen ? own : native)[verdict.scope]);
+    return { ...verdict, standings, scope };
+  }
+
+  private peekOne(engine: RateLimitEngine, { limit, key }: RateLimitScope, cost: number, tokens: number, nowMs: number): RateLimitDecision {
+    const code = engine.peek(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
+    return decisionOf(code, engine.lastDecision, limit);
+  }
+
+  private checkAll(
+    engine: RateLimitEngine,
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+    nowMs: number,
+  ): RateLimitDecision {
+    const policies = Uint32Array.from(scopes, ({ limit }) => this.policy(engine, limit));
+    const keys = scopes.map(({ key }) => key);
+    const code = engine.checkAll(this.space(engine), policies, keys, cost, tokens, nowMs);
+    const scope = engine.lastDecision[DecisionField.index];
+    const decision = decisionOf(code, engine.lastDecision, scopes[scope].limit);
+    return { ...decision, standings: scopes.map((each) => this.peekOne(engine, each, 0, 0, nowMs).standings[0]), scope };
+  }
+
+  private run<R>(operation: string, key: string | undefined, call: (engine: RateLimitEngine) => R): R {
+    const engine = this.choice.always;
+    if (engine === null) return this.choice.run(operation, key, call);
+    try {
+      return call(engine);
+    } catch (error) {
+      return this.choice.recover(error, engine, call);
+    }
+  }
+
+  private space(engine: RateLimitEngine): number {
+    const space = this.spaces[engine.engine];
+    return space >= 0 ? space : (this.spaces[engine.engine] = engine.open(this.context.name, this.context.maxKeys));
+  }
+
+  private policy(engine: RateLimitEngine, limit: RateLimit): number {
+    let handles = this.policies.get(limit);
+    if (handles === undefined) this.policies.set(limit, (handles = { native: -1, typescript: -1 }));
+    const handle = handles[engine.engine];
+    return handle >= 0 ? handle : (handles[engine.engine] = engine.policy({ scope: limit.name, ...limit.limits }));
+  }
+}
+
+function decisionOf(code: number, last: Float64Array, limit: RateLimit): RateLimitDecision {
+  const hasRequests = limit.bucket !== undefined || limit.windows.length > 0;
+  const standing: RateLimitStanding = {
+    limit: hasRequests ? last[DecisionField.limit] : Infinity,
+    remainingRequests: hasRequests ? last[DecisionField.remainingRequests] : Infinity,
+    remainingTokens: limit.tokensPerMinute === undefined ? undefined : last[DecisionField.remainingTokens],
+    resetMs: last[DecisionField.resetMs],
+    tokensResetMs: limit.tokensPerMinute === undefined ? undefined : last[DecisionField.tokensResetMs],
+  };
+  return {
+    allowed: code === 0,
+    scope: 0,
+    exceeded: code === 0 ? undefined : EXCEEDED[code],
+    retryAfterMs: last[DecisionField.retryAfterMs],
+    standings: [standing],
+    atMs: last[DecisionField.atMs],
+  };
+}
+
+function tightest(standings: readonly RateLimitStanding[]): number {
+  let least = 0;
+  for (let i = 1; i < standings.length; i++) if (standings[i].remainingRequests < standings[least].remainingRequests) least = i;
+  return least;
+}

@@ -1,0 +1,95 @@
+import {
+  checkBoolean,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  checkPositiveInteger,
+  checkString,
+  joinPath,
+  optional,
+  refuseOption,
+} from '../common/options.js';
+import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './rate-limit.limits.js';
+import type { RateLimitStore } from './rate-limit.store.js';
+
+/** The limits themselves are those of every key that is checked without naming any. Default: 10 a second (burst 20), 600 a minute, 10,000 an hour. */
+export interface RateLimitOptions extends RateLimits {
+  /** More limits, by name: for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`. */
+  readonly limits?: Readonly<Record<string, RateLimits>>;
+  /** Limiters of one name share their counters across the `worker_threads` of a process (native engine). Default: counters of their own. */
+  readonly sharedAs?: string;
+  /** Keys held in memory; above that, those that were not asked for longest are forgotten, idle ones first. Default 250,000. */
+  readonly maxKeys?: number;
+  /** Where counters live instead of this process's memory; or what makes that store, given the one in memory to fall back on. */
+  readonly store?: RateLimitStore | ((memory: RateLimitStore) => RateLimitStore);
+  /** Whether `RateLimitGuard` sets the rate limit headers. `Retry-After` is always set. Default `true`. */
+  readonly headers?: boolean;
+}
+
+/** The options, checked and complete. */
+export interface ResolvedRateLimitOptions {
+  readonly limit: RateLimit;
+  readonly named: ReadonlyMap<string, RateLimit>;
+  readonly sharedAs: string | null;
+  readonly maxKeys: number;
+  readonly store: RateLimitOptions['store'];
+  readonly headers: boolean;
+}
+
+/** The name of the limits that stand in the options themselves. */
+export const DEFAULT_LIMIT_NAME = 'default';
+const DEFAULT_LIMITS: RateLimits = { requestsPerSecond: 10, burst: 20, requestsPerMinute: 600, requestsPerHour: 10_000 };
+const DEFAULT_MAX_KEYS = 250_000;
+const KNOWN: readonly (keyof RateLimitOptions)[] = [...LIMIT_KEYS, 'limits', 'sharedAs', 'maxKeys', 'store', 'headers'];
+const NAME = /^[\w.:-]{1,128}$/;
+
+/**
+ * Checks the options. `settings` are those of the environment or the flags file, and go first.
+ * @throws InvalidConfigurationError naming the option (`rateLimit.limits.chat.burst`).
+ */
+export function resolveRateLimitOptions(
+  options: RateLimitOptions = {},
+  settings: Pick<RateLimits, 'requestsPerMinute' | 'burst'> = {},
+  path = 'rateLimit',
+): ResolvedRateLimitOptions {
+  const input = checkObject(path, options);
+  checkKnownKeys(path, input, KNOWN);
+  const at = (key: keyof RateLimitOptions): string => joinPath(path, key);
+  const named = optional(input.limits, {}, (value) => checkObject(at('limits'), value)) as Record<string, RateLimits>;
+  return {
+    limit: compileLimit(DEFAULT_LIMIT_NAME, ownLimits(options, settings), path),
+    named: new Map(
+      Object.entries(named).map(([name, limits]) => {
+        const limitPath = joinPath(at('limits'), name);
+        return [checkLimitName(limitPath, name), compileLimit(name, limits, limitPath)];
+      }),
+    ),
+    sharedAs: optional(input.sharedAs, null, (value) => checkString(at('sharedAs'), value)),
+    maxKeys: optional(input.maxKeys, DEFAULT_MAX_KEYS, (value) => checkPositiveInteger(at('maxKeys'), value)),
+    store: optional(options.store, undefined, (value) => checkStore(at('store'), value as RateLimitStore)),
+    headers: optional(input.headers, true, (value) => checkBoolean(at('headers'), value)),
+  };
+}
+
+/** A name of limits: it shows in headers and is part of keys elsewhere. */
+export function checkLimitName(path: string, name: unknown, refuse = refuseOption): string {
+  if (typeof name === 'string' && NAME.test(name)) return name;
+  throw refuse(path, name, 'must be a name of letters, digits and _ . : -, 128 at most');
+}
+
+function ownLimits(options: RateLimitOptions, settings: Pick<RateLimits, 'requestsPerMinute' | 'burst'>): RateLimits {
+  const set = Object.fromEntries(LIMIT_KEYS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]])) as RateLimits;
+  const { requestsPerMinute, burst } = settings;
+  // The default of 10 a second would undo a larger figure that somebody asked for.
+  const base = hasLimits(set) || requestsPerMinute !== undefined ? set : DEFAULT_LIMITS;
+  return { ...base, ...(requestsPerMinute !== undefined && { requestsPerMinute }), ...(burst !== undefined && { burst }) };
+}
+
+function checkStore(path: string, store: RateLimitStore): NonNullable<RateLimitOptions['store']> {
+  if (typeof store === 'function') return store;
+  const methods = checkObject(path, store);
+  for (const method of ['check', 'peek', 'settle', 'release', 'reset', 'stats', 'metrics', 'health', 'close'] as const) {
+    checkFunction(joinPath(path, method), methods[method]);
+  }
+  return store;
+}

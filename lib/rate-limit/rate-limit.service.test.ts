@@ -1,0 +1,259 @@
+import fc from 'fast-check';
+import type { EngineName } from '../common/capability.js';
+import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { FastLiteLLM } from '../fast-litellm.js';
+import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
+import type { RateLimitStore } from './rate-limit.store.js';
+import type { Reservation } from './reservation.js';
+import { SimpleRateLimiter } from './simple-rate-limiter.js';
+
+const logger = { log: () => {}, warn: () => {}, error: () => {} };
+const engines: readonly EngineName[] = ['typescript'];
+
+let nowMs = 1_700_000_000_000;
+const open = (options: FastLiteLLMOptions) => new FastLiteLLM({ logger, ...options }, { env: {}, now: () => nowMs }).rateLimiter;
+
+describe.each(engines)('RateLimiterService on the %s engine', (engine) => {
+  const limiter = (rateLimit: FastLiteLLMOptions['rateLimit']) => open({ engine, rateLimit });
+
+  it('answers as the contract says', () => {
+    const limits = limiter({ requestsPerMinute: 2 });
+    expect(limits.check('a')).toMatchObject({ allowed: true, reason: 'ok', limit: 2, remainingRequests: 1, resetMs: 60_000 });
+    expect(limits.check('a')).not.toHaveProperty('exceeded', expect.anything());
+    nowMs += 10_000;
+    const refused = limits.check('a');
+    expect(refused).toMatchObject({ allowed: false, reason: 'rate_limit_exceeded', exceeded: 'minute', limit: 2, remainingRequests: 0 });
+    expect(refused.retryAfterMs).toBe(50_000);
+    expect(limits.isAllowed('b')).toBe(true);
+    nowMs += 49_999;
+    expect(limits.isAllowed('a')).toBe(false);
+    nowMs += 1;
+    expect(limits.isAllowed('a')).toBe(true);
+  });
+
+  it('names every limit that can refuse', () => {
+    const refusedBy = (limits: object, options = {}) => {
+      const one = limiter({ ...limits });
+      one.check('a', { cost: 0 });
+      return [one.check('a', options), one.check('a', options)][1].exceeded;
+    };
+    expect(refusedBy({ requestsPerSecond: 1 })).toBe('second');
+    expect(refusedBy({ requestsPerMinute: 1 })).toBe('minute');
+    expect(refusedBy({ requestsPerHour: 1 })).toBe('hour');
+    expect(refusedBy({ requestsPerDay: 1 })).toBe('day');
+    expect(refusedBy({ requestsPerWindow: 1, windowMs: 10 })).toBe('window');
+    expect(refusedBy({ tokensPerMinute: 1 }, { tokens: 1 })).toBe('tokens');
+    expect(refusedBy({ maxConcurrent: 1 })).toBe('concurrency');
+  });
+
+  it('tells remaining and peeks without taking', () => {
+    const limits = limiter({ requestsPerMinute: 3, tokensPerMinute: 100 });
+    for (let i = 0; i < 5; i++) expect(limits.getRemaining('a')).toBe(3);
+    expect(limits.peek('a', { tokens: 101 })).toMatchObject({ allowed: false, exceeded: 'tokens', remainingTokens: 100 });
+    expect(limits.peek('a', { tokens: 101 }).retryAfterMs).toBeUndefined();
+    limits.check('a', { cost: 2, tokens: 60 });
+    expect(limits.peek('a', { cost: 0 })).toMatchObject({ remainingRequests: 1, remainingTokens: 40 });
+    expect(limits.check('a', { cost: 2 })).toMatchObject({ allowed: false, remainingRequests: 1 });
+    expect(limits.getRemaining('a')).toBe(1);
+  });
+
+  it('lets only as many parallel reservations pass as there are tokens', () => {
+    const limits = limiter({ tokensPerMinute: 100 });
+    const made = Array.from({ length: 5 }, () => limits.reserve('a', { tokens: 50 }));
+    expect(made.map(({ allowed }) => allowed)).toEqual([true, true, false, false, false]);
+  });
+
+  it('gives unused tokens back, once', () => {
+    const limits = limiter({ tokensPerMinute: 100 });
+    const reservation = limits.reserve('a', { tokens: 100 });
+    for (let i = 0; i < 3; i++) limits.settle(reservation, 50);
+    expect(limits.peek('a', { cost: 0 }).remainingTokens).toBe(50);
+    const three = limiter({ tokensPerMinute: 1000 });
+    for (let i = 0; i < 3; i++) three.settle(three.reserve('a', { tokens: 110 }), 110);
+    expect(three.peek('a', { cost: 0 }).remainingTokens).toBe(670);
+    three.settle(three.reserve('a', { tokens: 600 }), 900);
+    expect(three.peek('a', { cost: 0 }).remainingTokens).toBe(0);
+  });
+
+  it('has nothing to settle of a refusal, and takes no made-up reservation', () => {
+    const limits = limiter({ tokensPerMinute: 100 });
+    limits.reserve('a', { tokens: 100 });
+    const refused = limits.reserve('a', { tokens: 100 });
+    limits.settle(refused, 0);
+    expect(limits.peek('a', { cost: 0 }).remainingTokens).toBe(0);
+    expect(() => limits.settle({ ...refused, allowed: true } as Reservation, 0)).toThrow(TypeError);
+    expect(() => limits.settle(refused, -1)).toThrow(InvalidArgumentError);
+  });
+
+  it('frees what is under way by settling, releasing, or by its key', () => {
+    const limits = limiter({ maxConcurrent: 2 });
+    const [first, second] = [limits.reserve('a'), limits.reserve('a')];
+    expect(limits.reserve('a')).toMatchObject({ allowed: false, exceeded: 'concurrency' });
+    limits.release(first);
+    limits.release(first);
+    expect(limits.isAllowed('a')).toBe(true);
+    expect(limits.isAllowed('a')).toBe(false);
+    limits.settle(second, 0);
+    expect(limits.isAllowed('a')).toBe(true);
+    limits.release('a');
+    expect(limits.isAllowed('a')).toBe(true);
+  });
+
+  it('decides over many scopes all or nothing', () => {
+    const limits = limiter({ requestsPerMinute: 10, limits: { team: { requestsPerMinute: 3, tokensPerMinute: 100 } } });
+    const scopes = ['user', { key: 'team', limit: 'team' }] as const;
+    expect(limits.reserve(scopes, { tokens: 60 })).toMatchObject({ allowed: true, scope: 1, remainingRequests: 2 });
+    expect(limits.reserve(scopes, { tokens: 60 })).toMatchObject({ allowed: false, scope: 1, exceeded: 'tokens' });
+    expect(limits.getRemaining('user')).toBe(9);
+    expect(limits.getRemaining('team', { limit: 'team' })).toBe(2);
+    expect(limits.peek(scopes, { cost: 5 })).toMatchObject({ allowed: false, scope: 1, exceeded: 'minute' });
+    const reserved = limits.reserve(scopes, { tokens: 40 });
+    limits.settle(reserved, 10);
+    expect(limits.peek('team', { limit: 'team', cost: 0 }).remainingTokens).toBe(30);
+  });
+
+  it('keeps limits of different names apart, and takes limits with the call', () => {
+    const limits = limiter({ requestsPerMinute: 1, limits: { chat: { requestsPerMinute: 1 } } });
+    expect([limits.isAllowed('a'), limits.isAllowed('a', { limit: 'chat' })]).toEqual([true, true]);
+    const given = { requestsPerMinute: 2 };
+    expect([1, 2, 3].map(() => limits.isAllowed('a', { limit: 'mine', limits: given }))).toEqual([true, true, false]);
+    limits.reset('a', { limit: 'mine', limits: given });
+    expect(limits.isAllowed('a', { limit: 'mine', limits: given })).toBe(true);
+    expect(limits.isAllowed('a')).toBe(false);
+  });
+
+  it('counts, and details the keys that are asked for', () => {
+    const limits = limiter({ requestsPerMinute: 1 });
+    ['a', 'a', 'b'].forEach((key) => limits.check(key));
+    expect(limits.getStats()).toEqual({ totalChecks: 3, allowedCount: 2, deniedCount: 1, keys: 2 });
+    expect(limits.getStats(['a', '__proto__']).details).toMatchObject({ a: { remainingRequests: 0 } });
+    const value = (name: string, exceeded?: string) =>
+      limits.metrics().find((sample) => sample.name === `rate_limit_${name}` && sample.labels?.exceeded === exceeded)?.value;
+    expect([value('allowed_total'), value('denied_total', 'minute'), value('denied_total', 'hour'), value('keys')]).toEqual([2, 1, 0, 2]);
+  });
+
+  it.each([
+    ['check', [1]],
+    ['check', [undefined]],
+    ['check', [['a']]],
+    ['check', ['a', { cost: -1 }]],
+    ['check', ['a', { cost: 0.5 }]],
+    ['check', ['a', { tokens: 2 ** 32 }]],
+    ['check', ['a', { limit: 'nobody' }]],
+    ['check', ['a', { limits: {} }]],
+    ['check', ['a', { limits: { requestsPerMinut: 1 } }]],
+    ['check', ['a', { limits: { burst: 1 } }]],
+    ['reserve', [[]]],
+    ['reserve', [Array.from({ length: 65 }, () => 'a')]],
+    ['reserve', [[{ key: 1 }]]],
+    ['reserve', [[{ key: 'a', limit: 'a\0b', limits: { requestsPerMinute: 1 } }]]],
+  ] as const)('refuses %s(%j)', (method, args) => {
+    const limits = limiter({ requestsPerMinute: 1 });
+    expect(() => (limits[method] as (...all: unknown[]) => unknown)(...args)).toThrow(InvalidArgumentError);
+  });
+
+  it('takes any string for a key', () => {
+    const limits = limiter({ requestsPerMinute: 1 });
+    const keys = ['', '\0', '__proto__', 'constructor', '🦀', '\ud800', '*', '{a}', 'x'.repeat(1 << 20)];
+    expect(keys.map((key) => limits.isAllowed(key))).toEqual(keys.map(() => true));
+    expect(keys.map((key) => limits.isAllowed(key))).toEqual(keys.map(() => false));
+  });
+
+  it('is healthy, and forgets all when closed', async () => {
+    const limits = limiter({ requestsPerMinute: 1 });
+    expect(limits.health()).toMatchObject({ status: 'ok', engine, store: 'memory' });
+    limits.check('a');
+    await limits.close();
+    await limits.close();
+    expect(limits.isAllowed('a')).toBe(true);
+    await limits.close();
+  });
+
+  it('shares counters by name', () => {
+    const [first, second, other] = ['one', 'one', undefined].map((sharedAs) => limiter({ requestsPerMinute: 1, sharedAs }));
+    expect(first.isAllowed('a')).toBe(true);
+    if (engine === 'native') expect(second.isAllowed('a')).toBe(false);
+    expect(other.isAllowed('a')).toBe(true);
+    void first.close();
+    void second.close();
+  });
+});
+
+describe('a rollout', () => {
+  it('keeps every key on one engine, and decides over both all or nothing', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 })), { maxLength: 80 }), (pairs) => {
+        const limits = open({ rateLimit: { requestsPerMinute: 4 }, featureFlags: { features: { rust_rate_limiting: 'canary:50' } } });
+        const spent = new Map<string, number>();
+        const left = (key: string) => 4 - (spent.get(key) ?? 0);
+        for (const [a, b] of pairs) {
+          const keys = a === b ? [`${a}`] : [`${a}`, `${b}`];
+          const allowed = keys.every((key) => left(key) > 0);
+          expect(limits.reserve(keys)).toMatchObject({ allowed, remainingRequests: expect.any(Number) });
+          if (allowed) for (const key of keys) spent.set(key, (spent.get(key) ?? 0) + 1);
+          for (const key of keys) expect(limits.getRemaining(key)).toBe(left(key));
+        }
+        void limits.close();
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('another store', () => {
+  it('has its answers awaited, and is told what was used', async () => {
+    const told: unknown[] = [];
+    const late = (memory: RateLimitStore): RateLimitStore => ({
+      ...({
+        kind: 'late',
+        stats: () => ({}),
+        metrics: () => [],
+        health: () => Promise.resolve({ status: 'degraded', reason: 'slow' }),
+      } as const),
+      check: async (...args) => memory.check(...args),
+      peek: async (...args) => memory.peek(...args),
+      settle: async (taken, actual) => void told.push([taken.tokens, actual]),
+      release: async () => void told.push('release'),
+      reset: async (scope) => memory.reset(scope),
+      close: () => void told.push('close'),
+    });
+    const limits = open({ rateLimit: { requestsPerMinute: 1, tokensPerMinute: 9, maxConcurrent: 5, store: late } });
+    expect(() => limits.check('a')).toThrow(expect.objectContaining({ code: 'STORE_ANSWERS_LATER' }) as FastLiteLLMError);
+    expect(() => limits.getStats(['a'])).toThrow(FastLiteLLMError);
+    const reservation = await limits.reserveAsync('a', { tokens: 3 });
+    expect(reservation.allowed).toBe(true);
+    await expect(limits.checkAsync('a')).resolves.toMatchObject({ allowed: false });
+    await expect(limits.peekAsync('b')).resolves.toMatchObject({ allowed: true });
+    await limits.settleAsync(reservation, 2);
+    await limits.settleAsync(reservation, 2);
+    await expect(limits.health()).resolves.toMatchObject({ status: 'degraded', reason: 'slow', store: 'late' });
+    await limits.resetAsync('a');
+    await limits.close();
+    expect(told).toEqual([[3, 2], 'release', 'close']);
+    expect(limits.getStats()).toEqual({ totalChecks: 2, allowedCount: 1, deniedCount: 1, keys: undefined });
+  });
+});
+
+describe('SimpleRateLimiter', () => {
+  const simple = (requestsPerMinute: number) => new SimpleRateLimiter(requestsPerMinute, (rateLimit) => open({ rateLimit }));
+
+  it('makes a bucket, a minute and an hour of one figure', () => {
+    const limiter = simple(60);
+    expect(limiter.getRemaining('a')).toBe(6);
+    expect(Array.from({ length: 7 }, () => limiter.isAllowed('a'))).toEqual([true, true, true, true, true, true, false]);
+    expect(limiter.check('a')).toMatchObject({ allowed: false, exceeded: 'second', retryAfterMs: 1000 });
+    for (let second = 0; second < 54; second++) {
+      nowMs += 1000;
+      expect(limiter.isAllowed('a')).toBe(true);
+    }
+    expect(limiter.check('a').exceeded).toBe('minute');
+    expect(limiter.getStats(['a'])).toMatchObject({ totalChecks: 63, allowedCount: 60, deniedCount: 3, keys: 1 });
+  });
+
+  it('has counters of its own', () => {
+    const [first, second] = [simple(1), simple(1)];
+    expect([first.isAllowed('a'), first.isAllowed('a'), second.isAllowed('a')]).toEqual([true, false, true]);
+    expect(() => simple(0)).toThrow(InvalidArgumentError);
+    expect(simple(2 ** 31).isAllowed('a')).toBe(true);
+  });
+});

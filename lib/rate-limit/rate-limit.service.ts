@@ -1,0 +1,263 @@
+import { Injectable } from '@nestjs/common';
+import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
+import { faultOf } from './known-question.js';
+import { checkAmount, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
+import type { RateLimitEngine } from './rate-limit.engine.js';
+import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
+import { MemoryRateLimitStore } from './rate-limit.memory.js';
+import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './rate-limit.store.js';
+import { Reservation, type RateLimitResult } from './reservation.js';
+
+/** What `getStats` answers. */
+export interface RateLimitStats {
+  readonly totalChecks: number;
+  readonly allowedCount: number;
+  readonly deniedCount: number;
+  /** Keys that are remembered; absent where the store does not know without asking a server. */
+  readonly keys?: number;
+  /** How the keys stand that were asked for. */
+  readonly details?: Readonly<Record<string, RateLimitResult>>;
+}
+
+const EXCEEDED: readonly ExceededLimit[] = ['second', 'minute', 'hour', 'day', 'window', 'tokens', 'concurrency'];
+
+/**
+ * Decides who may pass, and keeps the counters.
+ *
+ * Methods without `Async` answer at once, which the store in memory does; with another one they throw (`STORE_ANSWERS_LATER`).
+ * All throw `InvalidArgumentError` on arguments that can never work.
+ *
+ * @example
+ * const { allowed, retryAfterMs } = limiter.check('user_123');
+ * const reservation = limiter.reserve(['key:a1', { key: 'team:7', limit: 'team' }], { tokens: 900 });
+ * if (reservation.allowed) limiter.settle(reservation, usage.total_tokens);
+ */
+@Injectable()
+export class RateLimiterService implements Capability {
+  readonly capability = 'rate_limiting';
+  /** Where the counters live. */
+  readonly store: RateLimitStore;
+
+  private readonly table: LimitTable;
+  private readonly memory: MemoryRateLimitStore;
+  private readonly denied = new Map<ExceededLimit, number>(EXCEEDED.map((exceeded) => [exceeded, 0]));
+  private allowedCount = 0;
+  private deniedCount = 0;
+
+  constructor(
+    private readonly choice: EngineChoice<RateLimitEngine>,
+    readonly options: ResolvedRateLimitOptions,
+    /** Milliseconds that only grow. */
+    now: () => number = steadyNow,
+  ) {
+    this.table = new LimitTable(options);
+    this.memory = new MemoryRateLimitStore(choice, { now, name: options.sharedAs, maxKeys: options.maxKeys });
+    const { store = this.memory } = options;
+    this.store = typeof store === 'function' ? store(this.memory) : store;
+  }
+
+  /** Asks for `cost` requests and `tokens`, and takes them if all limits allow. What `maxConcurrent` holds then is freed by `release(key)`. */
+  check(key: string, options: CheckOptions = {}): RateLimitResult {
+    checkKey(key);
+    return this.reserve(key, options);
+  }
+
+  async checkAsync(key: string, options: CheckOptions = {}): Promise<RateLimitResult> {
+    checkKey(key);
+    return this.reserveAsync(key, options);
+  }
+
+  /** `check(…).allowed`: it takes. */
+  isAllowed(key: string, options: CheckOptions = {}): boolean {
+    return this.check(key, options).allowed;
+  }
+
+  /** Requests that would pass right now. Takes nothing. */
+  getRemaining(key: string, options: LimitChoice = {}): number {
+    return this.peek(key, { ...options, cost: 0, tokens: 0 }).remainingRequests;
+  }
+
+  /** What `check` would answer. Takes nothing. */
+  peek(keys: ScopeList, options: CheckOptions = {}): RateLimitResult {
+    return this.atOnce(() => this.ask('peek', keys, options));
+  }
+
+  async peekAsync(keys: ScopeList, options: CheckOptions = {}): Promise<RateLimitResult> {
+    return this.ask('peek', keys, options);
+  }
+
+  /**
+   * Takes requests, tokens and slots of every key, or of none. Hand the result to `settle` when it is known how many tokens were really used;
+   * if that never happens it stands as it is.
+   */
+  reserve(keys: ScopeList, options: CheckOptions = {}): Reservation {
+    return this.atOnce(() => this.ask('decide', keys, options));
+  }
+
+  async reserveAsync(keys: ScopeList, options: CheckOptions = {}): Promise<Reservation> {
+    return this.ask('decide', keys, options);
+  }
+
+  /**
+   * Replaces the reserved tokens by those that were used (0 gives all back) and frees what `maxConcurrent` holds. A second time does nothing,
+   * and so does settling a refusal. A store elsewhere is told without waiting for it.
+   */
+  settle(reservation: Reservation, actualTokens: number): void {
+    unattended(this.finish(reservation, actualTokens));
+  }
+
+  /** The same, done when the promise is. */
+  async settleAsync(reservation: Reservation, actualTokens: number): Promise<void> {
+    await this.finish(reservation, actualTokens);
+  }
+
+  /** Frees what `maxConcurrent` holds, once for a reservation; of a `check`, by its key. Tokens stay as they are. */
+  release(held: Reservation | string, options: LimitChoice = {}): void {
+    unattended(this.free(held, options));
+  }
+
+  /** The same, done when the promise is. */
+  async releaseAsync(held: Reservation | string, options: LimitChoice = {}): Promise<void> {
+    await this.free(held, options);
+  }
+
+  /** Forgets a key, under one limit. */
+  reset(key: string, options: LimitChoice = {}): void {
+    checkKey(key);
+    unattended(this.store.reset(this.table.scopes(key, options)[0]));
+  }
+
+  /** The same, done when the promise is. */
+  async resetAsync(key: string, options: LimitChoice = {}): Promise<void> {
+    checkKey(key);
+    await this.store.reset(this.table.scopes(key, options)[0]);
+  }
+
+  /** What was decided here since the start; and how `keys` stand, under the limits in the options. */
+  getStats(keys: readonly string[] = []): RateLimitStats {
+    const { allowedCount, deniedCount } = this;
+    const details = Object.fromEntries(keys.map((key) => [key, this.peek(key, { cost: 0 })]));
+    return {
+      totalChecks: allowedCount + deniedCount,
+      allowedCount,
+      deniedCount,
+      keys: this.store.stats().keys,
+      ...(keys.length > 0 && { details }),
+    };
+  }
+
+  /** The limits of a name, or those given with it; for those who decide often. */
+  limitOf(choice: LimitChoice): RateLimit {
+    return this.table.get(choice);
+  }
+
+  /** The decision itself, at once or later as the store does. Arguments are the caller's responsibility. */
+  decide(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
+    const decision = this.store.check(scopes, cost, tokens);
+    return decision instanceof Promise ? decision.then((late) => this.counted(late)) : this.counted(decision);
+  }
+
+  metrics(): readonly MetricSample[] {
+    const { keys, evicted } = this.store.stats();
+    const sample = (
+      name: string,
+      help: string,
+      type: MetricSample['type'],
+      value: number,
+      labels?: MetricSample['labels'],
+    ): MetricSample => ({
+      name: `rate_limit_${name}`,
+      help,
+      type,
+      value,
+      ...(labels && { labels }),
+    });
+    return [
+      sample('allowed_total', 'Requests that were let pass.', 'counter', this.allowedCount),
+      ...EXCEEDED.map((exceeded) =>
+        sample('denied_total', 'Requests refused, by the limit that did it.', 'counter', this.denied.get(exceeded) ?? 0, { exceeded }),
+      ),
+      ...(keys === undefined ? [] : [sample('keys', 'Keys that are remembered.', 'gauge', keys)]),
+      ...(evicted === undefined
+        ? []
+        : [sample('evicted_keys_total', 'Keys forgotten before their time: maxKeys was reached.', 'counter', evicted)]),
+      ...this.store.metrics(),
+    ];
+  }
+
+  /** Asks the engine in charge for a history of decisions that is known, and the store how it is. */
+  health(): CapabilityHealth | Promise<CapabilityHealth> {
+    const { active: engine, reason, native, typescript, tripped } = this.choice;
+    const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
+    const own: CapabilityHealth =
+      fault === undefined
+        ? { status: tripped ? 'degraded' : 'ok', engine, reason, store: this.store.kind }
+        : { status: 'down', engine, reason: `the ${engine} engine ${fault}`, store: this.store.kind };
+    const merge = (store: Partial<CapabilityHealth>): CapabilityHealth =>
+      own.status === 'ok' ? { ...own, ...store } : { ...store, ...own };
+    const store = this.store.health();
+    return store instanceof Promise ? store.then(merge) : merge(store);
+  }
+
+  /** Gives back memory and connections. More than once is safe. */
+  async close(): Promise<void> {
+    this.memory.close();
+    if (this.store !== this.memory) await this.store.close();
+  }
+
+  private finish(reservation: Reservation, actualTokens: number): void | Promise<unknown> {
+    const tokens = checkAmount('actualTokens', actualTokens, 0);
+    const taken = Reservation.takeForSettlement(reservation);
+    const settled = taken?.tokens ? this.store.settle(taken, tokens) : undefined;
+    const released = this.free(reservation, {});
+    return settled || released ? Promise.all([settled, released]) : undefined;
+  }
+
+  private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
+    if (typeof held === 'string') return this.store.release({ scopes: this.table.scopes(held, options), tokens: 0, atMs: 0 });
+    const taken = Reservation.takeForRelease(held);
+    return taken?.scopes.some(({ limit }) => limit.maxConcurrent !== undefined) ? this.store.release(taken) : undefined;
+  }
+
+  private ask(how: 'peek' | 'decide', keys: ScopeList, options: CheckOptions): Reservation | Promise<Reservation> {
+    const scopes = this.table.scopes(keys, options);
+    const cost = checkAmount('cost', options.cost, 1);
+    const tokens = checkAmount('tokens', options.tokens, 0);
+    const decision = how === 'peek' ? this.store.peek(scopes, cost, tokens) : this.decide(scopes, cost, tokens);
+    const taken = (made: RateLimitDecision): Reservation => new Reservation(made, how === 'peek' ? undefined : { scopes, tokens });
+    return decision instanceof Promise ? decision.then(taken) : taken(decision);
+  }
+
+  private atOnce(ask: () => Reservation | Promise<Reservation>): Reservation {
+    if (this.store.synchronous !== true) {
+      throw new FastLiteLLMError('STORE_ANSWERS_LATER', `the ${this.store.kind} store answers later: call the method that ends in Async`);
+    }
+    return ask() as Reservation;
+  }
+
+  private counted(decision: RateLimitDecision): RateLimitDecision {
+    if (decision.allowed) this.allowedCount++;
+    else {
+      this.deniedCount++;
+      if (decision.exceeded !== undefined) this.denied.set(decision.exceeded, (this.denied.get(decision.exceeded) ?? 0) + 1);
+    }
+    return decision;
+  }
+}
+
+function checkKey(key: unknown): void {
+  if (typeof key !== 'string') throw new InvalidArgumentError('key', key, 'must be a string');
+}
+
+/** For those who do not wait: a store counts its own failures, and tells them in its health. */
+function unattended(work: void | Promise<unknown>): void {
+  if (work instanceof Promise) work.catch(() => {});
+}
+
+/** Time since 1970 as this thread's own clock counts it: setting the computer's clock must not free or block anybody. */
+function steadyNow(): number {
+  return Math.floor(performance.timeOrigin + performance.now());
+}

@@ -3,9 +3,9 @@
 //! The generated callbacks keep account of borrowed buffers, which costs several allocations a call: more than counting a short text does.
 //! These three take strings and numbers only. They replace the generated callbacks under the same names, so the declarations stay as they are.
 
-use crate::error::{Error, Result};
+use crate::error::{Checked, Error, Failure};
 use crate::js_text::JsText;
-use crate::token_counter::{count_tokens, count_tokens_up_to, prefix_length};
+use crate::token_counter::{count, prefix};
 use napi::sys;
 use std::any::Any;
 use std::ffi::{CStr, c_char};
@@ -45,21 +45,17 @@ pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
 
 unsafe extern "C" fn count_tokens_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: Node calls this, with its own environment and call.
-    unsafe { answer(env, info, |[text, encoding]| count_tokens(JsText::new(env, text), number(env, encoding)?)) }
+    unsafe { answer(env, info, |[text, encoding]| count(JsText::new(env, text), number(env, encoding)?, u32::MAX)) }
 }
 
 unsafe extern "C" fn count_tokens_up_to_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe {
-        answer(env, info, |[text, encoding, limit]| count_tokens_up_to(JsText::new(env, text), number(env, encoding)?, number(env, limit)?))
-    }
+    unsafe { answer(env, info, |[text, encoding, limit]| count(JsText::new(env, text), number(env, encoding)?, number(env, limit)?)) }
 }
 
 unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe {
-        answer(env, info, |[text, encoding, tokens]| prefix_length(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?))
-    }
+    unsafe { answer(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
 }
 
 /// Reads `N` arguments, works, and returns a number or throws; a panic is thrown too.
@@ -70,7 +66,7 @@ unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_
 unsafe fn answer<const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    work: impl FnOnce([sys::napi_value; N]) -> Result<u32>,
+    work: impl FnOnce([sys::napi_value; N]) -> Checked<u32>,
 ) -> sys::napi_value {
     let mut arguments = [ptr::null_mut(); N];
     let mut count = N;
@@ -83,7 +79,7 @@ unsafe fn answer<const N: usize>(
             unsafe { sys::napi_create_uint32(env, number, &raw mut value) };
             return value;
         }
-        Ok(Err(error)) => error,
+        Ok(Err(failure)) => Error::from(failure),
         Err(panic) => Error::new("PANIC", message_of(panic.as_ref())),
     };
     // SAFETY: the caller's.
@@ -99,12 +95,12 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 /// # Safety
 /// `env` and `value` are those of the call that is running.
 #[inline(always)]
-unsafe fn number(env: sys::napi_env, value: sys::napi_value) -> Result<u32> {
+unsafe fn number(env: sys::napi_env, value: sys::napi_value) -> Checked<u32> {
     let mut number = 0;
     // SAFETY: the caller's.
     match unsafe { sys::napi_get_value_uint32(env, value, &raw mut number) } {
         sys::Status::napi_ok => Ok(number),
-        _ => Err(Error::new("INVALID_ARGUMENT", "must be a number".to_owned())),
+        _ => Err(Failure::NotANumber),
     }
 }
 

@@ -8,3 +8,24 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub fn from_core(error: &CoreError) -> Error {
     Error::new(error.code(), error.to_string())
 }
+
+/// The result of what the hottest functions do.
+pub type Checked<T> = std::result::Result<T, Failure>;
+
+/// What can go wrong in them: small, because a result is moved several times a call.
+#[derive(Clone, Copy)]
+pub enum Failure {
+    NotAString,
+    NotANumber,
+    UnknownEncoding,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotAString => Self::new("INVALID_ARGUMENT", "text: must be a string".to_owned()),
+            Failure::NotANumber => Self::new("INVALID_ARGUMENT", "must be a number".to_owned()),
+            Failure::UnknownEncoding => from_core(&CoreError::UnknownEncoding),
+        }
+    }
+}

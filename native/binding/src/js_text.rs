@@ -3,7 +3,7 @@
 //! One UTF-16 copy costs the same for every kind of string and, narrowed here, beats asking for UTF-8 wherever the text is not all ASCII;
 //! asking for the length first would cost a second call.
 
-use crate::error::{Error, Result};
+use crate::error::{Checked, Failure};
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
 use napi::{ValueType, sys};
 use std::ptr;
@@ -47,7 +47,7 @@ const USUAL: usize = 1 << 15;
 impl JsText {
     /// Copies the string into `units`, which only ever grows, and returns how many units it has.
     #[inline(always)]
-    pub fn read(self, units: &mut Vec<u16>) -> Result<usize> {
+    pub fn read(self, units: &mut Vec<u16>) -> Checked<usize> {
         if units.is_empty() {
             units.resize(USUAL, 0);
         }
@@ -57,7 +57,7 @@ impl JsText {
     }
 
     #[cold]
-    fn read_long(self, units: &mut Vec<u16>) -> Result<usize> {
+    fn read_long(self, units: &mut Vec<u16>) -> Checked<usize> {
         let mut len = 0;
         // SAFETY: a null buffer asks for the length.
         let status = unsafe { sys::napi_get_value_string_utf16(self.env, self.value, ptr::null_mut(), 0, &raw mut len) };
@@ -67,7 +67,7 @@ impl JsText {
     }
 
     #[inline(always)]
-    fn copy(self, units: &mut [u16]) -> Result<usize> {
+    fn copy(self, units: &mut [u16]) -> Checked<usize> {
         let mut len = 0;
         // SAFETY: the value is alive as long as the call it is an argument of, and the buffer's length is given.
         let status = unsafe { sys::napi_get_value_string_utf16(self.env, self.value, units.as_mut_ptr(), units.len(), &raw mut len) };
@@ -76,6 +76,6 @@ impl JsText {
     }
 }
 
-fn check(status: sys::napi_status) -> Result<()> {
-    if status == sys::Status::napi_ok { Ok(()) } else { Err(Error::new("INVALID_ARGUMENT", "text: must be a string".to_owned())) }
+fn check(status: sys::napi_status) -> Checked<()> {
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Failure::NotAString) }
 }

@@ -1,4 +1,4 @@
-use crate::error::{Error, Result, from_core};
+use crate::error::{Checked, Error, Failure, Result, from_core};
 use crate::js_text::JsText;
 use fast_litellm_core::CoreError;
 use fast_litellm_core::token_counter::{self, Cache, Encoding, Text, VOCABULARY_COUNT};
@@ -32,7 +32,7 @@ thread_local! {
 
 impl Local {
     #[inline(always)]
-    fn read(&mut self, text: JsText) -> Result<()> {
+    fn read(&mut self, text: JsText) -> Checked<()> {
         let len = text.read(&mut self.units)?;
         self.text.set_utf16(&self.units[..len]);
         Ok(())
@@ -50,8 +50,8 @@ impl Local {
 }
 
 #[inline(always)]
-fn vocabulary(handle: u32) -> Result<usize> {
-    token_counter::vocabulary_of(handle as usize).ok_or_else(|| from_core(&CoreError::UnknownEncoding))
+fn vocabulary(handle: u32) -> Checked<usize> {
+    token_counter::vocabulary_of(handle as usize).ok_or(Failure::UnknownEncoding)
 }
 
 #[inline(always)]
@@ -61,7 +61,7 @@ fn cache(caches: &mut [Option<Box<Cache>>; VOCABULARY_COUNT], vocabulary: usize)
 
 /// Reads the text and lets `work` use it with this thread's buffers.
 #[inline(always)]
-fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, &mut Cache, &Text, &mut Vec<u32>) -> R) -> Result<R> {
+fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, &mut Cache, &Text, &mut Vec<u32>) -> R) -> Checked<R> {
     let vocabulary = vocabulary(handle)?;
     LOCAL.with_borrow_mut(|local| {
         local.read(text)?;
@@ -69,6 +69,18 @@ fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, 
         local.finish();
         Ok(result)
     })
+}
+
+/// `countTokensUpTo`.
+#[inline(always)]
+pub fn count(text: JsText, handle: u32, limit: u32) -> Checked<u32> {
+    with_text(text, handle, |encoding, cache, text, _| encoding.count(cache, text, limit))
+}
+
+/// `prefixLength`.
+#[inline(always)]
+pub fn prefix(text: JsText, handle: u32, max_tokens: u32) -> Checked<u32> {
+    with_text(text, handle, |encoding, cache, text, ids| encoding.prefix_len(cache, text, max_tokens as usize, ids) as u32)
 }
 
 /// The handle of an encoding, whose tables are built at the first call of the process. Throws `UNKNOWN_ENCODING`.
@@ -82,19 +94,19 @@ pub fn load_encoding(name: String) -> Result<u32> {
 /// Number of tokens of `text`.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number")]
 pub fn count_tokens(text: JsText, encoding: u32) -> Result<u32> {
-    with_text(text, encoding, |encoding, cache, text, _| encoding.count(cache, text, u32::MAX))
+    Ok(count(text, encoding, u32::MAX)?)
 }
 
 /// Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, limit: number")]
 pub fn count_tokens_up_to(text: JsText, encoding: u32, limit: u32) -> Result<u32> {
-    with_text(text, encoding, |encoding, cache, text, _| encoding.count(cache, text, limit))
+    Ok(count(text, encoding, limit)?)
 }
 
 /// Writes the ids of `text` into `ids`, as many as fit, and returns how many there are.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, ids: Uint32Array")]
 pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<u32> {
-    with_text(text, encoding, |encoding, cache, text, found| {
+    let count = with_text(text, encoding, |encoding, cache, text, found| {
         found.clear();
         encoding.encode(cache, text, usize::MAX, found);
         // SAFETY: nothing else runs on the JavaScript thread during this call.
@@ -102,7 +114,8 @@ pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<
         let fitting = found.len().min(target.len());
         target[..fitting].copy_from_slice(&found[..fitting]);
         found.len() as u32
-    })
+    })?;
+    Ok(count)
 }
 
 /// The bytes of `ids`, which may not hold special tokens. Throws `UNKNOWN_TOKEN`.
@@ -116,7 +129,7 @@ pub fn decode(ids: Uint32ArraySlice, encoding: u32) -> Result<Uint8Array> {
 /// Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, maxTokens: number")]
 pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32> {
-    with_text(text, encoding, |encoding, cache, text, ids| encoding.prefix_len(cache, text, max_tokens as usize, ids) as u32)
+    Ok(prefix(text, encoding, max_tokens)?)
 }
 
 /// Counts many texts on all cores; the calling thread waits. `joined` is all texts, `lengths` the UTF-16 length of each.

@@ -57,7 +57,7 @@ impl<'a> Counter<'a> {
 
     /// The tokens of all pieces shown.
     #[inline(always)]
-    pub fn total(mut self) -> u32 {
+    pub fn total(&mut self) -> u32 {
         if self.waiting > 0 {
             self.count_unknown();
         }

@@ -76,7 +76,7 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
 
   for (const encoding of encodings) {
     const opened = openAll(installed, encoding);
-    const warm = textPool('mixed', 4096).blocks[0] as readonly string[];
+    const warm = textPool('mixed', 4096).blocks[0];
     for (const contender of opened) await warmUp(contender, warm, options.quick ? 5 : 150);
     for (const [kind, slices] of fresh) add(await freshRow(kind, encoding, slices, opened, options.quick ? 2 : 12));
     for (const { mode, size, bytes, kind } of plan) {

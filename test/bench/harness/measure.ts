@@ -39,7 +39,7 @@ export async function measure(tasks: readonly Task[], { rounds, minMs, keep, tri
   let running = withoutThoseBehind(tasks, samples, keep, FAR_BEHIND);
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < running.length; turn++) {
-      const task = running[(turn + round) % running.length] as Task;
+      const task = running[(turn + round) % running.length];
       const n = times.get(task.name) as number;
       take(task, round, (await timeOnce(task, n)) / n);
     }
@@ -77,7 +77,7 @@ export function median(values: readonly number[]): number {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   if (sorted.length === 0) return NaN;
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /** How many times faster `subject` is than `other`: the median of the ratios within the rounds that both took part in. */

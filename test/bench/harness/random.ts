@@ -19,12 +19,12 @@ export function between(random: Random, low: number, high: number): number {
 
 /** Any of the items, each as likely. */
 export function pick<T>(random: Random, items: readonly T[]): T {
-  return items[Math.floor(random() * items.length)] as T;
+  return items[Math.floor(random() * items.length)];
 }
 
 /** Item of rank r about r times rarer than the first one, as words are in natural text. */
 export function pickByRank<T>(random: Random, items: readonly T[]): T {
-  return items[Math.floor(items.length ** random()) - 1] as T;
+  return items[Math.floor(items.length ** random()) - 1];
 }
 
 /** The items in an order that the seed decides; the argument is left alone. */
@@ -32,7 +32,7 @@ export function shuffled<T>(random: Random, items: readonly T[]): T[] {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
+    [result[i], result[j]] = [result[j], result[i]];
   }
   return result;
 }

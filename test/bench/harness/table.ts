@@ -5,8 +5,8 @@ export function markdownTable(columns: readonly { title: string; right?: boolean
   const cells = rows.map((row) => row.map((cell) => String(cell).replaceAll('|', '\\|')));
   const widths = columns.map(({ title }, column) => Math.max(3, title.length, ...cells.map((row) => row[column]?.length ?? 0)));
   const line = (values: readonly string[]): string =>
-    `| ${columns.map(({ right }, i) => (right ? (values[i] ?? '').padStart(widths[i] as number) : (values[i] ?? '').padEnd(widths[i] as number))).join(' | ')} |`;
-  const rule = `| ${columns.map(({ right }, i) => (right ? '-'.repeat((widths[i] as number) - 1) + ':' : '-'.repeat(widths[i] as number))).join(' | ')} |`;
+    `| ${columns.map(({ right }, i) => (right ? (values[i] ?? '').padStart(widths[i]) : (values[i] ?? '').padEnd(widths[i]))).join(' | ')} |`;
+  const rule = `| ${columns.map(({ right }, i) => (right ? '-'.repeat(widths[i] - 1) + ':' : '-'.repeat(widths[i]))).join(' | ')} |`;
   return [line(columns.map(({ title }) => title)), rule, ...cells.map(line)].join('\n');
 }
 

@@ -28,7 +28,7 @@ function chatMessages(count: number): string[] {
   const random = seeded(1000);
   const kinds = [...PROSE, ...TEXT_KINDS.slice(1, 6)];
   return Array.from({ length: count }, () =>
-    makeText(kinds[Math.floor(random() * kinds.length)] as TextKind, Math.round(12 * 1000 ** random()), random),
+    makeText(kinds[Math.floor(random() * kinds.length)], Math.round(12 * 1000 ** random()), random),
   );
 }
 

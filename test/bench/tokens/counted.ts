@@ -52,7 +52,7 @@ export async function differences({ counter }: Opened, pool: TextPool, expected:
   for (const [b, block] of pool.blocks.entries()) {
     for (const [t, text] of block.entries()) {
       if (found.of > 0 && performance.now() > until) return found.tokens > 0 ? found : undefined;
-      compare(found, await countOrError(counter, text), expected.texts[b]?.[t] as number);
+      compare(found, await countOrError(counter, text), expected.texts[b]?.[t]);
     }
   }
   return found.tokens > 0 ? found : undefined;
@@ -93,9 +93,9 @@ export class CountTask implements Task {
     if (this.opened.asynchronous) return this.runAsynchronous(times);
     const { counter } = this.opened;
     for (let i = 0; i < times; i++) {
-      const block = this.pool.blocks[this.next] as readonly string[];
+      const block = this.pool.blocks[this.next];
       let tokens = 0;
-      for (let t = 0; t < block.length; t++) tokens += counter.count(block[t] as string) as number;
+      for (let t = 0; t < block.length; t++) tokens += counter.count(block[t]) as number;
       this.check(tokens);
     }
   }
@@ -103,13 +103,13 @@ export class CountTask implements Task {
   private async runAsynchronous(times: number): Promise<void> {
     for (let i = 0; i < times; i++) {
       let tokens = 0;
-      for (const text of this.pool.blocks[this.next] as readonly string[]) tokens += await this.opened.counter.count(text);
+      for (const text of this.pool.blocks[this.next]) tokens += await this.opened.counter.count(text);
       this.check(tokens);
     }
   }
 
   private check(tokens: number): void {
-    compare(this.found, tokens, this.expected.blocks[this.next] as number);
+    compare(this.found, tokens, this.expected.blocks[this.next]);
     this.next = (this.next + 1) % this.pool.blocks.length;
   }
 }
@@ -119,7 +119,7 @@ export async function warmUp({ counter }: Opened, texts: readonly string[], ms: 
   const until = performance.now() + ms;
   for (let i = 0; performance.now() < until; i++) {
     try {
-      await counter.count(texts[i % texts.length] as string);
+      await counter.count(texts[i % texts.length]);
     } catch {
       return; // The gate says what is wrong.
     }

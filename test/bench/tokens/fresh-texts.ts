@@ -28,7 +28,7 @@ export function freshSlices(files: readonly string[], kind: FreshKind, count: nu
 }
 
 function characterStart(bytes: Buffer, at: number): number {
-  while (at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at++;
+  while (at < bytes.length && (bytes[at] & 0xc0) === 0x80) at++;
   return at;
 }
 

@@ -41,7 +41,7 @@ export async function freshRow(
     const scale = lengthOf(seenByAll) / lengthOf(seenByService);
     const counts = new Map<string, Float64Array>();
     for (let turn = 0; turn < running.length; turn++) {
-      const contender = running[(turn + round) % running.length] as Opened;
+      const contender = running[(turn + round) % running.length];
       const out = new Float64Array(perRound);
       const isService = contender.name === SERVICE;
       const ns = await timeStream(contender, isService ? seenByService : seenByAll, out);
@@ -52,7 +52,7 @@ export async function freshRow(
     for (const { name } of running) {
       const right: ArrayLike<number> = name === SERVICE ? expectedByService : (counts.get(REFERENCE) as Float64Array);
       const found = (differences[name] ??= { tokens: 0, of: 0, first: '' });
-      (counts.get(name) as Float64Array).forEach((tokens, i) => compare(found, tokens, right[i] as number));
+      (counts.get(name) as Float64Array).forEach((tokens, i) => compare(found, tokens, right[i]));
     }
     running = running.filter(({ name }) => !doesOtherWork(differences[name]));
     if (round + 1 === TRIAL_ROUNDS) {
@@ -68,7 +68,7 @@ export async function freshRow(
 
 async function timeStream({ counter, asynchronous }: Opened, texts: readonly string[], out: Float64Array): Promise<number> {
   const start = process.hrtime.bigint();
-  if (asynchronous) for (let i = 0; i < texts.length; i++) out[i] = await counter.count(texts[i] as string);
-  else for (let i = 0; i < texts.length; i++) out[i] = counter.count(texts[i] as string) as number;
+  if (asynchronous) for (let i = 0; i < texts.length; i++) out[i] = await counter.count(texts[i]);
+  else for (let i = 0; i < texts.length; i++) out[i] = counter.count(texts[i]) as number;
   return Number(process.hrtime.bigint() - start);
 }

@@ -17,7 +17,7 @@ export const HOSTILE_KINDS: readonly string[] = Object.keys(makers);
 
 /** A text of one of the kinds, of at most `bytes` UTF-8 bytes. */
 export function hostileText(kind: string, bytes: number): string {
-  const make = makers[kind] as (random: Random) => string;
+  const make = makers[kind];
   const random = seeded(bytes);
   const width = Buffer.byteLength(make(random));
   return Buffer.from(Array.from({ length: Math.floor(bytes / width) }, () => make(random)).join('')).toString();

@@ -38,7 +38,7 @@ export interface PlannedRow {
 
 /** The rows on generated texts, in their order: the grid of every kind and size, then the other ways of calling. */
 export function planned(options: BenchArguments): PlannedRow[] {
-  const grid = TEXT_KINDS.flatMap((kind) => SIZES.map(([size, bytes]) => ({ mode: 'rotating' as RowMode, size, bytes, kind })));
+  const grid = TEXT_KINDS.flatMap((kind) => SIZES.map(([size, bytes]): PlannedRow => ({ mode: 'rotating', size, bytes, kind })));
   const extra = (mode: RowMode, size: string, kinds: readonly TextKind[]): PlannedRow[] =>
     kinds.map((kind) => ({ mode, size, kind, bytes: (SIZES.find(([name]) => name === size) as [string, number])[1] }));
   const all = [

@@ -47,7 +47,7 @@ export function makeText(kind: TextKind, bytes: number, random: Random): string 
 function flatten(text: string, bytes: number): string {
   const buffer = Buffer.from(text);
   let end = Math.min(bytes, buffer.length);
-  while (end < buffer.length && (buffer[end]! & 0xc0) === 0x80) end--;
+  while (end < buffer.length && (buffer[end] & 0xc0) === 0x80) end--;
   return buffer.toString('utf8', 0, end);
 }
 
@@ -142,6 +142,6 @@ function foreign(random: Random): string {
   if (at === others.length) return unspaced(random, chinese, 0x4e00, 0x9fa5);
   if (at === others.length + 1) return unspaced(random, japanese, 0x30a1, 0x30fa);
   if (at === others.length + 2) return `${sentence(random)} `;
-  const words = others[at] as readonly string[];
+  const words = others[at];
   return `${Array.from({ length: between(random, 5, 16) }, () => pickByRank(random, words)).join(' ')}${pick(random, ['. ', '. ', ', ', '? ', '.\n'])}`;
 }

@@ -75,7 +75,7 @@ export async function coldRow(request: RowRequest, opened: readonly Opened[], ca
   const samples: Samples = new Map(right.map(({ name }) => [name, []]));
   for (const [call, text] of texts.entries()) {
     for (let turn = 0; turn < right.length; turn++) {
-      const { name, counter } = right[(turn + call) % right.length] as Opened;
+      const { name, counter } = right[(turn + call) % right.length];
       trashCaches();
       const start = process.hrtime.bigint();
       const tokens = counter.count(text);
@@ -96,7 +96,7 @@ export async function encodeRow(request: RowRequest, opened: readonly Opened[], 
 }
 
 function wrongIds(pool: TextPool, opened: readonly Opened[]): Record<string, Differences> {
-  const text = pool.blocks[0]?.[0] as string;
+  const text = pool.blocks[0]?.[0];
   const ids = ({ counter }: Opened): string => Array.from(counter.encode?.(text) ?? []).join();
   const right = ids(opened.find(({ name }) => name === REFERENCE) as Opened);
   const other = opened.filter((one) => one.counter.encode !== undefined && ids(one) !== right);

@@ -26,12 +26,18 @@ import type { TokensResult } from './tokens/targets.js';
 import { hotPool, textPool } from './tokens/texts.js';
 import { coldRow, encodeRow, throughputRow } from './tokens/throughput.js';
 
+/** From this load on, the other processes are heard in the figures. */
+const BUSY = 1;
+
 const say = (line: string): void => console.error(line);
 
 /** `npm run bench -- tokens`. */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
   const started = performance.now();
+  const machine = environment();
+  if (machine.loadBefore > BUSY)
+    say(`the machine is busy (load ${machine.loadBefore.toFixed(1)}): packages in JavaScript will look slower than they are`);
   const { installed, missing } = contenders(options.engines);
   for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
 
@@ -77,7 +83,7 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
   for (const encoding of encodings) {
     const opened = openAll(installed, encoding);
     const warm = textPool('mixed', 4096).blocks[0];
-    for (const contender of opened) await warmUp(contender, warm, options.quick ? 5 : 150);
+    for (const contender of opened) await warmUp(contender, warm, options.quick ? 5 : 300);
     for (const [kind, slices] of fresh) add(await freshRow(kind, encoding, slices, opened, options.quick ? 2 : 12));
     for (const { mode, size, bytes, kind } of plan) {
       const request = { mode, encoding, label: `${size} ${kind}`, pool: mode === 'hot' ? hotPool(kind, bytes) : textPool(kind, bytes) };

@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 
 /** Where and when the figures were taken, for the line above a table. */
 export interface Environment {
@@ -6,6 +6,8 @@ export interface Environment {
   readonly cpu: string;
   readonly node: string;
   readonly platform: string;
+  /** Processes that wanted to run in the minute before: more than one core's worth, and the figures are not worth keeping. */
+  readonly loadBefore: number;
 }
 
 export function environment(): Environment {
@@ -15,5 +17,6 @@ export function environment(): Environment {
     cpu: `${cores.length} x ${cores[0]?.model.trim() ?? 'unknown CPU'}`,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
+    loadBefore: loadavg()[0],
   };
 }

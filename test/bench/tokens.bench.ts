@@ -76,7 +76,7 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
   };
   const freshKinds = FRESH_KINDS.filter((kind) => wanted(options, `fresh ${kind}`));
   const files = freshKinds.length > 0 ? filesUnder(join(ROOT, 'node_modules')) : [];
-  const fresh = freshKinds.map((kind) => [kind, freshSlices(files, kind, options.quick ? 64 : 2304)] as const);
+  const fresh = freshKinds.map((kind) => [kind, freshSlices(files, kind, options.quick ? 64 : 2700)] as const);
   const plan = planned(options);
   if (plan.length + fresh.length === 0) return rows;
 
@@ -84,7 +84,8 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
     const opened = openAll(installed, encoding);
     const warm = textPool('mixed', 4096).blocks[0];
     for (const contender of opened) await warmUp(contender, warm, options.quick ? 5 : 300);
-    for (const [kind, slices] of fresh) add(await freshRow(kind, encoding, slices, opened, options.quick ? 2 : 12));
+    for (const [kind, slices] of fresh)
+      add(await freshRow(kind, encoding, slices, opened, options.quick ? { maxRounds: 2, warmUpMs: 5 } : { maxRounds: 12, warmUpMs: 200 }));
     for (const { mode, size, bytes, kind } of plan) {
       const request = { mode, encoding, label: `${size} ${kind}`, pool: mode === 'hot' ? hotPool(kind, bytes) : textPool(kind, bytes) };
       if (mode === 'cold') add(await coldRow(request, opened, options.quick ? 2 : 12));

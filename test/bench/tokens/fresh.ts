@@ -2,7 +2,7 @@ import type { Samples } from '../harness/measure.js';
 import { median } from '../harness/measure.js';
 import { REFERENCE } from './contenders.js';
 import type { BenchEncoding } from './contenders.js';
-import { compare, doesOtherWork } from './counted.js';
+import { compare, doesOtherWork, warmUp } from './counted.js';
 import type { Differences, Opened } from './counted.js';
 import { SERVICE } from './ours.js';
 import { makeRow } from './row.js';
@@ -10,9 +10,17 @@ import type { Row } from './row.js';
 import { staysToTheEnd } from './throughput.js';
 
 /** Packages this many times slower than the best of them leave after `TRIAL_ROUNDS`. */
-const LEAVE_BEHIND = 1.5;
-const TRIAL_ROUNDS = 3;
+const LEAVE_BEHIND = 2;
+const TRIAL_ROUNDS = 4;
 const SLICES_PER_ROUND = 96;
+/** The share of the stream that runs untimed before: a service that has been up for a while has met the common words of its traffic. */
+const WARM_UP_SHARE = 0.15;
+
+export interface FreshEffort {
+  readonly maxRounds: number;
+  /** Processor time that each contender spends on the warm-up. */
+  readonly warmUpMs: number;
+}
 
 /**
  * A stream of texts that no contender has seen: in each round all of them count the same slices, each of them once. Service and native
@@ -23,9 +31,11 @@ export async function freshRow(
   encoding: BenchEncoding,
   slices: readonly string[],
   opened: readonly Opened[],
-  maxRounds: number,
+  { maxRounds, warmUpMs }: FreshEffort,
 ): Promise<Row> {
-  const perRound = Math.min(SLICES_PER_ROUND, Math.floor(slices.length / (2 * maxRounds)));
+  const warmUpSlices = slices.slice(0, Math.ceil(slices.length * WARM_UP_SHARE));
+  for (const contender of opened) await warmUp(contender, warmUpSlices, warmUpMs);
+  const perRound = Math.min(SLICES_PER_ROUND, Math.floor((slices.length - warmUpSlices.length) / (2 * maxRounds)));
   const reference = opened.find(({ name }) => name === REFERENCE) as Opened;
   const samples: Samples = new Map(opened.map(({ name }) => [name, new Array<number>(maxRounds).fill(NaN)]));
   const differences: Record<string, Differences> = {};
@@ -33,7 +43,7 @@ export async function freshRow(
   let bytes = 0;
 
   for (let round = 0; round < maxRounds; round++) {
-    const start = round * 2 * perRound;
+    const start = warmUpSlices.length + round * 2 * perRound;
     const seenByAll = slices.slice(start, start + perRound);
     const seenByService = slices.slice(start + perRound, start + 2 * perRound);
     const lengthOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);

@@ -12,7 +12,8 @@ import { engineSamples, featureSamples } from './metrics/engine-state.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import * as rateLimiting from './rate-limit/known-question.js';
 import { RateLimitEngine } from './rate-limit/rate-limit.engine.js';
-import { resolveRateLimitOptions } from './rate-limit/rate-limit.options.js';
+import type { RateLimits } from './rate-limit/rate-limit.limits.js';
+import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-limit/rate-limit.options.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js';
 import { answersKnownQuestion } from './token-counter/known-question.js';
@@ -44,6 +45,7 @@ export class FastLiteLLM {
   readonly tokenCounter: TokenCounterService;
   readonly rateLimiter: RateLimiterService;
 
+  private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
   private readonly onClose: (() => void)[] = [];
@@ -82,13 +84,22 @@ export class FastLiteLLM {
       },
       { setting: { mode: 'typescript', setBy: 'this release' }, flags: this.featureFlags, logger },
     );
-    this.rateLimiter = new RateLimiterService(rateLimits, rateLimitOptions, context.now);
+    this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now);
+    this.rateLimiter = this.openRateLimiter(rateLimitOptions);
     this.engines = {
       [this.tokenCounter.capability]: tokenCounting,
       batch_token_counting: batches,
       [this.rateLimiter.capability]: rateLimits,
     };
     if (metrics) this.registerMetrics();
+  }
+
+  /**
+   * One more limiter on the same engines, with these limits and counters of its own; its owner closes it.
+   * @throws InvalidConfigurationError naming the limit.
+   */
+  rateLimiterUnder(limits: RateLimits): RateLimiterService {
+    return this.openRateLimiter(resolveRateLimitOptions(limits));
   }
 
   /** Every capability, for health and metrics. */

@@ -5,6 +5,7 @@ export {
   InvalidConfigurationError,
   MissingPackageError,
   NativeEngineUnavailableError,
+  RateLimitExceededError,
 } from './common/errors.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
@@ -27,7 +28,25 @@ export type { FlagsSettings } from './feature-flags/feature-flags.settings.js';
 export { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 export type { HealthReport } from './health/health-report.js';
 export { registerPrometheusMetrics, type MetricRegistry, type MetricSource } from './metrics/prometheus.js';
+export type { RateLimitRefusal } from './common/errors.js';
+export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/rate-limit.arguments.js';
+export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/rate-limit.limits.js';
+export type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
+export { RateLimiterService, type RateLimitStats } from './rate-limit/rate-limit.service.js';
+export type {
+  RateLimitDecision,
+  RateLimitScope,
+  RateLimitStanding,
+  RateLimitStore,
+  RateLimitStoreStats,
+  TakenRateLimit,
+} from './rate-limit/rate-limit.store.js';
+export type { RateLimitResult, Reservation } from './rate-limit/reservation.js';
+export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
+export { reportUsage, type Usage } from './request/request-context.js';
+export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
 export {
+  checkRateLimit,
   countMessages,
   countRequest,
   countTokens,
@@ -36,14 +55,17 @@ export {
   decode,
   encode,
   estimateCost,
+  FastThrottlerStorage,
   getFeatureStatus,
   getModelLimits,
+  getRateLimitStats,
   healthCheck,
   healthCheckAsync,
   isEnabled,
   isWithinTokenLimit,
   resetErrors,
   RUST_ACCELERATION_AVAILABLE,
+  SimpleRateLimiter,
   SimpleTokenCounter,
   trimMessages,
   truncate,

@@ -2,6 +2,9 @@ import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 import type { FeatureStatus } from './feature-flags/feature-flag.js';
 import type { FeatureName } from './feature-flags/feature-flags.options.js';
+import { FastThrottlerStorage as ThrottlerStorageFacade } from './rate-limit/fast-throttler-storage.js';
+import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
+import { DEFAULT_REQUESTS_PER_MINUTE, SimpleRateLimiter as RateLimiterFacade } from './rate-limit/simple-rate-limiter.js';
 import { DEFAULT_MODEL_MAX_TOKENS, SimpleTokenCounter as TokenCounterFacade } from './token-counter/simple-token-counter.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
@@ -79,6 +82,40 @@ export const estimateCost: TokenCounterService['estimateCost'] = (...args) => pr
 
 /** `TokenCounterService.getModelLimits` of the process-wide instance. */
 export const getModelLimits: TokenCounterService['getModelLimits'] = (...args) => processWide().tokenCounter.getModelLimits(...args);
+
+/** `RateLimiterService.check` of the process-wide instance: under 10 requests a second, 600 a minute and 10,000 an hour, unless the environment says otherwise. */
+export const checkRateLimit: RateLimiterService['check'] = (...args) => processWide().rateLimiter.check(...args);
+
+/** `RateLimiterService.getStats` of the process-wide instance. */
+export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => processWide().rateLimiter.getStats(...args);
+
+/**
+ * The reference's `SimpleRateLimiter`. Each has counters of its own, on the engine that the environment chooses.
+ *
+ * @example
+ * const limiter = new SimpleRateLimiter(60);
+ * limiter.check('user_123'); // { allowed: true, remainingRequests: 5, … }
+ */
+export class SimpleRateLimiter extends RateLimiterFacade {
+  /** @param requestsPerMinute Default 60. Of it come a bucket (burst: a tenth, at least 5) and 60 times as many an hour. */
+  constructor(requestsPerMinute: number = DEFAULT_REQUESTS_PER_MINUTE) {
+    super(requestsPerMinute, (limits) => processWide().rateLimiterUnder(limits));
+  }
+}
+
+/**
+ * The storage of `@nestjs/throttler` 6, on this package's counters.
+ *
+ * @example
+ * ThrottlerModule.forRoot({ throttlers: [{ ttl: 60_000, limit: 60 }], storage: new FastThrottlerStorage() })
+ */
+export class FastThrottlerStorage extends ThrottlerStorageFacade {
+  /** @param limiter Where the counters live: over Redis, if its store is. Default: in memory, apart from all others. */
+  constructor(limiter?: RateLimiterService) {
+    let own = limiter;
+    super(() => (own ??= processWide().rateLimiterUnder({})));
+  }
+}
 
 /**
  * The reference's `SimpleTokenCounter`, on the process-wide instance.

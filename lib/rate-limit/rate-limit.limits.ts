@@ -55,7 +55,7 @@ export const LIMIT_KEYS = [
 
 /** More than any limiter is asked for, and exact in every store. */
 export const LARGEST_LIMIT = 2 ** 31;
-const LONGEST_WINDOW_MS = 30 * 86_400_000;
+export const LONGEST_WINDOW_MS = 30 * 86_400_000;
 
 const WINDOWS = [
   ['requestsPerMinute', 'minute', 60_000],

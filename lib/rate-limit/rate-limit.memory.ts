@@ -24,6 +24,9 @@ const EXCEEDED: Readonly<Record<number, ExceededLimit>> = {
 /** One per engine; -1 until it is first needed. */
 type Handles = Record<EngineName, number>;
 
+/** Stores that nobody closed and nobody has any more: their keys would stay for good. */
+const abandoned = new FinalizationRegistry<() => void>((close) => close());
+
 /** What a memory store takes from its surroundings. */
 export interface MemoryStoreContext {
   /** Whole milliseconds that only grow. */
@@ -113,6 +116,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   close(): void {
+    abandoned.unregister(this);
     for (const engine of [this.choice.native, this.choice.typescript]) {
       if (engine === null || this.spaces[engine.engine] < 0) continue;
       engine.close(this.spaces[engine.engine]);
@@ -182,7 +186,11 @@ export class MemoryRateLimitStore implements RateLimitStore {
 
   private space(engine: RateLimitEngine): number {
     const space = this.spaces[engine.engine];
-    return space >= 0 ? space : (this.spaces[engine.engine] = engine.open(this.context.name, this.context.maxKeys));
+    if (space >= 0) return space;
+    const opened = engine.open(this.context.name, this.context.maxKeys);
+    this.spaces[engine.engine] = opened;
+    abandoned.register(this, () => engine.close(opened), this);
+    return opened;
   }
 
   private policy(engine: RateLimitEngine, limit: RateLimit): number {

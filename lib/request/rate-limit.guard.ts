@@ -1,0 +1,207 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { InvalidArgumentError, RateLimitExceededError } from '../common/errors.js';
+import type { RateLimitDecision, RateLimitScope } from '../rate-limit/rate-limit.store.js';
+import { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import { Reservation } from '../rate-limit/reservation.js';
+import { TokenCounterService } from '../token-counter/token-counter.service.js';
+import { clientKey, type Identifiable } from './client-key.js';
+import { setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
+import { RequestContext } from './request-context.js';
+import { endWithResponse, type HttpResponse } from './response-end.js';
+import { routeLimits, type RouteLimits } from './route-limits.js';
+import { estimateTokens } from './token-estimate.js';
+
+/** A request as the guard sees it. */
+export interface LimitedRequest extends Identifiable {
+  readonly body?: unknown;
+}
+
+/** What a guard limits, and where it says so. */
+export interface RequestResponse {
+  readonly request: LimitedRequest;
+  /** Absent where there is none to put headers on and to wait for the end of: WebSockets. */
+  readonly response?: HttpResponse;
+}
+
+type Eventually<T> = T | Promise<T>;
+
+/**
+ * Refuses requests that are over a limit: of `@RateLimit` on the route, else of the options. For a controller (`@UseGuards(RateLimitGuard)`) or, as
+ * `APP_GUARD`, for all. Behind the guard that checks who asks: the default key trusts the API key it is shown.
+ *
+ * Tokens are reserved before the handler runs and settled when its response is over: by the `usage` of a JSON answer or of `reportUsage`; a failure gives them back.
+ *
+ * HTTP on Express and Fastify, GraphQL and WebSockets; override `getRequestResponse` for anything else.
+ */
+@Injectable()
+export class RateLimitGuard implements CanActivate {
+  private readonly routes = new WeakMap<object, WeakMap<object, { readonly limits: RouteLimits | null }>>();
+
+  constructor(
+    protected readonly limiter: RateLimiterService,
+    protected readonly tokenCounter: TokenCounterService,
+  ) {}
+
+  canActivate(context: ExecutionContext): Eventually<boolean> {
+    const route = this.routeOf(context);
+    if (route === null) return true;
+    const { request, response } = this.getRequestResponse(context);
+    const scopes = this.scopesOf(route, request, context);
+    const cost = typeof route.cost === 'number' ? route.cost : route.cost(request, context);
+    const tokens = this.tokensOf(route, request, context);
+    if (isPromise(scopes) || isPromise(cost) || isPromise(tokens)) {
+      const all = Promise.all([Promise.resolve(scopes), Promise.resolve(cost), Promise.resolve(tokens)]);
+      return all.then((known) => this.ask(route, request, response, context, ...known));
+    }
+    return this.ask(route, request, response, context, scopes, cost, tokens);
+  }
+
+  /** Who is counted, where a rule names no `key`. Default: the hashed API key, else the client's address. */
+  protected getKey(request: LimitedRequest, _context: ExecutionContext): Eventually<string> {
+    return clientKey(request);
+  }
+
+  /** How many tokens to reserve, where a rule does not say. Default: the prompt of an OpenAI-style body, counted, and the reply it allows. */
+  protected getTokens(request: LimitedRequest, _context: ExecutionContext, tokensPerMinute: number): Eventually<number> {
+    return estimateTokens(request.body, this.tokenCounter, tokensPerMinute);
+  }
+
+  /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape. For WebSockets: a `WsException`. */
+  protected throwRateLimitException(_context: ExecutionContext, error: RateLimitExceededError): Eventually<never> {
+    throw error;
+  }
+
+  /** Where request and response are. */
+  protected getRequestResponse(context: ExecutionContext): RequestResponse {
+    const type = context.getType<'http' | 'graphql' | 'ws' | 'rpc'>();
+    if (type === 'http') return { request: context.getArgByIndex(0), response: context.getArgByIndex(1) };
+    if (type === 'graphql') {
+      const graphql = context.getArgByIndex<GraphQLContext | undefined>(2);
+      return { request: graphql?.req ?? graphql?.reply?.request ?? {}, response: graphql?.res ?? graphql?.reply };
+    }
+    const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
+    // `socket.io` tells of the handshake, `ws` of the socket.
+    return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };
+  }
+
+  private routeOf(context: ExecutionContext): RouteLimits | null {
+    const type = context.getClass();
+    const handler = context.getHandler();
+    let known = this.routes.get(type);
+    if (known === undefined) this.routes.set(type, (known = new WeakMap()));
+    let route = known.get(handler);
+    if (route === undefined) known.set(handler, (route = { limits: routeLimits({ type, handler }, this.limiter) }));
+    return route.limits;
+  }
+
+  private scopesOf({ limits }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<readonly RateLimitScope[]> {
+    if (limits.length === 1 && limits[0].key === undefined) {
+      const key = this.getKey(request, context);
+      if (!isPromise(key)) return [{ limit: limits[0].limit, key }];
+    }
+    const keys = limits.map(({ key }) => this.keyOf(key, request, context));
+    const scopes = (all: readonly string[]): RateLimitScope[] => all.map((key, index) => ({ limit: limits[index].limit, key }));
+    return keys.some(isPromise) ? Promise.all(keys.map((key) => Promise.resolve(key))).then(scopes) : scopes(keys as readonly string[]);
+  }
+
+  private keyOf(key: RouteLimits['limits'][number]['key'], request: LimitedRequest, context: ExecutionContext): Eventually<string> {
+    const given = key?.(request, context);
+    if (isPromise(given)) return given.then((late) => this.named(late) ?? this.getKey(request, context));
+    return this.named(given) ?? this.getKey(request, context);
+  }
+
+  private named(key: unknown): string | undefined {
+    if (key === undefined || key === null || key === '') return undefined;
+    if (typeof key === 'string' || typeof key === 'number') return String(key);
+    throw new InvalidArgumentError('@RateLimit.key', key, 'must give a string, a number or nothing');
+  }
+
+  private tokensOf({ tokens, tokensPerMinute }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<number> {
+    if (tokensPerMinute === undefined) return 0;
+    if (tokens === undefined) return this.getTokens(request, context, tokensPerMinute);
+    return typeof tokens === 'number' ? tokens : tokens(request, context);
+  }
+
+  private ask(
+    route: RouteLimits,
+    request: LimitedRequest,
+    response: HttpResponse | undefined,
+    context: ExecutionContext,
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+  ): Eventually<boolean> {
+    const taken = { scopes, tokens: amount('tokens', tokens) };
+    if (route.hasConcurrency && response === undefined) {
+      throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, 'must not be set where there is no response to wait for');
+    }
+    const decision = this.limiter.decide(scopes, amount('cost', cost), taken.tokens);
+    if (decision instanceof Promise) return decision.then((late) => this.conclude(route, request, response, context, taken, late));
+    return this.conclude(route, request, response, context, taken, decision);
+  }
+
+  private conclude(
+    route: RouteLimits,
+    request: LimitedRequest,
+    response: HttpResponse | undefined,
+    context: ExecutionContext,
+    taken: { readonly scopes: readonly RateLimitScope[]; readonly tokens: number },
+    decision: RateLimitDecision,
+  ): Eventually<boolean> {
+    if (response !== undefined && this.limiter.options.headers && decision.standings.length > 0)
+      setRateLimitHeaders(response, route, decision);
+    if (!decision.allowed) return this.refuse(route, response, context, decision);
+    if (taken.tokens > 0 || route.hasConcurrency) this.hold(request, response, new Reservation(decision, taken));
+    return true;
+  }
+
+  private hold(request: LimitedRequest, response: HttpResponse | undefined, reservation: Reservation): void {
+    const { body } = request;
+    // Of a WebSocket only the message belongs to this request alone; its reservation stands until usage is reported.
+    const owner = response === undefined && typeof body === 'object' && body !== null ? body : request;
+    const requestContext = RequestContext.of(owner);
+    const isFirst = requestContext.hold(this.limiter, reservation);
+    if (response === undefined) requestContext.end(false);
+    else if (isFirst) endWithResponse(response, requestContext);
+  }
+
+  private refuse(
+    route: RouteLimits,
+    response: HttpResponse | undefined,
+    context: ExecutionContext,
+    { scope, exceeded, retryAfterMs, standings }: RateLimitDecision,
+  ): Eventually<never> {
+    const { limit, label } = route.limits[scope];
+    const wait = retryAfterMs === Infinity ? undefined : retryAfterMs;
+    if (response !== undefined && wait !== undefined) setRetryAfter(response, wait);
+    const figure =
+      exceeded === 'tokens' ? limit.tokensPerMinute : exceeded === 'concurrency' ? limit.maxConcurrent : standings[scope]?.limit;
+    return this.throwRateLimitException(
+      context,
+      new RateLimitExceededError({ limitName: label, exceeded, limit: figure, retryAfterMs: wait }),
+    );
+  }
+}
+
+/** Nest's GraphQL drivers make the first two, mercurius alone the last. */
+interface GraphQLContext {
+  readonly req?: LimitedRequest;
+  readonly res?: HttpResponse;
+  readonly reply?: HttpResponse & { readonly request?: LimitedRequest };
+}
+
+/** Of what WebSocket clients are known to have. */
+interface WebSocketClient {
+  readonly handshake?: { readonly headers?: Identifiable['headers']; readonly address?: string };
+  readonly _socket?: { readonly remoteAddress?: string };
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as Promise<T> | undefined | null)?.then === 'function';
+}
+
+/** What functions of the app give is not to be trusted with the counters. */
+function amount(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= 2 ** 31) return value;
+  throw new InvalidArgumentError(`@RateLimit.${name}`, value, 'must give a whole number from 0 to 2^31');
+}

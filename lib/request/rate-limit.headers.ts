@@ -1,0 +1,110 @@
+import type { RateLimit } from '../rate-limit/rate-limit.limits.js';
+import type { RateLimitDecision, RateLimitStanding } from '../rate-limit/rate-limit.store.js';
+import type { RouteLimit, RouteLimits } from './route-limits.js';
+
+/** Express's response, Node's own, or Fastify's reply. */
+export interface HeaderTarget {
+  setHeader?(name: string, value: string): unknown;
+  header?(name: string, value: string): unknown;
+}
+
+/** One item of `RateLimit-Policy`: `"chat-minute";q=60;w=60`. */
+export interface Quota {
+  readonly name: string;
+  readonly quota: number;
+  readonly parameters: string;
+}
+
+/** What a limit has to be called in headers, part by part. Tokens are no unit of the draft: they have headers of their own. */
+export function quotasOf(label: string, { windows, bucket, maxConcurrent }: RateLimit): readonly Quota[] {
+  const length = (ms: number): string => `;w=${Math.max(1, Math.ceil(ms / 1000))}`;
+  const parts: { part: string; quota: number; parameters: string }[] = windows.map(({ exceeded, limit, lengthMs }) => ({
+    part: exceeded,
+    quota: limit,
+    parameters: length(lengthMs),
+  }));
+  if (bucket !== undefined) {
+    const { capacity, perSecond } = bucket;
+    parts.unshift({ part: 'burst', quota: capacity, parameters: perSecond > 0 ? length((capacity / perSecond) * 1000) : '' });
+  }
+  if (maxConcurrent !== undefined) parts.push({ part: 'concurrency', quota: maxConcurrent, parameters: ';qu="concurrent-requests"' });
+  return parts.map(({ part, quota, parameters }) => ({ name: parts.length === 1 ? label : `${label}-${part}`, quota, parameters }));
+}
+
+/** `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10). */
+export function policyHeader(limits: readonly Pick<RouteLimit, 'quotas'>[]): string {
+  return limits.flatMap(({ quotas }) => quotas.map(({ name, quota, parameters }) => `"${name}";q=${quota}${parameters}`)).join(', ');
+}
+
+/**
+ * Sets `RateLimit-Policy` and `RateLimit` of the draft, and OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of several limits
+ * the figures of the one with the least left.
+ */
+export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, decision: RateLimitDecision): void {
+  if (route.policyHeader !== '') setHeader(target, 'RateLimit-Policy', route.policyHeader);
+  const { standings } = decision;
+  let current = '';
+  let requests = -1;
+  let tokens = -1;
+  for (let i = 0; i < standings.length; i++) {
+    const standing = standings[i];
+    if (standing.remainingRequests !== Infinity) {
+      const item = standingItem(
+        route.limits[i],
+        standing,
+        !decision.allowed && decision.scope === i ? decision.retryAfterMs : standing.resetMs,
+      );
+      current = current === '' ? item : `${current}, ${item}`;
+      if (requests < 0 || standing.remainingRequests < standings[requests].remainingRequests) requests = i;
+    }
+    if (standing.remainingTokens !== undefined && (tokens < 0 || standing.remainingTokens < (standings[tokens].remainingTokens as number)))
+      tokens = i;
+  }
+  if (current !== '') setHeader(target, 'RateLimit', current);
+  if (requests >= 0) {
+    const { remainingRequests, resetMs } = standings[requests];
+    setHeader(target, 'x-ratelimit-limit-requests', String(requestQuota(route.limits[requests], standings[requests]).quota));
+    setHeader(target, 'x-ratelimit-remaining-requests', String(remainingRequests));
+    setHeader(target, 'x-ratelimit-reset-requests', duration(resetMs));
+  }
+  if (tokens >= 0) {
+    const { remainingTokens, tokensResetMs = 0 } = standings[tokens];
+    setHeader(target, 'x-ratelimit-limit-tokens', String(route.limits[tokens].limit.tokensPerMinute));
+    setHeader(target, 'x-ratelimit-remaining-tokens', String(remainingTokens));
+    setHeader(target, 'x-ratelimit-reset-tokens', duration(tokensResetMs));
+  }
+}
+
+/** `Retry-After` in seconds, and the milliseconds that OpenAI's clients look for first. */
+export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void {
+  setHeader(target, 'Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+  setHeader(target, 'retry-after-ms', String(Math.max(1, Math.ceil(retryAfterMs))));
+}
+
+function standingItem(planned: RouteLimit, standing: RateLimitStanding, resetMs: number): string {
+  const { name } = requestQuota(planned, standing);
+  // A wait that no time ends has no `t`.
+  return resetMs === Infinity
+    ? `"${name}";r=${standing.remainingRequests}`
+    : `"${name}";r=${standing.remainingRequests};t=${Math.ceil(resetMs / 1000)}`;
+}
+
+/** The quota that the standing speaks of. A refusal by tokens or concurrency names their figure instead: then the first. */
+function requestQuota({ quotas }: RouteLimit, { limit }: RateLimitStanding): Quota {
+  return quotas.length > 1 ? (quotas.find(({ quota }) => quota === limit) ?? quotas[0]) : quotas[0];
+}
+
+/** As OpenAI writes it: `12ms`, `1s`, `6m0s`, `1h0m0s`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.ceil(ms)}ms`;
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m${seconds % 60}s`;
+  return `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
+}
+
+function setHeader(target: HeaderTarget, name: string, value: string): void {
+  if (target.setHeader !== undefined) target.setHeader(name, value);
+  else target.header?.(name, value);
+}

@@ -1,0 +1,86 @@
+import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import type { Reservation } from '../rate-limit/reservation.js';
+
+/** Tokens as a provider reports them: OpenAI's chat and Responses, Anthropic's. What is missing counts as 0. */
+export interface Usage {
+  readonly total_tokens?: number | null;
+  readonly prompt_tokens?: number | null;
+  readonly completion_tokens?: number | null;
+  readonly input_tokens?: number | null;
+  readonly output_tokens?: number | null;
+  readonly cache_creation_input_tokens?: number | null;
+  readonly cache_read_input_tokens?: number | null;
+}
+
+const LARGEST_USAGE = 2 ** 31;
+const contexts = new WeakMap<object, RequestContext>();
+
+/** What this package knows of one request, kept beside it. */
+export class RequestContext {
+  private used: number | undefined;
+  private isOver = false;
+  private readonly held: { readonly limiter: RateLimiterService; readonly reservation: Reservation }[] = [];
+
+  /** The context of a request: of Express's, Fastify's or Node's own, which share it. */
+  static of(request: object): RequestContext {
+    const { raw } = request as { readonly raw?: unknown };
+    const key = typeof raw === 'object' && raw !== null ? raw : request;
+    let context = contexts.get(key);
+    if (context === undefined) contexts.set(key, (context = new RequestContext()));
+    return context;
+  }
+
+  /** What was reserved for the request, to be settled at its end. Whether it is the first. */
+  hold(limiter: RateLimiterService, reservation: Reservation): boolean {
+    return this.held.push({ limiter, reservation }) === 1;
+  }
+
+  /** Tokens used so far; the last report counts. After the end it is settled at once. */
+  report(tokens: number): void {
+    this.used = Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_USAGE);
+    if (this.isOver) this.settle(this.used);
+  }
+
+  /**
+   * The response is over. Known usage is settled; without it a failure has used nothing, and whatever else stands as reserved: a client that left early
+   * may still have had its answer made.
+   */
+  end(failed: boolean): void {
+    this.isOver = true;
+    const used = this.used ?? (failed ? 0 : undefined);
+    if (used !== undefined) this.settle(used);
+    else for (const { limiter, reservation } of this.held) limiter.release(reservation);
+  }
+
+  private settle(used: number): void {
+    for (const { limiter, reservation } of this.held) limiter.settle(reservation, used);
+  }
+}
+
+/**
+ * Tells how many tokens the request has used, for its reservation under `tokensPerMinute` to be settled when the response is over.
+ * For handlers that stream: with the last chunk's `usage`, or again and again with what has been used so far. A JSON answer with a `usage` needs no report.
+ * `request` is the one that the handler is given; for WebSockets the message, if it is an object.
+ *
+ * @example
+ * for await (const chunk of stream) if (chunk.usage) reportUsage(request, chunk.usage);
+ */
+export function reportUsage(request: object, usage: Usage | number): void {
+  const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
+  if (tokens !== undefined && tokens >= 0) RequestContext.of(request).report(tokens);
+}
+
+/** Tokens of a `usage`, or `undefined` if it is none. Never throws. */
+export function usedTokens(usage: unknown): number | undefined {
+  if (typeof usage !== 'object' || usage === null) return undefined;
+  const part = (name: keyof Usage): number | undefined => {
+    const value = (usage as Usage)[name];
+    return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+  };
+  const total = part('total_tokens');
+  if (total !== undefined) return total;
+  const input = part('prompt_tokens') ?? part('input_tokens');
+  const output = part('completion_tokens') ?? part('output_tokens');
+  if (input === undefined && output === undefined) return undefined;
+  return (input ?? 0) + (output ?? 0) + (part('cache_creation_input_tokens') ?? 0) + (part('cache_read_input_tokens') ?? 0);
+}

@@ -1,0 +1,82 @@
+import type { ExecutionContext } from '@nestjs/common';
+import 'reflect-metadata';
+import { InvalidArgumentError } from '../common/errors.js';
+import { checkFunction, checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../common/options.js';
+import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/rate-limit.limits.js';
+import { checkLimitName } from '../rate-limit/rate-limit.options.js';
+
+/** Reads something from a request: `request` is Express's or Fastify's, a GraphQL context's, or stands for a WebSocket client. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whoever writes the function knows the framework, and says so in its parameter
+export type FromRequest<T> = (request: any, context: ExecutionContext) => T | Promise<T>;
+
+/** One limit of a route. */
+export interface RateLimitRule extends RateLimits {
+  /**
+   * Rules of one name count together, wherever they stand. Without limits beside it: a name of `rateLimit.limits`.
+   * Default: the route, or for a rule on a class all routes of that class.
+   */
+  readonly name?: string;
+  /** Who is limited. What it gives nothing for, and without it: the hashed API key, else the client's address. */
+  readonly key?: FromRequest<string | number | null | undefined>;
+  /** Requests that the request counts as, under all its limits: to be set by one rule only. Default 1. */
+  readonly cost?: number | FromRequest<number>;
+  /** Tokens to reserve, under all its limits: to be set by one rule only. Default: an estimate from the body. */
+  readonly tokens?: number | FromRequest<number>;
+}
+
+const RULES = 'fast-litellm:rate-limit';
+const SKIPS = 'fast-litellm:skip-rate-limit';
+const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens'];
+
+/**
+ * Limits a route, or every route of a class, where `RateLimitGuard` guards it. Several rules, in one decorator or in many, all have to allow.
+ * A method's rule replaces its class's rule of the same name. Where there is any rule, the limits in the options do not apply.
+ *
+ * @throws InvalidArgumentError when the class is defined, for a rule that cannot be.
+ * @example
+ * \@RateLimit({ requestsPerMinute: 60, tokensPerMinute: 100_000 }, { name: 'team', key: (request) => request.user.team })
+ */
+export function RateLimit(...rules: readonly RateLimitRule[]): ClassDecorator & MethodDecorator {
+  if (rules.length === 0) throw new InvalidArgumentError('@RateLimit', undefined, 'must be given at least one rule');
+  const checked = rules.map((rule, index) => checkRule(`@RateLimit[${index}]`, rule));
+  // Decorators are applied from the last to the first.
+  return decorate((target) => Reflect.defineMetadata(RULES, [...checked, ...ownRules(target)], target));
+}
+
+/** Takes a route, or a class, out of all limits, or of those named: also of those that stand on its class or in the options (`default`). */
+export function SkipRateLimit(...names: readonly string[]): ClassDecorator & MethodDecorator {
+  for (const name of names) checkLimitName('@SkipRateLimit', name, refuseArgument);
+  return decorate((target) => Reflect.defineMetadata(SKIPS, names, target));
+}
+
+/** What stands on a method or a class itself. */
+export function ownRules(target: object): readonly RateLimitRule[] {
+  return (Reflect.getMetadata(RULES, target) as readonly RateLimitRule[] | undefined) ?? [];
+}
+
+/** The names that a method or a class skips; none named: all; `undefined`: it skips nothing. */
+export function ownSkips(target: object): readonly string[] | undefined {
+  return Reflect.getMetadata(SKIPS, target) as readonly string[] | undefined;
+}
+
+function decorate(apply: (target: object) => void): ClassDecorator & MethodDecorator {
+  const decorator = (target: object, _property?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    apply((descriptor?.value as object | undefined) ?? target);
+  };
+  return decorator;
+}
+
+function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
+  checkKnownKeys(path, checkObject(path, rule, refuseArgument), KNOWN, refuseArgument);
+  const { name, key, cost, tokens, ...limits } = rule;
+  optional(name, undefined, (value) => checkLimitName(`${path}.name`, value, refuseArgument));
+  optional(key, undefined, (value) => checkFunction(`${path}.key`, value, refuseArgument));
+  for (const [field, amount] of [
+    ['cost', cost],
+    ['tokens', tokens],
+  ] as const) {
+    if (amount !== undefined && typeof amount !== 'function') checkInteger(`${path}.${field}`, amount, { min: 0 }, refuseArgument);
+  }
+  if (name === undefined || hasLimits(limits)) compileLimit(name ?? 'route', limits, path, refuseArgument);
+  return rule;
+}

@@ -1,0 +1,50 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+
+/** A reply whose length the request does not limit is taken to be this long at least. */
+const UNLIMITED_REPLY = 1024;
+/** More than any request asks for; a larger figure is somebody's joke. */
+const LARGEST_ESTIMATE = 2 ** 31;
+const MOST_CHOICES = 128;
+
+/**
+ * Tokens that a request with this body may use: its prompt, and the reply it allows (`max_completion_tokens`, `max_tokens`, `max_output_tokens`,
+ * times `n`). Where it allows any, not less than 1024 or a quarter of the limit. Embeddings have no reply. 0 without a prompt.
+ */
+export function estimateTokens(body: unknown, counter: TokenCounterService, tokensPerMinute: number): number {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return 0;
+  const request = body as Readonly<Record<string, unknown>>;
+  const prompt = promptTokens(request, counter);
+  if (prompt === 0 || isEmbedding(request)) return prompt;
+  const reply = positive(request.max_completion_tokens) ?? positive(request.max_tokens) ?? positive(request.max_output_tokens);
+  const choices = Math.min(positive(request.n) ?? 1, MOST_CHOICES);
+  if (reply !== undefined) return Math.min(prompt + reply * choices, LARGEST_ESTIMATE);
+  return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
+}
+
+function promptTokens(request: object, counter: TokenCounterService): number {
+  try {
+    return counter.countRequest(request).promptTokens;
+  } catch (error) {
+    // A body without a prompt costs nothing, and a wrong one is for the handler to refuse.
+    if (error instanceof InvalidArgumentError) return 0;
+    throw error;
+  }
+}
+
+function isEmbedding({
+  input,
+  instructions,
+  max_output_tokens,
+  model,
+  dimensions,
+  encoding_format,
+}: Readonly<Record<string, unknown>>): boolean {
+  if (input === undefined || instructions !== undefined || max_output_tokens !== undefined) return false;
+  return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
+}
+
+/** Only what an honest client would send: a negative figure would give tokens away. */
+function positive(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_ESTIMATE) : undefined;
+}

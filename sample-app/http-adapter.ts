@@ -3,10 +3,15 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 /** In bytes: a long chat with a few inline images. Larger bodies are answered with 413. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
-/** A client that takes longer than this to send its request is cut off, so that it cannot hold up a shutdown either. */
+/** A client that takes longer than this to send its request is cut off. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The HTTP server of this app, with its limits. */
 export function createHttpAdapter(): FastifyAdapter {
-  return new FastifyAdapter({ bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS });
+  return new FastifyAdapter({
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Answers are made in one go: what is still open at shutdown is a client that has not sent its request, maybe never will.
+    forceCloseConnections: true,
+  });
 }

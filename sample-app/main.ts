@@ -4,9 +4,8 @@ import { StartError } from './listen-address.js';
 import { start } from './start.js';
 
 async function main(): Promise<void> {
-  const app = await start(process.env);
+  const { app, url } = await start(process.env);
   app.enableShutdownHooks([], { useProcessExit: true });
-  const url = await app.getUrl();
   process.stdout.write(`
   ${url}/                   count as you type
   ${url}/v1/tokens/count    POST a request body, get its tokens

@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { StartError } from './listen-address.js';
 import { start } from './start.js';
 
@@ -17,13 +16,19 @@ describe('start', () => {
     await new Promise((resolve) => holder.close(resolve));
   });
 
-  it('takes any free port, and is gone once closed, whoever keeps a connection', async () => {
-    const app = await start({ PORT: '0' });
-    const url = await app.getUrl();
+  it('takes any free port, and is gone at once when closed, whatever clients keep open', async () => {
+    const { app, url } = await start({ PORT: '0' });
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    const { hostname, port } = new URL(url);
+    const half = connect(Number(port), hostname);
+    half.on('error', () => {});
+    half.write('POST /v1/tokens/count HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+    // An answer to a later request shows that the server has read the half one.
     expect((await fetch(`${url}/health`)).status).toBe(200);
     const startedMs = performance.now();
     await app.close();
     expect(performance.now() - startedMs).toBeLessThan(2000);
     await expect(fetch(`${url}/health`)).rejects.toThrow();
+    half.destroy();
   });
 });

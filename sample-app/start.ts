@@ -4,18 +4,25 @@ import { AppModule } from './app.module.js';
 import { createHttpAdapter } from './http-adapter.js';
 import { listenAddress, listenFailure, StartError } from './listen-address.js';
 
+/** The app, and where it listens, without a slash at the end. */
+export interface Started {
+  readonly app: NestFastifyApplication;
+  readonly url: string;
+}
+
 /**
  * Starts the app and listens where `env` says.
  * @throws StartError where it cannot listen; `FastLiteLLMError` where the library's own settings are wrong.
  */
-export async function start(env: Readonly<Record<string, string | undefined>>): Promise<NestFastifyApplication> {
+export async function start(env: Readonly<Record<string, string | undefined>>): Promise<Started> {
   const address = listenAddress(env);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), { abortOnError: false });
+  await app.init();
   try {
-    await app.listen(address.port, address.host);
+    // Not Nest's own `listen`: it would log the error too, in its words.
+    return { app, url: await app.getHttpAdapter().getInstance().listen(address) };
   } catch (error) {
     await app.close();
     throw new StartError(listenFailure(error as Error, address), { cause: error });
   }
-  return app;
 }

@@ -57,5 +57,17 @@ describe('openNativeBinding', () => {
       binding: null,
       reason: `the addon cannot be opened on ${process.platform}-${process.arch} (Cannot find native binding.)`,
     });
+
+    // As napi-rs' loader throws: its own message over the places it tried.
+    const missing = Object.assign(new Error("Cannot find module './addon.node'"), { code: 'MODULE_NOT_FOUND' });
+    const loader = (cause: Error) => () => {
+      throw new Error('Cannot find native binding. npm has a bug.', { cause });
+    };
+    expect(openWith(loader(missing))).toEqual({ binding: null, reason: `there is no addon for ${process.platform}-${process.arch}` });
+    const refused = Object.assign(new Error("version `GLIBC_2.38' not found"), { code: 'ERR_DLOPEN_FAILED', cause: missing });
+    expect(openWith(loader(refused))).toEqual({
+      binding: null,
+      reason: `the addon cannot be opened on ${process.platform}-${process.arch} (version \`GLIBC_2.38' not found)`,
+    });
   });
 });

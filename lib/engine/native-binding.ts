@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type * as Binding from '#native';
 import { errorMessage } from '../common/errors.js';
 import { checkOneOf, optional } from '../common/options.js';
@@ -53,6 +54,17 @@ function open(): NativeBindingResult {
     if (version !== VERSION) return { binding: null, reason: `the addon is of version ${version}, this package of ${VERSION}` };
     return { binding };
   } catch (error) {
-    return { binding: null, reason: `the addon cannot be opened on ${process.platform}-${process.arch} (${errorMessage(error)})` };
+    return { binding: null, reason: whyNot(error) };
   }
+}
+
+/** The loader tries each place in turn and chains what went wrong there. A missing file is only a place passed over, yet its own message blames npm for it. */
+function whyNot(error: unknown): string {
+  const platform = `${process.platform}-${process.arch}`;
+  const causes: NodeJS.ErrnoException[] = [];
+  for (let cause = error; types.isNativeError(cause); cause = cause.cause) causes.push(cause);
+  const [whole = error, ...tried] = causes;
+  const broken = tried.find(({ code }) => code !== 'MODULE_NOT_FOUND');
+  if (tried.length > 0 && broken === undefined) return `there is no addon for ${platform}`;
+  return `the addon cannot be opened on ${platform} (${errorMessage(broken ?? whole)})`;
 }

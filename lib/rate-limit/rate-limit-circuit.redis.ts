@@ -35,6 +35,18 @@ export class RedisCircuit {
     return `the connection to Redis is lost (${status})`;
   }
 
+  /** What is wrong with Redis right now, asked of it; `undefined` when nothing is. */
+  async fault(): Promise<string | undefined> {
+    const refusal = this.refusal();
+    if (refusal !== undefined) return refusal;
+    try {
+      await withinTime(this.client.ping(), this.timeoutMs);
+      return undefined;
+    } catch (error) {
+      return errorMessage(error);
+    }
+  }
+
   succeeded(): void {
     this.failures = 0;
   }

@@ -9,8 +9,7 @@ export interface RedisClient {
   /** `ready`, or on its way there, or lost: `reconnecting`, `end`. */
   readonly status: string;
   readonly isCluster?: boolean;
-  evalshaBuffer(sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
-  evalBuffer(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  callBuffer(command: string, ...values: (string | number)[]): Promise<unknown>;
   ping(): Promise<unknown>;
   on(event: 'ready', listener: () => void): unknown;
   off(event: 'ready', listener: () => void): unknown;

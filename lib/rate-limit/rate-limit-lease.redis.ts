@@ -1,0 +1,255 @@
+import { readDecision } from './rate-limit-decision.redis.js';
+import type { RedisOutage } from './rate-limit-outage.redis.js';
+import { OperationKind, ReplyField, type RedisScope } from './rate-limit-protocol.redis.js';
+import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './rate-limit-queue.redis.js';
+import type { RateLimitDecision, RateLimitScope } from './rate-limit.store.js';
+
+/** Permits may be spent for a 60th of the shortest window, and not longer than this: so much later may one be counted than it was used. */
+const LONGEST_LEASE_MS = 1_000;
+const LEASES_PER_WINDOW = 60;
+/** Of what is left beyond the requests that wait for it, one process takes this part: the nearer the limit, the fewer permits lie about unspent. */
+const SHARE = 4;
+const FIRST_PERMITS = 4;
+const SWEEP_MS = 500;
+
+interface Waiting {
+  readonly cost: number;
+  readonly tokens: number;
+  readonly resolve: (decision: RateLimitDecision) => void;
+}
+
+/** What this process may let pass on one list of scopes without asking. */
+interface Lease {
+  readonly tag: string;
+  readonly redis: readonly RedisScope[];
+  readonly scopes: readonly RateLimitScope[];
+  readonly lengthMs: number;
+  readonly limitsTokens: boolean;
+  waiting: Waiting[];
+  asking: boolean;
+  /** How many more to ask for. */
+  permits: number;
+  /** Left to spend until `endMs` of this process's clock. */
+  requests: number;
+  tokens: number;
+  endMs: number;
+  /** The decision that granted it, and what was spent since. */
+  grant: RateLimitDecision | undefined;
+  spentRequests: number;
+  spentTokens: number;
+}
+
+/**
+ * Permits of hot keys, fetched in batches and spent here. Redis counts a batch at the instant until which it may be spent, and this process counts that
+ * time from before it asked: no permit is ever used after it was counted. What a dying process held is free again when it leaves the window.
+ */
+export class RedisLeases {
+  /** Requests that Redis was not asked about. */
+  decisions = 0;
+  private readonly leases = new Map<string, Lease>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly queue: RedisScriptQueue,
+    private readonly outage: RedisOutage,
+    private readonly maxPermits: number,
+  ) {}
+
+  /** Buckets refill while a permit lies about, and a place has to be free now: these are decided by Redis alone. */
+  suits(scopes: readonly RateLimitScope[]): boolean {
+    return scopes.every(({ limit }) => limit.bucket === undefined && limit.maxConcurrent === undefined && lengthOf(limit) >= 1);
+  }
+
+  check(
+    tag: string,
+    redis: readonly RedisScope[],
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+  ): RateLimitDecision | Promise<RateLimitDecision> {
+    const lease = this.lease(tag, redis, scopes);
+    const needed = lease.limitsTokens ? tokens : 0;
+    if (lease.waiting.length === 0 && this.canSpend(lease, cost, needed)) return this.spend(lease, cost, needed);
+    return new Promise((resolve) => {
+      lease.waiting.push({ cost, tokens: needed, resolve });
+      if (!lease.asking) this.ask(lease);
+    });
+  }
+
+  /** Drops what is leased on a key, without giving it back. */
+  forget(stateKey: string): void {
+    for (const lease of this.leases.values()) if (lease.redis.some((scope) => scope.stateKey === stateKey)) lease.grant = undefined;
+  }
+
+  /** Gives back what is unspent. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    this.timer = undefined;
+    await Promise.all([...this.leases.values()].map((lease) => this.giveBack(lease)));
+  }
+
+  private lease(tag: string, redis: readonly RedisScope[], scopes: readonly RateLimitScope[]): Lease {
+    // The numbers too: under one name limits may differ.
+    const id = redis.length === 1 ? redis[0].stateKey : redis.map(({ stateKey }) => stateKey).join(' ');
+    let lease = this.leases.get(id);
+    if (lease !== undefined && lease.redis.every(({ limits }, i) => sameNumbers(limits, redis[i].limits))) return lease;
+    if (lease !== undefined) void this.giveBack(lease);
+    lease = {
+      tag,
+      redis,
+      scopes,
+      lengthMs: Math.min(LONGEST_LEASE_MS, ...scopes.map(({ limit }) => lengthOf(limit))),
+      limitsTokens: scopes.some(({ limit }) => limit.tokensPerMinute !== undefined),
+      waiting: [],
+      asking: false,
+      permits: 0,
+      requests: 0,
+      tokens: 0,
+      endMs: 0,
+      grant: undefined,
+      spentRequests: 0,
+      spentTokens: 0,
+    };
+    this.leases.set(id, lease);
+    if (this.timer === undefined) {
+      this.timer = setInterval(this.sweep, SWEEP_MS);
+      this.timer.unref();
+    }
+    return lease;
+  }
+
+  private canSpend(lease: Lease, cost: number, tokens: number): boolean {
+    return lease.grant !== undefined && cost <= lease.requests && tokens <= lease.tokens && performance.now() < lease.endMs;
+  }
+
+  private spend(lease: Lease, cost: number, tokens: number): RateLimitDecision {
+    const grant = lease.grant as RateLimitDecision;
+    this.decisions++;
+    lease.requests -= cost;
+    lease.tokens -= tokens;
+    lease.spentRequests += cost;
+    lease.spentTokens += tokens;
+    return {
+      ...grant,
+      standings: grant.standings.map((standing) => ({
+        ...standing,
+        remainingRequests: standing.remainingRequests - lease.spentRequests,
+        remainingTokens: standing.remainingTokens === undefined ? undefined : standing.remainingTokens - lease.spentTokens,
+      })),
+    };
+  }
+
+  /** For the first that waits, with what the others and the near future want beside it. */
+  private ask(lease: Lease): void {
+    const [first, ...others] = lease.waiting;
+    const now = performance.now();
+    // Used up within its time: more next time. Otherwise less.
+    if (lease.grant === undefined || now >= lease.endMs) lease.permits = Math.floor(lease.permits / 2);
+    else lease.permits = Math.min(this.maxPermits, Math.max(FIRST_PERMITS, lease.permits * 2));
+    void this.giveBack(lease);
+    const sureRequests = others.reduce((sum, { cost }) => sum + cost, 0);
+    const sureTokens = others.reduce((sum, { tokens }) => sum + tokens, 0);
+    const { length } = lease.waiting;
+    const perPermit = Math.ceil((first.tokens + sureTokens) / length);
+    const grant = [
+      sureRequests,
+      sureTokens,
+      Math.ceil((lease.permits * (first.cost + sureRequests)) / length),
+      lease.permits * perPermit,
+      SHARE,
+    ];
+    lease.asking = true;
+    const operation: QueuedOperation = {
+      kind: OperationKind.take,
+      tag: lease.tag,
+      scopes: lease.redis,
+      values: [first.cost, first.tokens, '', 0, lease.lengthMs, ...grant],
+      done: (failure, reply, at) => {
+        lease.asking = false;
+        if (failure !== undefined) this.fail(lease, length, failure);
+        else this.granted(lease, readDecision(reply, at, lease.scopes), reply, at, now);
+      },
+      late: (reply, at) => {
+        if (reply[at + ReplyField.code] !== 0) return;
+        // Who was let pass without Redis has taken this after all.
+        const passed = this.outage.mode === 'allow';
+        const requests = reply[at + ReplyField.moreRequests] + (passed ? -sureRequests : first.cost);
+        const tokens = reply[at + ReplyField.moreTokens] + (passed ? -sureTokens : first.tokens);
+        void this.give(lease, Math.max(0, requests), Math.max(0, tokens), reply[at + ReplyField.atMs]);
+      },
+    };
+    this.queue.push(operation);
+  }
+
+  private granted(lease: Lease, decision: RateLimitDecision, reply: Float64Array, at: number, askedMs: number): void {
+    const first = lease.waiting.shift() as Waiting;
+    first.resolve(decision);
+    if (decision.allowed) {
+      lease.grant = decision;
+      lease.requests = reply[at + ReplyField.moreRequests];
+      lease.tokens = reply[at + ReplyField.moreTokens];
+      lease.endMs = askedMs + lease.lengthMs;
+      lease.spentRequests = lease.spentTokens = 0;
+      while (lease.waiting.length > 0 && this.canSpend(lease, lease.waiting[0].cost, lease.waiting[0].tokens)) {
+        const next = lease.waiting.shift() as Waiting;
+        next.resolve(this.spend(lease, next.cost, next.tokens));
+      }
+    } else {
+      // What is refused to one is refused to all that want the same.
+      const smaller = ({ cost, tokens }: Waiting): boolean => cost < first.cost || tokens < first.tokens;
+      const refused = lease.waiting.filter(
+        (waiting) => !smaller(waiting) && waiting.cost === first.cost && waiting.tokens === first.tokens,
+      );
+      lease.waiting = lease.waiting.filter((waiting) => !refused.includes(waiting));
+      for (const { resolve } of refused) resolve(decision);
+    }
+    if (lease.waiting.length > 0) this.ask(lease);
+  }
+
+  private fail(lease: Lease, count: number, failure: StoreFailure): void {
+    this.outage.count(failure);
+    const failed = lease.waiting.splice(0, count);
+    for (const { cost, tokens, resolve } of failed) void this.outage.answer('check', lease.scopes, cost, tokens).then(resolve);
+    if (lease.waiting.length > 0) this.ask(lease);
+  }
+
+  private giveBack(lease: Lease): Promise<void> {
+    const { grant, requests } = lease;
+    const tokens = lease.limitsTokens ? lease.tokens : 0;
+    lease.grant = undefined;
+    if (grant === undefined || (requests === 0 && tokens === 0)) return Promise.resolve();
+    return this.give(lease, requests, tokens, grant.atMs);
+  }
+
+  private give({ tag, redis }: Lease, requests: number, tokens: number, atMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done: QueuedOperation['done'] = (failure) => {
+        if (failure !== undefined) this.outage.count(failure);
+        resolve();
+      };
+      this.queue.push({ kind: OperationKind.give, tag, scopes: redis, values: [requests, tokens, atMs], done });
+    });
+  }
+
+  private readonly sweep = (): void => {
+    const now = performance.now();
+    for (const [id, lease] of this.leases) {
+      if (lease.asking || now < lease.endMs) continue;
+      void this.giveBack(lease);
+      this.leases.delete(id);
+    }
+    if (this.leases.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  };
+}
+
+/** For how long permits of a limit may lie about, in ms. */
+function lengthOf({ windows, tokensPerMinute }: RateLimitScope['limit']): number {
+  const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
+  return Math.floor(shortest / LEASES_PER_WINDOW);
+}
+
+function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((number, i) => number === b[i]));
+}

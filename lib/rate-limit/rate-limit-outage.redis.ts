@@ -1,0 +1,55 @@
+import type { MetricSample } from '../common/capability.js';
+import type { OnStoreError } from './rate-limit-options.redis.js';
+import type { StoreFailure, StoreFailureKind } from './rate-limit-queue.redis.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './rate-limit.store.js';
+
+/** When to try again, for those who are denied: Redis is asked about as often. */
+const RETRY_AFTER_MS = 1_000;
+/** For how long after a failure the store says that it is not well. */
+const MEMORY_OF_FAILURE_MS = 10_000;
+
+/** Answers in Redis's place, as configured, and counts that. */
+export class RedisOutage {
+  private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
+  private answers = 0;
+  private last: { readonly failure: StoreFailure; readonly atMs: number } | undefined;
+
+  constructor(
+    readonly mode: OnStoreError,
+    private readonly memory: RateLimitStore,
+  ) {}
+
+  count(failure: StoreFailure): void {
+    this.failures[failure.kind]++;
+    this.last = { failure, atMs: performance.now() };
+  }
+
+  /** The answer to a `check`, or to a `peek`, that Redis did not give. */
+  async answer(how: 'check' | 'peek', scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
+    this.answers++;
+    if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens)), outage: 'local' };
+    const allowed = this.mode === 'allow';
+    return { allowed, scope: 0, retryAfterMs: allowed ? 0 : RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: this.mode };
+  }
+
+  /** The last failure, if it was not long ago. */
+  recent(): string | undefined {
+    return this.last !== undefined && performance.now() - this.last.atMs < MEMORY_OF_FAILURE_MS ? this.last.failure.reason : undefined;
+  }
+
+  metrics(): readonly MetricSample[] {
+    return [
+      ...Object.entries(this.failures).map(([kind, value]): MetricSample => {
+        const help = 'Operations that Redis did not perform, by the kind of failure.';
+        return { name: 'rate_limit_store_failures_total', help, type: 'counter', value, labels: { kind } };
+      }),
+      {
+        name: 'rate_limit_store_outage_answers_total',
+        help: 'Requests answered as onStoreError says, not by Redis.',
+        type: 'counter',
+        value: this.answers,
+        labels: { answer: this.mode },
+      },
+    ];
+  }
+}

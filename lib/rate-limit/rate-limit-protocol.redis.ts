@@ -1,0 +1,98 @@
+import { DecisionCode } from './rate-limit.engine.js';
+import type { RateLimit } from './rate-limit.limits.js';
+
+/** What the script does, and what each operation takes as `values`. */
+export const OperationKind = {
+  /**
+   * `cost, tokens, slot, slotTtlMs, leaseMs`: decides and takes. With a `leaseMs` above 0 five more follow, `sureRequests, sureTokens, moreRequests,
+   * moreTokens, share`, and it also takes what may be spent until then: of what is left the sure, and of the rest a `share`th, up to the more.
+   */
+  take: 1,
+  /** `cost, tokens`: decides only. */
+  peek: 2,
+  /** `requests, tokens, atMs`: what was taken at that instant comes back; less than nothing takes more. */
+  give: 3,
+  /** `slot`: the request is over. */
+  release: 4,
+  /** `slot, slotTtlMs`: the request goes on. */
+  keep: 5,
+  /** Forgets the keys. */
+  reset: 6,
+} as const;
+export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
+
+/** Numbers in a reply: of the decision, then of each scope. */
+export const ReplyField = { code: 0, scope: 1, retryAfterMs: 2, atMs: 3, moreRequests: 4, moreTokens: 5 } as const;
+export const StandingField = { limit: 0, remainingRequests: 1, remainingTokens: 2, resetMs: 3, tokensResetMs: 4 } as const;
+const REPLY_LENGTH = 6;
+const STANDING_LENGTH = 5;
+
+/** The state of one key under one limit, as the script knows it. */
+export interface RedisScope {
+  /** The string that holds what was taken. */
+  readonly stateKey: string;
+  /** The sorted set that holds the slots of running requests; empty where these are not limited. */
+  readonly slotsKey: string;
+  readonly limits: readonly number[];
+}
+
+/** One operation. All its keys carry the same hash tag. */
+export interface RedisOperation {
+  readonly kind: OperationKind;
+  readonly tag: string;
+  readonly scopes: readonly RedisScope[];
+  readonly values: readonly (number | string)[];
+}
+
+export function replyLength({ kind, scopes }: RedisOperation): number {
+  return kind === OperationKind.take || kind === OperationKind.peek ? REPLY_LENGTH + STANDING_LENGTH * scopes.length : 0;
+}
+
+/** Where the standing of a scope begins. */
+export function standingAt(scope: number): number {
+  return REPLY_LENGTH + STANDING_LENGTH * scope;
+}
+
+/**
+ * A limit as the script wants it: rate and capacity of the bucket, tokens per minute, requests at a time, then length, limit and code of each window;
+ * -1 is no limit. Tokens are counted in the window of a minute, which is there if either is limited.
+ */
+export function limitNumbers(limit: RateLimit): readonly number[] {
+  const { bucket, windows, tokensPerMinute, maxConcurrent } = limit;
+  const numbers = [bucket?.perSecond ?? -1, bucket?.capacity ?? -1, tokensPerMinute ?? -1, maxConcurrent ?? -1];
+  if (tokensPerMinute !== undefined && !windows.some(({ exceeded }) => exceeded === 'minute'))
+    numbers.push(60_000, -1, DecisionCode.minute);
+  for (const { lengthMs, limit: requests, exceeded } of windows) numbers.push(lengthMs, requests, DecisionCode[exceeded]);
+  return numbers;
+}
+
+/** Keys and the one argument of a call: all limits and all operations as JSON, naming keys and limits by their number from 1. */
+export function encodeOperations(operations: readonly RedisOperation[]): string[] {
+  const keys = new Numbering<string>();
+  const limits = new Numbering<readonly number[]>();
+  const encoded = operations.map(({ kind, values, scopes }) => {
+    const entry: (number | string)[] = [kind, values.length, ...values];
+    for (const { stateKey, slotsKey, limits: numbers } of scopes) {
+      entry.push(keys.of(stateKey), slotsKey === '' ? 0 : keys.of(slotsKey), limits.of(numbers));
+    }
+    return entry;
+  });
+  return [...keys.all, JSON.stringify([limits.all, encoded])];
+}
+
+class Numbering<T> {
+  readonly all: T[] = [];
+  private readonly numbers = new Map<T, number>();
+
+  of(value: T): number {
+    let number = this.numbers.get(value);
+    if (number === undefined) this.numbers.set(value, (number = this.all.push(value)));
+    return number;
+  }
+}
+
+/** The bytes of a reply as numbers. */
+export function decodeReply(reply: unknown): Float64Array {
+  const bytes = reply as Uint8Array;
+  return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
+}

@@ -1,0 +1,266 @@
+import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import { RedisCircuit } from './rate-limit-circuit.redis.js';
+import { openRedisClient, type OwnedRedisClient, type RedisClient } from './rate-limit-client.redis.js';
+import { joinDecisions, readDecision } from './rate-limit-decision.redis.js';
+import { RedisKeys, type TaggedScope } from './rate-limit-keys.redis.js';
+import { RedisLeases } from './rate-limit-lease.redis.js';
+import { resolveRedisOptions, type RedisRateLimitStoreOptions, type ResolvedRedisOptions } from './rate-limit-options.redis.js';
+import { RedisOutage } from './rate-limit-outage.redis.js';
+import { OperationKind, type RedisOperation } from './rate-limit-protocol.redis.js';
+import { RedisScriptQueue, type StoreFailure } from './rate-limit-queue.redis.js';
+import { RATE_LIMIT_SCRIPT } from './rate-limit-script.redis.js';
+import { RedisSlots } from './rate-limit-slots.redis.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from './rate-limit.store.js';
+
+/** Scopes whose keys are in one slot, and their places among all. */
+interface Group {
+  readonly tag: string;
+  readonly places: number[];
+  readonly scopes: RateLimitScope[];
+  readonly redis: TaggedScope[];
+}
+
+/**
+ * Counters in Redis (from version 6) or Valkey, for many processes that limit together: one script per turn of the event loop decides, on Redis's
+ * clock, with the answers of the store in memory.
+ *
+ * A Redis that loses its data forgets what was taken: until the windows have passed, a key may get one more limit's worth.
+ *
+ * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given and ioredis is not installed.
+ *
+ * @example
+ * FastLiteLLMModule.forRoot({
+ *   rateLimit: { requestsPerMinute: 60, store: redisRateLimitStore({ url: 'redis://localhost', onStoreError: 'local' }) },
+ * });
+ */
+export function redisRateLimitStore(options: RedisRateLimitStoreOptions): (memory: RateLimitStore) => RateLimitStore {
+  const resolved = resolveRedisOptions(options);
+  return (memory) => new RedisRateLimitStore(resolved, memory);
+}
+
+class RedisRateLimitStore implements RateLimitStore {
+  readonly kind = 'redis';
+
+  private readonly own: OwnedRedisClient | undefined;
+  private readonly circuit: RedisCircuit;
+  private readonly queue: RedisScriptQueue;
+  private readonly keys: RedisKeys;
+  private readonly outage: RedisOutage;
+  private readonly slots: RedisSlots;
+  private readonly leases: RedisLeases | undefined;
+  private readonly isCluster: boolean;
+  private connectionError: string | undefined;
+
+  constructor(
+    options: ResolvedRedisOptions,
+    private readonly memory: RateLimitStore,
+  ) {
+    const { url, timeoutMs } = options;
+    if (url !== undefined) this.own = openRedisClient(url, timeoutMs, (error) => (this.connectionError = error.message));
+    const client = (options.client ?? this.own) as RedisClient;
+    this.isCluster = client.isCluster === true;
+    this.circuit = new RedisCircuit(client, timeoutMs);
+    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs);
+    this.keys = new RedisKeys(options.prefix, options.oneSlot);
+    this.outage = new RedisOutage(options.onStoreError, memory);
+    this.slots = new RedisSlots(this.queue, options.slotTtlMs);
+    if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
+  }
+
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
+    const groups = this.groups(scopes);
+    if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);
+    const [{ tag, redis }] = groups;
+    if (this.leases !== undefined && this.leases.suits(scopes)) return this.leases.check(tag, redis, scopes, cost, tokens);
+    return this.orOutage('check', this.take(groups[0], cost, tokens), scopes, cost, tokens);
+  }
+
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
+    const groups = this.groups(scopes);
+    const parts = groups.map((group) =>
+      this.run(group, OperationKind.peek, [cost, tokens], (reply, at) => readDecision(reply, at, group.scopes)),
+    );
+    const joined = parts.length === 1 ? parts[0] : Promise.all(parts).then((all) => join(all, groups, scopes.length));
+    return this.orOutage('peek', joined, scopes, cost, tokens);
+  }
+
+  async settle(taken: TakenRateLimit, actualTokens: number): Promise<void> {
+    if (taken.outage === 'local') return this.memory.settle(taken, actualTokens);
+    if (taken.outage !== undefined || taken.tokens === actualTokens) return;
+    const limited = taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
+    await this.giveBack(this.groups(limited), 0, taken.tokens - actualTokens, taken.atMs);
+  }
+
+  async release(taken: TakenRateLimit): Promise<void> {
+    if (taken.outage === 'local') return this.memory.release(taken);
+    if (taken.outage !== undefined) return;
+    const limited = taken.scopes.filter(({ limit }) => limit.maxConcurrent !== undefined);
+    if (taken.lease !== undefined) {
+      await Promise.all(taken.lease.split(' ').map((slot) => this.slots.release(slot)));
+      return;
+    }
+    for (const scope of limited) {
+      const slot = this.slots.find(this.keys.scope(scope).stateKey);
+      if (slot !== undefined) await this.slots.release(slot);
+    }
+  }
+
+  async reset(scope: RateLimitScope): Promise<void> {
+    const [group] = this.groups([scope]);
+    this.leases?.forget(group.redis[0].stateKey);
+    await this.run(group, OperationKind.reset, [], () => undefined).catch((failure: StoreFailure) => this.outage.count(failure));
+  }
+
+  stats(): RateLimitStoreStats {
+    return {};
+  }
+
+  metrics(): readonly MetricSample[] {
+    const sample = (name: string, help: string, type: MetricSample['type'], value: number): MetricSample => ({
+      name: `rate_limit_store_${name}`,
+      help,
+      type,
+      value,
+    });
+    return [
+      sample('up', 'Whether operations are sent to Redis: 0 while it is given up.', 'gauge', this.circuit.refusal() === undefined ? 1 : 0),
+      sample('calls_total', 'Calls of the script in Redis; one may decide many requests.', 'counter', this.queue.calls),
+      ...(this.leases === undefined
+        ? []
+        : [sample('leased_decisions_total', 'Requests decided by a lease, without Redis.', 'counter', this.leases.decisions)]),
+      ...this.outage.metrics(),
+    ];
+  }
+
+  /** `down` when a request would be denied for the store's sake, `degraded` when it would be answered without Redis. */
+  async health(): Promise<Partial<CapabilityHealth>> {
+    const fault = (await this.circuit.fault()) ?? this.outage.recent();
+    if (fault === undefined) return {};
+    const reason = this.connectionError === undefined || fault === this.connectionError ? fault : `${fault} (${this.connectionError})`;
+    return { status: this.outage.mode === 'deny' ? 'down' : 'degraded', reason, onStoreError: this.outage.mode };
+  }
+
+  async close(): Promise<void> {
+    this.slots.close();
+    await this.leases?.close();
+    this.circuit.close();
+    this.own?.disconnect();
+  }
+
+  /** Of scopes in several slots of a Cluster: one after the other, until one refuses. */
+  private async takeInTurn(
+    groups: readonly Group[],
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+  ): Promise<RateLimitDecision> {
+    const taken: RateLimitDecision[] = [];
+    const undo = (): void => taken.forEach((part, i) => this.undo(groups[i], part, cost, tokens));
+    try {
+      for (const group of groups) {
+        const part = await this.take(group, cost, tokens);
+        if (!part.allowed) {
+          undo();
+          const others = await Promise.all(groups.map((other) => (other === group ? Promise.resolve(part) : this.standing(other))));
+          return join(others, groups, scopes.length);
+        }
+        taken.push(part);
+      }
+      const slots = taken.flatMap(({ lease }) => lease ?? []);
+      return { ...join(taken, groups, scopes.length), lease: slots.length === 0 ? undefined : slots.join(' ') };
+    } catch (failure) {
+      undo();
+      this.outage.count(failure as StoreFailure);
+      return this.outage.answer('check', scopes, cost, tokens);
+    }
+  }
+
+  private standing(group: Group): Promise<RateLimitDecision> {
+    return this.run(group, OperationKind.peek, [0, 0], (reply, at) => ({ ...readDecision(reply, at, group.scopes), allowed: true }));
+  }
+
+  private take(group: Group, cost: number, tokens: number): Promise<RateLimitDecision> {
+    const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
+    const slot = limited ? this.slots.next() : '';
+    const read = (reply: Float64Array, at: number): RateLimitDecision => {
+      const decision = readDecision(reply, at, group.scopes);
+      if (!limited || !decision.allowed) return decision;
+      this.slots.hold(slot, group.tag, group.redis);
+      return { ...decision, lease: slot };
+    };
+    return this.run(group, OperationKind.take, [cost, tokens, slot, this.slots.ttlMs, 0], read, (reply, at) => {
+      const late = read(reply, at);
+      // Who was let pass without Redis has taken this after all; only the end of the request cannot be told by this slot.
+      if (late.allowed) this.undo(group, late, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);
+    });
+  }
+
+  private undo(group: Group, taken: RateLimitDecision, cost: number, tokens: number): void {
+    if (cost > 0 || tokens > 0) void this.giveBack([group], cost, tokens, taken.atMs);
+    if (taken.lease !== undefined) void this.slots.release(taken.lease);
+  }
+
+  private async giveBack(groups: readonly Group[], requests: number, tokens: number, atMs: number): Promise<void> {
+    const values = [requests, tokens, atMs];
+    await Promise.all(
+      groups.map((group) =>
+        this.run(group, OperationKind.give, values, () => undefined).catch((failure: StoreFailure) => this.outage.count(failure)),
+      ),
+    );
+  }
+
+  private run<R>(
+    { tag, redis }: Group,
+    kind: RedisOperation['kind'],
+    values: RedisOperation['values'],
+    read: (reply: Float64Array, at: number) => R,
+    late?: (reply: Float64Array, at: number) => void,
+  ): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({
+        kind,
+        tag,
+        scopes: redis,
+        values,
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by this class, and no stack is wanted
+        done: (failure, reply, at) => (failure === undefined ? resolve(read(reply, at)) : reject(failure)),
+        late,
+      });
+    });
+  }
+
+  private orOutage(
+    how: 'check' | 'peek',
+    decision: Promise<RateLimitDecision>,
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+  ): Promise<RateLimitDecision> {
+    return decision.catch((failure: StoreFailure) => {
+      this.outage.count(failure);
+      return this.outage.answer(how, scopes, cost, tokens);
+    });
+  }
+
+  /** One group, but for a Cluster whose keys are spread. */
+  private groups(scopes: readonly RateLimitScope[]): Group[] {
+    const groups: Group[] = [];
+    scopes.forEach((scope, place) => {
+      const redis = this.keys.scope(scope);
+      let group = this.isCluster ? groups.find(({ tag }) => tag === redis.tag) : groups[0];
+      if (group === undefined) groups.push((group = { tag: redis.tag, places: [], scopes: [], redis: [] }));
+      group.places.push(place);
+      group.scopes.push(scope);
+      group.redis.push(redis);
+    });
+    return groups;
+  }
+}
+
+function join(parts: readonly RateLimitDecision[], groups: readonly Group[], count: number): RateLimitDecision {
+  return joinDecisions(
+    parts,
+    groups.map(({ places }) => places),
+    count,
+  );
+}

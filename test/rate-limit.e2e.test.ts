@@ -399,7 +399,7 @@ describe.each([
       }
     }
     Reflect.defineMetadata('design:paramtypes', Reflect.getMetadata('design:paramtypes', RateLimitGuard), OwnGuard);
-    const client = await start({ headers: false, limits: { chat: { tokensPerMinute: 100 } } }, false, OwnGuard as Type<RateLimitGuard>);
+    const client = await start({ headers: false, limits: { chat: { tokensPerMinute: 100 } } }, false, OwnGuard);
     const { headers } = await client.post('/chat').set('x-tenant', 'a').send({ silent: true }).expect(200);
     expect(headers).not.toHaveProperty('x-ratelimit-limit-tokens');
     await client

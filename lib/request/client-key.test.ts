@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { clientKey } from './client-key.js';
+
+describe('clientKey', () => {
+  const hashed = /^key:[\w-]{22}$/;
+
+  it.each([
+    [{ authorization: 'Bearer sk-secret' }],
+    [{ authorization: 'bearer sk-secret' }],
+    [{ 'x-api-key': 'sk-secret' }],
+    [{ 'api-key': 'sk-secret' }],
+    [{ authorization: 'Basic abc', 'x-api-key': 'sk-secret' }],
+  ])('is one hash for one API key, wherever it stands: %j', (headers) => {
+    const key = clientKey({ headers, ip: '192.0.2.1' });
+    expect(key).toMatch(hashed);
+    expect(key).toBe(clientKey({ headers: { 'x-api-key': 'sk-secret' } }));
+    expect(key).not.toContain('secret');
+  });
+
+  it.each([
+    [{ authorization: 'Basic abc' }],
+    [{ authorization: 'Bearer ' }],
+    [{ 'x-api-key': '' }],
+    [{ 'x-api-key': ['a', 'b'] }],
+    [{ 'x-forwarded-for': '203.0.113.9' }],
+    [undefined],
+  ])('is the address without one: %j', (headers) => {
+    expect(clientKey({ headers, ip: '192.0.2.1' })).toBe('ip:192.0.2.1');
+  });
+
+  it.each([
+    ['::ffff:192.0.2.1', 'ip:192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', 'ip:2001:db8:1:2::/64'],
+    ['2001:0db8:0001:0002::', 'ip:2001:db8:1:2::/64'],
+    ['2001:DB8::1', 'ip:2001:db8:0:0::/64'],
+    ['::1', 'ip:0:0:0:0::/64'],
+    ['fe80::1%eth0', 'ip:fe80:0:0:0::/64'],
+    ['64:ff9b::192.0.2.33', 'ip:64:ff9b:0:0::/64'],
+    ['1:2:3:4:5:6:7::', 'ip:1:2:3:4::/64'],
+    ['not:an:address', 'ip:not:an:address'],
+    ['', 'ip:unknown'],
+    [undefined, 'ip:unknown'],
+  ])('takes a network of IPv6 for one client: %s', (ip, key) => expect(clientKey({ ip })).toBe(key));
+
+  it('gives the addresses of one network one key, and of others another', () => {
+    const group = fc.integer({ min: 0, max: 0xffff });
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), fc.array(group, { minLength: 4, maxLength: 4 }), (groups, rest) => {
+        const address = (parts: number[]) => parts.map((part) => part.toString(16)).join(':');
+        const key = clientKey({ ip: address(groups) });
+        expect(clientKey({ ip: address([...groups.slice(0, 4), ...rest]) })).toBe(key);
+        expect(clientKey({ ip: address([groups[0] ^ 1, ...groups.slice(1)]) })).not.toBe(key);
+      }),
+    );
+  });
+
+  it('stays the same for more keys than are remembered', () => {
+    const keys = Array.from({ length: 10_000 }, (_, i) => clientKey({ headers: { 'x-api-key': `sk-${i}` } }));
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(keys.every((key, i) => key === clientKey({ headers: { 'x-api-key': `sk-${i}` } }))).toBe(true);
+  });
+});

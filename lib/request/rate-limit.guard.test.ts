@@ -1,0 +1,128 @@
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { InvalidArgumentError, RateLimitExceededError } from '../common/errors.js';
+import { FastLiteLLM } from '../fast-litellm.js';
+import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
+import { RateLimitGuard } from './rate-limit.guard.js';
+import { reportUsage } from './request-context.js';
+import { RateLimit, SkipRateLimit } from './request.decorators.js';
+
+const logger = { log: () => {}, warn: () => {}, error: () => {} };
+const limits = { requestsPerMinute: 1, limits: { chat: { tokensPerMinute: 100 } } };
+const chat = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world' }], max_tokens: 60 };
+
+class Gateway {
+  plain() {}
+  @RateLimit({ name: 'chat' })
+  chat() {}
+  @RateLimit({ maxConcurrent: 1 })
+  one() {}
+  @RateLimit({ name: 'nobody' })
+  unknown() {}
+}
+
+function open(rateLimit: FastLiteLLMOptions['rateLimit'] = limits) {
+  const llm = new FastLiteLLM({ logger, rateLimit });
+  const guard = new RateLimitGuard(llm.rateLimiter, llm.tokenCounter);
+  const ask = (type: string, args: unknown[], handler: () => void = Gateway.prototype.plain, of: new () => unknown = Gateway) => {
+    const context = new ExecutionContextHost(args, of, handler);
+    context.setType(type);
+    return guard.canActivate(context);
+  };
+  return { llm, ask };
+}
+
+describe('RateLimitGuard', () => {
+  it('finds request and response of GraphQL', () => {
+    const { ask } = open();
+    const headers: Record<string, string> = {};
+    const res = { setHeader: (name: string, value: string) => (headers[name] = value) };
+    const req = { ip: '192.0.2.1' };
+    expect(ask('graphql', [{}, {}, { req, res }, {}])).toBe(true);
+    expect(headers.RateLimit).toBe('"default";r=0;t=60');
+    expect(() => ask('graphql', [{}, {}, { req, res }, {}])).toThrow(RateLimitExceededError);
+    expect(headers['Retry-After']).toMatch(/^\d+$/);
+    const reply = { request: { ip: '192.0.2.2' }, header: (name: string, value: string) => (headers[name] = value) };
+    expect(ask('graphql', [{}, {}, { reply }, {}])).toBe(true);
+    expect(ask('graphql', [{}, {}, {}, {}])).toBe(true);
+    expect(() => ask('graphql', [{}, {}, undefined, {}])).toThrow(RateLimitExceededError);
+  });
+
+  it.each([
+    ['ws', { _socket: { remoteAddress: '192.0.2.1' } }, 'ip:192.0.2.1'],
+    ['socket.io', { handshake: { address: '192.0.2.2', headers: {} } }, 'ip:192.0.2.2'],
+    ['nothing known', undefined, 'ip:unknown'],
+  ])('finds the client of a WebSocket: %s', (_, client, key) => {
+    const { llm, ask } = open();
+    expect(ask('ws', [client, { any: 'message' }])).toBe(true);
+    expect(() => ask('ws', [client, {}])).toThrow(RateLimitExceededError);
+    expect(llm.rateLimiter.getRemaining(key)).toBe(0);
+  });
+
+  it('reserves for a message, and settles what its handler reports', () => {
+    const { llm, ask } = open();
+    const client = { handshake: { address: '192.0.2.2', headers: { authorization: 'Bearer a' } } };
+    const [first, second] = [{ ...chat }, { ...chat }];
+    expect(ask('ws', [client, first], Gateway.prototype.chat)).toBe(true);
+    expect(() => ask('ws', [client, second], Gateway.prototype.chat)).toThrow(expect.objectContaining({ exceeded: 'tokens' }) as Error);
+    reportUsage(first, 20);
+    expect(ask('ws', [client, second], Gateway.prototype.chat)).toBe(true);
+    expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 2, deniedCount: 1 });
+  });
+
+  it('takes no place that nothing would free', () => {
+    expect(() => open().ask('ws', [{}, {}], Gateway.prototype.one)).toThrow(InvalidArgumentError);
+  });
+
+  it('does not guess what an unknown name means', () => {
+    expect(() => open().ask('http', [{}, {}], Gateway.prototype.unknown)).toThrow(/nobody/);
+  });
+
+  it('reads decorators of a handler for each class that has it', () => {
+    class Base {
+      get() {}
+    }
+    @RateLimit({ requestsPerMinute: 2 })
+    class Two extends Base {}
+    @SkipRateLimit()
+    class Free extends Base {}
+    @SkipRateLimit('default')
+    class FreeToo extends Base {}
+    const { ask } = open();
+    const count = (of: new () => unknown) => {
+      let passed = 0;
+      try {
+        while (passed < 5 && ask('http', [{}, { setHeader() {} }], Base.prototype.get, of)) passed++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(RateLimitExceededError);
+      }
+      return passed;
+    };
+    expect([Base, Two, Free, FreeToo].map(count)).toEqual([1, 2, 5, 5]);
+  });
+
+  it('asks nothing twice for what may be set once', () => {
+    class Twice {
+      @RateLimit({ name: 'a', requestsPerMinute: 1, cost: 1 }, { name: 'b', requestsPerMinute: 1, cost: 2 })
+      get() {}
+    }
+    expect(() => open().ask('http', [{}, {}], Twice.prototype.get, Twice)).toThrow(
+      '@RateLimit.cost: must be set by one rule of a route only',
+    );
+  });
+});
+
+describe('@RateLimit', () => {
+  it.each([
+    [[]],
+    [[{}]],
+    [[{ requestsPerMinut: 1 }]],
+    [[{ requestsPerMinute: -1 }]],
+    [[{ name: 'a b' }]],
+    [[{ requestsPerMinute: 1, key: 'ip' }]],
+    [[{ requestsPerMinute: 1, cost: 0.5 }]],
+    [[{ burst: 1 }]],
+  ])('refuses %j when the class is defined', (rules) => {
+    expect(() => RateLimit(...(rules as never[]))).toThrow(InvalidArgumentError);
+    expect(() => SkipRateLimit('a b')).toThrow(InvalidArgumentError);
+  });
+});

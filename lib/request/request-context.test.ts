@@ -1,0 +1,77 @@
+import { FastLiteLLM } from '../fast-litellm.js';
+import { reportUsage, RequestContext, usedTokens } from './request-context.js';
+
+const limiter = new FastLiteLLM({
+  logger: { log: () => {}, warn: () => {}, error: () => {} },
+  rateLimit: { tokensPerMinute: 1000, maxConcurrent: 1 },
+}).rateLimiter;
+
+describe('usedTokens', () => {
+  it.each([
+    [{ prompt_tokens: 10, completion_tokens: 5, total_tokens: 17 }, 17],
+    [{ prompt_tokens: 10, completion_tokens: 5 }, 15],
+    [{ input_tokens: 10, output_tokens: 5, cache_creation_input_tokens: 3, cache_read_input_tokens: 2 }, 20],
+    [{ prompt_tokens: 10 }, 10],
+    [{ total_tokens: 0 }, 0],
+    [{ total_tokens: null, prompt_tokens: 3 }, 3],
+    [{ total_tokens: '17' }, undefined],
+    [{ total_tokens: -1 }, undefined],
+    [{}, undefined],
+    [null, undefined],
+    ['17', undefined],
+  ])('reads %j', (usage, tokens) => expect(usedTokens(usage)).toBe(tokens));
+});
+
+describe('RequestContext', () => {
+  const begin = (key: string) => {
+    const request = {};
+    const context = RequestContext.of(request);
+    context.hold(limiter, limiter.reserve(key, { tokens: 100 }));
+    return { request, context, left: () => limiter.peek(key, { cost: 0 }).remainingTokens, isFree: () => limiter.peek(key).allowed };
+  };
+
+  it('is one for a request and for what is below it', () => {
+    const raw = {};
+    expect(RequestContext.of({ raw })).toBe(RequestContext.of(raw));
+    expect(RequestContext.of({ raw })).not.toBe(RequestContext.of({ raw: {} }));
+    const message = { raw: 'a text of the client' };
+    expect(RequestContext.of(message)).toBe(RequestContext.of(message));
+  });
+
+  it('settles the last report at the end, once', () => {
+    const { request, context, left, isFree } = begin('last');
+    reportUsage(request, 10);
+    reportUsage(request, { prompt_tokens: 20 });
+    expect([left(), isFree()]).toEqual([900, false]);
+    context.end(false);
+    expect([left(), isFree()]).toEqual([980, true]);
+    reportUsage(request, 30);
+    context.end(true);
+    expect(left()).toBe(980);
+  });
+
+  it('gives all back after a failure, but what was reported', () => {
+    const failed = begin('failed');
+    failed.context.end(true);
+    expect([failed.left(), failed.isFree()]).toEqual([1000, true]);
+    const half = begin('half');
+    reportUsage(half.request, 40);
+    half.context.end(true);
+    expect(half.left()).toBe(960);
+  });
+
+  it('lets the reservation stand where nothing is known, until it is', () => {
+    const { request, context, left, isFree } = begin('unknown');
+    context.end(false);
+    expect([left(), isFree()]).toEqual([900, true]);
+    reportUsage(request, 70);
+    expect(left()).toBe(930);
+  });
+
+  it('takes no nonsense for usage', () => {
+    const { request, context, left } = begin('nonsense');
+    for (const usage of [NaN, -5, {}, { total_tokens: NaN }]) reportUsage(request, usage);
+    context.end(false);
+    expect(left()).toBe(900);
+  });
+});

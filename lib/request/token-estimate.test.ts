@@ -1,0 +1,41 @@
+import { FastLiteLLM } from '../fast-litellm.js';
+import { estimateTokens } from './token-estimate.js';
+
+const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
+const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, counter, tokensPerMinute);
+const chat = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world' }] };
+
+describe('estimateTokens', () => {
+  it.each([
+    ['the prompt and the reply it allows', { ...chat, max_tokens: 100 }, 109],
+    ['the newer name first', { ...chat, max_tokens: 100, max_completion_tokens: 50 }, 59],
+    ['the Responses API', { model: 'gpt-4', input: 'hello world', max_output_tokens: 7 }, 9],
+    ['every choice', { ...chat, max_tokens: 100, n: 3 }, 309],
+    ['1024 where no reply is named', chat, 1024],
+    ['the prompt where that is more', { ...chat, messages: [{ role: 'user', content: ' a'.repeat(3000) }] }, 3007],
+    ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
+    ['embeddings, told by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
+    ['no prompt', { model: 'gpt-4' }, 0],
+    ['a prompt that is wrong', { messages: 'hello' }, 0],
+    ['no body', undefined, 0],
+    ['a text', 'hello world', 0],
+    ['an array', [chat], 0],
+  ])('takes %s', (_, body, tokens) => expect(estimate(body)).toBe(tokens));
+
+  it('takes a quarter of a small limit for a reply', () => {
+    expect(estimate(chat, 400)).toBe(100);
+    expect(estimate(chat, 2)).toBe(9);
+  });
+
+  it.each([[-1], [0], [NaN], [Infinity], ['100'], [null], [{}], [1e308]])('is not fooled by max_tokens: %p', (max_tokens) => {
+    const tokens = estimate({ ...chat, max_tokens });
+    expect(tokens).toBe(max_tokens === 1e308 ? 2 ** 31 : 1024);
+    expect(estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);
+  });
+
+  it('is not fooled by what a body says of its prototype', () => {
+    expect(
+      estimate(JSON.parse('{"__proto__": {"max_tokens": -5}, "model": "gpt-4", "messages": [{"role": "user", "content": "hello world"}]}')),
+    ).toBe(1024);
+  });
+});

@@ -32,23 +32,27 @@ export function poolOf(blocks: readonly (readonly string[])[]): TextPool {
   return { blocks, bytesPerBlock: total / blocks.length };
 }
 
-/** A text of `bytes` UTF-8 bytes, or up to three fewer where a character would be cut. */
+/** Code and JSON begin alike: short texts are cut from somewhere within, or they would repeat. */
+const FURTHEST_START = 300;
+
+/** A text of `bytes` UTF-8 bytes, or a few fewer where a character would be cut. */
 export function makeText(kind: TextKind, bytes: number, random: Random): string {
+  const start = kind === 'code' || kind === 'json' ? between(random, 0, FURTHEST_START) : 0;
   const parts: string[] = [];
-  for (let length = 0; length < bytes;) {
+  for (let length = 0; length < start + bytes;) {
     const part = makers[kind](random);
     parts.push(part);
     length += Buffer.byteLength(part);
   }
-  return flatten(parts.join(''), bytes);
+  return flatten(Buffer.from(parts.join('')), start, bytes);
 }
 
-/** Cut at a character, and with its characters in one place: a string that was put together is a tree to V8, and the first reader pays for that. */
-function flatten(text: string, bytes: number): string {
-  const buffer = Buffer.from(text);
-  let end = Math.min(bytes, buffer.length);
+/** Cut at characters, and with them in one place: a string that was put together is a tree to V8, and the first reader pays for that. */
+function flatten(buffer: Buffer, from: number, bytes: number): string {
+  let [start, end] = [from, Math.min(from + bytes, buffer.length)];
+  while ((buffer[start] & 0xc0) === 0x80) start++;
   while (end < buffer.length && (buffer[end] & 0xc0) === 0x80) end--;
-  return buffer.toString('utf8', 0, end);
+  return buffer.toString('utf8', start, end);
 }
 
 const makers: Record<TextKind, (random: Random) => string> = {

@@ -1,0 +1,32 @@
+'use strict';
+// For processes that a test starts with `node --require test/typescript-hook.js FILE.ts`: loads the sources as they are, as Jest does.
+
+const { existsSync, readFileSync } = require('node:fs');
+const Module = require('node:module');
+const { dirname, resolve } = require('node:path');
+const { transformSync } = require('@swc/core');
+
+const find = Module._resolveFilename;
+Module._resolveFilename = function (request, parent, ...rest) {
+  if (parent?.filename?.endsWith('.ts') && /^\..*\.js$/.test(request)) {
+    const source = resolve(dirname(parent.filename), request.replace(/\.js$/, '.ts'));
+    if (existsSync(source)) return source;
+  }
+  return find.call(this, request, parent, ...rest);
+};
+
+Module._extensions['.ts'] = (module, filename) => {
+  const { code } = transformSync(readFileSync(filename, 'utf8'), {
+    filename,
+    swcrc: false,
+    jsc: {
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+      target: 'es2022',
+      keepClassNames: true,
+    },
+    module: { type: 'commonjs' },
+    sourceMaps: 'inline',
+  });
+  module._compile(code, filename);
+};

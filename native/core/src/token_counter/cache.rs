@@ -1,10 +1,9 @@
 //! What pieces were counted before: direct-mapped, per thread and encoding, sized for the second-level cache.
 
 use super::backtrack::Backtrack;
-use super::huge_pages::HugeSlice;
+use super::huge_pages::{HugeSlice, Zeroed};
 use super::key::{Key, MAX_KEY};
 use super::machine::prefetch;
-use super::vocabulary::Vocabulary;
 
 const SMALL_BITS: u32 = 15;
 /// Pieces that had to be merged are worth a second, larger table behind the first: 1 MB in the third-level cache.
@@ -13,21 +12,31 @@ const MEDIUM_BITS: u32 = 14;
 /// Longest piece of the second table.
 pub const MAX_MEDIUM: usize = 30;
 
-/// Counts of pieces of up to 30 bytes, and the working memory of the longer ones.
-pub struct Cache {
+/// Together one huge page.
+#[derive(Clone, Copy)]
+struct Tables {
     /// 15 bytes of the piece; the top byte holds its length (low half) and count.
-    small: HugeSlice<[u64; 2]>,
+    small: [[u64; 2]; 1 << SMALL_BITS],
     /// The same for pieces that had to be merged only.
-    merged: HugeSlice<[u64; 2]>,
+    merged: [[u64; 2]; 1 << MERGED_BITS],
     /// 30 bytes of the piece; the top two bytes hold its length (low 5 bits) and count.
-    medium: HugeSlice<[u64; 4]>,
-    /// Parts of up to 312 bytes that were backtracked: rulers of dashes and the like come again and again.
+    medium: [[u64; 4]; 1 << MEDIUM_BITS],
+}
+
+// SAFETY: arrays of integers.
+unsafe impl Zeroed for Tables {}
+
+/// Counts of pieces of up to 312 bytes, and the working memory of the longer ones.
+pub struct Cache {
+    tables: HugeSlice<Tables>,
+    /// Pieces of up to 312 bytes: long names, rulers of dashes and the like come again and again. Made at the first one.
     large: Vec<Large>,
     pub backtrack: Backtrack,
 }
 
-const LARGE_BITS: u32 = 7;
-const MAX_LARGE: usize = 312;
+const LARGE_BITS: u32 = 10;
+/// Longest piece of the last table.
+pub const MAX_LARGE: usize = 312;
 
 #[derive(Clone, Copy)]
 struct Large {
@@ -38,13 +47,7 @@ struct Large {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self {
-            small: HugeSlice::new(1 << SMALL_BITS),
-            merged: HugeSlice::new(1 << MERGED_BITS),
-            medium: HugeSlice::new(1 << MEDIUM_BITS),
-            large: Vec::new(),
-            backtrack: Backtrack::default(),
-        }
+        Self { tables: HugeSlice::new(1), large: Vec::new(), backtrack: Backtrack::default() }
     }
 }
 
@@ -114,55 +117,56 @@ impl Cache {
     /// The table of small pieces, to be kept in a register by a loop.
     #[inline(always)]
     pub fn small_table(&self) -> SmallTable {
-        SmallTable(self.small.as_ptr())
+        SmallTable(self.tables[0].small.as_ptr())
     }
 
     /// Asks for the cache line that `merged` would read.
     #[inline(always)]
     pub fn prefetch_merged(&self, place: SmallPlace) {
-        prefetch(&raw const self.merged[place.index(MERGED_BITS)]);
+        prefetch(&raw const self.tables[0].merged[place.index(MERGED_BITS)]);
     }
 
     /// The count, if the piece was merged before.
     #[inline(always)]
     pub fn merged(&self, place: SmallPlace) -> Option<u32> {
         // SAFETY: the index has MERGED_BITS bits.
-        let (known, count) = place.count_in(unsafe { self.merged.get_unchecked(place.index(MERGED_BITS)) });
+        let (known, count) = place.count_in(unsafe { self.tables[0].merged.get_unchecked(place.index(MERGED_BITS)) });
         known.then_some(count)
     }
 
     #[inline(always)]
     pub fn remember_merged(&mut self, place: SmallPlace, count: u32) {
-        self.merged[place.index(MERGED_BITS)] = place.slot_of(count);
+        self.tables[0].merged[place.index(MERGED_BITS)] = place.slot_of(count);
     }
 
     #[inline(always)]
     pub fn remember_small(&mut self, place: SmallPlace, count: u32) {
-        self.small[place.index(SMALL_BITS)] = place.slot_of(count);
+        self.tables[0].small[place.index(SMALL_BITS)] = place.slot_of(count);
     }
 
-    /// Number of tokens of a part that is too long to be merged as defined.
+    /// The place of a large piece: its own, or one that another has.
     ///
     /// # Safety
-    /// As for [`Backtrack::merge`], and `len >= 8`.
-    pub unsafe fn backtracked_count(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> u32 {
+    /// `MAX_MEDIUM < len <= MAX_LARGE` bytes must be readable at `at`.
+    pub unsafe fn large_place(&mut self, at: *const u8, len: usize) -> usize {
+        self.large.resize(1 << LARGE_BITS, Large { len: 0, count: 0, bytes: [0; MAX_LARGE] });
         // SAFETY: the caller's.
-        unsafe {
-            if len > MAX_LARGE {
-                return self.backtrack.merge(vocabulary, at, len).len() as u32;
-            }
-            self.large.resize(1 << LARGE_BITS, Large { len: 0, count: 0, bytes: [0; MAX_LARGE] });
-            let word = |i: usize| at.add(i).cast::<u64>().read_unaligned();
-            let mix = (word(0) ^ word(len / 2 - 4).rotate_left(17) ^ word(len - 8).rotate_left(41)).wrapping_add(len as u64);
-            let slot = &mut self.large[(mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LARGE_BITS)) as usize];
-            let part = std::slice::from_raw_parts(at, len);
-            if slot.len as usize != len || slot.bytes[..len] != *part {
-                slot.count = self.backtrack.merge(vocabulary, at, len).len() as u32;
-                slot.len = len as u32;
-                slot.bytes[..len].copy_from_slice(part);
-            }
-            slot.count
-        }
+        let word = |i: usize| unsafe { at.add(i).cast::<u64>().read_unaligned() };
+        let mix = (word(0) ^ word(len / 2 - 4).rotate_left(17) ^ word(len - 8).rotate_left(41)).wrapping_add(len as u64);
+        (mix.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LARGE_BITS)) as usize
+    }
+
+    /// The count, if the piece is known.
+    pub fn large(&self, place: usize, piece: &[u8]) -> Option<u32> {
+        let slot = &self.large[place];
+        (slot.len as usize == piece.len() && slot.bytes[..piece.len()] == *piece).then_some(slot.count)
+    }
+
+    pub fn remember_large(&mut self, place: usize, piece: &[u8], count: u32) {
+        let slot = &mut self.large[place];
+        slot.len = piece.len() as u32;
+        slot.count = count;
+        slot.bytes[..piece.len()].copy_from_slice(piece);
     }
 
     /// # Safety
@@ -184,13 +188,13 @@ impl Cache {
 
     #[inline(always)]
     pub fn medium(&self, place: &MediumPlace) -> Option<u32> {
-        let slot = &self.medium[place.slot];
+        let slot = &self.tables[0].medium[place.slot];
         let same = slot[..3] == place.words[..3] && (slot[3] ^ place.words[3]) << 11 == 0;
         same.then_some((slot[3] >> 53) as u32)
     }
 
     #[inline(always)]
     pub fn remember_medium(&mut self, place: &MediumPlace, count: u32) {
-        self.medium[place.slot] = [place.words[0], place.words[1], place.words[2], place.words[3] | u64::from(count) << 53];
+        self.tables[0].medium[place.slot] = [place.words[0], place.words[1], place.words[2], place.words[3] | u64::from(count) << 53];
     }
 }

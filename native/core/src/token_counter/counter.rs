@@ -1,6 +1,6 @@
 //! Counts pieces.
 
-use super::cache::{Cache, MAX_MEDIUM, SmallPlace};
+use super::cache::{Cache, MAX_LARGE, MAX_MEDIUM, SmallPlace};
 use super::cuts::parts;
 use super::key::{Key, MAX_KEY};
 use super::merge::{MAX_DEFINED, merged_count};
@@ -194,30 +194,48 @@ impl Counter<'_> {
     unsafe fn count_long(&mut self, at: *const u8, len: usize) -> u32 {
         // SAFETY: the caller's.
         unsafe {
-            let place = (len <= MAX_MEDIUM).then(|| Cache::medium_place(at, len));
-            if let Some(count) = place.as_ref().and_then(|place| self.cache.medium(place)) {
-                return count;
-            }
-            let mut count = 0;
-            if self.vocabulary.find_long(std::slice::from_raw_parts(at, len)) != NONE {
-                count = 1;
-            } else {
-                let vocabulary = self.vocabulary;
-                parts(vocabulary.spanned, at, len, |part, length| {
-                    count += if length <= MAX_KEY {
-                        self.count_one(part, length)
-                    } else if vocabulary.find_long(std::slice::from_raw_parts(part, length)) != NONE {
-                        1
-                    } else if length <= MAX_DEFINED {
-                        merged_count(vocabulary, part, length)
-                    } else {
-                        self.cache.backtracked_count(vocabulary, part, length)
-                    };
+            if len <= MAX_MEDIUM {
+                let place = Cache::medium_place(at, len);
+                return self.cache.medium(&place).unwrap_or_else(|| {
+                    let count = self.parts_count(at, len);
+                    self.cache.remember_medium(&place, count);
+                    count
                 });
             }
-            if let Some(place) = place {
-                self.cache.remember_medium(&place, count);
+            if len <= MAX_LARGE {
+                let piece = std::slice::from_raw_parts(at, len);
+                let place = self.cache.large_place(at, len);
+                return self.cache.large(place, piece).unwrap_or_else(|| {
+                    let count = self.parts_count(at, len);
+                    self.cache.remember_large(place, piece, count);
+                    count
+                });
             }
+            self.parts_count(at, len)
+        }
+    }
+
+    /// # Safety
+    /// As for `count_long`.
+    unsafe fn parts_count(&mut self, at: *const u8, len: usize) -> u32 {
+        // SAFETY: the caller's.
+        unsafe {
+            let vocabulary = self.vocabulary;
+            if vocabulary.find_long(std::slice::from_raw_parts(at, len)) != NONE {
+                return 1;
+            }
+            let mut count = 0;
+            parts(vocabulary.spanned, at, len, |part, length| {
+                count += if length <= MAX_KEY {
+                    self.count_one(part, length)
+                } else if vocabulary.find_long(std::slice::from_raw_parts(part, length)) != NONE {
+                    1
+                } else if length <= MAX_DEFINED {
+                    merged_count(vocabulary, part, length)
+                } else {
+                    self.cache.backtrack.merge(vocabulary, part, length).len() as u32
+                };
+            });
             count
         }
     }

@@ -14,10 +14,6 @@ const PAGE: usize = 64 << 10;
 /// # Safety
 /// As the sentence says; nothing that owns, points or has a niche.
 pub unsafe trait Zeroed: Copy {}
-// SAFETY: integers.
-unsafe impl Zeroed for u32 {}
-// SAFETY: integers.
-unsafe impl Zeroed for u64 {}
 // SAFETY: an array of integers.
 unsafe impl<const N: usize> Zeroed for [u64; N] {}
 
@@ -72,7 +68,7 @@ fn allocate(layout: Layout) -> *mut u8 {
         }
         if align == HUGE_PAGE {
             // Advice only: a refusal changes nothing but speed.
-            libc::madvise(start.cast(), layout.size(), libc::MADV_HUGEPAGE);
+            libc::madvise(start.cast(), mapped_size(layout), libc::MADV_HUGEPAGE);
         }
         start
     }
@@ -80,7 +76,7 @@ fn allocate(layout: Layout) -> *mut u8 {
 
 #[cfg(target_os = "linux")]
 fn mapped_size(layout: Layout) -> usize {
-    layout.size().next_multiple_of(PAGE)
+    layout.size().next_multiple_of(layout.align().max(PAGE))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -11,15 +11,9 @@ const HAS_LONG: u16 = 1 << 14;
 /// Which lengths the tokens that begin like a text have, so that only those are looked up.
 pub struct Lengths {
     /// By the hash of three bytes: bit = length, from 3 to 13, and bit 14 for longer ones.
-    short: Vec<u16>,
+    short: [u16; 1 << SHORT_BITS],
     /// The longer ones, by the hash of eight bytes: bit = length - 1.
-    long: Vec<u128>,
-}
-
-impl Default for Lengths {
-    fn default() -> Self {
-        Self { short: vec![0; 1 << SHORT_BITS], long: vec![0; 1 << LONG_BITS] }
-    }
+    long: [u128; 1 << LONG_BITS],
 }
 
 impl Lengths {
@@ -50,9 +44,9 @@ impl Vocabulary {
         // SAFETY: the caller's, here and below: no look-up is longer than `limit`.
         unsafe {
             if limit >= 3 {
-                let lengths = self.lengths.short[short_lengths_at(at)];
+                let lengths = self.fixed().lengths.short[short_lengths_at(at)];
                 if lengths & HAS_LONG != 0 && limit > MAX_SHORT {
-                    let id = self.longest_long(at, limit, self.lengths.long[long_lengths_at(at)]);
+                    let id = self.longest_long(at, limit, self.fixed().lengths.long[long_lengths_at(at)]);
                     if id != NONE {
                         return id;
                     }

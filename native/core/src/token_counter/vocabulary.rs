@@ -26,14 +26,22 @@ pub struct Vocabulary {
     pub spanned: &'static [u8],
     /// Tokens of one byte.
     pub byte_ids: [u32; 256],
-    /// Tokens of two bytes, by both; `NONE` where there is none.
-    pairs: HugeSlice<u32>,
-    /// Tokens of 3 to 13 bytes, four slots to a cache line, the next line when one is full.
-    short: HugeSlice<[u64; 8]>,
-    /// One bit for each hash in `short`, so that most misses end in the second-level cache.
-    filter: HugeSlice<u64>,
+    /// Tokens of 3 to 13 bytes, four slots to a line, the next line when one is full; behind those `lines`, `Fixed`.
+    memory: HugeSlice<Line>,
+    lines: usize,
     /// Longer tokens: ids plus one, open addressing.
     long: Vec<u32>,
+}
+
+/// Four slots, a cache line.
+type Line = [u64; 2 * SLOTS_PER_LINE];
+
+/// The tables whose size does not depend on the vocabulary, on the same huge pages.
+pub(super) struct Fixed {
+    /// Tokens of two bytes, by both; `NONE` where there is none.
+    pairs: [u32; 1 << 16],
+    /// One bit for each hash of a short token, so that most misses end in the second-level cache.
+    filter: [u64; (1 << FILTER_BITS) / 64],
     /// Which lengths tokens may have, for [`Vocabulary::longest`].
     pub(super) lengths: Lengths,
 }
@@ -65,17 +73,26 @@ impl Vocabulary {
             derived,
             spanned,
             byte_ids: [NONE; 256],
-            pairs: HugeSlice::new(1 << 16),
-            short: HugeSlice::new(lines),
-            filter: HugeSlice::new((1 << FILTER_BITS) / 64),
+            memory: HugeSlice::new(lines + size_of::<Fixed>() / size_of::<Line>()),
+            lines,
             long: vec![0; (long_count * 3).next_power_of_two()],
-            lengths: Lengths::default(),
         };
-        vocabulary.pairs.fill(NONE);
+        vocabulary.fixed_mut().pairs.fill(NONE);
         for id in 0..count as u32 {
             vocabulary.insert(id);
         }
         vocabulary
+    }
+
+    #[inline(always)]
+    pub(super) fn fixed(&self) -> &Fixed {
+        // SAFETY: `new` made room for it behind the lines; it is plain integers, zeroed, and needs no more alignment than a line has.
+        unsafe { &*self.memory.as_ptr().add(self.lines).cast::<Fixed>() }
+    }
+
+    fn fixed_mut(&mut self) -> &mut Fixed {
+        // SAFETY: as above, and `self` is borrowed alone.
+        unsafe { &mut *self.memory.as_mut_ptr().add(self.lines).cast::<Fixed>() }
     }
 
     fn insert(&mut self, id: u32) {
@@ -84,7 +101,7 @@ impl Vocabulary {
         match token {
             [] => {}
             [byte] => self.byte_ids[usize::from(*byte)] = id,
-            [first, second] => self.pairs[usize::from(u16::from_le_bytes([*first, *second]))] = id,
+            [first, second] => self.fixed_mut().pairs[usize::from(u16::from_le_bytes([*first, *second]))] = id,
             _ if len <= MAX_SHORT => self.insert_short(id),
             _ => {
                 let mut at = finish(token.iter().fold(0, |hash, byte| step(hash, *byte))) as usize & (self.long.len() - 1);
@@ -94,7 +111,7 @@ impl Vocabulary {
                 self.long[at] = id + 1;
             }
         }
-        self.lengths.insert(token);
+        self.fixed_mut().lengths.insert(token);
     }
 
     fn insert_short(&mut self, id: u32) {
@@ -106,22 +123,22 @@ impl Vocabulary {
         let tag = key.high | (token.len() as u64) << 40;
         let hash = key.hash();
         let bit = filter_bit(hash);
-        self.filter[bit / 64] |= 1 << (bit % 64);
+        self.fixed_mut().filter[bit / 64] |= 1 << (bit % 64);
         let mut line = self.line_of(hash);
         loop {
-            let slots = &mut self.short[line];
+            let slots = &mut self.memory[line];
             if let Some(free) = (0..SLOTS_PER_LINE).find(|slot| slots[slot * 2 + 1] == 0) {
                 slots[free * 2] = key.low;
                 slots[free * 2 + 1] = tag | u64::from(id) << ID_SHIFT;
                 return;
             }
-            line = (line + 1) & (self.short.len() - 1);
+            line = (line + 1) & (self.lines - 1);
         }
     }
 
     #[inline(always)]
     fn line_of(&self, hash: u64) -> usize {
-        (hash >> 40) as usize & (self.short.len() - 1)
+        (hash >> 40) as usize & (self.lines - 1)
     }
 
     /// Number of ids, special tokens not among them.
@@ -166,7 +183,7 @@ impl Vocabulary {
     #[inline(always)]
     pub fn pair(&self, first: u8, second: u8) -> u32 {
         // SAFETY: the table has 2^16 entries.
-        unsafe { *self.pairs.get_unchecked(usize::from(u16::from_le_bytes([first, second]))) }
+        unsafe { *self.fixed().pairs.get_unchecked(usize::from(u16::from_le_bytes([first, second]))) }
     }
 
     /// The token of `len` bytes at `at`, or `NONE`.
@@ -197,16 +214,18 @@ impl Vocabulary {
         let mut line = self.line_of(hash);
         loop {
             // SAFETY: `line_of` and the mask below keep it inside the table.
-            let slots = unsafe { self.short.get_unchecked(line) };
-            for slot in 0..SLOTS_PER_LINE {
-                if slots[slot * 2] == key.low && (slots[slot * 2 + 1] ^ tag) << (64 - ID_SHIFT) == 0 {
-                    return (slots[slot * 2 + 1] >> ID_SHIFT) as u32;
-                }
+            let slots = unsafe { self.memory.get_unchecked(line) };
+            // All four at once: which one it is cannot be predicted.
+            let differs = |slot: usize| (slots[slot * 2] ^ key.low) | (slots[slot * 2 + 1] ^ tag) << (64 - ID_SHIFT);
+            let found = (0..SLOTS_PER_LINE).fold(0u32, |found, slot| found | u32::from(differs(slot) == 0) << slot);
+            if found != 0 {
+                let slot = found.trailing_zeros() as usize & (SLOTS_PER_LINE - 1);
+                return (slots[slot * 2 + 1] >> ID_SHIFT) as u32;
             }
             if slots[SLOTS_PER_LINE * 2 - 1] == 0 {
                 return NONE;
             }
-            line = (line + 1) & (self.short.len() - 1);
+            line = (line + 1) & (self.lines - 1);
         }
     }
 
@@ -214,15 +233,15 @@ impl Vocabulary {
     fn may_have(&self, hash: u64) -> bool {
         let bit = filter_bit(hash);
         // SAFETY: `filter_bit` is below 2^FILTER_BITS.
-        unsafe { *self.filter.get_unchecked(bit / 64) >> (bit % 64) & 1 != 0 }
+        unsafe { *self.fixed().filter.get_unchecked(bit / 64) >> (bit % 64) & 1 != 0 }
     }
 
     /// Asks for the cache lines that `find_short` would read.
     #[inline(always)]
     pub fn prefetch(&self, key: Key) {
         let hash = key.hash();
-        prefetch(&raw const self.filter[filter_bit(hash) / 64]);
-        prefetch(&raw const self.short[self.line_of(hash)]);
+        prefetch(&raw const self.fixed().filter[filter_bit(hash) / 64]);
+        prefetch(&raw const self.memory[self.line_of(hash)]);
     }
 
     /// The token of more than 13 bytes, or `NONE`.

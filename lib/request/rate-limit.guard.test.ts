@@ -38,9 +38,9 @@ describe('RateLimitGuard', () => {
     const res = { setHeader: (name: string, value: string) => (headers[name] = value) };
     const req = { ip: '192.0.2.1' };
     expect(ask('graphql', [{}, {}, { req, res }, {}])).toBe(true);
-    expect(headers.RateLimit).toBe('"default";r=0;t=60');
+    expect(headers.ratelimit).toBe('"default";r=0;t=60');
     expect(() => ask('graphql', [{}, {}, { req, res }, {}])).toThrow(RateLimitExceededError);
-    expect(headers['Retry-After']).toMatch(/^\d+$/);
+    expect(headers['retry-after']).toMatch(/^\d+$/);
     const reply = { request: { ip: '192.0.2.2' }, header: (name: string, value: string) => (headers[name] = value) };
     expect(ask('graphql', [{}, {}, { reply }, {}])).toBe(true);
     expect(ask('graphql', [{}, {}, {}, {}])).toBe(true);
@@ -98,6 +98,36 @@ describe('RateLimitGuard', () => {
       return passed;
     };
     expect([Base, Two, Free, FreeToo].map(count)).toEqual([1, 2, 5, 5]);
+  });
+
+  it('applies only the rules whose key is not false', async () => {
+    const only = (tier: string) => (request: { tier: string; late?: boolean }) => {
+      const key = request.tier === tier ? undefined : (false as const);
+      return request.late ? Promise.resolve(key) : key;
+    };
+    class Tiered {
+      @RateLimit({ name: 'free', requestsPerMinute: 1, key: only('free') }, { name: 'pro', requestsPerMinute: 2, key: only('pro') })
+      get() {}
+    }
+    const { ask } = open();
+    const headers: Record<string, string> = {};
+    const get = (request: object) =>
+      ask('http', [request, { header: (n: string, v: string) => (headers[n] = v) }], Tiered.prototype.get, Tiered);
+    expect(get({ tier: 'pro' })).toBe(true);
+    expect(headers).toMatchObject({ 'ratelimit-policy': '"pro";q=2;w=60', ratelimit: '"pro";r=1;t=60' });
+    await expect(get({ tier: 'pro', late: true })).resolves.toBe(true);
+    expect(() => get({ tier: 'pro' })).toThrow(expect.objectContaining({ limitName: 'pro' }) as Error);
+    expect(get({ tier: 'free' })).toBe(true);
+    await expect(get({ tier: 'free', late: true })).rejects.toMatchObject({ limitName: 'free' });
+    for (let i = 0; i < 5; i++) expect(get({ tier: 'unlimited' })).toBe(true);
+  });
+
+  it('refuses what a key function gives that is no key', () => {
+    class Wrong {
+      @RateLimit({ requestsPerMinute: 1, key: () => ({}) as string })
+      get() {}
+    }
+    expect(() => open().ask('http', [{}, {}], Wrong.prototype.get, Wrong)).toThrow('@RateLimit.key: must give a string');
   });
 
   it('asks nothing twice for what may be set once', () => {

@@ -8,7 +8,7 @@ import { clientKey, type Identifiable } from './client-key.js';
 import { setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
 import { RequestContext } from './request-context.js';
 import { endWithResponse, type HttpResponse } from './response-end.js';
-import { routeLimits, type RouteLimits } from './route-limits.js';
+import { partOf, routeLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
 import { estimateTokens } from './token-estimate.js';
 
 /** A request as the guard sees it. */
@@ -46,14 +46,9 @@ export class RateLimitGuard implements CanActivate {
     const route = this.routeOf(context);
     if (route === null) return true;
     const { request, response } = this.getRequestResponse(context);
-    const scopes = this.scopesOf(route, request, context);
-    const cost = typeof route.cost === 'number' ? route.cost : route.cost(request, context);
-    const tokens = this.tokensOf(route, request, context);
-    if (isPromise(scopes) || isPromise(cost) || isPromise(tokens)) {
-      const all = Promise.all([Promise.resolve(scopes), Promise.resolve(cost), Promise.resolve(tokens)]);
-      return all.then((known) => this.ask(route, request, response, context, ...known));
-    }
-    return this.ask(route, request, response, context, scopes, cost, tokens);
+    const keys = this.keysOf(route, request, context);
+    if (isPromise(keys)) return keys.then((known) => this.askFor(route, known, request, response, context));
+    return this.askFor(route, keys, request, response, context);
   }
 
   /** Who is counted, where a rule names no `key`. Default: the hashed API key, else the client's address. */
@@ -94,32 +89,44 @@ export class RateLimitGuard implements CanActivate {
     return route.limits;
   }
 
-  private scopesOf({ limits }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<readonly RateLimitScope[]> {
-    if (limits.length === 1 && limits[0].key === undefined) {
-      const key = this.getKey(request, context);
-      if (!isPromise(key)) return [{ limit: limits[0].limit, key }];
-    }
+  /** One for each limit; `false` where it does not apply. */
+  private keysOf({ limits }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<readonly (string | false)[]> {
     const keys = limits.map(({ key }) => this.keyOf(key, request, context));
-    const scopes = (all: readonly string[]): RateLimitScope[] => all.map((key, index) => ({ limit: limits[index].limit, key }));
-    return keys.some(isPromise) ? Promise.all(keys.map((key) => Promise.resolve(key))).then(scopes) : scopes(keys as readonly string[]);
+    return keys.some(isPromise) ? Promise.all(keys.map((key) => Promise.resolve(key))) : (keys as readonly (string | false)[]);
   }
 
-  private keyOf(key: RouteLimits['limits'][number]['key'], request: LimitedRequest, context: ExecutionContext): Eventually<string> {
-    const given = key?.(request, context);
-    if (isPromise(given)) return given.then((late) => this.named(late) ?? this.getKey(request, context));
-    return this.named(given) ?? this.getKey(request, context);
-  }
-
-  private named(key: unknown): string | undefined {
-    if (key === undefined || key === null || key === '') return undefined;
-    if (typeof key === 'string' || typeof key === 'number') return String(key);
-    throw new InvalidArgumentError('@RateLimit.key', key, 'must give a string, a number or nothing');
+  private keyOf(key: RouteLimit['key'], request: LimitedRequest, context: ExecutionContext): Eventually<string | false> {
+    if (key === undefined) return this.getKey(request, context);
+    const given = key(request, context);
+    if (isPromise(given)) return given.then((late) => keyName(late) ?? this.getKey(request, context));
+    return keyName(given) ?? this.getKey(request, context);
   }
 
   private tokensOf({ tokens, tokensPerMinute }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<number> {
     if (tokensPerMinute === undefined) return 0;
     if (tokens === undefined) return this.getTokens(request, context, tokensPerMinute);
     return typeof tokens === 'number' ? tokens : tokens(request, context);
+  }
+
+  private askFor(
+    route: RouteLimits,
+    keys: readonly (string | false)[],
+    request: LimitedRequest,
+    response: HttpResponse | undefined,
+    context: ExecutionContext,
+  ): Eventually<boolean> {
+    const indexes = keys.includes(false) ? keys.flatMap((key, index) => (key === false ? [] : [index])) : undefined;
+    if (indexes?.length === 0) return true;
+    const part = indexes === undefined ? route : partOf(route, indexes);
+    const applying = indexes === undefined ? keys : indexes.map((index) => keys[index]);
+    const scopes = applying.map((key, index): RateLimitScope => ({ limit: part.limits[index].limit, key: key as string }));
+    const cost = typeof part.cost === 'number' ? part.cost : part.cost(request, context);
+    const tokens = this.tokensOf(part, request, context);
+    if (isPromise(cost) || isPromise(tokens)) {
+      const both = Promise.all([Promise.resolve(cost), Promise.resolve(tokens)]);
+      return both.then((known) => this.ask(part, request, response, context, scopes, ...known));
+    }
+    return this.ask(part, request, response, context, scopes, cost, tokens);
   }
 
   private ask(
@@ -131,11 +138,11 @@ export class RateLimitGuard implements CanActivate {
     cost: number,
     tokens: number,
   ): Eventually<boolean> {
-    const taken = { scopes, tokens: amount('tokens', tokens) };
+    const taken = { scopes, tokens: checkAmount('tokens', tokens) };
     if (route.hasConcurrency && response === undefined) {
       throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, 'must not be set where there is no response to wait for');
     }
-    const decision = this.limiter.decide(scopes, amount('cost', cost), taken.tokens);
+    const decision = this.limiter.decide(scopes, checkAmount('cost', cost), taken.tokens);
     if (decision instanceof Promise) return decision.then((late) => this.conclude(route, request, response, context, taken, late));
     return this.conclude(route, request, response, context, taken, decision);
   }
@@ -200,8 +207,17 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Promise<T> | undefined | null)?.then === 'function';
 }
 
+/** What a rule's function gave, as a key; `undefined` for nothing. */
+function keyName(key: unknown): string | false | undefined {
+  if (typeof key === 'string' && key !== '') return key;
+  if (key === undefined || key === null || key === '') return undefined;
+  if (key === false) return false;
+  if (typeof key === 'number') return String(key);
+  throw new InvalidArgumentError('@RateLimit.key', key, 'must give a string, a number, false or nothing');
+}
+
 /** What functions of the app give is not to be trusted with the counters. */
-function amount(name: string, value: number): number {
+function checkAmount(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0 && value <= 2 ** 31) return value;
   throw new InvalidArgumentError(`@RateLimit.${name}`, value, 'must give a whole number from 0 to 2^31');
 }

@@ -10,7 +10,7 @@ const plan = (label: string, limits: RateLimits) => {
 /** Headers by way of Fastify's method. */
 function headersOf(limits: ReturnType<typeof plan>[], standings: RateLimitStanding[], decision: Partial<RateLimitDecision> = {}) {
   const headers: Record<string, string> = {};
-  const route = { limits, cost: 1, hasConcurrency: false, policyHeader: policyHeader(limits) };
+  const route = { limits, cost: 1, hasConcurrency: false, policyHeader: policyHeader(limits), parts: new Map<never, never>() };
   const whole = { allowed: true, scope: 0, retryAfterMs: 0, atMs: 0, standings, ...decision };
   setRateLimitHeaders({ header: (name, value) => (headers[name] = value) }, route, whole);
   return headers;
@@ -34,8 +34,8 @@ describe('rate limit headers', () => {
       { limit: 9, remainingRequests: 3, resetMs: 1500, remainingTokens: 400, tokensResetMs: 20 },
     ];
     expect(headersOf(limits, standings)).toEqual({
-      'RateLimit-Policy': '"a-minute";q=60;w=60, "a-day";q=100;w=86400, "b";q=9;w=60',
-      RateLimit: '"a-day";r=8;t=86000, "b";r=3;t=2',
+      'ratelimit-policy': '"a-minute";q=60;w=60, "a-day";q=100;w=86400, "b";q=9;w=60',
+      ratelimit: '"a-day";r=8;t=86000, "b";r=3;t=2',
       'x-ratelimit-limit-requests': '9',
       'x-ratelimit-remaining-requests': '3',
       'x-ratelimit-reset-requests': '2s',
@@ -50,13 +50,13 @@ describe('rate limit headers', () => {
     // Refused by tokens, whose figure stands where a request limit's would.
     const standings = [{ limit: 500, remainingRequests: 50, resetMs: 1000, remainingTokens: 0, tokensResetMs: 60_000 }];
     expect(headersOf(limits, standings, { allowed: false, exceeded: 'tokens', retryAfterMs: 4001 })).toMatchObject({
-      RateLimit: '"a";r=50;t=5',
+      ratelimit: '"a";r=50;t=5',
       'x-ratelimit-limit-requests': '60',
     });
-    expect(headersOf(limits, standings, { allowed: false, retryAfterMs: Infinity }).RateLimit).toBe('"a";r=50');
+    expect(headersOf(limits, standings, { allowed: false, retryAfterMs: Infinity }).ratelimit).toBe('"a";r=50');
     const headers: Record<string, string> = {};
     setRetryAfter({ setHeader: (name, value) => (headers[name] = value) }, 0.5);
-    expect(headers).toEqual({ 'Retry-After': '1', 'retry-after-ms': '1' });
+    expect(headers).toEqual({ 'retry-after': '1', 'retry-after-ms': '1' });
   });
 
   it('speak of no requests where only tokens or places are limited', () => {

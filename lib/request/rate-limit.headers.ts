@@ -41,7 +41,7 @@ export function policyHeader(limits: readonly Pick<RouteLimit, 'quotas'>[]): str
  * the figures of the one with the least left.
  */
 export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, decision: RateLimitDecision): void {
-  if (route.policyHeader !== '') setHeader(target, 'RateLimit-Policy', route.policyHeader);
+  if (route.policyHeader !== '') setHeader(target, 'ratelimit-policy', route.policyHeader);
   const { standings } = decision;
   let current = '';
   let requests = -1;
@@ -60,7 +60,7 @@ export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, de
     if (standing.remainingTokens !== undefined && (tokens < 0 || standing.remainingTokens < (standings[tokens].remainingTokens as number)))
       tokens = i;
   }
-  if (current !== '') setHeader(target, 'RateLimit', current);
+  if (current !== '') setHeader(target, 'ratelimit', current);
   if (requests >= 0) {
     const { remainingRequests, resetMs } = standings[requests];
     setHeader(target, 'x-ratelimit-limit-requests', String(requestQuota(route.limits[requests], standings[requests]).quota));
@@ -77,7 +77,7 @@ export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, de
 
 /** `Retry-After` in seconds, and the milliseconds that OpenAI's clients look for first. */
 export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void {
-  setHeader(target, 'Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+  setHeader(target, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   setHeader(target, 'retry-after-ms', String(Math.max(1, Math.ceil(retryAfterMs))));
 }
 
@@ -104,6 +104,7 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
 }
 
+/** Names in lower case: Node would make each one so, every time. */
 function setHeader(target: HeaderTarget, name: string, value: string): void {
   if (target.setHeader !== undefined) target.setHeader(name, value);
   else target.header?.(name, value);

@@ -16,8 +16,11 @@ export interface RateLimitRule extends RateLimits {
    * Default: the route, or for a rule on a class all routes of that class.
    */
   readonly name?: string;
-  /** Who is limited. What it gives nothing for, and without it: the hashed API key, else the client's address. */
-  readonly key?: FromRequest<string | number | null | undefined>;
+  /**
+   * Who is limited. `false`: the rule does not apply to this request. What it gives nothing for, and without it: the hashed API key, else the
+   * client's address.
+   */
+  readonly key?: FromRequest<string | number | false | null | undefined>;
   /** Requests that the request counts as, under all its limits: to be set by one rule only. Default 1. */
   readonly cost?: number | FromRequest<number>;
   /** Tokens to reserve, under all its limits: to be set by one rule only. Default: an estimate from the body. */

@@ -26,6 +26,8 @@ export interface RouteLimits {
   readonly hasConcurrency: boolean;
   /** `RateLimit-Policy`, which is the same for every answer. */
   readonly policyHeader: string;
+  /** The route with some of its limits only, by their indexes joined; made when first needed. */
+  readonly parts: Map<string, RouteLimits>;
 }
 
 /** Reads a route's decorators. `null`: nothing limits it. */
@@ -36,15 +38,34 @@ export function routeLimits(route: Route, limiter: RateLimiterService): RouteLim
     const label = rule?.name ?? DEFAULT_LIMIT_NAME;
     return { limit, label, key: rule?.key, quotas: quotasOf(label, limit) };
   });
-  if (limits.length === 0) return null;
+  return limits.length === 0 ? null : assemble(limits, only('cost', rules) ?? 1, only('tokens', rules));
+}
+
+/** The route with those of its limits that apply to a request, by index. */
+export function partOf(route: RouteLimits, indexes: readonly number[]): RouteLimits {
+  const name = indexes.join();
+  let part = route.parts.get(name);
+  if (part === undefined) {
+    part = assemble(
+      indexes.map((index) => route.limits[index]),
+      route.cost,
+      route.tokens,
+    );
+    route.parts.set(name, part);
+  }
+  return part;
+}
+
+function assemble(limits: readonly RouteLimit[], cost: RouteLimits['cost'], tokens: RouteLimits['tokens']): RouteLimits {
   const tokensPerMinute = Math.min(...limits.map(({ limit }) => limit.tokensPerMinute ?? Infinity));
   return {
     limits,
-    cost: only('cost', rules) ?? 1,
-    tokens: only('tokens', rules),
+    cost,
+    tokens,
     tokensPerMinute: tokensPerMinute === Infinity ? undefined : tokensPerMinute,
     hasConcurrency: limits.some(({ limit }) => limit.maxConcurrent !== undefined),
     policyHeader: policyHeader(limits),
+    parts: new Map(),
   };
 }
 

@@ -15,7 +15,8 @@ export type Ask =
 export type Step =
   | Ask
   | { readonly call: 'settle'; readonly taking: number; readonly actual: number }
-  | { readonly call: 'release' | 'reset'; readonly policy: number; readonly key: string };
+  | { readonly call: 'release'; readonly policy: number; readonly key: string }
+  | { readonly call: 'reset'; readonly policy: number; readonly key: string };
 
 export interface History {
   readonly policies: readonly PolicySpec[];

@@ -1,13 +1,18 @@
 import fc from 'fast-check';
 import { replay } from '../../test/rate-limit-history.js';
 import type { History, Step } from '../../test/rate-limit-history.js';
+import { openNativeBinding } from '../engine/native-binding.js';
+import { NativeRateLimitEngine } from './rate-limit.native.js';
 import { TypeScriptRateLimitEngine } from './rate-limit.typescript.js';
 import type { PolicySpec, RateLimitEngine } from './rate-limit.engine.js';
 
 /** `LONG=1` replays as many random histories as the contract asks for. */
 const HISTORIES = process.env.LONG ? 100_000 : 1_000;
 
+const native = process.env.TEST_ENGINE === 'typescript' ? { binding: null, reason: 'TEST_ENGINE=typescript' } : openNativeBinding();
 const engines: RateLimitEngine[] = [new TypeScriptRateLimitEngine()];
+if (native.binding) engines.push(new NativeRateLimitEngine(native.binding));
+else console.warn(`the native engine is not tested: ${native.reason}`);
 
 const limit = fc.constantFrom(0, 1, 2, 3, 5, 8, 20, 100);
 const policy: fc.Arbitrary<PolicySpec> = fc

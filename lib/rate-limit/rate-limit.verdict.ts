@@ -77,7 +77,7 @@ export class Verdict {
     this.tokensResetMs = 0;
     if (rate !== null) {
       const level = levelAt(policy, state, atMs) - cost * PARTS;
-      this.remainingRequests = Math.floor(level / PARTS);
+      this.remainingRequests = Math.max(Math.floor(level / PARTS), 0);
       this.limit = policy.burst;
       this.resetMs = waitForLevel(level, policy.burst * PARTS, rate);
     }
@@ -101,13 +101,14 @@ export class Verdict {
       }
     }
     const free = Math.max(maxConcurrent - (state === null ? 0 : state.inFlight) - places, 0);
-    if (code === DecisionCode.tokens || (this.remainingRequests === Infinity && this.remainingTokens !== Infinity)) {
+    const unlimited = this.remainingRequests === Infinity;
+    if (code === DecisionCode.tokens || (unlimited && tokensPerMinute !== Infinity && code !== DecisionCode.concurrency)) {
       this.limit = tokensPerMinute;
       this.resetMs = this.tokensResetMs;
-    } else if (code === DecisionCode.concurrency || this.remainingRequests === Infinity) {
+    } else if (code === DecisionCode.concurrency || unlimited) {
       this.limit = maxConcurrent;
       this.resetMs = 0;
     }
-    if (this.remainingRequests === Infinity) this.remainingRequests = free;
+    if (unlimited) this.remainingRequests = free;
   }
 }

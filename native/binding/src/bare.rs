@@ -1,10 +1,11 @@
 //! The hottest functions behind a border of their own.
 //!
 //! The generated callbacks keep account of borrowed buffers, which costs several allocations a call: more than counting a short text does.
-//! These three take strings and numbers only. They replace the generated callbacks under the same names, so the declarations stay as they are.
+//! They take strings and numbers only, and replace the generated callbacks under the same names, so the declarations stay as they are.
 
 use crate::error::{Checked, Error, Failure};
 use crate::js_text::JsText;
+use crate::rate_limit;
 use crate::token_counter::{count, prefix};
 use napi::sys;
 use std::any::Any;
@@ -12,7 +13,7 @@ use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+pub type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
 const CALLBACKS: [(&CStr, Callback); 3] =
     [(c"countTokens", count_tokens_callback), (c"countTokensUpTo", count_tokens_up_to_callback), (c"prefixLength", prefix_length_callback)];
@@ -20,7 +21,7 @@ const CALLBACKS: [(&CStr, Callback); 3] =
 /// # Safety
 /// `env` and `exports` are those of the registration that is running.
 pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Result<()> {
-    for (name, callback) in CALLBACKS {
+    for (name, callback) in CALLBACKS.into_iter().chain(rate_limit::CALLBACKS) {
         let mut function = ptr::null_mut();
         // SAFETY: the caller's; the name is NUL-terminated and its length given.
         let status = unsafe {
@@ -63,7 +64,7 @@ unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_
 /// # Safety
 /// `env` and `info` are those of the call that is running.
 #[inline(always)]
-unsafe fn answer<const N: usize>(
+pub unsafe fn answer<const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
     work: impl FnOnce([sys::napi_value; N]) -> Checked<u32>,
@@ -95,10 +96,22 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 /// # Safety
 /// `env` and `value` are those of the call that is running.
 #[inline(always)]
-unsafe fn number(env: sys::napi_env, value: sys::napi_value) -> Checked<u32> {
+pub unsafe fn number(env: sys::napi_env, value: sys::napi_value) -> Checked<u32> {
     let mut number = 0;
     // SAFETY: the caller's.
     match unsafe { sys::napi_get_value_uint32(env, value, &raw mut number) } {
+        sys::Status::napi_ok => Ok(number),
+        _ => Err(Failure::NotANumber),
+    }
+}
+
+/// # Safety
+/// `env` and `value` are those of the call that is running.
+#[inline(always)]
+pub unsafe fn decimal(env: sys::napi_env, value: sys::napi_value) -> Checked<f64> {
+    let mut number = 0.0;
+    // SAFETY: the caller's.
+    match unsafe { sys::napi_get_value_double(env, value, &raw mut number) } {
         sys::Status::napi_ok => Ok(number),
         _ => Err(Failure::NotANumber),
     }

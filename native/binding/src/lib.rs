@@ -5,6 +5,7 @@
 mod bare;
 mod error;
 mod js_text;
+mod rate_limit;
 mod token_counter;
 
 use napi::bindgen_prelude::Object;

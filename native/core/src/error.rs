@@ -7,6 +7,8 @@ pub enum CoreError {
     UnknownToken(u32),
     #[error("the lengths of a batch must add up to the joined text, got {got} for {expected}")]
     BatchLengths { expected: usize, got: usize },
+    #[error("policies have more than 8192 scopes and kinds of limits in this process")]
+    TooManyFamilies,
 }
 
 impl CoreError {
@@ -17,6 +19,7 @@ impl CoreError {
             Self::UnknownEncoding => "UNKNOWN_ENCODING",
             Self::UnknownToken(_) => "UNKNOWN_TOKEN",
             Self::BatchLengths { .. } => "INVALID_ARGUMENT",
+            Self::TooManyFamilies => "TOO_MANY_POLICIES",
         }
     }
 }

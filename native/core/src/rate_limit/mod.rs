@@ -1,0 +1,74 @@
+//! Rate limits: who may pass, decided and taken in one step, exact in every thread of the process.
+//!
+//! A key costs 32 bytes and its share of an index of 4-byte entries while little was taken under it, and a queue of at most 64 instants when much was.
+
+mod log;
+mod policy;
+mod shard;
+mod slot;
+mod space;
+mod state;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use policy::{Code, Policy, Spec, intern, policy_of};
+pub use space::{Key, Scope, Space, Stats};
+pub use verdict::Decision;
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+/// A space that is open, and how often.
+struct Open {
+    name: Option<String>,
+    space: Arc<Space>,
+    times: usize,
+}
+
+#[derive(Default)]
+struct Spaces {
+    open: HashMap<u32, Open>,
+    named: HashMap<String, u32>,
+    next: u32,
+}
+
+static SPACES: LazyLock<Mutex<Spaces>> = LazyLock::new(Mutex::default);
+
+/// Opens a space: one for all who name it, or a private one.
+pub fn open(name: Option<&str>, max_keys: usize) -> (u32, Arc<Space>) {
+    let mut spaces = SPACES.lock();
+    let spaces = &mut *spaces;
+    if let Some(&handle) = name.and_then(|name| spaces.named.get(name))
+        && let Some(open) = spaces.open.get_mut(&handle)
+    {
+        open.times += 1;
+        open.space.set_max_keys(max_keys);
+        return (handle, Arc::clone(&open.space));
+    }
+    let handle = spaces.next;
+    spaces.next += 1;
+    if let Some(name) = name {
+        spaces.named.insert(name.to_owned(), handle);
+    }
+    let space = Arc::new(Space::new(max_keys));
+    let open = Open { name: name.map(str::to_owned), space: Arc::clone(&space), times: 1 };
+    spaces.open.insert(handle, open);
+    (handle, space)
+}
+
+/// Closes what one `open` opened; the last one forgets the keys, once no thread decides in it.
+pub fn close(handle: u32) {
+    let mut spaces = SPACES.lock();
+    let Some(open) = spaces.open.get_mut(&handle) else {
+        return;
+    };
+    open.times -= 1;
+    if open.times == 0
+        && let Some(Open { name: Some(name), .. }) = spaces.open.remove(&handle)
+    {
+        spaces.named.remove(&name);
+    }
+}

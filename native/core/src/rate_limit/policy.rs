@@ -1,0 +1,249 @@
+//! What a key may do, and the process's table of such policies.
+
+use crate::CoreError;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// A bucket counts in thousandths of a request: milliseconds times requests per second, without a division.
+pub const PARTS: f64 = 1000.0;
+pub const UNLIMITED: u64 = u64::MAX;
+
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Which limit refused; 0 is allowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+#[repr(u8)]
+pub enum Code {
+    #[default]
+    Allowed = 0,
+    Second = 1,
+    Minute = 2,
+    Hour = 3,
+    Day = 4,
+    Tokens = 5,
+    Concurrency = 6,
+    Window = 7,
+}
+
+/// Limits as they were given; `NaN` is not set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spec {
+    pub scope: String,
+    pub requests_per_second: f64,
+    pub burst: f64,
+    pub requests_per_minute: f64,
+    pub requests_per_hour: f64,
+    pub requests_per_day: f64,
+    pub requests_per_window: f64,
+    pub window_ms: f64,
+    pub tokens_per_minute: f64,
+    pub max_concurrent: f64,
+}
+
+/// One sliding window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    pub code: Code,
+    pub length_ms: u64,
+    /// `UNLIMITED` where only tokens are limited.
+    pub requests: u64,
+}
+
+/// How a key of a family is kept while little was taken under it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// Not at all: on the heap from the first taking on.
+    Heap = 0,
+    Minute = 1,
+    Hour = 2,
+    Day = 3,
+    Bucket = 4,
+    /// Requests under way only.
+    Places = 5,
+}
+
+/// Policies of one family have their keys' states in common.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Family(pub u16);
+
+const KIND_BITS: u32 = 3;
+/// Number of families that a process may have.
+pub const MAX_FAMILIES: usize = 1 << (16 - KIND_BITS);
+
+impl Family {
+    fn new(number: usize, kind: Kind) -> Self {
+        Self((number as u16) << KIND_BITS | kind as u16)
+    }
+
+    #[inline(always)]
+    pub fn kind(self) -> Kind {
+        match self.0 & ((1 << KIND_BITS) - 1) {
+            1 => Kind::Minute,
+            2 => Kind::Hour,
+            3 => Kind::Day,
+            4 => Kind::Bucket,
+            5 => Kind::Places,
+            _ => Kind::Heap,
+        }
+    }
+}
+
+impl Kind {
+    /// Length of the only window of such a key, 0 without one.
+    #[inline(always)]
+    pub fn window_ms(self) -> u64 {
+        match self {
+            Self::Minute => MINUTE_MS,
+            Self::Hour => HOUR_MS,
+            Self::Day => DAY_MS,
+            Self::Heap | Self::Bucket | Self::Places => 0,
+        }
+    }
+}
+
+/// A policy as the engine works with it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub family: Family,
+    pub has_bucket: bool,
+    pub rate: f64,
+    pub burst: f64,
+    windows: [Window; 4],
+    window_count: usize,
+    /// `UNLIMITED` without a limit. With one the first window is the minute's.
+    pub tokens_per_minute: u64,
+    /// `UNLIMITED` without a limit.
+    pub max_concurrent: u64,
+}
+
+impl Policy {
+    #[inline(always)]
+    pub fn windows(&self) -> &[Window] {
+        &self.windows[..self.window_count]
+    }
+
+    /// A taking of nothing is remembered where its tokens may be corrected later.
+    #[inline(always)]
+    pub fn is_logged(&self, window: &Window, cost: u64, tokens: u64) -> bool {
+        cost > 0 || (window.code == Code::Minute && (tokens > 0 || self.tokens_per_minute != UNLIMITED))
+    }
+}
+
+/// What policies of one family have in common.
+#[derive(PartialEq, Eq, Hash)]
+struct Common {
+    scope: String,
+    has_bucket: bool,
+    windows: Vec<(Code, u64)>,
+    limits_places: bool,
+}
+
+#[derive(Default)]
+struct Registry {
+    policies: Vec<Policy>,
+    handles: HashMap<(String, [u64; 9]), u32>,
+    families: HashMap<Common, usize>,
+}
+
+static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(RwLock::default);
+
+/// The handle of a policy: the same one for equal policies, in every thread.
+pub fn intern(spec: &Spec) -> Result<u32, CoreError> {
+    let numbers = [
+        spec.requests_per_second,
+        spec.burst,
+        spec.requests_per_minute,
+        spec.requests_per_hour,
+        spec.requests_per_day,
+        spec.requests_per_window,
+        spec.window_ms,
+        spec.tokens_per_minute,
+        spec.max_concurrent,
+    ];
+    // All ways to write "not set" are one.
+    let bits = numbers.map(|number| if number.is_nan() { u64::MAX } else { number.to_bits() });
+    let mut registry = REGISTRY.write();
+    if let Some(&handle) = registry.handles.get(&(spec.scope.clone(), bits)) {
+        return Ok(handle);
+    }
+    let policy = registry.compile(spec)?;
+    let handle = registry.policies.len() as u32;
+    registry.policies.push(policy);
+    registry.handles.insert((spec.scope.clone(), bits), handle);
+    Ok(handle)
+}
+
+/// The policy of a handle.
+pub fn policy_of(handle: u32) -> Option<Policy> {
+    REGISTRY.read().policies.get(handle as usize).cloned()
+}
+
+impl Registry {
+    fn compile(&mut self, spec: &Spec) -> Result<Policy, CoreError> {
+        let has_tokens = !spec.tokens_per_minute.is_nan();
+        let unset = Window { code: Code::Allowed, length_ms: 0, requests: 0 };
+        let mut windows = [unset; 4];
+        let mut window_count = 0;
+        let mut add = |code, length_ms, requests: f64, always: bool| {
+            if requests.is_nan() && !always {
+                return;
+            }
+            windows[window_count] = Window { code, length_ms, requests: whole(requests) };
+            window_count += 1;
+        };
+        // Requests and tokens of a minute are taken at the same instants: one log holds both.
+        add(Code::Minute, MINUTE_MS, spec.requests_per_minute, has_tokens);
+        add(Code::Hour, HOUR_MS, spec.requests_per_hour, false);
+        add(Code::Day, DAY_MS, spec.requests_per_day, false);
+        add(Code::Window, spec.window_ms as u64, spec.requests_per_window, false);
+        let has_bucket = !spec.requests_per_second.is_nan();
+        let common = Common {
+            scope: spec.scope.clone(),
+            has_bucket,
+            windows: windows[..window_count].iter().map(|window| (window.code, window.length_ms)).collect(),
+            limits_places: !spec.max_concurrent.is_nan(),
+        };
+        let kind = match (has_bucket, &windows[..window_count]) {
+            (true, []) => Kind::Bucket,
+            (false, []) => Kind::Places,
+            (false, [only]) => match only.code {
+                Code::Minute => Kind::Minute,
+                Code::Hour => Kind::Hour,
+                Code::Day => Kind::Day,
+                _ => Kind::Heap,
+            },
+            _ => Kind::Heap,
+        };
+        let known = self.families.len();
+        let number = *self.families.entry(common).or_insert(known);
+        if number >= MAX_FAMILIES {
+            self.families.retain(|_, &mut other| other != number);
+            return Err(CoreError::TooManyFamilies);
+        }
+        let rate = if has_bucket { spec.requests_per_second } else { 0.0 };
+        Ok(Policy {
+            family: Family::new(number, kind),
+            has_bucket,
+            rate,
+            burst: if rate == 0.0 {
+                0.0
+            } else if spec.burst.is_nan() {
+                rate.max(1.0)
+            } else {
+                spec.burst
+            },
+            windows,
+            window_count,
+            tokens_per_minute: whole(spec.tokens_per_minute),
+            max_concurrent: whole(spec.max_concurrent),
+        })
+    }
+}
+
+fn whole(limit: f64) -> u64 {
+    if limit.is_nan() { UNLIMITED } else { limit as u64 }
+}

@@ -1,0 +1,149 @@
+//! What one policy says of one key.
+
+use super::policy::{Code, PARTS, Policy, UNLIMITED};
+use super::state::{State, wait_for_level};
+
+/// The details of a decision, as numbers: whatever is unlimited or unknown is infinite.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub struct Decision {
+    pub code: Code,
+    /// The limit that refuses or, when allowed, the request limit with the least left.
+    pub limit: f64,
+    pub remaining_requests: f64,
+    pub remaining_tokens: f64,
+    pub retry_after_ms: f64,
+    pub reset_ms: f64,
+    pub tokens_reset_ms: f64,
+    pub at_ms: f64,
+    pub index: f64,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    pub cost: u64,
+    pub tokens: u64,
+    pub places: u64,
+}
+
+impl Ask {
+    const NOTHING: Self = Self { cost: 0, tokens: 0, places: 0 };
+}
+
+fn number(limit: u64) -> f64 {
+    if limit == UNLIMITED { f64::INFINITY } else { limit as f64 }
+}
+
+fn wait(ms: Option<u64>) -> f64 {
+    ms.map_or(f64::INFINITY, |ms| ms as f64)
+}
+
+/// By how much `taken` and `asked` together are over the limit.
+fn over(limit: u64, taken: u64, asked: u64) -> u64 {
+    (taken + asked).saturating_sub(limit)
+}
+
+/// Whether the key may take what is asked for at `at`, for which it was pruned. `None` is a key that is not held. Takes nothing.
+#[inline]
+pub fn decide(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> Decision {
+    let mut decision = Decision { at_ms: at as f64, ..Decision::default() };
+    find_refusal(policy, state, at, ask, &mut decision);
+    let taken = if decision.code == Code::Allowed { ask } else { Ask::NOTHING };
+    describe(policy, state, at, taken, &mut decision);
+    decision
+}
+
+#[inline]
+fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decision: &mut Decision) {
+    // Of several limits that refuse, the one to wait for longest counts, and the first of equals.
+    let mut refuse = |code, wait: f64| {
+        if decision.code == Code::Allowed || wait > decision.retry_after_ms {
+            decision.code = code;
+            decision.retry_after_ms = wait;
+        }
+    };
+    if policy.has_bucket {
+        let level = level_of(policy, state, at);
+        let wanted = ask.cost as f64 * PARTS;
+        if wanted > level {
+            refuse(
+                Code::Second,
+                if ask.cost as f64 > policy.burst { f64::INFINITY } else { wait(wait_for_level(level, wanted, policy.rate)) },
+            );
+        }
+    }
+    for (index, window) in policy.windows().iter().enumerate() {
+        let taken = state.map_or(0, |state| state.taken(index).0);
+        let over = over(window.requests, taken, ask.cost);
+        if over > 0 {
+            let ms = state.and_then(|state| state.wait_for(index, over, at, |one| one.requests));
+            refuse(window.code, wait(ms));
+        }
+    }
+    if policy.tokens_per_minute != UNLIMITED {
+        let taken = state.map_or(0, |state| state.taken(0).1);
+        let over = over(policy.tokens_per_minute, taken, ask.tokens);
+        if over > 0 {
+            let ms = state.and_then(|state| state.wait_for(0, over, at, |one| one.tokens));
+            refuse(Code::Tokens, wait(ms));
+        }
+    }
+    if decision.code == Code::Allowed && over(policy.max_concurrent, state.map_or(0, |state| state.in_flight), ask.places) > 0 {
+        decision.code = Code::Concurrency;
+        decision.retry_after_ms = f64::INFINITY;
+    }
+}
+
+/// Fills in what is left once `taken` is.
+#[inline]
+fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, decision: &mut Decision) {
+    let code = decision.code;
+    decision.remaining_requests = f64::INFINITY;
+    decision.remaining_tokens = f64::INFINITY;
+    if policy.has_bucket {
+        let level = level_of(policy, state, at) - taken.cost as f64 * PARTS;
+        decision.remaining_requests = (level / PARTS).floor().max(0.0);
+        decision.limit = policy.burst;
+        decision.reset_ms = wait(wait_for_level(level, policy.burst * PARTS, policy.rate));
+    }
+    let mut told = code == Code::Second;
+    for (index, window) in policy.windows().iter().enumerate() {
+        let (requests, tokens) = state.map_or((0, 0), |state| state.taken(index));
+        let logged = code == Code::Allowed && policy.is_logged(window, taken.cost, taken.tokens);
+        let reset_ms = if logged { window.length_ms } else { state.map_or(0, |state| state.empty_at(index).saturating_sub(at)) } as f64;
+        let left = number(left_of(window.requests, requests, taken.cost));
+        let is_tighter = left < decision.remaining_requests;
+        if is_tighter {
+            decision.remaining_requests = left;
+        }
+        if !told && (code == window.code || is_tighter) {
+            decision.limit = number(window.requests);
+            decision.reset_ms = reset_ms;
+            told = code == window.code;
+        }
+        if index == 0 && policy.tokens_per_minute != UNLIMITED {
+            decision.remaining_tokens = number(left_of(policy.tokens_per_minute, tokens, taken.tokens));
+            decision.tokens_reset_ms = reset_ms;
+        }
+    }
+    let limits_requests = decision.remaining_requests != f64::INFINITY;
+    if code == Code::Tokens || (!limits_requests && policy.tokens_per_minute != UNLIMITED && code != Code::Concurrency) {
+        decision.limit = number(policy.tokens_per_minute);
+        decision.reset_ms = decision.tokens_reset_ms;
+    } else if code == Code::Concurrency || !limits_requests {
+        decision.limit = number(policy.max_concurrent);
+        decision.reset_ms = 0.0;
+    }
+    if !limits_requests {
+        let in_flight = state.map_or(0, |state| state.in_flight);
+        decision.remaining_requests = number(left_of(policy.max_concurrent, in_flight, taken.places));
+    }
+}
+
+fn level_of(policy: &Policy, state: Option<&State>, at: u64) -> f64 {
+    state.map_or(policy.burst * PARTS, |state| state.level(policy, at))
+}
+
+fn left_of(limit: u64, taken: u64, asked: u64) -> u64 {
+    if limit == UNLIMITED { UNLIMITED } else { limit.saturating_sub(taken + asked) }
+}

@@ -1,12 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { FastLiteLLM } from '../lib/fast-litellm.js';
-import { redisRateLimitStore } from '../lib/rate-limit/rate-limit.redis.js';
 import type { ChildTask } from './rate-limit-redis.child.js';
+import { openLimiter } from './redis-limiter.js';
 import { hasRedis, RedisServer, until } from './redis-server.js';
 import { root } from './sources.js';
 
-const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const LIMIT = 1_000;
 const PASSED = '+'.charCodeAt(0);
 
@@ -72,8 +70,7 @@ class Worker {
       await Promise.all(workers.map(({ ended }) => ended));
       expect(sum(workers)).toBeLessThanOrEqual(LIMIT);
       expect(sum(workers)).toBeGreaterThan(LIMIT - 200);
-      const store = redisRateLimitStore({ url: server.url, onStoreError: 'deny' });
-      const { rateLimiter } = new FastLiteLLM({ logger: quiet, rateLimit: { ...limits, store } });
+      const rateLimiter = openLimiter({ url: server.url }, limits);
       try {
         await until(async () => (await rateLimiter.peekAsync(key)).remainingRequests === LIMIT - 1, 7_000);
       } finally {

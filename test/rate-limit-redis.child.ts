@@ -1,7 +1,8 @@
 import { readSync, writeSync } from 'node:fs';
 import { FastLiteLLM } from '../lib/fast-litellm.js';
 import type { RateLimitOptions } from '../lib/rate-limit/rate-limit.options.js';
-import { redisRateLimitStore, type RedisRateLimitStoreOptions } from '../lib/rate-limit/rate-limit.redis.js';
+import { redisRateLimitStore } from '../lib/rate-limit/rate-limit.redis.js';
+import type { RedisRateLimitStoreOptions } from '../lib/rate-limit/rate-limit-options.redis.js';
 
 /** What a process is told in its one argument. */
 export interface ChildTask {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,15 +29,40 @@ export async function until(holds: () => boolean | Promise<boolean>, forMs = 10_
 
 /** A redis-server of a test's own, on a port of its own, that keeps nothing. */
 export class RedisServer {
+  /** Where the nodes of a Cluster meet. */
+  busPort = 0;
   private process: ChildProcess | undefined;
-  private readonly directory = mkdtempSync(join(tmpdir(), 'rate-limit-redis-'));
+
   private constructor(
     readonly port: number,
+    private readonly directory: string,
     private readonly settings: readonly string[],
   ) {}
 
   static async start(...settings: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), settings);
+    const [port, directory] = [await freePort(), newDirectory()];
+    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no'];
+    const server = new RedisServer(port, directory, [...settings, ...fixed]);
+    await server.start();
+    return server;
+  }
+
+  /** A node of a Cluster that is still to be made. */
+  static async startCluster(): Promise<RedisServer> {
+    const busPort = await freePort();
+    const server = await RedisServer.start('--cluster-enabled', 'yes', '--cluster-port', String(busPort));
+    server.busPort = busPort;
+    return server;
+  }
+
+  /** A Sentinel that alone decides who is the master `main`, at first the one on `masterPort`; and soon. */
+  static async startSentinel(masterPort: number): Promise<RedisServer> {
+    const [port, directory] = [await freePort(), newDirectory()];
+    const file = join(directory, 'sentinel.conf');
+    const settings = [`monitor main 127.0.0.1 ${masterPort} 1`, 'down-after-milliseconds main 300', 'failover-timeout main 2000'];
+    const lines = [`port ${port}`, 'bind 127.0.0.1', `dir ${directory}`, ...settings.map((setting) => `sentinel ${setting}`)];
+    writeFileSync(file, `${lines.join('\n')}\n`);
+    const server = new RedisServer(port, directory, [file, '--sentinel']);
     await server.start();
     return server;
   }
@@ -47,8 +72,7 @@ export class RedisServer {
   }
 
   async start(): Promise<void> {
-    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory, '--save', '', '--appendonly', 'no'];
-    this.process = spawn('redis-server', [...this.settings, ...fixed], { stdio: 'ignore' });
+    this.process = spawn('redis-server', this.settings, { stdio: 'ignore' });
     await until(() => answersOn(this.port));
   }
 
@@ -81,6 +105,10 @@ export class RedisServer {
       client.disconnect();
     }
   }
+}
+
+function newDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'rate-limit-redis-'));
 }
 
 function answersOn(port: number): Promise<boolean> {

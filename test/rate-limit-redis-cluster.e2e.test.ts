@@ -1,0 +1,74 @@
+import { Cluster } from 'ioredis';
+import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
+import { openLimiter, passes } from './redis-limiter.js';
+import { hasRedis, RedisServer, until } from './redis-server.js';
+
+jest.setTimeout(30_000);
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+
+function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
+  const service = openLimiter(...args);
+  cleanUp.push(() => service.close());
+  return service;
+}
+
+(hasRedis ? describe : describe.skip)('a Cluster of two', () => {
+  const nodes: RedisServer[] = [];
+  let client: Cluster;
+
+  beforeAll(async () => {
+    nodes.push(await RedisServer.startCluster(), await RedisServer.startCluster());
+    const [a, b] = nodes;
+    await a.ask((node) => node.call('CLUSTER', 'ADDSLOTSRANGE', 0, 8191));
+    await b.ask((node) => node.call('CLUSTER', 'ADDSLOTSRANGE', 8192, 16383));
+    await a.ask((node) => node.call('CLUSTER', 'MEET', '127.0.0.1', b.port, b.busPort));
+    await until(() => b.ask(async (node) => (await node.cluster('INFO')).includes('cluster_state:ok')));
+    await until(() => a.ask(async (node) => (await node.cluster('INFO')).includes('cluster_state:ok')));
+    client = new Cluster([{ host: '127.0.0.1', port: a.port }]);
+    await until(() => client.status === 'ready');
+  });
+  afterAll(async () => {
+    client.disconnect();
+    for (const node of nodes) await node.stop();
+  });
+  beforeEach(() => Promise.all(nodes.map((node) => node.ask((connection) => connection.flushall()))));
+
+  const limits = { requestsPerMinute: 10, maxConcurrent: 10, limits: { team: { requestsPerMinute: 3, tokensPerMinute: 100 } } };
+
+  test.each([false, true])('keys of both nodes are limited, alone and together, all or nothing (oneSlot: %s)', async (oneSlot) => {
+    const service = limiter({ client, oneSlot }, limits);
+    for (let i = 0; i < 20; i++) expect(await passes(service, `key ${i}`, 12)).toBe(10);
+    for (let i = 0; i < 10; i++) {
+      const scopes = [`user ${i}`, { key: `team ${i}`, limit: 'team' }];
+      const results = await Promise.all(Array.from({ length: 5 }, () => service.reserveAsync(scopes, { tokens: 20 })));
+      const passed = results.filter(({ allowed }) => allowed);
+      expect(passed).toHaveLength(3);
+      expect(results.find(({ allowed }) => !allowed)).toMatchObject({ scope: 1, exceeded: 'minute', limit: 3 });
+      await service.settleAsync(passed[0], 0);
+      const left = await service.peekAsync(scopes, { cost: 0 });
+      expect([left.remainingRequests, left.remainingTokens]).toEqual([0, 60]);
+      await until(async () => (await service.peekAsync(`user ${i}`, { cost: 0 })).remainingRequests === 7);
+    }
+    const sizes = await Promise.all(nodes.map((node) => node.ask((connection) => connection.dbsize())));
+    if (oneSlot) expect(sizes).toContain(0);
+    else expect(sizes).not.toContain(0);
+  });
+
+  test('places are given back on every node', async () => {
+    const service = limiter({ client }, { maxConcurrent: 1, limits: { team: { maxConcurrent: 1 } } });
+    for (let i = 0; i < 10; i++) {
+      const scopes = [`user ${i}`, { key: `team ${i}`, limit: 'team' }];
+      const held = await service.reserveAsync(scopes);
+      expect(held.allowed).toBe(true);
+      expect((await service.reserveAsync([`other ${i}`, scopes[1]])).allowed).toBe(false);
+      await until(async () => (await service.peekAsync(`other ${i}`)).allowed);
+      await service.releaseAsync(held);
+      const again = await service.reserveAsync(scopes);
+      expect(again.allowed).toBe(true);
+    }
+  });
+});

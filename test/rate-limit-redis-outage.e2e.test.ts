@@ -1,0 +1,166 @@
+import { Redis } from 'ioredis';
+import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
+import { metric, openLimiter, passes, TIMEOUT_MS } from './redis-limiter.js';
+import { hasRedis, Proxy, RedisServer, until } from './redis-server.js';
+
+/** A time-out, and what a busy machine adds. */
+const BOUND_MS = TIMEOUT_MS + 150;
+
+jest.setTimeout(30_000);
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+
+function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
+  const service = openLimiter(...args);
+  cleanUp.push(() => service.close());
+  return service;
+}
+
+async function redisServer(...settings: string[]): Promise<RedisServer> {
+  const server = await RedisServer.start(...settings);
+  cleanUp.push(() => server.stop());
+  return server;
+}
+
+async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
+  const startMs = performance.now();
+  return [await call(), performance.now() - startMs];
+}
+
+(hasRedis ? describe : describe.skip)('an outage of Redis', () => {
+  test.each([
+    ['deny', 0],
+    ['allow', 20],
+    ['local', 5],
+  ] as const)(
+    'killed, onStoreError %s: the answer comes at once, and Redis decides again when it is back',
+    async (onStoreError, expected) => {
+      const server = await redisServer();
+      const service = limiter({ url: server.url, onStoreError });
+      expect(await passes(service, 'k', 20)).toBe(5);
+      await server.kill();
+      const [passed, ms] = await timed(() => passes(service, 'other', 20));
+      expect(passed).toBe(expected);
+      expect(ms).toBeLessThan(BOUND_MS);
+      expect((await service.checkAsync('other')).outage).toBe(onStoreError);
+      expect(metric(service, 'rate_limit_store_outage_answers_total', onStoreError)).toBe(21);
+      expect(metric(service, 'rate_limit_store_failures_total', 'connection')).toBe(21);
+      expect(await service.health()).toMatchObject({ status: onStoreError === 'deny' ? 'down' : 'degraded', onStoreError });
+      await server.start();
+      await until(async () => (await service.checkAsync('probe')).outage === undefined);
+      // It kept nothing: one more limit's worth, and no more.
+      expect(await passes(service, 'k', 20)).toBe(5);
+    },
+  );
+
+  test('there from the beginning: requests are answered, and Redis takes over when it comes', async () => {
+    const server = await redisServer();
+    await server.kill();
+    const service = limiter({ url: server.url, onStoreError: 'allow' });
+    const [{ outage }, ms] = await timed(() => service.checkAsync('k'));
+    expect(outage).toBe('allow');
+    expect(ms).toBeLessThan(BOUND_MS);
+    await server.start();
+    await until(async () => (await service.checkAsync('k')).outage === undefined);
+  });
+
+  test.each([false, true])('hung: a time-out a few times, then none; it goes on when Redis does (localLease: %s)', async (localLease) => {
+    const server = await redisServer();
+    const service = limiter({ url: server.url, onStoreError: 'allow', localLease });
+    expect(await passes(service, 'k', 20)).toBe(5);
+    server.signal('SIGSTOP');
+    for (let i = 0; i < 3; i++) {
+      const [{ outage }, ms] = await timed(() => service.checkAsync(`hung ${i}`));
+      expect(outage).toBe('allow');
+      expect(ms).toBeLessThan(BOUND_MS);
+    }
+    const [passed, ms] = await timed(() => passes(service, 'after', 100));
+    expect(passed).toBe(100);
+    expect(ms).toBeLessThan(TIMEOUT_MS / 2);
+    expect(metric(service, 'rate_limit_store_up')).toBe(0);
+    expect(metric(service, 'rate_limit_store_failures_total', 'timeout')).toBe(3);
+    server.signal('SIGCONT');
+    await until(async () => (await service.checkAsync('probe')).outage === undefined);
+    expect(metric(service, 'rate_limit_store_up')).toBe(1);
+    expect(await passes(service, 'k', 20)).toBe(0);
+  });
+
+  test('a late answer that took what nobody got is taken back', async () => {
+    const server = await redisServer();
+    const service = limiter({ url: server.url }, { requestsPerMinute: 5, maxConcurrent: 5 });
+    await service.peekAsync('k');
+    server.signal('SIGSTOP');
+    expect(await service.checkAsync('k')).toMatchObject({ allowed: false, outage: 'deny' });
+    server.signal('SIGCONT');
+    await until(async () => {
+      const { remainingRequests, outage } = await service.peekAsync('k', { cost: 0 });
+      return outage === undefined && remainingRequests === 5;
+    });
+    await until(() => server.ask(async (client) => (await client.keys('*/running')).length === 0));
+  });
+
+  test('slow: bounded by the time-out', async () => {
+    const server = await redisServer();
+    const proxy = await Proxy.start(server.port);
+    cleanUp.push(() => proxy.stop());
+    const service = limiter({ url: proxy.url, onStoreError: 'local' });
+    expect(await passes(service, 'k', 20)).toBe(5);
+    proxy.delayMs = 2 * TIMEOUT_MS;
+    for (let i = 0; i < 5; i++) {
+      const [{ outage }, ms] = await timed(() => service.checkAsync(`slow ${i}`));
+      expect(outage).toBe('local');
+      expect(ms).toBeLessThan(BOUND_MS);
+    }
+    proxy.delayMs = TIMEOUT_MS / 10;
+    await until(async () => (await service.checkAsync('probe')).outage === undefined);
+    expect(await passes(service, 'k', 20)).toBe(0);
+  });
+
+  test('out of memory: the answer comes at once, nothing is half taken, and it goes on when there is room', async () => {
+    const server = await redisServer('--maxmemory-policy', 'noeviction');
+    const service = limiter({ url: server.url, onStoreError: 'deny' }, { requestsPerMinute: 5, maxConcurrent: 5 });
+    expect(await passes(service, 'k', 2)).toBe(2);
+    await server.ask((client) => client.config('SET', 'maxmemory', '100kb'));
+    const [{ allowed, outage }, ms] = await timed(() => service.checkAsync('k'));
+    expect({ allowed, outage }).toEqual({ allowed: false, outage: 'deny' });
+    expect(ms).toBeLessThan(TIMEOUT_MS);
+    expect(metric(service, 'rate_limit_store_failures_total', 'reply')).toBe(1);
+    expect(await service.health()).toMatchObject({ status: 'down', reason: expect.stringContaining('OOM') });
+    await server.ask((client) => client.config('SET', 'maxmemory', '0'));
+    await until(async () => (await service.peekAsync('k')).outage === undefined);
+    expect(await passes(service, 'k', 5)).toBe(3);
+  });
+
+  test('another address behind the name: a hung one is given up for it', async () => {
+    const [old, next] = [await redisServer(), await redisServer()];
+    const proxy = await Proxy.start(old.port);
+    cleanUp.push(() => proxy.stop());
+    const service = limiter({ url: proxy.url });
+    expect(await passes(service, 'k', 20)).toBe(5);
+    old.signal('SIGSTOP');
+    proxy.target = next.port;
+    await until(async () => (await service.checkAsync('probe')).outage === undefined);
+    expect(await passes(service, 'k', 20)).toBe(5);
+    expect(await next.ask((client) => client.keys('*'))).toHaveLength(2);
+  });
+
+  test('a failover by Sentinel: the new master goes on with what it knows', async () => {
+    const master = await redisServer();
+    const replica = await redisServer('--replicaof', `127.0.0.1 ${master.port}`);
+    const sentinel = await RedisServer.startSentinel(master.port);
+    cleanUp.push(() => sentinel.stop());
+    await until(() => replica.ask(async (client) => (await client.info('replication')).includes('master_link_status:up')));
+    const client = new Redis({ sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'main', maxRetriesPerRequest: 1 });
+    client.on('error', () => {});
+    cleanUp.push(() => client.disconnect());
+    const service = limiter({ client });
+    expect(await passes(service, 'k', 20)).toBe(5);
+    await until(() => replica.ask(async (copy) => (await copy.keys('*')).length === 1));
+    await master.kill();
+    await until(async () => (await service.checkAsync('probe')).outage === undefined, 20_000);
+    expect(await passes(service, 'k', 20)).toBe(0);
+  });
+});

@@ -1,0 +1,144 @@
+import { Redis } from 'ioredis';
+import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
+import { metric, openLimiter, passes } from './redis-limiter.js';
+import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
+
+jest.setTimeout(30_000);
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+
+function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
+  const service = openLimiter(...args);
+  cleanUp.push(() => service.close());
+  return service;
+}
+
+(hasRedis ? describe : describe.skip)('limits over Redis', () => {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => server.ask((client) => client.flushall()));
+
+  test.each([false, true])('20 at once over two instances: 10 pass (localLease: %s)', async (localLease) => {
+    const limits = { requestsPerMinute: 10 };
+    const [a, b] = [limiter({ url: server.url, localLease }, limits), limiter({ url: server.url, localLease }, limits)];
+    const [first, second] = await Promise.all([passes(a, 'k', 10), passes(b, 'k', 10)]);
+    expect(first + second).toBe(10);
+    const refused = await a.checkAsync('k');
+    expect(refused).toMatchObject({ allowed: false, exceeded: 'minute', limit: 10, remainingRequests: 0 });
+    expect(refused.retryAfterMs).toBeGreaterThan(55_000);
+    expect(refused.retryAfterMs).toBeLessThanOrEqual(localLease ? 61_000 : 60_000);
+  });
+
+  test('a bucket of 100, 50 takes of 5 at once: 20 pass', async () => {
+    const service = limiter({ url: server.url }, { requestsPerSecond: 0.001, burst: 100 });
+    const results = await Promise.all(Array.from({ length: 50 }, () => service.checkAsync('k', { cost: 5 })));
+    expect(results.filter(({ allowed }) => allowed)).toHaveLength(20);
+  });
+
+  test.each([false, true])('tokens: reserved together, settled once (localLease: %s)', async (localLease) => {
+    const service = limiter({ url: server.url, localLease }, { tokensPerMinute: 100 });
+    const reservations = await Promise.all(Array.from({ length: 5 }, () => service.reserveAsync('k', { tokens: 50 })));
+    const passed = reservations.filter(({ allowed }) => allowed);
+    expect(passed).toHaveLength(2);
+    await service.settleAsync(passed[0], 10);
+    await service.settleAsync(passed[0], 10);
+    expect((await service.peekAsync('k', { cost: 0 })).remainingTokens).toBe(40);
+    await service.settleAsync(passed[1], 60);
+    expect((await service.peekAsync('k', { cost: 0 })).remainingTokens).toBe(30);
+  });
+
+  test('several scopes: all or nothing', async () => {
+    const service = limiter({ url: server.url }, { requestsPerMinute: 10, limits: { team: { requestsPerMinute: 3 } } });
+    const scopes = ['user', { key: 'team', limit: 'team' }];
+    const results = await Promise.all(Array.from({ length: 5 }, () => service.reserveAsync(scopes)));
+    expect(results.map(({ allowed }) => allowed)).toEqual([true, true, true, false, false]);
+    expect(results[4]).toMatchObject({ scope: 1, limit: 3, exceeded: 'minute' });
+    expect((await service.peekAsync('user', { cost: 0 })).remainingRequests).toBe(7);
+  });
+
+  test('places of running requests: given back, renewed, and lost with their process', async () => {
+    const limits = { maxConcurrent: 2 };
+    const [a, b] = [limiter({ url: server.url, slotTtlMs: 1_000 }, limits), limiter({ url: server.url, slotTtlMs: 1_000 }, limits)];
+    const held = await a.reserveAsync('k');
+    expect(await passes(b, 'k', 3)).toBe(1);
+    await a.releaseAsync(held);
+    await a.releaseAsync(held);
+    expect(await passes(a, 'k', 2)).toBe(1);
+    await sleep(1_500);
+    expect(await passes(a, 'k', 2)).toBe(0);
+    // As if its process had died: nobody says any more that its requests go on.
+    await b.close();
+    await until(async () => (await passes(a, 'k', 1)) === 1, 3_000);
+    expect(await passes(a, 'k', 1)).toBe(0);
+  });
+
+  test('keys of any kind are kept apart, and each expires', async () => {
+    const service = limiter({ url: server.url }, { requestsPerMinute: 1, requestsPerHour: 5, tokensPerMinute: 10, maxConcurrent: 5 });
+    const keys = [
+      '',
+      '\0',
+      'a',
+      'a*',
+      '{a}',
+      'a}',
+      '[a]',
+      '?',
+      '__proto__',
+      '😀',
+      '\ud800',
+      '\ud801',
+      'x'.repeat(1_000_000),
+      'a/b',
+      'a b',
+      'ä',
+    ];
+    for (const key of keys) expect([key.slice(0, 9), await passes(service, key, 2)]).toEqual([key.slice(0, 9), 1]);
+    await server.ask(async (client) => {
+      const names = await client.keys('*');
+      expect(names).toHaveLength(2 * keys.length);
+      for (const name of names) {
+        expect(name).toMatch(/^fast-litellm:\{default\/[\w.:@~-]+\}(\/running)?$/);
+        expect(await client.pttl(name)).toBeGreaterThan(0);
+        expect(await client.pttl(name)).toBeLessThanOrEqual(3_600_000);
+      }
+    });
+    await service.resetAsync('a');
+    expect(await passes(service, 'a', 2)).toBe(1);
+  });
+
+  test('one call decides a whole turn of the event loop; a script that was flushed is loaded again', async () => {
+    const service = limiter({ url: server.url }, { requestsPerMinute: 100 });
+    expect(await passes(service, 'k', 100)).toBe(100);
+    expect(metric(service, 'rate_limit_store_calls_total')).toBe(1);
+    await server.ask((client) => client.script('FLUSH'));
+    expect(await passes(service, 'k', 10)).toBe(0);
+    expect(metric(service, 'rate_limit_store_failures_total', 'reply')).toBe(0);
+    expect(await service.health()).toMatchObject({ status: 'ok', store: 'redis' });
+  });
+
+  test("leases decide without Redis; a limiter that closes gives back what it did not use, and the user's client stays open", async () => {
+    const client = new Redis(server.url);
+    cleanUp.push(() => client.disconnect());
+    const limits = { requestsPerMinute: 1_000 };
+    const [a, b] = [limiter({ client, localLease: true }, limits), limiter({ client }, limits)];
+    for (let i = 0; i < 100; i++) expect((await a.checkAsync('k')).allowed).toBe(true);
+    expect(metric(a, 'rate_limit_store_leased_decisions_total')).toBeGreaterThan(80);
+    expect((await b.peekAsync('k', { cost: 0 })).remainingRequests).toBeLessThan(900);
+    await a.close();
+    expect((await b.peekAsync('k', { cost: 0 })).remainingRequests).toBe(900);
+    expect(client.status).toBe('ready');
+  });
+
+  test('what a lease left unspent comes back by itself', async () => {
+    const limits = { requestsPerMinute: 1_000 };
+    const [a, b] = [limiter({ url: server.url, localLease: true }, limits), limiter({ url: server.url }, limits)];
+    for (let i = 0; i < 100; i++) await a.checkAsync('k');
+    await until(async () => (await b.peekAsync('k', { cost: 0 })).remainingRequests === 900, 3_000);
+  });
+});

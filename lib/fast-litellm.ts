@@ -12,6 +12,7 @@ import { engineSamples, featureSamples } from './metrics/engine-state.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import * as rateLimiting from './rate-limit/known-question.js';
 import { RateLimitEngine } from './rate-limit/rate-limit.engine.js';
+import { NativeRateLimitEngine } from './rate-limit/rate-limit.native.js';
 import type { RateLimits } from './rate-limit/rate-limit.limits.js';
 import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-limit/rate-limit.options.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
@@ -76,13 +77,11 @@ export class FastLiteLLM {
       RateLimitEngine,
       {
         feature: 'rust_rate_limiting',
-        native: () => {
-          throw new Error('this addon has no rate limiter');
-        },
+        native: (binding) => new NativeRateLimitEngine(binding),
         typescript: () => new TypeScriptRateLimitEngine(),
         verify: rateLimiting.answersKnownQuestion,
       },
-      { setting: { mode: 'typescript', setBy: 'this release' }, flags: this.featureFlags, logger },
+      { setting: this.setting, flags: this.featureFlags, logger },
     );
     this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now);
     this.rateLimiter = this.openRateLimiter(rateLimitOptions);

@@ -29,6 +29,28 @@ describe('the standalone functions', () => {
   });
 });
 
+describe('the standalone limiter', () => {
+  it('limits by the defaults of the reference', () => {
+    const before = root.getRateLimitStats();
+    expect(root.checkRateLimit('standalone')).toMatchObject({ allowed: true, reason: 'ok', limit: 20, remainingRequests: 19 });
+    let refused = root.checkRateLimit('standalone');
+    for (let i = 0; i < 100 && refused.allowed; i++) refused = root.checkRateLimit('standalone');
+    expect(refused).toMatchObject({ allowed: false, reason: 'rate_limit_exceeded', exceeded: 'second' });
+    const { totalChecks, deniedCount, details } = root.getRateLimitStats(['standalone']);
+    expect([totalChecks - before.totalChecks > 20, deniedCount - before.deniedCount]).toEqual([true, 1]);
+    expect(details?.standalone.limit).toBe(20);
+  });
+
+  it('is one per SimpleRateLimiter, and per storage of a throttler', async () => {
+    const [first, second] = [new root.SimpleRateLimiter(), new root.SimpleRateLimiter(1)];
+    expect([first.requestsPerMinute, first.check('a').remainingRequests]).toEqual([60, 5]);
+    expect([second.isAllowed('a'), second.isAllowed('a')]).toEqual([true, false]);
+    for (let i = 0; i < 2; i++) {
+      await expect(new root.FastThrottlerStorage().increment('a', 1000, 1, 1000, 'x')).resolves.toMatchObject({ isBlocked: false });
+    }
+  });
+});
+
 describe('SimpleTokenCounter', () => {
   it('takes 4096 tokens unless told otherwise', () => {
     const counter = new root.SimpleTokenCounter();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { EngineName } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { openNativeBinding } from '../engine/native-binding.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
 import type { RateLimitStore } from './rate-limit.store.js';
@@ -8,7 +9,9 @@ import type { Reservation } from './reservation.js';
 import { SimpleRateLimiter } from './simple-rate-limiter.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
-const engines: readonly EngineName[] = ['typescript'];
+const { binding } = openNativeBinding();
+const engines: readonly EngineName[] =
+  process.env.TEST_ENGINE === 'typescript' || binding === null ? ['typescript'] : ['typescript', 'native'];
 
 let nowMs = 1_700_000_000_000;
 const open = (options: FastLiteLLMOptions) => new FastLiteLLM({ logger, ...options }, { env: {}, now: () => nowMs }).rateLimiter;

@@ -5,14 +5,15 @@ import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { FastLiteLLMModule } from 'nestjs-fast-litellm';
 import { HealthController } from './health/health.controller.js';
 import { PageController } from './page/page.controller.js';
+import { TIERS } from './tiers/tiers.js';
 import { OpenAIErrorFilter } from './tokens/openai-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
-/** A small gateway: counts tokens over HTTP, and shows how it does. */
+/** A small gateway: counts tokens over HTTP, for so many requests per client, and shows how it does. */
 @Module({
   imports: [
     // Without `preload` the first to ask would wait for the tables.
-    FastLiteLLMModule.forRoot({ tokenCounter: { preload: ['o200k_base'] } }),
+    FastLiteLLMModule.forRoot({ tokenCounter: { preload: ['o200k_base'] }, rateLimit: { limits: TIERS } }),
     PrometheusModule.register(),
     TerminusModule,
   ],

@@ -1,6 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { InvalidArgumentError } from 'nestjs-fast-litellm';
+import { InvalidArgumentError, RateLimitExceededError } from 'nestjs-fast-litellm';
 
 /** What OpenAI's clients read from a failed request. */
 interface OpenAIError {
@@ -20,6 +20,11 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
     const http = host.switchToHttp();
     const adapter = this.httpAdapterHost?.httpAdapter;
     if (adapter === undefined || !http.getRequest<{ url: string }>().url.startsWith('/v1/')) {
+      super.catch(exception, host);
+      return;
+    }
+    // It is in OpenAI's shape as it comes.
+    if (exception instanceof RateLimitExceededError) {
       super.catch(exception, host);
       return;
     }

@@ -1,5 +1,13 @@
-import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
-import { InvalidArgumentError, TokenCounterService, type EncodingName, type EngineName } from 'nestjs-fast-litellm';
+import { Body, Controller, HttpCode, Post, Res, UseGuards } from '@nestjs/common';
+import {
+  InvalidArgumentError,
+  RateLimit,
+  RateLimitGuard,
+  TokenCounterService,
+  type EncodingName,
+  type EngineName,
+} from 'nestjs-fast-litellm';
+import { TIER_RULES } from '../tiers/tiers.js';
 import { tokenPieces, type TokenPiece } from './token-pieces.js';
 
 interface CountAnswer {
@@ -21,6 +29,8 @@ interface CountAnswer {
 const MAX_PIECES = 2000;
 
 @Controller('v1/tokens')
+@UseGuards(RateLimitGuard)
+@RateLimit(...TIER_RULES)
 export class TokensController {
   constructor(private readonly counter: TokenCounterService) {}
 

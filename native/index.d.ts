@@ -15,7 +15,7 @@ export declare function countTokens(text: string, encoding: number): number
 /** Counts many texts on all cores; the calling thread waits. `joined` is all texts, `lengths` the UTF-16 length of each. */
 export declare function countTokensBatch(joined: string, lengths: Uint32Array, encoding: number): Uint32Array
 
-/** The same beside the calling thread. */
+/** The same beside the calling thread, and beside Node's own pool, which files and name look-ups need. */
 export declare function countTokensBatchAsync(joined: string, lengths: Uint32Array, encoding: number): Promise<Uint32Array>
 
 /** Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it. */

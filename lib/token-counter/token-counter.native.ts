@@ -4,8 +4,13 @@ import { decodeTokens, unknownToken } from './token-counter.decode.js';
 import { TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
 
-/** UTF-16 units that one batch call takes: to join and hand over more would hold up the calling thread for milliseconds. */
+/** UTF-16 units that one batch call takes: all texts joined may be longer than a string can be. */
 const UNITS_PER_CALL = 1 << 20;
+/** The same for one step of an asynchronous batch. */
+const UNITS_PER_STEP = 1 << 16;
+/** Steps between which the event loop gets its turn, and steps whose texts are held in memory at once. */
+const STEPS_PER_TURN = 8;
+const STEPS_UNDER_WAY = 32;
 /** Ids kept ready for `encode`. */
 const SCRATCH_IDS = 1 << 14;
 /** The addon takes limits as 32-bit numbers; no text has that many tokens. */
@@ -34,15 +39,21 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
 
   countBatch(texts: readonly string[], encoding: number): Uint32Array {
     const counts = new Uint32Array(texts.length);
-    for (const { first, joined, lengths } of portions(texts)) counts.set(this.binding.countTokensBatch(joined, lengths, encoding), first);
+    for (const { first, joined, lengths } of portions(texts, UNITS_PER_CALL)) counts.set(this.binding.countTokensBatch(joined, lengths, encoding), first);
     return counts;
   }
 
   async countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
     const counts = new Uint32Array(texts.length);
-    for (const { first, joined, lengths } of portions(texts)) {
-      counts.set(await this.binding.countTokensBatchAsync(joined, lengths, encoding), first);
+    const underWay: Promise<void>[] = [];
+    let started = 0;
+    for (const { first, joined, lengths } of portions(texts, UNITS_PER_STEP)) {
+      underWay.push(this.binding.countTokensBatchAsync(joined, lengths, encoding).then((found) => counts.set(found, first)));
+      // Portions are joined while those before are counted, but neither for too long at a time nor too many at once.
+      if (++started % STEPS_PER_TURN === 0) await nextTurn();
+      if (underWay.length >= STEPS_UNDER_WAY) await underWay.shift();
     }
+    await Promise.all(underWay);
     return counts;
   }
 
@@ -83,14 +94,18 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
 }
 
 /** Texts joined for one call each, and the length of each text: `first` is the index of the first one. */
-function* portions(texts: readonly string[]): Generator<{ first: number; joined: string; lengths: Uint32Array }> {
+function* portions(texts: readonly string[], size: number): Generator<{ first: number; joined: string; lengths: Uint32Array }> {
   let end: number;
   for (let first = 0; first < texts.length; first = end) {
     let units = texts[first].length;
     end = first + 1;
-    while (end < texts.length && units + texts[end].length <= UNITS_PER_CALL) units += texts[end++].length;
+    while (end < texts.length && units + texts[end].length <= size) units += texts[end++].length;
     const lengths = new Uint32Array(end - first);
     for (let index = first; index < end; index++) lengths[index - first] = texts[index].length;
     yield { first, joined: texts.slice(first, end).join(''), lengths };
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

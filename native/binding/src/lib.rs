@@ -6,6 +6,7 @@ mod bare;
 mod error;
 mod js_text;
 mod rate_limit;
+mod token_batch;
 mod token_counter;
 
 use napi::bindgen_prelude::Object;

@@ -1,22 +1,12 @@
-use crate::error::{Checked, Error, Failure, Result, from_core};
+use crate::error::{Checked, Failure, Result, from_core};
 use crate::js_text::JsText;
-use fast_litellm_core::CoreError;
 use fast_litellm_core::token_counter::{self, Cache, Encoding, Text, VOCABULARY_COUNT};
-use napi::bindgen_prelude::{AsyncTask, Uint8Array, Uint32Array, Uint32ArraySlice};
-use napi::{Env, Task};
+use napi::bindgen_prelude::{Uint8Array, Uint32ArraySlice};
 use napi_derive::napi;
-use rayon::prelude::*;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 
 /// Buffers above this are given back after the call that needed them.
 const KEEP_BYTES: usize = 1 << 20;
-/// A batch below this many units is counted by the calling thread: waking others costs more.
-const ALONE_BELOW: usize = 16 << 10;
-/// Texts are handed to threads in portions of about this many units.
-const PORTION: usize = 8 << 10;
-
 /// What a thread keeps between calls.
 #[derive(Default)]
 struct Local {
@@ -50,7 +40,7 @@ impl Local {
 }
 
 #[inline(always)]
-fn vocabulary(handle: u32) -> Checked<usize> {
+pub fn vocabulary(handle: u32) -> Checked<usize> {
     token_counter::vocabulary_of(handle as usize).ok_or(Failure::UnknownEncoding)
 }
 
@@ -86,7 +76,7 @@ pub fn prefix(text: JsText, handle: u32, max_tokens: u32) -> Checked<u32> {
 /// The handle of an encoding, whose tables are built at the first call of the process. Throws `UNKNOWN_ENCODING`.
 #[napi(catch_unwind)]
 pub fn load_encoding(name: String) -> Result<u32> {
-    let handle = token_counter::handle_of(&name).ok_or_else(|| from_core(&CoreError::UnknownEncoding))?;
+    let handle = token_counter::handle_of(&name).ok_or(Failure::UnknownEncoding)?;
     token_counter::encoding(vocabulary(handle as u32)?);
     Ok(handle as u32)
 }
@@ -132,69 +122,8 @@ pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32
     Ok(prefix(text, encoding, max_tokens)?)
 }
 
-/// Counts many texts on all cores; the calling thread waits. `joined` is all texts, `lengths` the UTF-16 length of each.
-#[napi(catch_unwind, ts_args_type = "joined: string, lengths: Uint32Array, encoding: number")]
-pub fn count_tokens_batch(joined: JsText, lengths: Uint32ArraySlice, encoding: u32) -> Result<Uint32Array> {
-    let mut units = Vec::new();
-    let len = joined.read(&mut units)?;
-    Ok(count_batch(&units[..len], &lengths, vocabulary(encoding)?)?.into())
-}
-
-/// The same beside the calling thread.
-#[napi(ts_args_type = "joined: string, lengths: Uint32Array, encoding: number", ts_return_type = "Promise<Uint32Array>")]
-pub fn count_tokens_batch_async(joined: JsText, lengths: Uint32ArraySlice, encoding: u32) -> Result<AsyncTask<Batch>> {
-    let mut units = Vec::new();
-    let len = joined.read(&mut units)?;
-    units.truncate(len);
-    Ok(AsyncTask::new(Batch { units, lengths: lengths.to_vec(), vocabulary: vocabulary(encoding)? }))
-}
-
-pub struct Batch {
-    units: Vec<u16>,
-    lengths: Vec<u32>,
-    vocabulary: usize,
-}
-
-impl Task for Batch {
-    type Output = Vec<u32>;
-    type JsValue = Uint32Array;
-
-    fn compute(&mut self) -> napi::Result<Self::Output> {
-        let counted = catch_unwind(AssertUnwindSafe(|| count_batch(&self.units, &self.lengths, self.vocabulary)));
-        match counted {
-            Ok(counts) => counts.map_err(|error| napi::Error::from_reason(error.reason.clone())),
-            Err(_) => Err(napi::Error::from_reason("a panic while counting a batch")),
-        }
-    }
-
-    fn resolve(&mut self, _env: Env, output: Self::Output) -> napi::Result<Self::JsValue> {
-        Ok(output.into())
-    }
-}
-
-fn count_batch(units: &[u16], lengths: &[u32], vocabulary: usize) -> Result<Vec<u32>> {
-    let total: usize = lengths.iter().map(|length| *length as usize).sum();
-    if total != units.len() {
-        return Err(from_core(&CoreError::BatchLengths { expected: units.len(), got: total }));
-    }
-    if total < ALONE_BELOW {
-        return Ok(count_portion(units, lengths, vocabulary));
-    }
-    let mut portions = Vec::with_capacity(total / PORTION + 1);
-    let (mut first, mut start, mut size) = (0, 0, 0);
-    for (i, length) in lengths.iter().enumerate() {
-        size += *length as usize;
-        if size >= PORTION || i + 1 == lengths.len() {
-            portions.push((&units[start..start + size], &lengths[first..=i]));
-            (first, start, size) = (i + 1, start + size, 0);
-        }
-    }
-    let counts: Vec<Vec<u32>> =
-        threads()?.install(|| portions.into_par_iter().map(|(units, lengths)| count_portion(units, lengths, vocabulary)).collect());
-    Ok(counts.concat())
-}
-
-fn count_portion(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32> {
+/// Counts texts that lie one behind the other in `units`, with this thread's buffers.
+pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32> {
     LOCAL.with_borrow_mut(|local| {
         let encoding = token_counter::encoding(vocabulary);
         let cache = cache(&mut local.caches, vocabulary);
@@ -209,15 +138,4 @@ fn count_portion(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32> 
         local.text.shrink(KEEP_BYTES);
         counts
     })
-}
-
-/// One thread a core, started by the first batch that is large enough.
-fn threads() -> Result<&'static rayon::ThreadPool> {
-    static THREADS: OnceLock<std::result::Result<rayon::ThreadPool, String>> = OnceLock::new();
-    THREADS
-        .get_or_init(|| {
-            rayon::ThreadPoolBuilder::new().thread_name(|i| format!("token-counter-{i}")).build().map_err(|error| error.to_string())
-        })
-        .as_ref()
-        .map_err(|error| Error::new("THREADS_UNAVAILABLE", error.clone()))
 }

@@ -31,6 +31,8 @@ export { registerPrometheusMetrics, type MetricRegistry, type MetricSource } fro
 export type { RateLimitRefusal } from './common/errors.js';
 export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/rate-limit.arguments.js';
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/rate-limit.limits.js';
+export { redisRateLimitStore } from './rate-limit/rate-limit.redis.js';
+export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/rate-limit-options.redis.js';
 export type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
 export { RateLimiterService, type RateLimitStats } from './rate-limit/rate-limit.service.js';
 export type {

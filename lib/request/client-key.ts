@@ -10,6 +10,7 @@ export interface Identifiable {
 
 /** Keys whose hash is remembered, for as long as twice as many others come by: to hash costs more than to decide. */
 const REMEMBERED = 2048;
+const BEARER = /^bearer (.)/i;
 let recent = new Map<string, string>();
 let older = new Map<string, string>();
 
@@ -22,9 +23,10 @@ export function clientKey({ headers, ip }: Identifiable): string {
   return credential === undefined ? addressKey(ip) : hashedKey(credential);
 }
 
+/** The header that holds an API key, whole: to cut the scheme off each time would cost as much as finding its hash. */
 function credentialOf(headers: NonNullable<Identifiable['headers']>): string | undefined {
   const { authorization } = headers;
-  if (typeof authorization === 'string' && authorization.length > 7 && /^bearer /i.test(authorization)) return authorization.slice(7);
+  if (typeof authorization === 'string' && BEARER.test(authorization)) return authorization;
   const apiKey = headers['x-api-key'] ?? headers['api-key'];
   return typeof apiKey === 'string' && apiKey !== '' ? apiKey : undefined;
 }
@@ -32,13 +34,17 @@ function credentialOf(headers: NonNullable<Identifiable['headers']>): string | u
 function hashedKey(credential: string): string {
   let key = recent.get(credential);
   if (key !== undefined) return key;
-  key = older.get(credential) ?? `key:${createHash('sha256').update(credential).digest('base64url').slice(0, 22)}`;
+  key = older.get(credential) ?? hash(credential.replace(BEARER, '$1'));
   if (recent.size >= REMEMBERED) {
     older = recent;
     recent = new Map();
   }
   recent.set(credential, key);
   return key;
+}
+
+function hash(apiKey: string): string {
+  return `key:${createHash('sha256').update(apiKey).digest('base64url').slice(0, 22)}`;
 }
 
 /** An IPv6 client has a network of 64 bits to itself: its addresses are one client. */

@@ -91,6 +91,10 @@ export class RateLimitGuard implements CanActivate {
 
   /** One for each limit; `false` where it does not apply. */
   private keysOf({ limits }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<readonly (string | false)[]> {
+    if (limits.length === 1) {
+      const key = this.keyOf(limits[0].key, request, context);
+      return isPromise(key) ? key.then((late) => [late]) : [key];
+    }
     const keys = limits.map(({ key }) => this.keyOf(key, request, context));
     return keys.some(isPromise) ? Promise.all(keys.map((key) => Promise.resolve(key))) : (keys as readonly (string | false)[]);
   }

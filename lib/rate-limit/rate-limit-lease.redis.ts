@@ -11,6 +11,8 @@ const LEASES_PER_WINDOW = 60;
 const SHARE = 4;
 const FIRST_PERMITS = 4;
 const SWEEP_MS = 500;
+/** Asked about more often than this between two sweeps, a key is hot: a lease for any other would cost more than it saves. */
+const CALLS_OF_COLD_KEYS = 3;
 
 interface Waiting {
   readonly cost: number;
@@ -47,6 +49,7 @@ export class RedisLeases {
   /** Requests that Redis was not asked about. */
   decisions = 0;
   private readonly leases = new Map<string, Lease>();
+  private calls = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -60,14 +63,16 @@ export class RedisLeases {
     return scopes.every(({ limit }) => limit.bucket === undefined && limit.maxConcurrent === undefined && lengthOf(limit) >= 1);
   }
 
+  /** `undefined` for keys that are not asked about often enough. */
   check(
     tag: string,
     redis: readonly RedisScope[],
     scopes: readonly RateLimitScope[],
     cost: number,
     tokens: number,
-  ): RateLimitDecision | Promise<RateLimitDecision> {
+  ): RateLimitDecision | Promise<RateLimitDecision> | undefined {
     const lease = this.lease(tag, redis, scopes);
+    if (lease === undefined) return undefined;
     const needed = lease.limitsTokens ? tokens : 0;
     if (lease.waiting.length === 0 && this.canSpend(lease, cost, needed)) return this.spend(lease, cost, needed);
     return new Promise((resolve) => {
@@ -88,13 +93,17 @@ export class RedisLeases {
     await Promise.all([...this.leases.values()].map((lease) => this.giveBack(lease)));
   }
 
-  private lease(tag: string, redis: readonly RedisScope[], scopes: readonly RateLimitScope[]): Lease {
-    // The numbers too: under one name limits may differ.
+  private lease(tag: string, redis: readonly RedisScope[], scopes: readonly RateLimitScope[]): Lease | undefined {
     const id = redis.length === 1 ? redis[0].stateKey : redis.map(({ stateKey }) => stateKey).join(' ');
-    let lease = this.leases.get(id);
-    if (lease !== undefined && lease.redis.every(({ limits }, i) => sameNumbers(limits, redis[i].limits))) return lease;
-    if (lease !== undefined) void this.giveBack(lease);
-    lease = {
+    const known = this.leases.get(id);
+    // Under one name limits may differ.
+    if (known?.redis.every(({ limits }, i) => sameNumbers(limits, redis[i].limits))) return known;
+    if (known !== undefined) void this.giveBack(known);
+    this.startSweeping();
+    const calls = (this.calls.get(id) ?? 0) + 1;
+    this.calls.set(id, calls);
+    if (calls <= CALLS_OF_COLD_KEYS) return undefined;
+    const lease: Lease = {
       tag,
       redis,
       scopes,
@@ -111,11 +120,13 @@ export class RedisLeases {
       spentTokens: 0,
     };
     this.leases.set(id, lease);
-    if (this.timer === undefined) {
-      this.timer = setInterval(this.sweep, SWEEP_MS);
-      this.timer.unref();
-    }
     return lease;
+  }
+
+  private startSweeping(): void {
+    if (this.timer !== undefined) return;
+    this.timer = setInterval(this.sweep, SWEEP_MS);
+    this.timer.unref();
   }
 
   private canSpend(lease: Lease, cost: number, tokens: number): boolean {
@@ -238,7 +249,9 @@ export class RedisLeases {
       void this.giveBack(lease);
       this.leases.delete(id);
     }
-    if (this.leases.size > 0) return;
+    const idle = this.calls.size === 0 && this.leases.size === 0;
+    this.calls = new Map();
+    if (!idle) return;
     clearInterval(this.timer);
     this.timer = undefined;
   };

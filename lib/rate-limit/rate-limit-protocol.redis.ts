@@ -4,8 +4,8 @@ import type { RateLimit } from './rate-limit.limits.js';
 /** What the script does, and what each operation takes as `values`. */
 export const OperationKind = {
   /**
-   * `cost, tokens, slot, slotTtlMs, leaseMs`: decides and takes. With a `leaseMs` above 0 five more follow, `sureRequests, sureTokens, moreRequests,
-   * moreTokens, share`, and it also takes what may be spent until then: of what is left the sure, and of the rest a `share`th, up to the more.
+   * `cost, tokens`: decides and takes. `slot, slotTtlMs` follow where requests at a time are limited; and for a lease `leaseMs, sureRequests, sureTokens,
+   * moreRequests, moreTokens, share`: it also takes what may be spent until then, of what is left the sure, and of the rest a `share`th, up to the more.
    */
   take: 1,
   /** `cost, tokens`: decides only. */
@@ -54,16 +54,21 @@ export function standingAt(scope: number): number {
 }
 
 /**
- * A limit as the script wants it: rate and capacity of the bucket, tokens per minute, requests at a time, then length, limit and code of each window;
- * -1 is no limit. Tokens are counted in the window of a minute, which is there if either is limited.
+ * A limit as the script wants it: rate and capacity of the bucket, tokens per minute, requests at a time, then id and limit of each window; -1 is no
+ * limit. Tokens are counted in the window of a minute, which is there if either is limited.
  */
 export function limitNumbers(limit: RateLimit): readonly number[] {
   const { bucket, windows, tokensPerMinute, maxConcurrent } = limit;
   const numbers = [bucket?.perSecond ?? -1, bucket?.capacity ?? -1, tokensPerMinute ?? -1, maxConcurrent ?? -1];
-  if (tokensPerMinute !== undefined && !windows.some(({ exceeded }) => exceeded === 'minute'))
-    numbers.push(60_000, -1, DecisionCode.minute);
-  for (const { lengthMs, limit: requests, exceeded } of windows) numbers.push(lengthMs, requests, DecisionCode[exceeded]);
+  const inMinute = windows.some(({ exceeded }) => exceeded === 'minute');
+  if (tokensPerMinute !== undefined && !inMinute) numbers.push(windowId(60_000, DecisionCode.minute), -1);
+  for (const { lengthMs, limit: requests, exceeded } of windows) numbers.push(windowId(lengthMs, DecisionCode[exceeded]), requests);
   return numbers;
+}
+
+/** Windows of one length and one code share what they remember. */
+export function windowId(lengthMs: number, code: number): number {
+  return lengthMs * 8 + code;
 }
 
 /** Keys and the one argument of a call: all limits and all operations as JSON, naming keys and limits by their number from 1. */

@@ -6,7 +6,15 @@ import { hasRedis, RedisServer } from '../../test/redis-server.js';
 import type { PolicySpec } from './rate-limit.engine.js';
 import { policyOf } from './rate-limit.policy.js';
 import { TypeScriptRateLimitEngine } from './rate-limit.typescript.js';
-import { decodeReply, encodeOperations, OperationKind, ReplyField, standingAt, type RedisScope } from './rate-limit-protocol.redis.js';
+import {
+  decodeReply,
+  encodeOperations,
+  OperationKind,
+  ReplyField,
+  standingAt,
+  windowId,
+  type RedisScope,
+} from './rate-limit-protocol.redis.js';
 import { RATE_LIMIT_SCRIPT } from './rate-limit-script.redis.js';
 
 /** `LONG=1` replays as many random histories as the contract asks for. */
@@ -17,7 +25,7 @@ const FOREVER_MS = 1e12;
 const TIMELESS = RATE_LIMIT_SCRIPT.replace(
   /local time = [^\n]*\nlocal clock = [^\n]*\n/,
   'local clock = cjson.decode(ARGV[1])[3]\n',
-).replace("'PX', ", "'PX', '99999' .. ");
+).replace('KEYS[key], min(ttl', "KEYS[key], '99999' .. min(ttl");
 
 const TIMELESS_SHA = createHash('sha1').update(TIMELESS).digest('hex');
 
@@ -101,14 +109,14 @@ class ShadowedEngine extends TypeScriptRateLimitEngine {
     const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(spec, () => 0);
     const set = (limit: number): number => (limit === Infinity ? -1 : limit);
     const numbers = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
-    for (const { lengthMs, requests, code } of windows) numbers.push(lengthMs, set(requests), code);
+    for (const { lengthMs, requests, code } of windows) numbers.push(windowId(lengthMs, code), set(requests));
     const stateKey = `${JSON.stringify(spec)}/${key}`;
     return { stateKey, slotsKey: maxConcurrent === Infinity ? '' : `${stateKey}/running`, limits: numbers };
   }
 
   private decided(code: number, scopes: RedisScope[], kind: OperationKind, cost: number, tokens: number, nowMs: number): number {
     const slot = String(this.taken++);
-    this.call(scopes, kind, kind === OperationKind.take ? [cost, tokens, slot, FOREVER_MS, 0] : [cost, tokens], nowMs);
+    this.call(scopes, kind, kind === OperationKind.take ? [cost, tokens, slot, FOREVER_MS] : [cost, tokens], nowMs);
     this.answers[this.calls.length - 1] = [...this.lastDecision];
     if (scopes.length > 1) this.several.add(this.calls.length - 1);
     if (code !== 0 || kind === OperationKind.peek) return code;

@@ -71,7 +71,8 @@ class RedisRateLimitStore implements RateLimitStore {
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);
     const [{ tag, redis }] = groups;
-    if (this.leases !== undefined && this.leases.suits(scopes)) return this.leases.check(tag, redis, scopes, cost, tokens);
+    const leased = this.leases?.suits(scopes) ? this.leases.check(tag, redis, scopes, cost, tokens) : undefined;
+    if (leased !== undefined) return leased;
     return this.orOutage('check', this.take(groups[0], cost, tokens), scopes, cost, tokens);
   }
 
@@ -188,7 +189,7 @@ class RedisRateLimitStore implements RateLimitStore {
       this.slots.hold(slot, group.tag, group.redis);
       return { ...decision, lease: slot };
     };
-    return this.run(group, OperationKind.take, [cost, tokens, slot, this.slots.ttlMs, 0], read, (reply, at) => {
+    return this.run(group, OperationKind.take, limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens], read, (reply, at) => {
       const late = read(reply, at);
       // Who was let pass without Redis has taken this after all; only the end of the request cannot be told by this slot.
       if (late.allowed) this.undo(group, late, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);

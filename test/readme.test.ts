@@ -1,0 +1,165 @@
+import { Logger } from '@nestjs/common';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as library from 'nestjs-fast-litellm';
+import { readFlagsFile } from '../lib/feature-flags/feature-flags.file.js';
+import { anchors, codeBlocks, codeIn, readme, tableAfter } from './readme-document.js';
+import { ReadmeProgram } from './readme-program.js';
+import { readSources, root } from './sources.js';
+
+beforeAll(() => Logger.overrideLogger(false));
+
+/** `rateLimit.limits.<model>` and `rateLimit.limits.<name>` say the same. */
+const withoutNames = (path: string): string => path.replace(/<\w+>/g, '<name>');
+const sourcesOf = (...folders: string[]): [path: string, text: string][] =>
+  [...readSources(folders, /\.ts$/)].filter(([path]) => !path.endsWith('.test.ts'));
+const firstCode = (marker: string): string[] => tableAfter(readme, marker).flatMap(([cell]) => codeIn(cell));
+
+const program = new ReadmeProgram();
+
+describe('the examples', () => {
+  const lines = new Map(program.blocks.map((block) => [`README.md:${block.line}`, block]));
+
+  it.each([...lines.keys()])('%s compiles', (name) => {
+    expect(program.complaints(lines.get(name)!)).toEqual([]);
+  });
+
+  const runnable = [...lines.keys()].filter((name) => lines.get(name)?.info === 'ts run');
+  it.each(runnable)('%s gives what it says', async (name) => {
+    let checks = 0;
+    const expectValue = (actual: unknown, expected: unknown, line: number): void => {
+      checks++;
+      const where = { line, value: actual };
+      if (typeof expected === 'number' && !Number.isInteger(expected)) expect(actual).toBeCloseTo(expected, 10);
+      else if (Object.prototype.toString.call(expected) === '[object Object]') expect(where).toMatchObject({ line, value: expected });
+      else expect(where).toEqual({ line, value: expected });
+    };
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the README's own text
+    const run = new Function('require', 'exports', 'expectValue', `return (async () => {${program.executable(lines.get(name)!)}\n})()`) as (
+      ...args: unknown[]
+    ) => Promise<void>;
+    const requireLibrary = (specifier: string): unknown => {
+      expect(specifier).toBe('nestjs-fast-litellm');
+      return library;
+    };
+    await run(requireLibrary, {}, expectValue);
+    expect(checks).toBeGreaterThan(0);
+  });
+
+  it('of the file of flags are accepted', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'readme-'));
+    const files = codeBlocks(readme).filter(({ info, text }) => info === 'json' && text.includes('"features"'));
+    for (const { text } of files) {
+      writeFileSync(join(folder, 'flags.json'), text);
+      expect(() => readFlagsFile(join(folder, 'flags.json'))).not.toThrow();
+    }
+    rmSync(folder, { recursive: true });
+    expect(files).toHaveLength(2);
+  });
+});
+
+describe('the tables of options', () => {
+  const tables = [...readme.matchAll(/^<!-- options:(\w+) -->$/gm)].map(([, name]) => name);
+  const main = 'FastLiteLLMOptions';
+  // Limits stand in the options themselves; wherever else they appear, the README points there.
+  const whole = new Set([...tables, 'RateLimits']);
+
+  it.each(tables)('%s has every option, and no other', (name) => {
+    const described = tableAfter(readme, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
+    const paths = program.optionPaths(name, whole);
+    expect([...described].sort()).toEqual([...paths].sort());
+  });
+
+  it('are there for every exported interface of options that no other contains', () => {
+    const contained = new Set(program.optionPaths(main, whole));
+    const prefixes = ['', ...[...contained].map((path) => `${path}.`)];
+    const names = program.exportedInterfaces(/(Options|Rule)$/);
+    const missing = names.filter((name) => {
+      if (tables.includes(name)) return false;
+      const paths = program.optionPaths(name, whole);
+      return !prefixes.some((prefix) => paths.every((path) => contained.has(prefix + path)));
+    });
+    expect(missing).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining([main, 'CountOptions', 'RateLimitRule', 'RedisRateLimitStoreOptions']));
+  });
+
+  it('say in every row what type and default are, and mean', () => {
+    const rows = tables.flatMap((name) => tableAfter(readme, `<!-- options:${name} -->`));
+    expect(rows.filter(([, type, fallback]) => type === '' || fallback === '')).toEqual([]);
+  });
+});
+
+describe('the table of variables', () => {
+  const described = new Set(tableAfter(readme, '## Environment').flatMap(([cell]) => codeIn(cell)));
+
+  it('has every variable that is read, and no other', () => {
+    const read = new Set<string>();
+    const env = new Proxy({}, { get: (_, name) => void read.add(String(name)), ownKeys: () => [] });
+    new library.FastLiteLLM({ engine: 'typescript' }, { env });
+    for (const [, text] of sourcesOf('lib')) for (const [name] of text.matchAll(/\bFAST_LITELLM_[A-Z_]*[A-Z]\b/g)) read.add(name);
+    const others = [...sourcesOf('sample-app').map(([, text]) => text), readFileSync(join(root, 'scripts/build-native.js'), 'utf8')];
+    for (const text of others) for (const [, name] of text.matchAll(/\benv\.([A-Z][A-Z_]+)\b/g)) read.add(name);
+    expect([...described].sort()).toEqual([...read].sort());
+  });
+
+  it('is right about the names of features', () => {
+    for (const feature of library.FEATURES) expect(described).toContain(`FAST_LITELLM_${feature.toUpperCase()}`);
+    expect(firstCode('## Feature flags').sort()).toEqual([...library.FEATURES].sort());
+  });
+});
+
+describe('the table of errors', () => {
+  /** In capitals, and no code of an error of ours. */
+  const otherNames = /^(ERR_|MODULE_NOT_FOUND$|RUST_ACCELERATION_AVAILABLE$|FAST_LITELLM_)/;
+
+  it('has every code, and no other', () => {
+    const sources = sourcesOf('lib').filter(([path]) => !path.endsWith('.environment.ts'));
+    const codes = sources.flatMap(([, text]) => [...text.matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)].map(([, code]) => code));
+    expect(firstCode('## Errors').sort()).toEqual([...new Set(codes.filter((code) => !otherNames.test(code)))].sort());
+  });
+
+  it('names classes that are exported', () => {
+    const classes = new Set(tableAfter(readme, '## Errors').flatMap(([, cell]) => codeIn(cell)));
+    const exported = Object.keys(library).filter((name) => name.endsWith('Error'));
+    expect([...classes].sort()).toEqual(exported.sort());
+  });
+});
+
+describe('the table of metrics', () => {
+  it('has every metric with its type and labels, and no other', () => {
+    const client = { status: 'end', callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
+    const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
+    const samples = [{}, { rateLimit: { requestsPerMinute: 1, store } }].flatMap((options) => new library.FastLiteLLM(options).metrics());
+    const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
+    const table = tableAfter(readme, '`registerPrometheusMetrics(llm, registry)`').map(
+      ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,
+    );
+    expect(table.sort()).toEqual([...new Set(rows)].sort());
+  });
+});
+
+describe('the document', () => {
+  it('mentions everything that the package exports', () => {
+    expect(Object.keys(library).filter((name) => !new RegExp(`\\b${name}\\b`).test(readme))).toEqual([]);
+    for (const encoding of library.ENCODING_NAMES) expect(readme).toContain(`\`${encoding}\``);
+  });
+
+  it('links to headings that exist', () => {
+    const known = anchors(readme);
+    const links = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
+    expect(links.filter((anchor) => !known.has(anchor))).toEqual([]);
+    expect(links.length).toBeGreaterThan(0);
+  });
+
+  it('names scripts that exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/\bnpm (start|test|run [\w:]+)/g)].map(([, name]) => name.replace('run ', ''));
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+    expect(named.length).toBeGreaterThan(0);
+  });
+
+  it('has room for the bench', () => {
+    expect(readme).toMatch(/^<!-- bench:tokens -->$[^]*^<!-- \/bench:tokens -->$/m);
+  });
+});

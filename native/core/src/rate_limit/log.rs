@@ -8,6 +8,9 @@ pub const EXACT_INSTANTS: usize = 4;
 const MERGES_PER_WINDOW: u64 = 60;
 /// What one instant holds at most, of requests and of tokens.
 pub const LARGEST_COUNT: u64 = u32::MAX as u64;
+/// Instants that a log has room for at first, and at last: it never needs more, and sizes in between would leave holes in memory.
+const LITTLE_ROOM: usize = 8;
+const FULL_ROOM: usize = 64;
 
 /// What was taken at one instant, the last taking of which was at `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -149,9 +152,9 @@ impl Log {
         let instant = Instant { at, requests, tokens };
         self.make_room_for(&instant);
         match &mut self.ring {
-            Ring::Compact(ring) => ring.push_back((at as u16, requests as u16, tokens as u32)),
-            Ring::Plain(ring) => ring.push_back((at as u32, requests as u32)),
-            Ring::Wide(ring) => ring.push_back((at as u32, requests as u32, tokens as u32)),
+            Ring::Compact(ring) => push(ring, (at as u16, requests as u16, tokens as u32)),
+            Ring::Plain(ring) => push(ring, (at as u32, requests as u32)),
+            Ring::Wide(ring) => push(ring, (at as u32, requests as u32, tokens as u32)),
         }
         self.newest = at;
         self.start = at;
@@ -178,6 +181,15 @@ impl Log {
     pub fn empty_at(&self) -> u64 {
         if self.len() == 0 { 0 } else { self.newest + self.window_ms }
     }
+}
+
+fn push<T>(ring: &mut VecDeque<T>, instant: T) {
+    if ring.len() == ring.capacity() {
+        // More than full happens to instants that hold too much for one, and only then.
+        let room = if ring.len() < LITTLE_ROOM { LITTLE_ROOM } else { FULL_ROOM.max(2 * ring.len()) };
+        ring.reserve_exact(room - ring.len());
+    }
+    ring.push_back(instant);
 }
 
 pub fn wait_for(instants: impl Iterator<Item = Instant>, window_ms: u64, amount: u64, at: u64, count: fn(&Instant) -> u64) -> Option<u64> {

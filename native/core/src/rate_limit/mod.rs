@@ -2,8 +2,10 @@
 //!
 //! A key costs 32 bytes and its share of an index of 4-byte entries while little was taken under it, and a queue of at most 64 instants when much was.
 
+mod key;
 mod log;
 mod policy;
+mod several;
 mod shard;
 mod slot;
 mod space;
@@ -13,8 +15,10 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use key::Key;
 pub use policy::{Code, Policy, Spec, intern, policy_of};
-pub use space::{Key, Scope, Space, Stats};
+pub use several::Scope;
+pub use space::{Space, Stats};
 pub use verdict::Decision;
 
 use parking_lot::Mutex;

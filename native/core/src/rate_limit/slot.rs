@@ -26,6 +26,7 @@ const FAMILY_SHIFT: u32 = LEN_SHIFT + 2;
 const USED_SHIFT: u32 = FAMILY_SHIFT + 16;
 
 const INSTANT_BITS: u32 = 42;
+const INSTANT_MASK: u64 = (1 << INSTANT_BITS) - 1;
 const FULL_BITS: u32 = 22;
 const FULL_UNIT_MS: u64 = 1024;
 
@@ -113,24 +114,23 @@ impl Slot {
             Held::Bucket(Bucket { level: f64::from_bits(self.payload[0]), level_at, full_at: level_at + to_full })
         } else {
             let layout = Layout::of(kind);
-            let bits = u128::from(self.payload[0]) | u128::from(self.payload[1]) << 64;
-            let instant = |index: u32| {
-                let one = (bits >> (index * INSTANT_BITS)) as u64 & ((1 << INSTANT_BITS) - 1);
-                layout.unpack(one, used_at)
-            };
-            let len = (meta >> LEN_SHIFT & LEN_MASK) as usize;
-            let mut few = Few { len, window_ms: kind.window_ms(), ..Few::default() };
-            for index in 0..len {
-                few.instants[index] = instant(index as u32);
-            }
-            Held::Few(few)
+            let [low, high] = self.payload;
+            Held::Few(Few {
+                instants: [
+                    layout.unpack(low & INSTANT_MASK, used_at),
+                    layout.unpack((low >> INSTANT_BITS | high << (64 - INSTANT_BITS)) & INSTANT_MASK, used_at),
+                    layout.unpack(high >> (2 * INSTANT_BITS - 64) & INSTANT_MASK, used_at),
+                ],
+                len: (meta >> LEN_SHIFT & LEN_MASK) as usize,
+                window_ms: kind.window_ms(),
+            })
         };
         State { in_flight: self.places(), held }
     }
 
     /// Puts a state in, which was pruned at `used_at` and holds nothing later.
     #[inline(always)]
-    pub fn store(&mut self, state: State, used_at: u64) {
+    pub fn store(&mut self, state: &mut State, used_at: u64) {
         debug_assert!(used_at <= LATEST_MS);
         let family = self.family();
         let header = used_at << USED_SHIFT | u64::from(family.0) << FAMILY_SHIFT;
@@ -141,11 +141,10 @@ impl Slot {
                 Held::Few(few) => {
                     let layout = Layout::of(family.kind());
                     if few.kept().iter().all(|one| layout.fits(one, used_at)) {
-                        let mut bits = 0u128;
-                        for (index, instant) in few.kept().iter().enumerate() {
-                            bits |= u128::from(layout.pack(instant, used_at)) << (index as u32 * INSTANT_BITS);
-                        }
-                        self.payload = [bits as u64, (bits >> 64) as u64];
+                        let pack = |index: usize| if index < few.len { layout.pack(&few.instants[index], used_at) } else { 0 };
+                        let middle = pack(1);
+                        self.payload =
+                            [pack(0) | middle << INSTANT_BITS, middle >> (64 - INSTANT_BITS) | pack(2) << (2 * INSTANT_BITS - 64)];
                         self.meta = header | (few.len as u64) << LEN_SHIFT;
                         return;
                     }
@@ -169,7 +168,7 @@ impl Slot {
                 }
             }
         }
-        let busy = Box::into_raw(state.into_busy(family.kind()));
+        let busy = Box::into_raw(std::mem::take(state).into_busy(family.kind()));
         self.payload = [busy.expose_provenance() as u64, in_flight];
         self.meta = header | ON_HEAP;
     }
@@ -177,9 +176,9 @@ impl Slot {
     /// Whether the key tells no more than one never seen.
     pub fn is_idle(&mut self, at: u64) -> bool {
         let used_at = self.used_at();
-        let state = self.load();
+        let mut state = self.load();
         let is_idle = state.is_idle(at);
-        self.store(state, used_at);
+        self.store(&mut state, used_at);
         is_idle
     }
 }

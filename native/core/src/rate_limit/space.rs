@@ -1,13 +1,12 @@
 //! A space of keys that the threads of the process share.
 
+use super::key::Key;
 use super::policy::{Code, Policy};
 use super::shard::Shard;
 use super::state::{LATEST_MS, State};
 use super::verdict::{Ask, Decision, decide};
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::LazyLock;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Up to so many keys the least recently used one is found exactly.
@@ -19,25 +18,9 @@ const USUAL_SHARDS: usize = 64;
 const SHARD_BITS_AT_MOST: u32 = 12;
 const MINUTE_MS: u64 = 60_000;
 
-/// One for the process: keys come from clients, who must not be able to choose where they fall.
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-
-/// A key of a policy's family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key(u64);
-
-impl Key {
-    /// Of a text's UTF-16 units.
-    #[inline]
-    pub fn new(policy: &Policy, units: &[u16]) -> Self {
-        let mut hasher = HASHER.build_hasher();
-        // SAFETY: any two bytes are a unit, and units have no padding.
-        let bytes = unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u8>(), size_of_val(units)) };
-        hasher.write(bytes);
-        hasher.write_u16(policy.family.0);
-        Self(hasher.finish())
-    }
-}
+/// A shard is held for less time than it takes to put a thread to sleep; a thread that was interrupted meanwhile gets the processor.
+type Locked = SpinMutex<Shard, spin::Yield>;
+pub type Guard<'a> = SpinMutexGuard<'a, Shard>;
 
 /// What a space has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -48,15 +31,9 @@ pub struct Stats {
     pub evicted: u64,
 }
 
-/// One of several keys that are decided together.
-pub struct Scope<'a> {
-    pub policy: &'a Policy,
-    pub key: Key,
-}
-
 #[derive(Debug)]
 pub struct Space {
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    pub(super) shards: Box<[CachePadded<Locked>]>,
     shard_shift: u32,
     max_keys: AtomicUsize,
     len: CachePadded<AtomicUsize>,
@@ -69,7 +46,7 @@ impl Space {
     pub fn new(max_keys: usize) -> Self {
         let wanted = (max_keys / KEYS_PER_SHARD).max(USUAL_SHARDS.min(max_keys / 256));
         let bits = if max_keys <= EXACT_LRU_KEYS { 0 } else { wanted.next_power_of_two().trailing_zeros().min(SHARD_BITS_AT_MOST) };
-        let shards = (0..1usize << bits).map(|_| CachePadded::new(Mutex::new(Shard::new(max_keys <= EXACT_LRU_KEYS)))).collect();
+        let shards = (0..1usize << bits).map(|_| CachePadded::new(Locked::new(Shard::new(max_keys <= EXACT_LRU_KEYS)))).collect();
         Self {
             shards,
             shard_shift: 64 - bits,
@@ -96,7 +73,7 @@ impl Space {
     }
 
     #[inline(always)]
-    fn at(&self, now_ms: f64) -> u64 {
+    pub(super) fn at(&self, now_ms: f64) -> u64 {
         // A conversion of a float saturates, and is 0 for what is no number.
         let now = (now_ms as u64).min(LATEST_MS);
         let latest = self.latest.load(Relaxed);
@@ -107,12 +84,12 @@ impl Space {
     }
 
     #[inline(always)]
-    fn shard_of(&self, key: Key) -> usize {
+    pub(super) fn shard_of(&self, key: Key) -> usize {
         key.0.checked_shr(self.shard_shift).unwrap_or(0) as usize
     }
 
     #[inline(always)]
-    fn shard(&self, key: Key) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: Key) -> Guard<'_> {
         self.shards[self.shard_of(key)].lock()
     }
 
@@ -131,7 +108,7 @@ impl Space {
                     let number = self.insert(shard, policy, key, now);
                     let mut state = State::new(policy);
                     state.take(policy, cost, tokens, now);
-                    shard.slot(number).store(state, now);
+                    shard.slot(number).store(&mut state, now);
                 }
                 decision
             }
@@ -146,7 +123,7 @@ impl Space {
                 if spends && decision.code == Code::Allowed {
                     state.take(policy, cost, tokens, at);
                 }
-                slot.store(state, at);
+                slot.store(&mut state, at);
                 decision
             }
         };
@@ -158,88 +135,6 @@ impl Space {
             }
         }
         decision
-    }
-
-    /// The same for several scopes, all or nothing.
-    pub fn check_all(&self, scopes: &[Scope<'_>], cost: u64, tokens: u64, now_ms: f64) -> Decision {
-        let mut at = self.at(now_ms);
-        let mut numbers: Vec<usize> = scopes.iter().map(|scope| self.shard_of(scope.key)).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        // In the order of their numbers, so that two threads never wait for each other.
-        let mut guards: Vec<MutexGuard<'_, Shard>> = numbers.iter().map(|&number| self.shards[number].lock()).collect();
-        let places: Vec<usize> = scopes.iter().map(|scope| numbers.partition_point(|&number| number < self.shard_of(scope.key))).collect();
-        for (scope, &place) in scopes.iter().zip(&places) {
-            if let Some(number) = guards[place].find(scope.key.0, scope.policy.family) {
-                at = at.max(guards[place].slot(number).used_at());
-            }
-        }
-        let mut chosen: Option<Decision> = None;
-        let (mut requests, mut left, mut left_reset_ms) = (f64::INFINITY, f64::INFINITY, 0.0);
-        for (index, (scope, &place)) in scopes.iter().zip(&places).enumerate() {
-            let times =
-                1 + scopes[..index].iter().filter(|other| other.key == scope.key && other.policy.family == scope.policy.family).count()
-                    as u64;
-            let ask = Ask { cost: cost * times, tokens: tokens * times, places: times };
-            let shard = &mut *guards[place];
-            let mut decision = match shard.find(scope.key.0, scope.policy.family) {
-                None => decide(scope.policy, None, at, ask),
-                Some(number) => {
-                    shard.touch(number);
-                    let slot = shard.slot(number);
-                    let mut state = slot.load();
-                    state.prune(at);
-                    let decision = decide(scope.policy, Some(&state), at, ask);
-                    slot.store(state, at);
-                    decision
-                }
-            };
-            decision.index = index as f64;
-            if decision.remaining_tokens < left {
-                (left, left_reset_ms) = (decision.remaining_tokens, decision.tokens_reset_ms);
-            }
-            let is_chosen = chosen.is_none_or(|chosen| match (decision.code, chosen.code) {
-                (Code::Allowed, Code::Allowed) => decision.remaining_requests < requests,
-                (Code::Allowed, _) => false,
-                (_, Code::Allowed) => true,
-                _ => decision.retry_after_ms > chosen.retry_after_ms,
-            });
-            requests = requests.min(decision.remaining_requests);
-            if is_chosen {
-                chosen = Some(decision);
-            }
-        }
-        let mut decision = chosen.unwrap_or_default();
-        decision.remaining_requests = requests;
-        decision.remaining_tokens = left;
-        decision.tokens_reset_ms = left_reset_ms;
-        if decision.code == Code::Allowed {
-            for (scope, &place) in scopes.iter().zip(&places) {
-                self.take(&mut guards[place], scope, cost, tokens, at);
-            }
-        }
-        if let Some(first) = guards.first_mut() {
-            if decision.code == Code::Allowed {
-                first.allowed += 1;
-            } else {
-                first.denied += 1;
-            }
-        }
-        decision
-    }
-
-    fn take(&self, shard: &mut Shard, scope: &Scope<'_>, cost: u64, tokens: u64, at: u64) {
-        let Scope { policy, key } = scope;
-        let (number, mut state) = match shard.find(key.0, policy.family) {
-            Some(number) => {
-                let mut state = shard.slot(number).load();
-                state.prune(at);
-                (number, state)
-            }
-            None => (self.insert(shard, policy, *key, at), State::new(policy)),
-        };
-        state.take(policy, cost, tokens, at);
-        shard.slot(number).store(state, at);
     }
 
     /// Corrects what was taken at `at_ms`.
@@ -261,7 +156,7 @@ impl Space {
         if at.saturating_sub(since) < MINUTE_MS {
             state.adjust(since, difference);
         }
-        slot.store(state, at);
+        slot.store(&mut state, at);
     }
 
     /// Gives back one of the requests under way.
@@ -275,7 +170,7 @@ impl Space {
         let used_at = slot.used_at();
         let mut state = slot.load();
         state.in_flight = state.in_flight.saturating_sub(1);
-        slot.store(state, used_at);
+        slot.store(&mut state, used_at);
     }
 
     /// Forgets a key.
@@ -288,7 +183,7 @@ impl Space {
     }
 
     #[inline(never)]
-    fn insert(&self, shard: &mut Shard, policy: &Policy, key: Key, at: u64) -> usize {
+    pub(super) fn insert(&self, shard: &mut Shard, policy: &Policy, key: Key, at: u64) -> usize {
         let max_keys = self.max_keys.load(Relaxed);
         while self.len.load(Relaxed) >= max_keys {
             match shard.evict(at) {

@@ -1,7 +1,8 @@
 //! What was taken under one key.
 
 use super::log::{Instant, Log, holds, wait_for};
-use super::policy::{Code, Kind, PARTS, Policy};
+use super::policy::{Code, Kind, PARTS, Policy, UNLIMITED};
+use smallvec::SmallVec;
 
 /// So many instants are kept in a key's slot.
 pub const FEW: usize = 3;
@@ -51,7 +52,7 @@ pub struct Bucket {
 #[derive(Debug)]
 pub struct Busy {
     pub bucket: Bucket,
-    pub logs: Vec<Log>,
+    pub logs: SmallVec<[Log; 1]>,
     /// From when on it tells no more than a key never seen, unless a request is under way.
     pub idle_at: u64,
 }
@@ -188,7 +189,7 @@ impl State {
 
     /// Takes what was decided at `at`, for which it was pruned.
     pub fn take(&mut self, policy: &Policy, cost: u64, tokens: u64, at: u64) {
-        if policy.max_concurrent != super::policy::UNLIMITED {
+        if policy.max_concurrent != UNLIMITED {
             self.in_flight += 1;
         }
         match &mut self.held {
@@ -234,7 +235,7 @@ impl State {
         match self.held {
             Held::Busy(busy) => busy,
             Held::Few(few) => Box::new(few.spilled(kind == Kind::Minute)),
-            Held::Bucket(bucket) => Box::new(Busy { bucket, logs: Vec::new(), idle_at: bucket.full_at }),
+            Held::Bucket(bucket) => Box::new(Busy { bucket, logs: SmallVec::new(), idle_at: bucket.full_at }),
         }
     }
 }
@@ -245,7 +246,7 @@ impl Few {
     }
 
     fn spilled(&self, with_tokens: bool) -> Busy {
-        let mut logs = Vec::new();
+        let mut logs = SmallVec::new();
         if self.window_ms > 0 {
             let mut log = Log::new(self.window_ms, with_tokens);
             for instant in self.kept() {

@@ -44,32 +44,32 @@ fn over(limit: u64, taken: u64, asked: u64) -> u64 {
 }
 
 /// Whether the key may take what is asked for at `at`, for which it was pruned. `None` is a key that is not held. Takes nothing.
-#[inline]
+#[inline(always)]
 pub fn decide(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> Decision {
-    let mut decision = Decision { at_ms: at as f64, ..Decision::default() };
-    find_refusal(policy, state, at, ask, &mut decision);
-    let taken = if decision.code == Code::Allowed { ask } else { Ask::NOTHING };
-    describe(policy, state, at, taken, &mut decision);
-    decision
+    let decision = describe(policy, state, at, ask, Code::Allowed, 0.0);
+    let (code, retry_after_ms) = match decision {
+        Some(decision) => return decision,
+        None => find_refusal(policy, state, at, ask),
+    };
+    describe(policy, state, at, Ask::NOTHING, code, retry_after_ms).unwrap_or_default()
 }
 
-#[inline]
-fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decision: &mut Decision) {
+/// Which limit refuses, and for how long.
+#[cold]
+fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> (Code, f64) {
+    let mut refusal = (Code::Allowed, 0.0);
     // Of several limits that refuse, the one to wait for longest counts, and the first of equals.
     let mut refuse = |code, wait: f64| {
-        if decision.code == Code::Allowed || wait > decision.retry_after_ms {
-            decision.code = code;
-            decision.retry_after_ms = wait;
+        if refusal.0 == Code::Allowed || wait > refusal.1 {
+            refusal = (code, wait);
         }
     };
     if policy.has_bucket {
         let level = level_of(policy, state, at);
         let wanted = ask.cost as f64 * PARTS;
         if wanted > level {
-            refuse(
-                Code::Second,
-                if ask.cost as f64 > policy.burst { f64::INFINITY } else { wait(wait_for_level(level, wanted, policy.rate)) },
-            );
+            let ms = if ask.cost as f64 > policy.burst { None } else { wait_for_level(level, wanted, policy.rate) };
+            refuse(Code::Second, wait(ms));
         }
     }
     for (index, window) in policy.windows().iter().enumerate() {
@@ -88,20 +88,26 @@ fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decis
             refuse(Code::Tokens, wait(ms));
         }
     }
-    if decision.code == Code::Allowed && over(policy.max_concurrent, state.map_or(0, |state| state.in_flight), ask.places) > 0 {
-        decision.code = Code::Concurrency;
-        decision.retry_after_ms = f64::INFINITY;
-    }
+    if refusal.0 == Code::Allowed { (Code::Concurrency, f64::INFINITY) } else { refusal }
 }
 
-/// Fills in what is left once `taken` is.
-#[inline]
-fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, decision: &mut Decision) {
-    let code = decision.code;
-    decision.remaining_requests = f64::INFINITY;
-    decision.remaining_tokens = f64::INFINITY;
+/// What is left once `taken` is, under a decision that is known. Allowed is not known before: then, `None` is a refusal.
+#[inline(always)]
+fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: Code, retry_after_ms: f64) -> Option<Decision> {
+    let is_allowed = code == Code::Allowed;
+    let mut decision = Decision {
+        code,
+        retry_after_ms,
+        at_ms: at as f64,
+        remaining_requests: f64::INFINITY,
+        remaining_tokens: f64::INFINITY,
+        ..Decision::default()
+    };
     if policy.has_bucket {
         let level = level_of(policy, state, at) - taken.cost as f64 * PARTS;
+        if is_allowed && level < 0.0 {
+            return None;
+        }
         decision.remaining_requests = (level / PARTS).floor().max(0.0);
         decision.limit = policy.burst;
         decision.reset_ms = wait(wait_for_level(level, policy.burst * PARTS, policy.rate));
@@ -109,9 +115,15 @@ fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, decisio
     let mut told = code == Code::Second;
     for (index, window) in policy.windows().iter().enumerate() {
         let (requests, tokens) = state.map_or((0, 0), |state| state.taken(index));
-        let logged = code == Code::Allowed && policy.is_logged(window, taken.cost, taken.tokens);
-        let reset_ms = if logged { window.length_ms } else { state.map_or(0, |state| state.empty_at(index).saturating_sub(at)) } as f64;
-        let left = number(left_of(window.requests, requests, taken.cost));
+        if is_allowed && over(window.requests, requests, taken.cost) > 0 {
+            return None;
+        }
+        let reset_ms = if is_allowed && policy.is_logged(window, taken.cost, taken.tokens) {
+            window.length_ms
+        } else {
+            state.map_or(0, |state| state.empty_at(index).saturating_sub(at))
+        } as f64;
+        let left = left_of(window.requests, requests, taken.cost);
         let is_tighter = left < decision.remaining_requests;
         if is_tighter {
             decision.remaining_requests = left;
@@ -122,12 +134,20 @@ fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, decisio
             told = code == window.code;
         }
         if index == 0 && policy.tokens_per_minute != UNLIMITED {
-            decision.remaining_tokens = number(left_of(policy.tokens_per_minute, tokens, taken.tokens));
+            if is_allowed && over(policy.tokens_per_minute, tokens, taken.tokens) > 0 {
+                return None;
+            }
+            decision.remaining_tokens = left_of(policy.tokens_per_minute, tokens, taken.tokens);
             decision.tokens_reset_ms = reset_ms;
         }
     }
+    let in_flight = state.map_or(0, |state| state.in_flight);
+    if is_allowed && over(policy.max_concurrent, in_flight, taken.places) > 0 {
+        return None;
+    }
     let limits_requests = decision.remaining_requests != f64::INFINITY;
-    if code == Code::Tokens || (!limits_requests && policy.tokens_per_minute != UNLIMITED && code != Code::Concurrency) {
+    let limits_tokens = policy.tokens_per_minute != UNLIMITED;
+    if code == Code::Tokens || (!limits_requests && limits_tokens && code != Code::Concurrency) {
         decision.limit = number(policy.tokens_per_minute);
         decision.reset_ms = decision.tokens_reset_ms;
     } else if code == Code::Concurrency || !limits_requests {
@@ -135,15 +155,17 @@ fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, decisio
         decision.reset_ms = 0.0;
     }
     if !limits_requests {
-        let in_flight = state.map_or(0, |state| state.in_flight);
-        decision.remaining_requests = number(left_of(policy.max_concurrent, in_flight, taken.places));
+        decision.remaining_requests = left_of(policy.max_concurrent, in_flight, taken.places);
     }
+    Some(decision)
 }
 
+#[inline(always)]
 fn level_of(policy: &Policy, state: Option<&State>, at: u64) -> f64 {
     state.map_or(policy.burst * PARTS, |state| state.level(policy, at))
 }
 
-fn left_of(limit: u64, taken: u64, asked: u64) -> u64 {
-    if limit == UNLIMITED { UNLIMITED } else { limit.saturating_sub(taken + asked) }
+#[inline(always)]
+fn left_of(limit: u64, taken: u64, asked: u64) -> f64 {
+    if limit == UNLIMITED { f64::INFINITY } else { limit.saturating_sub(taken + asked) as f64 }
 }

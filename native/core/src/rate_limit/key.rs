@@ -1,0 +1,43 @@
+//! A key's text, hashed.
+
+use super::policy::Policy;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
+
+/// Keys up to this length, if they are of Latin-1, are hashed by the byte.
+const NARROW: usize = 64;
+const WIDE: u32 = 1 << 16;
+
+/// One for the process: keys come from clients, who must not be able to choose where they fall.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// A key of a policy's family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key(pub(super) u64);
+
+impl Key {
+    /// Of a text's UTF-16 units.
+    #[inline]
+    pub fn new(policy: &Policy, units: &[u16]) -> Self {
+        let mut hasher = HASHER.build_hasher();
+        let mut narrow = [0u8; NARROW];
+        let mut any = 0;
+        if let Some(narrow) = narrow.get_mut(..units.len()) {
+            for (byte, &unit) in narrow.iter_mut().zip(units) {
+                *byte = unit as u8;
+                any |= unit;
+            }
+        }
+        let family = u32::from(policy.family.0);
+        if units.len() <= NARROW && any < 0x100 {
+            hasher.write(&narrow[..units.len()]);
+            hasher.write_u32(family);
+        } else {
+            // SAFETY: any two bytes are a unit, and units have no padding.
+            let bytes = unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u8>(), size_of_val(units)) };
+            hasher.write(bytes);
+            hasher.write_u32(family | WIDE);
+        }
+        Self(hasher.finish())
+    }
+}

@@ -6,15 +6,29 @@ import type { RateLimitScope } from './rate-limit.store.js';
 /** What may stand in a Redis key as it is. Without `/`, which parts the name of a limit from a key, and without `{` and `}`, which mark the hash tag. */
 const PLAIN = /^[\w.:@-]{1,96}$/;
 
+/** Permits of a lease may be spent for a 60th of the shortest window, and not longer than this: so much later may one be counted than it was used. */
+const LONGEST_LEASE_MS = 1_000;
+const LEASES_PER_WINDOW = 60;
+/** Names of keys that are kept, per limit: making one takes longer than deciding by a lease. */
+const NAMES_KEPT = 4_096;
+
 /** A scope with the hash tag of its keys. */
 export interface TaggedScope extends RedisScope {
   readonly tag: string;
+  /** For how long leased permits may be spent; 0 where nothing may be leased. */
+  readonly leaseMs: number;
+}
+
+interface KnownLimit {
+  readonly name: string;
+  readonly numbers: readonly number[];
+  readonly leaseMs: number;
+  readonly scopes: Map<string, TaggedScope>;
 }
 
 /** Names the keys of Redis: `PREFIX{NAME/KEY}`, or `PREFIX{all}NAME/KEY` where all keys have to be in one slot of a Cluster. */
 export class RedisKeys {
-  private readonly numbers = new WeakMap<RateLimit, readonly number[]>();
-  private readonly names = new WeakMap<RateLimit, string>();
+  private readonly limits = new WeakMap<RateLimit, KnownLimit>();
 
   constructor(
     private readonly prefix: string,
@@ -22,20 +36,44 @@ export class RedisKeys {
   ) {}
 
   scope({ limit, key }: RateLimitScope): TaggedScope {
-    let limits = this.numbers.get(limit);
-    if (limits === undefined) {
-      this.numbers.set(limit, (limits = limitNumbers(limit)));
-      this.names.set(limit, plain(limit.name));
+    let known = this.limits.get(limit);
+    if (known === undefined) {
+      known = { name: plain(limit.name), numbers: limitNumbers(limit), leaseMs: leaseMsOf(limit), scopes: new Map() };
+      this.limits.set(limit, known);
     }
-    const name = `${this.names.get(limit)}/${plain(key)}`;
-    const tag = this.oneSlot ? 'all' : name;
-    const stateKey = this.oneSlot ? `${this.prefix}{all}${name}` : `${this.prefix}{${name}}`;
-    return { tag, stateKey, slotsKey: limit.maxConcurrent === undefined ? '' : `${stateKey}/running`, limits };
+    return known.scopes.get(key) ?? this.name(known, limit, key);
   }
+
+  private name(known: KnownLimit, limit: RateLimit, key: string): TaggedScope {
+    const isPlain = PLAIN.test(key);
+    const name = `${known.name}/${isPlain ? key : hashed(key)}`;
+    const stateKey = this.oneSlot ? `${this.prefix}{all}${name}` : `${this.prefix}{${name}}`;
+    const scope = {
+      tag: this.oneSlot ? 'all' : name,
+      stateKey,
+      slotsKey: limit.maxConcurrent === undefined ? '' : `${stateKey}/running`,
+      limits: known.numbers,
+      leaseMs: known.leaseMs,
+    };
+    if (known.scopes.size >= NAMES_KEPT) known.scopes.clear();
+    if (isPlain) known.scopes.set(key, scope);
+    return scope;
+  }
+}
+
+/** Buckets refill while a permit lies about, and a place has to be free now: these are decided by Redis alone. */
+function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit): number {
+  if (bucket !== undefined || maxConcurrent !== undefined) return 0;
+  const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
+  return Math.min(LONGEST_LEASE_MS, Math.floor(shortest / LEASES_PER_WINDOW));
 }
 
 /** The text itself if it is plain, otherwise its hash: any key of any length becomes one that `redis-cli`, globs and slots take for what it is. */
 function plain(text: string): string {
+  return PLAIN.test(text) ? text : hashed(text);
+}
+
+function hashed(text: string): string {
   // As UTF-16, where lone surrogates differ.
-  return PLAIN.test(text) ? text : `~${createHash('sha256').update(text, 'utf16le').digest('base64url')}`;
+  return `~${createHash('sha256').update(text, 'utf16le').digest('base64url')}`;
 }

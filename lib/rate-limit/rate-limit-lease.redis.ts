@@ -1,12 +1,10 @@
 import { readDecision } from './rate-limit-decision.redis.js';
 import type { RedisOutage } from './rate-limit-outage.redis.js';
-import { OperationKind, ReplyField, type RedisScope } from './rate-limit-protocol.redis.js';
+import type { TaggedScope } from './rate-limit-keys.redis.js';
+import { OperationKind, ReplyField } from './rate-limit-protocol.redis.js';
 import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './rate-limit-queue.redis.js';
 import type { RateLimitDecision, RateLimitScope } from './rate-limit.store.js';
 
-/** Permits may be spent for a 60th of the shortest window, and not longer than this: so much later may one be counted than it was used. */
-const LONGEST_LEASE_MS = 1_000;
-const LEASES_PER_WINDOW = 60;
 /** Of what is left beyond the requests that wait for it, one process takes this part: the nearer the limit, the fewer permits lie about unspent. */
 const SHARE = 4;
 const FIRST_PERMITS = 4;
@@ -22,8 +20,7 @@ interface Waiting {
 
 /** What this process may let pass on one list of scopes without asking. */
 interface Lease {
-  readonly tag: string;
-  readonly redis: readonly RedisScope[];
+  readonly redis: readonly TaggedScope[];
   readonly scopes: readonly RateLimitScope[];
   readonly lengthMs: number;
   readonly limitsTokens: boolean;
@@ -58,20 +55,23 @@ export class RedisLeases {
     private readonly maxPermits: number,
   ) {}
 
-  /** Buckets refill while a permit lies about, and a place has to be free now: these are decided by Redis alone. */
-  suits(scopes: readonly RateLimitScope[]): boolean {
-    return scopes.every(({ limit }) => limit.bucket === undefined && limit.maxConcurrent === undefined && lengthOf(limit) >= 1);
+  /** The decision on one key, if its permits are at hand. */
+  spendOne({ stateKey, limits }: TaggedScope, cost: number, tokens: number): RateLimitDecision | undefined {
+    const lease = this.leases.get(stateKey);
+    if (lease === undefined || lease.waiting.length > 0 || !sameNumbers(lease.redis[0].limits, limits)) return undefined;
+    const needed = lease.limitsTokens ? tokens : 0;
+    return this.canSpend(lease, cost, needed) ? this.spend(lease, cost, needed) : undefined;
   }
 
-  /** `undefined` for keys that are not asked about often enough. */
+  /** `undefined` where nothing may be leased, and for keys that are not asked about often enough. */
   check(
-    tag: string,
-    redis: readonly RedisScope[],
+    redis: readonly TaggedScope[],
     scopes: readonly RateLimitScope[],
     cost: number,
     tokens: number,
   ): RateLimitDecision | Promise<RateLimitDecision> | undefined {
-    const lease = this.lease(tag, redis, scopes);
+    if (redis.some(({ leaseMs }) => leaseMs === 0)) return undefined;
+    const lease = this.lease(redis, scopes);
     if (lease === undefined) return undefined;
     const needed = lease.limitsTokens ? tokens : 0;
     if (lease.waiting.length === 0 && this.canSpend(lease, cost, needed)) return this.spend(lease, cost, needed);
@@ -93,7 +93,7 @@ export class RedisLeases {
     await Promise.all([...this.leases.values()].map((lease) => this.giveBack(lease)));
   }
 
-  private lease(tag: string, redis: readonly RedisScope[], scopes: readonly RateLimitScope[]): Lease | undefined {
+  private lease(redis: readonly TaggedScope[], scopes: readonly RateLimitScope[]): Lease | undefined {
     const id = redis.length === 1 ? redis[0].stateKey : redis.map(({ stateKey }) => stateKey).join(' ');
     const known = this.leases.get(id);
     // Under one name limits may differ.
@@ -104,10 +104,9 @@ export class RedisLeases {
     this.calls.set(id, calls);
     if (calls <= CALLS_OF_COLD_KEYS) return undefined;
     const lease: Lease = {
-      tag,
       redis,
       scopes,
-      lengthMs: Math.min(LONGEST_LEASE_MS, ...scopes.map(({ limit }) => lengthOf(limit))),
+      lengthMs: Math.min(...redis.map(({ leaseMs }) => leaseMs)),
       limitsTokens: scopes.some(({ limit }) => limit.tokensPerMinute !== undefined),
       waiting: [],
       asking: false,
@@ -140,14 +139,16 @@ export class RedisLeases {
     lease.tokens -= tokens;
     lease.spentRequests += cost;
     lease.spentTokens += tokens;
-    return {
-      ...grant,
-      standings: grant.standings.map((standing) => ({
-        ...standing,
-        remainingRequests: standing.remainingRequests - lease.spentRequests,
-        remainingTokens: standing.remainingTokens === undefined ? undefined : standing.remainingTokens - lease.spentTokens,
-      })),
-    };
+    const { scope, retryAfterMs, atMs } = grant;
+    // Spelled out: this is the whole of a decision's cost.
+    const standings = grant.standings.map(({ limit, remainingRequests, remainingTokens, resetMs, tokensResetMs }) => ({
+      limit,
+      remainingRequests: remainingRequests - lease.spentRequests,
+      remainingTokens: remainingTokens === undefined ? undefined : remainingTokens - lease.spentTokens,
+      resetMs,
+      tokensResetMs,
+    }));
+    return { allowed: true, scope, exceeded: undefined, retryAfterMs, standings, atMs };
   }
 
   /** For the first that waits, with what the others and the near future want beside it. */
@@ -172,7 +173,7 @@ export class RedisLeases {
     lease.asking = true;
     const operation: QueuedOperation = {
       kind: OperationKind.take,
-      tag: lease.tag,
+      tag: lease.redis[0].tag,
       scopes: lease.redis,
       values: [first.cost, first.tokens, '', 0, lease.lengthMs, ...grant],
       done: (failure, reply, at) => {
@@ -232,13 +233,13 @@ export class RedisLeases {
     return this.give(lease, requests, tokens, grant.atMs);
   }
 
-  private give({ tag, redis }: Lease, requests: number, tokens: number, atMs: number): Promise<void> {
+  private give({ redis }: Lease, requests: number, tokens: number, atMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done: QueuedOperation['done'] = (failure) => {
         if (failure !== undefined) this.outage.count(failure);
         resolve();
       };
-      this.queue.push({ kind: OperationKind.give, tag, scopes: redis, values: [requests, tokens, atMs], done });
+      this.queue.push({ kind: OperationKind.give, tag: redis[0].tag, scopes: redis, values: [requests, tokens, atMs], done });
     });
   }
 
@@ -255,12 +256,6 @@ export class RedisLeases {
     clearInterval(this.timer);
     this.timer = undefined;
   };
-}
-
-/** For how long permits of a limit may lie about, in ms. */
-function lengthOf({ windows, tokensPerMinute }: RateLimitScope['limit']): number {
-  const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
-  return Math.floor(shortest / LEASES_PER_WINDOW);
 }
 
 function sameNumbers(a: readonly number[], b: readonly number[]): boolean {

@@ -59,7 +59,9 @@ export function standingAt(scope: number): number {
  */
 export function limitNumbers(limit: RateLimit): readonly number[] {
   const { bucket, windows, tokensPerMinute, maxConcurrent } = limit;
-  const numbers = [bucket?.perSecond ?? -1, bucket?.capacity ?? -1, tokensPerMinute ?? -1, maxConcurrent ?? -1];
+  // As in the engines: what nothing flows into holds nothing.
+  const capacity = bucket?.perSecond === 0 ? 0 : bucket?.capacity;
+  const numbers = [bucket?.perSecond ?? -1, capacity ?? -1, tokensPerMinute ?? -1, maxConcurrent ?? -1];
   const inMinute = windows.some(({ exceeded }) => exceeded === 'minute');
   if (tokensPerMinute !== undefined && !inMinute) numbers.push(windowId(60_000, DecisionCode.minute), -1);
   for (const { lengthMs, limit: requests, exceeded } of windows) numbers.push(windowId(lengthMs, DecisionCode[exceeded]), requests);

@@ -25,7 +25,7 @@ const FOREVER_MS = 1e12;
 const TIMELESS = RATE_LIMIT_SCRIPT.replace(
   /local time = [^\n]*\nlocal clock = [^\n]*\n/,
   'local clock = cjson.decode(ARGV[1])[3]\n',
-).replace('KEYS[key], min(ttl', "KEYS[key], '99999' .. min(ttl");
+).replace('KEYS[key], s[ENDS]', "KEYS[key], '99999' .. s[ENDS]");
 
 const TIMELESS_SHA = createHash('sha1').update(TIMELESS).digest('hex');
 

@@ -194,7 +194,7 @@ end
 
 perform[6] = function(scopes)
   for _, v in ipairs(scopes) do
-    states[v.key], dirty[v.key] = { clock, 0, false, 0, 0, 0 }, true
+    states[v.key], dirty[v.key] = { clock, 0, false, 0, 0, 0, 0 }, true
     if v.slots > 0 then redis.call('DEL', KEYS[v.slots]) end
   end
 end

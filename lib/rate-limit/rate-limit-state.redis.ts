@@ -10,8 +10,8 @@ local call = cjson.decode(ARGV[1])
 local policies, operations = call[1], call[2]
 local SECOND, TOKENS, CONCURRENCY = 1, 5, 6
 local CODES, MINUTE_ID = 8, 480002
-local MERGES, EXACT, PARTS = 60, 4, 1000
-local BASE, T, LEVEL, LEVEL_AT, RATE, BURST, FIRST_WINDOW = 1, 2, 3, 4, 5, 6, 7
+local MERGES, EXACT, PARTS, SLACK = 60, 4, 1000, 8
+local BASE, T, LEVEL, LEVEL_AT, RATE, BURST, ENDS, FIRST_WINDOW = 1, 2, 3, 4, 5, 6, 7, 8
 local NEVER, LONGEST = math.huge, 2592000000
 local EMPTY = { 0, 0, 0 }
 local ceil, floor, max, min, pack = math.ceil, math.floor, math.max, math.min, struct.pack
@@ -55,7 +55,7 @@ local function stateOf(key)
       if t - w[4] >= length then prune(w, length, t) end
     end
   else
-    s = { clock, 0, false, 0, 0, 0 }
+    s = { clock, 0, false, 0, 0, 0, 0 }
   end
   states[key] = s
   return s
@@ -86,10 +86,15 @@ local function write(key)
       table.remove(s, i)
     end
   end
-  if ttl > 0 then
-    redis.call('PSETEX', KEYS[key], min(ttl, LONGEST) + s[BASE] + s[T] - clock, cmsgpack.pack(s))
-  else
+  ttl = min(ttl, LONGEST)
+  local ends = ttl + s[T]
+  if ttl <= 0 then
     redis.call('DEL', KEYS[key])
+  elseif ends <= s[ENDS] then
+    redis.call('SET', KEYS[key], cmsgpack.pack(s), 'KEEPTTL')
+  else
+    s[ENDS] = ceil(ends + ttl / SLACK)
+    redis.call('PSETEX', KEYS[key], s[ENDS] + s[BASE] - clock, cmsgpack.pack(s))
   end
 end
 

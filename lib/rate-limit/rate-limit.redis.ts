@@ -68,10 +68,12 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
+    const { leases } = this;
+    const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(this.keys.scope(scopes[0]), cost, tokens) : undefined;
+    if (spent !== undefined) return spent;
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);
-    const [{ tag, redis }] = groups;
-    const leased = this.leases?.suits(scopes) ? this.leases.check(tag, redis, scopes, cost, tokens) : undefined;
+    const leased = leases?.check(groups[0].redis, scopes, cost, tokens);
     if (leased !== undefined) return leased;
     return this.orOutage('check', this.take(groups[0], cost, tokens), scopes, cost, tokens);
   }

@@ -74,7 +74,7 @@ export {
 } from './standalone.js';
 export type { ChatMessage } from './token-counter/messages.js';
 export type { PricingOptions } from './token-counter/pricing-book.js';
-export type { ModelLimits, UsageDetails } from './token-counter/pricing.js';
+export type { ModelLimits, ModelPricing, UsageDetails } from './token-counter/pricing.js';
 export type { RequestTokens } from './token-counter/requests.js';
 export type { AllowedSpecial } from './token-counter/special-text.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/token-counter.arguments.js';

@@ -64,6 +64,8 @@ describe('openNativeBinding', () => {
       throw new Error('Cannot find native binding. npm has a bug.', { cause });
     };
     expect(openWith(loader(missing))).toEqual({ binding: null, reason: `there is no addon for ${process.platform}-${process.arch}` });
+    const copied = new Error("Cannot find module 'nestjs-fast-litellm-wasm32-wasi'");
+    expect(openWith(loader(copied))).toEqual({ binding: null, reason: `there is no addon for ${process.platform}-${process.arch}` });
     const refused = Object.assign(new Error("version `GLIBC_2.38' not found"), { code: 'ERR_DLOPEN_FAILED', cause: missing });
     expect(openWith(loader(refused))).toEqual({
       binding: null,

@@ -64,7 +64,8 @@ function whyNot(error: unknown): string {
   const causes: NodeJS.ErrnoException[] = [];
   for (let cause = error; types.isNativeError(cause); cause = cause.cause) causes.push(cause);
   const [whole = error, ...tried] = causes;
-  const broken = tried.find(({ code }) => code !== 'MODULE_NOT_FOUND');
+  // The loader copies what it catches into errors of its own, without the code.
+  const broken = tried.find(({ code, message }) => code !== 'MODULE_NOT_FOUND' && !message.startsWith('Cannot find module'));
   if (tried.length > 0 && broken === undefined) return `there is no addon for ${platform}`;
   return `the addon cannot be opened on ${platform} (${errorMessage(broken ?? whole)})`;
 }

@@ -22,7 +22,7 @@ export interface RateLimitResult {
   readonly outage?: RateLimitDecision['outage'];
 }
 
-/** What `reserve` answers: to be handed to `settle`, `refund` or `release` of the service that gave it. */
+/** What `reserve` answers: to be handed to `settle` or `release` of the service that gave it. */
 export class Reservation implements RateLimitResult {
   readonly allowed: boolean;
   readonly reason: RateLimitResult['reason'];

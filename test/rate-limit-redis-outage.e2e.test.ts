@@ -134,6 +134,23 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     expect(await passes(service, 'k', 5)).toBe(3);
   });
 
+  test('started anew with nothing, onDataLoss refuse: nothing passes until what may have been taken is out of the window', async () => {
+    const server = await redisServer();
+    await server.ask((client) => client.set('fast-litellm:{all}mark', 0));
+    const limits = { requestsPerWindow: 5, windowMs: 2_000 };
+    const service = limiter({ url: server.url, onDataLoss: 'refuse' }, limits);
+    expect(await passes(service, 'k', 20)).toBe(5);
+    await server.kill();
+    await server.start();
+    await until(async () => (await service.checkAsync('k')).outage === undefined);
+    const refused = await service.checkAsync('k');
+    expect(refused).toMatchObject({ allowed: false, exceeded: 'window', remainingRequests: 0 });
+    expect(await passes(service, 'never seen', 1)).toBe(0);
+    await until(async () => (await service.peekAsync('k')).allowed, 3_000);
+    expect(await passes(service, 'k', 20)).toBe(5);
+    expect(Number(await server.ask((client) => client.get('fast-litellm:{all}mark')))).toBeGreaterThan(0);
+  });
+
   test('another address behind the name: a hung one is given up for it', async () => {
     const [old, next] = [await redisServer(), await redisServer()];
     const proxy = await Proxy.start(old.port);

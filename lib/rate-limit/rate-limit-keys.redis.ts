@@ -44,6 +44,11 @@ export class RedisKeys {
     return known.scopes.get(key) ?? this.name(known, limit, key);
   }
 
+  /** The key that says that Redis remembers. */
+  get mark(): string {
+    return `${this.prefix}{all}mark`;
+  }
+
   private name(known: KnownLimit, limit: RateLimit, key: string): TaggedScope {
     const isPlain = PLAIN.test(key);
     const name = `${known.name}/${isPlain ? key : hashed(key)}`;

@@ -14,6 +14,8 @@ import type { RedisClient } from './rate-limit-client.redis.js';
 
 /** What is answered while Redis is away, out of time, out of memory. `local`: this process's memory decides, by the same limits. */
 export type OnStoreError = 'deny' | 'allow' | 'local';
+export type OnDataLoss = 'forget' | 'refuse';
+const ON_DATA_LOSS: readonly OnDataLoss[] = ['forget', 'refuse'];
 const ON_STORE_ERROR: readonly OnStoreError[] = ['deny', 'allow', 'local'];
 
 /** Options of `redisRateLimitStore`. */
@@ -39,6 +41,12 @@ export interface RedisRateLimitStoreOptions {
    * decided one after the other, with what was taken given back if a later one refuses. Default `false`.
    */
   readonly oneSlot?: boolean;
+  /**
+   * What to do with a Redis that was emptied, or that was started anew and kept nothing. `forget` (default): begin anew, so that a key may get one more
+   * limit's worth than in that window. `refuse`: nothing passes until each limit's window has gone by. Then a Redis without the store's mark is taken for
+   * one that forgot, a new one too: give that its mark by `SET fast-litellm:{all}mark 0`. In a Cluster only with `oneSlot`.
+   */
+  readonly onDataLoss?: OnDataLoss;
   /** For how long a running request of a process that died keeps its place under `maxConcurrent`, in ms. Default 60,000. */
   readonly slotTtlMs?: number;
 }
@@ -53,6 +61,7 @@ export interface ResolvedRedisOptions {
   /** 0: no leases. */
   readonly maxLeasePermits: number;
   readonly oneSlot: boolean;
+  readonly onDataLoss: OnDataLoss;
   readonly slotTtlMs: number;
 }
 
@@ -68,6 +77,7 @@ const KNOWN: readonly (keyof RedisRateLimitStoreOptions)[] = [
   'timeoutMs',
   'localLease',
   'oneSlot',
+  'onDataLoss',
   'slotTtlMs',
 ];
 
@@ -79,14 +89,19 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
   if ((input.url === undefined) === (input.client === undefined)) {
     throw refuseOption(path, options, 'must name either a url or a client');
   }
+  const client = optional(input.client, undefined, (value) => checkClient(at('client'), value));
+  if (client?.isCluster === true && input.onDataLoss === 'refuse' && input.oneSlot !== true) {
+    throw refuseOption(at('onDataLoss'), input.onDataLoss, 'needs oneSlot in a Cluster: there is one mark for all keys');
+  }
   return {
     url: optional(input.url, undefined, (value) => checkUrl(at('url'), value)),
-    client: optional(input.client, undefined, (value) => checkClient(at('client'), value)),
+    client,
     onStoreError: checkOneOf(at('onStoreError'), input.onStoreError, ON_STORE_ERROR),
     prefix: optional(input.prefix, DEFAULT_PREFIX, (value) => checkPrefix(at('prefix'), value)),
     timeoutMs: optional(input.timeoutMs, DEFAULT_TIMEOUT_MS, (value) => checkInteger(at('timeoutMs'), value, { min: 1, max: 60_000 })),
     maxLeasePermits: optional(input.localLease, 0, (value) => checkLease(at('localLease'), value)),
     oneSlot: optional(input.oneSlot, false, (value) => checkBoolean(at('oneSlot'), value)),
+    onDataLoss: optional(input.onDataLoss, 'forget', (value) => checkOneOf(at('onDataLoss'), value, ON_DATA_LOSS)),
     slotTtlMs: optional(input.slotTtlMs, DEFAULT_SLOT_TTL_MS, (value) => checkInteger(at('slotTtlMs'), value, { min: 1_000 })),
   };
 }

@@ -73,8 +73,14 @@ export function windowId(lengthMs: number, code: number): number {
   return lengthMs * 8 + code;
 }
 
+/** The key that says that Redis remembers, and for how long requests that run are unknown when it is gone. */
+export interface RedisMark {
+  readonly key: string;
+  readonly slotTtlMs: number;
+}
+
 /** Keys and the one argument of a call: all limits and all operations as JSON, naming keys and limits by their number from 1. */
-export function encodeOperations(operations: readonly RedisOperation[]): string[] {
+export function encodeOperations(operations: readonly RedisOperation[], mark?: RedisMark): string[] {
   const keys = new Numbering<string>();
   const limits = new Numbering<readonly number[]>();
   const encoded = operations.map(({ kind, values, scopes }) => {
@@ -84,7 +90,8 @@ export function encodeOperations(operations: readonly RedisOperation[]): string[
     }
     return entry;
   });
-  return [...keys.all, JSON.stringify([limits.all, encoded])];
+  const marked = mark === undefined ? [] : [keys.of(mark.key), mark.slotTtlMs];
+  return [...keys.all, JSON.stringify([limits.all, encoded, ...marked])];
 }
 
 class Numbering<T> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { timeoutReason, type RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
-import { decodeReply, encodeOperations, replyLength, type RedisOperation } from './rate-limit-protocol.redis.js';
+import { decodeReply, encodeOperations, replyLength, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
 
 /** Why the store has no answer. `reply`: Redis is there and refused (out of memory, read only, still loading). */
 export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
@@ -38,6 +38,7 @@ export class RedisScriptQueue {
     private readonly script: string,
     private readonly circuit: RedisCircuit,
     private readonly timeoutMs: number,
+    private readonly mark?: RedisMark,
   ) {
     this.sha = createHash('sha1').update(script).digest('hex');
   }
@@ -75,7 +76,7 @@ export class RedisScriptQueue {
       fail(operations, failure);
     }, this.timeoutMs);
     try {
-      const reply = decodeReply(await this.call(encodeOperations(operations)));
+      const reply = decodeReply(await this.call(encodeOperations(operations, this.mark)));
       clearTimeout(timer);
       if (!timedOut) this.circuit.succeeded();
       let at = 0;

@@ -24,7 +24,7 @@ const FOREVER_MS = 1e12;
 /** The script with the time of the call for Redis's, and keys that outlive the test: its time goes by in no time. */
 const TIMELESS = RATE_LIMIT_SCRIPT.replace(
   /local time = [^\n]*\nlocal clock = [^\n]*\n/,
-  'local clock = cjson.decode(ARGV[1])[3]\n',
+  'local clock = cjson.decode(ARGV[1])[5]\n',
 ).replace('KEYS[key], s[ENDS]', "KEYS[key], '99999' .. s[ENDS]");
 
 const TIMELESS_SHA = createHash('sha1').update(TIMELESS).digest('hex');
@@ -130,7 +130,7 @@ class ShadowedEngine extends TypeScriptRateLimitEngine {
 
   private call(scopes: RedisScope[], kind: OperationKind, values: (number | string)[], nowMs: number): void {
     const encoded = encodeOperations([{ kind, tag: '', scopes, values }]);
-    const request = JSON.stringify([...(JSON.parse(encoded.pop() as string) as unknown[]), nowMs]);
+    const request = JSON.stringify([...(JSON.parse(encoded.pop() as string) as unknown[]), false, false, nowMs]);
     this.push((pipeline) => pipeline.callBuffer('evalsha', TIMELESS_SHA, encoded.length, ...encoded, request));
   }
 

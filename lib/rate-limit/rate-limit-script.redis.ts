@@ -22,23 +22,25 @@ local function findRefusal(v, cost, tokens, places)
   for i = 5, #p, 2 do
     local id, limit = p[i], p[i + 1]
     local w = windowIn(s, id) or EMPTY
-    local over = w[2] + cost - limit
-    if limit >= 0 and over > 0 then
-      local longer = waitFor(w, lengthOf(id), 1, over, s[T])
+    local over, blind = w[2] + cost - limit, since + lengthOf(id) - clock
+    if limit >= 0 and (over > 0 or blind > 0) then
+      local longer = max(blind, over > 0 and waitFor(w, lengthOf(id), 1, over, s[T]) or 0)
       if code == 0 or longer > wait then code, wait = id % CODES, longer end
     end
   end
   if p[3] >= 0 then
     local w = windowIn(s, MINUTE_ID) or EMPTY
-    local over = w[3] + tokens - p[3]
-    if over > 0 then
-      local longer = waitFor(w, lengthOf(MINUTE_ID), 2, over, s[T])
+    local over, blind = w[3] + tokens - p[3], since + lengthOf(MINUTE_ID) - clock
+    if over > 0 or blind > 0 then
+      local longer = max(blind, over > 0 and waitFor(w, lengthOf(MINUTE_ID), 2, over, s[T]) or 0)
       if code == 0 or longer > wait then code, wait = TOKENS, longer end
     end
   end
   if p[4] >= 0 then
     v.running = running(v.slots)
     if code == 0 and v.running + places > p[4] then code, wait = CONCURRENCY, NEVER end
+    local blind = since + (call[4] or 0) - clock
+    if blind > wait then code, wait = CONCURRENCY, blind end
   end
   v.code, v.wait = code, wait
 end
@@ -57,7 +59,7 @@ local function describe(v, cost, tokens, places)
   for i = 5, #p, 2 do
     local id, most = p[i], p[i + 1]
     local w, length = windowIn(s, id) or EMPTY, lengthOf(id)
-    local here = most < 0 and NEVER or max(most - w[2] - cost, 0)
+    local here = most < 0 and NEVER or since + length > clock and 0 or max(most - w[2] - cost, 0)
     local resetHere = code == 0 and isLogged(p, id, cost, tokens) and length or emptyIn(w, length, s[T])
     if not told and (code == id % CODES or here < left) then
       limit, reset, told = most, resetHere, code == id % CODES

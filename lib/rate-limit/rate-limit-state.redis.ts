@@ -2,6 +2,8 @@
  * The first half of the script of the Redis store: what a key remembers, with the arithmetic of the engines (`rate-limit.key-state.ts`,
  * `rate-limit.window-log.ts`). A key is read once and written once per call, whatever happens to it between, and lives as long as it says more
  * than a key never seen.
+ *
+ * Where a mark is kept, `since` is when Redis was found without it: what was taken before is not known.
  */
 export const STATE_SCRIPT = `
 local time = redis.call('TIME')
@@ -16,6 +18,12 @@ local NEVER, LONGEST = math.huge, 2592000000
 local EMPTY = { 0, 0, 0 }
 local ceil, floor, max, min, pack = math.ceil, math.floor, math.max, math.min, struct.pack
 local states, dirty, reply = {}, {}, {}
+
+local since = 0
+if call[3] then
+  since = tonumber(redis.call('GET', KEYS[call[3]]) or clock)
+  if since == clock then redis.call('SET', KEYS[call[3]], clock) end
+end
 
 local function lengthOf(id)
   return floor(id / CODES)
@@ -69,7 +77,7 @@ local function waitForLevel(level, wanted, rate)
 end
 
 local function levelOf(s, rate, burst)
-  if not s[LEVEL] then return burst * PARTS end
+  if not s[LEVEL] then return min(burst * PARTS, (clock - since) * rate) end
   return min(burst * PARTS, s[LEVEL] + (s[T] - s[LEVEL_AT]) * rate)
 end
 

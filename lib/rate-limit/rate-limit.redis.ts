@@ -24,7 +24,7 @@ interface Group {
  * Counters in Redis (from version 6) or Valkey, for many processes that limit together: one script per turn of the event loop decides, on Redis's
  * clock, with the answers of the store in memory.
  *
- * A Redis that loses its data forgets what was taken: until the windows have passed, a key may get one more limit's worth.
+ * A Redis that loses its data forgets what was taken: within that window a key may get one more limit's worth, unless `onDataLoss` is `refuse`.
  *
  * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given and ioredis is not installed.
  *
@@ -60,8 +60,9 @@ class RedisRateLimitStore implements RateLimitStore {
     const client = (options.client ?? this.own) as RedisClient;
     this.isCluster = client.isCluster === true;
     this.circuit = new RedisCircuit(client, timeoutMs);
-    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot);
+    const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
+    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs, mark);
     this.outage = new RedisOutage(options.onStoreError, memory);
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);

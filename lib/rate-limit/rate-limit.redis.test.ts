@@ -1,0 +1,102 @@
+import { Cluster, Redis } from 'ioredis';
+import { InvalidConfigurationError, MissingPackageError } from '../common/errors.js';
+import { openRedisClient, reconnectDelayMs } from './rate-limit-client.redis.js';
+import { RedisKeys } from './rate-limit-keys.redis.js';
+import { compileLimit } from './rate-limit.limits.js';
+import { resolveRedisOptions, type RedisRateLimitStoreOptions } from './rate-limit-options.redis.js';
+import { redisRateLimitStore } from './rate-limit.redis.js';
+
+const url = 'redis://127.0.0.1:1';
+const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
+const client = new Redis({ lazyConnect: true });
+
+describe('the options of the Redis store', () => {
+  it('have defaults for all but who is asked and what an outage means', () => {
+    expect(resolveRedisOptions({ url, onStoreError: 'deny' })).toEqual({
+      url,
+      client: undefined,
+      onStoreError: 'deny',
+      prefix: 'fast-litellm:',
+      timeoutMs: 250,
+      maxLeasePermits: 0,
+      oneSlot: false,
+      onDataLoss: 'forget',
+      slotTtlMs: 60_000,
+    });
+    expect(resolveRedisOptions({ client, onStoreError: 'allow', localLease: true }).maxLeasePermits).toBe(128);
+    expect(resolveRedisOptions({ client: cluster, onStoreError: 'allow', localLease: { maxPermits: 5 } }).maxLeasePermits).toBe(5);
+  });
+
+  it.each([
+    [{ onStoreError: 'deny' }, 'redis: must name either a url or a client, got an object (Object)'],
+    [{ url, client, onStoreError: 'deny' }, 'redis: must name either a url or a client, got an object (Object)'],
+    [{ url }, 'redis.onStoreError: must be one of deny, allow, local, got undefined'],
+    [{ url, onStoreError: 'alow' }, 'redis.onStoreError: must be one of deny, allow, local (did you mean allow?), got "alow"'],
+    [{ url: 'http://a:secret@b', onStoreError: 'deny' }, 'redis.url: must be a URL of redis:// or rediss://, got undefined'],
+    [{ client: {}, onStoreError: 'deny' }, 'redis.client: must be a client of ioredis, got an object (Object)'],
+    [{ url, onStoreError: 'deny', timeoutMs: 0 }, 'redis.timeoutMs: must be an integer from 1 to 60000, got 0'],
+    [{ url, onStoreError: 'deny', prefix: 'a{b}' }, 'redis.prefix: must have no { or }: these mark the slot of a Cluster, got "a{b}"'],
+    [{ url, onStoreError: 'deny', localLease: 3 }, 'redis.localLease: must be an object, got 3'],
+    [{ url, onStoreError: 'deny', localLease: { maxPermits: 0 } }, 'redis.localLease.maxPermits: must be a positive integer, got 0'],
+    [{ url, onStoreError: 'deny', timeOutMs: 5 }, 'redis.timeOutMs: is not a known option (did you mean timeoutMs?), got 5'],
+    [
+      { client: cluster, onStoreError: 'deny', onDataLoss: 'refuse' },
+      'redis.onDataLoss: needs oneSlot in a Cluster: there is one mark for all keys, got "refuse"',
+    ],
+  ])('are refused with their path (%#)', (options, message) => {
+    const make = (): unknown => redisRateLimitStore(options as RedisRateLimitStoreOptions);
+    expect(make).toThrow(InvalidConfigurationError);
+    expect(make).toThrow(expect.objectContaining({ message }));
+  });
+
+  it('say that a url needs ioredis, where that is not installed', () => {
+    jest.isolateModules(() => {
+      jest.doMock('ioredis', () => {
+        throw Object.assign(new Error("Cannot find module 'ioredis'"), { code: 'MODULE_NOT_FOUND' });
+      });
+      expect(() => openRedisClient(url, 250, () => {})).toThrow(MissingPackageError);
+      jest.dontMock('ioredis');
+    });
+  });
+});
+
+describe('the names of keys', () => {
+  const limit = compileLimit('chat', { requestsPerMinute: 1 }, 'limit');
+  const running = compileLimit('chat:gpt', { maxConcurrent: 1 }, 'limit');
+
+  it('can be read where they are plain, and carry the hash tag of their slot', () => {
+    const keys = new RedisKeys('app:', false);
+    expect(keys.scope({ limit, key: 'user:1@x.y' })).toMatchObject({
+      stateKey: 'app:{chat/user:1@x.y}',
+      slotsKey: '',
+      tag: 'chat/user:1@x.y',
+    });
+    expect(keys.scope({ limit: running, key: 'k' })).toMatchObject({ slotsKey: 'app:{chat:gpt/k}/running' });
+    expect(new RedisKeys('app:', true).scope({ limit, key: 'k' })).toMatchObject({ stateKey: 'app:{all}chat/k', tag: 'all' });
+  });
+
+  it('are told apart, whatever the key', () => {
+    const keys = new RedisKeys('app:', false);
+    const strange = ['', ' ', '/', '{a}', 'a\nb', '\ud800', '\udc00', '\u00e4', 'a\u0308', 'x'.repeat(97), 'x'.repeat(98), '~', '*'];
+    const names = strange.map((key) => keys.scope({ limit, key }).stateKey);
+    expect(new Set(names).size).toBe(strange.length);
+    for (const name of names) expect(name).toMatch(/^app:\{chat\/~[\w-]{43}\}$/);
+  });
+
+  it('tell for how long permits may be leased', () => {
+    const leaseMs = (limits: object): number => new RedisKeys('', false).scope({ limit: compileLimit('a', limits, ''), key: 'k' }).leaseMs;
+    expect(leaseMs({ requestsPerMinute: 1 })).toBe(1_000);
+    expect(leaseMs({ requestsPerDay: 1 })).toBe(1_000);
+    expect(leaseMs({ tokensPerMinute: 1, requestsPerWindow: 1, windowMs: 6_000 })).toBe(100);
+    expect(leaseMs({ requestsPerWindow: 1, windowMs: 50 })).toBe(0);
+    expect(leaseMs({ requestsPerMinute: 1, requestsPerSecond: 1 })).toBe(0);
+    expect(leaseMs({ requestsPerMinute: 1, maxConcurrent: 1 })).toBe(0);
+  });
+});
+
+it('processes that lost Redis together come back one by one', () => {
+  expect([1, 2, 3, 20, 1_000].map((attempt) => reconnectDelayMs(attempt, () => 1))).toEqual([100, 200, 400, 3_000, 3_000]);
+  expect(reconnectDelayMs(20, () => 0.25)).toBe(750);
+  const delays = Array.from({ length: 100 }, () => reconnectDelayMs(10));
+  expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(1_000);
+});

@@ -12,7 +12,7 @@ import { staysToTheEnd } from './throughput.js';
 /** Packages this many times slower than the best of them leave after `TRIAL_ROUNDS`. */
 const LEAVE_BEHIND = 2;
 const TRIAL_ROUNDS = 4;
-const SLICES_PER_ROUND = 96;
+const SLICES_PER_ROUND = 48;
 /** The share of the stream that runs untimed before: a service that has been up for a while has met the common words of its traffic. */
 const WARM_UP_SHARE = 0.15;
 

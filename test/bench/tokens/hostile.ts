@@ -6,42 +6,51 @@ import type { Opened } from './counted.js';
 import type { HostileAnswer, HostileQuestion } from './hostile.child.js';
 import { HOSTILE_KINDS, hostileText } from './hostile-texts.js';
 
+/** Milliseconds for 100 KB and for 1 MB, and how much longer 1 MB takes than 500 KB: about 2 when time grows with the length. */
+export interface OursOnHostile {
+  readonly ms100k: number;
+  readonly ms1m: number;
+  readonly doubling: number;
+}
+
 /** 100 KB in one piece, and what becomes of the time when the text grows. */
 export interface HostileRow {
   readonly kind: string;
   readonly encoding: BenchEncoding;
-  /** Milliseconds for 100 KB and for 1 MB, and how much longer 1 MB takes than 500 KB: about 2 when time grows with the length. */
-  readonly ours: Record<string, { ms100k: number; ms1m: number; doubling: number }>;
-  /** Milliseconds for 100 KB by package; a text when there is no figure: `> 3 s`, an error. */
+  readonly ours: Record<string, OursOnHostile>;
+  /** Milliseconds for 100 KB by package; a text when there is no figure: `> 1 s`, an error. */
   readonly peers: Record<string, number | string>;
 }
 
 const SIZE = 100_000;
 
-function timed(counter: Opened['counter'], text: string): number {
-  const start = performance.now();
-  void counter.count(text);
-  return performance.now() - start;
-}
+const ROUNDS = 7;
+const LONGEST_MS = 1500;
 
-/** The median of 5, or what fits into half a second. */
-function steady(counter: Opened['counter'], text: string): number {
-  const times: number[] = [];
-  const until = performance.now() + 500;
-  do times.push(timed(counter, text));
-  while (times.length < 5 && performance.now() < until);
-  return median(times);
+/** The three sizes in turns, so that a noisy moment does not pass for a text that takes longer. */
+function timeSizes(counter: Opened['counter'], texts: readonly string[]): OursOnHostile {
+  const rounds: number[][] = [];
+  const until = performance.now() + LONGEST_MS;
+  do {
+    rounds.push(
+      texts.map((text) => {
+        const start = performance.now();
+        counter.count(text);
+        return performance.now() - start;
+      }),
+    );
+  } while (rounds.length < ROUNDS && performance.now() < until);
+  return {
+    ms100k: median(rounds.map(([small]) => small)),
+    ms1m: median(rounds.map(([, , whole]) => whole)),
+    doubling: median(rounds.map(([, half, whole]) => whole / half)),
+  };
 }
 
 export function hostileOurs(opened: readonly Opened[], encoding: BenchEncoding, size = SIZE): HostileRow[] {
   return HOSTILE_KINDS.map((kind) => {
-    const [small, half, whole] = [size, 5 * size, 10 * size].map((bytes) => hostileText(kind, bytes)) as [string, string, string];
-    const ours = Object.fromEntries(
-      opened.map(({ name, counter }) => {
-        const [ms100k, msHalf, ms1m] = [small, half, whole].map((text) => steady(counter, text)) as [number, number, number];
-        return [name, { ms100k, ms1m, doubling: ms1m / msHalf }];
-      }),
-    );
+    const texts = [size, 5 * size, 10 * size].map((bytes) => hostileText(kind, bytes));
+    const ours = Object.fromEntries(opened.map(({ name, counter }) => [name, timeSizes(counter, texts)]));
     return { kind, encoding, ours, peers: {} };
   });
 }

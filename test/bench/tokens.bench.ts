@@ -98,9 +98,10 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
 
 /** Those that were not hopelessly behind in the row before: on the longest texts a slow package takes seconds to show the same again. */
 function worthwhile(opened: readonly Opened[], rows: readonly Row[]): Opened[] {
-  const { mbPerS, best } = rows.at(-1) ?? { mbPerS: {} };
-  const least = best === undefined ? 0 : mbPerS[best] / 4;
-  return opened.filter(({ name }) => staysToTheEnd(name) || (mbPerS[name] ?? Infinity) >= least);
+  const before = rows.at(-1);
+  if (before?.best === undefined) return [...opened];
+  const { best, mbPerS } = before;
+  return opened.filter(({ name }) => staysToTheEnd(name) || (mbPerS[name] ?? Infinity) >= mbPerS[best] / 4);
 }
 
 function openAll(installed: readonly Contender[], encoding: BenchEncoding): Opened[] {

@@ -54,7 +54,7 @@ local function describe(v, cost, tokens, places)
   local told, left, limit, reset, tokensLeft, tokensReset = code == SECOND, NEVER, NEVER, 0, NEVER, 0
   if p[1] >= 0 then
     local level = levelOf(s, p[1], p[2]) - cost * PARTS
-    left, limit, reset = floor(level / PARTS), p[2], waitForLevel(level, p[2] * PARTS, p[1])
+    left, limit, reset = max(floor(level / PARTS), 0), p[2], waitForLevel(level, p[2] * PARTS, p[1])
   end
   for i = 5, #p, 2 do
     local id, most = p[i], p[i + 1]
@@ -67,7 +67,7 @@ local function describe(v, cost, tokens, places)
     left = min(left, here)
     if id == MINUTE_ID and p[3] >= 0 then tokensLeft, tokensReset = max(p[3] - w[3] - tokens, 0), resetHere end
   end
-  if code == TOKENS or left == NEVER and p[3] >= 0 then
+  if code == TOKENS or left == NEVER and p[3] >= 0 and code ~= CONCURRENCY then
     limit, reset = p[3], tokensReset
   elseif code == CONCURRENCY or left == NEVER then
     limit, reset = p[4], 0

@@ -36,14 +36,14 @@ export declare function panicForTests(): number
 /** Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end. */
 export declare function prefixLength(text: string, encoding: number, maxTokens: number): number
 
-/** Decides and, if allowed, takes. Returns 0 or which limit refuses. */
-export declare function rateLimitCheck(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number
+/** Decides and, if allowed, takes. */
+export declare function rateLimitCheck(space: number, policy: number, key: string): void
 
 /** The same for several scopes, all or nothing: `policies[i]` governs `keys[i]`. */
-export declare function rateLimitCheckAll(space: number, policies: Uint32Array, keys: readonly string[], cost: number, tokens: number, nowMs: number): number
+export declare function rateLimitCheckAll(space: number, policies: Uint32Array, keys: readonly string[]): void
 
 /** As `rateLimitCheck`. */
-export declare function rateLimitCheckHandle(handle: number, cost: number, tokens: number, nowMs: number): number
+export declare function rateLimitCheckHandle(handle: number): void
 
 /** Closes what this thread opened; the last one forgets the keys. */
 export declare function rateLimitClose(space: number): void
@@ -51,8 +51,11 @@ export declare function rateLimitClose(space: number): void
 /** Gives a handle back. */
 export declare function rateLimitCloseHandle(handle: number): void
 
-/** The array that every decision of this thread is written to: code, limit, remaining requests and tokens, retry-after, reset, reset of tokens, time, index. */
-export declare function rateLimitDecision(): Float64Array
+/**
+ * What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
+ * of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time.
+ */
+export declare function rateLimitExchange(): Float64Array
 
 /** A handle of a key for this thread: what is decided by it needs no string. */
 export declare function rateLimitHandle(space: number, policy: number, key: string): number
@@ -60,20 +63,20 @@ export declare function rateLimitHandle(space: number, policy: number, key: stri
 /** Opens a space of keys: one for all threads of the process that name it, or a private one. */
 export declare function rateLimitOpen(name: string | undefined | null, maxKeys: number): number
 
-/** What `rateLimitCheck` would answer. Takes nothing. */
-export declare function rateLimitPeek(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number
+/** Decides as `rateLimitCheck`, and takes nothing. */
+export declare function rateLimitPeek(space: number, policy: number, key: string): void
 
 /** The handle of a policy, the same in every thread. Throws `TOO_MANY_POLICIES`. */
 export declare function rateLimitPolicy(spec: RateLimitSpec): number
 
 /** Gives back one of the requests under way. */
-export declare function rateLimitRelease(space: number, policy: number, key: string): number
+export declare function rateLimitRelease(space: number, policy: number, key: string): void
 
 /** Forgets a key. */
 export declare function rateLimitReset(space: number, policy: number, key: string): void
 
-/** Corrects what a decision at `atMs` took from the tokens of a minute. */
-export declare function rateLimitSettle(space: number, policy: number, key: string, reservedTokens: number, actualTokens: number, atMs: number, nowMs: number): number
+/** Corrects what a decision took from the tokens of a minute. */
+export declare function rateLimitSettle(space: number, policy: number, key: string): void
 
 /** Limits of a policy; what is left out is unlimited. */
 export interface RateLimitSpec {

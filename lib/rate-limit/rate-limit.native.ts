@@ -1,29 +1,24 @@
 import type { EngineName } from '../common/capability.js';
 import type { NativeBinding } from '../engine/native-binding.js';
-import { RateLimitEngine } from './rate-limit.engine.js';
+import { DECISION_FIELDS, DecisionField, RateLimitEngine } from './rate-limit.engine.js';
 import type { PolicySpec, SpaceStats } from './rate-limit.engine.js';
+
+/** Where the addon reads what it is asked with: behind the fields of the decision. */
+const COST = DECISION_FIELDS;
+const TOKENS = COST + 1;
+const NOW = COST + 2;
 
 /** The engine in Rust, whose spaces all threads of the process share: hands over and converts, nothing else. */
 export class NativeRateLimitEngine extends RateLimitEngine {
   readonly engine: EngineName = 'native';
   readonly lastDecision: Float64Array;
-  readonly check: RateLimitEngine['check'];
-  readonly checkAll: RateLimitEngine['checkAll'];
-  readonly peek: RateLimitEngine['peek'];
-  readonly settle: RateLimitEngine['settle'];
-  readonly release: RateLimitEngine['release'];
-  readonly checkHandle: RateLimitEngine['checkHandle'];
+  /** Numbers cross in this array, which the addon reads and writes: as arguments and results they would take longer than some decisions. */
+  private readonly numbers: Float64Array;
 
   constructor(private readonly binding: NativeBinding) {
     super();
-    this.lastDecision = binding.rateLimitDecision();
-    // The addon's own functions: a method around each would cost as much as some of the work.
-    this.check = binding.rateLimitCheck;
-    this.checkAll = binding.rateLimitCheckAll;
-    this.peek = binding.rateLimitPeek;
-    this.settle = binding.rateLimitSettle;
-    this.release = binding.rateLimitRelease;
-    this.checkHandle = binding.rateLimitCheckHandle;
+    this.numbers = binding.rateLimitExchange();
+    this.lastDecision = this.numbers.subarray(0, DECISION_FIELDS);
   }
 
   policy(spec: PolicySpec): number {
@@ -36,6 +31,33 @@ export class NativeRateLimitEngine extends RateLimitEngine {
 
   close(space: number): void {
     this.binding.rateLimitClose(space);
+  }
+
+  check(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
+    this.ask(cost, tokens, nowMs);
+    this.binding.rateLimitCheck(space, policy, key);
+    return this.numbers[DecisionField.code];
+  }
+
+  checkAll(space: number, policies: Uint32Array, keys: readonly string[], cost: number, tokens: number, nowMs: number): number {
+    this.ask(cost, tokens, nowMs);
+    this.binding.rateLimitCheckAll(space, policies, keys);
+    return this.numbers[DecisionField.code];
+  }
+
+  peek(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
+    this.ask(cost, tokens, nowMs);
+    this.binding.rateLimitPeek(space, policy, key);
+    return this.numbers[DecisionField.code];
+  }
+
+  settle(space: number, policy: number, key: string, reservedTokens: number, actualTokens: number, atMs: number, nowMs: number): void {
+    this.ask(actualTokens - reservedTokens, atMs, nowMs);
+    this.binding.rateLimitSettle(space, policy, key);
+  }
+
+  release(space: number, policy: number, key: string): void {
+    this.binding.rateLimitRelease(space, policy, key);
   }
 
   reset(space: number, policy: number, key: string): void {
@@ -51,7 +73,20 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     return this.binding.rateLimitHandle(space, policy, key);
   }
 
+  checkHandle(handle: number, cost: number, tokens: number, nowMs: number): number {
+    this.ask(cost, tokens, nowMs);
+    this.binding.rateLimitCheckHandle(handle);
+    return this.numbers[DecisionField.code];
+  }
+
   closeHandle(handle: number): void {
     this.binding.rateLimitCloseHandle(handle);
+  }
+
+  private ask(cost: number, tokens: number, nowMs: number): void {
+    const { numbers } = this;
+    numbers[COST] = cost;
+    numbers[TOKENS] = tokens;
+    numbers[NOW] = nowMs;
   }
 }

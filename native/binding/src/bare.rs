@@ -59,27 +59,47 @@ unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_
     unsafe { answer(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
 }
 
-/// Reads `N` arguments, works, and returns a number or throws; a panic is thrown too.
+/// What a hot function returns.
+pub trait Answer {
+    /// # Safety
+    /// `env` is that of the call that is running.
+    unsafe fn value(self, env: sys::napi_env) -> sys::napi_value;
+}
+
+impl Answer for u32 {
+    #[inline(always)]
+    unsafe fn value(self, env: sys::napi_env) -> sys::napi_value {
+        let mut value = ptr::null_mut();
+        // SAFETY: the caller's.
+        unsafe { sys::napi_create_uint32(env, self, &raw mut value) };
+        value
+    }
+}
+
+impl Answer for () {
+    #[inline(always)]
+    unsafe fn value(self, _env: sys::napi_env) -> sys::napi_value {
+        ptr::null_mut()
+    }
+}
+
+/// Reads `N` arguments, works, and returns the answer or throws; a panic is thrown too.
 ///
 /// # Safety
 /// `env` and `info` are those of the call that is running.
 #[inline(always)]
-pub unsafe fn answer<const N: usize>(
+pub unsafe fn answer<const N: usize, A: Answer>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    work: impl FnOnce([sys::napi_value; N]) -> Checked<u32>,
+    work: impl FnOnce([sys::napi_value; N]) -> Checked<A>,
 ) -> sys::napi_value {
     let mut arguments = [ptr::null_mut(); N];
     let mut count = N;
     // SAFETY: the caller's. Arguments that are missing are filled with `undefined`.
     unsafe { sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), ptr::null_mut()) };
     let error = match catch_unwind(AssertUnwindSafe(|| work(arguments))) {
-        Ok(Ok(number)) => {
-            let mut value = ptr::null_mut();
-            // SAFETY: the caller's.
-            unsafe { sys::napi_create_uint32(env, number, &raw mut value) };
-            return value;
-        }
+        // SAFETY: the caller's.
+        Ok(Ok(answer)) => return unsafe { answer.value(env) },
         Ok(Err(failure)) => Error::from(failure),
         Err(panic) => Error::new("PANIC", message_of(panic.as_ref())),
     };
@@ -100,18 +120,6 @@ pub unsafe fn number(env: sys::napi_env, value: sys::napi_value) -> Checked<u32>
     let mut number = 0;
     // SAFETY: the caller's.
     match unsafe { sys::napi_get_value_uint32(env, value, &raw mut number) } {
-        sys::Status::napi_ok => Ok(number),
-        _ => Err(Failure::NotANumber),
-    }
-}
-
-/// # Safety
-/// `env` and `value` are those of the call that is running.
-#[inline(always)]
-pub unsafe fn decimal(env: sys::napi_env, value: sys::napi_value) -> Checked<f64> {
-    let mut number = 0.0;
-    // SAFETY: the caller's.
-    match unsafe { sys::napi_get_value_double(env, value, &raw mut number) } {
         sys::Status::napi_ok => Ok(number),
         _ => Err(Failure::NotANumber),
     }

@@ -22,6 +22,7 @@ pub enum Failure {
     UnknownPolicy,
     UnknownSpace,
     UnknownHandle,
+    NoExchange,
 }
 
 impl From<Failure> for Error {
@@ -33,6 +34,7 @@ impl From<Failure> for Error {
             Failure::UnknownPolicy => Self::new("INVALID_ARGUMENT", "policy: must be one of this thread".to_owned()),
             Failure::UnknownSpace => Self::new("INVALID_ARGUMENT", "space: must be open".to_owned()),
             Failure::UnknownHandle => Self::new("INVALID_ARGUMENT", "handle: must be open".to_owned()),
+            Failure::NoExchange => Self::new("INVALID_ARGUMENT", "rateLimitExchange must be called first".to_owned()),
             Failure::UnknownEncoding => from_core(&CoreError::UnknownEncoding),
         }
     }

@@ -19,25 +19,26 @@ impl Key {
     /// Of a text's UTF-16 units.
     #[inline]
     pub fn new(policy: &Policy, units: &[u16]) -> Self {
+        let family = u32::from(policy.family.0);
         let mut hasher = HASHER.build_hasher();
-        let mut narrow = [0u8; NARROW];
-        let mut any = 0;
-        if let Some(narrow) = narrow.get_mut(..units.len()) {
-            for (byte, &unit) in narrow.iter_mut().zip(units) {
+        let mut bytes = [0u8; NARROW + size_of::<u32>()];
+        let len = units.len();
+        if len <= NARROW {
+            let mut any = 0;
+            for (byte, &unit) in bytes.iter_mut().zip(units) {
                 *byte = unit as u8;
                 any |= unit;
             }
+            if any < 0x100 {
+                // In one piece: each costs as much as several bytes.
+                bytes[len..len + size_of::<u32>()].copy_from_slice(&family.to_le_bytes());
+                hasher.write(&bytes[..len + size_of::<u32>()]);
+                return Self(hasher.finish());
+            }
         }
-        let family = u32::from(policy.family.0);
-        if units.len() <= NARROW && any < 0x100 {
-            hasher.write(&narrow[..units.len()]);
-            hasher.write_u32(family);
-        } else {
-            // SAFETY: any two bytes are a unit, and units have no padding.
-            let bytes = unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u8>(), size_of_val(units)) };
-            hasher.write(bytes);
-            hasher.write_u32(family | WIDE);
-        }
+        // SAFETY: any two bytes are a unit, and units have no padding.
+        hasher.write(unsafe { std::slice::from_raw_parts(units.as_ptr().cast::<u8>(), size_of_val(units)) });
+        hasher.write_u32(family | WIDE);
         Self(hasher.finish())
     }
 }

@@ -5,6 +5,7 @@
 mod key;
 mod log;
 mod policy;
+mod ring;
 mod several;
 mod shard;
 mod slot;
@@ -19,7 +20,7 @@ pub use key::Key;
 pub use policy::{Code, Policy, Spec, intern, policy_of};
 pub use several::Scope;
 pub use space::{Space, Stats};
-pub use verdict::Decision;
+pub use verdict::{Ask, DECISION_FIELDS, Decision};
 
 use parking_lot::Mutex;
 use std::collections::HashMap;

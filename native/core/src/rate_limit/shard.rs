@@ -2,7 +2,7 @@
 //!
 //! Slots are never moved by growth, and an index has a few thousand entries at most in its life's largest shards: nothing here takes a millisecond.
 
-use super::policy::Family;
+use super::policy::{Code, Family};
 use super::slot::Slot;
 
 /// Slots are allocated in portions of 4 KB.
@@ -89,6 +89,16 @@ impl Shard {
         }
     }
 
+    /// Counts a decision.
+    #[inline(always)]
+    pub fn count(&mut self, code: Code) {
+        if code == Code::Allowed {
+            self.allowed += 1;
+        } else {
+            self.denied += 1;
+        }
+    }
+
     /// A slot for a key that `find` did not find, with what is idle at `at` swept on the way. Returns its number and how many keys fewer there are.
     pub fn insert(&mut self, hash: u64, family: Family, at: u64) -> (usize, usize) {
         let mut swept = 0;
@@ -102,8 +112,7 @@ impl Shard {
                 swept += 1;
             }
         }
-        if self.len == MOST {
-            self.evict(at);
+        if self.len == MOST && self.evict(at).is_some() {
             swept += 1;
         }
         self.reserve();

@@ -1,6 +1,6 @@
 //! A key in 32 bytes.
 
-use super::log::Instant;
+use super::log::{Instant, Log};
 use super::policy::{Family, Kind};
 use super::state::{Bucket, Busy, FEW, Few, Held, LATEST_MS, State};
 use std::ptr::with_exposed_provenance_mut;
@@ -160,7 +160,7 @@ impl Slot {
                 Held::Busy(busy) => {
                     // What a key that is quiet again leaves behind needs no room of its own.
                     let kind = family.kind();
-                    if kind != Kind::Heap && kind != Kind::Bucket && busy.logs.iter().all(|log| log.len() == 0) {
+                    if kind != Kind::Heap && kind != Kind::Bucket && busy.logs.iter().all(Log::is_empty) {
                         self.payload = [0; 2];
                         self.meta = header;
                         return;

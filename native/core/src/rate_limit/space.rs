@@ -95,46 +95,37 @@ impl Space {
 
     /// Decides and, if allowed and `spends`, takes.
     #[inline]
-    pub fn check(&self, policy: &Policy, key: Key, cost: u64, tokens: u64, now_ms: f64, spends: bool) -> Decision {
+    pub fn check(&self, policy: &Policy, key: Key, ask: Ask, now_ms: f64, spends: bool, decision: &mut Decision) -> Code {
         let now = self.at(now_ms);
-        let ask = Ask { cost, tokens, places: 1 };
+        decision.index = 0.0;
         let mut shard = self.shard(key);
         let shard = &mut *shard;
-        let found = shard.find(key.0, policy.family);
-        let decision = match found {
-            None => {
-                let decision = decide(policy, None, now, ask);
-                if spends && decision.code == Code::Allowed {
-                    let number = self.insert(shard, policy, key, now);
-                    let mut state = State::new(policy);
-                    state.take(policy, cost, tokens, now);
-                    shard.slot(number).store(&mut state, now);
-                }
-                decision
+        let code;
+        if let Some(number) = shard.find(key.0, policy.family) {
+            shard.touch(number);
+            let slot = shard.slot(number);
+            // Another thread may have come first with a later time.
+            let at = now.max(slot.used_at());
+            let mut state = slot.load();
+            state.prune(at);
+            code = decide(policy, Some(&state), at, ask, decision);
+            if spends && code == Code::Allowed {
+                state.take(policy, ask, at);
             }
-            Some(number) => {
-                shard.touch(number);
-                let slot = shard.slot(number);
-                // Another thread may have come first with a later time.
-                let at = now.max(slot.used_at());
-                let mut state = slot.load();
-                state.prune(at);
-                let decision = decide(policy, Some(&state), at, ask);
-                if spends && decision.code == Code::Allowed {
-                    state.take(policy, cost, tokens, at);
-                }
-                slot.store(&mut state, at);
-                decision
-            }
-        };
-        if spends {
-            if decision.code == Code::Allowed {
-                shard.allowed += 1;
-            } else {
-                shard.denied += 1;
+            slot.store(&mut state, at);
+        } else {
+            code = decide(policy, None, now, ask, decision);
+            if spends && code == Code::Allowed {
+                let number = self.insert(shard, policy, key, now);
+                let mut state = State::new(policy);
+                state.take(policy, ask, now);
+                shard.slot(number).store(&mut state, now);
             }
         }
-        decision
+        if spends {
+            shard.count(code);
+        }
+        code
     }
 
     /// Corrects what was taken at `at_ms`.

@@ -2,6 +2,7 @@
 
 use super::log::{Instant, Log, holds, wait_for};
 use super::policy::{Code, Kind, PARTS, Policy, UNLIMITED};
+use super::verdict::Ask;
 use smallvec::SmallVec;
 
 /// So many instants are kept in a key's slot.
@@ -188,9 +189,10 @@ impl State {
     }
 
     /// Takes what was decided at `at`, for which it was pruned.
-    pub fn take(&mut self, policy: &Policy, cost: u64, tokens: u64, at: u64) {
+    pub fn take(&mut self, policy: &Policy, ask: Ask, at: u64) {
+        let Ask { cost, tokens, places } = ask;
         if policy.max_concurrent != UNLIMITED {
-            self.in_flight += 1;
+            self.in_flight += places;
         }
         match &mut self.held {
             Held::Few(few) => {

@@ -10,6 +10,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const NOW: f64 = 1.7e12;
+const ALLOWED: f64 = Code::Allowed as u8 as f64;
+const MINUTE: f64 = Code::Minute as u8 as f64;
+const CONCURRENCY: f64 = Code::Concurrency as u8 as f64;
 
 /// A policy without limits, in a scope of its own.
 fn unset(scope: &str) -> Spec {
@@ -39,6 +42,17 @@ fn key(policy: &Policy, text: &str) -> Key {
     Key::new(policy, &text.encode_utf16().collect::<Vec<_>>())
 }
 
+/// One request, and what is said to it.
+fn ask(space: &Space, policy: &Policy, key: Key, now: f64) -> Decision {
+    let mut decision = Decision::default();
+    space.check(policy, key, Ask { cost: 1, tokens: 0, places: 1 }, now, true, &mut decision);
+    decision
+}
+
+fn code(space: &Space, policy: &Policy, key: Key, now: f64) -> f64 {
+    ask(space, policy, key, now).code
+}
+
 fn private(max_keys: usize) -> std::sync::Arc<Space> {
     open(None, max_keys).1
 }
@@ -53,11 +67,11 @@ fn equal_policies_have_one_handle_and_families_share_keys() {
     assert_ne!(five.family, elsewhere.family);
     let space = private(100);
     for _ in 0..5 {
-        assert_eq!(space.check(&five, key(&five, "k"), 1, 0, NOW, true).code, Code::Allowed);
+        assert_eq!(code(&space, &five, key(&five, "k"), NOW), ALLOWED);
     }
-    assert_eq!(space.check(&five, key(&five, "k"), 1, 0, NOW, true).code, Code::Minute);
-    assert_eq!(space.check(&more, key(&more, "k"), 1, 0, NOW, true).remaining_requests, 1.0);
-    assert_eq!(space.check(&elsewhere, key(&elsewhere, "k"), 1, 0, NOW, true).remaining_requests, 4.0);
+    assert_eq!(code(&space, &five, key(&five, "k"), NOW), MINUTE);
+    assert_eq!(ask(&space, &more, key(&more, "k"), NOW).remaining_requests, 1.0);
+    assert_eq!(ask(&space, &elsewhere, key(&elsewhere, "k"), NOW).remaining_requests, 4.0);
 }
 
 #[test]
@@ -77,8 +91,8 @@ fn a_name_opens_one_space_until_all_have_closed_it() {
     let (first, space) = open(Some("shared"), 100);
     let (second, same) = open(Some("shared"), 100);
     assert_eq!(first, second);
-    assert_eq!(space.check(&policy, key(&policy, "k"), 1, 0, NOW, true).code, Code::Allowed);
-    assert_eq!(same.check(&policy, key(&policy, "k"), 1, 0, NOW, true).code, Code::Minute);
+    assert_eq!(code(&space, &policy, key(&policy, "k"), NOW), ALLOWED);
+    assert_eq!(code(&same, &policy, key(&policy, "k"), NOW), MINUTE);
     close(first);
     assert_eq!(open(Some("shared"), 100).0, first);
     close(first);
@@ -86,7 +100,7 @@ fn a_name_opens_one_space_until_all_have_closed_it() {
     close(first);
     let (third, fresh) = open(Some("shared"), 100);
     assert_ne!(third, first);
-    assert_eq!(fresh.check(&policy, key(&policy, "k"), 1, 0, NOW, true).code, Code::Allowed);
+    assert_eq!(code(&fresh, &policy, key(&policy, "k"), NOW), ALLOWED);
     close(third);
 }
 
@@ -106,10 +120,10 @@ fn threads_share_a_key_exactly() {
                     let hot = Scope { policy: limits, key: key(limits, "hot") };
                     let own = Scope { policy: limits, key: key(limits, &format!("{thread} {turn}")) };
                     let pair = if thread % 2 == 0 { [hot, own] } else { [own, hot] };
-                    if space.check_all(&pair, 1, 4, now).code == Code::Allowed {
+                    if space.check_all(&pair, 1, 4, now, &mut Decision::default()) == Code::Allowed {
                         admitted.fetch_add(1, Ordering::Relaxed);
                     }
-                    if space.check(places, key(places, "hot"), 1, 0, now, true).code == Code::Allowed {
+                    if code(space, places, key(places, "hot"), now) == ALLOWED {
                         most.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         under_way.fetch_sub(1, Ordering::SeqCst);
                         space.release(places, key(places, "hot"));
@@ -120,14 +134,14 @@ fn threads_share_a_key_exactly() {
     });
     assert_eq!(admitted.into_inner(), 10_000);
     assert!(most.into_inner() <= 3);
-    assert_eq!(space.check(&places, key(&places, "hot"), 1, 0, NOW, false).remaining_requests, 2.0);
+    assert_eq!(ask(&space, &places, key(&places, "hot"), NOW).remaining_requests, 2.0);
 }
 
 #[test]
 fn keys_are_bounded_and_the_least_recently_used_goes() {
     let policy = per_minute("bounded", 1.0);
     let space = private(3);
-    let admits = |name: &str| space.check(&policy, key(&policy, name), 1, 0, NOW, true).code == Code::Allowed;
+    let admits = |name: &str| code(&space, &policy, key(&policy, name), NOW) == ALLOWED;
     assert!(admits("a") && admits("b") && admits("c"));
     // A refused request is a use, too.
     assert!(!admits("a"));
@@ -139,7 +153,7 @@ fn keys_are_bounded_and_the_least_recently_used_goes() {
 
     let many = private(5000);
     for number in 0..100_000 {
-        many.check(&policy, key(&policy, &number.to_string()), 1, 0, NOW + f64::from(number) / 100.0, true);
+        ask(&many, &policy, key(&policy, &number.to_string()), NOW + f64::from(number) / 100.0);
         let keys = many.stats().keys;
         assert!(keys <= 5000, "{keys} keys after {number}");
     }
@@ -151,17 +165,17 @@ fn idle_keys_go_first_and_busy_ones_last() {
     let places = policy(&Spec { max_concurrent: 1.0, ..unset("idle") });
     let space = private(4);
     let under_way = key(&places, "under way");
-    space.check(&places, under_way, 1, 0, NOW, true);
-    space.check(&requests, key(&requests, "old"), 1, 0, NOW, true);
-    space.check(&requests, key(&requests, "new"), 1, 0, NOW + 50_000.0, true);
-    space.check(&requests, key(&requests, "newer"), 1, 0, NOW + 50_000.0, true);
+    ask(&space, &places, under_way, NOW);
+    ask(&space, &requests, key(&requests, "old"), NOW);
+    ask(&space, &requests, key(&requests, "new"), NOW + 50_000.0);
+    ask(&space, &requests, key(&requests, "newer"), NOW + 50_000.0);
     // "old" is idle by now, so that nobody has to be forgotten for the fifth.
-    space.check(&requests, key(&requests, "newest"), 1, 0, NOW + 60_000.0, true);
+    ask(&space, &requests, key(&requests, "newest"), NOW + 60_000.0);
     assert_eq!(space.stats().evicted, 0);
     for number in 0..20 {
-        space.check(&requests, key(&requests, &number.to_string()), 1, 0, NOW + 60_000.0, true);
+        ask(&space, &requests, key(&requests, &number.to_string()), NOW + 60_000.0);
     }
-    assert_eq!(space.check(&places, under_way, 1, 0, NOW + 60_000.0, true).code, Code::Concurrency);
+    assert_eq!(code(&space, &places, under_way, NOW + 60_000.0), CONCURRENCY);
 }
 
 #[test]
@@ -169,10 +183,10 @@ fn what_is_idle_is_swept_by_new_keys() {
     let policy = per_minute("swept", 1.0);
     let space = private(1_000_000);
     for number in 0..20_000 {
-        space.check(&policy, key(&policy, &number.to_string()), 1, 0, NOW, true);
+        ask(&space, &policy, key(&policy, &number.to_string()), NOW);
     }
     for number in 20_000..40_000 {
-        space.check(&policy, key(&policy, &number.to_string()), 1, 0, NOW + 60_000.0, true);
+        ask(&space, &policy, key(&policy, &number.to_string()), NOW + 60_000.0);
     }
     assert!(space.stats().keys < 21_000, "{:?}", space.stats());
     assert_eq!(space.stats().evicted, 0);
@@ -188,7 +202,7 @@ fn a_full_log_never_has_more_than_64_instants_and_loses_nothing() {
         at += [0, 1, 5, 999, 1000, 1001, 300][turn as usize % 7];
         state.prune(at);
         let cost = if turn % 1000 == 0 { 70_000 } else { 1 };
-        state.take(&limit, cost, 3, at);
+        state.take(&limit, Ask { cost, tokens: 3, places: 1 }, at);
         taken.extend(std::iter::repeat_n(at, cost as usize));
         let (requests, tokens) = state.taken(0);
         let since = |age: u64| taken.iter().filter(|&&then| at - then < age).count() as u64;
@@ -238,7 +252,7 @@ proptest! {
                 match what {
                     0 => state.in_flight = state.in_flight.saturating_sub(1),
                     1 => state.adjust(at.saturating_sub(advance), tokens as i64 - 100),
-                    _ => state.take(&limit, cost, tokens, at),
+                    _ => state.take(&limit, Ask { cost, tokens, places: 1 }, at),
                 }
             }
             slot.store(&mut state, at);

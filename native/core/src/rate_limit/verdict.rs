@@ -3,10 +3,12 @@
 use super::policy::{Code, PARTS, Policy, UNLIMITED};
 use super::state::{State, wait_for_level};
 
-/// The details of a decision, as numbers: whatever is unlimited or unknown is infinite.
+/// The details of a decision, as numbers for JavaScript to read: whatever is unlimited or unknown is infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[repr(C)]
 pub struct Decision {
-    pub code: Code,
+    /// A `Code`.
+    pub code: f64,
     /// The limit that refuses or, when allowed, the request limit with the least left.
     pub limit: f64,
     pub remaining_requests: f64,
@@ -17,6 +19,9 @@ pub struct Decision {
     pub at_ms: f64,
     pub index: f64,
 }
+
+/// Numbers of a decision.
+pub const DECISION_FIELDS: usize = size_of::<Decision>() / size_of::<f64>();
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -43,19 +48,29 @@ fn over(limit: u64, taken: u64, asked: u64) -> u64 {
     (taken + asked).saturating_sub(limit)
 }
 
-/// Whether the key may take what is asked for at `at`, for which it was pruned. `None` is a key that is not held. Takes nothing.
+/// Whether the key may take what is asked for at `at`, for which it was pruned; writes all but the index. `None` is a key that is not held. Takes nothing.
 #[inline(always)]
-pub fn decide(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> Decision {
-    let decision = describe(policy, state, at, ask, Code::Allowed, 0.0);
-    let (code, retry_after_ms) = match decision {
-        Some(decision) => return decision,
-        None => find_refusal(policy, state, at, ask),
-    };
-    describe(policy, state, at, Ask::NOTHING, code, retry_after_ms).unwrap_or_default()
+pub fn decide(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decision: &mut Decision) -> Code {
+    decision.at_ms = at as f64;
+    if describe(policy, state, at, ask, Code::Allowed, decision) {
+        decision.code = 0.0;
+        decision.retry_after_ms = 0.0;
+        Code::Allowed
+    } else {
+        refuse(policy, state, at, ask, decision)
+    }
+}
+
+#[cold]
+fn refuse(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decision: &mut Decision) -> Code {
+    let (code, retry_after_ms) = find_refusal(policy, state, at, ask);
+    describe(policy, state, at, Ask::NOTHING, code, decision);
+    decision.code = f64::from(code as u8);
+    decision.retry_after_ms = retry_after_ms;
+    code
 }
 
 /// Which limit refuses, and for how long.
-#[cold]
 fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> (Code, f64) {
     let mut refusal = (Code::Allowed, 0.0);
     // Of several limits that refuse, the one to wait for longest counts, and the first of equals.
@@ -91,73 +106,72 @@ fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> (C
     if refusal.0 == Code::Allowed { (Code::Concurrency, f64::INFINITY) } else { refusal }
 }
 
-/// What is left once `taken` is, under a decision that is known. Allowed is not known before: then, `None` is a refusal.
+/// Writes what is left once `taken` is. With `Code::Allowed`, that is still to be seen: `false` is a refusal.
 #[inline(always)]
-fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: Code, retry_after_ms: f64) -> Option<Decision> {
+fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: Code, decision: &mut Decision) -> bool {
     let is_allowed = code == Code::Allowed;
-    let mut decision = Decision {
-        code,
-        retry_after_ms,
-        at_ms: at as f64,
-        remaining_requests: f64::INFINITY,
-        remaining_tokens: f64::INFINITY,
-        ..Decision::default()
-    };
+    let (mut limit, mut reset_ms) = (0.0, 0.0);
+    let (mut requests_left, mut tokens_left, mut tokens_reset_ms) = (f64::INFINITY, f64::INFINITY, 0.0);
     if policy.has_bucket {
         let level = level_of(policy, state, at) - taken.cost as f64 * PARTS;
         if is_allowed && level < 0.0 {
-            return None;
+            return false;
         }
-        decision.remaining_requests = (level / PARTS).floor().max(0.0);
-        decision.limit = policy.burst;
-        decision.reset_ms = wait(wait_for_level(level, policy.burst * PARTS, policy.rate));
+        requests_left = (level / PARTS).floor().max(0.0);
+        limit = policy.burst;
+        reset_ms = wait(wait_for_level(level, policy.burst * PARTS, policy.rate));
     }
     let mut told = code == Code::Second;
     for (index, window) in policy.windows().iter().enumerate() {
         let (requests, tokens) = state.map_or((0, 0), |state| state.taken(index));
         if is_allowed && over(window.requests, requests, taken.cost) > 0 {
-            return None;
+            return false;
         }
-        let reset_ms = if is_allowed && policy.is_logged(window, taken.cost, taken.tokens) {
+        let window_reset_ms = if is_allowed && policy.is_logged(window, taken.cost, taken.tokens) {
             window.length_ms
         } else {
             state.map_or(0, |state| state.empty_at(index).saturating_sub(at))
         } as f64;
         let left = left_of(window.requests, requests, taken.cost);
-        let is_tighter = left < decision.remaining_requests;
+        let is_tighter = left < requests_left;
         if is_tighter {
-            decision.remaining_requests = left;
+            requests_left = left;
         }
         if !told && (code == window.code || is_tighter) {
-            decision.limit = number(window.requests);
-            decision.reset_ms = reset_ms;
+            limit = number(window.requests);
+            reset_ms = window_reset_ms;
             told = code == window.code;
         }
         if index == 0 && policy.tokens_per_minute != UNLIMITED {
             if is_allowed && over(policy.tokens_per_minute, tokens, taken.tokens) > 0 {
-                return None;
+                return false;
             }
-            decision.remaining_tokens = left_of(policy.tokens_per_minute, tokens, taken.tokens);
-            decision.tokens_reset_ms = reset_ms;
+            tokens_left = left_of(policy.tokens_per_minute, tokens, taken.tokens);
+            tokens_reset_ms = window_reset_ms;
         }
     }
     let in_flight = state.map_or(0, |state| state.in_flight);
     if is_allowed && over(policy.max_concurrent, in_flight, taken.places) > 0 {
-        return None;
+        return false;
     }
-    let limits_requests = decision.remaining_requests != f64::INFINITY;
+    let limits_requests = requests_left != f64::INFINITY;
     let limits_tokens = policy.tokens_per_minute != UNLIMITED;
     if code == Code::Tokens || (!limits_requests && limits_tokens && code != Code::Concurrency) {
-        decision.limit = number(policy.tokens_per_minute);
-        decision.reset_ms = decision.tokens_reset_ms;
+        limit = number(policy.tokens_per_minute);
+        reset_ms = tokens_reset_ms;
     } else if code == Code::Concurrency || !limits_requests {
-        decision.limit = number(policy.max_concurrent);
-        decision.reset_ms = 0.0;
+        limit = number(policy.max_concurrent);
+        reset_ms = 0.0;
     }
     if !limits_requests {
-        decision.remaining_requests = left_of(policy.max_concurrent, in_flight, taken.places);
+        requests_left = left_of(policy.max_concurrent, in_flight, taken.places);
     }
-    Some(decision)
+    decision.limit = limit;
+    decision.reset_ms = reset_ms;
+    decision.remaining_requests = requests_left;
+    decision.remaining_tokens = tokens_left;
+    decision.tokens_reset_ms = tokens_reset_ms;
+    true
 }
 
 #[inline(always)]

@@ -1,0 +1,88 @@
+//! The numbers that a decision is asked with and answered by: JavaScript reads and writes them in a hundredth of the time that arguments and results take.
+
+use fast_litellm_core::rate_limit::{Ask, DECISION_FIELDS, Decision};
+use napi::bindgen_prelude::{ToNapiValue, TypeName};
+use napi::{ValueType, sys};
+use std::ptr;
+
+/// In this order in the array.
+#[repr(C)]
+pub struct Numbers {
+    pub decision: Decision,
+    asked: [f64; 3],
+}
+
+const LEN: usize = DECISION_FIELDS + 3;
+const _: () = assert!(size_of::<Numbers>() == LEN * size_of::<f64>());
+
+/// An environment's array. Its reference is never given up, so it lives as long as the environment.
+#[derive(Clone, Copy)]
+pub struct Exchange {
+    pub env: sys::napi_env,
+    reference: sys::napi_ref,
+    numbers: *mut Numbers,
+}
+
+impl Exchange {
+    /// # Safety
+    /// `env` is that of the call that is running.
+    pub unsafe fn new(env: sys::napi_env) -> napi::Result<Self> {
+        let (mut buffer, mut array, mut reference, mut data) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the caller's.
+        unsafe {
+            checked(sys::napi_create_arraybuffer(env, LEN * size_of::<f64>(), &raw mut data, &raw mut buffer))?;
+            checked(sys::napi_create_typedarray(env, sys::TypedarrayType::float64_array, LEN, buffer, 0, &raw mut array))?;
+            checked(sys::napi_create_reference(env, array, 1, &raw mut reference))?;
+        }
+        Ok(Self { env, reference, numbers: data.cast() })
+    }
+
+    /// # Safety
+    /// The environment is that of the call that is running, and no other borrow of its numbers is alive.
+    #[inline(always)]
+    pub unsafe fn numbers<'a>(self) -> &'a mut Numbers {
+        // SAFETY: the memory is aligned, lives as long as the environment, and only its own thread uses it.
+        unsafe { &mut *self.numbers }
+    }
+}
+
+impl Numbers {
+    /// Requests and tokens to take, and the time.
+    #[inline(always)]
+    pub fn ask(&self) -> (Ask, f64) {
+        let [cost, tokens, now_ms] = self.asked;
+        (Ask { cost: cost as u64, tokens: tokens as u64, places: 1 }, now_ms)
+    }
+
+    /// By how much tokens change, since when, and the time.
+    pub fn correction(&self) -> (i64, f64, f64) {
+        let [difference, at_ms, now_ms] = self.asked;
+        (difference as i64, at_ms, now_ms)
+    }
+}
+
+impl TypeName for Exchange {
+    fn type_name() -> &'static str {
+        "Float64Array"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Object
+    }
+}
+
+impl ToNapiValue for Exchange {
+    unsafe fn to_napi_value(env: sys::napi_env, exchange: Self) -> napi::Result<sys::napi_value> {
+        let mut array = ptr::null_mut();
+        // SAFETY: the reference is this environment's, and strong.
+        checked(unsafe { sys::napi_get_reference_value(env, exchange.reference, &raw mut array) })?;
+        Ok(array)
+    }
+}
+
+fn checked(status: sys::napi_status) -> napi::Result<()> {
+    match status {
+        sys::Status::napi_ok => Ok(()),
+        failed => Err(napi::Error::new(napi::Status::from(failed), "cannot make the array of a decision")),
+    }
+}

@@ -84,7 +84,7 @@ describe('imageDimensions', () => {
     ['a JPEG without a frame', dataUrl(Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe0, Buffer.alloc(14)), Buffer.from([0, 0])]))],
   ])('answers null for %s', (_name, source) => expect(imageDimensions(source)).toBeNull());
 
-  it('spends bounded time on hostile data', () => {
+  it('reads no further than a bounded head of hostile data', () => {
     const size = 8_000_000;
     const attacks = [
       Buffer.alloc(size, 0xff),
@@ -94,14 +94,17 @@ describe('imageDimensions', () => {
     ];
     for (const attack of attacks) {
       attack.set([0xff, 0xd8, 0xff]);
-      const source = dataUrl(attack);
-      const started = performance.now();
-      expect(imageDimensions(source)).toBeNull();
-      expect(performance.now() - started).toBeLessThan(50);
+      expect(imageDimensions(dataUrl(attack))).toBeNull();
     }
-    const started = performance.now();
     expect(imageDimensions(`data:${'a'.repeat(size)}`)).toBeNull();
-    expect(performance.now() - started).toBeLessThan(50);
+
+    const behind = (padding: number): Buffer => {
+      const whole = jpeg(800, 600);
+      const comments = Array.from({ length: padding / 60_000 }, () => segment(0xfe, Buffer.alloc(60_000)));
+      return Buffer.concat([whole.subarray(0, 2), ...comments, whole.subarray(2)]);
+    };
+    expect(imageDimensions(dataUrl(behind(300_000)))).toEqual({ width: 800, height: 600 });
+    expect(imageDimensions(dataUrl(behind(600_000)))).toBeNull();
   });
 });
 

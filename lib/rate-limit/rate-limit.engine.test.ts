@@ -1,76 +1,183 @@
-import fc from 'fast-check';
-import { replay } from '../../test/rate-limit-history.js';
-import type { History, Step } from '../../test/rate-limit-history.js';
-import { openNativeBinding } from '../engine/native-binding.js';
-import { NativeRateLimitEngine } from './rate-limit.native.js';
-import { TypeScriptRateLimitEngine } from './rate-limit.typescript.js';
-import type { PolicySpec, RateLimitEngine } from './rate-limit.engine.js';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { rateLimitEngines } from '../../test/rate-limit-engines.js';
+import { answersTo, vectors } from '../../test/rate-limit-vectors.js';
+import { DECISION_FIELDS, DecisionCode, DecisionField } from './rate-limit.engine.js';
 
-/** `LONG=1` replays as many random histories as the contract asks for. */
-const HISTORIES = process.env.LONG ? 100_000 : 1_000;
+const NOW = 1_700_000_000_000;
+const engines = rateLimitEngines();
+const native = engines.find(({ engine }) => engine === 'native');
 
-const native = process.env.TEST_ENGINE === 'typescript' ? { binding: null, reason: 'TEST_ENGINE=typescript' } : openNativeBinding();
-const engines: RateLimitEngine[] = [new TypeScriptRateLimitEngine()];
-if (native.binding) engines.push(new NativeRateLimitEngine(native.binding));
-else console.warn(`the native engine is not tested: ${native.reason}`);
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate limits, %s', (_, engine) => {
+  const once = engine.policy({ scope: 'engine test', requestsPerMinute: 1 });
+  const spaces: number[] = [];
+  const open = (maxKeys = 10_000): number => {
+    const space = engine.open(null, maxKeys);
+    spaces.push(space);
+    return space;
+  };
+  const admits = (space: number, key: string, nowMs = NOW): boolean => engine.check(space, once, key, 1, 0, nowMs) === DecisionCode.allowed;
 
-const limit = fc.constantFrom(0, 1, 2, 3, 5, 8, 20, 100);
-const policy: fc.Arbitrary<PolicySpec> = fc
-  .record(
-    {
-      requestsPerSecond: fc.constantFrom(0, 1, 2, 7, 100),
-      burst: fc.constantFrom(1, 3, 10),
-      requestsPerMinute: limit,
-      requestsPerHour: limit,
-      requestsPerDay: limit,
-      requestsPerWindow: limit,
-      tokensPerMinute: fc.constantFrom(0, 10, 100, 1000),
-      maxConcurrent: fc.constantFrom(0, 1, 2, 5),
-    },
-    { requiredKeys: [] },
-  )
-  .map((spec) => ({ ...spec, windowMs: spec.requestsPerWindow === undefined ? undefined : 10_000 }))
-  // A scope of its own, as the oracle knows nothing of limits that change.
-  .map((spec) => ({ ...spec, scope: JSON.stringify(spec) }));
+  afterAll(() => spaces.forEach((space) => engine.close(space)));
 
-const policyIndex = fc.nat({ max: 2 });
-const key = fc.constantFrom('a', 'b', '');
-const cost = fc.constantFrom(1, 1, 1, 1, 0, 2, 5, 30);
-const tokens = fc.constantFrom(0, 1, 10, 50, 400);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 30, arbitrary: fc.record({ call: fc.constant('check' as const), policy: policyIndex, key, cost, tokens }) },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant('peek' as const), policy: policyIndex, key, cost, tokens }) },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      call: fc.constant('checkAll' as const),
-      scopes: fc.array(fc.tuple(policyIndex, key), { minLength: 1, maxLength: 4 }),
-      cost,
-      tokens,
-    }),
-  },
-  { weight: 6, arbitrary: fc.record({ call: fc.constant('settle' as const), taking: fc.nat(), actual: tokens }) },
-  { weight: 8, arbitrary: fc.record({ call: fc.constant('release' as const), policy: policyIndex, key }) },
-  { weight: 1, arbitrary: fc.record({ call: fc.constant('reset' as const), policy: policyIndex, key }) },
-);
-const advance = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(0, 1, 10, 100, 500, 999, 1000, 1001) },
-  { weight: 2, arbitrary: fc.nat({ max: 20_000 }) },
-  { weight: 1, arbitrary: fc.constantFrom(59_999, 60_000, 60_001, 61_000, 3_600_000, 86_400_000, -1, -1000, -3_600_000) },
-);
-const history: fc.Arbitrary<History> = fc.record({
-  policies: fc.array(policy, { minLength: 3, maxLength: 3 }),
-  steps: fc.array(fc.tuple(advance, step), { minLength: 1, maxLength: 120, size: 'max' }),
+  it.each(vectors.cases.map((vector) => [vector.name, vector] as const))('%s', (__, vector) => {
+    const answers = answersTo(engine, vector);
+    expect(answers.length).toBeGreaterThan(0);
+    expect(answers.map(({ answer }) => answer)).toEqual(answers.map(({ expected }) => expected));
+  });
+
+  it('has one handle for equal policies', () => {
+    expect(engine.policy({ requestsPerMinute: 1, scope: 'engine test' })).toBe(once);
+    expect(engine.policy({ requestsPerMinute: 2, scope: 'engine test' })).not.toBe(once);
+    expect(engine.policy({ requestsPerMinute: 1, scope: 'another' })).not.toBe(once);
+  });
+
+  it('tells everything of the last decision, and nothing else', () => {
+    const policy = engine.policy({ scope: 'last', requestsPerMinute: 2, tokensPerMinute: 100, maxConcurrent: 5 });
+    engine.check(open(), policy, 'a', 1, 30, NOW + 0.7);
+    expect(engine.lastDecision).toHaveLength(DECISION_FIELDS);
+    expect(Array.from(engine.lastDecision)).toEqual([0, 2, 1, 70, 0, 60_000, 60_000, NOW, 0]);
+  });
+
+  it('keeps spaces apart, but for those of one name', () => {
+    const [first, second] = [engine.open('engine test', 100), engine.open('engine test', 100)];
+    expect(admits(open(), 'a')).toBe(true);
+    expect(admits(first, 'a')).toBe(true);
+    expect(admits(second, 'a')).toBe(false);
+    engine.close(first);
+    expect(admits(second, 'a')).toBe(false);
+    engine.close(second);
+    expect(() => admits(second, 'a')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    const fresh = engine.open('engine test', 100);
+    expect(admits(fresh, 'a')).toBe(true);
+    engine.close(fresh);
+  });
+
+  it('forgets the least recently used key where there are too many', () => {
+    const space = open(3);
+    for (const key of ['a', 'b', 'c']) expect(admits(space, key)).toBe(true);
+    expect(admits(space, 'a')).toBe(false);
+    expect(admits(space, 'd')).toBe(true);
+    expect(['a', 'c', 'd'].map((key) => admits(space, key))).toEqual([false, false, false]);
+    expect(engine.stats(space)).toEqual({ keys: 3, checks: 8, allowed: 4, denied: 4, evicted: 1 });
+    expect(admits(space, 'b')).toBe(true);
+  });
+
+  it('keeps bounded what comes and goes, and the keys in use above all', () => {
+    const space = open(5000);
+    for (let number = 0; number < 50_000; number++) {
+      if (number % 100 === 0) expect(admits(space, 'in use', NOW + Math.floor(number / 1000))).toBe(number === 0);
+      admits(space, `key ${number}`, NOW + Math.floor(number / 1000));
+    }
+    const { keys, evicted } = engine.stats(space);
+    expect(keys).toBeLessThanOrEqual(5000);
+    expect(keys).toBeGreaterThan(4500);
+    expect(evicted).toBeGreaterThan(44_000);
+  });
+
+  it('drops idle keys by itself when new ones come', () => {
+    const space = open(1_000_000);
+    for (let number = 0; number < 20_000; number++) admits(space, `old ${number}`);
+    for (let number = 0; number < 20_000; number++) admits(space, `new ${number}`, NOW + 60_000);
+    expect(engine.stats(space)).toMatchObject({ evicted: 0, allowed: 40_000 });
+    expect(engine.stats(space).keys).toBeLessThan(22_000);
+  });
+
+  it('never forgets a key with a request under way for others without', () => {
+    const space = open(10);
+    const places = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
+    expect(engine.check(space, places, 'under way', 1, 0, NOW)).toBe(DecisionCode.allowed);
+    for (let number = 0; number < 100; number++) admits(space, `key ${number}`);
+    expect(engine.check(space, places, 'under way', 1, 0, NOW)).toBe(DecisionCode.concurrency);
+  });
+
+  it('decides by handle as by key', () => {
+    const space = open(2);
+    const policy = engine.policy({ scope: 'handles', requestsPerMinute: 3 });
+    const [a, b] = [engine.handle(space, policy, 'a'), engine.handle(space, policy, 'b')];
+    expect(engine.checkHandle(a, 1, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.check(space, policy, 'a', 1, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.checkHandle(a, 1, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.lastDecision[DecisionField.remainingRequests]).toBe(0);
+    expect(engine.checkHandle(a, 1, 0, NOW)).toBe(DecisionCode.minute);
+    expect(engine.checkHandle(b, 1, 0, NOW)).toBe(DecisionCode.allowed);
+    // The key is dropped meanwhile, and comes back.
+    for (const key of ['x', 'y']) engine.check(space, policy, key, 1, 0, NOW);
+    expect(engine.checkHandle(a, 2, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.check(space, policy, 'a', 2, 0, NOW)).toBe(DecisionCode.minute);
+    engine.closeHandle(a);
+    expect(() => engine.checkHandle(a, 1, 0, NOW)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    engine.closeHandle(a);
+    expect(engine.checkHandle(b, 1, 0, NOW)).toBe(DecisionCode.allowed);
+  });
+
+  it('takes keys of any length and of halves of characters', () => {
+    const space = open();
+    const long = 'x'.repeat(1 << 20);
+    const keys = [long, `${long}y`, `y${long}`, '字'.repeat(40_000), '\ud800', '\udc00', '\ud801', '\ufffd', 'a\ud800', '\ud800a'];
+    expect(keys.map((key) => admits(space, key))).toEqual(keys.map(() => true));
+    expect(keys.map((key) => admits(space, key))).toEqual(keys.map(() => false));
+  });
+
+  it('takes any clock', () => {
+    for (const nowMs of [0, -5, NaN, 0.9, -Infinity]) {
+      const space = open();
+      expect(admits(space, 'a', nowMs)).toBe(true);
+      expect(engine.lastDecision[DecisionField.atMs]).toBe(0);
+      expect(admits(space, 'a', 59_999)).toBe(false);
+      expect(admits(space, 'a', 60_000)).toBe(true);
+    }
+    const space = open();
+    expect(admits(space, 'a', Infinity)).toBe(true);
+    expect(admits(space, 'a', NOW)).toBe(false);
+  });
 });
 
-describe('random histories', () => {
-  it('are answered alike by the twins, and as an exact log allows', () => {
-    fc.assert(
-      fc.property(history, (given) => {
-        const [first, ...others] = engines.map((engine) => replay(engine, given));
-        for (const answers of others) expect(answers).toEqual(first);
-      }),
-      { numRuns: HISTORIES },
+const ifNative = native === undefined ? it.skip : it;
+
+describe('worker threads', () => {
+  /** Takes from one space of a name, all workers at once, and posts how many it was allowed and how many it saw under way at most. */
+  const WORKER = `
+    const { parentPort, workerData: { addon, name, now, turns, shared } } = require('node:worker_threads');
+    const binding = require(addon);
+    const numbers = binding.rateLimitExchange();
+    const space = binding.rateLimitOpen(name, 100000);
+    const requests = binding.rateLimitPolicy({ scope: name, requestsPerMinute: 10000, tokensPerMinute: 50000 });
+    const places = binding.rateLimitPolicy({ scope: name, maxConcurrent: 2 });
+    const flags = new Int32Array(shared);
+    Atomics.add(flags, 0, 1);
+    while (Atomics.load(flags, 0) < 4);
+    let allowed = 0, most = 0;
+    for (let turn = 0; turn < turns; turn++) {
+      numbers.set([1, 4, now + turn % 50], ${DECISION_FIELDS});
+      binding.rateLimitCheck(space, requests, 'every thread has ' + 'this key');
+      if (numbers[0] === 0) allowed++;
+      binding.rateLimitCheck(space, places, 'places');
+      if (numbers[0] !== 0) continue;
+      most = Math.max(most, Atomics.add(flags, 1, 1) + 1);
+      Atomics.sub(flags, 1, 1);
+      binding.rateLimitRelease(space, places, 'places');
+    }
+    parentPort.postMessage({ allowed, most });
+    Atomics.add(flags, 2, 1);
+    // The space stays open until all have finished: the last one to close it would forget the keys.
+    while (Atomics.load(flags, 2) < 4);
+    binding.rateLimitClose(space);
+  `;
+
+  ifNative('share a limiter by its name, exactly', async () => {
+    const shared = new SharedArrayBuffer(12);
+    const workerData = { addon: join(__dirname, '..', '..', 'native'), name: 'worker threads', now: NOW, turns: 20_000, shared };
+    const results = await Promise.all(
+      [1, 2, 3, 4].map(
+        () =>
+          new Promise<{ allowed: number; most: number }>((resolve, reject) => {
+            new Worker(WORKER, { eval: true, workerData }).once('message', resolve).once('error', reject);
+          }),
+      ),
     );
+    expect(results.reduce((sum, { allowed }) => sum + allowed, 0)).toBe(10_000);
+    expect(Math.max(...results.map(({ most }) => most))).toBeLessThanOrEqual(2);
+    expect(results.filter(({ allowed }) => allowed > 0).length).toBeGreaterThan(1);
   });
 });

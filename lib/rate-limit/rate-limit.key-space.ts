@@ -5,6 +5,7 @@ import type { Policy } from './rate-limit.policy.js';
 const EXACT_LRU_KEYS = 1024;
 /** Above that, so many neighbours are compared. */
 const COMPARED = 16;
+const COMPARED_AT_MOST = 256;
 /** Keys that a new key makes the sweep look at: the sweep is faster than growth. */
 const SWEPT = 2;
 /** The latest time an engine understands, in the year 2248. */
@@ -80,15 +81,23 @@ export class KeySpace {
       if (state.isIdle(nowMs)) this.drop(family, key, state);
     }
     while (this.size >= this.maxKeys && this.size > 0) {
-      const compared = this.size <= EXACT_LRU_KEYS ? this.size : COMPARED;
-      let oldest = this.next();
-      for (let index = 1; index < compared && !oldest[2].isIdle(nowMs); index++) {
-        const other = this.next();
-        if (rank(other[2], nowMs) < rank(oldest[2], nowMs)) oldest = other;
-      }
-      if (!oldest[2].isIdle(nowMs)) this.evicted += 1;
-      this.drop(...oldest);
+      const victim = this.victim(nowMs);
+      if (!victim[2].isIdle(nowMs)) this.evicted += 1;
+      this.drop(...victim);
     }
+  }
+
+  private victim(nowMs: number): [Family, string, KeyState] {
+    const exact = this.size <= EXACT_LRU_KEYS;
+    let oldest = this.next();
+    for (let index = 1; !oldest[2].isIdle(nowMs); index++) {
+      // Neighbours came about the same time: where all are new, the search goes on.
+      const isOld = oldest[2].touched < this.uses - this.size / 2;
+      if (index >= (exact ? this.size : isOld ? COMPARED : COMPARED_AT_MOST)) break;
+      const other = this.next();
+      if (rank(other[2], nowMs) < rank(oldest[2], nowMs)) oldest = other;
+    }
+    return oldest;
   }
 
   /** The key after the last one, round and round. */

@@ -169,30 +169,32 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
 
   private decideAll(scopes: readonly Scope[], cost: number, tokens: number, now: number): number {
     const { verdict, lastDecision } = this;
-    let chosen = -1;
-    let [refused, waitMs, requests, left, leftResetMs] = [false, 0, Infinity, Infinity, 0];
+    for (const { state } of scopes) state?.prune(now);
+    const decide = ({ policy, state, times }: Scope): void => verdict.decide(policy, state, now, cost * times, tokens * times, times);
+    let refusing = -1;
+    let waitMs = -1;
     for (const [index, scope] of scopes.entries()) {
-      this.decideScope(scope, cost, tokens, now);
-      const refuses = verdict.code !== DecisionCode.allowed;
-      const tighter = refuses ? !refused || verdict.retryAfterMs > waitMs : !refused && verdict.remainingRequests < requests;
-      if (verdict.remainingTokens < left) [left, leftResetMs] = [verdict.remainingTokens, verdict.tokensResetMs];
-      requests = Math.min(requests, verdict.remainingRequests);
-      if (!tighter && chosen >= 0) continue;
-      chosen = index;
-      refused = refuses;
+      decide(scope);
+      if (verdict.code === DecisionCode.allowed || verdict.retryAfterMs <= waitMs) continue;
+      refusing = index;
       waitMs = verdict.retryAfterMs;
     }
-    this.decideScope(scopes[chosen], cost, tokens, now);
+    // What is left, in all scopes: if one refuses, nothing is taken from the others.
+    let chosen = refusing;
+    let [requests, left, leftResetMs] = [Infinity, Infinity, 0];
+    for (const [index, scope] of scopes.entries()) {
+      if (refusing < 0) decide(scope);
+      else verdict.stand(scope.policy, scope.state, now);
+      if (refusing < 0 && (chosen < 0 || verdict.remainingRequests < requests)) chosen = index;
+      requests = Math.min(requests, verdict.remainingRequests);
+      if (verdict.remainingTokens < left) [left, leftResetMs] = [verdict.remainingTokens, verdict.tokensResetMs];
+    }
+    decide(scopes[chosen]);
     verdict.write(lastDecision, now, chosen);
     lastDecision[DecisionField.remainingRequests] = requests;
     lastDecision[DecisionField.remainingTokens] = left;
     lastDecision[DecisionField.tokensResetMs] = leftResetMs;
     return verdict.code;
-  }
-
-  private decideScope({ policy, state, times }: Scope, cost: number, tokens: number, now: number): void {
-    state?.prune(now);
-    this.verdict.decide(policy, state, now, cost * times, tokens * times, times);
   }
 
   private space(handle: number): KeySpace {

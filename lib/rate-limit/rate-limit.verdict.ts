@@ -19,8 +19,15 @@ export class Verdict {
    */
   decide(policy: Policy, state: KeyState | null, atMs: number, cost: number, tokens: number, places: number): void {
     this.findRefusal(policy, state, atMs, cost, tokens, places);
-    if (this.code === DecisionCode.allowed) this.describe(policy, state, atMs, cost, tokens, places);
-    else this.describe(policy, state, atMs, 0, 0, 0);
+    if (this.code === DecisionCode.allowed) this.describe(policy, state, atMs, cost, tokens, places, true);
+    else this.describe(policy, state, atMs, 0, 0, 0, false);
+  }
+
+  /** What is left as it is, with nothing asked for. */
+  stand(policy: Policy, state: KeyState | null, atMs: number): void {
+    this.code = DecisionCode.allowed;
+    this.retryAfterMs = 0;
+    this.describe(policy, state, atMs, 0, 0, 0, false);
   }
 
   write(decision: Float64Array, atMs: number, index: number): void {
@@ -68,10 +75,17 @@ export class Verdict {
   }
 
   /** Fills in what is left once `cost`, `tokens` and `places` are taken. */
-  private describe(policy: Policy, state: KeyState | null, atMs: number, cost: number, tokens: number, places: number): void {
+  private describe(
+    policy: Policy,
+    state: KeyState | null,
+    atMs: number,
+    cost: number,
+    tokens: number,
+    places: number,
+    takes: boolean,
+  ): void {
     const { rate, windows, tokensPerMinute, maxConcurrent } = policy;
     const { code } = this;
-    const refused = code !== DecisionCode.allowed;
     this.remainingRequests = Infinity;
     this.remainingTokens = Infinity;
     this.tokensResetMs = 0;
@@ -81,14 +95,14 @@ export class Verdict {
       this.limit = policy.burst;
       this.resetMs = waitForLevel(level, policy.burst * PARTS, rate);
     }
-    let told = refused && code === DecisionCode.second;
+    let told = code === DecisionCode.second;
     for (let index = 0; index < windows.length; index++) {
       const window = windows[index];
       const log = state === null ? null : state.logs[index];
-      const logged = !refused && isLogged(policy, index, cost, tokens);
+      const logged = takes && isLogged(policy, index, cost, tokens);
       const resetMs = logged ? window.lengthMs : log === null ? 0 : Math.max(log.emptyAtMs() - atMs, 0);
       const left = Math.max(window.requests - (log === null ? 0 : log.requests) - cost, 0);
-      const tells = !told && ((refused && code === window.code) || left < this.remainingRequests);
+      const tells = !told && (code === window.code || left < this.remainingRequests);
       if (left < this.remainingRequests) this.remainingRequests = left;
       if (tells) {
         this.limit = window.requests;

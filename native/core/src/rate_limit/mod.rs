@@ -15,6 +15,8 @@ mod verdict;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 pub use key::Key;
 pub use policy::{Code, Policy, Spec, intern, policy_of};

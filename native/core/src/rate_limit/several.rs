@@ -5,7 +5,7 @@ use super::policy::{Code, Policy};
 use super::shard::Shard;
 use super::space::{Guard, Space};
 use super::state::State;
-use super::verdict::{Ask, Decision, decide};
+use super::verdict::{Ask, Decision, decide, stand};
 use smallvec::SmallVec;
 
 /// So many are decided without allocating.
@@ -40,19 +40,17 @@ impl Space {
             let times = scopes[..=index].iter().filter(same).count() as u64;
             let ask = Ask { cost: cost * times, tokens: tokens * times, places: times };
             let mut one = Decision { index: index as f64, ..Decision::default() };
-            let shard = &mut guards[guard_of(scope)];
-            let code = match shard.find(scope.key.0, scope.policy.family) {
-                None => decide(scope.policy, None, at, ask, &mut one),
-                Some(number) => {
-                    let slot = shard.slot(number);
-                    let mut state = slot.load();
-                    state.prune(at);
-                    let code = decide(scope.policy, Some(&state), at, ask, &mut one);
-                    slot.store(&mut state, at);
-                    code
-                }
-            };
+            let code = look(&mut guards[guard_of(scope)], scope, at, |state| decide(scope.policy, state, at, ask, &mut one));
             summary.add(code, &one);
+        }
+        if summary.code != Code::Allowed {
+            // Nothing is taken from the others either.
+            summary.forget_what_is_left();
+            for scope in scopes {
+                let mut one = Decision::default();
+                look(&mut guards[guard_of(scope)], scope, at, |state| stand(scope.policy, state, at, &mut one));
+                summary.add_what_is_left(&one);
+            }
         }
         if summary.code == Code::Allowed {
             for scope in scopes {
@@ -62,7 +60,7 @@ impl Space {
         if let Some(first) = guards.first_mut() {
             first.count(summary.code);
         }
-        *decision = summary.decision;
+        *decision = summary.decision();
         summary.code
     }
 
@@ -78,35 +76,66 @@ impl Space {
     }
 }
 
+/// Lets `work` see the state of a scope's key, if it is held.
+fn look<R>(shard: &mut Shard, scope: &Scope<'_>, at: u64, work: impl FnOnce(Option<&State>) -> R) -> R {
+    let Some(number) = shard.find(scope.key.0, scope.policy.family) else {
+        return work(None);
+    };
+    let slot = shard.slot(number);
+    let mut state = slot.load();
+    state.prune(at);
+    let result = work(Some(&state));
+    slot.store(&mut state, at);
+    result
+}
+
 /// What several decisions come to: that of the scope that refuses longest or else has the least left, with the least that is left anywhere.
-#[derive(Default)]
 struct Summary {
     code: Code,
     decision: Decision,
     is_begun: bool,
+    requests: f64,
+    tokens: f64,
+    tokens_reset_ms: f64,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        let decision = Decision { limit: f64::INFINITY, ..Decision::default() };
+        Self { code: Code::Allowed, decision, is_begun: false, requests: f64::INFINITY, tokens: f64::INFINITY, tokens_reset_ms: 0.0 }
+    }
 }
 
 impl Summary {
     fn add(&mut self, code: Code, one: &Decision) {
-        let all = &mut self.decision;
         let is_chosen = !self.is_begun
             || match (code, self.code) {
-                (Code::Allowed, Code::Allowed) => one.remaining_requests < all.remaining_requests,
+                (Code::Allowed, Code::Allowed) => one.remaining_requests < self.requests,
                 (Code::Allowed, _) => false,
                 (_, Code::Allowed) => true,
-                _ => one.retry_after_ms > all.retry_after_ms,
+                _ => one.retry_after_ms > self.decision.retry_after_ms,
             };
-        let before = *all;
         if is_chosen {
-            *all = *one;
+            self.decision = *one;
             self.code = code;
         }
-        if self.is_begun {
-            all.remaining_requests = before.remaining_requests.min(one.remaining_requests);
-            let least = if one.remaining_tokens < before.remaining_tokens { one } else { &before };
-            all.remaining_tokens = least.remaining_tokens;
-            all.tokens_reset_ms = least.tokens_reset_ms;
-        }
         self.is_begun = true;
+        self.add_what_is_left(one);
+    }
+
+    fn add_what_is_left(&mut self, one: &Decision) {
+        self.requests = self.requests.min(one.remaining_requests);
+        if one.remaining_tokens < self.tokens {
+            (self.tokens, self.tokens_reset_ms) = (one.remaining_tokens, one.tokens_reset_ms);
+        }
+    }
+
+    fn forget_what_is_left(&mut self) {
+        (self.requests, self.tokens, self.tokens_reset_ms) = (f64::INFINITY, f64::INFINITY, 0.0);
+    }
+
+    fn decision(&self) -> Decision {
+        let (remaining_requests, remaining_tokens, tokens_reset_ms) = (self.requests, self.tokens, self.tokens_reset_ms);
+        Decision { remaining_requests, remaining_tokens, tokens_reset_ms, ..self.decision }
     }
 }

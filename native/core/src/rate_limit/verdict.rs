@@ -52,7 +52,7 @@ fn over(limit: u64, taken: u64, asked: u64) -> u64 {
 #[inline(always)]
 pub fn decide(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decision: &mut Decision) -> Code {
     decision.at_ms = at as f64;
-    if describe(policy, state, at, ask, Code::Allowed, decision) {
+    if describe(policy, state, at, Some(ask), Code::Allowed, decision) {
         decision.code = 0.0;
         decision.retry_after_ms = 0.0;
         Code::Allowed
@@ -61,10 +61,15 @@ pub fn decide(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decisio
     }
 }
 
+/// Writes what is left as it is, with nothing asked for.
+pub fn stand(policy: &Policy, state: Option<&State>, at: u64, decision: &mut Decision) {
+    describe(policy, state, at, None, Code::Allowed, decision);
+}
+
 #[cold]
 fn refuse(policy: &Policy, state: Option<&State>, at: u64, ask: Ask, decision: &mut Decision) -> Code {
     let (code, retry_after_ms) = find_refusal(policy, state, at, ask);
-    describe(policy, state, at, Ask::NOTHING, code, decision);
+    describe(policy, state, at, None, code, decision);
     decision.code = f64::from(code as u8);
     decision.retry_after_ms = retry_after_ms;
     code
@@ -106,15 +111,16 @@ fn find_refusal(policy: &Policy, state: Option<&State>, at: u64, ask: Ask) -> (C
     if refusal.0 == Code::Allowed { (Code::Concurrency, f64::INFINITY) } else { refusal }
 }
 
-/// Writes what is left once `taken` is. With `Code::Allowed`, that is still to be seen: `false` is a refusal.
+/// Writes what is left once `asked` is taken, or as it is. Whether it may be taken is still to be seen: `false` is a refusal.
 #[inline(always)]
-fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: Code, decision: &mut Decision) -> bool {
-    let is_allowed = code == Code::Allowed;
+fn describe(policy: &Policy, state: Option<&State>, at: u64, asked: Option<Ask>, code: Code, decision: &mut Decision) -> bool {
+    let takes = asked.is_some();
+    let taken = asked.unwrap_or(Ask::NOTHING);
     let (mut limit, mut reset_ms) = (0.0, 0.0);
     let (mut requests_left, mut tokens_left, mut tokens_reset_ms) = (f64::INFINITY, f64::INFINITY, 0.0);
     if policy.has_bucket {
         let level = level_of(policy, state, at) - taken.cost as f64 * PARTS;
-        if is_allowed && level < 0.0 {
+        if takes && level < 0.0 {
             return false;
         }
         requests_left = (level / PARTS).floor().max(0.0);
@@ -124,10 +130,10 @@ fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: C
     let mut told = code == Code::Second;
     for (index, window) in policy.windows().iter().enumerate() {
         let (requests, tokens) = state.map_or((0, 0), |state| state.taken(index));
-        if is_allowed && over(window.requests, requests, taken.cost) > 0 {
+        if takes && over(window.requests, requests, taken.cost) > 0 {
             return false;
         }
-        let window_reset_ms = if is_allowed && policy.is_logged(window, taken.cost, taken.tokens) {
+        let window_reset_ms = if takes && policy.is_logged(window, taken.cost, taken.tokens) {
             window.length_ms
         } else {
             state.map_or(0, |state| state.empty_at(index).saturating_sub(at))
@@ -143,7 +149,7 @@ fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: C
             told = code == window.code;
         }
         if index == 0 && policy.tokens_per_minute != UNLIMITED {
-            if is_allowed && over(policy.tokens_per_minute, tokens, taken.tokens) > 0 {
+            if takes && over(policy.tokens_per_minute, tokens, taken.tokens) > 0 {
                 return false;
             }
             tokens_left = left_of(policy.tokens_per_minute, tokens, taken.tokens);
@@ -151,7 +157,7 @@ fn describe(policy: &Policy, state: Option<&State>, at: u64, taken: Ask, code: C
         }
     }
     let in_flight = state.map_or(0, |state| state.in_flight);
-    if is_allowed && over(policy.max_concurrent, in_flight, taken.places) > 0 {
+    if takes && over(policy.max_concurrent, in_flight, taken.places) > 0 {
         return false;
     }
     let limits_requests = requests_left != f64::INFINITY;

@@ -18,9 +18,11 @@ export class Verdict {
    * `state` is `null` for a key that is not held. Takes nothing.
    */
   decide(policy: Policy, state: KeyState | null, atMs: number, cost: number, tokens: number, places: number): void {
-    this.findRefusal(policy, state, atMs, cost, tokens, places);
-    if (this.code === DecisionCode.allowed) this.describe(policy, state, atMs, cost, tokens, places, true);
-    else this.describe(policy, state, atMs, 0, 0, 0, false);
+    this.code = DecisionCode.allowed;
+    this.retryAfterMs = 0;
+    if (this.describe(policy, state, atMs, cost, tokens, places, true)) return;
+    this.findRefusal(policy, state, atMs, cost, tokens);
+    this.describe(policy, state, atMs, 0, 0, 0, false);
   }
 
   /** What is left as it is, with nothing asked for. */
@@ -42,10 +44,8 @@ export class Verdict {
     decision[DecisionField.index] = index;
   }
 
-  private findRefusal(policy: Policy, state: KeyState | null, atMs: number, cost: number, tokens: number, places: number): void {
+  private findRefusal(policy: Policy, state: KeyState | null, atMs: number, cost: number, tokens: number): void {
     const { rate, windows } = policy;
-    this.code = DecisionCode.allowed;
-    this.retryAfterMs = 0;
     if (rate !== null) {
       const level = levelAt(policy, state, atMs);
       if (cost * PARTS > level) {
@@ -55,16 +55,14 @@ export class Verdict {
     for (let index = 0; index < windows.length; index++) {
       const log = state === null ? null : state.logs[index];
       const over = (log === null ? 0 : log.requests) + cost - windows[index].requests;
-      if (over > 0) this.refuse(windows[index].code, log === null ? Infinity : log.waitFor(over, 1, atMs));
+      if (over > 0) this.refuse(windows[index].code, log === null ? Infinity : log.waitForRequests(over, atMs));
     }
     if (policy.tokensPerMinute !== Infinity) {
       const log = state === null ? null : state.logs[0];
       const over = (log === null ? 0 : log.tokens) + tokens - policy.tokensPerMinute;
-      if (over > 0) this.refuse(DecisionCode.tokens, log === null ? Infinity : log.waitFor(over, 2, atMs));
+      if (over > 0) this.refuse(DecisionCode.tokens, log === null ? Infinity : log.waitForTokens(over, atMs));
     }
-    if (this.code === DecisionCode.allowed && (state === null ? 0 : state.inFlight) + places > policy.maxConcurrent) {
-      this.refuse(DecisionCode.concurrency, Infinity);
-    }
+    if (this.code === DecisionCode.allowed) this.refuse(DecisionCode.concurrency, Infinity);
   }
 
   /** Of several limits that refuse, the one to wait for longest counts, and the first of equals. */
@@ -74,7 +72,7 @@ export class Verdict {
     this.retryAfterMs = waitMs;
   }
 
-  /** Fills in what is left once `cost`, `tokens` and `places` are taken. */
+  /** Fills in what is left once `cost`, `tokens` and `places` are taken, or as it is. Whether they may be taken is still to be seen: `false` is a refusal. */
   private describe(
     policy: Policy,
     state: KeyState | null,
@@ -83,7 +81,7 @@ export class Verdict {
     tokens: number,
     places: number,
     takes: boolean,
-  ): void {
+  ): boolean {
     const { rate, windows, tokensPerMinute, maxConcurrent } = policy;
     const { code } = this;
     this.remainingRequests = Infinity;
@@ -91,6 +89,7 @@ export class Verdict {
     this.tokensResetMs = 0;
     if (rate !== null) {
       const level = levelAt(policy, state, atMs) - cost * PARTS;
+      if (takes && level < 0) return false;
       this.remainingRequests = Math.max(Math.floor(level / PARTS), 0);
       this.limit = policy.burst;
       this.resetMs = waitForLevel(level, policy.burst * PARTS, rate);
@@ -101,7 +100,9 @@ export class Verdict {
       const log = state === null ? null : state.logs[index];
       const logged = takes && isLogged(policy, index, cost, tokens);
       const resetMs = logged ? window.lengthMs : log === null ? 0 : Math.max(log.emptyAtMs() - atMs, 0);
-      const left = Math.max(window.requests - (log === null ? 0 : log.requests) - cost, 0);
+      const balance = window.requests - (log === null ? 0 : log.requests) - cost;
+      if (takes && balance < 0) return false;
+      const left = Math.max(balance, 0);
       const tells = !told && (code === window.code || left < this.remainingRequests);
       if (left < this.remainingRequests) this.remainingRequests = left;
       if (tells) {
@@ -110,11 +111,14 @@ export class Verdict {
         told = code === window.code;
       }
       if (index === 0 && tokensPerMinute !== Infinity) {
-        this.remainingTokens = Math.max(tokensPerMinute - (log === null ? 0 : log.tokens) - tokens, 0);
+        const tokenBalance = tokensPerMinute - (log === null ? 0 : log.tokens) - tokens;
+        if (takes && tokenBalance < 0) return false;
+        this.remainingTokens = Math.max(tokenBalance, 0);
         this.tokensResetMs = resetMs;
       }
     }
-    const free = Math.max(maxConcurrent - (state === null ? 0 : state.inFlight) - places, 0);
+    const free = maxConcurrent - (state === null ? 0 : state.inFlight) - places;
+    if (takes && free < 0) return false;
     const unlimited = this.remainingRequests === Infinity;
     if (code === DecisionCode.tokens || (unlimited && tokensPerMinute !== Infinity && code !== DecisionCode.concurrency)) {
       this.limit = tokensPerMinute;
@@ -123,6 +127,7 @@ export class Verdict {
       this.limit = maxConcurrent;
       this.resetMs = 0;
     }
-    if (unlimited) this.remainingRequests = free;
+    if (unlimited) this.remainingRequests = Math.max(free, 0);
+    return true;
   }
 }

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { rateLimitEngines } from '../../test/rate-limit-engines.js';
 import { answersTo, vectors } from '../../test/rate-limit-vectors.js';
 import { DECISION_FIELDS, DecisionCode, DecisionField } from './rate-limit.engine.js';
+import type { RateLimitEngine } from './rate-limit.engine.js';
 
 const NOW = 1_700_000_000_000;
 const engines = rateLimitEngines();
@@ -160,9 +161,8 @@ describe('worker threads', () => {
     }
     parentPort.postMessage({ allowed, most });
     Atomics.add(flags, 2, 1);
-    // The space stays open until all have finished: the last one to close it would forget the keys.
+    // The space stays open until all have finished: with the last one its keys are forgotten.
     while (Atomics.load(flags, 2) < 4);
-    binding.rateLimitClose(space);
   `;
 
   ifNative('share a limiter by its name, exactly', async () => {
@@ -172,12 +172,19 @@ describe('worker threads', () => {
       [1, 2, 3, 4].map(
         () =>
           new Promise<{ allowed: number; most: number }>((resolve, reject) => {
-            new Worker(WORKER, { eval: true, workerData }).once('message', resolve).once('error', reject);
+            let result = { allowed: 0, most: 0 };
+            const worker = new Worker(WORKER, { eval: true, workerData }).once('error', reject);
+            worker.once('message', (message: typeof result) => (result = message));
+            worker.once('exit', () => resolve(result));
           }),
       ),
     );
     expect(results.reduce((sum, { allowed }) => sum + allowed, 0)).toBe(10_000);
     expect(Math.max(...results.map(({ most }) => most))).toBeLessThanOrEqual(2);
     expect(results.filter(({ allowed }) => allowed > 0).length).toBeGreaterThan(1);
+
+    const space = (native as RateLimitEngine).open('worker threads', 100_000);
+    expect((native as RateLimitEngine).stats(space)).toMatchObject({ keys: 0, checks: 0 });
+    (native as RateLimitEngine).close(space);
   });
 });

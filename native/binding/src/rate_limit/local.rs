@@ -3,7 +3,7 @@
 use super::exchange::Exchange;
 use crate::error::{Checked, Failure};
 use crate::js_text::JsText;
-use fast_litellm_core::rate_limit::{Key, Policy, Space};
+use fast_litellm_core::rate_limit::{self, Key, Policy, Space};
 use napi::sys;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,6 +15,13 @@ const KEEP_UNITS: usize = 1 << 16;
 pub struct Opened {
     pub handle: u32,
     pub space: Arc<Space>,
+}
+
+/// A thread that ends has closed what it opened.
+impl Drop for Opened {
+    fn drop(&mut self) {
+        rate_limit::close(self.handle);
+    }
 }
 
 pub struct KeyHandle {

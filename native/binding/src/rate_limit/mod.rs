@@ -73,9 +73,8 @@ pub fn rate_limit_open(name: Option<String>, max_keys: f64) -> u32 {
 /// Closes what this thread opened; the last one forgets the keys.
 #[napi(catch_unwind)]
 pub fn rate_limit_close(space: u32) -> Result<()> {
-    let opened = LOCAL.with_borrow_mut(|local| local.spaces.take(space)).ok_or(Failure::UnknownSpace)?;
-    rate_limit::close(opened.handle);
-    Ok(())
+    let opened = LOCAL.with_borrow_mut(|local| local.spaces.take(space));
+    Ok(opened.map(drop).ok_or(Failure::UnknownSpace)?)
 }
 
 /// What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset

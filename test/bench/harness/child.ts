@@ -16,18 +16,19 @@ export class PatientChild {
     return new Promise((resolve, reject) => {
       const settle = (then: () => void): void => {
         clearTimeout(timer);
-        child.removeAllListeners();
+        child.off('message', answered).off('exit', ended);
         then();
+      };
+      const answered = (answer: unknown): void => settle(() => resolve(answer as T));
+      const ended = (code: number | null, signal: string | null): void => {
+        this.child = undefined;
+        settle(() => reject(new Error(`the process ended by itself (${signal ?? code})`)));
       };
       const timer = setTimeout(() => {
         settle(() => resolve(TIMED_OUT));
         this.close();
       }, timeoutMs);
-      child.once('message', (answer) => settle(() => resolve(answer as T)));
-      child.once('exit', (code, signal) => {
-        this.child = undefined;
-        settle(() => reject(new Error(`the process ended by itself (${signal ?? code})`)));
-      });
+      child.once('message', answered).once('exit', ended);
       child.send(message);
     });
   }

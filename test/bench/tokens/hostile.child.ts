@@ -18,6 +18,9 @@ export interface HostileAnswer {
 
 let counter: Counter | undefined;
 
+// Without the bench there is nobody to answer.
+process.on('disconnect', () => process.exit());
+
 process.on('message', ({ name, encoding, kind, bytes }: HostileQuestion) => {
   void (async () => {
     const answer = (given: HostileAnswer): void => void process.send?.(given);

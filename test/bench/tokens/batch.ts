@@ -2,6 +2,7 @@ import { measure, speedup } from '../harness/measure.js';
 import { seeded } from '../harness/random.js';
 import type { TokenCounterEngine } from '../../../lib/token-counter/token-counter.engine.js';
 import type { BenchEncoding } from './contenders.js';
+import { NATIVE } from './ours.js';
 import { TEXT_KINDS, makeText } from './texts.js';
 import type { TextKind } from './texts.js';
 
@@ -52,7 +53,7 @@ export async function batchRow(name: string, engine: TokenCounterEngine, encodin
         },
       },
     ],
-    { rounds: quick ? 2 : 15, minMs: quick ? 5 : 30, keep: () => true },
+    { rounds: quick ? 2 : name === NATIVE ? 15 : 4, minMs: quick ? 5 : 30, keep: () => true },
   );
   const forMs = quick ? 100 : 1500;
   const idleLatenessMs = await latenessDuring(forMs, () => new Promise((resolve) => setTimeout(resolve, 20)));

@@ -25,7 +25,7 @@ export interface HostileRow {
 const SIZE = 100_000;
 
 const ROUNDS = 7;
-const LONGEST_MS = 1500;
+const LONGEST_MS = 800;
 
 /** The three sizes in turns, so that a noisy moment does not pass for a text that takes longer. */
 function timeSizes(counter: Opened['counter'], texts: readonly string[]): OursOnHostile {

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 /// Buffers above this are given back after the call that needed them.
 const KEEP_BYTES: usize = 1 << 20;
+
 /// What a thread keeps between calls.
 #[derive(Default)]
 struct Local {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { DecisionCode, DecisionField } from '../lib/rate-limit/rate-limit.engine.js';
 import type { PolicySpec, RateLimitEngine } from '../lib/rate-limit/rate-limit.engine.js';
 
@@ -23,6 +24,25 @@ export interface History {
   /** Each step, and how far the clock goes on before it; below 0 it goes back. */
   readonly steps: readonly (readonly [advanceMs: number, step: Step])[];
 }
+
+const limit = fc.constantFrom(0, 1, 2, 3, 5, 8, 20, 100);
+
+/** Policies of any limits, small enough to be met by a short history. */
+export const policySpecs: fc.Arbitrary<PolicySpec> = fc
+  .record(
+    {
+      requestsPerSecond: fc.constantFrom(0, 1, 2, 7, 100),
+      burst: fc.constantFrom(1, 3, 10),
+      requestsPerMinute: limit,
+      requestsPerHour: limit,
+      requestsPerDay: limit,
+      requestsPerWindow: limit,
+      tokensPerMinute: fc.constantFrom(0, 10, 100, 1000),
+      maxConcurrent: fc.constantFrom(0, 1, 2, 5),
+    },
+    { requiredKeys: [] },
+  )
+  .map((spec) => ({ ...spec, windowMs: spec.requestsPerWindow === undefined ? undefined : 10_000 }));
 
 interface Taking {
   readonly atMs: number;

@@ -1,20 +1,8 @@
 import { Cluster } from 'ioredis';
-import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
-import { openLimiter, passes } from './redis-limiter.js';
+import { limiter, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer, until } from './redis-server.js';
 
 jest.setTimeout(30_000);
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUp.splice(0).reverse()) await clean();
-});
-
-function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
-  const service = openLimiter(...args);
-  cleanUp.push(() => service.close());
-  return service;
-}
 
 (hasRedis ? describe : describe.skip)('a Cluster of two', () => {
   const nodes: RedisServer[] = [];

@@ -1,23 +1,11 @@
 import { Redis } from 'ioredis';
-import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
-import { metric, openLimiter, passes, TIMEOUT_MS } from './redis-limiter.js';
+import { cleanUp, limiter, metric, passes, TIMEOUT_MS } from './redis-limiter.js';
 import { hasRedis, Proxy, RedisServer, until } from './redis-server.js';
 
 /** A time-out, and what a busy machine adds. */
 const BOUND_MS = TIMEOUT_MS + 2000;
 
 jest.setTimeout(30_000);
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUp.splice(0).reverse()) await clean();
-});
-
-function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
-  const service = openLimiter(...args);
-  cleanUp.push(() => service.close());
-  return service;
-}
 
 async function redisServer(...settings: string[]): Promise<RedisServer> {
   const server = await RedisServer.start(...settings);

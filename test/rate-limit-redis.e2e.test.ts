@@ -1,20 +1,8 @@
 import { Redis } from 'ioredis';
-import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
-import { metric, openLimiter, passes } from './redis-limiter.js';
+import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
 
 jest.setTimeout(30_000);
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const clean of cleanUp.splice(0).reverse()) await clean();
-});
-
-function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
-  const service = openLimiter(...args);
-  cleanUp.push(() => service.close());
-  return service;
-}
 
 /** A lease of a limit per minute lasts a second. */
 const SHORT_OF_A_LEASE_MS = 500;

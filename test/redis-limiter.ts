@@ -16,6 +16,20 @@ export function openLimiter(
   return new FastLiteLLM({ logger: quiet, rateLimit: { ...limits, store } }).rateLimiter;
 }
 
+/** What ends with the test that began it, the last first. */
+export const cleanUp: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const clean of cleanUp.splice(0).reverse()) await clean();
+});
+
+/** The same, closed after the test. */
+export function limiter(...args: Parameters<typeof openLimiter>): RateLimiterService {
+  const service = openLimiter(...args);
+  cleanUp.push(() => service.close());
+  return service;
+}
+
 /** Requests that pass, of `count` at once. */
 export async function passes(service: RateLimiterService, key: string, count: number): Promise<number> {
   const results = await Promise.all(Array.from({ length: count }, () => service.checkAsync(key)));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { Redis, type ChainableCommander } from 'ioredis';
-import { replay, type History, type Step } from '../../test/rate-limit-history.js';
+import { policySpecs, replay, type History, type Step } from '../../test/rate-limit-history.js';
 import { hasRedis, RedisServer } from '../../test/redis-server.js';
 import type { PolicySpec } from './rate-limit.engine.js';
 import { policyOf } from './rate-limit.policy.js';
@@ -140,23 +140,8 @@ class ShadowedEngine extends TypeScriptRateLimitEngine {
   }
 }
 
-const limit = fc.constantFrom(0, 1, 2, 3, 5, 8, 20, 100);
-const policy: fc.Arbitrary<PolicySpec> = fc
-  .record(
-    {
-      requestsPerSecond: fc.constantFrom(0, 1, 2, 7, 100),
-      burst: fc.constantFrom(1, 3, 10),
-      requestsPerMinute: limit,
-      requestsPerHour: limit,
-      requestsPerDay: limit,
-      requestsPerWindow: limit,
-      tokensPerMinute: fc.constantFrom(0, 10, 100, 1000),
-      maxConcurrent: fc.constantFrom(0, 1, 2, 5),
-    },
-    { requiredKeys: [] },
-  )
-  .filter((spec) => Object.keys(spec).some((name) => name !== 'burst'))
-  .map((spec) => ({ ...spec, windowMs: spec.requestsPerWindow === undefined ? undefined : 10_000 }))
+const policy: fc.Arbitrary<PolicySpec> = policySpecs
+  .filter((spec) => Object.keys(spec).some((name) => name !== 'burst' && name !== 'windowMs'))
   .map((spec) => ({ ...spec, scope: JSON.stringify(spec) }));
 const which = { policy: fc.nat({ max: 2 }), key: fc.constantFrom('a', 'b', '') };
 const amounts = { cost: fc.constantFrom(1, 1, 1, 1, 0, 2, 5, 30), tokens: fc.constantFrom(0, 1, 10, 50, 400) };

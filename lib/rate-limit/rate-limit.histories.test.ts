@@ -1,31 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { rateLimitEngines } from '../../test/rate-limit-engines.js';
-import { replay } from '../../test/rate-limit-history.js';
+import { policySpecs, replay } from '../../test/rate-limit-history.js';
 import type { History, Step } from '../../test/rate-limit-history.js';
-import type { PolicySpec } from './rate-limit.engine.js';
 
 /** `LONG=1` replays as many random histories as the contract asks for. */
 const HISTORIES = process.env.LONG ? 100_000 : 1_000;
 
 const engines = rateLimitEngines();
-
-const limit = fc.constantFrom(0, 1, 2, 3, 5, 8, 20, 100);
-const policy: fc.Arbitrary<PolicySpec> = fc
-  .record(
-    {
-      requestsPerSecond: fc.constantFrom(0, 1, 2, 7, 100),
-      burst: fc.constantFrom(1, 3, 10),
-      requestsPerMinute: limit,
-      requestsPerHour: limit,
-      requestsPerDay: limit,
-      requestsPerWindow: limit,
-      tokensPerMinute: fc.constantFrom(0, 10, 100, 1000),
-      maxConcurrent: fc.constantFrom(0, 1, 2, 5),
-    },
-    { requiredKeys: [] },
-  )
-  .map((spec) => ({ ...spec, windowMs: spec.requestsPerWindow === undefined ? undefined : 10_000 }));
 
 const policyIndex = fc.nat({ max: 2 });
 const key = fc.constantFrom('a', 'b', '');
@@ -55,7 +37,7 @@ const advance = fc.oneof(
 const history: fc.Arbitrary<History> = fc.record({
   // A scope for each that is not the same, as the oracle knows nothing of limits that change.
   policies: fc
-    .array(policy, { minLength: 3, maxLength: 3 })
+    .array(policySpecs, { minLength: 3, maxLength: 3 })
     .map((all) => all.map((spec) => ({ ...spec, scope: String(all.findIndex((other) => isDeepStrictEqual(other, spec))) }))),
   steps: fc.array(fc.tuple(advance, step), { minLength: 1, maxLength: 120, size: 'max' }),
 });

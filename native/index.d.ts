@@ -103,5 +103,11 @@ export interface RateLimitStats {
   evicted: number
 }
 
+/** Zeroed memory by name, the same in every thread of the process, which outlives them all. A name keeps its size. */
+export declare function sharedMemory(name: string, bytes: number): ArrayBuffer
+
 /** The addon's version, which is the package's. */
 export declare function version(): string
+
+/** Writes the time into the region `clock` and makes its thread go on. */
+export declare function wakeClock(): void

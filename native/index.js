@@ -858,4 +858,6 @@ module.exports.rateLimitRelease = nativeBinding.rateLimitRelease
 module.exports.rateLimitReset = nativeBinding.rateLimitReset
 module.exports.rateLimitSettle = nativeBinding.rateLimitSettle
 module.exports.rateLimitStats = nativeBinding.rateLimitStats
+module.exports.sharedMemory = nativeBinding.sharedMemory
 module.exports.version = nativeBinding.version
+module.exports.wakeClock = nativeBinding.wakeClock

@@ -1,5 +1,5 @@
 /// Everything the core refuses. The binding maps each to a stable code, once.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CoreError {
     #[error("unknown encoding")]
     UnknownEncoding,
@@ -9,6 +9,14 @@ pub enum CoreError {
     BatchLengths { expected: usize, got: usize },
     #[error("policies have more than 8192 scopes and kinds of limits in this process")]
     TooManyFamilies,
+    #[error("a region of shared memory needs 8 bytes to 1 GiB and a multiple of 8, got {0}")]
+    RegionBytes(usize),
+    #[error("this region of shared memory has {expected} bytes, not {got}")]
+    RegionSize { expected: usize, got: usize },
+    #[error("this process has 4096 regions of shared memory and takes no more")]
+    TooManyRegions,
+    #[error("the thread of the clock could not be started")]
+    NoClock,
 }
 
 impl CoreError {
@@ -20,6 +28,8 @@ impl CoreError {
             Self::UnknownToken(_) => "UNKNOWN_TOKEN",
             Self::BatchLengths { .. } => "INVALID_ARGUMENT",
             Self::TooManyFamilies => "TOO_MANY_POLICIES",
+            Self::RegionBytes(_) | Self::RegionSize { .. } => "INVALID_ARGUMENT",
+            Self::TooManyRegions | Self::NoClock => "OUT_OF_RESOURCES",
         }
     }
 }

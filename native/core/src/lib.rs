@@ -1,7 +1,9 @@
 //! The engines of nestjs-fast-litellm, without any knowledge of Node.
 
+pub mod clock;
 mod error;
 pub mod rate_limit;
+pub mod shared_memory;
 pub mod token_counter;
 #[cfg(test)]
 mod unicode_classes;

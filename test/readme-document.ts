@@ -1,9 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './sources.js';
 
+/** A Markdown file of the package's documentation. */
+export interface Document {
+  /** From the root: `docs/router.md`. */
+  readonly path: string;
+  readonly text: string;
+}
+
 /** A fenced block of a Markdown document. */
 export interface CodeBlock {
+  /** The document that it stands in. */
+  readonly path: string;
   /** Where its fence stands, from 1. */
   readonly line: number;
   /** What follows the fence: `ts`, `ts run`, `json`. */
@@ -11,13 +20,23 @@ export interface CodeBlock {
   readonly text: string;
 }
 
-export const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const folder = join(root, 'docs');
+const pages = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.md')) : [];
 
-/** The blocks of `markdown`, in their order. */
-export function codeBlocks(markdown: string): CodeBlock[] {
+/** The README and the pages that it links to. */
+export const documents: readonly Document[] = ['README.md', ...pages.map((name) => `docs/${name}`)].map((path) => ({
+  path,
+  text: readFileSync(join(root, path), 'utf8'),
+}));
+
+/** All of them as one text, for what may stand on any page. */
+export const documentation = documents.map(({ text }) => text).join('\n');
+
+/** The blocks of a document, in their order. */
+export function codeBlocks({ path, text: markdown }: Document): CodeBlock[] {
   const blocks: CodeBlock[] = [];
   for (const { 1: info, 2: text, index } of markdown.matchAll(/^```([^\n]*)\n(.*?)^```$/gms))
-    blocks.push({ line: markdown.slice(0, index).split('\n').length, info, text });
+    blocks.push({ path, line: markdown.slice(0, index).split('\n').length, info, text });
   return blocks;
 }
 
@@ -26,7 +45,7 @@ export function tableAfter(markdown: string, marker: string): string[][] {
   const start = markdown.indexOf(marker);
   const lines = start < 0 ? [] : markdown.slice(start + marker.length).split('\n');
   const first = lines.findIndex((line) => line.startsWith('|'));
-  if (first < 0) throw new Error(`README.md has no table after ${marker}`);
+  if (first < 0) throw new Error(`no table after ${marker}`);
   const end = lines.findIndex((line, at) => at > first && !line.startsWith('|'));
   return lines.slice(first + 2, end < 0 ? undefined : end).map((line) =>
     line

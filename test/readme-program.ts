@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import ts from 'typescript';
-import { codeBlocks, readme, type CodeBlock } from './readme-document.js';
+import { codeBlocks, documents, type CodeBlock } from './readme-document.js';
 import { root } from './sources.js';
 
-/** Each `ts` block of the README as a module of its own beside the tests, and the library that they import by its name. */
+/** Each `ts` block of the documents as a module of its own beside the tests, and the library that they import by its name. */
 export class ReadmeProgram {
-  readonly blocks: readonly CodeBlock[] = codeBlocks(readme).filter(({ info }) => /^ts\b/.test(info));
+  readonly blocks: readonly CodeBlock[] = documents.flatMap(codeBlocks).filter(({ info }) => /^ts\b/.test(info));
 
   private readonly options: ts.CompilerOptions;
   private readonly program: ts.Program;
@@ -28,12 +28,12 @@ export class ReadmeProgram {
     this.checker = this.program.getTypeChecker();
   }
 
-  /** What the compiler has against a block, with lines of the README. */
+  /** What the compiler has against a block, with lines of its document. */
   complaints(block: CodeBlock): string[] {
     const source = this.program.getSourceFile(fileOf(block));
     return ts.getPreEmitDiagnostics(this.program, source).map(({ messageText, start = 0 }) => {
       const line = (source?.getLineAndCharacterOfPosition(start).line ?? 0) + block.line + 1;
-      return `README.md:${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+      return `${block.path}:${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
     });
   }
 
@@ -116,8 +116,8 @@ export class ReadmeProgram {
 }
 
 /** A block that is run may await at its top level, as only an ES module can. */
-function fileOf({ line, info }: CodeBlock): string {
-  return join(root, 'test', `readme-line-${line}.${info === 'ts' ? 'ts' : 'mts'}`);
+function fileOf({ path, line, info }: CodeBlock): string {
+  return join(root, 'test', `${path.replace(/\W/g, '-')}-line-${line}.${info === 'ts' ? 'ts' : 'mts'}`);
 }
 
 function isOfLibrary({ fileName }: ts.SourceFile): boolean {

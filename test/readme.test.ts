@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
 import { readFlagsFile } from '../lib/feature-flags/feature-flags.file.js';
-import { anchors, codeBlocks, codeIn, readme, tableAfter } from './readme-document.js';
+import { anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
 import { ReadmeProgram } from './readme-program.js';
 import { readSources, root } from './sources.js';
 
@@ -14,12 +14,12 @@ beforeAll(() => Logger.overrideLogger(false));
 const withoutNames = (path: string): string => path.replace(/<\w+>/g, '<name>');
 const sourcesOf = (...folders: string[]): [path: string, text: string][] =>
   [...readSources(folders, /\.ts$/)].filter(([path]) => !path.endsWith('.test.ts'));
-const firstCode = (marker: string): string[] => tableAfter(readme, marker).flatMap(([cell]) => codeIn(cell));
+const firstCode = (marker: string): string[] => tableAfter(documentation, marker).flatMap(([cell]) => codeIn(cell));
 
 const program = new ReadmeProgram();
 
 describe('the examples', () => {
-  const lines = new Map(program.blocks.map((block) => [`README.md:${block.line}`, block]));
+  const lines = new Map(program.blocks.map((block) => [`${block.path}:${block.line}`, block]));
 
   it.each([...lines.keys()])('%s compiles', (name) => {
     expect(program.complaints(lines.get(name)!)).toEqual([]);
@@ -49,7 +49,7 @@ describe('the examples', () => {
 
   it('of the file of flags are accepted', () => {
     const folder = mkdtempSync(join(tmpdir(), 'readme-'));
-    const files = codeBlocks(readme).filter(({ info, text }) => info === 'json' && text.includes('"features"'));
+    const files = documents.flatMap(codeBlocks).filter(({ info, text }) => info === 'json' && text.includes('"features"'));
     for (const { text } of files) {
       writeFileSync(join(folder, 'flags.json'), text);
       expect(() => readFlagsFile(join(folder, 'flags.json'))).not.toThrow();
@@ -60,13 +60,13 @@ describe('the examples', () => {
 });
 
 describe('the tables of options', () => {
-  const tables = [...readme.matchAll(/^<!-- options:(\w+) -->$/gm)].map(([, name]) => name);
+  const tables = [...documentation.matchAll(/^<!-- options:(\w+) -->$/gm)].map(([, name]) => name);
   const main = 'FastLiteLLMOptions';
   // Limits stand in the options themselves; wherever else they appear, the README points there.
   const whole = new Set([...tables, 'RateLimits']);
 
   it.each(tables)('%s has every option, and no other', (name) => {
-    const described = tableAfter(readme, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
+    const described = tableAfter(documentation, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
     const paths = program.optionPaths(name, whole);
     expect([...described].sort()).toEqual([...paths].sort());
   });
@@ -85,13 +85,13 @@ describe('the tables of options', () => {
   });
 
   it('say in every row what type and default are, and mean', () => {
-    const rows = tables.flatMap((name) => tableAfter(readme, `<!-- options:${name} -->`));
+    const rows = tables.flatMap((name) => tableAfter(documentation, `<!-- options:${name} -->`));
     expect(rows.filter(([, type, fallback]) => type === '' || fallback === '')).toEqual([]);
   });
 });
 
 describe('the table of variables', () => {
-  const described = new Set(tableAfter(readme, '## Environment').flatMap(([cell]) => codeIn(cell)));
+  const described = new Set(tableAfter(documentation, '## Environment').flatMap(([cell]) => codeIn(cell)));
 
   it('has every variable that is read, and no other', () => {
     const read = new Set<string>();
@@ -120,7 +120,7 @@ describe('the table of errors', () => {
   });
 
   it('names classes that are exported', () => {
-    const classes = new Set(tableAfter(readme, '## Errors').flatMap(([, cell]) => codeIn(cell)));
+    const classes = new Set(tableAfter(documentation, '## Errors').flatMap(([, cell]) => codeIn(cell)));
     const exported = Object.keys(library).filter((name) => name.endsWith('Error'));
     expect([...classes].sort()).toEqual(exported.sort());
   });
@@ -132,7 +132,7 @@ describe('the table of metrics', () => {
     const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
     const samples = [{}, { rateLimit: { requestsPerMinute: 1, store } }].flatMap((options) => new library.FastLiteLLM(options).metrics());
     const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
-    const table = tableAfter(readme, '`registerPrometheusMetrics(llm, registry)`').map(
+    const table = tableAfter(documentation, '`registerPrometheusMetrics(llm, registry)`').map(
       ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,
     );
     expect(table.sort()).toEqual([...new Set(rows)].sort());
@@ -141,25 +141,34 @@ describe('the table of metrics', () => {
 
 describe('the document', () => {
   it('mentions everything that the package exports', () => {
-    expect(Object.keys(library).filter((name) => !new RegExp(`\\b${name}\\b`).test(readme))).toEqual([]);
-    for (const encoding of library.ENCODING_NAMES) expect(readme).toContain(`\`${encoding}\``);
+    expect(Object.keys(library).filter((name) => !new RegExp(`\\b${name}\\b`).test(documentation))).toEqual([]);
+    for (const encoding of library.ENCODING_NAMES) expect(documentation).toContain(`\`${encoding}\``);
   });
 
-  it('links to headings that exist', () => {
-    const known = anchors(readme);
-    const links = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor);
-    expect(links.filter((anchor) => !known.has(anchor))).toEqual([]);
+  it('links to files and headings that exist', () => {
+    const known = new Map(documents.map(({ path, text }) => [path, anchors(text)]));
+    const links = documents.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([\w./-]*)(?:#([^)]+))?\)/g)].map(([link, file, anchor]) => ({
+        link: `${path}: ${link}`,
+        file: file === '' ? path : join(dirname(path), file),
+        anchor,
+      })),
+    );
+    const broken = links.filter(({ file, anchor }) =>
+      anchor === undefined ? !existsSync(join(root, file)) : !known.get(file)?.has(anchor),
+    );
+    expect(broken).toEqual([]);
     expect(links.length).toBeGreaterThan(0);
   });
 
   it('names scripts that exist', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
-    const named = [...readme.matchAll(/\bnpm (start|test|run [\w:]+)/g)].map(([, name]) => name.replace('run ', ''));
+    const named = [...documentation.matchAll(/\bnpm (start|test|run [\w:]+)/g)].map(([, name]) => name.replace('run ', ''));
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
     expect(named.length).toBeGreaterThan(0);
   });
 
   it('has room for the bench', () => {
-    expect(readme).toMatch(/^<!-- bench:tokens -->$[^]*^<!-- \/bench:tokens -->$/m);
+    expect(documentation).toMatch(/^<!-- bench:tokens -->$[^]*^<!-- \/bench:tokens -->$/m);
   });
 });

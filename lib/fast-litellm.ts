@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { Capability, MetricSample } from './common/capability.js';
+import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional } from './common/options.js';
 import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
@@ -53,7 +53,7 @@ export class FastLiteLLM {
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
     checkFastLiteLLMOptions(options);
-    const logger = options.logger ?? context.logger ?? new Logger('FastLiteLLM');
+    const logger = options.logger ?? context.logger ?? defaultLog();
     this.setting = readEngineMode(options.engine, context.env);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const metrics = optional(options.metrics, false, (value) => checkBoolean('metrics', value));

@@ -5,8 +5,8 @@ export {
   InvalidConfigurationError,
   MissingPackageError,
   NativeEngineUnavailableError,
-  RateLimitExceededError,
 } from './common/errors.js';
+export { RateLimitExceededError, type RateLimitRefusal } from './common/http-errors.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
 export type { EngineMode } from './engine/native-binding.js';
@@ -28,7 +28,6 @@ export type { FlagsSettings } from './feature-flags/feature-flags.settings.js';
 export { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 export type { HealthReport } from './health/health-report.js';
 export { registerPrometheusMetrics, type MetricRegistry, type MetricSource } from './metrics/prometheus.js';
-export type { RateLimitRefusal } from './common/errors.js';
 export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/rate-limit.arguments.js';
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/rate-limit.limits.js';
 export { redisRateLimitStore } from './rate-limit/rate-limit.redis.js';

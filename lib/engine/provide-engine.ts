@@ -1,5 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { EngineName } from '../common/capability.js';
+import { defaultLog } from '../common/default-log.js';
 import { errorMessage, NativeEngineUnavailableError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
@@ -45,7 +45,7 @@ export function provideEngine<E extends object>(
   recipe: EngineRecipe<E>,
   context: EngineContext,
 ): SwitchingEngine<E> {
-  const { setting = AUTO, flags, recorder, logger = new Logger('FastLiteLLM'), openBinding = openNativeBinding } = context;
+  const { setting = AUTO, flags, recorder, logger = defaultLog(), openBinding = openNativeBinding } = context;
   const { native, reason } =
     setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(recipe, openBinding);
   if (native === null && setting.mode === 'native') throw new NativeEngineUnavailableError(reason);

@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { FeatureFlag, type FeatureFlagConfig, type FeatureStatus } from './feature-flag.js';
@@ -42,7 +42,7 @@ export class FeatureFlagsService {
   private readonly logger: LogSink;
 
   constructor(options: FeatureFlagsOptions = {}, context: FeatureFlagsContext = {}) {
-    const { env = process.env, now = Date.now, logger = new Logger('FastLiteLLM') } = context;
+    const { env = process.env, now = Date.now, logger = defaultLog() } = context;
     this.logger = logger;
     const fromOptions = readFlagsOptions(options);
     const fromEnvironment = readEnvironment(env);

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
@@ -35,7 +34,6 @@ const EXCEEDED: readonly ExceededLimit[] = ['second', 'minute', 'hour', 'day', '
  * const reservation = limiter.reserve(['key:a1', { key: 'team:7', limit: 'team' }], { tokens: 900 });
  * if (reservation.allowed) limiter.settle(reservation, usage.total_tokens);
  */
-@Injectable()
 export class RateLimiterService implements Capability {
   readonly capability = 'rate_limiting';
   /** Where the counters live. */

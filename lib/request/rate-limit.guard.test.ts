@@ -1,5 +1,6 @@
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { InvalidArgumentError, RateLimitExceededError } from '../common/errors.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { RateLimitExceededError } from '../common/http-errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
 import { RateLimitGuard } from './rate-limit.guard.js';

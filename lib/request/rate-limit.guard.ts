@@ -1,5 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
-import { InvalidArgumentError, RateLimitExceededError } from '../common/errors.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { RateLimitExceededError } from '../common/http-errors.js';
 import type { RateLimitDecision, RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';

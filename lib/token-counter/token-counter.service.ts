@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
@@ -40,7 +39,6 @@ const MIN_TRIM_RATIO = 0.001;
  * counter.countTokens('Hello world', 'gpt-4o'); // 2
  * counter.countMessages([{ role: 'user', content: 'Hello, how are you?' }], { model: 'gpt-3.5-turbo' }); // 13
  */
-@Injectable()
 export class TokenCounterService implements Capability {
   readonly capability = 'token_counting';
   private readonly models: ModelTable;

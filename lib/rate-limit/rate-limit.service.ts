@@ -2,6 +2,7 @@ import type { Capability, CapabilityHealth, MetricSample } from '../common/capab
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { faultOf } from './known-question.js';
+import { LimitWatch } from './limit-watch.js';
 import { checkAmount, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
 import type { RateLimitEngine } from './rate-limit.engine.js';
 import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
@@ -44,6 +45,7 @@ export class RateLimiterService implements Capability {
   private readonly denied = new Map<ExceededLimit, number>(EXCEEDED.map((exceeded) => [exceeded, 0]));
   private allowedCount = 0;
   private deniedCount = 0;
+  private limitWatch: LimitWatch | null = null;
 
   constructor(
     private readonly choice: EngineChoice<RateLimitEngine>,
@@ -155,7 +157,12 @@ export class RateLimiterService implements Capability {
   /** The decision itself, at once or later as the store does. Arguments are the caller's responsibility. */
   decide(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
     const decision = this.store.check(scopes, cost, tokens);
-    return decision instanceof Promise ? decision.then((late) => this.counted(late)) : this.counted(decision);
+    return decision instanceof Promise ? decision.then((late) => this.counted(late, scopes)) : this.counted(decision, scopes);
+  }
+
+  /** Begins to remember which keys come near to their limits; nothing is remembered before. For dashboards. */
+  watch(): LimitWatch {
+    return (this.limitWatch ??= new LimitWatch(this.store));
   }
 
   metrics(): readonly MetricSample[] {
@@ -236,7 +243,8 @@ export class RateLimiterService implements Capability {
     return ask() as Reservation;
   }
 
-  private counted(decision: RateLimitDecision): RateLimitDecision {
+  private counted(decision: RateLimitDecision, scopes: readonly RateLimitScope[]): RateLimitDecision {
+    if (this.limitWatch !== null) this.limitWatch.saw(scopes, decision);
     if (decision.allowed) this.allowedCount++;
     else {
       this.deniedCount++;

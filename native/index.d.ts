@@ -12,11 +12,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** Number of tokens of `text`. */
 export declare function countTokens(text: string, encoding: number): number
 
-/** Counts many texts on all cores; the calling thread waits. `joined` is all texts, `lengths` the UTF-16 length of each. */
-export declare function countTokensBatch(joined: string, lengths: Uint32Array, encoding: number): Uint32Array
+/** Counts many texts on all cores; the calling thread takes part. Each of `strings` is a text, or several joined; `lengths` has the UTF-16 length of each text. */
+export declare function countTokensBatch(strings: readonly string[], lengths: Uint32Array, encoding: number): Uint32Array
 
-/** The same beside the calling thread, and beside Node's own pool, which files and name look-ups need. */
-export declare function countTokensBatchAsync(joined: string, lengths: Uint32Array, encoding: number): Promise<Uint32Array>
+/** The same beside the calling thread, which only reads, and beside Node's own pool, which files and name look-ups need. */
+export declare function countTokensBatchAsync(strings: readonly string[], lengths: Uint32Array, encoding: number): Promise<Uint32Array>
 
 /** Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it. */
 export declare function countTokensUpTo(text: string, encoding: number, limit: number): number

@@ -4,13 +4,14 @@ import { decodeTokens, unknownToken } from './token-counter.decode.js';
 import { TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
 
-/** UTF-16 units that one batch call takes: all texts joined may be longer than a string can be. */
+/** UTF-16 units that are read in one go: by a batch that waits, and by one beside which the event loop gets its turns. */
 const UNITS_PER_CALL = 1 << 20;
-/** The same for one step of an asynchronous batch. */
-const UNITS_PER_STEP = 1 << 16;
-/** Steps between which the event loop gets its turn, and steps whose texts are held in memory at once. */
-const STEPS_PER_TURN = 8;
-const STEPS_UNDER_WAY = 32;
+const UNITS_PER_STEP = 1 << 18;
+/** Steps whose texts are held in memory at once. */
+const STEPS_UNDER_WAY = 16;
+/** Shorter texts are joined, up to about this many units: reading a string costs more than joining it. */
+const JOIN_BELOW = 256;
+const JOINED_UNITS = 1 << 12;
 /** Ids kept ready for `encode`. */
 const SCRATCH_IDS = 1 << 14;
 /** The addon takes limits as 32-bit numbers; no text has that many tokens. */
@@ -39,20 +40,21 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
 
   countBatch(texts: readonly string[], encoding: number): Uint32Array {
     const counts = new Uint32Array(texts.length);
-    for (const { first, joined, lengths } of portions(texts, UNITS_PER_CALL))
-      counts.set(this.binding.countTokensBatch(joined, lengths, encoding), first);
+    for (const { first, strings, lengths } of steps(texts, UNITS_PER_CALL))
+      counts.set(this.binding.countTokensBatch(strings, lengths, encoding), first);
     return counts;
   }
 
   async countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
     const counts = new Uint32Array(texts.length);
     const underWay: Promise<void>[] = [];
-    let started = 0;
-    for (const { first, joined, lengths } of portions(texts, UNITS_PER_STEP)) {
-      underWay.push(this.binding.countTokensBatchAsync(joined, lengths, encoding).then((found) => counts.set(found, first)));
-      // Portions are joined while those before are counted, but neither for too long at a time nor too many at once.
-      if (++started % STEPS_PER_TURN === 0) await nextTurn();
+    for (const { first, strings, lengths } of steps(texts, UNITS_PER_STEP)) {
+      if (underWay.length > 0) await nextTurn();
       if (underWay.length >= STEPS_UNDER_WAY) await underWay.shift();
+      const counted = this.binding.countTokensBatchAsync(strings, lengths, encoding).then((found) => counts.set(found, first));
+      // The first failure is the batch's; those behind it have nobody who waits for them.
+      counted.catch(() => undefined);
+      underWay.push(counted);
     }
     await Promise.all(underWay);
     return counts;
@@ -94,8 +96,8 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 }
 
-/** Texts joined for one call each, and the length of each text: `first` is the index of the first one. */
-function* portions(texts: readonly string[], size: number): Generator<{ first: number; joined: string; lengths: Uint32Array }> {
+/** Texts for one call each, the short ones joined, and the length of each text: `first` is the index of the first one. */
+function* steps(texts: readonly string[], size: number): Generator<{ first: number; strings: string[]; lengths: Uint32Array }> {
   let end: number;
   for (let first = 0; first < texts.length; first = end) {
     let units = texts[first].length;
@@ -103,8 +105,21 @@ function* portions(texts: readonly string[], size: number): Generator<{ first: n
     while (end < texts.length && units + texts[end].length <= size) units += texts[end++].length;
     const lengths = new Uint32Array(end - first);
     for (let index = first; index < end; index++) lengths[index - first] = texts[index].length;
-    yield { first, joined: texts.slice(first, end).join(''), lengths };
+    yield { first, strings: withShortOnesJoined(texts, first, end), lengths };
   }
+}
+
+function withShortOnesJoined(texts: readonly string[], first: number, end: number): string[] {
+  const strings: string[] = [];
+  let next: number;
+  for (let at = first; at < end; at = next) {
+    next = at + 1;
+    let units = texts[at].length;
+    while (units < JOINED_UNITS && next < end && texts[at].length < JOIN_BELOW && texts[next].length < JOIN_BELOW)
+      units += texts[next++].length;
+    strings.push(next === at + 1 ? texts[at] : texts.slice(at, next).join(''));
+  }
+  return strings;
 }
 
 function nextTurn(): Promise<void> {

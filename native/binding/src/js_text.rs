@@ -48,22 +48,28 @@ impl JsText {
     /// Copies the string into `units`, which only ever grows, and returns how many units it has.
     #[inline(always)]
     pub fn read(self, units: &mut Vec<u16>) -> Checked<usize> {
+        self.read_behind(units, 0)
+    }
+
+    /// The same, leaving the first `start` units as they are; returns where the string ends.
+    #[inline(always)]
+    pub fn read_behind(self, units: &mut Vec<u16>, start: usize) -> Checked<usize> {
         if units.is_empty() {
             units.resize(USUAL, 0);
         }
-        let len = self.copy(units)?;
+        let end = start + self.copy(&mut units[start..])?;
         // A full buffer may hold but a part.
-        if len + 1 < units.len() { Ok(len) } else { self.read_long(units) }
+        if end + 1 < units.len() { Ok(end) } else { self.read_long(units, start) }
     }
 
     #[cold]
-    fn read_long(self, units: &mut Vec<u16>) -> Checked<usize> {
+    fn read_long(self, units: &mut Vec<u16>, start: usize) -> Checked<usize> {
         let mut len = 0;
         // SAFETY: a null buffer asks for the length.
         let status = unsafe { sys::napi_get_value_string_utf16(self.env, self.value, ptr::null_mut(), 0, &raw mut len) };
         check(status)?;
-        units.resize((len + 2).next_power_of_two(), 0);
-        self.copy(units)
+        units.resize((start + len + 2).next_power_of_two(), 0);
+        Ok(start + self.copy(&mut units[start..])?)
     }
 
     #[inline(always)]
@@ -78,4 +84,50 @@ impl JsText {
 
 fn check(status: sys::napi_status) -> Checked<()> {
     if status == sys::Status::napi_ok { Ok(()) } else { Err(Failure::NotAString) }
+}
+
+/// An array of JavaScript strings, not yet read.
+pub struct JsTexts {
+    env: sys::napi_env,
+    array: sys::napi_value,
+    len: u32,
+}
+
+impl TypeName for JsTexts {
+    fn type_name() -> &'static str {
+        "string[]"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Object
+    }
+}
+
+impl ValidateNapiValue for JsTexts {}
+
+impl FromNapiValue for JsTexts {
+    unsafe fn from_napi_value(env: sys::napi_env, array: sys::napi_value) -> napi::Result<Self> {
+        let mut len = 0;
+        // SAFETY: the caller's.
+        let status = unsafe { sys::napi_get_array_length(env, array, &raw mut len) };
+        if status != sys::Status::napi_ok {
+            return Err(napi::Error::new(napi::Status::from(status), "must be an array"));
+        }
+        Ok(Self { env, array, len })
+    }
+}
+
+impl JsTexts {
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// The string at `index`.
+    pub fn get(&self, index: usize) -> Checked<JsText> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the array is alive as long as the call it is an argument of.
+        let status = unsafe { sys::napi_get_element(self.env, self.array, index as u32, &raw mut value) };
+        check(status)?;
+        Ok(JsText::new(self.env, value))
+    }
 }

@@ -5,13 +5,21 @@ import type { FastLiteLLMOptions } from './fast-litellm.options.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
+import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
-const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, RateLimiterService, FastLiteLLMHealthIndicator];
+const SERVICES = [
+  FastLiteLLM,
+  FeatureFlagsService,
+  TokenCounterService,
+  RateLimiterService,
+  PerformanceMonitorService,
+  FastLiteLLMHealthIndicator,
+];
 
 /**
- * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`,
+ * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `PerformanceMonitorService`,
  * `FastLiteLLMHealthIndicator`.
  * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
  *
@@ -25,6 +33,7 @@ const SERVICES = [FastLiteLLM, FeatureFlagsService, TokenCounterService, RateLim
     { provide: FeatureFlagsService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.featureFlags },
     { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
     { provide: RateLimiterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.rateLimiter },
+    { provide: PerformanceMonitorService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.monitor },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
   exports: SERVICES,

@@ -1,7 +1,9 @@
 import type { LogSink } from './common/log-sink.js';
 import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
+import type { CalibrationMode } from './engine/calibration.js';
 import type { EngineMode } from './engine/native-binding.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
+import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 
@@ -15,6 +17,12 @@ export interface FastLiteLLMOptions {
   readonly featureFlags?: FeatureFlagsOptions;
   readonly tokenCounter?: TokenCounterOptions;
   readonly rateLimit?: RateLimitOptions;
+  readonly monitor?: PerformanceMonitorOptions;
+  /**
+   * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 50 ms of work and without loading what costs
+   * much, `'full'` in any case, `false` or `'off'` never. Only where the choice is automatic. Environment: `FAST_LITELLM_CALIBRATE`.
+   */
+  readonly calibrate?: boolean | CalibrationMode;
   /** Whether prom-client's global registry shows the metrics. Default: in the Nest module where prom-client is installed; not in the plain class. */
   readonly metrics?: boolean;
   /** Takes the few lines this package logs. Default: Nest's logger. */
@@ -26,6 +34,8 @@ const KEYS = [
   'featureFlags',
   'tokenCounter',
   'rateLimit',
+  'monitor',
+  'calibrate',
   'metrics',
   'logger',
 ] as const satisfies readonly (keyof FastLiteLLMOptions)[];

@@ -1,6 +1,7 @@
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional } from './common/options.js';
+import { calibrate, calibrationOf, readCalibrationMode } from './engine/calibration.js';
 import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { StricterChoice } from './engine/stricter-choice.js';
@@ -10,6 +11,9 @@ import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { engineSamples, featureSamples } from './metrics/engine-state.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
+import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
+import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
+import { DECISION_CASES } from './rate-limit/rate-limit.calibration.js';
 import * as rateLimiting from './rate-limit/known-question.js';
 import { RateLimitEngine } from './rate-limit/rate-limit.engine.js';
 import { NativeRateLimitEngine } from './rate-limit/rate-limit.native.js';
@@ -18,11 +22,15 @@ import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-l
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js';
 import { answersKnownQuestion } from './token-counter/known-question.js';
+import { countingCases, TEXT_SIZES } from './token-counter/token-counter.calibration.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
 import { NativeTokenCounterEngine } from './token-counter/token-counter.native.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 import { TypeScriptTokenCounterEngine } from './token-counter/token-counter.typescript.js';
+
+/** The native engine is asked about it at boot, and so has it loaded. */
+const CHECKED_ENCODING = 'cl100k_base';
 
 /** What `healthCheck` answers. */
 export interface FastLiteLLMHealth extends HealthReport {
@@ -45,6 +53,7 @@ export class FastLiteLLM {
   readonly featureFlags: FeatureFlagsService;
   readonly tokenCounter: TokenCounterService;
   readonly rateLimiter: RateLimiterService;
+  readonly monitor: PerformanceMonitorService;
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly setting: EngineSetting;
@@ -57,7 +66,20 @@ export class FastLiteLLM {
     this.setting = readEngineMode(options.engine, context.env);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const metrics = optional(options.metrics, false, (value) => checkBoolean('metrics', value));
+    const calibration = readCalibrationMode(options.calibrate, context.env);
     this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
+    const flags = this.featureFlags;
+    const monitor: PerformanceMonitorService = new PerformanceMonitorService(
+      resolveMonitorOptions(options.monitor, flags.settings.monitoring),
+      {
+        flags,
+        logger,
+        now: context.now,
+        verdicts: () => [tokenCounting, rateLimits].flatMap(({ speeds }) => speeds.all()),
+      },
+    );
+    this.monitor = monitor;
+    const engines = { setting: this.setting, flags, logger, recorder: monitor };
 
     const tokenCounting = provideEngine<TokenCounterEngine>(
       TokenCounterEngine,
@@ -65,12 +87,13 @@ export class FastLiteLLM {
         feature: 'rust_token_counting',
         native: (binding) => new NativeTokenCounterEngine(binding),
         typescript: () => new TypeScriptTokenCounterEngine(),
-        verify: (engine) => answersKnownQuestion(engine, 'cl100k_base'),
+        verify: (engine) => answersKnownQuestion(engine, CHECKED_ENCODING),
+        sizes: TEXT_SIZES,
       },
-      { setting: this.setting, flags: this.featureFlags, logger },
+      engines,
     );
     const batches = tokenCounting.under('batch_token_counting');
-    this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches));
+    this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
 
     const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, this.featureFlags.settings.rateLimit);
     const rateLimits = provideEngine<RateLimitEngine>(
@@ -81,15 +104,19 @@ export class FastLiteLLM {
         typescript: () => new TypeScriptRateLimitEngine(),
         verify: rateLimiting.answersKnownQuestion,
       },
-      { setting: this.setting, flags: this.featureFlags, logger },
+      engines,
     );
-    this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now);
+    this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now, monitor);
     this.rateLimiter = this.openRateLimiter(rateLimitOptions);
     this.engines = {
       [this.tokenCounter.capability]: tokenCounting,
       batch_token_counting: batches,
       [this.rateLimiter.capability]: rateLimits,
     };
+    if (this.setting.mode === 'auto') {
+      const subjects = [calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING)), calibrationOf(rateLimits, DECISION_CASES)];
+      this.onClose.push(calibrate(subjects, calibration, monitor));
+    }
     if (metrics) this.registerMetrics();
   }
 
@@ -103,7 +130,7 @@ export class FastLiteLLM {
 
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter, this.rateLimiter];
+    return [this.tokenCounter, this.rateLimiter, this.monitor];
   }
 
   /** Every number of this instance, as data. */
@@ -133,6 +160,7 @@ export class FastLiteLLM {
   /** Gives everything back that outlives a call. More than once is safe. */
   async close(): Promise<void> {
     for (const end of this.onClose.splice(0)) end();
+    this.monitor.close();
     await this.rateLimiter.close();
   }
 

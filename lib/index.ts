@@ -7,8 +7,11 @@ export {
   NativeEngineUnavailableError,
 } from './common/errors.js';
 export { RateLimitExceededError, type RateLimitRefusal } from './common/http-errors.js';
+export type { CallRecorder, CallSeries } from './common/recorder.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
+export type { CalibrationMode } from './engine/calibration.js';
+export type { SpeedVerdict } from './engine/engine-speeds.js';
 export type { EngineMode } from './engine/native-binding.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
@@ -48,6 +51,7 @@ export { reportUsage, type Usage } from './request/request-context.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
 export {
   checkRateLimit,
+  compareImplementations,
   countMessages,
   countRequest,
   countTokens,
@@ -56,14 +60,18 @@ export {
   decode,
   encode,
   estimateCost,
+  exportPerformanceData,
   FastThrottlerStorage,
   getFeatureStatus,
   getModelLimits,
+  getPerformanceStats,
   getRateLimitStats,
+  getRecommendations,
   healthCheck,
   healthCheckAsync,
   isEnabled,
   isWithinTokenLimit,
+  recordPerformance,
   resetErrors,
   RUST_ACCELERATION_AVAILABLE,
   SimpleRateLimiter,

@@ -3,6 +3,7 @@ import { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 import type { FeatureStatus } from './feature-flags/feature-flag.js';
 import type { FeatureName } from './feature-flags/feature-flags.options.js';
 import { FastThrottlerStorage as ThrottlerStorageFacade } from './rate-limit/fast-throttler-storage.js';
+import type { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { DEFAULT_REQUESTS_PER_MINUTE, SimpleRateLimiter as RateLimiterFacade } from './rate-limit/simple-rate-limiter.js';
 import { DEFAULT_MODEL_MAX_TOKENS, SimpleTokenCounter as TokenCounterFacade } from './token-counter/simple-token-counter.js';
@@ -88,6 +89,25 @@ export const checkRateLimit: RateLimiterService['check'] = (...args) => processW
 
 /** `RateLimiterService.getStats` of the process-wide instance. */
 export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => processWide().rateLimiter.getStats(...args);
+
+/** `PerformanceMonitorService.recordPerformance` of the process-wide instance. */
+export const recordPerformance: PerformanceMonitorService['recordPerformance'] = (...args) =>
+  processWide().monitor.recordPerformance(...args);
+
+/** `PerformanceMonitorService.getPerformanceStats` of the process-wide instance. */
+export const getPerformanceStats: PerformanceMonitorService['getPerformanceStats'] = (...args) =>
+  processWide().monitor.getPerformanceStats(...args);
+
+/** `PerformanceMonitorService.compareImplementations` of the process-wide instance. */
+export const compareImplementations: PerformanceMonitorService['compareImplementations'] = (...args) =>
+  processWide().monitor.compareImplementations(...args);
+
+/** `PerformanceMonitorService.getRecommendations` of the process-wide instance. */
+export const getRecommendations: PerformanceMonitorService['getRecommendations'] = () => processWide().monitor.getRecommendations();
+
+/** `PerformanceMonitorService.exportPerformanceData` of the process-wide instance. */
+export const exportPerformanceData: PerformanceMonitorService['exportPerformanceData'] = (...args) =>
+  processWide().monitor.exportPerformanceData(...args);
 
 /**
  * The reference's `SimpleRateLimiter`. Each has counters of its own, on the engine that the environment chooses.

@@ -37,3 +37,17 @@ export interface CallRecorder {
 export const SILENT_RECORDER: CallRecorder = { series: () => SILENT_SERIES };
 
 const SILENT_SERIES: CallSeries = { sampled: () => false, record: () => {} };
+
+/** Makes a call that `sampled` has chosen, and records how long it took and how it ended. */
+export function measure<R>(series: CallSeries, call: () => R, inputSize?: number, outputSize?: (result: R) => number): R {
+  const start = performance.now();
+  let result: R;
+  try {
+    result = call();
+  } catch (error) {
+    series.record(performance.now() - start, false, inputSize);
+    throw error;
+  }
+  series.record(performance.now() - start, true, inputSize, outputSize?.(result));
+  return result;
+}

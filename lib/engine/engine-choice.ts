@@ -23,17 +23,29 @@ export interface EngineChoice<E extends object> {
    */
   readonly always: E | null;
 
+  /** `always` for a piece of work of this size (characters of a text): TypeScript where the native engine was measured to be the slower one. */
+  alwaysFor(size: number): E | null;
+
+  /**
+   * The choice for something whose state must stay on one engine from its start: this one or, where the native engine was measured to be slower until now,
+   * TypeScript for good. To be asked once, before the first call.
+   */
+  forWhole(): EngineChoice<E>;
+
   /**
    * Which engine the request belongs to right now, without running anything: for calls whose parts may belong to different ones.
    * `both` while native runs beside TypeScript.
    */
   assigned(requestId: string | undefined): EngineName | 'both';
 
-  /** Runs `call` on the engine this request belongs to, with shadow runs, error counting and fallback. `operation` names it for the monitor: `count`. */
-  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R;
+  /**
+   * Runs `call` on the engine this request belongs to, with shadow runs, error counting and fallback. `operation` names it for the monitor: `count`.
+   * With a `size`, TypeScript answers where the native engine was measured to be slower.
+   */
+  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R;
 
   /** The same for promises: a rejection of the native engine is counted, then TypeScript answers. */
-  runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>): Promise<R>;
+  runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R>;
 
   /**
    * To be called with what `engine` threw. Errors of the caller (`FastLiteLLMError`) and of the TypeScript engine are thrown on; a native failure is counted against

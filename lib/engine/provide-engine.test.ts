@@ -1,4 +1,5 @@
 import { InvalidArgumentError, NativeEngineUnavailableError } from '../common/errors.js';
+import { SILENT_RECORDER } from '../common/recorder.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import type { FeatureFlagsOptions } from '../feature-flags/feature-flags.options.js';
 import { openNativeBinding, type NativeBinding, type NativeBindingResult } from './native-binding.js';
@@ -208,7 +209,7 @@ describe('shadow', () => {
   const shadowed = (recorded: ShadowObservation[] = []) =>
     setUp({
       options: { errorThreshold: 2, features: { rust_token_counting: 'shadow' } },
-      recorder: { recordShadow: (o) => void recorded.push(o) },
+      recorder: { series: SILENT_RECORDER.series, recordShadow: (o) => void recorded.push(o) },
     });
 
   it('answers by TypeScript while native runs beside it, and records both times', () => {
@@ -270,11 +271,10 @@ describe('shadow', () => {
   });
 
   it('survives a recorder that throws', async () => {
-    const broken = {
-      recordShadow: () => {
-        throw new Error('broken recorder');
-      },
+    const recordShadow = (): never => {
+      throw new Error('broken recorder');
     };
+    const broken = { ...SILENT_RECORDER, recordShadow };
     const { choice } = setUp({ options: { features: { rust_token_counting: 'shadow' } }, recorder: broken });
     expect(choice.run('double', 'a', (e) => e.double(2))).toBe(4);
     await expect(choice.runAsync('double', 'a', (e) => e.doubleAsync(2))).resolves.toBe(4);

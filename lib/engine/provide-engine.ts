@@ -5,7 +5,8 @@ import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { openNativeBinding, switchedOff, type EngineSetting, type NativeBinding, type NativeBindingResult } from './native-binding.js';
-import type { ShadowRecorder } from './shadow.js';
+import { capabilityOf, componentOf, type EngineRecorder } from './engine-series.js';
+import { EngineSpeeds, ONE_SIZE, type SizeClasses } from './engine-speeds.js';
 import { SwitchingEngine } from './switching-engine.js';
 
 /** How to come by the two engines of one capability. */
@@ -15,14 +16,16 @@ export interface EngineRecipe<E extends object> {
   readonly typescript: () => E;
   /** Asks the native engine a question whose answer is known. `false`, or anything thrown, keeps it out. */
   readonly verify: (engine: E) => boolean;
+  /** Sizes whose speeds are told apart. Default: none. */
+  readonly sizes?: SizeClasses;
 }
 
 export interface EngineContext {
   /** Default `auto`. */
   readonly setting?: EngineSetting;
   readonly flags: FeatureFlagsService;
-  /** Hears of shadow runs, beside the choice's own log. */
-  readonly recorder?: ShadowRecorder;
+  /** Keeps what the engines did where the choice calls them, and shadow runs, beside the choice's own log. */
+  readonly recorder?: EngineRecorder;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
   /** Default: the addon of this package. */
@@ -49,7 +52,8 @@ export function provideEngine<E extends object>(
   const { native, reason } =
     setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(recipe, openBinding);
   if (native === null && setting.mode === 'native') throw new NativeEngineUnavailableError(reason);
-  const choice = new SwitchingEngine(recipe.feature, native, recipe.typescript(), reason, flags, recorder);
+  const speeds = new EngineSpeeds(componentOf(capabilityOf(recipe.feature), 'native'), recipe.sizes ?? ONE_SIZE, setting.mode !== 'native');
+  const choice = new SwitchingEngine(recipe.feature, native, recipe.typescript(), reason, flags, recorder, speeds);
   logger.log(`${token.name}: ${choice.active satisfies EngineName}, ${choice.reason}`);
   return choice;
 }

@@ -39,16 +39,24 @@ export class StricterChoice<E extends object> implements EngineChoice<E> {
     return this.current.always;
   }
 
+  alwaysFor(size: number): E | null {
+    return this.current.alwaysFor(size);
+  }
+
+  forWhole(): EngineChoice<E> {
+    return this.current.forWhole();
+  }
+
   assigned(requestId: string | undefined): EngineName | 'both' {
     return this.current.assigned(requestId);
   }
 
-  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R {
-    return this.current.run(operation, requestId, call);
+  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R {
+    return this.current.run(operation, requestId, call, size);
   }
 
-  runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>): Promise<R> {
-    return this.current.runAsync(operation, requestId, call);
+  runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R> {
+    return this.current.runAsync(operation, requestId, call, size);
   }
 
   recover<R>(error: unknown, engine: E, call: (engine: E) => R): R {

@@ -1,10 +1,16 @@
 import type { EngineName } from '../common/capability.js';
 import { FastLiteLLMError } from '../common/errors.js';
-import type { FeatureFlag } from '../feature-flags/feature-flag.js';
+import type { CallSeries } from '../common/recorder.js';
+import type { Admission, FeatureFlag } from '../feature-flags/feature-flag.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import type { EngineChoice } from './engine-choice.js';
-import { attempt, attemptAsync, observe, ShadowLog, type Outcome, type ShadowRecorder, type ShadowSummary } from './shadow.js';
+import { capabilityOf, componentOf, EngineSeries, type EngineRecorder } from './engine-series.js';
+import { EngineSpeeds, ONE_SIZE } from './engine-speeds.js';
+import { PinnedChoice } from './pinned-choice.js';
+import { attempt, attemptAsync, observe, ShadowLog, type Outcome, type ShadowSummary } from './shadow.js';
+
+const TYPESCRIPT: Admission = { run: 'typescript', trial: false };
 
 /** The choice that `provideEngine` makes: two engines and the flag that moves calls between them. */
 export class SwitchingEngine<E extends object> implements EngineChoice<E> {
@@ -12,6 +18,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   private readonly flag: FeatureFlag;
   private readonly shadowLog = new ShadowLog();
+  private readonly series = new Map<string, EngineSeries>();
   private failures = 0;
 
   constructor(
@@ -20,7 +27,9 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     readonly typescript: E,
     private readonly bootReason: string,
     private readonly flags: FeatureFlagsService,
-    private readonly recorder?: ShadowRecorder,
+    private readonly recorder?: EngineRecorder,
+    /** What is known of both engines' speeds; shared by all flags over them. */
+    readonly speeds = new EngineSpeeds(componentOf(capabilityOf(feature), 'native'), ONE_SIZE),
   ) {
     this.flag = flags.flag(feature);
     flags.onChange(feature, () => this.update());
@@ -29,7 +38,16 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   /** The same engines under another feature's flag. */
   under(feature: FeatureName): SwitchingEngine<E> {
-    return new SwitchingEngine(feature, this.native, this.typescript, this.bootReason, this.flags, this.recorder);
+    return new SwitchingEngine(feature, this.native, this.typescript, this.bootReason, this.flags, this.recorder, this.speeds);
+  }
+
+  alwaysFor(size: number): E | null {
+    return this.speeds.slow === 0 ? this.always : this.fasterFor(size);
+  }
+
+  forWhole(): EngineChoice<E> {
+    if (this.always !== this.native || !this.speeds.prefersTypeScript(0)) return this;
+    return new PinnedChoice(this.feature, this.typescript, 'the native engine was measured to be slower here');
   }
 
   get active(): EngineName {
@@ -37,7 +55,8 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   }
 
   get reason(): string {
-    if (this.native === null || this.active === 'native') return this.bootReason;
+    if (this.native === null) return this.bootReason;
+    if (this.active === 'native') return this.bootReason + this.exceptions();
     const { state, breaker, errorCount, rolloutPercentage } = this.flag.status();
     if (breaker !== 'closed') return `${this.feature} is switched off after ${errorCount} native errors`;
     if (state === 'shadow') return `${this.feature} is shadow: native runs beside it`;
@@ -65,45 +84,43 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return this.flag.isEnabled(requestId) ? 'native' : 'typescript';
   }
 
-  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R): R {
+  run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R {
     const { native, typescript } = this;
-    if (native === null) return call(typescript);
-    const { run, trial } = this.flag.admit(requestId);
-    if (run === 'typescript') return call(typescript);
+    const { run, trial } = this.admit(requestId, size);
+    if (native === null || run === 'typescript') return this.measured(operation, typescript, call);
     if (run === 'shadow') {
       const answer = attempt(() => call(typescript));
       const beside = attempt(() => call(native));
-      this.compare(operation, answer, beside, trial);
+      this.compare(operation, answer, beside, trial, size);
       return unwrap(answer);
     }
     let result: R;
     try {
-      result = call(native);
+      result = this.measured(operation, native, call);
     } catch (error) {
       this.absorb(error, trial);
-      return call(typescript);
+      return this.measured(operation, typescript, call);
     }
     if (trial) this.flag.endTrial('success');
     return result;
   }
 
-  async runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>): Promise<R> {
+  async runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R> {
     const { native, typescript } = this;
-    if (native === null) return call(typescript);
-    const { run, trial } = this.flag.admit(requestId);
-    if (run === 'typescript') return call(typescript);
+    const { run, trial } = this.admit(requestId, size);
+    if (native === null || run === 'typescript') return this.measuredAsync(operation, typescript, call);
     if (run === 'shadow') {
       const answer = await attemptAsync(() => call(typescript));
       // The caller does not wait for the comparison.
-      void attemptAsync(() => call(native)).then((beside) => this.compare(operation, answer, beside, trial));
+      void attemptAsync(() => call(native)).then((beside) => this.compare(operation, answer, beside, trial, size));
       return unwrap(answer);
     }
     let result: R;
     try {
-      result = await call(native);
+      result = await this.measuredAsync(operation, native, call);
     } catch (error) {
       this.absorb(error, trial);
-      return call(typescript);
+      return this.measuredAsync(operation, typescript, call);
     }
     if (trial) this.flag.endTrial('success');
     return result;
@@ -113,6 +130,44 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     if (engine !== this.native) throw error;
     this.absorb(error, false);
     return call(this.typescript);
+  }
+
+  private admit(requestId: string | undefined, size: number | undefined): Admission {
+    if (this.native === null) return TYPESCRIPT;
+    const admission = this.flag.admit(requestId);
+    const isSlow = size !== undefined && admission.run === 'native' && !admission.trial && this.speeds.prefersTypeScript(size);
+    return isSlow ? TYPESCRIPT : admission;
+  }
+
+  private fasterFor(size: number): E | null {
+    return this.always === this.native && this.speeds.prefersTypeScript(size) ? this.typescript : this.always;
+  }
+
+  private exceptions(): string {
+    const kinds = this.speeds.all().map(({ kind }) => kind);
+    return kinds.length === 0 ? '' : `; TypeScript is faster here, and answers where that may be, for ${kinds.join(', ')}`;
+  }
+
+  private seriesOf(operation: string, engine: E): CallSeries {
+    let series = this.series.get(operation);
+    if (series === undefined) this.series.set(operation, (series = new EngineSeries(this.recorder, capabilityOf(this.feature), operation)));
+    return engine === this.native ? series.native : series.typescript;
+  }
+
+  private measured<R>(operation: string, engine: E, call: (engine: E) => R): R {
+    const series = this.seriesOf(operation, engine);
+    if (!series.sampled()) return call(engine);
+    const outcome = attempt(() => call(engine));
+    series.record(outcome.ms, !outcome.failed);
+    return unwrap(outcome);
+  }
+
+  private async measuredAsync<R>(operation: string, engine: E, call: (engine: E) => Promise<R>): Promise<R> {
+    const series = this.seriesOf(operation, engine);
+    if (!series.sampled()) return call(engine);
+    const outcome = await attemptAsync(() => call(engine));
+    series.record(outcome.ms, !outcome.failed);
+    return unwrap(outcome);
   }
 
   /** Counts a native failure; throws on what is the caller's own fault. */
@@ -126,11 +181,12 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     else this.flag.recordError(error);
   }
 
-  private compare(operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>, trial: boolean): void {
+  private compare(operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>, trial: boolean, size = 0): void {
     if (native.failed && !(native.error instanceof FastLiteLLMError)) this.absorb(native.error, trial);
     else if (trial) this.flag.endTrial('success');
     const observation = observe(this.feature, operation, typescript, native);
     this.shadowLog.recordShadow(observation);
+    if (!native.failed && !typescript.failed) this.speeds.observe(size, native.ms, typescript.ms);
     try {
       this.recorder?.recordShadow(observation);
     } catch {

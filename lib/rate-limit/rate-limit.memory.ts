@@ -1,5 +1,7 @@
 import type { CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
+import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { EngineSeries } from '../engine/engine-series.js';
 import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
 import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
 import type {
@@ -40,24 +42,40 @@ export interface MemoryStoreContext {
 export class MemoryRateLimitStore implements RateLimitStore {
   readonly kind = 'memory';
   readonly synchronous = true;
+  private readonly checks: EngineSeries;
+  private chosen?: EngineChoice<RateLimitEngine>;
 
   private readonly spaces: Handles = { native: -1, typescript: -1 };
   private readonly policies = new WeakMap<RateLimit, Handles>();
 
   constructor(
-    private readonly choice: EngineChoice<RateLimitEngine>,
+    private readonly offered: EngineChoice<RateLimitEngine>,
     private readonly context: MemoryStoreContext,
-  ) {}
+    recorder?: CallRecorder,
+  ) {
+    this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
+  }
+
+  /**
+   * Made with the first question, and for good: where the native engine is the slower one by then, TypeScript keeps all keys. Threads share a name in the
+   * native engine only.
+   */
+  get choice(): EngineChoice<RateLimitEngine> {
+    return (this.chosen ??= this.context.name === null ? this.offered.forWhole() : this.offered);
+  }
+
+  /** The same, for those who only want to know: it may still change until the first question. */
+  get prospect(): EngineChoice<RateLimitEngine> {
+    return this.chosen ?? this.offered;
+  }
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
     const nowMs = this.context.now();
     const engine = this.choice.always;
     if (engine === null) return this.checkAssigned(scopes, cost, tokens, nowMs);
-    try {
-      return this.checkOn(engine, scopes, cost, tokens, nowMs);
-    } catch (error) {
-      return this.choice.recover(error, engine, (other) => this.checkOn(other, scopes, cost, tokens, nowMs));
-    }
+    const series = this.checks.of(engine);
+    if (series.sampled()) return measure(series, () => this.checkBy(engine, scopes, cost, tokens, nowMs), scopes.length);
+    return this.checkBy(engine, scopes, cost, tokens, nowMs);
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
@@ -96,7 +114,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   stats(): RateLimitStoreStats {
-    const { native, typescript } = this.choice;
+    const { native, typescript } = this.prospect;
     const spaces = [native, typescript].flatMap((engine) => {
       if (engine === null || this.spaces[engine.engine] < 0) return [];
       return [engine.stats(this.space(engine))];
@@ -117,10 +135,24 @@ export class MemoryRateLimitStore implements RateLimitStore {
 
   close(): void {
     abandoned.unregister(this);
-    for (const engine of [this.choice.native, this.choice.typescript]) {
+    for (const engine of [this.prospect.native, this.prospect.typescript]) {
       if (engine === null || this.spaces[engine.engine] < 0) continue;
       engine.close(this.spaces[engine.engine]);
       this.spaces[engine.engine] = -1;
+    }
+  }
+
+  private checkBy(
+    engine: RateLimitEngine,
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+    nowMs: number,
+  ): RateLimitDecision {
+    try {
+      return this.checkOn(engine, scopes, cost, tokens, nowMs);
+    } catch (error) {
+      return this.choice.recover(error, engine, (other) => this.checkOn(other, scopes, cost, tokens, nowMs));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import type { CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { faultOf } from './known-question.js';
 import { LimitWatch } from './limit-watch.js';
@@ -48,13 +49,14 @@ export class RateLimiterService implements Capability {
   private limitWatch: LimitWatch | null = null;
 
   constructor(
-    private readonly choice: EngineChoice<RateLimitEngine>,
+    choice: EngineChoice<RateLimitEngine>,
     readonly options: ResolvedRateLimitOptions,
     /** Milliseconds that only grow. */
     now: () => number = steadyNow,
+    recorder?: CallRecorder,
   ) {
     this.table = new LimitTable(options);
-    this.memory = new MemoryRateLimitStore(choice, { now, name: options.sharedAs, maxKeys: options.maxKeys });
+    this.memory = new MemoryRateLimitStore(choice, { now, name: options.sharedAs, maxKeys: options.maxKeys }, recorder);
     const { store = this.memory } = options;
     this.store = typeof store === 'function' ? store(this.memory) : store;
   }
@@ -195,7 +197,7 @@ export class RateLimiterService implements Capability {
 
   /** Asks the engine in charge for a history of decisions that is known, and the store how it is. */
   health(): CapabilityHealth | Promise<CapabilityHealth> {
-    const { active: engine, reason, native, typescript, tripped } = this.choice;
+    const { active: engine, reason, native, typescript, tripped } = this.memory.prospect;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     const own: CapabilityHealth =
       fault === undefined

@@ -1,7 +1,10 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
+import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { EngineCalls } from '../engine/engine-calls.js';
+import type { EngineSeries } from '../engine/engine-series.js';
 import type { CountingModel } from './counting-model.js';
 import { answersKnownQuestion } from './known-question.js';
 import { countMessages, type ChatMessage } from './messages.js';
@@ -42,6 +45,8 @@ const MIN_TRIM_RATIO = 0.001;
 export class TokenCounterService implements Capability {
   readonly capability = 'token_counting';
   private readonly models: ModelTable;
+  private readonly engines: EngineCalls<TokenCounterEngine>;
+  private readonly counts: EngineSeries;
   private readonly maxTextLength: number;
   private calls = 0;
   private tokens = 0;
@@ -51,10 +56,13 @@ export class TokenCounterService implements Capability {
     private readonly options: ResolvedTokenCounterOptions,
     /** For batches, where they have a flag of their own. */
     private readonly batchChoice: EngineChoice<TokenCounterEngine> = choice,
+    recorder?: CallRecorder,
   ) {
+    this.engines = new EngineCalls(choice, this.capability, recorder);
+    this.counts = this.engines.series('count');
     this.models = new ModelTable(options.defaultModel);
     this.maxTextLength = options.maxTextLength;
-    for (const encoding of options.preload) this.run('load', undefined, (engine) => engine.load(encoding));
+    for (const encoding of options.preload) this.engines.run('load', undefined, (engine) => engine.load(encoding));
   }
 
   /** Tokens of a text. Lone surrogates count as U+FFFD. */
@@ -62,8 +70,8 @@ export class TokenCounterService implements Capability {
     if (typeof text !== 'string' || text.length > this.maxTextLength) throw textError('text', text, this.maxTextLength);
     if (typeof options === 'object' && options !== null) return this.countPlanned(text, planCount(options, this.models));
     const model = this.models.get(options);
-    const engine = this.choice.always;
-    if (engine === null) return this.counted(this.choice.run('count', undefined, (either) => either.count(text, model.handle(either))));
+    const engine = this.choice.alwaysFor(text.length);
+    if (engine === null || this.counts.of(engine).sampled()) return this.counted(this.countMeasured(engine, text, model));
     let count: number;
     try {
       count = engine.count(text, model.handle(engine));
@@ -81,7 +89,7 @@ export class TokenCounterService implements Capability {
     checkTexts(texts, this.maxTextLength);
     if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
     const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(texts, plan.model.handle(engine));
-    return this.countedAll(this.batchChoice.run('count_batch', plan.requestId, count));
+    return this.countedAll(this.batchChoice.run('count_batch', plan.requestId, count, averageLength(texts)));
   }
 
   /** The same without holding up the event loop. The texts are those of the moment of the call. */
@@ -91,7 +99,7 @@ export class TokenCounterService implements Capability {
     if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
     const copy = [...texts];
     const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(copy, plan.model.handle(engine));
-    return this.countedAll(await this.batchChoice.runAsync('count_batch', plan.requestId, count));
+    return this.countedAll(await this.batchChoice.runAsync('count_batch', plan.requestId, count, averageLength(copy)));
   }
 
   /**
@@ -102,7 +110,7 @@ export class TokenCounterService implements Capability {
     const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
     const found = this.models.get(model);
     return this.counted(
-      this.run('count_messages', requestId, (engine) => countMessages(messages, tools, toolChoice, this.context(found, engine))),
+      this.engines.run('count_messages', requestId, (engine) => countMessages(messages, tools, toolChoice, this.context(found, engine))),
     );
   }
 
@@ -110,7 +118,7 @@ export class TokenCounterService implements Capability {
   countRequest(body: object, options: { readonly requestId?: string } = {}): RequestTokens {
     const request = checkObject('body', body, refuseArgument);
     const model = this.models.get(request.model as string | undefined);
-    const result = this.run('count_request', options.requestId, (engine): RequestTokens => {
+    const result = this.engines.run('count_request', options.requestId, (engine): RequestTokens => {
       const context = this.context(model, engine);
       const promptTokens = countRequestBody(request, context);
       return { promptTokens, approximate: model.facts.approximate || context.assumed, encoding: model.facts.encoding };
@@ -124,17 +132,18 @@ export class TokenCounterService implements Capability {
     this.checkText(text);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     const segments = allowedSpecial === undefined ? null : splitAtSpecials(text, SPECIAL_TOKENS[model.facts.encoding], allowedSpecial);
-    return this.run('encode', requestId, (engine) => {
+    const encode = (engine: TokenCounterEngine): Uint32Array => {
       const handle = model.handle(engine);
       return segments === null ? engine.encode(text, handle) : encodeSegments(segments, (part) => engine.encode(part, handle));
-    });
+    };
+    return this.engines.run('encode', requestId, encode, text.length);
   }
 
   /** The text of token ids, special tokens included; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: readonly number[] | Uint32Array, options?: string | CountOptions | null): string {
     const { model, requestId } = planCount(options, this.models);
     const checked = checkTokenIds(ids);
-    const bytes = this.run('decode', requestId, (engine) => engine.decode(checked, model.handle(engine)));
+    const bytes = this.engines.run('decode', requestId, (engine) => engine.decode(checked, model.handle(engine)));
     // Not a TextDecoder: it would swallow a byte order mark.
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
@@ -147,7 +156,7 @@ export class TokenCounterService implements Capability {
     const { model, requestId } = plan;
     const count =
       plan.allowedSpecial === undefined
-        ? this.run('count_up_to', requestId, (engine) => engine.countUpTo(text, model.handle(engine), most))
+        ? this.engines.run('count_up_to', requestId, (engine) => engine.countUpTo(text, model.handle(engine), most), text.length)
         : this.countPlanned(text, plan);
     return count <= most ? count : false;
   }
@@ -157,7 +166,7 @@ export class TokenCounterService implements Capability {
     this.checkText(text);
     const most = checkLimit('maxTokens', maxTokens);
     const { model, requestId } = planCount(options, this.models);
-    return this.run('truncate', requestId, (engine) => truncateText(text, most, engine, model.handle(engine)));
+    return this.engines.run('truncate', requestId, (engine) => truncateText(text, most, engine, model.handle(engine)), text.length);
   }
 
   /**
@@ -170,7 +179,7 @@ export class TokenCounterService implements Capability {
     const model = this.models.get(name);
     const most = maxTokens === undefined ? this.inputShare(name, trimRatio) : checkPositiveInteger('maxTokens', maxTokens, refuseArgument);
     if (most === null) return [...(messages as readonly M[])];
-    return this.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.context(model, engine)));
+    return this.engines.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.context(model, engine)));
   }
 
   /**
@@ -212,22 +221,19 @@ export class TokenCounterService implements Capability {
 
   private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {
     const segments = allowedSpecial === undefined ? [text] : splitAtSpecials(text, SPECIAL_TOKENS[model.facts.encoding], allowedSpecial);
-    const count = this.run('count', requestId, (engine) => countSegments(segments, (part) => engine.count(part, model.handle(engine))));
-    return this.counted(count);
+    const count = (engine: TokenCounterEngine): number => countSegments(segments, (part) => engine.count(part, model.handle(engine)));
+    return this.counted(this.engines.run('count', requestId, count, text.length));
+  }
+
+  /** `engine`: `null` where it depends on the request. */
+  private countMeasured(engine: TokenCounterEngine | null, text: string, model: CountingModel): number {
+    const count = (either: TokenCounterEngine): number => either.count(text, model.handle(either));
+    if (engine === null) return this.choice.run('count', undefined, count, text.length);
+    return measure(this.counts.of(engine), () => this.engines.attempt(engine, count), text.length, Number);
   }
 
   private recoverCount(error: unknown, engine: TokenCounterEngine, text: string, model: CountingModel): number {
     return this.choice.recover(error, engine, (other) => other.count(text, model.handle(other)));
-  }
-
-  private run<R>(operation: string, requestId: string | undefined, call: (engine: TokenCounterEngine) => R): R {
-    const engine = this.choice.always;
-    if (engine === null) return this.choice.run(operation, requestId, call);
-    try {
-      return call(engine);
-    } catch (error) {
-      return this.choice.recover(error, engine, call);
-    }
   }
 
   private context(model: CountingModel, engine: TokenCounterEngine): PromptContext {
@@ -267,6 +273,10 @@ export class TokenCounterService implements Capability {
     for (const count of counts) this.tokens += count;
     return [...counts];
   }
+}
+
+function averageLength(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length);
 }
 
 function optionsOf<O extends { readonly model?: string | null }>(options: O | string): O {

@@ -1,0 +1,127 @@
+import { BUCKETS_PER_OCTAVE, bucketOf, OCTAVES } from './duration-scale.js';
+
+/** Intervals that the rolling window consists of. */
+export const WINDOW_INTERVALS = 6;
+const HISTOGRAMS = WINDOW_INTERVALS + 1;
+/** Beside the intervals: everything that was there before them. */
+const TOTAL = WINDOW_INTERVALS * OCTAVES;
+
+/** One octave of one histogram is a page. The total can have all octaves and still leave one for the interval; page 0 is never given out. */
+const MAX_PAGES = OCTAVES + 2;
+const FIRST_PAGES = 4;
+const BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE;
+const HALVE_ABOVE = 2 ** 31;
+
+/**
+ * Histograms of one series: one for each interval of the rolling window and one for all before, in one array. Durations mostly lie close together, so pages are
+ * given out one by one; all together are never more than `MAX_PAGES`. Where a series is spread so wide that they run out, the oldest interval joins the
+ * total before its time: the total stays exact, the window forgets.
+ */
+export class DurationPages {
+  private counts = new Uint32Array(FIRST_PAGES * BUCKETS_PER_OCTAVE);
+  /** By histogram and octave; 0 is no page. */
+  private readonly pages = new Uint8Array(HISTOGRAMS * OCTAVES);
+  private readonly free: number[] = [];
+  private used = 1;
+  /** Where the histogram of the present interval stands in `pages`. */
+  private present = 0;
+
+  add(durationMs: number): void {
+    const bucket = bucketOf(durationMs);
+    const octave = (bucket / BUCKETS_PER_OCTAVE) | 0;
+    let page = this.pages[this.present + octave];
+    if (page === 0) page = this.open(octave);
+    this.counts[page * BUCKETS_PER_OCTAVE + (bucket - octave * BUCKETS_PER_OCTAVE)]++;
+  }
+
+  /** Begins the next interval; the one that leaves the window joins the total. */
+  rotate(): void {
+    this.present = this.following(this.present);
+    this.join(this.present);
+  }
+
+  /** Adds up counts by bucket, into `sum`: of the present interval, of the window, or of everything. Returns how many durations there are. */
+  read(span: 'interval' | 'window' | 'total', sum: Float64Array): number {
+    sum.fill(0);
+    if (span === 'interval') return this.addTo(sum, this.present);
+    let count = span === 'total' ? this.addTo(sum, TOTAL) : 0;
+    for (let histogram = 0; histogram < TOTAL; histogram += OCTAVES) count += this.addTo(sum, histogram);
+    return count;
+  }
+
+  /** Bytes of the tables. */
+  get bytes(): number {
+    return this.counts.byteLength + this.pages.byteLength;
+  }
+
+  private addTo(sum: Float64Array, histogram: number): number {
+    let count = 0;
+    for (let octave = 0; octave < OCTAVES; octave++) {
+      const page = this.pages[histogram + octave];
+      if (page === 0) continue;
+      for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
+        const found = this.counts[page * BUCKETS_PER_OCTAVE + place];
+        sum[octave * BUCKETS_PER_OCTAVE + place] += found;
+        count += found;
+      }
+    }
+    return count;
+  }
+
+  private following(histogram: number): number {
+    return (histogram + OCTAVES) % TOTAL;
+  }
+
+  private open(octave: number): number {
+    // From the oldest interval to the present one, which comes last: with all of them in the total one page at least is free.
+    for (let histogram = this.following(this.present); !this.hasRoom(); histogram = this.following(histogram)) this.join(histogram);
+    const page = this.free.pop() ?? this.used++;
+    if (page * BUCKETS_PER_OCTAVE >= this.counts.length) this.grow();
+    return (this.pages[this.present + octave] = page);
+  }
+
+  private hasRoom(): boolean {
+    return this.free.length > 0 || this.used < MAX_PAGES;
+  }
+
+  private grow(): void {
+    const grown = new Uint32Array(Math.min(MAX_PAGES * BUCKETS_PER_OCTAVE, this.counts.length * 2));
+    grown.set(this.counts);
+    this.counts = grown;
+  }
+
+  private join(histogram: number): void {
+    for (let octave = 0; octave < OCTAVES; octave++) {
+      const page = this.pages[histogram + octave];
+      if (page === 0) continue;
+      this.pages[histogram + octave] = 0;
+      const target = this.pages[TOTAL + octave];
+      if (target === 0) this.pages[TOTAL + octave] = page;
+      else this.move(page, target);
+    }
+  }
+
+  private move(page: number, target: number): void {
+    const [from, to] = [page * BUCKETS_PER_OCTAVE, target * BUCKETS_PER_OCTAVE];
+    let isFull = false;
+    for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
+      this.counts[to + place] += this.counts[from + place];
+      isFull ||= this.counts[to + place] >= HALVE_ABOVE;
+    }
+    this.counts.fill(0, from, from + BUCKETS_PER_OCTAVE);
+    this.free.push(page);
+    if (isFull) this.halveTotal();
+  }
+
+  /** Before a count overflows: percentiles stay what they are. */
+  private halveTotal(): void {
+    for (let octave = 0; octave < OCTAVES; octave++) {
+      const first = this.pages[TOTAL + octave] * BUCKETS_PER_OCTAVE;
+      if (first === 0) continue;
+      for (let at = first; at < first + BUCKETS_PER_OCTAVE; at++) this.counts[at] >>>= 1;
+    }
+  }
+}
+
+/** For reading histograms into, one at a time: nobody keeps it. */
+export const sharedSum = new Float64Array(BUCKETS);

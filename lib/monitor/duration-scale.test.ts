@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { bucketOf, BUCKETS_PER_OCTAVE, durationOf, OCTAVES } from './duration-scale.js';
+
+const LAST = OCTAVES * BUCKETS_PER_OCTAVE - 1;
+
+describe('the scale of durations', () => {
+  it('stands for every duration from 8 ns to 34 minutes within 1 %', () => {
+    const durations = fc.double({ min: Math.log(8e-6), max: Math.log(34 * 60_000), noNaN: true }).map(Math.exp);
+    fc.assert(
+      fc.property(durations, (durationMs) => {
+        expect(Math.abs(durationOf(bucketOf(durationMs)) / durationMs - 1)).toBeLessThanOrEqual(0.01);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it('goes up with the duration, through every bucket, and each stands for itself', () => {
+    const buckets = Array.from({ length: LAST + 1 }, (_, bucket) => bucket);
+    expect(buckets.map((bucket) => bucketOf(durationOf(bucket)))).toEqual(buckets);
+  });
+
+  it.each([
+    [0, 0],
+    [5e-324, 0],
+    [1e-7, 0],
+    [2 ** 21, LAST],
+    [Number.MAX_VALUE, LAST],
+  ])('takes %d for its outermost bucket', (durationMs, bucket) => {
+    expect(bucketOf(durationMs)).toBe(bucket);
+  });
+});

@@ -1,0 +1,46 @@
+/**
+ * How durations are sorted into buckets: octaves (powers of two of a millisecond), each cut into `BUCKETS_PER_OCTAVE` that are nearly equal on a logarithmic
+ * scale. A quadratic stands in for the logarithm, as in DDSketch's interpolated mappings: it needs 8 % more buckets than a true one and no call of `Math.log`.
+ */
+
+/** So many that the middle of a bucket is within 1 % of everything in it. */
+export const BUCKETS_PER_OCTAVE = 38;
+
+/** From 2^-17 ms, which is 7.6 ns, to 2^21 ms, which is 35 minutes. What lies outside counts in the outermost bucket. */
+export const OCTAVES = 38;
+const LOWEST_EXPONENT = -17;
+
+/** Of a double's exponent field. */
+const BIAS = 1023;
+const MANTISSA_BITS = 20;
+const MANTISSA_MASK = 2 ** MANTISSA_BITS - 1;
+const STEEPNESS = BUCKETS_PER_OCTAVE / 3;
+
+const double = new Float64Array(1);
+const words = new Uint32Array(double.buffer);
+double[0] = 1;
+const HIGH_WORD = words[1] !== 0 ? 1 : 0;
+
+/** The bucket of a duration that is not negative and finite: the octave times `BUCKETS_PER_OCTAVE`, and the place in it. */
+export function bucketOf(durationMs: number): number {
+  double[0] = durationMs;
+  const high = words[HIGH_WORD];
+  const octave = (high >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
+  if (octave < 0) return 0;
+  if (octave >= OCTAVES) return OCTAVES * BUCKETS_PER_OCTAVE - 1;
+  const fraction = (high & MANTISSA_MASK) * 2 ** -MANTISSA_BITS;
+  return octave * BUCKETS_PER_OCTAVE + (((4 - fraction) * fraction * STEEPNESS) | 0);
+}
+
+/** What stands for everything in the bucket, in milliseconds. */
+export function durationOf(bucket: number): number {
+  const [low, high] = [edge(bucket), edge(bucket + 1)];
+  // The one value whose relative distance to both edges is the same.
+  return (2 * low * high) / (low + high);
+}
+
+function edge(bucket: number): number {
+  const octave = Math.floor(bucket / BUCKETS_PER_OCTAVE);
+  const place = (bucket % BUCKETS_PER_OCTAVE) / STEEPNESS;
+  return 2 ** (octave + LOWEST_EXPONENT) * (3 - Math.sqrt(4 - place));
+}

@@ -1,0 +1,96 @@
+import { appendFile } from 'node:fs';
+import type * as Rxjs from 'rxjs';
+import { errorMessage } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
+import type { ResolvedAlertOptions } from './performance-monitor.options.js';
+import type { CallFigures } from './performance-series.js';
+
+/** A threshold was passed, or the figures are below it again. */
+export interface PerformanceAlert {
+  readonly type: 'high_error_rate' | 'slow_performance';
+  readonly state: 'raised' | 'cleared';
+  readonly component: string;
+  readonly operation: string;
+  /** Share of failed calls, or the 95th percentile in milliseconds, of the rolling window. */
+  readonly value: number;
+  readonly threshold: number;
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+/** Watches the rolling figures: says once that a threshold was passed, and once that it is over. */
+export class PerformanceAlerts {
+  private readonly listeners = new Set<(alert: PerformanceAlert) => void>();
+  private observable?: Rxjs.Observable<PerformanceAlert>;
+  private readonly raised = new Map<string, PerformanceAlert>();
+
+  constructor(
+    private readonly options: ResolvedAlertOptions | null,
+    /** A component's own threshold, before that of the options. */
+    private readonly slowAboveMs: (component: string) => number | undefined,
+    private readonly logger: LogSink,
+  ) {}
+
+  /** Returns what ends it. */
+  listen(listener: (alert: PerformanceAlert) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  get stream(): Rxjs.Observable<PerformanceAlert> {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- those who do without Nest may do without it
+    const { Observable } = require('rxjs') as typeof Rxjs;
+    return (this.observable ??= new Observable((subscriber) => this.listen((alert) => subscriber.next(alert))));
+  }
+
+  /** Those that are raised now. */
+  active(): PerformanceAlert[] {
+    return [...this.raised.values()];
+  }
+
+  /** To be called once per interval. */
+  check(component: string, operation: string, window: CallFigures, atMs: number): void {
+    if (this.options === null) return;
+    const enough = window.measuredCalls >= this.options.minCalls;
+    const where = { component, operation, atMs, enough };
+    this.judge({ ...where, type: 'high_error_rate', value: window.errorRate, threshold: this.options.errorRate });
+    const slow = this.slowAboveMs(component) ?? this.options.p95Ms;
+    if (slow !== undefined) this.judge({ ...where, type: 'slow_performance', value: window.p95DurationMs, threshold: slow });
+  }
+
+  private judge({ enough, ...found }: Omit<PerformanceAlert, 'state' | 'message'> & { readonly enough: boolean }): void {
+    const { type, component, operation, value, threshold } = found;
+    const name = JSON.stringify([type, component, operation]);
+    const isOver = enough && value > threshold;
+    if (isOver === this.raised.has(name)) return;
+    const what =
+      type === 'high_error_rate'
+        ? `${(value * 100).toFixed(1)} % of the calls fail (threshold ${threshold * 100} %)`
+        : `the 95th percentile is ${value.toPrecision(3)} ms (threshold ${threshold} ms)`;
+    const message = `${component} ${operation}: ${what}`;
+    const alert: PerformanceAlert = { ...found, state: isOver ? 'raised' : 'cleared', message };
+    if (isOver) this.raised.set(name, alert);
+    else this.raised.delete(name);
+    this.tell(alert);
+  }
+
+  private tell(alert: PerformanceAlert): void {
+    if (alert.state === 'raised') this.logger.warn(alert.message);
+    else this.logger.log(`${alert.message}: over`);
+    for (const listener of this.listeners) this.notify(listener, alert);
+    const file = this.options?.file;
+    if (file === undefined) return;
+    appendFile(file, `${JSON.stringify({ timestamp: new Date(alert.atMs).toISOString(), ...alert })}\n`, (error) => {
+      if (error !== null) this.logger.error(`the file of alerts cannot be written: ${error.message}`);
+    });
+  }
+
+  private notify(listener: (alert: PerformanceAlert) => void, alert: PerformanceAlert): void {
+    try {
+      listener(alert);
+    } catch (error) {
+      this.logger.error(`a listener of alerts failed: ${errorMessage(error)}`);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { CallFigures, ComponentStats } from './performance-series.js';
+
+/** In the order of the columns; their names are those of the original's export, and more. */
+const COLUMNS: readonly (readonly [string, keyof CallFigures])[] = [
+  ['total_calls', 'totalCalls'],
+  ['measured_calls', 'measuredCalls'],
+  ['average_duration_ms', 'averageDurationMs'],
+  ['success_rate', 'successRate'],
+  ['error_count', 'errorCount'],
+  ['error_rate', 'errorRate'],
+  ['min_duration_ms', 'minDurationMs'],
+  ['max_duration_ms', 'maxDurationMs'],
+  ['total_duration_ms', 'totalDurationMs'],
+  ['p50_duration_ms', 'p50DurationMs'],
+  ['p95_duration_ms', 'p95DurationMs'],
+  ['p99_duration_ms', 'p99DurationMs'],
+  ['throughput_per_second', 'throughputPerSecond'],
+  ['total_input_size', 'totalInputSize'],
+  ['total_output_size', 'totalOutputSize'],
+];
+
+/** RFC 4180: a line for each operation and, with an empty operation, one for each component as a whole. */
+export function toCsv(stats: Readonly<Record<string, ComponentStats>>): string {
+  const lines = [['component', 'operation', ...COLUMNS.map(([name]) => name)]];
+  for (const [component, { operations, ...whole }] of Object.entries(stats)) {
+    lines.push([component, '', ...cells(whole)]);
+    for (const [operation, figures] of Object.entries(operations)) lines.push([component, operation, ...cells(figures)]);
+  }
+  return lines.map((line) => `${line.map(field).join(',')}\r\n`).join('');
+}
+
+function cells(figures: CallFigures): string[] {
+  return COLUMNS.map(([, key]) => String(figures[key]));
+}
+
+/** Names come from callers: what a spreadsheet would run as a formula gets an apostrophe in front. */
+function field(text: string): string {
+  const isFormula = /^[\t\r\n]|^\s*[=+\-@＝＋－＠]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text);
+  const harmless = isFormula ? `'${text}` : text;
+  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+}

@@ -1,0 +1,37 @@
+import type { MetricSample } from '../common/capability.js';
+import type { SeriesTable } from './series-table.js';
+
+/** Calls, errors, seconds and rolling percentiles of every operation. */
+export function performanceMetrics(table: SeriesTable, activeAlerts: number): MetricSample[] {
+  const samples: MetricSample[] = [];
+  table.forEach('total', (component, operation, { totalCalls, errorCount, totalDurationMs }) => {
+    const labels = { component, operation };
+    samples.push(
+      { name: 'calls_total', help: 'Calls of an operation, measured or not.', type: 'counter', value: totalCalls, labels },
+      { name: 'call_errors_total', help: 'Measured calls that failed.', type: 'counter', value: errorCount, labels },
+      { name: 'call_seconds_total', help: 'Time that the measured calls took.', type: 'counter', value: totalDurationMs / 1000, labels },
+    );
+  });
+  table.forEach('window', (component, operation, { p50DurationMs, p95DurationMs, p99DurationMs }) => {
+    const percentiles: [string, number][] = [
+      ['50', p50DurationMs],
+      ['95', p95DurationMs],
+      ['99', p99DurationMs],
+    ];
+    for (const [percentile, ms] of percentiles) {
+      samples.push({
+        name: 'call_duration_seconds',
+        help: 'Percentiles of the measured calls of the rolling window.',
+        type: 'gauge',
+        value: ms / 1000,
+        labels: { component, operation, percentile },
+      });
+    }
+  });
+  samples.push(
+    { name: 'monitor_series', help: 'Pairs of component and operation that are kept.', type: 'gauge', value: table.size },
+    { name: 'monitor_dropped_calls_total', help: 'Calls not kept: maxSeries was reached.', type: 'counter', value: table.droppedCalls },
+    { name: 'monitor_active_alerts', help: 'Alerts that are raised.', type: 'gauge', value: activeAlerts },
+  );
+  return samples;
+}

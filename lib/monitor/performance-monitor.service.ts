@@ -1,0 +1,215 @@
+import type { Observable } from 'rxjs';
+import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { defaultLog } from '../common/default-log.js';
+import type { LogSink } from '../common/log-sink.js';
+import { checkBoolean, checkNumber, checkObject, checkOneOf, checkString, optional, refuseArgument } from '../common/options.js';
+import type { CallSeries } from '../common/recorder.js';
+import { capabilityOf, componentOf, type EngineRecorder } from '../engine/engine-series.js';
+import type { SpeedVerdict } from '../engine/engine-speeds.js';
+import { CALIBRATION } from '../engine/calibration.js';
+import type { ShadowObservation } from '../engine/shadow.js';
+import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { findFeature, rolloutPercentage } from '../feature-flags/feature-flags.options.js';
+import { compare, type PerformanceComparison } from './comparison.js';
+import { PerformanceAlerts, type PerformanceAlert } from './performance-alerts.js';
+import { toCsv } from './performance-export.js';
+import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
+import { performanceMetrics } from './performance-metrics.js';
+import type { ComponentStats } from './performance-series.js';
+import { recommend, type PerformanceRecommendation } from './recommendations.js';
+import type { HistoryColumns } from './series-history.js';
+import { SeriesTable } from './series-table.js';
+
+/** One call, for `recordPerformance`. */
+export interface PerformanceRecord {
+  readonly component: string;
+  readonly operation: string;
+  readonly durationMs: number;
+  /** Default `true`. */
+  readonly success?: boolean;
+  /** Bytes, characters or tokens that went in. */
+  readonly inputSize?: number;
+  readonly outputSize?: number;
+}
+
+/** What `history` answers. Index `i` of every column is the interval that ended at `endMs[i]`; the oldest come first. */
+export interface PerformanceHistory {
+  /** Milliseconds since 1970. */
+  readonly endMs: readonly number[];
+  readonly series: readonly ({ readonly component: string; readonly operation: string } & HistoryColumns)[];
+}
+
+/** What a monitor takes from its surroundings. */
+export interface PerformanceMonitorContext {
+  readonly flags: FeatureFlagsService;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
+  /** Where the native engine was measured to be slower. Default: nowhere. */
+  readonly verdicts?: () => readonly SpeedVerdict[];
+}
+
+/**
+ * Measures what components do: durations in logarithmic histograms, errors and sizes, over a rolling window and in total, in constant memory.
+ *
+ * In TypeScript on typed arrays whatever the engine: a record takes a few nanoseconds there, and crossing to the addon alone takes more.
+ *
+ * @example
+ * monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 12.5 });
+ * monitor.getPerformanceStats('billing').billing.p95DurationMs; // 12.5
+ */
+export class PerformanceMonitorService implements Capability, EngineRecorder {
+  readonly capability = 'performance_monitoring';
+  private readonly table: SeriesTable;
+  private readonly alerting: PerformanceAlerts;
+  private readonly differences = new Map<string, number>();
+
+  constructor(
+    private readonly options: ResolvedMonitorOptions,
+    private readonly context: PerformanceMonitorContext,
+  ) {
+    const { flags, logger = defaultLog() } = context;
+    this.alerting = new PerformanceAlerts(options.alerts, (component) => this.slowAboveMs(component), logger);
+    this.table = new SeriesTable(options, context.now ?? Date.now, (nowMs) => this.checkAlerts(nowMs));
+    flags.onChange('performance_monitoring', () => this.applyFlag());
+    this.applyFlag();
+  }
+
+  /** Calls `listener` when an alert is raised or cleared: at the end of an interval, a sixth of the window. Returns what ends that. */
+  onAlert(listener: (alert: PerformanceAlert) => void): () => void {
+    return this.alerting.listen(listener);
+  }
+
+  /** The same for rxjs. */
+  get alerts(): Observable<PerformanceAlert> {
+    return this.alerting.stream;
+  }
+
+  /** Alerts that are raised now. */
+  activeAlerts(): PerformanceAlert[] {
+    return this.alerting.active();
+  }
+
+  /** To be asked for once and kept. Beyond `maxSeries` pairs, calls are only counted as dropped. */
+  series(component: string, operation: string): CallSeries {
+    return this.table.series(component, operation);
+  }
+
+  /**
+   * Records one call, whatever the sample rate.
+   * @throws InvalidArgumentError naming the field.
+   */
+  recordPerformance(record: PerformanceRecord): void {
+    checkObject('record', record, refuseArgument);
+    const component = checkString('component', record.component, refuseArgument);
+    const operation = checkString('operation', record.operation, refuseArgument);
+    const durationMs = checkNumber('durationMs', record.durationMs, { min: 0 }, refuseArgument);
+    const success = optional(record.success, true, (value) => checkBoolean('success', value, refuseArgument));
+    const size = (name: 'inputSize' | 'outputSize'): number => {
+      const value = record[name] ?? undefined;
+      return optional(value, 0, (given) => checkNumber(name, given, { min: 0 }, refuseArgument));
+    };
+    this.series(component, operation).record(durationMs, success, size('inputSize'), size('outputSize'));
+  }
+
+  recordShadow({ feature, operation, nativeMs, typescriptMs, native, typescript, equal }: ShadowObservation): void {
+    const capability = capabilityOf(feature);
+    const component = componentOf(capability, 'native');
+    this.series(component, operation).record(nativeMs, !native.startsWith('threw'));
+    this.series(componentOf(capability, 'typescript'), operation).record(typescriptMs, !typescript.startsWith('threw'));
+    if (!equal && this.table.isOn) this.differences.set(component, (this.differences.get(component) ?? 0) + 1);
+  }
+
+  /** By component, of one or of all; a component without calls is left out. Start-up calibration is not counted in a component's own figures. */
+  getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
+    if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
+    return this.table.stats(component ?? undefined, (operation) => operation.startsWith(CALIBRATION));
+  }
+
+  /** Compares two components by what was measured of both; says so where that is too little. */
+  compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
+    const named = (path: string, component: string) =>
+      [checkString(path, component, refuseArgument), this.table.operations(component)] as const;
+    return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
+  }
+
+  /** What could be better, the most urgent first. */
+  getRecommendations(): PerformanceRecommendation[] {
+    return recommend({
+      stats: this.getPerformanceStats(),
+      slowAboveMs: (component) => this.slowAboveMs(component),
+      slowMs: this.options.slowMs,
+      verdicts: this.context.verdicts?.() ?? [],
+      differences: this.differences,
+      droppedCalls: this.table.droppedCalls,
+      maxSeries: this.options.maxSeries,
+    });
+  }
+
+  /**
+   * The statistics as text: JSON of `getPerformanceStats`, or CSV by RFC 4180 with a line per operation and component.
+   * @throws InvalidArgumentError for another format.
+   */
+  exportPerformanceData(component?: string | null, format: 'json' | 'csv' = 'json'): string {
+    checkOneOf('format', format, ['json', 'csv'], refuseArgument);
+    const stats = this.getPerformanceStats(component);
+    return format === 'csv' ? toCsv(stats) : JSON.stringify(stats, null, 2);
+  }
+
+  /** How each operation went over the last 48 intervals, each a sixth of the window, for plots. Of one component or of all. */
+  history(component?: string): PerformanceHistory {
+    return this.table.history(component);
+  }
+
+  /** Forgets everything measured, of one component or of all. Alerts that are raised stay until the next interval. */
+  reset(component?: string): void {
+    this.table.reset(component);
+    if (component === undefined) this.differences.clear();
+    else this.differences.delete(component);
+  }
+
+  metrics(): readonly MetricSample[] {
+    return performanceMetrics(this.table, this.alerting.active().length);
+  }
+
+  /** Records a known duration in a series of its own and asks for it. */
+  health(): CapabilityHealth {
+    const { length } = this.alerting.active();
+    const answers = SeriesTable.answersKnownQuestion();
+    return {
+      status: answers ? 'ok' : 'down',
+      engine: 'typescript',
+      reason: answers
+        ? this.table.isOn
+          ? 'the histograms answer as they should'
+          : 'switched off: nothing is recorded'
+        : 'the histograms answer wrongly',
+      series: this.table.size,
+      droppedCalls: this.table.droppedCalls,
+      activeAlerts: length,
+    };
+  }
+
+  /** Ends the clock of the window. More than once is safe. */
+  close(): void {
+    this.table.close();
+  }
+
+  private applyFlag(): void {
+    const { state, breaker } = this.context.flags.flag('performance_monitoring').status();
+    const share = breaker === 'closed' ? rolloutPercentage(state) / 100 : 0;
+    // A rollout thins the sample: there is no request here whose id could be asked for.
+    this.table.sample(share > 0, this.options.sampleRate * share);
+  }
+
+  private slowAboveMs(component: string): number | undefined {
+    const feature = findFeature(component);
+    return feature === undefined ? undefined : this.context.flags.flag(feature).config.performanceThresholdMs;
+  }
+
+  private checkAlerts(nowMs: number): void {
+    if (this.options.alerts === null) return;
+    this.table.forEach('window', (component, operation, window) => this.alerting.check(component, operation, window, nowMs));
+  }
+}

@@ -1,0 +1,40 @@
+import { openMonitor as open, record, useMonitors } from '../../test/monitors.js';
+
+useMonitors();
+
+describe('getRecommendations', () => {
+  it.each([
+    ['high_error_rate', 'high', { times: 101, fails: 6 }],
+    ['slow_performance', 'medium', { times: 10, durationMs: 1001 }],
+    ['low_usage', 'low', { times: 9 }],
+  ])('%s', (type, priority, { times, fails = 0, durationMs = 1 }: { times: number; fails?: number; durationMs?: number }) => {
+    const monitor = open();
+    record(monitor, times - fails, { durationMs });
+    record(monitor, fails, { success: false });
+    const found = monitor.getRecommendations();
+    expect(found).toEqual([
+      { type, priority, component: 'c', message: expect.stringMatching(/^c: /) as string, suggestion: expect.any(String) as string },
+    ]);
+  });
+
+  it('has nothing to say of what is well, and of too few calls to say', () => {
+    const monitor = open();
+    record(monitor, 100, { success: false });
+    expect(monitor.getRecommendations()).toEqual([]);
+    record(open(), 0, {});
+  });
+
+  it('knows a feature by its own threshold', () => {
+    const monitor = open({}, { features: { rust_routing: { performanceThresholdMs: 5 } } });
+    record(monitor, 10, { component: 'rust_routing', durationMs: 6 });
+    expect(monitor.getRecommendations()).toMatchObject([{ type: 'slow_performance', message: /threshold 5 ms/ }]);
+  });
+
+  it('puts the urgent first', () => {
+    const monitor = open({ maxSeries: 2 });
+    record(monitor, 5, {});
+    record(monitor, 200, { component: 'd', success: false });
+    record(monitor, 1, { component: 'e' });
+    expect(monitor.getRecommendations().map(({ priority }) => priority)).toEqual(['high', 'medium', 'low']);
+  });
+});

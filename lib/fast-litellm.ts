@@ -5,7 +5,7 @@ import { calibrate, calibrationOf, readCalibrationMode } from './engine/calibrat
 import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { StricterChoice } from './engine/stricter-choice.js';
-import type { SwitchingEngine } from './engine/switching-engine.js';
+import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
@@ -131,6 +131,17 @@ export class FastLiteLLM {
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
     return [this.tokenCounter, this.rateLimiter, this.monitor];
+  }
+
+  /** Which engine answers for each capability, why, and what it has been seen to do. */
+  engineStates(): EngineState[] {
+    return Object.entries(this.engines).map(([capability, { active, reason, nativeErrors, shadow }]) => ({
+      capability,
+      active,
+      reason,
+      nativeErrors,
+      shadow: { runs: shadow.runs, differences: shadow.differences },
+    }));
   }
 
   /** Every number of this instance, as data. */

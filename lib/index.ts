@@ -14,6 +14,8 @@ export type { CalibrationMode } from './engine/calibration.js';
 export type { SpeedVerdict } from './engine/engine-speeds.js';
 export type { EngineMode } from './engine/native-binding.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
+export type { DashboardOptions } from './dashboard/dashboard.options.js';
+export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 export { FastLiteLLMModule } from './fast-litellm.module.js';
 export type { FastLiteLLMOptionsFactory } from './fast-litellm.module-definition.js';

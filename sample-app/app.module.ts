@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
-import { FastLiteLLMModule } from 'nestjs-fast-litellm';
+import { FastLiteLLMDashboardModule, FastLiteLLMModule } from 'nestjs-fast-litellm';
 import { HealthController } from './health/health.controller.js';
 import { PageController } from './page/page.controller.js';
 import { TIERS } from './tiers/tiers.js';
@@ -14,6 +14,7 @@ import { TokensController } from './tokens/tokens.controller.js';
   imports: [
     // Without `preload` the first to ask would wait for the tables.
     FastLiteLLMModule.forRoot({ tokenCounter: { preload: ['o200k_base'] }, rateLimit: { limits: TIERS } }),
+    FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN || undefined }),
     PrometheusModule.register(),
     TerminusModule,
   ],

@@ -11,6 +11,8 @@ export const floors: Readonly<Record<string, number>> = {
   acceleration: 4,
   health: 4,
   metrics: 4,
+  dashboard: 4,
+  telemetry: 4,
   'token-counter': 3,
   'rate-limit': 3,
   'connection-pool': 3,

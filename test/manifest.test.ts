@@ -34,9 +34,10 @@ const packageOf = (specifier: string): string =>
 const peersOfNest = ['@nestjs/core', 'reflect-metadata', 'rxjs'];
 
 describe('dependencies', () => {
-  const specifiers = [...readSources(['lib'], /\.ts$/)]
-    .filter(([path]) => !path.endsWith('.test.ts'))
-    .flatMap(([, text]) => importsOf(text));
+  const sources = [...readSources(['lib'], /\.ts$/)].filter(([path]) => !path.endsWith('.test.ts')).map(([, text]) => text);
+  /** Files that are sent on as they are. */
+  const resolved = sources.flatMap((text) => [...text.matchAll(/\brequire\.resolve\('([^']+)'\)/g)].map(([, name]) => name));
+  const specifiers = [...sources.flatMap(importsOf), ...resolved];
   const imported = new Set(specifiers.filter((name) => !/^[.#]/.test(name) && !isBuiltin(name)).map(packageOf));
   const { dependencies, peerDependencies, devDependencies } = manifest;
 
@@ -114,7 +115,8 @@ describe('the published package', () => {
         });
     const [{ files }] = JSON.parse(json) as [{ files: { path: string }[] }];
     const paths = files.map((file) => file.path);
-    const library = /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$/;
+    const library =
+      /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/app\.css$|^dist\/lib\/dashboard\/browser\/icon\.svg$/;
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
     expect(paths.filter((path) => !library.test(path)).sort()).toEqual(others);
     // Without a build there is nothing of dist/ to look at; CI builds before it releases.

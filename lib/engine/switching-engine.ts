@@ -12,6 +12,17 @@ import { attempt, attemptAsync, observe, ShadowLog, type Outcome, type ShadowSum
 
 const TYPESCRIPT: Admission = { run: 'typescript', trial: false };
 
+/** An engine choice as it is shown. */
+export interface EngineState {
+  readonly capability: string;
+  /** The engine that answers a request without an id. */
+  readonly active: EngineName;
+  readonly reason: string;
+  /** Native failures that TypeScript made good. */
+  readonly nativeErrors: number;
+  readonly shadow: Pick<ShadowSummary, 'runs' | 'differences'>;
+}
+
 /** The choice that `provideEngine` makes: two engines and the flag that moves calls between them. */
 export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   always: E | null = null;

@@ -1,0 +1,243 @@
+'use strict';
+/* global document, EventSource, getComputedStyle, location, matchMedia, ResizeObserver, setInterval, uPlot, window */
+
+/** Without news for so long the page says that its figures are old. */
+const STALE_MS = 15_000;
+const RETRY_MS = [1000, 2000, 4000, 8000];
+const HIDDEN_MS = 60_000;
+const LINES = [
+  ['p50', '--p50'],
+  ['p95', '--p95'],
+  ['p99', '--p99'],
+];
+
+const element = (id) => document.getElementById(id);
+const main = element('main');
+const live = element('live');
+const choice = element('series');
+const count = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+
+const minutes = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+let plots = { times: [], series: [] };
+let charts = [];
+let source;
+let failures = 0;
+let retry;
+let newsAt = 0;
+
+function duration(ms) {
+  if (ms === null || ms === undefined) return '–';
+  if (ms < 0.001) return `${count.format(ms * 1e6)} ns`;
+  if (ms < 1) return `${count.format(ms * 1000)} µs`;
+  return ms < 1000 ? `${count.format(ms)} ms` : `${count.format(ms / 1000)} s`;
+}
+
+const rate = (value) => (value === null || value === undefined ? '–' : `${count.format(value)} /s`);
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function say(state, text) {
+  live.dataset.state = state;
+  live.textContent = text;
+}
+
+// Plots
+
+function chosen() {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  return plots.series.find(({ id }) => id === wanted) ?? plots.series[0];
+}
+
+function columns(series, names) {
+  return [plots.times, ...names.map((name) => series?.[name] ?? plots.times.map(() => null))];
+}
+
+function isShown({ scales }, value) {
+  return scales.y.distr !== 3 || Math.abs(Math.log10(value) % 1) < 1e-9;
+}
+
+const axis = (format) => ({
+  stroke: () => colour('--quiet'),
+  // Of a logarithmic scale only the powers of ten.
+  grid: {
+    stroke: () => colour('--line'),
+    width: 1,
+    filter: (chart, splits) => splits.map((value) => (isShown(chart, value) ? value : null)),
+  },
+  ticks: { show: false },
+  font: '12px system-ui, sans-serif',
+  size: 64,
+  values: (_, splits) => splits.map((value) => (value === null ? '' : format(value))),
+});
+
+const timeAxis = () => ({
+  ...axis(),
+  grid: { show: false },
+  size: 28,
+  space: 64,
+  values: (_, splits) => {
+    const format = splits.every((seconds) => seconds % 60 === 0) ? minutes : clock;
+    return splits.map((seconds) => format.format(seconds * 1000));
+  },
+});
+
+/** Those with nothing on either side: no line would show them. */
+function lonely(chart, index) {
+  const values = chart.data[index];
+  const has = (at) => values[at] !== null && values[at] !== undefined;
+  return values.flatMap((_, at) => (has(at) && !has(at - 1) && !has(at + 1) ? [at] : []));
+}
+
+function line(label, name, format, fill) {
+  return {
+    label,
+    stroke: () => colour(name),
+    width: 2,
+    points: { size: 5, show: true, filter: lonely },
+    // Without a pointer on the plot: the newest.
+    value: (chart, value, series, at) => format(at === null ? last(chart.data[series]) : value),
+    ...(fill && { fill: () => `${colour(name)}26` }),
+  };
+}
+
+function draw() {
+  for (const { chart } of charts) chart.destroy();
+  const cursor = { sync: { key: 'dashboard' }, drag: { x: false, y: false } };
+  const time = { label: 'At', value: (_, seconds) => (typeof seconds === 'number' ? clock.format(seconds * 1000) : 'last') };
+  const kinds = [
+    {
+      id: 'latency',
+      names: LINES.map(([name]) => name),
+      lines: LINES.map(([name, css]) => line(name, css, duration)),
+      format: duration,
+      scale: { distr: 3 },
+    },
+    {
+      id: 'calls',
+      names: ['perSecond'],
+      lines: [line('calls', '--calls', rate, true)],
+      format: rate,
+      scale: { range: (_, __, max) => [0, (max || 1) * 1.15] },
+    },
+  ];
+  charts = kinds.map(({ id, names, lines, format, scale }) => {
+    const place = element(id);
+    const options = {
+      ...sizeOf(place),
+      cursor,
+      series: [time, ...lines],
+      axes: [timeAxis(), axis(format)],
+      scales: { y: scale },
+      legend: { live: true },
+    };
+    return { place, names, chart: new uPlot(options, columns(chosen(), names), place) };
+  });
+  fill();
+}
+
+function sizeOf(place) {
+  const { fontSize } = getComputedStyle(place);
+  const height = place.classList.contains('tall') ? 15 : 8;
+  return { width: place.clientWidth, height: Math.round(height * Number.parseFloat(fontSize)) };
+}
+
+/** The newest figure that there is. */
+const last = (values) => values.findLast((value) => value !== null) ?? null;
+
+function fill() {
+  const series = chosen();
+  const hasData = series !== undefined && plots.times.length > 0;
+  element('plots-note').hidden = hasData;
+  element('plots-note').textContent = 'Nothing measured yet: the first interval has to end, with calls in it.';
+  for (const { place, names, chart } of charts) {
+    place.hidden = !hasData;
+    if (!hasData) continue;
+    // It had no width while it was hidden.
+    chart.setSize(sizeOf(place));
+    chart.setData(columns(series, names));
+  }
+  if (!hasData) return;
+  const { label, p50, p95, p99, perSecond } = series;
+  const spoken = `p50 ${duration(last(p50))}, p95 ${duration(last(p95))}, p99 ${duration(last(p99))}`;
+  element('latency').setAttribute('aria-label', `Latency of ${label} over time, at last ${spoken}`);
+  element('calls').setAttribute('aria-label', `Calls of ${label} over time, at last ${rate(last(perSecond))}`);
+}
+
+function showPlots(news) {
+  plots = news;
+  const { id } = chosen() ?? {};
+  choice.parentElement.hidden = plots.series.length < 2;
+  choice.replaceChildren(
+    ...plots.series.map((series) => {
+      const option = document.createElement('option');
+      option.value = series.id;
+      option.textContent = series.label;
+      option.selected = series.id === id;
+      return option;
+    }),
+  );
+  if (charts.length === 0) draw();
+  else fill();
+}
+
+// News
+
+function show({ version, panels, plots: newPlots }) {
+  // A page of another version would not understand.
+  if (version !== main.dataset.version) return location.reload();
+  // Made and escaped by the same functions as the page itself.
+  for (const [id, html] of Object.entries(panels)) element(id).innerHTML = html;
+  if (newPlots) showPlots(newPlots);
+  failures = 0;
+  newsAt = Date.now();
+  say('live', 'Live');
+}
+
+function connect() {
+  clearTimeout(retry);
+  source?.close();
+  source = new EventSource(main.dataset.events);
+  source.onmessage = ({ data }) => show(JSON.parse(data));
+  source.onerror = () => {
+    say('lost', newsAt === 0 ? 'Connecting…' : `Reconnecting… Figures of ${clock.format(newsAt)}`);
+    // The browser tries again by itself, but not after an answer that was no stream.
+    if (source.readyState !== EventSource.CLOSED) return;
+    retry = setTimeout(again, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
+  };
+}
+
+/** The session may be over: then the page asks for the token. */
+async function again() {
+  const answer = await fetch(location.href, { method: 'HEAD', cache: 'no-store' }).catch(() => undefined);
+  if (answer?.status === 401) location.reload();
+  else connect();
+}
+
+let hiddenSince;
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(hiddenSince);
+  if (document.hidden) {
+    // Nobody looks: nobody has to be told.
+    hiddenSince = setTimeout(() => {
+      source.close();
+      clearTimeout(retry);
+      say('still', 'Paused');
+    }, HIDDEN_MS);
+  } else if (source.readyState === EventSource.CLOSED) connect();
+});
+
+setInterval(() => {
+  if (live.dataset.state === 'live' && Date.now() - newsAt > STALE_MS) say('lost', `No news. Figures of ${clock.format(newsAt)}`);
+}, 1000);
+
+choice.addEventListener('change', () => {
+  location.replace(`#${encodeURIComponent(choice.value)}`);
+  fill();
+});
+window.addEventListener('hashchange', () => showPlots(plots));
+new ResizeObserver(() => fill()).observe(element('plots'));
+// Colours are drawn, not styled.
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => draw());
+say('lost', 'Connecting…');
+connect();

@@ -1,0 +1,100 @@
+import { DashboardAccess, SESSION_COOKIE } from './dashboard.access.js';
+import { checkDashboardPath, resolveDashboardOptions } from './dashboard.options.js';
+
+const asking = (headers: Record<string, string>) => ({ headers });
+const withCookie = (session: string) => asking({ cookie: `other=1; ${SESSION_COOKIE}=${session}; last=x` });
+
+describe('DashboardAccess', () => {
+  it('lets everybody look where there is no token', () => {
+    const access = new DashboardAccess(null);
+    expect(access.admits(asking({}))).toBe(true);
+    expect([access.isGuarded, access.isToken(''), access.hasSession(withCookie(access.openSession()))]).toEqual([false, false, false]);
+  });
+
+  it.each([
+    ['Bearer secret', true],
+    ['bearer secret', true],
+    ['Bearer secret2', false],
+    ['Bearer secre', false],
+    ['Bearer ', false],
+    ['Basic secret', false],
+    ['secret', false],
+  ])('with the header %j it is %s', (authorization, admitted) => {
+    expect(new DashboardAccess('secret').admits(asking({ authorization }))).toBe(admitted);
+  });
+
+  it('knows a token and nothing else', () => {
+    const access = new DashboardAccess('secret');
+    for (const wrong of ['', 'Secret', undefined, null, 7, ['secret'], { token: 'secret' }]) expect(access.isToken(wrong)).toBe(false);
+    expect(access.isToken('secret')).toBe(true);
+  });
+
+  it('believes a session until it ends, in every process with that token', () => {
+    let nowMs = 1_800_000_000_000;
+    const access = new DashboardAccess('secret', () => nowMs);
+    const session = access.openSession();
+    expect(access.admits(withCookie(session))).toBe(true);
+    expect(new DashboardAccess('secret', () => nowMs).admits(withCookie(session))).toBe(true);
+    expect(new DashboardAccess('another', () => nowMs).admits(withCookie(session))).toBe(false);
+    nowMs += 12 * 3_600_000;
+    expect(access.admits(withCookie(session))).toBe(false);
+  });
+
+  it('believes no session that somebody made up', () => {
+    const access = new DashboardAccess('secret');
+    const [endMs, signature] = access.openSession().split('.');
+    for (const forged of [
+      `${Number(endMs) + 1}.${signature}`,
+      `${endMs}.${'A'.repeat(43)}`,
+      `${endMs}.`,
+      `.${signature}`,
+      endMs,
+      'secret',
+      '',
+      `${endMs}.${signature}x`,
+    ]) {
+      expect(access.admits(withCookie(forged))).toBe(false);
+    }
+  });
+
+  it('hands out a cookie that scripts and other sites cannot use', () => {
+    const access = new DashboardAccess('secret');
+    expect(access.cookie('x', true)).toBe(`${SESSION_COOKIE}=x; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure`);
+    expect(access.cookie(null, false)).toBe(`${SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`);
+    expect(access.openSession()).not.toContain('secret');
+  });
+});
+
+describe('the options of the dashboard', () => {
+  it('have their defaults', () => {
+    expect(resolveDashboardOptions({}, 'development')).toEqual({ token: null, intervalMs: 2000, title: 'Control room' });
+    expect(resolveDashboardOptions({ token: 't' }, 'production').token).toBe('t');
+  });
+
+  it('need a token in production', () => {
+    expect(() => resolveDashboardOptions({}, 'production')).toThrow(/^dashboard\.token: must be set where NODE_ENV is production/);
+  });
+
+  it.each([
+    [{ token: '' }, 'dashboard.token: must be a string'],
+    [{ token: ' hunter2 ' }, 'dashboard.token: must be a string'],
+    [{ token: 7 }, 'dashboard.token: must be a string'],
+    [{ intervalMs: 10 }, 'dashboard.intervalMs: must be an integer from 250'],
+    [{ title: '' }, 'dashboard.title: must be a non-empty string'],
+    [{ tokne: 'x' }, 'dashboard.tokne: is not a known option (did you mean token?)'],
+  ])('refuse %j', (options, message) => {
+    const attempt = () => resolveDashboardOptions(options as never, 'test');
+    expect(attempt).toThrow(message);
+    expect(attempt).not.toThrow(/hunter2/);
+  });
+
+  it.each([
+    ['/dashboard', 'dashboard'],
+    ['ops/llm/', 'ops/llm'],
+    ['/a-b_c.d~e', 'a-b_c.d~e'],
+  ])('take the path %s', (path, expected) => expect(checkDashboardPath(path)).toBe(expected));
+
+  it.each(['', '/', 'a//b', '/x y', ':id', '*', '../up?', 7])('refuse the path %j', (path) => {
+    expect(() => checkDashboardPath(path)).toThrow(/^dashboard\.path: /);
+  });
+});

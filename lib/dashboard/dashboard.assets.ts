@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A file that the page loads. */
+export interface Asset {
+  readonly type: string;
+  readonly body: string;
+}
+
+const SCRIPT = 'text/javascript; charset=utf-8';
+const STYLES = 'text/css; charset=utf-8';
+
+/** Files by the name that they are asked for: this package's own, and those of uPlot as it is installed. Nothing comes from elsewhere. */
+const FILES: Readonly<Record<string, { readonly type: string; readonly path: () => string }>> = {
+  'app.js': { type: SCRIPT, path: () => join(__dirname, 'browser', 'app.js') },
+  'app.css': { type: STYLES, path: () => join(__dirname, 'browser', 'app.css') },
+  'icon.svg': { type: 'image/svg+xml', path: () => join(__dirname, 'browser', 'icon.svg') },
+  'uplot.js': { type: SCRIPT, path: () => require.resolve('uplot/dist/uPlot.iife.min.js') },
+  'uplot.css': { type: STYLES, path: () => require.resolve('uplot/dist/uPlot.min.css') },
+};
+
+const read = new Map<string, Asset>();
+
+/** A file by its name, read once; `undefined` for any other. */
+export function findAsset(name: string): Asset | undefined {
+  const known = read.get(name);
+  if (known !== undefined || !Object.hasOwn(FILES, name)) return known;
+  const { type, path } = FILES[name];
+  const asset = { type, body: readFileSync(path(), 'utf8') };
+  read.set(name, asset);
+  return asset;
+}

@@ -1,0 +1,166 @@
+import {
+  Controller,
+  Get,
+  HttpException,
+  Inject,
+  NotFoundException,
+  Post,
+  Req,
+  Res,
+  Sse,
+  UnauthorizedException,
+  VERSION_NEUTRAL,
+  type BeforeApplicationShutdown,
+  type MessageEvent,
+  type OnApplicationShutdown,
+  type Type,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { map, type Observable } from 'rxjs';
+import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import type { AskingRequest, DashboardAccess } from './dashboard.access.js';
+import { findAsset } from './dashboard.assets.js';
+import type { DashboardFeed } from './dashboard.feed.js';
+import { renderLogin, renderPage, type PageContext } from './dashboard.page.js';
+
+/** What a dashboard's controller works with. */
+export class DashboardDesk {
+  constructor(
+    readonly title: string,
+    readonly access: DashboardAccess,
+    readonly feed: DashboardFeed,
+    /** Counts wrong tokens by address. */
+    readonly attempts: RateLimiterService,
+  ) {}
+}
+
+interface DashboardRequest extends AskingRequest {
+  readonly url: string;
+  readonly ip?: string;
+  readonly protocol?: string;
+  readonly body?: unknown;
+}
+
+/** Everything from this server, nothing in place, nothing framed. */
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'Content-Security-Policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; '),
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'same-origin',
+  'X-Frame-Options': 'DENY',
+};
+const HTML = 'text/html; charset=utf-8';
+const RECONNECT_MS = 2000;
+const WRONG_TOKEN = 'That is not the token.';
+const TOO_MANY = 'Too many wrong tokens from this address. Wait a minute.';
+
+/** The controller that serves the dashboard under `path`, on Express and Fastify. */
+export function createDashboardController(path: string): Type<object> {
+  @Controller({ path, version: VERSION_NEUTRAL })
+  class DashboardController implements BeforeApplicationShutdown, OnApplicationShutdown {
+    constructor(
+      @Inject(DashboardDesk) private readonly desk: DashboardDesk,
+      @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    ) {}
+
+    @Get()
+    async page(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      const context = this.contextOf(request);
+      if (!this.desk.access.admits(request)) return this.send(response, 401, HTML, renderLogin(context));
+      return this.send(response, 200, HTML, renderPage(await this.desk.feed.snapshot(), context));
+    }
+
+    /** The figures as JSON. */
+    @Get('data')
+    async data(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      this.admit(request);
+      return this.send(response, 200, 'application/json; charset=utf-8', JSON.stringify(await this.desk.feed.snapshot()));
+    }
+
+    @Sse('events')
+    events(@Req() request: DashboardRequest): Observable<MessageEvent> {
+      this.admit(request);
+      return this.desk.feed.stream().pipe(map((data): MessageEvent => ({ data, retry: RECONNECT_MS })));
+    }
+
+    @Post('login')
+    login(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      const { access, attempts } = this.desk;
+      const context = { ...this.contextOf(request), base: '' };
+      const address = request.ip ?? '';
+      if (!attempts.peek(address).allowed) return this.send(response, 429, HTML, renderLogin(context, TOO_MANY));
+      const { token } = (request.body ?? {}) as { readonly token?: unknown };
+      if (!access.isToken(token)) {
+        attempts.check(address);
+        return this.send(response, 401, HTML, renderLogin(context, WRONG_TOKEN));
+      }
+      return this.leaveFor(request, response, access.openSession());
+    }
+
+    @Post('logout')
+    logout(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      return this.leaveFor(request, response, null);
+    }
+
+    @Get(':asset')
+    asset(@Req() request: DashboardRequest & { readonly params: { readonly asset: string } }, @Res() response: unknown): Promise<void> {
+      const asset = findAsset(request.params.asset);
+      if (asset === undefined) throw new NotFoundException();
+      return this.send(response, 200, asset.type, asset.body, 'no-cache');
+    }
+
+    /** Before the HTTP server closes: it waits for open streams. */
+    beforeApplicationShutdown(): void {
+      this.desk.feed.close();
+    }
+
+    onApplicationShutdown(): Promise<void> {
+      return this.desk.attempts.close();
+    }
+
+    /** A session is believed at any time; tokens may be tried so often and no more. */
+    private admit(request: DashboardRequest): void {
+      const { access, attempts } = this.desk;
+      const tries = request.headers.authorization !== undefined && !access.hasSession(request);
+      const address = request.ip ?? '';
+      if (tries && access.isGuarded && !attempts.peek(address).allowed) throw new HttpException(TOO_MANY, 429);
+      if (access.admits(request)) return;
+      if (tries) attempts.check(address);
+      throw new UnauthorizedException();
+    }
+
+    private contextOf({ url }: DashboardRequest): PageContext {
+      const [pathname] = url.split('?', 1);
+      return {
+        title: this.desk.title,
+        base: `${pathname.slice(pathname.lastIndexOf('/') + 1)}/`.replace(/^\/$/, ''),
+        isGuarded: this.desk.access.isGuarded,
+      };
+    }
+
+    /** Back to the page, with a session or without. */
+    private async leaveFor(request: DashboardRequest, response: unknown, session: string | null): Promise<void> {
+      const { httpAdapter } = this.host;
+      httpAdapter.setHeader(response, 'Set-Cookie', this.desk.access.cookie(session, request.protocol === 'https'));
+      httpAdapter.setHeader(response, 'Location', `../${path.slice(path.lastIndexOf('/') + 1)}`);
+      return this.send(response, 303, 'text/plain', '');
+    }
+
+    private async send(response: unknown, status: number, type: string, body: string, caching = 'no-store'): Promise<void> {
+      const { httpAdapter } = this.host;
+      for (const [name, value] of Object.entries(SECURITY_HEADERS)) httpAdapter.setHeader(response, name, value);
+      httpAdapter.setHeader(response, 'Content-Type', type);
+      httpAdapter.setHeader(response, 'Cache-Control', caching);
+      await httpAdapter.reply(response, body, status);
+    }
+  }
+  return DashboardController;
+}

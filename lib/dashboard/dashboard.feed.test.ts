@@ -1,0 +1,138 @@
+import type { Subscription } from 'rxjs';
+import { DashboardFeed, type FeedMessage } from './dashboard.feed.js';
+import type { DashboardSource, History } from './dashboard.source.js';
+
+const INTERVAL_MS = 1000;
+
+describe('DashboardFeed', () => {
+  let looks: number;
+  let calls: number;
+  let history: History;
+  let fail: boolean;
+  const warnings: string[] = [];
+  const logger = { log: () => {}, warn: (line: string) => void warnings.push(line), error: () => {} };
+  const subscriptions: Subscription[] = [];
+
+  const source: DashboardSource = {
+    version: '1.2.3',
+    health: async () => {
+      looks++;
+      if (fail) throw new Error('no answer');
+      return { status: 'ok', rustAvailable: false, components: {} };
+    },
+    engines: () => [],
+    features: () => ({}),
+    metrics: () => [{ name: 'token_counter_tokens_total', help: '', type: 'counter', value: calls }],
+    limits: { nearest: async () => [] },
+    monitor: { getPerformanceStats: () => ({}), compareImplementations: jest.fn(), getRecommendations: () => [], history: () => history },
+  };
+
+  beforeEach(() => {
+    jest.useFakeTimers({ now: 1_800_000_000_000 });
+    [looks, calls, fail, warnings.length, history] = [0, 0, false, 0, { endMs: [], series: [] }];
+  });
+  afterEach(() => {
+    for (const subscription of subscriptions.splice(0)) subscription.unsubscribe();
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
+
+  function watch(feed: DashboardFeed) {
+    const messages: FeedMessage[] = [];
+    let isOver = false;
+    const subscription = feed.stream().subscribe({ next: (message) => messages.push(message), complete: () => (isOver = true) });
+    subscriptions.push(subscription);
+    return { messages, subscription, isOver: () => isOver };
+  }
+  const advance = (intervals: number) => jest.advanceTimersByTimeAsync(intervals * INTERVAL_MS);
+
+  it('tells everything at first, then what has changed', async () => {
+    const { messages } = watch(new DashboardFeed(source, INTERVAL_MS, logger));
+    await advance(0);
+    expect(messages).toHaveLength(1);
+    expect(Object.keys(messages[0].panels)).toEqual(expect.arrayContaining(['status', 'overview', 'engines', 'limits']));
+    expect(messages[0]).toMatchObject({ version: '1.2.3', atMs: 1_800_000_000_000, plots: { times: [], series: [] } });
+    calls = 500;
+    await advance(1);
+    expect(messages[1].panels.overview).toMatch(/500[^]*500 \/s/);
+    expect(messages[1].panels).not.toHaveProperty('engines');
+    expect(messages[1]).not.toHaveProperty('plots');
+  });
+
+  it('sends plots again when an interval has ended', async () => {
+    const { messages } = watch(new DashboardFeed(source, INTERVAL_MS, logger));
+    await advance(1);
+    const column = [1];
+    history = {
+      endMs: [1_800_000_000_500],
+      series: [{ component: 'a', operation: 'b', calls: [3], p50DurationMs: column, p95DurationMs: column, p99DurationMs: [null] }],
+    };
+    await advance(2);
+    expect(messages.map(({ plots }) => plots?.series.length)).toEqual([0, undefined, 1, undefined]);
+  });
+
+  it('looks once for all that watch, and not at all when nobody does', async () => {
+    const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+    const viewers = [1, 2, 3].map(() => watch(feed));
+    await advance(0);
+    expect([looks, jest.getTimerCount(), feed.viewerCount]).toEqual([1, 1, 3]);
+    await advance(2);
+    expect(looks).toBe(3);
+    expect(viewers.map(({ messages }) => messages.length)).toEqual([3, 3, 3]);
+    viewers[0].subscription.unsubscribe();
+    await advance(1);
+    expect([looks, jest.getTimerCount()]).toEqual([4, 1]);
+    for (const { subscription } of viewers) subscription.unsubscribe();
+    await advance(5);
+    expect([looks, jest.getTimerCount(), feed.viewerCount]).toEqual([4, 0, 0]);
+  });
+
+  it('tells one that comes later everything, and the others only what is new to them', async () => {
+    const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+    const early = watch(feed);
+    await advance(1);
+    calls = 7;
+    // Somebody loads the page between two ticks: those who watch must not miss what it saw.
+    await advance(0.99);
+    await feed.snapshot();
+    const late = watch(feed);
+    await advance(0.5);
+    expect(early.messages.at(-1)?.panels.overview).toContain('>7<');
+    expect(Object.keys(late.messages[0].panels).length).toBeGreaterThan(5);
+  });
+
+  it('gives the same figures to all that ask within an interval', async () => {
+    const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+    const both = await Promise.all([feed.snapshot(), feed.snapshot()]);
+    expect(both[0]).toBe(both[1]);
+    await advance(0.5);
+    expect(await feed.snapshot()).toBe(both[0]);
+    await advance(0.6);
+    expect(await feed.snapshot()).not.toBe(both[0]);
+    expect(looks).toBe(2);
+  });
+
+  it('says once that it gets no figures, and goes on when it does', async () => {
+    const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+    const { messages } = watch(feed);
+    await advance(0);
+    fail = true;
+    await advance(3);
+    expect(warnings).toEqual(['the dashboard gets no figures: no answer']);
+    expect(messages).toHaveLength(1);
+    fail = false;
+    await advance(1);
+    expect(messages).toHaveLength(2);
+  });
+
+  it('ends all streams when it is closed, and opens no more', async () => {
+    const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+    const viewers = [watch(feed), watch(feed)];
+    await advance(1);
+    feed.close();
+    expect(viewers.map(({ isOver }) => isOver())).toEqual([true, true]);
+    expect(watch(feed).isOver()).toBe(true);
+    await advance(3);
+    expect([jest.getTimerCount(), feed.viewerCount]).toEqual([0, 0]);
+  });
+});

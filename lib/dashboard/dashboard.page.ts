@@ -1,0 +1,132 @@
+import type { DashboardSnapshot } from './dashboard.snapshot.js';
+import { html, Html } from './html.js';
+import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
+import { overviewPanel, processPanel, statusPanel } from './panels/overview.panel.js';
+import { recommendationsPanel } from './panels/recommendations.panel.js';
+import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
+import { deploymentsPanel, limitsPanel, poolPanel } from './panels/traffic.panel.js';
+
+/** Everything that changes on the page, by the id of its element. The page is first sent with it; later only what has changed is sent. */
+const PANELS = {
+  status: statusPanel,
+  process: processPanel,
+  overview: overviewPanel,
+  recommendations: recommendationsPanel,
+  comparison: comparisonPanel,
+  operations: operationsPanel,
+  deployments: deploymentsPanel,
+  limits: limitsPanel,
+  pool: poolPanel,
+  engines: enginesPanel,
+  features: featuresPanel,
+} as const satisfies Readonly<Record<string, (snapshot: DashboardSnapshot) => Html>>;
+
+type PanelName = keyof typeof PANELS;
+export type RenderedPanels = Readonly<Record<PanelName, string>>;
+
+export function renderPanels(snapshot: DashboardSnapshot): RenderedPanels {
+  const rendered = Object.entries(PANELS).map(([name, render]) => [name, render(snapshot).text]);
+  return Object.fromEntries(rendered) as RenderedPanels;
+}
+
+/** What the page is made of. */
+export interface PageContext {
+  readonly title: string;
+  /** What stands before `app.js` in links: links are relative, for apps behind a proxy that takes a part of the path away. */
+  readonly base: string;
+  /** Whether there is a session to leave. */
+  readonly isGuarded: boolean;
+}
+
+/** The whole page, with the figures of now: without JavaScript it stands still and says all but the plots. */
+export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded }: PageContext): string {
+  const panels = renderPanels(snapshot);
+  const panel = (name: PanelName): Html => html`<div id="${name}">${new Html(panels[name])}</div>`;
+  return document(
+    title,
+    base,
+    html`<a class="skip" href="#main">To the figures</a>
+      <header class="top">
+        <div>
+          <h1>${title}</h1>
+          <p id="process" class="note">${new Html(panels.process)}</p>
+        </div>
+        <div class="state">
+          <span id="status" role="status">${new Html(panels.status)}</span>
+          <span id="live" class="live" data-state="still">Not live</span>
+          ${isGuarded && html`<form method="post" action="${base}logout"><button type="submit">Leave</button></form>`}
+        </div>
+      </header>
+      <main id="main" data-events="${base}events" data-version="${snapshot.version}">
+        <section class="wide" aria-labelledby="overview-title">
+          <h2 id="overview-title" class="unseen">At a glance</h2>
+          ${panel('overview')}
+        </section>
+        <section class="card most" id="plots" aria-labelledby="plots-title">
+          <div class="head">
+            <h2 id="plots-title">Latency and calls</h2>
+            <label class="choose" hidden
+              >Operation
+              <select id="series"></select
+            ></label>
+          </div>
+          <div id="latency" class="plot tall" role="img" aria-label="Latency over time"></div>
+          <div id="calls" class="plot" role="img" aria-label="Calls per second over time"></div>
+          <p id="plots-note" class="nothing">Plots need JavaScript; the table of operations says the same of the last window.</p>
+        </section>
+        ${card('recommendations', 'Recommendations', 'least', panel('recommendations'))}
+        ${card('deployments', 'Deployments', 'most', panel('deployments'))} ${card('pool', 'Connection pool', 'least', panel('pool'))}
+        ${card('comparison', 'Native beside TypeScript', 'half', panel('comparison'))}
+        ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
+        ${card('operations', 'Operations, last window', 'most', panel('operations'))}
+        ${card('features', 'Feature flags', 'least', panel('features'))} ${card('engines', 'Engines and health', 'wide', panel('engines'))}
+      </main>`,
+    ['uplot.js', 'app.js'],
+  );
+}
+
+/** The form that asks for the token. */
+export function renderLogin({ title, base }: PageContext, failure?: string): string {
+  return document(
+    title,
+    base,
+    html`<main class="login">
+      <form class="card" method="post" action="${base}login">
+        <h1>${title}</h1>
+        <p class="note">Its token opens it: the option <code>token</code> of the dashboard.</p>
+        <label for="token">Token</label>
+        <input id="token" name="token" type="password" autocomplete="current-password" required autofocus />
+        ${failure !== undefined && html`<p class="failure" role="alert">${failure}</p>`}
+        <button type="submit">Look</button>
+      </form>
+    </main>`,
+    [],
+  );
+}
+
+function card(name: string, title: string, width: 'most' | 'least' | 'half' | 'wide', body: Html): Html {
+  return html`<section class="card ${width} of-${name}" aria-labelledby="${name}-title">
+    <h2 id="${name}-title">${title}</h2>
+    ${body}
+  </section>`;
+}
+
+function document(title: string, base: string, body: Html, scripts: readonly string[]): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="robots" content="noindex" />
+        <title>${title} · nestjs-fast-litellm</title>
+        <link rel="icon" href="${base}icon.svg" type="image/svg+xml" />
+        ${scripts.length > 0 && html`<link rel="stylesheet" href="${base}uplot.css" />`}
+        <link rel="stylesheet" href="${base}app.css" />
+        ${scripts.map((name) => html`<script src="${base}${name}" defer></script>`)}
+      </head>
+      <body>
+        ${body}
+      </body>
+    </html> `.text;
+}

@@ -1,0 +1,135 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { CapabilityHealth } from '../common/capability.js';
+import type { EngineState } from '../engine/switching-engine.js';
+import type { FeatureStatus } from '../feature-flags/feature-flag.js';
+import type { CallFigures, Comparison, DashboardSource, DeploymentState, History, PoolState, Recommendation } from './dashboard.source.js';
+
+/** A limit near to exhaustion, its key hidden. */
+export interface LimitState {
+  readonly limit: string;
+  /** Stands for a key as long as this process lives, and says nothing of it. */
+  readonly keyHash: string;
+  readonly unit: 'requests' | 'tokens';
+  readonly total: number;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+/** One operation over the rolling window. */
+export interface OperationState {
+  readonly component: string;
+  readonly operation: string;
+  readonly figures: CallFigures;
+}
+
+/** Counters since the start, by what they say. `perSecond` is missing before the second look. */
+export interface Tally {
+  readonly label: string;
+  readonly unit: 'count' | 'usd';
+  readonly total: number;
+  readonly perSecond?: number;
+}
+
+/** All that the dashboard shows, at one moment. */
+export interface DashboardSnapshot {
+  readonly atMs: number;
+  readonly version: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly uptimeMs: number;
+  readonly health: {
+    readonly status: CapabilityHealth['status'];
+    readonly rustAvailable: boolean;
+    readonly reason?: string;
+    readonly components: Readonly<Record<string, CapabilityHealth>>;
+  };
+  readonly engines: readonly EngineState[];
+  readonly features: Readonly<Record<string, FeatureStatus>>;
+  readonly tallies: readonly Tally[];
+  readonly comparisons: readonly Comparison[];
+  readonly operations: readonly OperationState[];
+  readonly history: History;
+  readonly recommendations: readonly Recommendation[];
+  /** `null` where there is no router. */
+  readonly deployments: readonly DeploymentState[] | null;
+  readonly limits: readonly LimitState[];
+  /** `null` where there is no pool. */
+  readonly pool: PoolState | null;
+}
+
+const NEAREST_LIMITS = 8;
+const SHOWN_OPERATIONS = 24;
+
+/** Which counters are worth a tile: label, unit, and the metrics that add up to it. */
+const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metrics: readonly string[]])[] = [
+  ['Calls to models', 'count', 'llm_client_calls_total'],
+  ['Tokens counted', 'count', 'token_counter_tokens_total'],
+  ['Requests let pass', 'count', 'rate_limit_allowed_total'],
+  ['Requests refused', 'count', 'rate_limit_denied_total'],
+  ['Deployments picked', 'count', 'router_picks_total'],
+  ['Fallbacks', 'count', 'llm_client_fallbacks_total'],
+  ['Spent', 'usd', 'llm_client_cost_usd_total'],
+];
+
+/** Nobody else can tell a key from its hash, not even by trying. */
+const secret = randomBytes(32);
+
+/** Asks the source everything. `before` is the snapshot to tell rates from. */
+export async function takeSnapshot(source: DashboardSource, before?: DashboardSnapshot): Promise<DashboardSnapshot> {
+  const [health, near] = await Promise.all([source.health(), source.limits.nearest(NEAREST_LIMITS)]);
+  const atMs = Date.now();
+  const { monitor } = source;
+  const stats = monitor?.getPerformanceStats() ?? {};
+  return {
+    atMs,
+    version: source.version,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    uptimeMs: Math.round(process.uptime() * 1000),
+    health,
+    engines: source.engines(),
+    features: source.features(),
+    tallies: tally(source, atMs, before),
+    comparisons: monitor === undefined ? [] : compared(Object.keys(stats), monitor),
+    operations: busiest(stats),
+    history: monitor?.history() ?? { endMs: [], series: [] },
+    recommendations: monitor?.getRecommendations() ?? [],
+    deployments: source.deployments?.() ?? null,
+    limits: near.map(({ key, ...limit }) => ({ ...limit, keyHash: hidden(key) })),
+    pool: source.pool?.() ?? null,
+  };
+}
+
+function tally(source: DashboardSource, atMs: number, before?: DashboardSnapshot): Tally[] {
+  const sums = new Map<string, number>();
+  for (const { name, value } of source.metrics()) sums.set(name, (sums.get(name) ?? 0) + value);
+  const seconds = before === undefined ? 0 : (atMs - before.atMs) / 1000;
+  return TALLIES.flatMap(([label, unit, ...metrics]): Tally[] => {
+    const known = metrics.flatMap((name) => sums.get(name) ?? []);
+    if (known.length === 0) return [];
+    const total = known.reduce((sum, value) => sum + value, 0);
+    const last = before?.tallies.find((entry) => entry.label === label)?.total;
+    const perSecond = last === undefined || seconds <= 0 ? undefined : Math.max(0, total - last) / seconds;
+    return [{ label, unit, total, ...(perSecond !== undefined && { perSecond }) }];
+  });
+}
+
+/** Every native component beside its twin, where either has been measured. */
+function compared(components: readonly string[], monitor: MonitorOf): Comparison[] {
+  const names = new Set(components.flatMap((component) => /^(?:rust|typescript)_(.+)$/.exec(component)?.[1] ?? []));
+  return [...names].sort().map((name) => monitor.compareImplementations(`rust_${name}`, `typescript_${name}`));
+}
+
+type MonitorOf = NonNullable<DashboardSource['monitor']>;
+
+function busiest(stats: ReturnType<MonitorOf['getPerformanceStats']>): OperationState[] {
+  const all = Object.entries(stats).flatMap(([component, { operations }]) =>
+    Object.entries(operations).map(([operation, { window }]) => ({ component, operation, figures: window })),
+  );
+  const called = all.filter(({ figures }) => figures.totalCalls > 0);
+  return called.sort((a, b) => b.figures.totalCalls - a.figures.totalCalls).slice(0, SHOWN_OPERATIONS);
+}
+
+function hidden(key: string): string {
+  return createHmac('sha256', secret).update(key).digest('hex').slice(0, 10);
+}

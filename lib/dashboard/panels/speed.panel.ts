@@ -1,0 +1,62 @@
+import type { DashboardSnapshot } from '../dashboard.snapshot.js';
+import type { CallFigures, Comparison } from '../dashboard.source.js';
+import { compact, duration, NONE, perSecond, share, times, words } from '../figures.js';
+import { html, type Html } from '../html.js';
+import { badge, bar, nothing, table, type BarPart } from './panel.js';
+
+/** Native beside TypeScript, by component: the longer bar is the slower one. */
+export function comparisonPanel({ comparisons }: DashboardSnapshot): Html {
+  if (comparisons.length === 0) {
+    return nothing('Nothing measured yet: figures come from calls, from shadow runs and from the calibration at the start.');
+  }
+  return html`<ul class="versus">
+    ${comparisons.map(versus)}
+  </ul>`;
+}
+
+function versus({ rustComponent, rust, typescript, speedup, enoughSamples, recommendation }: Comparison): Html {
+  const slowest = Math.max(meanOf(rust), meanOf(typescript));
+  const verdict =
+    speedup === null || !enoughSamples
+      ? badge('plain', 'too few calls to say')
+      : speedup >= 1
+        ? badge('good', `native ${times(speedup)} as fast`)
+        : badge('warn', `native ${times(speedup)} as fast`);
+  return html`<li>
+    <div class="head">
+      <h3>${words(rustComponent.replace(/^rust_/, ''))}</h3>
+      ${verdict}
+    </div>
+    ${side('Rust', 'native', rust, slowest)}${side('TypeScript', 'typescript', typescript, slowest)}
+    <p class="note">${recommendation}</p>
+  </li>`;
+}
+
+function side(label: string, kind: BarPart['kind'], figures: CallFigures, slowest: number): Html {
+  const mean = meanOf(figures);
+  const shown = figures.measuredCalls === 0 ? NONE : duration(figures.averageDurationMs);
+  const percentiles = html`p95 ${duration(figures.p95DurationMs)} · n = ${compact(figures.measuredCalls)}`;
+  return html`<div class="side">
+    <span class="who">${label}</span>${bar([{ kind, percentage: mean > 0 ? Math.max(1, (mean / slowest) * 100) : 0 }])}
+    <span class="mean">${shown}</span><span class="note">${figures.measuredCalls > 0 ? percentiles : 'not measured'}</span>
+  </div>`;
+}
+
+function meanOf({ measuredCalls, averageDurationMs }: CallFigures): number {
+  return measuredCalls > 0 ? averageDurationMs : 0;
+}
+
+/** Operations of the last window, those called most first. Says in figures what the plots show. */
+export function operationsPanel({ operations }: DashboardSnapshot): Html {
+  if (operations.length === 0) return nothing('No calls in the last window.');
+  const rows = operations.map(({ component, operation, figures }) => [
+    html`${words(component)} <span class="note">${operation}</span>`,
+    html`${perSecond(figures.throughputPerSecond)}`,
+    html`${duration(figures.p50DurationMs)}`,
+    html`${duration(figures.p95DurationMs)}`,
+    html`${duration(figures.p99DurationMs)}`,
+    html`${figures.errorRate > 0 ? html`<strong class="bad">${share(figures.errorRate)}</strong>` : '0%'}`,
+  ]);
+  const figure = (label: string) => ({ label, isFigure: true });
+  return table('Operations of the last window', [{ label: 'Operation' }, ...['Calls', 'p50', 'p95', 'p99', 'Failed'].map(figure)], rows);
+}

@@ -1,0 +1,97 @@
+import type { DashboardSnapshot, LimitState } from '../dashboard.snapshot.js';
+import type { DeploymentState, EndpointState } from '../dashboard.source.js';
+import { compact, count, duration, NONE, share, span } from '../figures.js';
+import { html, type Html } from '../html.js';
+import { badge, bar, nothing, table, usageBar } from './panel.js';
+
+/** Deployments by group: who is out, and for how long; who gets which share. */
+export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
+  if (deployments === null) return nothing('No router here.');
+  if (deployments.length === 0) return nothing('No deployments. Give router.modelList, or the path of a config.yaml.');
+  const picks = new Map<string, number>();
+  for (const { group, picks: own } of deployments) picks.set(group, (picks.get(group) ?? 0) + own);
+  const rows = deployments.map((deployment) => {
+    const part = deployment.picks / Math.max(1, picks.get(deployment.group) ?? 0);
+    return [
+      html`${deployment.group} <span class="note below">${deployment.model} · ${deployment.id}</span>`,
+      stateOf(deployment),
+      html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`,
+      html`${compact(deployment.picks)}`,
+      html`${count(deployment.inFlight)}`,
+      html`${deployment.latencyMs === undefined ? NONE : duration(deployment.latencyMs)}`,
+      html`${budget(deployment.rpm, deployment.rpmLimit)}`,
+      html`${budget(deployment.tpm, deployment.tpmLimit)}`,
+    ];
+  });
+  const figure = (label: string) => ({ label, isFigure: true });
+  const columns = [{ label: 'Deployment' }, { label: 'State' }, { label: 'Share of its group' }];
+  return table('Deployments', [...columns, ...['Picks', 'In flight', 'Latency', 'rpm', 'tpm'].map(figure)], rows);
+}
+
+function stateOf({ state, cooldownRemainingMs }: DeploymentState): Html {
+  if (state === 'healthy') return badge('good', 'healthy');
+  if (state === 'cooling') return badge('warn', cooldownRemainingMs === undefined ? 'cooling' : `cooling, ${span(cooldownRemainingMs)}`);
+  return badge('bad', state);
+}
+
+function budget(used: number | undefined, limit: number | undefined): string {
+  if (used === undefined) return NONE;
+  return limit === undefined ? compact(used) : `${compact(used)} / ${compact(limit)}`;
+}
+
+/** Keys that are nearest to being refused. */
+export function limitsPanel({ limits }: DashboardSnapshot): Html {
+  if (limits.length === 0) return nothing('No key is near a limit.');
+  return html`<ul class="limits">
+      ${limits.map(limitRow)}
+    </ul>
+    <p class="note">Keys are hashed, anew for each process.</p>`;
+}
+
+function limitRow({ limit, keyHash, unit, total, remaining, resetMs }: LimitState): Html {
+  const used = total - remaining;
+  return html`<li>
+    <div class="head">
+      <span><strong>${limit}</strong> <code>${keyHash}</code></span>
+      <span class="figure">${compact(remaining)} of ${compact(total)} ${unit} left</span>
+    </div>
+    ${usageBar(used, total)}
+    <p class="note">${remaining <= 0 ? 'Refused now' : 'Passing'} · all free in ${span(resetMs)}</p>
+  </li>`;
+}
+
+/** Who holds connections. */
+export function poolPanel({ pool }: DashboardSnapshot): Html {
+  if (pool === null) return nothing('No connection pool here.');
+  const { leased, idle, waiting, maxConnections, maxConnectionsPerEndpoint, endpoints } = pool;
+  const head = html`<div class="head">
+      <span><strong>${count(leased)}</strong> in use, <strong>${count(idle)}</strong> idle of ${count(maxConnections)}</span>
+      ${waiting > 0 ? badge('warn', `${count(waiting)} waiting`) : badge('plain', 'nobody waits')}
+    </div>
+    ${occupancy(leased, idle, maxConnections)}`;
+  if (endpoints.length === 0)
+    return html`${head}
+      <p class="nothing">No connection is open.</p>`;
+  return html`${head}
+    <ul class="endpoints">
+      ${endpoints.map((endpoint) => endpointRow(endpoint, maxConnectionsPerEndpoint))}
+    </ul>`;
+}
+
+function endpointRow({ origin, leased, idle, waiting }: EndpointState, max: number): Html {
+  return html`<li>
+    <div class="head">
+      <code>${origin}</code>
+      <span class="figure">${count(leased)} + ${count(idle)} of ${count(max)}${waiting > 0 && `, ${count(waiting)} waiting`}</span>
+    </div>
+    ${occupancy(leased, idle, max)}
+  </li>`;
+}
+
+function occupancy(leased: number, idle: number, max: number): Html {
+  const part = (value: number): number => (max > 0 ? (value / max) * 100 : 0);
+  return bar([
+    { kind: leased >= max ? 'full' : 'used', percentage: part(leased) },
+    { kind: 'idle', percentage: part(idle) },
+  ]);
+}

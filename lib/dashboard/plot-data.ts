@@ -1,0 +1,45 @@
+import type { History } from './dashboard.source.js';
+import { words } from './figures.js';
+
+/** One operation's columns, as the plots take them. Durations in milliseconds; `null` where nothing was measured. */
+export interface PlotSeries {
+  readonly id: string;
+  readonly label: string;
+  readonly perSecond: readonly (number | null)[];
+  readonly p50: readonly (number | null)[];
+  readonly p95: readonly (number | null)[];
+  readonly p99: readonly (number | null)[];
+}
+
+export interface PlotData {
+  /** Ends of the intervals, in seconds since 1970. */
+  readonly times: readonly number[];
+  /** The busiest first. */
+  readonly series: readonly PlotSeries[];
+}
+
+const SHOWN_SERIES = 16;
+
+/** The history of the operations that were called most, short enough to be sent. */
+export function plotData({ endMs, series }: History): PlotData {
+  const seconds = endMs.map((end, at) => ((at > 0 ? end - endMs[at - 1] : endMs.length > 1 ? endMs[1] - endMs[0] : 0) || 1000) / 1000);
+  const called = series
+    .map((entry) => ({ entry, total: entry.calls.reduce((sum, calls) => sum + calls, 0) }))
+    .filter(({ total }) => total > 0)
+    .sort((a, b) => b.total - a.total);
+  return {
+    times: endMs.map((end) => end / 1000),
+    series: called.slice(0, SHOWN_SERIES).map(({ entry }) => ({
+      id: `${entry.component}/${entry.operation}`,
+      label: `${words(entry.component)}, ${words(entry.operation)}`,
+      perSecond: entry.calls.map((calls, at) => rounded(calls / seconds[at])),
+      p50: entry.p50DurationMs.map(rounded),
+      p95: entry.p95DurationMs.map(rounded),
+      p99: entry.p99DurationMs.map(rounded),
+    })),
+  };
+}
+
+function rounded(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(4));
+}

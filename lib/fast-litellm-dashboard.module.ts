@@ -1,0 +1,56 @@
+import { ConfigurableModuleBuilder, Logger, Module, type DynamicModule } from '@nestjs/common';
+import { VERSION } from './common/version.js';
+import { DashboardAccess } from './dashboard/dashboard.access.js';
+import { createDashboardController, DashboardDesk } from './dashboard/dashboard.controller.js';
+import { DashboardFeed } from './dashboard/dashboard.feed.js';
+import { checkDashboardPath, resolveDashboardOptions, type DashboardOptions } from './dashboard/dashboard.options.js';
+import { FastLiteLLM } from './fast-litellm.js';
+import { dashboardSource } from './fast-litellm-dashboard.source.js';
+
+/** Where the dashboard is mounted; beside the options, and known before them. */
+export interface DashboardMount {
+  /** Default `/dashboard`. */
+  readonly path?: string;
+}
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<DashboardOptions>({
+  moduleName: 'FastLiteLLMDashboard',
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createDashboardOptions')
+  .setExtras<DashboardMount>({ path: '/dashboard' }, (definition, { path }) => ({
+    ...definition,
+    controllers: [createDashboardController(checkDashboardPath(path))],
+  }))
+  .build();
+
+/** Tokens that an address may try in a minute. */
+const ATTEMPTS_PER_MINUTE = 20;
+
+/**
+ * One page that shows how `FastLiteLLM` does: engines and flags, native beside TypeScript, latencies over time, deployments, limits, connections. On Express and
+ * Fastify, beside `FastLiteLLMModule`. In production it must have a token.
+ *
+ * @throws InvalidConfigurationError at boot, naming the option.
+ * @example
+ * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN })] })
+ * export class AppModule {}
+ */
+@Module({
+  providers: [
+    {
+      provide: DashboardDesk,
+      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
+      useFactory: (llm: FastLiteLLM, options?: DashboardOptions) => {
+        const { token, intervalMs, title } = resolveDashboardOptions(options);
+        const feed = new DashboardFeed(dashboardSource(llm, VERSION), intervalMs, new Logger('FastLiteLLMDashboard'));
+        return new DashboardDesk(title, new DashboardAccess(token), feed, llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE }));
+      },
+    },
+  ],
+})
+export class FastLiteLLMDashboardModule extends ConfigurableModuleClass {
+  static override forRoot(options: DashboardOptions & DashboardMount = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+}

@@ -8,6 +8,7 @@ async function main(): Promise<void> {
   app.enableShutdownHooks([], { useProcessExit: true });
   process.stdout.write(`
   ${url}/                   count as you type
+  ${url}/dashboard          how it does
   ${url}/v1/tokens/count    POST a request body, get its tokens
   ${url}/health             is it well
   ${url}/metrics            for Prometheus

@@ -95,6 +95,7 @@ ${Object.entries(features)
 <h3>By HTTP</h3>
 <ul class="links">
 <li><code>POST /v1/tokens/count</code></li>
+<li><a href="/dashboard"><code>GET /dashboard</code></a></li>
 <li><a href="/health"><code>GET /health</code></a></li>
 <li><a href="/metrics"><code>GET /metrics</code></a></li>
 </ul>

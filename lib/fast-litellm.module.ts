@@ -1,4 +1,5 @@
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { AccelerationService } from './acceleration/acceleration.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } from './fast-litellm.module-definition.js';
 import type { FastLiteLLMOptions } from './fast-litellm.options.js';
@@ -15,12 +16,13 @@ const SERVICES = [
   TokenCounterService,
   RateLimiterService,
   PerformanceMonitorService,
+  AccelerationService,
   FastLiteLLMHealthIndicator,
 ];
 
 /**
  * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `PerformanceMonitorService`,
- * `FastLiteLLMHealthIndicator`.
+ * `AccelerationService`, `FastLiteLLMHealthIndicator`.
  * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
  *
  * @example
@@ -34,6 +36,7 @@ const SERVICES = [
     { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
     { provide: RateLimiterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.rateLimiter },
     { provide: PerformanceMonitorService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.monitor },
+    { provide: AccelerationService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.acceleration },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
   exports: SERVICES,

@@ -1,3 +1,4 @@
+import { resolveAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
 import type { LogSink } from './common/log-sink.js';
 import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
 import type { CalibrationMode } from './engine/calibration.js';
@@ -23,6 +24,11 @@ export interface FastLiteLLMOptions {
    * much, `'full'` in any case, `false` or `'off'` never. Only where the choice is automatic. Environment: `FAST_LITELLM_CALIBRATE`.
    */
   readonly calibrate?: boolean | CalibrationMode;
+  /**
+   * Libraries to patch in place, so that they answer natively: `true` for all that are installed, or their names. Default: none, nobody's library
+   * changes unasked.
+   */
+  readonly accelerate?: boolean | readonly AccelerationTarget[];
   /** Whether prom-client's global registry shows the metrics. Default: in the Nest module where prom-client is installed; not in the plain class. */
   readonly metrics?: boolean;
   /** Takes the few lines this package logs. Default: Nest's logger. */
@@ -36,6 +42,7 @@ const KEYS = [
   'rateLimit',
   'monitor',
   'calibrate',
+  'accelerate',
   'metrics',
   'logger',
 ] as const satisfies readonly (keyof FastLiteLLMOptions)[];
@@ -46,6 +53,7 @@ const KEYS = [
  */
 export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {
   checkKnownKeys('', checkObject('options', options), KEYS);
+  resolveAccelerate(options.accelerate);
   if (options.logger === undefined) return;
   const logger = checkObject('logger', options.logger);
   for (const method of ['log', 'warn', 'error']) checkFunction(`logger.${method}`, logger[method]);

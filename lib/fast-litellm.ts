@@ -1,3 +1,5 @@
+import { resolveAccelerate } from './acceleration/acceleration.options.js';
+import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional } from './common/options.js';
@@ -21,16 +23,11 @@ import type { RateLimits } from './rate-limit/rate-limit.limits.js';
 import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-limit/rate-limit.options.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js';
-import { answersKnownQuestion } from './token-counter/known-question.js';
-import { countingCases, TEXT_SIZES } from './token-counter/token-counter.calibration.js';
+import { countingCases } from './token-counter/token-counter.calibration.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
-import { NativeTokenCounterEngine } from './token-counter/token-counter.native.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
+import { CHECKED_ENCODING, TOKEN_COUNTER_RECIPE } from './token-counter/token-counter.recipe.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
-import { TypeScriptTokenCounterEngine } from './token-counter/token-counter.typescript.js';
-
-/** The native engine is asked about it at boot, and so has it loaded. */
-const CHECKED_ENCODING = 'cl100k_base';
 
 /** What `healthCheck` answers. */
 export interface FastLiteLLMHealth extends HealthReport {
@@ -54,6 +51,7 @@ export class FastLiteLLM {
   readonly tokenCounter: TokenCounterService;
   readonly rateLimiter: RateLimiterService;
   readonly monitor: PerformanceMonitorService;
+  readonly acceleration: AccelerationService;
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly setting: EngineSetting;
@@ -81,17 +79,7 @@ export class FastLiteLLM {
     this.monitor = monitor;
     const engines = { setting: this.setting, flags, logger, recorder: monitor };
 
-    const tokenCounting = provideEngine<TokenCounterEngine>(
-      TokenCounterEngine,
-      {
-        feature: 'rust_token_counting',
-        native: (binding) => new NativeTokenCounterEngine(binding),
-        typescript: () => new TypeScriptTokenCounterEngine(),
-        verify: (engine) => answersKnownQuestion(engine, CHECKED_ENCODING),
-        sizes: TEXT_SIZES,
-      },
-      engines,
-    );
+    const tokenCounting = provideEngine<TokenCounterEngine>(TokenCounterEngine, TOKEN_COUNTER_RECIPE, engines);
     const batches = tokenCounting.under('batch_token_counting');
     this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
 
@@ -117,6 +105,9 @@ export class FastLiteLLM {
       const subjects = [calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING)), calibrationOf(rateLimits, DECISION_CASES)];
       this.onClose.push(calibrate(subjects, calibration, monitor));
     }
+    this.acceleration = new AccelerationService(tokenCounting);
+    const targets = resolveAccelerate(options.accelerate);
+    if (targets.length > 0) this.acceleration.apply({ targets });
     if (metrics) this.registerMetrics();
   }
 
@@ -130,7 +121,7 @@ export class FastLiteLLM {
 
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter, this.rateLimiter, this.monitor];
+    return [this.tokenCounter, this.rateLimiter, this.monitor, this.acceleration];
   }
 
   /** Which engine answers for each capability, why, and what it has been seen to do. */
@@ -172,6 +163,7 @@ export class FastLiteLLM {
   async close(): Promise<void> {
     for (const end of this.onClose.splice(0)) end();
     this.monitor.close();
+    this.acceleration.close();
     await this.rateLimiter.close();
   }
 

@@ -1,3 +1,6 @@
+export { ACCELERATION_TARGETS, type AccelerationOptions, type AccelerationTarget } from './acceleration/acceleration.options.js';
+export { AccelerationService } from './acceleration/acceleration.service.js';
+export type { CopyStatus, PatchStatus, TargetStatus } from './acceleration/patch-status.js';
 export type { Capability, CapabilityHealth, EngineName, MetricSample } from './common/capability.js';
 export {
   FastLiteLLMError,
@@ -52,6 +55,7 @@ export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './req
 export { reportUsage, type Usage } from './request/request-context.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
 export {
+  applyAcceleration,
   checkRateLimit,
   compareImplementations,
   countMessages,
@@ -67,6 +71,7 @@ export {
   getFeatureStatus,
   getModelLimits,
   getPerformanceStats,
+  getPatchStatus,
   getRateLimitStats,
   getRecommendations,
   healthCheck,
@@ -74,6 +79,7 @@ export {
   isEnabled,
   isWithinTokenLimit,
   recordPerformance,
+  removeAcceleration,
   resetErrors,
   RUST_ACCELERATION_AVAILABLE,
   SimpleRateLimiter,

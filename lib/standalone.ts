@@ -1,3 +1,4 @@
+import type { AccelerationService } from './acceleration/acceleration.service.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 import type { FeatureStatus } from './feature-flags/feature-flag.js';
@@ -35,6 +36,15 @@ export function getFeatureStatus(): Record<FeatureName, FeatureStatus> {
 export function resetErrors(feature?: FeatureName): void {
   processWide().featureFlags.resetErrors(feature);
 }
+
+/** `AccelerationService.apply` of the process-wide instance. */
+export const applyAcceleration: AccelerationService['apply'] = (...args) => processWide().acceleration.apply(...args);
+
+/** `AccelerationService.remove` of the process-wide instance. */
+export const removeAcceleration: AccelerationService['remove'] = () => processWide().acceleration.remove();
+
+/** `AccelerationService.status` of the process-wide instance. */
+export const getPatchStatus: AccelerationService['status'] = () => processWide().acceleration.status();
 
 /** `FastLiteLLM.healthCheck` of the process-wide instance. */
 export function healthCheck(): FastLiteLLMHealth {

@@ -1,0 +1,34 @@
+import { checkArray, checkKnownKeys, checkObject, checkOneOf, optional, refuseArgument, type Refuse } from '../common/options.js';
+
+/** What can be accelerated in place: npm packages that an app may already use. */
+export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer'] as const;
+export type AccelerationTarget = (typeof ACCELERATION_TARGETS)[number];
+
+/** What `applyAcceleration` takes. */
+export interface AccelerationOptions {
+  /** The libraries to patch. Default: all. One that is not installed is passed over. */
+  readonly targets?: readonly AccelerationTarget[];
+}
+
+/**
+ * The targets of a call.
+ * @throws InvalidArgumentError naming the entry.
+ */
+export function targetsOf(options: AccelerationOptions = {}): readonly AccelerationTarget[] {
+  const input = checkObject('options', options, refuseArgument);
+  checkKnownKeys('', input, ['targets'], refuseArgument);
+  return optional(input.targets, ACCELERATION_TARGETS, (value) => checkTargets('targets', value, refuseArgument));
+}
+
+/**
+ * The option `accelerate`: `true` means all targets, `false` and nothing none.
+ * @throws InvalidConfigurationError naming the entry.
+ */
+export function resolveAccelerate(value: unknown): readonly AccelerationTarget[] {
+  if (value === undefined || value === false) return [];
+  return value === true ? ACCELERATION_TARGETS : checkTargets('accelerate', value);
+}
+
+function checkTargets(path: string, value: unknown, refuse?: Refuse): readonly AccelerationTarget[] {
+  return checkArray(path, value, (entry, name) => checkOneOf(entry, name, ACCELERATION_TARGETS, refuse), refuse);
+}

@@ -1,0 +1,71 @@
+import { FastLiteLLMError } from '../common/errors.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
+import type { EncodingName, TokenCounterEngine } from '../token-counter/token-counter.engine.js';
+
+/**
+ * Answers in place of a library, by the native engine alone: where that one is switched off, rolled out to a part of the requests, beside another
+ * (shadow) or failing, it has no answer, and the library itself gives it.
+ */
+export class StandIn {
+  private readonly handles = new Map<EncodingName, number>();
+
+  constructor(private readonly choice: EngineChoice<TokenCounterEngine>) {}
+
+  /** Why the native engine answers, or why it does not. */
+  get reason(): string {
+    return this.choice.reason;
+  }
+
+  /** Whether there is a native engine to stand in at all. */
+  get available(): boolean {
+    return this.choice.native !== null;
+  }
+
+  /** Whether native errors keep it off. */
+  get tripped(): boolean {
+    return this.choice.tripped;
+  }
+
+  /** Whether it answers at the moment. */
+  get answers(): boolean {
+    return this.choice.active === 'native';
+  }
+
+  encode(text: string, encoding: EncodingName): Uint32Array | undefined {
+    return this.ask('encode', (engine) => engine.encode(text, this.handle(engine, encoding)));
+  }
+
+  count(text: string, encoding: EncodingName): number | undefined {
+    return this.ask('count', (engine) => engine.count(text, this.handle(engine, encoding)));
+  }
+
+  /** Above `limit` any number may come out. */
+  countUpTo(text: string, encoding: EncodingName, limit: number): number | undefined {
+    return this.ask('count_up_to', (engine) => engine.countUpTo(text, this.handle(engine, encoding), limit));
+  }
+
+  /** @param ids of the encoding's ordinary tokens, and no others. */
+  decode(ids: Uint32Array, encoding: EncodingName): Uint8Array | undefined {
+    return this.ask('decode', (engine) => engine.decode(ids, this.handle(engine, encoding)));
+  }
+
+  private ask<R>(operation: string, call: (engine: TokenCounterEngine) => R): R | undefined {
+    const { always, native } = this.choice;
+    if (native === null) return undefined;
+    try {
+      if (always === native) return call(native);
+    } catch (error) {
+      if (!(error instanceof FastLiteLLMError)) this.choice.recover(error, native, () => undefined);
+      return undefined;
+    }
+    // What is left to decide: a native engine that errors switched off gets its trial here. In shadow it has nothing to compare with.
+    if (always !== null || this.choice.assigned(undefined) === 'both') return undefined;
+    return this.choice.run(operation, undefined, (engine) => (engine === native ? call(engine) : undefined));
+  }
+
+  private handle(engine: TokenCounterEngine, encoding: EncodingName): number {
+    let handle = this.handles.get(encoding);
+    if (handle === undefined) this.handles.set(encoding, (handle = engine.load(encoding)));
+    return handle;
+  }
+}

@@ -1,0 +1,33 @@
+import type { AccelerationOptions } from './acceleration/acceleration.options.js';
+import { AccelerationService } from './acceleration/acceleration.service.js';
+import type { PatchStatus } from './acceleration/patch-status.js';
+import { readEngineMode } from './engine/native-binding.js';
+import { provideEngine } from './engine/provide-engine.js';
+import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
+import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
+import { TOKEN_COUNTER_RECIPE } from './token-counter/token-counter.recipe.js';
+
+// `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads no Nest for it.
+
+const warn = (message: string): void => process.emitWarning(message, 'FastLiteLLM');
+const logger = { log: () => {}, warn, error: warn };
+const flags = new FeatureFlagsService({}, { logger });
+const service = new AccelerationService(
+  provideEngine<TokenCounterEngine>(TokenCounterEngine, TOKEN_COUNTER_RECIPE, { setting: readEngineMode(undefined), flags, logger }),
+);
+service.apply();
+
+/** `AccelerationService.apply`, without Nest. */
+export function applyAcceleration(options?: AccelerationOptions): boolean {
+  return service.apply(options);
+}
+
+/** `AccelerationService.remove`, without Nest. */
+export function removeAcceleration(): boolean {
+  return service.remove();
+}
+
+/** `AccelerationService.status`, without Nest. */
+export function getPatchStatus(): PatchStatus {
+  return service.status();
+}

@@ -10,5 +10,6 @@ export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSou
     features: () => llm.featureFlags.getFeatureStatus(),
     metrics: () => llm.metrics(),
     limits: llm.rateLimiter.watch(),
+    monitor: llm.monitor,
   };
 }

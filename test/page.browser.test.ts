@@ -1,39 +1,22 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { countTokens, estimateCost } from 'nestjs-fast-litellm';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { register } from 'prom-client';
 import { AppModule } from '../sample-app/app.module.js';
 import { createHttpAdapter } from '../sample-app/http-adapter.js';
+import { BROWSER_FLAGS, describeInBrowser, DESKTOP, executablePath, noteComplaints, PHONE, picture } from './browser.js';
 
-const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
-const isInstalled = existsSync(executablePath);
-if (!isInstalled) console.warn(`no browser at ${executablePath} (CHROMIUM_PATH): the tests of the page are skipped`);
-
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const PHONE = { width: 390, height: 844 };
-const DESKTOP = { width: 1280, height: 900 };
 const OLD = 'slow and long and old';
 const HELD_MS = 700;
 
 jest.setTimeout(60_000);
 
-(isInstalled ? describe : describe.skip)('the page, in a browser', () => {
+describeInBrowser('the page, in a browser', () => {
   let app: NestFastifyApplication;
   let browser: Browser;
   let page: Page;
   let url: string;
-  /** Whatever the browser complains of, and every request that leaves the server. */
   const complaints: string[] = [];
 
   beforeAll(async () => {
@@ -42,7 +25,7 @@ jest.setTimeout(60_000);
     app = testing.createNestApplication<NestFastifyApplication>(createHttpAdapter());
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
-    browser = await chromium.launch({ executablePath, args: FLAGS });
+    browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
   });
   afterAll(async () => {
     await browser?.close();
@@ -53,13 +36,7 @@ jest.setTimeout(60_000);
   beforeEach(async () => {
     complaints.length = 0;
     page = await browser.newPage({ viewport: DESKTOP });
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('request', (request) => {
-      if (!request.url().startsWith(url)) complaints.push(`went to ${request.url()}`);
-    });
+    noteComplaints(page, url, complaints);
     await page.goto(url);
     await shows('#tokens', /\d/);
   });
@@ -70,10 +47,6 @@ jest.setTimeout(60_000);
   const shows = (selector: string, wanted: RegExp) =>
     page.locator(selector).filter({ hasText: wanted }).waitFor({ state: 'attached', timeout: 10_000 });
   const exactly = (value: number) => new RegExp(`^${value.toLocaleString('en-US')}$`);
-  /** A screenshot for a person to look at, where `SCREENSHOTS` names a folder. */
-  async function picture(name: string) {
-    if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`), fullPage: true });
-  }
 
   it('counts the text that it opens with, and complains of nothing', async () => {
     const text = await page.locator('#text').inputValue();
@@ -81,7 +54,7 @@ jest.setTimeout(60_000);
     expect(await page.locator('#pieces span').count()).toBeGreaterThan(10);
     expect(await read('#pieces')).toBe(text);
     expect(complaints).toEqual([]);
-    await picture('desktop');
+    await picture(page, 'desktop');
   });
 
   it('counts while one types', async () => {
@@ -164,7 +137,7 @@ jest.setTimeout(60_000);
     await page.locator('#text').fill(`short, then ${'long'.repeat(200)} https://example.test/${'path/'.repeat(60)}`);
     await shows('#pieces', /longlong/);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(size.width);
-    await picture(`${colorScheme}-${size.width}`);
+    await picture(page, `${colorScheme}-${size.width}`);
   });
 
   it('can be used without a mouse, every field with its name', async () => {

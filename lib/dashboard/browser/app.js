@@ -1,5 +1,5 @@
 'use strict';
-/* global document, EventSource, getComputedStyle, location, matchMedia, ResizeObserver, setInterval, uPlot, window */
+/* global document, EventSource, getComputedStyle, location, matchMedia, Option, ResizeObserver, setInterval, uPlot, window */
 
 /** Without news for so long the page says that its figures are old. */
 const STALE_MS = 15_000;
@@ -166,19 +166,18 @@ function fill() {
 
 function showPlots(news) {
   plots = news;
-  const { id } = chosen() ?? {};
-  choice.parentElement.hidden = plots.series.length < 2;
-  choice.replaceChildren(
-    ...plots.series.map((series) => {
-      const option = document.createElement('option');
-      option.value = series.id;
-      option.textContent = series.label;
-      option.selected = series.id === id;
-      return option;
-    }),
-  );
+  offer();
   if (charts.length === 0) draw();
   else fill();
+}
+
+/** The operations to choose from, by name: those called most would change places under one's hand. */
+function offer() {
+  const offered = plots.series.toSorted((a, b) => (a.label < b.label ? -1 : 1));
+  const isNew = offered.map(({ id }) => id).join() !== [...choice.options].map(({ value }) => value).join();
+  if (isNew) choice.replaceChildren(...offered.map(({ id, label }) => new Option(label, id)));
+  choice.value = chosen()?.id ?? '';
+  choice.parentElement.hidden = offered.length < 2;
 }
 
 // News

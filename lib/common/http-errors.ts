@@ -51,3 +51,80 @@ export class RateLimitExceededError extends HttpException implements RateLimitRe
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** What a `NoDeploymentError` is about. */
+export type NoDeploymentReason = 'unknown_model' | 'tags' | 'blocked' | 'excluded' | 'refused_by_strategy';
+
+const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
+  unknown_model: 'no deployment is known for it',
+  tags: 'not allowed to access the model due to tags configuration',
+  blocked: 'all of its deployments are blocked',
+  excluded: 'all of its deployments have been tried',
+  refused_by_strategy: "the app's strategy takes none of its deployments",
+};
+
+/** No deployment may ever answer this request: 404 in OpenAI's shape. */
+export class NoDeploymentError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code = 'NO_DEPLOYMENT';
+  readonly model: string;
+  readonly reason: NoDeploymentReason;
+
+  constructor(model: string, reason: NoDeploymentReason) {
+    const message = `No deployment available for the model ${shortened(model)}: ${NO_DEPLOYMENT[reason]}.`;
+    super({ error: { message, type: 'invalid_request_error', param: 'model', code: 'model_not_found' } }, 404);
+    this.name = new.target.name;
+    this.message = message;
+    this.model = model;
+    this.reason = reason;
+  }
+}
+
+/** All deployments of a model are cooling down, or at a limit of their own: 429 in OpenAI's shape. */
+export class RouterRateLimitError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code = 'ROUTER_RATE_LIMITED';
+  readonly model: string;
+  /** Until the first of them may be tried again; absent where no time is known. */
+  readonly retryAfterMs?: number;
+  /** The ids of those that are cooling down. */
+  readonly cooldownList: readonly string[];
+
+  constructor(model: string, retryAfterMs: number | undefined, cooldownList: readonly string[], why?: string) {
+    const wait = retryAfterMs === undefined ? '' : `, Try again in ${Math.ceil(retryAfterMs / 1000)} seconds`;
+    const named = cooldownList.length > 20 ? [...cooldownList.slice(0, 20), '…'] : cooldownList;
+    const cause = why ?? 'No deployments available for selected model';
+    const message = `${cause}${wait}. Passed model=${shortened(model)}. cooldown_list=[${named.join(', ')}]`;
+    super({ error: { message, type: 'requests', param: null, code: 'rate_limit_exceeded' } }, 429);
+    this.name = new.target.name;
+    this.message = message;
+    this.model = model;
+    this.retryAfterMs = retryAfterMs;
+    this.cooldownList = cooldownList;
+  }
+}
+
+/** The input is longer than the context window of every deployment: 400 in OpenAI's shape. */
+export class ContextWindowExceededError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code = 'CONTEXT_WINDOW_EXCEEDED';
+  readonly model: string;
+  /** The largest of the windows. */
+  readonly maxInputTokens: number;
+  readonly inputTokens: number;
+
+  constructor(model: string, maxInputTokens: number, inputTokens: number) {
+    const message = `Context window exceeded. Model=${shortened(model)}, Max Input Tokens=${maxInputTokens}, Got=${inputTokens}`;
+    super({ error: { message, type: 'invalid_request_error', param: 'messages', code: 'context_length_exceeded' } }, 400);
+    this.name = new.target.name;
+    this.message = message;
+    this.model = model;
+    this.maxInputTokens = maxInputTokens;
+    this.inputTokens = inputTokens;
+  }
+}
+
+/** Names of models come from outside. */
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

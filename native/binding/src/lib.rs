@@ -6,6 +6,7 @@ mod bare;
 mod error;
 mod js_text;
 mod rate_limit;
+mod router;
 mod shared_memory;
 mod token_batch;
 mod token_counter;

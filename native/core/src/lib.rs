@@ -3,6 +3,7 @@
 pub mod clock;
 mod error;
 pub mod rate_limit;
+pub mod router;
 pub mod shared_memory;
 pub mod token_counter;
 #[cfg(test)]

@@ -1,0 +1,145 @@
+import type { Deployment } from './deployment.js';
+import { Group, type GroupContext } from './group.js';
+import type { Placed } from './level.js';
+
+/** How a name leads to deployments. */
+export type Route = 'alias' | 'id' | 'name' | 'wildcard' | 'model' | 'any' | 'default_fallback';
+
+/** Where requests for a name go. */
+export interface Destination {
+  readonly group: Group;
+  readonly route: Route;
+  /** What stands in the place of the `*` of a deployment's model. */
+  readonly captures: readonly string[];
+}
+
+interface Pattern {
+  readonly group: Group;
+  readonly expression: RegExp;
+}
+
+/** Names that were asked for and are remembered: they come with requests. */
+const MOST_KNOWN = 1_000;
+/** No model has a longer name; a longer one is not held against patterns. */
+const LONGEST_NAME = 512;
+const ANY = '*';
+const NO_CAPTURES: readonly string[] = [];
+
+/** All deployments, and the names by which requests reach them. Made once per change of the list or the settings. */
+export class Catalogue {
+  readonly groups = new Map<string, Group>();
+  readonly byId = new Map<string, Placed>();
+  private readonly known = new Map<string, Destination | null>();
+  private readonly singles = new Map<string, Group>();
+  private readonly byModel = new Map<string, Group>();
+  private readonly patterns: readonly Pattern[];
+
+  constructor(
+    placed: readonly Placed[],
+    private readonly context: GroupContext,
+  ) {
+    const byName = new Map<string, Placed[]>();
+    const byModel = new Map<string, Placed[]>();
+    for (const entry of placed) {
+      this.byId.set(entry.deployment.id, entry);
+      append(byName, entry.deployment.modelName, entry);
+      append(byModel, entry.deployment.model, entry);
+    }
+    for (const [name, entries] of byName) this.groups.set(name, this.groupOf(name, entries));
+    for (const [model, entries] of byModel) {
+      if (!model.includes('*')) this.byModel.set(model, this.groupOf(model, entries));
+    }
+    this.patterns = [...this.groups.values()]
+      .filter(({ name }) => name.includes('*') && name !== ANY)
+      .sort((a, b) => b.name.length - a.name.length || specials(b.name) - specials(a.name))
+      .map((group) => ({ group, expression: expressionOf(group.name) }));
+  }
+
+  /** Where requests for this name go; `null` when nobody knows it. */
+  find(name: string): Destination | null {
+    const known = this.known.get(name);
+    if (known !== undefined) return known;
+    const found = this.look(name) ?? this.fallBack();
+    if (this.known.size >= MOST_KNOWN) this.known.delete(this.known.keys().next().value as string);
+    this.known.set(name, found);
+    return found;
+  }
+
+  /** How many deployments share the requests of this one. */
+  sizeOf(deployment: Deployment): number {
+    return this.groups.get(deployment.modelName)?.placed.length ?? 0;
+  }
+
+  private look(name: string): Destination | null {
+    const alias = this.context.settings.aliases.get(name);
+    if (alias !== undefined) {
+      const target = this.named(alias.model);
+      if (target !== null) return { ...target, route: 'alias' };
+    }
+    return this.named(name);
+  }
+
+  private named(name: string): Destination | null {
+    const single = this.byId.get(name);
+    if (single !== undefined) return { group: this.single(single), route: 'id', captures: NO_CAPTURES };
+    const exact = this.groups.get(name);
+    if (exact !== undefined) return { group: exact, route: 'name', captures: NO_CAPTURES };
+    if (name.length <= LONGEST_NAME) {
+      for (const { group, expression } of this.patterns) {
+        const match = expression.exec(name);
+        if (match !== null) return { group, route: 'wildcard', captures: match.slice(1) };
+      }
+    }
+    const model = this.byModel.get(name);
+    if (model !== undefined) return { group: model, route: 'model', captures: NO_CAPTURES };
+    const any = this.groups.get(ANY);
+    return any === undefined ? null : { group: any, route: 'any', captures: [name] };
+  }
+
+  private fallBack(): Destination | null {
+    for (const model of this.context.settings.defaultFallbacks) {
+      const destination = this.look(model);
+      if (destination !== null) return { ...destination, route: 'default_fallback' };
+    }
+    return null;
+  }
+
+  private single(entry: Placed): Group {
+    const { id, modelName } = entry.deployment;
+    let group = this.singles.get(id);
+    if (group === undefined) this.singles.set(id, (group = this.groupOf(modelName, [entry])));
+    return group;
+  }
+
+  private groupOf(name: string, entries: readonly Placed[]): Group {
+    const { settings } = this.context;
+    // Of several that say something, the one with the lowest id decides.
+    const [own] = entries
+      .filter(({ deployment }) => deployment.strategy !== undefined)
+      .sort((a, b) => (a.deployment.id < b.deployment.id ? -1 : 1));
+    const strategy = own?.deployment.strategy ?? settings.strategyOfModel.get(name) ?? settings.strategy;
+    return new Group(name, entries, strategy, this.context);
+  }
+}
+
+/** A deployment's model for a request: what was captured by its group's pattern stands in the place of each `*`. */
+export function targetOf({ model }: Deployment, captures: readonly string[]): string {
+  if (captures.length === 0 || !model.includes('*')) return model;
+  let next = 0;
+  return model.replace(/\*/g, () => captures[Math.min(next++, captures.length - 1)]);
+}
+
+function append(map: Map<string, Placed[]>, key: string, entry: Placed): void {
+  const entries = map.get(key);
+  if (entries === undefined) map.set(key, [entry]);
+  else entries.push(entry);
+}
+
+function specials(pattern: string): number {
+  return pattern.replace(/[^*]/g, '').length;
+}
+
+function expressionOf(pattern: string): RegExp {
+  const escaped = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('(.*)')}$`, 's');
+}

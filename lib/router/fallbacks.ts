@@ -1,0 +1,63 @@
+import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
+
+/** Where a request may go when its own model fails. */
+export interface FallbackTarget {
+  readonly model: string;
+  /** What the request has otherwise then: parameters beside `model`. */
+  readonly overrides?: Readonly<Record<string, unknown>>;
+}
+
+/** Which error a fallback is for: any, a prompt that is too long, or one that a content filter refuses. */
+export type FallbackKind = 'general' | 'context_window' | 'content_policy';
+
+/** LiteLLM's form of a target: a model's name, or an object with `model` and what the request has otherwise. */
+export type FallbackEntry = string | Readonly<{ model: string } & Record<string, unknown>>;
+
+/** LiteLLM's forms of fallbacks: `[{ 'gpt-4': ['gpt-4o', …] }]`, an object of them, or a plain list for every model. */
+export type Fallbacks =
+  | readonly (FallbackEntry | Readonly<Record<string, readonly FallbackEntry[]>>)[]
+  | Readonly<Record<string, readonly FallbackEntry[]>>;
+
+/** Targets by the model that failed; `*` is any other. */
+export type FallbackTable = ReadonlyMap<string, readonly FallbackTarget[]>;
+
+const EVERY_MODEL = '*';
+const NONE: readonly FallbackTarget[] = [];
+
+/** @throws what `refuse` makes, naming the entry. */
+export function readFallbacks(path: string, value: unknown, refuse: Refuse): FallbackTable {
+  const table = new Map<string, FallbackTarget[]>();
+  const add = (model: string, targets: readonly FallbackTarget[]): void => void table.set(model, [...(table.get(model) ?? []), ...targets]);
+  const readMap = (at: string, map: Readonly<Record<string, unknown>>): void => {
+    for (const [model, targets] of Object.entries(map)) {
+      add(model, checkArray(joinPath(at, model), targets, (where, target) => readTarget(where, target, refuse), refuse));
+    }
+  };
+  if (!Array.isArray(value)) {
+    readMap(path, checkObject(path, value, refuse));
+    return table;
+  }
+  for (const [index, entry] of (value as unknown[]).entries()) {
+    const at = `${path}[${index}]`;
+    const isTarget = typeof entry === 'string' || typeof (entry as { model?: unknown } | null)?.model === 'string';
+    if (isTarget) add(EVERY_MODEL, [readTarget(at, entry, refuse)]);
+    else readMap(at, checkObject(at, entry, refuse));
+  }
+  return table;
+}
+
+/** The targets of the model itself, else of its name without the provider, else of every model. */
+export function fallbacksIn(table: FallbackTable, model: string): readonly FallbackTarget[] {
+  return table.get(model) ?? table.get(withoutProvider(model)) ?? table.get(EVERY_MODEL) ?? NONE;
+}
+
+/** `gpt-4` of `openai/gpt-4`. */
+export function withoutProvider(model: string): string {
+  return model.slice(model.indexOf('/') + 1);
+}
+
+function readTarget(path: string, value: unknown, refuse: Refuse): FallbackTarget {
+  if (typeof value === 'string') return { model: checkString(path, value, refuse) };
+  const { model, ...overrides } = checkObject(path, value, refuse);
+  return { model: checkString(joinPath(path, 'model'), model, refuse), overrides };
+}

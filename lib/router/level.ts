@@ -1,0 +1,159 @@
+import type { EngineChoice } from '../engine/engine-choice.js';
+import type { Deployment } from './deployment.js';
+import type { DeploymentStates } from './deployment-states.js';
+import { Lottery } from './lottery.js';
+import { Ranking, type OrderSettings } from './ranking.js';
+import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
+import { minuteOf } from './router.memory.js';
+import { respectsLimits, Standing, standingOf, usageOf } from './router.standing.js';
+import { Order } from './router.strategies.js';
+
+/** A deployment and where its state is kept. */
+export interface Placed {
+  readonly deployment: Deployment;
+  readonly slot: number;
+}
+
+const NOBODY = new Uint8Array();
+
+/** Deployments of one group and of one `order`: those that are chosen among. What orders them is made when it is asked for first. */
+export class Level implements Members {
+  readonly slots: Int32Array;
+  readonly facts: Float64Array;
+  private readonly rankings: (Ranking | undefined)[] = [];
+  private readonly question = new Float64Array(QUESTION_LENGTH);
+  private lottery: Lottery | undefined;
+  private positions: Map<string, number> | undefined;
+  /** Inputs up to this fit all; tokens up to it need no second look. */
+  private readonly smallestWindow: number;
+  private readonly limitsTokens: boolean;
+
+  constructor(
+    readonly placed: readonly Placed[],
+    private readonly choice: EngineChoice<RouterEngine>,
+    private readonly group: string,
+    private readonly states: DeploymentStates,
+    private readonly settings: OrderSettings,
+  ) {
+    this.slots = Int32Array.from(placed, ({ slot }) => slot);
+    this.facts = factsOf(placed);
+    this.smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
+    this.limitsTokens = placed.some(({ deployment }) => deployment.tpm !== Infinity);
+    this.question[Question.limits] = settings.limits ? 1 : 0;
+    this.question[Question.buffer] = settings.buffer;
+    this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
+  }
+
+  /**
+   * The position of the deployment that the order prefers, or -1 when none may be chosen.
+   * @param excluded 1 at positions that may not be chosen.
+   */
+  pick(order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): number {
+    const position = order === Order.shuffle ? this.lots().draw(nowMs) : this.ranking(order).best(nowMs);
+    if (position === -1) return -1;
+    if (position === -2 || (excluded !== null && excluded[position] === 1) || !this.takes(position, order, nowMs, inputTokens)) {
+      return this.scan(order, nowMs, inputTokens, excluded, false);
+    }
+    return position;
+  }
+
+  /** The slow way: looks at every deployment, with everything that a request can ask. */
+  scan(order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null, anyHealth: boolean): number {
+    const { question, choice } = this;
+    if (order === Order.cost) this.price();
+    question[Question.order] = order;
+    question[Question.nowMs] = nowMs;
+    question[Question.inputTokens] = inputTokens;
+    question[Question.random] = this.settings.random();
+    question[Question.anyHealth] = anyHealth ? 1 : 0;
+    return choice.run('scan', this.group, (engine) => engine.scan(this.states.memory, this, excluded ?? NOBODY, question));
+  }
+
+  /** It was chosen: among equals it is the last now. `counted`: its state changes at once, too. */
+  chosen(position: number, order: Order, counted: boolean): void {
+    const ranking = this.rankings[order];
+    if (ranking === undefined) return;
+    if (counted) ranking.chosenBeforeUpdate(position);
+    else ranking.chosen(position);
+  }
+
+  /** 1 at the positions of these ids, or `null` where none of them is here. */
+  maskOf(ids: readonly string[] | undefined): Uint8Array | null {
+    if (ids === undefined || ids.length === 0) return null;
+    this.positions ??= new Map(this.placed.map(({ deployment }, position) => [deployment.id, position]));
+    let mask: Uint8Array | null = null;
+    for (const id of ids) {
+      const position = this.positions.get(id);
+      if (position !== undefined) (mask ??= new Uint8Array(this.placed.length))[position] = 1;
+    }
+    return mask;
+  }
+
+  standing(position: number, order: Order, nowMs: number, inputTokens: number, anyHealth: boolean): Standing {
+    const limits = this.settings.limits || respectsLimits(order);
+    return standingOf(this.states.memory, this, position, nowMs, inputTokens, limits, anyHealth);
+  }
+
+  /** Whether a request that is booked already is within the limits of its deployment. */
+  admits(position: number, order: Order, nowMs: number, inputTokens: number): boolean {
+    const at = position * FACTS;
+    const { memory } = this.states;
+    const slot = this.slots[position];
+    if (memory.inFlight[slot] + memory.elsewhereInFlight[slot] > this.facts[at + Fact.maxParallel]) return false;
+    if (!this.settings.limits && !respectsLimits(order)) return true;
+    const { requests, tokens } = usageOf(memory, slot, minuteOf(nowMs));
+    return requests <= this.facts[at + Fact.rpm] && tokens - inputTokens + Math.max(inputTokens, 1) <= this.facts[at + Fact.tpm];
+  }
+
+  /** Whether a deployment that is chosen by its order is still free, and takes this request. */
+  private takes(position: number, order: Order, nowMs: number, inputTokens: number): boolean {
+    const { memory } = this.states;
+    // A ranking may be behind what other threads do.
+    if (memory.own !== null) return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
+    if (inputTokens <= this.smallestWindow && (!this.limitsTokens || inputTokens <= 1)) return true;
+    return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
+  }
+
+  private lots(): Lottery {
+    if (this.lottery === undefined) {
+      this.lottery = new Lottery(this.choice, this.group, this.states.memory, this, this.settings);
+      this.states.listen(this.lottery);
+    }
+    return this.lottery;
+  }
+
+  private ranking(order: Order): Ranking {
+    let ranking = this.rankings[order];
+    if (ranking === undefined) {
+      if (order === Order.cost) this.price();
+      ranking = this.rankings[order] = new Ranking(this.choice, this.group, this.states.memory, this, order, this.settings);
+      this.states.watch(ranking, this.slots);
+    }
+    return ranking;
+  }
+
+  /** Asks for the prices: late, since most never do, and a table of prices is large. */
+  private price(): void {
+    for (const [position, { deployment }] of this.placed.entries()) this.facts[position * FACTS + Fact.cost] = deployment.costPerToken;
+  }
+
+  /** Lets go of what hears of changes. */
+  close(): void {
+    if (this.lottery !== undefined) this.states.unwatch(this.lottery);
+    for (const ranking of this.rankings) if (ranking !== undefined) this.states.unwatch(ranking);
+  }
+}
+
+/** What does not change of these deployments, as the engines read it. */
+export function factsOf(placed: readonly Placed[]): Float64Array {
+  const facts = new Float64Array(placed.length * FACTS);
+  for (const [position, { deployment }] of placed.entries()) {
+    const at = position * FACTS;
+    facts[at + Fact.rpm] = deployment.rpm;
+    facts[at + Fact.tpm] = deployment.tpm;
+    facts[at + Fact.maxParallel] = deployment.maxParallelRequests;
+    facts[at + Fact.maxInputTokens] = deployment.maxInputTokens;
+    facts[at + Fact.weight] = deployment.weight;
+  }
+  return facts;
+}

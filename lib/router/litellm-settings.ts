@@ -1,0 +1,76 @@
+import { checkNumber, checkObject, joinPath, type Refuse } from '../common/options.js';
+import { IGNORED_SETTINGS } from './litellm-keys.js';
+import { MOST_SAMPLES } from './router.memory.js';
+import type { RouterSettings } from './router.settings.js';
+
+/** LiteLLM's `router_settings`, in its own names and units: what is not understood is reported. */
+export type LiteLLMRouterSettings = Readonly<Record<string, unknown>>;
+
+const SAME: Readonly<Record<string, keyof RouterSettings>> = {
+  routing_strategy: 'strategy',
+  enable_pre_call_checks: 'enablePreCallChecks',
+  enable_tag_filtering: 'enableTagFiltering',
+  disable_cooldowns: 'disableCooldowns',
+  allowed_fails: 'allowedFails',
+  allowed_fails_policy: 'allowedFailsPolicy',
+  default_max_parallel_requests: 'defaultMaxParallelRequests',
+  ignore_invalid_deployments: 'ignoreInvalidDeployments',
+  num_retries: 'numRetries',
+  retry_policy: 'retryPolicy',
+  model_group_retry_policy: 'modelGroupRetryPolicy',
+  model_group_alias: 'modelGroupAlias',
+  fallbacks: 'fallbacks',
+  context_window_fallbacks: 'contextWindowFallbacks',
+  content_policy_fallbacks: 'contentPolicyFallbacks',
+  default_fallbacks: 'defaultFallbacks',
+  max_fallbacks: 'maxFallbacks',
+};
+const SECONDS: Readonly<Record<string, keyof RouterSettings>> = {
+  cooldown_time: 'cooldownMs',
+  retry_after: 'retryAfterMs',
+  timeout: 'timeoutMs',
+  request_timeout: 'timeoutMs',
+  stream_timeout: 'streamTimeoutMs',
+};
+
+/** What LiteLLM's settings say, in the names and units used here. `warn` hears of keys that are not understood. */
+export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings {
+  const settings: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(checkObject(path, input, refuse))) {
+    if (value === null || value === undefined || IGNORED_SETTINGS.has(key)) continue;
+    const at = joinPath(path, key);
+    if (Object.hasOwn(SAME, key)) settings[SAME[key]] = value;
+    else if (Object.hasOwn(SECONDS, key)) settings[SECONDS[key]] = checkNumber(at, value, { min: 0 }, refuse) * 1000;
+    else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, refuse, warn);
+    else if (key === 'tag_filtering_match_any') settings.tagFilteringMatchAll = value === false;
+    else if (key === 'routing_groups') settings.routingGroups = routingGroups(value);
+    else if (key === 'optional_pre_call_checks') {
+      for (const check of Array.isArray(value) ? (value as unknown[]) : []) {
+        if (check === 'enforce_model_rate_limits') settings.enablePreCallChecks = true;
+        else warn(`${at}: ${String(check)} is not supported`);
+      }
+    } else warn(`${at} is not known here, and has no effect`);
+  }
+  return settings;
+}
+
+function strategyOptions(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings['strategyOptions'] {
+  const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
+  for (const key of Object.keys(others)) warn(`${joinPath(path, key)} is not known here, and has no effect`);
+  const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), size, { min: 1 }, refuse);
+  if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: ${MOST_SAMPLES} samples are kept at most`);
+  return {
+    ...(ttl !== undefined && { sampleTtlMs: checkNumber(joinPath(path, 'ttl'), ttl, { min: 0.001 }, refuse) * 1000 }),
+    ...(buffer !== undefined && { lowestLatencyBuffer: buffer as number }),
+    ...(samples !== undefined && { maxSamples: Math.min(samples, MOST_SAMPLES) }),
+  };
+}
+
+function routingGroups(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  return (value as unknown[]).map((entry) => {
+    if (typeof entry !== 'object' || entry === null) return entry;
+    const { group_name: groupName, models, routing_strategy: strategy } = entry as Record<string, unknown>;
+    return { groupName, models, strategy };
+  });
+}

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { errorMessage } from '../common/errors.js';
+import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { Deployment, type ModelListEntry } from './deployment.js';
+import { resolveEnvironmentNames } from './environment-names.js';
+import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS } from './litellm-keys.js';
+import { checkStrategy } from './router.strategies.js';
+
+/** What an entry is read with. */
+export interface ReadingContext {
+  readonly path: string;
+  readonly refuse: Refuse;
+  readonly env: Environment;
+  readonly defaultMaxParallelRequests?: number;
+  /** Entries that cannot be read are left out, and reported. */
+  readonly ignoreInvalid?: boolean;
+  /** Whether context windows are looked at. Default `true`. */
+  readonly looksAtWindows?: boolean;
+  /** What the app knows of a model's price and window, for entries that do not say. */
+  readonly modelFacts?: ModelFacts;
+}
+
+/** Prices and windows by a model's name; `null` or nothing where they are unknown. */
+export interface ModelFacts {
+  /** USD for a token in and a token out. */
+  costPerToken?(model: string): number | null | undefined;
+  maxInputTokens?(model: string): number | null | undefined;
+}
+
+/** The deployments of a list, and what it has that is not understood. */
+export interface ReadModelList {
+  readonly deployments: readonly Deployment[];
+  readonly warnings: readonly string[];
+}
+
+/** Costs more than any known price: what is unknown is the last choice. */
+const UNKNOWN_COST = Number.MAX_VALUE;
+
+/** @throws what `refuse` makes, naming the entry and key. */
+export function readModelList(list: unknown, context: ReadingContext): ReadModelList {
+  const { path, refuse } = context;
+  const warnings = new Set<string>();
+  const used = new Set<string>();
+  const deployments: Deployment[] = [];
+  if (!Array.isArray(list)) throw refuse(path, list, 'must be an array of deployments');
+  for (const [index, entry] of list.entries()) {
+    try {
+      deployments.push(readEntry(`${path}[${index}]`, entry, context, used, warnings));
+    } catch (error) {
+      if (context.ignoreInvalid !== true) throw error;
+      warnings.add(`left out: ${errorMessage(error)}`);
+    }
+  }
+  return { deployments, warnings: [...warnings] };
+}
+
+/**
+ * One entry. `used` are the ids that are taken, and gets this one's.
+ * @throws what `refuse` makes, naming the key.
+ */
+export function readEntry(
+  path: string,
+  value: unknown,
+  context: ReadingContext,
+  used: Set<string>,
+  warnings: Set<string>,
+): Deployment {
+  const { refuse, env, modelFacts } = context;
+  const entry = checkObject(path, value, refuse);
+  const modelName = checkString(joinPath(path, 'model_name'), entry.model_name, refuse);
+  const at = { params: joinPath(path, 'litellm_params'), info: joinPath(path, 'model_info') };
+  const resolve = (part: unknown, where: string): Record<string, unknown> =>
+    resolveEnvironmentNames({ ...checkObject(where, part, refuse) }, env, (name) =>
+      warnings.add(`${where} names the variable ${name}, which is not set`),
+    ) as Record<string, unknown>;
+  const params = resolve(entry.litellm_params, at.params);
+  const info = entry.model_info === undefined || entry.model_info === null ? {} : resolve(entry.model_info, at.info);
+  const model = checkString(joinPath(at.params, 'model'), params.model, refuse);
+  for (const [keys, known, where] of [
+    [entry, ENTRY_KEYS, 'model_list'],
+    [params, PARAM_KEYS, 'litellm_params'],
+    [info, INFO_KEYS, 'model_info'],
+  ] as const) {
+    for (const key of Object.keys(keys)) if (!known.has(key)) warnings.add(`${where}: ${key} is not known here, and kept`);
+  }
+
+  const read = (key: string, parts: readonly (readonly [string, Readonly<Record<string, unknown>>])[]): number | undefined => {
+    const found = parts.find(([, part]) => part[key] !== undefined && part[key] !== null);
+    return found && checkAmount(joinPath(found[0], key), found[1][key], refuse);
+  };
+  const everywhere = [[path, entry], [at.params, params], [at.info, info]] as const;
+  const ownFirst = [[at.params, params], [at.info, info]] as const;
+  const seconds = (key: string): number | undefined => {
+    const value = read(key, ownFirst);
+    return value === undefined ? undefined : value * 1000;
+  };
+  const [input, output] = [read('input_cost_per_token', ownFirst), read('output_cost_per_token', ownFirst)];
+  const base = typeof info.base_model === 'string' ? info.base_model : model;
+  const price = input !== undefined || output !== undefined ? (input ?? 0) + (output ?? 0) : undefined;
+  const policy = info.allowed_fails_policy;
+  const tags = params.tags ?? info.tags;
+
+  return new Deployment({
+    id: identityOf(path, entry, info, used, refuse),
+    modelName,
+    model,
+    provider: providerOf(model, params),
+    params,
+    info,
+    source: value as ModelListEntry,
+    rpm: read('rpm', everywhere) ?? Infinity,
+    tpm: read('tpm', everywhere) ?? Infinity,
+    maxParallelRequests: read('max_parallel_requests', ownFirst) ?? context.defaultMaxParallelRequests ?? Infinity,
+    maxInputTokens:
+      context.looksAtWindows === false
+        ? Infinity
+        : (read('max_input_tokens', [...ownFirst].reverse()) ?? modelFacts?.maxInputTokens?.(base) ?? Infinity),
+    weight: read('weight', everywhere) ?? NaN,
+    order: read('order', ownFirst) ?? Infinity,
+    costPerToken: () => price ?? modelFacts?.costPerToken?.(base) ?? UNKNOWN_COST,
+    tags: tags === undefined || tags === null ? [] : checkArray(`${at.params}.tags`, tags, (where, tag) => checkString(where, tag, refuse), refuse),
+    cooldownMs: seconds('cooldown_time'),
+    allowedFails: read('allowed_fails', ownFirst),
+    allowedFailsPolicy: policy === undefined || policy === null ? undefined : checkAmounts(`${at.info}.allowed_fails_policy`, policy, refuse),
+    timeoutMs: seconds('timeout'),
+    streamTimeoutMs: seconds('stream_timeout'),
+    numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
+    strategy: info.routing_strategy === undefined ? undefined : checkStrategy(`${at.info}.routing_strategy`, info.routing_strategy, refuse),
+  });
+}
+
+/** A number from 0; as text, too, which is what the environment and quoted YAML have. */
+function checkAmount(path: string, value: unknown, refuse: Refuse): number {
+  const amount = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  if (typeof amount === 'number' && Number.isFinite(amount) && amount >= 0) return amount;
+  throw refuse(path, value, 'must be a number of at least 0');
+}
+
+export function checkAmounts(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, number>> {
+  const set = Object.entries(checkObject(path, value, refuse)).filter(([, amount]) => amount !== undefined && amount !== null);
+  return Object.fromEntries(set.map(([key, amount]) => [key, checkAmount(joinPath(path, key), amount, refuse)]));
+}
+
+function identityOf(
+  path: string,
+  entry: Readonly<Record<string, unknown>>,
+  info: Readonly<Record<string, unknown>>,
+  used: Set<string>,
+  refuse: Refuse,
+): string {
+  let id: string;
+  if (info.id !== undefined && info.id !== null) {
+    id = typeof info.id === 'number' ? String(info.id) : checkString(`${path}.model_info.id`, info.id, refuse);
+    if (used.has(id)) throw refuse(`${path}.model_info.id`, id, 'must be another one than that of the other deployments');
+  } else {
+    const hash = createHash('sha256').update(canonical([entry.model_name, entry.litellm_params])).digest('hex').slice(0, 32);
+    id = hash;
+    // Entries that are alike share a name for themselves only as long as they stay in their order.
+    for (let copy = 2; used.has(id); copy++) id = `${hash}-${copy}`;
+  }
+  used.add(id);
+  return id;
+}
+
+/** JSON that does not depend on the order of keys. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, entry: unknown) =>
+    typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : entry,
+  );
+}
+
+function providerOf(model: string, params: Readonly<Record<string, unknown>>): string {
+  if (typeof params.custom_llm_provider === 'string') return params.custom_llm_provider;
+  const slash = model.indexOf('/');
+  return slash > 0 ? model.slice(0, slash) : 'openai';
+}

@@ -1,0 +1,150 @@
+import type { EngineChoice } from '../engine/engine-choice.js';
+import type { Watcher } from './deployment-states.js';
+import { Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
+import type { RouterMemory } from './router.memory.js';
+import { figureOf, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
+import { Order } from './router.strategies.js';
+
+/** What orders and draws are made under. */
+export interface OrderSettings {
+  /** Whether rpm and tpm refuse under every strategy. */
+  readonly limits: boolean;
+  readonly buffer: number;
+  readonly sampleTtlMs: number;
+  readonly random: () => number;
+}
+
+const NO_WINNER = -1;
+/** Draws by chance before all candidates are listed. */
+const DRAWS = 12;
+
+/**
+ * The members in the order of a strategy, as a tournament: the best is at its root, and a change of one member costs a walk to the root at most.
+ * Among equals the one that was chosen longest ago is the best.
+ */
+export class Ranking implements Watcher {
+  private readonly leaves: number;
+  private readonly keys: Float64Array;
+  private readonly ties: Int32Array;
+  private readonly winners: Int32Array;
+  private readonly question = new Float64Array(QUESTION_LENGTH);
+  private readonly limits: boolean;
+  private turn: number;
+  private wakeAtMs = -Infinity;
+
+  constructor(
+    private readonly choice: EngineChoice<RouterEngine>,
+    private readonly group: string,
+    private readonly memory: RouterMemory,
+    private readonly members: Members,
+    private readonly order: Order,
+    private readonly settings: OrderSettings,
+  ) {
+    const count = members.slots.length;
+    this.leaves = 2 ** Math.ceil(Math.log2(count));
+    this.keys = new Float64Array(this.leaves).fill(Infinity);
+    this.winners = new Int32Array(2 * this.leaves);
+    // Not every process begins with the same one.
+    const first = Math.floor(settings.random() * count);
+    this.ties = Int32Array.from({ length: this.leaves }, (_, position) => (position + count - first) % count);
+    this.turn = count;
+    this.limits = settings.limits || respectsLimits(order);
+    this.question[Question.order] = order;
+    this.question[Question.limits] = this.limits ? 1 : 0;
+    this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
+  }
+
+  /** The best member's position, or -1 when none may be chosen. */
+  best(nowMs: number): number {
+    if (nowMs >= this.wakeAtMs) this.rebuild(nowMs);
+    const winner = this.winners[1];
+    if (this.keys[winner] === Infinity) return NO_WINNER;
+    return this.settings.buffer > 0 && (this.order === Order.latency || this.order === Order.firstToken) ? this.nearBest(winner) : winner;
+  }
+
+  /** It was chosen: among equals it is the last now. */
+  chosen(position: number): void {
+    this.ties[position] = this.turn;
+    this.turn = (this.turn + 1) | 0;
+    this.settle(position, this.keys[position]);
+  }
+
+  /** As `chosen`, where a change of the same member follows at once. */
+  chosenBeforeUpdate(position: number): void {
+    this.ties[position] = this.turn;
+    this.turn = (this.turn + 1) | 0;
+  }
+
+  update(position: number, nowMs: number): void {
+    // To be made anew anyway.
+    if (nowMs >= this.wakeAtMs) return;
+    const { memory, members, order } = this;
+    const ttlMs = this.settings.sampleTtlMs;
+    const wakeAt = wakeOf(memory, members, position, order, nowMs, ttlMs);
+    if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;
+    const free = standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free;
+    this.settle(position, free ? figureOf(memory, members, position, order, nowMs, ttlMs) : Infinity);
+  }
+
+  forget(): void {
+    this.wakeAtMs = -Infinity;
+  }
+
+  private settle(position: number, key: number): void {
+    const { keys, ties, winners } = this;
+    keys[position] = key;
+    let best = position;
+    let node = this.leaves + position;
+    while (node > 1) {
+      const rival = winners[node ^ 1];
+      const rivalKey = keys[rival];
+      if (rivalKey < key || (rivalKey === key && ((ties[rival] - ties[best]) | 0) < 0)) {
+        best = rival;
+        key = rivalKey;
+      }
+      node >>= 1;
+      // Another one that has won here before: nothing changes above.
+      if (best !== position && winners[node] === best) return;
+      winners[node] = best;
+    }
+  }
+
+  private rebuild(nowMs: number): void {
+    const { choice, memory, members, question, keys, ties, winners } = this;
+    question[Question.nowMs] = nowMs;
+    if (choice.always === null) {
+      choice.run('rank', this.group, (engine) => engine.rank(memory, members, question, keys, ties, winners));
+    } else {
+      try {
+        choice.always.rank(memory, members, question, keys, ties, winners);
+      } catch (error) {
+        choice.recover(error, choice.always, (engine) => engine.rank(memory, members, question, keys, ties, winners));
+      }
+    }
+    this.wakeAtMs = question[Question.wakeAtMs];
+  }
+
+  /** One of those whose figure is near the lowest, evenly: by chance while that is quick, else from a list of them. */
+  private nearBest(winner: number): number {
+    const { keys } = this;
+    const limit = keys[winner] * (1 + this.settings.buffer);
+    const count = this.members.slots.length;
+    for (let draw = 0; draw < DRAWS; draw++) {
+      const position = Math.floor(this.settings.random() * count);
+      if (keys[position] <= limit) return position;
+    }
+    const near: number[] = [];
+    this.collect(1, limit, near);
+    return near[Math.floor(this.settings.random() * near.length)];
+  }
+
+  private collect(node: number, limit: number, near: number[]): void {
+    const winner = this.winners[node];
+    if (this.keys[winner] > limit) return;
+    if (node >= this.leaves) near.push(winner);
+    else {
+      this.collect(2 * node, limit, near);
+      this.collect(2 * node + 1, limit, near);
+    }
+  }
+}

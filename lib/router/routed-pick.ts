@@ -1,0 +1,28 @@
+import { inspect } from 'node:util';
+import type { Deployment } from './deployment.js';
+import type { RoutingStrategy } from './router.strategies.js';
+import type { Pick } from './routing-context.js';
+
+/** What was booked for a request, until it is given back: once, whoever comes first. */
+export class RoutedPick implements Pick {
+  /** Whether it was given back. */
+  done = false;
+
+  constructor(
+    readonly deployment: Deployment,
+    readonly model: string,
+    readonly group: string,
+    readonly strategy: RoutingStrategy | 'custom',
+    readonly slot: number,
+    readonly bookedTokens: number,
+    readonly bookedAtMs: number,
+  ) {}
+
+  toJSON(): Record<string, unknown> {
+    return { deployment: this.deployment.toJSON(), model: this.model, group: this.group, strategy: this.strategy };
+  }
+
+  [inspect.custom](): unknown {
+    return this.toJSON();
+  }
+}

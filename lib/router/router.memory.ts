@@ -1,0 +1,143 @@
+/** Integers of every deployment: each is an array of `capacity` in the region. */
+const INTS = [
+  'inFlight',
+  'minute',
+  'requests',
+  'tokens',
+  'successes',
+  'failures',
+  'fails',
+  'latencies',
+  'firstTokens',
+  'elsewhereInFlight',
+  'elsewhereMinute',
+  'elsewhereRequests',
+  'elsewhereTokens',
+  'spare',
+] as const;
+/** Doubles of every deployment, behind the integers; then the samples of latency and of the first token. */
+const DOUBLES = ['coolingUntil', 'unhealthyUntil', 'failsUntil', 'latency', 'firstToken', 'latencyAt', 'firstTokenAt'] as const;
+
+/** Integers before those of the deployments: the journal's length, and room up to a cache line of its own. */
+const HEADER_INTS = 64;
+/** Changes that other threads have time to read; a power of two. */
+export const JOURNAL_LENGTH = 4096;
+const FIRST_INT = HEADER_INTS + JOURNAL_LENGTH;
+
+/** Samples of latency kept per deployment. */
+export const MOST_SAMPLES = 16;
+
+/** Bytes of a region for so many deployments. The addon knows this layout, too: native/core/src/router/memory.rs. */
+export function memoryBytes(capacity: number): number {
+  const ints = FIRST_INT + INTS.length * capacity;
+  return ints * 4 + (DOUBLES.length + 2 * MOST_SAMPLES) * capacity * 8;
+}
+
+/**
+ * What is known of every deployment at the moment, as arrays over one buffer, by the deployment's slot: what JavaScript reads and writes without a call,
+ * in memory of this instance, or of the addon for all threads.
+ */
+export class RouterMemory {
+  /** Everything, as the engines see it. */
+  readonly ints: Int32Array;
+  readonly doubles: Float64Array;
+
+  /** Requests under way. */
+  readonly inFlight: Int32Array;
+  /** Minutes since 1970 that the next four count. */
+  readonly minute: Int32Array;
+  readonly requests: Int32Array;
+  readonly tokens: Int32Array;
+  readonly successes: Int32Array;
+  readonly failures: Int32Array;
+  /** Failures under `allowedFails`, until `failsUntil`. */
+  readonly fails: Int32Array;
+  /** Samples taken since the start. */
+  readonly latencies: Int32Array;
+  readonly firstTokens: Int32Array;
+  /** What other processes report. */
+  readonly elsewhereInFlight: Int32Array;
+  readonly elsewhereMinute: Int32Array;
+  readonly elsewhereRequests: Int32Array;
+  readonly elsewhereTokens: Int32Array;
+
+  readonly coolingUntil: Float64Array;
+  readonly unhealthyUntil: Float64Array;
+  readonly failsUntil: Float64Array;
+  /** Means of the samples, in ms; 0 without any. */
+  readonly latency: Float64Array;
+  readonly firstToken: Float64Array;
+  /** When the last sample was taken. */
+  readonly latencyAt: Float64Array;
+  readonly firstTokenAt: Float64Array;
+  /** `MOST_SAMPLES` of every deployment. */
+  readonly latencySamples: Float64Array;
+  readonly firstTokenSamples: Float64Array;
+
+  constructor(
+    readonly buffer: ArrayBuffer,
+    readonly capacity: number,
+    /** What this thread has under way, where others see the memory, too: the addon takes it back when the thread ends. */
+    readonly own: Int32Array | null = null,
+  ) {
+    const ints = (this.ints = new Int32Array(buffer, 0, FIRST_INT + INTS.length * capacity));
+    const doubles = (this.doubles = new Float64Array(buffer, ints.byteLength));
+    const int = (name: (typeof INTS)[number]): Int32Array => {
+      const start = FIRST_INT + INTS.indexOf(name) * capacity;
+      return ints.subarray(start, start + capacity);
+    };
+    const double = (name: (typeof DOUBLES)[number]): Float64Array => {
+      const start = DOUBLES.indexOf(name) * capacity;
+      return doubles.subarray(start, start + capacity);
+    };
+    this.inFlight = int('inFlight');
+    this.minute = int('minute');
+    this.requests = int('requests');
+    this.tokens = int('tokens');
+    this.successes = int('successes');
+    this.failures = int('failures');
+    this.fails = int('fails');
+    this.latencies = int('latencies');
+    this.firstTokens = int('firstTokens');
+    this.elsewhereInFlight = int('elsewhereInFlight');
+    this.elsewhereMinute = int('elsewhereMinute');
+    this.elsewhereRequests = int('elsewhereRequests');
+    this.elsewhereTokens = int('elsewhereTokens');
+    this.coolingUntil = double('coolingUntil');
+    this.unhealthyUntil = double('unhealthyUntil');
+    this.failsUntil = double('failsUntil');
+    this.latency = double('latency');
+    this.firstToken = double('firstToken');
+    this.latencyAt = double('latencyAt');
+    this.firstTokenAt = double('firstTokenAt');
+    const samples = DOUBLES.length * capacity;
+    this.latencySamples = doubles.subarray(samples, samples + MOST_SAMPLES * capacity);
+    this.firstTokenSamples = doubles.subarray(samples + MOST_SAMPLES * capacity);
+  }
+
+  /** The same for more deployments, with what is known of these. */
+  grown(capacity: number): RouterMemory {
+    const larger = new RouterMemory(new ArrayBuffer(memoryBytes(capacity)), capacity);
+    const arrays = Object.keys(this) as (keyof this)[];
+    for (const name of arrays) {
+      if (name === 'ints' || name === 'doubles' || name === 'own') continue;
+      const [from, to] = [this[name], larger[name as keyof RouterMemory]];
+      if (ArrayBuffer.isView(from)) (to as Float64Array).set(from as unknown as Float64Array);
+    }
+    return larger;
+  }
+
+  /** Forgets a slot, for the next deployment in it. */
+  clear(slot: number): void {
+    for (const [name, array] of Object.entries(this) as [string, unknown][]) {
+      if (array instanceof Int32Array || array instanceof Float64Array) {
+        if (array.length === this.capacity && name !== 'own') array[slot] = 0;
+      }
+    }
+  }
+}
+
+/** The minute of an instant, as the usage is counted by. */
+export function minuteOf(nowMs: number): number {
+  return Math.floor(nowMs / 60_000);
+}

@@ -1,0 +1,105 @@
+import { checkArray, checkFunction, checkInteger, checkKnownKeys, checkObject, checkString, joinPath, optional, refuseOption } from '../common/options.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { readConfigFile } from './config-file.js';
+import type { ModelListEntry } from './deployment.js';
+import { resolveEnvironmentNames } from './environment-names.js';
+import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './health-checks.options.js';
+import { fromLiteLLM, type LiteLLMRouterSettings } from './litellm-settings.js';
+import type { ModelFacts } from './model-list.js';
+import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './router.settings.js';
+import type { RouterSharedState } from './shared-state.js';
+
+/** Which deployments there are, and how the router chooses among them. */
+export interface RouterOptions extends RouterSettings {
+  /** Deployments in LiteLLM's shape; behind those of `configPath`. */
+  readonly modelList?: readonly ModelListEntry[];
+  /** A LiteLLM `config.yaml` (or the same as JSON): its `model_list`, `router_settings` and the router's part of `litellm_settings`. */
+  readonly configPath?: string;
+  /** LiteLLM's `router_settings`, in its own names and units; before those of the file, behind those of the options. */
+  readonly routerSettings?: LiteLLMRouterSettings;
+  /** Routers of one name share their state across the `worker_threads` of a process (native engine). Default: a state of their own. */
+  readonly sharedAs?: string;
+  /** With `sharedAs`: most deployments that the name will ever see, in all threads. 8 to 65,536, default 4,096. */
+  readonly maxDeployments?: number;
+  /** State that processes share: `redisRouterState`. */
+  readonly sharedState?: RouterSharedState;
+  /** Asks deployments in the background whether they are there. Default: never. */
+  readonly healthChecks?: HealthCheckOptions;
+  /** Counts the input tokens of a context's `messages`, where the context gives no figure. */
+  readonly countTokens?: (messages: readonly unknown[], model: string) => number;
+}
+
+/** The options, checked and complete. */
+export interface ResolvedRouterOptions {
+  readonly input: RouterSettings;
+  readonly settings: ResolvedRouterSettings;
+  readonly modelList: readonly unknown[];
+  readonly sharedAs: string | null;
+  readonly maxDeployments: number;
+  readonly sharedState: RouterSharedState | undefined;
+  readonly healthChecks: ResolvedHealthChecks | undefined;
+  readonly countTokens: RouterOptions['countTokens'];
+  /** What a file or LiteLLM's settings have that is not understood. */
+  readonly warnings: readonly string[];
+  readonly env: Environment;
+  readonly modelFacts?: ModelFacts;
+}
+
+const KNOWN: readonly (keyof RouterOptions)[] = [
+  ...SETTING_KEYS,
+  'modelList',
+  'configPath',
+  'routerSettings',
+  'sharedAs',
+  'maxDeployments',
+  'sharedState',
+  'healthChecks',
+  'countTokens',
+];
+const NAME = /^[\w.:-]{1,128}$/;
+const DEFAULT_MAX_DEPLOYMENTS = 4_096;
+
+/**
+ * Checks the options and reads the file.
+ * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or file and place.
+ */
+export function resolveRouterOptions(options: RouterOptions = {}, env: Environment = process.env, path = 'router'): ResolvedRouterOptions {
+  const input = checkObject(path, options);
+  checkKnownKeys(path, input, KNOWN);
+  const at = (key: keyof RouterOptions): string => joinPath(path, key);
+  const warnings = new Set<string>();
+  const warn = (message: string): void => void warnings.add(message);
+  const file = optional(input.configPath, undefined, (value) => readConfigFile(checkString(at('configPath'), value), env, warn));
+  const given = optional(input.routerSettings, {}, (value) =>
+    fromLiteLLM(at('routerSettings'), resolveEnvironmentNames(value, env, (name) => warn(`the variable ${name} is not set`)), refuseOption, warn),
+  );
+  const own = Object.fromEntries(SETTING_KEYS.filter((key) => input[key] !== undefined).map((key) => [key, input[key]])) as RouterSettings;
+  const merged: RouterSettings = { ...file?.settings, ...given, ...own };
+  const list = optional(input.modelList, [], (value) => checkArray(at('modelList'), value, (_, entry) => entry));
+  return {
+    input: merged,
+    settings: resolveRouterSettings(merged, path),
+    modelList: [...(file?.modelList ?? []), ...list],
+    sharedAs: optional(input.sharedAs, null, (value) => checkName(at('sharedAs'), value)),
+    maxDeployments: optional(input.maxDeployments, DEFAULT_MAX_DEPLOYMENTS, (value) =>
+      checkInteger(at('maxDeployments'), value, { min: 8, max: 65_536 }),
+    ),
+    sharedState: optional(input.sharedState, undefined, (value) => checkSharedState(at('sharedState'), value)),
+    healthChecks: optional(input.healthChecks, undefined, (value) => resolveHealthChecks(at('healthChecks'), value)),
+    countTokens: optional(input.countTokens, undefined, (value) => checkFunction(at('countTokens'), value)),
+    warnings: [...warnings],
+    env,
+  };
+}
+
+function checkName(path: string, value: unknown): string {
+  const name = checkString(path, value);
+  if (NAME.test(name)) return name;
+  throw refuseOption(path, value, 'must be of letters, digits, _ . : - and at most 128 of them');
+}
+
+function checkSharedState(path: string, value: unknown): RouterSharedState {
+  const state = checkObject(path, value);
+  for (const method of ['start', 'health', 'close']) checkFunction(joinPath(path, method), state[method]);
+  return value as RouterSharedState;
+}

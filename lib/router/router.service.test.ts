@@ -1,0 +1,202 @@
+import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/router-engines.js';
+import type { RouterOptions } from './router.options.js';
+import type { RouterService } from './router.service.js';
+
+describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('the router, %s', (_, engine) => {
+  const router = (options: RouterOptions): { router: RouterService; clock: StandingClock } => routerOn(engine, options);
+  const three = (params: readonly Record<string, unknown>[]) => params.map((own, index) => deployment(`d${index + 1}`, own));
+  const fail = (service: RouterService, id: string, outcome: Parameters<RouterService['failed']>[1], model = 'gpt-4'): void => {
+    const ids = service.deployments().map((one) => one.id);
+    const pick = service.acquire(model, { excludeIds: ids.filter((other) => other !== id) });
+    service.failed(pick, outcome);
+  };
+  const cooling = (service: RouterService): string[] =>
+    service
+      .status()
+      .filter(({ state }) => state === 'cooling')
+      .map(({ id }) => id);
+  const send = (service: RouterService, id: string, ok: boolean, status = 500): void => {
+    const pick = service.acquire(id);
+    if (ok) service.succeeded(pick, { latencyMs: 10 });
+    else service.failed(pick, { status });
+  };
+
+  describe('strategies', () => {
+    it('cost: the cheapest, always', () => {
+      const { router: service } = router({
+        strategy: 'cost-based-routing',
+        modelList: three([0.004, 0.002, 0.003].map((cost) => ({ input_cost_per_token: cost / 2, output_cost_per_token: cost / 2 }))),
+      });
+      for (let turn = 0; turn < 50; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('d2');
+    });
+
+    it('latency: the fastest per token of the answer, after each was tried', () => {
+      const { router: service } = router({ strategy: 'latency_based', modelList: three([{}, {}, {}]) });
+      const latency: Record<string, number> = { d1: 100, d2: 50, d3: 200 };
+      for (let turn = 0; turn < 3; turn++) {
+        const pick = service.acquire('gpt-4');
+        service.succeeded(pick, { latencyMs: latency[pick.deployment.id] * 20, completionTokens: 20, promptTokens: 3 });
+      }
+      for (let turn = 0; turn < 20; turn++) expect(service.getAvailableDeployment('gpt-4')?.id).toBe('d2');
+    });
+
+    it('usage: the fewest tokens of the minute', () => {
+      const { router: service, clock } = router({ strategy: 'usage-based-routing-v2', modelList: three([{ tpm: 100 }, { tpm: 100 }, { tpm: 100 }]) });
+      const used: Record<string, number> = { d1: 50, d2: 20, d3: 90 };
+      for (const id of Object.keys(used)) service.succeeded(service.acquire(id), { latencyMs: 1, promptTokens: used[id], completionTokens: 0 });
+      expect(service.getAvailableDeployment('gpt-4')?.id).toBe('d2');
+      expect(service.getAvailableDeployment('gpt-4', { inputTokens: 81 })).toBeNull();
+      clock.pass(60_000);
+      expect(service.getAvailableDeployment('gpt-4', { inputTokens: 81 })).not.toBeNull();
+    });
+
+    it('least busy: the fewest under way', () => {
+      const { router: service } = router({ strategy: 'least-busy', modelList: three([{}, {}, {}]) });
+      const busy: Record<string, number> = { d1: 5, d2: 2, d3: 8 };
+      for (const [id, count] of Object.entries(busy)) for (let i = 0; i < count; i++) service.acquire(id);
+      expect(service.getAvailableDeployment('gpt-4')?.id).toBe('d2');
+    });
+
+    it('shuffle: in proportion to rpm', () => {
+      const { router: service } = router({ modelList: three([{ rpm: 900 }, { rpm: 10 }]) });
+      let first = 0;
+      for (let turn = 0; turn < 10_000; turn++) if (service.acquire('gpt-4').deployment.id === 'd1') first++;
+      expect(first / 10_000).toBeGreaterThan(0.979);
+      expect(first / 10_000).toBeLessThan(0.999);
+    });
+
+    it('shuffle: a weight on the second deployment only is honoured', () => {
+      const { router: service } = router({ modelList: three([{}, { weight: 1 }]) });
+      for (let turn = 0; turn < 100; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('d2');
+    });
+
+    it.each(['rpm', 'tpm'])('a %s of 0 blocks, none does not', (limit) => {
+      for (const strategy of ['simple_shuffle', 'least_busy', 'latency_based', 'cost_based', 'usage_based'] as const) {
+        const { router: service } = router({ strategy, modelList: three([{ [limit]: 0 }, {}]) });
+        for (let turn = 0; turn < 20; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('d2');
+      }
+    });
+  });
+
+  describe('cooldown', () => {
+    const two = (options: RouterOptions = {}, params: Record<string, unknown> = {}) =>
+      router({ modelList: [deployment('a', params), deployment('b', params)], ...options });
+
+    it('after a 429, unless the deployment is alone', () => {
+      const { router: service, clock } = two();
+      fail(service, 'a', { status: 429 });
+      expect(cooling(service)).toEqual(['a']);
+      for (let turn = 0; turn < 20; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('b');
+      clock.pass(4_999);
+      expect(cooling(service)).toEqual(['a']);
+      clock.pass(1);
+      expect(cooling(service)).toEqual([]);
+
+      const { router: lone } = router({ modelList: [deployment('a')] });
+      fail(lone, 'a', { status: 429 });
+      expect(cooling(lone)).toEqual([]);
+    });
+
+    it.each([
+      [401, true],
+      [404, true],
+      [400, false],
+      [422, false],
+      [500, false],
+    ])('one %d: %s', (status, cools) => {
+      const { router: service } = two();
+      fail(service, 'a', { status });
+      expect(cooling(service)).toEqual(cools ? ['a'] : []);
+    });
+
+    it('when more than half failed of at least five', () => {
+      const { router: service } = two();
+      for (let turn = 0; turn < 40; turn++) send(service, 'a', true);
+      for (let turn = 0; turn < 40; turn++) send(service, 'a', false);
+      expect(cooling(service)).toEqual([]);
+      send(service, 'a', false);
+      expect(cooling(service)).toEqual(['a']);
+      for (let turn = 0; turn < 7; turn++) send(service, 'b', true);
+      for (let turn = 0; turn < 3; turn++) send(service, 'b', false);
+      expect(cooling(service)).toEqual(['a']);
+    });
+
+    it('of a lone deployment only when a thousand have all failed', () => {
+      const { router: service } = router({ modelList: [deployment('a')] });
+      for (let turn = 0; turn < 999; turn++) send(service, 'a', false);
+      expect(cooling(service)).toEqual([]);
+      send(service, 'a', false);
+      expect(cooling(service)).toEqual(['a']);
+    });
+
+    it('after the 101st failure with 100 allowed', () => {
+      const { router: service } = two({ allowedFails: 100 });
+      for (let turn = 0; turn < 100; turn++) send(service, 'a', false, 429);
+      expect(cooling(service)).toEqual([]);
+      send(service, 'a', false, 429);
+      expect(cooling(service)).toEqual(['a']);
+    });
+
+    it('by the class of the error under a policy', () => {
+      const { router: service } = two({ allowedFailsPolicy: { RateLimitErrorAllowedFails: 1, TimeoutErrorAllowedFails: 0 } });
+      send(service, 'a', false, 429);
+      expect(cooling(service)).toEqual([]);
+      send(service, 'a', false, 429);
+      expect(cooling(service)).toEqual(['a']);
+      send(service, 'b', false, 408);
+      expect(cooling(service)).toEqual(['a', 'b']);
+    });
+
+    it("never where the deployment's time is 0", () => {
+      const { router: service } = two({}, { cooldown_time: 0 });
+      fail(service, 'a', { status: 429, retryAfterMs: 30_000 });
+      expect(cooling(service)).toEqual([]);
+    });
+
+    it("for the deployment's time, else Retry-After, else the router's", () => {
+      const [{ router: byAnswer }, { router: byDeployment }] = [two(), two({}, { cooldown_time: 10 })];
+      for (const service of [byAnswer, byDeployment]) fail(service, 'a', { status: 429, retryAfterMs: 30_000 });
+      const time = (service: RouterService): number | undefined => service.status().find(({ id }) => id === 'a')?.coolingForMs;
+      expect([time(byAnswer), time(byDeployment)]).toEqual([30_000, 10_000]);
+    });
+
+    it('not after a connection that was refused, unless its text speaks of a rate limit', () => {
+      const { router: service } = two();
+      for (let turn = 0; turn < 10; turn++) fail(service, 'a', { error: new Error('Connection refused') });
+      fail(service, 'a', { error: Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }) });
+      expect(cooling(service)).toEqual([]);
+      fail(service, 'a', { error: new Error('Connection error: rate_limit reached') });
+      expect(cooling(service)).toEqual(['a']);
+    });
+
+    it('of both deployments that failed one request; then 429 with the least time left', () => {
+      const { router: service, clock } = two();
+      const first = service.acquire('gpt-4');
+      service.failed(first, { status: 429, retryAfterMs: 20_000 });
+      const second = service.acquire('gpt-4', { excludeIds: [first.deployment.id] });
+      service.failed(second, { status: 429, retryAfterMs: 9_000 });
+      expect(cooling(service)).toEqual(['a', 'b']);
+      clock.pass(1_000);
+      const refused = { code: 'ROUTER_RATE_LIMITED', retryAfterMs: 8_000, cooldownList: ['a', 'b'] };
+      expect(() => service.acquire('gpt-4')).toThrow(expect.objectContaining(refused));
+      expect(service.getAvailableDeployment('gpt-4')).toBeNull();
+      clock.pass(8_000);
+      expect(service.acquire('gpt-4').deployment.id).toBe(second.deployment.id);
+    });
+
+    it('never when disabled', () => {
+      const { router: service } = two({ disableCooldowns: true });
+      fail(service, 'a', { status: 429 });
+      expect(cooling(service)).toEqual([]);
+    });
+  });
+
+  it('is given back once', () => {
+    const { router: service } = router({ modelList: [deployment('a'), deployment('b')] });
+    const pick = service.acquire('a');
+    service.cancelled(pick);
+    service.failed(pick, { status: 429 });
+    service.succeeded(pick, { latencyMs: 1 });
+    expect(service.status()[0]).toMatchObject({ inFlight: 0, failures: 0, successes: 0, state: 'available' });
+  });
+});

@@ -1,0 +1,318 @@
+import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { defaultLog } from '../common/default-log.js';
+import type { LogSink } from '../common/log-sink.js';
+import { refuseArgument, refuseOption } from '../common/options.js';
+import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
+import type { Deployment, ModelListEntry } from './deployment.js';
+import { explainRouting, stateOf, type DeploymentState, type RoutingExplanation } from './explanation.js';
+import { fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
+import type { CallFailure } from './failures.js';
+import { HealthChecks } from './health-checks.js';
+import { faultOf } from './known-question.js';
+import { readEntry, readModelList, type ModelFacts, type ReadingContext } from './model-list.js';
+import type { RoutedPick } from './routed-pick.js';
+import type { RouterEngine } from './router.engine.js';
+import { RouterCounters } from './router.metrics.js';
+import type { ResolvedRouterOptions } from './router.options.js';
+import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './router.settings.js';
+import { Routing, type CallSuccess, type CallUsage } from './routing.js';
+import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
+import { stateForSharing } from './state-for-sharing.js';
+
+/** What a router takes from its surroundings. */
+export interface RouterContext {
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: () => number;
+  /** From 0 to 1, without 1. Default `Math.random`. */
+  readonly random?: () => number;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
+  readonly recorder?: CallRecorder;
+  /** Prices and windows of models whose deployments do not say. */
+  readonly modelFacts?: ModelFacts;
+  /** How errors of the model list are told. Default: as of the option `router.modelList`. */
+  readonly reading?: Pick<ReadingContext, 'path' | 'refuse'>;
+}
+
+const NO_TARGETS: readonly FallbackTarget[] = [];
+
+/**
+ * Chooses deployments for requests, keeps account of what they do, and leaves failing ones alone for a while.
+ *
+ * @example
+ * const pick = router.acquire('gpt-4');
+ * try {
+ *   const answer = await send(pick.deployment, pick.model);
+ *   router.succeeded(pick, { latencyMs, promptTokens: 12, completionTokens: 40 });
+ * } catch (error) {
+ *   router.failed(pick, { error });
+ * }
+ */
+export class RouterService implements Capability {
+  readonly capability = 'routing';
+
+  private readonly routing: Routing;
+  private readonly counters = new RouterCounters();
+  private readonly logger: LogSink;
+  private readonly reading: ReadingContext;
+  private readonly series: CallSeries;
+  private readonly healthChecks: HealthChecks | undefined;
+  private readonly heard = new Set<string>();
+  private input: RouterSettings;
+
+  constructor(
+    private readonly choice: EngineChoice<RouterEngine>,
+    private readonly options: ResolvedRouterOptions,
+    context: RouterContext = {},
+  ) {
+    const { now = Date.now, random = Math.random, recorder = SILENT_RECORDER, modelFacts } = context;
+    const { settings, env, sharedAs, maxDeployments, countTokens, sharedState } = options;
+    this.logger = context.logger ?? defaultLog();
+    this.input = options.input;
+    this.reading = { path: 'router.modelList', refuse: refuseOption, env, modelFacts, ...context.reading };
+    this.series = recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick');
+    const { deployments, warnings } = readModelList(options.modelList, this.readingWith(settings));
+    this.warn([...options.warnings, ...warnings]);
+    this.routing = new Routing(deployments, settings, {
+      choice,
+      sharedAs,
+      maxDeployments,
+      now,
+      random,
+      countTokens,
+      reports: sharedState !== undefined,
+      onCooldown: (deployment, untilMs, status) => this.onCooldown(deployment, untilMs, status),
+    });
+    sharedState?.start(stateForSharing(this.routing));
+    if (options.healthChecks !== undefined) {
+      this.healthChecks = new HealthChecks(options.healthChecks, {
+        deployments: () => this.routing.deployments,
+        healthOf: (deployment, forMs) => this.healthOf(deployment, forMs),
+      });
+    }
+  }
+
+  /** The settings, checked and complete: for whoever calls the deployments. */
+  get settings(): ResolvedRouterSettings {
+    return this.routing.settings;
+  }
+
+  /** What the configuration has that is not understood; logged once, too. */
+  get warnings(): readonly string[] {
+    return [...this.heard];
+  }
+
+  /** All deployments. */
+  deployments(): readonly Deployment[] {
+    return this.routing.deployments;
+  }
+
+  /** The names that requests may ask for: groups and aliases that are not hidden. */
+  models(): readonly string[] {
+    const aliases = [...this.settings.aliases].filter(([, { hidden }]) => !hidden).map(([name]) => name);
+    return [...new Set([...this.routing.catalogue.groups.keys(), ...aliases])];
+  }
+
+  /** Chooses a deployment and books nothing; `null` when none is known for the model, or none may be chosen now. */
+  getAvailableDeployment(model: string, context?: RoutingContext): Deployment | null {
+    return this.routing.peek(model, context);
+  }
+
+  /**
+   * Chooses a deployment and books the request on it: to be given back by `succeeded`, `failed` or `cancelled`.
+   * @throws NoDeploymentError when the model is unknown, or none of its deployments ever fits this request.
+   * @throws RouterRateLimitError when all are cooling or at a limit.
+   * @throws ContextWindowExceededError when the input fits none.
+   */
+  acquire(model: string, context?: RoutingContext): RouterPick {
+    if (!this.series.sampled()) return this.book(model, context);
+    const start = performance.now();
+    let ok = false;
+    try {
+      const pick = this.book(model, context);
+      ok = true;
+      return pick;
+    } finally {
+      this.series.record(performance.now() - start, ok);
+    }
+  }
+
+  /** The answer is there. After a pick was given back once, nothing more happens. */
+  succeeded(pick: RouterPick, outcome: CallSuccess): void {
+    if (!(pick as RoutedPick).done) this.counters.successes++;
+    this.routing.succeeded(pick as RoutedPick, outcome);
+  }
+
+  /** The call failed, which may make the deployment cool. */
+  failed(pick: RouterPick, outcome: CallFailure): void {
+    if (!(pick as RoutedPick).done) this.counters.failures++;
+    this.routing.failed(pick as RoutedPick, outcome);
+  }
+
+  /** The caller went away: no failure of the deployment. */
+  cancelled(pick: RouterPick, outcome?: CallUsage): void {
+    if (!(pick as RoutedPick).done) this.counters.cancellations++;
+    this.routing.cancelled(pick as RoutedPick, outcome);
+  }
+
+  /** Where requests for this model go when it fails: for any error, or for one of a kind. */
+  fallbacksOf(model: string, kind: FallbackKind = 'general'): readonly FallbackTarget[] {
+    const { fallbacks, defaultFallbacks } = this.settings;
+    const own = fallbacksIn(fallbacks[kind], model);
+    const targets = own.length > 0 ? own : fallbacksIn(fallbacks[kind], this.routing.find(model)?.group.name ?? model);
+    if (targets.length > 0 || kind !== 'general') return targets;
+    return defaultFallbacks.length === 0 ? NO_TARGETS : defaultFallbacks.map((target) => ({ model: target }));
+  }
+
+  /** How many deployments of the model neither cool nor failed a health check. */
+  healthyCount(model: string, context?: RoutingContext): number {
+    return this.routing.healthyCount(model, context);
+  }
+
+  /** Why a request would get the deployment that it would get, and none of the others. */
+  explain(model: string, context?: RoutingContext): RoutingExplanation {
+    return explainRouting(this.routing, model, context);
+  }
+
+  /** How every deployment stands. */
+  status(): readonly DeploymentState[] {
+    const nowMs = this.routing.now();
+    return [...this.routing.catalogue.byId.values()].map((entry) => stateOf(this.routing, entry, nowMs));
+  }
+
+  /** Other deployments from now on; those of the same id keep their state. */
+  setModelList(list: readonly ModelListEntry[]): void {
+    const { deployments, warnings } = readModelList(list, this.readingWith(this.settings));
+    this.warn(warnings);
+    this.routing.use(deployments, this.settings);
+  }
+
+  /** @throws InvalidArgumentError naming the key, and nothing is changed. */
+  addDeployment(entry: ModelListEntry): Deployment {
+    const deployments = this.routing.deployments;
+    const deployment = this.read(entry, deployments);
+    this.routing.use([...deployments, deployment], this.settings);
+    return deployment;
+  }
+
+  /**
+   * Changes an entry: what is given replaces what it has under the same keys; its state stays. `undefined` when there is no such deployment.
+   * @throws InvalidArgumentError naming the key, and nothing is changed.
+   */
+  updateDeployment(id: string, change: Partial<ModelListEntry>): Deployment | undefined {
+    const { deployments } = this.routing;
+    const known = deployments.find((deployment) => deployment.id === id);
+    if (known === undefined) return undefined;
+    const { source } = known;
+    const merged: ModelListEntry = {
+      ...source,
+      ...change,
+      litellm_params: { ...source.litellm_params, ...change.litellm_params },
+      model_info: { ...source.model_info, ...change.model_info, id },
+    };
+    const others = deployments.filter((deployment) => deployment !== known);
+    const updated = this.read(merged, others);
+    this.routing.use(
+      deployments.map((deployment) => (deployment === known ? updated : deployment)),
+      this.settings,
+    );
+    return updated;
+  }
+
+  /** Whether there was such a deployment. Requests under way are still given back. */
+  removeDeployment(id: string): boolean {
+    const { deployments } = this.routing;
+    const left = deployments.filter((deployment) => deployment.id !== id);
+    if (left.length === deployments.length) return false;
+    this.routing.use(left, this.settings);
+    return true;
+  }
+
+  /**
+   * Changes some of the settings.
+   * @throws InvalidArgumentError naming the setting, and nothing is changed.
+   */
+  updateSettings(change: RouterSettings): void {
+    const input = { ...this.input, ...change };
+    const settings = resolveRouterSettings(input, 'settings', refuseArgument);
+    this.routing.use(this.routing.deployments, settings);
+    this.input = input;
+  }
+
+  metrics(): readonly MetricSample[] {
+    return [...this.counters.samples(this.status()), ...(this.options.sharedState?.metrics?.() ?? [])];
+  }
+
+  /** Asks the engine in charge questions whose answers are known. */
+  health(): CapabilityHealth {
+    const { active: engine, reason, native, typescript, tripped } = this.choice;
+    const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
+    const states = this.status();
+    const facts = { deployments: states.length, available: states.filter(({ state }) => state === 'available').length };
+    if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}`, ...facts };
+    const own: CapabilityHealth = { status: tripped ? 'degraded' : 'ok', engine, reason, ...facts };
+    return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
+  }
+
+  /** Ends what goes on in the background. More than once is safe. */
+  async close(): Promise<void> {
+    this.healthChecks?.close();
+    await this.options.sharedState?.close();
+  }
+
+  private book(model: string, context: RoutingContext | undefined): RoutedPick {
+    try {
+      const pick = this.routing.acquire(model, context);
+      this.counters.picks++;
+      return pick;
+    } catch (error) {
+      this.counters.refused(error);
+      throw error;
+    }
+  }
+
+  private read(entry: unknown, others: readonly Deployment[]): Deployment {
+    const warnings = new Set<string>();
+    const context = { ...this.readingWith(this.settings), refuse: refuseArgument };
+    const deployment = readEntry('deployment', entry, context, new Set(others.map(({ id }) => id)), warnings);
+    this.warn([...warnings]);
+    return deployment;
+  }
+
+  private readingWith({ defaultMaxParallelRequests, ignoreInvalidDeployments, enablePreCallChecks }: ResolvedRouterSettings): ReadingContext {
+    const { modelFacts } = this.reading;
+    return {
+      ...this.reading,
+      defaultMaxParallelRequests,
+      ignoreInvalid: ignoreInvalidDeployments,
+      looksAtWindows: enablePreCallChecks !== false,
+      modelFacts: enablePreCallChecks === true ? modelFacts : { costPerToken: modelFacts?.costPerToken?.bind(modelFacts) },
+    };
+  }
+
+  private warn(warnings: readonly string[]): void {
+    for (const warning of warnings) {
+      if (this.heard.has(warning)) continue;
+      this.heard.add(warning);
+      this.logger.warn(`Router: ${warning}`);
+    }
+  }
+
+  private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number): void {
+    this.counters.cooldowns++;
+    const seconds = Math.ceil((untilMs - this.routing.now()) / 1000);
+    this.logger.warn(`Router: ${id} of ${modelName} is left alone for ${seconds} s after ${status === 0 ? 'a failed connection' : status}`);
+    this.options.sharedState?.cooled?.(id, untilMs);
+  }
+
+  private healthOf({ id }: Deployment, forMs: number): void {
+    const { catalogue, memory, states } = this.routing;
+    const entry = catalogue.byId.get(id);
+    if (entry === undefined) return;
+    const nowMs = this.routing.now();
+    const wasWell = memory.unhealthyUntil[entry.slot] <= nowMs;
+    memory.unhealthyUntil[entry.slot] = forMs === 0 ? 0 : nowMs + forMs;
+    if (wasWell !== (forMs === 0)) states.forgetOrders();
+  }
+}

@@ -1,0 +1,230 @@
+import { NoDeploymentError } from '../common/http-errors.js';
+import type { EngineChoice } from '../engine/engine-choice.js';
+import { Catalogue, targetOf, type Destination } from './catalogue.js';
+import { recordFailure } from './cooldown.js';
+import type { Deployment } from './deployment.js';
+import { DeploymentStates, MOST_TOKENS } from './deployment-states.js';
+import { statusOf, type CallFailure } from './failures.js';
+import { RoutedPick } from './routed-pick.js';
+import type { RouterEngine } from './router.engine.js';
+import { minuteOf, type RouterMemory } from './router.memory.js';
+import type { ResolvedRouterSettings } from './router.settings.js';
+import type { RoutingContext } from './routing-context.js';
+import { Selection } from './selection.js';
+import { Slots } from './slots.js';
+import { Unreported } from './unreported.js';
+
+/** How a call came out well. */
+export interface CallSuccess {
+  /** From sending it to the end of the answer. */
+  readonly latencyMs: number;
+  readonly timeToFirstTokenMs?: number;
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+}
+
+/** What was used when the caller went away. */
+export interface CallUsage {
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+}
+
+/** What a `Routing` is made with. */
+export interface RoutingEnvironment {
+  readonly choice: EngineChoice<RouterEngine>;
+  readonly sharedAs: string | null;
+  readonly maxDeployments: number;
+  readonly now: () => number;
+  /** From 0 to 1, without 1. */
+  readonly random: () => number;
+  readonly countTokens?: (messages: readonly unknown[], model: string) => number;
+  /** Whether what is used here is told to others. */
+  readonly reports?: boolean;
+  /** A deployment begins to cool. */
+  readonly onCooldown?: (deployment: Deployment, untilMs: number, status: number) => void;
+}
+
+const NO_CONTEXT: RoutingContext = {};
+/** What a time-out counts as for the strategy by latency. */
+const TIMEOUT_LATENCY_MS = 1_000_000;
+/** Threads that run for the last place again and again stop here. */
+const MOST_ATTEMPTS = 16;
+
+/** Chooses deployments and keeps account of them: the router itself, without options, files or Nest. */
+export class Routing {
+  catalogue!: Catalogue;
+  states!: DeploymentStates;
+  settings!: ResolvedRouterSettings;
+  deployments: readonly Deployment[] = [];
+  readonly unreported: Unreported | null;
+
+  private readonly slots: Slots;
+  private selection!: Selection;
+
+  constructor(
+    deployments: readonly Deployment[],
+    settings: ResolvedRouterSettings,
+    private readonly env: RoutingEnvironment,
+  ) {
+    const { choice, sharedAs, maxDeployments } = env;
+    const engine = choice.active === 'native' && choice.native !== null ? choice.native : choice.typescript;
+    this.slots = new Slots(engine, sharedAs, maxDeployments);
+    this.unreported = env.reports === true ? new Unreported() : null;
+    this.use(deployments, settings);
+  }
+
+  get memory(): RouterMemory {
+    return this.slots.memory;
+  }
+
+  /** Other deployments, or other settings, from now on. Deployments of the same id keep their state. */
+  use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
+    const { choice, random } = this.env;
+    const places = this.slots.place(deployments.map(({ id }) => id));
+    const states = new DeploymentStates(this.slots.memory);
+    const placed = deployments.map((deployment, index) => ({ deployment, slot: places[index] }));
+    const order = {
+      limits: settings.enablePreCallChecks === true,
+      buffer: settings.lowestLatencyBuffer,
+      sampleTtlMs: settings.sampleTtlMs,
+      random,
+    };
+    this.deployments = deployments;
+    this.settings = settings;
+    this.states = states;
+    this.selection = new Selection(states);
+    this.catalogue = new Catalogue(placed, { choice, states, order, settings });
+  }
+
+  now(): number {
+    return this.env.now();
+  }
+
+  /** The deployment that a request would get, or `null`. Books nothing. */
+  peek(model: string, context: RoutingContext = NO_CONTEXT): Deployment | null {
+    const destination = this.catalogue.find(model);
+    if (destination === null) return null;
+    const nowMs = this.env.now();
+    const { states, selection } = this;
+    states.catchUp(nowMs);
+    if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs) || selection.level === undefined) return null;
+    selection.level.chosen(selection.position, selection.order, false);
+    return selection.level.placed[selection.position].deployment;
+  }
+
+  /** Chooses a deployment and books the request on it. */
+  acquire(model: string, context: RoutingContext = NO_CONTEXT): RoutedPick {
+    const destination = this.catalogue.find(model);
+    if (destination === null) throw new NoDeploymentError(model, 'unknown_model');
+    const nowMs = this.env.now();
+    const inputTokens = this.inputTokens(model, context);
+    const { states, selection, unreported } = this;
+    states.catchUp(nowMs);
+    for (let attempt = 1; ; attempt++) {
+      if (!selection.choose(destination, context, inputTokens, nowMs) || selection.level === undefined) {
+        throw selection.refusal(model, destination, context, inputTokens, nowMs);
+      }
+      const { level, position, order } = selection;
+      const { deployment, slot } = level.placed[position];
+      level.chosen(position, order, true);
+      states.begin(slot, inputTokens, nowMs);
+      if (states.memory.own !== null && !level.admits(position, order, nowMs, inputTokens)) {
+        // Other threads were faster: a limit is exceeded by what was booked just now.
+        states.undo(slot, inputTokens, nowMs);
+        if (attempt < MOST_ATTEMPTS) continue;
+        throw selection.refusal(model, destination, context, inputTokens, nowMs);
+      }
+      unreported?.add(slot, 1, inputTokens, minuteOf(nowMs));
+      return new RoutedPick(
+        deployment,
+        targetOf(deployment, destination.captures),
+        destination.group.name,
+        selection.strategy,
+        slot,
+        inputTokens,
+        nowMs,
+      );
+    }
+  }
+
+  succeeded(pick: RoutedPick, { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 }: CallSuccess): void {
+    if (pick.done) return;
+    pick.done = true;
+    const { states, settings } = this;
+    const { slot } = pick;
+    const nowMs = this.env.now();
+    states.end(slot);
+    this.settle(pick, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
+    states.addSuccess(slot, nowMs);
+    if (latencyMs >= 0) {
+      states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, settings.maxSamples, nowMs);
+    }
+    if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) {
+      states.addFirstToken(slot, timeToFirstTokenMs, settings.maxSamples, nowMs);
+    }
+    states.changed(slot, nowMs);
+  }
+
+  failed(pick: RoutedPick, failure: CallFailure): void {
+    if (pick.done) return;
+    pick.done = true;
+    const { states, settings } = this;
+    const { slot, deployment } = pick;
+    const nowMs = this.env.now();
+    const status = statusOf(failure);
+    states.end(slot);
+    this.settle(pick, 0, nowMs);
+    if (status === 408) {
+      states.addLatency(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
+      states.addFirstToken(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
+    }
+    const coolMs = recordFailure(states, slot, deployment, this.catalogue.sizeOf(deployment), status, failure, settings, nowMs);
+    if (coolMs > 0) {
+      states.cool(slot, nowMs + coolMs, nowMs);
+      this.env.onCooldown?.(deployment, nowMs + coolMs, status);
+    } else states.changed(slot, nowMs);
+  }
+
+  cancelled(pick: RoutedPick, { promptTokens, completionTokens }: CallUsage = {}): void {
+    if (pick.done) return;
+    pick.done = true;
+    const nowMs = this.env.now();
+    this.states.end(pick.slot);
+    const known = promptTokens !== undefined || completionTokens !== undefined;
+    this.settle(pick, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
+    this.states.changed(pick.slot, nowMs);
+  }
+
+  /** How many deployments could take a request for this model now, leaving limits of their own aside. */
+  healthyCount(model: string, context: RoutingContext = NO_CONTEXT): number {
+    const destination = this.catalogue.find(model);
+    if (destination === null) return 0;
+    const nowMs = this.env.now();
+    const { coolingUntil, unhealthyUntil } = this.states.memory;
+    const excluded = new Set(context.excludeIds);
+    const selected = destination.group.selected(context.tags, context.blockedModels);
+    return selected.filter(
+      ({ deployment, slot }) =>
+        !deployment.blocked && coolingUntil[slot] <= nowMs && unhealthyUntil[slot] <= nowMs && !excluded.has(deployment.id),
+    ).length;
+  }
+
+  find(model: string): Destination | null {
+    return this.catalogue.find(model);
+  }
+
+  /** What a request's input counts as. */
+  inputTokens(model: string, { inputTokens, messages }: RoutingContext): number {
+    if (inputTokens === undefined && messages === undefined) return 0;
+    const counted = inputTokens ?? (messages === undefined ? 0 : this.env.countTokens?.(messages, model)) ?? 0;
+    return counted > 0 ? Math.min(Math.floor(counted), MOST_TOKENS) : 0;
+  }
+
+  /** Replaces the booked tokens by those that were used; where that is not known, they stand. */
+  private settle(pick: RoutedPick, used: number | undefined, nowMs: number): void {
+    if (used === undefined || !(used >= 0)) return;
+    const difference = Math.min(Math.floor(used), MOST_TOKENS) - pick.bookedTokens;
+    this.states.addTokens(pick.slot, difference, minuteOf(pick.bookedAtMs), nowMs);
+    this.unreported?.add(pick.slot, 0, difference, minuteOf(nowMs));
+  }
+}

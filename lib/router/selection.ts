@@ -1,0 +1,116 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import { ContextWindowExceededError, NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
+import { refuseArgument } from '../common/options.js';
+import type { Destination } from './catalogue.js';
+import type { CustomRoutingStrategy, RoutingCandidate } from './custom-strategy.js';
+import type { DeploymentStates } from './deployment-states.js';
+import type { Level, Placed } from './level.js';
+import { minuteOf } from './router.memory.js';
+import { Standing, usageOf } from './router.standing.js';
+import { checkStrategy, Order, orderOf, type RoutingStrategy } from './router.strategies.js';
+import type { RoutingContext } from './routing-context.js';
+
+/** The choice of one deployment: found in `level` at `position` after `choose` has said yes. One per router, so that a choice makes no object. */
+export class Selection {
+  level: Level | undefined;
+  position = -1;
+  order: Order = Order.shuffle;
+  strategy: RoutingStrategy | 'custom' = 'simple_shuffle';
+
+  constructor(private readonly states: DeploymentStates) {}
+
+  /** Chooses among the deployments of the destination; `false` when none may be chosen now. */
+  choose({ group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number): boolean {
+    const own = context.strategy;
+    const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
+    const levels = group.select(context.tags, context.blockedModels);
+    if (typeof strategy === 'function') return this.ask(strategy, levels, context, inputTokens, nowMs);
+    const order = orderOf(strategy, context.stream === true);
+    this.strategy = strategy;
+    for (const level of levels) {
+      const position = level.pick(order, nowMs, inputTokens, level.maskOf(context.excludeIds));
+      if (position >= 0) return this.found(level, position, order);
+    }
+    // Failed health checks alone never leave nobody.
+    for (const level of levels) {
+      const position = level.scan(order, nowMs, inputTokens, level.maskOf(context.excludeIds), true);
+      if (position >= 0) return this.found(level, position, order);
+    }
+    return false;
+  }
+
+  /** Why `choose` said no. */
+  refusal(model: string, { group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number): Error {
+    const selected = group.selected(context.tags, context.blockedModels).filter(({ deployment }) => !deployment.blocked);
+    if (selected.length === 0) {
+      return new NoDeploymentError(model, group.selected(context.tags, []).length === 0 ? 'tags' : 'blocked');
+    }
+    const excluded = new Set(context.excludeIds);
+    const left = selected.filter(({ deployment }) => !excluded.has(deployment.id));
+    if (left.length === 0) return new NoDeploymentError(model, 'excluded');
+    if (left.every(({ deployment }) => inputTokens > deployment.maxInputTokens)) {
+      const largest = left.reduce((most, { deployment }) => Math.max(most, deployment.maxInputTokens), 0);
+      return new ContextWindowExceededError(model, largest, inputTokens);
+    }
+    const { memory } = this.states;
+    const levels = group.select(context.tags, context.blockedModels);
+    const cooling: string[] = [];
+    let least = Infinity;
+    for (const entry of left) {
+      const standing = this.standingOf(levels, entry, inputTokens, nowMs);
+      if (standing === Standing.free && typeof group.strategy === 'function') return new NoDeploymentError(model, 'refused_by_strategy');
+      if (standing === Standing.cooling) {
+        cooling.push(entry.deployment.id);
+        least = Math.min(least, memory.coolingUntil[entry.slot] - nowMs);
+      } else if (standing === Standing.requests || standing === Standing.tokens) {
+        least = Math.min(least, (minuteOf(nowMs) + 1) * 60_000 - nowMs);
+      }
+    }
+    return new RouterRateLimitError(model, least === Infinity ? undefined : Math.ceil(least), cooling);
+  }
+
+  private found(level: Level, position: number, order: Order): true {
+    this.level = level;
+    this.position = position;
+    this.order = order;
+    return true;
+  }
+
+  private ask(strategy: CustomRoutingStrategy, levels: readonly Level[], context: RoutingContext, inputTokens: number, nowMs: number): boolean {
+    this.strategy = 'custom';
+    for (const anyHealth of [false, true]) {
+      for (const level of levels) {
+        const excluded = level.maskOf(context.excludeIds);
+        const free = level.placed.flatMap((_, position) =>
+          excluded?.[position] !== 1 && level.standing(position, Order.shuffle, nowMs, inputTokens, anyHealth) === Standing.free ? [position] : [],
+        );
+        if (free.length === 0) continue;
+        const chosen = strategy(free.map((position) => this.candidate(level.placed[position], nowMs)), context);
+        if (chosen === null) return false;
+        const position = free.find((index) => level.placed[index].deployment === chosen);
+        if (position === undefined) throw new InvalidArgumentError('strategy', chosen, 'must return one of its candidates, or null');
+        return this.found(level, position, Order.shuffle);
+      }
+    }
+    return false;
+  }
+
+  private candidate({ deployment, slot }: Placed, nowMs: number): RoutingCandidate {
+    const { memory } = this.states;
+    return {
+      deployment,
+      inFlight: memory.inFlight[slot] + memory.elsewhereInFlight[slot],
+      ...usageOf(memory, slot, minuteOf(nowMs)),
+      latencyMs: memory.latency[slot],
+      timeToFirstTokenMs: memory.firstToken[slot],
+    };
+  }
+
+  private standingOf(levels: readonly Level[], { slot }: Placed, inputTokens: number, nowMs: number): Standing {
+    for (const level of levels) {
+      const position = level.slots.indexOf(slot);
+      if (position >= 0) return level.standing(position, this.order, nowMs, inputTokens, false);
+    }
+    return Standing.free;
+  }
+}

@@ -1,0 +1,30 @@
+import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+
+/** What a shared state may look at and write, of the router that uses it. */
+export interface StateOfRouter {
+  /** The ids of all deployments. */
+  ids(): readonly string[];
+  /** What this process has under way at a deployment. */
+  inFlight(id: string): number;
+  /** What a deployment is cooling until; 0 when it is not. */
+  coolingUntil(id: string): number;
+  /** Requests and tokens of this process in a minute that was not reported yet; counted as reported from then on. */
+  takeUsage(id: string, minute: number): { readonly requests: number; readonly tokens: number };
+  /** What all other processes have under way, and have used in a minute. */
+  elsewhere(id: string, inFlight: number, minute: number, requests: number, tokens: number): void;
+  /** Another process has made a deployment cool. */
+  cool(id: string, untilMs: number): void;
+  now(): number;
+}
+
+/** State of deployments that several processes share: cooldowns, the usage of the minute, requests under way. Without it each decides by what it sees itself. */
+export interface RouterSharedState {
+  /** Begins to give and take. Once. */
+  start(router: StateOfRouter): void;
+  /** A deployment begins to cool here: worth telling at once. */
+  cooled?(id: string, untilMs: number): void;
+  metrics?(): readonly MetricSample[];
+  /** `degraded` while nothing is shared. */
+  health(): Partial<CapabilityHealth>;
+  close(): Promise<void>;
+}

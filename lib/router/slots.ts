@@ -1,0 +1,64 @@
+import { FastLiteLLMError } from '../common/errors.js';
+import type { RouterEngine } from './router.engine.js';
+import type { RouterMemory } from './router.memory.js';
+
+const SMALLEST_CAPACITY = 8;
+
+/** Which deployment has which place in the memory. A deployment that is taken out and comes back finds its state again. */
+export class Slots {
+  memory: RouterMemory;
+  private readonly byId = new Map<string, number>();
+  private readonly removed = new Map<string, number>();
+  private next = 0;
+
+  constructor(
+    private readonly engine: RouterEngine,
+    private readonly name: string | null,
+    private readonly maxDeployments: number,
+  ) {
+    this.memory = engine.open(name, name === null ? SMALLEST_CAPACITY : maxDeployments);
+  }
+
+  /**
+   * Gives every id a slot. The memory may be another one after that.
+   * @throws FastLiteLLMError with the code `TOO_MANY_DEPLOYMENTS`.
+   */
+  place(ids: readonly string[]): number[] {
+    const { name } = this;
+    if (name !== null) return ids.map((id) => this.sharedSlot(name, id));
+    const wanted = new Set(ids);
+    for (const [id, slot] of this.byId) {
+      if (wanted.has(id)) continue;
+      this.byId.delete(id);
+      this.removed.set(id, slot);
+    }
+    return ids.map((id) => this.ownSlot(id));
+  }
+
+  private sharedSlot(name: string, id: string): number {
+    const slot = this.engine.slot(name, id);
+    if (slot >= 0) return slot;
+    const most = `${this.maxDeployments} deployments at most under ${name}`;
+    throw new FastLiteLLMError('TOO_MANY_DEPLOYMENTS', `router.maxDeployments: ${most}, those that were removed included`);
+  }
+
+  private ownSlot(id: string): number {
+    const known = this.byId.get(id) ?? this.removed.get(id);
+    const slot = known ?? this.freeSlot();
+    this.removed.delete(id);
+    this.byId.set(id, slot);
+    return slot;
+  }
+
+  private freeSlot(): number {
+    for (const [id, slot] of this.removed) {
+      // A request that is under way there will still be given back.
+      if (this.memory.inFlight[slot] > 0) continue;
+      this.removed.delete(id);
+      this.memory.clear(slot);
+      return slot;
+    }
+    if (this.next === this.memory.capacity) this.memory = this.memory.grown(2 * this.memory.capacity);
+    return this.next++;
+  }
+}

@@ -1,0 +1,39 @@
+import type { Routing } from './routing.js';
+import type { StateOfRouter } from './shared-state.js';
+
+/** What a shared state sees of a router. */
+export function stateForSharing(routing: Routing): StateOfRouter {
+  const slotOf = (id: string): number | undefined => routing.catalogue.byId.get(id)?.slot;
+  return {
+    ids: () => routing.deployments.map(({ id }) => id),
+    inFlight: (id) => {
+      const slot = slotOf(id);
+      return slot === undefined ? 0 : (routing.memory.own ?? routing.memory.inFlight)[slot];
+    },
+    coolingUntil: (id) => {
+      const slot = slotOf(id);
+      return slot === undefined ? 0 : routing.memory.coolingUntil[slot];
+    },
+    takeUsage: (id, minute) => {
+      const slot = slotOf(id);
+      return (slot === undefined ? undefined : routing.unreported?.take(slot, minute)) ?? { requests: 0, tokens: 0 };
+    },
+    elsewhere: (id, inFlight, minute, requests, tokens) => {
+      const slot = slotOf(id);
+      if (slot === undefined) return;
+      const { memory } = routing;
+      memory.elsewhereInFlight[slot] = inFlight;
+      memory.elsewhereRequests[slot] = requests;
+      memory.elsewhereTokens[slot] = Math.min(tokens, 2 ** 31 - 1);
+      memory.elsewhereMinute[slot] = minute;
+      routing.states.changed(slot, routing.now());
+    },
+    cool: (id, untilMs) => {
+      const slot = slotOf(id);
+      const nowMs = routing.now();
+      if (slot !== undefined && untilMs > nowMs && untilMs > routing.memory.coolingUntil[slot]) routing.states.cool(slot, untilMs, nowMs);
+    },
+    now: () => routing.now(),
+  };
+}
+

@@ -1,0 +1,109 @@
+//! States that all threads of the process share: which deployment has which slot, and what each thread has under way.
+
+use super::memory::{Memory, bytes};
+use crate::CoreError;
+use crate::shared_memory::Region;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering::AcqRel;
+
+#[derive(Default)]
+struct Space {
+    capacity: usize,
+    slots: HashMap<String, u32>,
+    /// Whether the place of a thread is taken.
+    threads: Vec<bool>,
+}
+
+static SPACES: LazyLock<Mutex<HashMap<String, Space>>> = LazyLock::new(Mutex::default);
+
+/// The name of a state's memory.
+#[must_use]
+pub fn memory_name(name: &str) -> String {
+    format!("router/{name}")
+}
+
+/// The name of the memory that holds what a thread has under way.
+#[must_use]
+pub fn thread_name(name: &str, thread: u32) -> String {
+    format!("router/{name}/thread/{thread}")
+}
+
+fn thread_bytes(capacity: usize) -> usize {
+    (capacity * 4).next_multiple_of(8)
+}
+
+/// A thread's part in a state: when it goes, what it had under way is given back.
+pub struct Participant {
+    name: String,
+    pub thread: u32,
+    state: Region,
+    own: Region,
+    capacity: usize,
+}
+
+impl Participant {
+    /// # Errors
+    /// When the state has another capacity, or its memory cannot be had.
+    pub fn new(name: &str, capacity: usize) -> Result<Self, CoreError> {
+        let state = Region::named(&memory_name(name), bytes(capacity))?;
+        let mut spaces = SPACES.lock();
+        let space = spaces.entry(name.to_owned()).or_insert_with(|| Space { capacity, ..Space::default() });
+        let thread = space.threads.iter().position(|taken| !taken).unwrap_or(space.threads.len());
+        let own = Region::named(&thread_name(name, thread as u32), thread_bytes(capacity))?;
+        if thread == space.threads.len() {
+            space.threads.push(true);
+        } else {
+            space.threads[thread] = true;
+        }
+        Ok(Self { name: name.to_owned(), thread: thread as u32, state, own, capacity })
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn memory(&self) -> Option<Memory<'static>> {
+        let doubles = (bytes(self.capacity) - self.integers() * 4) / 8;
+        let all = self.state.doubles();
+        Memory::new(&self.state.integers()[..self.integers()], &all[all.len() - doubles..])
+    }
+
+    fn integers(&self) -> usize {
+        super::memory::integers(self.capacity)
+    }
+}
+
+impl Drop for Participant {
+    fn drop(&mut self) {
+        if let Some(memory) = self.memory() {
+            for (slot, count) in self.own.integers().iter().enumerate().take(self.capacity) {
+                let left = count.swap(0, AcqRel);
+                if left > 0 {
+                    memory.give_back(slot, left);
+                }
+            }
+        }
+        if let Some(space) = SPACES.lock().get_mut(&self.name) {
+            space.threads[self.thread as usize] = false;
+        }
+    }
+}
+
+/// The slot of a deployment in the state of this name, the same for all threads; `None` where there are too many, or there is no such state.
+#[must_use]
+pub fn slot(name: &str, id: &str) -> Option<u32> {
+    let mut spaces = SPACES.lock();
+    let space = spaces.get_mut(name)?;
+    if let Some(&slot) = space.slots.get(id) {
+        return Some(slot);
+    }
+    let next = space.slots.len();
+    if next == space.capacity {
+        return None;
+    }
+    space.slots.insert(id.to_owned(), next as u32);
+    Some(next as u32)
+}

@@ -1,0 +1,133 @@
+//! The order against plain loops, on random states.
+
+use super::members::{FACTS, Members, Order, QUESTION, Question};
+use super::memory::{Memory, bytes, integers};
+use super::order::{lottery, rank, scan};
+use super::space::{Participant, slot};
+use crate::shared_memory::Region;
+use proptest::prelude::*;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI32, AtomicU64};
+
+const CAPACITY: usize = 32;
+const NOW: f64 = 1_700_000_000_000.0;
+
+struct State {
+    ints: Vec<AtomicI32>,
+    doubles: Vec<AtomicU64>,
+    facts: Vec<f64>,
+    slots: Vec<i32>,
+}
+
+impl State {
+    fn new(in_flight: &[i32], cooling: &[bool], weights: &[f64]) -> Self {
+        let ints: Vec<AtomicI32> = (0..integers(CAPACITY)).map(|_| AtomicI32::new(0)).collect();
+        let doubles: Vec<AtomicU64> = (0..(bytes(CAPACITY) - integers(CAPACITY) * 4) / 8).map(|_| AtomicU64::new(0)).collect();
+        let first = integers(CAPACITY) - 14 * CAPACITY;
+        let mut facts = vec![f64::INFINITY; in_flight.len() * FACTS];
+        for (slot, &count) in in_flight.iter().enumerate() {
+            ints[first + slot].store(count, Relaxed);
+            doubles[slot].store(if cooling[slot] { NOW + 1.0 } else { NOW }.to_bits(), Relaxed);
+            facts[slot * FACTS + 4] = weights[slot];
+        }
+        Self { ints, doubles, facts, slots: (0..in_flight.len() as i32).collect() }
+    }
+
+    fn members(&self) -> Members<'_> {
+        let memory = Memory::new(&self.ints, &self.doubles).expect("the lengths of a memory");
+        Members::new(memory, &self.slots, &self.facts).expect("facts for all")
+    }
+}
+
+fn question(order: Order, random: f64) -> Question {
+    let mut numbers = [0.0; QUESTION];
+    numbers[1] = NOW;
+    numbers[3] = random;
+    Question { order, ..Question::read(numbers).expect("a question") }
+}
+
+fn states() -> impl Strategy<Value = State> {
+    (1..=CAPACITY).prop_flat_map(|count| {
+        let in_flight = prop::collection::vec(0..6, count);
+        let cooling = prop::collection::vec(any::<bool>(), count);
+        let weights = prop::collection::vec(prop_oneof![Just(0.0), 1.0..9.0], count);
+        (in_flight, cooling, weights).prop_map(|(in_flight, cooling, weights)| State::new(&in_flight, &cooling, &weights))
+    })
+}
+
+proptest! {
+    #[test]
+    fn scan_and_rank_agree_with_a_loop(state in states(), random in 0.0..1.0) {
+        let members = state.members();
+        let question = question(Order::InFlight, random);
+        let first = integers(CAPACITY) - 14 * CAPACITY;
+        let free: Vec<usize> = (0..members.len()).filter(|&slot| f64::from_bits(state.doubles[slot].load(Relaxed)) <= NOW).collect();
+        let lowest = free.iter().map(|&slot| state.ints[first + slot].load(Relaxed)).min();
+        let (found, count) = scan(&members, &[], &question);
+        prop_assert_eq!(count, free.len());
+        prop_assert_eq!(found.map(|slot| state.ints[first + slot].load(Relaxed)), lowest);
+        prop_assert!(found.is_none_or(|slot| free.contains(&slot)));
+
+        let leaves = members.len().next_power_of_two();
+        let (mut keys, ties, mut winners) = (vec![f64::INFINITY; leaves], (0..leaves as i32).collect::<Vec<_>>(), vec![0; 2 * leaves]);
+        let seen = rank(&members, &question, &mut keys, &ties, &mut winners);
+        prop_assert_eq!(seen.count, free.len());
+        prop_assert_eq!(seen.wake_at_ms, if free.len() == members.len() { f64::INFINITY } else { NOW + 1.0 });
+        let best = winners[1] as usize;
+        prop_assert_eq!(keys[best], lowest.map_or(f64::INFINITY, f64::from));
+    }
+
+    #[test]
+    fn the_alias_table_gives_each_its_share(state in states()) {
+        let members = state.members();
+        let (mut chances, mut aliases) = (vec![0.0; members.len()], vec![0; 2 * members.len()]);
+        let seen = lottery(&members, &question(Order::Shuffle, 0.0), &mut chances, &mut aliases);
+        let mut shares = vec![0.0; members.len()];
+        for place in 0..seen.count {
+            shares[aliases[2 * place] as usize] += chances[place] / seen.count as f64;
+            shares[aliases[2 * place + 1] as usize] += (1.0 - chances[place]) / seen.count as f64;
+        }
+        let cools = |slot: usize| f64::from_bits(state.doubles[slot].load(Relaxed)) > NOW;
+        let weight = |slot: usize| if cools(slot) { 0.0 } else { members.fact(slot, 4) };
+        let sum: f64 = (0..members.len()).map(weight).sum();
+        for slot in 0..members.len() {
+            let expected = if sum > 0.0 { weight(slot) / sum } else if cools(slot) { 0.0 } else { 1.0 / seen.count as f64 };
+            prop_assert!((shares[slot] - expected).abs() < 1e-9, "slot {} has {} for {}", slot, shares[slot], expected);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_memory_is_refused() {
+    let state = State::new(&[1, 2], &[false, false], &[1.0, 1.0]);
+    let memory = Memory::new(&state.ints, &state.doubles).expect("the lengths of a memory");
+    assert!(Members::new(memory, &[0, CAPACITY as i32], &state.facts).is_none());
+    assert!(Members::new(memory, &[0, -1], &state.facts).is_none());
+    assert!(Members::new(memory, &[0], &state.facts).is_none());
+    assert!(Question::read([9.0; QUESTION]).is_none());
+}
+
+#[test]
+fn a_thread_that_goes_gives_back_what_it_had() {
+    let first = Participant::new("gives back", 8).expect("a state");
+    assert_eq!((slot("gives back", "a"), slot("gives back", "b"), slot("gives back", "a")), (Some(0), Some(1), Some(0)));
+    let state = Region::named("router/gives back", bytes(8)).expect("its memory").integers();
+    let second = Participant::new("gives back", 8).expect("a state");
+    assert_eq!((first.thread, second.thread), (0, 1));
+    let in_flight = integers(8) - 14 * 8 + 1;
+    state[in_flight].store(7, Relaxed);
+    Region::named("router/gives back/thread/1", 32).expect("its memory").integers()[1].store(3, Relaxed);
+    drop(second);
+    assert_eq!(state[in_flight].load(Relaxed), 4);
+    assert_eq!(Participant::new("gives back", 8).expect("a state").thread, 1);
+    assert!(Participant::new("gives back", 16).is_err());
+}
+
+#[test]
+fn there_are_as_many_slots_as_the_capacity() {
+    let _participant = Participant::new("many", 8).expect("a state");
+    let slots: Vec<Option<u32>> = (0..9).map(|number| slot("many", &number.to_string())).collect();
+    assert_eq!(slots[7], Some(7));
+    assert_eq!(slots[8], None);
+    assert_eq!(slot("unknown", "a"), None);
+}

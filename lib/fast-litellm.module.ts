@@ -8,6 +8,7 @@ import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
+import { RouterService } from './router/router.service.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
 const SERVICES = [
@@ -15,13 +16,14 @@ const SERVICES = [
   FeatureFlagsService,
   TokenCounterService,
   RateLimiterService,
+  RouterService,
   PerformanceMonitorService,
   AccelerationService,
   FastLiteLLMHealthIndicator,
 ];
 
 /**
- * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `PerformanceMonitorService`,
+ * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `RouterService`, `PerformanceMonitorService`,
  * `AccelerationService`, `FastLiteLLMHealthIndicator`.
  * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
  *
@@ -35,6 +37,7 @@ const SERVICES = [
     { provide: FeatureFlagsService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.featureFlags },
     { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
     { provide: RateLimiterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.rateLimiter },
+    { provide: RouterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.router },
     { provide: PerformanceMonitorService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.monitor },
     { provide: AccelerationService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.acceleration },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },

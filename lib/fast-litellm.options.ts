@@ -6,6 +6,7 @@ import type { EngineMode } from './engine/native-binding.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
+import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 
 /** Everything that can be set, one key per capability. All of it is optional and checked once, at boot. */
@@ -18,6 +19,7 @@ export interface FastLiteLLMOptions {
   readonly featureFlags?: FeatureFlagsOptions;
   readonly tokenCounter?: TokenCounterOptions;
   readonly rateLimit?: RateLimitOptions;
+  readonly router?: RouterOptions;
   readonly monitor?: PerformanceMonitorOptions;
   /**
    * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 50 ms of work and without loading what costs
@@ -40,6 +42,7 @@ const KEYS = [
   'featureFlags',
   'tokenCounter',
   'rateLimit',
+  'router',
   'monitor',
   'calibrate',
   'accelerate',

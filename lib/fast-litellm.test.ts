@@ -14,6 +14,7 @@ describe('FastLiteLLM', () => {
     expect(lines).toEqual([
       expect.stringMatching(/^TokenCounterEngine: (native|typescript), .+/),
       expect.stringMatching(/^RateLimitEngine: (native|typescript), .+/),
+      expect.stringMatching(/^RouterEngine: (native|typescript), .+/),
     ]);
   });
 

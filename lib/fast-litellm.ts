@@ -10,6 +10,7 @@ import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
+import { openRouting } from './fast-litellm.routing.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { engineSamples, featureSamples } from './metrics/engine-state.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
@@ -23,6 +24,8 @@ import type { RateLimits } from './rate-limit/rate-limit.limits.js';
 import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-limit/rate-limit.options.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js';
+import type { ListRouters } from './router/list-routers.js';
+import type { RouterService } from './router/router.service.js';
 import { countingCases } from './token-counter/token-counter.calibration.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
@@ -51,6 +54,9 @@ export class FastLiteLLM {
   readonly tokenCounter: TokenCounterService;
   readonly rateLimiter: RateLimiterService;
   readonly monitor: PerformanceMonitorService;
+  readonly router: RouterService;
+  /** Routers for model lists that come with the call: those of `getAvailableDeployment` and `AdvancedRouter`. */
+  readonly listRouters: ListRouters;
   readonly acceleration: AccelerationService;
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
@@ -96,10 +102,14 @@ export class FastLiteLLM {
     );
     this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now, monitor);
     this.rateLimiter = this.openRateLimiter(rateLimitOptions);
+    const routing = openRouting(options.router, engines, context, this.tokenCounter, monitor);
+    this.router = routing.router;
+    this.listRouters = routing.lists;
     this.engines = {
       [this.tokenCounter.capability]: tokenCounting,
       batch_token_counting: batches,
       [this.rateLimiter.capability]: rateLimits,
+      [this.router.capability]: routing.engines,
     };
     if (this.setting.mode === 'auto') {
       const subjects = [calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING)), calibrationOf(rateLimits, DECISION_CASES)];
@@ -121,7 +131,7 @@ export class FastLiteLLM {
 
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter, this.rateLimiter, this.monitor, this.acceleration];
+    return [this.tokenCounter, this.rateLimiter, this.router, this.monitor, this.acceleration];
   }
 
   /** Which engine answers for each capability, why, and what it has been seen to do. */
@@ -165,6 +175,7 @@ export class FastLiteLLM {
     this.monitor.close();
     this.acceleration.close();
     await this.rateLimiter.close();
+    await this.router.close();
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {

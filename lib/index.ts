@@ -9,7 +9,14 @@ export {
   MissingPackageError,
   NativeEngineUnavailableError,
 } from './common/errors.js';
-export { RateLimitExceededError, type RateLimitRefusal } from './common/http-errors.js';
+export {
+  ContextWindowExceededError,
+  NoDeploymentError,
+  RateLimitExceededError,
+  RouterRateLimitError,
+  type NoDeploymentReason,
+  type RateLimitRefusal,
+} from './common/http-errors.js';
 export type { CallRecorder, CallSeries } from './common/recorder.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
@@ -54,7 +61,23 @@ export type { RateLimitResult, Reservation } from './rate-limit/reservation.js';
 export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
 export { reportUsage, type Usage } from './request/request-context.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
+export type { Route } from './router/catalogue.js';
+export type { CustomRoutingStrategy, RoutingCandidate } from './router/custom-strategy.js';
+export type { Deployment, ModelListEntry } from './router/deployment.js';
+export type { DeploymentState, ExclusionReason, RoutingExplanation } from './router/explanation.js';
+export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallbacks.js';
+export type { CallFailure } from './router/failures.js';
+export type { HealthCheckOptions, HealthProbe } from './router/health-checks.options.js';
+export type { LiteLLMRouterSettings } from './router/litellm-settings.js';
+export type { RouterOptions } from './router/router.options.js';
+export { RouterService } from './router/router.service.js';
+export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './router/router.settings.js';
+export { ROUTING_STRATEGIES, type RoutingStrategy } from './router/router.strategies.js';
+export type { CallSuccess, CallUsage } from './router/routing.js';
+export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
+export type { RouterSharedState, StateOfRouter } from './router/shared-state.js';
 export {
+  AdvancedRouter,
   applyAcceleration,
   checkRateLimit,
   compareImplementations,
@@ -68,6 +91,7 @@ export {
   estimateCost,
   exportPerformanceData,
   FastThrottlerStorage,
+  getAvailableDeployment,
   getFeatureStatus,
   getModelLimits,
   getPerformanceStats,
@@ -79,6 +103,7 @@ export {
   isEnabled,
   isWithinTokenLimit,
   recordPerformance,
+  refreshModelList,
   removeAcceleration,
   resetErrors,
   RUST_ACCELERATION_AVAILABLE,

@@ -7,6 +7,10 @@ import { FastThrottlerStorage as ThrottlerStorageFacade } from './rate-limit/fas
 import type { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { DEFAULT_REQUESTS_PER_MINUTE, SimpleRateLimiter as RateLimiterFacade } from './rate-limit/simple-rate-limiter.js';
+import { AdvancedRouter as RouterFacade, availableIn, DEFAULT_STRATEGY } from './router/advanced-router.js';
+import type { ModelListEntry } from './router/deployment.js';
+import type { RouterSettings } from './router/router.settings.js';
+import type { RoutingContext } from './router/routing-context.js';
 import { DEFAULT_MODEL_MAX_TOKENS, SimpleTokenCounter as TokenCounterFacade } from './token-counter/simple-token-counter.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
@@ -100,6 +104,29 @@ export const checkRateLimit: RateLimiterService['check'] = (...args) => processW
 /** `RateLimiterService.getStats` of the process-wide instance. */
 export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => processWide().rateLimiter.getStats(...args);
 
+/**
+ * The entry of a model list in LiteLLM's shape that a request for `model` would get: the caller's own object, or `null` when there is none. A list is read
+ * when it is first seen, and again when its length has changed; after other changes in place call `refreshModelList`.
+ *
+ * @param blockedModels Not these: ids, models of deployments (`azure/gpt-4`) or names of groups.
+ * @param settings Keep the object: a list is read once for each.
+ * @throws InvalidArgumentError naming the entry and key.
+ */
+export function getAvailableDeployment(
+  modelList: readonly ModelListEntry[],
+  model: string,
+  blockedModels?: readonly string[] | null,
+  context?: RoutingContext | null,
+  settings?: RouterSettings | null,
+): ModelListEntry | null {
+  return availableIn(processWide().listRouters.of(modelList, settings ?? undefined), model, blockedModels, context);
+}
+
+/** Reads a list of `getAvailableDeployment` again that was changed in place. */
+export function refreshModelList(modelList: readonly ModelListEntry[], settings?: RouterSettings | null): void {
+  processWide().listRouters.refresh(modelList, settings ?? undefined);
+}
+
 /** `PerformanceMonitorService.recordPerformance` of the process-wide instance. */
 export const recordPerformance: PerformanceMonitorService['recordPerformance'] = (...args) =>
   processWide().monitor.recordPerformance(...args);
@@ -158,5 +185,22 @@ export class SimpleTokenCounter extends TokenCounterFacade {
   /** @param modelMaxTokens The most tokens `validateInput` lets pass. Default 4096. */
   constructor(modelMaxTokens: number = DEFAULT_MODEL_MAX_TOKENS) {
     super(modelMaxTokens, () => processWide().tokenCounter);
+  }
+}
+
+/**
+ * The reference's `AdvancedRouter`: the model list comes with the call.
+ *
+ * @example
+ * const router = new AdvancedRouter('simple_shuffle');
+ * router.getAvailableDeployment(modelList, 'gpt-4', []); // an entry of the list, or null
+ */
+export class AdvancedRouter extends RouterFacade {
+  /**
+   * @param strategy A name of `ROUTING_STRATEGIES`, or LiteLLM's of one. Default `simple_shuffle`.
+   * @throws InvalidArgumentError naming the strategies.
+   */
+  constructor(strategy: string = DEFAULT_STRATEGY) {
+    super(strategy, () => processWide().listRouters);
   }
 }

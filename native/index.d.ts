@@ -103,6 +103,24 @@ export interface RateLimitStats {
   evicted: number
 }
 
+/** Makes the alias table. */
+export declare function routerLottery(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, chances: Float64Array, aliases: Int32Array): void
+
+/**
+ * Takes part in the state of this name, and gives the number of this thread in it: its memory is `router/<name>`, that of what this thread has under way
+ * `router/<name>/thread/<number>`.
+ */
+export declare function routerOpen(name: string, capacity: number): number
+
+/** Ranks the members. */
+export declare function routerRank(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, keys: Float64Array, ties: Int32Array, winners: Int32Array): void
+
+/** The position of the best member, or -1. */
+export declare function routerScan(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, excluded: Uint8Array, question: Float64Array): number
+
+/** The slot of a deployment in the state of this name, or -1. */
+export declare function routerSlot(name: string, id: string): number
+
 /** Zeroed memory by name, the same in every thread of the process, which outlives them all. A name keeps its size. */
 export declare function sharedMemory(name: string, bytes: number): ArrayBuffer
 

@@ -2,6 +2,7 @@ import type { EngineChoice } from '../lib/engine/engine-choice.js';
 import { openNativeBinding } from '../lib/engine/native-binding.js';
 import { provideEngine } from '../lib/engine/provide-engine.js';
 import { FeatureFlagsService } from '../lib/feature-flags/feature-flags.service.js';
+import type { ModelListEntry } from '../lib/router/deployment.js';
 import { RouterEngine } from '../lib/router/router.engine.js';
 import { NativeRouterEngine } from '../lib/router/router.native.js';
 import { resolveRouterOptions, type RouterOptions } from '../lib/router/router.options.js';
@@ -25,7 +26,12 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 export function choiceOf(engine: RouterEngine): EngineChoice<RouterEngine> {
   return provideEngine<RouterEngine>(
     RouterEngine,
-    { feature: 'rust_routing', native: () => engine, typescript: () => (engine.engine === 'native' ? new TypeScriptRouterEngine() : engine), verify: () => true },
+    {
+      feature: 'rust_routing',
+      native: () => engine,
+      typescript: () => (engine.engine === 'native' ? new TypeScriptRouterEngine() : engine),
+      verify: () => true,
+    },
     {
       setting: { mode: engine.engine === 'native' ? 'native' : 'typescript', setBy: 'the test' },
       flags: new FeatureFlagsService({}, { env: {}, logger: silent }),
@@ -46,13 +52,26 @@ export class StandingClock {
 }
 
 /** A router on this engine, with a clock that stands. */
-export function routerOn(engine: RouterEngine, options: RouterOptions, context: RouterContext = {}): { router: RouterService; clock: StandingClock } {
+export function routerOn(
+  engine: RouterEngine,
+  options: RouterOptions,
+  context: RouterContext = {},
+): { router: RouterService; clock: StandingClock } {
   const clock = new StandingClock();
   const router = new RouterService(choiceOf(engine), resolveRouterOptions(options, {}), { now: clock.now, logger: silent, ...context });
   return { router, clock };
 }
 
 /** A deployment with its id, in a group. */
-export function deployment(id: string, params: Record<string, unknown> = {}, group = 'gpt-4', info: Record<string, unknown> = {}) {
-  return { model_name: group, litellm_params: { model: `openai/${id}`, api_key: `sk-secret-${id}`, ...params }, model_info: { id, ...info } };
+export function deployment(
+  id: string,
+  params: Record<string, unknown> = {},
+  group = 'gpt-4',
+  info: Record<string, unknown> = {},
+): ModelListEntry {
+  return {
+    model_name: group,
+    litellm_params: { model: `openai/${id}`, api_key: `sk-secret-${id}`, ...params },
+    model_info: { id, ...info },
+  };
 }

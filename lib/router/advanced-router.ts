@@ -30,7 +30,11 @@ export class AdvancedRouter {
    * its length has changed; after other changes call `refresh(list)`.
    * @param blockedModels Not these: ids, models of deployments or names of groups.
    */
-  getAvailableDeployment(modelList: readonly ModelListEntry[], model: string, blockedModels: readonly string[] = []): ModelListEntry | null {
+  getAvailableDeployment(
+    modelList: readonly ModelListEntry[],
+    model: string,
+    blockedModels: readonly string[] = [],
+  ): ModelListEntry | null {
     return availableIn(this.routerOf(modelList), model, blockedModels);
   }
 

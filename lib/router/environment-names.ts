@@ -14,7 +14,8 @@ export function resolveEnvironmentNames(value: unknown, env: Environment, missin
     if (found === undefined) missing(name);
     return found;
   }
-  if (Array.isArray(value)) return value.map((entry) => resolveEnvironmentNames(entry, env, missing)).filter((entry) => entry !== undefined);
+  if (Array.isArray(value))
+    return value.map((entry) => resolveEnvironmentNames(entry, env, missing)).filter((entry) => entry !== undefined);
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
   const entries = Object.entries(value).map(([key, entry]) => [key, resolveEnvironmentNames(entry, env, missing)] as const);
   return Object.fromEntries(entries.filter(([, entry]) => entry !== undefined));

@@ -10,7 +10,17 @@ import type { RoutingContext } from './routing-context.js';
 
 /** Why a deployment would not be chosen. */
 export type ExclusionReason =
-  'blocked' | 'excluded' | 'limit_is_0' | 'tags' | 'order' | 'cooling' | 'unhealthy' | 'concurrency' | 'requests' | 'tokens' | 'context_window';
+  | 'blocked'
+  | 'excluded'
+  | 'limit_is_0'
+  | 'tags'
+  | 'order'
+  | 'cooling'
+  | 'unhealthy'
+  | 'concurrency'
+  | 'requests'
+  | 'tokens'
+  | 'context_window';
 
 /** How a deployment stands. No key, header or credential is in it. */
 export interface DeploymentState {

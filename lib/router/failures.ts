@@ -14,21 +14,9 @@ export interface CallFailure {
   readonly contentPolicy?: boolean;
 }
 
-const CONNECTION_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ETIMEDOUT',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_CLOSED',
-  'UND_ERR_DESTROYED',
-]);
+/** Codes of Node and undici for a connection that never came about, or broke. */
+const CONNECTION_CODES =
+  /^(E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|TIMEDOUT)|UND_ERR_(SOCKET|CONNECT_TIMEOUT|CLOSED|DESTROYED))$/;
 const CONNECTION_WORDS = /connection (refused|reset|error|closed)|socket hang up|fetch failed|other side closed/i;
 const RATE_LIMIT_WORDS = /\b429\b|rate[ _]limit/i;
 const DEEPEST_CAUSE = 5;
@@ -87,7 +75,7 @@ function isConnectionError(error: unknown): boolean {
   let current = error;
   for (let depth = 0; depth < DEEPEST_CAUSE && typeof current === 'object' && current !== null; depth++) {
     const { code, name, cause } = current as { code?: unknown; name?: unknown; cause?: unknown };
-    if (typeof code === 'string' && CONNECTION_CODES.has(code)) return true;
+    if (typeof code === 'string' && CONNECTION_CODES.test(code)) return true;
     if (name === 'APIConnectionError') return true;
     current = cause;
   }

@@ -15,8 +15,7 @@ export type FallbackEntry = string | Readonly<{ model: string } & Record<string,
 
 /** LiteLLM's forms of fallbacks: `[{ 'gpt-4': ['gpt-4o', …] }]`, an object of them, or a plain list for every model. */
 export type Fallbacks =
-  | readonly (FallbackEntry | Readonly<Record<string, readonly FallbackEntry[]>>)[]
-  | Readonly<Record<string, readonly FallbackEntry[]>>;
+  readonly (FallbackEntry | Readonly<Record<string, readonly FallbackEntry[]>>)[] | Readonly<Record<string, readonly FallbackEntry[]>>;
 
 /** Targets by the model that failed; `*` is any other. */
 export type FallbackTable = ReadonlyMap<string, readonly FallbackTarget[]>;
@@ -30,7 +29,10 @@ export function readFallbacks(path: string, value: unknown, refuse: Refuse): Fal
   const add = (model: string, targets: readonly FallbackTarget[]): void => void table.set(model, [...(table.get(model) ?? []), ...targets]);
   const readMap = (at: string, map: Readonly<Record<string, unknown>>): void => {
     for (const [model, targets] of Object.entries(map)) {
-      add(model, checkArray(joinPath(at, model), targets, (where, target) => readTarget(where, target, refuse), refuse));
+      add(
+        model,
+        checkArray(joinPath(at, model), targets, (where, target) => readTarget(where, target, refuse), refuse),
+      );
     }
   };
   if (!Array.isArray(value)) {

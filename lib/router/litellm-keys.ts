@@ -1,5 +1,13 @@
 /** Keys of an entry of LiteLLM's model list. */
-export const ENTRY_KEYS: ReadonlySet<string> = new Set(['model_name', 'litellm_params', 'model_info', 'rpm', 'tpm', 'weight', 'access_groups']);
+export const ENTRY_KEYS: ReadonlySet<string> = new Set([
+  'model_name',
+  'litellm_params',
+  'model_info',
+  'rpm',
+  'tpm',
+  'weight',
+  'access_groups',
+]);
 
 /** Parameters that LiteLLM's deployments have; whoever calls a deployment gets all of them, and others, too. */
 export const PARAM_KEYS: ReadonlySet<string> = new Set(
@@ -10,7 +18,9 @@ export const PARAM_KEYS: ReadonlySet<string> = new Set(
   max_completion_tokens presence_penalty frequency_penalty seed response_format tools tool_choice user reasoning_effort thinking stream_options
   aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_profile_name aws_role_name aws_session_name aws_bedrock_runtime_endpoint
   vertex_project vertex_location vertex_credentials watsonx_region_name hf_model_name ssl_verify proxy_url merge_reasoning_content_in_choices
-  max_file_size_mb configurable_clientside_auth_params litellm_credential_name allowed_fails allowed_fails_policy max_input_tokens`.split(/\s+/),
+  max_file_size_mb configurable_clientside_auth_params litellm_credential_name allowed_fails allowed_fails_policy max_input_tokens`.split(
+    /\s+/,
+  ),
 );
 
 /** What LiteLLM knows of a deployment. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
-import { Deployment, type ModelListEntry } from './deployment.js';
+import { Deployment, type DeploymentSettings, type ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
 import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS } from './litellm-keys.js';
 import { checkStrategy } from './router.strategies.js';
@@ -46,7 +46,7 @@ export function readModelList(list: unknown, context: ReadingContext): ReadModel
   if (!Array.isArray(list)) throw refuse(path, list, 'must be an array of deployments');
   for (const [index, entry] of list.entries()) {
     try {
-      deployments.push(readEntry(`${path}[${index}]`, entry, context, used, warnings));
+      deployments.push(new Deployment(readEntry(`${path}[${index}]`, entry, context, used, warnings)));
     } catch (error) {
       if (context.ignoreInvalid !== true) throw error;
       warnings.add(`left out: ${errorMessage(error)}`);
@@ -65,7 +65,7 @@ export function readEntry(
   context: ReadingContext,
   used: Set<string>,
   warnings: Set<string>,
-): Deployment {
+): DeploymentSettings {
   const { refuse, env, modelFacts } = context;
   const entry = checkObject(path, value, refuse);
   const modelName = checkString(joinPath(path, 'model_name'), entry.model_name, refuse);
@@ -89,8 +89,15 @@ export function readEntry(
     const found = parts.find(([, part]) => part[key] !== undefined && part[key] !== null);
     return found && checkAmount(joinPath(found[0], key), found[1][key], refuse);
   };
-  const everywhere = [[path, entry], [at.params, params], [at.info, info]] as const;
-  const ownFirst = [[at.params, params], [at.info, info]] as const;
+  const everywhere = [
+    [path, entry],
+    [at.params, params],
+    [at.info, info],
+  ] as const;
+  const ownFirst = [
+    [at.params, params],
+    [at.info, info],
+  ] as const;
   const seconds = (key: string): number | undefined => {
     const value = read(key, ownFirst);
     return value === undefined ? undefined : value * 1000;
@@ -101,7 +108,7 @@ export function readEntry(
   const policy = info.allowed_fails_policy;
   const tags = params.tags ?? info.tags;
 
-  return new Deployment({
+  return {
     id: identityOf(path, entry, info, used, refuse),
     modelName,
     model,
@@ -119,15 +126,19 @@ export function readEntry(
     weight: read('weight', everywhere) ?? NaN,
     order: read('order', ownFirst) ?? Infinity,
     costPerToken: () => price ?? modelFacts?.costPerToken?.(base) ?? UNKNOWN_COST,
-    tags: tags === undefined || tags === null ? [] : checkArray(`${at.params}.tags`, tags, (where, tag) => checkString(where, tag, refuse), refuse),
+    tags:
+      tags === undefined || tags === null
+        ? []
+        : checkArray(`${at.params}.tags`, tags, (where, tag) => checkString(where, tag, refuse), refuse),
     cooldownMs: seconds('cooldown_time'),
     allowedFails: read('allowed_fails', ownFirst),
-    allowedFailsPolicy: policy === undefined || policy === null ? undefined : checkAmounts(`${at.info}.allowed_fails_policy`, policy, refuse),
+    allowedFailsPolicy:
+      policy === undefined || policy === null ? undefined : checkAmounts(`${at.info}.allowed_fails_policy`, policy, refuse),
     timeoutMs: seconds('timeout'),
     streamTimeoutMs: seconds('stream_timeout'),
     numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
     strategy: info.routing_strategy === undefined ? undefined : checkStrategy(`${at.info}.routing_strategy`, info.routing_strategy, refuse),
-  });
+  };
 }
 
 /** A number from 0; as text, too, which is what the environment and quoted YAML have. */
@@ -154,7 +165,10 @@ function identityOf(
     id = typeof info.id === 'number' ? String(info.id) : checkString(`${path}.model_info.id`, info.id, refuse);
     if (used.has(id)) throw refuse(`${path}.model_info.id`, id, 'must be another one than that of the other deployments');
   } else {
-    const hash = createHash('sha256').update(canonical([entry.model_name, entry.litellm_params])).digest('hex').slice(0, 32);
+    const hash = createHash('sha256')
+      .update(canonical([entry.model_name, entry.litellm_params]))
+      .digest('hex')
+      .slice(0, 32);
     id = hash;
     // Entries that are alike share a name for themselves only as long as they stay in their order.
     for (let copy = 2; used.has(id); copy++) id = `${hash}-${copy}`;

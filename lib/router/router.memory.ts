@@ -118,22 +118,29 @@ export class RouterMemory {
   /** The same for more deployments, with what is known of these. */
   grown(capacity: number): RouterMemory {
     const larger = new RouterMemory(new ArrayBuffer(memoryBytes(capacity)), capacity);
-    const arrays = Object.keys(this) as (keyof this)[];
-    for (const name of arrays) {
-      if (name === 'ints' || name === 'doubles' || name === 'own') continue;
-      const [from, to] = [this[name], larger[name as keyof RouterMemory]];
-      if (ArrayBuffer.isView(from)) (to as Float64Array).set(from as unknown as Float64Array);
-    }
+    const [from, to] = [this.arrays(), larger.arrays()];
+    from.forEach((array, index) => to[index].set(array));
     return larger;
   }
 
   /** Forgets a slot, for the next deployment in it. */
   clear(slot: number): void {
-    for (const [name, array] of Object.entries(this) as [string, unknown][]) {
-      if (array instanceof Int32Array || array instanceof Float64Array) {
-        if (array.length === this.capacity && name !== 'own') array[slot] = 0;
-      }
+    for (const array of this.arrays()) {
+      const each = array.length / this.capacity;
+      array.fill(0, slot * each, (slot + 1) * each);
     }
+  }
+
+  /** All arrays by slot. */
+  private arrays(): (Int32Array | Float64Array)[] {
+    const { capacity, ints, doubles } = this;
+    const samples = DOUBLES.length * capacity;
+    return [
+      ...INTS.map((_, index) => ints.subarray(FIRST_INT + index * capacity, FIRST_INT + (index + 1) * capacity)),
+      ...DOUBLES.map((_, index) => doubles.subarray(index * capacity, (index + 1) * capacity)),
+      doubles.subarray(samples, samples + MOST_SAMPLES * capacity),
+      doubles.subarray(samples + MOST_SAMPLES * capacity),
+    ];
   }
 }
 

@@ -1,4 +1,14 @@
-import { checkArray, checkFunction, checkInteger, checkKnownKeys, checkObject, checkString, joinPath, optional, refuseOption } from '../common/options.js';
+import {
+  checkArray,
+  checkFunction,
+  checkInteger,
+  checkKnownKeys,
+  checkObject,
+  checkString,
+  joinPath,
+  optional,
+  refuseOption,
+} from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { readConfigFile } from './config-file.js';
 import type { ModelListEntry } from './deployment.js';
@@ -71,7 +81,12 @@ export function resolveRouterOptions(options: RouterOptions = {}, env: Environme
   const warn = (message: string): void => void warnings.add(message);
   const file = optional(input.configPath, undefined, (value) => readConfigFile(checkString(at('configPath'), value), env, warn));
   const given = optional(input.routerSettings, {}, (value) =>
-    fromLiteLLM(at('routerSettings'), resolveEnvironmentNames(value, env, (name) => warn(`the variable ${name} is not set`)), refuseOption, warn),
+    fromLiteLLM(
+      at('routerSettings'),
+      resolveEnvironmentNames(value, env, (name) => warn(`the variable ${name} is not set`)),
+      refuseOption,
+      warn,
+    ),
   );
   const own = Object.fromEntries(SETTING_KEYS.filter((key) => input[key] !== undefined).map((key) => [key, input[key]])) as RouterSettings;
   const merged: RouterSettings = { ...file?.settings, ...given, ...own };

@@ -41,9 +41,13 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     });
 
     it('usage: the fewest tokens of the minute', () => {
-      const { router: service, clock } = router({ strategy: 'usage-based-routing-v2', modelList: three([{ tpm: 100 }, { tpm: 100 }, { tpm: 100 }]) });
+      const { router: service, clock } = router({
+        strategy: 'usage-based-routing-v2',
+        modelList: three([{ tpm: 100 }, { tpm: 100 }, { tpm: 100 }]),
+      });
       const used: Record<string, number> = { d1: 50, d2: 20, d3: 90 };
-      for (const id of Object.keys(used)) service.succeeded(service.acquire(id), { latencyMs: 1, promptTokens: used[id], completionTokens: 0 });
+      for (const id of Object.keys(used))
+        service.succeeded(service.acquire(id), { latencyMs: 1, promptTokens: used[id], completionTokens: 0 });
       expect(service.getAvailableDeployment('gpt-4')?.id).toBe('d2');
       expect(service.getAvailableDeployment('gpt-4', { inputTokens: 81 })).toBeNull();
       clock.pass(60_000);

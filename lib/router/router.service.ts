@@ -5,12 +5,13 @@ import { refuseArgument, refuseOption } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployment.js';
+import { DeploymentList } from './deployment-list.js';
 import { explainRouting, stateOf, type DeploymentState, type RoutingExplanation } from './explanation.js';
 import { fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
 import type { CallFailure } from './failures.js';
 import { HealthChecks } from './health-checks.js';
 import { faultOf } from './known-question.js';
-import { readEntry, readModelList, type ModelFacts, type ReadingContext } from './model-list.js';
+import type { ModelFacts, ReadingContext } from './model-list.js';
 import type { RoutedPick } from './routed-pick.js';
 import type { RouterEngine } from './router.engine.js';
 import { RouterCounters } from './router.metrics.js';
@@ -55,10 +56,9 @@ export class RouterService implements Capability {
   private readonly routing: Routing;
   private readonly counters = new RouterCounters();
   private readonly logger: LogSink;
-  private readonly reading: ReadingContext;
+  private readonly list: DeploymentList;
   private readonly series: CallSeries;
   private readonly healthChecks: HealthChecks | undefined;
-  private readonly heard = new Set<string>();
   private input: RouterSettings;
 
   constructor(
@@ -70,11 +70,12 @@ export class RouterService implements Capability {
     const { settings, env, sharedAs, maxDeployments, countTokens, sharedState } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;
-    this.reading = { path: 'router.modelList', refuse: refuseOption, env, modelFacts, ...context.reading };
+    this.list = new DeploymentList({ path: 'router.modelList', refuse: refuseOption, env, modelFacts, ...context.reading }, (warning) =>
+      this.logger.warn(warning),
+    );
+    this.list.report(options.warnings);
     this.series = recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick');
-    const { deployments, warnings } = readModelList(options.modelList, this.readingWith(settings));
-    this.warn([...options.warnings, ...warnings]);
-    this.routing = new Routing(deployments, settings, {
+    this.routing = new Routing(this.list.readAll(options.modelList, settings), settings, {
       choice,
       sharedAs,
       maxDeployments,
@@ -100,7 +101,7 @@ export class RouterService implements Capability {
 
   /** What the configuration has that is not understood; logged once, too. */
   get warnings(): readonly string[] {
-    return [...this.heard];
+    return this.list.warnings;
   }
 
   /** All deployments. */
@@ -183,17 +184,14 @@ export class RouterService implements Capability {
 
   /** Other deployments from now on; those of the same id keep their state. */
   setModelList(list: readonly ModelListEntry[]): void {
-    const { deployments, warnings } = readModelList(list, this.readingWith(this.settings));
-    this.warn(warnings);
-    this.routing.use(deployments, this.settings);
+    this.routing.use(this.list.readAll(list, this.settings), this.settings);
   }
 
   /** @throws InvalidArgumentError naming the key, and nothing is changed. */
   addDeployment(entry: ModelListEntry): Deployment {
-    const deployments = this.routing.deployments;
-    const deployment = this.read(entry, deployments);
-    this.routing.use([...deployments, deployment], this.settings);
-    return deployment;
+    const deployments = this.list.added(this.routing.deployments, entry, this.settings);
+    this.routing.use(deployments, this.settings);
+    return deployments[deployments.length - 1];
   }
 
   /**
@@ -201,23 +199,9 @@ export class RouterService implements Capability {
    * @throws InvalidArgumentError naming the key, and nothing is changed.
    */
   updateDeployment(id: string, change: Partial<ModelListEntry>): Deployment | undefined {
-    const { deployments } = this.routing;
-    const known = deployments.find((deployment) => deployment.id === id);
-    if (known === undefined) return undefined;
-    const { source } = known;
-    const merged: ModelListEntry = {
-      ...source,
-      ...change,
-      litellm_params: { ...source.litellm_params, ...change.litellm_params },
-      model_info: { ...source.model_info, ...change.model_info, id },
-    };
-    const others = deployments.filter((deployment) => deployment !== known);
-    const updated = this.read(merged, others);
-    this.routing.use(
-      deployments.map((deployment) => (deployment === known ? updated : deployment)),
-      this.settings,
-    );
-    return updated;
+    const deployments = this.list.updated(this.routing.deployments, id, change, this.settings);
+    if (deployments !== undefined) this.routing.use(deployments, this.settings);
+    return deployments?.find((deployment) => deployment.id === id);
   }
 
   /** Whether there was such a deployment. Requests under way are still given back. */
@@ -236,7 +220,7 @@ export class RouterService implements Capability {
   updateSettings(change: RouterSettings): void {
     const input = { ...this.input, ...change };
     const settings = resolveRouterSettings(input, 'settings', refuseArgument);
-    this.routing.use(this.routing.deployments, settings);
+    this.routing.use(this.list.reread(this.routing.deployments, settings), settings);
     this.input = input;
   }
 
@@ -269,33 +253,6 @@ export class RouterService implements Capability {
     } catch (error) {
       this.counters.refused(error);
       throw error;
-    }
-  }
-
-  private read(entry: unknown, others: readonly Deployment[]): Deployment {
-    const warnings = new Set<string>();
-    const context = { ...this.readingWith(this.settings), refuse: refuseArgument };
-    const deployment = readEntry('deployment', entry, context, new Set(others.map(({ id }) => id)), warnings);
-    this.warn([...warnings]);
-    return deployment;
-  }
-
-  private readingWith({ defaultMaxParallelRequests, ignoreInvalidDeployments, enablePreCallChecks }: ResolvedRouterSettings): ReadingContext {
-    const { modelFacts } = this.reading;
-    return {
-      ...this.reading,
-      defaultMaxParallelRequests,
-      ignoreInvalid: ignoreInvalidDeployments,
-      looksAtWindows: enablePreCallChecks !== false,
-      modelFacts: enablePreCallChecks === true ? modelFacts : { costPerToken: modelFacts?.costPerToken?.bind(modelFacts) },
-    };
-  }
-
-  private warn(warnings: readonly string[]): void {
-    for (const warning of warnings) {
-      if (this.heard.has(warning)) continue;
-      this.heard.add(warning);
-      this.logger.warn(`Router: ${warning}`);
     }
   }
 

@@ -5,7 +5,13 @@ import { refuseOption, type Refuse } from '../common/options.js';
 export type RoutingStrategy = 'simple_shuffle' | 'least_busy' | 'latency_based' | 'cost_based' | 'usage_based';
 
 /** The strategies, by their names here. */
-export const ROUTING_STRATEGIES: readonly RoutingStrategy[] = ['simple_shuffle', 'least_busy', 'latency_based', 'cost_based', 'usage_based'];
+export const ROUTING_STRATEGIES: readonly RoutingStrategy[] = [
+  'simple_shuffle',
+  'least_busy',
+  'latency_based',
+  'cost_based',
+  'usage_based',
+];
 
 /** LiteLLM's names for them. */
 const ALIASES: Readonly<Record<string, RoutingStrategy>> = {

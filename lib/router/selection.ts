@@ -76,16 +76,27 @@ export class Selection {
     return true;
   }
 
-  private ask(strategy: CustomRoutingStrategy, levels: readonly Level[], context: RoutingContext, inputTokens: number, nowMs: number): boolean {
+  private ask(
+    strategy: CustomRoutingStrategy,
+    levels: readonly Level[],
+    context: RoutingContext,
+    inputTokens: number,
+    nowMs: number,
+  ): boolean {
     this.strategy = 'custom';
     for (const anyHealth of [false, true]) {
       for (const level of levels) {
         const excluded = level.maskOf(context.excludeIds);
         const free = level.placed.flatMap((_, position) =>
-          excluded?.[position] !== 1 && level.standing(position, Order.shuffle, nowMs, inputTokens, anyHealth) === Standing.free ? [position] : [],
+          excluded?.[position] !== 1 && level.standing(position, Order.shuffle, nowMs, inputTokens, anyHealth) === Standing.free
+            ? [position]
+            : [],
         );
         if (free.length === 0) continue;
-        const chosen = strategy(free.map((position) => this.candidate(level.placed[position], nowMs)), context);
+        const chosen = strategy(
+          free.map((position) => this.candidate(level.placed[position], nowMs)),
+          context,
+        );
         if (chosen === null) return false;
         const position = free.find((index) => level.placed[index].deployment === chosen);
         if (position === undefined) throw new InvalidArgumentError('strategy', chosen, 'must return one of its candidates, or null');

@@ -36,4 +36,3 @@ export function stateForSharing(routing: Routing): StateOfRouter {
     now: () => routing.now(),
   };
 }
-

@@ -1,0 +1,58 @@
+import type { CallRecorder } from './common/recorder.js';
+import { openNativeBinding } from './engine/native-binding.js';
+import { provideEngine, type EngineContext } from './engine/provide-engine.js';
+import { coarseClock } from './engine/shared-memory.js';
+import type { SwitchingEngine } from './engine/switching-engine.js';
+import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
+import { answersKnownQuestion } from './router/known-question.js';
+import { ListRouters } from './router/list-routers.js';
+import { RouterEngine } from './router/router.engine.js';
+import { NativeRouterEngine } from './router/router.native.js';
+import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
+import { RouterService, type RouterContext } from './router/router.service.js';
+import { TypeScriptRouterEngine } from './router/router.typescript.js';
+import type { TokenCounterService } from './token-counter/token-counter.service.js';
+
+/** Tokens that a price is asked for: enough for the smallest price to be seen, too few for a tier's higher one. */
+const PRICED_TOKENS = 1_000;
+
+/** The router of the options, those of lists that come with calls, and the engines of both. */
+export interface OpenedRouting {
+  readonly engines: SwitchingEngine<RouterEngine>;
+  readonly router: RouterService;
+  readonly lists: ListRouters;
+}
+
+/** @throws InvalidConfigurationError naming the option, or the file and place in it. */
+export function openRouting(
+  options: RouterOptions | undefined,
+  engines: EngineContext,
+  { env, now }: FeatureFlagsContext,
+  tokenCounter: TokenCounterService,
+  recorder: CallRecorder,
+): OpenedRouting {
+  const resolved = resolveRouterOptions(options, env);
+  const choice = provideEngine<RouterEngine>(
+    RouterEngine,
+    {
+      feature: 'rust_routing',
+      native: (binding) => new NativeRouterEngine(binding),
+      typescript: () => new TypeScriptRouterEngine(),
+      verify: answersKnownQuestion,
+    },
+    engines,
+  );
+  const context: RouterContext = {
+    now: now ?? coarseClock(choice.native === null ? null : openNativeBinding().binding),
+    logger: engines.logger,
+    recorder,
+    modelFacts: {
+      costPerToken: (model) => {
+        const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);
+        return cost === null ? null : cost / PRICED_TOKENS;
+      },
+      maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
+    },
+  };
+  return { engines: choice, router: new RouterService(choice, resolved, context), lists: new ListRouters(choice, context) };
+}

@@ -1,0 +1,90 @@
+import { refuseArgument } from '../common/options.js';
+import { Deployment, type ModelListEntry } from './deployment.js';
+import { readEntry, readModelList, type ReadingContext } from './model-list.js';
+import type { ResolvedRouterSettings } from './router.settings.js';
+
+/** Reads deployments as a router's settings say, when it begins and while it runs, and keeps what was not understood. */
+export class DeploymentList {
+  private readonly heard = new Set<string>();
+
+  constructor(
+    private readonly reading: ReadingContext,
+    private readonly warn: (message: string) => void,
+  ) {}
+
+  /** What was not understood so far, and was told once. */
+  get warnings(): readonly string[] {
+    return [...this.heard];
+  }
+
+  /** @throws what the context's `refuse` makes, naming the entry and key. */
+  readAll(list: readonly unknown[], settings: ResolvedRouterSettings): readonly Deployment[] {
+    const { deployments, warnings } = readModelList(list, this.contextOf(settings));
+    this.report(warnings);
+    return deployments;
+  }
+
+  /** @throws InvalidArgumentError naming the key. */
+  added(deployments: readonly Deployment[], entry: unknown, settings: ResolvedRouterSettings): readonly Deployment[] {
+    return [...deployments, this.readOne(entry, deployments, settings)];
+  }
+
+  /**
+   * What is given replaces what the entry has under the same keys; `undefined` when there is no such deployment.
+   * @throws InvalidArgumentError naming the key.
+   */
+  updated(
+    deployments: readonly Deployment[],
+    id: string,
+    change: Partial<ModelListEntry>,
+    settings: ResolvedRouterSettings,
+  ): readonly Deployment[] | undefined {
+    const known = deployments.find((deployment) => deployment.id === id);
+    if (known === undefined) return undefined;
+    const { source } = known;
+    const entry: ModelListEntry = {
+      ...source,
+      ...change,
+      litellm_params: { ...source.litellm_params, ...change.litellm_params },
+      model_info: { ...source.model_info, ...change.model_info, id },
+    };
+    const others = deployments.filter((deployment) => deployment !== known);
+    const updated = this.readOne(entry, others, settings);
+    return deployments.map((deployment) => (deployment === known ? updated : deployment));
+  }
+
+  /** The same deployments under other settings. */
+  reread(deployments: readonly Deployment[], settings: ResolvedRouterSettings): readonly Deployment[] {
+    const context = { ...this.contextOf(settings), refuse: refuseArgument };
+    return deployments.map(
+      (known) => new Deployment({ ...readEntry('deployment', known.source, context, new Set(), new Set()), id: known.id }),
+    );
+  }
+
+  report(warnings: Iterable<string>): void {
+    for (const warning of warnings) {
+      if (this.heard.has(warning)) continue;
+      this.heard.add(warning);
+      this.warn(`Router: ${warning}`);
+    }
+  }
+
+  private readOne(entry: unknown, others: readonly Deployment[], settings: ResolvedRouterSettings): Deployment {
+    const warnings = new Set<string>();
+    const context = { ...this.contextOf(settings), refuse: refuseArgument };
+    const deployment = new Deployment(readEntry('deployment', entry, context, new Set(others.map(({ id }) => id)), warnings));
+    this.report(warnings);
+    return deployment;
+  }
+
+  private contextOf({ defaultMaxParallelRequests, ignoreInvalidDeployments, enablePreCallChecks }: ResolvedRouterSettings): ReadingContext {
+    const { modelFacts } = this.reading;
+    return {
+      ...this.reading,
+      defaultMaxParallelRequests,
+      ignoreInvalid: ignoreInvalidDeployments,
+      looksAtWindows: enablePreCallChecks !== false,
+      modelFacts: enablePreCallChecks === true ? modelFacts : { costPerToken: modelFacts?.costPerToken?.bind(modelFacts) },
+    };
+  }
+}

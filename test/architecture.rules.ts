@@ -28,6 +28,7 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^#native$/, files: /^lib\/engine\/native-binding\.ts$/ },
   { package: /^@nestjs\/terminus$/, files: /^lib\/health\// },
   { package: /^(prom-client|@willsoto\/nestjs-prometheus)$/, files: /^lib\/metrics\// },
+  { package: /^@opentelemetry\//, files: /^lib\/telemetry\// },
   { package: /^ioredis$/, files: /\.redis\.ts$/ },
   { package: /^undici$/, files: /^lib\/connection-pool\// },
 ];

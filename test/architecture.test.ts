@@ -38,6 +38,7 @@ describe('the checker finds', () => {
     ['the addon required elsewhere', 'lib/engine/a.ts', "const b = require('#native');"],
     ['terminus elsewhere', 'lib/fast-litellm.module.ts', "import { A } from '@nestjs/terminus';"],
     ['prom-client elsewhere', 'lib/health/a.ts', "import { A } from 'prom-client';"],
+    ['OpenTelemetry elsewhere', 'lib/request/a.ts', "import { A } from '@opentelemetry/api';"],
     ['ioredis elsewhere', 'lib/rate-limit/a.service.ts', "import { A } from 'ioredis';"],
     ['undici elsewhere', 'lib/request/a.ts', "import { A } from 'undici';"],
     ['a second index', 'lib/router/index.ts', ''],

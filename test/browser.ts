@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core';
 export const executablePath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
 const isInstalled = existsSync(executablePath);
-if (!isInstalled) console.warn(`no browser at ${executablePath} (CHROMIUM_PATH): the tests of the pages are skipped`);
+if (!isInstalled) process.stderr.write(`no browser at ${executablePath} (CHROMIUM_PATH): the tests of the pages are skipped\n`);
 
 /** `describe`, where there is a browser. */
 export const describeInBrowser = isInstalled ? describe : describe.skip;

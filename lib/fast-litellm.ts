@@ -112,7 +112,7 @@ export class FastLiteLLM {
       [this.router.capability]: routing.engines,
     };
     if (this.setting.mode === 'auto') {
-      const subjects = [calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING)), calibrationOf(rateLimits, DECISION_CASES)];
+      const subjects = [calibrationOf(rateLimits, DECISION_CASES), calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING))];
       this.onClose.push(calibrate(subjects, calibration, monitor));
     }
     this.acceleration = new AccelerationService(tokenCounting);

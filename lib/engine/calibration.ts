@@ -1,3 +1,4 @@
+import type { EngineName } from '../common/capability.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { checkOneOf, optional } from '../common/options.js';
 import { capabilityOf, componentOf } from './engine-series.js';
@@ -47,7 +48,11 @@ const CASE_MS = 15;
 const TURN_MS = 2;
 /** Length of a sample: long enough for the clock. */
 const SAMPLE_MS = 0.04;
-const MOST_ROUNDS = 24;
+const MOST_TIMES = 1 << 14;
+/** Code that was never run is slow, TypeScript's more so. */
+const NATIVE_WARM_UP_MS = 1;
+const TYPESCRIPT_WARM_UP_MS = 12;
+const MOST_ROUNDS = 32;
 const FEWEST_ROUNDS = 3;
 
 /**
@@ -73,19 +78,21 @@ export function calibrate(
   if (mode === 'off') return () => {};
   const work = oneAfterTheOther(subjects, mode, recorder);
   let spentMs = 0;
-  let next: NodeJS.Immediate | undefined;
+  let next: NodeJS.Timeout | undefined;
   const turn = (): void => {
     const start = performance.now();
     let isDone = false;
     while (!isDone && performance.now() - start < TURN_MS) isDone = work.next().done === true;
     if (isDone) return;
     spentMs += performance.now() - start;
-    if (mode === 'full' || spentMs < BUDGET_MS) next = setImmediate(turn).unref();
+    if (mode === 'full' || spentMs < BUDGET_MS) wait();
     else work.return(undefined);
   };
-  next = setImmediate(turn).unref();
+  // Not an immediate: one that does not keep the process is not kept awake for either, and would wait for a request to come in.
+  const wait = (): void => void (next = setTimeout(turn, 1).unref());
+  wait();
   return () => {
-    clearImmediate(next);
+    clearTimeout(next);
     work.return(undefined);
   };
 }
@@ -118,41 +125,63 @@ function* measureCase<E extends object>(
   recorder: CallRecorder,
   open: CalibrationRun[],
 ): Generator<undefined> {
-  const start = performance.now();
-  const on = (engine: E): (() => number) => {
+  const on = (engine: E, warmUpMs: number): Sampler => {
     const prepared = prepare(engine);
     open.push(prepared);
-    return sampler(prepared.run);
+    return new Sampler(prepared.run, warmUpMs);
   };
-  const runNative = on(native);
+  const nativeCalls = on(native, NATIVE_WARM_UP_MS);
   yield undefined;
-  if (mode !== 'full' && twinMs !== undefined && median([runNative(), runNative(), runNative()]) < twinMs) return;
-  const runTypescript = on(typescript);
+  const first = [nativeCalls.take(), nativeCalls.take(), nativeCalls.take()];
+  if (mode !== 'full' && twinMs !== undefined && median(first) < twinMs) return;
+  const typescriptCalls = on(typescript, TYPESCRIPT_WARM_UP_MS);
   const [natives, typescripts]: [number[], number[]] = [[], []];
-  const series = (['native', 'typescript'] as const).map((engine) =>
-    recorder.series(componentOf(capabilityOf(feature), engine), CALIBRATION + operation),
-  );
-  do {
+  const isEnough = (): boolean => natives.length >= FEWEST_ROUNDS && nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS;
+  while (natives.length < MOST_ROUNDS && !isEnough()) {
     yield undefined;
-    const [nativeMs, typescriptMs] = [runNative(), runTypescript()];
-    series[0].record(nativeMs);
-    series[1].record(typescriptMs);
-    natives.push(nativeMs);
-    typescripts.push(typescriptMs);
-  } while (natives.length < MOST_ROUNDS && (natives.length < FEWEST_ROUNDS || performance.now() - start < CASE_MS));
+    natives.push(nativeCalls.take());
+    typescripts.push(typescriptCalls.take());
+  }
+  const component = (engine: EngineName): string => componentOf(capabilityOf(feature), engine);
+  for (const [engine, times] of [['native', natives] as const, ['typescript', typescripts] as const]) {
+    const series = recorder.series(component(engine), CALIBRATION + operation);
+    for (const ms of undisturbed(times)) series.record(ms);
+  }
   speeds.judge(sizeClass, median(natives), median(typescripts), 'calibration');
 }
 
-/** Runs `call` as often as makes a sample, and gives the milliseconds of one. The warm-up finds out how often that is. */
-function sampler(call: () => void): () => number {
-  const run = (times: number): number => {
+/** Without the slowest quarter: there the machine did something else. */
+function undisturbed(times: readonly number[]): number[] {
+  return [...times].sort((a, b) => a - b).slice(0, Math.ceil(times.length * 0.75));
+}
+
+/** Takes times of a call, run as often at a time as the clock needs. */
+class Sampler {
+  /** What all of it took, since the warm-up. */
+  spentMs = 0;
+  private times = 1;
+
+  constructor(
+    private readonly call: () => void,
+    warmUpMs: number,
+  ) {
+    let perCallMs = this.take();
+    while (this.spentMs < warmUpMs) {
+      perCallMs = this.take();
+      if (this.times * perCallMs < SAMPLE_MS) this.times = Math.min(this.times * 2, MOST_TIMES);
+    }
+    this.spentMs = 0;
+    this.times = Math.min(MOST_TIMES, Math.max(1, Math.round(SAMPLE_MS / perCallMs)));
+  }
+
+  /** Milliseconds of one call. */
+  take(): number {
     const start = performance.now();
-    for (let i = 0; i < times; i++) call();
-    return performance.now() - start;
-  };
-  let times = 1;
-  while (run(times) < SAMPLE_MS && times < 1 << 14) times *= 2;
-  return () => run(times) / times;
+    for (let i = 0; i < this.times; i++) this.call();
+    const tookMs = performance.now() - start;
+    this.spentMs += tookMs;
+    return tookMs / this.times;
+  }
 }
 
 function median(values: readonly number[]): number {

@@ -37,4 +37,16 @@ describe('getRecommendations', () => {
     record(monitor, 1, { component: 'e' });
     expect(monitor.getRecommendations().map(({ priority }) => priority)).toEqual(['high', 'medium', 'low']);
   });
+
+  it('names what the native engine is slower at', () => {
+    const verdict = { component: 'rust_routing', kind: 'all calls', nativeMs: 3, typescriptMs: 2, source: 'shadow' } as const;
+    expect(open({}, {}, [verdict]).getRecommendations()).toMatchObject([
+      {
+        type: 'native_slower',
+        component: 'rust_routing',
+        message: 'rust_routing: the native engine takes 1.50 times as long as TypeScript for all calls (shadow)',
+        priority: 'medium',
+      },
+    ]);
+  });
 });

@@ -1,0 +1,231 @@
+import type { EngineName } from '../common/capability.js';
+import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import type { FeatureFlagsOptions } from '../feature-flags/feature-flags.options.js';
+import { calibrate, calibrationOf, readCalibrationMode, type CalibrationCase, type CalibrationMode } from './calibration.js';
+import { EngineSpeeds, type SizeClasses } from './engine-speeds.js';
+import { StricterChoice } from './stricter-choice.js';
+import { SwitchingEngine } from './switching-engine.js';
+
+const SLOW_MS = 0.5;
+const sizes: SizeClasses = { names: ['small', 'large'], of: (size) => (size < 10 ? 0 : 1) };
+
+/** Takes half a millisecond for what it is slow at. */
+class Worker {
+  calls = 0;
+
+  constructor(
+    readonly engine: EngineName,
+    private readonly isSlow: (size: number) => boolean,
+  ) {}
+
+  work(size: number): EngineName {
+    this.calls++;
+    const start = performance.now();
+    while (this.isSlow(size) && performance.now() - start < SLOW_MS);
+    return this.engine;
+  }
+}
+
+const cases: readonly CalibrationCase<Worker>[] = [1, 100].map((size, sizeClass) => ({
+  operation: `work_${size}`,
+  sizeClass,
+  prepare: (engine) => ({ run: () => void engine.work(size) }),
+}));
+
+function setUp(
+  isNativeSlow: (size: number) => boolean,
+  { mayChoose = true, options }: { mayChoose?: boolean; options?: FeatureFlagsOptions } = {},
+) {
+  const flags = new FeatureFlagsService(options, { env: {}, logger: { log() {}, warn() {}, error() {} } });
+  const [native, typescript] = [new Worker('native', isNativeSlow), new Worker('typescript', (size) => !isNativeSlow(size))];
+  const speeds = new EngineSpeeds('rust_token_counting', sizes, mayChoose);
+  const choice = new SwitchingEngine<Worker>('rust_token_counting', native, typescript, 'a test', flags, undefined, speeds);
+  return { native, typescript, speeds, choice };
+}
+
+/** Until `isDone`; calibration takes its turns while it waits. */
+async function until(isDone: () => boolean): Promise<void> {
+  while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+async function calibrated(choice: SwitchingEngine<Worker>, mode: CalibrationMode = 'full', measured = cases): Promise<string[]> {
+  const recorded: string[] = [];
+  let isOver = false;
+  const last: CalibrationCase<Worker> = {
+    operation: 'last',
+    sizeClass: 0,
+    prepare: () => {
+      isOver = true;
+      throw new Error('nothing to measure');
+    },
+  };
+  const record = (name: string) => ({ sampled: () => true, record: () => void recorded.push(name) });
+  const stop = calibrate([calibrationOf(choice, [...measured, last])], mode, {
+    series: (component, operation) => record(`${component} ${operation}`),
+  });
+  await until(() => isOver);
+  stop();
+  return recorded;
+}
+
+describe('calibration', () => {
+  it('sets a native engine aside for the sizes that it is slower at, and only there', async () => {
+    const { choice, speeds } = setUp((size) => size < 10);
+    expect([1, 100].map((size) => choice.alwaysFor(size)?.engine)).toEqual(['native', 'native']);
+    const recorded = await calibrated(choice);
+    expect([1, 100].map((size) => choice.alwaysFor(size)?.engine)).toEqual(['typescript', 'native']);
+    expect([1, 100].map((size) => choice.run('work', undefined, (e) => e.work(size), size))).toEqual(['typescript', 'native']);
+    await expect(choice.runAsync('work', undefined, (e) => Promise.resolve(e.work(1)), 1)).resolves.toBe('typescript');
+    // Without a size nothing is known, and `always` is what it was.
+    expect(choice.run('work', undefined, (e) => e.work(1))).toBe('native');
+    expect(choice.always?.engine).toBe('native');
+    expect(speeds.all()).toMatchObject([{ component: 'rust_token_counting', kind: 'small', source: 'calibration' }]);
+    expect(choice.reason).toContain('TypeScript is faster here, and answers where that may be, for small');
+    expect(new Set(recorded)).toEqual(
+      new Set(
+        ['work_1', 'work_100'].flatMap((name) => [
+          `rust_token_counting calibration_${name}`,
+          `typescript_token_counting calibration_${name}`,
+        ]),
+      ),
+    );
+  });
+
+  it('goes for every flag over the same engines', async () => {
+    const { choice } = setUp((size) => size < 10);
+    const both = new StricterChoice(choice, choice.under('batch_token_counting'));
+    await calibrated(choice);
+    expect(both.alwaysFor(1)?.engine).toBe('typescript');
+    expect(both.run('work', undefined, (e) => e.work(1), 1)).toBe('typescript');
+    expect(both.forWhole()).toMatchObject({ active: 'typescript', native: null });
+  });
+
+  it('tells, but changes nothing, where native was asked for', async () => {
+    const { choice, speeds } = setUp(() => true, { mayChoose: false });
+    await calibrated(choice);
+    expect(choice.alwaysFor(1)?.engine).toBe('native');
+    expect(choice.forWhole()).toBe(choice);
+    expect(speeds.all()).toHaveLength(2);
+  });
+
+  it('leaves calls alone that the flag gives to TypeScript anyway, or to both', async () => {
+    const { choice } = setUp(() => true, { options: { features: { rust_token_counting: false } } });
+    await calibrated(choice);
+    expect(choice.alwaysFor(1)?.engine).toBe('typescript');
+    expect(choice.forWhole()).toBe(choice);
+    const shadow = setUp(() => true, { options: { features: { rust_token_counting: 'shadow' } } });
+    await calibrated(shadow.choice);
+    expect(shadow.choice.alwaysFor(1)).toBeNull();
+    expect(shadow.choice.run('work', undefined, (e) => e.work(1), 1)).toBe('typescript');
+    expect(shadow.choice.shadow.runs).toBe(1);
+  });
+
+  it('asks a twin that costs much to load only where native is suspiciously slow, or in full', async () => {
+    const dear = cases.map((each) => ({ ...each, twinMs: SLOW_MS / 2 }));
+    const quick = setUp(() => false);
+    await calibrated(quick.choice, 'on', dear);
+    expect(quick.typescript.calls).toBe(0);
+    const slow = setUp(() => true);
+    await calibrated(slow.choice, 'on', [dear[0]]);
+    expect(slow.choice.alwaysFor(1)?.engine).toBe('typescript');
+    const full = setUp(() => false);
+    await calibrated(full.choice, 'full', [dear[0]]);
+    expect(full.typescript.calls).toBeGreaterThan(0);
+  });
+
+  it('ends what it has prepared, when it is through and when it is stopped, and survives an engine that fails', async () => {
+    const { choice } = setUp(() => false);
+    let [begun, ended] = [0, 0];
+    const counting: CalibrationCase<Worker> = {
+      operation: 'counting',
+      sizeClass: 0,
+      prepare: (engine) => {
+        begun++;
+        return { run: () => void engine.work(1), end: () => void ended++ };
+      },
+    };
+    const failing: CalibrationCase<Worker> = {
+      ...counting,
+      prepare: () => ({
+        run: () => {
+          throw new Error('broken engine');
+        },
+        end: () => void ended++,
+      }),
+    };
+    await calibrated(choice, 'full', [failing, counting]);
+    expect([begun, ended]).toEqual([2, 3]);
+    const stop = calibrate([calibrationOf(choice, [counting])], 'full');
+    await until(() => begun > 2);
+    stop();
+    expect(ended).toBe(begun + 1);
+  });
+
+  it('stops when its time is used up', async () => {
+    const { choice, native } = setUp(() => true);
+    const many = Array.from({ length: 100 }, () => cases[0]);
+    calibrate([calibrationOf(choice, many)], 'on');
+    let before = -1;
+    await until(() => native.calls > 0);
+    while (native.calls !== before) {
+      before = native.calls;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    // 100 cases would be thousands of calls of half a millisecond.
+    expect(native.calls).toBeLessThan(250);
+  });
+
+  it('does nothing without a native engine, or when it is off', async () => {
+    const { choice, native } = setUp(() => true);
+    calibrate([calibrationOf(choice, cases)], 'off');
+    const flags = new FeatureFlagsService({}, { env: {} });
+    const alone = new SwitchingEngine<Worker>('rust_token_counting', null, choice.typescript, 'no addon', flags);
+    calibrate([calibrationOf(alone, cases)], 'full');
+    const other = setUp(() => false);
+    await calibrated(other.choice);
+    expect(native.calls + choice.typescript.calls).toBe(0);
+  });
+});
+
+describe('shadow runs', () => {
+  it('show which engine is slower by what they did side by side', () => {
+    const { choice, speeds } = setUp((size) => size < 10, { options: { features: { rust_token_counting: 'shadow' } } });
+    for (let i = 0; i < 64; i++) choice.run('work', 'id', (e) => e.work(1), 1);
+    expect(speeds.all()).toMatchObject([{ kind: 'small', source: 'shadow' }]);
+    expect(speeds.prefersTypeScript(1)).toBe(true);
+    expect(speeds.prefersTypeScript(100)).toBe(false);
+  });
+});
+
+describe('a verdict', () => {
+  it('needs a margin, and can be taken back', () => {
+    const speeds = new EngineSpeeds('rust_routing', sizes);
+    speeds.judge(1, 1.1, 1, 'calibration');
+    expect(speeds.prefersTypeScript(100)).toBe(false);
+    speeds.judge(1, 1.2, 1, 'calibration');
+    expect(speeds.prefersTypeScript(100)).toBe(true);
+    speeds.judge(1, 0.5, 1, 'shadow');
+    expect(speeds.prefersTypeScript(100)).toBe(false);
+    expect(speeds.all()).toEqual([]);
+  });
+});
+
+describe('the mode', () => {
+  it.each([
+    [undefined, undefined, 'on'],
+    [true, undefined, 'on'],
+    [false, undefined, 'off'],
+    ['full', undefined, 'full'],
+    ['full', 'off', 'off'],
+    [false, ' On ', 'on'],
+  ] as const)('of option %p and variable %p is %s', (option, variable, mode) => {
+    expect(readCalibrationMode(option, { FAST_LITELLM_CALIBRATE: variable })).toBe(mode);
+  });
+
+  it('is refused by the name of who set it', () => {
+    expect(() => readCalibrationMode('fast', {})).toThrow(expect.objectContaining({ path: 'calibrate' }));
+    expect(() => readCalibrationMode('on', { FAST_LITELLM_CALIBRATE: 'yes' })).toThrow(
+      expect.objectContaining({ path: 'FAST_LITELLM_CALIBRATE' }),
+    );
+  });
+});

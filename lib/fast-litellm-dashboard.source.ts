@@ -1,4 +1,5 @@
-import type { DashboardSource } from './dashboard/dashboard.source.js';
+import type { ConnectionPoolStats } from './connection-pool/connection-pool.stats.js';
+import type { DashboardSource, PoolState } from './dashboard/dashboard.source.js';
 import type { FastLiteLLM } from './fast-litellm.js';
 
 /** What the dashboard may ask of an instance. */
@@ -10,6 +11,18 @@ export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSou
     features: () => llm.featureFlags.getFeatureStatus(),
     metrics: () => llm.metrics(),
     limits: llm.rateLimiter.watch(),
+    pool: () => poolState(llm.connectionPool.stats()),
     monitor: llm.monitor,
   };
+}
+
+function poolState(stats: ConnectionPoolStats): PoolState {
+  const { activeConnections: leased, idleConnections: idle, waiting, maxTotalConnections: maxConnections } = stats;
+  const endpoints = Object.entries(stats.endpoints).map(([origin, endpoint]) => ({
+    origin,
+    leased: endpoint.activeConnections,
+    idle: endpoint.availableConnections,
+    waiting: endpoint.waiting,
+  }));
+  return { maxConnections, maxConnectionsPerEndpoint: stats.maxConnectionsPerEndpoint, leased, idle, waiting, endpoints };
 }

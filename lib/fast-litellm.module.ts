@@ -1,5 +1,6 @@
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { AccelerationService } from './acceleration/acceleration.service.js';
+import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } from './fast-litellm.module-definition.js';
 import type { FastLiteLLMOptions } from './fast-litellm.options.js';
@@ -19,12 +20,13 @@ const SERVICES = [
   RouterService,
   PerformanceMonitorService,
   AccelerationService,
+  ConnectionPoolService,
   FastLiteLLMHealthIndicator,
 ];
 
 /**
  * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `RouterService`, `PerformanceMonitorService`,
- * `AccelerationService`, `FastLiteLLMHealthIndicator`.
+ * `AccelerationService`, `ConnectionPoolService`, `FastLiteLLMHealthIndicator`.
  * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
  *
  * @example
@@ -40,6 +42,7 @@ const SERVICES = [
     { provide: RouterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.router },
     { provide: PerformanceMonitorService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.monitor },
     { provide: AccelerationService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.acceleration },
+    { provide: ConnectionPoolService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.connectionPool },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
   exports: SERVICES,

@@ -2,6 +2,7 @@ import { resolveAccelerate, type AccelerationTarget } from './acceleration/accel
 import type { LogSink } from './common/log-sink.js';
 import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
 import type { CalibrationMode } from './engine/calibration.js';
+import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { EngineMode } from './engine/native-binding.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
@@ -31,6 +32,7 @@ export interface FastLiteLLMOptions {
    * changes unasked.
    */
   readonly accelerate?: boolean | readonly AccelerationTarget[];
+  readonly connectionPool?: ConnectionPoolOptions;
   /** Whether prom-client's global registry shows the metrics. Default: in the Nest module where prom-client is installed; not in the plain class. */
   readonly metrics?: boolean;
   /** Takes the few lines this package logs. Default: Nest's logger. */
@@ -46,6 +48,7 @@ const KEYS = [
   'monitor',
   'calibrate',
   'accelerate',
+  'connectionPool',
   'metrics',
   'logger',
 ] as const satisfies readonly (keyof FastLiteLLMOptions)[];

@@ -15,6 +15,7 @@ describe('FastLiteLLM', () => {
       expect.stringMatching(/^TokenCounterEngine: (native|typescript), .+/),
       expect.stringMatching(/^RateLimitEngine: (native|typescript), .+/),
       expect.stringMatching(/^RouterEngine: (native|typescript), .+/),
+      expect.stringMatching(/^ConnectionPoolEngine: (native|typescript), .+/),
     ]);
   });
 

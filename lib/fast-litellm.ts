@@ -4,6 +4,9 @@ import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional } from './common/options.js';
 import { calibrate, calibrationOf, readCalibrationMode } from './engine/calibration.js';
+import { ConnectionPools } from './connection-pool/connection-pools.js';
+import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
+import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { StricterChoice } from './engine/stricter-choice.js';
@@ -58,8 +61,10 @@ export class FastLiteLLM {
   /** Routers for model lists that come with the call: those of `getAvailableDeployment` and `AdvancedRouter`. */
   readonly listRouters: ListRouters;
   readonly acceleration: AccelerationService;
+  readonly connectionPool: ConnectionPoolService;
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
+  private readonly connectionPools: ConnectionPools;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
   private readonly onClose: (() => void)[] = [];
@@ -105,11 +110,15 @@ export class FastLiteLLM {
     const routing = openRouting(options.router, engines, context, this.tokenCounter, monitor);
     this.router = routing.router;
     this.listRouters = routing.lists;
+
+    this.connectionPools = new ConnectionPools(engines, { recorder: monitor }, context.env);
+    this.connectionPool = this.connectionPools.open(options.connectionPool);
     this.engines = {
       [this.tokenCounter.capability]: tokenCounting,
       batch_token_counting: batches,
       [this.rateLimiter.capability]: rateLimits,
       [this.router.capability]: routing.engines,
+      [this.connectionPool.capability]: this.connectionPools.choice,
     };
     if (this.setting.mode === 'auto') {
       const subjects = [calibrationOf(rateLimits, DECISION_CASES), calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING))];
@@ -129,9 +138,17 @@ export class FastLiteLLM {
     return this.openRateLimiter(resolveRateLimitOptions(limits));
   }
 
+  /**
+   * One more connection pool on the same engines: of a name, or of nobody else's. `close` drains it.
+   * @throws InvalidConfigurationError naming the option, InvalidArgumentError where the name is open with other options.
+   */
+  connectionPoolUnder(options?: ConnectionPoolOptions, name?: string): ConnectionPoolService {
+    return name === undefined ? this.connectionPools.open(options) : this.connectionPools.withName(name, options);
+  }
+
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter, this.rateLimiter, this.router, this.monitor, this.acceleration];
+    return [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.monitor, this.acceleration];
   }
 
   /** Which engine answers for each capability, why, and what it has been seen to do. */
@@ -169,13 +186,12 @@ export class FastLiteLLM {
     this.onClose.push(registerPrometheusMetrics(this));
   }
 
-  /** Gives everything back that outlives a call. More than once is safe. */
+  /** Gives everything back that outlives a call; connections that are leased have `connectionPool.drainTimeoutMs` to be returned. More than once is safe. */
   async close(): Promise<void> {
     for (const end of this.onClose.splice(0)) end();
     this.monitor.close();
     this.acceleration.close();
-    await this.rateLimiter.close();
-    await this.router.close();
+    await Promise.all([this.rateLimiter.close(), this.router.close(), this.connectionPools.close()]);
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {

@@ -3,10 +3,14 @@ export { AccelerationService } from './acceleration/acceleration.service.js';
 export type { CopyStatus, PatchStatus, TargetStatus } from './acceleration/patch-status.js';
 export type { Capability, CapabilityHealth, EngineName, MetricSample } from './common/capability.js';
 export {
+  BodyAbandonedError,
   FastLiteLLMError,
   InvalidArgumentError,
   InvalidConfigurationError,
   MissingPackageError,
+  PoolClosedError,
+  PoolTimeoutError,
+  ProxyRefusedError,
   NativeEngineUnavailableError,
 } from './common/errors.js';
 export {
@@ -26,6 +30,11 @@ export type { EngineMode } from './engine/native-binding.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export type { DashboardOptions } from './dashboard/dashboard.options.js';
 export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';
+export type { EndpointStats, ConnectionPoolStats } from './connection-pool/connection-pool.stats.js';
+export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
+export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
+export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/leased-connection.js';
+export type { ProxyOptions } from './connection-pool/proxies.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 export { FastLiteLLMModule } from './fast-litellm.module.js';
 export type { FastLiteLLMOptionsFactory } from './fast-litellm.module-definition.js';
@@ -81,6 +90,7 @@ export {
   applyAcceleration,
   checkRateLimit,
   compareImplementations,
+  cleanupExpiredConnections,
   countMessages,
   countRequest,
   countTokens,
@@ -92,6 +102,8 @@ export {
   exportPerformanceData,
   FastThrottlerStorage,
   getAvailableDeployment,
+  getConnection,
+  getConnectionPoolStats,
   getFeatureStatus,
   getModelLimits,
   getPerformanceStats,
@@ -100,13 +112,17 @@ export {
   getRecommendations,
   healthCheck,
   healthCheckAsync,
+  healthCheckConnection,
   isEnabled,
   isWithinTokenLimit,
   recordPerformance,
   refreshModelList,
   removeAcceleration,
+  removeConnection,
   resetErrors,
+  returnConnection,
   RUST_ACCELERATION_AVAILABLE,
+  SimpleConnectionPool,
   SimpleRateLimiter,
   SimpleTokenCounter,
   trimMessages,

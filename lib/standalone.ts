@@ -1,4 +1,7 @@
 import type { AccelerationService } from './acceleration/acceleration.service.js';
+import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
+import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
+import { DEFAULT_POOL_NAME, SimpleConnectionPool as ConnectionPoolFacade } from './connection-pool/simple-connection-pool.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 import type { FeatureStatus } from './feature-flags/feature-flag.js';
@@ -145,6 +148,25 @@ export const getRecommendations: PerformanceMonitorService['getRecommendations']
 /** `PerformanceMonitorService.exportPerformanceData` of the process-wide instance. */
 export const exportPerformanceData: PerformanceMonitorService['exportPerformanceData'] = (...args) =>
   processWide().monitor.exportPerformanceData(...args);
+/** `ConnectionPoolService.getConnection` of the process-wide instance: 10 connections to an endpoint, 100 in all. */
+export const getConnection: ConnectionPoolService['getConnection'] = (...args) => processWide().connectionPool.getConnection(...args);
+
+/** `ConnectionPoolService.returnConnection` of the process-wide instance. */
+export const returnConnection: ConnectionPoolService['returnConnection'] = (...args) =>
+  processWide().connectionPool.returnConnection(...args);
+
+/** `ConnectionPoolService.removeConnection` of the process-wide instance. */
+export const removeConnection: ConnectionPoolService['removeConnection'] = (...args) =>
+  processWide().connectionPool.removeConnection(...args);
+
+/** `ConnectionPoolService.healthCheck` of the process-wide instance. */
+export const healthCheckConnection: ConnectionPoolService['healthCheck'] = (...args) => processWide().connectionPool.healthCheck(...args);
+
+/** `ConnectionPoolService.cleanup` of the process-wide instance. */
+export const cleanupExpiredConnections: ConnectionPoolService['cleanup'] = () => processWide().connectionPool.cleanup();
+
+/** `ConnectionPoolService.stats` of the process-wide instance. */
+export const getConnectionPoolStats: ConnectionPoolService['stats'] = () => processWide().connectionPool.stats();
 
 /**
  * The reference's `SimpleRateLimiter`. Each has counters of its own, on the engine that the environment chooses.
@@ -157,6 +179,23 @@ export class SimpleRateLimiter extends RateLimiterFacade {
   /** @param requestsPerMinute Default 60. Of it come a bucket (burst: a tenth, at least 5) and 60 times as many an hour. */
   constructor(requestsPerMinute: number = DEFAULT_REQUESTS_PER_MINUTE) {
     super(requestsPerMinute, (limits) => processWide().rateLimiterUnder(limits));
+  }
+}
+
+/**
+ * The reference's `SimpleConnectionPool`: two of one name are one pool.
+ *
+ * @example
+ * const pool = new SimpleConnectionPool('providers');
+ * const id = pool.getConnection('https://api.openai.com');
+ */
+export class SimpleConnectionPool extends ConnectionPoolFacade {
+  /**
+   * @param poolName Default `default`.
+   * @param options Those of `connectionPool`. They are given once, with the first of a name.
+   */
+  constructor(poolName: string = DEFAULT_POOL_NAME, options?: ConnectionPoolOptions) {
+    super(poolName, () => processWide().connectionPoolUnder(options, poolName));
   }
 }
 

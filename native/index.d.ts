@@ -9,6 +9,46 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** Writes the slots of idle connections whose time is over into `found`, and returns how many. */
+export declare function connectionPoolExpired(slots: Int32Array, nowMs: number, found: Int32Array): number
+
+/** Gives a place back. Throws `INVALID_ARGUMENT`. */
+export declare function connectionPoolForget(handle: number, place: number): void
+
+/** Joins the pool of this name. An environment that ends leaves the pools that it joined. Throws `INVALID_ARGUMENT` and `OUT_OF_RESOURCES`. */
+export declare function connectionPoolJoin(name: string, maxConnections: number): ConnectionPoolMember
+
+/** Takes what the member counted out of the books. More than once is safe. */
+export declare function connectionPoolLeave(handle: number): void
+
+/** A membership: its handle, and which part of the memory is its own. */
+export interface ConnectionPoolMember {
+  handle: number
+  member: number
+}
+
+/** The origins of all places that are held. Throws `INVALID_ARGUMENT`. */
+export declare function connectionPoolOrigins(handle: number): Array<ConnectionPoolPlace>
+
+/** The place of an endpoint, the same for all members; -1 where all are held. Throws `INVALID_ARGUMENT`. */
+export declare function connectionPoolPlace(handle: number, origin: string): number
+
+/** An endpoint and its place in the memory. */
+export interface ConnectionPoolPlace {
+  place: number
+  origin: string
+}
+
+/** Adds the members up; `leased` gets the leased connections per place. */
+export declare function connectionPoolTotals(words: Int32Array, room: number, leased: Int32Array): ConnectionPoolTotals
+
+/** Of all members of a pool together. */
+export interface ConnectionPoolTotals {
+  connections: number
+  leased: number
+  waiting: number
+}
+
 /** Number of tokens of `text`. */
 export declare function countTokens(text: string, encoding: number): number
 

@@ -835,6 +835,13 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.connectionPoolExpired = nativeBinding.connectionPoolExpired
+module.exports.connectionPoolForget = nativeBinding.connectionPoolForget
+module.exports.connectionPoolJoin = nativeBinding.connectionPoolJoin
+module.exports.connectionPoolLeave = nativeBinding.connectionPoolLeave
+module.exports.connectionPoolOrigins = nativeBinding.connectionPoolOrigins
+module.exports.connectionPoolPlace = nativeBinding.connectionPoolPlace
+module.exports.connectionPoolTotals = nativeBinding.connectionPoolTotals
 module.exports.countTokens = nativeBinding.countTokens
 module.exports.countTokensBatch = nativeBinding.countTokensBatch
 module.exports.countTokensBatchAsync = nativeBinding.countTokensBatchAsync

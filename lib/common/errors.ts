@@ -60,6 +60,49 @@ export class MissingPackageError extends FastLiteLLMError {
   }
 }
 
+/** No connection came free in time. */
+export class PoolTimeoutError extends FastLiteLLMError {
+  readonly origin: string;
+  readonly timeoutMs: number;
+
+  constructor(origin: string, timeoutMs: number) {
+    super('POOL_TIMEOUT', `no connection to ${origin} came free within ${timeoutMs} ms`);
+    this.origin = origin;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** The pool is being drained: no new leases, and what is leased at the deadline is closed. */
+export class PoolClosedError extends FastLiteLLMError {
+  readonly origin: string;
+
+  constructor(origin: string) {
+    super('POOL_CLOSED', `the connection pool is closed, there is no connection to ${origin}`);
+    this.origin = origin;
+  }
+}
+
+/** Nobody read an answer for `bodyTimeoutMs` after its lease had ended, so its connection was closed. */
+export class BodyAbandonedError extends FastLiteLLMError {
+  readonly origin: string;
+
+  constructor(origin: string, timeoutMs: number) {
+    super('BODY_ABANDONED', `nobody read the answer of ${origin} for ${timeoutMs} ms`);
+    this.origin = origin;
+  }
+}
+
+/** A proxy does not open the tunnel that an `https:` endpoint needs. */
+export class ProxyRefusedError extends FastLiteLLMError {
+  /** Of its answer: 407 asks for a user and password. */
+  readonly statusCode: number;
+
+  constructor(statusCode: number) {
+    super('PROXY_REFUSED', `the proxy refused a tunnel with the status ${statusCode}`);
+    this.statusCode = statusCode;
+  }
+}
+
 /** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {

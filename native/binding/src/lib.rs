@@ -3,6 +3,7 @@
 //! Every function catches panics, which reach JavaScript as errors: nothing that goes wrong here ends the process.
 
 mod bare;
+mod connection_pool;
 mod error;
 mod js_text;
 mod rate_limit;

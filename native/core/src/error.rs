@@ -17,6 +17,10 @@ pub enum CoreError {
     TooManyRegions,
     #[error("the thread of the clock could not be started")]
     NoClock,
+    #[error("maxConnections: must be {expected}, as other members of the pool have it, got {got}")]
+    PoolLimit { expected: usize, got: usize },
+    #[error("a pool has at most 64 members")]
+    TooManyMembers,
 }
 
 impl CoreError {
@@ -28,8 +32,8 @@ impl CoreError {
             Self::UnknownToken(_) => "UNKNOWN_TOKEN",
             Self::BatchLengths { .. } => "INVALID_ARGUMENT",
             Self::TooManyFamilies => "TOO_MANY_POLICIES",
-            Self::RegionBytes(_) | Self::RegionSize { .. } => "INVALID_ARGUMENT",
-            Self::TooManyRegions | Self::NoClock => "OUT_OF_RESOURCES",
+            Self::RegionBytes(_) | Self::RegionSize { .. } | Self::PoolLimit { .. } => "INVALID_ARGUMENT",
+            Self::TooManyRegions | Self::NoClock | Self::TooManyMembers => "OUT_OF_RESOURCES",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The engines of nestjs-fast-litellm, without any knowledge of Node.
 
 pub mod clock;
+pub mod connection_pool;
 mod error;
 pub mod rate_limit;
 pub mod router;

@@ -1,0 +1,106 @@
+import type { ConnectionOptions } from 'node:tls';
+import { checkInteger, checkKnownKeys, checkObject, checkPositiveInteger, checkString, joinPath, optional } from '../common/options.js';
+import type { FlagsSettings } from '../feature-flags/feature-flags.settings.js';
+import { resolveProxies, type Proxies, type ProxyOptions } from './proxies.js';
+
+/** All in milliseconds where the name ends in `Ms`. */
+export interface ConnectionPoolOptions {
+  /** Connections of the pool, leased and idle. Default 100. */
+  readonly maxConnections?: number;
+  /** Of these to one origin. Default 10. */
+  readonly maxConnectionsPerEndpoint?: number;
+  /** An idle connection is closed after this time. Default 300,000. */
+  readonly maxIdleMs?: number;
+  /** A connection is closed this long after it was opened, once it is not leased. Default: never. */
+  readonly maxAgeMs?: number;
+  /** How long `acquire` and `use` wait for a connection unless told otherwise. 0: without end. Default 30,000. */
+  readonly acquireTimeoutMs?: number;
+  /** For TCP and TLS together. Default 30,000. */
+  readonly connectTimeoutMs?: number;
+  /** From the request to the end of the response's headers; 0: without end. Default 300,000. */
+  readonly headersTimeoutMs?: number;
+  /** Between two pieces of a response, read or left unread; 0: without end. Default 300,000. */
+  readonly bodyTimeoutMs?: number;
+  /** How long `drain` waits for leased connections unless told otherwise. Default 10,000. */
+  readonly drainTimeoutMs?: number;
+  /** Pools of one name count together across the `worker_threads` of a process (native engine): caps and counts hold for all of it. Default: alone. */
+  readonly sharedAs?: string;
+  /** What `tls.connect` takes: `ca`, `cert`, `key`, `servername`, … */
+  readonly tls?: ConnectionOptions;
+  /** Default: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` of the environment. `false`: none. */
+  readonly proxy?: ProxyOptions | string | false;
+}
+
+/** The options, checked and complete; no time limit is `Infinity`. */
+export interface ResolvedConnectionPoolOptions {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerEndpoint: number;
+  readonly maxIdleMs: number;
+  readonly maxAgeMs: number;
+  readonly acquireTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly sharedAs: string | null;
+  readonly tls: ConnectionOptions;
+  readonly proxies: Proxies;
+}
+
+const KNOWN = [
+  'maxConnections',
+  'maxConnectionsPerEndpoint',
+  'maxIdleMs',
+  'maxAgeMs',
+  'acquireTimeoutMs',
+  'connectTimeoutMs',
+  'headersTimeoutMs',
+  'bodyTimeoutMs',
+  'drainTimeoutMs',
+  'sharedAs',
+  'tls',
+  'proxy',
+] as const satisfies readonly (keyof ConnectionPoolOptions)[];
+
+/** An id holds the slot and has to leave room for generations. */
+const MOST_CONNECTIONS = 65_535;
+/** What timers take. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Checks the options. `settings` are those of the flags file, and go first.
+ * @throws InvalidConfigurationError naming the option (`connectionPool.maxConnections`).
+ */
+export function resolveConnectionPoolOptions(
+  options: ConnectionPoolOptions = {},
+  settings: FlagsSettings['connectionPool'] = {},
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  path = 'connectionPool',
+): ResolvedConnectionPoolOptions {
+  const input = checkObject(path, options);
+  checkKnownKeys(path, input, KNOWN);
+  const at = (key: (typeof KNOWN)[number]): string => joinPath(path, key);
+  const count = (key: (typeof KNOWN)[number], value: unknown, fallback: number): number =>
+    optional(value, fallback, (given) => checkInteger(at(key), given, { min: 1, max: MOST_CONNECTIONS }));
+  const time = (key: (typeof KNOWN)[number], value: unknown, fallback: number, min = 1): number =>
+    optional(value, fallback, (given) => checkInteger(at(key), given, { min, max: LONGEST_MS }));
+  const limit = (key: (typeof KNOWN)[number], fallback: number): number => time(key, input[key], fallback, 0) || Infinity;
+  return {
+    maxConnections: count('maxConnections', input.maxConnections, 100),
+    maxConnectionsPerEndpoint: count(
+      'maxConnectionsPerEndpoint',
+      settings.maxConnectionsPerEndpoint ?? input.maxConnectionsPerEndpoint,
+      10,
+    ),
+    maxIdleMs: time('maxIdleMs', settings.idleTimeoutMs ?? input.maxIdleMs, 300_000),
+    maxAgeMs: optional(input.maxAgeMs, Infinity, (value) => checkPositiveInteger(at('maxAgeMs'), value)),
+    acquireTimeoutMs: limit('acquireTimeoutMs', 30_000),
+    connectTimeoutMs: time('connectTimeoutMs', input.connectTimeoutMs, 30_000),
+    headersTimeoutMs: limit('headersTimeoutMs', 300_000),
+    bodyTimeoutMs: limit('bodyTimeoutMs', 300_000),
+    drainTimeoutMs: time('drainTimeoutMs', input.drainTimeoutMs, 10_000, 0),
+    sharedAs: optional(input.sharedAs, null, (value) => checkString(at('sharedAs'), value)),
+    tls: optional(input.tls, {}, (value) => checkObject(at('tls'), value)),
+    proxies: resolveProxies(input.proxy, env, at('proxy')),
+  };
+}

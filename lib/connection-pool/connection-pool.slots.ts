@@ -1,0 +1,283 @@
+import { InvalidArgumentError } from '../common/errors.js';
+import type { PoolBooks } from './connection-pool.engine.js';
+import { HEADER, Header, Own, ownAt, SLOT, Slot, SlotState } from './connection-pool.layout.js';
+
+/** What the table keeps of one endpoint. */
+export interface EndpointSlots {
+  readonly origin: string;
+  /** Its number in the table, given by `add`. */
+  number: number;
+  /** The idle connection that was returned last, -1 without one: the warmest socket is leased first. */
+  idle: number;
+  /** Connections of this instance, leased and idle. */
+  connections: number;
+  /** Its place in the books, -1 while this instance has no connection to it. */
+  place: number;
+}
+
+/** The limits that a table keeps. */
+export interface SlotLimits {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerEndpoint: number;
+  readonly maxIdleMs: number;
+  readonly maxAgeMs: number;
+}
+
+/** Ids stay small integers, which JavaScript keeps without allocating. */
+const LARGEST_ID = 2 ** 31 - 1;
+
+/**
+ * The connections of one instance as integers: which are leased, which idle and for how long, and the ids under which they are known. An id is a slot and
+ * a generation that the next lease of the slot ends. Knows no sockets; leasing and returning cost a few loads and stores.
+ */
+export class SlotTable {
+  /** `SLOT` integers per connection, for the sweep. */
+  readonly slots: Int32Array;
+  /** An id's slot is `id & mask`. */
+  readonly mask: number;
+
+  private readonly times: Float64Array;
+  private readonly born: Float64Array;
+  private readonly endpoints: EndpointSlots[] = [];
+  private readonly unused: number[] = [];
+  private readonly words: Int32Array;
+  private readonly own: number;
+  private readonly leasedAt: number;
+  private free = 0;
+
+  constructor(
+    private readonly books: PoolBooks,
+    private readonly limits: SlotLimits,
+  ) {
+    const { maxConnections } = limits;
+    this.mask = 2 ** Math.ceil(Math.log2(maxConnections + 1)) - 1;
+    this.slots = new Int32Array(maxConnections * SLOT);
+    this.times = new Float64Array(this.slots.buffer);
+    this.born = new Float64Array(maxConnections);
+    for (let slot = 0; slot < maxConnections; slot++) this.slots[slot * SLOT + Slot.next] = slot + 1 < maxConnections ? slot + 1 : -1;
+    this.words = books.words;
+    this.own = ownAt(books.room, books.member);
+    this.leasedAt = this.own + HEADER + books.room;
+  }
+
+  /** Connections of this instance that are leased. */
+  get leased(): number {
+    return this.words[this.own + Own.leased];
+  }
+
+  /** Connections of this instance. */
+  get connections(): number {
+    return this.words[this.own + Own.connections];
+  }
+
+  /** Somebody began (1) or ended (-1) waiting here. */
+  countWaiting(difference: 1 | -1): void {
+    Atomics.add(this.words, Header.waiting, difference);
+    this.words[this.own + Own.waiting] += difference;
+  }
+
+  /** Takes an endpoint in. */
+  add(endpoint: EndpointSlots): void {
+    endpoint.number = this.unused.pop() ?? this.endpoints.length;
+    this.endpoints[endpoint.number] = endpoint;
+  }
+
+  /** Forgets an endpoint without connections. */
+  drop({ number }: EndpointSlots): void {
+    this.unused.push(number);
+  }
+
+  /** Leases the warmest idle connection. 0: there is none. Negative: its time is over, it is `-id`, and still idle. */
+  lease(endpoint: EndpointSlots, nowMs: number): number {
+    const slot = endpoint.idle;
+    if (slot < 0) return 0;
+    const { slots, words } = this;
+    const at = slot * SLOT;
+    const last = slots[at + Slot.id];
+    if (this.times[slot * (SLOT / 2) + Slot.expiresAt] <= nowMs) return -last;
+    const next = slots[at + Slot.next];
+    endpoint.idle = next;
+    if (next >= 0) slots[next * SLOT + Slot.previous] = -1;
+    slots[at + Slot.state] = SlotState.leased;
+    words[this.own + Own.leased]++;
+    words[this.leasedAt + endpoint.place]++;
+    return (slots[at + Slot.id] = this.idAfter(last));
+  }
+
+  /** Makes a connection and leases it: its id. 0: the endpoint is at its cap, -1: the pool is. */
+  open(endpoint: EndpointSlots, nowMs: number): number {
+    const refusal = this.reserve(endpoint);
+    if (refusal <= 0) return refusal;
+    const { slots } = this;
+    const slot = this.free;
+    const at = slot * SLOT;
+    this.free = slots[at + Slot.next];
+    slots[at + Slot.state] = SlotState.leased;
+    slots[at + Slot.endpoint] = endpoint.number;
+    endpoint.connections++;
+    this.born[slot] = nowMs;
+    // The first generation is 1, so that no id is 0.
+    const last = slots[at + Slot.id];
+    return (slots[at + Slot.id] = last === 0 ? slot + this.mask + 1 : this.idAfter(last));
+  }
+
+  /** Returns a leased connection: idle from now on. */
+  giveBack(id: number, nowMs: number): void {
+    const { slots } = this;
+    const slot = id & this.mask;
+    const at = slot * SLOT;
+    const endpoint = this.endpoints[slots[at + Slot.endpoint]];
+    const { idle } = endpoint;
+    slots[at + Slot.state] = SlotState.idle;
+    slots[at + Slot.next] = idle;
+    slots[at + Slot.previous] = -1;
+    if (idle >= 0) slots[idle * SLOT + Slot.previous] = slot;
+    endpoint.idle = slot;
+    this.times[slot * (SLOT / 2) + Slot.expiresAt] = Math.min(nowMs + this.limits.maxIdleMs, this.born[slot] + this.limits.maxAgeMs);
+    this.words[this.own + Own.leased]--;
+    this.words[this.leasedAt + endpoint.place]--;
+  }
+
+  /** A leased connection that is given back once its last answer is complete. */
+  markReturning(id: number): void {
+    this.slots[(id & this.mask) * SLOT + Slot.state] = SlotState.returning;
+  }
+
+  /** Takes a connection out, leased or idle. */
+  remove(id: number): void {
+    const { slots, words } = this;
+    const slot = id & this.mask;
+    const at = slot * SLOT;
+    const endpoint = this.endpoints[slots[at + Slot.endpoint]];
+    if (slots[at + Slot.state] === SlotState.idle) this.unlink(endpoint, slot);
+    else {
+      words[this.own + Own.leased]--;
+      words[this.leasedAt + endpoint.place]--;
+    }
+    slots[at + Slot.state] = SlotState.free;
+    slots[at + Slot.next] = this.free;
+    this.free = slot;
+    endpoint.connections--;
+    Atomics.sub(words, Header.connections, 1);
+    words[this.own + Own.connections]--;
+    Atomics.sub(words, HEADER + endpoint.place, 1);
+    words[this.own + HEADER + endpoint.place]--;
+    if (endpoint.connections > 0) return;
+    this.books.forget(endpoint.place);
+    endpoint.place = -1;
+  }
+
+  /** `SlotState` of a connection, `free` for an id that is unknown or of an earlier lease. */
+  state(id: number): number {
+    const at = (id & this.mask) * SLOT;
+    return at < this.slots.length && this.slots[at + Slot.id] === id && id > 0 ? this.slots[at + Slot.state] : SlotState.free;
+  }
+
+  /** Whether it was opened so long ago that it is not kept. */
+  isOld(id: number, nowMs: number): boolean {
+    return nowMs - this.born[id & this.mask] >= this.limits.maxAgeMs;
+  }
+
+  /** Throws unless the connection is leased. */
+  checkLeased(id: number): void {
+    const at = (id & this.mask) * SLOT;
+    if (this.slots[at + Slot.id] === id && this.slots[at + Slot.state] === SlotState.leased && id > 0) return;
+    const known = this.state(id) !== SlotState.free;
+    throw new InvalidArgumentError(
+      'id',
+      id,
+      known ? 'must be a leased connection, and this one was returned' : 'must be the id of a leased connection',
+      known ? 'CONNECTION_RETURNED' : 'UNKNOWN_CONNECTION',
+    );
+  }
+
+  endpointOf(id: number): EndpointSlots {
+    return this.endpoints[this.slots[(id & this.mask) * SLOT + Slot.endpoint]];
+  }
+
+  /** The id that a slot has now. */
+  idAt(slot: number): number {
+    return this.slots[slot * SLOT + Slot.id];
+  }
+
+  /** The idle connection whose time is over first, of those that `may` go; 0 without one. */
+  oldestIdle(may: (endpoint: EndpointSlots) => boolean): number {
+    const { slots, times } = this;
+    let oldest = 0;
+    let atMs = Infinity;
+    for (let at = 0, time = Slot.expiresAt; at < slots.length; at += SLOT, time += SLOT / 2) {
+      if (slots[at + Slot.state] !== SlotState.idle || times[time] >= atMs || !may(this.endpoints[slots[at + Slot.endpoint]])) continue;
+      atMs = times[time];
+      oldest = slots[at + Slot.id];
+    }
+    return oldest;
+  }
+
+  /** The ids of the connections in this state. */
+  ids(state: number): number[] {
+    const found: number[] = [];
+    for (let at = 0; at < this.slots.length; at += SLOT) {
+      if (this.slots[at + Slot.state] === state) found.push(this.slots[at + Slot.id]);
+    }
+    return found;
+  }
+
+  /** Counts one more connection. 1: done, 0: the endpoint is at its cap, -1: the pool is. */
+  private reserve(endpoint: EndpointSlots): number {
+    const { words, own } = this;
+    const { maxConnections, maxConnectionsPerEndpoint } = this.limits;
+    if (endpoint.place < 0) {
+      // Not before there is room: a pool that is full takes no names either.
+      if (Atomics.load(words, Header.connections) >= maxConnections) return -1;
+      const place = this.books.place(endpoint.origin);
+      if (place < 0) return -1;
+      endpoint.place = place;
+    }
+    const { place } = endpoint;
+    const inEndpoint = HEADER + place;
+    let refusal = 1;
+    if (!raise(words, inEndpoint, maxConnectionsPerEndpoint, own + inEndpoint)) refusal = 0;
+    else if (!raise(words, Header.connections, maxConnections, own + Own.connections)) {
+      Atomics.sub(words, inEndpoint, 1);
+      words[own + inEndpoint]--;
+      refusal = -1;
+    } else {
+      words[own + Own.leased]++;
+      words[this.leasedAt + place]++;
+    }
+    if (refusal <= 0 && endpoint.connections === 0) {
+      this.books.forget(place);
+      endpoint.place = -1;
+    }
+    return refusal;
+  }
+
+  private unlink(endpoint: EndpointSlots, slot: number): void {
+    const { slots } = this;
+    const next = slots[slot * SLOT + Slot.next];
+    const previous = slots[slot * SLOT + Slot.previous];
+    if (previous < 0) endpoint.idle = next;
+    else slots[previous * SLOT + Slot.next] = next;
+    if (next >= 0) slots[next * SLOT + Slot.previous] = previous;
+  }
+
+  /** The next generation of the same slot. */
+  private idAfter(id: number): number {
+    const next = id + this.mask + 1;
+    return next <= LARGEST_ID ? next : (id & this.mask) + this.mask + 1;
+  }
+}
+
+/**
+ * Adds 1 where that stays within `most`, and to the member's own count; exact among threads. No call comes in between the two: a thread that is ended
+ * from outside ends at a call or a loop, so what it leaves is whole.
+ */
+function raise(words: Int32Array, at: number, most: number, own: number): boolean {
+  for (;;) {
+    const count = Atomics.load(words, at);
+    if (count >= most) return false;
+    if (Atomics.compareExchange(words, at, count, count + 1) !== count) continue;
+    words[own]++;
+    return true;
+  }
+}

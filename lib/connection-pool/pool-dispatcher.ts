@@ -1,0 +1,93 @@
+import { Dispatcher } from 'undici';
+import { InvalidArgumentError } from '../common/errors.js';
+import type { PoolEndpoint } from './pool-endpoint.js';
+import type { SocketPool } from './socket-pool.js';
+import { Waiter } from './waiting-line.js';
+
+type Options = Dispatcher.DispatchOptions;
+type Handler = Dispatcher.DispatchHandler;
+
+/** A request that waits for a connection. */
+class WaitingRequest extends Waiter {
+  constructor(
+    endpoint: PoolEndpoint,
+    private readonly send: (id: number) => void,
+    private readonly handler: Handler,
+  ) {
+    super(endpoint);
+  }
+
+  grant(id: number): void {
+    this.send(id);
+  }
+
+  fail(error: unknown): void {
+    refuse(this.handler, error as Error);
+  }
+}
+
+/** The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is complete. */
+export class PoolDispatcher extends Dispatcher {
+  constructor(
+    private readonly pool: SocketPool,
+    private readonly drain: (deadlineMs?: number) => Promise<void>,
+  ) {
+    super();
+  }
+
+  /** As undici's. A request for which there is no connection waits in line, at most `acquireTimeoutMs`. */
+  override dispatch(options: Options, handler: Handler): boolean {
+    try {
+      const { origin } = options;
+      if (origin === undefined) throw new InvalidArgumentError('origin', origin, 'must be given');
+      const endpoint = this.pool.endpoints.find(typeof origin === 'string' ? origin : origin.origin);
+      const id = this.pool.take(endpoint);
+      if (id > 0) {
+        this.send(id, options, handler);
+        return true;
+      }
+      const waiter = new WaitingRequest(endpoint, (granted) => this.send(granted, options, handler), handler);
+      waiter.limit(this.pool.options.acquireTimeoutMs, () => this.pool.giveUp(waiter));
+      this.pool.wait(waiter);
+      return false;
+    } catch (error) {
+      refuse(handler, error as Error);
+      return false;
+    }
+  }
+
+  /** Drains the pool, without a time limit. */
+  override close(callback?: () => void): Promise<void> & void {
+    return answer(this.drain(Infinity), callback);
+  }
+
+  /** Drains the pool and waits for nobody. */
+  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> & void {
+    return answer(this.drain(0), typeof error === 'function' ? error : callback);
+  }
+
+  private send(id: number, options: Options, handler: Handler): void {
+    const connection = this.pool.leased(id);
+    this.pool.returnLater(id);
+    try {
+      connection.dispatch(options, handler);
+    } catch (error) {
+      refuse(handler, error as Error);
+    }
+    // A request that undici refuses never gets as far as an answer.
+    if (!connection.isBusy) this.pool.free(connection);
+  }
+}
+
+function refuse(handler: Handler, error: Error): void {
+  const { onResponseError, onError } = handler as Partial<Record<'onResponseError' | 'onError', (...args: unknown[]) => void>>;
+  if (onResponseError !== undefined) onResponseError.call(handler, null, error);
+  else if (onError !== undefined) onError.call(handler, error);
+  else throw error;
+}
+
+function answer(done: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
+  if (callback === undefined) return done as Promise<void> & void;
+  void done.then(() => callback());
+  return undefined as unknown as Promise<void> & void;
+}

@@ -1,0 +1,292 @@
+import { BodyAbandonedError, PoolClosedError } from '../common/errors.js';
+import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.js';
+import { SlotState } from './connection-pool.layout.js';
+import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
+import { SlotTable } from './connection-pool.slots.js';
+import { Routes } from './connector.js';
+import { PoolNeighbours } from './pool-neighbours.js';
+import { Endpoints, type PoolEndpoint } from './pool-endpoint.js';
+import { PooledConnection, type ConnectionEvents } from './pooled-connection.js';
+import { WaitingLine, type Waiter } from './waiting-line.js';
+
+/** Why connections were closed. */
+export type CloseReason = 'expired' | 'lost' | 'removed' | 'evicted' | 'abandoned' | 'drained';
+
+/** What a pool takes from its surroundings. */
+export interface SocketPoolContext {
+  readonly books: PoolBooks;
+  /** Runs on the engine in charge. */
+  readonly expired: ConnectionPoolEngine['expired'];
+  /** Milliseconds; coarse is enough. */
+  readonly now: () => number;
+}
+
+const SWEEP_EVERY_MS = { least: 10, most: 5000 };
+/** Other threads' ends make room without a word. */
+const LOOK_AGAIN_MS = 100;
+const NONE: ReadonlySet<PoolEndpoint> = new Set();
+
+/** The sockets of one instance: leases, waiters, sweep and drain. */
+export class SocketPool implements ConnectionEvents {
+  readonly table: SlotTable;
+  readonly endpoints: Endpoints;
+  readonly line: WaitingLine;
+  readonly closed: Record<CloseReason, number> = { expired: 0, lost: 0, removed: 0, evicted: 0, abandoned: 0, drained: 0 };
+  opened = 0;
+  timeouts = 0;
+  draining = false;
+
+  private readonly connections: PooledConnection[] = [];
+  private readonly found = new Int32Array(64);
+  private readonly now: () => number;
+  private readonly neighbours: PoolNeighbours | null;
+  private readonly sweepEveryMs: number;
+  private sweepAtMs = 0;
+  private watch: NodeJS.Timeout | undefined;
+  private lookingAgain: NodeJS.Timeout | undefined;
+  private serving = false;
+  private readonly closings = new Set<Promise<void>>();
+  /** Called when the last connection is gone. */
+  onEmpty = (): void => {};
+
+  constructor(
+    readonly options: ResolvedConnectionPoolOptions,
+    private readonly context: SocketPoolContext,
+  ) {
+    this.now = context.now;
+    this.table = new SlotTable(context.books, options);
+    this.endpoints = new Endpoints(
+      new Routes(options),
+      (endpoint) => this.table.add(endpoint),
+      (endpoint) => this.table.drop(endpoint),
+    );
+    this.line = new WaitingLine((difference) => this.table.countWaiting(difference));
+    const shortest = Math.min(options.maxIdleMs, options.maxAgeMs, options.bodyTimeoutMs);
+    this.sweepEveryMs = Math.min(Math.max(shortest / 4, SWEEP_EVERY_MS.least), SWEEP_EVERY_MS.most);
+    this.neighbours = context.books.shared && options.sharedAs !== null ? new PoolNeighbours(options.sharedAs, this) : null;
+  }
+
+  /** A leased connection's id; 0 where the endpoint's cap is reached or others wait for it, -1 where the pool's is. */
+  lease(endpoint: PoolEndpoint): number {
+    const nowMs = this.now();
+    if (nowMs >= this.sweepAtMs) this.sweep(nowMs);
+    const id = this.table.lease(endpoint, nowMs);
+    if (id > 0) {
+      const connection = this.connections[id & this.table.mask];
+      connection.id = id;
+      if (connection.usable) return id;
+    }
+    return this.leaseAnother(endpoint, nowMs, id);
+  }
+
+  /** As `lease`, and where the pool's cap is reached an idle connection to another endpoint makes room. */
+  take(endpoint: PoolEndpoint): number {
+    const id = this.lease(endpoint);
+    if (id >= 0 || endpoint.waiting > 0) return id;
+    return this.makeRoom() ? this.lease(endpoint) : id;
+  }
+
+  /** The connection of a leased id. */
+  leased(id: number): PooledConnection {
+    this.table.checkLeased(id);
+    return this.connections[id & this.table.mask];
+  }
+
+  isLeased(id: number): boolean {
+    return this.table.state(id) === SlotState.leased;
+  }
+
+  /** The connection of an id, or `undefined` where it is gone or leased again. */
+  known(id: number): PooledConnection | undefined {
+    return this.table.state(id) === SlotState.free ? undefined : this.connections[id & this.table.mask];
+  }
+
+  /** Ends a lease: at once, or when the answer under way is complete. */
+  release(id: number): void {
+    const connection = this.leased(id);
+    if (connection.sent && connection.isBusy) {
+      this.returnLater(id);
+      return;
+    }
+    connection.sent = false;
+    this.giveBack(connection);
+  }
+
+  /** The lease ends by itself when the answer to what was sent is complete. */
+  returnLater(id: number): void {
+    this.table.markReturning(id);
+    this.watch ??= setTimeout(() => this.look(), this.sweepEveryMs).unref();
+  }
+
+  /** Closes a connection, leased or idle, and takes it out. */
+  discard(id: number, reason: CloseReason, error: Error | null = null): void {
+    const connection = this.connections[id & this.table.mask];
+    this.table.remove(id);
+    this.closed[reason]++;
+    const closing = connection.close(error).finally(() => this.closings.delete(closing));
+    this.closings.add(closing);
+    if (this.draining && this.table.connections === 0) this.onEmpty();
+    this.neighbours?.tell();
+    this.serve();
+  }
+
+  /** Puts somebody in the line. */
+  wait(waiter: Waiter): void {
+    this.line.add(waiter);
+    if (this.neighbours === null) return;
+    this.neighbours.ask(waiter.endpoint.origin);
+    this.lookingAgain ??= setInterval(() => this.lookAgain(), LOOK_AGAIN_MS);
+  }
+
+  /** Somebody waited in vain. */
+  giveUp(waiter: Waiter): void {
+    this.timeouts++;
+    this.line.remove(waiter);
+  }
+
+  /** Closes idle connections whose time is over, and leased ones whose answer nobody reads. Returns how many. */
+  sweep(nowMs = this.now()): number {
+    this.sweepAtMs = nowMs + this.sweepEveryMs;
+    let count = 0;
+    for (let found = this.found.length; found === this.found.length;) {
+      found = this.context.expired(this.table.slots, nowMs, this.found);
+      // All ids first: closing one may make room for somebody who takes another.
+      const ids = Array.from(this.found.subarray(0, found), (slot) => this.table.idAt(slot));
+      for (const id of ids) {
+        if (this.table.state(id) !== SlotState.idle) continue;
+        this.discard(id, 'expired');
+        count++;
+      }
+    }
+    for (const id of this.table.ids(SlotState.idle)) {
+      if (this.connections[id & this.table.mask].usable || this.table.state(id) !== SlotState.idle) continue;
+      this.discard(id, 'lost');
+      count++;
+    }
+    for (const id of this.table.ids(SlotState.returning)) {
+      const connection = this.connections[id & this.table.mask];
+      if (!connection.isUnread(nowMs, this.options.bodyTimeoutMs)) continue;
+      this.discard(id, 'abandoned', new BodyAbandonedError(connection.endpoint.origin, this.options.bodyTimeoutMs));
+      count++;
+    }
+    return count;
+  }
+
+  /** Closes an idle connection that somebody in another thread may need the place of. Whether there was one. */
+  giveWay(origin: string): boolean {
+    const idle = this.table.oldestIdle((endpoint) => endpoint.origin === origin) || this.table.oldestIdle(() => true);
+    if (idle > 0) this.discard(idle, 'evicted');
+    return idle > 0;
+  }
+
+  /** Gives connections to those who wait, in order. */
+  serve(): void {
+    if (this.line.size === 0 || this.serving) return;
+    this.serving = true;
+    let stuck = NONE;
+    for (let waiter = this.line.first(stuck); waiter !== undefined; waiter = this.line.first(stuck)) {
+      const id = this.takeFor(waiter.endpoint);
+      if (id <= 0) stuck = new Set(stuck).add(waiter.endpoint);
+      else if (this.line.remove(waiter)) waiter.grant(id);
+    }
+    this.serving = false;
+    if (this.line.size === 0) this.stopLookingAgain();
+  }
+
+  /** No more leases: those who wait are sent away, idle connections closed. */
+  startDraining(): void {
+    this.draining = true;
+    this.line.failAll((endpoint) => new PoolClosedError(endpoint.origin));
+    this.stopLookingAgain();
+    for (const id of this.table.ids(SlotState.idle)) this.discard(id, 'drained');
+  }
+
+  /** Closes what is leased. */
+  closeLeased(): void {
+    for (const state of [SlotState.leased, SlotState.returning]) {
+      for (const id of this.table.ids(state)) this.discard(id, 'drained', new PoolClosedError(this.table.endpointOf(id).origin));
+    }
+  }
+
+  /** Done when all sockets that were being closed are; the pool is not used after that. */
+  async end(): Promise<void> {
+    clearTimeout(this.watch);
+    this.neighbours?.close();
+    await Promise.all(this.closings);
+  }
+
+  free(connection: PooledConnection): void {
+    if (this.table.state(connection.id) === SlotState.returning) this.giveBack(connection);
+  }
+
+  lost(connection: PooledConnection): void {
+    if (this.table.state(connection.id) === SlotState.idle) this.discard(connection.id, 'lost');
+  }
+
+  private giveBack(connection: PooledConnection): void {
+    const { id } = connection;
+    const nowMs = this.now();
+    if (!connection.usable) this.discard(id, 'lost');
+    else if (this.draining) this.discard(id, 'drained');
+    else if (this.table.isOld(id, nowMs)) this.discard(id, 'expired');
+    else if (this.neighbours?.owes(connection.endpoint.origin)) this.discard(id, 'evicted');
+    else {
+      this.table.giveBack(id, nowMs);
+      if (this.line.size > 0) this.serve();
+      if (nowMs >= this.sweepAtMs) this.sweep(nowMs);
+    }
+  }
+
+  private leaseAnother(endpoint: PoolEndpoint, nowMs: number, first: number): number {
+    if (this.draining) throw new PoolClosedError(endpoint.origin);
+    for (let id = first; id !== 0; id = this.table.lease(endpoint, nowMs)) {
+      if (id > 0) {
+        const connection = this.connections[id & this.table.mask];
+        connection.id = id;
+        if (connection.usable) return id;
+        this.discard(id, 'lost');
+      } else this.discard(-id, 'expired');
+    }
+    return endpoint.waiting > 0 && !this.serving ? 0 : this.open(endpoint, nowMs);
+  }
+
+  private open(endpoint: PoolEndpoint, nowMs: number): number {
+    const id = this.table.open(endpoint, nowMs);
+    if (id <= 0) return id;
+    try {
+      this.connections[id & this.table.mask] = new PooledConnection(endpoint, this.options, this, id);
+    } catch (error) {
+      this.table.remove(id);
+      throw error;
+    }
+    this.opened++;
+    return id;
+  }
+
+  private takeFor(endpoint: PoolEndpoint): number {
+    const id = this.lease(endpoint);
+    return id < 0 && this.makeRoom() ? this.lease(endpoint) : id;
+  }
+
+  private makeRoom(): boolean {
+    const idle = this.table.oldestIdle(() => true);
+    if (idle > 0) this.discard(idle, 'evicted');
+    return idle > 0;
+  }
+
+  private look(): void {
+    this.watch = undefined;
+    this.sweep();
+    if (this.table.ids(SlotState.returning).length > 0) this.watch = setTimeout(() => this.look(), this.sweepEveryMs).unref();
+  }
+
+  private lookAgain(): void {
+    this.serve();
+    if (this.line.size === 0) this.stopLookingAgain();
+  }
+
+  private stopLookingAgain(): void {
+    clearInterval(this.lookingAgain);
+    this.lookingAgain = undefined;
+  }
+}

@@ -1,0 +1,49 @@
+//! The books of connection pools, in memory that JavaScript of every thread counts in with Atomics. Here are the names of pools and endpoints, the end of a
+//! member (an instance in one thread), and what reads a whole memory: the sweep and the totals.
+//!
+//! Layout, in 32-bit integers, `room` places for endpoints: header (`HEADER`) · connections per place · then for each member a header, its connections
+//! per place, and its leased connections per place.
+
+mod pool;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use pool::{Member, join};
+pub use read::{Totals, expired, totals};
+
+/// Integers of a header.
+pub const HEADER: usize = 16;
+/// In the pool's header.
+pub const CONNECTIONS: usize = 0;
+pub const WAITING: usize = 1;
+/// In a member's header.
+pub const OWN_CONNECTIONS: usize = 0;
+pub const OWN_LEASED: usize = 1;
+pub const OWN_WAITING: usize = 2;
+/// A bit each.
+pub const MAX_MEMBERS: usize = 64;
+
+/// An entry of the table that `expired` reads; its last two integers are a double.
+pub const SLOT: usize = 8;
+pub const SLOT_STATE: usize = 0;
+pub const SLOT_EXPIRES_AT: usize = 6;
+pub const STATE_IDLE: i32 = 1;
+
+/// Places for every connection, and for every member that is about to open one; whole cache lines.
+#[must_use]
+pub const fn room_for(max_connections: usize) -> usize {
+    (max_connections + MAX_MEMBERS).next_multiple_of(16)
+}
+
+/// Integers of the memory.
+#[must_use]
+pub const fn words_for(room: usize) -> usize {
+    own_at(room, MAX_MEMBERS)
+}
+
+/// Where a member's part begins.
+#[must_use]
+pub const fn own_at(room: usize, member: usize) -> usize {
+    HEADER + room + member * (HEADER + 2 * room)
+}

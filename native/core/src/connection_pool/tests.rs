@@ -1,0 +1,112 @@
+use super::*;
+use crate::CoreError;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+
+/// Counts a connection as JavaScript does.
+fn open(member: &Member, place: u32, room: usize) {
+    let words = member.region().integers();
+    let own = own_at(room, member.index());
+    for at in [CONNECTIONS, HEADER + place as usize, own + OWN_CONNECTIONS, own + HEADER + place as usize] {
+        words[at].fetch_add(1, Relaxed);
+    }
+    words[own + OWN_LEASED].fetch_add(1, Relaxed);
+    words[own + HEADER + room + place as usize].fetch_add(1, Relaxed);
+}
+
+fn totals_of(member: &Member, room: usize) -> (Totals, Vec<i32>) {
+    let mut leased = vec![-1; room];
+    (totals(member.region().integers(), room, &mut leased), leased)
+}
+
+#[test]
+fn a_member_that_leaves_takes_its_counts_and_no_others() {
+    let room = room_for(5);
+    let first = join("leaving", 5).expect("a member");
+    let second = join("leaving", 5).expect("another");
+    assert_eq!([first.index(), second.index()], [0, 1]);
+    let place = first.place("http://a").expect("a place");
+    assert_eq!(second.place("http://a"), Some(place));
+    open(&first, place, room);
+    open(&first, place, room);
+    open(&second, place, room);
+    let (all, leased) = totals_of(&second, room);
+    assert_eq!((all, leased[place as usize]), (Totals { connections: 3, leased: 3, waiting: 0 }, 3));
+    drop(first);
+    let (all, leased) = totals_of(&second, room);
+    assert_eq!((all, leased[place as usize]), (Totals { connections: 1, leased: 1, waiting: 0 }, 1));
+    assert_eq!(second.origins(), [(place, "http://a".to_owned())]);
+    let region = second.region();
+    drop(second);
+    assert!(region.integers().iter().all(|word| word.load(Relaxed) == 0));
+    // The name is free for another limit.
+    assert!(join("leaving", 6).is_ok());
+}
+
+#[test]
+fn limits_are_one_for_all_and_members_are_few() {
+    let members: Vec<Member> = (0..MAX_MEMBERS).map(|_| join("crowd", 3).expect("a member")).collect();
+    assert_eq!(join("crowd", 3).err(), Some(CoreError::TooManyMembers));
+    assert_eq!(join("crowd", 4).err(), Some(CoreError::PoolLimit { expected: 3, got: 4 }));
+    drop(members);
+    assert!(join("crowd", 4).is_ok());
+}
+
+#[test]
+fn only_idle_connections_expire_and_as_many_as_asked_for() {
+    let mut slots = vec![0; 5 * SLOT];
+    for (slot, (state, at)) in [(1, 10.0), (2, 10.0), (1, 10.5), (0, 1.0), (1, f64::INFINITY)].into_iter().enumerate() {
+        slots[slot * SLOT] = state;
+        let bytes = f64::to_ne_bytes(at);
+        slots[slot * SLOT + 6] = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        slots[slot * SLOT + 7] = i32::from_ne_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+    }
+    let mut found = [-1; 4];
+    assert_eq!(expired(&slots, 9.9, &mut found), 0);
+    assert_eq!(expired(&slots, 10.0, &mut found), 1);
+    assert_eq!((expired(&slots, 1e300, &mut found), found), (2, [0, 2, -1, -1]));
+    assert_eq!(expired(&slots, 1e300, &mut found[..1]), 1);
+    assert_eq!(expired(&slots, f64::NAN, &mut found), 0);
+}
+
+#[test]
+fn a_memory_of_any_length_is_read() {
+    let words: Vec<AtomicI32> = (0..40).map(AtomicI32::new).collect();
+    for len in 0..words.len() {
+        for room in [0, 1, 16, 1000] {
+            totals(&words[..len], room, &mut [0; 3]);
+        }
+    }
+}
+
+proptest! {
+    /// Places are one for all members, held as long as anybody holds them, and never given twice.
+    #[test]
+    fn places_follow_a_model(steps in prop::collection::vec((0usize..3, 0u32..6, any::<bool>()), 1..80), name in "[a-z]{12}") {
+        let members: Vec<Member> = (0..3).map(|_| join(&name, 2).expect("a member")).collect();
+        let mut held: HashMap<String, (u32, u64)> = HashMap::new();
+        for (member, origin, takes) in steps {
+            let origin = format!("http://{origin}");
+            let bit = 1 << member;
+            if takes {
+                let place = members[member].place(&origin).expect("room for all");
+                let known = held.entry(origin).or_insert((place, 0));
+                prop_assert_eq!(known.0, place);
+                known.1 |= bit;
+            } else if let Some((place, holders)) = held.get_mut(&origin) {
+                members[member].forget(*place);
+                *holders &= !bit;
+                if *holders == 0 {
+                    held.remove(&origin);
+                }
+            }
+            let mut places: Vec<_> = members[0].origins();
+            places.sort();
+            let mut expected: Vec<_> = held.iter().map(|(origin, (place, _))| (*place, origin.clone())).collect();
+            expected.sort();
+            prop_assert_eq!(places.iter().map(|(place, _)| place).collect::<std::collections::HashSet<_>>().len(), places.len());
+            prop_assert_eq!(places, expected);
+        }
+    }
+}

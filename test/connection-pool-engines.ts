@@ -1,0 +1,47 @@
+import type { EngineName } from '../lib/common/capability.js';
+import { ConnectionPools } from '../lib/connection-pool/connection-pools.js';
+import type { ConnectionPoolEngine } from '../lib/connection-pool/connection-pool.engine.js';
+import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-pool.native.js';
+import type { ConnectionPoolOptions } from '../lib/connection-pool/connection-pool.options.js';
+import type { ConnectionPoolService } from '../lib/connection-pool/connection-pool.service.js';
+import { TypeScriptConnectionPoolEngine } from '../lib/connection-pool/connection-pool.typescript.js';
+import { openNativeBinding } from '../lib/engine/native-binding.js';
+import { FeatureFlagsService } from '../lib/feature-flags/feature-flags.service.js';
+
+const silent = { log: () => {}, warn: () => {}, error: () => {} };
+
+/** The engines to be tested: both, where the addon opens; the suite itself says which. */
+export function connectionPoolEngines(): ConnectionPoolEngine[] {
+  const { binding } = openNativeBinding();
+  const engines: ConnectionPoolEngine[] = [new TypeScriptConnectionPoolEngine()];
+  if (binding !== null) engines.push(new NativeConnectionPoolEngine(binding));
+  return engines;
+}
+
+/** Their names, for `describe.each`. */
+export function engineNames(): EngineName[] {
+  return connectionPoolEngines().map(({ engine }) => engine);
+}
+
+/** Pools on one engine, without the environment's proxies and settings. */
+export function poolsOn(engine: EngineName, env: Record<string, string> = {}): ConnectionPools {
+  const flags = new FeatureFlagsService({}, { env: {}, logger: silent });
+  return new ConnectionPools({ flags, logger: silent, setting: { mode: engine, setBy: 'a test' } }, {}, env);
+}
+
+/** Makes pools on one engine, and drains them all at once in the end. */
+export class TestPools {
+  private readonly pools: ConnectionPools;
+
+  constructor(engine: EngineName, env?: Record<string, string>) {
+    this.pools = poolsOn(engine, env);
+  }
+
+  open(options: ConnectionPoolOptions = {}): ConnectionPoolService {
+    return this.pools.open({ drainTimeoutMs: 0, ...options });
+  }
+
+  close(): Promise<void> {
+    return this.pools.close();
+  }
+}

@@ -67,6 +67,14 @@ export type {
   TakenRateLimit,
 } from './rate-limit/rate-limit.store.js';
 export type { RateLimitResult, Reservation } from './rate-limit/reservation.js';
+export type { PerformanceComparison } from './monitor/comparison.js';
+export type { PerformanceAlert } from './monitor/performance-alerts.js';
+export type { PerformanceAlertOptions, PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
+export { PerformanceMonitorService, type PerformanceHistory, type PerformanceRecord } from './monitor/performance-monitor.service.js';
+export type { CallFigures, ComponentStats, OperationStats } from './monitor/performance-series.js';
+export type { PerformanceRecommendation } from './monitor/recommendations.js';
+export type { HistoryColumns } from './monitor/series-history.js';
+export { PerformanceInterceptor } from './request/performance.interceptor.js';
 export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
 export { reportUsage, type Usage } from './request/request-context.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';

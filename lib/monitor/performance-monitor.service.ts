@@ -76,6 +76,11 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     this.applyFlag();
   }
 
+  /** Whether anything is recorded: the flag `performance_monitoring`. */
+  get isOn(): boolean {
+    return this.table.isOn;
+  }
+
   /** Calls `listener` when an alert is raised or cleared: at the end of an interval, a sixth of the window. Returns what ends that. */
   onAlert(listener: (alert: PerformanceAlert) => void): () => void {
     return this.alerting.listen(listener);

@@ -1,0 +1,71 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Observable } from 'rxjs';
+import type { CallSeries } from '../common/recorder.js';
+import { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
+
+/** What routes are recorded under. */
+const COMPONENT = 'http';
+
+/** Express's request, or Fastify's. */
+interface RoutedRequest {
+  readonly method: string;
+  readonly headers: IncomingMessage['headers'];
+  /** A pattern; Express takes regular expressions, too. */
+  readonly route?: { readonly path?: string | RegExp };
+  readonly routeOptions?: { readonly url?: string };
+}
+
+/** The series of a handler's latest request: mostly all of them have the same route. */
+interface KnownRoute {
+  readonly method: string;
+  readonly pattern: string | RegExp | undefined;
+  readonly series: CallSeries;
+}
+
+/**
+ * Measures HTTP requests, from the end of the guards to the end of the response, streams included, on Express and Fastify. Recorded as component `http` and
+ * the route's pattern (`POST /v1/models/:id`), never the URL. Failed is what ends with a 5xx, or early because the client went away.
+ *
+ * It listens to the response and adds no rxjs operator. Requests that a guard refuses do not come here; other than HTTP passes through.
+ *
+ * @example
+ * { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor }
+ */
+@Injectable()
+export class PerformanceInterceptor implements NestInterceptor {
+  private readonly routes = new WeakMap<object, KnownRoute>();
+
+  constructor(private readonly monitor: PerformanceMonitorService) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    if (this.monitor.isOn && context.getType() === 'http') this.watch(context);
+    return next.handle();
+  }
+
+  private watch(context: ExecutionContext): void {
+    const start = performance.now();
+    const [request, response] = context.getArgs<[RoutedRequest, ServerResponse & { readonly raw?: ServerResponse }]>();
+    const raw = response.raw ?? response;
+    const series = this.seriesOf(request, context);
+    const end = (): void => {
+      const size = Number(request.headers['content-length'] ?? 0);
+      series.record(performance.now() - start, raw.statusCode < 500 && raw.writableFinished, size > 0 ? size : 0);
+    };
+    // It may be over already, and `close` is told once only.
+    if (raw.closed || raw.destroyed) end();
+    else raw.on('close', end);
+  }
+
+  private seriesOf(request: RoutedRequest, context: ExecutionContext): CallSeries {
+    const { method } = request;
+    const pattern = request.routeOptions === undefined ? request.route?.path : request.routeOptions.url;
+    const handler = context.getHandler();
+    const known = this.routes.get(handler);
+    if (known !== undefined && known.method === method && known.pattern === pattern) return known.series;
+    const route = pattern === undefined ? `${context.getClass().name}.${handler.name}` : `${method} ${pattern}`;
+    const series = this.monitor.series(COMPONENT, route);
+    this.routes.set(handler, { method, pattern, series });
+    return series;
+  }
+}

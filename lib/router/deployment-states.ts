@@ -15,6 +15,7 @@ const SLOT_BITS = 16;
 const ROUND_MASK = 0x7fff;
 /** Where other threads see the memory, what a thread that was stopped may have left half done is made good this often. */
 const HEAL_EVERY_MS = 1_000;
+const NO_OTHERS: readonly { watcher: Watcher; position: number }[] = [];
 /** Tokens of a minute are not counted above this; a request has as many at most. */
 export const MOST_TOKENS = 1_000_000_000;
 
@@ -23,21 +24,32 @@ export const MOST_TOKENS = 1_000_000_000;
  * atomic ones and a journal, by which each thread keeps its own orders up to date: none ever waits for another.
  */
 export class DeploymentStates {
-  private readonly watchers: { watcher: Watcher; position: number }[][];
+  /** Of every slot one watcher, and its position there; the few others, of which most slots have none. */
+  private readonly first: (Watcher | undefined)[];
+  private readonly firstPositions: Int32Array;
+  private readonly others = new Map<number, { watcher: Watcher; position: number }[]>();
   private readonly listeners = new Set<Pick<Watcher, 'forget'>>();
+  private minuteStartsMs = 0;
+  private currentMinute = 0;
   private readonly shared: boolean;
   private read: number;
   private healedAtMs = 0;
 
   constructor(readonly memory: RouterMemory) {
     this.shared = memory.own !== null;
-    this.watchers = Array.from({ length: memory.capacity }, () => []);
+    this.first = new Array<Watcher | undefined>(memory.capacity).fill(undefined);
+    this.firstPositions = new Int32Array(memory.capacity);
     this.read = Atomics.load(memory.ints, JOURNAL_HEAD);
   }
 
   /** Tells `watcher` of changes of these slots, by their position. */
   watch(watcher: Watcher, slots: Int32Array): void {
-    for (const [position, slot] of slots.entries()) this.watchers[slot].push({ watcher, position });
+    for (const [position, slot] of slots.entries()) {
+      if (this.first[slot] === undefined) {
+        this.first[slot] = watcher;
+        this.firstPositions[slot] = position;
+      } else this.others.set(slot, [...(this.others.get(slot) ?? []), { watcher, position }]);
+    }
     this.listen(watcher);
   }
 
@@ -48,8 +60,17 @@ export class DeploymentStates {
 
   unwatch(watcher: Pick<Watcher, 'forget'>): void {
     if (!this.listeners.delete(watcher)) return;
-    for (const [slot, watchers] of this.watchers.entries()) {
-      if (watchers.some((known) => known.watcher === watcher)) this.watchers[slot] = watchers.filter((known) => known.watcher !== watcher);
+    for (const [slot, others] of this.others) {
+      this.others.set(
+        slot,
+        others.filter((other) => other.watcher !== watcher),
+      );
+    }
+    for (const [slot, first] of this.first.entries()) {
+      if (first !== watcher) continue;
+      const next = this.others.get(slot)?.shift();
+      this.first[slot] = next?.watcher;
+      this.firstPositions[slot] = next?.position ?? 0;
     }
   }
 
@@ -87,7 +108,7 @@ export class DeploymentStates {
   /** One more request under way, and in the minute. */
   begin(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
-    this.openMinute(slot, minuteOf(nowMs));
+    this.openMinute(slot, this.minuteAt(nowMs));
     if (memory.own === null) {
       memory.inFlight[slot]++;
       memory.requests[slot]++;
@@ -105,7 +126,7 @@ export class DeploymentStates {
   undo(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
     this.end(slot);
-    if (memory.minute[slot] === minuteOf(nowMs)) {
+    if (memory.minute[slot] === this.minuteAt(nowMs)) {
       if (memory.requests[slot] > 0) this.add(memory.requests, slot, -1);
       this.add(memory.tokens, slot, -Math.min(tokens, memory.tokens[slot]));
     }
@@ -127,7 +148,7 @@ export class DeploymentStates {
   addTokens(slot: number, tokens: number, since: number, nowMs: number): void {
     if (tokens === 0) return;
     const { memory } = this;
-    const minute = minuteOf(nowMs);
+    const minute = this.minuteAt(nowMs);
     if (tokens < 0 && since !== minute) return;
     this.openMinute(slot, minute);
     if (memory.tokens[slot] < MOST_TOKENS) this.add(memory.tokens, slot, Math.max(tokens, -memory.tokens[slot]));
@@ -135,25 +156,30 @@ export class DeploymentStates {
 
   addLatency(slot: number, latencyMs: number, most: number, nowMs: number): void {
     const { memory } = this;
-    const taken = this.add(memory.latencies, slot, 1);
-    memory.latency[slot] = sample(memory.latencySamples, slot, taken, latencyMs, most);
+    this.sample(memory.latency, memory.latencies, memory.latencySamples, slot, latencyMs, most);
     memory.latencyAt[slot] = nowMs;
   }
 
   addFirstToken(slot: number, latencyMs: number, most: number, nowMs: number): void {
     const { memory } = this;
-    const taken = this.add(memory.firstTokens, slot, 1);
-    memory.firstToken[slot] = sample(memory.firstTokenSamples, slot, taken, latencyMs, most);
+    this.sample(memory.firstToken, memory.firstTokens, memory.firstTokenSamples, slot, latencyMs, most);
     memory.firstTokenAt[slot] = nowMs;
   }
 
+  /** Forgets the samples of all. */
+  forgetSamples(): void {
+    const { latencies, firstTokens, latency, firstToken } = this.memory;
+    for (const array of [latencies, firstTokens, latency, firstToken]) array.fill(0);
+    this.forgetOrders();
+  }
+
   addSuccess(slot: number, nowMs: number): void {
-    this.openMinute(slot, minuteOf(nowMs));
+    this.openMinute(slot, this.minuteAt(nowMs));
     this.add(this.memory.successes, slot, 1);
   }
 
   addFailure(slot: number, nowMs: number): void {
-    this.openMinute(slot, minuteOf(nowMs));
+    this.openMinute(slot, this.minuteAt(nowMs));
     this.add(this.memory.failures, slot, 1);
   }
 
@@ -177,6 +203,16 @@ export class DeploymentStates {
     this.changed(slot, nowMs);
   }
 
+  /** `minuteOf`, mostly without a division. */
+  minuteAt(nowMs: number): number {
+    const since = nowMs - this.minuteStartsMs;
+    if (!(since >= 0 && since < 60_000)) {
+      this.currentMinute = minuteOf(nowMs);
+      this.minuteStartsMs = this.currentMinute * 60_000;
+    }
+    return this.currentMinute;
+  }
+
   private openMinute(slot: number, minute: number): void {
     const { memory } = this;
     if (memory.minute[slot] === minute) return;
@@ -195,9 +231,37 @@ export class DeploymentStates {
     return before;
   }
 
+  /** Adds a sample to the last `most` of a deployment, and keeps their mean. */
+  private sample(means: Float64Array, counts: Int32Array, samples: Float64Array, slot: number, value: number, most: number): void {
+    const first = slot * MOST_SAMPLES;
+    if (this.shared) {
+      const taken = Atomics.add(counts, slot, 1) >>> 0;
+      samples[first + (taken % most)] = value;
+      let sum = 0;
+      const kept = Math.min(taken + 1, most);
+      for (let index = 0; index < kept; index++) sum += samples[first + index];
+      means[slot] = sum / kept;
+      return;
+    }
+    // Counts up to `most`, and then around from there to twice of it.
+    const taken = counts[slot];
+    if (taken < most) {
+      samples[first + taken] = value;
+      means[slot] += (value - means[slot]) / (taken + 1);
+    } else {
+      const at = first + taken - most;
+      means[slot] += (value - samples[at]) / most;
+      samples[at] = value;
+    }
+    counts[slot] = taken + 1 === 2 * most ? most : taken + 1;
+  }
+
   private tell(slot: number, nowMs: number): void {
-    const watchers = this.watchers[slot];
-    for (let index = 0; index < watchers.length; index++) watchers[index].watcher.update(watchers[index].position, nowMs);
+    const first = this.first[slot];
+    if (first === undefined) return;
+    first.update(this.firstPositions[slot], nowMs);
+    if (this.others.size === 0) return;
+    for (const { watcher, position } of this.others.get(slot) ?? NO_OTHERS) watcher.update(position, nowMs);
   }
 
   private heal(head: number, nowMs: number): void {
@@ -209,14 +273,4 @@ export class DeploymentStates {
 
 function roundOf(at: number): number {
   return ((at >>> 12) + 1) & ROUND_MASK;
-}
-
-/** Adds a sample to the last `most` of a deployment, and gives their mean. */
-function sample(samples: Float64Array, slot: number, taken: number, value: number, most: number): number {
-  const first = slot * MOST_SAMPLES;
-  const kept = Math.min(taken + 1, most);
-  samples[first + (taken % most)] = value;
-  let sum = 0;
-  for (let index = 0; index < kept; index++) sum += samples[first + index];
-  return sum / kept;
 }

@@ -29,7 +29,11 @@ export class Ranking implements Watcher {
   private readonly winners: Int32Array;
   private readonly question = new Float64Array(QUESTION_LENGTH);
   private readonly limits: boolean;
+  /** Whether figures are forgotten by the time alone. */
+  private readonly expires: boolean;
   private turn: number;
+  /** Its place among equals is another one, which its next update settles. */
+  private unsettled = -1;
   private wakeAtMs = -Infinity;
 
   constructor(
@@ -49,6 +53,7 @@ export class Ranking implements Watcher {
     this.ties = Int32Array.from({ length: this.leaves }, (_, position) => (position + count - first) % count);
     this.turn = count;
     this.limits = settings.limits || respectsLimits(order);
+    this.expires = order === Order.latency || order === Order.firstToken;
     this.question[Question.order] = order;
     this.question[Question.limits] = this.limits ? 1 : 0;
     this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
@@ -59,7 +64,7 @@ export class Ranking implements Watcher {
     if (nowMs >= this.wakeAtMs) this.rebuild(nowMs);
     const winner = this.winners[1];
     if (this.keys[winner] === Infinity) return NO_WINNER;
-    return this.settings.buffer > 0 && (this.order === Order.latency || this.order === Order.firstToken) ? this.nearBest(winner) : winner;
+    return this.settings.buffer > 0 && this.expires ? this.nearBest(winner) : winner;
   }
 
   /** It was chosen: among equals it is the last now. */
@@ -71,6 +76,8 @@ export class Ranking implements Watcher {
 
   /** As `chosen`, where a change of the same member follows at once. */
   chosenBeforeUpdate(position: number): void {
+    if (this.unsettled >= 0) this.settle(this.unsettled, this.keys[this.unsettled]);
+    this.unsettled = position;
     this.ties[position] = this.turn;
     this.turn = (this.turn + 1) | 0;
   }
@@ -80,10 +87,15 @@ export class Ranking implements Watcher {
     if (nowMs >= this.wakeAtMs) return;
     const { memory, members, order } = this;
     const ttlMs = this.settings.sampleTtlMs;
-    const wakeAt = wakeOf(memory, members, position, order, nowMs, ttlMs);
-    if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;
+    const slot = members.slots[position];
+    if (memory.coolingUntil[slot] > nowMs || memory.unhealthyUntil[slot] > nowMs || this.expires) {
+      const wakeAt = wakeOf(memory, members, position, order, nowMs, ttlMs);
+      if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;
+    }
     const free = standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free;
-    this.settle(position, free ? figureOf(memory, members, position, order, nowMs, ttlMs) : Infinity);
+    const key = free ? figureOf(memory, members, position, order, nowMs, ttlMs) : Infinity;
+    if (key === this.keys[position] && position !== this.unsettled) return;
+    this.settle(position, key);
   }
 
   forget(): void {
@@ -92,6 +104,7 @@ export class Ranking implements Watcher {
 
   private settle(position: number, key: number): void {
     const { keys, ties, winners } = this;
+    if (position === this.unsettled) this.unsettled = -1;
     keys[position] = key;
     let best = position;
     let node = this.leaves + position;
@@ -122,6 +135,7 @@ export class Ranking implements Watcher {
       }
     }
     this.wakeAtMs = question[Question.wakeAtMs];
+    this.unsettled = -1;
   }
 
   /** One of those whose figure is near the lowest, evenly: by chance while that is quick, else from a list of them. */

@@ -12,6 +12,7 @@ import type { CallFailure } from './failures.js';
 import { HealthChecks } from './health-checks.js';
 import { faultOf } from './known-question.js';
 import type { ModelFacts, ReadingContext } from './model-list.js';
+import { fastRandom } from './random.js';
 import type { RoutedPick } from './routed-pick.js';
 import type { RouterEngine } from './router.engine.js';
 import { RouterCounters } from './router.metrics.js';
@@ -25,7 +26,7 @@ import { stateForSharing } from './state-for-sharing.js';
 export interface RouterContext {
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
-  /** From 0 to 1, without 1. Default `Math.random`. */
+  /** From 0 to 1, without 1. Default: fast, and seeded by the system. */
   readonly random?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
@@ -66,7 +67,7 @@ export class RouterService implements Capability {
     private readonly options: ResolvedRouterOptions,
     context: RouterContext = {},
   ) {
-    const { now = Date.now, random = Math.random, recorder = SILENT_RECORDER, modelFacts } = context;
+    const { now = Date.now, random = fastRandom(), recorder = SILENT_RECORDER, modelFacts } = context;
     const { settings, env, sharedAs, maxDeployments, countTokens, sharedState } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;

@@ -54,7 +54,7 @@ const MOST_ATTEMPTS = 16;
 export class Routing {
   catalogue!: Catalogue;
   states!: DeploymentStates;
-  settings!: ResolvedRouterSettings;
+  settings: ResolvedRouterSettings;
   deployments: readonly Deployment[] = [];
   readonly unreported: Unreported | null;
 
@@ -70,6 +70,7 @@ export class Routing {
     const engine = choice.active === 'native' && choice.native !== null ? choice.native : choice.typescript;
     this.slots = new Slots(engine, sharedAs, maxDeployments);
     this.unreported = env.reports === true ? new Unreported() : null;
+    this.settings = settings;
     this.use(deployments, settings);
   }
 
@@ -89,6 +90,8 @@ export class Routing {
       sampleTtlMs: settings.sampleTtlMs,
       random,
     };
+    // Where the oldest sample is depends on how many there are.
+    if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
     this.deployments = deployments;
     this.settings = settings;
     this.states = states;

@@ -6,6 +6,8 @@ mod order;
 mod space;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vector_tests;
 
 pub use members::{FACTS, Members, Order, QUESTION, Question};
 pub use memory::Memory;

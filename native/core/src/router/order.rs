@@ -57,6 +57,8 @@ pub fn rank(members: &Members<'_>, question: &Question, keys: &mut [f64], ties: 
 
 /// The alias table over the members that do not cool and are healthy.
 pub fn lottery(members: &Members<'_>, question: &Question, chances: &mut [f64], aliases: &mut [i32]) -> Seen {
+    // A draw knows no other order, whatever was asked.
+    let question = &Question { order: Order::Shuffle, ..*question };
     let mut wake_at_ms = f64::INFINITY;
     let mut free = Vec::with_capacity(members.len());
     for position in 0..members.len() {

@@ -1,0 +1,308 @@
+import { inspect } from 'node:util';
+import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import type { RouterOptions } from './router.options.js';
+import type { RouterContext, RouterService } from './router.service.js';
+
+describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('who is asked, %s', (_, engine) => {
+  const router = (options: RouterOptions, context?: RouterContext): RouterService => routerOn(engine, options, context).router;
+  const idsOf = (service: RouterService, model: string, context = {}): string[] => {
+    const found = new Set(Array.from({ length: 60 }, () => service.getAvailableDeployment(model, context)?.id ?? 'nobody'));
+    return [...found].sort();
+  };
+
+  describe('names', () => {
+    const service = router({
+      modelList: [
+        deployment('a', {}, 'gpt-4'),
+        deployment('b', { model: 'azure/gpt-4-eu' }, 'gpt-4'),
+        deployment('any-openai', { model: 'openai/*' }, 'openai/*'),
+        deployment('mini', { model: 'azure/*-small' }, 'openai/*-mini'),
+        deployment('two', { model: 'x/*/y/*' }, 'v*/m*'),
+      ],
+      modelGroupAlias: { fast: 'gpt-4', secret: { model: 'openai/o3', hidden: true } },
+      defaultFallbacks: ['nobody', 'gpt-4'],
+    });
+
+    it.each([
+      ['an alias', 'fast', ['a', 'b']],
+      ['an alias of a pattern', 'secret', ['any-openai']],
+      ['an id', 'b', ['b']],
+      ['a name', 'gpt-4', ['a', 'b']],
+      ['a pattern', 'openai/gpt-5', ['any-openai']],
+      ['the most specific pattern', 'openai/gpt-5-mini', ['mini']],
+      ["a deployment's model", 'azure/gpt-4-eu', ['b']],
+      ['the default fallback', 'unheard-of', ['a', 'b']],
+    ])('%s', (__, model, ids) => expect(idsOf(service, model)).toEqual(ids));
+
+    it('fill the target with what was captured', () => {
+      expect(service.acquire('openai/gpt-5').model).toBe('openai/gpt-5');
+      expect(service.acquire('openai/gpt-5-mini').model).toBe('azure/gpt-5-small');
+      expect(service.acquire('v1/m2').model).toBe('x/1/y/2');
+    });
+
+    it('lists them, but for hidden ones', () => {
+      expect(service.models()).toEqual(['gpt-4', 'openai/*', 'openai/*-mini', 'v*/m*', 'fast']);
+    });
+
+    it('of any model, where a pattern takes all', () => {
+      const all = router({ modelList: [deployment('all', { model: 'openrouter/*' }, '*'), deployment('a', {}, 'gpt-4')] });
+      expect(all.acquire('mistral/large').model).toBe('openrouter/mistral/large');
+      expect(all.acquire('gpt-4').deployment.id).toBe('a');
+    });
+
+    it('that nobody knows', () => {
+      const few = router({ modelList: [deployment('a')] });
+      expect(few.getAvailableDeployment('gpt-5')).toBeNull();
+      expect(() => few.acquire('x'.repeat(10_000))).toThrow(expect.objectContaining({ code: 'NO_DEPLOYMENT', reason: 'unknown_model' }));
+      expect(few.healthyCount('gpt-5')).toBe(0);
+    });
+
+    it('in any number cost no memory', () => {
+      for (let turn = 0; turn < 3_000; turn++) service.getAvailableDeployment(`openai/model-${turn}`);
+      expect(idsOf(service, 'openai/gpt-5')).toEqual(['any-openai']);
+    });
+  });
+
+  it('blocks by id, model of the deployment or name of the group', () => {
+    const service = router({ modelList: [deployment('a'), deployment('b', { model: 'azure/gpt-4' })] });
+    expect(idsOf(service, 'gpt-4', { blockedModels: ['a'] })).toEqual(['b']);
+    expect(idsOf(service, 'gpt-4', { blockedModels: ['azure/gpt-4'] })).toEqual(['a']);
+    expect(idsOf(service, 'gpt-4', { blockedModels: ['gpt-4'] })).toEqual(['nobody']);
+    expect(() => service.acquire('gpt-4', { blockedModels: ['gpt-4'] })).toThrow(expect.objectContaining({ reason: 'blocked' }));
+    expect(() => service.acquire('gpt-4', { excludeIds: ['a', 'b'] })).toThrow(expect.objectContaining({ reason: 'excluded' }));
+    for (let turn = 0; turn < 200; turn++) expect(idsOf(service, 'gpt-4', { blockedModels: ['a', `other ${turn}`] })).toEqual(['b']);
+  });
+
+  it('keeps to the lowest order, and goes on to the next when it is out', () => {
+    const service = router({
+      modelList: [deployment('a', { order: 2 }), deployment('b', { order: 1 }), deployment('c'), deployment('d', { order: 1 })],
+    });
+    expect(idsOf(service, 'gpt-4')).toEqual(['b', 'd']);
+    expect(idsOf(service, 'gpt-4', { excludeIds: ['b'] })).toEqual(['d']);
+    for (const id of ['b', 'd']) service.failed(service.acquire(id), { status: 429 });
+    expect(idsOf(service, 'gpt-4')).toEqual(['a']);
+    expect(idsOf(service, 'gpt-4', { excludeIds: ['a'] })).toEqual(['c']);
+  });
+
+  describe('tags', () => {
+    const service = router({
+      enableTagFiltering: true,
+      modelList: [
+        deployment('free', { tags: ['free', 'eu'] }),
+        deployment('paid', { tags: ['paid', 'eu'] }),
+        deployment('usual', { tags: ['default'] }),
+      ],
+    });
+
+    it.each([
+      [['free'], ['free']],
+      [
+        ['free', 'paid'],
+        ['free', 'paid'],
+      ],
+      [['eu', '!free'], ['paid']],
+      [['free', 'paid', '&paid'], ['paid']],
+      [['unheard-of'], ['usual']],
+      [[], ['usual']],
+      [undefined, ['usual']],
+    ])('%j', (tags, ids) => expect(idsOf(service, 'gpt-4', { tags })).toEqual(ids));
+
+    it('that fit nobody are refused', () => {
+      const strict = router({ enableTagFiltering: true, tagFilteringMatchAll: true, modelList: [deployment('a', { tags: ['x', 'y'] })] });
+      expect(idsOf(strict, 'gpt-4', { tags: ['x', 'y'] })).toEqual(['a']);
+      expect(() => strict.acquire('gpt-4', { tags: ['x', 'z'] })).toThrow(
+        expect.objectContaining({ code: 'NO_DEPLOYMENT', reason: 'tags' }),
+      );
+      expect(idsOf(strict, 'gpt-4')).toEqual(['a']);
+    });
+  });
+
+  describe('context windows', () => {
+    const list = [
+      deployment('small', {}, 'gpt-4', { max_input_tokens: 100 }),
+      deployment('large', {}, 'gpt-4', { max_input_tokens: 1_000 }),
+    ];
+
+    it('have to be large enough', () => {
+      const service = router({ modelList: list });
+      expect(idsOf(service, 'gpt-4', { inputTokens: 100 })).toEqual(['large', 'small']);
+      expect(idsOf(service, 'gpt-4', { inputTokens: 101 })).toEqual(['large']);
+      const refused = { code: 'CONTEXT_WINDOW_EXCEEDED', maxInputTokens: 1_000, inputTokens: 1_001 };
+      expect(() => service.acquire('gpt-4', { inputTokens: 1_001 })).toThrow(expect.objectContaining(refused));
+    });
+
+    it('are held against messages that are counted by the app', () => {
+      const service = router({ modelList: list, countTokens: (messages, model) => messages.length * (model === 'gpt-4' ? 60 : 1) });
+      expect(idsOf(service, 'gpt-4', { messages: [1, 2] })).toEqual(['large']);
+    });
+
+    it('are not looked at when that is switched off', () => {
+      expect(idsOf(router({ modelList: list, enablePreCallChecks: false }), 'gpt-4', { inputTokens: 5_000 })).toEqual(['large', 'small']);
+    });
+  });
+
+  it('refuses by rpm and tpm where limits are asked for, whatever the strategy, until the minute is over', () => {
+    for (const strategy of ['simple_shuffle', 'least_busy']) {
+      const { router: service, clock } = routerOn(engine, {
+        strategy,
+        enablePreCallChecks: true,
+        modelList: [deployment('a', { rpm: 2, weight: 1 }), deployment('b', { tpm: 100, weight: 1 })],
+      });
+      for (let turn = 0; turn < 2; turn++) service.acquire('a');
+      service.succeeded(service.acquire('b'), { latencyMs: 1, promptTokens: 60, completionTokens: 40 });
+      const untilMinute = 60_000 - (clock.nowMs % 60_000);
+      expect(() => service.acquire('gpt-4')).toThrow(expect.objectContaining({ code: 'ROUTER_RATE_LIMITED', retryAfterMs: untilMinute }));
+      clock.pass(untilMinute);
+      expect(idsOf(service, 'gpt-4')).toEqual(['a', 'b']);
+    }
+  });
+
+  it('never has more under way at a deployment than it may', () => {
+    const service = router({ modelList: [deployment('a', { max_parallel_requests: 1 }), deployment('b')], defaultMaxParallelRequests: 2 });
+    const picks = Array.from({ length: 3 }, () => service.acquire('gpt-4'));
+    expect(() => service.acquire('gpt-4')).toThrow(expect.objectContaining({ code: 'ROUTER_RATE_LIMITED', retryAfterMs: undefined }));
+    service.cancelled(picks[1]);
+    expect(service.acquire('gpt-4').deployment.id).toBe(picks[1].deployment.id);
+  });
+
+  describe('strategies', () => {
+    it('of a request, a group and some models go before the general one', () => {
+      const costs = [{ input_cost_per_token: 2 }, { input_cost_per_token: 1 }];
+      const pair = (group: string, info = {}): ReturnType<typeof deployment>[] =>
+        costs.map((cost, at) => deployment(`${group}-${at}`, cost, group, info));
+      const service = router({
+        strategy: 'simple-shuffle',
+        routingGroups: [{ groupName: 'cheap', models: ['b'], strategy: 'cost-based-routing' }],
+        modelList: [...pair('a'), ...pair('b'), ...pair('c', { routing_strategy: 'cost-based-routing' })],
+      });
+      expect(idsOf(service, 'a')).toEqual(['a-0', 'a-1']);
+      expect(idsOf(service, 'a', { strategy: 'cost_based' })).toEqual(['a-1']);
+      expect(idsOf(service, 'b')).toEqual(['b-1']);
+      expect(idsOf(service, 'c')).toEqual(['c-1']);
+      expect(() => service.acquire('a', { strategy: 'fastest' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    });
+
+    it("may be the app's own", () => {
+      const seen: number[] = [];
+      const service = router({
+        modelList: [deployment('a'), deployment('b'), deployment('c', { rpm: 0 })],
+        strategy: (candidates, { requestId }) => {
+          seen.push(candidates.length);
+          return requestId === 'none' ? null : candidates[candidates.length - 1].deployment;
+        },
+      });
+      expect(service.acquire('gpt-4')).toMatchObject({ deployment: { id: 'b' }, strategy: 'custom' });
+      expect(service.getAvailableDeployment('gpt-4', { excludeIds: ['b'] })?.id).toBe('a');
+      expect(() => service.acquire('gpt-4', { requestId: 'none' })).toThrow(expect.objectContaining({ reason: 'refused_by_strategy' }));
+      expect(seen).toEqual([2, 1, 2]);
+      const wrong = router({ modelList: [deployment('a')], strategy: () => service.deployments()[0] });
+      expect(() => wrong.acquire('gpt-4')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    });
+
+    it('by latency take one within the buffer, by the first token for streams, and forget old samples', () => {
+      const { router: service, clock } = routerOn(engine, {
+        strategy: 'latency_based',
+        strategyOptions: { lowestLatencyBuffer: 0.5, sampleTtlMs: 10_000, maxSamples: 2 },
+        modelList: [deployment('a'), deployment('b'), deployment('c')],
+      });
+      const sample = (id: string, latencyMs: number, timeToFirstTokenMs: number): void =>
+        service.succeeded(service.acquire(id), { latencyMs, timeToFirstTokenMs, completionTokens: 10, promptTokens: 1 });
+      sample('a', 1_000, 90);
+      sample('b', 1_400, 30);
+      sample('c', 1_600, 20);
+      expect(idsOf(service, 'gpt-4')).toEqual(['a', 'b']);
+      expect(idsOf(service, 'gpt-4', { stream: true })).toEqual(['b', 'c']);
+      for (let turn = 0; turn < 2; turn++) sample('c', 100, 20);
+      expect(idsOf(service, 'gpt-4')).toEqual(['c']);
+      clock.pass(10_000);
+      expect(idsOf(service, 'gpt-4')).toEqual(['a', 'b', 'c']);
+    });
+
+    it('by latency come to a deployment again that was late before it cooled', () => {
+      const { router: service, clock } = routerOn(engine, { strategy: 'latency_based', modelList: [deployment('a'), deployment('b')] });
+      service.succeeded(service.acquire('b'), { latencyMs: 5 });
+      service.failed(service.acquire('a'), { timeout: true });
+      expect(idsOf(service, 'gpt-4')).toEqual(['b']);
+      service.failed(service.acquire('a'), { status: 429 });
+      clock.pass(5_000);
+      expect(idsOf(service, 'gpt-4')).toEqual(['a']);
+    });
+
+    it('by cost ask the app for prices that no entry has, and take what has none last', () => {
+      const prices: Record<string, number | null> = { 'openai/a': 3, 'openai/b': 2, 'openai/c': null };
+      const context = { modelFacts: { costPerToken: (model: string) => prices[model] } };
+      const service = router({ strategy: 'cost_based', modelList: ['a', 'b', 'c'].map((id) => deployment(id)) }, context);
+      expect(idsOf(service, 'gpt-4')).toEqual(['b']);
+      expect(idsOf(service, 'gpt-4', { excludeIds: ['a', 'b'] })).toEqual(['c']);
+    });
+  });
+
+  it('explains itself', () => {
+    const service = router({
+      strategy: 'usage_based',
+      enableTagFiltering: true,
+      modelList: [
+        deployment('blocked', { tags: ['t'] }),
+        deployment('cold', { tags: ['t'] }),
+        deployment('off', { tags: ['t'], rpm: 0 }),
+        deployment('full', { tags: ['t'], max_parallel_requests: 1 }),
+        deployment('used', { tags: ['t'], rpm: 1 }),
+        deployment('spent', { tags: ['t'], tpm: 10 }),
+        deployment('other', { tags: ['u'] }),
+        deployment('small', { tags: ['t'] }, 'gpt-4', { max_input_tokens: 5 }),
+        deployment('failed', { tags: ['t'] }),
+        deployment('good', { tags: ['t'], order: 1 }),
+        deployment('later', { tags: ['t'], order: 2 }),
+      ],
+    });
+    service.failed(service.acquire('cold', { tags: ['t'] }), { status: 429 });
+    service.acquire('full', { tags: ['t'] });
+    service.cancelled(service.acquire('used', { tags: ['t'] }));
+    service.succeeded(service.acquire('spent', { tags: ['t'] }), { latencyMs: 1, promptTokens: 10 });
+    const explained = service.explain('gpt-4', { tags: ['t'], blockedModels: ['blocked'], excludeIds: ['failed'], inputTokens: 6 });
+    expect(explained).toMatchObject({ route: 'name', group: 'gpt-4', strategy: 'usage_based', chosen: 'good' });
+    expect(Object.fromEntries(explained.deployments.map(({ id, reason }) => [id, reason]))).toEqual({
+      blocked: 'blocked',
+      cold: 'cooling',
+      off: 'limit_is_0',
+      full: 'concurrency',
+      used: 'requests',
+      spent: 'tokens',
+      other: 'tags',
+      small: 'context_window',
+      failed: 'excluded',
+      good: undefined,
+      later: 'order',
+    });
+    expect(service.explain('gpt-9')).toEqual({ model: 'gpt-9', chosen: null, deployments: [] });
+  });
+
+  it('shows no secret, anywhere', () => {
+    const lines: string[] = [];
+    const say = (line: string): void => void lines.push(line);
+    const service = router(
+      {
+        modelList: [
+          deployment('a', {
+            api_base: 'https://user:hunter2@host.example:8443/v1?key=hunter2',
+            extra_headers: { authorization: 'hunter2' },
+            aws_secret_access_key: 'hunter2',
+            unheard_of: 'hunter2',
+          }),
+          deployment('b', { api_key: 'hunter2' }),
+        ],
+      },
+      { logger: { log: say, warn: say, error: say } },
+    );
+    const pick = service.acquire('a');
+    service.failed(pick, { status: 401, error: new Error('wrong key hunter2') });
+    const shown = [pick, pick.deployment, pick.deployment.params, service.explain('gpt-4'), service.status(), service.metrics(), lines];
+    for (const thing of [...shown, service.health(), service.warnings]) {
+      expect(JSON.stringify(thing)).not.toMatch(/hunter2|sk-secret/);
+      expect(inspect(thing, { depth: 9 })).not.toMatch(/hunter2|sk-secret/);
+    }
+    expect(lines).toHaveLength(2);
+    expect(JSON.stringify(pick.deployment)).toContain('https://host.example:8443');
+    expect(pick.deployment.params.extra_headers).toEqual({ authorization: 'hunter2' });
+  });
+});

@@ -148,7 +148,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
         enablePreCallChecks: true,
         modelList: [deployment('a', { rpm: 2, weight: 1 }), deployment('b', { tpm: 100, weight: 1 })],
       });
-      for (let turn = 0; turn < 2; turn++) service.acquire('a');
+      for (let turn = 0; turn < 2; turn++) service.cancelled(service.acquire('a'));
       service.succeeded(service.acquire('b'), { latencyMs: 1, promptTokens: 60, completionTokens: 40 });
       const untilMinute = 60_000 - (clock.nowMs % 60_000);
       expect(() => service.acquire('gpt-4')).toThrow(expect.objectContaining({ code: 'ROUTER_RATE_LIMITED', retryAfterMs: untilMinute }));

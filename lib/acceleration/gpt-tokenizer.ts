@@ -26,6 +26,9 @@ const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
 const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
+/** The library stops at the limit: in a text of more characters than this for each token of it, it is done sooner than the engine has read the text. */
+const MOST_PER_TOKEN = 64;
+
 /** The patterns whose pieces are the engine's, texts aside that `mayDiffer` and `endsDifferently` name. */
 const PATTERNS: Readonly<Record<VocabularyName, string>> = {
   cl100k_base: `${SUFFIX}|${WORD}\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s+$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s`,
@@ -91,8 +94,9 @@ export class GptTokenizerTarget extends LibraryTarget {
 
   private limit(original: IsWithinTokenLimit): IsWithinTokenLimit {
     const answer = ({ bytePairEncodingCoreProcessor: core }: Api, input: unknown, limit: number, options: unknown): number | undefined => {
-      const isPlain = typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0 && !input.includes(SPECIAL_START);
-      const encoding = isPlain ? this.encodingFor(core, input, undefined) : undefined;
+      const isPlain =
+        typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0 && input.length <= (limit + 1) * MOST_PER_TOKEN;
+      const encoding = isPlain && !input.includes(SPECIAL_START) ? this.encodingFor(core, input, undefined) : undefined;
       return this.answered(encoding && this.standIn?.countUpTo(input as string, encoding, limit));
     };
     return function isWithinTokenLimit(input, limit, options) {

@@ -9,6 +9,9 @@ const SPECIAL_BYTES: readonly ReadonlyMap<number, Uint8Array>[] = ENCODING_NAMES
   return bytes;
 });
 
+/** The smallest id of a special token: those below need no look-up. */
+const FIRST_SPECIAL: readonly number[] = SPECIAL_BYTES.map((bytes) => Math.min(...bytes.keys()));
+
 /**
  * The bytes of `ids`: special tokens from the table, the stretches between them from `decodeOrdinary`, which is also told where in `ids` its
  * stretch begins and throws `unknownToken` for an id it does not have.
@@ -19,10 +22,11 @@ export function decodeTokens(
   decodeOrdinary: (ordinary: Uint32Array, offset: number) => Uint8Array,
 ): Uint8Array {
   const special = SPECIAL_BYTES[encoding];
+  const first = FIRST_SPECIAL[encoding];
   const parts: Uint8Array[] = [];
   let start = 0;
   for (let index = 0; index < ids.length; index++) {
-    const bytes = special.get(ids[index]);
+    const bytes = ids[index] < first ? undefined : special.get(ids[index]);
     if (bytes === undefined) continue;
     if (index > start) parts.push(decodeOrdinary(ids.subarray(start, index), start));
     parts.push(bytes);

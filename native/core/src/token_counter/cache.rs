@@ -2,6 +2,7 @@
 
 use super::backtrack::Backtrack;
 use super::huge_pages::{HugeSlice, Zeroed};
+use super::id_cache::IdCache;
 use super::key::{Key, MAX_KEY};
 use super::machine::prefetch;
 
@@ -32,6 +33,8 @@ pub struct Cache {
     /// Pieces of up to 312 bytes: long names, rulers of dashes and the like come again and again. Made at the first one.
     large: Vec<Large>,
     pub backtrack: Backtrack,
+    /// For encoding alone.
+    pub ids: IdCache,
 }
 
 const LARGE_BITS: u32 = 10;
@@ -47,7 +50,7 @@ struct Large {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { tables: HugeSlice::new(1), large: Vec::new(), backtrack: Backtrack::default() }
+        Self { tables: HugeSlice::new(1), large: Vec::new(), backtrack: Backtrack::default(), ids: IdCache::default() }
     }
 }
 

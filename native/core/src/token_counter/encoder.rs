@@ -2,7 +2,8 @@
 
 use super::cache::Cache;
 use super::cuts::parts;
-use super::key::MAX_KEY;
+use super::id_cache::{IdPlace, IdTable};
+use super::key::{Key, MAX_KEY};
 use super::merge::{MAX_DEFINED, push_merged};
 use super::scan::Pieces;
 use super::text::Text;
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 pub struct Encoder<'a> {
     vocabulary: &'a Vocabulary,
     cache: &'a mut Cache,
+    known: IdTable,
     start: *const u8,
     limit: usize,
     ids: &'a mut Vec<u32>,
@@ -21,7 +23,8 @@ pub struct Encoder<'a> {
 impl<'a> Encoder<'a> {
     /// Breaks off once `limit` more ids are there.
     pub fn new(vocabulary: &'a Vocabulary, cache: &'a mut Cache, text: &Text, limit: usize, ids: &'a mut Vec<u32>) -> Self {
-        Self { vocabulary, cache, start: text.as_ptr(), limit: ids.len().saturating_add(limit), ids }
+        let known = cache.ids.open();
+        Self { vocabulary, cache, known, start: text.as_ptr(), limit: ids.len().saturating_add(limit), ids }
     }
 }
 
@@ -44,11 +47,11 @@ impl Pieces for Encoder<'_> {
         // SAFETY: the piece lies in the text, which is padded.
         unsafe {
             let at = self.start.add(start);
-            let id = self.vocabulary.find(at, end - start);
-            if id == NONE {
-                self.push_merged(at, end - start);
+            let len = end - start;
+            if len <= MAX_KEY {
+                self.push_short(at, len);
             } else {
-                self.ids.push(id);
+                self.push_long(at, len);
             }
         }
         if self.ids.len() >= self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -57,23 +60,57 @@ impl Pieces for Encoder<'_> {
 
 impl Encoder<'_> {
     /// # Safety
+    /// `1 <= len <= MAX_KEY` bytes and the text's padding are readable at `at`.
+    #[inline(always)]
+    unsafe fn push_short(&mut self, at: *const u8, len: usize) {
+        // SAFETY: the caller's; the table is this encoder's alone.
+        unsafe {
+            let place = IdPlace::of(Key::read(at, len), len);
+            if self.known.push(place, self.ids) {
+                return;
+            }
+            let before = self.ids.len();
+            let id = self.vocabulary.find(at, len);
+            if id == NONE {
+                self.push_merged(at, len);
+            } else {
+                self.ids.push(id);
+            }
+            self.known.remember(place, &self.ids[before..]);
+        }
+    }
+
+    /// # Safety
+    /// `len > MAX_KEY` bytes and the text's padding are readable at `at`.
+    #[inline(never)]
+    unsafe fn push_long(&mut self, at: *const u8, len: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let id = self.vocabulary.find_long(std::slice::from_raw_parts(at, len));
+            if id != NONE {
+                self.ids.push(id);
+                return;
+            }
+            parts(self.vocabulary.spanned, at, len, |part, length| {
+                if length <= MAX_KEY {
+                    self.push_short(part, length);
+                } else {
+                    self.push_merged(part, length);
+                }
+            });
+        }
+    }
+
+    /// # Safety
     /// `len >= 1` bytes and the text's padding are readable at `at`.
     #[inline(never)]
     unsafe fn push_merged(&mut self, at: *const u8, len: usize) {
         // SAFETY: the caller's.
         unsafe {
-            let vocabulary = self.vocabulary;
-            let mut merge = |part: *const u8, length: usize| {
-                if length <= MAX_DEFINED {
-                    push_merged(vocabulary, part, length, self.ids);
-                } else {
-                    self.ids.extend_from_slice(self.cache.backtrack.merge(vocabulary, part, length));
-                }
-            };
-            if len <= MAX_KEY {
-                merge(at, len);
+            if len <= MAX_DEFINED {
+                push_merged(self.vocabulary, at, len, self.ids);
             } else {
-                parts(vocabulary.spanned, at, len, merge);
+                self.ids.extend_from_slice(self.cache.backtrack.merge(self.vocabulary, at, len));
             }
         }
     }

@@ -8,6 +8,7 @@ mod cuts;
 mod encoder;
 mod encoding;
 mod huge_pages;
+mod id_cache;
 mod key;
 mod longest;
 mod machine;

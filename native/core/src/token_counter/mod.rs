@@ -13,6 +13,9 @@ mod key;
 mod longest;
 mod machine;
 mod merge;
+mod narrow;
+#[cfg(target_arch = "x86_64")]
+mod narrow_wide;
 mod pattern;
 mod scan;
 mod text;

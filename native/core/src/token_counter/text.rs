@@ -1,5 +1,7 @@
 //! Text as the scanner wants it: valid UTF-8 with readable bytes behind its end, so that wide loads need no bound checks.
 
+use super::narrow::narrow;
+
 /// Readable zero bytes behind the end: one 64-byte window and one 16-byte key.
 pub const PADDING: usize = 80;
 
@@ -49,10 +51,9 @@ impl Text {
 
     /// Takes UTF-16; a lone surrogate becomes U+FFFD.
     pub fn set_utf16(&mut self, units: &[u16]) {
-        // A unit is at most three bytes; eight more because ASCII is stored sixteen bytes at a time.
+        // A unit is at most three bytes.
         self.reserve(units.len() * 3);
-        // SAFETY: `reserve` made room for three bytes per unit and the padding, and `narrow` stores at most 16 bytes past its position,
-        // which lies at or before three bytes per unit read.
+        // SAFETY: `reserve` made room for three bytes per unit and the padding.
         let len = unsafe { narrow(units, self.bytes.as_mut_ptr()) };
         self.finish(len);
     }
@@ -77,137 +78,52 @@ impl Text {
     }
 }
 
-/// Writes `units` as UTF-8 and returns the length.
-///
-/// # Safety
-/// `out` must have room for `3 * units.len() + 16` bytes.
-unsafe fn narrow(units: &[u16], out: *mut u8) -> usize {
-    let mut read = 0;
-    let mut written = 0;
-    while read < units.len() {
-        // SAFETY: `read <= units.len()`, and `written <= 3 * read`, so the caller's room covers the store.
-        let ascii = unsafe { narrow_ascii(&units[read..], out.add(written)) };
-        read += ascii;
-        written += ascii;
-        // One stretch of other characters, up to the next ASCII one.
-        while read < units.len() && units[read] >= 0x80 {
-            // SAFETY: at most three bytes a unit, as above.
-            let (units_read, bytes) = unsafe { narrow_one(units, read, out.add(written)) };
-            read += units_read;
-            written += bytes;
-        }
-    }
-    written
-}
-
-/// Narrows the ASCII at the start of `units` and returns how many there were.
-///
-/// # Safety
-/// `out` must have room for `units.len() + 16` bytes.
-#[inline(always)]
-unsafe fn narrow_ascii(units: &[u16], out: *mut u8) -> usize {
-    let mut i = 0;
-    #[cfg(target_arch = "x86_64")]
-    {
-        use core::arch::x86_64::{
-            __m128i, _mm_and_si128, _mm_cmpeq_epi16, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi16, _mm_set1_epi16,
-            _mm_setzero_si128, _mm_storel_epi64, _mm_storeu_si128,
-        };
-        // SAFETY: plain arithmetic; SSE2 is part of x86-64.
-        let is_ascii = |units: __m128i| unsafe {
-            _mm_movemask_epi8(_mm_cmpeq_epi16(_mm_and_si128(units, _mm_set1_epi16(!0x7f)), _mm_setzero_si128())) == 0xffff
-        };
-        while i + 16 <= units.len() {
-            // SAFETY: 16 units are readable from `i` on, 16 bytes writable; SSE2 is part of x86-64.
-            unsafe {
-                let low = _mm_loadu_si128(units.as_ptr().add(i).cast::<__m128i>());
-                let high = _mm_loadu_si128(units.as_ptr().add(i + 8).cast::<__m128i>());
-                if !is_ascii(_mm_or_si128(low, high)) {
-                    break;
-                }
-                _mm_storeu_si128(out.add(i).cast::<__m128i>(), _mm_packus_epi16(low, high));
-            }
-            i += 16;
-        }
-        if i + 8 <= units.len() {
-            // SAFETY: 8 units are readable from `i` on, 8 bytes writable.
-            unsafe {
-                let eight = _mm_loadu_si128(units.as_ptr().add(i).cast::<__m128i>());
-                if is_ascii(eight) {
-                    _mm_storel_epi64(out.add(i).cast::<__m128i>(), _mm_packus_epi16(eight, eight));
-                    i += 8;
-                }
-            }
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    while i + 16 <= units.len() {
-        // Written so that the compiler can use the vectors of the machine.
-        let chunk = &units[i..i + 16];
-        if chunk.iter().fold(0, |all, unit| all | unit) >= 0x80 {
-            break;
-        }
-        // SAFETY: `out` has room for 16 bytes behind `i`.
-        let target = unsafe { core::slice::from_raw_parts_mut(out.add(i), 16) };
-        target.iter_mut().zip(chunk).for_each(|(byte, unit)| *byte = *unit as u8);
-        i += 16;
-    }
-    while i < units.len() && units[i] < 0x80 {
-        // SAFETY: one byte per unit read.
-        unsafe { *out.add(i) = units[i] as u8 };
-        i += 1;
-    }
-    i
-}
-
-/// Writes one character above ASCII; returns the units read and the bytes written.
-///
-/// # Safety
-/// `out` must have room for three bytes per unit read.
-#[inline(always)]
-unsafe fn narrow_one(units: &[u16], at: usize, out: *mut u8) -> (usize, usize) {
-    let unit = u32::from(units[at]);
-    let store = |i: usize, byte: u32| {
-        // SAFETY: `i` stays below the number of bytes returned.
-        unsafe { *out.add(i) = byte as u8 };
-    };
-    if unit < 0x800 {
-        store(0, 0xc0 | unit >> 6);
-        store(1, 0x80 | unit & 0x3f);
-        return (1, 2);
-    }
-    if unit & 0xf800 != 0xd800 {
-        store(0, 0xe0 | unit >> 12);
-        store(1, 0x80 | unit >> 6 & 0x3f);
-        store(2, 0x80 | unit & 0x3f);
-        return (1, 3);
-    }
-    if let Some(low) = units.get(at + 1).map(|low| u32::from(*low)).filter(|low| unit < 0xdc00 && low & 0xfc00 == 0xdc00) {
-        let point = 0x1_0000 + ((unit & 0x3ff) << 10 | low & 0x3ff);
-        store(0, 0xf0 | point >> 18);
-        store(1, 0x80 | point >> 12 & 0x3f);
-        store(2, 0x80 | point >> 6 & 0x3f);
-        store(3, 0x80 | point & 0x3f);
-        return (2, 4);
-    }
-    store(0, 0xef);
-    store(1, 0xbf);
-    store(2, 0xbd);
-    (1, 3)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Runs of characters of one length, and of all lengths.
+    fn any_units() -> impl Strategy<Value = Vec<u16>> {
+        fn run(units: impl Strategy<Value = u16>) -> impl Strategy<Value = Vec<u16>> {
+            prop::collection::vec(units, 0..40)
+        }
+        let pairs = prop::collection::vec((0xd800u16..0xdc00, 0xdc00u16..0xe000), 0..10);
+        let part = prop_oneof![
+            run(0u16..0x80),
+            run(0x80u16..0x800),
+            run(0x70u16..0x810),
+            run(0x800u16..0xd800),
+            run(prop_oneof![Just(0x20u16), 0x80u16..0xd800, 0xe000u16..]),
+            run(prop_oneof![0u16..0x80, 0xd7f0u16..0xe010, any::<u16>()]),
+            pairs.prop_map(|pairs| pairs.into_iter().flat_map(|(high, low)| [high, low]).collect()),
+        ];
+        prop::collection::vec(part, 0..9).prop_map(|parts| parts.concat())
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
         #[test]
-        fn utf16_becomes_what_the_standard_library_says(units in prop::collection::vec(prop_oneof![0u16..0x80, 0xd7f0u16..0xe010, any::<u16>()], 0..200)) {
+        fn utf16_becomes_what_the_standard_library_says(units in any_units()) {
             let mut text = Text::new();
             text.set_utf16(&units);
             let expected = String::from_utf16_lossy(&units);
             prop_assert_eq!(text.as_bytes(), expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn every_unit_alone_and_in_a_row() {
+        for unit in 0..=u16::MAX {
+            for units in [vec![unit], vec![unit; 9], [vec![0x61; 7], vec![unit; 3], vec![0x416; 12]].concat()] {
+                let mut text = Text::new();
+                text.set_utf16(&units);
+                assert_eq!(text.as_bytes(), String::from_utf16_lossy(&units).as_bytes(), "{unit:#x}");
+                let mut plain = vec![0; units.len() * 3 + 16];
+                // SAFETY: room as asked for.
+                let len = unsafe { super::super::narrow::narrow_plain(&units, plain.as_mut_ptr()) };
+                assert_eq!(&plain[..len], text.as_bytes(), "{unit:#x}");
+            }
         }
     }
 

@@ -136,6 +136,13 @@ export class PerformanceSeries implements CallSeries {
     facts[SKIPPED] += this.pendingSkips();
   }
 
+  /** Whether anything was measured in the window. */
+  get isBusy(): boolean {
+    let measured = this.now[MEASURED];
+    for (let group = 0; group < TOTAL; group += FACTS) measured += this.facts[group + MEASURED];
+    return measured > 0;
+  }
+
   /** Counts by bucket, into `sum`. A window that forgot its durations is given by those of all time. */
   read(span: 'window' | 'total', sum: Float64Array): number {
     return this.durations.read(span, sum) || (span === 'window' ? this.durations.read('total', sum) : 0);
@@ -178,9 +185,12 @@ export class PerformanceSeries implements CallSeries {
     const { now } = this;
     const measured = now[MEASURED];
     const calls = measured + now[SKIPPED];
+    if (measured === 0) {
+      this.history.push(calls, 0, 0, 0, 0, 0, 0, 0);
+      return;
+    }
     const [p50, p95, p99] = percentileBuckets(this.durations.read('interval', sharedSum), sharedSum);
-    const mean = measured > 0 ? now[SUM] / measured : 0;
-    this.history.push(calls, measured, now[ERRORS], mean, p50, p95, p99, bucketOf(now[MAX]));
+    this.history.push(calls, measured, now[ERRORS], now[SUM] / measured, p50, p95, p99, bucketOf(now[MAX]));
   }
 }
 
@@ -191,11 +201,12 @@ export class PerformanceSeries implements CallSeries {
 export function figuresOf(series: readonly PerformanceSeries[], span: 'window' | 'total', seconds: number): CallFigures {
   const facts = new Float64Array(FACTS);
   facts[MIN] = Infinity;
-  const sum = new Float64Array(sharedSum.length);
+  const sum = series.length === 1 ? sharedSum : new Float64Array(sharedSum.length);
   let count = 0;
   for (const each of series) {
     each.addTo(facts, span);
     count += each.read(span, sharedSum);
+    if (sum === sharedSum) break;
     for (let bucket = 0; bucket < sum.length; bucket++) sum[bucket] += sharedSum[bucket];
   }
   const measuredCalls = facts[MEASURED];

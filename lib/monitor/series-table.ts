@@ -14,6 +14,8 @@ import { HISTORY_INTERVALS } from './series-history.js';
 
 const NONE: ReadonlyMap<string, PerformanceSeries> = new Map();
 
+const IDLE = figuresOf([], 'window', 0);
+
 /** Stands for every series above the limit: counts what it is told and forgets it. */
 class DroppedSeries implements CallSeries {
   calls = 0;
@@ -118,6 +120,10 @@ export class SeriesTable {
   forEach(span: 'window' | 'total', visit: (component: string, operation: string, figures: CallFigures) => void): void {
     const [totalSeconds, windowSeconds] = this.seconds();
     for (const series of this.all()) {
+      if (span === 'window' && !series.isBusy) {
+        visit(series.component, series.operation, IDLE);
+        continue;
+      }
       const figures = figuresOf([series], span, span === 'total' ? totalSeconds : windowSeconds);
       visit(series.component, series.operation, figures);
     }

@@ -12,6 +12,8 @@ export interface MeasureOptions {
   readonly minMs: number;
   /** Tasks that stay to the end. Of the others, those far behind leave early, so that a bench does not spend its time on its slowest peers. */
   readonly keep: (name: string) => boolean;
+  /** Counts the processor time of this process, and not the time that passes: for tasks that wait for nothing, on a machine that others use, too. Default `false`. */
+  readonly cpuTime?: boolean;
   /** After how many rounds those leave that are `BEHIND` times slower than the fastest of the others. Default 3. */
   readonly trialRounds?: number;
 }
@@ -27,12 +29,16 @@ export type Samples = Map<string, number[]>;
  * Times the tasks in turns (A B C, B C A, …), so that a noisy moment of the machine hits all of them alike, and a ratio taken within a round is
  * fair even where the absolute times are not.
  */
-export async function measure(tasks: readonly Task[], { rounds, minMs, keep, trialRounds = 3 }: MeasureOptions): Promise<Samples> {
+export async function measure(
+  tasks: readonly Task[],
+  { rounds, minMs, keep, trialRounds = 3, cpuTime = false }: MeasureOptions,
+): Promise<Samples> {
   const samples: Samples = new Map(tasks.map((task) => [task.name, new Array<number>(rounds).fill(NaN)]));
   const times = new Map<string, number>();
   const take = (task: Task, round: number, ns: number): void => void ((samples.get(task.name) as number[])[round] = ns);
+  const now = cpuTime ? processorNs : () => process.hrtime.bigint();
   for (const task of tasks) {
-    const warm = await calibrate(task, minMs);
+    const warm = await calibrate(task, minMs, now);
     times.set(task.name, warm.times);
     take(task, 0, warm.ns);
   }
@@ -41,7 +47,7 @@ export async function measure(tasks: readonly Task[], { rounds, minMs, keep, tri
     for (let turn = 0; turn < running.length; turn++) {
       const task = running[(turn + round) % running.length];
       const n = times.get(task.name) as number;
-      take(task, round, (await timeOnce(task, n)) / n);
+      take(task, round, (await timeOnce(task, n, now)) / n);
     }
     if (round + 1 === trialRounds) running = withoutThoseBehind(running, samples, keep, BEHIND);
   }
@@ -55,21 +61,26 @@ function withoutThoseBehind(tasks: readonly Task[], samples: Samples, keep: (nam
 }
 
 /** How many operations make a turn long enough, and what one then took. What it runs on the way is the warm-up. */
-async function calibrate(task: Task, minMs: number): Promise<{ times: number; ns: number }> {
+async function calibrate(task: Task, minMs: number, now: () => bigint): Promise<{ times: number; ns: number }> {
   let times = 1;
   for (;;) {
-    const ns = await timeOnce(task, times);
+    const ns = await timeOnce(task, times, now);
     if (ns >= minMs * 1e6) return { times, ns: ns / times };
     times = Math.ceil(times * Math.min(10, Math.max(1.3, (1.2e6 * minMs) / Math.max(ns, 1e3))));
   }
 }
 
-async function timeOnce(task: Task, times: number): Promise<number> {
-  const start = process.hrtime.bigint();
+function processorNs(): bigint {
+  const { user, system } = process.cpuUsage();
+  return BigInt(user + system) * 1000n;
+}
+
+async function timeOnce(task: Task, times: number, now: () => bigint): Promise<number> {
+  const start = now();
   const pending = task.run(times);
   // Only asynchronous tasks pay for a turn of the event loop.
   if (pending !== undefined) await pending;
-  return Number(process.hrtime.bigint() - start);
+  return Number(now() - start);
 }
 
 /** The middle of the values that are numbers; `NaN` if there are none. */

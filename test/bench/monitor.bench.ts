@@ -1,0 +1,94 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchArguments } from './harness/arguments.js';
+import { environment } from './harness/environment.js';
+import { measure, median, speedup } from './harness/measure.js';
+import { writeSection } from './harness/readme.js';
+import { markdownTable, short } from './harness/table.js';
+import { DURATIONS, errorPercent } from './monitor/durations.js';
+import { interceptorNs } from './monitor/interceptor.js';
+import { openInstance, ROOT } from './monitor/ours.js';
+import { ours, OURS, peers, unsampled } from './monitor/recorders.js';
+import { scrapeMs } from './monitor/scrape.js';
+
+/** From this load on, the other processes are heard in the figures. */
+const BUSY = 1;
+const TARGETS = { recordNs: 8, errorPercent: 1, bytes: 8192, interceptorNs: 300, scrapeMs: 5 };
+
+const say = (line: string): void => console.error(line);
+
+/** `npm run bench -- monitor`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const options = benchArguments(argv);
+  const machine = environment();
+  if (machine.loadBefore > BUSY) say(`the machine is busy (load ${machine.loadBefore.toFixed(1)}): take the ratios, not the nanoseconds`);
+  const { monitor } = openInstance();
+  const recorders = [ours(monitor), unsampled(monitor), ...(await peers())];
+  const samples = await measure(recorders, {
+    rounds: options.quick ? 3 : 15,
+    minMs: options.quick ? 2 : 40,
+    keep: () => true,
+    cpuTime: true,
+  });
+  const rows = recorders.map(({ name, percentileMs, bytes }) => ({
+    name,
+    ns: median(samples.get(name) ?? []) / DURATIONS,
+    timesOurs: speedup(samples, OURS, name),
+    errorPercent: percentileMs === undefined ? NaN : errorPercent(percentileMs),
+    bytes: bytes?.() ?? NaN,
+  }));
+  const interceptor = await interceptorNs(monitor, options.quick);
+  const scrape = await scrapeMs(options.quick);
+
+  const [own] = rows;
+  const columns = [
+    { title: 'record one duration' },
+    { title: 'ns', right: true },
+    { title: 'x this package', right: true },
+    { title: 'error of p50, p95, p99', right: true },
+    { title: 'bytes a series', right: true },
+  ];
+  const table = markdownTable(columns, [
+    ...rows.map((row) => [
+      row.name,
+      short(row.ns),
+      short(row.timesOurs),
+      Number.isNaN(row.errorPercent) ? '-' : `${short(row.errorPercent)} %`,
+      Number.isNaN(row.bytes) ? '-' : String(row.bytes),
+    ]),
+    ['target', `${TARGETS.recordNs}`, '', `${TARGETS.errorPercent} %`, `${TARGETS.bytes}`],
+  ]);
+  const others = markdownTable(
+    [{ title: 'beside it' }, { title: 'this package', right: true }, { title: 'peer', right: true }, { title: 'target', right: true }],
+    [
+      ['interceptor, over an empty one', `${short(interceptor)} ns`, '', `${TARGETS.interceptorNs} ns`],
+      [
+        'scrape of 200 series (prom-client: its histograms)',
+        `${short(scrape.ours)} ms`,
+        `${short(scrape.promClient)} ms`,
+        `${TARGETS.scrapeMs} ms`,
+      ],
+    ],
+  );
+  const { date, cpu, node, platform, loadBefore } = machine;
+  const command = ['npm run bench -- monitor', ...argv].join(' ');
+  const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Processor time, medians of interleaved rounds in one process.`;
+  const report = [facts, table, others].join('\n\n');
+  console.log(`\n${report}\n`);
+  const missed = [
+    ['record', own.ns, TARGETS.recordNs],
+    ['error', own.errorPercent, TARGETS.errorPercent],
+    ['bytes', own.bytes, TARGETS.bytes],
+    ['interceptor', interceptor, TARGETS.interceptorNs],
+    ['scrape', scrape.ours, TARGETS.scrapeMs],
+  ] as const;
+  for (const [what, got, wanted] of missed) if (!(got <= wanted)) console.log(`MISSED: ${what} ${short(got)}, target ${wanted}`);
+  if (options.json !== undefined)
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ ...machine, command, rows, interceptorNs: interceptor, scrapeMs: scrape }, null, 2)}\n`,
+    );
+  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'monitor', report)) {
+    say('README.md has no <!-- bench:monitor --> section: nothing written there');
+  }
+}

@@ -78,15 +78,12 @@ export class FastLiteLLM {
     const calibration = readCalibrationMode(options.calibrate, context.env);
     this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
     const flags = this.featureFlags;
-    const monitor: PerformanceMonitorService = new PerformanceMonitorService(
-      resolveMonitorOptions(options.monitor, flags.settings.monitoring),
-      {
-        flags,
-        logger,
-        now: context.now,
-        verdicts: () => [tokenCounting, rateLimits].flatMap(({ speeds }) => speeds.all()),
-      },
-    );
+    const monitor = new PerformanceMonitorService(resolveMonitorOptions(options.monitor, flags.settings.monitoring), {
+      flags,
+      logger,
+      now: context.now,
+      verdicts: () => [...new Set(Object.values(this.engines).map(({ speeds }) => speeds))].flatMap((speeds) => speeds.all()),
+    });
     this.monitor = monitor;
     const engines = { setting: this.setting, flags, logger, recorder: monitor };
 

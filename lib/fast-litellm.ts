@@ -121,7 +121,7 @@ export class FastLiteLLM {
       const subjects = [calibrationOf(rateLimits, DECISION_CASES), calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING))];
       this.onClose.push(calibrate(subjects, calibration, monitor));
     }
-    this.acceleration = new AccelerationService(tokenCounting);
+    this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
     const targets = resolveAccelerate(options.accelerate);
     if (targets.length > 0) this.acceleration.apply({ targets });
     if (metrics) this.registerMetrics();

@@ -1,4 +1,5 @@
 // An app of ES modules, started with the sources' hook: `acceleration.child.mjs SCENARIO`. Says what it saw as one line of JSON.
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -32,6 +33,49 @@ const scenarios = {
     const { getPatchStatus } = register();
     const after = await splitter.splitText(text);
     return { before, after, targets: getPatchStatus().targets };
+  },
+
+  /** `fetch`, whose requests the pool takes where it has a connection, against a real server. */
+  async fetch() {
+    const GLOBAL = Symbol.for('undici.globalDispatcher.1');
+    const sockets = new Set();
+    const server = createServer((request, response) => {
+      sockets.add(request.socket);
+      setTimeout(() => response.end(`${request.method} ${request.url}`), 20);
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${server.address().port}`;
+    const ask = async (path, options) => (await globalThis.fetch(url + path, options)).text();
+    const before = [await ask('/a'), globalThis[GLOBAL]];
+    const { FastLiteLLM } = require('../lib/fast-litellm.ts');
+    const logger = { log() {}, warn() {}, error() {} };
+    const llm = new FastLiteLLM({ accelerate: ['undici'], logger, connectionPool: { maxConnectionsPerEndpoint: 3 } });
+    const status = () => llm.acceleration.status().targets.undici;
+    const one = await ask('/a', { method: 'POST', body: 'text' });
+    const many = await Promise.all(Array.from({ length: 12 }, (_, index) => ask(`/${index}`)));
+    const refused = await ask('/', { method: 'TRACE' }).catch((error) => error.name);
+    const { state, answeredNatively, passedOn } = status();
+    await llm.close();
+    const restored = [globalThis[GLOBAL] === before[1], await ask('/b'), status().state];
+
+    const { Agent, setGlobalDispatcher } = require('undici');
+    const own = new Agent({ connect: { timeout: 1234 } });
+    setGlobalDispatcher(own);
+    const other = new FastLiteLLM({ accelerate: ['undici'], logger });
+    const left = [globalThis[GLOBAL] === own, other.acceleration.status().targets.undici.reason];
+    await other.close();
+    server.close();
+    server.closeAllConnections();
+    return {
+      before: before.slice(0, 1),
+      one,
+      many,
+      refused,
+      state,
+      counts: [answeredNatively, passedOn],
+      restored,
+      left,
+    };
   },
 
   /** What is loaded by the entry point and the token counter alone. */

@@ -13,6 +13,13 @@ interface Seen extends PatchStatus {
   readonly limits: unknown[];
   readonly afterwards: PatchStatus['targets'];
   readonly nest: string[];
+  readonly one: string;
+  readonly many: string[];
+  readonly refused: string;
+  readonly state: string;
+  readonly counts: readonly number[];
+  readonly restored: unknown[];
+  readonly left: unknown[];
 }
 
 /** What a process of its own sees, with the packages as they are: not as Jest loads them. */
@@ -29,11 +36,13 @@ describe('nestjs-fast-litellm/register', () => {
     expect(during).toEqual(before);
     expect(after).toEqual(before);
     expect(limits).toEqual([2, false]);
-    expect(natively(targets)).toEqual(isNative ? [1, 1, 4] : [0, 0, 0]);
+    expect(natively(targets)).toEqual(isNative ? [1, 1, 4, 0] : [0, 0, 0, 0]);
     expect(natively(afterwards)).toEqual(natively(targets));
     const states = Object.values(targets).map(({ state, copies }) => [state, copies.map(({ reason }) => reason)]);
     const expected = isNative ? ['patched', [undefined]] : ['not_applied', []];
-    expect(states).toEqual([expected, expected, expected]);
+    expect(states.slice(0, 3)).toEqual([expected, expected, expected]);
+    // Its pool comes with the class.
+    expect(targets.undici.state).toBe(isNative ? 'left_alone' : 'not_applied');
   });
 
   it('gives LangChain the same chunks', () => {
@@ -41,6 +50,30 @@ describe('nestjs-fast-litellm/register', () => {
     expect(after).toEqual(before);
     expect(before.length).toBeGreaterThan(10);
     expect(targets['js-tiktoken'].answeredNatively).toBe(isNative ? 1 : 0);
+  });
+
+  it('sends what fetch sends over the pool, where it has a connection', () => {
+    const {
+      before,
+      one,
+      many,
+      refused,
+      state,
+      counts: [taken, passedOn],
+      restored,
+      left,
+    } = see('fetch');
+    expect(before).toEqual(['GET /a']);
+    expect(one).toBe('POST /a');
+    expect(many).toEqual(Array.from({ length: 12 }, (_, index) => `GET /${index}`));
+    expect(refused).toBe('TypeError');
+    // Three at a time; the others go their own way rather than wait.
+    expect(taken + passedOn).toBe(isNative ? 13 : 0);
+    expect(taken).toBeGreaterThanOrEqual(isNative ? 3 : 0);
+    expect(taken).toBeLessThanOrEqual(4);
+    expect(state).toBe(isNative ? 'patched' : 'not_applied');
+    expect(restored).toEqual([true, 'GET /b', 'not_applied']);
+    expect(left).toEqual([true, isNative ? 'the app has given the dispatcher options of its own (connect)' : undefined]);
   });
 
   it('loads no Nest', () => {
@@ -53,6 +86,6 @@ describe('nestjs-fast-litellm/register', () => {
     rmdirSync(folder);
     expect(applied).toBe(isNative);
     const states = Object.values(targets).map(({ state }) => state);
-    expect(states).toEqual(Array<string>(3).fill(isNative ? 'not_installed' : 'not_applied'));
+    expect(states.slice(0, 3)).toEqual(Array<string>(3).fill(isNative ? 'not_installed' : 'not_applied'));
   });
 });

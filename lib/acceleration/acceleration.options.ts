@@ -1,7 +1,7 @@
 import { checkArray, checkKnownKeys, checkObject, checkOneOf, optional, refuseArgument, type Refuse } from '../common/options.js';
 
 /** What can be accelerated in place: npm packages that an app may already use. */
-export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer'] as const;
+export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer', 'undici'] as const;
 export type AccelerationTarget = (typeof ACCELERATION_TARGETS)[number];
 
 /** What `applyAcceleration` takes. */

@@ -1,29 +1,31 @@
 import { targetsOf, type AccelerationOptions, type AccelerationTarget } from './acceleration.options.js';
 import { GptTokenizerTarget } from './gpt-tokenizer.js';
 import { JsTiktokenTarget } from './js-tiktoken.js';
-import type { LibraryTarget } from './library-target.js';
 import type { PatchStatus, TargetStatus } from './patch-status.js';
 import type { StandIn } from './stand-in.js';
 import { TiktokenTarget } from './tiktoken.js';
+import { UndiciTarget, type RequestPool } from './undici.js';
 
 /** Who asked for patches, and for which. */
 interface Request {
   readonly standIn: StandIn;
+  readonly pool?: RequestPool;
   readonly targets: readonly AccelerationTarget[];
 }
 
 /** The patches of this thread: libraries are shared by everything that runs in it, so there is one of these. Engines come from whoever asked last. */
 class Patches {
   private readonly requests = new Map<object, Request>();
-  private readonly targets: readonly LibraryTarget[] = [new JsTiktokenTarget(), new TiktokenTarget(), new GptTokenizerTarget()];
+  private readonly tokenizers = [new JsTiktokenTarget(), new TiktokenTarget(), new GptTokenizerTarget()];
+  private readonly undici = new UndiciTarget();
 
   /** Patches what `owner` asks for. Without a native engine nothing is touched, and the answer is `false`. */
-  apply(owner: object, standIn: StandIn, options: AccelerationOptions): boolean {
+  apply(owner: object, { standIn, pool }: Omit<Request, 'targets'>, options: AccelerationOptions): boolean {
     const targets = targetsOf(options);
     if (!standIn.available) return false;
     const before = this.requests.get(owner)?.targets ?? [];
     this.requests.delete(owner);
-    this.requests.set(owner, { standIn, targets: [...new Set([...before, ...targets])] });
+    this.requests.set(owner, { standIn, pool, targets: [...new Set([...before, ...targets])] });
     this.update(targets);
     return true;
   }
@@ -44,15 +46,19 @@ class Patches {
   status(own: StandIn): PatchStatus {
     const latest = [...this.requests.values()].at(-1)?.standIn;
     const { answers, reason } = latest ?? own;
-    const targets = Object.fromEntries(this.targets.map((target) => [target.name, target.status()]));
+    const targets = Object.fromEntries([...this.tokenizers, this.undici].map((target) => [target.name, target.status()]));
     return { applied: latest !== undefined, rustAvailable: answers, reason, targets: targets as Record<AccelerationTarget, TargetStatus> };
   }
 
   /** Applies or removes each target as the requests have it; of those that stay, the ones in `again` look for new copies. */
   private update(again?: readonly AccelerationTarget[]): void {
     const requests = [...this.requests.values()].reverse();
-    for (const target of this.targets) {
-      const request = requests.find(({ targets }) => targets.includes(target.name));
+    const latest = (target: AccelerationTarget): Request | undefined => requests.find(({ targets }) => targets.includes(target));
+    const dispatching = latest('undici');
+    if (dispatching === undefined) this.undici.remove();
+    else this.undici.apply(dispatching.pool);
+    for (const target of this.tokenizers) {
+      const request = latest(target.name);
       if (request === undefined) target.remove();
       else if (again === undefined || again.includes(target.name)) target.apply(request.standIn);
     }

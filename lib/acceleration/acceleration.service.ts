@@ -5,6 +5,7 @@ import type { AccelerationOptions } from './acceleration.options.js';
 import { patches } from './acceleration.patches.js';
 import type { PatchStatus } from './patch-status.js';
 import { StandIn } from './stand-in.js';
+import type { RequestPool } from './undici.js';
 
 /**
  * Patches libraries that the app already uses, in place and reversibly: same results, natively. Nothing is patched unasked.
@@ -17,7 +18,11 @@ export class AccelerationService implements Capability {
   readonly capability = 'acceleration';
   private readonly standIn: StandIn;
 
-  constructor(choice: EngineChoice<TokenCounterEngine>) {
+  /** @param pool What takes the requests of undici's global dispatcher; without one it is left alone. */
+  constructor(
+    choice: EngineChoice<TokenCounterEngine>,
+    private readonly pool?: RequestPool,
+  ) {
     this.standIn = new StandIn(choice);
   }
 
@@ -27,7 +32,7 @@ export class AccelerationService implements Capability {
    * @throws InvalidArgumentError for a target that is not known.
    */
   apply(options: AccelerationOptions = {}): boolean {
-    return patches.apply(this, this.standIn, options);
+    return patches.apply(this, { standIn: this.standIn, pool: this.pool }, options);
   }
 
   /**

@@ -18,7 +18,7 @@ export interface TargetStatus {
   readonly state: 'patched' | 'not_applied' | 'not_installed' | 'left_alone' | 'covered';
   readonly reason?: string;
   readonly copies: readonly CopyStatus[];
-  /** Calls since the start that the native engine answered. */
+  /** Calls since the start that the native engine answered; of undici, requests that the pool took. */
   readonly answeredNatively: number;
   /** Calls that the library itself answered: errors, texts that it reads in a way of its own, unknown tokenizers. */
   readonly passedOn: number;

@@ -24,8 +24,8 @@ const SIZES: readonly (readonly [label: string, kind: TextKind, bytes: number])[
   ['4 KB code', 'code', 4096],
   ['4 KB CJK', 'cjk', 4096],
 ];
-/** What counts where a text is long; short ones are there to show what a call costs. */
-const DECODED = ['500 B', '4 KB prose', '64 KB prose'];
+/** Shorter lists of ids are left to the libraries. */
+const DECODED = ['4 KB prose', '64 KB prose'];
 const LIMIT = 200;
 
 interface JsTiktoken {

@@ -1,0 +1,282 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { codeBlocks, documents } from '../../test/readme-document.js';
+import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import { AdvancedRouter } from './advanced-router.js';
+import type { ModelListEntry } from './deployment.js';
+import { ListRouters } from './list-routers.js';
+import { resolveRouterOptions, type RouterOptions } from './router.options.js';
+import { choiceOf } from '../../test/router-engines.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'router-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const written = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+const [engine] = routerEngines();
+const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
+
+describe('the options', () => {
+  it.each<[unknown, string]>([
+    [{ strategy: 'fastest' }, 'router.strategy'],
+    [{ cooldownMs: -1 }, 'router.cooldownMs'],
+    [{ coolDownMs: 1 }, 'router.coolDownMs'],
+    [{ strategyOptions: { maxSamples: 17 } }, 'router.strategyOptions.maxSamples'],
+    [{ strategyOptions: { ttl: 1 } }, 'router.strategyOptions.ttl'],
+    [{ fallbacks: [{ a: ['b', 3] }] }, 'router.fallbacks[0].a[1]'],
+    [{ fallbacks: 'b' }, 'router.fallbacks'],
+    [{ modelGroupAlias: { a: { hidden: true } } }, 'router.modelGroupAlias.a.model'],
+    [{ allowedFailsPolicy: { RateLimitErrorAllowedFails: 'many' } }, 'router.allowedFailsPolicy.RateLimitErrorAllowedFails'],
+    [{ routingGroups: [{ groupName: 'g', models: ['a', 'a'], strategy: 'least_busy' }] }, 'router.routingGroups[0].models'],
+    [{ sharedAs: 'a b' }, 'router.sharedAs'],
+    [{ maxDeployments: 70_000 }, 'router.maxDeployments'],
+    [{ healthChecks: { intervalMs: 5 } }, 'router.healthChecks.probe'],
+    [{ sharedState: {} }, 'router.sharedState.start'],
+    [{ modelList: {} }, 'router.modelList'],
+    [{ routerSettings: { cooldown_time: 'long' } }, 'router.routerSettings.cooldown_time'],
+    [[], 'router'],
+  ])('refuse %j', (options, path) => {
+    expect(() => resolveRouterOptions(options as RouterOptions, {})).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIGURATION', path }),
+    );
+  });
+
+  it.each<[Record<string, unknown>, string]>([
+    [{ litellm_params: { model: 'a' } }, 'model_name'],
+    [{ model_name: 'a' }, 'litellm_params'],
+    [{ model_name: 'a', litellm_params: {} }, 'litellm_params.model'],
+    [{ model_name: 'a', litellm_params: { model: 'a', rpm: 'x' } }, 'litellm_params.rpm'],
+    [{ model_name: 'a', litellm_params: { model: 'a', tags: 'x' } }, 'litellm_params.tags'],
+    [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { routing_strategy: 'x' } }, 'model_info.routing_strategy'],
+    [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { id: 'same' } }, 'model_info.id'],
+  ])('refuse a list with %j', (entry, path) => {
+    const modelList = [deployment('same'), entry as unknown as ModelListEntry];
+    expect(() => routerOn(engine, { modelList })).toThrow(expect.objectContaining({ path: `router.modelList[1].${path}` }));
+    const { router } = routerOn(engine, { modelList, ignoreInvalidDeployments: true });
+    expect(router.deployments()).toHaveLength(1);
+    expect(router.warnings).toEqual([expect.stringContaining('left out')]);
+  });
+
+  it('give a deployment without an id a stable one, and copies of it others', () => {
+    const entry = { model_name: 'a', litellm_params: { model: 'openai/a', api_key: 'os.environ/OPENAI_API_KEY' } };
+    const turned = { litellm_params: { api_key: 'os.environ/OPENAI_API_KEY', model: 'openai/a' }, model_name: 'a' };
+    const { router } = routerOn(engine, { modelList: [entry, turned] });
+    const [first, second] = router.deployments().map(({ id }) => id);
+    expect(second).toBe(`${first}-2`);
+    expect(routerOn(engine, { modelList: [turned] }).router.deployments()[0].id).toBe(first);
+  });
+});
+
+describe('a LiteLLM configuration', () => {
+  it('is read as the README has it', () => {
+    const [example] = documents
+      .flatMap((document) => codeBlocks(document))
+      .filter(({ info, text }) => info === 'yaml' && text.includes('model_list'));
+    const options = resolveRouterOptions({ configPath: written('readme.yaml', example.text) }, env);
+    expect(options.warnings).toEqual([]);
+    expect(options.settings).toMatchObject({
+      strategy: 'latency_based',
+      lowestLatencyBuffer: 0.2,
+      sampleTtlMs: 600_000,
+      numRetries: 2,
+      cooldownMs: 30_000,
+      allowedFailsPolicy: { RateLimitErrorAllowedFails: 3 },
+    });
+    const { router } = routerOn(engine, { configPath: join(folder, 'readme.yaml') });
+    expect(router.models()).toEqual(['gpt-4o', 'anthropic/*', 'default']);
+    expect(router.warnings).toEqual([
+      'router.modelList[0].litellm_params names the variable AZURE_API_KEY, which is not set',
+      'router.modelList[1].litellm_params names the variable OPENAI_API_KEY, which is not set',
+      'router.modelList[2].litellm_params names the variable ANTHROPIC_API_KEY, which is not set',
+    ]);
+    expect(router.fallbacksOf('gpt-4o')).toEqual([{ model: 'anthropic/claude-sonnet' }]);
+    expect(router.acquire('default').deployment.provider).toBe('azure');
+  });
+
+  it('may be JSON, with settings of LiteLLM itself, and says what it does not understand, once', () => {
+    const path = written(
+      'config.json',
+      JSON.stringify({
+        model_list: [
+          { model_name: 'a', litellm_params: { model: 'openai/a', rpm: 'os.environ/LIMIT', timeout: 3, made_up: 1 }, tpm: 5 },
+          { model_name: 'a', litellm_params: { model: 'openai/b', rpm: null, made_up: 2, num_retries: 4 }, model_info: null },
+        ],
+        litellm_settings: { num_retries: 7, request_timeout: 9, drop_params: true, context_window_fallbacks: [{ a: ['b'] }] },
+        router_settings: { num_retries: 1, stream_timeout: 2, unheard_of: true, redis_host: 'h', set_verbose: true },
+        general_settings: { master_key: 'sk-1' },
+      }),
+    );
+    const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
+    expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
+    expect(options.warnings).toEqual([expect.stringContaining('unheard_of'), expect.stringContaining('redis_host')]);
+    const lines: string[] = [];
+    const logger = { log: () => {}, warn: (line: string) => void lines.push(line), error: () => {} };
+    const { router } = routerOn(engine, { configPath: path }, { logger });
+    expect(lines.filter((line) => line.includes('made_up'))).toHaveLength(1);
+    expect(router.deployments().map(({ rpm, tpm, timeoutMs, numRetries }) => [rpm, tpm, timeoutMs, numRetries])).toEqual([
+      [Infinity, 5, 3_000, undefined],
+      [Infinity, Infinity, undefined, 4],
+    ]);
+    expect(router.deployments()[0].params.made_up).toBe(1);
+    expect(router.fallbacksOf('a', 'context_window')).toEqual([{ model: 'b' }]);
+  });
+
+  it('that cannot be read is an error that names it', () => {
+    expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
+    const broken = written('broken.yaml', 'model_list: [\n - }');
+    expect(() => resolveRouterOptions({ configPath: broken }, {})).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }));
+    const wrong = written('wrong.yaml', 'model_list: 3');
+    expect(() => resolveRouterOptions({ configPath: wrong }, {})).toThrow(expect.objectContaining({ path: `${wrong}: model_list` }));
+  });
+});
+
+describe('fallbacks', () => {
+  it('of the model, of its name without the provider, of every model, and the default ones', () => {
+    const { router } = routerOn(engine, {
+      modelList: [deployment('a')],
+      modelGroupAlias: { fast: 'gpt-4' },
+      fallbacks: [{ 'gpt-4': ['gpt-4o', { model: 'claude', max_tokens: 5 }] }, { '*': ['any'] }],
+      contentPolicyFallbacks: { 'gpt-4': ['safe'] },
+      contextWindowFallbacks: ['long'],
+      defaultFallbacks: ['last'],
+    });
+    const own = [
+      { model: 'gpt-4o', overrides: undefined },
+      { model: 'claude', overrides: { max_tokens: 5 } },
+    ];
+    expect(router.fallbacksOf('gpt-4')).toEqual(own);
+    expect(router.fallbacksOf('openai/gpt-4')).toEqual(own);
+    expect(router.fallbacksOf('other')).toEqual([{ model: 'any' }]);
+    expect(router.fallbacksOf('gpt-4', 'content_policy')).toEqual([{ model: 'safe' }]);
+    expect(router.fallbacksOf('other', 'content_policy')).toEqual([]);
+    expect(router.fallbacksOf('other', 'context_window')).toEqual([{ model: 'long' }]);
+    const { router: plain } = routerOn(engine, { modelList: [deployment('a')], defaultFallbacks: ['last'] });
+    expect(plain.fallbacksOf('gpt-4')).toEqual([{ model: 'last' }]);
+  });
+});
+
+describe('while it runs', () => {
+  it('deployments come, change and go; those of the same id keep their state', () => {
+    const { router } = routerOn(engine, { strategy: 'least_busy', modelList: [deployment('a'), deployment('b')] });
+    const pick = router.acquire('a');
+    for (let number = 0; number < 30; number++) router.addDeployment(deployment(`n${number}`, {}, 'other'));
+    expect(router.status().map(({ id, inFlight }) => [id, inFlight])[0]).toEqual(['a', 1]);
+    expect(() => router.addDeployment(deployment('a'))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(router.deployments()).toHaveLength(32);
+    expect(router.updateDeployment('a', { litellm_params: { model: 'openai/new', rpm: 5 } })).toMatchObject({
+      rpm: 5,
+      model: 'openai/new',
+    });
+    expect(router.deployments()[0].params.api_key).toBe('sk-secret-a');
+    expect(router.updateDeployment('nobody', {})).toBeUndefined();
+    expect(router.removeDeployment('a')).toBe(true);
+    expect(router.removeDeployment('a')).toBe(false);
+    // Its place is not given to another one before the request is back.
+    for (let number = 0; number < 20; number++) router.addDeployment(deployment(`m${number}`, {}, 'third'));
+    expect(router.status().every(({ inFlight }) => inFlight === 0)).toBe(true);
+    router.succeeded(pick, { latencyMs: 1 });
+    expect(router.status().every(({ inFlight, successes }) => inFlight === 0 && successes === 0)).toBe(true);
+    expect(router.acquire('gpt-4').deployment.id).toBe('b');
+  });
+
+  it('settings change, and wrong ones change nothing', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a', {}, 'gpt-4', { max_input_tokens: 5 }), deployment('b')] });
+    router.updateSettings({ strategy: 'least-busy', cooldownMs: 1, enablePreCallChecks: false, strategyOptions: { maxSamples: 2 } });
+    expect(router.settings).toMatchObject({ strategy: 'least_busy', cooldownMs: 1 });
+    expect(router.getAvailableDeployment('a', { inputTokens: 9 })?.id).toBe('a');
+    expect(() => router.updateSettings({ cooldownMs: -1 })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'settings.cooldownMs' }),
+    );
+    expect(router.settings.cooldownMs).toBe(1);
+  });
+});
+
+describe('health checks', () => {
+  const eventually = async (condition: () => boolean): Promise<void> => {
+    for (let turn = 0; turn < 500 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(condition()).toBe(true);
+  };
+
+  it('take out who fails them or is late, while others are well, and bring back who is well again', async () => {
+    const well: Record<string, boolean | 'never'> = { a: true, b: false, c: 'never' };
+    const { router } = routerOn(engine, {
+      modelList: ['a', 'b', 'c'].map((id) => deployment(id)),
+      healthChecks: {
+        intervalMs: 5,
+        timeoutMs: 30,
+        probe: ({ id }) => (well[id] === 'never' ? new Promise(() => {}) : well[id] === true ? true : Promise.reject(new Error('no'))),
+      },
+    });
+    const states = (): string =>
+      router
+        .status()
+        .map(({ state }) => state)
+        .join();
+    await eventually(() => states() === 'available,unhealthy,unhealthy');
+    for (let turn = 0; turn < 30; turn++) expect(router.getAvailableDeployment('gpt-4')?.id).toBe('a');
+    expect(router.healthyCount('gpt-4')).toBe(1);
+    well.a = false;
+    await eventually(() => states() === 'unhealthy,unhealthy,unhealthy');
+    expect(router.getAvailableDeployment('gpt-4')).not.toBeNull();
+    well.b = true;
+    await eventually(() => states() === 'unhealthy,available,unhealthy');
+    for (let turn = 0; turn < 30; turn++) expect(router.acquire('gpt-4').deployment.id).toBe('b');
+    await router.close();
+    well.c = true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(states()).toBe('unhealthy,available,unhealthy');
+  });
+});
+
+describe('lists that come with the call', () => {
+  const lists = new ListRouters(choiceOf(engine), {});
+  const modelList = (): ModelListEntry[] => [
+    { model_name: 'gpt-4', litellm_params: { model: 'gpt-4', input_cost_per_token: 2 } },
+    { model_name: 'gpt-4', litellm_params: { model: 'gpt-4-turbo', input_cost_per_token: 1 } },
+  ];
+
+  it('are answered by the entry itself, or by null', () => {
+    const router = new AdvancedRouter('cost-based-routing', () => lists);
+    const list = modelList();
+    expect(router.strategy).toBe('cost_based');
+    expect(router.getAvailableDeployment(list, 'gpt-4', [])).toBe(list[1]);
+    expect(router.getAvailableDeployment(list, 'gpt-4', ['gpt-4-turbo'])).toBe(list[0]);
+    expect(router.getAvailableDeployment(list, 'gpt-4', ['gpt-4'])).toBeNull();
+    expect(router.getAvailableDeployment(list, 'gpt-5')).toBeNull();
+    expect(router.getAvailableDeployment([], 'gpt-4')).toBeNull();
+  });
+
+  it('are read once, when their length changes, and when it is said', () => {
+    const router = new AdvancedRouter('cost_based', () => lists);
+    const list = modelList();
+    const service = router.routerOf(list);
+    service.acquire('gpt-4');
+    expect(router.routerOf(list)).toBe(service);
+    list.push({ model_name: 'gpt-4', litellm_params: { model: 'mini', input_cost_per_token: 0.5 } });
+    expect(router.getAvailableDeployment(list, 'gpt-4')).toBe(list[2]);
+    expect(service.status().find(({ model }) => model === 'gpt-4-turbo')?.inFlight).toBe(1);
+    list[0] = { model_name: 'gpt-4', litellm_params: { model: 'free', input_cost_per_token: 0 } };
+    expect(router.getAvailableDeployment(list, 'gpt-4')).toBe(list[2]);
+    router.refresh(list);
+    expect(router.getAvailableDeployment(list, 'gpt-4')).toBe(list[0]);
+  });
+
+  it('that are wrong are refused, naming the place', () => {
+    const router = new AdvancedRouter('simple_shuffle', () => lists);
+    expect(() => new AdvancedRouter('fastest', () => lists)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'strategy' }),
+    );
+    const refused = (list: unknown): unknown => {
+      try {
+        return router.getAvailableDeployment(list as ModelListEntry[], 'gpt-4');
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(refused(undefined)).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'modelList' });
+    expect(refused([{ model_name: 'a' }])).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'modelList[0].litellm_params' });
+  });
+});

@@ -86,7 +86,9 @@ export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './r
 export type { CallFailure } from './router/failures.js';
 export type { HealthCheckOptions, HealthProbe } from './router/health-checks.options.js';
 export type { LiteLLMRouterSettings } from './router/litellm-settings.js';
+export type { RouterRedisClient } from './router/router-client.redis.js';
 export type { RouterOptions } from './router/router.options.js';
+export { redisRouterState, type RedisRouterStateOptions } from './router/router.redis.js';
 export { RouterService } from './router/router.service.js';
 export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './router/router.settings.js';
 export { ROUTING_STRATEGIES, type RoutingStrategy } from './router/router.strategies.js';

@@ -128,9 +128,10 @@ describe('the table of errors', () => {
 
 describe('the table of metrics', () => {
   it('has every metric with its type and labels, and no other', () => {
-    const client = { status: 'end', callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
+    const client = { status: 'end', call: () => {}, callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
     const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
-    const samples = [{}, { rateLimit: { requestsPerMinute: 1, store } }].flatMap((options) => new library.FastLiteLLM(options).metrics());
+    const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client }) } };
+    const samples = [{}, shared].flatMap((options) => new library.FastLiteLLM(options).metrics());
     const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
     const table = tableAfter(documentation, '`registerPrometheusMetrics(llm, registry)`').map(
       ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,

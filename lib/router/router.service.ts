@@ -86,7 +86,7 @@ export class RouterService implements Capability {
       reports: sharedState !== undefined,
       onCooldown: (deployment, untilMs, status) => this.onCooldown(deployment, untilMs, status),
     });
-    sharedState?.start(stateForSharing(this.routing));
+    sharedState?.start(stateForSharing(this.routing, sharedAs));
     if (options.healthChecks !== undefined) {
       this.healthChecks = new HealthChecks(options.healthChecks, {
         deployments: () => this.routing.deployments,

@@ -2,12 +2,12 @@ import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 
 /** What a shared state may look at and write, of the router that uses it. */
 export interface StateOfRouter {
+  /** Routers of one group, threads of this process, see each other's state anyway; `null` for one that is alone. */
+  group(): string | null;
   /** The ids of all deployments. */
   ids(): readonly string[];
   /** What this process has under way at a deployment. */
   inFlight(id: string): number;
-  /** What a deployment is cooling until; 0 when it is not. */
-  coolingUntil(id: string): number;
   /** Requests and tokens of this process in a minute that was not reported yet; counted as reported from then on. */
   takeUsage(id: string, minute: number): { readonly requests: number; readonly tokens: number };
   /** What all other processes have under way, and have used in a minute. */

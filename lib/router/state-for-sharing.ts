@@ -1,18 +1,16 @@
+import { hostname } from 'node:os';
 import type { Routing } from './routing.js';
 import type { StateOfRouter } from './shared-state.js';
 
 /** What a shared state sees of a router. */
-export function stateForSharing(routing: Routing): StateOfRouter {
+export function stateForSharing(routing: Routing, sharedAs: string | null): StateOfRouter {
   const slotOf = (id: string): number | undefined => routing.catalogue.byId.get(id)?.slot;
   return {
+    group: () => (sharedAs === null ? null : `${hostname()}:${process.pid}:${sharedAs}`),
     ids: () => routing.deployments.map(({ id }) => id),
     inFlight: (id) => {
       const slot = slotOf(id);
       return slot === undefined ? 0 : (routing.memory.own ?? routing.memory.inFlight)[slot];
-    },
-    coolingUntil: (id) => {
-      const slot = slotOf(id);
-      return slot === undefined ? 0 : routing.memory.coolingUntil[slot];
     },
     takeUsage: (id, minute) => {
       const slot = slotOf(id);

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64};
 const CAPACITY: usize = 32;
 const NOW: f64 = 1_700_000_000_000.0;
 
+#[derive(Debug)]
 struct State {
     ints: Vec<AtomicI32>,
     doubles: Vec<AtomicU64>,

@@ -1,0 +1,256 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import { errorMessage } from '../common/errors.js';
+import { checkInteger, checkKnownKeys, checkObject, checkString, joinPath, optional, refuseOption } from '../common/options.js';
+import { openRouterRedis, type OwnedRouterRedisClient, type RouterRedisClient } from './router-client.redis.js';
+import { EXCHANGE } from './router-script.redis.js';
+import { minuteOf } from './router.memory.js';
+import type { RouterSharedState, StateOfRouter } from './shared-state.js';
+
+/** Options of `redisRouterState`. */
+export interface RedisRouterStateOptions {
+  /** `redis://…` or `rediss://…`: a connection of its own. Either this or `client`. */
+  readonly url?: string;
+  /** A client of `ioredis` that the app has already; it is never closed here. */
+  readonly client?: RouterRedisClient;
+  /** What the names of all keys begin with. Default `fast-litellm:`. */
+  readonly prefix?: string;
+  /** From one exchange to the next. Cooldowns are told at once. Default 100. */
+  readonly intervalMs?: number;
+  /** Longest wait for Redis. Default 250. */
+  readonly timeoutMs?: number;
+  /** What a process has under way counts for so long after it was last heard of. Default 5,000. */
+  readonly silenceMs?: number;
+}
+
+const SCRIPT_HASH = createHash('sha1').update(EXCHANGE).digest('hex');
+/** So many exchanges fail in a row, and what others do counts for nothing: each process decides by what it sees itself. */
+const FAILURES_UNTIL_ALONE = 3;
+
+/**
+ * Cooldowns, the usage of the minute and requests under way of all processes that use this Redis and prefix. While Redis is away each process decides by what it
+ * sees itself, and health says so.
+ *
+ * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError without ioredis, when the router starts.
+ * @example
+ * FastLiteLLMModule.forRoot({ router: { configPath: 'config.yaml', sharedState: redisRouterState({ url: 'redis://localhost:6379' }) } })
+ */
+export function redisRouterState(options: RedisRouterStateOptions): RouterSharedState {
+  return new RedisRouterState(resolve(options));
+}
+
+class RedisRouterState implements RouterSharedState {
+  private readonly member = randomUUID();
+  private readonly pending = new Map<string, { minute: number; requests: number; tokens: number }>();
+  private readonly cooldowns = new Map<string, number>();
+  private readonly known = new Set<string>();
+  private router: StateOfRouter | undefined;
+  private owned: OwnedRouterRedisClient | undefined;
+  private client: RouterRedisClient | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private underWay: Promise<unknown> | undefined;
+  private failuresInARow = 0;
+  private exchanges = 0;
+  private failures = 0;
+  private members = 0;
+  private reason = 'nothing was exchanged yet';
+  private closed = false;
+
+  constructor(private readonly options: ResolvedOptions) {}
+
+  start(router: StateOfRouter): void {
+    this.router = router;
+    const { url, client } = this.options;
+    this.client = client ?? (this.owned = openRouterRedis(url ?? ''));
+    this.schedule(0);
+  }
+
+  cooled(id: string, untilMs: number): void {
+    this.cooldowns.set(id, untilMs);
+    if (this.underWay === undefined && !this.closed) this.schedule(0);
+  }
+
+  metrics(): readonly MetricSample[] {
+    return [
+      {
+        name: 'router_shared_state_up',
+        help: 'Whether other processes are heard.',
+        type: 'gauge',
+        value: this.failuresInARow === 0 ? 1 : 0,
+      },
+      { name: 'router_shared_state_exchanges_total', help: 'Exchanges with other processes.', type: 'counter', value: this.exchanges },
+      { name: 'router_shared_state_failures_total', help: 'Exchanges that failed.', type: 'counter', value: this.failures },
+    ];
+  }
+
+  health(): Partial<CapabilityHealth> {
+    if (this.exchanges > 0 && this.failuresInARow === 0) return { sharedState: 'redis', processes: this.members };
+    const reason = `what other processes do is not known: ${this.reason}`;
+    return { status: 'degraded', sharedState: 'redis', reason };
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.timer);
+    await this.underWay?.catch(() => {});
+    this.owned?.disconnect();
+  }
+
+  private schedule(delayMs: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.turn(), delayMs);
+    this.timer.unref();
+  }
+
+  private async turn(): Promise<void> {
+    const { router, client } = this;
+    if (router === undefined || client === undefined || this.closed) return;
+    // A client of the app's may keep a command until it is connected again: one is enough.
+    if (this.underWay === undefined) {
+      const exchange = this.exchange(router, client);
+      this.underWay = exchange.finally(() => (this.underWay = undefined)).catch(() => {});
+      try {
+        await withinTime(exchange, this.options.timeoutMs);
+        this.exchanges++;
+        this.failuresInARow = 0;
+      } catch (error) {
+        this.failed(errorMessage(error));
+      }
+    } else this.failed(`no answer from Redis within ${this.options.timeoutMs} ms`);
+    if (!this.closed) this.schedule(this.cooldowns.size > 0 && this.failuresInARow === 0 ? 0 : this.options.intervalMs);
+  }
+
+  private async exchange(router: StateOfRouter, client: RouterRedisClient): Promise<void> {
+    const nowMs = router.now();
+    const minute = minuteOf(nowMs);
+    const ids = router.ids();
+    const held = ids.flatMap((id) => (router.inFlight(id) > 0 ? [id, router.inFlight(id)] : []));
+    for (const id of ids) {
+      const { requests, tokens } = router.takeUsage(id, minute);
+      const known = this.pending.get(id);
+      if (known?.minute === minute) this.pending.set(id, { minute, requests: known.requests + requests, tokens: known.tokens + tokens });
+      else if (requests !== 0 || tokens !== 0) this.pending.set(id, { minute, requests, tokens });
+    }
+    const used = [...this.pending].filter(([, usage]) => usage.minute === minute);
+    const cooling = [...this.cooldowns].filter(([, untilMs]) => untilMs > nowMs);
+    const answer = await this.call(client, [
+      this.member,
+      router.group() ?? this.member,
+      this.options.silenceMs,
+      held.length / 2,
+      ...held,
+      used.length,
+      ...used.flatMap(([id, { requests, tokens }]) => [id, requests, tokens]),
+      cooling.length,
+      ...cooling.flatMap(([id, untilMs]) => [id, Math.ceil(untilMs - nowMs)]),
+    ]);
+    for (const [id, usage] of used) if (this.pending.get(id) === usage) this.pending.delete(id);
+    for (const [id, untilMs] of cooling) if (this.cooldowns.get(id) === untilMs) this.cooldowns.delete(id);
+    for (const [id, untilMs] of [...this.cooldowns]) if (untilMs <= nowMs) this.cooldowns.delete(id);
+    if (!this.closed) this.take(router, answer);
+  }
+
+  private async call(client: RouterRedisClient, values: (string | number)[]): Promise<Answer> {
+    try {
+      return (await client.call('EVALSHA', SCRIPT_HASH, 1, this.options.prefix, ...values)) as Answer;
+    } catch (error) {
+      if (!errorMessage(error).startsWith('NOSCRIPT')) throw error;
+      return (await client.call('EVAL', EXCHANGE, 1, this.options.prefix, ...values)) as Answer;
+    }
+  }
+
+  /** Takes over what the others do. */
+  private take(router: StateOfRouter, [members, underWay, usage, cooling]: Answer): void {
+    this.members = Number(members);
+    const nowMs = router.now();
+    const others = new Map<string, { inFlight: number; requests: number; tokens: number }>();
+    const of = (id: string): { inFlight: number; requests: number; tokens: number } => {
+      let known = others.get(id);
+      if (known === undefined) others.set(id, (known = { inFlight: 0, requests: 0, tokens: 0 }));
+      return known;
+    };
+    for (const [id, count] of pairs(underWay)) of(id).inFlight = count;
+    for (const [field, count] of pairs(usage)) of(field.slice(0, -2))[field.endsWith('|r') ? 'requests' : 'tokens'] = Math.max(count, 0);
+    for (const id of this.known) of(id);
+    for (const [id, { inFlight, requests, tokens }] of others) {
+      if (inFlight + requests + tokens > 0) this.known.add(id);
+      else this.known.delete(id);
+      router.elsewhere(id, inFlight, minuteOf(nowMs), requests, tokens);
+    }
+    for (const [id, leftMs] of pairs(cooling)) router.cool(id, nowMs + leftMs);
+  }
+
+  private failed(reason: string): void {
+    this.failures++;
+    this.failuresInARow++;
+    this.reason = reason;
+    if (this.failuresInARow !== FAILURES_UNTIL_ALONE) return;
+    for (const id of this.known) this.router?.elsewhere(id, 0, 0, 0, 0);
+    this.known.clear();
+  }
+}
+
+type Answer = readonly [members: unknown, underWay: readonly unknown[], usage: readonly unknown[], cooling: readonly unknown[]];
+
+interface ResolvedOptions {
+  readonly url: string | undefined;
+  readonly client: RouterRedisClient | undefined;
+  readonly prefix: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly silenceMs: number;
+}
+
+function resolve(options: RedisRouterStateOptions, path = 'redis'): ResolvedOptions {
+  const input = checkObject(path, options);
+  checkKnownKeys(path, input, ['url', 'client', 'prefix', 'intervalMs', 'timeoutMs', 'silenceMs']);
+  if ((input.url === undefined) === (input.client === undefined)) throw refuseOption(path, options, 'must name either a url or a client');
+  const time = (key: string, fallback: number, min: number): number =>
+    optional(input[key], fallback, (value) => checkInteger(joinPath(path, key), value, { min, max: 600_000 }));
+  return {
+    url: optional(input.url, undefined, (value) => checkUrl(joinPath(path, 'url'), value)),
+    client: optional(input.client, undefined, (value) => checkClient(joinPath(path, 'client'), value)),
+    prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkPrefix(joinPath(path, 'prefix'), value))}{router}`,
+    intervalMs: time('intervalMs', 100, 10),
+    timeoutMs: time('timeoutMs', 250, 1),
+    silenceMs: time('silenceMs', 5_000, 100),
+  };
+}
+
+function checkUrl(path: string, value: unknown): string {
+  const url = checkString(path, value);
+  // Not in the message: it may hold a password.
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, undefined, 'must be a URL of redis:// or rediss://');
+  return url;
+}
+
+function checkClient(path: string, value: unknown): RouterRedisClient {
+  const client = value as RouterRedisClient | null;
+  if (typeof client === 'object' && typeof client?.call === 'function' && typeof client.status === 'string') return client;
+  throw refuseOption(path, value, 'must be a client of ioredis');
+}
+
+function checkPrefix(path: string, value: unknown): string {
+  const prefix = checkString(path, value);
+  if (!/[{}]/.test(prefix)) return prefix;
+  throw refuseOption(path, value, 'must have no { or }: these mark the slot of a Cluster');
+}
+
+function* pairs(flat: readonly unknown[]): Generator<[string, number]> {
+  for (let index = 0; index < flat.length; index += 2) yield [String(flat[index]), Number(flat[index + 1])];
+}
+
+/** The promise's value, or an error when it has none within `timeoutMs`. */
+async function withinTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer from Redis within ${timeoutMs} ms`)), timeoutMs);
+    timer.unref();
+  });
+  try {
+    return await Promise.race([promise, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

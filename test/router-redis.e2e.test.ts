@@ -1,0 +1,138 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { redisRouterState, type RedisRouterStateOptions } from '../lib/router/router.redis.js';
+import type { RouterOptions } from '../lib/router/router.options.js';
+import type { RouterService } from '../lib/router/router.service.js';
+import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
+import { deployment, routerEngines, routerOn } from './router-engines.js';
+import { root } from './sources.js';
+
+const [engine] = routerEngines();
+
+(hasRedis ? describe : describe.skip)('routers that share their state over Redis', () => {
+  let redis: RedisServer;
+  const routers: RouterService[] = [];
+  const children: ChildProcess[] = [];
+  let prefixes = 0;
+  let prefix = '';
+
+  beforeAll(async () => void (redis = await RedisServer.start()));
+  beforeEach(() => void (prefix = `test-${prefixes++}:`));
+  afterEach(async () => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+    await Promise.all(routers.splice(0).map((router) => router.close()));
+  });
+  afterAll(() => redis.stop());
+
+  const open = (options: RouterOptions = {}, state: Partial<RedisRouterStateOptions> = {}): RouterService => {
+    const own = state.client === undefined ? { url: redis.url } : {};
+    const { router } = routerOn(
+      engine,
+      {
+        strategy: 'least_busy',
+        modelList: ['a', 'b'].map((id) => deployment(id, { tpm: 100 })),
+        sharedState: redisRouterState({ ...own, prefix, intervalMs: 20, silenceMs: 1_000, ...state }),
+        ...options,
+      },
+      { now: Date.now },
+    );
+    routers.push(router);
+    return router;
+  };
+  const of = (router: RouterService, id: string): ReturnType<RouterService['status']>[number] => {
+    const found = router.status().find((state) => state.id === id);
+    if (found === undefined) throw new Error(`no ${id}`);
+    return found;
+  };
+
+  it('see what the others have under way', async () => {
+    const [first, second] = [open(), open()];
+    const picks = [1, 2, 3].map(() => first.acquire('a'));
+    await until(() => of(second, 'a').inFlight === 3);
+    for (let turn = 0; turn < 3; turn++) expect(second.acquire('gpt-4').deployment.id).toBe('b');
+    await until(() => of(first, 'b').inFlight === 3);
+    for (const pick of picks) first.succeeded(pick, { latencyMs: 1 });
+    await until(() => of(second, 'a').inFlight === 0);
+    expect(of(first, 'a').inFlight).toBe(0);
+  });
+
+  it('count the usage of a minute together, and respect limits by it', async () => {
+    await sleep(60_000 - (Date.now() % 60_000) < 3_000 ? 3_100 : 0);
+    const [first, second] = [open({ strategy: 'usage_based' }), open({ strategy: 'usage_based' })];
+    first.succeeded(first.acquire('a'), { latencyMs: 1, promptTokens: 60, completionTokens: 30 });
+    await until(() => of(second, 'a').tokens === 90);
+    expect(of(second, 'a').requests).toBe(1);
+    for (let turn = 0; turn < 10; turn++) expect(second.getAvailableDeployment('gpt-4')?.id).toBe('b');
+    second.succeeded(second.acquire('b'), { latencyMs: 1, promptTokens: 95 });
+    await until(() => of(first, 'b').tokens === 95);
+    expect(() => first.acquire('gpt-4', { inputTokens: 20 })).toThrow(expect.objectContaining({ code: 'ROUTER_RATE_LIMITED' }));
+    // Nothing is counted twice, however often it is told.
+    await sleep(200);
+    expect([of(first, 'a').tokens, of(second, 'a').tokens, of(first, 'b').tokens]).toEqual([90, 90, 95]);
+  });
+
+  it('cool together, and do not prolong it', async () => {
+    const [first, second] = [open({ cooldownMs: 700 }), open({ cooldownMs: 700 })];
+    first.failed(first.acquire('a'), { status: 429 });
+    await until(() => of(second, 'a').state === 'cooling');
+    expect(of(second, 'a').coolingForMs).toBeLessThanOrEqual(700);
+    expect(second.getAvailableDeployment('gpt-4')?.id).toBe('b');
+    await until(() => of(second, 'a').state === 'available' && of(first, 'a').state === 'available', 3_000);
+    await sleep(150);
+    expect(of(second, 'a').state).toBe('available');
+  });
+
+  it('forget what a process had under way that was killed', async () => {
+    const router = open({}, { prefix: 'fast-litellm:' });
+    const args = ['--require', join(root, 'test/typescript-hook.js'), join(root, 'test/router-redis.child.ts'), redis.url, '4'];
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    children.push(child);
+    await until(() => of(router, 'a').inFlight === 4, 30_000);
+    child.kill('SIGKILL');
+    await until(() => of(router, 'a').inFlight === 0, 10_000);
+  }, 60_000);
+
+  it('take a client of the app, and leave it open', async () => {
+    const client = new Redis(redis.url);
+    const [first, second] = [open({}, { client }), open()];
+    first.acquire('a');
+    await until(() => of(second, 'a').inFlight === 1);
+    expect(second.health()).toMatchObject({ status: 'ok', sharedState: 'redis', processes: 2 });
+    await first.close();
+    expect(await client.ping()).toBe('PONG');
+    client.disconnect();
+  });
+
+  it('go on alone while Redis is away, say so, and find each other again', async () => {
+    const own = await RedisServer.start();
+    const [first, second] = [open({}, { url: own.url }), open({}, { url: own.url })];
+    first.acquire('a');
+    await until(() => of(second, 'a').inFlight === 1);
+    await own.kill();
+    await until(() => first.health().status === 'degraded' && of(second, 'a').inFlight === 0);
+    expect(of(first, 'a').inFlight).toBe(1);
+    second.succeeded(second.acquire('a'), { latencyMs: 1 });
+    expect(second.metrics().find(({ name }) => name === 'router_shared_state_up')?.value).toBe(0);
+    expect(JSON.stringify(second.health())).not.toContain(own.url);
+    await own.start();
+    await until(() => of(second, 'a').inFlight === 1 && second.health().status === 'ok', 20_000);
+    await Promise.all(routers.map((router) => router.close()));
+    await own.stop();
+  }, 60_000);
+});
+
+describe('the options of a shared state', () => {
+  it.each([
+    [{}, 'redis'],
+    [{ url: 'http://a' }, 'redis.url'],
+    [{ url: 'redis://:secret@a', timeoutMs: 0 }, 'redis.timeoutMs'],
+    [{ client: {} }, 'redis.client'],
+    [{ url: 'redis://a', prefix: '{x}' }, 'redis.prefix'],
+    [{ url: 'redis://a', intervall: 1 }, 'redis.intervall'],
+  ])('refuse %j', (options, path) => {
+    const refused = (): unknown => redisRouterState(options as RedisRouterStateOptions);
+    expect(refused).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION', path }));
+    expect(refused).not.toThrow(/secret/);
+  });
+});

@@ -1,15 +1,28 @@
-import { Inject, Module, type DynamicModule, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Module,
+  Optional,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { FastLiteLLM } from './fast-litellm.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE } from './fast-litellm.module-definition.js';
 import type { FastLiteLLMOptions } from './fast-litellm.options.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
+import type { WatchedServer } from './health/graceful-shutdown.js';
 import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { RouterService } from './router/router.service.js';
+import { hasOpenTelemetry } from './telemetry/call-spans.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
 const SERVICES = [
@@ -24,6 +37,11 @@ const SERVICES = [
   FastLiteLLMHealthIndicator,
 ];
 
+/** What is on by default in Nest alone, where its package is there. */
+function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
+  return options.telemetry === undefined && hasOpenTelemetry() ? { ...options, telemetry: true } : options;
+}
+
 /**
  * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `RouterService`, `PerformanceMonitorService`,
  * `AccelerationService`, `ConnectionPoolService`, `FastLiteLLMHealthIndicator`.
@@ -35,7 +53,11 @@ const SERVICES = [
  */
 @Module({
   providers: [
-    { provide: FastLiteLLM, inject: [MODULE_OPTIONS_TOKEN], useFactory: (options?: FastLiteLLMOptions) => new FastLiteLLM(options) },
+    {
+      provide: FastLiteLLM,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options?: FastLiteLLMOptions) => new FastLiteLLM(inNest(options)),
+    },
     { provide: FeatureFlagsService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.featureFlags },
     { provide: TokenCounterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.tokenCounter },
     { provide: RateLimiterService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.rateLimiter },
@@ -47,10 +69,14 @@ const SERVICES = [
   ],
   exports: SERVICES,
 })
-export class FastLiteLLMModule extends ConfigurableModuleClass implements OnModuleInit, OnApplicationShutdown {
+export class FastLiteLLMModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+{
   constructor(
     @Inject(MODULE_OPTIONS_TOKEN) private readonly options: FastLiteLLMOptions | undefined,
     private readonly llm: FastLiteLLM,
+    @Optional() @Inject(HttpAdapterHost) private readonly host?: HttpAdapterHost,
   ) {
     super();
   }
@@ -62,6 +88,21 @@ export class FastLiteLLMModule extends ConfigurableModuleClass implements OnModu
   /** Not sooner: an app that fails to start would never take its metrics back. */
   onModuleInit(): void {
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
+  }
+
+  onApplicationBootstrap(): void {
+    const server = this.host?.httpAdapter?.getHttpServer() as WatchedServer | undefined;
+    if (typeof server?.prependListener === 'function') this.llm.shutdown.watch(server);
+  }
+
+  /** The first of the hooks: the app is not ready from here on. */
+  onModuleDestroy(): void {
+    this.llm.shutdown.begin();
+  }
+
+  /** Before the HTTP server closes, which cuts connections in some set-ups. */
+  beforeApplicationShutdown(): Promise<void> {
+    return this.llm.shutdown.drain();
   }
 
   onApplicationShutdown(): Promise<void> {

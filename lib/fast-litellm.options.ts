@@ -5,6 +5,8 @@ import type { CalibrationMode } from './engine/calibration.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { EngineMode } from './engine/native-binding.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
+import type { ShutdownOptions } from './health/shutdown.options.js';
+import type { MetricsOptions } from './metrics/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
 import type { RouterOptions } from './router/router.options.js';
@@ -33,8 +35,17 @@ export interface FastLiteLLMOptions {
    */
   readonly accelerate?: boolean | readonly AccelerationTarget[];
   readonly connectionPool?: ConnectionPoolOptions;
-  /** Whether prom-client's global registry shows the metrics. Default: in the Nest module where prom-client is installed; not in the plain class. */
-  readonly metrics?: boolean;
+  /**
+   * Whether prom-client's global registry shows the metrics, or how: in another registry, under another prefix. Default: in the Nest module where prom-client is
+   * installed; not in the plain class.
+   */
+  readonly metrics?: boolean | MetricsOptions;
+  readonly shutdown?: ShutdownOptions;
+  /**
+   * Whether calls to models become OpenTelemetry spans. Default: in the Nest module where `@opentelemetry/api` is installed; not in the plain class. Without an
+   * SDK in the app they go nowhere.
+   */
+  readonly telemetry?: boolean;
   /** Takes the few lines this package logs. Default: Nest's logger. */
   readonly logger?: LogSink;
 }
@@ -50,6 +61,8 @@ const KEYS = [
   'accelerate',
   'connectionPool',
   'metrics',
+  'shutdown',
+  'telemetry',
   'logger',
 ] as const satisfies readonly (keyof FastLiteLLMOptions)[];
 

@@ -1,5 +1,6 @@
 import { resolveAccelerate } from './acceleration/acceleration.options.js';
 import { AccelerationService } from './acceleration/acceleration.service.js';
+import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional } from './common/options.js';
@@ -15,7 +16,10 @@ import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/f
 import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
 import { openRouting } from './fast-litellm.routing.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
+import { GracefulShutdown } from './health/graceful-shutdown.js';
+import { resolveShutdownOptions } from './health/shutdown.options.js';
 import { engineSamples, featureSamples } from './metrics/engine-state.js';
+import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.options.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
@@ -30,6 +34,7 @@ import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js
 import type { ListRouters } from './router/list-routers.js';
 import type { RouterService } from './router/router.service.js';
 import { countingCases } from './token-counter/token-counter.calibration.js';
+import { openTelemetryObserver } from './telemetry/call-spans.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { CHECKED_ENCODING, TOKEN_COUNTER_RECIPE } from './token-counter/token-counter.recipe.js';
@@ -39,7 +44,7 @@ import { TokenCounterService } from './token-counter/token-counter.service.js';
 export interface FastLiteLLMHealth extends HealthReport {
   /** Whether the native addon is open. */
   readonly rustAvailable: boolean;
-  /** Why it is not. */
+  /** Why it is not, or that the app is shutting down. */
   readonly reason?: string;
 }
 
@@ -62,6 +67,10 @@ export class FastLiteLLM {
   readonly listRouters: ListRouters;
   readonly acceleration: AccelerationService;
   readonly connectionPool: ConnectionPoolService;
+  /** Hears of calls to models: OpenTelemetry's spans, with `telemetry`. */
+  readonly observer?: CallObserver;
+  /** Brings the app down without cutting anybody off; the Nest module uses it. */
+  readonly shutdown: GracefulShutdown;
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly connectionPools: ConnectionPools;
@@ -74,7 +83,8 @@ export class FastLiteLLM {
     const logger = options.logger ?? context.logger ?? defaultLog();
     this.setting = readEngineMode(options.engine, context.env);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
-    const metrics = optional(options.metrics, false, (value) => checkBoolean('metrics', value));
+    const metrics = readMetrics(options.metrics);
+    if (optional(options.telemetry, false, (value) => checkBoolean('telemetry', value))) this.observer = openTelemetryObserver();
     const calibration = readCalibrationMode(options.calibrate, context.env);
     this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
     const flags = this.featureFlags;
@@ -124,7 +134,8 @@ export class FastLiteLLM {
     this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
     const targets = resolveAccelerate(options.accelerate);
     if (targets.length > 0) this.acceleration.apply({ targets });
-    if (metrics) this.registerMetrics();
+    this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger);
+    if (metrics !== null) this.registerMetrics(metrics);
   }
 
   /**
@@ -178,9 +189,13 @@ export class FastLiteLLM {
     return this.describe(await checkHealthAsync(this.capabilities()));
   }
 
-  /** Shows the metrics in prom-client's global registry until `close`. */
-  registerMetrics(): void {
-    this.onClose.push(registerPrometheusMetrics(this));
+  /**
+   * Shows the metrics in prom-client's global registry, or that of the options, until `close`.
+   * @throws MissingPackageError without `prom-client`.
+   */
+  registerMetrics(options: MetricsOptions = {}): void {
+    const { registry, ...rest } = resolveMetricsOptions(options);
+    this.onClose.push(registerPrometheusMetrics(this, registry, rest));
   }
 
   /** Gives everything back that outlives a call; connections that are leased have `connectionPool.drainTimeoutMs` to be returned. More than once is safe. */
@@ -194,6 +209,14 @@ export class FastLiteLLM {
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {
     const { binding, reason } =
       this.setting.mode === 'typescript' ? { binding: null, reason: switchedOff(this.setting.setBy) } : openNativeBinding();
-    return { status, rustAvailable: binding !== null, ...(reason !== undefined && { reason }), components };
+    const rustAvailable = binding !== null;
+    if (this.shutdown.isShuttingDown) return { status: 'down', rustAvailable, reason: 'the app is shutting down', components };
+    return { status, rustAvailable, ...(reason !== undefined && { reason }), components };
   }
+}
+
+/** The options to show metrics with, or `null` where they are not to be shown. */
+function readMetrics(option: FastLiteLLMOptions['metrics']): MetricsOptions | null {
+  if (typeof option === 'object') return resolveMetricsOptions(option);
+  return optional(option, false, (value) => checkBoolean('metrics', value)) ? {} : null;
 }

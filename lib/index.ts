@@ -49,9 +49,14 @@ export {
 } from './feature-flags/feature-flags.options.js';
 export { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 export type { FlagsSettings } from './feature-flags/feature-flags.settings.js';
-export { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
+export { FastLiteLLMHealthIndicator, type HealthSource } from './health/health.indicator.js';
+export type { GracefulShutdown, WatchedServer } from './health/graceful-shutdown.js';
+export type { ShutdownOptions } from './health/shutdown.options.js';
+export type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from './common/call-observer.js';
+export { openTelemetryObserver } from './telemetry/call-spans.js';
 export type { HealthReport } from './health/health-report.js';
-export { registerPrometheusMetrics, type MetricRegistry, type MetricSource } from './metrics/prometheus.js';
+export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';
+export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
 export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/rate-limit.arguments.js';
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/rate-limit.limits.js';
 export { redisRateLimitStore } from './rate-limit/rate-limit.redis.js';

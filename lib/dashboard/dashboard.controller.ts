@@ -10,9 +10,9 @@ import {
   Sse,
   UnauthorizedException,
   VERSION_NEUTRAL,
-  type BeforeApplicationShutdown,
   type MessageEvent,
   type OnApplicationShutdown,
+  type OnModuleDestroy,
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -65,7 +65,7 @@ const TOO_MANY = 'Too many wrong tokens from this address. Wait a minute.';
 /** The controller that serves the dashboard under `path`, on Express and Fastify. */
 export function createDashboardController(path: string): Type<object> {
   @Controller({ path, version: VERSION_NEUTRAL })
-  class DashboardController implements BeforeApplicationShutdown, OnApplicationShutdown {
+  class DashboardController implements OnModuleDestroy, OnApplicationShutdown {
     constructor(
       @Inject(DashboardDesk) private readonly desk: DashboardDesk,
       @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
@@ -117,8 +117,8 @@ export function createDashboardController(path: string): Type<object> {
       return this.send(response, 200, asset.type, asset.body, 'no-cache');
     }
 
-    /** Before the HTTP server closes: it waits for open streams. */
-    beforeApplicationShutdown(): void {
+    /** The first of the hooks: whoever waits for requests under way must not wait for these. */
+    onModuleDestroy(): void {
       this.desk.feed.close();
     }
 

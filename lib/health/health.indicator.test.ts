@@ -58,7 +58,8 @@ describe('the health report', () => {
 });
 
 describe('FastLiteLLMHealthIndicator', () => {
-  const indicator = (...capabilities: Capability[]) => new FastLiteLLMHealthIndicator({ capabilities: () => capabilities });
+  const indicator = (...capabilities: Capability[]) =>
+    new FastLiteLLMHealthIndicator({ healthCheckAsync: () => checkHealthAsync(capabilities) });
 
   it.each<[string, Capability[]]>([
     ['up', [ok]],
@@ -68,6 +69,10 @@ describe('FastLiteLLMHealthIndicator', () => {
     await expect(indicator(...capabilities).isHealthy('llm')).resolves.toEqual({
       llm: { status, components: expect.objectContaining({ a: { status: 'ok', engine: 'native' } }) as unknown },
     });
+  });
+
+  it('is alive whatever its capabilities say', () => {
+    expect(indicator(down).isAlive('process')).toEqual({ process: { status: 'up', uptimeSeconds: expect.any(Number) as number } });
   });
 });
 
@@ -81,7 +86,7 @@ describe('where Terminus differs', () => {
     jest.resetModules();
     jest.doMock('@nestjs/terminus', terminus);
     const { FastLiteLLMHealthIndicator } = await import('./health.indicator.js');
-    return new FastLiteLLMHealthIndicator({ capabilities: () => [ok, degraded] });
+    return new FastLiteLLMHealthIndicator({ healthCheckAsync: () => checkHealthAsync([ok, degraded]) });
   }
 
   it('says up with degraded: true on Terminus 11, which has no degraded', async () => {

@@ -1,9 +1,8 @@
 // eslint-disable-next-line @typescript-eslint/ban-ts-comment
 /** @ts-ignore: in the declarations, for those who compile without this optional peer */
 import type * as Terminus from '@nestjs/terminus';
-import type { Capability } from '../common/capability.js';
 import { loadOptionalPackage } from '../common/optional-package.js';
-import { checkHealthAsync } from './health-report.js';
+import type { HealthReport } from './health-report.js';
 
 /** What Terminus takes as a result. Terminus 11 knows no `degraded`, so it is never given there. */
 type IndicatorResult<Key extends string> = Terminus.HealthIndicatorResult<Key>;
@@ -15,29 +14,42 @@ interface Session<Key extends string> {
   degraded?(data: object): IndicatorResult<Key>;
 }
 
+/** What is asked: `FastLiteLLM` is one. */
+export interface HealthSource {
+  healthCheckAsync(): Promise<HealthReport & { readonly rustAvailable?: boolean; readonly reason?: string }>;
+}
+
 /**
- * The health of all capabilities as one Terminus indicator. Needs `@nestjs/terminus` 11 or 12, loaded when it is first asked.
+ * The health of all capabilities as Terminus indicators. Needs `@nestjs/terminus` 11 or 12, loaded when it is first asked.
  *
  * @example
- * \@Get('health') \@HealthCheck()
- * check() {
+ * \@Get('ready') \@HealthCheck()
+ * ready() {
  *   return this.health.check([() => this.fastLiteLLM.isHealthy('fast_litellm')]);
  * }
  */
 export class FastLiteLLMHealthIndicator {
-  constructor(private readonly source: { capabilities(): readonly Capability[] }) {}
+  constructor(private readonly source: HealthSource) {}
 
   /**
-   * `up` when every capability answers as configured, `degraded` (on Terminus 11 `up`, with `degraded: true`) when one answers another way,
-   * `down` when one does not answer.
+   * Whether requests should be sent here (readiness): `up` when every capability answers as configured, `degraded` (on Terminus 11 `up`, with
+   * `degraded: true`) when one answers another way, `down` when one does not answer, or the app is shutting down.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */
   async isHealthy<Key extends string>(key: Key): Promise<IndicatorResult<Key>> {
     const session = openTerminus().check(key) as Session<Key>;
-    const { status, components } = await checkHealthAsync(this.source.capabilities());
-    if (status === 'down') return session.down({ components });
-    if (status === 'ok') return session.up({ components });
-    return session.degraded?.({ components }) ?? session.up({ degraded: true, components });
+    const { status, ...facts } = await this.source.healthCheckAsync();
+    if (status === 'down') return session.down(facts);
+    if (status === 'ok') return session.up(facts);
+    return session.degraded?.(facts) ?? session.up({ degraded: true, ...facts });
+  }
+
+  /**
+   * Whether the process should be left to run (liveness): `up` while it answers at all. A Redis that is away, or providers that are, are no reason to restart it.
+   * @throws MissingPackageError without `@nestjs/terminus`.
+   */
+  isAlive<Key extends string>(key: Key): IndicatorResult<Key> {
+    return (openTerminus().check(key) as Session<Key>).up({ uptimeSeconds: Math.round(process.uptime()) });
   }
 }
 

@@ -1,6 +1,7 @@
-import { Counter, Registry, register } from 'prom-client';
+import { AggregatorRegistry, Counter, Registry, register } from 'prom-client';
 import type { MetricSample } from '../common/capability.js';
 import { SwitchingEngine } from '../engine/switching-engine.js';
+import { FastLiteLLM } from '../fast-litellm.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import { engineSamples, featureSamples } from './engine-state.js';
 import { registerPrometheusMetrics } from './prometheus.js';
@@ -79,6 +80,93 @@ describe('registerPrometheusMetrics', () => {
     expect(await register.metrics()).toContain('fast_litellm_keys 1');
     remove();
     expect(await register.metrics()).not.toContain('fast_litellm_keys');
+  });
+});
+
+describe('the form of the metrics', () => {
+  it('has the prefix that is asked for, beside another one', async () => {
+    const registry = new Registry();
+    const source = { metrics: () => [sample('calls_total', 1)] };
+    const remove = registerPrometheusMetrics(source, registry, { prefix: 'gateway_llm_' });
+    registerPrometheusMetrics(source, registry);
+    expect(await values(registry)).toEqual(['gateway_llm_calls_total 1', 'fast_litellm_calls_total 1']);
+    remove();
+    expect(await values(registry)).toEqual(['fast_litellm_calls_total 1']);
+  });
+
+  it('keeps the number of series bounded: those that come later share one', async () => {
+    const registry = new Registry();
+    let names = ['a', 'b', 'c', 'd'];
+    const metrics = () => [
+      ...names.map((name) => sample('calls_total', 2, { operation: name })),
+      ...names.map((name) => sample('latency', 3, { operation: name, percentile: '50' })),
+      sample('keys', 9),
+    ];
+    registerPrometheusMetrics({ metrics }, registry, { maxSeries: 2 });
+    const shown = [
+      'fast_litellm_calls_total{operation="a"} 2',
+      'fast_litellm_calls_total{operation="b"} 2',
+      'fast_litellm_calls_total{operation="other"} 4',
+      'fast_litellm_latency{operation="a",percentile="50"} 3',
+      'fast_litellm_latency{operation="b",percentile="50"} 3',
+      'fast_litellm_latency{operation="other",percentile="other"} 6',
+      'fast_litellm_keys 9',
+    ];
+    expect(await values(registry)).toEqual(shown);
+    names = ['d', 'c', 'b', 'a'];
+    expect((await values(registry)).sort()).toEqual(shown.sort());
+    names = Array.from({ length: 10_000 }, (_, i) => `operation-${i}`);
+    expect(await values(registry)).toEqual([
+      'fast_litellm_calls_total{operation="other"} 20000',
+      'fast_litellm_latency{operation="other",percentile="other"} 30000',
+      'fast_litellm_keys 9',
+    ]);
+  });
+
+  it('escapes labels and help', async () => {
+    const registry = new Registry();
+    registerPrometheusMetrics({ metrics: () => [{ ...sample('keys', 1, { name: 'a"b\\c\nd' }), help: 'One\nline.' }] }, registry);
+    expect(await registry.metrics()).toBe(
+      '# HELP fast_litellm_keys One\\nline.\n# TYPE fast_litellm_keys gauge\nfast_litellm_keys{name="a\\"b\\\\c\\nd"} 1\n',
+    );
+  });
+
+  it('serves OpenMetrics, JSON and the registry of a cluster too', async () => {
+    const registry = new Registry(Registry.OPENMETRICS_CONTENT_TYPE);
+    registerPrometheusMetrics({ metrics: () => [sample('calls_total', 3), sample('keys', 1)] }, registry);
+    for (let scrape = 0; scrape < 2; scrape++) {
+      expect(await registry.metrics()).toBe(
+        '# HELP fast_litellm_calls About calls_total.\n# TYPE fast_litellm_calls counter\nfast_litellm_calls_total 3\n' +
+          '# HELP fast_litellm_keys About keys.\n# TYPE fast_litellm_keys gauge\nfast_litellm_keys 1\n# EOF\n',
+      );
+    }
+    const plain = new Registry();
+    registerPrometheusMetrics({ metrics: () => [sample('calls_total', 3, { engine: 'native' })] }, plain);
+    plain.resetMetrics();
+    const json = (await plain.getMetricsAsJSON()) as unknown[];
+    expect(json).toEqual([
+      expect.objectContaining({ name: 'fast_litellm_calls_total', type: 'counter', values: [{ labels: { engine: 'native' }, value: 3 }] }),
+    ]);
+    expect(await AggregatorRegistry.aggregate([json, json] as never).metrics()).toContain('fast_litellm_calls_total{engine="native"} 6');
+  });
+
+  it.each([
+    [{ prefix: '9x' }, 'metrics.prefix: must be letters'],
+    [{ prefix: '' }, 'metrics.prefix: must be letters'],
+    [{ maxSeries: 0 }, 'metrics.maxSeries: must be a positive integer'],
+    [{ maxSerie: 1 }, 'metrics.maxSerie: is not a known option (did you mean maxSeries?)'],
+    [{ registry: {} }, 'metrics.registry.registerMetric: must be a function'],
+  ])('refuses %j', (options, message) => expect(() => new FastLiteLLM({ metrics: options as never })).toThrow(message));
+
+  it('shows the whole of an instance in a registry of its own', async () => {
+    const registry = new Registry();
+    const logger = { log: () => {}, warn: () => {}, error: () => {} };
+    const llm = new FastLiteLLM({ logger, metrics: { registry, prefix: 'mine_' } });
+    llm.tokenCounter.countTokens('hello world', 'gpt-4');
+    expect(await registry.metrics()).toContain('mine_token_counter_tokens_total 2\n');
+    expect(await register.metrics()).not.toContain('mine_');
+    await llm.close();
+    expect(await registry.metrics()).toBe('\n');
   });
 });
 

@@ -1,0 +1,118 @@
+import { createServer, get, Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { GracefulShutdown } from './graceful-shutdown.js';
+import { resolveShutdownOptions, type ShutdownOptions } from './shutdown.options.js';
+
+describe('GracefulShutdown', () => {
+  const lines: string[] = [];
+  const logger = { log: () => {}, warn: (line: string) => void lines.push(line), error: () => {} };
+  const agent = new Agent({ keepAlive: true });
+  let server: Server;
+  let held: ServerResponse[];
+  let url: string;
+
+  beforeEach(async () => {
+    [lines.length, held] = [0, []];
+    server = createServer((request, response) => {
+      if (request.url === '/slow') held.push(response);
+      else response.end('quick');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  afterAll(() => agent.destroy());
+
+  function shutdownWith(options: ShutdownOptions, busy?: () => number) {
+    const shutdown = new GracefulShutdown(resolveShutdownOptions(options), logger, busy);
+    shutdown.watch(server);
+    return shutdown;
+  }
+  const ask = (path: string) =>
+    new Promise<{ text: string; response: IncomingMessage }>((resolve, reject) => {
+      get(`${url}${path}`, { agent }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString())).on('end', () => resolve({ text, response }));
+      }).on('error', reject);
+    });
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+
+  it('waits for requests under way, lets no new ones in, and cuts none', async () => {
+    const shutdown = shutdownWith({ drainMs: 20_000 });
+    const slow = ask('/slow');
+    await until(() => held.length === 1);
+    expect([shutdown.requestsUnderWay, shutdown.isShuttingDown]).toEqual([1, false]);
+    let isDrained = false;
+    const drained = shutdown.drain().then(() => (isDrained = true));
+    expect(shutdown.isShuttingDown).toBe(true);
+    await until(() => !server.listening);
+    await expect(ask('/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    expect(isDrained).toBe(false);
+    held[0].end('whole');
+    const { text, response } = await slow;
+    expect([text, response.headers.connection]).toEqual(['whole', 'close']);
+    await drained;
+    expect(lines).toEqual([]);
+  });
+
+  it('goes on taking requests while the load balancer notices', async () => {
+    const shutdown = shutdownWith({ noticeMs: 300 });
+    const drained = shutdown.drain();
+    expect(shutdown.isShuttingDown).toBe(true);
+    expect((await ask('/')).response.headers.connection).toBe('close');
+    await drained;
+    await expect(ask('/')).rejects.toThrow();
+  });
+
+  it('gives up at the deadline, and says how many it cut', async () => {
+    const shutdown = shutdownWith({ drainMs: 50 });
+    const cut = [ask('/slow'), ask('/slow')].map((answer) => answer.catch(() => 'cut'));
+    await until(() => held.length === 2);
+    await shutdown.drain();
+    expect(lines).toEqual(['2 requests are cut: they were not done within shutdown.drainMs (50 ms)']);
+    server.closeAllConnections();
+    expect(await Promise.all(cut)).toEqual(['cut', 'cut']);
+  });
+
+  it('waits for what is under way beside HTTP too', async () => {
+    let busy = 1;
+    let isDrained = false;
+    const drained = shutdownWith({}, () => busy)
+      .drain()
+      .then(() => (isDrained = true));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(isDrained).toBe(false);
+    busy = 0;
+    await drained;
+  });
+
+  it('counts a request whose client went away as over', async () => {
+    const shutdown = shutdownWith({});
+    const request = get(`${url}/slow`).on('error', () => {});
+    await until(() => shutdown.requestsUnderWay === 1);
+    request.destroy();
+    await until(() => shutdown.requestsUnderWay === 0);
+  });
+
+  it('can be asked twice, of a server that never listened too', async () => {
+    const idle = createServer();
+    const shutdown = new GracefulShutdown(resolveShutdownOptions(), logger);
+    shutdown.watch(idle);
+    shutdown.watch(idle);
+    expect(idle.listenerCount('request')).toBe(1);
+    expect(shutdown.drain()).toBe(shutdown.drain());
+    await shutdown.drain();
+  });
+
+  it.each([
+    [{ noticeMs: -1 }, 'shutdown.noticeMs: must be an integer from 0'],
+    [{ drainMs: 0.5 }, 'shutdown.drainMs: must be an integer'],
+    [{ drainms: 1 }, 'shutdown.drainms: is not a known option (did you mean drainMs?)'],
+    ['soon', 'shutdown: must be an object'],
+  ])('refuses %j', (options, message) => expect(() => resolveShutdownOptions(options as never)).toThrow(message));
+});

@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LogSink } from '../common/log-sink.js';
+import type { ResolvedShutdownOptions } from './shutdown.options.js';
+
+/** An HTTP server, as far as it is watched. */
+export interface WatchedServer {
+  readonly listening?: boolean;
+  prependListener(event: 'request', listener: (request: IncomingMessage, response: ServerResponse) => void): unknown;
+  close(): unknown;
+  closeIdleConnections?(): void;
+}
+
+const LOOK_EVERY_MS = 20;
+
+/** Brings an app down without cutting anybody off: not ready first, then no new connections, then it waits for requests under way. */
+export class GracefulShutdown {
+  private readonly servers = new Set<WatchedServer>();
+  private readonly open = new Set<ServerResponse>();
+  private hasBegun = false;
+  private draining: Promise<void> | undefined;
+
+  constructor(
+    private readonly options: ResolvedShutdownOptions,
+    private readonly logger: LogSink,
+    /** What is under way beside HTTP requests. */
+    private readonly busy: () => number = () => 0,
+  ) {}
+
+  /** Whether the app is on its way down: not ready for anything new. */
+  get isShuttingDown(): boolean {
+    return this.hasBegun;
+  }
+
+  /** HTTP requests whose answer is not over. */
+  get requestsUnderWay(): number {
+    return this.open.size;
+  }
+
+  /** Counts the requests of a server from now on. */
+  watch(server: WatchedServer): void {
+    if (this.servers.has(server)) return;
+    this.servers.add(server);
+    server.prependListener('request', (_, response) => {
+      this.open.add(response);
+      response.once('close', () => this.open.delete(response));
+      // Who keeps the connection would ask again on it.
+      if (this.draining !== undefined) response.setHeader('Connection', 'close');
+    });
+  }
+
+  /** From now on the app is not ready; it goes on answering. */
+  begin(): void {
+    this.hasBegun = true;
+  }
+
+  /** Waits for the notice, closes the door and waits for those inside, up to the deadline. A second call waits for the first. */
+  drain(): Promise<void> {
+    this.begin();
+    return (this.draining ??= this.bringDown());
+  }
+
+  private async bringDown(): Promise<void> {
+    const { noticeMs, drainMs } = this.options;
+    if (noticeMs > 0) await sleep(noticeMs);
+    for (const server of this.servers) if (server.listening === true) server.close();
+    for (const response of this.open) if (!response.headersSent) response.setHeader('Connection', 'close');
+    const endMs = performance.now() + drainMs;
+    while (this.open.size + this.busy() > 0 && performance.now() < endMs) {
+      for (const server of this.servers) server.closeIdleConnections?.();
+      await sleep(LOOK_EVERY_MS);
+    }
+    const left = this.open.size + this.busy();
+    if (left > 0) this.logger.warn(`${left} requests are cut: they were not done within shutdown.drainMs (${drainMs} ms)`);
+  }
+}

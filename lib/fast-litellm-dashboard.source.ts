@@ -1,5 +1,4 @@
-import type { ConnectionPoolStats } from './connection-pool/connection-pool.stats.js';
-import type { DashboardSource, PoolState } from './dashboard/dashboard.source.js';
+import type { DashboardSource, DeploymentState, PoolState } from './dashboard/dashboard.source.js';
 import type { FastLiteLLM } from './fast-litellm.js';
 
 /** What the dashboard may ask of an instance. */
@@ -11,18 +10,42 @@ export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSou
     features: () => llm.featureFlags.getFeatureStatus(),
     metrics: () => llm.metrics(),
     limits: llm.rateLimiter.watch(),
-    pool: () => poolState(llm.connectionPool.stats()),
     monitor: llm.monitor,
+    deployments: () => deploymentsOf(llm),
+    pool: () => poolOf(llm),
   };
 }
 
-function poolState(stats: ConnectionPoolStats): PoolState {
-  const { activeConnections: leased, idleConnections: idle, waiting, maxTotalConnections: maxConnections } = stats;
-  const endpoints = Object.entries(stats.endpoints).map(([origin, endpoint]) => ({
-    origin,
-    leased: endpoint.activeConnections,
-    idle: endpoint.availableConnections,
-    waiting: endpoint.waiting,
+function deploymentsOf({ router }: FastLiteLLM): DeploymentState[] {
+  const limits = new Map(router.deployments().map(({ id, rpm, tpm }) => [id, { rpmLimit: set(rpm), tpmLimit: set(tpm) }]));
+  return router.status().map(({ requests, tokens, successes, failures, ...state }) => ({
+    ...state,
+    answered: successes + failures,
+    failures,
+    rpm: requests,
+    tpm: tokens,
+    ...limits.get(state.id),
   }));
-  return { maxConnections, maxConnectionsPerEndpoint: stats.maxConnectionsPerEndpoint, leased, idle, waiting, endpoints };
+}
+
+function poolOf({ connectionPool }: FastLiteLLM): PoolState {
+  const { activeConnections, idleConnections, maxTotalConnections, waiting, endpoints } = connectionPool.stats();
+  return {
+    leased: activeConnections,
+    idle: idleConnections,
+    waiting,
+    maxConnections: maxTotalConnections,
+    endpoints: Object.entries(endpoints).map(([origin, stats]) => ({
+      origin,
+      leased: stats.activeConnections,
+      idle: stats.availableConnections,
+      waiting: stats.waiting,
+      maxConnections: stats.maxConnections,
+    })),
+  };
+}
+
+/** Of a limit; not set is `Infinity`. */
+function set(limit: number): number | undefined {
+  return limit === Infinity ? undefined : limit;
 }

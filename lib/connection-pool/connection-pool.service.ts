@@ -6,7 +6,7 @@ import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/r
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.js';
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
-import { poolSamples, poolStats, type ConnectionPoolStats } from './connection-pool.stats.js';
+import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from './connection-pool.stats.js';
 import { faultOf } from './known-question.js';
 import { requestOptions, type AcquireOptions, type LeasedConnection, type PoolRequestOptions } from './leased-connection.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
@@ -161,12 +161,14 @@ export class ConnectionPoolService implements Capability {
     return poolSamples(this.pool, this.stats());
   }
 
-  /** Asks the engine in charge for a history that is known. */
+  /** Asks the engine in charge for a history that is known, and looks whether anything is left to lease. */
   health(): CapabilityHealth {
     const { active: engine, reason, native, typescript, tripped } = this.choice;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}` };
     if (this.pool.draining) return { status: 'down', engine, reason: 'the pool is drained' };
+    const exhausted = exhaustionOf(this.stats());
+    if (exhausted !== undefined) return { status: 'degraded', engine, reason: exhausted };
     return { status: tripped ? 'degraded' : 'ok', engine, reason };
   }
 

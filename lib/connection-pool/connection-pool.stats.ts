@@ -61,6 +61,13 @@ export function poolStats(pool: SocketPool, books: PoolBooks, totals: Connection
   };
 }
 
+/** Why the next call would have to wait, or `undefined`. An endpoint at its cap is no matter as long as nobody waits. */
+export function exhaustionOf({ activeConnections, maxTotalConnections, waiting, endpoints }: ConnectionPoolStats): string | undefined {
+  if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, ${waiting} calls wait`;
+  const full = Object.entries(endpoints).find(([, stats]) => stats.waiting > 0 && stats.activeConnections >= stats.maxConnections);
+  return full && `all ${full[1].maxConnections} connections to ${full[0]} are leased, ${full[1].waiting} calls wait`;
+}
+
 /** The metrics of a pool; without endpoints, whose number nobody bounds. */
 export function poolSamples(pool: SocketPool, stats: ConnectionPoolStats): MetricSample[] {
   const sample = (

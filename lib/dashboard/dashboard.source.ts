@@ -63,18 +63,20 @@ export interface DeploymentState {
   readonly id: string;
   readonly group: string;
   readonly model: string;
-  /** `healthy`, or why it gets nothing. */
-  readonly state: 'healthy' | 'cooling' | 'unhealthy' | 'blocked';
-  readonly cooldownRemainingMs?: number;
-  /** Times it was chosen, since the start. */
-  readonly picks: number;
-  readonly failures?: number;
+  /** `available`, or why it gets nothing. */
+  readonly state: 'available' | 'cooling' | 'unhealthy' | 'blocked';
+  readonly coolingForMs: number;
+  /** Requests that are over, since the start, and those of them that failed. */
+  readonly answered: number;
+  readonly failures: number;
   readonly inFlight: number;
-  readonly latencyMs?: number;
+  /** 0: not known. */
+  readonly latencyMs: number;
+  readonly timeToFirstTokenMs: number;
   /** Used in this minute, and the limits. */
-  readonly rpm?: number;
+  readonly rpm: number;
   readonly rpmLimit?: number;
-  readonly tpm?: number;
+  readonly tpm: number;
   readonly tpmLimit?: number;
 }
 
@@ -84,11 +86,11 @@ export interface EndpointState {
   readonly leased: number;
   readonly idle: number;
   readonly waiting: number;
+  readonly maxConnections: number;
 }
 
 export interface PoolState {
   readonly maxConnections: number;
-  readonly maxConnectionsPerEndpoint: number;
   readonly leased: number;
   readonly idle: number;
   readonly waiting: number;

@@ -132,7 +132,8 @@ describe('the form of the metrics', () => {
   });
 
   it('serves OpenMetrics, JSON and the registry of a cluster too', async () => {
-    const registry = new Registry(Registry.OPENMETRICS_CONTENT_TYPE);
+    const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     registerPrometheusMetrics({ metrics: () => [sample('calls_total', 3), sample('keys', 1)] }, registry);
     for (let scrape = 0; scrape < 2; scrape++) {
       expect(await registry.metrics()).toBe(

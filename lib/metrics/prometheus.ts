@@ -61,6 +61,8 @@ class PrometheusCollector {
     this.sources.add(source);
     this.reading = null;
     this.register();
+    // A scrape in the same turn shows what has happened since.
+    this.reading = null;
   }
 
   remove(source: MetricSource): void {

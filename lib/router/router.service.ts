@@ -11,6 +11,7 @@ import { fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks
 import type { CallFailure } from './failures.js';
 import { HealthChecks } from './health-checks.js';
 import { faultOf } from './known-question.js';
+import { outageOf } from './outage.js';
 import type { ModelFacts, ReadingContext } from './model-list.js';
 import { fastRandom } from './random.js';
 import type { RoutedPick } from './routed-pick.js';
@@ -229,13 +230,15 @@ export class RouterService implements Capability {
     return [...this.counters.samples(this.status()), ...(this.options.sharedState?.metrics?.() ?? [])];
   }
 
-  /** Asks the engine in charge questions whose answers are known. */
+  /** Asks the engine in charge questions whose answers are known, and looks whether every group has a deployment left. */
   health(): CapabilityHealth {
     const { active: engine, reason, native, typescript, tripped } = this.choice;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     const states = this.status();
     const facts = { deployments: states.length, available: states.filter(({ state }) => state === 'available').length };
     if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}`, ...facts };
+    const outage = outageOf(states);
+    if (outage !== undefined) return { engine, ...facts, ...outage };
     const own: CapabilityHealth = { status: tripped ? 'degraded' : 'ok', engine, reason, ...facts };
     return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
   }

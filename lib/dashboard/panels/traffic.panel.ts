@@ -6,36 +6,36 @@ import { badge, bar, nothing, table, usageBar } from './panel.js';
 
 /** Deployments by group: who is out, and for how long; who gets which share. */
 export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
-  if (deployments === null) return nothing('No router here.');
-  if (deployments.length === 0) return nothing('No deployments. Give router.modelList, or the path of a config.yaml.');
-  const picks = new Map<string, number>();
-  for (const { group, picks: own } of deployments) picks.set(group, (picks.get(group) ?? 0) + own);
+  if (deployments === null || deployments.length === 0)
+    return nothing('No deployments. Give router.modelList, or the path of a config.yaml.');
+  const answered = new Map<string, number>();
+  for (const { group, answered: own } of deployments) answered.set(group, (answered.get(group) ?? 0) + own);
   const rows = deployments.map((deployment) => {
-    const part = deployment.picks / Math.max(1, picks.get(deployment.group) ?? 0);
+    const { group, model, id, failures, inFlight, latencyMs, timeToFirstTokenMs } = deployment;
+    const part = deployment.answered / Math.max(1, answered.get(group) ?? 0);
     return [
-      html`${deployment.group} <span class="note below">${deployment.model} · ${deployment.id}</span>`,
+      html`${group} <span class="note below">${model} · ${id}</span>`,
       stateOf(deployment),
       html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`,
-      html`${compact(deployment.picks)}`,
-      html`${count(deployment.inFlight)}`,
-      html`${deployment.latencyMs === undefined ? NONE : duration(deployment.latencyMs)}`,
+      html`${compact(deployment.answered)}${failures > 0 && html` <span class="bad-word">(${compact(failures)} failed)</span>`}`,
+      html`${count(inFlight)}`,
+      html`${latencyMs > 0 ? duration(latencyMs) : NONE}`,
+      html`${timeToFirstTokenMs > 0 ? duration(timeToFirstTokenMs) : NONE}`,
       html`${budget(deployment.rpm, deployment.rpmLimit)}`,
       html`${budget(deployment.tpm, deployment.tpmLimit)}`,
     ];
   });
   const figure = (label: string) => ({ label, isFigure: true });
   const columns = [{ label: 'Deployment' }, { label: 'State' }, { label: 'Share of its group' }];
-  return table('Deployments', [...columns, ...['Picks', 'In flight', 'Latency', 'rpm', 'tpm'].map(figure)], rows);
+  return table('Deployments', [...columns, ...['Answered', 'In flight', 'Latency', 'First token', 'rpm', 'tpm'].map(figure)], rows);
 }
 
-function stateOf({ state, cooldownRemainingMs }: DeploymentState): Html {
-  if (state === 'healthy') return badge('good', 'healthy');
-  if (state === 'cooling') return badge('warn', cooldownRemainingMs === undefined ? 'cooling' : `cooling, ${span(cooldownRemainingMs)}`);
-  return badge('bad', state);
+function stateOf({ state, coolingForMs }: DeploymentState): Html {
+  if (state === 'available') return badge('good', state);
+  return state === 'cooling' ? badge('warn', `cooling, ${span(coolingForMs)}`) : badge('bad', state);
 }
 
-function budget(used: number | undefined, limit: number | undefined): string {
-  if (used === undefined) return NONE;
+function budget(used: number, limit: number | undefined): string {
   return limit === undefined ? compact(used) : `${compact(used)} / ${compact(limit)}`;
 }
 
@@ -63,7 +63,7 @@ function limitRow({ limit, keyHash, unit, total, remaining, resetMs }: LimitStat
 /** Who holds connections. */
 export function poolPanel({ pool }: DashboardSnapshot): Html {
   if (pool === null) return nothing('No connection pool here.');
-  const { leased, idle, waiting, maxConnections, maxConnectionsPerEndpoint, endpoints } = pool;
+  const { leased, idle, waiting, maxConnections, endpoints } = pool;
   const head = html`<div class="head">
       <span><strong>${count(leased)}</strong> in use, <strong>${count(idle)}</strong> idle of ${count(maxConnections)}</span>
       ${waiting > 0 ? badge('warn', `${count(waiting)} waiting`) : badge('plain', 'nobody waits')}
@@ -74,11 +74,11 @@ export function poolPanel({ pool }: DashboardSnapshot): Html {
       <p class="nothing">No connection is open.</p>`;
   return html`${head}
     <ul class="endpoints">
-      ${endpoints.map((endpoint) => endpointRow(endpoint, maxConnectionsPerEndpoint))}
+      ${endpoints.map(endpointRow)}
     </ul>`;
 }
 
-function endpointRow({ origin, leased, idle, waiting }: EndpointState, max: number): Html {
+function endpointRow({ origin, leased, idle, waiting, maxConnections: max }: EndpointState): Html {
   return html`<li>
     <div class="head">
       <code>${origin}</code>

@@ -12,6 +12,7 @@ export {
   PoolTimeoutError,
   ProxyRefusedError,
   NativeEngineUnavailableError,
+  RequestCancelledError,
 } from './common/errors.js';
 export {
   ContextWindowExceededError,
@@ -21,6 +22,7 @@ export {
   type NoDeploymentReason,
   type RateLimitRefusal,
 } from './common/http-errors.js';
+export { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from './common/provider-error.js';
 export type { CallRecorder, CallSeries } from './common/recorder.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
@@ -80,6 +82,14 @@ export type { CallFigures, ComponentStats, OperationStats } from './monitor/perf
 export type { PerformanceRecommendation } from './monitor/recommendations.js';
 export type { HistoryColumns } from './monitor/series-history.js';
 export { PerformanceInterceptor } from './request/performance.interceptor.js';
+export { LlmAnswer, type AnswerTarget, type CallFacts } from './request/llm-answer.js';
+export type { AttemptFailure } from './request/llm-call.js';
+export type { LlmClientOptions } from './request/llm-client.options.js';
+export type { CallOptions, ModelRequest } from './request/llm-client.request.js';
+export type { ExecuteOptions, Send, SendContext } from './request/llm-client.send.js';
+export { LlmClient } from './request/llm-client.service.js';
+export { LlmStream } from './request/llm-stream.js';
+export type { AnswerUsage } from './request/usage-scan.js';
 export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
 export { reportUsage, type Usage } from './request/request-context.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';

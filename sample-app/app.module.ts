@@ -2,23 +2,36 @@ import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
-import { FastLiteLLMDashboardModule, FastLiteLLMModule } from 'nestjs-fast-litellm';
+import { FastLiteLLMDashboardModule, FastLiteLLMModule, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
+import { GatewayController } from './gateway/gateway.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { PageController } from './page/page.controller.js';
-import { TIERS } from './tiers/tiers.js';
+import { Upstreams } from './providers/upstreams.js';
+import { UpstreamsModule } from './providers/upstreams.module.js';
+import { LIMITS } from './tiers/tiers.js';
 import { OpenAIErrorFilter } from './tokens/openai-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
-/** A small gateway: counts tokens over HTTP, for so many requests per client, and shows how it does. */
+/** A small gateway: OpenAI's API in front of many deployments, for so many requests and tokens per client, and pages that show how it does. */
 @Module({
   imports: [
-    // Without `preload` the first to ask would wait for the tables.
-    FastLiteLLMModule.forRoot({ tokenCounter: { preload: ['o200k_base'] }, rateLimit: { limits: TIERS } }),
+    UpstreamsModule,
+    FastLiteLLMModule.forRootAsync({
+      imports: [UpstreamsModule],
+      inject: [Upstreams],
+      useFactory: ({ router }: Upstreams): FastLiteLLMOptions => ({
+        router,
+        // Without `preload` the first to ask would wait for the tables.
+        tokenCounter: { preload: ['o200k_base'] },
+        rateLimit: { limits: LIMITS },
+        connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
+      }),
+    }),
     FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN || undefined }),
     PrometheusModule.register(),
     TerminusModule,
   ],
-  controllers: [TokensController, HealthController, PageController],
+  controllers: [TokensController, GatewayController, HealthController, PageController],
   providers: [{ provide: APP_FILTER, useClass: OpenAIErrorFilter }],
 })
 export class AppModule {}

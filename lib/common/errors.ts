@@ -103,6 +103,14 @@ export class ProxyRefusedError extends FastLiteLLMError {
   }
 }
 
+/** The caller of a model has gone, or has aborted its signal, before the answer was there. What the signal gave as reason is the `cause`. */
+export class RequestCancelledError extends FastLiteLLMError {
+  constructor(reason: unknown) {
+    const why = types.isNativeError(reason) ? reason.message : 'its signal was aborted';
+    super('REQUEST_CANCELLED', `the request was cancelled: ${why}`, { cause: reason });
+  }
+}
+
 /** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {

@@ -14,7 +14,7 @@ const MOST_CHOICES = 128;
 export function estimateTokens(body: unknown, counter: TokenCounterService, tokensPerMinute: number): number {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return 0;
   const request = body as Readonly<Record<string, unknown>>;
-  const prompt = promptTokens(request, counter);
+  const prompt = promptTokensOf(request, counter);
   if (prompt === 0 || isEmbedding(request)) return prompt;
   const reply = positive(request.max_completion_tokens) ?? positive(request.max_tokens) ?? positive(request.max_output_tokens);
   const choices = Math.min(positive(request.n) ?? 1, MOST_CHOICES);
@@ -22,7 +22,20 @@ export function estimateTokens(body: unknown, counter: TokenCounterService, toke
   return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
 }
 
-function promptTokens(request: object, counter: TokenCounterService): number {
+/** Prompts that have been counted: a guard and a client ask for the same one. */
+const counted = new WeakMap<object, number>();
+
+/** Tokens of a request's prompt, counted once; 0 where it has none that can be read. */
+export function promptTokensOf(request: object, counter: TokenCounterService): number {
+  let tokens = counted.get(request);
+  if (tokens === undefined) {
+    tokens = count(request, counter);
+    counted.set(request, tokens);
+  }
+  return tokens;
+}
+
+function count(request: object, counter: TokenCounterService): number {
   try {
     return counter.countRequest(request).promptTokens;
   } catch (error) {

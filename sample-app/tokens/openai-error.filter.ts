@@ -1,6 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { InvalidArgumentError, RateLimitExceededError } from 'nestjs-fast-litellm';
+import { InvalidArgumentError, RateLimitExceededError, RequestCancelledError } from 'nestjs-fast-litellm';
 
 /** What OpenAI's clients read from a failed request. */
 interface OpenAIError {
@@ -23,13 +23,25 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
       super.catch(exception, host);
       return;
     }
-    // It is in OpenAI's shape as it comes.
-    if (exception instanceof RateLimitExceededError) {
-      super.catch(exception, host);
-      return;
+    const response = http.getResponse<object>();
+    const { retryAfterMs } = exception as { readonly retryAfterMs?: number };
+    // The guard has set it for its own.
+    if (retryAfterMs !== undefined && !(exception instanceof RateLimitExceededError)) {
+      adapter.setHeader(response, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
+      adapter.setHeader(response, 'retry-after-ms', String(Math.ceil(retryAfterMs)));
+    }
+    const [status, body] = this.answer(exception);
+    adapter.reply(response, body, status);
+  }
+
+  private answer(exception: unknown): [status: number, body: object] {
+    if (exception instanceof HttpException) {
+      const body = exception.getResponse();
+      // Errors of limits, of the router and of providers are in OpenAI's shape as they come.
+      if (typeof body === 'object' && 'error' in body && typeof body.error === 'object') return [exception.getStatus(), body];
     }
     const [status, error] = this.describe(exception);
-    adapter.reply(http.getResponse(), { error }, status);
+    return [status, { error }];
   }
 
   private describe(exception: unknown): [status: number, error: OpenAIError] {
@@ -40,6 +52,11 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
     if (exception instanceof HttpException && exception.getStatus() < 500) {
       return [exception.getStatus(), { message: exception.message, type: 'invalid_request_error', param: null, code: null }];
     }
+    // Nobody reads the answer: it is for the log of a proxy.
+    if (exception instanceof RequestCancelledError)
+      return [499, { message: exception.message, type: 'invalid_request_error', param: null, code: 'request_cancelled' }];
+    if ((exception as { readonly code?: unknown }).code === 'POOL_TIMEOUT')
+      return [503, { message: 'All connections to providers are in use.', type: 'server_error', param: null, code: 'pool_timeout' }];
     this.logger.error(exception);
     return [500, { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null }];
   }

@@ -1,0 +1,98 @@
+import { HttpException } from '@nestjs/common';
+
+/** What went wrong at a provider, in the words that decide what is done about it. */
+export type ProviderFailureKind =
+  | 'authentication'
+  | 'bad_request'
+  | 'context_window'
+  | 'content_policy'
+  | 'not_found'
+  | 'rate_limit'
+  /** No answer, or no first chunk, in the time that was given. */
+  | 'timeout'
+  /** Refused, reset, or cut in the middle of an answer. */
+  | 'connection'
+  /** A status from 500, or anything that is not known. */
+  | 'server'
+  /** An answer that is none: no JSON, no event stream, no HTTP. */
+  | 'malformed';
+
+/** An error as OpenAI's clients read it. */
+export interface OpenAIErrorBody {
+  readonly message: string;
+  readonly type: string | null;
+  readonly param: string | null;
+  readonly code: string | null;
+}
+
+/** What a `ProviderError` is made of. */
+export interface ProviderFailureFacts {
+  readonly kind: ProviderFailureKind;
+  /** Says nothing secret: no key, no address. */
+  readonly message: string;
+  /** HTTP status of the provider's answer; absent where there was none. */
+  readonly status?: number;
+  /** Of the deployment: `openai`, `azure`. */
+  readonly provider: string;
+  /** Its id in the router. */
+  readonly deploymentId: string;
+  /** The provider's own code: `context_length_exceeded`. */
+  readonly providerCode?: string;
+  /** The provider's own `type` and `param`. */
+  readonly type?: string | null;
+  readonly param?: string | null;
+  /** How long the provider asks to be left alone. */
+  readonly retryAfterMs?: number;
+}
+
+const CODES = {
+  authentication: 'PROVIDER_AUTHENTICATION',
+  bad_request: 'PROVIDER_BAD_REQUEST',
+  context_window: 'PROVIDER_CONTEXT_WINDOW',
+  content_policy: 'PROVIDER_CONTENT_POLICY',
+  not_found: 'PROVIDER_NOT_FOUND',
+  rate_limit: 'PROVIDER_RATE_LIMIT',
+  timeout: 'PROVIDER_TIMEOUT',
+  connection: 'PROVIDER_CONNECTION',
+  server: 'PROVIDER_SERVER',
+  malformed: 'PROVIDER_MALFORMED',
+} as const satisfies Readonly<Record<ProviderFailureKind, string>>;
+
+/** What a client is told where the provider has said nothing by HTTP. */
+const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number>>> = { timeout: 504, connection: 502, malformed: 502 };
+
+/**
+ * A provider failed, or refused: an `HttpException` with the provider's status and a body in OpenAI's shape, so that a gateway's client sees what
+ * it would have seen there. Without an answer 504 for a time-out, 502 otherwise.
+ */
+export class ProviderError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code: (typeof CODES)[ProviderFailureKind];
+  readonly kind: ProviderFailureKind;
+  /** HTTP status of the provider's answer; absent where there was none. `getStatus()` is what a client is told. */
+  readonly providerStatus?: number;
+  readonly provider: string;
+  readonly deploymentId: string;
+  readonly providerCode?: string;
+  readonly retryAfterMs?: number;
+  /** The error for a client, as it stands in the response's body. */
+  readonly error: OpenAIErrorBody;
+
+  constructor(facts: ProviderFailureFacts, options?: ErrorOptions) {
+    const { kind, message, status } = facts;
+    const type = facts.type ?? (status !== undefined && status < 500 ? 'invalid_request_error' : 'server_error');
+    const error: OpenAIErrorBody = { message, type, param: facts.param ?? null, code: facts.providerCode ?? null };
+    const isAnswer = status !== undefined && status >= 400 && kind !== 'malformed';
+    super({ error }, isAnswer ? status : (STATUS_WITHOUT_ANSWER[kind] ?? 502), { cause: options?.cause });
+    this.name = new.target.name;
+    this.message = message;
+    this.code = CODES[kind];
+    this.kind = kind;
+    this.providerStatus = status;
+    this.provider = facts.provider;
+    this.deploymentId = facts.deploymentId;
+    this.providerCode = facts.providerCode;
+    this.retryAfterMs = facts.retryAfterMs;
+    this.error = error;
+  }
+}

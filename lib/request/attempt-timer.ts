@@ -1,0 +1,33 @@
+/** What timers take. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** How long an attempt may take, in milliseconds. `Infinity`: no end. */
+export interface AttemptTimes {
+  /** To its end; what is left of the call's own time at most. */
+  readonly wholeMs: number;
+  /** To its first chunk, if it is streamed. */
+  readonly firstChunkMs: number;
+}
+
+/** The two limits of one attempt. */
+export class AttemptTimer {
+  private whole: NodeJS.Timeout | undefined;
+  private first: NodeJS.Timeout | undefined;
+
+  /** @param timeOut told what has not come in time */
+  constructor({ wholeMs, firstChunkMs }: AttemptTimes, timeOut: (what: 'answer' | 'first chunk') => void) {
+    if (wholeMs < LONGEST_MS) this.whole = setTimeout(timeOut, Math.max(0, wholeMs), 'answer');
+    if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_MS) this.first = setTimeout(timeOut, Math.max(0, firstChunkMs), 'first chunk');
+  }
+
+  /** The first chunk is there. */
+  firstChunk(): void {
+    clearTimeout(this.first);
+    this.first = undefined;
+  }
+
+  stop(): void {
+    clearTimeout(this.whole);
+    this.firstChunk();
+  }
+}

@@ -1,0 +1,59 @@
+import type { EventEmitter } from 'node:events';
+import { RequestCancelledError } from '../common/errors.js';
+
+/** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
+export type ClosableResponse = EventEmitter & { readonly writableFinished: boolean; readonly destroyed: boolean };
+
+/** Whether a call is still wanted: ends with the caller's signal, or when the client of `response` leaves before its answer is whole. */
+export class CallCancellation {
+  /** What waiting and sending have to be stopped by; one at a time. */
+  onCancel: ((error: RequestCancelledError) => void) | undefined;
+  error: RequestCancelledError | undefined;
+
+  private readonly aborted = (): void => this.cancel(this.signal?.reason);
+  private readonly closed = (): void => {
+    if (!this.response?.writableFinished) this.cancel(new Error('the client has closed its connection'));
+  };
+
+  constructor(
+    private readonly signal?: AbortSignal,
+    private readonly response?: ClosableResponse,
+  ) {
+    if (signal !== undefined) {
+      if (signal.aborted) this.aborted();
+      else signal.addEventListener('abort', this.aborted, { once: true });
+    }
+    if (response !== undefined) {
+      if (response.destroyed) this.closed();
+      else response.once('close', this.closed);
+    }
+  }
+
+  cancel(reason: unknown): void {
+    if (this.error !== undefined) return;
+    this.error = new RequestCancelledError(reason);
+    this.onCancel?.(this.error);
+  }
+
+  /** To be called when the call is over: a signal may live as long as the process. */
+  dispose(): void {
+    this.onCancel = undefined;
+    this.signal?.removeEventListener('abort', this.aborted);
+    this.response?.removeListener('close', this.closed);
+  }
+
+  /** Waits, unless the call is cancelled before or meanwhile. */
+  async wait(ms: number): Promise<void> {
+    if (this.error !== undefined) throw this.error;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.onCancel = undefined;
+        resolve();
+      }, ms);
+      this.onCancel = (error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+    });
+  }
+}

@@ -1,0 +1,201 @@
+import { FastLiteLLMError } from '../common/errors.js';
+import type { ProviderFailureKind } from '../common/provider-error.js';
+import type { CallCancellation } from './call-cancellation.js';
+import type { CallRouter, Deployment, FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
+import { CallFailure, failureOf, failureOfSelection, reportOf } from './provider-failure.js';
+import type { RetryBudget } from './retry-budget.js';
+import { retriesAllowed, retryWaitMs } from './retry-rules.js';
+
+/** How far a call may go before it gives up. */
+export interface CallLimits {
+  /** Retries of each group, where no policy says otherwise. */
+  readonly numRetries: number;
+  readonly maxFallbacks: number;
+  /** Over all groups. */
+  readonly maxAttempts: number;
+  /** The least wait before a retry that waits. */
+  readonly leastWaitMs: number;
+  /** On `now()`: no attempt begins later. `Infinity`: no end. */
+  readonly deadlineAtMs: number;
+}
+
+/** One attempt that failed. */
+export interface AttemptFailure {
+  readonly deploymentId: string;
+  readonly group: string;
+  readonly kind: ProviderFailureKind;
+  readonly status?: number;
+}
+
+/** What a call is made of. */
+export interface CallPlan<R> {
+  readonly model: string;
+  readonly context: RoutingContext;
+  readonly limits: CallLimits;
+  readonly cancellation: CallCancellation;
+  /** Sends, and resolves when the answer (of a stream its first chunk) is there. On failure it leaves the pick to the call. */
+  attempt(pick: RouterPick, attempt: number, target: FallbackTarget): Promise<R>;
+  /** Where to go when a group has failed so. */
+  fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[];
+  /** `retry_policy` of a group, then of the router. */
+  policies(group: string): readonly (Readonly<Record<string, unknown>> | undefined | null)[];
+}
+
+/** What all calls of a client share. */
+export interface CallSurroundings {
+  readonly router: CallRouter;
+  readonly retryBudget: RetryBudget;
+  readonly now: () => number;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+/** These are about the request: another deployment of the same order, or of the next, would say the same. */
+const OF_THE_REQUEST: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy']);
+
+/**
+ * One call: picks a deployment, sends, and decides after each failure what comes next. Retries in the group, then the group's next `order`, then its
+ * fallbacks, each with the same rules, and each group once. When nothing is left, the first group's failure is thrown as it came.
+ */
+export class LlmCall<R> {
+  attempts = 0;
+  retries = 0;
+  fallbacks = 0;
+  /** Of the answer; of the last attempt where there is none. */
+  pick: RouterPick | undefined;
+  readonly failures: AttemptFailure[] = [];
+  private readonly triedGroups = new Set<string>();
+
+  constructor(
+    private readonly shared: CallSurroundings,
+    private readonly plan: CallPlan<R>,
+  ) {}
+
+  async run(): Promise<R> {
+    const outcome = await this.group({ model: this.plan.model }, 0);
+    if (outcome instanceof CallFailure) throw outcome.error;
+    return outcome;
+  }
+
+  private async group(target: FallbackTarget, depth: number): Promise<R | CallFailure> {
+    const outcome = await this.withinGroup(target);
+    if (!(outcome instanceof CallFailure)) return outcome;
+    this.triedGroups.add(target.model);
+    if (depth >= this.plan.limits.maxFallbacks) return outcome;
+    for (const next of this.plan.fallbacks(target.model, outcome.kind)) {
+      if (this.triedGroups.has(next.model)) continue;
+      if (this.isSpent()) break;
+      this.fallbacks++;
+      const other = await this.group(next, depth + 1);
+      if (!(other instanceof CallFailure)) return other;
+    }
+    return outcome;
+  }
+
+  private async withinGroup(target: FallbackTarget): Promise<R | CallFailure> {
+    /** Of an `order` that is done with. */
+    const passed: string[] = [];
+    const tried: string[] = [];
+    let last: CallFailure | undefined;
+    for (let retry = 0; ; retry++) {
+      if (last !== undefined && this.isSpent()) return last;
+      const pick = this.select(target.model, passed, tried);
+      if (pick instanceof CallFailure) return last ?? pick;
+      const outcome = await this.attempt(pick, target);
+      if (!(outcome instanceof CallFailure)) return outcome;
+      last = outcome;
+      tried.push(pick.deployment.id);
+      const decision = this.afterFailure(target.model, pick.deployment, retry, outcome);
+      if (decision === 'give up') {
+        if (OF_THE_REQUEST.has(outcome.kind) || !this.pass(pick.deployment, passed)) return last;
+        retry = -1;
+      } else {
+        if (decision > 0) await this.plan.cancellation.wait(decision);
+        this.retries++;
+      }
+    }
+  }
+
+  /** How long to wait before the next retry. */
+  private afterFailure(model: string, { id, numRetries }: Deployment, retry: number, failure: CallFailure): number | 'give up' {
+    const { router, retryBudget, now, random } = this.shared;
+    const { context, limits } = this.plan;
+    const { kind, retryAfterMs } = failure;
+    const healthy = router.healthyCount(model, context);
+    const healthyOthers = router.healthyCount(model, { ...context, excludeIds: [id] });
+    const hasFallbacks = this.plan.fallbacks(model, kind).length > 0;
+    const policies = numRetries === undefined ? this.plan.policies(model) : [];
+    const allowed = retriesAllowed({
+      kind,
+      healthy,
+      healthyOthers,
+      hasFallbacks,
+      numRetries: numRetries ?? limits.numRetries,
+      policies,
+    });
+    if (retry >= allowed) return 'give up';
+    const waitMs = retryWaitMs(retry, { healthyOthers, retryAfterMs, leastMs: limits.leastWaitMs }, random());
+    if (now() + waitMs >= limits.deadlineAtMs || !retryBudget.withdraw(now())) return 'give up';
+    return waitMs;
+  }
+
+  /** One that has not failed yet, if there is any; else any that is not passed. */
+  private select(model: string, passed: readonly string[], tried: readonly string[]): RouterPick | CallFailure {
+    if (tried.length > 0) {
+      const fresh = this.acquire(model, [...passed, ...tried]);
+      if (!(fresh instanceof CallFailure)) return fresh;
+    }
+    return this.acquire(model, passed);
+  }
+
+  private acquire(model: string, excludeIds: readonly string[]): RouterPick | CallFailure {
+    const { router } = this.shared;
+    const { context } = this.plan;
+    try {
+      return router.acquire(model, excludeIds.length === 0 ? context : { ...context, excludeIds });
+    } catch (error) {
+      const failure = failureOfSelection(error);
+      if (failure === undefined) throw error;
+      return failure;
+    }
+  }
+
+  private async attempt(pick: RouterPick, target: FallbackTarget): Promise<R | CallFailure> {
+    const { router, now } = this.shared;
+    this.attempts++;
+    this.pick = pick;
+    try {
+      return await this.plan.attempt(pick, this.attempts, target);
+    } catch (error) {
+      this.plan.cancellation.onCancel = undefined;
+      const { error: cancelled } = this.plan.cancellation;
+      const failure = cancelled === undefined ? failureOf(error, now()) : undefined;
+      if (failure === undefined) {
+        router.cancelled(pick);
+        throw cancelled ?? error;
+      }
+      const { kind, status } = failure;
+      // No connection was free: that is not the deployment's fault.
+      if (error instanceof FastLiteLLMError) router.cancelled(pick);
+      else router.failed(pick, reportOf(failure));
+      this.failures.push({ deploymentId: pick.deployment.id, group: pick.group, kind, status });
+      return failure;
+    }
+  }
+
+  private isSpent(): boolean {
+    const { maxAttempts, deadlineAtMs } = this.plan.limits;
+    return this.attempts >= maxAttempts || this.shared.now() >= deadlineAtMs;
+  }
+
+  /** Adds to `passed` all of the group whose `order` is not behind that of `deployment`; whether any is left. */
+  private pass({ order, modelName }: Deployment, passed: string[]): boolean {
+    let isAnyLeft = false;
+    for (const other of this.shared.router.deployments()) {
+      if (other.modelName !== modelName) continue;
+      if (other.order > order) isAnyLeft = true;
+      else if (!passed.includes(other.id)) passed.push(other.id);
+    }
+    return isAnyLeft;
+  }
+}

@@ -1,0 +1,25 @@
+import type { MetricSample } from '../common/capability.js';
+import type { CallCounts } from './open-call.js';
+import type { RetryBudget } from './retry-budget.js';
+
+/** What a client has done, as data. */
+export function callSamples(counts: CallCounts, budget: RetryBudget): readonly MetricSample[] {
+  const ended = (outcome: 'succeeded' | 'failed' | 'cancelled'): MetricSample => ({
+    name: 'llm_client_calls_total',
+    help: 'Calls to models that are over, by what came of them',
+    type: 'counter',
+    value: counts[outcome],
+    labels: { outcome },
+  });
+  const counter = (name: string, help: string, value: number): MetricSample => ({ name, help, type: 'counter', value });
+  return [
+    ended('succeeded'),
+    ended('failed'),
+    ended('cancelled'),
+    { name: 'llm_client_calls_in_flight', help: 'Calls under way', type: 'gauge', value: counts.inFlight },
+    counter('llm_client_attempts_total', 'Requests sent to providers', counts.attempts),
+    counter('llm_client_retries_total', 'Attempts after a failure, in the same group of deployments', counts.retries),
+    counter('llm_client_fallbacks_total', 'Groups that calls have turned to after a failure of another', counts.fallbacks),
+    counter('llm_client_retries_refused_total', 'Retries that the budget did not allow', budget.exhausted),
+  ];
+}

@@ -1,0 +1,44 @@
+import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
+
+/** What `LlmClient` does beyond the router's settings. */
+export interface LlmClientOptions {
+  /** Attempts of one call, over all retries and fallbacks. Default 10. */
+  readonly maxAttempts?: number;
+  /** Longest time of one attempt, where the deployment has no `timeout`: a provider that hangs then leaves time for another. Default: the call's own. */
+  readonly attemptTimeoutMs?: number;
+  /** Retries that all calls together may make, per call. Default 0.5. */
+  readonly retryRatio?: number;
+  /** Retries a second that may be made whatever `retryRatio` says. Default 10. */
+  readonly retriesPerSecond?: number;
+  /** Largest whole answer of a provider that is taken, in bytes. Default 64 MiB. */
+  readonly maxAnswerBytes?: number;
+  /** Whether a provider is asked for the usage of a stream where the request does not ask for it; its client is not shown it then. Default true. */
+  readonly streamUsage?: boolean;
+}
+
+export type ResolvedLlmClientOptions = Required<LlmClientOptions>;
+
+const KEYS = [
+  'maxAttempts',
+  'attemptTimeoutMs',
+  'retryRatio',
+  'retriesPerSecond',
+  'maxAnswerBytes',
+  'streamUsage',
+] as const satisfies readonly (keyof LlmClientOptions)[];
+
+/** @throws InvalidConfigurationError naming the option. */
+export function resolveLlmClientOptions(options: LlmClientOptions = {}): ResolvedLlmClientOptions {
+  const given = checkObject('llmClient', options);
+  checkKnownKeys('llmClient', given, KEYS);
+  const number = (key: keyof LlmClientOptions, fallback: number): number =>
+    optional(given[key], fallback, (value) => checkNumber(`llmClient.${key}`, value, { min: 0, max: 1_000_000 }));
+  return {
+    maxAttempts: optional(given.maxAttempts, 10, (value) => checkInteger('llmClient.maxAttempts', value, { min: 1, max: 100 })),
+    attemptTimeoutMs: optional(given.attemptTimeoutMs, Infinity, (value) => checkPositiveInteger('llmClient.attemptTimeoutMs', value)),
+    retryRatio: number('retryRatio', 0.5),
+    retriesPerSecond: number('retriesPerSecond', 10),
+    maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
+    streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
+  };
+}

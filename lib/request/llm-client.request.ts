@@ -1,0 +1,149 @@
+import {
+  checkArray,
+  checkBoolean,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkString,
+  optional,
+  refuseArgument,
+} from '../common/options.js';
+import type { ClosableResponse } from './call-cancellation.js';
+import type { RoutingContext } from './call-router.js';
+
+/** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
+export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string };
+
+/** What goes with one call. Everything else is in the router's settings. */
+export interface CallOptions {
+  /** Ends the call and what it has started: the request to the provider is aborted and nobody is asked again. */
+  readonly signal?: AbortSignal;
+  /**
+   * The HTTP request that this call answers: tokens that `RateLimitGuard` has reserved for it are settled by the usage of the answer, or by what of it
+   * had come when the client left.
+   */
+  readonly request?: object;
+  /** The response to it (Node's own, Express's `res`, Fastify's `reply`): when its client goes, the call ends. */
+  readonly response?: ClosableResponse | { readonly raw: ClosableResponse };
+  /** For the router: tokens of the prompt, tags, a strategy. */
+  readonly routing?: RoutingContext;
+  /** Longest time of the call, all of its attempts and of a stream its last chunk included, in milliseconds. Default: the router's `timeout`. */
+  readonly timeoutMs?: number;
+  /** Until the first chunk of a stream, in each attempt. Default: the deployment's `stream_timeout`, else the router's. */
+  readonly streamTimeoutMs?: number;
+  /** Default: the router's `num_retries`. */
+  readonly numRetries?: number;
+  /** Model groups to go to when this one fails, in place of the router's. */
+  readonly fallbacks?: readonly string[];
+  /** Whether to go nowhere else. Default false. */
+  readonly disableFallbacks?: boolean;
+}
+
+/** Fields of a body that are for LiteLLM's router, and no provider knows. */
+const OWN_FIELDS = new Set([
+  'tags',
+  'num_retries',
+  'timeout',
+  'stream_timeout',
+  'fallbacks',
+  'context_window_fallbacks',
+  'content_policy_fallbacks',
+  'disable_fallbacks',
+  'routing_strategy',
+  'max_fallbacks',
+  'mock_response',
+  'mock_testing_fallbacks',
+  'litellm_metadata',
+]);
+const MOST_RETRIES = 10;
+
+/** A body, read once: what is sent, and what steers the call. */
+export class ReadRequest {
+  readonly model: string;
+  readonly stream: boolean;
+  /** Whether the caller asks for a stream's usage. */
+  readonly asksForUsage: boolean;
+  readonly options: CallOptions;
+  readonly maxTokens: number | undefined;
+  private readonly own: boolean;
+  private text: string | undefined;
+
+  /** @throws InvalidArgumentError naming the field. */
+  constructor(
+    readonly body: ModelRequest,
+    options: CallOptions,
+    private readonly streamUsage: boolean,
+  ) {
+    checkObject('body', body, refuseArgument);
+    this.model = checkString('model', body.model, refuseArgument);
+    this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
+    const { stream_options } = body;
+    this.asksForUsage =
+      typeof stream_options === 'object' && stream_options !== null && (stream_options as { include_usage?: unknown }).include_usage === true;
+    this.own = Object.keys(body).some((key) => OWN_FIELDS.has(key));
+    const reply = body.max_completion_tokens ?? body.max_tokens;
+    this.maxTokens = typeof reply === 'number' ? reply : undefined;
+    this.options = this.own || tagsIn(body.metadata) !== undefined ? steered(body, options) : options;
+  }
+
+  /** Whether the usage of the stream is asked for on our own account. */
+  get addsUsage(): boolean {
+    return this.stream && !this.asksForUsage && this.streamUsage;
+  }
+
+  /** The body for a provider, under its name of the model. `defaults` and `overrides`: fields of the deployment, and of a fallback. */
+  textFor(model: string, defaults: object | undefined, overrides: object | undefined): string {
+    const name = JSON.stringify(model);
+    if (defaults === undefined && overrides === undefined) return `{"model":${name}${(this.text ??= this.rest())}`;
+    return `{"model":${name}${behindModel({ ...defaults, ...this.sent(), ...overrides })}`;
+  }
+
+  private rest(): string {
+    return behindModel(this.sent());
+  }
+
+  private sent(): Readonly<Record<string, unknown>> {
+    const { body } = this;
+    if (!this.own && !this.addsUsage) return body;
+    const sent: Record<string, unknown> = {};
+    for (const [key, value] of Object.entries(body)) if (!OWN_FIELDS.has(key)) sent[key] = value;
+    if (this.addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
+    return sent;
+  }
+}
+
+/** `,"messages":[…]}`: everything but the model. */
+function behindModel(fields: Readonly<Record<string, unknown>>): string {
+  const json = JSON.stringify({ ...fields, model: undefined });
+  return json === '{}' ? '}' : `,${json.slice(1)}`;
+}
+
+function tagsIn(metadata: unknown): readonly string[] | undefined {
+  if (typeof metadata !== 'object' || metadata === null) return undefined;
+  const { tags } = metadata as { readonly tags?: unknown };
+  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
+}
+
+/** What the body says goes behind what the program says: it may come from anybody. */
+function steered(body: ModelRequest, options: CallOptions): CallOptions {
+  const seconds = (name: string): number | undefined =>
+    optional(body[name] ?? undefined, undefined, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
+  const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
+  const tags = optional(body.tags ?? undefined, undefined, (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
+  const strategy = optional(body.routing_strategy ?? undefined, undefined, (value) => text('routing_strategy', value));
+  const retries = optional(body.num_retries ?? undefined, undefined, (value) =>
+    checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument),
+  );
+  const fallbacks = optional(body.fallbacks ?? undefined, undefined, (value) => checkArray('fallbacks', value, text, refuseArgument));
+  const disabled = optional(body.disable_fallbacks ?? undefined, undefined, (value) => checkBoolean('disable_fallbacks', value, refuseArgument));
+  return {
+    ...options,
+    timeoutMs: options.timeoutMs ?? seconds('timeout'),
+    streamTimeoutMs: options.streamTimeoutMs ?? seconds('stream_timeout'),
+    numRetries: options.numRetries ?? retries,
+    fallbacks: options.fallbacks ?? fallbacks,
+    disableFallbacks: options.disableFallbacks ?? disabled,
+    routing: { ...(tags !== undefined && { tags }), ...(strategy !== undefined && { strategy }), ...options.routing },
+  };
+}
+

@@ -1,0 +1,47 @@
+import type { ProviderFailureKind } from '../common/provider-error.js';
+import type { AttemptTimes } from './attempt-timer.js';
+import type { CallRouter, Deployment, FallbackTarget } from './call-router.js';
+import type { CallLimits, CallPlan } from './llm-call.js';
+import type { ResolvedLlmClientOptions } from './llm-client.options.js';
+import type { CallOptions } from './llm-client.request.js';
+
+/** The limits of a call that begins now. */
+export function limitsOf(router: CallRouter, client: ResolvedLlmClientOptions, options: CallOptions, nowMs: number): CallLimits {
+  const { settings } = router;
+  return {
+    numRetries: options.numRetries ?? settings.numRetries,
+    maxFallbacks: options.disableFallbacks === true ? 0 : settings.maxFallbacks,
+    maxAttempts: client.maxAttempts,
+    leastWaitMs: settings.retryAfterMs,
+    deadlineAtMs: nowMs + (options.timeoutMs ?? settings.timeoutMs),
+  };
+}
+
+/** How long one attempt on this deployment may take. */
+export function attemptTimes(
+  { timeoutMs, streamTimeoutMs }: Deployment,
+  router: CallRouter,
+  client: ResolvedLlmClientOptions,
+  options: CallOptions,
+  leftMs: number,
+): AttemptTimes {
+  return {
+    wholeMs: Math.min(timeoutMs ?? client.attemptTimeoutMs, leftMs),
+    firstChunkMs: options.streamTimeoutMs ?? streamTimeoutMs ?? router.settings.streamTimeoutMs ?? Infinity,
+  };
+}
+
+/** Where a call goes from a group that failed, and what policies hold there. */
+export function chainsOf(router: CallRouter, options: CallOptions): Pick<CallPlan<unknown>, 'fallbacks' | 'policies'> {
+  const given = options.fallbacks?.map((model): FallbackTarget => ({ model }));
+  return {
+    fallbacks: (group, kind) => (options.disableFallbacks === true ? [] : (given ?? fallbacksFor(router, group, kind))),
+    policies: (group) => [router.settings.modelGroupRetryPolicy[group], router.settings.retryPolicy],
+  };
+}
+
+/** A prompt that is too long, or not allowed, has chains of its own; where there are any, the general ones are not for it. */
+function fallbacksFor(router: CallRouter, group: string, kind: ProviderFailureKind): readonly FallbackTarget[] {
+  if (kind !== 'context_window' && kind !== 'content_policy') return router.fallbacksOf(group, 'general');
+  return router.settings.fallbacks[kind].size > 0 ? router.fallbacksOf(group, kind) : router.fallbacksOf(group, 'general');
+}

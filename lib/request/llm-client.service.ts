@@ -1,0 +1,183 @@
+import type { CallObserver } from '../common/call-observer.js';
+import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { checkFunction, checkString, refuseArgument } from '../common/options.js';
+import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import type { RouterService } from '../router/router.service.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+import { CallCancellation } from './call-cancellation.js';
+import type { FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
+import type { LlmAnswer } from './llm-answer.js';
+import { LlmCall } from './llm-call.js';
+import { callSamples } from './llm-client.metrics.js';
+import type { ResolvedLlmClientOptions } from './llm-client.options.js';
+import { ReadRequest, type CallOptions, type ModelRequest } from './llm-client.request.js';
+import { attemptTimes, chainsOf, limitsOf } from './llm-client.routing.js';
+import type { ExecuteOptions, Send } from './llm-client.send.js';
+import type { LlmStream } from './llm-stream.js';
+import { OpenAttempt } from './open-attempt.js';
+import { CallCounts, OpenCall, type OpenCallFacts } from './open-call.js';
+import { askProvider } from './provider-attempt.js';
+import { ProviderEndpoints } from './provider-endpoints.js';
+import type { ProviderTransport } from './provider-transport.js';
+import { RetryBudget } from './retry-budget.js';
+import { executeSend, streamSend } from './sent-attempt.js';
+import { promptTokensOf } from './token-estimate.js';
+
+/** What the client takes from its surroundings. */
+export interface LlmClientContext {
+  readonly recorder?: CallRecorder;
+  readonly observer?: CallObserver;
+  /** Milliseconds. Default `Date.now`. */
+  readonly now?: () => number;
+  /** From 0 to 1. Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** One attempt of a call, whoever sends it. */
+type Attempt<R> = (attempt: OpenAttempt, number: number, target: FallbackTarget, leftMs: number) => Promise<R>;
+
+/**
+ * Calls models through the router: picks a deployment, sends, and on failure retries, falls back or gives up as the router's settings say.
+ *
+ * Every pick is given back and every failure told to the router, whatever happens. What is thrown in the end is the first group's failure as it came: a
+ * `ProviderError` of the built-in sending, or what a `send` of the caller's has thrown; `RequestCancelledError` when the caller has gone.
+ *
+ * @example
+ * const answer = await client.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
+ * answer.json().choices[0].message.content;
+ */
+export class LlmClient implements Capability {
+  readonly capability = 'llm_client';
+
+  private readonly counts = new CallCounts();
+  private readonly endpoints = new ProviderEndpoints();
+  private readonly retryBudget: RetryBudget;
+  private readonly series = new Map<string, CallSeries>();
+  private readonly recorder: CallRecorder;
+  private readonly observer: CallObserver | undefined;
+  private readonly now: () => number;
+  private readonly random: () => number;
+
+  constructor(
+    private readonly router: RouterService,
+    private readonly transport: ProviderTransport,
+    private readonly tokenCounter: TokenCounterService,
+    private readonly options: ResolvedLlmClientOptions,
+    { recorder = SILENT_RECORDER, observer, now = Date.now, random = Math.random }: LlmClientContext = {},
+  ) {
+    this.recorder = recorder;
+    this.observer = observer;
+    this.now = now;
+    this.random = random;
+    this.retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
+  }
+
+  /**
+   * A chat completion: the whole answer, or with `stream: true` a stream, when its first chunk is there. `body` is OpenAI's; what the provider answers is
+   * handed on byte by byte.
+   * @throws InvalidArgumentError where `body` has no model, or a field that steers the call is wrong.
+   */
+  chat(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
+  chat(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
+  chat(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
+  async chat(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
+    return this.ask('chat', '/chat/completions', new ReadRequest(body, options, this.options.streamUsage));
+  }
+
+  /** Embeddings: `body` is OpenAI's. */
+  async embeddings(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer> {
+    return (await this.ask('embeddings', '/embeddings', new ReadRequest({ ...body, stream: undefined }, options, false))) as LlmAnswer;
+  }
+
+  /**
+   * Calls `model` by whatever client `send` uses: an SDK, the AI SDK, `fetch`. Its own retries have to be off (`maxRetries: 0`), or those of both multiply.
+   * Usage is read from the result's `usage`.
+   *
+   * @example
+   * const completion = await client.execute('gpt-4o', ({ params }, { model, signal }) =>
+   *   new OpenAI({ baseURL: params.api_base, apiKey: params.api_key, maxRetries: 0 }).chat.completions.create({ model, messages }, { signal }),
+   * );
+   */
+  async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
+    return this.send(model, send, options, false, executeSend);
+  }
+
+  /** The same for a `send` that gives chunks. Resolves when the first one is there; after it no other provider is asked. Leaving the loop early ends the stream. */
+  async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
+    return this.send(model, send, options, true, streamSend<C>);
+  }
+
+  metrics(): readonly MetricSample[] {
+    return callSamples(this.counts, this.retryBudget);
+  }
+
+  /** It has no engine of its own, and is as well as the router. */
+  health(): CapabilityHealth {
+    const { status, engine, reason } = this.router.health();
+    return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.counts.inFlight };
+  }
+
+  private ask(operation: string, path: string, request: ReadRequest): Promise<LlmAnswer | LlmStream> {
+    const { model, stream, maxTokens, options } = request;
+    const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter);
+    const facts = { operation, model, stream, maxTokens, promptTokens, request: options.request };
+    return this.run(facts, options, (attempt, _number, target, leftMs) => {
+      const { deployment } = attempt.pick;
+      const known = this.endpoints.of(deployment);
+      const times = attemptTimes(deployment, this.router, this.options, options, leftMs);
+      const { maxAnswerBytes } = this.options;
+      return askProvider(this.transport, attempt, { path, request, target, known, times, maxAnswerBytes });
+    });
+  }
+
+  private send<T, R>(
+    model: string,
+    send: Send<T>,
+    options: ExecuteOptions,
+    stream: boolean,
+    by: (attempt: OpenAttempt, question: Parameters<typeof executeSend<T>>[1]) => Promise<R>,
+  ): Promise<R> {
+    checkString('model', model, refuseArgument);
+    checkFunction('send', send, refuseArgument);
+    const { operation = 'chat', request, routing } = options;
+    const facts = { operation, model, stream, maxTokens: routing?.maxTokens, promptTokens: routing?.inputTokens, request };
+    return this.run(facts, options, (attempt, number, target, leftMs) => {
+      const times = attemptTimes(attempt.pick.deployment, this.router, this.options, options, leftMs);
+      return by(attempt, { send, target, number, options, times });
+    });
+  }
+
+  private run<R>(facts: OpenCallFacts, options: CallOptions, attempt: Attempt<R>): Promise<R> {
+    const { router, retryBudget, now, random, counts, observer } = this;
+    const { signal, response } = options;
+    const cancellation = new CallCancellation(signal, response !== undefined && 'raw' in response ? response.raw : response);
+    const open = new OpenCall(facts, cancellation, { counts, series: this.seriesOf(facts.operation), observer });
+    const limits = limitsOf(router, this.options, options, now());
+    retryBudget.deposit();
+    const { model, stream, promptTokens: inputTokens, maxTokens } = facts;
+    const context: RoutingContext = { inputTokens, maxTokens, stream, ...options.routing };
+    return open.run(
+      new LlmCall<R>(
+        { router, retryBudget, now, random },
+        {
+          model,
+          context,
+          limits,
+          cancellation,
+          ...chainsOf(router, options),
+          attempt: (pick: RouterPick, number, target) =>
+            attempt(new OpenAttempt(open, pick, router, number), number, target, limits.deadlineAtMs - now()),
+        },
+      ),
+    );
+  }
+
+  private seriesOf(operation: string): CallSeries {
+    let series = this.series.get(operation);
+    if (series === undefined) {
+      series = this.recorder.series(this.capability, operation);
+      this.series.set(operation, series);
+    }
+    return series;
+  }
+}

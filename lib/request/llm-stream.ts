@@ -1,0 +1,164 @@
+import type { EventEmitter } from 'node:events';
+import { EventReader } from './event-reader.js';
+import { factHeaders, type AnswerTarget, type CallFacts } from './llm-answer.js';
+import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
+import { ProviderError } from '../common/provider-error.js';
+import { UsageEventFilter } from './usage-event.js';
+import type { AnswerUsage } from './usage-scan.js';
+
+/** Node's response, as a stream is written to it. */
+type Writable = EventEmitter & {
+  writeHead(status: number, headers: Record<string, number | string | string[] | undefined>): unknown;
+  write(bytes: Buffer | string): boolean;
+  end(): unknown;
+  readonly destroyed: boolean;
+};
+
+/** Who is told that nobody reads a stream any more. */
+export interface StreamOwner {
+  left(): void;
+  readonly usage: AnswerUsage | undefined;
+}
+
+const DONE = '[DONE]';
+/** Events that wait for a reader who is slow. */
+const MOST_WAITING = 64;
+
+/** A provider's streamed answer, from its first chunk on. It is read once: by `sendTo`, or as an iterable. */
+export class LlmStream implements AsyncIterable<Record<string, unknown>> {
+  private taken = false;
+
+  constructor(
+    readonly call: CallFacts,
+    private readonly exchange: ProviderExchange,
+    private readonly owner: StreamOwner,
+    private readonly hidesUsage: boolean,
+  ) {}
+
+  /** Of the stream when it is over, if its provider has told. */
+  get usage(): AnswerUsage | undefined {
+    return this.owner.usage;
+  }
+
+  /** Ends it before its end: the request to the provider is aborted. */
+  cancel(): void {
+    this.owner.left();
+  }
+
+  /**
+   * Answers an HTTP request with it: chunk by chunk as they come, unchanged, with the headers of `call`. Resolves when all is written. A stream that
+   * breaks ends with an event `data: {"error":{…}}`, which OpenAI's clients throw.
+   */
+  sendTo(target: AnswerTarget): Promise<void> {
+    this.take();
+    const earlier = typeof target.hijack === 'function' ? (target.getHeaders?.() ?? {}) : {};
+    target.hijack?.();
+    const response = (target.raw ?? target) as Writable;
+    const headers = { 'cache-control': 'no-cache', ...earlier, ...factHeaders(this.call), 'content-type': this.exchange.contentType };
+    response.writeHead(200, headers);
+    return new Promise((resolve) => this.exchange.attach(new ResponseSink(response, this.exchange, this.owner, this.hidesUsage, resolve)));
+  }
+
+  /** The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. Leaving the loop early ends the stream. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
+    this.take();
+    const queue = new EventQueue(this.exchange);
+    this.exchange.attach(queue);
+    try {
+      for (let data = await queue.next(); data !== undefined; data = await queue.next()) {
+        if (data === DONE) continue;
+        const event = JSON.parse(data) as Record<string, unknown>;
+        if (!this.hidesUsage || !isUsageOnly(event)) yield event;
+      }
+    } finally {
+      this.owner.left();
+    }
+  }
+
+  private take(): void {
+    if (this.taken) throw new TypeError('the stream has been read already');
+    this.taken = true;
+  }
+}
+
+function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
+}
+
+/** Writes a stream to a response, and lets the provider wait where the client is slow. */
+class ResponseSink implements ChunkSink {
+  private readonly filter: UsageEventFilter | undefined;
+  private readonly drained = (): void => this.exchange.resume();
+  private readonly closed = (): void => this.owner.left();
+
+  constructor(
+    private readonly response: Writable,
+    private readonly exchange: ProviderExchange,
+    private readonly owner: StreamOwner,
+    hidesUsage: boolean,
+    private readonly done: () => void,
+  ) {
+    this.filter = hidesUsage ? new UsageEventFilter() : undefined;
+    response.on('drain', this.drained);
+    response.once('close', this.closed);
+  }
+
+  chunk(bytes: Buffer): boolean {
+    const passed = this.filter === undefined ? bytes : this.filter.pass(bytes);
+    return passed.length === 0 || this.response.write(passed);
+  }
+
+  end(error: Error | undefined): void {
+    const { response } = this;
+    response.removeListener('drain', this.drained);
+    response.removeListener('close', this.closed);
+    const rest = this.filter?.rest();
+    if (rest !== undefined && rest.length > 0) response.write(rest);
+    if (error !== undefined && !response.destroyed) response.write(errorEvent(error));
+    response.end();
+    this.done();
+  }
+}
+
+/** An end that is none, put so that no client takes it for one. The empty line ends an event that was cut. */
+function errorEvent(error: Error): string {
+  const body =
+    error instanceof ProviderError ? error.error : { message: 'The stream was broken off.', type: 'server_error', param: null, code: null };
+  return `\n\ndata: ${JSON.stringify({ error: body })}\n\n`;
+}
+
+/** The events of a stream, for a reader who asks for one at a time. */
+class EventQueue implements ChunkSink {
+  private readonly reader = new EventReader();
+  private readonly events: string[] = [];
+  private ended = false;
+  private error: Error | undefined;
+  private wake: (() => void) | undefined;
+
+  constructor(private readonly exchange: ProviderExchange) {}
+
+  chunk(bytes: Buffer): boolean {
+    this.events.push(...this.reader.read(bytes));
+    this.wake?.();
+    return this.events.length < MOST_WAITING;
+  }
+
+  end(error: Error | undefined): void {
+    this.ended = true;
+    this.error = error;
+    this.wake?.();
+  }
+
+  async next(): Promise<string | undefined> {
+    for (;;) {
+      const event = this.events.shift();
+      if (event !== undefined) return event;
+      if (this.ended) break;
+      this.exchange.resume();
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = undefined;
+    }
+    if (this.error !== undefined) throw this.error;
+    return undefined;
+  }
+}

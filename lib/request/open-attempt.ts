@@ -1,0 +1,84 @@
+import type { ObservedAttempt } from '../common/call-observer.js';
+import { ProviderError } from '../common/provider-error.js';
+import type { CallRouter, RouterPick } from './call-router.js';
+import { outcomeOf, type OpenCall } from './open-call.js';
+import { failureOf, reportOf } from './provider-failure.js';
+import { upstreamModel } from './provider-endpoint.js';
+import type { AnswerUsage } from './usage-scan.js';
+
+/** One attempt from sending to the end of its answer: tells the router and the observers of its success, or of what became of its stream. */
+export class OpenAttempt {
+  readonly startedAtMs = performance.now();
+  /** As the provider knows it. */
+  readonly model: string;
+  private readonly observed: ObservedAttempt | undefined;
+  private firstChunkAtMs: number | undefined;
+
+  constructor(
+    readonly open: OpenCall,
+    readonly pick: RouterPick,
+    private readonly router: CallRouter,
+    number: number,
+  ) {
+    const { deployment, group } = pick;
+    this.model = upstreamModel(pick.model);
+    const { api_base: base } = deployment.params;
+    this.observed = open.observed?.attempt({
+      number,
+      deploymentId: deployment.id,
+      model: this.model,
+      provider: deployment.provider,
+      endpoint: typeof base === 'string' ? base : undefined,
+      fallbackGroup: group === open.facts.model ? undefined : group,
+    });
+  }
+
+  /** Sends, so that observers see what it starts. */
+  run<T>(send: () => T): T {
+    return this.observed === undefined ? send() : this.observed.run(send);
+  }
+
+  /** The answer, or its first chunk, is there. */
+  answered(): void {
+    this.open.upstreamMs += performance.now() - this.startedAtMs;
+  }
+
+  firstChunk(): void {
+    this.firstChunkAtMs = performance.now();
+    this.answered();
+    this.observed?.firstChunk();
+  }
+
+  /** It failed before there was an answer: the call decides what is next, and tells the router. */
+  refused(error: unknown): void {
+    this.answered();
+    const status = error instanceof ProviderError ? error.providerStatus : undefined;
+    this.observed?.ended({ error, status, cancelled: this.open.cancellation.error !== undefined });
+  }
+
+  succeeded(usage: AnswerUsage | undefined): void {
+    const { startedAtMs, firstChunkAtMs } = this;
+    this.router.succeeded(this.pick, {
+      latencyMs: performance.now() - startedAtMs,
+      timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
+      promptTokens: usage?.promptTokens,
+      completionTokens: usage?.completionTokens,
+    });
+    this.observed?.ended({ ...outcomeOf(usage), status: 200 });
+    this.open.succeeded(usage);
+  }
+
+  /** A stream ended before its end. `usage`: what had come by then. */
+  broke(error: unknown, usage: AnswerUsage): void {
+    if (this.open.cancellation.error !== undefined) {
+      this.router.cancelled(this.pick, usage);
+      this.observed?.ended({ ...outcomeOf(usage), cancelled: true });
+      this.open.cancelled(usage);
+      return;
+    }
+    const failure = failureOf(error, Date.now());
+    this.router.failed(this.pick, failure === undefined ? { error } : reportOf(failure));
+    this.observed?.ended({ ...outcomeOf(usage), error });
+    this.open.failed(error, usage);
+  }
+}

@@ -1,0 +1,133 @@
+import type { CallObserver, CallOutcome, ObservedCall } from '../common/call-observer.js';
+import type { CallSeries } from '../common/recorder.js';
+import type { CallCancellation } from './call-cancellation.js';
+import type { RouterPick } from './call-router.js';
+import type { CallFacts } from './llm-answer.js';
+import type { LlmCall } from './llm-call.js';
+import { RequestContext } from './request-context.js';
+import type { AnswerUsage } from './usage-scan.js';
+
+/** What all calls of a client have come to. */
+export class CallCounts {
+  succeeded = 0;
+  failed = 0;
+  cancelled = 0;
+  attempts = 0;
+  retries = 0;
+  fallbacks = 0;
+  inFlight = 0;
+}
+
+/** What a call knows of itself when it begins. */
+export interface OpenCallFacts {
+  readonly operation: string;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly maxTokens?: number;
+  readonly promptTokens?: number;
+  /** The HTTP request whose reserved tokens it settles. */
+  readonly request?: object;
+}
+
+/** Whom a call reports to. */
+export interface CallAudience {
+  readonly counts: CallCounts;
+  readonly series: CallSeries;
+  readonly observer: CallObserver | undefined;
+}
+
+/** A call from its beginning to its end, of a stream the end of the stream: tells all who count, once. */
+export class OpenCall {
+  readonly startedAtMs = performance.now();
+  /** Spent waiting for providers. */
+  upstreamMs = 0;
+  readonly observed: ObservedCall | undefined;
+  private call: LlmCall<unknown> | undefined;
+  private isOver = false;
+
+  constructor(
+    readonly facts: OpenCallFacts,
+    readonly cancellation: CallCancellation,
+    private readonly audience: CallAudience,
+  ) {
+    audience.counts.inFlight++;
+    const { operation, model, stream, maxTokens } = facts;
+    this.observed = audience.observer?.started({ operation, model, stream, maxTokens });
+  }
+
+  /** Runs the call. What it rejects with is reported; its success is reported by whoever knows when it is over. */
+  async run<R>(call: LlmCall<R>): Promise<R> {
+    this.call = call;
+    try {
+      return await call.run();
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+  }
+
+  /** How the answer came about that is there now. */
+  answeredBy({ deployment, group }: RouterPick, model: string): CallFacts {
+    const durationMs = performance.now() - this.startedAtMs;
+    const { attempts = 1, retries = 0, fallbacks = 0, failures = [] } = this.call ?? {};
+    const { id: deploymentId, provider } = deployment;
+    return { deploymentId, provider, group, model, attempts, retries, fallbacks, failures, durationMs, overheadMs: durationMs - this.upstreamMs };
+  }
+
+  succeeded(usage: AnswerUsage | undefined): void {
+    if (!this.end('succeeded')) return;
+    this.report(usage);
+    this.record(true, usage);
+    this.observed?.ended(outcomeOf(usage));
+  }
+
+  /** @param usage of what had come of a stream that broke */
+  failed(error: unknown, usage?: AnswerUsage): void {
+    if (this.cancellation.error !== undefined) return this.cancelled(usage);
+    if (!this.end('failed')) return;
+    this.report(usage);
+    this.record(false, usage);
+    this.observed?.ended({ ...outcomeOf(usage), error });
+  }
+
+  /** The caller has gone. `usage`: of what had come by then. */
+  cancelled(usage: AnswerUsage | undefined): void {
+    if (!this.end('cancelled')) return;
+    this.report(usage);
+    this.observed?.ended({ ...outcomeOf(usage), cancelled: true });
+  }
+
+  private end(how: 'succeeded' | 'failed' | 'cancelled'): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    const { counts } = this.audience;
+    counts[how]++;
+    counts.inFlight--;
+    if (this.call !== undefined) {
+      counts.attempts += this.call.attempts;
+      counts.retries += this.call.retries;
+      counts.fallbacks += this.call.fallbacks;
+    }
+    this.cancellation.dispose();
+    return true;
+  }
+
+  private record(ok: boolean, usage: AnswerUsage | undefined): void {
+    this.audience.series.record(
+      performance.now() - this.startedAtMs,
+      ok,
+      usage?.promptTokens ?? this.facts.promptTokens,
+      usage?.completionTokens,
+    );
+  }
+
+  private report(usage: AnswerUsage | undefined): void {
+    const { request } = this.facts;
+    if (request !== undefined && usage !== undefined) RequestContext.of(request).report(usage.totalTokens);
+  }
+}
+
+/** Usage, in the words of observers. */
+export function outcomeOf(usage: AnswerUsage | undefined): CallOutcome {
+  return usage === undefined ? {} : { inputTokens: usage.promptTokens, outputTokens: usage.completionTokens };
+}

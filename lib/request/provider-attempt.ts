@@ -1,0 +1,91 @@
+import type { AttemptTimes } from './attempt-timer.js';
+import { AttemptTimer } from './attempt-timer.js';
+import type { FallbackTarget } from './call-router.js';
+import { LlmAnswer } from './llm-answer.js';
+import type { ReadRequest } from './llm-client.request.js';
+import { LlmStream, type StreamOwner } from './llm-stream.js';
+import type { OpenAttempt } from './open-attempt.js';
+import type { KnownEndpoint } from './provider-endpoints.js';
+import { ProviderExchange } from './provider-exchange.js';
+import type { ProviderTransport } from './provider-transport.js';
+import { scanUsage, type AnswerUsage } from './usage-scan.js';
+
+/** What is sent where, and how long that may take. */
+export interface ProviderQuestion {
+  readonly path: string;
+  readonly request: ReadRequest;
+  readonly target: FallbackTarget;
+  readonly known: KnownEndpoint;
+  readonly times: AttemptTimes;
+  readonly maxAnswerBytes: number;
+}
+
+/** Asks a deployment by the OpenAI protocol: its whole answer, or its stream when the first chunk is there. */
+export async function askProvider(
+  transport: ProviderTransport,
+  attempt: OpenAttempt,
+  question: ProviderQuestion,
+): Promise<LlmAnswer | LlmStream> {
+  const { request, target, known, times } = question;
+  const { open, pick, model } = attempt;
+  const { cancellation } = open;
+  const { endpoint, defaults } = known;
+  const exchange = new ProviderExchange(endpoint, pick.deployment.id, request.stream, question.maxAnswerBytes);
+  const timer = new AttemptTimer(times, (what) => exchange.timeOut(what));
+  try {
+    cancellation.onCancel = (error) => exchange.abort(error);
+    if (cancellation.error !== undefined) throw cancellation.error;
+    const body = request.textFor(model, defaults, target.overrides);
+    const { origin, headers } = endpoint;
+    attempt.run(() =>
+      transport.dispatch({ origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers: headers as string[], body }, exchange),
+    );
+    await exchange.answered;
+  } catch (error) {
+    timer.stop();
+    attempt.refused(error);
+    throw error;
+  }
+  if (request.stream) {
+    attempt.firstChunk();
+    timer.firstChunk();
+    const facts = open.answeredBy(pick, model);
+    return new LlmStream(facts, exchange, new OwnedStream(exchange, attempt, timer), request.addsUsage);
+  }
+  timer.stop();
+  attempt.answered();
+  const bytes = exchange.takeBytes();
+  const usage = scanUsage(bytes);
+  attempt.succeeded(usage);
+  return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, open.answeredBy(pick, model));
+}
+
+/** A stream under way: its end is the end of the attempt and of the call. */
+class OwnedStream implements StreamOwner {
+  usage: AnswerUsage | undefined;
+
+  constructor(
+    private readonly exchange: ProviderExchange,
+    private readonly attempt: OpenAttempt,
+    private readonly timer: AttemptTimer,
+  ) {
+    exchange.whenOver((error) => this.ended(error));
+  }
+
+  left(): void {
+    this.attempt.open.cancellation.cancel(new Error('the stream was not read to its end'));
+  }
+
+  private ended(error: Error | undefined): void {
+    this.timer.stop();
+    const { exchange, attempt } = this;
+    this.usage = scanUsage(exchange.tail());
+    if (error === undefined) attempt.succeeded(this.usage);
+    else attempt.broke(error, (this.usage ??= estimate(attempt.open.facts.promptTokens ?? 0, exchange.events)));
+  }
+}
+
+/** Where nobody tells: each event of a stream is about a token. */
+export function estimate(promptTokens: number, completionTokens: number): AnswerUsage {
+  return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
+}

@@ -1,0 +1,82 @@
+import { inspect } from 'node:util';
+import { InvalidArgumentError } from '../common/errors.js';
+import { ProviderEndpoint, upstreamModel, type EndpointParams } from './provider-endpoint.js';
+
+const endpoint = (params: Partial<EndpointParams>, env: Record<string, string> = {}): ProviderEndpoint =>
+  new ProviderEndpoint({ model: 'openai/gpt-4o', ...params }, 'a', env);
+const headersOf = ({ headers }: ProviderEndpoint): Record<string, string> =>
+  Object.fromEntries(headers.flatMap((value, i) => (i % 2 === 0 ? [[value, headers[i + 1]]] : [])));
+
+describe('ProviderEndpoint', () => {
+  it.each<[string, Partial<EndpointParams>, string]>([
+    ['OpenAI', {}, 'https://api.openai.com/v1/chat/completions'],
+    ['a base', { api_base: 'http://127.0.0.1:9000/v1/' }, 'http://127.0.0.1:9000/v1/chat/completions'],
+    ['a base without a path', { api_base: 'http://127.0.0.1:9000' }, 'http://127.0.0.1:9000/chat/completions'],
+    ['base_url', { base_url: 'http://h/x' }, 'http://h/x/chat/completions'],
+    ['Groq', { model: 'groq/llama-3' }, 'https://api.groq.com/openai/v1/chat/completions'],
+    ['Ollama as LiteLLM has it', { model: 'ollama/llama3', api_base: 'http://o:11434' }, 'http://o:11434/v1/chat/completions'],
+    ['a provider by its own field', { model: 'x', custom_llm_provider: 'mistral' }, 'https://api.mistral.ai/v1/chat/completions'],
+    [
+      'Azure',
+      { model: 'azure/my deployment', api_base: 'https://r.openai.azure.com/', api_version: '2025-01-01' },
+      'https://r.openai.azure.com/openai/deployments/my%20deployment/chat/completions?api-version=2025-01-01',
+    ],
+    [
+      'Azure, without a version',
+      { model: 'azure/d', api_base: 'https://r.openai.azure.com' },
+      'https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21',
+    ],
+    ["Azure's newer address", { model: 'azure/d', api_base: 'https://r/openai/v1' }, 'https://r/openai/v1/chat/completions'],
+  ])('knows where %s is', (_, params, url) => {
+    const { origin } = endpoint(params);
+    expect(origin + endpoint(params).pathOf('/chat/completions', upstreamModel(params.model ?? 'gpt-4o'))).toBe(url);
+  });
+
+  it('sends the key, and what else is set', () => {
+    const params = { api_key: 'sk-1', organization: 'org', headers: { 'X-A': 1 }, extra_headers: { b: 'c' } };
+    expect(headersOf(endpoint(params))).toEqual({
+      'content-type': 'application/json',
+      authorization: 'Bearer sk-1',
+      'openai-organization': 'org',
+      'x-a': '1',
+      b: 'c',
+    });
+    expect(headersOf(endpoint({ model: 'azure/d', api_base: 'https://r', api_key: 'k' }))).toMatchObject({ 'api-key': 'k' });
+    expect(headersOf(endpoint({ api_base: 'http://u%40:p%3A@h/v1' }))).toMatchObject({ authorization: `Basic ${btoa('u@:p:')}` });
+  });
+
+  it('takes the key of a well-known provider from the environment, for its own address only', () => {
+    const env = { OPENAI_API_KEY: 'sk-env', GROQ_API_KEY: 'gsk' };
+    expect(headersOf(endpoint({}, env)).authorization).toBe('Bearer sk-env');
+    expect(headersOf(endpoint({ model: 'groq/x' }, env)).authorization).toBe('Bearer gsk');
+    expect(headersOf(endpoint({ api_base: 'http://elsewhere' }, env)).authorization).toBeUndefined();
+  });
+
+  it('takes its secrets out of what is shown', () => {
+    expect(endpoint({ api_key: 'sk-secret' }).redact('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
+    expect(endpoint({ api_base: 'http://u:pass-word@h' }).redact('pass-word')).toBe('***');
+  });
+
+  it.each<[string, Partial<EndpointParams>]>([
+    ['none', { model: 'azure/d' }],
+    ['no URL', { api_base: 'secret-host' }],
+    ['another protocol', { api_base: 'ftp://secret-host' }],
+    ['no text', { api_base: 7 }],
+  ])('refuses an address that is %s, without showing it', (_, params) => {
+    const attempt = (): ProviderEndpoint => endpoint(params);
+    expect(attempt).toThrow(InvalidArgumentError);
+    expect(attempt).toThrow(/^deployment a: litellm_params.api_base: must be/);
+    try {
+      attempt();
+    } catch (error) {
+      expect(inspect(error)).not.toContain('secret-host');
+    }
+  });
+});
+
+it.each([
+  ['openai/gpt-4o', 'gpt-4o'],
+  ['openrouter/meta-llama/llama-3', 'meta-llama/llama-3'],
+  ['meta-llama/Llama-3', 'meta-llama/Llama-3'],
+  ['gpt-4o', 'gpt-4o'],
+])('%s is %s there', (model, name) => expect(upstreamModel(model)).toBe(name));

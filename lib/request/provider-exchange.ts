@@ -1,0 +1,253 @@
+import { FastLiteLLMError } from '../common/errors.js';
+import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../common/provider-error.js';
+import type { ProviderEndpoint } from './provider-endpoint.js';
+import { kindOfCode, kindOfStatus } from './provider-failure.js';
+import { rawHeader, type ProviderHandler } from './provider-transport.js';
+import { retryAfterOf } from './retry-after.js';
+
+/** More of an error is not read. */
+const LONGEST_ERROR = 64 * 1024;
+/** What waits for a reader who is slow to come, until the provider is told to wait. */
+const MOST_WAITING = 256 * 1024;
+/** The last event, the one with the usage, and pieces of them. */
+const TAIL_CHUNKS = 4;
+const [BRACE, CLOSING_BRACE, COLON] = Buffer.from('{}:');
+const DATA = Buffer.from('data:');
+const EVENT_END = Buffer.from('\n\n');
+const ERROR_EVENT = /^(?::[^\n]*\n+|event: *error\r?\n|\s)*data: *\{"error"/;
+
+/** Who takes the chunks of a stream as they come. */
+export interface ChunkSink {
+  /** `false`: no more until `ProviderExchange.resume`. */
+  chunk(bytes: Buffer): boolean;
+  /** `undefined`: the stream is whole. */
+  end(error: Error | undefined): void;
+}
+
+/**
+ * One request to a provider and its answer. The answer's bytes are passed on as they are: of a whole answer all at once, of a stream from its first chunk.
+ * Each way to fail before that is a `ProviderError`; after it, the sink is told.
+ */
+export class ProviderExchange implements ProviderHandler {
+  /** When the first byte of the answer, and the last, have come: on `performance.now()`. */
+  firstByteAtMs = 0;
+  lastByteAtMs = 0;
+  status = 0;
+  contentType: string | undefined;
+  /** Events of a stream so far: about as many tokens. */
+  events = 0;
+  readonly answered: Promise<void>;
+
+  private resolve!: () => void;
+  private reject!: (error: Error) => void;
+  private abortRequest: ((error?: Error) => void) | undefined;
+  private resumeRequest: (() => void) | undefined;
+  private rawHeaders: readonly Buffer[] = [];
+  private chunks: Buffer[] = [];
+  private size = 0;
+  private sink: ChunkSink | undefined;
+  private onStreamEnd: ((error: Error | undefined) => void) | undefined;
+  /** The latest chunks of a stream: its usage comes last. */
+  private readonly latest: Buffer[] = [];
+  private state: 'waiting' | 'streaming' | 'over' = 'waiting';
+  private failure: Error | undefined;
+
+  constructor(
+    private readonly endpoint: ProviderEndpoint,
+    private readonly deploymentId: string,
+    private readonly stream: boolean,
+    private readonly maxBytes: number,
+  ) {
+    this.answered = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  /** The whole answer, or of a stream what has come so far and nobody has taken. */
+  takeBytes(): Buffer {
+    const { chunks } = this;
+    this.chunks = [];
+    this.size = 0;
+    return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+  }
+
+  /** What has been seen last of a stream. */
+  tail(): Buffer {
+    return Buffer.concat(this.latest);
+  }
+
+  /** Ends it from this side, wherever it stands. */
+  abort(error: Error): void {
+    if (this.state === 'over') return;
+    const { abortRequest } = this;
+    this.finish(error);
+    abortRequest?.(error);
+  }
+
+  /** No answer in time. */
+  timeOut(what: string): void {
+    this.abort(this.failed('timeout', `The provider gave no ${what} in the time it was given.`));
+  }
+
+  /** `told` hears when the stream is over, before its sink does: `undefined`: it is whole. A short one may be over already. */
+  whenOver(told: (error: Error | undefined) => void): void {
+    if (this.state === 'over') told(this.failure);
+    else this.onStreamEnd = told;
+  }
+
+  /** The sink takes all chunks from here on, those that have waited first. */
+  attach(sink: ChunkSink): void {
+    this.sink = sink;
+    const waiting = this.chunks;
+    this.chunks = [];
+    this.size = 0;
+    let more = true;
+    for (const chunk of waiting) more = sink.chunk(chunk);
+    if (this.state === 'over') sink.end(this.failure);
+    else if (more) this.resume();
+  }
+
+  resume(): void {
+    // Its connection may be somebody else's by now.
+    if (this.state !== 'over') this.resumeRequest?.();
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.state === 'over') abort(this.failure);
+    else this.abortRequest = abort;
+  }
+
+  onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean {
+    // 1xx: the answer is yet to come.
+    if (status < 200) return true;
+    this.status = status;
+    this.rawHeaders = rawHeaders;
+    this.resumeRequest = resume;
+    if (status >= 300) return true;
+    this.contentType = rawHeader(rawHeaders, 'content-type');
+    if (this.stream && !this.contentType?.startsWith('text/event-stream')) {
+      this.abort(this.failed('malformed', 'The provider was asked for a stream and answered with something else.'));
+    }
+    return this.state !== 'over';
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.state === 'over') return false;
+    if (this.firstByteAtMs === 0) this.firstByteAtMs = performance.now();
+    if (this.stream && this.status < 300) return this.streamed(chunk);
+    this.chunks.push(chunk);
+    this.size += chunk.length;
+    if (this.status < 300) {
+      if (this.size > this.maxBytes) this.abort(this.failed('malformed', `The provider's answer is longer than ${this.maxBytes} bytes.`));
+    } else if (this.size > LONGEST_ERROR) this.abort(this.refused());
+    return true;
+  }
+
+  onComplete(): void {
+    if (this.state === 'over') return;
+    this.lastByteAtMs = performance.now();
+    if (this.status >= 300) return this.finish(this.refused());
+    if (this.state === 'streaming') return this.finish(undefined);
+    if (this.stream) return this.finish(this.failed('malformed', 'The provider ended its stream before the first event.'));
+    this.finish(this.looksWhole() ? undefined : this.failed('malformed', 'The provider answered with something that is no JSON object.'));
+  }
+
+  onError(error: Error): void {
+    if (this.state === 'over') return;
+    // The pool's own: no connection was free, or it is closed.
+    if (error instanceof FastLiteLLMError) return this.finish(error);
+    const kind = kindOfCode(error) ?? 'connection';
+    const code = String((error as NodeJS.ErrnoException).code ?? 'no code');
+    this.finish(this.failed(kind, `The connection to the provider failed (${code}).`, error));
+  }
+
+  private streamed(chunk: Buffer): boolean {
+    for (let at = chunk.indexOf(EVENT_END); at >= 0; at = chunk.indexOf(EVENT_END, at + 2)) this.events++;
+    if (this.latest.push(chunk) > TAIL_CHUNKS) this.latest.shift();
+    if (this.sink !== undefined) return this.sink.chunk(chunk);
+    this.chunks.push(chunk);
+    this.size += chunk.length;
+    if (this.state === 'waiting') this.firstChunk(chunk);
+    return this.size < MOST_WAITING;
+  }
+
+  /** Some send comments to keep the connection alive: these are no answer yet, and another provider may still be asked. */
+  private firstChunk(chunk: Buffer): void {
+    if (chunk[0] === COLON && !chunk.includes(DATA)) return;
+    const start = Buffer.concat(this.chunks).toString('utf8', 0, LONGEST_ERROR);
+    if (ERROR_EVENT.test(start)) {
+      const json = start.slice(start.indexOf('data:') + 5).split('\n', 1)[0];
+      return this.abort(this.explained(500, json));
+    }
+    this.state = 'streaming';
+    this.resolve();
+  }
+
+  private looksWhole(): boolean {
+    if (this.chunks.length === 0) return false;
+    const [first, last] = [this.chunks[0], this.chunks[this.chunks.length - 1]];
+    let start = 0;
+    while (first[start] <= 32) start++;
+    let end = last.length - 1;
+    while (last[end] <= 32) end--;
+    return first[start] === BRACE && last[end] === CLOSING_BRACE;
+  }
+
+  private finish(error: Error | undefined): void {
+    const before = this.state;
+    this.state = 'over';
+    this.failure = error;
+    this.abortRequest = undefined;
+    if (before === 'streaming') {
+      this.onStreamEnd?.(error);
+      this.sink?.end(error);
+    } else if (error === undefined) this.resolve();
+    else this.reject(error);
+  }
+
+  private refused(): ProviderError {
+    return this.explained(this.status, this.takeBytes().toString('utf8'));
+  }
+
+  /** An error that the provider has put into words, in OpenAI's shape or another. */
+  private explained(status: number, body: string): ProviderError {
+    const { message, type, param, code } = errorIn(this.endpoint.redact(body));
+    const headers = { get: (name: string) => rawHeader(this.rawHeaders, name) ?? null };
+    const words = message ?? `The provider answered ${status}.`;
+    return new ProviderError({
+      kind: kindOfStatus(status, `${code ?? ''} ${words}`),
+      message: words,
+      status,
+      provider: this.endpoint.provider,
+      deploymentId: this.deploymentId,
+      providerCode: code ?? undefined,
+      type,
+      param,
+      retryAfterMs: retryAfterOf(headers, Date.now()),
+    });
+  }
+
+  private failed(kind: ProviderFailureKind, message: string, cause?: Error): ProviderError {
+    const { endpoint, deploymentId } = this;
+    const status = kind === 'malformed' && this.status !== 0 ? this.status : undefined;
+    return new ProviderError({ kind, message, status, provider: endpoint.provider, deploymentId }, { cause });
+  }
+}
+
+/** `{ error: { message, … } }`, `{ error: "…" }`, `{ message }` or nothing of the kind. */
+function errorIn(body: string): Partial<OpenAIErrorBody> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body);
+  } catch {
+    return {};
+  }
+  if (typeof parsed !== 'object' || parsed === null) return {};
+  const { error = parsed } = parsed as { readonly error?: unknown };
+  if (typeof error === 'string') return { message: error };
+  if (typeof error !== 'object' || error === null) return {};
+  const { message, type, param, code } = error as Readonly<Record<string, unknown>>;
+  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined);
+  return { message: text(message), type: text(type), param: text(param), code: text(code) };
+}

@@ -1,0 +1,35 @@
+/** Headers as undici, fetch and the provider SDKs hand them over. */
+export type AnyHeaders =
+  { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>> | null | undefined;
+
+/** A longer wait is no answer to a request, and not believed: ten years are a slip. */
+const LONGEST_MS = 24 * 60 * 60_000;
+
+/** One header, by its name in lower case. */
+export function headerOf(headers: AnyHeaders, name: string): string | undefined {
+  if (headers === null || headers === undefined) return undefined;
+  if (typeof headers.get === 'function') return (headers as { get(name: string): string | null }).get(name) ?? undefined;
+  const value = (headers as Readonly<Record<string, string | readonly string[] | undefined>>)[name];
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+/**
+ * How long a provider asks to be left alone, in milliseconds: `retry-after-ms` and Azure's `x-ms-retry-after-ms` before `retry-after` in seconds
+ * or as a date. `undefined` where it does not say, or nothing that makes sense.
+ */
+export function retryAfterOf(headers: AnyHeaders, nowMs: number): number | undefined {
+  for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
+    const wait = sensible(Number(headerOf(headers, name) ?? NaN));
+    if (wait !== undefined) return wait;
+  }
+  const value = headerOf(headers, 'retry-after');
+  if (value === undefined || value.trim() === '') return undefined;
+  const seconds = Number(value);
+  if (!Number.isNaN(seconds)) return sensible(seconds * 1000);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : sensible(Math.max(0, date - nowMs));
+}
+
+function sensible(ms: number): number | undefined {
+  return ms >= 0 && ms <= LONGEST_MS ? ms : undefined;
+}

@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import { EventReader } from './event-reader.js';
+import { UsageEventFilter } from './usage-event.js';
+
+const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
+const text = event({ choices: [{ delta: { content: 'ü "usage": 🦀' } }], usage: null });
+const filterNotes = event({ choices: [], prompt_filter_results: [] });
+const both = event({ choices: [{ delta: {} }], usage: { total_tokens: 3 } });
+const usage = event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } });
+const done = 'data: [DONE]\n\n';
+
+/** The bytes of `whole` in pieces that end anywhere. */
+const pieces = (whole: string, cuts: readonly number[]): Buffer[] => {
+  const bytes = Buffer.from(whole);
+  const ends = [...new Set(cuts.map((cut) => cut % bytes.length))].sort((a, b) => a - b);
+  return [...ends, bytes.length].map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
+};
+const anyCuts = fc.array(fc.nat(10_000), { maxLength: 20 });
+
+describe('UsageEventFilter', () => {
+  it('takes out the event with the usage alone, wherever the pieces end', () => {
+    fc.assert(
+      fc.property(anyCuts, (cuts) => {
+        const filter = new UsageEventFilter();
+        const passed = pieces(filterNotes + text + both + usage + done, cuts).map((piece) => filter.pass(piece));
+        expect(Buffer.concat([...passed, filter.rest()]).toString()).toBe(filterNotes + text + both + done);
+      }),
+    );
+  });
+
+  it('keeps what is cut off', () => {
+    const filter = new UsageEventFilter();
+    expect(filter.pass(Buffer.from(`${text}data: {"usage"`)).toString()).toBe(text);
+    expect(filter.rest().toString()).toBe('data: {"usage"');
+    expect(filter.rest()).toHaveLength(0);
+  });
+
+  it('keeps what it cannot read', () => {
+    const broken = 'data: {"choices": [],"usage":{]\n\n: "usage"\n\nevent: ping\ndata: {"usage":{},"choices":[]}\n\n';
+    expect(new UsageEventFilter().pass(Buffer.from(broken)).toString()).toBe(broken);
+  });
+});
+
+describe('EventReader', () => {
+  it('reads events, wherever the pieces end', () => {
+    const whole = `: comment\n\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
+    fc.assert(
+      fc.property(anyCuts, (cuts) => {
+        const reader = new EventReader();
+        expect(pieces(whole, cuts).flatMap((piece) => reader.read(piece))).toEqual(['{"a":"ü🦀"}', '1\n2', text.slice(6, -2), '[DONE]']);
+      }),
+    );
+  });
+});

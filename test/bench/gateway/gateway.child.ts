@@ -1,0 +1,37 @@
+// One gateway in a process of its own. Arguments: name, origin of the provider.
+import 'reflect-metadata';
+import './process-usage.js';
+import type { AddressInfo } from 'node:net';
+import type { Server } from 'node:http';
+import { overFetch, overUndici } from './bare.js';
+import { BARE_EXPRESS, BARE_FASTIFY, FETCH, OURS_EXPRESS, OURS_FASTIFY } from './contenders.js';
+import { ours } from './ours.js';
+
+// Not imported: beside the bench's peers the compiler would find another copy of Nest than runs.
+const { Logger } = require('@nestjs/common');
+const { NestFactory } = require('@nestjs/core');
+const { ExpressAdapter } = require('@nestjs/platform-express');
+const { FastifyAdapter } = require('@nestjs/platform-fastify');
+
+const [name, origin] = process.argv.slice(2);
+const express = [BARE_EXPRESS, FETCH, OURS_EXPRESS].includes(name);
+const [, module] =
+  [
+    [OURS_FASTIFY, ours],
+    [OURS_EXPRESS, ours],
+    [BARE_FASTIFY, overUndici],
+    [BARE_EXPRESS, overUndici],
+    [FETCH, overFetch],
+  ].find(([known]) => known === name) ?? [];
+
+async function main(): Promise<void> {
+  Logger.overrideLogger(['error']);
+  const root = (module as typeof ours)(origin);
+  const app = await (express
+    ? NestFactory.create(root, new ExpressAdapter(), { logger: ['error'] })
+    : NestFactory.create(root, new FastifyAdapter(), { logger: ['error'] }));
+  await app.listen(0, '127.0.0.1');
+  process.send?.({ port: ((app.getHttpServer() as Server).address() as AddressInfo).port });
+}
+
+void main();

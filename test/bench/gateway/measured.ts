@@ -1,0 +1,99 @@
+import { median } from '../harness/measure.js';
+import { DIRECT } from './contenders.js';
+import type { GatewayName } from './contenders.js';
+import { LoadProcess, startGateway, startProvider } from './processes.js';
+import type { Listening } from './processes.js';
+
+/** One gateway under one load: medians over the rounds. */
+export interface GatewayRow {
+  readonly name: string;
+  readonly connections: number;
+  /** Of the gateway's process, per request; for streams per chunk. */
+  readonly cpuUs: number;
+  /** The same of every round, in the order of the rounds. */
+  readonly cpuUsByRound: readonly number[];
+  readonly perSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Of streams: from the provider's writing to the client. */
+  readonly firstP50Us: number;
+  readonly firstP99Us: number;
+  readonly chunkP99Us: number;
+}
+
+/** A kind of load. */
+export interface GatewayLoad {
+  readonly connections: number;
+  readonly requests: number;
+  /** 0: not streamed. */
+  readonly chunks: number;
+}
+
+/** Measures all gateways in turns, round by round, so that a noisy moment hits all alike. */
+export async function measureGateways(
+  names: readonly GatewayName[],
+  loads: readonly GatewayLoad[],
+  rounds: number,
+  say: (line: string) => void,
+): Promise<Map<GatewayLoad, GatewayRow[]>> {
+  const provider = await startProvider();
+  const load = new LoadProcess();
+  const gateways: Listening[] = [provider];
+  try {
+    for (const name of names) gateways.push(await startGateway(name, provider));
+    const rows = new Map<GatewayLoad, GatewayRow[]>();
+    for (const kind of loads) {
+      rows.set(kind, await underLoad(gateways, load, kind, rounds, say));
+    }
+    return rows;
+  } finally {
+    for (const gateway of gateways) gateway.stop();
+    load.stop();
+  }
+}
+
+async function underLoad(
+  gateways: readonly Listening[],
+  load: LoadProcess,
+  kind: GatewayLoad,
+  rounds: number,
+  say: (line: string) => void,
+): Promise<GatewayRow[]> {
+  const taken = new Map(gateways.map(({ name }) => [name, [] as Omit<GatewayRow, 'cpuUsByRound'>[]]));
+  for (let round = 0; round <= rounds; round++) {
+    for (let turn = 0; turn < gateways.length; turn++) {
+      const gateway = gateways[(turn + round) % gateways.length];
+      const row = await once(gateway, load, kind);
+      // The first round warms up.
+      if (round > 0) taken.get(gateway.name)?.push(row);
+    }
+  }
+  return gateways.map(({ name }) => {
+    const each = taken.get(name) ?? [];
+    const over = (field: keyof (typeof each)[number]): number => median(each.map((row) => Number(row[field])));
+    const row: GatewayRow = {
+      name: name === gateways[0].name ? DIRECT : name,
+      connections: kind.connections,
+      cpuUs: over('cpuUs'),
+      cpuUsByRound: each.map(({ cpuUs }) => cpuUs),
+      perSecond: over('perSecond'),
+      p50Us: over('p50Us'),
+      p99Us: over('p99Us'),
+      firstP50Us: over('firstP50Us'),
+      firstP99Us: over('firstP99Us'),
+      chunkP99Us: over('chunkP99Us'),
+    };
+    const what = kind.chunks > 0 ? 'chunk' : 'request';
+    say(`${row.name}, ${kind.connections} connections: ${row.cpuUs.toFixed(1)} us CPU a ${what}, ${row.perSecond.toFixed(0)} a second`);
+    return row;
+  });
+}
+
+async function once(gateway: Listening, load: LoadProcess, kind: GatewayLoad): Promise<Omit<GatewayRow, 'cpuUsByRound'>> {
+  const { name, origin, headers } = gateway;
+  const before = await gateway.cpuUs();
+  const { wallMs, chunks, ...times } = await load.run({ origin, headers, ...kind });
+  const cpuUs = (await gateway.cpuUs()) - before;
+  const count = kind.chunks > 0 ? chunks : kind.requests;
+  return { name, connections: kind.connections, cpuUs: cpuUs / count, perSecond: (count / wallMs) * 1000, ...times };
+}

@@ -1,0 +1,31 @@
+// The sample app's own route, with everything on: guard with requests and tokens counted, router with cooldowns, leased connection, settling, metrics.
+import { Module } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
+import { join } from 'node:path';
+import { ROOT } from './contenders.js';
+
+const MANY = 1_000_000_000;
+const LIMIT = { requestsPerMinute: MANY, tokensPerMinute: MANY };
+
+export function ours(origin: string): Type {
+  const { FastLiteLLMModule } = require(join(ROOT, 'dist', 'lib', 'index.js'));
+  const { GatewayController } = require(join(ROOT, 'dist', 'sample-app', 'gateway', 'gateway.controller.js'));
+  const deployment = (id: string): object => ({
+    model_name: 'gpt-4o',
+    litellm_params: { model: 'openai/gpt-4o', api_base: `${origin}/v1`, api_key: 'sk-bench' },
+    model_info: { id },
+  });
+  class OursModule {}
+  Module({
+    imports: [
+      FastLiteLLMModule.forRoot({
+        router: { modelList: [deployment('one'), deployment('two')] },
+        rateLimit: { limits: { free: LIMIT, pro: LIMIT, 'free-chat': LIMIT, 'pro-chat': LIMIT } },
+        connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
+        tokenCounter: { preload: ['o200k_base'] },
+      }),
+    ],
+    controllers: [GatewayController],
+  })(OursModule);
+  return OursModule;
+}

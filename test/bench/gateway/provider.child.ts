@@ -1,0 +1,49 @@
+// The provider that every gateway is measured before: answers of fixed bytes, and streams whose chunks carry the instant they were written at.
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const content = 'The quick brown fox jumps over the lazy dog, and nobody knows where it went. '.repeat(4);
+const ANSWER = Buffer.from(
+  JSON.stringify({
+    id: 'chatcmpl-bench',
+    object: 'chat.completion',
+    created: 1_700_000_000,
+    model: 'gpt-4o',
+    choices: [{ index: 0, message: { role: 'assistant', content, refusal: null }, logprobs: null, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 60, completion_tokens: 72, total_tokens: 132 },
+    system_fingerprint: 'fp_bench',
+  }),
+);
+
+function event(choices: unknown[], more: object = {}): string {
+  return `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'gpt-4o', choices, ...more })}\n\n`;
+}
+
+/** A chunk with its instant: of the clock that all processes of a machine share. */
+const chunk = (): string => event([{ index: 0, delta: { content: `${process.hrtime.bigint()} ` }, finish_reason: null }]);
+
+function stream(response: ServerResponse, chunks: number, gapMs: number): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  let left = chunks;
+  const timer = setInterval(() => {
+    if (left-- > 0) return void response.write(chunk());
+    clearInterval(timer);
+    response.write(event([], { usage: { prompt_tokens: 60, completion_tokens: chunks, total_tokens: 60 + chunks } }));
+    response.end('data: [DONE]\n\n');
+  }, gapMs);
+  response.once('close', () => clearInterval(timer));
+}
+
+const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+  const parts: Buffer[] = [];
+  request.on('data', (part: Buffer) => parts.push(part));
+  request.on('end', () => {
+    const body = JSON.parse(Buffer.concat(parts).toString()) as { stream?: boolean; max_tokens?: number };
+    if (body.stream === true) stream(response, body.max_tokens ?? 50, 10);
+    else response.writeHead(200, { 'content-type': 'application/json', 'content-length': ANSWER.length }).end(ANSWER);
+  });
+});
+server.keepAliveTimeout = 600_000;
+server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }));
+process.on('disconnect', () => process.exit());

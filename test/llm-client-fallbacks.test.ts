@@ -1,0 +1,152 @@
+import { NoDeploymentError, ProviderError } from 'nestjs-fast-litellm';
+import type { RouterOptions } from '../lib/router/router.options.js';
+import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
+import { clientOf, closeClients, type OpenClient } from './llm-client-setup.js';
+import { deploymentOf, HELLO, provider, stopProviders } from './llm-client-providers.js';
+
+afterEach(async () => {
+  await closeClients();
+  await stopProviders();
+});
+
+const BROKEN: Partial<ProviderBehaviour> = { fault: 'status', status: 500 };
+const TOO_LONG: Partial<ProviderBehaviour> = { fault: 'status', status: 400, errorCode: 'context_length_exceeded' };
+const REFUSED: Partial<ProviderBehaviour> = { fault: 'status', status: 400, errorCode: 'content_filter' };
+
+/** A client over one deployment per group, each of a provider of its own, and how often each was asked. */
+async function groups(behaviours: Readonly<Record<string, Partial<ProviderBehaviour>>>, settings: RouterOptions, maxAttempts?: number) {
+  const providers = await Promise.all(Object.entries(behaviours).map(([name, behaviour]) => provider(name, behaviour)));
+  const modelList = providers.map((each) => deploymentOf(each.name, each));
+  const open: OpenClient = clientOf({ modelList, numRetries: 0, ...settings }, maxAttempts === undefined ? {} : { maxAttempts });
+  const ask = (model: string, more: object = {}) => open.client.chat({ model, messages: HELLO, ...more });
+  const asked = () => Object.fromEntries(providers.map(({ name, requests }) => [name, requests]));
+  return { ...open, providers, ask, asked };
+}
+
+describe('general fallbacks', () => {
+  it('tries each target once', async () => {
+    const { ask, asked } = await groups({ m: BROKEN, fb: BROKEN, other: {} }, { fallbacks: [{ m: ['fb', 'fb', 'other'] }] });
+    const { call } = await ask('m');
+    expect(call).toMatchObject({ deploymentId: 'other', group: 'other', fallbacks: 2, attempts: 3, retries: 0 });
+    expect(call.failures).toMatchObject([
+      { deploymentId: 'm', status: 500 },
+      { deploymentId: 'fb', status: 500 },
+    ]);
+    expect(asked()).toEqual({ m: 1, fb: 1, other: 1 });
+  });
+
+  it('end in a circle with the original error', async () => {
+    const { ask, asked } = await groups(
+      { a: { fault: 'status', status: 503 }, b: BROKEN, c: BROKEN },
+      { fallbacks: [{ a: ['b'] }, { b: ['c'] }, { c: ['a', 'b'] }] },
+    );
+    await expect(ask('a')).rejects.toMatchObject({ providerStatus: 503, deploymentId: 'a' });
+    expect(asked()).toEqual({ a: 1, b: 1, c: 1 });
+  });
+
+  it('go five deep at most', async () => {
+    const names = ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'];
+    const chain = names.slice(0, -1).map((name, i) => ({ [name]: [names[i + 1]] }));
+    const { ask, asked } = await groups(Object.fromEntries(names.map((name) => [name, BROKEN])), { fallbacks: chain });
+    await expect(ask('m0')).rejects.toMatchObject({ deploymentId: 'm0' });
+    expect(asked()).toEqual({ m0: 1, m1: 1, m2: 1, m3: 1, m4: 1, m5: 1, m6: 0, m7: 0 });
+  });
+
+  it('stop at the budget of attempts', async () => {
+    const { ask, asked } = await groups({ a: BROKEN, b: BROKEN, c: {} }, { fallbacks: [{ a: ['b', 'c'] }] }, 2);
+    await expect(ask('a')).rejects.toMatchObject({ deploymentId: 'a' });
+    expect(asked()).toEqual({ a: 1, b: 1, c: 0 });
+  });
+
+  it('may be others for one call, or none', async () => {
+    const { ask, asked } = await groups({ a: BROKEN, b: {}, c: {} }, { fallbacks: [{ a: ['b'] }] });
+    expect((await ask('a', { fallbacks: ['c'] })).call.group).toBe('c');
+    await expect(ask('a', { disable_fallbacks: true })).rejects.toMatchObject({ deploymentId: 'a' });
+    expect(asked()).toEqual({ a: 2, b: 0, c: 1 });
+  });
+
+  it('default ones serve every group, and names that nobody knows', async () => {
+    const { ask } = await groups({ a: BROKEN, rescue: {} }, { defaultFallbacks: ['rescue'] });
+    expect((await ask('a')).call.group).toBe('rescue');
+    expect((await ask('nobody-knows')).call.group).toBe('rescue');
+  });
+
+  it('change what the request has otherwise', async () => {
+    const { ask, providers } = await groups({ a: BROKEN, b: {} }, { fallbacks: [{ a: [{ model: 'b', temperature: 0.1 }] }] });
+    await ask('a', { temperature: 0.9, top_p: 1 });
+    expect(providers[1].latest?.body).toEqual({ model: 'gpt-4o', messages: HELLO, temperature: 0.1, top_p: 1 });
+  });
+
+  it('are not needed by who answers, and know nobody else', async () => {
+    const { ask } = await groups({ a: {} }, {});
+    expect((await ask('a')).call).toMatchObject({ fallbacks: 0, attempts: 1, failures: [] });
+    await expect(ask('nobody-knows')).rejects.toBeInstanceOf(NoDeploymentError);
+  });
+});
+
+describe('prompts that are too long, or not allowed', () => {
+  it('take their own chains', async () => {
+    const settings: RouterOptions = {
+      fallbacks: [{ long: ['general'] }, { bad: ['general'] }, { broken: ['general'] }],
+      contextWindowFallbacks: [{ long: ['large'] }],
+      contentPolicyFallbacks: [{ bad: ['tolerant'] }],
+    };
+    const { ask, asked } = await groups({ long: TOO_LONG, bad: REFUSED, broken: BROKEN, large: {}, tolerant: {}, general: {} }, settings);
+    expect((await ask('long')).call.group).toBe('large');
+    expect((await ask('bad')).call.group).toBe('tolerant');
+    expect((await ask('broken')).call.group).toBe('general');
+    expect(asked()).toMatchObject({ long: 1, bad: 1, broken: 1, large: 1, tolerant: 1, general: 1 });
+  });
+
+  it('end with the original error where their chains say nothing of the group', async () => {
+    const settings = { fallbacks: [{ long: ['general'] }], contextWindowFallbacks: [{ other: ['general'] }] };
+    const { ask, asked } = await groups({ long: TOO_LONG, general: {} }, settings);
+    const error = await ask('long').catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(ProviderError);
+    expect(error).toMatchObject({ kind: 'context_window', code: 'PROVIDER_CONTEXT_WINDOW', providerCode: 'context_length_exceeded' });
+    expect(asked().general).toBe(0);
+  });
+
+  it('take the general chain where there is none for them', async () => {
+    const { ask } = await groups({ long: TOO_LONG, general: {} }, { fallbacks: [{ long: ['general'] }] });
+    expect((await ask('long')).call.group).toBe('general');
+  });
+
+  it('are seen before they are sent', async () => {
+    const providers = await Promise.all(['small', 'large'].map((name) => provider(name)));
+    const [small, large] = providers.map((each) => deploymentOf(each.name, each));
+    const { client } = clientOf({
+      modelList: [{ ...small, model_info: { id: 'small', max_input_tokens: 5 } }, large],
+      enablePreCallChecks: true,
+      contextWindowFallbacks: [{ small: ['large'] }],
+    });
+    expect((await client.chat({ model: 'small', messages: HELLO })).call.group).toBe('large');
+    expect(providers[0].requests).toBe(0);
+  });
+});
+
+describe('orders', () => {
+  it('follow one another within a group, each with its own retries', async () => {
+    const providers = await Promise.all([provider('first', BROKEN), provider('second', BROKEN), provider('third')]);
+    const modelList = providers.map((each, order) => deploymentOf('m', each, { order: order + 1 }));
+    const { client } = clientOf({ modelList, disableCooldowns: true, numRetries: 1, retryPolicy: { InternalServerErrorRetries: 0 } });
+    const { call } = await client.chat({ model: 'm', messages: HELLO });
+    expect(call).toMatchObject({ deploymentId: 'third', attempts: 3, fallbacks: 0 });
+    expect(providers.map(({ requests }) => requests)).toEqual([1, 1, 1]);
+  });
+
+  it('end with the error of the last', async () => {
+    const providers = await Promise.all([provider('first', BROKEN), provider('second', { fault: 'status', status: 503 })]);
+    const modelList = providers.map((each, order) => deploymentOf('m', each, { order }));
+    const { client } = clientOf({ modelList, disableCooldowns: true, numRetries: 0 });
+    await expect(client.chat({ model: 'm', messages: HELLO })).rejects.toMatchObject({ providerStatus: 503 });
+    expect(providers.map(({ requests }) => requests)).toEqual([1, 1]);
+  });
+
+  it('are not for a request that is wrong', async () => {
+    const providers = await Promise.all([provider('first', { fault: 'status', status: 400 }), provider('second')]);
+    const { client } = clientOf({ modelList: providers.map((each, order) => deploymentOf('m', each, { order })) });
+    await expect(client.chat({ model: 'm', messages: HELLO })).rejects.toMatchObject({ kind: 'bad_request' });
+    expect(providers[1].requests).toBe(0);
+  });
+});

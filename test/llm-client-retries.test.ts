@@ -1,0 +1,164 @@
+import { inspect } from 'node:util';
+import { InvalidArgumentError, ProviderError, RouterRateLimitError } from 'nestjs-fast-litellm';
+import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
+import { clientOf, closeClients, isOver } from './llm-client-setup.js';
+import { deploymentOf, HELLO, provider, stopProviders, until } from './llm-client-providers.js';
+
+afterEach(async () => {
+  await closeClients();
+  await stopProviders();
+});
+
+const status = (code: number, more: Partial<ProviderBehaviour> = {}): Partial<ProviderBehaviour> => ({ fault: 'status', status: code, ...more });
+const chat = { model: 'm', messages: HELLO, stream: false } as const;
+
+async function over(behaviours: readonly Partial<ProviderBehaviour>[], settings: object = {}, options: object = {}, inOrder = true) {
+  const providers = await Promise.all(behaviours.map((behaviour, i) => provider(`p${i}`, behaviour)));
+  const modelList = providers.map((each, order) => deploymentOf('m', each, inOrder ? { order } : {}));
+  const open = clientOf({ modelList, ...settings }, options);
+  return { ...open, open, providers };
+}
+
+describe('a failed attempt', () => {
+  it.each<[string, Partial<ProviderBehaviour>]>([
+    ['answers 500', status(500)],
+    ['answers 429', status(429)],
+    ['answers 401', status(401)],
+    ['resets the connection', { fault: 'reset' }],
+    ['answers garbage', { fault: 'garbage' }],
+    ['speaks no HTTP', { fault: 'protocol' }],
+    ['cuts its answer', { fault: 'cut' }],
+  ])('is followed by another deployment, at once: the first %s', async (_, behaviour) => {
+    const { client, open, providers } = await over([behaviour, {}]);
+    for (let i = 0; i < 5; i++) expect((await client.chat(chat)).call.deploymentId).toBe('p1');
+    expect(providers[0].requests).toBeGreaterThan(0);
+    await until(() => isOver(open));
+  });
+
+  it('is followed by another deployment when nobody listens at the first, or nothing comes', async () => {
+    const { client, providers } = await over([{}, { fault: 'hang' }, {}], { numRetries: 3 }, { attemptTimeoutMs: 100 });
+    await providers[0].stop();
+    expect((await client.chat(chat)).call).toMatchObject({ deploymentId: 'p2', attempts: 3 });
+    expect(providers[1].requests).toBe(1);
+  });
+
+  it('is recorded, like all others of its call', async () => {
+    const { client, router } = await over([status(500), status(500)], { numRetries: 1 });
+    await expect(client.chat(chat)).rejects.toMatchObject({ providerStatus: 500 });
+    expect(router.status().map(({ failures }) => failures)).toEqual([1, 1]);
+  });
+
+  it('waits as long as a lone provider asks for', async () => {
+    const { client, providers } = await over([status(429, { retryAfter: '0.3' })], { numRetries: 1 });
+    const startedMs = performance.now();
+    const answer = client.chat(chat);
+    setTimeout(() => providers[0].behave({ fault: null }), 100);
+    expect((await answer).call).toMatchObject({ retries: 1 });
+    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(299);
+  });
+
+  it.each<[string, Partial<ProviderBehaviour>, string]>([
+    ['400', status(400), 'bad_request'],
+    ['401 of the only one', status(401), 'authentication'],
+    ['404', status(404), 'not_found'],
+    ['422', status(422), 'bad_request'],
+  ])('is the last after %s', async (_, behaviour, kind) => {
+    const { client, providers } = await over([behaviour]);
+    await expect(client.chat(chat)).rejects.toMatchObject({ kind });
+    expect(providers[0].requests).toBe(1);
+  });
+
+  it('is repeated as often as the policy of its kind, of its group or of its deployment says', async () => {
+    const many = { disableCooldowns: true };
+    const { client, providers } = await over([status(400), status(400)], { ...many, retryPolicy: { BadRequestErrorRetries: 3 } }, {}, false);
+    await expect(client.chat(chat)).rejects.toThrow(ProviderError);
+    expect(providers[0].requests + providers[1].requests).toBe(4);
+    const policies = { retryPolicy: { InternalServerErrorRetries: 0 }, modelGroupRetryPolicy: { m: { InternalServerErrorRetries: 4 } } };
+    const group = await over([status(500), status(500)], { ...many, ...policies }, {}, false);
+    await expect(group.client.chat(chat)).rejects.toThrow(ProviderError);
+    expect(group.providers[0].requests + group.providers[1].requests).toBe(5);
+    const one = await provider('own', status(500));
+    const two = await provider('own-too', status(500));
+    const modelList = [one, two].map((each) => deploymentOf('m', each, { num_retries: 1 }));
+    await expect(clientOf({ modelList, ...many, ...policies }).client.chat(chat)).rejects.toThrow(ProviderError);
+    expect(one.requests + two.requests).toBe(2);
+  });
+
+  it('is not repeated where all calls together have retried enough', async () => {
+    const { client, providers } = await over([status(500), status(500)], { disableCooldowns: true }, { retryRatio: 0, retriesPerSecond: 0 }, false);
+    await expect(client.chat(chat)).rejects.toThrow(ProviderError);
+    expect(providers[0].requests + providers[1].requests).toBe(1);
+    expect(client.metrics().find(({ name }) => name === 'llm_client_retries_refused_total')?.value).toBe(1);
+  });
+});
+
+describe('a call', () => {
+  it('ends when its time is up, whatever is under way', async () => {
+    const { client, open, providers } = await over([{ fault: 'hang' }, { fault: 'hang' }]);
+    const error: unknown = await client.chat(chat, { timeoutMs: 100 }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ kind: 'timeout', code: 'PROVIDER_TIMEOUT' });
+    expect((error as ProviderError).getStatus()).toBe(504);
+    expect(providers[0].requests + providers[1].requests).toBe(1);
+    await until(() => isOver(open));
+  });
+
+  it('says how long to wait when everybody is left alone', async () => {
+    const { client } = await over([status(429, { retryAfter: '30' }), status(429, { retryAfter: '20' })]);
+    await expect(client.chat(chat)).rejects.toMatchObject({ kind: 'rate_limit', retryAfterMs: expect.any(Number) as number });
+    const error: unknown = await client.chat(chat).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(RouterRateLimitError);
+    const { retryAfterMs = 0 } = error as RouterRateLimitError;
+    expect(retryAfterMs).toBeGreaterThan(15_000);
+    expect(retryAfterMs).toBeLessThanOrEqual(20_000);
+  });
+
+  it('shows no key in what it throws, whatever the provider repeats', async () => {
+    const { client, providers } = await over([status(401)]);
+    providers[0].behave({ errorCode: 'sk-secret-key' });
+    const error: unknown = await client.chat(chat).catch((thrown: unknown) => thrown);
+    expect(inspect(error, { depth: 10 })).not.toContain('sk-secret-key');
+  });
+
+  it.each<[string, object]>([
+    ['model', { messages: HELLO }],
+    ['model', { model: '', messages: HELLO }],
+    ['stream', { ...chat, stream: 'yes' }],
+    ['num_retries', { ...chat, num_retries: 1000 }],
+    ['timeout', { ...chat, timeout: 0 }],
+    ['fallbacks', { ...chat, fallbacks: 'other' }],
+    ['tags[0]', { ...chat, tags: [7] }],
+    ['routing_strategy', { ...chat, routing_strategy: '' }],
+  ])('is refused for a wrong %s', async (path, body) => {
+    const { client, providers } = await over([{}]);
+    const attempt = client.chat(body as never);
+    await expect(attempt).rejects.toBeInstanceOf(InvalidArgumentError);
+    await expect(attempt).rejects.toMatchObject({ path });
+    expect(providers[0].requests).toBe(0);
+  });
+
+  it('sends a provider nothing that is meant for the router', async () => {
+    const { client, providers } = await over([{}]);
+    const steering = { num_retries: 0, timeout: 20, fallbacks: [], tags: ['a'], routing_strategy: 'least-busy', disable_fallbacks: true };
+    await client.chat({ ...chat, ...steering, metadata: { tags: ['a'] }, user: 'u' });
+    expect(providers[0].latest?.body).toEqual({ model: 'gpt-4o', messages: HELLO, stream: false, metadata: { tags: ['a'] }, user: 'u' });
+    expect(providers[0].latest?.headers).toMatchObject({ authorization: 'Bearer sk-secret-key', 'content-type': 'application/json' });
+  });
+
+  it('takes what the deployment adds, and prefers what the request says', async () => {
+    const one = await provider('one');
+    const params = { temperature: 0.3, max_tokens: 5, extra_body: { top_k: 3 }, extra_headers: { 'x-team': 'a' } };
+    const { client } = clientOf({ modelList: [deploymentOf('m', one, params)] });
+    await client.chat({ ...chat, temperature: 1 });
+    expect(one.latest).toMatchObject({ body: { temperature: 1, max_tokens: 5, top_k: 3 }, headers: { 'x-team': 'a' } });
+  });
+
+  it('hands on the answer as it came, with its usage', async () => {
+    const { client, router } = await over([{}]);
+    const answer = await client.chat(chat);
+    expect(answer.json()).toMatchObject({ object: 'chat.completion', usage: { completion_tokens: 12 } });
+    expect(answer.usage).toMatchObject({ completionTokens: 12 });
+    expect(router.status()[0]).toMatchObject({ successes: 1, tokens: answer.usage?.totalTokens });
+    const vectors = await client.embeddings({ model: 'm', input: ['a', 'b'] });
+    expect(vectors.json<{ data: unknown[] }>().data).toHaveLength(2);
+  });
+});

@@ -1,0 +1,161 @@
+import OpenAI from 'openai';
+import { ProviderError, RequestCancelledError, type CallFacts, type Deployment, type SendContext } from 'nestjs-fast-litellm';
+import { request } from 'undici';
+import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
+import { clientOf, closeClients, isOver } from './llm-client-setup.js';
+import { deploymentOf, HELLO, provider, stopProviders, until } from './llm-client-providers.js';
+
+afterEach(async () => {
+  await closeClients();
+  await stopProviders();
+});
+
+const messages = [...HELLO];
+
+async function over(behaviours: readonly Partial<ProviderBehaviour>[], settings: object = {}, options: object = {}) {
+  const providers = await Promise.all(behaviours.map((behaviour, i) => provider(`p${i}`, behaviour)));
+  return { ...clientOf({ modelList: providers.map((each, order) => deploymentOf('m', each, { order })), ...settings }, options), providers };
+}
+
+const sdk = ({ params }: Deployment): OpenAI =>
+  new OpenAI({ baseURL: String(params.api_base), apiKey: String(params.api_key), maxRetries: 0, timeout: 5000 });
+const complete = (deployment: Deployment, { model, signal }: SendContext) =>
+  sdk(deployment).chat.completions.create({ model, messages }, { signal });
+const begin = (deployment: Deployment, { model, signal }: SendContext) =>
+  sdk(deployment).chat.completions.create({ model, messages, stream: true, stream_options: { include_usage: true } }, { signal });
+
+describe('execute', () => {
+  it('works with the OpenAI SDK: its answers, its errors, and the usage of both', async () => {
+    const open = await over([{ fault: 'status', status: 500 }, {}]);
+    const seen: CallFacts[] = [];
+    const completion = await open.client.execute('m', complete, { onAnswer: (call) => void seen.push(call) });
+    expect(completion.choices[0].message.content).toMatch(/^p1: /);
+    expect(seen).toMatchObject([{ deploymentId: 'p1', attempts: 2, failures: [{ deploymentId: 'p0', status: 500 }] }]);
+    expect(open.router.status()).toMatchObject([
+      { failures: 1, tokens: 0 },
+      { successes: 1, tokens: completion.usage?.total_tokens },
+    ]);
+    await until(() => isOver(open));
+  });
+
+  it('throws the error of the SDK itself in the end', async () => {
+    const open = await over([{ fault: 'status', status: 429, retryAfter: '0.01' }], { numRetries: 1 });
+    const error: unknown = await open.client.execute('m', complete).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(OpenAI.RateLimitError);
+    expect(open.providers[0].requests).toBe(2);
+  });
+
+  it('works with undici and whatever else gives a promise, and tells it where it stands', async () => {
+    const open = await over([{ fault: 'reset' }, {}]);
+    const contexts: SendContext[] = [];
+    const send = async ({ params }: Deployment, context: SendContext): Promise<{ usage: object }> => {
+      contexts.push(context);
+      const { model, signal } = context;
+      const body = JSON.stringify({ model, messages });
+      const answer = await request(`${String(params.api_base)}/chat/completions`, { method: 'POST', body, signal });
+      return (await answer.body.json()) as { usage: object };
+    };
+    expect(await open.client.execute('m', send)).toMatchObject({ usage: { completion_tokens: 12 } });
+    expect(contexts).toMatchObject([
+      { attempt: 1, model: 'gpt-4o', group: 'm' },
+      { attempt: 2, model: 'gpt-4o', group: 'm' },
+    ]);
+  });
+
+  it('throws a mistake of the program as it is, and blames nobody', async () => {
+    const open = await over([{}, {}]);
+    const mistake = new TypeError('undefined is not a function');
+    await expect(open.client.execute('m', () => Promise.reject(mistake))).rejects.toBe(mistake);
+    await expect(
+      open.client.execute('m', () => {
+        throw mistake;
+      }),
+    ).rejects.toBe(mistake);
+    expect(open.router.status().map(({ failures }) => failures)).toEqual([0, 0]);
+    await until(() => isOver(open));
+    await expect(open.client.execute('m', 'send' as never)).rejects.toMatchObject({ path: 'send' });
+    await expect(open.client.execute('', complete)).rejects.toMatchObject({ path: 'model' });
+  });
+
+  it('ends with the signal or the time, whether the `send` heeds it or not', async () => {
+    const open = await over([{}], { numRetries: 0 });
+    const deaf = () => new Promise<never>(() => {});
+    await expect(open.client.execute('m', deaf, { timeoutMs: 30 })).rejects.toMatchObject({ kind: 'timeout' });
+    const controller = new AbortController();
+    const call = open.client.execute('m', deaf, { signal: controller.signal });
+    controller.abort();
+    await expect(call).rejects.toBeInstanceOf(RequestCancelledError);
+    await until(() => isOver(open));
+  });
+
+  it('aborts the SDK’s request when nobody waits for it', async () => {
+    const open = await over([{ fault: 'hang' }]);
+    const controller = new AbortController();
+    const call = open.client.execute('m', complete, { signal: controller.signal });
+    await until(() => open.providers[0].requests === 1);
+    controller.abort();
+    await expect(call).rejects.toBeInstanceOf(RequestCancelledError);
+    await until(() => open.providers[0].inFlight === 0);
+  });
+
+  it('reads the usage where it is told to', async () => {
+    const open = await over([{}]);
+    await open.client.execute('m', async () => ({ meta: { inputTokens: 3, outputTokens: 4 } }), {
+      usageOf: (result) => (result as { meta: unknown }).meta,
+    });
+    expect(open.router.status()[0].tokens).toBe(7);
+  });
+});
+
+describe('stream', () => {
+  const contents = async (chunks: AsyncIterable<OpenAI.ChatCompletionChunk>): Promise<string> => {
+    let text = '';
+    for await (const { choices } of chunks) text += choices[0]?.delta.content ?? '';
+    return text;
+  };
+
+  it('works with the OpenAI SDK, and goes on where the first chunk does not come', async () => {
+    const open = await over([{ fault: 'hang' }, {}], { streamTimeoutMs: 150 });
+    const chunks = await open.client.stream('m', begin);
+    expect(await contents(chunks)).toMatch(/^p1: the quick/);
+    expect(open.router.status()[1]).toMatchObject({ successes: 1, failures: 0 });
+    expect(open.router.status()[1].tokens).toBeGreaterThan(12);
+    await until(() => isOver(open));
+  });
+
+  it('never goes on to another after the first chunk', async () => {
+    const open = await over([{ fault: 'cut', chunkDelayMs: 5 }, {}], { countConnectionErrors: true });
+    await expect(contents(await open.client.stream('m', begin))).rejects.toThrow();
+    expect(open.providers.map(({ requests }) => requests)).toEqual([1, 0]);
+    await until(() => isOver(open));
+  });
+
+  it('is ended by a reader who leaves, and by a signal while it is read', async () => {
+    const open = await over([{ chunkDelayMs: 5, tokens: 1000 }]);
+    for await (const chunk of await open.client.stream('m', begin)) {
+      expect(chunk.object).toBe('chat.completion.chunk');
+      break;
+    }
+    const controller = new AbortController();
+    const chunks = await open.client.stream('m', begin, { signal: controller.signal, routing: { inputTokens: 8 } });
+    setTimeout(() => controller.abort(), 60);
+    await expect(contents(chunks)).rejects.toBeInstanceOf(RequestCancelledError);
+    await until(() => open.providers[0].abandoned === 2);
+    await until(() => isOver(open));
+    expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
+  });
+
+  it('ends when the time of the call is up, in the middle too', async () => {
+    const open = await over([{ chunkDelayMs: 20, tokens: 1000 }]);
+    await expect(contents(await open.client.stream('m', begin, { timeoutMs: 200 }))).rejects.toBeInstanceOf(ProviderError);
+    await until(() => open.providers[0].inFlight === 0);
+    await until(() => isOver(open));
+  });
+
+  it('may be empty', async () => {
+    const open = await over([{}]);
+    const nothing = async function* (): AsyncGenerator<OpenAI.ChatCompletionChunk> {};
+    expect(await contents(await open.client.stream('m', async () => nothing()))).toBe('');
+    expect(open.router.status()[0].successes).toBe(1);
+  });
+});

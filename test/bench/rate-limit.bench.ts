@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchArguments, type BenchArguments } from './harness/arguments.js';
+import { environment } from './harness/environment.js';
+import { writeSection } from './harness/readme.js';
+import { ROOT, type Contender } from './rate-limit/contenders.js';
+import { decisionRow, handleRow, type DecisionRow } from './rate-limit/decisions.js';
+import { guardRows } from './rate-limit/guard.js';
+import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
+import { churnRows, memoryRow } from './rate-limit/memory.js';
+import { contenders } from './rate-limit/open.js';
+import { NATIVE, OURS, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
+import { pauseRow } from './rate-limit/pause.js';
+import { redisRows } from './rate-limit/redis.js';
+import { report } from './rate-limit/report.js';
+import { verdicts, type RateLimitResult } from './rate-limit/targets.js';
+import { threadsRow } from './rate-limit/threads.js';
+
+const say = (line: string): void => console.error(line);
+const REDIS = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+/** Peers this many times slower than the fastest of them are not filled with the next row's keys. */
+const HOPELESS = 4;
+
+/** `npm run bench -- rate-limit`. Sections for `--only`: `fresh`, `reused`, `handle`, `memory`, `churn`, `pause`, `threads`, `guard`, `redis`. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const options = benchArguments(argv);
+  const wants = (section: string): boolean => options.only.length === 0 || options.only.some((part) => section.includes(part));
+  const { quick } = options;
+  const { installed, missing } = contenders(options.engines);
+  for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
+  const kinds = ([NATIVE, TYPESCRIPT] as const).filter((kind) => installed.some(({ name }) => name === kind));
+  const effort = quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 };
+  const names = installed.map(({ name }) => name).filter((name) => name !== 'service');
+
+  const result: RateLimitResult = {
+    decisions: [...(await decisionRows(installed, options, wants)), ...(wants('handle') ? await handleRow(kinds, effort) : [])],
+    memory: wants('memory') ? await memoryRow(names, quick ? 20_000 : 1_000_000) : {},
+    churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
+    pauses: wants('pause') ? kinds.map((kind) => pauseOf(kind, quick)) : [],
+    threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
+    guards: wants('guard') ? await guardRows(kinds, effort) : [],
+    redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 5, quick ? 20 : 1_000)) ?? []) : [],
+  };
+  const facts = { environment: environment(), command: ['npm run bench -- rate-limit', ...argv].join(' '), contenders: installed };
+  console.log(`\n${report(result, facts)}\n`);
+  console.log(
+    verdicts(result)
+      .filter(({ met }) => !met)
+      .map(({ what, target, measured }) => `MISSED: ${what}: ${measured} (${target})`)
+      .join('\n'),
+  );
+  if (options.json !== undefined) {
+    const all = { ...facts.environment, command: facts.command, missing, ...result, targets: verdicts(result) };
+    writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
+  }
+  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'rate-limit', report(result, facts))) {
+    say('README.md has no <!-- bench:rate-limit --> section: nothing written there');
+  }
+  // Some peers leave timers of a minute behind.
+  process.exit(0);
+}
+
+async function decisionRows(
+  installed: readonly Contender[],
+  { quick }: BenchArguments,
+  wants: (section: string) => boolean,
+): Promise<DecisionRow[]> {
+  const rows: DecisionRow[] = [];
+  for (const freshness of ['fresh', 'reused'] satisfies Freshness[]) {
+    let running = installed;
+    for (const count of quick ? KEY_COUNTS.slice(0, 2) : KEY_COUNTS) {
+      if (!wants(freshness)) continue;
+      const row = await decisionRow(count, freshness, running, quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 });
+      say(
+        `${row.label}: ${Object.entries(row.ns)
+          .map(([name, ns]) => `${name} ${ns.toFixed(0)}`)
+          .join(', ')}`,
+      );
+      rows.push(row);
+      const best = row.best === undefined ? Infinity : row.ns[row.best];
+      running = running.filter(({ name }) => OURS.includes(name) || row.ns[name] <= best * HOPELESS);
+    }
+  }
+  return rows;
+}
+
+function pauseOf(kind: EngineKind, quick: boolean): ReturnType<typeof pauseRow> {
+  // The reference engine's objects are the collector's: a million of them show what there is to see.
+  return pauseRow(kind, quick ? 10_000 : kind === NATIVE ? 10_000_000 : 1_000_000, quick ? 1 : 3);
+}

@@ -1,0 +1,44 @@
+import { seeded } from '../harness/random.js';
+
+/** Keys that a row rotates through. */
+export const KEY_COUNTS = [1, 1_000, 100_000, 1_000_000] as const;
+export type Freshness = 'fresh' | 'reused';
+
+/** How many numbers of keys are drawn ahead: enough that a turn does not meet the same order again soon. */
+const DRAWN = 1 << 20;
+/** Of so many keys some are much more popular than others; of fewer and of more all are asked about alike. */
+const RANKED = 100_000;
+const FIRST = 1_000_000_000;
+
+/** 25 characters, made anew each time: as a service makes one of a request's parts. */
+export function freshKey(index: number): string {
+  return `tenant-42:user:${FIRST + index}`;
+}
+
+/** A source of keys: `next()` gives the next one. */
+export interface KeyStream {
+  next(): string;
+}
+
+/** With `reused` the strings are made once, and one string's hash is known to V8 from its first use on. */
+export function keyStream(count: number, freshness: Freshness): KeyStream {
+  const random = seeded(count);
+  // Popular keys are not neighbours in the order of their making.
+  const byRank = (): number => ((Math.floor(count ** random()) - 1) * 7919) % count;
+  const evenly = (): number => Math.floor(random() * count);
+  const drawn = Uint32Array.from({ length: DRAWN }, count === RANKED ? byRank : evenly);
+  let at = 0;
+  if (freshness === 'fresh') return { next: () => freshKey(drawn[at++ & (DRAWN - 1)]) };
+  const made = new Map<number, string>();
+  const strings = Array.from(drawn, (index) => {
+    let key = made.get(index);
+    if (key === undefined) made.set(index, (key = flat(freshKey(index))));
+    return key;
+  });
+  return { next: () => strings[at++ & (DRAWN - 1)] };
+}
+
+/** A string in one piece: a concatenation is put together at its first use only. */
+export function flat(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
+}

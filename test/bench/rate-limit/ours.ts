@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import type * as NativeBindingModule from '../../../lib/engine/native-binding.js';
+import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
+import type { RateLimitEngine } from '../../../lib/rate-limit/rate-limit.engine.js';
+import type * as NativeModule from '../../../lib/rate-limit/rate-limit.native.js';
+import type { RateLimiterService } from '../../../lib/rate-limit/rate-limit.service.js';
+import type { RateLimitOptions } from '../../../lib/rate-limit/rate-limit.options.js';
+import type * as TypeScriptModule from '../../../lib/rate-limit/rate-limit.typescript.js';
+import { LIMIT, ROOT, TOKENS, type Contender, type Decide } from './contenders.js';
+import { OpenAddressingTwin } from './twin.js';
+
+export const NATIVE = 'native';
+export const TYPESCRIPT = 'typescript';
+export const SERVICE = 'service';
+export const TWIN = 'JavaScript twin';
+/** Never shown as a peer. */
+export const OURS: readonly string[] = [NATIVE, TYPESCRIPT, SERVICE, TWIN];
+export type EngineKind = typeof NATIVE | typeof TYPESCRIPT;
+
+const SILENT = { log() {}, warn() {}, error() {} };
+const MOST_KEYS = 4_000_000;
+const LIMITS = { requestsPerMinute: LIMIT, tokensPerMinute: LIMIT };
+
+/** From the compiled package: that is what users run. */
+export function compiled<T>(file: string): T {
+  return require(join(ROOT, 'dist', 'lib', file)) as T;
+}
+
+/** Throws, with the reason, when the addon cannot be opened. */
+export function openEngine(kind: EngineKind): RateLimitEngine {
+  if (kind === TYPESCRIPT) {
+    return new (compiled<typeof TypeScriptModule>('rate-limit/rate-limit.typescript.js').TypeScriptRateLimitEngine)();
+  }
+  const { binding, reason } = compiled<typeof NativeBindingModule>('engine/native-binding.js').openNativeBinding();
+  if (binding === null) throw new Error(reason);
+  return new (compiled<typeof NativeModule>('rate-limit/rate-limit.native.js').NativeRateLimitEngine)(binding);
+}
+
+/** A clock for the engines, which read none: one reading for 64 decisions, as one of a millisecond's ticks would cost. */
+export function coarseClock(): () => number {
+  let [reads, nowMs] = [0, Date.now()];
+  return () => {
+    if ((reads++ & 63) === 0) nowMs = Date.now();
+    return nowMs;
+  };
+}
+
+export function engineDecide(kind: EngineKind, name: string | null = null, maxKeys = MOST_KEYS): Decide {
+  const engine = openEngine(kind);
+  const space = engine.open(name, maxKeys);
+  const policy = engine.policy({ scope: 'bench', ...LIMITS });
+  const now = coarseClock();
+  return (key) => engine.check(space, policy, key, 1, TOKENS, now());
+}
+
+/** A key that is resolved once. */
+export function handleDecide(kind: EngineKind, name: string | null): () => unknown {
+  const engine = openEngine(kind);
+  const space = engine.open(name, MOST_KEYS);
+  const handle = engine.handle(space, engine.policy({ scope: 'bench', ...LIMITS }), 'tenant-42:user:1000000000');
+  const now = coarseClock();
+  return () => engine.checkHandle(handle, 1, TOKENS, now());
+}
+
+/** The service on one of the engines; to be closed. */
+export function openService(kind: EngineKind, rateLimit: RateLimitOptions): RateLimiterService {
+  const { FastLiteLLM: Roof } = compiled<{ FastLiteLLM: typeof FastLiteLLM }>('fast-litellm.js');
+  return new Roof({ engine: kind, logger: SILENT, rateLimit }, { env: {} }).rateLimiter;
+}
+
+function serviceDecide(): Decide {
+  const service = openService(NATIVE, { ...LIMITS, maxKeys: MOST_KEYS });
+  const options = { tokens: TOKENS };
+  return (key) => service.check(key, options);
+}
+
+function twinDecide(): Decide {
+  const twin = new OpenAddressingTwin(LIMIT, LIMIT);
+  const now = coarseClock();
+  return (key) => twin.check(key, TOKENS, now());
+}
+
+/** Ours, those that can run here; and why the others cannot. */
+export function ours(): { readonly installed: Contender[]; readonly missing: { name: string; reason: string }[] } {
+  const { version } = require(join(ROOT, 'package.json')) as { version: string };
+  let reason: string | undefined;
+  try {
+    openEngine(NATIVE);
+  } catch (error) {
+    reason = (error as Error).message.split('\n', 1)[0];
+  }
+  const all: Record<string, () => Decide> = {
+    [NATIVE]: () => engineDecide(NATIVE),
+    [TYPESCRIPT]: () => engineDecide(TYPESCRIPT),
+    [SERVICE]: serviceDecide,
+    [TWIN]: twinDecide,
+  };
+  const names = Object.keys(all).filter((name) => reason === undefined || (name !== NATIVE && name !== SERVICE));
+  return {
+    installed: names.map((name) => ({ name, version, asynchronous: false, open: all[name] })),
+    missing: reason === undefined ? [] : [NATIVE, SERVICE].map((name) => ({ name, reason })),
+  };
+}

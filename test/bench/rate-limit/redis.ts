@@ -1,0 +1,100 @@
+import type { Redis } from 'ioredis';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { median } from '../harness/measure.js';
+import type * as StoreModule from '../../../lib/rate-limit/rate-limit.redis.js';
+import { BENCH, LIMIT, MINUTE_MS, peer, ROOT, TOKENS } from './contenders.js';
+import { compiled, openService, TYPESCRIPT } from './ours.js';
+
+/** Decisions a second over Redis on loopback, so many at once. */
+export interface RedisRow {
+  readonly label: string;
+  readonly perSecond: Record<string, number>;
+}
+
+export const REDIS_OURS = 'ours';
+export const REDIS_LEASES = 'ours, with leases';
+export const REDIS_PEER = 'rate-limiter-flexible';
+export const REDIS_STORAGE = '@nest-lab/throttler-storage-redis';
+const IN_FLIGHT = 64;
+
+interface RedisContender {
+  readonly name: string;
+  decide(key: string): Promise<unknown>;
+  close(): unknown;
+}
+
+/** `undefined` without a Redis to ask. */
+export async function redisRows(url: string, rounds: number, forMs: number): Promise<RedisRow[] | undefined> {
+  const run = `bench:${process.pid}:${Date.now()}`;
+  const all = await open(url, run).catch(() => undefined);
+  if (all === undefined) return undefined;
+  try {
+    const rows: RedisRow[] = [];
+    for (const keys of [1, 1_000, 100_000]) {
+      const rates = new Map<string, number[]>(all.map(({ name }) => [name, []]));
+      for (const contender of all) await rate(contender, keys, forMs / 2);
+      for (let round = 0; round < rounds; round++) {
+        for (let turn = 0; turn < all.length; turn++) {
+          const contender = all[(turn + round) % all.length];
+          (rates.get(contender.name) as number[]).push(await rate(contender, keys, forMs));
+        }
+      }
+      const perSecond = Object.fromEntries([...rates].map(([name, values]) => [name, median(values)]));
+      rows.push({ label: `${keys.toLocaleString('en')} ${keys === 1 ? 'key' : 'keys'}`, perSecond });
+    }
+    return rows;
+  } finally {
+    for (const { close } of all) await close();
+  }
+}
+
+async function rate({ decide }: RedisContender, keys: number, forMs: number): Promise<number> {
+  const start = performance.now();
+  let [count, next] = [0, 0];
+  const work = async (): Promise<void> => {
+    while (performance.now() - start < forMs) {
+      // A step that meets all keys before it meets one again.
+      next = (next + 7_919) % keys;
+      await decide(`user:${next}`);
+      count++;
+    }
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, work));
+  return (count * 1_000) / (performance.now() - start);
+}
+
+async function open(url: string, run: string): Promise<RedisContender[]> {
+  const { Redis: Client } = createRequire(join(ROOT, 'package.json'))('ioredis') as { Redis: new (url: string, options: object) => Redis };
+  const connect = async (): Promise<Redis> => {
+    const client = new Client(url, { lazyConnect: true, retryStrategy: () => null });
+    client.on('error', () => {});
+    await client.connect();
+    return client;
+  };
+  const { redisRateLimitStore } = compiled<typeof StoreModule>('rate-limit/rate-limit.redis.js');
+  const own = (name: string, localLease: boolean): RedisContender => {
+    const store = redisRateLimitStore({ url, prefix: `${run}:${name}`, onStoreError: 'deny', timeoutMs: 5_000, localLease });
+    const service = openService(TYPESCRIPT, { requestsPerMinute: LIMIT, tokensPerMinute: LIMIT, store });
+    const options = { tokens: TOKENS };
+    return { name, decide: (key) => service.checkAsync(key, options), close: () => service.close() };
+  };
+  const first = await connect();
+  const all = [own(REDIS_OURS, false), own(REDIS_LEASES, true)];
+  try {
+    const { RateLimiterRedis } = peer('rate-limiter-flexible');
+    const limiter = new RateLimiterRedis({ storeClient: first, points: LIMIT, duration: 60, keyPrefix: `${run}:rlf` });
+    all.push({ name: REDIS_PEER, decide: (key) => limiter.consume(key), close: () => first.disconnect() });
+  } catch {
+    first.disconnect();
+  }
+  try {
+    const { ThrottlerStorageRedisService } = createRequire(join(BENCH, 'package.json'))('@nest-lab/throttler-storage-redis');
+    const storage = new ThrottlerStorageRedisService(url);
+    const decide = (key: string): Promise<unknown> => storage.increment(`${run}:${key}`, MINUTE_MS, LIMIT, 0, 'default');
+    all.push({ name: REDIS_STORAGE, decide, close: () => storage.onModuleDestroy() });
+  } catch {
+    // Not installed.
+  }
+  return all;
+}

@@ -1,0 +1,88 @@
+import type { Environment } from '../harness/environment.js';
+import { markdownTable, short } from '../harness/table.js';
+import type { Contender } from './contenders.js';
+import { KEY_ALONE } from './decisions.js';
+import { OURS } from './ours.js';
+import { verdicts, type RateLimitResult } from './targets.js';
+
+const right = true;
+const column = (title: string, i: number): { title: string; right: boolean } => ({ title, right: i > 0 });
+
+/** A table of one column per name, and of one line per row. */
+function byName(title: string, rows: readonly { readonly label: string; readonly figures: Readonly<Record<string, number>> }[]): string {
+  const names = [...new Set(rows.flatMap(({ figures }) => Object.keys(figures)))];
+  return markdownTable(
+    [title, ...names].map(column),
+    rows.map(({ label, figures }) => [label, ...names.map((name) => short(figures[name] ?? NaN))]),
+  );
+}
+
+function decisionTable({ decisions }: RateLimitResult): string {
+  const names = [KEY_ALONE, ...OURS, ...new Set(decisions.flatMap(({ ns }) => Object.keys(ns)))];
+  const columns = [...new Set(names)].filter((name) => decisions.some(({ ns }) => ns[name] !== undefined));
+  return markdownTable(
+    ['ns per decision', ...columns].map(column),
+    decisions.map(({ label, ns, best }) => [
+      label,
+      ...columns.map((name) => (ns[name] === undefined ? '-' : name === best ? `**${short(ns[name])}**` : short(ns[name]))),
+    ]),
+  );
+}
+
+function memoryTable({ memory }: RateLimitResult): string {
+  return markdownTable(
+    ['', 'bytes a key'].map(column),
+    Object.entries(memory).map(([name, bytes]) => [name, typeof bytes === 'number' ? short(bytes) : bytes]),
+  );
+}
+
+function targetTable(result: RateLimitResult): string {
+  return markdownTable(
+    [{ title: 'target' }, { title: 'wanted' }, { title: 'measured', right }, { title: 'met' }],
+    verdicts(result).map(({ what, target, measured, met }) => [what, target, measured, met ? 'yes' : '**no**']),
+  );
+}
+
+/** The whole report in Markdown. */
+export function report(
+  result: RateLimitResult,
+  facts: { environment: Environment; command: string; contenders: readonly Contender[] },
+): string {
+  const { environment, command, contenders } = facts;
+  const { threads, churn, pauses, guards, redis } = result;
+  const part = (isThere: boolean, text: () => string): string => (isThere ? text() : '');
+  const parts = [
+    `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. CPU time, medians of interleaved rounds in one process.`,
+    part(result.decisions.length > 0, () => `${decisionTable(result)}\n\nThe fastest package in bold. Every figure contains that of the key.`),
+    part(Object.keys(result.memory).length > 0, () => `Memory of a million keys of one to three requests each:\n\n${memoryTable(result)}`),
+    part(
+      threads !== undefined,
+      () => `Two worker threads on ${threads?.keys.toLocaleString('en')} shared keys: ${short(threads?.ratio ?? NaN)} times one.`,
+    ),
+    ...churn.map(
+      ({ engine, megabytes, keys }) =>
+        `Ten million keys through 100,000 places, ${engine}: ${megabytes.map((mb) => mb.toFixed(0)).join(', ')} MB after each million, ${keys.toLocaleString('en')} keys kept.`,
+    ),
+    ...pauses.map(
+      ({ engine, keys, worstMs }) => `Longest decision while growing to ${keys.toLocaleString('en')} keys, ${engine}: ${short(worstMs)} ms.`,
+    ),
+    part(guards.length > 0, () =>
+      byName(
+        'guard, ns',
+        guards.map(({ adapter, ns }) => ({ label: adapter, figures: ns })),
+      ),
+    ),
+    part(redis.length > 0, () =>
+      byName(
+        'Redis, decisions/s, 64 at once',
+        redis.map(({ label, perSecond }) => ({ label, figures: perSecond })),
+      ),
+    ),
+    targetTable(result),
+    `Compared: ${contenders
+      .filter(({ name }) => !OURS.includes(name))
+      .map(({ name, version }) => `${name} ${version}`)
+      .join(', ')}.`,
+  ];
+  return parts.filter(Boolean).join('\n\n');
+}

@@ -1,0 +1,70 @@
+import type { DecisionRow } from './decisions.js';
+import { GUARD, type GuardRow } from './guard.js';
+import { FLAT_MB, growth, type ChurnRow, type MemoryRow } from './memory.js';
+import { NATIVE } from './ours.js';
+import type { PauseRow } from './pause.js';
+import { REDIS_LEASES, REDIS_OURS, REDIS_PEER, type RedisRow } from './redis.js';
+import type { ThreadsRow } from './threads.js';
+
+/** What the run measured. */
+export interface RateLimitResult {
+  readonly decisions: readonly DecisionRow[];
+  readonly memory: MemoryRow;
+  readonly churn: readonly ChurnRow[];
+  readonly pauses: readonly PauseRow[];
+  readonly threads?: ThreadsRow;
+  readonly guards: readonly GuardRow[];
+  readonly redis: readonly RedisRow[];
+}
+
+export interface Verdict {
+  readonly what: string;
+  readonly target: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+const NS: Record<string, number> = { '1 key, fresh': 120, 'handle, private': 10, 'handle, shared': 45 };
+/** Of the best peer's time. */
+const SHARE: Record<string, number> = { '100,000 keys, fresh': 0.5 };
+
+const round = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
+
+/** Every target beside its figure. */
+export function verdicts(result: RateLimitResult): Verdict[] {
+  const all: Verdict[] = [];
+  const add = (what: string, target: string, measured: string, met: boolean): void => void all.push({ what, target, measured, met });
+  for (const { label, ns, best } of result.decisions) {
+    const own = ns[NATIVE];
+    if (own === undefined) continue;
+    if (NS[label] !== undefined) add(label, `${NS[label]} ns`, `${round(own)} ns`, own <= NS[label]);
+    if (best === undefined) continue;
+    const share = SHARE[label] ?? 1;
+    add(label, share === 1 ? `no slower than ${best}` : `${share} x ${best}`, `${round(own / ns[best])} x`, own <= ns[best] * share);
+  }
+  const { [NATIVE]: bytes, 'rate-limiter-flexible': peerBytes } = result.memory;
+  if (typeof bytes === 'number') {
+    add('memory', '48 bytes a key', `${round(bytes)}`, bytes <= 48);
+    if (typeof peerBytes === 'number') add('memory', '1/10 of rate-limiter-flexible', `1/${round(peerBytes / bytes)}`, bytes * 10 <= peerBytes);
+  }
+  for (const row of result.churn) add(`churn, ${row.engine}`, `${FLAT_MB} MB in the last half`, `${round(growth(row))} MB`, growth(row) <= FLAT_MB);
+  for (const { engine, keys, worstMs } of result.pauses) {
+    if (engine === NATIVE) add(`growth to ${keys.toLocaleString('en')} keys`, '1 ms', `${round(worstMs)} ms`, worstMs <= 1);
+  }
+  if (result.threads !== undefined) add('two workers', '1.6 x one', `${round(result.threads.ratio)} x`, result.threads.ratio >= 1.6);
+  for (const { adapter, ns } of result.guards) {
+    const [bare, full] = [ns[`${NATIVE}, ${GUARD.bare}`], ns[`${NATIVE}, ${GUARD.full}`]];
+    if (bare === undefined) continue;
+    add(`guard, ${adapter}`, '700 ns with headers off', `${round(bare)} ns`, bare <= 700);
+    const throttler = ns[GUARD.throttler60];
+    if (throttler !== undefined) add(`guard, ${adapter}, all headers`, '1/10 of ThrottlerGuard', `1/${round(throttler / full)}`, full * 10 <= throttler);
+  }
+  for (const { label, perSecond } of result.redis) {
+    const peerRate = perSecond[REDIS_PEER];
+    if (peerRate === undefined) continue;
+    const [own, leases] = [perSecond[REDIS_OURS] / peerRate, perSecond[REDIS_LEASES] / peerRate];
+    add(`Redis, ${label}`, `1.4 x ${REDIS_PEER}`, `${round(own)} x`, own >= 1.4);
+    if (label === '1 key') add(`Redis, ${label}, leases`, `10 x ${REDIS_PEER}`, `${round(leases)} x`, leases >= 10);
+  }
+  return all;
+}

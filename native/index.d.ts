@@ -77,46 +77,53 @@ export declare function panicForTests(): number
 export declare function prefixLength(text: string, encoding: number, maxTokens: number): number
 
 /** Decides and, if allowed, takes. */
-export declare function rateLimitCheck(space: number, policy: number, key: string): void
+export declare function rateLimitCheck(): void
 
-/** The same for several scopes, all or nothing: `policies[i]` governs `keys[i]`. */
-export declare function rateLimitCheckAll(space: number, policies: Uint32Array, keys: readonly string[]): void
-
-/** As `rateLimitCheck`. */
-export declare function rateLimitCheckHandle(handle: number): void
+/** The same for several scopes, all or nothing. */
+export declare function rateLimitCheckAll(): void
 
 /** Closes what this thread opened; the last one forgets the keys. */
 export declare function rateLimitClose(space: number): void
 
-/** Gives a handle back. */
-export declare function rateLimitCloseHandle(handle: number): void
+/** Gives back what one `rateLimitPolicy` of this thread took. */
+export declare function rateLimitClosePolicy(policy: number): void
 
 /**
  * What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
- * of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time.
+ * of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time;
+ * from 12 both halves of the key's hash, the space, the policy. At 16 how many numbers follow: a lent key's, or policy and hash of each of several scopes.
  */
 export declare function rateLimitExchange(): Float64Array
 
-/** A handle of a key for this thread: what is decided by it needs no string. */
-export declare function rateLimitHandle(space: number, policy: number, key: string): number
+/** Hashes a key's text into the exchange. */
+export declare function rateLimitHash(key: string): void
+
+/** Takes a key out of a space of this thread alone, and writes its state: how many numbers it has, 0 for none, and the numbers. */
+export declare function rateLimitLend(): void
+
+/** A lent key will not come back: its place is free. */
+export declare function rateLimitMakeRoom(space: number): void
 
 /** Opens a space of keys: one for all threads of the process that name it, or a private one. */
 export declare function rateLimitOpen(name: string | undefined | null, maxKeys: number): number
 
 /** Decides as `rateLimitCheck`, and takes nothing. */
-export declare function rateLimitPeek(space: number, policy: number, key: string): void
+export declare function rateLimitPeek(): void
 
 /** The handle of a policy, the same in every thread. Throws `TOO_MANY_POLICIES`. */
 export declare function rateLimitPolicy(spec: RateLimitSpec): number
 
 /** Gives back one of the requests under way. */
-export declare function rateLimitRelease(space: number, policy: number, key: string): void
+export declare function rateLimitRelease(): void
 
 /** Forgets a key. */
-export declare function rateLimitReset(space: number, policy: number, key: string): void
+export declare function rateLimitReset(): void
+
+/** Secret numbers of the process for hashing keys: each the same at every call. */
+export declare function rateLimitSecrets(count: number): Array<number>
 
 /** Corrects what a decision took from the tokens of a minute. */
-export declare function rateLimitSettle(space: number, policy: number, key: string): void
+export declare function rateLimitSettle(): void
 
 /** Limits of a policy; what is left out is unlimited. */
 export interface RateLimitSpec {
@@ -142,6 +149,9 @@ export interface RateLimitStats {
   denied: number
   evicted: number
 }
+
+/** Puts a lent key back, with the state that is written there, at the time of a decision. */
+export declare function rateLimitTakeBack(): void
 
 /** Makes the alias table. */
 export declare function routerLottery(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, chances: Float64Array, aliases: Int32Array): void

@@ -3,10 +3,19 @@ import type { RateLimitEngine } from '../lib/rate-limit/rate-limit.engine.js';
 import { NativeRateLimitEngine } from '../lib/rate-limit/rate-limit.native.js';
 import { TypeScriptRateLimitEngine } from '../lib/rate-limit/rate-limit.typescript.js';
 
-/** The engines to be tested: both, where the addon opens; the suite itself says which. */
+/** The native engine without its front: a name makes a space that other threads may share, so every decision is the addon's. */
+class SharedNativeEngine extends NativeRateLimitEngine {
+  private opened = 0;
+
+  override open(name: string | null, maxKeys: number): number {
+    return super.open(name ?? `a space of the tests ${this.opened++}`, maxKeys);
+  }
+}
+
+/** The engines to be tested: TypeScript and, where the addon opens, the native one for spaces of one thread and for shared ones; the suite itself says which. */
 export function rateLimitEngines(): RateLimitEngine[] {
   const { binding } = openNativeBinding();
   const engines: RateLimitEngine[] = [new TypeScriptRateLimitEngine()];
-  if (binding !== null) engines.push(new NativeRateLimitEngine(binding));
+  if (binding !== null) engines.push(new NativeRateLimitEngine(binding), new SharedNativeEngine(binding));
   return engines;
 }

@@ -106,7 +106,11 @@ class ShadowedEngine extends TypeScriptRateLimitEngine {
 
   private scope(policy: number, key: string): RedisScope {
     const spec = this.specs.get(policy) as PolicySpec;
-    const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(spec, () => 0);
+    const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(
+      spec,
+      () => 0,
+      () => 0,
+    );
     const set = (limit: number): number => (limit === Infinity ? -1 : limit);
     const numbers = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
     for (const { lengthMs, requests, code } of windows) numbers.push(windowId(lengthMs, code), set(requests));

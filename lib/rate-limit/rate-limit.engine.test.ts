@@ -146,18 +146,21 @@ describe('worker threads', () => {
     const requests = binding.rateLimitPolicy({ scope: name, requestsPerMinute: 10000, tokensPerMinute: 50000 });
     const places = binding.rateLimitPolicy({ scope: name, maxConcurrent: 2 });
     const flags = new Int32Array(shared);
+    const hash = (key) => { binding.rateLimitHash(key); return numbers.slice(${DECISION_FIELDS + 3}, ${DECISION_FIELDS + 5}); };
+    const [hot, running] = ['every thread has ' + 'this key', 'places'].map(hash);
     Atomics.add(flags, 0, 1);
     while (Atomics.load(flags, 0) < 4);
     let allowed = 0, most = 0;
     for (let turn = 0; turn < turns; turn++) {
-      numbers.set([1, 4, now + turn % 50], ${DECISION_FIELDS});
-      binding.rateLimitCheck(space, requests, 'every thread has ' + 'this key');
+      numbers.set([1, 4, now + turn % 50, ...hot, space, requests], ${DECISION_FIELDS});
+      binding.rateLimitCheck();
       if (numbers[0] === 0) allowed++;
-      binding.rateLimitCheck(space, places, 'places');
+      numbers.set([...running, space, places], ${DECISION_FIELDS + 3});
+      binding.rateLimitCheck();
       if (numbers[0] !== 0) continue;
       most = Math.max(most, Atomics.add(flags, 1, 1) + 1);
       Atomics.sub(flags, 1, 1);
-      binding.rateLimitRelease(space, places, 'places');
+      binding.rateLimitRelease();
     }
     parentPort.postMessage({ allowed, most });
     Atomics.add(flags, 2, 1);

@@ -83,8 +83,11 @@ export abstract class RateLimitEngine {
   /** Details of the last decision of this thread, at the places of `DecisionField`. Overwritten by the next one. */
   abstract readonly lastDecision: Float64Array;
 
-  /** The handle of a policy: the same one for equal policies. There is no way to forget one: intern what comes from options, not from requests. */
+  /** The handle of a policy: the same one for equal policies, until it was closed as often as it was asked for. */
   abstract policy(spec: PolicySpec): number;
+
+  /** Gives back what one `policy` gave. With the last policy of a scope and its limits go the keys that were held under them. */
+  abstract closePolicy(policy: number): void;
 
   /**
    * Opens a space of keys. A name is opened once per process in the native engine, whose threads share it exactly, and once per engine in the TypeScript one; `null` is

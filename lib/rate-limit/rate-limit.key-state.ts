@@ -4,49 +4,105 @@ import { WindowLog } from './rate-limit.window-log.js';
 
 /** A bucket counts in thousandths of a request: milliseconds times requests per second, without a division. */
 export const PARTS = 1000;
+/** Requests under way; level of the bucket, its time, and when the key is idle. */
+const HEADER = 4;
 
-/** What was taken under one key. */
-export class KeyState {
-  /** From when on it tells no more than a key never seen, unless a request is under way. */
-  idleAtMs = 0;
-  inFlight = 0;
-  /** Set when the key was dropped: a handle then looks it up again. */
-  dropped = false;
+const NO_LOGS: readonly WindowLog[] = [];
+
+/**
+ * What was taken under one key. It is itself the log of its first window: most policies have no other, and what lies in one place is read in one go.
+ */
+export class KeyState extends WindowLog {
   /** Order of use. */
   touched = 0;
+  inFlight = 0;
+  /** Its place in the space. */
+  number = -1;
+  /** Set when the key was dropped: a handle then looks it up again. */
+  dropped = false;
   /** Of the bucket, at `levelAtMs`. */
   level: number;
   levelAtMs = 0;
-  readonly logs: WindowLog[];
+  /** Of the other windows. */
+  private readonly others: readonly WindowLog[];
 
-  constructor(policy: Policy) {
+  /** @param policy Any of the family. */
+  constructor(
+    readonly policy: Policy,
+    readonly low: number,
+    readonly high: number,
+  ) {
+    super(policy.windows.length > 0 ? policy.windows[0].lengthMs : 0);
     this.level = policy.burst * PARTS;
-    this.logs = policy.windows.map(({ lengthMs }) => new WindowLog(lengthMs));
+    this.others = policy.windows.length > 1 ? policy.windows.slice(1).map(({ lengthMs }) => new WindowLog(lengthMs)) : NO_LOGS;
   }
 
+  /** The log of the policy's window with this index. */
+  log(index: number): WindowLog {
+    return index === 0 ? this : this.others[index - 1];
+  }
+
+  /** Whether it tells no more than a key never seen. */
   isIdle(nowMs: number): boolean {
-    return this.inFlight === 0 && nowMs >= this.idleAtMs;
+    if (this.inFlight > 0 || nowMs < this.emptyAtMs()) return false;
+    for (const log of this.others) if (nowMs < log.emptyAtMs()) return false;
+    return this.policy.rate === null || levelAt(this.policy, this, nowMs) >= this.policy.burst * PARTS;
   }
 
   /** Forgets what is over at `atMs`. */
-  prune(atMs: number): void {
-    for (const log of this.logs) log.prune(atMs);
+  pruneAll(atMs: number): void {
+    this.prune(atMs);
+    for (const log of this.others) log.prune(atMs);
+  }
+
+  /** Gives back one of the requests under way. */
+  release(): void {
+    if (this.inFlight > 0) this.inFlight -= 1;
+  }
+
+  /** Writes everything from the beginning of `numbers` on, as the addon reads it. Returns how many numbers that are. */
+  writeAll(numbers: Float64Array, originMs: number): number {
+    numbers[0] = this.inFlight;
+    numbers[1] = this.level;
+    numbers[2] = this.levelAtMs + originMs;
+    numbers[3] = this.idleAtMs() + originMs;
+    let at = HEADER;
+    for (let index = 0; index < this.policy.windows.length; index++) at = this.log(index).write(numbers, at, originMs);
+    return at;
+  }
+
+  /** Fills a new state with one that was written. */
+  readAll(numbers: Float64Array, originMs: number): void {
+    this.inFlight = numbers[0];
+    this.level = numbers[1];
+    this.levelAtMs = numbers[2] - originMs;
+    let at = HEADER;
+    for (let index = 0; index < this.policy.windows.length; index++) at = this.log(index).read(numbers, at, originMs);
+  }
+
+  /** How many numbers `writeAll` needs. */
+  get numbersOfAll(): number {
+    return this.others.reduce((sum, log) => sum + log.numbers, HEADER + this.numbers);
   }
 
   /** Takes what was decided at `atMs`. */
   take(policy: Policy, cost: number, tokens: number, atMs: number): void {
+    const { windows } = policy;
     if (policy.rate !== null) {
       this.level = levelAt(policy, this, atMs) - cost * PARTS;
       this.levelAtMs = atMs;
-      this.idleAtMs = Math.max(this.idleAtMs, atMs + waitForLevel(this.level, policy.burst * PARTS, policy.rate));
     }
-    for (let index = 0; index < this.logs.length; index++) {
-      const { code, lengthMs } = policy.windows[index];
+    for (let index = 0; index < windows.length; index++) {
       if (!isLogged(policy, index, cost, tokens)) continue;
-      this.logs[index].add(atMs, cost, code === DecisionCode.minute ? tokens : 0);
-      this.idleAtMs = Math.max(this.idleAtMs, atMs + lengthMs);
+      this.log(index).add(atMs, cost, windows[index].code === DecisionCode.minute ? tokens : 0);
     }
     if (policy.maxConcurrent !== Infinity) this.inFlight += 1;
+  }
+
+  private idleAtMs(): number {
+    const { rate, burst } = this.policy;
+    const fullAtMs = rate === null ? 0 : this.levelAtMs + waitForLevel(this.level, burst * PARTS, rate);
+    return this.others.reduce((latest, log) => Math.max(latest, log.emptyAtMs()), Math.max(fullAtMs, this.emptyAtMs()));
   }
 }
 

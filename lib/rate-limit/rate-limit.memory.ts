@@ -26,8 +26,35 @@ const EXCEEDED: Readonly<Record<number, ExceededLimit>> = {
 /** One per engine; -1 until it is first needed. */
 type Handles = Record<EngineName, number>;
 
+/** What a store has open: apart from it, so that it can be closed when the store is gone. */
+class OpenHandles {
+  readonly spaces: Handles = { native: -1, typescript: -1 };
+  private readonly policies: (readonly [engine: RateLimitEngine, policy: number])[] = [];
+  private readonly engines = new Set<RateLimitEngine>();
+
+  space(engine: RateLimitEngine, { name, maxKeys }: MemoryStoreContext): number {
+    const space = this.spaces[engine.engine];
+    if (space >= 0) return space;
+    this.engines.add(engine);
+    return (this.spaces[engine.engine] = engine.open(name, maxKeys));
+  }
+
+  policy(engine: RateLimitEngine, limit: RateLimit): number {
+    const policy = engine.policy({ scope: limit.name, ...limit.limits });
+    this.policies.push([engine, policy]);
+    return policy;
+  }
+
+  close(): void {
+    for (const [engine, policy] of this.policies.splice(0)) engine.closePolicy(policy);
+    for (const engine of this.engines) engine.close(this.spaces[engine.engine]);
+    this.engines.clear();
+    this.spaces.native = this.spaces.typescript = -1;
+  }
+}
+
 /** Stores that nobody closed and nobody has any more: their keys would stay for good. */
-const abandoned = new FinalizationRegistry<() => void>((close) => close());
+const abandoned = new FinalizationRegistry<OpenHandles>((open) => open.close());
 
 /** What a memory store takes from its surroundings. */
 export interface MemoryStoreContext {
@@ -45,8 +72,8 @@ export class MemoryRateLimitStore implements RateLimitStore {
   private readonly checks: EngineSeries;
   private chosen?: EngineChoice<RateLimitEngine>;
 
-  private readonly spaces: Handles = { native: -1, typescript: -1 };
-  private readonly policies = new WeakMap<RateLimit, Handles>();
+  private readonly open = new OpenHandles();
+  private policies = new WeakMap<RateLimit, Handles>();
 
   constructor(
     private readonly offered: EngineChoice<RateLimitEngine>,
@@ -54,6 +81,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     recorder?: CallRecorder,
   ) {
     this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
+    abandoned.register(this, this.open, this);
   }
 
   /**
@@ -116,7 +144,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   stats(): RateLimitStoreStats {
     const { native, typescript } = this.prospect;
     const spaces = [native, typescript].flatMap((engine) => {
-      if (engine === null || this.spaces[engine.engine] < 0) return [];
+      if (engine === null || this.open.spaces[engine.engine] < 0) return [];
       return [engine.stats(this.space(engine))];
     });
     return {
@@ -134,12 +162,8 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   close(): void {
-    abandoned.unregister(this);
-    for (const engine of [this.prospect.native, this.prospect.typescript]) {
-      if (engine === null || this.spaces[engine.engine] < 0) continue;
-      engine.close(this.spaces[engine.engine]);
-      this.spaces[engine.engine] = -1;
-    }
+    this.open.close();
+    this.policies = new WeakMap();
   }
 
   private checkBy(
@@ -217,19 +241,14 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   private space(engine: RateLimitEngine): number {
-    const space = this.spaces[engine.engine];
-    if (space >= 0) return space;
-    const opened = engine.open(this.context.name, this.context.maxKeys);
-    this.spaces[engine.engine] = opened;
-    abandoned.register(this, () => engine.close(opened), this);
-    return opened;
+    return this.open.space(engine, this.context);
   }
 
   private policy(engine: RateLimitEngine, limit: RateLimit): number {
     let handles = this.policies.get(limit);
     if (handles === undefined) this.policies.set(limit, (handles = { native: -1, typescript: -1 }));
     const handle = handles[engine.engine];
-    return handle >= 0 ? handle : (handles[engine.engine] = engine.policy({ scope: limit.name, ...limit.limits }));
+    return handle >= 0 ? handle : (handles[engine.engine] = this.open.policy(engine, limit));
   }
 }
 

@@ -1,92 +1,223 @@
 import type { EngineName } from '../common/capability.js';
+import { InvalidArgumentError } from '../common/errors.js';
 import type { NativeBinding } from '../engine/native-binding.js';
-import { DECISION_FIELDS, DecisionField, RateLimitEngine } from './rate-limit.engine.js';
+import { DECISION_FIELDS, RateLimitEngine } from './rate-limit.engine.js';
 import type { PolicySpec, SpaceStats } from './rate-limit.engine.js';
+import { RateLimitExchange } from './rate-limit.exchange.js';
+import { FRONT_KEYS, FrontSpace } from './rate-limit.front.js';
+import { Judge, judgedScopes, settleTokens } from './rate-limit.judge.js';
+import { HASH_SECRETS, KeyHash } from './rate-limit.key-hash.js';
+import { KeySpace } from './rate-limit.key-space.js';
+import type { KeyState } from './rate-limit.key-state.js';
+import { Numbers } from './rate-limit.numbers.js';
+import { policyOf, type Policy } from './rate-limit.policy.js';
 
-/** Where the addon reads what it is asked with: behind the fields of the decision. */
-const COST = DECISION_FIELDS;
-const TOKENS = COST + 1;
-const NOW = COST + 2;
+/** A space, and the keys of it that are kept in JavaScript. */
+interface OpenSpace {
+  readonly number: number;
+  /** `null`: none, as other threads may share it. */
+  readonly keys: KeySpace | null;
+  isOpen: boolean;
+}
 
-/** The engine in Rust, whose spaces all threads of the process share: hands over and converts, nothing else. */
+interface KeyHandle {
+  readonly space: OpenSpace;
+  readonly policy: Policy;
+  readonly low: number;
+  readonly high: number;
+  state: KeyState | null;
+}
+
+/**
+ * The engine in Rust. Spaces of a name are all there: every thread of the process shares them. A space without one has its hottest keys in front, in
+ * JavaScript, where one decision costs a fraction of a call; one with a few thousand keys at most has them all there.
+ */
 export class NativeRateLimitEngine extends RateLimitEngine {
   readonly engine: EngineName = 'native';
   readonly lastDecision: Float64Array;
-  /** Numbers cross in this array, which the addon reads and writes: as arguments and results they would take longer than some decisions. */
-  private readonly numbers: Float64Array;
+  private readonly exchange: RateLimitExchange;
+  private readonly hash: KeyHash;
+  private readonly judge: Judge;
+  private readonly policies: Policy[] = [];
+  /** Of what is kept in JavaScript. Never used again: keys of a family that is gone may still be held. */
+  private readonly families = new Numbers(false);
+  /** By the addon's number. */
+  private readonly spaces: OpenSpace[] = [];
+  private readonly handles: (KeyHandle | undefined)[] = [];
+  private readonly freeHandles: number[] = [];
 
   constructor(private readonly binding: NativeBinding) {
     super();
-    this.numbers = binding.rateLimitExchange();
-    this.lastDecision = this.numbers.subarray(0, DECISION_FIELDS);
+    this.exchange = new RateLimitExchange(binding);
+    this.lastDecision = this.exchange.numbers.subarray(0, DECISION_FIELDS);
+    this.judge = new Judge(this.lastDecision);
+    this.hash = new KeyHash(Int32Array.from(binding.rateLimitSecrets(HASH_SECRETS)), (key, hash) => this.exchange.hash(key, hash));
   }
 
   policy(spec: PolicySpec): number {
-    return this.binding.rateLimitPolicy(spec);
+    const handle = this.binding.rateLimitPolicy(spec);
+    this.policies[handle] = policyOf(
+      spec,
+      (common) => this.families.open(common),
+      () => handle,
+    );
+    return handle;
+  }
+
+  closePolicy(policy: number): void {
+    this.binding.rateLimitClosePolicy(policy);
+    this.families.close(this.policies[policy].common);
   }
 
   open(name: string | null, maxKeys: number): number {
-    return this.binding.rateLimitOpen(name, maxKeys);
+    const number = this.binding.rateLimitOpen(name, maxKeys);
+    this.spaces[number] = { number, keys: name === null ? this.keysOf(number, maxKeys) : null, isOpen: true };
+    return number;
   }
 
   close(space: number): void {
     this.binding.rateLimitClose(space);
+    this.spaces[space].isOpen = false;
   }
 
   check(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
-    this.ask(cost, tokens, nowMs);
-    this.binding.rateLimitCheck(space, policy, key);
-    return this.numbers[DecisionField.code];
+    this.hash.of(key);
+    return this.checkHashed(this.space(space), this.policies[policy], cost, tokens, nowMs);
   }
 
   checkAll(space: number, policies: Uint32Array, keys: readonly string[], cost: number, tokens: number, nowMs: number): number {
-    this.ask(cost, tokens, nowMs);
-    this.binding.rateLimitCheckAll(space, policies, keys);
-    return this.numbers[DecisionField.code];
+    const { keys: held } = this.space(space);
+    const governing = Array.from(policies, (policy) => this.policies[policy]);
+    const scopes = judgedScopes(held, governing, keys, this.hash);
+    const now = held?.at(nowMs) ?? 0;
+    if (held !== null && (!(held instanceof FrontSpace) || scopes.every(({ state }) => state !== null))) {
+      return this.judge.checkAll(held, scopes, cost, tokens, now);
+    }
+    // All or nothing is decided in one place.
+    if (held instanceof FrontSpace) for (const { policy, low, high } of scopes) held.giveBack(policy, low, high, now);
+    this.judge.forget();
+    return this.exchange.checkAll(space, scopes, cost, tokens, held?.toEpoch(now) ?? nowMs);
   }
 
   peek(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
-    this.ask(cost, tokens, nowMs);
-    this.binding.rateLimitPeek(space, policy, key);
-    return this.numbers[DecisionField.code];
+    const { keys } = this.space(space);
+    const state = this.find(keys, policy, key);
+    const now = keys?.at(nowMs) ?? 0;
+    if (keys !== null && (state !== null || !(keys instanceof FrontSpace))) {
+      return this.judge.answer(keys, this.policies[policy], state, cost, tokens, now);
+    }
+    this.judge.forget();
+    this.exchange.ask(cost, tokens, keys?.toEpoch(now) ?? nowMs);
+    return this.exchange.peek(space, policy, this.hash.low, this.hash.high);
   }
 
   settle(space: number, policy: number, key: string, reservedTokens: number, actualTokens: number, atMs: number, nowMs: number): void {
-    this.ask(actualTokens - reservedTokens, atMs, nowMs);
-    this.binding.rateLimitSettle(space, policy, key);
+    const { keys } = this.space(space);
+    const state = this.find(keys, policy, key);
+    const now = keys?.at(nowMs) ?? 0;
+    const difference = actualTokens - reservedTokens;
+    if (keys !== null && state !== null) settleTokens(this.policies[policy], state, difference, keys.fromEpoch(atMs), now);
+    if (keys !== null && (state !== null || !(keys instanceof FrontSpace))) return;
+    this.exchange.ask(difference, atMs, keys?.toEpoch(now) ?? nowMs);
+    this.exchange.settle(space, policy, this.hash.low, this.hash.high);
   }
 
   release(space: number, policy: number, key: string): void {
-    this.binding.rateLimitRelease(space, policy, key);
+    const { keys } = this.space(space);
+    const state = this.find(keys, policy, key);
+    if (state !== null) state.release();
+    else if (keys === null || keys instanceof FrontSpace) this.exchange.release(space, policy, this.hash.low, this.hash.high);
   }
 
   reset(space: number, policy: number, key: string): void {
-    this.binding.rateLimitReset(space, policy, key);
+    const { keys } = this.space(space);
+    const { hash } = this;
+    hash.of(key);
+    keys?.delete(this.policies[policy], hash.low, hash.high);
+    if (keys === null || keys instanceof FrontSpace) this.exchange.reset(space, policy, hash.low, hash.high);
   }
 
   stats(space: number): SpaceStats {
-    const { keys, allowed, denied, evicted } = this.binding.rateLimitStats(space);
-    return { keys, checks: allowed + denied, allowed, denied, evicted };
+    const { keys: front } = this.space(space);
+    const behind = this.binding.rateLimitStats(space);
+    const allowed = behind.allowed + (front?.allowed ?? 0);
+    const denied = behind.denied + (front?.denied ?? 0);
+    const keys = behind.keys + (front?.size ?? 0);
+    return { keys, checks: allowed + denied, allowed, denied, evicted: behind.evicted + (front?.evicted ?? 0) };
   }
 
   handle(space: number, policy: number, key: string): number {
-    return this.binding.rateLimitHandle(space, policy, key);
+    const opened = this.space(space);
+    this.hash.of(key);
+    const { low, high } = this.hash;
+    const handle = this.freeHandles.pop() ?? this.handles.length;
+    this.handles[handle] = { space: opened, policy: this.policies[policy], low, high, state: null };
+    return handle;
   }
 
   checkHandle(handle: number, cost: number, tokens: number, nowMs: number): number {
-    this.ask(cost, tokens, nowMs);
-    this.binding.rateLimitCheckHandle(handle);
-    return this.numbers[DecisionField.code];
+    const known = handle < this.handles.length ? this.handles[handle] : undefined;
+    if (known === undefined) throw new InvalidArgumentError('handle', handle, 'must be open');
+    const { state, space, policy } = known;
+    if (state === null || state.dropped || space.keys === null) return this.checkKnown(known, cost, tokens, nowMs);
+    const now = space.keys.at(nowMs);
+    space.keys.touch(state);
+    return this.judge.checkHeld(space.keys, policy, state, cost, tokens, now);
   }
 
   closeHandle(handle: number): void {
-    this.binding.rateLimitCloseHandle(handle);
+    if (this.handles[handle] === undefined) return;
+    this.handles[handle] = undefined;
+    this.freeHandles.push(handle);
   }
 
-  private ask(cost: number, tokens: number, nowMs: number): void {
-    const { numbers } = this;
-    numbers[COST] = cost;
-    numbers[TOKENS] = tokens;
-    numbers[NOW] = nowMs;
+  /** By the hash that was made last. */
+  private checkHashed({ number, keys }: OpenSpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
+    const { hash, exchange } = this;
+    const { low, high } = hash;
+    if (keys === null) {
+      this.judge.forget();
+      exchange.ask(cost, tokens, nowMs);
+      return exchange.check(number, policy.handle, low, high);
+    }
+    const state = keys.find(policy, low, high);
+    const now = keys.at(nowMs);
+    if (state !== null) return this.judge.checkHeld(keys, policy, state, cost, tokens, now);
+    if (!(keys instanceof FrontSpace)) return this.judge.checkNew(keys, policy, hash, cost, tokens, now);
+    this.judge.forget();
+    exchange.ask(cost, tokens, keys.toEpoch(now));
+    const code = exchange.check(number, policy.handle, low, high);
+    if (keys.isHot(high)) keys.fetch(policy, low, high, now);
+    return code;
+  }
+
+  /** Once it is asked about by a handle, a key is kept in front. */
+  private checkKnown(known: KeyHandle, cost: number, tokens: number, nowMs: number): number {
+    const { space, policy, low, high } = known;
+    if (!space.isOpen) throw new InvalidArgumentError('space', space.number, 'must be open');
+    this.hash.low = low;
+    this.hash.high = high;
+    const code = this.checkHashed(space, policy, cost, tokens, nowMs);
+    const { keys } = space;
+    if (keys === null) return code;
+    known.state = keys.find(policy, low, high);
+    if (known.state === null && keys instanceof FrontSpace) known.state = keys.fetch(policy, low, high, keys.at(nowMs));
+    return code;
+  }
+
+  private find(keys: KeySpace | null, policy: number, key: string): KeyState | null {
+    this.hash.of(key);
+    return keys === null ? null : keys.find(this.policies[policy], this.hash.low, this.hash.high);
+  }
+
+  private keysOf(space: number, maxKeys: number): KeySpace {
+    if (maxKeys <= FRONT_KEYS) return new KeySpace(null, maxKeys);
+    return new FrontSpace(this.exchange.behind(space), Math.min(FRONT_KEYS, maxKeys >> 1));
+  }
+
+  private space(number: number): OpenSpace {
+    const space = number < this.spaces.length ? this.spaces[number] : undefined;
+    if (space === undefined || !space.isOpen) throw new InvalidArgumentError('space', number, 'must be open');
+    return space;
   }
 }

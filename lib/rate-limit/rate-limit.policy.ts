@@ -15,6 +15,11 @@ export interface WindowLimit {
 
 /** A policy as the engine works with it. */
 export interface Policy {
+  /** The engine's number of it. */
+  readonly handle: number;
+  /** All that it says, and what of that policies of its family have in common. */
+  readonly identity: string;
+  readonly common: string;
   /** Policies of one family have their keys' states in common. */
   readonly family: number;
   /** Requests per second that flow into the bucket; `null` without one. */
@@ -25,10 +30,17 @@ export interface Policy {
   /** `Infinity` without a limit, like the next. */
   readonly tokensPerMinute: number;
   readonly maxConcurrent: number;
+  /** The only window, where requests in it are all that is limited beside tokens and places: such a policy is decided in a straight line. */
+  readonly only: WindowLimit | null;
+  /** Whether tokens are counted in the first window. */
+  readonly countsTokens: boolean;
 }
 
-/** Makes a checked spec what the engine works with; `familyOf` numbers the families by what they have in common. */
-export function policyOf(spec: PolicySpec, familyOf: (common: string) => number): Policy {
+/**
+ * Makes a checked spec what the engine works with; `familyOf` numbers the families by what they have in common, `handleOf` the policies by all that
+ * they say.
+ */
+export function policyOf(spec: PolicySpec, familyOf: (common: string) => number, handleOf: (identity: string) => number): Policy {
   const { requestsPerSecond: rate = null, requestsPerMinute, tokensPerMinute = Infinity, windowMs = 0 } = spec;
   const windows: WindowLimit[] = [];
   const add = (code: DecisionCode, lengthMs: number, requests?: number): void => {
@@ -40,12 +52,20 @@ export function policyOf(spec: PolicySpec, familyOf: (common: string) => number)
   add(DecisionCode.day, DAY_MS, spec.requestsPerDay);
   add(DecisionCode.window, windowMs, spec.requestsPerWindow);
   const shape = windows.map(({ code, lengthMs }) => [code, lengthMs]);
-  return {
-    family: familyOf(JSON.stringify([spec.scope ?? '', rate !== null, shape, spec.maxConcurrent !== undefined])),
+  const only = rate === null && windows.length === 1 && windows[0].requests !== Infinity ? windows[0] : null;
+  const common = JSON.stringify([spec.scope ?? '', rate !== null, shape, spec.maxConcurrent !== undefined]);
+  const policy = {
+    common,
+    family: familyOf(common),
     rate,
     burst: rate === 0 ? 0 : (spec.burst ?? Math.max(rate ?? 0, 1)),
     windows,
     tokensPerMinute: Math.floor(tokensPerMinute),
     maxConcurrent: Math.floor(spec.maxConcurrent ?? Infinity),
+    only,
+    countsTokens: windows[0]?.code === DecisionCode.minute,
   };
+  // `Infinity` would be `null` in JSON, as a missing rate is.
+  const identity = JSON.stringify(policy, (_, value: unknown) => (value === Infinity ? 'unlimited' : value));
+  return { ...policy, identity, handle: handleOf(identity) };
 }

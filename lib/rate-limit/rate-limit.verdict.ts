@@ -53,12 +53,12 @@ export class Verdict {
       }
     }
     for (let index = 0; index < windows.length; index++) {
-      const log = state === null ? null : state.logs[index];
+      const log = state === null ? null : state.log(index);
       const over = (log === null ? 0 : log.requests) + cost - windows[index].requests;
       if (over > 0) this.refuse(windows[index].code, log === null ? Infinity : log.waitForRequests(over, atMs));
     }
     if (policy.tokensPerMinute !== Infinity) {
-      const log = state === null ? null : state.logs[0];
+      const log = state === null ? null : state.log(0);
       const over = (log === null ? 0 : log.tokens) + tokens - policy.tokensPerMinute;
       if (over > 0) this.refuse(DecisionCode.tokens, log === null ? Infinity : log.waitForTokens(over, atMs));
     }
@@ -97,7 +97,7 @@ export class Verdict {
     let told = code === DecisionCode.second;
     for (let index = 0; index < windows.length; index++) {
       const window = windows[index];
-      const log = state === null ? null : state.logs[index];
+      const log = state === null ? null : state.log(index);
       const logged = takes && isLogged(policy, index, cost, tokens);
       const resetMs = logged ? window.lengthMs : log === null ? 0 : Math.max(log.emptyAtMs() - atMs, 0);
       const balance = window.requests - (log === null ? 0 : log.requests) - cost;

@@ -4,12 +4,12 @@ import { benchArguments, type BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
 import { ROOT, type Contender } from './rate-limit/contenders.js';
-import { decisionRow, handleRow, type DecisionRow } from './rate-limit/decisions.js';
+import { measuredApart, type DecisionRow } from './rate-limit/decisions.js';
 import { guardRows } from './rate-limit/guard.js';
 import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
 import { churnRows, memoryRow } from './rate-limit/memory.js';
 import { contenders } from './rate-limit/open.js';
-import { NATIVE, OURS, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
+import { NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
 import { pauseRow } from './rate-limit/pause.js';
 import { redisRows } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
@@ -30,10 +30,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
   const kinds = ([NATIVE, TYPESCRIPT] as const).filter((kind) => installed.some(({ name }) => name === kind));
   const effort = quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 };
-  const names = installed.map(({ name }) => name).filter((name) => name !== 'service');
+  const names = installed.map(({ name }) => name).filter((name) => name !== SERVICE && name !== SHARED);
 
   const result: RateLimitResult = {
-    decisions: [...(await decisionRows(installed, options, wants)), ...(wants('handle') ? await handleRow(kinds, effort) : [])],
+    decisions: [...(await decisionRows(installed, options, wants)), ...(wants('handle') ? [await measuredApart({ count: 1, freshness: 'handle', names: [], effort })] : [])],
     memory: wants('memory') ? await memoryRow(names, quick ? 20_000 : 1_000_000) : {},
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
     pauses: wants('pause') ? kinds.map((kind) => pauseOf(kind, quick)) : [],
@@ -70,7 +70,8 @@ async function decisionRows(
     let running = installed;
     for (const count of quick ? KEY_COUNTS.slice(0, 2) : KEY_COUNTS) {
       if (!wants(freshness)) continue;
-      const row = await decisionRow(count, freshness, running, quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 });
+      const names = running.map(({ name }) => name);
+      const row = await measuredApart({ count, freshness, names, effort: quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 } });
       say(
         `${row.label}: ${Object.entries(row.ns)
           .map(([name, ns]) => `${name} ${ns.toFixed(0)}`)

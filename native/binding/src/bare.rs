@@ -46,17 +46,17 @@ pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
 
 unsafe extern "C" fn count_tokens_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: Node calls this, with its own environment and call.
-    unsafe { answer(env, info, |[text, encoding]| count(JsText::new(env, text), number(env, encoding)?, u32::MAX)) }
+    unsafe { answer_with(env, info, |[text, encoding]| count(JsText::new(env, text), number(env, encoding)?, u32::MAX)) }
 }
 
 unsafe extern "C" fn count_tokens_up_to_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { answer(env, info, |[text, encoding, limit]| count(JsText::new(env, text), number(env, encoding)?, number(env, limit)?)) }
+    unsafe { answer_with(env, info, |[text, encoding, limit]| count(JsText::new(env, text), number(env, encoding)?, number(env, limit)?)) }
 }
 
 unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { answer(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
+    unsafe { answer_with(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
 }
 
 /// What a hot function returns.
@@ -88,7 +88,7 @@ impl Answer for () {
 /// # Safety
 /// `env` and `info` are those of the call that is running.
 #[inline(always)]
-pub unsafe fn answer<const N: usize, A: Answer>(
+pub unsafe fn answer_with<const N: usize, A: Answer>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
     work: impl FnOnce([sys::napi_value; N]) -> Checked<A>,
@@ -97,7 +97,17 @@ pub unsafe fn answer<const N: usize, A: Answer>(
     let mut count = N;
     // SAFETY: the caller's. Arguments that are missing are filled with `undefined`.
     unsafe { sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), ptr::null_mut()) };
-    let error = match catch_unwind(AssertUnwindSafe(|| work(arguments))) {
+    // SAFETY: the caller's.
+    unsafe { answer(env, || work(arguments)) }
+}
+
+/// The same without arguments.
+///
+/// # Safety
+/// `env` is that of the call that is running.
+#[inline(always)]
+pub unsafe fn answer<A: Answer>(env: sys::napi_env, work: impl FnOnce() -> Checked<A>) -> sys::napi_value {
+    let error = match catch_unwind(AssertUnwindSafe(work)) {
         // SAFETY: the caller's.
         Ok(Ok(answer)) => return unsafe { answer.value(env) },
         Ok(Err(failure)) => Error::from(failure),

@@ -18,10 +18,8 @@ pub enum Failure {
     NotAString,
     NotANumber,
     UnknownEncoding,
-    NotAnArray,
     UnknownPolicy,
     UnknownSpace,
-    UnknownHandle,
     NoExchange,
 }
 
@@ -30,10 +28,8 @@ impl From<Failure> for Error {
         match failure {
             Failure::NotAString => Self::new("INVALID_ARGUMENT", "text: must be a string".to_owned()),
             Failure::NotANumber => Self::new("INVALID_ARGUMENT", "must be a number".to_owned()),
-            Failure::NotAnArray => Self::new("INVALID_ARGUMENT", "must be an array".to_owned()),
             Failure::UnknownPolicy => Self::new("INVALID_ARGUMENT", "policy: must be one of this thread".to_owned()),
             Failure::UnknownSpace => Self::new("INVALID_ARGUMENT", "space: must be open".to_owned()),
-            Failure::UnknownHandle => Self::new("INVALID_ARGUMENT", "handle: must be open".to_owned()),
             Failure::NoExchange => Self::new("INVALID_ARGUMENT", "rateLimitExchange must be called first".to_owned()),
             Failure::UnknownEncoding => from_core(&CoreError::UnknownEncoding),
         }

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
+import { runForJson } from '../harness/child.js';
 import { cpuTime, measure, median, type Task } from '../harness/measure.js';
 import type { Contender, Decide } from './contenders.js';
 import { freshKey, keyStream, type Freshness, type KeyStream } from './keys.js';
-import { handleDecide, NATIVE, OURS, TYPESCRIPT, type EngineKind } from './ours.js';
+import { handles, OURS } from './ours.js';
 
 /** What making the key costs: part of every other figure of the row. */
 export const KEY_ALONE = 'the key alone';
@@ -33,22 +35,22 @@ export async function decisionRow(
 }
 
 /** By a handle: of a space of one thread, and of one that a name shares. */
-export async function handleRow(kinds: readonly EngineKind[], effort: Effort): Promise<DecisionRow[]> {
-  const spaces = [
-    ['handle, private', null],
-    ['handle, shared', 'bench'],
-  ] as const;
-  const rows: DecisionRow[] = [];
-  for (const [label, name] of spaces) {
-    const tasks = kinds
-      .filter((kind) => kind === NATIVE || (kind === TYPESCRIPT && name === null))
-      .map((kind): Task => {
-        const decide = handleDecide(kind, name);
-        return { name: kind, run: loop(decide, () => '') };
-      });
-    rows.push(rowOf(label, await measure(tasks, { ...effort, keep: () => true, clock: cpuTime })));
-  }
-  return rows;
+export async function handleRow(effort: Effort): Promise<DecisionRow> {
+  const tasks = Object.entries(handles()).map(([name, decide]): Task => ({ name, run: loop(decide, () => '') }));
+  return rowOf('handle', await measure(tasks, { ...effort, keep: () => true, clock: cpuTime }));
+}
+
+/** What a child process is to measure. */
+export interface DecisionTask {
+  readonly count: number;
+  readonly freshness: Freshness | 'handle';
+  readonly names: readonly string[];
+  readonly effort: Effort;
+}
+
+/** The row, measured in a process of its own. */
+export function measuredApart(task: DecisionTask): Promise<DecisionRow> {
+  return runForJson<DecisionRow>(join(__dirname, 'decisions.child.js'), [JSON.stringify(task)], ['--max-old-space-size=8192'], 600_000);
 }
 
 function rowOf(label: string, samples: Awaited<ReturnType<typeof measure>>): DecisionRow {

@@ -14,6 +14,7 @@ export interface ChurnRow {
 
 const child = join(__dirname, 'memory.child.js');
 const NODE = ['--expose-gc', '--max-old-space-size=4096'];
+const TIMEOUT_MS = 600_000;
 /** The last half of the churn may add this much, which is the allocator's and not the keys'. */
 export const FLAT_MB = 4;
 
@@ -21,7 +22,7 @@ export const FLAT_MB = 4;
 export async function memoryRow(names: readonly string[], keys: number): Promise<MemoryRow> {
   const row: Record<string, number | string> = {};
   for (const name of names) {
-    row[name] = await runForJson<number>(child, ['keys', name, String(keys)], NODE).catch((error: Error) => error.message);
+    row[name] = await runForJson<number>(child, ['keys', name, String(keys)], NODE, TIMEOUT_MS).catch((error: Error) => error.message);
   }
   return row;
 }
@@ -29,7 +30,7 @@ export async function memoryRow(names: readonly string[], keys: number): Promise
 export async function churnRows(names: readonly string[], keys: number, maxKeys: number): Promise<ChurnRow[]> {
   const rows: ChurnRow[] = [];
   for (const name of names.filter((each) => each === NATIVE || each === TYPESCRIPT)) {
-    rows.push(await runForJson<ChurnRow>(child, ['churn', name, String(keys), String(maxKeys)], NODE));
+    rows.push(await runForJson<ChurnRow>(child, ['churn', name, String(keys), String(maxKeys)], NODE, TIMEOUT_MS));
   }
   return rows;
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type * as NativeBindingModule from '../../../lib/engine/native-binding.js';
+import type * as SharedMemoryModule from '../../../lib/engine/shared-memory.js';
 import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
 import type { RateLimitEngine } from '../../../lib/rate-limit/rate-limit.engine.js';
 import type * as NativeModule from '../../../lib/rate-limit/rate-limit.native.js';
@@ -12,9 +13,11 @@ import { OpenAddressingTwin } from './twin.js';
 export const NATIVE = 'native';
 export const TYPESCRIPT = 'typescript';
 export const SERVICE = 'service';
+/** The native engine in a space of a name. */
+export const SHARED = 'native, shared';
 export const TWIN = 'JavaScript twin';
 /** Never shown as a peer. */
-export const OURS: readonly string[] = [NATIVE, TYPESCRIPT, SERVICE, TWIN];
+export const OURS: readonly string[] = [NATIVE, SHARED, TYPESCRIPT, SERVICE, TWIN];
 export type EngineKind = typeof NATIVE | typeof TYPESCRIPT;
 
 const SILENT = { log() {}, warn() {}, error() {} };
@@ -36,13 +39,10 @@ export function openEngine(kind: EngineKind): RateLimitEngine {
   return new (compiled<typeof NativeModule>('rate-limit/rate-limit.native.js').NativeRateLimitEngine)(binding);
 }
 
-/** A clock for the engines, which read none: one reading for 64 decisions, as one of a millisecond's ticks would cost. */
+/** The clock that the service reads, where there is an addon to keep it. */
 export function coarseClock(): () => number {
-  let [reads, nowMs] = [0, Date.now()];
-  return () => {
-    if ((reads++ & 63) === 0) nowMs = Date.now();
-    return nowMs;
-  };
+  const { binding } = compiled<typeof NativeBindingModule>('engine/native-binding.js').openNativeBinding();
+  return compiled<typeof SharedMemoryModule>('engine/shared-memory.js').coarseClock(binding);
 }
 
 export function engineDecide(kind: EngineKind, name: string | null = null, maxKeys = MOST_KEYS): Decide {
@@ -53,8 +53,14 @@ export function engineDecide(kind: EngineKind, name: string | null = null, maxKe
   return (key) => engine.check(space, policy, key, 1, TOKENS, now());
 }
 
-/** A key that is resolved once. */
-export function handleDecide(kind: EngineKind, name: string | null): () => unknown {
+/** A key that is resolved once, by each engine in a space of one thread, and in one that a name shares. */
+export function handles(): Record<string, () => unknown> {
+  const all: Record<string, () => unknown> = { [TYPESCRIPT]: handleDecide(TYPESCRIPT, null) };
+  if (missingReason() !== undefined) return all;
+  return { [NATIVE]: handleDecide(NATIVE, null), ...all, [SHARED]: handleDecide(NATIVE, 'bench') };
+}
+
+function handleDecide(kind: EngineKind, name: string | null): () => unknown {
   const engine = openEngine(kind);
   const space = engine.open(name, MOST_KEYS);
   const handle = engine.handle(space, engine.policy({ scope: 'bench', ...LIMITS }), 'tenant-42:user:1000000000');
@@ -83,21 +89,26 @@ function twinDecide(): Decide {
 /** Ours, those that can run here; and why the others cannot. */
 export function ours(): { readonly installed: Contender[]; readonly missing: { name: string; reason: string }[] } {
   const { version } = require(join(ROOT, 'package.json')) as { version: string };
-  let reason: string | undefined;
-  try {
-    openEngine(NATIVE);
-  } catch (error) {
-    reason = (error as Error).message.split('\n', 1)[0];
-  }
+  const reason = missingReason();
   const all: Record<string, () => Decide> = {
     [NATIVE]: () => engineDecide(NATIVE),
+    [SHARED]: () => engineDecide(NATIVE, 'bench decisions'),
     [TYPESCRIPT]: () => engineDecide(TYPESCRIPT),
     [SERVICE]: serviceDecide,
     [TWIN]: twinDecide,
   };
-  const names = Object.keys(all).filter((name) => reason === undefined || (name !== NATIVE && name !== SERVICE));
+  const names = Object.keys(all).filter((name) => reason === undefined || name === TYPESCRIPT || name === TWIN);
   return {
     installed: names.map((name) => ({ name, version, asynchronous: false, open: all[name] })),
-    missing: reason === undefined ? [] : [NATIVE, SERVICE].map((name) => ({ name, reason })),
+    missing: reason === undefined ? [] : [NATIVE, SHARED, SERVICE].map((name) => ({ name, reason })),
   };
+}
+
+function missingReason(): string | undefined {
+  try {
+    openEngine(NATIVE);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.split('\n', 1)[0];
+  }
 }

@@ -1,7 +1,7 @@
 import type { DecisionRow } from './decisions.js';
 import { GUARD, type GuardRow } from './guard.js';
 import { FLAT_MB, growth, type ChurnRow, type MemoryRow } from './memory.js';
-import { NATIVE } from './ours.js';
+import { NATIVE, SHARED } from './ours.js';
 import type { PauseRow } from './pause.js';
 import { REDIS_LEASES, REDIS_OURS, REDIS_PEER, type RedisRow } from './redis.js';
 import type { ThreadsRow } from './threads.js';
@@ -24,7 +24,13 @@ export interface Verdict {
   readonly met: boolean;
 }
 
-const NS: Record<string, number> = { '1 key, fresh': 120, 'handle, private': 10, 'handle, shared': 45 };
+const NS: Record<string, readonly (readonly [engine: string, ns: number])[]> = {
+  '1 key, fresh': [[NATIVE, 120]],
+  handle: [
+    [NATIVE, 10],
+    [SHARED, 45],
+  ],
+};
 /** Of the best peer's time. */
 const SHARE: Record<string, number> = { '100,000 keys, fresh': 0.5 };
 
@@ -37,7 +43,9 @@ export function verdicts(result: RateLimitResult): Verdict[] {
   for (const { label, ns, best } of result.decisions) {
     const own = ns[NATIVE];
     if (own === undefined) continue;
-    if (NS[label] !== undefined) add(label, `${NS[label]} ns`, `${round(own)} ns`, own <= NS[label]);
+    for (const [engine, most] of NS[label] ?? []) {
+      if (ns[engine] !== undefined) add(`${label}, ${engine}`, `${most} ns`, `${round(ns[engine])} ns`, ns[engine] <= most);
+    }
     if (best === undefined) continue;
     const share = SHARE[label] ?? 1;
     add(label, share === 1 ? `no slower than ${best}` : `${share} x ${best}`, `${round(own / ns[best])} x`, own <= ns[best] * share);

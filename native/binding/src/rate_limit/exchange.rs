@@ -1,6 +1,6 @@
 //! The numbers that a decision is asked with and answered by: JavaScript reads and writes them in a hundredth of the time that arguments and results take.
 
-use fast_litellm_core::rate_limit::{Ask, DECISION_FIELDS, Decision};
+use fast_litellm_core::rate_limit::{Ask, DECISION_FIELDS, Decision, STATE_NUMBERS};
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
 use napi::{ValueType, sys};
 use std::ptr;
@@ -10,9 +10,20 @@ use std::ptr;
 pub struct Numbers {
     pub decision: Decision,
     asked: [f64; 3],
+    /// Both halves of the key's hash, as signed integers.
+    low: f64,
+    high: f64,
+    space: f64,
+    policy: f64,
+    /// How many numbers of `state` count.
+    pub state_len: f64,
+    /// A key that is lent or comes back; or several scopes, with policy and hash of each.
+    pub state: [f64; STATE_NUMBERS],
 }
 
-const LEN: usize = DECISION_FIELDS + 3;
+const LEN: usize = DECISION_FIELDS + 8 + STATE_NUMBERS;
+/// Policy, and both halves of the hash.
+const SCOPE_NUMBERS: usize = 3;
 const _: () = assert!(size_of::<Numbers>() == LEN * size_of::<f64>());
 
 /// An environment's array. Its reference is never given up, so it lives as long as the environment.
@@ -54,11 +65,50 @@ impl Numbers {
         (Ask { cost: cost as u64, tokens: tokens as u64, places: 1 }, now_ms)
     }
 
+    #[inline(always)]
+    pub fn space(&self) -> u32 {
+        self.space as u32
+    }
+
+    #[inline(always)]
+    pub fn policy(&self) -> u32 {
+        self.policy as u32
+    }
+
+    #[inline(always)]
+    pub fn hash(&self) -> u64 {
+        hash_of(self.low, self.high)
+    }
+
+    pub fn set_hash(&mut self, hash: u64) {
+        (self.low, self.high) = (f64::from(hash as u32 as i32), f64::from((hash >> 32) as u32 as i32));
+    }
+
+    /// Policy and hash of each scope.
+    pub fn scopes(&self) -> impl Iterator<Item = (u32, u64)> {
+        self.state().chunks_exact(SCOPE_NUMBERS).map(|scope| (scope[0] as u32, hash_of(scope[1], scope[2])))
+    }
+
+    /// The time.
+    pub fn now_ms(&self) -> f64 {
+        self.asked[2]
+    }
+
+    /// The state that is written there.
+    pub fn state(&self) -> &[f64] {
+        &self.state[..(self.state_len as usize).min(STATE_NUMBERS)]
+    }
+
     /// By how much tokens change, since when, and the time.
     pub fn correction(&self) -> (i64, f64, f64) {
         let [difference, at_ms, now_ms] = self.asked;
         (difference as i64, at_ms, now_ms)
     }
+}
+
+#[inline(always)]
+fn hash_of(low: f64, high: f64) -> u64 {
+    u64::from(high as i32 as u32) << 32 | u64::from(low as i32 as u32)
 }
 
 impl TypeName for Exchange {

@@ -3,7 +3,7 @@
 use super::exchange::Exchange;
 use crate::error::{Checked, Failure};
 use crate::js_text::JsText;
-use fast_litellm_core::rate_limit::{self, Key, Policy, Space};
+use fast_litellm_core::rate_limit::{self, Policy, Space};
 use napi::sys;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -24,10 +24,20 @@ impl Drop for Opened {
     }
 }
 
-pub struct KeyHandle {
-    pub space: Arc<Space>,
-    pub policy: u32,
-    pub key: Key,
+/// A policy that this thread has interned, and how often.
+pub struct Interned {
+    handle: u32,
+    times: usize,
+    pub policy: Policy,
+}
+
+/// A thread that ends has released what it interned.
+impl Drop for Interned {
+    fn drop(&mut self) {
+        for _ in 0..self.times {
+            rate_limit::release(self.handle);
+        }
+    }
 }
 
 /// Things under small numbers that are used again.
@@ -65,33 +75,64 @@ impl<T> Numbered<T> {
 /// What a thread keeps between calls.
 pub struct Local {
     units: Vec<u16>,
-    pub policies: Vec<Policy>,
+    policies: Vec<Option<Interned>>,
     pub spaces: Numbered<Opened>,
-    pub handles: Numbered<KeyHandle>,
     pub exchanges: Vec<Exchange>,
 }
 
 thread_local! {
     pub static LOCAL: RefCell<Local> = const {
-        RefCell::new(Local { units: Vec::new(), policies: Vec::new(), spaces: Numbered::new(), handles: Numbered::new(), exchanges: Vec::new() })
+        RefCell::new(Local { units: Vec::new(), policies: Vec::new(), spaces: Numbered::new(), exchanges: Vec::new() })
     };
 }
 
 impl Local {
-    #[inline(always)]
-    pub fn key(&mut self, policy: u32, text: JsText) -> Checked<Key> {
+    /// The hash of a key's text.
+    pub fn hash(&mut self, text: JsText) -> Checked<u64> {
         let len = text.read(&mut self.units)?;
-        let policy = self.policies.get(policy as usize).ok_or(Failure::UnknownPolicy)?;
-        let key = Key::new(policy, &self.units[..len]);
+        let hash = rate_limit::hash_text(&self.units[..len]);
         if self.units.len() > KEEP_UNITS {
             self.units = Vec::new();
         }
-        Ok(key)
+        Ok(hash)
+    }
+
+    /// Remembers what was interned once more.
+    pub fn intern(&mut self, handle: u32, policy: Policy) {
+        let place = handle as usize;
+        if self.policies.len() <= place {
+            self.policies.resize_with(place + 1, || None);
+        }
+        match &mut self.policies[place] {
+            Some(interned) => interned.times += 1,
+            none => *none = Some(Interned { handle, times: 1, policy }),
+        }
+    }
+
+    /// Releases what was interned once. Whether it was.
+    pub fn release(&mut self, handle: u32) -> bool {
+        let Some(place) = self.policies.get_mut(handle as usize) else {
+            return false;
+        };
+        let Some(interned) = place else {
+            return false;
+        };
+        interned.times -= 1;
+        if interned.times == 0 {
+            interned.times = 1;
+            *place = None;
+        } else {
+            rate_limit::release(handle);
+        }
+        true
     }
 
     #[inline(always)]
     pub fn policy(&self, policy: u32) -> Checked<&Policy> {
-        self.policies.get(policy as usize).ok_or(Failure::UnknownPolicy)
+        match self.policies.get(policy as usize) {
+            Some(Some(interned)) => Ok(&interned.policy),
+            _ => Err(Failure::UnknownPolicy),
+        }
     }
 
     #[inline(always)]

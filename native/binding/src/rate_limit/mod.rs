@@ -8,11 +8,9 @@ use crate::error::{Failure, Result, from_core};
 use crate::js_text::JsText;
 use exchange::Exchange;
 use fast_litellm_core::rate_limit::{self, Space, Spec, Stats};
-use local::{KeyHandle, LOCAL, Opened};
+use local::{LOCAL, Opened};
 use napi::Env;
-use napi::bindgen_prelude::Uint32ArraySlice;
 use napi_derive::napi;
-use std::sync::Arc;
 
 /// Limits of a policy; what is left out is unlimited.
 #[napi(object)]
@@ -55,12 +53,35 @@ pub fn rate_limit_policy(spec: RateLimitSpec) -> Result<u32> {
         max_concurrent: set(spec.max_concurrent),
     };
     let handle = rate_limit::intern(&spec).map_err(|error| from_core(&error))?;
-    LOCAL.with_borrow_mut(|local| {
-        for known in local.policies.len() as u32..=handle {
-            local.policies.extend(rate_limit::policy_of(known));
-        }
-    });
+    if let Some(policy) = rate_limit::policy_of(handle) {
+        LOCAL.with_borrow_mut(|local| local.intern(handle, policy));
+    }
     Ok(handle)
+}
+
+/// Gives back what one `rateLimitPolicy` of this thread took.
+#[napi(catch_unwind)]
+pub fn rate_limit_close_policy(policy: u32) -> Result<()> {
+    let released = LOCAL.with_borrow_mut(|local| local.release(policy));
+    if released { Ok(()) } else { Err(Failure::UnknownPolicy.into()) }
+}
+
+/// Secret numbers of the process for hashing keys: each the same at every call.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn rate_limit_secrets(count: u32) -> Vec<i32> {
+    (0..count).map(|index| rate_limit::secret(index) as i32).collect()
+}
+
+/// Hashes a key's text into the exchange.
+#[napi(catch_unwind, ts_args_type = "key: string")]
+pub fn rate_limit_hash(env: Env, key: JsText) -> Result<()> {
+    LOCAL.with_borrow_mut(|local| {
+        let hash = local.hash(key)?;
+        // SAFETY: this call is the only one that runs in its environment.
+        unsafe { local.exchange(env.raw())?.numbers() }.set_hash(hash);
+        Ok(())
+    })
 }
 
 /// Opens a space of keys: one for all threads of the process that name it, or a private one.
@@ -78,7 +99,8 @@ pub fn rate_limit_close(space: u32) -> Result<()> {
 }
 
 /// What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
-/// of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time.
+/// of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time;
+/// from 12 both halves of the key's hash, the space, the policy. At 16 how many numbers follow: a lent key's, or policy and hash of each of several scopes.
 #[napi(catch_unwind, ts_return_type = "Float64Array")]
 pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
     LOCAL.with_borrow_mut(|local| {
@@ -93,41 +115,60 @@ pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
 }
 
 /// Decides and, if allowed, takes.
-#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
-pub fn rate_limit_check(env: Env, space: u32, policy: u32, key: JsText) -> Result<()> {
-    Ok(hot::check(env.raw(), space, policy, key, true)?)
+#[napi(catch_unwind)]
+pub fn rate_limit_check(env: Env) -> Result<()> {
+    Ok(hot::check(env.raw(), true)?)
 }
 
 /// Decides as `rateLimitCheck`, and takes nothing.
-#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
-pub fn rate_limit_peek(env: Env, space: u32, policy: u32, key: JsText) -> Result<()> {
-    Ok(hot::check(env.raw(), space, policy, key, false)?)
+#[napi(catch_unwind)]
+pub fn rate_limit_peek(env: Env) -> Result<()> {
+    Ok(hot::check(env.raw(), false)?)
 }
 
-/// The same for several scopes, all or nothing: `policies[i]` governs `keys[i]`.
-#[napi(catch_unwind, ts_args_type = "space: number, policies: Uint32Array, keys: readonly string[]")]
-pub fn rate_limit_check_all(env: Env, space: u32, policies: Uint32ArraySlice, keys: Vec<JsText>) -> Result<()> {
-    Ok(hot::check_all(env.raw(), space, &policies, keys.into_iter().map(Ok))?)
+/// The same for several scopes, all or nothing.
+#[napi(catch_unwind)]
+pub fn rate_limit_check_all(env: Env) -> Result<()> {
+    Ok(hot::check_all(env.raw())?)
 }
 
 /// Corrects what a decision took from the tokens of a minute.
-#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
-pub fn rate_limit_settle(env: Env, space: u32, policy: u32, key: JsText) -> Result<()> {
-    Ok(hot::settle(env.raw(), space, policy, key)?)
+#[napi(catch_unwind)]
+pub fn rate_limit_settle(env: Env) -> Result<()> {
+    Ok(hot::settle(env.raw())?)
 }
 
 /// Gives back one of the requests under way.
-#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
-pub fn rate_limit_release(space: u32, policy: u32, key: JsText) -> Result<()> {
-    Ok(hot::release(space, policy, key)?)
+#[napi(catch_unwind)]
+pub fn rate_limit_release(env: Env) -> Result<()> {
+    Ok(hot::release(env.raw())?)
 }
 
 /// Forgets a key.
-#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
-pub fn rate_limit_reset(space: u32, policy: u32, key: JsText) -> Result<()> {
-    LOCAL.with_borrow_mut(|local| {
-        let key = local.key(policy, key)?;
-        local.space(space)?.reset(local.policy(policy)?, key);
+#[napi(catch_unwind)]
+pub fn rate_limit_reset(env: Env) -> Result<()> {
+    Ok(hot::with_key(env.raw(), |space, policy, key, _| space.reset(policy, key))?)
+}
+
+/// Takes a key out of a space of this thread alone, and writes its state: how many numbers it has, 0 for none, and the numbers.
+#[napi(catch_unwind)]
+pub fn rate_limit_lend(env: Env) -> Result<()> {
+    Ok(hot::with_key(env.raw(), |space, policy, key, numbers| {
+        numbers.state_len = space.lend(policy, key, &mut numbers.state) as f64;
+    })?)
+}
+
+/// Puts a lent key back, with the state that is written there, at the time of a decision.
+#[napi(catch_unwind)]
+pub fn rate_limit_take_back(env: Env) -> Result<()> {
+    Ok(hot::with_key(env.raw(), |space, policy, key, numbers| space.take_back(policy, key, numbers.state(), numbers.now_ms()))?)
+}
+
+/// A lent key will not come back: its place is free.
+#[napi(catch_unwind)]
+pub fn rate_limit_make_room(space: u32) -> Result<()> {
+    LOCAL.with_borrow(|local| {
+        local.space(space)?.make_room(1);
         Ok(())
     })
 }
@@ -137,26 +178,4 @@ pub fn rate_limit_reset(space: u32, policy: u32, key: JsText) -> Result<()> {
 pub fn rate_limit_stats(space: u32) -> Result<RateLimitStats> {
     let Stats { keys, allowed, denied, evicted } = LOCAL.with_borrow(|local| local.space(space).map(Space::stats))?;
     Ok(RateLimitStats { keys: keys as f64, allowed: allowed as f64, denied: denied as f64, evicted: evicted as f64 })
-}
-
-/// A handle of a key for this thread: what is decided by it needs no string.
-#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
-pub fn rate_limit_handle(space: u32, policy: u32, key: JsText) -> Result<u32> {
-    LOCAL.with_borrow_mut(|local| {
-        let key = local.key(policy, key)?;
-        let space = local.spaces.get(space).map(|opened| Arc::clone(&opened.space)).ok_or(Failure::UnknownSpace)?;
-        Ok(local.handles.add(KeyHandle { space, policy, key }))
-    })
-}
-
-/// Gives a handle back.
-#[napi(catch_unwind)]
-pub fn rate_limit_close_handle(handle: u32) {
-    LOCAL.with_borrow_mut(|local| drop(local.handles.take(handle)));
-}
-
-/// As `rateLimitCheck`.
-#[napi(catch_unwind)]
-pub fn rate_limit_check_handle(env: Env, handle: u32) -> Result<()> {
-    Ok(hot::check_handle(env.raw(), handle)?)
 }

@@ -58,6 +58,28 @@ impl Log {
         Self { requests: 0, tokens: 0, expires_at: NEVER, newest: Instant::default(), start: 0, window_ms, older }
     }
 
+    /// What was kept elsewhere, the oldest first, with the time when the newest began.
+    pub fn restored(window_ms: u64, with_tokens: bool, instants: impl Iterator<Item = Instant>, start: u64) -> Self {
+        let mut log = Self::new(window_ms, with_tokens);
+        for instant in instants {
+            log.requests += instant.requests;
+            log.tokens += instant.tokens;
+            log.begin(instant);
+        }
+        log.start = start;
+        log
+    }
+
+    /// All instants, the oldest first.
+    pub fn instants(&self) -> impl Iterator<Item = Instant> + '_ {
+        (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// When the newest instant began.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
     pub fn is_empty(&self) -> bool {
         self.expires_at == NEVER
     }

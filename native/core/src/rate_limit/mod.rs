@@ -3,6 +3,7 @@
 //! A key costs 32 bytes and its share of an index of 4-byte entries while little was taken under it, and a queue of at most 64 instants when much was.
 
 mod key;
+mod lend;
 mod log;
 mod policy;
 mod ring;
@@ -18,8 +19,9 @@ mod tests;
 #[cfg(test)]
 mod vector_tests;
 
-pub use key::Key;
-pub use policy::{Code, Policy, Spec, intern, policy_of};
+pub use key::{Key, hash_text, secret};
+pub use lend::STATE_NUMBERS;
+pub use policy::{Code, Policy, Spec, intern, policy_of, release};
 pub use several::Scope;
 pub use space::{Space, Stats};
 pub use verdict::{Ask, DECISION_FIELDS, Decision};

@@ -1,5 +1,6 @@
 //! What a key may do, and the process's table of such policies.
 
+use super::key::salt;
 use crate::CoreError;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -71,7 +72,7 @@ pub enum Kind {
 pub struct Family(pub u16);
 
 const KIND_BITS: u32 = 3;
-/// Number of families that a process may have.
+/// Number of families that a process may have at a time.
 pub const MAX_FAMILIES: usize = 1 << (16 - KIND_BITS);
 
 impl Family {
@@ -109,6 +110,8 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub family: Family,
+    /// What tells its family from every other one that there was.
+    pub salt: u64,
     pub has_bucket: bool,
     pub rate: f64,
     pub burst: f64,
@@ -134,7 +137,7 @@ impl Policy {
 }
 
 /// What policies of one family have in common.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Common {
     scope: String,
     has_bucket: bool,
@@ -142,16 +145,34 @@ struct Common {
     limits_places: bool,
 }
 
+/// Something that is in use, and how often.
+struct Used<T> {
+    thing: T,
+    times: usize,
+}
+
+type Identity = (String, [u64; 9]);
+
+struct Interned {
+    policy: Policy,
+    identity: Identity,
+    common: Common,
+}
+
 #[derive(Default)]
 struct Registry {
-    policies: Vec<Policy>,
-    handles: HashMap<(String, [u64; 9]), u32>,
-    families: HashMap<Common, usize>,
+    policies: Vec<Option<Used<Interned>>>,
+    free_policies: Vec<u32>,
+    handles: HashMap<Identity, u32>,
+    /// Number and salt of each.
+    families: HashMap<Common, Used<(usize, u64)>>,
+    free_families: Vec<usize>,
+    families_made: u64,
 }
 
 static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(RwLock::default);
 
-/// The handle of a policy: the same one for equal policies, in every thread.
+/// The handle of a policy: the same one for equal policies, in every thread, until it was released as often as it was interned.
 pub fn intern(spec: &Spec) -> Result<u32, CoreError> {
     let numbers = [
         spec.requests_per_second,
@@ -166,24 +187,61 @@ pub fn intern(spec: &Spec) -> Result<u32, CoreError> {
     ];
     // All ways to write "not set" are one.
     let bits = numbers.map(|number| if number.is_nan() { u64::MAX } else { number.to_bits() });
+    let identity = (spec.scope.clone(), bits);
     let mut registry = REGISTRY.write();
-    if let Some(&handle) = registry.handles.get(&(spec.scope.clone(), bits)) {
+    let registry = &mut *registry;
+    if let Some(&handle) = registry.handles.get(&identity)
+        && let Some(Some(used)) = registry.policies.get_mut(handle as usize)
+    {
+        used.times += 1;
         return Ok(handle);
     }
-    let policy = registry.compile(spec)?;
-    let handle = registry.policies.len() as u32;
-    registry.policies.push(policy);
-    registry.handles.insert((spec.scope.clone(), bits), handle);
+    let (policy, common) = registry.compile(spec)?;
+    let handle = registry.free_policies.pop().unwrap_or(registry.policies.len() as u32);
+    if handle as usize == registry.policies.len() {
+        registry.policies.push(None);
+    }
+    registry.handles.insert(identity.clone(), handle);
+    registry.policies[handle as usize] = Some(Used { thing: Interned { policy, identity, common }, times: 1 });
     Ok(handle)
 }
 
 /// The policy of a handle.
 pub fn policy_of(handle: u32) -> Option<Policy> {
-    REGISTRY.read().policies.get(handle as usize).cloned()
+    REGISTRY.read().policies.get(handle as usize)?.as_ref().map(|used| used.thing.policy.clone())
+}
+
+/// Gives back what one `intern` took. The last one frees the handle and, with the last policy of a family, the family: what is still held under it is never found again.
+pub fn release(handle: u32) {
+    let mut registry = REGISTRY.write();
+    let registry = &mut *registry;
+    let Some(place) = registry.policies.get_mut(handle as usize) else {
+        return;
+    };
+    let Some(used) = place else {
+        return;
+    };
+    used.times -= 1;
+    if used.times > 0 {
+        return;
+    }
+    let Some(Used { thing: Interned { identity, common, .. }, .. }) = place.take() else {
+        return;
+    };
+    registry.handles.remove(&identity);
+    registry.free_policies.push(handle);
+    let Some(family) = registry.families.get_mut(&common) else {
+        return;
+    };
+    family.times -= 1;
+    if family.times == 0 {
+        registry.free_families.push(family.thing.0);
+        registry.families.remove(&common);
+    }
 }
 
 impl Registry {
-    fn compile(&mut self, spec: &Spec) -> Result<Policy, CoreError> {
+    fn compile(&mut self, spec: &Spec) -> Result<(Policy, Common), CoreError> {
         let has_tokens = !spec.tokens_per_minute.is_nan();
         let unset = Window { code: Code::Allowed, length_ms: 0, requests: 0 };
         let mut windows = [unset; 4];
@@ -218,15 +276,11 @@ impl Registry {
             },
             _ => Kind::Heap,
         };
-        let known = self.families.len();
-        let number = *self.families.entry(common).or_insert(known);
-        if number >= MAX_FAMILIES {
-            self.families.retain(|_, &mut other| other != number);
-            return Err(CoreError::TooManyFamilies);
-        }
+        let (number, salt) = self.family(&common)?;
         let rate = if has_bucket { spec.requests_per_second } else { 0.0 };
-        Ok(Policy {
+        let policy = Policy {
             family: Family::new(number, kind),
+            salt,
             has_bucket,
             rate,
             burst: if rate == 0.0 {
@@ -240,7 +294,24 @@ impl Registry {
             window_count,
             tokens_per_minute: whole(spec.tokens_per_minute),
             max_concurrent: whole(spec.max_concurrent),
-        })
+        };
+        Ok((policy, common))
+    }
+
+    fn family(&mut self, common: &Common) -> Result<(usize, u64), CoreError> {
+        if let Some(used) = self.families.get_mut(common) {
+            used.times += 1;
+            return Ok(used.thing);
+        }
+        let number = match self.free_families.pop() {
+            Some(free) => free,
+            None if self.families.len() >= MAX_FAMILIES => return Err(CoreError::TooManyFamilies),
+            None => self.families.len(),
+        };
+        self.families_made += 1;
+        let thing = (number, salt(self.families_made));
+        self.families.insert(common.clone(), Used { thing, times: 1 });
+        Ok(thing)
     }
 }
 

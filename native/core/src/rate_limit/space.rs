@@ -35,8 +35,8 @@ pub struct Stats {
 pub struct Space {
     pub(super) shards: Box<[CachePadded<Locked>]>,
     shard_shift: u32,
-    max_keys: AtomicUsize,
-    len: CachePadded<AtomicUsize>,
+    pub(super) max_keys: AtomicUsize,
+    pub(super) len: CachePadded<AtomicUsize>,
     evicted: AtomicU64,
     /// The space's time, which never runs back.
     latest: CachePadded<AtomicU64>,
@@ -89,7 +89,7 @@ impl Space {
     }
 
     #[inline(always)]
-    fn shard(&self, key: Key) -> Guard<'_> {
+    pub(super) fn shard(&self, key: Key) -> Guard<'_> {
         self.shards[self.shard_of(key)].lock()
     }
 

@@ -34,7 +34,7 @@ fn policy(name: &str, spec: &Value) -> Policy {
 }
 
 fn key(policy: &Policy, text: &str) -> Key {
-    Key::new(policy, &text.encode_utf16().collect::<Vec<_>>())
+    Key::new(policy, hash_text(&text.encode_utf16().collect::<Vec<_>>()))
 }
 
 impl Case {

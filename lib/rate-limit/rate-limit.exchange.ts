@@ -1,0 +1,113 @@
+import type { NativeBinding } from '../engine/native-binding.js';
+import { DECISION_FIELDS, DecisionField } from './rate-limit.engine.js';
+import type { KeysBehind } from './rate-limit.front.js';
+import type { JudgedScope } from './rate-limit.judge.js';
+import type { KeyHash } from './rate-limit.key-hash.js';
+
+/** Where the addon reads what it is asked with: behind the fields of the decision. */
+const COST = DECISION_FIELDS;
+const TOKENS = COST + 1;
+const NOW = COST + 2;
+const LOW = COST + 3;
+const HIGH = COST + 4;
+const SPACE = COST + 5;
+const POLICY = COST + 6;
+const STATE_LENGTH = COST + 7;
+const STATE = COST + 8;
+
+/**
+ * The addon's functions that decide. What they are asked with and what they answer crosses in an array that both sides see: arguments and results would
+ * take longer than some decisions.
+ */
+export class RateLimitExchange {
+  readonly numbers: Float64Array;
+
+  constructor(private readonly binding: NativeBinding) {
+    this.numbers = binding.rateLimitExchange();
+  }
+
+  /** What the next decision takes; or, for `settle`, by how much tokens change, and since when. */
+  ask(cost: number, tokens: number, nowMs: number): void {
+    const { numbers } = this;
+    numbers[COST] = cost;
+    numbers[TOKENS] = tokens;
+    numbers[NOW] = nowMs;
+  }
+
+  check(space: number, policy: number, low: number, high: number): number {
+    this.name(space, policy, low, high);
+    this.binding.rateLimitCheck();
+    return this.numbers[DecisionField.code];
+  }
+
+  peek(space: number, policy: number, low: number, high: number): number {
+    this.name(space, policy, low, high);
+    this.binding.rateLimitPeek();
+    return this.numbers[DecisionField.code];
+  }
+
+  checkAll(space: number, scopes: readonly JudgedScope[], cost: number, tokens: number, nowMs: number): number {
+    const { numbers } = this;
+    this.ask(cost, tokens, nowMs);
+    numbers[SPACE] = space;
+    let at = STATE;
+    for (const { policy, low, high } of scopes) {
+      numbers[at++] = policy.handle;
+      numbers[at++] = low;
+      numbers[at++] = high;
+    }
+    numbers[STATE_LENGTH] = at - STATE;
+    this.binding.rateLimitCheckAll();
+    return numbers[DecisionField.code];
+  }
+
+  settle(space: number, policy: number, low: number, high: number): void {
+    this.name(space, policy, low, high);
+    this.binding.rateLimitSettle();
+  }
+
+  release(space: number, policy: number, low: number, high: number): void {
+    this.name(space, policy, low, high);
+    this.binding.rateLimitRelease();
+  }
+
+  reset(space: number, policy: number, low: number, high: number): void {
+    this.name(space, policy, low, high);
+    this.binding.rateLimitReset();
+  }
+
+  /** The hash of a key, made by the addon. */
+  hash(key: string, hash: KeyHash): void {
+    this.binding.rateLimitHash(key);
+    hash.low = this.numbers[LOW];
+    hash.high = this.numbers[HIGH];
+  }
+
+  /** What a front has behind it. */
+  behind(space: number): KeysBehind {
+    const { binding, numbers } = this;
+    return {
+      numbers: numbers.subarray(STATE),
+      lend: (policy, low, high) => {
+        this.name(space, policy.handle, low, high);
+        binding.rateLimitLend();
+        return numbers[STATE_LENGTH];
+      },
+      takeBack: ({ policy, low, high }, length, nowMs) => {
+        this.name(space, policy.handle, low, high);
+        numbers[NOW] = nowMs;
+        numbers[STATE_LENGTH] = length;
+        binding.rateLimitTakeBack();
+      },
+      makeRoom: () => binding.rateLimitMakeRoom(space),
+    };
+  }
+
+  private name(space: number, policy: number, low: number, high: number): void {
+    const { numbers } = this;
+    numbers[LOW] = low;
+    numbers[HIGH] = high;
+    numbers[SPACE] = space;
+    numbers[POLICY] = policy;
+  }
+}

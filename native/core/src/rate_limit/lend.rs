@@ -1,0 +1,145 @@
+//! Keys that are kept elsewhere for a while: their states as plain numbers.
+//!
+//! A space that only one thread uses lends it its hottest keys, which JavaScript then decides without a call. A key is held in one of both places at any time.
+
+use super::key::Key;
+use super::log::{Instant, Log};
+use super::policy::{Code, Kind, Policy};
+use super::space::Space;
+use super::state::{Bucket, Busy, FEW, Few, Held, State};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Numbers of a state at most: enough for all but keys with more than four thousand million requests at an instant.
+pub const STATE_NUMBERS: usize = 1024;
+/// Requests under way; level of the bucket, its time, and when the key is idle.
+const HEADER: usize = 4;
+/// Of a window: how many instants, and when the newest began.
+const WINDOW_HEADER: usize = 2;
+/// Time, requests and tokens of an instant.
+const INSTANT: usize = 3;
+
+/// Numbers to be read one after the other; what is missing is 0.
+struct Reader<'a>(&'a [f64]);
+
+impl Reader<'_> {
+    fn next(&mut self) -> f64 {
+        let Some((&first, rest)) = self.0.split_first() else {
+            return 0.0;
+        };
+        self.0 = rest;
+        first
+    }
+
+    fn whole(&mut self) -> u64 {
+        self.next() as u64
+    }
+}
+
+impl Space {
+    /// Takes a key out, with its place, and writes its state. Returns how many numbers that are: 0 if the key is not held, or too large.
+    pub fn lend(&self, policy: &Policy, key: Key, numbers: &mut [f64]) -> usize {
+        let mut shard = self.shard(key);
+        let Some(number) = shard.find(key.0, policy.family) else {
+            return 0;
+        };
+        let slot = shard.slot(number);
+        let used_at = slot.used_at();
+        let mut state = slot.load();
+        let len = write(policy, &state, numbers);
+        if len == 0 {
+            slot.store(&mut state, used_at);
+            return 0;
+        }
+        shard.remove(number);
+        drop(shard);
+        self.len.fetch_sub(1, Relaxed);
+        self.max_keys.fetch_sub(1, Relaxed);
+        len
+    }
+
+    /// Puts a lent key back, as it is at `now_ms`.
+    pub fn take_back(&self, policy: &Policy, key: Key, numbers: &[f64], now_ms: f64) {
+        let now = self.at(now_ms);
+        let mut state = read(policy, &mut Reader(numbers));
+        self.make_room(1);
+        let mut shard = self.shard(key);
+        let shard = &mut *shard;
+        let number = shard.find(key.0, policy.family).unwrap_or_else(|| self.insert(shard, policy, key, now));
+        let slot = shard.slot(number);
+        drop(slot.load());
+        state.prune(now);
+        slot.store(&mut state, now);
+    }
+
+    /// Lent keys that will not come back have left their places.
+    pub fn make_room(&self, places: usize) {
+        self.max_keys.fetch_add(places, Relaxed);
+    }
+}
+
+fn write(policy: &Policy, state: &State, numbers: &mut [f64]) -> usize {
+    let mut out = Vec::with_capacity(HEADER + WINDOW_HEADER + 4 * INSTANT);
+    let (level, level_at, idle_at) = match &state.held {
+        Held::Few(few) => (0.0, 0, few.kept().last().map_or(0, |newest| newest.at + few.window_ms)),
+        Held::Bucket(bucket) => (bucket.level, bucket.level_at, bucket.full_at),
+        Held::Busy(busy) => (busy.bucket.level, busy.bucket.level_at, busy.idle_at),
+    };
+    out.extend([state.in_flight as f64, level, level_at as f64, idle_at as f64]);
+    let mut window = |instants: &mut dyn Iterator<Item = Instant>, start: u64| {
+        let at = out.len();
+        out.extend([0.0, start as f64]);
+        for instant in instants {
+            out[at] += 1.0;
+            out.extend([instant.at as f64, instant.requests as f64, instant.tokens as f64]);
+        }
+    };
+    match &state.held {
+        Held::Few(few) if !policy.windows().is_empty() => {
+            window(&mut few.kept().iter().copied(), few.kept().last().map_or(0, |newest| newest.at));
+        }
+        Held::Few(_) | Held::Bucket(_) => {}
+        Held::Busy(busy) => busy.logs.iter().for_each(|log| window(&mut log.instants(), log.start())),
+    }
+    let Some(room) = numbers.get_mut(..out.len()) else {
+        return 0;
+    };
+    room.copy_from_slice(&out);
+    out.len()
+}
+
+fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
+    let in_flight = numbers.whole();
+    let (level, level_at, idle_at) = (numbers.next(), numbers.whole(), numbers.whole());
+    let bucket = Bucket { level, level_at, full_at: idle_at };
+    let kind = policy.family.kind();
+    if kind == Kind::Bucket {
+        return State { in_flight, held: Held::Bucket(bucket) };
+    }
+    let mut logs = policy.windows().iter().map(|window| {
+        let (len, start) = (numbers.whole(), numbers.whole());
+        let instants: Vec<Instant> =
+            (0..len).map(|_| Instant { at: numbers.whole(), requests: numbers.whole(), tokens: numbers.whole() }).collect();
+        (window, start, instants)
+    });
+    if kind == Kind::Places {
+        return State { in_flight, held: Held::default() };
+    }
+    let restored = |(window, start, instants): (&super::policy::Window, u64, Vec<Instant>)| {
+        Log::restored(window.length_ms, window.code == Code::Minute, instants.into_iter(), start)
+    };
+    if kind == Kind::Heap {
+        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: logs.map(restored).collect(), idle_at })) };
+    }
+    let Some(only) = logs.next() else {
+        return State { in_flight, held: Held::default() };
+    };
+    if only.2.len() > FEW {
+        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: std::iter::once(restored(only)).collect(), idle_at })) };
+    }
+    let mut few = Few { window_ms: kind.window_ms(), ..Few::default() };
+    for (place, instant) in few.instants.iter_mut().zip(&only.2) {
+        *place = *instant;
+    }
+    few.len = only.2.len();
+    State { in_flight, held: Held::Few(few) }
+}

@@ -1,0 +1,14 @@
+// A fresh process that measures one row: what V8 learns of the code in one row is not what it would learn in another. Argument: the task as JSON.
+import { decisionRow, handleRow, type DecisionTask } from './decisions.js';
+import { openByName } from './open.js';
+
+const { count, freshness, names, effort } = JSON.parse(process.argv[2]) as DecisionTask;
+
+async function main(): Promise<void> {
+  const row = freshness === 'handle' ? await handleRow(effort) : await decisionRow(count, freshness, names.map(openByName), effort);
+  console.log(JSON.stringify(row));
+  // Some peers leave timers of a minute behind.
+  process.exit(0);
+}
+
+void main();

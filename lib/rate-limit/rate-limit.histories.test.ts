@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { rateLimitEngines } from '../../test/rate-limit-engines.js';
+import { rateLimitEngines, rateLimitEnginesAndMore } from '../../test/rate-limit-engines.js';
 import { policySpecs, replay } from '../../test/rate-limit-history.js';
 import type { History, Step } from '../../test/rate-limit-history.js';
 
@@ -8,6 +8,8 @@ import type { History, Step } from '../../test/rate-limit-history.js';
 const HISTORIES = process.env.LONG ? 100_000 : 1_000;
 
 const engines = rateLimitEngines();
+/** Slow: each history begins with thousands of keys. */
+const MOVING_HISTORIES = HISTORIES / 20;
 
 const policyIndex = fc.nat({ max: 2 });
 const key = fc.constantFrom('a', 'b', '');
@@ -50,6 +52,16 @@ describe('random histories', () => {
         for (const answers of others) expect(answers).toEqual(first);
       }),
       { numRuns: HISTORIES },
+    );
+  }, 3_600_000);
+
+  it('are answered alike while keys move from JavaScript to the addon', () => {
+    fc.assert(
+      fc.property(history, (given) => {
+        const [first, ...others] = rateLimitEnginesAndMore().map((engine) => replay(engine, given));
+        for (const answers of others) expect(answers).toEqual(first);
+      }),
+      { numRuns: MOVING_HISTORIES },
     );
   }, 3_600_000);
 });

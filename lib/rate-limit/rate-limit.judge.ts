@@ -1,5 +1,6 @@
 import { DecisionCode, DecisionField } from './rate-limit.engine.js';
 import type { KeyHash } from './rate-limit.key-hash.js';
+import { Half, Line } from './rate-limit.key-lines.js';
 import type { KeySpace } from './rate-limit.key-space.js';
 import type { KeyState } from './rate-limit.key-state.js';
 import type { Policy, WindowLimit } from './rate-limit.policy.js';
@@ -32,26 +33,28 @@ export class Judge {
     return code;
   }
 
-  /** The same under a key that is held. */
-  checkHeld(keys: KeySpace, policy: Policy, state: KeyState, cost: number, tokens: number, nowMs: number): number {
+  /** The same under a key that is held, by its line. */
+  checkHeld(keys: KeySpace, policy: Policy, line: number, cost: number, tokens: number, nowMs: number): number {
     const { only } = policy;
-    if (only !== null && cost > 0) {
-      state.prune(nowMs);
-      const left = only.requests - state.requests - cost;
-      const tokensLeft = policy.tokensPerMinute - state.tokens - tokens;
-      const free = policy.maxConcurrent - state.inFlight - 1;
+    const { lines } = keys;
+    if (only !== null && cost > 0 && nowMs < lines.get(line, Line.expiresMs)) {
+      const left = only.requests - lines.requests(line) - cost;
+      const tokensLeft = policy.tokensPerMinute - lines.tokens(line) - tokens;
+      const free = policy.maxConcurrent - lines.half(line, Half.inFlight) - 1;
+      const counted = policy.countsTokens ? tokens : 0;
       if (left >= 0 && tokensLeft >= 0 && free >= 0) {
+        if (!lines.merge(line, only.lengthMs, nowMs, cost, counted)) keys.state(line).add(nowMs, cost, counted);
+        if (free !== Infinity) lines.setHalf(line, Half.inFlight, lines.half(line, Half.inFlight) + 1);
         const { decision } = this;
         if (this.described !== policy) this.describe(policy, only);
         decision[DecisionField.remainingRequests] = left;
         decision[DecisionField.remainingTokens] = tokensLeft;
         decision[DecisionField.atMs] = keys.toEpoch(nowMs);
-        state.add(nowMs, cost, policy.countsTokens ? tokens : 0);
-        if (free !== Infinity) state.inFlight += 1;
         keys.allowed += 1;
         return DecisionCode.allowed;
       }
     }
+    const state = keys.state(line);
     const code = this.answer(keys, policy, state, cost, tokens, nowMs);
     keys.count(code);
     if (code === DecisionCode.allowed) state.take(policy, cost, tokens, nowMs);
@@ -78,7 +81,7 @@ export class Judge {
     keys.count(code);
     if (code !== DecisionCode.allowed) return code;
     for (const { policy, low, high } of scopes) {
-      (keys.find(policy, low, high) ?? keys.insert(policy, low, high, nowMs)).take(policy, cost, tokens, nowMs);
+      (keys.findState(policy, low, high) ?? keys.insert(policy, low, high, nowMs)).take(policy, cost, tokens, nowMs);
     }
     return code;
   }
@@ -87,8 +90,7 @@ export class Judge {
     const { verdict, decision } = this;
     this.described = null;
     for (const { state } of scopes) state?.pruneAll(now);
-    const decide = ({ policy, state, times }: JudgedScope): void =>
-      verdict.decide(policy, state, now, cost * times, tokens * times, times);
+    const decide = ({ policy, state, times }: JudgedScope): void => verdict.decide(policy, state, now, cost * times, tokens * times, times);
     let refusing = -1;
     let waitMs = -1;
     for (const [index, scope] of scopes.entries()) {
@@ -138,7 +140,7 @@ export function judgedScopes(space: KeySpace | null, policies: readonly Policy[]
     for (let before = 0; before < index; before++) {
       if (keys[before] === key && policies[before].family === policy.family) times += 1;
     }
-    return { policy, low, high, state: space === null ? null : space.find(policy, low, high), times };
+    return { policy, low, high, state: space === null ? null : space.findState(policy, low, high), times };
   });
 }
 

@@ -19,41 +19,67 @@ export class KeyHash {
   /** The hash of the key that `of` was called with last. */
   low = 0;
   high = 0;
+  /** The last key of all, its last character and its hash. */
   private last = '';
-  private tail = 0;
+  private lastTail = -1;
+  private lastLow = 0;
+  private lastHigh = 0;
+  /** Keys that are remembered, by a place that their last characters give, where keys differ more than elsewhere: these characters, the key, its hash. */
+  private readonly ends = new Int32Array(REMEMBERED).fill(-1);
   private readonly keys = new Array<string>(REMEMBERED).fill('');
   private readonly hashes = new Int32Array(2 * REMEMBERED);
+  /** Half a hash of the key that came last. */
+  private readonly candidates = new Int32Array(REMEMBERED);
 
   constructor(
     private readonly secrets: Int32Array,
     private readonly slow: SlowHash,
-  ) {
-    this.compute('');
-    for (let place = 0; place < REMEMBERED; place++) this.hashes.set([this.low, this.high], 2 * place);
-  }
+  ) {}
 
   /** Hashes a key. */
   of(key: string): void {
     const { length } = key;
-    const tail = length > 0 ? key.charCodeAt(length - 1) : 0;
-    // To compare strings that differ late is dear: their last characters tell most of them apart.
-    if (tail === this.tail && key === this.last) return;
-    this.tail = tail;
-    this.last = key;
     if (length < 4 || length > LONGEST) return this.compute(key);
-    // Keys differ in their ends more than elsewhere.
-    const place =
-      (tail + key.charCodeAt(length - 2) * 37 + key.charCodeAt(length - 3) * 691 + key.charCodeAt(length - 4) * 2_741) &
-      (REMEMBERED - 1);
-    if (this.keys[place] !== key) {
-      this.compute(key);
-      this.keys[place] = key;
-      this.hashes[2 * place] = this.low;
-      this.hashes[2 * place + 1] = this.high;
+    const tail = key.charCodeAt(length - 1);
+    // To compare strings is dear where they differ late, or are far from the processor.
+    if (tail === this.lastTail && key === this.last) {
+      this.low = this.lastLow;
+      this.high = this.lastHigh;
       return;
     }
-    this.low = this.hashes[2 * place];
-    this.high = this.hashes[2 * place + 1];
+    this.find(key, length, tail);
+    this.lastTail = tail;
+    this.last = key;
+    this.lastLow = this.low;
+    this.lastHigh = this.high;
+  }
+
+  private find(key: string, length: number, tail: number): void {
+    const end =
+      (tail & 0xff) |
+      ((key.charCodeAt(length - 2) & 0xff) << 8) |
+      ((key.charCodeAt(length - 3) & 0xff) << 16) |
+      ((key.charCodeAt(length - 4) & 0x7f) << 24);
+    const place = (Math.imul(end, 0x9e3779b1) >>> 16) & (REMEMBERED - 1);
+    if (this.ends[place] === end && this.keys[place] === key) {
+      this.low = this.hashes[2 * place];
+      this.high = this.hashes[2 * place + 1];
+      return;
+    }
+    this.compute(key);
+    this.remember(key, end, place);
+  }
+
+  /** A key that comes for the second time with no other between. */
+  private remember(key: string, end: number, place: number): void {
+    if (this.candidates[place] !== this.low) {
+      this.candidates[place] = this.low;
+      return;
+    }
+    this.ends[place] = end;
+    this.keys[place] = key;
+    this.hashes[2 * place] = this.low;
+    this.hashes[2 * place + 1] = this.high;
   }
 
   private compute(key: string): void {

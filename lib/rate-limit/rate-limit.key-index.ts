@@ -28,11 +28,6 @@ export class KeyIndex {
     this.enter(low, high, family, number + 1);
   }
 
-  /** Gives a key that is there another number. */
-  renumber(low: number, high: number, family: number, number: number): void {
-    this.entries[this.placeOf(low, high, family) * STRIDE + NUMBER] = number + 1;
-  }
-
   /** Removes a key that is there, and moves up those behind that were kept from their place. */
   remove(low: number, high: number, family: number): void {
     const { entries, mask } = this;

@@ -1,5 +1,6 @@
 import { DecisionCode } from './rate-limit.engine.js';
 import { KeyIndex } from './rate-limit.key-index.js';
+import { KeyLines, Line } from './rate-limit.key-lines.js';
 import { KeyState } from './rate-limit.key-state.js';
 import type { Policy } from './rate-limit.policy.js';
 
@@ -20,9 +21,13 @@ export class KeySpace {
   evicted = 0;
   /** How often it is open. */
   opened = 1;
+  /** Keys that are held. */
+  size = 0;
+  /** What is read and written of most keys, by the number of a line. */
+  readonly lines = new KeyLines();
   private readonly index = new KeyIndex();
-  /** Without gaps. */
-  private readonly states: KeyState[] = [];
+  /** The rest, by the number of a key's first line. */
+  private readonly states: (KeyState | undefined)[] = [];
   private uses = 0;
   /** What its own times count from: the first that it heard of. Small numbers are cheaper to keep. */
   protected originMs = 0;
@@ -35,10 +40,6 @@ export class KeySpace {
     readonly name: string | null,
     public maxKeys: number,
   ) {}
-
-  get size(): number {
-    return this.states.length;
-  }
 
   /** The space's time, which never runs back: what is idle may be dropped, and a clock that is put back must not bring it to mind. */
   at(nowMs: number): number {
@@ -66,13 +67,22 @@ export class KeySpace {
     }
   }
 
-  /** What is held under a key's hash; it was used. */
-  find(policy: Policy, low: number, high: number): KeyState | null {
-    const number = this.index.find(low, high, policy.family);
-    if (number < 0) return null;
-    const state = this.states[number];
-    this.touch(state);
-    return state;
+  /** The line of a key by its hash, -1 if it is not held; it was used. */
+  find(policy: Policy, low: number, high: number): number {
+    const line = this.index.find(low, high, policy.family);
+    if (line >= 0) this.touch(line);
+    return line;
+  }
+
+  /** Everything about the key of a line. */
+  state(line: number): KeyState {
+    return this.states[line] as KeyState;
+  }
+
+  /** The same, found by a key's hash. */
+  findState(policy: Policy, low: number, high: number): KeyState | null {
+    const line = this.find(policy, low, high);
+    return line < 0 ? null : this.state(line);
   }
 
   /** Counts a decision. */
@@ -82,62 +92,59 @@ export class KeySpace {
   }
 
   /** Makes a key the one that was used last. */
-  touch(state: KeyState): void {
-    if (state.touched !== this.uses || this.uses === 0) state.touched = ++this.uses;
+  touch(line: number): void {
+    this.lines.set(line, Line.touched, ++this.uses);
   }
 
   /** A key that `find` did not find, made at `nowMs`. */
   insert(policy: Policy, low: number, high: number, nowMs: number): KeyState {
     this.makeRoom(nowMs);
-    return this.hold(new KeyState(policy, low, high));
+    return this.hold(new KeyState(this.lines, policy, low, high));
   }
 
   delete(policy: Policy, low: number, high: number): void {
-    const number = this.index.find(low, high, policy.family);
-    if (number >= 0) this.drop(this.states[number]);
+    const line = this.index.find(low, high, policy.family);
+    if (line >= 0) this.drop(this.state(line));
   }
 
   protected hold(state: KeyState): KeyState {
-    this.touch(state);
-    state.number = this.states.push(state) - 1;
-    this.index.add(state.low, state.high, state.policy.family, state.number);
+    const { line } = state;
+    while (this.states.length <= line) this.states.push(undefined);
+    this.states[line] = state;
+    this.size += 1;
+    this.touch(line);
+    this.index.add(state.low, state.high, state.policy.family, line);
     return state;
   }
 
   protected drop(state: KeyState): void {
-    const { number } = state;
-    state.dropped = true;
     this.index.remove(state.low, state.high, state.policy.family);
-    const last = this.states.pop() as KeyState;
-    if (last === state) return;
-    this.states[number] = last;
-    last.number = number;
-    this.index.renumber(last.low, last.high, last.policy.family, number);
+    this.states[state.line] = undefined;
+    this.size -= 1;
+    state.drop();
+    if (this.size === 0) this.states.length = 0;
   }
 
-  protected makeRoom(nowMs: number): void {
-    for (let looked = 0; looked < SWEPT && this.states.length > 0; looked++) {
+  private makeRoom(nowMs: number): void {
+    for (let looked = 0; looked < SWEPT && this.size > 0; looked++) {
       const state = this.next();
       if (state.isIdle(nowMs)) this.drop(state);
     }
-    while (this.states.length >= this.maxKeys && this.states.length > 0) if (!this.evict(this.victim(nowMs), nowMs)) return;
-  }
-
-  /** A key has to go. Whether it did. */
-  protected evict(victim: KeyState, nowMs: number): boolean {
-    if (!victim.isIdle(nowMs)) this.evicted += 1;
-    this.drop(victim);
-    return true;
+    while (this.size >= this.maxKeys && this.size > 0) {
+      const victim = this.victim(nowMs);
+      if (!victim.isIdle(nowMs)) this.evicted += 1;
+      this.drop(victim);
+    }
   }
 
   private victim(nowMs: number): KeyState {
-    const { length } = this.states;
-    const exact = length <= EXACT_LRU_KEYS;
+    const { size } = this;
+    const exact = size <= EXACT_LRU_KEYS;
     let oldest = this.next();
     for (let index = 1; !oldest.isIdle(nowMs); index++) {
       // Neighbours came about the same time: where all are new, the search goes on.
-      const isOld = oldest.touched < this.uses - length / 2;
-      if (index >= (exact ? length : isOld ? COMPARED : COMPARED_AT_MOST)) break;
+      const isOld = oldest.touched < this.uses - size / 2;
+      if (index >= (exact ? size : isOld ? COMPARED : COMPARED_AT_MOST)) break;
       const other = this.next();
       if (rank(other, nowMs) < rank(oldest, nowMs)) oldest = other;
     }
@@ -145,9 +152,12 @@ export class KeySpace {
   }
 
   /** The key after the last one, round and round. */
-  private next(): KeyState {
-    this.hand = this.hand + 1 < this.states.length ? this.hand + 1 : 0;
-    return this.states[this.hand];
+  protected next(): KeyState {
+    for (;;) {
+      this.hand = this.hand + 1 < this.states.length ? this.hand + 1 : 0;
+      const state = this.states[this.hand];
+      if (state !== undefined) return state;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { DecisionCode } from './rate-limit.engine.js';
+import { Half, Line, type KeyLines } from './rate-limit.key-lines.js';
 import type { Policy } from './rate-limit.policy.js';
 import { WindowLog } from './rate-limit.window-log.js';
 
@@ -9,15 +10,8 @@ const HEADER = 4;
 
 const NO_LOGS: readonly WindowLog[] = [];
 
-/**
- * What was taken under one key. It is itself the log of its first window: most policies have no other, and what lies in one place is read in one go.
- */
+/** What was taken under one key: the log of its first window, and whatever else its policy limits. */
 export class KeyState extends WindowLog {
-  /** Order of use. */
-  touched = 0;
-  inFlight = 0;
-  /** Its place in the space. */
-  number = -1;
   /** Set when the key was dropped: a handle then looks it up again. */
   dropped = false;
   /** Of the bucket, at `levelAtMs`. */
@@ -28,13 +22,35 @@ export class KeyState extends WindowLog {
 
   /** @param policy Any of the family. */
   constructor(
+    lines: KeyLines,
     readonly policy: Policy,
     readonly low: number,
     readonly high: number,
   ) {
-    super(policy.windows.length > 0 ? policy.windows[0].lengthMs : 0);
+    const { windows } = policy;
+    super(lines, lines.take(), windows.length > 0 ? windows[0].lengthMs : 0);
     this.level = policy.burst * PARTS;
-    this.others = policy.windows.length > 1 ? policy.windows.slice(1).map(({ lengthMs }) => new WindowLog(lengthMs)) : NO_LOGS;
+    this.others = windows.length > 1 ? windows.slice(1).map(({ lengthMs }) => new WindowLog(lines, lines.take(), lengthMs)) : NO_LOGS;
+  }
+
+  /** Gives its lines back. */
+  drop(): void {
+    this.dropped = true;
+    this.lines.give(this.line);
+    for (const { line } of this.others) this.lines.give(line);
+  }
+
+  get inFlight(): number {
+    return this.lines.half(this.line, Half.inFlight);
+  }
+
+  set inFlight(requests: number) {
+    this.lines.setHalf(this.line, Half.inFlight, requests);
+  }
+
+  /** Order of use. */
+  get touched(): number {
+    return this.lines.get(this.line, Line.touched);
   }
 
   /** The log of the policy's window with this index. */

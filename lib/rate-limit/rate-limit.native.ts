@@ -4,7 +4,7 @@ import type { NativeBinding } from '../engine/native-binding.js';
 import { DECISION_FIELDS, RateLimitEngine } from './rate-limit.engine.js';
 import type { PolicySpec, SpaceStats } from './rate-limit.engine.js';
 import { RateLimitExchange } from './rate-limit.exchange.js';
-import { FRONT_KEYS, FrontSpace } from './rate-limit.front.js';
+import { FrontSpace, SMALL_SPACE_KEYS } from './rate-limit.front.js';
 import { Judge, judgedScopes, settleTokens } from './rate-limit.judge.js';
 import { HASH_SECRETS, KeyHash } from './rate-limit.key-hash.js';
 import { KeySpace } from './rate-limit.key-space.js';
@@ -29,8 +29,8 @@ interface KeyHandle {
 }
 
 /**
- * The engine in Rust. Spaces of a name are all there: every thread of the process shares them. A space without one has its hottest keys in front, in
- * JavaScript, where one decision costs a fraction of a call; one with a few thousand keys at most has them all there.
+ * The engine in Rust. Spaces of a name are all there: every thread of the process shares them. A space without one is there once it has more than some
+ * thousand keys: fewer are decided in JavaScript for less than a call costs, and so are those that have a handle.
  */
 export class NativeRateLimitEngine extends RateLimitEngine {
   readonly engine: EngineName = 'native';
@@ -90,11 +90,10 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const governing = Array.from(policies, (policy) => this.policies[policy]);
     const scopes = judgedScopes(held, governing, keys, this.hash);
     const now = held?.at(nowMs) ?? 0;
-    if (held !== null && (!(held instanceof FrontSpace) || scopes.every(({ state }) => state !== null))) {
-      return this.judge.checkAll(held, scopes, cost, tokens, now);
-    }
+    if (held instanceof FrontSpace) held.retreat(now);
+    if (held !== null && (!(held instanceof FrontSpace) || held.isGrowing)) return this.judge.checkAll(held, scopes, cost, tokens, now);
     // All or nothing is decided in one place.
-    if (held instanceof FrontSpace) for (const { policy, low, high } of scopes) held.giveBack(policy, low, high, now);
+    if (held !== null) for (const { policy, low, high } of scopes) held.giveBack(policy, low, high, now);
     this.judge.forget();
     return this.exchange.checkAll(space, scopes, cost, tokens, held?.toEpoch(now) ?? nowMs);
   }
@@ -161,8 +160,8 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const { state, space, policy } = known;
     if (state === null || state.dropped || space.keys === null) return this.checkKnown(known, cost, tokens, nowMs);
     const now = space.keys.at(nowMs);
-    space.keys.touch(state);
-    return this.judge.checkHeld(space.keys, policy, state, cost, tokens, now);
+    space.keys.touch(state.line);
+    return this.judge.checkHeld(space.keys, policy, state.line, cost, tokens, now);
   }
 
   closeHandle(handle: number): void {
@@ -180,15 +179,15 @@ export class NativeRateLimitEngine extends RateLimitEngine {
       exchange.ask(cost, tokens, nowMs);
       return exchange.check(number, policy.handle, low, high);
     }
-    const state = keys.find(policy, low, high);
+    const line = keys.find(policy, low, high);
     const now = keys.at(nowMs);
-    if (state !== null) return this.judge.checkHeld(keys, policy, state, cost, tokens, now);
+    if (line >= 0) return this.judge.checkHeld(keys, policy, line, cost, tokens, now);
     if (!(keys instanceof FrontSpace)) return this.judge.checkNew(keys, policy, hash, cost, tokens, now);
+    keys.retreat(now);
+    if (keys.isGrowing) return this.judge.checkNew(keys, policy, hash, cost, tokens, now);
     this.judge.forget();
     exchange.ask(cost, tokens, keys.toEpoch(now));
-    const code = exchange.check(number, policy.handle, low, high);
-    if (keys.isHot(high)) keys.fetch(policy, low, high, now);
-    return code;
+    return exchange.check(number, policy.handle, low, high);
   }
 
   /** Once it is asked about by a handle, a key is kept in front. */
@@ -200,19 +199,18 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const code = this.checkHashed(space, policy, cost, tokens, nowMs);
     const { keys } = space;
     if (keys === null) return code;
-    known.state = keys.find(policy, low, high);
-    if (known.state === null && keys instanceof FrontSpace) known.state = keys.fetch(policy, low, high, keys.at(nowMs));
+    known.state = keys.findState(policy, low, high);
+    if (known.state === null && keys instanceof FrontSpace) known.state = keys.fetch(policy, low, high);
     return code;
   }
 
   private find(keys: KeySpace | null, policy: number, key: string): KeyState | null {
     this.hash.of(key);
-    return keys === null ? null : keys.find(this.policies[policy], this.hash.low, this.hash.high);
+    return keys === null ? null : keys.findState(this.policies[policy], this.hash.low, this.hash.high);
   }
 
   private keysOf(space: number, maxKeys: number): KeySpace {
-    if (maxKeys <= FRONT_KEYS) return new KeySpace(null, maxKeys);
-    return new FrontSpace(this.exchange.behind(space), Math.min(FRONT_KEYS, maxKeys >> 1));
+    return maxKeys <= SMALL_SPACE_KEYS ? new KeySpace(null, maxKeys) : new FrontSpace(this.exchange.behind(space));
   }
 
   private space(number: number): OpenSpace {

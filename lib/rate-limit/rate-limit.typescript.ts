@@ -68,8 +68,8 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
     const governing = this.policies[policy];
     const { hash } = this;
     hash.of(key);
-    const state = keys.find(governing, hash.low, hash.high);
-    if (state !== null) return this.judge.checkHeld(keys, governing, state, cost, tokens, keys.at(nowMs));
+    const line = keys.find(governing, hash.low, hash.high);
+    if (line >= 0) return this.judge.checkHeld(keys, governing, line, cost, tokens, keys.at(nowMs));
     return this.judge.checkNew(keys, governing, hash, cost, tokens, keys.at(nowMs));
   }
 
@@ -117,13 +117,13 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
     const { keys, policy, state } = known;
     const now = keys.at(nowMs);
     if (state !== null && !state.dropped) {
-      keys.touch(state);
-      return this.judge.checkHeld(keys, policy, state, cost, tokens, now);
+      keys.touch(state.line);
+      return this.judge.checkHeld(keys, policy, state.line, cost, tokens, now);
     }
     this.hash.of(known.key);
     const { low, high } = this.hash;
-    known.state = keys.find(policy, low, high);
-    if (known.state !== null) return this.judge.checkHeld(keys, policy, known.state, cost, tokens, now);
+    known.state = keys.findState(policy, low, high);
+    if (known.state !== null) return this.judge.checkHeld(keys, policy, known.state.line, cost, tokens, now);
     return this.judge.checkNew(keys, policy, this.hash, cost, tokens, now);
   }
 
@@ -135,7 +135,7 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
 
   private find(space: number, policy: number, key: string): KeyState | null {
     this.hash.of(key);
-    return this.space(space).find(this.policies[policy], this.hash.low, this.hash.high);
+    return this.space(space).findState(this.policies[policy], this.hash.low, this.hash.high);
   }
 
   private space(handle: number): KeySpace {

@@ -33,7 +33,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   const names = installed.map(({ name }) => name).filter((name) => name !== SERVICE && name !== SHARED);
 
   const result: RateLimitResult = {
-    decisions: [...(await decisionRows(installed, options, wants)), ...(wants('handle') ? [await measuredApart({ count: 1, freshness: 'handle', names: [], effort })] : [])],
+    decisions: [
+      ...(await decisionRows(installed, options, wants)),
+      ...(wants('handle') ? [await measuredApart({ count: 1, freshness: 'handle', names: [], effort })] : []),
+    ],
     memory: wants('memory') ? await memoryRow(names, quick ? 20_000 : 1_000_000) : {},
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
     pauses: wants('pause') ? kinds.map((kind) => pauseOf(kind, quick)) : [],

@@ -65,7 +65,7 @@ async function main() {
     throw new Error(`which bench? npm run bench -- ${known.join(' | ')} [--quick] [--only ROWS] [--engine NAMES] [--json FILE]`);
   // A smoke run takes what is there.
   if (!args.includes('--quick')) installPeers();
-  if (!process.env.SKIP) buildPackage();
+  buildPackage();
   compileBench();
   await require(join(compiled, `${name}.bench.js`)).main(args);
 }

@@ -56,7 +56,9 @@ unsafe extern "C" fn count_tokens_up_to_callback(env: sys::napi_env, info: sys::
 
 unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { answer_with(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?)) }
+    unsafe {
+        answer_with(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?))
+    }
 }
 
 /// What a hot function returns.

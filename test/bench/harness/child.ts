@@ -40,12 +40,7 @@ export class PatientChild {
 }
 
 /** Runs a script in a fresh process and reads the JSON that it prints. */
-export function runForJson<T>(
-  file: string,
-  args: readonly string[],
-  nodeOptions: readonly string[] = [],
-  timeoutMs = 60_000,
-): Promise<T> {
+export function runForJson<T>(file: string, args: readonly string[], nodeOptions: readonly string[] = [], timeoutMs = 60_000): Promise<T> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [...nodeOptions, file, ...args], { timeout: timeoutMs }, (error, stdout, stderr) => {
       if (error) reject(new Error(stderr.trim().split('\n').at(-1) ?? error.message));

@@ -62,8 +62,12 @@ const definitions: readonly PeerDefinition[] = [
       const limiters = new Map<string, { tryRemoveTokens(count: number): boolean }>();
       return (key) => {
         let limiter = limiters.get(key);
-        if (limiter === undefined) limiters.set(key, (limiter = new RateLimiter({ tokensPerInterval: LIMIT, interval: 'minute' })));
-        return (limiter as { tryRemoveTokens(count: number): boolean }).tryRemoveTokens(1);
+        if (limiter === undefined)
+          limiters.set(
+            key,
+            (limiter = new RateLimiter({ tokensPerInterval: LIMIT, interval: 'minute' }) as { tryRemoveTokens(count: number): boolean }),
+          );
+        return limiter.tryRemoveTokens(1);
       };
     },
   },

@@ -62,7 +62,13 @@ function rowOf(label: string, samples: Awaited<ReturnType<typeof measure>>): Dec
 function aloneTask(keys: KeyStream): Task {
   let sum = 0;
   // Reading a character puts a concatenation together, which everybody else pays for too.
-  return { name: KEY_ALONE, run: loop((key) => (sum += key.charCodeAt(20)), () => keys.next()) };
+  return {
+    name: KEY_ALONE,
+    run: loop(
+      (key) => (sum += key.charCodeAt(20)),
+      () => keys.next(),
+    ),
+  };
 }
 
 /** With every key known before the time is taken. */

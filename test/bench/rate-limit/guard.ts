@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { CanActivate } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host';
 import Fastify from 'fastify';
 import { createRequire } from 'node:module';
@@ -18,7 +18,12 @@ export interface GuardRow {
   readonly ns: Record<string, number>;
 }
 
-export const GUARD = { bare: 'headers off', full: 'all headers', throttler60: 'ThrottlerGuard, 60 hits', throttler500: 'ThrottlerGuard, 500 hits' };
+export const GUARD = {
+  bare: 'headers off',
+  full: 'all headers',
+  throttler60: 'ThrottlerGuard, 60 hits',
+  throttler500: 'ThrottlerGuard, 500 hits',
+};
 const NOTHING = 'request and response alone';
 
 class Limited {
@@ -38,14 +43,19 @@ export async function guardRows(kinds: readonly EngineKind[], effort: Effort): P
     const make = adapter === 'Express' ? expressPair : await fastifyPair();
     const tasks: Task[] = [taskOf(NOTHING, undefined, make)];
     for (const kind of kinds) {
-      tasks.push(taskOf(`${kind}, ${GUARD.bare}`, ownGuard(kind, false), make), taskOf(`${kind}, ${GUARD.full}`, ownGuard(kind, true), make));
+      tasks.push(
+        taskOf(`${kind}, ${GUARD.bare}`, ownGuard(kind, false), make),
+        taskOf(`${kind}, ${GUARD.full}`, ownGuard(kind, true), make),
+      );
     }
     const throttlers = [await throttlerGuard(60), await throttlerGuard(500)];
     if (throttlers[0] !== undefined) tasks.push(taskOf(GUARD.throttler60, throttlers[0], make));
     if (throttlers[1] !== undefined) tasks.push(taskOf(GUARD.throttler500, throttlers[1], make));
     const samples = await measure(tasks, { ...effort, keep: () => true, clock: cpuTime });
     const nothing = samples.get(NOTHING) as number[];
-    const ns = Object.fromEntries([...samples].map(([name, values]) => [name, median(values.map((value, round) => value - nothing[round]))]));
+    const ns = Object.fromEntries(
+      [...samples].map(([name, values]) => [name, median(values.map((value, round) => value - nothing[round]))]),
+    );
     rows.push({ adapter, ns });
   }
   return rows;
@@ -57,7 +67,7 @@ function taskOf(name: string, guard: CanActivate | undefined, make: MakeRequest)
     const [request, response] = make();
     const context = new ExecutionContextHost([request, response], Limited, handler);
     context.setType('http');
-    return guard === undefined ? true : guard.canActivate(context as ExecutionContext);
+    return guard === undefined ? true : guard.canActivate(context);
   };
   return {
     name,

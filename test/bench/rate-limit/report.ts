@@ -53,7 +53,10 @@ export function report(
   const part = (isThere: boolean, text: () => string): string => (isThere ? text() : '');
   const parts = [
     `\`${command}\`, ${environment.date}, ${environment.cpu}, Node ${environment.node}, ${environment.platform}. CPU time, medians of interleaved rounds in one process.`,
-    part(result.decisions.length > 0, () => `${decisionTable(result)}\n\nThe fastest package in bold. Every figure contains that of the key.`),
+    part(
+      result.decisions.length > 0,
+      () => `${decisionTable(result)}\n\nThe fastest package in bold. Every figure contains that of the key.`,
+    ),
     part(Object.keys(result.memory).length > 0, () => `Memory of a million keys of one to three requests each:\n\n${memoryTable(result)}`),
     part(
       threads !== undefined,
@@ -64,7 +67,8 @@ export function report(
         `Ten million keys through 100,000 places, ${engine}: ${megabytes.map((mb) => mb.toFixed(0)).join(', ')} MB after each million, ${keys.toLocaleString('en')} keys kept.`,
     ),
     ...pauses.map(
-      ({ engine, keys, worstMs }) => `Longest decision while growing to ${keys.toLocaleString('en')} keys, ${engine}: ${short(worstMs)} ms.`,
+      ({ engine, keys, worstMs }) =>
+        `Longest decision while growing to ${keys.toLocaleString('en')} keys, ${engine}: ${short(worstMs)} ms.`,
     ),
     part(guards.length > 0, () =>
       byName(

@@ -53,9 +53,11 @@ export function verdicts(result: RateLimitResult): Verdict[] {
   const { [NATIVE]: bytes, 'rate-limiter-flexible': peerBytes } = result.memory;
   if (typeof bytes === 'number') {
     add('memory', '48 bytes a key', `${round(bytes)}`, bytes <= 48);
-    if (typeof peerBytes === 'number') add('memory', '1/10 of rate-limiter-flexible', `1/${round(peerBytes / bytes)}`, bytes * 10 <= peerBytes);
+    if (typeof peerBytes === 'number')
+      add('memory', '1/10 of rate-limiter-flexible', `1/${round(peerBytes / bytes)}`, bytes * 10 <= peerBytes);
   }
-  for (const row of result.churn) add(`churn, ${row.engine}`, `${FLAT_MB} MB in the last half`, `${round(growth(row))} MB`, growth(row) <= FLAT_MB);
+  for (const row of result.churn)
+    add(`churn, ${row.engine}`, `${FLAT_MB} MB in the last half`, `${round(growth(row))} MB`, growth(row) <= FLAT_MB);
   for (const { engine, keys, worstMs } of result.pauses) {
     if (engine === NATIVE) add(`growth to ${keys.toLocaleString('en')} keys`, '1 ms', `${round(worstMs)} ms`, worstMs <= 1);
   }
@@ -65,7 +67,8 @@ export function verdicts(result: RateLimitResult): Verdict[] {
     if (bare === undefined) continue;
     add(`guard, ${adapter}`, '700 ns with headers off', `${round(bare)} ns`, bare <= 700);
     const throttler = ns[GUARD.throttler60];
-    if (throttler !== undefined) add(`guard, ${adapter}, all headers`, '1/10 of ThrottlerGuard', `1/${round(throttler / full)}`, full * 10 <= throttler);
+    if (throttler !== undefined)
+      add(`guard, ${adapter}, all headers`, '1/10 of ThrottlerGuard', `1/${round(throttler / full)}`, full * 10 <= throttler);
   }
   for (const { label, perSecond } of result.redis) {
     const peerRate = perSecond[REDIS_PEER];

@@ -1,6 +1,6 @@
 //! Keys that are kept elsewhere for a while: their states as plain numbers.
 //!
-//! A space that only one thread uses lends it its hottest keys, which JavaScript then decides without a call. A key is held in one of both places at any time.
+//! JavaScript decides on some keys of a space that only its thread uses without a call. A key is held in one of both places at any time.
 
 use super::key::Key;
 use super::log::{Instant, Log};
@@ -57,11 +57,10 @@ impl Space {
         len
     }
 
-    /// Puts a lent key back, as it is at `now_ms`.
+    /// Puts a key that was held elsewhere, as it is at `now_ms`.
     pub fn take_back(&self, policy: &Policy, key: Key, numbers: &[f64], now_ms: f64) {
         let now = self.at(now_ms);
         let mut state = read(policy, &mut Reader(numbers));
-        self.make_room(1);
         let mut shard = self.shard(key);
         let shard = &mut *shard;
         let number = shard.find(key.0, policy.family).unwrap_or_else(|| self.insert(shard, policy, key, now));
@@ -71,7 +70,7 @@ impl Space {
         slot.store(&mut state, now);
     }
 
-    /// Lent keys that will not come back have left their places.
+    /// Lent keys that come back, or never will, have left their places.
     pub fn make_room(&self, places: usize) {
         self.max_keys.fetch_add(places, Relaxed);
     }

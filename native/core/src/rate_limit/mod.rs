@@ -6,6 +6,7 @@ mod key;
 mod lend;
 mod log;
 mod policy;
+mod registry;
 mod ring;
 mod several;
 mod shard;
@@ -21,7 +22,8 @@ mod vector_tests;
 
 pub use key::{Key, hash_text, secret};
 pub use lend::STATE_NUMBERS;
-pub use policy::{Code, Policy, Spec, intern, policy_of, release};
+pub use policy::{Code, Policy, Spec};
+pub use registry::{intern, policy_of, release};
 pub use several::Scope;
 pub use space::{Space, Stats};
 pub use verdict::{Ask, DECISION_FIELDS, Decision};

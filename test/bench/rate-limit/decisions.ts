@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { runForJson } from '../harness/child.js';
-import { cpuTime, measure, median, type Task } from '../harness/measure.js';
+import { measure, median, type Task } from '../harness/measure.js';
 import type { Contender, Decide } from './contenders.js';
 import { freshKey, keyStream, type Freshness, type KeyStream } from './keys.js';
 import { handles, OURS } from './ours.js';
@@ -31,13 +31,13 @@ export async function decisionRow(
   const label = `${count.toLocaleString('en')} ${count === 1 ? 'key' : 'keys'}, ${freshness}`;
   const tasks = [aloneTask(keyStream(count, freshness))];
   for (const contender of contenders) tasks.push(await taskOf(contender, count, freshness));
-  return rowOf(label, await measure(tasks, { ...effort, keep: (name) => OURS.includes(name) || name === KEY_ALONE, clock: cpuTime }));
+  return rowOf(label, await measure(tasks, { ...effort, keep: (name) => OURS.includes(name) || name === KEY_ALONE, cpuTime: true }));
 }
 
 /** By a handle: of a space of one thread, and of one that a name shares. */
 export async function handleRow(effort: Effort): Promise<DecisionRow> {
   const tasks = Object.entries(handles()).map(([name, decide]): Task => ({ name, run: loop(decide, () => '') }));
-  return rowOf('handle', await measure(tasks, { ...effort, keep: () => true, clock: cpuTime }));
+  return rowOf('handle', await measure(tasks, { ...effort, keep: () => true, cpuTime: true }));
 }
 
 /** What a child process is to measure. */

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { cpuTime, measure, median, type Task } from '../harness/measure.js';
+import { measure, median, type Task } from '../harness/measure.js';
 import type { RateLimitGuard } from '../../../lib/request/rate-limit.guard.js';
 import { LIMIT, MINUTE_MS, ROOT } from './contenders.js';
 import type { Effort } from './decisions.js';
@@ -51,7 +51,7 @@ export async function guardRows(kinds: readonly EngineKind[], effort: Effort): P
     const throttlers = [await throttlerGuard(60), await throttlerGuard(500)];
     if (throttlers[0] !== undefined) tasks.push(taskOf(GUARD.throttler60, throttlers[0], make));
     if (throttlers[1] !== undefined) tasks.push(taskOf(GUARD.throttler500, throttlers[1], make));
-    const samples = await measure(tasks, { ...effort, keep: () => true, clock: cpuTime });
+    const samples = await measure(tasks, { ...effort, keep: () => true, cpuTime: true });
     const nothing = samples.get(NOTHING) as number[];
     const ns = Object.fromEntries(
       [...samples].map(([name, values]) => [name, median(values.map((value, round) => value - nothing[round]))]),

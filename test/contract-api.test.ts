@@ -112,6 +112,13 @@ describe('the API of the reference', () => {
 
   it.each(Object.keys(calls))('%s answers', (name) => calls[name]());
 
+  it('has the classes that Nest injects, its guards and decorators', () => {
+    const [, line] = /^Nest: ([^]*?)\n\n/m.exec(contract) ?? [];
+    const names = codeIn(line).map((code) => nameOf(code.replace('@', '')));
+    expect(names.length).toBeGreaterThan(10);
+    expect(names.filter((name) => typeof (root as unknown as Record<string, unknown>)[name] !== 'function')).toEqual([]);
+  });
+
   it('refuses an argument that can never work, by an error with a code', () => {
     expect(() => root.isEnabled('nothing' as root.FeatureName)).toThrow(expect.objectContaining({ code: 'UNKNOWN_FEATURE' }) as Error);
     expect(() => new root.SimpleRateLimiter(0)).toThrow(root.InvalidArgumentError);

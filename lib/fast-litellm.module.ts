@@ -21,6 +21,7 @@ import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
+import { LlmClient } from './request/llm-client.service.js';
 import { RouterService } from './router/router.service.js';
 import { hasOpenTelemetry } from './telemetry/call-spans.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
@@ -34,6 +35,7 @@ const SERVICES = [
   PerformanceMonitorService,
   AccelerationService,
   ConnectionPoolService,
+  LlmClient,
   FastLiteLLMHealthIndicator,
 ];
 
@@ -44,7 +46,7 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
 
 /**
  * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `RouterService`, `PerformanceMonitorService`,
- * `AccelerationService`, `ConnectionPoolService`, `FastLiteLLMHealthIndicator`.
+ * `AccelerationService`, `ConnectionPoolService`, `LlmClient`, `FastLiteLLMHealthIndicator`.
  * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
  *
  * @example
@@ -65,6 +67,7 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
     { provide: PerformanceMonitorService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.monitor },
     { provide: AccelerationService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.acceleration },
     { provide: ConnectionPoolService, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.connectionPool },
+    { provide: LlmClient, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => llm.client },
     { provide: FastLiteLLMHealthIndicator, inject: [FastLiteLLM], useFactory: (llm: FastLiteLLM) => new FastLiteLLMHealthIndicator(llm) },
   ],
   exports: SERVICES,

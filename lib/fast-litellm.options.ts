@@ -9,6 +9,7 @@ import type { ShutdownOptions } from './health/shutdown.options.js';
 import type { MetricsOptions } from './metrics/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
+import type { LlmClientOptions } from './request/llm-client.options.js';
 import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 
@@ -23,6 +24,7 @@ export interface FastLiteLLMOptions {
   readonly tokenCounter?: TokenCounterOptions;
   readonly rateLimit?: RateLimitOptions;
   readonly router?: RouterOptions;
+  readonly llmClient?: LlmClientOptions;
   readonly monitor?: PerformanceMonitorOptions;
   /**
    * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 50 ms of work and without loading what costs
@@ -56,6 +58,7 @@ const KEYS = [
   'tokenCounter',
   'rateLimit',
   'router',
+  'llmClient',
   'monitor',
   'calibrate',
   'accelerate',

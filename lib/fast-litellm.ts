@@ -36,6 +36,8 @@ import type { RouterService } from './router/router.service.js';
 import { countingCases } from './token-counter/token-counter.calibration.js';
 import { openTelemetryObserver } from './telemetry/call-spans.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
+import { resolveLlmClientOptions } from './request/llm-client.options.js';
+import { LlmClient } from './request/llm-client.service.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { CHECKED_ENCODING, TOKEN_COUNTER_RECIPE } from './token-counter/token-counter.recipe.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
@@ -67,6 +69,7 @@ export class FastLiteLLM {
   readonly listRouters: ListRouters;
   readonly acceleration: AccelerationService;
   readonly connectionPool: ConnectionPoolService;
+  readonly client: LlmClient;
   /** Hears of calls to models: OpenTelemetry's spans, with `telemetry`. */
   readonly observer?: CallObserver;
   /** Brings the app down without cutting anybody off; the Nest module uses it. */
@@ -120,6 +123,12 @@ export class FastLiteLLM {
 
     this.connectionPools = new ConnectionPools(engines, { recorder: monitor }, context.env);
     this.connectionPool = this.connectionPools.open(options.connectionPool);
+    const clientOptions = resolveLlmClientOptions(options.llmClient);
+    this.client = new LlmClient(this.router, this.connectionPool.dispatcher, this.tokenCounter, clientOptions, {
+      recorder: monitor,
+      observer: this.observer,
+      now: context.now,
+    });
     this.engines = {
       [this.tokenCounter.capability]: tokenCounting,
       batch_token_counting: batches,
@@ -156,7 +165,7 @@ export class FastLiteLLM {
 
   /** Every capability, for health and metrics. */
   capabilities(): readonly Capability[] {
-    return [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.monitor, this.acceleration];
+    return [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.client, this.monitor, this.acceleration];
   }
 
   /** Which engine answers for each capability, why, and what it has been seen to do. */

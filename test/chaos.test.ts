@@ -4,9 +4,12 @@ const SECONDS = 60;
 
 describe('under 64 requests at a time, while providers refuse, hang, reset, answer nonsense, cut, freeze and are killed', () => {
   let report: ChaosReport;
-  beforeAll(async () => {
-    report = await runChaos({ seconds: SECONDS, inFlight: 64, seed: 20_261_125, say: () => {} });
-  }, SECONDS * 1000 + 60_000);
+  beforeAll(
+    async () => {
+      report = await runChaos({ seconds: SECONDS, inFlight: 64, seed: 20_261_125, say: () => {} });
+    },
+    SECONDS * 1000 + 60_000,
+  );
 
   it('every request ends in an answer or in an error that says what it is', () => {
     expect(report.surprises).toEqual([]);

@@ -138,7 +138,12 @@ describe('the OpenAI SDK, unchanged', () => {
 
   it.each<[string, Partial<ProviderBehaviour>, new (...args: never[]) => Error, object]>([
     ['400', { status: 400 }, OpenAI.BadRequestError, { status: 400 }],
-    ['400, a long prompt', { status: 400, errorCode: 'context_length_exceeded' }, OpenAI.BadRequestError, { code: 'context_length_exceeded' }],
+    [
+      '400, a long prompt',
+      { status: 400, errorCode: 'context_length_exceeded' },
+      OpenAI.BadRequestError,
+      { code: 'context_length_exceeded' },
+    ],
     ['401', { status: 401 }, OpenAI.AuthenticationError, { status: 401, code: 'invalid_api_key' }],
     ['404', { status: 404 }, OpenAI.NotFoundError, { status: 404 }],
     ['429', { status: 429, retryAfter: '0.05' }, OpenAI.RateLimitError, { status: 429, code: 'rate_limit_exceeded' }],
@@ -222,7 +227,10 @@ describe('the gateway', () => {
 
   it('passes the provider’s bytes on', async () => {
     const anonymous = (text: string): string => text.replace(/one-\d+/g, 'id');
-    const direct = await fetch(`${providers[0].apiBase}/chat/completions`, { method: 'POST', body: JSON.stringify({ model: 'gpt-4o', messages }) });
+    const direct = await fetch(`${providers[0].apiBase}/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model: 'gpt-4o', messages }),
+    });
     const through = await post({ model: 'chat', messages });
     expect(anonymous(await through.text())).toBe(anonymous(await direct.text()));
     expect(through.headers.get('content-type')).toBe('application/json');

@@ -9,7 +9,11 @@ afterEach(async () => {
   await stopProviders();
 });
 
-const status = (code: number, more: Partial<ProviderBehaviour> = {}): Partial<ProviderBehaviour> => ({ fault: 'status', status: code, ...more });
+const status = (code: number, more: Partial<ProviderBehaviour> = {}): Partial<ProviderBehaviour> => ({
+  fault: 'status',
+  status: code,
+  ...more,
+});
 const chat = { model: 'm', messages: HELLO, stream: false } as const;
 
 async function over(behaviours: readonly Partial<ProviderBehaviour>[], settings: object = {}, options: object = {}, inOrder = true) {
@@ -70,7 +74,12 @@ describe('a failed attempt', () => {
 
   it('is repeated as often as the policy of its kind, of its group or of its deployment says', async () => {
     const many = { disableCooldowns: true };
-    const { client, providers } = await over([status(400), status(400)], { ...many, retryPolicy: { BadRequestErrorRetries: 3 } }, {}, false);
+    const { client, providers } = await over(
+      [status(400), status(400)],
+      { ...many, retryPolicy: { BadRequestErrorRetries: 3 } },
+      {},
+      false,
+    );
     await expect(client.chat(chat)).rejects.toThrow(ProviderError);
     expect(providers[0].requests + providers[1].requests).toBe(4);
     const policies = { retryPolicy: { InternalServerErrorRetries: 0 }, modelGroupRetryPolicy: { m: { InternalServerErrorRetries: 4 } } };
@@ -85,7 +94,12 @@ describe('a failed attempt', () => {
   });
 
   it('is not repeated where all calls together have retried enough', async () => {
-    const { client, providers } = await over([status(500), status(500)], { disableCooldowns: true }, { retryRatio: 0, retriesPerSecond: 0 }, false);
+    const { client, providers } = await over(
+      [status(500), status(500)],
+      { disableCooldowns: true },
+      { retryRatio: 0, retriesPerSecond: 0 },
+      false,
+    );
     await expect(client.chat(chat)).rejects.toThrow(ProviderError);
     expect(providers[0].requests + providers[1].requests).toBe(1);
     expect(client.metrics().find(({ name }) => name === 'llm_client_retries_refused_total')?.value).toBe(1);

@@ -14,7 +14,10 @@ const messages = [...HELLO];
 
 async function over(behaviours: readonly Partial<ProviderBehaviour>[], settings: object = {}, options: object = {}) {
   const providers = await Promise.all(behaviours.map((behaviour, i) => provider(`p${i}`, behaviour)));
-  return { ...clientOf({ modelList: providers.map((each, order) => deploymentOf('m', each, { order })), ...settings }, options), providers };
+  return {
+    ...clientOf({ modelList: providers.map((each, order) => deploymentOf('m', each, { order })), ...settings }, options),
+    providers,
+  };
 }
 
 const sdk = ({ params }: Deployment): OpenAI =>

@@ -1,4 +1,11 @@
-import { FastLiteLLM, type ConnectionPoolService, type LlmClient, type LlmClientOptions, type RouterOptions, type RouterService } from 'nestjs-fast-litellm';
+import {
+  FastLiteLLM,
+  type ConnectionPoolService,
+  type LlmClient,
+  type LlmClientOptions,
+  type RouterOptions,
+  type RouterService,
+} from 'nestjs-fast-litellm';
 
 const opened: FastLiteLLM[] = [];
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };

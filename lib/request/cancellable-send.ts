@@ -50,6 +50,11 @@ export class CancellableSend {
 
   private timedOut(what: string): ProviderError {
     const { provider, id: deploymentId } = this.deployment;
-    return new ProviderError({ kind: 'timeout', message: `The provider gave no ${what} in the time it was given.`, provider, deploymentId });
+    return new ProviderError({
+      kind: 'timeout',
+      message: `The provider gave no ${what} in the time it was given.`,
+      provider,
+      deploymentId,
+    });
   }
 }

@@ -60,7 +60,7 @@ export class LlmAnswer {
   }
 
   /** Answers an HTTP request with it: unchanged, and with the headers of `call`. */
-  sendTo(target: AnswerTarget): void {
+  sendTo(target: AnswerTarget): Promise<void> {
     const headers = { ...factHeaders(this.call), 'content-type': this.contentType };
     if (typeof target.headers === 'function') {
       (target.headers as (headers: object) => unknown).call(target, headers);
@@ -69,5 +69,6 @@ export class LlmAnswer {
       target.writeHead?.(200, { ...headers, 'content-length': this.bytes.length });
       target.end?.(this.bytes);
     }
+    return Promise.resolve();
   }
 }

@@ -12,7 +12,7 @@ import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
-export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string };
+export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string; readonly stream?: boolean | null };
 
 /** What goes with one call. Everything else is in the router's settings. */
 export interface CallOptions {
@@ -79,7 +79,9 @@ export class ReadRequest {
     this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
     const { stream_options } = body;
     this.asksForUsage =
-      typeof stream_options === 'object' && stream_options !== null && (stream_options as { include_usage?: unknown }).include_usage === true;
+      typeof stream_options === 'object' &&
+      stream_options !== null &&
+      (stream_options as { include_usage?: unknown }).include_usage === true;
     this.own = Object.keys(body).some((key) => OWN_FIELDS.has(key));
     const reply = body.max_completion_tokens ?? body.max_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
@@ -129,13 +131,16 @@ function steered(body: ModelRequest, options: CallOptions): CallOptions {
   const seconds = (name: string): number | undefined =>
     optional(body[name] ?? undefined, undefined, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
   const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
-  const tags = optional(body.tags ?? undefined, undefined, (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
+  const tags =
+    optional(body.tags ?? undefined, undefined, (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
   const strategy = optional(body.routing_strategy ?? undefined, undefined, (value) => text('routing_strategy', value));
   const retries = optional(body.num_retries ?? undefined, undefined, (value) =>
     checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument),
   );
   const fallbacks = optional(body.fallbacks ?? undefined, undefined, (value) => checkArray('fallbacks', value, text, refuseArgument));
-  const disabled = optional(body.disable_fallbacks ?? undefined, undefined, (value) => checkBoolean('disable_fallbacks', value, refuseArgument));
+  const disabled = optional(body.disable_fallbacks ?? undefined, undefined, (value) =>
+    checkBoolean('disable_fallbacks', value, refuseArgument),
+  );
   return {
     ...options,
     timeoutMs: options.timeoutMs ?? seconds('timeout'),
@@ -146,4 +151,3 @@ function steered(body: ModelRequest, options: CallOptions): CallOptions {
     routing: { ...(tags !== undefined && { tags }), ...(strategy !== undefined && { strategy }), ...options.routing },
   };
 }
-

@@ -71,7 +71,18 @@ export class OpenCall {
     const durationMs = performance.now() - this.startedAtMs;
     const { attempts = 1, retries = 0, fallbacks = 0, failures = [] } = this.call ?? {};
     const { id: deploymentId, provider } = deployment;
-    return { deploymentId, provider, group, model, attempts, retries, fallbacks, failures, durationMs, overheadMs: durationMs - this.upstreamMs };
+    return {
+      deploymentId,
+      provider,
+      group,
+      model,
+      attempts,
+      retries,
+      fallbacks,
+      failures,
+      durationMs,
+      overheadMs: durationMs - this.upstreamMs,
+    };
   }
 
   succeeded(usage: AnswerUsage | undefined): void {

@@ -38,7 +38,10 @@ export async function askProvider(
     const body = request.textFor(model, defaults, target.overrides);
     const { origin, headers } = endpoint;
     attempt.run(() =>
-      transport.dispatch({ origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers: headers as string[], body }, exchange),
+      transport.dispatch(
+        { origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers: headers as string[], body },
+        exchange,
+      ),
     );
     await exchange.answered;
   } catch (error) {

@@ -33,7 +33,16 @@ const WELL_KNOWN: Readonly<Record<string, string>> = {
   xai: 'https://api.x.ai/v1',
 };
 /** Prefixes of a model's name that are no part of it, though their address has to be given. */
-const PREFIXES = new Set([...Object.keys(WELL_KNOWN), 'azure', 'azure_ai', 'custom_openai', 'hosted_vllm', 'litellm_proxy', 'lm_studio', 'openai_like']);
+const PREFIXES = new Set([
+  ...Object.keys(WELL_KNOWN),
+  'azure',
+  'azure_ai',
+  'custom_openai',
+  'hosted_vllm',
+  'litellm_proxy',
+  'lm_studio',
+  'openai_like',
+]);
 /** Those whose `api_base` LiteLLM takes without the version in its path. */
 const WITHOUT_VERSION = new Set(['anthropic', 'ollama', 'ollama_chat']);
 const DEFAULT_AZURE_VERSION = '2024-10-21';
@@ -49,11 +58,7 @@ export class ProviderEndpoint {
   private readonly secrets: readonly string[];
 
   /** @throws InvalidArgumentError where there is no address, or a wrong one; the address itself is not shown, for it may hold a password. */
-  constructor(
-    params: EndpointParams,
-    deploymentId: string,
-    env: Readonly<Record<string, string | undefined>> = process.env,
-  ) {
+  constructor(params: EndpointParams, deploymentId: string, env: Readonly<Record<string, string | undefined>> = process.env) {
     this.provider = providerOf(params);
     const given = params.api_base ?? params.base_url;
     const url = parseBase(given ?? WELL_KNOWN[this.provider], deploymentId);
@@ -114,7 +119,11 @@ function providerOf({ model, custom_llm_provider }: EndpointParams): string {
 function parseBase(base: unknown, deploymentId: string): URL {
   const path = `deployment ${deploymentId}: litellm_params.api_base`;
   if (base === undefined || base === null || base === '') {
-    throw new InvalidArgumentError(path, undefined, 'must be given: this provider has no well-known address that speaks the OpenAI protocol');
+    throw new InvalidArgumentError(
+      path,
+      undefined,
+      'must be given: this provider has no well-known address that speaks the OpenAI protocol',
+    );
   }
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidArgumentError(path, {}, 'must be an http or https URL');

@@ -248,6 +248,7 @@ function errorIn(body: string): Partial<OpenAIErrorBody> {
   if (typeof error === 'string') return { message: error };
   if (typeof error !== 'object' || error === null) return {};
   const { message, type, param, code } = error as Readonly<Record<string, unknown>>;
-  const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined);
+  const text = (value: unknown): string | undefined =>
+    typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
   return { message: text(message), type: text(type), param: text(param), code: text(code) };
 }

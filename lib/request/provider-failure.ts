@@ -14,20 +14,15 @@ export class CallFailure {
   ) {}
 }
 
-const TIMEOUT_CODES = new Set(['ETIMEDOUT', 'ESOCKETTIMEDOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT']);
-const CONNECTION_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_SOCKET',
-]);
+/** Codes of Node and of undici. */
+const codes = (list: string): ReadonlySet<string> => new Set(list.split(' '));
+const TIMEOUT_CODES = codes('ETIMEDOUT ESOCKETTIMEDOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT UND_ERR_CONNECT_TIMEOUT');
+const CONNECTION_CODES = codes(
+  'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH UND_ERR_SOCKET UND_ERR_CLOSED UND_ERR_DESTROYED',
+);
 const TIMEOUT_NAMES = new Set(['TimeoutError', 'APIConnectionTimeoutError']);
-const CONTEXT_WINDOW = /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
+const CONTEXT_WINDOW =
+  /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
 const CONTENT_POLICY = /content_policy|content_filter|content management policy|content policy|responsible ai/i;
 
 /** What is no answer counts as one of a gateway that has none. */
@@ -54,7 +49,7 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
     const className = (cause.constructor as { readonly name?: string } | undefined)?.name ?? '';
     if (TIMEOUT_CODES.has(String(code)) || TIMEOUT_NAMES.has(String(name)) || TIMEOUT_NAMES.has(className)) return 'timeout';
     if (CONNECTION_CODES.has(String(code)) || className === 'APIConnectionError') return 'connection';
-    if (typeof code === 'string' && (code.startsWith('HPE_') || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')) return 'malformed';
+    if (typeof code === 'string' && /^HPE_|CONTENT_LENGTH_MISMATCH$/.test(code)) return 'malformed';
   }
   return undefined;
 }

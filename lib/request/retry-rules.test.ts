@@ -28,7 +28,11 @@ describe('retriesAllowed', () => {
     ['a prompt that is not allowed', { kind: 'content_policy' }, 0],
     ['400, where a policy says so', { kind: 'bad_request', policies: [{ BadRequestErrorRetries: 1 }] }, 1],
     ['a filter, where a policy says so', { kind: 'content_policy', policies: [{ ContentPolicyViolationErrorRetries: 3 }] }, 3],
-    ['the same, with a chain of its own', { kind: 'content_policy', hasFallbacks: true, policies: [{ ContentPolicyViolationErrorRetries: 3 }] }, 0],
+    [
+      'the same, with a chain of its own',
+      { kind: 'content_policy', hasFallbacks: true, policies: [{ ContentPolicyViolationErrorRetries: 3 }] },
+      0,
+    ],
     ['a time-out, where the group says none', { kind: 'timeout', policies: [{ TimeoutErrorRetries: 0 }, { TimeoutErrorRetries: 5 }] }, 0],
     ['a time-out, where only the router says', { kind: 'timeout', policies: [undefined, { TimeoutErrorRetries: 5 }] }, 5],
     ['404, whatever a policy says', { kind: 'not_found', policies: [{ BadRequestErrorRetries: 9 }] }, 0],
@@ -41,7 +45,8 @@ describe('retryWaitMs', () => {
   const wait = (retry: number, changes: Partial<Parameters<typeof retryWaitMs>[1]> = {}, random = 0): number =>
     retryWaitMs(retry, { healthyOthers: 0, leastMs: 0, ...changes }, random);
 
-  it('is nothing while another deployment is healthy', () => expect(wait(3, { healthyOthers: 1, retryAfterMs: 9000, leastMs: 500 })).toBe(0));
+  it('is nothing while another deployment is healthy', () =>
+    expect(wait(3, { healthyOthers: 1, retryAfterMs: 9000, leastMs: 500 })).toBe(0));
   it('is what the provider asked for, up to a minute', () => {
     expect(wait(0, { retryAfterMs: 60_000 })).toBe(60_000);
     expect(wait(0, { retryAfterMs: 60_001 })).toBe(500);

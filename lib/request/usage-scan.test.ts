@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { scanUsage, usageFrom } from './usage-scan.js';
 
-const scan = (value: unknown): ReturnType<typeof scanUsage> => scanUsage(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+const scan = (value: unknown): ReturnType<typeof scanUsage> =>
+  scanUsage(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
 const usage = { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, completion_tokens_details: { reasoning_tokens: 3, note: '}"' } };
 const found = { promptTokens: 9, completionTokens: 12, totalTokens: 21 };
 

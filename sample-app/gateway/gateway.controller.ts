@@ -40,7 +40,8 @@ export class GatewayController {
   @Post('embeddings')
   @HttpCode(200)
   async embeddings(@Body() body: unknown, @Req() request: object, @Res() reply: Reply): Promise<void> {
-    (await this.client.embeddings(checkBody(body), { request, response: reply })).sendTo(reply);
+    const answer = await this.client.embeddings(checkBody(body), { request, response: reply });
+    await answer.sendTo(reply);
   }
 
   /** The names that requests may ask for. */

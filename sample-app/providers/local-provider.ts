@@ -121,7 +121,13 @@ export class LocalProvider {
     }
   }
 
-  private async chat(body: ProviderRequest, model: string, behaviour: ProviderBehaviour, response: ServerResponse, cut: boolean): Promise<void> {
+  private async chat(
+    body: ProviderRequest,
+    model: string,
+    behaviour: ProviderBehaviour,
+    response: ServerResponse,
+    cut: boolean,
+  ): Promise<void> {
     const id = `chatcmpl-${this.name}-${this.requests}`;
     const reply = replyTo(body, this.name, behaviour);
     if (body.stream !== true) {

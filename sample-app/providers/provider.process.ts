@@ -2,7 +2,8 @@ import { LocalProvider } from './local-provider.js';
 import type { ProviderBehaviour } from './provider-behaviour.js';
 
 /** What a parent tells this process over its channel, and hears from it. */
-export type ProviderMessage = { readonly behave: Partial<ProviderBehaviour> } | { readonly listening: number } | { readonly facts: ProviderFacts };
+export type ProviderMessage =
+  { readonly behave: Partial<ProviderBehaviour> } | { readonly listening: number } | { readonly facts: ProviderFacts };
 
 /** What a provider has seen. */
 export interface ProviderFacts {

@@ -11,7 +11,7 @@ export interface RunningProvider {
   readonly apiBase: string;
   /** Of its own process; of this one, where it runs in it. */
   readonly pid: number;
-  stop(): Promise<void> | void;
+  stop(): Promise<void>;
 }
 
 const NAMES = ['local-one', 'local-two'];
@@ -69,7 +69,7 @@ async function startProcess(name: string): Promise<RunningProvider> {
   const logger = new Logger('Providers');
   const ended = (): void => logger.warn(`${name} has ended`);
   child.once('exit', ended);
-  const stop = (): void => {
+  const stop = async (): Promise<void> => {
     child.off('exit', ended);
     child.kill();
   };

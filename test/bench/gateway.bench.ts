@@ -38,7 +38,8 @@ export async function main(argv: readonly string[]): Promise<void> {
       .map((line) => `MISSED: ${line}`)
       .join('\n'),
   );
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, ...result }, null, 2)}\n`);
+  if (options.json !== undefined)
+    writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, ...result }, null, 2)}\n`);
   if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'gateway', report(result, facts))) {
     say('README.md has no <!-- bench:gateway --> section: nothing written there');
   }

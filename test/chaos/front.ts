@@ -41,10 +41,12 @@ export class Front {
   }
 
   private refuse(response: ServerResponse, error: unknown): void {
-    const isTyped = error instanceof HttpException || error instanceof RequestCancelledError || (error as { code?: unknown }).code === 'POOL_TIMEOUT';
+    const isTyped =
+      error instanceof HttpException || error instanceof RequestCancelledError || (error as { code?: unknown }).code === 'POOL_TIMEOUT';
     if (!isTyped) this.surprises.push(error);
     if (response.headersSent || response.destroyed) return void response.destroy();
-    const [status, body] = error instanceof HttpException ? [error.getStatus(), error.getResponse()] : [503, { error: { message: 'busy' } }];
+    const [status, body] =
+      error instanceof HttpException ? [error.getStatus(), error.getResponse()] : [503, { error: { message: 'busy' } }];
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   }
 }

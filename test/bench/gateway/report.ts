@@ -37,7 +37,8 @@ export function missedTargets({ whole, streamed }: GatewayResult): string[] {
   const times = timesCpu(streamed, OURS_FASTIFY, BARE_FASTIFY);
   if (times > CHUNK_CPU) missed.push(`${OURS_FASTIFY}, streamed: ${times.toFixed(2)} x ${BARE_FASTIFY} a chunk, target ${CHUNK_CPU}`);
   const added = addedUs(streamed, OURS_FASTIFY, 'firstP99Us');
-  if (added > FIRST_CHUNK_US) missed.push(`${OURS_FASTIFY}, streamed: first chunk ${short(added)} us late at p99, target ${FIRST_CHUNK_US}`);
+  if (added > FIRST_CHUNK_US)
+    missed.push(`${OURS_FASTIFY}, streamed: first chunk ${short(added)} us late at p99, target ${FIRST_CHUNK_US}`);
   return missed;
 }
 
@@ -109,7 +110,8 @@ function streamTable(rows: readonly GatewayRow[]): string {
     columns,
     rows.map(({ name, cpuUs, firstP50Us, firstP99Us, chunkP99Us }) => {
       const isGateway = name !== DIRECT;
-      const late = (field: 'firstP50Us' | 'firstP99Us' | 'chunkP99Us', own: number): string => short(isGateway ? addedUs(rows, name, field) : own);
+      const late = (field: 'firstP50Us' | 'firstP99Us' | 'chunkP99Us', own: number): string =>
+        short(isGateway ? addedUs(rows, name, field) : own);
       return [
         name,
         short(cpuUs),

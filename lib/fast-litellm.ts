@@ -142,7 +142,10 @@ export class FastLiteLLM {
     }
     this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
     const targets = resolveAccelerate(options.accelerate);
-    if (targets.length > 0) this.acceleration.apply({ targets });
+    if (targets.length > 0) {
+      this.acceleration.apply({ targets });
+      logger.log(`Acceleration: ${this.acceleration.summary}`);
+    }
     this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger);
     if (metrics !== null) this.registerMetrics(metrics);
   }

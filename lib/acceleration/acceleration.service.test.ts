@@ -30,6 +30,7 @@ describe('the acceleration service', () => {
     expect(service.apply()).toBe(false);
     expect(Tiktoken.prototype.encode).toBe(encode);
     expect(service.status()).toMatchObject({ applied: false, rustAvailable: false, reason: expect.stringMatching(/addon/) as string });
+    expect(service.summary).toMatch(/^nothing is patched, .*addon/);
     expect(service.remove()).toBe(false);
   });
 
@@ -139,7 +140,10 @@ whenNative('acceleration by the native engine', () => {
   });
 
   it('tells metrics and health', () => {
-    const llm = new FastLiteLLM({ accelerate: ['js-tiktoken'] }, { env: {}, logger: { log: () => {}, warn: () => {}, error: () => {} } });
+    const lines: string[] = [];
+    const logger = { log: (line: string) => void lines.push(line), warn: () => {}, error: () => {} };
+    const llm = new FastLiteLLM({ accelerate: ['js-tiktoken'] }, { env: {}, logger });
+    expect(lines).toContain('Acceleration: js-tiktoken patched');
     const value = (by: string) =>
       llm
         .metrics()

@@ -1,7 +1,7 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { TokenCounterEngine } from '../token-counter/token-counter.engine.js';
-import type { AccelerationOptions } from './acceleration.options.js';
+import type { AccelerationOptions, AccelerationTarget } from './acceleration.options.js';
 import { patches } from './acceleration.patches.js';
 import type { PatchStatus } from './patch-status.js';
 import { StandIn } from './stand-in.js';
@@ -48,6 +48,14 @@ export class AccelerationService implements Capability {
     return patches.status(this.standIn);
   }
 
+  /** In one sentence what is patched, or why nothing is. */
+  get summary(): string {
+    const { applied, reason, targets } = this.status();
+    const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
+    if (patched.length > 0) return `${patched.join(', ')} patched`;
+    return `nothing is patched, ${applied ? 'no library of these is there to be' : reason}`;
+  }
+
   /** Puts back what this instance alone asked for. */
   close(): void {
     patches.release(this);
@@ -82,7 +90,7 @@ export class AccelerationService implements Capability {
   /** `degraded`: libraries are patched, and native errors keep the native engine off, so that they answer themselves. */
   health(): CapabilityHealth {
     const { applied, rustAvailable, reason, targets } = this.status();
-    const patched = Object.keys(targets).filter((name) => targets[name as keyof typeof targets].state === 'patched');
+    const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
     const engine = rustAvailable ? 'native' : 'typescript';
     return { status: applied && this.standIn.tripped ? 'degraded' : 'ok', engine, reason, patched };
   }

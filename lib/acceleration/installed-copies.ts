@@ -13,7 +13,7 @@ export interface InstalledCopy {
  * already.
  */
 export function findCopies(name: string, through: readonly string[] = []): InstalledCopy[] {
-  const own = [process.cwd(), ...(require.main === undefined ? [] : [dirname(require.main.filename)])];
+  const own = [...workingFolder(), ...(require.main === undefined ? [] : [dirname(require.main.filename)])];
   const places = [...own, ...own.flatMap((place) => through.flatMap((each) => folderOf(each, place) ?? []))];
   const folders = new Set(places.flatMap((place) => folderOf(name, place) ?? []));
   for (const file of loadedFiles()) {
@@ -38,6 +38,15 @@ export function loadedExports(folder: string): object[] {
     const exported: unknown = file.startsWith(folder + sep) ? cache[file]?.exports : undefined;
     return typeof exported === 'object' && exported !== null ? [exported] : [];
   });
+}
+
+/** None where the folder has been deleted. */
+function workingFolder(): string[] {
+  try {
+    return [process.cwd()];
+  } catch {
+    return [];
+  }
 }
 
 function requireIn(folder: string): NodeJS.Require {
@@ -66,6 +75,10 @@ function folderOf(name: string, place: string): string | undefined {
 function versionIn(folder: string, name: string): string | undefined {
   const path = join(folder, 'package.json');
   if (!existsSync(path)) return undefined;
-  const manifest = JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown; version?: unknown };
-  return manifest.name === name && typeof manifest.version === 'string' ? manifest.version : undefined;
+  try {
+    const manifest = JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown; version?: unknown };
+    return manifest.name === name && typeof manifest.version === 'string' ? manifest.version : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -147,11 +147,10 @@ export class DeploymentStates {
   /** Tokens of the minute, more or fewer: fewer only of the minute `since`. */
   addTokens(slot: number, tokens: number, since: number, nowMs: number): void {
     if (tokens === 0) return;
-    const { memory } = this;
     const minute = this.minuteAt(nowMs);
     if (tokens < 0 && since !== minute) return;
     this.openMinute(slot, minute);
-    if (memory.tokens[slot] < MOST_TOKENS) this.add(memory.tokens, slot, Math.max(tokens, -memory.tokens[slot]));
+    this.addWithin(slot, tokens);
   }
 
   addLatency(slot: number, latencyMs: number, most: number, nowMs: number): void {
@@ -173,9 +172,13 @@ export class DeploymentStates {
     this.forgetOrders();
   }
 
-  addSuccess(slot: number, nowMs: number): void {
-    this.openMinute(slot, this.minuteAt(nowMs));
-    this.add(this.memory.successes, slot, 1);
+  /** A success, with what its tokens differ by from those that were booked in the minute `since`. */
+  addSuccess(slot: number, tokens: number, since: number, nowMs: number): void {
+    const { memory } = this;
+    const minute = this.minuteAt(nowMs);
+    this.openMinute(slot, minute);
+    this.add(memory.successes, slot, 1);
+    if (tokens !== 0 && (tokens > 0 || since === minute)) this.addWithin(slot, tokens);
   }
 
   addFailure(slot: number, nowMs: number): void {
@@ -222,6 +225,11 @@ export class DeploymentStates {
     memory.successes[slot] = 0;
     memory.failures[slot] = 0;
     Atomics.store(memory.minute, slot, minute);
+  }
+
+  private addWithin(slot: number, tokens: number): void {
+    const known = this.memory.tokens[slot];
+    if (known < MOST_TOKENS) this.add(this.memory.tokens, slot, tokens < -known ? -known : tokens);
   }
 
   private add(counts: Int32Array, slot: number, value: number): number {

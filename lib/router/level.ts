@@ -20,6 +20,7 @@ const NOBODY = new Uint8Array();
 export class Level implements Members {
   readonly slots: Int32Array;
   readonly facts: Float64Array;
+  readonly unlimited: boolean;
   private readonly rankings: (Ranking | undefined)[] = [];
   private readonly question = new Float64Array(QUESTION_LENGTH);
   private lottery: Lottery | undefined;
@@ -38,6 +39,9 @@ export class Level implements Members {
     this.slots = Int32Array.from(placed, ({ slot }) => slot);
     this.facts = factsOf(placed);
     this.smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
+    this.unlimited = placed.every(
+      ({ deployment: { rpm, tpm, maxParallelRequests } }) => rpm === Infinity && tpm === Infinity && maxParallelRequests === Infinity,
+    );
     this.limitsTokens = placed.some(({ deployment }) => deployment.tpm !== Infinity);
     this.question[Question.limits] = settings.limits ? 1 : 0;
     this.question[Question.buffer] = settings.buffer;

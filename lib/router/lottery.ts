@@ -42,6 +42,10 @@ export class Lottery {
       const value = random() * this.places;
       const place = Math.floor(value);
       const position = aliases[value - place < chances[place] ? 2 * place : 2 * place + 1];
+      if (members.unlimited === true) {
+        const slot = members.slots[position];
+        if (memory.coolingUntil[slot] <= nowMs && memory.unhealthyUntil[slot] <= nowMs) return position;
+      }
       const standing = standingOf(memory, members, position, nowMs, 0, limits, false);
       if (standing === Standing.free) return position;
       if (standing === Standing.cooling || standing === Standing.unhealthy) this.rebuild(nowMs);

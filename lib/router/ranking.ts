@@ -88,11 +88,13 @@ export class Ranking implements Watcher {
     const { memory, members, order } = this;
     const ttlMs = this.settings.sampleTtlMs;
     const slot = members.slots[position];
-    if (memory.coolingUntil[slot] > nowMs || memory.unhealthyUntil[slot] > nowMs || this.expires) {
+    const out = memory.coolingUntil[slot] > nowMs || memory.unhealthyUntil[slot] > nowMs;
+    if (out || this.expires) {
       const wakeAt = wakeOf(memory, members, position, order, nowMs, ttlMs);
       if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;
     }
-    const free = standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free;
+    const free =
+      !out && (members.unlimited === true || standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free);
     const key = free ? figureOf(memory, members, position, order, nowMs, ttlMs) : Infinity;
     if (key === this.keys[position] && position !== this.unsettled) return;
     this.settle(position, key);

@@ -44,6 +44,8 @@ export const FACTS = 6;
 export interface Members {
   readonly slots: Int32Array;
   readonly facts: Float64Array;
+  /** Whether none of them has a limit of its own: rpm, tpm or requests at a time. */
+  readonly unlimited?: boolean;
 }
 
 /**

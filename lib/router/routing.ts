@@ -137,7 +137,7 @@ export class Routing {
         if (attempt < MOST_ATTEMPTS) continue;
         throw selection.refusal(model, destination, context, inputTokens, nowMs);
       }
-      unreported?.add(slot, 1, inputTokens, minuteOf(nowMs));
+      if (unreported !== null) unreported.add(slot, 1, inputTokens, states.minuteAt(nowMs));
       return new RoutedPick(
         deployment,
         targetOf(deployment, destination.captures),
@@ -157,8 +157,9 @@ export class Routing {
     const { slot } = pick;
     const nowMs = this.env.now();
     states.end(slot);
-    this.settle(pick, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
-    states.addSuccess(slot, nowMs);
+    const difference = promptTokens === undefined ? 0 : this.difference(pick, promptTokens + completionTokens);
+    states.addSuccess(slot, difference, states.minuteAt(pick.bookedAtMs), nowMs);
+    if (this.unreported !== null) this.unreported.add(slot, 0, difference, states.minuteAt(nowMs));
     if (latencyMs >= 0) {
       states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, settings.maxSamples, nowMs);
     }
@@ -225,9 +226,14 @@ export class Routing {
 
   /** Replaces the booked tokens by those that were used; where that is not known, they stand. */
   private settle(pick: RoutedPick, used: number | undefined, nowMs: number): void {
-    if (used === undefined || !(used >= 0)) return;
-    const difference = Math.min(Math.floor(used), MOST_TOKENS) - pick.bookedTokens;
+    if (used === undefined) return;
+    const difference = this.difference(pick, used);
     this.states.addTokens(pick.slot, difference, minuteOf(pick.bookedAtMs), nowMs);
     this.unreported?.add(pick.slot, 0, difference, minuteOf(nowMs));
+  }
+
+  /** By how much the tokens that were used differ from those that were booked. */
+  private difference({ bookedTokens }: RoutedPick, used: number): number {
+    return used >= 0 ? Math.min(Math.floor(used), MOST_TOKENS) - bookedTokens : 0;
   }
 }

@@ -24,6 +24,14 @@ export class Selection {
     const own = context.strategy;
     const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
     const levels = group.select(context.tags, context.blockedModels);
+    if (levels.length === 1 && typeof strategy === 'string' && context.excludeIds === undefined) {
+      const order = orderOf(strategy, context.stream === true);
+      const position = levels[0].pick(order, nowMs, inputTokens, null);
+      if (position >= 0) {
+        this.strategy = strategy;
+        return this.found(levels[0], position, order);
+      }
+    }
     if (typeof strategy === 'function') return this.ask(strategy, levels, context, inputTokens, nowMs);
     const order = orderOf(strategy, context.stream === true);
     this.strategy = strategy;

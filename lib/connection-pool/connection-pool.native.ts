@@ -34,6 +34,7 @@ class NativeBooks extends PoolBooks {
   readonly member: number;
   readonly shared = true;
   private readonly handle: number;
+  private left = false;
 
   constructor(
     private readonly binding: NativeBinding,
@@ -63,10 +64,12 @@ class NativeBooks extends PoolBooks {
   }
 
   origins(): ReadonlyMap<number, string> {
+    if (this.left) return new Map();
     return new Map(this.binding.connectionPoolOrigins(this.handle).map(({ place, origin }) => [place, origin]));
   }
 
   leave(): void {
+    this.left = true;
     this.binding.connectionPoolLeave(this.handle);
   }
 }

@@ -143,6 +143,13 @@ export class SlotTable {
     this.slots[(id & this.mask) * SLOT + Slot.state] = SlotState.returning;
   }
 
+  /** Leases a connection that is returning to somebody else: its new id. */
+  renew(id: number): number {
+    const at = (id & this.mask) * SLOT;
+    this.slots[at + Slot.state] = SlotState.leased;
+    return (this.slots[at + Slot.id] = this.idAfter(id));
+  }
+
   /** Takes a connection out, leased or idle. */
   remove(id: number): void {
     const { slots, words } = this;

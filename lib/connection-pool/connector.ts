@@ -78,7 +78,8 @@ export function routedBy<T extends Dispatcher.DispatchOptions>({ prefix, proxyAu
 function withHeader(headers: Dispatcher.DispatchOptions['headers'], name: string, value: string): Dispatcher.DispatchOptions['headers'] {
   if (headers === null || headers === undefined) return { [name]: value };
   if (Array.isArray(headers)) return [...headers, name, value];
-  if (Symbol.iterator in headers) return [...(headers as Iterable<[string, string]>), [name, value]];
+  // A list of names and values is what undici takes of an array.
+  if (Symbol.iterator in headers) return [...[...(headers as Iterable<[string, string]>)].flat(), name, value];
   return { ...headers, [name]: value };
 }
 

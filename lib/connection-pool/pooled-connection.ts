@@ -61,6 +61,8 @@ export class PooledConnection {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => this.provide(options.servername, callback),
     });
     this.client.on('drain', () => {
+      // It is told late, and may be of a request before the one that is under way.
+      if (this.isBusy) return;
       this.sent = false;
       this.answered = false;
       events.free(this);

@@ -38,7 +38,7 @@ export function resolveProxies(option: unknown, env: Environment, path: string):
   if (option !== undefined) {
     const input = checkObject(path, option);
     checkKnownKeys(path, input, KNOWN);
-    for (const key of KNOWN) if (input[key] !== undefined) checkString(joinPath(path, key), input[key]);
+    for (const key of KNOWN) if (input[key] !== undefined && input[key] !== '') checkString(joinPath(path, key), input[key]);
     return proxiesOf(input, (key) => joinPath(path, key));
   }
   const { options, names } = proxiesIn(env);

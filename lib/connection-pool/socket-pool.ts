@@ -1,4 +1,4 @@
-import { BodyAbandonedError, PoolClosedError } from '../common/errors.js';
+import { PoolClosedError } from '../common/errors.js';
 import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.js';
 import { SlotState } from './connection-pool.layout.js';
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
@@ -6,6 +6,7 @@ import { SlotTable } from './connection-pool.slots.js';
 import { Routes } from './connector.js';
 import { PoolNeighbours } from './pool-neighbours.js';
 import { Endpoints, type PoolEndpoint } from './pool-endpoint.js';
+import { PoolSweep } from './pool-sweep.js';
 import { PooledConnection, type ConnectionEvents } from './pooled-connection.js';
 import { WaitingLine, type Waiter } from './waiting-line.js';
 
@@ -21,9 +22,8 @@ export interface SocketPoolContext {
   readonly now: () => number;
 }
 
-const SWEEP_EVERY_MS = { least: 10, most: 5000 };
-/** Other threads' ends make room without a word. */
-const LOOK_AGAIN_MS = 100;
+/** Other threads' ends make room without a word, and what was asked of them is to be asked again. */
+const LOOK_AGAIN_MS = 20;
 const NONE: ReadonlySet<PoolEndpoint> = new Set();
 
 /** The sockets of one instance: leases, waiters, sweep and drain. */
@@ -36,13 +36,10 @@ export class SocketPool implements ConnectionEvents {
   timeouts = 0;
   draining = false;
 
-  private readonly connections: PooledConnection[] = [];
-  private readonly found = new Int32Array(64);
+  readonly connections: PooledConnection[] = [];
   private readonly now: () => number;
   private readonly neighbours: PoolNeighbours | null;
-  private readonly sweepEveryMs: number;
-  private sweepAtMs = 0;
-  private watch: NodeJS.Timeout | undefined;
+  private readonly sweeper: PoolSweep;
   private lookingAgain: NodeJS.Timeout | undefined;
   private serving = false;
   private readonly closings = new Set<Promise<void>>();
@@ -51,7 +48,7 @@ export class SocketPool implements ConnectionEvents {
 
   constructor(
     readonly options: ResolvedConnectionPoolOptions,
-    private readonly context: SocketPoolContext,
+    context: SocketPoolContext,
   ) {
     this.now = context.now;
     this.table = new SlotTable(context.books, options);
@@ -61,15 +58,17 @@ export class SocketPool implements ConnectionEvents {
       (endpoint) => this.table.drop(endpoint),
     );
     this.line = new WaitingLine((difference) => this.table.countWaiting(difference));
-    const shortest = Math.min(options.maxIdleMs, options.maxAgeMs, options.bodyTimeoutMs);
-    this.sweepEveryMs = Math.min(Math.max(shortest / 4, SWEEP_EVERY_MS.least), SWEEP_EVERY_MS.most);
-    this.neighbours = context.books.shared && options.sharedAs !== null ? new PoolNeighbours(options.sharedAs, this) : null;
+    this.sweeper = new PoolSweep(this, context.expired, this.now);
+    this.neighbours =
+      context.books.shared && options.sharedAs !== null
+        ? new PoolNeighbours(options.sharedAs, this, context.books, options.maxConnections)
+        : null;
   }
 
   /** A leased connection's id; 0 where the endpoint's cap is reached or others wait for it, -1 where the pool's is. */
   lease(endpoint: PoolEndpoint): number {
     const nowMs = this.now();
-    if (nowMs >= this.sweepAtMs) this.sweep(nowMs);
+    if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
     const id = this.table.lease(endpoint, nowMs);
     if (id > 0) {
       const connection = this.connections[id & this.table.mask];
@@ -115,7 +114,7 @@ export class SocketPool implements ConnectionEvents {
   /** The lease ends by itself when the answer to what was sent is complete. */
   returnLater(id: number): void {
     this.table.markReturning(id);
-    this.watch ??= setTimeout(() => this.look(), this.sweepEveryMs).unref();
+    this.sweeper.watch();
   }
 
   /** Closes a connection, leased or idle, and takes it out. */
@@ -134,7 +133,7 @@ export class SocketPool implements ConnectionEvents {
   wait(waiter: Waiter): void {
     this.line.add(waiter);
     if (this.neighbours === null) return;
-    this.neighbours.ask(waiter.endpoint.origin);
+    if (waiter.endpoint.waiting === 1) this.neighbours.ask(waiter.endpoint.origin);
     this.lookingAgain ??= setInterval(() => this.lookAgain(), LOOK_AGAIN_MS);
   }
 
@@ -145,31 +144,8 @@ export class SocketPool implements ConnectionEvents {
   }
 
   /** Closes idle connections whose time is over, and leased ones whose answer nobody reads. Returns how many. */
-  sweep(nowMs = this.now()): number {
-    this.sweepAtMs = nowMs + this.sweepEveryMs;
-    let count = 0;
-    for (let found = this.found.length; found === this.found.length;) {
-      found = this.context.expired(this.table.slots, nowMs, this.found);
-      // All ids first: closing one may make room for somebody who takes another.
-      const ids = Array.from(this.found.subarray(0, found), (slot) => this.table.idAt(slot));
-      for (const id of ids) {
-        if (this.table.state(id) !== SlotState.idle) continue;
-        this.discard(id, 'expired');
-        count++;
-      }
-    }
-    for (const id of this.table.ids(SlotState.idle)) {
-      if (this.connections[id & this.table.mask].usable || this.table.state(id) !== SlotState.idle) continue;
-      this.discard(id, 'lost');
-      count++;
-    }
-    for (const id of this.table.ids(SlotState.returning)) {
-      const connection = this.connections[id & this.table.mask];
-      if (!connection.isUnread(nowMs, this.options.bodyTimeoutMs)) continue;
-      this.discard(id, 'abandoned', new BodyAbandonedError(connection.endpoint.origin, this.options.bodyTimeoutMs));
-      count++;
-    }
-    return count;
+  sweep(): number {
+    return this.sweeper.sweep(this.now());
   }
 
   /** Closes an idle connection that somebody in another thread may need the place of. Whether there was one. */
@@ -185,7 +161,8 @@ export class SocketPool implements ConnectionEvents {
     this.serving = true;
     let stuck = NONE;
     for (let waiter = this.line.first(stuck); waiter !== undefined; waiter = this.line.first(stuck)) {
-      const id = this.takeFor(waiter.endpoint);
+      const id = this.takeFor(waiter);
+      if (id === undefined) continue;
       if (id <= 0) stuck = new Set(stuck).add(waiter.endpoint);
       else if (this.line.remove(waiter)) waiter.grant(id);
     }
@@ -210,7 +187,7 @@ export class SocketPool implements ConnectionEvents {
 
   /** Done when all sockets that were being closed are; the pool is not used after that. */
   async end(): Promise<void> {
-    clearTimeout(this.watch);
+    this.sweeper.stop();
     this.neighbours?.close();
     await Promise.all(this.closings);
   }
@@ -220,7 +197,9 @@ export class SocketPool implements ConnectionEvents {
   }
 
   lost(connection: PooledConnection): void {
-    if (this.table.state(connection.id) === SlotState.idle) this.discard(connection.id, 'lost');
+    const state = this.table.state(connection.id);
+    // A request that has no answer yet may be one that was not sent: then it goes over another socket.
+    if (state === SlotState.idle || (state === SlotState.returning && connection.answered)) this.discard(connection.id, 'lost');
   }
 
   private giveBack(connection: PooledConnection): void {
@@ -229,11 +208,11 @@ export class SocketPool implements ConnectionEvents {
     if (!connection.usable) this.discard(id, 'lost');
     else if (this.draining) this.discard(id, 'drained');
     else if (this.table.isOld(id, nowMs)) this.discard(id, 'expired');
-    else if (this.neighbours?.owes(connection.endpoint.origin)) this.discard(id, 'evicted');
+    else if (this.neighbours?.yields(connection.endpoint.origin, nowMs)) this.discard(id, 'evicted');
     else {
       this.table.giveBack(id, nowMs);
       if (this.line.size > 0) this.serve();
-      if (nowMs >= this.sweepAtMs) this.sweep(nowMs);
+      if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
     }
   }
 
@@ -247,10 +226,24 @@ export class SocketPool implements ConnectionEvents {
         this.discard(id, 'lost');
       } else this.discard(-id, 'expired');
     }
-    return endpoint.waiting > 0 && !this.serving ? 0 : this.open(endpoint, nowMs);
+    if (endpoint.waiting > 0 && !this.serving) return 0;
+    return this.reclaim(endpoint, nowMs) || this.open(endpoint, nowMs);
+  }
+
+  /** Leases a connection that is about to be returned and has nothing under way any more: undici tells so a turn later than its answer's reader knows. */
+  private reclaim(endpoint: PoolEndpoint, nowMs: number): number {
+    for (const id of this.table.ids(SlotState.returning)) {
+      const connection = this.connections[id & this.table.mask];
+      if (connection.endpoint === endpoint && !connection.isBusy && connection.usable && !this.table.isOld(id, nowMs)) {
+        connection.sent = connection.answered = false;
+        return (connection.id = this.table.renew(id));
+      }
+    }
+    return 0;
   }
 
   private open(endpoint: PoolEndpoint, nowMs: number): number {
+    if (this.neighbours?.holdsOff(nowMs)) return 0;
     const id = this.table.open(endpoint, nowMs);
     if (id <= 0) return id;
     try {
@@ -263,9 +256,15 @@ export class SocketPool implements ConnectionEvents {
     return id;
   }
 
-  private takeFor(endpoint: PoolEndpoint): number {
-    const id = this.lease(endpoint);
-    return id < 0 && this.makeRoom() ? this.lease(endpoint) : id;
+  /** `undefined` where it went wrong, which the waiter then knows. */
+  private takeFor(waiter: Waiter): number | undefined {
+    try {
+      const id = this.lease(waiter.endpoint);
+      return id < 0 && this.makeRoom() ? this.lease(waiter.endpoint) : id;
+    } catch (error) {
+      if (this.line.remove(waiter)) waiter.fail(error);
+      return undefined;
+    }
   }
 
   private makeRoom(): boolean {
@@ -274,14 +273,9 @@ export class SocketPool implements ConnectionEvents {
     return idle > 0;
   }
 
-  private look(): void {
-    this.watch = undefined;
-    this.sweep();
-    if (this.table.ids(SlotState.returning).length > 0) this.watch = setTimeout(() => this.look(), this.sweepEveryMs).unref();
-  }
-
   private lookAgain(): void {
     this.serve();
+    for (const endpoint of this.line.endpoints()) this.neighbours?.ask(endpoint.origin);
     if (this.line.size === 0) this.stopLookingAgain();
   }
 

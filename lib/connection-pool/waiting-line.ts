@@ -105,6 +105,11 @@ export class WaitingLine {
     return first;
   }
 
+  /** Those that somebody waits for. */
+  endpoints(): Iterable<PoolEndpoint> {
+    return this.queues.keys();
+  }
+
   /** Sends all away. */
   failAll(error: (endpoint: PoolEndpoint) => unknown): void {
     for (const queue of [...this.queues.values()]) {

@@ -110,3 +110,125 @@ proptest! {
         }
     }
 }
+
+/// The file that TypeScript replays too.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Vectors {
+    expired: Vec<ExpiredVector>,
+    totals: Vec<TotalsVector>,
+    places: Vec<PlacesVector>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExpiredVector {
+    name: String,
+    slots: Vec<(i32, f64)>,
+    now_ms: f64,
+    most: usize,
+    found: Vec<i32>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TotalsVector {
+    name: String,
+    max_connections: usize,
+    connections: i32,
+    waiting: i32,
+    members: Vec<Part>,
+    total: Sum,
+    leased: HashMap<usize, i32>,
+}
+
+#[derive(serde::Deserialize)]
+struct Part {
+    leased: i32,
+    places: HashMap<usize, i32>,
+}
+
+#[derive(serde::Deserialize)]
+struct Sum {
+    connections: i32,
+    leased: i32,
+    waiting: i32,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PlacesVector {
+    max_connections: usize,
+    steps: Vec<Step>,
+    origins: HashMap<u32, String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(tag = "call", rename_all = "camelCase")]
+enum Step {
+    Place { member: usize, origin: String, answer: i64 },
+    Forget { member: usize, place: u32 },
+    Leave { member: usize },
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("../../../../test/vectors/connection-pool.json")).expect("the vectors")
+}
+
+#[test]
+fn expired_as_the_vectors_say() {
+    for vector in vectors().expired {
+        let mut slots = vec![0; vector.slots.len() * SLOT];
+        for (slot, (state, at)) in vector.slots.iter().enumerate() {
+            let [a, b, c, d, e, f, g, h] = at.to_ne_bytes();
+            slots[slot * SLOT + SLOT_STATE] = *state;
+            slots[slot * SLOT + SLOT_EXPIRES_AT] = i32::from_ne_bytes([a, b, c, d]);
+            slots[slot * SLOT + SLOT_EXPIRES_AT + 1] = i32::from_ne_bytes([e, f, g, h]);
+        }
+        let mut found = vec![-1; vector.most];
+        let count = expired(&slots, vector.now_ms, &mut found);
+        assert_eq!(found[..count], vector.found, "{}", vector.name);
+    }
+}
+
+#[test]
+fn totals_as_the_vectors_say() {
+    for vector in vectors().totals {
+        let room = room_for(vector.max_connections);
+        let words: Vec<AtomicI32> = (0..words_for(room)).map(|_| AtomicI32::new(0)).collect();
+        words[CONNECTIONS].store(vector.connections, Relaxed);
+        words[WAITING].store(vector.waiting, Relaxed);
+        for (member, part) in vector.members.iter().enumerate() {
+            words[own_at(room, member) + OWN_LEASED].store(part.leased, Relaxed);
+            for (place, count) in &part.places {
+                words[own_at(room, member) + HEADER + room + place].store(*count, Relaxed);
+            }
+        }
+        let mut leased = vec![7; room];
+        let Sum { connections, leased: all, waiting } = vector.total;
+        assert_eq!(totals(&words, room, &mut leased), Totals { connections, leased: all, waiting }, "{}", vector.name);
+        for (place, count) in leased.iter().enumerate() {
+            assert_eq!(*count, vector.leased.get(&place).copied().unwrap_or(0), "{}", vector.name);
+        }
+    }
+}
+
+#[test]
+fn places_as_the_vectors_say() {
+    for (index, vector) in vectors().places.into_iter().enumerate() {
+        let name = format!("vector {index}");
+        let mut members: Vec<Option<Member>> = (0..3).map(|_| join(&name, vector.max_connections).ok()).collect();
+        for step in vector.steps {
+            match step {
+                Step::Place { member, origin, answer } => {
+                    let place = members[member].as_ref().and_then(|member| member.place(&origin)).map_or(-1, i64::from);
+                    assert_eq!(place, answer, "{origin}");
+                }
+                Step::Forget { member, place } => members[member].as_ref().expect("a member").forget(place),
+                Step::Leave { member } => members[member] = None,
+            }
+        }
+        let origins: HashMap<u32, String> = members[0].as_ref().expect("a member").origins().into_iter().collect();
+        assert_eq!(origins, vector.origins);
+    }
+}

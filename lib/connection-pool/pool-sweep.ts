@@ -1,0 +1,87 @@
+import { BodyAbandonedError } from '../common/errors.js';
+import type { ConnectionPoolEngine } from './connection-pool.engine.js';
+import { SlotState } from './connection-pool.layout.js';
+import type { SocketPool } from './socket-pool.js';
+
+const EVERY_MS = { least: 10, most: 5000 };
+/** Found at a time. */
+const BATCH = 64;
+
+/**
+ * Closes what must not be kept: a little now and then, when somebody comes by after `dueMs`. A timer runs only while there are answers that are read after their
+ * lease has ended, as nobody else may come by then.
+ */
+export class PoolSweep {
+  /** When the next sweep is due. */
+  dueMs = 0;
+  private readonly everyMs: number;
+  private readonly found = new Int32Array(BATCH);
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly pool: Pick<SocketPool, 'options' | 'table' | 'connections' | 'discard'>,
+    private readonly expired: ConnectionPoolEngine['expired'],
+    private readonly now: () => number,
+  ) {
+    const { maxIdleMs, maxAgeMs, bodyTimeoutMs } = pool.options;
+    this.everyMs = Math.min(Math.max(Math.min(maxIdleMs, maxAgeMs, bodyTimeoutMs) / 4, EVERY_MS.least), EVERY_MS.most);
+  }
+
+  /** Returns how many connections were closed. */
+  sweep(nowMs: number): number {
+    this.dueMs = nowMs + this.everyMs;
+    return this.closeExpired(nowMs) + this.closeLost() + this.closeUnread(nowMs);
+  }
+
+  /** Looks again by itself for as long as there are answers that are still being read. */
+  watch(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.sweep(this.now());
+      if (this.pool.table.ids(SlotState.returning).length > 0) this.watch();
+    }, this.everyMs).unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  private closeExpired(nowMs: number): number {
+    const { table } = this.pool;
+    let closed = 0;
+    for (let count = BATCH; count === BATCH;) {
+      count = this.expired(table.slots, nowMs, this.found);
+      // All ids first: where one is closed, somebody who waits may take another.
+      const ids = Array.from(this.found.subarray(0, count), (slot) => table.idAt(slot));
+      for (const id of ids) {
+        if (table.state(id) !== SlotState.idle) continue;
+        this.pool.discard(id, 'expired');
+        closed++;
+      }
+    }
+    return closed;
+  }
+
+  private closeLost(): number {
+    const { table, connections } = this.pool;
+    let closed = 0;
+    for (const id of table.ids(SlotState.idle)) {
+      if (connections[id & table.mask].usable || table.state(id) !== SlotState.idle) continue;
+      this.pool.discard(id, 'lost');
+      closed++;
+    }
+    return closed;
+  }
+
+  private closeUnread(nowMs: number): number {
+    const { table, connections, options } = this.pool;
+    let closed = 0;
+    for (const id of table.ids(SlotState.returning)) {
+      const connection = connections[id & table.mask];
+      if (!connection.isUnread(nowMs, options.bodyTimeoutMs) || table.state(id) !== SlotState.returning) continue;
+      this.pool.discard(id, 'abandoned', new BodyAbandonedError(connection.endpoint.origin, options.bodyTimeoutMs));
+      closed++;
+    }
+    return closed;
+  }
+}

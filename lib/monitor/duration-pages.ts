@@ -6,8 +6,9 @@ const HISTOGRAMS = WINDOW_INTERVALS + 1;
 /** Beside the intervals: everything that was there before them. */
 const TOTAL = WINDOW_INTERVALS * OCTAVES;
 
-/** One octave of one histogram is a page. The total can have all octaves and still leave one for the interval; page 0 is never given out. */
-const MAX_PAGES = OCTAVES + 2;
+/** One octave of one histogram is a page. The total can have all octaves and still leave one for the interval; they are numbered from 1. */
+const MAX_PAGES = OCTAVES + 1;
+const FREE = HISTOGRAMS * OCTAVES;
 const FIRST_PAGES = 4;
 const BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE;
 const HALVE_ABOVE = 2 ** 31;
@@ -19,9 +20,9 @@ const HALVE_ABOVE = 2 ** 31;
  */
 export class DurationPages {
   private counts = new Uint32Array(FIRST_PAGES * BUCKETS_PER_OCTAVE);
-  /** By histogram and octave; 0 is no page. */
-  private readonly pages = new Uint8Array(HISTOGRAMS * OCTAVES);
-  private readonly free: number[] = [];
+  /** By histogram and octave; 0 is no page. After them a stack of the pages that were given back. */
+  private readonly pages = new Uint8Array(FREE + MAX_PAGES);
+  private freed = 0;
   private used = 1;
   /** Where the histogram of the present interval stands in `pages`. */
   private present = 0;
@@ -31,7 +32,7 @@ export class DurationPages {
     const octave = (bucket / BUCKETS_PER_OCTAVE) | 0;
     let page = this.pages[this.present + octave];
     if (page === 0) page = this.open(octave);
-    this.counts[page * BUCKETS_PER_OCTAVE + (bucket - octave * BUCKETS_PER_OCTAVE)]++;
+    this.counts[firstOf(page) + (bucket - octave * BUCKETS_PER_OCTAVE)]++;
   }
 
   /** Begins the next interval; the one that leaves the window joins the total. */
@@ -60,7 +61,7 @@ export class DurationPages {
       const page = this.pages[histogram + octave];
       if (page === 0) continue;
       for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
-        const found = this.counts[page * BUCKETS_PER_OCTAVE + place];
+        const found = this.counts[firstOf(page) + place];
         sum[octave * BUCKETS_PER_OCTAVE + place] += found;
         count += found;
       }
@@ -75,13 +76,13 @@ export class DurationPages {
   private open(octave: number): number {
     // From the oldest interval to the present one, which comes last: with all of them in the total one page at least is free.
     for (let histogram = this.following(this.present); !this.hasRoom(); histogram = this.following(histogram)) this.join(histogram);
-    const page = this.free.pop() ?? this.used++;
-    if (page * BUCKETS_PER_OCTAVE >= this.counts.length) this.grow();
+    const page = this.freed > 0 ? this.pages[FREE + --this.freed] : this.used++;
+    if (firstOf(page) >= this.counts.length) this.grow();
     return (this.pages[this.present + octave] = page);
   }
 
   private hasRoom(): boolean {
-    return this.free.length > 0 || this.used < MAX_PAGES;
+    return this.freed > 0 || this.used <= MAX_PAGES;
   }
 
   private grow(): void {
@@ -102,25 +103,31 @@ export class DurationPages {
   }
 
   private move(page: number, target: number): void {
-    const [from, to] = [page * BUCKETS_PER_OCTAVE, target * BUCKETS_PER_OCTAVE];
+    const [from, to] = [firstOf(page), firstOf(target)];
     let isFull = false;
     for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
       this.counts[to + place] += this.counts[from + place];
       isFull ||= this.counts[to + place] >= HALVE_ABOVE;
     }
     this.counts.fill(0, from, from + BUCKETS_PER_OCTAVE);
-    this.free.push(page);
+    this.pages[FREE + this.freed++] = page;
     if (isFull) this.halveTotal();
   }
 
   /** Before a count overflows: percentiles stay what they are. */
   private halveTotal(): void {
     for (let octave = 0; octave < OCTAVES; octave++) {
-      const first = this.pages[TOTAL + octave] * BUCKETS_PER_OCTAVE;
-      if (first === 0) continue;
+      const page = this.pages[TOTAL + octave];
+      if (page === 0) continue;
+      const first = firstOf(page);
       for (let at = first; at < first + BUCKETS_PER_OCTAVE; at++) this.counts[at] >>>= 1;
     }
   }
+}
+
+/** Where a page begins in `counts`. */
+function firstOf(page: number): number {
+  return (page - 1) * BUCKETS_PER_OCTAVE;
 }
 
 /** For reading histograms into, one at a time: nobody keeps it. */

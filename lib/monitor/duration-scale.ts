@@ -6,9 +6,9 @@
 /** So many that the middle of a bucket is within 1 % of everything in it. */
 export const BUCKETS_PER_OCTAVE = 38;
 
-/** From 2^-17 ms, which is 7.6 ns, to 2^21 ms, which is 35 minutes. What lies outside counts in the outermost bucket. */
-export const OCTAVES = 38;
-const LOWEST_EXPONENT = -17;
+/** From 2^-15 ms, which is 31 ns, to 2^20 ms, which is 17 minutes. What lies outside counts in the outermost bucket. */
+export const OCTAVES = 35;
+const LOWEST_EXPONENT = -15;
 
 /** Of a double's exponent field. */
 const BIAS = 1023;

@@ -8,7 +8,7 @@ export interface PerformanceMonitorOptions {
    * Requests, connections and answers of providers are measured every time, and so is what `recordPerformance` is told. Default 0.01.
    */
   readonly sampleRate?: number;
-  /** What rolling figures cover, in milliseconds: it moves on in sixths, and the history has 48 of those. From 60 to a day; default 60,000. */
+  /** What rolling figures cover, in milliseconds: it moves on in sixths, and the history has 40 of those. From 60 to a day; default 60,000. */
   readonly windowMs?: number;
   /** Pairs of component and operation that are kept, of 8 KB each at most; calls of those that come later are counted as dropped. Default 500. */
   readonly maxSeries?: number;

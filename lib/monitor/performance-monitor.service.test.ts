@@ -103,7 +103,7 @@ describe('the rolling window', () => {
     }
     record(monitor, 1, { component: 'late' });
     const { endMs, series } = monitor.history('c');
-    expect(endMs).toHaveLength(48);
+    expect(endMs).toHaveLength(40);
     expect(endMs.at(-1)).toBe(1_060_000);
     expect(series).toHaveLength(1);
     expect(series[0].calls.slice(-4)).toEqual([10, 0, 10, 0]);
@@ -112,7 +112,7 @@ describe('the rolling window', () => {
     for (const column of ['p50DurationMs', 'p95DurationMs', 'p99DurationMs', 'maxDurationMs'] as const) {
       expect(Math.abs((series[0][column].at(-2) ?? 0) - 59)).toBeLessThanOrEqual(0.59);
     }
-    expect(monitor.history('late').series[0].calls).toEqual(new Array(48).fill(0));
+    expect(monitor.history('late').series[0].calls).toEqual(new Array(40).fill(0));
     expect(monitor.history().series).toHaveLength(2);
   });
 

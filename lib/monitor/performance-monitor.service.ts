@@ -162,7 +162,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return format === 'csv' ? toCsv(stats) : JSON.stringify(stats, null, 2);
   }
 
-  /** How each operation went over the last 48 intervals, each a sixth of the window, for plots. Of one component or of all. */
+  /** How each operation went over the last 40 intervals, each a sixth of the window, for plots. Of one component or of all. */
   history(component?: string): PerformanceHistory {
     return this.table.history(component);
   }

@@ -55,7 +55,9 @@ const INPUT = 5;
 const OUTPUT = 6;
 const SKIPPED = 7;
 const FACTS = 8;
-const TOTAL = WINDOW_INTERVALS * FACTS;
+/** The present interval comes first, then those of the window, then the total before them. */
+const FIRST = FACTS;
+const TOTAL = FIRST + WINDOW_INTERVALS * FACTS;
 /** Calls until an idle series looks again whether it is to measure. */
 const LONG = 1 << 30;
 
@@ -63,11 +65,9 @@ const LONG = 1 << 30;
 export class PerformanceSeries implements CallSeries {
   history = new SeriesHistory();
   private durations = new DurationPages();
-  /** One group for each interval of the window, then the total before them. */
-  private readonly facts = new Float64Array((WINDOW_INTERVALS + 1) * FACTS);
-  /** Of the present interval; its group in `facts` is filled at its end. */
-  private readonly now = new Float64Array(FACTS);
-  private present = 0;
+  /** The group of the present interval among those of the window is filled at its end. */
+  private readonly facts = new Float64Array(TOTAL + FACTS);
+  private present = FIRST;
   private left = 0;
   private gap = 0;
   private isCounting = false;
@@ -85,7 +85,6 @@ export class PerformanceSeries implements CallSeries {
   clear(): void {
     this.facts.fill(0);
     for (let group = 0; group <= TOTAL; group += FACTS) this.facts[group + MIN] = Infinity;
-    this.clearNow();
     this.durations = new DurationPages();
     this.history = new SeriesHistory();
     this.gap = this.left;
@@ -97,7 +96,7 @@ export class PerformanceSeries implements CallSeries {
 
   record(durationMs: number, ok = true, inputSize = 0, outputSize = 0): void {
     if (!this.isCounting || !(durationMs >= 0 && durationMs < Infinity)) return;
-    const { now } = this;
+    const now = this.facts;
     now[MEASURED]++;
     now[SUM] += durationMs;
     if (durationMs < now[MIN]) now[MIN] = durationMs;
@@ -119,26 +118,24 @@ export class PerformanceSeries implements CallSeries {
     this.keepSkipped();
     this.gap = this.left;
     this.remember();
-    this.facts.set(this.now, this.present);
-    this.clearNow();
-    this.present = (this.present + FACTS) % TOTAL;
+    this.facts.copyWithin(this.present, 0, FACTS);
+    this.empty(0);
+    this.present = this.present + FACTS === TOTAL ? FIRST : this.present + FACTS;
     this.durations.rotate();
     add(this.facts, TOTAL, this.present);
-    this.facts.fill(0, this.present, this.present + FACTS);
-    this.facts[this.present + MIN] = Infinity;
+    this.empty(this.present);
   }
 
   /** Adds this series to sums of its own kind. */
   addTo(facts: Float64Array, span: 'window' | 'total'): void {
     for (let group = 0; group < TOTAL; group += FACTS) add(facts, 0, group, this.facts);
-    add(facts, 0, 0, this.now);
     if (span === 'total') add(facts, 0, TOTAL, this.facts);
     facts[SKIPPED] += this.pendingSkips();
   }
 
   /** Whether anything was measured in the window. */
   get isBusy(): boolean {
-    let measured = this.now[MEASURED];
+    let measured = 0;
     for (let group = 0; group < TOTAL; group += FACTS) measured += this.facts[group + MEASURED];
     return measured > 0;
   }
@@ -150,12 +147,12 @@ export class PerformanceSeries implements CallSeries {
 
   /** Bytes of the tables. */
   get bytes(): number {
-    return this.facts.byteLength + this.now.byteLength + this.durations.bytes + this.history.bytes;
+    return this.facts.byteLength + this.durations.bytes + this.history.bytes;
   }
 
   private draw(): boolean {
     // The one that is measured is counted by `record`.
-    if (this.isCounting) this.now[SKIPPED] += this.gap - 1;
+    if (this.isCounting) this.facts[SKIPPED] += this.gap - 1;
     this.gap = this.left = this.drawGap();
     return this.isCounting && this.sampling.rate > 0;
   }
@@ -168,13 +165,13 @@ export class PerformanceSeries implements CallSeries {
     return rate >= 1 ? 1 : Math.min(LONG, 1 + Math.round(Math.random() * (2 / rate - 2)));
   }
 
-  private clearNow(): void {
-    this.now.fill(0);
-    this.now[MIN] = Infinity;
+  private empty(group: number): void {
+    this.facts.fill(0, group, group + FACTS);
+    this.facts[group + MIN] = Infinity;
   }
 
   private keepSkipped(): void {
-    this.now[SKIPPED] += this.pendingSkips();
+    this.facts[SKIPPED] += this.pendingSkips();
   }
 
   private pendingSkips(): number {
@@ -182,7 +179,7 @@ export class PerformanceSeries implements CallSeries {
   }
 
   private remember(): void {
-    const { now } = this;
+    const now = this.facts;
     const measured = now[MEASURED];
     const calls = measured + now[SKIPPED];
     if (measured === 0) {

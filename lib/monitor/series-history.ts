@@ -1,7 +1,7 @@
 import { durationOf } from './duration-scale.js';
 
 /** Intervals that are remembered. */
-export const HISTORY_INTERVALS = 48;
+export const HISTORY_INTERVALS = 40;
 
 /** Percentiles and the like of the intervals gone by, the oldest first; `null` where nothing was measured. */
 export interface HistoryColumns {
@@ -21,10 +21,17 @@ const BUCKETS = 4;
 /** A ring of intervals. Durations are kept as buckets: within 1 %, in two bytes. */
 export class SeriesHistory {
   /** Calls, share of errors (-1: nothing was measured), mean. */
-  private readonly numbers = new Float32Array(HISTORY_INTERVALS * NUMBERS);
-  private readonly buckets = new Uint16Array(HISTORY_INTERVALS * BUCKETS);
+  private readonly numbers: Float32Array;
+  private readonly buckets: Uint16Array;
   private length = 0;
   private next = 0;
+
+  constructor() {
+    const numberBytes = HISTORY_INTERVALS * NUMBERS * Float32Array.BYTES_PER_ELEMENT;
+    const tables = new ArrayBuffer(numberBytes + HISTORY_INTERVALS * BUCKETS * Uint16Array.BYTES_PER_ELEMENT);
+    this.numbers = new Float32Array(tables, 0, HISTORY_INTERVALS * NUMBERS);
+    this.buckets = new Uint16Array(tables, numberBytes);
+  }
 
   push(calls: number, measured: number, errors: number, mean: number, p50: number, p95: number, p99: number, max: number): void {
     const [number, bucket] = [this.next * NUMBERS, this.next * BUCKETS];

@@ -61,7 +61,15 @@ export class Lottery {
     const { choice, memory, members, question, chances, aliases } = this;
     question[Question.nowMs] = nowMs;
     if (choice.always === null) {
-      choice.run('lottery', this.group, (engine) => engine.lottery(memory, members, question, chances, aliases));
+      // Two engines may answer, side by side: each for itself.
+      const made = choice.run('lottery', this.group, (engine) => {
+        const own = { question: question.slice(), chances: chances.slice(), aliases: aliases.slice() };
+        engine.lottery(memory, members, own.question, own.chances, own.aliases);
+        return own;
+      });
+      question.set(made.question);
+      chances.set(made.chances);
+      aliases.set(made.aliases);
     } else {
       try {
         choice.always.lottery(memory, members, question, chances, aliases);

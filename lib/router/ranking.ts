@@ -128,7 +128,15 @@ export class Ranking implements Watcher {
     const { choice, memory, members, question, keys, ties, winners } = this;
     question[Question.nowMs] = nowMs;
     if (choice.always === null) {
-      choice.run('rank', this.group, (engine) => engine.rank(memory, members, question, keys, ties, winners));
+      // Two engines may answer, side by side: each for itself.
+      const made = choice.run('rank', this.group, (engine) => {
+        const own = { question: question.slice(), keys: keys.slice(), winners: winners.slice() };
+        engine.rank(memory, members, own.question, own.keys, ties, own.winners);
+        return own;
+      });
+      question.set(made.question);
+      keys.set(made.keys);
+      winners.set(made.winners);
     } else {
       try {
         choice.always.rank(memory, members, question, keys, ties, winners);

@@ -239,7 +239,9 @@ export class RouterService implements Capability {
     if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}`, ...facts };
     const outage = outageOf(states);
     if (outage !== undefined) return { engine, ...facts, ...outage };
-    const own: CapabilityHealth = { status: tripped ? 'degraded' : 'ok', engine, reason, ...facts };
+    const { aloneBecause } = this.routing;
+    const degraded = tripped || aloneBecause !== undefined;
+    const own: CapabilityHealth = { status: degraded ? 'degraded' : 'ok', engine, reason: aloneBecause ?? reason, ...facts };
     return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
   }
 

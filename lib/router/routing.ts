@@ -74,6 +74,11 @@ export class Routing {
     this.use(deployments, settings);
   }
 
+  /** Why the state is not shared though it should be. */
+  get aloneBecause(): string | undefined {
+    return this.slots.aloneBecause;
+  }
+
   get memory(): RouterMemory {
     return this.slots.memory;
   }

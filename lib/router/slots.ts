@@ -1,4 +1,4 @@
-import { FastLiteLLMError } from '../common/errors.js';
+import { errorMessage, FastLiteLLMError } from '../common/errors.js';
 import type { RouterEngine } from './router.engine.js';
 import type { RouterMemory } from './router.memory.js';
 
@@ -7,16 +7,28 @@ const SMALLEST_CAPACITY = 8;
 /** Which deployment has which place in the memory. A deployment that is taken out and comes back finds its state again. */
 export class Slots {
   memory: RouterMemory;
+  /** Why the state is not shared though it should be; `undefined` otherwise. */
+  readonly aloneBecause: string | undefined;
+  private readonly name: string | null;
   private readonly byId = new Map<string, number>();
   private readonly removed = new Map<string, number>();
   private next = 0;
 
   constructor(
     private readonly engine: RouterEngine,
-    private readonly name: string | null,
+    name: string | null,
     private readonly maxDeployments: number,
   ) {
-    this.memory = engine.open(name, name === null ? SMALLEST_CAPACITY : maxDeployments);
+    try {
+      this.memory = engine.open(name, name === null ? SMALLEST_CAPACITY : maxDeployments);
+      this.name = name;
+    } catch (error) {
+      if (error instanceof FastLiteLLMError || name === null) throw error;
+      // No memory of the addon's to be had: some runtimes allow none.
+      this.aloneBecause = `router.sharedAs: the state is not shared (${errorMessage(error)})`;
+      this.memory = engine.open(null, SMALLEST_CAPACITY);
+      this.name = null;
+    }
   }
 
   /**

@@ -1,0 +1,103 @@
+import { deployment } from '../../test/router-engines.js';
+import { provideEngine } from '../engine/provide-engine.js';
+import type { SwitchingEngine } from '../engine/switching-engine.js';
+import type { FeatureState } from '../feature-flags/feature-flags.options.js';
+import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { answersKnownQuestion } from './known-question.js';
+import { RouterEngine, type Members } from './router.engine.js';
+import type { RouterMemory } from './router.memory.js';
+import { resolveRouterOptions } from './router.options.js';
+import { RouterService } from './router.service.js';
+import { TypeScriptRouterEngine } from './router.typescript.js';
+
+const silent = { log: () => {}, warn: () => {}, error: () => {} };
+
+/** A native engine that goes wrong after its start. */
+class FailingEngine extends TypeScriptRouterEngine {
+  override readonly engine = 'native' as never;
+  how: 'well' | 'throws' | 'lies' = 'well';
+  allows = true;
+
+  override open(name: string | null, capacity: number): RouterMemory {
+    if (name !== null && !this.allows) throw new Error('this runtime takes no memory');
+    return super.open(name, capacity);
+  }
+
+  override scan(memory: RouterMemory, members: Members, excluded: Uint8Array, question: Float64Array): number {
+    if (this.how === 'throws') throw new Error('native failure');
+    return this.how === 'lies' ? 0 : super.scan(memory, members, excluded, question);
+  }
+
+  override rank(
+    memory: RouterMemory,
+    members: Members,
+    question: Float64Array,
+    keys: Float64Array,
+    ties: Int32Array,
+    winners: Int32Array,
+  ): void {
+    super.rank(memory, members, question, keys, ties, winners);
+    if (this.how === 'throws') throw new Error('native failure');
+    if (this.how === 'lies') winners.fill(0);
+  }
+
+  override lottery(memory: RouterMemory, members: Members, question: Float64Array, chances: Float64Array, aliases: Int32Array): void {
+    super.lottery(memory, members, question, chances, aliases);
+    if (this.how === 'throws') throw new Error('native failure');
+    if (this.how === 'lies') aliases.fill(0);
+  }
+}
+
+const costs = [3, 1, 2].map((cost, at) => deployment(`d${at}`, { input_cost_per_token: cost, weight: at === 1 ? 1 : 0 }));
+
+function routerWith(
+  native: FailingEngine,
+  state: FeatureState,
+  sharedAs?: string,
+): { router: RouterService; choice: SwitchingEngine<RouterEngine> } {
+  const flags = new FeatureFlagsService({ features: { rust_routing: state }, errorThreshold: 1_000 }, { env: {}, logger: silent });
+  const choice = provideEngine<RouterEngine>(
+    RouterEngine,
+    { feature: 'rust_routing', native: () => native, typescript: () => new TypeScriptRouterEngine(), verify: answersKnownQuestion },
+    { flags, logger: silent, openBinding: () => ({ binding: {} as never }), setting: { mode: 'auto', setBy: 'the test' } },
+  );
+  return { router: new RouterService(choice, resolveRouterOptions({ modelList: costs, sharedAs }, {}), { logger: silent }), choice };
+}
+
+describe('a native engine that fails', () => {
+  it.each<FeatureState>(['enabled', 'shadow'])('is made good by TypeScript, on the same state, and counted: %s', (state) => {
+    const native = new FailingEngine();
+    const { router, choice } = routerWith(native, state);
+    native.how = 'throws';
+    for (let turn = 0; turn < 10; turn++) {
+      expect(router.acquire('gpt-4', { strategy: 'cost_based' }).deployment.id).toBe('d1');
+      expect(router.acquire('gpt-4').deployment.id).toBe('d1');
+    }
+    expect(router.acquire('gpt-4', { strategy: 'cost_based', excludeIds: ['d1'] }).deployment.id).toBe('d2');
+    expect(router.status().map(({ inFlight }) => inFlight)).toEqual([0, 20, 1]);
+    expect(choice.nativeErrors).toBeGreaterThan(2);
+  });
+
+  it('is seen in a shadow run, and changes nothing', () => {
+    const native = new FailingEngine();
+    const { router, choice } = routerWith(native, 'shadow');
+    native.how = 'lies';
+    for (let turn = 0; turn < 10; turn++) {
+      expect(router.acquire('gpt-4', { strategy: 'cost_based' }).deployment.id).toBe('d1');
+      expect(router.acquire('gpt-4').deployment.id).toBe('d1');
+    }
+    expect(choice.shadow.differences).toBe(2);
+    native.how = 'well';
+    router.updateSettings({});
+    router.acquire('gpt-4');
+    expect(choice.shadow).toMatchObject({ runs: 3, differences: 2 });
+  });
+
+  it('and has no memory to share leaves each thread to itself, and says so', () => {
+    const native = new FailingEngine();
+    native.allows = false;
+    const { router } = routerWith(native, 'enabled', 'shared');
+    expect(router.acquire('gpt-4').deployment.id).toBe('d1');
+    expect(router.health()).toMatchObject({ status: 'degraded', reason: expect.stringContaining('router.sharedAs') as string });
+  });
+});

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
-import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { FastLiteLLMDashboardModule, FastLiteLLMModule, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
 import { GatewayController } from './gateway/gateway.controller.js';
 import { HealthController } from './health/health.controller.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { PageController } from './page/page.controller.js';
 import { Upstreams } from './providers/upstreams.js';
 import { UpstreamsModule } from './providers/upstreams.module.js';
@@ -28,7 +28,7 @@ import { TokensController } from './tokens/tokens.controller.js';
       }),
     }),
     FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN || undefined }),
-    PrometheusModule.register(),
+    MetricsModule,
     TerminusModule,
   ],
   controllers: [TokensController, GatewayController, HealthController, PageController],

@@ -131,7 +131,11 @@ describe('the table of metrics', () => {
     const client = { status: 'end', call: () => {}, callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
     const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client }) } };
-    const samples = [{}, shared].flatMap((options) => new library.FastLiteLLM(options).metrics());
+    const samples = [{}, shared].flatMap((options) => {
+      const llm = new library.FastLiteLLM(options);
+      llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
+      return llm.metrics();
+    });
     const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
     const table = tableAfter(documentation, '`registerPrometheusMetrics(llm, registry)`').map(
       ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,

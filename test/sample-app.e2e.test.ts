@@ -226,10 +226,10 @@ describe('GET /metrics', () => {
   };
 
   it('counts every answer and its tokens', async () => {
-    const [calls, tokens] = [await read('token_counter_calls_total'), await read('token_counter_tokens_total')];
+    const [calls, tokens] = [await read('token_counting_calls_total'), await read('token_counting_tokens_total')];
     await post({ model: 'gpt-4o', input: 'Hello world' });
-    expect(await read('token_counter_calls_total')).toBe(calls + 1);
-    expect(await read('token_counter_tokens_total')).toBe(tokens + 2);
+    expect(await read('token_counting_calls_total')).toBe(calls + 1);
+    expect(await read('token_counting_tokens_total')).toBe(tokens + 2);
   });
 
   it('says which engine runs', async () => {

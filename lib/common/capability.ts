@@ -3,7 +3,7 @@ export type EngineName = 'native' | 'typescript';
 
 /** One number of a capability, described as data: the metrics adapter translates it, the capability pushes nothing. */
 export interface MetricSample {
-  /** Prometheus style, without the package's prefix: `token_counter_tokens_total`. */
+  /** Prometheus style, without the package's prefix: `token_counting_tokens_total`. */
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';

@@ -22,7 +22,7 @@ describe('DashboardFeed', () => {
     },
     engines: () => [],
     features: () => ({}),
-    metrics: () => [{ name: 'token_counter_tokens_total', help: '', type: 'counter', value: calls }],
+    metrics: () => [{ name: 'token_counting_tokens_total', help: '', type: 'counter', value: calls }],
     limits: { nearest: async () => [] },
     monitor: { getPerformanceStats: () => ({}), compareImplementations: jest.fn(), getRecommendations: () => [], history: () => history },
   };

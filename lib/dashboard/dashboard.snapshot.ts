@@ -63,7 +63,7 @@ const SHOWN_OPERATIONS = 24;
 /** Which counters are worth a tile: label, unit, and the metrics that add up to it. */
 const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metrics: readonly string[]])[] = [
   ['Calls to models', 'count', 'llm_client_calls_total'],
-  ['Tokens counted', 'count', 'token_counter_tokens_total'],
+  ['Tokens counted', 'count', 'token_counting_tokens_total'],
   ['Requests let pass', 'count', 'rate_limit_allowed_total'],
   ['Requests refused', 'count', 'rate_limit_denied_total'],
   ['Deployments picked', 'count', 'router_picks_total'],

@@ -164,7 +164,7 @@ describe('the form of the metrics', () => {
     const logger = { log: () => {}, warn: () => {}, error: () => {} };
     const llm = new FastLiteLLM({ logger, metrics: { registry, prefix: 'mine_' } });
     llm.tokenCounter.countTokens('hello world', 'gpt-4');
-    expect(await registry.metrics()).toContain('mine_token_counter_tokens_total 2\n');
+    expect(await registry.metrics()).toContain('mine_token_counting_tokens_total 2\n');
     expect(await register.metrics()).not.toContain('mine_');
     await llm.close();
     expect(await registry.metrics()).toBe('\n');

@@ -12,7 +12,9 @@ export function performanceMetrics(table: SeriesTable, activeAlerts: number): Me
       { name: 'call_seconds_total', help: 'Time that the measured calls took.', type: 'counter', value: totalDurationMs / 1000, labels },
     );
   });
-  table.forEach('window', (component, operation, { p50DurationMs, p95DurationMs, p99DurationMs }) => {
+  table.forEach('window', (component, operation, { measuredCalls, p50DurationMs, p95DurationMs, p99DurationMs }) => {
+    // Nothing measured is no duration, and 0 would be drawn as one.
+    if (measuredCalls === 0) return;
     const percentiles: [string, number][] = [
       ['50', p50DurationMs],
       ['95', p95DurationMs],

@@ -145,12 +145,12 @@ describe.each(engines)('TokenCounterService on the %s engine', (engine) => {
   it('is healthy, and counts what it does', () => {
     expect(counter.health()).toMatchObject({ status: 'ok', engine, encoding: 'cl100k_base' });
     const value = (name: string): number => counter.metrics().find((sample) => sample.name === name)?.value ?? NaN;
-    const [calls, tokens] = [value('token_counter_calls_total'), value('token_counter_tokens_total')];
+    const [calls, tokens] = [value('token_counting_calls_total'), value('token_counting_tokens_total')];
     counter.countTokens('Hello world');
     counter.countTokensBatch(['Hello world', 'Hello']);
     counter.countMessages([{ role: 'system', content: 'You are a bot.' }]);
     counter.countRequest({ input: 'Hello world' });
-    expect([value('token_counter_calls_total') - calls, value('token_counter_tokens_total') - tokens]).toEqual([5, 2 + 3 + 12 + 2]);
+    expect([value('token_counting_calls_total') - calls, value('token_counting_tokens_total') - tokens]).toEqual([5, 2 + 3 + 12 + 2]);
   });
 
   it.each<[string, (given: never) => unknown]>([

@@ -204,8 +204,8 @@ export class TokenCounterService implements Capability {
 
   metrics(): readonly MetricSample[] {
     return [
-      { name: 'token_counter_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
-      { name: 'token_counter_tokens_total', help: 'Tokens counted.', type: 'counter', value: this.tokens },
+      { name: 'token_counting_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
+      { name: 'token_counting_tokens_total', help: 'Tokens counted.', type: 'counter', value: this.tokens },
     ];
   }
 

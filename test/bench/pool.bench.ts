@@ -1,0 +1,41 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { benchArguments } from './harness/arguments.js';
+import { environment } from './harness/environment.js';
+import { writeSection } from './harness/readme.js';
+import { leaseRows } from './pool/leases.js';
+import { missed, report } from './pool/report.js';
+import { requestRows } from './pool/requests.js';
+import { startServer } from './pool/server.js';
+import { ROOT } from './tokens/contenders.js';
+
+const WIDTHS = [1, 10, 100];
+
+const say = (line: string): void => console.error(line);
+
+/** `npm run bench -- pool`. `--only leases` or `--only requests` measures one of both; `--engine` chooses among ours. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const options = benchArguments(argv);
+  const before = environment();
+  const wants = (part: string): boolean => options.only.length === 0 || options.only.includes(part);
+  const engines = (['native', 'typescript'] as const).filter((name) => options.engines.length === 0 || options.engines.includes(name));
+  const server = await startServer();
+  try {
+    const leases = wants('leases') ? await leaseRows(server.origin, engines, options.quick) : [];
+    say('leases: measured');
+    // What is done to a request is the same on both engines.
+    const requests = wants('requests') ? await requestRows(server.origin, WIDTHS, engines.slice(0, 1), options.quick, say) : [];
+    const command = ['npm run bench -- pool', ...argv].join(' ');
+    const text = report(leases, requests, before, command);
+    console.log(`\n${text}\n`);
+    for (const line of missed(leases, requests)) console.log(`MISSED: ${line}`);
+    if (options.json !== undefined) {
+      writeFileSync(options.json, `${JSON.stringify({ ...before, command, leases, requests }, null, 2)}\n`);
+    }
+    if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'pool', text)) {
+      say('README.md has no <!-- bench:pool --> section: nothing written there');
+    }
+  } finally {
+    server.stop();
+  }
+}

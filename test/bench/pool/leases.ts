@@ -1,0 +1,140 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { measure, median } from '../harness/measure.js';
+import type { Task } from '../harness/measure.js';
+import { BENCH } from '../tokens/contenders.js';
+import { poolOf, type EngineMode } from './ours.js';
+
+/** Nanoseconds of processor time for one lease and its end. */
+export interface LeaseRow {
+  readonly name: string;
+  readonly ours: boolean;
+  readonly ns: number;
+  readonly targetNs?: number;
+}
+
+/** A task that is one of ours, or a peer's. */
+interface LeaseTask extends Task {
+  readonly ours?: boolean;
+  readonly targetNs?: number;
+  end?(): Promise<void>;
+}
+
+const LEASE_TARGET_NS = 25;
+/** Things in a pool. */
+const SIZE = 10;
+const ENDPOINTS = ['/v1/chat/completions', '/v1/embeddings'];
+
+const peer = createRequire(join(BENCH, 'package.json'));
+
+/** Leases without I/O: ours of connections that are open, the peers' of plain objects. */
+export async function leaseRows(origin: string, engines: readonly EngineMode[], quick: boolean): Promise<LeaseRow[]> {
+  const tasks = [...(await ours(origin, engines)), freeList(), ...(quick ? [] : [await genericPool(), lightningPool(), tarn()])];
+  const samples = await measure(tasks, { rounds: quick ? 3 : 15, minMs: quick ? 2 : 30, keep: () => true, cpuTime: true });
+  for (const task of tasks) await task.end?.();
+  return tasks.map(({ name, ours: isOurs = false, targetNs }) => ({ name, ours: isOurs, ns: median(samples.get(name) ?? []), targetNs }));
+}
+
+async function ours(origin: string, engines: readonly EngineMode[]): Promise<LeaseTask[]> {
+  const tasks: LeaseTask[] = [];
+  for (const engine of engines) {
+    const pool = poolOf(engine, SIZE);
+    const warm = pool.getConnection(origin) as number;
+    await (await pool.request(warm, { path: '/' })).body.dump();
+    pool.returnConnection(warm);
+    const end = (): Promise<void> => pool.drain({ deadlineMs: 0 });
+    tasks.push({
+      name: `getConnection, returnConnection (${engine})`,
+      ours: true,
+      targetNs: LEASE_TARGET_NS,
+      run(times) {
+        for (let turn = 0; turn < times; turn++) pool.returnConnection(pool.getConnection(origin) as number);
+      },
+      end,
+    });
+    // Of names that alternate, so that the last one is not the next.
+    const urls = ENDPOINTS.map((path) => origin + path);
+    tasks.push({
+      name: `the same, by URLs that alternate (${engine})`,
+      ours: true,
+      run(times) {
+        for (let turn = 0; turn < times; turn++) pool.returnConnection(pool.getConnection(urls[turn & 1]) as number);
+      },
+    });
+    tasks.push({
+      name: `await acquire, returnConnection (${engine})`,
+      ours: true,
+      async run(times) {
+        for (let turn = 0; turn < times; turn++) pool.returnConnection(await pool.acquire(origin));
+      },
+    });
+  }
+  return tasks;
+}
+
+/** The bare minimum, to see how fast the machine is: a stack of free numbers, each with its generation; no endpoints, time, caps or counts. */
+function freeList(): LeaseTask {
+  const free = Array.from({ length: SIZE }, (_, slot) => slot);
+  const ids = Int32Array.from({ length: SIZE }, (_, slot) => slot);
+  const leased = new Uint8Array(SIZE);
+  let top = SIZE;
+  return {
+    name: 'bare free list (no endpoints, time, caps, counts)',
+    run(times) {
+      for (let turn = 0; turn < times; turn++) {
+        const slot = free[--top];
+        leased[slot] = 1;
+        const id = (ids[slot] = (ids[slot] + 256) & 0x7fffffff);
+        const back = id & 255;
+        if (ids[back] !== id || leased[back] !== 1) throw new Error('unknown');
+        leased[back] = 0;
+        free[top++] = back;
+      }
+    },
+  };
+}
+
+interface Acquiring {
+  acquire(): PromiseLike<object> & { promise?: PromiseLike<object> };
+  release(resource: object): unknown;
+}
+
+const factory = { create: () => Promise.resolve({}), destroy: () => Promise.resolve(), validate: () => true };
+
+async function genericPool(): Promise<LeaseTask> {
+  const { createPool } = peer('generic-pool') as { createPool(made: object, options: object): Acquiring };
+  const pool = createPool(factory, { max: SIZE, min: 1 });
+  await pool.release(await pool.acquire());
+  return {
+    name: 'generic-pool',
+    async run(times) {
+      for (let turn = 0; turn < times; turn++) void pool.release(await pool.acquire());
+    },
+  };
+}
+
+function lightningPool(): LeaseTask {
+  const { createPool } = peer('lightning-pool') as {
+    createPool(made: object, options: object): Acquiring & { close(force: boolean): void };
+  };
+  const pool = createPool(factory, { max: SIZE, min: 1 });
+  return {
+    name: 'lightning-pool',
+    async run(times) {
+      for (let turn = 0; turn < times; turn++) void pool.release(await pool.acquire());
+    },
+    end: async () => void pool.close(true),
+  };
+}
+
+function tarn(): LeaseTask {
+  const { Pool } = peer('tarn') as { Pool: new (options: object) => Acquiring & { destroy(): Promise<void> } };
+  const pool = new Pool({ ...factory, max: SIZE, min: 1 });
+  return {
+    name: 'tarn',
+    async run(times) {
+      for (let turn = 0; turn < times; turn++) pool.release((await pool.acquire().promise) as object);
+    },
+    end: () => pool.destroy(),
+  };
+}

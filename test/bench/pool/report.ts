@@ -1,0 +1,54 @@
+import type { Environment } from '../harness/environment.js';
+import { markdownTable, short } from '../harness/table.js';
+import type { LeaseRow } from './leases.js';
+import type { RequestFigures, RequestRow } from './requests.js';
+
+/** What requests on leased connections are held to: against the same level of undici, and against Node's own client. */
+export const REQUEST_TARGETS = { timesUndici: 0.95, timesHttp: 4 };
+
+export function report(leases: readonly LeaseRow[], requests: readonly RequestRow[], environment: Environment, command: string): string {
+  const { cpu, node, platform, date, loadBefore } = environment;
+  const bold = (name: string, ours: boolean): string => (ours ? `**${name}**` : name);
+  const leaseTable = markdownTable(
+    [{ title: 'a lease and its end, without I/O' }, { title: 'ns', right: true }, { title: 'target', right: true }],
+    leases.map(({ name, ours, ns, targetNs }) => [bold(name, ours), short(ns), targetNs === undefined ? '' : `<= ${targetNs}`]),
+  );
+  const widths = requests[0]?.figures.map(({ inFlight }) => inFlight) ?? [];
+  const requestTable = markdownTable(
+    [
+      { title: 'a request to a local server, microseconds (times dispatch, times node:http)' },
+      ...widths.map((width) => ({ title: `${width} in flight`, right: true })),
+    ],
+    requests.map(({ name, ours, figures }) => [bold(name, ours), ...figures.map(cell)]),
+  );
+  return [
+    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Processor time of the client's process, medians of rounds in turns; the server is another process.`,
+    leaseTable,
+    requestTable,
+    `Ours in bold. Held to: \`dispatch\` ${REQUEST_TARGETS.timesUndici} times undici's and ${REQUEST_TARGETS.timesHttp} times node:http; \`request\`, which like undici's makes a promise and a stream for each answer, ${REQUEST_TARGETS.timesUndici} times undici's.`,
+  ].join('\n\n');
+}
+
+function cell({ us, timesDispatch, timesHttp }: RequestFigures): string {
+  return `${short(us)} (${timesDispatch.toFixed(2)}, ${timesHttp.toFixed(2)})`;
+}
+
+/** What missed its target, in a line each. */
+export function missed(leases: readonly LeaseRow[], requests: readonly RequestRow[]): string[] {
+  const lines = leases.flatMap(({ name, ns, targetNs }) =>
+    targetNs !== undefined && !(ns <= targetNs) ? [`${name}: ${short(ns)} ns for ${targetNs}`] : [],
+  );
+  for (const { name, ours, figures } of requests) {
+    if (!ours) continue;
+    const dispatches = name.startsWith('dispatcher');
+    for (const { inFlight, timesDispatch, timesRequest, timesHttp } of figures) {
+      const times = dispatches ? timesDispatch : timesRequest;
+      const peer = dispatches ? "undici's dispatch" : "undici's request";
+      if (!(times >= REQUEST_TARGETS.timesUndici)) lines.push(`${name}, ${inFlight} in flight: ${times.toFixed(2)} times ${peer}`);
+      if (dispatches && !(timesHttp >= REQUEST_TARGETS.timesHttp)) {
+        lines.push(`${name}, ${inFlight} in flight: ${timesHttp.toFixed(2)} times node:http`);
+      }
+    }
+  }
+  return lines;
+}

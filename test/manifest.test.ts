@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { importsOf } from './architecture.rules.js';
@@ -102,7 +102,7 @@ describe('the published package', () => {
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
-  test('holds the compiled library and the loader of the addon, nothing else', () => {
+  test('holds the compiled library, the loader of the addon and the documentation, nothing else', () => {
     const pack = ['pack', '--dry-run', '--json', '--ignore-scripts'];
     const cli = process.env.npm_execpath;
     const json = cli?.endsWith('npm-cli.js')
@@ -118,7 +118,9 @@ describe('the published package', () => {
     const library =
       /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/app\.css$|^dist\/lib\/dashboard\/browser\/icon\.svg$/;
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
-    expect(paths.filter((path) => !library.test(path)).sort()).toEqual(others);
+    const documentation = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
+    expect(paths.filter((path) => !library.test(path)).sort()).toEqual([...others, ...documentation].sort());
+    expect(documentation.filter((path) => !/\.(md|json)$/.test(path))).toEqual([]);
     // Without a build there is nothing of dist/ to look at; CI builds before it releases.
     if (existsSync(join(root, manifest.main))) expect(paths).toContain(manifest.main);
   });

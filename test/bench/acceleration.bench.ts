@@ -77,7 +77,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const row of rows.filter(({ speedup: times }) => times < 1))
     console.log(`SLOWER: ${row.library} ${row.call} ${row.encoding} ${row.text}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...facts, command, rows }, null, 2)}\n`);
-  if (options.writeReadme) writeSection(join(ROOT, 'README.md'), 'acceleration', text);
+  if (options.writeReadme) writeSection(join(ROOT, 'docs/acceleration.md'), 'acceleration', text);
 }
 
 function nameOf({ library, call, encoding, text }: Case): string {

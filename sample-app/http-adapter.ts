@@ -11,7 +11,7 @@ export function createHttpAdapter(): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Answers are made in one go: what is still open at shutdown is a client that has not sent its request, maybe never will.
+    // Requests under way have been waited for by then: what is still open is a client that keeps its connection, or never sent its request.
     forceCloseConnections: true,
   });
 }

@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'node:events';
+import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
 import { RequestCancelledError } from '../common/errors.js';
 
 /** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
@@ -21,12 +21,18 @@ export class CallCancellation {
   ) {
     if (signal !== undefined) {
       if (signal.aborted) this.aborted();
-      else signal.addEventListener('abort', this.aborted, { once: true });
+      else this.listen(signal);
     }
     if (response !== undefined) {
       if (response.destroyed) this.closed();
       else response.once('close', this.closed);
     }
+  }
+
+  /** One signal may be for all the calls of a process: Node would warn of a leak at the eleventh, unless its owner has said how many are right. */
+  private listen(signal: AbortSignal): void {
+    if (getMaxListeners(signal) === EventEmitter.defaultMaxListeners) setMaxListeners(0, signal);
+    signal.addEventListener('abort', this.aborted, { once: true });
   }
 
   cancel(reason: unknown): void {

@@ -15,7 +15,7 @@ const { FastifyAdapter } = require('@nestjs/platform-fastify');
 
 const [name, origin] = process.argv.slice(2);
 const express = [BARE_EXPRESS, FETCH, OURS_EXPRESS].includes(name);
-const [, module] =
+const [, rootOf] =
   [
     [OURS_FASTIFY, ours],
     [OURS_EXPRESS, ours],
@@ -26,7 +26,7 @@ const [, module] =
 
 async function main(): Promise<void> {
   Logger.overrideLogger(['error']);
-  const root = (module as typeof ours)(origin);
+  const root = (rootOf as typeof ours)(origin);
   const app = await (express
     ? NestFactory.create(root, new ExpressAdapter(), { logger: ['error'] })
     : NestFactory.create(root, new FastifyAdapter(), { logger: ['error'] }));

@@ -71,7 +71,12 @@ export class LoadProcess {
 }
 
 async function originOf(child: ChildProcess): Promise<string> {
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code}`);
+  });
+  const [{ port }] = (await Promise.race([once(child, 'message'), ended])) as [{ port: number }];
+  // It is killed in the end.
+  ended.catch(() => {});
   return `http://127.0.0.1:${port}`;
 }
 

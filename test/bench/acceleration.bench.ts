@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as Register from '../../lib/register.js';
 import { cases, splitterCase } from './acceleration/cases.js';
-import type { Case } from './acceleration/cases.js';
 import { report } from './acceleration/report.js';
 import type { Row } from './acceleration/report.js';
 import { benchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { measure, median, speedup } from './harness/measure.js';
 import { writeSection } from './harness/readme.js';
+import { atLeast, missedLines } from './harness/verdict.js';
 import { ROOT } from './tokens/contenders.js';
 
 const [BEFORE, AFTER] = ['before', 'after'];
@@ -74,12 +74,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   const command = `npm run bench -- acceleration${options.quick ? ' --quick' : ''}`;
   const text = report(rows, facts, command);
   console.log(`\n${text}\n`);
-  for (const row of rows.filter(({ speedup: times }) => times < 1))
-    console.log(`SLOWER: ${row.library} ${row.call} ${row.encoding} ${row.text}`);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...facts, command, rows }, null, 2)}\n`);
+  const targets = rows.flatMap((row) => atLeast(nameOf(row), row.speedup, 1, ' x the library'));
+  console.log(missedLines(targets));
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...facts, command, rows, targets }, null, 2)}\n`);
   if (options.writeReadme) writeSection(join(ROOT, 'docs/acceleration.md'), 'acceleration', text);
 }
 
-function nameOf({ library, call, encoding, text }: Case): string {
+function nameOf({ library, call, encoding, text }: Omit<Row, 'beforeNs' | 'afterNs' | 'speedup'>): string {
   return `${library} ${call} ${encoding} ${text}`;
 }

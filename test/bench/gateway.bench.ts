@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { benchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
+import { missedLines } from './harness/verdict.js';
 import { available, ROOT } from './gateway/contenders.js';
 import { measureGateways } from './gateway/measured.js';
 import type { GatewayLoad } from './gateway/measured.js';
-import { missedTargets, report } from './gateway/report.js';
+import { report, verdicts } from './gateway/report.js';
 import type { GatewayResult } from './gateway/report.js';
 
 const say = (line: string): void => console.error(line);
@@ -33,13 +34,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   };
   const facts = { environment: machine, command: ['npm run bench -- gateway', ...argv].join(' ') };
   if (result.whole.length > 0) console.log(`\n${report(result, facts)}\n`);
-  console.log(
-    missedTargets(result)
-      .map((line) => `MISSED: ${line}`)
-      .join('\n'),
-  );
+  const targets = verdicts(result);
+  console.log(missedLines(targets));
   if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, ...result }, null, 2)}\n`);
+    writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, ...result, targets }, null, 2)}\n`);
   if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'gateway', report(result, facts))) {
     say('README.md has no <!-- bench:gateway --> section: nothing written there');
   }

@@ -5,6 +5,7 @@ import { environment } from './harness/environment.js';
 import { measure, median, speedup } from './harness/measure.js';
 import { writeSection } from './harness/readme.js';
 import { markdownTable, short } from './harness/table.js';
+import { atMost, missedLines } from './harness/verdict.js';
 import { DURATIONS, errorPercent } from './monitor/durations.js';
 import { interceptorNs } from './monitor/interceptor.js';
 import { openInstance, ROOT } from './monitor/ours.js';
@@ -75,18 +76,18 @@ export async function main(argv: readonly string[]): Promise<void> {
   const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Processor time, medians of interleaved rounds in one process.`;
   const report = [facts, table, others].join('\n\n');
   console.log(`\n${report}\n`);
-  const missed = [
-    ['record', own.ns, TARGETS.recordNs],
-    ['error', own.errorPercent, TARGETS.errorPercent],
-    ['bytes', own.bytes, TARGETS.bytes],
-    ['interceptor', interceptor, TARGETS.interceptorNs],
-    ['scrape', scrape.ours, TARGETS.scrapeMs],
-  ] as const;
-  for (const [what, got, wanted] of missed) if (!(got <= wanted)) console.log(`MISSED: ${what} ${short(got)}, target ${wanted}`);
+  const targets = [
+    ...atMost('record one duration', own.ns, TARGETS.recordNs, ' ns'),
+    ...atMost('error of percentiles', own.errorPercent, TARGETS.errorPercent, ' %'),
+    ...atMost('memory of a series', own.bytes, TARGETS.bytes, ' bytes'),
+    ...atMost('interceptor, over an empty one', interceptor, TARGETS.interceptorNs, ' ns'),
+    ...atMost('scrape of 200 series', scrape.ours, TARGETS.scrapeMs, ' ms'),
+  ];
+  console.log(missedLines(targets));
   if (options.json !== undefined)
     writeFileSync(
       options.json,
-      `${JSON.stringify({ ...machine, command, rows, interceptorNs: interceptor, scrapeMs: scrape }, null, 2)}\n`,
+      `${JSON.stringify({ ...machine, command, rows, interceptorNs: interceptor, scrapeMs: scrape, targets }, null, 2)}\n`,
     );
   if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'monitor', report)) {
     say('README.md has no <!-- bench:monitor --> section: nothing written there');

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { benchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
+import { missedLines } from './harness/verdict.js';
 import { leaseRows } from './pool/leases.js';
-import { missed, report } from './pool/report.js';
+import { report, verdicts } from './pool/report.js';
 import { requestRows } from './pool/requests.js';
 import { startServer } from './pool/server.js';
 import { ROOT } from './tokens/contenders.js';
@@ -28,9 +29,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     const command = ['npm run bench -- pool', ...argv].join(' ');
     const text = report(leases, requests, before, command);
     console.log(`\n${text}\n`);
-    for (const line of missed(leases, requests)) console.log(`MISSED: ${line}`);
+    const targets = verdicts(leases, requests);
+    console.log(missedLines(targets));
     if (options.json !== undefined) {
-      writeFileSync(options.json, `${JSON.stringify({ ...before, command, leases, requests }, null, 2)}\n`);
+      writeFileSync(options.json, `${JSON.stringify({ ...before, command, leases, requests, targets }, null, 2)}\n`);
     }
     if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'pool', text)) {
       say('README.md has no <!-- bench:pool --> section: nothing written there');

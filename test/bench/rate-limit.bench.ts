@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { benchArguments, type BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
+import { missedLines } from './harness/verdict.js';
 import { ROOT, type Contender } from './rate-limit/contenders.js';
 import { measuredApart, type DecisionRow } from './rate-limit/decisions.js';
 import { guardRows } from './rate-limit/guard.js';
@@ -46,14 +47,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   };
   const facts = { environment: environment(), command: ['npm run bench -- rate-limit', ...argv].join(' '), contenders: installed };
   console.log(`\n${report(result, facts)}\n`);
-  console.log(
-    verdicts(result)
-      .filter(({ met }) => !met)
-      .map(({ what, target, measured }) => `MISSED: ${what}: ${measured} (${target})`)
-      .join('\n'),
-  );
+  const targets = verdicts(result);
+  console.log(missedLines(targets));
   if (options.json !== undefined) {
-    const all = { ...facts.environment, command: facts.command, missing, ...result, targets: verdicts(result) };
+    const all = { ...facts.environment, command: facts.command, missing, ...result, targets };
     writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
   }
   if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'rate-limit', report(result, facts))) {

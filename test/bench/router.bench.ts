@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { benchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
+import { missedLines } from './harness/verdict.js';
 import { modelListOf } from './router/model-list.js';
 import { choosing, routerOver, serving, standalone, type EngineMode } from './router/ours.js';
 import { aliasTable, copying, filtering, scanning, type Peer } from './router/peers.js';
-import { missed, report, SIZES, type RouterRow } from './router/report.js';
+import { report, SIZES, verdicts, type RouterRow } from './router/report.js';
 import { chosenInAll, measureInTurns } from './router/rounds.js';
 import { ROOT } from './tokens/contenders.js';
 
@@ -38,13 +39,10 @@ export function main(argv: readonly string[]): void {
   const rows: RouterRow[] = [...measured].map(([name, row]) => ({ name, ...row }));
   const command = ['npm run bench -- router', ...argv].join(' ');
   console.log(`\n${report(rows, before, command)}\n`);
-  console.log(
-    missed(rows)
-      .map((line) => `MISSED: ${line}`)
-      .join('\n'),
-  );
+  const targets = verdicts(rows);
+  console.log(missedLines(targets));
   console.error(`chosen in all: ${chosenInAll()}`);
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...before, command, rows }, null, 2)}\n`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...before, command, rows, targets }, null, 2)}\n`);
   if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'router', report(rows, before, command))) {
     console.error('README.md has no <!-- bench:router --> section: nothing written there');
   }

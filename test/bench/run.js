@@ -1,5 +1,6 @@
 'use strict';
-// `npm run bench -- NAME [options]`: brings up to date what a bench needs (its peers, the compiled package) and runs test/bench/NAME.bench.ts.
+// `npm run bench -- NAME [options]`: brings up to date what a bench needs (its peers, the compiled package) and runs test/bench/NAME.bench.ts;
+// without a name all of them, one after the other.
 
 const { spawnSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } = require('node:fs');
@@ -29,7 +30,12 @@ function installPeers() {
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
   say('installing the packages to compare with (about 150 MB, once)…');
   // Not `npm ci`: it refuses a lock file that leaves out the packages of other platforms, which some peers name and never published.
-  run('installing the peers', 'npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], __dirname);
+  run(
+    'installing the peers',
+    'npm',
+    ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    __dirname,
+  );
 }
 
 /** What users run: the package as tsc compiles it. */
@@ -60,15 +66,18 @@ function compileBench() {
 }
 
 async function main() {
-  const [name, ...args] = process.argv.slice(2);
+  const [first, ...rest] = process.argv.slice(2);
   const known = filesUnder(__dirname, '.bench.ts').map((file) => relative(__dirname, file).replace('.bench.ts', ''));
-  if (!known.includes(name))
-    throw new Error(`which bench? npm run bench -- ${known.join(' | ')} [--quick] [--only ROWS] [--engine NAMES] [--json FILE]`);
+  const all = first === undefined || first.startsWith('-');
+  if (!all && !known.includes(first))
+    throw new Error(`which bench? npm run bench [-- ${known.join(' | ')}] [--quick] [--only ROWS] [--engine NAMES] [--json FILE]`);
+  const args = all ? process.argv.slice(2) : rest;
   // A smoke run takes what is there.
   if (!args.includes('--quick')) installPeers();
   buildPackage();
   compileBench();
-  await require(join(compiled, `${name}.bench.js`)).main(args);
+  if (all) require(join(compiled, 'harness', 'every-bench.js')).main(known, __filename, args);
+  else await require(join(compiled, `${first}.bench.js`)).main(args);
 }
 
 main().catch((error) => {

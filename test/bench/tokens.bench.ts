@@ -4,6 +4,7 @@ import { benchArguments } from './harness/arguments.js';
 import type { BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
+import { missedLines } from './harness/verdict.js';
 import { batchRow } from './tokens/batch.js';
 import type { BatchRow } from './tokens/batch.js';
 import { ENCODINGS, ROOT } from './tokens/contenders.js';
@@ -21,7 +22,7 @@ import { isHeadline, planned, wanted } from './tokens/plan.js';
 import { report } from './tokens/report.js';
 import { describeRow } from './tokens/row.js';
 import type { Row } from './tokens/row.js';
-import { losses, missedTargets } from './tokens/targets.js';
+import { losses, verdicts } from './tokens/targets.js';
 import type { TokensResult } from './tokens/targets.js';
 import { hotPool, textPool } from './tokens/texts.js';
 import { LONG_BLOCK, coldRow, encodeRow, staysToTheEnd, throughputRow } from './tokens/throughput.js';
@@ -54,13 +55,15 @@ export async function main(argv: readonly string[]): Promise<void> {
     headline: isHeadline,
   };
   console.log(`\n${report(result, { ...facts, folded: false })}\n`);
-  console.log(
-    [...losses(result.rows).map((line) => `FASTER: ${line}`), ...missedTargets(result).map((line) => `MISSED: ${line}`)].join('\n'),
-  );
+  const targets = verdicts(result);
+  console.log([...losses(result.rows).map((line) => `FASTER: ${line}`), missedLines(targets)].filter(Boolean).join('\n'));
   say(`took ${Math.round((performance.now() - started) / 1000)} s`);
 
   if (options.json !== undefined)
-    writeFileSync(options.json, `${JSON.stringify({ ...facts.environment, command: facts.command, missing, ...result }, null, 2)}\n`);
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ ...facts.environment, command: facts.command, missing, ...result, targets }, null, 2)}\n`,
+    );
   if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'tokens', report(result, { ...facts, folded: true }))) {
     say('README.md has no <!-- bench:tokens --> section: nothing written there');
   }

@@ -1,6 +1,7 @@
 import type { Environment } from '../harness/environment.js';
 import { median } from '../harness/measure.js';
 import { markdownTable, short } from '../harness/table.js';
+import { atMost, type Verdict } from '../harness/verdict.js';
 import { BARE_EXPRESS, BARE_FASTIFY, DIRECT, OURS_EXPRESS, OURS_FASTIFY, PORTKEY_NAME } from './contenders.js';
 import type { GatewayRow } from './measured.js';
 
@@ -26,20 +27,17 @@ const TARGETS: readonly { readonly name: string; readonly other: string; readonl
 const FIRST_CHUNK_US = 1000;
 const CHUNK_CPU = 1.3;
 
-export function missedTargets({ whole, streamed }: GatewayResult): string[] {
-  const missed: string[] = [];
-  for (const rows of whole) {
-    for (const { name, other, most, words } of TARGETS) {
-      const times = timesCpu(rows, name, other);
-      if (times > most) missed.push(`${name}, ${rows[0].connections} connections: ${times.toFixed(2)} x ${other}, target ${words}`);
-    }
-  }
-  const times = timesCpu(streamed, OURS_FASTIFY, BARE_FASTIFY);
-  if (times > CHUNK_CPU) missed.push(`${OURS_FASTIFY}, streamed: ${times.toFixed(2)} x ${BARE_FASTIFY} a chunk, target ${CHUNK_CPU}`);
-  const added = addedUs(streamed, OURS_FASTIFY, 'firstP99Us');
-  if (added > FIRST_CHUNK_US)
-    missed.push(`${OURS_FASTIFY}, streamed: first chunk ${short(added)} us late at p99, target ${FIRST_CHUNK_US}`);
-  return missed;
+/** Every target beside its figure. */
+export function verdicts({ whole, streamed }: GatewayResult): Verdict[] {
+  return [
+    ...whole.flatMap((rows) =>
+      TARGETS.flatMap(({ name, other, most }) =>
+        atMost(`${name}, ${rows[0].connections} connections, CPU`, timesCpu(rows, name, other), most, ` x ${other}`),
+      ),
+    ),
+    ...atMost(`${OURS_FASTIFY}, streamed, CPU a chunk`, timesCpu(streamed, OURS_FASTIFY, BARE_FASTIFY), CHUNK_CPU, ` x ${BARE_FASTIFY}`),
+    ...atMost(`${OURS_FASTIFY}, streamed, first chunk late at p99`, addedUs(streamed, OURS_FASTIFY, 'firstP99Us'), FIRST_CHUNK_US, ' us'),
+  ];
 }
 
 /** What a gateway adds to the same figure without a gateway. */
@@ -51,7 +49,9 @@ function addedUs(rows: readonly GatewayRow[], name: string, field: 'p50Us' | 'fi
 export function report(result: GatewayResult, facts: { readonly environment: Environment; readonly command: string }): string {
   const { environment, command } = facts;
   const { date, cpu, node, platform, loadBefore } = environment;
-  const missed = missedTargets(result);
+  const missed = verdicts(result)
+    .filter(({ met }) => !met)
+    .map(({ what, target, measured }) => `${what}: ${measured}, target ${target}`);
   return [
     `${date}, ${cpu}, ${platform}, Node ${node}, load ${loadBefore.toFixed(1)}. \`${command}\`. Provider, gateway and load are processes of their own on one machine; medians of interleaved rounds.`,
     wholeTable(result.whole),

@@ -1,5 +1,6 @@
 import type { Environment } from '../harness/environment.js';
 import { markdownTable, short } from '../harness/table.js';
+import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 import type { LeaseRow } from './leases.js';
 import type { RequestFigures, RequestRow } from './requests.js';
 
@@ -33,22 +34,20 @@ function cell({ us, timesDispatch, timesHttp }: RequestFigures): string {
   return `${short(us)} (${timesDispatch.toFixed(2)}, ${timesHttp.toFixed(2)})`;
 }
 
-/** What missed its target, in a line each. */
-export function missed(leases: readonly LeaseRow[], requests: readonly RequestRow[]): string[] {
-  const lines = leases.flatMap(({ name, ns, targetNs }) =>
-    targetNs !== undefined && !(ns <= targetNs) ? [`${name}: ${short(ns)} ns for ${targetNs}`] : [],
-  );
-  for (const { name, ours, figures } of requests) {
-    if (!ours) continue;
-    const dispatches = name.startsWith('dispatcher');
-    for (const { inFlight, timesDispatch, timesRequest, timesHttp } of figures) {
-      const times = dispatches ? timesDispatch : timesRequest;
-      const peer = dispatches ? "undici's dispatch" : "undici's request";
-      if (!(times >= REQUEST_TARGETS.timesUndici)) lines.push(`${name}, ${inFlight} in flight: ${times.toFixed(2)} times ${peer}`);
-      if (dispatches && !(timesHttp >= REQUEST_TARGETS.timesHttp)) {
-        lines.push(`${name}, ${inFlight} in flight: ${timesHttp.toFixed(2)} times node:http`);
-      }
-    }
-  }
-  return lines;
+/** Every target beside its figure. */
+export function verdicts(leases: readonly LeaseRow[], requests: readonly RequestRow[]): Verdict[] {
+  const { timesUndici, timesHttp: overHttp } = REQUEST_TARGETS;
+  return [
+    ...leases.flatMap(({ name, ns, targetNs }) => (targetNs === undefined ? [] : atMost(name, ns, targetNs, ' ns'))),
+    ...requests
+      .filter(({ ours }) => ours)
+      .flatMap(({ name, figures }) =>
+        figures.flatMap(({ inFlight, timesDispatch, timesRequest, timesHttp }) => {
+          const what = `${name}, ${inFlight} in flight`;
+          return name.startsWith('dispatcher')
+            ? [...atLeast(what, timesDispatch, timesUndici, " x undici's dispatch"), ...atLeast(what, timesHttp, overHttp, ' x node:http')]
+            : atLeast(what, timesRequest, timesUndici, " x undici's request");
+        }),
+      ),
+  ];
 }

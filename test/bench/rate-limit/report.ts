@@ -1,11 +1,11 @@
 import type { Environment } from '../harness/environment.js';
 import { markdownTable, short } from '../harness/table.js';
+import { verdictTable } from '../harness/verdict.js';
 import type { Contender } from './contenders.js';
 import { KEY_ALONE } from './decisions.js';
 import { OURS } from './ours.js';
 import { verdicts, type RateLimitResult } from './targets.js';
 
-const right = true;
 const column = (title: string, i: number): { title: string; right: boolean } => ({ title, right: i > 0 });
 
 /** A table of one column per name, and of one line per row. */
@@ -33,13 +33,6 @@ function memoryTable({ memory }: RateLimitResult): string {
   return markdownTable(
     ['', 'bytes a key'].map(column),
     Object.entries(memory).map(([name, bytes]) => [name, typeof bytes === 'number' ? short(bytes) : bytes]),
-  );
-}
-
-function targetTable(result: RateLimitResult): string {
-  return markdownTable(
-    [{ title: 'target' }, { title: 'wanted' }, { title: 'measured', right }, { title: 'met' }],
-    verdicts(result).map(({ what, target, measured, met }) => [what, target, measured, met ? 'yes' : '**no**']),
   );
 }
 
@@ -82,7 +75,7 @@ export function report(
         redis.map(({ label, perSecond }) => ({ label, figures: perSecond })),
       ),
     ),
-    targetTable(result),
+    verdictTable(verdicts(result)),
     `Compared: ${contenders
       .filter(({ name }) => !OURS.includes(name))
       .map(({ name, version }) => `${name} ${version}`)

@@ -1,3 +1,4 @@
+import type { Verdict } from '../harness/verdict.js';
 import type { DecisionRow } from './decisions.js';
 import { GUARD, type GuardRow } from './guard.js';
 import { FLAT_MB, growth, type ChurnRow, type MemoryRow } from './memory.js';
@@ -15,13 +16,6 @@ export interface RateLimitResult {
   readonly threads?: ThreadsRow;
   readonly guards: readonly GuardRow[];
   readonly redis: readonly RedisRow[];
-}
-
-export interface Verdict {
-  readonly what: string;
-  readonly target: string;
-  readonly measured: string;
-  readonly met: boolean;
 }
 
 const NS: Record<string, readonly (readonly [engine: string, ns: number])[]> = {

@@ -1,5 +1,6 @@
 import type { Environment } from '../harness/environment.js';
 import { markdownTable, short } from '../harness/table.js';
+import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 
 /** A row of the table: nanoseconds by number of deployments, and what was aimed at. */
 export interface RouterRow {
@@ -36,14 +37,12 @@ export function report(rows: readonly RouterRow[], environment: Environment, com
   ].join('\n');
 }
 
-/** What missed its target, in a line each. */
-export function missed(rows: readonly RouterRow[]): string[] {
-  const lines = rows.flatMap(({ name, ns, targetNs }) => {
-    const last = ns[ns.length - 1];
-    return targetNs !== undefined && last > targetNs ? [`${name}: ${short(last)} ns for ${targetNs}`] : [];
-  });
-  const times = ratioToFilter(rows);
-  return times < FILTER_TARGET ? [...lines, `the list's filter at 200 deployments: ${short(times)} times, not ${FILTER_TARGET}`] : lines;
+/** Every target beside its figure, at the largest number of deployments. */
+export function verdicts(rows: readonly RouterRow[]): Verdict[] {
+  return [
+    ...rows.flatMap(({ name, ns, targetNs }) => (targetNs === undefined ? [] : atMost(name, ns[ns.length - 1], targetNs, ' ns'))),
+    ...atLeast('a list seen before, at 200 deployments', ratioToFilter(rows), FILTER_TARGET, ' x filtering it'),
+  ];
 }
 
 function timesFilter(rows: readonly RouterRow[]): string {

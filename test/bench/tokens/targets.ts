@@ -1,3 +1,4 @@
+import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 import type { BatchRow } from './batch.js';
 import type { HostileRow } from './hostile.js';
 import type { LoadCost } from './load.js';
@@ -5,7 +6,7 @@ import { NATIVE, OURS, TYPESCRIPT } from './ours.js';
 import type { Row } from './row.js';
 
 /** What the native engine is meant to reach: [times tiktoken, times the best other package]. */
-const RATIOS: Record<string, readonly [number, number?]> = {
+const RATIOS: Record<string, readonly number[]> = {
   'rotating 11 B prose': [40, 3.5],
   'rotating 60 B prose': [130, 15],
   'rotating 500 B prose': [220, 33],
@@ -55,37 +56,47 @@ export function losses(rows: readonly Row[]): string[] {
   );
 }
 
-/** Targets that this run missed, in words. */
-export function missedTargets({ rows, hostile, batches, load }: TokensResult): string[] {
-  const missed: string[] = [];
-  const miss = (what: string, got: number, unit: string, wanted: string): void =>
-    void missed.push(`${what}: ${got.toFixed(2)}${unit}, target ${wanted}`);
-  for (const row of rows) {
-    for (const name of OURS)
-      if (row.wrong[name]) missed.push(`${row.encoding} ${row.mode} ${row.label}: ${name} counts wrong, ${row.wrong[name].first}`);
-    const [reference, best] = RATIOS[`${row.mode} ${row.label}`] ?? [];
-    const what = `${row.encoding} ${row.mode} ${row.label}`;
-    const [overReference, overBest] = [row.timesReference[NATIVE], row.timesBest[NATIVE]];
-    if (reference && overReference !== undefined && overReference < reference) miss(what, overReference, 'x tiktoken', String(reference));
-    if (best && overBest !== undefined && overBest < best) miss(what, overBest, `x ${row.best}`, String(best));
-  }
-  for (const { kind, encoding, ours } of hostile) {
-    for (const [name, { ms100k, ms1m, doubling }] of Object.entries(ours)) {
-      const limit = HOSTILE_MS[name] ?? Infinity;
-      if (Math.max(ms100k, ms1m / 10) > limit)
-        miss(`${encoding} hostile ${kind}, ${name}`, Math.max(ms100k, ms1m / 10), ' ms per 100 KB', `${limit}`);
-      if (doubling > DOUBLING) miss(`${encoding} hostile ${kind}, ${name}`, doubling, 'x when doubled', `${DOUBLING}`);
-    }
-  }
-  for (const batch of batches) {
-    const what = `${batch.encoding} batch, ${batch.engine}`;
-    if (batch.engine === NATIVE && batch.promise < BATCH_SPEEDUP) miss(what, batch.promise, 'x one thread', `${BATCH_SPEEDUP}`);
-    if (batch.batchLatenessMs > TIMER_LATENESS_MS) miss(what, batch.batchLatenessMs, ' ms timer lateness', `${TIMER_LATENESS_MS}`);
-  }
-  for (const { name, encoding, cost } of load) {
-    if (name !== NATIVE || typeof cost === 'string') continue;
-    if (cost.readyMs > READY_MS) miss(`${encoding} load`, cost.readyMs, ' ms', `${READY_MS}`);
-    if (cost.rssMb > RSS_MB) miss(`${encoding} load`, cost.rssMb, ' MB', `${RSS_MB}`);
-  }
-  return missed;
+/** Every target beside its figure; rows in which we count wrong. */
+export function verdicts({ rows, hostile, batches, load }: TokensResult): Verdict[] {
+  return [
+    ...rows.flatMap((row) => [
+      ...OURS.flatMap((name) => (row.wrong[name] ? [wrongCount(row, name)] : [])),
+      ...ratioVerdicts(row, RATIOS[`${row.mode} ${row.label}`] ?? []),
+    ]),
+    ...hostile.flatMap(({ kind, encoding, ours }) =>
+      Object.entries(ours).flatMap(([name, { ms100k, ms1m, doubling }]) => [
+        ...atMost(`${encoding} hostile ${kind}, ${name}, 100 KB of 1 MB`, Math.max(ms100k, ms1m / 10), HOSTILE_MS[name] ?? Infinity, ' ms'),
+        ...atMost(`${encoding} hostile ${kind}, ${name}, doubled`, doubling, DOUBLING, ' x'),
+      ]),
+    ),
+    ...batches.flatMap(({ encoding, engine, promise, batchLatenessMs }) => [
+      ...(engine === NATIVE ? atLeast(`${encoding} batch, two cores`, promise, BATCH_SPEEDUP, ' x one thread') : []),
+      ...atMost(`${encoding} batch, ${engine}, a 1 ms timer is late by`, batchLatenessMs, TIMER_LATENESS_MS, ' ms'),
+    ]),
+    ...load.flatMap(({ name, encoding, cost }) =>
+      name !== NATIVE || typeof cost === 'string'
+        ? []
+        : [
+            ...atMost(`${encoding} ready after loading`, cost.readyMs, READY_MS, ' ms'),
+            ...atMost(`${encoding} memory`, cost.rssMb, RSS_MB, ' MB'),
+          ],
+    ),
+  ];
+}
+
+function ratioVerdicts(row: Row, [reference, best]: readonly number[]): Verdict[] {
+  const what = `${row.encoding} ${row.mode} ${row.label}`;
+  return [
+    ...(reference ? atLeast(what, row.timesReference[NATIVE], reference, ' x tiktoken') : []),
+    ...(best ? atLeast(what, row.timesBest[NATIVE], best, ' x best other') : []),
+  ];
+}
+
+function wrongCount(row: Row, name: string): Verdict {
+  return {
+    what: `${row.encoding} ${row.mode} ${row.label}, ${name}`,
+    target: "tiktoken's count",
+    measured: row.wrong[name].first,
+    met: false,
+  };
 }

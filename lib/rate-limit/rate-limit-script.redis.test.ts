@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { Redis, type ChainableCommander } from 'ioredis';
 import { policySpecs, replay, type History, type Step } from '../../test/rate-limit-history.js';
+import { answersTo, vectors } from '../../test/rate-limit-vectors.js';
 import { hasRedis, RedisServer } from '../../test/redis-server.js';
 import type { PolicySpec } from './rate-limit.engine.js';
 import { policyOf } from './rate-limit.policy.js';
@@ -114,7 +115,7 @@ class ShadowedEngine extends TypeScriptRateLimitEngine {
     const set = (limit: number): number => (limit === Infinity ? -1 : limit);
     const numbers = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
     for (const { lengthMs, requests, code } of windows) numbers.push(windowId(lengthMs, code), set(requests));
-    const stateKey = `${JSON.stringify(spec)}/${key}`;
+    const stateKey = `${spec.scope}/${key}`;
     return { stateKey, slotsKey: maxConcurrent === Infinity ? '' : `${stateKey}/running`, limits: numbers };
   }
 
@@ -182,6 +183,16 @@ const history: fc.Arbitrary<History> = fc.record({
     client.disconnect();
     await server.stop();
   });
+
+  it.each(vectors.cases.filter(({ memoryOnly }) => !memoryOnly).map((vector) => [vector.name, vector] as const))(
+    'answers as the engine in memory: %s',
+    async (_, vector) => {
+      const engine = new ShadowedEngine();
+      const answers = answersTo(engine, vector);
+      expect(answers.map(({ answer }) => answer)).toEqual(answers.map(({ expected }) => expected));
+      await engine.compare(client);
+    },
+  );
 
   it('answers random histories as the engine in memory, and as an exact log allows', async () => {
     await fc.assert(

@@ -1,14 +1,16 @@
-import { STATE_SCRIPT } from './rate-limit-state.redis.js';
+import { STATE_SCRIPT, withNumbers } from './rate-limit-state.redis.js';
 
 /**
  * The script of the Redis store: performs all operations of a call at one instant of Redis's clock, and decides as the engines do
  * (`rate-limit.verdict.ts`).
  *
+ * The usual request, which is of one key under one window and passes, is decided by `takeUsual` in a straight line, as the other functions would.
+ *
  * A lease is counted at the last instant at which it may be spent: so no span holds more than the limit, whenever that is done.
  */
-export const RATE_LIMIT_SCRIPT = `${STATE_SCRIPT}
+export const RATE_LIMIT_SCRIPT = withNumbers(`${STATE_SCRIPT}
 local function running(slots)
-  return redis.call('ZCOUNT', KEYS[slots], '(' .. clock, '+inf')
+  return call_redis('ZCOUNT', KEYS[slots], '(' .. clock, '+inf')
 end
 
 local function findRefusal(v, cost, tokens, places)
@@ -22,17 +24,17 @@ local function findRefusal(v, cost, tokens, places)
   for i = 5, #p, 2 do
     local id, limit = p[i], p[i + 1]
     local w = windowIn(s, id) or EMPTY
-    local over, blind = w[2] + cost - limit, since + lengthOf(id) - clock
+    local over, blind = w[ALL_REQUESTS] + cost - limit, since + floor(id / CODES) - clock
     if limit >= 0 and (over > 0 or blind > 0) then
-      local longer = max(blind, over > 0 and waitFor(w, lengthOf(id), 1, over, s[T]) or 0)
+      local longer = max(blind, over > 0 and waitFor(w, over, false, s[LAST]) or 0)
       if code == 0 or longer > wait then code, wait = id % CODES, longer end
     end
   end
   if p[3] >= 0 then
     local w = windowIn(s, MINUTE_ID) or EMPTY
-    local over, blind = w[3] + tokens - p[3], since + lengthOf(MINUTE_ID) - clock
+    local over, blind = w[ALL_TOKENS] + tokens - p[3], since + MINUTE_MS - clock
     if over > 0 or blind > 0 then
-      local longer = max(blind, over > 0 and waitFor(w, lengthOf(MINUTE_ID), 2, over, s[T]) or 0)
+      local longer = max(blind, over > 0 and waitFor(w, over, true, s[LAST]) or 0)
       if code == 0 or longer > wait then code, wait = TOKENS, longer end
     end
   end
@@ -58,14 +60,14 @@ local function describe(v, cost, tokens, places)
   end
   for i = 5, #p, 2 do
     local id, most = p[i], p[i + 1]
-    local w, length = windowIn(s, id) or EMPTY, lengthOf(id)
-    local here = most < 0 and NEVER or since + length > clock and 0 or max(most - w[2] - cost, 0)
-    local resetHere = code == 0 and isLogged(p, id, cost, tokens) and length or emptyIn(w, length, s[T])
+    local w, length = windowIn(s, id) or EMPTY, floor(id / CODES)
+    local here = most < 0 and NEVER or since + length > clock and 0 or max(most - w[ALL_REQUESTS] - cost, 0)
+    local resetHere = code == 0 and isLogged(p, id, cost, tokens) and length or emptyIn(w, s[LAST])
     if not told and (code == id % CODES or here < left) then
       limit, reset, told = most, resetHere, code == id % CODES
     end
     left = min(left, here)
-    if id == MINUTE_ID and p[3] >= 0 then tokensLeft, tokensReset = max(p[3] - w[3] - tokens, 0), resetHere end
+    if id == MINUTE_ID and p[3] >= 0 then tokensLeft, tokensReset = max(p[3] - w[ALL_TOKENS] - tokens, 0), resetHere end
   end
   if code == TOKENS or left == NEVER and p[3] >= 0 and code ~= CONCURRENCY then
     limit, reset = p[3], tokensReset
@@ -101,32 +103,31 @@ end
 
 local function take(v, cost, tokens, lease)
   local s, p = v.s, v.p
-  local at = s[T] + lease
-  if p[1] >= 0 then s[LEVEL], s[LEVEL_AT], s[RATE], s[BURST] = levelOf(s, p[1], p[2]) - cost * PARTS, s[T], p[1], p[2] end
+  local at = s[LAST] + lease
+  if p[1] >= 0 then s[LEVEL], s[LEVEL_AT], s[RATE], s[BURST] = levelOf(s, p[1], p[2]) - cost * PARTS, s[LAST], p[1], p[2] end
   for i = 5, #p, 2 do
     local w = windowIn(s, p[i])
-    if w and #w > 3 then at = max(at, w[#w - 2]) end
+    if w then at = max(at, w[NEWEST]) end
   end
   for i = 5, #p, 2 do
     local id = p[i]
     if isLogged(p, id, cost, tokens) then
       local w = windowIn(s, id)
       if not w then
-        w = { 0, 0, 0 }
-        s[#s + 1] = id
+        w = newWindow(id)
         s[#s + 1] = w
       end
-      add(w, lengthOf(id), at, cost, id == MINUTE_ID and tokens or 0)
+      add(w, at, cost, id == MINUTE_ID and tokens or 0)
     end
   end
-  dirty[v.key] = true
-  return s[BASE] + at
+  v.s[CHANGED] = true
+  return at
 end
 
 local function occupy(slots, slot, ttl)
-  redis.call('ZADD', KEYS[slots], clock + ttl, slot)
-  redis.call('ZREMRANGEBYSCORE', KEYS[slots], '-inf', clock)
-  redis.call('PEXPIRE', KEYS[slots], ttl)
+  call_redis('ZADD', KEYS[slots], clock + ttl, slot)
+  call_redis('ZREMRANGEBYSCORE', KEYS[slots], '-inf', clock)
+  call_redis('PEXPIRE', KEYS[slots], ttl)
 end
 
 local function answer(scopes, worst, at, moreRequests, moreTokens)
@@ -155,7 +156,7 @@ local perform = {}
 
 perform[1] = function(scopes, cost, tokens, slot, slotTtl, lease, ...)
   local worst, refused = judge(scopes, cost, tokens)
-  local at, moreRequests, moreTokens = scopes[1].s[BASE] + scopes[1].s[T], 0, 0
+  local at, moreRequests, moreTokens = scopes[1].s[LAST], 0, 0
   if not refused then
     if lease then moreRequests, moreTokens = grant(scopes, ...) end
     at = NEVER
@@ -168,23 +169,24 @@ perform[1] = function(scopes, cost, tokens, slot, slotTtl, lease, ...)
 end
 
 perform[2] = function(scopes, cost, tokens)
-  answer(scopes, judge(scopes, cost, tokens), scopes[1].s[BASE] + scopes[1].s[T], 0, 0)
+  answer(scopes, judge(scopes, cost, tokens), scopes[1].s[LAST], 0, 0)
 end
 
 perform[3] = function(scopes, requests, tokens, at)
   for _, v in ipairs(scopes) do
     local s = v.s
-    if s[LEVEL] then s[LEVEL] = s[LEVEL] + requests * PARTS end
-    for i = FIRST_WINDOW, #s, 2 do
-      if s[BASE] + s[T] - at < lengthOf(s[i]) then adjust(s[i + 1], at - s[BASE], -requests, s[i] == MINUTE_ID and -tokens or 0) end
+    if s[RATE] >= 0 then s[LEVEL] = s[LEVEL] + requests * PARTS end
+    for i = FIRST_WINDOW, #s do
+      local w = s[i]
+      if s[LAST] - at < w[LENGTH] then adjust(w, at, -requests, w[ID] == MINUTE_ID and -tokens or 0) end
     end
-    dirty[v.key] = true
+    v.s[CHANGED] = true
   end
 end
 
 perform[4] = function(scopes, slot)
   for i, v in ipairs(scopes) do
-    if v.slots > 0 then redis.call('ZREM', KEYS[v.slots], slot .. '.' .. i) end
+    if v.slots > 0 then call_redis('ZREM', KEYS[v.slots], slot .. '.' .. i) end
   end
 end
 
@@ -196,19 +198,53 @@ end
 
 perform[6] = function(scopes)
   for _, v in ipairs(scopes) do
-    states[v.key], dirty[v.key] = { clock, 0, false, 0, 0, 0, 0 }, true
-    if v.slots > 0 then redis.call('DEL', KEYS[v.slots]) end
+    states[v.key] = newState()
+    states[v.key][CHANGED] = true
+    if v.slots > 0 then call_redis('DEL', KEYS[v.slots]) end
   end
 end
 
-for _, operation in ipairs(operations) do
-  local values, scopes = operation[2] + 2, {}
-  for i = values + 1, #operation, 3 do
-    local key = operation[i]
-    scopes[#scopes + 1] = { key = key, s = stateOf(key), slots = operation[i + 1], p = policies[operation[i + 2]] }
+local function takeUsual(key, p, cost, tokens)
+  if #p ~= 6 or p[1] >= 0 or p[4] >= 0 or since > 0 or cost == 0 then return false end
+  local s, id, most, mostTokens = states[key] or stateOf(key), p[5], p[6], p[3]
+  local w = s[FIRST_WINDOW]
+  if not w then
+    w = newWindow(id)
+    s[FIRST_WINDOW] = w
+  elseif w[ID] ~= id then
+    return false
   end
-  perform[operation[1]](scopes, unpack(operation, 3, values))
+  local left, tokensLeft, length, tokensReset, limit = NEVER, NEVER, w[LENGTH], 0, most
+  if most >= 0 then left = most - w[ALL_REQUESTS] - cost else limit = mostTokens end
+  if mostTokens >= 0 then tokensLeft, tokensReset = mostTokens - w[ALL_TOKENS] - tokens, length end
+  if left < 0 or tokensLeft < 0 then return false end
+  local at = max(s[LAST], w[NEWEST])
+  add(w, at, cost, id == MINUTE_ID and tokens or 0)
+  s[CHANGED] = true
+  reply[#reply + 1] = pack('<ddddddddddd', 0, 0, 0, at, 0, 0, limit, left, tokensLeft, length, tokensReset)
+  return true
 end
-for key in pairs(dirty) do write(key) end
+
+local at, count = 1, #operations
+while at < count do
+  local kind = operations[at]
+  if kind == 0 then
+    local cost, tokens, key, p = operations[at + 1], operations[at + 2], operations[at + 3], policies[operations[at + 4]]
+    if not takeUsual(key, p, cost, tokens) then perform[1]({ { key = key, s = stateOf(key), slots = 0, p = p } }, cost, tokens) end
+    at = at + 5
+  else
+    local first = at + 2 + operations[at + 1]
+    local last, scopes = first + 3 * operations[first], {}
+    for i = first + 1, last, 3 do
+      local key = operations[i]
+      scopes[#scopes + 1] = { key = key, s = stateOf(key), slots = operations[i + 1], p = policies[operations[i + 2]] }
+    end
+    perform[kind](scopes, unpack(operations, at + 2, first - 1))
+    at = last + 1
+  end
+end
+for key, s in pairs(states) do
+  if s[CHANGED] then write(key, s) end
+end
 return table.concat(reply)
-`;
+`);

@@ -1,71 +1,125 @@
+/** What is said by name in the script and stands there as a number: a name of Lua would cost each function that says it, in each call. */
+const NUMBERS = {
+  // Codes of a decision.
+  SECOND: 1,
+  TOKENS: 5,
+  CONCURRENCY: 6,
+  // A window is called by its length and its code: that of a minute is the one that tokens are counted in.
+  CODES: 8,
+  MINUTE_ID: 480_002,
+  MINUTE_MS: 60_000,
+  // As in the engines.
+  MERGES: 60,
+  PARTS: 1_000,
+  LONGEST_MS: 2_592_000_000,
+  // A time to live is renewed when an eighth of it has gone by.
+  SLACK: 8,
+  // Of a state: its time, when it expires in Redis, the bucket that it was left with (a rate below 0 is none), whether it has changed, its windows.
+  LAST: 1,
+  ENDS: 2,
+  RATE: 3,
+  BURST: 4,
+  LEVEL: 5,
+  LEVEL_AT: 6,
+  CHANGED: 7,
+  FIRST_WINDOW: 8,
+  // Of a window: what is taken in all, the instants, of which the newest is at hand and the others are in a string.
+  ID: 1,
+  LENGTH: 2,
+  ALL_REQUESTS: 3,
+  ALL_TOKENS: 4,
+  START: 5,
+  OLDEST: 6,
+  NEWEST: 7,
+  NEW_REQUESTS: 8,
+  NEW_TOKENS: 9,
+  OLDER: 10,
+  INSTANT_BYTES: 24,
+  // Three that are not the newest: with it as many as are each kept by itself.
+  EXACT_BYTES: 72,
+  BUCKET_BYTES: 32,
+} as const;
+
+/** The script as Redis gets it. */
+export function withNumbers(script: string): string {
+  return script.replace(/\b[A-Z][A-Z_]+\b/g, (name) => String(NUMBERS[name as keyof typeof NUMBERS] ?? name));
+}
+
 /**
  * The first half of the script of the Redis store: what a key remembers, with the arithmetic of the engines (`rate-limit.key-state.ts`,
  * `rate-limit.window-log.ts`). A key is read once and written once per call, whatever happens to it between, and lives as long as it says more
  * than a key never seen.
  *
+ * Of a window's instants the newest is at hand and the others are one string: most decisions change the newest and the sums, and leave that string as it
+ * is. In Redis a state is its numbers of 64 bits, one behind the other: time and end, each window, and the bucket, if there is one.
+ *
  * Where a mark is kept, `since` is when Redis was found without it: what was taken before is not known.
  */
 export const STATE_SCRIPT = `
-local time = redis.call('TIME')
-local clock = time[1] * 1000 + math.floor(time[2] / 1000)
+local call_redis, ceil, floor, max, min, pack, sub, unpack_bytes =
+  redis.call, math.ceil, math.floor, math.max, math.min, struct.pack, string.sub, struct.unpack
+local time = call_redis('TIME')
+local clock = time[1] * 1000 + floor(time[2] / 1000)
 local call = cjson.decode(ARGV[1])
 local policies, operations = call[1], call[2]
-local SECOND, TOKENS, CONCURRENCY = 1, 5, 6
-local CODES, MINUTE_ID = 8, 480002
-local MERGES, EXACT, PARTS, SLACK = 60, 4, 1000, 8
-local BASE, T, LEVEL, LEVEL_AT, RATE, BURST, ENDS, FIRST_WINDOW = 1, 2, 3, 4, 5, 6, 7, 8
-local NEVER, LONGEST = math.huge, 2592000000
-local EMPTY = { 0, 0, 0 }
-local ceil, floor, max, min, pack = math.ceil, math.floor, math.max, math.min, struct.pack
-local states, dirty, reply = {}, {}, {}
+local NEVER = math.huge
+local EMPTY = { 0, 0, 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
+local states, reply = {}, {}
 
 local since = 0
 if call[3] then
-  since = tonumber(redis.call('GET', KEYS[call[3]]) or clock)
-  if since == clock then redis.call('SET', KEYS[call[3]], clock) end
+  since = tonumber(call_redis('GET', KEYS[call[3]]) or clock)
+  if since == clock then call_redis('SET', KEYS[call[3]], clock) end
 end
 
-local function lengthOf(id)
-  return floor(id / CODES)
+local function newState()
+  return { clock, 0, -1, 0, 0, 0, false, nil }
 end
 
-local function prune(w, length, t)
-  local size, from = #w, 4
-  while from < size and t - w[from] >= length do
-    w[2], w[3] = w[2] - w[from + 1], w[3] - w[from + 2]
-    from = from + 3
+local function newWindow(id)
+  return { id, floor(id / CODES), 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
+end
+
+local function prune(w, t)
+  local older, length, from = w[OLDER], w[LENGTH], 1
+  while from < #older do
+    local at, requests, tokens = unpack_bytes('<ddd', older, from)
+    if t - at < length then
+      w[OLDER], w[OLDEST] = sub(older, from), at
+      return
+    end
+    w[ALL_REQUESTS], w[ALL_TOKENS], from = w[ALL_REQUESTS] - requests, w[ALL_TOKENS] - tokens, from + INSTANT_BYTES
   end
-  if from == 4 then return end
-  local to = 4
-  for i = from, size do
-    w[to] = w[i]
-    to = to + 1
-  end
-  for i = to, size do w[i] = nil end
+  w[OLDER], w[OLDEST] = '', w[NEWEST]
+  if t - w[NEWEST] < length then return end
+  w[ALL_REQUESTS], w[ALL_TOKENS], w[NEW_REQUESTS], w[NEW_TOKENS], w[OLDEST], w[NEWEST] = 0, 0, 0, 0, NEVER, -NEVER
 end
 
 local function windowIn(s, id)
-  for i = FIRST_WINDOW, #s, 2 do
-    if s[i] == id then return s[i + 1] end
+  for i = FIRST_WINDOW, #s do
+    if s[i][ID] == id then return s[i] end
   end
 end
 
 local function stateOf(key)
   local s = states[key]
   if s then return s end
-  local packed = redis.call('GET', KEYS[key])
-  if packed then
-    s = cmsgpack.unpack(packed)
-    local t = max(s[T], clock - s[BASE])
-    s[T] = t
-    for i = FIRST_WINDOW, #s, 2 do
-      local length, w = lengthOf(s[i]), s[i + 1]
-      if t - w[4] >= length then prune(w, length, t) end
-    end
-  else
-    s = { clock, 0, false, 0, 0, 0, 0 }
-  end
+  s = newState()
   states[key] = s
+  local packed = call_redis('GET', KEYS[key])
+  if not packed then return s end
+  local last, ends, from = unpack_bytes('<dd', packed)
+  local t = max(last, clock)
+  s[LAST], s[ENDS] = t, ends
+  local size = #packed
+  while size - from > BUCKET_BYTES do
+    local id, requests, tokens, start, oldest, newest, newRequests, newTokens, older, next = unpack_bytes('<dddddddddc0', packed, from)
+    local length = floor(id / CODES)
+    local w = { id, length, requests, tokens, start, oldest, newest, newRequests, newTokens, older }
+    if t - oldest >= length then prune(w, t) end
+    s[#s + 1], from = w, next
+  end
+  if from < size then s[RATE], s[BURST], s[LEVEL], s[LEVEL_AT] = unpack_bytes('<dddd', packed, from) end
   return s
 end
 
@@ -77,66 +131,85 @@ local function waitForLevel(level, wanted, rate)
 end
 
 local function levelOf(s, rate, burst)
-  if not s[LEVEL] then return min(burst * PARTS, (clock - since) * rate) end
-  return min(burst * PARTS, s[LEVEL] + (s[T] - s[LEVEL_AT]) * rate)
+  if s[RATE] < 0 then return min(burst * PARTS, (clock - since) * rate) end
+  return min(burst * PARTS, s[LEVEL] + (s[LAST] - s[LEVEL_AT]) * rate)
 end
 
-local function write(key)
-  local s, ttl = states[key], 0
-  if s[LEVEL] then ttl = waitForLevel(levelOf(s, s[RATE], s[BURST]), s[BURST] * PARTS, s[RATE]) end
-  for i = #s - 1, FIRST_WINDOW, -2 do
-    local w = s[i + 1]
-    local size = #w
-    if size > 3 then
-      ttl = max(ttl, w[size - 2] + lengthOf(s[i]) - s[T])
-    else
-      table.remove(s, i)
-      table.remove(s, i)
-    end
+local function packed(s)
+  local w = s[FIRST_WINDOW]
+  local bytes = w and pack('<dddddddddddc0', s[LAST], s[ENDS],
+    w[ID], w[ALL_REQUESTS], w[ALL_TOKENS], w[START], w[OLDEST], w[NEWEST], w[NEW_REQUESTS], w[NEW_TOKENS], #w[OLDER], w[OLDER])
+    or pack('<dd', s[LAST], s[ENDS])
+  for i = FIRST_WINDOW + 1, #s do
+    w = s[i]
+    bytes = bytes .. pack('<dddddddddc0',
+      w[ID], w[ALL_REQUESTS], w[ALL_TOKENS], w[START], w[OLDEST], w[NEWEST], w[NEW_REQUESTS], w[NEW_TOKENS], #w[OLDER], w[OLDER])
   end
-  ttl = min(ttl, LONGEST)
-  local ends = ttl + s[T]
+  return s[RATE] < 0 and bytes or bytes .. pack('<dddd', s[RATE], s[BURST], s[LEVEL], s[LEVEL_AT])
+end
+
+local function write(key, s)
+  local t, ttl = s[LAST], 0
+  if s[RATE] >= 0 then ttl = waitForLevel(levelOf(s, s[RATE], s[BURST]), s[BURST] * PARTS, s[RATE]) end
+  for i = #s, FIRST_WINDOW, -1 do
+    local left = s[i][NEWEST] + s[i][LENGTH] - t
+    if left > 0 then ttl = max(ttl, left) else table.remove(s, i) end
+  end
   if ttl <= 0 then
-    redis.call('DEL', KEYS[key])
-  elseif ends <= s[ENDS] then
-    redis.call('SET', KEYS[key], cmsgpack.pack(s), 'KEEPTTL')
+    call_redis('DEL', KEYS[key])
+    return
+  end
+  ttl = min(ttl, LONGEST_MS)
+  if t + ttl <= s[ENDS] then
+    call_redis('SET', KEYS[key], packed(s), 'KEEPTTL')
   else
-    s[ENDS] = ceil(ends + ttl / SLACK)
-    redis.call('PSETEX', KEYS[key], s[ENDS] + s[BASE] - clock, cmsgpack.pack(s))
+    s[ENDS] = ceil(t + ttl + ttl / SLACK)
+    call_redis('PSETEX', KEYS[key], s[ENDS] - clock, packed(s))
   end
 end
 
-local function add(w, length, at, requests, tokens)
-  local size = #w
-  w[2], w[3] = w[2] + requests, w[3] + tokens
-  if size > 3 and (w[size - 2] == at or size > EXACT * 3 and (at - w[1]) * MERGES < length) then
-    w[size - 2], w[size - 1], w[size] = at, w[size - 1] + requests, w[size] + tokens
+local function add(w, at, requests, tokens)
+  w[ALL_REQUESTS], w[ALL_TOKENS] = w[ALL_REQUESTS] + requests, w[ALL_TOKENS] + tokens
+  local newest, older = w[NEWEST], w[OLDER]
+  if newest == at or #older >= EXACT_BYTES and (at - w[START]) * MERGES < w[LENGTH] then
+    w[NEWEST], w[NEW_REQUESTS], w[NEW_TOKENS] = at, w[NEW_REQUESTS] + requests, w[NEW_TOKENS] + tokens
+    return
+  end
+  if newest > 0 then w[OLDER] = older .. pack('<ddd', newest, w[NEW_REQUESTS], w[NEW_TOKENS]) else w[OLDEST] = at end
+  w[START], w[NEWEST], w[NEW_REQUESTS], w[NEW_TOKENS] = at, at, requests, tokens
+end
+
+local function adjust(w, taken, requests, tokens)
+  local older, from = w[OLDER], 1
+  local at, hadRequests, hadTokens
+  while from < #older do
+    at, hadRequests, hadTokens = unpack_bytes('<ddd', older, from)
+    if at >= taken then break end
+    from = from + INSTANT_BYTES
+  end
+  if from > #older then at, hadRequests, hadTokens = w[NEWEST], w[NEW_REQUESTS], w[NEW_TOKENS] end
+  if at < taken or (at - taken) * MERGES >= w[LENGTH] then return end
+  requests, tokens = max(0, hadRequests + requests), max(0, hadTokens + tokens)
+  w[ALL_REQUESTS], w[ALL_TOKENS] = w[ALL_REQUESTS] + requests - hadRequests, w[ALL_TOKENS] + tokens - hadTokens
+  if from > #older then
+    w[NEW_REQUESTS], w[NEW_TOKENS] = requests, tokens
   else
-    w[1], w[size + 1], w[size + 2], w[size + 3] = at, at, requests, tokens
+    w[OLDER] = sub(older, 1, from - 1) .. pack('<ddd', at, requests, tokens) .. sub(older, from + INSTANT_BYTES)
   end
 end
 
-local function adjust(w, since, requests, tokens)
-  for i = 4, #w, 3 do
-    if w[i] >= since then
-      local r, k = max(0, w[i + 1] + requests), max(0, w[i + 2] + tokens)
-      w[2], w[3] = w[2] + r - w[i + 1], w[3] + k - w[i + 2]
-      w[i + 1], w[i + 2] = r, k
-      return
-    end
+local function waitFor(w, over, ofTokens, t)
+  local older = w[OLDER]
+  for from = 1, #older, INSTANT_BYTES do
+    local at, requests, tokens = unpack_bytes('<ddd', older, from)
+    over = over - (ofTokens and tokens or requests)
+    if over <= 0 then return at + w[LENGTH] - t end
   end
+  over = over - (ofTokens and w[NEW_TOKENS] or w[NEW_REQUESTS])
+  return over <= 0 and w[NEWEST] + w[LENGTH] - t or NEVER
 end
 
-local function waitFor(w, length, field, over, t)
-  for i = 4, #w, 3 do
-    over = over - w[i + field]
-    if over <= 0 then return w[i] + length - t end
-  end
-  return NEVER
-end
-
-local function emptyIn(w, length, t)
-  local size = #w
-  return size > 3 and w[size - 2] + length - t or 0
+local function emptyIn(w, t)
+  return max(w[NEWEST] + w[LENGTH] - t, 0)
 end
 `;

@@ -4,7 +4,7 @@ import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional } from './common/options.js';
-import { calibrate, calibrationOf, readCalibrationMode } from './engine/calibration.js';
+import { readCalibrationMode } from './engine/calibration.js';
 import { ConnectionPools } from './connection-pool/connection-pools.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -14,6 +14,7 @@ import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
+import { EngineMeasurements } from './fast-litellm.measurements.js';
 import { openRouting } from './fast-litellm.routing.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
@@ -33,7 +34,6 @@ import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { TypeScriptRateLimitEngine } from './rate-limit/rate-limit.typescript.js';
 import type { ListRouters } from './router/list-routers.js';
 import type { RouterService } from './router/router.service.js';
-import { countingCases } from './token-counter/token-counter.calibration.js';
 import { openTelemetryObserver } from './telemetry/call-spans.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
 import { resolveLlmClientOptions } from './request/llm-client.options.js';
@@ -79,6 +79,7 @@ export class FastLiteLLM {
   private readonly connectionPools: ConnectionPools;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
+  private readonly measurements: EngineMeasurements;
   private readonly onClose: (() => void)[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
@@ -95,6 +96,7 @@ export class FastLiteLLM {
       flags,
       logger,
       now: context.now,
+      measure: (...pair) => this.measurements.measure(...pair),
       verdicts: () => [...new Set(Object.values(this.engines).map(({ speeds }) => speeds))].flatMap((speeds) => speeds.all()),
     });
     this.monitor = monitor;
@@ -136,10 +138,12 @@ export class FastLiteLLM {
       [this.router.capability]: routing.engines,
       [this.connectionPool.capability]: this.connectionPools.choice,
     };
-    if (this.setting.mode === 'auto') {
-      const subjects = [calibrationOf(rateLimits, DECISION_CASES), calibrationOf(tokenCounting, countingCases(CHECKED_ENCODING))];
-      this.onClose.push(calibrate(subjects, calibration, monitor));
-    }
+    const measurements = new EngineMeasurements(calibration, monitor);
+    this.measurements = measurements;
+    measurements.add(rateLimits, DECISION_CASES);
+    measurements.addTokenCounting(tokenCounting, CHECKED_ENCODING);
+    this.onClose.push(() => measurements.close());
+    if (this.setting.mode === 'auto') measurements.start();
     this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
     const targets = resolveAccelerate(options.accelerate);
     if (targets.length > 0) {

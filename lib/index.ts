@@ -115,6 +115,7 @@ export {
   applyAcceleration,
   checkRateLimit,
   compareImplementations,
+  compareImplementationsAsync,
   cleanupExpiredConnections,
   countMessages,
   countRequest,

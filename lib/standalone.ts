@@ -142,6 +142,10 @@ export const getPerformanceStats: PerformanceMonitorService['getPerformanceStats
 export const compareImplementations: PerformanceMonitorService['compareImplementations'] = (...args) =>
   processWide().monitor.compareImplementations(...args);
 
+/** `PerformanceMonitorService.compareImplementationsAsync` of the process-wide instance. */
+export const compareImplementationsAsync: PerformanceMonitorService['compareImplementationsAsync'] = (...args) =>
+  processWide().monitor.compareImplementationsAsync(...args);
+
 /** `PerformanceMonitorService.getRecommendations` of the process-wide instance. */
 export const getRecommendations: PerformanceMonitorService['getRecommendations'] = () => processWide().monitor.getRecommendations();
 

@@ -1,7 +1,14 @@
 import type { EngineName } from '../common/capability.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import type { FeatureFlagsOptions } from '../feature-flags/feature-flags.options.js';
-import { calibrate, calibrationOf, readCalibrationMode, type CalibrationCase, type CalibrationMode } from './calibration.js';
+import {
+  calibrate,
+  calibrationOf,
+  readCalibrationMode,
+  type CalibrationCase,
+  type CalibrationMode,
+  type CalibrationSubject,
+} from './calibration.js';
 import { EngineSpeeds, type SizeClasses } from './engine-speeds.js';
 import { StricterChoice } from './stricter-choice.js';
 import { SwitchingEngine } from './switching-engine.js';
@@ -48,7 +55,14 @@ async function until(isDone: () => boolean): Promise<void> {
   while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-async function calibrated(choice: SwitchingEngine<Worker>, mode: CalibrationMode = 'full', measured = cases): Promise<string[]> {
+const subjectOf = ({ feature, native, typescript, speeds }: SwitchingEngine<Worker>): CalibrationSubject<Worker> => ({
+  feature,
+  native,
+  typescript,
+  speeds,
+});
+
+async function calibrated(choice: CalibrationSubject<Worker>, mode: CalibrationMode = 'full', measured = cases): Promise<string[]> {
   const recorded: string[] = [];
   let isOver = false;
   const last: CalibrationCase<Worker> = {
@@ -120,17 +134,27 @@ describe('calibration', () => {
     expect(shadow.choice.shadow.runs).toBe(1);
   });
 
-  it('asks a twin that costs much to load only where native is suspiciously slow, or in full', async () => {
+  it('has a twin that costs much to load measured apart, and only where native is suspiciously slow', async () => {
     const dear = cases.map((each) => ({ ...each, twinMs: SLOW_MS / 2 }));
-    const quick = setUp(() => false);
-    await calibrated(quick.choice, 'on', dear);
-    expect(quick.typescript.calls).toBe(0);
-    const slow = setUp(() => true);
-    await calibrated(slow.choice, 'on', [dear[0]]);
-    expect(slow.choice.alwaysFor(1)?.engine).toBe('typescript');
-    const full = setUp(() => false);
-    await calibrated(full.choice, 'full', [dear[0]]);
-    expect(full.typescript.calls).toBeGreaterThan(0);
+    for (const [isSlow, asked] of [
+      [false, 0],
+      [true, 2],
+    ] as const) {
+      const { choice, typescript } = setUp(() => isSlow);
+      const apart = jest.fn();
+      await calibrated({ ...subjectOf(choice), apart }, 'full', dear);
+      expect(apart).toHaveBeenCalledTimes(asked);
+      expect(typescript.calls).toBe(0);
+    }
+  });
+
+  it('takes as many rounds as it is told to', () => {
+    const { choice } = setUp(() => true);
+    const record = jest.fn();
+    const steps = calibrationOf(choice, [cases[0]], 30)({ series: () => ({ sampled: () => true, record }) });
+    while (steps.next().done !== true);
+    // Of each engine three quarters: the slowest are left out.
+    expect(record.mock.calls.length).toBeGreaterThanOrEqual(2 * 23);
   });
 
   it('ends what it has prepared, when it is through and when it is stopped, and survives an engine that fails', async () => {

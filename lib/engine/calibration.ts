@@ -4,7 +4,7 @@ import { checkOneOf, optional } from '../common/options.js';
 import { capabilityOf, componentOf } from './engine-series.js';
 import type { EngineSpeeds } from './engine-speeds.js';
 
-/** `off`: none. `on`: within 50 ms of work, loading nothing that costs much. `full`: both engines in any case, whatever it takes to load them. */
+/** `off`: none, whoever asks. `on`: within 50 ms of work; an engine that costs much to load when it is asked for. `full`: all of it, after boot. */
 export type CalibrationMode = 'off' | 'on' | 'full';
 
 /** Something to be measured on both engines. */
@@ -15,7 +15,7 @@ export interface CalibrationCase<E extends object> {
   readonly sizeClass: number;
   /** Makes ready on an engine: what is to be measured, and what ends it. */
   readonly prepare: (engine: E) => CalibrationRun;
-  /** The TypeScript engine costs much to load and never takes less than this, in milliseconds: below it, it need not be asked. */
+  /** The TypeScript engine costs much to load and never takes less than this, in milliseconds: it is measured apart, and only if native takes longer. */
   readonly twinMs?: number;
 }
 
@@ -30,11 +30,13 @@ export interface CalibrationSubject<E extends object> {
   readonly feature: string;
   readonly native: E | null;
   readonly typescript: E;
-  readonly speeds: EngineSpeeds;
+  readonly speeds: Pick<EngineSpeeds, 'judge'>;
+  /** Has both engines measured where nobody waits for it, whichever way. */
+  readonly apart?: () => void;
 }
 
 /** Work that stops for breath. */
-export type CalibrationSteps = (mode: CalibrationMode, recorder: CallRecorder) => Generator<undefined>;
+export type CalibrationSteps = (recorder: CallRecorder) => Generator<undefined>;
 
 /** Names of the operations that calibration records under begin so. */
 export const CALIBRATION = 'calibration_';
@@ -68,43 +70,50 @@ export function readCalibrationMode(option: unknown, env: Readonly<Record<string
 
 /**
  * Measures both engines side by side after boot, a little in each turn of the event loop, and judges which is faster. What fails or finds no time is not judged.
- * Without a recorder nothing is recorded. Returns what ends it early.
+ * Without a recorder nothing is recorded. Returns what ends it early; `onEnd` is called when it is over, either way.
  */
 export function calibrate(
   subjects: readonly CalibrationSteps[],
   mode: CalibrationMode,
   recorder: CallRecorder = SILENT_RECORDER,
+  onEnd: () => void = () => {},
 ): () => void {
   if (mode === 'off') return () => {};
-  const work = oneAfterTheOther(subjects, mode, recorder);
+  const work = oneAfterTheOther(subjects, recorder);
   let spentMs = 0;
   let next: NodeJS.Timeout | undefined;
   const turn = (): void => {
     const start = performance.now();
     let isDone = false;
     while (!isDone && performance.now() - start < TURN_MS) isDone = work.next().done === true;
-    if (isDone) return;
+    if (isDone) return onEnd();
     spentMs += performance.now() - start;
     if (mode === 'full' || spentMs < BUDGET_MS) wait();
-    else work.return(undefined);
+    else end();
+  };
+  const end = (): void => {
+    clearTimeout(next);
+    work.return(undefined);
+    onEnd();
   };
   // Not an immediate: one that does not keep the process is not kept awake for either, and would wait for a request to come in.
   const wait = (): void => void (next = setTimeout(turn, 1).unref());
   wait();
-  return () => {
-    clearTimeout(next);
-    work.return(undefined);
-  };
+  return end;
 }
 
 /** The steps of one capability; none where there is no native engine to compare with. */
-export function calibrationOf<E extends object>(subject: CalibrationSubject<E>, cases: readonly CalibrationCase<E>[]): CalibrationSteps {
-  return function* steps(mode, recorder) {
+export function calibrationOf<E extends object>(
+  subject: CalibrationSubject<E>,
+  cases: readonly CalibrationCase<E>[],
+  fewestRounds = FEWEST_ROUNDS,
+): CalibrationSteps {
+  return function* steps(recorder) {
     const { native } = subject;
     const open: CalibrationRun[] = [];
     for (const each of native === null ? [] : cases) {
       try {
-        yield* measureCase({ ...subject, native: native as E }, each, mode, recorder, open);
+        yield* measureCase({ ...subject, native: native as E }, each, fewestRounds, recorder, open);
       } catch {
         // An engine that fails here fails where it is used, too, and there it is counted.
       } finally {
@@ -114,14 +123,14 @@ export function calibrationOf<E extends object>(subject: CalibrationSubject<E>, 
   };
 }
 
-function* oneAfterTheOther(subjects: readonly CalibrationSteps[], mode: CalibrationMode, recorder: CallRecorder): Generator<undefined> {
-  for (const steps of subjects) yield* steps(mode, recorder);
+function* oneAfterTheOther(subjects: readonly CalibrationSteps[], recorder: CallRecorder): Generator<undefined> {
+  for (const steps of subjects) yield* steps(recorder);
 }
 
 function* measureCase<E extends object>(
-  { feature, native, typescript, speeds }: CalibrationSubject<E> & { readonly native: E },
+  { feature, native, typescript, speeds, apart }: CalibrationSubject<E> & { readonly native: E },
   { operation, sizeClass, prepare, twinMs }: CalibrationCase<E>,
-  mode: CalibrationMode,
+  fewestRounds: number,
   recorder: CallRecorder,
   open: CalibrationRun[],
 ): Generator<undefined> {
@@ -134,10 +143,13 @@ function* measureCase<E extends object>(
   yield undefined;
   // The fastest of a few: on a busy machine the others tell of the neighbours.
   const fastestMs = Math.min(...Array.from({ length: 5 }, () => nativeCalls.take()));
-  if (mode !== 'full' && twinMs !== undefined && fastestMs < twinMs) return;
+  if (twinMs !== undefined) {
+    if (fastestMs >= twinMs) apart?.();
+    return;
+  }
   const typescriptCalls = on(typescript, TYPESCRIPT_WARM_UP_MS);
   const [natives, typescripts]: [number[], number[]] = [[], []];
-  const isEnough = (): boolean => natives.length >= FEWEST_ROUNDS && nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS;
+  const isEnough = (): boolean => natives.length >= fewestRounds && nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS;
   while (natives.length < MOST_ROUNDS && !isEnough()) {
     yield undefined;
     natives.push(nativeCalls.take());

@@ -48,6 +48,8 @@ export interface PerformanceMonitorContext {
   readonly logger?: LogSink;
   /** Where the native engine was measured to be slower. Default: nowhere. */
   readonly verdicts?: () => readonly SpeedVerdict[];
+  /** Has two components measured that nobody has measured enough; `undefined` where that cannot be, or has been. Default: never. */
+  readonly measure?: (rustComponent: string, typescriptComponent: string) => Promise<void> | undefined;
 }
 
 /**
@@ -132,11 +134,25 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return this.table.stats(component ?? undefined, (operation) => operation.startsWith(CALIBRATION));
   }
 
-  /** Compares two components by what was measured of both; says so where that is too little. */
+  /**
+   * Compares two components by what was measured of both; says so where that is too little. Both engines of a capability that have not been
+   * measured are, when they are first asked about: ask again, or wait with `compareImplementationsAsync`.
+   * @throws InvalidArgumentError for a name that is empty or no string.
+   */
   compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
-    const named = (path: string, component: string) =>
-      [checkString(path, component, refuseArgument), this.table.operations(component)] as const;
-    return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
+    const comparison = this.comparisonOf(rustComponent, typescriptComponent);
+    if (comparison.enoughSamples || this.measured(rustComponent, typescriptComponent) === undefined) return comparison;
+    return { ...comparison, recommendation: `${comparison.recommendation} They are being measured now: ask again.` };
+  }
+
+  /** The same, when whatever can be measured has been. */
+  async compareImplementationsAsync(rustComponent: string, typescriptComponent: string): Promise<PerformanceComparison> {
+    const { enoughSamples } = this.comparisonOf(rustComponent, typescriptComponent);
+    // What is measured in passing keeps no process alive; who waits for it does.
+    const awake = setInterval(() => {}, 60_000);
+    if (!enoughSamples) await this.measured(rustComponent, typescriptComponent);
+    clearInterval(awake);
+    return this.comparisonOf(rustComponent, typescriptComponent);
   }
 
   /** What could be better, the most urgent first. */
@@ -199,6 +215,16 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   /** Ends the clock of the window. More than once is safe. */
   close(): void {
     this.table.close();
+  }
+
+  private comparisonOf(rustComponent: string, typescriptComponent: string): PerformanceComparison {
+    const named = (path: string, component: string) =>
+      [checkString(path, component, refuseArgument), this.table.operations(component)] as const;
+    return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
+  }
+
+  private measured(rustComponent: string, typescriptComponent: string): Promise<void> | undefined {
+    return this.table.isOn ? this.context.measure?.(rustComponent, typescriptComponent) : undefined;
   }
 
   private applyFlag(): void {

@@ -1,0 +1,39 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { calibrationOf } from '../engine/calibration.js';
+import { openNativeBinding } from '../engine/native-binding.js';
+import { countingCases } from './token-counter.calibration.js';
+import type { EncodingName } from './token-counter.engine.js';
+import { TOKEN_COUNTER_RECIPE } from './token-counter.recipe.js';
+import type { TwinFigures } from './token-counter.twin.js';
+
+/** So many that three quarters of them are enough to compare by. */
+const ROUNDS = 28;
+
+/** The thread's work: both engines, one after the other, without a break. */
+function measureTwins(encoding: EncodingName): TwinFigures {
+  const { feature, native, typescript } = TOKEN_COUNTER_RECIPE;
+  const { binding } = openNativeBinding();
+  const times: [string, string, number][] = [];
+  const medians: [number, number, number][] = [];
+  const subject = {
+    feature,
+    native: binding === null ? null : native(binding),
+    typescript: typescript(),
+    speeds: {
+      judge: (...[sizeClass, nativeMs, typescriptMs]: [number, number, number, unknown]) =>
+        void medians.push([sizeClass, nativeMs, typescriptMs]),
+    },
+  };
+  const cases = countingCases(encoding).map(({ operation, sizeClass, prepare }) => ({ operation, sizeClass, prepare }));
+  const recorder = {
+    series: (component: string, operation: string) => ({
+      sampled: () => true,
+      record: (ms: number) => void times.push([component, operation, ms]),
+    }),
+  };
+  const steps = calibrationOf(subject, cases, ROUNDS)(recorder);
+  while (steps.next().done !== true);
+  return { times, medians };
+}
+
+parentPort?.postMessage(measureTwins(workerData as EncodingName));

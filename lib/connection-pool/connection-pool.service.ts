@@ -197,8 +197,7 @@ export class ConnectionPoolService implements Capability {
 
   private wait(endpoint: PoolEndpoint, limitMs: number, signal: AbortSignal | undefined): Promise<number> {
     const { line } = this.pool;
-    const waiter = new PromisedConnection(endpoint);
-    waiter.limit(limitMs, () => this.pool.giveUp(waiter));
+    const waiter = new PromisedConnection(endpoint, limitMs);
     if (signal !== undefined) waiter.listen(signal, () => line.remove(waiter));
     this.pool.wait(waiter);
     return waiter.promise;

@@ -72,7 +72,8 @@ export class SlotTable {
 
   /** Somebody began (1) or ended (-1) waiting here. */
   countWaiting(difference: 1 | -1): void {
-    Atomics.add(this.words, Header.waiting, difference);
+    if (this.books.shared) Atomics.add(this.words, Header.waiting, difference);
+    else this.words[Header.waiting] += difference;
     this.words[this.own + Own.waiting] += difference;
   }
 

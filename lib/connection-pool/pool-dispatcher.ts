@@ -11,14 +11,15 @@ type Handler = Dispatcher.DispatchHandler;
 class WaitingRequest extends Waiter {
   constructor(
     endpoint: PoolEndpoint,
-    private readonly send: (id: number) => void,
+    private readonly pool: SocketPool,
+    private readonly options: Options,
     private readonly handler: Handler,
   ) {
-    super(endpoint);
+    super(endpoint, pool.options.acquireTimeoutMs);
   }
 
   grant(id: number): void {
-    this.send(id);
+    send(this.pool, id, this.options, this.handler);
   }
 
   fail(error: unknown): void {
@@ -43,12 +44,10 @@ export class PoolDispatcher extends Dispatcher {
       const endpoint = this.pool.endpoints.find(typeof origin === 'string' ? origin : origin.origin);
       const id = this.pool.take(endpoint);
       if (id > 0) {
-        this.send(id, options, handler);
+        send(this.pool, id, options, handler);
         return true;
       }
-      const waiter = new WaitingRequest(endpoint, (granted) => this.send(granted, options, handler), handler);
-      waiter.limit(this.pool.options.acquireTimeoutMs, () => this.pool.giveUp(waiter));
-      this.pool.wait(waiter);
+      this.pool.wait(new WaitingRequest(endpoint, this.pool, options, handler));
       return false;
     } catch (error) {
       refuse(handler, error as Error);
@@ -65,18 +64,18 @@ export class PoolDispatcher extends Dispatcher {
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> & void {
     return answer(this.drain(0), typeof error === 'function' ? error : callback);
   }
+}
 
-  private send(id: number, options: Options, handler: Handler): void {
-    const connection = this.pool.leased(id);
-    this.pool.returnLater(id);
-    try {
-      connection.dispatch(options, handler);
-    } catch (error) {
-      refuse(handler, error as Error);
-    }
-    // A request that undici refuses never gets as far as an answer.
-    if (!connection.isBusy) this.pool.free(connection);
+function send(pool: SocketPool, id: number, options: Options, handler: Handler): void {
+  const connection = pool.leased(id);
+  pool.returnLater(id);
+  try {
+    connection.dispatch(options, handler);
+  } catch (error) {
+    refuse(handler, error as Error);
   }
+  // A request that undici refuses never gets as far as an answer.
+  if (!connection.isBusy) pool.free(connection);
 }
 
 function refuse(handler: Handler, error: Error): void {

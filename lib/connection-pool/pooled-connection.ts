@@ -31,11 +31,12 @@ export class PooledConnection {
   sent = false;
   /** The head of an answer has come, and the rest may be left unread. */
   answered = false;
+  /** Its socket is gone, or could not be opened; `usable` sees it a little earlier. */
+  isLost = false;
 
   private socket: Socket | null = null;
   private attempt: Socket | undefined;
   private connecting = false;
-  private isLost = false;
   private isClosed = false;
   /** The client, waiting for the socket. */
   private wanted: buildConnector.Callback | null = null;

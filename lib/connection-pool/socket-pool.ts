@@ -57,7 +57,10 @@ export class SocketPool implements ConnectionEvents {
       (endpoint) => this.table.add(endpoint),
       (endpoint) => this.table.drop(endpoint),
     );
-    this.line = new WaitingLine((difference) => this.table.countWaiting(difference));
+    this.line = new WaitingLine(
+      (difference) => this.table.countWaiting(difference),
+      () => this.timeouts++,
+    );
     this.sweeper = new PoolSweep(this, context.expired, this.now);
     this.neighbours =
       context.books.shared && options.sharedAs !== null
@@ -137,12 +140,6 @@ export class SocketPool implements ConnectionEvents {
     this.lookingAgain ??= setInterval(() => this.lookAgain(), LOOK_AGAIN_MS);
   }
 
-  /** Somebody waited in vain. */
-  giveUp(waiter: Waiter): void {
-    this.timeouts++;
-    this.line.remove(waiter);
-  }
-
   /** Closes idle connections whose time is over, and leased ones whose answer nobody reads. Returns how many. */
   sweep(): number {
     return this.sweeper.sweep(this.now());
@@ -163,8 +160,10 @@ export class SocketPool implements ConnectionEvents {
     for (let waiter = this.line.first(stuck); waiter !== undefined; waiter = this.line.first(stuck)) {
       const id = this.takeFor(waiter);
       if (id === undefined) continue;
-      if (id <= 0) stuck = new Set(stuck).add(waiter.endpoint);
-      else if (this.line.remove(waiter)) waiter.grant(id);
+      if (id > 0) {
+        if (this.line.remove(waiter)) waiter.grant(id);
+      } else if (waiter.endpoint.waiting === this.line.size) break;
+      else stuck = new Set(stuck).add(waiter.endpoint);
     }
     this.serving = false;
     if (this.line.size === 0) this.stopLookingAgain();
@@ -205,7 +204,8 @@ export class SocketPool implements ConnectionEvents {
   private giveBack(connection: PooledConnection): void {
     const { id } = connection;
     const nowMs = this.now();
-    if (!connection.usable) this.discard(id, 'lost');
+    // One that is about to be lost is idle until then, and is looked at again before it is leased.
+    if (connection.isLost) this.discard(id, 'lost');
     else if (this.draining) this.discard(id, 'drained');
     else if (this.table.isOld(id, nowMs)) this.discard(id, 'expired');
     else if (this.neighbours?.yields(connection.endpoint.origin, nowMs)) this.discard(id, 'evicted');
@@ -226,8 +226,9 @@ export class SocketPool implements ConnectionEvents {
         this.discard(id, 'lost');
       } else this.discard(-id, 'expired');
     }
-    if (endpoint.waiting > 0 && !this.serving) return 0;
-    return this.reclaim(endpoint, nowMs) || this.open(endpoint, nowMs);
+    // Who waits is told when a connection is returned, so that nothing is to be looked for.
+    if (this.serving) return this.open(endpoint, nowMs);
+    return endpoint.waiting > 0 ? 0 : this.reclaim(endpoint, nowMs) || this.open(endpoint, nowMs);
   }
 
   /** Leases a connection that is about to be returned and has nothing under way any more: undici tells so a turn later than its answer's reader knows. */

@@ -5,27 +5,21 @@ import type { PoolEndpoint } from './pool-endpoint.js';
 export abstract class Waiter {
   /** Where it stands among all. */
   order = 0;
-  private timer: NodeJS.Timeout | undefined;
+  /** When its time is up, by `performance.now()`. */
+  deadlineMs = Infinity;
 
-  constructor(readonly endpoint: PoolEndpoint) {}
+  /** @param timeoutMs How long it waits, before it fails with `PoolTimeoutError`; `Infinity` is without end. */
+  constructor(
+    readonly endpoint: PoolEndpoint,
+    readonly timeoutMs: number,
+  ) {}
 
   /** Hands a leased connection over. */
   abstract grant(id: number): void;
   abstract fail(error: unknown): void;
 
-  /** Fails with `PoolTimeoutError` after this time, unless ended before. `Infinity` is never. */
-  limit(timeoutMs: number, onTimeout: () => void): void {
-    if (timeoutMs === Infinity) return;
-    this.timer = setTimeout(() => {
-      onTimeout();
-      this.fail(new PoolTimeoutError(this.endpoint.origin, timeoutMs));
-    }, timeoutMs);
-  }
-
-  /** To be called once it no longer waits. */
-  end(): void {
-    clearTimeout(this.timer);
-  }
+  /** Called once it no longer waits. */
+  end(): void {}
 }
 
 /** One `acquire`. */
@@ -35,8 +29,8 @@ export class PromisedConnection extends Waiter {
   private reject!: (error: unknown) => void;
   private stopListening = (): void => {};
 
-  constructor(endpoint: PoolEndpoint) {
-    super(endpoint);
+  constructor(endpoint: PoolEndpoint, timeoutMs: number) {
+    super(endpoint, timeoutMs);
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
@@ -62,19 +56,26 @@ export class PromisedConnection extends Waiter {
   }
 
   override end(): void {
-    super.end();
     this.stopListening();
   }
 }
 
-/** Those who wait, first come, first served among all who can be. */
+/** Those who wait, first come, first served among all who can be. One timer is for all of them: whoever waits a moment only pays for none. */
 export class WaitingLine {
   size = 0;
   private readonly queues = new Map<PoolEndpoint, Set<Waiter>>();
   private order = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private timerAtMs = Infinity;
 
-  /** @param onChange Hears of each that comes and goes. */
-  constructor(private readonly onChange: (difference: 1 | -1) => void) {}
+  /**
+   * @param onChange Hears of each that comes and goes.
+   * @param onTimeout Hears of each whose time was up.
+   */
+  constructor(
+    private readonly onChange: (difference: 1 | -1) => void,
+    private readonly onTimeout: () => void,
+  ) {}
 
   add(waiter: Waiter): void {
     waiter.order = ++this.order;
@@ -82,41 +83,80 @@ export class WaitingLine {
     if (queue === undefined) this.queues.set(waiter.endpoint, (queue = new Set()));
     queue.add(waiter);
     this.count(waiter.endpoint, 1);
+    if (this.size === 1) this.timer?.ref();
+    if (waiter.timeoutMs !== Infinity) this.limit(waiter);
   }
 
   /** Whether it was waiting; it is not any more. */
   remove(waiter: Waiter): boolean {
     const queue = this.queues.get(waiter.endpoint);
     if (queue?.delete(waiter) !== true) return false;
-    if (queue.size === 0) this.queues.delete(waiter.endpoint);
+    // An empty queue stays as long as the endpoint is waited for again and again.
+    if (queue.size === 0 && this.queues.size > 1) this.queues.delete(waiter.endpoint);
     waiter.end();
     this.count(waiter.endpoint, -1);
+    // It does not keep the process for nobody.
+    if (this.size === 0) this.timer?.unref();
     return true;
   }
 
   /** Who waits longest, but for those of these endpoints. */
   first(except: ReadonlySet<PoolEndpoint>): Waiter | undefined {
     let first: Waiter | undefined;
-    for (const [endpoint, queue] of this.queues) {
-      if (except.has(endpoint)) continue;
-      const [waiter] = queue;
-      if (first === undefined || waiter.order < first.order) first = waiter;
+    for (const queue of this.queues.values()) {
+      for (const waiter of queue) {
+        if (!except.has(waiter.endpoint) && (first === undefined || waiter.order < first.order)) first = waiter;
+        break;
+      }
     }
     return first;
   }
 
   /** Those that somebody waits for. */
-  endpoints(): Iterable<PoolEndpoint> {
-    return this.queues.keys();
+  *endpoints(): Iterable<PoolEndpoint> {
+    for (const [endpoint, queue] of this.queues) if (queue.size > 0) yield endpoint;
   }
 
   /** Sends all away. */
   failAll(error: (endpoint: PoolEndpoint) => unknown): void {
-    for (const queue of [...this.queues.values()]) {
-      for (const waiter of [...queue]) {
-        if (this.remove(waiter)) waiter.fail(error(waiter.endpoint));
+    for (const waiter of this.all()) if (this.remove(waiter)) waiter.fail(error(waiter.endpoint));
+    this.stop();
+  }
+
+  private all(): Waiter[] {
+    return [...this.queues.values()].flatMap((queue) => [...queue]);
+  }
+
+  private limit(waiter: Waiter): void {
+    waiter.deadlineMs = performance.now() + waiter.timeoutMs;
+    if (waiter.deadlineMs < this.timerAtMs) this.wakeAt(waiter.deadlineMs, waiter.timeoutMs);
+  }
+
+  private wakeAt(atMs: number, afterMs: number): void {
+    clearTimeout(this.timer);
+    this.timerAtMs = atMs;
+    this.timer = setTimeout(() => this.expire(), Math.ceil(afterMs));
+  }
+
+  private expire(): void {
+    this.stop();
+    const nowMs = performance.now();
+    let next = Infinity;
+    for (const waiter of this.all()) {
+      if (waiter.deadlineMs > nowMs) next = Math.min(next, waiter.deadlineMs);
+      else if (this.remove(waiter)) {
+        this.onTimeout();
+        waiter.fail(new PoolTimeoutError(waiter.endpoint.origin, waiter.timeoutMs));
       }
     }
+    // Whoever was told may have come back, with another deadline.
+    if (next < this.timerAtMs && this.size > 0) this.wakeAt(next, next - nowMs);
+  }
+
+  private stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.timerAtMs = Infinity;
   }
 
   private count(endpoint: PoolEndpoint, difference: 1 | -1): void {

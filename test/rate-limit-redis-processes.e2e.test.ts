@@ -69,7 +69,8 @@ class Worker {
       workers.reduce((a, b) => (a.passed > b.passed ? a : b)).kill();
       await Promise.all(workers.map(({ ended }) => ended));
       expect(sum(workers)).toBeLessThanOrEqual(LIMIT);
-      expect(sum(workers)).toBeGreaterThan(LIMIT - 200);
+      // It may have asked for its 64 and a quarter of what was left beside them.
+      expect(sum(workers)).toBeGreaterThan(LIMIT - 64 - LIMIT / 4);
       const rateLimiter = openLimiter({ url: server.url }, limits);
       try {
         await until(async () => (await rateLimiter.peekAsync(key)).remainingRequests === LIMIT - 1, 7_000);

@@ -9,8 +9,6 @@ const PLAIN = /^[\w.:@-]{1,96}$/;
 /** Permits of a lease may be spent for a 60th of the shortest window, and not longer than this: so much later may one be counted than it was used. */
 const LONGEST_LEASE_MS = 1_000;
 const LEASES_PER_WINDOW = 60;
-/** Names of keys that are kept, per limit: making one takes longer than deciding by a lease. */
-const NAMES_KEPT = 4_096;
 
 /** A scope with the hash tag of its keys. */
 export interface TaggedScope extends RedisScope {
@@ -23,7 +21,6 @@ interface KnownLimit {
   readonly name: string;
   readonly numbers: readonly number[];
   readonly leaseMs: number;
-  readonly scopes: Map<string, TaggedScope>;
 }
 
 /** Names the keys of Redis: `PREFIX{NAME/KEY}`, or `PREFIX{all}NAME/KEY` where all keys have to be in one slot of a Cluster. */
@@ -35,34 +32,27 @@ export class RedisKeys {
     private readonly oneSlot: boolean,
   ) {}
 
+  /** Made anew each time: to keep names takes longer. */
   scope({ limit, key }: RateLimitScope): TaggedScope {
     let known = this.limits.get(limit);
     if (known === undefined) {
-      known = { name: plain(limit.name), numbers: limitNumbers(limit), leaseMs: leaseMsOf(limit), scopes: new Map() };
+      known = { name: plain(limit.name), numbers: limitNumbers(limit), leaseMs: leaseMsOf(limit) };
       this.limits.set(limit, known);
     }
-    return known.scopes.get(key) ?? this.name(known, limit, key);
-  }
-
-  /** The key that says that Redis remembers. */
-  get mark(): string {
-    return `${this.prefix}{all}mark`;
-  }
-
-  private name(known: KnownLimit, limit: RateLimit, key: string): TaggedScope {
-    const isPlain = PLAIN.test(key);
-    const name = `${known.name}/${isPlain ? key : hashed(key)}`;
+    const name = `${known.name}/${plain(key)}`;
     const stateKey = this.oneSlot ? `${this.prefix}{all}${name}` : `${this.prefix}{${name}}`;
-    const scope = {
+    return {
       tag: this.oneSlot ? 'all' : name,
       stateKey,
       slotsKey: limit.maxConcurrent === undefined ? '' : `${stateKey}/running`,
       limits: known.numbers,
       leaseMs: known.leaseMs,
     };
-    if (known.scopes.size >= NAMES_KEPT) known.scopes.clear();
-    if (isPlain) known.scopes.set(key, scope);
-    return scope;
+  }
+
+  /** The key that says that Redis remembers. */
+  get mark(): string {
+    return `${this.prefix}{all}mark`;
   }
 }
 
@@ -75,10 +65,6 @@ function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimi
 
 /** The text itself if it is plain, otherwise its hash: any key of any length becomes one that `redis-cli`, globs and slots take for what it is. */
 function plain(text: string): string {
-  return PLAIN.test(text) ? text : hashed(text);
-}
-
-function hashed(text: string): string {
   // As UTF-16, where lone surrogates differ.
-  return `~${createHash('sha256').update(text, 'utf16le').digest('base64url')}`;
+  return PLAIN.test(text) ? text : `~${createHash('sha256').update(text, 'utf16le').digest('base64url')}`;
 }

@@ -3,6 +3,7 @@ import type { RedisOutage } from './rate-limit-outage.redis.js';
 import type { TaggedScope } from './rate-limit-keys.redis.js';
 import { OperationKind, ReplyField } from './rate-limit-protocol.redis.js';
 import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './rate-limit-queue.redis.js';
+import type { RateLimit } from './rate-limit.limits.js';
 import type { RateLimitDecision, RateLimitScope } from './rate-limit.store.js';
 
 /** Of what is left beyond the requests that wait for it, one process takes this part: the nearer the limit, the fewer permits lie about unspent. */
@@ -46,6 +47,8 @@ export class RedisLeases {
   /** Requests that Redis was not asked about. */
   decisions = 0;
   private readonly leases = new Map<string, Lease>();
+  /** Those of one scope by its limit and key, to be found without a name. */
+  private readonly ofOne = new WeakMap<RateLimit, Map<string, Lease>>();
   private calls = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -56,9 +59,9 @@ export class RedisLeases {
   ) {}
 
   /** The decision on one key, if its permits are at hand. */
-  spendOne({ stateKey, limits }: TaggedScope, cost: number, tokens: number): RateLimitDecision | undefined {
-    const lease = this.leases.get(stateKey);
-    if (lease === undefined || lease.waiting.length > 0 || !sameNumbers(lease.redis[0].limits, limits)) return undefined;
+  spendOne({ limit, key }: RateLimitScope, cost: number, tokens: number): RateLimitDecision | undefined {
+    const lease = this.ofOne.get(limit)?.get(key);
+    if (lease === undefined || lease.waiting.length > 0) return undefined;
     const needed = lease.limitsTokens ? tokens : 0;
     return this.canSpend(lease, cost, needed) ? this.spend(lease, cost, needed) : undefined;
   }
@@ -98,7 +101,7 @@ export class RedisLeases {
     const known = this.leases.get(id);
     // Under one name limits may differ.
     if (known?.redis.every(({ limits }, i) => sameNumbers(limits, redis[i].limits))) return known;
-    if (known !== undefined) void this.giveBack(known);
+    if (known !== undefined) this.drop(id, known);
     this.startSweeping();
     const calls = (this.calls.get(id) ?? 0) + 1;
     this.calls.set(id, calls);
@@ -118,8 +121,25 @@ export class RedisLeases {
       spentRequests: 0,
       spentTokens: 0,
     };
-    this.leases.set(id, lease);
+    this.keep(id, lease);
     return lease;
+  }
+
+  private keep(id: string, lease: Lease): void {
+    this.leases.set(id, lease);
+    const [{ limit, key }] = lease.scopes;
+    if (lease.scopes.length > 1) return;
+    const known = this.ofOne.get(limit);
+    if (known === undefined) this.ofOne.set(limit, new Map([[key, lease]]));
+    else known.set(key, lease);
+  }
+
+  private drop(id: string, lease: Lease): void {
+    void this.giveBack(lease);
+    this.leases.delete(id);
+    const [{ limit, key }] = lease.scopes;
+    const known = this.ofOne.get(limit);
+    if (known?.get(key) === lease) known.delete(key);
   }
 
   private startSweeping(): void {
@@ -247,8 +267,7 @@ export class RedisLeases {
     const now = performance.now();
     for (const [id, lease] of this.leases) {
       if (lease.asking || now < lease.endMs) continue;
-      void this.giveBack(lease);
-      this.leases.delete(id);
+      this.drop(id, lease);
     }
     const idle = this.calls.size === 0 && this.leases.size === 0;
     this.calls = new Map();

@@ -33,7 +33,7 @@ export interface RedisRateLimitStoreOptions {
   /**
    * Takes permits of hot keys in batches and spends them in this process, without asking. Never more than a limit allows; but what lies unspent in one
    * process, for a second at most, is refused to the others, and counts for up to a second longer. For limits without `requestsPerSecond` and
-   * `maxConcurrent`; others are decided as without. Default `false`; `true` is batches of up to 128.
+   * `maxConcurrent`; others are decided as without. Default `false`; `true` is batches of up to 512, and of a quarter of what is left at most.
    */
   readonly localLease?: boolean | { readonly maxPermits?: number };
   /**
@@ -67,7 +67,7 @@ export interface ResolvedRedisOptions {
 
 const DEFAULT_PREFIX = 'fast-litellm:';
 const DEFAULT_TIMEOUT_MS = 250;
-const DEFAULT_LEASE_PERMITS = 128;
+const DEFAULT_LEASE_PERMITS = 512;
 const DEFAULT_SLOT_TTL_MS = 60_000;
 const KNOWN: readonly (keyof RedisRateLimitStoreOptions)[] = [
   'url',

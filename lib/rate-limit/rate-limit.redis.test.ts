@@ -23,7 +23,7 @@ describe('the options of the Redis store', () => {
       onDataLoss: 'forget',
       slotTtlMs: 60_000,
     });
-    expect(resolveRedisOptions({ client, onStoreError: 'allow', localLease: true }).maxLeasePermits).toBe(128);
+    expect(resolveRedisOptions({ client, onStoreError: 'allow', localLease: true }).maxLeasePermits).toBe(512);
     expect(resolveRedisOptions({ client: cluster, onStoreError: 'allow', localLease: { maxPermits: 5 } }).maxLeasePermits).toBe(5);
   });
 

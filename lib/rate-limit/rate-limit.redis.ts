@@ -70,7 +70,7 @@ class RedisRateLimitStore implements RateLimitStore {
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
     const { leases } = this;
-    const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(this.keys.scope(scopes[0]), cost, tokens) : undefined;
+    const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(scopes[0], cost, tokens) : undefined;
     if (spent !== undefined) return spent;
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);

@@ -19,7 +19,7 @@ import { openRouting } from './fast-litellm.routing.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
 import { resolveShutdownOptions } from './health/shutdown.options.js';
-import { engineSamples, featureSamples } from './metrics/engine-state.js';
+import { engineSamples, featureSamples, healthSamples } from './metrics/engine-state.js';
 import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.options.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
@@ -191,6 +191,7 @@ export class FastLiteLLM {
     return [
       ...engineSamples(this.engines),
       ...featureSamples(this.featureFlags),
+      ...healthSamples(checkHealth(this.capabilities()).components),
       ...this.capabilities().flatMap((capability) => capability.metrics()),
     ];
   }

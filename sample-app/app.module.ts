@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
-import { FastLiteLLMDashboardModule, FastLiteLLMModule, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
+import { FastLiteLLMDashboardModule, FastLiteLLMModule, PerformanceInterceptor, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
 import { GatewayController } from './gateway/gateway.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { MetricsModule } from './metrics/metrics.module.js';
@@ -32,6 +32,9 @@ import { TokensController } from './tokens/tokens.controller.js';
     TerminusModule,
   ],
   controllers: [TokensController, GatewayController, HealthController, PageController],
-  providers: [{ provide: APP_FILTER, useClass: OpenAIErrorFilter }],
+  providers: [
+    { provide: APP_FILTER, useClass: OpenAIErrorFilter },
+    { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor },
+  ],
 })
 export class AppModule {}

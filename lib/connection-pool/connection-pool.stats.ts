@@ -88,6 +88,8 @@ export function poolSamples(pool: SocketPool, stats: ConnectionPoolStats): Metri
     sample('connections', connections, 'gauge', stats.activeConnections, { state: 'leased' }),
     sample('connections', connections, 'gauge', stats.idleConnections, { state: 'idle' }),
     sample('waiting', 'Calls that wait for a connection.', 'gauge', stats.waiting),
+    sample('waits_total', 'Calls that have waited for a connection.', 'counter', pool.line.waits),
+    sample('wait_seconds_total', 'Time that they waited.', 'counter', pool.line.waitedMs / 1000),
     sample('opened_total', 'Connections that were opened.', 'counter', pool.opened),
     ...Object.entries(pool.closed).map(([reason, count]) =>
       sample('closed_total', 'Connections that were closed, by why.', 'counter', count, { reason }),

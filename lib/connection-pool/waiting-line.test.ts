@@ -29,6 +29,9 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     for (const id of ids) pool.returnConnection(id);
     for (const one of waiting) pool.returnConnection(await one);
     expect(served).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const value = (metric: string) => pool.metrics().find(({ name }) => name === `connection_pool_${metric}`)?.value;
+    expect(value('waits_total')).toBe(10);
+    expect(value('wait_seconds_total')).toBeGreaterThan(0);
     expect(pool.stats()).toMatchObject({ waiting: 0, activeConnections: 0, idleConnections: 2 });
   });
 

@@ -7,6 +7,8 @@ export abstract class Waiter {
   order = 0;
   /** When its time is up, by `performance.now()`. */
   deadlineMs = Infinity;
+  /** Since when, by the same clock. */
+  sinceMs = 0;
 
   /** @param timeoutMs How long it waits, before it fails with `PoolTimeoutError`; `Infinity` is without end. */
   constructor(
@@ -63,6 +65,9 @@ export class PromisedConnection extends Waiter {
 /** Those who wait, first come, first served among all who can be. One timer is for all of them: whoever waits a moment only pays for none. */
 export class WaitingLine {
   size = 0;
+  /** Those who have waited, and for how long all of them together, whether they got a connection or not. */
+  waits = 0;
+  waitedMs = 0;
   private readonly queues = new Map<PoolEndpoint, Set<Waiter>>();
   private order = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -79,6 +84,7 @@ export class WaitingLine {
 
   add(waiter: Waiter): void {
     waiter.order = ++this.order;
+    waiter.sinceMs = performance.now();
     let queue = this.queues.get(waiter.endpoint);
     if (queue === undefined) this.queues.set(waiter.endpoint, (queue = new Set()));
     queue.add(waiter);
@@ -94,6 +100,8 @@ export class WaitingLine {
     // An empty queue stays as long as the endpoint is waited for again and again.
     if (queue.size === 0 && this.queues.size > 1) this.queues.delete(waiter.endpoint);
     waiter.end();
+    this.waits++;
+    this.waitedMs += performance.now() - waiter.sinceMs;
     this.count(waiter.endpoint, -1);
     // It does not keep the process for nobody.
     if (this.size === 0) this.timer?.unref();
@@ -128,7 +136,7 @@ export class WaitingLine {
   }
 
   private limit(waiter: Waiter): void {
-    waiter.deadlineMs = performance.now() + waiter.timeoutMs;
+    waiter.deadlineMs = waiter.sinceMs + waiter.timeoutMs;
     if (waiter.deadlineMs < this.timerAtMs) this.wakeAt(waiter.deadlineMs, waiter.timeoutMs);
   }
 

@@ -1,4 +1,4 @@
-import type { MetricSample } from '../common/capability.js';
+import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 
@@ -26,6 +26,19 @@ export function engineSamples(engines: Readonly<Record<string, SwitchingEngine<o
       { name: 'shadow_differences_total', help: 'Shadow runs with unequal answers.', type: 'counter', value: differences, labels },
     ];
   });
+}
+
+const HEALTH: Readonly<Record<CapabilityHealth['status'], number>> = { ok: 1, degraded: 0.5, down: 0 };
+
+/** Each capability's health as a number, to alert below 1. */
+export function healthSamples(components: Readonly<Record<string, CapabilityHealth>>): MetricSample[] {
+  return Object.entries(components).map(([capability, { status }]) => ({
+    name: 'health',
+    help: 'Health of a capability: 1 ok, 0.5 degraded, 0 down.',
+    type: 'gauge',
+    value: HEALTH[status],
+    labels: { capability },
+  }));
 }
 
 /** The features as they are in force. */

@@ -1,15 +1,23 @@
 import type { MetricSample } from '../common/capability.js';
+import type { CallSpending } from './call-spending.js';
 import type { CallCounts } from './open-call.js';
 import type { RetryBudget } from './retry-budget.js';
 
 /** What a client has done, as data. */
-export function callSamples(counts: CallCounts, budget: RetryBudget): readonly MetricSample[] {
+export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {
   const ended = (outcome: 'succeeded' | 'failed' | 'cancelled'): MetricSample => ({
     name: 'llm_client_calls_total',
     help: 'Calls to models that are over, by what came of them',
     type: 'counter',
     value: counts[outcome],
     labels: { outcome },
+  });
+  const tokens = (direction: 'input' | 'output', value: number): MetricSample => ({
+    name: 'llm_client_tokens_total',
+    help: 'Tokens that providers reported',
+    type: 'counter',
+    value,
+    labels: { direction },
   });
   const counter = (name: string, help: string, value: number): MetricSample => ({ name, help, type: 'counter', value });
   return [
@@ -20,6 +28,10 @@ export function callSamples(counts: CallCounts, budget: RetryBudget): readonly M
     counter('llm_client_attempts_total', 'Requests sent to providers', counts.attempts),
     counter('llm_client_retries_total', 'Attempts after a failure, in the same group of deployments', counts.retries),
     counter('llm_client_fallbacks_total', 'Groups that calls have turned to after a failure of another', counts.fallbacks),
+    tokens('input', spending.inputTokens),
+    tokens('output', spending.outputTokens),
+    counter('llm_client_cost_usd_total', 'What those tokens cost, of calls whose price is known', spending.costUsd),
+    counter('llm_client_unpriced_calls_total', 'Calls whose price is not known', spending.unpricedCalls),
     counter('llm_client_retries_refused_total', 'Retries that the budget did not allow', budget.exhausted),
   ];
 }

@@ -6,6 +6,7 @@ import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { CallCancellation } from './call-cancellation.js';
 import type { FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
+import { CallSpending } from './call-spending.js';
 import type { LlmAnswer } from './llm-answer.js';
 import { LlmCall } from './llm-call.js';
 import { callSamples } from './llm-client.metrics.js';
@@ -50,6 +51,8 @@ export class LlmClient implements Capability {
   readonly capability = 'llm_client';
 
   private readonly counts = new CallCounts();
+  private readonly spending: CallSpending;
+  private readonly firstChunks: CallSeries;
   private readonly endpoints = new ProviderEndpoints();
   private readonly retryBudget: RetryBudget;
   private readonly series = new Map<string, CallSeries>();
@@ -66,6 +69,8 @@ export class LlmClient implements Capability {
     { recorder = SILENT_RECORDER, observer, now = Date.now, random = Math.random }: LlmClientContext = {},
   ) {
     this.recorder = recorder;
+    this.firstChunks = recorder.series(this.capability, 'first_chunk');
+    this.spending = new CallSpending((input, output, model) => tokenCounter.estimateCost(input, output, model));
     this.observer = observer;
     this.now = now;
     this.random = random;
@@ -108,7 +113,7 @@ export class LlmClient implements Capability {
   }
 
   metrics(): readonly MetricSample[] {
-    return callSamples(this.counts, this.retryBudget);
+    return callSamples(this.counts, this.spending, this.retryBudget);
   }
 
   /** It has no engine of its own, and is as well as the router. */
@@ -148,10 +153,10 @@ export class LlmClient implements Capability {
   }
 
   private run<R>(facts: OpenCallFacts, options: CallOptions, attempt: Attempt<R>): Promise<R> {
-    const { router, retryBudget, now, random, counts, observer } = this;
+    const { router, retryBudget, now, random, counts, spending, firstChunks, observer } = this;
     const { signal, response } = options;
     const cancellation = new CallCancellation(signal, response !== undefined && 'raw' in response ? response.raw : response);
-    const open = new OpenCall(facts, cancellation, { counts, series: this.seriesOf(facts.operation), observer });
+    const open = new OpenCall(facts, cancellation, { counts, spending, series: this.seriesOf(facts.operation), firstChunks, observer });
     const limits = limitsOf(router, this.options, options, now());
     retryBudget.deposit();
     const { model, stream, promptTokens: inputTokens, maxTokens } = facts;

@@ -45,6 +45,7 @@ export class OpenAttempt {
 
   firstChunk(): void {
     this.firstChunkAtMs = performance.now();
+    this.open.firstChunk(this.firstChunkAtMs - this.startedAtMs);
     this.answered();
     this.observed?.firstChunk();
   }

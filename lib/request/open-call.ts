@@ -2,6 +2,7 @@ import type { CallObserver, CallOutcome, ObservedCall } from '../common/call-obs
 import type { CallSeries } from '../common/recorder.js';
 import type { CallCancellation } from './call-cancellation.js';
 import type { RouterPick } from './call-router.js';
+import type { CallSpending } from './call-spending.js';
 import type { CallFacts } from './llm-answer.js';
 import type { LlmCall } from './llm-call.js';
 import { RequestContext } from './request-context.js';
@@ -32,7 +33,10 @@ export interface OpenCallFacts {
 /** Whom a call reports to. */
 export interface CallAudience {
   readonly counts: CallCounts;
+  readonly spending: CallSpending;
   readonly series: CallSeries;
+  /** Times from sending to the first chunk of a stream. */
+  readonly firstChunks: CallSeries;
   readonly observer: CallObserver | undefined;
 }
 
@@ -85,6 +89,10 @@ export class OpenCall {
     };
   }
 
+  firstChunk(afterMs: number): void {
+    this.audience.firstChunks.record(afterMs);
+  }
+
   succeeded(usage: AnswerUsage | undefined): void {
     if (!this.end('succeeded')) return;
     this.report(usage);
@@ -133,8 +141,10 @@ export class OpenCall {
   }
 
   private report(usage: AnswerUsage | undefined): void {
+    if (usage === undefined) return;
     const { request } = this.facts;
-    if (request !== undefined && usage !== undefined) RequestContext.of(request).report(usage.totalTokens);
+    if (request !== undefined) RequestContext.of(request).report(usage.totalTokens);
+    if (this.call?.pick !== undefined) this.audience.spending.add(this.call.pick, usage);
   }
 }
 

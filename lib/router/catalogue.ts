@@ -30,6 +30,8 @@ export class Catalogue {
   readonly groups = new Map<string, Group>();
   readonly byId = new Map<string, Placed>();
   private readonly known = new Map<string, Destination | null>();
+  private lastName: string | undefined;
+  private last: Destination | null = null;
   private readonly singles = new Map<string, Group>();
   private readonly byModel = new Map<string, Group>();
   private readonly patterns: readonly Pattern[];
@@ -57,11 +59,15 @@ export class Catalogue {
 
   /** Where requests for this name go; `null` when nobody knows it. */
   find(name: string): Destination | null {
-    const known = this.known.get(name);
-    if (known !== undefined) return known;
-    const found = this.look(name) ?? this.fallBack();
-    if (this.known.size >= MOST_KNOWN) this.known.delete(this.known.keys().next().value as string);
-    this.known.set(name, found);
+    if (name === this.lastName) return this.last;
+    let found = this.known.get(name);
+    if (found === undefined) {
+      found = this.look(name) ?? this.fallBack();
+      if (this.known.size >= MOST_KNOWN) this.known.delete(this.known.keys().next().value as string);
+      this.known.set(name, found);
+    }
+    this.lastName = name;
+    this.last = found;
     return found;
   }
 

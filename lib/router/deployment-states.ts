@@ -29,8 +29,6 @@ export class DeploymentStates {
   private readonly firstPositions: Int32Array;
   private readonly others = new Map<number, { watcher: Watcher; position: number }[]>();
   private readonly listeners = new Set<Pick<Watcher, 'forget'>>();
-  private minuteStartsMs = 0;
-  private currentMinute = 0;
   private readonly shared: boolean;
   private read: number;
   private healedAtMs = 0;
@@ -108,7 +106,7 @@ export class DeploymentStates {
   /** One more request under way, and in the minute. */
   begin(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
-    this.openMinute(slot, this.minuteAt(nowMs));
+    this.openMinute(slot, minuteOf(nowMs));
     if (memory.own === null) {
       memory.inFlight[slot]++;
       memory.requests[slot]++;
@@ -126,7 +124,7 @@ export class DeploymentStates {
   undo(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
     this.end(slot);
-    if (memory.minute[slot] === this.minuteAt(nowMs)) {
+    if (memory.minute[slot] === minuteOf(nowMs)) {
       if (memory.requests[slot] > 0) this.add(memory.requests, slot, -1);
       this.add(memory.tokens, slot, -Math.min(tokens, memory.tokens[slot]));
     }
@@ -147,7 +145,7 @@ export class DeploymentStates {
   /** Tokens of the minute, more or fewer: fewer only of the minute `since`. */
   addTokens(slot: number, tokens: number, since: number, nowMs: number): void {
     if (tokens === 0) return;
-    const minute = this.minuteAt(nowMs);
+    const minute = minuteOf(nowMs);
     if (tokens < 0 && since !== minute) return;
     this.openMinute(slot, minute);
     this.addWithin(slot, tokens);
@@ -175,14 +173,14 @@ export class DeploymentStates {
   /** A success, with what its tokens differ by from those that were booked in the minute `since`. */
   addSuccess(slot: number, tokens: number, since: number, nowMs: number): void {
     const { memory } = this;
-    const minute = this.minuteAt(nowMs);
+    const minute = minuteOf(nowMs);
     this.openMinute(slot, minute);
     this.add(memory.successes, slot, 1);
     if (tokens !== 0 && (tokens > 0 || since === minute)) this.addWithin(slot, tokens);
   }
 
   addFailure(slot: number, nowMs: number): void {
-    this.openMinute(slot, this.minuteAt(nowMs));
+    this.openMinute(slot, minuteOf(nowMs));
     this.add(this.memory.failures, slot, 1);
   }
 
@@ -204,16 +202,6 @@ export class DeploymentStates {
     memory.latency[slot] = 0;
     memory.firstToken[slot] = 0;
     this.changed(slot, nowMs);
-  }
-
-  /** `minuteOf`, mostly without a division. */
-  minuteAt(nowMs: number): number {
-    const since = nowMs - this.minuteStartsMs;
-    if (!(since >= 0 && since < 60_000)) {
-      this.currentMinute = minuteOf(nowMs);
-      this.minuteStartsMs = this.currentMinute * 60_000;
-    }
-    return this.currentMinute;
   }
 
   private openMinute(slot: number, minute: number): void {

@@ -73,12 +73,9 @@ export class Level implements Members {
     return choice.run('scan', this.group, (engine) => engine.scan(this.states.memory, this, excluded ?? NOBODY, question));
   }
 
-  /** It was chosen: among equals it is the last now. `counted`: its state changes at once, too. */
-  chosen(position: number, order: Order, counted: boolean): void {
-    const ranking = this.rankings[order];
-    if (ranking === undefined) return;
-    if (counted) ranking.chosenBeforeUpdate(position);
-    else ranking.chosen(position);
+  /** It was chosen: among equals it is the last now. */
+  chosen(position: number, order: Order): void {
+    this.rankings[order]?.chosen(position);
   }
 
   /** 1 at the positions of these ids, or `null` where none of them is here. */

@@ -32,7 +32,7 @@ export class Ranking implements Watcher {
   /** Whether figures are forgotten by the time alone. */
   private readonly expires: boolean;
   private turn: number;
-  /** Its place among equals is another one, which its next update settles. */
+  /** Its figure or its place among equals is another one, which the walk to the root has not been made for: one walk does for several changes. */
   private unsettled = -1;
   private wakeAtMs = -Infinity;
 
@@ -62,6 +62,7 @@ export class Ranking implements Watcher {
   /** The best member's position, or -1 when none may be chosen. */
   best(nowMs: number): number {
     if (nowMs >= this.wakeAtMs) this.rebuild(nowMs);
+    if (this.unsettled >= 0) this.settle();
     const winner = this.winners[1];
     if (this.keys[winner] === Infinity) return NO_WINNER;
     return this.settings.buffer > 0 && this.expires ? this.nearBest(winner) : winner;
@@ -71,15 +72,7 @@ export class Ranking implements Watcher {
   chosen(position: number): void {
     this.ties[position] = this.turn;
     this.turn = (this.turn + 1) | 0;
-    this.settle(position, this.keys[position]);
-  }
-
-  /** As `chosen`, where a change of the same member follows at once. */
-  chosenBeforeUpdate(position: number): void {
-    if (this.unsettled >= 0) this.settle(this.unsettled, this.keys[this.unsettled]);
-    this.unsettled = position;
-    this.ties[position] = this.turn;
-    this.turn = (this.turn + 1) | 0;
+    this.unsettle(position);
   }
 
   update(position: number, nowMs: number): void {
@@ -96,19 +89,25 @@ export class Ranking implements Watcher {
     const free =
       !out && (members.unlimited === true || standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free);
     const key = free ? figureOf(memory, members, position, order, nowMs, ttlMs) : Infinity;
-    if (key === this.keys[position] && position !== this.unsettled) return;
-    this.settle(position, key);
+    if (key === this.keys[position]) return;
+    this.unsettle(position);
+    this.keys[position] = key;
   }
 
   forget(): void {
     this.wakeAtMs = -Infinity;
   }
 
-  private settle(position: number, key: number): void {
-    const { keys, ties, winners } = this;
-    if (position === this.unsettled) this.unsettled = -1;
-    keys[position] = key;
+  private unsettle(position: number): void {
+    if (this.unsettled >= 0 && this.unsettled !== position) this.settle();
+    this.unsettled = position;
+  }
+
+  private settle(): void {
+    const { keys, ties, winners, unsettled: position } = this;
+    this.unsettled = -1;
     let best = position;
+    let key = keys[position];
     let node = this.leaves + position;
     while (node > 1) {
       const rival = winners[node ^ 1];

@@ -15,7 +15,8 @@ export class RoutedPick implements Pick {
     readonly strategy: RoutingStrategy | 'custom',
     readonly slot: number,
     readonly bookedTokens: number,
-    readonly bookedAtMs: number,
+    /** The minute that the tokens were booked in: a small integer, where an instant would be an object of its own. */
+    readonly bookedMinute: number,
   ) {}
 
   toJSON(): Record<string, unknown> {

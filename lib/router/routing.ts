@@ -116,7 +116,7 @@ export class Routing {
     const { states, selection } = this;
     states.catchUp(nowMs);
     if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs) || selection.level === undefined) return null;
-    selection.level.chosen(selection.position, selection.order, false);
+    selection.level.chosen(selection.position, selection.order);
     return selection.level.placed[selection.position].deployment;
   }
 
@@ -134,7 +134,7 @@ export class Routing {
       }
       const { level, position, order } = selection;
       const { deployment, slot } = level.placed[position];
-      level.chosen(position, order, true);
+      level.chosen(position, order);
       states.begin(slot, inputTokens, nowMs);
       if (states.memory.own !== null && !level.admits(position, order, nowMs, inputTokens)) {
         // Other threads were faster: a limit is exceeded by what was booked just now.
@@ -142,7 +142,7 @@ export class Routing {
         if (attempt < MOST_ATTEMPTS) continue;
         throw selection.refusal(model, destination, context, inputTokens, nowMs);
       }
-      if (unreported !== null) unreported.add(slot, 1, inputTokens, states.minuteAt(nowMs));
+      if (unreported !== null) unreported.add(slot, 1, inputTokens, minuteOf(nowMs));
       return new RoutedPick(
         deployment,
         targetOf(deployment, destination.captures),
@@ -150,7 +150,7 @@ export class Routing {
         selection.strategy,
         slot,
         inputTokens,
-        nowMs,
+        minuteOf(nowMs),
       );
     }
   }
@@ -163,8 +163,8 @@ export class Routing {
     const nowMs = this.env.now();
     states.end(slot);
     const difference = promptTokens === undefined ? 0 : this.difference(pick, promptTokens + completionTokens);
-    states.addSuccess(slot, difference, states.minuteAt(pick.bookedAtMs), nowMs);
-    if (this.unreported !== null) this.unreported.add(slot, 0, difference, states.minuteAt(nowMs));
+    states.addSuccess(slot, difference, pick.bookedMinute, nowMs);
+    if (this.unreported !== null) this.unreported.add(slot, 0, difference, minuteOf(nowMs));
     if (latencyMs >= 0) {
       states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, settings.maxSamples, nowMs);
     }
@@ -233,7 +233,7 @@ export class Routing {
   private settle(pick: RoutedPick, used: number | undefined, nowMs: number): void {
     if (used === undefined) return;
     const difference = this.difference(pick, used);
-    this.states.addTokens(pick.slot, difference, minuteOf(pick.bookedAtMs), nowMs);
+    this.states.addTokens(pick.slot, difference, pick.bookedMinute, nowMs);
     this.unreported?.add(pick.slot, 0, difference, minuteOf(nowMs));
   }
 

@@ -8,7 +8,14 @@ import { readCalibrationMode } from './engine/calibration.js';
 import { ConnectionPools } from './connection-pool/connection-pools.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
-import { openNativeBinding, readEngineMode, switchedOff, type EngineSetting } from './engine/native-binding.js';
+import {
+  isSwitchedOff,
+  openNativeBinding,
+  readEngineMode,
+  switchedOff,
+  type EngineSetting,
+  type NativeBindingResult,
+} from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
@@ -19,7 +26,7 @@ import { openRouting } from './fast-litellm.routing.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
 import { resolveShutdownOptions } from './health/shutdown.options.js';
-import { engineSamples, featureSamples, healthSamples } from './metrics/engine-state.js';
+import { addonSamples, engineSamples, featureSamples, healthSamples } from './metrics/engine-state.js';
 import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.options.js';
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
@@ -189,6 +196,7 @@ export class FastLiteLLM {
   /** Every number of this instance, as data. */
   metrics(): readonly MetricSample[] {
     return [
+      ...addonSamples(this.addon().binding !== null),
       ...engineSamples(this.engines),
       ...featureSamples(this.featureFlags),
       ...healthSamples(checkHealth(this.capabilities()).components),
@@ -224,11 +232,25 @@ export class FastLiteLLM {
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {
-    const { binding, reason } =
-      this.setting.mode === 'typescript' ? { binding: null, reason: switchedOff(this.setting.setBy) } : openNativeBinding();
+    const { binding, reason } = this.addon();
     const rustAvailable = binding !== null;
     if (this.shutdown.isShuttingDown) return { status: 'down', rustAvailable, reason: 'the app is shutting down', components };
-    return { status, rustAvailable, ...(reason !== undefined && { reason }), components };
+    const isMissed = !rustAvailable && !this.isWithoutAddonByChoice();
+    return {
+      status: isMissed && status === 'ok' ? 'degraded' : status,
+      rustAvailable,
+      ...(reason !== undefined && { reason }),
+      components,
+    };
+  }
+
+  private addon(): NativeBindingResult {
+    return this.setting.mode === 'typescript' ? { binding: null, reason: switchedOff(this.setting.setBy) } : openNativeBinding();
+  }
+
+  /** By the option, or by the environment, which keeps the addon closed for the whole process. */
+  private isWithoutAddonByChoice(): boolean {
+    return this.setting.mode === 'typescript' || isSwitchedOff();
   }
 }
 

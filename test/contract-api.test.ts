@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import * as root from 'nestjs-fast-litellm';
 import { isNative } from './acceleration-libraries.js';
+import { EXPECTED_HEALTH } from './expected-health.js';
 import { codeIn, tableAfter } from './readme-document.js';
 import { root as folder } from './sources.js';
 
@@ -43,7 +44,11 @@ const calls: Readonly<Record<string, () => void>> = {
   applyAcceleration: () => expect(root.applyAcceleration({ targets: ['js-tiktoken'] })).toBe(isNative),
   removeAcceleration: () => expect(root.removeAcceleration()).toBe(isNative),
   getPatchStatus: () => expect(root.getPatchStatus().targets['js-tiktoken'].state).toBe('not_applied'),
-  healthCheck: () => expect(root.healthCheck()).toMatchObject({ status: 'ok', rustAvailable: isNative }),
+  healthCheck: () =>
+    expect(root.healthCheck()).toMatchObject({
+      status: EXPECTED_HEALTH,
+      rustAvailable: isNative,
+    }),
   isEnabled: () => expect(root.isEnabled('rust_routing', 'request_123')).toBe(true),
   getFeatureStatus: () => expect(root.getFeatureStatus().rust_routing.state).toBe('enabled'),
   resetErrors: () => expect(root.resetErrors('rust_routing')).toBeUndefined(),

@@ -14,6 +14,7 @@ import { createHash } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import request from 'supertest';
+import { EXPECTED_PILL } from './expected-health.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 const SECRET = 'sk-live-1234567890abcdef';
@@ -65,7 +66,7 @@ describe.each([
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'$/);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     expect(text).toContain('<h1>Ops &lt;b&gt;</h1>');
-    for (const shown of ['token counting', 'rust_routing', 'All well', 'Requests refused', 'No key is near a limit.'])
+    for (const shown of ['token counting', 'rust_routing', EXPECTED_PILL, 'Requests refused', 'No key is near a limit.'])
       expect(text).toContain(shown);
     expect(text).not.toMatch(/<script(?! src=)|<style|\sstyle=|\son\w+=|https?:\/\/(?!127)/);
 

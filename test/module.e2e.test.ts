@@ -16,6 +16,7 @@ import {
 } from 'nestjs-fast-litellm';
 import { register } from 'prom-client';
 import request from 'supertest';
+import { EXPECTED_HEALTH, EXPECTED_TERMINUS } from './expected-health.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 
@@ -68,8 +69,8 @@ describe.each([
     await client.get('/tokens').expect(200, { tokens: 2, canary: false });
     const { body } = (await client.get('/health').expect(200)) as { body: { status: string; details: Record<string, unknown> } };
     expect(body).toMatchObject({
-      status: 'ok',
-      details: { fast_litellm: { status: 'up', components: { token_counting: { status: 'ok' } } } },
+      status: EXPECTED_HEALTH,
+      details: { fast_litellm: { status: EXPECTED_TERMINUS, components: { token_counting: { status: 'ok' } } } },
     });
     const { text } = await client.get('/metrics').expect(200);
     expect(text).toMatch(/^fast_litellm_engine_info\{capability="token_counting",engine="(native|typescript)"\} 1$/m);

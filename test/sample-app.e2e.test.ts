@@ -4,6 +4,7 @@ import { countMessages, countTokens, TokenCounterService, VERSION } from 'nestjs
 import { register } from 'prom-client';
 import { AppModule } from '../sample-app/app.module.js';
 import { createHttpAdapter, MAX_BODY_BYTES } from '../sample-app/http-adapter.js';
+import { EXPECTED_HEALTH, EXPECTED_TERMINUS } from './expected-health.js';
 
 const engine = process.env.TEST_ENGINE || expect.stringMatching(/^(native|typescript)$/);
 let app: NestFastifyApplication;
@@ -204,7 +205,10 @@ describe('GET /health', () => {
     const response = await fetch(`${url}/health`);
     expect(response.status).toBe(200);
     const components = { token_counting: { status: 'ok', engine, reason: expect.stringMatching(/./) } };
-    expect(await response.json()).toMatchObject({ status: 'ok', details: { fast_litellm: { status: 'up', components } } });
+    expect(await response.json()).toMatchObject({
+      status: EXPECTED_HEALTH,
+      details: { fast_litellm: { status: EXPECTED_TERMINUS, components } },
+    });
   });
 
   it('is 503, in the shape of Terminus, when counting is broken', async () => {

@@ -37,8 +37,13 @@ let opened: NativeBindingResult | undefined;
 
 /** Opens the addon, once per thread; not at all under `FAST_LITELLM_ENGINE=typescript`. Never throws. The only place that opens `native/`. */
 export function openNativeBinding(): NativeBindingResult {
-  if (process.env[VARIABLE] === 'typescript') return { binding: null, reason: switchedOff(VARIABLE) };
+  if (isSwitchedOff()) return { binding: null, reason: switchedOff(VARIABLE) };
   return (opened ??= open());
+}
+
+/** Whether this process goes without the addon by its environment. */
+export function isSwitchedOff(): boolean {
+  return process.env[VARIABLE] === 'typescript';
 }
 
 /** Why a process without the addon goes without it, when that was asked for. */

@@ -28,6 +28,11 @@ export function engineSamples(engines: Readonly<Record<string, SwitchingEngine<o
   });
 }
 
+/** Whether native engines are there to be chosen. */
+export function addonSamples(isOpen: boolean): MetricSample[] {
+  return [{ name: 'addon_open', help: 'Whether the native addon is open.', type: 'gauge', value: Number(isOpen) }];
+}
+
 const HEALTH: Readonly<Record<CapabilityHealth['status'], number>> = { ok: 1, degraded: 0.5, down: 0 };
 
 /** Each capability's health as a number, to alert below 1. */

@@ -12,7 +12,7 @@ const STATES = {
 export function statusPanel({ health }: DashboardSnapshot): Html {
   const { kind, text } = STATES[health.status];
   const troubled = Object.entries(health.components).filter(([, { status }]) => status !== 'ok');
-  const about = troubled.map(([name]) => name.replaceAll('_', ' ')).join(', ');
+  const about = troubled.map(([name]) => name.replaceAll('_', ' ')).join(', ') || (health.status === 'ok' ? '' : (health.reason ?? ''));
   return html`<span class="pill ${kind}"><span class="dot" aria-hidden="true"></span>${text}${about !== '' && html`: ${about}`}</span>`;
 }
 

@@ -35,6 +35,19 @@ describe('calibration after boot', () => {
     if (rustAvailable) expect([rust.totalCalls, typescript.totalCalls]).toEqual([0, 0]);
   });
 
+  it.each([
+    ['routing', ['calibration_choose_200', 'calibration_choose_1000']],
+    ['connection_pooling', ['calibration_sweep_100', 'calibration_sweep_10000']],
+  ])('compares both engines of %s with real figures', async (capability, operations) => {
+    const llm = open();
+    const comparison = await llm.monitor.compareImplementationsAsync(`rust_${capability}`, `typescript_${capability}`);
+    const { rustAvailable } = llm.healthCheck();
+    expect(comparison.operations).toEqual(rustAvailable ? operations : []);
+    if (!rustAvailable) return;
+    expect(comparison).toMatchObject({ enoughSamples: true, speedup: expect.any(Number), improvementPercentage: expect.any(Number) });
+    expect(Math.min(comparison.rustAvgMs, comparison.typescriptAvgMs)).toBeGreaterThan(0);
+  });
+
   it('ends with the instance', async () => {
     const llm = open({ calibrate: 'full' });
     await llm.close();

@@ -6,6 +6,7 @@ import type { SwitchingEngine } from './engine/switching-engine.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { answersKnownQuestion } from './router/known-question.js';
 import { ListRouters } from './router/list-routers.js';
+import { GROUP_SIZES } from './router/router.calibration.js';
 import { RouterEngine } from './router/router.engine.js';
 import { NativeRouterEngine } from './router/router.native.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
@@ -39,6 +40,7 @@ export function openRouting(
       native: (binding) => new NativeRouterEngine(binding),
       typescript: () => new TypeScriptRouterEngine(),
       verify: answersKnownQuestion,
+      sizes: GROUP_SIZES,
     },
     engines,
   );

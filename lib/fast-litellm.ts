@@ -31,6 +31,8 @@ import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.op
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
+import { ROUTING_CASES } from './router/router.calibration.js';
+import { SWEEP_CASES } from './connection-pool/connection-pool.calibration.js';
 import { DECISION_CASES } from './rate-limit/rate-limit.calibration.js';
 import * as rateLimiting from './rate-limit/known-question.js';
 import { RateLimitEngine } from './rate-limit/rate-limit.engine.js';
@@ -149,6 +151,8 @@ export class FastLiteLLM {
     this.measurements = measurements;
     measurements.add(rateLimits, DECISION_CASES);
     measurements.addTokenCounting(tokenCounting, CHECKED_ENCODING);
+    measurements.add(this.connectionPools.choice, SWEEP_CASES);
+    measurements.add(routing.engines, ROUTING_CASES);
     this.onClose.push(() => measurements.close());
     if (this.setting.mode === 'auto') measurements.start();
     this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);

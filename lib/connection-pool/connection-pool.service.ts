@@ -59,7 +59,8 @@ export class ConnectionPoolService implements Capability {
     this.pool = new SocketPool(options, {
       books,
       now,
-      expired: (slots, nowMs, found) => choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found)),
+      expired: (slots, nowMs, found) =>
+        choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found), options.maxConnections),
     });
     this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }));
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
@@ -135,7 +136,7 @@ export class ConnectionPoolService implements Capability {
   /** What is open, lent and waited for at this moment. */
   stats(): ConnectionPoolStats {
     return poolStats(this.pool, this.books, (words, room, leased) =>
-      this.choice.run('totals', this.unit, (engine) => engine.totals(words, room, leased)),
+      this.choice.run('totals', this.unit, (engine) => engine.totals(words, room, leased), this.options.maxConnections),
     );
   }
 

@@ -4,6 +4,7 @@ import { openNativeBinding } from '../engine/native-binding.js';
 import { provideEngine, type EngineContext } from '../engine/provide-engine.js';
 import { coarseClock } from '../engine/shared-memory.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
+import { POOL_SIZES } from './connection-pool.calibration.js';
 import { ConnectionPoolEngine } from './connection-pool.engine.js';
 import { NativeConnectionPoolEngine } from './connection-pool.native.js';
 import { resolveConnectionPoolOptions, type ConnectionPoolOptions } from './connection-pool.options.js';
@@ -29,6 +30,7 @@ export class ConnectionPools {
         native: (binding) => new NativeConnectionPoolEngine(binding),
         typescript: () => new TypeScriptConnectionPoolEngine(),
         verify: sharesKnownQuestion,
+        sizes: POOL_SIZES,
       },
       engines,
     );

@@ -17,6 +17,8 @@ export interface CalibrationCase<E extends object> {
   readonly prepare: (engine: E) => CalibrationRun;
   /** The TypeScript engine costs much to load and never takes less than this, in milliseconds: it is measured apart, and only if native takes longer. */
   readonly twinMs?: number;
+  /** How long the TypeScript engine runs until it is as fast as it gets, in milliseconds. Default 12; a few loops need less. */
+  readonly warmUpMs?: number;
 }
 
 /** A case on one engine. */
@@ -129,7 +131,7 @@ function* oneAfterTheOther(subjects: readonly CalibrationSteps[], recorder: Call
 
 function* measureCase<E extends object>(
   { feature, native, typescript, speeds, apart }: CalibrationSubject<E> & { readonly native: E },
-  { operation, sizeClass, prepare, twinMs }: CalibrationCase<E>,
+  { operation, sizeClass, prepare, twinMs, warmUpMs = TYPESCRIPT_WARM_UP_MS }: CalibrationCase<E>,
   fewestRounds: number,
   recorder: CallRecorder,
   open: CalibrationRun[],
@@ -147,7 +149,7 @@ function* measureCase<E extends object>(
     if (fastestMs >= twinMs) apart?.();
     return;
   }
-  const typescriptCalls = on(typescript, TYPESCRIPT_WARM_UP_MS);
+  const typescriptCalls = on(typescript, warmUpMs);
   const [natives, typescripts]: [number[], number[]] = [[], []];
   const isEnough = (): boolean => natives.length >= fewestRounds && nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS;
   while (natives.length < MOST_ROUNDS && !isEnough()) {

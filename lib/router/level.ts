@@ -70,7 +70,8 @@ export class Level implements Members {
     question[Question.inputTokens] = inputTokens;
     question[Question.random] = this.settings.random();
     question[Question.anyHealth] = anyHealth ? 1 : 0;
-    return choice.run('scan', this.group, (engine) => engine.scan(this.states.memory, this, excluded ?? NOBODY, question));
+    const scan = (engine: RouterEngine): number => engine.scan(this.states.memory, this, excluded ?? NOBODY, question);
+    return choice.run('scan', this.group, scan, this.slots.length);
   }
 
   /** It was chosen: among equals it is the last now. */

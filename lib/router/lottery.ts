@@ -60,21 +60,27 @@ export class Lottery {
   private rebuild(nowMs: number): void {
     const { choice, memory, members, question, chances, aliases } = this;
     question[Question.nowMs] = nowMs;
-    if (choice.always === null) {
+    const engine = choice.alwaysFor(members.slots.length);
+    if (engine === null) {
       // Two engines may answer, side by side: each for itself.
-      const made = choice.run('lottery', this.group, (engine) => {
-        const own = { question: question.slice(), chances: chances.slice(), aliases: aliases.slice() };
-        engine.lottery(memory, members, own.question, own.chances, own.aliases);
-        return own;
-      });
+      const made = choice.run(
+        'lottery',
+        this.group,
+        (each) => {
+          const own = { question: question.slice(), chances: chances.slice(), aliases: aliases.slice() };
+          each.lottery(memory, members, own.question, own.chances, own.aliases);
+          return own;
+        },
+        members.slots.length,
+      );
       question.set(made.question);
       chances.set(made.chances);
       aliases.set(made.aliases);
     } else {
       try {
-        choice.always.lottery(memory, members, question, chances, aliases);
+        engine.lottery(memory, members, question, chances, aliases);
       } catch (error) {
-        choice.recover(error, choice.always, (engine) => engine.lottery(memory, members, question, chances, aliases));
+        choice.recover(error, engine, (other) => other.lottery(memory, members, question, chances, aliases));
       }
     }
     this.wakeAtMs = question[Question.wakeAtMs];

@@ -126,21 +126,27 @@ export class Ranking implements Watcher {
   private rebuild(nowMs: number): void {
     const { choice, memory, members, question, keys, ties, winners } = this;
     question[Question.nowMs] = nowMs;
-    if (choice.always === null) {
+    const engine = choice.alwaysFor(members.slots.length);
+    if (engine === null) {
       // Two engines may answer, side by side: each for itself.
-      const made = choice.run('rank', this.group, (engine) => {
-        const own = { question: question.slice(), keys: keys.slice(), winners: winners.slice() };
-        engine.rank(memory, members, own.question, own.keys, ties, own.winners);
-        return own;
-      });
+      const made = choice.run(
+        'rank',
+        this.group,
+        (each) => {
+          const own = { question: question.slice(), keys: keys.slice(), winners: winners.slice() };
+          each.rank(memory, members, own.question, own.keys, ties, own.winners);
+          return own;
+        },
+        members.slots.length,
+      );
       question.set(made.question);
       keys.set(made.keys);
       winners.set(made.winners);
     } else {
       try {
-        choice.always.rank(memory, members, question, keys, ties, winners);
+        engine.rank(memory, members, question, keys, ties, winners);
       } catch (error) {
-        choice.recover(error, choice.always, (engine) => engine.rank(memory, members, question, keys, ties, winners));
+        choice.recover(error, engine, (other) => other.rank(memory, members, question, keys, ties, winners));
       }
     }
     this.wakeAtMs = question[Question.wakeAtMs];

@@ -1,0 +1,38 @@
+import type { CalibrationCase, CalibrationRun } from '../engine/calibration.js';
+import type { SizeClasses } from '../engine/engine-speeds.js';
+import type { ConnectionPoolEngine } from './connection-pool.engine.js';
+import { SlotTable } from './connection-pool.slots.js';
+
+const FEW = 1_000;
+
+/** Pools by the number of connections that they may have. What reads the books may be either engine; who keeps them is settled when a pool is opened. */
+export const POOL_SIZES: SizeClasses = {
+  names: [`sweeps of pools up to ${FEW} connections`, 'sweeps of larger pools'],
+  of: (maxConnections) => (maxConnections <= FEW ? 0 : 1),
+};
+
+/** A sweep that finds nothing, and the sums, over pools of these sizes. */
+export const SWEEP_CASES: readonly CalibrationCase<ConnectionPoolEngine>[] = [100, 10_000].map((count) => ({
+  operation: `sweep_${count}`,
+  sizeClass: POOL_SIZES.of(count),
+  warmUpMs: 2,
+  prepare: (engine) => prepareSweep(engine, count),
+}));
+
+function prepareSweep(engine: ConnectionPoolEngine, count: number): CalibrationRun {
+  const books = engine.join(null, count);
+  const table = new SlotTable(books, { maxConnections: count, maxConnectionsPerEndpoint: count, maxIdleMs: 1_000, maxAgeMs: Infinity });
+  const endpoint = { origin: 'https://calibration.invalid', number: -1, idle: -1, connections: 0, place: -1 };
+  table.add(endpoint);
+  for (let opened = 0; opened < count; opened++) {
+    const id = table.open(endpoint, 0);
+    if (opened % 2 === 0) table.giveBack(id, 0);
+  }
+  const found = new Int32Array(64);
+  const leased = new Int32Array(books.room);
+  const run = (): void => {
+    engine.expired(table.slots, 1, found);
+    engine.totals(books.words, books.room, leased);
+  };
+  return { run, end: () => books.leave() };
+}

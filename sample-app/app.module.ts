@@ -24,6 +24,7 @@ import { TokensController } from './tokens/tokens.controller.js';
         // Without `preload` the first to ask would wait for the tables.
         tokenCounter: { preload: ['o200k_base'] },
         rateLimit: { limits: LIMITS },
+        shutdown: { noticeMs: Number(process.env.SHUTDOWN_NOTICE_MS || 0) },
         connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
       }),
     }),

@@ -43,7 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     pauses: wants('pause') ? kinds.map((kind) => pauseOf(kind, quick)) : [],
     threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
     guards: wants('guard') ? await guardRows(kinds, effort) : [],
-    redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 5, quick ? 20 : 1_000)) ?? []) : [],
+    redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 25, quick ? 20 : 80)) ?? []) : [],
   };
   const facts = { environment: environment(), command: ['npm run bench -- rate-limit', ...argv].join(' '), contenders: installed };
   console.log(`\n${report(result, facts)}\n`);

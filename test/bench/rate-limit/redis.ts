@@ -10,6 +10,8 @@ import { compiled, openService, TYPESCRIPT } from './ours.js';
 export interface RedisRow {
   readonly label: string;
   readonly perSecond: Record<string, number>;
+  /** Times the peer's, within a round: the machine may have been busier in another. */
+  readonly timesPeer: Record<string, number>;
 }
 
 export const REDIS_OURS = 'ours';
@@ -32,16 +34,21 @@ export async function redisRows(url: string, rounds: number, forMs: number): Pro
   try {
     const rows: RedisRow[] = [];
     for (const keys of [1, 1_000, 100_000]) {
-      const rates = new Map<string, number[]>(all.map(({ name }) => [name, []]));
-      for (const contender of all) await rate(contender, keys, forMs / 2);
+      const rates: Record<string, number[]> = Object.fromEntries(all.map(({ name }) => [name, []]));
+      for (const contender of all) await rate(contender, keys, forMs, keys);
       for (let round = 0; round < rounds; round++) {
         for (let turn = 0; turn < all.length; turn++) {
           const contender = all[(turn + round) % all.length];
-          (rates.get(contender.name) as number[]).push(await rate(contender, keys, forMs));
+          rates[contender.name][round] = await rate(contender, keys, forMs);
         }
       }
-      const perSecond = Object.fromEntries([...rates].map(([name, values]) => [name, median(values)]));
-      rows.push({ label: `${keys.toLocaleString('en')} ${keys === 1 ? 'key' : 'keys'}`, perSecond });
+      const over = (figure: (name: string) => number): Record<string, number> =>
+        Object.fromEntries(Object.keys(rates).map((name) => [name, figure(name)]));
+      rows.push({
+        label: `${keys.toLocaleString('en')} ${keys === 1 ? 'key' : 'keys'}`,
+        perSecond: over((name) => median(rates[name])),
+        timesPeer: over((name) => median(rates[name].map((own, round) => own / (rates[REDIS_PEER]?.[round] ?? NaN)))),
+      });
     }
     return rows;
   } finally {
@@ -49,11 +56,13 @@ export async function redisRows(url: string, rounds: number, forMs: number): Pro
   }
 }
 
-async function rate({ decide }: RedisContender, keys: number, forMs: number): Promise<number> {
+/** For `forMs` at least, and `least` decisions. */
+async function rate({ decide }: RedisContender, keys: number, forMs: number, least = 0): Promise<number> {
   const start = performance.now();
-  let [count, next] = [0, 0];
+  let [count, next, isOver] = [0, 0, false];
+  setTimeout(() => (isOver = true), forMs);
   const work = async (): Promise<void> => {
-    while (performance.now() - start < forMs) {
+    while (!isOver || count < least) {
       // A step that meets all keys before it meets one again.
       next = (next + 7_919) % keys;
       await decide(`user:${next}`);

@@ -32,8 +32,6 @@ export interface VectorStep {
 
 export interface VectorCase {
   readonly name: string;
-  /** Tells what the contract leaves open, and engines in memory have in common. */
-  readonly memoryOnly?: boolean;
   readonly policies: readonly PolicySpec[];
   readonly steps: readonly VectorStep[];
 }

@@ -205,22 +205,32 @@ perform[6] = function(scopes)
 end
 
 local function takeUsual(key, p, cost, tokens)
-  if #p ~= 6 or p[1] >= 0 or p[4] >= 0 or since > 0 or cost == 0 then return false end
-  local s, id, most, mostTokens = states[key] or stateOf(key), p[5], p[6], p[3]
-  local w = s[FIRST_WINDOW]
-  if not w then
-    w = newWindow(id)
-    s[FIRST_WINDOW] = w
-  elseif w[ID] ~= id then
-    return false
+  if #p ~= 6 or p[1] >= 0 or p[4] >= 0 or since > 0 or cost == 0 or states[key] then return false end
+  local id, most, mostTokens, t, ends = p[5], p[6], p[3], clock, 0
+  local requests, taken, start, oldest, newest, newRequests, newTokens, older, length = 0, 0, 0, NEVER, -NEVER, 0, 0, '', floor(id / CODES)
+  local packed = call_redis('GET', KEYS[key])
+  if packed then
+    local here, last, next
+    if #packed < ONE_WINDOW_BYTES then return false end
+    last, ends, here, requests, taken, start, oldest, newest, newRequests, newTokens, older, next = unpack_bytes('<dddddddddddc0', packed)
+    t = max(last, t)
+    if here ~= id or next <= #packed or t - oldest >= length then return false end
   end
-  local left, tokensLeft, length, tokensReset, limit = NEVER, NEVER, w[LENGTH], 0, most
-  if most >= 0 then left = most - w[ALL_REQUESTS] - cost else limit = mostTokens end
-  if mostTokens >= 0 then tokensLeft, tokensReset = mostTokens - w[ALL_TOKENS] - tokens, length end
+  requests, taken, tokens = requests + cost, taken + (id == MINUTE_ID and tokens or 0), id == MINUTE_ID and tokens or 0
+  local left, tokensLeft, tokensReset, limit, at = NEVER, NEVER, 0, most, max(t, newest)
+  if most >= 0 then left = most - requests else limit = mostTokens end
+  if mostTokens >= 0 then tokensLeft, tokensReset = mostTokens - taken, length end
   if left < 0 or tokensLeft < 0 then return false end
-  local at = max(s[LAST], w[NEWEST])
-  add(w, at, cost, id == MINUTE_ID and tokens or 0)
-  s[CHANGED] = true
+  if newest == at or #older >= EXACT_BYTES and (at - start) * MERGES < length then
+    newRequests, newTokens = newRequests + cost, newTokens + tokens
+  else
+    if newest > 0 then older = older .. pack('<ddd', newest, newRequests, newTokens) else oldest = at end
+    start, newRequests, newTokens = at, cost, tokens
+  end
+  local keeps = at + length <= ends
+  if not keeps then ends = ceil(at + length + (at + length - t) / SLACK) end
+  packed = pack('<dddddddddddc0', t, ends, id, requests, taken, start, oldest, at, newRequests, newTokens, #older, older)
+  if keeps then call_redis('SET', KEYS[key], packed, 'KEEPTTL') else call_redis('PSETEX', KEYS[key], ends - clock, packed) end
   reply[#reply + 1] = pack('<ddddddddddd', 0, 0, 0, at, 0, 0, limit, left, tokensLeft, length, tokensReset)
   return true
 end

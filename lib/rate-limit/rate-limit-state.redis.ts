@@ -38,6 +38,7 @@ const NUMBERS = {
   // Three that are not the newest: with it as many as are each kept by itself.
   EXACT_BYTES: 72,
   BUCKET_BYTES: 32,
+  ONE_WINDOW_BYTES: 88,
 } as const;
 
 /** The script as Redis gets it. */

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import type { ChainableCommander, Redis } from 'ioredis';
+import type { PolicySpec } from '../lib/rate-limit/rate-limit.engine.js';
+import { policyOf } from '../lib/rate-limit/rate-limit.policy.js';
+import {
+  decodeReply,
+  encodeOperations,
+  OperationKind,
+  ReplyField,
+  replyLength,
+  standingAt,
+  windowId,
+  type RedisOperation,
+  type RedisScope,
+} from '../lib/rate-limit/rate-limit-protocol.redis.js';
+import { RATE_LIMIT_SCRIPT } from '../lib/rate-limit/rate-limit-script.redis.js';
+import { TypeScriptRateLimitEngine } from '../lib/rate-limit/rate-limit.typescript.js';
+
+const FOREVER_MS = 1e12;
+/** Operations at one instant that go into one call of the script, as those of one turn of the event loop do. */
+const MOST_IN_A_CALL = 8;
+
+/** The script with the time of the call for Redis's, and keys that outlive the test: its time goes by in no time. */
+export const TIMELESS_SCRIPT = RATE_LIMIT_SCRIPT.replace(
+  /local time = [^\n]*\nlocal clock = [^\n]*\n/,
+  'local clock = cjson.decode(ARGV[1])[5]\n',
+).replace(/('PSETEX', KEYS\[key\]), [^,]+,/g, `$1, ${FOREVER_MS},`);
+const SHA = createHash('sha1').update(TIMELESS_SCRIPT).digest('hex');
+
+/** An operation, and what the engine answered to it; nothing where the script answers nothing. */
+interface Asked {
+  readonly operation: RedisOperation;
+  readonly answer?: readonly number[];
+}
+
+/** Operations that the script performs in one call, or a command to Redis itself. */
+type Call = { readonly nowMs: number; readonly asked: Asked[] } | { readonly send: (pipeline: ChainableCommander) => void };
+
+/** The TypeScript engine, with a Redis that is asked the same; their answers are compared in the end. */
+export class ShadowedEngine extends TypeScriptRateLimitEngine {
+  private readonly specs = new Map<number, PolicySpec>();
+  private readonly slots = new Map<string, string[]>();
+  private readonly calls: Call[] = [];
+  private taken = 0;
+
+  override policy(spec: PolicySpec): number {
+    const handle = super.policy(spec);
+    this.specs.set(handle, spec);
+    return handle;
+  }
+
+  override check(...args: Parameters<TypeScriptRateLimitEngine['check']>): number {
+    const [, policy, key, cost, tokens, nowMs] = args;
+    return this.decided(super.check(...args), [this.scope(policy, key)], OperationKind.take, cost, tokens, nowMs);
+  }
+
+  override peek(...args: Parameters<TypeScriptRateLimitEngine['peek']>): number {
+    const [, policy, key, cost, tokens, nowMs] = args;
+    return this.decided(super.peek(...args), [this.scope(policy, key)], OperationKind.peek, cost, tokens, nowMs);
+  }
+
+  override checkAll(...args: Parameters<TypeScriptRateLimitEngine['checkAll']>): number {
+    const [, policies, keys, cost, tokens, nowMs] = args;
+    const scopes = keys.map((key, i) => this.scope(policies[i], key));
+    return this.decided(super.checkAll(...args), scopes, OperationKind.take, cost, tokens, nowMs);
+  }
+
+  override settle(...args: Parameters<TypeScriptRateLimitEngine['settle']>): void {
+    const [, policy, key, reserved, actual, atMs, nowMs] = args;
+    super.settle(...args);
+    this.call([this.scope(policy, key)], OperationKind.give, [0, reserved - actual, atMs], nowMs);
+  }
+
+  override release(...args: Parameters<TypeScriptRateLimitEngine['release']>): void {
+    super.release(...args);
+    const { slotsKey } = this.scope(args[1], args[2]);
+    const slot = this.slots.get(slotsKey)?.pop();
+    if (slot !== undefined) this.calls.push({ send: (pipeline) => pipeline.zrem(slotsKey, slot) });
+  }
+
+  override reset(...args: Parameters<TypeScriptRateLimitEngine['reset']>): void {
+    super.reset(...args);
+    const scope = this.scope(args[1], args[2]);
+    this.slots.delete(scope.slotsKey);
+    const last = this.calls.at(-1);
+    this.call([scope], OperationKind.reset, [], last !== undefined && 'asked' in last ? last.nowMs : 0);
+  }
+
+  async compare(client: Redis): Promise<void> {
+    const pipeline = client.pipeline().flushall();
+    for (const call of this.calls) {
+      if ('send' in call) call.send(pipeline);
+      else {
+        const encoded = encodeOperations(call.asked.map(({ operation }) => operation));
+        const request = JSON.stringify([...(JSON.parse(encoded.pop() as string) as unknown[]), false, false, call.nowMs]);
+        pipeline.callBuffer('evalsha', SHA, encoded.length, ...encoded, request);
+      }
+    }
+    const replies = ((await pipeline.exec()) ?? []).slice(1);
+    replies.forEach(([error, reply], i) => {
+      if (error !== null) throw error;
+      const call = this.calls[i];
+      if ('send' in call) return;
+      const numbers = decodeReply(reply);
+      let at = 0;
+      for (const { operation, answer } of call.asked) {
+        if (answer !== undefined) compareAnswers(i, numbers.subarray(at), answer, operation.scopes.length > 1);
+        at += replyLength(operation);
+      }
+      expect(numbers).toHaveLength(at);
+    });
+  }
+
+  private scope(policy: number, key: string): RedisScope {
+    const spec = this.specs.get(policy) as PolicySpec;
+    const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(
+      spec,
+      () => 0,
+      () => 0,
+    );
+    const set = (limit: number): number => (limit === Infinity ? -1 : limit);
+    const numbers = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
+    for (const { lengthMs, requests, code } of windows) numbers.push(windowId(lengthMs, code), set(requests));
+    const stateKey = `${spec.scope}/${key}`;
+    return { stateKey, slotsKey: maxConcurrent === Infinity ? '' : `${stateKey}/running`, limits: numbers };
+  }
+
+  private decided(code: number, scopes: RedisScope[], kind: OperationKind, cost: number, tokens: number, nowMs: number): number {
+    const slot = String(this.taken++);
+    const places = kind === OperationKind.take && scopes.some(({ slotsKey }) => slotsKey !== '') ? [slot, FOREVER_MS] : [];
+    this.call(scopes, kind, [cost, tokens, ...places], nowMs, [...this.lastDecision]);
+    if (code !== 0 || kind === OperationKind.peek) return code;
+    scopes.forEach(({ slotsKey }, i) => {
+      const slots = this.slots.get(slotsKey);
+      if (slots === undefined) this.slots.set(slotsKey, [`${slot}.${i + 1}`]);
+      else slots.push(`${slot}.${i + 1}`);
+    });
+    return code;
+  }
+
+  private call(scopes: RedisScope[], kind: OperationKind, values: (number | string)[], nowMs: number, answer?: number[]): void {
+    const asked: Asked = { operation: { kind, tag: '', scopes, values }, answer };
+    const last = this.calls.at(-1);
+    if (last !== undefined && 'asked' in last && last.nowMs === nowMs && last.asked.length < MOST_IN_A_CALL) last.asked.push(asked);
+    else this.calls.push({ nowMs, asked: [asked] });
+  }
+}
+
+function compareAnswers(i: number, numbers: Float64Array, answer: readonly number[], several: boolean): void {
+  const index = numbers[ReplyField.scope];
+  const [limit, requests, tokens, resetMs, tokensResetMs] = numbers.subarray(standingAt(index));
+  const { code, retryAfterMs, atMs } = ReplyField;
+  const given = [numbers[code], limit, requests, tokens, numbers[retryAfterMs], resetMs, tokensResetMs, numbers[atMs], index];
+  // Of several scopes the engine sums up what is left, and the script tells of each.
+  const told = ([code, limit, , , retryAfterMs, resetMs, , atMs, index]: readonly number[]): readonly number[] =>
+    code === 0 ? [code, atMs] : [code, limit, retryAfterMs, resetMs, atMs, index];
+  const view = several ? told : (all: readonly number[]): readonly number[] => all;
+  expect({ i, given: view(given) }).toEqual({ i, given: view(answer) });
+}

@@ -35,7 +35,7 @@ impl Backtrack {
             while position < len {
                 let end = position + vocabulary.token_len(candidate);
                 let open = self.open[end / 64] >> (end % 64) & 1 != 0;
-                if open && self.fits_last(vocabulary, at.add(position), candidate) {
+                if open && self.fits_last(vocabulary, candidate) {
                     self.tokens.push(candidate);
                     position = end;
                     if position < len {
@@ -58,18 +58,15 @@ impl Backtrack {
         &self.tokens
     }
 
-    /// # Safety
-    /// As for [`fits`].
     #[inline(always)]
-    unsafe fn fits_last(&mut self, vocabulary: &Vocabulary, border: *const u8, candidate: u32) -> bool {
+    fn fits_last(&mut self, vocabulary: &Vocabulary, candidate: u32) -> bool {
         let Some(&last) = self.tokens.last() else {
             return true;
         };
         let pair = (u64::from(last) + 1) << 32 | u64::from(candidate) << 1;
         let answer = &mut self.answers[(pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - ANSWER_BITS)) as usize];
         if *answer & !1 != pair {
-            // SAFETY: the caller's.
-            *answer = pair | u64::from(unsafe { fits(vocabulary, border, last, candidate) });
+            *answer = pair | u64::from(fits(vocabulary, last, candidate));
         }
         *answer & 1 != 0
     }
@@ -82,21 +79,15 @@ impl Backtrack {
     }
 }
 
-/// Whether merging the bytes of `left` and `right`, which meet at `border`, gives these two tokens again: no merge across the border would
-/// have come before the merges that made them. Walks down the two sides' splits, always the one that was merged last.
-///
-/// # Safety
-/// The bytes of both tokens, and 16 more, must be readable around `border`.
+/// Whether merging the bytes of `left` and `right` gives these two tokens again: no merge across the border between them would have come
+/// before the merges that made them. Walks down the two sides' splits, always the one that was merged last.
 #[inline]
-unsafe fn fits(vocabulary: &Vocabulary, border: *const u8, mut left: u32, mut right: u32) -> bool {
+fn fits(vocabulary: &Vocabulary, mut left: u32, mut right: u32) -> bool {
     let mut limit = NONE;
     let left_of = |id: u32| vocabulary.split(id).0;
     let right_of = |id: u32| vocabulary.split(id).1;
     loop {
-        let before = vocabulary.token_len(left);
-        // SAFETY: the caller's; both parts only get shorter.
-        let joined = unsafe { vocabulary.find(border.sub(before), before + vocabulary.token_len(right)) };
-        if joined < limit && vocabulary.split(joined) == (left, right) {
+        if vocabulary.joined(left, right) < limit {
             return false;
         }
         if left > right {

@@ -59,6 +59,12 @@ impl Default for Cache {
 pub struct SmallTable(*const [u64; 2]);
 
 impl SmallTable {
+    /// Asks for the cache line that `find` would read.
+    #[inline(always)]
+    pub fn prefetch(self, place: SmallPlace) {
+        prefetch(self.0.wrapping_add(place.index(SMALL_BITS)));
+    }
+
     /// Whether the piece is known, and then its count.
     ///
     /// # Safety

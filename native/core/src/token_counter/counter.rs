@@ -1,9 +1,12 @@
 //! Counts pieces.
+//!
+//! Most of the time goes to waits for memory, so no piece is looked up where it is found. A place is asked for first and read later, when what
+//! was asked for many others is on its way, too; those that are not known there are looked up together, and merged together.
 
-use super::cache::{Cache, MAX_LARGE, MAX_MEDIUM, SmallPlace};
-use super::cuts::parts;
+use super::cache::{Cache, SmallPlace};
 use super::key::{Key, MAX_KEY};
-use super::merge::{MAX_DEFINED, merged_count};
+use super::merge::{merged_count, merged_counts};
+use super::piece::Piece;
 use super::scan::Pieces;
 use super::text::Text;
 use super::vocabulary::{MAX_SHORT, NONE, Vocabulary};
@@ -11,55 +14,59 @@ use super::window::WINDOW;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 
-/// Pieces that wait to be looked up: one window's on top of what makes a batch worth it.
-const UNKNOWN: usize = 2 * WINDOW;
-
-/// A piece of at most `MAX_KEY` bytes: where in the text it starts, and its length in the low bits.
-#[derive(Clone, Copy)]
-struct Piece(u64);
-
-impl Piece {
-    #[inline(always)]
-    fn new(start: usize, len: usize) -> Self {
-        Self((start as u64) << 4 | len as u64)
-    }
-
-    #[inline(always)]
-    fn start(self) -> usize {
-        (self.0 >> 4) as usize
-    }
-
-    #[inline(always)]
-    fn len(self) -> usize {
-        (self.0 & 15) as usize
-    }
-}
+/// Pieces whose places are asked for: one window's on top of what makes reading them worth it.
+const ASKED: usize = 2 * WINDOW;
+/// Pieces that the cache does not know: as many on top of what makes a batch worth it.
+const UNKNOWN: usize = WINDOW + ASKED;
+/// Longer ones, of which a window has three at the most.
+pub(super) const LONG_UNKNOWN: usize = 16;
 
 /// Adds up the tokens of the pieces it is shown.
 pub struct Counter<'a> {
-    vocabulary: &'a Vocabulary,
-    cache: &'a mut Cache,
-    start: *const u8,
+    pub(super) vocabulary: &'a Vocabulary,
+    pub(super) cache: &'a mut Cache,
+    pub(super) start: *const u8,
     /// Without the pieces that wait.
-    total: u32,
+    pub(super) total: u32,
     limit: u32,
-    /// Pieces the cache did not know. They are looked up many at a time, so that the waits for memory overlap.
+    asked: [MaybeUninit<(SmallPlace, Piece)>; ASKED],
+    asked_len: usize,
     unknown: [MaybeUninit<Piece>; UNKNOWN],
-    waiting: usize,
+    unknown_len: usize,
+    pub(super) long_unknown: [MaybeUninit<Piece>; LONG_UNKNOWN],
+    pub(super) long_unknown_len: usize,
 }
 
 impl<'a> Counter<'a> {
     /// Breaks off once more than `limit` are certain.
     #[inline(always)]
     pub fn new(vocabulary: &'a Vocabulary, cache: &'a mut Cache, text: &Text, limit: u32) -> Self {
-        Self { vocabulary, cache, start: text.as_ptr(), total: 0, limit, unknown: [const { MaybeUninit::uninit() }; UNKNOWN], waiting: 0 }
+        Self {
+            vocabulary,
+            cache,
+            start: text.as_ptr(),
+            total: 0,
+            limit,
+            asked: [const { MaybeUninit::uninit() }; ASKED],
+            asked_len: 0,
+            unknown: [const { MaybeUninit::uninit() }; UNKNOWN],
+            unknown_len: 0,
+            long_unknown: [const { MaybeUninit::uninit() }; LONG_UNKNOWN],
+            long_unknown_len: 0,
+        }
     }
 
     /// The tokens of all pieces shown.
     #[inline(always)]
     pub fn total(&mut self) -> u32 {
-        if self.waiting > 0 {
+        if self.asked_len > 0 {
+            self.count_asked();
+        }
+        if self.unknown_len > 0 {
             self.count_unknown();
+        }
+        if self.long_unknown_len > 0 {
+            self.count_long_unknown();
         }
         self.total
     }
@@ -72,24 +79,22 @@ impl Pieces for Counter<'_> {
         let mut rest = starts & (starts - 1) | if end < WINDOW { 1 << end } else { 0 };
         let mut from = 0;
         // In registers, which the compiler cannot do for fields beside an array that is written to.
-        let mut total = self.total;
-        let mut waiting = self.waiting;
-        let known_pieces = self.cache.small_table();
+        let known = self.cache.small_table();
+        let mut asked = self.asked_len;
         loop {
             let to = rest.trailing_zeros() as usize;
             rest &= rest.wrapping_sub(1);
             let len = to - from;
-            // SAFETY: the piece lies in the text; one window fits behind what `check` leaves waiting.
+            // SAFETY: the piece lies in the text; one window fits behind what `check` leaves.
             unsafe {
                 let at = self.start.add(base + from);
                 if len <= MAX_KEY {
-                    let (known, count) = known_pieces.find(Cache::small_place(Key::read(at, len), len));
-                    // No branch here: whether a piece is known cannot be predicted.
-                    total += if known { count } else { 0 };
-                    self.unknown.get_unchecked_mut(waiting).write(Piece::new(base + from, len));
-                    waiting += usize::from(!known);
+                    let place = Cache::small_place(Key::read(at, len), len);
+                    known.prefetch(place);
+                    self.asked.get_unchecked_mut(asked).write((place, Piece::new(base + from, len)));
+                    asked += 1;
                 } else {
-                    total += self.count_long(at, len);
+                    self.total += self.count_long_ascii(base + from, len);
                 }
             }
             from = to;
@@ -97,8 +102,7 @@ impl Pieces for Counter<'_> {
                 break;
             }
         }
-        self.total = total;
-        self.waiting = waiting;
+        self.asked_len = asked;
         self.check()
     }
 
@@ -115,8 +119,8 @@ impl Pieces for Counter<'_> {
                 if known {
                     self.total += count;
                 } else {
-                    self.unknown.get_unchecked_mut(self.waiting).write(Piece::new(start, len));
-                    self.waiting += 1;
+                    self.unknown.get_unchecked_mut(self.unknown_len).write(Piece::new(start, len));
+                    self.unknown_len += 1;
                 }
             }
         }
@@ -125,18 +129,46 @@ impl Pieces for Counter<'_> {
 }
 
 impl Counter<'_> {
+    /// Makes room for one more window.
     #[inline(always)]
     fn check(&mut self) -> ControlFlow<()> {
-        if self.waiting >= UNKNOWN - WINDOW {
+        if self.asked_len >= ASKED - WINDOW {
+            self.count_asked();
+        }
+        if self.unknown_len >= UNKNOWN - ASKED {
             self.count_unknown();
+        }
+        if self.long_unknown_len > LONG_UNKNOWN - WINDOW.div_ceil(MAX_KEY + 1) {
+            self.count_long_unknown();
         }
         if self.total > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Counts the pieces that wait.
+    /// Reads the places asked for.
+    #[inline(always)]
+    fn count_asked(&mut self) {
+        let known_pieces = self.cache.small_table();
+        let mut total = self.total;
+        let mut unknown = self.unknown_len;
+        for asked in &self.asked[..std::mem::take(&mut self.asked_len)] {
+            // SAFETY: these were written; `check` leaves room for all of them.
+            unsafe {
+                let (place, piece) = asked.assume_init();
+                let (known, count) = known_pieces.find(place);
+                // No branch here: whether a piece is known cannot be predicted.
+                total += if known { count } else { 0 };
+                self.unknown.get_unchecked_mut(unknown).write(piece);
+                unknown += usize::from(!known);
+            }
+        }
+        self.total = total;
+        self.unknown_len = unknown;
+    }
+
+    /// Counts the pieces that the cache does not know.
     #[inline(never)]
     fn count_unknown(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
+        let waiting = std::mem::take(&mut self.unknown_len);
         for i in 0..waiting {
             // SAFETY: the first `waiting` were written, and are pieces of the text.
             let (key, len) = unsafe {
@@ -146,19 +178,46 @@ impl Counter<'_> {
             self.vocabulary.prefetch(key);
             self.cache.prefetch_merged(Cache::small_place(key, len));
         }
+        let mut merging = 0;
         for i in 0..waiting {
             // SAFETY: as above.
-            self.total += unsafe {
+            let count = unsafe {
                 let piece = self.unknown[i].assume_init();
-                self.count_one(self.start.add(piece.start()), piece.len())
+                // Over one that does not wait any more.
+                self.unknown[merging].write(piece);
+                self.count_whole(self.start.add(piece.start()), piece.len())
             };
+            merging += usize::from(count.is_none());
+            self.total += count.unwrap_or(0);
+        }
+        if merging > 0 {
+            self.count_merging(merging);
         }
     }
 
+    /// Counts the first `merging` of the unknown pieces, which have to be merged.
+    #[inline(always)]
+    fn count_merging(&mut self, merging: usize) {
+        let mut counts = [0; UNKNOWN];
+        // SAFETY: these were written, and are pieces of the text.
+        unsafe {
+            let pieces = std::slice::from_raw_parts(self.unknown.as_ptr().cast::<Piece>(), merging);
+            merged_counts::<{ MAX_KEY + 1 }>(self.vocabulary, self.start, pieces, &mut counts);
+            for (piece, count) in pieces.iter().zip(counts) {
+                let place = Cache::small_place(Key::read(self.start.add(piece.start()), piece.len()), piece.len());
+                self.cache.remember_merged(place, u32::from(count));
+                self.cache.remember_small(place, u32::from(count));
+                self.total += u32::from(count);
+            }
+        }
+    }
+
+    /// The count of a piece that is a token or was merged before.
+    ///
     /// # Safety
     /// `1 <= len <= MAX_KEY` bytes and the text's padding are readable at `at`.
     #[inline(always)]
-    unsafe fn count_one(&mut self, at: *const u8, len: usize) -> u32 {
+    unsafe fn count_whole(&mut self, at: *const u8, len: usize) -> Option<u32> {
         // SAFETY: the caller's.
         unsafe {
             let key = Key::read(at, len);
@@ -166,75 +225,30 @@ impl Counter<'_> {
             // It may have waited twice.
             let (known, count) = self.cache.small(place);
             if known {
-                return count;
+                return Some(count);
             }
             let id = if (3..=MAX_SHORT).contains(&len) { self.vocabulary.find_short(key, len) } else { self.vocabulary.find(at, len) };
-            let count = if id == NONE { self.remembered_count(place, at, len) } else { 1 };
+            let count = if id == NONE { self.cache.merged(place)? } else { 1 };
             self.cache.remember_small(place, count);
-            count
+            Some(count)
         }
     }
 
+    /// The count of a piece, at once.
+    ///
     /// # Safety
-    /// As for `count_one`, and `place` is this piece's.
+    /// As for `count_whole`.
     #[inline(always)]
-    unsafe fn remembered_count(&mut self, place: SmallPlace, at: *const u8, len: usize) -> u32 {
-        if let Some(count) = self.cache.merged(place) {
-            return count;
-        }
-        // SAFETY: the caller's.
-        let count = unsafe { merged_count(self.vocabulary, at, len) };
-        self.cache.remember_merged(place, count);
-        count
-    }
-
-    /// # Safety
-    /// `len > MAX_KEY` bytes and the text's padding are readable at `at`.
-    #[inline(never)]
-    unsafe fn count_long(&mut self, at: *const u8, len: usize) -> u32 {
+    pub(super) unsafe fn count_one(&mut self, at: *const u8, len: usize) -> u32 {
         // SAFETY: the caller's.
         unsafe {
-            if len <= MAX_MEDIUM {
-                let place = Cache::medium_place(at, len);
-                return self.cache.medium(&place).unwrap_or_else(|| {
-                    let count = self.parts_count(at, len);
-                    self.cache.remember_medium(&place, count);
-                    count
-                });
-            }
-            if len <= MAX_LARGE {
-                let piece = std::slice::from_raw_parts(at, len);
-                let place = self.cache.large_place(at, len);
-                return self.cache.large(place, piece).unwrap_or_else(|| {
-                    let count = self.parts_count(at, len);
-                    self.cache.remember_large(place, piece, count);
-                    count
-                });
-            }
-            self.parts_count(at, len)
-        }
-    }
-
-    /// # Safety
-    /// As for `count_long`.
-    unsafe fn parts_count(&mut self, at: *const u8, len: usize) -> u32 {
-        // SAFETY: the caller's.
-        unsafe {
-            let vocabulary = self.vocabulary;
-            // A piece that is a token has nowhere to be cut, so it comes back as its only part.
-            let mut count = 0;
-            parts(vocabulary.spanned, at, len, |part, length| {
-                count += if length <= MAX_KEY {
-                    self.count_one(part, length)
-                } else if vocabulary.find_long(std::slice::from_raw_parts(part, length)) != NONE {
-                    1
-                } else if length <= MAX_DEFINED {
-                    merged_count(vocabulary, part, length)
-                } else {
-                    self.cache.backtrack.merge(vocabulary, part, length).len() as u32
-                };
-            });
-            count
+            self.count_whole(at, len).unwrap_or_else(|| {
+                let place = Cache::small_place(Key::read(at, len), len);
+                let count = merged_count(self.vocabulary, at, len);
+                self.cache.remember_merged(place, count);
+                self.cache.remember_small(place, count);
+                count
+            })
         }
     }
 }

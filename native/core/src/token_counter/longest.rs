@@ -1,7 +1,7 @@
 //! The longest token at a place.
 
 use super::key::Key;
-use super::vocabulary::{MAX_LONG, MAX_SHORT, NONE, Vocabulary, step};
+use super::vocabulary::{MAX_LONG, MAX_SHORT, NONE, Vocabulary};
 use std::mem::MaybeUninit;
 
 const SHORT_BITS: u32 = 16;
@@ -33,9 +33,37 @@ impl Lengths {
             }
         }
     }
+
+    /// Whether a token of more than 13 bytes may be these: most pieces are told here.
+    pub fn may_have(&self, bytes: &[u8]) -> bool {
+        debug_assert!((MAX_SHORT + 1..=MAX_LONG).contains(&bytes.len()));
+        // SAFETY: more than eight bytes.
+        let (short, long) = unsafe { (short_lengths_at(bytes.as_ptr()), long_lengths_at(bytes.as_ptr())) };
+        self.short[short] & HAS_LONG != 0 && self.long[long] >> (bytes.len() - 1) & 1 != 0
+    }
 }
 
 impl Vocabulary {
+    /// The token of more than 13 bytes, or `NONE`.
+    pub fn find_long(&self, bytes: &[u8]) -> u32 {
+        if bytes.len() > MAX_LONG || !self.fixed().lengths.may_have(bytes) {
+            return NONE;
+        }
+        self.find_long_hashed(bytes, bytes.iter().fold(0, |hash, byte| step(hash, *byte)))
+    }
+
+    fn find_long_hashed(&self, bytes: &[u8], hash: u64) -> u32 {
+        let mut at = finish(hash) as usize & (self.long.len() - 1);
+        while self.long[at] != 0 {
+            let id = self.long[at] - 1;
+            if self.token(id) == Some(bytes) {
+                return id;
+            }
+            at = (at + 1) & (self.long.len() - 1);
+        }
+        NONE
+    }
+
     /// The longest token at `at` of at most `limit` bytes.
     ///
     /// # Safety
@@ -117,4 +145,16 @@ unsafe fn long_lengths_at(at: *const u8) -> usize {
     // SAFETY: the caller's.
     let start = unsafe { at.cast::<u64>().read_unaligned() };
     (start.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - LONG_BITS)) as usize
+}
+
+/// One byte more of the hash that `find_long_hashed` takes.
+#[inline(always)]
+pub(super) fn step(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(0x9e37_79b9_7f4a_7c15)
+}
+
+#[inline(always)]
+pub(super) fn finish(hash: u64) -> u64 {
+    let mixed = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ mixed >> 32
 }

@@ -9,7 +9,9 @@ mod encoder;
 mod encoding;
 mod huge_pages;
 mod id_cache;
+mod joins;
 mod key;
+mod long_pieces;
 mod longest;
 mod machine;
 mod merge;
@@ -17,6 +19,7 @@ mod narrow;
 #[cfg(target_arch = "x86_64")]
 mod narrow_wide;
 mod pattern;
+mod piece;
 mod scan;
 mod text;
 mod vocabulary;

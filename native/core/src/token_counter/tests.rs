@@ -179,5 +179,6 @@ fn the_limit_stops_early_and_never_lies() {
         assert!(count > limit && count <= all);
     }
     assert_eq!(encoding.count(&mut cache, &text, all), all);
-    assert!(encoding.count(&mut cache, &text, 10) < 60);
+    // Some pieces wait to be counted together.
+    assert!(encoding.count(&mut cache, &text, 10) < 200);
 }

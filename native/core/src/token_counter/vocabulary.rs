@@ -1,8 +1,9 @@
 //! The vocabulary of an encoding: bytes to id and back, built once per process and then only read, by all threads.
 
 use super::huge_pages::HugeSlice;
+use super::joins;
 use super::key::Key;
-use super::longest::Lengths;
+use super::longest::{Lengths, finish, step};
 use super::machine::prefetch;
 
 /// No token.
@@ -26,15 +27,17 @@ pub struct Vocabulary {
     pub spanned: &'static [u8],
     /// Tokens of one byte.
     pub byte_ids: [u32; 256],
-    /// Tokens of 3 to 13 bytes, four slots to a line, the next line when one is full; behind those `lines`, `Fixed`.
+    /// Tokens of 3 to 13 bytes, four slots to a line, the next line when one is full; behind those `lines`, those of `joins.rs`, then `Fixed`.
     memory: HugeSlice<Line>,
     lines: usize,
+    /// Lines of `joins.rs`; the one behind them stays empty.
+    pub(super) join_lines: usize,
     /// Longer tokens: ids plus one, open addressing.
-    long: Vec<u32>,
+    pub(super) long: Vec<u32>,
 }
 
 /// Four slots, a cache line.
-type Line = [u64; 2 * SLOTS_PER_LINE];
+pub(super) type Line = [u64; 2 * SLOTS_PER_LINE];
 
 /// The tables whose size does not depend on the vocabulary, on the same huge pages.
 pub(super) struct Fixed {
@@ -42,11 +45,15 @@ pub(super) struct Fixed {
     pairs: [u32; 1 << 16],
     /// One bit for each hash of a short token, so that most misses end in the second-level cache.
     filter: [u64; (1 << FILTER_BITS) / 64],
+    /// The same for pairs of tokens that make one.
+    pub(super) join_filter: [u64; (1 << joins::FILTER_BITS) / 64],
     /// Which lengths tokens may have, for [`Vocabulary::longest`].
     pub(super) lengths: Lengths,
 }
 
 const FILTER_BITS: u32 = 21;
+/// So many tokens before one is inserted, its cache lines are asked for.
+const INSERT_AHEAD: u32 = 12;
 
 impl Vocabulary {
     /// Reads a packed vocabulary.
@@ -73,12 +80,14 @@ impl Vocabulary {
             derived,
             spanned,
             byte_ids: [NONE; 256],
-            memory: HugeSlice::new(lines + size_of::<Fixed>() / size_of::<Line>()),
+            memory: HugeSlice::new(lines + joins::lines_for(count) + 1 + size_of::<Fixed>() / size_of::<Line>()),
             lines,
+            join_lines: joins::lines_for(count),
             long: vec![0; (long_count * 3).next_power_of_two()],
         };
         vocabulary.fixed_mut().pairs.fill(NONE);
         for id in 0..count as u32 {
+            vocabulary.prefetch_insert(id + INSERT_AHEAD);
             vocabulary.insert(id);
         }
         vocabulary
@@ -86,13 +95,25 @@ impl Vocabulary {
 
     #[inline(always)]
     pub(super) fn fixed(&self) -> &Fixed {
-        // SAFETY: `new` made room for it behind the lines; it is plain integers, zeroed, and needs no more alignment than a line has.
-        unsafe { &*self.memory.as_ptr().add(self.lines).cast::<Fixed>() }
+        // SAFETY: `new` made room for it behind all lines; it is plain integers, zeroed, and needs no more alignment than a line has.
+        unsafe { &*self.joins().add(self.join_lines + 1).cast::<Fixed>() }
     }
 
-    fn fixed_mut(&mut self) -> &mut Fixed {
+    pub(super) fn fixed_mut(&mut self) -> &mut Fixed {
         // SAFETY: as above, and `self` is borrowed alone.
-        unsafe { &mut *self.memory.as_mut_ptr().add(self.lines).cast::<Fixed>() }
+        unsafe { &mut *self.joins_mut().add(self.join_lines + 1).cast::<Fixed>() }
+    }
+
+    #[inline(always)]
+    pub(super) fn joins(&self) -> *const Line {
+        // SAFETY: inside the memory.
+        unsafe { self.memory.as_ptr().add(self.lines) }
+    }
+
+    #[inline(always)]
+    pub(super) fn joins_mut(&mut self) -> *mut Line {
+        // SAFETY: inside the memory.
+        unsafe { self.memory.as_mut_ptr().add(self.lines) }
     }
 
     fn insert(&mut self, id: u32) {
@@ -111,15 +132,35 @@ impl Vocabulary {
                 self.long[at] = id + 1;
             }
         }
+        if len > 1 {
+            self.insert_join(id);
+        }
         self.fixed_mut().lengths.insert(token);
+    }
+
+    /// Asks for the cache lines that `insert` writes to.
+    #[inline(always)]
+    fn prefetch_insert(&self, id: u32) {
+        let Some(token) = self.token(id) else {
+            return;
+        };
+        if (3..=MAX_SHORT).contains(&token.len()) {
+            self.prefetch(self.key_of(token));
+        }
+        self.prefetch_join(id);
+    }
+
+    /// The key of a token of at most 13 bytes.
+    #[inline(always)]
+    fn key_of(&self, token: &[u8]) -> Key {
+        debug_assert!(token.len() <= MAX_SHORT && self.derived.len() >= 16);
+        // SAFETY: a token is a part of the packed vocabulary, in which more than 16 bytes come behind the last of them.
+        unsafe { Key::read(token.as_ptr(), token.len()) }
     }
 
     fn insert_short(&mut self, id: u32) {
         let token = self.token(id).unwrap_or(&[]);
-        let mut padded = [0u8; 16];
-        padded[..token.len()].copy_from_slice(token);
-        // SAFETY: 16 bytes, and the caller's length is at most 13.
-        let key = unsafe { Key::read(padded.as_ptr(), token.len()) };
+        let key = self.key_of(token);
         let tag = key.high | (token.len() as u64) << 40;
         let hash = key.hash();
         let bit = filter_bit(hash);
@@ -243,41 +284,9 @@ impl Vocabulary {
         prefetch(&raw const self.fixed().filter[filter_bit(hash) / 64]);
         prefetch(&raw const self.memory[self.line_of(hash)]);
     }
-
-    /// The token of more than 13 bytes, or `NONE`.
-    pub fn find_long(&self, bytes: &[u8]) -> u32 {
-        if bytes.len() > MAX_LONG {
-            return NONE;
-        }
-        self.find_long_hashed(bytes, bytes.iter().fold(0, |hash, byte| step(hash, *byte)))
-    }
-
-    pub(super) fn find_long_hashed(&self, bytes: &[u8], hash: u64) -> u32 {
-        let mut at = finish(hash) as usize & (self.long.len() - 1);
-        while self.long[at] != 0 {
-            let id = self.long[at] - 1;
-            if self.token(id) == Some(bytes) {
-                return id;
-            }
-            at = (at + 1) & (self.long.len() - 1);
-        }
-        NONE
-    }
 }
 
 #[inline(always)]
 fn filter_bit(hash: u64) -> usize {
     (hash >> 19) as usize & ((1 << FILTER_BITS) - 1)
-}
-
-/// One byte more of the hash that `find_long_hashed` takes.
-#[inline(always)]
-pub(super) fn step(hash: u64, byte: u8) -> u64 {
-    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(0x9e37_79b9_7f4a_7c15)
-}
-
-#[inline(always)]
-fn finish(hash: u64) -> u64 {
-    let mixed = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed ^ mixed >> 32
 }

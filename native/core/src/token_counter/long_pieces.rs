@@ -1,0 +1,115 @@
+//! Counts pieces above 15 bytes.
+
+use super::cache::{Cache, MAX_LARGE, MAX_MEDIUM};
+use super::counter::{Counter, LONG_UNKNOWN};
+use super::cuts::parts;
+use super::key::MAX_KEY;
+use super::merge::{MAX_DEFINED, merged_count, merged_counts};
+use super::piece::Piece;
+use super::vocabulary::NONE;
+
+impl Counter<'_> {
+    /// The count of a piece of ASCII characters, or 0 if it has to wait.
+    ///
+    /// # Safety
+    /// `len > MAX_KEY` bytes of the text from `start` on, and there is room for one more that waits.
+    #[inline(never)]
+    pub(super) unsafe fn count_long_ascii(&mut self, start: usize, len: usize) -> u32 {
+        // SAFETY: the caller's.
+        unsafe {
+            let at = self.start.add(start);
+            if len > MAX_MEDIUM {
+                return self.count_long(at, len);
+            }
+            self.cache.medium(&Cache::medium_place(at, len)).unwrap_or_else(|| {
+                self.long_unknown[self.long_unknown_len].write(Piece::new(start, len));
+                self.long_unknown_len += 1;
+                0
+            })
+        }
+    }
+
+    /// Counts those that wait.
+    #[inline(never)]
+    pub(super) fn count_long_unknown(&mut self) {
+        let waiting = std::mem::take(&mut self.long_unknown_len);
+        let mut merging = 0;
+        let mut counts = [0; LONG_UNKNOWN];
+        // SAFETY: the first `waiting` were written, and are pieces of the text.
+        unsafe {
+            for i in 0..waiting {
+                let piece = self.long_unknown[i].assume_init();
+                let at = self.start.add(piece.start());
+                let place = Cache::medium_place(at, piece.len());
+                if let Some(count) = self.cache.medium(&place) {
+                    self.total += count;
+                } else if self.vocabulary.find_long(std::slice::from_raw_parts(at, piece.len())) != NONE {
+                    self.cache.remember_medium(&place, 1);
+                    self.total += 1;
+                } else {
+                    // Over one that does not wait any more.
+                    self.long_unknown[merging].write(piece);
+                    merging += 1;
+                }
+            }
+            let pieces = std::slice::from_raw_parts(self.long_unknown.as_ptr().cast::<Piece>(), merging);
+            merged_counts::<{ MAX_MEDIUM + 2 }>(self.vocabulary, self.start, pieces, &mut counts);
+            for (piece, count) in pieces.iter().zip(counts) {
+                self.cache.remember_medium(&Cache::medium_place(self.start.add(piece.start()), piece.len()), u32::from(count));
+                self.total += u32::from(count);
+            }
+        }
+    }
+
+    /// The count of a piece, at once.
+    ///
+    /// # Safety
+    /// `len > MAX_KEY` bytes and the text's padding are readable at `at`.
+    #[inline(never)]
+    pub(super) unsafe fn count_long(&mut self, at: *const u8, len: usize) -> u32 {
+        // SAFETY: the caller's.
+        unsafe {
+            if len <= MAX_MEDIUM {
+                let place = Cache::medium_place(at, len);
+                return self.cache.medium(&place).unwrap_or_else(|| {
+                    let count = self.parts_count(at, len);
+                    self.cache.remember_medium(&place, count);
+                    count
+                });
+            }
+            if len <= MAX_LARGE {
+                let piece = std::slice::from_raw_parts(at, len);
+                let place = self.cache.large_place(at, len);
+                return self.cache.large(place, piece).unwrap_or_else(|| {
+                    let count = self.parts_count(at, len);
+                    self.cache.remember_large(place, piece, count);
+                    count
+                });
+            }
+            self.parts_count(at, len)
+        }
+    }
+
+    /// # Safety
+    /// As for `count_long`.
+    unsafe fn parts_count(&mut self, at: *const u8, len: usize) -> u32 {
+        // SAFETY: the caller's.
+        unsafe {
+            let vocabulary = self.vocabulary;
+            // A piece that is a token has nowhere to be cut, so it comes back as its only part.
+            let mut count = 0;
+            parts(vocabulary.spanned, at, len, |part, length| {
+                count += if length <= MAX_KEY {
+                    self.count_one(part, length)
+                } else if vocabulary.find_long(std::slice::from_raw_parts(part, length)) != NONE {
+                    1
+                } else if length <= MAX_DEFINED {
+                    merged_count(vocabulary, part, length)
+                } else {
+                    self.cache.backtrack.merge(vocabulary, part, length).len() as u32
+                };
+            });
+            count
+        }
+    }
+}

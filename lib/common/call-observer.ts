@@ -76,6 +76,6 @@ export interface ObservedCall {
  * call?.ended({ status: 200, inputTokens: 12, outputTokens: 40 });
  */
 export interface CallObserver {
-  /** A call begins, in the context of the caller. */
-  started(call: CallStart): ObservedCall;
+  /** A call begins, in the context of the caller. `undefined`: this one is of no interest. */
+  started(call: CallStart): ObservedCall | undefined;
 }

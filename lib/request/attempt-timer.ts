@@ -9,15 +9,20 @@ export interface AttemptTimes {
   readonly firstChunkMs: number;
 }
 
+/** What is told that something has not come in time. */
+export interface Timed {
+  timeOut(what: 'answer' | 'first chunk'): void;
+}
+
 /** The two limits of one attempt. */
 export class AttemptTimer {
   private whole: NodeJS.Timeout | undefined;
   private first: NodeJS.Timeout | undefined;
 
-  /** @param timeOut told what has not come in time */
-  constructor({ wholeMs, firstChunkMs }: AttemptTimes, timeOut: (what: 'answer' | 'first chunk') => void) {
-    if (wholeMs < LONGEST_MS) this.whole = setTimeout(timeOut, Math.max(0, wholeMs), 'answer');
-    if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_MS) this.first = setTimeout(timeOut, Math.max(0, firstChunkMs), 'first chunk');
+  constructor({ wholeMs, firstChunkMs }: AttemptTimes, attempt: Timed) {
+    if (wholeMs < LONGEST_MS) this.whole = setTimeout(timeOut, Math.max(0, wholeMs), attempt, 'answer');
+    if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_MS)
+      this.first = setTimeout(timeOut, Math.max(0, firstChunkMs), attempt, 'first chunk');
   }
 
   /** The first chunk is there. */
@@ -30,4 +35,8 @@ export class AttemptTimer {
     clearTimeout(this.whole);
     this.firstChunk();
   }
+}
+
+function timeOut(attempt: Timed, what: 'answer' | 'first chunk'): void {
+  attempt.timeOut(what);
 }

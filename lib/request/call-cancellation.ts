@@ -4,10 +4,15 @@ import { RequestCancelledError } from '../common/errors.js';
 /** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
 export type ClosableResponse = EventEmitter & { readonly writableFinished: boolean; readonly destroyed: boolean };
 
+/** What can be stopped in the middle: an attempt, or the wait before the next. */
+export interface Stoppable {
+  abort(error: Error): void;
+}
+
 /** Whether a call is still wanted: ends with the caller's signal, or when the client of `response` leaves before its answer is whole. */
 export class CallCancellation {
-  /** What waiting and sending have to be stopped by; one at a time. */
-  onCancel: ((error: RequestCancelledError) => void) | undefined;
+  /** What is under way; one thing at a time. Not a function: V8 allocates those that are assigned to a property as old, and with them all they refer to. */
+  active: Stoppable | undefined;
   error: RequestCancelledError | undefined;
 
   private readonly aborted = (): void => this.cancel(this.signal?.reason);
@@ -38,12 +43,12 @@ export class CallCancellation {
   cancel(reason: unknown): void {
     if (this.error !== undefined) return;
     this.error = new RequestCancelledError(reason);
-    this.onCancel?.(this.error);
+    this.active?.abort(this.error);
   }
 
   /** To be called when the call is over: a signal may live as long as the process. */
   dispose(): void {
-    this.onCancel = undefined;
+    this.active = undefined;
     this.signal?.removeEventListener('abort', this.aborted);
     this.response?.removeListener('close', this.closed);
   }
@@ -53,13 +58,14 @@ export class CallCancellation {
     if (this.error !== undefined) throw this.error;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.onCancel = undefined;
+        this.active = undefined;
         resolve();
       }, ms);
-      this.onCancel = (error) => {
+      const abort = (error: Error): void => {
         clearTimeout(timer);
         reject(error);
       };
+      this.active = { abort };
     });
   }
 }

@@ -16,7 +16,8 @@ export class CallSpending {
 
   /** @param pick of the deployment that answered: prices of its own go before the model's */
   add({ deployment, model }: RouterPick, { promptTokens, completionTokens }: AnswerUsage): void {
-    const [input, output] = [Math.round(promptTokens), Math.round(completionTokens)];
+    const input = Math.round(promptTokens);
+    const output = Math.round(completionTokens);
     this.inputTokens += input;
     this.outputTokens += output;
     const costUsd = ownCost(deployment, input, output) ?? this.priceOf(input, output, model);
@@ -27,11 +28,12 @@ export class CallSpending {
 
 /** By `input_cost_per_token` and `output_cost_per_token`; a side that is not set is free, as in LiteLLM. */
 function ownCost({ params, info }: Deployment, inputTokens: number, outputTokens: number): number | null {
-  const rate = (key: string): number | undefined => {
-    const value = params[key] ?? info[key];
-    return typeof value === 'number' && value >= 0 ? value : undefined;
-  };
-  const [input, output] = [rate('input_cost_per_token'), rate('output_cost_per_token')];
+  const input = rate(params.input_cost_per_token ?? info.input_cost_per_token);
+  const output = rate(params.output_cost_per_token ?? info.output_cost_per_token);
   if (input === undefined && output === undefined) return null;
   return inputTokens * (input ?? 0) + outputTokens * (output ?? 0);
+}
+
+function rate(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined;
 }

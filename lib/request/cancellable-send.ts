@@ -1,10 +1,10 @@
 import { ProviderError } from '../common/provider-error.js';
 import { AttemptTimer, type AttemptTimes } from './attempt-timer.js';
-import type { CallCancellation } from './call-cancellation.js';
+import type { CallCancellation, Stoppable } from './call-cancellation.js';
 import type { Deployment } from './call-router.js';
 
 /** One attempt by a caller's own `send`: its signal, and an end that comes whether the `send` heeds the signal or not. */
-export class CancellableSend {
+export class CancellableSend implements Stoppable {
   readonly controller = new AbortController();
   private readonly timer: AttemptTimer;
   private refuse: ((error: Error) => void) | undefined;
@@ -15,9 +15,9 @@ export class CancellableSend {
     times: AttemptTimes,
     private readonly cancellation: CallCancellation,
   ) {
-    this.timer = new AttemptTimer(times, (what) => this.end(this.timedOut(what)));
-    cancellation.onCancel = (error) => this.end(error);
-    if (cancellation.error !== undefined) this.end(cancellation.error);
+    this.timer = new AttemptTimer(times, this);
+    cancellation.active = this;
+    if (cancellation.error !== undefined) this.abort(cancellation.error);
   }
 
   /** What `work` gives, unless the attempt ends before. */
@@ -32,6 +32,13 @@ export class CancellableSend {
     }
   }
 
+  /** Ends it now. */
+  abort(error: Error): void {
+    this.ended ??= error;
+    this.controller.abort(error);
+    this.refuse?.(error);
+  }
+
   firstChunk(): void {
     this.timer.firstChunk();
   }
@@ -39,22 +46,12 @@ export class CancellableSend {
   /** Everything is there, or given up. */
   stop(): void {
     this.timer.stop();
-    this.cancellation.onCancel = undefined;
+    this.cancellation.active = undefined;
   }
 
-  private end(error: Error): void {
-    this.ended ??= error;
-    this.controller.abort(error);
-    this.refuse?.(error);
-  }
-
-  private timedOut(what: string): ProviderError {
+  timeOut(what: string): void {
     const { provider, id: deploymentId } = this.deployment;
-    return new ProviderError({
-      kind: 'timeout',
-      message: `The provider gave no ${what} in the time it was given.`,
-      provider,
-      deploymentId,
-    });
+    const message = `The provider gave no ${what} in the time it was given.`;
+    this.abort(new ProviderError({ kind: 'timeout', message, provider, deploymentId }));
   }
 }

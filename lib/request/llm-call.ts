@@ -35,6 +35,11 @@ export interface CallPlan<R> {
   readonly cancellation: CallCancellation;
   /** Sends, and resolves when the answer (of a stream its first chunk) is there. On failure it leaves the pick to the call. */
   attempt(pick: RouterPick, attempt: number, target: FallbackTarget): Promise<R>;
+  readonly chains: CallChains;
+}
+
+/** What the router's settings, and the request, say of failures. */
+export interface CallChains {
   /** Where to go when a group has failed so. */
   fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[];
   /** `retry_policy` of a group, then of the router. */
@@ -51,6 +56,7 @@ export interface CallSurroundings {
 }
 
 /** These are about the request: another deployment of the same order, or of the next, would say the same. */
+const NONE: readonly never[] = [];
 const OF_THE_REQUEST: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy']);
 
 /**
@@ -63,27 +69,26 @@ export class LlmCall<R> {
   fallbacks = 0;
   /** Of the answer; of the last attempt where there is none. */
   pick: RouterPick | undefined;
-  readonly failures: AttemptFailure[] = [];
-  private readonly triedGroups = new Set<string>();
+  failures: readonly AttemptFailure[] = NONE;
+  private triedGroups: Set<string> | undefined;
 
   constructor(
     private readonly shared: CallSurroundings,
     private readonly plan: CallPlan<R>,
   ) {}
 
-  async run(): Promise<R> {
-    const outcome = await this.group({ model: this.plan.model }, 0);
-    if (outcome instanceof CallFailure) throw outcome.error;
-    return outcome;
+  run(): Promise<R | CallFailure> {
+    return this.group({ model: this.plan.model }, 0);
   }
 
   private async group(target: FallbackTarget, depth: number): Promise<R | CallFailure> {
     const outcome = await this.withinGroup(target);
     if (!(outcome instanceof CallFailure)) return outcome;
-    this.triedGroups.add(target.model);
+    const triedGroups = (this.triedGroups ??= new Set());
+    triedGroups.add(target.model);
     if (depth >= this.plan.limits.maxFallbacks) return outcome;
-    for (const next of this.plan.fallbacks(target.model, outcome.kind)) {
-      if (this.triedGroups.has(next.model)) continue;
+    for (const next of this.plan.chains.fallbacks(target.model, outcome.kind)) {
+      if (triedGroups.has(next.model)) continue;
       if (this.isSpent()) break;
       this.fallbacks++;
       const other = await this.group(next, depth + 1);
@@ -94,8 +99,8 @@ export class LlmCall<R> {
 
   private async withinGroup(target: FallbackTarget): Promise<R | CallFailure> {
     /** Of an `order` that is done with. */
-    const passed: string[] = [];
-    const tried: string[] = [];
+    let passed: readonly string[] = NONE;
+    let tried: readonly string[] = NONE;
     let last: CallFailure | undefined;
     for (let retry = 0; ; retry++) {
       if (last !== undefined && this.isSpent()) return last;
@@ -104,10 +109,12 @@ export class LlmCall<R> {
       const outcome = await this.attempt(pick, target);
       if (!(outcome instanceof CallFailure)) return outcome;
       last = outcome;
-      tried.push(pick.deployment.id);
+      tried = [...tried, pick.deployment.id];
       const decision = this.afterFailure(target.model, pick.deployment, retry, outcome);
       if (decision === 'give up') {
-        if (OF_THE_REQUEST.has(outcome.kind) || !this.pass(pick.deployment, passed)) return last;
+        const next = OF_THE_REQUEST.has(outcome.kind) ? undefined : this.passOver(pick.deployment, passed);
+        if (next === undefined) return last;
+        passed = next;
         retry = -1;
       } else {
         if (decision > 0) await this.plan.cancellation.wait(decision);
@@ -123,8 +130,8 @@ export class LlmCall<R> {
     const { kind, retryAfterMs } = failure;
     const healthy = router.healthyCount(model, context);
     const healthyOthers = router.healthyCount(model, { ...context, excludeIds: [id] });
-    const hasFallbacks = this.plan.fallbacks(model, kind).length > 0;
-    const policies = numRetries === undefined ? this.plan.policies(model) : [];
+    const hasFallbacks = this.plan.chains.fallbacks(model, kind).length > 0;
+    const policies = numRetries === undefined ? this.plan.chains.policies(model) : [];
     const allowed = retriesAllowed({
       kind,
       healthy,
@@ -167,7 +174,7 @@ export class LlmCall<R> {
     try {
       return await this.plan.attempt(pick, this.attempts, target);
     } catch (error) {
-      this.plan.cancellation.onCancel = undefined;
+      this.plan.cancellation.active = undefined;
       const { error: cancelled } = this.plan.cancellation;
       const failure = cancelled === undefined ? failureOf(error, now()) : undefined;
       if (failure === undefined) {
@@ -178,7 +185,7 @@ export class LlmCall<R> {
       // No connection was free: that is not the deployment's fault.
       if (error instanceof FastLiteLLMError) router.cancelled(pick);
       else router.failed(pick, reportOf(failure));
-      this.failures.push({ deploymentId: pick.deployment.id, group: pick.group, kind, status });
+      this.failures = [...this.failures, { deploymentId: pick.deployment.id, group: pick.group, kind, status }];
       return failure;
     }
   }
@@ -188,14 +195,10 @@ export class LlmCall<R> {
     return this.attempts >= maxAttempts || this.shared.now() >= deadlineAtMs;
   }
 
-  /** Adds to `passed` all of the group whose `order` is not behind that of `deployment`; whether any is left. */
-  private pass({ order, modelName }: Deployment, passed: string[]): boolean {
-    let isAnyLeft = false;
-    for (const other of this.shared.router.deployments()) {
-      if (other.modelName !== modelName) continue;
-      if (other.order > order) isAnyLeft = true;
-      else if (!passed.includes(other.id)) passed.push(other.id);
-    }
-    return isAnyLeft;
+  /** `passed`, and all of the group whose `order` is not behind that of `deployment`; `undefined` where none is left. */
+  private passOver({ order, modelName }: Deployment, passed: readonly string[]): readonly string[] | undefined {
+    const group = this.shared.router.deployments().filter((other) => other.modelName === modelName);
+    const done = group.filter((other) => other.order <= order);
+    return done.length === group.length ? undefined : [...new Set([...passed, ...done.map(({ id }) => id)])];
   }
 }

@@ -1,7 +1,7 @@
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { AttemptTimes } from './attempt-timer.js';
 import type { CallRouter, Deployment, FallbackTarget } from './call-router.js';
-import type { CallLimits, CallPlan } from './llm-call.js';
+import type { CallChains, CallLimits } from './llm-call.js';
 import type { ResolvedLlmClientOptions } from './llm-client.options.js';
 import type { CallOptions } from './llm-client.request.js';
 
@@ -32,12 +32,22 @@ export function attemptTimes(
 }
 
 /** Where a call goes from a group that failed, and what policies hold there. */
-export function chainsOf(router: CallRouter, options: CallOptions): Pick<CallPlan<unknown>, 'fallbacks' | 'policies'> {
-  const given = options.fallbacks?.map((model): FallbackTarget => ({ model }));
-  return {
-    fallbacks: (group, kind) => (options.disableFallbacks === true ? [] : (given ?? fallbacksFor(router, group, kind))),
-    policies: (group) => [router.settings.modelGroupRetryPolicy[group], router.settings.retryPolicy],
-  };
+export class RequestChains implements CallChains {
+  constructor(
+    private readonly router: CallRouter,
+    private readonly options: CallOptions,
+  ) {}
+
+  fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[] {
+    const { disableFallbacks, fallbacks } = this.options;
+    if (disableFallbacks === true) return [];
+    return fallbacks?.map((model) => ({ model })) ?? fallbacksFor(this.router, group, kind);
+  }
+
+  policies(group: string): readonly (Readonly<Record<string, unknown>> | undefined | null)[] {
+    const { modelGroupRetryPolicy, retryPolicy } = this.router.settings;
+    return [modelGroupRetryPolicy[group], retryPolicy];
+  }
 }
 
 /** A prompt that is too long, or not allowed, has chains of its own; where there are any, the general ones are not for it. */

@@ -8,15 +8,15 @@ import { CallCancellation } from './call-cancellation.js';
 import type { FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
 import { CallSpending } from './call-spending.js';
 import type { LlmAnswer } from './llm-answer.js';
-import { LlmCall } from './llm-call.js';
+import { LlmCall, type CallSurroundings } from './llm-call.js';
 import { callSamples } from './llm-client.metrics.js';
 import type { ResolvedLlmClientOptions } from './llm-client.options.js';
 import { ReadRequest, type CallOptions, type ModelRequest } from './llm-client.request.js';
-import { attemptTimes, chainsOf, limitsOf } from './llm-client.routing.js';
+import { attemptTimes, limitsOf, RequestChains } from './llm-client.routing.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { LlmStream } from './llm-stream.js';
 import { OpenAttempt } from './open-attempt.js';
-import { CallCounts, OpenCall, type OpenCallFacts } from './open-call.js';
+import { CallCounts, OpenCall, type CallAudience, type OpenCallFacts } from './open-call.js';
 import { askProvider } from './provider-attempt.js';
 import { ProviderEndpoints } from './provider-endpoints.js';
 import type { ProviderTransport } from './provider-transport.js';
@@ -54,12 +54,11 @@ export class LlmClient implements Capability {
   private readonly spending: CallSpending;
   private readonly firstChunks: CallSeries;
   private readonly endpoints = new ProviderEndpoints();
-  private readonly retryBudget: RetryBudget;
-  private readonly series = new Map<string, CallSeries>();
+  private readonly surroundings: CallSurroundings;
+  private readonly audiences = new Map<string, CallAudience>();
   private readonly recorder: CallRecorder;
   private readonly observer: CallObserver | undefined;
   private readonly now: () => number;
-  private readonly random: () => number;
 
   constructor(
     private readonly router: RouterService,
@@ -73,8 +72,8 @@ export class LlmClient implements Capability {
     this.spending = new CallSpending((input, output, model) => tokenCounter.estimateCost(input, output, model));
     this.observer = observer;
     this.now = now;
-    this.random = random;
-    this.retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
+    const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
+    this.surroundings = { router, retryBudget, now, random };
   }
 
   /**
@@ -85,13 +84,13 @@ export class LlmClient implements Capability {
   chat(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
   chat(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
   chat(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
-  async chat(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
-    return this.ask('chat', '/chat/completions', new ReadRequest(body, options, this.options.streamUsage));
+  chat(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
+    return this.ask('chat', '/chat/completions', body, options, this.options.streamUsage);
   }
 
   /** Embeddings: `body` is OpenAI's. */
-  async embeddings(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer> {
-    return (await this.ask('embeddings', '/embeddings', new ReadRequest({ ...body, stream: undefined }, options, false))) as LlmAnswer;
+  embeddings(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer> {
+    return this.ask('embeddings', '/embeddings', { ...body, stream: undefined }, options, false) as Promise<LlmAnswer>;
   }
 
   /**
@@ -113,7 +112,7 @@ export class LlmClient implements Capability {
   }
 
   metrics(): readonly MetricSample[] {
-    return callSamples(this.counts, this.spending, this.retryBudget);
+    return callSamples(this.counts, this.spending, this.surroundings.retryBudget);
   }
 
   /** It has no engine of its own, and is as well as the router. */
@@ -122,7 +121,20 @@ export class LlmClient implements Capability {
     return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.counts.inFlight };
   }
 
-  private ask(operation: string, path: string, request: ReadRequest): Promise<LlmAnswer | LlmStream> {
+  /** Not `async`, nor what calls it: each step of that kind is a promise and a turn of the queue more for every request. */
+  private ask(
+    operation: string,
+    path: string,
+    body: ModelRequest,
+    given: CallOptions,
+    streamUsage: boolean,
+  ): Promise<LlmAnswer | LlmStream> {
+    let request: ReadRequest;
+    try {
+      request = new ReadRequest(body, given, streamUsage);
+    } catch (error) {
+      return rejected(error);
+    }
     const { model, stream, maxTokens, options } = request;
     const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter);
     const facts = { operation, model, stream, maxTokens, promptTokens, request: options.request };
@@ -153,36 +165,31 @@ export class LlmClient implements Capability {
   }
 
   private run<R>(facts: OpenCallFacts, options: CallOptions, attempt: Attempt<R>): Promise<R> {
-    const { router, retryBudget, now, random, counts, spending, firstChunks, observer } = this;
+    const { router, now } = this;
     const { signal, response } = options;
     const cancellation = new CallCancellation(signal, response !== undefined && 'raw' in response ? response.raw : response);
-    const open = new OpenCall(facts, cancellation, { counts, spending, series: this.seriesOf(facts.operation), firstChunks, observer });
+    const open = new OpenCall(facts, cancellation, this.audienceOf(facts.operation));
     const limits = limitsOf(router, this.options, options, now());
-    retryBudget.deposit();
+    this.surroundings.retryBudget.deposit();
     const { model, stream, promptTokens: inputTokens, maxTokens } = facts;
     const context: RoutingContext = { inputTokens, maxTokens, stream, ...options.routing };
-    return open.run(
-      new LlmCall<R>(
-        { router, retryBudget, now, random },
-        {
-          model,
-          context,
-          limits,
-          cancellation,
-          ...chainsOf(router, options),
-          attempt: (pick: RouterPick, number, target) =>
-            attempt(new OpenAttempt(open, pick, router, number), number, target, limits.deadlineAtMs - now()),
-        },
-      ),
-    );
+    const chains = new RequestChains(router, options);
+    const send = (pick: RouterPick, number: number, target: FallbackTarget): Promise<R> =>
+      attempt(new OpenAttempt(open, pick, router, number), number, target, limits.deadlineAtMs - now());
+    return open.run(new LlmCall<R>(this.surroundings, { model, context, limits, cancellation, chains, attempt: send }));
   }
 
-  private seriesOf(operation: string): CallSeries {
-    let series = this.series.get(operation);
-    if (series === undefined) {
-      series = this.recorder.series(this.capability, operation);
-      this.series.set(operation, series);
+  private audienceOf(operation: string): CallAudience {
+    let audience = this.audiences.get(operation);
+    if (audience === undefined) {
+      const { counts, spending, firstChunks, observer } = this;
+      audience = { counts, spending, series: this.recorder.series(this.capability, operation), firstChunks, observer };
+      this.audiences.set(operation, audience);
     }
-    return series;
+    return audience;
   }
+}
+
+async function rejected(error: unknown): Promise<never> {
+  throw error;
 }

@@ -33,6 +33,10 @@ export class OpenAttempt {
     });
   }
 
+  get isObserved(): boolean {
+    return this.observed !== undefined;
+  }
+
   /** Sends, so that observers see what it starts. */
   run<T>(send: () => T): T {
     return this.observed === undefined ? send() : this.observed.run(send);

@@ -5,6 +5,7 @@ import type { RouterPick } from './call-router.js';
 import type { CallSpending } from './call-spending.js';
 import type { CallFacts } from './llm-answer.js';
 import type { LlmCall } from './llm-call.js';
+import { CallFailure } from './provider-failure.js';
 import { RequestContext } from './request-context.js';
 import type { AnswerUsage } from './usage-scan.js';
 
@@ -63,7 +64,9 @@ export class OpenCall {
   async run<R>(call: LlmCall<R>): Promise<R> {
     this.call = call;
     try {
-      return await call.run();
+      const outcome = await call.run();
+      if (!(outcome instanceof CallFailure)) return outcome;
+      throw outcome.error;
     } catch (error) {
       this.failed(error);
       throw error;

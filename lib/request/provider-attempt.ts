@@ -7,7 +7,7 @@ import { LlmStream, type StreamOwner } from './llm-stream.js';
 import type { OpenAttempt } from './open-attempt.js';
 import type { KnownEndpoint } from './provider-endpoints.js';
 import { ProviderExchange } from './provider-exchange.js';
-import type { ProviderTransport } from './provider-transport.js';
+import type { ProviderRequest, ProviderTransport } from './provider-transport.js';
 import { scanUsage, type AnswerUsage } from './usage-scan.js';
 
 /** What is sent where, and how long that may take. */
@@ -31,18 +31,15 @@ export async function askProvider(
   const { cancellation } = open;
   const { endpoint, defaults } = known;
   const exchange = new ProviderExchange(endpoint, pick.deployment.id, request.stream, question.maxAnswerBytes);
-  const timer = new AttemptTimer(times, (what) => exchange.timeOut(what));
+  const timer = new AttemptTimer(times, exchange);
   try {
-    cancellation.onCancel = (error) => exchange.abort(error);
+    cancellation.active = exchange;
     if (cancellation.error !== undefined) throw cancellation.error;
     const body = request.textFor(model, defaults, target.overrides);
-    const { origin, headers } = endpoint;
-    attempt.run(() =>
-      transport.dispatch(
-        { origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers: headers as string[], body },
-        exchange,
-      ),
-    );
+    const headers = endpoint.headers as string[];
+    const asked: ProviderRequest = { origin: endpoint.origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers, body };
+    if (attempt.isObserved) dispatchObserved(attempt, transport, asked, exchange);
+    else transport.dispatch(asked, exchange);
     await exchange.answered;
   } catch (error) {
     timer.stop();
@@ -61,6 +58,11 @@ export async function askProvider(
   const usage = scanUsage(bytes);
   attempt.succeeded(usage);
   return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, open.answeredBy(pick, model));
+}
+
+/** Apart from the rest: its function would be made for every call, observed or not. */
+function dispatchObserved(attempt: OpenAttempt, transport: ProviderTransport, asked: ProviderRequest, exchange: ProviderExchange): void {
+  attempt.run(() => transport.dispatch(asked, exchange));
 }
 
 /** A stream under way: its end is the end of the attempt and of the call. */

@@ -24,9 +24,11 @@ function watchBody(response: HttpResponse, context: RequestContext): void {
   const method = response.raw === undefined ? 'json' : 'send';
   const answer = response[method];
   if (typeof answer !== 'function') return;
-  response[method] = function watched(this: unknown, body?: unknown): unknown {
+  // Not assigned as it is written: V8 allocates such a function as old, and with it the whole request, for the next full collection.
+  const watched = function (this: unknown, body?: unknown): unknown {
     const tokens = usedTokens((body as { readonly usage?: unknown } | null | undefined)?.usage);
     if (tokens !== undefined) context.report(tokens);
     return answer.call(this, body);
   };
+  response[method] = watched;
 }

@@ -17,13 +17,16 @@ type Api = typeof OpenTelemetry;
 export function openTelemetryObserver(): CallObserver {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
   const api = loadOptionalPackage('@opentelemetry/api', 'telemetry', () => require('@opentelemetry/api') as Api);
-  const tracer = api.trace.getTracer('nestjs-fast-litellm', VERSION);
+  const provider = api.trace.getTracerProvider();
+  const tracer = provider.getTracer('nestjs-fast-litellm', VERSION);
+  const nobody = new api.ProxyTracerProvider().getDelegate();
   return {
     started: (call) => {
+      // The application has the package, but no SDK: not even the attributes are put together.
+      if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === nobody) return undefined;
       const options = { kind: api.SpanKind.CLIENT, attributes: callAttributes(call) };
       const span = tracer.startSpan(`${call.operation} ${call.model}`, options);
-      // Nobody collects spans: the application has the package, but no SDK.
-      return api.isSpanContextValid(span.spanContext()) ? new CallSpan(api, tracer, span, call) : UNSEEN_CALL;
+      return api.isSpanContextValid(span.spanContext()) ? new CallSpan(api, tracer, span, call) : undefined;
     },
   };
 }
@@ -37,9 +40,6 @@ export function hasOpenTelemetry(): boolean {
     return false;
   }
 }
-
-const UNSEEN_ATTEMPT: ObservedAttempt = { run: (send) => send(), firstChunk: () => {}, ended: () => {} };
-const UNSEEN_CALL: ObservedCall = { attempt: () => UNSEEN_ATTEMPT, ended: () => {} };
 
 class CallSpan implements ObservedCall {
   private readonly startMs = performance.now();

@@ -9,7 +9,18 @@
 if (process.env.TEST_ENGINE) process.env.FAST_LITELLM_ENGINE = process.env.TEST_ENGINE;
 
 // Packages without a CommonJS build. A missing one shows as "Cannot use import statement outside a module".
-const esmOnly = ['@borewit', '@nestjs', '@tokenizer', 'content-type', 'cookie', 'file-type', 'strtok3', 'token-types', 'uint8array-extras'];
+const esmOnly = [
+  '@borewit',
+  '@nestjs',
+  '@tokenizer',
+  'content-disposition',
+  'content-type',
+  'cookie',
+  'file-type',
+  'strtok3',
+  'token-types',
+  'uint8array-extras',
+];
 
 /** @type {import('jest').Config} */
 module.exports = {

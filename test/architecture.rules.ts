@@ -30,6 +30,7 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^(prom-client|@willsoto\/nestjs-prometheus)$/, files: /^lib\/metrics\// },
   { package: /^@opentelemetry\//, files: /^lib\/telemetry\// },
   { package: /^ioredis$/, files: /\.redis\.ts$/ },
+  { package: /^@nestjs\/websockets$/, files: /^lib\/request\/refusal\.ts$/ },
   { package: /^undici$/, files: /^lib\/connection-pool\// },
 ];
 

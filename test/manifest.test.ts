@@ -84,7 +84,7 @@ describe('dependencies', () => {
 
   test('optional peers are those that one adapter alone needs', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter((name) => manifest.peerDependenciesMeta[name].optional);
-    expect(optional.filter((name) => !/ioredis|opentelemetry|prom|terminus/.test(name))).toEqual([]);
+    expect(optional.filter((name) => !/ioredis|opentelemetry|prom|terminus|websockets/.test(name))).toEqual([]);
     expect(optional.filter((name) => !(name in peerDependencies))).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { WsException } from '@nestjs/websockets';
 import { InvalidArgumentError } from '../common/errors.js';
 import { RateLimitExceededError } from '../common/http-errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
@@ -55,7 +56,9 @@ describe('RateLimitGuard', () => {
   ])('finds the client of a WebSocket: %s', (_, client, key) => {
     const { llm, ask } = open();
     expect(ask('ws', [client, { any: 'message' }])).toBe(true);
-    expect(() => ask('ws', [client, {}])).toThrow(RateLimitExceededError);
+    const refusal = expect.objectContaining({ cause: expect.any(RateLimitExceededError) }) as WsException;
+    expect(() => ask('ws', [client, {}])).toThrow(WsException);
+    expect(() => ask('ws', [client, {}])).toThrow(refusal);
     expect(llm.rateLimiter.getRemaining(key)).toBe(0);
   });
 
@@ -64,7 +67,9 @@ describe('RateLimitGuard', () => {
     const client = { handshake: { address: '192.0.2.2', headers: { authorization: 'Bearer a' } } };
     const [first, second] = [{ ...chat }, { ...chat }];
     expect(ask('ws', [client, first], Gateway.prototype.chat)).toBe(true);
-    expect(() => ask('ws', [client, second], Gateway.prototype.chat)).toThrow(expect.objectContaining({ exceeded: 'tokens' }) as Error);
+    expect(() => ask('ws', [client, second], Gateway.prototype.chat)).toThrow(
+      expect.objectContaining({ cause: expect.objectContaining({ exceeded: 'tokens' }) as unknown }) as Error,
+    );
     reportUsage(first, 20);
     expect(ask('ws', [client, second], Gateway.prototype.chat)).toBe(true);
     expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 2, deniedCount: 1 });

@@ -7,6 +7,7 @@ import { Reservation } from '../rate-limit/reservation.js';
 import { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { clientKey, type Identifiable } from './client-key.js';
 import { setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
+import { refusalFor } from './refusal.js';
 import { RequestContext } from './request-context.js';
 import { endWithResponse, type HttpResponse } from './response-end.js';
 import { partOf, routeLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
@@ -62,9 +63,9 @@ export class RateLimitGuard implements CanActivate {
     return estimateTokens(request.body, this.tokenCounter, tokensPerMinute);
   }
 
-  /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape. For WebSockets: a `WsException`. */
-  protected throwRateLimitException(_context: ExecutionContext, error: RateLimitExceededError): Eventually<never> {
-    throw error;
+  /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape; with `extensions` for GraphQL, as a `WsException` for WebSockets. */
+  protected throwRateLimitException(context: ExecutionContext, error: RateLimitExceededError): Eventually<never> {
+    throw refusalFor(context.getType(), error);
   }
 
   /** Where request and response are. */

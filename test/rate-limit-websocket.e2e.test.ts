@@ -1,0 +1,114 @@
+import { UseGuards, type INestApplication } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { Test } from '@nestjs/testing';
+import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { FastLiteLLMModule, RateLimit, RateLimitGuard, RateLimiterService, reportUsage, SkipRateLimit } from 'nestjs-fast-litellm';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { WebSocket, type MessageEvent } from 'undici';
+import { chat, logger, PROMPT } from './limited-routes.js';
+
+interface Message {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+const answer = (event: string, data: unknown): Message => ({ event, data });
+
+@WebSocketGateway()
+@UseGuards(RateLimitGuard)
+class ChatGateway {
+  @SubscribeMessage('plain')
+  plain(): Message {
+    return answer('plain', 'ok');
+  }
+
+  @SubscribeMessage('free')
+  @SkipRateLimit()
+  free(): Message {
+    return answer('free', 'ok');
+  }
+
+  @SubscribeMessage('chat')
+  @RateLimit({ name: 'chat' })
+  chat(@MessageBody() message: { used?: number }): Message {
+    if (message.used !== undefined) reportUsage(message, message.used);
+    return answer('chat', 'ok');
+  }
+
+  @SubscribeMessage('one')
+  @RateLimit({ maxConcurrent: 1 })
+  one(): Message {
+    return answer('one', 'ok');
+  }
+}
+
+const limits = { requestsPerMinute: 2, limits: { chat: { tokensPerMinute: 1_000 } } };
+
+describe.each([
+  ['Express', () => new ExpressAdapter()],
+  ['Fastify', () => new FastifyAdapter() as unknown as ExpressAdapter],
+])('RateLimitGuard on WebSockets, %s', (_, adapter) => {
+  let app: INestApplication;
+  const sockets: WebSocket[] = [];
+
+  beforeEach(async () => {
+    const testing = await Test.createTestingModule({
+      imports: [FastLiteLLMModule.forRoot({ logger, metrics: false, rateLimit: limits })],
+      providers: [ChatGateway],
+    }).compile();
+    app = testing.createNestApplication(adapter(), { logger: false });
+    app.useWebSocketAdapter(new WsAdapter(app));
+    await app.listen(0, '127.0.0.1');
+  });
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.close();
+    await app.close();
+  });
+
+  async function connect(): Promise<(event: string, data?: unknown) => Promise<Message>> {
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}`);
+    sockets.push(socket);
+    await once(socket, 'open');
+    return async (event, data = {}) => {
+      socket.send(JSON.stringify({ event, data }));
+      const [received] = (await once(socket, 'message')) as [MessageEvent];
+      return JSON.parse(String(received.data)) as Message;
+    };
+  }
+
+  it('refuses what is over a limit, and tells the client why and for how long', async () => {
+    const [ask, askToo] = [await connect(), await connect()];
+    expect(await ask('plain')).toEqual(answer('plain', 'ok'));
+    // Another socket of the same client.
+    expect(await askToo('plain')).toEqual(answer('plain', 'ok'));
+    const { event, data } = await ask('plain');
+    expect(event).toBe('exception');
+    expect(data).toEqual({
+      status: 'error',
+      message: expect.stringMatching(/^Rate limit reached: 2 requests per minute \(default\)\. Please try again in (59|60) s\.$/),
+      error: { message: expect.any(String), type: 'requests', param: null, code: 'rate_limit_exceeded' },
+      retryAfterMs: expect.any(Number),
+    });
+    expect((data as { retryAfterMs: number }).retryAfterMs).toBeGreaterThan(58_000);
+    expect(await ask('free')).toEqual(answer('free', 'ok'));
+  });
+
+  it('reserves the tokens of a message and settles what its handler reports', async () => {
+    const ask = await connect();
+    const left = (): number | undefined => app.get(RateLimiterService).peek('ip:127.0.0.1', { limit: 'chat', cost: 0 }).remainingTokens;
+    expect(await ask('chat', { ...chat, max_tokens: 500 })).toEqual(answer('chat', 'ok'));
+    expect(left()).toBe(1_000 - PROMPT - 500);
+    expect(await ask('chat', { ...chat, max_tokens: 500 })).toMatchObject({ event: 'exception', data: { error: { type: 'tokens' } } });
+    expect(await ask('chat', { ...chat, max_tokens: 300, used: 40 })).toEqual(answer('chat', 'ok'));
+    expect(left()).toBe(1_000 - PROMPT - 500 - 40);
+  });
+
+  it('refuses places under maxConcurrent, which nothing would free', async () => {
+    const ask = await connect();
+    expect(await ask('one')).toMatchObject({ event: 'exception', data: { status: 'error', message: 'Internal server error' } });
+  });
+});

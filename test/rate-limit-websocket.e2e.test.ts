@@ -1,4 +1,5 @@
-import { UseGuards, type INestApplication } from '@nestjs/common';
+import type { INestApplication } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -18,7 +19,6 @@ interface Message {
 const answer = (event: string, data: unknown): Message => ({ event, data });
 
 @WebSocketGateway()
-@UseGuards(RateLimitGuard)
 class ChatGateway {
   @SubscribeMessage('plain')
   plain(): Message {
@@ -57,7 +57,7 @@ describe.each([
   beforeEach(async () => {
     const testing = await Test.createTestingModule({
       imports: [FastLiteLLMModule.forRoot({ logger, metrics: false, rateLimit: limits })],
-      providers: [ChatGateway],
+      providers: [ChatGateway, { provide: APP_GUARD, useClass: RateLimitGuard }],
     }).compile();
     app = testing.createNestApplication(adapter(), { logger: false });
     app.useWebSocketAdapter(new WsAdapter(app));

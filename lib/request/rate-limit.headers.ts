@@ -13,6 +13,9 @@ export interface Quota {
   readonly name: string;
   readonly quota: number;
   readonly parameters: string;
+  /** What is the same in every answer: the figure, and how its item of `RateLimit` begins. */
+  readonly text: string;
+  readonly item: string;
 }
 
 /** What a limit has to be called in headers, part by part. Tokens are no unit of the draft: they have headers of their own. */
@@ -28,7 +31,10 @@ export function quotasOf(label: string, { windows, bucket, maxConcurrent }: Rate
     parts.unshift({ part: 'burst', quota: capacity, parameters: perSecond > 0 ? length((capacity / perSecond) * 1000) : '' });
   }
   if (maxConcurrent !== undefined) parts.push({ part: 'concurrency', quota: maxConcurrent, parameters: ';qu="concurrent-requests"' });
-  return parts.map(({ part, quota, parameters }) => ({ name: parts.length === 1 ? label : `${label}-${part}`, quota, parameters }));
+  return parts.map(({ part, quota, parameters }) => {
+    const name = parts.length === 1 ? label : `${label}-${part}`;
+    return { name, quota, parameters, text: String(quota), item: `"${name}";r=` };
+  });
 }
 
 /** `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10). */
@@ -63,7 +69,7 @@ export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, de
   if (current !== '') setHeader(target, 'ratelimit', current);
   if (requests >= 0) {
     const { remainingRequests, resetMs } = standings[requests];
-    setHeader(target, 'x-ratelimit-limit-requests', String(requestQuota(route.limits[requests], standings[requests]).quota));
+    setHeader(target, 'x-ratelimit-limit-requests', requestQuota(route.limits[requests], standings[requests]).text);
     setHeader(target, 'x-ratelimit-remaining-requests', String(remainingRequests));
     setHeader(target, 'x-ratelimit-reset-requests', duration(resetMs));
   }
@@ -82,11 +88,11 @@ export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void 
 }
 
 function standingItem(planned: RouteLimit, standing: RateLimitStanding, resetMs: number): string {
-  const { name } = requestQuota(planned, standing);
+  const { item } = requestQuota(planned, standing);
   // A wait that no time ends has no `t`.
   return resetMs === Infinity
-    ? `"${name}";r=${standing.remainingRequests}`
-    : `"${name}";r=${standing.remainingRequests};t=${Math.ceil(resetMs / 1000)}`;
+    ? `${item}${standing.remainingRequests}`
+    : `${item}${standing.remainingRequests};t=${Math.ceil(resetMs / 1000)}`;
 }
 
 /** The quota that the standing speaks of. A refusal by tokens or concurrency names their figure instead: then the first. */

@@ -21,8 +21,8 @@ export class CallCancellation {
   };
 
   constructor(
-    private readonly signal?: AbortSignal,
-    private readonly response?: ClosableResponse,
+    private signal?: AbortSignal,
+    private response?: ClosableResponse,
   ) {
     if (signal !== undefined) {
       if (signal.aborted) this.aborted();
@@ -51,6 +51,8 @@ export class CallCancellation {
     this.active = undefined;
     this.signal?.removeEventListener('abort', this.aborted);
     this.response?.removeListener('close', this.closed);
+    this.signal = undefined;
+    this.response = undefined;
   }
 
   /** Waits, unless the call is cancelled before or meanwhile. */

@@ -28,14 +28,16 @@ export interface AttemptFailure {
 }
 
 /** What a call is made of. */
-export interface CallPlan<R> {
-  readonly model: string;
-  readonly context: RoutingContext;
-  readonly limits: CallLimits;
-  readonly cancellation: CallCancellation;
-  /** Sends, and resolves when the answer (of a stream its first chunk) is there. On failure it leaves the pick to the call. */
-  attempt(pick: RouterPick, attempt: number, target: FallbackTarget): Promise<R>;
-  readonly chains: CallChains;
+export class CallPlan<R> {
+  constructor(
+    readonly model: string,
+    readonly context: RoutingContext,
+    readonly limits: CallLimits,
+    readonly cancellation: CallCancellation,
+    readonly chains: CallChains,
+    /** Sends, and resolves when the answer (of a stream its first chunk) is there. On failure it leaves the pick to the call. */
+    readonly attempt: (pick: RouterPick, attempt: number, target: FallbackTarget) => Promise<R>,
+  ) {}
 }
 
 /** What the router's settings, and the request, say of failures. */

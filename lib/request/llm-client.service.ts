@@ -8,7 +8,7 @@ import { CallCancellation } from './call-cancellation.js';
 import type { FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
 import { CallSpending } from './call-spending.js';
 import type { LlmAnswer } from './llm-answer.js';
-import { LlmCall, type CallSurroundings } from './llm-call.js';
+import { CallPlan, LlmCall, type CallSurroundings } from './llm-call.js';
 import { callSamples } from './llm-client.metrics.js';
 import type { ResolvedLlmClientOptions } from './llm-client.options.js';
 import { ReadRequest, type CallOptions, type ModelRequest } from './llm-client.request.js';
@@ -16,8 +16,8 @@ import { attemptTimes, limitsOf, RequestChains } from './llm-client.routing.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { LlmStream } from './llm-stream.js';
 import { OpenAttempt } from './open-attempt.js';
-import { CallCounts, OpenCall, type CallAudience, type OpenCallFacts } from './open-call.js';
-import { askProvider } from './provider-attempt.js';
+import { CallCounts, OpenCall, OpenCallFacts, type CallAudience } from './open-call.js';
+import { askProvider, ProviderQuestion } from './provider-attempt.js';
 import { ProviderEndpoints } from './provider-endpoints.js';
 import type { ProviderTransport } from './provider-transport.js';
 import { RetryBudget } from './retry-budget.js';
@@ -137,13 +137,13 @@ export class LlmClient implements Capability {
     }
     const { model, stream, maxTokens, options } = request;
     const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter);
-    const facts = { operation, model, stream, maxTokens, promptTokens, request: options.request };
+    const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, options.request);
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
       const { deployment } = attempt.pick;
       const known = this.endpoints.of(deployment);
       const times = attemptTimes(deployment, this.router, this.options, options, leftMs);
       const { maxAnswerBytes } = this.options;
-      return askProvider(this.transport, attempt, { path, request, target, known, times, maxAnswerBytes });
+      return askProvider(this.transport, attempt, new ProviderQuestion(path, request, target, known, times, maxAnswerBytes));
     });
   }
 
@@ -157,7 +157,7 @@ export class LlmClient implements Capability {
     checkString('model', model, refuseArgument);
     checkFunction('send', send, refuseArgument);
     const { operation = 'chat', request, routing } = options;
-    const facts = { operation, model, stream, maxTokens: routing?.maxTokens, promptTokens: routing?.inputTokens, request };
+    const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request);
     return this.run(facts, options, (attempt, number, target, leftMs) => {
       const times = attemptTimes(attempt.pick.deployment, this.router, this.options, options, leftMs);
       return by(attempt, { send, target, number, options, times });
@@ -173,10 +173,10 @@ export class LlmClient implements Capability {
     this.surroundings.retryBudget.deposit();
     const { model, stream, promptTokens: inputTokens, maxTokens } = facts;
     const context: RoutingContext = { inputTokens, maxTokens, stream, ...options.routing };
-    const chains = new RequestChains(router, options);
     const send = (pick: RouterPick, number: number, target: FallbackTarget): Promise<R> =>
       attempt(new OpenAttempt(open, pick, router, number), number, target, limits.deadlineAtMs - now());
-    return open.run(new LlmCall<R>(this.surroundings, { model, context, limits, cancellation, chains, attempt: send }));
+    const plan = new CallPlan(model, context, limits, cancellation, new RequestChains(router, options), send);
+    return open.run(new LlmCall<R>(this.surroundings, plan));
   }
 
   private audienceOf(operation: string): CallAudience {

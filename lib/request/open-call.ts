@@ -20,15 +20,20 @@ export class CallCounts {
   inFlight = 0;
 }
 
-/** What a call knows of itself when it begins. */
-export interface OpenCallFacts {
-  readonly operation: string;
-  readonly model: string;
-  readonly stream: boolean;
-  readonly maxTokens?: number;
-  readonly promptTokens?: number;
-  /** The HTTP request whose reserved tokens it settles. */
-  readonly request?: object;
+/**
+ * What a call knows of itself when it begins. A class, as everything here that leads to the request: objects that are written as literals may be allocated
+ * as old, once V8 has seen many of them live on, and then keep what they refer to.
+ */
+export class OpenCallFacts {
+  constructor(
+    readonly operation: string,
+    readonly model: string,
+    readonly stream: boolean,
+    readonly maxTokens: number | undefined,
+    readonly promptTokens: number | undefined,
+    /** The HTTP request whose reserved tokens it settles. */
+    readonly request: object | undefined,
+  ) {}
 }
 
 /** Whom a call reports to. */

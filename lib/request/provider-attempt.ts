@@ -11,13 +11,15 @@ import type { ProviderRequest, ProviderTransport } from './provider-transport.js
 import { scanUsage, type AnswerUsage } from './usage-scan.js';
 
 /** What is sent where, and how long that may take. */
-export interface ProviderQuestion {
-  readonly path: string;
-  readonly request: ReadRequest;
-  readonly target: FallbackTarget;
-  readonly known: KnownEndpoint;
-  readonly times: AttemptTimes;
-  readonly maxAnswerBytes: number;
+export class ProviderQuestion {
+  constructor(
+    readonly path: string,
+    readonly request: ReadRequest,
+    readonly target: FallbackTarget,
+    readonly known: KnownEndpoint,
+    readonly times: AttemptTimes,
+    readonly maxAnswerBytes: number,
+  ) {}
 }
 
 /** Asks a deployment by the OpenAI protocol: its whole answer, or its stream when the first chunk is there. */

@@ -4,6 +4,7 @@ import type { ProviderEndpoint } from './provider-endpoint.js';
 import { kindOfCode, kindOfStatus } from './provider-failure.js';
 import { rawHeader, type ProviderHandler } from './provider-transport.js';
 import { retryAfterOf } from './retry-after.js';
+import { countEvents } from './usage-event.js';
 
 /** More of an error is not read. */
 const LONGEST_ERROR = 64 * 1024;
@@ -13,7 +14,8 @@ const MOST_WAITING = 256 * 1024;
 const TAIL_CHUNKS = 4;
 const [BRACE, CLOSING_BRACE, COLON] = Buffer.from('{}:');
 const DATA = Buffer.from('data:');
-const EVENT_END = Buffer.from('\n\n');
+const EMPTY = Buffer.alloc(0);
+const NO_HEADERS: readonly Buffer[] = [];
 const ERROR_EVENT = /^(?::[^\n]*\n+|event: *error\r?\n|\s)*data: *\{"error"/;
 
 /** Who takes the chunks of a stream as they come. */
@@ -42,13 +44,16 @@ export class ProviderExchange implements ProviderHandler {
   private reject!: (error: Error) => void;
   private abortRequest: ((error?: Error) => void) | undefined;
   private resumeRequest: (() => void) | undefined;
-  private rawHeaders: readonly Buffer[] = [];
-  private chunks: Buffer[] = [];
+  private rawHeaders: readonly Buffer[] = NO_HEADERS;
+  /** What has come and nobody has taken: mostly one piece. */
+  private first: Buffer | undefined;
+  private more: Buffer[] | undefined;
   private size = 0;
   private sink: ChunkSink | undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined;
-  /** The latest chunks of a stream: its usage comes last. */
-  private readonly latest: Buffer[] = [];
+  /** The latest chunks of a stream, in turns: its usage comes last. */
+  private latest: Buffer[] | undefined;
+  private streamedChunks = 0;
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined;
 
@@ -66,15 +71,18 @@ export class ProviderExchange implements ProviderHandler {
 
   /** The whole answer, or of a stream what has come so far and nobody has taken. */
   takeBytes(): Buffer {
-    const { chunks } = this;
-    this.chunks = [];
+    const bytes = this.waitingBytes();
+    this.first = undefined;
+    this.more = undefined;
     this.size = 0;
-    return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+    return bytes;
   }
 
   /** What has been seen last of a stream. */
   tail(): Buffer {
-    return Buffer.concat(this.latest);
+    const { latest = [], streamedChunks } = this;
+    const oldest = streamedChunks % TAIL_CHUNKS;
+    return Buffer.concat(latest.length < TAIL_CHUNKS ? latest : [...latest.slice(oldest), ...latest.slice(0, oldest)]);
   }
 
   /** Ends it from this side, wherever it stands. */
@@ -99,11 +107,7 @@ export class ProviderExchange implements ProviderHandler {
   /** The sink takes all chunks from here on, those that have waited first. */
   attach(sink: ChunkSink): void {
     this.sink = sink;
-    const waiting = this.chunks;
-    this.chunks = [];
-    this.size = 0;
-    let more = true;
-    for (const chunk of waiting) more = sink.chunk(chunk);
+    const more = this.size === 0 || sink.chunk(this.takeBytes());
     if (this.state === 'over') sink.end(this.failure);
     else if (more) this.resume();
   }
@@ -136,8 +140,7 @@ export class ProviderExchange implements ProviderHandler {
     if (this.state === 'over') return false;
     if (this.firstByteAtMs === 0) this.firstByteAtMs = performance.now();
     if (this.stream && this.status < 300) return this.streamed(chunk);
-    this.chunks.push(chunk);
-    this.size += chunk.length;
+    this.keep(chunk);
     if (this.status < 300) {
       if (this.size > this.maxBytes) this.abort(this.failed('malformed', `The provider's answer is longer than ${this.maxBytes} bytes.`));
     } else if (this.size > LONGEST_ERROR) this.abort(this.refused());
@@ -163,11 +166,10 @@ export class ProviderExchange implements ProviderHandler {
   }
 
   private streamed(chunk: Buffer): boolean {
-    for (let at = chunk.indexOf(EVENT_END); at >= 0; at = chunk.indexOf(EVENT_END, at + 2)) this.events++;
-    if (this.latest.push(chunk) > TAIL_CHUNKS) this.latest.shift();
+    this.events += countEvents(chunk);
+    (this.latest ??= [])[this.streamedChunks++ % TAIL_CHUNKS] = chunk;
     if (this.sink !== undefined) return this.sink.chunk(chunk);
-    this.chunks.push(chunk);
-    this.size += chunk.length;
+    this.keep(chunk);
     if (this.state === 'waiting') this.firstChunk(chunk);
     return this.size < MOST_WAITING;
   }
@@ -175,7 +177,7 @@ export class ProviderExchange implements ProviderHandler {
   /** Some send comments to keep the connection alive: these are no answer yet, and another provider may still be asked. */
   private firstChunk(chunk: Buffer): void {
     if (chunk[0] === COLON && !chunk.includes(DATA)) return;
-    const start = Buffer.concat(this.chunks).toString('utf8', 0, LONGEST_ERROR);
+    const start = this.waitingBytes().toString('utf8', 0, LONGEST_ERROR);
     if (ERROR_EVENT.test(start)) {
       const json = start.slice(start.indexOf('data:') + 5).split('\n', 1)[0];
       return this.abort(this.explained(500, json));
@@ -184,9 +186,22 @@ export class ProviderExchange implements ProviderHandler {
     this.resolve();
   }
 
+  private keep(chunk: Buffer): void {
+    if (this.first === undefined) this.first = chunk;
+    else (this.more ??= []).push(chunk);
+    this.size += chunk.length;
+  }
+
+  private waitingBytes(): Buffer {
+    const { first, more } = this;
+    if (more === undefined) return first ?? EMPTY;
+    return Buffer.concat([first as Buffer, ...more]);
+  }
+
   private looksWhole(): boolean {
-    if (this.chunks.length === 0) return false;
-    const [first, last] = [this.chunks[0], this.chunks[this.chunks.length - 1]];
+    const { first } = this;
+    if (first === undefined) return false;
+    const last = this.more?.at(-1) ?? first;
     let start = 0;
     while (first[start] <= 32) start++;
     let end = last.length - 1;
@@ -198,7 +213,10 @@ export class ProviderExchange implements ProviderHandler {
     const before = this.state;
     this.state = 'over';
     this.failure = error;
+    // Nothing of the request is held on to: what comes after reads the bytes alone.
     this.abortRequest = undefined;
+    this.resumeRequest = undefined;
+    this.rawHeaders = NO_HEADERS;
     if (before === 'streaming') {
       this.onStreamEnd?.(error);
       this.sink?.end(error);

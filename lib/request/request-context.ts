@@ -15,11 +15,20 @@ export interface Usage {
 const LARGEST_USAGE = 2 ** 31;
 const contexts = new WeakMap<object, RequestContext>();
 
+/** A reservation, and the one that was made before it. */
+class Held {
+  constructor(
+    readonly limiter: RateLimiterService,
+    readonly reservation: Reservation,
+    readonly before: Held | undefined,
+  ) {}
+}
+
 /** What this package knows of one request, kept beside it. */
 export class RequestContext {
   private used: number | undefined;
   private isOver = false;
-  private readonly held: { readonly limiter: RateLimiterService; readonly reservation: Reservation }[] = [];
+  private held: Held | undefined;
 
   /** The context of a request: of Express's, Fastify's or Node's own, which share it. */
   static of(request: object): RequestContext {
@@ -32,7 +41,9 @@ export class RequestContext {
 
   /** What was reserved for the request, to be settled at its end. Whether it is the first. */
   hold(limiter: RateLimiterService, reservation: Reservation): boolean {
-    return this.held.push({ limiter, reservation }) === 1;
+    const isFirst = this.held === undefined;
+    this.held = new Held(limiter, reservation, this.held);
+    return isFirst;
   }
 
   /** Tokens used so far; the last report counts. After the end it is settled at once. */
@@ -49,11 +60,11 @@ export class RequestContext {
     this.isOver = true;
     const used = this.used ?? (failed ? 0 : undefined);
     if (used !== undefined) this.settle(used);
-    else for (const { limiter, reservation } of this.held) limiter.release(reservation);
+    else for (let held = this.held; held !== undefined; held = held.before) held.limiter.release(held.reservation);
   }
 
   private settle(used: number): void {
-    for (const { limiter, reservation } of this.held) limiter.settle(reservation, used);
+    for (let held = this.held; held !== undefined; held = held.before) held.limiter.settle(held.reservation, used);
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { EventReader } from './event-reader.js';
-import { UsageEventFilter } from './usage-event.js';
+import { countEvents, UsageEventFilter } from './usage-event.js';
 
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
 const text = event({ choices: [{ delta: { content: 'ü "usage": 🦀' } }], usage: null });
@@ -26,6 +26,20 @@ describe('UsageEventFilter', () => {
         expect(Buffer.concat([...passed, filter.rest()]).toString()).toBe(filterNotes + text + both + done);
       }),
     );
+  });
+
+  it('does the same where lines end with CR and LF, and holds nothing back', () => {
+    const crlf = (events: string): string => events.replaceAll('\n', '\r\n');
+    fc.assert(
+      fc.property(anyCuts, (cuts) => {
+        const filter = new UsageEventFilter();
+        const passed = pieces(crlf(text + both + usage + done), cuts).map((piece) => filter.pass(piece));
+        expect(Buffer.concat(passed).toString()).toBe(crlf(text + both + done));
+      }),
+    );
+    expect([countEvents(Buffer.from(crlf(text + both))), countEvents(Buffer.from(text + both)), countEvents(Buffer.from('data'))]).toEqual([
+      2, 2, 0,
+    ]);
   });
 
   it('keeps what is cut off', () => {

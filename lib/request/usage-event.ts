@@ -1,5 +1,16 @@
-const END = Buffer.from('\n\n');
+/** The empty line that ends an event. Servers write one kind only: most of them the first, those built on sse-starlette the second. */
+const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
 const NONE = Buffer.alloc(0);
+
+/** Events that end in `chunk`. */
+export function countEvents(chunk: Buffer): number {
+  let count = 0;
+  for (const end of ENDS) {
+    for (let at = chunk.indexOf(end); at >= 0; at = chunk.indexOf(end, at + end.length)) count++;
+    if (count > 0) break;
+  }
+  return count;
+}
 
 /**
  * Takes the event that carries only the usage out of a stream: for callers who have not asked for it, and may stumble over an event without choices.
@@ -11,14 +22,16 @@ export class UsageEventFilter {
   /** What of `chunk`, and of what was kept back before, is to be passed on: whole events. */
   pass(chunk: Buffer): Buffer {
     const bytes = this.carry.length === 0 ? chunk : Buffer.concat([this.carry, chunk]);
-    const end = bytes.lastIndexOf(END) + END.length;
-    if (end < END.length) {
-      this.carry = bytes;
-      return NONE;
+    for (const separator of ENDS) {
+      const at = bytes.lastIndexOf(separator);
+      if (at < 0) continue;
+      const end = at + separator.length;
+      this.carry = end === bytes.length ? NONE : bytes.subarray(end);
+      const whole = end === bytes.length ? bytes : bytes.subarray(0, end);
+      return whole.includes('"usage"') ? withoutUsage(whole, separator) : whole;
     }
-    this.carry = end === bytes.length ? NONE : bytes.subarray(end);
-    const whole = end === bytes.length ? bytes : bytes.subarray(0, end);
-    return whole.includes('"usage"') ? withoutUsage(whole) : whole;
+    this.carry = bytes;
+    return NONE;
   }
 
   /** What is left at the end: an event that was not finished. */
@@ -29,10 +42,10 @@ export class UsageEventFilter {
   }
 }
 
-function withoutUsage(events: Buffer): Buffer {
+function withoutUsage(events: Buffer, separator: Buffer): Buffer {
   const kept: Buffer[] = [];
   for (let start = 0; start < events.length;) {
-    const end = events.indexOf(END, start) + END.length;
+    const end = events.indexOf(separator, start) + separator.length;
     const event = events.subarray(start, end);
     if (!isUsageOnly(event)) kept.push(event);
     start = end;

@@ -1,6 +1,6 @@
 import { characterClasses, classBitAt, SPACE } from './character-classes.js';
-import { mergePiece } from './token-counter.merge.js';
 import type { RankFile } from './token-counter.ranks.js';
+import { mergeInStretches } from './token-counter.stretches.js';
 import { Vocabulary } from './token-counter.vocabulary.js';
 
 /**
@@ -62,7 +62,7 @@ function* encodeLongPiece(piece: string, ranks: RankFile): Generator<Uint32Array
     for (; !step.done; step = building.next()) yield NO_IDS;
     vocabularies.set(ranks, (vocabulary = step.value));
   }
-  const merging = mergePiece(new TextEncoder().encode(piece), vocabulary);
+  const merging = mergeInStretches(new TextEncoder().encode(piece), vocabulary);
   let step = merging.next();
   for (; !step.done; step = merging.next()) yield NO_IDS;
   yield step.value;

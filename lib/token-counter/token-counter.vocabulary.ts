@@ -57,6 +57,11 @@ export class Vocabulary {
     return new Vocabulary(bytes.slice(0, used), ends, hashes, slots);
   }
 
+  /** Bytes of a token; 0 for an id that is none. */
+  lengthOf(id: number): number {
+    return this.ends[id] - (id > 0 ? this.ends[id - 1] : 0);
+  }
+
   /** `result[i]` is the hash of `bytes[0..i]`. */
   hashPrefixes(bytes: Uint8Array): Int32Array {
     const prefixes = new Int32Array(bytes.length + 1);
@@ -78,8 +83,8 @@ export class Vocabulary {
   }
 
   private equals(id: number, text: Uint8Array, start: number, length: number): boolean {
-    const from = id > 0 ? this.ends[id - 1] : 0;
-    if (this.ends[id] - from !== length) return false;
+    if (this.lengthOf(id) !== length) return false;
+    const from = this.ends[id] - length;
     for (let i = 0; i < length; i++) if (this.bytes[from + i] !== text[start + i]) return false;
     return true;
   }

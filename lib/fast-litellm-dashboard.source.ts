@@ -17,15 +17,14 @@ export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSou
 }
 
 function deploymentsOf({ router }: FastLiteLLM): DeploymentState[] {
-  const limits = new Map(router.deployments().map(({ id, rpm, tpm }) => [id, { rpmLimit: set(rpm), tpmLimit: set(tpm) }]));
-  return router.status().map(({ requests, tokens, successes, failures, ...state }) => ({
-    ...state,
-    answered: successes + failures,
-    failures,
-    rpm: requests,
-    tpm: tokens,
-    ...limits.get(state.id),
-  }));
+  const known = new Map(router.deployments().map((deployment) => [deployment.id, deployment]));
+  return router.status().flatMap(({ requests, tokens, successes: _, failures: __, ...state }) => {
+    const deployment = known.get(state.id);
+    if (deployment === undefined) return [];
+    const { outcomes, rpm, tpm } = deployment;
+    const usage = { rpm: requests, tpm: tokens, rpmLimit: set(rpm), tpmLimit: set(tpm) };
+    return [{ ...state, ...usage, answered: outcomes.success + outcomes.failure, failures: outcomes.failure }];
+  });
 }
 
 function poolOf({ connectionPool }: FastLiteLLM): PoolState {

@@ -131,9 +131,11 @@ describe('the table of metrics', () => {
     const client = { status: 'end', call: () => {}, callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
     const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client }) } };
-    const samples = [{}, shared].flatMap((options) => {
+    const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o' } };
+    const samples = [{ router: { modelList: [one] } }, shared].flatMap((options) => {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
+      if (llm.router.models().length > 0) llm.router.succeeded(llm.router.acquire('m'), { latencyMs: 1 });
       return llm.metrics();
     });
     const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);

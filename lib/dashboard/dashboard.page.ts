@@ -75,11 +75,12 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
           <p id="plots-note" class="nothing">Plots need JavaScript; the table of operations says the same of the last window.</p>
         </section>
         ${card('recommendations', 'Recommendations', 'least', panel('recommendations'))}
-        ${card('deployments', 'Deployments', 'most', panel('deployments'))} ${card('pool', 'Connection pool', 'least', panel('pool'))}
-        ${card('comparison', 'Native beside TypeScript', 'half', panel('comparison'))}
+        ${card('deployments', 'Deployments', 'wide', panel('deployments'))} ${card('pool', 'Connection pool', 'half', panel('pool'))}
         ${card('limits', 'Limits nearest to exhaustion', 'half', panel('limits'))}
-        ${card('operations', 'Operations, last window', 'most', panel('operations'))}
-        ${card('features', 'Feature flags', 'least', panel('features'))} ${card('engines', 'Engines and health', 'wide', panel('engines'))}
+        ${card('operations', 'Routes, calls and engines, last window', 'most', panel('operations'))}
+        ${card('features', 'Feature flags', 'least', panel('features'))}
+        ${card('comparison', 'Native beside TypeScript', 'wide', panel('comparison'))}
+        ${card('engines', 'Engines and health', 'wide', panel('engines'))}
       </main>`,
     ['uplot.js', 'app.js'],
   );

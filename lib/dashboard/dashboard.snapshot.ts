@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { CapabilityHealth } from '../common/capability.js';
+import { CALIBRATION } from '../engine/calibration.js';
 import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { CallFigures, Comparison, DashboardSource, DeploymentState, History, PoolState, Recommendation } from './dashboard.source.js';
@@ -15,7 +16,7 @@ export interface LimitState {
   readonly resetMs: number;
 }
 
-/** One operation over the rolling window. */
+/** One operation over the rolling window; none of calibration's. */
 export interface OperationState {
   readonly component: string;
   readonly operation: string;
@@ -58,7 +59,7 @@ export interface DashboardSnapshot {
 }
 
 const NEAREST_LIMITS = 8;
-const SHOWN_OPERATIONS = 24;
+const SHOWN_OPERATIONS = 20;
 
 /** Which counters are worth a tile: label, unit, and the metrics that add up to it. */
 const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metrics: readonly string[]])[] = [
@@ -66,7 +67,7 @@ const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metric
   ['Tokens counted', 'count', 'token_counting_tokens_total'],
   ['Requests let pass', 'count', 'rate_limit_allowed_total'],
   ['Requests refused', 'count', 'rate_limit_denied_total'],
-  ['Deployments picked', 'count', 'router_picks_total'],
+  ['Picks', 'count', 'router_picks_total'],
   ['Fallbacks', 'count', 'llm_client_fallbacks_total'],
   ['Spent', 'usd', 'llm_client_cost_usd_total'],
 ];
@@ -126,8 +127,14 @@ function busiest(stats: ReturnType<MonitorOf['getPerformanceStats']>): Operation
   const all = Object.entries(stats).flatMap(([component, { operations }]) =>
     Object.entries(operations).map(([operation, { window }]) => ({ component, operation, figures: window })),
   );
-  const called = all.filter(({ figures }) => figures.totalCalls > 0);
-  return called.sort((a, b) => b.figures.totalCalls - a.figures.totalCalls).slice(0, SHOWN_OPERATIONS);
+  const called = all.filter(({ operation, figures }) => figures.totalCalls > 0 && !operation.startsWith(CALIBRATION));
+  const byCalls = (a: OperationState, b: OperationState): number => b.figures.totalCalls - a.figures.totalCalls;
+  return called.sort((a, b) => rankOf(a.component) - rankOf(b.component) || byCalls(a, b)).slice(0, SHOWN_OPERATIONS);
+}
+
+/** Whole requests first: routes, calls to models and what the app records. Engines are called many times for each. */
+export function rankOf(component: string): number {
+  return /^(rust|typescript)_/.test(component) ? 1 : 0;
 }
 
 function hidden(key: string): string {

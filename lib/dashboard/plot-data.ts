@@ -1,3 +1,5 @@
+import { CALIBRATION } from '../engine/calibration.js';
+import { rankOf } from './dashboard.snapshot.js';
 import type { History } from './dashboard.source.js';
 import { words } from './figures.js';
 
@@ -14,7 +16,7 @@ export interface PlotSeries {
 export interface PlotData {
   /** Ends of the intervals, in seconds since 1970. */
   readonly times: readonly number[];
-  /** The busiest first. */
+  /** Whole requests before the work of engines, the busiest first. */
   readonly series: readonly PlotSeries[];
 }
 
@@ -25,8 +27,8 @@ export function plotData({ endMs, series }: History): PlotData {
   const seconds = endMs.map((end, at) => ((at > 0 ? end - endMs[at - 1] : endMs.length > 1 ? endMs[1] - endMs[0] : 0) || 1000) / 1000);
   const called = series
     .map((entry) => ({ entry, total: entry.calls.reduce((sum, calls) => sum + calls, 0) }))
-    .filter(({ total }) => total > 0)
-    .sort((a, b) => b.total - a.total);
+    .filter(({ entry, total }) => total > 0 && !entry.operation.startsWith(CALIBRATION))
+    .sort((a, b) => rankOf(a.entry.component) - rankOf(b.entry.component) || b.total - a.total);
   return {
     times: endMs.map((end) => end / 1000),
     series: called.slice(0, SHOWN_SERIES).map(({ entry }) => ({

@@ -93,6 +93,9 @@ export class Deployment {
   /** Its group's strategy, as far as this deployment says. */
   readonly strategy: RoutingStrategy | undefined;
 
+  /** Calls that came back from it, since it was read: what the router's metrics tell. Of this process alone. */
+  readonly outcomes = { success: 0, failure: 0 };
+
   private readonly priceOf: () => number;
 
   constructor(settings: DeploymentSettings) {

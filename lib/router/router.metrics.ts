@@ -1,5 +1,6 @@
 import type { MetricSample } from '../common/capability.js';
 import { ContextWindowExceededError, NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
+import type { Deployment } from './deployment.js';
 import type { DeploymentState } from './explanation.js';
 
 const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'unhealthy', 'blocked'];
@@ -8,11 +9,21 @@ const REASONS = ['no_deployment', 'rate_limit', 'context_window'] as const;
 /** What a router has done since its start. */
 export class RouterCounters {
   picks = 0;
-  successes = 0;
-  failures = 0;
   cancellations = 0;
   cooldowns = 0;
+  private successes = 0;
+  private failures = 0;
   private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0 };
+
+  succeeded({ outcomes }: Deployment): void {
+    this.successes++;
+    outcomes.success++;
+  }
+
+  failed({ outcomes }: Deployment): void {
+    this.failures++;
+    outcomes.failure++;
+  }
 
   refused(error: unknown): void {
     if (error instanceof RouterRateLimitError) this.refusals.rate_limit++;
@@ -20,7 +31,7 @@ export class RouterCounters {
     else if (error instanceof ContextWindowExceededError) this.refusals.context_window++;
   }
 
-  samples(deployments: readonly DeploymentState[]): readonly MetricSample[] {
+  samples(states: readonly DeploymentState[], deployments: readonly Deployment[]): readonly MetricSample[] {
     const counter = (name: string, help: string, value: number, labels?: MetricSample['labels']): MetricSample => ({
       name: `router_${name}`,
       help,
@@ -33,21 +44,34 @@ export class RouterCounters {
       counter('calls_total', 'Calls that were given back, by how they came out.', this.successes, { outcome: 'success' }),
       counter('calls_total', 'Calls that were given back, by how they came out.', this.failures, { outcome: 'failure' }),
       counter('calls_total', 'Calls that were given back, by how they came out.', this.cancellations, { outcome: 'cancelled' }),
+      ...deployments.flatMap(({ id, outcomes }) => outcomeSamples(id, outcomes)),
       ...REASONS.map((reason) => counter('refusals_total', 'Requests that got no deployment, by why.', this.refusals[reason], { reason })),
       counter('cooldowns_total', 'Deployments that began to cool.', this.cooldowns),
       ...STATES.map((state) => ({
         name: 'router_deployments',
         help: 'Deployments, by how they stand.',
         type: 'gauge' as const,
-        value: deployments.filter((deployment) => deployment.state === state).length,
+        value: states.filter((deployment) => deployment.state === state).length,
         labels: { state },
       })),
       {
         name: 'router_in_flight',
         help: 'Requests under way at all deployments.',
         type: 'gauge',
-        value: deployments.reduce((sum, { inFlight }) => sum + inFlight, 0),
+        value: states.reduce((sum, { inFlight }) => sum + inFlight, 0),
       },
     ];
   }
+}
+
+/** Of those that were called: a long list is mostly silent. */
+function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
+  if (outcomes.success + outcomes.failure === 0) return [];
+  return (['success', 'failure'] as const).map((outcome) => ({
+    name: 'router_deployment_calls_total',
+    help: 'Calls that came back from a deployment, by how they came out.',
+    type: 'counter',
+    value: outcomes[outcome],
+    labels: { deployment, outcome },
+  }));
 }

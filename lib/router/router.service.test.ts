@@ -195,6 +195,26 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     });
   });
 
+  it('counts what came back, in all and by deployment, and is silent of those that were never called', () => {
+    const { router: service } = router({ modelList: [deployment('a'), deployment('b')], disableCooldowns: true });
+    const [first, second, third] = Array.from({ length: 3 }, () => service.acquire('a'));
+    service.succeeded(first, { latencyMs: 1 });
+    service.succeeded(first, { latencyMs: 1 });
+    service.failed(second, { status: 500 });
+    service.cancelled(third);
+    const of = (metric: string) => service.metrics().flatMap(({ name, labels, value }) => (name === metric ? [{ ...labels, value }] : []));
+    expect(of('router_calls_total')).toEqual([
+      { outcome: 'success', value: 1 },
+      { outcome: 'failure', value: 1 },
+      { outcome: 'cancelled', value: 1 },
+    ]);
+    const { id } = first.deployment;
+    expect(of('router_deployment_calls_total')).toEqual([
+      { deployment: id, outcome: 'success', value: 1 },
+      { deployment: id, outcome: 'failure', value: 1 },
+    ]);
+  });
+
   it('is given back once', () => {
     const { router: service } = router({ modelList: [deployment('a'), deployment('b')] });
     const pick = service.acquire('a');

@@ -143,13 +143,13 @@ export class RouterService implements Capability {
 
   /** The answer is there. After a pick was given back once, nothing more happens. */
   succeeded(pick: RouterPick, outcome: CallSuccess): void {
-    if (!(pick as RoutedPick).done) this.counters.successes++;
+    if (!(pick as RoutedPick).done) this.counters.succeeded(pick.deployment);
     this.routing.succeeded(pick as RoutedPick, outcome);
   }
 
   /** The call failed, which may make the deployment cool. */
   failed(pick: RouterPick, outcome: CallFailure): void {
-    if (!(pick as RoutedPick).done) this.counters.failures++;
+    if (!(pick as RoutedPick).done) this.counters.failed(pick.deployment);
     this.routing.failed(pick as RoutedPick, outcome);
   }
 
@@ -227,7 +227,7 @@ export class RouterService implements Capability {
   }
 
   metrics(): readonly MetricSample[] {
-    return [...this.counters.samples(this.status()), ...(this.options.sharedState?.metrics?.() ?? [])];
+    return [...this.counters.samples(this.status(), this.deployments()), ...(this.options.sharedState?.metrics?.() ?? [])];
   }
 
   /** Asks the engine in charge questions whose answers are known, and looks whether every group has a deployment left. */

@@ -46,15 +46,16 @@ function meanOf({ measuredCalls, averageDurationMs }: CallFigures): number {
   return measuredCalls > 0 ? averageDurationMs : 0;
 }
 
-/** Operations of the last window, those called most first. Says in figures what the plots show. */
+/** Operations of the last window. Says in figures what the plots show. */
 export function operationsPanel({ operations }: DashboardSnapshot): Html {
   if (operations.length === 0) return nothing('No calls in the last window.');
   const rows = operations.map(({ component, operation, figures }) => [
     html`${words(component)} <span class="note">${operation}</span>`,
     html`${perSecond(figures.throughputPerSecond)}`,
-    html`${duration(figures.p50DurationMs)}`,
-    html`${duration(figures.p95DurationMs)}`,
-    html`${duration(figures.p99DurationMs)}`,
+    ...[figures.p50DurationMs, figures.p95DurationMs, figures.p99DurationMs].map(
+      // Of those that are sampled none may have been measured.
+      (ms) => html`${figures.measuredCalls > 0 ? duration(ms) : NONE}`,
+    ),
     html`${figures.errorRate > 0 ? html`<strong class="bad">${share(figures.errorRate)}</strong>` : '0%'}`,
   ]);
   const figure = (label: string) => ({ label, isFigure: true });

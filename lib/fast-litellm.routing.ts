@@ -53,6 +53,7 @@ export function openRouting(
         const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);
         return cost === null ? null : cost / PRICED_TOKENS;
       },
+      costUsd: (model, promptTokens, completionTokens) => tokenCounter.estimateCost(promptTokens, completionTokens, model),
       maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
     },
   };

@@ -14,6 +14,7 @@ const [engine] = routerEngines();
   let redis: RedisServer;
   const routers: RouterService[] = [];
   const children: ChildProcess[] = [];
+  const clients: Redis[] = [];
   let prefixes = 0;
   let prefix = '';
 
@@ -22,6 +23,7 @@ const [engine] = routerEngines();
   afterEach(async () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await Promise.all(routers.splice(0).map((router) => router.close()));
+    for (const client of clients.splice(0)) client.disconnect();
   });
   afterAll(() => redis.stop());
 
@@ -71,6 +73,40 @@ const [engine] = routerEngines();
     await sleep(200);
     expect([of(first, 'a').tokens, of(second, 'a').tokens, of(first, 'b').tokens]).toEqual([90, 90, 95]);
   });
+
+  it('spend from one budget, and what was spent while Redis was away counts, too', async () => {
+    const real = new Redis(redis.url);
+    clients.push(real);
+    let isAway = false;
+    const call = (...args: Parameters<typeof real.call>): Promise<unknown> =>
+      isAway ? Promise.reject(new Error('away')) : real.call(...args);
+    const budgeted = {
+      modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, input_cost_per_token: 1 })),
+      providerBudgets: { a: { budgetUsd: 10, periodMs: 3_000 } },
+    };
+    const [first, second] = [open(budgeted, { client: { status: 'ready', call } }), open(budgeted)];
+    const left = (router: RouterService): number =>
+      router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
+    const pay = (router: RouterService, usd: number): void => router.succeeded(router.acquire('a'), { latencyMs: 1, promptTokens: usd });
+    pay(first, 4);
+    await until(() => left(second) === 6);
+    isAway = true;
+    pay(first, 1);
+    pay(second, 3);
+    await until(() => first.health().status === 'degraded');
+    isAway = false;
+    await until(() => left(first) === 2 && left(second) === 2);
+    pay(first, 2);
+    await until(() => of(second, 'a').state === 'over_budget');
+    expect(of(first, 'a').state).toBe('over_budget');
+    expect(second.getAvailableDeployment('gpt-4')?.id).toBe('b');
+    // Its time is that of the first call, for all.
+    await until(() => of(first, 'a').state === 'available' && of(second, 'a').state === 'available');
+    await until(() => {
+      if (of(second, 'a').state === 'available') pay(second, 10);
+      return of(first, 'a').state === 'over_budget';
+    });
+  }, 20_000);
 
   it('cool together, and do not prolong it', async () => {
     const [first, second] = [open({ cooldownMs: 700 }), open({ cooldownMs: 700 })];

@@ -64,7 +64,7 @@ export interface DeploymentState {
   readonly group: string;
   readonly model: string;
   /** `available`, or why it gets nothing. */
-  readonly state: 'available' | 'cooling' | 'unhealthy' | 'blocked';
+  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked';
   readonly coolingForMs: number;
   /** Requests that are over, since the start, and those of them that failed. */
   readonly answered: number;

@@ -1,6 +1,6 @@
 import { refuseArgument } from '../common/options.js';
 import { Deployment, type ModelListEntry } from './deployment.js';
-import { readEntry, readModelList, type ReadingContext } from './model-list.js';
+import { readEntry, readModelList, type ModelFacts, type ReadingContext } from './model-list.js';
 import type { ResolvedRouterSettings } from './router.settings.js';
 
 /** Reads deployments as a router's settings say, when it begins and while it runs, and keeps what was not understood. */
@@ -84,7 +84,11 @@ export class DeploymentList {
       defaultMaxParallelRequests,
       ignoreInvalid: ignoreInvalidDeployments,
       looksAtWindows: enablePreCallChecks !== false,
-      modelFacts: enablePreCallChecks === true ? modelFacts : { costPerToken: modelFacts?.costPerToken?.bind(modelFacts) },
+      modelFacts: enablePreCallChecks === true || modelFacts === undefined ? modelFacts : withoutWindows(modelFacts),
     };
   }
+}
+
+function withoutWindows(facts: ModelFacts): ModelFacts {
+  return { costPerToken: facts.costPerToken?.bind(facts), costUsd: facts.costUsd?.bind(facts) };
 }

@@ -204,6 +204,13 @@ export class DeploymentStates {
     this.changed(slot, nowMs);
   }
 
+  /** Takes a deployment out until then, whatever is known of it; 0 takes it in again. */
+  exclude(slot: number, untilMs: number, nowMs: number): void {
+    this.memory.coolingUntil[slot] = untilMs;
+    this.changed(slot, nowMs);
+    if (untilMs === 0) this.forgetOrders();
+  }
+
   private openMinute(slot: number, minute: number): void {
     const { memory } = this;
     if (memory.minute[slot] === minute) return;

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { Budget } from './budget.settings.js';
 import type { RoutingStrategy } from './router.strategies.js';
 
 /** A deployment as LiteLLM's `model_list` has it. Keys that are not named here are kept as they are. */
@@ -28,6 +29,8 @@ export interface DeploymentSettings {
   readonly weight: number;
   readonly order: number;
   readonly costPerToken: () => number;
+  readonly costOf: (promptTokens: number, completionTokens: number) => number | undefined;
+  readonly budget: Budget | undefined;
   readonly tags: readonly string[];
   readonly cooldownMs: number | undefined;
   readonly allowedFails: number | undefined;
@@ -93,10 +96,13 @@ export class Deployment {
   /** Its group's strategy, as far as this deployment says. */
   readonly strategy: RoutingStrategy | undefined;
 
+  /** What may be spent on it: `max_budget` in `budget_duration`. */
+  readonly budget: Budget | undefined;
   /** Calls that came back from it, since it was read: what the router's metrics tell. Of this process alone. */
   readonly outcomes = { success: 0, failure: 0 };
 
   private readonly priceOf: () => number;
+  private readonly costOf: DeploymentSettings['costOf'];
 
   constructor(settings: DeploymentSettings) {
     this.id = settings.id;
@@ -113,6 +119,8 @@ export class Deployment {
     this.weight = settings.weight;
     this.order = settings.order;
     this.priceOf = settings.costPerToken;
+    this.costOf = settings.costOf;
+    this.budget = settings.budget;
     this.tags = settings.tags;
     this.cooldownMs = settings.cooldownMs;
     this.allowedFails = settings.allowedFails;
@@ -126,6 +134,11 @@ export class Deployment {
   /** USD for a token in and a token out; larger than any price where none is known. */
   get costPerToken(): number {
     return this.priceOf();
+  }
+
+  /** What a call costs in USD, by the deployment's own prices, else by those that the app knows; `undefined` where there are none. */
+  costUsd(promptTokens: number, completionTokens: number): number | undefined {
+    return this.costOf(promptTokens, completionTokens);
   }
 
   /** Whether nothing may ever be sent to it: a limit of 0. */

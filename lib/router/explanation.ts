@@ -16,6 +16,7 @@ export type ExclusionReason =
   | 'tags'
   | 'order'
   | 'cooling'
+  | 'budget'
   | 'unhealthy'
   | 'concurrency'
   | 'requests'
@@ -27,7 +28,7 @@ export interface DeploymentState {
   readonly id: string;
   readonly group: string;
   readonly model: string;
-  readonly state: 'available' | 'cooling' | 'unhealthy' | 'blocked';
+  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked';
   readonly coolingForMs: number;
   readonly inFlight: number;
   /** Of this minute. */
@@ -87,13 +88,14 @@ export function stateOf(routing: Routing, { deployment, slot }: Placed, nowMs: n
   const { memory } = routing;
   const minute = minuteOf(nowMs);
   const current = memory.minute[slot] === minute;
-  const cooling = memory.coolingUntil[slot] > nowMs;
+  const out = memory.coolingUntil[slot] > nowMs;
+  const cooling = out && (routing.budgets.overUntil(deployment.id, nowMs) > nowMs ? 'over_budget' : 'cooling');
   const unhealthy = memory.unhealthyUntil[slot] > nowMs;
   return {
     id: deployment.id,
     group: deployment.modelName,
     model: deployment.model,
-    state: deployment.blocked ? 'blocked' : cooling ? 'cooling' : unhealthy ? 'unhealthy' : 'available',
+    state: deployment.blocked ? 'blocked' : cooling || (unhealthy ? 'unhealthy' : 'available'),
     coolingForMs: Math.max(memory.coolingUntil[slot] - nowMs, 0),
     inFlight: memory.inFlight[slot] + memory.elsewhereInFlight[slot],
     ...usageOf(memory, slot, minute),
@@ -130,6 +132,7 @@ function reasons(
     if (deployment.blocked) return 'limit_is_0';
     if (!selected.has(entry)) return 'tags';
     if (excluded.has(deployment.id)) return 'excluded';
-    return REASONS[standing(entry, anyHealth)];
+    const reason = REASONS[standing(entry, anyHealth)];
+    return reason === 'cooling' && routing.budgets.overUntil(deployment.id, nowMs) > nowMs ? 'budget' : reason;
   };
 }

@@ -1,4 +1,5 @@
 import { checkNumber, checkObject, joinPath, type Refuse } from '../common/options.js';
+import { budgetsFromLiteLLM } from './budget.settings.js';
 import { IGNORED_SETTINGS } from './litellm-keys.js';
 import { MOST_SAMPLES } from './router.memory.js';
 import type { RouterSettings } from './router.settings.js';
@@ -43,6 +44,7 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
     else if (Object.hasOwn(SECONDS, key)) settings[SECONDS[key]] = checkNumber(at, value, { min: 0 }, refuse) * 1000;
     else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, refuse, warn);
     else if (key === 'tag_filtering_match_any') settings.tagFilteringMatchAll = value === false;
+    else if (key === 'provider_budget_config') settings.providerBudgets = budgetsFromLiteLLM(at, value, refuse, warn);
     else if (key === 'routing_groups') settings.routingGroups = routingGroups(value);
     else if (key === 'optional_pre_call_checks') {
       for (const check of Array.isArray(value) ? (value as unknown[]) : []) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { readPeriod, type Budget } from './budget.settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
 import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS } from './litellm-keys.js';
@@ -26,6 +27,8 @@ export interface ModelFacts {
   /** USD for a token in and a token out. */
   costPerToken?(model: string): number | null | undefined;
   maxInputTokens?(model: string): number | null | undefined;
+  /** USD for a call. */
+  costUsd?(model: string, promptTokens: number, completionTokens: number): number | null | undefined;
 }
 
 /** The deployments of a list, and what it has that is not understood. */
@@ -126,6 +129,11 @@ export function readEntry(
     weight: read('weight', everywhere) ?? NaN,
     order: read('order', ownFirst) ?? Infinity,
     costPerToken: () => price ?? modelFacts?.costPerToken?.(base) ?? UNKNOWN_COST,
+    costOf: (promptTokens, completionTokens) =>
+      price === undefined
+        ? (modelFacts?.costUsd?.(base, promptTokens, completionTokens) ?? undefined)
+        : (input ?? 0) * promptTokens + (output ?? 0) * completionTokens,
+    budget: readBudget(at.params, params, read('max_budget', ownFirst), refuse, warnings),
     tags:
       tags === undefined || tags === null
         ? []
@@ -139,6 +147,20 @@ export function readEntry(
     numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
     strategy: info.routing_strategy === undefined ? undefined : checkStrategy(`${at.info}.routing_strategy`, info.routing_strategy, refuse),
   };
+}
+
+/** What may be spent on a deployment: `max_budget` in `budget_duration`. */
+function readBudget(
+  path: string,
+  { budget_duration: duration }: Readonly<Record<string, unknown>>,
+  budgetUsd: number | undefined,
+  refuse: Refuse,
+  warnings: Set<string>,
+): Budget | undefined {
+  if (budgetUsd === undefined) return undefined;
+  if (duration !== undefined && duration !== null) return { budgetUsd, periodMs: readPeriod(`${path}.budget_duration`, duration, refuse) };
+  warnings.add('litellm_params: max_budget has no effect without budget_duration');
+  return undefined;
 }
 
 /** A number from 0; as text, too, which is what the environment and quoted YAML have. */

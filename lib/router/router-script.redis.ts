@@ -4,9 +4,9 @@
  *
  * Arguments: this member, the group it belongs to (members of one group see each other's state anyway), the time after which a silent member
  * counts for nothing, then the number of requests under way and `id, count` for each, the number of usages and `id, requests, tokens` for each, the
- * number of cooldowns and `id, remaining ms` for each.
+ * number of cooldowns and `id, remaining ms` for each, the number of budgets and `key, spent, period in ms` for each.
  * Answer: the number of members, and flat lists of the others' requests under way, requests and tokens of this minute, and of all cooldowns with what is
- * left of them in ms. Time is Redis's own.
+ * left of them in ms, and `key, spent, ms left` of the budgets that were named, by all members. Time is Redis's own.
  */
 export const EXCHANGE = `
 local time = redis.call('TIME')
@@ -50,6 +50,18 @@ for _, entry in ipairs(list(2)) do
   redis.call('PEXPIRE', cooldowns, 86400000)
 end
 
+local budgets = {}
+for _, entry in ipairs(list(3)) do
+  local key = prefix .. 'spent:' .. entry[1]
+  local total = tonumber(entry[2]) > 0 and redis.call('INCRBYFLOAT', key, entry[2]) or redis.call('GET', key)
+  if total then
+    if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, entry[3]) end
+    budgets[#budgets + 1] = entry[1]
+    budgets[#budgets + 1] = total
+    budgets[#budgets + 1] = redis.call('PTTL', key)
+  end
+end
+
 local underWay, count = {}, 0
 for _, member in ipairs(redis.call('ZRANGE', members, 0, -1)) do
   count = count + 1
@@ -78,5 +90,5 @@ for i = 1, #known, 2 do
   else ended[#ended + 1] = known[i] end
 end
 for _, id in ipairs(ended) do redis.call('HDEL', cooldowns, id) end
-return { count, flat, usage, cooling }
+return { count, flat, usage, cooling, budgets }
 `;

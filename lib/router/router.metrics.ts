@@ -3,7 +3,7 @@ import { ContextWindowExceededError, NoDeploymentError, RouterRateLimitError } f
 import type { Deployment } from './deployment.js';
 import type { DeploymentState } from './explanation.js';
 
-const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'unhealthy', 'blocked'];
+const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked'];
 const REASONS = ['no_deployment', 'rate_limit', 'context_window'] as const;
 
 /** What a router has done since its start. */

@@ -28,7 +28,7 @@ const SCRIPT_HASH = createHash('sha1').update(EXCHANGE).digest('hex');
 const FAILURES_UNTIL_ALONE = 3;
 
 /**
- * Cooldowns, the usage of the minute and requests under way of all processes that use this Redis and prefix. While Redis is away each process decides by what it
+ * Cooldowns, the usage of the minute, requests under way and spending of all processes that use this Redis and prefix. While Redis is away each process decides by what it
  * sees itself, and health says so.
  *
  * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError without ioredis, when the router starts.
@@ -134,7 +134,8 @@ class RedisRouterState implements RouterSharedState {
     }
     const used = [...this.pending].filter(([, usage]) => usage.minute === minute);
     const cooling = [...this.cooldowns].filter(([, untilMs]) => untilMs > nowMs);
-    const answer = await this.call(client, [
+    const spending = router.takeSpending?.() ?? [];
+    const request = this.call(client, [
       this.member,
       router.group() ?? this.member,
       this.options.silenceMs,
@@ -144,7 +145,13 @@ class RedisRouterState implements RouterSharedState {
       ...used.flatMap(([id, { requests, tokens }]) => [id, requests, tokens]),
       cooling.length,
       ...cooling.flatMap(([id, untilMs]) => [id, Math.ceil(untilMs - nowMs)]),
+      spending.length,
+      ...spending.flatMap(({ key, usd, periodMs }) => [key, usd.toFixed(12), Math.ceil(periodMs)]),
     ]);
+    const answer = await request.catch((error: unknown) => {
+      for (const { key, usd } of spending) router.putSpendingBack?.(key, usd);
+      throw error;
+    });
     for (const [id, usage] of used) if (this.pending.get(id) === usage) this.pending.delete(id);
     for (const [id, untilMs] of cooling) if (this.cooldowns.get(id) === untilMs) this.cooldowns.delete(id);
     for (const [id, untilMs] of [...this.cooldowns]) if (untilMs <= nowMs) this.cooldowns.delete(id);
@@ -161,7 +168,7 @@ class RedisRouterState implements RouterSharedState {
   }
 
   /** Takes over what the others do. */
-  private take(router: StateOfRouter, [members, underWay, usage, cooling]: Answer): void {
+  private take(router: StateOfRouter, [members, underWay, usage, cooling, budgets]: Answer): void {
     this.members = Number(members);
     const nowMs = router.now();
     const others = new Map<string, { inFlight: number; requests: number; tokens: number }>();
@@ -179,6 +186,7 @@ class RedisRouterState implements RouterSharedState {
       router.elsewhere(id, inFlight, minuteOf(nowMs), requests, tokens);
     }
     for (const [id, leftMs] of pairs(cooling)) router.cool(id, nowMs + leftMs);
+    for (let at = 0; at < budgets.length; at += 3) router.spent?.(String(budgets[at]), Number(budgets[at + 1]), Number(budgets[at + 2]));
   }
 
   private failed(reason: string): void {
@@ -191,7 +199,8 @@ class RedisRouterState implements RouterSharedState {
   }
 }
 
-type Answer = readonly [members: unknown, underWay: readonly unknown[], usage: readonly unknown[], cooling: readonly unknown[]];
+type List = readonly unknown[];
+type Answer = readonly [members: unknown, underWay: List, usage: List, cooling: List, budgets: List];
 
 interface ResolvedOptions {
   readonly url: string | undefined;

@@ -227,7 +227,8 @@ export class RouterService implements Capability {
   }
 
   metrics(): readonly MetricSample[] {
-    return [...this.counters.samples(this.status(), this.deployments()), ...(this.options.sharedState?.metrics?.() ?? [])];
+    const budgets = this.routing.budgets.samples(this.routing.now());
+    return [...this.counters.samples(this.status(), this.deployments()), ...budgets, ...(this.options.sharedState?.metrics?.() ?? [])];
   }
 
   /** Asks the engine in charge questions whose answers are known, and looks whether every group has a deployment left. */

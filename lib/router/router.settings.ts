@@ -11,6 +11,7 @@ import {
   refuseOption,
   type Refuse,
 } from '../common/options.js';
+import { readProviderBudgets, type Budget } from './budget.settings.js';
 import type { CustomRoutingStrategy } from './custom-strategy.js';
 import { readFallbacks, type Fallbacks, type FallbackTable } from './fallbacks.js';
 import { checkAmounts } from './model-list.js';
@@ -49,6 +50,8 @@ export interface RouterSettings {
   readonly allowedFailsPolicy?: Readonly<Record<string, number>>;
   /** Whether a connection that fails counts as a failure of the deployment. Default `false`, as in LiteLLM. */
   readonly countConnectionErrors?: boolean;
+  /** What may be spent on all deployments of a provider (`openai`, `azure`, …); a deployment's own is its `max_budget` in `budget_duration`. */
+  readonly providerBudgets?: Readonly<Record<string, Budget>>;
   /** For deployments without `max_parallel_requests`. */
   readonly defaultMaxParallelRequests?: number;
   /** Entries of the model list that cannot be read are left out and reported, where they would be an error. Default `false`. */
@@ -98,6 +101,7 @@ export interface ResolvedRouterSettings {
   readonly allowedFails: number | undefined;
   readonly allowedFailsPolicy: Readonly<Record<string, number>> | undefined;
   readonly countConnectionErrors: boolean;
+  readonly providerBudgets: ReadonlyMap<string, Budget>;
   readonly defaultMaxParallelRequests: number | undefined;
   readonly ignoreInvalidDeployments: boolean;
   readonly numRetries: number;
@@ -124,6 +128,7 @@ export const SETTING_KEYS: readonly (keyof RouterSettings)[] = [
   'allowedFails',
   'allowedFailsPolicy',
   'countConnectionErrors',
+  'providerBudgets',
   'defaultMaxParallelRequests',
   'ignoreInvalidDeployments',
   'numRetries',
@@ -176,6 +181,7 @@ export function resolveRouterSettings(input: RouterSettings, path: string, refus
     allowedFails: count('allowedFails', undefined),
     allowedFailsPolicy: amounts('allowedFailsPolicy'),
     countConnectionErrors: flag('countConnectionErrors'),
+    providerBudgets: readProviderBudgets(at('providerBudgets'), input.providerBudgets ?? {}, refuse),
     defaultMaxParallelRequests: count('defaultMaxParallelRequests', undefined),
     ignoreInvalidDeployments: flag('ignoreInvalidDeployments'),
     numRetries: count('numRetries', 2),

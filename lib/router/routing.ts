@@ -1,5 +1,6 @@
-import { NoDeploymentError } from '../common/http-errors.js';
+import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { Budgets } from './budgets.js';
 import { Catalogue, targetOf, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
@@ -21,6 +22,8 @@ export interface CallSuccess {
   readonly timeToFirstTokenMs?: number;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
+  /** What it cost. Default: by the prices of the deployment, else of its model. Counts for budgets alone. */
+  readonly costUsd?: number;
 }
 
 /** What was used when the caller went away. */
@@ -57,7 +60,10 @@ export class Routing {
   settings: ResolvedRouterSettings;
   deployments: readonly Deployment[] = [];
   readonly unreported: Unreported | null;
+  readonly budgets = new Budgets();
 
+  /** Those that a budget has taken out, and until when. */
+  private readonly overBudget = new Map<number, number>();
   private readonly slots: Slots;
   private selection!: Selection;
 
@@ -102,6 +108,8 @@ export class Routing {
     this.states = states;
     this.selection = new Selection(states);
     this.catalogue = new Catalogue(placed, { choice, states, order, settings });
+    this.budgets.use(deployments, settings.providerBudgets);
+    this.applyBudgets();
   }
 
   now(): number {
@@ -130,7 +138,7 @@ export class Routing {
     states.catchUp(nowMs);
     for (let attempt = 1; ; attempt++) {
       if (!selection.choose(destination, context, inputTokens, nowMs) || selection.level === undefined) {
-        throw selection.refusal(model, destination, context, inputTokens, nowMs);
+        throw this.refusalBy(selection.refusal(model, destination, context, inputTokens, nowMs), nowMs);
       }
       const { level, position, order } = selection;
       const { deployment, slot } = level.placed[position];
@@ -155,9 +163,10 @@ export class Routing {
     }
   }
 
-  succeeded(pick: RoutedPick, { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 }: CallSuccess): void {
+  succeeded(pick: RoutedPick, outcome: CallSuccess): void {
     if (pick.done) return;
     pick.done = true;
+    const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 } = outcome;
     const { states, settings } = this;
     const { slot } = pick;
     const nowMs = this.env.now();
@@ -172,6 +181,7 @@ export class Routing {
       states.addFirstToken(slot, timeToFirstTokenMs, settings.maxSamples, nowMs);
     }
     states.changed(slot, nowMs);
+    if (this.budgets.isUsed) this.pay(pick.deployment, outcome, nowMs);
   }
 
   failed(pick: RoutedPick, failure: CallFailure): void {
@@ -202,6 +212,26 @@ export class Routing {
     const known = promptTokens !== undefined || completionTokens !== undefined;
     this.settle(pick, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
     this.states.changed(pick.slot, nowMs);
+    if (known && this.budgets.isUsed) this.pay(pick.deployment, { promptTokens, completionTokens }, nowMs);
+  }
+
+  /** Takes deployments out that are over a budget, and in again that no longer are. */
+  applyBudgets(): void {
+    const { budgets, overBudget, states } = this;
+    if (!budgets.isUsed && overBudget.size === 0) return;
+    const nowMs = this.env.now();
+    for (const { deployment, slot } of this.catalogue.byId.values()) {
+      const until = budgets.overUntil(deployment.id, nowMs);
+      const before = overBudget.get(slot);
+      if (until > nowMs) {
+        overBudget.set(slot, until);
+        const current = states.memory.coolingUntil[slot];
+        if (current < until || (current === before && current !== until)) states.exclude(slot, until, nowMs);
+      } else if (before !== undefined) {
+        overBudget.delete(slot);
+        if (states.memory.coolingUntil[slot] === before) states.exclude(slot, 0, nowMs);
+      }
+    }
   }
 
   /** How many deployments could take a request for this model now, leaving limits of their own aside. */
@@ -227,6 +257,21 @@ export class Routing {
     if (inputTokens === undefined && messages === undefined) return 0;
     const counted = inputTokens ?? (messages === undefined ? 0 : this.env.countTokens?.(messages, model)) ?? 0;
     return counted > 0 ? Math.min(Math.floor(counted), MOST_TOKENS) : 0;
+  }
+
+  /** What a refusal says of budgets, where it is about those. */
+  private refusalBy(refusal: Error, nowMs: number): Error {
+    if (!this.budgets.isUsed || !(refusal instanceof RouterRateLimitError)) return refusal;
+    const crossed = this.budgets.crossedBy(refusal.cooldownList, nowMs);
+    if (crossed.length === 0) return refusal;
+    const { model, retryAfterMs, cooldownList } = refusal;
+    return new RouterRateLimitError(model, retryAfterMs, cooldownList, `No deployments available - crossed budget: ${crossed.join('; ')}`);
+  }
+
+  private pay(deployment: Deployment, { costUsd, promptTokens = 0, completionTokens = 0 }: Partial<CallSuccess>, nowMs: number): void {
+    if (!this.budgets.counts(deployment.id)) return;
+    const usd = costUsd ?? deployment.costUsd(promptTokens, completionTokens) ?? 0;
+    if (usd > 0 && this.budgets.spend(deployment.id, usd, nowMs)) this.applyBudgets();
   }
 
   /** Replaces the booked tokens by those that were used; where that is not known, they stand. */

@@ -14,10 +14,16 @@ export interface StateOfRouter {
   elsewhere(id: string, inFlight: number, minute: number, requests: number, tokens: number): void;
   /** Another process has made a deployment cool. */
   cool(id: string, untilMs: number): void;
+  /** All budgets, with what this process has spent since it was asked last; counted as reported from then on. */
+  takeSpending?(): readonly { readonly key: string; readonly usd: number; readonly periodMs: number }[];
+  /** What was taken and could not be told. */
+  putSpendingBack?(key: string, usd: number): void;
+  /** What all processes together have spent of a budget, and how long its time still is. */
+  spent?(key: string, totalUsd: number, leftMs: number): void;
   now(): number;
 }
 
-/** State of deployments that several processes share: cooldowns, the usage of the minute, requests under way. Without it each decides by what it sees itself. */
+/** State of deployments that several processes share: cooldowns, the usage of the minute, requests under way, spending. Without it each decides by what it sees itself. */
 export interface RouterSharedState {
   /** Begins to give and take. Once. */
   start(router: StateOfRouter): void;

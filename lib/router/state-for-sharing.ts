@@ -31,6 +31,11 @@ export function stateForSharing(routing: Routing, sharedAs: string | null): Stat
       const nowMs = routing.now();
       if (slot !== undefined && untilMs > nowMs && untilMs > routing.memory.coolingUntil[slot]) routing.states.cool(slot, untilMs, nowMs);
     },
+    takeSpending: () => routing.budgets.takeUnreported(),
+    putSpendingBack: (key, usd) => routing.budgets.putBack(key, usd),
+    spent: (key, totalUsd, leftMs) => {
+      if (routing.budgets.settle(key, totalUsd, routing.now() + leftMs)) routing.applyBudgets();
+    },
     now: () => routing.now(),
   };
 }

@@ -11,7 +11,7 @@ import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
 import { churnRows, memoryRow } from './rate-limit/memory.js';
 import { contenders } from './rate-limit/open.js';
 import { NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
-import { pauseRow } from './rate-limit/pause.js';
+import { pauseRow, type PauseRow } from './rate-limit/pause.js';
 import { redisRows } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
 import { verdicts, type RateLimitResult } from './rate-limit/targets.js';
@@ -40,7 +40,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     ],
     memory: wants('memory') ? await memoryRow(names, quick ? 20_000 : 1_000_000) : {},
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
-    pauses: wants('pause') ? kinds.map((kind) => pauseOf(kind, quick)) : [],
+    pauses: wants('pause') ? await pausesOf(kinds, quick) : [],
     threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
     guards: wants('guard') ? await guardRows(kinds, effort) : [],
     redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 25, quick ? 20 : 80)) ?? []) : [],
@@ -85,7 +85,11 @@ async function decisionRows(
   return rows;
 }
 
-function pauseOf(kind: EngineKind, quick: boolean): ReturnType<typeof pauseRow> {
-  // The reference engine's objects are the collector's: a million of them show what there is to see.
-  return pauseRow(kind, quick ? 10_000 : kind === NATIVE ? 10_000_000 : 1_000_000, quick ? 1 : 3);
+async function pausesOf(kinds: readonly EngineKind[], quick: boolean): Promise<PauseRow[]> {
+  const rows: PauseRow[] = [];
+  for (const kind of kinds) {
+    // The reference engine's objects are the collector's: a million of them show what there is to see.
+    rows.push(await pauseRow(kind, quick ? 10_000 : kind === NATIVE ? 10_000_000 : 1_000_000, quick ? 1 : 3));
+  }
+  return rows;
 }

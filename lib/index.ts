@@ -92,6 +92,7 @@ export { LlmStream } from './request/llm-stream.js';
 export type { AnswerUsage } from './request/usage-scan.js';
 export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
 export { reportUsage, type Usage } from './request/request-context.js';
+export { SkipPerformance } from './common/skip-performance.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
 export type { Route } from './router/catalogue.js';
 export type { CustomRoutingStrategy, RoutingCandidate } from './router/custom-strategy.js';

@@ -14,7 +14,13 @@ import { APP_INTERCEPTOR } from '@nestjs/core';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { FastLiteLLMModule, PerformanceInterceptor, PerformanceMonitorService, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
+import {
+  FastLiteLLMModule,
+  PerformanceInterceptor,
+  PerformanceMonitorService,
+  SkipPerformance,
+  type FastLiteLLMOptions,
+} from 'nestjs-fast-litellm';
 import { get, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
@@ -37,6 +43,12 @@ class Routes {
   @Get('items/:id')
   one() {
     return { ok: true };
+  }
+
+  @Get('probe')
+  @SkipPerformance()
+  probe() {
+    return 'up';
   }
 
   @Post('items')
@@ -127,6 +139,8 @@ describe.each(adapters)('PerformanceInterceptor on %s', (_, create) => {
   it('records every request under its pattern, never its URL', async () => {
     await open({ monitor: { sampleRate: 0 } });
     for (let id = 0; id < 5; id++) await ask().get(`/items/${id}?secret=s`).expect(200);
+    // Taken out, from the first request on.
+    for (let i = 0; i < 2; i++) await ask().get('/probe').expect(200, 'up');
     await ask().post('/items').send({ some: 'thing' }).expect(201);
     await ask().get('/first').expect(200);
     await ask().get('/second').expect(200);

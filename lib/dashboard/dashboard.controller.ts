@@ -17,6 +17,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
+import { SkipPerformance } from '../common/skip-performance.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { AskingRequest, DashboardAccess } from './dashboard.access.js';
 import { findAsset } from './dashboard.assets.js';
@@ -65,6 +66,7 @@ const TOO_MANY = 'Too many wrong tokens from this address. Wait a minute.';
 /** The controller that serves the dashboard under `path`, on Express and Fastify. */
 export function createDashboardController(path: string): Type<object> {
   @Controller({ path, version: VERSION_NEUTRAL })
+  @SkipPerformance()
   class DashboardController implements OnModuleDestroy, OnApplicationShutdown {
     constructor(
       @Inject(DashboardDesk) private readonly desk: DashboardDesk,

@@ -2,6 +2,7 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Observable } from 'rxjs';
 import type { CallSeries } from '../common/recorder.js';
+import { skipsPerformance } from '../common/skip-performance.js';
 import { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
 
 /** What routes are recorded under. */
@@ -20,14 +21,15 @@ interface RoutedRequest {
 interface KnownRoute {
   readonly method: string;
   readonly pattern: string | RegExp | undefined;
-  readonly series: CallSeries;
+  /** `null`: not measured. */
+  readonly series: CallSeries | null;
 }
 
 /**
  * Measures HTTP requests, from the end of the guards to the end of the response, streams included, on Express and Fastify. Recorded as component `http` and
  * the route's pattern (`POST /v1/models/:id`), never the URL. Failed is what ends with a 5xx, or early because the client went away.
  *
- * It listens to the response and adds no rxjs operator. Requests that a guard refuses do not come here; other than HTTP passes through.
+ * It listens to the response and adds no rxjs operator. Requests that a guard refuses do not come here; other than HTTP passes through, and so does what has `@SkipPerformance()`.
  *
  * @example
  * { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor }
@@ -48,6 +50,7 @@ export class PerformanceInterceptor implements NestInterceptor {
     const [request, response] = context.getArgs<[RoutedRequest, ServerResponse & { readonly raw?: ServerResponse }]>();
     const raw = response.raw ?? response;
     const series = this.seriesOf(request, context);
+    if (series === null) return;
     const end = (): void => {
       const size = Number(request.headers['content-length'] ?? 0);
       series.record(performance.now() - start, raw.statusCode < 500 && raw.writableFinished, size > 0 ? size : 0);
@@ -57,14 +60,14 @@ export class PerformanceInterceptor implements NestInterceptor {
     else raw.on('close', end);
   }
 
-  private seriesOf(request: RoutedRequest, context: ExecutionContext): CallSeries {
+  private seriesOf(request: RoutedRequest, context: ExecutionContext): CallSeries | null {
     const { method } = request;
     const pattern = request.routeOptions === undefined ? request.route?.path : request.routeOptions.url;
     const handler = context.getHandler();
     const known = this.routes.get(handler);
     if (known !== undefined && known.method === method && known.pattern === pattern) return known.series;
     const route = pattern === undefined ? `${context.getClass().name}.${handler.name}` : `${method} ${pattern}`;
-    const series = this.monitor.series(COMPONENT, route);
+    const series = skipsPerformance(handler, context.getClass()) ? null : this.monitor.series(COMPONENT, route);
     this.routes.set(handler, { method, pattern, series });
     return series;
   }

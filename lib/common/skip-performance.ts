@@ -1,0 +1,22 @@
+import 'reflect-metadata';
+
+const SKIPPED = 'fast-litellm:skip-performance';
+
+/**
+ * Takes a route, or every route of a class, out of what `PerformanceInterceptor` measures: events without end, whose every request ends because the
+ * client leaves, and probes.
+ *
+ * @example
+ * \@Sse('events') @SkipPerformance()
+ * events() { … }
+ */
+export function SkipPerformance(): ClassDecorator & MethodDecorator {
+  return (target: object, _property?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    Reflect.defineMetadata(SKIPPED, true, (descriptor?.value as object | undefined) ?? target);
+  };
+}
+
+/** Whether any of them, a method or a class, is taken out. */
+export function skipsPerformance(...targets: readonly object[]): boolean {
+  return targets.some((target) => Reflect.getMetadata(SKIPPED, target) === true);
+}

@@ -1,24 +1,24 @@
 import 'reflect-metadata';
-import { FastLiteLLMError } from 'nestjs-fast-litellm';
-import { StartError } from './listen-address.js';
-import { start } from './start.js';
+import { Upstreams } from './providers/upstreams.js';
+import { isExplained, start } from './start.js';
 
 async function main(): Promise<void> {
   const { app, url } = await start(process.env);
   app.enableShutdownHooks([], { useProcessExit: true });
+  const { providers } = app.get(Upstreams, { strict: false });
+  const local = providers.map(({ name, apiBase, pid }) => `\n  ${name}: process ${pid}, ${apiBase}`).join('');
   process.stdout.write(`
-  ${url}/                   count as you type
-  ${url}/dashboard          how it does
-  ${url}/v1/tokens/count    POST a request body, get its tokens
-  ${url}/health             is it well
-  ${url}/metrics            for Prometheus
-
+  ${url}/v1                  OpenAI's API: chat/completions, embeddings, models
+  ${url}/v1/tokens/count     POST a request body, get its tokens
+  ${url}/                    count as you type
+  ${url}/dashboard           how it does
+  ${url}/health              is it well
+  ${url}/metrics             for Prometheus
+${local === '' ? '' : `${local}\n`}
 `);
 }
 
 main().catch((error: unknown) => {
-  // These say all there is to know in their message.
-  const isExpected = error instanceof StartError || error instanceof FastLiteLLMError;
-  process.stderr.write(`${isExpected ? error.message : String((error as Error).stack)}\n`);
+  process.stderr.write(`${isExplained(error) ? error.message : String((error as Error).stack)}\n`);
   process.exit(1);
 });

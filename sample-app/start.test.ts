@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { StartError } from './listen-address.js';
-import { start } from './start.js';
+import { isExplained, start } from './start.js';
 
 beforeAll(() => Logger.overrideLogger(false));
 
@@ -14,6 +14,20 @@ describe('start', () => {
     await expect(attempt).rejects.toBeInstanceOf(StartError);
     await expect(attempt).rejects.toThrow(`port ${port} on 127.0.0.1 is taken: set PORT to another one, or to 0 for any that is free`);
     await new Promise((resolve) => holder.close(resolve));
+  });
+
+  it('says in one line what is wrong with a configuration', async () => {
+    const logged = jest.spyOn(process.stderr, 'write');
+    process.env.LITELLM_CONFIG = '/nowhere/config.yaml';
+    try {
+      const error: unknown = await start({ PORT: '0' }).catch((thrown: unknown) => thrown);
+      expect(isExplained(error)).toBe(true);
+      expect((error as Error).message).toMatch(/^\/nowhere\/config\.yaml: cannot be read \(ENOENT/);
+      expect(logged).not.toHaveBeenCalled();
+    } finally {
+      delete process.env.LITELLM_CONFIG;
+      logged.mockRestore();
+    }
   });
 
   it('takes any free port, and is gone when closed, however long clients keep their connections', async () => {

@@ -1,8 +1,22 @@
+import { ConsoleLogger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { FastLiteLLMError } from 'nestjs-fast-litellm';
 import { AppModule } from './app.module.js';
 import { createHttpAdapter } from './http-adapter.js';
 import { listenAddress, listenFailure, StartError } from './listen-address.js';
+
+/** Nest logs what stops an app from starting, with its stack; errors that say all in their message are left to whoever starts the app. */
+class StartLogger extends ConsoleLogger {
+  override error(message: unknown, ...rest: unknown[]): void {
+    if (!isExplained(message)) super.error(message, ...(rest as string[]));
+  }
+}
+
+/** Whether an error says all there is to know in its message. */
+export function isExplained(error: unknown): error is Error {
+  return error instanceof StartError || error instanceof FastLiteLLMError;
+}
 
 /** The app, and where it listens, without a slash at the end. */
 export interface Started {
@@ -16,7 +30,10 @@ export interface Started {
  */
 export async function start(env: Readonly<Record<string, string | undefined>>): Promise<Started> {
   const address = listenAddress(env);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), { abortOnError: false });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
+    abortOnError: false,
+    logger: new StartLogger(),
+  });
   await app.init();
   try {
     // Not Nest's own `listen`: it would log the error too, in its words.

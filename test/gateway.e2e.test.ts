@@ -90,9 +90,12 @@ describe('the OpenAI SDK, unchanged', () => {
 
   it('chats by an alias, streamed, with and without usage', async () => {
     let text = '';
-    for await (const chunk of await sdk.chat.completions.create({ model: 'gpt-4', messages, stream: true })) {
-      text += chunk.choices[0].delta.content ?? '';
-    }
+    const named = { headers: { 'x-request-id': 'mine' } };
+    const { data: stream, request_id } = await sdk.chat.completions
+      .create({ model: 'gpt-4', messages, stream: true }, named)
+      .withResponse();
+    expect(request_id).toBe('mine');
+    for await (const chunk of stream) text += chunk.choices[0].delta.content ?? '';
     expect(text).toMatch(/^one: the quick/);
     const options = { stream: true, stream_options: { include_usage: true } } as const;
     let usage: OpenAI.CompletionUsage | null | undefined;

@@ -164,7 +164,16 @@ describe('POST /v1/tokens/count', () => {
 
   it('refuses a body above the limit with 413', async () => {
     const body = `{"model":"gpt-4o","input":"${'a'.repeat(MAX_BODY_BYTES)}"}`;
-    expect(await post(body)).toMatchObject({ status: 413, body: refused });
+    const error = { message: expect.stringContaining(String(MAX_BODY_BYTES)) as string, code: 'request_too_large' };
+    expect(await post(body)).toMatchObject({ status: 413, body: { error } });
+  });
+
+  it('keeps the id that a client gives its request, and gives one otherwise', async () => {
+    const idOf = async (id: string): Promise<string | null> =>
+      (await fetch(`${url}/health`, { headers: { 'x-request-id': id } })).headers.get('x-request-id');
+    expect(await idOf('trace-7:a')).toBe('trace-7:a');
+    expect(await idOf('a b')).toMatch(/^[\da-f-]{36}$/);
+    expect(await idOf('x'.repeat(129))).toMatch(/^[\da-f-]{36}$/);
   });
 
   it('answers what does not exist in the same shape', async () => {

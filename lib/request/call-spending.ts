@@ -11,8 +11,16 @@ export class CallSpending {
   costUsd = 0;
   /** Calls whose price is not known: they are not in `costUsd`. */
   unpricedCalls = 0;
+  private isPrepared = false;
 
   constructor(private readonly priceOf: PriceOf) {}
+
+  /** The first time, opens the price list: while the first provider is at work, not between its answer and the client. */
+  prepare(model: string): void {
+    if (this.isPrepared) return;
+    this.isPrepared = true;
+    setImmediate(() => this.priceOf(0, 0, model)).unref();
+  }
 
   /** @param pick of the deployment that answered: prices of its own go before the model's */
   add({ deployment, model }: RouterPick, { promptTokens, completionTokens }: AnswerUsage): void {

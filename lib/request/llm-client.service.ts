@@ -171,6 +171,7 @@ export class LlmClient implements Capability {
     const open = new OpenCall(facts, cancellation, this.audienceOf(facts.operation));
     const limits = limitsOf(router, this.options, options, now());
     this.surroundings.retryBudget.deposit();
+    this.spending.prepare(facts.model);
     const { model, stream, promptTokens: inputTokens, maxTokens } = facts;
     const context: RoutingContext = { inputTokens, maxTokens, stream, ...options.routing };
     const send = (pick: RouterPick, number: number, target: FallbackTarget): Promise<R> =>

@@ -32,6 +32,14 @@ describe('ProviderEndpoint', () => {
     expect(origin + endpoint(params).pathOf('/chat/completions', upstreamModel(params.model ?? 'gpt-4o'))).toBe(url);
   });
 
+  it('sends a key to nobody else: a provider that has no known address needs one', () => {
+    expect(() => endpoint({ model: 'bedrock/claude', api_key: 'sk-aws' })).toThrow('litellm_params.api_base: must be given');
+    expect(endpoint({ model: 'meta-llama/Llama-3', api_base: 'http://127.0.0.1:8000/v1' })).toMatchObject({
+      provider: 'openai',
+      origin: 'http://127.0.0.1:8000',
+    });
+  });
+
   it('sends the key, and what else is set', () => {
     const params = { api_key: 'sk-1', organization: 'org', headers: { 'X-A': 1 }, extra_headers: { b: 'c' } };
     expect(headersOf(endpoint(params))).toEqual({

@@ -59,8 +59,8 @@ export class ProviderEndpoint {
 
   /** @throws InvalidArgumentError where there is no address, or a wrong one; the address itself is not shown, for it may hold a password. */
   constructor(params: EndpointParams, deploymentId: string, env: Readonly<Record<string, string | undefined>> = process.env) {
-    this.provider = providerOf(params);
     const given = params.api_base ?? params.base_url;
+    this.provider = providerOf(params, text(given) !== undefined);
     const url = parseBase(given ?? WELL_KNOWN[this.provider], deploymentId);
     this.origin = url.origin;
     const path = url.pathname.replace(/\/+$/, '');
@@ -109,11 +109,12 @@ export function upstreamModel(model: string): string {
   return slash > 0 && PREFIXES.has(model.slice(0, slash)) ? model.slice(slash + 1) : model;
 }
 
-function providerOf({ model, custom_llm_provider }: EndpointParams): string {
+function providerOf({ model, custom_llm_provider }: EndpointParams, hasAddress: boolean): string {
   if (typeof custom_llm_provider === 'string' && custom_llm_provider !== '') return custom_llm_provider;
   const slash = model.indexOf('/');
   const prefix = slash > 0 ? model.slice(0, slash) : '';
-  return PREFIXES.has(prefix) ? prefix : 'openai';
+  // At an address of its own, a slash belongs to the model: `meta-llama/Llama-3`. Without one it names who is asked, and a key is for nobody else.
+  return PREFIXES.has(prefix) || (prefix !== '' && !hasAddress) ? prefix : 'openai';
 }
 
 function parseBase(base: unknown, deploymentId: string): URL {

@@ -26,7 +26,7 @@ const GENERAL = new Set([
 ]);
 
 /**
- * Reads a LiteLLM `config.yaml`, or the same as JSON. What it says beside the router (`general_settings`, callbacks) is left alone.
+ * Reads a LiteLLM `config.yaml`, or the same as JSON. What it says beside the router (`general_settings`, callbacks) is left alone, and named.
  * @throws InvalidConfigurationError naming file and place.
  */
 export function readConfigFile(path: string, env: Environment, warn: (message: string) => void): RouterConfig {
@@ -42,6 +42,15 @@ export function readConfigFile(path: string, env: Environment, warn: (message: s
   const part = (key: string): Readonly<Record<string, unknown>> =>
     resolveEnvironmentNames(checkObject(`${root}${key}`, config[key] ?? {}), env, missing) as Record<string, unknown>;
   const general = Object.fromEntries(Object.entries(part('litellm_settings')).filter(([key]) => GENERAL.has(key)));
+  const unheeded = Object.keys(config).flatMap((section) => {
+    if (section === 'model_list' || section === 'router_settings') return [];
+    const value = config[section];
+    const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [''];
+    const unknown = section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key)) : keys;
+    return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
+  });
+  // Who sets a `master_key` takes the gateway to be closed.
+  if (unheeded.length > 0) warn(`${path}: has no effect here, being for LiteLLM's proxy: ${unheeded.join(', ')}`);
   return {
     // Resolved entry by entry, so that what is missing is told by place.
     modelList: checkArray(`${root}model_list`, config.model_list ?? [], (_, entry) => entry),

@@ -111,7 +111,11 @@ describe('a LiteLLM configuration', () => {
     );
     const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
-    expect(options.warnings).toEqual([expect.stringContaining('unheard_of'), expect.stringContaining('redis_host')]);
+    expect(options.warnings).toEqual([
+      expect.stringContaining("for LiteLLM's proxy: litellm_settings.drop_params, general_settings.master_key"),
+      expect.stringContaining('unheard_of'),
+      expect.stringContaining('redis_host'),
+    ]);
     const lines: string[] = [];
     const logger = { log: () => {}, warn: (line: string) => void lines.push(line), error: () => {} };
     const { router } = routerOn(engine, { configPath: path }, { logger });

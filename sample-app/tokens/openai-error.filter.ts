@@ -1,5 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
+import { MAX_BODY_BYTES } from '../http-adapter.js';
 import { InvalidArgumentError, RateLimitExceededError, RequestCancelledError } from 'nestjs-fast-litellm';
 
 /** What OpenAI's clients read from a failed request. */
@@ -48,6 +49,10 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
     if (exception instanceof InvalidArgumentError) {
       const { message, path, code } = exception;
       return [400, { message, type: 'invalid_request_error', param: path, code: code.toLowerCase() }];
+    }
+    if (exception instanceof HttpException && exception.getStatus() === 413) {
+      const message = `The request is too large: its body may have ${MAX_BODY_BYTES} bytes.`;
+      return [413, { message, type: 'invalid_request_error', param: null, code: 'request_too_large' }];
     }
     if (exception instanceof HttpException && exception.getStatus() < 500) {
       return [exception.getStatus(), { message: exception.message, type: 'invalid_request_error', param: null, code: null }];

@@ -199,11 +199,12 @@ export class FastLiteLLM {
 
   /** Every number of this instance, as data. */
   metrics(): readonly MetricSample[] {
+    const { components } = checkHealth(this.capabilities());
     return [
       ...addonSamples(this.addon().binding !== null),
-      ...engineSamples(this.engines),
+      ...engineSamples(this.engines, components),
       ...featureSamples(this.featureFlags),
-      ...healthSamples(checkHealth(this.capabilities()).components),
+      ...healthSamples(components),
       ...this.capabilities().flatMap((capability) => capability.metrics()),
     ];
   }

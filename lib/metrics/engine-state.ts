@@ -1,9 +1,12 @@
-import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import type { CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 
 /** What every capability's engine choice has to tell: which engine answers, what failed, what shadow runs showed. */
-export function engineSamples(engines: Readonly<Record<string, SwitchingEngine<object>>>): MetricSample[] {
+export function engineSamples(
+  engines: Readonly<Record<string, SwitchingEngine<object>>>,
+  components: Readonly<Record<string, CapabilityHealth>>,
+): MetricSample[] {
   return Object.entries(engines).flatMap(([capability, choice]): MetricSample[] => {
     const { runs, differences } = choice.shadow;
     const labels = { capability };
@@ -13,7 +16,7 @@ export function engineSamples(engines: Readonly<Record<string, SwitchingEngine<o
         help: 'The engine that answers a request without an id.',
         type: 'gauge',
         value: 1,
-        labels: { capability, engine: choice.active },
+        labels: { capability, engine: engineOf(components[capability]) ?? choice.active },
       },
       {
         name: 'native_errors_total',
@@ -44,6 +47,11 @@ export function healthSamples(components: Readonly<Record<string, CapabilityHeal
     value: HEALTH[status],
     labels: { capability },
   }));
+}
+
+/** The engine that a capability says it uses: where it was measured to be faster, not the one in charge. Of one that has no answer yet, nothing. */
+function engineOf(health: CapabilityHealth | undefined): EngineName | undefined {
+  return health?.status === 'ok' ? health.engine : undefined;
 }
 
 /** The features as they are in force. */

@@ -1,5 +1,5 @@
 import { AggregatorRegistry, Counter, Registry, register } from 'prom-client';
-import type { MetricSample } from '../common/capability.js';
+import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import { SwitchingEngine } from '../engine/switching-engine.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
@@ -177,9 +177,16 @@ describe('the state of engines and features', () => {
   const native = { n: 1 };
   const choice = new SwitchingEngine('rust_token_counting', native, { n: 2 }, 'test', flags);
 
+  it('is that of the capability, where it is well and has chosen the faster one', () => {
+    const engineOf = (health: CapabilityHealth) =>
+      engineSamples({ token_counting: choice }, { token_counting: health }).find(({ name }) => name === 'engine_info')?.labels?.engine;
+    expect(engineOf({ status: 'ok', engine: 'typescript' })).toBe('typescript');
+    expect(engineOf({ status: 'degraded', engine: 'typescript', reason: 'its first check has not finished' })).toBe('native');
+  });
+
   it('is told as it is', async () => {
     const registry = new Registry();
-    registerPrometheusMetrics({ metrics: () => [...engineSamples({ token_counting: choice }), ...featureSamples(flags)] }, registry);
+    registerPrometheusMetrics({ metrics: () => [...engineSamples({ token_counting: choice }, {}), ...featureSamples(flags)] }, registry);
     expect(await values(registry)).toEqual(
       expect.arrayContaining([
         'fast_litellm_engine_info{capability="token_counting",engine="native"} 1',

@@ -36,7 +36,7 @@ export class CallCancellation {
 
   /** One signal may be for all the calls of a process: Node would warn of a leak at the eleventh, unless its owner has said how many are right. */
   private listen(signal: AbortSignal): void {
-    if (getMaxListeners(signal) === EventEmitter.defaultMaxListeners) setMaxListeners(0, signal);
+    if (hasDefaultLimit(signal)) setMaxListeners(Infinity, signal);
     signal.addEventListener('abort', this.aborted, { once: true });
   }
 
@@ -69,5 +69,14 @@ export class CallCancellation {
       };
       this.active = { abort };
     });
+  }
+}
+
+function hasDefaultLimit(signal: AbortSignal): boolean {
+  try {
+    return getMaxListeners(signal) === EventEmitter.defaultMaxListeners;
+  } catch {
+    // Node 20 refuses to tell a limit of 0, which means none.
+    return false;
   }
 }

@@ -16,6 +16,8 @@ mod state;
 mod verdict;
 
 #[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vector_tests;

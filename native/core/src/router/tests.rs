@@ -91,9 +91,9 @@ proptest! {
         let cools = |slot: usize| f64::from_bits(state.doubles[slot].load(Relaxed)) > NOW;
         let weight = |slot: usize| if cools(slot) { 0.0 } else { members.fact(slot, 4) };
         let sum: f64 = (0..members.len()).map(weight).sum();
-        for slot in 0..members.len() {
+        for (slot, share) in shares.iter().enumerate() {
             let expected = if sum > 0.0 { weight(slot) / sum } else if cools(slot) { 0.0 } else { 1.0 / seen.count as f64 };
-            prop_assert!((shares[slot] - expected).abs() < 1e-9, "slot {} has {} for {}", slot, shares[slot], expected);
+            prop_assert!((share - expected).abs() < 1e-9, "slot {} has {} for {}", slot, share, expected);
         }
     }
 }

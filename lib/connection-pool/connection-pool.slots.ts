@@ -221,10 +221,11 @@ export class SlotTable {
     return oldest;
   }
 
-  /** The ids of the connections in this state. */
-  ids(state: number): number[] {
+  /** The ids of the connections in this state, in the first `among` slots: those are used before the others. */
+  ids(state: number, among = Infinity): number[] {
     const found: number[] = [];
-    for (let at = 0; at < this.slots.length; at += SLOT) {
+    const end = Math.min(this.slots.length, among * SLOT);
+    for (let at = 0; at < end; at += SLOT) {
       if (this.slots[at + Slot.state] === state) found.push(this.slots[at + Slot.id]);
     }
     return found;

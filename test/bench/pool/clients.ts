@@ -18,7 +18,7 @@ export const BARE_DISPATCH = 'undici Pool.dispatch';
 export const BARE_REQUEST = 'undici Pool.request';
 export const HTTP_AGENT = 'node:http with a keep-alive Agent';
 
-/** All clients, each with so many connections. */
+/** All clients, each with so many connections at most. */
 export function clients(origin: string, connections: number, engines: readonly EngineMode[], quick: boolean): Client[] {
   const peers = [bareDispatch, bareRequest, httpAgent, ...(quick ? [] : [agentKeepAlive]), fetching].map((make) =>
     make(origin, connections),

@@ -11,6 +11,9 @@ export interface RequestFigures {
   readonly timesHttp: number;
 }
 
+/** For each request under way: one that has just been answered keeps its connection a turn longer. */
+export const CONNECTIONS = 2;
+
 export interface RequestRow {
   readonly name: string;
   readonly ours: boolean;
@@ -49,7 +52,7 @@ export async function requestRows(
 ): Promise<RequestRow[]> {
   const rows = new Map<string, RequestRow>();
   for (const inFlight of widths) {
-    const all = clients(origin, inFlight, engines, quick);
+    const all = clients(origin, CONNECTIONS * inFlight, engines, quick);
     const tasks = all.map((client) => requesting(client, inFlight));
     const samples = await measure(tasks, { rounds: quick ? 2 : 11, minMs: quick ? 5 : 120, keep: () => true, cpuTime: true });
     for (const { name, ours } of all) {

@@ -41,7 +41,7 @@ export class MetricFamilies {
 
   private place(name: string, labels: MetricSample['labels']): { key: string; labels: MetricSample['labels']; isShared: boolean } {
     if (labels === undefined) return { key: '', labels, isShared: false };
-    const key = JSON.stringify(labels);
+    const key = keyOf(labels);
     let known = this.own.get(name);
     if (known === undefined) this.own.set(name, (known = new Set()));
     if (known.has(key)) return { key, labels, isShared: false };
@@ -51,4 +51,11 @@ export class MetricFamilies {
     }
     return { key: OTHER, labels: Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER])), isShared: true };
   }
+}
+
+/** Tells sets of labels apart. */
+function keyOf(labels: NonNullable<MetricSample['labels']>): string {
+  let key = '';
+  for (const name in labels) key += `${name}\0${labels[name]}\0`;
+  return key;
 }

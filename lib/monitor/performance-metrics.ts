@@ -4,7 +4,7 @@ import type { SeriesTable } from './series-table.js';
 /** Calls, errors, seconds and rolling percentiles of every operation. */
 export function performanceMetrics(table: SeriesTable, activeAlerts: number): MetricSample[] {
   const samples: MetricSample[] = [];
-  table.forEach('total', (component, operation, { totalCalls, errorCount, totalDurationMs }) => {
+  table.forEachTotal((component, operation, { totalCalls, errorCount, totalDurationMs }) => {
     const labels = { component, operation };
     samples.push(
       { name: 'calls_total', help: 'Calls of an operation, measured or not.', type: 'counter', value: totalCalls, labels },
@@ -12,7 +12,7 @@ export function performanceMetrics(table: SeriesTable, activeAlerts: number): Me
       { name: 'call_seconds_total', help: 'Time that the measured calls took.', type: 'counter', value: totalDurationMs / 1000, labels },
     );
   });
-  table.forEach('window', (component, operation, { measuredCalls, p50DurationMs, p95DurationMs, p99DurationMs }) => {
+  table.forEach((component, operation, { measuredCalls, p50DurationMs, p95DurationMs, p99DurationMs }) => {
     // Nothing measured is no duration, and 0 would be drawn as one.
     if (measuredCalls === 0) return;
     const percentiles: [string, number][] = [

@@ -241,6 +241,6 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
 
   private checkAlerts(nowMs: number): void {
     if (this.options.alerts === null) return;
-    this.table.forEach('window', (component, operation, window) => this.alerting.check(component, operation, window, nowMs));
+    this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, nowMs));
   }
 }

@@ -191,6 +191,13 @@ export class PerformanceSeries implements CallSeries {
   }
 }
 
+/** What has been counted since the start, without a look at the histograms. */
+export function countsOf(series: PerformanceSeries): Pick<CallFigures, 'totalCalls' | 'errorCount' | 'totalDurationMs'> {
+  const facts = new Float64Array(FACTS);
+  series.addTo(facts, 'total');
+  return { totalCalls: facts[MEASURED] + facts[SKIPPED], errorCount: facts[ERRORS], totalDurationMs: facts[SUM] };
+}
+
 /**
  * Calls of several series taken together.
  * @param seconds How long the span is, for the throughput.

@@ -3,6 +3,7 @@ import { WINDOW_INTERVALS } from './duration-pages.js';
 import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
 import type { PerformanceHistory } from './performance-monitor.service.js';
 import {
+  countsOf,
   figuresOf,
   PerformanceSeries,
   type CallFigures,
@@ -116,17 +117,17 @@ export class SeriesTable {
     );
   }
 
-  /** Visits every series with its figures. */
-  forEach(span: 'window' | 'total', visit: (component: string, operation: string, figures: CallFigures) => void): void {
-    const [totalSeconds, windowSeconds] = this.seconds();
+  /** Visits every series with its figures of the window. */
+  forEach(visit: (component: string, operation: string, figures: CallFigures) => void): void {
+    const [, windowSeconds] = this.seconds();
     for (const series of this.all()) {
-      if (span === 'window' && !series.isBusy) {
-        visit(series.component, series.operation, IDLE);
-        continue;
-      }
-      const figures = figuresOf([series], span, span === 'total' ? totalSeconds : windowSeconds);
-      visit(series.component, series.operation, figures);
+      visit(series.component, series.operation, series.isBusy ? figuresOf([series], 'window', windowSeconds) : IDLE);
     }
+  }
+
+  /** Visits every series with what it has counted since the start. */
+  forEachTotal(visit: (component: string, operation: string, counts: ReturnType<typeof countsOf>) => void): void {
+    for (const series of this.all()) visit(series.component, series.operation, countsOf(series));
   }
 
   history(component?: string): PerformanceHistory {

@@ -15,29 +15,34 @@ export class CallCancellation {
   active: Stoppable | undefined;
   error: RequestCancelledError | undefined;
 
-  private readonly aborted = (): void => this.cancel(this.signal?.reason);
-  private readonly closed = (): void => {
-    if (!this.response?.writableFinished) this.cancel(new Error('the client has closed its connection'));
-  };
+  private signal: AbortSignal | undefined;
+  private response: ClosableResponse | undefined;
+  private onAbort: (() => void) | undefined;
+  private onClose: (() => void) | undefined;
 
-  constructor(
-    private signal?: AbortSignal,
-    private response?: ClosableResponse,
-  ) {
-    if (signal !== undefined) {
-      if (signal.aborted) this.aborted();
-      else this.listen(signal);
-    }
-    if (response !== undefined) {
-      if (response.destroyed) this.closed();
-      else response.once('close', this.closed);
-    }
+  constructor(signal?: AbortSignal, response?: ClosableResponse) {
+    if (signal !== undefined) this.heed(signal);
+    if (response !== undefined) this.watch(response);
   }
 
-  /** One signal may be for all the calls of a process: Node would warn of a leak at the eleventh, unless its owner has said how many are right. */
-  private listen(signal: AbortSignal): void {
+  private heed(signal: AbortSignal): void {
+    if (signal.aborted) return this.cancel(signal.reason);
+    // One signal may be for all the calls of a process: Node would warn of a leak at the eleventh, unless its owner has said how many are right.
     if (hasDefaultLimit(signal)) setMaxListeners(Infinity, signal);
-    signal.addEventListener('abort', this.aborted, { once: true });
+    const onAbort = (): void => this.cancel(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.signal = signal;
+    this.onAbort = onAbort;
+  }
+
+  private watch(response: ClosableResponse): void {
+    const onClose = (): void => {
+      if (!response.writableFinished) this.cancel(new Error('the client has closed its connection'));
+    };
+    if (response.destroyed) return onClose();
+    response.on('close', onClose);
+    this.response = response;
+    this.onClose = onClose;
   }
 
   cancel(reason: unknown): void {
@@ -49,10 +54,12 @@ export class CallCancellation {
   /** To be called when the call is over: a signal may live as long as the process. */
   dispose(): void {
     this.active = undefined;
-    this.signal?.removeEventListener('abort', this.aborted);
-    this.response?.removeListener('close', this.closed);
+    if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
+    if (this.onClose !== undefined) this.response?.removeListener('close', this.onClose);
     this.signal = undefined;
     this.response = undefined;
+    this.onAbort = undefined;
+    this.onClose = undefined;
   }
 
   /** Waits, unless the call is cancelled before or meanwhile. */

@@ -1,8 +1,12 @@
 import { Redis } from 'ioredis';
-import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
+import { FastThrottlerStorage } from '../lib/standalone.js';
+import { cleanUp, limiter as limiterWith, metric, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
 
 jest.setTimeout(30_000);
+
+/** With time enough for a machine that is busy: outages have tests of their own. */
+const limiter: typeof limiterWith = (redis, limits) => limiterWith({ timeoutMs: 5_000, ...redis }, limits);
 
 /** A lease of a limit per minute lasts a second. */
 const SHORT_OF_A_LEASE_MS = 500;
@@ -135,5 +139,18 @@ const SHORT_OF_A_LEASE_MS = 500;
     const [a, b] = [limiter({ url: server.url, localLease: true }, limits), limiter({ url: server.url }, limits)];
     for (let i = 0; i < 100; i++) await a.checkAsync('k');
     await until(async () => (await b.peekAsync('k', { cost: 0 })).remainingRequests === 900, 3_000);
+  });
+
+  test("Nest's throttler counts and blocks over all instances", async () => {
+    const storages = [0, 1].map(() => new FastThrottlerStorage(limiter({ url: server.url })));
+    const hit = (instance: number) => storages[instance].increment('client', 60_000, 4, 1_000, 'default');
+    const hits = [await hit(0), await hit(1), await hit(0), await hit(1)];
+    expect(hits.map(({ totalHits, isBlocked }) => [totalHits, isBlocked])).toEqual([1, 2, 3, 4].map((total) => [total, false]));
+    expect(await hit(0)).toMatchObject({ totalHits: 5, isBlocked: true, timeToBlockExpire: 1 });
+    expect(await hit(1)).toMatchObject({ isBlocked: true, timeToBlockExpire: 1 });
+    expect(await storages[1].increment('client', 60_000, 4, 1_000, 'other')).toMatchObject({ totalHits: 1, isBlocked: false });
+    // After the block it starts afresh.
+    await until(async () => !(await hit(1)).isBlocked, 5_000);
+    expect(await hit(0)).toMatchObject({ totalHits: 2, isBlocked: false });
   });
 });

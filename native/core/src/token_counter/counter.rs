@@ -94,7 +94,7 @@ impl Pieces for Counter<'_> {
                     self.asked.get_unchecked_mut(asked).write((place, Piece::new(base + from, len)));
                     asked += 1;
                 } else {
-                    self.total += self.count_long_ascii(base + from, len);
+                    self.total += self.count_long_later(base + from, len);
                 }
             }
             from = to;
@@ -115,6 +115,7 @@ impl Pieces for Counter<'_> {
             if len > MAX_KEY {
                 self.total += self.count_long(at, len);
             } else {
+                // At once: beyond ASCII the matcher takes longer than the look-up, and pieces come again soon.
                 let (known, count) = self.cache.small(Cache::small_place(Key::read(at, len), len));
                 if known {
                     self.total += count;

@@ -9,16 +9,16 @@ use super::piece::Piece;
 use super::vocabulary::NONE;
 
 impl Counter<'_> {
-    /// The count of a piece of ASCII characters, or 0 if it has to wait.
+    /// The count of a piece, or 0 if it has to wait.
     ///
     /// # Safety
     /// `len > MAX_KEY` bytes of the text from `start` on, and there is room for one more that waits.
     #[inline(never)]
-    pub(super) unsafe fn count_long_ascii(&mut self, start: usize, len: usize) -> u32 {
+    pub(super) unsafe fn count_long_later(&mut self, start: usize, len: usize) -> u32 {
         // SAFETY: the caller's.
         unsafe {
             let at = self.start.add(start);
-            if len > MAX_MEDIUM {
+            if len > MAX_MEDIUM || !std::slice::from_raw_parts(at, len).is_ascii() {
                 return self.count_long(at, len);
             }
             self.cache.medium(&Cache::medium_place(at, len)).unwrap_or_else(|| {

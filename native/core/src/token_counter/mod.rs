@@ -23,6 +23,7 @@ mod piece;
 mod scan;
 mod text;
 mod vocabulary;
+mod wide_characters;
 mod window;
 
 pub use cache::Cache;

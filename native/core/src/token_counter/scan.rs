@@ -4,7 +4,8 @@
 use super::machine::is_wide;
 use super::pattern::{Pattern, piece_end};
 use super::text::Text;
-use super::window::{Classify, WINDOW, piece_starts};
+use super::wide_characters::is_unspaced;
+use super::window::{Classify, NOTHING, WINDOW, piece_starts};
 use std::ops::ControlFlow;
 
 /// What is done with the pieces.
@@ -75,21 +76,21 @@ unsafe fn by_window<P: Pieces, C: Classify, const O200K: bool>(text: &Text, piec
     while position < bytes.len() {
         let rest = bytes.len() - position;
         // SAFETY: the padding makes a window and more readable from any position on.
-        let (high, found) = unsafe {
+        let found = unsafe {
             let at = text.as_ptr().add(position);
-            let high = (*at | *at.add(1)) >= 0x80;
-            (high, (!high).then(|| piece_starts::<C, O200K>(at, rest.min(WINDOW), rest <= WINDOW)))
+            if is_unspaced(*at) || is_unspaced(*at.add(1)) {
+                NOTHING
+            } else {
+                piece_starts::<C, O200K>(at, rest.min(WINDOW), rest <= WINDOW)
+            }
         };
-        match found {
-            Some(found) if !high && found.end > 0 => {
-                pieces.window(position, found.starts, found.end)?;
-                position += found.end;
-            }
-            _ => {
-                let end = piece_end(pattern, bytes, position);
-                pieces.piece(position, end)?;
-                position = end;
-            }
+        if found.end > 0 {
+            pieces.window(position, found.starts, found.end)?;
+            position += found.end;
+        } else {
+            let end = piece_end(pattern, bytes, position);
+            pieces.piece(position, end)?;
+            position = end;
         }
     }
     ControlFlow::Continue(())

@@ -1,9 +1,10 @@
-//! All piece starts of 64 ASCII bytes at once.
+//! All piece starts of 64 bytes at once.
 //!
 //! The patterns never look behind, so a window may begin at any known piece start. Vector compares turn 64 bytes into one bit mask per class;
 //! some forty bit operations on those give every piece start. All but the last are used; the last one begins the next window.
 
 use super::pattern::contraction_at;
+use super::wide_characters::{self, Wide};
 
 /// Bytes of a window.
 pub const WINDOW: usize = 64;
@@ -11,8 +12,8 @@ pub const WINDOW: usize = 64;
 /// Bit i: byte i of the window belongs to the class.
 #[derive(Default, Clone, Copy)]
 pub struct Masks {
-    upper: u64,
-    lower: u64,
+    pub upper: u64,
+    pub lower: u64,
     digit: u64,
     space: u64,
     /// White space but for line ends.
@@ -146,7 +147,8 @@ pub struct Starts {
     pub end: usize,
 }
 
-const NOTHING: Starts = Starts { starts: 0, end: 0 };
+/// A window that tells nothing.
+pub const NOTHING: Starts = Starts { starts: 0, end: 0 };
 
 /// Finds the piece starts in the `len` bytes (at most 64) from `at` on, where a piece starts; `last`: the text ends behind them.
 /// For `Pattern::Cl100k` (`O200K` false) and `Pattern::O200k`.
@@ -156,9 +158,15 @@ const NOTHING: Starts = Starts { starts: 0, end: 0 };
 #[inline(always)]
 pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: usize, last: bool) -> Starts {
     // SAFETY: the caller's.
-    let masks = unsafe { C::classify(at) };
-    let ascii = masks.high.trailing_zeros() as usize;
-    let (len, last) = if ascii < len { (ascii, false) } else { (len, last) };
+    let mut masks = unsafe { C::classify(at) };
+    let high = masks.high & u64::MAX >> (WINDOW - len);
+    let (len, last, wide) = if high == 0 {
+        (len, last, Wide::default())
+    } else {
+        // SAFETY: the caller's.
+        let (before, wide) = unsafe { wide_characters::classify::<O200K>(at, len, high, &mut masks) };
+        (before, last && before == len, wide)
+    };
     if len == 0 {
         return NOTHING;
     }
@@ -168,7 +176,7 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     let digit = masks.digit & valid;
     let line = masks.line & valid;
     let blank = masks.blank & valid;
-    let letter = upper | lower;
+    let letter = upper | lower | wide.either & valid;
     let white = blank | line;
     let other = valid & !(letter | digit | white);
 
@@ -201,8 +209,12 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
         }
     }
     // A blank, or punctuation that is a piece start, is the optional first character of the word behind it.
-    let mut letter_starts = letter & !(letter << 1) & !(blank << 1) & !(other_starts << 1);
+    let mut letter_starts = letter & !(letter << 1) & !(blank << 1) & !wide.behind(other_starts);
     if O200K {
+        if upper & wide.either << 1 != 0 {
+            // Whether the word ends there depends on what comes behind.
+            return NOTHING;
+        }
         letter_starts |= upper & lower << 1;
     }
     let mut starts = other_starts | line_starts | blank_starts | letter_starts | third_digits(digit) | 1;

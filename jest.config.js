@@ -27,6 +27,8 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/lib', '<rootDir>/sample-app', '<rootDir>/test', '<rootDir>/scripts'],
   testRegex: '\\.test\\.ts$',
+  // What a busy machine needs for the slowest; a test that hangs still ends.
+  testTimeout: 30_000,
   // First `js`: inside node_modules `./x.js` must stay `./x.js`, even beside an `x.ts` or `x.json`.
   moduleFileExtensions: ['js', 'mjs', 'cjs', 'ts', 'tsx', 'json', 'node'],
   moduleNameMapper: {

@@ -8,16 +8,15 @@ use super::machine::prefetch;
 use super::vocabulary::{Line, Vocabulary};
 
 const SLOTS: usize = 8;
-/// So that one in fifty lines is full, and the next one has to be looked at as well.
-const PER_LINE: usize = 4;
 /// A slot: the left id, the right id, and the id that they make plus one. Zero is empty.
 const ID_BITS: u32 = 18;
 const MADE_BITS: u32 = 20;
 pub(super) const FILTER_BITS: u32 = 21;
 
-/// Lines for the joins of so many tokens.
+/// Lines for the joins of so many tokens: four and a half to each, so that one in twelve is full and the next one has to be looked at as well.
+/// With four, o200k's tables take one more huge page.
 pub(super) fn lines_for(tokens: usize) -> usize {
-    tokens / PER_LINE + 1
+    tokens * 2 / 9 + 1
 }
 
 /// A look-up on its way.

@@ -4,7 +4,7 @@ import type * as Register from '../../lib/register.js';
 import { cases, splitterCase } from './acceleration/cases.js';
 import { report } from './acceleration/report.js';
 import type { Row } from './acceleration/report.js';
-import { benchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { measure, median, speedup } from './harness/measure.js';
 import { writeSection } from './harness/readme.js';
@@ -71,7 +71,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     rows.push({ library, call, encoding, text, beforeNs, afterNs, speedup: speedup(samples, AFTER, BEFORE) });
     console.error(`${nameOf(row)}: ${rows.at(-1)?.speedup.toFixed(2)} times`);
   }
-  const command = `npm run bench -- acceleration${options.quick ? ' --quick' : ''}`;
+  const command = commandLine('acceleration', argv);
   const text = report(rows, facts, command);
   console.log(`\n${text}\n`);
   const targets = rows.flatMap((row) => atLeast(nameOf(row), row.speedup, 1, ' x the library'));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
 import { missedLines } from './harness/verdict.js';
@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     whole: loads.filter(({ chunks }) => chunks === 0).map((kind) => rows.get(kind) ?? []),
     streamed: loads.filter(({ chunks }) => chunks > 0).flatMap((kind) => rows.get(kind) ?? []),
   };
-  const facts = { environment: machine, command: ['npm run bench -- gateway', ...argv].join(' ') };
+  const facts = { environment: machine, command: commandLine('gateway', argv) };
   if (result.whole.length > 0) console.log(`\n${report(result, facts)}\n`);
   const targets = verdicts(result);
   console.log(missedLines(targets));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { measure, median, speedup } from './harness/measure.js';
 import { writeSection } from './harness/readme.js';
@@ -72,7 +72,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     ],
   );
   const { date, cpu, node, platform, loadBefore } = machine;
-  const command = ['npm run bench -- monitor', ...argv].join(' ');
+  const command = commandLine('monitor', argv);
   const facts = `\`${command}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}. Processor time, medians of interleaved rounds in one process.`;
   const report = [facts, table, others].join('\n\n');
   console.log(`\n${report}\n`);

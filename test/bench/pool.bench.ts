@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
 import { missedLines } from './harness/verdict.js';
@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     say('leases: measured');
     // What is done to a request is the same on both engines.
     const requests = wants('requests') ? await requestRows(server.origin, WIDTHS, engines.slice(0, 1), options.quick, say) : [];
-    const command = ['npm run bench -- pool', ...argv].join(' ');
+    const command = commandLine('pool', argv);
     const text = report(leases, requests, before, command);
     console.log(`\n${text}\n`);
     const targets = verdicts(leases, requests);

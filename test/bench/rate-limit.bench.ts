@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchArguments, type BenchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine, type BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
 import { missedLines } from './harness/verdict.js';
@@ -45,7 +45,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     guards: wants('guard') ? await guardRows(kinds, effort) : [],
     redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 25, quick ? 20 : 80)) ?? []) : [],
   };
-  const facts = { environment: environment(), command: ['npm run bench -- rate-limit', ...argv].join(' '), contenders: installed };
+  const facts = { environment: environment(), command: commandLine('rate-limit', argv), contenders: installed };
   console.log(`\n${report(result, facts)}\n`);
   const targets = verdicts(result);
   console.log(missedLines(targets));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
 import { missedLines } from './harness/verdict.js';
@@ -37,7 +37,7 @@ export function main(argv: readonly string[]): void {
     console.error(`${size} deployments: measured`);
   }
   const rows: RouterRow[] = [...measured].map(([name, row]) => ({ name, ...row }));
-  const command = ['npm run bench -- router', ...argv].join(' ');
+  const command = commandLine('router', argv);
   console.log(`\n${report(rows, before, command)}\n`);
   const targets = verdicts(rows);
   console.log(missedLines(targets));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchArguments } from './harness/arguments.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
 import type { BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
@@ -50,7 +50,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   };
   const facts = {
     environment: environment(),
-    command: ['npm run bench -- tokens', ...argv].join(' '),
+    command: commandLine('tokens', argv),
     contenders: installed,
     headline: isHeadline,
   };

@@ -40,3 +40,16 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
     writeReadme: values['write-readme'] ?? (!values.quick && engines.length === 0 && only.length === 0),
   };
 }
+
+/** How a table says it came about: without where this machine keeps its files. `name` is none for all benches. */
+export function commandLine(name: string | undefined, argv: readonly string[]): string {
+  const isShown = (arg: string, index: number): boolean => !/^--(json|write-readme)\b/.test(arg) && argv[index - 1] !== '--json';
+  const shown = argv.filter(isShown);
+  const words = [
+    'npm run bench',
+    ...(name === undefined && shown.length === 0 ? [] : ['--']),
+    ...(name === undefined ? [] : [name]),
+    ...shown,
+  ];
+  return words.join(' ');
+}

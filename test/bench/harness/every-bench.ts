@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { benchArguments } from './arguments.js';
+import { benchArguments, commandLine } from './arguments.js';
 import { environment } from './environment.js';
 import { writeSection } from './readme.js';
 import { markdownTable } from './table.js';
@@ -33,7 +33,7 @@ export function main(names: readonly string[], runner: string, argv: readonly st
 
   const { date, cpu, node, platform, loadBefore } = machine;
   const verdicts = outcomes.flatMap(({ targets }) => targets ?? []);
-  const facts = `\`${['npm run bench', ...argv].join(' ')}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}: ${verdicts.filter(({ met }) => met).length} of ${verdicts.length} targets met.`;
+  const facts = `\`${commandLine(undefined, argv)}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}: ${verdicts.filter(({ met }) => met).length} of ${verdicts.length} targets met.`;
   const report = `${facts}\n\n${table(outcomes)}`;
   console.log(`\n${report}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, outcomes }, null, 2)}\n`);

@@ -1,13 +1,18 @@
+import { Once } from './common/once.js';
 import type { CallRecorder } from './common/recorder.js';
-import { calibrate, calibrationOf, type CalibrationCase, type CalibrationMode, type CalibrationSteps } from './engine/calibration.js';
+import {
+  calibrate,
+  calibrationOf,
+  ROUNDS_TO_COMPARE,
+  type CalibrationCase,
+  type CalibrationMode,
+  type CalibrationSteps,
+} from './engine/calibration.js';
 import { capabilityOf, componentOf } from './engine/engine-series.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import { countingCases } from './token-counter/token-counter.calibration.js';
 import type { EncodingName, TokenCounterEngine } from './token-counter/token-counter.engine.js';
 import { TwinMeasurement } from './token-counter/token-counter.twin.js';
-
-/** Rounds of a comparison that was asked for: three quarters of them are enough to compare by. */
-const ROUNDS = 28;
 
 /** Both engines of each capability side by side: a little after boot, and the rest when they are first compared. */
 export class EngineMeasurements {
@@ -25,12 +30,8 @@ export class EngineMeasurements {
   add<E extends object>(choice: SwitchingEngine<E>, cases: readonly CalibrationCase<E>[]): void {
     if (this.mode === 'off' || choice.native === null) return;
     this.afterBoot.push(calibrationOf(choice, cases));
-    let isOver = false;
-    let running: Promise<void> | undefined;
-    this.whenAsked.set(componentOf(capabilityOf(choice.feature), 'native'), () => {
-      if (isOver) return undefined;
-      return (running ??= this.inTurns(calibrationOf(choice, cases, ROUNDS)).finally(() => (isOver = true)));
-    });
+    const comparison = new Once(() => this.inTurns(calibrationOf(choice, cases, ROUNDS_TO_COMPARE)));
+    this.whenAsked.set(componentOf(capabilityOf(choice.feature), 'native'), () => comparison.run());
   }
 
   /** The TypeScript twin of token counting is measured in a thread: when asked for, in mode `full`, or where native is suspiciously slow. */

@@ -58,6 +58,8 @@ const NATIVE_WARM_UP_MS = 1;
 const TYPESCRIPT_WARM_UP_MS = 12;
 const MOST_ROUNDS = 32;
 const FEWEST_ROUNDS = 3;
+/** Of what was asked for, to be compared: three quarters of them are enough for that. */
+export const ROUNDS_TO_COMPARE = 28;
 
 /**
  * The environment's `FAST_LITELLM_CALIBRATE` before the option before `on`.

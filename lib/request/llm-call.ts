@@ -57,8 +57,8 @@ export interface CallSurroundings {
   readonly random: () => number;
 }
 
-/** These are about the request: another deployment of the same order, or of the next, would say the same. */
 const NONE: readonly never[] = [];
+/** These are about the request: another deployment of the same order, or of the next, would say the same. */
 const OF_THE_REQUEST: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy']);
 
 /**

@@ -1,4 +1,5 @@
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { fillArrays } from './engine-arrays.js';
 import type { OrderSettings } from './ranking.js';
 import { Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
 import type { RouterMemory } from './router.memory.js';
@@ -60,29 +61,9 @@ export class Lottery {
   private rebuild(nowMs: number): void {
     const { choice, memory, members, question, chances, aliases } = this;
     question[Question.nowMs] = nowMs;
-    const engine = choice.alwaysFor(members.slots.length);
-    if (engine === null) {
-      // Two engines may answer, side by side: each for itself.
-      const made = choice.run(
-        'lottery',
-        this.group,
-        (each) => {
-          const own = { question: question.slice(), chances: chances.slice(), aliases: aliases.slice() };
-          each.lottery(memory, members, own.question, own.chances, own.aliases);
-          return own;
-        },
-        members.slots.length,
-      );
-      question.set(made.question);
-      chances.set(made.chances);
-      aliases.set(made.aliases);
-    } else {
-      try {
-        engine.lottery(memory, members, question, chances, aliases);
-      } catch (error) {
-        choice.recover(error, engine, (other) => other.lottery(memory, members, question, chances, aliases));
-      }
-    }
+    fillArrays(choice, 'lottery', this.group, members.slots.length, [question, chances, aliases], (engine, ...arrays) =>
+      engine.lottery(memory, members, ...arrays),
+    );
     this.wakeAtMs = question[Question.wakeAtMs];
     this.places = question[Question.count];
   }

@@ -1,5 +1,6 @@
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Watcher } from './deployment-states.js';
+import { fillArrays } from './engine-arrays.js';
 import { Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
 import type { RouterMemory } from './router.memory.js';
 import { figureOf, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
@@ -126,29 +127,9 @@ export class Ranking implements Watcher {
   private rebuild(nowMs: number): void {
     const { choice, memory, members, question, keys, ties, winners } = this;
     question[Question.nowMs] = nowMs;
-    const engine = choice.alwaysFor(members.slots.length);
-    if (engine === null) {
-      // Two engines may answer, side by side: each for itself.
-      const made = choice.run(
-        'rank',
-        this.group,
-        (each) => {
-          const own = { question: question.slice(), keys: keys.slice(), winners: winners.slice() };
-          each.rank(memory, members, own.question, own.keys, ties, own.winners);
-          return own;
-        },
-        members.slots.length,
-      );
-      question.set(made.question);
-      keys.set(made.keys);
-      winners.set(made.winners);
-    } else {
-      try {
-        engine.rank(memory, members, question, keys, ties, winners);
-      } catch (error) {
-        choice.recover(error, engine, (other) => other.rank(memory, members, question, keys, ties, winners));
-      }
-    }
+    fillArrays(choice, 'rank', this.group, members.slots.length, [question, keys, winners], (engine, asked, figures, places) =>
+      engine.rank(memory, members, asked, figures, ties, places),
+    );
     this.wakeAtMs = question[Question.wakeAtMs];
     this.unsettled = -1;
   }

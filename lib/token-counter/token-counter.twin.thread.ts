@@ -1,13 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { calibrationOf } from '../engine/calibration.js';
+import { calibrationOf, ROUNDS_TO_COMPARE } from '../engine/calibration.js';
 import { openNativeBinding } from '../engine/native-binding.js';
 import { countingCases } from './token-counter.calibration.js';
 import type { EncodingName } from './token-counter.engine.js';
 import { TOKEN_COUNTER_RECIPE } from './token-counter.recipe.js';
 import type { TwinFigures } from './token-counter.twin.js';
-
-/** So many that three quarters of them are enough to compare by. */
-const ROUNDS = 28;
 
 /** The thread's work: both engines, one after the other, without a break. */
 function measureTwins(encoding: EncodingName): TwinFigures {
@@ -31,7 +28,7 @@ function measureTwins(encoding: EncodingName): TwinFigures {
       record: (ms: number) => void times.push([component, operation, ms]),
     }),
   };
-  const steps = calibrationOf(subject, cases, ROUNDS)(recorder);
+  const steps = calibrationOf(subject, cases, ROUNDS_TO_COMPARE)(recorder);
   while (steps.next().done !== true);
   return { times, medians };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { Once } from '../common/once.js';
 import type { CallRecorder } from '../common/recorder.js';
 import type { EngineSpeeds } from '../engine/engine-speeds.js';
 import type { EncodingName } from './token-counter.engine.js';
@@ -18,9 +19,8 @@ const THREAD = join(__dirname, `token-counter.twin.thread${extname(__filename)}`
  * requests; there the memory is given back with the thread.
  */
 export class TwinMeasurement {
-  private running: Promise<void> | undefined;
+  private readonly once = new Once(() => this.run());
   private thread: Worker | undefined;
-  private isOver = false;
 
   constructor(
     private readonly encoding: EncodingName,
@@ -30,13 +30,12 @@ export class TwinMeasurement {
 
   /** Resolves when it is over, whether it came to anything or not; keeps no process alive. `undefined`: it has been over before. */
   measure(): Promise<void> | undefined {
-    if (this.isOver) return undefined;
-    return (this.running ??= this.run().finally(() => (this.isOver = true)));
+    return this.once.run();
   }
 
   /** Ends it early. */
   close(): void {
-    this.isOver = true;
+    this.once.end();
     void this.thread?.terminate();
   }
 
@@ -50,7 +49,7 @@ export class TwinMeasurement {
       this.thread.once('error', () => resolve(undefined));
       this.thread.once('exit', () => resolve(undefined));
     });
-    if (figures === undefined || this.isOver) return;
+    if (figures === undefined || this.once.isOver) return;
     for (const [component, operation, ms] of figures.times) this.recorder.series(component, operation).record(ms);
     for (const [sizeClass, nativeMs, typescriptMs] of figures.medians) this.speeds.judge(sizeClass, nativeMs, typescriptMs, 'calibration');
   }

@@ -176,6 +176,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('To the figures');
     await page.keyboard.press('Enter');
+    await page.waitForURL(/#main$/);
     expect(page.url()).toMatch(/#main$/);
     for (const section of await page.locator('section').all()) {
       expect(await section.getAttribute('aria-labelledby')).toMatch(/-title$/);

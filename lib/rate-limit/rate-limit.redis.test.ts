@@ -1,6 +1,6 @@
 import { Cluster, Redis } from 'ioredis';
 import { InvalidConfigurationError, MissingPackageError } from '../common/errors.js';
-import { openRedisClient, reconnectDelayMs } from './rate-limit-client.redis.js';
+import { openRedisClient } from './rate-limit-client.redis.js';
 import { RedisKeys } from './rate-limit-keys.redis.js';
 import { compileLimit } from './rate-limit.limits.js';
 import { resolveRedisOptions, type RedisRateLimitStoreOptions } from './rate-limit-options.redis.js';
@@ -92,11 +92,4 @@ describe('the names of keys', () => {
     expect(leaseMs({ requestsPerMinute: 1, requestsPerSecond: 1 })).toBe(0);
     expect(leaseMs({ requestsPerMinute: 1, maxConcurrent: 1 })).toBe(0);
   });
-});
-
-it('processes that lost Redis together come back one by one', () => {
-  expect([1, 2, 3, 20, 1_000].map((attempt) => reconnectDelayMs(attempt, () => 1))).toEqual([100, 200, 400, 3_000, 3_000]);
-  expect(reconnectDelayMs(20, () => 0.25)).toBe(750);
-  const delays = Array.from({ length: 100 }, () => reconnectDelayMs(10));
-  expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(1_000);
 });

@@ -1,5 +1,4 @@
-import type * as IORedis from 'ioredis';
-import { loadOptionalPackage } from '../common/optional-package.js';
+import { openOwnClient } from '../common/own-client.redis.js';
 
 /** What is used of a client of `ioredis`: a `Redis`, with Sentinels or without, or a `Cluster`. */
 export interface RouterRedisClient {
@@ -13,31 +12,12 @@ export interface OwnedRouterRedisClient extends RouterRedisClient {
   disconnect(): void;
 }
 
-const CONNECT_TIMEOUT_MS = 2_000;
-const LAST_RECONNECT_MS = 3_000;
-
 /**
  * A connection to `url` that keeps no commands for later: what was to be told is told again.
  * @throws MissingPackageError without ioredis.
  */
 export function openRouterRedis(url: string): OwnedRouterRedisClient {
-  const { Redis } = loadOptionalPackage(
-    'ioredis',
-    'the shared state of the router',
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
-    () => require('ioredis') as typeof IORedis,
-  );
-  const client = new Redis(url, {
-    connectionName: 'fast-litellm-router',
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    // At random, so that processes that lost it together do not come back together.
-    retryStrategy: (attempt) => Math.ceil(Math.random() * Math.min(LAST_RECONNECT_MS, 50 * 2 ** Math.min(attempt, 16))),
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  });
-  // Every exchange tells what is wrong; without a listener an error would end the process.
-  client.on('error', () => {});
-  return client;
+  const options = { connectionName: 'fast-litellm-router', enableOfflineQueue: false };
+  // Every exchange tells what is wrong.
+  return openOwnClient(url, 'the shared state of the router', options, () => {});
 }

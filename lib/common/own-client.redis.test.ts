@@ -1,0 +1,8 @@
+import { reconnectDelayMs } from './own-client.redis.js';
+
+it('processes that lost Redis together come back one by one', () => {
+  expect([1, 2, 3, 20, 1_000].map((attempt) => reconnectDelayMs(attempt, () => 1))).toEqual([100, 200, 400, 3_000, 3_000]);
+  expect(reconnectDelayMs(20, () => 0.25)).toBe(750);
+  const delays = Array.from({ length: 100 }, () => reconnectDelayMs(10));
+  expect(Math.max(...delays) - Math.min(...delays)).toBeGreaterThan(1_000);
+});

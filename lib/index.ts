@@ -36,7 +36,7 @@ export type { EndpointStats, ConnectionPoolStats } from './connection-pool/conne
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/leased-connection.js';
-export type { ProxyOptions } from './connection-pool/proxies.js';
+export type { ProxyOptions } from './connection-pool/proxies.environment.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 export { FastLiteLLMModule } from './fast-litellm.module.js';
 export type { FastLiteLLMOptionsFactory } from './fast-litellm.module-definition.js';

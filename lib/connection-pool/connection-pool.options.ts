@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from 'node:tls';
 import { checkInteger, checkKnownKeys, checkObject, checkPositiveInteger, checkString, joinPath, optional } from '../common/options.js';
 import type { FlagsSettings } from '../feature-flags/feature-flags.settings.js';
-import { resolveProxies, type Proxies, type ProxyOptions } from './proxies.js';
+import type { ProxyOptions } from './proxies.environment.js';
+import { resolveProxies, type Proxies } from './proxies.js';
 
 /** All in milliseconds where the name ends in `Ms`. */
 export interface ConnectionPoolOptions {

@@ -1,7 +1,19 @@
 import { BodyAbandonedError } from '../common/errors.js';
 import type { ConnectionPoolEngine } from './connection-pool.engine.js';
 import { SlotState } from './connection-pool.layout.js';
-import type { SocketPool } from './socket-pool.js';
+import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
+import type { SlotTable } from './connection-pool.slots.js';
+import type { PooledConnection } from './pooled-connection.js';
+
+/** A pool, as it is swept. */
+export interface SweptPool {
+  readonly options: Pick<ResolvedConnectionPoolOptions, 'maxIdleMs' | 'maxAgeMs' | 'bodyTimeoutMs'>;
+  readonly table: SlotTable;
+  /** By slot. */
+  readonly connections: readonly PooledConnection[];
+  /** Closes a connection and takes it out. */
+  discard(id: number, reason: 'expired' | 'lost' | 'abandoned', error?: Error): void;
+}
 
 const EVERY_MS = { least: 10, most: 5000 };
 /** Found at a time. */
@@ -19,7 +31,7 @@ export class PoolSweep {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly pool: Pick<SocketPool, 'options' | 'table' | 'connections' | 'discard'>,
+    private readonly pool: SweptPool,
     private readonly expired: ConnectionPoolEngine['expired'],
     private readonly now: () => number,
   ) {

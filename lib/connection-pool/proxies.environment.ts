@@ -1,4 +1,12 @@
-import type { ProxyOptions } from './proxies.js';
+/** Proxies by the protocol of what is asked for. Their URLs may hold a user and a password, which are never shown. */
+export interface ProxyOptions {
+  /** For `http:` endpoints: requests are sent to it as they are. */
+  readonly http?: string;
+  /** For `https:` endpoints: a tunnel is opened through it. */
+  readonly https?: string;
+  /** Names that are reached without: as `NO_PROXY`, separated by commas; `*` is all. */
+  readonly noProxy?: string;
+}
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

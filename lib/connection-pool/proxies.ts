@@ -1,16 +1,6 @@
 import { InvalidConfigurationError } from '../common/errors.js';
 import { checkKnownKeys, checkObject, checkString, joinPath } from '../common/options.js';
-import { proxiesIn, type Environment } from './proxies.environment.js';
-
-/** Proxies by the protocol of what is asked for. Their URLs may hold a user and a password, which are never shown. */
-export interface ProxyOptions {
-  /** For `http:` endpoints: requests are sent to it as they are. */
-  readonly http?: string;
-  /** For `https:` endpoints: a tunnel is opened through it. */
-  readonly https?: string;
-  /** Names that are reached without: as `NO_PROXY`, separated by commas; `*` is all. */
-  readonly noProxy?: string;
-}
+import { proxiesIn, type Environment, type ProxyOptions } from './proxies.environment.js';
 
 /** A proxy, as a connection needs it. */
 export interface Proxy {

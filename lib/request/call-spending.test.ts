@@ -1,8 +1,9 @@
+import { deployment } from '../../test/router-engines.js';
+import { refuseArgument } from '../common/options.js';
+import { readModelList } from '../router/model-list.js';
 import type { RouterPick } from './call-router.js';
 import { CallSpending } from './call-spending.js';
 
-const pickOf = (params: object, info: object = {}): RouterPick =>
-  ({ deployment: { params, info }, group: 'g', model: 'openai/gpt-4o' }) as unknown as RouterPick;
 const usage = (promptTokens: number, completionTokens: number) => ({
   promptTokens,
   completionTokens,
@@ -11,45 +12,66 @@ const usage = (promptTokens: number, completionTokens: number) => ({
 
 describe('CallSpending', () => {
   const asked: unknown[][] = [];
-  const spendingAt = (price: number | null) =>
-    new CallSpending((...args) => {
+  /** A pick of a deployment whose model is known to cost so much. */
+  const pickOf = (price: number | null, params: object = {}, info: object = {}): RouterPick => {
+    const costUsd = (...args: unknown[]): number | null => {
       asked.push(args);
       return price;
+    };
+    const entry = deployment('a', { model: 'openai/*', ...params });
+    const { deployments } = readModelList([{ ...entry, model_info: { ...entry.model_info, ...info } }], {
+      path: 'modelList',
+      refuse: refuseArgument,
+      env: {},
+      modelFacts: { costUsd },
     });
+    return { deployment: deployments[0], group: 'g', model: 'openai/gpt-4o', strategy: 'simple_shuffle' };
+  };
+  const opened = jest.fn();
+  const spending = (): CallSpending => new CallSpending(opened);
   beforeEach(() => void asked.splice(0));
 
-  it('adds up tokens and what the model costs', () => {
-    const spending = spendingAt(0.25);
-    spending.add(pickOf({}), usage(10, 3));
-    spending.add(pickOf({}), usage(1.6, 0));
+  it('adds up tokens and what the model costs that was called', () => {
+    const sum = spending();
+    sum.add(pickOf(0.25), usage(10, 3));
+    sum.add(pickOf(0.25), usage(1.6, 0));
     expect(asked).toEqual([
-      [10, 3, 'openai/gpt-4o'],
-      [2, 0, 'openai/gpt-4o'],
+      ['openai/gpt-4o', 10, 3],
+      ['openai/gpt-4o', 2, 0],
     ]);
-    expect(spending).toMatchObject({ inputTokens: 12, outputTokens: 3, costUsd: 0.5, unpricedCalls: 0 });
+    expect(sum).toMatchObject({ inputTokens: 12, outputTokens: 3, costUsd: 0.5, unpricedCalls: 0 });
+  });
+
+  it('takes the model that a deployment says it is', () => {
+    spending().add(pickOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
+    expect(asked).toEqual([['azure/gpt-4o', 1, 1]]);
   });
 
   it('makes up no price', () => {
-    const spending = spendingAt(null);
-    spending.add(pickOf({}), usage(10, 3));
-    expect(spending).toMatchObject({ inputTokens: 10, outputTokens: 3, costUsd: 0, unpricedCalls: 1 });
+    const sum = spending();
+    sum.add(pickOf(null), usage(10, 3));
+    expect(sum).toMatchObject({ inputTokens: 10, outputTokens: 3, costUsd: 0, unpricedCalls: 1 });
   });
 
   it.each([
     [{ input_cost_per_token: 0.5, output_cost_per_token: 2 }, {}, 11],
     [{ input_cost_per_token: 0.5 }, {}, 5],
+    [{ input_cost_per_token: '0.5' }, {}, 5],
     [{}, { output_cost_per_token: 2 }, 6],
     [{ input_cost_per_token: 0 }, {}, 0],
   ])('takes the prices of the deployment first: %j, %j', (params, info, costUsd) => {
-    const spending = spendingAt(1000);
-    spending.add(pickOf(params, info), usage(10, 3));
-    expect(spending).toMatchObject({ costUsd, unpricedCalls: 0 });
+    const sum = spending();
+    sum.add(pickOf(1000, params, info), usage(10, 3));
+    expect(sum).toMatchObject({ costUsd, unpricedCalls: 0 });
     expect(asked).toEqual([]);
   });
 
-  it('leaves a price that is none to the model', () => {
-    const spending = spendingAt(1);
-    spending.add(pickOf({ input_cost_per_token: 'dear' }), usage(1, 1));
-    expect(spending.costUsd).toBe(1);
+  it('opens the prices once, after a turn', async () => {
+    const sum = spending();
+    sum.prepare('gpt-4');
+    sum.prepare('gpt-4o');
+    expect(opened).not.toHaveBeenCalled();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(opened.mock.calls).toEqual([['gpt-4']]);
   });
 });

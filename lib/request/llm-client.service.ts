@@ -69,7 +69,7 @@ export class LlmClient implements Capability {
   ) {
     this.recorder = recorder;
     this.firstChunks = recorder.series(this.capability, 'first_chunk');
-    this.spending = new CallSpending((input, output, model) => tokenCounter.estimateCost(input, output, model));
+    this.spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
     this.observer = observer;
     this.now = now;
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());

@@ -29,7 +29,7 @@ export interface DeploymentSettings {
   readonly weight: number;
   readonly order: number;
   readonly costPerToken: () => number;
-  readonly costOf: (promptTokens: number, completionTokens: number) => number | undefined;
+  readonly costOf: (promptTokens: number, completionTokens: number, called: string) => number | undefined;
   readonly budget: Budget | undefined;
   readonly tags: readonly string[];
   readonly cooldownMs: number | undefined;
@@ -136,9 +136,13 @@ export class Deployment {
     return this.priceOf();
   }
 
-  /** What a call costs in USD, by the deployment's own prices, else by those that the app knows; `undefined` where there are none. */
-  costUsd(promptTokens: number, completionTokens: number): number | undefined {
-    return this.costOf(promptTokens, completionTokens);
+  /**
+   * What a call costs in USD, by the deployment's own prices, of which a side that is not set is free, else by those that the app knows of the model;
+   * `undefined` where there are none.
+   * @param called What was called there: a pattern (`openai/*`) has no price. Default: its own model.
+   */
+  costUsd(promptTokens: number, completionTokens: number, called = this.model): number | undefined {
+    return this.costOf(promptTokens, completionTokens, called);
   }
 
   /** Whether nothing may ever be sent to it: a limit of 0. */

@@ -106,7 +106,8 @@ export function readEntry(
     return value === undefined ? undefined : value * 1000;
   };
   const [input, output] = [read('input_cost_per_token', ownFirst), read('output_cost_per_token', ownFirst)];
-  const base = typeof info.base_model === 'string' ? info.base_model : model;
+  const named = typeof info.base_model === 'string' ? info.base_model : undefined;
+  const base = named ?? model;
   const price = input !== undefined || output !== undefined ? (input ?? 0) + (output ?? 0) : undefined;
   const policy = info.allowed_fails_policy;
   const tags = params.tags ?? info.tags;
@@ -129,9 +130,9 @@ export function readEntry(
     weight: read('weight', everywhere) ?? NaN,
     order: read('order', ownFirst) ?? Infinity,
     costPerToken: () => price ?? modelFacts?.costPerToken?.(base) ?? UNKNOWN_COST,
-    costOf: (promptTokens, completionTokens) =>
+    costOf: (promptTokens, completionTokens, called) =>
       price === undefined
-        ? (modelFacts?.costUsd?.(base, promptTokens, completionTokens) ?? undefined)
+        ? (modelFacts?.costUsd?.(named ?? called, promptTokens, completionTokens) ?? undefined)
         : (input ?? 0) * promptTokens + (output ?? 0) * completionTokens,
     budget: readBudget(at.params, params, read('max_budget', ownFirst), refuse, warnings),
     tags:

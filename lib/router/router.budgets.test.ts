@@ -85,6 +85,24 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBeCloseTo(0.5);
   });
 
+  it('count what a pattern was called for by the price of that model', () => {
+    const costUsd = (model: string, promptTokens: number): number | null => (model === 'openai/gpt-4o' ? promptTokens : null);
+    const { router } = routerOn(
+      engine,
+      {
+        modelList: [deployment('any', { model: 'openai/*' }, 'openai/*')],
+        providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
+      },
+      { modelFacts: { costUsd } },
+    );
+    const left = (): number => router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
+    router.succeeded(router.acquire('openai/gpt-4o'), { latencyMs: 1, promptTokens: 4 });
+    expect(left()).toBe(6);
+    router.cancelled(router.acquire('openai/gpt-4o'), { promptTokens: 1 });
+    router.succeeded(router.acquire('openai/other'), { latencyMs: 1, promptTokens: 4 });
+    expect(left()).toBe(5);
+  });
+
   it('can be raised, and what failed meanwhile goes on cooling', () => {
     const { router } = open({ providerBudgets: { openai: { budgetUsd: 3, periodMs: 10_000 } }, cooldownMs: 60_000 });
     const late = router.acquire('o2');

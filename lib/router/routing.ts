@@ -22,7 +22,7 @@ export interface CallSuccess {
   readonly timeToFirstTokenMs?: number;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
-  /** What it cost. Default: by the prices of the deployment, else of its model. Counts for budgets alone. */
+  /** What it cost. Default: by the prices of the deployment, else of the model that was called. Counts for budgets alone. */
   readonly costUsd?: number;
 }
 
@@ -181,7 +181,7 @@ export class Routing {
       states.addFirstToken(slot, timeToFirstTokenMs, settings.maxSamples, nowMs);
     }
     states.changed(slot, nowMs);
-    if (this.budgets.isUsed) this.pay(pick.deployment, outcome, nowMs);
+    if (this.budgets.isUsed) this.pay(pick, outcome, nowMs);
   }
 
   failed(pick: RoutedPick, failure: CallFailure): void {
@@ -212,7 +212,7 @@ export class Routing {
     const known = promptTokens !== undefined || completionTokens !== undefined;
     this.settle(pick, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
     this.states.changed(pick.slot, nowMs);
-    if (known && this.budgets.isUsed) this.pay(pick.deployment, { promptTokens, completionTokens }, nowMs);
+    if (known && this.budgets.isUsed) this.pay(pick, { promptTokens, completionTokens }, nowMs);
   }
 
   /** Takes deployments out that are over a budget, and in again that no longer are. */
@@ -268,9 +268,13 @@ export class Routing {
     return new RouterRateLimitError(model, retryAfterMs, cooldownList, `No deployments available - crossed budget: ${crossed.join('; ')}`);
   }
 
-  private pay(deployment: Deployment, { costUsd, promptTokens = 0, completionTokens = 0 }: Partial<CallSuccess>, nowMs: number): void {
+  private pay(
+    { deployment, model }: RoutedPick,
+    { costUsd, promptTokens = 0, completionTokens = 0 }: Partial<CallSuccess>,
+    nowMs: number,
+  ): void {
     if (!this.budgets.counts(deployment.id)) return;
-    const usd = costUsd ?? deployment.costUsd(promptTokens, completionTokens) ?? 0;
+    const usd = costUsd ?? deployment.costUsd(promptTokens, completionTokens, model) ?? 0;
     if (usd > 0 && this.budgets.spend(deployment.id, usd, nowMs)) this.applyBudgets();
   }
 

@@ -20,11 +20,14 @@ export interface CapabilityHealth {
   readonly [detail: string]: unknown;
 }
 
+/** What a capability answers to the report under way: who is only as well as another one need not have it asked twice. */
+export type HealthOf = <C extends Capability>(capability: C) => ReturnType<C['health']>;
+
 /** What every capability's service implements, so that health and metrics need to know none of them. */
 export interface Capability {
   /** In snake_case, as in the flags and the metrics: `token_counting`. */
   readonly capability: string;
   metrics(): readonly MetricSample[];
   /** Does real work: asks the engine a question whose answer is known. */
-  health(): CapabilityHealth | Promise<CapabilityHealth>;
+  health(of?: HealthOf): CapabilityHealth | Promise<CapabilityHealth>;
 }

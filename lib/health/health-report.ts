@@ -1,4 +1,4 @@
-import type { Capability, CapabilityHealth } from '../common/capability.js';
+import type { Capability, CapabilityHealth, HealthOf } from '../common/capability.js';
 import { errorMessage } from '../common/errors.js';
 
 export interface HealthReport {
@@ -12,11 +12,13 @@ const latest = new WeakMap<Capability, CapabilityHealth>();
 
 /** Asks every capability and waits for all answers. A check that throws means `down`. */
 export async function checkHealthAsync(capabilities: readonly Capability[]): Promise<HealthReport> {
+  const ask = askOnce();
   return report(capabilities, await Promise.all(capabilities.map(async (capability) => settle(capability, ask(capability)))));
 }
 
 /** The same without waiting: a capability that can only answer later is given with its latest answer, or as `degraded` before the first. */
 export function checkHealth(capabilities: readonly Capability[]): HealthReport {
+  const ask = askOnce();
   const answers = capabilities.map((capability) => {
     const answer = ask(capability);
     if (!(answer instanceof Promise)) return answer;
@@ -27,15 +29,26 @@ export function checkHealth(capabilities: readonly Capability[]): HealthReport {
   return report(capabilities, answers);
 }
 
-function ask(capability: Capability): CapabilityHealth | Promise<CapabilityHealth> {
-  try {
-    return capability.health();
-  } catch (error) {
-    return failure('down', errorMessage(error));
-  }
+type Answer = CapabilityHealth | Promise<CapabilityHealth>;
+
+/** Asks each capability once, whether the report or another capability wants to know. */
+function askOnce(): (capability: Capability) => Answer {
+  const answers = new Map<Capability, Answer>();
+  const of = (capability: Capability): Answer => {
+    let answer = answers.get(capability);
+    if (answer === undefined) answers.set(capability, (answer = capability.health(of as HealthOf)));
+    return answer;
+  };
+  return (capability) => {
+    try {
+      return of(capability);
+    } catch (error) {
+      return failure('down', errorMessage(error));
+    }
+  };
 }
 
-async function settle(capability: Capability, answer: CapabilityHealth | Promise<CapabilityHealth>): Promise<CapabilityHealth> {
+async function settle(capability: Capability, answer: Answer): Promise<CapabilityHealth> {
   const health = await Promise.resolve(answer).catch((error: unknown) => failure('down', errorMessage(error)));
   latest.set(capability, health);
   return health;

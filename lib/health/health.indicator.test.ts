@@ -55,6 +55,18 @@ describe('the health report', () => {
     await new Promise(setImmediate);
     expect(checkHealth([failing]).components.failing).toMatchObject({ status: 'down', reason: 'store away' });
   });
+
+  it('asks a capability once, though another one is as well as that', async () => {
+    const health = jest.fn((): CapabilityHealth => ({ status: 'degraded', engine: 'native', reason: 'alone' }));
+    const router = { ...capability('router', health), health };
+    const client: Capability = { ...ok, capability: 'client', health: (of) => (of === undefined ? health() : of(router)) };
+    const all = { router: health(), client: health() };
+    health.mockClear();
+    expect(checkHealth([client, router]).components).toEqual(all);
+    expect(health).toHaveBeenCalledTimes(1);
+    expect((await checkHealthAsync([router, client])).components).toEqual(all);
+    expect(health).toHaveBeenCalledTimes(2);
+  });
 });
 
 describe('FastLiteLLMHealthIndicator', () => {

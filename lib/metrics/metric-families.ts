@@ -1,21 +1,31 @@
 import type { MetricSample } from '../common/capability.js';
 
+/** The latest value under one set of labels. The object of the labels stays the same from one reading to the next: prom-client keeps their text by it. */
+export interface MetricValue {
+  readonly labels: Labels;
+  value: number;
+}
+
 /** The samples of one name, one per set of labels. */
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;
   readonly type: MetricSample['type'];
-  readonly series: ReadonlyMap<string, MetricSample>;
+  readonly series: ReadonlyMap<Labels, MetricValue>;
 }
 
+type Labels = NonNullable<MetricSample['labels']>;
+
 const OTHER = 'other';
+const NO_LABELS: Labels = {};
 
 /**
  * Sorts samples by name, and keeps the number of series of each name bounded: a set of labels that is not among the first `maxSeries` shares one series with all
  * others like it. Who is among the first stays: otherwise a counter would move to and fro.
  */
 export class MetricFamilies {
-  private readonly own = new Map<string, Set<string>>();
+  /** By name. */
+  private readonly known = new Map<string, KnownLabels>();
 
   constructor(
     private readonly prefix: string,
@@ -27,34 +37,54 @@ export class MetricFamilies {
    * What shares a series adds up in any case.
    */
   sort(samples: Iterable<MetricSample>): Map<string, MetricFamily> {
-    const families = new Map<string, MetricFamily & { readonly series: Map<string, MetricSample> }>();
-    for (const sample of samples) {
-      const name = this.prefix + sample.name;
+    const families = new Map<string, MetricFamily & { readonly series: Map<Labels, MetricValue> }>();
+    for (const { name, help, type, value, labels = NO_LABELS } of samples) {
       let family = families.get(name);
-      if (family === undefined) families.set(name, (family = { name, help: sample.help, type: sample.type, series: new Map() }));
-      const { key, labels, isShared } = this.place(name, sample.labels);
-      const before = isShared || sample.type === 'counter' ? family.series.get(key) : undefined;
-      family.series.set(key, { ...sample, labels, value: sample.value + (before?.value ?? 0) });
+      if (family === undefined) families.set(name, (family = { name: this.prefix + name, help, type, series: new Map() }));
+      const known = this.labelsOf(name);
+      const shown = known.shown(labels);
+      const before = family.series.get(shown);
+      if (before === undefined) family.series.set(shown, { labels: shown, value });
+      else before.value = type === 'counter' || known.isShared(shown) ? before.value + value : value;
     }
-    return families;
+    return new Map(Array.from(families.values(), (family) => [family.name, family]));
   }
 
-  private place(name: string, labels: MetricSample['labels']): { key: string; labels: MetricSample['labels']; isShared: boolean } {
-    if (labels === undefined) return { key: '', labels, isShared: false };
+  private labelsOf(name: string): KnownLabels {
+    let known = this.known.get(name);
+    if (known === undefined) this.known.set(name, (known = new KnownLabels(this.maxSeries)));
+    return known;
+  }
+}
+
+/** The sets of labels of one name: one object stands for all that are equal. */
+class KnownLabels {
+  private readonly byKey = new Map<string, Labels>();
+  private readonly own = new Set<Labels>();
+  private other: Labels | undefined;
+
+  constructor(private readonly maxSeries: number) {}
+
+  /** What these labels are shown as. */
+  shown(labels: Labels): Labels {
+    // Who hands over the same object again spares its key.
+    if (labels === NO_LABELS || this.own.has(labels)) return labels;
     const key = keyOf(labels);
-    let known = this.own.get(name);
-    if (known === undefined) this.own.set(name, (known = new Set()));
-    if (known.has(key)) return { key, labels, isShared: false };
-    if (known.size < this.maxSeries) {
-      known.add(key);
-      return { key, labels, isShared: false };
-    }
-    return { key: OTHER, labels: Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER])), isShared: true };
+    const known = this.byKey.get(key);
+    if (known !== undefined) return known;
+    if (this.own.size >= this.maxSeries) return (this.other ??= Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER])));
+    this.byKey.set(key, labels);
+    this.own.add(labels);
+    return labels;
+  }
+
+  isShared(shown: Labels): boolean {
+    return shown === this.other;
   }
 }
 
 /** Tells sets of labels apart. */
-function keyOf(labels: NonNullable<MetricSample['labels']>): string {
+function keyOf(labels: Labels): string {
   let key = '';
   for (const name in labels) key += `${name}\0${labels[name]}\0`;
   return key;

@@ -50,6 +50,29 @@ describe('registerPrometheusMetrics', () => {
     expect(await values(registry)).toEqual(['fast_litellm_engine_info{engine="typescript"} 1', 'fast_litellm_late 7']);
   });
 
+  it('takes labels for equal by what they say, be they the same object or not', async () => {
+    const registry = new Registry();
+    const kept = { engine: 'native' };
+    let samples = [sample('calls_total', 1, kept), sample('calls_total', 2, { engine: 'native' }), sample('keys', 1, kept)];
+    registerPrometheusMetrics({ metrics: () => samples }, registry);
+    const shown = ['fast_litellm_calls_total{engine="native"} 3', 'fast_litellm_keys{engine="native"} 1'];
+    expect(await values(registry)).toEqual(shown);
+    samples = samples.reverse();
+    expect(await values(registry)).toEqual(shown);
+    samples = samples.map((each) => ({ ...each, labels: { ...each.labels } }));
+    expect(await values(registry)).toEqual(shown);
+  });
+
+  it('puts the default labels of a registry beside ours, which go before them', async () => {
+    const registry = new Registry();
+    registry.setDefaultLabels({ app: 'gateway', engine: 'none' });
+    registerPrometheusMetrics({ metrics: () => [sample('calls_total', 1, { engine: 'native' }), sample('keys', 2)] }, registry);
+    expect(await values(registry)).toEqual([
+      'fast_litellm_calls_total{app="gateway",engine="native"} 1',
+      'fast_litellm_keys{app="gateway",engine="none"} 2',
+    ]);
+  });
+
   it('adds the counters of two instances up, and takes a source only once', async () => {
     const registry = new Registry();
     const first = { metrics: () => [sample('calls_total', 2), sample('keys', 1)] };

@@ -1,7 +1,7 @@
 import type * as PromClient from 'prom-client';
 import type { MetricSample } from '../common/capability.js';
 import { loadOptionalPackage } from '../common/optional-package.js';
-import { MetricFamilies, type MetricFamily } from './metric-families.js';
+import { MetricFamilies, type MetricFamily, type MetricValue } from './metric-families.js';
 import { resolveMetricsOptions, type MetricRegistry, type MetricsOptions, type ResolvedMetricsOptions } from './metrics.options.js';
 
 /** Whatever describes its numbers as data. */
@@ -18,6 +18,11 @@ interface Described {
   readonly values: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
 }
 
+/** The same for the text: of `sharedLabels` it writes the text once, and keeps it by their object. */
+interface Written extends Omit<Described, 'values'> {
+  readonly values: readonly { readonly sharedLabels: Readonly<Record<string, string>>; readonly value: number }[];
+}
+
 /** A metric that keeps nothing: a registry that is scraped gets what the sources say then. prom-client's own would have to be filled anew for each scrape. */
 class DescribedMetric {
   readonly help: string;
@@ -28,20 +33,28 @@ class DescribedMetric {
     // A registry that shows OpenMetrics takes the end of a counter's name away, here.
     public name: string,
     { help, type }: MetricFamily,
-    private readonly read: () => Iterable<MetricSample>,
+    private readonly read: () => Iterable<MetricValue>,
   ) {
     this.help = help;
     this.type = type;
   }
 
   get(): Promise<Described> {
-    const { name, help, type, aggregator } = this;
-    const values = Array.from(this.read(), ({ labels = {}, value }) => ({ labels, value }));
-    return Promise.resolve({ name, help, type, aggregator, values });
+    return Promise.resolve({ ...this.described(), values: Array.from(this.read(), ({ labels, value }) => ({ labels, value })) });
+  }
+
+  getForPromString(): Promise<Written> {
+    const values = Array.from(this.read(), ({ labels, value }) => ({ sharedLabels: labels, value }));
+    return Promise.resolve({ ...this.described(), values });
   }
 
   /** There is nothing to reset. */
   reset(): void {}
+
+  private described(): Omit<Described, 'values'> {
+    const { name, help, type, aggregator } = this;
+    return { name, help, type, aggregator };
+  }
 }
 
 /** Reads its sources when a registry is scraped; between scrapes it costs nothing. */
@@ -84,7 +97,7 @@ class PrometheusCollector {
     }
   }
 
-  private series(name: string): Iterable<MetricSample> {
+  private series(name: string): Iterable<MetricValue> {
     const isFresh = this.reading === null;
     const series = this.read().get(name)?.series.values() ?? [];
     if (isFresh) this.register();

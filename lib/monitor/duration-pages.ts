@@ -1,3 +1,4 @@
+import type { DurationCounts } from './duration-counts.js';
 import { BUCKETS_PER_OCTAVE, bucketOf, OCTAVES } from './duration-scale.js';
 
 /** Intervals that the rolling window consists of. */
@@ -10,7 +11,6 @@ const TOTAL = WINDOW_INTERVALS * OCTAVES;
 const MAX_PAGES = OCTAVES + 1;
 const FREE = HISTOGRAMS * OCTAVES;
 const FIRST_PAGES = 4;
-const BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE;
 const HALVE_ABOVE = 2 ** 31;
 
 /**
@@ -41,13 +41,13 @@ export class DurationPages {
     this.join(this.present);
   }
 
-  /** Adds up counts by bucket, into `sum`: of the present interval, of the window, or of everything. Returns how many durations there are. */
-  read(span: 'interval' | 'window' | 'total', sum: Float64Array): number {
-    sum.fill(0);
-    if (span === 'interval') return this.addTo(sum, this.present);
-    let count = span === 'total' ? this.addTo(sum, TOTAL) : 0;
-    for (let histogram = 0; histogram < TOTAL; histogram += OCTAVES) count += this.addTo(sum, histogram);
-    return count;
+  /** Adds to `counts`: of the present interval, of the window, or of everything. Returns how many durations these are. */
+  addTo(counts: DurationCounts, span: 'interval' | 'window' | 'total'): number {
+    const before = counts.total;
+    if (span === 'interval') this.addHistogram(counts, this.present);
+    else for (let histogram = 0; histogram < TOTAL; histogram += OCTAVES) this.addHistogram(counts, histogram);
+    if (span === 'total') this.addHistogram(counts, TOTAL);
+    return counts.total - before;
   }
 
   /** Bytes of the tables. */
@@ -55,18 +55,11 @@ export class DurationPages {
     return this.counts.byteLength + this.pages.byteLength;
   }
 
-  private addTo(sum: Float64Array, histogram: number): number {
-    let count = 0;
+  private addHistogram(counts: DurationCounts, histogram: number): void {
     for (let octave = 0; octave < OCTAVES; octave++) {
       const page = this.pages[histogram + octave];
-      if (page === 0) continue;
-      for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
-        const found = this.counts[firstOf(page) + place];
-        sum[octave * BUCKETS_PER_OCTAVE + place] += found;
-        count += found;
-      }
+      if (page !== 0) counts.add(octave, this.counts, firstOf(page));
     }
-    return count;
   }
 
   private following(histogram: number): number {
@@ -129,6 +122,3 @@ export class DurationPages {
 function firstOf(page: number): number {
   return (page - 1) * BUCKETS_PER_OCTAVE;
 }
-
-/** For reading histograms into, one at a time: nobody keeps it. */
-export const sharedSum = new Float64Array(BUCKETS);

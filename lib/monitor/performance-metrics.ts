@@ -1,35 +1,29 @@
 import type { MetricSample } from '../common/capability.js';
+import { countsOf, percentilesOf } from './performance-series.js';
 import type { SeriesTable } from './series-table.js';
 
 /** Calls, errors, seconds and rolling percentiles of every operation. */
 export function performanceMetrics(table: SeriesTable, activeAlerts: number): MetricSample[] {
   const samples: MetricSample[] = [];
-  table.forEachTotal((component, operation, { totalCalls, errorCount, totalDurationMs }) => {
-    const labels = { component, operation };
+  for (const series of table.all()) {
+    const { labels, percentileLabels } = series;
+    const { totalCalls, errorCount, totalDurationMs } = countsOf(series);
     samples.push(
       { name: 'calls_total', help: 'Calls of an operation, measured or not.', type: 'counter', value: totalCalls, labels },
       { name: 'call_errors_total', help: 'Measured calls that failed.', type: 'counter', value: errorCount, labels },
       { name: 'call_seconds_total', help: 'Time that the measured calls took.', type: 'counter', value: totalDurationMs / 1000, labels },
     );
-  });
-  table.forEach((component, operation, { measuredCalls, p50DurationMs, p95DurationMs, p99DurationMs }) => {
     // Nothing measured is no duration, and 0 would be drawn as one.
-    if (measuredCalls === 0) return;
-    const percentiles: [string, number][] = [
-      ['50', p50DurationMs],
-      ['95', p95DurationMs],
-      ['99', p99DurationMs],
-    ];
-    for (const [percentile, ms] of percentiles) {
+    percentilesOf(series)?.forEach((ms, index) => {
       samples.push({
         name: 'call_duration_seconds',
         help: 'Percentiles of the measured calls of the rolling window.',
         type: 'gauge',
         value: ms / 1000,
-        labels: { component, operation, percentile },
+        labels: percentileLabels[index],
       });
-    }
-  });
+    });
+  }
   samples.push(
     { name: 'monitor_series', help: 'Pairs of component and operation that are kept.', type: 'gauge', value: table.size },
     { name: 'monitor_dropped_calls_total', help: 'Calls not kept: maxSeries was reached.', type: 'counter', value: table.droppedCalls },

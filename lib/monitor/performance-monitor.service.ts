@@ -17,7 +17,7 @@ import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
 import { performanceMetrics } from './performance-metrics.js';
 import type { ComponentStats } from './performance-series.js';
 import { recommend, type PerformanceRecommendation } from './recommendations.js';
-import type { HistoryColumns } from './series-history.js';
+import type { PerformanceHistory } from './series-history.js';
 import { SeriesTable } from './series-table.js';
 
 /** One call, for `recordPerformance`. */
@@ -30,13 +30,6 @@ export interface PerformanceRecord {
   /** Bytes, characters or tokens that went in. */
   readonly inputSize?: number;
   readonly outputSize?: number;
-}
-
-/** What `history` answers. Index `i` of every column is the interval that ended at `endMs[i]`; the oldest come first. */
-export interface PerformanceHistory {
-  /** Milliseconds since 1970. */
-  readonly endMs: readonly number[];
-  readonly series: readonly ({ readonly component: string; readonly operation: string } & HistoryColumns)[];
 }
 
 /** What a monitor takes from its surroundings. */

@@ -1,5 +1,6 @@
 import type { CallSeries } from '../common/recorder.js';
-import { DurationPages, sharedSum, WINDOW_INTERVALS } from './duration-pages.js';
+import { sharedCounts, type DurationCounts } from './duration-counts.js';
+import { DurationPages, WINDOW_INTERVALS } from './duration-pages.js';
 import { bucketOf, durationOf } from './duration-scale.js';
 import { SeriesHistory } from './series-history.js';
 
@@ -63,6 +64,9 @@ const LONG = 1 << 30;
 
 /** Calls of one operation: the present interval, the window, the total and some history, in constant memory. */
 export class PerformanceSeries implements CallSeries {
+  /** The same objects whenever they are asked for: who writes them again and again knows them by that. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly percentileLabels: readonly Readonly<Record<string, string>>[];
   history = new SeriesHistory();
   private durations = new DurationPages();
   /** The group of the present interval among those of the window is filled at its end. */
@@ -77,6 +81,8 @@ export class PerformanceSeries implements CallSeries {
     readonly operation: string,
     private readonly sampling: Sampling,
   ) {
+    this.labels = { component, operation };
+    this.percentileLabels = ['50', '95', '99'].map((percentile) => ({ component, operation, percentile }));
     this.clear();
     this.gap = this.left = this.drawGap();
   }
@@ -140,9 +146,9 @@ export class PerformanceSeries implements CallSeries {
     return measured > 0;
   }
 
-  /** Counts by bucket, into `sum`. A window that forgot its durations is given by those of all time. */
-  read(span: 'window' | 'total', sum: Float64Array): number {
-    return this.durations.read(span, sum) || (span === 'window' ? this.durations.read('total', sum) : 0);
+  /** Adds its durations to `counts`. A window that forgot them is given by those of all time. */
+  addDurationsTo(counts: DurationCounts, span: 'window' | 'total'): void {
+    if (this.durations.addTo(counts, span) === 0 && span === 'window') this.durations.addTo(counts, 'total');
   }
 
   /** Bytes of the tables. */
@@ -186,16 +192,34 @@ export class PerformanceSeries implements CallSeries {
       this.history.push(calls, 0, 0, 0, 0, 0, 0, 0);
       return;
     }
-    const [p50, p95, p99] = percentileBuckets(this.durations.read('interval', sharedSum), sharedSum);
+    this.durations.addTo(sharedCounts.clear(), 'interval');
+    const [p50, p95, p99] = sharedCounts.percentileBuckets();
     this.history.push(calls, measured, now[ERRORS], now[SUM] / measured, p50, p95, p99, bucketOf(now[MAX]));
   }
 }
 
+/** For adding one series up at a time. */
+const scratch = new Float64Array(FACTS);
+
+function factsOf(series: PerformanceSeries, span: 'window' | 'total'): Float64Array {
+  scratch.fill(0);
+  scratch[MIN] = Infinity;
+  series.addTo(scratch, span);
+  return scratch;
+}
+
 /** What has been counted since the start, without a look at the histograms. */
 export function countsOf(series: PerformanceSeries): Pick<CallFigures, 'totalCalls' | 'errorCount' | 'totalDurationMs'> {
-  const facts = new Float64Array(FACTS);
-  series.addTo(facts, 'total');
+  const facts = factsOf(series, 'total');
   return { totalCalls: facts[MEASURED] + facts[SKIPPED], errorCount: facts[ERRORS], totalDurationMs: facts[SUM] };
+}
+
+/** The 50th, 95th and 99th percentile of the window in milliseconds, or `undefined` where nothing was measured: `figuresOf` says the same, and more. */
+export function percentilesOf(series: PerformanceSeries): readonly number[] | undefined {
+  if (!series.isBusy) return undefined;
+  const facts = factsOf(series, 'window');
+  series.addDurationsTo(sharedCounts.clear(), 'window');
+  return percentilesWithin(facts[MIN], facts[MAX]);
 }
 
 /**
@@ -205,20 +229,16 @@ export function countsOf(series: PerformanceSeries): Pick<CallFigures, 'totalCal
 export function figuresOf(series: readonly PerformanceSeries[], span: 'window' | 'total', seconds: number): CallFigures {
   const facts = new Float64Array(FACTS);
   facts[MIN] = Infinity;
-  const sum = series.length === 1 ? sharedSum : new Float64Array(sharedSum.length);
-  let count = 0;
+  sharedCounts.clear();
   for (const each of series) {
     each.addTo(facts, span);
-    count += each.read(span, sharedSum);
-    if (sum === sharedSum) break;
-    for (let bucket = 0; bucket < sum.length; bucket++) sum[bucket] += sharedSum[bucket];
+    each.addDurationsTo(sharedCounts, span);
   }
   const measuredCalls = facts[MEASURED];
   const totalCalls = measuredCalls + facts[SKIPPED];
   const errorRate = measuredCalls > 0 ? facts[ERRORS] / measuredCalls : 0;
   const min = measuredCalls > 0 ? facts[MIN] : 0;
-  const within = (bucket: number): number => (measuredCalls > 0 ? Math.min(Math.max(durationOf(bucket), min), facts[MAX]) : 0);
-  const [p50, p95, p99] = percentileBuckets(count, sum).map(within);
+  const [p50, p95, p99] = measuredCalls > 0 ? percentilesWithin(min, facts[MAX]) : [0, 0, 0];
   return {
     totalCalls,
     measuredCalls,
@@ -246,17 +266,7 @@ function add(facts: Float64Array, to: number, from: number, source = facts): voi
   }
 }
 
-const PERCENTILES = [0.5, 0.95, 0.99];
-
-/** The buckets that hold the percentiles (nearest rank), of `count` durations counted in `sum`. */
-function percentileBuckets(count: number, sum: Float64Array): number[] {
-  const ranks = PERCENTILES.map((share) => Math.max(1, Math.ceil(share * count)));
-  const found = [0, 0, 0];
-  let seen = 0;
-  let next = 0;
-  for (let bucket = 0; bucket < sum.length && next < ranks.length; bucket++) {
-    seen += sum[bucket];
-    while (next < ranks.length && seen >= ranks[next]) found[next++] = bucket;
-  }
-  return found;
+/** Of what `sharedCounts` has: the middle of a bucket may lie outside of what was measured. */
+function percentilesWithin(min: number, max: number): number[] {
+  return sharedCounts.percentileBuckets().map((bucket) => Math.min(Math.max(durationOf(bucket), min), max));
 }

@@ -15,6 +15,13 @@ export interface HistoryColumns {
   readonly maxDurationMs: (number | null)[];
 }
 
+/** What `history` answers. Index `i` of every column is the interval that ended at `endMs[i]`; the oldest come first. */
+export interface PerformanceHistory {
+  /** Milliseconds since 1970. */
+  readonly endMs: readonly number[];
+  readonly series: readonly ({ readonly component: string; readonly operation: string } & HistoryColumns)[];
+}
+
 const NUMBERS = 3;
 const BUCKETS = 4;
 

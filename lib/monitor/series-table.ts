@@ -1,9 +1,7 @@
 import type { CallSeries } from '../common/recorder.js';
 import { WINDOW_INTERVALS } from './duration-pages.js';
 import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
-import type { PerformanceHistory } from './performance-monitor.service.js';
 import {
-  countsOf,
   figuresOf,
   PerformanceSeries,
   type CallFigures,
@@ -11,7 +9,7 @@ import {
   type OperationStats,
   type Sampling,
 } from './performance-series.js';
-import { HISTORY_INTERVALS } from './series-history.js';
+import { HISTORY_INTERVALS, type PerformanceHistory } from './series-history.js';
 
 const NONE: ReadonlyMap<string, PerformanceSeries> = new Map();
 
@@ -125,11 +123,6 @@ export class SeriesTable {
     }
   }
 
-  /** Visits every series with what it has counted since the start. */
-  forEachTotal(visit: (component: string, operation: string, counts: ReturnType<typeof countsOf>) => void): void {
-    for (const series of this.all()) visit(series.component, series.operation, countsOf(series));
-  }
-
   history(component?: string): PerformanceHistory {
     this.catchUp();
     const wanted = [...this.all()].filter((series) => component === undefined || series.component === component);
@@ -156,7 +149,7 @@ export class SeriesTable {
     this.timer = undefined;
   }
 
-  private *all(): Generator<PerformanceSeries> {
+  *all(): Generator<PerformanceSeries> {
     for (const operations of this.components.values()) yield* operations.values();
   }
 

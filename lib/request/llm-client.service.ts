@@ -1,5 +1,5 @@
 import type { CallObserver } from '../common/call-observer.js';
-import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { checkFunction, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { RouterService } from '../router/router.service.js';
@@ -116,8 +116,8 @@ export class LlmClient implements Capability {
   }
 
   /** It has no engine of its own, and is as well as the router. */
-  health(): CapabilityHealth {
-    const { status, engine, reason } = this.router.health();
+  health(of?: HealthOf): CapabilityHealth {
+    const { status, engine, reason } = of === undefined ? this.router.health() : of(this.router);
     return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.counts.inFlight };
   }
 

@@ -38,6 +38,8 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
       expect(metric(service, 'rate_limit_store_failures_total', 'connection')).toBe(21);
       expect(await service.health()).toMatchObject({ status: onStoreError === 'deny' ? 'down' : 'degraded', onStoreError });
       await server.start();
+      // Without a request: who is not ready is sent none.
+      await until(async () => (await service.health()).status === 'ok', 5_000);
       await until(async () => (await service.checkAsync('probe')).outage === undefined);
       // It kept nothing: one more limit's worth, and no more.
       expect(await passes(service, 'k', 20)).toBe(5);
@@ -115,9 +117,27 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     expect({ allowed, outage }).toEqual({ allowed: false, outage: 'deny' });
     expect(metric(service, 'rate_limit_store_failures_total', 'reply')).toBe(1);
     expect(await service.health()).toMatchObject({ status: 'down', reason: expect.stringContaining('OOM') });
+    // It still answers those who only look.
+    await service.peekAsync('k');
+    expect(await service.health()).toMatchObject({ status: 'down' });
     await server.ask((client) => client.config('SET', 'maxmemory', '0'));
     await until(async () => (await service.peekAsync('k')).outage === undefined);
     expect(await passes(service, 'k', 5)).toBe(3);
+    expect(await service.health()).toMatchObject({ status: 'ok' });
+  });
+
+  test('that comes and goes: it is not well at the third time, though it answers', async () => {
+    const server = await redisServer('--maxmemory-policy', 'noeviction');
+    const service = limiter({ url: server.url, onStoreError: 'deny' }, { requestsPerMinute: 1_000 });
+    const states: string[] = [];
+    for (let outage = 0; outage < 3; outage++) {
+      await server.ask((client) => client.config('SET', 'maxmemory', '100kb'));
+      expect((await service.checkAsync('k')).outage).toBe('deny');
+      await server.ask((client) => client.config('SET', 'maxmemory', '0'));
+      expect((await service.checkAsync('k')).outage).toBeUndefined();
+      states.push((await service.health()).status);
+    }
+    expect(states).toEqual(['ok', 'ok', 'down']);
   });
 
   test('started anew with nothing, onDataLoss refuse: nothing passes until what may have been taken is out of the window', async () => {

@@ -5,14 +5,20 @@ import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './rate-l
 
 /** When to try again, for those who are denied: Redis is asked about as often. */
 const RETRY_AFTER_MS = 1_000;
-/** For how long after a failure the store says that it is not well. */
+/** For how long after a failure the store says that it is not well, where no success has come since, or where it comes and goes. */
 const MEMORY_OF_FAILURE_MS = 10_000;
+/** So many outages within `FLAPPING_MS`, and one success more proves nothing. */
+const OUTAGES_OF_FLAPPING = 3;
+const FLAPPING_MS = 30_000;
 
 /** Answers in Redis's place, as configured, and counts that. */
 export class RedisOutage {
   private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
   private answers = 0;
   private last: { readonly failure: StoreFailure; readonly atMs: number } | undefined;
+  private isOver = true;
+  /** When the latest outages began. */
+  private readonly beginnings: number[] = [];
 
   constructor(
     readonly mode: OnStoreError,
@@ -20,8 +26,20 @@ export class RedisOutage {
   ) {}
 
   count(failure: StoreFailure): void {
+    const atMs = performance.now();
     this.failures[failure.kind]++;
-    this.last = { failure, atMs: performance.now() };
+    this.last = { failure, atMs };
+    if (!this.isOver) return;
+    this.isOver = false;
+    if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
+  }
+
+  /**
+   * Redis did what it was asked. A ping or a look (`wrote: false`) ends what was a matter of reaching it, not that it refuses to write:
+   * one that is out of memory, or a replica, answers those.
+   */
+  succeeded(wrote: boolean): void {
+    if (wrote || this.last?.failure.kind !== 'reply') this.isOver = true;
   }
 
   /** The answer to a `check`, or to a `peek`, that Redis did not give. */
@@ -32,9 +50,15 @@ export class RedisOutage {
     return { allowed, scope: 0, retryAfterMs: allowed ? 0 : RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: this.mode };
   }
 
-  /** The last failure, if it was not long ago. */
+  /** The last failure, if it was not long ago and has not been made good since; of a Redis that comes and goes, also if it has. */
   recent(): string | undefined {
-    return this.last !== undefined && performance.now() - this.last.atMs < MEMORY_OF_FAILURE_MS ? this.last.failure.reason : undefined;
+    const nowMs = performance.now();
+    if (this.last === undefined || nowMs - this.last.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
+    return this.isOver && !this.isFlapping(nowMs) ? undefined : this.last.failure.reason;
+  }
+
+  private isFlapping(nowMs: number): boolean {
+    return this.beginnings.length === OUTAGES_OF_FLAPPING && nowMs - this.beginnings[0] < FLAPPING_MS;
   }
 
   metrics(): readonly MetricSample[] {

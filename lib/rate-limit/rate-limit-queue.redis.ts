@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { timeoutReason, type RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
-import { decodeReply, encodeOperations, replyLength, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
+import {
+  decodeReply,
+  encodeOperations,
+  OperationKind,
+  replyLength,
+  type RedisMark,
+  type RedisOperation,
+} from './rate-limit-protocol.redis.js';
 
 /** Why the store has no answer. `reply`: Redis is there and refused (out of memory, read only, still loading). */
 export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
@@ -38,7 +45,8 @@ export class RedisScriptQueue {
     private readonly script: string,
     private readonly circuit: RedisCircuit,
     private readonly timeoutMs: number,
-    private readonly mark?: RedisMark,
+    private readonly mark: RedisMark | undefined,
+    private readonly onSuccess: (wrote: boolean) => void,
   ) {
     this.sha = createHash('sha1').update(script).digest('hex');
   }
@@ -78,7 +86,10 @@ export class RedisScriptQueue {
     try {
       const reply = decodeReply(await this.call(encodeOperations(operations, this.mark)));
       clearTimeout(timer);
-      if (!timedOut) this.circuit.succeeded();
+      if (!timedOut) {
+        this.circuit.succeeded();
+        this.onSuccess(operations.some(({ kind }) => kind !== OperationKind.peek));
+      }
       let at = 0;
       for (const operation of operations) {
         if (timedOut) operation.late?.(reply, at);

@@ -62,8 +62,9 @@ class RedisRateLimitStore implements RateLimitStore {
     this.circuit = new RedisCircuit(client, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
-    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs, mark);
-    this.outage = new RedisOutage(options.onStoreError, memory);
+    const outage = new RedisOutage(options.onStoreError, memory);
+    this.outage = outage;
+    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs, mark, (wrote) => outage.succeeded(wrote));
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }
@@ -138,7 +139,9 @@ class RedisRateLimitStore implements RateLimitStore {
 
   /** `down` when a request would be denied for the store's sake, `degraded` when it would be answered without Redis. */
   async health(): Promise<Partial<CapabilityHealth>> {
-    const fault = (await this.circuit.fault()) ?? this.outage.recent();
+    const unreachable = await this.circuit.fault();
+    if (unreachable === undefined) this.outage.succeeded(false);
+    const fault = unreachable ?? this.outage.recent();
     if (fault === undefined) return {};
     const reason = this.connectionError === undefined || fault === this.connectionError ? fault : `${fault} (${this.connectionError})`;
     return { status: this.outage.mode === 'deny' ? 'down' : 'degraded', reason, onStoreError: this.outage.mode };

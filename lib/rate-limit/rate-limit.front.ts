@@ -11,9 +11,9 @@ const SENT_BACK = 2;
 
 /** Where the keys are that the front does not hold. */
 export interface KeysBehind {
-  /** Takes a key out, with its place, and writes its state into \`numbers\`. Returns how many numbers that are, 0 if it is not held. */
+  /** Takes a key out, with its place, and writes its state into `numbers`. Returns how many numbers that are, 0 if it is not held. */
   lend(policy: Policy, low: number, high: number): number;
-  /** Puts a key there, with the state that is written in \`numbers\`. */
+  /** Puts a key there, with the state that is written in `numbers`. */
   takeBack(state: KeyState, length: number, nowMs: number): void;
   /** A lent key has left its place for good, or comes back. */
   makeRoom(): void;
@@ -25,53 +25,53 @@ export interface KeysBehind {
  * Keys of a space that only this thread uses, in front of the addon, which is a call away: all of them as long as they are few, and those that have a
  * handle for good. A key is in one of both places at any time, with its whole state, so the front changes what a decision costs and never what it says.
  */
-export class FrontSpace extends KeySpace {
+export class Front {
+  readonly keys: KeySpace;
   /** Whether new keys come here. */
   isGrowing = true;
   private readonly lent = new Set<KeyState>();
 
   constructor(private readonly behind: KeysBehind) {
     // More than come before it begins to send them back: it forgets none.
-    super(null, SMALL_SPACE_KEYS);
+    this.keys = new KeySpace(null, SMALL_SPACE_KEYS, (state) => {
+      if (this.lent.delete(state)) behind.makeRoom();
+    });
   }
 
   /** To be called before each decision that the front may not make alone. */
   retreat(nowMs: number): void {
-    if (this.isGrowing && this.size < FRONT_KEYS) return;
+    const { keys, lent } = this;
+    if (this.isGrowing && keys.size < FRONT_KEYS) return;
     this.isGrowing = false;
-    for (let sent = 0; sent < SENT_BACK && this.size > this.lent.size; sent++) {
-      const state = this.next();
-      if (!this.lent.has(state)) this.sendBack(state, nowMs);
+    for (let sent = 0; sent < SENT_BACK && keys.size > lent.size; sent++) {
+      const state = keys.next();
+      if (!lent.has(state)) this.sendBack(state, nowMs);
     }
   }
 
   /** Brings the key of a handle to the front, if it is held behind. */
   fetch(policy: Policy, low: number, high: number): KeyState | null {
-    if (this.size >= FRONT_KEYS || this.behind.lend(policy, low, high) === 0) return null;
-    const state = new KeyState(this.lines, policy, low, high);
-    state.readAll(this.behind.numbers, this.originMs);
+    const { keys, behind } = this;
+    if (keys.size >= FRONT_KEYS || behind.lend(policy, low, high) === 0) return null;
+    const state = new KeyState(keys.lines, policy, low, high);
+    state.readAll(behind.numbers, keys.originMs);
     this.lent.add(state);
-    return this.hold(state);
+    return keys.hold(state);
   }
 
   /** Sends a key back, if it is here. */
   giveBack(policy: Policy, low: number, high: number, nowMs: number): void {
-    const state = this.findState(policy, low, high);
+    const state = this.keys.findState(policy, low, high);
     if (state !== null) this.sendBack(state, nowMs);
-  }
-
-  protected override drop(state: KeyState): void {
-    super.drop(state);
-    if (this.lent.delete(state)) this.behind.makeRoom();
   }
 
   /** A state with more numbers than can be written stays. */
   private sendBack(state: KeyState, nowMs: number): void {
-    const { numbers } = this.behind;
+    const { keys, behind } = this;
     state.pruneAll(nowMs);
-    if (state.numbersOfAll > numbers.length) return;
-    const length = state.writeAll(numbers, this.originMs);
-    this.drop(state);
-    this.behind.takeBack(state, length, this.toEpoch(nowMs));
+    if (state.numbersOfAll > behind.numbers.length) return;
+    const length = state.writeAll(behind.numbers, keys.originMs);
+    keys.drop(state);
+    behind.takeBack(state, length, keys.toEpoch(nowMs));
   }
 }

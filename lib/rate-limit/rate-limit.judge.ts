@@ -1,10 +1,16 @@
 import { DecisionCode, DecisionField } from './rate-limit.engine.js';
 import type { KeyHash } from './rate-limit.key-hash.js';
-import { Half, Line } from './rate-limit.key-lines.js';
+import { Line, LINE_NUMBERS } from './rate-limit.key-lines.js';
 import type { KeySpace } from './rate-limit.key-space.js';
 import type { KeyState } from './rate-limit.key-state.js';
 import type { Policy, WindowLimit } from './rate-limit.policy.js';
 import { Verdict } from './rate-limit.verdict.js';
+
+// V8 compiles functions into their callers by the length of their code, of which a field of an import is much and a constant little.
+const { mergesUntilMs: MERGES_UNTIL, newestMs: NEWEST, requests: REQUESTS, tokens: TOKENS } = Line;
+const STRIDE = LINE_NUMBERS;
+const { remainingRequests: REMAINING_REQUESTS, remainingTokens: REMAINING_TOKENS, atMs: AT } = DecisionField;
+const ALLOWED = DecisionCode.allowed;
 
 /** One of several keys that are decided together. */
 export interface JudgedScope {
@@ -33,32 +39,19 @@ export class Judge {
     return code;
   }
 
-  /** The same under a key that is held, by its line. */
+  /** The same under a key that is held, by its line. Short enough to be compiled into those who call it: what is rare is elsewhere. */
   checkHeld(keys: KeySpace, policy: Policy, line: number, cost: number, tokens: number, nowMs: number): number {
-    const { only } = policy;
-    const { lines } = keys;
-    if (only !== null && cost > 0 && nowMs < lines.get(line, Line.expiresMs)) {
-      const left = only.requests - lines.requests(line) - cost;
-      const tokensLeft = policy.tokensPerMinute - lines.tokens(line) - tokens;
-      const free = policy.maxConcurrent - lines.half(line, Half.inFlight) - 1;
-      const counted = policy.countsTokens ? tokens : 0;
-      if (left >= 0 && tokensLeft >= 0 && free >= 0) {
-        if (!lines.merge(line, only.lengthMs, nowMs, cost, counted)) keys.state(line).add(nowMs, cost, counted);
-        if (free !== Infinity) lines.setHalf(line, Half.inFlight, lines.half(line, Half.inFlight) + 1);
-        const { decision } = this;
-        if (this.described !== policy) this.describe(policy, only);
-        decision[DecisionField.remainingRequests] = left;
-        decision[DecisionField.remainingTokens] = tokensLeft;
-        decision[DecisionField.atMs] = keys.toEpoch(nowMs);
-        keys.allowed += 1;
-        return DecisionCode.allowed;
-      }
+    const { numbers } = keys.lines;
+    const at = line * STRIDE;
+    const requests = numbers[at + REQUESTS] + cost;
+    const allTokens = numbers[at + TOKENS] + tokens * policy.tokenWeight;
+    if (requests > policy.plainRequests || allTokens > policy.mostTokens || nowMs >= numbers[at + MERGES_UNTIL] || cost === 0) {
+      return this.checkBeginning(keys, policy, line, cost, tokens, nowMs);
     }
-    const state = keys.state(line);
-    const code = this.answer(keys, policy, state, cost, tokens, nowMs);
-    keys.count(code);
-    if (code === DecisionCode.allowed) state.take(policy, cost, tokens, nowMs);
-    return code;
+    numbers[at + NEWEST] = nowMs;
+    numbers[at + REQUESTS] = requests;
+    numbers[at + TOKENS] = allTokens;
+    return this.allow(keys, policy, requests, allTokens, nowMs);
   }
 
   /** The decision was written by somebody else. */
@@ -117,8 +110,42 @@ export class Judge {
     return verdict.code;
   }
 
+  /** What `policy.only` lets pass, which leaves so much under a key. */
+  private allow(keys: KeySpace, policy: Policy, requests: number, tokens: number, nowMs: number): number {
+    const { decision } = this;
+    if (this.described !== policy) this.describe(policy);
+    decision[REMAINING_REQUESTS] = policy.requests - requests;
+    decision[REMAINING_TOKENS] = policy.tokensPerMinute - tokens;
+    decision[AT] = keys.toEpoch(nowMs);
+    keys.allowed += 1;
+    return ALLOWED;
+  }
+
+  /** The same where a new instant may begin, or places are limited. */
+  private checkBeginning(keys: KeySpace, policy: Policy, line: number, cost: number, tokens: number, nowMs: number): number {
+    const { lines } = keys;
+    const counted = tokens * policy.tokenWeight;
+    const requests = lines.get(line, Line.requests) + cost;
+    const allTokens = lines.get(line, Line.tokens) + counted;
+    const fits = requests <= policy.mostRequests && allTokens <= policy.mostTokens && nowMs < lines.get(line, Line.expiresMs);
+    if (!fits || cost === 0) return this.checkWhole(keys, policy, line, cost, tokens, nowMs);
+    const state = keys.state(line);
+    if (policy.limitsPlaces && !state.occupy(policy.maxConcurrent)) return this.checkWhole(keys, policy, line, cost, tokens, nowMs);
+    state.add(nowMs, cost, counted);
+    return this.allow(keys, policy, requests, allTokens, nowMs);
+  }
+
+  private checkWhole(keys: KeySpace, policy: Policy, line: number, cost: number, tokens: number, nowMs: number): number {
+    const state = keys.state(line);
+    const code = this.answer(keys, policy, state, cost, tokens, nowMs);
+    keys.count(code);
+    if (code === DecisionCode.allowed) state.take(policy, cost, tokens, nowMs);
+    return code;
+  }
+
   /** What is the same for each request that such a policy lets pass. */
-  private describe(policy: Policy, { requests, lengthMs }: WindowLimit): void {
+  private describe(policy: Policy): void {
+    const { requests, lengthMs } = policy.only as WindowLimit;
     const { decision } = this;
     decision[DecisionField.code] = DecisionCode.allowed;
     decision[DecisionField.limit] = requests;

@@ -19,11 +19,9 @@ export class KeyHash {
   /** The hash of the key that `of` was called with last. */
   low = 0;
   high = 0;
-  /** The last key of all, its last character and its hash. */
+  /** The key that the hash is of, and its last character; -1 where the hash is another one's. */
   private last = '';
   private lastTail = -1;
-  private lastLow = 0;
-  private lastHigh = 0;
   /** Keys that are remembered, by a place that their last characters give, where keys differ more than elsewhere: these characters, the key, its hash. */
   private readonly ends = new Int32Array(REMEMBERED).fill(-1);
   private readonly keys = new Array<string>(REMEMBERED).fill('');
@@ -38,23 +36,28 @@ export class KeyHash {
 
   /** Hashes a key. */
   of(key: string): void {
-    const { length } = key;
-    if (length < 4 || length > LONGEST) return this.compute(key);
-    const tail = key.charCodeAt(length - 1);
+    const tail = key.charCodeAt(key.length - 1);
     // To compare strings is dear where they differ late, or are far from the processor.
-    if (tail === this.lastTail && key === this.last) {
-      this.low = this.lastLow;
-      this.high = this.lastHigh;
-      return;
-    }
-    this.find(key, length, tail);
-    this.lastTail = tail;
-    this.last = key;
-    this.lastLow = this.low;
-    this.lastHigh = this.high;
+    if (tail !== this.lastTail || key !== this.last) this.find(key, tail);
   }
 
-  private find(key: string, length: number, tail: number): void {
+  /** Takes a hash that is known. */
+  set(low: number, high: number): void {
+    this.low = low;
+    this.high = high;
+    this.lastTail = -1;
+  }
+
+  private find(key: string, tail: number): void {
+    const { length } = key;
+    this.lastTail = -1;
+    if (length < 4 || length > LONGEST) return this.compute(key);
+    this.lookUp(key, length, tail);
+    this.last = key;
+    this.lastTail = tail;
+  }
+
+  private lookUp(key: string, length: number, tail: number): void {
     const end =
       (tail & 0xff) |
       ((key.charCodeAt(length - 2) & 0xff) << 8) |

@@ -29,22 +29,26 @@ export class KeySpace {
   /** The rest, by the number of a key's first line. */
   private readonly states: (KeyState | undefined)[] = [];
   private uses = 0;
+  /** The line that was used last, -1 if it was dropped since. */
+  private newest = -1;
   /** What its own times count from: the first that it heard of. Small numbers are cheaper to keep. */
-  protected originMs = 0;
-  private isBegun = false;
-  private latestMs = 0;
+  originMs = 0;
+  /** No number before the first time. */
+  private latestMs = NaN;
   /** Where the sweep stands. */
   private hand = 0;
 
   constructor(
     readonly name: string | null,
     public maxKeys: number,
+    /** To be told of a key that goes. */
+    private readonly onDrop?: (state: KeyState) => void,
   ) {}
 
   /** The space's time, which never runs back: what is idle may be dropped, and a clock that is put back must not bring it to mind. */
   at(nowMs: number): number {
     const ms = Math.floor(nowMs) - this.originMs;
-    if (ms > this.latestMs || !this.isBegun) this.advance(ms);
+    if (ms !== this.latestMs) this.advance(ms);
     return this.latestMs;
   }
 
@@ -59,18 +63,23 @@ export class KeySpace {
   }
 
   private advance(ms: number): void {
-    if (this.isBegun) {
-      this.latestMs = Math.min(ms, LATEST_MS - this.originMs);
-    } else {
-      this.isBegun = true;
+    if (Number.isNaN(this.latestMs)) {
       this.originMs = ms > 0 ? Math.min(ms, LATEST_MS) : 0;
+      this.latestMs = 0;
+    } else if (ms > this.latestMs) {
+      this.latestMs = Math.min(ms, LATEST_MS - this.originMs);
     }
   }
 
   /** The line of a key by its hash, -1 if it is not held; it was used. */
   find(policy: Policy, low: number, high: number): number {
+    const { newest } = this;
+    return newest >= 0 && this.lines.isOf(newest, low, high, policy.family) ? newest : this.findOther(policy, low, high);
+  }
+
+  private findOther(policy: Policy, low: number, high: number): number {
     const line = this.index.find(low, high, policy.family);
-    if (line >= 0) this.touch(line);
+    if (line >= 0) this.putFirst(line);
     return line;
   }
 
@@ -93,6 +102,11 @@ export class KeySpace {
 
   /** Makes a key the one that was used last. */
   touch(line: number): void {
+    if (line !== this.newest) this.putFirst(line);
+  }
+
+  private putFirst(line: number): void {
+    this.newest = line;
     this.lines.set(line, Line.touched, ++this.uses);
   }
 
@@ -107,7 +121,8 @@ export class KeySpace {
     if (line >= 0) this.drop(this.state(line));
   }
 
-  protected hold(state: KeyState): KeyState {
+  /** Adds a key with what it brings. */
+  hold(state: KeyState): KeyState {
     const { line } = state;
     while (this.states.length <= line) this.states.push(undefined);
     this.states[line] = state;
@@ -117,12 +132,14 @@ export class KeySpace {
     return state;
   }
 
-  protected drop(state: KeyState): void {
+  drop(state: KeyState): void {
     this.index.remove(state.low, state.high, state.policy.family);
     this.states[state.line] = undefined;
+    if (state.line === this.newest) this.newest = -1;
     this.size -= 1;
     state.drop();
     if (this.size === 0) this.states.length = 0;
+    this.onDrop?.(state);
   }
 
   private makeRoom(nowMs: number): void {
@@ -152,7 +169,7 @@ export class KeySpace {
   }
 
   /** The key after the last one, round and round. */
-  protected next(): KeyState {
+  next(): KeyState {
     for (;;) {
       this.hand = this.hand + 1 < this.states.length ? this.hand + 1 : 0;
       const state = this.states[this.hand];

@@ -29,6 +29,7 @@ export class KeyState extends WindowLog {
   ) {
     const { windows } = policy;
     super(lines, lines.take(), windows.length > 0 ? windows[0].lengthMs : 0);
+    lines.own(this.line, low, high, policy.family);
     this.level = policy.burst * PARTS;
     this.others = windows.length > 1 ? windows.slice(1).map(({ lengthMs }) => new WindowLog(lines, lines.take(), lengthMs)) : NO_LOGS;
   }
@@ -69,6 +70,14 @@ export class KeyState extends WindowLog {
   pruneAll(atMs: number): void {
     this.prune(atMs);
     for (const log of this.others) log.prune(atMs);
+  }
+
+  /** Takes one of so many places, if one is free. */
+  occupy(places: number): boolean {
+    const { inFlight } = this;
+    if (inFlight >= places) return false;
+    this.inFlight = inFlight + 1;
+    return true;
   }
 
   /** Gives back one of the requests under way. */

@@ -4,7 +4,7 @@ import type { NativeBinding } from '../engine/native-binding.js';
 import { DECISION_FIELDS, RateLimitEngine } from './rate-limit.engine.js';
 import type { PolicySpec, SpaceStats } from './rate-limit.engine.js';
 import { RateLimitExchange } from './rate-limit.exchange.js';
-import { FrontSpace, SMALL_SPACE_KEYS } from './rate-limit.front.js';
+import { Front, SMALL_SPACE_KEYS } from './rate-limit.front.js';
 import { Judge, judgedScopes, settleTokens } from './rate-limit.judge.js';
 import { HASH_SECRETS, KeyHash } from './rate-limit.key-hash.js';
 import { KeySpace } from './rate-limit.key-space.js';
@@ -17,6 +17,8 @@ interface OpenSpace {
   readonly number: number;
   /** `null`: none, as other threads may share it. */
   readonly keys: KeySpace | null;
+  /** `null`: all of its keys are there, or none. */
+  readonly front: Front | null;
   isOpen: boolean;
 }
 
@@ -25,6 +27,8 @@ interface KeyHandle {
   readonly policy: Policy;
   readonly low: number;
   readonly high: number;
+  /** Where its key is in front, and `null` where it is not, or not known to be. */
+  keys: KeySpace | null;
   state: KeyState | null;
 }
 
@@ -71,7 +75,9 @@ export class NativeRateLimitEngine extends RateLimitEngine {
 
   open(name: string | null, maxKeys: number): number {
     const number = this.binding.rateLimitOpen(name, maxKeys);
-    this.spaces[number] = { number, keys: name === null ? this.keysOf(number, maxKeys) : null, isOpen: true };
+    const front = name === null && maxKeys > SMALL_SPACE_KEYS ? new Front(this.exchange.behind(number)) : null;
+    const keys = front?.keys ?? (name === null ? new KeySpace(null, maxKeys) : null);
+    this.spaces[number] = { number, keys, front, isOpen: true };
     return number;
   }
 
@@ -86,23 +92,23 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   checkAll(space: number, policies: Uint32Array, keys: readonly string[], cost: number, tokens: number, nowMs: number): number {
-    const { keys: held } = this.space(space);
+    const { keys: held, front } = this.space(space);
     const governing = Array.from(policies, (policy) => this.policies[policy]);
     const scopes = judgedScopes(held, governing, keys, this.hash);
     const now = held?.at(nowMs) ?? 0;
-    if (held instanceof FrontSpace) held.retreat(now);
-    if (held !== null && (!(held instanceof FrontSpace) || held.isGrowing)) return this.judge.checkAll(held, scopes, cost, tokens, now);
+    front?.retreat(now);
+    if (held !== null && (front === null || front.isGrowing)) return this.judge.checkAll(held, scopes, cost, tokens, now);
     // All or nothing is decided in one place.
-    if (held !== null) for (const { policy, low, high } of scopes) held.giveBack(policy, low, high, now);
+    if (front !== null) for (const { policy, low, high } of scopes) front.giveBack(policy, low, high, now);
     this.judge.forget();
     return this.exchange.checkAll(space, scopes, cost, tokens, held?.toEpoch(now) ?? nowMs);
   }
 
   peek(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
-    const { keys } = this.space(space);
+    const { keys, front } = this.space(space);
     const state = this.find(keys, policy, key);
     const now = keys?.at(nowMs) ?? 0;
-    if (keys !== null && (state !== null || !(keys instanceof FrontSpace))) {
+    if (keys !== null && (state !== null || front === null)) {
       return this.judge.answer(keys, this.policies[policy], state, cost, tokens, now);
     }
     this.judge.forget();
@@ -111,38 +117,38 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   settle(space: number, policy: number, key: string, reservedTokens: number, actualTokens: number, atMs: number, nowMs: number): void {
-    const { keys } = this.space(space);
+    const { keys, front } = this.space(space);
     const state = this.find(keys, policy, key);
     const now = keys?.at(nowMs) ?? 0;
     const difference = actualTokens - reservedTokens;
     if (keys !== null && state !== null) settleTokens(this.policies[policy], state, difference, keys.fromEpoch(atMs), now);
-    if (keys !== null && (state !== null || !(keys instanceof FrontSpace))) return;
+    if (keys !== null && (state !== null || front === null)) return;
     this.exchange.ask(difference, atMs, keys?.toEpoch(now) ?? nowMs);
     this.exchange.settle(space, policy, this.hash.low, this.hash.high);
   }
 
   release(space: number, policy: number, key: string): void {
-    const { keys } = this.space(space);
+    const { keys, front } = this.space(space);
     const state = this.find(keys, policy, key);
     if (state !== null) state.release();
-    else if (keys === null || keys instanceof FrontSpace) this.exchange.release(space, policy, this.hash.low, this.hash.high);
+    else if (keys === null || front !== null) this.exchange.release(space, policy, this.hash.low, this.hash.high);
   }
 
   reset(space: number, policy: number, key: string): void {
-    const { keys } = this.space(space);
+    const { keys, front } = this.space(space);
     const { hash } = this;
     hash.of(key);
     keys?.delete(this.policies[policy], hash.low, hash.high);
-    if (keys === null || keys instanceof FrontSpace) this.exchange.reset(space, policy, hash.low, hash.high);
+    if (keys === null || front !== null) this.exchange.reset(space, policy, hash.low, hash.high);
   }
 
   stats(space: number): SpaceStats {
-    const { keys: front } = this.space(space);
+    const { keys: held } = this.space(space);
     const behind = this.binding.rateLimitStats(space);
-    const allowed = behind.allowed + (front?.allowed ?? 0);
-    const denied = behind.denied + (front?.denied ?? 0);
-    const keys = behind.keys + (front?.size ?? 0);
-    return { keys, checks: allowed + denied, allowed, denied, evicted: behind.evicted + (front?.evicted ?? 0) };
+    const allowed = behind.allowed + (held?.allowed ?? 0);
+    const denied = behind.denied + (held?.denied ?? 0);
+    const keys = behind.keys + (held?.size ?? 0);
+    return { keys, checks: allowed + denied, allowed, denied, evicted: behind.evicted + (held?.evicted ?? 0) };
   }
 
   handle(space: number, policy: number, key: string): number {
@@ -150,18 +156,17 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     this.hash.of(key);
     const { low, high } = this.hash;
     const handle = this.freeHandles.pop() ?? this.handles.length;
-    this.handles[handle] = { space: opened, policy: this.policies[policy], low, high, state: null };
+    this.handles[handle] = { space: opened, policy: this.policies[policy], low, high, keys: null, state: null };
     return handle;
   }
 
   checkHandle(handle: number, cost: number, tokens: number, nowMs: number): number {
     const known = handle < this.handles.length ? this.handles[handle] : undefined;
-    if (known === undefined) throw new InvalidArgumentError('handle', handle, 'must be open');
-    const { state, space, policy } = known;
-    if (state === null || state.dropped || space.keys === null) return this.checkKnown(known, cost, tokens, nowMs);
-    const now = space.keys.at(nowMs);
-    space.keys.touch(state.line);
-    return this.judge.checkHeld(space.keys, policy, state.line, cost, tokens, now);
+    if (known === undefined) throw notOpen('handle', handle);
+    const { keys, state } = known;
+    if (keys === null || state === null || state.dropped) return this.checkKnown(known, cost, tokens, nowMs);
+    keys.touch(state.line);
+    return this.judge.checkHeld(keys, known.policy, state.line, cost, tokens, keys.at(nowMs));
   }
 
   closeHandle(handle: number): void {
@@ -171,36 +176,41 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   /** By the hash that was made last. */
-  private checkHashed({ number, keys }: OpenSpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
-    const { hash, exchange } = this;
-    const { low, high } = hash;
-    if (keys === null) {
-      this.judge.forget();
-      exchange.ask(cost, tokens, nowMs);
-      return exchange.check(number, policy.handle, low, high);
-    }
-    const line = keys.find(policy, low, high);
+  private checkHashed(space: OpenSpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
+    const { keys } = space;
+    if (keys === null) return this.checkBehind(space, policy, cost, tokens, nowMs);
+    const line = keys.find(policy, this.hash.low, this.hash.high);
     const now = keys.at(nowMs);
-    if (line >= 0) return this.judge.checkHeld(keys, policy, line, cost, tokens, now);
-    if (!(keys instanceof FrontSpace)) return this.judge.checkNew(keys, policy, hash, cost, tokens, now);
-    keys.retreat(now);
-    if (keys.isGrowing) return this.judge.checkNew(keys, policy, hash, cost, tokens, now);
+    if (line < 0) return this.checkAbsent(space, keys, policy, cost, tokens, now);
+    return this.judge.checkHeld(keys, policy, line, cost, tokens, now);
+  }
+
+  /** A key that is not in front. */
+  private checkAbsent(space: OpenSpace, keys: KeySpace, policy: Policy, cost: number, tokens: number, now: number): number {
+    const { front } = space;
+    if (front !== null) {
+      front.retreat(now);
+      if (!front.isGrowing) return this.checkBehind(space, policy, cost, tokens, keys.toEpoch(now));
+    }
+    return this.judge.checkNew(keys, policy, this.hash, cost, tokens, now);
+  }
+
+  private checkBehind({ number }: OpenSpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
     this.judge.forget();
-    exchange.ask(cost, tokens, keys.toEpoch(now));
-    return exchange.check(number, policy.handle, low, high);
+    this.exchange.ask(cost, tokens, nowMs);
+    return this.exchange.check(number, policy.handle, this.hash.low, this.hash.high);
   }
 
   /** Once it is asked about by a handle, a key is kept in front. */
   private checkKnown(known: KeyHandle, cost: number, tokens: number, nowMs: number): number {
     const { space, policy, low, high } = known;
-    if (!space.isOpen) throw new InvalidArgumentError('space', space.number, 'must be open');
-    this.hash.low = low;
-    this.hash.high = high;
+    if (!space.isOpen) throw notOpen('space', space.number);
+    this.hash.set(low, high);
     const code = this.checkHashed(space, policy, cost, tokens, nowMs);
-    const { keys } = space;
+    const { keys, front } = space;
     if (keys === null) return code;
-    known.state = keys.findState(policy, low, high);
-    if (known.state === null && keys instanceof FrontSpace) known.state = keys.fetch(policy, low, high);
+    known.keys = keys;
+    known.state = keys.findState(policy, low, high) ?? front?.fetch(policy, low, high) ?? null;
     return code;
   }
 
@@ -209,13 +219,13 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     return keys === null ? null : keys.findState(this.policies[policy], this.hash.low, this.hash.high);
   }
 
-  private keysOf(space: number, maxKeys: number): KeySpace {
-    return maxKeys <= SMALL_SPACE_KEYS ? new KeySpace(null, maxKeys) : new FrontSpace(this.exchange.behind(space));
-  }
-
   private space(number: number): OpenSpace {
     const space = number < this.spaces.length ? this.spaces[number] : undefined;
-    if (space === undefined || !space.isOpen) throw new InvalidArgumentError('space', number, 'must be open');
+    if (space === undefined || !space.isOpen) throw notOpen('space', number);
     return space;
   }
+}
+
+function notOpen(what: string, number: number): InvalidArgumentError {
+  return new InvalidArgumentError(what, number, 'must be open');
 }

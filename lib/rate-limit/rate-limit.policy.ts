@@ -1,5 +1,6 @@
 import { DecisionCode } from './rate-limit.engine.js';
 import type { PolicySpec } from './rate-limit.engine.js';
+import { LARGEST_COUNT } from './rate-limit.key-lines.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -32,8 +33,16 @@ export interface Policy {
   readonly maxConcurrent: number;
   /** The only window, where requests in it are all that is limited beside tokens and places: such a policy is decided in a straight line. */
   readonly only: WindowLimit | null;
-  /** Whether tokens are counted in the first window. */
-  readonly countsTokens: boolean;
+  /** Its requests, 0 without it. */
+  readonly requests: number;
+  /** What may be taken of requests and tokens with nothing else to look at than places: no more than one instant holds, no requests (-1) without it. */
+  readonly mostRequests: number;
+  readonly mostTokens: number;
+  /** The same, -1 where places are limited. */
+  readonly plainRequests: number;
+  readonly limitsPlaces: boolean;
+  /** 1 if tokens are counted in the first window, otherwise 0. */
+  readonly tokenWeight: number;
 }
 
 /**
@@ -53,7 +62,9 @@ export function policyOf(spec: PolicySpec, familyOf: (common: string) => number,
   add(DecisionCode.window, windowMs, spec.requestsPerWindow);
   const shape = windows.map(({ code, lengthMs }) => [code, lengthMs]);
   const only = rate === null && windows.length === 1 && windows[0].requests !== Infinity ? windows[0] : null;
-  const common = JSON.stringify([spec.scope ?? '', rate !== null, shape, spec.maxConcurrent !== undefined]);
+  const mostRequests = only === null ? -1 : Math.min(only.requests, LARGEST_COUNT);
+  const limitsPlaces = spec.maxConcurrent !== undefined;
+  const common = JSON.stringify([spec.scope ?? '', rate !== null, shape, limitsPlaces]);
   const policy = {
     common,
     family: familyOf(common),
@@ -63,7 +74,12 @@ export function policyOf(spec: PolicySpec, familyOf: (common: string) => number,
     tokensPerMinute: Math.floor(tokensPerMinute),
     maxConcurrent: Math.floor(spec.maxConcurrent ?? Infinity),
     only,
-    countsTokens: windows[0]?.code === DecisionCode.minute,
+    requests: only?.requests ?? 0,
+    mostRequests,
+    mostTokens: Math.min(Math.floor(tokensPerMinute), LARGEST_COUNT),
+    plainRequests: limitsPlaces ? -1 : mostRequests,
+    limitsPlaces,
+    tokenWeight: windows[0]?.code === DecisionCode.minute ? 1 : 0,
   };
   // `Infinity` would be `null` in JSON, as a missing rate is.
   const identity = JSON.stringify(policy, (_, value: unknown) => (value === Infinity ? 'unlimited' : value));

@@ -1,4 +1,9 @@
-import { Half, LARGEST_COUNT, Line, MERGES_PER_WINDOW, type KeyLines } from './rate-limit.key-lines.js';
+import { LARGEST_COUNT, Line, type KeyLines } from './rate-limit.key-lines.js';
+
+/** As long as so many instants are remembered, each is kept by itself. */
+const EXACT_INSTANTS = 4;
+/** A window is this many times as long as the span whose takings may be counted together. */
+const MERGES_PER_WINDOW = 60;
 
 /** Numbers of one instant in `older`: time of its last taking, requests, tokens. */
 const STRIDE = 3;
@@ -8,12 +13,18 @@ const NONE: number[] = [];
 
 /**
  * What was taken within one sliding window: a queue of instants that are counted until the window's length after their last taking.
- * It never holds more than 64 of them, so a busy key costs no more memory than a moderately busy one. The newest one is in a line of `KeyLines`.
+ * It never holds more than 64 of them, so a busy key costs no more memory than a moderately busy one. What is asked with each decision is in a line of `KeyLines`.
  */
 export class WindowLog {
   /** A ring of the instants before the newest. */
   private older = NONE;
   private head = 0;
+  /** How many they are, and the sums over them. */
+  private length = 0;
+  private olderRequests = 0;
+  private olderTokens = 0;
+  /** When the newest instant began. */
+  private startMs = 0;
 
   constructor(
     protected readonly lines: KeyLines,
@@ -23,12 +34,12 @@ export class WindowLog {
 
   /** Requests in the window since the last `prune`. */
   get requests(): number {
-    return this.lines.requests(this.line);
+    return this.lines.get(this.line, Line.requests);
   }
 
   /** The same for tokens. */
   get tokens(): number {
-    return this.lines.tokens(this.line);
+    return this.lines.get(this.line, Line.tokens);
   }
 
   /** Forgets what is out of the window at `atMs`. */
@@ -38,7 +49,11 @@ export class WindowLog {
 
   /** Counts a taking at `atMs`, which is not before the last one. Pruned before. */
   add(atMs: number, requests: number, tokens: number): void {
-    if (!this.lines.merge(this.line, this.windowMs, atMs, requests, tokens)) this.begin(atMs, atMs, requests, tokens);
+    const { lines, line } = this;
+    const hasRoom = this.newestRequests + requests <= LARGEST_COUNT && this.newestTokens + tokens <= LARGEST_COUNT;
+    if (!hasRoom || atMs >= lines.get(line, Line.mergesUntilMs)) return this.begin(atMs, atMs, requests, tokens);
+    lines.set(line, Line.newestMs, atMs);
+    this.count(requests, tokens);
   }
 
   /** Adds `tokens`, which may be negative, to the instant that holds `sinceMs`, a time within the window. */
@@ -47,24 +62,23 @@ export class WindowLog {
     for (let index = 0; index < this.length; index++) {
       const at = this.place(index);
       if (this.older[at] < sinceMs) continue;
-      const before = this.older[at + TOKENS];
-      this.older[at + TOKENS] = this.adjusted(this.older[at], sinceMs, before, tokens);
-      lines.set(line, Line.olderTokens, lines.get(line, Line.olderTokens) + this.older[at + TOKENS] - before);
-      return;
+      const difference = this.adjustment(this.older[at], sinceMs, this.older[at + TOKENS], tokens);
+      this.older[at + TOKENS] += difference;
+      this.olderTokens += difference;
+      return this.count(0, difference);
     }
     const newestMs = lines.get(line, Line.newestMs);
-    if (this.isEmpty || newestMs < sinceMs) return;
-    lines.setHalf(line, Half.newestTokens, this.adjusted(newestMs, sinceMs, lines.half(line, Half.newestTokens), tokens));
+    if (!this.isEmpty && newestMs >= sinceMs) this.count(0, this.adjustment(newestMs, sinceMs, this.newestTokens, tokens));
   }
 
   /** Time from `atMs` until so many requests are out: `Infinity` if there are not so many. */
   waitForRequests(amount: number, atMs: number): number {
-    return this.waitFor(amount, REQUESTS, this.lines.half(this.line, Half.newestRequests), atMs);
+    return this.waitFor(amount, REQUESTS, this.newestRequests, atMs);
   }
 
   /** The same for tokens. */
   waitForTokens(amount: number, atMs: number): number {
-    return this.waitFor(amount, TOKENS, this.lines.half(this.line, Half.newestTokens), atMs);
+    return this.waitFor(amount, TOKENS, this.newestTokens, atMs);
   }
 
   /** When nothing is counted any more. */
@@ -77,7 +91,7 @@ export class WindowLog {
     const { lines, line, length } = this;
     const count = this.isEmpty ? 0 : length + 1;
     numbers[at++] = count;
-    numbers[at++] = lines.get(line, Line.startMs) + originMs;
+    numbers[at++] = this.startMs + originMs;
     if (count === 0) return at;
     for (let index = 0; index < length; index++) {
       const from = this.place(index);
@@ -86,8 +100,8 @@ export class WindowLog {
       numbers[at++] = this.older[from + TOKENS];
     }
     numbers[at++] = lines.get(line, Line.newestMs) + originMs;
-    numbers[at++] = lines.half(line, Half.newestRequests);
-    numbers[at++] = lines.half(line, Half.newestTokens);
+    numbers[at++] = this.newestRequests;
+    numbers[at++] = this.newestTokens;
     return at;
   }
 
@@ -106,9 +120,12 @@ export class WindowLog {
     return 2 + STRIDE * (this.length + 1);
   }
 
-  /** Instants before the newest. */
-  private get length(): number {
-    return this.lines.half(this.line, Half.length);
+  private get newestRequests(): number {
+    return this.requests - this.olderRequests;
+  }
+
+  private get newestTokens(): number {
+    return this.tokens - this.olderTokens;
   }
 
   private get isEmpty(): boolean {
@@ -125,57 +142,69 @@ export class WindowLog {
     return !this.isEmpty && freed + newest >= amount ? this.emptyAtMs() - atMs : Infinity;
   }
 
-  /** The instant of a key that was forgotten meanwhile is not among those kept. */
-  private adjusted(instantMs: number, sinceMs: number, before: number, tokens: number): number {
-    if ((instantMs - sinceMs) * MERGES_PER_WINDOW >= this.windowMs) return before;
-    return Math.min(Math.max(before + tokens, 0), LARGEST_COUNT);
+  /** By how much an instant's tokens change. That of a key that was forgotten meanwhile is not among those kept. */
+  private adjustment(instantMs: number, sinceMs: number, before: number, tokens: number): number {
+    if ((instantMs - sinceMs) * MERGES_PER_WINDOW >= this.windowMs) return 0;
+    return Math.min(Math.max(before + tokens, 0), LARGEST_COUNT) - before;
+  }
+
+  private count(requests: number, tokens: number): void {
+    const { lines, line } = this;
+    lines.set(line, Line.requests, lines.get(line, Line.requests) + requests);
+    lines.set(line, Line.tokens, lines.get(line, Line.tokens) + tokens);
   }
 
   private begin(atMs: number, startMs: number, requests: number, tokens: number): void {
     const { lines, line } = this;
     if (this.isEmpty) lines.set(line, Line.expiresMs, atMs + this.windowMs);
     else this.keepNewest();
+    this.startMs = startMs;
     lines.set(line, Line.newestMs, atMs);
-    lines.set(line, Line.startMs, startMs);
-    lines.setHalf(line, Half.newestRequests, requests);
-    lines.setHalf(line, Half.newestTokens, tokens);
+    this.count(requests, tokens);
+    this.foresee();
+  }
+
+  /** Until when a taking may be counted with the newest instant: that of the same time always may, another one where instants are many. */
+  private foresee(): void {
+    const { lines, line } = this;
+    const newestMs = lines.get(line, Line.newestMs);
+    const untilMs = this.length + 1 < EXACT_INSTANTS ? 0 : this.startMs + Math.ceil(this.windowMs / MERGES_PER_WINDOW);
+    lines.set(line, Line.mergesUntilMs, Math.min(Math.max(newestMs + 1, untilMs), lines.get(line, Line.expiresMs)));
   }
 
   private forget(atMs: number): void {
     const { lines, line, older } = this;
-    let [length, requests, tokens] = [this.length, lines.get(line, Line.olderRequests), lines.get(line, Line.olderTokens)];
-    let expiresMs = 0;
-    for (; length > 0; length -= 1) {
-      expiresMs = older[this.head] + this.windowMs;
-      if (atMs < expiresMs) break;
-      requests -= older[this.head + REQUESTS];
-      tokens -= older[this.head + TOKENS];
+    for (; this.length > 0; this.length -= 1) {
+      const expiresMs = older[this.head] + this.windowMs;
+      if (atMs < expiresMs) return this.expireAt(expiresMs);
+      const [requests, tokens] = [older[this.head + REQUESTS], older[this.head + TOKENS]];
+      this.olderRequests -= requests;
+      this.olderTokens -= tokens;
+      this.count(-requests, -tokens);
       this.head = this.place(1);
     }
-    if (length === 0) expiresMs = this.emptyAtMs();
-    if (atMs >= expiresMs) {
-      expiresMs = Infinity;
-      lines.setHalf(line, Half.newestRequests, 0);
-      lines.setHalf(line, Half.newestTokens, 0);
-    }
-    lines.setHalf(line, Half.length, length);
-    lines.set(line, Line.olderRequests, requests);
-    lines.set(line, Line.olderTokens, tokens);
-    lines.set(line, Line.expiresMs, expiresMs);
+    const expiresMs = this.emptyAtMs();
+    if (atMs < expiresMs) return this.expireAt(expiresMs);
+    lines.set(line, Line.requests, 0);
+    lines.set(line, Line.tokens, 0);
+    lines.set(line, Line.expiresMs, Infinity);
+    lines.set(line, Line.mergesUntilMs, 0);
+  }
+
+  private expireAt(expiresMs: number): void {
+    this.lines.set(this.line, Line.expiresMs, expiresMs);
+    this.foresee();
   }
 
   private keepNewest(): void {
-    const { lines, line, length } = this;
-    if (length * STRIDE === this.older.length) this.grow();
-    const requests = lines.half(line, Half.newestRequests);
-    const tokens = lines.half(line, Half.newestTokens);
-    const at = this.place(length);
-    this.older[at] = lines.get(line, Line.newestMs);
-    this.older[at + REQUESTS] = requests;
-    this.older[at + TOKENS] = tokens;
-    lines.setHalf(line, Half.length, length + 1);
-    lines.set(line, Line.olderRequests, lines.get(line, Line.olderRequests) + requests);
-    lines.set(line, Line.olderTokens, lines.get(line, Line.olderTokens) + tokens);
+    if (this.length * STRIDE === this.older.length) this.grow();
+    const at = this.place(this.length);
+    this.older[at] = this.lines.get(this.line, Line.newestMs);
+    this.older[at + REQUESTS] = this.newestRequests;
+    this.older[at + TOKENS] = this.newestTokens;
+    this.olderRequests += this.older[at + REQUESTS];
+    this.olderTokens += this.older[at + TOKENS];
+    this.length += 1;
   }
 
   private grow(): void {

@@ -16,6 +16,8 @@ export class Front {
     private readonly signal: AbortSignal,
   ) {
     this.server = createServer((request, response) => void this.serve(request, response));
+    // The load runs in the same process: on a stalled machine a connection would be closed while its next request is being written.
+    this.server.keepAliveTimeout = 0;
   }
 
   async listen(): Promise<string> {

@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 20;
 /** Brings an app down without cutting anybody off: not ready first, then no new connections, then it waits for requests under way. */
 export class GracefulShutdown {
   private readonly servers = new Set<WatchedServer>();
-  private readonly open = new Set<ServerResponse>();
+  private readonly open = new OpenResponses();
   private hasBegun = false;
   private draining: Promise<void> | undefined;
 
@@ -43,7 +43,6 @@ export class GracefulShutdown {
     this.servers.add(server);
     server.prependListener('request', (_, response) => {
       this.open.add(response);
-      response.once('close', () => this.open.delete(response));
       // Who keeps the connection would ask again on it.
       if (this.draining !== undefined) response.setHeader('Connection', 'close');
     });
@@ -64,7 +63,7 @@ export class GracefulShutdown {
     const { noticeMs, drainMs } = this.options;
     if (noticeMs > 0) await sleep(noticeMs);
     for (const server of this.servers) if (server.listening === true) server.close();
-    for (const response of this.open) if (!response.headersSent) response.setHeader('Connection', 'close');
+    for (const response of this.open.all()) if (!response.headersSent) response.setHeader('Connection', 'close');
     const endMs = performance.now() + drainMs;
     while (this.open.size + this.busy() > 0 && performance.now() < endMs) {
       for (const server of this.servers) server.closeIdleConnections?.();
@@ -73,4 +72,41 @@ export class GracefulShutdown {
     const left = this.open.size + this.busy();
     if (left > 0) this.logger.warn(`${left} requests are cut: they were not done within shutdown.drainMs (${drainMs} ms)`);
   }
+}
+
+/**
+ * Responses under way. Not a `Set`: of one that things come to and go from all the time, V8 makes a new table every so often, and the old one, which
+ * lies among the old objects, keeps all that were in it and the next table until the next full collection.
+ */
+class OpenResponses {
+  private readonly open: OpenResponse[] = [];
+
+  get size(): number {
+    return this.open.length;
+  }
+
+  /** Until it is closed. */
+  add(response: ServerResponse): void {
+    const entry = new OpenResponse(response, this.open.length);
+    this.open.push(entry);
+    response.on('close', () => this.remove(entry));
+  }
+
+  all(): ServerResponse[] {
+    return this.open.map(({ response }) => response);
+  }
+
+  private remove({ place }: OpenResponse): void {
+    const last = this.open.pop() as OpenResponse;
+    if (last.place === place) return;
+    last.place = place;
+    this.open[place] = last;
+  }
+}
+
+class OpenResponse {
+  constructor(
+    readonly response: ServerResponse,
+    public place: number,
+  ) {}
 }

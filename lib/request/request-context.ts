@@ -1,3 +1,4 @@
+import { IncomingMessage } from 'node:http';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { Reservation } from '../rate-limit/reservation.js';
 
@@ -13,7 +14,14 @@ export interface Usage {
 }
 
 const LARGEST_USAGE = 2 ** 31;
+/** Of requests of HTTP: a field of theirs. What a `WeakMap` holds survives until it is old, whether its key lives or not. */
+const CONTEXT = Symbol('request context');
+/** Of all else, which may be frozen, or copied with all of its fields. */
 const contexts = new WeakMap<object, RequestContext>();
+
+interface Message {
+  [CONTEXT]?: RequestContext;
+}
 
 /** A reservation, and the one that was made before it. */
 class Held {
@@ -34,6 +42,7 @@ export class RequestContext {
   static of(request: object): RequestContext {
     const { raw } = request as { readonly raw?: unknown };
     const key = typeof raw === 'object' && raw !== null ? raw : request;
+    if (key instanceof IncomingMessage) return ((key as Message)[CONTEXT] ??= new RequestContext());
     let context = contexts.get(key);
     if (context === undefined) contexts.set(key, (context = new RequestContext()));
     return context;

@@ -1,6 +1,7 @@
 import { ConfigurableModuleBuilder, Logger, Module, type DynamicModule } from '@nestjs/common';
 import { VERSION } from './common/version.js';
 import { DashboardAccess } from './dashboard/dashboard.access.js';
+import { readAssets } from './dashboard/dashboard.assets.js';
 import { createDashboardController, DashboardDesk } from './dashboard/dashboard.controller.js';
 import { DashboardFeed } from './dashboard/dashboard.feed.js';
 import { checkDashboardPath, resolveDashboardOptions, type DashboardOptions } from './dashboard/dashboard.options.js';
@@ -31,7 +32,7 @@ const ATTEMPTS_PER_MINUTE = 20;
  * One page that shows how `FastLiteLLM` does: engines and flags, native beside TypeScript, latencies over time, deployments, limits, connections. On Express and
  * Fastify, beside `FastLiteLLMModule`. In production it must have a token.
  *
- * @throws InvalidConfigurationError at boot, naming the option.
+ * @throws InvalidConfigurationError at boot, naming the option; MissingFileError where a bundler left the page's files behind.
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN })] })
  * export class AppModule {}
@@ -42,6 +43,7 @@ const ATTEMPTS_PER_MINUTE = 20;
       provide: DashboardDesk,
       inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
       useFactory: (llm: FastLiteLLM, options?: DashboardOptions) => {
+        readAssets();
         const { token, intervalMs, title } = resolveDashboardOptions(options);
         const feed = new DashboardFeed(dashboardSource(llm, VERSION), intervalMs, new Logger('FastLiteLLMDashboard'));
         return new DashboardDesk(title, new DashboardAccess(token), feed, llm.rateLimiterUnder({ requestsPerMinute: ATTEMPTS_PER_MINUTE }));

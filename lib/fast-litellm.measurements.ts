@@ -1,3 +1,4 @@
+import type { LogSink } from './common/log-sink.js';
 import { Once } from './common/once.js';
 import type { CallRecorder } from './common/recorder.js';
 import {
@@ -24,6 +25,7 @@ export class EngineMeasurements {
   constructor(
     private readonly mode: CalibrationMode,
     private readonly recorder: CallRecorder,
+    private readonly logger: LogSink,
   ) {}
 
   /** Engines that cost little to make ready are measured here, between other work. */
@@ -37,7 +39,7 @@ export class EngineMeasurements {
   /** The TypeScript twin of token counting is measured in a thread: when asked for, in mode `full`, or where native is suspiciously slow. */
   addTokenCounting(choice: SwitchingEngine<TokenCounterEngine>, encoding: EncodingName): void {
     if (this.mode === 'off' || choice.native === null) return;
-    const twins = new TwinMeasurement(encoding, this.recorder, choice.speeds);
+    const twins = new TwinMeasurement(encoding, this.recorder, choice.speeds, this.logger);
     const apart = (): void => void twins.measure();
     const { feature, native, typescript, speeds } = choice;
     this.afterBoot.push(calibrationOf({ feature, native, typescript, speeds, apart }, countingCases(encoding)));

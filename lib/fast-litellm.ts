@@ -147,7 +147,7 @@ export class FastLiteLLM {
       [this.router.capability]: routing.engines,
       [this.connectionPool.capability]: this.connectionPools.choice,
     };
-    const measurements = new EngineMeasurements(calibration, monitor);
+    const measurements = new EngineMeasurements(calibration, monitor, logger);
     this.measurements = measurements;
     measurements.add(rateLimits, DECISION_CASES);
     measurements.addTokenCounting(tokenCounting, CHECKED_ENCODING);

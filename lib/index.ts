@@ -7,6 +7,7 @@ export {
   FastLiteLLMError,
   InvalidArgumentError,
   InvalidConfigurationError,
+  MissingFileError,
   MissingPackageError,
   PoolClosedError,
   PoolTimeoutError,

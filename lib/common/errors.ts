@@ -60,6 +60,17 @@ export class MissingPackageError extends FastLiteLLMError {
   }
 }
 
+/** A file of a package is not where its code is: a bundler took the code and left the file behind. */
+export class MissingFileError extends FastLiteLLMError {
+  readonly file: string;
+
+  constructor(file: string, purpose: string, options?: ErrorOptions) {
+    const advice = 'if the app is bundled, leave nestjs-fast-litellm and tiktoken out of the bundle, as external packages';
+    super('MISSING_FILE', `${purpose} needs ${file}, which is not there: ${advice}`, options);
+    this.file = file;
+  }
+}
+
 /** No connection came free in time. */
 export class PoolTimeoutError extends FastLiteLLMError {
   readonly origin: string;

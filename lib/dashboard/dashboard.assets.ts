@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MissingFileError } from '../common/errors.js';
 
 /** A file that the page loads. */
 export interface Asset {
@@ -21,12 +22,25 @@ const FILES: Readonly<Record<string, { readonly type: string; readonly path: () 
 
 const read = new Map<string, Asset>();
 
+/** Reads all files, so that a page without them is noticed at boot. @throws MissingFileError naming the first that is not there. */
+export function readAssets(): void {
+  for (const name of Object.keys(FILES)) findAsset(name);
+}
+
 /** A file by its name, read once; `undefined` for any other. */
 export function findAsset(name: string): Asset | undefined {
   const known = read.get(name);
   if (known !== undefined || !Object.hasOwn(FILES, name)) return known;
   const { type, path } = FILES[name];
-  const asset = { type, body: readFileSync(path(), 'utf8') };
+  const asset = { type, body: readAsset(name, path) };
   read.set(name, asset);
   return asset;
+}
+
+function readAsset(name: string, path: () => string): string {
+  try {
+    return readFileSync(path(), 'utf8');
+  } catch (error) {
+    throw new MissingFileError(name, 'the dashboard', { cause: error });
+  }
 }

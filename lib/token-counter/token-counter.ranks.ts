@@ -1,4 +1,5 @@
 import type * as TiktokenLite from 'tiktoken/lite';
+import { errorMessage, MissingFileError } from '../common/errors.js';
 import { cl100kPieceEnd, gpt2PieceEnd, o200kPieceEnd } from './token-counter.pieces.js';
 import type { PieceEnd } from './token-counter.pieces.js';
 import type { EncodingName } from './token-counter.engine.js';
@@ -39,8 +40,7 @@ export class RankFile {
   private ranges: readonly (readonly [first: number, end: number])[] | undefined;
 
   constructor(name: string) {
-    // Required here, so that a process that counts natively never loads the WASM module.
-    const { Tiktoken } = require('tiktoken/lite') as typeof TiktokenLite;
+    const { Tiktoken } = openTiktoken();
     const data = require(`tiktoken/encoders/${name}.json`) as { bpe_ranks: string; pat_str: string };
     this.tokenizer = new Tiktoken(data.bpe_ranks, {}, data.pat_str);
     this.pieceEnd = PIECES[name];
@@ -80,4 +80,14 @@ export class RankFile {
 
 function firstId(line: string): number {
   return Number(line.slice(2, line.indexOf(' ', 2)));
+}
+
+/** Required when it is first needed, so that a process that counts natively never loads the WASM module. */
+function openTiktoken(): typeof TiktokenLite {
+  try {
+    return require('tiktoken/lite') as typeof TiktokenLite;
+  } catch (error) {
+    const file = 'tiktoken_bg.wasm';
+    throw errorMessage(error).includes(file) ? new MissingFileError(file, 'the TypeScript token counter', { cause: error }) : error;
+  }
 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { MissingFileError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
 import { Once } from '../common/once.js';
 import type { CallRecorder } from '../common/recorder.js';
 import type { EngineSpeeds } from '../engine/engine-speeds.js';
@@ -26,6 +28,8 @@ export class TwinMeasurement {
     private readonly encoding: EncodingName,
     private readonly recorder: CallRecorder,
     private readonly speeds: Pick<EngineSpeeds, 'judge'>,
+    private readonly logger: Pick<LogSink, 'warn'>,
+    private readonly file = THREAD,
   ) {}
 
   /** Resolves when it is over, whether it came to anything or not; keeps no process alive. `undefined`: it has been over before. */
@@ -40,10 +44,12 @@ export class TwinMeasurement {
   }
 
   private async run(): Promise<void> {
-    // An app that is bundled into one file does not have it.
-    if (!existsSync(THREAD)) return;
+    if (!existsSync(this.file)) {
+      this.logger.warn(new MissingFileError(basename(this.file), 'measuring the TypeScript token counter').message);
+      return;
+    }
     const figures = await new Promise<TwinFigures | undefined>((resolve) => {
-      this.thread = new Worker(THREAD, { workerData: this.encoding, name: 'fast-litellm calibration' });
+      this.thread = new Worker(this.file, { workerData: this.encoding, name: 'fast-litellm calibration' });
       this.thread.unref();
       this.thread.once('message', resolve);
       this.thread.once('error', () => resolve(undefined));

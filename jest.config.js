@@ -1,5 +1,7 @@
 'use strict';
 
+const { availableParallelism } = require('node:os');
+
 /**
  * The suite runs as CommonJS on every Node version: Jest cannot `require()` an ES module on Node 20, so swc down-levels those that the tests load.
  * swc does not check types: `npm run typecheck` does.
@@ -25,6 +27,8 @@ const esmOnly = [
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
+  // Two on the usual two cores, where Jest alone would take one: the tests wait for sockets and processes half of the time.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   roots: ['<rootDir>/lib', '<rootDir>/sample-app', '<rootDir>/test', '<rootDir>/scripts'],
   testRegex: '\\.test\\.ts$',
   // What a busy machine needs for the slowest; a test that hangs still ends.

@@ -1,5 +1,6 @@
 'use strict';
-// `npm run ready`: every check that CI makes, in its order; goes on after a failure and ends with a line that sums it up.
+// `npm run ready`: every check that CI makes; goes on after a failure and ends with a line that sums it up.
+// The checks of TypeScript and of Rust run side by side, each told as a whole when it is over; then the suites, which have the machine to themselves.
 // `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in FILE.
 
 const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
@@ -12,13 +13,13 @@ const node = (path, ...args) => [process.execPath, [path, ...args]];
 const total = { passed: 0, failed: 0 };
 const failures = [];
 
-async function check(name, [command, args], options) {
-  console.error(`\n[ready] ${name}`);
+async function timed(name, work) {
   const startedMs = Date.now();
-  const code = await run(command, args, options);
-  console.error(`[ready] ${name}: ${code === 0 ? 'ok' : `FAILED (${code})`}, ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
-  if (code >= 128) process.exit(code);
-  return code === 0;
+  const { code, output = '' } = await work();
+  console.error(
+    `\n[ready] ${name}: ${code === 0 ? 'ok' : `FAILED (${code})`}, ${((Date.now() - startedMs) / 1000).toFixed(1)} s\n${output}`,
+  );
+  return { code, output };
 }
 
 function fail(name, count = 1) {
@@ -26,8 +27,13 @@ function fail(name, count = 1) {
   failures.push(name);
 }
 
-async function plain(name, command, options) {
-  if (!(await check(name, command, options))) fail(name);
+/** One that is silent when all is well: what it said is shown when it is not. */
+async function plain(name, [command, args], options) {
+  const { code } = await timed(name, async () => {
+    const { code, output } = await capture(command, args, options);
+    return { code, output: code === 0 ? '' : output };
+  });
+  if (code !== 0) fail(name);
 }
 
 /** A suite that could not even load counts as one failure. */
@@ -44,17 +50,19 @@ function addJest(name, file) {
 }
 
 async function jest(name, engine, file) {
-  await check(name, node('node_modules/jest/bin/jest.js', '--json', `--outputFile=${file}`), {
-    env: { ...process.env, TEST_ENGINE: engine },
-  });
+  console.error(`\n[ready] ${name}`);
+  const args = ['node_modules/jest/bin/jest.js', '--json', `--outputFile=${file}`];
+  const { code } = await timed(name, async () => ({
+    code: await run(process.execPath, args, { env: { ...process.env, TEST_ENGINE: engine } }),
+  }));
+  // Interrupted.
+  if (code >= 128) process.exit(code);
   addJest(name, file);
 }
 
 async function rustTests() {
   const name = 'cargo test';
-  console.error(`\n[ready] ${name}`);
-  const { code, output } = await capture(...cargo('test', '--workspace'));
-  console.error(output);
+  const { code, output } = await timed(name, () => capture(...cargo('test', '--workspace')));
   const results = [...output.matchAll(/^test result: \w+\. (\d+) passed; (\d+) failed/gm)];
   for (const [, passed, failed] of results) {
     total.passed += Number(passed);
@@ -64,12 +72,14 @@ async function rustTests() {
   if (code !== 0 && !failures.includes(name)) fail(name);
 }
 
-async function main(args) {
-  const folder = mkdtempSync(join(tmpdir(), 'ready-'));
-  const at = args.indexOf('--tested');
+async function typescriptChecks() {
   await plain('typecheck', node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'));
   await plain('lint', node('node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'));
   await plain('format', node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'));
+  await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
+}
+
+async function rustChecks() {
   await plain('rustfmt', cargo('fmt', '--all', '--check'));
   await plain('clippy', cargo('clippy', '--workspace', '--', '-D', 'warnings'));
   // Not the binding's tests: it has none, and without its registration all of it looks unused.
@@ -80,7 +90,13 @@ async function main(args) {
     'git',
     ['diff', '--exit-code', '--stat', '--', 'native/index.js', 'native/index.d.ts', 'native/Cargo.lock'],
   ]);
-  await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
+}
+
+async function main(args) {
+  const folder = mkdtempSync(join(tmpdir(), 'ready-'));
+  const at = args.indexOf('--tested');
+  console.error('[ready] checks of TypeScript and of Rust, side by side…');
+  await Promise.all([typescriptChecks(), rustChecks()]);
   if (at >= 0) addJest('tests', args[at + 1]);
   else await jest('tests', '', join(folder, 'tests.json'));
   await jest('tests on TypeScript alone', 'typescript', join(folder, 'typescript.json'));

@@ -1,3 +1,4 @@
+import { turnClock } from '../common/turn-clock.js';
 import type { NativeBinding } from './native-binding.js';
 
 /** The clock's region: see native/core/src/clock.rs. */
@@ -24,10 +25,10 @@ export function sharedMemory(binding: NativeBinding, name: string, bytes: number
 
 /**
  * The wall clock in milliseconds, as a thread of the addon writes it into shared memory once a millisecond: a read costs 1 ns, `Date.now()` 40 or more.
- * It may be a little late when the machine is busy, never early. The thread sleeps while nobody reads. Without the addon it is `Date.now`.
+ * It may be a little late when the machine is busy, never early. The thread sleeps while nobody reads. Without the addon it is a `turnClock`.
  */
 export function coarseClock(binding: NativeBinding | null): () => number {
-  if (binding === null) return Date.now;
+  if (binding === null) return turnClock();
   try {
     binding.wakeClock();
     const memory = sharedMemory(binding, CLOCK.name, CLOCK.bytes);
@@ -39,6 +40,6 @@ export function coarseClock(binding: NativeBinding | null): () => number {
       return time[0];
     };
   } catch {
-    return Date.now;
+    return turnClock();
   }
 }

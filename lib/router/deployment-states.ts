@@ -32,6 +32,10 @@ export class DeploymentStates {
   private readonly shared: boolean;
   private read: number;
   private healedAtMs = 0;
+  /** How often a deployment was taken out: who keeps a list of the others compares. */
+  exclusions = 0;
+  /** It has changed, which those who order it have not been told: once does for several changes in a row. -1: none. */
+  private untold = -1;
 
   constructor(readonly memory: RouterMemory) {
     this.shared = memory.own !== null;
@@ -77,19 +81,10 @@ export class DeploymentStates {
     for (const listener of this.listeners) listener.forget();
   }
 
-  /** Takes over what other threads have changed. */
+  /** Brings all orders up to date, with what other threads have changed. */
   catchUp(nowMs: number): void {
-    if (!this.shared) return;
-    const { ints } = this.memory;
-    const head = Atomics.load(ints, JOURNAL_HEAD);
-    if (nowMs - this.healedAtMs >= HEAL_EVERY_MS) return this.heal(head, nowMs);
-    while (this.read !== head) {
-      const entry = Atomics.load(ints, JOURNAL_START + (this.read & (JOURNAL_LENGTH - 1)));
-      // Overwritten, or not written yet.
-      if (entry >>> SLOT_BITS !== roundOf(this.read)) return this.heal(head, nowMs);
-      this.tell(entry & 0xffff, nowMs);
-      this.read = (this.read + 1) | 0;
-    }
+    if (this.untold >= 0) this.tellLast(nowMs);
+    if (this.shared) this.follow(nowMs);
   }
 
   /** The deployment's state has changed. */
@@ -100,7 +95,8 @@ export class DeploymentStates {
       Atomics.store(ints, JOURNAL_START + (at & (JOURNAL_LENGTH - 1)), (roundOf(at) << SLOT_BITS) | slot);
       if (at === this.read) this.read = (at + 1) | 0;
     }
-    this.tell(slot, nowMs);
+    if (this.untold >= 0 && this.untold !== slot) this.tellLast(nowMs);
+    this.untold = slot;
   }
 
   /** One more request under way, and in the minute. */
@@ -196,6 +192,7 @@ export class DeploymentStates {
   cool(slot: number, untilMs: number, nowMs: number): void {
     const { memory } = this;
     if (untilMs > memory.coolingUntil[slot]) memory.coolingUntil[slot] = untilMs;
+    this.exclusions++;
     memory.fails[slot] = 0;
     memory.latencies[slot] = 0;
     memory.firstTokens[slot] = 0;
@@ -207,8 +204,23 @@ export class DeploymentStates {
   /** Takes a deployment out until then, whatever is known of it; 0 takes it in again. */
   exclude(slot: number, untilMs: number, nowMs: number): void {
     this.memory.coolingUntil[slot] = untilMs;
+    this.exclusions++;
     this.changed(slot, nowMs);
     if (untilMs === 0) this.forgetOrders();
+  }
+
+  /** Takes over what other threads have changed. */
+  private follow(nowMs: number): void {
+    const { ints } = this.memory;
+    const head = Atomics.load(ints, JOURNAL_HEAD);
+    if (nowMs - this.healedAtMs >= HEAL_EVERY_MS) return this.heal(head, nowMs);
+    while (this.read !== head) {
+      const entry = Atomics.load(ints, JOURNAL_START + (this.read & (JOURNAL_LENGTH - 1)));
+      // Overwritten, or not written yet.
+      if (entry >>> SLOT_BITS !== roundOf(this.read)) return this.heal(head, nowMs);
+      this.tell(entry & 0xffff, nowMs);
+      this.read = (this.read + 1) | 0;
+    }
   }
 
   private openMinute(slot: number, minute: number): void {
@@ -257,6 +269,12 @@ export class DeploymentStates {
       samples[at] = value;
     }
     counts[slot] = taken + 1 === 2 * most ? most : taken + 1;
+  }
+
+  private tellLast(nowMs: number): void {
+    const { untold } = this;
+    this.untold = -1;
+    this.tell(untold, nowMs);
   }
 
   private tell(slot: number, nowMs: number): void {

@@ -118,7 +118,7 @@ export class Level implements Members {
 
   private lots(): Lottery {
     if (this.lottery === undefined) {
-      this.lottery = new Lottery(this.choice, this.group, this.states.memory, this, this.settings);
+      this.lottery = new Lottery(this.choice, this.group, this.states, this, this.settings);
       this.states.listen(this.lottery);
     }
     return this.lottery;

@@ -3,7 +3,7 @@ import type { Watcher } from './deployment-states.js';
 import { fillArrays } from './engine-arrays.js';
 import { Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
 import type { RouterMemory } from './router.memory.js';
-import { figureOf, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
+import { figureOf, isOut, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
 
 /** What orders and draws are made under. */
@@ -82,7 +82,7 @@ export class Ranking implements Watcher {
     const { memory, members, order } = this;
     const ttlMs = this.settings.sampleTtlMs;
     const slot = members.slots[position];
-    const out = memory.coolingUntil[slot] > nowMs || memory.unhealthyUntil[slot] > nowMs;
+    const out = isOut(memory, slot, nowMs);
     if (out || this.expires) {
       const wakeAt = wakeOf(memory, members, position, order, nowMs, ttlMs);
       if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;

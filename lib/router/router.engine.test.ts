@@ -71,7 +71,7 @@ const [typescript, native] = engines;
     elsewhereMinute: fc.constantFrom(minute, minute - 1),
     elsewhereRequests: fc.integer({ min: 0, max: 3 }),
     elsewhereTokens: fc.integer({ min: 0, max: 9 }),
-    coolingUntil: fc.constantFrom(0, 0, 0, NOW, NOW + 50),
+    coolingUntil: fc.constantFrom(0, 0, 0, NOW, NOW + 50, Infinity),
     unhealthyUntil: fc.constantFrom(0, 0, 0, NOW + 70),
     latency: fc.constantFrom(0, 10, 11, 12.5, 100),
     latencyAt: fc.constantFrom(NOW - 10, NOW - 2_000),

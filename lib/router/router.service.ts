@@ -2,7 +2,7 @@ import type { Capability, CapabilityHealth, MetricSample } from '../common/capab
 import { defaultLog } from '../common/default-log.js';
 import type { LogSink } from '../common/log-sink.js';
 import { refuseArgument, refuseOption } from '../common/options.js';
-import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import { measure, SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployment.js';
 import { DeploymentList } from './deployment-list.js';
@@ -129,16 +129,7 @@ export class RouterService implements Capability {
    * @throws ContextWindowExceededError when the input fits none.
    */
   acquire(model: string, context?: RoutingContext): RouterPick {
-    if (!this.series.sampled()) return this.book(model, context);
-    const start = performance.now();
-    let ok = false;
-    try {
-      const pick = this.book(model, context);
-      ok = true;
-      return pick;
-    } finally {
-      this.series.record(performance.now() - start, ok);
-    }
+    return this.series.sampled() ? this.bookMeasured(model, context) : this.book(model, context);
   }
 
   /** The answer is there. After a pick was given back once, nothing more happens. */
@@ -261,6 +252,10 @@ export class RouterService implements Capability {
       this.counters.refused(error);
       throw error;
     }
+  }
+
+  private bookMeasured(model: string, context: RoutingContext | undefined): RoutedPick {
+    return measure(this.series, () => this.book(model, context));
   }
 
   private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number): void {

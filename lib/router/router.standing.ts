@@ -21,6 +21,11 @@ export function respectsLimits(order: Order): boolean {
   return order >= Order.latency;
 }
 
+/** Whether a deployment cools or has failed a health check. */
+export function isOut(memory: RouterMemory, slot: number, nowMs: number): boolean {
+  return memory.coolingUntil[slot] > nowMs || memory.unhealthyUntil[slot] > nowMs;
+}
+
 /** Whether the member at `position` may be chosen, and if not, why. `limits`: whether rpm and tpm count. */
 export function standingOf(
   memory: RouterMemory,

@@ -1,7 +1,7 @@
 import type { EngineName } from '../common/capability.js';
 import { Fact, FACTS, Question, RouterEngine, type Members } from './router.engine.js';
 import { memoryBytes, minuteOf, RouterMemory } from './router.memory.js';
-import { figureOf, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
+import { figureOf, isOut, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
 
 /** The reference: plain loops over the members. Its states belong to the engine alone, named or not. */
@@ -77,9 +77,9 @@ export class TypeScriptRouterEngine extends RouterEngine {
     let wakeAt = Infinity;
     const free: number[] = [];
     for (let position = 0; position < members.slots.length; position++) {
-      const comesBackAt = wakeOf(memory, members, position, Order.shuffle, nowMs, 0);
-      if (comesBackAt === Infinity) free.push(position);
-      wakeAt = Math.min(wakeAt, comesBackAt);
+      if (isOut(memory, members.slots[position], nowMs))
+        wakeAt = Math.min(wakeAt, wakeOf(memory, members, position, Order.shuffle, nowMs, 0));
+      else free.push(position);
     }
     question[Question.wakeAtMs] = wakeAt;
     question[Question.count] = free.length;

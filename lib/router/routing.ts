@@ -135,8 +135,8 @@ export class Routing {
     const nowMs = this.env.now();
     const inputTokens = this.inputTokens(model, context);
     const { states, selection, unreported } = this;
-    states.catchUp(nowMs);
     for (let attempt = 1; ; attempt++) {
+      states.catchUp(nowMs);
       if (!selection.choose(destination, context, inputTokens, nowMs) || selection.level === undefined) {
         throw this.refusalBy(selection.refusal(model, destination, context, inputTokens, nowMs), nowMs);
       }

@@ -92,6 +92,15 @@ impl<'a> Members<'a> {
         self.slots[position] as usize
     }
 
+    /// Whether a member cools or has failed a health check.
+    #[inline]
+    #[must_use]
+    pub fn is_out(&self, position: usize, question: &Question) -> bool {
+        let slot = self.slot(position);
+        let is_later = |at: Double| self.memory.double(at, slot) > question.now_ms;
+        is_later(Double::CoolingUntil) || is_later(Double::UnhealthyUntil)
+    }
+
     /// Whether a member may be chosen.
     #[inline]
     #[must_use]

@@ -62,11 +62,11 @@ pub fn lottery(members: &Members<'_>, question: &Question, chances: &mut [f64], 
     let mut wake_at_ms = f64::INFINITY;
     let mut free = Vec::with_capacity(members.len());
     for position in 0..members.len() {
-        let comes_back_at = members.wake_at(position, question);
-        if comes_back_at == f64::INFINITY {
+        if members.is_out(position, question) {
+            wake_at_ms = wake_at_ms.min(members.wake_at(position, question));
+        } else {
             free.push(position);
         }
-        wake_at_ms = wake_at_ms.min(comes_back_at);
     }
     let weights = weights(members, &free);
     fill(&free, &weights, chances, aliases);

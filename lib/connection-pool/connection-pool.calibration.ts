@@ -15,7 +15,6 @@ export const POOL_SIZES: SizeClasses = {
 export const SWEEP_CASES: readonly CalibrationCase<ConnectionPoolEngine>[] = [100, 10_000].map((count) => ({
   operation: `sweep_${count}`,
   sizeClass: POOL_SIZES.of(count),
-  warmUpMs: 2,
   prepare: (engine) => prepareSweep(engine, count),
 }));
 

@@ -4,7 +4,7 @@ import { checkOneOf, optional } from '../common/options.js';
 import { capabilityOf, componentOf } from './engine-series.js';
 import type { EngineSpeeds } from './engine-speeds.js';
 
-/** `off`: none, whoever asks. `on`: within 50 ms of work; an engine that costs much to load when it is asked for. `full`: all of it, after boot. */
+/** `off`: none, whoever asks. `on`: within 100 ms of work; an engine that costs much to load when it is asked for. `full`: all of it, after boot. */
 export type CalibrationMode = 'off' | 'on' | 'full';
 
 /** Something to be measured on both engines. */
@@ -17,8 +17,6 @@ export interface CalibrationCase<E extends object> {
   readonly prepare: (engine: E) => CalibrationRun;
   /** The TypeScript engine costs much to load and never takes less than this, in milliseconds: it is measured apart, and only if native takes longer. */
   readonly twinMs?: number;
-  /** How long the TypeScript engine runs until it is as fast as it gets, in milliseconds. Default 12; a few loops need less. */
-  readonly warmUpMs?: number;
 }
 
 /** A case on one engine. */
@@ -46,16 +44,22 @@ export const CALIBRATION = 'calibration_';
 const VARIABLE = 'FAST_LITELLM_CALIBRATE';
 const MODES: readonly CalibrationMode[] = ['off', 'on', 'full'];
 
-/** All the work there may be, of one case, and in one turn of the event loop, in milliseconds. */
-const BUDGET_MS = 50;
+/** All the work there may be; of one case once it is warm; and in one turn of the event loop, in milliseconds. */
+const BUDGET_MS = 100;
 const CASE_MS = 15;
 const TURN_MS = 2;
+/** Between two turns: V8 compiles what was run often in threads of its own, which want a processor too. */
+const PAUSE_MS = 4;
 /** Length of a sample: long enough for the clock. */
 const SAMPLE_MS = 0.04;
 const MOST_TIMES = 1 << 14;
-/** Code that was never run is slow, TypeScript's more so. */
-const NATIVE_WARM_UP_MS = 1;
-const TYPESCRIPT_WARM_UP_MS = 12;
+/**
+ * Code that was never run is slow, TypeScript's more so, and it becomes fast in leaps: an engine is warm when it has run for as long again without one, and for
+ * `STEADY_MS` at least. One that is not by `MOST_WARM_UP_MS` is measured as it is.
+ */
+const STEADY_MS = 2;
+const LEAP = 0.9;
+const MOST_WARM_UP_MS = 24;
 const MOST_ROUNDS = 32;
 const FEWEST_ROUNDS = 3;
 /** Of what was asked for, to be compared: three quarters of them are enough for that. */
@@ -83,25 +87,28 @@ export function calibrate(
   onEnd: () => void = () => {},
 ): () => void {
   if (mode === 'off') return () => {};
-  const work = oneAfterTheOther(subjects, recorder);
+  // In turn: while one waits, what it has run is compiled.
+  const work = subjects.map((steps) => steps(recorder));
   let spentMs = 0;
   let next: NodeJS.Timeout | undefined;
   const turn = (): void => {
     const start = performance.now();
+    const steps = work.shift();
+    if (steps === undefined) return onEnd();
     let isDone = false;
-    while (!isDone && performance.now() - start < TURN_MS) isDone = work.next().done === true;
-    if (isDone) return onEnd();
+    while (!isDone && performance.now() - start < TURN_MS) isDone = steps.next().done === true;
+    if (!isDone) work.push(steps);
     spentMs += performance.now() - start;
     if (mode === 'full' || spentMs < BUDGET_MS) wait();
     else end();
   };
   const end = (): void => {
     clearTimeout(next);
-    work.return(undefined);
+    for (const steps of work.splice(0)) steps.return(undefined);
     onEnd();
   };
   // Not an immediate: one that does not keep the process is not kept awake for either, and would wait for a request to come in.
-  const wait = (): void => void (next = setTimeout(turn, 1).unref());
+  const wait = (): void => void (next = setTimeout(turn, PAUSE_MS).unref());
   wait();
   return end;
 }
@@ -127,31 +134,28 @@ export function calibrationOf<E extends object>(
   };
 }
 
-function* oneAfterTheOther(subjects: readonly CalibrationSteps[], recorder: CallRecorder): Generator<undefined> {
-  for (const steps of subjects) yield* steps(recorder);
-}
-
 function* measureCase<E extends object>(
   { feature, native, typescript, speeds, apart }: CalibrationSubject<E> & { readonly native: E },
-  { operation, sizeClass, prepare, twinMs, warmUpMs = TYPESCRIPT_WARM_UP_MS }: CalibrationCase<E>,
+  { operation, sizeClass, prepare, twinMs }: CalibrationCase<E>,
   fewestRounds: number,
   recorder: CallRecorder,
   open: CalibrationRun[],
 ): Generator<undefined> {
-  const on = (engine: E, warmUpMs: number): Sampler => {
+  const on = (engine: E): Sampler => {
     const prepared = prepare(engine);
     open.push(prepared);
-    return new Sampler(prepared.run, warmUpMs);
+    return new Sampler(prepared.run);
   };
-  const nativeCalls = on(native, NATIVE_WARM_UP_MS);
-  yield undefined;
+  const nativeCalls = on(native);
+  yield* nativeCalls.warmUp();
   // The fastest of a few: on a busy machine the others tell of the neighbours.
   const fastestMs = Math.min(...Array.from({ length: 5 }, () => nativeCalls.take()));
   if (twinMs !== undefined) {
     if (fastestMs >= twinMs) apart?.();
     return;
   }
-  const typescriptCalls = on(typescript, warmUpMs);
+  const typescriptCalls = on(typescript);
+  yield* typescriptCalls.warmUp();
   const [natives, typescripts]: [number[], number[]] = [[], []];
   const isEnough = (): boolean => natives.length >= fewestRounds && nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS;
   while (natives.length < MOST_ROUNDS && !isEnough()) {
@@ -178,17 +182,19 @@ class Sampler {
   spentMs = 0;
   private times = 1;
 
-  constructor(
-    private readonly call: () => void,
-    warmUpMs: number,
-  ) {
-    let perCallMs = this.take();
-    while (this.spentMs < warmUpMs) {
-      perCallMs = this.take();
-      if (this.times * perCallMs < SAMPLE_MS) this.times = Math.min(this.times * 2, MOST_TIMES);
+  constructor(private readonly call: () => void) {}
+
+  /** Runs it until it is as fast as it gets. */
+  *warmUp(): Generator<undefined> {
+    let [fastestMs, leaptAtMs] = [Infinity, 0];
+    while (this.spentMs < MOST_WARM_UP_MS && this.spentMs - leaptAtMs < Math.max(STEADY_MS, leaptAtMs)) {
+      const perCallMs = this.take();
+      const isClear = this.times * perCallMs >= SAMPLE_MS / 2 || this.times === MOST_TIMES;
+      if (isClear && perCallMs < fastestMs * LEAP) [fastestMs, leaptAtMs] = [perCallMs, this.spentMs];
+      this.times = Math.min(MOST_TIMES, this.times * 2, Math.max(1, Math.round(SAMPLE_MS / perCallMs)));
+      yield undefined;
     }
     this.spentMs = 0;
-    this.times = Math.min(MOST_TIMES, Math.max(1, Math.round(SAMPLE_MS / perCallMs)));
   }
 
   /** Milliseconds of one call. */

@@ -18,7 +18,6 @@ const NOW_MS = 1_700_000_000_000;
 export const ROUTING_CASES: readonly CalibrationCase<RouterEngine>[] = [200, 1_000].map((count) => ({
   operation: `choose_${count}`,
   sizeClass: GROUP_SIZES.of(count),
-  warmUpMs: 4,
   prepare: (engine) => prepareChoices(engine, count),
 }));
 

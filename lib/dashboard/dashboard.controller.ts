@@ -76,7 +76,8 @@ export function createDashboardController(path: string): Type<object> {
     @Get()
     async page(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
       const context = this.contextOf(request);
-      if (!this.desk.access.admits(request)) return this.send(response, 401, HTML, renderLogin(context));
+      const refusal = this.refusalOf(request);
+      if (refusal !== null) return this.send(response, refusal, HTML, renderLogin(context, refusal === 429 ? TOO_MANY : undefined));
       return this.send(response, 200, HTML, renderPage(await this.desk.feed.snapshot(), context));
     }
 
@@ -128,15 +129,21 @@ export function createDashboardController(path: string): Type<object> {
       return this.desk.attempts.close();
     }
 
-    /** A session is believed at any time; tokens may be tried so often and no more. */
     private admit(request: DashboardRequest): void {
+      const refusal = this.refusalOf(request);
+      if (refusal === 429) throw new HttpException(TOO_MANY, refusal);
+      if (refusal !== null) throw new UnauthorizedException();
+    }
+
+    /** The status of a refusal, or `null`. A session is believed at any time; tokens may be tried so often and no more. */
+    private refusalOf(request: DashboardRequest): 401 | 429 | null {
       const { access, attempts } = this.desk;
       const tries = request.headers.authorization !== undefined && !access.hasSession(request);
       const address = request.ip ?? '';
-      if (tries && access.isGuarded && !attempts.peek(address).allowed) throw new HttpException(TOO_MANY, 429);
-      if (access.admits(request)) return;
+      if (tries && access.isGuarded && !attempts.peek(address).allowed) return 429;
+      if (access.admits(request)) return null;
       if (tries) attempts.check(address);
-      throw new UnauthorizedException();
+      return 401;
     }
 
     private contextOf({ url }: DashboardRequest): PageContext {

@@ -133,16 +133,19 @@ describe.each([
     expect(left.headers['set-cookie'][0]).toMatch(/^fast_litellm_dashboard=; .*Max-Age=0$/);
   });
 
-  it.each(['/dashboard/data', '/dashboard'])('lets an address try so many tokens at %s and no more; who has a session goes on', async (path) => {
-    const client = await start({ token: 's3cret-token' });
-    const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
-    const [session] = headers['set-cookie'][0].split(';');
-    for (let i = 0; i < 20; i++) await client.get(path).set('Authorization', `Bearer guess-${i}`).expect(401);
-    await client.get(path).set('Authorization', 'Bearer s3cret-token').expect(429);
-    await client.get('/dashboard/data').set('Authorization', 'Bearer s3cret-token').expect(429);
-    await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(429);
-    await client.get('/dashboard/data').set('Cookie', session).expect(200);
-  });
+  it.each(['/dashboard/data', '/dashboard'])(
+    'lets an address try so many tokens at %s and no more; who has a session goes on',
+    async (path) => {
+      const client = await start({ token: 's3cret-token' });
+      const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
+      const [session] = headers['set-cookie'][0].split(';');
+      for (let i = 0; i < 20; i++) await client.get(path).set('Authorization', `Bearer guess-${i}`).expect(401);
+      await client.get(path).set('Authorization', 'Bearer s3cret-token').expect(429);
+      await client.get('/dashboard/data').set('Authorization', 'Bearer s3cret-token').expect(429);
+      await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(429);
+      await client.get('/dashboard/data').set('Cookie', session).expect(200);
+    },
+  );
 
   it('goes where it is mounted, also under a prefix and with a slash at the end', async () => {
     const client = await start({ path: 'ops/llm' }, 'api');

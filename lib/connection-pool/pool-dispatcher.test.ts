@@ -144,6 +144,43 @@ describe.each(engineNames())('the dispatcher, %s', (engine) => {
     pool.returnConnection(id);
   });
 
+  it.each([
+    ['a turn', 'no slash', 1_000],
+    ['a time-out', '/', 20],
+  ])('serves those behind a handler that throws when it is told of its error, at %s', async (_, path, acquireTimeoutMs) => {
+    const thrown: unknown[] = [];
+    const real = queueMicrotask;
+    const spy = jest.spyOn(globalThis, 'queueMicrotask').mockImplementation((task) =>
+      real(() => {
+        try {
+          task();
+        } catch (error) {
+          thrown.push(error);
+        }
+      }),
+    );
+    const pool = pools.open({ maxConnections: 1, acquireTimeoutMs });
+    const { dispatcher } = pool;
+    const holding = request(`${server.origin}/hold`, { dispatcher });
+    await until(() => held.length === 1);
+    const error = new Error('a mistake in a handler');
+    const mistaken = () => {
+      throw error;
+    };
+    dispatcher.dispatch({ origin: server.origin, path, method: 'GET' }, { onRequestStart: () => {}, onResponseError: mistaken });
+    const behind = request(server.origin, { dispatcher }).then(
+      async ({ body }) => ((await body.text()) === '' ? 'nothing' : 'answered'),
+      (reason: unknown) => (reason as { code?: string }).code,
+    );
+    if (acquireTimeoutMs === 20) await expect(behind).resolves.toBe('POOL_TIMEOUT');
+    held.pop()!();
+    await (await holding).body.text();
+    if (acquireTimeoutMs !== 20) await expect(behind).resolves.toBe('answered');
+    await until(() => pool.stats().activeConnections === 0);
+    expect(thrown).toEqual([error]);
+    spy.mockRestore();
+  });
+
   it('is the end of the pool when it is closed or destroyed', async () => {
     const pool = pools.open();
     const holding = request(`${server.origin}/hold`, { dispatcher: pool.dispatcher });

@@ -19,11 +19,11 @@ class WaitingRequest extends Waiter {
   }
 
   grant(id: number): void {
-    send(this.pool, id, this.options, this.handler);
+    aside(() => send(this.pool, id, this.options, this.handler));
   }
 
   fail(error: unknown): void {
-    refuse(this.handler, error as Error);
+    aside(() => refuse(this.handler, error as Error));
   }
 }
 
@@ -73,9 +73,21 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
     connection.dispatch(options, handler);
   } catch (error) {
     refuse(handler, error as Error);
+  } finally {
+    // A request that undici refuses never gets as far as an answer.
+    if (!connection.isBusy) pool.free(connection);
   }
-  // A request that undici refuses never gets as far as an answer.
-  if (!connection.isBusy) pool.free(connection);
+}
+
+/** What a handler throws when it is told of an error is its owner's: those behind it in the line get their turn all the same. */
+function aside(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 function refuse(handler: Handler, error: Error): void {

@@ -140,6 +140,23 @@ const [engine] = routerEngines();
     client.disconnect();
   });
 
+  it('may have the same state one after the other, not at once', async () => {
+    const sharedState = redisRouterState({ url: redis.url, prefix, intervalMs: 20 });
+    const [first, other] = [open({ sharedState }), open()];
+    const start = (): RouterService => open({ sharedState });
+    expect(start).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION', path: 'router.sharedState' }));
+    await first.close();
+    const second = start();
+    expect(second.health()).toMatchObject({ status: 'degraded' });
+    second.acquire('a');
+    await until(() => of(other, 'a').inFlight === 1 && second.health().status === 'ok');
+    await second.close();
+    const client = new Redis(redis.url);
+    clients.push(client);
+    await other.close();
+    await until(async () => !String(await client.client('LIST')).includes('name=fast-litellm-router'));
+  });
+
   it('go on alone while Redis is away, say so, and find each other again', async () => {
     const own = await RedisServer.start();
     const [first, second] = [open({}, { url: own.url }), open({}, { url: own.url })];

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
-import { errorMessage } from '../common/errors.js';
+import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
 import { checkInteger, checkKnownKeys, checkObject, checkString, joinPath, optional, refuseOption } from '../common/options.js';
 import { openRouterRedis, type OwnedRouterRedisClient, type RouterRedisClient } from './router-client.redis.js';
 import { EXCHANGE } from './router-script.redis.js';
@@ -39,14 +39,45 @@ export function redisRouterState(options: RedisRouterStateOptions): RouterShared
   return new RedisRouterState(resolve(options));
 }
 
+/** A link for each router, one after the other: options may outlive the app that was started with them, as in tests. */
 class RedisRouterState implements RouterSharedState {
+  private link: RedisLink | undefined;
+
+  constructor(private readonly options: ResolvedOptions) {}
+
+  /** @throws InvalidConfigurationError while another router uses it. */
+  start(router: StateOfRouter): void {
+    if (this.link?.isOpen === true) {
+      throw new InvalidConfigurationError('router.sharedState', 'is in use by another router: each needs one of its own');
+    }
+    this.link = new RedisLink(this.options, router);
+  }
+
+  cooled(id: string, untilMs: number): void {
+    this.link?.cooled(id, untilMs);
+  }
+
+  metrics(): readonly MetricSample[] {
+    return this.link?.metrics() ?? [];
+  }
+
+  health(): Partial<CapabilityHealth> {
+    return this.link?.health() ?? {};
+  }
+
+  async close(): Promise<void> {
+    await this.link?.close();
+  }
+}
+
+/** What one router exchanges with others. */
+class RedisLink {
   private readonly member = randomUUID();
   private readonly pending = new Map<string, { minute: number; requests: number; tokens: number }>();
   private readonly cooldowns = new Map<string, number>();
   private readonly known = new Set<string>();
-  private router: StateOfRouter | undefined;
-  private owned: OwnedRouterRedisClient | undefined;
-  private client: RouterRedisClient | undefined;
+  private readonly owned: OwnedRouterRedisClient | undefined;
+  private readonly client: RouterRedisClient;
   private timer: NodeJS.Timeout | undefined;
   private underWay: Promise<unknown> | undefined;
   private failuresInARow = 0;
@@ -56,13 +87,17 @@ class RedisRouterState implements RouterSharedState {
   private reason = 'nothing was exchanged yet';
   private closed = false;
 
-  constructor(private readonly options: ResolvedOptions) {}
-
-  start(router: StateOfRouter): void {
-    this.router = router;
-    const { url, client } = this.options;
+  constructor(
+    private readonly options: ResolvedOptions,
+    private readonly router: StateOfRouter,
+  ) {
+    const { url, client } = options;
     this.client = client ?? (this.owned = openRouterRedis(url ?? ''));
     this.schedule(0);
+  }
+
+  get isOpen(): boolean {
+    return !this.closed;
   }
 
   cooled(id: string, untilMs: number): void {
@@ -105,7 +140,7 @@ class RedisRouterState implements RouterSharedState {
 
   private async turn(): Promise<void> {
     const { router, client } = this;
-    if (router === undefined || client === undefined || this.closed) return;
+    if (this.closed) return;
     // A client of the app's may keep a command until it is connected again: one is enough.
     if (this.underWay === undefined) {
       const exchange = this.exchange(router, client);
@@ -194,7 +229,7 @@ class RedisRouterState implements RouterSharedState {
     this.failuresInARow++;
     this.reason = reason;
     if (this.failuresInARow !== FAILURES_UNTIL_ALONE) return;
-    for (const id of this.known) this.router?.elsewhere(id, 0, 0, 0, 0);
+    for (const id of this.known) this.router.elsewhere(id, 0, 0, 0, 0);
     this.known.clear();
   }
 }

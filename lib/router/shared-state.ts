@@ -25,7 +25,7 @@ export interface StateOfRouter {
 
 /** State of deployments that several processes share: cooldowns, the usage of the minute, requests under way, spending. Without it each decides by what it sees itself. */
 export interface RouterSharedState {
-  /** Begins to give and take. Once. */
+  /** Begins to give and take; after `close` it may for another router. */
   start(router: StateOfRouter): void;
   /** A deployment begins to cool here: worth telling at once. */
   cooled?(id: string, untilMs: number): void;

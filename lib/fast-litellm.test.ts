@@ -3,6 +3,7 @@ import { NativeEngineUnavailableError } from './common/errors.js';
 import { VERSION } from './common/version.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM } from './fast-litellm.js';
+import type { RateLimitStore } from './rate-limit/rate-limit.store.js';
 
 const lines: string[] = [];
 const say = (message: string) => void lines.push(message);
@@ -79,6 +80,29 @@ describe('FastLiteLLM', () => {
     for (let i = 0; i < 200 && sample('shadow_runs_total')?.value !== expected; i++)
       await new Promise((resolve) => setTimeout(resolve, 10));
     expect(sample('shadow_runs_total')?.value).toBe(expected);
+  });
+
+  it('leaves nothing behind where an option that is read late is wrong', async () => {
+    const closed: string[] = [];
+    const opened: string[] = [];
+    const sharedState = {
+      start: () => void opened.push('router'),
+      health: () => ({}),
+      close: () => Promise.resolve(void closed.push('router')),
+    };
+    const store = (memory: RateLimitStore): RateLimitStore => {
+      opened.push('rate limiter');
+      return Object.assign(Object.create(memory) as RateLimitStore, { close: () => void closed.push('rate limiter') });
+    };
+    const boot = () =>
+      new FastLiteLLM({ logger, accelerate: true, rateLimit: { store }, router: { sharedState }, shutdown: { drainMs: -1 } }, { env: {} });
+    expect(boot).toThrow(expect.objectContaining({ path: 'shutdown.drainMs' }));
+    await Promise.resolve();
+    expect(opened).toEqual(['rate limiter', 'router']);
+    expect(closed).toEqual(opened);
+    const other = new FastLiteLLM({ logger }, { env: {} });
+    expect(other.acceleration.status().applied).toBe(false);
+    await other.close();
   });
 
   it('can be closed more than once', async () => {

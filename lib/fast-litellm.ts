@@ -90,6 +90,8 @@ export class FastLiteLLM {
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
   private readonly measurements: EngineMeasurements;
   private readonly onClose: (() => void)[] = [];
+  /** What has to be closed, as far as it was opened. */
+  private readonly parts: { close(): void | Promise<void> }[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
     checkFastLiteLLMOptions(options);
@@ -99,70 +101,81 @@ export class FastLiteLLM {
     const metrics = readMetrics(options.metrics);
     if (optional(options.telemetry, false, (value) => checkBoolean('telemetry', value))) this.observer = openTelemetryObserver();
     const calibration = readCalibrationMode(options.calibrate, context.env);
-    this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
-    const flags = this.featureFlags;
-    const monitor = new PerformanceMonitorService(resolveMonitorOptions(options.monitor, flags.settings.monitoring), {
-      flags,
-      logger,
-      now: context.now,
-      measure: (...pair) => this.measurements.measure(...pair),
-      verdicts: () => [...new Set(Object.values(this.engines).map(({ speeds }) => speeds))].flatMap((speeds) => speeds.all()),
-    });
-    this.monitor = monitor;
-    const engines = { setting: this.setting, flags, logger, recorder: monitor };
+    try {
+      this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
+      const flags = this.featureFlags;
+      const monitor = new PerformanceMonitorService(resolveMonitorOptions(options.monitor, flags.settings.monitoring), {
+        flags,
+        logger,
+        now: context.now,
+        measure: (...pair) => this.measurements.measure(...pair),
+        verdicts: () => [...new Set(Object.values(this.engines).map(({ speeds }) => speeds))].flatMap((speeds) => speeds.all()),
+      });
+      this.monitor = monitor;
+      this.parts.push(monitor);
+      const engines = { setting: this.setting, flags, logger, recorder: monitor };
 
-    const tokenCounting = provideEngine<TokenCounterEngine>(TokenCounterEngine, TOKEN_COUNTER_RECIPE, engines);
-    const batches = tokenCounting.under('batch_token_counting');
-    this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
+      const tokenCounting = provideEngine<TokenCounterEngine>(TokenCounterEngine, TOKEN_COUNTER_RECIPE, engines);
+      const batches = tokenCounting.under('batch_token_counting');
+      this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
 
-    const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, this.featureFlags.settings.rateLimit);
-    const rateLimits = provideEngine<RateLimitEngine>(
-      RateLimitEngine,
-      {
-        feature: 'rust_rate_limiting',
-        native: (binding) => new NativeRateLimitEngine(binding),
-        typescript: () => new TypeScriptRateLimitEngine(),
-        verify: rateLimiting.answersKnownQuestion,
-      },
-      engines,
-    );
-    this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now, monitor);
-    this.rateLimiter = this.openRateLimiter(rateLimitOptions);
-    const routing = openRouting(options.router, engines, context, this.tokenCounter, monitor);
-    this.router = routing.router;
-    this.listRouters = routing.lists;
+      const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, this.featureFlags.settings.rateLimit);
+      const rateLimits = provideEngine<RateLimitEngine>(
+        RateLimitEngine,
+        {
+          feature: 'rust_rate_limiting',
+          native: (binding) => new NativeRateLimitEngine(binding),
+          typescript: () => new TypeScriptRateLimitEngine(),
+          verify: rateLimiting.answersKnownQuestion,
+        },
+        engines,
+      );
+      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now, monitor);
+      this.rateLimiter = this.openRateLimiter(rateLimitOptions);
+      this.parts.push(this.rateLimiter);
+      const routing = openRouting(options.router, engines, context, this.tokenCounter, monitor);
+      this.router = routing.router;
+      this.parts.push(this.router);
+      this.listRouters = routing.lists;
 
-    this.connectionPools = new ConnectionPools(engines, { recorder: monitor }, context.env);
-    this.connectionPool = this.connectionPools.open(options.connectionPool);
-    const clientOptions = resolveLlmClientOptions(options.llmClient);
-    this.client = new LlmClient(this.router, this.connectionPool.dispatcher, this.tokenCounter, clientOptions, {
-      recorder: monitor,
-      observer: this.observer,
-      now: context.now,
-    });
-    this.engines = {
-      [this.tokenCounter.capability]: tokenCounting,
-      batch_token_counting: batches,
-      [this.rateLimiter.capability]: rateLimits,
-      [this.router.capability]: routing.engines,
-      [this.connectionPool.capability]: this.connectionPools.choice,
-    };
-    const measurements = new EngineMeasurements(calibration, monitor, logger);
-    this.measurements = measurements;
-    measurements.add(rateLimits, DECISION_CASES);
-    measurements.addTokenCounting(tokenCounting, CHECKED_ENCODING);
-    measurements.add(this.connectionPools.choice, SWEEP_CASES);
-    measurements.add(routing.engines, ROUTING_CASES);
-    this.onClose.push(() => measurements.close());
-    if (this.setting.mode === 'auto') measurements.start();
-    this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
-    const targets = resolveAccelerate(options.accelerate);
-    if (targets.length > 0) {
-      this.acceleration.apply({ targets });
-      logger.log(`Acceleration: ${this.acceleration.summary}`);
+      this.connectionPools = new ConnectionPools(engines, { recorder: monitor }, context.env);
+      this.parts.push(this.connectionPools);
+      this.connectionPool = this.connectionPools.open(options.connectionPool);
+      const clientOptions = resolveLlmClientOptions(options.llmClient);
+      this.client = new LlmClient(this.router, this.connectionPool.dispatcher, this.tokenCounter, clientOptions, {
+        recorder: monitor,
+        observer: this.observer,
+        now: context.now,
+      });
+      this.engines = {
+        [this.tokenCounter.capability]: tokenCounting,
+        batch_token_counting: batches,
+        [this.rateLimiter.capability]: rateLimits,
+        [this.router.capability]: routing.engines,
+        [this.connectionPool.capability]: this.connectionPools.choice,
+      };
+      const measurements = new EngineMeasurements(calibration, monitor, logger);
+      this.measurements = measurements;
+      measurements.add(rateLimits, DECISION_CASES);
+      measurements.addTokenCounting(tokenCounting, CHECKED_ENCODING);
+      measurements.add(this.connectionPools.choice, SWEEP_CASES);
+      measurements.add(routing.engines, ROUTING_CASES);
+      this.onClose.push(() => measurements.close());
+      if (this.setting.mode === 'auto') measurements.start();
+      this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
+      this.parts.push(this.acceleration);
+      const targets = resolveAccelerate(options.accelerate);
+      if (targets.length > 0) {
+        this.acceleration.apply({ targets });
+        logger.log(`Acceleration: ${this.acceleration.summary}`);
+      }
+      this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger);
+      if (metrics !== null) this.registerMetrics(metrics);
+    } catch (error) {
+      // What is open by then would keep the process, and libraries patched.
+      this.close().catch(() => {});
+      throw error;
     }
-    this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger);
-    if (metrics !== null) this.registerMetrics(metrics);
   }
 
   /**
@@ -231,9 +244,7 @@ export class FastLiteLLM {
   /** Gives everything back that outlives a call; connections that are leased have `connectionPool.drainTimeoutMs` to be returned. More than once is safe. */
   async close(): Promise<void> {
     for (const end of this.onClose.splice(0)) end();
-    this.monitor.close();
-    this.acceleration.close();
-    await Promise.all([this.rateLimiter.close(), this.router.close(), this.connectionPools.close()]);
+    await Promise.all(this.parts.map(async (part) => part.close()));
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {

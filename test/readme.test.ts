@@ -132,7 +132,8 @@ describe('the table of metrics', () => {
     const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o' } };
-    const samples = [{ router: { modelList: [one] } }, shared].flatMap((options) => {
+    const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
+    const samples = [{ router: { modelList: [one], providerBudgets: budgets } }, shared].flatMap((options) => {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
       if (llm.router.models().length > 0) llm.router.succeeded(llm.router.acquire('m'), { latencyMs: 1 });

@@ -119,13 +119,20 @@ export class Budgets {
   }
 
   samples(nowMs: number): readonly MetricSample[] {
-    return Array.from(this.ledgers.values(), (ledger) => ({
-      name: 'router_budget_remaining_usd',
-      help: 'What is left of a budget until its time is over.',
-      type: 'gauge' as const,
-      value: Math.max(ledger.budget.budgetUsd - ledger.open(nowMs).spentUsd, 0),
-      labels: { budget: ledger.key },
-    }));
+    return Array.from(this.ledgers.values()).flatMap((ledger): MetricSample[] => {
+      const { budgetUsd } = ledger.budget;
+      const labels = { budget: ledger.key };
+      return [
+        {
+          name: 'router_budget_remaining_usd',
+          help: 'What is left of a budget until its time is over.',
+          type: 'gauge',
+          value: Math.max(budgetUsd - ledger.open(nowMs).spentUsd, 0),
+          labels,
+        },
+        { name: 'router_budget_usd', help: 'What may be spent of a budget in its time.', type: 'gauge', value: budgetUsd, labels },
+      ];
+    });
   }
 
   private of(id: string): readonly Ledger[] {

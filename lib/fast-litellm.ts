@@ -169,7 +169,7 @@ export class FastLiteLLM {
         this.acceleration.apply({ targets });
         logger.log(`Acceleration: ${this.acceleration.summary}`);
       }
-      this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger);
+      this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger, () => this.client.callsUnderWay);
       if (metrics !== null) this.registerMetrics(metrics);
     } catch (error) {
       // What is open by then would keep the process, and libraries patched.

@@ -10,6 +10,7 @@ import {
   FastLiteLLMModule,
   FeatureFlagsService,
   InvalidConfigurationError,
+  LlmClient,
   TokenCounterService,
   type FastLiteLLMOptions,
   type FastLiteLLMOptionsFactory,
@@ -154,6 +155,21 @@ describe('FastLiteLLMModule', () => {
     expect(names()).toEqual([]);
     await (await compile(FastLiteLLMModule.forRoot({ logger, metrics: false }))).close();
     expect(names()).toEqual([]);
+  });
+
+  it('waits for calls to models that belong to no HTTP request, as long as for those that do', async () => {
+    const modelList = [{ model_name: 'chat', litellm_params: { model: 'openai/gpt-4o' } }];
+    const testing = await compile(FastLiteLLMModule.forRoot({ logger, metrics: false, router: { modelList } }));
+    let answer = (_: string): void => {};
+    const call = testing.get(LlmClient).execute('chat', () => new Promise<string>((resolve) => (answer = resolve)));
+    const order: string[] = [];
+    const closing = testing.close().then(() => order.push('closed'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    order.push('answered');
+    answer('late');
+    await expect(call).resolves.toBe('late');
+    await closing;
+    expect(order).toEqual(['answered', 'closed']);
   });
 
   it('may exist twice in one process', async () => {

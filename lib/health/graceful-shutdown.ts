@@ -23,7 +23,7 @@ export class GracefulShutdown {
   constructor(
     private readonly options: ResolvedShutdownOptions,
     private readonly logger: LogSink,
-    /** What is under way beside HTTP requests. */
+    /** What else is under way: calls to models, for HTTP requests or for none. */
     private readonly busy: () => number = () => 0,
   ) {}
 
@@ -65,12 +65,17 @@ export class GracefulShutdown {
     for (const server of this.servers) if (server.listening === true) server.close();
     for (const response of this.open.all()) if (!response.headersSent) response.setHeader('Connection', 'close');
     const endMs = performance.now() + drainMs;
-    while (this.open.size + this.busy() > 0 && performance.now() < endMs) {
+    while (this.left() > 0 && performance.now() < endMs) {
       for (const server of this.servers) server.closeIdleConnections?.();
       await sleep(LOOK_EVERY_MS);
     }
-    const left = this.open.size + this.busy();
+    const left = this.left();
     if (left > 0) this.logger.warn(`${left} requests are cut: they were not done within shutdown.drainMs (${drainMs} ms)`);
+  }
+
+  /** Mostly each call to a model is for an HTTP request, which is not to be counted twice. */
+  private left(): number {
+    return Math.max(this.open.size, this.busy());
   }
 }
 

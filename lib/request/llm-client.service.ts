@@ -111,6 +111,11 @@ export class LlmClient implements Capability {
     return this.send(model, send, options, true, streamSend<C>);
   }
 
+  /** Calls that are not over: of streams, those that are still read. */
+  get callsUnderWay(): number {
+    return this.counts.inFlight;
+  }
+
   metrics(): readonly MetricSample[] {
     return callSamples(this.counts, this.spending, this.surroundings.retryBudget);
   }

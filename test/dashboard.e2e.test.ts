@@ -66,7 +66,7 @@ describe.each([
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'$/);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     expect(text).toContain('<h1>Ops &lt;b&gt;</h1>');
-    for (const shown of ['token counting', 'rust_routing', EXPECTED_PILL, 'Requests refused', 'No key is near a limit.'])
+    for (const shown of ['token counting', 'rust_<wbr />routing', EXPECTED_PILL, 'Requests refused', 'No key is near a limit.'])
       expect(text).toContain(shown);
     expect(text).not.toMatch(/<script(?! src=)|<style|\sstyle=|\son\w+=|https?:\/\/(?!127)/);
 

@@ -120,7 +120,7 @@ describe('the published package', () => {
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
     const documentation = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
     expect(paths.filter((path) => !library.test(path)).sort()).toEqual([...others, ...documentation].sort());
-    expect(documentation.filter((path) => !/\.(md|json)$/.test(path))).toEqual([]);
+    expect(documentation.filter((path) => !/\.(md|json|yml)$/.test(path))).toEqual([]);
     // Without a build there is nothing of dist/ to look at; CI builds before it releases.
     if (existsSync(join(root, manifest.main))) expect(paths).toContain(manifest.main);
   });

@@ -1,7 +1,7 @@
 import type { CapabilityHealth } from '../../common/capability.js';
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
 import { count, NONE, words } from '../figures.js';
-import { html, type Html } from '../html.js';
+import { html, type Html, type Part } from '../html.js';
 import { badge, nothing, table } from './panel.js';
 
 const ENGINES = { native: 'Rust', typescript: 'TypeScript' } as const;
@@ -44,10 +44,15 @@ function healthCell(health: CapabilityHealth | undefined): Html {
   return badge(kind, text);
 }
 
+/** A name that a narrow screen may break between its words. */
+function breakable(name: string): Part {
+  return name.split('_').map((word, at): Part => [at > 0 && html`_<wbr />`, word]);
+}
+
 /** What flags are in force. */
 export function featuresPanel({ features }: DashboardSnapshot): Html {
   const rows = Object.entries(features).map(([name, { state, breaker, enabled, errorCount, errorThreshold }]) => [
-    html`<code>${name}</code>`,
+    html`<code>${breakable(name)}</code>`,
     breaker !== 'closed'
       ? badge('bad', breaker === 'open' ? 'tripped' : 'trying again')
       : badge(enabled ? 'good' : state === 'shadow' ? 'warn' : 'plain', state),

@@ -82,7 +82,9 @@ function endpointRow({ origin, leased, idle, waiting, maxConnections: max }: End
   return html`<li>
     <div class="head">
       <code>${origin}</code>
-      <span class="figure">${count(leased)} + ${count(idle)} of ${count(max)}${waiting > 0 && `, ${count(waiting)} waiting`}</span>
+      <span class="figure"
+        >${count(leased)} in use, ${count(idle)} idle of ${count(max)}${waiting > 0 && `, ${count(waiting)} waiting`}</span
+      >
     </div>
     ${occupancy(leased, idle, max)}
   </li>`;

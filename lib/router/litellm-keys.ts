@@ -31,8 +31,15 @@ export const INFO_KEYS: ReadonlySet<string> = new Set(
   health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),
 );
 
-/** Settings of LiteLLM's router that are of other parts of it, or have no meaning here: no reason for a warning. */
+/** Of these keys, those that say who is asked, for how much or at what price, and are not heeded here: whoever set one takes it to hold. */
+export const UNHEEDED_KEYS: ReadonlySet<string> = new Set(
+  `model_list.access_groups litellm_params.itpm litellm_params.otpm litellm_params.tag_regex litellm_params.mock_response
+  litellm_params.request_timeout litellm_params.use_in_pass_through litellm_params.litellm_credential_name
+  litellm_params.input_cost_per_second litellm_params.output_cost_per_second model_info.supported_environments model_info.access_groups
+  model_info.team_id model_info.team_public_model_name model_info.routing_strategy_args`.split(/\s+/),
+);
+
+/** Settings of LiteLLM's router that have no meaning here: no reason for a warning. */
 export const IGNORED_SETTINGS: ReadonlySet<string> = new Set(
-  `set_verbose debug_level client_ttl cache_kwargs caching_groups cache_responses polling_interval default_priority alerting_config
-  router_general_settings assistants_config default_litellm_params model_list`.split(/\s+/),
+  'set_verbose debug_level client_ttl cache_kwargs polling_interval model_list'.split(' '),
 );

@@ -5,7 +5,7 @@ import type { Environment } from '../feature-flags/feature-flags.environment.js'
 import { readPeriod, type Budget } from './budget.settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
-import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS } from './litellm-keys.js';
+import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS, UNHEEDED_KEYS } from './litellm-keys.js';
 import { checkStrategy } from './router.strategies.js';
 
 /** What an entry is read with. */
@@ -85,7 +85,12 @@ export function readEntry(
     [params, PARAM_KEYS, 'litellm_params'],
     [info, INFO_KEYS, 'model_info'],
   ] as const) {
-    for (const key of Object.keys(keys)) if (!known.has(key)) warnings.add(`${where}: ${key} is not known here, and kept`);
+    for (const [key, set] of Object.entries(keys)) {
+      if (!known.has(key)) warnings.add(`${where}: ${key} is not known here, and kept`);
+      else if (UNHEEDED_KEYS.has(`${where}.${key}`) && set !== null && set !== undefined && set !== false) {
+        warnings.add(`${where}: ${key} has no effect here`);
+      }
+    }
   }
 
   const read = (key: string, parts: readonly (readonly [string, Readonly<Record<string, unknown>>])[]): number | undefined => {

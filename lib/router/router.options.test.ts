@@ -128,6 +128,22 @@ describe('a LiteLLM configuration', () => {
     expect(router.fallbacksOf('a', 'context_window')).toEqual([{ model: 'b' }]);
   });
 
+  it('names what would be taken to hold, and does not', () => {
+    const params = { itpm: 5, tag_regex: ['^x'], mock_response: 'hi', use_in_pass_through: false, litellm_credential_name: null };
+    const info = { team_id: 'blue', supported_environments: ['staging'], mode: 'chat' };
+    const settings = { cache_responses: true, default_litellm_params: { timeout: 1 }, debug_level: 'INFO' };
+    const { router } = routerOn(engine, { modelList: [deployment('a', params, 'g', info)], routerSettings: settings });
+    expect(router.warnings).toEqual([
+      'router.routerSettings.cache_responses is not known here, and has no effect',
+      'router.routerSettings.default_litellm_params is not known here, and has no effect',
+      'litellm_params: itpm has no effect here',
+      'litellm_params: tag_regex has no effect here',
+      'litellm_params: mock_response has no effect here',
+      'model_info: team_id has no effect here',
+      'model_info: supported_environments has no effect here',
+    ]);
+  });
+
   it('that cannot be read is an error that names it', () => {
     expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
     const broken = written('broken.yaml', 'model_list: [\n - }');

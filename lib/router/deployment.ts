@@ -98,8 +98,8 @@ export class Deployment {
 
   /** What may be spent on it: `max_budget` in `budget_duration`. */
   readonly budget: Budget | undefined;
-  /** Calls that came back from it, since it was read: what the router's metrics tell. Of this process alone. */
-  readonly outcomes = { success: 0, failure: 0 };
+  /** Calls that came back from it: what the router's metrics tell. Of this process alone. The same object for who has its id after it. */
+  outcomes = { success: 0, failure: 0 };
 
   private readonly priceOf: () => number;
   private readonly costOf: DeploymentSettings['costOf'];

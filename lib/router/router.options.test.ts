@@ -202,6 +202,20 @@ describe('while it runs', () => {
     expect(router.acquire('gpt-4').deployment.id).toBe('b');
   });
 
+  it('calls that came back still count, those under way too', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a')] });
+    const pick = router.acquire('a');
+    router.succeeded(router.acquire('a'), { latencyMs: 1 });
+    router.updateSettings({ cooldownMs: 1 });
+    router.updateDeployment('a', { litellm_params: { model: 'openai/a', rpm: 5 } });
+    router.failed(pick, { status: 500 });
+    const counts = router.metrics().filter(({ name }) => name === 'router_deployment_calls_total');
+    expect(counts.map(({ labels, value }) => [labels?.outcome, value])).toEqual([
+      ['success', 1],
+      ['failure', 1],
+    ]);
+  });
+
   it('settings change, and wrong ones change nothing', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a', {}, 'gpt-4', { max_input_tokens: 5 }), deployment('b')] });
     router.updateSettings({ strategy: 'least-busy', cooldownMs: 1, enablePreCallChecks: false, strategyOptions: { maxSamples: 2 } });

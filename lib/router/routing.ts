@@ -103,6 +103,9 @@ export class Routing {
     };
     // Where the oldest sample is depends on how many there are.
     if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
+    const known = new Map(this.deployments.map(({ id, outcomes }) => [id, outcomes]));
+    // A counter that goes back would look like a restart, and a call under way would count for nobody.
+    for (const deployment of deployments) deployment.outcomes = known.get(deployment.id) ?? deployment.outcomes;
     this.deployments = deployments;
     this.settings = settings;
     this.states = states;

@@ -1,6 +1,5 @@
 import { openNativeBinding } from '../lib/engine/native-binding.js';
 import type { RateLimitEngine } from '../lib/rate-limit/rate-limit.engine.js';
-import { FRONT_KEYS } from '../lib/rate-limit/rate-limit.front.js';
 import { NativeRateLimitEngine } from '../lib/rate-limit/rate-limit.native.js';
 import { TypeScriptRateLimitEngine } from '../lib/rate-limit/rate-limit.typescript.js';
 
@@ -13,21 +12,13 @@ class SharedNativeEngine extends NativeRateLimitEngine {
   }
 }
 
-/** The native engine whose front is full from the start: its keys go to the addon while a history runs. */
-class CrowdedNativeEngine extends NativeRateLimitEngine {
-  private readonly crowd = this.policy({ scope: 'crowd', requestsPerDay: 1 });
-
-  override open(name: string | null, maxKeys: number): number {
-    const space = super.open(name, maxKeys);
-    for (let index = 0; index < FRONT_KEYS - 2; index++) this.check(space, this.crowd, `crowd ${index}`, 1, 0, 0);
-    return space;
-  }
-}
+/** Less than the keys of a history: they go from JavaScript to the addon and back all the time. */
+const SMALL_FRONT_KEYS = 1;
 
 /** The same engines, and the native one between its two ways to keep keys. */
 export function rateLimitEnginesAndMore(): RateLimitEngine[] {
   const { binding } = openNativeBinding();
-  return [...rateLimitEngines(), ...(binding === null ? [] : [new CrowdedNativeEngine(binding)])];
+  return [...rateLimitEngines(), ...(binding === null ? [] : [new NativeRateLimitEngine(binding, SMALL_FRONT_KEYS)])];
 }
 
 /** The engines to be tested: TypeScript and, where the addon opens, the native one for spaces of one thread and for shared ones; the suite itself says which. */

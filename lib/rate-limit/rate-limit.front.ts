@@ -4,10 +4,14 @@ import type { Policy } from './rate-limit.policy.js';
 
 /** So many keys are decided faster in JavaScript than by a call. */
 export const FRONT_KEYS = 4_096;
-/** A space that may hold no more keys than this has all of them in JavaScript for good. */
-export const SMALL_SPACE_KEYS = 2 * FRONT_KEYS;
-/** Keys that leave the front with each decision, once it has to go: faster than new ones come. */
+/** A space that may hold no more than this many times as many keys has all of them in JavaScript for good. */
+export const SMALL_SPACE = 2;
+/** Keys that leave the front with each decision, once it is too small for all: faster than new ones come. */
 const SENT_BACK = 2;
+/** Keys behind that are remembered as asked about, by a place that their hash gives: most that come to it three times with no other between come often. */
+const ASKED = 4_096;
+/** Of so many neighbours the one goes that was used least recently. */
+const COMPARED = 4;
 
 /** Where the keys are that the front does not hold. */
 export interface KeysBehind {
@@ -22,18 +26,25 @@ export interface KeysBehind {
 }
 
 /**
- * Keys of a space that only this thread uses, in front of the addon, which is a call away: all of them as long as they are few, and those that have a
- * handle for good. A key is in one of both places at any time, with its whole state, so the front changes what a decision costs and never what it says.
+ * Keys of a space that only this thread uses, in front of the addon, which is a call away: all of them as long as they are few, after that those that are
+ * asked about often or have a handle. A key is in one of both places at any time, with its whole state, so the front changes what a decision costs and
+ * never what it says.
  */
 export class Front {
   readonly keys: KeySpace;
   /** Whether new keys come here. */
   isGrowing = true;
   private readonly lent = new Set<KeyState>();
+  /** Half a hash of the key behind that came last, its complement once it came twice; made when there are any. */
+  private asked: Int32Array | null = null;
 
-  constructor(private readonly behind: KeysBehind) {
+  /** @param most Keys that it holds at most. */
+  constructor(
+    private readonly behind: KeysBehind,
+    private readonly most = FRONT_KEYS,
+  ) {
     // More than come before it begins to send them back: it forgets none.
-    this.keys = new KeySpace(null, SMALL_SPACE_KEYS, (state) => {
+    this.keys = new KeySpace(null, 2 * most, (state) => {
       if (this.lent.delete(state)) behind.makeRoom();
     });
   }
@@ -41,7 +52,7 @@ export class Front {
   /** To be called before each decision that the front may not make alone. */
   retreat(nowMs: number): void {
     const { keys, lent } = this;
-    if (this.isGrowing && keys.size < FRONT_KEYS) return;
+    if (this.isGrowing && keys.size < this.most) return;
     this.isGrowing = false;
     for (let sent = 0; sent < SENT_BACK && keys.size > lent.size; sent++) {
       const state = keys.next();
@@ -49,12 +60,25 @@ export class Front {
     }
   }
 
-  /** Brings the key of a handle to the front, if it is held behind. */
-  fetch(policy: Policy, low: number, high: number): KeyState | null {
+  /** Brings a key to the front that is held behind and comes often. To be called with each decision on a key that is not here. */
+  fetchOften(policy: Policy, low: number, high: number, nowMs: number): KeyState | null {
+    const asked = (this.asked ??= new Int32Array(ASKED));
+    const place = low & (ASKED - 1);
+    if (asked[place] !== ~high) {
+      asked[place] = asked[place] === high ? ~high : high;
+      return null;
+    }
+    return this.fetch(policy, low, high, nowMs);
+  }
+
+  /** Brings a key to the front, if it is held behind and there is a place for it. */
+  fetch(policy: Policy, low: number, high: number, nowMs: number): KeyState | null {
     const { keys, behind } = this;
-    if (keys.size >= FRONT_KEYS || behind.lend(policy, low, high) === 0) return null;
+    const leaving = keys.size < this.most ? null : this.longUnused();
+    if ((keys.size >= this.most && leaving === null) || behind.lend(policy, low, high) === 0) return null;
     const state = new KeyState(keys.lines, policy, low, high);
     state.readAll(behind.numbers, keys.originMs);
+    if (leaving !== null) this.sendBack(leaving, nowMs);
     this.lent.add(state);
     return keys.hold(state);
   }
@@ -63,6 +87,17 @@ export class Front {
   giveBack(policy: Policy, low: number, high: number, nowMs: number): void {
     const state = this.keys.findState(policy, low, high);
     if (state !== null) this.sendBack(state, nowMs);
+  }
+
+  /** Nobody who came lately: where more keys than have a place come in turn, all would be on the move. */
+  private longUnused(): KeyState | null {
+    const { keys } = this;
+    let oldest = keys.next();
+    for (let compared = 1; compared < COMPARED; compared++) {
+      const other = keys.next();
+      if (other.touched < oldest.touched) oldest = other;
+    }
+    return keys.isRecent(oldest, this.most) ? null : oldest;
   }
 
   /** A state with more numbers than can be written stays. */

@@ -105,6 +105,11 @@ export class KeySpace {
     if (line !== this.newest) this.putFirst(line);
   }
 
+  /** Whether no more than so many others were used since. */
+  isRecent(state: KeyState, others: number): boolean {
+    return this.uses - state.touched <= others;
+  }
+
   private putFirst(line: number): void {
     this.newest = line;
     this.lines.set(line, Line.touched, ++this.uses);

@@ -4,7 +4,7 @@ import type { NativeBinding } from '../engine/native-binding.js';
 import { DECISION_FIELDS, RateLimitEngine } from './rate-limit.engine.js';
 import type { PolicySpec, SpaceStats } from './rate-limit.engine.js';
 import { RateLimitExchange } from './rate-limit.exchange.js';
-import { Front, SMALL_SPACE_KEYS } from './rate-limit.front.js';
+import { Front, FRONT_KEYS, SMALL_SPACE } from './rate-limit.front.js';
 import { Judge, judgedScopes, settleTokens } from './rate-limit.judge.js';
 import { HASH_SECRETS, KeyHash } from './rate-limit.key-hash.js';
 import { KeySpace } from './rate-limit.key-space.js';
@@ -50,7 +50,11 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   private readonly handles: (KeyHandle | undefined)[] = [];
   private readonly freeHandles: number[] = [];
 
-  constructor(private readonly binding: NativeBinding) {
+  /** @param frontKeys Keys of a space that are kept in JavaScript at most, where others are in the addon. */
+  constructor(
+    private readonly binding: NativeBinding,
+    private readonly frontKeys = FRONT_KEYS,
+  ) {
     super();
     this.exchange = new RateLimitExchange(binding);
     this.lastDecision = this.exchange.numbers.subarray(0, DECISION_FIELDS);
@@ -75,7 +79,8 @@ export class NativeRateLimitEngine extends RateLimitEngine {
 
   open(name: string | null, maxKeys: number): number {
     const number = this.binding.rateLimitOpen(name, maxKeys);
-    const front = name === null && maxKeys > SMALL_SPACE_KEYS ? new Front(this.exchange.behind(number)) : null;
+    const isLarge = maxKeys > SMALL_SPACE * this.frontKeys;
+    const front = name === null && isLarge ? new Front(this.exchange.behind(number), this.frontKeys) : null;
     const keys = front?.keys ?? (name === null ? new KeySpace(null, maxKeys) : null);
     this.spaces[number] = { number, keys, front, isOpen: true };
     return number;
@@ -97,7 +102,8 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const scopes = judgedScopes(held, governing, keys, this.hash);
     const now = held?.at(nowMs) ?? 0;
     front?.retreat(now);
-    if (held !== null && (front === null || front.isGrowing)) return this.judge.checkAll(held, scopes, cost, tokens, now);
+    const areHere = front === null || front.isGrowing || scopes.every(({ state }) => state !== null && !state.dropped);
+    if (held !== null && areHere) return this.judge.checkAll(held, scopes, cost, tokens, now);
     // All or nothing is decided in one place.
     if (front !== null) for (const { policy, low, high } of scopes) front.giveBack(policy, low, high, now);
     this.judge.forget();
@@ -190,7 +196,11 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const { front } = space;
     if (front !== null) {
       front.retreat(now);
-      if (!front.isGrowing) return this.checkBehind(space, policy, cost, tokens, keys.toEpoch(now));
+      if (!front.isGrowing) {
+        const fetched = front.fetchOften(policy, this.hash.low, this.hash.high, now);
+        if (fetched !== null) return this.judge.checkHeld(keys, policy, fetched.line, cost, tokens, now);
+        return this.checkBehind(space, policy, cost, tokens, keys.toEpoch(now));
+      }
     }
     return this.judge.checkNew(keys, policy, this.hash, cost, tokens, now);
   }
@@ -210,7 +220,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const { keys, front } = space;
     if (keys === null) return code;
     known.keys = keys;
-    known.state = keys.findState(policy, low, high) ?? front?.fetch(policy, low, high) ?? null;
+    known.state = keys.findState(policy, low, high) ?? front?.fetch(policy, low, high, keys.at(nowMs)) ?? null;
     return code;
   }
 

@@ -18,6 +18,11 @@ use std::ops::ControlFlow;
 const ASKED: usize = 2 * WINDOW;
 /// Pieces that the cache does not know: as many on top of what makes a batch worth it.
 const UNKNOWN: usize = WINDOW + ASKED;
+/// So many pieces before one is looked up, its cache lines are asked for: all of them at once would not fit the first-level cache.
+const AHEAD: usize = 20;
+/// What the cache has for a piece that waits to be merged: a quarter of those that have to be stand near another of their kind. No piece has this
+/// count, and none keeps it: the merge writes over it.
+pub(super) const MERGING: u32 = 0;
 /// Longer ones, of which a window has three at the most.
 pub(super) const LONG_UNKNOWN: usize = 16;
 
@@ -170,30 +175,56 @@ impl Counter<'_> {
     #[inline(never)]
     fn count_unknown(&mut self) {
         let waiting = std::mem::take(&mut self.unknown_len);
-        for i in 0..waiting {
+        for i in 0..waiting.min(AHEAD) {
             // SAFETY: the first `waiting` were written, and are pieces of the text.
-            let (key, len) = unsafe {
-                let piece = self.unknown[i].assume_init();
-                (Key::read(self.start.add(piece.start()), piece.len()), piece.len())
-            };
-            self.vocabulary.prefetch(key);
-            self.cache.prefetch_merged(Cache::small_place(key, len));
+            unsafe { self.prefetch_unknown(self.unknown[i].assume_init()) };
         }
         let mut merging = 0;
+        let mut again = [const { MaybeUninit::<Piece>::uninit() }; UNKNOWN];
+        let mut again_len = 0;
         for i in 0..waiting {
             // SAFETY: as above.
             let count = unsafe {
                 let piece = self.unknown[i].assume_init();
+                if i + AHEAD < waiting {
+                    self.prefetch_unknown(self.unknown[i + AHEAD].assume_init());
+                }
                 // Over one that does not wait any more.
                 self.unknown[merging].write(piece);
-                self.count_whole(self.start.add(piece.start()), piece.len())
+                again[again_len].write(piece);
+                let at = self.start.add(piece.start());
+                let count = self.count_whole(at, piece.len());
+                if count.is_none() {
+                    self.cache.remember_small(Cache::small_place(Key::read(at, piece.len()), piece.len()), MERGING);
+                }
+                count
             };
             merging += usize::from(count.is_none());
+            again_len += usize::from(count == Some(MERGING));
             self.total += count.unwrap_or(0);
         }
         if merging > 0 {
             self.count_merging(merging);
         }
+        for piece in &again[..again_len] {
+            // SAFETY: as above.
+            self.total += unsafe {
+                let piece = piece.assume_init();
+                self.count_one(self.start.add(piece.start()), piece.len())
+            };
+        }
+    }
+
+    /// Asks for what `count_whole` reads.
+    ///
+    /// # Safety
+    /// A piece of the text.
+    #[inline(always)]
+    unsafe fn prefetch_unknown(&self, piece: Piece) {
+        // SAFETY: the caller's.
+        let key = unsafe { Key::read(self.start.add(piece.start()), piece.len()) };
+        self.vocabulary.prefetch(key);
+        self.cache.prefetch_merged(Cache::small_place(key, piece.len()));
     }
 
     /// Counts the first `merging` of the unknown pieces, which have to be merged.

@@ -11,12 +11,11 @@ const SLOTS: usize = 8;
 /// A slot: the left id, the right id, and the id that they make plus one. Zero is empty.
 const ID_BITS: u32 = 18;
 const MADE_BITS: u32 = 20;
-pub(super) const FILTER_BITS: u32 = 21;
 
-/// Lines for the joins of so many tokens: four and a half to each, so that one in twelve is full and the next one has to be looked at as well.
-/// With four, o200k's tables take one more huge page.
+/// Lines for the joins of so many tokens: four to each, so that one in twenty is full and the next one has to be looked at as well.
+/// With fewer to a line, o200k's tables take one more huge page.
 pub(super) fn lines_for(tokens: usize) -> usize {
-    tokens * 2 / 9 + 1
+    tokens / 4 + 1
 }
 
 /// A look-up on its way.
@@ -36,11 +35,6 @@ fn hash(key: u64) -> u64 {
     (key >> MADE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-#[inline(always)]
-fn filter_bit(hash: u64) -> usize {
-    (hash >> (64 - FILTER_BITS)) as usize
-}
-
 impl Vocabulary {
     /// Inside the joins' lines.
     #[inline(always)]
@@ -58,12 +52,8 @@ impl Vocabulary {
     #[inline(always)]
     pub fn begin_join(&self, left: u32, right: u32, neighbours: bool) -> Join {
         let key = key_of(left, right);
-        let hash = hash(key);
-        let bit = filter_bit(hash);
-        // SAFETY: `filter_bit` is below 2^FILTER_BITS.
-        let may_be = unsafe { *self.fixed().join_filter.get_unchecked(bit / 64) >> (bit % 64) & 1 != 0 };
-        // No branch: most pairs make nothing, and which ones cannot be predicted.
-        let line = if may_be & neighbours { self.join_line_of(hash) } else { self.join_lines };
+        // Asked for without a look at a filter, though most pairs make nothing: that look would be waited for, the line is not.
+        let line = if neighbours { self.join_line_of(hash(key)) } else { self.join_lines };
         // SAFETY: at most `join_lines`.
         prefetch(unsafe { self.joins().add(line) });
         Join { key, line }
@@ -94,17 +84,13 @@ impl Vocabulary {
     #[inline(always)]
     pub(super) fn prefetch_join(&self, id: u32) {
         let (left, right) = self.split(id);
-        let hash = hash(key_of(left, right));
-        prefetch(&raw const self.fixed().join_filter[filter_bit(hash) / 64]);
         // SAFETY: inside the joins' lines.
-        prefetch(unsafe { self.joins().add(self.join_line_of(hash)) });
+        prefetch(unsafe { self.joins().add(self.join_line_of(hash(key_of(left, right)))) });
     }
 
     pub(super) fn insert_join(&mut self, id: u32) {
         let (left, right) = self.split(id);
         let key = key_of(left, right);
-        let bit = filter_bit(hash(key));
-        self.fixed_mut().join_filter[bit / 64] |= 1 << (bit % 64);
         let mut line = self.join_line_of(hash(key));
         loop {
             // SAFETY: `line` is at most `join_lines`, and `self` is borrowed alone.

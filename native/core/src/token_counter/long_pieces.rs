@@ -1,12 +1,13 @@
 //! Counts pieces above 15 bytes.
 
 use super::cache::{Cache, MAX_LARGE, MAX_MEDIUM};
-use super::counter::{Counter, LONG_UNKNOWN};
+use super::counter::{Counter, LONG_UNKNOWN, MERGING};
 use super::cuts::parts;
 use super::key::MAX_KEY;
 use super::merge::{MAX_DEFINED, merged_count, merged_counts};
 use super::piece::Piece;
 use super::vocabulary::NONE;
+use std::mem::MaybeUninit;
 
 impl Counter<'_> {
     /// The count of a piece, or 0 if it has to wait.
@@ -35,6 +36,8 @@ impl Counter<'_> {
         let waiting = std::mem::take(&mut self.long_unknown_len);
         let mut merging = 0;
         let mut counts = [0; LONG_UNKNOWN];
+        let mut again = [const { MaybeUninit::<Piece>::uninit() }; LONG_UNKNOWN];
+        let mut again_len = 0;
         // SAFETY: the first `waiting` were written, and are pieces of the text.
         unsafe {
             for i in 0..waiting {
@@ -43,6 +46,8 @@ impl Counter<'_> {
                 let place = Cache::medium_place(at, piece.len());
                 if let Some(count) = self.cache.medium(&place) {
                     self.total += count;
+                    again[again_len].write(piece);
+                    again_len += usize::from(count == MERGING);
                 } else if self.vocabulary.find_long(std::slice::from_raw_parts(at, piece.len())) != NONE {
                     self.cache.remember_medium(&place, 1);
                     self.total += 1;
@@ -50,6 +55,7 @@ impl Counter<'_> {
                     // Over one that does not wait any more.
                     self.long_unknown[merging].write(piece);
                     merging += 1;
+                    self.cache.remember_medium(&place, MERGING);
                 }
             }
             let pieces = std::slice::from_raw_parts(self.long_unknown.as_ptr().cast::<Piece>(), merging);
@@ -57,6 +63,10 @@ impl Counter<'_> {
             for (piece, count) in pieces.iter().zip(counts) {
                 self.cache.remember_medium(&Cache::medium_place(self.start.add(piece.start()), piece.len()), u32::from(count));
                 self.total += u32::from(count);
+            }
+            for piece in &again[..again_len] {
+                let piece = piece.assume_init();
+                self.total += self.count_long(self.start.add(piece.start()), piece.len());
             }
         }
     }

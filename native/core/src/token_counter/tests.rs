@@ -135,6 +135,21 @@ proptest! {
     }
 
     #[test]
+    fn words_that_come_again_before_they_are_known(
+        words in prop::collection::vec("[ .]?[a-zA-Z]{3,15}|[ _]?[a-z]{16,30}|[a-z]{31,40}|\\PC{2,5}", 1..9),
+        order in prop::collection::vec(0usize..9, 1..150),
+    ) {
+        let text = text_of(&order.iter().map(|i| words[i % words.len()].as_str()).collect::<Vec<_>>().join("\n"));
+        for handle in [0, 1, 3, 5] {
+            let mut cache = Cache::default();
+            let expected = ids(handle, &text).len();
+            for _ in 0..2 {
+                prop_assert_eq!(encoding(vocabulary_of(handle).unwrap()).count(&mut cache, &text, u32::MAX) as usize, expected);
+            }
+        }
+    }
+
+    #[test]
     fn agrees_with_the_bpe_crate(text in "[ -~\n]{0,200}|\\PC{0,60}") {
         prop_assert_eq!(ids(0, &text_of(&text)), bpe_openai::cl100k_base().encode(text.as_str()));
         prop_assert_eq!(ids(1, &text_of(&text)), bpe_openai::o200k_base().encode(text.as_str()));

@@ -45,8 +45,6 @@ pub(super) struct Fixed {
     pairs: [u32; 1 << 16],
     /// One bit for each hash of a short token, so that most misses end in the second-level cache.
     filter: [u64; (1 << FILTER_BITS) / 64],
-    /// The same for pairs of tokens that make one.
-    pub(super) join_filter: [u64; (1 << joins::FILTER_BITS) / 64],
     /// Which lengths tokens may have, for [`Vocabulary::longest`].
     pub(super) lengths: Lengths,
 }

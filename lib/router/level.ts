@@ -19,6 +19,8 @@ const NOBODY = new Uint8Array();
 /** Deployments of one group and of one `order`: those that are chosen among. What orders them is made when it is asked for first. */
 export class Level implements Members {
   readonly slots: Int32Array;
+  /** The same as in `placed`, without a step between. */
+  readonly deployments: readonly Deployment[];
   readonly facts: Float64Array;
   readonly unlimited: boolean;
   private readonly rankings: (Ranking | undefined)[] = [];
@@ -37,6 +39,7 @@ export class Level implements Members {
     private readonly settings: OrderSettings,
   ) {
     this.slots = Int32Array.from(placed, ({ slot }) => slot);
+    this.deployments = placed.map(({ deployment }) => deployment);
     this.facts = factsOf(placed);
     this.smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
     this.unlimited = placed.every(

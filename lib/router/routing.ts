@@ -128,7 +128,7 @@ export class Routing {
     states.catchUp(nowMs);
     if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs) || selection.level === undefined) return null;
     selection.level.chosen(selection.position, selection.order);
-    return selection.level.placed[selection.position].deployment;
+    return selection.level.deployments[selection.position];
   }
 
   /** Chooses a deployment and books the request on it. */
@@ -144,7 +144,8 @@ export class Routing {
         throw this.refusalBy(selection.refusal(model, destination, context, inputTokens, nowMs), nowMs);
       }
       const { level, position, order } = selection;
-      const { deployment, slot } = level.placed[position];
+      const deployment = level.deployments[position];
+      const slot = level.slots[position];
       level.chosen(position, order);
       states.begin(slot, inputTokens, nowMs);
       if (states.memory.own !== null && !level.admits(position, order, nowMs, inputTokens)) {

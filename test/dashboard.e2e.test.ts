@@ -109,7 +109,7 @@ describe.each([
     const client = await start({ token: 's3cret-token' });
     const { text } = await client.get('/dashboard').expect(401);
     expect(text).toContain('<form class="card" method="post" action="dashboard/login">');
-    expect(text).not.toContain('rust_routing');
+    expect(text).not.toContain('rust_');
     await client.get('/dashboard/data').expect(401);
     await client.get('/dashboard/events').expect(401);
     await client.get('/dashboard/app.css').expect(200);

@@ -1,6 +1,7 @@
 import { compileLimit, type RateLimits } from '../rate-limit/rate-limit.limits.js';
 import type { RateLimitDecision, RateLimitStanding } from '../rate-limit/rate-limit.store.js';
-import { duration, policyHeader, quotasOf, setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
+import { duration, setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
+import { policyHeader, quotasOf } from './rate-limit.quotas.js';
 
 const plan = (label: string, limits: RateLimits) => {
   const limit = compileLimit(label, limits, 'test');

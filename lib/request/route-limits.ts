@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../rate-limit/rate-limit.limits.js';
 import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
-import { policyHeader, quotasOf, type Quota } from './rate-limit.headers.js';
+import { policyHeader, quotasOf, type Quota } from './rate-limit.quotas.js';
 import { ownRules, ownSkips, type FromRequest, type RateLimitRule } from './request.decorators.js';
 
 type Route = { readonly type: object & { readonly name: string }; readonly handler: object & { readonly name: string } };

@@ -1,0 +1,53 @@
+import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+
+const [engine] = routerEngines();
+
+describe('while it runs', () => {
+  it('deployments come, change and go; those of the same id keep their state', () => {
+    const { router } = routerOn(engine, { strategy: 'least_busy', modelList: [deployment('a'), deployment('b')] });
+    const pick = router.acquire('a');
+    for (let number = 0; number < 30; number++) router.addDeployment(deployment(`n${number}`, {}, 'other'));
+    expect(router.status().map(({ id, inFlight }) => [id, inFlight])[0]).toEqual(['a', 1]);
+    expect(() => router.addDeployment(deployment('a'))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(router.deployments()).toHaveLength(32);
+    expect(router.updateDeployment('a', { litellm_params: { model: 'openai/new', rpm: 5 } })).toMatchObject({
+      rpm: 5,
+      model: 'openai/new',
+    });
+    expect(router.deployments()[0].params.api_key).toBe('sk-secret-a');
+    expect(router.updateDeployment('nobody', {})).toBeUndefined();
+    expect(router.removeDeployment('a')).toBe(true);
+    expect(router.removeDeployment('a')).toBe(false);
+    // Its place is not given to another one before the request is back.
+    for (let number = 0; number < 20; number++) router.addDeployment(deployment(`m${number}`, {}, 'third'));
+    expect(router.status().every(({ inFlight }) => inFlight === 0)).toBe(true);
+    router.succeeded(pick, { latencyMs: 1 });
+    expect(router.status().every(({ inFlight, successes }) => inFlight === 0 && successes === 0)).toBe(true);
+    expect(router.acquire('gpt-4').deployment.id).toBe('b');
+  });
+
+  it('calls that came back still count, those under way too', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a')] });
+    const pick = router.acquire('a');
+    router.succeeded(router.acquire('a'), { latencyMs: 1 });
+    router.updateSettings({ cooldownMs: 1 });
+    router.updateDeployment('a', { litellm_params: { model: 'openai/a', rpm: 5 } });
+    router.failed(pick, { status: 500 });
+    const counts = router.metrics().filter(({ name }) => name === 'router_deployment_calls_total');
+    expect(counts.map(({ labels, value }) => [labels?.outcome, value])).toEqual([
+      ['success', 1],
+      ['failure', 1],
+    ]);
+  });
+
+  it('settings change, and wrong ones change nothing', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a', {}, 'gpt-4', { max_input_tokens: 5 }), deployment('b')] });
+    router.updateSettings({ strategy: 'least-busy', cooldownMs: 1, enablePreCallChecks: false, strategyOptions: { maxSamples: 2 } });
+    expect(router.settings).toMatchObject({ strategy: 'least_busy', cooldownMs: 1 });
+    expect(router.getAvailableDeployment('a', { inputTokens: 9 })?.id).toBe('a');
+    expect(() => router.updateSettings({ cooldownMs: -1 })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'settings.cooldownMs' }),
+    );
+    expect(router.settings.cooldownMs).toBe(1);
+  });
+});

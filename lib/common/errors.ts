@@ -122,6 +122,11 @@ export class RequestCancelledError extends FastLiteLLMError {
   }
 }
 
+/** Stands for a text in an error message that nobody knows the meaning of: it may be a secret. */
+export class UnshownText {
+  constructor(readonly length: number) {}
+}
+
 /** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
@@ -136,6 +141,7 @@ export function describeValue(value: unknown): string {
     case 'object':
       if (value === null) return 'null';
       if (Array.isArray(value)) return `an array of ${value.length}`;
+      if (value instanceof UnshownText) return `a string of ${value.length} characters`;
       return `an object (${value.constructor?.name ?? 'no prototype'})`;
     default:
       return `a ${typeof value}`;

@@ -13,6 +13,7 @@ import {
   checkString,
   optional,
   refuseArgument,
+  refuseOption,
 } from './options.js';
 
 describe('option checks', () => {
@@ -63,6 +64,14 @@ describe('option checks', () => {
     expect(() => checkKnownKeys('', { zzz: 1 }, ['engine', 'featureFlags'])).toThrow(
       'zzz: is not a known option, known are engine, featureFlags, got 1',
     );
+  });
+
+  it('do not show the text of an unknown key, which may be a password', () => {
+    for (const refuse of [refuseOption, refuseArgument]) {
+      expect(() => checkKnownKeys('', { redisPassword: 'hunter2' }, ['engine'], refuse)).toThrow(
+        'redisPassword: is not a known option, known are engine, got a string of 7 characters',
+      );
+    }
   });
 
   it('do not take inherited names for known ones', () => {

@@ -1,4 +1,4 @@
-import { describeValue, InvalidArgumentError, InvalidConfigurationError } from './errors.js';
+import { describeValue, InvalidArgumentError, InvalidConfigurationError, UnshownText } from './errors.js';
 import { suggestion } from './nearest-name.js';
 
 /** Makes the error for a value that breaks `rule` (`must be a positive integer`). */
@@ -81,7 +81,8 @@ export function checkKnownKeys(path: string, object: object, known: readonly str
   for (const key of Object.keys(object)) {
     if (known.includes(key)) continue;
     const hint = suggestion(key, known) || `, known are ${known.join(', ')}`;
-    throw refuse(joinPath(path, key), (object as Record<string, unknown>)[key], `is not a known option${hint}`);
+    const value = (object as Record<string, unknown>)[key];
+    throw refuse(joinPath(path, key), typeof value === 'string' ? new UnshownText(value.length) : value, `is not a known option${hint}`);
   }
 }
 

@@ -39,6 +39,11 @@ describe('proxies', () => {
     expect(() => resolveProxies(true, {}, 'proxy')).toThrow(expect.objectContaining({ path: 'proxy' }));
   });
 
+  it('take a password as it is written, with a % of its own', () => {
+    const { https } = resolveProxies(undefined, { HTTPS_PROXY: 'http://me:100%safe@proxy:8080' }, 'proxy');
+    expect(https?.authorization).toBe(`Basic ${btoa('me:100%safe')}`);
+  });
+
   it('are none where the variable is empty', () => {
     expect(resolveProxies(undefined, { HTTP_PROXY: '', https_proxy: '' }, 'proxy')).toMatchObject({ http: undefined, https: undefined });
   });

@@ -1,3 +1,4 @@
+import { basicAuthorization } from '../common/basic-authorization.js';
 import { InvalidConfigurationError } from '../common/errors.js';
 import { checkKnownKeys, checkObject, checkString, joinPath } from '../common/options.js';
 import { proxiesIn, type Environment, type ProxyOptions } from './proxies.environment.js';
@@ -56,11 +57,7 @@ function proxyAt(path: string, text: string | undefined): Proxy | undefined {
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new InvalidConfigurationError(path, 'must be a URL with http: or https:, such as http://proxy:8080');
   }
-  const { username, password } = url;
-  const authorization =
-    username === ''
-      ? undefined
-      : `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}`;
+  const authorization = url.username === '' ? undefined : basicAuthorization(url);
   return { origin: new URL(url.origin), authorization };
 }
 

@@ -51,6 +51,7 @@ describe('ProviderEndpoint', () => {
     });
     expect(headersOf(endpoint({ model: 'azure/d', api_base: 'https://r', api_key: 'k' }))).toMatchObject({ 'api-key': 'k' });
     expect(headersOf(endpoint({ api_base: 'http://u%40:p%3A@h/v1' }))).toMatchObject({ authorization: `Basic ${btoa('u@:p:')}` });
+    expect(headersOf(endpoint({ api_base: 'http://u:100%@h/v1' }))).toMatchObject({ authorization: `Basic ${btoa('u:100%')}` });
   });
 
   it('takes the key of a well-known provider from the environment, for its own address only', () => {

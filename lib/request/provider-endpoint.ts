@@ -1,3 +1,4 @@
+import { basicAuthorization, decoded } from '../common/basic-authorization.js';
 import { InvalidArgumentError } from '../common/errors.js';
 
 /** What of a deployment's `litellm_params` says where and how it is reached. */
@@ -74,8 +75,7 @@ export class ProviderEndpoint {
     const key = text(params.api_key) ?? (given === undefined ? env[`${this.provider.toUpperCase()}_API_KEY`] : undefined);
     const headers: string[] = ['content-type', 'application/json'];
     if (url.username !== '' || url.password !== '') {
-      const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-      headers.push('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`);
+      headers.push('authorization', basicAuthorization(url));
     } else if (key !== undefined) {
       headers.push(...(isAzure ? ['api-key', key] : ['authorization', `Bearer ${key}`]));
     }
@@ -86,7 +86,7 @@ export class ProviderEndpoint {
       for (const [name, value] of Object.entries(more)) headers.push(name.toLowerCase(), String(value));
     }
     this.headers = headers;
-    this.secrets = [key, decodeURIComponent(url.password)].filter((secret): secret is string => secret !== undefined && secret.length > 3);
+    this.secrets = [key, decoded(url.password)].filter((secret): secret is string => secret !== undefined && secret.length > 3);
   }
 
   /** The path of an operation (`/chat/completions`) for a model of this deployment. */

@@ -43,8 +43,8 @@ export class Front {
     private readonly behind: KeysBehind,
     private readonly most = FRONT_KEYS,
   ) {
-    // More than come before it begins to send them back: it forgets none.
-    this.keys = new KeySpace(null, 2 * most, (state) => {
+    // It sends keys back and forgets none.
+    this.keys = new KeySpace(null, Infinity, (state) => {
       if (this.lent.delete(state)) behind.makeRoom();
     });
   }

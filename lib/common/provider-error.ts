@@ -43,6 +43,8 @@ export interface ProviderFailureFacts {
   readonly param?: string | null;
   /** How long the provider asks to be left alone. */
   readonly retryAfterMs?: number;
+  /** What the provider calls the request. */
+  readonly providerRequestId?: string;
 }
 
 const CODES = {
@@ -75,6 +77,8 @@ export class ProviderError extends HttpException {
   readonly deploymentId: string;
   readonly providerCode?: string;
   readonly retryAfterMs?: number;
+  /** What the provider calls the request, where it says so: to be named to its support. */
+  readonly providerRequestId?: string;
   /** The error for a client, as it stands in the response's body. */
   readonly error: OpenAIErrorBody;
 
@@ -93,6 +97,7 @@ export class ProviderError extends HttpException {
     this.deploymentId = facts.deploymentId;
     this.providerCode = facts.providerCode;
     this.retryAfterMs = facts.retryAfterMs;
+    this.providerRequestId = facts.providerRequestId;
     this.error = error;
   }
 }

@@ -19,6 +19,8 @@ export interface CallFacts {
   readonly durationMs: number;
   /** Of that, what was not spent waiting for providers. */
   readonly overheadMs: number;
+  /** What the provider calls the request, where it says so and the built-in sending was used: to be named to its support. */
+  readonly providerRequestId?: string;
 }
 
 /** Express's response, Node's own, or Fastify's reply. */
@@ -27,21 +29,35 @@ export interface AnswerTarget {
   hijack?(): unknown;
   getHeaders?(): Readonly<Record<string, number | string | string[] | undefined>>;
   headers?: unknown;
+  header?(name: string, value: string): unknown;
   send?(body: Buffer): unknown;
   writeHead?(status: number, headers: Record<string, number | string | string[]>): unknown;
   end?(body?: Buffer): unknown;
 }
 
-/** The headers of an answer: LiteLLM's names. Node sends them as they are written, so in lower case. */
-export function factHeaders({ deploymentId, group, retries, fallbacks, durationMs, overheadMs }: CallFacts): Record<string, string> {
-  return {
-    'x-litellm-model-id': deploymentId,
-    'x-litellm-model-group': group,
-    'x-litellm-attempted-retries': String(retries),
-    'x-litellm-attempted-fallbacks': String(fallbacks),
-    'x-litellm-response-duration-ms': durationMs.toFixed(3),
-    'x-litellm-overhead-duration-ms': overheadMs.toFixed(3),
-  };
+/** LiteLLM's name for a header that came from the provider. */
+const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
+
+/**
+ * Hands the headers of an answer to `set`, by LiteLLM's names. Node sends them as they are written, so in lower case. One by one: an object of them for
+ * each answer V8 comes to allocate as old.
+ */
+function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
+  const { providerRequestId } = call;
+  set('x-litellm-model-id', call.deploymentId);
+  set('x-litellm-model-group', call.group);
+  set('x-litellm-attempted-retries', String(call.retries));
+  set('x-litellm-attempted-fallbacks', String(call.fallbacks));
+  set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
+  set('x-litellm-overhead-duration-ms', call.overheadMs.toFixed(3));
+  if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
+}
+
+/** The same as an object. */
+export function factHeaders(call: CallFacts): Record<string, string> {
+  const headers: Record<string, string> = {};
+  setFacts(call, (name, value) => (headers[name] = value));
+  return headers;
 }
 
 /** A provider's whole answer, its bytes as they came. */
@@ -61,12 +77,14 @@ export class LlmAnswer {
 
   /** Answers an HTTP request with it: unchanged, and with the headers of `call`. */
   sendTo(target: AnswerTarget): Promise<void> {
-    const headers = { ...factHeaders(this.call), 'content-type': this.contentType };
+    // Express has a `header` too.
     if (typeof target.headers === 'function') {
-      (target.headers as (headers: object) => unknown).call(target, headers);
+      setFacts(this.call, (name, value) => target.header?.(name, value));
+      target.header?.('content-type', this.contentType);
       target.send?.(this.bytes);
     } else {
-      target.writeHead?.(200, { ...headers, 'content-length': this.bytes.length });
+      const headers = factHeaders(this.call);
+      target.writeHead?.(200, { ...headers, 'content-type': this.contentType, 'content-length': this.bytes.length });
       target.end?.(this.bytes);
     }
     return Promise.resolve();

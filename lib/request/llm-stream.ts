@@ -3,6 +3,7 @@ import { EventReader } from './event-reader.js';
 import { factHeaders, type AnswerTarget, type CallFacts } from './llm-answer.js';
 import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
 import { ProviderError } from '../common/provider-error.js';
+import { isError } from './stream-opening.js';
 import { UsageEventFilter } from './usage-event.js';
 import type { AnswerUsage } from './usage-scan.js';
 
@@ -59,7 +60,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     return new Promise((resolve) => this.exchange.attach(new ResponseSink(response, this.exchange, this.owner, this.hidesUsage, resolve)));
   }
 
-  /** The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. Leaving the loop early ends the stream. */
+  /** The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. An event that is an error is thrown, as a `ProviderError`. Leaving the loop early ends the stream. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
     this.take();
     const queue = new EventQueue(this.exchange);
@@ -67,6 +68,11 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     try {
       for (let data = await queue.next(); data !== undefined; data = await queue.next()) {
         if (data === DONE) continue;
+        if (isError(data)) {
+          const error = this.exchange.said(data);
+          this.exchange.abort(error);
+          throw error;
+        }
         const event = JSON.parse(data) as Record<string, unknown>;
         if (!this.hidesUsage || !isUsageOnly(event)) yield event;
       }

@@ -79,7 +79,7 @@ export class OpenCall {
   }
 
   /** How the answer came about that is there now. */
-  answeredBy({ deployment, group }: RouterPick, model: string): CallFacts {
+  answeredBy({ deployment, group }: RouterPick, model: string, providerRequestId?: string): CallFacts {
     const durationMs = performance.now() - this.startedAtMs;
     const { attempts = 1, retries = 0, fallbacks = 0, failures = [] } = this.call ?? {};
     const { id: deploymentId, provider } = deployment;
@@ -94,6 +94,7 @@ export class OpenCall {
       failures,
       durationMs,
       overheadMs: durationMs - this.upstreamMs,
+      providerRequestId,
     };
   }
 

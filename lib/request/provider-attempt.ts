@@ -8,6 +8,7 @@ import type { OpenAttempt } from './open-attempt.js';
 import type { KnownEndpoint } from './provider-endpoints.js';
 import { ProviderExchange } from './provider-exchange.js';
 import type { ProviderRequest, ProviderTransport } from './provider-transport.js';
+import { errorIn } from './stream-opening.js';
 import { scanUsage, type AnswerUsage } from './usage-scan.js';
 
 /** What is sent where, and how long that may take. */
@@ -51,7 +52,7 @@ export async function askProvider(
   if (request.stream) {
     attempt.firstChunk();
     timer.firstChunk();
-    const facts = open.answeredBy(pick, model);
+    const facts = open.answeredBy(pick, model, exchange.requestId);
     return new LlmStream(facts, exchange, new OwnedStream(exchange, attempt, timer), request.addsUsage);
   }
   timer.stop();
@@ -59,7 +60,7 @@ export async function askProvider(
   const bytes = exchange.takeBytes();
   const usage = scanUsage(bytes);
   attempt.succeeded(usage);
-  return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, open.answeredBy(pick, model));
+  return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, open.answeredBy(pick, model, exchange.requestId));
 }
 
 /** Apart from the rest: its function would be made for every call, observed or not. */
@@ -86,9 +87,12 @@ class OwnedStream implements StreamOwner {
   private ended(error: Error | undefined): void {
     this.timer.stop();
     const { exchange, attempt } = this;
-    this.usage = scanUsage(exchange.tail());
-    if (error === undefined) attempt.succeeded(this.usage);
-    else attempt.broke(error, (this.usage ??= estimate(attempt.open.facts.promptTokens ?? 0, exchange.events)));
+    const tail = exchange.tail();
+    this.usage = scanUsage(tail);
+    const said = error === undefined ? errorIn(tail) : undefined;
+    const failure = said === undefined ? error : exchange.said(said);
+    if (failure === undefined) attempt.succeeded(this.usage);
+    else attempt.broke(failure, (this.usage ??= estimate(attempt.open.facts.promptTokens ?? 0, exchange.events)));
   }
 }
 

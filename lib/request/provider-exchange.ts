@@ -2,8 +2,9 @@ import { FastLiteLLMError } from '../common/errors.js';
 import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../common/provider-error.js';
 import type { ProviderEndpoint } from './provider-endpoint.js';
 import { kindOfCode, kindOfStatus } from './provider-failure.js';
-import { rawHeader, type ProviderHandler } from './provider-transport.js';
+import { rawHeader, requestIdIn, type ProviderHandler } from './provider-transport.js';
 import { retryAfterOf } from './retry-after.js';
+import { openingOf } from './stream-opening.js';
 import { countEvents } from './usage-event.js';
 
 /** More of an error is not read. */
@@ -12,11 +13,9 @@ const LONGEST_ERROR = 64 * 1024;
 const MOST_WAITING = 256 * 1024;
 /** The last event, the one with the usage, and pieces of them. */
 const TAIL_CHUNKS = 4;
-const [BRACE, CLOSING_BRACE, COLON] = Buffer.from('{}:');
-const DATA = Buffer.from('data:');
+const [BRACE, CLOSING_BRACE] = Buffer.from('{}');
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
-const ERROR_EVENT = /^(?::[^\n]*\n+|event: *error\r?\n|\s)*data: *\{"error"/;
 
 /** Who takes the chunks of a stream as they come. */
 export interface ChunkSink {
@@ -31,11 +30,10 @@ export interface ChunkSink {
  * Each way to fail before that is a `ProviderError`; after it, the sink is told.
  */
 export class ProviderExchange implements ProviderHandler {
-  /** When the first byte of the answer, and the last, have come: on `performance.now()`. */
-  firstByteAtMs = 0;
-  lastByteAtMs = 0;
   status = 0;
   contentType: string | undefined;
+  /** The provider's own. */
+  requestId: string | undefined;
   /** Events of a stream so far: about as many tokens. */
   events = 0;
   readonly answered: Promise<void>;
@@ -128,9 +126,13 @@ export class ProviderExchange implements ProviderHandler {
     this.status = status;
     this.rawHeaders = rawHeaders;
     this.resumeRequest = resume;
+    this.requestId = requestIdIn(rawHeaders);
     if (status >= 300) return true;
     this.contentType = rawHeader(rawHeaders, 'content-type');
-    if (this.stream && !this.contentType?.startsWith('text/event-stream')) {
+    const encoding = rawHeader(rawHeaders, 'content-encoding');
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.abort(this.failed('malformed', 'The provider encoded its answer, which nobody asked for.'));
+    } else if (this.stream && !this.contentType?.startsWith('text/event-stream')) {
       this.abort(this.failed('malformed', 'The provider was asked for a stream and answered with something else.'));
     }
     return this.state !== 'over';
@@ -138,7 +140,6 @@ export class ProviderExchange implements ProviderHandler {
 
   onData(chunk: Buffer): boolean {
     if (this.state === 'over') return false;
-    if (this.firstByteAtMs === 0) this.firstByteAtMs = performance.now();
     if (this.stream && this.status < 300) return this.streamed(chunk);
     this.keep(chunk);
     if (this.status < 300) {
@@ -149,7 +150,6 @@ export class ProviderExchange implements ProviderHandler {
 
   onComplete(): void {
     if (this.state === 'over') return;
-    this.lastByteAtMs = performance.now();
     if (this.status >= 300) return this.finish(this.refused());
     if (this.state === 'streaming') return this.finish(undefined);
     if (this.stream) return this.finish(this.failed('malformed', 'The provider ended its stream before the first event.'));
@@ -170,18 +170,15 @@ export class ProviderExchange implements ProviderHandler {
     (this.latest ??= [])[this.streamedChunks++ % TAIL_CHUNKS] = chunk;
     if (this.sink !== undefined) return this.sink.chunk(chunk);
     this.keep(chunk);
-    if (this.state === 'waiting') this.firstChunk(chunk);
+    if (this.state === 'waiting') this.firstChunk();
     return this.size < MOST_WAITING;
   }
 
-  /** Some send comments to keep the connection alive: these are no answer yet, and another provider may still be asked. */
-  private firstChunk(chunk: Buffer): void {
-    if (chunk[0] === COLON && !chunk.includes(DATA)) return;
-    const start = this.waitingBytes().toString('utf8', 0, LONGEST_ERROR);
-    if (ERROR_EVENT.test(start)) {
-      const json = start.slice(start.indexOf('data:') + 5).split('\n', 1)[0];
-      return this.abort(this.explained(500, json));
-    }
+  /** As long as there is no answer yet, but comments or the half of an error, another provider may still be asked. */
+  private firstChunk(): void {
+    const opening = openingOf(this.waitingBytes().toString('utf8', 0, LONGEST_ERROR));
+    if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
+    if (typeof opening === 'object') return this.abort(this.said(opening.error));
     this.state = 'streaming';
     this.resolve();
   }
@@ -224,6 +221,12 @@ export class ProviderExchange implements ProviderHandler {
     else this.reject(error);
   }
 
+  /** An error that the provider has put into a stream. Some give it the status that they would have answered with. */
+  said(json: string): ProviderError {
+    const { code } = errorIn(json);
+    return this.explained(code !== null && code !== undefined && /^[45]\d\d$/.test(code) ? Number(code) : 500, json);
+  }
+
   private refused(): ProviderError {
     return this.explained(this.status, this.takeBytes().toString('utf8'));
   }
@@ -243,13 +246,15 @@ export class ProviderExchange implements ProviderHandler {
       type,
       param,
       retryAfterMs: retryAfterOf(headers, Date.now()),
+      providerRequestId: this.requestId,
     });
   }
 
   private failed(kind: ProviderFailureKind, message: string, cause?: Error): ProviderError {
     const { endpoint, deploymentId } = this;
     const status = kind === 'malformed' && this.status !== 0 ? this.status : undefined;
-    return new ProviderError({ kind, message, status, provider: endpoint.provider, deploymentId }, { cause });
+    const facts = { kind, message, status, provider: endpoint.provider, deploymentId, providerRequestId: this.requestId };
+    return new ProviderError(facts, { cause });
   }
 }
 

@@ -31,3 +31,17 @@ export function rawHeader(rawHeaders: readonly (Buffer | string)[], name: string
   }
   return undefined;
 }
+
+/** Of OpenAI and most others, of Anthropic, of Azure. */
+const REQUEST_IDS = ['x-request-id', 'request-id', 'apim-request-id'];
+/** What may stand in a header of ours without a second thought. */
+const PLAIN = /^[\x21-\x7e]{1,256}$/;
+
+/** What a provider calls a request, from undici's flat list. `undefined` where it does not say, or nothing that one could repeat. */
+export function requestIdIn(rawHeaders: readonly (Buffer | string)[]): string | undefined {
+  for (const name of REQUEST_IDS) {
+    const id = rawHeader(rawHeaders, name);
+    if (id !== undefined && PLAIN.test(id)) return id;
+  }
+  return undefined;
+}

@@ -43,5 +43,15 @@ it('usageFrom understands the names of others', () => {
   expect(usageFrom({ input_tokens: 3, output_tokens: 4 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 7 });
   expect(usageFrom({ inputTokens: 3, outputTokens: 4, totalTokens: 8 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 8 });
   expect(usageFrom({ prompt_tokens: 5, total_tokens: 5 })).toEqual({ promptTokens: 5, completionTokens: 0, totalTokens: 5 });
-  for (const none of [undefined, null, 7, {}, { prompt_tokens: -1 }, { total_tokens: NaN }]) expect(usageFrom(none)).toBeUndefined();
+  for (const none of [
+    undefined,
+    null,
+    7,
+    {},
+    { prompt_tokens: -1 },
+    { total_tokens: NaN },
+    { total_tokens: 1e308 },
+    { completion_tokens: 2 ** 31 + 1 },
+  ])
+    expect(usageFrom(none)).toBeUndefined();
 });

@@ -7,6 +7,7 @@ export interface AnswerUsage {
 
 const KEY = Buffer.from('"usage"');
 const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON] = Buffer.from('{}"\\:');
+const LARGEST_AMOUNT = 2 ** 31;
 /** What an object of a few numbers takes; a longer one is no usage. */
 const LONGEST = 4096;
 
@@ -35,8 +36,9 @@ export function usageFrom(value: unknown): AnswerUsage | undefined {
   return { promptTokens: prompt, completionTokens: completion, totalTokens: totalTokens ?? prompt + completion };
 }
 
+/** What is more than any call can use would spoil all sums for good. */
 function amount(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+  return typeof value === 'number' && value >= 0 && value <= LARGEST_AMOUNT ? value : undefined;
 }
 
 function usageAt(bytes: Buffer, from: number): AnswerUsage | undefined {

@@ -25,7 +25,8 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
       return;
     }
     const response = http.getResponse<object>();
-    const { retryAfterMs } = exception as { readonly retryAfterMs?: number };
+    const { retryAfterMs, providerRequestId } = exception as { readonly retryAfterMs?: number; readonly providerRequestId?: string };
+    if (providerRequestId !== undefined) adapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
     // The guard has set it for its own.
     if (retryAfterMs !== undefined && !(exception instanceof RateLimitExceededError)) {
       adapter.setHeader(response, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));

@@ -1,0 +1,42 @@
+import { errorIn, isError, openingOf } from './stream-opening.js';
+
+const failure = '{"error":{"message":"overloaded"}}';
+const chunk = '{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[]}';
+
+describe('openingOf', () => {
+  it.each<[string, string, ReturnType<typeof openingOf>]>([
+    ['nothing', '', 'undecided'],
+    ['a comment', ': PROCESSING\n\n: PROCESSING\r\n', 'undecided'],
+    ['half a comment', ': PROC', 'undecided'],
+    ['half a name', 'da', 'undecided'],
+    ['half an error', 'data: {"error":{"mess', 'undecided'],
+    ['an event called so, without its data', 'event: error\nda', 'undecided'],
+    ['an error', `data: ${failure}\n\n`, { error: failure }],
+    ['an error behind comments', `: x\n\n: y\n\ndata:${failure}\n`, { error: failure }],
+    ['an error in CR and LF, with spaces', 'event: error\r\ndata: { "error" : "no" }\r\n\r\n', { error: '{ "error" : "no" }\r' }],
+    ['an error of another shape, called so', 'event: error\ndata: {"type":"error"}\n\n', { error: '{"type":"error"}' }],
+    ['a chunk', `data: ${chunk}\n\n`, 'answer'],
+    ['most of a chunk', `data: ${chunk}`, 'answer'],
+    ['a chunk of another name', `event: message\ndata: ${chunk}\n\n`, 'answer'],
+    ['a chunk without an error', 'data: {"error":null,"choices":[]}\n\n', 'answer'],
+    ['a short end', 'data: [DONE]\n\n', 'answer'],
+  ])('%s', (_, text, opening) => {
+    expect(openingOf(text)).toEqual(opening);
+  });
+
+  it('says the same of an error and of a chunk, wherever they are cut', () => {
+    const whole = [`: ok\n\nevent: error\ndata: ${failure}\n\n`, `data: ${failure}\n\n`, `: ok\n\ndata: ${chunk}\n\n`];
+    for (const text of whole) {
+      const ends = Array.from({ length: text.length }, (_, end) => openingOf(text.slice(0, end)));
+      const final = openingOf(text);
+      for (const opening of ends) expect([final, 'undecided']).toContainEqual(opening);
+    }
+  });
+});
+
+it('an error is found in the end of a stream, and none in a text that speaks of one', () => {
+  expect(errorIn(Buffer.from(`oices":[]}\n\ndata: ${failure}\n\n`))).toBe(failure);
+  const quoted = JSON.stringify({ choices: [{ delta: { content: `\ndata: ${failure}` } }], error: null });
+  expect(errorIn(Buffer.from(`data: ${quoted}\n\ndata: [DONE]\n\n`))).toBeUndefined();
+  expect([isError(failure), isError(chunk), isError('[DONE]')]).toEqual([true, false, false]);
+});

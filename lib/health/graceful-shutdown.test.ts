@@ -1,5 +1,5 @@
 import { createServer, get, Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
 import { GracefulShutdown } from './graceful-shutdown.js';
 import { resolveShutdownOptions, type ShutdownOptions } from './shutdown.options.js';
 
@@ -41,6 +41,17 @@ describe('GracefulShutdown', () => {
   const until = async (holds: () => boolean) => {
     while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
   };
+
+  it('does not wait for those who left before it was their turn', async () => {
+    const shutdown = shutdownWith({});
+    const { port } = server.address() as AddressInfo;
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /slow HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3));
+    await until(() => held.length === 3);
+    expect(shutdown.requestsUnderWay).toBe(3);
+    socket.destroy();
+    await until(() => shutdown.requestsUnderWay === 0);
+  });
 
   it('waits for requests under way, lets no new ones in, and cuts none', async () => {
     const shutdown = shutdownWith({ drainMs: 20_000 });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogSink } from '../common/log-sink.js';
+import { whenOver } from '../common/response-over.js';
 import type { ResolvedShutdownOptions } from './shutdown.options.js';
 
 /** An HTTP server, as far as it is watched. */
@@ -94,7 +95,7 @@ class OpenResponses {
   add(response: ServerResponse): void {
     const entry = new OpenResponse(response, this.open.length);
     this.open.push(entry);
-    response.on('close', () => this.remove(entry));
+    whenOver(response, () => this.remove(entry));
   }
 
   all(): ServerResponse[] {

@@ -52,6 +52,7 @@ export class OpenCall {
   /** Spent waiting for providers. */
   upstreamMs = 0;
   readonly observed: ObservedCall | undefined;
+  private readonly request: RequestContext | undefined;
   private call: LlmCall<unknown> | undefined;
   private isOver = false;
 
@@ -61,7 +62,9 @@ export class OpenCall {
     private readonly audience: CallAudience,
   ) {
     audience.counts.inFlight++;
-    const { operation, model, stream, maxTokens } = facts;
+    const { operation, model, stream, maxTokens, request } = facts;
+    this.request = request === undefined ? undefined : RequestContext.of(request);
+    this.request?.beginCall();
     this.observed = audience.observer?.started({ operation, model, stream, maxTokens });
   }
 
@@ -150,9 +153,8 @@ export class OpenCall {
   }
 
   private report(usage: AnswerUsage | undefined): void {
+    this.request?.endCall(usage?.totalTokens);
     if (usage === undefined) return;
-    const { request } = this.facts;
-    if (request !== undefined) RequestContext.of(request).report(usage.totalTokens);
     if (this.call?.pick !== undefined) this.audience.spending.add(this.call.pick, usage);
   }
 }

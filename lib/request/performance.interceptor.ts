@@ -2,6 +2,7 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Observable } from 'rxjs';
 import type { CallSeries } from '../common/recorder.js';
+import { whenOver } from '../common/response-over.js';
 import { skipsPerformance } from '../common/skip-performance.js';
 import { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
 
@@ -55,9 +56,7 @@ export class PerformanceInterceptor implements NestInterceptor {
       const size = Number(request.headers['content-length'] ?? 0);
       series.record(performance.now() - start, raw.statusCode < 500 && raw.writableFinished, size > 0 ? size : 0);
     };
-    // It may be over already, and `close` is told once only.
-    if (raw.closed || raw.destroyed) end();
-    else raw.on('close', end);
+    whenOver(raw, end);
   }
 
   private seriesOf(request: RoutedRequest, context: ExecutionContext): CallSeries | null {

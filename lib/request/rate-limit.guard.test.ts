@@ -1,5 +1,6 @@
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { WsException } from '@nestjs/websockets';
+import { EventEmitter } from 'node:events';
 import { InvalidArgumentError } from '../common/errors.js';
 import { RateLimitExceededError } from '../common/http-errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
@@ -73,6 +74,25 @@ describe('RateLimitGuard', () => {
     reportUsage(first, 20);
     expect(ask('ws', [client, second], Gateway.prototype.chat)).toBe(true);
     expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 2, deniedCount: 1 });
+  });
+
+  it('settles what is reported of a request without a prompt, and takes no answer that has a usage for it', () => {
+    const { llm, ask } = open();
+    const left = () => llm.rateLimiter.peek('ip:192.0.2.3', { limit: 'chat', cost: 0 }).remainingTokens;
+    const get = (): { request: object; response: EventEmitter & { json(body: object): void } } => {
+      const response = Object.assign(new EventEmitter(), { setHeader() {}, json() {}, statusCode: 200 });
+      const request = { ip: '192.0.2.3', body: { question: 'hello world' } };
+      expect(ask('http', [request, response], Gateway.prototype.chat)).toBe(true);
+      return { request, response };
+    };
+    const lookedUp = get();
+    lookedUp.response.json({ usage: { total_tokens: 50 } });
+    lookedUp.response.emit('close');
+    expect(left()).toBe(100);
+    const asked = get();
+    reportUsage(asked.request, 40);
+    asked.response.emit('close');
+    expect(left()).toBe(60);
   });
 
   it('takes no place that nothing would free', () => {

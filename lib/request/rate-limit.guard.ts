@@ -9,7 +9,7 @@ import { clientKey, type Identifiable } from './client-key.js';
 import { setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
 import { refusalFor } from './refusal.js';
 import { RequestContext } from './request-context.js';
-import { endWithResponse, type HttpResponse } from './response-end.js';
+import { endWithResponse, watchUsage, type HttpResponse } from './response-end.js';
 import { partOf, routeLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
 import { estimateTokens } from './token-estimate.js';
 
@@ -164,18 +164,23 @@ export class RateLimitGuard implements CanActivate {
     if (response !== undefined && this.limiter.options.headers && decision.standings.length > 0)
       setRateLimitHeaders(response, route, decision);
     if (!decision.allowed) return this.refuse(route, response, context, decision);
-    if (taken.tokens > 0 || route.hasConcurrency) this.hold(request, response, new Reservation(decision, taken));
+    if (route.tokensPerMinute !== undefined || route.hasConcurrency)
+      this.hold(request, response, new Reservation(decision, taken), taken.tokens);
     return true;
   }
 
-  private hold(request: LimitedRequest, response: HttpResponse | undefined, reservation: Reservation): void {
+  private hold(request: LimitedRequest, response: HttpResponse | undefined, reservation: Reservation, tokens: number): void {
     const { body } = request;
     // Of a WebSocket only the message belongs to this request alone; its reservation stands until usage is reported.
     const owner = response === undefined && typeof body === 'object' && body !== null ? body : request;
     const requestContext = RequestContext.of(owner);
     const isFirst = requestContext.hold(this.limiter, reservation);
     if (response === undefined) requestContext.end(false);
-    else if (isFirst) endWithResponse(response, requestContext);
+    else {
+      // Without a prompt nothing is asked for: a stored answer that is only looked up has its usage, too.
+      if (tokens > 0 && requestContext.watch()) watchUsage(response, requestContext);
+      if (isFirst) endWithResponse(response, requestContext);
+    }
   }
 
   private refuse(

@@ -68,6 +68,46 @@ describe('RequestContext', () => {
     expect(left()).toBe(930);
   });
 
+  it('adds up what several calls have used, those too that end after the response', () => {
+    const { context, left, isFree } = begin('calls');
+    context.beginCall();
+    context.endCall(10);
+    context.beginCall();
+    context.beginCall();
+    context.end(false);
+    expect([left(), isFree()]).toEqual([900, true]);
+    context.endCall(undefined);
+    context.endCall(20);
+    expect(left()).toBe(970);
+  });
+
+  it('does not let a report of one call stand for all', () => {
+    const { request, context, left } = begin('one of all');
+    for (const tokens of [40, 15]) {
+      context.beginCall();
+      context.endCall(tokens);
+    }
+    reportUsage(request, 15);
+    context.end(false);
+    expect(left()).toBe(945);
+  });
+
+  it('ends at once what is reserved after the end, by its own usage', () => {
+    const { request, context, left, isFree } = begin('late');
+    context.end(true);
+    expect(context.hold(limiter, limiter.reserve('late', { tokens: 100 }))).toBe(false);
+    expect([left(), isFree()]).toEqual([1000, true]);
+    const message = begin('message');
+    message.context.end(false);
+    reportUsage(message.request, 30);
+    message.context.hold(limiter, limiter.reserve('message', { tokens: 100 }));
+    expect([message.left(), message.isFree()]).toEqual([870, true]);
+    reportUsage(message.request, 50);
+    expect(message.left()).toBe(920);
+    reportUsage(request, 1);
+    expect(left()).toBe(1000);
+  });
+
   it('takes no nonsense for usage', () => {
     const { request, context, left } = begin('nonsense');
     for (const usage of [NaN, -5, {}, { total_tokens: NaN }]) reportUsage(request, usage);

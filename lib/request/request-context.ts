@@ -34,8 +34,13 @@ class Held {
 
 /** What this package knows of one request, kept beside it. */
 export class RequestContext {
-  private used: number | undefined;
+  private reported: number | undefined;
+  private spent: number | undefined;
+  /** Calls of a model that are under way for the request. */
+  private calls = 0;
   private isOver = false;
+  private hasFailed = false;
+  private isWatched = false;
   private held: Held | undefined;
 
   /** The context of a request: of Express's, Fastify's or Node's own, which share it. */
@@ -48,17 +53,37 @@ export class RequestContext {
     return context;
   }
 
-  /** What was reserved for the request, to be settled at its end. Whether it is the first. */
+  /** What was reserved for the request, to be settled at its end. Whether that end is still to be waited for: it is the first, and there may be more. */
   hold(limiter: RateLimiterService, reservation: Reservation): boolean {
     const isFirst = this.held === undefined;
     this.held = new Held(limiter, reservation, this.held);
-    return isFirst;
+    if (!this.isOver) return isFirst;
+    // A later guard, or another field of a query, goes on when the client has left; its end is not told again.
+    this.end(this.hasFailed);
+    return false;
+  }
+
+  /** Whether nobody looks for the usage in the answer yet; from now on somebody does. */
+  watch(): boolean {
+    return !this.isWatched && (this.isWatched = true);
   }
 
   /** Tokens used so far; the last report counts. After the end it is settled at once. */
   report(tokens: number): void {
-    this.used = Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_USAGE);
-    if (this.isOver) this.settle(this.used);
+    this.reported = bounded(tokens);
+    if (this.isOver) this.settle();
+  }
+
+  /** A call of a model begins, whose usage is to be added. */
+  beginCall(): void {
+    this.calls += 1;
+  }
+
+  /** It is over. `tokens`: what it has used; `undefined` where that is not known. */
+  endCall(tokens: number | undefined): void {
+    this.calls -= 1;
+    if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens);
+    if (this.isOver) this.settle();
   }
 
   /**
@@ -67,14 +92,24 @@ export class RequestContext {
    */
   end(failed: boolean): void {
     this.isOver = true;
-    const used = this.used ?? (failed ? 0 : undefined);
-    if (used !== undefined) this.settle(used);
-    else for (let held = this.held; held !== undefined; held = held.before) held.limiter.release(held.reservation);
+    this.hasFailed = failed;
+    for (let held = this.held; held !== undefined; held = held.before) held.limiter.release(held.reservation);
+    this.settle();
   }
 
-  private settle(used: number): void {
-    for (let held = this.held; held !== undefined; held = held.before) held.limiter.settle(held.reservation, used);
+  /** Once no call is under way, by what is known: a report may tell of some calls only, or of what is no call. */
+  private settle(): void {
+    const { reported, spent } = this;
+    const used = reported === undefined && spent === undefined ? (this.hasFailed ? 0 : undefined) : Math.max(reported ?? 0, spent ?? 0);
+    if (used === undefined || this.calls > 0) return;
+    for (let { held } = this; held !== undefined; held = held.before) held.limiter.settle(held.reservation, used);
+    // The request may be one that lasts, of a connection that sends many messages: the next one is not settled by this.
+    this.held = this.reported = this.spent = undefined;
   }
+}
+
+function bounded(tokens: number): number {
+  return Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_USAGE);
 }
 
 /**

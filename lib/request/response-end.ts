@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { whenOver } from '../common/response-over.js';
 import { usedTokens, type RequestContext } from './request-context.js';
 
 /** Express's response, or Fastify's reply. */
@@ -7,20 +8,17 @@ export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse } & 
   >;
 
 /**
- * Ends `context` when the response is over, however that comes about, and takes the usage from a JSON answer on its way.
+ * Ends `context` when the response is over, however that comes about.
  * Not an interceptor: those never see what a guard or a filter answers, and cost more than the rest of the limit.
  */
 export function endWithResponse(response: HttpResponse, context: RequestContext): void {
   const raw = response.raw ?? response;
-  watchBody(response, context);
-  const end = (): void => context.end(raw.statusCode >= 400);
   // It may be over already: keys and costs can be asked for asynchronously.
-  if (raw.closed || raw.destroyed) end();
-  else raw.once('close', end);
+  whenOver(raw, () => context.end(raw.statusCode >= 400));
 }
 
-/** Nest answers objects by `json` on Express and by `send` on Fastify, and handlers with a `@Res()` mostly do too. */
-function watchBody(response: HttpResponse, context: RequestContext): void {
+/** Takes the usage from a JSON answer on its way. Nest answers objects by `json` on Express and by `send` on Fastify, and handlers with a `@Res()` mostly do too. */
+export function watchUsage(response: HttpResponse, context: RequestContext): void {
   const method = response.raw === undefined ? 'json' : 'send';
   const answer = response[method];
   if (typeof answer !== 'function') return;

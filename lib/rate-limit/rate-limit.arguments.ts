@@ -28,7 +28,7 @@ export interface ScopeChoice extends LimitChoice {
 /** A key, or several that all have to allow: `['key:a1', { key: 'team:7', limit: 'team' }]`. */
 export type ScopeList = string | readonly (string | ScopeChoice)[];
 
-const LARGEST_AMOUNT = 2 ** 31;
+export const LARGEST_AMOUNT = 2 ** 31;
 /** More scopes than any request has; a list from outside must not hold the process up. */
 const MOST_SCOPES = 64;
 

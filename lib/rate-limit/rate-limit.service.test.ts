@@ -78,6 +78,12 @@ describe.each(engines)('RateLimiterService on the %s engine', (engine) => {
     expect(three.peek('a', { cost: 0 }).remainingTokens).toBe(0);
   });
 
+  it('counts what was used where nothing was reserved', () => {
+    const limits = limiter({ tokensPerMinute: 100 });
+    limits.settle(limits.reserve('a'), 90);
+    expect(limits.peek('a', { cost: 0 }).remainingTokens).toBe(10);
+  });
+
   it('has nothing to settle of a refusal, and takes no made-up reservation', () => {
     const limits = limiter({ tokensPerMinute: 100 });
     limits.reserve('a', { tokens: 100 });
@@ -85,7 +91,7 @@ describe.each(engines)('RateLimiterService on the %s engine', (engine) => {
     limits.settle(refused, 0);
     expect(limits.peek('a', { cost: 0 }).remainingTokens).toBe(0);
     expect(() => limits.settle({ ...refused, allowed: true } as Reservation, 0)).toThrow(TypeError);
-    expect(() => limits.settle(refused, -1)).toThrow(InvalidArgumentError);
+    for (const tokens of [-1, NaN, undefined]) expect(() => limits.settle(refused, tokens as number)).toThrow(InvalidArgumentError);
   });
 
   it('frees what is under way by settling, releasing, or by its key', () => {

@@ -1,10 +1,11 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { checkInteger, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { faultOf } from './known-question.js';
 import { LimitWatch } from './limit-watch.js';
-import { checkAmount, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
+import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
 import type { RateLimitEngine } from './rate-limit.engine.js';
 import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
 import { MemoryRateLimitStore } from './rate-limit.memory.js';
@@ -216,9 +217,10 @@ export class RateLimiterService implements Capability {
   }
 
   private finish(reservation: Reservation, actualTokens: number): void | Promise<unknown> {
-    const tokens = checkAmount('actualTokens', actualTokens, 0);
+    const tokens = checkInteger('actualTokens', actualTokens, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
     const taken = Reservation.takeForSettlement(reservation);
-    const settled = taken?.tokens ? this.store.settle(taken, tokens) : undefined;
+    const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined);
+    const settled = taken !== undefined && counts ? this.store.settle(taken, tokens) : undefined;
     const released = this.free(reservation, {});
     return settled || released ? Promise.all([settled, released]) : undefined;
   }

@@ -20,7 +20,7 @@ interface Pattern {
 
 /** Names that were asked for and are remembered: they come with requests. */
 const MOST_KNOWN = 1_000;
-/** No model has a longer name; a longer one is not held against patterns. */
+/** No model has a longer name; a longer one is not held against patterns, nor remembered. */
 const LONGEST_NAME = 512;
 const ANY = '*';
 const NO_CAPTURES: readonly string[] = [];
@@ -60,6 +60,7 @@ export class Catalogue {
   /** Where requests for this name go; `null` when nobody knows it. */
   find(name: string): Destination | null {
     if (name === this.lastName) return this.last;
+    if (name.length > LONGEST_NAME) return this.look(name) ?? this.fallBack();
     let found = this.known.get(name);
     if (found === undefined) {
       found = this.look(name) ?? this.fallBack();

@@ -11,7 +11,7 @@ export interface HealthChecked {
 /** Rounds of probes, on a timer that keeps no process alive. */
 export class HealthChecks {
   private timer: NodeJS.Timeout | undefined;
-  private readonly stop = new AbortController();
+  private readonly probes = new Set<AbortController>();
   private closed = false;
 
   constructor(
@@ -36,7 +36,7 @@ export class HealthChecks {
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);
-    this.stop.abort();
+    for (const probe of this.probes) probe.abort();
   }
 
   private schedule(delayMs: number): void {
@@ -48,8 +48,7 @@ export class HealthChecks {
   private async probe(deployment: Deployment): Promise<boolean> {
     const { probe, timeoutMs } = this.options;
     const abort = new AbortController();
-    const end = (): void => abort.abort();
-    this.stop.signal.addEventListener('abort', end);
+    this.probes.add(abort);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => {
       timer = setTimeout(() => resolve(false), timeoutMs);
@@ -62,7 +61,7 @@ export class HealthChecks {
       return false;
     } finally {
       clearTimeout(timer);
-      this.stop.signal.removeEventListener('abort', end);
+      this.probes.delete(abort);
       abort.abort();
     }
   }

@@ -51,3 +51,30 @@ describe('while it runs', () => {
     expect(router.settings.cooldownMs).toBe(1);
   });
 });
+
+describe('many health checks at a time', () => {
+  it('are all ended with the router, and no signal has a listener of each', async () => {
+    const listening = jest.spyOn(EventTarget.prototype, 'addEventListener');
+    const signals: AbortSignal[] = [];
+    const { router } = routerOn(engine, {
+      modelList: Array.from({ length: 30 }, (_, number) => deployment(`n${number}`)),
+      healthChecks: { concurrency: 30, probe: (_, signal) => (signals.push(signal), new Promise<boolean>(() => {})) },
+    });
+    while (signals.length < 30) await new Promise((resolve) => setTimeout(resolve, 1));
+    const listeners = new Map<unknown, number>();
+    for (const target of listening.mock.contexts) listeners.set(target, (listeners.get(target) ?? 0) + 1);
+    listening.mockRestore();
+    await router.close();
+    expect(signals.every(({ aborted }) => aborted)).toBe(true);
+    expect(Math.max(...listeners.values())).toBe(1);
+  });
+});
+
+describe('names that come with requests', () => {
+  it('are remembered as long as a model may have them', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('any', {}, '*')] });
+    for (const length of [5, 100_000]) expect(router.getAvailableDeployment('x'.repeat(length))?.id).toBe('any');
+    const { catalogue } = (router as unknown as { routing: { catalogue: { known: ReadonlyMap<string, unknown> } } }).routing;
+    expect([...catalogue.known.keys()].map(({ length }) => length)).toEqual([5]);
+  });
+});

@@ -144,8 +144,8 @@ export class LlmClient implements Capability {
     const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter);
     const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, options.request);
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
-      const { deployment } = attempt.pick;
-      const known = this.endpoints.of(deployment);
+      const { deployment, model: called } = attempt.pick;
+      const known = this.endpoints.of(deployment, called);
       const times = attemptTimes(deployment, this.router, this.options, options, leftMs);
       const { maxAnswerBytes } = this.options;
       return askProvider(this.transport, attempt, new ProviderQuestion(path, request, target, known, times, maxAnswerBytes));

@@ -27,17 +27,39 @@ export interface KnownEndpoint {
 /** The addresses of deployments, each worked out when it is first needed. A deployment that is updated is another object. */
 export class ProviderEndpoints {
   private readonly known = new WeakMap<Deployment, KnownEndpoint>();
+  /** Of deployments for any provider (`*`), by provider: as many as there are with a well-known address. */
+  private readonly ofAnyProvider = new WeakMap<Deployment, Map<string, KnownEndpoint>>();
 
-  /** @throws InvalidArgumentError where a deployment has no address. */
-  of(deployment: Deployment): KnownEndpoint {
+  /**
+   * @param called What is called there: where a deployment's model is `*`, without an address or a key, it says which provider is asked.
+   * @throws InvalidArgumentError where a deployment has no address.
+   */
+  of(deployment: Deployment, called: string): KnownEndpoint {
     let known = this.known.get(deployment);
-    if (known === undefined) {
-      const { params, id, model } = deployment;
-      known = { endpoint: new ProviderEndpoint({ ...params, model }, id), defaults: defaultsIn(params) };
-      this.known.set(deployment, known);
-    }
+    if (known !== undefined) return known;
+    if (isForAnyProvider(deployment)) return this.ofProvider(deployment, called);
+    known = read(deployment, deployment.model);
+    this.known.set(deployment, known);
     return known;
   }
+
+  private ofProvider(deployment: Deployment, called: string): KnownEndpoint {
+    let byProvider = this.ofAnyProvider.get(deployment);
+    if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
+    const provider = called.slice(0, Math.max(called.indexOf('/'), 0));
+    let known = byProvider.get(provider);
+    if (known === undefined) byProvider.set(provider, (known = read(deployment, called)));
+    return known;
+  }
+}
+
+function isForAnyProvider({ model, params }: Deployment): boolean {
+  const { api_base: base, base_url: url, api_key: key, custom_llm_provider: provider } = params;
+  return model === '*' && [base, url, key, provider].every((said) => said === undefined || said === null || said === '');
+}
+
+function read({ params, id }: Deployment, model: string): KnownEndpoint {
+  return { endpoint: new ProviderEndpoint({ ...params, model }, id), defaults: defaultsIn(params) };
 }
 
 function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {

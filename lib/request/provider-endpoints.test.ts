@@ -1,0 +1,43 @@
+import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import { ProviderEndpoints } from './provider-endpoints.js';
+
+const [engine] = routerEngines();
+
+describe('ProviderEndpoints', () => {
+  const entry = (params: Record<string, unknown>) => deployment('any', { api_key: undefined, model: '*', ...params }, '*');
+  const originOf = (params: Record<string, unknown>, ...names: string[]): string[] => {
+    const { router } = routerOn(engine, { modelList: [entry(params)] });
+    const endpoints = new ProviderEndpoints();
+    return names.map((name) => {
+      const { deployment: chosen, model } = router.acquire(name);
+      return endpoints.of(chosen, model).endpoint.origin;
+    });
+  };
+
+  it('ask the provider that a request names, where a deployment is for any', () => {
+    const names = ['gpt-4o', 'groq/llama', 'anthropic/claude', 'openai/gpt-4o', 'groq/other'];
+    expect(originOf({}, ...names)).toEqual([
+      'https://api.openai.com',
+      'https://api.groq.com',
+      'https://api.anthropic.com',
+      'https://api.openai.com',
+      'https://api.groq.com',
+    ]);
+    expect(() => originOf({}, 'bedrock/claude')).toThrow('litellm_params.api_base: must be given');
+  });
+
+  it('ask nobody else where it has an address, a key or a provider of its own', () => {
+    expect(originOf({ api_base: 'http://h/v1' }, 'groq/llama')).toEqual(['http://h']);
+    expect(originOf({ api_key: 'sk-1' }, 'groq/llama')).toEqual(['https://api.openai.com']);
+    expect(originOf({ custom_llm_provider: 'mistral' }, 'groq/llama')).toEqual(['https://api.mistral.ai']);
+    expect(originOf({ model: 'xai/*' }, 'groq/llama')).toEqual(['https://api.x.ai']);
+  });
+
+  it('are worked out once', () => {
+    const { router } = routerOn(engine, { modelList: [entry({}), deployment('a')] });
+    const endpoints = new ProviderEndpoints();
+    const [any, a] = router.deployments();
+    expect(endpoints.of(any, 'groq/x')).toBe(endpoints.of(any, 'groq/y'));
+    expect(endpoints.of(a, 'x')).toBe(endpoints.of(a, 'y'));
+  });
+});

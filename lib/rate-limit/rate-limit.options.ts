@@ -61,6 +61,8 @@ export function resolveRateLimitOptions(
     named: new Map(
       Object.entries(named).map(([name, limits]) => {
         const limitPath = joinPath(at('limits'), name);
+        if (name === DEFAULT_LIMIT_NAME)
+          throw refuseOption(limitPath, limits, `must have another name: those in ${path} itself are called so`);
         return [checkLimitName(limitPath, name), compileLimit(name, limits, limitPath)];
       }),
     ),
@@ -73,8 +75,12 @@ export function resolveRateLimitOptions(
 
 /** A name of limits: it shows in headers and is part of keys elsewhere. */
 export function checkLimitName(path: string, name: unknown, refuse = refuseOption): string {
-  if (typeof name === 'string' && NAME.test(name)) return name;
+  if (typeof name === 'string' && isLimitName(name)) return name;
   throw refuse(path, name, 'must be a name of letters, digits and _ . : -, 128 at most');
+}
+
+export function isLimitName(name: string): boolean {
+  return NAME.test(name);
 }
 
 function ownLimits(options: RateLimitOptions, settings: Pick<RateLimits, 'requestsPerMinute' | 'burst'>): RateLimits {

@@ -1,3 +1,4 @@
+import { Controller } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { WsException } from '@nestjs/websockets';
 import { EventEmitter } from 'node:events';
@@ -146,6 +147,64 @@ describe('RateLimitGuard', () => {
     expect(get({ tier: 'free' })).toBe(true);
     await expect(get({ tier: 'free', late: true })).rejects.toMatchObject({ limitName: 'free' });
     for (let i = 0; i < 5; i++) expect(get({ tier: 'unlimited' })).toBe(true);
+  });
+
+  it('counts each rule without a name by itself', () => {
+    const of = (what: string) => (request: Record<string, string>) => request[what];
+    class Two {
+      @RateLimit({ requestsPerMinute: 1, key: of('user') }, { requestsPerMinute: 3, key: of('team') })
+      get() {}
+    }
+    const { ask } = open();
+    const headers: Record<string, string> = {};
+    const get = (user: string, team: string) =>
+      ask('http', [{ user, team }, { setHeader: (n: string, v: string) => (headers[n] = v) }], Two.prototype.get, Two);
+    expect(get('7', '7')).toBe(true);
+    expect(headers.ratelimit).toBe('"default";r=0;t=60, "default-2";r=2;t=60');
+    expect([get('1', '7'), get('2', '7')]).toEqual([true, true]);
+    expect(() => get('3', '7')).toThrow(expect.objectContaining({ limitName: 'default-2' }) as Error);
+    expect(get('3', '1')).toBe(true);
+  });
+
+  it('counts a rule of a class that extends another instead of the rule that it replaces', () => {
+    @RateLimit({ requestsPerMinute: 2 }, { name: 'daily', requestsPerDay: 4 })
+    class Base {
+      get() {}
+    }
+    @RateLimit({ requestsPerMinute: 3 })
+    class More extends Base {}
+    @RateLimit({ name: 'daily', requestsPerDay: 1 })
+    class Less extends Base {}
+    const { ask } = open();
+    const passes = (of: new () => unknown, ip: string) => {
+      let passed = 0;
+      while (passed < 9) {
+        try {
+          void ask('http', [{ ip }, { setHeader() {} }], Base.prototype.get, of);
+        } catch {
+          break;
+        }
+        passed++;
+      }
+      return passed;
+    };
+    expect([passes(Base, 'a'), passes(More, 'b'), passes(Less, 'c')]).toEqual([2, 3, 1]);
+  });
+
+  it('counts classes of one name apart that are not in one place', () => {
+    const controllers = [undefined, 'v1/chat', 'v1.chat', { path: 'chat', version: '2' }, { path: 'chat', host: ':tenant.example.org' }];
+    const types = controllers.map((options) => {
+      @Controller(options as string)
+      class ChatController {
+        @RateLimit({ requestsPerMinute: 1 })
+        ['création de réponses']() {}
+      }
+      return ChatController;
+    });
+    const { ask } = open();
+    const get = (of: (typeof types)[number]) => ask('http', [{ ip: 'a' }, { setHeader() {} }], of.prototype['création de réponses'], of);
+    expect(types.map(get)).toEqual(types.map(() => true));
+    for (const type of types) expect(() => get(type)).toThrow(RateLimitExceededError);
   });
 
   it('refuses what a key function gives that is no key', () => {

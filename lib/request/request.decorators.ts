@@ -33,7 +33,7 @@ const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', '
 
 /**
  * Limits a route, or every route of a class, where `RateLimitGuard` guards it. Several rules, in one decorator or in many, all have to allow.
- * A method's rule replaces its class's rule of the same name. Where there is any rule, the limits in the options do not apply.
+ * A method's rule replaces its class's rule of the same name, and that of a class the rule of the class that it extends. Where there is any rule, the limits in the options do not apply.
  *
  * @throws InvalidArgumentError when the class is defined, for a rule that cannot be.
  * @example
@@ -43,7 +43,7 @@ export function RateLimit(...rules: readonly RateLimitRule[]): ClassDecorator & 
   if (rules.length === 0) throw new InvalidArgumentError('@RateLimit', undefined, 'must be given at least one rule');
   const checked = rules.map((rule, index) => checkRule(`@RateLimit[${index}]`, rule));
   // Decorators are applied from the last to the first.
-  return decorate((target) => Reflect.defineMetadata(RULES, [...checked, ...ownRules(target)], target));
+  return decorate((target) => Reflect.defineMetadata(RULES, [...checked, ...rulesOn(target)], target));
 }
 
 /** Takes a route, or a class, out of all limits, or of those named: also of those that stand on its class or in the options (`default`). */
@@ -52,9 +52,16 @@ export function SkipRateLimit(...names: readonly string[]): ClassDecorator & Met
   return decorate((target) => Reflect.defineMetadata(SKIPS, names, target));
 }
 
-/** What stands on a method or a class itself. */
+/** What stands on a method or a class, or on a class that it extends and has no rule of that name itself. */
 export function ownRules(target: object): readonly RateLimitRule[] {
-  return (Reflect.getMetadata(RULES, target) as readonly RateLimitRule[] | undefined) ?? [];
+  const base = Object.getPrototypeOf(target) as object | null;
+  const own = rulesOn(target);
+  const inherited = base === null || base === Function.prototype ? [] : ownRules(base);
+  return [...own, ...inherited.filter(({ name }) => !own.some((rule) => rule.name === name))];
+}
+
+function rulesOn(target: object): readonly RateLimitRule[] {
+  return (Reflect.getOwnMetadata(RULES, target) as readonly RateLimitRule[] | undefined) ?? [];
 }
 
 /** The names that a method or a class skips; none named: all; `undefined`: it skips nothing. */

@@ -1,6 +1,8 @@
+import { HOST_METADATA, PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
+import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../common/errors.js';
 import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../rate-limit/rate-limit.limits.js';
-import { DEFAULT_LIMIT_NAME } from '../rate-limit/rate-limit.options.js';
+import { DEFAULT_LIMIT_NAME, isLimitName } from '../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { policyHeader, quotasOf, type Quota } from './rate-limit.quotas.js';
 import { ownRules, ownSkips, type FromRequest, type RateLimitRule } from './request.decorators.js';
@@ -33,9 +35,9 @@ export interface RouteLimits {
 /** Reads a route's decorators. `null`: nothing limits it. */
 export function routeLimits(route: Route, limiter: RateLimiterService): RouteLimits | null {
   const rules = rulesOf(route);
-  const limits = rules.map(({ rule, scope }): RouteLimit => {
-    const limit = rule === undefined ? limiter.limitOf({}) : limitOf(rule, scope, limiter);
-    const label = rule?.name ?? DEFAULT_LIMIT_NAME;
+  const limits = rules.map(({ rule, scope, number }): RouteLimit => {
+    const limit = rule === undefined ? limiter.limitOf({}) : limitOf(rule, number === 1 ? scope : `${scope}:${number}`, limiter);
+    const label = rule?.name ?? (number === 1 ? DEFAULT_LIMIT_NAME : `${DEFAULT_LIMIT_NAME}-${number}`);
     return { limit, label, key: rule?.key, quotas: quotasOf(label, limit) };
   });
   return limits.length === 0 ? null : assemble(limits, only('cost', rules) ?? 1, only('tokens', rules));
@@ -74,25 +76,46 @@ interface ScopedRule {
   readonly rule?: RateLimitRule;
   /** What a rule without a name counts under. */
   readonly scope: string;
+  /** Which of those without a name it is, where several stand together: keys of one, such as users, are not those of another, such as teams. */
+  readonly number: number;
 }
 
 function rulesOf({ type, handler }: Route): ScopedRule[] {
-  const onMethod = ownRules(handler).map((rule) => ({ rule, scope: `${type.name}.${handler.name}` }));
-  const onClass = ownRules(type)
-    .filter(({ name }) => !onMethod.some(({ rule }) => rule.name === name))
-    .map((rule) => ({ rule, scope: type.name }));
+  const scope = scopeOf(type);
+  const onMethod = numbered(ownRules(handler), `${scope}.${handler.name}`);
+  const onClass = numbered(ownRules(type), scope).filter(({ rule }) => !onMethod.some((own) => own.rule?.name === rule?.name));
   // A method that is limited itself is not meant by what its class skips.
   const skips = ownSkips(handler) ?? (onMethod.length > 0 ? undefined : ownSkips(type));
   if (skips?.length === 0) return [];
   const rules: ScopedRule[] = [...onClass, ...onMethod];
-  const all = rules.length === 0 ? [{ scope: DEFAULT_LIMIT_NAME }] : rules;
+  const all = rules.length === 0 ? [{ scope: DEFAULT_LIMIT_NAME, number: 1 } as ScopedRule] : rules;
   return all.filter(({ rule }) => !skips?.includes(rule?.name ?? DEFAULT_LIMIT_NAME));
+}
+
+/** Of two classes of one name, as of two versions of a controller, each has its own: by what is the same in all processes that share a store. */
+function scopeOf(type: Route['type']): string {
+  const facts = [VERSION_METADATA, HOST_METADATA, PATH_METADATA].map((key) => Reflect.getMetadata(key, type) as unknown);
+  const places = facts.filter((fact) => fact !== undefined && fact !== '/' && fact !== '').map(String);
+  return [...places, type.name].join(':');
+}
+
+function numbered(rules: readonly RateLimitRule[], scope: string): ScopedRule[] {
+  let unnamed = 0;
+  return rules.map((rule) => ({ rule, scope, number: rule.name === undefined ? ++unnamed : 1 }));
 }
 
 function limitOf(rule: RateLimitRule, scope: string, limiter: RateLimiterService): RateLimit {
   const limits = Object.fromEntries(LIMIT_KEYS.filter((key) => rule[key] !== undefined).map((key) => [key, rule[key]])) as RateLimits;
   if (Object.keys(limits).length === 0) return limiter.limitOf({ limit: rule.name });
-  return limiter.limitOf({ limit: rule.name ?? scope.replace(/[^\w.:-]/g, '_').slice(0, 128), limits });
+  return limiter.limitOf({ limit: rule.name ?? nameOf(scope), limits });
+}
+
+/** A scope as the name of a limit; what cannot stand in one is told by a hash. */
+function nameOf(scope: string): string {
+  const name = scope.replaceAll('/', '.');
+  if (isLimitName(name)) return name;
+  const hash = createHash('sha256').update(scope).digest('hex').slice(0, 12);
+  return `${name.replace(/[^\w.:-]/g, '_').slice(0, 100)}:${hash}`;
 }
 
 function only<K extends 'cost' | 'tokens'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {

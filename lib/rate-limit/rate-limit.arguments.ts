@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { suggestion } from '../common/nearest-name.js';
 import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
-import { compileLimit, type RateLimit, type RateLimits } from './rate-limit.limits.js';
+import { compileLimit, LIMIT_KEYS, type RateLimit, type RateLimits } from './rate-limit.limits.js';
 import { checkLimitName, DEFAULT_LIMIT_NAME, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import type { RateLimitScope } from './rate-limit.store.js';
 
@@ -29,6 +29,8 @@ export interface ScopeChoice extends LimitChoice {
 export type ScopeList = string | readonly (string | ScopeChoice)[];
 
 export const LARGEST_AMOUNT = 2 ** 31;
+/** Limits can come from what is known of a user; more different ones than that are not worth remembering. */
+const MOST_EQUAL = 1000;
 /** More scopes than any request has; a list from outside must not hold the process up. */
 const MOST_SCOPES = 64;
 
@@ -41,6 +43,8 @@ export function checkAmount(path: string, value: number | undefined, fallback: n
 /** Finds limits by name, and checks those that are given with a call, once per object. */
 export class LimitTable {
   private readonly given = new WeakMap<RateLimits, Map<string, RateLimit>>();
+  /** The same by what they say: who writes them with each call has new objects each time, and stores remember limits by theirs. */
+  private readonly equal = new Map<string, RateLimit>();
 
   constructor(private readonly options: ResolvedRateLimitOptions) {}
 
@@ -83,9 +87,18 @@ export class LimitTable {
     }
     let limit = byName.get(name);
     if (limit === undefined) {
-      limit = compileLimit(checkLimitName(`${path}limit`, name, refuseArgument), limits, `${path}limits`, refuseArgument);
+      limit = this.known(compileLimit(checkLimitName(`${path}limit`, name, refuseArgument), limits, `${path}limits`, refuseArgument));
       byName.set(name, limit);
     }
+    return limit;
+  }
+
+  private known(limit: RateLimit): RateLimit {
+    const identity = [limit.name, ...LIMIT_KEYS.map((key) => limit.limits[key])].join('/');
+    const known = this.equal.get(identity);
+    if (known !== undefined) return known;
+    if (this.equal.size >= MOST_EQUAL) this.equal.clear();
+    this.equal.set(identity, limit);
     return limit;
   }
 }

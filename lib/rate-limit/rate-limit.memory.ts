@@ -29,7 +29,7 @@ type Handles = Record<EngineName, number>;
 /** What a store has open: apart from it, so that it can be closed when the store is gone. */
 class OpenHandles {
   readonly spaces: Handles = { native: -1, typescript: -1 };
-  private readonly policies: (readonly [engine: RateLimitEngine, policy: number])[] = [];
+  private readonly policies = new Map<RateLimitEngine, Set<number>>();
   private readonly engines = new Set<RateLimitEngine>();
 
   space(engine: RateLimitEngine, { name, maxKeys }: MemoryStoreContext): number {
@@ -41,12 +41,17 @@ class OpenHandles {
 
   policy(engine: RateLimitEngine, limit: RateLimit): number {
     const policy = engine.policy({ scope: limit.name, ...limit.limits });
-    this.policies.push([engine, policy]);
+    let held = this.policies.get(engine);
+    if (held === undefined) this.policies.set(engine, (held = new Set()));
+    // Once is enough: of limits that are made anew with every call there would be no end.
+    if (held.has(policy)) engine.closePolicy(policy);
+    else held.add(policy);
     return policy;
   }
 
   close(): void {
-    for (const [engine, policy] of this.policies.splice(0)) engine.closePolicy(policy);
+    for (const [engine, policies] of this.policies) for (const policy of policies) engine.closePolicy(policy);
+    this.policies.clear();
     for (const engine of this.engines) engine.close(this.spaces[engine.engine]);
     this.engines.clear();
     this.spaces.native = this.spaces.typescript = -1;

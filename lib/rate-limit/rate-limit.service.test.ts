@@ -4,7 +4,9 @@ import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import { openNativeBinding } from '../engine/native-binding.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
+import { NativeRateLimitEngine } from './rate-limit.native.js';
 import type { RateLimitStore } from './rate-limit.store.js';
+import { TypeScriptRateLimitEngine } from './rate-limit.typescript.js';
 import type { Reservation } from './reservation.js';
 import { SimpleRateLimiter } from './simple-rate-limiter.js';
 
@@ -129,6 +131,24 @@ describe.each(engines)('RateLimiterService on the %s engine', (engine) => {
     limits.reset('a', { limit: 'mine', limits: given });
     expect(limits.isAllowed('a', { limit: 'mine', limits: given })).toBe(true);
     expect(limits.isAllowed('a')).toBe(false);
+  });
+
+  it('keeps nothing more of limits that are written anew with each call', () => {
+    const { prototype } = engine === 'native' ? NativeRateLimitEngine : TypeScriptRateLimitEngine;
+    const opened = jest.spyOn(prototype, 'policy');
+    const closed = jest.spyOn(prototype, 'closePolicy');
+    const limits = limiter({ requestsPerMinute: 1 });
+    const passes = (requestsPerMinute: number) => limits.isAllowed('a', { limit: 'mine', limits: { requestsPerMinute } });
+    expect(Array.from({ length: 100 }, () => passes(3)).filter(Boolean)).toHaveLength(3);
+    expect(opened.mock.calls.length - closed.mock.calls.length).toBe(1);
+    // More than are remembered: these are asked for again, and held once.
+    for (let round = 0; round < 3; round++) for (let more = 4; more < 1100; more++) passes(more);
+    expect(opened.mock.calls.length).toBeGreaterThan(1097);
+    expect(opened.mock.calls.length - closed.mock.calls.length).toBe(1097);
+    expect(() => limits.check('a', { limits: { requestsPerMinute: 3, burst: null } as never })).toThrow(InvalidArgumentError);
+    void limits.close();
+    expect(opened.mock.calls.length).toBe(closed.mock.calls.length);
+    jest.restoreAllMocks();
   });
 
   it('counts, and details the keys that are asked for', () => {

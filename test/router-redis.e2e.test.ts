@@ -157,6 +157,22 @@ const [engine] = routerEngines();
     await until(async () => !String(await client.client('LIST')).includes('name=fast-litellm-router'));
   });
 
+  it('close though a client of the app waits for Redis to come back', async () => {
+    const own = await RedisServer.start();
+    const client = new Redis(own.url, { maxRetriesPerRequest: null });
+    clients.push(client);
+    client.on('error', () => {});
+    const router = open({}, { client });
+    await until(() => router.health().status === 'ok');
+    await own.kill();
+    await until(() => router.health().status === 'degraded');
+    await sleep(100);
+    const closed = router.close().then(() => 'closed');
+    expect(await Promise.race([closed, sleep(2_000)])).toBe('closed');
+    client.disconnect();
+    await own.stop();
+  });
+
   it('go on alone while Redis is away, say so, and find each other again', async () => {
     const own = await RedisServer.start();
     const [first, second] = [open({}, { url: own.url }), open({}, { url: own.url })];

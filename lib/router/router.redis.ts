@@ -128,7 +128,8 @@ class RedisLink {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.timer);
-    await this.underWay?.catch(() => {});
+    // A client of the app's may never be answered, and must not keep the app from ending.
+    if (this.underWay !== undefined) await withinTime(this.underWay, this.options.timeoutMs).catch(() => {});
     this.owned?.disconnect();
   }
 
@@ -139,11 +140,10 @@ class RedisLink {
   }
 
   private async turn(): Promise<void> {
-    const { router, client } = this;
     if (this.closed) return;
     // A client of the app's may keep a command until it is connected again: one is enough.
     if (this.underWay === undefined) {
-      const exchange = this.exchange(router, client);
+      const exchange = this.exchange(this.router, this.client);
       this.underWay = exchange.finally(() => (this.underWay = undefined)).catch(() => {});
       try {
         await withinTime(exchange, this.options.timeoutMs);

@@ -9,6 +9,10 @@ export abstract class Waiter {
   deadlineMs = Infinity;
   /** Since when, by the same clock. */
   sinceMs = 0;
+  /** Its place in the line, while it stands there. */
+  queue: WaitingQueue | undefined;
+  before: Waiter | undefined;
+  behind: Waiter | undefined;
 
   /** @param timeoutMs How long it waits, before it fails with `PoolTimeoutError`; `Infinity` is without end. */
   constructor(
@@ -62,13 +66,39 @@ export class PromisedConnection extends Waiter {
   }
 }
 
+/**
+ * Those who wait for one endpoint. Not a `Set`: once its table is among the old objects, so is each table that replaces it, and each that is replaced keeps
+ * all that were in it, with their requests, until the next full collection. Whoever leaves this one lets go of its neighbours.
+ */
+export class WaitingQueue {
+  first: Waiter | undefined;
+  private last: Waiter | undefined;
+
+  add(waiter: Waiter): void {
+    waiter.queue = this;
+    waiter.before = this.last;
+    if (this.last === undefined) this.first = waiter;
+    else this.last.behind = waiter;
+    this.last = waiter;
+  }
+
+  delete(waiter: Waiter): void {
+    const { before, behind } = waiter;
+    if (before === undefined) this.first = behind;
+    else before.behind = behind;
+    if (behind === undefined) this.last = before;
+    else behind.before = before;
+    waiter.queue = waiter.before = waiter.behind = undefined;
+  }
+}
+
 /** Those who wait, first come, first served among all who can be. One timer is for all of them: whoever waits a moment only pays for none. */
 export class WaitingLine {
   size = 0;
   /** Those who have waited, and for how long all of them together, whether they got a connection or not. */
   waits = 0;
   waitedMs = 0;
-  private readonly queues = new Map<PoolEndpoint, Set<Waiter>>();
+  private readonly queues = new Map<PoolEndpoint, WaitingQueue>();
   private order = 0;
   private timer: NodeJS.Timeout | undefined;
   private timerAtMs = Infinity;
@@ -86,7 +116,7 @@ export class WaitingLine {
     waiter.order = ++this.order;
     waiter.sinceMs = performance.now();
     let queue = this.queues.get(waiter.endpoint);
-    if (queue === undefined) this.queues.set(waiter.endpoint, (queue = new Set()));
+    if (queue === undefined) this.queues.set(waiter.endpoint, (queue = new WaitingQueue()));
     queue.add(waiter);
     this.count(waiter.endpoint, 1);
     if (this.size === 1) this.timer?.ref();
@@ -95,10 +125,11 @@ export class WaitingLine {
 
   /** Whether it was waiting; it is not any more. */
   remove(waiter: Waiter): boolean {
-    const queue = this.queues.get(waiter.endpoint);
-    if (queue?.delete(waiter) !== true) return false;
+    const { queue } = waiter;
+    if (queue === undefined) return false;
+    queue.delete(waiter);
     // An empty queue stays as long as the endpoint is waited for again and again.
-    if (queue.size === 0 && this.queues.size > 1) this.queues.delete(waiter.endpoint);
+    if (queue.first === undefined && this.queues.size > 1) this.queues.delete(waiter.endpoint);
     waiter.end();
     this.waits++;
     this.waitedMs += performance.now() - waiter.sinceMs;
@@ -111,18 +142,16 @@ export class WaitingLine {
   /** Who waits longest, but for those of these endpoints. */
   first(except: ReadonlySet<PoolEndpoint>): Waiter | undefined {
     let first: Waiter | undefined;
-    for (const queue of this.queues.values()) {
-      for (const waiter of queue) {
-        if (!except.has(waiter.endpoint) && (first === undefined || waiter.order < first.order)) first = waiter;
-        break;
-      }
+    for (const { first: waiter } of this.queues.values()) {
+      if (waiter === undefined || except.has(waiter.endpoint)) continue;
+      if (first === undefined || waiter.order < first.order) first = waiter;
     }
     return first;
   }
 
   /** Those that somebody waits for. */
   *endpoints(): Iterable<PoolEndpoint> {
-    for (const [endpoint, queue] of this.queues) if (queue.size > 0) yield endpoint;
+    for (const [endpoint, { first }] of this.queues) if (first !== undefined) yield endpoint;
   }
 
   /** Sends all away. */
@@ -132,7 +161,9 @@ export class WaitingLine {
   }
 
   private all(): Waiter[] {
-    return [...this.queues.values()].flatMap((queue) => [...queue]);
+    const all: Waiter[] = [];
+    for (const { first } of this.queues.values()) for (let waiter = first; waiter !== undefined; waiter = waiter.behind) all.push(waiter);
+    return all;
   }
 
   private limit(waiter: Waiter): void {

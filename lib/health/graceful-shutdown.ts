@@ -81,8 +81,8 @@ export class GracefulShutdown {
 }
 
 /**
- * Responses under way. Not a `Set`: of one that things come to and go from all the time, V8 makes a new table every so often, and the old one, which
- * lies among the old objects, keeps all that were in it and the next table until the next full collection.
+ * Responses under way. Not a `Set`: once its table is among the old objects, so is each table that replaces it, and each that is replaced keeps all that
+ * were in it, with their requests, until the next full collection.
  */
 class OpenResponses {
   private readonly open: OpenResponse[] = [];

@@ -27,12 +27,15 @@ class Ledger {
 }
 
 const NONE: readonly Ledger[] = [];
+/** Budgets of deployments that are gone, and may come back: a list that is replaced in two steps must not begin them anew. Those gone longest are forgotten. */
+const MOST_RETIRED = 1_000;
 /** By so much the end of a time may differ from one exchange to the next. */
 const JITTER_MS = 50;
 
 /** What providers and deployments have cost, against their budgets. */
 export class Budgets {
   private readonly ledgers = new Map<string, Ledger>();
+  private readonly retired = new Map<string, Ledger>();
   private byDeployment = new Map<string, readonly Ledger[]>();
 
   /** Other deployments or other budgets from now on; what was spent stays. */
@@ -41,7 +44,8 @@ export class Budgets {
     const ledger = (key: string, title: string, budget: Budget): Ledger => {
       wanted.add(key);
       let known = this.ledgers.get(key);
-      if (known === undefined) this.ledgers.set(key, (known = new Ledger(key, title, budget)));
+      if (known === undefined) this.ledgers.set(key, (known = this.retired.get(key) ?? new Ledger(key, title, budget)));
+      this.retired.delete(key);
       known.budget = budget;
       return known;
     };
@@ -53,7 +57,7 @@ export class Budgets {
       const all = [ofProviders.has(provider) ? ofProvider : undefined, own].filter((each) => each !== undefined);
       if (all.length > 0) this.byDeployment.set(id, all);
     }
-    for (const key of this.ledgers.keys()) if (!wanted.has(key)) this.ledgers.delete(key);
+    for (const [key, ledger] of this.ledgers) if (!wanted.has(key)) this.retire(key, ledger);
   }
 
   /** Whether there are any. */
@@ -133,6 +137,12 @@ export class Budgets {
         { name: 'router_budget_usd', help: 'What may be spent of a budget in its time.', type: 'gauge', value: budgetUsd, labels },
       ];
     });
+  }
+
+  private retire(key: string, ledger: Ledger): void {
+    this.ledgers.delete(key);
+    if (ledger.spentUsd > 0) this.retired.set(key, ledger);
+    if (this.retired.size > MOST_RETIRED) this.retired.delete(this.retired.keys().next().value as string);
   }
 
   private of(id: string): readonly Ledger[] {

@@ -117,6 +117,20 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(stateOf(router)).toEqual(['o1 available', 'o2 cooling', 'z available']);
   });
 
+  it('are not begun anew by a deployment that goes and comes back', () => {
+    const own = deployment('own', { model: 'openai/gpt-4o', max_budget: 1, budget_duration: '10s', ...price });
+    const { router, clock } = open({ modelList: [own] });
+    pay(router, 'own');
+    clock.pass(4_000);
+    expect(router.removeDeployment('own')).toBe(true);
+    router.addDeployment(own);
+    expect(stateOf(router)).toEqual(['own over_budget']);
+    router.removeDeployment('own');
+    clock.pass(6_000);
+    router.addDeployment(own);
+    expect(stateOf(router)).toEqual(['own available']);
+  });
+
   it('end when all processes together say so', () => {
     let shared: StateOfRouter | undefined;
     const sharedState: RouterSharedState = { start: (state) => void (shared = state), health: () => ({}), close: async () => {} };

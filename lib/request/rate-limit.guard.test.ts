@@ -96,6 +96,24 @@ describe('RateLimitGuard', () => {
     expect(left()).toBe(60);
   });
 
+  it('holds what it has taken, and refuses, also where the answer has begun without it', async () => {
+    const { llm, ask } = open({ requestsPerMinute: 1 });
+    class Late {
+      @RateLimit({ name: 'late', maxConcurrent: 1, key: () => Promise.resolve('a') })
+      get() {}
+    }
+    const http = new EventEmitter();
+    const setHeader = () => {
+      throw new Error('ERR_HTTP_HEADERS_SENT');
+    };
+    const response = Object.assign(http, { setHeader, headersSent: true, statusCode: 503 });
+    await expect(ask('http', [{}, response], Late.prototype.get, Late)).resolves.toBe(true);
+    response.emit('close');
+    expect(llm.rateLimiter.peek('a', { limit: 'late', limits: { maxConcurrent: 1 } }).allowed).toBe(true);
+    expect(ask('http', [{}, response])).toBe(true);
+    expect(() => ask('http', [{}, response])).toThrow(RateLimitExceededError);
+  });
+
   it('takes no place that nothing would free', () => {
     expect(() => open().ask('ws', [{}, {}], Gateway.prototype.one)).toThrow(InvalidArgumentError);
   });

@@ -4,6 +4,7 @@ import type { RouteLimit, RouteLimits } from './route-limits.js';
 
 /** Express's response, Node's own, or Fastify's reply. */
 export interface HeaderTarget {
+  readonly headersSent?: boolean;
   setHeader?(name: string, value: string): unknown;
   header?(name: string, value: string): unknown;
 }
@@ -13,6 +14,8 @@ export interface HeaderTarget {
  * the figures of the one with the least left.
  */
 export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, decision: RateLimitDecision): void {
+  // An answer may begin without its handler: that of a time-out, or a stream that many fields of a query write to.
+  if (target.headersSent === true) return;
   if (route.policyHeader !== '') setHeader(target, 'ratelimit-policy', route.policyHeader);
   const { standings } = decision;
   let current = '';
@@ -49,6 +52,7 @@ export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, de
 
 /** `Retry-After` in seconds, and the milliseconds that OpenAI's clients look for first. */
 export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void {
+  if (target.headersSent === true) return;
   setHeader(target, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   setHeader(target, 'retry-after-ms', String(Math.max(1, Math.ceil(retryAfterMs))));
 }

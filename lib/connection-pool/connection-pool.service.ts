@@ -88,8 +88,13 @@ export class ConnectionPoolService implements Capability {
   }
 
   /** Sends a request on a leased connection. Rejects with what undici says of sockets, time-outs and answers. */
-  async request(id: number, options: PoolRequestOptions): Promise<Dispatcher.ResponseData> {
-    return this.pool.leased(id).request(requestOptions(options));
+  request(id: number, options: PoolRequestOptions): Promise<Dispatcher.ResponseData> {
+    try {
+      return this.pool.leased(id).request(requestOptions(options));
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
   }
 
   /** Ends a lease. What is under way on the connection is waited for, before anybody else gets it. */

@@ -101,12 +101,10 @@ export class PooledConnection {
   request(options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
     const routed = routedBy(this.endpoint.route, options);
     this.sent = true;
-    const answer = this.client.request(routed);
-    answer.then(
-      () => (this.answered = this.sent),
-      () => {},
-    );
-    return answer;
+    return this.client.request(routed).then((answer) => {
+      this.answered = this.sent;
+      return answer;
+    });
   }
 
   /** Whether a part of an answer has been waiting to be read for so long. To be asked again and again: it compares with the last time. */

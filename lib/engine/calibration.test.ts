@@ -207,6 +207,30 @@ describe('calibration', () => {
     expect(speeds.all()).toMatchObject([{ kind: 'large', source: 'calibration' }]);
   });
 
+  it('judges nothing by batches that contradict each other', async () => {
+    const { choice } = setUp(() => false);
+    const judge = jest.fn();
+    // While they warm up they do not alternate.
+    let [round, last]: [number, EngineName] = [-1, 'native'];
+    const fickle: CalibrationCase<Worker> = {
+      operation: 'fickle',
+      sizeClass: 0,
+      prepare: ({ engine }) => ({
+        run: () => {
+          const start = performance.now();
+          if (engine === 'native' && last === 'typescript') round++;
+          last = engine;
+          // Every eight rounds the other one is the slower.
+          const isSlow = (engine === 'native') === (Math.floor(round / 8) % 2 === 0);
+          while (performance.now() - start < (isSlow ? 0.8 : 0.2));
+        },
+      }),
+    };
+    await calibrated({ ...subjectOf(choice), speeds: { judge } }, 'full', [fickle]);
+    expect(round).toBeGreaterThanOrEqual(15);
+    expect(judge).not.toHaveBeenCalled();
+  });
+
   it('takes capabilities in turn, and no more than a few milliseconds in each', async () => {
     const { choice } = setUp(() => false);
     const order: string[] = [];

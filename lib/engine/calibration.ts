@@ -49,7 +49,7 @@ const BUDGET_MS = 100;
 const CASE_MS = 15;
 const TURN_MS = 2;
 /** Between two turns: V8 compiles what was run often in threads of its own, which want a processor too. */
-const PAUSE_MS = 4;
+const PAUSE_MS = 6;
 /** Length of a sample: long enough for the clock. */
 const SAMPLE_MS = 0.04;
 const MOST_TIMES = 1 << 14;
@@ -60,8 +60,10 @@ const MOST_TIMES = 1 << 14;
 const STEADY_MS = 2;
 const LEAP = 0.9;
 const MOST_WARM_UP_MS = 24;
-const MOST_ROUNDS = 32;
-const FEWEST_ROUNDS = 3;
+/** Rounds are taken in batches: where the medians of two batches differ by more, of either engine, it may still be compiled, and goes on. */
+const BATCH = 8;
+const UNSTEADY = 1.2;
+const MOST_ROUNDS = 64;
 /** Of what was asked for, to be compared: three quarters of them are enough for that. */
 export const ROUNDS_TO_COMPARE = 28;
 
@@ -117,7 +119,7 @@ export function calibrate(
 export function calibrationOf<E extends object>(
   subject: CalibrationSubject<E>,
   cases: readonly CalibrationCase<E>[],
-  fewestRounds = FEWEST_ROUNDS,
+  fewestRounds = 2 * BATCH,
 ): CalibrationSteps {
   return function* steps(recorder) {
     const { native } = subject;
@@ -157,18 +159,28 @@ function* measureCase<E extends object>(
   const typescriptCalls = on(typescript);
   yield* typescriptCalls.warmUp();
   const [natives, typescripts]: [number[], number[]] = [[], []];
-  const isEnough = (): boolean => natives.length >= fewestRounds && nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS;
-  while (natives.length < MOST_ROUNDS && !isEnough()) {
+  const isSteady = (): boolean => natives.length >= 2 * BATCH && [natives, typescripts].every(agrees);
+  const isOver = (): boolean => nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS || natives.length >= MOST_ROUNDS;
+  while (natives.length < fewestRounds || natives.length % BATCH !== 0 || !(isSteady() || isOver())) {
     yield undefined;
     natives.push(nativeCalls.take());
     typescripts.push(typescriptCalls.take());
   }
+  const isFaster = (from: number, to?: number): boolean => median(natives.slice(from, to)) < median(typescripts.slice(from, to));
+  const isJudged = isFaster(-2 * BATCH, -BATCH) === isFaster(-BATCH);
+  for (const times of [natives, typescripts]) times.splice(0, times.length - Math.max(fewestRounds, 2 * BATCH));
   const component = (engine: EngineName): string => componentOf(capabilityOf(feature), engine);
   for (const [engine, times] of [['native', natives] as const, ['typescript', typescripts] as const]) {
     const series = recorder.series(component(engine), CALIBRATION + operation);
     for (const ms of undisturbed(times)) series.record(ms);
   }
-  speeds.judge(sizeClass, median(natives), median(typescripts), 'calibration');
+  if (isJudged) speeds.judge(sizeClass, median(natives), median(typescripts), 'calibration');
+}
+
+/** Whether the last batch came out as the one before it. */
+function agrees(times: readonly number[]): boolean {
+  const [before, last] = [median(times.slice(-2 * BATCH, -BATCH)), median(times.slice(-BATCH))];
+  return Math.max(before, last) <= Math.min(before, last) * UNSTEADY;
 }
 
 /** Without the slowest quarter: there the machine did something else. */

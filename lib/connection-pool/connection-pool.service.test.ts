@@ -160,11 +160,11 @@ describe.each(engineNames())('leases, %s', (engine) => {
     await read(pool, id);
     pool.returnConnection(id);
     await until(() => pool.stats().totalConnections === 0);
-    const aged = pools.open({ maxAgeMs: 40 });
+    const aged = pools.open({ maxAgeMs: 800 });
     const [first, second] = [aged.getConnection(server.origin)!, aged.getConnection(server.origin)!];
     await Promise.all([read(aged, first), read(aged, second)]);
     aged.returnConnection(first);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 850));
     expect(aged.cleanup()).toBe(1);
     expect(aged.stats()).toMatchObject({ activeConnections: 1, idleConnections: 0 });
     aged.returnConnection(second);

@@ -7,6 +7,8 @@ describe('clientKey', () => {
   it.each([
     [{ authorization: 'Bearer sk-secret' }],
     [{ authorization: 'bearer sk-secret' }],
+    [{ authorization: 'Bearer   sk-secret' }],
+    [{ authorization: 'Bearer\tsk-secret and more' }],
     [{ 'x-api-key': 'sk-secret' }],
     [{ 'api-key': 'sk-secret' }],
     [{ authorization: 'Basic abc', 'x-api-key': 'sk-secret' }],
@@ -15,6 +17,12 @@ describe('clientKey', () => {
     expect(key).toMatch(hashed);
     expect(key).toBe(clientKey({ headers: { 'x-api-key': 'sk-secret' } }));
     expect(key).not.toContain('secret');
+  });
+
+  it('tells long keys apart', () => {
+    const keys = ['a', 'b'].flatMap((end) => [1, 2].map(() => clientKey({ headers: { 'x-api-key': 'k'.repeat(10_000) + end } })));
+    expect(new Set(keys).size).toBe(2);
+    expect(keys[0]).toBe(keys[1]);
   });
 
   it.each([

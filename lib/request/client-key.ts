@@ -10,7 +10,11 @@ export interface Identifiable {
 
 /** Keys whose hash is remembered, for as long as twice as many others come by: to hash costs more than to decide. */
 const REMEMBERED = 2048;
-const BEARER = /^bearer (.)/i;
+/** Longer ones are hashed each time: they would make much of a memory that anybody can fill. */
+const LONGEST_REMEMBERED = 4096;
+const BEARER = /^bearer\s+\S/i;
+/** Those who check keys mostly bear more space and more words: none of that makes another client. */
+const BEARER_KEY = /^bearer\s+(\S+)/i;
 let recent = new Map<string, string>();
 let older = new Map<string, string>();
 
@@ -34,7 +38,8 @@ function credentialOf(headers: NonNullable<Identifiable['headers']>): string | u
 function hashedKey(credential: string): string {
   let key = recent.get(credential);
   if (key !== undefined) return key;
-  key = older.get(credential) ?? hash(credential.replace(BEARER, '$1'));
+  key = older.get(credential) ?? hash(BEARER_KEY.exec(credential)?.[1] ?? credential);
+  if (credential.length > LONGEST_REMEMBERED) return key;
   if (recent.size >= REMEMBERED) {
     older = recent;
     recent = new Map();

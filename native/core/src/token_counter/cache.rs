@@ -32,6 +32,8 @@ pub struct Cache {
     tables: HugeSlice<Tables>,
     /// Pieces of up to 312 bytes: long names, rulers of dashes and the like come again and again. Made at the first one.
     large: Vec<Large>,
+    /// Whether the texts of late were nearly all known.
+    pub is_familiar: bool,
     pub backtrack: Backtrack,
     /// For encoding alone.
     pub ids: IdCache,
@@ -50,7 +52,7 @@ struct Large {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { tables: HugeSlice::new(1), large: Vec::new(), backtrack: Backtrack::default(), ids: IdCache::default() }
+        Self { tables: HugeSlice::new(1), large: Vec::new(), is_familiar: false, backtrack: Backtrack::default(), ids: IdCache::default() }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Counts pieces above 15 bytes.
 
 use super::cache::{Cache, MAX_LARGE, MAX_MEDIUM};
-use super::counter::{Counter, LONG_UNKNOWN, MERGING};
+use super::counter::{Counter, LONG_UNKNOWN};
 use super::cuts::parts;
 use super::key::MAX_KEY;
 use super::merge::{MAX_DEFINED, merged_count, merged_counts};
 use super::piece::Piece;
+use super::unknown_pieces::MERGING;
 use super::vocabulary::NONE;
 use std::mem::MaybeUninit;
 

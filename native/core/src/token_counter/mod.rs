@@ -22,6 +22,7 @@ mod pattern;
 mod piece;
 mod scan;
 mod text;
+mod unknown_pieces;
 mod vocabulary;
 mod wide_characters;
 mod window;

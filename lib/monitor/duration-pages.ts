@@ -1,5 +1,5 @@
 import type { DurationCounts } from './duration-counts.js';
-import { BUCKETS_PER_OCTAVE, bucketOf, OCTAVES } from './duration-scale.js';
+import { bitsOf, BUCKETS_PER_OCTAVE, OCTAVES, octaveOf, placeOf } from './duration-scale.js';
 
 /** Intervals that the rolling window consists of. */
 export const WINDOW_INTERVALS = 6;
@@ -28,11 +28,15 @@ export class DurationPages {
   private present = 0;
 
   add(durationMs: number): void {
-    const bucket = bucketOf(durationMs);
-    const octave = (bucket / BUCKETS_PER_OCTAVE) | 0;
+    const bits = bitsOf(durationMs);
+    let octave = octaveOf(bits);
+    let place = 0;
+    if (octave < 0) octave = 0;
+    else if (octave < OCTAVES) place = placeOf(bits);
+    else [octave, place] = [OCTAVES - 1, BUCKETS_PER_OCTAVE - 1];
     let page = this.pages[this.present + octave];
     if (page === 0) page = this.open(octave);
-    this.counts[firstOf(page) + (bucket - octave * BUCKETS_PER_OCTAVE)]++;
+    this.counts[firstOf(page) + place]++;
   }
 
   /** Begins the next interval; the one that leaves the window joins the total. */

@@ -21,15 +21,30 @@ const words = new Uint32Array(double.buffer);
 double[0] = 1;
 const HIGH_WORD = words[1] !== 0 ? 1 : 0;
 
+/** The bits that tell a duration's octave and its place there. It is not negative and finite. */
+export function bitsOf(durationMs: number): number {
+  double[0] = durationMs;
+  return words[HIGH_WORD];
+}
+
+/** The octave; below 0 and from `OCTAVES` on it is none of ours. */
+export function octaveOf(bits: number): number {
+  return (bits >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
+}
+
+/** The place in the octave, from 0. */
+export function placeOf(bits: number): number {
+  const fraction = (bits & MANTISSA_MASK) * 2 ** -MANTISSA_BITS;
+  return ((4 - fraction) * fraction * STEEPNESS) | 0;
+}
+
 /** The bucket of a duration that is not negative and finite: the octave times `BUCKETS_PER_OCTAVE`, and the place in it. */
 export function bucketOf(durationMs: number): number {
-  double[0] = durationMs;
-  const high = words[HIGH_WORD];
-  const octave = (high >>> MANTISSA_BITS) - (BIAS + LOWEST_EXPONENT);
+  const bits = bitsOf(durationMs);
+  const octave = octaveOf(bits);
   if (octave < 0) return 0;
   if (octave >= OCTAVES) return OCTAVES * BUCKETS_PER_OCTAVE - 1;
-  const fraction = (high & MANTISSA_MASK) * 2 ** -MANTISSA_BITS;
-  return octave * BUCKETS_PER_OCTAVE + (((4 - fraction) * fraction * STEEPNESS) | 0);
+  return octave * BUCKETS_PER_OCTAVE + placeOf(bits);
 }
 
 /** What stands for everything in the bucket, in milliseconds. */

@@ -18,6 +18,9 @@ const HEAL_EVERY_MS = 1_000;
 const NO_OTHERS: readonly { watcher: Watcher; position: number }[] = [];
 /** Tokens of a minute are not counted above this; a request has as many at most. */
 export const MOST_TOKENS = 1_000_000_000;
+/** What a time-out counts as for the strategy by latency; means from `LATE_MS` on have one in them. */
+export const TIMEOUT_LATENCY_MS = 1_000_000;
+const LATE_MS = TIMEOUT_LATENCY_MS / MOST_SAMPLES;
 
 /**
  * Reads and writes what is known of deployments, and tells those who order them. Alone in its memory it uses plain reads and writes; where threads share it,
@@ -188,16 +191,16 @@ export class DeploymentStates {
     return this.add(memory.fails, slot, 1) + 1;
   }
 
-  /** Takes a deployment out until then; never shorter than before. What was measured of it says nothing of what it is like after that. */
+  /** Takes a deployment out until then; never shorter than before. */
   cool(slot: number, untilMs: number, nowMs: number): void {
     const { memory } = this;
     if (untilMs > memory.coolingUntil[slot]) memory.coolingUntil[slot] = untilMs;
     this.exclusions++;
     memory.fails[slot] = 0;
-    memory.latencies[slot] = 0;
-    memory.firstTokens[slot] = 0;
-    memory.latency[slot] = 0;
-    memory.firstToken[slot] = 0;
+    // A time-out would keep everybody away from it afterwards. All else stays: of one that nothing is known of, everybody asks until it has answered.
+    const { latencies, firstTokens, latency, firstToken } = memory;
+    if (Math.max(latency[slot], firstToken[slot]) >= LATE_MS)
+      for (const array of [latencies, firstTokens, latency, firstToken]) array[slot] = 0;
     this.changed(slot, nowMs);
   }
 

@@ -227,6 +227,20 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(idsOf(service, 'gpt-4')).toEqual(['a']);
     });
 
+    it('by latency do not all come at once to one that has cooled', () => {
+      const { router: service, clock } = routerOn(engine, { strategy: 'latency_based', modelList: [deployment('a'), deployment('b')] });
+      const sample = (id: string, latencyMs: number): void => service.succeeded(service.acquire(id), { latencyMs });
+      sample('a', 20);
+      sample('b', 10);
+      service.failed(service.acquire('a'), { status: 429 });
+      clock.pass(5_000);
+      expect(service.status().map(({ state, latencyMs }) => [state, latencyMs])).toEqual([
+        ['available', 20],
+        ['available', 10],
+      ]);
+      expect(Array.from({ length: 20 }, () => service.acquire('gpt-4').deployment.id)).toEqual(Array(20).fill('b'));
+    });
+
     it('by cost ask the app for prices that no entry has, and take what has none last', () => {
       const prices: Record<string, number | null> = { 'openai/a': 3, 'openai/b': 2, 'openai/c': null };
       const context = { modelFacts: { costPerToken: (model: string) => prices[model] } };

@@ -4,7 +4,7 @@ import { Budgets } from './budgets.js';
 import { Catalogue, targetOf, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
-import { DeploymentStates, MOST_TOKENS } from './deployment-states.js';
+import { DeploymentStates, MOST_TOKENS, TIMEOUT_LATENCY_MS } from './deployment-states.js';
 import { statusOf, type CallFailure } from './failures.js';
 import { RoutedPick } from './routed-pick.js';
 import type { RouterEngine } from './router.engine.js';
@@ -48,8 +48,6 @@ export interface RoutingEnvironment {
 }
 
 const NO_CONTEXT: RoutingContext = {};
-/** What a time-out counts as for the strategy by latency. */
-const TIMEOUT_LATENCY_MS = 1_000_000;
 /** Threads that run for the last place again and again stop here. */
 const MOST_ATTEMPTS = 16;
 

@@ -1,5 +1,5 @@
 import { FastLiteLLM } from '../fast-litellm.js';
-import { estimateTokens } from './token-estimate.js';
+import { estimateTokens, promptTokensOf } from './token-estimate.js';
 
 const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
 const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, counter, tokensPerMinute);
@@ -31,6 +31,25 @@ describe('estimateTokens', () => {
     const tokens = estimate({ ...chat, max_tokens });
     expect(tokens).toBe(max_tokens === 1e308 ? 2 ** 31 : 1024);
     expect(estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);
+  });
+
+  it('counts a prompt once, and anew when its conversation has gone on', () => {
+    const ask = jest.spyOn(counter, 'countRequest');
+    const message = { role: 'user', content: 'hello world' };
+    const body: { model: string; messages: { role: string; content: string }[]; tools?: object[] } = {
+      model: 'gpt-4',
+      messages: [message],
+    };
+    expect([promptTokensOf(body, counter), promptTokensOf(body, counter), ask.mock.calls.length]).toEqual([9, 9, 1]);
+    body.messages.push({ role: 'assistant', content: 'hello world' });
+    expect(promptTokensOf(body, counter)).toBe(15);
+    body.messages.unshift({ role: 'system', content: 'hello' });
+    expect(promptTokensOf(body, counter)).toBe(20);
+    body.messages[2].content = '';
+    expect(promptTokensOf(body, counter)).toBe(18);
+    body.messages = [message];
+    expect([promptTokensOf(body, counter), ask.mock.calls.length]).toEqual([9, 5]);
+    ask.mockRestore();
   });
 
   it('is not fooled by what a body says of its prototype', () => {

@@ -22,17 +22,40 @@ export function estimateTokens(body: unknown, counter: TokenCounterService, toke
   return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
 }
 
-/** Prompts that have been counted: a guard and a client ask for the same one. */
-const counted = new WeakMap<object, number>();
+/** What a count was made of, as far as that is seen without reading the whole. */
+class Counted {
+  constructor(
+    readonly tokens: number,
+    readonly facts: readonly unknown[],
+  ) {}
+}
 
-/** Tokens of a request's prompt, counted once; 0 where it has none that can be read. */
+const PROMPT_FIELDS = ['model', 'messages', 'input', 'prompt', 'system', 'instructions', 'tools', 'functions'] as const;
+/** Prompts that have been counted: a guard and a client ask for the same one. */
+const counted = new WeakMap<object, Counted>();
+
+/** Tokens of a request's prompt, counted once; anew where it has got or lost messages meanwhile, or others at an end. 0 where it has none that can be read. */
 export function promptTokensOf(request: object, counter: TokenCounterService): number {
-  let tokens = counted.get(request);
-  if (tokens === undefined) {
-    tokens = count(request, counter);
-    counted.set(request, tokens);
+  const facts = factsOf(request as Readonly<Record<string, unknown>>);
+  const known = counted.get(request);
+  if (known !== undefined && known.facts.length === facts.length && facts.every((fact, index) => fact === known.facts[index])) {
+    return known.tokens;
   }
+  const tokens = count(request, counter);
+  counted.set(request, new Counted(tokens, facts));
   return tokens;
+}
+
+function factsOf(request: Readonly<Record<string, unknown>>): unknown[] {
+  const facts: unknown[] = [];
+  for (const field of PROMPT_FIELDS) {
+    const value = request[field];
+    facts.push(value);
+    if (!Array.isArray(value)) continue;
+    const [first, last] = [value[0], value.at(-1)] as ({ readonly content?: unknown } | null | undefined)[];
+    facts.push(value.length, first, first?.content, last, last?.content);
+  }
+  return facts;
 }
 
 function count(request: object, counter: TokenCounterService): number {

@@ -278,29 +278,6 @@ describe('calibration', () => {
   });
 });
 
-describe('shadow runs', () => {
-  it('show which engine is slower by what they did side by side', () => {
-    const { choice, speeds } = setUp((size) => size < 10, { options: { features: { rust_token_counting: 'shadow' } } });
-    for (let i = 0; i < 64; i++) choice.run('work', 'id', (e) => e.work(1), 1);
-    expect(speeds.all()).toMatchObject([{ kind: 'small', source: 'shadow' }]);
-    expect(speeds.prefersTypeScript(1)).toBe(true);
-    expect(speeds.prefersTypeScript(100)).toBe(false);
-  });
-});
-
-describe('a verdict', () => {
-  it('needs a margin, and can be taken back', () => {
-    const speeds = new EngineSpeeds('rust_routing', sizes);
-    speeds.judge(1, 1.1, 1, 'calibration');
-    expect(speeds.prefersTypeScript(100)).toBe(false);
-    speeds.judge(1, 1.2, 1, 'calibration');
-    expect(speeds.prefersTypeScript(100)).toBe(true);
-    speeds.judge(1, 0.5, 1, 'shadow');
-    expect(speeds.prefersTypeScript(100)).toBe(false);
-    expect(speeds.all()).toEqual([]);
-  });
-});
-
 describe('the mode', () => {
   it.each([
     [undefined, undefined, 'on'],

@@ -5,12 +5,12 @@ import { environment } from './harness/environment.js';
 import { writeSection } from './harness/readme.js';
 import { missedLines } from './harness/verdict.js';
 import { ROOT, type Contender } from './rate-limit/contenders.js';
-import { measuredApart, type DecisionRow } from './rate-limit/decisions.js';
+import { measuredApart, type DecisionRow, type Effort } from './rate-limit/decisions.js';
 import { guardRows } from './rate-limit/guard.js';
 import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
 import { churnRows, memoryRow } from './rate-limit/memory.js';
 import { contenders } from './rate-limit/open.js';
-import { NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
+import { handleNames, NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
 import { pauseRow, type PauseRow } from './rate-limit/pause.js';
 import { redisRows } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
@@ -34,10 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const names = installed.map(({ name }) => name).filter((name) => name !== SERVICE && name !== SHARED);
 
   const result: RateLimitResult = {
-    decisions: [
-      ...(await decisionRows(installed, options, wants)),
-      ...(wants('handle') ? [await measuredApart({ count: 1, freshness: 'handle', names: [], effort })] : []),
-    ],
+    decisions: [...(await decisionRows(installed, options, wants)), ...(wants('handle') ? [await handlesApart(effort)] : [])],
     memory: wants('memory') ? await memoryRow(names, quick ? 20_000 : 1_000_000) : {},
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
     pauses: wants('pause') ? await pausesOf(kinds, quick) : [],
@@ -83,6 +80,13 @@ async function decisionRows(
     }
   }
   return rows;
+}
+
+/** Each in a process of its own: they have no peer to be compared with, and an app has one engine in use. */
+async function handlesApart(effort: Effort): Promise<DecisionRow> {
+  const ns: Record<string, number> = {};
+  for (const name of handleNames()) Object.assign(ns, (await measuredApart({ count: 1, freshness: 'handle', names: [name], effort })).ns);
+  return { label: 'handle', ns };
 }
 
 async function pausesOf(kinds: readonly EngineKind[], quick: boolean): Promise<PauseRow[]> {

@@ -5,7 +5,7 @@ import { openByName } from './open.js';
 const { count, freshness, names, effort } = JSON.parse(process.argv[2]) as DecisionTask;
 
 async function main(): Promise<void> {
-  const row = freshness === 'handle' ? await handleRow(effort) : await decisionRow(count, freshness, names.map(openByName), effort);
+  const row = freshness === 'handle' ? await handleRow(names, effort) : await decisionRow(count, freshness, names.map(openByName), effort);
   console.log(JSON.stringify(row));
   // Some peers leave timers of a minute behind.
   process.exit(0);

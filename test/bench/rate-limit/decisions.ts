@@ -3,7 +3,7 @@ import { runForJson } from '../harness/child.js';
 import { measure, median, type Task } from '../harness/measure.js';
 import type { Contender, Decide } from './contenders.js';
 import { freshKey, keyStream, type Freshness, type KeyStream } from './keys.js';
-import { handles, OURS } from './ours.js';
+import { handleDecide, OURS } from './ours.js';
 
 /** What making the key costs: part of every other figure of the row. */
 export const KEY_ALONE = 'the key alone';
@@ -34,9 +34,9 @@ export async function decisionRow(
   return rowOf(label, await measure(tasks, { ...effort, keep: (name) => OURS.includes(name) || name === KEY_ALONE, cpuTime: true }));
 }
 
-/** By a handle: of a space of one thread, and of one that a name shares. */
-export async function handleRow(effort: Effort): Promise<DecisionRow> {
-  const tasks = Object.entries(handles()).map(([name, decide]): Task => ({ name, run: loop(decide, () => '') }));
+/** By a handle. */
+export async function handleRow(names: readonly string[], effort: Effort): Promise<DecisionRow> {
+  const tasks = names.map((name): Task => ({ name, run: loop(handleDecide(name), () => '') }));
   return rowOf('handle', await measure(tasks, { ...effort, keep: () => true, cpuTime: true }));
 }
 

@@ -53,14 +53,15 @@ export function engineDecide(kind: EngineKind, name: string | null = null, maxKe
   return (key) => engine.check(space, policy, key, 1, TOKENS, now());
 }
 
-/** A key that is resolved once, by each engine in a space of one thread, and in one that a name shares. */
-export function handles(): Record<string, () => unknown> {
-  const all: Record<string, () => unknown> = { [TYPESCRIPT]: handleDecide(TYPESCRIPT, null) };
-  if (missingReason() !== undefined) return all;
-  return { [NATIVE]: handleDecide(NATIVE, null), ...all, [SHARED]: handleDecide(NATIVE, 'bench') };
+/** Those that `handleDecide` knows. */
+export function handleNames(): readonly string[] {
+  return missingReason() === undefined ? [NATIVE, TYPESCRIPT, SHARED] : [TYPESCRIPT];
 }
 
-function handleDecide(kind: EngineKind, name: string | null): () => unknown {
+/** A key that is resolved once, in a space of one thread or, `SHARED`, in one that a name shares. */
+export function handleDecide(of: string): Decide {
+  const kind = of === TYPESCRIPT ? TYPESCRIPT : NATIVE;
+  const name = of === SHARED ? 'bench' : null;
   const engine = openEngine(kind);
   const space = engine.open(name, MOST_KEYS);
   const handle = engine.handle(space, engine.policy({ scope: 'bench', ...LIMITS }), 'tenant-42:user:1000000000');

@@ -14,15 +14,17 @@ export interface Timed {
   timeOut(what: 'answer' | 'first chunk'): void;
 }
 
-/** The two limits of one attempt. */
+/** The two limits of one attempt. Stopped, it lets go of it: Node's timers keep what they were given. */
 export class AttemptTimer {
+  private attempt: Timed | undefined;
   private whole: NodeJS.Timeout | undefined;
   private first: NodeJS.Timeout | undefined;
 
   constructor({ wholeMs, firstChunkMs }: AttemptTimes, attempt: Timed) {
-    if (wholeMs < LONGEST_MS) this.whole = setTimeout(timeOut, Math.max(0, wholeMs), attempt, 'answer');
+    this.attempt = attempt;
+    if (wholeMs < LONGEST_MS) this.whole = setTimeout(timeOut, Math.max(0, wholeMs), this, 'answer');
     if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_MS)
-      this.first = setTimeout(timeOut, Math.max(0, firstChunkMs), attempt, 'first chunk');
+      this.first = setTimeout(timeOut, Math.max(0, firstChunkMs), this, 'first chunk');
   }
 
   /** The first chunk is there. */
@@ -33,10 +35,16 @@ export class AttemptTimer {
 
   stop(): void {
     clearTimeout(this.whole);
+    this.whole = undefined;
     this.firstChunk();
+    this.attempt = undefined;
+  }
+
+  timeOut(what: 'answer' | 'first chunk'): void {
+    this.attempt?.timeOut(what);
   }
 }
 
-function timeOut(attempt: Timed, what: 'answer' | 'first chunk'): void {
-  attempt.timeOut(what);
+function timeOut(timer: AttemptTimer, what: 'answer' | 'first chunk'): void {
+  timer.timeOut(what);
 }

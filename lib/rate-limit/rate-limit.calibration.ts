@@ -5,10 +5,7 @@ const KEYS = 256;
 const LIMITS = { scope: 'calibration', requestsPerMinute: 1e9, tokensPerMinute: 1e12 };
 
 /** Decisions over requests and tokens, each by a key that is a new string: as keys of requests are. */
-export const DECISION_CASES: readonly CalibrationCase<RateLimitEngine>[] = [
-  // So few keys are decided in JavaScript by both: what was compiled less would lose.
-  { operation: 'check', sizeClass: 0, prepare: prepareCheck, warmUpMs: 8, nativeWarmUpMs: 8 },
-];
+export const DECISION_CASES: readonly CalibrationCase<RateLimitEngine>[] = [{ operation: 'check', sizeClass: 0, prepare: prepareCheck }];
 
 function prepareCheck(engine: RateLimitEngine): CalibrationRun {
   const space = engine.open(null, KEYS);

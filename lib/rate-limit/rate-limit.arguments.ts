@@ -64,6 +64,7 @@ export class LimitTable {
   }
 
   scopes(list: ScopeList, choice: LimitChoice): readonly RateLimitScope[] {
+    checkObject('options', choice, refuseArgument);
     if (typeof list === 'string') return [{ key: list, limit: this.get(choice) }];
     if (!Array.isArray(list) || list.length === 0 || list.length > MOST_SCOPES) {
       throw new InvalidArgumentError('key', list, `must be a string, or an array of 1 to ${MOST_SCOPES}`);

@@ -92,7 +92,8 @@ describe.each(engines)('RateLimiterService on the %s engine', (engine) => {
     const refused = limits.reserve('a', { tokens: 100 });
     limits.settle(refused, 0);
     expect(limits.peek('a', { cost: 0 }).remainingTokens).toBe(0);
-    expect(() => limits.settle({ ...refused, allowed: true } as Reservation, 0)).toThrow(TypeError);
+    const made = { ...refused, allowed: true } as Reservation;
+    for (const call of [() => limits.settle(made, 0), () => limits.release(made)]) expect(call).toThrow(InvalidArgumentError);
     for (const tokens of [-1, NaN, undefined]) expect(() => limits.settle(refused, tokens as number)).toThrow(InvalidArgumentError);
   });
 

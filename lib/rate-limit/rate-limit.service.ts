@@ -1,6 +1,6 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
-import { checkInteger, refuseArgument } from '../common/options.js';
+import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { faultOf } from './known-question.js';
@@ -64,12 +64,12 @@ export class RateLimiterService implements Capability {
 
   /** Asks for `cost` requests and `tokens`, and takes them if all limits allow. What `maxConcurrent` holds then is freed by `release(key)`. */
   check(key: string, options: CheckOptions = {}): RateLimitResult {
-    checkKey(key);
+    checkKey('key', key);
     return this.reserve(key, options);
   }
 
   async checkAsync(key: string, options: CheckOptions = {}): Promise<RateLimitResult> {
-    checkKey(key);
+    checkKey('key', key);
     return this.reserveAsync(key, options);
   }
 
@@ -129,32 +129,33 @@ export class RateLimiterService implements Capability {
 
   /** Forgets a key, under one limit. */
   reset(key: string, options: LimitChoice = {}): void {
-    checkKey(key);
+    checkKey('key', key);
     unattended(this.store.reset(this.table.scopes(key, options)[0]));
   }
 
   /** The same, done when the promise is. */
   async resetAsync(key: string, options: LimitChoice = {}): Promise<void> {
-    checkKey(key);
+    checkKey('key', key);
     await this.store.reset(this.table.scopes(key, options)[0]);
   }
 
   /** What was decided here since the start; and how `keys` stand, under the limits in the options. */
   getStats(keys: readonly string[] = []): RateLimitStats {
     const { allowedCount, deniedCount } = this;
-    const details = Object.fromEntries(keys.map((key) => [key, this.peek(key, { cost: 0 })]));
+    const asked = checkArray('keys', keys, checkKey, refuseArgument);
+    const details = Object.fromEntries(asked.map((key) => [key, this.peek(key, { cost: 0 })]));
     return {
       totalChecks: allowedCount + deniedCount,
       allowedCount,
       deniedCount,
       keys: this.store.stats().keys,
-      ...(keys.length > 0 && { details }),
+      ...(asked.length > 0 && { details }),
     };
   }
 
   /** The limits of a name, or those given with it; for those who decide often. */
   limitOf(choice: LimitChoice): RateLimit {
-    return this.table.get(choice);
+    return this.table.get(checkObject('options', choice, refuseArgument));
   }
 
   /** The decision itself, at once or later as the store does. Arguments are the caller's responsibility. */
@@ -218,7 +219,7 @@ export class RateLimiterService implements Capability {
 
   private finish(reservation: Reservation, actualTokens: number): void | Promise<unknown> {
     const tokens = checkInteger('actualTokens', actualTokens, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
-    const taken = Reservation.takeForSettlement(reservation);
+    const taken = Reservation.takeForSettlement(Reservation.checked('reservation', reservation));
     const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined);
     const settled = taken !== undefined && counts ? this.store.settle(taken, tokens) : undefined;
     const released = this.free(reservation, {});
@@ -227,7 +228,7 @@ export class RateLimiterService implements Capability {
 
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
     if (typeof held === 'string') return this.store.release({ scopes: this.table.scopes(held, options), tokens: 0, atMs: 0 });
-    const taken = Reservation.takeForRelease(held);
+    const taken = Reservation.takeForRelease(Reservation.checked('held', held));
     return taken?.scopes.some(({ limit }) => limit.maxConcurrent !== undefined) ? this.store.release(taken) : undefined;
   }
 
@@ -258,8 +259,9 @@ export class RateLimiterService implements Capability {
   }
 }
 
-function checkKey(key: unknown): void {
-  if (typeof key !== 'string') throw new InvalidArgumentError('key', key, 'must be a string');
+function checkKey(path: string, key: unknown): string {
+  if (typeof key === 'string') return key;
+  throw new InvalidArgumentError(path, key, 'must be a string');
 }
 
 /** For those who do not wait: a store counts its own failures, and tells them in its health. */

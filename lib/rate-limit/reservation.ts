@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import type { ExceededLimit } from './rate-limit.limits.js';
 import type { RateLimitDecision, TakenRateLimit } from './rate-limit.store.js';
 
@@ -57,6 +58,12 @@ export class Reservation implements RateLimitResult {
       const { atMs, lease, outage } = decision;
       this.#taken = { scopes: asked.scopes, tokens: asked.tokens, atMs, lease, outage };
     }
+  }
+
+  /** @throws InvalidArgumentError for what no `check` or `reserve` has answered, a copy of an answer among it. */
+  static checked(path: string, value: unknown): Reservation {
+    if (typeof value === 'object' && value !== null && #taken in value) return value;
+    throw new InvalidArgumentError(path, value, 'must be what check or reserve answered, itself and no copy');
   }
 
   /** What has to be settled, the first time; `undefined` after that, and for a refusal. */

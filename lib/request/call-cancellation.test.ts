@@ -1,4 +1,7 @@
-import { getMaxListeners, setMaxListeners } from 'node:events';
+import { getMaxListeners, once, setMaxListeners } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CallCancellation } from './call-cancellation.js';
 
 describe('a signal for many calls', () => {
@@ -23,5 +26,31 @@ describe('a signal for many calls', () => {
     const calls = [1, 2].map(() => new CallCancellation(control.signal));
     control.abort();
     expect(calls.map(({ error }) => error?.code)).toEqual(['REQUEST_CANCELLED', 'REQUEST_CANCELLED']);
+  });
+});
+
+describe('a client that leaves', () => {
+  it.each([
+    ['the answer that is its turn', 0],
+    ['an answer before its turn', 1],
+  ])('ends the call for %s, but not one that was over', async (_, number) => {
+    const responses: ServerResponse[] = [];
+    const server = createServer((_request, response) => void responses.push(response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n'.repeat(2));
+    for (let i = 0; i < 400 && responses.length < 2; i++) await sleep(5);
+    const response = responses[number];
+    const [call, over] = [new CallCancellation(undefined, response), new CallCancellation(undefined, response)];
+    over.dispose();
+    const aborted = new Promise<Error>((resolve) => (call.active = { abort: resolve }));
+    client.destroy();
+    const stopped = await Promise.race([aborted, sleep(2000, undefined, { ref: false })]);
+    server.close();
+    expect(stopped).toMatchObject({
+      code: 'REQUEST_CANCELLED',
+      message: 'the request was cancelled: the client has closed its connection',
+    });
+    expect(over.error).toBeUndefined();
   });
 });

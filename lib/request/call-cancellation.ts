@@ -1,8 +1,9 @@
 import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
 import { RequestCancelledError } from '../common/errors.js';
+import { whenOver, type NodeResponse } from '../common/response-over.js';
 
 /** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
-export type ClosableResponse = EventEmitter & { readonly writableFinished: boolean; readonly destroyed: boolean };
+export type ClosableResponse = NodeResponse & { readonly writableFinished: boolean };
 
 /** What can be stopped in the middle: an attempt, or the wait before the next. */
 export interface Stoppable {
@@ -16,9 +17,8 @@ export class CallCancellation {
   error: RequestCancelledError | undefined;
 
   private signal: AbortSignal | undefined;
-  private response: ClosableResponse | undefined;
   private onAbort: (() => void) | undefined;
-  private onClose: (() => void) | undefined;
+  private letGo: (() => void) | undefined;
 
   constructor(signal?: AbortSignal, response?: ClosableResponse) {
     if (signal !== undefined) this.heed(signal);
@@ -36,13 +36,9 @@ export class CallCancellation {
   }
 
   private watch(response: ClosableResponse): void {
-    const onClose = (): void => {
+    this.letGo = whenOver(response, () => {
       if (!response.writableFinished) this.cancel(new Error('the client has closed its connection'));
-    };
-    if (response.destroyed) return onClose();
-    response.on('close', onClose);
-    this.response = response;
-    this.onClose = onClose;
+    });
   }
 
   cancel(reason: unknown): void {
@@ -55,11 +51,10 @@ export class CallCancellation {
   dispose(): void {
     this.active = undefined;
     if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
-    if (this.onClose !== undefined) this.response?.removeListener('close', this.onClose);
+    this.letGo?.();
     this.signal = undefined;
-    this.response = undefined;
     this.onAbort = undefined;
-    this.onClose = undefined;
+    this.letGo = undefined;
   }
 
   /** Waits, unless the call is cancelled before or meanwhile. */

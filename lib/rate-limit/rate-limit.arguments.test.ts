@@ -1,14 +1,14 @@
+import { rateLimitEngines } from '../../test/rate-limit-engines.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { RateLimiterService } from './rate-limit.service.js';
 
+const logger = { log: () => {}, warn: () => {}, error: () => {} };
+
 describe('arguments of the rate limiter', () => {
   let limits: RateLimiterService;
   beforeEach(() => {
-    limits = new FastLiteLLM(
-      { engine: 'typescript', logger: { log: () => {}, warn: () => {}, error: () => {} }, rateLimit: { requestsPerMinute: 3 } },
-      { env: {} },
-    ).rateLimiter;
+    limits = new FastLiteLLM({ engine: 'typescript', logger, rateLimit: { requestsPerMinute: 3 } }, { env: {} }).rateLimiter;
   });
 
   it.each<[string, string, RegExp, (wrong: never) => unknown, unknown]>([
@@ -37,5 +37,21 @@ describe('arguments of the rate limiter', () => {
     ]);
     const reason = expect.objectContaining({ code: 'INVALID_ARGUMENT', name: 'InvalidArgumentError' }) as Error;
     expect(told).toEqual(told.map(() => ({ status: 'rejected', reason })));
+  });
+});
+
+describe.each(rateLimitEngines().map(({ engine }) => engine))('names of limits without end, on the %s engine', (engine) => {
+  it('are a mistake of the caller, not of the engine', async () => {
+    const { rateLimiter } = new FastLiteLLM({ logger, engine, rateLimit: { requestsPerMinute: 1 } }, { env: {} });
+    const limits = { requestsPerMinute: 1 };
+    const refused = expect.objectContaining({ code: 'TOO_MANY_POLICIES', path: 'limit' }) as Error;
+    const ask = (number: number): unknown => rateLimiter.check('a', { limit: `user:${number}`, limits });
+    expect(() => Array.from({ length: 8193 }, (_, number) => ask(number))).toThrow(refused);
+    // More often than a flag takes errors of an engine.
+    for (let number = 9000; number < 9020; number++) expect(() => ask(number)).toThrow(refused);
+    expect(await rateLimiter.health()).toMatchObject({ status: 'ok', engine });
+    await rateLimiter.close();
+    expect(ask(9000)).toMatchObject({ allowed: true });
+    await rateLimiter.close();
   });
 });

@@ -33,6 +33,26 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(engine.policy({ requestsPerMinute: 1, scope: 'another' })).not.toBe(once);
   });
 
+  it('refuses more scopes and kinds of limits than it can tell apart, until one of them is closed', () => {
+    const policies: number[] = [];
+    const fill = (): void => {
+      for (let number = policies.length; number <= 8192; number++)
+        policies.push(engine.policy({ scope: `n ${number}`, requestsPerMinute: 1 }));
+    };
+    const refused = { name: 'InvalidArgumentError', code: 'TOO_MANY_POLICIES', path: 'limit' };
+    expect(fill).toThrow(expect.objectContaining(refused));
+    const most = policies.length;
+    expect(most).toBeGreaterThan(8000);
+    expect(most).toBeLessThan(8192);
+    expect(engine.policy({ scope: 'n 0', requestsPerMinute: 2 })).not.toBe(policies[0]);
+    expect(engine.policy({ scope: 'n 0', requestsPerMinute: 1 })).toBe(policies[0]);
+    engine.closePolicy(policies[0]);
+    engine.closePolicy(policies[1]);
+    policies.splice(1, 1);
+    const again = engine.policy({ scope: 'another one', requestsPerMinute: 1 });
+    for (const policy of [again, ...policies]) engine.closePolicy(policy);
+  });
+
   it('tells everything of the last decision, and nothing else', () => {
     const policy = engine.policy({ scope: 'last', requestsPerMinute: 2, tokensPerMinute: 100, maxConcurrent: 5 });
     engine.check(open(), policy, 'a', 1, 30, NOW + 0.7);

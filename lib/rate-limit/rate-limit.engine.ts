@@ -83,7 +83,10 @@ export abstract class RateLimitEngine {
   /** Details of the last decision of this thread, at the places of `DecisionField`. Overwritten by the next one. */
   abstract readonly lastDecision: Float64Array;
 
-  /** The handle of a policy: the same one for equal policies, until it was closed as often as it was asked for. */
+  /**
+   * The handle of a policy: the same one for equal policies, until it was closed as often as it was asked for.
+   * @throws InvalidArgumentError `TOO_MANY_POLICIES` where 8,192 scopes and kinds of limits are in use.
+   */
   abstract policy(spec: PolicySpec): number;
 
   /** Gives back what one `policy` gave. With the last policy of a scope and its limits go the keys that were held under them. */

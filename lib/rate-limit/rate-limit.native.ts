@@ -10,7 +10,7 @@ import { HASH_SECRETS, KeyHash } from './rate-limit.key-hash.js';
 import { KeySpace } from './rate-limit.key-space.js';
 import type { KeyState } from './rate-limit.key-state.js';
 import { Numbers } from './rate-limit.numbers.js';
-import { policyOf, type Policy } from './rate-limit.policy.js';
+import { policyOf, TOO_MANY_POLICIES, tooManyPolicies, type Policy } from './rate-limit.policy.js';
 
 /** A space, and the keys of it that are kept in JavaScript. */
 interface OpenSpace {
@@ -63,7 +63,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   policy(spec: PolicySpec): number {
-    const handle = this.binding.rateLimitPolicy(spec);
+    const handle = this.intern(spec);
     this.policies[handle] = policyOf(
       spec,
       (common) => this.families.open(common),
@@ -179,6 +179,14 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     if (this.handles[handle] === undefined) return;
     this.handles[handle] = undefined;
     this.freeHandles.push(handle);
+  }
+
+  private intern(spec: PolicySpec): number {
+    try {
+      return this.binding.rateLimitPolicy(spec);
+    } catch (error) {
+      throw (error as { code?: unknown }).code === TOO_MANY_POLICIES ? tooManyPolicies(spec) : error;
+    }
   }
 
   /** By the hash that was made last. */

@@ -12,6 +12,15 @@ export class Numbers {
   /** @param reuses Whether a number that was given back is the next one: the numbers stay small. */
   constructor(private readonly reuses: boolean) {}
 
+  /** Names that are open. */
+  get size(): number {
+    return this.used.size;
+  }
+
+  has(name: string): boolean {
+    return this.used.has(name);
+  }
+
   open(name: string): number {
     let used = this.used.get(name);
     if (used === undefined) this.used.set(name, (used = { number: this.free.pop() ?? this.next++, times: 0 }));

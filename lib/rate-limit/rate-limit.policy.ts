@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import { DecisionCode } from './rate-limit.engine.js';
 import type { PolicySpec } from './rate-limit.engine.js';
 import { LARGEST_COUNT } from './rate-limit.key-lines.js';
@@ -5,6 +6,9 @@ import { LARGEST_COUNT } from './rate-limit.key-lines.js';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
+/** Families at a time: of a process in the native engine, of itself in the other. */
+export const MOST_FAMILIES = 8192;
+export const TOO_MANY_POLICIES = 'TOO_MANY_POLICIES';
 
 /** One sliding window of a policy. */
 export interface WindowLimit {
@@ -84,4 +88,9 @@ export function policyOf(spec: PolicySpec, familyOf: (common: string) => number,
   // `Infinity` would be `null` in JSON, as a missing rate is.
   const identity = JSON.stringify(policy, (_, value: unknown) => (value === Infinity ? 'unlimited' : value));
   return { ...policy, identity, handle: handleOf(identity) };
+}
+
+/** Names of limits that come from outside have no end: the caller's mistake, not the engine's. */
+export function tooManyPolicies({ scope }: PolicySpec): InvalidArgumentError {
+  return new InvalidArgumentError('limit', scope, `must be one of ${MOST_FAMILIES} names and kinds of limits at most`, TOO_MANY_POLICIES);
 }

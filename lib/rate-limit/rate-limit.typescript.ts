@@ -8,7 +8,7 @@ import { Judge, judgedScopes, settleTokens } from './rate-limit.judge.js';
 import { KeySpace } from './rate-limit.key-space.js';
 import type { KeyState } from './rate-limit.key-state.js';
 import { Numbers } from './rate-limit.numbers.js';
-import { policyOf } from './rate-limit.policy.js';
+import { MOST_FAMILIES, policyOf, tooManyPolicies } from './rate-limit.policy.js';
 import type { Policy } from './rate-limit.policy.js';
 
 interface KeyHandle {
@@ -35,7 +35,10 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
   policy(spec: PolicySpec): number {
     const policy = policyOf(
       spec,
-      (common) => this.families.open(common),
+      (common) => {
+        if (this.families.size >= MOST_FAMILIES && !this.families.has(common)) throw tooManyPolicies(spec);
+        return this.families.open(common);
+      },
       (identity) => this.policyHandles.open(identity),
     );
     this.policies[policy.handle] = policy;

@@ -1,3 +1,5 @@
+import { steadyNow } from './steady-now.js';
+
 /** So many readings of one millisecond, and the next are taken to follow as fast. */
 const BUSY_READS = 32;
 /** Calls that then share a reading. */
@@ -6,10 +8,10 @@ const SHARED_CALLS = 32;
 const afterTurn = setImmediate;
 
 /**
- * `Date.now`, asked once for many calls where they come in bursts: it takes 20 to 60 ns, which is more than many a decision. A reading is shared by the calls
+ * `steadyNow`, asked once for many calls where they come in bursts: it takes 20 to 60 ns, which is more than many a decision. A reading is shared by the calls
  * of one turn of the event loop alone, and by 32 at most: it may be late by the time that those take, never early.
  */
-export function turnClock(read: () => number = Date.now): () => number {
+export function turnClock(read: () => number = steadyNow): () => number {
   let timeMs = 0;
   let reads = 0;
   let shared = 0;

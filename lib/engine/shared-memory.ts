@@ -24,8 +24,8 @@ export function sharedMemory(binding: NativeBinding, name: string, bytes: number
 }
 
 /**
- * The wall clock in milliseconds, as a thread of the addon writes it into shared memory once a millisecond: a read costs 1 ns, `Date.now()` 40 or more.
- * It may be a little late when the machine is busy, never early. The thread sleeps while nobody reads. Without the addon it is a `turnClock`.
+ * The time that never steps, as of `steadyNow`, as a thread of the addon writes it into shared memory once a millisecond: a read costs 1 ns, a system
+ * clock 40 or more. It may be a little late when the machine is busy, never early. The thread sleeps while nobody reads. Without the addon it is a `turnClock`.
  */
 export function coarseClock(binding: NativeBinding | null): () => number {
   if (binding === null) return turnClock();

@@ -3,6 +3,7 @@ import { defaultLog } from '../common/default-log.js';
 import type { LogSink } from '../common/log-sink.js';
 import { refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployment.js';
 import { DeploymentList } from './deployment-list.js';
@@ -25,7 +26,7 @@ import { stateForSharing } from './state-for-sharing.js';
 
 /** What a router takes from its surroundings. */
 export interface RouterContext {
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Milliseconds since 1970, of a clock that never steps. Default `steadyNow`. */
   readonly now?: () => number;
   /** From 0 to 1, without 1. Default: fast, and seeded by the system. */
   readonly random?: () => number;
@@ -68,7 +69,7 @@ export class RouterService implements Capability {
     private readonly options: ResolvedRouterOptions,
     context: RouterContext = {},
   ) {
-    const { now = Date.now, random = fastRandom(), recorder = SILENT_RECORDER, modelFacts } = context;
+    const { now = steadyNow, random = fastRandom(), recorder = SILENT_RECORDER, modelFacts } = context;
     const { settings, env, sharedAs, maxDeployments, countTokens, sharedState } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;

@@ -1,5 +1,6 @@
-//! The wall clock in shared memory, written once a millisecond by a thread that sleeps while nobody reads.
+//! The time in shared memory, written once a millisecond by a thread that sleeps while nobody reads.
 //!
+//! It begins with the wall clock and goes on with the monotonic one: a machine's time that is put back or forward moves nothing here.
 //! Reading it costs JavaScript a load and a store; `Date.now()` costs more than many a decision.
 
 use crate::CoreError;
@@ -7,7 +8,7 @@ use crate::shared_memory::Region;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::thread::{self, Thread};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The region's name and layout: a double with the time in milliseconds, then these integers.
 pub const NAME: &str = "clock";
@@ -32,8 +33,13 @@ static CLOCK: LazyLock<Result<Clock, CoreError>> = LazyLock::new(|| {
     Ok(Clock { region, ticker: ticker.map(|handle| handle.thread().clone()) })
 });
 
+/// When the clock was first asked: the wall's time since 1970, and the monotonic clock's beside it.
+static START: LazyLock<(Duration, Instant)> =
+    LazyLock::new(|| (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(), Instant::now()));
+
 fn write(region: Region) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (wall, instant) = *START;
+    let now = wall + instant.elapsed();
     region.doubles()[0].store((now.as_micros() as f64 / 1000.0).floor().to_bits(), Release);
 }
 

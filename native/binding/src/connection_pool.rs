@@ -1,6 +1,7 @@
 //! The books of connection pools that threads share.
 
 use crate::error::{Error, Result, from_core};
+use crate::shared_words::SharedWords;
 use fast_litellm_core::connection_pool::{self, Member};
 use napi::bindgen_prelude::Int32ArraySlice;
 use napi::{Env, sys};
@@ -94,11 +95,13 @@ pub fn connection_pool_expired(slots: Int32ArraySlice, now_ms: f64, mut found: I
 
 /// Adds the members up; `leased` gets the leased connections per place.
 #[napi(catch_unwind)]
-pub fn connection_pool_totals(words: Int32ArraySlice, room: u32, mut leased: Int32ArraySlice) -> ConnectionPoolTotals {
-    // SAFETY: of the same layout, and read through atomics, as other threads write to it.
-    let words = unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<AtomicI32>(), words.len()) };
+pub fn connection_pool_totals(
+    #[napi(ts_arg_type = "Int32Array")] words: SharedWords<AtomicI32>,
+    room: u32,
+    mut leased: Int32ArraySlice,
+) -> ConnectionPoolTotals {
     // SAFETY: JavaScript waits meanwhile, and the array is its own.
-    let totals = connection_pool::totals(words, room as usize, unsafe { leased.as_mut() });
+    let totals = connection_pool::totals(words.words(), room as usize, unsafe { leased.as_mut() });
     ConnectionPoolTotals { connections: totals.connections, leased: totals.leased, waiting: totals.waiting }
 }
 

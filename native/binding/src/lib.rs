@@ -9,6 +9,7 @@ mod js_text;
 mod rate_limit;
 mod router;
 mod shared_memory;
+mod shared_words;
 mod token_batch;
 mod token_counter;
 

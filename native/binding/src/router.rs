@@ -1,6 +1,7 @@
 //! Routing: `lib/router/router.native.ts` hands over the arrays that JavaScript works on.
 
 use crate::error::{Error, Result, from_core};
+use crate::shared_words::SharedWords;
 use fast_litellm_core::router::{self, Members, Memory, Participant, Question, Seen};
 use napi::bindgen_prelude::{Float64ArraySlice, Int32ArraySlice, Uint8ArraySlice};
 use napi_derive::napi;
@@ -41,8 +42,8 @@ pub fn router_slot(name: String, id: String) -> i32 {
 /// The position of the best member, or -1.
 #[napi(catch_unwind)]
 pub fn router_scan(
-    ints: Int32ArraySlice,
-    doubles: Float64ArraySlice,
+    #[napi(ts_arg_type = "Int32Array")] ints: SharedWords<AtomicI32>,
+    #[napi(ts_arg_type = "Float64Array")] doubles: SharedWords<AtomicU64>,
     slots: Int32ArraySlice,
     facts: Float64ArraySlice,
     excluded: Uint8ArraySlice,
@@ -60,8 +61,8 @@ pub fn router_scan(
 #[napi(catch_unwind)]
 #[allow(clippy::too_many_arguments, reason = "arrays cross the border, objects cost more than the work")]
 pub fn router_rank(
-    ints: Int32ArraySlice,
-    doubles: Float64ArraySlice,
+    #[napi(ts_arg_type = "Int32Array")] ints: SharedWords<AtomicI32>,
+    #[napi(ts_arg_type = "Float64Array")] doubles: SharedWords<AtomicU64>,
     slots: Int32ArraySlice,
     facts: Float64ArraySlice,
     mut question: Float64ArraySlice,
@@ -83,8 +84,8 @@ pub fn router_rank(
 /// Makes the alias table.
 #[napi(catch_unwind)]
 pub fn router_lottery(
-    ints: Int32ArraySlice,
-    doubles: Float64ArraySlice,
+    #[napi(ts_arg_type = "Int32Array")] ints: SharedWords<AtomicI32>,
+    #[napi(ts_arg_type = "Float64Array")] doubles: SharedWords<AtomicU64>,
     slots: Int32ArraySlice,
     facts: Float64ArraySlice,
     mut question: Float64ArraySlice,
@@ -111,12 +112,13 @@ fn wrong(what: &str) -> Error {
     Error::new("INVALID_ARGUMENT", format!("{what}: must have the lengths of a router's arrays"))
 }
 
-fn members<'a>(ints: &'a [i32], doubles: &'a [f64], slots: &'a [i32], facts: &'a [f64]) -> Result<Members<'a>> {
-    // SAFETY: of the same size and alignment; other threads write to this memory while it is read, which only atomics may.
-    let ints = unsafe { std::slice::from_raw_parts(ints.as_ptr().cast::<AtomicI32>(), ints.len()) };
-    // SAFETY: as above.
-    let doubles = unsafe { std::slice::from_raw_parts(doubles.as_ptr().cast::<AtomicU64>(), doubles.len()) };
-    let memory = Memory::new(ints, doubles).ok_or_else(|| wrong("ints and doubles"))?;
+fn members<'a>(
+    ints: &'a SharedWords<AtomicI32>,
+    doubles: &'a SharedWords<AtomicU64>,
+    slots: &'a [i32],
+    facts: &'a [f64],
+) -> Result<Members<'a>> {
+    let memory = Memory::new(ints.words(), doubles.words()).ok_or_else(|| wrong("ints and doubles"))?;
     Members::new(memory, slots, facts).ok_or_else(|| wrong("slots and facts"))
 }
 

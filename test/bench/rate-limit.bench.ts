@@ -34,12 +34,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   const names = installed.map(({ name }) => name).filter((name) => name !== SERVICE && name !== SHARED);
 
   const result: RateLimitResult = {
+    // First: a heap that has held millions of keys makes each allocation of a guard dearer.
+    guards: wants('guard') ? await guardRows(kinds, effort) : [],
     decisions: [...(await decisionRows(installed, options, wants)), ...(wants('handle') ? [await handlesApart(effort)] : [])],
     memory: wants('memory') ? await memoryRow(names, quick ? 20_000 : 1_000_000) : {},
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
     pauses: wants('pause') ? await pausesOf(kinds, quick) : [],
     threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
-    guards: wants('guard') ? await guardRows(kinds, effort) : [],
     redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 25, quick ? 20 : 80)) ?? []) : [],
   };
   const facts = { environment: environment(), command: commandLine('rate-limit', argv), contenders: installed };

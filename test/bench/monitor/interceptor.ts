@@ -1,10 +1,11 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { of, type Observable } from 'rxjs';
 import type { PerformanceMonitorService } from '../../../lib/monitor/performance-monitor.service.js';
 import { measure, median, type Task } from '../harness/measure.js';
+import { responseTo } from '../harness/response.js';
 import { compiled } from './ours.js';
 
 class Empty implements NestInterceptor {
@@ -26,7 +27,7 @@ export async function interceptorNs(monitor: PerformanceMonitorService, quick: b
     name,
     run(times) {
       for (let i = 0; i < times; i++) {
-        const response = new ServerResponse(request);
+        const response = responseTo(request);
         const context = new ExecutionContextHost([request, response, undefined], Routes, Routes.prototype.handle);
         void interceptor.intercept(context, next);
         response.emit('close');

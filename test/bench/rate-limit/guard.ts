@@ -3,10 +3,11 @@ import type { CanActivate } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host';
 import Fastify from 'fastify';
 import { createRequire } from 'node:module';
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { measure, median, type Task } from '../harness/measure.js';
+import { responseTo } from '../harness/response.js';
 import type { RateLimitGuard } from '../../../lib/request/rate-limit.guard.js';
 import { LIMIT, MINUTE_MS, ROOT } from './contenders.js';
 import type { Effort } from './decisions.js';
@@ -84,7 +85,7 @@ function taskOf(name: string, guard: CanActivate | undefined, make: MakeRequest)
 function expressPair(): [object, object] {
   const request = Object.assign(new IncomingMessage(socket), { ip: '203.0.113.7' });
   request.headers = { authorization: 'Bearer sk-bench-0123456789' };
-  const response = new ServerResponse(request);
+  const response = responseTo(request);
   response.setHeader('X-Powered-By', 'Express');
   return [request, response];
 }
@@ -104,7 +105,7 @@ async function fastifyPair(): Promise<MakeRequest> {
   return () => {
     const raw = new IncomingMessage(socket);
     const own = { headers: { authorization: 'Bearer sk-bench-0123456789' }, ip: '203.0.113.7', raw, routeOptions: request };
-    return [own, new Reply(new ServerResponse(raw), own, undefined)];
+    return [own, new Reply(responseTo(raw), own, undefined)];
   };
 }
 

@@ -115,7 +115,10 @@ export function calibrate(
   return end;
 }
 
-/** The steps of one capability; none where there is no native engine to compare with. */
+/**
+ * The steps of one capability; none where there is no native engine to compare with.
+ * @param fewestRounds two batches at least
+ */
 export function calibrationOf<E extends object>(
   subject: CalibrationSubject<E>,
   cases: readonly CalibrationCase<E>[],
@@ -159,7 +162,7 @@ function* measureCase<E extends object>(
   const typescriptCalls = on(typescript);
   yield* typescriptCalls.warmUp();
   const [natives, typescripts]: [number[], number[]] = [[], []];
-  const isSteady = (): boolean => natives.length >= 2 * BATCH && [natives, typescripts].every(agrees);
+  const isSteady = (): boolean => [natives, typescripts].every(agrees);
   const isOver = (): boolean => nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS || natives.length >= MOST_ROUNDS;
   while (natives.length < fewestRounds || natives.length % BATCH !== 0 || !(isSteady() || isOver())) {
     yield undefined;
@@ -168,7 +171,7 @@ function* measureCase<E extends object>(
   }
   const isFaster = (from: number, to?: number): boolean => median(natives.slice(from, to)) < median(typescripts.slice(from, to));
   const isJudged = isFaster(-2 * BATCH, -BATCH) === isFaster(-BATCH);
-  for (const times of [natives, typescripts]) times.splice(0, times.length - Math.max(fewestRounds, 2 * BATCH));
+  for (const times of [natives, typescripts]) times.splice(0, times.length - fewestRounds);
   const component = (engine: EngineName): string => componentOf(capabilityOf(feature), engine);
   for (const [engine, times] of [['native', natives] as const, ['typescript', typescripts] as const]) {
     const series = recorder.series(component(engine), CALIBRATION + operation);

@@ -28,6 +28,7 @@ export interface ScopeChoice extends LimitChoice {
 /** A key, or several that all have to allow: `['key:a1', { key: 'team:7', limit: 'team' }]`. */
 export type ScopeList = string | readonly (string | ScopeChoice)[];
 
+/** Requests or tokens that one decision, estimate or report can be about; a larger figure is somebody's joke. */
 export const LARGEST_AMOUNT = 2 ** 31;
 /** Limits can come from what is known of a user; more different ones than that are not worth remembering. */
 const MOST_EQUAL = 1000;

@@ -8,7 +8,7 @@ import type { OpenAttempt } from './open-attempt.js';
 import type { KnownEndpoint } from './provider-endpoints.js';
 import { ProviderExchange } from './provider-exchange.js';
 import type { ProviderRequest, ProviderTransport } from './provider-transport.js';
-import { errorIn } from './stream-opening.js';
+import { errorAtEnd } from './stream-opening.js';
 import { scanUsage, type AnswerUsage } from './usage-scan.js';
 
 /** What is sent where, and how long that may take. */
@@ -89,7 +89,7 @@ class OwnedStream implements StreamOwner {
     const { exchange, attempt } = this;
     const tail = exchange.tail();
     this.usage = scanUsage(tail);
-    const said = error === undefined ? errorIn(tail) : undefined;
+    const said = error === undefined ? errorAtEnd(tail) : undefined;
     const failure = said === undefined ? error : exchange.said(said);
     if (failure === undefined) attempt.succeeded(this.usage);
     else attempt.broke(failure, (this.usage ??= estimate(attempt.open.facts.promptTokens ?? 0, exchange.events)));

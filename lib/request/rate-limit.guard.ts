@@ -1,6 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { InvalidArgumentError } from '../common/errors.js';
 import { RateLimitExceededError } from '../common/http-errors.js';
+import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import type { RateLimitDecision, RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
@@ -229,6 +230,6 @@ function keyName(key: unknown): string | false | undefined {
 
 /** What functions of the app give is not to be trusted with the counters. */
 function checkAmount(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0 && value <= 2 ** 31) return value;
+  if (Number.isSafeInteger(value) && value >= 0 && value <= LARGEST_AMOUNT) return value;
   throw new InvalidArgumentError(`@RateLimit.${name}`, value, 'must give a whole number from 0 to 2^31');
 }

@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http';
+import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { Reservation } from '../rate-limit/reservation.js';
 
@@ -13,7 +14,6 @@ export interface Usage {
   readonly cache_read_input_tokens?: number | null;
 }
 
-const LARGEST_USAGE = 2 ** 31;
 /** Of requests of HTTP: a field of theirs. What a `WeakMap` holds survives until it is old, whether its key lives or not. */
 const CONTEXT = Symbol('request context');
 /** Of all else, which may be frozen, or copied with all of its fields. */
@@ -109,7 +109,7 @@ export class RequestContext {
 }
 
 function bounded(tokens: number): number {
-  return Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_USAGE);
+  return Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_AMOUNT);
 }
 
 /**

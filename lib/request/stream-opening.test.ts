@@ -1,4 +1,4 @@
-import { errorIn, isError, openingOf } from './stream-opening.js';
+import { errorAtEnd, isError, openingOf } from './stream-opening.js';
 
 const failure = '{"error":{"message":"overloaded"}}';
 const chunk = '{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[]}';
@@ -35,8 +35,8 @@ describe('openingOf', () => {
 });
 
 it('an error is found in the end of a stream, and none in a text that speaks of one', () => {
-  expect(errorIn(Buffer.from(`oices":[]}\n\ndata: ${failure}\n\n`))).toBe(failure);
+  expect(errorAtEnd(Buffer.from(`oices":[]}\n\ndata: ${failure}\n\n`))).toBe(failure);
   const quoted = JSON.stringify({ choices: [{ delta: { content: `\ndata: ${failure}` } }], error: null });
-  expect(errorIn(Buffer.from(`data: ${quoted}\n\ndata: [DONE]\n\n`))).toBeUndefined();
+  expect(errorAtEnd(Buffer.from(`data: ${quoted}\n\ndata: [DONE]\n\n`))).toBeUndefined();
   expect([isError(failure), isError(chunk), isError('[DONE]')]).toEqual([true, false, false]);
 });

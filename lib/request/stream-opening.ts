@@ -28,6 +28,6 @@ export function isError(data: string): boolean {
 }
 
 /** The error that a stream has ended with, as JSON. @param tail its last bytes, from anywhere on */
-export function errorIn(tail: Buffer): string | undefined {
+export function errorAtEnd(tail: Buffer): string | undefined {
   return tail.includes('"error"') ? ERROR_LINE.exec(tail.toString('utf8'))?.[1] : undefined;
 }

@@ -1,10 +1,9 @@
 import { InvalidArgumentError } from '../common/errors.js';
+import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 
 /** A reply whose length the request does not limit is taken to be this long at least. */
 const UNLIMITED_REPLY = 1024;
-/** More than any request asks for; a larger figure is somebody's joke. */
-const LARGEST_ESTIMATE = 2 ** 31;
 const MOST_CHOICES = 128;
 
 /**
@@ -18,7 +17,7 @@ export function estimateTokens(body: unknown, counter: TokenCounterService, toke
   if (prompt === 0 || isEmbedding(request)) return prompt;
   const reply = positive(request.max_completion_tokens) ?? positive(request.max_tokens) ?? positive(request.max_output_tokens);
   const choices = Math.min(positive(request.n) ?? 1, MOST_CHOICES);
-  if (reply !== undefined) return Math.min(prompt + reply * choices, LARGEST_ESTIMATE);
+  if (reply !== undefined) return Math.min(prompt + reply * choices, LARGEST_AMOUNT);
   return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
 }
 
@@ -82,5 +81,5 @@ function isEmbedding({
 
 /** Only what an honest client would send: a negative figure would give tokens away. */
 function positive(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_ESTIMATE) : undefined;
+  return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_AMOUNT) : undefined;
 }

@@ -1,3 +1,5 @@
+import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
+
 /** Tokens of one call, as its provider reported them. */
 export interface AnswerUsage {
   readonly promptTokens: number;
@@ -7,7 +9,6 @@ export interface AnswerUsage {
 
 const KEY = Buffer.from('"usage"');
 const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON] = Buffer.from('{}"\\:');
-const LARGEST_AMOUNT = 2 ** 31;
 /** What an object of a few numbers takes; a longer one is no usage. */
 const LONGEST = 4096;
 

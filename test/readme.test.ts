@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
@@ -177,6 +177,12 @@ describe('the document', () => {
   });
 
   it('has room for the bench', () => {
-    expect(documentation).toMatch(/^<!-- bench:tokens -->$[^]*^<!-- \/bench:tokens -->$/m);
+    const hasSection = (text: string | undefined, name: string): boolean =>
+      new RegExp(`^<!-- bench:${name} -->$[^]*^<!-- /bench:${name} -->$`, 'm').test(text ?? '');
+    const textOf = (page: string): string | undefined => documents.find(({ path }) => path === page)?.text;
+    const benches = readdirSync(join(root, 'test/bench')).flatMap((name) => /^(.+)\.bench\.ts$/.exec(name)?.[1] ?? []);
+    expect(benches).toContain('tokens');
+    expect(benches.filter((name) => !hasSection(textOf('docs/benchmarks.md'), name))).toEqual([]);
+    expect(hasSection(textOf('README.md'), 'all')).toBe(true);
   });
 });

@@ -7,7 +7,7 @@ import type { Row } from './acceleration/report.js';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { measure, median, speedup } from './harness/measure.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { atLeast, missedLines } from './harness/verdict.js';
 import { ROOT } from './tokens/contenders.js';
 
@@ -77,7 +77,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const targets = rows.flatMap((row) => atLeast(nameOf(row), row.speedup, 1, ' x the library'));
   console.log(missedLines(targets));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...facts, command, rows, targets }, null, 2)}\n`);
-  if (options.writeReadme) writeSection(join(ROOT, 'docs/acceleration.md'), 'acceleration', text);
+  if (options.writeReadme) writeReport('acceleration', text);
 }
 
 function nameOf({ library, call, encoding, text }: Omit<Row, 'beforeNs' | 'afterNs' | 'speedup'>): string {

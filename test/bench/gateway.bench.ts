@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
-import { available, ROOT } from './gateway/contenders.js';
+import { available } from './gateway/contenders.js';
 import { measureGateways } from './gateway/measured.js';
 import type { GatewayLoad } from './gateway/measured.js';
 import { report, verdicts } from './gateway/report.js';
@@ -38,7 +37,5 @@ export async function main(argv: readonly string[]): Promise<void> {
   console.log(missedLines(targets));
   if (options.json !== undefined)
     writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, ...result, targets }, null, 2)}\n`);
-  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'gateway', report(result, facts))) {
-    say('README.md has no <!-- bench:gateway --> section: nothing written there');
-  }
+  if (options.writeReadme) writeReport('gateway', report(result, facts));
 }

@@ -1,14 +1,13 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { measure, median, speedup } from './harness/measure.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { markdownTable, short } from './harness/table.js';
 import { atMost, missedLines } from './harness/verdict.js';
 import { DURATIONS, errorPercent } from './monitor/durations.js';
 import { interceptorNs } from './monitor/interceptor.js';
-import { openInstance, ROOT } from './monitor/ours.js';
+import { openInstance } from './monitor/ours.js';
 import { ours, OURS, peers, unsampled } from './monitor/recorders.js';
 import { scrapeMs } from './monitor/scrape.js';
 
@@ -89,7 +88,5 @@ export async function main(argv: readonly string[]): Promise<void> {
       options.json,
       `${JSON.stringify({ ...machine, command, rows, interceptorNs: interceptor, scrapeMs: scrape, targets }, null, 2)}\n`,
     );
-  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'monitor', report)) {
-    say('README.md has no <!-- bench:monitor --> section: nothing written there');
-  }
+  if (options.writeReadme) writeReport('monitor', report);
 }

@@ -1,14 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
 import { leaseRows } from './pool/leases.js';
 import { report, verdicts } from './pool/report.js';
 import { requestRows } from './pool/requests.js';
 import { startServer } from './pool/server.js';
-import { ROOT } from './tokens/contenders.js';
 
 const WIDTHS = [1, 10, 100];
 
@@ -34,9 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (options.json !== undefined) {
       writeFileSync(options.json, `${JSON.stringify({ ...before, command, leases, requests, targets }, null, 2)}\n`);
     }
-    if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'pool', text)) {
-      say('README.md has no <!-- bench:pool --> section: nothing written there');
-    }
+    if (options.writeReadme) writeReport('pool', text);
   } finally {
     server.stop();
   }

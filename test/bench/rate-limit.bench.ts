@@ -1,10 +1,9 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { benchArguments, commandLine, type BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
-import { ROOT, type Contender } from './rate-limit/contenders.js';
+import type { Contender } from './rate-limit/contenders.js';
 import { measuredApart, type DecisionRow, type Effort } from './rate-limit/decisions.js';
 import { guardRows } from './rate-limit/guard.js';
 import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
@@ -51,9 +50,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const all = { ...facts.environment, command: facts.command, missing, ...result, targets };
     writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
   }
-  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'rate-limit', report(result, facts))) {
-    say('README.md has no <!-- bench:rate-limit --> section: nothing written there');
-  }
+  if (options.writeReadme) writeReport('rate-limit', report(result, facts));
   // Some peers leave timers of a minute behind.
   process.exit(0);
 }

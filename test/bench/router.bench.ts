@@ -1,15 +1,13 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
 import { modelListOf } from './router/model-list.js';
 import { choosing, routerOver, serving, standalone, type EngineMode } from './router/ours.js';
 import { aliasTable, copying, filtering, scanning, type Peer } from './router/peers.js';
 import { report, SIZES, verdicts, type RouterRow } from './router/report.js';
 import { chosenInAll, measureInTurns } from './router/rounds.js';
-import { ROOT } from './tokens/contenders.js';
 
 const STRATEGIES = ['simple_shuffle', 'least_busy', 'latency_based', 'usage_based', 'cost_based'];
 const CHOICE_TARGET_NS = 40;
@@ -43,9 +41,7 @@ export function main(argv: readonly string[]): void {
   console.log(missedLines(targets));
   console.error(`chosen in all: ${chosenInAll()}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...before, command, rows, targets }, null, 2)}\n`);
-  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'router', report(rows, before, command))) {
-    console.error('README.md has no <!-- bench:router --> section: nothing written there');
-  }
+  if (options.writeReadme) writeReport('router', report(rows, before, command));
 }
 
 function wanted(asked: readonly string[], name: string): boolean {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import type { BenchArguments } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
-import { writeSection } from './harness/readme.js';
+import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
 import { batchRow } from './tokens/batch.js';
 import type { BatchRow } from './tokens/batch.js';
@@ -64,9 +64,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       options.json,
       `${JSON.stringify({ ...facts.environment, command: facts.command, missing, ...result, targets }, null, 2)}\n`,
     );
-  if (options.writeReadme && !writeSection(join(ROOT, 'README.md'), 'tokens', report(result, { ...facts, folded: true }))) {
-    say('README.md has no <!-- bench:tokens --> section: nothing written there');
-  }
+  if (options.writeReadme) writeReport('tokens', report(result, { ...facts, folded: true }));
 }
 
 async function throughputRows(installed: readonly Contender[], options: BenchArguments): Promise<Row[]> {

@@ -10,7 +10,7 @@ export interface BenchArguments {
   readonly only: readonly string[];
   /** Where the raw figures go. */
   readonly json?: string;
-  /** Write the README's table: by default only after a full run, as half a table would replace a whole one. */
+  /** Write the tables of README and docs: by default only after a full run, as half a table would replace a whole one. */
   readonly writeReadme: boolean;
 }
 

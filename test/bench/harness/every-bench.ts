@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { benchArguments, commandLine } from './arguments.js';
 import { environment } from './environment.js';
-import { writeSection } from './readme.js';
+import { README, writeSection } from './documents.js';
 import { markdownTable } from './table.js';
 import type { Verdict } from './verdict.js';
-
-const ROOT = join(__dirname, '..', '..', '..');
 
 interface Outcome {
   readonly name: string;
@@ -36,7 +34,7 @@ export function main(names: readonly string[], runner: string, argv: readonly st
   const facts = `\`${commandLine(undefined, argv)}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}: ${verdicts.filter(({ met }) => met).length} of ${verdicts.length} targets met.`;
   console.log(`\n${facts}\n\n${table(outcomes)}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, outcomes }, null, 2)}\n`);
-  if (options.writeReadme) writeSection(join(ROOT, 'README.md'), 'all', folded(facts, outcomes));
+  if (options.writeReadme) writeSection(README, 'all', folded(facts, outcomes));
   if (outcomes.some(({ targets }) => targets === undefined)) process.exitCode = 1;
 }
 

@@ -12,7 +12,7 @@ const SIZES: readonly [string, number][] = [
   ['1 MB', 1_048_576],
 ];
 
-/** Rows that the README shows unfolded: what traffic looks like first, then each size once and each kind once. */
+/** Rows that docs/benchmarks.md shows unfolded: what traffic looks like first, then each size once and each kind once. */
 const HEADLINE = new Set([
   '11 B prose',
   '60 B prose',

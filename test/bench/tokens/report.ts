@@ -129,7 +129,7 @@ export function wrongCounts(rows: readonly Row[]): string[] {
 
 const MODES = `fresh: slices of installed packages' files, each seen once. rotating: texts that come round. hot: one text again and again. cold: the caches are emptied before each call. encode: ids out.`;
 
-/** The whole report in Markdown. `full` adds every size and kind, folded away in the README. */
+/** The whole report in Markdown. `full` adds every size and kind, folded away in the docs. */
 export function report(
   result: TokensResult,
   facts: { environment: Environment; command: string; contenders: readonly Contender[]; headline: (row: Row) => boolean; folded: boolean },

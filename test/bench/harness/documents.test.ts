@@ -1,11 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeSection } from './readme.js';
+import { writeSection } from './documents.js';
 import { markdownTable, short } from './table.js';
 
 describe('writeSection', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-readme-'));
+  const folder = mkdtempSync(join(tmpdir(), 'bench-documents-'));
   const file = join(folder, 'README.md');
   afterAll(() => rmSync(folder, { recursive: true }));
 

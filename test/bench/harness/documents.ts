@@ -1,4 +1,18 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const ROOT = join(__dirname, '..', '..', '..');
+
+/** Where every target stands. */
+export const README = join(ROOT, 'README.md');
+/** Where the tables of each bench stand. */
+const BENCHMARKS = join(ROOT, 'docs', 'benchmarks.md');
+
+/** Puts what a bench found into its section of docs/benchmarks.md, and says so where there is none. */
+export function writeReport(name: string, text: string): void {
+  if (writeSection(BENCHMARKS, name, text)) return;
+  console.error(`docs/benchmarks.md has no <!-- bench:${name} --> section: nothing written there`);
+}
 
 /**
  * Puts `text` between the `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` lines of a Markdown file.

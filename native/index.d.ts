@@ -39,6 +39,12 @@ export interface ConnectionPoolPlace {
   origin: string
 }
 
+/** Counts one less. Throws `INVALID_ARGUMENT`. */
+export declare function connectionPoolRelease(handle: number, place: number): void
+
+/** Counts one more connection to the endpoint of a place: 1, or 0 where that is at its cap, or -1 where the pool is. Throws `INVALID_ARGUMENT`. */
+export declare function connectionPoolReserve(handle: number, place: number, mostPerEndpoint: number): number
+
 /** Adds the members up; `leased` gets the leased connections per place. */
 export declare function connectionPoolTotals(words: Int32Array, room: number, leased: Int32Array): ConnectionPoolTotals
 
@@ -157,16 +163,16 @@ export declare function rateLimitTakeBack(): void
 export declare function routerLottery(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, chances: Float64Array, aliases: Int32Array): void
 
 /**
- * Takes part in the state of this name, and gives the number of this thread in it: its memory is `router/<name>`, that of what this thread has under way
- * `router/<name>/thread/<number>`.
+ * Takes part in the state of this name, and gives the number of this thread in it: its memory is `router/<name>`, that of what all threads have under way
+ * `router/<name>/threads`, a row for each.
  */
 export declare function routerOpen(name: string, capacity: number): number
 
 /** Ranks the members. */
-export declare function routerRank(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, keys: Float64Array, ties: Int32Array, winners: Int32Array): void
+export declare function routerRank(ints: Int32Array, doubles: Float64Array, rows: Int32Array, slots: Int32Array, facts: Float64Array, question: Float64Array, keys: Float64Array, ties: Int32Array, winners: Int32Array): void
 
 /** The position of the best member, or -1. */
-export declare function routerScan(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, excluded: Uint8Array, question: Float64Array): number
+export declare function routerScan(ints: Int32Array, doubles: Float64Array, rows: Int32Array, slots: Int32Array, facts: Float64Array, excluded: Uint8Array, question: Float64Array): number
 
 /** The slot of a deployment in the state of this name, or -1. */
 export declare function routerSlot(name: string, id: string): number

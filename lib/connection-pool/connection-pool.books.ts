@@ -51,6 +51,18 @@ export class LocalPool {
     }
   }
 
+  reserve(member: number, place: number, mostPerEndpoint: number): number {
+    const { words } = this;
+    if (words[HEADER + place] >= mostPerEndpoint) return 0;
+    if (words[Header.connections] >= this.maxConnections) return -1;
+    this.count(member, place, 1);
+    return 1;
+  }
+
+  release(member: number, place: number): void {
+    if (this.words[ownAt(this.room, member) + HEADER + place] > 0) this.count(member, place, -1);
+  }
+
   origins(): ReadonlyMap<number, string> {
     return new Map(Array.from(this.places, ([origin, { place }]) => [place, origin]));
   }
@@ -60,10 +72,18 @@ export class LocalPool {
     const { words, room } = this;
     const own = ownAt(room, member);
     words[Header.connections] -= words[own + Own.connections];
-    words[Header.waiting] -= words[own + Own.waiting];
     for (let place = 0; place < room; place++) words[HEADER + place] -= words[own + HEADER + place];
     words.fill(0, own, ownAt(room, member + 1));
     for (const { place } of [...this.places.values()]) this.forget(member, place);
+  }
+
+  private count(member: number, place: number, difference: 1 | -1): void {
+    const { words } = this;
+    const own = ownAt(this.room, member);
+    words[HEADER + place] += difference;
+    words[Header.connections] += difference;
+    words[own + HEADER + place] += difference;
+    words[own + Own.connections] += difference;
   }
 }
 
@@ -88,6 +108,14 @@ class LocalBooks extends PoolBooks {
 
   forget(place: number): void {
     this.pool.forget(this.member, place);
+  }
+
+  reserve(place: number, mostPerEndpoint: number): number {
+    return this.pool.reserve(this.member, place, mostPerEndpoint);
+  }
+
+  release(place: number): void {
+    this.pool.release(this.member, place);
   }
 
   origins(): ReadonlyMap<number, string> {

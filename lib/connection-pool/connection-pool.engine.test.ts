@@ -10,8 +10,7 @@ interface Vectors {
     name: string;
     maxConnections: number;
     connections: number;
-    waiting: number;
-    members: { leased: number; places: Record<string, number> }[];
+    members: { leased: number; waiting: number; places: Record<string, number> }[];
     total: object;
     leased: Record<string, number>;
   }[];
@@ -46,9 +45,9 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the bo
     const room = roomFor(vector.maxConnections);
     const words = new Int32Array(wordsFor(room, MAX_MEMBERS));
     words[Header.connections] = vector.connections;
-    words[Header.waiting] = vector.waiting;
-    vector.members.forEach(({ leased, places }, member) => {
+    vector.members.forEach(({ leased, waiting, places }, member) => {
       words[ownAt(room, member) + Own.leased] = leased;
+      words[ownAt(room, member) + Own.waiting] = waiting;
       for (const [place, count] of Object.entries(places)) words[ownAt(room, member) + HEADER + room + Number(place)] = count;
     });
     const leased = new Int32Array(room).fill(7);
@@ -81,12 +80,31 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the bo
     books.leave();
   });
 
+  it('keeps caps of all members together, and counts nothing for who is refused', () => {
+    const [first, second] = [0, 1].map(() => engine.join('caps', 3));
+    const [a, b] = ['http://a', 'http://b'].map((origin) => first.place(origin));
+    const [secondA, secondB] = ['http://a', 'http://b'].map((origin) => second.place(origin));
+    expect([secondA, secondB]).toEqual([a, b]);
+    expect([first.reserve(a, 2), second.reserve(a, 2), first.reserve(a, 2)]).toEqual([1, 1, 0]);
+    expect([second.reserve(b, 2), second.reserve(b, 2), first.reserve(b, 2)]).toEqual([1, -1, -1]);
+    // Of that place it has none.
+    first.release(b);
+    expect(first.reserve(b, 2)).toBe(-1);
+    second.release(b);
+    expect(first.reserve(b, 2)).toBe(1);
+    expect([first.words[Header.connections], first.words[HEADER + a], first.words[HEADER + b]]).toEqual([3, 2, 1]);
+    first.leave();
+    expect([second.words[Header.connections], second.words[HEADER + a], second.words[HEADER + b]]).toEqual([1, 1, 0]);
+    second.release(a);
+    expect(engine.totals(second.words, second.room, new Int32Array(second.room))).toEqual({ connections: 0, leased: 0, waiting: 0 });
+    second.leave();
+  });
+
   it('takes 64 members with one limit, and forgets the pool with the last', () => {
     const members = Array.from({ length: MAX_MEMBERS }, () => engine.join('crowd', 7));
     expect(() => engine.join('crowd', 7)).toThrow(expect.objectContaining({ code: 'OUT_OF_RESOURCES' }));
     expect(() => engine.join('crowd', 8)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
-    members[5].words[Header.connections] += 1;
-    members[5].words[ownAt(members[5].room, 5) + Own.connections] += 1;
+    expect(members[5].reserve(members[5].place('http://a'), 1)).toBe(1);
     expect(members[0].words[Header.connections]).toBe(1);
     for (const books of members) books.leave();
     const fresh = engine.join('crowd', 8);

@@ -8,7 +8,7 @@ export interface PoolTotals {
 }
 
 /**
- * One member's access to the counts of its pool: memory for the hot path (see `connection-pool.layout.ts`), and names of endpoints as places in it.
+ * One member's access to the counts of its pool: memory for the hot path (see `connection-pool.layout.ts`), names of endpoints as places in it, and the caps.
  * What a member holds is given back by `leave`, in the native engine also by the end of its thread.
  */
 export abstract class PoolBooks {
@@ -26,6 +26,15 @@ export abstract class PoolBooks {
 
   /** Gives a place back. */
   abstract forget(place: number): void;
+
+  /**
+   * Counts one more connection of this member to the endpoint of a place: 1, or 0 where that has `mostPerEndpoint` already, or -1 where the pool is full; exact
+   * among threads, however one of them ends.
+   */
+  abstract reserve(place: number, mostPerEndpoint: number): number;
+
+  /** Counts one less. */
+  abstract release(place: number): void;
 
   /** The origins of all places that somebody holds. */
   abstract origins(): ReadonlyMap<number, string>;

@@ -3,11 +3,13 @@
  * thread or, where the memory is the addon's, of several.
  *
  * header: 16 integers (`Header`) · connections per endpoint, in all: `room` · then for every member 16 integers (`Own`), its connections per
- * endpoint: `room`, and how many of those are leased: `room`. A member writes its own part alone, so what it held is known when it is gone.
+ * endpoint: `room`, and how many of those are leased: `room`. Only `PoolBooks.reserve` and `release` write what is counted in all, together with the
+ * member's share of it: where threads share the memory that is one call of the addon, in the middle of which no thread can be ended from outside. All else a
+ * member writes in its own part alone, so what it held is known when it is gone.
  */
 export const HEADER = 16;
-/** Counts of all members. */
-export const Header = { connections: 0, waiting: 1 } as const;
+/** What is counted of all members. */
+export const Header = { connections: 0 } as const;
 /** Counts of one member. */
 export const Own = { connections: 0, leased: 1, waiting: 2 } as const;
 /** Instances that may share a pool at a time. */

@@ -63,6 +63,14 @@ class NativeBooks extends PoolBooks {
     this.binding.connectionPoolForget(this.handle, place);
   }
 
+  reserve(place: number, mostPerEndpoint: number): number {
+    return this.binding.connectionPoolReserve(this.handle, place, mostPerEndpoint);
+  }
+
+  release(place: number): void {
+    if (!this.left) this.binding.connectionPoolRelease(this.handle, place);
+  }
+
   origins(): ReadonlyMap<number, string> {
     if (this.left) return new Map();
     return new Map(this.binding.connectionPoolOrigins(this.handle).map(({ place, origin }) => [place, origin]));

@@ -72,8 +72,6 @@ export class SlotTable {
 
   /** Somebody began (1) or ended (-1) waiting here. */
   countWaiting(difference: 1 | -1): void {
-    if (this.books.shared) Atomics.add(this.words, Header.waiting, difference);
-    else this.words[Header.waiting] += difference;
     this.words[this.own + Own.waiting] += difference;
   }
 
@@ -166,10 +164,7 @@ export class SlotTable {
     slots[at + Slot.next] = this.free;
     this.free = slot;
     endpoint.connections--;
-    Atomics.sub(words, Header.connections, 1);
-    words[this.own + Own.connections]--;
-    Atomics.sub(words, HEADER + endpoint.place, 1);
-    words[this.own + HEADER + endpoint.place]--;
+    this.books.release(endpoint.place);
     if (endpoint.connections > 0) return;
     this.books.forget(endpoint.place);
     endpoint.place = -1;
@@ -243,22 +238,15 @@ export class SlotTable {
       endpoint.place = place;
     }
     const { place } = endpoint;
-    const inEndpoint = HEADER + place;
-    let refusal = 1;
-    if (!raise(words, inEndpoint, maxConnectionsPerEndpoint, own + inEndpoint)) refusal = 0;
-    else if (!raise(words, Header.connections, maxConnections, own + Own.connections)) {
-      Atomics.sub(words, inEndpoint, 1);
-      words[own + inEndpoint]--;
-      refusal = -1;
-    } else {
+    const answer = this.books.reserve(place, maxConnectionsPerEndpoint);
+    if (answer > 0) {
       words[own + Own.leased]++;
       words[this.leasedAt + place]++;
-    }
-    if (refusal <= 0 && endpoint.connections === 0) {
+    } else if (endpoint.connections === 0) {
       this.books.forget(place);
       endpoint.place = -1;
     }
-    return refusal;
+    return answer;
   }
 
   private unlink(endpoint: EndpointSlots, slot: number): void {
@@ -274,19 +262,5 @@ export class SlotTable {
   private idAfter(id: number): number {
     const next = id + this.mask + 1;
     return next <= LARGEST_ID ? next : (id & this.mask) + this.mask + 1;
-  }
-}
-
-/**
- * Adds 1 where that stays within `most`, and to the member's own count; exact among threads. No call comes in between the two: a thread that is ended
- * from outside ends at a call or a loop, so what it leaves is whole.
- */
-function raise(words: Int32Array, at: number, most: number, own: number): boolean {
-  for (;;) {
-    const count = Atomics.load(words, at);
-    if (count >= most) return false;
-    if (Atomics.compareExchange(words, at, count, count + 1) !== count) continue;
-    words[own]++;
-    return true;
   }
 }

@@ -37,11 +37,13 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
 
   totals(words: Int32Array, room: number, leased: Int32Array): PoolTotals {
     let all = 0;
+    let waiting = 0;
     leased.fill(0);
     for (let own = ownAt(room, 0); own < words.length; own += HEADER + 2 * room) {
       all += words[own + Own.leased];
+      waiting += words[own + Own.waiting];
       for (let place = 0; place < room; place++) leased[place] += words[own + HEADER + room + place];
     }
-    return { connections: words[Header.connections], leased: all, waiting: words[Header.waiting] };
+    return { connections: words[Header.connections], leased: all, waiting };
   }
 }

@@ -41,7 +41,7 @@ export class DeploymentStates {
   private untold = -1;
 
   constructor(readonly memory: RouterMemory) {
-    this.shared = memory.own !== null;
+    this.shared = memory.isShared;
     this.first = new Array<Watcher | undefined>(memory.capacity).fill(undefined);
     this.firstPositions = new Int32Array(memory.capacity);
     this.read = Atomics.load(memory.ints, JOURNAL_HEAD);
@@ -90,7 +90,7 @@ export class DeploymentStates {
     if (this.shared) this.follow(nowMs);
   }
 
-  /** The deployment's state has changed. */
+  /** The deployment's state has changed: whatever was written before, plainly too, is seen by whoever reads the journal after this. */
   changed(slot: number, nowMs: number): void {
     if (this.shared) {
       const { ints } = this.memory;
@@ -102,17 +102,18 @@ export class DeploymentStates {
     this.untold = slot;
   }
 
-  /** One more request under way, and in the minute. */
+  /**
+   * One more request under way, and in the minute. The journal is one for all: of two threads that begin at the same time and look at all counts after that, at least
+   * one sees both.
+   */
   begin(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
     this.openMinute(slot, minuteOf(nowMs));
-    if (memory.own === null) {
-      memory.inFlight[slot]++;
+    memory.inFlight[slot]++;
+    if (!this.shared) {
       memory.requests[slot]++;
       if (memory.tokens[slot] < MOST_TOKENS) memory.tokens[slot] += tokens;
     } else {
-      memory.own[slot]++;
-      Atomics.add(memory.inFlight, slot, 1);
       Atomics.add(memory.requests, slot, 1);
       if (tokens !== 0 && memory.tokens[slot] < MOST_TOKENS) Atomics.add(memory.tokens, slot, tokens);
     }
@@ -130,15 +131,10 @@ export class DeploymentStates {
     this.changed(slot, nowMs);
   }
 
-  /** One request less under way. */
+  /** One request less under way; others hear of it by `changed`, which is to follow. */
   end(slot: number): void {
-    const { own, inFlight } = this.memory;
-    if (own === null) {
-      if (inFlight[slot] > 0) inFlight[slot]--;
-    } else if (own[slot] > 0) {
-      Atomics.sub(inFlight, slot, 1);
-      own[slot]--;
-    }
+    const { inFlight } = this.memory;
+    if (inFlight[slot] > 0) inFlight[slot]--;
   }
 
   /** Tokens of the minute, more or fewer: fewer only of the minute `since`. */

@@ -97,7 +97,7 @@ export function stateOf(routing: Routing, { deployment, slot }: Placed, nowMs: n
     model: deployment.model,
     state: deployment.blocked ? 'blocked' : cooling || (unhealthy ? 'unhealthy' : 'available'),
     coolingForMs: Math.max(memory.coolingUntil[slot] - nowMs, 0),
-    inFlight: memory.inFlight[slot] + memory.elsewhereInFlight[slot],
+    inFlight: memory.inFlightOf(slot),
     ...usageOf(memory, slot, minute),
     successes: current ? memory.successes[slot] : 0,
     failures: current ? memory.failures[slot] : 0,

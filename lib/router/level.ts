@@ -104,7 +104,7 @@ export class Level implements Members {
     const at = position * FACTS;
     const { memory } = this.states;
     const slot = this.slots[position];
-    if (memory.inFlight[slot] + memory.elsewhereInFlight[slot] > this.facts[at + Fact.maxParallel]) return false;
+    if (memory.inFlightOf(slot) > this.facts[at + Fact.maxParallel]) return false;
     if (!this.settings.limits && !respectsLimits(order)) return true;
     const { requests, tokens } = usageOf(memory, slot, minuteOf(nowMs));
     return requests <= this.facts[at + Fact.rpm] && tokens - inputTokens + Math.max(inputTokens, 1) <= this.facts[at + Fact.tpm];
@@ -114,7 +114,7 @@ export class Level implements Members {
   private takes(position: number, order: Order, nowMs: number, inputTokens: number): boolean {
     const { memory } = this.states;
     // A ranking may be behind what other threads do.
-    if (memory.own !== null) return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
+    if (memory.isShared) return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
     if (inputTokens <= this.smallestWindow && (!this.limitsTokens || inputTokens <= 1)) return true;
     return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
   }

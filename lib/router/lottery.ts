@@ -32,7 +32,7 @@ export class Lottery {
   ) {
     this.chances = new Float64Array(members.slots.length);
     this.aliases = new Int32Array(2 * members.slots.length);
-    this.isSure = members.unlimited === true && states.memory.own === null;
+    this.isSure = members.unlimited === true && !states.memory.isShared;
     this.question[Question.order] = Order.shuffle;
     this.question[Question.limits] = settings.limits ? 1 : 0;
   }

@@ -18,8 +18,9 @@ const INTS = [
 /** Doubles of every deployment, behind the integers; then the samples of latency and of the first token. */
 const DOUBLES = ['coolingUntil', 'unhealthyUntil', 'failsUntil', 'latency', 'firstToken', 'latencyAt', 'firstTokenAt'] as const;
 
-/** Integers before those of the deployments: the journal's length, and room up to a cache line of its own. */
+/** Integers before those of the deployments: the journal's length, and, in another cache line, how many threads have a row. */
 const HEADER_INTS = 64;
+const THREADS = 32;
 /** Changes that other threads have time to read; a power of two. */
 export const JOURNAL_LENGTH = 4096;
 const FIRST_INT = HEADER_INTS + JOURNAL_LENGTH;
@@ -33,6 +34,22 @@ export function memoryBytes(capacity: number): number {
   return ints * 4 + (DOUBLES.length + 2 * MOST_SAMPLES) * capacity * 8;
 }
 
+/** Threads that may share a state at a time. */
+export const MAX_THREADS = 64;
+
+/** Integers of a thread's row of requests under way: whole cache lines, so that no thread writes to those of another. */
+export function rowLength(capacity: number): number {
+  return (capacity + 31) & ~31;
+}
+
+/** Where threads share a state: a row of requests under way for each, and which is this thread's. */
+export interface ThreadRows {
+  readonly counts: Int32Array;
+  readonly thread: number;
+}
+
+const NO_ROWS = new Int32Array();
+
 /**
  * What is known of every deployment at the moment, as arrays over one buffer, by the deployment's slot: what JavaScript reads and writes without a call,
  * in memory of this instance, or of the addon for all threads.
@@ -42,8 +59,15 @@ export class RouterMemory {
   readonly ints: Int32Array;
   readonly doubles: Float64Array;
 
-  /** Requests under way. */
+  /** Whether others write to this memory, too: other threads, or other routers of this one. */
+  readonly isShared: boolean;
+  /**
+   * Requests under way, of this thread alone: `inFlightOf` has all. Nobody else writes to them, so that nothing is ever half counted: the addon clears the row of a
+   * thread that ends, however it ends.
+   */
   readonly inFlight: Int32Array;
+  /** Those of all threads, each a row of `rowLength`; empty where nothing is shared. */
+  readonly rows: Int32Array;
   /** Minutes since 1970 that the next four count. */
   readonly minute: Int32Array;
   readonly requests: Int32Array;
@@ -73,14 +97,16 @@ export class RouterMemory {
   /** `MOST_SAMPLES` of every deployment. */
   readonly latencySamples: Float64Array;
   readonly firstTokenSamples: Float64Array;
+  private readonly row: number;
 
   constructor(
     readonly buffer: ArrayBuffer,
     readonly capacity: number,
-    /** What this thread has under way, where others see the memory, too: the addon takes it back when the thread ends. */
-    readonly own: Int32Array | null = null,
+    shared: ThreadRows | null = null,
   ) {
     const ints = (this.ints = new Int32Array(buffer, 0, FIRST_INT + INTS.length * capacity));
+    // The addon has counted its threads itself.
+    if (shared !== null && ints[THREADS] <= shared.thread) ints[THREADS] = shared.thread + 1;
     const doubles = (this.doubles = new Float64Array(buffer, ints.byteLength));
     const int = (name: (typeof INTS)[number]): Int32Array => {
       const start = FIRST_INT + INTS.indexOf(name) * capacity;
@@ -90,7 +116,10 @@ export class RouterMemory {
       const start = DOUBLES.indexOf(name) * capacity;
       return doubles.subarray(start, start + capacity);
     };
-    this.inFlight = int('inFlight');
+    this.isShared = shared !== null;
+    this.rows = shared?.counts ?? NO_ROWS;
+    this.row = rowLength(capacity);
+    this.inFlight = shared === null ? int('inFlight') : this.rows.subarray(shared.thread * this.row, shared.thread * this.row + capacity);
     this.minute = int('minute');
     this.requests = int('requests');
     this.tokens = int('tokens');
@@ -113,6 +142,15 @@ export class RouterMemory {
     const samples = DOUBLES.length * capacity;
     this.latencySamples = doubles.subarray(samples, samples + MOST_SAMPLES * capacity);
     this.firstTokenSamples = doubles.subarray(samples + MOST_SAMPLES * capacity);
+  }
+
+  /** Requests under way, of all threads and processes. */
+  inFlightOf(slot: number): number {
+    if (!this.isShared) return this.inFlight[slot] + this.elsewhereInFlight[slot];
+    const { rows, row } = this;
+    let count = this.elsewhereInFlight[slot];
+    for (let at = slot, left = this.ints[THREADS]; left > 0; left--, at += row) count += rows[at];
+    return count;
   }
 
   /** The same for more deployments, with what is known of these. */

@@ -3,7 +3,7 @@ import { InvalidConfigurationError } from '../common/errors.js';
 import type { NativeBinding } from '../engine/native-binding.js';
 import { sharedMemory } from '../engine/shared-memory.js';
 import { RouterEngine, type Members } from './router.engine.js';
-import { memoryBytes, RouterMemory } from './router.memory.js';
+import { MAX_THREADS, memoryBytes, rowLength, RouterMemory } from './router.memory.js';
 import { TypeScriptRouterEngine } from './router.typescript.js';
 
 /** With fewer members than this a call over the border takes longer than the work. */
@@ -26,8 +26,8 @@ export class NativeRouterEngine extends RouterEngine {
     try {
       const thread = this.binding.routerOpen(name, capacity);
       const state = sharedMemory(this.binding, `router/${name}`, memoryBytes(capacity));
-      const own = sharedMemory(this.binding, `router/${name}/thread/${thread}`, Math.ceil(capacity / 2) * 8);
-      return new RouterMemory(state, capacity, new Int32Array(own, 0, capacity));
+      const counts = new Int32Array(sharedMemory(this.binding, `router/${name}/threads`, MAX_THREADS * rowLength(capacity) * 4));
+      return new RouterMemory(state, capacity, { counts, thread });
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'INVALID_ARGUMENT') throw error;
       const rule = `must be the same for all that share ${name}, and no more than fits into 1 GiB, got ${capacity}`;
@@ -41,12 +41,12 @@ export class NativeRouterEngine extends RouterEngine {
 
   scan(memory: RouterMemory, members: Members, excluded: Uint8Array, question: Float64Array): number {
     if (members.slots.length < this.fewestMembers) return this.few.scan(memory, members, excluded, question);
-    return this.binding.routerScan(memory.ints, memory.doubles, members.slots, members.facts, excluded, question);
+    return this.binding.routerScan(memory.ints, memory.doubles, memory.rows, members.slots, members.facts, excluded, question);
   }
 
   rank(memory: RouterMemory, members: Members, question: Float64Array, keys: Float64Array, ties: Int32Array, winners: Int32Array): void {
     if (members.slots.length < this.fewestMembers) this.few.rank(memory, members, question, keys, ties, winners);
-    else this.binding.routerRank(memory.ints, memory.doubles, members.slots, members.facts, question, keys, ties, winners);
+    else this.binding.routerRank(memory.ints, memory.doubles, memory.rows, members.slots, members.facts, question, keys, ties, winners);
   }
 
   lottery(memory: RouterMemory, members: Members, question: Float64Array, chances: Float64Array, aliases: Int32Array): void {

@@ -42,7 +42,7 @@ export function standingOf(
   if (memory.coolingUntil[slot] > nowMs) return Standing.cooling;
   if (!anyHealth && memory.unhealthyUntil[slot] > nowMs) return Standing.unhealthy;
   if (inputTokens > facts[at + Fact.maxInputTokens]) return Standing.context;
-  if (memory.inFlight[slot] + memory.elsewhereInFlight[slot] >= facts[at + Fact.maxParallel]) return Standing.concurrency;
+  if (memory.inFlightOf(slot) >= facts[at + Fact.maxParallel]) return Standing.concurrency;
   if (!limits) return Standing.free;
   const rpm = facts[at + Fact.rpm];
   const tpm = facts[at + Fact.tpm];
@@ -61,7 +61,7 @@ export function figureOf(memory: RouterMemory, members: Members, position: numbe
   const slot = members.slots[position];
   switch (order) {
     case Order.inFlight:
-      return memory.inFlight[slot] + memory.elsewhereInFlight[slot];
+      return memory.inFlightOf(slot);
     case Order.latency:
       return nowMs - memory.latencyAt[slot] < ttlMs ? memory.latency[slot] : 0;
     case Order.firstToken:

@@ -1,6 +1,6 @@
 import type { EngineName } from '../common/capability.js';
 import { Fact, FACTS, Question, RouterEngine, type Members } from './router.engine.js';
-import { memoryBytes, minuteOf, RouterMemory } from './router.memory.js';
+import { memoryBytes, minuteOf, rowLength, RouterMemory } from './router.memory.js';
 import { figureOf, isOut, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
 
@@ -14,7 +14,8 @@ export class TypeScriptRouterEngine extends RouterEngine {
     if (name === null) return new RouterMemory(new ArrayBuffer(memoryBytes(capacity)), capacity);
     let memory = this.named.get(name);
     if (memory === undefined) {
-      memory = new RouterMemory(new ArrayBuffer(memoryBytes(capacity)), capacity, new Int32Array(capacity));
+      const only = { counts: new Int32Array(rowLength(capacity)), thread: 0 };
+      memory = new RouterMemory(new ArrayBuffer(memoryBytes(capacity)), capacity, only);
       this.named.set(name, memory);
     }
     return memory;

@@ -146,7 +146,7 @@ export class Routing {
       const slot = level.slots[position];
       level.chosen(position, order);
       states.begin(slot, inputTokens, nowMs);
-      if (states.memory.own !== null && !level.admits(position, order, nowMs, inputTokens)) {
+      if (states.memory.isShared && !level.admits(position, order, nowMs, inputTokens)) {
         // Other threads were faster: a limit is exceeded by what was booked just now.
         states.undo(slot, inputTokens, nowMs);
         if (attempt < MOST_ATTEMPTS) continue;

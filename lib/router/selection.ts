@@ -118,7 +118,7 @@ export class Selection {
     const { memory } = this.states;
     return {
       deployment,
-      inFlight: memory.inFlight[slot] + memory.elsewhereInFlight[slot],
+      inFlight: memory.inFlightOf(slot),
       ...usageOf(memory, slot, minuteOf(nowMs)),
       latencyMs: memory.latency[slot],
       timeToFirstTokenMs: memory.firstToken[slot],

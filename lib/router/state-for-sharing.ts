@@ -10,7 +10,7 @@ export function stateForSharing(routing: Routing, sharedAs: string | null): Stat
     ids: () => routing.deployments.map(({ id }) => id),
     inFlight: (id) => {
       const slot = slotOf(id);
-      return slot === undefined ? 0 : (routing.memory.own ?? routing.memory.inFlight)[slot];
+      return slot === undefined ? 0 : routing.memory.inFlight[slot];
     },
     takeUsage: (id, minute) => {
       const slot = slotOf(id);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, from_core};
 use crate::shared_words::SharedWords;
-use fast_litellm_core::connection_pool::{self, Member};
+use fast_litellm_core::connection_pool::{self, Full, Member};
 use napi::bindgen_prelude::Int32ArraySlice;
 use napi::{Env, sys};
 use napi_derive::napi;
@@ -72,6 +72,22 @@ pub fn connection_pool_leave(handle: u32) {
 #[napi(catch_unwind)]
 pub fn connection_pool_place(handle: u32, origin: String) -> Result<i32> {
     with_member(handle, |member| member.place(&origin).map_or(-1, |place| place as i32))
+}
+
+/// Counts one more connection to the endpoint of a place: 1, or 0 where that is at its cap, or -1 where the pool is. Throws `INVALID_ARGUMENT`.
+#[napi(catch_unwind)]
+pub fn connection_pool_reserve(handle: u32, place: u32, most_per_endpoint: u32) -> Result<i32> {
+    with_member(handle, |member| match member.reserve(place, most_per_endpoint as usize) {
+        Ok(()) => 1,
+        Err(Full::Endpoint) => 0,
+        Err(Full::Pool) => -1,
+    })
+}
+
+/// Counts one less. Throws `INVALID_ARGUMENT`.
+#[napi(catch_unwind)]
+pub fn connection_pool_release(handle: u32, place: u32) -> Result<()> {
+    with_member(handle, |member| member.release(place))
 }
 
 /// Gives a place back. Throws `INVALID_ARGUMENT`.

@@ -17,8 +17,8 @@ thread_local! {
     static PARTICIPANTS: RefCell<Vec<Participant>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes part in the state of this name, and gives the number of this thread in it: its memory is `router/<name>`, that of what this thread has under way
-/// `router/<name>/thread/<number>`.
+/// Takes part in the state of this name, and gives the number of this thread in it: its memory is `router/<name>`, that of what all threads have under way
+/// `router/<name>/threads`, a row for each.
 #[napi(catch_unwind)]
 pub fn router_open(name: String, capacity: u32) -> Result<u32> {
     PARTICIPANTS.with_borrow_mut(|participants| {
@@ -44,12 +44,13 @@ pub fn router_slot(name: String, id: String) -> i32 {
 pub fn router_scan(
     #[napi(ts_arg_type = "Int32Array")] ints: SharedWords<AtomicI32>,
     #[napi(ts_arg_type = "Float64Array")] doubles: SharedWords<AtomicU64>,
+    #[napi(ts_arg_type = "Int32Array")] rows: SharedWords<AtomicI32>,
     slots: Int32ArraySlice,
     facts: Float64ArraySlice,
     excluded: Uint8ArraySlice,
     mut question: Float64ArraySlice,
 ) -> Result<i32> {
-    let members = members(&ints, &doubles, &slots, &facts)?;
+    let members = members(&ints, &doubles, rows.words(), &slots, &facts)?;
     let (found, count) = router::scan(&members, &excluded, &asked(&question)?);
     // SAFETY: an array of the caller's that nobody else uses meanwhile: JavaScript does not run.
     let numbers = unsafe { question.as_mut() };
@@ -63,6 +64,7 @@ pub fn router_scan(
 pub fn router_rank(
     #[napi(ts_arg_type = "Int32Array")] ints: SharedWords<AtomicI32>,
     #[napi(ts_arg_type = "Float64Array")] doubles: SharedWords<AtomicU64>,
+    #[napi(ts_arg_type = "Int32Array")] rows: SharedWords<AtomicI32>,
     slots: Int32ArraySlice,
     facts: Float64ArraySlice,
     mut question: Float64ArraySlice,
@@ -70,7 +72,7 @@ pub fn router_rank(
     ties: Int32ArraySlice,
     mut winners: Int32ArraySlice,
 ) -> Result<()> {
-    let members = members(&ints, &doubles, &slots, &facts)?;
+    let members = members(&ints, &doubles, rows.words(), &slots, &facts)?;
     let asked = asked(&question)?;
     if keys.len() < members.len() || ties.len() != keys.len() || winners.len() != 2 * keys.len() {
         return Err(wrong("keys, ties and winners"));
@@ -92,7 +94,8 @@ pub fn router_lottery(
     mut chances: Float64ArraySlice,
     mut aliases: Int32ArraySlice,
 ) -> Result<()> {
-    let members = members(&ints, &doubles, &slots, &facts)?;
+    // How many requests are under way does not matter to a draw.
+    let members = members(&ints, &doubles, &[], &slots, &facts)?;
     let asked = asked(&question)?;
     if chances.len() < members.len() || aliases.len() < 2 * members.len() {
         return Err(wrong("chances and aliases"));
@@ -115,10 +118,11 @@ fn wrong(what: &str) -> Error {
 fn members<'a>(
     ints: &'a SharedWords<AtomicI32>,
     doubles: &'a SharedWords<AtomicU64>,
+    rows: &'a [AtomicI32],
     slots: &'a [i32],
     facts: &'a [f64],
 ) -> Result<Members<'a>> {
-    let memory = Memory::new(ints.words(), doubles.words()).ok_or_else(|| wrong("ints and doubles"))?;
+    let memory = Memory::new(ints.words(), doubles.words(), rows).ok_or_else(|| wrong("ints and doubles"))?;
     Members::new(memory, slots, facts).ok_or_else(|| wrong("slots and facts"))
 }
 

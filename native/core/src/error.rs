@@ -19,7 +19,7 @@ pub enum CoreError {
     NoClock,
     #[error("maxConnections: must be {expected}, as other members of the pool have it, got {got}")]
     PoolLimit { expected: usize, got: usize },
-    #[error("a pool has at most 64 members")]
+    #[error("64 members share this already, and no more can")]
     TooManyMembers,
 }
 

@@ -1,6 +1,6 @@
 //! Pools by name, their members, and the places of endpoints.
 
-use super::{CONNECTIONS, HEADER, MAX_MEMBERS, OWN_CONNECTIONS, OWN_WAITING, WAITING, own_at, room_for, words_for};
+use super::{CONNECTIONS, HEADER, MAX_MEMBERS, OWN_CONNECTIONS, own_at, room_for, words_for};
 use crate::CoreError;
 use crate::shared_memory::Region;
 use parking_lot::Mutex;
@@ -32,6 +32,13 @@ struct Place {
     number: u32,
     /// A bit per member that holds it.
     holders: u64,
+}
+
+/// Which cap is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    Endpoint,
+    Pool,
 }
 
 /// One instance's part in a pool. What it counted leaves the books with it.
@@ -107,6 +114,44 @@ impl Member {
         Some(number)
     }
 
+    /// Counts one more connection to the endpoint of a place, which must be the member's.
+    ///
+    /// # Errors
+    /// When the endpoint has so many already, or the pool is full.
+    pub fn reserve(&self, place: u32, most_per_endpoint: usize) -> Result<(), Full> {
+        let pool = &self.pool;
+        let Some([all, here, own, own_here]) = self.counts(place) else { return Err(Full::Endpoint) };
+        if !raise(here, most_per_endpoint) {
+            return Err(Full::Endpoint);
+        }
+        if !raise(all, pool.max_connections) {
+            here.fetch_sub(1, AcqRel);
+            return Err(Full::Pool);
+        }
+        own.fetch_add(1, AcqRel);
+        own_here.fetch_add(1, AcqRel);
+        Ok(())
+    }
+
+    /// Counts one less, of those that `reserve` has counted.
+    pub fn release(&self, place: u32) {
+        let Some(counts) = self.counts(place) else { return };
+        let [_, _, _, own_here] = counts;
+        if own_here.load(Acquire) > 0 {
+            for count in counts {
+                count.fetch_sub(1, AcqRel);
+            }
+        }
+    }
+
+    /// Connections in all, to the endpoint, the member's, and the member's to the endpoint; `None` for what is no place.
+    fn counts(&self, place: u32) -> Option<[&'static AtomicI32; 4]> {
+        let words = self.pool.region.integers();
+        let own = own_at(self.pool.room, self.index);
+        let place = HEADER + place as usize;
+        (place < HEADER + self.pool.room).then(|| [&words[CONNECTIONS], &words[place], &words[own + OWN_CONNECTIONS], &words[own + place]])
+    }
+
     /// Gives a place back.
     pub fn forget(&self, number: u32) {
         self.pool.names.lock().release(self.index, |place| place.number == number);
@@ -144,7 +189,6 @@ impl Drop for Member {
         let words = pool.region.integers();
         let own = own_at(pool.room, self.index);
         give_back(&words[CONNECTIONS], &words[own + OWN_CONNECTIONS]);
-        give_back(&words[WAITING], &words[own + OWN_WAITING]);
         for place in 0..pool.room {
             give_back(&words[HEADER + place], &words[own + HEADER + place]);
         }
@@ -158,6 +202,12 @@ impl Drop for Member {
             pools.remove(&pool.name);
         }
     }
+}
+
+/// Adds 1 where that stays within `most`.
+fn raise(count: &AtomicI32, most: usize) -> bool {
+    let most = i32::try_from(most).unwrap_or(i32::MAX);
+    count.fetch_update(AcqRel, Acquire, |count| (count < most).then_some(count + 1)).is_ok()
 }
 
 fn give_back(all: &AtomicI32, own: &AtomicI32) {

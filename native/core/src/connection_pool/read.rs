@@ -1,6 +1,6 @@
 //! What reads a whole memory at once.
 
-use super::{CONNECTIONS, HEADER, OWN_LEASED, SLOT, SLOT_EXPIRES_AT, SLOT_STATE, STATE_IDLE, WAITING};
+use super::{CONNECTIONS, HEADER, OWN_LEASED, OWN_WAITING, SLOT, SLOT_EXPIRES_AT, SLOT_STATE, STATE_IDLE};
 use std::sync::atomic::AtomicI32;
 use std::sync::atomic::Ordering::Acquire;
 
@@ -30,14 +30,14 @@ pub fn expired(slots: &[i32], now_ms: f64, found: &mut [i32]) -> usize {
 
 /// Adds the members up. `leased` gets the leased connections per place. A memory that is too short for its room counts as empty.
 pub fn totals(words: &[AtomicI32], room: usize, leased: &mut [i32]) -> Totals {
-    let read = |at: usize| words.get(at).map_or(0, |word| word.load(Acquire));
-    let mut sum = 0i32;
+    let mut totals = Totals { connections: words.get(CONNECTIONS).map_or(0, |word| word.load(Acquire)), leased: 0, waiting: 0 };
     leased.fill(0);
     for own in words.get(HEADER + room..).unwrap_or_default().chunks_exact(HEADER + 2 * room) {
-        sum = sum.wrapping_add(own[OWN_LEASED].load(Acquire));
+        totals.leased = totals.leased.wrapping_add(own[OWN_LEASED].load(Acquire));
+        totals.waiting = totals.waiting.wrapping_add(own[OWN_WAITING].load(Acquire));
         for (all, one) in leased.iter_mut().zip(&own[HEADER + room..]) {
             *all = all.wrapping_add(one.load(Acquire));
         }
     }
-    Totals { connections: read(CONNECTIONS), leased: sum, waiting: read(WAITING) }
+    totals
 }

@@ -4,13 +4,11 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-/// Counts a connection as JavaScript does.
+/// Opens a connection and leases it, which JavaScript counts by itself.
 fn open(member: &Member, place: u32, room: usize) {
     let words = member.region().integers();
     let own = own_at(room, member.index());
-    for at in [CONNECTIONS, HEADER + place as usize, own + OWN_CONNECTIONS, own + HEADER + place as usize] {
-        words[at].fetch_add(1, Relaxed);
-    }
+    assert_eq!(member.reserve(place, usize::MAX), Ok(()));
     words[own + OWN_LEASED].fetch_add(1, Relaxed);
     words[own + HEADER + room + place as usize].fetch_add(1, Relaxed);
 }
@@ -51,6 +49,50 @@ fn limits_are_one_for_all_and_members_are_few() {
     assert_eq!(join("crowd", 4).err(), Some(CoreError::PoolLimit { expected: 3, got: 4 }));
     drop(members);
     assert!(join("crowd", 4).is_ok());
+}
+
+#[test]
+fn caps_are_of_all_members_and_a_refusal_counts_nothing() {
+    let members = [join("caps", 3).expect("a member"), join("caps", 3).expect("another")];
+    let [first, second] = &members;
+    let places = ["http://a", "http://b"].map(|origin| first.place(origin).expect("a place"));
+    assert_eq!([first.reserve(places[0], 2), second.reserve(places[0], 2)], [Ok(()), Ok(())]);
+    assert_eq!(first.reserve(places[0], 2), Err(Full::Endpoint));
+    assert_eq!([second.reserve(places[1], 2), second.reserve(places[1], 2)], [Ok(()), Err(Full::Pool)]);
+    // What is not its own, or no place at all, a member cannot give back.
+    first.release(places[1]);
+    first.release(u32::MAX);
+    assert_eq!(first.reserve(u32::MAX, 2), Err(Full::Endpoint));
+    assert_eq!(first.reserve(places[1], 2), Err(Full::Pool));
+    second.release(places[1]);
+    assert_eq!(first.reserve(places[1], 2), Ok(()));
+    let words = first.region().integers();
+    let in_all = [CONNECTIONS, HEADER + places[0] as usize, HEADER + places[1] as usize].map(|at| words[at].load(Relaxed));
+    assert_eq!(in_all, [3, 2, 1]);
+}
+
+#[test]
+fn caps_hold_among_threads() {
+    const THREADS: usize = 4;
+    let members: Vec<Member> = (0..THREADS).map(|_| join("caps of threads", 5).expect("a member")).collect();
+    let place = members[0].place("http://a").expect("a place");
+    let most = AtomicI32::new(0);
+    let open = AtomicI32::new(0);
+    std::thread::scope(|scope| {
+        for member in &members {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    if member.reserve(place, 3).is_ok() {
+                        most.fetch_max(open.fetch_add(1, Relaxed) + 1, Relaxed);
+                        open.fetch_sub(1, Relaxed);
+                        member.release(place);
+                    }
+                }
+            });
+        }
+    });
+    assert!((1..=3).contains(&most.load(Relaxed)));
+    assert_eq!(totals(members[0].region().integers(), room_for(5), &mut []).connections, 0);
 }
 
 #[test]
@@ -136,7 +178,6 @@ struct TotalsVector {
     name: String,
     max_connections: usize,
     connections: i32,
-    waiting: i32,
     members: Vec<Part>,
     total: Sum,
     leased: HashMap<usize, i32>,
@@ -145,6 +186,7 @@ struct TotalsVector {
 #[derive(serde::Deserialize)]
 struct Part {
     leased: i32,
+    waiting: i32,
     places: HashMap<usize, i32>,
 }
 
@@ -197,9 +239,9 @@ fn totals_as_the_vectors_say() {
         let room = room_for(vector.max_connections);
         let words: Vec<AtomicI32> = (0..words_for(room)).map(|_| AtomicI32::new(0)).collect();
         words[CONNECTIONS].store(vector.connections, Relaxed);
-        words[WAITING].store(vector.waiting, Relaxed);
         for (member, part) in vector.members.iter().enumerate() {
             words[own_at(room, member) + OWN_LEASED].store(part.leased, Relaxed);
+            words[own_at(room, member) + OWN_WAITING].store(part.waiting, Relaxed);
             for (place, count) in &part.places {
                 words[own_at(room, member) + HEADER + room + place].store(*count, Relaxed);
             }

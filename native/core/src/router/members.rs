@@ -114,7 +114,7 @@ impl<'a> Members<'a> {
         if !question.any_health && memory.double(Double::UnhealthyUntil, slot) > question.now_ms {
             return false;
         }
-        if question.input_tokens > facts[3] || f64::from(self.in_flight(slot)) >= facts[2] {
+        if question.input_tokens > facts[3] || f64::from(memory.in_flight(slot)) >= facts[2] {
             return false;
         }
         if !question.limits || (facts[0] == f64::INFINITY && facts[1] == f64::INFINITY) {
@@ -134,7 +134,7 @@ impl<'a> Members<'a> {
         let fresh = |at: Double| question.now_ms - memory.double(at, slot) < question.sample_ttl_ms;
         match question.order {
             Order::Shuffle => 0.0,
-            Order::InFlight => f64::from(self.in_flight(slot)),
+            Order::InFlight => f64::from(memory.in_flight(slot)),
             Order::Latency if fresh(Double::LatencyAt) => memory.double(Double::Latency, slot),
             Order::FirstToken if fresh(Double::FirstTokenAt) => memory.double(Double::FirstToken, slot),
             Order::Latency | Order::FirstToken => 0.0,
@@ -158,10 +158,6 @@ impl<'a> Members<'a> {
             .into_iter()
             .filter(|&at| at > question.now_ms)
             .fold(f64::INFINITY, f64::min)
-    }
-
-    fn in_flight(&self, slot: usize) -> i32 {
-        self.memory.int(Int::InFlight, slot).wrapping_add(self.memory.int(Int::ElsewhereInFlight, slot))
     }
 
     fn of_minute(&self, slot: usize, question: &Question, here: Int, elsewhere: Int) -> f64 {

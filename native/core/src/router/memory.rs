@@ -1,10 +1,11 @@
 //! What is known of every deployment, as JavaScript lays it out: `lib/router/router.memory.ts`.
 
-use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
-/// Integers before those of the deployments: the journal's length, and the journal.
+/// Integers before those of the deployments: the journal's length, how many threads have a row, and the journal.
 const HEADER: usize = 64;
+const THREADS: usize = 32;
 const JOURNAL: usize = 4096;
 const FIRST: usize = HEADER + JOURNAL;
 const INTS: usize = 14;
@@ -12,6 +13,15 @@ const DOUBLES: usize = 7;
 const SAMPLES: usize = 16;
 const SLOT_BITS: u32 = 16;
 const ROUND_MASK: u32 = 0x7fff;
+
+/// Threads that may share a state at a time.
+pub const MAX_THREADS: usize = 64;
+
+/// Integers of a thread's row of requests under way: whole cache lines.
+#[must_use]
+pub const fn row_length(capacity: usize) -> usize {
+    capacity.next_multiple_of(32)
+}
 
 /// Arrays of integers, one number for each deployment.
 #[derive(Clone, Copy)]
@@ -56,16 +66,18 @@ pub const fn bytes(capacity: usize) -> usize {
 pub struct Memory<'a> {
     ints: &'a [AtomicI32],
     doubles: &'a [AtomicU64],
+    /// What each thread has under way.
+    rows: &'a [AtomicI32],
     capacity: usize,
 }
 
 impl<'a> Memory<'a> {
-    /// `None` where the lengths are not those of any capacity.
+    /// `rows` is empty where no threads share it. `None` where the lengths are not those of any capacity.
     #[must_use]
-    pub fn new(ints: &'a [AtomicI32], doubles: &'a [AtomicU64]) -> Option<Self> {
+    pub fn new(ints: &'a [AtomicI32], doubles: &'a [AtomicU64], rows: &'a [AtomicI32]) -> Option<Self> {
         let capacity = ints.len().checked_sub(FIRST)? / INTS;
         let fits = ints.len() == FIRST + INTS * capacity && doubles.len() == (DOUBLES + 2 * SAMPLES) * capacity;
-        fits.then_some(Self { ints, doubles, capacity })
+        fits.then_some(Self { ints, doubles, rows, capacity })
     }
 
     #[must_use]
@@ -87,9 +99,36 @@ impl<'a> Memory<'a> {
         f64::from_bits(self.doubles[array as usize * self.capacity + slot].load(Relaxed))
     }
 
-    /// Takes back what a thread had under way, and tells the others.
-    pub fn give_back(self, slot: usize, count: i32) {
-        self.ints[FIRST + Int::InFlight as usize * self.capacity + slot].fetch_sub(count, AcqRel);
+    /// Requests under way, of all threads and processes.
+    #[inline(always)]
+    #[must_use]
+    pub fn in_flight(self, slot: usize) -> i32 {
+        let count = self.int(Int::InFlight, slot).wrapping_add(self.int(Int::ElsewhereInFlight, slot));
+        if self.rows.is_empty() { count } else { count.wrapping_add(self.in_threads(slot)) }
+    }
+
+    fn in_threads(self, slot: usize) -> i32 {
+        let threads = usize::try_from(self.ints[THREADS].load(Acquire)).unwrap_or(0);
+        let rows = self.rows.chunks_exact(row_length(self.capacity)).take(threads);
+        rows.fold(0i32, |sum, row| sum.wrapping_add(row[slot].load(Relaxed)))
+    }
+
+    /// One more thread has a row, all before it have one, too.
+    pub fn admit(self, thread: usize) {
+        self.ints[THREADS].fetch_max(thread as i32 + 1, AcqRel);
+    }
+
+    /// Clears a thread's row, and tells the others.
+    pub fn clear_row(self, thread: usize) {
+        let row = self.rows.chunks_exact(row_length(self.capacity)).nth(thread).unwrap_or_default();
+        for (slot, count) in row.iter().enumerate().take(self.capacity) {
+            if count.swap(0, AcqRel) != 0 {
+                self.tell(slot);
+            }
+        }
+    }
+
+    fn tell(self, slot: usize) {
         let at = self.ints[0].fetch_add(1, AcqRel) as u32;
         let round = ((at >> JOURNAL.trailing_zeros()) + 1) & ROUND_MASK;
         let entry = ((round << SLOT_BITS) | slot as u32) as i32;
@@ -105,22 +144,29 @@ mod tests {
     fn lengths_tell_the_capacity() {
         let ints: Vec<AtomicI32> = (0..FIRST + INTS * 8).map(|_| AtomicI32::new(0)).collect();
         let doubles: Vec<AtomicU64> = (0..(DOUBLES + 2 * SAMPLES) * 8).map(|_| AtomicU64::new(0)).collect();
-        assert_eq!(Memory::new(&ints, &doubles).map(Memory::capacity), Some(8));
+        assert_eq!(Memory::new(&ints, &doubles, &[]).map(Memory::capacity), Some(8));
         assert_eq!(ints.len() * 4 + doubles.len() * 8, bytes(8));
-        assert!(Memory::new(&ints[1..], &doubles).is_none());
-        assert!(Memory::new(&ints, &doubles[1..]).is_none());
-        assert!(Memory::new(&ints[..10], &doubles).is_none());
+        assert!(Memory::new(&ints[1..], &doubles, &[]).is_none());
+        assert!(Memory::new(&ints, &doubles[1..], &[]).is_none());
+        assert!(Memory::new(&ints[..10], &doubles, &[]).is_none());
     }
 
     #[test]
-    fn what_is_given_back_is_in_the_journal() {
+    fn what_threads_have_is_added_up_and_what_one_leaves_is_in_the_journal() {
         let ints: Vec<AtomicI32> = (0..FIRST + INTS * 8).map(|_| AtomicI32::new(0)).collect();
         let doubles: Vec<AtomicU64> = (0..(DOUBLES + 2 * SAMPLES) * 8).map(|_| AtomicU64::new(0)).collect();
+        let rows: Vec<AtomicI32> = (0..MAX_THREADS * row_length(8)).map(|_| AtomicI32::new(0)).collect();
         ints[0].store(JOURNAL as i32 + 2, Relaxed);
-        ints[FIRST + 5].store(9, Relaxed);
-        let memory = Memory::new(&ints, &doubles).expect("the lengths of 8");
-        memory.give_back(5, 4);
-        assert_eq!(memory.int(Int::InFlight, 5), 5);
+        let memory = Memory::new(&ints, &doubles, &rows).expect("the lengths of 8");
+        rows[row_length(8) + 5].store(4, Relaxed);
+        rows[2 * row_length(8) + 5].store(5, Relaxed);
+        assert_eq!(memory.in_flight(5), 0);
+        memory.admit(2);
+        memory.admit(1);
+        assert_eq!([memory.in_flight(5), memory.in_flight(4)], [9, 0]);
+        memory.clear_row(1);
+        memory.clear_row(MAX_THREADS);
+        assert_eq!(memory.in_flight(5), 5);
         assert_eq!(ints[0].load(Relaxed), JOURNAL as i32 + 3);
         assert_eq!(ints[HEADER + 2].load(Relaxed), (2 << SLOT_BITS) | 5);
     }

@@ -1,12 +1,11 @@
 //! States that all threads of the process share: which deployment has which slot, and what each thread has under way.
 
-use super::memory::{Memory, bytes};
+use super::memory::{MAX_THREADS, Memory, bytes, row_length};
 use crate::CoreError;
 use crate::shared_memory::Region;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::sync::atomic::Ordering::AcqRel;
 
 #[derive(Default)]
 struct Space {
@@ -24,40 +23,47 @@ pub fn memory_name(name: &str) -> String {
     format!("router/{name}")
 }
 
-/// The name of the memory that holds what a thread has under way.
+/// The name of the memory that holds what each thread has under way.
 #[must_use]
-pub fn thread_name(name: &str, thread: u32) -> String {
-    format!("router/{name}/thread/{thread}")
+pub fn rows_name(name: &str) -> String {
+    format!("router/{name}/threads")
 }
 
-fn thread_bytes(capacity: usize) -> usize {
-    (capacity * 4).next_multiple_of(8)
+fn rows_bytes(capacity: usize) -> usize {
+    MAX_THREADS * row_length(capacity) * 4
 }
 
-/// A thread's part in a state: when it goes, what it had under way is given back.
+/// A thread's part in a state. Nobody else writes to its row, and when it goes, the row is cleared: no count is ever half made, however a thread ends.
 pub struct Participant {
     name: String,
     pub thread: u32,
     state: Region,
-    own: Region,
+    rows: Region,
     capacity: usize,
 }
 
 impl Participant {
     /// # Errors
-    /// When the state has another capacity, or its memory cannot be had.
+    /// When the state has another capacity, its memory cannot be had, or 64 threads share it.
     pub fn new(name: &str, capacity: usize) -> Result<Self, CoreError> {
         let state = Region::named(&memory_name(name), bytes(capacity))?;
         let mut spaces = SPACES.lock();
         let space = spaces.entry(name.to_owned()).or_insert_with(|| Space { capacity, ..Space::default() });
         let thread = space.threads.iter().position(|taken| !taken).unwrap_or(space.threads.len());
-        let own = Region::named(&thread_name(name, thread as u32), thread_bytes(capacity))?;
+        if thread == MAX_THREADS {
+            return Err(CoreError::TooManyMembers);
+        }
+        let rows = Region::named(&rows_name(name), rows_bytes(capacity))?;
         if thread == space.threads.len() {
             space.threads.push(true);
         } else {
             space.threads[thread] = true;
         }
-        Ok(Self { name: name.to_owned(), thread: thread as u32, state, own, capacity })
+        let participant = Self { name: name.to_owned(), thread: thread as u32, state, rows, capacity };
+        if let Some(memory) = participant.memory() {
+            memory.admit(thread);
+        }
+        Ok(participant)
     }
 
     #[must_use]
@@ -65,10 +71,12 @@ impl Participant {
         &self.name
     }
 
-    fn memory(&self) -> Option<Memory<'static>> {
+    /// The state, as all threads see it.
+    #[must_use]
+    pub fn memory(&self) -> Option<Memory<'static>> {
         let doubles = (bytes(self.capacity) - self.integers() * 4) / 8;
         let all = self.state.doubles();
-        Memory::new(&self.state.integers()[..self.integers()], &all[all.len() - doubles..])
+        Memory::new(&self.state.integers()[..self.integers()], &all[all.len() - doubles..], self.rows.integers())
     }
 
     fn integers(&self) -> usize {
@@ -79,12 +87,7 @@ impl Participant {
 impl Drop for Participant {
     fn drop(&mut self) {
         if let Some(memory) = self.memory() {
-            for (slot, count) in self.own.integers().iter().enumerate().take(self.capacity) {
-                let left = count.swap(0, AcqRel);
-                if left > 0 {
-                    memory.give_back(slot, left);
-                }
-            }
+            memory.clear_row(self.thread as usize);
         }
         if let Some(space) = SPACES.lock().get_mut(&self.name) {
             space.threads[self.thread as usize] = false;

@@ -1,9 +1,10 @@
 //! The order against plain loops, on random states.
 
 use super::members::{FACTS, Members, Order, QUESTION, Question};
-use super::memory::{Memory, bytes, integers};
+use super::memory::{MAX_THREADS, Memory, bytes, integers, row_length};
 use super::order::{lottery, rank, scan};
 use super::space::{Participant, slot};
+use crate::CoreError;
 use crate::shared_memory::Region;
 use proptest::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
@@ -35,7 +36,7 @@ impl State {
     }
 
     fn members(&self) -> Members<'_> {
-        let memory = Memory::new(&self.ints, &self.doubles).expect("the lengths of a memory");
+        let memory = Memory::new(&self.ints, &self.doubles, &[]).expect("the lengths of a memory");
         Members::new(memory, &self.slots, &self.facts).expect("facts for all")
     }
 }
@@ -101,7 +102,7 @@ proptest! {
 #[test]
 fn what_is_no_memory_is_refused() {
     let state = State::new(&[1, 2], &[false, false], &[1.0, 1.0]);
-    let memory = Memory::new(&state.ints, &state.doubles).expect("the lengths of a memory");
+    let memory = Memory::new(&state.ints, &state.doubles, &[]).expect("the lengths of a memory");
     assert!(Members::new(memory, &[0, CAPACITY as i32], &state.facts).is_none());
     assert!(Members::new(memory, &[0, -1], &state.facts).is_none());
     assert!(Members::new(memory, &[0], &state.facts).is_none());
@@ -115,13 +116,23 @@ fn a_thread_that_goes_gives_back_what_it_had() {
     let state = Region::named("router/gives back", bytes(8)).expect("its memory").integers();
     let second = Participant::new("gives back", 8).expect("a state");
     assert_eq!((first.thread, second.thread), (0, 1));
-    let in_flight = integers(8) - 14 * 8 + 1;
-    state[in_flight].store(7, Relaxed);
-    Region::named("router/gives back/thread/1", 32).expect("its memory").integers()[1].store(3, Relaxed);
+    let rows = Region::named("router/gives back/threads", MAX_THREADS * row_length(8) * 4).expect("its rows").integers();
+    rows[1].store(4, Relaxed);
+    rows[row_length(8) + 1].store(3, Relaxed);
+    let memory = first.memory().expect("a memory");
+    assert_eq!(memory.in_flight(1), 7);
     drop(second);
-    assert_eq!(state[in_flight].load(Relaxed), 4);
+    assert_eq!((memory.in_flight(1), state[0].load(Relaxed)), (4, 1));
     assert_eq!(Participant::new("gives back", 8).expect("a state").thread, 1);
     assert!(Participant::new("gives back", 16).is_err());
+}
+
+#[test]
+fn as_many_threads_share_a_state_as_there_are_rows() {
+    let mut all: Vec<Participant> = (0..MAX_THREADS).map(|_| Participant::new("crowded", 8).expect("a row")).collect();
+    assert_eq!(Participant::new("crowded", 8).err(), Some(CoreError::TooManyMembers));
+    all.remove(7);
+    assert_eq!(Participant::new("crowded", 8).expect("a row").thread, 7);
 }
 
 #[test]

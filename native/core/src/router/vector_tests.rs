@@ -62,7 +62,7 @@ fn answer(vector: &Value, now_ms: f64) -> (i64, usize, f64) {
     let question = Question::read(numbers).unwrap();
     let excluded: Vec<u8> =
         asked["excluded"].as_array().map_or(Vec::new(), |mask| mask.iter().map(|bit| bit.as_u64().unwrap() as u8).collect());
-    let members = Members::new(Memory::new(&ints, &doubles).unwrap(), &slots, &facts).unwrap();
+    let members = Members::new(Memory::new(&ints, &doubles, &[]).unwrap(), &slots, &facts).unwrap();
     let (found, count) = scan(&members, &excluded, &question);
     let leaves = slots.len().next_power_of_two();
     let seen = if vector["order"] == 0 {

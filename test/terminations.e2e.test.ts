@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-pool.native.js';
+import { HEADER } from '../lib/connection-pool/connection-pool.layout.js';
+import { openNativeBinding } from '../lib/engine/native-binding.js';
+import { NativeRouterEngine } from '../lib/router/router.native.js';
+import { deployment, routerOn } from './router-engines.js';
+import { root } from './sources.js';
+import type { SharedCounts } from './terminations.worker.js';
+
+/** `LONG=1` ends as many threads as takes minutes. */
+const ROUNDS = process.env.LONG ? 250 : 12;
+const THREADS = 3;
+const SHARED: SharedCounts = { name: 'terminations', deployments: 6, maxConnections: 8 };
+
+const { binding } = openNativeBinding();
+
+/** A thread that is in the middle of counting. */
+function counting(): Promise<Worker> {
+  const worker = new Worker(join(root, 'test/terminations.worker.ts'), {
+    workerData: SHARED,
+    execArgv: ['--require', join(root, 'test/typescript-hook.js')],
+  });
+  return new Promise((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('message', () => resolve(worker));
+  });
+}
+
+(binding === null ? describe.skip : describe)('threads that are ended in the middle of counting', () => {
+  it('leave what they share as if they had never been', async () => {
+    if (binding === null) return;
+    const modelList = Array.from({ length: SHARED.deployments }, (_, at) => deployment(`d${at}`));
+    const options = { strategy: 'least_busy', sharedAs: SHARED.name, maxDeployments: 64, modelList };
+    const { router } = routerOn(new NativeRouterEngine(binding), options, { now: Date.now });
+    const engine = new NativeConnectionPoolEngine(binding);
+    const books = engine.join(SHARED.name, SHARED.maxConnections);
+    const leased = new Int32Array(books.room);
+    let seen = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const workers = await Promise.all(Array.from({ length: THREADS }, counting));
+      for (const worker of workers) {
+        const pick = router.acquire('d0');
+        seen +=
+          router.status().reduce((sum, { inFlight }) => sum + inFlight, 0) + engine.totals(books.words, books.room, leased).connections;
+        await worker.terminate();
+        router.cancelled(pick);
+      }
+      expect([round, router.status().map(({ inFlight }) => inFlight)]).toEqual([round, new Array(SHARED.deployments).fill(0)]);
+      expect([round, engine.totals(books.words, books.room, leased)]).toEqual([round, { connections: 0, leased: 0, waiting: 0 }]);
+      expect(
+        Array.from(leased)
+          .concat(Array.from(books.words.subarray(HEADER, HEADER + books.room)))
+          .every((count) => count === 0),
+      ).toBe(true);
+      expect(books.origins().size).toBe(0);
+    }
+    // Not idle ones.
+    expect(seen).toBeGreaterThan(ROUNDS * THREADS);
+    books.leave();
+  }, 3_600_000);
+});

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ChainableCommander, Redis } from 'ioredis';
+import { DecisionField } from '../lib/rate-limit/rate-limit.engine.js';
 import type { PolicySpec } from '../lib/rate-limit/rate-limit.engine.js';
 import { policyOf } from '../lib/rate-limit/rate-limit.policy.js';
 import {
@@ -38,14 +39,16 @@ type Call = { readonly nowMs: number; readonly asked: Asked[] } | { readonly sen
 
 /** The TypeScript engine, with a Redis that is asked the same; their answers are compared in the end. */
 export class ShadowedEngine extends TypeScriptRateLimitEngine {
-  private readonly specs = new Map<number, PolicySpec>();
-  private readonly slots = new Map<string, string[]>();
+  private readonly scopes = new Map<number, Omit<RedisScope, 'stateKey'> & { readonly name: string }>();
+  /** Those that are taken, by the key that they are kept under, with the time of their taking. */
+  private readonly slots = new Map<string, { readonly slot: string; readonly atMs: number }[]>();
   private readonly calls: Call[] = [];
   private taken = 0;
+  private latestMs = 0;
 
   override policy(spec: PolicySpec): number {
     const handle = super.policy(spec);
-    this.specs.set(handle, spec);
+    this.scopes.set(handle, scopeOf(spec));
     return handle;
   }
 
@@ -74,16 +77,18 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
   override release(...args: Parameters<TypeScriptRateLimitEngine['release']>): void {
     super.release(...args);
     const { slotsKey } = this.scope(args[1], args[2]);
-    const slot = this.slots.get(slotsKey)?.pop();
-    if (slot !== undefined) this.calls.push({ send: (pipeline) => pipeline.zrem(slotsKey, slot) });
+    const slots = this.slots.get(slotsKey) ?? [];
+    const place = slots.findIndex(({ atMs }) => args[3] === Infinity || atMs === args[3]);
+    if (place < 0) return;
+    const [{ slot }] = slots.splice(place, 1);
+    this.calls.push({ send: (pipeline) => pipeline.zrem(slotsKey, slot) });
   }
 
   override reset(...args: Parameters<TypeScriptRateLimitEngine['reset']>): void {
     super.reset(...args);
     const scope = this.scope(args[1], args[2]);
     this.slots.delete(scope.slotsKey);
-    const last = this.calls.at(-1);
-    this.call([scope], OperationKind.reset, [], last !== undefined && 'asked' in last ? last.nowMs : 0);
+    this.call([scope], OperationKind.reset, [], this.latestMs);
   }
 
   async compare(client: Redis): Promise<void> {
@@ -97,6 +102,7 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
       }
     }
     const replies = ((await pipeline.exec()) ?? []).slice(1);
+    if (replies.length !== this.calls.length) throw new Error(`${replies.length} replies to ${this.calls.length} calls`);
     replies.forEach(([error, reply], i) => {
       if (error !== null) throw error;
       const call = this.calls[i];
@@ -107,22 +113,14 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
         if (answer !== undefined) compareAnswers(i, numbers.subarray(at), answer, operation.scopes.length > 1);
         at += replyLength(operation);
       }
-      expect(numbers).toHaveLength(at);
+      if (numbers.length !== at) throw new Error(`call ${i}: ${numbers.length} numbers in the reply and not ${at}`);
     });
   }
 
   private scope(policy: number, key: string): RedisScope {
-    const spec = this.specs.get(policy) as PolicySpec;
-    const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(
-      spec,
-      () => 0,
-      () => 0,
-    );
-    const set = (limit: number): number => (limit === Infinity ? -1 : limit);
-    const numbers = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
-    for (const { lengthMs, requests, code } of windows) numbers.push(windowId(lengthMs, code), set(requests));
-    const stateKey = `${spec.scope}/${key}`;
-    return { stateKey, slotsKey: maxConcurrent === Infinity ? '' : `${stateKey}/running`, limits: numbers };
+    const { name, slotsKey, limits } = this.scopes.get(policy) as Omit<RedisScope, 'stateKey'> & { name: string };
+    const stateKey = `${name}/${key}`;
+    return { stateKey, slotsKey: slotsKey && `${stateKey}${slotsKey}`, limits };
   }
 
   private decided(code: number, scopes: RedisScope[], kind: OperationKind, cost: number, tokens: number, nowMs: number): number {
@@ -132,13 +130,15 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
     if (code !== 0 || kind === OperationKind.peek) return code;
     scopes.forEach(({ slotsKey }, i) => {
       const slots = this.slots.get(slotsKey);
-      if (slots === undefined) this.slots.set(slotsKey, [`${slot}.${i + 1}`]);
-      else slots.push(`${slot}.${i + 1}`);
+      const taken = { slot: `${slot}.${i + 1}`, atMs: this.lastDecision[DecisionField.atMs] };
+      if (slots === undefined) this.slots.set(slotsKey, [taken]);
+      else slots.push(taken);
     });
     return code;
   }
 
   private call(scopes: RedisScope[], kind: OperationKind, values: (number | string)[], nowMs: number, answer?: number[]): void {
+    this.latestMs = Math.max(this.latestMs, nowMs);
     const asked: Asked = { operation: { kind, tag: '', scopes, values }, answer };
     const last = this.calls.at(-1);
     if (last !== undefined && 'asked' in last && last.nowMs === nowMs && last.asked.length < MOST_IN_A_CALL) last.asked.push(asked);
@@ -155,5 +155,20 @@ function compareAnswers(i: number, numbers: Float64Array, answer: readonly numbe
   const told = ([code, limit, , , retryAfterMs, resetMs, , atMs, index]: readonly number[]): readonly number[] =>
     code === 0 ? [code, atMs] : [code, limit, retryAfterMs, resetMs, atMs, index];
   const view = several ? told : (all: readonly number[]): readonly number[] => all;
-  expect({ i, given: view(given) }).toEqual({ i, given: view(answer) });
+  const [seen, wanted] = [view(given), view(answer)];
+  if (seen.some((number, field) => number !== wanted[field]))
+    throw new Error(`call ${i}: Redis says ${seen.join()}, the engine ${wanted.join()}`);
+}
+
+/** A policy as the script knows it. Its keys are under its scope's name. */
+function scopeOf(spec: PolicySpec): Omit<RedisScope, 'stateKey'> & { readonly name: string } {
+  const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(
+    spec,
+    () => 0,
+    () => 0,
+  );
+  const set = (limit: number): number => (limit === Infinity ? -1 : limit);
+  const limits = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
+  for (const { lengthMs, requests, code } of windows) limits.push(windowId(lengthMs, code), set(requests));
+  return { name: spec.scope ?? '', slotsKey: maxConcurrent === Infinity ? '' : '/running', limits };
 }

@@ -96,7 +96,7 @@ export declare function rateLimitClosePolicy(policy: number): void
 
 /**
  * What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
- * of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time;
+ * of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time; to release, only when the place was taken, in the middle;
  * from 12 both halves of the key's hash, the space, the policy. At 16 how many numbers follow: a lent key's, or policy and hash of each of several scopes.
  */
 export declare function rateLimitExchange(): Float64Array
@@ -119,10 +119,10 @@ export declare function rateLimitPeek(): void
 /** The handle of a policy, the same in every thread. Throws `TOO_MANY_POLICIES`. */
 export declare function rateLimitPolicy(spec: RateLimitSpec): number
 
-/** Gives back one of the requests under way. */
+/** Gives back one of the requests under way: that was let pass at a time, or any where that is infinite. */
 export declare function rateLimitRelease(): void
 
-/** Forgets a key. */
+/** Forgets a key, and that what is under way of it has taken anything. */
 export declare function rateLimitReset(): void
 
 /** Secret numbers of the process for hashing keys: each the same at every call. */

@@ -25,6 +25,7 @@ export interface VectorStep {
   readonly tokens?: number;
   /** Of `settle`. */
   readonly actualTokens?: number;
+  /** Of `settle` and `release`; default of `release`: whenever. */
   readonly takenAt?: number;
   /** Of the first of `times`: the others are expected to have the same code. */
   readonly expect?: Expected;
@@ -80,8 +81,10 @@ function run(engine: RateLimitEngine, space: number, handles: readonly number[],
       engine.settle(space, handles[policy], key, tokens, actualTokens, vectors.startMs + takenAt, nowMs);
       return 0;
     case 'release':
+      engine.release(space, handles[policy], key, vectors.startMs + (step.takenAt ?? Infinity));
+      return 0;
     case 'reset':
-      engine[call](space, handles[policy], key);
+      engine.reset(space, handles[policy], key);
       return 0;
   }
 }

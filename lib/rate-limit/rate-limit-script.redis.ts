@@ -1,10 +1,12 @@
 import { STATE_SCRIPT, withNumbers } from './rate-limit-state.redis.js';
+import { USUAL_SCRIPT } from './rate-limit-usual.redis.js';
 
 /**
  * The script of the Redis store: performs all operations of a call at one instant of Redis's clock, and decides as the engines do
  * (`rate-limit.verdict.ts`).
  *
- * The usual request, which is of one key under one window and passes, is decided by `takeUsual` in a straight line, as the other functions would.
+ * Who was under way at a reset has taken nothing since: a place that is said to be held still is kept with its end below zero, where it does not count, and what was
+ * taken until then is not given back.
  *
  * A lease is counted at the last instant at which it may be spent: so no span holds more than the limit, whenever that is done.
  */
@@ -124,9 +126,10 @@ local function take(v, cost, tokens, lease)
   return at
 end
 
-local function occupy(slots, slot, ttl)
-  call_redis('ZADD', KEYS[slots], clock + ttl, slot)
-  call_redis('ZREMRANGEBYSCORE', KEYS[slots], '-inf', clock)
+local function occupy(slots, slot, ttl, forgotten)
+  local ends = clock + ttl
+  call_redis('ZADD', KEYS[slots], forgotten and -ends or ends, slot)
+  call_redis('ZREMRANGEBYSCORE', KEYS[slots], -clock, clock)
   call_redis('PEXPIRE', KEYS[slots], ttl)
 end
 
@@ -175,12 +178,15 @@ end
 perform[3] = function(scopes, requests, tokens, at)
   for _, v in ipairs(scopes) do
     local s = v.s
-    if s[RATE] >= 0 then s[LEVEL] = s[LEVEL] + requests * PARTS end
-    for i = FIRST_WINDOW, #s do
-      local w = s[i]
-      if s[LAST] - at < w[LENGTH] then adjust(w, at, -requests, w[ID] == MINUTE_ID and -tokens or 0) end
+    local reset = windowIn(s, RESET_ID)
+    if not reset or at > reset[NEWEST] then
+      if s[RATE] >= 0 then s[LEVEL] = s[LEVEL] + requests * PARTS end
+      for i = FIRST_WINDOW, #s do
+        local w = s[i]
+        if s[LAST] - at < w[LENGTH] then adjust(w, at, -requests, w[ID] == MINUTE_ID and -tokens or 0) end
+      end
+      s[CHANGED] = true
     end
-    v.s[CHANGED] = true
   end
 end
 
@@ -192,49 +198,33 @@ end
 
 perform[5] = function(scopes, slot, slotTtl)
   for i, v in ipairs(scopes) do
-    if v.slots > 0 then occupy(v.slots, slot .. '.' .. i, slotTtl) end
+    if v.slots > 0 then
+      local name = slot .. '.' .. i
+      local score = call_redis('ZSCORE', KEYS[v.slots], name)
+      occupy(v.slots, name, slotTtl, score and tonumber(score) < 0)
+    end
   end
+end
+
+local function forgetSlots(slots)
+  local names = call_redis('ZRANGEBYSCORE', KEYS[slots], '(' .. clock, '+inf', 'WITHSCORES')
+  for i = 1, #names, 2 do call_redis('ZADD', KEYS[slots], -names[i + 1], names[i]) end
 end
 
 perform[6] = function(scopes)
   for _, v in ipairs(scopes) do
-    states[v.key] = newState()
-    states[v.key][CHANGED] = true
-    if v.slots > 0 then call_redis('DEL', KEYS[v.slots]) end
+    local old, s = v.s, newState()
+    local t = old[LAST]
+    for i = FIRST_WINDOW, #old do t = max(t, old[i][NEWEST]) end
+    if #old >= FIRST_WINDOW or old[RATE] >= 0 then s[FIRST_WINDOW] = { RESET_ID, MINUTE_MS, 0, 0, t, t, t, 0, 0, '' } end
+    s[LAST], s[ENDS], s[CHANGED] = old[LAST], 0, true
+    states[v.key] = s
+    if v.slots > 0 then forgetSlots(v.slots) end
   end
 end
 
-local function takeUsual(key, p, cost, tokens)
-  if #p ~= 6 or p[1] >= 0 or p[4] >= 0 or since > 0 or cost == 0 or states[key] then return false end
-  local id, most, mostTokens, t, ends = p[5], p[6], p[3], clock, 0
-  local requests, taken, start, oldest, newest, newRequests, newTokens, older, length = 0, 0, 0, NEVER, -NEVER, 0, 0, '', floor(id / CODES)
-  local packed = call_redis('GET', KEYS[key])
-  if packed then
-    local here, last, next
-    if #packed < ONE_WINDOW_BYTES then return false end
-    last, ends, here, requests, taken, start, oldest, newest, newRequests, newTokens, older, next = unpack_bytes('<dddddddddddc0', packed)
-    t = max(last, t)
-    if here ~= id or next <= #packed or t - oldest >= length then return false end
-  end
-  requests, taken, tokens = requests + cost, taken + (id == MINUTE_ID and tokens or 0), id == MINUTE_ID and tokens or 0
-  local left, tokensLeft, tokensReset, limit, at = NEVER, NEVER, 0, most, max(t, newest)
-  if most >= 0 then left = most - requests else limit = mostTokens end
-  if mostTokens >= 0 then tokensLeft, tokensReset = mostTokens - taken, length end
-  if left < 0 or tokensLeft < 0 then return false end
-  if newest == at or #older >= EXACT_BYTES and (at - start) * MERGES < length then
-    newRequests, newTokens = newRequests + cost, newTokens + tokens
-  else
-    if newest > 0 then older = older .. pack('<ddd', newest, newRequests, newTokens) else oldest = at end
-    start, newRequests, newTokens = at, cost, tokens
-  end
-  local keeps = at + length <= ends
-  if not keeps then ends = ceil(at + length + (at + length - t) / SLACK) end
-  packed = pack('<dddddddddddc0', t, ends, id, requests, taken, start, oldest, at, newRequests, newTokens, #older, older)
-  if keeps then call_redis('SET', KEYS[key], packed, 'KEEPTTL') else call_redis('PSETEX', KEYS[key], ends - clock, packed) end
-  reply[#reply + 1] = pack('<ddddddddddd', 0, 0, 0, at, 0, 0, limit, left, tokensLeft, length, tokensReset)
-  return true
-end
-
+${USUAL_SCRIPT}
+fetchUsual()
 local at, count = 1, #operations
 while at < count do
   local kind = operations[at]
@@ -253,6 +243,7 @@ while at < count do
     at = last + 1
   end
 end
+writeUsual()
 for key, s in pairs(states) do
   if s[CHANGED] then write(key, s) end
 end

@@ -7,11 +7,15 @@ const NUMBERS = {
   // A window is called by its length and its code: that of a minute is the one that tokens are counted in.
   CODES: 8,
   MINUTE_ID: 480_002,
+  // In the place of what a reset has forgotten: it holds nothing but when that was.
+  RESET_ID: 480_000,
   MINUTE_MS: 60_000,
   // As in the engines.
   MERGES: 60,
   PARTS: 1_000,
   LONGEST_MS: 2_592_000_000,
+  // In the place of an end: a key expires when it would have.
+  KEEPS: 0,
   // A time to live is renewed when an eighth of it has gone by.
   SLACK: 8,
   // Of a state: its time, when it expires in Redis, the bucket that it was left with (a rate below 0 is none), whether it has changed, its windows.
@@ -66,6 +70,7 @@ local policies, operations = call[1], call[2]
 local NEVER = math.huge
 local EMPTY = { 0, 0, 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
 local states, reply = {}, {}
+local values, changed = {}, {}
 
 local since = 0
 if call[3] then
@@ -107,10 +112,15 @@ local function stateOf(key)
   if s then return s end
   s = newState()
   states[key] = s
-  local packed = call_redis('GET', KEYS[key])
+  local packed = values[key]
+  if packed == nil then packed = call_redis('GET', KEYS[key]) end
   if not packed then return s end
   local last, ends, from = unpack_bytes('<dd', packed)
   local t = max(last, clock)
+  if changed[key] then
+    if changed[key] ~= KEEPS then ends = 0 end
+    s[CHANGED], changed[key] = true, nil
+  end
   s[LAST], s[ENDS] = t, ends
   local size = #packed
   while size - from > BUCKET_BYTES do

@@ -112,6 +112,20 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(engine.check(space, places, 'under way', 1, 0, NOW)).toBe(DecisionCode.concurrency);
   });
 
+  it('frees a place that may be of before a reset last, where both happened within a millisecond', () => {
+    const space = open();
+    const places = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
+    const check = (): number => engine.check(space, places, 'a', 1, 0, NOW);
+    expect(check()).toBe(DecisionCode.allowed);
+    engine.reset(space, places, 'a');
+    expect(check()).toBe(DecisionCode.allowed);
+    // One of both: never more are let pass than there are places.
+    engine.release(space, places, 'a', NOW);
+    expect(check()).toBe(DecisionCode.concurrency);
+    engine.release(space, places, 'a', NOW);
+    expect(check()).toBe(DecisionCode.allowed);
+  });
+
   it('decides by handle as by key', () => {
     const space = open(2);
     const policy = engine.policy({ scope: 'handles', requestsPerMinute: 3 });

@@ -128,10 +128,13 @@ export abstract class RateLimitEngine {
     nowMs: number,
   ): void;
 
-  /** Gives back one of `maxConcurrent`. */
-  abstract release(space: number, policy: number, key: string): void;
+  /**
+   * Gives back one of `maxConcurrent`: that of a request that was let pass at `atMs` of its decision, or any if that is infinite. A place that was taken before the key
+   * was reset frees none of those taken since.
+   */
+  abstract release(space: number, policy: number, key: string, atMs: number): void;
 
-  /** Forgets a key of the policy's scope. */
+  /** Forgets a key of the policy's scope: what is under way of it counts as if it had taken nothing. */
   abstract reset(space: number, policy: number, key: string): void;
 
   abstract stats(space: number): SpaceStats;

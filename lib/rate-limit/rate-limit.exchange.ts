@@ -26,7 +26,7 @@ export class RateLimitExchange {
     this.numbers = binding.rateLimitExchange();
   }
 
-  /** What the next decision takes; or, for `settle`, by how much tokens change, and since when. */
+  /** What the next decision takes, and when; or, for `settle`, by how much tokens change, and since when. */
   ask(cost: number, tokens: number, nowMs: number): void {
     const { numbers } = this;
     numbers[COST] = cost;
@@ -66,8 +66,9 @@ export class RateLimitExchange {
     this.binding.rateLimitSettle();
   }
 
-  release(space: number, policy: number, low: number, high: number): void {
+  release(space: number, policy: number, low: number, high: number, atMs: number): void {
     this.name(space, policy, low, high);
+    this.numbers[TOKENS] = atMs;
     this.binding.rateLimitRelease();
   }
 

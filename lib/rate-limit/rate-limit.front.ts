@@ -73,12 +73,20 @@ export class Front {
 
   /** Brings a key to the front, if it is held behind and there is a place for it. */
   fetch(policy: Policy, low: number, high: number, nowMs: number): KeyState | null {
-    const { keys, behind } = this;
+    const { keys } = this;
     const leaving = keys.size < this.most ? null : this.longUnused();
-    if ((keys.size >= this.most && leaving === null) || behind.lend(policy, low, high) === 0) return null;
+    if (keys.size >= this.most && leaving === null) return null;
+    const state = this.bring(policy, low, high);
+    if (state !== null && leaving !== null) this.sendBack(leaving, nowMs);
+    return state;
+  }
+
+  /** Brings a key to the front, if it is held behind, whether or not there is a place for it. */
+  bring(policy: Policy, low: number, high: number): KeyState | null {
+    const { keys, behind } = this;
+    if (behind.lend(policy, low, high) === 0) return null;
     const state = new KeyState(keys.lines, policy, low, high);
     state.readAll(behind.numbers, keys.originMs);
-    if (leaving !== null) this.sendBack(leaving, nowMs);
     this.lent.add(state);
     return keys.hold(state);
   }

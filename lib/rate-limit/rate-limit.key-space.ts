@@ -1,4 +1,5 @@
 import { DecisionCode } from './rate-limit.engine.js';
+import { Forgotten } from './rate-limit.forgotten.js';
 import { KeyIndex } from './rate-limit.key-index.js';
 import { KeyLines, Line } from './rate-limit.key-lines.js';
 import { KeyState } from './rate-limit.key-state.js';
@@ -26,6 +27,7 @@ export class KeySpace {
   /** What is read and written of most keys, by the number of a line. */
   readonly lines = new KeyLines();
   private readonly index = new KeyIndex();
+  private readonly forgotten = new Forgotten();
   /** The rest, by the number of a key's first line. */
   private readonly states: (KeyState | undefined)[] = [];
   private uses = 0;
@@ -121,9 +123,27 @@ export class KeySpace {
     return this.hold(new KeyState(this.lines, policy, low, high));
   }
 
-  delete(policy: Policy, low: number, high: number): void {
+  /** Forgets a key, and that what is under way of it has taken anything. */
+  reset(policy: Policy, low: number, high: number): void {
     const line = this.index.find(low, high, policy.family);
-    if (line >= 0) this.drop(this.state(line));
+    if (line < 0) return;
+    const state = this.state(line);
+    if (state.inFlight > 0 || policy.tokensPerMinute !== Infinity) this.forgotten.add(state, this.latestMs);
+    this.drop(state);
+  }
+
+  /** Gives back a place under a key: that of a request that was let pass at `takenMs`, or any if that is infinite. Whether the key is held here, or was. */
+  release(policy: Policy, low: number, high: number, takenMs: number): boolean {
+    const taken = this.fromEpoch(takenMs);
+    if (this.forgotten.hasPlace(policy, low, high, taken)) return true;
+    const state = this.findState(policy, low, high);
+    state?.release();
+    return state !== null;
+  }
+
+  /** Whether a reset has forgotten what was taken at `takenMs`. */
+  hasForgotten(policy: Policy, low: number, high: number, takenMs: number): boolean {
+    return this.forgotten.has(policy, low, high, this.fromEpoch(takenMs));
   }
 
   /** Adds a key with what it brings. */

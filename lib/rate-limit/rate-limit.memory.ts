@@ -2,26 +2,10 @@ import type { CapabilityHealth, EngineName, MetricSample } from '../common/capab
 import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { EngineSeries } from '../engine/engine-series.js';
-import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
-import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
-import type {
-  RateLimitDecision,
-  RateLimitScope,
-  RateLimitStanding,
-  RateLimitStore,
-  RateLimitStoreStats,
-  TakenRateLimit,
-} from './rate-limit.store.js';
-
-const EXCEEDED: Readonly<Record<number, ExceededLimit>> = {
-  [DecisionCode.second]: 'second',
-  [DecisionCode.minute]: 'minute',
-  [DecisionCode.hour]: 'hour',
-  [DecisionCode.day]: 'day',
-  [DecisionCode.tokens]: 'tokens',
-  [DecisionCode.concurrency]: 'concurrency',
-  [DecisionCode.window]: 'window',
-};
+import { decisionOf, tightest } from './rate-limit-decision.memory.js';
+import { DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
+import type { RateLimit } from './rate-limit.limits.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from './rate-limit.store.js';
 
 /** One per engine; -1 until it is first needed. */
 type Handles = Record<EngineName, number>;
@@ -124,22 +108,24 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return { ...decisions[scope], standings, scope };
   }
 
-  settle({ scopes, tokens, atMs }: TakenRateLimit, actualTokens: number): void {
+  settle({ scopes, tokens, atMs, lease }: TakenRateLimit, actualTokens: number): void {
     if (tokens === actualTokens) return;
     const nowMs = this.context.now();
-    for (const { limit, key } of scopes) {
-      if (limit.tokensPerMinute === undefined) continue;
-      this.run('settle', key, (engine) =>
+    scopes.forEach(({ limit, key }, index) => {
+      if (limit.tokensPerMinute === undefined) return;
+      this.giveBack('settle', key, takerOf(lease, index), (engine) =>
         engine.settle(this.space(engine), this.policy(engine, limit), key, tokens, actualTokens, atMs, nowMs),
       );
-    }
+    });
   }
 
-  release({ scopes }: TakenRateLimit): void {
-    for (const { limit, key } of scopes) {
-      if (limit.maxConcurrent === undefined) continue;
-      this.run('release', key, (engine) => engine.release(this.space(engine), this.policy(engine, limit), key));
-    }
+  release({ scopes, atMs, lease }: TakenRateLimit): void {
+    scopes.forEach(({ limit, key }, index) => {
+      if (limit.maxConcurrent === undefined) return;
+      this.giveBack('release', key, takerOf(lease, index), (engine) =>
+        engine.release(this.space(engine), this.policy(engine, limit), key, atMs),
+      );
+    });
   }
 
   reset({ limit, key }: RateLimitScope): void {
@@ -195,7 +181,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     if (scopes.length > 1) return this.checkAll(engine, scopes, cost, tokens, nowMs);
     const { limit, key } = scopes[0];
     const code = engine.check(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
-    return decisionOf(code, engine.lastDecision, limit);
+    return decisionOf(code, engine, limit);
   }
 
   /** While the engine depends on the key. */
@@ -212,12 +198,12 @@ export class MemoryRateLimitStore implements RateLimitStore {
     if (verdict.allowed) check(own);
     const { standings } = this.peek(scopes, 0, 0);
     const scope = verdict.allowed ? tightest(standings) : scopes.indexOf((verdict === foreseen ? own : native)[verdict.scope]);
-    return { ...verdict, standings, scope };
+    return { ...verdict, standings, scope, lease: scopes.map((each) => (native.includes(each) ? 'native' : 'typescript')).join(' ') };
   }
 
   private peekOne(engine: RateLimitEngine, { limit, key }: RateLimitScope, cost: number, tokens: number, nowMs: number): RateLimitDecision {
     const code = engine.peek(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
-    return decisionOf(code, engine.lastDecision, limit);
+    return decisionOf(code, engine, limit);
   }
 
   private checkAll(
@@ -231,7 +217,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const keys = scopes.map(({ key }) => key);
     const code = engine.checkAll(this.space(engine), policies, keys, cost, tokens, nowMs);
     const scope = engine.lastDecision[DecisionField.index];
-    const decision = decisionOf(code, engine.lastDecision, scopes[scope].limit);
+    const decision = decisionOf(code, engine, scopes[scope].limit);
     return { ...decision, standings: scopes.map((each) => this.peekOne(engine, each, 0, 0, nowMs).standings[0]), scope };
   }
 
@@ -242,6 +228,22 @@ export class MemoryRateLimitStore implements RateLimitStore {
       return call(engine);
     } catch (error) {
       return this.choice.recover(error, engine, call);
+    }
+  }
+
+  /**
+   * By the engine that took: after a change of engines the other one's counters are of other requests. Where it fails there is nothing to make good elsewhere.
+   */
+  private giveBack(operation: string, key: string, taker: string | undefined, call: (engine: RateLimitEngine) => void): void {
+    const { native, typescript, always } = this.choice;
+    const engine = taker === 'native' ? native : typescript;
+    // Without a mark it is a key's, of whichever request; and beside a shadow both have taken.
+    const isAnybodys = taker === undefined || (taker === 'typescript' && always === null && this.choice.assigned(key) === 'both');
+    if (isAnybodys || engine === null) return this.run(operation, key, call);
+    try {
+      call(engine);
+    } catch (error) {
+      this.choice.recover(error, engine, () => {});
     }
   }
 
@@ -257,27 +259,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 }
 
-function decisionOf(code: number, last: Float64Array, limit: RateLimit): RateLimitDecision {
-  const hasRequests = limit.bucket !== undefined || limit.windows.length > 0;
-  const standing: RateLimitStanding = {
-    limit: hasRequests ? last[DecisionField.limit] : Infinity,
-    remainingRequests: hasRequests ? last[DecisionField.remainingRequests] : Infinity,
-    remainingTokens: limit.tokensPerMinute === undefined ? undefined : last[DecisionField.remainingTokens],
-    resetMs: last[DecisionField.resetMs],
-    tokensResetMs: limit.tokensPerMinute === undefined ? undefined : last[DecisionField.tokensResetMs],
-  };
-  return {
-    allowed: code === 0,
-    scope: 0,
-    exceeded: code === 0 ? undefined : EXCEEDED[code],
-    retryAfterMs: last[DecisionField.retryAfterMs],
-    standings: [standing],
-    atMs: last[DecisionField.atMs],
-  };
-}
-
-function tightest(standings: readonly RateLimitStanding[]): number {
-  let least = 0;
-  for (let i = 1; i < standings.length; i++) if (standings[i].remainingRequests < standings[least].remainingRequests) least = i;
-  return least;
+/** The engine that took from the scope with this index: `lease` names it, or one for each scope. */
+function takerOf(lease: string | undefined, scope: number): string | undefined {
+  return lease?.includes(' ') === true ? lease.split(' ')[scope] : lease;
 }

@@ -127,24 +127,30 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const state = this.find(keys, policy, key);
     const now = keys?.at(nowMs) ?? 0;
     const difference = actualTokens - reservedTokens;
-    if (keys !== null && state !== null) settleTokens(this.policies[policy], state, difference, keys.fromEpoch(atMs), now);
+    const governing = this.policies[policy];
+    if (keys?.hasForgotten(governing, this.hash.low, this.hash.high, atMs) === true) return;
+    if (keys !== null && state !== null) settleTokens(governing, state, difference, keys.fromEpoch(atMs), now);
     if (keys !== null && (state !== null || front === null)) return;
     this.exchange.ask(difference, atMs, keys?.toEpoch(now) ?? nowMs);
     this.exchange.settle(space, policy, this.hash.low, this.hash.high);
   }
 
-  release(space: number, policy: number, key: string): void {
+  release(space: number, policy: number, key: string, atMs: number): void {
     const { keys, front } = this.space(space);
-    const state = this.find(keys, policy, key);
-    if (state !== null) state.release();
-    else if (keys === null || front !== null) this.exchange.release(space, policy, this.hash.low, this.hash.high);
+    const { hash } = this;
+    hash.of(key);
+    if (keys !== null && (keys.release(this.policies[policy], hash.low, hash.high, atMs) || front === null)) return;
+    this.exchange.release(space, policy, hash.low, hash.high, atMs);
   }
 
   reset(space: number, policy: number, key: string): void {
     const { keys, front } = this.space(space);
     const { hash } = this;
     hash.of(key);
-    keys?.delete(this.policies[policy], hash.low, hash.high);
+    const governing = this.policies[policy];
+    // In one place, which then knows what was forgotten.
+    front?.bring(governing, hash.low, hash.high);
+    keys?.reset(governing, hash.low, hash.high);
     if (keys === null || front !== null) this.exchange.reset(space, policy, hash.low, hash.high);
   }
 

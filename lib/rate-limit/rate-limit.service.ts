@@ -227,7 +227,7 @@ export class RateLimiterService implements Capability {
   }
 
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
-    if (typeof held === 'string') return this.store.release({ scopes: this.table.scopes(held, options), tokens: 0, atMs: 0 });
+    if (typeof held === 'string') return this.store.release({ scopes: this.table.scopes(held, options), tokens: 0, atMs: Infinity });
     const taken = Reservation.takeForRelease(Reservation.checked('held', held));
     return taken?.scopes.some(({ limit }) => limit.maxConcurrent !== undefined) ? this.store.release(taken) : undefined;
   }

@@ -45,6 +45,7 @@ export interface RateLimitDecision {
 export interface TakenRateLimit {
   readonly scopes: readonly RateLimitScope[];
   readonly tokens: number;
+  /** `Infinity` where a place is given back by its key alone: then it is that of any request. */
   readonly atMs: number;
   readonly lease?: string;
   readonly outage?: RateLimitDecision['outage'];

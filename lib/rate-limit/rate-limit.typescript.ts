@@ -91,16 +91,19 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
     const keys = this.space(space);
     const now = keys.at(nowMs);
     const state = this.find(space, policy, key);
-    if (state !== null) settleTokens(this.policies[policy], state, actualTokens - reservedTokens, keys.fromEpoch(atMs), now);
+    const governing = this.policies[policy];
+    if (state === null || keys.hasForgotten(governing, state.low, state.high, atMs)) return;
+    settleTokens(governing, state, actualTokens - reservedTokens, keys.fromEpoch(atMs), now);
   }
 
-  release(space: number, policy: number, key: string): void {
-    this.find(space, policy, key)?.release();
+  release(space: number, policy: number, key: string, atMs: number): void {
+    this.hash.of(key);
+    this.space(space).release(this.policies[policy], this.hash.low, this.hash.high, atMs);
   }
 
   reset(space: number, policy: number, key: string): void {
     this.hash.of(key);
-    this.space(space).delete(this.policies[policy], this.hash.low, this.hash.high);
+    this.space(space).reset(this.policies[policy], this.hash.low, this.hash.high);
   }
 
   stats(space: number): SpaceStats {

@@ -62,7 +62,10 @@ pub fn settle(env: sys::napi_env) -> Checked<()> {
 }
 
 pub fn release(env: sys::napi_env) -> Checked<()> {
-    with_key(env, |space, policy, key, _| space.release(policy, key))
+    with_key(env, |space, policy, key, numbers| {
+        let (_, taken_at_ms, _) = numbers.correction();
+        space.release(policy, key, taken_at_ms);
+    })
 }
 
 unsafe extern "C" fn check_callback(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {

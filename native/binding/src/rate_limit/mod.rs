@@ -99,7 +99,7 @@ pub fn rate_limit_close(space: u32) -> Result<()> {
 }
 
 /// What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
-/// of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time;
+/// of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time; to release, only when the place was taken, in the middle;
 /// from 12 both halves of the key's hash, the space, the policy. At 16 how many numbers follow: a lent key's, or policy and hash of each of several scopes.
 #[napi(catch_unwind, ts_return_type = "Float64Array")]
 pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
@@ -138,13 +138,13 @@ pub fn rate_limit_settle(env: Env) -> Result<()> {
     Ok(hot::settle(env.raw())?)
 }
 
-/// Gives back one of the requests under way.
+/// Gives back one of the requests under way: that was let pass at a time, or any where that is infinite.
 #[napi(catch_unwind)]
 pub fn rate_limit_release(env: Env) -> Result<()> {
     Ok(hot::release(env.raw())?)
 }
 
-/// Forgets a key.
+/// Forgets a key, and that what is under way of it has taken anything.
 #[napi(catch_unwind)]
 pub fn rate_limit_reset(env: Env) -> Result<()> {
     Ok(hot::with_key(env.raw(), |space, policy, key, _| space.reset(policy, key))?)

@@ -2,6 +2,7 @@
 //!
 //! A key costs 32 bytes and its share of an index of 4-byte entries while little was taken under it, and a queue of at most 64 instants when much was.
 
+mod forgotten;
 mod key;
 mod lend;
 mod log;

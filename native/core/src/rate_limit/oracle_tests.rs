@@ -29,7 +29,11 @@ struct Taking {
 #[derive(Default)]
 struct Log {
     takings: Vec<Taking>,
-    places: u64,
+    /// When the requests under way were let pass; and those that were under way at a reset.
+    running: Vec<u64>,
+    forgotten: Vec<u64>,
+    /// The last taking before a reset.
+    lost: Option<Taking>,
 }
 
 impl Log {
@@ -42,7 +46,7 @@ impl Log {
         let windows = LENGTHS.iter().zip(limits.windows);
         windows.filter_map(|(&length, limit)| Some((length, limit?))).any(|(length, limit)| sum(length, |one| one.cost) + ask.cost > limit)
             || limits.tokens.is_some_and(|limit| sum(MINUTE_MS, |one| one.tokens) + ask.tokens > limit)
-            || limits.places.is_some_and(|limit| self.places + 1 > limit)
+            || limits.places.is_some_and(|limit| self.running.len() as u64 + 1 > limit)
             || limits.bucket.is_some_and(|(rate, burst)| self.level(rate, burst, at) < u128::from(ask.cost) * PARTS as u128)
     }
 
@@ -101,13 +105,14 @@ fn advance() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// A check (0 to 7), a settlement of an earlier taking (8) or a release (9), of one of three keys.
+/// A check (0 to 15), a settlement of an earlier taking (16, 17) or of one before a reset (18), a release by key (19) or of a request (20 to 22) or a reset (23),
+/// of one of three keys.
 type Step = (u64, u8, usize, u64, u64);
 
 fn step() -> impl Strategy<Value = Step> {
     let cost = prop::sample::select(vec![1u64, 1, 1, 1, 0, 2, 5, 30]);
     let tokens = prop::sample::select(vec![0u64, 1, 10, 50, 400]);
-    (advance(), 0u8..10, 0usize..3, cost, tokens)
+    (advance(), 0u8..24, 0usize..3, cost, tokens)
 }
 
 proptest! {
@@ -129,23 +134,39 @@ proptest! {
             let ask = Ask { cost, tokens, places: 1 };
             let mut decision = Decision::default();
             match what {
-                8 => {
+                16 | 17 => {
                     let Some(taking) = log.takings.last_mut() else { continue };
                     space.settle(&policy, key, tokens as i64 - taking.tokens as i64, taking.at as f64, now as f64);
                     if now - taking.at < MINUTE_MS {
                         taking.tokens = tokens;
                     }
                 }
-                9 => {
-                    space.release(&policy, key);
-                    log.places = log.places.saturating_sub(1);
+                18 => {
+                    let Some(taking) = log.lost else { continue };
+                    space.settle(&policy, key, tokens as i64 - taking.tokens as i64, taking.at as f64, now as f64);
+                }
+                19 => {
+                    space.release(&policy, key, f64::INFINITY);
+                    log.running.pop();
+                }
+                20..=22 => {
+                    let Some(taken_at) = log.forgotten.pop().or_else(|| log.running.pop()) else { continue };
+                    space.release(&policy, key, taken_at as f64);
+                }
+                23 => {
+                    space.reset(&policy, key);
+                    let lost = log.takings.last().copied();
+                    log.forgotten.append(&mut log.running);
+                    *log = Log { lost, forgotten: std::mem::take(&mut log.forgotten), ..Log::default() };
+                    // Within the millisecond of a reset nobody can tell who came before it.
+                    now += 1;
                 }
                 _ => {
                     let code = space.check(&policy, key, ask, now as f64, true, &mut decision);
                     if code == Code::Allowed {
                         prop_assert!(!log.is_over(&limits, now, ask, false), "admitted over a limit");
                         log.takings.push(Taking { at: now, cost, tokens });
-                        log.places += 1;
+                        log.running.push(now);
                         continue;
                     }
                     prop_assert!(log.is_over(&limits, now, ask, true), "refused by {code:?} for nothing");

@@ -18,17 +18,32 @@ const SWEPT: usize = 2;
 /// Slots that are compared for the least recently used one.
 const COMPARED: usize = 16;
 
+/// What a decision on a known key needs is a cache line with the lock: threads that take turns hand over this line and the slot's.
 #[derive(Debug, Default)]
 pub struct Shard {
     index: Box<[u32]>,
-    chunks: Vec<Vec<Slot>>,
+    /// Each full but the last that has any.
+    chunks: Box<[Vec<Slot>]>,
+    /// Order of use, where the least recently used key is to be found exactly.
+    uses: Option<Box<Uses>>,
+    pub allowed: u64,
+    rest: Box<Rest>,
+}
+
+const _: () = assert!(size_of::<Shard>() <= 56);
+
+#[derive(Debug, Default)]
+struct Rest {
     len: usize,
     /// Where the sweep stands.
     hand: usize,
-    /// Order of use by slot, where the least recently used one is to be found exactly.
-    uses: Option<(u64, Vec<u64>)>,
-    pub allowed: u64,
-    pub denied: u64,
+    denied: u64,
+}
+
+#[derive(Debug, Default)]
+struct Uses {
+    last: u64,
+    by_slot: Vec<u64>,
 }
 
 #[inline(always)]
@@ -38,11 +53,15 @@ fn tag_of(hash: u64) -> u32 {
 
 impl Shard {
     pub fn new(exact: bool) -> Self {
-        Self { uses: exact.then(|| (0, Vec::new())), ..Self::default() }
+        Self { uses: exact.then(Box::default), ..Self::default() }
     }
 
     pub fn len(&self) -> usize {
-        self.len
+        self.rest.len
+    }
+
+    pub fn denied(&self) -> u64 {
+        self.rest.denied
     }
 
     #[inline(always)]
@@ -83,9 +102,9 @@ impl Shard {
     /// Makes a slot the one that was used last.
     #[inline(always)]
     pub fn touch(&mut self, number: usize) {
-        if let Some((last, uses)) = &mut self.uses {
-            *last += 1;
-            uses[number] = *last;
+        if let Some(uses) = &mut self.uses {
+            uses.last += 1;
+            uses.by_slot[number] = uses.last;
         }
     }
 
@@ -95,7 +114,7 @@ impl Shard {
         if code == Code::Allowed {
             self.allowed += 1;
         } else {
-            self.denied += 1;
+            self.rest.denied += 1;
         }
     }
 
@@ -103,7 +122,7 @@ impl Shard {
     pub fn insert(&mut self, hash: u64, family: Family, at: u64) -> (usize, usize) {
         let mut swept = 0;
         for _ in 0..SWEPT {
-            if self.len == 0 {
+            if self.len() == 0 {
                 break;
             }
             let number = self.next();
@@ -112,19 +131,25 @@ impl Shard {
                 swept += 1;
             }
         }
-        if self.len == MOST && self.evict(at).is_some() {
+        if self.len() == MOST && self.evict(at).is_some() {
             swept += 1;
         }
         self.reserve();
-        let number = self.len;
+        let number = self.len();
         if number / CHUNK == self.chunks.len() {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+            let mut chunks = std::mem::take(&mut self.chunks).into_vec();
+            chunks.resize_with((2 * chunks.len()).max(1), Vec::new);
+            self.chunks = chunks.into_boxed_slice();
         }
-        self.chunks[number / CHUNK].push(Slot::new(hash, family));
-        if let Some((_, uses)) = &mut self.uses {
-            uses.push(0);
+        let chunk = &mut self.chunks[number / CHUNK];
+        if chunk.capacity() == 0 {
+            chunk.reserve_exact(CHUNK);
         }
-        self.len += 1;
+        chunk.push(Slot::new(hash, family));
+        if let Some(uses) = &mut self.uses {
+            uses.by_slot.push(0);
+        }
+        self.rest.len += 1;
         self.enter(hash, number);
         self.touch(number);
         (number, swept)
@@ -132,10 +157,10 @@ impl Shard {
 
     /// Makes room for one key. Returns whether an idle one went, `None` when there is none at all.
     pub fn evict(&mut self, at: u64) -> Option<bool> {
-        if self.len == 0 {
+        if self.len() == 0 {
             return None;
         }
-        let compared = if self.uses.is_some() { self.len } else { COMPARED.min(self.len) };
+        let compared = if self.uses.is_some() { self.len() } else { COMPARED.min(self.len()) };
         let mut oldest = (usize::MAX, (true, u64::MAX));
         for _ in 0..compared {
             let number = self.next();
@@ -145,10 +170,10 @@ impl Shard {
             }
             // Keys with a request under way go last.
             let used = match &self.uses {
-                Some((_, uses)) => uses[number],
+                Some(uses) => uses.by_slot[number],
                 None => self.slot(number).used_at(),
             };
-            let rank = (self.slot(number).is_in_flight(), used);
+            let rank = (self.slot(number).in_flight() > 0, used);
             if rank <= oldest.1 {
                 oldest = (number, rank);
             }
@@ -158,13 +183,14 @@ impl Shard {
     }
 
     fn next(&mut self) -> usize {
-        self.hand = if self.hand + 1 < self.len { self.hand + 1 } else { 0 };
-        self.hand
+        let Rest { len, hand, .. } = &mut *self.rest;
+        *hand = if *hand + 1 < *len { *hand + 1 } else { 0 };
+        *hand
     }
 
     /// Removes a slot; the last one takes its place.
     pub fn remove(&mut self, number: usize) {
-        let last = self.len - 1;
+        let last = self.len() - 1;
         let place = self.place_of(number);
         self.vacate(place);
         if number != last {
@@ -175,16 +201,15 @@ impl Shard {
         if number != last {
             *self.slot(number) = moved;
         }
-        if let Some((_, uses)) = &mut self.uses {
-            uses.swap_remove(number);
+        if let Some(uses) = &mut self.uses {
+            uses.by_slot.swap_remove(number);
         }
-        self.len = last;
+        self.rest.len = last;
         // One empty chunk is kept, so that a key that comes and goes does not allocate.
-        let needed = last.div_ceil(CHUNK) + 1;
-        if self.chunks.len() > needed {
-            self.chunks.truncate(needed);
+        if let Some(unneeded) = self.chunks.get_mut(last.div_ceil(CHUNK) + 1) {
+            *unneeded = Vec::new();
         }
-        if self.index.len() > SMALLEST_INDEX && self.len * 8 < self.index.len() {
+        if self.index.len() > SMALLEST_INDEX && last * 8 < self.index.len() {
             self.rebuild(self.index.len() / 4);
         }
     }
@@ -229,14 +254,14 @@ impl Shard {
     }
 
     fn reserve(&mut self) {
-        if (self.len + 1) * 8 > self.index.len() * 7 {
+        if (self.len() + 1) * 8 > self.index.len() * 7 {
             self.rebuild((self.index.len() * 2).max(SMALLEST_INDEX));
         }
     }
 
     fn rebuild(&mut self, size: usize) {
         self.index = vec![0; size].into_boxed_slice();
-        for number in 0..self.len {
+        for number in 0..self.len() {
             self.enter(self.hash_of(number), number);
         }
     }

@@ -1,7 +1,8 @@
 //! A space of keys that the threads of the process share.
 
+use super::forgotten::Forgotten;
 use super::key::Key;
-use super::policy::{Code, Policy};
+use super::policy::{Code, MINUTE_MS, Policy, UNLIMITED};
 use super::shard::Shard;
 use super::state::{LATEST_MS, State};
 use super::verdict::{Ask, Decision, decide};
@@ -16,7 +17,6 @@ const KEYS_PER_SHARD: usize = 8192;
 /// As many shards as threads hardly ever wait for one another in, if there are enough keys.
 const USUAL_SHARDS: usize = 64;
 const SHARD_BITS_AT_MOST: u32 = 12;
-const MINUTE_MS: u64 = 60_000;
 
 /// A shard is held for less time than it takes to put a thread to sleep; a thread that was interrupted meanwhile gets the processor.
 type Locked = SpinMutex<Shard, spin::Yield>;
@@ -38,6 +38,7 @@ pub struct Space {
     pub(super) max_keys: AtomicUsize,
     pub(super) len: CachePadded<AtomicUsize>,
     evicted: AtomicU64,
+    forgotten: Forgotten,
     /// The space's time, which never runs back.
     latest: CachePadded<AtomicU64>,
 }
@@ -53,6 +54,7 @@ impl Space {
             max_keys: AtomicUsize::new(max_keys),
             len: CachePadded::default(),
             evicted: AtomicU64::new(0),
+            forgotten: Forgotten::default(),
             latest: CachePadded::default(),
         }
     }
@@ -67,7 +69,7 @@ impl Space {
             let shard = shard.lock();
             stats.keys += shard.len() as u64;
             stats.allowed += shard.allowed;
-            stats.denied += shard.denied;
+            stats.denied += shard.denied();
         }
         stats
     }
@@ -139,9 +141,12 @@ impl Space {
             return;
         };
         shard.touch(number);
+        let since = (at_ms as u64).min(LATEST_MS);
+        if self.forgotten.has(key, policy.family, since) {
+            return;
+        }
         let slot = shard.slot(number);
         let at = now.max(slot.used_at());
-        let since = (at_ms as u64).min(LATEST_MS);
         let mut state = slot.load();
         state.prune(at);
         if at.saturating_sub(since) < MINUTE_MS {
@@ -150,9 +155,12 @@ impl Space {
         slot.store(&mut state, at);
     }
 
-    /// Gives back one of the requests under way.
-    pub fn release(&self, policy: &Policy, key: Key) {
+    /// Gives back one of the requests under way: of one that was let pass at `at_ms`, or of any if that is infinite.
+    pub fn release(&self, policy: &Policy, key: Key, at_ms: f64) {
         let mut shard = self.shard(key);
+        if self.forgotten.has_place(key, policy.family, at_ms as u64) {
+            return;
+        }
         let Some(number) = shard.find(key.0, policy.family) else {
             return;
         };
@@ -164,13 +172,20 @@ impl Space {
         slot.store(&mut state, used_at);
     }
 
-    /// Forgets a key.
+    /// Forgets a key, and that what is under way of it has taken anything.
     pub fn reset(&self, policy: &Policy, key: Key) {
         let mut shard = self.shard(key);
-        if let Some(number) = shard.find(key.0, policy.family) {
-            shard.remove(number);
-            self.len.fetch_sub(1, Relaxed);
+        let Some(number) = shard.find(key.0, policy.family) else {
+            return;
+        };
+        let slot = shard.slot(number);
+        let at = self.latest.load(Relaxed).max(slot.used_at());
+        let places = slot.in_flight();
+        if places > 0 || policy.tokens_per_minute != UNLIMITED {
+            self.forgotten.add(key, policy.family, at, places);
         }
+        shard.remove(number);
+        self.len.fetch_sub(1, Relaxed);
     }
 
     #[inline(never)]

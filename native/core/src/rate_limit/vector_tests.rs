@@ -49,7 +49,7 @@ impl Case {
                 let difference = number(step, "actualTokens", 0.0) as i64 - tokens as i64;
                 self.space.settle(policy, key_of_step, difference, self.start_ms + number(step, "takenAt", 0.0), now);
             }
-            Some("release") => self.space.release(policy, key_of_step),
+            Some("release") => self.space.release(policy, key_of_step, self.start_ms + number(step, "takenAt", f64::INFINITY)),
             Some("reset") => self.space.reset(policy, key_of_step),
             Some("checkAll") => {
                 let scopes: Vec<Scope<'_>> = step["scopes"].as_array().unwrap().iter().map(|scope| self.scope(scope)).collect();

@@ -101,6 +101,23 @@ describe('DashboardFeed', () => {
     expect(Object.keys(late.messages[0].panels).length).toBeGreaterThan(5);
   });
 
+  it.each([-3_600_000, 3_600_000])(
+    'tells rates and looks again by a clock that never steps, when the other does by %d ms',
+    async (stepMs) => {
+      const { messages } = watch(new DashboardFeed(source, INTERVAL_MS, logger));
+      await advance(1);
+      jest.setSystemTime(Date.now() + stepMs);
+      const feed = new DashboardFeed(source, INTERVAL_MS, logger);
+      await feed.snapshot();
+      calls += 30;
+      jest.setSystemTime(Date.now() + stepMs);
+      await advance(1);
+      const [{ perSecond }] = (await feed.snapshot()).tallies;
+      expect(perSecond).toBeCloseTo(30_000 / INTERVAL_MS, 0);
+      expect(messages).toHaveLength(3);
+    },
+  );
+
   it('gives the same figures to all that ask within an interval', async () => {
     const feed = new DashboardFeed(source, INTERVAL_MS, logger);
     const both = await Promise.all([feed.snapshot(), feed.snapshot()]);

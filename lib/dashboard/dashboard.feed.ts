@@ -2,7 +2,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { renderPanels, type RenderedPanels } from './dashboard.page.js';
-import { takeSnapshot, type DashboardSnapshot } from './dashboard.snapshot.js';
+import { takeSnapshot, type DashboardSnapshot, type TakenSnapshot } from './dashboard.snapshot.js';
 import type { DashboardSource } from './dashboard.source.js';
 import { plotData, type PlotData } from './plot-data.js';
 
@@ -18,8 +18,7 @@ export interface FeedMessage {
 }
 
 /** Figures as of now, and what was made of them. */
-interface Frame {
-  readonly snapshot: DashboardSnapshot;
+interface Frame extends TakenSnapshot {
   readonly panels: RenderedPanels;
 }
 
@@ -102,16 +101,16 @@ export class DashboardFeed {
 
   /** One look at a time: a store that answers slowly must not be asked again and again. */
   private look(): Promise<Frame> {
-    const before = this.frame !== undefined && ageOf(this.frame) < RECENT_INTERVALS * this.intervalMs ? this.frame.snapshot : undefined;
+    const before = this.frame !== undefined && ageOf(this.frame) < RECENT_INTERVALS * this.intervalMs ? this.frame : undefined;
     this.looking ??= takeSnapshot(this.source, before)
-      .then((snapshot) => (this.frame = { snapshot, panels: renderPanels(snapshot) }))
+      .then((taken) => (this.frame = { ...taken, panels: renderPanels(taken.snapshot) }))
       .finally(() => (this.looking = undefined));
     return this.looking;
   }
 }
 
-function ageOf({ snapshot }: Frame): number {
-  return Date.now() - snapshot.atMs;
+function ageOf({ takenMs }: Frame): number {
+  return performance.now() - takenMs;
 }
 
 /** What the page does not show yet. */

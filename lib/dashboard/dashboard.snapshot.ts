@@ -75,13 +75,19 @@ const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metric
 /** Nobody else can tell a key from its hash, not even by trying. */
 const secret = randomBytes(32);
 
+/** A snapshot, and when it was taken by a clock that never steps. */
+export interface TakenSnapshot {
+  readonly snapshot: DashboardSnapshot;
+  readonly takenMs: number;
+}
+
 /** Asks the source everything. `before` is the snapshot to tell rates from. */
-export async function takeSnapshot(source: DashboardSource, before?: DashboardSnapshot): Promise<DashboardSnapshot> {
+export async function takeSnapshot(source: DashboardSource, before?: TakenSnapshot): Promise<TakenSnapshot> {
   const [health, near] = await Promise.all([source.health(), source.limits.nearest(NEAREST_LIMITS)]);
-  const atMs = Date.now();
+  const [atMs, takenMs] = [Date.now(), performance.now()];
   const { monitor } = source;
   const stats = monitor?.getPerformanceStats() ?? {};
-  return {
+  const snapshot = {
     atMs,
     version: source.version,
     node: process.version,
@@ -90,7 +96,7 @@ export async function takeSnapshot(source: DashboardSource, before?: DashboardSn
     health,
     engines: source.engines(),
     features: source.features(),
-    tallies: tally(source, atMs, before),
+    tallies: tally(source, takenMs, before),
     comparisons: monitor === undefined ? [] : compared(Object.keys(stats), monitor),
     operations: busiest(stats),
     history: monitor?.history() ?? { endMs: [], series: [] },
@@ -99,17 +105,18 @@ export async function takeSnapshot(source: DashboardSource, before?: DashboardSn
     limits: near.map(({ key, ...limit }) => ({ ...limit, keyHash: hidden(key) })),
     pool: source.pool?.() ?? null,
   };
+  return { snapshot, takenMs };
 }
 
-function tally(source: DashboardSource, atMs: number, before?: DashboardSnapshot): Tally[] {
+function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot): Tally[] {
   const sums = new Map<string, number>();
   for (const { name, value } of source.metrics()) sums.set(name, (sums.get(name) ?? 0) + value);
-  const seconds = before === undefined ? 0 : (atMs - before.atMs) / 1000;
+  const seconds = before === undefined ? 0 : (takenMs - before.takenMs) / 1000;
   return TALLIES.flatMap(([label, unit, ...metrics]): Tally[] => {
     const known = metrics.flatMap((name) => sums.get(name) ?? []);
     if (known.length === 0) return [];
     const total = known.reduce((sum, value) => sum + value, 0);
-    const last = before?.tallies.find((entry) => entry.label === label)?.total;
+    const last = before?.snapshot.tallies.find((entry) => entry.label === label)?.total;
     const perSecond = last === undefined || seconds <= 0 ? undefined : Math.max(0, total - last) / seconds;
     return [{ label, unit, total, ...(perSecond !== undefined && { perSecond }) }];
   });

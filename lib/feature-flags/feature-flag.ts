@@ -1,3 +1,4 @@
+import type { Clocks } from '../common/clocks.js';
 import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import { rolloutPercentage, type FeatureName, type FeatureState } from './feature-flags.options.js';
 import { rolloutPosition, rolloutSeed } from './rollout.js';
@@ -59,7 +60,7 @@ export class FeatureFlag {
   constructor(
     readonly name: FeatureName,
     readonly config: FeatureFlagConfig,
-    private readonly now: () => number,
+    private readonly clocks: Clocks,
     /** After each trip, retry and reset. */
     private readonly onChange: (flag: FeatureFlag, event: 'tripped' | 'recovered' | 'reset') => void,
   ) {
@@ -122,9 +123,15 @@ export class FeatureFlag {
       errorThreshold,
       breaker: !this.tripped ? 'closed' : this.trialSinceMs === null ? 'open' : 'half_open',
       ...(this.lastError !== undefined && { lastError: this.lastError }),
-      ...(this.tripped && this.retryAtMs !== Infinity && { disabledUntilMs: this.retryAtMs }),
+      ...(this.tripped && this.retryAtMs !== Infinity && { disabledUntilMs: this.shownRetryMs() }),
       ...(performanceThresholdMs !== undefined && { performanceThresholdMs }),
     };
+  }
+
+  /** By the wall clock as it is set now. */
+  private shownRetryMs(): number {
+    const { now, wall } = this.clocks;
+    return wall() + this.retryAtMs - now();
   }
 
   private includes(id: string | undefined): boolean {
@@ -135,7 +142,7 @@ export class FeatureFlag {
   }
 
   private startTrial(): boolean {
-    const nowMs = this.now();
+    const nowMs = this.clocks.now();
     // A trial that never ended must not keep the feature off for good.
     const free = this.trialSinceMs === null || nowMs - this.trialSinceMs >= this.config.coolOffMs;
     if (nowMs < this.retryAtMs || !free) return false;
@@ -145,7 +152,7 @@ export class FeatureFlag {
 
   private trip(): void {
     this.tripped = true;
-    this.retryAtMs = this.config.coolOffMs > 0 ? this.now() + this.config.coolOffMs : Infinity;
+    this.retryAtMs = this.config.coolOffMs > 0 ? this.clocks.now() + this.config.coolOffMs : Infinity;
     this.update();
   }
 

@@ -200,6 +200,24 @@ describe('the cool-off', () => {
     expect(service.getFeatureStatus().rust_routing.breaker).toBe('half_open');
   });
 
+  it.each([-3_600_000, 3_600_000])('is as long as it is when the wall clock steps by %d ms, and told by the time that is set', (stepMs) => {
+    jest.useFakeTimers({ now: 1_000_000 });
+    try {
+      const service = flags({ errorThreshold: 1, coolOffMs: 5000 }, { logger: logSink() });
+      const flag = service.flag('rust_routing');
+      service.recordError('rust_routing', new Error('first'));
+      jest.setSystemTime(Date.now() + stepMs);
+      jest.advanceTimersByTime(4000);
+      expect(flag.admit()).toEqual(refused);
+      // The clock counts whole milliseconds from where the process began.
+      expect(Math.abs((service.getFeatureStatus().rust_routing.disabledUntilMs ?? 0) - (1_005_000 + stepMs))).toBeLessThanOrEqual(1);
+      jest.advanceTimersByTime(1001);
+      expect(flag.admit()).toEqual(trial);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   it('ends with a call that succeeds', () => {
     const { service, flag, wait, logger } = tripped();
     wait(5000);

@@ -1,3 +1,4 @@
+import { clocksOf } from '../common/clocks.js';
 import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
@@ -19,7 +20,7 @@ import { mergeSettings, type FlagsSettings } from './feature-flags.settings.js';
 export interface FeatureFlagsContext {
   /** Default `process.env`. */
   readonly env?: Environment;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Milliseconds since 1970, of a clock that never steps. Default: the process's own. */
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
@@ -42,7 +43,8 @@ export class FeatureFlagsService {
   private readonly logger: LogSink;
 
   constructor(options: FeatureFlagsOptions = {}, context: FeatureFlagsContext = {}) {
-    const { env = process.env, now = Date.now, logger = defaultLog() } = context;
+    const { env = process.env, logger = defaultLog() } = context;
+    const clocks = clocksOf(context.now);
     this.logger = logger;
     const fromOptions = readFlagsOptions(options);
     const fromEnvironment = readEnvironment(env);
@@ -51,7 +53,7 @@ export class FeatureFlagsService {
     const layers: FlagsLayer[] = [fromEnvironment, ...(fromFile === undefined ? [] : [fromFile]), fromOptions];
 
     for (const feature of FEATURES) {
-      this.flags.set(feature, new FeatureFlag(feature, mergeLayers(layers, feature), now, (flag, event) => this.announce(flag, event)));
+      this.flags.set(feature, new FeatureFlag(feature, mergeLayers(layers, feature), clocks, (flag, event) => this.announce(flag, event)));
     }
     for (const [alias, feature] of Object.entries(FEATURE_ALIASES)) this.flags.set(alias, this.flags.get(feature)!);
     this.settings = fromFile === undefined ? fromEnvironment.settings : mergeSettings(fromEnvironment.settings, fromFile.settings);

@@ -119,8 +119,22 @@ describe('the rolling window', () => {
   it('catches up when its clock could not run', () => {
     const monitor = open({ windowMs: 6000 });
     record(monitor, 1, {});
+    const laterMs = performance.now() + 5000;
+    jest.spyOn(performance, 'now').mockReturnValue(laterMs);
     jest.setSystemTime(1_005_000);
     expect(monitor.history().endMs).toEqual([1_005_000]);
+  });
+
+  it.each([-3_600_000, 3_600_000])('measures by a clock that never steps, and shows the time as it is set: by %d ms', (stepMs) => {
+    const monitor = open({ windowMs: 6000 });
+    record(monitor, 6, {});
+    jest.advanceTimersByTime(1000);
+    jest.setSystemTime(Date.now() + stepMs);
+    record(monitor, 6, {});
+    expect(monitor.history().endMs).toEqual([1_001_000]);
+    jest.advanceTimersByTime(1000);
+    expect(monitor.history().endMs).toEqual([1_001_000, 1_002_000 + stepMs]);
+    expect(monitor.getPerformanceStats().c.operations.o).toMatchObject({ throughputPerSecond: 6, window: { throughputPerSecond: 6 } });
   });
 
   it('needs no clock once closed, or before there is anything to time', () => {

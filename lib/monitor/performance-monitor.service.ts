@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
+import { clocksOf } from '../common/clocks.js';
 import { defaultLog } from '../common/default-log.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkBoolean, checkNumber, checkObject, checkOneOf, checkString, optional, refuseArgument } from '../common/options.js';
@@ -35,7 +36,7 @@ export interface PerformanceRecord {
 /** What a monitor takes from its surroundings. */
 export interface PerformanceMonitorContext {
   readonly flags: FeatureFlagsService;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Milliseconds since 1970, of a clock that never steps. Default: the process's own. */
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
@@ -66,7 +67,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   ) {
     const { flags, logger = defaultLog() } = context;
     this.alerting = new PerformanceAlerts(options.alerts, (component) => this.slowAboveMs(component), logger);
-    this.table = new SeriesTable(options, context.now ?? Date.now, (nowMs) => this.checkAlerts(nowMs));
+    this.table = new SeriesTable(options, clocksOf(context.now), (atMs) => this.checkAlerts(atMs));
     flags.onChange('performance_monitoring', () => this.applyFlag());
     this.applyFlag();
   }
@@ -232,8 +233,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return feature === undefined ? undefined : this.context.flags.flag(feature).config.performanceThresholdMs;
   }
 
-  private checkAlerts(nowMs: number): void {
+  private checkAlerts(atMs: number): void {
     if (this.options.alerts === null) return;
-    this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, nowMs));
+    this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, atMs));
   }
 }

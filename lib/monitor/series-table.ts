@@ -1,3 +1,4 @@
+import type { Clocks } from '../common/clocks.js';
 import type { CallSeries } from '../common/recorder.js';
 import { WINDOW_INTERVALS } from './duration-pages.js';
 import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
@@ -37,8 +38,9 @@ export class SeriesTable {
   private readonly sampling: Sampling = { on: false, rate: 0 };
   private readonly dropped = new DroppedSeries(this.sampling);
   private readonly intervalMs: number;
-  /** When intervals ended, the newest last. */
+  /** When intervals ended, the newest last: by the clock that never steps, and as it is shown. */
   private readonly ends: number[] = [];
+  private readonly shownEnds: number[] = [];
   private startMs: number;
   private timer?: NodeJS.Timeout;
   private isClosed = false;
@@ -46,11 +48,11 @@ export class SeriesTable {
 
   constructor(
     private readonly options: Pick<ResolvedMonitorOptions, 'windowMs' | 'maxSeries'>,
-    private readonly now: () => number,
-    private readonly onInterval: (nowMs: number) => void,
+    private readonly clocks: Clocks,
+    private readonly onInterval: (atMs: number) => void,
   ) {
     this.intervalMs = options.windowMs / WINDOW_INTERVALS;
-    this.startMs = now();
+    this.startMs = clocks.now();
   }
 
   /** Whether an empty series takes a duration and gives it back within 1 %. */
@@ -131,7 +133,7 @@ export class SeriesTable {
       operation: series.operation,
       ...series.history.columns(this.ends.length),
     }));
-    return { endMs: [...this.ends], series: columns };
+    return { endMs: [...this.shownEnds], series: columns };
   }
 
   /** Series that somebody keeps go on recording: they are emptied, not replaced. */
@@ -139,8 +141,8 @@ export class SeriesTable {
     for (const series of this.all()) if (component === undefined || series.component === component) series.clear();
     if (component !== undefined) return;
     this.dropped.calls = 0;
-    this.ends.length = 0;
-    this.startMs = this.now();
+    this.ends.length = this.shownEnds.length = 0;
+    this.startMs = this.clocks.now();
   }
 
   close(): void {
@@ -155,7 +157,7 @@ export class SeriesTable {
 
   /** Lengths of the total and of the window, in seconds. */
   private seconds(): [number, number] {
-    const nowMs = this.now();
+    const nowMs = this.clocks.now();
     const windowStart = this.ends.length < WINDOW_INTERVALS ? this.startMs : this.ends[this.ends.length - WINDOW_INTERVALS];
     return [Math.max(0, nowMs - this.startMs) / 1000, Math.max(0, nowMs - windowStart) / 1000];
   }
@@ -174,14 +176,18 @@ export class SeriesTable {
 
   /** For those who ask while the event loop was too busy for the clock. */
   private catchUp(): void {
-    if (this.now() - (this.ends.at(-1) ?? this.startMs) >= 1.5 * this.intervalMs) this.rotate();
+    if (this.clocks.now() - (this.ends.at(-1) ?? this.startMs) >= 1.5 * this.intervalMs) this.rotate();
   }
 
   private rotate(): void {
-    const nowMs = this.now();
+    const [nowMs, atMs] = [this.clocks.now(), this.clocks.wall()];
     for (const series of this.all()) series.rotate();
     this.ends.push(nowMs);
-    if (this.ends.length > HISTORY_INTERVALS) this.ends.shift();
-    this.onInterval(nowMs);
+    this.shownEnds.push(atMs);
+    if (this.ends.length > HISTORY_INTERVALS) {
+      this.ends.shift();
+      this.shownEnds.shift();
+    }
+    this.onInterval(atMs);
   }
 }

@@ -58,6 +58,7 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
  * What a failed `send` means: this package's own `ProviderError`, an error of the OpenAI or Anthropic SDK (`status`, `headers`), of the AI SDK
  * (`statusCode`, `responseHeaders`), of axios (`response`), of undici or Node (`code`). `undefined`: a mistake in the program, which no other
  * provider would mend.
+ * @param nowMs The wall clock: a provider may say until when it is not to be asked as a date.
  */
 export function failureOf(error: unknown, nowMs: number): CallFailure | undefined {
   if (error instanceof ProviderError) return new CallFailure(error.kind, error, error.providerStatus, error.retryAfterMs);

@@ -1,4 +1,5 @@
 import type * as GenaiPrices from '@pydantic/genai-prices';
+import { steadyNow } from '../common/steady-now.js';
 import { known } from './pricing-file.js';
 import type { ModelPricing, PriceSource, RateTier, TokenRates } from './pricing.js';
 
@@ -28,7 +29,7 @@ export class GenaiPriceSource implements PriceSource {
   private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();
 
   lookup(model: string): ModelPricing | undefined {
-    const nowMs = Date.now();
+    const nowMs = steadyNow();
     const hit = this.remembered.get(model);
     if (hit !== undefined && nowMs < hit.untilMs) return hit.pricing;
     if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();

@@ -1,0 +1,14 @@
+import { steadyNow } from './steady-now.js';
+
+/** Both in milliseconds since 1970. */
+export interface Clocks {
+  /** Never steps: for how long something takes, and when it is over. */
+  readonly now: () => number;
+  /** What people and other machines call the time, which somebody may set: for instants that are shown. */
+  readonly wall: () => number;
+}
+
+/** @param given A clock to stand for both. Default: those of the process. */
+export function clocksOf(given?: () => number): Clocks {
+  return given === undefined ? { now: steadyNow, wall: () => Date.now() } : { now: given, wall: given };
+}

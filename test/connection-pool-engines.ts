@@ -1,4 +1,5 @@
 import type { EngineName } from '../lib/common/capability.js';
+import type { LogSink } from '../lib/common/log-sink.js';
 import { ConnectionPools } from '../lib/connection-pool/connection-pools.js';
 import type { ConnectionPoolEngine } from '../lib/connection-pool/connection-pool.engine.js';
 import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-pool.native.js';
@@ -24,17 +25,17 @@ export function engineNames(): EngineName[] {
 }
 
 /** Pools on one engine, without the environment's proxies and settings. */
-export function poolsOn(engine: EngineName, env: Record<string, string> = {}): ConnectionPools {
+export function poolsOn(engine: EngineName, env: Record<string, string> = {}, logger: LogSink = silent): ConnectionPools {
   const flags = new FeatureFlagsService({}, { env: {}, logger: silent });
-  return new ConnectionPools({ flags, logger: silent, setting: { mode: engine, setBy: 'a test' } }, {}, env);
+  return new ConnectionPools({ flags, logger, setting: { mode: engine, setBy: 'a test' } }, {}, env);
 }
 
 /** Makes pools on one engine, and drains them all at once in the end. */
 export class TestPools {
   private readonly pools: ConnectionPools;
 
-  constructor(engine: EngineName, env?: Record<string, string>) {
-    this.pools = poolsOn(engine, env);
+  constructor(engine: EngineName, env?: Record<string, string>, logger?: LogSink) {
+    this.pools = poolsOn(engine, env, logger);
   }
 
   open(options: ConnectionPoolOptions = {}): ConnectionPoolService {

@@ -1,8 +1,11 @@
 import type { Dispatcher } from 'undici';
 import type { Capability, CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
+import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
 import { checkInteger, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.js';
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
@@ -16,9 +19,11 @@ import { PromisedConnection } from './waiting-line.js';
 
 /** What the service takes from its surroundings. */
 export interface ConnectionPoolContext {
-  /** Milliseconds; coarse is enough. Default `Date.now`. */
+  /** Milliseconds; coarse is enough. Default `steadyNow`. */
   readonly now?: () => number;
   readonly recorder?: CallRecorder;
+  /** Default: Nest's logger. */
+  readonly logger?: LogSink;
 }
 
 /** Pools that nobody drained and nobody has any more: their place among the members would stay taken. */
@@ -50,7 +55,7 @@ export class ConnectionPoolService implements Capability {
   constructor(
     private readonly choice: EngineChoice<ConnectionPoolEngine>,
     readonly options: ResolvedConnectionPoolOptions,
-    { now = Date.now, recorder = SILENT_RECORDER }: ConnectionPoolContext = {},
+    { now = steadyNow, recorder = SILENT_RECORDER, logger = defaultLog() }: ConnectionPoolContext = {},
   ) {
     this.unit = options.sharedAs ?? 'pool';
     const { books, engine } = this.join();
@@ -62,7 +67,7 @@ export class ConnectionPoolService implements Capability {
       expired: (slots, nowMs, found) =>
         choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found), options.maxConnections),
     });
-    this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }));
+    this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), logger);
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
   }
 

@@ -42,7 +42,7 @@ export class ConnectionPools {
    */
   open(options: ConnectionPoolOptions = {}): ConnectionPoolService {
     const resolved = resolveConnectionPoolOptions(options, this.engines.flags.settings.connectionPool, this.env);
-    const pool = new ConnectionPoolService(this.choice, resolved, { now: this.clock(), ...this.context });
+    const pool = new ConnectionPoolService(this.choice, resolved, { now: this.clock(), logger: this.engines.logger, ...this.context });
     for (const known of this.pools) if (known.isDrained) this.pools.delete(known);
     this.pools.add(pool);
     return pool;

@@ -1,5 +1,7 @@
+import type { EventEmitter } from 'node:events';
 import { Dispatcher } from 'undici';
 import { InvalidArgumentError } from '../common/errors.js';
+import type { LogSink } from '../common/log-sink.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
 import type { SocketPool } from './socket-pool.js';
 import { Waiter } from './waiting-line.js';
@@ -19,21 +21,42 @@ class WaitingRequest extends Waiter {
   }
 
   grant(id: number): void {
-    aside(() => send(this.pool, id, this.options, this.handler));
+    this.aside(() => send(this.pool, id, this.options, this.handler));
   }
 
   fail(error: unknown): void {
-    aside(() => refuse(this.handler, error as Error));
+    this.aside(() => refuse(this.handler, error as Error));
+  }
+
+  /** Those behind it in the line get their turn, whatever a handler throws when it is told of an error. */
+  private aside(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.pool.misled(error);
+    }
   }
 }
 
-/** The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is complete. */
+/**
+ * The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is complete.
+ *
+ * What a handler throws when it is told of an error is an `error` event, as with undici's `Client`; without a listener it is logged, and ends nothing.
+ */
 export class PoolDispatcher extends Dispatcher {
   constructor(
     private readonly pool: SocketPool,
     private readonly drain: (deadlineMs?: number) => Promise<void>,
+    logger: LogSink,
   ) {
     super();
+    pool.onMisled = (error) => {
+      if (this.listenerCount('error') > 0) (this as EventEmitter).emit('error', error);
+      else
+        logger.error(
+          `the handler of a request has thrown when it was told of an error: ${(error as Error | undefined)?.stack ?? String(error)}`,
+        );
+    };
   }
 
   /** As undici's. A request for which there is no connection waits in line, at most `acquireTimeoutMs`. */
@@ -76,17 +99,6 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
   } finally {
     // A request that undici refuses never gets as far as an answer.
     if (!connection.isBusy) pool.free(connection);
-  }
-}
-
-/** What a handler throws when it is told of an error is its owner's: those behind it in the line get their turn all the same. */
-function aside(tell: () => void): void {
-  try {
-    tell();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
   }
 }
 

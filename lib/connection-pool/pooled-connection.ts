@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector, type Dispatcher } from 'undici';
 import { routedBy } from './connector.js';
@@ -16,6 +17,8 @@ export interface ConnectionEvents {
   free(connection: PooledConnection): void;
   /** Its socket is gone, or could not be opened. */
   lost(connection: PooledConnection): void;
+  /** The handler of a request has thrown, when it was told that the request has failed. */
+  misled(error: unknown): void;
 }
 
 /** Closed before a peer does: a peer's own time-out is kept with this margin. */
@@ -70,6 +73,8 @@ export class PooledConnection {
       this.answered = false;
       events.free(this);
     });
+    // Nobody else can listen to this client: without a listener its `emit` throws, in the middle of what undici does for others, and ends the process.
+    (this.client as EventEmitter).on('error', (error: unknown) => events.misled(error));
     // An upgrade takes the socket away; all other ends are the socket's own.
     this.client.on('disconnect', () => this.lose());
     this.open(undefined);

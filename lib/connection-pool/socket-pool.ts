@@ -47,6 +47,8 @@ export class SocketPool implements ConnectionEvents {
   private readonly closings = new Set<Promise<void>>();
   /** Called when the last connection is gone. */
   onEmpty = (): void => {};
+  /** Called with what a request's handler has thrown when it was told of an error. */
+  onMisled: (error: unknown) => void = () => {};
 
   constructor(
     readonly options: ResolvedConnectionPoolOptions,
@@ -201,6 +203,10 @@ export class SocketPool implements ConnectionEvents {
     const state = this.table.state(connection.id);
     // A request that has no answer yet may be one that was not sent: then it goes over another socket.
     if (state === SlotState.idle || (state === SlotState.returning && connection.answered)) this.discard(connection.id, 'lost');
+  }
+
+  misled(error: unknown): void {
+    this.onMisled(error);
   }
 
   private giveBack(connection: PooledConnection): void {

@@ -56,6 +56,31 @@ describe('the coarse clock', () => {
     expect(Number.isInteger(second)).toBe(true);
   });
 
+  const whileNative = binding === null ? it.skip : it;
+  whileNative('has a thread of its own only while it is read without a pause, and does not go back in between', async () => {
+    const state = new Int32Array(sharedMemory(binding as NativeBinding, 'clock', 16));
+    const isRunning = (): boolean => state[3] !== 0;
+    const now = coarseClock(binding);
+    let latest = now();
+    const read = (): void => {
+      const nowMs = now();
+      expect(nowMs).toBeGreaterThanOrEqual(latest);
+      latest = nowMs;
+    };
+    for (const isBusy of [false, true, false]) {
+      // The thread goes on for a tenth of a second by itself.
+      for (let turn = 0; turn < 1000 && isRunning() !== isBusy; turn++) {
+        for (let i = 0; i < (isBusy ? 20_000 : 4); i++)
+          if (i % 1000 === 0) read();
+          else now();
+        if (!isBusy) await sleep(2);
+      }
+      expect(isRunning()).toBe(isBusy);
+    }
+    read();
+    expect(Math.abs(latest - steadyNow())).toBeLessThan(1000);
+  });
+
   it('asks the system where the addon cannot keep it', () => {
     const broken = {
       wakeClock: () => {

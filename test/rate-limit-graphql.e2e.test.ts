@@ -2,9 +2,11 @@ import type { INestApplication } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import {
   AbstractGraphQLDriver,
+  Args,
   Context,
   Field,
   GraphQLModule,
+  Info,
   Int,
   ObjectType,
   Query,
@@ -16,6 +18,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { graphql, type GraphQLSchema } from 'graphql';
+import type { EventEmitter } from 'node:events';
 import { FastLiteLLMModule, RateLimit, RateLimitGuard, RateLimiterService, reportUsage, SkipRateLimit } from 'nestjs-fast-litellm';
 import request, { type Response } from 'supertest';
 import { logger } from './limited-routes.js';
@@ -46,8 +49,12 @@ class Answer {
 
 interface GraphQLContext {
   readonly req?: object;
-  readonly reply?: { readonly request: object };
+  readonly res?: EventEmitter;
+  readonly reply?: { readonly request: object; readonly raw: EventEmitter };
 }
+
+/** To the end of a response: Node warns of a leak from the eleventh on. */
+let mostListeners = 0;
 
 @Resolver(() => Answer)
 class AnswerResolver {
@@ -68,6 +75,22 @@ class AnswerResolver {
     reportUsage(req ?? reply?.request ?? {}, { total_tokens: 25 });
     return { text: 'chat', length: 4 };
   }
+
+  @Query(() => Answer)
+  @RateLimit({ name: 'fields', tokens: 60 })
+  field(@Args('used', { type: () => Int }) used: number, @Info() info: object, @Context() { res, reply }: GraphQLContext): Answer {
+    mostListeners = Math.max(mostListeners, (res ?? reply?.raw)?.listenerCount('close') ?? Infinity);
+    reportUsage(info, 1);
+    reportUsage(info, used);
+    return { text: 'field', length: used };
+  }
+
+  @Query(() => Answer)
+  @RateLimit({ name: 'fields', tokens: 60 })
+  whole(@Args('used', { type: () => Int }) used: number, @Context() { req, reply }: GraphQLContext): Answer {
+    reportUsage(req ?? reply?.request ?? {}, used);
+    return { text: 'whole', length: used };
+  }
 }
 
 // Without its cache mercurius imports nothing that Jest could not.
@@ -80,7 +103,7 @@ const adapters = {
   },
 };
 
-const limits = { requestsPerMinute: 2, limits: { chat: { tokensPerMinute: 100 } } };
+const limits = { requestsPerMinute: 2, limits: { chat: { tokensPerMinute: 100 }, fields: { tokensPerMinute: 1000 } } };
 
 describe.each(Object.entries(adapters))('RateLimitGuard on GraphQL, %s', (_, { driver, adapter, options }) => {
   let app: INestApplication;
@@ -136,5 +159,25 @@ describe.each(Object.entries(adapters))('RateLimitGuard on GraphQL, %s', (_, { d
     const { errors } = both.body as { errors: { path: string[]; extensions: object }[] };
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatchObject({ path: ['b'], extensions: { code: 'RATE_LIMIT_EXCEEDED', exceeded: 'tokens', limit: 100 } });
+  });
+
+  it.each([
+    ['each by its own', '{ a: field(used: 25) { text } b: field(used: 300) { text } c: field(used: 5) { text } }', 670],
+    ['by what is known of the whole, once', '{ a: whole(used: 40) { text } b: whole(used: 40) { text } }', 960],
+    [
+      'some by their own, the others by the whole',
+      '{ a: field(used: 25) { text } b: whole(used: 40) { text } c: whole(used: 40) { text } }',
+      935,
+    ],
+    ['all of many, by one listener', `{ ${Array.from({ length: 15 }, (_, i) => `f${i}: field(used: ${i}) { text }`).join(' ')} }`, 895],
+  ])('settles fields of one query %s', async (_, query, expected) => {
+    mostListeners = 0;
+    const limiter = app.get(RateLimiterService);
+    const left = (): number | undefined => limiter.peek('ip:127.0.0.1', { limit: 'fields', cost: 0 }).remainingTokens;
+    const { body } = await ask(query);
+    expect(body).not.toHaveProperty('errors');
+    for (let i = 0; i < 100 && left() !== expected; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(left()).toBe(expected);
+    expect(mostListeners).toBeLessThan(10);
   });
 });

@@ -61,7 +61,7 @@ export class RateLimitGuard implements CanActivate {
 
   /** How many tokens to reserve, where a rule does not say. Default: the prompt of an OpenAI-style body, counted, and the reply it allows. */
   protected getTokens(request: LimitedRequest, _context: ExecutionContext, tokensPerMinute: number): Eventually<number> {
-    return estimateTokens(request.body, this.tokenCounter, tokensPerMinute);
+    return estimateTokens(request.body, this.tokenCounter, tokensPerMinute, RequestContext.of(request));
   }
 
   /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape; with `extensions` for GraphQL, as a `WsException` for WebSockets. */
@@ -94,12 +94,14 @@ export class RateLimitGuard implements CanActivate {
 
   /** One for each limit; `false` where it does not apply. */
   private keysOf({ limits }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<readonly (string | false)[]> {
-    if (limits.length === 1) {
-      const key = this.keyOf(limits[0].key, request, context);
-      return isPromise(key) ? key.then((late) => [late]) : [key];
+    const keys: Eventually<string | false>[] = [];
+    let areLate = false;
+    for (const { key } of limits) {
+      const known = this.keyOf(key, request, context);
+      areLate ||= isPromise(known);
+      keys.push(known);
     }
-    const keys = limits.map(({ key }) => this.keyOf(key, request, context));
-    return keys.some(isPromise) ? Promise.all(keys.map((key) => Promise.resolve(key))) : (keys as readonly (string | false)[]);
+    return areLate ? Promise.all(keys.map((key) => Promise.resolve(key))) : (keys as readonly (string | false)[]);
   }
 
   private keyOf(key: RouteLimit['key'], request: LimitedRequest, context: ExecutionContext): Eventually<string | false> {
@@ -122,11 +124,13 @@ export class RateLimitGuard implements CanActivate {
     response: HttpResponse | undefined,
     context: ExecutionContext,
   ): Eventually<boolean> {
-    const indexes = keys.includes(false) ? keys.flatMap((key, index) => (key === false ? [] : [index])) : undefined;
-    if (indexes?.length === 0) return true;
-    const part = indexes === undefined ? route : partOf(route, indexes);
-    const applying = indexes === undefined ? keys : indexes.map((index) => keys[index]);
-    const scopes = applying.map((key, index): RateLimitScope => ({ limit: part.limits[index].limit, key: key as string }));
+    const part = partOf(route, keys);
+    if (part === undefined) return true;
+    const scopes: RateLimitScope[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      if (key !== false) scopes.push({ limit: route.limits[i].limit, key });
+    }
     const cost = typeof part.cost === 'number' ? part.cost : part.cost(request, context);
     const tokens = this.tokensOf(part, request, context);
     if (isPromise(cost) || isPromise(tokens)) {
@@ -166,16 +170,24 @@ export class RateLimitGuard implements CanActivate {
       setRateLimitHeaders(response, route, decision);
     if (!decision.allowed) return this.refuse(route, response, context, decision);
     if (route.tokensPerMinute !== undefined || route.hasConcurrency)
-      this.hold(request, response, new Reservation(decision, taken), taken.tokens);
+      this.hold(request, response, context, taken, new Reservation(decision, taken));
     return true;
   }
 
-  private hold(request: LimitedRequest, response: HttpResponse | undefined, reservation: Reservation, tokens: number): void {
+  private hold(
+    request: LimitedRequest,
+    response: HttpResponse | undefined,
+    context: ExecutionContext,
+    { scopes, tokens }: { readonly scopes: readonly RateLimitScope[]; readonly tokens: number },
+    reservation: Reservation,
+  ): void {
     const { body } = request;
     // Of a WebSocket only the message belongs to this request alone; its reservation stands until usage is reported.
     const owner = response === undefined && typeof body === 'object' && body !== null ? body : request;
-    const requestContext = RequestContext.of(owner);
-    const isFirst = requestContext.hold(this.limiter, reservation);
+    const field = context.getType<string>() === 'graphql' ? context.getArgByIndex<unknown>(3) : undefined;
+    const isField = typeof field === 'object' && field !== null;
+    const requestContext = isField ? RequestContext.ofField(field, owner) : RequestContext.of(owner);
+    const isFirst = requestContext.hold(this.limiter, reservation, scopes);
     if (response === undefined) requestContext.end(false);
     else {
       // Without a prompt nothing is asked for: a stored answer that is only looked up has its usage, too.

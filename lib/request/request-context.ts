@@ -1,7 +1,9 @@
 import { IncomingMessage } from 'node:http';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
+import type { RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { Reservation } from '../rate-limit/reservation.js';
+import type { CountedPrompt } from './token-estimate.js';
 
 /** Tokens as a provider reports them: OpenAI's chat and Responses, Anthropic's. What is missing counts as 0. */
 export interface Usage {
@@ -23,19 +25,31 @@ interface Message {
   [CONTEXT]?: RequestContext;
 }
 
+const NOWHERE: readonly RateLimitScope[] = [];
+
 /** A reservation, and the one that was made before it. */
 class Held {
   constructor(
     readonly limiter: RateLimiterService,
     readonly reservation: Reservation,
+    readonly scopes: readonly RateLimitScope[],
+    /** Whose usage settles it: the request's, or that of a field. */
+    readonly by: RequestContext,
     readonly before: Held | undefined,
   ) {}
+
+  /** The same counters have the same name. */
+  get where(): string {
+    return JSON.stringify(this.scopes.map(({ limit, key }) => [limit.name, key]));
+  }
 }
 
 /** What this package knows of one request, kept beside it. */
 export class RequestContext {
-  private reported: number | undefined;
-  private spent: number | undefined;
+  /** What was counted of its body. */
+  prompt: CountedPrompt | undefined;
+  protected reported: number | undefined;
+  protected spent: number | undefined;
   /** Calls of a model that are under way for the request. */
   private calls = 0;
   private isOver = false;
@@ -53,10 +67,20 @@ export class RequestContext {
     return context;
   }
 
+  /**
+   * The context of a field of GraphQL, by the `info` of its resolver: what is reported of it settles its own reservation. Without such a report it has
+   * its part in what is reported of the whole request.
+   */
+  static ofField(info: object, request: object): RequestContext {
+    let context = contexts.get(info);
+    if (context === undefined) contexts.set(info, (context = new FieldContext(RequestContext.of(request))));
+    return context;
+  }
+
   /** What was reserved for the request, to be settled at its end. Whether that end is still to be waited for: it is the first, and there may be more. */
-  hold(limiter: RateLimiterService, reservation: Reservation): boolean {
+  hold(limiter: RateLimiterService, reservation: Reservation, scopes = NOWHERE, by: RequestContext = this): boolean {
     const isFirst = this.held === undefined;
-    this.held = new Held(limiter, reservation, this.held);
+    this.held = new Held(limiter, reservation, scopes, by, this.held);
     if (!this.isOver) return isFirst;
     // A later guard, or another field of a query, goes on when the client has left; its end is not told again.
     this.end(this.hasFailed);
@@ -71,7 +95,7 @@ export class RequestContext {
   /** Tokens used so far; the last report counts. After the end it is settled at once. */
   report(tokens: number): void {
     this.reported = bounded(tokens);
-    if (this.isOver) this.settle();
+    this.settleIfOver();
   }
 
   /** A call of a model begins, whose usage is to be added. */
@@ -83,7 +107,7 @@ export class RequestContext {
   endCall(tokens: number | undefined): void {
     this.calls -= 1;
     if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens);
-    if (this.isOver) this.settle();
+    this.settleIfOver();
   }
 
   /**
@@ -97,14 +121,70 @@ export class RequestContext {
     this.settle();
   }
 
-  /** Once no call is under way, by what is known: a report may tell of some calls only, or of what is no call. */
-  private settle(): void {
+  /** Once its response is over, what becomes known is settled at once. */
+  settleIfOver(): void {
+    if (this.isOver) this.settle();
+  }
+
+  /** A report may tell of some calls only, or of what is no call. */
+  protected get used(): number | undefined {
     const { reported, spent } = this;
-    const used = reported === undefined && spent === undefined ? (this.hasFailed ? 0 : undefined) : Math.max(reported ?? 0, spent ?? 0);
-    if (used === undefined || this.calls > 0) return;
-    for (let { held } = this; held !== undefined; held = held.before) held.limiter.settle(held.reservation, used);
+    return reported === undefined && spent === undefined ? undefined : Math.max(reported ?? 0, spent ?? 0);
+  }
+
+  /** Once no call is under way, by what is known. */
+  private settle(): void {
+    if (this.calls > 0) return;
+    const used = this.used ?? (this.hasFailed ? 0 : undefined);
+    const counted = new Set<string>();
+    let unknown: Held | undefined;
+    for (let { held } = this; held !== undefined; held = held.before) {
+      const { limiter, reservation, scopes, by, before } = held;
+      const own = by === this ? undefined : by.used;
+      if (own !== undefined) limiter.settle(reservation, own);
+      else if (used === undefined) unknown = new Held(limiter, reservation, scopes, by, unknown);
+      // Where several guards, or fields, have reserved under the same limits, what all have used counts once.
+      else if (used > 0 && scopes.length > 0 && (before !== undefined || counted.size > 0)) {
+        const { where } = held;
+        limiter.settle(reservation, counted.has(where) ? 0 : used);
+        counted.add(where);
+      } else limiter.settle(reservation, used);
+    }
+    this.held = unknown;
     // The request may be one that lasts, of a connection that sends many messages: the next one is not settled by this.
-    this.held = this.reported = this.spent = undefined;
+    this.reported = this.spent = undefined;
+  }
+}
+
+/** A part of a request that is limited by itself. It ends with the request. */
+class FieldContext extends RequestContext {
+  constructor(private readonly whole: RequestContext) {
+    super();
+  }
+
+  override hold(limiter: RateLimiterService, reservation: Reservation, scopes?: readonly RateLimitScope[]): boolean {
+    return this.whole.hold(limiter, reservation, scopes, this);
+  }
+
+  override watch(): boolean {
+    return this.whole.watch();
+  }
+
+  override beginCall(): void {
+    this.whole.beginCall();
+  }
+
+  override endCall(tokens: number | undefined): void {
+    if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens);
+    this.whole.endCall(undefined);
+  }
+
+  override end(failed: boolean): void {
+    this.whole.end(failed);
+  }
+
+  override settleIfOver(): void {
+    this.whole.settleIfOver();
   }
 }
 
@@ -115,7 +195,8 @@ function bounded(tokens: number): number {
 /**
  * Tells how many tokens the request has used, for its reservation under `tokensPerMinute` to be settled when the response is over.
  * For handlers that stream: with the last chunk's `usage`, or again and again with what has been used so far. A JSON answer with a `usage` needs no report.
- * `request` is the one that the handler is given; for WebSockets the message, if it is an object.
+ * `request` is the one that the handler is given; for WebSockets the message, if it is an object; for GraphQL the resolver's `info`, where a query may
+ * have several fields that use tokens.
  *
  * @example
  * for await (const chunk of stream) if (chunk.usage) reportUsage(request, chunk.usage);

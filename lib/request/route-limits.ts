@@ -28,8 +28,8 @@ export interface RouteLimits {
   readonly hasConcurrency: boolean;
   /** `RateLimit-Policy`, which is the same for every answer. */
   readonly policyHeader: string;
-  /** The route with some of its limits only, by their indexes joined; made when first needed. */
-  readonly parts: Map<string, RouteLimits>;
+  /** The route with some of its limits only, by which; made when first needed. */
+  readonly parts: Map<number | string, RouteLimits>;
 }
 
 /** Reads a route's decorators. `null`: nothing limits it. */
@@ -43,17 +43,25 @@ export function routeLimits(route: Route, limiter: RateLimiterService): RouteLim
   return limits.length === 0 ? null : assemble(limits, only('cost', rules) ?? 1, only('tokens', rules));
 }
 
-/** The route with those of its limits that apply to a request, by index. */
-export function partOf(route: RouteLimits, indexes: readonly number[]): RouteLimits {
-  const name = indexes.join();
+/** As many as there are bits in a small integer. */
+const FEW = 30;
+
+/** The route with those of its limits that apply to a request: all whose key is not `false`. `undefined`: none. */
+export function partOf(route: RouteLimits, keys: readonly (string | false)[]): RouteLimits | undefined {
+  let bits = 0;
+  let applying = 0;
+  for (let i = 0; i < keys.length; i++) {
+    if (keys[i] === false) continue;
+    applying++;
+    bits |= 1 << i;
+  }
+  if (applying === keys.length) return route;
+  if (applying === 0) return undefined;
+  const name = keys.length <= FEW ? bits : keys.map((key) => (key === false ? 0 : 1)).join('');
   let part = route.parts.get(name);
   if (part === undefined) {
-    part = assemble(
-      indexes.map((index) => route.limits[index]),
-      route.cost,
-      route.tokens,
-    );
-    route.parts.set(name, part);
+    const limits = route.limits.filter((_, index) => keys[index] !== false);
+    route.parts.set(name, (part = assemble(limits, route.cost, route.tokens)));
   }
   return part;
 }

@@ -1,5 +1,5 @@
 import { FastLiteLLM } from '../fast-litellm.js';
-import { estimateTokens, promptTokensOf } from './token-estimate.js';
+import { estimateTokens, promptTokensOf, type PromptMemory } from './token-estimate.js';
 
 const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
 const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, counter, tokensPerMinute);
@@ -40,15 +40,22 @@ describe('estimateTokens', () => {
       model: 'gpt-4',
       messages: [message],
     };
-    expect([promptTokensOf(body, counter), promptTokensOf(body, counter), ask.mock.calls.length]).toEqual([9, 9, 1]);
+    const memory: PromptMemory = { prompt: undefined };
+    const tokens = (): number => promptTokensOf(body, counter, memory);
+    expect([tokens(), tokens(), ask.mock.calls.length]).toEqual([9, 9, 1]);
     body.messages.push({ role: 'assistant', content: 'hello world' });
-    expect(promptTokensOf(body, counter)).toBe(15);
+    expect(tokens()).toBe(15);
     body.messages.unshift({ role: 'system', content: 'hello' });
-    expect(promptTokensOf(body, counter)).toBe(20);
+    expect(tokens()).toBe(20);
     body.messages[2].content = '';
-    expect(promptTokensOf(body, counter)).toBe(18);
+    expect(tokens()).toBe(18);
     body.messages = [message];
-    expect([promptTokensOf(body, counter), ask.mock.calls.length]).toEqual([9, 5]);
+    expect([tokens(), ask.mock.calls.length]).toEqual([9, 5]);
+    // Without a memory each time, and what is not the same is another's.
+    expect([promptTokensOf(body, counter), promptTokensOf({ ...body, model: 'gpt-4o' }, counter, memory), ask.mock.calls.length]).toEqual([
+      9, 9, 7,
+    ]);
+    expect([promptTokensOf({ ...body, model: 'gpt-4o', stream: undefined }, counter, memory), ask.mock.calls.length]).toEqual([9, 7]);
     ask.mockRestore();
   });
 

@@ -3,7 +3,7 @@ import { RequestCancelledError } from '../common/errors.js';
 import { whenOver, type NodeResponse } from '../common/response-over.js';
 
 /** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
-export type ClosableResponse = NodeResponse & { readonly writableFinished: boolean };
+export type ClosableResponse = NodeResponse & { readonly writableFinished: boolean; readonly writableNeedDrain?: boolean };
 
 /** What can be stopped in the middle: an attempt, or the wait before the next. */
 export interface Stoppable {
@@ -20,7 +20,10 @@ export class CallCancellation {
   private onAbort: (() => void) | undefined;
   private letGo: (() => void) | undefined;
 
-  constructor(signal?: AbortSignal, response?: ClosableResponse) {
+  constructor(
+    signal?: AbortSignal,
+    readonly response?: ClosableResponse,
+  ) {
     if (signal !== undefined) this.heed(signal);
     if (response !== undefined) this.watch(response);
   }

@@ -42,7 +42,7 @@ const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
  * Hands the headers of an answer to `set`, by LiteLLM's names. Node sends them as they are written, so in lower case. One by one: an object of them for
  * each answer V8 comes to allocate as old.
  */
-function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
+export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
   const { providerRequestId } = call;
   set('x-litellm-model-id', call.deploymentId);
   set('x-litellm-model-group', call.group);

@@ -1,15 +1,19 @@
 import type { EventEmitter } from 'node:events';
+import type { ClosableResponse } from './call-cancellation.js';
 import { EventReader } from './event-reader.js';
-import { factHeaders, type AnswerTarget, type CallFacts } from './llm-answer.js';
+import { setFacts, type AnswerTarget, type CallFacts } from './llm-answer.js';
 import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
 import { ProviderError } from '../common/provider-error.js';
+import { drainOf } from './response-drain.js';
 import { isError } from './stream-opening.js';
 import { UsageEventFilter } from './usage-event.js';
 import type { AnswerUsage } from './usage-scan.js';
 
+type ResponseHeaders = Record<string, number | string | string[] | undefined>;
+
 /** Node's response, as a stream is written to it. */
 type Writable = EventEmitter & {
-  writeHead(status: number, headers: Record<string, number | string | string[] | undefined>): unknown;
+  writeHead(status: number, headers: ResponseHeaders): unknown;
   write(bytes: Buffer | string): boolean;
   end(): unknown;
   readonly destroyed: boolean;
@@ -34,6 +38,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     private readonly exchange: ProviderExchange,
     private readonly owner: StreamOwner,
     private readonly hidesUsage: boolean,
+    private readonly response?: ClosableResponse,
   ) {}
 
   /** Of the stream when it is over, if its provider has told. */
@@ -52,15 +57,21 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
    */
   sendTo(target: AnswerTarget): Promise<void> {
     this.take();
-    const earlier = typeof target.hijack === 'function' ? (target.getHeaders?.() ?? {}) : {};
+    // Fastify's own copy of them.
+    const headers = (typeof target.hijack === 'function' ? (target.getHeaders?.() ?? {}) : {}) as ResponseHeaders;
     target.hijack?.();
     const response = (target.raw ?? target) as Writable;
-    const headers = { 'cache-control': 'no-cache', ...earlier, ...factHeaders(this.call), 'content-type': this.exchange.contentType };
+    headers['cache-control'] ??= 'no-cache';
+    setFacts(this.call, (name, value) => (headers[name] = value));
+    headers['content-type'] = this.exchange.contentType;
     response.writeHead(200, headers);
     return new Promise((resolve) => this.exchange.attach(new ResponseSink(response, this.exchange, this.owner, this.hidesUsage, resolve)));
   }
 
-  /** The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. An event that is an error is thrown, as a `ProviderError`. Leaving the loop early ends the stream. */
+  /**
+   * The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. An event that is an error is thrown, as a `ProviderError`. Leaving the loop early
+   * ends the stream. Where the call was given its `response`, the next event comes when that takes more: whoever writes to it need not wait for a slow client.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
     this.take();
     const queue = new EventQueue(this.exchange);
@@ -74,7 +85,9 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
           throw error;
         }
         const event = JSON.parse(data) as Record<string, unknown>;
-        if (!this.hidesUsage || !isUsageOnly(event)) yield event;
+        if (this.hidesUsage && isUsageOnly(event)) continue;
+        yield event;
+        await drainOf(this.response);
       }
     } finally {
       this.owner.left();

@@ -43,14 +43,15 @@ export class OpenAttempt {
   }
 
   /** The answer, or its first chunk, is there. */
-  answered(): void {
-    this.open.upstreamMs += performance.now() - this.startedAtMs;
+  answered(nowMs = performance.now()): void {
+    this.open.upstreamMs += nowMs - this.startedAtMs;
   }
 
   firstChunk(): void {
-    this.firstChunkAtMs = performance.now();
-    this.open.firstChunk(this.firstChunkAtMs - this.startedAtMs);
-    this.answered();
+    const nowMs = performance.now();
+    this.firstChunkAtMs = nowMs;
+    this.open.firstChunk(nowMs - this.startedAtMs);
+    this.answered(nowMs);
     this.observed?.firstChunk();
   }
 
@@ -61,16 +62,16 @@ export class OpenAttempt {
     this.observed?.ended({ error, status, cancelled: this.open.cancellation.error !== undefined });
   }
 
-  succeeded(usage: AnswerUsage | undefined): void {
+  succeeded(usage: AnswerUsage | undefined, nowMs = performance.now()): void {
     const { startedAtMs, firstChunkAtMs } = this;
     this.router.succeeded(this.pick, {
-      latencyMs: performance.now() - startedAtMs,
+      latencyMs: nowMs - startedAtMs,
       timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
       promptTokens: usage?.promptTokens,
       completionTokens: usage?.completionTokens,
     });
     this.observed?.ended({ ...outcomeOf(usage), status: 200 });
-    this.open.succeeded(usage);
+    this.open.succeeded(usage, nowMs);
   }
 
   /** A stream ended before its end. `usage`: what had come by then. */

@@ -82,8 +82,8 @@ export class OpenCall {
   }
 
   /** How the answer came about that is there now. */
-  answeredBy({ deployment, group }: RouterPick, model: string, providerRequestId?: string): CallFacts {
-    const durationMs = performance.now() - this.startedAtMs;
+  answeredBy({ deployment, group }: RouterPick, model: string, providerRequestId?: string, nowMs = performance.now()): CallFacts {
+    const durationMs = nowMs - this.startedAtMs;
     const { attempts = 1, retries = 0, fallbacks = 0, failures = [] } = this.call ?? {};
     const { id: deploymentId, provider } = deployment;
     return {
@@ -105,10 +105,10 @@ export class OpenCall {
     this.audience.firstChunks.record(afterMs);
   }
 
-  succeeded(usage: AnswerUsage | undefined): void {
+  succeeded(usage: AnswerUsage | undefined, nowMs: number): void {
     if (!this.end('succeeded')) return;
     this.report(usage);
-    this.record(true, usage);
+    this.record(true, usage, nowMs);
     this.observed?.ended(outcomeOf(usage));
   }
 
@@ -117,7 +117,7 @@ export class OpenCall {
     if (this.cancellation.error !== undefined) return this.cancelled(usage);
     if (!this.end('failed')) return;
     this.report(usage);
-    this.record(false, usage);
+    this.record(false, usage, performance.now());
     this.observed?.ended({ ...outcomeOf(usage), error });
   }
 
@@ -143,13 +143,8 @@ export class OpenCall {
     return true;
   }
 
-  private record(ok: boolean, usage: AnswerUsage | undefined): void {
-    this.audience.series.record(
-      performance.now() - this.startedAtMs,
-      ok,
-      usage?.promptTokens ?? this.facts.promptTokens,
-      usage?.completionTokens,
-    );
+  private record(ok: boolean, usage: AnswerUsage | undefined, nowMs: number): void {
+    this.audience.series.record(nowMs - this.startedAtMs, ok, usage?.promptTokens ?? this.facts.promptTokens, usage?.completionTokens);
   }
 
   private report(usage: AnswerUsage | undefined): void {

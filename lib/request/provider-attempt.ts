@@ -53,14 +53,16 @@ export async function askProvider(
     attempt.firstChunk();
     timer.firstChunk();
     const facts = open.answeredBy(pick, model, exchange.requestId);
-    return new LlmStream(facts, exchange, new OwnedStream(exchange, attempt, timer), request.addsUsage);
+    return new LlmStream(facts, exchange, new OwnedStream(exchange, attempt, timer), request.addsUsage, cancellation.response);
   }
   timer.stop();
-  attempt.answered();
+  const nowMs = performance.now();
+  attempt.answered(nowMs);
   const bytes = exchange.takeBytes();
   const usage = scanUsage(bytes);
-  attempt.succeeded(usage);
-  return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, open.answeredBy(pick, model, exchange.requestId));
+  attempt.succeeded(usage, nowMs);
+  const facts = open.answeredBy(pick, model, exchange.requestId, nowMs);
+  return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, facts);
 }
 
 /** Apart from the rest: its function would be made for every call, observed or not. */

@@ -4,6 +4,7 @@ import type { FallbackTarget } from './call-router.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { OpenAttempt } from './open-attempt.js';
 import { estimate } from './provider-attempt.js';
+import { drainOf } from './response-drain.js';
 import { usageFrom, type AnswerUsage } from './usage-scan.js';
 
 /** What is sent by whom, and how long that may take. */
@@ -75,6 +76,7 @@ async function* rest<C>(
       chunks++;
       usage = usageIn(result.value, options) ?? usage;
       yield result.value;
+      await drainOf(attempt.open.cancellation.response);
     }
     isOver = true;
     attempt.succeeded(usage);

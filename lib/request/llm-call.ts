@@ -57,6 +57,14 @@ export interface CallSurroundings {
   readonly random: () => number;
 }
 
+/** What the rules of retrying go by. */
+class FailedAttempt {
+  constructor(
+    readonly deployment: Deployment,
+    readonly failure: CallFailure,
+  ) {}
+}
+
 const NONE: readonly never[] = [];
 /** These are about the request: another deployment of the same order, or of the next, would say the same. */
 const OF_THE_REQUEST: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy']);
@@ -79,13 +87,27 @@ export class LlmCall<R> {
     private readonly plan: CallPlan<R>,
   ) {}
 
-  run(): Promise<R | CallFailure> {
-    return this.group({ model: this.plan.model }, 0);
+  /** Mostly the first attempt is the last: it takes none of the steps for what comes after a failure, each of which would be a promise more. */
+  async run(): Promise<R | CallFailure> {
+    const target: FallbackTarget = { model: this.plan.model };
+    const pick = this.acquire(target.model, NONE);
+    if (pick instanceof CallFailure) return this.fallBack(target, 0, pick);
+    let outcome: CallFailure;
+    this.begin(pick);
+    try {
+      return await this.plan.attempt(pick, this.attempts, target);
+    } catch (error) {
+      outcome = this.failed(pick, error);
+    }
+    return this.group(target, 0, new FailedAttempt(pick.deployment, outcome));
   }
 
-  private async group(target: FallbackTarget, depth: number): Promise<R | CallFailure> {
-    const outcome = await this.withinGroup(target);
-    if (!(outcome instanceof CallFailure)) return outcome;
+  private async group(target: FallbackTarget, depth: number, first?: FailedAttempt): Promise<R | CallFailure> {
+    const outcome = await this.withinGroup(target, first);
+    return outcome instanceof CallFailure ? this.fallBack(target, depth, outcome) : outcome;
+  }
+
+  private async fallBack(target: FallbackTarget, depth: number, outcome: CallFailure): Promise<R | CallFailure> {
     const triedGroups = (this.triedGroups ??= new Set());
     triedGroups.add(target.model);
     if (depth >= this.plan.limits.maxFallbacks) return outcome;
@@ -99,22 +121,27 @@ export class LlmCall<R> {
     return outcome;
   }
 
-  private async withinGroup(target: FallbackTarget): Promise<R | CallFailure> {
+  private async withinGroup(target: FallbackTarget, first?: FailedAttempt): Promise<R | CallFailure> {
     /** Of an `order` that is done with. */
     let passed: readonly string[] = NONE;
     let tried: readonly string[] = NONE;
     let last: CallFailure | undefined;
-    for (let retry = 0; ; retry++) {
+    for (let retry = 0, given = first; ; retry++, given = undefined) {
       if (last !== undefined && this.isSpent()) return last;
-      const pick = this.select(target.model, passed, tried);
-      if (pick instanceof CallFailure) return last ?? pick;
-      const outcome = await this.attempt(pick, target);
-      if (!(outcome instanceof CallFailure)) return outcome;
-      last = outcome;
-      tried = [...tried, pick.deployment.id];
-      const decision = this.afterFailure(target.model, pick.deployment, retry, outcome);
+      let failed = given;
+      if (failed === undefined) {
+        const pick = this.select(target.model, passed, tried);
+        if (pick instanceof CallFailure) return last ?? pick;
+        const outcome = await this.attempt(pick, target);
+        if (!(outcome instanceof CallFailure)) return outcome;
+        failed = new FailedAttempt(pick.deployment, outcome);
+      }
+      const { deployment, failure } = failed;
+      last = failure;
+      tried = [...tried, deployment.id];
+      const decision = this.afterFailure(target.model, deployment, retry, failure);
       if (decision === 'give up') {
-        const next = OF_THE_REQUEST.has(outcome.kind) ? undefined : this.passOver(pick.deployment, passed);
+        const next = OF_THE_REQUEST.has(failure.kind) ? undefined : this.passOver(deployment, passed);
         if (next === undefined) return last;
         passed = next;
         retry = -1;
@@ -170,26 +197,36 @@ export class LlmCall<R> {
   }
 
   private async attempt(pick: RouterPick, target: FallbackTarget): Promise<R | CallFailure> {
-    const { router, now } = this.shared;
-    this.attempts++;
-    this.pick = pick;
+    this.begin(pick);
     try {
       return await this.plan.attempt(pick, this.attempts, target);
     } catch (error) {
-      this.plan.cancellation.active = undefined;
-      const { error: cancelled } = this.plan.cancellation;
-      const failure = cancelled === undefined ? failureOf(error, now()) : undefined;
-      if (failure === undefined) {
-        router.cancelled(pick);
-        throw cancelled ?? error;
-      }
-      const { kind, status } = failure;
-      // No connection was free: that is not the deployment's fault.
-      if (error instanceof FastLiteLLMError) router.cancelled(pick);
-      else router.failed(pick, reportOf(failure));
-      this.failures = [...this.failures, { deploymentId: pick.deployment.id, group: pick.group, kind, status }];
-      return failure;
+      return this.failed(pick, error);
     }
+  }
+
+  private begin(pick: RouterPick): void {
+    this.attempts++;
+    this.pick = pick;
+  }
+
+  /** Tells the router. @throws what was thrown, where no other attempt would be of use. */
+  private failed(pick: RouterPick, error: unknown): CallFailure {
+    const { router } = this.shared;
+    const { cancellation } = this.plan;
+    cancellation.active = undefined;
+    const { error: cancelled } = cancellation;
+    const failure = cancelled === undefined ? failureOf(error, Date.now()) : undefined;
+    if (failure === undefined) {
+      router.cancelled(pick);
+      throw cancelled ?? error;
+    }
+    const { kind, status } = failure;
+    // No connection was free: that is not the deployment's fault.
+    if (error instanceof FastLiteLLMError) router.cancelled(pick);
+    else router.failed(pick, reportOf(failure));
+    this.failures = [...this.failures, { deploymentId: pick.deployment.id, group: pick.group, kind, status }];
+    return failure;
   }
 
   private isSpent(): boolean {

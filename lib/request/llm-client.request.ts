@@ -66,7 +66,10 @@ export class ReadRequest {
   readonly options: CallOptions;
   readonly maxTokens: number | undefined;
   private readonly own: boolean;
+  /** The body as JSON from behind the model on. */
   private text: string | undefined;
+  /** All of it. */
+  private whole: string | undefined;
 
   /** @throws InvalidArgumentError naming the field. */
   constructor(
@@ -95,13 +98,12 @@ export class ReadRequest {
 
   /** The body for a provider, under its name of the model. `defaults` and `overrides`: fields of the deployment, and of a fallback. */
   textFor(model: string, defaults: object | undefined, overrides: object | undefined): string {
-    const name = JSON.stringify(model);
-    if (defaults === undefined && overrides === undefined) return `{"model":${name}${(this.text ??= this.rest())}`;
-    return `{"model":${name}${behindModel({ ...defaults, ...this.sent(), ...overrides })}`;
-  }
-
-  private rest(): string {
-    return behindModel(this.sent());
+    if (defaults !== undefined || overrides !== undefined) {
+      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(), ...overrides })}`;
+    }
+    // Most providers call it what the caller does.
+    if (model === this.model) return (this.whole ??= JSON.stringify(this.sent()));
+    return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent()))}`;
   }
 
   private sent(): Readonly<Record<string, unknown>> {
@@ -116,8 +118,12 @@ export class ReadRequest {
 
 /** `,"messages":[…]}`: everything but the model. */
 function behindModel(fields: Readonly<Record<string, unknown>>): string {
-  const json = JSON.stringify({ ...fields, model: undefined });
-  return json === '{}' ? '}' : `,${json.slice(1)}`;
+  // Nearly all clients write the model first: then nothing needs to be copied to leave it out.
+  const json = JSON.stringify(fields);
+  const model = `{"model":${JSON.stringify(fields.model)}`;
+  if (json.startsWith(model)) return json.slice(model.length);
+  const others = JSON.stringify({ ...fields, model: undefined });
+  return others === '{}' ? '}' : `,${others.slice(1)}`;
 }
 
 function tagsIn(metadata: unknown): readonly string[] | undefined {

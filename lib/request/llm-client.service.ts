@@ -2,6 +2,7 @@ import type { CallObserver } from '../common/call-observer.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { checkFunction, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import { steadyNow } from '../common/steady-now.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { CallCancellation } from './call-cancellation.js';
@@ -20,6 +21,7 @@ import { CallCounts, OpenCall, OpenCallFacts, type CallAudience } from './open-c
 import { askProvider, ProviderQuestion } from './provider-attempt.js';
 import { ProviderEndpoints } from './provider-endpoints.js';
 import type { ProviderTransport } from './provider-transport.js';
+import { RequestContext } from './request-context.js';
 import { RetryBudget } from './retry-budget.js';
 import { executeSend, streamSend } from './sent-attempt.js';
 import { promptTokensOf } from './token-estimate.js';
@@ -28,7 +30,7 @@ import { promptTokensOf } from './token-estimate.js';
 export interface LlmClientContext {
   readonly recorder?: CallRecorder;
   readonly observer?: CallObserver;
-  /** Milliseconds. Default `Date.now`. */
+  /** Milliseconds, of a clock that never steps. Default `steadyNow`. */
   readonly now?: () => number;
   /** From 0 to 1. Default `Math.random`. */
   readonly random?: () => number;
@@ -65,7 +67,7 @@ export class LlmClient implements Capability {
     private readonly transport: ProviderTransport,
     private readonly tokenCounter: TokenCounterService,
     private readonly options: ResolvedLlmClientOptions,
-    { recorder = SILENT_RECORDER, observer, now = Date.now, random = Math.random }: LlmClientContext = {},
+    { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random }: LlmClientContext = {},
   ) {
     this.recorder = recorder;
     this.firstChunks = recorder.series(this.capability, 'first_chunk');
@@ -141,7 +143,8 @@ export class LlmClient implements Capability {
       return rejected(error);
     }
     const { model, stream, maxTokens, options } = request;
-    const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter);
+    const remembered = options.request === undefined ? undefined : RequestContext.of(options.request);
+    const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter, remembered);
     const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, options.request);
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
       const { deployment, model: called } = attempt.pick;

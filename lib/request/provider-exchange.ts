@@ -4,7 +4,7 @@ import type { ProviderEndpoint } from './provider-endpoint.js';
 import { kindOfCode, kindOfStatus } from './provider-failure.js';
 import { rawHeader, requestIdIn, type ProviderHandler } from './provider-transport.js';
 import { retryAfterOf } from './retry-after.js';
-import { openingOf } from './stream-opening.js';
+import { beginsPlainly, openingOf } from './stream-opening.js';
 import { countEvents } from './usage-event.js';
 
 /** More of an error is not read. */
@@ -176,9 +176,11 @@ export class ProviderExchange implements ProviderHandler {
 
   /** As long as there is no answer yet, but comments or the half of an error, another provider may still be asked. */
   private firstChunk(): void {
-    const opening = openingOf(this.waitingBytes().toString('utf8', 0, LONGEST_ERROR));
-    if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
-    if (typeof opening === 'object') return this.abort(this.said(opening.error));
+    if (this.more !== undefined || !beginsPlainly(this.first as Buffer)) {
+      const opening = openingOf(this.waitingBytes().toString('utf8', 0, LONGEST_ERROR));
+      if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
+      if (typeof opening === 'object') return this.abort(this.said(opening.error));
+    }
     this.state = 'streaming';
     this.resolve();
   }

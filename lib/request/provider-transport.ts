@@ -23,13 +23,23 @@ export interface ProviderTransport {
   dispatch(request: ProviderRequest, handler: ProviderHandler): boolean;
 }
 
+/** What letters differ by from their capitals; digits and hyphens have it anyway. */
+const LOWER_CASE = 0x20;
+
 /** A header of undici's flat list, or `undefined`. @param name in lower case */
 export function rawHeader(rawHeaders: readonly (Buffer | string)[], name: string): string | undefined {
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const key = rawHeaders[i];
-    if (key.length === name.length && key.toString('latin1').toLowerCase() === name) return rawHeaders[i + 1].toString('latin1');
+    if (isNamed(rawHeaders[i], name)) return rawHeaders[i + 1].toString('latin1');
   }
   return undefined;
+}
+
+/** Byte by byte: most names differ in their length or their first letter, and a string of each would cost more than all the rest. */
+function isNamed(key: Buffer | string, name: string): boolean {
+  if (key.length !== name.length) return false;
+  if (typeof key === 'string') return key.toLowerCase() === name;
+  for (let i = 0; i < name.length; i++) if ((key[i] | LOWER_CASE) !== name.charCodeAt(i)) return false;
+  return true;
 }
 
 /** Of OpenAI and most others, of Anthropic, of Azure. */

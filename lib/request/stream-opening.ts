@@ -11,6 +11,17 @@ const ERROR_LINE = /(?:^|\n)data: *(\{\s*"error"\s*:\s*[{"][^\n]*)/;
 /** Behind so many characters of an event there is no beginning of an error any more. */
 const LONGEST_OPENING = 64;
 
+/** What the first event of nearly every stream begins with. */
+const JSON_DATA = Buffer.from('data: {"');
+const [FIRST_OF_ERROR] = Buffer.from('error');
+
+/** Whether a stream has begun with an answer, seen at a glance: `false` where `openingOf` has to look. */
+export function beginsPlainly(chunk: Buffer): boolean {
+  if (chunk.length < LONGEST_OPENING || chunk[JSON_DATA.length] === FIRST_OF_ERROR) return false;
+  for (let i = 0; i < JSON_DATA.length; i++) if (chunk[i] !== JSON_DATA[i]) return false;
+  return true;
+}
+
 /** @param text all that has come so far, wherever the pieces ended */
 export function openingOf(text: string): StreamOpening {
   const begun = text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);

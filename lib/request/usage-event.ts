@@ -2,11 +2,15 @@
 const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
 const NONE = Buffer.alloc(0);
 
+const LINE_FEED = 10;
+const USAGE = Buffer.from('"usage"');
+
 /** Events that end in `chunk`. */
 export function countEvents(chunk: Buffer): number {
   let count = 0;
   for (const end of ENDS) {
-    for (let at = chunk.indexOf(end); at >= 0; at = chunk.indexOf(end, at + end.length)) count++;
+    // Mostly the first one ends with the chunk: nothing to look for behind it.
+    for (let at = chunk.indexOf(end); at >= 0; at = at + end.length < chunk.length ? chunk.indexOf(end, at + end.length) : -1) count++;
     if (count > 0) break;
   }
   return count;
@@ -21,6 +25,7 @@ export class UsageEventFilter {
 
   /** What of `chunk`, and of what was kept back before, is to be passed on: whole events. */
   pass(chunk: Buffer): Buffer {
+    if (this.carry.length === 0 && endsAnEvent(chunk)) return chunk.includes(USAGE) ? withoutUsage(chunk, ENDS[0]) : chunk;
     const bytes = this.carry.length === 0 ? chunk : Buffer.concat([this.carry, chunk]);
     for (const separator of ENDS) {
       const at = bytes.lastIndexOf(separator);
@@ -28,7 +33,7 @@ export class UsageEventFilter {
       const end = at + separator.length;
       this.carry = end === bytes.length ? NONE : bytes.subarray(end);
       const whole = end === bytes.length ? bytes : bytes.subarray(0, end);
-      return whole.includes('"usage"') ? withoutUsage(whole, separator) : whole;
+      return whole.includes(USAGE) ? withoutUsage(whole, separator) : whole;
     }
     this.carry = bytes;
     return NONE;
@@ -40,6 +45,12 @@ export class UsageEventFilter {
     this.carry = NONE;
     return carry;
   }
+}
+
+/** By the first of `ENDS`, as mostly. */
+function endsAnEvent(chunk: Buffer): boolean {
+  const { length } = chunk;
+  return length > 1 && chunk[length - 1] === LINE_FEED && chunk[length - 2] === LINE_FEED;
 }
 
 function withoutUsage(events: Buffer, separator: Buffer): Buffer {

@@ -6,7 +6,9 @@ use super::id_cache::IdCache;
 use super::key::{Key, MAX_KEY};
 use super::machine::prefetch;
 
-const SMALL_BITS: u32 = 15;
+pub(super) const SMALL_BITS: u32 = 15;
+pub(super) const TAG_ROTATION: u32 = 29;
+pub(super) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Pieces that had to be merged are worth a second, larger table behind the first: 1 MB in the third-level cache.
 const MERGED_BITS: u32 = 16;
 const MEDIUM_BITS: u32 = 14;
@@ -58,7 +60,7 @@ impl Default for Cache {
 
 /// Points at a cache's small pieces.
 #[derive(Clone, Copy)]
-pub struct SmallTable(*const [u64; 2]);
+pub struct SmallTable(pub(super) *const [u64; 2]);
 
 impl SmallTable {
     /// Asks for the cache line that `find` would read.
@@ -114,7 +116,7 @@ impl Cache {
     pub fn small_place(key: Key, len: usize) -> SmallPlace {
         debug_assert!(len <= MAX_KEY);
         let tag = key.high | (len as u64) << 56;
-        let hash = (key.low ^ tag.rotate_left(29)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = (key.low ^ tag.rotate_left(TAG_ROTATION)).wrapping_mul(HASH_FACTOR);
         SmallPlace { hash, low: key.low, tag }
     }
 

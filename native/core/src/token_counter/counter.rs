@@ -2,23 +2,33 @@
 //!
 //! Most of the time goes to waits for memory, so in a text that is not familiar no piece is looked up where it is found. A place is asked for first
 //! and read later, when what was asked for many others is on its way, too; those that are not known there wait for `unknown_pieces.rs`.
+//! With vectors of 512 bits the pieces are listed first in any case, see `listed_pieces.rs`.
 
 use super::cache::{Cache, SmallPlace};
 use super::key::{Key, MAX_KEY};
+#[cfg(target_arch = "x86_64")]
+use super::listed_pieces::Listed;
 use super::piece::Piece;
 use super::scan::Pieces;
 use super::text::Text;
 use super::vocabulary::Vocabulary;
-use super::window::WINDOW;
+use super::window::{Classify, WINDOW};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 
 /// Pieces whose places are asked for: one window's on top of what makes reading them worth it.
 const ASKED: usize = 2 * WINDOW;
-/// Pieces that the cache does not know: as many on top of what makes a batch worth it.
-pub(super) const UNKNOWN: usize = WINDOW + ASKED;
+/// Pieces that are listed, to be looked up sixteen at a time.
+pub(super) const LISTED: usize = 3 * WINDOW;
+/// So many of them are looked up as soon as they are there.
+#[cfg(target_arch = "x86_64")]
+const FULL_LIST: usize = LISTED - WINDOW;
+/// Pieces that the cache does not know: of one list on top of what makes a batch worth it.
+pub(super) const UNKNOWN: usize = WINDOW + LISTED;
+/// Written behind the last of them: as vectors are stored whole.
+pub(super) const SPILL: usize = 8;
 /// Below one unknown piece in so many a text is familiar: its pieces are at hand, and looked up where they are found, which takes fewer steps.
-const FAMILIAR_SHARE: usize = 16;
+pub(super) const FAMILIAR_SHARE: usize = 16;
 /// With more unknown pieces than this in a window, it is no longer.
 const FAMILIAR_WINDOW: usize = 2;
 /// Longer ones, of which a window has three at the most.
@@ -34,7 +44,9 @@ pub struct Counter<'a> {
     limit: u32,
     asked: [MaybeUninit<(SmallPlace, Piece)>; ASKED],
     asked_len: usize,
-    pub(super) unknown: [MaybeUninit<Piece>; UNKNOWN],
+    #[cfg(target_arch = "x86_64")]
+    pub(super) listed: Listed,
+    pub(super) unknown: [MaybeUninit<Piece>; UNKNOWN + SPILL],
     pub(super) unknown_len: usize,
     pub(super) long_unknown: [MaybeUninit<Piece>; LONG_UNKNOWN],
     pub(super) long_unknown_len: usize,
@@ -52,7 +64,9 @@ impl<'a> Counter<'a> {
             limit,
             asked: [const { MaybeUninit::uninit() }; ASKED],
             asked_len: 0,
-            unknown: [const { MaybeUninit::uninit() }; UNKNOWN],
+            #[cfg(target_arch = "x86_64")]
+            listed: Listed::new(),
+            unknown: [const { MaybeUninit::uninit() }; UNKNOWN + SPILL],
             unknown_len: 0,
             long_unknown: [const { MaybeUninit::uninit() }; LONG_UNKNOWN],
             long_unknown_len: 0,
@@ -62,6 +76,11 @@ impl<'a> Counter<'a> {
     /// The tokens of all pieces shown.
     #[inline(always)]
     pub fn total(&mut self) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if self.listed.len > 0 {
+            // SAFETY: only a machine that has the instructions makes a list.
+            unsafe { self.look_up_listed() };
+        }
         if self.asked_len > 0 {
             self.count_asked();
         }
@@ -76,8 +95,21 @@ impl<'a> Counter<'a> {
 }
 
 impl Pieces for Counter<'_> {
+    const IN_ANY_ORDER: bool = true;
+
     #[inline(always)]
-    fn window(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
+    unsafe fn window<C: Classify>(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
+        #[cfg(target_arch = "x86_64")]
+        if C::HAS_512_BITS {
+            // SAFETY: the machine has the instructions, and `look_up_listed` makes room for one more window.
+            unsafe {
+                self.list(base, starts, end);
+                if self.listed.len >= FULL_LIST {
+                    self.look_up_listed();
+                }
+            }
+            return self.check();
+        }
         if self.cache.is_familiar {
             self.look_up(base, starts, end);
         } else {
@@ -181,7 +213,7 @@ impl Counter<'_> {
         if self.asked_len >= ASKED - WINDOW {
             self.count_asked();
         }
-        if self.unknown_len >= UNKNOWN - ASKED {
+        if self.unknown_len >= UNKNOWN - LISTED {
             self.count_unknown();
         }
         if self.long_unknown_len > LONG_UNKNOWN - WINDOW.div_ceil(MAX_KEY + 1) {

@@ -4,13 +4,51 @@
 //! merged apart. Of all pairs of adjacent characters few are spanned (1,857 in cl100k, 21,123 in o200k, ASCII aside); the build script writes
 //! them into a bitmap by hash. A collision only misses a cut. Behind an ASCII character nothing is cut: nearly all such pairs are spanned.
 
+use super::case_cuts::CaseCuts;
+
 include!("pair_hash.rs");
 
+/// What is known of where no token crosses; a piece may be cut there, and its parts are shown as if they were pieces.
+#[derive(Clone, Copy)]
+pub struct Cuts<'a> {
+    /// The bitmap of pairs.
+    pub spanned: &'a [u8],
+    /// Where the pattern does not cut there itself.
+    pub case: Option<&'a CaseCuts>,
+}
+
+/// Size of the bitmap.
+#[cfg(test)]
+pub const SPANNED_BYTES: usize = (1 << PAIR_HASH_BITS) / 8;
+
+/// # Safety
+/// `bitmap` is a vocabulary's.
 #[inline(always)]
-fn is_spanned(bitmap: &[u8], left: u32, right: u32) -> bool {
+unsafe fn is_spanned(bitmap: &[u8], left: u32, right: u32) -> bool {
     let bit = pair_hash(left, right) as usize;
-    // SAFETY: the bitmap has a bit for every hash.
+    // SAFETY: such a bitmap has a bit for every hash.
     unsafe { *bitmap.get_unchecked(bit / 8) >> (bit % 8) & 1 != 0 }
+}
+
+/// Whether a token may have both of two adjacent characters, or the end of the left one and the right one. The left one is beyond ASCII.
+///
+/// # Safety
+/// `bitmap` is a vocabulary's.
+#[inline(always)]
+pub unsafe fn may_be_crossed(bitmap: &[u8], left: u32, last_of_left: u8, right: u32) -> bool {
+    // SAFETY: the caller's.
+    unsafe { is_spanned(bitmap, left, right) || is_spanned(bitmap, partial_key(last_of_left), right) }
+}
+
+/// The bytes of a character of `width` of them as an integer, first one lowest.
+///
+/// # Safety
+/// Four bytes must be readable at `at`.
+#[inline(always)]
+pub unsafe fn key_of(at: *const u8, width: usize) -> u32 {
+    // SAFETY: the caller's.
+    let bytes = u32::from_le(unsafe { at.cast::<u32>().read_unaligned() });
+    bytes & u32::MAX >> (32 - 8 * width)
 }
 
 /// The character at `at`: its bytes as an integer, first one lowest, and their number.
@@ -40,7 +78,7 @@ pub unsafe fn first_part(bitmap: &[u8], at: *const u8, len: usize) -> usize {
         let (mut left, mut position) = character(at);
         while position < len {
             let (right, length) = character(at.add(position));
-            if left >= 0x80 && !is_spanned(bitmap, left, right) && !is_spanned(bitmap, partial_key(*at.add(position - 1)), right) {
+            if left >= 0x80 && !may_be_crossed(bitmap, left, *at.add(position - 1), right) {
                 return position;
             }
             left = right;

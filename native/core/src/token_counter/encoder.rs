@@ -8,6 +8,7 @@ use super::merge::{MAX_DEFINED, push_merged};
 use super::scan::Pieces;
 use super::text::Text;
 use super::vocabulary::{NONE, Vocabulary};
+use super::window::Classify;
 use std::ops::ControlFlow;
 
 /// Appends the ids of the pieces it is shown.
@@ -30,7 +31,7 @@ impl<'a> Encoder<'a> {
 
 impl Pieces for Encoder<'_> {
     #[inline(always)]
-    fn window(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
+    unsafe fn window<C: Classify>(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
         let mut rest = starts & (starts - 1);
         let mut from = 0;
         while from < end {

@@ -1,7 +1,9 @@
 //! An encoding: its pattern and vocabulary, and what can be asked of it.
 
 use super::cache::Cache;
+use super::case_cuts::CaseCuts;
 use super::counter::Counter;
+use super::cuts::Cuts;
 use super::encoder::Encoder;
 use super::pattern::Pattern;
 use super::scan::scan;
@@ -13,24 +15,33 @@ use crate::CoreError;
 pub struct Encoding {
     pattern: Pattern,
     vocabulary: Vocabulary,
+    /// Where the pattern does not cut there itself, and windows find the pieces.
+    case_cuts: Option<CaseCuts>,
 }
 
 impl Encoding {
     pub(super) fn new(pattern: Pattern, packed: &'static [u8]) -> Self {
-        Self { pattern, vocabulary: Vocabulary::new(packed) }
+        let vocabulary = Vocabulary::new(packed);
+        let case_cuts = (pattern == Pattern::Cl100k).then(|| CaseCuts::new(&vocabulary));
+        Self { pattern, vocabulary, case_cuts }
+    }
+
+    #[inline(always)]
+    fn cuts(&self) -> Cuts<'_> {
+        Cuts { spanned: self.vocabulary.spanned, case: self.case_cuts.as_ref() }
     }
 
     /// Number of tokens; may stop once more than `limit` are certain, and then returns some number above it.
     pub fn count(&self, cache: &mut Cache, text: &Text, limit: u32) -> u32 {
         let mut counter = Counter::new(&self.vocabulary, cache, text, limit);
-        scan(self.pattern, text, &mut counter);
+        scan(self.pattern, text, self.cuts(), &mut counter);
         counter.total()
     }
 
     /// Appends the ids of `text` to `ids`; may stop once `limit` are there.
     pub fn encode(&self, cache: &mut Cache, text: &Text, limit: usize, ids: &mut Vec<u32>) {
         let mut encoder = Encoder::new(&self.vocabulary, cache, text, limit, ids);
-        scan(self.pattern, text, &mut encoder);
+        scan(self.pattern, text, self.cuts(), &mut encoder);
     }
 
     /// Appends the bytes of `ids` to `bytes`.

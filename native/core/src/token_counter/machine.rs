@@ -48,22 +48,50 @@ pub fn prefetch<T>(at: *const T) {
     let _ = at;
 }
 
+/// What an x86-64 has beside the instructions that all of them have.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Vectors {
+    /// Nothing that is used here.
+    Plain = 1,
+    /// AVX2 and the bit instructions of its time.
+    Avx2,
+    /// AVX-512 with permutes and compressions of bytes: servers since 2021 (Ice Lake) and 2022 (Zen 4).
+    Avx512,
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub fn vectors() -> Vectors {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    static KNOWN: AtomicU8 = AtomicU8::new(0);
+    match KNOWN.load(Ordering::Relaxed) {
+        0 => {
+            let vectors = detect();
+            KNOWN.store(vectors as u8, Ordering::Relaxed);
+            vectors
+        }
+        1 => Vectors::Plain,
+        2 => Vectors::Avx2,
+        _ => Vectors::Avx512,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn detect() -> Vectors {
+    use std::is_x86_feature_detected as has;
+    if !(has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt")) {
+        return Vectors::Plain;
+    }
+    let wider = has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") && has!("avx512vbmi") && has!("avx512vbmi2");
+    if wider { Vectors::Avx512 } else { Vectors::Avx2 }
+}
+
 /// Whether the processor has AVX2 and the bit instructions of its time.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn is_wide() -> bool {
-    use std::sync::atomic::{AtomicU8, Ordering};
-    static WIDE: AtomicU8 = AtomicU8::new(0);
-    match WIDE.load(Ordering::Relaxed) {
-        0 => {
-            let wide = std::is_x86_feature_detected!("avx2")
-                && std::is_x86_feature_detected!("bmi1")
-                && std::is_x86_feature_detected!("bmi2")
-                && std::is_x86_feature_detected!("lzcnt")
-                && std::is_x86_feature_detected!("popcnt");
-            WIDE.store(1 + u8::from(wide), Ordering::Relaxed);
-            wide
-        }
-        known => known == 2,
-    }
+    vectors() >= Vectors::Avx2
 }

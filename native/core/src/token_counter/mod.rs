@@ -2,6 +2,7 @@
 
 mod backtrack;
 mod cache;
+mod case_cuts;
 mod classes;
 mod counter;
 mod cuts;
@@ -11,21 +12,28 @@ mod huge_pages;
 mod id_cache;
 mod joins;
 mod key;
+#[cfg(target_arch = "x86_64")]
+mod listed_pieces;
 mod long_pieces;
 mod longest;
 mod machine;
 mod merge;
 mod narrow;
 #[cfg(target_arch = "x86_64")]
+mod narrow_avx512;
+#[cfg(target_arch = "x86_64")]
 mod narrow_wide;
 mod pattern;
 mod piece;
 mod scan;
+mod split;
 mod text;
 mod unknown_pieces;
 mod vocabulary;
 mod wide_characters;
 mod window;
+#[cfg(target_arch = "x86_64")]
+mod window_wide;
 
 pub use cache::Cache;
 pub use encoding::Encoding;

@@ -1,20 +1,26 @@
 //! UTF-16 to UTF-8.
 
 #[cfg(target_arch = "x86_64")]
-use super::machine::is_wide;
+use super::machine::{Vectors, vectors};
+#[cfg(target_arch = "x86_64")]
+use super::narrow_avx512::narrow_avx512;
 #[cfg(target_arch = "x86_64")]
 use super::narrow_wide::narrow_wide;
 
 /// Writes `units` as UTF-8 and returns the length. A lone surrogate becomes U+FFFD.
 ///
 /// # Safety
-/// `out` must have room for `3 * units.len() + 16` bytes.
+/// `out` must have room for `3 * units.len() + 64` bytes.
 #[inline(always)]
 pub unsafe fn narrow(units: &[u16], out: *mut u8) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if is_wide() {
-        // SAFETY: the caller's, and the machine has the instructions.
-        return unsafe { narrow_wide(units, out) };
+    // SAFETY: the caller's, and the machine has the instructions.
+    unsafe {
+        match vectors() {
+            Vectors::Avx512 => return narrow_avx512(units, out),
+            Vectors::Avx2 => return narrow_wide(units, out),
+            Vectors::Plain => {}
+        }
     }
     // SAFETY: the caller's.
     unsafe { narrow_plain(units, out) }
@@ -23,7 +29,7 @@ pub unsafe fn narrow(units: &[u16], out: *mut u8) -> usize {
 /// Without shuffles of bytes: any machine.
 ///
 /// # Safety
-/// As for [`narrow`].
+/// `out` must have room for `3 * units.len() + 16` bytes.
 #[inline(always)]
 pub unsafe fn narrow_plain(units: &[u16], out: *mut u8) -> usize {
     let mut read = 0;

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy)]
 pub struct Piece(u64);
 
-const LEN_BITS: u32 = 6;
+pub(super) const LEN_BITS: u32 = 6;
 
 impl Piece {
     /// A piece below 64 bytes.

@@ -101,14 +101,38 @@ mod tests {
         prop::collection::vec(part, 0..9).prop_map(|parts| parts.concat())
     }
 
+    /// By every way that this machine has.
+    fn check(units: &[u16]) {
+        let expected = String::from_utf16_lossy(units);
+        let mut text = Text::new();
+        text.set_utf16(units);
+        assert_eq!(text.as_bytes(), expected.as_bytes());
+        type Way = unsafe fn(&[u16], *mut u8) -> usize;
+        let plain: Way = |units, out| {
+            // SAFETY: the caller's.
+            unsafe { super::super::narrow::narrow_plain(units, out) }
+        };
+        #[cfg(target_arch = "x86_64")]
+        let ways = {
+            use super::super::machine::{Vectors, vectors};
+            let wide: [Way; 2] = [super::super::narrow_wide::narrow_wide, super::super::narrow_avx512::narrow_avx512];
+            [&[plain], &wide[..vectors() as usize - Vectors::Plain as usize]].concat()
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let ways = [plain];
+        for (i, way) in ways.into_iter().enumerate() {
+            let mut out = vec![0; units.len() * 3 + PADDING];
+            // SAFETY: room for what is written, and the machine has the instructions.
+            let len = unsafe { way(units, out.as_mut_ptr()) };
+            assert_eq!(&out[..len], expected.as_bytes(), "way {i}, {units:x?}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
         #[test]
         fn utf16_becomes_what_the_standard_library_says(units in any_units()) {
-            let mut text = Text::new();
-            text.set_utf16(&units);
-            let expected = String::from_utf16_lossy(&units);
-            prop_assert_eq!(text.as_bytes(), expected.as_bytes());
+            check(&units);
         }
     }
 
@@ -116,13 +140,7 @@ mod tests {
     fn every_unit_alone_and_in_a_row() {
         for unit in 0..=u16::MAX {
             for units in [vec![unit], vec![unit; 9], [vec![0x61; 7], vec![unit; 3], vec![0x416; 12]].concat()] {
-                let mut text = Text::new();
-                text.set_utf16(&units);
-                assert_eq!(text.as_bytes(), String::from_utf16_lossy(&units).as_bytes(), "{unit:#x}");
-                let mut plain = vec![0; units.len() * 3 + 16];
-                // SAFETY: room as asked for.
-                let len = unsafe { super::super::narrow::narrow_plain(&units, plain.as_mut_ptr()) };
-                assert_eq!(&plain[..len], text.as_bytes(), "{unit:#x}");
+                check(&units);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The characters beyond ASCII in a window: their bytes join the masks of their class, so that the window need not end before them.
 
 use super::classes::{LOWER, MARK, NUMBER, OTHER_LETTER, SPACE, UPPER, class_of};
+use super::cuts::{key_of, may_be_crossed};
 use super::window::Masks;
 
 /// What a window's masks do not tell of these characters.
@@ -10,7 +11,12 @@ pub struct Wide {
     pub either: u64,
     /// All bytes of a character but its first.
     inner: u64,
+    /// The characters, by their first byte, behind which and another of them no token is: where a piece may be cut, see `cuts.rs`.
+    pub cuts: u64,
 }
+
+/// Two characters of fewer bytes are hardly ever apart in the vocabulary.
+const CUT_WIDTH: usize = 3;
 
 impl Wide {
     /// Where the characters end, in the next byte, that start at `starts`.
@@ -22,26 +28,21 @@ impl Wide {
     }
 }
 
-/// Whether the byte leads a character from U+3000 to U+DFFF: Chinese, Japanese, Korean. Few windows would see the
-/// end of their pieces; Korean has spaces, but long words.
-#[inline(always)]
-pub fn is_unspaced(byte: u8) -> bool {
-    (0xe3..=0xed).contains(&byte)
-}
-
 /// Classifies the characters whose bytes are `high`, up to the first that the window's bit operations cannot place: a number, which counts
-/// by characters, white space, in o200k a mark, one that is not whole, or one of a script without spaces. Returns how many bytes are left before it.
+/// by characters, white space, in o200k a mark, or one that is not whole. Returns how many bytes are left before it.
 ///
 /// # Safety
+/// `spanned` is a vocabulary's.
 /// A character starts at the first `high` byte, `high` has bits below `len` only, and four bytes are readable behind each.
 #[inline(never)]
-pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, mut high: u64, masks: &mut Masks) -> (usize, Wide) {
+pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, mut high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
     let mut wide = Wide::default();
+    let (mut left, mut left_end) = (0, 0);
     while high != 0 {
         let start = high.trailing_zeros() as usize;
         // SAFETY: the caller's.
-        let (lead, (point, width)) = unsafe { (*at.add(start), character(at.add(start))) };
-        if is_unspaced(lead) || start + width > len {
+        let (point, width) = unsafe { character(at.add(start)) };
+        if start + width > len {
             return (start, wide);
         }
         let class = class_of(point);
@@ -55,6 +56,16 @@ pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, mut high: u
         masks.upper |= of(UPPER);
         masks.lower |= of(LOWER);
         wide.either |= of(OTHER_LETTER);
+        if width >= CUT_WIDTH {
+            // SAFETY: the caller's.
+            let right = unsafe { key_of(at.add(start), width) };
+            if left_end == start && left != 0 {
+                // SAFETY: as above; a character ends here.
+                let crossed = unsafe { may_be_crossed(spanned, left, *at.add(start - 1), right) };
+                wide.cuts |= u64::from(!crossed) << start;
+            }
+            (left, left_end) = (right, start + width);
+        }
     }
     (len, wide)
 }

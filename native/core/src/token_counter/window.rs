@@ -3,6 +3,7 @@
 //! The patterns never look behind, so a window may begin at any known piece start. Vector compares turn 64 bytes into one bit mask per class;
 //! some forty bit operations on those give every piece start. All but the last are used; the last one begins the next window.
 
+use super::cuts::Cuts;
 use super::pattern::contraction_at;
 use super::wide_characters::{self, Wide};
 
@@ -14,20 +15,24 @@ pub const WINDOW: usize = 64;
 pub struct Masks {
     pub upper: u64,
     pub lower: u64,
-    digit: u64,
-    space: u64,
+    pub digit: u64,
+    pub space: u64,
     /// White space but for line ends.
-    blank: u64,
-    line: u64,
-    quote: u64,
+    pub blank: u64,
+    pub line: u64,
+    pub quote: u64,
     /// Line ends and slashes: joined as vectors, since the compiler takes a union of two masks apart into 64 scalar steps.
-    line_or_slash: u64,
+    pub line_or_slash: u64,
     /// Not ASCII.
-    high: u64,
+    pub high: u64,
 }
 
 /// How the bytes are classified: by the vectors the machine has.
 pub trait Classify {
+    /// Whether the machine has 512-bit vectors, for more than this.
+    #[cfg(target_arch = "x86_64")]
+    const HAS_512_BITS: bool = false;
+
     /// # Safety
     /// 64 bytes must be readable at `at`, and the machine must have the implementation's instructions.
     unsafe fn classify(at: *const u8) -> Masks;
@@ -141,7 +146,7 @@ classify_by!(
 /// Piece starts of one window.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Starts {
-    /// Bit i: a piece starts at byte i; bit 0 always, and none at or behind `end`.
+    /// Bit i: a piece, or a part of one, starts at byte i; bit 0 always, and none at or behind `end`.
     pub starts: u64,
     /// Where the last of these pieces ends; 0 when the window tells nothing and the exact matcher has to take the next piece.
     pub end: usize,
@@ -156,7 +161,7 @@ pub const NOTHING: Starts = Starts { starts: 0, end: 0 };
 /// # Safety
 /// 64 bytes and some more must be readable at `at`, and the machine must have `C`'s instructions.
 #[inline(always)]
-pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: usize, last: bool) -> Starts {
+pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: usize, last: bool, cuts: Cuts) -> Starts {
     // SAFETY: the caller's.
     let mut masks = unsafe { C::classify(at) };
     let high = masks.high & u64::MAX >> (WINDOW - len);
@@ -164,7 +169,7 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
         (len, last, Wide::default())
     } else {
         // SAFETY: the caller's.
-        let (before, wide) = unsafe { wide_characters::classify::<O200K>(at, len, high, &mut masks) };
+        let (before, wide) = unsafe { wide_characters::classify::<O200K>(at, len, high, cuts.spanned, &mut masks) };
         (before, last && before == len, wide)
     };
     if len == 0 {
@@ -218,6 +223,13 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
         letter_starts |= upper & lower << 1;
     }
     let mut starts = other_starts | line_starts | blank_starts | letter_starts | third_digits(digit) | 1;
+    if let (false, Some(case)) = (O200K, cuts.case) {
+        let borders = upper & lower << 1 & !(high | high << 1);
+        if borders != 0 {
+            // SAFETY: the caller's.
+            starts |= unsafe { case.cut(at, borders) };
+        }
+    }
 
     let quotes = masks.quote & other_starts;
     let quotes = if O200K { quotes & letter << 1 } else { quotes };
@@ -227,16 +239,18 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     }
 
     if last {
-        return Starts { starts, end: len };
+        return Starts { starts: starts | wide.cuts, end: len };
     }
     // What white space at the window's end starts depends on what follows it; all else is certain.
     let certain = 64 - (valid & !white).leading_zeros();
     if certain == 0 {
         return NOTHING;
     }
-    let starts = starts & u64::MAX >> (64 - certain);
-    let end = starts.ilog2();
-    Starts { starts: starts & !(1 << end), end: end as usize }
+    // The next window may begin at a cut inside a word, which goes on as it would have: in o200k only if nothing in it has a case. Elsewhere it may
+    // not: what is punctuation there could be the first character of a word.
+    let anchors = if !O200K || upper | lower == 0 { wide.cuts & letter } else { 0 };
+    let end = ((starts | anchors) & u64::MAX >> (64 - certain)).ilog2();
+    Starts { starts: (starts | wide.cuts) & ((1 << end) - 1), end: end as usize }
 }
 
 /// `\p{N}{1,3}`: the first digit of each run and every third one behind it.
@@ -270,9 +284,9 @@ unsafe fn with_contractions<const O200K: bool>(at: *const u8, mut quotes: u64, l
             continue;
         }
         suffix_end = quote + length;
-        if O200K {
-            starts &= !(((1 << length) - 1) << quote);
-        }
+        // In cl100k its letters may have been cut apart.
+        let inside = if O200K { (1 << length) - 1 } else { (1 << length) - 2 };
+        starts &= !(inside << quote);
         if suffix_end < WINDOW {
             starts |= letter & 1 << suffix_end;
         }

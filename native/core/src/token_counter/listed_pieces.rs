@@ -1,0 +1,254 @@
+//! Looks up pieces with vectors of 512 bits: four keys to a vector, sixteen pieces a step.
+//!
+//! The windows only write down where pieces start and how long they are. Of a full list all places are worked out first, and asked for unless the
+//! text is familiar; then they are read. No branch depends on a piece.
+
+use super::cache::{HASH_FACTOR, SMALL_BITS, TAG_ROTATION};
+use super::counter::{Counter, FAMILIAR_SHARE, LISTED};
+use super::key::MAX_KEY;
+use super::machine::prefetch;
+use super::piece::LEN_BITS;
+use super::window::WINDOW;
+use core::arch::x86_64::{
+    __m128i, __m512i, _mm_loadu_si128, _mm_setzero_si128, _mm_storeu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512,
+    _mm512_castsi128_si512, _mm512_castsi512_si128, _mm512_cmpgt_epu8_mask, _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64,
+    _mm512_cvtepu32_epi64, _mm512_extracti32x4_epi32, _mm512_inserti32x4, _mm512_loadu_si512, _mm512_mask_add_epi64,
+    _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi64, _mm512_maskz_mov_epi8, _mm512_mullo_epi64, _mm512_or_si512,
+    _mm512_reduce_add_epi64, _mm512_rolv_epi64, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set4_epi32,
+    _mm512_set4_epi64, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_slli_epi64, _mm512_srli_epi64,
+    _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_ternarylogic_epi64, _mm512_testn_epi64_mask, _mm512_xor_si512,
+};
+use std::mem::MaybeUninit;
+
+/// Pieces of a vector of keys, and of a step.
+const FOUR: usize = 4;
+const SIXTEEN: usize = 16;
+/// Of the upper half of a key: its length, and there the count.
+const TOP_BYTE: i64 = (0xffu64 << 56) as i64;
+const COUNT: i64 = (0xfu64 << 60) as i64;
+/// Swaps the halves of every 16 bytes.
+const SWAPPED: i32 = 0b01_00_11_10;
+
+/// Pieces of up to 15 bytes, in the order of the text.
+pub(super) struct Listed {
+    starts: [MaybeUninit<u32>; LISTED + WINDOW],
+    lens: [MaybeUninit<u8>; LISTED + WINDOW],
+    pub(super) len: usize,
+}
+
+impl Listed {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { starts: [const { MaybeUninit::uninit() }; _], lens: [const { MaybeUninit::uninit() }; _], len: 0 }
+    }
+}
+
+/// The bytes 0 to 64.
+static COUNTING: [u8; WINDOW + 1] = {
+    let mut bytes = [0; WINDOW + 1];
+    let mut at = 0;
+    while at <= WINDOW {
+        bytes[at] = at as u8;
+        at += 1;
+    }
+    bytes
+};
+
+impl Counter<'_> {
+    /// Writes down the pieces of a window; long ones are counted or wait elsewhere.
+    ///
+    /// # Safety
+    /// As for `Pieces::window`, the machine has AVX-512, and there is room for one window.
+    #[inline(always)]
+    pub(super) unsafe fn list(&mut self, base: usize, starts: u64, end: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            let last_bytes = starts >> 1 | 1 << (end - 1);
+            let mut from = _mm512_maskz_compress_epi8(starts, _mm512_loadu_si512(COUNTING.as_ptr().cast()));
+            let to = _mm512_maskz_compress_epi8(last_bytes, _mm512_loadu_si512(COUNTING.as_ptr().add(1).cast()));
+            let mut lens = _mm512_sub_epi8(to, from);
+            let mut count = starts.count_ones() as usize;
+            let long = _mm512_cmpgt_epu8_mask(lens, _mm512_set1_epi8(MAX_KEY as i8));
+            if long != 0 {
+                self.count_long_of(base, starts, last_bytes, long);
+                from = _mm512_maskz_compress_epi8(!long, from);
+                lens = _mm512_maskz_compress_epi8(!long, lens);
+                count -= long.count_ones() as usize;
+            }
+            let base = _mm512_set1_epi32(base as i32);
+            let to = self.listed.starts.as_mut_ptr().add(self.listed.len);
+            let store = |part: usize, from: __m128i| {
+                _mm512_storeu_si512(to.add(part * SIXTEEN).cast(), _mm512_add_epi32(base, _mm512_cvtepu8_epi32(from)));
+            };
+            store(0, _mm512_castsi512_si128(from));
+            store(1, _mm512_extracti32x4_epi32::<1>(from));
+            if count > 2 * SIXTEEN {
+                store(2, _mm512_extracti32x4_epi32::<2>(from));
+                store(3, _mm512_extracti32x4_epi32::<3>(from));
+            }
+            _mm512_storeu_si512(self.listed.lens.as_mut_ptr().add(self.listed.len).cast(), lens);
+            self.listed.len += count;
+        }
+    }
+
+    /// Counts pieces of a window above 15 bytes: the `long`-th of those that start at `starts` and end behind `last_bytes`.
+    ///
+    /// # Safety
+    /// As for `list`.
+    #[inline(never)]
+    unsafe fn count_long_of(&mut self, base: usize, mut starts: u64, mut last_bytes: u64, mut long: u64) {
+        while long != 0 {
+            let (start, last) = (starts.trailing_zeros() as usize, last_bytes.trailing_zeros() as usize);
+            starts &= starts - 1;
+            last_bytes &= last_bytes - 1;
+            if long & 1 != 0 {
+                // SAFETY: the caller's.
+                self.total += unsafe { self.count_long_later(base + start, last + 1 - start) };
+            }
+            long >>= 1;
+        }
+    }
+
+    /// Looks up what is listed.
+    ///
+    /// # Safety
+    /// The machine must have the instructions; the listed pieces are pieces of the text.
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
+    pub(super) unsafe fn look_up_listed(&mut self) {
+        let len = std::mem::take(&mut self.listed.len);
+        let mut keys = [const { MaybeUninit::<__m512i>::uninit() }; LISTED / FOUR];
+        let mut offsets = [const { MaybeUninit::<[u64; 8]>::uninit() }; LISTED / FOUR];
+        let table = self.cache.small_table().0.cast::<u8>();
+        let before = self.unknown_len;
+        // SAFETY: the caller's. Behind the list come empty pieces at the text's start, up to a whole step.
+        unsafe {
+            _mm512_storeu_si512(self.listed.starts.as_mut_ptr().add(len).cast(), _mm512_setzero_si512());
+            _mm_storeu_si128(self.listed.lens.as_mut_ptr().add(len).cast(), _mm_setzero_si128());
+            if self.cache.is_familiar {
+                self.find_places::<false>(len, &mut keys, &mut offsets, table);
+            } else {
+                self.find_places::<true>(len, &mut keys, &mut offsets, table);
+            }
+            self.read_places(len, &keys, &offsets, table);
+        }
+        self.cache.is_familiar = (self.unknown_len - before) * FAMILIAR_SHARE < len;
+    }
+
+    /// Where the listed pieces are in the table, as byte offsets, and what is there if they are known; asks for it if `ASK`.
+    #[inline(always)]
+    unsafe fn find_places<const ASK: bool>(
+        &self,
+        len: usize,
+        keys: &mut [MaybeUninit<__m512i>; LISTED / FOUR],
+        offsets: &mut [MaybeUninit<[u64; 8]>; LISTED / FOUR],
+        table: *const u8,
+    ) {
+        // SAFETY: as for `look_up_listed`; a key's 16 bytes are readable, as the text is padded.
+        unsafe {
+            let counting = _mm512_set4_epi32(0x0f0e_0d0c, 0x0b0a_0908, 0x0706_0504, 0x0302_0100);
+            // Each of four bytes in all of its 16.
+            let spread = by_lane([0, 0x0101_0101, 0x0202_0202, 0x0303_0303]);
+            let top_byte = _mm512_set4_epi64(TOP_BYTE, 0, TOP_BYTE, 0);
+            let rotation = _mm512_set4_epi64(i64::from(TAG_ROTATION), 0, i64::from(TAG_ROTATION), 0);
+            let factor = _mm512_set1_epi64(HASH_FACTOR as i64);
+            let offset_bits = _mm512_set1_epi64(((1 << SMALL_BITS) - 1) << 4);
+            for four in 0..len.div_ceil(FOUR) {
+                let at = self.listed.starts.as_ptr().cast::<u32>().add(four * FOUR);
+                let bytes = four_of(|i| self.start.add(*at.add(i) as usize));
+                let lens = self.listed.lens.as_ptr().add(four * FOUR).cast::<i32>().read_unaligned();
+                let lens = _mm512_shuffle_epi8(_mm512_set1_epi32(lens), spread);
+                let bytes = _mm512_maskz_mov_epi8(_mm512_cmpgt_epu8_mask(lens, counting), bytes);
+                // bytes | lens & top_byte
+                let key = _mm512_ternarylogic_epi64::<0xf8>(bytes, lens, top_byte);
+                // `Cache::small_place`, in both halves.
+                let rotated = _mm512_rolv_epi64(key, rotation);
+                let mixed = _mm512_xor_si512(rotated, _mm512_shuffle_epi32::<SWAPPED>(rotated));
+                let hash = _mm512_mullo_epi64(mixed, factor);
+                let offset = _mm512_and_si512(_mm512_srli_epi64::<{ 64 - SMALL_BITS - 4 }>(hash), offset_bits);
+                keys.get_unchecked_mut(four).write(key);
+                let offsets = offsets.get_unchecked_mut(four).as_mut_ptr();
+                _mm512_storeu_si512(offsets.cast(), offset);
+                if ASK {
+                    for i in 0..FOUR {
+                        prefetch(table.add((*offsets)[i * 2] as usize));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds up the counts of the known pieces, and writes the others behind those that are unknown already.
+    #[inline(always)]
+    unsafe fn read_places(
+        &mut self,
+        len: usize,
+        keys: &[MaybeUninit<__m512i>; LISTED / FOUR],
+        offsets: &[MaybeUninit<[u64; 8]>; LISTED / FOUR],
+        table: *const u8,
+    ) {
+        // SAFETY: as for `look_up_listed`; `find_places` has written all that is read.
+        unsafe {
+            let but_count = _mm512_set4_epi64(!COUNT, -1, !COUNT, -1);
+            let to_count = _mm512_set4_epi64(60, 64, 60, 64);
+            let mut counts = _mm512_setzero_si512();
+            let mut unknown_len = self.unknown_len;
+            let mut done = 0;
+            while done < len {
+                let fours = (len - done).div_ceil(FOUR).min(SIXTEEN / FOUR);
+                let mut known = 0u32;
+                for i in 0..SIXTEEN / FOUR {
+                    if i >= fours {
+                        break;
+                    }
+                    let four = done / FOUR + i;
+                    let offsets = offsets.get_unchecked(four).as_ptr();
+                    let slots = four_of(|i| table.add((*offsets)[i * 2] as usize));
+                    // (slots ^ key) & but_count
+                    let differing = _mm512_ternarylogic_epi64::<0x28>(slots, keys.get_unchecked(four).assume_init(), but_count);
+                    let differing = _mm512_or_si512(differing, _mm512_shuffle_epi32::<SWAPPED>(differing));
+                    let same = _mm512_testn_epi64_mask(differing, differing);
+                    counts = _mm512_mask_add_epi64(counts, same, counts, _mm512_srlv_epi64(slots, to_count));
+                    known |= u32::from(same) << (i * 8);
+                }
+                let known = core::arch::x86_64::_pext_u32(known, 0x5555_5555);
+                let unknown = !known & (u64::MAX >> (64 - (len - done).min(SIXTEEN))) as u32;
+                if unknown != 0 {
+                    for half in 0..2 {
+                        let at = done + half * 8;
+                        let starts = _mm512_cvtepu32_epi64(_mm256_loadu_si256(self.listed.starts.as_ptr().add(at).cast()));
+                        let lens = _mm512_cvtepu8_epi64(core::arch::x86_64::_mm_loadl_epi64(self.listed.lens.as_ptr().add(at).cast()));
+                        let pieces = _mm512_or_si512(_mm512_slli_epi64::<LEN_BITS>(starts), lens);
+                        let which = (unknown >> (half * 8)) as u8;
+                        let to = self.unknown.as_mut_ptr().add(unknown_len);
+                        _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi64(which, pieces));
+                        unknown_len += which.count_ones() as usize;
+                    }
+                }
+                done += SIXTEEN;
+            }
+            self.unknown_len = unknown_len;
+            self.total += _mm512_reduce_add_epi64(counts) as u32;
+        }
+    }
+}
+
+/// The 16 bytes at four places.
+#[inline(always)]
+unsafe fn four_of(at: impl Fn(usize) -> *const u8) -> __m512i {
+    // SAFETY: the caller's: 16 bytes are readable at each, and the machine has AVX-512.
+    unsafe {
+        let load = |i| _mm_loadu_si128(at(i).cast::<__m128i>());
+        let bytes = _mm512_castsi128_si512(load(0));
+        let bytes = _mm512_inserti32x4::<1>(bytes, load(1));
+        let bytes = _mm512_inserti32x4::<2>(bytes, load(2));
+        _mm512_inserti32x4::<3>(bytes, load(3))
+    }
+}
+
+/// Each of four numbers in the four lanes of its 16 bytes.
+#[inline(always)]
+unsafe fn by_lane([a, b, c, d]: [i32; 4]) -> __m512i {
+    // SAFETY: plain arithmetic; the caller has AVX-512.
+    unsafe { core::arch::x86_64::_mm512_set_epi32(d, d, d, d, c, c, c, c, b, b, b, b, a, a, a, a) }
+}

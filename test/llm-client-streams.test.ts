@@ -172,7 +172,7 @@ describe('a stream', () => {
     for await (const chunk of response) length += (chunk as Buffer).length;
     expect(length).toBeGreaterThan(20_000_000);
     await until(() => isOver(open));
-  }, 30_000);
+  }, 120_000);
 });
 
 describe('a client that goes', () => {

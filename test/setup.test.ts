@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -97,7 +97,8 @@ describe('prepare, with a crate registry out of reach', () => {
   });
 
   withCargo('that never answers: ends within the time-out, and is not asked again for the same sources', async () => {
-    const silent = createServer(() => {});
+    const asked = new Set<Socket>();
+    const silent = createServer((socket) => void asked.add(socket));
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const env = {
       CARGO_HOME: emptyCargoHome(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`),
@@ -106,6 +107,8 @@ describe('prepare, with a crate registry out of reach', () => {
     const first = await prepare(env);
     const second = await prepare(env, '--once');
     silent.close();
+    // Never read, they would not even notice that who asked is gone.
+    for (const socket of asked) socket.destroy();
 
     expect(first.lines).toEqual([expect.stringMatching(/TypeScript engines will answer: the crate registry did not answer within 3 s$/)]);
     expect(first.code).toBe(0);

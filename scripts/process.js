@@ -2,6 +2,7 @@
 // Built-ins only: these scripts run before anything is installed.
 
 const { spawn } = require('node:child_process');
+const { constants, setPriority } = require('node:os');
 const { basename, join } = require('node:path');
 
 const root = join(__dirname, '..');
@@ -32,21 +33,23 @@ function run(command, args, options = {}) {
     });
     child.on('exit', (code, signal) => {
       release();
-      resolve(code ?? 128 + require('node:os').constants.signals[signal]);
+      resolve(code ?? 128 + constants.signals[signal]);
     });
   });
 }
 
 /**
  * Runs a command and keeps what it says.
- * @param {{ env?: NodeJS.ProcessEnv, timeoutMs?: number }} options
+ * @param {{ env?: NodeJS.ProcessEnv, timeoutMs?: number, isPatient?: boolean }} options isPatient: it takes what others leave of the processor
  * @returns {Promise<{ code: number, output: string, timedOut: boolean, missing: boolean }>}
  */
-function capture(command, args, { env = process.env, timeoutMs = 0 } = {}) {
+function capture(command, args, { env = process.env, timeoutMs = 0, isPatient = false } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let interrupted = false;
     const release = holdSignals(child, () => (interrupted = true));
+    // It has started nothing yet: what it starts is as patient.
+    if (isPatient && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     let output = '';
     let timedOut = false;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));

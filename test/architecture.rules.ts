@@ -23,6 +23,12 @@ export const floors: Readonly<Record<string, number>> = {
   common: 0,
 };
 
+/** The first floor whose suites take the engine that an app gets; those below name theirs. */
+const FIRST_OF_APPS = 4;
+
+/** Folders whose suites name the engine that they test, and go over both: `FAST_LITELLM_ENGINE` makes no difference to what they show. */
+export const namedEngines: readonly string[] = Object.keys(floors).filter((folder) => floors[folder] < FIRST_OF_APPS);
+
 /** The only files of `lib/` that may import a package: whoever does without the package does without these. */
 const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = [
   { package: /^#native$/, files: /^lib\/engine\/native-binding\.ts$/ },
@@ -82,11 +88,29 @@ function sampleImport(path: string, specifier: string): string | undefined {
   return join(dirname(path), specifier).startsWith('sample-app/') ? undefined : 'the sample app knows the package by its name only';
 }
 
+/** Where a suite leaves its engine to the environment: it makes an instance without naming one, or takes that of the process. */
+function unnamedEngines(path: string, text: string): string[] {
+  const found = importsOf(text).filter((name) => /^nestjs-fast-litellm|\.\.\/(standalone|index)\.js$/.test(name));
+  const visit = (node: ts.Node): void => {
+    if (ts.isNewExpression(node) && node.expression.getText() === 'FastLiteLLM') {
+      const [options] = node.arguments ?? [];
+      const isNamed = options !== undefined && ts.isObjectLiteralExpression(options) && options.properties.some(isEngine);
+      if (!isNamed) found.push(node.getText());
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true));
+  return found.map((what) => `${path}: ${what}: a suite below floor ${FIRST_OF_APPS} names its engine`);
+}
+
+const isEngine = ({ name }: ts.ObjectLiteralElementLike): boolean => name?.getText() === 'engine';
+
 /** Every breach of the layout in these sources, as `path: what` or `path -> import: why`. Tests of `lib/` may look anywhere. */
 export function violations(sources: Sources): string[] {
   const found: string[] = [];
   for (const [path, text] of sources) {
     found.push(...layout(path, text));
+    if (isTest(path) && path.startsWith('lib/') && namedEngines.includes(folderOf(path))) found.push(...unnamedEngines(path, text));
     if (!path.endsWith('.ts') || isTest(path)) continue;
     const check = path.startsWith('lib/') ? libraryImport : path.startsWith('sample-app/') ? sampleImport : undefined;
     if (check === libraryImport && floors[folderOf(path)] === undefined) {

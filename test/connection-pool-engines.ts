@@ -19,11 +19,6 @@ export function connectionPoolEngines(): ConnectionPoolEngine[] {
   return engines;
 }
 
-/** Their names, for `describe.each`. */
-export function engineNames(): EngineName[] {
-  return connectionPoolEngines().map(({ engine }) => engine);
-}
-
 /** Pools on one engine, without the environment's proxies and settings. */
 export function poolsOn(engine: EngineName, env: Record<string, string> = {}, logger: LogSink = silent): ConnectionPools {
   const flags = new FeatureFlagsService({}, { env: {}, logger: silent });

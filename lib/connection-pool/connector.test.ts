@@ -1,5 +1,6 @@
 import { makeCertificates } from '../../test/certificates.js';
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 import { ProxyServer } from '../../test/proxy-server.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';

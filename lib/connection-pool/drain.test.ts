@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 
 /** What keeps a process: sockets, timers, channels. Those that are there before do not count. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';
 

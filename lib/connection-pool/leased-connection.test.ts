@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 import type { LeasedConnection } from './leased-connection.js';
 

@@ -3,7 +3,8 @@ import { Writable } from 'node:stream';
 import OpenAI from 'openai';
 import type { Dispatcher } from 'undici';
 import { fetch as undiciFetch, interceptors, request, stream } from 'undici';
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 
 describe.each(engineNames())('the dispatcher, %s', (engine) => {

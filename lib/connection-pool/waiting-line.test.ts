@@ -1,4 +1,5 @@
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 
 describe.each(engineNames())('waiting for a connection, %s', (engine) => {

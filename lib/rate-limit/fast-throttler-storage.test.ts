@@ -1,13 +1,18 @@
 import { ThrottlerStorageService } from '@nestjs/throttler';
 import fc from 'fast-check';
+import { engineNames } from '../../test/engine-names.js';
 import { FastLiteLLM } from '../fast-litellm.js';
-import { FastThrottlerStorage } from '../standalone.js';
+import { FastThrottlerStorage } from './fast-throttler-storage.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 let nowMs = 1_700_000_000_000;
-const open = () => new FastThrottlerStorage(new FastLiteLLM({ logger }, { env: {}, now: () => nowMs }).rateLimiter);
 
-describe('FastThrottlerStorage', () => {
+describe.each(engineNames())('FastThrottlerStorage on the %s engine', (engine) => {
+  const open = () => {
+    const { rateLimiter } = new FastLiteLLM({ logger, engine }, { env: {}, now: () => nowMs });
+    return new FastThrottlerStorage(() => rateLimiter);
+  };
+
   it('counts up, blocks for the block duration, and starts afresh', async () => {
     const storage = open();
     const hit = () => storage.increment('key', 10_000, 2, 30_000, 'default');

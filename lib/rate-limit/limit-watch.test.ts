@@ -1,13 +1,14 @@
+import { engineNames } from '../../test/engine-names.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { RateLimitOptions } from './rate-limit.options.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 
-describe('LimitWatch', () => {
+describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
   let nowMs: number;
   function limiterOf(rateLimit: RateLimitOptions) {
     nowMs = 1_800_000_000_000;
-    return new FastLiteLLM({ logger, rateLimit }, { now: () => nowMs }).rateLimiter;
+    return new FastLiteLLM({ logger, engine, rateLimit }, { env: {}, now: () => nowMs }).rateLimiter;
   }
 
   it('remembers nothing before somebody watches', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { EngineName } from '../common/capability.js';
+import { engineNames } from '../../test/engine-names.js';
+import type { EngineMode } from '../engine/native-binding.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
-import { openNativeBinding } from '../engine/native-binding.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
 import { NativeRateLimitEngine } from './rate-limit.native.js';
@@ -11,15 +11,13 @@ import type { Reservation } from './reservation.js';
 import { SimpleRateLimiter } from './simple-rate-limiter.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
-const { binding } = openNativeBinding();
-const engines: readonly EngineName[] =
-  process.env.TEST_ENGINE === 'typescript' || binding === null ? ['typescript'] : ['typescript', 'native'];
 
 let nowMs = 1_700_000_000_000;
-const open = (options: FastLiteLLMOptions) => new FastLiteLLM({ logger, ...options }, { env: {}, now: () => nowMs }).rateLimiter;
+const open = (engine: EngineMode, options: FastLiteLLMOptions) =>
+  new FastLiteLLM({ logger, engine, ...options }, { env: {}, now: () => nowMs }).rateLimiter;
 
-describe.each(engines)('RateLimiterService on the %s engine', (engine) => {
-  const limiter = (rateLimit: FastLiteLLMOptions['rateLimit']) => open({ engine, rateLimit });
+describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => {
+  const limiter = (rateLimit: FastLiteLLMOptions['rateLimit']) => open(engine, { rateLimit });
 
   it('answers as the contract says', () => {
     const limits = limiter({ requestsPerMinute: 2 });
@@ -213,7 +211,10 @@ describe('a rollout', () => {
   it('keeps every key on one engine, and decides over both all or nothing', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: 0, max: 9 })), { maxLength: 80 }), (pairs) => {
-        const limits = open({ rateLimit: { requestsPerMinute: 4 }, featureFlags: { features: { rust_rate_limiting: 'canary:50' } } });
+        const limits = open('auto', {
+          rateLimit: { requestsPerMinute: 4 },
+          featureFlags: { features: { rust_rate_limiting: 'canary:50' } },
+        });
         const spent = new Map<string, number>();
         const left = (key: string) => 4 - (spent.get(key) ?? 0);
         for (const [a, b] of pairs) {
@@ -247,7 +248,7 @@ describe('another store', () => {
       reset: async (scope) => memory.reset(scope),
       close: () => void told.push('close'),
     });
-    const limits = open({ rateLimit: { requestsPerMinute: 1, tokensPerMinute: 9, maxConcurrent: 5, store: late } });
+    const limits = open('auto', { rateLimit: { requestsPerMinute: 1, tokensPerMinute: 9, maxConcurrent: 5, store: late } });
     expect(() => limits.check('a')).toThrow(expect.objectContaining({ code: 'STORE_ANSWERS_LATER' }) as FastLiteLLMError);
     expect(() => limits.getStats(['a'])).toThrow(FastLiteLLMError);
     const reservation = await limits.reserveAsync('a', { tokens: 3 });
@@ -264,8 +265,8 @@ describe('another store', () => {
   });
 });
 
-describe('SimpleRateLimiter', () => {
-  const simple = (requestsPerMinute: number) => new SimpleRateLimiter(requestsPerMinute, (rateLimit) => open({ rateLimit }));
+describe.each(engineNames())('SimpleRateLimiter on the %s engine', (engine) => {
+  const simple = (requestsPerMinute: number) => new SimpleRateLimiter(requestsPerMinute, (rateLimit) => open(engine, { rateLimit }));
 
   it('makes a bucket, a minute and an hour of one figure', () => {
     const limiter = simple(60);

@@ -4,7 +4,7 @@ import type { TokenCounterEngine } from './token-counter.engine.js';
 import { NativeTokenCounterEngine } from './token-counter.native.js';
 import { TypeScriptTokenCounterEngine } from './token-counter.typescript.js';
 
-const binding = process.env.TEST_ENGINE === 'typescript' ? null : openNativeBinding().binding;
+const { binding } = openNativeBinding();
 const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine()];
 if (binding) engines.push(new NativeTokenCounterEngine(binding));
 

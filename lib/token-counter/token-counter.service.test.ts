@@ -1,20 +1,17 @@
 import fc from 'fast-check';
 import { get_encoding } from 'tiktoken';
 
-import { openNativeBinding } from '../engine/native-binding.js';
+import { engineNames } from '../../test/engine-names.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { SimpleTokenCounter } from './simple-token-counter.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
-const { binding } = openNativeBinding();
-const engines =
-  process.env.TEST_ENGINE === 'typescript' || binding === null ? (['typescript'] as const) : (['typescript', 'native'] as const);
 
 const cl100k = get_encoding('cl100k_base');
 const o200k = get_encoding('o200k_base');
 afterAll(() => [cl100k, o200k].forEach((encoding) => encoding.free()));
 
-describe.each(engines)('TokenCounterService on the %s engine', (engine) => {
+describe.each(engineNames())('TokenCounterService on the %s engine', (engine) => {
   const llm = new FastLiteLLM({ engine, logger: silent }, { env: {} });
   const counter = llm.tokenCounter;
 

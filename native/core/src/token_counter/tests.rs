@@ -3,11 +3,26 @@
 use super::vocabulary::{NONE, Vocabulary};
 use super::*;
 use proptest::prelude::*;
+use std::cell::RefCell;
 use std::collections::HashMap;
+
+/// How often a cache answers before it is replaced by a new one, whose pages the system has to fill with zeroes: that took most of the time.
+const TIMES_A_CACHE: usize = 64;
+
+thread_local! {
+    static CACHES: RefCell<HashMap<usize, (Cache, usize)>> = RefCell::default();
+}
 
 fn ids(handle: usize, text: &Text) -> Vec<u32> {
     let mut ids = vec![];
-    encoding(vocabulary_of(handle).unwrap()).encode(&mut Cache::default(), text, usize::MAX, &mut ids);
+    CACHES.with_borrow_mut(|caches| {
+        let (cache, times) = caches.entry(handle).or_default();
+        if *times == TIMES_A_CACHE {
+            (*cache, *times) = Default::default();
+        }
+        *times += 1;
+        encoding(vocabulary_of(handle).unwrap()).encode(cache, text, usize::MAX, &mut ids);
+    });
     ids
 }
 

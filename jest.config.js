@@ -1,6 +1,7 @@
 'use strict';
 
 const { availableParallelism } = require('node:os');
+const swcOptions = require('./test/swc-options.js');
 
 /**
  * The suite runs as CommonJS on every Node version: Jest cannot `require()` an ES module on Node 20, so swc down-levels those that the tests load.
@@ -43,18 +44,7 @@ module.exports = {
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/native/target/', '<rootDir>/test/bench/node_modules/'],
   transform: {
-    '\\.tsx?$': [
-      '@swc/jest',
-      {
-        jsc: {
-          parser: { syntax: 'typescript', decorators: true },
-          transform: { legacyDecorator: true, decoratorMetadata: true },
-          target: 'es2022',
-          keepClassNames: true,
-        },
-        module: { type: 'commonjs' },
-      },
-    ],
+    '\\.tsx?$': ['@swc/jest', swcOptions],
     '\\.m?js$': ['@swc/jest', { jsc: { target: 'es2022', keepClassNames: true }, module: { type: 'commonjs' } }],
   },
   transformIgnorePatterns: [`/node_modules/(?!(?:.*/node_modules/)?(?:${esmOnly.join('|')})/)`, '<rootDir>/native/'],

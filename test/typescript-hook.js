@@ -6,6 +6,7 @@ const { existsSync, readFileSync } = require('node:fs');
 const Module = require('node:module');
 const { dirname, resolve } = require('node:path');
 const { transformSync } = require('@swc/core');
+const swcOptions = require('./swc-options.js');
 
 const library = { 'nestjs-fast-litellm': 'lib/index.ts', 'nestjs-fast-litellm/register': 'lib/register.ts' };
 
@@ -23,13 +24,7 @@ Module._extensions['.ts'] = (module, filename) => {
   const { code } = transformSync(readFileSync(filename, 'utf8'), {
     filename,
     swcrc: false,
-    jsc: {
-      parser: { syntax: 'typescript', decorators: true },
-      transform: { legacyDecorator: true, decoratorMetadata: true },
-      target: 'es2022',
-      keepClassNames: true,
-    },
-    module: { type: 'commonjs' },
+    ...swcOptions,
     sourceMaps: 'inline',
   });
   module._compile(code, filename);

@@ -13,7 +13,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
-import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import {
   FastLiteLLMModule,
@@ -154,6 +154,20 @@ export class RoutesController {
 }
 
 export const adapters = ['Express', 'Fastify'] as const;
+
+/** An app of this module, ready to be asked. */
+export async function startModule(
+  adapter: (typeof adapters)[number],
+  module: Type<unknown>,
+): Promise<{ app: INestApplication; client: ReturnType<typeof request> }> {
+  const testing = await Test.createTestingModule({ imports: [module] }).compile();
+  const app = testing.createNestApplication(adapter === 'Express' ? new ExpressAdapter() : (new FastifyAdapter() as never), {
+    logger: false,
+  });
+  await app.init();
+  if (adapter === 'Fastify') await (app as unknown as NestFastifyApplication).getHttpAdapter().getInstance().ready();
+  return { app, client: request(app.getHttpServer() as Server) };
+}
 
 /** An app with the routes above, listening. */
 export async function startLimited(

@@ -1,8 +1,5 @@
 import { Controller, Get, HttpException, Module, type ExecutionContext, type INestApplication, type Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Test } from '@nestjs/testing';
 import {
   FastLiteLLMModule,
   RateLimit,
@@ -12,8 +9,7 @@ import {
   SkipRateLimit,
   type RateLimitStore,
 } from 'nestjs-fast-litellm';
-import request from 'supertest';
-import { adapters, logger, startLimited } from './limited-routes.js';
+import { adapters, logger, startLimited, startModule } from './limited-routes.js';
 
 type DropFirst<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
@@ -157,19 +153,14 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
   });
 });
 
-describe.each([
-  ['Express', () => new ExpressAdapter()],
-  ['Fastify', () => new FastifyAdapter()],
-])('in a whole app on %s', (_, adapter) => {
+describe.each(adapters)('in a whole app on %s', (adapter) => {
   let app: INestApplication;
   afterEach(() => app.close());
 
   async function start(module: Type<unknown>) {
-    const testing = await Test.createTestingModule({ imports: [module] }).compile();
-    app = testing.createNestApplication(adapter() as ExpressAdapter, { logger: false });
-    await app.init();
-    if (app.getHttpAdapter().getType() === 'fastify') await (app as NestFastifyApplication).getHttpAdapter().getInstance().ready();
-    return request(app.getHttpServer());
+    const started = await startModule(adapter, module);
+    ({ app } = started);
+    return started.client;
   }
 
   @Controller()

@@ -1,26 +1,17 @@
 import { Controller, Get, Module, type INestApplication, type Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { Test } from '@nestjs/testing';
 import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
 import { FastLiteLLMModule, FastThrottlerStorage } from 'nestjs-fast-litellm';
-import request from 'supertest';
-import { logger } from './limited-routes.js';
+import { adapters, logger, startModule } from './limited-routes.js';
 
-describe.each([
-  ['Express', () => new ExpressAdapter()],
-  ['Fastify', () => new FastifyAdapter()],
-])('FastThrottlerStorage on %s', (_, adapter) => {
+describe.each(adapters)('FastThrottlerStorage on %s', (adapter) => {
   let app: INestApplication;
   afterEach(() => app.close());
 
   async function start(module: Type<unknown>) {
-    const testing = await Test.createTestingModule({ imports: [module] }).compile();
-    app = testing.createNestApplication(adapter() as ExpressAdapter, { logger: false });
-    await app.init();
-    if (app.getHttpAdapter().getType() === 'fastify') await (app as NestFastifyApplication).getHttpAdapter().getInstance().ready();
-    return request(app.getHttpServer());
+    const started = await startModule(adapter, module);
+    ({ app } = started);
+    return started.client;
   }
 
   it("is the storage of Nest's own throttler", async () => {

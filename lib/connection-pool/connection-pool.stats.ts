@@ -1,4 +1,5 @@
 import type { MetricSample } from '../common/capability.js';
+import { samplesOf } from '../common/metric-samples.js';
 import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.js';
 import { HEADER } from './connection-pool.layout.js';
 import type { SocketPool } from './socket-pool.js';
@@ -70,19 +71,7 @@ export function exhaustionOf({ activeConnections, maxTotalConnections, waiting, 
 
 /** The metrics of a pool; without endpoints, whose number nobody bounds. */
 export function poolSamples(pool: SocketPool, stats: ConnectionPoolStats): MetricSample[] {
-  const sample = (
-    name: string,
-    help: string,
-    type: MetricSample['type'],
-    value: number,
-    labels?: MetricSample['labels'],
-  ): MetricSample => ({
-    name: `connection_pool_${name}`,
-    help,
-    type,
-    value,
-    ...(labels && { labels }),
-  });
+  const sample = samplesOf('connection_pool');
   const connections = 'Open connections, by whether somebody has them.';
   return [
     sample('connections', connections, 'gauge', stats.activeConnections, { state: 'leased' }),

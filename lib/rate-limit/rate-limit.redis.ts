@@ -1,4 +1,5 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import { samplesOf } from '../common/metric-samples.js';
 import { RedisCircuit } from './rate-limit-circuit.redis.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient } from './rate-limit-client.redis.js';
 import { joinDecisions, readDecision } from './rate-limit-decision.redis.js';
@@ -121,12 +122,7 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 
   metrics(): readonly MetricSample[] {
-    const sample = (name: string, help: string, type: MetricSample['type'], value: number): MetricSample => ({
-      name: `rate_limit_store_${name}`,
-      help,
-      type,
-      value,
-    });
+    const sample = samplesOf('rate_limit_store');
     return [
       sample('up', 'Whether operations are sent to Redis: 0 while it is given up.', 'gauge', this.circuit.refusal() === undefined ? 1 : 0),
       sample('calls_total', 'Calls of the script in Redis; one may decide many requests.', 'counter', this.queue.calls),

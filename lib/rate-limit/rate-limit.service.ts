@@ -1,5 +1,6 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
+import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
@@ -171,19 +172,7 @@ export class RateLimiterService implements Capability {
 
   metrics(): readonly MetricSample[] {
     const { keys, evicted } = this.store.stats();
-    const sample = (
-      name: string,
-      help: string,
-      type: MetricSample['type'],
-      value: number,
-      labels?: MetricSample['labels'],
-    ): MetricSample => ({
-      name: `rate_limit_${name}`,
-      help,
-      type,
-      value,
-      ...(labels && { labels }),
-    });
+    const sample = samplesOf('rate_limit');
     return [
       sample('allowed_total', 'Requests that were let pass.', 'counter', this.allowedCount),
       ...EXCEEDED.map((exceeded) =>

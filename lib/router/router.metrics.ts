@@ -1,10 +1,12 @@
 import type { MetricSample } from '../common/capability.js';
 import { ContextWindowExceededError, NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
+import { samplesOf } from '../common/metric-samples.js';
 import type { Deployment } from './deployment.js';
 import type { DeploymentState } from './explanation.js';
 
 const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked'];
 const REASONS = ['no_deployment', 'rate_limit', 'context_window'] as const;
+const sample = samplesOf('router');
 
 /** What a router has done since its start. */
 export class RouterCounters {
@@ -32,13 +34,8 @@ export class RouterCounters {
   }
 
   samples(states: readonly DeploymentState[], deployments: readonly Deployment[]): readonly MetricSample[] {
-    const counter = (name: string, help: string, value: number, labels?: MetricSample['labels']): MetricSample => ({
-      name: `router_${name}`,
-      help,
-      type: 'counter',
-      value,
-      ...(labels && { labels }),
-    });
+    const counter = (name: string, help: string, value: number, labels?: MetricSample['labels']): MetricSample =>
+      sample(name, help, 'counter', value, labels);
     return [
       counter('picks_total', 'Deployments chosen and booked.', this.picks),
       counter('calls_total', 'Calls that were given back, by how they came out.', this.successes, { outcome: 'success' }),
@@ -47,19 +44,15 @@ export class RouterCounters {
       ...deployments.flatMap(({ id, outcomes }) => outcomeSamples(id, outcomes)),
       ...REASONS.map((reason) => counter('refusals_total', 'Requests that got no deployment, by why.', this.refusals[reason], { reason })),
       counter('cooldowns_total', 'Deployments that began to cool.', this.cooldowns),
-      ...STATES.map((state) => ({
-        name: 'router_deployments',
-        help: 'Deployments, by how they stand.',
-        type: 'gauge' as const,
-        value: states.filter((deployment) => deployment.state === state).length,
-        labels: { state },
-      })),
-      {
-        name: 'router_in_flight',
-        help: 'Requests under way at all deployments.',
-        type: 'gauge',
-        value: states.reduce((sum, { inFlight }) => sum + inFlight, 0),
-      },
+      ...STATES.map((state) =>
+        sample('deployments', 'Deployments, by how they stand.', 'gauge', states.filter((each) => each.state === state).length, { state }),
+      ),
+      sample(
+        'in_flight',
+        'Requests under way at all deployments.',
+        'gauge',
+        states.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      ),
     ];
   }
 }
@@ -67,11 +60,8 @@ export class RouterCounters {
 /** Of those that were called: a long list is mostly silent. */
 function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
   if (outcomes.success + outcomes.failure === 0) return [];
-  return (['success', 'failure'] as const).map((outcome) => ({
-    name: 'router_deployment_calls_total',
-    help: 'Calls that came back from a deployment, by how they came out.',
-    type: 'counter',
-    value: outcomes[outcome],
-    labels: { deployment, outcome },
-  }));
+  const help = 'Calls that came back from a deployment, by how they came out.';
+  return (['success', 'failure'] as const).map((outcome) =>
+    sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),
+  );
 }

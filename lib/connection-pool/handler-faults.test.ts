@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { request } from 'undici';
-import { engineNames, TestPools } from '../../test/connection-pool-engines.js';
+import { TestPools } from '../../test/connection-pool-engines.js';
+import { engineNames } from '../../test/engine-names.js';
 import { TaggedServer, until } from '../../test/connection-pool-server.js';
 
 describe.each(engineNames())('a handler that throws, %s', (engine) => {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { runForJson } from '../harness/child.js';
 import { measure, median } from '../harness/measure.js';
 import type { Task } from '../harness/measure.js';
 import { BENCH } from '../tokens/contenders.js';
@@ -27,49 +28,66 @@ const ENDPOINTS = ['/v1/chat/completions', '/v1/embeddings'];
 
 const peer = createRequire(join(BENCH, 'package.json'));
 
-/** Leases without I/O: ours of connections that are open, the peers' of plain objects. */
+/** What a child process is to measure. */
+export interface LeaseQuestion {
+  readonly origin: string;
+  readonly engine: EngineMode;
+  readonly quick: boolean;
+}
+
+/** Leases without I/O: ours of connections that are open, the peers' of plain objects. Ours one engine to a process, as an app has them. */
 export async function leaseRows(origin: string, engines: readonly EngineMode[], quick: boolean): Promise<LeaseRow[]> {
-  const tasks = [...(await ours(origin, engines)), freeList(), ...(quick ? [] : [await genericPool(), lightningPool(), tarn()])];
+  const rows: LeaseRow[] = [];
+  for (const engine of engines) {
+    const question: LeaseQuestion = { origin, engine, quick };
+    rows.push(...(await runForJson<LeaseRow[]>(join(__dirname, 'leases.child.js'), [JSON.stringify(question)])));
+  }
+  return [...rows, ...(await rowsOf([freeList(), ...(quick ? [] : [await genericPool(), lightningPool(), tarn()])], quick))];
+}
+
+/** Ours, of one engine. */
+export async function ownLeaseRows({ origin, engine, quick }: LeaseQuestion): Promise<LeaseRow[]> {
+  return rowsOf(await ours(origin, engine), quick);
+}
+
+async function rowsOf(tasks: readonly LeaseTask[], quick: boolean): Promise<LeaseRow[]> {
   const samples = await measure(tasks, { rounds: quick ? 3 : 15, minMs: quick ? 2 : 30, keep: () => true, cpuTime: true });
   for (const task of tasks) await task.end?.();
   return tasks.map(({ name, ours: isOurs = false, targetNs }) => ({ name, ours: isOurs, ns: median(samples.get(name) ?? []), targetNs }));
 }
 
-async function ours(origin: string, engines: readonly EngineMode[]): Promise<LeaseTask[]> {
-  const tasks: LeaseTask[] = [];
-  for (const engine of engines) {
-    const pool = poolOf(engine, SIZE);
-    const warm = pool.getConnection(origin) as number;
-    await (await pool.request(warm, { path: '/' })).body.dump();
-    pool.returnConnection(warm);
-    const end = (): Promise<void> => pool.drain({ deadlineMs: 0 });
-    tasks.push({
+async function ours(origin: string, engine: EngineMode): Promise<LeaseTask[]> {
+  const pool = poolOf(engine, SIZE);
+  const warm = pool.getConnection(origin) as number;
+  await (await pool.request(warm, { path: '/' })).body.dump();
+  pool.returnConnection(warm);
+  // Of names that alternate, so that the last one is not the next.
+  const urls = ENDPOINTS.map((path) => origin + path);
+  return [
+    {
       name: `getConnection, returnConnection (${engine})`,
       ours: true,
       targetNs: LEASE_TARGET_NS,
       run(times) {
         for (let turn = 0; turn < times; turn++) pool.returnConnection(pool.getConnection(origin) as number);
       },
-      end,
-    });
-    // Of names that alternate, so that the last one is not the next.
-    const urls = ENDPOINTS.map((path) => origin + path);
-    tasks.push({
+      end: () => pool.drain({ deadlineMs: 0 }),
+    },
+    {
       name: `the same, by URLs that alternate (${engine})`,
       ours: true,
       run(times) {
         for (let turn = 0; turn < times; turn++) pool.returnConnection(pool.getConnection(urls[turn & 1]) as number);
       },
-    });
-    tasks.push({
+    },
+    {
       name: `await acquire, returnConnection (${engine})`,
       ours: true,
       async run(times) {
         for (let turn = 0; turn < times; turn++) pool.returnConnection(await pool.acquire(origin));
       },
-    });
-  }
-  return tasks;
+    },
+  ];
 }
 
 /** The bare minimum, to see how fast the machine is: a stack of free numbers, each with its generation; no endpoints, time, caps or counts. */

@@ -44,8 +44,10 @@ export function serving(name: string, router: Package.RouterService): Peer {
   };
 }
 
+export const STANDALONE = 'getAvailableDeployment(modelList, …)';
+
 /** The standalone function, with a list that it has seen. */
 export function standalone(list: readonly ModelListEntry[]): Peer {
   const { getAvailableDeployment } = load();
-  return { name: 'getAvailableDeployment(modelList, …)', choose: () => (getAvailableDeployment(list, MODEL) === null ? 0 : 1) };
+  return { name: STANDALONE, choose: () => (getAvailableDeployment(list, MODEL) === null ? 0 : 1) };
 }

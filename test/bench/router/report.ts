@@ -6,7 +6,7 @@ import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 export interface RouterRow {
   readonly name: string;
   readonly ours: boolean;
-  readonly ns: readonly number[];
+  readonly ns: number[];
   /** Nanoseconds at the largest number of deployments. */
   readonly targetNs?: number;
 }
@@ -28,7 +28,7 @@ export function report(rows: readonly RouterRow[], environment: Environment, com
   ]);
   const { cpu, node, platform, date, loadBefore } = environment;
   return [
-    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Medians of rounds in turns.`,
+    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Medians of rounds, each row in a process of its own.`,
     '',
     markdownTable(columns, cells),
     '',

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { runForJson } from '../harness/child.js';
 import { median } from '../harness/measure.js';
 import type { Peer } from './peers.js';
 
@@ -7,21 +9,32 @@ export interface Effort {
   readonly minMs: number;
 }
 
-let sink = 0;
+/** What a child process is to measure. */
+export interface ChoiceTask {
+  readonly name: string;
+  readonly size: number;
+  readonly effort: Effort;
+}
 
-/**
- * Nanoseconds of processor time per choice: medians over rounds in which all take turns, so that other processes on the machine change little.
- */
-export function measureInTurns(peers: readonly Peer[], { rounds, minMs }: Effort): Map<string, number> {
-  const times = peers.map((peer) => calibrated(peer, minMs));
-  const samples = peers.map((): number[] => []);
-  for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < peers.length; turn++) {
-      const index = (turn + round) % peers.length;
-      samples[index].push(timed(peers[index], times[index]) / times[index]);
-    }
-  }
-  return new Map(peers.map(({ name }, index) => [name, median(samples[index])]));
+/** What it tells. */
+export interface Measured {
+  /** Nanoseconds of processor time per choice: the median of the rounds. */
+  readonly ns: number;
+  /** What was chosen, added up, so that nothing is left out as unused. */
+  readonly chosen: number;
+}
+
+let chosen = 0;
+
+/** Measures a row over one list in a process of its own. */
+export async function measureAlone(task: ChoiceTask): Promise<number> {
+  return (await runForJson<Measured>(join(__dirname, 'choices.child.js'), [JSON.stringify(task)])).ns;
+}
+
+export function measured(peer: Peer, { rounds, minMs }: Effort): Measured {
+  const times = calibrated(peer, minMs);
+  const ns = median(Array.from({ length: rounds }, () => timed(peer, times) / times));
+  return { ns, chosen };
 }
 
 /** How many choices take `minMs`; what it runs on the way is the warm-up. */
@@ -35,12 +48,7 @@ function calibrated(peer: Peer, minMs: number): number {
 
 function timed({ choose }: Peer, times: number): number {
   const before = process.cpuUsage();
-  for (let turn = 0; turn < times; turn++) sink += choose();
+  for (let turn = 0; turn < times; turn++) chosen += choose();
   const { user, system } = process.cpuUsage(before);
   return (user + system) * 1000;
-}
-
-/** What was chosen, so that nothing is left out as unused. */
-export function chosenInAll(): number {
-  return sink;
 }

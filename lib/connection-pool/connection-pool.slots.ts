@@ -2,6 +2,14 @@ import { InvalidArgumentError } from '../common/errors.js';
 import type { PoolBooks } from './connection-pool.engine.js';
 import { HEADER, Header, Own, ownAt, SLOT, Slot, SlotState } from './connection-pool.layout.js';
 
+// Constants of this module: a property of another module's exports is one that V8 reads anew at each use.
+const { state: STATE, id: ID, endpoint: ENDPOINT, next: NEXT, previous: PREVIOUS, expiresAt: EXPIRES_AT } = Slot;
+const { free: FREE, idle: IDLE, leased: LEASED, returning: RETURNING } = SlotState;
+const { leased: OWN_LEASED, waiting: OWN_WAITING, connections: OWN_CONNECTIONS } = Own;
+/** Integers of an entry, and doubles. */
+const ENTRY = SLOT;
+const HALF_ENTRY = SLOT / 2;
+
 /** What the table keeps of one endpoint. */
 export interface EndpointSlots {
   readonly origin: string;
@@ -51,10 +59,10 @@ export class SlotTable {
   ) {
     const { maxConnections } = limits;
     this.mask = 2 ** Math.ceil(Math.log2(maxConnections + 1)) - 1;
-    this.slots = new Int32Array(maxConnections * SLOT);
+    this.slots = new Int32Array(maxConnections * ENTRY);
     this.times = new Float64Array(this.slots.buffer);
     this.born = new Float64Array(maxConnections);
-    for (let slot = 0; slot < maxConnections; slot++) this.slots[slot * SLOT + Slot.next] = slot + 1 < maxConnections ? slot + 1 : -1;
+    for (let slot = 0; slot < maxConnections; slot++) this.slots[slot * ENTRY + NEXT] = slot + 1 < maxConnections ? slot + 1 : -1;
     this.words = books.words;
     this.own = ownAt(books.room, books.member);
     this.leasedAt = this.own + HEADER + books.room;
@@ -62,17 +70,17 @@ export class SlotTable {
 
   /** Connections of this instance that are leased. */
   get leased(): number {
-    return this.words[this.own + Own.leased];
+    return this.words[this.own + OWN_LEASED];
   }
 
   /** Connections of this instance. */
   get connections(): number {
-    return this.words[this.own + Own.connections];
+    return this.words[this.own + OWN_CONNECTIONS];
   }
 
   /** Somebody began (1) or ended (-1) waiting here. */
   countWaiting(difference: 1 | -1): void {
-    this.words[this.own + Own.waiting] += difference;
+    this.words[this.own + OWN_WAITING] += difference;
   }
 
   /** Takes an endpoint in. */
@@ -91,16 +99,16 @@ export class SlotTable {
     const slot = endpoint.idle;
     if (slot < 0) return 0;
     const { slots, words } = this;
-    const at = slot * SLOT;
-    const last = slots[at + Slot.id];
-    if (this.times[slot * (SLOT / 2) + Slot.expiresAt] <= nowMs) return -last;
-    const next = slots[at + Slot.next];
+    const at = slot * ENTRY;
+    const last = slots[at + ID];
+    if (this.times[slot * HALF_ENTRY + EXPIRES_AT] <= nowMs) return -last;
+    const next = slots[at + NEXT];
     endpoint.idle = next;
-    if (next >= 0) slots[next * SLOT + Slot.previous] = -1;
-    slots[at + Slot.state] = SlotState.leased;
-    words[this.own + Own.leased]++;
+    if (next >= 0) slots[next * ENTRY + PREVIOUS] = -1;
+    slots[at + STATE] = LEASED;
+    words[this.own + OWN_LEASED]++;
     words[this.leasedAt + endpoint.place]++;
-    return (slots[at + Slot.id] = this.idAfter(last));
+    return (slots[at + ID] = this.idAfter(last));
   }
 
   /** Makes a connection and leases it: its id. 0: the endpoint is at its cap, -1: the pool is. */
@@ -109,59 +117,59 @@ export class SlotTable {
     if (refusal <= 0) return refusal;
     const { slots } = this;
     const slot = this.free;
-    const at = slot * SLOT;
-    this.free = slots[at + Slot.next];
-    slots[at + Slot.state] = SlotState.leased;
-    slots[at + Slot.endpoint] = endpoint.number;
+    const at = slot * ENTRY;
+    this.free = slots[at + NEXT];
+    slots[at + STATE] = LEASED;
+    slots[at + ENDPOINT] = endpoint.number;
     endpoint.connections++;
     this.born[slot] = nowMs;
     // The first generation is 1, so that no id is 0.
-    const last = slots[at + Slot.id];
-    return (slots[at + Slot.id] = last === 0 ? slot + this.mask + 1 : this.idAfter(last));
+    const last = slots[at + ID];
+    return (slots[at + ID] = last === 0 ? slot + this.mask + 1 : this.idAfter(last));
   }
 
   /** Returns a leased connection: idle from now on. */
   giveBack(id: number, nowMs: number): void {
     const { slots } = this;
     const slot = id & this.mask;
-    const at = slot * SLOT;
-    const endpoint = this.endpoints[slots[at + Slot.endpoint]];
+    const at = slot * ENTRY;
+    const endpoint = this.endpoints[slots[at + ENDPOINT]];
     const { idle } = endpoint;
-    slots[at + Slot.state] = SlotState.idle;
-    slots[at + Slot.next] = idle;
-    slots[at + Slot.previous] = -1;
-    if (idle >= 0) slots[idle * SLOT + Slot.previous] = slot;
+    slots[at + STATE] = IDLE;
+    slots[at + NEXT] = idle;
+    slots[at + PREVIOUS] = -1;
+    if (idle >= 0) slots[idle * ENTRY + PREVIOUS] = slot;
     endpoint.idle = slot;
-    this.times[slot * (SLOT / 2) + Slot.expiresAt] = Math.min(nowMs + this.limits.maxIdleMs, this.born[slot] + this.limits.maxAgeMs);
-    this.words[this.own + Own.leased]--;
+    this.times[slot * HALF_ENTRY + EXPIRES_AT] = Math.min(nowMs + this.limits.maxIdleMs, this.born[slot] + this.limits.maxAgeMs);
+    this.words[this.own + OWN_LEASED]--;
     this.words[this.leasedAt + endpoint.place]--;
   }
 
   /** A leased connection that is given back once its last answer is complete. */
   markReturning(id: number): void {
-    this.slots[(id & this.mask) * SLOT + Slot.state] = SlotState.returning;
+    this.slots[(id & this.mask) * ENTRY + STATE] = RETURNING;
   }
 
   /** Leases a connection that is returning to somebody else: its new id. */
   renew(id: number): number {
-    const at = (id & this.mask) * SLOT;
-    this.slots[at + Slot.state] = SlotState.leased;
-    return (this.slots[at + Slot.id] = this.idAfter(id));
+    const at = (id & this.mask) * ENTRY;
+    this.slots[at + STATE] = LEASED;
+    return (this.slots[at + ID] = this.idAfter(id));
   }
 
   /** Takes a connection out, leased or idle. */
   remove(id: number): void {
     const { slots, words } = this;
     const slot = id & this.mask;
-    const at = slot * SLOT;
-    const endpoint = this.endpoints[slots[at + Slot.endpoint]];
-    if (slots[at + Slot.state] === SlotState.idle) this.unlink(endpoint, slot);
+    const at = slot * ENTRY;
+    const endpoint = this.endpoints[slots[at + ENDPOINT]];
+    if (slots[at + STATE] === IDLE) this.unlink(endpoint, slot);
     else {
-      words[this.own + Own.leased]--;
+      words[this.own + OWN_LEASED]--;
       words[this.leasedAt + endpoint.place]--;
     }
-    slots[at + Slot.state] = SlotState.free;
-    slots[at + Slot.next] = this.free;
+    slots[at + STATE] = FREE;
+    slots[at + NEXT] = this.free;
     this.free = slot;
     endpoint.connections--;
     this.books.release(endpoint.place);
@@ -172,8 +180,8 @@ export class SlotTable {
 
   /** `SlotState` of a connection, `free` for an id that is unknown or of an earlier lease. */
   state(id: number): number {
-    const at = (id & this.mask) * SLOT;
-    return at < this.slots.length && this.slots[at + Slot.id] === id && id > 0 ? this.slots[at + Slot.state] : SlotState.free;
+    const at = (id & this.mask) * ENTRY;
+    return at < this.slots.length && this.slots[at + ID] === id && id > 0 ? this.slots[at + STATE] : FREE;
   }
 
   /** Whether it was opened so long ago that it is not kept. */
@@ -183,9 +191,9 @@ export class SlotTable {
 
   /** Throws unless the connection is leased. */
   checkLeased(id: number): void {
-    const at = (id & this.mask) * SLOT;
-    if (this.slots[at + Slot.id] === id && this.slots[at + Slot.state] === SlotState.leased && id > 0) return;
-    const known = this.state(id) !== SlotState.free;
+    const at = (id & this.mask) * ENTRY;
+    if (this.slots[at + ID] === id && this.slots[at + STATE] === LEASED && id > 0) return;
+    const known = this.state(id) !== FREE;
     throw new InvalidArgumentError(
       'id',
       id,
@@ -195,12 +203,12 @@ export class SlotTable {
   }
 
   endpointOf(id: number): EndpointSlots {
-    return this.endpoints[this.slots[(id & this.mask) * SLOT + Slot.endpoint]];
+    return this.endpoints[this.slots[(id & this.mask) * ENTRY + ENDPOINT]];
   }
 
   /** The id that a slot has now. */
   idAt(slot: number): number {
-    return this.slots[slot * SLOT + Slot.id];
+    return this.slots[slot * ENTRY + ID];
   }
 
   /** The idle connection whose time is over first, of those that `may` go; 0 without one. */
@@ -208,10 +216,10 @@ export class SlotTable {
     const { slots, times } = this;
     let oldest = 0;
     let atMs = Infinity;
-    for (let at = 0, time = Slot.expiresAt; at < slots.length; at += SLOT, time += SLOT / 2) {
-      if (slots[at + Slot.state] !== SlotState.idle || times[time] >= atMs || !may(this.endpoints[slots[at + Slot.endpoint]])) continue;
+    for (let at = 0, time = EXPIRES_AT; at < slots.length; at += ENTRY, time += ENTRY / 2) {
+      if (slots[at + STATE] !== IDLE || times[time] >= atMs || !may(this.endpoints[slots[at + ENDPOINT]])) continue;
       atMs = times[time];
-      oldest = slots[at + Slot.id];
+      oldest = slots[at + ID];
     }
     return oldest;
   }
@@ -219,9 +227,9 @@ export class SlotTable {
   /** The ids of the connections in this state, in the first `among` slots: those are used before the others. */
   ids(state: number, among = Infinity): number[] {
     const found: number[] = [];
-    const end = Math.min(this.slots.length, among * SLOT);
-    for (let at = 0; at < end; at += SLOT) {
-      if (this.slots[at + Slot.state] === state) found.push(this.slots[at + Slot.id]);
+    const end = Math.min(this.slots.length, among * ENTRY);
+    for (let at = 0; at < end; at += ENTRY) {
+      if (this.slots[at + STATE] === state) found.push(this.slots[at + ID]);
     }
     return found;
   }
@@ -240,7 +248,7 @@ export class SlotTable {
     const { place } = endpoint;
     const answer = this.books.reserve(place, maxConnectionsPerEndpoint);
     if (answer > 0) {
-      words[own + Own.leased]++;
+      words[own + OWN_LEASED]++;
       words[this.leasedAt + place]++;
     } else if (endpoint.connections === 0) {
       this.books.forget(place);
@@ -251,11 +259,11 @@ export class SlotTable {
 
   private unlink(endpoint: EndpointSlots, slot: number): void {
     const { slots } = this;
-    const next = slots[slot * SLOT + Slot.next];
-    const previous = slots[slot * SLOT + Slot.previous];
+    const next = slots[slot * ENTRY + NEXT];
+    const previous = slots[slot * ENTRY + PREVIOUS];
     if (previous < 0) endpoint.idle = next;
-    else slots[previous * SLOT + Slot.next] = next;
-    if (next >= 0) slots[next * SLOT + Slot.previous] = previous;
+    else slots[previous * ENTRY + NEXT] = next;
+    if (next >= 0) slots[next * ENTRY + PREVIOUS] = previous;
   }
 
   /** The next generation of the same slot. */

@@ -23,6 +23,9 @@ pub(super) const LISTED: usize = 3 * WINDOW;
 /// So many of them are looked up as soon as they are there.
 #[cfg(target_arch = "x86_64")]
 const FULL_LIST: usize = LISTED - WINDOW;
+/// A text's first window has to have more pieces to be listed: the shortest texts are done sooner piece by piece.
+#[cfg(target_arch = "x86_64")]
+const FEW: u32 = 8;
 /// Pieces that the cache does not know: of one list on top of what makes a batch worth it.
 pub(super) const UNKNOWN: usize = WINDOW + LISTED;
 /// Written behind the last of them: as vectors are stored whole.
@@ -100,7 +103,7 @@ impl Pieces for Counter<'_> {
     #[inline(always)]
     unsafe fn window<C: Classify>(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
         #[cfg(target_arch = "x86_64")]
-        if C::HAS_512_BITS {
+        if C::HAS_512_BITS && (base > 0 || starts.count_ones() > FEW) {
             // SAFETY: the machine has the instructions, and `look_up_listed` makes room for one more window.
             unsafe {
                 self.list(base, starts, end);

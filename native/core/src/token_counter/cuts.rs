@@ -37,7 +37,8 @@ unsafe fn is_spanned(bitmap: &[u8], left: u32, right: u32) -> bool {
 #[inline(always)]
 pub unsafe fn may_be_crossed(bitmap: &[u8], left: u32, last_of_left: u8, right: u32) -> bool {
     // SAFETY: the caller's.
-    unsafe { is_spanned(bitmap, left, right) || is_spanned(bitmap, partial_key(last_of_left), right) }
+    // Both are looked at: which one tells cannot be predicted.
+    unsafe { is_spanned(bitmap, left, right) | is_spanned(bitmap, partial_key(last_of_left), right) }
 }
 
 /// The bytes of a character of `width` of them as an integer, first one lowest.

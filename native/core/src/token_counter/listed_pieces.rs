@@ -82,12 +82,17 @@ impl Counter<'_> {
             };
             store(0, _mm512_castsi512_si128(from));
             store(1, _mm512_extracti32x4_epi32::<1>(from));
-            if count > 2 * SIXTEEN {
+            // Behind the last one come empty pieces at the window's start, up to a whole vector of keys.
+            if count > 2 * SIXTEEN - FOUR {
                 store(2, _mm512_extracti32x4_epi32::<2>(from));
                 store(3, _mm512_extracti32x4_epi32::<3>(from));
             }
             _mm512_storeu_si512(self.listed.lens.as_mut_ptr().add(self.listed.len).cast(), lens);
             self.listed.len += count;
+            if count > WINDOW - FOUR {
+                _mm512_storeu_si512(to.add(count).cast(), base);
+                _mm_storeu_si128(self.listed.lens.as_mut_ptr().add(self.listed.len).cast(), _mm_setzero_si128());
+            }
         }
     }
 
@@ -121,10 +126,8 @@ impl Counter<'_> {
         let mut offsets = [const { MaybeUninit::<[u64; 8]>::uninit() }; LISTED / FOUR];
         let table = self.cache.small_table().0.cast::<u8>();
         let before = self.unknown_len;
-        // SAFETY: the caller's. Behind the list come empty pieces at the text's start, up to a whole step.
+        // SAFETY: the caller's. Behind the list come empty pieces, see `list`.
         unsafe {
-            _mm512_storeu_si512(self.listed.starts.as_mut_ptr().add(len).cast(), _mm512_setzero_si512());
-            _mm_storeu_si128(self.listed.lens.as_mut_ptr().add(len).cast(), _mm_setzero_si128());
             if self.cache.is_familiar {
                 self.find_places::<false>(len, &mut keys, &mut offsets, table);
             } else {

@@ -87,8 +87,8 @@ fn by_piece<P: Pieces>(text: &Text, pieces: &mut P) -> ControlFlow<()> {
 #[inline(always)]
 unsafe fn by_window<P: Pieces, C: Classify, const O200K: bool>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
     let bytes = text.as_bytes();
-    let first = &bytes[..if P::IN_ANY_ORDER { split_of(bytes) } else { 0 }];
-    let (mut position, mut behind) = (0, first.len());
+    let (first, mut position) = (&bytes[..if P::IN_ANY_ORDER { split_of(bytes) } else { 0 }], 0);
+    let mut behind = first.len();
     // SAFETY: the caller's; both parts begin where the text does, and their positions are below their ends.
     unsafe {
         while position < first.len() && behind < bytes.len() {
@@ -271,6 +271,13 @@ mod tests {
         #[test]
         fn every_way_counts_the_same(texts in prop::collection::vec(any_text(), 1..4)) {
             check_counts(&texts.concat());
+        }
+    }
+
+    #[test]
+    fn windows_of_any_number_of_pieces() {
+        for ones in 0..=70 {
+            check_counts(&format!("{} and a few words behind.\n", &"1.".repeat(35)[..ones]).repeat(3));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::classes::{LOWER, MARK, NUMBER, OTHER_LETTER, SPACE, UPPER, class_of};
 use super::cuts::{key_of, may_be_crossed};
+use super::machine::by_machine;
 use super::window::Masks;
 
 /// What a window's masks do not tell of these characters.
@@ -15,8 +16,12 @@ pub struct Wide {
     pub cuts: u64,
 }
 
-/// Two characters of fewer bytes are hardly ever apart in the vocabulary.
-const CUT_WIDTH: usize = 3;
+/// Whether pieces are cut at such characters, by their first byte: Chinese and Japanese, punctuation and signs, and what takes four bytes.
+/// In scripts that have spaces a word is known as a whole more often.
+#[inline(always)]
+fn is_cut_at(lead: u8) -> bool {
+    matches!(lead, 0xe2..=0xe9 | 0xef..)
+}
 
 impl Wide {
     /// Where the characters end, in the next byte, that start at `starts`.
@@ -34,10 +39,19 @@ impl Wide {
 /// # Safety
 /// `spanned` is a vocabulary's.
 /// A character starts at the first `high` byte, `high` has bits below `len` only, and four bytes are readable behind each.
-#[inline(never)]
-pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, mut high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
+#[inline(always)]
+pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
+    // SAFETY: the caller's.
+    unsafe { classify_each::<O200K>(at, len, high, spanned, masks) }
+}
+
+by_machine! {
+/// # Safety
+/// As for `classify`.
+unsafe fn classify_each[const O200K: bool](at: *const u8, len: usize, high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
     let mut wide = Wide::default();
     let (mut left, mut left_end) = (0, 0);
+    let mut high = high;
     while high != 0 {
         let start = high.trailing_zeros() as usize;
         // SAFETY: the caller's.
@@ -56,7 +70,8 @@ pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, mut high: u
         masks.upper |= of(UPPER);
         masks.lower |= of(LOWER);
         wide.either |= of(OTHER_LETTER);
-        if width >= CUT_WIDTH {
+        // SAFETY: as above.
+        if is_cut_at(unsafe { *at.add(start) }) {
             // SAFETY: the caller's.
             let right = unsafe { key_of(at.add(start), width) };
             if left_end == start && left != 0 {
@@ -68,6 +83,7 @@ pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, mut high: u
         }
     }
     (len, wide)
+}
 }
 
 /// The code point and the number of bytes of a character beyond ASCII.

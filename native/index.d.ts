@@ -67,8 +67,8 @@ export declare function countTokensBatchAsync(strings: readonly string[], length
 /** Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it. */
 export declare function countTokensUpTo(text: string, encoding: number, limit: number): number
 
-/** The bytes of `ids`, which may not hold special tokens. Throws `UNKNOWN_TOKEN`. */
-export declare function decode(ids: Uint32Array, encoding: number): Uint8Array
+/** Writes the bytes of `ids`, which may not hold special tokens, to the start of `bytes`, if all fit, and returns how many they are. Throws `UNKNOWN_TOKEN`. */
+export declare function decode(ids: Uint32Array, encoding: number, bytes: Uint8Array): number
 
 /** Writes the ids of `text` into `ids`, as many as fit, and returns how many there are. */
 export declare function encode(text: string, encoding: number, ids: Uint32Array): number

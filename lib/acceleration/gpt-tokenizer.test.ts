@@ -64,6 +64,21 @@ describe('gpt-tokenizer, patched', () => {
       expect(differences(['a b c d'], service, (text) => modules[0].isWithinTokenLimit(text, limit as number))).toEqual([]);
   });
 
+  it('finds long texts above a limit by their first words, as before', () => {
+    const words = ['a ', 'fox ', 'jumps, ', 'over. ', '12 ', '\n', 'naïve ', '東京', "it's ", '  x', 'configuration ', 'zzz'];
+    let random = 1;
+    const word = (): string => words[((random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0) >>> 8) % words.length];
+    const long = Array.from({ length: 1500 }, (_, index) => Array.from({ length: 1 + (index % 500) }, word).join('') + texts[index]);
+    const natively = stats().answeredNatively;
+    expect(differences(long, service, (text, index) => modules[index % 6].isWithinTokenLimit(text, index % 97))).toEqual([]);
+    if (isNative) expect(stats().answeredNatively - natively).toBeGreaterThan(300);
+    // Where the first words are tokens enough, the rest is not even looked at: the library would answer the same.
+    const unequal = `${'word '.repeat(50)}${'a\ufeffb'.repeat(2000)}`;
+    const before = stats().answeredNatively;
+    expect(differences([unequal], service, (text) => modules[0].isWithinTokenLimit(text, 10))).toEqual([]);
+    if (isNative) expect(stats().answeredNatively - before).toBe(1);
+  });
+
   it('leaves chats, generators and decoding as they are', () => {
     const model = load('model/gpt-4o.js');
     const chat = [{ role: 'user', content: 'Hello, how are you? <|endoftext' }];

@@ -26,6 +26,9 @@ const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
 const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
+/** So many characters for each token of a limit tell mostly that a text is above it: those are read first, up to the end of a word not far from there. */
+const ENOUGH_PER_TOKEN = 8;
+const LONGEST_WORD = 64;
 /** The library stops at the limit: in a text of more characters than this for each token of it, it is done sooner than the engine has read the text. */
 const MOST_PER_TOKEN = 64;
 
@@ -94,10 +97,16 @@ export class GptTokenizerTarget extends LibraryTarget {
 
   private limit(original: IsWithinTokenLimit): IsWithinTokenLimit {
     const answer = ({ bytePairEncodingCoreProcessor: core }: Api, input: unknown, limit: number, options: unknown): number | undefined => {
-      const isPlain =
-        typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0 && input.length <= (limit + 1) * MOST_PER_TOKEN;
-      const encoding = isPlain && !input.includes(SPECIAL_START) ? this.encodingFor(core, input, undefined) : undefined;
-      return this.answered(encoding && this.standIn?.countUpTo(input as string, encoding, limit));
+      const isPlain = typeof input === 'string' && !options && Number.isInteger(limit) && limit >= 0;
+      if (!isPlain || this.standIn === null || input.includes(SPECIAL_START)) return undefined;
+      const count = (text: string): number | undefined => {
+        const encoding = this.encodingFor(core, text, undefined);
+        return encoding && this.standIn?.countUpTo(text, encoding, limit);
+      };
+      const head = firstWords(input, (limit + 1) * ENOUGH_PER_TOKEN);
+      const ofHead = head === '' ? 0 : (count(head) ?? 0);
+      if (ofHead > limit) return this.answered(ofHead);
+      return input.length <= (limit + 1) * MOST_PER_TOKEN ? this.answered(count(input)) : undefined;
     };
     return function isWithinTokenLimit(input, limit, options) {
       const count = answer(this, input, limit, options);
@@ -135,6 +144,22 @@ export class GptTokenizerTarget extends LibraryTarget {
     if (![...specials.keys()].every((name) => name.startsWith(SPECIAL_START))) return this.leave('special tokens of its own');
     return vocabulary;
   }
+}
+
+/**
+ * The start of a text of more than twice `length` characters, up to a space behind a letter: in all patterns a piece ends between those, so its tokens are the
+ * first ones of the text. Empty where there is no such place near `length`.
+ */
+function firstWords(text: string, length: number): string {
+  if (text.length <= 2 * length) return '';
+  for (let at = length; at > Math.max(0, length - LONGEST_WORD); at--)
+    if (text.charCodeAt(at) === 0x20 && isLetter(text.charCodeAt(at - 1))) return text.slice(0, at);
+  return '';
+}
+
+function isLetter(unit: number): boolean {
+  const lower = unit | 0x20;
+  return lower >= 0x61 && lower <= 0x7a;
 }
 
 /** Whether white space at the end holds a line end, but does not end in one: the library's cl100k_base makes one piece of it, the reference two. */

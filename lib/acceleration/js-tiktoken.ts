@@ -32,7 +32,7 @@ const PATTERNS: Readonly<Record<VocabularyName, string>> = {
 };
 
 /** Fewer tokens are decoded faster by the library. */
-const MIN_DECODED = 200;
+const MIN_DECODED = 50;
 
 /** js-tiktoken: `encode` and `decode` of every `Tiktoken`, LangChain's among them, whenever it was made. */
 export class JsTiktokenTarget extends LibraryTarget {

@@ -7,13 +7,25 @@ export function toArray(ids: Uint32Array): number[] {
 
 /** The ids, if each is one of a vocabulary of `size`; otherwise `null`. */
 export function ordinaryIds(ids: unknown, size: number): Uint32Array | null {
-  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids)) return null;
-  const given = ids as ArrayLike<number>;
-  const checked = new Uint32Array(given.length);
-  for (let at = 0; at < given.length; at++) {
-    const id = given[at];
-    if (!(id < size)) return null;
-    checked[at] = id;
+  // What tiktoken gives: apart, so that each loop sees one kind of array.
+  if (ids instanceof Uint32Array) return idsOfArray(ids, size);
+  if (Array.isArray(ids) || ArrayBuffer.isView(ids)) return idsOfAny(ids as ArrayLike<unknown>, size);
+  return null;
+}
+
+function idsOfArray(ids: Uint32Array, size: number): Uint32Array | null {
+  // Nobody changes the copy after the check.
+  const checked = new Uint32Array(ids);
+  for (let at = 0; at < checked.length; at++) if (checked[at] >= size) return null;
+  return checked;
+}
+
+function idsOfAny(ids: ArrayLike<unknown>, size: number): Uint32Array | null {
+  const checked = new Uint32Array(ids.length);
+  for (let at = 0; at < ids.length; at++) {
+    const id = ids[at];
+    if (!((id as number) < size)) return null;
+    checked[at] = id as number;
     if (checked[at] !== id) return null;
   }
   return checked;

@@ -12,8 +12,9 @@ const STEPS_UNDER_WAY = 16;
 /** Shorter texts are joined, up to about this many units: reading a string costs more than joining it. */
 const JOIN_BELOW = 256;
 const JOINED_UNITS = 1 << 12;
-/** Ids kept ready for `encode`. */
+/** Ids kept ready for `encode`, and bytes for `decode`. */
 const SCRATCH_IDS = 1 << 14;
+const SCRATCH_BYTES = 1 << 16;
 /** The addon takes limits as 32-bit numbers; no text has that many tokens. */
 const LARGEST_LIMIT = 0xffffffff;
 
@@ -21,6 +22,7 @@ const LARGEST_LIMIT = 0xffffffff;
 export class NativeTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'native';
   private scratch: Uint32Array | undefined;
+  private scratchBytes: Uint8Array | undefined;
 
   constructor(private readonly binding: NativeBinding) {
     super();
@@ -73,7 +75,7 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   decode(ids: Uint32Array, encoding: number): Uint8Array {
     return decodeTokens(ids, encoding, (ordinary, offset) => {
       try {
-        return this.binding.decode(ordinary, encoding);
+        return this.bytesOf(ordinary, encoding);
       } catch (error) {
         const index = ordinary.findIndex((id) => !this.has(id, encoding));
         throw index < 0 ? error : unknownToken(offset + index, ordinary[index], encoding);
@@ -85,9 +87,18 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     return this.binding.prefixLength(text, encoding, Math.min(maxTokens, LARGEST_LIMIT));
   }
 
+  private bytesOf(ids: Uint32Array, encoding: number): Uint8Array {
+    const bytes = (this.scratchBytes ??= new Uint8Array(SCRATCH_BYTES));
+    const count = this.binding.decode(ids, encoding, bytes);
+    if (count <= bytes.length) return bytes.slice(0, count);
+    const all = new Uint8Array(count);
+    this.binding.decode(ids, encoding, all);
+    return all;
+  }
+
   private has(id: number, encoding: number): boolean {
     try {
-      this.binding.decode(Uint32Array.of(id), encoding);
+      this.bytesOf(Uint32Array.of(id), encoding);
       return true;
     } catch (error) {
       if ((error as { code?: unknown }).code === 'UNKNOWN_TOKEN') return false;

@@ -1,7 +1,7 @@
 use crate::error::{Checked, Failure, Result, from_core};
 use crate::js_text::JsText;
 use fast_litellm_core::token_counter::{self, Cache, Encoding, Text, VOCABULARY_COUNT};
-use napi::bindgen_prelude::{Uint8Array, Uint32ArraySlice};
+use napi::bindgen_prelude::{Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 use std::cell::RefCell;
 
@@ -109,12 +109,13 @@ pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<
     Ok(count)
 }
 
-/// The bytes of `ids`, which may not hold special tokens. Throws `UNKNOWN_TOKEN`.
-#[napi(catch_unwind)]
-pub fn decode(ids: Uint32ArraySlice, encoding: u32) -> Result<Uint8Array> {
-    let mut bytes = Vec::with_capacity(ids.len() * 4);
-    token_counter::encoding(vocabulary(encoding)?).decode(&ids, &mut bytes).map_err(|error| from_core(&error))?;
-    Ok(bytes.into())
+/// Writes the bytes of `ids`, which may not hold special tokens, to the start of `bytes`, if all fit, and returns how many they are. Throws `UNKNOWN_TOKEN`.
+#[napi(catch_unwind, ts_args_type = "ids: Uint32Array, encoding: number, bytes: Uint8Array")]
+pub fn decode(ids: Uint32ArraySlice, encoding: u32, mut bytes: Uint8ArraySlice) -> Result<f64> {
+    let encoding = token_counter::encoding(vocabulary(encoding)?);
+    // SAFETY: nothing else runs on the JavaScript thread during this call.
+    let len = encoding.decode(&ids, unsafe { bytes.as_mut() }).map_err(|error| from_core(&error))?;
+    Ok(len as f64)
 }
 
 /// Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end.

@@ -25,7 +25,7 @@ const SIZES: readonly (readonly [label: string, kind: TextKind, bytes: number])[
   ['4 KB CJK', 'cjk', 4096],
 ];
 /** Shorter lists of ids are left to the libraries. */
-const DECODED = ['4 KB prose', '64 KB prose'];
+const DECODED = ['500 B', '4 KB prose', '64 KB prose'];
 const LIMIT = 200;
 
 interface JsTiktoken {

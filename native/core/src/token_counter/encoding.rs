@@ -44,15 +44,19 @@ impl Encoding {
         scan(self.pattern, text, self.cuts(), &mut encoder);
     }
 
-    /// Appends the bytes of `ids` to `bytes`.
+    /// Writes the bytes of `ids` to the start of `target`, if all of them fit, and returns how many they are. What is behind them may change too.
     ///
     /// # Errors
     /// [`CoreError::UnknownToken`] names the first id that is none; special tokens are the caller's business.
-    pub fn decode(&self, ids: &[u32], bytes: &mut Vec<u8>) -> Result<(), CoreError> {
+    pub fn decode(&self, ids: &[u32], target: &mut [u8]) -> Result<usize, CoreError> {
+        let mut len = 0;
         for id in ids {
-            bytes.extend_from_slice(self.vocabulary.token(*id).ok_or(CoreError::UnknownToken(*id))?);
+            len += self.vocabulary.token(*id).ok_or(CoreError::UnknownToken(*id))?.len();
         }
-        Ok(())
+        if len <= target.len() {
+            ids.iter().fold(0, |at, id| self.vocabulary.write_token(*id, target, at));
+        }
+        Ok(len)
     }
 
     /// Length in UTF-16 units of the first `max_tokens` tokens of `text`, without a character cut in half at the end.

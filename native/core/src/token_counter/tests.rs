@@ -13,6 +13,23 @@ thread_local! {
     static CACHES: RefCell<HashMap<usize, (Cache, usize)>> = RefCell::default();
 }
 
+/// The bytes of `ids`, the same for a target that has room for them alone, and none in one that is too small.
+fn decoded(encoding: &Encoding, ids: &[u32]) -> Vec<u8> {
+    let len = encoding.decode(ids, &mut []).unwrap();
+    let mut bytes = vec![0; len + 100];
+    assert_eq!(encoding.decode(ids, &mut bytes).unwrap(), len);
+    bytes.truncate(len);
+    let mut tight = vec![0; len];
+    encoding.decode(ids, &mut tight).unwrap();
+    assert_eq!(tight, bytes);
+    if len > 0 {
+        let mut small = vec![7; len - 1];
+        assert_eq!(encoding.decode(ids, &mut small).unwrap(), len);
+        assert!(small.iter().all(|byte| *byte == 7));
+    }
+    bytes
+}
+
 fn ids(handle: usize, text: &Text) -> Vec<u32> {
     let mut ids = vec![];
     CACHES.with_borrow_mut(|caches| {
@@ -64,9 +81,7 @@ fn the_shared_vectors() {
                 let count = encoding(vocabulary_of(handle).unwrap()).count(&mut cache, &text, u32::MAX);
                 assert_eq!(count as usize, vector.ids.len(), "{name}: {:?}", vector.text);
             }
-            let mut bytes = vec![];
-            encoding(vocabulary_of(handle).unwrap()).decode(&vector.ids, &mut bytes).unwrap();
-            assert_eq!(bytes, text.as_bytes());
+            assert_eq!(decoded(encoding(vocabulary_of(handle).unwrap()), &vector.ids), text.as_bytes());
         }
     }
 }
@@ -140,9 +155,7 @@ proptest! {
                 let text = text_of(string);
                 let ids = ids(handle, &text);
                 prop_assert_eq!(encoding.count(&mut cache, &text, u32::MAX) as usize, ids.len());
-                let mut bytes = vec![];
-                encoding.decode(&ids, &mut bytes).unwrap();
-                prop_assert_eq!(bytes, string.as_bytes());
+                prop_assert_eq!(decoded(encoding, &ids), string.as_bytes());
                 let prefix = encoding.prefix_len(&mut cache, &text, ids.len() / 2, &mut vec![]);
                 prop_assert!(prefix <= string.encode_utf16().count());
             }

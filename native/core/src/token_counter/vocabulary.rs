@@ -194,6 +194,19 @@ impl Vocabulary {
         Some(&self.bytes[self.offsets[at] as usize..self.offsets[at + 1] as usize])
     }
 
+    /// Writes a token that exists to `target[at..]`, and returns where it ends. A short one is copied by its register-full: what follows it is overwritten.
+    #[inline(always)]
+    pub fn write_token(&self, id: u32, target: &mut [u8], at: usize) -> usize {
+        const FULL: usize = 16;
+        let start = self.offsets[id as usize] as usize;
+        let len = self.token_len(id);
+        match (self.bytes.get(start..start + FULL), target.get_mut(at..at + FULL)) {
+            (Some(from), Some(to)) if len <= FULL => to.copy_from_slice(from),
+            _ => target[at..at + len].copy_from_slice(&self.bytes[start..start + len]),
+        }
+        at + len
+    }
+
     /// Length of a token that exists.
     #[inline(always)]
     pub fn token_len(&self, id: u32) -> usize {

@@ -1,5 +1,5 @@
 import type { DurationCounts } from './duration-counts.js';
-import { bitsOf, BUCKETS_PER_OCTAVE, OCTAVES, octaveOf, placeOf } from './duration-scale.js';
+import { BUCKETS_PER_OCTAVE, OCTAVES, octaveOf, placeOf } from './duration-scale.js';
 
 /** Intervals that the rolling window consists of. */
 export const WINDOW_INTERVALS = 6;
@@ -27,12 +27,13 @@ export class DurationPages {
   /** Where the histogram of the present interval stands in `pages`. */
   private present = 0;
 
-  add(durationMs: number): void {
-    const bits = bitsOf(durationMs);
+  /** @param bits of a duration that is not negative and finite, as `bitsOf` gives them. */
+  add(bits: number): void {
     let octave = octaveOf(bits);
     let place = 0;
-    if (octave < 0) octave = 0;
-    else if (octave < OCTAVES) place = placeOf(bits);
+    // One comparison for both ends.
+    if (octave >>> 0 < OCTAVES) place = placeOf(bits);
+    else if (octave < 0) octave = 0;
     else [octave, place] = [OCTAVES - 1, BUCKETS_PER_OCTAVE - 1];
     let page = this.pages[this.present + octave];
     if (page === 0) page = this.open(octave);

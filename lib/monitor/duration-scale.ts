@@ -13,17 +13,27 @@ const LOWEST_EXPONENT = -15;
 /** Of a double's exponent field. */
 const BIAS = 1023;
 const MANTISSA_BITS = 20;
-const MANTISSA_MASK = 2 ** MANTISSA_BITS - 1;
 const STEEPNESS = BUCKETS_PER_OCTAVE / 3;
 
+/** An octave has so many fractions, each in one bucket, by a table that is read sooner than the quadratic is computed. */
+const FRACTION_BITS = 12;
+const FRACTIONS = 2 ** FRACTION_BITS;
+const PLACES = Uint8Array.from({ length: FRACTIONS }, (_, at) => (4 - at / FRACTIONS) * (at / FRACTIONS) * STEEPNESS);
+/** Where each place begins, as a multiple of its octave's beginning. */
+const EDGES = Float64Array.from({ length: BUCKETS_PER_OCTAVE }, (_, place) => 1 + PLACES.indexOf(place) / FRACTIONS);
+
 const double = new Float64Array(1);
-const words = new Uint32Array(double.buffer);
+const words = new Int32Array(double.buffer);
 double[0] = 1;
 const HIGH_WORD = words[1] !== 0 ? 1 : 0;
 
-/** The bits that tell a duration's octave and its place there. It is not negative and finite. */
+/** What the bits of a duration are below, as an unsigned number, if it is not negative and finite. */
+export const END_OF_BITS = 0x7ff00000;
+
+/** The bits that tell a duration's octave and its place there. */
 export function bitsOf(durationMs: number): number {
-  double[0] = durationMs;
+  // Of zero, too, whatever its sign.
+  double[0] = durationMs + 0;
   return words[HIGH_WORD];
 }
 
@@ -34,8 +44,7 @@ export function octaveOf(bits: number): number {
 
 /** The place in the octave, from 0. */
 export function placeOf(bits: number): number {
-  const fraction = (bits & MANTISSA_MASK) * 2 ** -MANTISSA_BITS;
-  return ((4 - fraction) * fraction * STEEPNESS) | 0;
+  return PLACES[(bits >>> (MANTISSA_BITS - FRACTION_BITS)) & (FRACTIONS - 1)];
 }
 
 /** The bucket of a duration that is not negative and finite: the octave times `BUCKETS_PER_OCTAVE`, and the place in it. */
@@ -56,6 +65,5 @@ export function durationOf(bucket: number): number {
 
 function edge(bucket: number): number {
   const octave = Math.floor(bucket / BUCKETS_PER_OCTAVE);
-  const place = (bucket % BUCKETS_PER_OCTAVE) / STEEPNESS;
-  return 2 ** (octave + LOWEST_EXPONENT) * (3 - Math.sqrt(4 - place));
+  return 2 ** (octave + LOWEST_EXPONENT) * EDGES[bucket % BUCKETS_PER_OCTAVE];
 }

@@ -115,6 +115,13 @@ describe('a series', () => {
     expectFigures(figuresOf([series], 'total', 1), []);
   });
 
+  it('takes a zero of either sign for what it is', () => {
+    const series = new PerformanceSeries('c', 'o', ALL);
+    series.record(0);
+    series.record(-0);
+    expect(figuresOf([series], 'total', 1)).toMatchObject({ measuredCalls: 2, minDurationMs: 0, p99DurationMs: 0, maxDurationMs: 0 });
+  });
+
   it('forgets on demand, and goes on', () => {
     const series = new PerformanceSeries('c', 'o', ALL);
     series.record(5, false, 1, 1);

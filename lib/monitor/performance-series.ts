@@ -1,7 +1,7 @@
 import type { CallSeries } from '../common/recorder.js';
 import { sharedCounts, type DurationCounts } from './duration-counts.js';
 import { DurationPages, WINDOW_INTERVALS } from './duration-pages.js';
-import { bucketOf, durationOf } from './duration-scale.js';
+import { bitsOf, bucketOf, durationOf, END_OF_BITS } from './duration-scale.js';
 import { SeriesHistory } from './series-history.js';
 
 /** What is known of some calls. Everything but `totalCalls` is about those that were measured; figures of none are 0. */
@@ -75,6 +75,8 @@ export class PerformanceSeries implements CallSeries {
   private left = 0;
   private gap = 0;
   private isCounting = false;
+  /** Durations whose bits are below this are recorded: all that can be, or none. */
+  private endOfBits = 0;
 
   constructor(
     readonly component: string,
@@ -101,7 +103,8 @@ export class PerformanceSeries implements CallSeries {
   }
 
   record(durationMs: number, ok = true, inputSize = 0, outputSize = 0): void {
-    if (!this.isCounting || !(durationMs >= 0 && durationMs < Infinity)) return;
+    const bits = bitsOf(durationMs);
+    if (bits >>> 0 >= this.endOfBits) return;
     const now = this.facts;
     now[MEASURED]++;
     now[SUM] += durationMs;
@@ -110,7 +113,7 @@ export class PerformanceSeries implements CallSeries {
     if (!ok) now[ERRORS]++;
     if (inputSize !== 0) now[INPUT] += inputSize;
     if (outputSize !== 0) now[OUTPUT] += outputSize;
-    this.durations.add(durationMs);
+    this.durations.add(bits);
   }
 
   /** The sampling has changed: what was drawn under the old one does not count any more. */
@@ -167,6 +170,7 @@ export class PerformanceSeries implements CallSeries {
   private drawGap(): number {
     const { on, rate } = this.sampling;
     this.isCounting = on;
+    this.endOfBits = on ? END_OF_BITS : 0;
     if (!on || rate <= 0) return LONG;
     return rate >= 1 ? 1 : Math.min(LONG, 1 + Math.round(Math.random() * (2 / rate - 2)));
   }

@@ -37,7 +37,7 @@ describe('calibration after boot', () => {
 
   it.each([
     ['routing', ['calibration_choose_200', 'calibration_choose_1000']],
-    ['connection_pooling', ['calibration_sweep_100', 'calibration_sweep_10000']],
+    ['connection_pooling', ['calibration_sweep_100', 'calibration_sweep_2000']],
   ])('compares both engines of %s with real figures', async (capability, operations) => {
     const llm = open();
     const comparison = await llm.monitor.compareImplementationsAsync(`rust_${capability}`, `typescript_${capability}`);

@@ -27,7 +27,7 @@ export interface FastLiteLLMOptions {
   readonly llmClient?: LlmClientOptions;
   readonly monitor?: PerformanceMonitorOptions;
   /**
-   * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 100 ms of work and without loading what costs
+   * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 500 ms of work and without loading what costs
    * much, `'full'` in any case, `false` or `'off'` never. Only where the choice is automatic. Environment: `FAST_LITELLM_CALIBRATE`.
    */
   readonly calibrate?: boolean | CalibrationMode;

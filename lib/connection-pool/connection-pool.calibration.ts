@@ -12,7 +12,7 @@ export const POOL_SIZES: SizeClasses = {
 };
 
 /** A sweep that finds nothing, and the sums, over pools of these sizes. */
-export const SWEEP_CASES: readonly CalibrationCase<ConnectionPoolEngine>[] = [100, 10_000].map((count) => ({
+export const SWEEP_CASES: readonly CalibrationCase<ConnectionPoolEngine>[] = [100, 2_000].map((count) => ({
   operation: `sweep_${count}`,
   sizeClass: POOL_SIZES.of(count),
   prepare: (engine) => prepareSweep(engine, count),

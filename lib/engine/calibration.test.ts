@@ -5,6 +5,7 @@ import {
   calibrate,
   calibrationOf,
   readCalibrationMode,
+  verdictOf,
   type CalibrationCase,
   type CalibrationMode,
   type CalibrationSubject,
@@ -148,6 +149,12 @@ describe('calibration', () => {
     }
   });
 
+  it('asks an engine no more than once that is plainly faster than its twin can be', async () => {
+    const { choice, native } = setUp(() => false);
+    await calibrated({ ...subjectOf(choice), apart: () => {} }, 'full', [{ ...cases[0], twinMs: 1000 }]);
+    expect(native.calls).toBe(1);
+  });
+
   it('takes as many rounds as it is told to', () => {
     const { choice } = setUp(() => true);
     const record = jest.fn();
@@ -178,11 +185,11 @@ describe('calibration', () => {
       }),
     };
     await calibrated(choice, 'full', [failing, counting]);
-    expect([begun, ended]).toEqual([2, 3]);
+    expect([begun, ended]).toEqual([2, 4]);
     const stop = calibrate([calibrationOf(choice, [counting])], 'full');
     await until(() => begun > 2);
     stop();
-    expect(ended).toBe(begun + 1);
+    expect(ended).toBe(begun + 2);
   });
 
   it('is fair to an engine that becomes fast late, in leaps', async () => {
@@ -207,28 +214,40 @@ describe('calibration', () => {
     expect(speeds.all()).toMatchObject([{ kind: 'large', source: 'calibration' }]);
   });
 
-  it('judges nothing by batches that contradict each other', async () => {
+  it('runs short calls as often as V8 needs to compile them', async () => {
+    const { choice } = setUp(() => false);
+    const calls = { native: 0, typescript: 0 };
+    const short: CalibrationCase<Worker> = {
+      operation: 'short',
+      sizeClass: 0,
+      prepare: ({ engine }) => ({ run: () => void calls[engine]++ }),
+    };
+    await calibrated(choice, 'full', [short]);
+    expect(Math.min(calls.native, calls.typescript)).toBeGreaterThanOrEqual(50_000);
+  });
+
+  it('does not judge an engine that still becomes faster when its time to warm up is over', async () => {
     const { choice } = setUp(() => false);
     const judge = jest.fn();
-    // While they warm up they do not alternate.
-    let [round, last]: [number, EngineName] = [-1, 'native'];
-    const fickle: CalibrationCase<Worker> = {
-      operation: 'fickle',
+    let spentMs = 0;
+    const leaping: CalibrationCase<Worker> = {
+      operation: 'leaping',
       sizeClass: 0,
       prepare: ({ engine }) => ({
         run: () => {
           const start = performance.now();
-          if (engine === 'native' && last === 'typescript') round++;
-          last = engine;
-          // Every eight rounds the other one is the slower.
-          const isSlow = (engine === 'native') === (Math.floor(round / 8) % 2 === 0);
-          while (performance.now() - start < (isSlow ? 0.8 : 0.2));
+          // Twice as fast before it has run twice as long.
+          const ms = engine === 'native' ? 0.1 : 2 / 2 ** Math.max(0, Math.log(spentMs / 2) / Math.log(1.8));
+          while (performance.now() - start < ms);
+          if (engine === 'typescript') spentMs += performance.now() - start;
         },
       }),
     };
-    await calibrated({ ...subjectOf(choice), speeds: { judge } }, 'full', [fickle]);
-    expect(round).toBeGreaterThanOrEqual(15);
+    const recorded = await calibrated({ ...subjectOf(choice), speeds: { judge } }, 'full', [leaping]);
+    expect(spentMs).toBeGreaterThan(50);
     expect(judge).not.toHaveBeenCalled();
+    // To be compared they are still there.
+    expect(new Set(recorded).size).toBe(2);
   });
 
   it('takes capabilities in turn, and no more than a few milliseconds in each', async () => {
@@ -263,7 +282,7 @@ describe('calibration', () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     // 100 cases would be thousands of calls of half a millisecond.
-    expect(native.calls).toBeLessThan(400);
+    expect(native.calls).toBeLessThan(1000);
   });
 
   it('does nothing without a native engine, or when it is off', async () => {
@@ -275,6 +294,25 @@ describe('calibration', () => {
     const other = setUp(() => false);
     await calibrated(other.choice);
     expect(native.calls + choice.typescript.calls).toBe(0);
+  });
+});
+
+describe('the verdict', () => {
+  const times = (...batches: number[]): number[] => batches.flatMap((ms) => Array.from({ length: 8 }, (_, at) => (at < 3 ? ms * 10 : ms)));
+
+  it('is that of the last two batches, disturbed or not', () => {
+    expect(verdictOf(times(9, 3, 3), times(1, 2, 2))).toEqual({ nativeMs: 3, typescriptMs: 2 });
+  });
+
+  it('is the one of them that speaks more for native', () => {
+    expect(verdictOf(times(4, 2.5), times(2, 2))).toEqual({ nativeMs: 2.5, typescriptMs: 2 });
+    expect(verdictOf(times(2.5, 4), times(2, 2))).toEqual({ nativeMs: 2.5, typescriptMs: 2 });
+    expect(verdictOf(times(1, 1), times(2, 3))).toEqual({ nativeMs: 1, typescriptMs: 3 });
+  });
+
+  it('is none where they contradict each other', () => {
+    expect(verdictOf(times(1, 3), times(2, 2))).toBeNull();
+    expect(verdictOf(times(3, 1), times(2, 2))).toBeNull();
   });
 });
 

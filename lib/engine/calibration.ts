@@ -4,7 +4,7 @@ import { checkOneOf, optional } from '../common/options.js';
 import { capabilityOf, componentOf } from './engine-series.js';
 import type { EngineSpeeds } from './engine-speeds.js';
 
-/** `off`: none, whoever asks. `on`: within 100 ms of work; an engine that costs much to load when it is asked for. `full`: all of it, after boot. */
+/** `off`: none, whoever asks. `on`: within 500 ms of work; an engine that costs much to load when it is asked for. `full`: all of it, after boot. */
 export type CalibrationMode = 'off' | 'on' | 'full';
 
 /** Something to be measured on both engines. */
@@ -45,21 +45,25 @@ const VARIABLE = 'FAST_LITELLM_CALIBRATE';
 const MODES: readonly CalibrationMode[] = ['off', 'on', 'full'];
 
 /** All the work there may be; of one case once it is warm; and in one turn of the event loop, in milliseconds. */
-const BUDGET_MS = 100;
-const CASE_MS = 15;
-const TURN_MS = 2;
+const BUDGET_MS = 500;
+const CASE_MS = 25;
+const TURN_MS = 1;
 /** Between two turns: V8 compiles what was run often in threads of its own, which want a processor too. */
-const PAUSE_MS = 6;
+const PAUSE_MS = 3;
 /** Length of a sample: long enough for the clock. */
-const SAMPLE_MS = 0.04;
+const SAMPLE_MS = 0.1;
 const MOST_TIMES = 1 << 14;
 /**
- * Code that was never run is slow, TypeScript's more so, and it becomes fast in leaps: an engine is warm when it has run for as long again without one, and for
- * `STEADY_MS` at least. One that is not by `MOST_WARM_UP_MS` is measured as it is.
+ * Code that was never run is slow, TypeScript's more so, and it becomes fast in leaps. V8 compiles a function when its bytes have been run some hundred
+ * thousand times: short ones, once per call, after ten thousand calls, and again where it had guessed wrong. So an engine is warm when it was called so often,
+ * or has run for so long as loops need, and then for as long again as it took to its last leap. Both take turns, as what they share is compiled for both. Where one
+ * is not warm in time, three times as long on a busy machine, there is no verdict.
  */
+const WARM_CALLS = 50_000;
+const WARM_MS = 20;
 const STEADY_MS = 2;
 const LEAP = 0.9;
-const MOST_WARM_UP_MS = 24;
+const MOST_WARM_UP_MS = 300;
 /** Rounds are taken in batches: where the medians of two batches differ by more, of either engine, it may still be compiled, and goes on. */
 const BATCH = 8;
 const UNSTEADY = 1.2;
@@ -152,15 +156,13 @@ function* measureCase<E extends object>(
     return new Sampler(prepared.run);
   };
   const nativeCalls = on(native);
-  yield* nativeCalls.warmUp();
-  // The fastest of a few: on a busy machine the others tell of the neighbours.
-  const fastestMs = Math.min(...Array.from({ length: 5 }, () => nativeCalls.take()));
   if (twinMs !== undefined) {
-    if (fastestMs >= twinMs) apart?.();
+    yield* warmUp([nativeCalls], twinMs);
+    if (nativeCalls.fastestMs >= twinMs) apart?.();
     return;
   }
   const typescriptCalls = on(typescript);
-  yield* typescriptCalls.warmUp();
+  const areWarm = yield* warmUp([nativeCalls, typescriptCalls]);
   const [natives, typescripts]: [number[], number[]] = [[], []];
   const isSteady = (): boolean => [natives, typescripts].every(agrees);
   const isOver = (): boolean => nativeCalls.spentMs + typescriptCalls.spentMs > CASE_MS || natives.length >= MOST_ROUNDS;
@@ -169,15 +171,45 @@ function* measureCase<E extends object>(
     natives.push(nativeCalls.take());
     typescripts.push(typescriptCalls.take());
   }
-  const isFaster = (from: number, to?: number): boolean => median(natives.slice(from, to)) < median(typescripts.slice(from, to));
-  const isJudged = isFaster(-2 * BATCH, -BATCH) === isFaster(-BATCH);
+  const verdict = areWarm ? verdictOf(natives, typescripts) : null;
   for (const times of [natives, typescripts]) times.splice(0, times.length - fewestRounds);
   const component = (engine: EngineName): string => componentOf(capabilityOf(feature), engine);
   for (const [engine, times] of [['native', natives] as const, ['typescript', typescripts] as const]) {
     const series = recorder.series(component(engine), CALIBRATION + operation);
     for (const ms of undisturbed(times)) series.record(ms);
   }
-  if (isJudged) speeds.judge(sizeClass, median(natives), median(typescripts), 'calibration');
+  if (verdict !== null) speeds.judge(sizeClass, verdict.nativeMs, verdict.typescriptMs, 'calibration');
+}
+
+/**
+ * What the last two batches say: nothing where they contradict each other, otherwise the one of them that speaks more for native, so that it takes both to set it
+ * aside. Milliseconds of rounds in which both were called, two batches at least.
+ */
+export function verdictOf(
+  natives: readonly number[],
+  typescripts: readonly number[],
+): { readonly nativeMs: number; readonly typescriptMs: number } | null {
+  const batch = (from: number, to?: number) => ({
+    nativeMs: median(natives.slice(from, to)),
+    typescriptMs: median(typescripts.slice(from, to)),
+  });
+  const [before, last] = [batch(-2 * BATCH, -BATCH), batch(-BATCH)];
+  if (before.nativeMs < before.typescriptMs !== last.nativeMs < last.typescriptMs) return null;
+  return before.nativeMs * last.typescriptMs < last.nativeMs * before.typescriptMs ? before : last;
+}
+
+/** Runs them in turns until each is as fast as it gets, or faster than `enoughMs`. Returns whether they all are. */
+function* warmUp(samplers: readonly Sampler[], enoughMs = 0): Generator<undefined, boolean> {
+  const isReady = (sampler: Sampler): boolean => sampler.isWarm || sampler.fastestMs < enoughMs;
+  const hasTime = ({ ranMs, spentMs }: Sampler): boolean => ranMs < MOST_WARM_UP_MS && spentMs < 3 * MOST_WARM_UP_MS;
+  while (!samplers.every(isReady) && samplers.every(hasTime)) {
+    // Each has its share of the time.
+    samplers.reduce((first, other) => (other.ranMs < first.ranMs ? other : first)).warmUp();
+    yield undefined;
+  }
+  const areReady = samplers.every(isReady);
+  for (const sampler of samplers) sampler.spentMs = 0;
+  return areReady;
 }
 
 /** Whether the last batch came out as the one before it. */
@@ -195,21 +227,34 @@ function undisturbed(times: readonly number[]): number[] {
 class Sampler {
   /** What all of it took, since the warm-up. */
   spentMs = 0;
+  /** What the warm-up took, without what the machine did meanwhile. */
+  ranMs = 0;
+  /** Of one call, in any sample: on a busy machine the others tell of the neighbours. */
+  fastestMs = Infinity;
   private times = 1;
+  private calls = 0;
+  private readonly batch: number[] = [];
+  private leastMs = Infinity;
+  private leaptAtMs = 0;
 
   constructor(private readonly call: () => void) {}
 
-  /** Runs it until it is as fast as it gets. */
-  *warmUp(): Generator<undefined> {
-    let [fastestMs, leaptAtMs] = [Infinity, 0];
-    while (this.spentMs < MOST_WARM_UP_MS && this.spentMs - leaptAtMs < Math.max(STEADY_MS, leaptAtMs)) {
-      const perCallMs = this.take();
-      const isClear = this.times * perCallMs >= SAMPLE_MS / 2 || this.times === MOST_TIMES;
-      if (isClear && perCallMs < fastestMs * LEAP) [fastestMs, leaptAtMs] = [perCallMs, this.spentMs];
-      this.times = Math.min(MOST_TIMES, this.times * 2, Math.max(1, Math.round(SAMPLE_MS / perCallMs)));
-      yield undefined;
+  /** Whether it is as fast as it gets, as far as can be told. */
+  get isWarm(): boolean {
+    const hasRun = this.calls >= WARM_CALLS || this.ranMs >= WARM_MS;
+    return hasRun && this.leastMs < Infinity && this.ranMs - this.leaptAtMs >= Math.max(STEADY_MS, this.leaptAtMs);
+  }
+
+  /** A sample, after which the next one has the length that it should. */
+  warmUp(): void {
+    const perCallMs = this.take();
+    this.ranMs += this.times * Math.min(perCallMs, 2 * this.leastMs);
+    if (this.times * perCallMs >= SAMPLE_MS / 2 || this.times === MOST_TIMES) this.batch.push(perCallMs);
+    if (this.batch.length === BATCH) {
+      const middleMs = median(this.batch.splice(0));
+      if (middleMs < this.leastMs * LEAP) [this.leastMs, this.leaptAtMs] = [middleMs, this.ranMs];
     }
-    this.spentMs = 0;
+    this.times = Math.min(MOST_TIMES, this.times * 2, Math.max(1, Math.round(SAMPLE_MS / perCallMs)));
   }
 
   /** Milliseconds of one call. */
@@ -218,7 +263,10 @@ class Sampler {
     for (let i = 0; i < this.times; i++) this.call();
     const tookMs = performance.now() - start;
     this.spentMs += tookMs;
-    return tookMs / this.times;
+    this.calls += this.times;
+    const perCallMs = tookMs / this.times;
+    this.fastestMs = Math.min(this.fastestMs, perCallMs);
+    return perCallMs;
   }
 }
 

@@ -49,9 +49,9 @@ describe('a native engine that was measured to be the slower one', () => {
     const [inUse, waiting] = [open(), open()];
     inUse.check('k');
     native.slownessMs = 0.2;
-    const stop = calibrate([calibrationOf(choice, DECISION_CASES)], 'full');
-    while (speeds.all().length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
-    stop();
+    // On a machine that is too busy for the code to become warm there is no verdict, and it is asked again.
+    while (speeds.all().length === 0)
+      await new Promise<void>((resolve) => calibrate([calibrationOf(choice, DECISION_CASES)], 'full', undefined, resolve));
     native.slownessMs = 0;
 
     const opened = open();

@@ -31,7 +31,9 @@ describe('a native engine that was measured to sweep small pools slowly', () => 
     const speeds = new EngineSpeeds('rust_connection_pooling', POOL_SIZES);
     const typescript = new TypeScriptConnectionPoolEngine();
     const choice = new SwitchingEngine('rust_connection_pooling', native, typescript, 'a test', flags, undefined, speeds);
-    await new Promise<void>((resolve) => calibrate([calibrationOf(choice, SWEEP_CASES)], 'full', undefined, resolve));
+    // On a machine that is too busy for the code to become warm there is no verdict, and it is asked again.
+    while (speeds.all().length === 0)
+      await new Promise<void>((resolve) => calibrate([calibrationOf(choice, SWEEP_CASES)], 'full', undefined, resolve));
     expect(speeds.all().map(({ kind }) => kind)).toEqual(['sweeps of pools up to 1000 connections']);
     native.measured = false;
 

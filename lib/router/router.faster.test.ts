@@ -57,7 +57,9 @@ describe('a native engine that was measured to be slow with small groups', () =>
     expect(native.ranked).toBe(1);
 
     native.measured = true;
-    await new Promise<void>((resolve) => calibrate([calibrationOf(choice, ROUTING_CASES)], 'full', undefined, resolve));
+    // On a machine that is too busy for the code to become warm there is no verdict, and it is asked again.
+    while (speeds.all().length === 0)
+      await new Promise<void>((resolve) => calibrate([calibrationOf(choice, ROUTING_CASES)], 'full', undefined, resolve));
     native.measured = false;
     expect(speeds.all()).toMatchObject([{ component: 'rust_routing', kind: 'groups up to 512 deployments' }]);
     [native.ranked, native.scanned] = [0, 0];

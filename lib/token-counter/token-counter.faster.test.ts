@@ -36,13 +36,11 @@ function setUp(recorder?: ConstructorParameters<typeof TokenCounterService>[3]) 
 
 it('texts of a length that the native engine is slower at are counted by TypeScript, all others natively', async () => {
   const { native, speeds, choice, counter } = setUp();
-  let isOver = false;
   // Here, not in a thread of its own: what is measured there has no strange engine.
   const cases = countingCases('cl100k_base').map((each) => ({ ...each, twinMs: undefined }));
-  const last = { ...cases[2], prepare: () => ({ run: () => void (isOver = true) }) };
-  const stop = calibrate([calibrationOf(choice, [...cases, last])], 'full');
-  while (!isOver) await new Promise((resolve) => setTimeout(resolve, 2));
-  stop();
+  // On a machine that is too busy for the code to become warm there is no verdict, and it is asked again.
+  while (speeds.all().length === 0)
+    await new Promise<void>((resolve) => calibrate([calibrationOf(choice, cases)], 'full', undefined, resolve));
   expect(speeds.all()).toMatchObject([{ component: 'rust_token_counting', kind: 'texts up to 64 characters', source: 'calibration' }]);
 
   native.counted.length = 0;

@@ -81,7 +81,7 @@ fn write(policy: &Policy, state: &State, numbers: &mut [f64]) -> usize {
     let (level, level_at, idle_at) = match &state.held {
         Held::Few(few) => (0.0, 0, few.kept().last().map_or(0, |newest| newest.at + few.window_ms)),
         Held::Bucket(bucket) => (bucket.level, bucket.level_at, bucket.full_at),
-        Held::Busy(busy) => (busy.bucket.level, busy.bucket.level_at, busy.idle_at),
+        Held::Busy(busy) => (busy.bucket.level, busy.bucket.level_at, busy.idle_at()),
     };
     out.extend([state.in_flight as f64, level, level_at as f64, idle_at as f64]);
     let mut window = |instants: &mut dyn Iterator<Item = Instant>, start: u64| {
@@ -127,13 +127,13 @@ fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
         Log::restored(window.length_ms, window.code == Code::Minute, instants.into_iter(), start)
     };
     if kind == Kind::Heap {
-        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: logs.map(restored).collect(), idle_at })) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: logs.map(restored).collect() })) };
     }
     let Some(only) = logs.next() else {
         return State { in_flight, held: Held::default() };
     };
     if only.2.len() > FEW {
-        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: std::iter::once(restored(only)).collect(), idle_at })) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: std::iter::once(restored(only)).collect() })) };
     }
     let mut few = Few { window_ms: kind.window_ms(), ..Few::default() };
     for (place, instant) in few.instants.iter_mut().zip(&only.2) {

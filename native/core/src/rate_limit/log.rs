@@ -35,27 +35,55 @@ pub fn holds(instant: &Instant, since: u64, window_ms: u64) -> bool {
     (instant.at - since) * MERGES_PER_WINDOW < window_ms
 }
 
-/// The log of a busy key, with at most 64 instants.
+/// The log of a busy key, with at most 64 instants. All but `older` is what most decisions read and write: `HOT_BYTES` that are in one cache line of a `Busy`.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Log {
     pub requests: u64,
     pub tokens: u64,
     /// When the oldest instant is out of the window; never, if there is none.
     expires_at: u64,
-    newest: Instant,
+    newest_at: u64,
+    newest_requests: u32,
+    newest_tokens: u32,
     /// When the newest instant began.
     start: u64,
-    window_ms: u64,
+    window_ms: u32,
+    /// How many instants are in `older`.
+    older_len: u32,
     /// Those before the newest, less than a window older than it.
     older: Ring,
 }
+
+#[cfg(test)]
+pub const HOT_BYTES: usize = std::mem::offset_of!(Log, older);
 
 const NEVER: u64 = u64::MAX;
 
 impl Log {
     pub fn new(window_ms: u64, with_tokens: bool) -> Self {
-        let older = Ring::new(with_tokens);
-        Self { requests: 0, tokens: 0, expires_at: NEVER, newest: Instant::default(), start: 0, window_ms, older }
+        Self {
+            requests: 0,
+            tokens: 0,
+            expires_at: NEVER,
+            newest_at: 0,
+            newest_requests: 0,
+            newest_tokens: 0,
+            start: 0,
+            // 30 days are the longest.
+            window_ms: window_ms as u32,
+            older_len: 0,
+            older: Ring::new(with_tokens),
+        }
+    }
+
+    fn newest(&self) -> Instant {
+        Instant { at: self.newest_at, requests: self.newest_requests.into(), tokens: self.newest_tokens.into() }
+    }
+
+    #[inline(always)]
+    fn window_ms(&self) -> u64 {
+        self.window_ms.into()
     }
 
     /// What was kept elsewhere, the oldest first, with the time when the newest began.
@@ -85,11 +113,11 @@ impl Log {
     }
 
     pub fn len(&self) -> usize {
-        if self.is_empty() { 0 } else { self.older.len() + 1 }
+        if self.is_empty() { 0 } else { self.older_len as usize + 1 }
     }
 
     fn get(&self, index: usize) -> Instant {
-        if index < self.older.len() { self.older.get(index, self.newest.at) } else { self.newest }
+        if index < self.older_len as usize { self.older.get(index, self.newest_at) } else { self.newest() }
     }
 
     /// Forgets what is out of the window at `at`.
@@ -101,17 +129,18 @@ impl Log {
     }
 
     fn forget(&mut self, at: u64) {
-        while self.older.len() > 0 {
-            let oldest = self.older.get(0, self.newest.at);
-            if at - oldest.at < self.window_ms {
-                self.expires_at = oldest.at + self.window_ms;
+        while self.older_len > 0 {
+            let oldest = self.older.get(0, self.newest_at);
+            if at - oldest.at < self.window_ms() {
+                self.expires_at = oldest.at + self.window_ms();
                 return;
             }
             self.requests -= oldest.requests;
             self.tokens -= oldest.tokens;
             self.older.pop();
+            self.older_len -= 1;
         }
-        self.expires_at = self.newest.at + self.window_ms;
+        self.expires_at = self.newest_at + self.window_ms();
         if at >= self.expires_at {
             (self.requests, self.tokens, self.expires_at) = (0, 0, NEVER);
         }
@@ -122,27 +151,30 @@ impl Log {
     pub fn add(&mut self, at: u64, requests: u64, tokens: u64) {
         self.requests += requests;
         self.tokens += tokens;
-        let together = !self.is_empty() && (self.newest.at == at || self.may_merge(at));
-        if together && self.newest.has_room_for(requests, tokens) {
-            self.newest.at = at;
-            self.newest.requests += requests;
-            self.newest.tokens += tokens;
+        let together = !self.is_empty() && (self.newest_at == at || self.may_merge(at));
+        if together && self.newest().has_room_for(requests, tokens) {
+            self.newest_at = at;
+            self.newest_requests += requests as u32;
+            self.newest_tokens += tokens as u32;
         } else {
             self.begin(Instant { at, requests, tokens });
         }
     }
 
     fn may_merge(&self, at: u64) -> bool {
-        self.older.len() + 1 >= EXACT_INSTANTS && (at - self.start) * MERGES_PER_WINDOW < self.window_ms
+        self.older_len as usize + 1 >= EXACT_INSTANTS && (at - self.start) * MERGES_PER_WINDOW < self.window_ms()
     }
 
     fn begin(&mut self, instant: Instant) {
         if self.is_empty() {
-            self.expires_at = instant.at + self.window_ms;
+            self.expires_at = instant.at + self.window_ms();
         } else {
-            self.older.push(self.newest);
+            self.older.push(self.newest());
+            self.older_len += 1;
         }
-        self.newest = instant;
+        self.newest_at = instant.at;
+        self.newest_requests = instant.requests as u32;
+        self.newest_tokens = instant.tokens as u32;
         self.start = instant.at;
     }
 
@@ -152,25 +184,25 @@ impl Log {
             return;
         };
         let mut instant = self.get(index);
-        if !holds(&instant, since, self.window_ms) {
+        if !holds(&instant, since, self.window_ms()) {
             return;
         }
         self.tokens = (self.tokens as i64 + instant.adjust(tokens)) as u64;
-        if index < self.older.len() {
+        if index < self.older_len as usize {
             self.older.set_tokens(index, instant.tokens);
         } else {
-            self.newest.tokens = instant.tokens;
+            self.newest_tokens = instant.tokens as u32;
         }
     }
 
     /// Time from `at` until so much of what `count` counts is out: `None` if there is not so much.
     pub fn wait_for(&self, amount: u64, at: u64, count: fn(&Instant) -> u64) -> Option<u64> {
-        wait_for((0..self.len()).map(|index| self.get(index)), self.window_ms, amount, at, count)
+        wait_for((0..self.len()).map(|index| self.get(index)), self.window_ms(), amount, at, count)
     }
 
     /// When nothing is counted any more.
     pub fn empty_at(&self) -> u64 {
-        if self.is_empty() { 0 } else { self.newest.at + self.window_ms }
+        if self.is_empty() { 0 } else { self.newest_at + self.window_ms() }
     }
 }
 

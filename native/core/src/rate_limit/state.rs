@@ -49,13 +49,12 @@ pub struct Bucket {
     pub full_at: u64,
 }
 
-/// Of everything else.
+/// Of everything else. A decision under one window needs the first cache line alone.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Busy {
-    pub bucket: Bucket,
     pub logs: SmallVec<[Log; 1]>,
-    /// From when on it tells no more than a key never seen, unless a request is under way.
-    pub idle_at: u64,
+    pub bucket: Bucket,
 }
 
 impl Few {
@@ -148,7 +147,7 @@ impl State {
             && match &self.held {
                 Held::Few(few) => few.kept().last().is_none_or(|newest| at >= newest.at + few.window_ms),
                 Held::Bucket(bucket) => at >= bucket.full_at,
-                Held::Busy(busy) => at >= busy.idle_at,
+                Held::Busy(busy) => at >= busy.idle_at(),
             }
     }
 
@@ -237,7 +236,7 @@ impl State {
         match self.held {
             Held::Busy(busy) => busy,
             Held::Few(few) => Box::new(few.spilled(kind == Kind::Minute)),
-            Held::Bucket(bucket) => Box::new(Busy { bucket, logs: SmallVec::new(), idle_at: bucket.full_at }),
+            Held::Bucket(bucket) => Box::new(Busy { bucket, logs: SmallVec::new() }),
         }
     }
 }
@@ -256,7 +255,7 @@ impl Few {
             }
             logs.push(log);
         }
-        Busy { bucket: Bucket { level: 0.0, level_at: 0, full_at: 0 }, idle_at: logs.first().map_or(0, Log::empty_at), logs }
+        Busy { bucket: Bucket { level: 0.0, level_at: 0, full_at: 0 }, logs }
     }
 }
 
@@ -265,20 +264,36 @@ impl Busy {
         Self {
             bucket: Bucket::full(policy),
             logs: policy.windows().iter().map(|window| Log::new(window.length_ms, window.code == Code::Minute)).collect(),
-            idle_at: 0,
         }
+    }
+
+    /// From when on it tells no more than a key never seen, unless a request is under way.
+    pub fn idle_at(&self) -> u64 {
+        self.logs.iter().map(Log::empty_at).fold(self.bucket.full_at, u64::max)
     }
 
     fn take(&mut self, policy: &Policy, cost: u64, tokens: u64, at: u64) {
         if policy.has_bucket {
             self.bucket.take(policy, at, cost);
-            self.idle_at = self.idle_at.max(self.bucket.full_at);
         }
         for (window, log) in policy.windows().iter().zip(&mut self.logs) {
             if policy.is_logged(window, cost, tokens) {
                 log.add(at, cost, if window.code == Code::Minute { tokens } else { 0 });
-                self.idle_at = self.idle_at.max(at + window.length_ms);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::HOT_BYTES;
+    use super::*;
+
+    #[test]
+    fn what_a_decision_needs_of_a_busy_key_is_in_one_cache_line() {
+        let busy =
+            Box::new(Busy { bucket: Bucket { level: 0.0, level_at: 0, full_at: 0 }, logs: SmallVec::from([Log::new(60_000, true)]) });
+        let first = (&raw const busy.logs[0]) as usize - (&raw const *busy) as usize;
+        assert!(first + HOT_BYTES <= 64, "{first} + {HOT_BYTES}");
     }
 }

@@ -161,6 +161,22 @@ impl Log {
         }
     }
 
+    /// The same, if it may be counted with the newest instant and both sums stay within what is given. Whether it was.
+    #[inline(always)]
+    pub fn add_to_newest(&mut self, at: u64, requests: u64, tokens: u64, most_requests: u64, most_tokens: u64) -> bool {
+        let together = at < self.expires_at && !self.is_empty() && (self.newest_at == at || self.may_merge(at));
+        let fits = self.requests + requests <= most_requests && self.tokens + tokens <= most_tokens;
+        if !together || !fits || !self.newest().has_room_for(requests, tokens) {
+            return false;
+        }
+        self.requests += requests;
+        self.tokens += tokens;
+        self.newest_at = at;
+        self.newest_requests += requests as u32;
+        self.newest_tokens += tokens as u32;
+        true
+    }
+
     fn may_merge(&self, at: u64) -> bool {
         self.older_len as usize + 1 >= EXACT_INSTANTS && (at - self.start) * MERGES_PER_WINDOW < self.window_ms()
     }

@@ -115,6 +115,8 @@ pub struct Policy {
     pub tokens_per_minute: u64,
     /// `UNLIMITED` without a limit.
     pub max_concurrent: u64,
+    /// Whether requests in one window, and tokens in it, are all that is limited.
+    pub(super) is_plain: bool,
 }
 
 impl Policy {

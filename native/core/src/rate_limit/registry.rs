@@ -165,6 +165,7 @@ impl Registry {
             window_count,
             tokens_per_minute: whole(spec.tokens_per_minute),
             max_concurrent: whole(spec.max_concurrent),
+            is_plain: !has_bucket && window_count == 1 && windows[0].requests != UNLIMITED && spec.max_concurrent.is_nan(),
         };
         Ok((policy, common))
     }

@@ -93,6 +93,22 @@ impl Slot {
         self.meta >> PLACES_SHIFT & ((1 << PLACES_BITS) - 1)
     }
 
+    /// The state of a busy key where it is.
+    #[inline(always)]
+    pub fn busy(&mut self) -> Option<&mut Busy> {
+        if self.meta & ON_HEAP == 0 {
+            return None;
+        }
+        let busy = with_exposed_provenance_mut::<Busy>(self.payload[0] as usize);
+        // SAFETY: `store` made it of a box, which is the slot's while the flag says so, and the slot is borrowed for as long as this is.
+        Some(unsafe { &mut *busy })
+    }
+
+    #[inline(always)]
+    pub fn set_used_at(&mut self, used_at: u64) {
+        self.meta = self.meta & ((1 << USED_SHIFT) - 1) | used_at << USED_SHIFT;
+    }
+
     /// Moves the state out; the slot is empty until `store`.
     #[inline(always)]
     pub fn load(&mut self) -> State {

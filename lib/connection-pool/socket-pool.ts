@@ -10,9 +10,6 @@ import { PoolSweep } from './pool-sweep.js';
 import { PooledConnection, type ConnectionEvents } from './pooled-connection.js';
 import { WaitingLine, type Waiter } from './waiting-line.js';
 
-// Constants of this module: a property of another module's exports is one that V8 reads anew at each use.
-const { free: FREE, idle: IDLE, leased: LEASED, returning: RETURNING } = SlotState;
-
 /** Why connections were closed. */
 export type CloseReason = 'expired' | 'lost' | 'removed' | 'evicted' | 'abandoned' | 'drained';
 
@@ -102,12 +99,12 @@ export class SocketPool implements ConnectionEvents {
   }
 
   isLeased(id: number): boolean {
-    return this.table.state(id) === LEASED;
+    return this.table.state(id) === SlotState.leased;
   }
 
   /** The connection of an id, or `undefined` where it is gone or leased again. */
   known(id: number): PooledConnection | undefined {
-    return this.table.state(id) === FREE ? undefined : this.connections[id & this.table.mask];
+    return this.table.state(id) === SlotState.free ? undefined : this.connections[id & this.table.mask];
   }
 
   /** Ends a lease: at once, or when the answer under way is complete. */
@@ -181,12 +178,12 @@ export class SocketPool implements ConnectionEvents {
     this.draining = true;
     this.line.failAll((endpoint) => new PoolClosedError(endpoint.origin));
     this.stopLookingAgain();
-    for (const id of this.table.ids(IDLE)) this.discard(id, 'drained');
+    for (const id of this.table.ids(SlotState.idle)) this.discard(id, 'drained');
   }
 
   /** Closes what is leased. */
   closeLeased(): void {
-    for (const state of [LEASED, RETURNING]) {
+    for (const state of [SlotState.leased, SlotState.returning]) {
       for (const id of this.table.ids(state)) this.discard(id, 'drained', new PoolClosedError(this.table.endpointOf(id).origin));
     }
   }
@@ -199,13 +196,13 @@ export class SocketPool implements ConnectionEvents {
   }
 
   free(connection: PooledConnection): void {
-    if (this.table.state(connection.id) === RETURNING) this.giveBack(connection);
+    if (this.table.state(connection.id) === SlotState.returning) this.giveBack(connection);
   }
 
   lost(connection: PooledConnection): void {
     const state = this.table.state(connection.id);
     // A request that has no answer yet may be one that was not sent: then it goes over another socket.
-    if (state === IDLE || (state === RETURNING && connection.answered)) this.discard(connection.id, 'lost');
+    if (state === SlotState.idle || (state === SlotState.returning && connection.answered)) this.discard(connection.id, 'lost');
   }
 
   misled(error: unknown): void {
@@ -247,7 +244,7 @@ export class SocketPool implements ConnectionEvents {
    * few: where many are busy, nearly all of them are.
    */
   private reclaim(endpoint: PoolEndpoint, nowMs: number): number {
-    for (const id of this.table.ids(RETURNING, LOOKED_AT)) {
+    for (const id of this.table.ids(SlotState.returning, LOOKED_AT)) {
       const connection = this.connections[id & this.table.mask];
       if (connection.endpoint === endpoint && !connection.isBusy && connection.usable && !this.table.isOld(id, nowMs)) {
         connection.sent = connection.answered = false;

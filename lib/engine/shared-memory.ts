@@ -52,7 +52,7 @@ export function coarseClock(binding: NativeBinding | null): () => number {
       if (nowMs > latestMs) {
         latestMs = nowMs;
         reads = 0;
-      } else if (++reads >= WORTH_A_THREAD) {
+      } else if (++reads === WORTH_A_THREAD) {
         if (isRunning) state[CLOCK.read] = 1;
         else binding.wakeClock();
       }

@@ -39,12 +39,12 @@ export class PatientChild {
   }
 }
 
-/** Runs a script in a fresh process and reads the JSON that it prints. */
+/** Runs a script in a fresh process and reads the JSON that it prints last: what it logs before may stand on the same output. */
 export function runForJson<T>(file: string, args: readonly string[], nodeOptions: readonly string[] = [], timeoutMs = 60_000): Promise<T> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [...nodeOptions, file, ...args], { timeout: timeoutMs }, (error, stdout, stderr) => {
       if (error) reject(new Error(stderr.trim().split('\n').at(-1) ?? error.message));
-      else resolve(JSON.parse(stdout) as T);
+      else resolve(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as T);
     });
   });
 }

@@ -37,10 +37,12 @@ export function measured(peer: Peer, { rounds, minMs }: Effort): Measured {
   return { ns, chosen };
 }
 
-/** How many choices take `minMs`; what it runs on the way is the warm-up. */
+/** How long a row runs before it is measured: V8 compiles, and compiles anew, in the first tenths of a second; its threads' time would be the row's. */
+const WARM_UP_MS = 500;
+
+/** How many choices take `minMs`, once the code is compiled. */
 function calibrated(peer: Peer, minMs: number): number {
-  // What the first calls prepare is not theirs.
-  timed(peer, 16);
+  for (const endMs = performance.now() + WARM_UP_MS; performance.now() < endMs; ) timed(peer, 64);
   for (let times = 16; ; times *= 2) {
     if (timed(peer, times) >= minMs * 1e6) return times;
   }

@@ -42,7 +42,7 @@ const WARM_UP_MS = 500;
 
 /** How many choices take `minMs`, once the code is compiled. */
 function calibrated(peer: Peer, minMs: number): number {
-  for (const endMs = performance.now() + WARM_UP_MS; performance.now() < endMs; ) timed(peer, 64);
+  for (const endMs = performance.now() + WARM_UP_MS; performance.now() < endMs;) timed(peer, 64);
   for (let times = 16; ; times *= 2) {
     if (timed(peer, times) >= minMs * 1e6) return times;
   }

@@ -187,11 +187,8 @@ impl Vocabulary {
 
     /// The bytes of a token.
     pub fn token(&self, id: u32) -> Option<&'static [u8]> {
-        let at = id as usize;
-        if at >= self.len() || self.offsets[at] == self.offsets[at + 1] {
-            return None;
-        }
-        Some(&self.bytes[self.offsets[at] as usize..self.offsets[at + 1] as usize])
+        let bounds = self.offsets.get(id as usize..id as usize + 2)?;
+        (bounds[0] != bounds[1]).then(|| &self.bytes[bounds[0] as usize..bounds[1] as usize])
     }
 
     /// Writes a token that exists to `target[at..]`, and returns where it ends. A short one is copied by its register-full: what follows it is overwritten.

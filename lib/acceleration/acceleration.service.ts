@@ -92,6 +92,6 @@ export class AccelerationService implements Capability {
     const { applied, rustAvailable, reason, targets } = this.status();
     const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
     const engine = rustAvailable ? 'native' : 'typescript';
-    return { status: applied && this.standIn.tripped ? 'degraded' : 'ok', engine, reason, patched };
+    return { status: applied && this.standIn.impaired ? 'degraded' : 'ok', engine, reason, patched };
   }
 }

@@ -21,9 +21,9 @@ export class StandIn {
     return this.choice.native !== null;
   }
 
-  /** Whether native errors keep it off. */
-  get tripped(): boolean {
-    return this.choice.tripped;
+  /** Whether native errors, or a wrong answer, keep it off. */
+  get impaired(): boolean {
+    return this.choice.impaired;
   }
 
   /** Whether it answers at the moment. */

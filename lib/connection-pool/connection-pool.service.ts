@@ -174,13 +174,13 @@ export class ConnectionPoolService implements Capability {
 
   /** Asks the engine in charge for a history that is known, and looks whether anything is left to lease. */
   health(): CapabilityHealth {
-    const { active: engine, reason, native, typescript, tripped } = this.choice;
+    const { active: engine, reason, native, typescript, impaired } = this.choice;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}` };
     if (this.pool.draining) return { status: 'down', engine, reason: 'the pool is drained' };
     const exhausted = exhaustionOf(this.stats());
     if (exhausted !== undefined) return { status: 'degraded', engine, reason: exhausted };
-    return { status: tripped ? 'degraded' : 'ok', engine, reason };
+    return { status: impaired ? 'degraded' : 'ok', engine, reason };
   }
 
   private join(): { books: PoolBooks; engine: EngineName } {

@@ -14,8 +14,8 @@ export interface EngineChoice<E extends object> {
   readonly active: EngineName;
   /** Why that one, in a sentence for a log line, `/health` and the page. */
   readonly reason: string;
-  /** Whether native errors keep the native engine off right now: it answers, but not the way it was configured to. */
-  readonly tripped: boolean;
+  /** Whether it answers, but not the way it was configured to: native errors keep the native engine off right now, or the addon was wrong about what is known. */
+  readonly impaired: boolean;
 
   /**
    * The engine that answers *every* call at the moment, or `null` while that depends on the request (rollout) or on more than one engine (shadow).

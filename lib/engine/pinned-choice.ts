@@ -5,7 +5,7 @@ import type { EngineChoice } from './engine-choice.js';
 export class PinnedChoice<E extends object> implements EngineChoice<E> {
   readonly native = null;
   readonly active: EngineName = 'typescript';
-  readonly tripped = false;
+  readonly impaired = false;
   readonly typescript: E;
   readonly always: E;
 

@@ -49,26 +49,33 @@ export function provideEngine<E extends object>(
   context: EngineContext,
 ): SwitchingEngine<E> {
   const { setting = AUTO, flags, recorder, logger = defaultLog(), openBinding = openNativeBinding } = context;
-  const { native, reason } =
-    setting.mode === 'typescript' ? { native: null, reason: switchedOff(setting.setBy) } : openEngine(recipe, openBinding);
+  const { native, reason, isRefused } =
+    setting.mode === 'typescript'
+      ? { native: null, reason: switchedOff(setting.setBy), isRefused: false }
+      : openEngine(recipe, openBinding);
   if (native === null && setting.mode === 'native') throw new NativeEngineUnavailableError(reason);
   const speeds = new EngineSpeeds(componentOf(capabilityOf(recipe.feature), 'native'), recipe.sizes ?? ONE_SIZE, setting.mode !== 'native');
-  const choice = new SwitchingEngine(recipe.feature, native, recipe.typescript(), reason, flags, recorder, speeds);
+  const choice = new SwitchingEngine(recipe.feature, native, recipe.typescript(), reason, flags, recorder, speeds, isRefused);
   logger.log(`${token.name}: ${choice.active satisfies EngineName}, ${choice.reason}`);
   return choice;
 }
 
-function openEngine<E extends object>(
-  recipe: EngineRecipe<E>,
-  openBinding: () => NativeBindingResult,
-): { native: E; reason: string } | { native: null; reason: string } {
+/** `isRefused`: there is an addon, but what it says is not to be trusted. */
+interface OpenedEngine<E> {
+  readonly native: E | null;
+  readonly reason: string;
+  readonly isRefused: boolean;
+}
+
+function openEngine<E extends object>(recipe: EngineRecipe<E>, openBinding: () => NativeBindingResult): OpenedEngine<E> {
   const { binding, reason } = openBinding();
-  if (binding === null) return { native: null, reason };
+  if (binding === null) return { native: null, reason, isRefused: false };
+  const refused = (why: string): OpenedEngine<E> => ({ native: null, reason: `the addon ${why}`, isRefused: true });
   try {
     const native = recipe.native(binding);
-    if (recipe.verify(native)) return { native, reason: 'the addon is loaded and answers as it should' };
-    return { native: null, reason: 'the addon gives a wrong answer to a known question' };
+    if (recipe.verify(native)) return { native, reason: 'the addon is loaded and answers as it should', isRefused: false };
+    return refused('gives a wrong answer to a known question');
   } catch (error) {
-    return { native: null, reason: `the addon fails on a known question (${errorMessage(error)})` };
+    return refused(`fails on a known question (${errorMessage(error)})`);
   }
 }

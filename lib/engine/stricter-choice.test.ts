@@ -46,7 +46,7 @@ describe('StricterChoice', () => {
     expect(flags.isEnabled('rust_token_counting')).toBe(true);
     expect(choice).toMatchObject({
       always: typescript,
-      tripped: true,
+      impaired: true,
       reason: 'batch_token_counting is switched off after 1 native errors',
     });
   });

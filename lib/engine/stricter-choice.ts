@@ -31,8 +31,8 @@ export class StricterChoice<E extends object> implements EngineChoice<E> {
     return this.current.reason;
   }
 
-  get tripped(): boolean {
-    return this.general.tripped || this.own.tripped;
+  get impaired(): boolean {
+    return this.general.impaired || this.own.impaired;
   }
 
   get always(): E | null {

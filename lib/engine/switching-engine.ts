@@ -41,6 +41,8 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     private readonly recorder?: EngineRecorder,
     /** What is known of both engines' speeds; shared by all flags over them. */
     readonly speeds = new EngineSpeeds(componentOf(capabilityOf(feature), 'native'), ONE_SIZE),
+    /** The addon is there, but was wrong about what is known. */
+    private readonly isRefused = false,
   ) {
     this.flag = flags.flag(feature);
     flags.onChange(feature, () => this.update());
@@ -49,7 +51,8 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   /** The same engines under another feature's flag. */
   under(feature: FeatureName): SwitchingEngine<E> {
-    return new SwitchingEngine(feature, this.native, this.typescript, this.bootReason, this.flags, this.recorder, this.speeds);
+    const { native, typescript, bootReason, flags, recorder, speeds, isRefused } = this;
+    return new SwitchingEngine(feature, native, typescript, bootReason, flags, recorder, speeds, isRefused);
   }
 
   alwaysFor(size: number): E | null {
@@ -75,8 +78,8 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return `${this.feature} is disabled`;
   }
 
-  get tripped(): boolean {
-    return this.native !== null && this.flag.status().breaker !== 'closed';
+  get impaired(): boolean {
+    return this.native === null ? this.isRefused : this.flag.status().breaker !== 'closed';
   }
 
   /** Native failures that TypeScript made good, shadow runs included, since the start. */

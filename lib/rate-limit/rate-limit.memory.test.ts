@@ -38,12 +38,12 @@ function setUp(limits: RateLimitOptions, state: FeatureState = 'enabled') {
   const trip = (): void => {
     native.fails = true;
     limiter.check('another key');
-    expect(choice.tripped).toBe(true);
+    expect(choice.impaired).toBe(true);
   };
   const mend = (): void => {
     native.fails = false;
     flags.resetErrors('rust_rate_limiting');
-    expect(choice.tripped).toBe(false);
+    expect(choice.impaired).toBe(false);
   };
   return { native, limiter, trip, mend };
 }

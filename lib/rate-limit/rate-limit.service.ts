@@ -188,11 +188,11 @@ export class RateLimiterService implements Capability {
 
   /** Asks the engine in charge for a history of decisions that is known, and the store how it is. */
   health(): CapabilityHealth | Promise<CapabilityHealth> {
-    const { active: engine, reason, native, typescript, tripped } = this.memory.prospect;
+    const { active: engine, reason, native, typescript, impaired } = this.memory.prospect;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     const own: CapabilityHealth =
       fault === undefined
-        ? { status: tripped ? 'degraded' : 'ok', engine, reason, store: this.store.kind }
+        ? { status: impaired ? 'degraded' : 'ok', engine, reason, store: this.store.kind }
         : { status: 'down', engine, reason: `the ${engine} engine ${fault}`, store: this.store.kind };
     const merge = (store: Partial<CapabilityHealth>): CapabilityHealth =>
       own.status === 'ok' ? { ...own, ...store } : { ...store, ...own };

@@ -225,7 +225,7 @@ export class RouterService implements Capability {
 
   /** Asks the engine in charge questions whose answers are known, and looks whether every group has a deployment left. */
   health(): CapabilityHealth {
-    const { active: engine, reason, native, typescript, tripped } = this.choice;
+    const { active: engine, reason, native, typescript, impaired } = this.choice;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     const states = this.status();
     const facts = { deployments: states.length, available: states.filter(({ state }) => state === 'available').length };
@@ -233,7 +233,7 @@ export class RouterService implements Capability {
     const outage = outageOf(states);
     if (outage !== undefined) return { engine, ...facts, ...outage };
     const { aloneBecause } = this.routing;
-    const degraded = tripped || aloneBecause !== undefined;
+    const degraded = impaired || aloneBecause !== undefined;
     const own: CapabilityHealth = { status: degraded ? 'degraded' : 'ok', engine, reason: aloneBecause ?? reason, ...facts };
     return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
   }

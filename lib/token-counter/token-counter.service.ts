@@ -214,7 +214,7 @@ export class TokenCounterService implements Capability {
     const { active: engine, reason, native, typescript } = this.choice;
     const { encoding } = this.models.get(undefined).facts;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript, encoding);
-    if (fault === undefined) return { status: this.choice.tripped ? 'degraded' : 'ok', engine, reason, encoding };
+    if (fault === undefined) return { status: this.choice.impaired ? 'degraded' : 'ok', engine, reason, encoding };
     const isDegraded = engine === 'native' && faultOf(typescript, encoding) === undefined;
     return { status: isDegraded ? 'degraded' : 'down', engine, reason: `the ${engine} engine ${fault}`, encoding };
   }

@@ -118,8 +118,14 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
       expect(ms).toBeLessThan(BOUND_MS);
     }
     proxy.delayMs = TIMEOUT_MS / 10;
-    await until(async () => (await service.checkAsync('probe')).outage === undefined);
-    expect(await passes(service, 'k', 20)).toBe(0);
+    // A busy machine may still be too late for some. What Redis answers is that the limit is used.
+    const ofRedis: boolean[] = [];
+    await until(async () => {
+      const { allowed, outage } = await service.checkAsync('k');
+      if (outage === undefined) ofRedis.push(allowed);
+      return ofRedis.length === 20;
+    });
+    expect(ofRedis).toEqual(Array.from(ofRedis, () => false));
   });
 
   test('out of memory: the answer comes at once, nothing is half taken, and it goes on when there is room', async () => {

@@ -118,7 +118,7 @@ describe('stream', () => {
   };
 
   it('works with the OpenAI SDK, and goes on where the first chunk does not come', async () => {
-    const open = await over([{ fault: 'hang' }, {}], { streamTimeoutMs: 150 });
+    const open = await over([{ fault: 'hang' }, {}], { streamTimeoutMs: 1_500 });
     const chunks = await open.client.stream('m', begin);
     expect(await contents(chunks)).toMatch(/^p1: the quick/);
     expect(open.router.status()[1]).toMatchObject({ successes: 1, failures: 0 });

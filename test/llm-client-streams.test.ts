@@ -106,7 +106,7 @@ describe('a stream', () => {
     ['is no stream', { fault: 'garbage' }],
     ['is cut before its first chunk', { fault: 'cut', cutAfterChunks: 0 }],
   ])('goes to another deployment as long as it has not begun: the first %s', async (_, behaviour) => {
-    const open = await over([behaviour, {}], { streamTimeoutMs: 150 });
+    const open = await over([behaviour, {}], { streamTimeoutMs: 1_000 });
     for (let i = 0; i < 6; i++) expect(await read(await open.client.chat(chat))).toMatch(/^p1: /);
     expect(open.providers[0].requests).toBeGreaterThan(0);
     await until(() => isOver(open));

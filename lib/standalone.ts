@@ -12,6 +12,7 @@ import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { DEFAULT_REQUESTS_PER_MINUTE, SimpleRateLimiter as RateLimiterFacade } from './rate-limit/simple-rate-limiter.js';
 import { AdvancedRouter as RouterFacade, availableIn, DEFAULT_STRATEGY } from './router/advanced-router.js';
 import type { ModelListEntry } from './router/deployment.js';
+import type { LiteLLMRouterSettings } from './router/litellm-settings.js';
 import type { RouterSettings } from './router/router.settings.js';
 import type { RoutingContext } from './router/routing-context.js';
 import { DEFAULT_MODEL_MAX_TOKENS, SimpleTokenCounter as TokenCounterFacade } from './token-counter/simple-token-counter.js';
@@ -40,7 +41,7 @@ export function getFeatureStatus(): Record<FeatureName, FeatureStatus> {
 }
 
 /** `FeatureFlagsService.resetErrors` of the process-wide instance. */
-export function resetErrors(feature?: FeatureName): void {
+export function resetErrors(feature?: FeatureName | null): void {
   processWide().featureFlags.resetErrors(feature);
 }
 
@@ -112,7 +113,7 @@ export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => pr
  * when it is first seen, and again when its length has changed; after other changes in place call `refreshModelList`.
  *
  * @param blockedModels Not these: ids, models of deployments (`azure/gpt-4`) or names of groups.
- * @param settings Keep the object: a list is read once for each.
+ * @param settings By their names here or LiteLLM's. Keep the object: a list is read once for each.
  * @throws InvalidArgumentError naming the entry and key.
  */
 export function getAvailableDeployment(
@@ -120,13 +121,13 @@ export function getAvailableDeployment(
   model: string,
   blockedModels?: readonly string[] | null,
   context?: RoutingContext | null,
-  settings?: RouterSettings | null,
+  settings?: RouterSettings | LiteLLMRouterSettings | null,
 ): ModelListEntry | null {
   return availableIn(processWide().listRouters.of(modelList, settings ?? undefined), model, blockedModels, context);
 }
 
 /** Reads a list of `getAvailableDeployment` again that was changed in place. */
-export function refreshModelList(modelList: readonly ModelListEntry[], settings?: RouterSettings | null): void {
+export function refreshModelList(modelList: readonly ModelListEntry[], settings?: RouterSettings | LiteLLMRouterSettings | null): void {
   processWide().listRouters.refresh(modelList, settings ?? undefined);
 }
 

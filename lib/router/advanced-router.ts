@@ -33,7 +33,7 @@ export class AdvancedRouter {
   getAvailableDeployment(
     modelList: readonly ModelListEntry[],
     model: string,
-    blockedModels: readonly string[] = [],
+    blockedModels: readonly string[] | null = [],
   ): ModelListEntry | null {
     return availableIn(this.routerOf(modelList), model, blockedModels);
   }

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import type { Deployment } from './deployment.js';
 import { Group, type GroupContext } from './group.js';
 import type { Placed } from './level.js';
@@ -30,8 +31,8 @@ export class Catalogue {
   readonly groups = new Map<string, Group>();
   readonly byId = new Map<string, Placed>();
   private readonly known = new Map<string, Destination | null>();
-  private lastName: string | undefined;
-  private last: Destination | null = null;
+  private lastName = '';
+  private last: Destination | null;
   private readonly singles = new Map<string, Group>();
   private readonly byModel = new Map<string, Group>();
   private readonly patterns: readonly Pattern[];
@@ -55,11 +56,13 @@ export class Catalogue {
       .filter(({ name }) => name.includes('*') && name !== ANY)
       .sort((a, b) => b.name.length - a.name.length || specials(b.name) - specials(a.name))
       .map((group) => ({ group, expression: expressionOf(group.name) }));
+    this.last = this.look(this.lastName) ?? this.fallBack();
   }
 
   /** Where requests for this name go; `null` when nobody knows it. */
   find(name: string): Destination | null {
     if (name === this.lastName) return this.last;
+    if (typeof name !== 'string') throw new InvalidArgumentError('model', name, 'must be a string');
     if (name.length > LONGEST_NAME) return this.look(name) ?? this.fallBack();
     let found = this.known.get(name);
     if (found === undefined) {

@@ -1,3 +1,4 @@
+import { refuseArgument } from '../common/options.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { CustomRoutingStrategy } from './custom-strategy.js';
 import type { DeploymentStates } from './deployment-states.js';
@@ -38,7 +39,9 @@ export class Group {
   /** The deployments that may answer requests with these tags, without those that are blocked: by `order`, lowest first. */
   select(tags: readonly string[] | undefined, blocked: readonly string[] | undefined): readonly Level[] {
     const filtered = this.context.settings.enableTagFiltering;
-    if (!filtered && (blocked === undefined || blocked.length === 0)) return this.levels;
+    if (!filtered && (blocked === undefined || blocked === null || blocked.length === 0)) return this.levels;
+    checkNames('context.tags', tags);
+    checkNames('blockedModels', blocked);
     const key = JSON.stringify([filtered ? (tags ?? NOTHING) : NOTHING, blocked ?? NOTHING]);
     let levels = this.selections.get(key);
     if (levels === undefined) {
@@ -73,6 +76,10 @@ export class Group {
     const orders = [...byOrder.keys()].sort((a, b) => (a === b ? 0 : a - b));
     return orders.map((rank) => new Level(byOrder.get(rank) as Placed[], choice, this.name, states, order));
   }
+}
+
+function checkNames(path: string, names: unknown): void {
+  if (names !== undefined && names !== null && !Array.isArray(names)) throw refuseArgument(path, names, 'must be an array');
 }
 
 /** Whether a blocked name is this deployment's: its id, the model it calls, or its group's. */

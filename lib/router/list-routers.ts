@@ -2,6 +2,7 @@ import type { LogSink } from '../common/log-sink.js';
 import { checkKnownKeys, checkObject, refuseArgument } from '../common/options.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { ModelListEntry } from './deployment.js';
+import { inOwnNames, type LiteLLMRouterSettings } from './litellm-settings.js';
 import type { RouterEngine } from './router.engine.js';
 import { RouterService, type RouterContext } from './router.service.js';
 import { resolveRouterSettings, SETTING_KEYS, type RouterSettings } from './router.settings.js';
@@ -19,7 +20,7 @@ interface ListRouter {
  * longer or shorter is read again by itself; after other changes in place it has to be said (`refresh`).
  */
 export class ListRouters {
-  private readonly bySettings = new WeakMap<RouterSettings, WeakMap<readonly ModelListEntry[], ListRouter>>();
+  private readonly bySettings = new WeakMap<RouterSettings | LiteLLMRouterSettings, WeakMap<readonly ModelListEntry[], ListRouter>>();
 
   constructor(
     private readonly choice: EngineChoice<RouterEngine>,
@@ -30,7 +31,7 @@ export class ListRouters {
    * The router of this list.
    * @throws InvalidArgumentError naming the entry and key (`modelList[2].litellm_params.rpm`), or the setting.
    */
-  of(list: readonly ModelListEntry[], settings: RouterSettings = DEFAULT_SETTINGS): RouterService {
+  of(list: readonly ModelListEntry[], settings: RouterSettings | LiteLLMRouterSettings = DEFAULT_SETTINGS): RouterService {
     let byList = this.bySettings.get(settings);
     if (byList === undefined) {
       checkObject('settings', settings, refuseArgument);
@@ -48,14 +49,15 @@ export class ListRouters {
   }
 
   /** Reads a list again that was changed in place. */
-  refresh(list: readonly ModelListEntry[], settings: RouterSettings = DEFAULT_SETTINGS): void {
+  refresh(list: readonly ModelListEntry[], settings: RouterSettings | LiteLLMRouterSettings = DEFAULT_SETTINGS): void {
     const known = this.bySettings.get(settings)?.get(list);
     if (known === undefined) return;
     known.router.setModelList(list);
     known.length = list.length;
   }
 
-  private make(modelList: readonly ModelListEntry[], input: RouterSettings): RouterService {
+  private make(modelList: readonly ModelListEntry[], given: RouterSettings | LiteLLMRouterSettings): RouterService {
+    const input = inOwnNames('settings', given, refuseArgument);
     checkKnownKeys('settings', input, SETTING_KEYS, refuseArgument);
     const settings = resolveRouterSettings(input, 'settings', refuseArgument);
     const options = {

@@ -2,7 +2,7 @@ import { checkNumber, checkObject, joinPath, type Refuse } from '../common/optio
 import { budgetsFromLiteLLM } from './budget.settings.js';
 import { IGNORED_SETTINGS } from './litellm-keys.js';
 import { MOST_SAMPLES } from './router.memory.js';
-import type { RouterSettings } from './router.settings.js';
+import { SETTING_KEYS, type RouterSettings } from './router.settings.js';
 
 /** LiteLLM's `router_settings`, in its own names and units: what is not understood is reported. */
 export type LiteLLMRouterSettings = Readonly<Record<string, unknown>>;
@@ -33,6 +33,20 @@ const SECONDS: Readonly<Record<string, keyof RouterSettings>> = {
   request_timeout: 'timeoutMs',
   stream_timeout: 'streamTimeoutMs',
 };
+
+/** Those that are no mere names of others. */
+const OTHERS = ['routing_strategy_args', 'tag_filtering_match_any', 'provider_budget_config', 'routing_groups', 'optional_pre_call_checks'];
+const THEIRS: ReadonlySet<string> = new Set([...Object.keys(SAME), ...Object.keys(SECONDS), ...OTHERS]);
+
+/** Settings in which LiteLLM's names may stand among those used here, which win. */
+export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSettings, refuse: Refuse): RouterSettings {
+  const isTheirs = (key: string): boolean => THEIRS.has(key) && !(SETTING_KEYS as readonly string[]).includes(key);
+  const keys = Object.keys(input);
+  if (!keys.some(isTheirs)) return input;
+  const entries = Object.entries(input);
+  const theirs = Object.fromEntries(entries.filter(([key]) => isTheirs(key)));
+  return { ...fromLiteLLM(path, theirs, refuse, () => {}), ...Object.fromEntries(entries.filter(([key]) => !isTheirs(key))) };
+}
 
 /** What LiteLLM's settings say, in the names and units used here. `warn` hears of keys that are not understood. */
 export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings {

@@ -263,4 +263,34 @@ describe('lists that come with the call', () => {
     expect(refused(undefined)).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'modelList' });
     expect(refused([{ model_name: 'a' }])).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'modelList[0].litellm_params' });
   });
+
+  it.each([null, undefined, 5, {}])('are not asked for the model %p', (model) => {
+    const router = new AdvancedRouter('simple_shuffle', () => lists);
+    expect(() => router.getAvailableDeployment(modelList(), model as string)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'model' }),
+    );
+  });
+
+  it('are asked for less by a list of names, and by nothing else', () => {
+    const router = new AdvancedRouter('cost_based', () => lists);
+    const list = modelList();
+    expect(router.getAvailableDeployment(list, 'gpt-4', null)).toBe(list[1]);
+    expect(() => router.getAvailableDeployment(list, 'gpt-4', 'gpt-4' as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'blockedModels' }),
+    );
+  });
+
+  it("have settings of their own, in LiteLLM's names, too", () => {
+    const list = modelList();
+    const chosen = (settings: object): unknown => lists.of(list, settings).getAvailableDeployment('gpt-4')?.source;
+    expect(chosen({ routing_strategy: 'cost-based-routing' })).toBe(list[1]);
+    expect(lists.of(list, { cooldown_time: 7, cooldownMs: 3, num_retries: 1 }).settings).toMatchObject({ cooldownMs: 3, numRetries: 1 });
+    for (const [settings, path] of [
+      [{ routing_strategy: 'fastest' }, 'settings.strategy'],
+      [{ cooldown_time: 'long' }, 'settings.cooldown_time'],
+      [{ nothing: 1 }, 'settings.nothing'],
+    ] as const) {
+      expect(() => lists.of(list, settings)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', path }));
+    }
+  });
 });

@@ -156,6 +156,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     }
   });
 
+  it('says when a limit is over by the strategy of the group, whatever was chosen before', () => {
+    const entry = { ...deployment('b', { rpm: 1 }, 'limited'), model_info: { id: 'b', routing_strategy: 'usage_based' } };
+    const { router: service, clock } = routerOn(engine, { modelList: [deployment('a'), entry] });
+    service.acquire('limited');
+    service.acquire('gpt-4');
+    const untilMinute = 60_000 - (clock.nowMs % 60_000);
+    expect(() => service.acquire('limited')).toThrow(expect.objectContaining({ retryAfterMs: untilMinute }));
+  });
+
   it('never has more under way at a deployment than it may', () => {
     const service = router({ modelList: [deployment('a', { max_parallel_requests: 1 }), deployment('b')], defaultMaxParallelRequests: 2 });
     const picks = Array.from({ length: 3 }, () => service.acquire('gpt-4'));

@@ -35,6 +35,8 @@ export class Selection {
     if (typeof strategy === 'function') return this.ask(strategy, levels, context, inputTokens, nowMs);
     const order = orderOf(strategy, context.stream === true);
     this.strategy = strategy;
+    // Of a refusal, too: which limits count depends on it.
+    this.order = order;
     for (const level of levels) {
       const position = level.pick(order, nowMs, inputTokens, level.maskOf(context.excludeIds));
       if (position >= 0) return this.found(level, position, order);
@@ -92,6 +94,7 @@ export class Selection {
     nowMs: number,
   ): boolean {
     this.strategy = 'custom';
+    this.order = Order.shuffle;
     for (const anyHealth of [false, true]) {
       for (const level of levels) {
         const excluded = level.maskOf(context.excludeIds);

@@ -148,6 +148,7 @@ describe('native errors', () => {
     service.recordError('rust_routing', new Error('b'));
     expect(ids.slice(0, 1000).filter((id) => service.isEnabled('rust_routing', id))).toEqual([]);
     service.resetErrors('rust_routing');
+    service.resetErrors(null);
     expect(ids.slice(0, 1000).filter((id) => service.isEnabled('rust_routing', id))).toEqual(before);
     expect(service.getFeatureStatus().rust_routing).toMatchObject({ state: 'rollout:50', errorCount: 0, breaker: 'closed' });
     expect(service.getFeatureStatus().rust_routing).not.toHaveProperty('lastError');

@@ -78,8 +78,8 @@ export class FeatureFlagsService {
    * Forgets the errors of one feature, or of all: those that errors switched off return to their configured state.
    * @throws InvalidArgumentError for an unknown feature.
    */
-  resetErrors(feature?: FeatureName): void {
-    if (feature !== undefined) this.flag(feature).reset();
+  resetErrors(feature?: FeatureName | null): void {
+    if (feature !== undefined && feature !== null) this.flag(feature).reset();
     else for (const name of FEATURES) this.flag(name).reset();
   }
 

@@ -85,7 +85,7 @@ describe.each(engineNames())('leases, %s', (engine) => {
     expect(pool.stats()).toEqual(before);
   });
 
-  it.each(['api.openai.com', 'localhost:3000', '', 'ftp://a', '//a', 'http://', 7 as unknown as string])(
+  it.each(['api.openai.com', 'localhost:3000', '', 'ftp://a', '//a', 'http://', 7 as unknown as string, undefined as unknown as string])(
     'are refused for %j',
     (endpoint) => {
       const pool = pools.open();

@@ -38,7 +38,8 @@ export class Endpoints {
    * @throws InvalidArgumentError for what has no scheme, or another than `http:` and `https:`.
    */
   find(name: string): PoolEndpoint {
-    if (name === this.lastName) return this.last!;
+    const { last } = this;
+    if (last !== undefined && name === this.lastName) return last;
     const endpoint = this.byName.get(name) ?? this.read(name);
     this.lastName = name;
     this.last = endpoint;
@@ -72,7 +73,7 @@ export class Endpoints {
     }
     // Names of what is gone.
     this.byName.clear();
-    this.lastName = undefined;
+    this.last = undefined;
   }
 }
 

@@ -108,6 +108,32 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
+  it('may have empty lines before and behind it: some send them until it is there', async () => {
+    const open = await over((response) => {
+      response.writeHead(200, json);
+      const pieces = ['\n', ' \r\n', answer({ total_tokens: 3 }), '\n', '\r\n'];
+      const next = (): void => void (pieces.length > 0 ? response.write(pieces.shift(), () => setTimeout(next, 5)) : response.end());
+      next();
+    });
+    expect((await open.client.chat(chat)).usage?.totalTokens).toBe(3);
+    const empty = await over((response) => {
+      response.writeHead(200, json);
+      response.write('\n', () => setTimeout(() => response.end('\n'), 5));
+    });
+    expect((await empty.client.chat(chat)).call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'malformed' }] });
+    await until(() => isOver(open) && isOver(empty));
+  });
+
+  it('may take longer than a stream may to begin', async () => {
+    const open = await over((response) => void setTimeout(() => response.writeHead(200, json).end(answer(null)), 200), {
+      streamTimeoutMs: 50,
+      fallbacks: [],
+    });
+    expect((await open.client.chat({ ...chat, model: 'hostile' })).call.deploymentId).toBe('hostile');
+    const late = () => new Promise((resolve) => setTimeout(() => resolve('late'), 200));
+    expect(await open.client.execute('m', late)).toBe('late');
+  });
+
   it('may have trailers', async () => {
     const open = await over((response) => {
       response.writeHead(200, { ...json, trailer: 'x-checksum' });
@@ -175,9 +201,15 @@ describe('a stream', () => {
     await expect(reading).rejects.toBeInstanceOf(ProviderError);
     await expect(reading).rejects.toMatchObject({ message: 'overloaded', kind: 'server', deploymentId: 'hostile' });
     expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
-    const target = { writeHead: () => {}, write: () => true, end: () => {}, on: () => {}, once: () => {}, removeListener: () => {} };
+    const target = { writeHead: () => {}, write: () => true, end: () => {}, on: () => {}, off: () => {}, removeListener: () => {} };
     await (await open.client.chat({ ...chat, stream: true })).sendTo(target);
     expect(open.router.status()[0]).toMatchObject({ failures: 2, successes: 0 });
+    await until(() => isOver(open));
+  });
+
+  it.each(['{cut', 'null', '5'])('with the event %s is thrown to its reader, as an error of its provider', async (garbage) => {
+    const open = await over((response) => void response.writeHead(200, eventStream).end(`${delta('grüße')}data: ${garbage}\n\n`));
+    await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ kind: 'malformed' });
     await until(() => isOver(open));
   });
 

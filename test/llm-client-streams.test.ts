@@ -229,6 +229,25 @@ describe('a client that goes', () => {
     await until(() => isOver(open));
   });
 
+  it('before its stream is there, of which the call was not told, ends it', async () => {
+    const open = await over([{ chunkDelayMs: 10, tokens: 1000 }]);
+    let sent: Promise<void> | undefined;
+    const server = createServer((_, response) => {
+      response.once('close', () => {
+        sent = open.client.chat(chat).then((stream) => stream.sendTo(response));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closing.push(() => server.close().closeAllConnections());
+    const request = get({ port: (server.address() as AddressInfo).port });
+    request.on('error', () => {});
+    setTimeout(() => request.destroy(), 30);
+    await until(() => sent !== undefined);
+    await sent;
+    await until(() => isOver(open));
+    expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
+  });
+
   it('by its signal gets told so, and nobody is asked for one that is aborted already', async () => {
     const open = await over([{ fault: 'hang' }]);
     const controller = new AbortController();

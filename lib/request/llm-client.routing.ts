@@ -23,11 +23,12 @@ export function attemptTimes(
   router: CallRouter,
   client: ResolvedLlmClientOptions,
   options: CallOptions,
+  stream: boolean,
   leftMs: number,
 ): AttemptTimes {
   return {
     wholeMs: Math.min(timeoutMs ?? client.attemptTimeoutMs, leftMs),
-    firstChunkMs: options.streamTimeoutMs ?? streamTimeoutMs ?? router.settings.streamTimeoutMs ?? Infinity,
+    firstChunkMs: stream ? (options.streamTimeoutMs ?? streamTimeoutMs ?? router.settings.streamTimeoutMs ?? Infinity) : Infinity,
   };
 }
 

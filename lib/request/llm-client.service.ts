@@ -1,6 +1,6 @@
 import type { CallObserver } from '../common/call-observer.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
-import { checkFunction, checkString, refuseArgument } from '../common/options.js';
+import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { RouterService } from '../router/router.service.js';
@@ -136,12 +136,14 @@ export class LlmClient implements Capability {
     given: CallOptions,
     streamUsage: boolean,
   ): Promise<LlmAnswer | LlmStream> {
-    let request: ReadRequest;
     try {
-      request = new ReadRequest(body, given, streamUsage);
+      return this.askFor(operation, path, new ReadRequest(body, given, streamUsage));
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  private askFor(operation: string, path: string, request: ReadRequest): Promise<LlmAnswer | LlmStream> {
     const { model, stream, maxTokens, options } = request;
     const remembered = options.request === undefined ? undefined : RequestContext.of(options.request);
     const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter, remembered);
@@ -149,7 +151,7 @@ export class LlmClient implements Capability {
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
       const { deployment, model: called } = attempt.pick;
       const known = this.endpoints.of(deployment, called);
-      const times = attemptTimes(deployment, this.router, this.options, options, leftMs);
+      const times = attemptTimes(deployment, this.router, this.options, options, stream, leftMs);
       const { maxAnswerBytes } = this.options;
       return askProvider(this.transport, attempt, new ProviderQuestion(path, request, target, known, times, maxAnswerBytes));
     });
@@ -164,10 +166,11 @@ export class LlmClient implements Capability {
   ): Promise<R> {
     checkString('model', model, refuseArgument);
     checkFunction('send', send, refuseArgument);
+    checkObject('options', options, refuseArgument);
     const { operation = 'chat', request, routing } = options;
     const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request);
     return this.run(facts, options, (attempt, number, target, leftMs) => {
-      const times = attemptTimes(attempt.pick.deployment, this.router, this.options, options, leftMs);
+      const times = attemptTimes(attempt.pick.deployment, this.router, this.options, options, stream, leftMs);
       return by(attempt, { send, target, number, options, times });
     });
   }

@@ -1,9 +1,9 @@
-import type { EventEmitter } from 'node:events';
+import { ProviderError } from '../common/provider-error.js';
+import { whenOver, type NodeResponse } from '../common/response-over.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import { EventReader } from './event-reader.js';
 import { setFacts, type AnswerTarget, type CallFacts } from './llm-answer.js';
 import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
-import { ProviderError } from '../common/provider-error.js';
 import { drainOf } from './response-drain.js';
 import { isError } from './stream-opening.js';
 import { UsageEventFilter } from './usage-event.js';
@@ -12,11 +12,10 @@ import type { AnswerUsage } from './usage-scan.js';
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;
 
 /** Node's response, as a stream is written to it. */
-type Writable = EventEmitter & {
+type Writable = NodeResponse & {
   writeHead(status: number, headers: ResponseHeaders): unknown;
   write(bytes: Buffer | string): boolean;
   end(): unknown;
-  readonly destroyed: boolean;
 };
 
 /** Who is told that nobody reads a stream any more. */
@@ -84,7 +83,12 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
           this.exchange.abort(error);
           throw error;
         }
-        const event = JSON.parse(data) as Record<string, unknown>;
+        const event = objectIn(data);
+        if (event === undefined) {
+          const error = this.exchange.garbled();
+          this.exchange.abort(error);
+          throw error;
+        }
         if (this.hidesUsage && isUsageOnly(event)) continue;
         yield event;
         await drainOf(this.response);
@@ -100,6 +104,15 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   }
 }
 
+function objectIn(data: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boolean {
   return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
 }
@@ -108,18 +121,19 @@ function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boo
 class ResponseSink implements ChunkSink {
   private readonly filter: UsageEventFilter | undefined;
   private readonly drained = (): void => this.exchange.resume();
-  private readonly closed = (): void => this.owner.left();
+  private readonly letGo: () => void;
 
   constructor(
     private readonly response: Writable,
     private readonly exchange: ProviderExchange,
-    private readonly owner: StreamOwner,
+    owner: StreamOwner,
     hidesUsage: boolean,
     private readonly done: () => void,
   ) {
     this.filter = hidesUsage ? new UsageEventFilter() : undefined;
     response.on('drain', this.drained);
-    response.once('close', this.closed);
+    // Its client may have gone while the first chunk was waited for.
+    this.letGo = whenOver(response, () => owner.left());
   }
 
   chunk(bytes: Buffer): boolean {
@@ -130,7 +144,7 @@ class ResponseSink implements ChunkSink {
   end(error: Error | undefined): void {
     const { response } = this;
     response.removeListener('drain', this.drained);
-    response.removeListener('close', this.closed);
+    this.letGo();
     const rest = this.filter?.rest();
     if (rest !== undefined && rest.length > 0) response.write(rest);
     if (error !== undefined && !response.destroyed) response.write(errorEvent(error));

@@ -16,6 +16,7 @@ const TAIL_CHUNKS = 4;
 const [BRACE, CLOSING_BRACE] = Buffer.from('{}');
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
+const NO_PIECES: readonly Buffer[] = [];
 
 /** Who takes the chunks of a stream as they come. */
 export interface ChunkSink {
@@ -198,14 +199,12 @@ export class ProviderExchange implements ProviderHandler {
   }
 
   private looksWhole(): boolean {
-    const { first } = this;
+    const { first, more = NO_PIECES } = this;
     if (first === undefined) return false;
-    const last = this.more?.at(-1) ?? first;
-    let start = 0;
-    while (first[start] <= 32) start++;
-    let end = last.length - 1;
-    while (last[end] <= 32) end--;
-    return first[start] === BRACE && last[end] === CLOSING_BRACE;
+    if (more.length === 0) return beginningOf(first) === BRACE && endOf(first) === CLOSING_BRACE;
+    // Some providers send empty lines until their answer is there, and many a last line.
+    const pieces = [first, ...more].filter((piece) => beginningOf(piece) !== undefined);
+    return pieces.length > 0 && beginningOf(pieces[0]) === BRACE && endOf(pieces[pieces.length - 1]) === CLOSING_BRACE;
   }
 
   private finish(error: Error | undefined): void {
@@ -227,6 +226,11 @@ export class ProviderExchange implements ProviderHandler {
   said(json: string): ProviderError {
     const { code } = errorIn(json);
     return this.explained(code !== null && code !== undefined && /^[45]\d\d$/.test(code) ? Number(code) : 500, json);
+  }
+
+  /** An event of a stream that nobody can read. */
+  garbled(): ProviderError {
+    return this.failed('malformed', 'The provider sent an event that is no JSON object.');
   }
 
   private refused(): ProviderError {
@@ -258,6 +262,19 @@ export class ProviderExchange implements ProviderHandler {
     const facts = { kind, message, status, provider: endpoint.provider, deploymentId, providerRequestId: this.requestId };
     return new ProviderError(facts, { cause });
   }
+}
+
+/** Its first byte that is no white space, and its last. */
+function beginningOf(piece: Buffer): number | undefined {
+  let at = 0;
+  while (piece[at] <= 32) at++;
+  return piece[at];
+}
+
+function endOf(piece: Buffer): number | undefined {
+  let at = piece.length - 1;
+  while (piece[at] <= 32) at--;
+  return piece[at];
 }
 
 /** `{ error: { message, … } }`, `{ error: "…" }`, `{ message }` or nothing of the kind. */

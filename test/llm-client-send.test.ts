@@ -101,6 +101,35 @@ describe('execute', () => {
     await until(() => open.providers[0].inFlight === 0);
   });
 
+  it.each(['usageOf', 'onAnswer'])('asks nobody again where `%s` throws, and blames nobody', async (name) => {
+    const open = await over([{}, {}]);
+    const own = new Error('mine');
+    const options = {
+      [name]: () => {
+        throw own;
+      },
+    };
+    const send = jest.fn(async () => ({ usage: { total_tokens: 3 } }));
+    await expect(open.client.execute('m', send, options)).rejects.toBe(own);
+    expect(send).toHaveBeenCalledTimes(1);
+    expect(open.router.status().map(({ failures }) => failures)).toEqual([0, 0]);
+    expect(isOver(open)).toBe(true);
+  });
+
+  it('refuses options that are none, by a promise', async () => {
+    const open = await over([{}]);
+    for (const [given, path] of [
+      [null, 'options'],
+      [{ signal: {} }, 'signal'],
+      [{ response: {} }, 'response'],
+    ] as const) {
+      await expect(open.client.execute('m', complete, given as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
+      await expect(open.client.chat({ model: 'm', messages }, given as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
+    }
+    expect(await open.client.execute('m', async () => 1, { signal: null })).toBe(1);
+    expect(isOver(open)).toBe(true);
+  });
+
   it('reads the usage where it is told to', async () => {
     const open = await over([{}]);
     await open.client.execute('m', async () => ({ meta: { inputTokens: 3, outputTokens: 4 } }), {
@@ -152,6 +181,43 @@ describe('stream', () => {
     const open = await over([{ chunkDelayMs: 20, tokens: 1000 }]);
     await expect(contents(await open.client.stream('m', begin, { timeoutMs: 200 }))).rejects.toBeInstanceOf(ProviderError);
     await until(() => open.providers[0].inFlight === 0);
+    await until(() => isOver(open));
+  });
+
+  it.each(['before it is read', 'between two chunks'])('that nobody reads on is over when its signal says so, %s', async (when) => {
+    const open = await over([{}]);
+    const controller = new AbortController();
+    let isLeft = false;
+    const endless = async function* (): AsyncGenerator<number> {
+      try {
+        for (let chunk = 0; ; chunk++) yield chunk;
+      } finally {
+        isLeft = true;
+      }
+    };
+    const chunks = await open.client.stream('m', async () => endless(), { signal: controller.signal, routing: { inputTokens: 8 } });
+    const iterator = chunks[Symbol.asyncIterator]();
+    if (when === 'between two chunks') expect(await iterator.next()).toEqual({ done: false, value: 0 });
+    controller.abort();
+    await until(() => isLeft && isOver(open));
+    expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
+  });
+
+  it('that is left before it was begun is over', async () => {
+    const open = await over([{}]);
+    const chunks = await open.client.stream('m', begin);
+    await chunks[Symbol.asyncIterator]().return?.();
+    await until(() => isOver(open));
+  });
+
+  it('asks nobody again where `onAnswer` throws', async () => {
+    const open = await over([{}, {}]);
+    const own = new Error('mine');
+    const onAnswer = (): never => {
+      throw own;
+    };
+    await expect(open.client.stream('m', begin, { onAnswer })).rejects.toBe(own);
+    expect(open.providers.map(({ requests }) => requests)).toEqual([1, 0]);
     await until(() => isOver(open));
   });
 

@@ -1,5 +1,6 @@
 import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
 import { RequestCancelledError } from '../common/errors.js';
+import { refuseArgument } from '../common/options.js';
 import { whenOver, type NodeResponse } from '../common/response-over.js';
 
 /** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
@@ -21,14 +22,17 @@ export class CallCancellation {
   private letGo: (() => void) | undefined;
 
   constructor(
-    signal?: AbortSignal,
+    signal?: AbortSignal | null,
     readonly response?: ClosableResponse,
   ) {
-    if (signal !== undefined) this.heed(signal);
+    if (response !== undefined && typeof (response as ClosableResponse | null)?.on !== 'function')
+      throw refuseArgument('response', response, "must be Node's response, or a reply of Fastify's");
+    if (signal !== undefined && signal !== null) this.heed(signal);
     if (response !== undefined) this.watch(response);
   }
 
   private heed(signal: AbortSignal): void {
+    if (typeof signal.addEventListener !== 'function') throw refuseArgument('signal', signal, 'must be an AbortSignal');
     if (signal.aborted) return this.cancel(signal.reason);
     // One signal may be for all the calls of a process: Node would warn of a leak at the eleventh, unless its owner has said how many are right.
     if (hasDefaultLimit(signal)) setMaxListeners(Infinity, signal);

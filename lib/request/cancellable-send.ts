@@ -9,6 +9,7 @@ export class CancellableSend implements Stoppable {
   private readonly timer: AttemptTimer;
   private refuse: ((error: Error) => void) | undefined;
   private ended: Error | undefined;
+  private onEnd: ((error: Error) => void) | undefined;
 
   constructor(
     private readonly deployment: Deployment,
@@ -32,11 +33,17 @@ export class CancellableSend implements Stoppable {
     }
   }
 
+  /** `told` hears at once when it ends before its time: nobody may be waiting for the next chunk then, or ever again. */
+  whenEnded(told: (error: Error) => void): void {
+    this.onEnd = told;
+  }
+
   /** Ends it now. */
   abort(error: Error): void {
     this.ended ??= error;
     this.controller.abort(error);
     this.refuse?.(error);
+    this.onEnd?.(error);
   }
 
   firstChunk(): void {

@@ -57,6 +57,13 @@ export interface CallSurroundings {
   readonly random: () => number;
 }
 
+/** Something that the caller gave has thrown, once there was an answer: no failure of the attempt. */
+export class CallersMistake extends Error {
+  constructor(readonly error: unknown) {
+    super('a function of the caller has thrown');
+  }
+}
+
 /** What the rules of retrying go by. */
 class FailedAttempt {
   constructor(
@@ -215,6 +222,10 @@ export class LlmCall<R> {
     const { router } = this.shared;
     const { cancellation } = this.plan;
     cancellation.active = undefined;
+    if (error instanceof CallersMistake) {
+      router.cancelled(pick);
+      throw error.error as Error;
+    }
     const { error: cancelled } = cancellation;
     const failure = cancelled === undefined ? failureOf(error, Date.now()) : undefined;
     if (failure === undefined) {

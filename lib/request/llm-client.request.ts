@@ -17,7 +17,7 @@ export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model:
 /** What goes with one call. Everything else is in the router's settings. */
 export interface CallOptions {
   /** Ends the call and what it has started: the request to the provider is aborted and nobody is asked again. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | null;
   /**
    * The HTTP request that this call answers: tokens that `RateLimitGuard` has reserved for it are settled by the usage of the answer, or by what of it
    * had come when the client left.
@@ -78,6 +78,7 @@ export class ReadRequest {
     private readonly streamUsage: boolean,
   ) {
     checkObject('body', body, refuseArgument);
+    checkObject('options', options, refuseArgument);
     this.model = checkString('model', body.model, refuseArgument);
     this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
     const { stream_options } = body;

@@ -1,6 +1,7 @@
 import type { AttemptTimes } from './attempt-timer.js';
 import { CancellableSend } from './cancellable-send.js';
 import type { FallbackTarget } from './call-router.js';
+import { CallersMistake } from './llm-call.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { OpenAttempt } from './open-attempt.js';
 import { estimate } from './provider-attempt.js';
@@ -19,18 +20,21 @@ export interface SentQuestion<T> {
 /** One attempt by a caller's `send`. */
 export async function executeSend<T>(attempt: OpenAttempt, question: SentQuestion<T>): Promise<T> {
   const sending = new CancellableSend(attempt.pick.deployment, question.times, attempt.open.cancellation);
+  let result: T;
+  let usage: AnswerUsage | undefined;
   try {
-    const result = await sending.until(begin(attempt, question, sending));
-    attempt.answered();
-    attempt.succeeded(usageIn(result, question.options));
-    question.options.onAnswer?.(attempt.open.answeredBy(attempt.pick, attempt.model));
-    return result;
+    result = await sending.until(begin(attempt, question, sending));
+    usage = byCaller(() => usageIn(result, question.options));
   } catch (error) {
-    attempt.refused(error);
+    attempt.refused(thrownIn(error));
     throw error;
   } finally {
     sending.stop();
   }
+  attempt.answered();
+  attempt.succeeded(usage);
+  byCaller(() => question.options.onAnswer?.(attempt.open.answeredBy(attempt.pick, attempt.model)));
+  return result;
 }
 
 /** One attempt by a caller's `send` that gives chunks: resolves with the first of them, and the rest behind it. */
@@ -43,14 +47,30 @@ export async function streamSend<C>(attempt: OpenAttempt, question: SentQuestion
     const first = await sending.until(iterator.next());
     sending.firstChunk();
     attempt.firstChunk();
-    question.options.onAnswer?.(attempt.open.answeredBy(attempt.pick, attempt.model));
-    return rest(first, iterator, attempt, sending, question.options);
+    byCaller(() => question.options.onAnswer?.(attempt.open.answeredBy(attempt.pick, attempt.model)));
+    const stream = rest(first, iterator, attempt, sending, question.options);
+    // Begun here: a reader who leaves before its first chunk is heard of, too.
+    await stream.next();
+    return stream;
   } catch (error) {
     sending.stop();
     leave(iterator);
-    attempt.refused(error);
+    attempt.refused(thrownIn(error));
     throw error;
   }
+}
+
+/** What the caller gave besides its `send`: an answer that is there is not asked for again because of it. */
+function byCaller<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new CallersMistake(error);
+  }
+}
+
+function thrownIn(error: unknown): unknown {
+  return error instanceof CallersMistake ? error.error : error;
 }
 
 function begin<T>(attempt: OpenAttempt, { send, number, target }: SentQuestion<T>, { controller }: CancellableSend): Promise<T> {
@@ -60,6 +80,7 @@ function begin<T>(attempt: OpenAttempt, { send, number, target }: SentQuestion<T
   return attempt.run(async () => send(deployment, context));
 }
 
+/** The first thing it gives is nothing, and stands for its beginning. */
 async function* rest<C>(
   first: IteratorResult<C>,
   iterator: AsyncIterator<C>,
@@ -69,9 +90,17 @@ async function* rest<C>(
 ): AsyncGenerator<C, void, undefined> {
   let usage: AnswerUsage | undefined;
   let chunks = 0;
-  const soFar = (): AnswerUsage => usage ?? estimate(attempt.open.facts.promptTokens ?? 0, chunks);
   let isOver = false;
+  const broken = (error: unknown): void => {
+    if (isOver) return;
+    isOver = true;
+    attempt.broke(error, usage ?? estimate(attempt.open.facts.promptTokens ?? 0, chunks));
+    leave(iterator);
+    sending.stop();
+  };
+  sending.whenEnded(broken);
   try {
+    yield undefined as C;
     for (let result = first; result.done !== true; result = await sending.until(iterator.next())) {
       chunks++;
       usage = usageIn(result.value, options) ?? usage;
@@ -81,15 +110,12 @@ async function* rest<C>(
     isOver = true;
     attempt.succeeded(usage);
   } catch (error) {
-    isOver = true;
-    attempt.broke(error, soFar());
-    leave(iterator);
+    broken(error);
     throw error;
   } finally {
     if (!isOver) {
       attempt.open.cancellation.cancel(new Error('the stream was not read to its end'));
-      attempt.broke(attempt.open.cancellation.error, soFar());
-      leave(iterator);
+      broken(attempt.open.cancellation.error);
     }
     sending.stop();
   }
@@ -97,7 +123,7 @@ async function* rest<C>(
 
 /** Lets go of a stream; what it has to say to that is nobody's business any more. */
 function leave(iterator: AsyncIterator<unknown> | undefined): void {
-  void Promise.resolve(iterator?.return?.()).catch(() => {});
+  void (async () => iterator?.return?.())().catch(() => {});
 }
 
 function usageIn(result: unknown, { usageOf }: ExecuteOptions): AnswerUsage | undefined {

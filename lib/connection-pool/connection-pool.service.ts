@@ -13,7 +13,7 @@ import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from '
 import { faultOf } from './known-question.js';
 import { requestOptions, type AcquireOptions, type LeasedConnection, type PoolRequestOptions } from './leased-connection.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
-import { PoolDispatcher } from './pool-dispatcher.js';
+import { PoolDispatcher, type FetchDispatcher } from './pool-dispatcher.js';
 import { SocketPool } from './socket-pool.js';
 import { PromisedConnection } from './waiting-line.js';
 
@@ -44,7 +44,7 @@ const abandoned = new FinalizationRegistry<PoolBooks>((books) => books.leave());
 export class ConnectionPoolService implements Capability {
   readonly capability = 'connection_pooling';
   /** The pool for `fetch(url, { dispatcher })`, the OpenAI SDK's `fetchOptions`, and every undici client. */
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: FetchDispatcher;
 
   private readonly books: PoolBooks;
   private readonly pool: SocketPool;
@@ -67,7 +67,7 @@ export class ConnectionPoolService implements Capability {
       expired: (slots, nowMs, found) =>
         choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found), options.maxConnections),
     });
-    this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), logger);
+    this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), logger) as Dispatcher as FetchDispatcher;
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
   }
 

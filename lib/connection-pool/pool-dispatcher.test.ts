@@ -38,7 +38,7 @@ describe.each(engineNames())('the dispatcher, %s', (engine) => {
     const pool = pools.open();
     const opened = server.opened;
     for (let i = 0; i < 3; i++) {
-      const answer = await fetch(server.origin, { dispatcher: pool.dispatcher } as unknown as RequestInit);
+      const answer = await fetch(server.origin, { dispatcher: pool.dispatcher });
       expect(await answer.text()).toBe(String(opened + 1));
       const other = await undiciFetch(new URL(server.origin), { dispatcher: pool.dispatcher });
       expect(await other.text()).toBe(String(opened + 1));

@@ -9,6 +9,12 @@ import { Waiter } from './waiting-line.js';
 type Options = Dispatcher.DispatchOptions;
 type Handler = Dispatcher.DispatchHandler;
 
+/**
+ * undici's `Dispatcher`, and what the global `fetch` calls one. `@types/node` brings the types of the undici that Node has built in, and to TypeScript
+ * those of version 6 (Node 20 and 22) are another class than ours: without them `fetch(url, { dispatcher })` would not compile there.
+ */
+export type FetchDispatcher = Dispatcher & (RequestInit extends { dispatcher?: infer BuiltIn } ? NonNullable<BuiltIn> : unknown);
+
 /** A request that waits for a connection. */
 class WaitingRequest extends Waiter {
   constructor(

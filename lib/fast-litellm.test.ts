@@ -105,6 +105,12 @@ describe('FastLiteLLM', () => {
     await other.close();
   });
 
+  it('says of options of two kinds that they may be either', () => {
+    const boot = (metrics: unknown) => () => new FastLiteLLM({ logger, metrics: metrics as boolean }, { env: {} });
+    expect(boot('yes')).toThrow('metrics: must be true, false or an object, got "yes"');
+    expect(boot({ prefix: '1' })).toThrow('metrics.prefix');
+  });
+
   it('can be closed more than once', async () => {
     const llm = new FastLiteLLM({ logger, metrics: true });
     await llm.close();

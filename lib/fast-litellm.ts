@@ -3,7 +3,7 @@ import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
-import { checkBoolean, optional } from './common/options.js';
+import { checkBoolean, optional, refuseOption } from './common/options.js';
 import { readCalibrationMode } from './engine/calibration.js';
 import { ConnectionPools } from './connection-pool/connection-pools.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
@@ -273,5 +273,6 @@ export class FastLiteLLM {
 /** The options to show metrics with, or `null` where they are not to be shown. */
 function readMetrics(option: FastLiteLLMOptions['metrics']): MetricsOptions | null {
   if (typeof option === 'object') return resolveMetricsOptions(option);
-  return optional(option, false, (value) => checkBoolean('metrics', value)) ? {} : null;
+  if (option !== undefined && typeof option !== 'boolean') throw refuseOption('metrics', option, 'must be true, false or an object');
+  return option ? {} : null;
 }

@@ -1,4 +1,13 @@
-import { checkArray, checkKnownKeys, checkObject, checkOneOf, optional, refuseArgument, type Refuse } from '../common/options.js';
+import {
+  checkArray,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+  optional,
+  refuseArgument,
+  refuseOption,
+  type Refuse,
+} from '../common/options.js';
 
 /** What can be accelerated in place: npm packages that an app may already use. */
 export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer', 'undici'] as const;
@@ -26,7 +35,9 @@ export function targetsOf(options: AccelerationOptions = {}): readonly Accelerat
  */
 export function resolveAccelerate(value: unknown): readonly AccelerationTarget[] {
   if (value === undefined || value === false) return [];
-  return value === true ? ACCELERATION_TARGETS : checkTargets('accelerate', value);
+  if (value === true) return ACCELERATION_TARGETS;
+  if (!Array.isArray(value)) throw refuseOption('accelerate', value, 'must be true, false or an array');
+  return checkTargets('accelerate', value);
 }
 
 function checkTargets(path: string, value: unknown, refuse?: Refuse): readonly AccelerationTarget[] {

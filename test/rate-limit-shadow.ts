@@ -3,12 +3,10 @@ import type { ChainableCommander, Redis } from 'ioredis';
 import { DecisionField } from '../lib/rate-limit/rate-limit.engine.js';
 import type { PolicySpec } from '../lib/rate-limit/rate-limit.engine.js';
 import { policyOf } from '../lib/rate-limit/rate-limit.policy.js';
+import { ScriptCall } from '../lib/rate-limit/rate-limit-call.redis.js';
 import {
-  decodeReply,
-  encodeOperations,
   OperationKind,
   ReplyField,
-  replyLength,
   standingAt,
   windowId,
   type RedisOperation,
@@ -24,7 +22,7 @@ const MOST_IN_A_CALL = 8;
 /** The script with the time of the call for Redis's, and keys that outlive the test: its time goes by in no time. */
 export const TIMELESS_SCRIPT = RATE_LIMIT_SCRIPT.replace(
   /local time = [^\n]*\nlocal clock = [^\n]*\n/,
-  'local clock = cjson.decode(ARGV[1])[5]\n',
+  'local clock = cjson.decode(ARGV[1])[6]\n',
 ).replace(/('PSETEX', KEYS\[key\]), [^,]+,/g, `$1, ${FOREVER_MS},`);
 const SHA = createHash('sha1').update(TIMELESS_SCRIPT).digest('hex');
 
@@ -96,9 +94,9 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
     for (const call of this.calls) {
       if ('send' in call) call.send(pipeline);
       else {
-        const encoded = encodeOperations(call.asked.map(({ operation }) => operation));
-        const request = JSON.stringify([...(JSON.parse(encoded.pop() as string) as unknown[]), false, false, call.nowMs]);
-        pipeline.callBuffer('evalsha', SHA, encoded.length, ...encoded, request);
+        const { keys, argument } = scriptCall(call.asked).encode();
+        const request = JSON.stringify([...(JSON.parse(argument) as unknown[]), false, false, call.nowMs]);
+        pipeline.callBuffer('evalsha', SHA, keys.length, ...keys, request);
       }
     }
     const replies = ((await pipeline.exec()) ?? []).slice(1);
@@ -107,13 +105,11 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
       if (error !== null) throw error;
       const call = this.calls[i];
       if ('send' in call) return;
-      const numbers = decodeReply(reply);
-      let at = 0;
-      for (const { operation, answer } of call.asked) {
-        if (answer !== undefined) compareAnswers(i, numbers.subarray(at), answer, operation.scopes.length > 1);
-        at += replyLength(operation);
-      }
-      if (numbers.length !== at) throw new Error(`call ${i}: ${numbers.length} numbers in the reply and not ${at}`);
+      const told = scriptCall(call.asked);
+      const numbers = told.read(reply);
+      call.asked.forEach(({ operation, answer }, place) => {
+        if (answer !== undefined) compareAnswers(i, numbers.subarray(told.starts[place]), answer, operation.scopes.length > 1);
+      });
     });
   }
 
@@ -144,6 +140,12 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
     if (last !== undefined && 'asked' in last && last.nowMs === nowMs && last.asked.length < MOST_IN_A_CALL) last.asked.push(asked);
     else this.calls.push({ nowMs, asked: [asked] });
   }
+}
+
+function scriptCall(asked: readonly Asked[]): ScriptCall {
+  const call = new ScriptCall();
+  for (const { operation } of asked) call.add(operation);
+  return call;
 }
 
 function compareAnswers(i: number, numbers: Float64Array, answer: readonly number[], several: boolean): void {

@@ -24,10 +24,9 @@ export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 /** Numbers in a reply: of the decision, then of each scope. */
 export const ReplyField = { code: 0, scope: 1, retryAfterMs: 2, atMs: 3, moreRequests: 4, moreTokens: 5 } as const;
 export const StandingField = { limit: 0, remainingRequests: 1, remainingTokens: 2, resetMs: 3, tokensResetMs: 4 } as const;
-/** A `take` of one key with no more values than `cost` and `tokens`: said in short. */
-const USUAL = 0;
 const REPLY_LENGTH = 6;
 const STANDING_LENGTH = 5;
+const CODES = 8;
 
 /** The state of one key under one limit, as the script knows it. */
 export interface RedisScope {
@@ -72,51 +71,15 @@ export function limitNumbers(limit: RateLimit): readonly number[] {
 
 /** Windows of one length and one code share what they remember. */
 export function windowId(lengthMs: number, code: number): number {
-  return lengthMs * 8 + code;
+  return lengthMs * CODES + code;
+}
+
+export function windowLength(id: number): number {
+  return Math.floor(id / CODES);
 }
 
 /** The key that says that Redis remembers, and for how long requests that run are unknown when it is gone. */
 export interface RedisMark {
   readonly key: string;
   readonly slotTtlMs: number;
-}
-
-/**
- * Keys and the one argument of a call: all limits and all operations as JSON, naming keys and limits by their number from 1. Operations stand one behind
- * the other in one array, which Redis reads faster than one for each: kind, count of values, values, count of scopes, and of each its key, slots and limit.
- */
-export function encodeOperations(operations: readonly RedisOperation[], mark?: RedisMark): string[] {
-  const keys = new Numbering<string>();
-  const limits = new Numbering<readonly number[]>();
-  const encoded: (number | string)[] = [];
-  for (const { kind, values, scopes } of operations) {
-    const [{ stateKey, slotsKey, limits: numbers }] = scopes;
-    if (kind === OperationKind.take && scopes.length === 1 && values.length === 2 && slotsKey === '') {
-      encoded.push(USUAL, values[0], values[1], keys.of(stateKey), limits.of(numbers));
-      continue;
-    }
-    encoded.push(kind, values.length, ...values, scopes.length);
-    for (const scope of scopes) {
-      encoded.push(keys.of(scope.stateKey), scope.slotsKey === '' ? 0 : keys.of(scope.slotsKey), limits.of(scope.limits));
-    }
-  }
-  const marked = mark === undefined ? [] : [keys.of(mark.key), mark.slotTtlMs];
-  return [...keys.all, JSON.stringify([limits.all, encoded, ...marked])];
-}
-
-class Numbering<T> {
-  readonly all: T[] = [];
-  private readonly numbers = new Map<T, number>();
-
-  of(value: T): number {
-    let number = this.numbers.get(value);
-    if (number === undefined) this.numbers.set(value, (number = this.all.push(value)));
-    return number;
-  }
-}
-
-/** The bytes of a reply as numbers. */
-export function decodeReply(reply: unknown): Float64Array {
-  const bytes = reply as Uint8Array;
-  return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
 }

@@ -2,14 +2,8 @@ import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { timeoutReason, type RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
-import {
-  decodeReply,
-  encodeOperations,
-  OperationKind,
-  replyLength,
-  type RedisMark,
-  type RedisOperation,
-} from './rate-limit-protocol.redis.js';
+import { ScriptCall } from './rate-limit-call.redis.js';
+import { OperationKind, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
 
 /** Why the store has no answer. `reply`: Redis is there and refused (out of memory, read only, still loading). */
 export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
@@ -30,12 +24,12 @@ export interface QueuedOperation extends RedisOperation {
 }
 
 const NO_REPLY = new Float64Array(0);
-/** A longer script would keep Redis from its other clients for over a millisecond. */
-const MAX_OPERATIONS_PER_CALL = 128;
 
-/** Collects the operations of one turn of the event loop and sends them in one call of the script: it is the calls that cost, not the decisions. */
+/** Collects the operations of one turn of the event loop and sends them in few calls of the script: it is the calls that cost, not the decisions. */
 export class RedisScriptQueue {
-  private waiting: QueuedOperation[] = [];
+  /** By the hash tag of their keys in a Cluster; otherwise one. */
+  private waiting = new Map<string, ScriptCall<QueuedOperation>>();
+  private isScheduled = false;
   private readonly sha: string;
   /** Calls of the script so far. */
   calls = 0;
@@ -52,28 +46,28 @@ export class RedisScriptQueue {
   }
 
   push(operation: QueuedOperation): void {
-    if (this.waiting.push(operation) === 1) setImmediate(this.flush);
+    const tag = this.client.isCluster ? operation.tag : '';
+    let call = this.waiting.get(tag);
+    if (call === undefined) this.waiting.set(tag, (call = new ScriptCall(this.mark)));
+    call.add(operation);
+    if (call.isFull) {
+      this.waiting.delete(tag);
+      void this.send(call);
+    } else if (!this.isScheduled) {
+      this.isScheduled = true;
+      setImmediate(this.flush);
+    }
   }
 
   private readonly flush = (): void => {
-    const operations = this.waiting;
-    this.waiting = [];
-    if (!this.client.isCluster) return this.sendAll(operations);
-    const byTag = new Map<string, QueuedOperation[]>();
-    for (const operation of operations) {
-      const group = byTag.get(operation.tag);
-      if (group === undefined) byTag.set(operation.tag, [operation]);
-      else group.push(operation);
-    }
-    for (const group of byTag.values()) this.sendAll(group);
+    const calls = this.waiting;
+    this.waiting = new Map();
+    this.isScheduled = false;
+    for (const call of calls.values()) void this.send(call);
   };
 
-  private sendAll(operations: readonly QueuedOperation[]): void {
-    if (operations.length <= MAX_OPERATIONS_PER_CALL) return void this.send(operations);
-    for (let i = 0; i < operations.length; i += MAX_OPERATIONS_PER_CALL) void this.send(operations.slice(i, i + MAX_OPERATIONS_PER_CALL));
-  }
-
-  private async send(operations: readonly QueuedOperation[]): Promise<void> {
+  private async send(call: ScriptCall<QueuedOperation>): Promise<void> {
+    const { operations, starts } = call;
     const refusal = this.circuit.refusal();
     if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal));
     let timedOut = false;
@@ -84,18 +78,16 @@ export class RedisScriptQueue {
       fail(operations, failure);
     }, this.timeoutMs);
     try {
-      const reply = decodeReply(await this.call(encodeOperations(operations, this.mark)));
+      const reply = call.read(await this.call(call));
       clearTimeout(timer);
       if (!timedOut) {
         this.circuit.succeeded();
         this.onSuccess(operations.some(({ kind }) => kind !== OperationKind.peek));
       }
-      let at = 0;
-      for (const operation of operations) {
-        if (timedOut) operation.late?.(reply, at);
-        else operation.done?.(undefined, reply, at);
-        at += replyLength(operation);
-      }
+      operations.forEach((operation, place) => {
+        if (timedOut) operation.late?.(reply, starts[place]);
+        else operation.done?.(undefined, reply, starts[place]);
+      });
     } catch (error) {
       if (timedOut) return;
       clearTimeout(timer);
@@ -106,15 +98,15 @@ export class RedisScriptQueue {
     }
   }
 
-  private async call(keysAndArguments: readonly string[]): Promise<unknown> {
+  private async call(call: ScriptCall<QueuedOperation>): Promise<unknown> {
     this.calls++;
-    const keyCount = keysAndArguments.length - 1;
+    const { keys, argument } = call.encode();
     try {
-      return await this.client.callBuffer('evalsha', this.sha, keyCount, ...keysAndArguments);
+      return await this.client.callBuffer('evalsha', this.sha, keys.length, ...keys, argument);
     } catch (error) {
       // A Redis that was started anew, or one that took over.
       if (!isReplyError(error) || !errorMessage(error).startsWith('NOSCRIPT')) throw error;
-      return await this.client.callBuffer('eval', this.script, keyCount, ...keysAndArguments);
+      return await this.client.callBuffer('eval', this.script, keys.length, ...keys, argument);
     }
   }
 }

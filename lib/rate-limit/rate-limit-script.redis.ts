@@ -43,7 +43,7 @@ local function findRefusal(v, cost, tokens, places)
   if p[4] >= 0 then
     v.running = running(v.slots)
     if code == 0 and v.running + places > p[4] then code, wait = CONCURRENCY, NEVER end
-    local blind = since + (call[4] or 0) - clock
+    local blind = since + (call[5] or 0) - clock
     if blind > wait then code, wait = CONCURRENCY, blind end
   end
   v.code, v.wait = code, wait
@@ -133,13 +133,14 @@ local function occupy(slots, slot, ttl, forgotten)
   call_redis('PEXPIRE', KEYS[slots], ttl)
 end
 
+local function tell(...)
+  for i = 1, select('#', ...) do reply[told + i] = select(i, ...) end
+  told = told + select('#', ...)
+end
+
 local function answer(scopes, worst, at, moreRequests, moreTokens)
-  local v = scopes[worst]
-  reply[#reply + 1] = pack('<dddddd', v.code, worst - 1, v.wait, at, moreRequests, moreTokens)
-  for i = 1, #scopes do
-    v = scopes[i]
-    reply[#reply + 1] = pack('<ddddd', v.limit, v.left, v.tokensLeft, v.reset, v.tokensReset)
-  end
+  tell(scopes[worst].code, worst - 1, scopes[worst].wait, at, moreRequests, moreTokens)
+  for _, v in ipairs(scopes) do tell(v.limit, v.left, v.tokensLeft, v.reset, v.tokensReset) end
 end
 
 local function portion(left, sure, more, share)
@@ -224,14 +225,19 @@ perform[6] = function(scopes)
 end
 
 ${USUAL_SCRIPT}
-fetchUsual()
 local at, count = 1, #operations
 while at < count do
   local kind = operations[at]
   if kind == 0 then
-    local cost, tokens, key, p = operations[at + 1], operations[at + 2], operations[at + 3], policies[operations[at + 4]]
-    if not takeUsual(key, p, cost, tokens) then perform[1]({ { key = key, s = stateOf(key), slots = 0, p = p } }, cost, tokens) end
-    at = at + 5
+    local key, policy, first = operations[at + 1], operations[at + 2], at + 4
+    local cost, tokens = operations[first], operations[first + 1]
+    at = first + 2 * operations[at + 3]
+    for i = first + 2, at - 1, 2 do cost, tokens = cost + operations[i], tokens + operations[i + 1] end
+    if not takeUsual(key, plain[policy], cost, tokens) then
+      for i = first, at - 1, 2 do
+        perform[1]({ { key = key, s = stateOf(key), slots = 0, p = policies[policy] } }, operations[i], operations[i + 1])
+      end
+    end
   else
     local first = at + 2 + operations[at + 1]
     local last, scopes = first + 3 * operations[first], {}
@@ -243,9 +249,13 @@ while at < count do
     at = last + 1
   end
 end
-writeUsual()
 for key, s in pairs(states) do
   if s[CHANGED] then write(key, s) end
 end
-return table.concat(reply)
+local parts = {}
+for from = 1, told, MOST_AT_ONCE do
+  local to = min(from + MOST_AT_ONCE - 1, told)
+  parts[#parts + 1] = pack('<' .. string.rep('d', to - from + 1), unpack(reply, from, to))
+end
+return table.concat(parts)
 `);

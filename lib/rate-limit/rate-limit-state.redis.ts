@@ -14,10 +14,10 @@ const NUMBERS = {
   MERGES: 60,
   PARTS: 1_000,
   LONGEST_MS: 2_592_000_000,
-  // In the place of an end: a key expires when it would have.
-  KEEPS: 0,
-  // A time to live is renewed when an eighth of it has gone by.
+  // A time to live is renewed when an eighth of it has gone by, of one of a minute half: to set one takes Redis twice as long as to keep it.
   SLACK: 8,
+  LONG_SLACK: 2,
+  MOST_LONG_SLACK_MS: 30_000,
   // Of a state: its time, when it expires in Redis, the bucket that it was left with (a rate below 0 is none), whether it has changed, its windows.
   LAST: 1,
   ENDS: 2,
@@ -43,6 +43,8 @@ const NUMBERS = {
   EXACT_BYTES: 72,
   BUCKET_BYTES: 32,
   ONE_WINDOW_BYTES: 88,
+  // So many values of a function as Lua is sure to have room for.
+  MOST_AT_ONCE: 1_000,
 } as const;
 
 /** The script as Redis gets it. */
@@ -69,13 +71,17 @@ local call = cjson.decode(ARGV[1])
 local policies, operations = call[1], call[2]
 local NEVER = math.huge
 local EMPTY = { 0, 0, 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
-local states, reply = {}, {}
-local values, changed = {}, {}
+local states, reply, told = {}, {}, 0
+local values = call[3] > 0 and call_redis('MGET', unpack(KEYS, 1, call[3])) or {}
 
 local since = 0
-if call[3] then
-  since = tonumber(call_redis('GET', KEYS[call[3]]) or clock)
-  if since == clock then call_redis('SET', KEYS[call[3]], clock) end
+if call[4] then
+  since = tonumber(call_redis('GET', KEYS[call[4]]) or clock)
+  if since == clock then call_redis('SET', KEYS[call[4]], clock) end
+end
+
+local function slackOf(ttl)
+  return ceil(max(ttl / SLACK, min(ttl / LONG_SLACK, MOST_LONG_SLACK_MS)))
 end
 
 local function newState()
@@ -117,10 +123,6 @@ local function stateOf(key)
   if not packed then return s end
   local last, ends, from = unpack_bytes('<dd', packed)
   local t = max(last, clock)
-  if changed[key] then
-    if changed[key] ~= KEEPS then ends = 0 end
-    s[CHANGED], changed[key] = true, nil
-  end
   s[LAST], s[ENDS] = t, ends
   local size = #packed
   while size - from > BUCKET_BYTES do
@@ -174,7 +176,7 @@ local function write(key, s)
   if t + ttl <= s[ENDS] then
     call_redis('SET', KEYS[key], packed(s), 'KEEPTTL')
   else
-    s[ENDS] = ceil(t + ttl + ttl / SLACK)
+    s[ENDS] = t + ttl + slackOf(ttl)
     call_redis('PSETEX', KEYS[key], s[ENDS] - clock, packed(s))
   end
 end

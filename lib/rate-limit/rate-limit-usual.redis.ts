@@ -1,47 +1,36 @@
 /**
  * The usual request, in the script of the Redis store: of one key under one window, and it passes. It is decided in a straight line, as the other functions would
- * (`rate-limit-script.redis.ts`). All keys of such requests are read at once, and written once each, however often they are asked about: a command costs as much as a
- * decision.
+ * (`rate-limit-script.redis.ts`), and all of a call that ask for one key are decided at once by their sums: if these pass, each does.
  *
- * `values` are keys as they are packed, `false` for one that is not there; `changed` says of those that are to be written when they expire.
+ * `values` are keys as they are packed, `false` for one that is not there.
  */
 export const USUAL_SCRIPT = `
-local function fetchUsual()
-  local keys, names, at, count = {}, {}, 1, #operations
-  while at < count do
-    if operations[at] == 0 then
-      local key = operations[at + 3]
-      if values[key] == nil then
-        values[key] = false
-        keys[#keys + 1], names[#names + 1] = key, KEYS[key]
-      end
-      at = at + 5
-    else
-      local first = at + 2 + operations[at + 1]
-      at = first + 3 * operations[first] + 1
-    end
+local plain = {}
+for i, p in ipairs(policies) do
+  if #p == 6 and p[1] < 0 and p[4] < 0 and since == 0 then
+    plain[i] = { p[5], floor(p[5] / CODES), p[6] < 0 and NEVER or p[6], p[3] < 0 and NEVER or p[3] }
   end
-  if #keys == 0 then return end
-  for i, packed in ipairs(call_redis('MGET', unpack(names))) do values[keys[i]] = packed end
 end
 
-local function takeUsual(key, p, cost, tokens)
-  if #p ~= 6 or p[1] >= 0 or p[4] >= 0 or since > 0 or cost == 0 or states[key] then return false end
-  local id, most, mostTokens, t, ends = p[5], p[6], p[3], clock, 0
-  local requests, taken, start, oldest, newest, newRequests, newTokens, older, length = 0, 0, 0, NEVER, -NEVER, 0, 0, '', floor(id / CODES)
+local function takeUsual(key, policy, cost, tokens)
+  if not policy or states[key] then return false end
+  local id, length, left, tokensLeft = policy[1], policy[2], policy[3] - cost, policy[4]
+  if id == MINUTE_ID then tokensLeft = tokensLeft - tokens else tokens = 0 end
   local packed = values[key]
-  if packed then
-    local here, last, next
-    if #packed < ONE_WINDOW_BYTES then return false end
-    last, ends, here, requests, taken, start, oldest, newest, newRequests, newTokens, older, next = unpack_bytes('<dddddddddddc0', packed)
-    t = max(last, t)
-    if here ~= id or next <= #packed or t - oldest >= length then return false end
+  if not packed then
+    if left < 0 or tokensLeft < 0 then return false end
+    local ends = clock + length + slackOf(length)
+    packed = pack('<dddddddddddc0', clock, ends, id, cost, tokens, clock, clock, clock, cost, tokens, 0, '')
+    call_redis('PSETEX', KEYS[key], ends - clock, packed)
+    values[key], reply[told + 1], reply[told + 2], reply[told + 3], reply[told + 4] = packed, -1, clock, left, tokensLeft
+    told = told + 4
+    return true
   end
-  requests, taken, tokens = requests + cost, taken + (id == MINUTE_ID and tokens or 0), id == MINUTE_ID and tokens or 0
-  local left, tokensLeft, tokensReset, limit, at = NEVER, NEVER, 0, most, max(t, newest)
-  if most >= 0 then left = most - requests else limit = mostTokens end
-  if mostTokens >= 0 then tokensLeft, tokensReset = mostTokens - taken, length end
-  if left < 0 or tokensLeft < 0 then return false end
+  if #packed < ONE_WINDOW_BYTES then return false end
+  local t, ends, here, requests, taken, start, oldest, newest, newRequests, newTokens, older, next = unpack_bytes('<dddddddddddc0', packed)
+  t, left, tokensLeft = max(t, clock), left - requests, tokensLeft - taken
+  if here ~= id or next <= #packed or t - oldest >= length or left < 0 or tokensLeft < 0 then return false end
+  local at = max(t, newest)
   if newest == at or #older >= EXACT_BYTES and (at - start) * MERGES < length then
     newRequests, newTokens = newRequests + cost, newTokens + tokens
   else
@@ -49,17 +38,11 @@ local function takeUsual(key, p, cost, tokens)
     start, newRequests, newTokens = at, cost, tokens
   end
   local keeps = at + length <= ends
-  if not keeps then ends = ceil(at + length + (at + length - t) / SLACK) end
-  packed = pack('<dddddddddddc0', t, ends, id, requests, taken, start, oldest, at, newRequests, newTokens, #older, older)
-  values[key] = packed
-  changed[key] = not keeps and ends or changed[key] or KEEPS
-  reply[#reply + 1] = pack('<ddddddddddd', 0, 0, 0, at, 0, 0, limit, left, tokensLeft, length, tokensReset)
+  if not keeps then ends = at + length + slackOf(at + length - t) end
+  packed = pack('<dddddddddddc0', t, ends, id, requests + cost, taken + tokens, start, oldest, at, newRequests, newTokens, #older, older)
+  if keeps then call_redis('SET', KEYS[key], packed, 'KEEPTTL') else call_redis('PSETEX', KEYS[key], ends - clock, packed) end
+  values[key], reply[told + 1], reply[told + 2], reply[told + 3], reply[told + 4] = packed, -1, at, left, tokensLeft
+  told = told + 4
   return true
-end
-
-local function writeUsual()
-  for key, ends in pairs(changed) do
-    if ends == KEEPS then call_redis('SET', KEYS[key], values[key], 'KEEPTTL') else call_redis('PSETEX', KEYS[key], ends - clock, values[key]) end
-  end
 end
 `;

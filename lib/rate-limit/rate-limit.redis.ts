@@ -16,9 +16,9 @@ import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreS
 /** Scopes whose keys are in one slot, and their places among all. */
 interface Group {
   readonly tag: string;
-  readonly places: number[];
-  readonly scopes: RateLimitScope[];
-  readonly redis: TaggedScope[];
+  readonly places: readonly number[];
+  readonly scopes: readonly RateLimitScope[];
+  readonly redis: readonly TaggedScope[];
 }
 
 /**
@@ -78,7 +78,7 @@ class RedisRateLimitStore implements RateLimitStore {
     if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);
     const leased = leases?.check(groups[0].redis, scopes, cost, tokens);
     if (leased !== undefined) return leased;
-    return this.orOutage('check', this.take(groups[0], cost, tokens), scopes, cost, tokens);
+    return this.take(groups[0], cost, tokens, (failure) => this.orOutage('check', failure, scopes, cost, tokens));
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
@@ -87,7 +87,7 @@ class RedisRateLimitStore implements RateLimitStore {
       this.run(group, OperationKind.peek, [cost, tokens], (reply, at) => readDecision(reply, at, group.scopes)),
     );
     const joined = parts.length === 1 ? parts[0] : Promise.all(parts).then((all) => join(all, groups, scopes.length));
-    return this.orOutage('peek', joined, scopes, cost, tokens);
+    return joined.catch((failure: StoreFailure) => this.orOutage('peek', failure, scopes, cost, tokens));
   }
 
   async settle(taken: TakenRateLimit, actualTokens: number): Promise<void> {
@@ -173,8 +173,7 @@ class RedisRateLimitStore implements RateLimitStore {
       return { ...join(taken, groups, scopes.length), lease: slots.length === 0 ? undefined : slots.join(' ') };
     } catch (failure) {
       undo();
-      this.outage.count(failure as StoreFailure);
-      return this.outage.answer('check', scopes, cost, tokens);
+      return this.orOutage('check', failure as StoreFailure, scopes, cost, tokens);
     }
   }
 
@@ -182,7 +181,12 @@ class RedisRateLimitStore implements RateLimitStore {
     return this.run(group, OperationKind.peek, [0, 0], (reply, at) => ({ ...readDecision(reply, at, group.scopes), allowed: true }));
   }
 
-  private take(group: Group, cost: number, tokens: number): Promise<RateLimitDecision> {
+  private take(
+    group: Group,
+    cost: number,
+    tokens: number,
+    otherwise?: (failure: StoreFailure) => Promise<RateLimitDecision>,
+  ): Promise<RateLimitDecision> {
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
     const slot = limited ? this.slots.next() : '';
     const read = (reply: Float64Array, at: number): RateLimitDecision => {
@@ -191,11 +195,13 @@ class RedisRateLimitStore implements RateLimitStore {
       this.slots.hold(slot, group.tag, group.redis);
       return { ...decision, lease: slot };
     };
-    return this.run(group, OperationKind.take, limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens], read, (reply, at) => {
-      const late = read(reply, at);
+    const values = limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens];
+    const late = (reply: Float64Array, at: number): void => {
+      const taken = read(reply, at);
       // Who was let pass without Redis has taken this after all; only the end of the request cannot be told by this slot.
-      if (late.allowed) this.undo(group, late, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);
-    });
+      if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);
+    };
+    return this.run(group, OperationKind.take, values, read, late, otherwise);
   }
 
   private undo(group: Group, taken: RateLimitDecision, cost: number, tokens: number): void {
@@ -218,6 +224,7 @@ class RedisRateLimitStore implements RateLimitStore {
     values: RedisOperation['values'],
     read: (reply: Float64Array, at: number) => R,
     late?: (reply: Float64Array, at: number) => void,
+    otherwise?: (failure: StoreFailure) => Promise<R>,
   ): Promise<R> {
     return new Promise((resolve, reject) => {
       this.queue.push({
@@ -225,8 +232,12 @@ class RedisRateLimitStore implements RateLimitStore {
         tag,
         scopes: redis,
         values,
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by this class, and no stack is wanted
-        done: (failure, reply, at) => (failure === undefined ? resolve(read(reply, at)) : reject(failure)),
+        done: (failure, reply, at) => {
+          if (failure === undefined) resolve(read(reply, at));
+          else if (otherwise !== undefined) resolve(otherwise(failure));
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by this class, and no stack is wanted
+          else reject(failure);
+        },
         late,
       });
     });
@@ -234,29 +245,24 @@ class RedisRateLimitStore implements RateLimitStore {
 
   private orOutage(
     how: 'check' | 'peek',
-    decision: Promise<RateLimitDecision>,
+    failure: StoreFailure,
     scopes: readonly RateLimitScope[],
     cost: number,
     tokens: number,
   ): Promise<RateLimitDecision> {
-    return decision.catch((failure: StoreFailure) => {
-      this.outage.count(failure);
-      return this.outage.answer(how, scopes, cost, tokens);
-    });
+    this.outage.count(failure);
+    return this.outage.answer(how, scopes, cost, tokens);
   }
 
   /** One group, but for a Cluster whose keys are spread. */
-  private groups(scopes: readonly RateLimitScope[]): Group[] {
-    const groups: Group[] = [];
-    scopes.forEach((scope, place) => {
-      const redis = this.keys.scope(scope);
-      let group = this.isCluster ? groups.find(({ tag }) => tag === redis.tag) : groups[0];
-      if (group === undefined) groups.push((group = { tag: redis.tag, places: [], scopes: [], redis: [] }));
-      group.places.push(place);
-      group.scopes.push(scope);
-      group.redis.push(redis);
+  private groups(scopes: readonly RateLimitScope[]): readonly Group[] {
+    const redis = scopes.map((scope) => this.keys.scope(scope));
+    if (scopes.length === 1 || !this.isCluster) return [{ tag: redis[0].tag, places: [...scopes.keys()], scopes, redis }];
+    const tags = [...new Set(redis.map(({ tag }) => tag))];
+    return tags.map((tag) => {
+      const places = [...scopes.keys()].filter((place) => redis[place].tag === tag);
+      return { tag, places, scopes: places.map((place) => scopes[place]), redis: places.map((place) => redis[place]) };
     });
-    return groups;
   }
 }
 

@@ -71,7 +71,8 @@ export class RateLimiterService implements Capability {
 
   async checkAsync(key: string, options: CheckOptions = {}): Promise<RateLimitResult> {
     checkKey('key', key);
-    return this.reserveAsync(key, options);
+    const answer = this.ask('decide', key, options);
+    return answer instanceof Promise ? await answer : answer;
   }
 
   /** `check(…).allowed`: it takes. */
@@ -90,7 +91,7 @@ export class RateLimiterService implements Capability {
   }
 
   async peekAsync(keys: ScopeList, options: CheckOptions = {}): Promise<RateLimitResult> {
-    return this.ask('peek', keys, options);
+    return await this.ask('peek', keys, options);
   }
 
   /**
@@ -102,7 +103,9 @@ export class RateLimiterService implements Capability {
   }
 
   async reserveAsync(keys: ScopeList, options: CheckOptions = {}): Promise<Reservation> {
-    return this.ask('decide', keys, options);
+    // Waited for where there is something to wait for: a promise that an async function returns costs three turns, and `await` of a value one.
+    const answer = this.ask('decide', keys, options);
+    return answer instanceof Promise ? await answer : answer;
   }
 
   /**
@@ -225,9 +228,14 @@ export class RateLimiterService implements Capability {
     const scopes = this.table.scopes(keys, options);
     const cost = checkAmount('cost', options.cost, 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
-    const decision = how === 'peek' ? this.store.peek(scopes, cost, tokens) : this.decide(scopes, cost, tokens);
-    const taken = (made: RateLimitDecision): Reservation => new Reservation(made, how === 'peek' ? undefined : { scopes, tokens });
-    return decision instanceof Promise ? decision.then(taken) : taken(decision);
+    if (how === 'peek') {
+      const seen = this.store.peek(scopes, cost, tokens);
+      return seen instanceof Promise ? seen.then((late) => new Reservation(late, undefined)) : new Reservation(seen, undefined);
+    }
+    const decision = this.store.check(scopes, cost, tokens);
+    const taken = { scopes, tokens };
+    if (decision instanceof Promise) return decision.then((late) => new Reservation(this.counted(late, scopes), taken));
+    return new Reservation(this.counted(decision, scopes), taken);
   }
 
   private atOnce(ask: () => Reservation | Promise<Reservation>): Reservation {

@@ -5,6 +5,7 @@ import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/r
 import { steadyNow } from '../common/steady-now.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+import { FarTimers } from './attempt-timer.js';
 import { CallCancellation } from './call-cancellation.js';
 import type { FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
 import { CallSpending } from './call-spending.js';
@@ -56,6 +57,7 @@ export class LlmClient implements Capability {
   private readonly spending: CallSpending;
   private readonly firstChunks: CallSeries;
   private readonly endpoints = new ProviderEndpoints();
+  private readonly farTimers = new FarTimers();
   private readonly surroundings: CallSurroundings;
   private readonly audiences = new Map<string, CallAudience>();
   private readonly recorder: CallRecorder;
@@ -153,7 +155,11 @@ export class LlmClient implements Capability {
       const known = this.endpoints.of(deployment, called);
       const times = attemptTimes(deployment, this.router, this.options, options, stream, leftMs);
       const { maxAnswerBytes } = this.options;
-      return askProvider(this.transport, attempt, new ProviderQuestion(path, request, target, known, times, maxAnswerBytes));
+      return askProvider(
+        this.transport,
+        attempt,
+        new ProviderQuestion(path, request, target, known, times, this.farTimers, maxAnswerBytes),
+      );
     });
   }
 

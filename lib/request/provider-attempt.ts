@@ -1,5 +1,4 @@
-import type { AttemptTimes } from './attempt-timer.js';
-import { AttemptTimer } from './attempt-timer.js';
+import { AttemptTimer, type AttemptTimes, type FarTimers } from './attempt-timer.js';
 import type { FallbackTarget } from './call-router.js';
 import { LlmAnswer } from './llm-answer.js';
 import type { ReadRequest } from './llm-client.request.js';
@@ -19,6 +18,7 @@ export class ProviderQuestion {
     readonly target: FallbackTarget,
     readonly known: KnownEndpoint,
     readonly times: AttemptTimes,
+    readonly farTimers: FarTimers,
     readonly maxAnswerBytes: number,
   ) {}
 }
@@ -34,7 +34,7 @@ export async function askProvider(
   const { cancellation } = open;
   const { endpoint, defaults } = known;
   const exchange = new ProviderExchange(endpoint, pick.deployment.id, request.stream, question.maxAnswerBytes);
-  const timer = new AttemptTimer(times, exchange);
+  const timer = new AttemptTimer(times, exchange, question.farTimers, attempt.startedAtMs);
   try {
     cancellation.active = exchange;
     if (cancellation.error !== undefined) throw cancellation.error;

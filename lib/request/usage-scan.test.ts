@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import { scanUsage, usageFrom } from './usage-scan.js';
 
 const scan = (value: unknown): ReturnType<typeof scanUsage> =>
@@ -36,6 +37,45 @@ describe('scanUsage', () => {
         expect(scan({ before, usage, after: JSON.stringify({ after, usage: { prompt_tokens: 1 } }) })).toEqual(found);
       }),
     );
+  });
+});
+
+describe('what scanUsage reads without a parser', () => {
+  const names = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'input_tokens', 'details', 'total_tokens_', ''];
+  const numbers = fc.oneof(
+    fc.nat(),
+    fc.constantFrom(0, -0, -1, 1.5, 1e21, LARGEST_AMOUNT, LARGEST_AMOUNT + 1, 2 ** 53, 999_999_999_999_999),
+  );
+  const value = fc.oneof(
+    { weight: 6, arbitrary: numbers.map(String) },
+    fc.constantFrom('01', '-', '1e3', 'true', 'null', '""', '[]', '{}', '{"prompt_tokens":7,"a":"}"}', '', '{"a":[{"b":{}}]}'),
+  );
+  const space = fc.constantFrom('', '', ' ', '\n\t ');
+  const field = fc.tuple(fc.constantFrom(...names), value, space).map(([name, said, gap]) => `${gap}"${name}"${gap}:${gap}${said}${gap}`);
+  const object = fc.oneof(
+    { weight: 4, arbitrary: fc.array(field, { maxLength: 7 }) },
+    fc.array(field, { maxLength: 4 }).map((more) => [...more, ...names.slice(0, 3).map((name, i) => `"${name}":${i}`)]),
+  );
+
+  it('is what a parser finds', () => {
+    fc.assert(
+      fc.property(object, fc.constantFrom('}', '}', ',}', ' \n}'), (fields, end) => {
+        const json = `{${fields.join(',')}${end}`;
+        let parsed: unknown;
+        try {
+          parsed = JSON.parse(json);
+        } catch {
+          parsed = undefined;
+        }
+        expect(scan(`{"usage":${json}}`)).toEqual(usageFrom(parsed));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it.each([0, 480, 505, 506, 507, 512, 600, 5000])('stands %p bytes before the end or more', (more) => {
+    expect(scan({ usage, x: 'x'.repeat(more) })).toEqual(found);
+    expect(scan(`"usage":{"prompt_tokens":1}${'x'.repeat(more)}`)?.promptTokens).toBe(1);
   });
 });
 

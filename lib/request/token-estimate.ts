@@ -21,33 +21,87 @@ export function estimateTokens(body: unknown, counter: TokenCounterService, toke
   return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
 }
 
-/** What a count was made of, as far as that is seen without reading the whole. */
-export class CountedPrompt {
-  constructor(
-    readonly tokens: number,
-    readonly facts: readonly unknown[],
-  ) {}
+/** What of a body its prompt is made of. */
+interface PromptFields {
+  readonly model?: unknown;
+  readonly messages?: unknown;
+  readonly input?: unknown;
+  readonly prompt?: unknown;
+  readonly system?: unknown;
+  readonly instructions?: unknown;
+  readonly tools?: unknown;
+  readonly functions?: unknown;
+}
 
-  /** Whether nothing of the kind has changed since. */
-  isOf(request: Readonly<Record<string, unknown>>): boolean {
-    const { facts } = this;
-    let at = 0;
-    for (const field of PROMPT_FIELDS) {
-      const value = request[field];
-      if (facts[at++] !== value) return false;
-      if (!Array.isArray(value)) continue;
-      const [first, last] = endsOf(value);
-      if (value.length !== facts[at] || first !== facts[at + 1] || first?.content !== facts[at + 2]) return false;
-      if (last !== facts[at + 3] || last?.content !== facts[at + 4]) return false;
-      at += FACTS_OF_A_LIST;
-    }
-    return at === facts.length;
+type Message = { readonly content?: unknown } | null | undefined;
+
+/** A list as it was: its length, its ends, and what they say. */
+class SeenList {
+  private readonly length: number;
+  private readonly first: Message;
+  private readonly last: Message;
+  private readonly firstSays: unknown;
+  private readonly lastSays: unknown;
+
+  constructor(
+    private readonly list: readonly Message[],
+    readonly next: SeenList | undefined,
+  ) {
+    this.length = list.length;
+    this.first = list[0];
+    this.last = list[list.length - 1];
+    this.firstSays = this.first?.content;
+    this.lastSays = this.last?.content;
+  }
+
+  get hasChanged(): boolean {
+    const { list, length, first, last } = this;
+    if (list.length !== length || list[0] !== first || list[length - 1] !== last) return true;
+    return first?.content !== this.firstSays || last?.content !== this.lastSays;
   }
 }
 
-/** Its length, its ends, and what they say. */
-const FACTS_OF_A_LIST = 5;
-const PROMPT_FIELDS = ['model', 'messages', 'input', 'prompt', 'system', 'instructions', 'tools', 'functions'] as const;
+/** What a count was made of, as far as that is seen without reading the whole. Field by field: a loop over names would look each of them up anew. */
+export class CountedPrompt {
+  private readonly model: unknown;
+  private readonly messages: unknown;
+  private readonly input: unknown;
+  private readonly prompt: unknown;
+  private readonly system: unknown;
+  private readonly instructions: unknown;
+  private readonly tools: unknown;
+  private readonly functions: unknown;
+  private readonly lists: SeenList | undefined;
+
+  constructor(
+    readonly tokens: number,
+    request: PromptFields,
+  ) {
+    let lists: SeenList | undefined;
+    this.model = request.model;
+    lists = seen((this.messages = request.messages), lists);
+    lists = seen((this.input = request.input), lists);
+    lists = seen((this.prompt = request.prompt), lists);
+    lists = seen((this.system = request.system), lists);
+    lists = seen((this.instructions = request.instructions), lists);
+    lists = seen((this.tools = request.tools), lists);
+    this.lists = seen((this.functions = request.functions), lists);
+  }
+
+  /** Whether nothing of the kind has changed since. */
+  isOf(request: PromptFields): boolean {
+    if (request.model !== this.model || request.messages !== this.messages || request.input !== this.input) return false;
+    if (request.prompt !== this.prompt || request.system !== this.system || request.instructions !== this.instructions) return false;
+    if (request.tools !== this.tools || request.functions !== this.functions) return false;
+    for (let list = this.lists; list !== undefined; list = list.next) if (list.hasChanged) return false;
+    return true;
+  }
+}
+
+function seen(value: unknown, others: SeenList | undefined): SeenList | undefined {
+  return Array.isArray(value) ? new SeenList(value as readonly Message[], others) : others;
+}
+
 /** Where the prompt of a request is remembered, as a guard and a client ask for the same one: the request's context. */
 export interface PromptMemory {
   prompt: CountedPrompt | undefined;
@@ -57,28 +111,10 @@ export interface PromptMemory {
 export function promptTokensOf(request: object, counter: TokenCounterService, remembered?: PromptMemory): number {
   if (remembered === undefined) return count(request, counter);
   const { prompt } = remembered;
-  if (prompt?.isOf(request as Readonly<Record<string, unknown>>) === true) return prompt.tokens;
+  if (prompt?.isOf(request) === true) return prompt.tokens;
   const tokens = count(request, counter);
-  remembered.prompt = new CountedPrompt(tokens, factsOf(request as Readonly<Record<string, unknown>>));
+  remembered.prompt = new CountedPrompt(tokens, request);
   return tokens;
-}
-
-function factsOf(request: Readonly<Record<string, unknown>>): unknown[] {
-  const facts: unknown[] = [];
-  for (const field of PROMPT_FIELDS) {
-    const value = request[field];
-    facts.push(value);
-    if (!Array.isArray(value)) continue;
-    const [first, last] = endsOf(value);
-    facts.push(value.length, first, first?.content, last, last?.content);
-  }
-  return facts;
-}
-
-type Message = { readonly content?: unknown } | null | undefined;
-
-function endsOf(list: readonly unknown[]): [Message, Message] {
-  return [list[0] as Message, list[list.length - 1] as Message];
 }
 
 function count(request: object, counter: TokenCounterService): number {

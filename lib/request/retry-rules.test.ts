@@ -56,6 +56,7 @@ describe('retryWaitMs', () => {
     expect([0, 1, 2, 3, 4, 5, 60].map((retry) => wait(retry))).toEqual([500, 1000, 2000, 4000, 8000, 8000, 8000]);
     expect(wait(0, {}, 1)).toBe(1250);
     expect(wait(0, { leastMs: 3000 })).toBe(3000);
+    expect(wait(9, { leastMs: 30_000 })).toBe(30_000);
   });
 });
 

@@ -46,6 +46,7 @@ const LONGEST_RETRY_AFTER_MS = 60_000;
 /**
  * How long to wait before a retry: not at all while another deployment is healthy; else as long as the provider asked for, if that is a minute at
  * most; else half a second, doubled each time up to eight, and up to 0.75 s on top, so that those who failed together do not come back together.
+ * Never less than `leastMs`.
  * @param retry From 0.
  * @param random From 0 to 1.
  */
@@ -57,5 +58,5 @@ export function retryWaitMs(
   if (facts.healthyOthers > 0) return 0;
   const { retryAfterMs, leastMs } = facts;
   if (retryAfterMs !== undefined && retryAfterMs > 0 && retryAfterMs <= LONGEST_RETRY_AFTER_MS) return Math.max(retryAfterMs, leastMs);
-  return Math.min(Math.max(FIRST_DELAY_MS * 2 ** retry, leastMs), LONGEST_DELAY_MS) + random * JITTER_MS;
+  return Math.max(Math.min(FIRST_DELAY_MS * 2 ** retry, LONGEST_DELAY_MS), leastMs) + random * JITTER_MS;
 }

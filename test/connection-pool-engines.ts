@@ -4,7 +4,7 @@ import { ConnectionPools } from '../lib/connection-pool/connection-pools.js';
 import type { ConnectionPoolEngine } from '../lib/connection-pool/connection-pool.engine.js';
 import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-pool.native.js';
 import type { ConnectionPoolOptions } from '../lib/connection-pool/connection-pool.options.js';
-import type { ConnectionPoolService } from '../lib/connection-pool/connection-pool.service.js';
+import type { ConnectionPoolContext, ConnectionPoolService } from '../lib/connection-pool/connection-pool.service.js';
 import { TypeScriptConnectionPoolEngine } from '../lib/connection-pool/connection-pool.typescript.js';
 import { openNativeBinding } from '../lib/engine/native-binding.js';
 import { FeatureFlagsService } from '../lib/feature-flags/feature-flags.service.js';
@@ -20,17 +20,22 @@ export function connectionPoolEngines(): ConnectionPoolEngine[] {
 }
 
 /** Pools on one engine, without the environment's proxies and settings. */
-export function poolsOn(engine: EngineName, env: Record<string, string> = {}, logger: LogSink = silent): ConnectionPools {
+export function poolsOn(
+  engine: EngineName,
+  env: Record<string, string> = {},
+  logger: LogSink = silent,
+  context: ConnectionPoolContext = {},
+): ConnectionPools {
   const flags = new FeatureFlagsService({}, { env: {}, logger: silent });
-  return new ConnectionPools({ flags, logger, setting: { mode: engine, setBy: 'a test' } }, {}, env);
+  return new ConnectionPools({ flags, logger, setting: { mode: engine, setBy: 'a test' } }, context, env);
 }
 
 /** Makes pools on one engine, and drains them all at once in the end. */
 export class TestPools {
   private readonly pools: ConnectionPools;
 
-  constructor(engine: EngineName, env?: Record<string, string>, logger?: LogSink) {
-    this.pools = poolsOn(engine, env, logger);
+  constructor(engine: EngineName, env?: Record<string, string>, logger?: LogSink, context?: ConnectionPoolContext) {
+    this.pools = poolsOn(engine, env, logger, context);
   }
 
   open(options: ConnectionPoolOptions = {}): ConnectionPoolService {

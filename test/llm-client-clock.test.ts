@@ -42,9 +42,9 @@ describe('a call to a model, when the wall clock steps in the middle of it', () 
 
   it('back, has no more than that', async () => {
     const { deployment, requests } = await failing(-HOUR_MS);
-    const { client } = clientOf({ modelList: [deploymentOf('m', deployment)] });
-    // The first retry would wait half a second at least.
-    await expect(client.chat(chat, { timeoutMs: 400 })).rejects.toMatchObject({ providerStatus: 500 });
+    const { client } = clientOf({ modelList: [deploymentOf('m', deployment)], retryAfterMs: 30_000 });
+    // The first retry would wait longer than that.
+    await expect(client.chat(chat, { timeoutMs: 20_000 })).rejects.toMatchObject({ providerStatus: 500 });
     expect(requests()).toBe(1);
   });
 

@@ -179,7 +179,7 @@ describe('stream', () => {
 
   it('ends when the time of the call is up, in the middle too', async () => {
     const open = await over([{ chunkDelayMs: 20, tokens: 1000 }]);
-    await expect(contents(await open.client.stream('m', begin, { timeoutMs: 200 }))).rejects.toBeInstanceOf(ProviderError);
+    await expect(contents(await open.client.stream('m', begin, { timeoutMs: 1500 }))).rejects.toBeInstanceOf(ProviderError);
     await until(() => open.providers[0].inFlight === 0);
     await until(() => isOver(open));
   });

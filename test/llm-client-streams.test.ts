@@ -154,8 +154,8 @@ describe('a stream', () => {
   });
 
   it('may take its time between chunks, but not for longer than the call has', async () => {
-    const open = await over([{ chunkDelayMs: 30, tokens: 100 }]);
-    const started = await open.client.chat(chat, { streamTimeoutMs: 1000, timeoutMs: 400 });
+    const open = await over([{ chunkDelayMs: 30, tokens: 1000 }]);
+    const started = await open.client.chat(chat, { streamTimeoutMs: 1000, timeoutMs: 1500 });
     await expect(read(started)).rejects.toMatchObject({ kind: 'timeout' });
     await until(() => isOver(open));
   });

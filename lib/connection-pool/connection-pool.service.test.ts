@@ -4,7 +4,8 @@ import { TaggedServer, until } from '../../test/connection-pool-server.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';
 
 describe.each(engineNames())('leases, %s', (engine) => {
-  const pools = new TestPools(engine);
+  let aheadMs = 0;
+  const pools = new TestPools(engine, undefined, undefined, { now: () => performance.now() + aheadMs });
   let server: TaggedServer;
   /** Answers of `/hold` that are held back. */
   const held: (() => void)[] = [];
@@ -161,11 +162,11 @@ describe.each(engineNames())('leases, %s', (engine) => {
     await read(pool, id);
     pool.returnConnection(id);
     await until(() => pool.stats().totalConnections === 0);
-    const aged = pools.open({ maxAgeMs: 800 });
+    const aged = pools.open({ maxAgeMs: 60_000 });
     const [first, second] = [aged.getConnection(server.origin)!, aged.getConnection(server.origin)!];
     await Promise.all([read(aged, first), read(aged, second)]);
     aged.returnConnection(first);
-    await new Promise((resolve) => setTimeout(resolve, 850));
+    aheadMs += 60_000;
     expect(aged.cleanup()).toBe(1);
     expect(aged.stats()).toMatchObject({ activeConnections: 1, idleConnections: 0 });
     aged.returnConnection(second);

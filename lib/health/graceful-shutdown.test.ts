@@ -71,6 +71,31 @@ describe('GracefulShutdown', () => {
     expect(lines).toEqual([]);
   });
 
+  it('answers what was on its way on a connection that is kept alive', async () => {
+    const shutdown = shutdownWith({});
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').setEncoding('utf8');
+    const request = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
+    let text = '';
+    socket.on('data', (chunk: string) => (text += chunk)).write(request);
+    await until(() => text.endsWith('quick\r\n0\r\n\r\n') || text.endsWith('quick'));
+    text = '';
+    const drained = shutdown.drain();
+    const ended = new Promise((resolve) => socket.once('end', resolve));
+    socket.write(request);
+    await ended;
+    expect(text).toMatch(/^HTTP\/1.1 200 OK\r\nConnection: close\r\n.*quick/s);
+    await drained;
+  });
+
+  it('closes connections that are kept alive and say nothing', async () => {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await new Promise((resolve) => socket.once('data', resolve));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await shutdownWith({}).drain();
+    await closed;
+  });
+
   it('goes on taking requests while the load balancer notices', async () => {
     const shutdown = shutdownWith({ noticeMs: 300 });
     const drained = shutdown.drain();

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Server } from 'node:net';
+import { setImmediate as afterPolling, setTimeout as sleep } from 'node:timers/promises';
 import type { LogSink } from '../common/log-sink.js';
 import { whenOver } from '../common/response-over.js';
 import type { ResolvedShutdownOptions } from './shutdown.options.js';
@@ -63,13 +64,15 @@ export class GracefulShutdown {
   private async bringDown(): Promise<void> {
     const { noticeMs, drainMs } = this.options;
     if (noticeMs > 0) await sleep(noticeMs);
-    for (const server of this.servers) if (server.listening === true) server.close();
+    for (const server of this.servers) if (server.listening === true) stopListening(server);
     for (const response of this.open.all()) if (!response.headersSent) response.setHeader('Connection', 'close');
     const endMs = performance.now() + drainMs;
-    while (this.left() > 0 && performance.now() < endMs) {
+    do {
+      await sleep(Math.min(LOOK_EVERY_MS, drainMs));
+      // By then what had come is read, however busy the process is, and its connection is not idle.
+      await afterPolling();
       for (const server of this.servers) server.closeIdleConnections?.();
-      await sleep(LOOK_EVERY_MS);
-    }
+    } while (this.left() > 0 && performance.now() < endMs);
     const left = this.left();
     if (left > 0) this.logger.warn(`${left} requests are cut: they were not done within shutdown.drainMs (${drainMs} ms)`);
   }
@@ -78,6 +81,12 @@ export class GracefulShutdown {
   private left(): number {
     return Math.max(this.open.size, this.busy());
   }
+}
+
+/** `close` of an HTTP server would end idle connections at once, those too whose next request is on its way: their clients would see a reset. */
+function stopListening(server: WatchedServer): void {
+  if (server instanceof Server) Server.prototype.close.call(server);
+  else server.close();
 }
 
 /**

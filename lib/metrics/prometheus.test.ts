@@ -50,6 +50,16 @@ describe('registerPrometheusMetrics', () => {
     expect(await values(registry)).toEqual(['fast_litellm_engine_info{engine="typescript"} 1', 'fast_litellm_late 7']);
   });
 
+  it('takes names out again that the source has no figures of any more', async () => {
+    const registry = new Registry();
+    let samples = [sample('of_the_window', 1), sample('keys', 1)];
+    const remove = registerPrometheusMetrics({ metrics: () => samples }, registry);
+    samples = [sample('keys', 1)];
+    await registry.metrics();
+    remove();
+    expect(await registry.metrics()).toBe('\n');
+  });
+
   it('takes labels for equal by what they say, be they the same object or not', async () => {
     const registry = new Registry();
     const kept = { engine: 'native' };

@@ -60,6 +60,8 @@ class DescribedMetric {
 /** Reads its sources when a registry is scraped; between scrapes it costs nothing. */
 class PrometheusCollector {
   private readonly sources = new Set<MetricSource>();
+  /** By name, also those that the sources say nothing of any more: a window that is over has no percentiles. */
+  private readonly shown = new Map<string, DescribedMetric>();
   private readonly families: MetricFamilies;
   private reading: Map<string, MetricFamily> | null = null;
 
@@ -79,13 +81,13 @@ class PrometheusCollector {
   }
 
   remove(source: MetricSource): void {
-    const names = this.read().keys();
     this.sources.delete(source);
     this.reading = null;
     if (this.sources.size > 0) return;
-    for (const name of names) {
-      if ((this.registry.getSingleMetric(name) as object | undefined) instanceof DescribedMetric) this.registry.removeSingleMetric(name);
+    for (const [name, metric] of this.shown) {
+      if ((this.registry.getSingleMetric(name) as object | undefined) === metric) this.registry.removeSingleMetric(name);
     }
+    this.shown.clear();
   }
 
   /** Registers the names that the registry does not have, be they new or lost to a `clear()`. A stranger's metric of that name stays. */
@@ -94,6 +96,7 @@ class PrometheusCollector {
       if (this.registry.getSingleMetric(name) !== undefined) continue;
       const metric = new DescribedMetric(name, family, () => this.series(name));
       this.registry.registerMetric(metric as unknown as PromClient.Metric);
+      this.shown.set(name, metric);
     }
   }
 

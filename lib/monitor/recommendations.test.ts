@@ -45,8 +45,9 @@ describe('getRecommendations', () => {
         type: 'native_slower',
         component: 'rust_routing',
         message: 'rust_routing: the native engine takes 1.50 times as long as TypeScript for all calls (shadow)',
-        priority: 'medium',
+        priority: 'low',
       },
     ]);
+    expect(open({}, {}, [{ ...verdict, nativeMs: 4 }]).getRecommendations()).toMatchObject([{ type: 'native_slower', priority: 'medium' }]);
   });
 });

@@ -26,6 +26,7 @@ export interface Evidence {
 const MANY_CALLS = 100;
 const FEW_CALLS = 10;
 const MUCH = 0.05;
+const MUCH_SLOWER = 2;
 const PRIORITIES = ['high', 'medium', 'low'];
 
 /** The most urgent first. */
@@ -39,9 +40,9 @@ export function recommend(evidence: Evidence): PerformanceRecommendation[] {
       type: 'native_slower',
       component,
       message: `${component}: the native engine takes ${(nativeMs / typescriptMs).toPrecision(3)} times as long as TypeScript for ${kind} (${source})`,
-      priority: 'medium',
+      priority: nativeMs >= MUCH_SLOWER * typescriptMs ? 'medium' : 'low',
       suggestion:
-        'TypeScript answers these where the choice is automatic. Rebuild the addon for this machine, or look for what slows it down',
+        'TypeScript answers these where the choice is automatic: nothing to be done, unless it was much faster before. Then rebuild the addon for this machine',
     });
   }
   for (const [component, count] of differences) {

@@ -236,12 +236,12 @@ describe('a client that goes', () => {
       response.once('close', () => {
         sent = open.client.chat(chat).then((stream) => stream.sendTo(response));
       });
+      request.destroy();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closing.push(() => server.close().closeAllConnections());
     const request = get({ port: (server.address() as AddressInfo).port });
     request.on('error', () => {});
-    setTimeout(() => request.destroy(), 30);
     await until(() => sent !== undefined);
     await sent;
     await until(() => isOver(open));

@@ -119,7 +119,7 @@ describe('FastLiteLLMModule', () => {
     ['tokenCoutner: is not a known option (did you mean tokenCounter?)', { ['tokenCoutner' as never]: {} }],
     ['engine: must be one of auto, native, typescript', { engine: 'rust' as never }],
     ['featureFlags.features.rust_routing: must be true, false', { featureFlags: { features: { rust_routing: 'canary:x' as never } } }],
-    ['metrics: must be true or false', { metrics: 'yes' as never }],
+    ['metrics: must be true, false or an object', { metrics: 'yes' as never }],
     ['logger.warn: must be a function', { logger: { log: () => {} } as never }],
     ['tokenCounter.', { tokenCounter: { nonsense: 1 } as never }],
   ])('stops at boot with %s', async (message, wrong) => {

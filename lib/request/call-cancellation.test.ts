@@ -12,7 +12,8 @@ describe('a signal for many calls', () => {
     const control = new AbortController();
     prepare(control.signal);
     const calls = Array.from({ length: 15 }, () => new CallCancellation(control.signal));
-    expect(getMaxListeners(control.signal)).toBe(limit);
+    // 0 is without a limit, which signals are from the beginning on later versions of Node.
+    expect(getMaxListeners(control.signal) || Infinity).toBe(limit);
     const [over, ...others] = calls;
     over.dispose();
     control.abort(new Error('enough'));

@@ -229,7 +229,10 @@ fn take_with_newest(policy: &Policy, slot: &mut Slot, at: u64, ask: Ask, decisio
         return false;
     }
     let (requests, tokens) = (log.requests, log.tokens);
-    slot.set_used_at(at);
+    // Within a millisecond it stays as it is: a line that is not written need not be handed over between threads.
+    if slot.used_at() != at {
+        slot.set_used_at(at);
+    }
     let length_ms = window.length_ms as f64;
     let limits_tokens = policy.tokens_per_minute != UNLIMITED;
     *decision = Decision {

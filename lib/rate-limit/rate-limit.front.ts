@@ -8,8 +8,6 @@ export const FRONT_KEYS = 4_096;
 export const SMALL_SPACE = 2;
 /** Keys that leave the front with each decision, once it is too small for all: faster than new ones come. */
 const SENT_BACK = 2;
-/** Keys behind that are remembered as asked about, by a place that their hash gives: most that come to it three times with no other between come often. */
-const ASKED = 4_096;
 /** Of so many neighbours the one goes that was used least recently. */
 const COMPARED = 4;
 
@@ -26,17 +24,15 @@ export interface KeysBehind {
 }
 
 /**
- * Keys of a space that only this thread uses, in front of the addon, which is a call away: all of them as long as they are few, after that those that are
- * asked about often or have a handle. A key is in one of both places at any time, with its whole state, so the front changes what a decision costs and
- * never what it says.
+ * Keys of a space that only this thread uses, in front of the addon, which is a call away: all of them as long as they are few, after that those that have
+ * a handle, as to keep the most frequent of a hundred thousand there takes longer than to ask the addon for them. A key is in one of both places at any
+ * time, with its whole state, so the front changes what a decision costs and never what it says.
  */
 export class Front {
   readonly keys: KeySpace;
   /** Whether new keys come here. */
   isGrowing = true;
   private readonly lent = new Set<KeyState>();
-  /** Half a hash of the key behind that came last, its complement once it came twice; made when there are any. */
-  private asked: Int32Array | null = null;
 
   /** @param most Keys that it holds at most. */
   constructor(
@@ -58,17 +54,6 @@ export class Front {
       const state = keys.next();
       if (!lent.has(state)) this.sendBack(state, nowMs);
     }
-  }
-
-  /** Brings a key to the front that is held behind and comes often. To be called with each decision on a key that is not here. */
-  fetchOften(policy: Policy, low: number, high: number, nowMs: number): KeyState | null {
-    const asked = (this.asked ??= new Int32Array(ASKED));
-    const place = low & (ASKED - 1);
-    if (asked[place] !== ~high) {
-      asked[place] = asked[place] === high ? ~high : high;
-      return null;
-    }
-    return this.fetch(policy, low, high, nowMs);
   }
 
   /** Brings a key to the front, if it is held behind and there is a place for it. */

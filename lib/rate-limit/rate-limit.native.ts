@@ -176,6 +176,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const known = handle < this.handles.length ? this.handles[handle] : undefined;
     if (known === undefined) throw notOpen('handle', handle);
     const { keys, state } = known;
+    if (known.space.keys === null) return this.checkShared(known, cost, tokens, nowMs);
     if (keys === null || state === null || state.dropped) return this.checkKnown(known, cost, tokens, nowMs);
     keys.touch(state.line);
     return this.judge.checkHeld(keys, known.policy, state.line, cost, tokens, keys.at(nowMs));
@@ -210,11 +211,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const { front } = space;
     if (front !== null) {
       front.retreat(now);
-      if (!front.isGrowing) {
-        const fetched = front.fetchOften(policy, this.hash.low, this.hash.high, now);
-        if (fetched !== null) return this.judge.checkHeld(keys, policy, fetched.line, cost, tokens, now);
-        return this.checkBehind(space, policy, cost, tokens, keys.toEpoch(now));
-      }
+      if (!front.isGrowing) return this.checkBehind(space, policy, cost, tokens, keys.toEpoch(now));
     }
     return this.judge.checkNew(keys, policy, this.hash, cost, tokens, now);
   }
@@ -223,6 +220,14 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     this.judge.forget();
     this.exchange.ask(cost, tokens, nowMs);
     return this.exchange.check(number, policy.handle, this.hash.low, this.hash.high);
+  }
+
+  /** A key that is never in front, by a handle. */
+  private checkShared({ space, policy, low, high }: KeyHandle, cost: number, tokens: number, nowMs: number): number {
+    if (!space.isOpen) throw notOpen('space', space.number);
+    this.judge.forget();
+    this.exchange.ask(cost, tokens, nowMs);
+    return this.exchange.check(space.number, policy.handle, low, high);
   }
 
   /** Once it is asked about by a handle, a key is kept in front. */

@@ -7,7 +7,7 @@ export interface DashboardOptions {
    * Who knows it may look, by `Authorization: Bearer` or through the page's own form. Must be given where `NODE_ENV` is `production`;
    * elsewhere, without it, everybody who reaches the app may look.
    */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** How often the page gets new figures while somebody looks, in milliseconds. Default 2000, at least 250. */
   readonly intervalMs?: number;
   /** What the page is headed with. Default `Control room`. */

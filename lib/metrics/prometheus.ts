@@ -155,5 +155,5 @@ export function hasPromClient(): boolean {
 
 function openPromClient(): typeof PromClient {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
-  return loadOptionalPackage('prom-client', 'the metrics', () => require('prom-client') as typeof PromClient);
+  return loadOptionalPackage('prom-client', 'showing metrics', () => require('prom-client') as typeof PromClient);
 }

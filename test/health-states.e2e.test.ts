@@ -167,7 +167,7 @@ describe('health, and trouble for real', () => {
   });
 
   (RUST_ACCELERATION_AVAILABLE ? it : it.skip)('native errors: degraded until a call after the cool-off goes well', async () => {
-    const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 300 } });
+    const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 1_500 } });
     llm.featureFlags.recordError('rust_token_counting', new Error('panicked'));
     expect(await health('token_counting')).toMatchObject({ http: 200, status: 'degraded', component: { status: 'degraded' } });
     expect([await gauge('token_counting'), await metric('feature_tripped', 'feature="rust_token_counting"')]).toEqual([0.5, 1]);

@@ -31,25 +31,29 @@ impl Backtrack {
         let mut position = 0;
         // SAFETY: positions stay below `len`, tokens end at or before it.
         unsafe {
-            let mut candidate = vocabulary.longest(at, len);
+            let (mut candidate, mut candidate_len) = vocabulary.longest(at, len);
             while position < len {
-                let end = position + vocabulary.token_len(candidate);
+                let end = position + candidate_len;
+                // Where to go on if the candidate fits, which takes as long to tell as it takes to fetch this.
+                vocabulary.prefetch_longest(at.add(end));
                 let open = self.open[end / 64] >> (end % 64) & 1 != 0;
                 if open && self.fits_last(vocabulary, candidate) {
                     self.tokens.push(candidate);
                     position = end;
                     if position < len {
-                        candidate = vocabulary.longest(at.add(position), len - position);
+                        (candidate, candidate_len) = vocabulary.longest(at.add(position), len - position);
                     }
-                } else if end - position > 1 {
+                } else if candidate_len > 1 {
                     candidate = vocabulary.prefix(candidate);
+                    candidate_len = vocabulary.token_len(candidate);
                 } else {
                     self.open[position / 64] &= !(1 << (position % 64));
                     // A dead end at the very start cannot be: the merged piece begins with some token.
                     let Some(last) = self.tokens.pop() else {
                         return &self.tokens;
                     };
-                    position -= vocabulary.token_len(last);
+                    candidate_len = vocabulary.token_len(last);
+                    position -= candidate_len;
                     // Its end is closed now, so the next round tries a shorter one.
                     candidate = last;
                 }

@@ -5,7 +5,7 @@
 //! in 8 bytes whatever the length.
 
 use super::machine::prefetch;
-use super::vocabulary::{Line, Vocabulary};
+use super::vocabulary::{Line, NONE, Vocabulary};
 
 const SLOTS: usize = 8;
 /// A slot: the left id, the right id, and the id that they make plus one. Zero is empty.
@@ -33,6 +33,14 @@ fn key_of(left: u32, right: u32) -> u64 {
 #[inline(always)]
 fn hash(key: u64) -> u64 {
     (key >> MADE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Bits of the filter in front of [`Vocabulary::joined`]: what is left of the tables' last huge page holds it.
+pub(super) const JOIN_FILTER_BITS: u32 = 20;
+
+#[inline(always)]
+fn filter_bit(hash: u64) -> usize {
+    (hash >> 24) as usize & ((1 << JOIN_FILTER_BITS) - 1)
 }
 
 impl Vocabulary {
@@ -74,10 +82,17 @@ impl Vocabulary {
         }
     }
 
-    /// The token that two tokens make, or `NONE`.
+    /// The token that two tokens make, or `NONE`. Waited for, unlike those that begin and end, so it asks the filter first, which is nearer.
     #[inline(always)]
     pub fn joined(&self, left: u32, right: u32) -> u32 {
-        self.end_join(self.begin_join(left, right, true))
+        let key = key_of(left, right);
+        let hash = hash(key);
+        let bit = filter_bit(hash);
+        // SAFETY: `filter_bit` is below 2^JOIN_FILTER_BITS.
+        if unsafe { *self.fixed().join_filter.get_unchecked(bit / 64) } >> (bit % 64) & 1 == 0 {
+            return NONE;
+        }
+        self.end_join(Join { key, line: self.join_line_of(hash) })
     }
 
     /// Asks for the cache lines that `insert_join` writes to.
@@ -91,7 +106,10 @@ impl Vocabulary {
     pub(super) fn insert_join(&mut self, id: u32) {
         let (left, right) = self.split(id);
         let key = key_of(left, right);
-        let mut line = self.join_line_of(hash(key));
+        let hash = hash(key);
+        let bit = filter_bit(hash);
+        self.fixed_mut().join_filter[bit / 64] |= 1 << (bit % 64);
+        let mut line = self.join_line_of(hash);
         loop {
             // SAFETY: `line` is at most `join_lines`, and `self` is borrowed alone.
             let slots: &mut Line = unsafe { &mut *self.joins_mut().add(line) };

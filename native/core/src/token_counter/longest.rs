@@ -64,11 +64,23 @@ impl Vocabulary {
         NONE
     }
 
-    /// The longest token at `at` of at most `limit` bytes.
+    /// Asks for what [`Self::longest`] reads where nothing longer is a token, which is most of the time where many look-ups follow one another.
+    ///
+    /// # Safety
+    /// 16 bytes must be readable at `at`.
+    #[inline(always)]
+    pub unsafe fn prefetch_longest(&self, at: *const u8) {
+        for len in [3, 4] {
+            // SAFETY: the caller's.
+            self.prefetch(unsafe { Key::read(at, len) });
+        }
+    }
+
+    /// The longest token at `at` of at most `limit` bytes, and its length.
     ///
     /// # Safety
     /// `limit >= 1` bytes, and 16 bytes, must be readable at `at`.
-    pub unsafe fn longest(&self, at: *const u8, limit: usize) -> u32 {
+    pub unsafe fn longest(&self, at: *const u8, limit: usize) -> (u32, usize) {
         // SAFETY: the caller's, here and below: no look-up is longer than `limit`.
         unsafe {
             if limit >= 3 {
@@ -76,7 +88,7 @@ impl Vocabulary {
                 if lengths & HAS_LONG != 0 && limit > MAX_SHORT {
                     let id = self.longest_long(at, limit, self.fixed().lengths.long[long_lengths_at(at)]);
                     if id != NONE {
-                        return id;
+                        return (id, self.token_len(id));
                     }
                 }
                 let mut lengths = lengths & ((2 << limit.min(MAX_SHORT)) - 1);
@@ -84,7 +96,7 @@ impl Vocabulary {
                     let len = lengths.ilog2() as usize;
                     let id = self.find_short(Key::read(at, len), len);
                     if id != NONE {
-                        return id;
+                        return (id, len);
                     }
                     lengths ^= 1 << len;
                 }
@@ -92,10 +104,10 @@ impl Vocabulary {
             if limit >= 2 {
                 let id = self.pair(*at, *at.add(1));
                 if id != NONE {
-                    return id;
+                    return (id, 2);
                 }
             }
-            self.byte_ids[usize::from(*at)]
+            (self.byte_ids[usize::from(*at)], 1)
         }
     }
 

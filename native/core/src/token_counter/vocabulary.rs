@@ -45,6 +45,8 @@ pub(super) struct Fixed {
     pairs: [u32; 1 << 16],
     /// One bit for each hash of a short token, so that most misses end in the second-level cache.
     filter: [u64; (1 << FILTER_BITS) / 64],
+    /// One bit for each hash of two tokens that make one.
+    pub(super) join_filter: [u64; (1 << joins::JOIN_FILTER_BITS) / 64],
     /// Which lengths tokens may have, for [`Vocabulary::longest`].
     pub(super) lengths: Lengths,
 }
@@ -256,7 +258,9 @@ impl Vocabulary {
     #[inline(always)]
     pub fn find_short(&self, key: Key, len: usize) -> u32 {
         let hash = key.hash();
-        if !self.may_have(hash) {
+        let bit = filter_bit(hash);
+        // SAFETY: `filter_bit` is below 2^FILTER_BITS.
+        if unsafe { *self.fixed().filter.get_unchecked(bit / 64) } >> (bit % 64) & 1 == 0 {
             return NONE;
         }
         let tag = key.high | (len as u64) << 40;
@@ -276,13 +280,6 @@ impl Vocabulary {
             }
             line = (line + 1) & (self.lines - 1);
         }
-    }
-
-    #[inline(always)]
-    fn may_have(&self, hash: u64) -> bool {
-        let bit = filter_bit(hash);
-        // SAFETY: `filter_bit` is below 2^FILTER_BITS.
-        unsafe { *self.fixed().filter.get_unchecked(bit / 64) >> (bit % 64) & 1 != 0 }
     }
 
     /// Asks for the cache lines that `find_short` would read.

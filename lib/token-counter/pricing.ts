@@ -62,22 +62,22 @@ export function costOf(pricing: ModelPricing, inputTokens: number, outputTokens:
   const write = Math.max(details.cacheWriteTokens ?? 0, write1h) - write1h;
   const reasoning = Math.min(details.reasoningTokens ?? 0, outputTokens);
   const cacheWriteRate = rates.cacheWritePerMillion ?? rates.inputPerMillion;
-  const parts: readonly (readonly [number, number | undefined])[] = [
-    [Math.max(0, inputTokens - cacheRead - write - write1h), rates.inputPerMillion],
-    [cacheRead, rates.cacheReadPerMillion ?? rates.inputPerMillion],
-    [write, cacheWriteRate],
-    [write1h, rates.cacheWrite1hPerMillion ?? cacheWriteRate],
-    [outputTokens - reasoning, rates.outputPerMillion],
-    [reasoning, rates.reasoningPerMillion ?? rates.outputPerMillion],
-  ];
-  let total = 0;
-  for (const [tokens, rate] of parts) {
-    if (tokens === 0) continue;
-    if (rate === undefined) return null;
-    total += (tokens * rate) / 1e6;
-  }
+  const total =
+    partCost(Math.max(0, inputTokens - cacheRead - write - write1h), rates.inputPerMillion) +
+    partCost(cacheRead, rates.cacheReadPerMillion ?? rates.inputPerMillion) +
+    partCost(write, cacheWriteRate) +
+    partCost(write1h, rates.cacheWrite1hPerMillion ?? cacheWriteRate) +
+    partCost(outputTokens - reasoning, rates.outputPerMillion) +
+    partCost(reasoning, rates.reasoningPerMillion ?? rates.outputPerMillion);
+  if (Number.isNaN(total)) return null;
   // A model without any price costs nothing known, even when nothing was used.
   return rates.inputPerMillion === undefined && rates.outputPerMillion === undefined ? null : total;
+}
+
+/** `NaN` for tokens without a price. */
+function partCost(tokens: number, ratePerMillion: number | undefined): number {
+  if (tokens === 0) return 0;
+  return ratePerMillion === undefined ? NaN : (tokens * ratePerMillion) / 1e6;
 }
 
 function ratesFor(pricing: ModelPricing, inputTokens: number): TokenRates {

@@ -103,10 +103,17 @@ export class ProviderEndpoint {
   }
 }
 
+/** Most calls are of the model of the call before. */
+let lastModel = '';
+let lastUpstream = '';
+
 /** A model as its provider knows it: `openai/gpt-4o` is `gpt-4o` there; `meta-llama/Llama-3` stays. */
 export function upstreamModel(model: string): string {
+  if (model === lastModel) return lastUpstream;
   const slash = model.indexOf('/');
-  return slash > 0 && PREFIXES.has(model.slice(0, slash)) ? model.slice(slash + 1) : model;
+  lastUpstream = slash > 0 && PREFIXES.has(model.slice(0, slash)) ? model.slice(slash + 1) : model;
+  lastModel = model;
+  return lastUpstream;
 }
 
 function providerOf({ model, custom_llm_provider }: EndpointParams, hasAddress: boolean): string {

@@ -246,3 +246,42 @@ fn take_with_newest(policy: &Policy, slot: &mut Slot, at: u64, ask: Ask, decisio
     };
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Spec;
+    use super::super::key::hash_text;
+    use super::super::registry::{intern, policy_of};
+    use super::*;
+
+    #[test]
+    fn a_busy_key_was_last_used_at_its_last_taking() {
+        let unset = f64::NAN;
+        let policy = policy_of(
+            intern(&Spec {
+                scope: "last use".to_owned(),
+                requests_per_second: unset,
+                burst: unset,
+                requests_per_minute: 100.0,
+                requests_per_hour: unset,
+                requests_per_day: unset,
+                requests_per_window: unset,
+                window_ms: unset,
+                tokens_per_minute: unset,
+                max_concurrent: unset,
+            })
+            .unwrap(),
+        )
+        .unwrap();
+        let space = Space::new(10);
+        let key = Key::new(&policy, hash_text(&[]));
+        // From the fourth instant on it is busy, and the last two are counted with that one.
+        for at in [1, 2, 3, 4, 5, 900] {
+            let ask = Ask { cost: 1, tokens: 0, places: 1 };
+            let code = space.check(&policy, key, ask, at as f64, true, &mut Decision::default());
+            let mut shard = space.shard(key);
+            let number = shard.find(key.0, policy.family).unwrap();
+            assert_eq!((code, shard.slot(number).used_at()), (Code::Allowed, at));
+        }
+    }
+}

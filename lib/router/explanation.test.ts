@@ -46,6 +46,23 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(service.explain('gpt-9')).toEqual({ model: 'gpt-9', chosen: null, deployments: [] });
   });
 
+  it('explains a pick, where that is asked for', () => {
+    const service = router({ modelList: [deployment('a'), deployment('b'), deployment('off', { rpm: 0 })] });
+    const pick = service.acquire('gpt-4', { explain: true, excludeIds: ['a'] });
+    expect(pick.explanation).toMatchObject({ chosen: 'b', strategy: 'simple_shuffle' });
+    expect(pick.explanation?.deployments.map(({ id, reason, inFlight }) => [id, reason, inFlight])).toEqual([
+      ['a', 'excluded', 0],
+      ['b', undefined, 0],
+      ['off', 'limit_is_0', 0],
+    ]);
+    expect(JSON.parse(JSON.stringify(pick))).toMatchObject({ explanation: { chosen: 'b' } });
+    service.cancelled(pick);
+    const next = service.acquire('gpt-4', { explain: true });
+    expect(next.explanation?.chosen).toBe(next.deployment.id);
+    expect('explanation' in service.acquire('gpt-4')).toBe(false);
+    expect(() => service.acquire('gpt-9', { explain: true })).toThrow(expect.objectContaining({ code: 'NO_DEPLOYMENT' }));
+  });
+
   it('shows no secret, anywhere', () => {
     const lines: string[] = [];
     const say = (line: string): void => void lines.push(line);

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { Deployment } from './deployment.js';
+import type { RoutingExplanation } from './explanation.js';
 import type { RoutingStrategy } from './router.strategies.js';
 import type { Pick } from './routing-context.js';
 
@@ -7,6 +8,8 @@ import type { Pick } from './routing-context.js';
 export class RoutedPick implements Pick {
   /** Whether it was given back. */
   done = false;
+  /** No field of those that explain nothing, which are nearly all. */
+  declare explanation?: RoutingExplanation;
 
   constructor(
     readonly deployment: Deployment,
@@ -20,7 +23,8 @@ export class RoutedPick implements Pick {
   ) {}
 
   toJSON(): Record<string, unknown> {
-    return { deployment: this.deployment.toJSON(), model: this.model, group: this.group, strategy: this.strategy };
+    const { deployment, model, group, strategy, explanation } = this;
+    return { deployment: deployment.toJSON(), model, group, strategy, ...(explanation && { explanation }) };
   }
 
   [inspect.custom](): unknown {

@@ -215,6 +215,17 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     ]);
   });
 
+  it('is given back by who can say nothing of the call, too', () => {
+    const { router: service } = router({ modelList: [deployment('a')] });
+    for (const nothing of [undefined, null]) {
+      service.succeeded(service.acquire('a', null), nothing);
+      service.failed(service.acquire('a'), nothing);
+      service.cancelled(service.acquire('a'), nothing);
+    }
+    expect(service.getAvailableDeployment('a', null)?.id).toBe('a');
+    expect(service.status()[0]).toMatchObject({ inFlight: 0, requests: 6, successes: 2, failures: 2, latencyMs: 0 });
+  });
+
   it('is given back once', () => {
     const { router: service } = router({ modelList: [deployment('a'), deployment('b')] });
     const pick = service.acquire('a');

@@ -40,6 +40,8 @@ export interface RouterContext {
 }
 
 const NO_TARGETS: readonly FallbackTarget[] = [];
+/** Whoever tells nothing of a call gives back what was booked for it all the same. */
+const NOTHING_KNOWN: CallSuccess & CallFailure = { latencyMs: NaN };
 
 /**
  * Chooses deployments for requests, keeps account of what they do, and leaves failing ones alone for a while.
@@ -119,8 +121,8 @@ export class RouterService implements Capability {
   }
 
   /** Chooses a deployment and books nothing; `null` when none is known for the model, or none may be chosen now. */
-  getAvailableDeployment(model: string, context?: RoutingContext): Deployment | null {
-    return this.routing.peek(model, context);
+  getAvailableDeployment(model: string, context?: RoutingContext | null): Deployment | null {
+    return this.routing.peek(model, context ?? undefined);
   }
 
   /**
@@ -129,26 +131,26 @@ export class RouterService implements Capability {
    * @throws RouterRateLimitError when all are cooling or at a limit.
    * @throws ContextWindowExceededError when the input fits none.
    */
-  acquire(model: string, context?: RoutingContext): RouterPick {
+  acquire(model: string, context?: RoutingContext | null): RouterPick {
     return this.series.sampled() ? this.bookMeasured(model, context) : this.book(model, context);
   }
 
   /** The answer is there. After a pick was given back once, nothing more happens. */
-  succeeded(pick: RouterPick, outcome: CallSuccess): void {
+  succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
     if (!(pick as RoutedPick).done) this.counters.succeeded(pick.deployment);
-    this.routing.succeeded(pick as RoutedPick, outcome);
+    this.routing.succeeded(pick as RoutedPick, outcome ?? NOTHING_KNOWN);
   }
 
   /** The call failed, which may make the deployment cool. */
-  failed(pick: RouterPick, outcome: CallFailure): void {
+  failed(pick: RouterPick, outcome?: CallFailure | null): void {
     if (!(pick as RoutedPick).done) this.counters.failed(pick.deployment);
-    this.routing.failed(pick as RoutedPick, outcome);
+    this.routing.failed(pick as RoutedPick, outcome ?? NOTHING_KNOWN);
   }
 
   /** The caller went away: no failure of the deployment. */
-  cancelled(pick: RouterPick, outcome?: CallUsage): void {
+  cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
     if (!(pick as RoutedPick).done) this.counters.cancellations++;
-    this.routing.cancelled(pick as RoutedPick, outcome);
+    this.routing.cancelled(pick as RoutedPick, outcome ?? NOTHING_KNOWN);
   }
 
   /** Where requests for this model go when it fails: for any error, or for one of a kind. */
@@ -244,9 +246,10 @@ export class RouterService implements Capability {
     await this.options.sharedState?.close();
   }
 
-  private book(model: string, context: RoutingContext | undefined): RoutedPick {
+  private book(model: string, context: RoutingContext | null | undefined): RoutedPick {
     try {
-      const pick = this.routing.acquire(model, context);
+      if (context?.explain === true) return this.bookExplained(model, context);
+      const pick = this.routing.acquire(model, context ?? undefined);
       this.counters.picks++;
       return pick;
     } catch (error) {
@@ -255,7 +258,16 @@ export class RouterService implements Capability {
     }
   }
 
-  private bookMeasured(model: string, context: RoutingContext | undefined): RoutedPick {
+  private bookExplained(model: string, context: RoutingContext): RoutedPick {
+    const explanation = this.explain(model, context);
+    const pick = this.routing.acquire(model, context);
+    this.counters.picks++;
+    // Of those that are equal another one may be taken.
+    pick.explanation = { ...explanation, chosen: pick.deployment.id };
+    return pick;
+  }
+
+  private bookMeasured(model: string, context: RoutingContext | null | undefined): RoutedPick {
     return measure(this.series, () => this.book(model, context));
   }
 

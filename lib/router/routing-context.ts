@@ -1,4 +1,5 @@
 import type { Deployment } from './deployment.js';
+import type { RoutingExplanation } from './explanation.js';
 import type { RoutingStrategy } from './router.strategies.js';
 
 /** What a choice can depend on besides the model. */
@@ -20,6 +21,8 @@ export interface RoutingContext {
   /** Not these ids: those that have failed this request. */
   readonly excludeIds?: readonly string[];
   readonly requestId?: string;
+  /** Whether the pick is to say why each deployment was taken or not: its `explanation`. */
+  readonly explain?: boolean;
 }
 
 /** A deployment chosen for a request, to be given back by `succeeded`, `failed` or `cancelled`. */
@@ -31,4 +34,6 @@ export interface Pick {
   readonly group: string;
   /** Under this order it was chosen. */
   readonly strategy: RoutingStrategy | 'custom';
+  /** With `explain: true`: how the deployments stood when this one was chosen. */
+  readonly explanation?: RoutingExplanation;
 }

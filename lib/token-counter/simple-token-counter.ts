@@ -37,7 +37,7 @@ export class SimpleTokenCounter {
   }
 
   /** USD, or `null` for a model without a known price. */
-  estimateCost(inputTokens: number, outputTokens: number, model?: string, usageDetails?: UsageDetails): number | null {
+  estimateCost(inputTokens: number, outputTokens: number, model?: string, usageDetails?: UsageDetails | null): number | null {
     return this.counter().estimateCost(inputTokens, outputTokens, model, usageDetails);
   }
 

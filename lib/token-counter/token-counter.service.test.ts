@@ -136,6 +136,9 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.estimateCost(1000, 100, 'gpt-4o')).toBeCloseTo(0.0035, 12);
     expect(counter.estimateCost(1000, 100)).toBe(counter.estimateCost(1000, 100, 'gpt-3.5-turbo'));
     expect(counter.estimateCost(1000, 100, 'unknown')).toBeNull();
+    expect(counter.estimateCost(1000, 100, 'gpt-4o', null)).toBe(counter.estimateCost(1000, 100, 'gpt-4o', {}));
+    expect(() => counter.estimateCost(1, 1, 'gpt-4o', 4 as never)).toThrow(expect.objectContaining({ path: 'usageDetails' }));
+    expect(counter.countMessages([], null)).toBe(3);
     expect(() => counter.estimateCost(1, 1, 4 as never)).toThrow(expect.objectContaining({ path: 'model' }));
   });
 

@@ -32,6 +32,7 @@ import { truncateText } from './truncate.js';
 
 const DEFAULT_TRIM_RATIO = 0.75;
 const MIN_TRIM_RATIO = 0.001;
+const NO_DETAILS: UsageDetails = {};
 
 /**
  * Counts, encodes and cuts texts and chats, and says what they cost.
@@ -106,7 +107,7 @@ export class TokenCounterService implements Capability {
    * Prompt tokens of a chat: 3 per message, 1 per name, 3 to prime the reply, all texts, tools by OpenAI's cookbook rule, images by their provider's.
    * @throws InvalidArgumentError naming the place (`messages[2].content[1].type`).
    */
-  countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string = {}): number {
+  countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
     const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
     const found = this.models.get(model);
     return this.counted(
@@ -173,7 +174,7 @@ export class TokenCounterService implements Capability {
    * The messages, cut down to `maxTokens`: the system message and trailing tool messages stay, the newest of the others are kept. A new
    * array; the given one and its messages are not changed. All of them without `maxTokens` and with a model whose limit is not known.
    */
-  trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string = {}): M[] {
+  trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string | null = {}): M[] {
     if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
     const { model: name, maxTokens, trimRatio, requestId } = optionsOf<TrimMessagesOptions>(options);
     const model = this.models.get(name);
@@ -186,8 +187,9 @@ export class TokenCounterService implements Capability {
    * USD, or `null` where no price is known. `inputTokens` include cached ones (Anthropic's own figure does not: add them). Tokens with
    * prices of their own go into `usageDetails`. Floating point: compare with a tolerance.
    */
-  estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails: UsageDetails = {}): number | null {
-    return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), usageDetails);
+  estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails?: UsageDetails | null): number | null {
+    const details = checkObject('usageDetails', usageDetails ?? NO_DETAILS, refuseArgument);
+    return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
   /** What a model takes and gives at most; `null` where no source knows it. Output limits come from `tokenCounter.pricing` alone. */
@@ -279,8 +281,8 @@ function averageLength(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length);
 }
 
-function optionsOf<O extends { readonly model?: string | null }>(options: O | string): O {
-  return (typeof options === 'string' ? { model: options } : checkObject('options', options, refuseArgument)) as O;
+function optionsOf<O extends { readonly model?: string | null }>(options: O | string | null): O {
+  return (typeof options === 'string' ? { model: options } : checkObject('options', options ?? {}, refuseArgument)) as O;
 }
 
 /** What the engine does wrong, or `undefined`. */

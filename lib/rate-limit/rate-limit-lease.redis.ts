@@ -4,7 +4,7 @@ import type { TaggedScope } from './rate-limit-keys.redis.js';
 import { OperationKind, ReplyField } from './rate-limit-protocol.redis.js';
 import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './rate-limit-queue.redis.js';
 import type { RateLimit } from './rate-limit.limits.js';
-import type { RateLimitDecision, RateLimitScope } from './rate-limit.store.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from './rate-limit.store.js';
 
 /** Of what is left beyond the requests that wait for it, one process takes this part: the nearer the limit, the fewer permits lie about unspent. */
 const SHARE = 4;
@@ -49,6 +49,9 @@ export class RedisLeases {
   private readonly leases = new Map<string, Lease>();
   /** Those of one scope by its limit and key, to be found without a name. */
   private readonly ofOne = new WeakMap<RateLimit, Map<string, Lease>>();
+  /** What `ofOne` last had: most apps ask about one limit all the time. */
+  private lastLimit: RateLimit | undefined;
+  private lastKeys: ReadonlyMap<string, Lease> | undefined;
   private calls = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -60,7 +63,8 @@ export class RedisLeases {
 
   /** The decision on one key, if its permits are at hand. */
   spendOne({ limit, key }: RateLimitScope, cost: number, tokens: number): RateLimitDecision | undefined {
-    const lease = this.ofOne.get(limit)?.get(key);
+    if (limit !== this.lastLimit) [this.lastLimit, this.lastKeys] = [limit, this.ofOne.get(limit)];
+    const lease = this.lastKeys?.get(key);
     if (lease === undefined || lease.waiting.length > 0) return undefined;
     const needed = lease.limitsTokens ? tokens : 0;
     return this.canSpend(lease, cost, needed) ? this.spend(lease, cost, needed) : undefined;
@@ -130,8 +134,9 @@ export class RedisLeases {
     const [{ limit, key }] = lease.scopes;
     if (lease.scopes.length > 1) return;
     const known = this.ofOne.get(limit);
-    if (known === undefined) this.ofOne.set(limit, new Map([[key, lease]]));
-    else known.set(key, lease);
+    if (known !== undefined) return void known.set(key, lease);
+    this.ofOne.set(limit, new Map([[key, lease]]));
+    this.lastLimit = undefined;
   }
 
   private drop(id: string, lease: Lease): void {
@@ -161,13 +166,10 @@ export class RedisLeases {
     lease.spentTokens += tokens;
     const { scope, retryAfterMs, atMs } = grant;
     // Spelled out: this is the whole of a decision's cost.
-    const standings = grant.standings.map(({ limit, remainingRequests, remainingTokens, resetMs, tokensResetMs }) => ({
-      limit,
-      remainingRequests: remainingRequests - lease.spentRequests,
-      remainingTokens: remainingTokens === undefined ? undefined : remainingTokens - lease.spentTokens,
-      resetMs,
-      tokensResetMs,
-    }));
+    const standings =
+      grant.standings.length === 1
+        ? [standingAfter(grant.standings[0], lease)]
+        : grant.standings.map((standing) => standingAfter(standing, lease));
     return { allowed: true, scope, exceeded: undefined, retryAfterMs, standings, atMs };
   }
 
@@ -274,6 +276,19 @@ export class RedisLeases {
     if (!idle) return;
     clearInterval(this.timer);
     this.timer = undefined;
+  };
+}
+
+function standingAfter(
+  { limit, remainingRequests, remainingTokens, resetMs, tokensResetMs }: RateLimitStanding,
+  { spentRequests, spentTokens }: Lease,
+): RateLimitStanding {
+  return {
+    limit,
+    remainingRequests: remainingRequests - spentRequests,
+    remainingTokens: remainingTokens === undefined ? undefined : remainingTokens - spentTokens,
+    resetMs,
+    tokensResetMs,
   };
 }
 

@@ -1,4 +1,4 @@
-import { STATE_SCRIPT, withNumbers } from './rate-limit-state.redis.js';
+import { CALL_SCRIPT, STATE_SCRIPT, withNumbers } from './rate-limit-state.redis.js';
 import { USUAL_SCRIPT } from './rate-limit-usual.redis.js';
 
 /**
@@ -8,9 +8,13 @@ import { USUAL_SCRIPT } from './rate-limit-usual.redis.js';
  * Who was under way at a reset has taken nothing since: a place that is said to be held still is kept with its end below zero, where it does not count, and what was
  * taken until then is not given back.
  *
+ * What most calls do not need stands in `general`: it is made when it is asked for, as Redis runs the whole script each time.
+ *
  * A lease is counted at the last instant at which it may be spent: so no span holds more than the limit, whenever that is done.
  */
-export const RATE_LIMIT_SCRIPT = withNumbers(`${STATE_SCRIPT}
+export const RATE_LIMIT_SCRIPT = withNumbers(`${CALL_SCRIPT}${USUAL_SCRIPT}
+local function general()
+${STATE_SCRIPT}
 local function running(slots)
   return call_redis('ZCOUNT', KEYS[slots], '(' .. clock, '+inf')
 end
@@ -224,7 +228,10 @@ perform[6] = function(scopes)
   end
 end
 
-${USUAL_SCRIPT}
+return perform, stateOf, write
+end
+
+local perform, stateOf, write
 local at, count = 1, #operations
 while at < count do
   local kind = operations[at]
@@ -234,11 +241,13 @@ while at < count do
     at = first + 2 * operations[at + 3]
     for i = first + 2, at - 1, 2 do cost, tokens = cost + operations[i], tokens + operations[i + 1] end
     if not takeUsual(key, plain[policy], cost, tokens) then
+      if not perform then perform, stateOf, write = general() end
       for i = first, at - 1, 2 do
         perform[1]({ { key = key, s = stateOf(key), slots = 0, p = policies[policy] } }, operations[i], operations[i + 1])
       end
     end
   else
+    if not perform then perform, stateOf, write = general() end
     local first = at + 2 + operations[at + 1]
     local last, scopes = first + 3 * operations[first], {}
     for i = first + 1, last, 3 do

@@ -53,16 +53,12 @@ export function withNumbers(script: string): string {
 }
 
 /**
- * The first half of the script of the Redis store: what a key remembers, with the arithmetic of the engines (`rate-limit.key-state.ts`,
- * `rate-limit.window-log.ts`). A key is read once and written once per call, whatever happens to it between, and lives as long as it says more
- * than a key never seen.
- *
- * Of a window's instants the newest is at hand and the others are one string: most decisions change the newest and the sums, and leave that string as it
- * is. In Redis a state is its numbers of 64 bits, one behind the other: time and end, each window, and the bucket, if there is one.
+ * What every call begins with: Redis's clock, what is asked, and the keys of usual requests, read at once: a command costs as much as a decision. `values` are keys
+ * as they are packed, `false` for one that is not there.
  *
  * Where a mark is kept, `since` is when Redis was found without it: what was taken before is not known.
  */
-export const STATE_SCRIPT = `
+export const CALL_SCRIPT = `
 local call_redis, ceil, floor, max, min, pack, sub, unpack_bytes =
   redis.call, math.ceil, math.floor, math.max, math.min, struct.pack, string.sub, struct.unpack
 local time = call_redis('TIME')
@@ -70,7 +66,6 @@ local clock = time[1] * 1000 + floor(time[2] / 1000)
 local call = cjson.decode(ARGV[1])
 local policies, operations = call[1], call[2]
 local NEVER = math.huge
-local EMPTY = { 0, 0, 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
 local states, reply, told = {}, {}, 0
 local values = call[3] > 0 and call_redis('MGET', unpack(KEYS, 1, call[3])) or {}
 
@@ -83,6 +78,18 @@ end
 local function slackOf(ttl)
   return ceil(max(ttl / SLACK, min(ttl / LONG_SLACK, MOST_LONG_SLACK_MS)))
 end
+`;
+
+/**
+ * The middle of the script of the Redis store: what a key remembers, with the arithmetic of the engines (`rate-limit.key-state.ts`,
+ * `rate-limit.window-log.ts`). A key is read once and written once per call, whatever happens to it between, and lives as long as it says more
+ * than a key never seen.
+ *
+ * Of a window's instants the newest is at hand and the others are one string: most decisions change the newest and the sums, and leave that string as it
+ * is. In Redis a state is its numbers of 64 bits, one behind the other: time and end, each window, and the bucket, if there is one.
+ */
+export const STATE_SCRIPT = `
+local EMPTY = { 0, 0, 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
 
 local function newState()
   return { clock, 0, -1, 0, 0, 0, false, nil }

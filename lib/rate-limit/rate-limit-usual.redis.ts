@@ -1,8 +1,6 @@
 /**
  * The usual request, in the script of the Redis store: of one key under one window, and it passes. It is decided in a straight line, as the other functions would
  * (`rate-limit-script.redis.ts`), and all of a call that ask for one key are decided at once by their sums: if these pass, each does.
- *
- * `values` are keys as they are packed, `false` for one that is not there.
  */
 export const USUAL_SCRIPT = `
 local plain = {}
@@ -28,8 +26,23 @@ local function takeUsual(key, policy, cost, tokens)
   end
   if #packed < ONE_WINDOW_BYTES then return false end
   local t, ends, here, requests, taken, start, oldest, newest, newRequests, newTokens, older, next = unpack_bytes('<dddddddddddc0', packed)
-  t, left, tokensLeft = max(t, clock), left - requests, tokensLeft - taken
-  if here ~= id or next <= #packed or t - oldest >= length or left < 0 or tokensLeft < 0 then return false end
+  if here ~= id or next <= #packed then return false end
+  t = max(t, clock)
+  if t - oldest >= length then
+    local from, size, had, hadTokens = 1, #older, 0, 0
+    while t - oldest >= length do
+      if from > size then
+        if t - newest >= length then requests, taken, newRequests, newTokens, newest = 0, 0, 0, 0, -NEVER end
+        oldest = newest
+        break
+      end
+      oldest, had, hadTokens = unpack_bytes('<ddd', older, from)
+      if t - oldest >= length then requests, taken, from = requests - had, taken - hadTokens, from + INSTANT_BYTES end
+    end
+    older = sub(older, from)
+  end
+  left, tokensLeft = left - requests, tokensLeft - taken
+  if left < 0 or tokensLeft < 0 then return false end
   local at = max(t, newest)
   if newest == at or #older >= EXACT_BYTES and (at - start) * MERGES < length then
     newRequests, newTokens = newRequests + cost, newTokens + tokens

@@ -19,28 +19,26 @@ export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, de
   if (route.policyHeader !== '') setHeader(target, 'ratelimit-policy', route.policyHeader);
   const { standings } = decision;
   let current = '';
+  let left = '';
   let requests = -1;
   let tokens = -1;
   for (let i = 0; i < standings.length; i++) {
     const standing = standings[i];
     if (standing.remainingRequests !== Infinity) {
-      const item = standingItem(
-        route.limits[i],
-        standing,
-        !decision.allowed && decision.scope === i ? decision.retryAfterMs : standing.resetMs,
-      );
+      const remaining = String(standing.remainingRequests);
+      const resetMs = !decision.allowed && decision.scope === i ? decision.retryAfterMs : standing.resetMs;
+      const item = requestQuota(route.limits[i], standing).item + remaining + untilReset(resetMs);
       current = current === '' ? item : `${current}, ${item}`;
-      if (requests < 0 || standing.remainingRequests < standings[requests].remainingRequests) requests = i;
+      if (requests < 0 || standing.remainingRequests < standings[requests].remainingRequests) [requests, left] = [i, remaining];
     }
     if (standing.remainingTokens !== undefined && (tokens < 0 || standing.remainingTokens < (standings[tokens].remainingTokens as number)))
       tokens = i;
   }
   if (current !== '') setHeader(target, 'ratelimit', current);
   if (requests >= 0) {
-    const { remainingRequests, resetMs } = standings[requests];
     setHeader(target, 'x-ratelimit-limit-requests', requestQuota(route.limits[requests], standings[requests]).text);
-    setHeader(target, 'x-ratelimit-remaining-requests', String(remainingRequests));
-    setHeader(target, 'x-ratelimit-reset-requests', duration(resetMs));
+    setHeader(target, 'x-ratelimit-remaining-requests', left);
+    setHeader(target, 'x-ratelimit-reset-requests', duration(standings[requests].resetMs));
   }
   if (tokens >= 0) {
     const { remainingTokens, tokensResetMs = 0 } = standings[tokens];
@@ -57,12 +55,9 @@ export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void 
   setHeader(target, 'retry-after-ms', String(Math.max(1, Math.ceil(retryAfterMs))));
 }
 
-function standingItem(planned: RouteLimit, standing: RateLimitStanding, resetMs: number): string {
-  const { item } = requestQuota(planned, standing);
-  // A wait that no time ends has no `t`.
-  return resetMs === Infinity
-    ? `${item}${standing.remainingRequests}`
-    : `${item}${standing.remainingRequests};t=${Math.ceil(resetMs / 1000)}`;
+/** A wait that no time ends has no `t`. */
+function untilReset(ms: number): string {
+  return ms === Infinity ? '' : `;t=${Math.ceil(ms / 1000)}`;
 }
 
 /** The quota that the standing speaks of. A refusal by tokens or concurrency names their figure instead: then the first. */
@@ -70,8 +65,17 @@ function requestQuota({ quotas }: RouteLimit, { limit }: RateLimitStanding): Quo
   return quotas.length > 1 ? (quotas.find(({ quota }) => quota === limit) ?? quotas[0]) : quotas[0];
 }
 
+/** The last duration and what was written for it: most answers have one length of a window in them, and the next one has the same. */
+let lastMs = NaN;
+let lastDuration = '';
+
 /** As OpenAI writes it: `12ms`, `1s`, `6m0s`, `1h0m0s`. */
 export function duration(ms: number): string {
+  if (ms !== lastMs) [lastMs, lastDuration] = [ms, written(ms)];
+  return lastDuration;
+}
+
+function written(ms: number): string {
   if (ms < 1000) return `${Math.ceil(ms)}ms`;
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 60) return `${seconds}s`;

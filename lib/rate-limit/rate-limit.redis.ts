@@ -22,7 +22,7 @@ interface Group {
 }
 
 /**
- * Counters in Redis (from version 6) or Valkey, for many processes that limit together: one script per turn of the event loop decides, on Redis's
+ * Counters in Redis (from version 6) or Valkey, for many processes that limit together: a script decides all that a turn of the event loop asks, on Redis's
  * clock, with the answers of the store in memory.
  *
  * A Redis that loses its data forgets what was taken: within that window a key may get one more limit's worth, unless `onDataLoss` is `refuse`.

@@ -263,7 +263,7 @@ function promised<T>(ask: () => T | Promise<T>): Promise<T> {
     const answer = ask();
     return answer instanceof Promise ? answer : Promise.resolve(answer);
   } catch (error) {
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 }
 

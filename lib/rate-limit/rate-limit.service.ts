@@ -263,6 +263,7 @@ function promised<T>(ask: () => T | Promise<T>): Promise<T> {
     const answer = ask();
     return answer instanceof Promise ? answer : Promise.resolve(answer);
   } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what was thrown, whatever it is
     return Promise.reject(error);
   }
 }

@@ -39,6 +39,9 @@ const CONFIG_KEYS: Partial<Record<FeatureName, readonly string[]>> = {
   rust_connection_pooling: ['max_connections_per_endpoint', 'idle_timeout_seconds'],
 };
 
+/** Timers take no more milliseconds than that. */
+const MOST_SECONDS = 2_147_483;
+
 /**
  * Reads a JSON file of flags in either of the original's shapes, or a mixture.
  * @throws InvalidConfigurationError naming the file and the path inside it: `flags.json: features.rust_routing.state`.
@@ -108,7 +111,7 @@ function readFlagsJson(file: string, json: unknown): FileFlags {
       },
       connectionPool: {
         maxConnectionsPerEndpoint: configs.rust_connection_pooling?.max_connections_per_endpoint as number | undefined,
-        idleTimeoutMs: idleSeconds === undefined ? undefined : idleSeconds * 1000,
+        idleTimeoutMs: idleSeconds === undefined ? undefined : Math.round(idleSeconds * 1000),
       },
       monitoring: {
         enabled: monitoringEnabled,
@@ -157,7 +160,7 @@ function readConfig(path: string, feature: FeatureName, input: unknown): Json | 
   const config = checkObject(path, input);
   checkKnownKeys(path, config, CONFIG_KEYS[feature] ?? []);
   for (const [key, value] of Object.entries(config)) {
-    if (key === 'idle_timeout_seconds') checkNumber(`${path}.${key}`, value, { min: 0 });
+    if (key === 'idle_timeout_seconds') checkNumber(`${path}.${key}`, value, { min: 0.001, max: MOST_SECONDS });
     else checkInteger(`${path}.${key}`, value, { min: 1 });
   }
   return config;

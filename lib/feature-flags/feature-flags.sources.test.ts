@@ -143,7 +143,7 @@ describe('the file', () => {
         rust_routing: { enabled: true, rollout_percentage: 10 },
         rust_token_counting: { enabled: true },
         rust_rate_limiting: { enabled: false, rollout_percentage: 50, config: { requests_per_minute: 60, burst_size: 10 } },
-        rust_connection_pooling: { enabled: true, config: { max_connections_per_endpoint: 20, idle_timeout_seconds: 60 } },
+        rust_connection_pooling: { enabled: true, config: { max_connections_per_endpoint: 20, idle_timeout_seconds: 1.001 } },
       },
       monitoring: { enabled: true, sample_rate: 0.1 },
       fallback: { auto_disable_on_errors: true, max_errors_before_disable: 4 },
@@ -151,7 +151,7 @@ describe('the file', () => {
     expect(FEATURES.slice(0, 4).map((feature) => stateOf(service, feature))).toEqual(['rollout:10', 'enabled', 'disabled', 'enabled']);
     expect(service.settings).toMatchObject({
       rateLimit: { requestsPerMinute: 60, burst: 10 },
-      connectionPool: { maxConnectionsPerEndpoint: 20, idleTimeoutMs: 60_000 },
+      connectionPool: { maxConnectionsPerEndpoint: 20, idleTimeoutMs: 1_001 },
       monitoring: { enabled: true, sampleRate: 0.1 },
     });
     expect(service.getFeatureStatus().rust_routing.errorThreshold).toBe(4);
@@ -212,6 +212,11 @@ describe('the file', () => {
       { features: { rust_rate_limiting: { config: { requests_per_minute: '60' } } } },
       ': features.rust_rate_limiting.config.requests_per_minute',
       'must be an integer of at least 1, got "60"',
+    ],
+    [
+      { features: { rust_connection_pooling: { config: { idle_timeout_seconds: 0 } } } },
+      ': features.rust_connection_pooling.config.idle_timeout_seconds',
+      'must be a number from 0.001 to 2147483, got 0',
     ],
     [{ monitoring: { sample_rate: 2 } }, ': monitoring.sample_rate', 'from 0 to 1, got 2'],
     [{ fallback: { max_errors_before_disable: -1 } }, ': fallback.max_errors_before_disable', 'must be a positive integer, got -1'],

@@ -26,6 +26,9 @@ export interface ConnectionPoolContext {
   readonly logger?: LogSink;
 }
 
+/** What timers take: of more they would make nothing. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Pools that nobody drained and nobody has any more: their place among the members would stay taken. */
 const abandoned = new FinalizationRegistry<PoolBooks>((books) => books.leave());
 
@@ -157,7 +160,7 @@ export class ConnectionPoolService implements Capability {
   drain({ deadlineMs = this.options.drainTimeoutMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.drained ??= this.startDraining();
     if (this.pool.table.connections > 0 && deadlineMs !== Infinity) {
-      const timer = setTimeout(() => this.pool.closeLeased(), deadlineMs);
+      const timer = setTimeout(() => this.pool.closeLeased(), Math.min(deadlineMs, LONGEST_MS));
       void this.drained.then(() => clearTimeout(timer));
     }
     return this.drained;
@@ -216,7 +219,7 @@ export class ConnectionPoolService implements Capability {
 
   private timeout(timeoutMs: number | undefined): number {
     if (timeoutMs === undefined) return this.options.acquireTimeoutMs;
-    return checkInteger('timeoutMs', timeoutMs, { min: 0, max: 2 ** 31 - 1 }, refuseArgument) || Infinity;
+    return checkInteger('timeoutMs', timeoutMs, { min: 0, max: LONGEST_MS }, refuseArgument) || Infinity;
   }
 
   /** The end of a lease that its user may have ended already. */

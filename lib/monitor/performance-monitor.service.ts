@@ -144,8 +144,11 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     const { enoughSamples } = this.comparisonOf(rustComponent, typescriptComponent);
     // What is measured in passing keeps no process alive; who waits for it does.
     const awake = setInterval(() => {}, 60_000);
-    if (!enoughSamples) await this.measured(rustComponent, typescriptComponent);
-    clearInterval(awake);
+    try {
+      if (!enoughSamples) await this.measured(rustComponent, typescriptComponent);
+    } finally {
+      clearInterval(awake);
+    }
     return this.comparisonOf(rustComponent, typescriptComponent);
   }
 

@@ -11,6 +11,7 @@ describe('usedTokens', () => {
     [{ prompt_tokens: 10, completion_tokens: 5, total_tokens: 17 }, 17],
     [{ prompt_tokens: 10, completion_tokens: 5 }, 15],
     [{ input_tokens: 10, output_tokens: 5, cache_creation_input_tokens: 3, cache_read_input_tokens: 2 }, 20],
+    [{ prompt_tokens: 15, completion_tokens: 5, cache_creation_input_tokens: 3, cache_read_input_tokens: 2 }, 20],
     [{ prompt_tokens: 10 }, 10],
     [{ total_tokens: 0 }, 0],
     [{ total_tokens: null, prompt_tokens: 3 }, 3],

@@ -215,8 +215,10 @@ export function usedTokens(usage: unknown): number | undefined {
   };
   const total = part('total_tokens');
   if (total !== undefined) return total;
-  const input = part('prompt_tokens') ?? part('input_tokens');
+  const input = part('prompt_tokens');
   const output = part('completion_tokens') ?? part('output_tokens');
-  if (input === undefined && output === undefined) return undefined;
-  return (input ?? 0) + (output ?? 0) + (part('cache_creation_input_tokens') ?? 0) + (part('cache_read_input_tokens') ?? 0);
+  // What Anthropic's `input_tokens` leave out.
+  const cached = input === undefined ? (part('cache_creation_input_tokens') ?? 0) + (part('cache_read_input_tokens') ?? 0) : 0;
+  const whole = input ?? part('input_tokens');
+  return whole === undefined && output === undefined ? undefined : (whole ?? 0) + (output ?? 0) + cached;
 }

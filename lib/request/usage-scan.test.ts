@@ -83,6 +83,10 @@ it('usageFrom understands the names of others', () => {
   expect(usageFrom({ input_tokens: 3, output_tokens: 4 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 7 });
   expect(usageFrom({ inputTokens: 3, outputTokens: 4, totalTokens: 8 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 8 });
   expect(usageFrom({ prompt_tokens: 5, total_tokens: 5 })).toEqual({ promptTokens: 5, completionTokens: 0, totalTokens: 5 });
+  const cached = { cache_creation_input_tokens: 20, cache_read_input_tokens: 100 };
+  // Anthropic's own figure is without them, LiteLLM's is with them.
+  expect(usageFrom({ input_tokens: 3, output_tokens: 4, ...cached })).toEqual({ promptTokens: 123, completionTokens: 4, totalTokens: 127 });
+  expect(usageFrom({ prompt_tokens: 123, completion_tokens: 4, ...cached })).toMatchObject({ promptTokens: 123, totalTokens: 127 });
   for (const none of [
     undefined,
     null,

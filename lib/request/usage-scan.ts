@@ -34,13 +34,20 @@ export function scanUsage(bytes: Buffer): AnswerUsage | undefined {
 export function usageFrom(value: unknown): AnswerUsage | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const promptTokens = amount(fields.prompt_tokens) ?? amount(fields.input_tokens) ?? amount(fields.inputTokens);
+  const promptTokens = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.inputTokens);
   const completionTokens = amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.outputTokens);
   const totalTokens = amount(fields.total_tokens) ?? amount(fields.totalTokens);
   if (promptTokens === undefined && completionTokens === undefined && totalTokens === undefined) return undefined;
   const prompt = promptTokens ?? 0;
   const completion = completionTokens ?? (totalTokens === undefined ? 0 : Math.max(0, totalTokens - prompt));
   return { promptTokens: prompt, completionTokens: completion, totalTokens: totalTokens ?? prompt + completion };
+}
+
+/** Anthropic's `input_tokens` leave out what is written to a cache or read from one; all others' figures have that in them. */
+function withCached(fields: Readonly<Record<string, unknown>>): number | undefined {
+  const input = amount(fields.input_tokens);
+  if (input === undefined) return undefined;
+  return amount(input + (amount(fields.cache_creation_input_tokens) ?? 0) + (amount(fields.cache_read_input_tokens) ?? 0));
 }
 
 /** What is more than any call can use would spoil all sums for good. */

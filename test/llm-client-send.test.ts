@@ -126,7 +126,7 @@ describe('execute', () => {
       await expect(open.client.execute('m', complete, given as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
       await expect(open.client.chat({ model: 'm', messages }, given as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
     }
-    expect(await open.client.execute('m', async () => 1, { signal: null })).toBe(1);
+    expect(await open.client.execute('m', async () => 1, { signal: null, response: null })).toBe(1);
     expect(isOver(open)).toBe(true);
   });
 

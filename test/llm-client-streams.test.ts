@@ -248,6 +248,25 @@ describe('a client that goes', () => {
     expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
   });
 
+  it('has been answered by somebody else: nobody reads its stream', async () => {
+    const open = await over([{ chunkDelayMs: 10, tokens: 1000 }]);
+    const refusals: unknown[] = [];
+    const server = createServer((_, response) => {
+      const late = async (): Promise<void> => {
+        const stream = await open.client.chat(chat, { response });
+        response.writeHead(408).end();
+        await stream.sendTo(response);
+      };
+      void late().catch((error: unknown) => refusals.push(error));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closing.push(() => server.close().closeAllConnections());
+    const response = await new Promise<IncomingMessage>((resolve) => get({ port: (server.address() as AddressInfo).port }, resolve));
+    expect(response.resume().statusCode).toBe(408);
+    await until(() => refusals.length === 1 && isOver(open));
+    expect(refusals).toMatchObject([{ code: 'ERR_HTTP_HEADERS_SENT' }]);
+  });
+
   it('by its signal gets told so, and nobody is asked for one that is aborted already', async () => {
     const open = await over([{ fault: 'hang' }]);
     const controller = new AbortController();

@@ -24,7 +24,7 @@ export interface CallOptions {
    */
   readonly request?: object;
   /** The response to it (Node's own, Express's `res`, Fastify's `reply`): when its client goes, the call ends. */
-  readonly response?: ClosableResponse | { readonly raw: ClosableResponse };
+  readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
   /** For the router: tokens of the prompt, tags, a strategy. */
   readonly routing?: RoutingContext;
   /** Longest time of the call, all of its attempts and of a stream its last chunk included, in milliseconds. Default: the router's `timeout`. */

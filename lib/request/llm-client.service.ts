@@ -183,7 +183,8 @@ export class LlmClient implements Capability {
 
   private run<R>(facts: OpenCallFacts, options: CallOptions, attempt: Attempt<R>): Promise<R> {
     const { router, now } = this;
-    const { signal, response } = options;
+    const { signal } = options;
+    const response = options.response ?? undefined;
     const cancellation = new CallCancellation(signal, response !== undefined && 'raw' in response ? response.raw : response);
     const open = new OpenCall(facts, cancellation, this.audienceOf(facts.operation));
     const limits = limitsOf(router, this.options, options, now());

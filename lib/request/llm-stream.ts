@@ -63,7 +63,14 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     headers['cache-control'] ??= 'no-cache';
     setFacts(this.call, (name, value) => (headers[name] = value));
     headers['content-type'] = this.exchange.contentType;
-    response.writeHead(200, headers);
+    try {
+      response.writeHead(200, headers);
+    } catch (error) {
+      // It was answered already, by whoever takes care of time-outs: nobody will read this.
+      this.owner.left();
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
     return new Promise((resolve) => this.exchange.attach(new ResponseSink(response, this.exchange, this.owner, this.hidesUsage, resolve)));
   }
 

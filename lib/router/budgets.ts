@@ -34,6 +34,8 @@ const JITTER_MS = 50;
 
 /** What providers and deployments have cost, against their budgets. */
 export class Budgets {
+  /** Whether there are any. */
+  isUsed = false;
   private readonly ledgers = new Map<string, Ledger>();
   private readonly retired = new Map<string, Ledger>();
   private byDeployment = new Map<string, readonly Ledger[]>();
@@ -58,11 +60,7 @@ export class Budgets {
       if (all.length > 0) this.byDeployment.set(id, all);
     }
     for (const [key, ledger] of this.ledgers) if (!wanted.has(key)) this.retire(key, ledger);
-  }
-
-  /** Whether there are any. */
-  get isUsed(): boolean {
-    return this.ledgers.size > 0;
+    this.isUsed = this.ledgers.size > 0;
   }
 
   /** Whether calls of this deployment have to be paid for. */

@@ -61,7 +61,10 @@ export class Catalogue {
 
   /** Where requests for this name go; `null` when nobody knows it. */
   find(name: string): Destination | null {
-    if (name === this.lastName) return this.last;
+    return name === this.lastName ? this.last : this.search(name);
+  }
+
+  private search(name: string): Destination | null {
     if (typeof name !== 'string') throw new InvalidArgumentError('model', name, 'must be a string');
     if (name.length > LONGEST_NAME) return this.look(name) ?? this.fallBack();
     let found = this.known.get(name);

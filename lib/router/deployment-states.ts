@@ -1,3 +1,4 @@
+import { sampleShared } from './latency-samples.js';
 import { JOURNAL_LENGTH, minuteOf, MOST_SAMPLES, type RouterMemory } from './router.memory.js';
 
 /** Whoever keeps an order of deployments, and has to hear of changes. */
@@ -31,8 +32,10 @@ export class DeploymentStates {
   private readonly first: (Watcher | undefined)[];
   private readonly firstPositions: Int32Array;
   private readonly others = new Map<number, { watcher: Watcher; position: number }[]>();
+  private hasOthers = false;
   private readonly listeners = new Set<Pick<Watcher, 'forget'>>();
-  private readonly shared: boolean;
+  /** Whether others write to the memory, too. */
+  readonly shared: boolean;
   private read: number;
   private healedAtMs = 0;
   /** How often a deployment was taken out: who keeps a list of the others compares. */
@@ -53,7 +56,10 @@ export class DeploymentStates {
       if (this.first[slot] === undefined) {
         this.first[slot] = watcher;
         this.firstPositions[slot] = position;
-      } else this.others.set(slot, [...(this.others.get(slot) ?? []), { watcher, position }]);
+      } else {
+        this.others.set(slot, [...(this.others.get(slot) ?? []), { watcher, position }]);
+        this.hasOthers = true;
+      }
     }
     this.listen(watcher);
   }
@@ -92,31 +98,21 @@ export class DeploymentStates {
 
   /** The deployment's state has changed: whatever was written before, plainly too, is seen by whoever reads the journal after this. */
   changed(slot: number, nowMs: number): void {
-    if (this.shared) {
-      const { ints } = this.memory;
-      const at = Atomics.add(ints, JOURNAL_HEAD, 1);
-      Atomics.store(ints, JOURNAL_START + (at & (JOURNAL_LENGTH - 1)), (roundOf(at) << SLOT_BITS) | slot);
-      if (at === this.read) this.read = (at + 1) | 0;
-    }
-    if (this.untold >= 0 && this.untold !== slot) this.tellLast(nowMs);
-    this.untold = slot;
+    if (this.shared) this.note(slot);
+    if (this.untold !== slot) this.tellNext(slot, nowMs);
   }
 
   /**
    * One more request under way, and in the minute. The journal is one for all: of two threads that begin at the same time and look at all counts after that, at least
    * one sees both.
    */
-  begin(slot: number, tokens: number, nowMs: number): void {
+  begin(slot: number, tokens: number, minute: number, nowMs: number): void {
     const { memory } = this;
-    this.openMinute(slot, minuteOf(nowMs));
+    if (memory.minute[slot] !== minute) this.openMinute(slot, minute);
     memory.inFlight[slot]++;
-    if (!this.shared) {
-      memory.requests[slot]++;
-      if (memory.tokens[slot] < MOST_TOKENS) memory.tokens[slot] += tokens;
-    } else {
-      Atomics.add(memory.requests, slot, 1);
-      if (tokens !== 0 && memory.tokens[slot] < MOST_TOKENS) Atomics.add(memory.tokens, slot, tokens);
-    }
+    if (this.shared) Atomics.add(memory.requests, slot, 1);
+    else memory.requests[slot]++;
+    if (tokens !== 0) this.addWithin(slot, tokens);
     this.changed(slot, nowMs);
   }
 
@@ -142,14 +138,14 @@ export class DeploymentStates {
     if (tokens === 0) return;
     const minute = minuteOf(nowMs);
     if (tokens < 0 && since !== minute) return;
-    this.openMinute(slot, minute);
+    if (this.memory.minute[slot] !== minute) this.openMinute(slot, minute);
     this.addWithin(slot, tokens);
   }
 
   addLatency(slot: number, latencyMs: number, most: number, nowMs: number): void {
     const { memory } = this;
-    this.sample(memory.latency, memory.latencies, memory.latencySamples, slot, latencyMs, most);
     memory.latencyAt[slot] = nowMs;
+    this.sample(memory.latency, memory.latencies, memory.latencySamples, slot, latencyMs, most);
   }
 
   addFirstToken(slot: number, latencyMs: number, most: number, nowMs: number): void {
@@ -165,17 +161,18 @@ export class DeploymentStates {
     this.forgetOrders();
   }
 
-  /** A success, with what its tokens differ by from those that were booked in the minute `since`. */
-  addSuccess(slot: number, tokens: number, since: number, nowMs: number): void {
+  /** A success in this minute, with what its tokens differ by from those that were booked in the minute `since`. */
+  addSuccess(slot: number, tokens: number, since: number, minute: number): void {
     const { memory } = this;
-    const minute = minuteOf(nowMs);
-    this.openMinute(slot, minute);
-    this.add(memory.successes, slot, 1);
-    if (tokens !== 0 && (tokens > 0 || since === minute)) this.addWithin(slot, tokens);
+    if (memory.minute[slot] !== minute) this.openMinute(slot, minute);
+    if (this.shared) Atomics.add(memory.successes, slot, 1);
+    else memory.successes[slot]++;
+    if (tokens > 0 || (tokens < 0 && since === minute)) this.addWithin(slot, tokens);
   }
 
   addFailure(slot: number, nowMs: number): void {
-    this.openMinute(slot, minuteOf(nowMs));
+    const minute = minuteOf(nowMs);
+    if (this.memory.minute[slot] !== minute) this.openMinute(slot, minute);
     this.add(this.memory.failures, slot, 1);
   }
 
@@ -224,7 +221,6 @@ export class DeploymentStates {
 
   private openMinute(slot: number, minute: number): void {
     const { memory } = this;
-    if (memory.minute[slot] === minute) return;
     // The minute last: whoever is stopped on the way leaves the work to the next.
     memory.requests[slot] = 0;
     memory.tokens[slot] = 0;
@@ -247,27 +243,29 @@ export class DeploymentStates {
 
   /** Adds a sample to the last `most` of a deployment, and keeps their mean. */
   private sample(means: Float64Array, counts: Int32Array, samples: Float64Array, slot: number, value: number, most: number): void {
-    const first = slot * MOST_SAMPLES;
     if (this.shared) {
-      const taken = Atomics.add(counts, slot, 1) >>> 0;
-      samples[first + (taken % most)] = value;
-      let sum = 0;
-      const kept = Math.min(taken + 1, most);
-      for (let index = 0; index < kept; index++) sum += samples[first + index];
-      means[slot] = sum / kept;
+      sampleShared(means, counts, samples, slot, value, most);
       return;
     }
     // Counts up to `most`, and then around from there to twice of it.
     const taken = counts[slot];
-    if (taken < most) {
-      samples[first + taken] = value;
-      means[slot] += (value - means[slot]) / (taken + 1);
-    } else {
-      const at = first + taken - most;
-      means[slot] += (value - samples[at]) / most;
-      samples[at] = value;
-    }
+    const known = taken >= most;
+    const at = slot * MOST_SAMPLES + taken - (known ? most : 0);
+    means[slot] += known ? (value - samples[at]) / most : (value - means[slot]) / (taken + 1);
+    samples[at] = value;
     counts[slot] = taken + 1 === 2 * most ? most : taken + 1;
+  }
+
+  private note(slot: number): void {
+    const { ints } = this.memory;
+    const at = Atomics.add(ints, JOURNAL_HEAD, 1);
+    Atomics.store(ints, JOURNAL_START + (at & (JOURNAL_LENGTH - 1)), (roundOf(at) << SLOT_BITS) | slot);
+    if (at === this.read) this.read = (at + 1) | 0;
+  }
+
+  private tellNext(slot: number, nowMs: number): void {
+    if (this.untold >= 0) this.tellLast(nowMs);
+    this.untold = slot;
   }
 
   private tellLast(nowMs: number): void {
@@ -280,7 +278,10 @@ export class DeploymentStates {
     const first = this.first[slot];
     if (first === undefined) return;
     first.update(this.firstPositions[slot], nowMs);
-    if (this.others.size === 0) return;
+    if (this.hasOthers) this.tellOthers(slot, nowMs);
+  }
+
+  private tellOthers(slot: number, nowMs: number): void {
     for (const { watcher, position } of this.others.get(slot) ?? NO_OTHERS) watcher.update(position, nowMs);
   }
 

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { Budget } from './budget.settings.js';
+import type { DeploymentOutcomes } from './outcomes.js';
 import type { RoutingStrategy } from './router.strategies.js';
 
 /** A deployment as LiteLLM's `model_list` has it. Keys that are not named here are kept as they are. */
@@ -42,6 +43,7 @@ export interface DeploymentSettings {
 }
 
 /** Parameters that may be shown. All others may hold a secret: keys, headers, bodies. */
+const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0 };
 const SHOWN = new Set([
   'model',
   'api_version',
@@ -98,8 +100,8 @@ export class Deployment {
 
   /** What may be spent on it: `max_budget` in `budget_duration`. */
   readonly budget: Budget | undefined;
-  /** Calls that came back from it: what the router's metrics tell. Of this process alone. The same object for who has its id after it. */
-  outcomes = { success: 0, failure: 0 };
+  /** Calls that came back from it: what the router's metrics tell. Of this process alone, and with those of who had its id before. */
+  outcomes: DeploymentOutcomes = NO_OUTCOMES;
 
   private readonly priceOf: () => number;
   private readonly costOf: DeploymentSettings['costOf'];

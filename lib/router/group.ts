@@ -6,7 +6,7 @@ import { Level, type Placed } from './level.js';
 import type { OrderSettings } from './ranking.js';
 import type { RouterEngine } from './router.engine.js';
 import type { ResolvedRouterSettings } from './router.settings.js';
-import type { RoutingStrategy } from './router.strategies.js';
+import { orderOf, type Order, type RoutingStrategy } from './router.strategies.js';
 import { matchingTags } from './tags.js';
 
 /** Selections by tags and blocked names that are kept ready; those asked for longest ago go. */
@@ -24,6 +24,10 @@ export interface GroupContext {
 /** Deployments that share the requests for a name. */
 export class Group {
   readonly levels: readonly Level[];
+  /** What its own strategy orders by, and where answers are streamed; -1 for a custom strategy. */
+  readonly order: Order | -1;
+  readonly streamOrder: Order | -1;
+  private readonly filtersTags: boolean;
   private readonly selections = new Map<string, readonly Level[]>();
 
   constructor(
@@ -33,12 +37,20 @@ export class Group {
     readonly strategy: RoutingStrategy | CustomRoutingStrategy,
     private readonly context: GroupContext,
   ) {
+    this.filtersTags = context.settings.enableTagFiltering;
     this.levels = this.levelsOf(placed);
+    const isNamed = typeof strategy === 'string';
+    this.order = isNamed ? orderOf(strategy, false) : -1;
+    this.streamOrder = isNamed ? orderOf(strategy, true) : -1;
   }
 
   /** The deployments that may answer requests with these tags, without those that are blocked: by `order`, lowest first. */
   select(tags: readonly string[] | undefined, blocked: readonly string[] | undefined): readonly Level[] {
-    const filtered = this.context.settings.enableTagFiltering;
+    return this.filtersTags || blocked !== undefined ? this.filter(tags, blocked) : this.levels;
+  }
+
+  private filter(tags: readonly string[] | undefined, blocked: readonly string[] | undefined): readonly Level[] {
+    const filtered = this.filtersTags;
     if (!filtered && (blocked === undefined || blocked === null || blocked.length === 0)) return this.levels;
     checkNames('context.tags', tags);
     checkNames('blockedModels', blocked);

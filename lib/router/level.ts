@@ -15,6 +15,8 @@ export interface Placed {
 }
 
 const NOBODY = new Uint8Array();
+// A constant of this module: a property of another module's exports is one that V8 reads anew at each use.
+const SHUFFLE = Order.shuffle;
 
 /** Deployments of one group and of one `order`: those that are chosen among. What orders them is made when it is asked for first. */
 export class Level implements Members {
@@ -27,9 +29,10 @@ export class Level implements Members {
   private readonly question = new Float64Array(QUESTION_LENGTH);
   private lottery: Lottery | undefined;
   private positions: Map<string, number> | undefined;
-  /** Inputs up to this fit all; tokens up to it need no second look. */
-  private readonly smallestWindow: number;
-  private readonly limitsTokens: boolean;
+  /** A ranking may be behind what other threads do. */
+  private readonly isAlone: boolean;
+  /** Inputs up to this fit all that the order prefers. */
+  private readonly mostUnasked: number;
 
   constructor(
     readonly placed: readonly Placed[],
@@ -41,11 +44,12 @@ export class Level implements Members {
     this.slots = Int32Array.from(placed, ({ slot }) => slot);
     this.deployments = placed.map(({ deployment }) => deployment);
     this.facts = factsOf(placed);
-    this.smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
+    this.isAlone = !states.memory.isShared;
+    const smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
+    this.mostUnasked = placed.some(({ deployment }) => deployment.tpm !== Infinity) ? Math.min(smallestWindow, 1) : smallestWindow;
     this.unlimited = placed.every(
       ({ deployment: { rpm, tpm, maxParallelRequests } }) => rpm === Infinity && tpm === Infinity && maxParallelRequests === Infinity,
     );
-    this.limitsTokens = placed.some(({ deployment }) => deployment.tpm !== Infinity);
     this.question[Question.limits] = settings.limits ? 1 : 0;
     this.question[Question.buffer] = settings.buffer;
     this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
@@ -56,7 +60,8 @@ export class Level implements Members {
    * @param excluded 1 at positions that may not be chosen.
    */
   pick(order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): number {
-    const position = order === Order.shuffle ? this.lots().draw(nowMs) : this.ranking(order).best(nowMs);
+    const position =
+      order === SHUFFLE ? (this.lottery ?? this.lots()).draw(nowMs) : (this.rankings[order] ?? this.ranking(order)).best(nowMs);
     if (position === -1) return -1;
     if (position === -2 || (excluded !== null && excluded[position] === 1) || !this.takes(position, order, nowMs, inputTokens)) {
       return this.scan(order, nowMs, inputTokens, excluded, false);
@@ -79,7 +84,7 @@ export class Level implements Members {
 
   /** It was chosen: among equals it is the last now. */
   chosen(position: number, order: Order): void {
-    this.rankings[order]?.chosen(position);
+    if (order !== SHUFFLE) this.rankings[order]?.chosen(position);
   }
 
   /** 1 at the positions of these ids, or `null` where none of them is here. */
@@ -112,28 +117,20 @@ export class Level implements Members {
 
   /** Whether a deployment that is chosen by its order is still free, and takes this request. */
   private takes(position: number, order: Order, nowMs: number, inputTokens: number): boolean {
-    const { memory } = this.states;
-    // A ranking may be behind what other threads do.
-    if (memory.isShared) return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
-    if (inputTokens <= this.smallestWindow && (!this.limitsTokens || inputTokens <= 1)) return true;
+    if (this.isAlone && inputTokens <= this.mostUnasked) return true;
     return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
   }
 
   private lots(): Lottery {
-    if (this.lottery === undefined) {
-      this.lottery = new Lottery(this.choice, this.group, this.states, this, this.settings);
-      this.states.listen(this.lottery);
-    }
+    this.lottery = new Lottery(this.choice, this.group, this.states, this, this.settings);
+    this.states.listen(this.lottery);
     return this.lottery;
   }
 
   private ranking(order: Order): Ranking {
-    let ranking = this.rankings[order];
-    if (ranking === undefined) {
-      if (order === Order.cost) this.price();
-      ranking = this.rankings[order] = new Ranking(this.choice, this.group, this.states.memory, this, order, this.settings);
-      this.states.watch(ranking, this.slots);
-    }
+    if (order === Order.cost) this.price();
+    const ranking = (this.rankings[order] = new Ranking(this.choice, this.group, this.states.memory, this, order, this.settings));
+    this.states.watch(ranking, this.slots);
     return ranking;
   }
 

@@ -1,8 +1,8 @@
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Watcher } from './deployment-states.js';
 import { fillArrays } from './engine-arrays.js';
-import { Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
-import type { RouterMemory } from './router.memory.js';
+import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
+import { minuteOf, type RouterMemory } from './router.memory.js';
 import { figureOf, isOut, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
 
@@ -15,6 +15,10 @@ export interface OrderSettings {
   readonly random: () => number;
 }
 
+// Constants of this module: a property of another module's exports is one that V8 reads anew at each use.
+const { inFlight: IN_FLIGHT, latency: LATENCY, tokens: TOKENS, cost: COST } = Order;
+const MEMBER_FACTS = FACTS;
+const COST_FACT = Fact.cost;
 const NO_WINNER = -1;
 /** Draws by chance before all candidates are listed. */
 const DRAWS = 12;
@@ -30,8 +34,12 @@ export class Ranking implements Watcher {
   private readonly winners: Int32Array;
   private readonly question = new Float64Array(QUESTION_LENGTH);
   private readonly limits: boolean;
-  /** Whether figures are forgotten by the time alone. */
-  private readonly expires: boolean;
+  private readonly slots: Int32Array;
+  /** Whether those that are not out may be chosen. */
+  private readonly isPlain: boolean;
+  private readonly ttlMs: number;
+  /** Whether figures that are near the best count as equal. */
+  private readonly isBuffered: boolean;
   private turn: number;
   /** Its figure or its place among equals is another one, which the walk to the root has not been made for: one walk does for several changes. */
   private unsettled = -1;
@@ -53,8 +61,11 @@ export class Ranking implements Watcher {
     const first = Math.floor(settings.random() * count);
     this.ties = Int32Array.from({ length: this.leaves }, (_, position) => (position + count - first) % count);
     this.turn = count;
+    this.slots = members.slots;
+    this.isPlain = members.unlimited === true;
+    this.ttlMs = settings.sampleTtlMs;
     this.limits = settings.limits || respectsLimits(order);
-    this.expires = order === Order.latency || order === Order.firstToken;
+    this.isBuffered = settings.buffer > 0 && (order === Order.latency || order === Order.firstToken);
     this.question[Question.order] = order;
     this.question[Question.limits] = this.limits ? 1 : 0;
     this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
@@ -66,7 +77,7 @@ export class Ranking implements Watcher {
     if (this.unsettled >= 0) this.settle();
     const winner = this.winners[1];
     if (this.keys[winner] === Infinity) return NO_WINNER;
-    return this.settings.buffer > 0 && this.expires ? this.nearBest(winner) : winner;
+    return this.isBuffered ? this.nearBest(winner) : winner;
   }
 
   /** It was chosen: among equals it is the last now. */
@@ -79,17 +90,8 @@ export class Ranking implements Watcher {
   update(position: number, nowMs: number): void {
     // To be made anew anyway.
     if (nowMs >= this.wakeAtMs) return;
-    const { memory, members, order } = this;
-    const ttlMs = this.settings.sampleTtlMs;
-    const slot = members.slots[position];
-    const out = isOut(memory, slot, nowMs);
-    if (out || this.expires) {
-      const wakeAt = wakeOf(memory, members, position, order, nowMs, ttlMs);
-      if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;
-    }
-    const free =
-      !out && (members.unlimited === true || standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free);
-    const key = free ? figureOf(memory, members, position, order, nowMs, ttlMs) : Infinity;
+    const slot = this.slots[position];
+    const key = this.isPlain && !isOut(this.memory, slot, nowMs) ? this.figure(slot, position, nowMs) : this.keyOf(slot, position, nowMs);
     if (key === this.keys[position]) return;
     this.unsettle(position);
     this.keys[position] = key;
@@ -97,6 +99,42 @@ export class Ranking implements Watcher {
 
   forget(): void {
     this.wakeAtMs = -Infinity;
+  }
+
+  /** Its figure, where it may be chosen. */
+  private figure(slot: number, position: number, nowMs: number): number {
+    const { memory, order } = this;
+    if (order === IN_FLIGHT) return memory.inFlightOf(slot);
+    if (order === LATENCY) {
+      const staleAt = memory.latencyAt[slot] + this.ttlMs;
+      if (staleAt <= nowMs) return 0;
+      if (staleAt < this.wakeAtMs) this.wakeAtMs = staleAt;
+      return memory.latency[slot];
+    }
+    if (order === TOKENS) return memory.tokensOf(slot, minuteOf(nowMs));
+    if (order === COST) return this.members.facts[position * MEMBER_FACTS + COST_FACT];
+    return this.rareFigure(position, nowMs);
+  }
+
+  private rareFigure(position: number, nowMs: number): number {
+    const { memory, members, order, ttlMs } = this;
+    this.wakeBy(position, nowMs);
+    return figureOf(memory, members, position, order, nowMs, ttlMs);
+  }
+
+  /** The same where it may be that it may not be chosen: `Infinity` then. */
+  private keyOf(slot: number, position: number, nowMs: number): number {
+    const { memory, members } = this;
+    const out = isOut(memory, slot, nowMs);
+    if (out) this.wakeBy(position, nowMs);
+    const free = !out && standingOf(memory, members, position, nowMs, 0, this.limits, false) === Standing.free;
+    return free ? this.figure(slot, position, nowMs) : Infinity;
+  }
+
+  /** The time alone changes it. */
+  private wakeBy(position: number, nowMs: number): void {
+    const wakeAt = wakeOf(this.memory, this.members, position, this.order, nowMs, this.ttlMs);
+    if (wakeAt < this.wakeAtMs) this.wakeAtMs = wakeAt;
   }
 
   private unsettle(position: number): void {

@@ -146,7 +146,16 @@ export class RouterMemory {
 
   /** Requests under way, of all threads and processes. */
   inFlightOf(slot: number): number {
-    if (!this.isShared) return this.inFlight[slot] + this.elsewhereInFlight[slot];
+    return this.isShared ? this.inThreads(slot) : this.inFlight[slot] + this.elsewhereInFlight[slot];
+  }
+
+  /** Tokens of this minute, of all threads and processes. */
+  tokensOf(slot: number, minute: number): number {
+    const here = this.minute[slot] === minute ? this.tokens[slot] : 0;
+    return this.elsewhereMinute[slot] === minute ? here + this.elsewhereTokens[slot] : here;
+  }
+
+  private inThreads(slot: number): number {
     const { rows, row } = this;
     let count = this.elsewhereInFlight[slot];
     for (let at = slot, left = this.ints[THREADS]; left > 0; left--, at += row) count += rows[at];

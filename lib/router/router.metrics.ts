@@ -13,19 +13,9 @@ export class RouterCounters {
   picks = 0;
   cancellations = 0;
   cooldowns = 0;
-  private successes = 0;
-  private failures = 0;
+  successes = 0;
+  failures = 0;
   private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0 };
-
-  succeeded({ outcomes }: Deployment): void {
-    this.successes++;
-    outcomes.success++;
-  }
-
-  failed({ outcomes }: Deployment): void {
-    this.failures++;
-    outcomes.failure++;
-  }
 
   refused(error: unknown): void {
     if (error instanceof RouterRateLimitError) this.refusals.rate_limit++;

@@ -137,20 +137,17 @@ export class RouterService implements Capability {
 
   /** The answer is there. After a pick was given back once, nothing more happens. */
   succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
-    if (!(pick as RoutedPick).done) this.counters.succeeded(pick.deployment);
-    this.routing.succeeded(pick as RoutedPick, outcome ?? NOTHING_KNOWN);
+    if (this.routing.succeeded(pick as RoutedPick, outcome ?? NOTHING_KNOWN)) this.counters.successes++;
   }
 
   /** The call failed, which may make the deployment cool. */
   failed(pick: RouterPick, outcome?: CallFailure | null): void {
-    if (!(pick as RoutedPick).done) this.counters.failed(pick.deployment);
-    this.routing.failed(pick as RoutedPick, outcome ?? NOTHING_KNOWN);
+    if (this.routing.failed(pick as RoutedPick, outcome ?? NOTHING_KNOWN)) this.counters.failures++;
   }
 
   /** The caller went away: no failure of the deployment. */
   cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
-    if (!(pick as RoutedPick).done) this.counters.cancellations++;
-    this.routing.cancelled(pick as RoutedPick, outcome ?? NOTHING_KNOWN);
+    if (this.routing.cancelled(pick as RoutedPick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
   }
 
   /** Where requests for this model go when it fails: for any error, or for one of a kind. */

@@ -66,11 +66,8 @@ export function figureOf(memory: RouterMemory, members: Members, position: numbe
       return nowMs - memory.latencyAt[slot] < ttlMs ? memory.latency[slot] : 0;
     case Order.firstToken:
       return nowMs - memory.firstTokenAt[slot] < ttlMs ? memory.firstToken[slot] : 0;
-    case Order.tokens: {
-      const minute = minuteOf(nowMs);
-      const here = memory.minute[slot] === minute ? memory.tokens[slot] : 0;
-      return here + (memory.elsewhereMinute[slot] === minute ? memory.elsewhereTokens[slot] : 0);
-    }
+    case Order.tokens:
+      return memory.tokensOf(slot, minuteOf(nowMs));
     case Order.cost:
       return members.facts[position * FACTS + Fact.cost];
     default:

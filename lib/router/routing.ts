@@ -1,12 +1,14 @@
 import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { Budgets } from './budgets.js';
-import { Catalogue, targetOf, type Destination } from './catalogue.js';
+import { Catalogue, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
 import { DeploymentStates, MOST_TOKENS, TIMEOUT_LATENCY_MS } from './deployment-states.js';
 import { statusOf, type CallFailure } from './failures.js';
+import { Outcomes } from './outcomes.js';
 import { RoutedPick } from './routed-pick.js';
+import type { Level } from './level.js';
 import type { RouterEngine } from './router.engine.js';
 import { minuteOf, type RouterMemory } from './router.memory.js';
 import type { ResolvedRouterSettings } from './router.settings.js';
@@ -59,11 +61,13 @@ export class Routing {
   deployments: readonly Deployment[] = [];
   readonly unreported: Unreported | null;
   readonly budgets = new Budgets();
+  readonly outcomes = new Outcomes();
 
   /** Those that a budget has taken out, and until when. */
   private readonly overBudget = new Map<number, number>();
   private readonly slots: Slots;
   private selection!: Selection;
+  private maxSamples = 0;
 
   constructor(
     deployments: readonly Deployment[],
@@ -72,7 +76,7 @@ export class Routing {
   ) {
     const { choice, sharedAs, maxDeployments } = env;
     const engine = choice.active === 'native' && choice.native !== null ? choice.native : choice.typescript;
-    this.slots = new Slots(engine, sharedAs, maxDeployments);
+    this.slots = new Slots(engine, sharedAs, maxDeployments, (slot) => this.outcomes.forget(slot));
     this.unreported = env.reports === true ? new Unreported() : null;
     this.settings = settings;
     this.use(deployments, settings);
@@ -92,6 +96,7 @@ export class Routing {
     const { choice, random } = this.env;
     const places = this.slots.place(deployments.map(({ id }) => id));
     const states = new DeploymentStates(this.slots.memory);
+    this.outcomes.grow(this.slots.memory.capacity);
     const placed = deployments.map((deployment, index) => ({ deployment, slot: places[index] }));
     const order = {
       limits: settings.enablePreCallChecks === true,
@@ -101,11 +106,10 @@ export class Routing {
     };
     // Where the oldest sample is depends on how many there are.
     if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
-    const known = new Map(this.deployments.map(({ id, outcomes }) => [id, outcomes]));
-    // A counter that goes back would look like a restart, and a call under way would count for nobody.
-    for (const deployment of deployments) deployment.outcomes = known.get(deployment.id) ?? deployment.outcomes;
+    for (const { deployment, slot } of placed) deployment.outcomes = this.outcomes.of(slot);
     this.deployments = deployments;
     this.settings = settings;
+    this.maxSamples = settings.maxSamples;
     this.states = states;
     this.selection = new Selection(states);
     this.catalogue = new Catalogue(placed, { choice, states, order, settings });
@@ -134,67 +138,56 @@ export class Routing {
     const destination = this.catalogue.find(model);
     if (destination === null) throw new NoDeploymentError(model, 'unknown_model');
     const nowMs = this.env.now();
-    const inputTokens = this.inputTokens(model, context);
-    const { states, selection, unreported } = this;
+    const minute = minuteOf(nowMs);
+    const inputTokens = context === NO_CONTEXT ? 0 : this.inputTokens(model, context);
+    const { states, selection } = this;
     for (let attempt = 1; ; attempt++) {
       states.catchUp(nowMs);
-      if (!selection.choose(destination, context, inputTokens, nowMs) || selection.level === undefined) {
-        throw this.refusalBy(selection.refusal(model, destination, context, inputTokens, nowMs), nowMs);
-      }
-      const { level, position, order } = selection;
-      const deployment = level.deployments[position];
+      if (!selection.choose(destination, context, inputTokens, nowMs)) throw this.refusal(model, destination, context, inputTokens, nowMs);
+      const { position } = selection;
+      const level = selection.level as Level;
       const slot = level.slots[position];
-      level.chosen(position, order);
-      states.begin(slot, inputTokens, nowMs);
-      if (states.memory.isShared && !level.admits(position, order, nowMs, inputTokens)) {
-        // Other threads were faster: a limit is exceeded by what was booked just now.
-        states.undo(slot, inputTokens, nowMs);
-        if (attempt < MOST_ATTEMPTS) continue;
-        throw selection.refusal(model, destination, context, inputTokens, nowMs);
+      level.chosen(position, selection.order);
+      states.begin(slot, inputTokens, minute, nowMs);
+      if (!states.shared || level.admits(position, selection.order, nowMs, inputTokens)) {
+        if (this.unreported !== null) this.unreported.add(slot, 1, inputTokens, minute);
+        return new RoutedPick(level.deployments[position], destination, selection.strategy, slot, inputTokens, minute);
       }
-      if (unreported !== null) unreported.add(slot, 1, inputTokens, minuteOf(nowMs));
-      return new RoutedPick(
-        deployment,
-        targetOf(deployment, destination.captures),
-        destination.group.name,
-        selection.strategy,
-        slot,
-        inputTokens,
-        minuteOf(nowMs),
-      );
+      // Other threads were faster: a limit is exceeded by what was booked just now.
+      states.undo(slot, inputTokens, nowMs);
+      if (attempt === MOST_ATTEMPTS) throw selection.refusal(model, destination, context, inputTokens, nowMs);
     }
   }
 
-  succeeded(pick: RoutedPick, outcome: CallSuccess): void {
-    if (pick.done) return;
-    pick.done = true;
+  /** `false` where it was given back before, as of the two below. */
+  succeeded(pick: RoutedPick, outcome: CallSuccess): boolean {
+    if (pick.done) return false;
     const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 } = outcome;
-    const { states, settings } = this;
+    const { states, maxSamples } = this;
     const { slot } = pick;
     const nowMs = this.env.now();
-    states.end(slot);
+    const minute = minuteOf(nowMs);
     const difference = promptTokens === undefined ? 0 : this.difference(pick, promptTokens + completionTokens);
-    states.addSuccess(slot, difference, pick.bookedMinute, nowMs);
-    if (this.unreported !== null) this.unreported.add(slot, 0, difference, minuteOf(nowMs));
-    if (latencyMs >= 0) {
-      states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, settings.maxSamples, nowMs);
-    }
-    if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) {
-      states.addFirstToken(slot, timeToFirstTokenMs, settings.maxSamples, nowMs);
-    }
+    this.outcomes.succeeded(slot);
+    states.end(slot);
+    states.addSuccess(slot, difference, pick.giveBack(), minute);
+    if (this.unreported !== null) this.unreported.add(slot, 0, difference, minute);
+    if (latencyMs >= 0) states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, maxSamples, nowMs);
+    if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) states.addFirstToken(slot, timeToFirstTokenMs, maxSamples, nowMs);
     states.changed(slot, nowMs);
     if (this.budgets.isUsed) this.pay(pick, outcome, nowMs);
+    return true;
   }
 
-  failed(pick: RoutedPick, failure: CallFailure): void {
-    if (pick.done) return;
-    pick.done = true;
+  failed(pick: RoutedPick, failure: CallFailure): boolean {
+    if (pick.done) return false;
     const { states, settings } = this;
     const { slot, deployment } = pick;
     const nowMs = this.env.now();
     const status = statusOf(failure);
+    this.outcomes.failed(slot);
     states.end(slot);
-    this.settle(pick, 0, nowMs);
+    this.settle(pick, pick.giveBack(), 0, nowMs);
     if (status === 408) {
       states.addLatency(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
       states.addFirstToken(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
@@ -204,17 +197,19 @@ export class Routing {
       states.cool(slot, nowMs + coolMs, nowMs);
       this.env.onCooldown?.(deployment, nowMs + coolMs, status);
     } else states.changed(slot, nowMs);
+    return true;
   }
 
-  cancelled(pick: RoutedPick, { promptTokens, completionTokens }: CallUsage = {}): void {
-    if (pick.done) return;
-    pick.done = true;
+  cancelled(pick: RoutedPick, { promptTokens, completionTokens }: CallUsage = {}): boolean {
+    if (pick.done) return false;
+    const since = pick.giveBack();
     const nowMs = this.env.now();
     this.states.end(pick.slot);
     const known = promptTokens !== undefined || completionTokens !== undefined;
-    this.settle(pick, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
+    this.settle(pick, since, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
     this.states.changed(pick.slot, nowMs);
     if (known && this.budgets.isUsed) this.pay(pick, { promptTokens, completionTokens }, nowMs);
+    return true;
   }
 
   /** Takes deployments out that are over a budget, and in again that no longer are. */
@@ -261,13 +256,19 @@ export class Routing {
     return counted > 0 ? Math.min(Math.floor(counted), MOST_TOKENS) : 0;
   }
 
-  /** What a refusal says of budgets, where it is about those. */
-  private refusalBy(refusal: Error, nowMs: number): Error {
+  /** Why nobody was chosen, with what it says of budgets where it is about those. */
+  private refusal(model: string, destination: Destination, context: RoutingContext, inputTokens: number, nowMs: number): Error {
+    const refusal = this.selection.refusal(model, destination, context, inputTokens, nowMs);
     if (!this.budgets.isUsed || !(refusal instanceof RouterRateLimitError)) return refusal;
     const crossed = this.budgets.crossedBy(refusal.cooldownList, nowMs);
     if (crossed.length === 0) return refusal;
-    const { model, retryAfterMs, cooldownList } = refusal;
-    return new RouterRateLimitError(model, retryAfterMs, cooldownList, `No deployments available - crossed budget: ${crossed.join('; ')}`);
+    const { retryAfterMs, cooldownList } = refusal;
+    return new RouterRateLimitError(
+      refusal.model,
+      retryAfterMs,
+      cooldownList,
+      `No deployments available - crossed budget: ${crossed.join('; ')}`,
+    );
   }
 
   private pay(
@@ -281,10 +282,10 @@ export class Routing {
   }
 
   /** Replaces the booked tokens by those that were used; where that is not known, they stand. */
-  private settle(pick: RoutedPick, used: number | undefined, nowMs: number): void {
+  private settle(pick: RoutedPick, since: number, used: number | undefined, nowMs: number): void {
     if (used === undefined) return;
     const difference = this.difference(pick, used);
-    this.states.addTokens(pick.slot, difference, pick.bookedMinute, nowMs);
+    this.states.addTokens(pick.slot, difference, since, nowMs);
     this.unreported?.add(pick.slot, 0, difference, minuteOf(nowMs));
   }
 

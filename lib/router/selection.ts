@@ -4,6 +4,7 @@ import { refuseArgument } from '../common/options.js';
 import type { Destination } from './catalogue.js';
 import type { CustomRoutingStrategy, RoutingCandidate } from './custom-strategy.js';
 import type { DeploymentStates } from './deployment-states.js';
+import type { Group } from './group.js';
 import type { Level, Placed } from './level.js';
 import { minuteOf } from './router.memory.js';
 import { Standing, usageOf } from './router.standing.js';
@@ -21,17 +22,23 @@ export class Selection {
 
   /** Chooses among the deployments of the destination; `false` when none may be chosen now. */
   choose({ group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number): boolean {
+    const order = context.stream === true ? group.streamOrder : group.order;
+    if (order < 0 || context.strategy !== undefined || context.excludeIds !== undefined)
+      return this.chooseWith(group, context, inputTokens, nowMs);
+    const levels = group.select(context.tags, context.blockedModels);
+    if (levels.length === 0) return false;
+    const level = levels[0];
+    const position = level.pick(order as Order, nowMs, inputTokens, null);
+    if (position < 0) return this.chooseWith(group, context, inputTokens, nowMs);
+    this.strategy = group.strategy as RoutingStrategy;
+    return this.found(level, position, order as Order);
+  }
+
+  /** The same with all that a request may ask for. */
+  private chooseWith(group: Group, context: RoutingContext, inputTokens: number, nowMs: number): boolean {
     const own = context.strategy;
     const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
     const levels = group.select(context.tags, context.blockedModels);
-    if (levels.length === 1 && typeof strategy === 'string' && context.excludeIds === undefined) {
-      const order = orderOf(strategy, context.stream === true);
-      const position = levels[0].pick(order, nowMs, inputTokens, null);
-      if (position >= 0) {
-        this.strategy = strategy;
-        return this.found(levels[0], position, order);
-      }
-    }
     if (typeof strategy === 'function') return this.ask(strategy, levels, context, inputTokens, nowMs);
     const order = orderOf(strategy, context.stream === true);
     this.strategy = strategy;

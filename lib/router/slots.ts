@@ -18,6 +18,8 @@ export class Slots {
     private readonly engine: RouterEngine,
     name: string | null,
     private readonly maxDeployments: number,
+    /** Hears of a slot that another deployment gets. */
+    private readonly onReuse: (slot: number) => void,
   ) {
     try {
       this.memory = engine.open(name, name === null ? SMALLEST_CAPACITY : maxDeployments);
@@ -68,6 +70,7 @@ export class Slots {
       if (this.memory.inFlight[slot] > 0) continue;
       this.removed.delete(id);
       this.memory.clear(slot);
+      this.onReuse(slot);
       return slot;
     }
     if (this.next === this.memory.capacity) this.memory = this.memory.grown(2 * this.memory.capacity);

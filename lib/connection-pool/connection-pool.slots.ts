@@ -224,11 +224,10 @@ export class SlotTable {
     return oldest;
   }
 
-  /** The ids of the connections in this state, in the first `among` slots: those are used before the others. */
-  ids(state: number, among = Infinity): number[] {
+  /** The ids of the connections in this state. */
+  ids(state: number): number[] {
     const found: number[] = [];
-    const end = Math.min(this.slots.length, among * ENTRY);
-    for (let at = 0; at < end; at += ENTRY) {
+    for (let at = 0; at < this.slots.length; at += ENTRY) {
       if (this.slots[at + STATE] === state) found.push(this.slots[at + ID]);
     }
     return found;

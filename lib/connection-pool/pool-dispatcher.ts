@@ -97,7 +97,7 @@ export class PoolDispatcher extends Dispatcher {
 
 function send(pool: SocketPool, id: number, options: Options, handler: Handler): void {
   const connection = pool.leased(id);
-  pool.returnLater(id);
+  pool.returnLater(connection);
   try {
     connection.dispatch(options, handler);
   } catch (error) {

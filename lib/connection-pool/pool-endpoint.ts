@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import type { EndpointSlots } from './connection-pool.slots.js';
 import type { Route, Routes } from './connector.js';
+import type { PooledConnection } from './pooled-connection.js';
+import { ReturningLine } from './returning-line.js';
 
 /** Ways of writing an endpoint, and endpoints without connections, that are remembered. */
 const MOST_NAMES = 1024;
@@ -13,6 +15,8 @@ export class PoolEndpoint implements EndpointSlots {
   place = -1;
   /** Those who wait for a connection to it. */
   waiting = 0;
+  /** Connections to it that come back by themselves. */
+  readonly returning = new ReturningLine<PooledConnection>();
 
   constructor(
     readonly origin: string,

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { Client, type buildConnector, type Dispatcher } from 'undici';
 import { routedBy } from './connector.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
+import type { Returning } from './returning-line.js';
 
 /** Limits of a connection; `Infinity` is none. */
 export interface ConnectionLimits {
@@ -28,7 +29,7 @@ const KEEP_ALIVE_MARGIN_MS = 2000;
  * One keep-alive socket and the undici `Client` that speaks over it, one request after the other. The socket is opened at once. Where it is lost between two
  * requests, the next request opens another; in the middle of one it never changes.
  */
-export class PooledConnection {
+export class PooledConnection implements Returning {
   readonly client: Client;
   /** A request was sent that may not be over: see `isBusy`. */
   sent = false;
@@ -36,6 +37,8 @@ export class PooledConnection {
   answered = false;
   /** Its socket is gone, or could not be opened; `usable` sees it a little earlier. */
   isLost = false;
+  older: PooledConnection | undefined;
+  newer: PooledConnection | undefined;
 
   /** The peer has closed its direction of the socket. Noted, as looking at the stream's own flags takes longer than the rest of a lease. */
   private isEnded = false;

@@ -24,8 +24,8 @@ export interface SocketPoolContext {
 
 /** Other threads' ends make room without a word, and what was asked of them is to be asked again. */
 const LOOK_AGAIN_MS = 20;
-/** Connections that may be about to be returned. */
-const LOOKED_AT = 8;
+/** Connections that may be about to be returned: of those looked at before an idle one is leased, and where there is none. */
+const LOOKED_AT = { first: 2, last: 8 };
 const NONE: ReadonlySet<PoolEndpoint> = new Set();
 
 /** The sockets of one instance: leases, waiters, sweep and drain. */
@@ -76,6 +76,9 @@ export class SocketPool implements ConnectionEvents {
   lease(endpoint: PoolEndpoint): number {
     const nowMs = this.now();
     if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
+    // Other threads may wait for one that is returned.
+    const warm = endpoint.returning.first !== undefined && this.neighbours === null ? this.reclaim(endpoint, nowMs, LOOKED_AT.first) : 0;
+    if (warm > 0) return warm;
     const id = this.table.lease(endpoint, nowMs);
     if (id > 0) {
       const connection = this.connections[id & this.table.mask];
@@ -111,7 +114,7 @@ export class SocketPool implements ConnectionEvents {
   release(id: number): void {
     const connection = this.leased(id);
     if (connection.sent && connection.isBusy) {
-      this.returnLater(id);
+      this.returnLater(connection);
       return;
     }
     connection.sent = false;
@@ -119,8 +122,9 @@ export class SocketPool implements ConnectionEvents {
   }
 
   /** The lease ends by itself when the answer to what was sent is complete. */
-  returnLater(id: number): void {
-    this.table.markReturning(id);
+  returnLater(connection: PooledConnection): void {
+    this.table.markReturning(connection.id);
+    connection.endpoint.returning.add(connection);
     this.sweeper.watch();
   }
 
@@ -128,6 +132,7 @@ export class SocketPool implements ConnectionEvents {
   discard(id: number, reason: CloseReason, error: Error | null = null): void {
     const connection = this.connections[id & this.table.mask];
     this.table.remove(id);
+    connection.endpoint.returning.delete(connection);
     this.closed[reason]++;
     const closing = connection.close(error).finally(() => this.closings.delete(closing));
     this.closings.add(closing);
@@ -196,7 +201,9 @@ export class SocketPool implements ConnectionEvents {
   }
 
   free(connection: PooledConnection): void {
-    if (this.table.state(connection.id) === SlotState.returning) this.giveBack(connection);
+    if (this.table.state(connection.id) !== SlotState.returning) return;
+    connection.endpoint.returning.delete(connection);
+    this.giveBack(connection);
   }
 
   lost(connection: PooledConnection): void {
@@ -236,22 +243,17 @@ export class SocketPool implements ConnectionEvents {
     }
     // Who waits is told when a connection is returned, so that nothing is to be looked for.
     if (this.serving) return this.open(endpoint, nowMs);
-    return endpoint.waiting > 0 ? 0 : this.reclaim(endpoint, nowMs) || this.open(endpoint, nowMs);
+    if (endpoint.waiting > 0) return 0;
+    return this.reclaim(endpoint, nowMs, LOOKED_AT.last) || this.open(endpoint, nowMs);
   }
 
-  /**
-   * Leases a connection that is about to be returned and has nothing under way any more: undici tells so a turn later than its answer's reader knows. Looks at a
-   * few: where many are busy, nearly all of them are.
-   */
-  private reclaim(endpoint: PoolEndpoint, nowMs: number): number {
-    for (const id of this.table.ids(SlotState.returning, LOOKED_AT)) {
-      const connection = this.connections[id & this.table.mask];
-      if (connection.endpoint === endpoint && !connection.isBusy && connection.usable && !this.table.isOld(id, nowMs)) {
-        connection.sent = connection.answered = false;
-        return (connection.id = this.table.renew(id));
-      }
-    }
-    return 0;
+  /** Leases a connection that is about to be returned and has nothing under way any more. Looks at a few: where many are busy, nearly all of them are. */
+  private reclaim(endpoint: PoolEndpoint, nowMs: number, most: number): number {
+    const connection = endpoint.waiting > 0 || this.draining ? undefined : endpoint.returning.ready(most);
+    if (connection === undefined || this.table.isOld(connection.id, nowMs)) return 0;
+    endpoint.returning.delete(connection);
+    connection.sent = connection.answered = false;
+    return (connection.id = this.table.renew(connection.id));
   }
 
   private open(endpoint: PoolEndpoint, nowMs: number): number {

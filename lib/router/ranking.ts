@@ -20,6 +20,9 @@ const { inFlight: IN_FLIGHT, latency: LATENCY, tokens: TOKENS, cost: COST } = Or
 const MEMBER_FACTS = FACTS;
 const COST_FACT = Fact.cost;
 const NO_WINNER = -1;
+/** Tokens of a minute are below 2 ** 32, so that with a turn they are exact. */
+const TURNS = 2 ** 21;
+const LAST_TURN = TURNS - 1;
 /** Draws by chance before all candidates are listed. */
 const DRAWS = 12;
 
@@ -30,6 +33,8 @@ const DRAWS = 12;
 export class Ranking implements Watcher {
   private readonly leaves: number;
   private readonly keys: Float64Array;
+  /** Whether keys are figure and tie in one: a shorter walk where the figures of all grow one after the other; by other orders it takes longer. */
+  private readonly isWoven: boolean;
   private readonly ties: Int32Array;
   private readonly winners: Int32Array;
   private readonly question = new Float64Array(QUESTION_LENGTH);
@@ -63,6 +68,7 @@ export class Ranking implements Watcher {
     this.turn = count;
     this.slots = members.slots;
     this.isPlain = members.unlimited === true;
+    this.isWoven = order === TOKENS && count <= TURNS / 2;
     this.ttlMs = settings.sampleTtlMs;
     this.limits = settings.limits || respectsLimits(order);
     this.isBuffered = settings.buffer > 0 && (order === Order.latency || order === Order.firstToken);
@@ -82,16 +88,21 @@ export class Ranking implements Watcher {
 
   /** It was chosen: among equals it is the last now. */
   chosen(position: number): void {
-    this.ties[position] = this.turn;
-    this.turn = (this.turn + 1) | 0;
     this.unsettle(position);
+    const { turn, ties } = this;
+    if (this.isWoven) this.keys[position] += turn - ties[position];
+    ties[position] = turn;
+    this.turn = turn + 1;
+    if (turn === LAST_TURN) this.beginTurnsAnew();
   }
 
   update(position: number, nowMs: number): void {
     // To be made anew anyway.
     if (nowMs >= this.wakeAtMs) return;
     const slot = this.slots[position];
-    const key = this.isPlain && !isOut(this.memory, slot, nowMs) ? this.figure(slot, position, nowMs) : this.keyOf(slot, position, nowMs);
+    const isFree = this.isPlain && !isOut(this.memory, slot, nowMs);
+    const figure = isFree ? this.figure(slot, position, nowMs) : this.figureIfFree(slot, position, nowMs);
+    const key = this.isWoven ? figure * TURNS + this.ties[position] : figure;
     if (key === this.keys[position]) return;
     this.unsettle(position);
     this.keys[position] = key;
@@ -99,6 +110,13 @@ export class Ranking implements Watcher {
 
   forget(): void {
     this.wakeAtMs = -Infinity;
+  }
+
+  private beginTurnsAnew(): void {
+    const byTurn = Array.from(this.ties.keys()).sort((a, b) => this.ties[a] - this.ties[b]);
+    for (const [turn, position] of byTurn.entries()) this.ties[position] = turn;
+    this.turn = byTurn.length;
+    this.forget();
   }
 
   /** Its figure, where it may be chosen. */
@@ -123,7 +141,7 @@ export class Ranking implements Watcher {
   }
 
   /** The same where it may be that it may not be chosen: `Infinity` then. */
-  private keyOf(slot: number, position: number, nowMs: number): number {
+  private figureIfFree(slot: number, position: number, nowMs: number): number {
     const { memory, members } = this;
     const out = isOut(memory, slot, nowMs);
     if (out) this.wakeBy(position, nowMs);
@@ -168,8 +186,15 @@ export class Ranking implements Watcher {
     fillArrays(choice, 'rank', this.group, members.slots.length, [question, keys, winners], (engine, asked, figures, places) =>
       engine.rank(memory, members, asked, figures, ties, places),
     );
+    if (this.isWoven) this.weave();
     this.wakeAtMs = question[Question.wakeAtMs];
     this.unsettled = -1;
+  }
+
+  /** Makes keys of the figures that the engine has found. */
+  private weave(): void {
+    const { keys, ties } = this;
+    for (let position = 0; position < this.slots.length; position++) keys[position] = keys[position] * TURNS + ties[position];
   }
 
   /** One of those whose figure is near the lowest, evenly: by chance while that is quick, else from a list of them. */

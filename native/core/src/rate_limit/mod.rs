@@ -19,6 +19,8 @@ mod verdict;
 #[cfg(test)]
 mod oracle_tests;
 #[cfg(test)]
+mod space_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vector_tests;

@@ -41,8 +41,21 @@ export function countsAgainst(status: number): boolean {
   return status === 429 || status === 401 || status === 404 || status === 408 || status >= 500;
 }
 
+/** The classes of errors that LiteLLM's policies tell apart. */
+export const ERROR_CLASSES = [
+  'BadRequestError',
+  'AuthenticationError',
+  'NotFoundError',
+  'TimeoutError',
+  'RateLimitError',
+  'ContentPolicyViolationError',
+  'BadGatewayError',
+  'ServiceUnavailableError',
+  'InternalServerError',
+] as const;
+
 /** The key under which LiteLLM's policies speak of a status, without their ending: `RateLimitError`. */
-export function errorClassOf(status: number, contentPolicy = false): string | undefined {
+export function errorClassOf(status: number, contentPolicy = false): (typeof ERROR_CLASSES)[number] | undefined {
   if (contentPolicy) return 'ContentPolicyViolationError';
   switch (status) {
     case 400:

@@ -1,5 +1,6 @@
 import { checkNumber, checkObject, joinPath, type Refuse } from '../common/options.js';
 import { budgetsFromLiteLLM } from './budget.settings.js';
+import { knownErrorPolicy } from './error-policies.js';
 import { IGNORED_SETTINGS } from './litellm-keys.js';
 import { MOST_SAMPLES } from './router.memory.js';
 import { SETTING_KEYS, type RouterSettings } from './router.settings.js';
@@ -13,12 +14,9 @@ const SAME: Readonly<Record<string, keyof RouterSettings>> = {
   enable_tag_filtering: 'enableTagFiltering',
   disable_cooldowns: 'disableCooldowns',
   allowed_fails: 'allowedFails',
-  allowed_fails_policy: 'allowedFailsPolicy',
   default_max_parallel_requests: 'defaultMaxParallelRequests',
   ignore_invalid_deployments: 'ignoreInvalidDeployments',
   num_retries: 'numRetries',
-  retry_policy: 'retryPolicy',
-  model_group_retry_policy: 'modelGroupRetryPolicy',
   model_group_alias: 'modelGroupAlias',
   fallbacks: 'fallbacks',
   context_window_fallbacks: 'contextWindowFallbacks',
@@ -35,7 +33,16 @@ const SECONDS: Readonly<Record<string, keyof RouterSettings>> = {
 };
 
 /** Those that are no mere names of others. */
-const OTHERS = ['routing_strategy_args', 'tag_filtering_match_any', 'provider_budget_config', 'routing_groups', 'optional_pre_call_checks'];
+const OTHERS = [
+  'routing_strategy_args',
+  'tag_filtering_match_any',
+  'provider_budget_config',
+  'routing_groups',
+  'optional_pre_call_checks',
+  'allowed_fails_policy',
+  'retry_policy',
+  'model_group_retry_policy',
+];
 const THEIRS: ReadonlySet<string> = new Set([...Object.keys(SAME), ...Object.keys(SECONDS), ...OTHERS]);
 
 /** Settings in which LiteLLM's names may stand among those used here, which win. */
@@ -59,6 +66,9 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
     else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, refuse, warn);
     else if (key === 'tag_filtering_match_any') settings.tagFilteringMatchAll = value === false;
     else if (key === 'provider_budget_config') settings.providerBudgets = budgetsFromLiteLLM(at, value, refuse, warn);
+    else if (key === 'allowed_fails_policy') settings.allowedFailsPolicy = knownErrorPolicy(at, value, 'AllowedFails', warn);
+    else if (key === 'retry_policy') settings.retryPolicy = knownErrorPolicy(at, value, 'Retries', warn);
+    else if (key === 'model_group_retry_policy') settings.modelGroupRetryPolicy = groupPolicies(at, value, refuse, warn);
     else if (key === 'routing_groups') settings.routingGroups = routingGroups(value);
     else if (key === 'optional_pre_call_checks') {
       for (const check of Array.isArray(value) ? (value as unknown[]) : []) {
@@ -80,6 +90,11 @@ function strategyOptions(path: string, value: unknown, refuse: Refuse, warn: (me
     ...(buffer !== undefined && { lowestLatencyBuffer: buffer as number }),
     ...(samples !== undefined && { maxSamples: Math.min(samples, MOST_SAMPLES) }),
   };
+}
+
+function groupPolicies(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): Readonly<Record<string, unknown>> {
+  const policies = Object.entries(checkObject(path, value, refuse));
+  return Object.fromEntries(policies.map(([group, policy]) => [group, knownErrorPolicy(joinPath(path, group), policy, 'Retries', warn)]));
 }
 
 function routingGroups(value: unknown): unknown {

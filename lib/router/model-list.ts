@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { checkAmount } from './amounts.js';
 import { readPeriod, type Budget } from './budget.settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
+import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
 import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS, UNHEEDED_KEYS } from './litellm-keys.js';
 import { checkStrategy } from './router.strategies.js';
 
@@ -114,7 +116,9 @@ export function readEntry(
   const named = typeof info.base_model === 'string' ? info.base_model : undefined;
   const base = named ?? model;
   const price = input !== undefined || output !== undefined ? (input ?? 0) + (output ?? 0) : undefined;
-  const policy = info.allowed_fails_policy;
+  const policy = knownErrorPolicy('model_info: allowed_fails_policy', info.allowed_fails_policy, 'AllowedFails', (text) =>
+    warnings.add(text),
+  );
   const tags = params.tags ?? info.tags;
 
   return {
@@ -147,7 +151,9 @@ export function readEntry(
     cooldownMs: seconds('cooldown_time'),
     allowedFails: read('allowed_fails', ownFirst),
     allowedFailsPolicy:
-      policy === undefined || policy === null ? undefined : checkAmounts(`${at.info}.allowed_fails_policy`, policy, refuse),
+      policy === undefined || policy === null
+        ? undefined
+        : checkErrorPolicy(`${at.info}.allowed_fails_policy`, policy, 'AllowedFails', refuse),
     timeoutMs: seconds('timeout'),
     streamTimeoutMs: seconds('stream_timeout'),
     numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
@@ -167,18 +173,6 @@ function readBudget(
   if (duration !== undefined && duration !== null) return { budgetUsd, periodMs: readPeriod(`${path}.budget_duration`, duration, refuse) };
   warnings.add('litellm_params: max_budget has no effect without budget_duration');
   return undefined;
-}
-
-/** A number from 0; as text, too, which is what the environment and quoted YAML have. */
-function checkAmount(path: string, value: unknown, refuse: Refuse): number {
-  const amount = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
-  if (typeof amount === 'number' && Number.isFinite(amount) && amount >= 0) return amount;
-  throw refuse(path, value, 'must be a number of at least 0');
-}
-
-export function checkAmounts(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, number>> {
-  const set = Object.entries(checkObject(path, value, refuse)).filter(([, amount]) => amount !== undefined && amount !== null);
-  return Object.fromEntries(set.map(([key, amount]) => [key, checkAmount(joinPath(path, key), amount, refuse)]));
 }
 
 function identityOf(

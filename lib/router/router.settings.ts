@@ -14,7 +14,7 @@ import {
 import { readProviderBudgets, type Budget } from './budget.settings.js';
 import type { CustomRoutingStrategy } from './custom-strategy.js';
 import { readFallbacks, type Fallbacks, type FallbackTable } from './fallbacks.js';
-import { checkAmounts } from './model-list.js';
+import { checkErrorPolicy, type PolicyEnding } from './error-policies.js';
 import { MOST_SAMPLES } from './router.memory.js';
 import { checkStrategy, type RoutingStrategy } from './router.strategies.js';
 
@@ -154,8 +154,8 @@ export function resolveRouterSettings(input: RouterSettings, path: string, refus
     optional(input[key], fallback, (value) => checkNumber(at(key), value, { min: 0 }, refuse));
   const count = <D>(key: keyof RouterSettings, fallback: D): number | D =>
     optional(input[key], fallback, (value) => checkInteger(at(key), value, { min: 0 }, refuse));
-  const amounts = (key: keyof RouterSettings): Readonly<Record<string, number>> | undefined =>
-    optional(input[key], undefined, (value) => checkAmounts(at(key), value, refuse));
+  const policy = (key: keyof RouterSettings, ending: PolicyEnding): Readonly<Record<string, number>> | undefined =>
+    optional(input[key], undefined, (value) => checkErrorPolicy(at(key), value, ending, refuse));
   const chains = (key: keyof RouterSettings): FallbackTable =>
     optional(input[key], NO_FALLBACKS, (value) => readFallbacks(at(key), value, refuse));
   const strategyOptions = checkObject(at('strategyOptions'), input.strategyOptions ?? {}, refuse);
@@ -179,18 +179,18 @@ export function resolveRouterSettings(input: RouterSettings, path: string, refus
     cooldownMs: amount('cooldownMs', 5_000),
     disableCooldowns: flag('disableCooldowns'),
     allowedFails: count('allowedFails', undefined),
-    allowedFailsPolicy: amounts('allowedFailsPolicy'),
+    allowedFailsPolicy: policy('allowedFailsPolicy', 'AllowedFails'),
     countConnectionErrors: flag('countConnectionErrors'),
     providerBudgets: readProviderBudgets(at('providerBudgets'), input.providerBudgets ?? {}, refuse),
     defaultMaxParallelRequests: count('defaultMaxParallelRequests', undefined),
     ignoreInvalidDeployments: flag('ignoreInvalidDeployments'),
     numRetries: count('numRetries', 2),
     retryAfterMs: amount('retryAfterMs', 0),
-    retryPolicy: amounts('retryPolicy') ?? {},
+    retryPolicy: policy('retryPolicy', 'Retries') ?? {},
     modelGroupRetryPolicy: Object.fromEntries(
-      Object.entries(groupPolicies).map(([model, policy]) => [
+      Object.entries(groupPolicies).map(([model, ofGroup]) => [
         model,
-        checkAmounts(joinPath(at('modelGroupRetryPolicy'), model), policy, refuse),
+        checkErrorPolicy(joinPath(at('modelGroupRetryPolicy'), model), ofGroup, 'Retries', refuse),
       ]),
     ),
     timeoutMs: amount('timeoutMs', 6_000_000),

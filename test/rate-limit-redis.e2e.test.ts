@@ -141,6 +141,18 @@ const SHORT_OF_A_LEASE_MS = 500;
     await until(async () => (await b.peekAsync('k', { cost: 0 })).remainingRequests === 900, 3_000);
   });
 
+  test('a reset forgets permits that were on their way, too', async () => {
+    const service = limiter({ url: server.url, localLease: true }, { requestsPerMinute: 100 });
+    for (let round = 0; round < 20; round++) {
+      const key = `k ${round}`;
+      // Each of these asks for more permits than it spends, all of them before the key is reset.
+      for (let i = 0; i < 3 + round; i++) await service.checkAsync(key);
+      await Promise.all([service.checkAsync(key), service.resetAsync(key)]);
+      const passed = await passes(service, key, 200);
+      expect({ round, over: Math.max(0, passed - 100) }).toEqual({ round, over: 0 });
+    }
+  });
+
   test("Nest's throttler counts and blocks over all instances", async () => {
     const storages = [0, 1].map(() => new FastThrottlerStorage(limiter({ url: server.url })));
     const hit = (instance: number) => storages[instance].increment('client', 60_000, 4, 1_000, 'default');

@@ -88,9 +88,13 @@ export class RedisLeases {
     });
   }
 
-  /** Drops what is leased on a key, without giving it back. */
+  /** Drops what is leased on a key, without giving it back, and what is on its way: of that only those get some who wait for it already. */
   forget(stateKey: string): void {
-    for (const lease of this.leases.values()) if (lease.redis.some((scope) => scope.stateKey === stateKey)) lease.grant = undefined;
+    for (const [id, lease] of this.leases) {
+      if (!lease.redis.some((scope) => scope.stateKey === stateKey)) continue;
+      lease.grant = undefined;
+      this.drop(id, lease);
+    }
   }
 
   /** Gives back what is unspent. */
@@ -230,12 +234,9 @@ export class RedisLeases {
       }
     } else {
       // What is refused to one is refused to all that want the same.
-      const smaller = ({ cost, tokens }: Waiting): boolean => cost < first.cost || tokens < first.tokens;
-      const refused = lease.waiting.filter(
-        (waiting) => !smaller(waiting) && waiting.cost === first.cost && waiting.tokens === first.tokens,
-      );
-      lease.waiting = lease.waiting.filter((waiting) => !refused.includes(waiting));
-      for (const { resolve } of refused) resolve(decision);
+      const isSame = ({ cost, tokens }: Waiting): boolean => cost === first.cost && tokens === first.tokens;
+      for (const waiting of lease.waiting) if (isSame(waiting)) waiting.resolve(decision);
+      lease.waiting = lease.waiting.filter((waiting) => !isSame(waiting));
     }
     if (lease.waiting.length > 0) this.ask(lease);
   }

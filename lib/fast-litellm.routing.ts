@@ -53,7 +53,8 @@ export function openRouting(
         const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);
         return cost === null ? null : cost / PRICED_TOKENS;
       },
-      costUsd: (model, promptTokens, completionTokens) => tokenCounter.estimateCost(promptTokens, completionTokens, model),
+      costUsd: (model, promptTokens, completionTokens, details) =>
+        tokenCounter.estimateCost(promptTokens, completionTokens, model, details),
       maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
     },
   };

@@ -110,7 +110,7 @@ export { redisRouterState, type RedisRouterStateOptions } from './router/router.
 export { RouterService } from './router/router.service.js';
 export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './router/router.settings.js';
 export { ROUTING_STRATEGIES, type RoutingStrategy } from './router/router.strategies.js';
-export type { CallSuccess, CallUsage } from './router/routing.js';
+export type { CallSuccess, CallUsage } from './router/call-success.js';
 export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
 export type { RouterSharedState, StateOfRouter } from './router/shared-state.js';
 export {
@@ -159,7 +159,8 @@ export {
 } from './standalone.js';
 export type { ChatMessage } from './token-counter/messages.js';
 export type { PricingOptions } from './token-counter/pricing-book.js';
-export type { ModelLimits, ModelPricing, UsageDetails } from './token-counter/pricing.js';
+export type { ModelLimits, ModelPricing } from './token-counter/pricing.js';
+export type { UsageDetails } from './common/token-cost.js';
 export type { RequestTokens } from './token-counter/requests.js';
 export type { AllowedSpecial } from './token-counter/special-text.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/token-counter.arguments.js';

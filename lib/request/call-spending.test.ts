@@ -36,15 +36,29 @@ describe('CallSpending', () => {
     sum.add(pickOf(0.25), usage(10, 3));
     sum.add(pickOf(0.25), usage(1.6, 0));
     expect(asked).toEqual([
-      ['openai/gpt-4o', 10, 3],
-      ['openai/gpt-4o', 2, 0],
+      ['openai/gpt-4o', 10, 3, undefined],
+      ['openai/gpt-4o', 2, 0, undefined],
     ]);
     expect(sum).toMatchObject({ inputTokens: 12, outputTokens: 3, costUsd: 0.5, unpricedCalls: 0 });
   });
 
   it('takes the model that a deployment says it is', () => {
     spending().add(pickOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
-    expect(asked).toEqual([['azure/gpt-4o', 1, 1]]);
+    expect(asked).toEqual([['azure/gpt-4o', 1, 1, undefined]]);
+  });
+
+  it.each([
+    [{ input_cost_per_token: 0.5, output_cost_per_token: 2 }, 11],
+    [{ input_cost_per_token: 0.5, output_cost_per_token: 2, cache_read_input_token_cost: 0.25 }, 9],
+    [{ input_cost_per_token: 0.5, cache_read_input_token_cost: 0, cache_creation_input_token_cost: 1 }, 1.5],
+    [{ output_cost_per_token: 2, output_cost_per_reasoning_token: 5 }, 12],
+  ])('counts tokens that have prices of their own by those: %j', (params, costUsd) => {
+    const details = { cacheReadTokens: 8, cacheWriteTokens: 1, reasoningTokens: 2 };
+    const sum = spending();
+    sum.add(pickOf(null, params), { ...usage(10, 3), details });
+    expect(sum.costUsd).toBeCloseTo(costUsd, 9);
+    sum.add(pickOf(0.25), { ...usage(10, 3), details });
+    expect(asked).toEqual([['openai/gpt-4o', 10, 3, details]]);
   });
 
   it('makes up no price', () => {

@@ -21,12 +21,12 @@ export class CallSpending {
   }
 
   /** @param pick of the deployment that answered */
-  add({ deployment, model }: RouterPick, { promptTokens, completionTokens }: AnswerUsage): void {
+  add({ deployment, model }: RouterPick, { promptTokens, completionTokens, details }: AnswerUsage): void {
     const input = Math.round(promptTokens);
     const output = Math.round(completionTokens);
     this.inputTokens += input;
     this.outputTokens += output;
-    const costUsd = deployment.costUsd(input, output, model);
+    const costUsd = deployment.costUsd(input, output, model, details);
     if (costUsd === undefined) this.unpricedCalls++;
     else this.costUsd += costUsd;
   }

@@ -69,6 +69,7 @@ export class OpenAttempt {
       timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
       promptTokens: usage?.promptTokens,
       completionTokens: usage?.completionTokens,
+      usageDetails: usage?.details,
     });
     this.observed?.ended({ ...outcomeOf(usage), status: 200 });
     this.open.succeeded(usage, nowMs);
@@ -77,7 +78,7 @@ export class OpenAttempt {
   /** A stream ended before its end. `usage`: what had come by then. */
   broke(error: unknown, usage: AnswerUsage): void {
     if (this.open.cancellation.error !== undefined) {
-      this.router.cancelled(this.pick, usage);
+      this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
       this.observed?.ended({ ...outcomeOf(usage), cancelled: true });
       this.open.cancelled(usage);
       return;

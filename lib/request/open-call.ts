@@ -156,5 +156,12 @@ export class OpenCall {
 
 /** Usage, in the words of observers. */
 export function outcomeOf(usage: AnswerUsage | undefined): CallOutcome {
-  return usage === undefined ? {} : { inputTokens: usage.promptTokens, outputTokens: usage.completionTokens };
+  if (usage === undefined) return {};
+  const { promptTokens, completionTokens, details } = usage;
+  return {
+    inputTokens: promptTokens,
+    outputTokens: completionTokens,
+    cacheReadTokens: details?.cacheReadTokens,
+    reasoningTokens: details?.reasoningTokens,
+  };
 }

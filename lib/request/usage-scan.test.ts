@@ -5,7 +5,8 @@ import { scanUsage, usageFrom } from './usage-scan.js';
 const scan = (value: unknown): ReturnType<typeof scanUsage> =>
   scanUsage(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
 const usage = { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, completion_tokens_details: { reasoning_tokens: 3, note: '}"' } };
-const found = { promptTokens: 9, completionTokens: 12, totalTokens: 21 };
+const details = { cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0, reasoningTokens: 3 };
+const found = { promptTokens: 9, completionTokens: 12, totalTokens: 21, details };
 
 describe('scanUsage', () => {
   it.each<[string, unknown]>([
@@ -41,14 +42,37 @@ describe('scanUsage', () => {
 });
 
 describe('what scanUsage reads without a parser', () => {
-  const names = ['prompt_tokens', 'completion_tokens', 'total_tokens', 'input_tokens', 'details', 'total_tokens_', ''];
+  const names = [
+    'prompt_tokens',
+    'completion_tokens',
+    'total_tokens',
+    'input_tokens',
+    'prompt_tokens_details',
+    'prompt_cache_hit_tokens',
+    'total_tokens_',
+    '',
+  ];
   const numbers = fc.oneof(
     fc.nat(),
     fc.constantFrom(0, -0, -1, 1.5, 1e21, LARGEST_AMOUNT, LARGEST_AMOUNT + 1, 2 ** 53, 999_999_999_999_999),
   );
   const value = fc.oneof(
     { weight: 6, arbitrary: numbers.map(String) },
-    fc.constantFrom('01', '-', '1e3', 'true', 'null', '""', '[]', '{}', '{"prompt_tokens":7,"a":"}"}', '', '{"a":[{"b":{}}]}'),
+    fc.constantFrom(
+      '01',
+      '-',
+      '1e3',
+      'true',
+      'null',
+      '""',
+      '[]',
+      '{}',
+      '{"prompt_tokens":7,"a":"}"}',
+      '{"cached_tokens":0}',
+      '{"cached_tokens":5}',
+      '',
+      '{"a":[{"b":{}}]}',
+    ),
   );
   const space = fc.constantFrom('', '', ' ', '\n\t ');
   const field = fc.tuple(fc.constantFrom(...names), value, space).map(([name, said, gap]) => `${gap}"${name}"${gap}:${gap}${said}${gap}`);
@@ -85,7 +109,11 @@ it('usageFrom understands the names of others', () => {
   expect(usageFrom({ prompt_tokens: 5, total_tokens: 5 })).toEqual({ promptTokens: 5, completionTokens: 0, totalTokens: 5 });
   const cached = { cache_creation_input_tokens: 20, cache_read_input_tokens: 100 };
   // Anthropic's own figure is without them, LiteLLM's is with them.
-  expect(usageFrom({ input_tokens: 3, output_tokens: 4, ...cached })).toEqual({ promptTokens: 123, completionTokens: 4, totalTokens: 127 });
+  expect(usageFrom({ input_tokens: 3, output_tokens: 4, ...cached })).toMatchObject({
+    promptTokens: 123,
+    completionTokens: 4,
+    totalTokens: 127,
+  });
   expect(usageFrom({ prompt_tokens: 123, completion_tokens: 4, ...cached })).toMatchObject({ promptTokens: 123, totalTokens: 127 });
   for (const none of [
     undefined,
@@ -98,4 +126,35 @@ it('usageFrom understands the names of others', () => {
     { completion_tokens: 2 ** 31 + 1 },
   ])
     expect(usageFrom(none)).toBeUndefined();
+});
+
+it.each<[string, object, object]>([
+  ['OpenAI', { prompt_tokens_details: { cached_tokens: 6, audio_tokens: 0 } }, { cacheReadTokens: 6 }],
+  ['OpenAI, reasoning', { completion_tokens_details: { reasoning_tokens: 7 } }, { reasoningTokens: 7 }],
+  [
+    'its Responses',
+    { input_tokens_details: { cached_tokens: 6 }, output_tokens_details: { reasoning_tokens: 7 } },
+    { cacheReadTokens: 6, reasoningTokens: 7 },
+  ],
+  ['DeepSeek', { prompt_cache_hit_tokens: 6, prompt_cache_miss_tokens: 3 }, { cacheReadTokens: 6 }],
+  ['the AI SDK', { cachedInputTokens: 6, reasoningTokens: 7 }, { cacheReadTokens: 6, reasoningTokens: 7 }],
+  [
+    'Anthropic',
+    { cache_read_input_tokens: 6, cache_creation_input_tokens: 3, cache_creation: { ephemeral_1h_input_tokens: 2 } },
+    { cacheReadTokens: 6, cacheWriteTokens: 3, cacheWrite1hTokens: 2 },
+  ],
+])('finds tokens with prices of their own by the names of %s', (_, fields, expected) => {
+  const none = { cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0, reasoningTokens: 0 };
+  const whole = { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, ...fields };
+  expect(usageFrom(whole)).toEqual({ promptTokens: 9, completionTokens: 12, totalTokens: 21, details: { ...none, ...expected } });
+  expect(scan({ usage: whole })).toEqual(usageFrom(whole));
+});
+
+it('has no details where all are 0 or no numbers', () => {
+  const fields = { prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: null, cache_read_input_tokens: -1 };
+  expect(scan({ usage: { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, ...fields } })).toEqual({
+    promptTokens: 9,
+    completionTokens: 12,
+    totalTokens: 21,
+  });
 });

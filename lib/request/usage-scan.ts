@@ -1,3 +1,4 @@
+import type { UsageDetails } from '../common/token-cost.js';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 
 /** Tokens of one call, as its provider reported them. */
@@ -5,12 +6,15 @@ export interface AnswerUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly totalTokens: number;
+  /** Of these tokens, those that have prices of their own, where there are any. */
+  readonly details?: UsageDetails;
 }
 
 const KEY = Buffer.from('"usage"');
 const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON, COMMA, ZERO, NINE] = Buffer.from('{}"\\:,09');
 /** What an object of a few numbers takes; a longer one is no usage. */
 const LONGEST = 4096;
+const NOTHING: Readonly<Record<string, unknown>> = {};
 /** Bytes at the end that are looked through here: mostly the usage is there, and a call of Node's search takes longer. */
 const NEAR_END = 512;
 /** OpenAI's names. */
@@ -40,7 +44,40 @@ export function usageFrom(value: unknown): AnswerUsage | undefined {
   if (promptTokens === undefined && completionTokens === undefined && totalTokens === undefined) return undefined;
   const prompt = promptTokens ?? 0;
   const completion = completionTokens ?? (totalTokens === undefined ? 0 : Math.max(0, totalTokens - prompt));
-  return { promptTokens: prompt, completionTokens: completion, totalTokens: totalTokens ?? prompt + completion };
+  const details = detailsIn(fields);
+  const usage = { promptTokens: prompt, completionTokens: completion, totalTokens: totalTokens ?? prompt + completion };
+  return details === undefined ? usage : { ...usage, details };
+}
+
+/** Cached and reasoning tokens by the names of OpenAI (and its Responses), DeepSeek, the AI SDK and Anthropic; `undefined` where there are none. */
+function detailsIn(fields: Readonly<Record<string, unknown>>): UsageDetails | undefined {
+  const within = (name: string): Readonly<Record<string, unknown>> => {
+    const value = fields[name];
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : NOTHING;
+  };
+  const [prompt, completion] = [within('prompt_tokens_details'), within('completion_tokens_details')];
+  const [input, output] = [within('input_tokens_details'), within('output_tokens_details')];
+  const cacheReadTokens = firstAmount(
+    prompt.cached_tokens,
+    input.cached_tokens,
+    fields.cache_read_input_tokens,
+    fields.prompt_cache_hit_tokens,
+    fields.cachedInputTokens,
+  );
+  const cacheWriteTokens = firstAmount(fields.cache_creation_input_tokens);
+  const cacheWrite1hTokens = firstAmount(within('cache_creation').ephemeral_1h_input_tokens);
+  const reasoningTokens = firstAmount(completion.reasoning_tokens, output.reasoning_tokens, fields.reasoningTokens);
+  if (cacheReadTokens + cacheWriteTokens + cacheWrite1hTokens + reasoningTokens === 0) return undefined;
+  return { cacheReadTokens, cacheWriteTokens, cacheWrite1hTokens, reasoningTokens };
+}
+
+/** Whole tokens: the first of these that are any. */
+function firstAmount(...values: readonly unknown[]): number {
+  for (const value of values) {
+    const tokens = amount(value);
+    if (tokens !== undefined && tokens > 0) return Math.round(tokens);
+  }
+  return 0;
 }
 
 /** Anthropic's `input_tokens` leave out what is written to a cache or read from one; all others' figures have that in them. */
@@ -84,8 +121,8 @@ function usageAt(bytes: Buffer, from: number): AnswerUsage | undefined {
 }
 
 /**
- * The usage as OpenAI and most others write it: its three numbers, and others, and objects of details behind. `undefined` for all else, which is for a parser;
- * it takes three times as long.
+ * The usage as OpenAI and most others write it, nothing cached: its three numbers, others that are 0, and objects of details without a figure but 0. `undefined`
+ * for all else, which is for a parser; it takes three times as long.
  */
 function plainUsage(bytes: Buffer, from: number): AnswerUsage | undefined {
   const last = Math.min(bytes.length, from + LONGEST);
@@ -108,8 +145,9 @@ function plainUsage(bytes: Buffer, from: number): AnswerUsage | undefined {
     if (bytes[at] !== COLON) return undefined;
     at = skipSpace(bytes, at + 1);
     if (bytes[at] === OPEN) {
-      at = isPrompt || isCompletion || isTotal ? -1 : objectEnd(bytes, at);
-      if (at < 0) return undefined;
+      const end = isPrompt || isCompletion || isTotal ? -1 : objectEnd(bytes, at);
+      for (; at < end; at++) if (bytes[at] > ZERO && bytes[at] <= NINE) return undefined;
+      if (end < 0) return undefined;
     } else {
       const first = at;
       let value = 0;
@@ -119,6 +157,7 @@ function plainUsage(bytes: Buffer, from: number): AnswerUsage | undefined {
       if (isPrompt) prompt = value;
       else if (isCompletion) completion = value;
       else if (isTotal) total = value;
+      else if (value > 0) return undefined;
     }
     at = skipSpace(bytes, at);
     if (at >= last || (bytes[at] !== COMMA && bytes[at] !== CLOSE)) return undefined;

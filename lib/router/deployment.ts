@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { UsageDetails } from '../common/token-cost.js';
 import type { Budget } from './budget.settings.js';
 import type { DeploymentOutcomes } from './outcomes.js';
 import type { RoutingStrategy } from './router.strategies.js';
@@ -30,7 +31,7 @@ export interface DeploymentSettings {
   readonly weight: number;
   readonly order: number;
   readonly costPerToken: () => number;
-  readonly costOf: (promptTokens: number, completionTokens: number, called: string) => number | undefined;
+  readonly costOf: (promptTokens: number, completionTokens: number, called: string, details?: UsageDetails) => number | undefined;
   readonly budget: Budget | undefined;
   readonly tags: readonly string[];
   readonly cooldownMs: number | undefined;
@@ -142,9 +143,10 @@ export class Deployment {
    * What a call costs in USD, by the deployment's own prices, of which a side that is not set is free, else by those that the app knows of the model;
    * `undefined` where there are none.
    * @param called What was called there: a pattern (`openai/*`) has no price. Default: its own model.
+   * @param details Of these tokens, those that have prices of their own.
    */
-  costUsd(promptTokens: number, completionTokens: number, called = this.model): number | undefined {
-    return this.costOf(promptTokens, completionTokens, called);
+  costUsd(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): number | undefined {
+    return this.costOf(promptTokens, completionTokens, called, details);
   }
 
   /** Whether nothing may ever be sent to it: a limit of 0. */

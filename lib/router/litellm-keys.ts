@@ -13,7 +13,8 @@ export const ENTRY_KEYS: ReadonlySet<string> = new Set([
 export const PARAM_KEYS: ReadonlySet<string> = new Set(
   `model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token tenant_id client_id client_secret region_name deployment_id
   rpm tpm itpm otpm weight order max_parallel_requests timeout stream_timeout request_timeout max_retries num_retries cooldown_time tags tag_regex
-  input_cost_per_token output_cost_per_token input_cost_per_second output_cost_per_second max_budget budget_duration mock_response use_in_pass_through
+  input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost output_cost_per_reasoning_token
+  input_cost_per_second output_cost_per_second max_budget budget_duration mock_response use_in_pass_through
   headers extra_headers extra_body default_headers drop_params additional_drop_params model_info stream temperature top_p top_k n stop max_tokens
   max_completion_tokens presence_penalty frequency_penalty seed response_format tools tool_choice user reasoning_effort thinking stream_options
   aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_profile_name aws_role_name aws_session_name aws_bedrock_runtime_endpoint
@@ -26,6 +27,7 @@ export const PARAM_KEYS: ReadonlySet<string> = new Set(
 /** What LiteLLM knows of a deployment. */
 export const INFO_KEYS: ReadonlySet<string> = new Set(
   `id db_model base_model mode max_tokens max_input_tokens max_output_tokens input_cost_per_token output_cost_per_token supported_environments allowed_fails
+  cache_read_input_token_cost cache_creation_input_token_cost output_cost_per_reasoning_token
   allowed_fails_policy cooldown_time routing_strategy routing_strategy_args access_groups tags region_name description tier team_id
   team_public_model_name supports_vision supports_function_calling supports_parallel_function_calling supports_response_schema supports_reasoning
   health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
+import { costOf, type TokenRates, type UsageDetails } from '../common/token-cost.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { checkAmount } from './amounts.js';
 import { readPeriod, type Budget } from './budget.settings.js';
@@ -30,7 +31,7 @@ export interface ModelFacts {
   costPerToken?(model: string): number | null | undefined;
   maxInputTokens?(model: string): number | null | undefined;
   /** USD for a call. */
-  costUsd?(model: string, promptTokens: number, completionTokens: number): number | null | undefined;
+  costUsd?(model: string, promptTokens: number, completionTokens: number, details?: UsageDetails): number | null | undefined;
 }
 
 /** The deployments of a list, and what it has that is not understood. */
@@ -112,10 +113,10 @@ export function readEntry(
     const value = read(key, ownFirst);
     return value === undefined ? undefined : value * 1000;
   };
-  const [input, output] = [read('input_cost_per_token', ownFirst), read('output_cost_per_token', ownFirst)];
+  const own = readOwnRates((key) => read(key, ownFirst));
   const named = typeof info.base_model === 'string' ? info.base_model : undefined;
   const base = named ?? model;
-  const price = input !== undefined || output !== undefined ? (input ?? 0) + (output ?? 0) : undefined;
+  const price = own && (own.inputPerMillion + own.outputPerMillion) / 1e6;
   const policy = knownErrorPolicy('model_info: allowed_fails_policy', info.allowed_fails_policy, 'AllowedFails', (text) =>
     warnings.add(text),
   );
@@ -139,10 +140,10 @@ export function readEntry(
     weight: read('weight', everywhere) ?? NaN,
     order: read('order', ownFirst) ?? Infinity,
     costPerToken: () => price ?? modelFacts?.costPerToken?.(base) ?? UNKNOWN_COST,
-    costOf: (promptTokens, completionTokens, called) =>
-      price === undefined
-        ? (modelFacts?.costUsd?.(named ?? called, promptTokens, completionTokens) ?? undefined)
-        : (input ?? 0) * promptTokens + (output ?? 0) * completionTokens,
+    costOf: (promptTokens, completionTokens, called, details) =>
+      (own === undefined
+        ? modelFacts?.costUsd?.(named ?? called, promptTokens, completionTokens, details)
+        : costOf(own, promptTokens, completionTokens, details)) ?? undefined,
     budget: readBudget(at.params, params, read('max_budget', ownFirst), refuse, warnings),
     tags:
       tags === undefined || tags === null
@@ -158,6 +159,25 @@ export function readEntry(
     streamTimeoutMs: seconds('stream_timeout'),
     numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
     strategy: info.routing_strategy === undefined ? undefined : checkStrategy(`${at.info}.routing_strategy`, info.routing_strategy, refuse),
+  };
+}
+
+type OwnRates = TokenRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;
+
+/** A deployment's own prices, of which a side that is not set is free; `undefined` where it has none. */
+function readOwnRates(read: (key: string) => number | undefined): OwnRates | undefined {
+  const perMillion = (key: string): number | undefined => {
+    const perToken = read(key);
+    return perToken === undefined ? undefined : perToken * 1e6;
+  };
+  const [input, output] = [perMillion('input_cost_per_token'), perMillion('output_cost_per_token')];
+  if (input === undefined && output === undefined) return undefined;
+  return {
+    inputPerMillion: input ?? 0,
+    outputPerMillion: output ?? 0,
+    cacheReadPerMillion: perMillion('cache_read_input_token_cost'),
+    cacheWritePerMillion: perMillion('cache_creation_input_token_cost'),
+    reasoningPerMillion: perMillion('output_cost_per_reasoning_token'),
   };
 }
 

@@ -20,7 +20,8 @@ import type { RouterEngine } from './router.engine.js';
 import { RouterCounters } from './router.metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
 import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './router.settings.js';
-import { Routing, type CallSuccess, type CallUsage } from './routing.js';
+import { Routing } from './routing.js';
+import type { CallSuccess, CallUsage } from './call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
 import { stateForSharing } from './state-for-sharing.js';
 

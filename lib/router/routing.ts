@@ -1,6 +1,7 @@
 import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { Budgets } from './budgets.js';
+import type { CallSuccess, CallUsage } from './call-success.js';
 import { Catalogue, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
@@ -16,23 +17,6 @@ import type { RoutingContext } from './routing-context.js';
 import { Selection } from './selection.js';
 import { Slots } from './slots.js';
 import { Unreported } from './unreported.js';
-
-/** How a call came out well. */
-export interface CallSuccess {
-  /** From sending it to the end of the answer. */
-  readonly latencyMs: number;
-  readonly timeToFirstTokenMs?: number;
-  readonly promptTokens?: number;
-  readonly completionTokens?: number;
-  /** What it cost. Default: by the prices of the deployment, else of the model that was called. Counts for budgets alone. */
-  readonly costUsd?: number;
-}
-
-/** What was used when the caller went away. */
-export interface CallUsage {
-  readonly promptTokens?: number;
-  readonly completionTokens?: number;
-}
 
 /** What a `Routing` is made with. */
 export interface RoutingEnvironment {
@@ -273,11 +257,11 @@ export class Routing {
 
   private pay(
     { deployment, model }: RoutedPick,
-    { costUsd, promptTokens = 0, completionTokens = 0 }: Partial<CallSuccess>,
+    { costUsd, promptTokens = 0, completionTokens = 0, usageDetails }: Partial<CallSuccess>,
     nowMs: number,
   ): void {
     if (!this.budgets.counts(deployment.id)) return;
-    const usd = costUsd ?? deployment.costUsd(promptTokens, completionTokens, model) ?? 0;
+    const usd = costUsd ?? deployment.costUsd(promptTokens, completionTokens, model, usageDetails) ?? 0;
     if (usd > 0 && this.budgets.spend(deployment.id, usd, nowMs)) this.applyBudgets();
   }
 

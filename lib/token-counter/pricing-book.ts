@@ -4,7 +4,8 @@ import { openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './pricing.genai.js';
 import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './pricing.litellm.js';
 import { isModelsDev, ModelsDevPrices } from './pricing.models-dev.js';
-import { checkUsage, costOf, type ModelLimits, type ModelPricing, type PriceSource, type UsageDetails } from './pricing.js';
+import { costOf, type UsageDetails } from '../common/token-cost.js';
+import { checkUsage, type ModelLimits, type ModelPricing, type PriceSource } from './pricing.js';
 
 /** Where prices and limits come from, beside the package's own. */
 export interface PricingOptions {

@@ -1,7 +1,8 @@
 import type * as GenaiPrices from '@pydantic/genai-prices';
 import { steadyNow } from '../common/steady-now.js';
 import { known } from './pricing-file.js';
-import type { ModelPricing, PriceSource, RateTier, TokenRates } from './pricing.js';
+import type { RateTier, TokenRates } from '../common/token-cost.js';
+import type { ModelPricing, PriceSource } from './pricing.js';
 
 const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
   input_mtok: 'inputPerMillion',

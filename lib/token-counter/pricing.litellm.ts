@@ -1,5 +1,6 @@
 import { known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
-import type { ModelPricing, PriceSource, RateTier, TokenRates } from './pricing.js';
+import type { RateTier, TokenRates } from '../common/token-cost.js';
+import type { ModelPricing, PriceSource } from './pricing.js';
 
 const MILLION = 1e6;
 const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {

@@ -1,6 +1,7 @@
 import { InvalidConfigurationError, describeValue } from '../common/errors.js';
 import { isObject, known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
-import type { ModelPricing, PriceSource, TokenRates } from './pricing.js';
+import type { TokenRates } from '../common/token-cost.js';
+import type { ModelPricing, PriceSource } from './pricing.js';
 
 /** Whose price a model name without a provider means, where several sell it: the maker's. */
 const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'xai', 'deepseek', 'cohere', 'alibaba', 'moonshotai', 'zai', 'perplexity'];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { PricingBook, type PricingOptions } from './pricing-book.js';
-import type { UsageDetails } from './pricing.js';
+import type { UsageDetails } from '../common/token-cost.js';
 
 const book = (options: PricingOptions = {}): PricingBook => new PricingBook(options, 'tokenCounter.pricing');
 const bundled = book();

@@ -1,5 +1,6 @@
 import { checkPositiveInteger, refuseArgument } from '../common/options.js';
-import type { ModelLimits, UsageDetails } from './pricing.js';
+import type { UsageDetails } from '../common/token-cost.js';
+import type { ModelLimits } from './pricing.js';
 import type { TokenCounterService } from './token-counter.service.js';
 
 /** What a `SimpleTokenCounter` takes inputs up to when not told otherwise, in tokens. */

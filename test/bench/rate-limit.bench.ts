@@ -11,7 +11,7 @@ import { churnRows, memoryRow } from './rate-limit/memory.js';
 import { contenders } from './rate-limit/open.js';
 import { handleNames, NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
 import { pauseRow, type PauseRow } from './rate-limit/pause.js';
-import { redisRows } from './rate-limit/redis.js';
+import { redisRowsApart } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
 import { verdicts, type RateLimitResult } from './rate-limit/targets.js';
 import { threadsRow } from './rate-limit/threads.js';
@@ -40,7 +40,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     churn: wants('churn') ? await churnRows(names, quick ? 20_000 : 10_000_000, quick ? 1_000 : 100_000) : [],
     pauses: wants('pause') ? await pausesOf(kinds, quick) : [],
     threads: wants('threads') && kinds.includes(NATIVE) ? await threadsRow(1_000, quick ? 1 : 7, quick ? 20 : 500) : undefined,
-    redis: wants('redis') ? ((await redisRows(REDIS, quick ? 1 : 25, quick ? 20 : 80)) ?? []) : [],
+    redis: wants('redis') ? ((await redisRowsApart({ url: REDIS, rounds: quick ? 1 : 25, forMs: quick ? 20 : 80 })) ?? []) : [],
   };
   const facts = { environment: environment(), command: commandLine('rate-limit', argv), contenders: installed };
   console.log(`\n${report(result, facts)}\n`);

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { runForJson } from '../harness/child.js';
 import { median } from '../harness/measure.js';
 import type * as StoreModule from '../../../lib/rate-limit/rate-limit.redis.js';
 import { BENCH, LIMIT, MINUTE_MS, peer, ROOT, TOKENS } from './contenders.js';
@@ -20,17 +21,29 @@ export const REDIS_PEER = 'rate-limiter-flexible';
 export const REDIS_STORAGE = '@nest-lab/throttler-storage-redis';
 const IN_FLIGHT = 64;
 
+/** What a child process is to measure. */
+export interface RedisTask {
+  readonly url: string;
+  readonly rounds: number;
+  readonly forMs: number;
+}
+
+/** The rows, measured in a process of its own. */
+export function redisRowsApart(task: RedisTask): Promise<RedisRow[] | null> {
+  return runForJson<RedisRow[] | null>(join(__dirname, 'redis.child.js'), [JSON.stringify(task)], [], 600_000);
+}
+
 interface RedisContender {
   readonly name: string;
   decide(key: string): Promise<unknown>;
   close(): unknown;
 }
 
-/** `undefined` without a Redis to ask. */
-export async function redisRows(url: string, rounds: number, forMs: number): Promise<RedisRow[] | undefined> {
+/** `null` without a Redis to ask. */
+export async function redisRows({ url, rounds, forMs }: RedisTask): Promise<RedisRow[] | null> {
   const run = `bench:${process.pid}:${Date.now()}`;
   const all = await open(url, run).catch(() => undefined);
-  if (all === undefined) return undefined;
+  if (all === undefined) return null;
   try {
     const rows: RedisRow[] = [];
     for (const keys of [1, 1_000, 100_000]) {

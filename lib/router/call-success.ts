@@ -1,0 +1,18 @@
+import type { UsageDetails } from '../common/token-cost.js';
+
+/** What was used when the caller went away. */
+export interface CallUsage {
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+  /** Of these tokens, those that have prices of their own: integers. */
+  readonly usageDetails?: UsageDetails;
+}
+
+/** How a call came out well. */
+export interface CallSuccess extends CallUsage {
+  /** From sending it to the end of the answer. */
+  readonly latencyMs: number;
+  readonly timeToFirstTokenMs?: number;
+  /** What it cost. Default: by the prices of the deployment, else of the model that was called. Counts for budgets alone. */
+  readonly costUsd?: number;
+}

@@ -1,0 +1,9 @@
+// A fresh process that asks Redis, as an app has nothing else to do between two answers. Argument: the task as JSON.
+import { redisRows, type RedisTask } from './redis.js';
+
+async function main(): Promise<void> {
+  console.log(JSON.stringify(await redisRows(JSON.parse(process.argv[2]) as RedisTask)));
+  process.exit(0);
+}
+
+void main();

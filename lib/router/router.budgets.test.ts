@@ -85,6 +85,19 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBeCloseTo(0.5);
   });
 
+  it('count what was cached by its own price, however the call ended', () => {
+    const { router } = open({
+      modelList: [deployment('a', { ...price, cache_read_input_token_cost: 0 })],
+      providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
+    });
+    const used = { promptTokens: 2_000, usageDetails: { cacheReadTokens: 1_000 } };
+    const left = (): number => router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
+    router.succeeded(router.acquire('a'), { latencyMs: 1, ...used });
+    expect(left()).toBeCloseTo(9);
+    router.cancelled(router.acquire('a'), used);
+    expect(left()).toBeCloseTo(8);
+  });
+
   it('count what a pattern was called for by the price of that model', () => {
     const costUsd = (model: string, promptTokens: number): number | null => (model === 'openai/gpt-4o' ? promptTokens : null);
     const { router } = routerOn(

@@ -184,7 +184,7 @@ export class Routing {
     return true;
   }
 
-  cancelled(pick: RoutedPick, { promptTokens, completionTokens }: CallUsage = {}): boolean {
+  cancelled(pick: RoutedPick, { promptTokens, completionTokens, usageDetails }: CallUsage = {}): boolean {
     if (pick.done) return false;
     const since = pick.giveBack();
     const nowMs = this.env.now();
@@ -192,7 +192,7 @@ export class Routing {
     const known = promptTokens !== undefined || completionTokens !== undefined;
     this.settle(pick, since, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
     this.states.changed(pick.slot, nowMs);
-    if (known && this.budgets.isUsed) this.pay(pick, { promptTokens, completionTokens }, nowMs);
+    if (known && this.budgets.isUsed) this.pay(pick, { promptTokens, completionTokens, usageDetails }, nowMs);
     return true;
   }
 

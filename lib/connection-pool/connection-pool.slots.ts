@@ -78,6 +78,11 @@ export class SlotTable {
     return this.words[this.own + OWN_CONNECTIONS];
   }
 
+  /** Whether there is no place for another connection: who waits for one, to whatever endpoint, comes before all who ask then. */
+  get isFull(): boolean {
+    return Atomics.load(this.words, Header.connections) >= this.limits.maxConnections;
+  }
+
   /** Somebody began (1) or ended (-1) waiting here. */
   countWaiting(difference: 1 | -1): void {
     this.words[this.own + OWN_WAITING] += difference;

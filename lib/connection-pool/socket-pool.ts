@@ -26,7 +26,6 @@ export interface SocketPoolContext {
 const LOOK_AGAIN_MS = 20;
 /** Connections that may be about to be returned: of those looked at before an idle one is leased, and where there is none. */
 const LOOKED_AT = { first: 2, last: 8 };
-const NONE: ReadonlySet<PoolEndpoint> = new Set();
 
 /** The sockets of one instance: leases, waiters, sweep and drain. */
 export class SocketPool implements ConnectionEvents {
@@ -165,7 +164,7 @@ export class SocketPool implements ConnectionEvents {
   serve(): void {
     if (this.line.size === 0 || this.serving) return;
     this.serving = true;
-    let stuck = NONE;
+    let stuck: ReadonlySet<PoolEndpoint> = new Set();
     for (let waiter = this.line.first(stuck); waiter !== undefined; waiter = this.line.first(stuck)) {
       const id = this.takeFor(waiter);
       if (id === undefined) continue;
@@ -249,7 +248,8 @@ export class SocketPool implements ConnectionEvents {
 
   /** Leases a connection that is about to be returned and has nothing under way any more. Looks at a few: where many are busy, nearly all of them are. */
   private reclaim(endpoint: PoolEndpoint, nowMs: number, most: number): number {
-    const connection = endpoint.waiting > 0 || this.draining ? undefined : endpoint.returning.ready(most);
+    const isPromised = this.line.size > 0 && (endpoint.waiting > 0 || this.table.isFull);
+    const connection = isPromised || this.draining ? undefined : endpoint.returning.ready(most);
     if (connection === undefined || this.table.isOld(connection.id, nowMs)) return 0;
     endpoint.returning.delete(connection);
     connection.sent = connection.answered = false;

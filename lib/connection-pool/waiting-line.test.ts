@@ -60,6 +60,26 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     pool.removeConnection(third);
   });
 
+  it('is not for ever where the pool is full of connections that are asked for again at once', async () => {
+    const pool = pools.open({ maxConnections: 2, maxConnectionsPerEndpoint: 2 });
+    let isOver = false;
+    let asked = 0;
+    const ask = async (): Promise<void> => {
+      while (!isOver && asked++ < 2_000) {
+        const { body } = await pool.dispatcher.request({ origin: server.origin, path: '/', method: 'GET' });
+        await body.text();
+      }
+    };
+    const asking = [ask(), ask()];
+    await until(() => asked > 20);
+    const id = await pool.acquire(other.origin);
+    const before = asked;
+    isOver = true;
+    pool.returnConnection(id);
+    await Promise.all(asking);
+    expect(before).toBeLessThan(1_000);
+  });
+
   it('ends after timeoutMs, and leaves the line in order', async () => {
     const pool = pools.open({ maxConnectionsPerEndpoint: 1, acquireTimeoutMs: 20 });
     const id = pool.getConnection(server.origin)!;

@@ -221,6 +221,17 @@ describe('stream', () => {
     await until(() => isOver(open));
   });
 
+  it('ends where `usageOf` throws, and blames nobody', async () => {
+    const open = await over([{}, {}]);
+    const own = new Error('mine');
+    const usageOf = (): never => {
+      throw own;
+    };
+    await expect(contents(await open.client.stream('m', begin, { usageOf }))).rejects.toBe(own);
+    expect(open.router.status()).toMatchObject([{ failures: 0, inFlight: 0 }, { failures: 0 }]);
+    await until(() => isOver(open));
+  });
+
   it('may be empty', async () => {
     const open = await over([{}]);
     const nothing = async function* (): AsyncGenerator<OpenAI.ChatCompletionChunk> {};

@@ -1,6 +1,7 @@
 import type { ObservedAttempt } from '../common/call-observer.js';
 import { ProviderError } from '../common/provider-error.js';
 import type { CallRouter, RouterPick } from './call-router.js';
+import { CallersMistake } from './llm-call.js';
 import { outcomeOf, type OpenCall } from './open-call.js';
 import { failureOf, reportOf } from './provider-failure.js';
 import { upstreamModel } from './provider-endpoint.js';
@@ -81,6 +82,12 @@ export class OpenAttempt {
       this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
       this.observed?.ended({ ...outcomeOf(usage), cancelled: true });
       this.open.cancelled(usage);
+      return;
+    }
+    if (error instanceof CallersMistake) {
+      this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
+      this.observed?.ended({ ...outcomeOf(usage), error: error.error });
+      this.open.failed(error.error, usage);
       return;
     }
     const failure = failureOf(error, Date.now());

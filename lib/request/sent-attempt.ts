@@ -103,15 +103,16 @@ async function* rest<C>(
     yield undefined as C;
     for (let result = first; result.done !== true; result = await sending.until(iterator.next())) {
       chunks++;
-      usage = usageIn(result.value, options) ?? usage;
-      yield result.value;
+      const { value } = result;
+      usage = byCaller(() => usageIn(value, options)) ?? usage;
+      yield value;
       await drainOf(attempt.open.cancellation.response);
     }
     isOver = true;
     attempt.succeeded(usage);
   } catch (error) {
     broken(error);
-    throw error;
+    throw thrownIn(error) as Error;
   } finally {
     if (!isOver) {
       attempt.open.cancellation.cancel(new Error('the stream was not read to its end'));

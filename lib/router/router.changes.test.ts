@@ -40,6 +40,18 @@ describe('while it runs', () => {
     ]);
   });
 
+  it('deployments that come back find their state, whoever comes with them', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a'), deployment('b')] });
+    router.failed(router.acquire('a'), { status: 401 });
+    const before = router.status()[0];
+    expect(before).toMatchObject({ id: 'a', state: 'cooling', failures: 1 });
+    router.setModelList([deployment('b')]);
+    router.setModelList([deployment('new'), deployment('a'), deployment('b')]);
+    expect(router.status()).toMatchObject([{ id: 'new', state: 'available', failures: 0 }, before, { id: 'b', failures: 0 }]);
+    const counts = router.metrics().filter(({ name, value }) => name === 'router_deployment_calls_total' && value > 0);
+    expect(counts).toMatchObject([{ value: 1, labels: { deployment: 'a', outcome: 'failure' } }]);
+  });
+
   it('settings change, and wrong ones change nothing', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a', {}, 'gpt-4', { max_input_tokens: 5 }), deployment('b')] });
     router.updateSettings({ strategy: 'least-busy', cooldownMs: 1, enablePreCallChecks: false, strategyOptions: { maxSamples: 2 } });

@@ -46,6 +46,8 @@ export class Slots {
       this.byId.delete(id);
       this.removed.set(id, slot);
     }
+    // Before anybody new gets the place of one that comes back.
+    for (const id of wanted) this.takeBack(id);
     return ids.map((id) => this.ownSlot(id));
   }
 
@@ -56,10 +58,15 @@ export class Slots {
     throw new FastLiteLLMError('TOO_MANY_DEPLOYMENTS', `router.maxDeployments: ${most}, those that were removed included`);
   }
 
-  private ownSlot(id: string): number {
-    const known = this.byId.get(id) ?? this.removed.get(id);
-    const slot = known ?? this.freeSlot();
+  private takeBack(id: string): void {
+    const slot = this.removed.get(id);
+    if (slot === undefined) return;
     this.removed.delete(id);
+    this.byId.set(id, slot);
+  }
+
+  private ownSlot(id: string): number {
+    const slot = this.byId.get(id) ?? this.freeSlot();
     this.byId.set(id, slot);
     return slot;
   }

@@ -1,5 +1,12 @@
 import OpenAI from 'openai';
-import { ProviderError, RequestCancelledError, type CallFacts, type Deployment, type SendContext } from 'nestjs-fast-litellm';
+import {
+  BodyAbandonedError,
+  ProviderError,
+  RequestCancelledError,
+  type CallFacts,
+  type Deployment,
+  type SendContext,
+} from 'nestjs-fast-litellm';
 import { request } from 'undici';
 import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients, isOver } from './llm-client-setup.js';
@@ -230,6 +237,17 @@ describe('stream', () => {
     await expect(contents(await open.client.stream('m', begin, { usageOf }))).rejects.toBe(own);
     expect(open.router.status()).toMatchObject([{ failures: 0, inFlight: 0 }, { failures: 0 }]);
     await until(() => isOver(open));
+  });
+
+  it('blames nobody for an answer that its reader has left lying', async () => {
+    const open = await over([{}]);
+    const unread = async function* (): AsyncGenerator<OpenAI.ChatCompletionChunk> {
+      yield { choices: [] } as unknown as OpenAI.ChatCompletionChunk;
+      throw new BodyAbandonedError('http://provider', 1);
+    };
+    await expect(contents(await open.client.stream('m', async () => unread()))).rejects.toMatchObject({ code: 'BODY_ABANDONED' });
+    expect(open.router.status()).toMatchObject([{ failures: 0, inFlight: 0 }]);
+    expect(isOver(open)).toBe(true);
   });
 
   it('may be empty', async () => {

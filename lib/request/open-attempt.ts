@@ -1,4 +1,5 @@
 import type { ObservedAttempt } from '../common/call-observer.js';
+import { FastLiteLLMError } from '../common/errors.js';
 import { ProviderError } from '../common/provider-error.js';
 import type { CallRouter, RouterPick } from './call-router.js';
 import { CallersMistake } from './llm-call.js';
@@ -84,15 +85,14 @@ export class OpenAttempt {
       this.open.cancelled(usage);
       return;
     }
-    if (error instanceof CallersMistake) {
-      this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
-      this.observed?.ended({ ...outcomeOf(usage), error: error.error });
-      this.open.failed(error.error, usage);
-      return;
+    const thrown = error instanceof CallersMistake ? error.error : error;
+    // What the caller has done, or this package, is not the deployment's fault.
+    if (thrown !== error || thrown instanceof FastLiteLLMError) this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
+    else {
+      const failure = failureOf(thrown, Date.now());
+      this.router.failed(this.pick, failure === undefined ? { error: thrown } : reportOf(failure));
     }
-    const failure = failureOf(error, Date.now());
-    this.router.failed(this.pick, failure === undefined ? { error } : reportOf(failure));
-    this.observed?.ended({ ...outcomeOf(usage), error });
-    this.open.failed(error, usage);
+    this.observed?.ended({ ...outcomeOf(usage), error: thrown });
+    this.open.failed(thrown, usage);
   }
 }

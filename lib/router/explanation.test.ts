@@ -63,6 +63,23 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(() => service.acquire('gpt-9', { explain: true })).toThrow(expect.objectContaining({ code: 'NO_DEPLOYMENT' }));
   });
 
+  it.each([
+    ['cost_based', {}],
+    ['least_busy', {}],
+    ['cost_based', { explain: true }],
+    ['least_busy', { explain: true }],
+  ])('takes nobody their turn under %s: %j', (strategy, context) => {
+    const service = router({ strategy, modelList: [deployment('a'), deployment('b')] });
+    const taken = Array.from({ length: 6 }, () => {
+      const { chosen } = service.explain('gpt-4');
+      const pick = service.acquire('gpt-4', context);
+      service.cancelled(pick);
+      expect(pick.deployment.id).toBe(chosen);
+      return pick.deployment.id;
+    });
+    expect(taken.filter((id) => id === 'a')).toHaveLength(3);
+  });
+
   it('shows no secret, anywhere', () => {
     const lines: string[] = [];
     const say = (line: string): void => void lines.push(line);

@@ -69,7 +69,7 @@ export function explainRouting(routing: Routing, model: string, context: Routing
   if (destination === null) return { model, chosen: null, deployments: [] };
   const { group, route } = destination;
   const nowMs = routing.now();
-  const chosen = routing.peek(model, context)?.id ?? null;
+  const chosen = routing.peek(model, context, false)?.id ?? null;
   const own = strategyNamed(context.strategy) ?? group.strategy;
   const strategy = typeof own === 'function' ? 'custom' : own;
   const order = strategy === 'custom' ? Order.shuffle : orderOf(strategy, context.stream === true);

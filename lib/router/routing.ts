@@ -105,15 +105,15 @@ export class Routing {
     return this.env.now();
   }
 
-  /** The deployment that a request would get, or `null`. Books nothing. */
-  peek(model: string, context: RoutingContext = NO_CONTEXT): Deployment | null {
+  /** The deployment that a request would get, or `null`. Books nothing; among equals it is the last then, unless it takes no turn. */
+  peek(model: string, context: RoutingContext = NO_CONTEXT, takesTurn = true): Deployment | null {
     const destination = this.catalogue.find(model);
     if (destination === null) return null;
     const nowMs = this.env.now();
     const { states, selection } = this;
     states.catchUp(nowMs);
     if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs) || selection.level === undefined) return null;
-    selection.level.chosen(selection.position, selection.order);
+    if (takesTurn) selection.level.chosen(selection.position, selection.order);
     return selection.level.deployments[selection.position];
   }
 

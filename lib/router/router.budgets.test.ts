@@ -116,6 +116,18 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBe(5);
   });
 
+  it('take parts of tokens, of which there are no prices', () => {
+    const costUsd = jest.fn((_model: string, promptTokens: number, completionTokens: number) => promptTokens + completionTokens);
+    const { router } = routerOn(
+      engine,
+      { modelList, providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } } },
+      { modelFacts: { costUsd } },
+    );
+    router.addDeployment(deployment('own', { model: 'openai/gpt-4.1' }));
+    router.succeeded(router.acquire('own'), { latencyMs: 1, promptTokens: 2.5, completionTokens: 1.25 });
+    expect(costUsd).toHaveBeenCalledWith('openai/gpt-4.1', 3, 1, undefined);
+  });
+
   it('can be raised, and what failed meanwhile goes on cooling', () => {
     const { router } = open({ providerBudgets: { openai: { budgetUsd: 3, periodMs: 10_000 } }, cooldownMs: 60_000 });
     const late = router.acquire('o2');

@@ -261,7 +261,8 @@ export class Routing {
     nowMs: number,
   ): void {
     if (!this.budgets.counts(deployment.id)) return;
-    const usd = costUsd ?? deployment.costUsd(promptTokens, completionTokens, model, usageDetails) ?? 0;
+    // Prices are of whole tokens; what was counted by others need not be.
+    const usd = costUsd ?? deployment.costUsd(Math.round(promptTokens), Math.round(completionTokens), model, usageDetails) ?? 0;
     if (usd > 0 && this.budgets.spend(deployment.id, usd, nowMs)) this.applyBudgets();
   }
 

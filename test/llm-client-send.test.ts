@@ -129,11 +129,18 @@ describe('execute', () => {
       [null, 'options'],
       [{ signal: {} }, 'signal'],
       [{ response: {} }, 'response'],
+      [{ request: 7 }, 'request'],
+      [{ routing: 'eu' }, 'routing'],
+      [{ timeoutMs: NaN }, 'timeoutMs'],
+      [{ timeoutMs: '5' }, 'timeoutMs'],
+      [{ streamTimeoutMs: 0 }, 'streamTimeoutMs'],
+      [{ numRetries: 1.5 }, 'numRetries'],
+      [{ fallbacks: ['m', 7] }, 'fallbacks[1]'],
     ] as const) {
       await expect(open.client.execute('m', complete, given as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
       await expect(open.client.chat({ model: 'm', messages }, given as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
     }
-    expect(await open.client.execute('m', async () => 1, { signal: null, response: null })).toBe(1);
+    expect(await open.client.execute('m', async () => 1, { signal: null, response: null, timeoutMs: Infinity })).toBe(1);
     expect(isOver(open)).toBe(true);
   });
 

@@ -39,6 +39,25 @@ export interface CallOptions {
   readonly disableFallbacks?: boolean;
 }
 
+/** What steers a call is checked before anything of it has begun; `null` is as good as nothing. @throws InvalidArgumentError naming the option. */
+export function checkCallOptions({ request, routing, timeoutMs, streamTimeoutMs, numRetries, fallbacks }: CallOptions): void {
+  given(request, (value) => checkObject('request', value, refuseArgument));
+  given(routing, (value) => checkObject('routing', value, refuseArgument));
+  given(timeoutMs, (value) => checkTime('timeoutMs', value));
+  given(streamTimeoutMs, (value) => checkTime('streamTimeoutMs', value));
+  given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
+  given(fallbacks, (value) => checkArray('fallbacks', value, (path, model) => checkString(path, model, refuseArgument), refuseArgument));
+}
+
+function given(value: unknown, check: (value: unknown) => unknown): void {
+  if (value !== undefined && value !== null) check(value);
+}
+
+/** `Infinity` is a time, too: none that ends. */
+function checkTime(path: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
+}
+
 /** Fields of a body that are for LiteLLM's router, and no provider knows. */
 const OWN_FIELDS = new Set([
   'tags',
@@ -79,6 +98,7 @@ export class ReadRequest {
   ) {
     checkObject('body', body, refuseArgument);
     checkObject('options', options, refuseArgument);
+    checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
     this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
     const { stream_options } = body;

@@ -13,7 +13,7 @@ import type { LlmAnswer } from './llm-answer.js';
 import { CallPlan, LlmCall, type CallSurroundings } from './llm-call.js';
 import { callSamples } from './llm-client.metrics.js';
 import type { ResolvedLlmClientOptions } from './llm-client.options.js';
-import { ReadRequest, type CallOptions, type ModelRequest } from './llm-client.request.js';
+import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest } from './llm-client.request.js';
 import { attemptTimes, limitsOf, RequestChains } from './llm-client.routing.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { LlmStream } from './llm-stream.js';
@@ -173,6 +173,7 @@ export class LlmClient implements Capability {
     checkString('model', model, refuseArgument);
     checkFunction('send', send, refuseArgument);
     checkObject('options', options, refuseArgument);
+    checkCallOptions(options);
     const { operation = 'chat', request, routing } = options;
     const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request);
     return this.run(facts, options, (attempt, number, target, leftMs) => {

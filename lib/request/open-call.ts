@@ -61,11 +61,11 @@ export class OpenCall {
     readonly cancellation: CallCancellation,
     private readonly audience: CallAudience,
   ) {
-    audience.counts.inFlight++;
     const { operation, model, stream, maxTokens, request } = facts;
     this.request = request === undefined ? undefined : RequestContext.of(request);
     this.request?.beginCall();
     this.observed = audience.observer?.started({ operation, model, stream, maxTokens });
+    audience.counts.inFlight++;
   }
 
   /** Runs the call. What it rejects with is reported; its success is reported by whoever knows when it is over. */

@@ -46,6 +46,16 @@ describe('rate limit headers', () => {
     });
   });
 
+  it('say nothing of a reset that no time brings', () => {
+    const headers = headersOf([plan('a', { requestsPerSecond: 1e-13 })], [{ limit: 1, remainingRequests: 0, resetMs: Infinity }]);
+    expect(headers).toEqual({
+      'ratelimit-policy': expect.any(String),
+      ratelimit: '"a";r=0',
+      'x-ratelimit-limit-requests': '1',
+      'x-ratelimit-remaining-requests': '0',
+    });
+  });
+
   it('never tell a client to come back sooner than Retry-After', () => {
     const limits = [plan('a', { requestsPerMinute: 60, tokensPerMinute: 500 })];
     // Refused by tokens, whose figure stands where a request limit's would.

@@ -38,7 +38,8 @@ export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, de
   if (requests >= 0) {
     setHeader(target, 'x-ratelimit-limit-requests', requestQuota(route.limits[requests], standings[requests]).text);
     setHeader(target, 'x-ratelimit-remaining-requests', left);
-    setHeader(target, 'x-ratelimit-reset-requests', duration(standings[requests].resetMs));
+    const { resetMs } = standings[requests];
+    if (resetMs !== Infinity) setHeader(target, 'x-ratelimit-reset-requests', duration(resetMs));
   }
   if (tokens >= 0) {
     const { remainingTokens, tokensResetMs = 0 } = standings[tokens];

@@ -1,5 +1,8 @@
 import { steadyNow } from './steady-now.js';
 
+/** The longest time that a timer takes, in milliseconds: with more, Node makes it 1. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Both in milliseconds since 1970. */
 export interface Clocks {
   /** Never steps: for how long something takes, and when it is over. */

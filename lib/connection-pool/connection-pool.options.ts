@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
+import { LONGEST_TIMER_MS } from '../common/clocks.js';
 import { checkInteger, checkKnownKeys, checkObject, checkPositiveInteger, checkString, joinPath, optional } from '../common/options.js';
 import type { FlagsSettings } from '../feature-flags/feature-flags.settings.js';
 import type { ProxyOptions } from './proxies.environment.js';
@@ -65,8 +66,6 @@ const KNOWN = [
 
 /** An id holds the slot and has to leave room for generations. */
 const MOST_CONNECTIONS = 65_535;
-/** What timers take. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * Checks the options. `settings` are those of the flags file, and go first.
@@ -84,7 +83,7 @@ export function resolveConnectionPoolOptions(
   const count = (key: (typeof KNOWN)[number], value: unknown, fallback: number): number =>
     optional(value, fallback, (given) => checkInteger(at(key), given, { min: 1, max: MOST_CONNECTIONS }));
   const time = (key: (typeof KNOWN)[number], value: unknown, fallback: number, min = 1): number =>
-    optional(value, fallback, (given) => checkInteger(at(key), given, { min, max: LONGEST_MS }));
+    optional(value, fallback, (given) => checkInteger(at(key), given, { min, max: LONGEST_TIMER_MS }));
   const limit = (key: (typeof KNOWN)[number], fallback: number): number => time(key, input[key], fallback, 0) || Infinity;
   return {
     maxConnections: count('maxConnections', input.maxConnections, 100),

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Capability, CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
+import { LONGEST_TIMER_MS } from '../common/clocks.js';
 import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
@@ -25,9 +26,6 @@ export interface ConnectionPoolContext {
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
 }
-
-/** What timers take: of more they would make nothing. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Pools that nobody drained and nobody has any more: their place among the members would stay taken. */
 const abandoned = new FinalizationRegistry<PoolBooks>((books) => books.leave());
@@ -160,7 +158,7 @@ export class ConnectionPoolService implements Capability {
   drain({ deadlineMs = this.options.drainTimeoutMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
     this.drained ??= this.startDraining();
     if (this.pool.table.connections > 0 && deadlineMs !== Infinity) {
-      const timer = setTimeout(() => this.pool.closeLeased(), Math.min(deadlineMs, LONGEST_MS));
+      const timer = setTimeout(() => this.pool.closeLeased(), Math.min(deadlineMs, LONGEST_TIMER_MS));
       void this.drained.then(() => clearTimeout(timer));
     }
     return this.drained;
@@ -219,7 +217,7 @@ export class ConnectionPoolService implements Capability {
 
   private timeout(timeoutMs: number | undefined): number {
     if (timeoutMs === undefined) return this.options.acquireTimeoutMs;
-    return checkInteger('timeoutMs', timeoutMs, { min: 0, max: LONGEST_MS }, refuseArgument) || Infinity;
+    return checkInteger('timeoutMs', timeoutMs, { min: 0, max: LONGEST_TIMER_MS }, refuseArgument) || Infinity;
   }
 
   /** The end of a lease that its user may have ended already. */

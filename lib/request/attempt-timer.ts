@@ -1,5 +1,5 @@
-/** What timers take. */
-const LONGEST_MS = 2 ** 31 - 1;
+import { LONGEST_TIMER_MS } from '../common/clocks.js';
+
 /** How often attempts are looked at whose time is far off. */
 const LOOK_EVERY_MS = 250;
 /** What is far off: further than a look that comes late may be from the next. */
@@ -51,8 +51,9 @@ export class AttemptTimer {
     this.far = undefined;
     const wholeMs = this.wholeAtMs - nowMs;
     const firstChunkMs = this.firstChunkAtMs - nowMs;
-    if (wholeMs < LONGEST_MS) this.whole = setTimeout(timeOut, delay(wholeMs), this, 'answer');
-    if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_MS) this.first = setTimeout(timeOut, delay(firstChunkMs), this, 'first chunk');
+    if (wholeMs < LONGEST_TIMER_MS) this.whole = setTimeout(timeOut, delay(wholeMs), this, 'answer');
+    if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_TIMER_MS)
+      this.first = setTimeout(timeOut, delay(firstChunkMs), this, 'first chunk');
   }
 
   /** The first chunk is there. */

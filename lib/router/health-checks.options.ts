@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from '../common/clocks.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../common/options.js';
 import type { Deployment } from './deployment.js';
 
@@ -25,13 +26,11 @@ export interface ResolvedHealthChecks {
   readonly stalenessMs: number;
 }
 
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 export function resolveHealthChecks(path: string, value: unknown): ResolvedHealthChecks {
   const input = checkObject(path, value);
   checkKnownKeys(path, input, ['probe', 'intervalMs', 'timeoutMs', 'concurrency', 'stalenessMs']);
   const time = (key: string, fallback: number): number =>
-    optional(input[key], fallback, (given) => checkInteger(joinPath(path, key), given, { min: 1, max: LONGEST_TIMER }));
+    optional(input[key], fallback, (given) => checkInteger(joinPath(path, key), given, { min: 1, max: LONGEST_TIMER_MS }));
   const intervalMs = time('intervalMs', 300_000);
   return {
     probe: checkFunction(joinPath(path, 'probe'), input.probe),

@@ -1,12 +1,9 @@
 import { Redis } from 'ioredis';
 import { FastThrottlerStorage } from '../lib/standalone.js';
-import { cleanUp, limiter as limiterWith, metric, passes } from './redis-limiter.js';
+import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
 
 jest.setTimeout(30_000);
-
-/** With time enough for a machine that is busy: outages have tests of their own. */
-const limiter: typeof limiterWith = (redis, limits) => limiterWith({ timeoutMs: 5_000, ...redis }, limits);
 
 /** A lease of a limit per minute lasts a second. */
 const SHORT_OF_A_LEASE_MS = 500;

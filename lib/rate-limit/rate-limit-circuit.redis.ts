@@ -1,3 +1,4 @@
+import { withinTime } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
 
@@ -98,22 +99,4 @@ export class RedisCircuit {
     }
     if (!this.closed) this.scheduleProbe();
   }
-}
-
-/** The promise's value, or an error when it has none within `timeoutMs`. */
-async function withinTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(timeoutReason(timeoutMs))), timeoutMs);
-    timer.unref();
-  });
-  try {
-    return await Promise.race([promise, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-export function timeoutReason(timeoutMs: number): string {
-  return `no answer from Redis within ${timeoutMs} ms`;
 }

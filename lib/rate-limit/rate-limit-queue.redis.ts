@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { startDeadline, timeoutReason } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
-import { timeoutReason, type RedisCircuit } from './rate-limit-circuit.redis.js';
+import type { RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
 import { ScriptCall } from './rate-limit-call.redis.js';
 import { OperationKind, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
@@ -71,15 +72,15 @@ export class RedisScriptQueue {
     const refusal = this.circuit.refusal();
     if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal));
     let timedOut = false;
-    const timer = setTimeout(() => {
+    const endDeadline = startDeadline(this.timeoutMs, () => {
       timedOut = true;
       const failure = new StoreFailure('timeout', timeoutReason(this.timeoutMs));
       this.circuit.failed(failure.reason);
       fail(operations, failure);
-    }, this.timeoutMs);
+    });
     try {
       const reply = call.read(await this.call(call));
-      clearTimeout(timer);
+      endDeadline();
       if (!timedOut) {
         this.circuit.succeeded();
         this.onSuccess(operations.some(({ kind }) => kind !== OperationKind.peek));
@@ -90,7 +91,7 @@ export class RedisScriptQueue {
       });
     } catch (error) {
       if (timedOut) return;
-      clearTimeout(timer);
+      endDeadline();
       const answered = isReplyError(error);
       if (answered) this.circuit.succeeded();
       else this.circuit.failed(errorMessage(error));

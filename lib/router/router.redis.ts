@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import { timeoutReason, withinTime } from '../common/deadline.redis.js';
 import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
 import { checkInteger, checkKnownKeys, checkObject, checkString, joinPath, optional, refuseOption } from '../common/options.js';
 import { openRouterRedis, type OwnedRouterRedisClient, type RouterRedisClient } from './router-client.redis.js';
@@ -152,7 +153,7 @@ class RedisLink {
       } catch (error) {
         this.failed(errorMessage(error));
       }
-    } else this.failed(`no answer from Redis within ${this.options.timeoutMs} ms`);
+    } else this.failed(timeoutReason(this.options.timeoutMs));
     if (!this.closed) this.schedule(this.cooldowns.size > 0 && this.failuresInARow === 0 ? 0 : this.options.intervalMs);
   }
 
@@ -283,18 +284,4 @@ function checkPrefix(path: string, value: unknown): string {
 
 function* pairs(flat: readonly unknown[]): Generator<[string, number]> {
   for (let index = 0; index < flat.length; index += 2) yield [String(flat[index]), Number(flat[index + 1])];
-}
-
-/** The promise's value, or an error when it has none within `timeoutMs`. */
-async function withinTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer from Redis within ${timeoutMs} ms`)), timeoutMs);
-    timer.unref();
-  });
-  try {
-    return await Promise.race([promise, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

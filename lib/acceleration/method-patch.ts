@@ -13,7 +13,7 @@ export type MethodPatchState = 'applied' | 'removed' | 'covered' | 'foreign';
  */
 export class MethodPatch {
   private replacement: Method | null = null;
-  private before: PropertyDescriptor | undefined;
+  private before: PropertyDescriptor | undefined = undefined;
   private wanted = false;
 
   constructor(

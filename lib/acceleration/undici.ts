@@ -27,11 +27,11 @@ export interface RequestPool {
 export class UndiciTarget {
   readonly name: AccelerationTarget = 'undici';
   private readonly tally = { native: 0, library: 0 };
-  private pool: RequestPool | undefined;
-  private before: object | undefined;
-  private ours: object | undefined;
+  private pool: RequestPool | undefined = undefined;
+  private before: object | undefined = undefined;
+  private ours: object | undefined = undefined;
   private isWanted = false;
-  private reason: string | undefined;
+  private reason: string | undefined = undefined;
 
   apply(pool: RequestPool | undefined): void {
     this.isWanted = true;

@@ -1,6 +1,6 @@
 /** Work that is done once at most. */
 export class Once {
-  private running: Promise<void> | undefined;
+  private running: Promise<void> | undefined = undefined;
   private over = false;
 
   constructor(private readonly work: () => Promise<void>) {}

@@ -51,7 +51,7 @@ export class ConnectionPoolService implements Capability {
   private readonly pool: SocketPool;
   private readonly unit: string;
   private readonly acquisitions: CallSeries;
-  private drained: Promise<void> | undefined;
+  private drained: Promise<void> | undefined = undefined;
 
   constructor(
     private readonly choice: EngineChoice<ConnectionPoolEngine>,

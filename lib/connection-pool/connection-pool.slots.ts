@@ -58,7 +58,8 @@ export class SlotTable {
     private readonly limits: SlotLimits,
   ) {
     const { maxConnections } = limits;
-    this.mask = 2 ** Math.ceil(Math.log2(maxConnections + 1)) - 1;
+    // By shifts, as a power would be a double and make one of every id.
+    this.mask = (1 << (32 - Math.clz32(maxConnections))) - 1;
     this.slots = new Int32Array(maxConnections * ENTRY);
     this.times = new Float64Array(this.slots.buffer);
     this.born = new Float64Array(maxConnections);

@@ -28,8 +28,8 @@ export class PoolEndpoint implements EndpointSlots {
 export class Endpoints {
   private readonly byName = new Map<string, PoolEndpoint>();
   private readonly byOrigin = new Map<string, PoolEndpoint>();
-  private lastName: string | undefined;
-  private last: PoolEndpoint | undefined;
+  private lastName: string | undefined = undefined;
+  private last: PoolEndpoint | undefined = undefined;
 
   constructor(
     private readonly routes: Routes,

@@ -28,7 +28,7 @@ export class PoolSweep {
   dueMs = 0;
   private readonly everyMs: number;
   private readonly found = new Int32Array(BATCH);
-  private timer: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
     private readonly pool: SweptPool,

@@ -37,13 +37,13 @@ export class PooledConnection implements Returning {
   answered = false;
   /** Its socket is gone, or could not be opened; `usable` sees it a little earlier. */
   isLost = false;
-  older: PooledConnection | undefined;
-  newer: PooledConnection | undefined;
+  older: PooledConnection | undefined = undefined;
+  newer: PooledConnection | undefined = undefined;
 
   /** The peer has closed its direction of the socket. Noted, as looking at the stream's own flags takes longer than the rest of a lease. */
   private isEnded = false;
   private socket: Socket | null = null;
-  private attempt: Socket | undefined;
+  private attempt: Socket | undefined = undefined;
   private connecting = false;
   private isClosed = false;
   /** The client, waiting for the socket. */

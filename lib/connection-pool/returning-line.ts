@@ -15,8 +15,8 @@ const MOST_MISSES = 8;
  * undici tells so a turn later than it is; who looks before has a socket that is still warm, for which undici sets no timer in between.
  */
 export class ReturningLine<C extends Returning> {
-  first: C | undefined;
-  private last: C | undefined;
+  first: C | undefined = undefined;
+  private last: C | undefined = undefined;
   private misses = 0;
 
   add(connection: C): void {

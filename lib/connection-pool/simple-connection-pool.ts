@@ -23,7 +23,7 @@ export const DEFAULT_POOL_NAME = 'default';
  */
 export class SimpleConnectionPool {
   readonly poolName: string;
-  private pool: ConnectionPoolService | undefined;
+  private pool: ConnectionPoolService | undefined = undefined;
 
   /** @param open Gives the pool of this name. Called once, by the first call of a method. */
   constructor(

@@ -41,7 +41,7 @@ export class SocketPool implements ConnectionEvents {
   private readonly now: () => number;
   private readonly neighbours: PoolNeighbours | null;
   private readonly sweeper: PoolSweep;
-  private lookingAgain: NodeJS.Timeout | undefined;
+  private lookingAgain: NodeJS.Timeout | undefined = undefined;
   private serving = false;
   private readonly closings = new Set<Promise<void>>();
   /** Called when the last connection is gone. */

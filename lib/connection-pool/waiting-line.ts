@@ -10,9 +10,9 @@ export abstract class Waiter {
   /** Since when, by the same clock. */
   sinceMs = 0;
   /** Its place in the line, while it stands there. */
-  queue: WaitingQueue | undefined;
-  before: Waiter | undefined;
-  behind: Waiter | undefined;
+  queue: WaitingQueue | undefined = undefined;
+  before: Waiter | undefined = undefined;
+  behind: Waiter | undefined = undefined;
 
   /** @param timeoutMs How long it waits, before it fails with `PoolTimeoutError`; `Infinity` is without end. */
   constructor(
@@ -71,8 +71,8 @@ export class PromisedConnection extends Waiter {
  * all that were in it, with their requests, until the next full collection. Whoever leaves this one lets go of its neighbours.
  */
 export class WaitingQueue {
-  first: Waiter | undefined;
-  private last: Waiter | undefined;
+  first: Waiter | undefined = undefined;
+  private last: Waiter | undefined = undefined;
 
   add(waiter: Waiter): void {
     waiter.queue = this;
@@ -100,7 +100,7 @@ export class WaitingLine {
   waitedMs = 0;
   private readonly queues = new Map<PoolEndpoint, WaitingQueue>();
   private order = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
   private timerAtMs = Infinity;
 
   /**

@@ -34,9 +34,9 @@ const RECENT_INTERVALS = 5;
 /** Tells all pages that are open how things stand: one timer and one look for all of them, none while nobody looks. */
 export class DashboardFeed {
   private readonly viewers = new Map<Subscriber<FeedMessage>, Viewer>();
-  private timer: NodeJS.Timeout | undefined;
-  private frame: Frame | undefined;
-  private looking: Promise<Frame> | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
+  private frame: Frame | undefined = undefined;
+  private looking: Promise<Frame> | undefined = undefined;
   private isClosed = false;
   private hasComplained = false;
 

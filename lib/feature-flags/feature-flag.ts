@@ -52,7 +52,7 @@ export class FeatureFlag {
   private readonly seed: number;
   private readonly percentage: number;
   private errors = 0;
-  private lastError: string | undefined;
+  private lastError: string | undefined = undefined;
   private tripped = false;
   private retryAtMs = Infinity;
   private trialSinceMs: number | null = null;

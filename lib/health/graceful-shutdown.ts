@@ -20,7 +20,7 @@ export class GracefulShutdown {
   private readonly servers = new Set<WatchedServer>();
   private readonly open = new OpenResponses();
   private hasBegun = false;
-  private draining: Promise<void> | undefined;
+  private draining: Promise<void> | undefined = undefined;
 
   constructor(
     private readonly options: ResolvedShutdownOptions,

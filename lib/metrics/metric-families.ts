@@ -61,7 +61,7 @@ export class MetricFamilies {
 class KnownLabels {
   private readonly byKey = new Map<string, Labels>();
   private readonly own = new Set<Labels>();
-  private other: Labels | undefined;
+  private other: Labels | undefined = undefined;
 
   constructor(private readonly maxSeries: number) {}
 

@@ -22,7 +22,7 @@ export interface PerformanceAlert {
 /** Watches the rolling figures: says once that a threshold was passed, and once that it is over. */
 export class PerformanceAlerts {
   private readonly listeners = new Set<(alert: PerformanceAlert) => void>();
-  private observable?: Rxjs.Observable<PerformanceAlert>;
+  private observable: Rxjs.Observable<PerformanceAlert> | undefined = undefined;
   private readonly raised = new Map<string, PerformanceAlert>();
 
   constructor(

@@ -42,7 +42,7 @@ export class SeriesTable {
   private readonly ends: number[] = [];
   private readonly shownEnds: number[] = [];
   private startMs: number;
-  private timer?: NodeJS.Timeout;
+  private timer: NodeJS.Timeout | undefined = undefined;
   private isClosed = false;
   private count = 0;
 

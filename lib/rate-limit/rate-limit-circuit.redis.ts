@@ -16,7 +16,7 @@ export class RedisCircuit {
   private failures = 0;
   private lastReason = '';
   private wasReady = false;
-  private probe: NodeJS.Timeout | undefined;
+  private probe: NodeJS.Timeout | undefined = undefined;
   private probeDelayMs = FIRST_PROBE_MS;
   private closed = false;
 

@@ -50,10 +50,10 @@ export class RedisLeases {
   /** Those of one scope by its limit and key, to be found without a name. */
   private readonly ofOne = new WeakMap<RateLimit, Map<string, Lease>>();
   /** What `ofOne` last had: most apps ask about one limit all the time. */
-  private lastLimit: RateLimit | undefined;
-  private lastKeys: ReadonlyMap<string, Lease> | undefined;
+  private lastLimit: RateLimit | undefined = undefined;
+  private lastKeys: ReadonlyMap<string, Lease> | undefined = undefined;
   private calls = new Map<string, number>();
-  private timer: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
     private readonly queue: RedisScriptQueue,

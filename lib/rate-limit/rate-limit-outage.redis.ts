@@ -15,7 +15,7 @@ const FLAPPING_MS = 30_000;
 export class RedisOutage {
   private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
   private answers = 0;
-  private last: { readonly failure: StoreFailure; readonly atMs: number } | undefined;
+  private last: { readonly failure: StoreFailure; readonly atMs: number } | undefined = undefined;
   private isOver = true;
   /** When the latest outages began. */
   private readonly beginnings: number[] = [];

@@ -19,7 +19,7 @@ export class RedisSlots {
   private readonly process = randomBytes(9).toString('base64url');
   private readonly held = new Map<string, HeldSlot>();
   private taken = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(
     private readonly queue: RedisScriptQueue,

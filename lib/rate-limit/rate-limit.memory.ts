@@ -59,7 +59,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   readonly kind = 'memory';
   readonly synchronous = true;
   private readonly checks: EngineSeries;
-  private chosen?: EngineChoice<RateLimitEngine>;
+  private chosen: EngineChoice<RateLimitEngine> | undefined = undefined;
 
   private readonly open = new OpenHandles();
   private policies = new WeakMap<RateLimit, Handles>();

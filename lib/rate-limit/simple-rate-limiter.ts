@@ -25,7 +25,7 @@ export function simpleLimits(requestsPerMinute: number): RateLimits {
  */
 export class SimpleRateLimiter {
   readonly requestsPerMinute: number;
-  private limiter: RateLimiterService | undefined;
+  private limiter: RateLimiterService | undefined = undefined;
 
   /** @param open Gives a limiter of its own, under these limits. Called once, by the first call of a method. */
   constructor(

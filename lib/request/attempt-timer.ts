@@ -21,12 +21,12 @@ export interface Timed {
 /** The two limits of one attempt. Stopped, it lets go of it: Node's timers keep what they were given. */
 export class AttemptTimer {
   /** Its neighbours among those whose time is far off. */
-  before: AttemptTimer | undefined;
-  behind: AttemptTimer | undefined;
+  before: AttemptTimer | undefined = undefined;
+  behind: AttemptTimer | undefined = undefined;
   private readonly wholeAtMs: number;
   private firstChunkAtMs: number;
-  private whole: NodeJS.Timeout | undefined;
-  private first: NodeJS.Timeout | undefined;
+  private whole: NodeJS.Timeout | undefined = undefined;
+  private first: NodeJS.Timeout | undefined = undefined;
 
   /** @param far Where it waits while its time is far off; without it, it has timers of its own at once, which keep the process. */
   constructor(
@@ -86,8 +86,8 @@ export class AttemptTimer {
  * Whoever leaves lets go of its neighbours, as in `WaitingQueue`.
  */
 export class FarTimers {
-  private first: AttemptTimer | undefined;
-  private look: NodeJS.Timeout | undefined;
+  private first: AttemptTimer | undefined = undefined;
+  private look: NodeJS.Timeout | undefined = undefined;
 
   add(timer: AttemptTimer): void {
     timer.behind = this.first;

@@ -14,12 +14,12 @@ export interface Stoppable {
 /** Whether a call is still wanted: ends with the caller's signal, or when the client of `response` leaves before its answer is whole. */
 export class CallCancellation {
   /** What is under way; one thing at a time. Not a function: V8 allocates those that are assigned to a property as old, and with them all they refer to. */
-  active: Stoppable | undefined;
-  error: RequestCancelledError | undefined;
+  active: Stoppable | undefined = undefined;
+  error: RequestCancelledError | undefined = undefined;
 
-  private signal: AbortSignal | undefined;
-  private onAbort: (() => void) | undefined;
-  private letGo: (() => void) | undefined;
+  private signal: AbortSignal | undefined = undefined;
+  private onAbort: (() => void) | undefined = undefined;
+  private letGo: (() => void) | undefined = undefined;
 
   constructor(
     signal?: AbortSignal | null,

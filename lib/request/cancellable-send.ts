@@ -7,9 +7,9 @@ import type { Deployment } from './call-router.js';
 export class CancellableSend implements Stoppable {
   readonly controller = new AbortController();
   private readonly timer: AttemptTimer;
-  private refuse: ((error: Error) => void) | undefined;
-  private ended: Error | undefined;
-  private onEnd: ((error: Error) => void) | undefined;
+  private refuse: ((error: Error) => void) | undefined = undefined;
+  private ended: Error | undefined = undefined;
+  private onEnd: ((error: Error) => void) | undefined = undefined;
 
   constructor(
     private readonly deployment: Deployment,

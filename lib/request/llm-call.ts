@@ -85,9 +85,9 @@ export class LlmCall<R> {
   retries = 0;
   fallbacks = 0;
   /** Of the answer; of the last attempt where there is none. */
-  pick: RouterPick | undefined;
+  pick: RouterPick | undefined = undefined;
   failures: readonly AttemptFailure[] = NONE;
-  private triedGroups: Set<string> | undefined;
+  private triedGroups: Set<string> | undefined = undefined;
 
   constructor(
     private readonly shared: CallSurroundings,

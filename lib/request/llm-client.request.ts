@@ -86,9 +86,9 @@ export class ReadRequest {
   readonly maxTokens: number | undefined;
   private readonly own: boolean;
   /** The body as JSON from behind the model on. */
-  private text: string | undefined;
+  private text: string | undefined = undefined;
   /** All of it. */
-  private whole: string | undefined;
+  private whole: string | undefined = undefined;
 
   /** @throws InvalidArgumentError naming the field. */
   constructor(

@@ -172,8 +172,8 @@ class EventQueue implements ChunkSink {
   private readonly reader = new EventReader();
   private readonly events: string[] = [];
   private ended = false;
-  private error: Error | undefined;
-  private wake: (() => void) | undefined;
+  private error: Error | undefined = undefined;
+  private wake: (() => void) | undefined = undefined;
 
   constructor(private readonly exchange: ProviderExchange) {}
 

@@ -14,7 +14,7 @@ export class OpenAttempt {
   /** As the provider knows it. */
   readonly model: string;
   private readonly observed: ObservedAttempt | undefined;
-  private firstChunkAtMs: number | undefined;
+  private firstChunkAtMs: number | undefined = undefined;
 
   constructor(
     readonly open: OpenCall,

@@ -53,7 +53,7 @@ export class OpenCall {
   upstreamMs = 0;
   readonly observed: ObservedCall | undefined;
   private readonly request: RequestContext | undefined;
-  private call: LlmCall<unknown> | undefined;
+  private call: LlmCall<unknown> | undefined = undefined;
   private isOver = false;
 
   constructor(

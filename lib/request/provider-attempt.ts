@@ -72,7 +72,7 @@ function dispatchObserved(attempt: OpenAttempt, transport: ProviderTransport, as
 
 /** A stream under way: its end is the end of the attempt and of the call. */
 class OwnedStream implements StreamOwner {
-  usage: AnswerUsage | undefined;
+  usage: AnswerUsage | undefined = undefined;
 
   constructor(
     private readonly exchange: ProviderExchange,

@@ -32,29 +32,29 @@ export interface ChunkSink {
  */
 export class ProviderExchange implements ProviderHandler {
   status = 0;
-  contentType: string | undefined;
+  contentType: string | undefined = undefined;
   /** The provider's own. */
-  requestId: string | undefined;
+  requestId: string | undefined = undefined;
   /** Events of a stream so far: about as many tokens. */
   events = 0;
   readonly answered: Promise<void>;
 
   private resolve!: () => void;
   private reject!: (error: Error) => void;
-  private abortRequest: ((error?: Error) => void) | undefined;
-  private resumeRequest: (() => void) | undefined;
+  private abortRequest: ((error: Error) => void) | undefined = undefined;
+  private resumeRequest: (() => void) | undefined = undefined;
   private rawHeaders: readonly Buffer[] = NO_HEADERS;
   /** What has come and nobody has taken: mostly one piece. */
-  private first: Buffer | undefined;
-  private more: Buffer[] | undefined;
+  private first: Buffer | undefined = undefined;
+  private more: Buffer[] | undefined = undefined;
   private size = 0;
-  private sink: ChunkSink | undefined;
-  private onStreamEnd: ((error: Error | undefined) => void) | undefined;
+  private sink: ChunkSink | undefined = undefined;
+  private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
   /** The latest chunks of a stream, in turns: its usage comes last. */
-  private latest: Buffer[] | undefined;
+  private latest: Buffer[] | undefined = undefined;
   private streamedChunks = 0;
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
-  private failure: Error | undefined;
+  private failure: Error | undefined = undefined;
 
   constructor(
     private readonly endpoint: ProviderEndpoint,

@@ -47,15 +47,15 @@ class Held {
 /** What this package knows of one request, kept beside it. */
 export class RequestContext {
   /** What was counted of its body. */
-  prompt: CountedPrompt | undefined;
-  protected reported: number | undefined;
-  protected spent: number | undefined;
+  prompt: CountedPrompt | undefined = undefined;
+  protected reported: number | undefined = undefined;
+  protected spent: number | undefined = undefined;
   /** Calls of a model that are under way for the request. */
   private calls = 0;
   private isOver = false;
   private hasFailed = false;
   private isWatched = false;
-  private held: Held | undefined;
+  private held: Held | undefined = undefined;
 
   /** The context of a request: of Express's, Fastify's or Node's own, which share it. */
   static of(request: object): RequestContext {

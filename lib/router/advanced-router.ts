@@ -14,7 +14,7 @@ export class AdvancedRouter {
   /** The strategy, by its name here. */
   readonly strategy: RoutingStrategy;
   private readonly settings: RouterSettings;
-  private routers: ListRouters | undefined;
+  private routers: ListRouters | undefined = undefined;
 
   /** @throws InvalidArgumentError naming the strategies. */
   constructor(

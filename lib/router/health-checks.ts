@@ -10,7 +10,7 @@ export interface HealthChecked {
 
 /** Rounds of probes, on a timer that keeps no process alive. */
 export class HealthChecks {
-  private timer: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
   private readonly probes = new Set<AbortController>();
   private closed = false;
 

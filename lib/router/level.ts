@@ -27,8 +27,8 @@ export class Level implements Members {
   readonly unlimited: boolean;
   private readonly rankings: (Ranking | undefined)[] = [];
   private readonly question = new Float64Array(QUESTION_LENGTH);
-  private lottery: Lottery | undefined;
-  private positions: Map<string, number> | undefined;
+  private lottery: Lottery | undefined = undefined;
+  private positions: Map<string, number> | undefined = undefined;
   /** A ranking may be behind what other threads do. */
   private readonly isAlone: boolean;
   /** Inputs up to this fit all that the order prefers. */

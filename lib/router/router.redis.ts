@@ -42,7 +42,7 @@ export function redisRouterState(options: RedisRouterStateOptions): RouterShared
 
 /** A link for each router, one after the other: options may outlive the app that was started with them, as in tests. */
 class RedisRouterState implements RouterSharedState {
-  private link: RedisLink | undefined;
+  private link: RedisLink | undefined = undefined;
 
   constructor(private readonly options: ResolvedOptions) {}
 
@@ -79,8 +79,8 @@ class RedisLink {
   private readonly known = new Set<string>();
   private readonly owned: OwnedRouterRedisClient | undefined;
   private readonly client: RouterRedisClient;
-  private timer: NodeJS.Timeout | undefined;
-  private underWay: Promise<unknown> | undefined;
+  private timer: NodeJS.Timeout | undefined = undefined;
+  private underWay: Promise<unknown> | undefined = undefined;
   private failuresInARow = 0;
   private exchanges = 0;
   private failures = 0;

@@ -13,7 +13,7 @@ import type { RoutingContext } from './routing-context.js';
 
 /** The choice of one deployment: found in `level` at `position` after `choose` has said yes. One per router, so that a choice makes no object. */
 export class Selection {
-  level: Level | undefined;
+  level: Level | undefined = undefined;
   position = -1;
   order: Order = Order.shuffle;
   strategy: RoutingStrategy | 'custom' = 'simple_shuffle';

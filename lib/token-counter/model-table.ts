@@ -11,7 +11,7 @@ const MAX_REMEMBERED = 1000;
 export class ModelTable {
   private readonly models = new Map<string, CountingModel>();
   private readonly default: CountingModel;
-  private lastName: string | undefined;
+  private lastName: string | undefined = undefined;
   private last: CountingModel;
 
   constructor(defaultModel: string) {

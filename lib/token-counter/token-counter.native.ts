@@ -21,8 +21,8 @@ const LARGEST_LIMIT = 0xffffffff;
 /** The engine in Rust: hands over and converts, nothing else. */
 export class NativeTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'native';
-  private scratch: Uint32Array | undefined;
-  private scratchBytes: Uint8Array | undefined;
+  private scratch: Uint32Array | undefined = undefined;
+  private scratchBytes: Uint8Array | undefined = undefined;
 
   constructor(private readonly binding: NativeBinding) {
     super();

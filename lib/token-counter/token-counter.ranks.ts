@@ -37,7 +37,7 @@ export class RankFile {
   readonly tokenizer: TiktokenLite.Tiktoken;
   readonly pieceEnd: PieceEnd;
   private readonly lines: readonly string[];
-  private ranges: readonly (readonly [first: number, end: number])[] | undefined;
+  private ranges: readonly (readonly [first: number, end: number])[] | undefined = undefined;
 
   constructor(name: string) {
     const { Tiktoken } = openTiktoken();

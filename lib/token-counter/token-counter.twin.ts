@@ -22,7 +22,7 @@ const THREAD = join(__dirname, `token-counter.twin.thread${extname(__filename)}`
  */
 export class TwinMeasurement {
   private readonly once = new Once(() => this.run());
-  private thread: Worker | undefined;
+  private thread: Worker | undefined = undefined;
 
   constructor(
     private readonly encoding: EncodingName,

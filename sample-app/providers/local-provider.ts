@@ -14,7 +14,7 @@ export class LocalProvider {
   /** Answers under way. */
   inFlight = 0;
   /** The headers and body of the latest request. */
-  latest: { readonly headers: IncomingMessage['headers']; readonly body: ProviderRequest } | undefined;
+  latest: { readonly headers: IncomingMessage['headers']; readonly body: ProviderRequest } | undefined = undefined;
 
   private readonly sockets = new Set<Socket>();
   private readonly server: Server;

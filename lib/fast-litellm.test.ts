@@ -1,4 +1,5 @@
 import { EXPECTED_HEALTH } from '../test/expected-health.js';
+import { until } from '../test/until.js';
 import { NativeEngineUnavailableError } from './common/errors.js';
 import { VERSION } from './common/version.js';
 import { openNativeBinding } from './engine/native-binding.js';
@@ -77,9 +78,7 @@ describe('FastLiteLLM', () => {
     expect(sample('engine_info')?.labels?.engine).toBe('typescript');
     // The native half of the promise form runs on after its answer.
     const expected = openNativeBinding().binding === null ? 0 : 2;
-    for (let i = 0; i < 200 && sample('shadow_runs_total')?.value !== expected; i++)
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(sample('shadow_runs_total')?.value).toBe(expected);
+    await until(() => sample('shadow_runs_total')?.value === expected);
   });
 
   it('leaves nothing behind where an option that is read late is wrong', async () => {

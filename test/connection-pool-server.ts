@@ -69,12 +69,3 @@ export class TaggedServer {
     answer(request, response, this.sockets.get(socket) ?? -1);
   }
 }
-
-/** Waits until the condition holds; fails after 10 s. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`it did not come to be: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

@@ -4,7 +4,8 @@ import { openNativeBinding } from '../lib/engine/native-binding.js';
 import type { ConnectionPoolOptions } from '../lib/connection-pool/connection-pool.options.js';
 import type { ConnectionPoolStats } from '../lib/connection-pool/connection-pool.stats.js';
 import { TestPools } from './connection-pool-engines.js';
-import { TaggedServer, until } from './connection-pool-server.js';
+import { TaggedServer } from './connection-pool-server.js';
+import { until } from './until.js';
 import type { WorkerTask } from './connection-pool.worker.js';
 
 const OPTIONS = { maxConnections: 8, maxConnectionsPerEndpoint: 8, acquireTimeoutMs: 20_000 };

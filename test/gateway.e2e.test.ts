@@ -10,7 +10,8 @@ import { AppModule } from '../sample-app/app.module.js';
 import { createHttpAdapter } from '../sample-app/http-adapter.js';
 import type { LocalProvider } from '../sample-app/providers/local-provider.js';
 import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
-import { HELLO, provider, stopProviders, until } from './llm-client-providers.js';
+import { HELLO, provider, stopProviders } from './llm-client-providers.js';
+import { until } from './until.js';
 
 const messages = [...HELLO];
 let app: NestFastifyApplication;

@@ -14,7 +14,8 @@ import {
 import { Registry } from 'prom-client';
 import { EXPECTED_HEALTH } from './expected-health.js';
 import { deploymentOf, HELLO, provider, stopProviders } from './llm-client-providers.js';
-import { hasRedis, RedisServer, until } from './redis-server.js';
+import { hasRedis, RedisServer } from './redis-server.js';
+import { until } from './until.js';
 import { SampleProcess } from './sample-process.js';
 
 jest.setTimeout(60_000);
@@ -86,7 +87,7 @@ describe('health, and trouble for real', () => {
 
   it('all deployments cooling: 503 until one is back', async () => {
     const upstream = await provider('only', { fault: 'status', status: 500 });
-    const settings = { allowedFails: 0, cooldownMs: 1500, numRetries: 0 };
+    const settings = { allowedFails: 0, cooldownMs: 4000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('m', upstream)], ...settings } });
     expect(await health('routing')).toMatchObject(WELL);
     await expect(llm.client.chat({ model: 'm', messages: [...HELLO] })).rejects.toMatchObject({ providerStatus: 500 });
@@ -106,7 +107,7 @@ describe('health, and trouble for real', () => {
 
   it('one group of two cooling: degraded, and still 200', async () => {
     const [bad, good] = [await provider('bad', { fault: 'status', status: 500 }), await provider('good')];
-    const settings = { allowedFails: 0, cooldownMs: 1500, numRetries: 0 };
+    const settings = { allowedFails: 0, cooldownMs: 4000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('a', bad), deploymentOf('b', good)], ...settings } });
     await expect(llm.client.chat({ model: 'a', messages: [...HELLO] })).rejects.toMatchObject({ providerStatus: 500 });
     const reason = 'no deployment is left of a';
@@ -167,7 +168,7 @@ describe('health, and trouble for real', () => {
   });
 
   (RUST_ACCELERATION_AVAILABLE ? it : it.skip)('native errors: degraded until a call after the cool-off goes well', async () => {
-    const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 1_500 } });
+    const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 4_000 } });
     llm.featureFlags.recordError('rust_token_counting', new Error('panicked'));
     expect(await health('token_counting')).toMatchObject({ http: 200, status: 'degraded', component: { status: 'degraded' } });
     expect([await gauge('token_counting'), await metric('feature_tripped', 'feature="rust_token_counting"')]).toEqual([0.5, 1]);

@@ -4,7 +4,8 @@ import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { ProviderError } from 'nestjs-fast-litellm';
 import { clientOf, closeClients, isOver, type OpenClient } from './llm-client-setup.js';
-import { deploymentOf, HELLO, provider, scripted, stopProviders, until } from './llm-client-providers.js';
+import { deploymentOf, HELLO, provider, scripted, stopProviders } from './llm-client-providers.js';
+import { until } from './until.js';
 
 // What providers, and what stands between, are known to do.
 

@@ -43,12 +43,3 @@ export function deploymentOf(
 }
 
 export const HELLO = [{ role: 'user', content: 'Hello' }] as const;
-
-/** Waits until `isSo`, for as long as a loaded machine may take. */
-export async function until(isSo: () => boolean): Promise<void> {
-  const giveUpAtMs = Date.now() + 10_000;
-  while (!isSo()) {
-    if (Date.now() > giveUpAtMs) throw new Error(`never came true: ${isSo.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

@@ -10,7 +10,8 @@ import {
 import { request } from 'undici';
 import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients, isOver } from './llm-client-setup.js';
-import { deploymentOf, HELLO, provider, stopProviders, until } from './llm-client-providers.js';
+import { deploymentOf, HELLO, provider, stopProviders } from './llm-client-providers.js';
+import { until } from './until.js';
 
 afterEach(async () => {
   await closeClients();

@@ -7,7 +7,8 @@ import { get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { FastLiteLLMModule, LlmClient, type CallOptions } from 'nestjs-fast-litellm';
 import { from, map, tap, type Observable } from 'rxjs';
 import { logger } from './limited-routes.js';
-import { deploymentOf, HELLO, scripted, stopProviders, until } from './llm-client-providers.js';
+import { deploymentOf, HELLO, scripted, stopProviders } from './llm-client-providers.js';
+import { until } from './until.js';
 
 /** Some 40 MB: more than sockets and buffers take. */
 const EVENTS = 2_500;

@@ -4,7 +4,8 @@ import { ProviderError, RequestCancelledError } from 'nestjs-fast-litellm';
 import { RequestContext } from '../lib/request/request-context.js';
 import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients, isOver, type OpenClient } from './llm-client-setup.js';
-import { deploymentOf, HELLO, provider, scripted, stopProviders, until } from './llm-client-providers.js';
+import { deploymentOf, HELLO, provider, scripted, stopProviders } from './llm-client-providers.js';
+import { until } from './until.js';
 
 const closing: (() => void)[] = [];
 afterEach(async () => {

@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis';
 import { limiter, passes } from './redis-limiter.js';
-import { hasRedis, RedisServer, until } from './redis-server.js';
+import { hasRedis, RedisServer } from './redis-server.js';
+import { until } from './until.js';
 
 jest.setTimeout(30_000);
 

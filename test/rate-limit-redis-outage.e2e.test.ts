@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
 import { cleanUp, limiter as limiterWith, metric, passes } from './redis-limiter.js';
-import { hasRedis, Proxy, RedisServer, until } from './redis-server.js';
+import { hasRedis, Proxy, RedisServer } from './redis-server.js';
+import { until } from './until.js';
 
 const TIMEOUT_MS = 150;
 /** A time-out, and what a busy machine adds. */

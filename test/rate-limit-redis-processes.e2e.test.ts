@@ -2,10 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import type { ChildTask } from './rate-limit-redis.child.js';
 import { openLimiter } from './redis-limiter.js';
-import { hasRedis, RedisServer, until } from './redis-server.js';
+import { hasRedis, RedisServer } from './redis-server.js';
+import { sleep, until } from './until.js';
 import { root } from './sources.js';
 
 const LIMIT = 1_000;
+const IN_FLIGHT = 64;
 const PASSED = '+'.charCodeAt(0);
 
 /** A process at work, and how many requests it has let pass. */
@@ -28,7 +30,11 @@ class Worker {
   }
 
   begin(): void {
-    this.process.stdin?.end('!');
+    this.process.stdin?.write('!');
+  }
+
+  end(): void {
+    this.process.stdin?.end();
   }
 
   kill(): void {
@@ -43,9 +49,9 @@ class Worker {
   });
   afterAll(() => server.stop());
 
-  async function start(localLease: boolean, key: string, limits: ChildTask['limits'], forMs: number): Promise<Worker[]> {
-    const redis = { url: server.url, onStoreError: 'deny', localLease, timeoutMs: 5_000 } as const;
-    const workers = Array.from({ length: 4 }, () => new Worker({ redis, limits, key, inFlight: 64, forMs }));
+  async function start(task: Pick<ChildTask, 'key' | 'limits' | 'most' | 'forMs'>, localLease: boolean): Promise<Worker[]> {
+    const redis = { url: server.url, onStoreError: 'deny', localLease, timeoutMs: 10_000 } as const;
+    const workers = Array.from({ length: 4 }, () => new Worker({ redis, inFlight: IN_FLIGHT, ...task }));
     await until(() => workers.every(({ ready }) => ready), 30_000);
     for (const worker of workers) worker.begin();
     return workers;
@@ -55,28 +61,35 @@ class Worker {
 
   describe.each([false, true])('localLease: %s', (localLease) => {
     test('pass exactly the limit together', async () => {
-      const workers = await start(localLease, `exact ${localLease}`, { requestsPerMinute: LIMIT }, 1_500);
+      // So that no one can take it alone, while the others are still waiting for a processor.
+      const most = LIMIT / 2 - IN_FLIGHT;
+      const limits = { requestsPerMinute: LIMIT };
+      const workers = await start({ key: `exact ${localLease}`, limits, most, forMs: 30_000 }, localLease);
+      await until(() => sum(workers) >= LIMIT);
+      // They go on asking.
+      await sleep(500);
+      for (const worker of workers) worker.end();
       await Promise.all(workers.map(({ ended }) => ended));
       expect(sum(workers)).toBe(LIMIT);
       expect(workers.filter(({ passed }) => passed > 0).length).toBeGreaterThan(1);
-    }, 60_000);
+    }, 90_000);
 
     test('never pass more when one is killed, and what it had leased comes back with the window', async () => {
       const key = `killed ${localLease}`;
-      const limits = { requestsPerWindow: LIMIT, windowMs: 6_000 };
-      const workers = await start(localLease, key, limits, 2_000);
+      const limits = { requestsPerWindow: LIMIT, windowMs: 8_000 };
+      const workers = await start({ key, limits, most: LIMIT, forMs: 4_000 }, localLease);
       await until(() => sum(workers) > LIMIT / 10);
       workers.reduce((a, b) => (a.passed > b.passed ? a : b)).kill();
       await Promise.all(workers.map(({ ended }) => ended));
       expect(sum(workers)).toBeLessThanOrEqual(LIMIT);
-      // It may have asked for its 64 and a quarter of what was left beside them.
-      expect(sum(workers)).toBeGreaterThan(LIMIT - 64 - LIMIT / 4);
+      // It may have asked for all its own and a quarter of what was left beside them.
+      expect(sum(workers)).toBeGreaterThan(LIMIT - IN_FLIGHT - LIMIT / 4);
       const rateLimiter = openLimiter({ url: server.url }, limits);
       try {
-        await until(async () => (await rateLimiter.peekAsync(key)).remainingRequests === LIMIT - 1, 7_000);
+        await until(async () => (await rateLimiter.peekAsync(key)).remainingRequests === LIMIT - 1);
       } finally {
         await rateLimiter.close();
       }
-    }, 60_000);
+    }, 90_000);
   });
 });

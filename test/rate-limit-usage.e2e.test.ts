@@ -3,6 +3,7 @@ import type { RateLimiterService } from 'nestjs-fast-litellm';
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { adapters, chat, gone, PROMPT, startLimited, waiting } from './limited-routes.js';
+import { until } from './until.js';
 
 type DropFirst<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
@@ -21,8 +22,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
   const chatLimits = { limits: { chat: { tokensPerMinute: 10_000, maxConcurrent: 4 } } };
   /** The answer can be read before the server has seen its end. */
   const settled = async (tokens: number) => {
-    for (let i = 0; i < 100 && tokensLeft() !== tokens; i++) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(tokensLeft()).toBe(tokens);
+    await until(() => tokensLeft() === tokens);
   };
 
   it('reserves an estimate and settles what was used', async () => {
@@ -109,17 +109,15 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
   it('lets so many run at a time, and frees the place at the end', async () => {
     const client = await start({});
     const running = client.get('/slow').then((response) => response.status);
-    while (waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => waiting.length === 1);
     const refused = await client.get('/slow').expect(429);
     expect(refused.headers).not.toHaveProperty('retry-after');
     expect(refused.body).toMatchObject({ error: { message: 'Rate limit reached: 1 requests at a time (slow).' } });
     waiting.pop()?.();
     await expect(running).resolves.toBe(200);
-    for (let i = 0; i < 100 && !limiter.peek('ip:127.0.0.1', { limit: 'slow', limits: { maxConcurrent: 1 } }).allowed; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await until(() => limiter.peek('ip:127.0.0.1', { limit: 'slow', limits: { maxConcurrent: 1 } }).allowed);
     const again = client.get('/slow').then((response) => response.status);
-    while (waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => waiting.length === 1);
     waiting.pop()?.();
     await expect(again).resolves.toBe(200);
   });

@@ -1,29 +1,28 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { until } from './until.js';
 
 /** Where there is no Redis, its tests cannot run: they are shown as skipped. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Waits until `holds`, or fails after `forMs`. */
-export async function until(holds: () => boolean | Promise<boolean>, forMs = 10_000): Promise<void> {
-  const endMs = performance.now() + forMs;
-  while (!(await holds())) {
-    if (performance.now() > endMs) throw new Error(`not within ${forMs} ms`);
-    await sleep(10);
+/**
+ * Below the ports that the system gives out by itself, so that nobody is given this one before the server is there, or while it is down.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 30_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) =>
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
+    );
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
   }
 }
 
@@ -72,8 +71,11 @@ export class RedisServer {
   }
 
   async start(): Promise<void> {
-    this.process = spawn('redis-server', this.settings, { stdio: 'ignore' });
-    await until(() => answersOn(this.port));
+    const started = (this.process = spawn('redis-server', this.settings, { stdio: 'ignore' }));
+    await until(() => {
+      if (started.exitCode !== null) throw new Error(`redis-server ended with ${started.exitCode}: is port ${this.port} taken?`);
+      return answersOn(this.port);
+    });
   }
 
   /** `SIGSTOP`: it hangs, its connections stay open; `SIGCONT`: it goes on. */

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis';
 import { redisRouterState, type RedisRouterStateOptions } from '../lib/router/router.redis.js';
 import type { RouterOptions } from '../lib/router/router.options.js';
 import type { RouterService } from '../lib/router/router.service.js';
-import { hasRedis, RedisServer, sleep, until } from './redis-server.js';
+import { hasRedis, RedisServer } from './redis-server.js';
+import { sleep, until } from './until.js';
 import { deployment, routerEngines, routerOn } from './router-engines.js';
 import { root } from './sources.js';
 
@@ -27,7 +28,7 @@ const [engine] = routerEngines();
   });
   afterAll(() => redis.stop());
 
-  const open = (options: RouterOptions = {}, state: Partial<RedisRouterStateOptions> = {}): RouterService => {
+  const open = (options: RouterOptions = {}, state: Partial<RedisRouterStateOptions> = {}, now = Date.now): RouterService => {
     const own = state.client === undefined ? { url: redis.url } : {};
     const { router } = routerOn(
       engine,
@@ -37,7 +38,7 @@ const [engine] = routerEngines();
         sharedState: redisRouterState({ ...own, prefix, intervalMs: 20, silenceMs: 1_000, ...state }),
         ...options,
       },
-      { now: Date.now },
+      { now },
     );
     routers.push(router);
     return router;
@@ -60,8 +61,9 @@ const [engine] = routerEngines();
   });
 
   it('count the usage of a minute together, and respect limits by it', async () => {
-    await sleep(60_000 - (Date.now() % 60_000) < 3_000 ? 3_100 : 0);
-    const [first, second] = [open({ strategy: 'usage_based' }), open({ strategy: 'usage_based' })];
+    // A minute begins with the test.
+    const aheadMs = 60_000 - (Date.now() % 60_000);
+    const [first, second] = [1, 2].map(() => open({ strategy: 'usage_based' }, {}, () => Date.now() + aheadMs));
     first.succeeded(first.acquire('a'), { latencyMs: 1, promptTokens: 60, completionTokens: 30 });
     await until(() => of(second, 'a').tokens === 90);
     expect(of(second, 'a').requests).toBe(1);
@@ -82,7 +84,7 @@ const [engine] = routerEngines();
       isAway ? Promise.reject(new Error('away')) : real.call(...args);
     const budgeted = {
       modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, input_cost_per_token: 1 })),
-      providerBudgets: { a: { budgetUsd: 10, periodMs: 3_000 } },
+      providerBudgets: { a: { budgetUsd: 10, periodMs: 8_000 } },
     };
     const [first, second] = [open(budgeted, { client: { status: 'ready', call } }), open(budgeted)];
     const left = (router: RouterService): number =>
@@ -106,13 +108,13 @@ const [engine] = routerEngines();
       if (of(second, 'a').state === 'available') pay(second, 10);
       return of(first, 'a').state === 'over_budget';
     });
-  }, 20_000);
+  }, 60_000);
 
   it('cool together, and do not prolong it', async () => {
-    const [first, second] = [open({ cooldownMs: 2_000 }), open({ cooldownMs: 2_000 })];
+    const [first, second] = [open({ cooldownMs: 4_000 }), open({ cooldownMs: 4_000 })];
     first.failed(first.acquire('a'), { status: 429 });
     await until(() => of(second, 'a').state === 'cooling');
-    expect(of(second, 'a').coolingForMs).toBeLessThanOrEqual(2_000);
+    expect(of(second, 'a').coolingForMs).toBeLessThanOrEqual(4_000);
     expect(second.getAvailableDeployment('gpt-4')?.id).toBe('b');
     await until(() => of(second, 'a').state === 'available' && of(first, 'a').state === 'available', 10_000);
     await sleep(150);

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HELLO, provider, stopProviders, until } from './llm-client-providers.js';
+import { HELLO, provider, stopProviders } from './llm-client-providers.js';
 import { SampleProcess } from './sample-process.js';
+import { until } from './until.js';
 import type { LocalProvider } from '../sample-app/providers/local-provider.js';
 
 jest.setTimeout(60_000);
@@ -17,7 +18,7 @@ describe('the sample app, told to end', () => {
   let gateway: SampleProcess;
 
   async function start(env: Readonly<Record<string, string>> = {}): Promise<void> {
-    upstream = await provider('only', { tokens: TOKENS, chunkDelayMs: 50 });
+    upstream = await provider('only', { tokens: TOKENS, chunkDelayMs: 100 });
     const file = join(folder, 'config.yaml');
     writeFileSync(
       file,
@@ -68,7 +69,7 @@ describe('the sample app, told to end', () => {
   );
 
   it('is not ready first, and still takes requests, for as long as a load balancer needs', async () => {
-    await start({ SHUTDOWN_NOTICE_MS: '2000' });
+    await start({ SHUTDOWN_NOTICE_MS: '4000' });
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
     gateway.signal('SIGTERM');
     let health = await fetch(`${gateway.url}/health`);

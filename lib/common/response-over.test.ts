@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep, until } from '../../test/until.js';
 import { whenOver } from './response-over.js';
 
 describe('the end of responses on one connection', () => {
@@ -13,8 +13,7 @@ describe('the end of responses on one connection', () => {
   async function ask(times: number): Promise<readonly ServerResponse[]> {
     client = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => {});
     client.resume().write('GET / HTTP/1.1\r\nhost: here\r\n\r\n'.repeat(times));
-    for (let i = 0; i < 400 && responses.length < times; i++) await sleep(5);
-    expect(responses).toHaveLength(times);
+    await until(() => responses.length === times);
     return responses.splice(0);
   }
 

@@ -1,6 +1,7 @@
 import { TestPools } from '../../test/connection-pool-engines.js';
 import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer, until } from '../../test/connection-pool-server.js';
+import { TaggedServer } from '../../test/connection-pool-server.js';
+import { until } from '../../test/until.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';
 
 describe.each(engineNames())('leases, %s', (engine) => {

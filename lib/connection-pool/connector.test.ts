@@ -1,7 +1,8 @@
 import { makeCertificates } from '../../test/certificates.js';
 import { TestPools } from '../../test/connection-pool-engines.js';
 import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer, until } from '../../test/connection-pool-server.js';
+import { TaggedServer } from '../../test/connection-pool-server.js';
+import { until } from '../../test/until.js';
 import { ProxyServer } from '../../test/proxy-server.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';
 

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { TestPools } from '../../test/connection-pool-engines.js';
 import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer, until } from '../../test/connection-pool-server.js';
+import { TaggedServer } from '../../test/connection-pool-server.js';
+import { until } from '../../test/until.js';
 
 /** What keeps a process: sockets, timers, channels. Those that are there before do not count. */
 const resources = (): string[] =>

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { TestPools } from '../../test/connection-pool-engines.js';
 import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer, until } from '../../test/connection-pool-server.js';
+import { TaggedServer } from '../../test/connection-pool-server.js';
+import { until } from '../../test/until.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';

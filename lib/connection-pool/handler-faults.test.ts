@@ -3,7 +3,8 @@ import type { Dispatcher } from 'undici';
 import { request } from 'undici';
 import { TestPools } from '../../test/connection-pool-engines.js';
 import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer, until } from '../../test/connection-pool-server.js';
+import { TaggedServer } from '../../test/connection-pool-server.js';
+import { until } from '../../test/until.js';
 
 describe.each(engineNames())('a handler that throws, %s', (engine) => {
   const lines: string[] = [];

@@ -5,7 +5,8 @@ import type { Dispatcher } from 'undici';
 import { fetch as undiciFetch, interceptors, request, stream } from 'undici';
 import { TestPools } from '../../test/connection-pool-engines.js';
 import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer, until } from '../../test/connection-pool-server.js';
+import { TaggedServer } from '../../test/connection-pool-server.js';
+import { until } from '../../test/until.js';
 
 describe.each(engineNames())('the dispatcher, %s', (engine) => {
   const pools = new TestPools(engine);

@@ -1,5 +1,6 @@
 import { createServer, get, Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
+import { until } from '../../test/until.js';
 import { GracefulShutdown } from './graceful-shutdown.js';
 import { resolveShutdownOptions, type ShutdownOptions } from './shutdown.options.js';
 
@@ -38,9 +39,6 @@ describe('GracefulShutdown', () => {
         response.on('data', (chunk: Buffer) => (text += chunk.toString())).on('end', () => resolve({ text, response }));
       }).on('error', reject);
     });
-  const until = async (holds: () => boolean) => {
-    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-  };
 
   it('does not wait for those who left before it was their turn', async () => {
     const shutdown = shutdownWith({});
@@ -97,7 +95,7 @@ describe('GracefulShutdown', () => {
   });
 
   it('goes on taking requests while the load balancer notices', async () => {
-    const shutdown = shutdownWith({ noticeMs: 300 });
+    const shutdown = shutdownWith({ noticeMs: 1_500 });
     const drained = shutdown.drain();
     expect(shutdown.isShuttingDown).toBe(true);
     expect((await ask('/')).response.headers.connection).toBe('close');

@@ -1,7 +1,7 @@
 import { getMaxListeners, once, setMaxListeners } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../test/until.js';
 import { CallCancellation } from './call-cancellation.js';
 
 describe('a signal for many calls', () => {
@@ -40,13 +40,13 @@ describe('a client that leaves', () => {
     await once(server, 'listening');
     const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
     client.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n'.repeat(2));
-    for (let i = 0; i < 400 && responses.length < 2; i++) await sleep(5);
+    await until(() => responses.length === 2);
     const response = responses[number];
     const [call, over] = [new CallCancellation(undefined, response), new CallCancellation(undefined, response)];
     over.dispose();
     const aborted = new Promise<Error>((resolve) => (call.active = { abort: resolve }));
     client.destroy();
-    const stopped = await Promise.race([aborted, sleep(2000, undefined, { ref: false })]);
+    const stopped = await aborted;
     server.close();
     expect(stopped).toMatchObject({
       code: 'REQUEST_CANCELLED',

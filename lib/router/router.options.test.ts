@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeBlocks, documents } from '../../test/readme-document.js';
 import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import { until } from '../../test/until.js';
 import { AdvancedRouter } from './advanced-router.js';
 import type { ModelListEntry } from './deployment.js';
 import { ListRouters } from './list-routers.js';
@@ -179,11 +180,6 @@ describe('fallbacks', () => {
 });
 
 describe('health checks', () => {
-  const eventually = async (condition: () => boolean): Promise<void> => {
-    for (let turn = 0; turn < 500 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(condition()).toBe(true);
-  };
-
   it('take out who fails them or is late, while others are well, and bring back who is well again', async () => {
     const well: Record<string, boolean | 'never'> = { a: true, b: false, c: 'never' };
     const { router } = routerOn(engine, {
@@ -199,14 +195,14 @@ describe('health checks', () => {
         .status()
         .map(({ state }) => state)
         .join();
-    await eventually(() => states() === 'available,unhealthy,unhealthy');
+    await until(() => states() === 'available,unhealthy,unhealthy');
     for (let turn = 0; turn < 30; turn++) expect(router.getAvailableDeployment('gpt-4')?.id).toBe('a');
     expect(router.healthyCount('gpt-4')).toBe(1);
     well.a = false;
-    await eventually(() => states() === 'unhealthy,unhealthy,unhealthy');
+    await until(() => states() === 'unhealthy,unhealthy,unhealthy');
     expect(router.getAvailableDeployment('gpt-4')).not.toBeNull();
     well.b = true;
-    await eventually(() => states() === 'unhealthy,available,unhealthy');
+    await until(() => states() === 'unhealthy,available,unhealthy');
     for (let turn = 0; turn < 30; turn++) expect(router.acquire('gpt-4').deployment.id).toBe('b');
     await router.close();
     well.c = true;

@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder, Logger, Module, type DynamicModule } from '@nestjs/common';
+import { checkObject } from './common/options.js';
 import { VERSION } from './common/version.js';
 import { DashboardAccess } from './dashboard/dashboard.access.js';
 import { readAssets } from './dashboard/dashboard.assets.js';
@@ -53,6 +54,6 @@ const ATTEMPTS_PER_MINUTE = 20;
 })
 export class FastLiteLLMDashboardModule extends ConfigurableModuleClass {
   static override forRoot(options: DashboardOptions & DashboardMount = {}): DynamicModule {
-    return super.forRoot(options);
+    return super.forRoot(checkObject('options', options));
   }
 }

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from './common/errors.js';
 import type { AccelerationService } from './acceleration/acceleration.service.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -214,6 +215,9 @@ export class FastThrottlerStorage extends ThrottlerStorageFacade {
   /** @param limiter Where the counters live: over Redis, if its store is. Default: in memory, apart from all others. */
   constructor(limiter?: RateLimiterService) {
     let own = limiter;
+    // A store, or options, would be taken for one until the first request.
+    if (limiter !== undefined && typeof limiter?.decide !== 'function')
+      throw new InvalidArgumentError('limiter', limiter, 'must be a RateLimiterService');
     super(() => (own ??= processWide().rateLimiterUnder({})));
   }
 }

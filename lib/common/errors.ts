@@ -127,6 +127,8 @@ export class UnshownText {
   constructor(readonly length: number) {}
 }
 
+const LARGEST_SHOWN = 10n ** 40n;
+
 /** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
@@ -137,18 +139,30 @@ export function describeValue(value: unknown): string {
     case 'undefined':
       return String(value);
     case 'bigint':
-      return `${value}n`;
+      return value > -LARGEST_SHOWN && value < LARGEST_SHOWN ? `${value}n` : 'a bigint of more than 40 digits';
     case 'object':
-      if (value === null) return 'null';
-      if (Array.isArray(value)) return `an array of ${value.length}`;
-      if (value instanceof UnshownText) return `a string of ${value.length} characters`;
-      return `an object (${value.constructor?.name ?? 'no prototype'})`;
+      return value === null ? 'null' : describeObject(value);
     default:
       return `a ${typeof value}`;
   }
 }
 
+/** Asks the prototype, since a body from outside may have a `constructor` of its own. */
+function describeObject(value: object): string {
+  try {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    if (value instanceof UnshownText) return `a string of ${value.length} characters`;
+    const name: unknown = (Object.getPrototypeOf(value) as object | null)?.constructor.name;
+    return `an object (${typeof name === 'string' ? name : 'no prototype'})`;
+  } catch {
+    // A proxy, or a getter, that throws: the error that is being made is the one to tell.
+    return 'an object';
+  }
+}
+
 /** The first line of a thrown thing's message. Not by `instanceof`: an addon's errors may belong to another realm than the caller. */
 export function errorMessage(error: unknown): string {
-  return types.isNativeError(error) || error instanceof Error ? error.message.split('\n', 1)[0] : `thrown was ${describeValue(error)}`;
+  if (!types.isNativeError(error) && !(error instanceof Error)) return `thrown was ${describeValue(error)}`;
+  const message: unknown = error.message;
+  return typeof message === 'string' ? message.split('\n', 1)[0] : `its message is ${describeValue(message)}`;
 }

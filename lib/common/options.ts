@@ -73,7 +73,8 @@ export function checkArray<T>(
   refuse: Refuse = refuseOption,
 ): readonly T[] {
   if (!Array.isArray(value)) throw refuse(path, value, 'must be an array');
-  return value.map((entry, index) => check(`${path}[${index}]`, entry));
+  // Not `map`, which leaves holes alone.
+  return Array.from(value, (entry, index) => check(`${path}[${index}]`, entry));
 }
 
 /** Throws on the first key of `object` that is not in `known`, naming the one that was probably meant. An empty `path` is the root. */

@@ -4,7 +4,7 @@ import { LONGEST_TIMER_MS } from '../common/clocks.js';
 import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
-import { checkInteger, refuseArgument } from '../common/options.js';
+import { checkFunction, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
@@ -12,7 +12,7 @@ import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.j
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
 import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from './connection-pool.stats.js';
 import { faultOf } from './known-question.js';
-import { requestOptions, type AcquireOptions, type LeasedConnection, type PoolRequestOptions } from './leased-connection.js';
+import { openSignal, requestOptions, type AcquireOptions, type LeasedConnection, type PoolRequestOptions } from './leased-connection.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
 import { PoolDispatcher, type FetchDispatcher } from './pool-dispatcher.js';
 import { SocketPool } from './socket-pool.js';
@@ -85,9 +85,9 @@ export class ConnectionPoolService implements Capability {
    * Rejects with `PoolTimeoutError`, `PoolClosedError` or the signal's reason.
    */
   async acquire(endpoint: string, options: AcquireOptions = {}): Promise<number> {
-    const { signal, timeoutMs } = options;
-    const limitMs = this.timeout(timeoutMs);
-    signal?.throwIfAborted();
+    checkObject('options', options, refuseArgument);
+    const limitMs = this.timeout(options.timeoutMs);
+    const signal = openSignal(options);
     const found = this.pool.endpoints.find(endpoint);
     const id = this.pool.take(found);
     return id > 0 ? id : this.wait(found, limitMs, signal);
@@ -110,7 +110,7 @@ export class ConnectionPoolService implements Capability {
 
   /** Closes a connection, leased or idle, and forgets it. */
   removeConnection(id: number): void {
-    if (this.pool.known(id) === undefined) this.pool.table.checkLeased(id);
+    if (typeof id !== 'number' || this.pool.known(id) === undefined) this.pool.table.checkLeased(id);
     this.pool.discard(id, 'removed');
   }
 
@@ -130,7 +130,8 @@ export class ConnectionPoolService implements Capability {
    * Where `send` fails in the middle of an answer, the connection is closed.
    */
   async use<T>(endpoint: string, send: (connection: LeasedConnection) => Promise<T>, options: AcquireOptions = {}): Promise<T> {
-    options.signal?.throwIfAborted();
+    checkFunction('send', send, refuseArgument);
+    openSignal(checkObject('options', options, refuseArgument));
     const id = this.getConnection(endpoint) ?? (await this.acquire(endpoint, options));
     const { origin } = this.pool.table.endpointOf(id);
     try {
@@ -155,7 +156,10 @@ export class ConnectionPoolService implements Capability {
    * The end of the pool: nobody gets a connection any more, those who wait are sent away, idle connections are closed, and leased ones as they are returned.
    * After `deadlineMs` (default `drainTimeoutMs`) the rest is closed too. Done when all sockets are closed. A second call may bring the deadline forward.
    */
-  drain({ deadlineMs = this.options.drainTimeoutMs }: { readonly deadlineMs?: number } = {}): Promise<void> {
+  drain(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+    checkObject('options', options, refuseArgument);
+    const { deadlineMs = this.options.drainTimeoutMs } = options;
+    if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0)) throw refuseArgument('deadlineMs', deadlineMs, 'must be a number from 0');
     this.drained ??= this.startDraining();
     if (this.pool.table.connections > 0 && deadlineMs !== Infinity) {
       const timer = setTimeout(() => this.pool.closeLeased(), Math.min(deadlineMs, LONGEST_TIMER_MS));

@@ -197,9 +197,12 @@ export class SlotTable {
 
   /** Throws unless the connection is leased. */
   checkLeased(id: number): void {
-    const at = (id & this.mask) * ENTRY;
-    if (this.slots[at + ID] === id && this.slots[at + STATE] === LEASED && id > 0) return;
-    const known = this.state(id) !== FREE;
+    const isNumber = typeof id === 'number';
+    if (isNumber && id > 0) {
+      const at = (id & this.mask) * ENTRY;
+      if (this.slots[at + ID] === id && this.slots[at + STATE] === LEASED) return;
+    }
+    const known = isNumber && this.state(id) !== FREE;
     throw new InvalidArgumentError(
       'id',
       id,

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { checkObject, refuseArgument } from '../common/options.js';
 
 /** A request on a leased connection. Times in milliseconds. */
 export interface PoolRequestOptions {
@@ -33,8 +34,17 @@ export interface LeasedConnection {
   request(options: PoolRequestOptions): Promise<Dispatcher.ResponseData>;
 }
 
+/** The signal that ends the waiting, unless it has been aborted already: then its reason is thrown. */
+export function openSignal({ signal }: AcquireOptions): AbortSignal | undefined {
+  if (signal === undefined || signal === null) return undefined;
+  if (typeof signal.throwIfAborted !== 'function') throw refuseArgument('signal', signal, 'must be an AbortSignal');
+  signal.throwIfAborted();
+  return signal;
+}
+
 /** The request in undici's terms. */
 export function requestOptions(options: PoolRequestOptions): Dispatcher.RequestOptions {
+  checkObject('options', options, refuseArgument);
   const { path, method = 'GET', headers, body, signal, headersTimeoutMs, bodyTimeoutMs } = options;
   return { path, method, headers, body, signal, headersTimeout: headersTimeoutMs, bodyTimeout: bodyTimeoutMs };
 }

@@ -7,7 +7,7 @@ export interface ShadowObservation {
   readonly operation: string;
   readonly typescriptMs: number;
   readonly nativeMs: number;
-  /** Both gave the same result, or refused with the same code. */
+  /** Both gave the same result, or refused with the same code, or threw an error of the same name. */
   readonly equal: boolean;
   readonly typescript: string;
   readonly native: string;
@@ -95,8 +95,7 @@ export function observe(feature: string, operation: string, typescript: Outcome<
 
 function sameOutcome(a: Outcome<unknown>, b: Outcome<unknown>): boolean {
   if (a.failed !== b.failed) return false;
-  if (!a.failed) return isDeepStrictEqual(a.result, b.result);
-  return a.error instanceof FastLiteLLMError && b.error instanceof FastLiteLLMError && a.error.code === b.error.code;
+  return a.failed ? describeOutcome(a) === describeOutcome(b) : isDeepStrictEqual(a.result, b.result);
 }
 
 function describeOutcome({ failed, error, result }: Outcome<unknown>): string {

@@ -112,8 +112,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     try {
       result = this.measured(operation, native, call);
     } catch (error) {
-      this.absorb(error, trial);
-      return this.measured(operation, typescript, call);
+      return this.madeGood(error, trial, () => this.measured(operation, typescript, call));
     }
     if (trial) this.flag.endTrial('success');
     return result;
@@ -142,8 +141,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   recover<R>(error: unknown, engine: E, call: (engine: E) => R): R {
     if (engine !== this.native) throw error;
-    this.absorb(error, false);
-    return call(this.typescript);
+    return this.madeGood(error, false, () => call(this.typescript));
   }
 
   private admit(requestId: string | undefined, size: number | undefined): Admission {
@@ -184,6 +182,14 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return unwrap(outcome);
   }
 
+  /** TypeScript's answer to what native failed at. What TypeScript fails at, too, is the fault of neither: a getter of the caller's that throws. */
+  private madeGood<R>(error: unknown, trial: boolean, call: () => R): R {
+    const outcome = error instanceof FastLiteLLMError ? { error, failed: true } : attempt(call);
+    if (!outcome.failed) this.absorb(error, trial);
+    else if (trial) this.flag.endTrial('inconclusive');
+    return unwrap(outcome);
+  }
+
   /** Counts a native failure; throws on what is the caller's own fault. */
   private absorb(error: unknown, trial: boolean): void {
     if (error instanceof FastLiteLLMError) {
@@ -196,8 +202,8 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   }
 
   private compare(operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>, trial: boolean, size = 0): void {
-    if (native.failed && !(native.error instanceof FastLiteLLMError)) this.absorb(native.error, trial);
-    else if (trial) this.flag.endTrial('success');
+    if (native.failed && !typescript.failed && !(native.error instanceof FastLiteLLMError)) this.absorb(native.error, trial);
+    else if (trial) this.flag.endTrial(native.failed ? 'inconclusive' : 'success');
     const observation = observe(this.feature, operation, typescript, native);
     this.shadowLog.recordShadow(observation);
     if (!native.failed && !typescript.failed) this.speeds.observe(size, native.ms, typescript.ms);
@@ -214,7 +220,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   }
 }
 
-function unwrap<R>({ failed, error, result }: Outcome<R>): R {
+function unwrap<R>({ failed, error, result }: Omit<Outcome<R>, 'ms'>): R {
   if (failed) throw error;
   return result as R;
 }

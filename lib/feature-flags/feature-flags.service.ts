@@ -98,7 +98,7 @@ export class FeatureFlagsService {
   flag(feature: FeatureName): FeatureFlag {
     const flag = this.flags.get(feature);
     if (flag !== undefined) return flag;
-    throw new InvalidArgumentError('feature', feature, unknownFeatureRule(String(feature)), 'UNKNOWN_FEATURE');
+    throw new InvalidArgumentError('feature', feature, unknownFeatureRule(typeof feature === 'string' ? feature : ''), 'UNKNOWN_FEATURE');
   }
 
   /** Calls `listener`, at once and in the same turn, whenever errors switch the feature off or it comes back. Returns what ends that. */

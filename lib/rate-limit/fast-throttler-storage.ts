@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import { compileLimit, LARGEST_LIMIT, LONGEST_WINDOW_MS, type RateLimit } from './rate-limit.limits.js';
 import type { RateLimiterService } from './rate-limit.service.js';
 import type { RateLimitDecision } from './rate-limit.store.js';
@@ -34,6 +35,8 @@ export class FastThrottlerStorage {
 
   /** Counts a hit. Durations in milliseconds, as `ThrottlerGuard` gives them. */
   async increment(key: string, ttl: number, limit: number, blockDuration: number, throttlerName: string): Promise<ThrottlerRecord> {
+    checkName('key', key);
+    checkName('throttlerName', throttlerName);
     const { hits, block } = this.throttle(ttl, limit, blockDuration);
     const limiter = this.limiter();
     // Not every `generateKey` puts the name into the key.
@@ -51,6 +54,9 @@ export class FastThrottlerStorage {
   }
 
   private throttle(ttl: number, limit: number, blockDuration: number): Throttle {
+    checkFigure('ttl', ttl);
+    checkFigure('limit', limit);
+    checkFigure('blockDuration', blockDuration);
     const name = `${ttl}/${limit}/${blockDuration}`;
     let throttle = this.throttles.get(name);
     if (throttle !== undefined) return throttle;
@@ -88,6 +94,15 @@ function refusal(
     isBlocked: true,
     timeToBlockExpire: Number.isFinite(blockMs) ? seconds(blockMs) : seconds(LONGEST_WINDOW_MS),
   };
+}
+
+function checkName(path: string, value: unknown): void {
+  if (typeof value !== 'string') throw new InvalidArgumentError(path, value, 'must be a string');
+}
+
+/** `Infinity` is one: no limit. */
+function checkFigure(path: string, value: unknown): void {
+  if (typeof value !== 'number' || Number.isNaN(value)) throw new InvalidArgumentError(path, value, 'must be a number');
 }
 
 function seconds(ms: number): number {

@@ -70,7 +70,7 @@ export class LimitTable {
     if (!Array.isArray(list) || list.length === 0 || list.length > MOST_SCOPES) {
       throw new InvalidArgumentError('key', list, `must be a string, or an array of 1 to ${MOST_SCOPES}`);
     }
-    return (list as readonly (string | ScopeChoice)[]).map((entry, index) => {
+    return Array.from(list as readonly (string | ScopeChoice)[], (entry, index) => {
       if (typeof entry === 'string') return { key: entry, limit: this.get(choice) };
       const path = `key[${index}]`;
       const scope = checkObject(path, entry, refuseArgument) as unknown as ScopeChoice;

@@ -80,6 +80,7 @@ export class RateLimiterService implements Capability {
 
   /** Requests that would pass right now. Takes nothing. */
   getRemaining(key: string, options: LimitChoice = {}): number {
+    checkObject('options', options, refuseArgument);
     return this.peek(key, { ...options, cost: 0, tokens: 0 }).remainingRequests;
   }
 

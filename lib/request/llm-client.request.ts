@@ -1,3 +1,4 @@
+import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import {
   checkArray,
   checkBoolean,
@@ -42,11 +43,17 @@ export interface CallOptions {
 /** What steers a call is checked before anything of it has begun; `null` is as good as nothing. @throws InvalidArgumentError naming the option. */
 export function checkCallOptions({ request, routing, timeoutMs, streamTimeoutMs, numRetries, fallbacks }: CallOptions): void {
   given(request, (value) => checkObject('request', value, refuseArgument));
-  given(routing, (value) => checkObject('routing', value, refuseArgument));
+  given(routing, checkRouting);
   given(timeoutMs, (value) => checkTime('timeoutMs', value));
   given(streamTimeoutMs, (value) => checkTime('streamTimeoutMs', value));
   given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
   given(fallbacks, (value) => checkArray('fallbacks', value, (path, model) => checkString(path, model, refuseArgument), refuseArgument));
+}
+
+function checkRouting(value: unknown): void {
+  const { inputTokens, maxTokens } = checkObject('routing', value, refuseArgument);
+  given(inputTokens, (tokens) => checkNumber('routing.inputTokens', tokens, {}, refuseArgument));
+  given(maxTokens, (tokens) => checkNumber('routing.maxTokens', tokens, {}, refuseArgument));
 }
 
 function given(value: unknown, check: (value: unknown) => unknown): void {
@@ -123,7 +130,7 @@ export class ReadRequest {
       return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(), ...overrides })}`;
     }
     // Most providers call it what the caller does.
-    if (model === this.model) return (this.whole ??= JSON.stringify(this.sent()));
+    if (model === this.model) return (this.whole ??= toJson(this.sent()));
     return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent()))}`;
   }
 
@@ -137,10 +144,19 @@ export class ReadRequest {
   }
 }
 
+function toJson(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch (error) {
+    // Cycles, BigInt, a depth that ends the stack.
+    throw new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
+  }
+}
+
 /** `,"messages":[…]}`: everything but the model. */
 function behindModel(fields: Readonly<Record<string, unknown>>): string {
   // Nearly all clients write the model first: then nothing needs to be copied to leave it out.
-  const json = JSON.stringify(fields);
+  const json = toJson(fields);
   const model = `{"model":${JSON.stringify(fields.model)}`;
   if (json.startsWith(model)) return json.slice(model.length);
   const others = JSON.stringify({ ...fields, model: undefined });

@@ -147,9 +147,10 @@ export class LlmClient implements Capability {
 
   private askFor(operation: string, path: string, request: ReadRequest): Promise<LlmAnswer | LlmStream> {
     const { model, stream, maxTokens, options } = request;
-    const remembered = options.request === undefined ? undefined : RequestContext.of(options.request);
+    const asker = options.request ?? undefined;
+    const remembered = asker === undefined ? undefined : RequestContext.of(asker);
     const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter, remembered);
-    const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, options.request);
+    const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, asker);
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
       const { deployment, model: called } = attempt.pick;
       const known = this.endpoints.of(deployment, called);
@@ -175,7 +176,7 @@ export class LlmClient implements Capability {
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     const { operation = 'chat', request, routing } = options;
-    const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request);
+    const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request ?? undefined);
     return this.run(facts, options, (attempt, number, target, leftMs) => {
       const times = attemptTimes(attempt.pick.deployment, this.router, this.options, options, stream, leftMs);
       return by(attempt, { send, target, number, options, times });

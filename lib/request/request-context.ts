@@ -1,4 +1,5 @@
 import { IncomingMessage } from 'node:http';
+import { checkObject, refuseArgument } from '../common/options.js';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import type { RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
@@ -202,6 +203,7 @@ function bounded(tokens: number): number {
  * for await (const chunk of stream) if (chunk.usage) reportUsage(request, chunk.usage);
  */
 export function reportUsage(request: object, usage: Usage | number): void {
+  checkObject('request', request, refuseArgument);
   const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
   if (tokens !== undefined && tokens >= 0) RequestContext.of(request).report(tokens);
 }

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import type { UsageDetails } from '../common/token-cost.js';
 
 /** What was used when the caller went away. */
@@ -15,4 +16,17 @@ export interface CallSuccess extends CallUsage {
   readonly timeToFirstTokenMs?: number;
   /** What it cost. Default: by the prices of the deployment, else of the model that was called. Counts for budgets alone. */
   readonly costUsd?: number;
+}
+
+/** Before anything is given back: texts would be strung together instead of added up. @throws InvalidArgumentError naming the figure. */
+export function checkFigures(outcome: Partial<CallSuccess>): void {
+  const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens } = outcome;
+  if (isFigure(latencyMs) && isFigure(timeToFirstTokenMs) && isFigure(promptTokens) && isFigure(completionTokens)) return;
+  for (const [name, value] of Object.entries({ latencyMs, timeToFirstTokenMs, promptTokens, completionTokens })) {
+    if (!isFigure(value)) throw new InvalidArgumentError(name, value, 'must be a number');
+  }
+}
+
+function isFigure(value: unknown): boolean {
+  return value === undefined || typeof value === 'number';
 }

@@ -8,7 +8,9 @@ export interface FallbackTarget {
 }
 
 /** Which error a fallback is for: any, a prompt that is too long, or one that a content filter refuses. */
-export type FallbackKind = 'general' | 'context_window' | 'content_policy';
+export const FALLBACK_KINDS = ['general', 'context_window', 'content_policy'] as const;
+
+export type FallbackKind = (typeof FALLBACK_KINDS)[number];
 
 /** LiteLLM's form of a target: a model's name, or an object with `model` and what the request has otherwise. */
 export type FallbackEntry = string | Readonly<{ model: string } & Record<string, unknown>>;

@@ -70,6 +70,7 @@ export class Group {
 
   /** The same, as a list with those that a limit of 0 blocks. */
   selected(tags: readonly string[] | undefined, blocked: readonly string[] | undefined): readonly Placed[] {
+    checkNames('blockedModels', blocked);
     const { enableTagFiltering, tagFilteringMatchAll } = this.context.settings;
     const named = new Set(blocked);
     const unblocked = this.placed.filter(({ deployment }) => !isNamed(named, deployment));
@@ -91,7 +92,9 @@ export class Group {
 }
 
 function checkNames(path: string, names: unknown): void {
-  if (names !== undefined && names !== null && !Array.isArray(names)) throw refuseArgument(path, names, 'must be an array');
+  if (names === undefined || names === null) return;
+  if (!Array.isArray(names)) throw refuseArgument(path, names, 'must be an array');
+  for (const name of names as unknown[]) if (typeof name !== 'string') throw refuseArgument(path, name, 'must have strings only');
 }
 
 /** Whether a blocked name is this deployment's: its id, the model it calls, or its group's. */

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { InvalidArgumentError } from '../common/errors.js';
 import { targetOf, type Destination } from './catalogue.js';
 import type { Deployment } from './deployment.js';
 import type { RoutingExplanation } from './explanation.js';
@@ -25,6 +26,12 @@ export class RoutedPick implements Pick {
     /** The minute that the tokens were booked in: a small integer, where an instant would be an object of its own. */
     private minute: number,
   ) {}
+
+  /** Whether it is one, before anything is given back in its name. */
+  static checked(pick: Pick): RoutedPick {
+    if (pick instanceof RoutedPick) return pick;
+    throw new InvalidArgumentError('pick', pick, 'must be what acquire has given');
+  }
 
   get model(): string {
     return targetOf(this.deployment, this.destination.captures);

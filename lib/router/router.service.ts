@@ -1,21 +1,21 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { defaultLog } from '../common/default-log.js';
 import type { LogSink } from '../common/log-sink.js';
-import { refuseArgument, refuseOption } from '../common/options.js';
+import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployment.js';
 import { DeploymentList } from './deployment-list.js';
 import { explainRouting, stateOf, type DeploymentState, type RoutingExplanation } from './explanation.js';
-import { fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
+import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
 import type { CallFailure } from './failures.js';
 import { HealthChecks } from './health-checks.js';
 import { faultOf } from './known-question.js';
 import { outageOf } from './outage.js';
 import type { ModelFacts, ReadingContext } from './model-list.js';
 import { fastRandom } from './random.js';
-import type { RoutedPick } from './routed-pick.js';
+import { RoutedPick } from './routed-pick.js';
 import type { RouterEngine } from './router.engine.js';
 import { RouterCounters } from './router.metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
@@ -138,21 +138,23 @@ export class RouterService implements Capability {
 
   /** The answer is there. After a pick was given back once, nothing more happens. */
   succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
-    if (this.routing.succeeded(pick as RoutedPick, outcome ?? NOTHING_KNOWN)) this.counters.successes++;
+    if (this.routing.succeeded(RoutedPick.checked(pick), outcome ?? NOTHING_KNOWN)) this.counters.successes++;
   }
 
   /** The call failed, which may make the deployment cool. */
   failed(pick: RouterPick, outcome?: CallFailure | null): void {
-    if (this.routing.failed(pick as RoutedPick, outcome ?? NOTHING_KNOWN)) this.counters.failures++;
+    if (this.routing.failed(RoutedPick.checked(pick), outcome ?? NOTHING_KNOWN)) this.counters.failures++;
   }
 
   /** The caller went away: no failure of the deployment. */
   cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
-    if (this.routing.cancelled(pick as RoutedPick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
+    if (this.routing.cancelled(RoutedPick.checked(pick), outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
   }
 
   /** Where requests for this model go when it fails: for any error, or for one of a kind. */
   fallbacksOf(model: string, kind: FallbackKind = 'general'): readonly FallbackTarget[] {
+    checkString('model', model, refuseArgument);
+    checkOneOf('kind', kind, FALLBACK_KINDS, refuseArgument);
     const { fallbacks, defaultFallbacks } = this.settings;
     const own = fallbacksIn(fallbacks[kind], model);
     const targets = own.length > 0 ? own : fallbacksIn(fallbacks[kind], this.routing.find(model)?.group.name ?? model);
@@ -161,13 +163,13 @@ export class RouterService implements Capability {
   }
 
   /** How many deployments of the model neither cool nor failed a health check. */
-  healthyCount(model: string, context?: RoutingContext): number {
-    return this.routing.healthyCount(model, context);
+  healthyCount(model: string, context?: RoutingContext | null): number {
+    return this.routing.healthyCount(model, context ?? undefined);
   }
 
   /** Why a request would get the deployment that it would get, and none of the others. */
-  explain(model: string, context?: RoutingContext): RoutingExplanation {
-    return explainRouting(this.routing, model, context);
+  explain(model: string, context?: RoutingContext | null): RoutingExplanation {
+    return explainRouting(this.routing, model, context ?? undefined);
   }
 
   /** How every deployment stands. */

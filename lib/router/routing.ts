@@ -1,7 +1,8 @@
+import { refuseArgument } from '../common/options.js';
 import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { Budgets } from './budgets.js';
-import type { CallSuccess, CallUsage } from './call-success.js';
+import { checkFigures, type CallSuccess, type CallUsage } from './call-success.js';
 import { Catalogue, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
@@ -146,6 +147,7 @@ export class Routing {
   /** `false` where it was given back before, as of the two below. */
   succeeded(pick: RoutedPick, outcome: CallSuccess): boolean {
     if (pick.done) return false;
+    checkFigures(outcome);
     const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 } = outcome;
     const { states, maxSamples } = this;
     const { slot } = pick;
@@ -184,8 +186,10 @@ export class Routing {
     return true;
   }
 
-  cancelled(pick: RoutedPick, { promptTokens, completionTokens, usageDetails }: CallUsage = {}): boolean {
+  cancelled(pick: RoutedPick, usage: CallUsage = {}): boolean {
     if (pick.done) return false;
+    checkFigures(usage);
+    const { promptTokens, completionTokens, usageDetails } = usage;
     const since = pick.giveBack();
     const nowMs = this.env.now();
     this.states.end(pick.slot);
@@ -237,6 +241,7 @@ export class Routing {
   inputTokens(model: string, { inputTokens, messages }: RoutingContext): number {
     if (inputTokens === undefined && messages === undefined) return 0;
     const counted = inputTokens ?? (messages === undefined ? 0 : this.env.countTokens?.(messages, model)) ?? 0;
+    if (typeof counted !== 'number') throw refuseArgument('context.inputTokens', counted, 'must be a number');
     return counted > 0 ? Math.min(Math.floor(counted), MOST_TOKENS) : 0;
   }
 

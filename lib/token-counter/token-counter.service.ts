@@ -117,10 +117,10 @@ export class TokenCounterService implements Capability {
   }
 
   /** Prompt tokens of a whole OpenAI-style request body: chat, Responses, embeddings or completions. */
-  countRequest(body: object, options: { readonly requestId?: string } = {}): RequestTokens {
+  countRequest(body: object, options?: { readonly requestId?: string } | null): RequestTokens {
     const request = checkObject('body', body, refuseArgument);
     const model = this.models.get(request.model as string | undefined);
-    const result = this.engines.run('count_request', options.requestId, (engine): RequestTokens => {
+    const result = this.engines.run('count_request', options?.requestId, (engine): RequestTokens => {
       const context = this.context(model, engine);
       const promptTokens = countRequestBody(request, context);
       return { promptTokens, approximate: model.facts.approximate || context.assumed, encoding: model.facts.encoding };

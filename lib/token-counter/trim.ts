@@ -11,7 +11,7 @@ const GAP = '..';
  * If the system message alone is too long, only it is left, shortened. Returns a new array and changes none of the given messages.
  */
 export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxTokens: number, context: PromptContext): M[] {
-  const costs = new Map<ChatMessage, number>(messages.map((message, index) => [message, countMessage(message, index, context)]));
+  const costs = new Map<ChatMessage, number>(Array.from(messages, (message, index) => [message, countMessage(message, index, context)]));
   const cost = (unit: readonly M[]): number =>
     unit.reduce((sum, message) => sum + (costs.get(message) ?? countMessage(message, 0, context)), 0);
   let left = maxTokens - REPLY_PRIMING;

@@ -1,0 +1,36 @@
+import { describeValue, errorMessage } from './errors.js';
+
+describe('describeValue', () => {
+  it.each<[unknown, string]>([
+    [null, 'null'],
+    ['short', '"short"'],
+    ['x'.repeat(41), 'a string of 41 characters'],
+    [NaN, 'NaN'],
+    [-12n, '-12n'],
+    [10n ** 40n, 'a bigint of more than 40 digits'],
+    [Symbol('s'), 'a symbol'],
+    [[1, 2], 'an array of 2'],
+    [new Map(), 'an object (Map)'],
+    [Object.create(null), 'an object (no prototype)'],
+    [JSON.parse('{"constructor":{"name":"secret"}}'), 'an object (Object)'],
+    [Proxy.revocable({}, {}).proxy, 'an object (Object)'],
+  ])('%p is %s', (value, description) => {
+    expect(describeValue(value)).toBe(description);
+  });
+
+  it('says of what throws when it is looked at that it is an object', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(describeValue(proxy)).toBe('an object');
+  });
+});
+
+describe('errorMessage', () => {
+  it.each<[unknown, string]>([
+    [new TypeError('first\nsecond'), 'first'],
+    ['text', 'thrown was "text"'],
+    [Object.assign(new Error('a'), { message: { code: 1 } }), 'its message is an object (Object)'],
+  ])('%p gives %s', (error, message) => {
+    expect(errorMessage(error)).toBe(message);
+  });
+});

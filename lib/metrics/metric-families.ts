@@ -1,9 +1,11 @@
 import type { MetricSample } from '../common/capability.js';
 
+type Labels = NonNullable<MetricSample['labels']>;
+
 /** The latest value under one set of labels. The object of the labels stays the same from one reading to the next: prom-client keeps their text by it. */
 export interface MetricValue {
-  readonly labels: Labels;
-  value: number;
+  readonly sharedLabels: Labels;
+  readonly value: number;
 }
 
 /** The samples of one name, one per set of labels. */
@@ -11,10 +13,8 @@ export interface MetricFamily {
   readonly name: string;
   readonly help: string;
   readonly type: MetricSample['type'];
-  readonly series: ReadonlyMap<Labels, MetricValue>;
+  readonly values: readonly MetricValue[];
 }
-
-type Labels = NonNullable<MetricSample['labels']>;
 
 const OTHER = 'other';
 const NO_LABELS: Labels = {};
@@ -24,8 +24,9 @@ const NO_LABELS: Labels = {};
  * others like it. Who is among the first stays: otherwise a counter would move to and fro.
  */
 export class MetricFamilies {
-  /** By name. */
-  private readonly known = new Map<string, KnownLabels>();
+  /** By name without the prefix. */
+  private readonly known = new Map<string, KnownSeries>();
+  private readings = 0;
 
   constructor(
     private readonly prefix: string,
@@ -36,50 +37,77 @@ export class MetricFamilies {
    * Two sources with the same series are two instances in one process: their counters add up, of their gauges the newest holds.
    * What shares a series adds up in any case.
    */
-  sort(samples: Iterable<MetricSample>): Map<string, MetricFamily> {
-    const families = new Map<string, MetricFamily & { readonly series: Map<Labels, MetricValue> }>();
-    for (const { name, help, type, value, labels = NO_LABELS } of samples) {
-      let family = families.get(name);
-      if (family === undefined) families.set(name, (family = { name: this.prefix + name, help, type, series: new Map() }));
-      const known = this.labelsOf(name);
-      const shown = known.shown(labels);
-      const before = family.series.get(shown);
-      if (before === undefined) family.series.set(shown, { labels: shown, value });
-      else before.value = type === 'counter' || known.isShared(shown) ? before.value + value : value;
+  sort(sources: Iterable<readonly MetricSample[]>): Map<string, MetricFamily> {
+    const families = new Map<string, MetricFamily>();
+    const reading = ++this.readings;
+    for (const samples of sources) {
+      for (const sample of samples) {
+        const known = this.knownOf(sample.name);
+        if (known.reading !== reading) {
+          const values = known.begin(reading);
+          families.set(known.name, { name: known.name, help: sample.help, type: sample.type, values });
+        }
+        known.add(sample);
+      }
     }
-    return new Map(Array.from(families.values(), (family) => [family.name, family]));
+    return families;
   }
 
-  private labelsOf(name: string): KnownLabels {
+  private knownOf(name: string): KnownSeries {
     let known = this.known.get(name);
-    if (known === undefined) this.known.set(name, (known = new KnownLabels(this.maxSeries)));
+    if (known === undefined) this.known.set(name, (known = new KnownSeries(this.prefix + name, this.maxSeries)));
     return known;
   }
 }
 
-/** The sets of labels of one name: one object stands for all that are equal. */
-class KnownLabels {
-  private readonly byKey = new Map<string, Labels>();
-  private readonly own = new Set<Labels>();
-  private other: Labels | undefined = undefined;
+/** One series of one name, and the last reading that it had a value in. */
+class Series {
+  reading = 0;
+  latest: { readonly sharedLabels: Labels; value: number } | undefined = undefined;
 
-  constructor(private readonly maxSeries: number) {}
+  constructor(readonly labels: Labels) {}
+}
 
-  /** What these labels are shown as. */
-  shown(labels: Labels): Labels {
+/** The series of one name: of sets of labels that are equal, one object stands for all. */
+class KnownSeries {
+  reading = 0;
+  private values: MetricValue[] = [];
+  /** Also of those that share one: they are as many as there are calls with other names, so nothing here keeps them. */
+  private readonly byLabels = new WeakMap<Labels, Series>([[NO_LABELS, new Series(NO_LABELS)]]);
+  private readonly byKey = new Map<string, Series>();
+  private other: Series | undefined = undefined;
+
+  constructor(
+    readonly name: string,
+    private readonly maxSeries: number,
+  ) {}
+
+  /** Gives what the values of this reading are added to. */
+  begin(reading: number): readonly MetricValue[] {
+    this.reading = reading;
+    return (this.values = []);
+  }
+
+  add({ type, value, labels = NO_LABELS }: MetricSample): void {
     // Who hands over the same object again spares its key.
-    if (labels === NO_LABELS || this.own.has(labels)) return labels;
+    let series = this.byLabels.get(labels);
+    if (series === undefined) this.byLabels.set(labels, (series = this.seriesOf(labels)));
+    const { latest } = series;
+    if (latest === undefined || series.reading !== this.reading) {
+      series.reading = this.reading;
+      this.values.push((series.latest = { sharedLabels: series.labels, value }));
+    } else latest.value = type === 'counter' || series === this.other ? latest.value + value : value;
+  }
+
+  private seriesOf(labels: Labels): Series {
     const key = keyOf(labels);
     const known = this.byKey.get(key);
     if (known !== undefined) return known;
-    if (this.own.size >= this.maxSeries) return (this.other ??= Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER])));
-    this.byKey.set(key, labels);
-    this.own.add(labels);
-    return labels;
-  }
-
-  isShared(shown: Labels): boolean {
-    return shown === this.other;
+    if (this.byKey.size >= this.maxSeries)
+      return (this.other ??= new Series(Object.fromEntries(Object.keys(labels).map((label) => [label, OTHER]))));
+    const series = new Series(labels);
+    this.byKey.set(key, series);
+    return series;
   }
 }
 

@@ -20,8 +20,10 @@ interface Described {
 
 /** The same for the text: of `sharedLabels` it writes the text once, and keeps it by their object. */
 interface Written extends Omit<Described, 'values'> {
-  readonly values: readonly { readonly sharedLabels: Readonly<Record<string, string>>; readonly value: number }[];
+  readonly values: readonly MetricValue[];
 }
+
+const NONE: readonly MetricValue[] = [];
 
 /** A metric that keeps nothing: a registry that is scraped gets what the sources say then. prom-client's own would have to be filled anew for each scrape. */
 class DescribedMetric {
@@ -33,19 +35,19 @@ class DescribedMetric {
     // A registry that shows OpenMetrics takes the end of a counter's name away, here.
     public name: string,
     { help, type }: MetricFamily,
-    private readonly read: () => Iterable<MetricValue>,
+    private readonly read: () => readonly MetricValue[],
   ) {
     this.help = help;
     this.type = type;
   }
 
   get(): Promise<Described> {
-    return Promise.resolve({ ...this.described(), values: Array.from(this.read(), ({ labels, value }) => ({ labels, value })) });
+    const values = this.read().map(({ sharedLabels, value }) => ({ labels: sharedLabels, value }));
+    return Promise.resolve({ ...this.described(), values });
   }
 
   getForPromString(): Promise<Written> {
-    const values = Array.from(this.read(), ({ labels, value }) => ({ sharedLabels: labels, value }));
-    return Promise.resolve({ ...this.described(), values });
+    return Promise.resolve({ ...this.described(), values: this.read() });
   }
 
   /** There is nothing to reset. */
@@ -100,9 +102,9 @@ class PrometheusCollector {
     }
   }
 
-  private series(name: string): Iterable<MetricValue> {
+  private series(name: string): readonly MetricValue[] {
     const isFresh = this.reading === null;
-    const series = this.read().get(name)?.series.values() ?? [];
+    const series = this.read().get(name)?.values ?? NONE;
     if (isFresh) this.register();
     return series;
   }
@@ -111,7 +113,7 @@ class PrometheusCollector {
   private read(): Map<string, MetricFamily> {
     if (this.reading !== null) return this.reading;
     queueMicrotask(() => (this.reading = null));
-    return (this.reading = this.families.sort([...this.sources].flatMap((source) => source.metrics())));
+    return (this.reading = this.families.sort(Array.from(this.sources, (source) => source.metrics())));
   }
 }
 

@@ -23,11 +23,13 @@ export class DurationCounts {
 
   /** Adds one octave of a histogram, whose counts begin at `first`. */
   add(octave: number, counts: Uint32Array, first: number): void {
-    const to = octave * BUCKETS_PER_OCTAVE;
+    // Names of fields and of other modules are read anew in each turn of a loop.
+    const { counts: sums } = this;
+    const end = first + BUCKETS_PER_OCTAVE;
     let added = 0;
-    for (let place = 0; place < BUCKETS_PER_OCTAVE; place++) {
-      const found = counts[first + place];
-      this.counts[to + place] += found;
+    for (let from = first, to = octave * BUCKETS_PER_OCTAVE; from < end; from++, to++) {
+      const found = counts[from];
+      sums[to] += found;
       added += found;
     }
     this.octaves[octave] += added;

@@ -26,6 +26,8 @@ export class DurationPages {
   private used = 1;
   /** Where the histogram of the present interval stands in `pages`. */
   private present = 0;
+  /** By octave, which histograms have a page, each by its bit: readers pass over the octaves that none of theirs has. */
+  private readonly holders = new Uint8Array(OCTAVES);
 
   /** @param bits of a duration that is not negative and finite, as `bitsOf` gives them. */
   add(bits: number): void {
@@ -49,22 +51,18 @@ export class DurationPages {
   /** Adds to `counts`: of the present interval, of the window, or of everything. Returns how many durations these are. */
   addTo(counts: DurationCounts, span: 'interval' | 'window' | 'total'): number {
     const before = counts.total;
-    if (span === 'interval') this.addHistogram(counts, this.present);
-    else for (let histogram = 0; histogram < TOTAL; histogram += OCTAVES) this.addHistogram(counts, histogram);
-    if (span === 'total') this.addHistogram(counts, TOTAL);
+    const wanted = span === 'interval' ? bitOf(this.present) : span === 'window' ? bitOf(TOTAL) - 1 : 2 * bitOf(TOTAL) - 1;
+    for (let octave = 0; octave < OCTAVES; octave++) {
+      let held = this.holders[octave] & wanted;
+      for (let histogram = 0; held !== 0; histogram += OCTAVES, held >>= 1)
+        if ((held & 1) !== 0) counts.add(octave, this.counts, firstOf(this.pages[histogram + octave]));
+    }
     return counts.total - before;
   }
 
   /** Bytes of the tables. */
   get bytes(): number {
-    return this.counts.byteLength + this.pages.byteLength;
-  }
-
-  private addHistogram(counts: DurationCounts, histogram: number): void {
-    for (let octave = 0; octave < OCTAVES; octave++) {
-      const page = this.pages[histogram + octave];
-      if (page !== 0) counts.add(octave, this.counts, firstOf(page));
-    }
+    return this.counts.byteLength + this.pages.byteLength + this.holders.byteLength;
   }
 
   private following(histogram: number): number {
@@ -76,7 +74,12 @@ export class DurationPages {
     for (let histogram = this.following(this.present); !this.hasRoom(); histogram = this.following(histogram)) this.join(histogram);
     const page = this.freed > 0 ? this.pages[FREE + --this.freed] : this.used++;
     if (firstOf(page) >= this.counts.length) this.grow();
-    return (this.pages[this.present + octave] = page);
+    return this.hold(this.present, octave, page);
+  }
+
+  private hold(histogram: number, octave: number, page: number): number {
+    this.holders[octave] |= bitOf(histogram);
+    return (this.pages[histogram + octave] = page);
   }
 
   private hasRoom(): boolean {
@@ -94,8 +97,9 @@ export class DurationPages {
       const page = this.pages[histogram + octave];
       if (page === 0) continue;
       this.pages[histogram + octave] = 0;
+      this.holders[octave] &= ~bitOf(histogram);
       const target = this.pages[TOTAL + octave];
-      if (target === 0) this.pages[TOTAL + octave] = page;
+      if (target === 0) this.hold(TOTAL, octave, page);
       else this.move(page, target);
     }
   }
@@ -121,6 +125,11 @@ export class DurationPages {
       for (let at = first; at < first + BUCKETS_PER_OCTAVE; at++) this.counts[at] >>>= 1;
     }
   }
+}
+
+/** What stands for a histogram in `holders`. */
+function bitOf(histogram: number): number {
+  return 1 << (histogram / OCTAVES);
 }
 
 /** Where a page begins in `counts`. */

@@ -22,6 +22,12 @@ const PLACES = Uint8Array.from({ length: FRACTIONS }, (_, at) => (4 - at / FRACT
 /** Where each place begins, as a multiple of its octave's beginning. */
 const EDGES = Float64Array.from({ length: BUCKETS_PER_OCTAVE }, (_, place) => 1 + PLACES.indexOf(place) / FRACTIONS);
 
+/** The one value of each bucket whose relative distance to both edges is the same. */
+const MIDDLES = Float64Array.from({ length: OCTAVES * BUCKETS_PER_OCTAVE }, (_, bucket) => {
+  const [low, high] = [edge(bucket), edge(bucket + 1)];
+  return (2 * low * high) / (low + high);
+});
+
 const double = new Float64Array(1);
 const words = new Int32Array(double.buffer);
 double[0] = 1;
@@ -58,9 +64,7 @@ export function bucketOf(durationMs: number): number {
 
 /** What stands for everything in the bucket, in milliseconds. */
 export function durationOf(bucket: number): number {
-  const [low, high] = [edge(bucket), edge(bucket + 1)];
-  // The one value whose relative distance to both edges is the same.
-  return (2 * low * high) / (low + high);
+  return MIDDLES[bucket];
 }
 
 function edge(bucket: number): number {

@@ -88,6 +88,9 @@ export declare function rateLimitCheck(): void
 /** The same for several scopes, all or nothing. */
 export declare function rateLimitCheckAll(): void
 
+/** Decides as `rateLimitCheck`, by a key that was not hashed. */
+export declare function rateLimitCheckKey(key: string): void
+
 /** Closes what this thread opened; the last one forgets the keys. */
 export declare function rateLimitClose(space: number): void
 

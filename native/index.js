@@ -855,6 +855,7 @@ module.exports.panicForTests = nativeBinding.panicForTests
 module.exports.prefixLength = nativeBinding.prefixLength
 module.exports.rateLimitCheck = nativeBinding.rateLimitCheck
 module.exports.rateLimitCheckAll = nativeBinding.rateLimitCheckAll
+module.exports.rateLimitCheckKey = nativeBinding.rateLimitCheckKey
 module.exports.rateLimitClose = nativeBinding.rateLimitClose
 module.exports.rateLimitClosePolicy = nativeBinding.rateLimitClosePolicy
 module.exports.rateLimitExchange = nativeBinding.rateLimitExchange

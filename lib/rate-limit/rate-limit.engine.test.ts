@@ -154,6 +154,21 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(keys.map((key) => admits(space, key))).toEqual(keys.map(() => false));
   });
 
+  it('knows a key in every function, whoever hashes it there', () => {
+    const space = engine.open('every function', 10_000);
+    spaces.push(space);
+    const bytes = Array.from({ length: 256 }, (__, unit) => String.fromCharCode(unit));
+    const keys = ['', ...bytes, bytes.slice(192).join(''), 'x'.repeat(64), 'x'.repeat(65), 'ÿ'.repeat(63), '東京', 'a\ud800'];
+    for (const key of keys) {
+      expect(admits(space, key)).toBe(true);
+      expect(engine.peek(space, once, key, 1, 0, NOW)).toBe(DecisionCode.minute);
+      expect(engine.checkAll(space, Uint32Array.of(once), [key], 1, 0, NOW)).toBe(DecisionCode.minute);
+      engine.reset(space, once, key);
+      expect(engine.checkAll(space, Uint32Array.of(once), [key], 1, 0, NOW)).toBe(DecisionCode.allowed);
+      expect(admits(space, key)).toBe(false);
+    }
+  });
+
   it('takes any clock', () => {
     for (const nowMs of [0, -5, NaN, 0.9, -Infinity]) {
       const space = open();

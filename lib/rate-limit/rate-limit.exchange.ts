@@ -21,9 +21,14 @@ const STATE = COST + 8;
  */
 export class RateLimitExchange {
   readonly numbers: Float64Array;
+  // Functions that V8 need not look up, as it does on what an addon exports.
+  private readonly decide: NativeBinding['rateLimitCheck'];
+  private readonly decideByKey: NativeBinding['rateLimitCheckKey'];
 
   constructor(private readonly binding: NativeBinding) {
     this.numbers = binding.rateLimitExchange();
+    this.decide = binding.rateLimitCheck;
+    this.decideByKey = binding.rateLimitCheckKey;
   }
 
   /** What the next decision takes, and when; or, for `settle`, by how much tokens change, and since when. */
@@ -36,8 +41,17 @@ export class RateLimitExchange {
 
   check(space: number, policy: number, low: number, high: number): number {
     this.name(space, policy, low, high);
-    this.binding.rateLimitCheck();
+    this.decide();
     return this.numbers[DecisionField.code];
+  }
+
+  /** The same by a key that the addon hashes. */
+  checkKey(space: number, policy: number, key: string): number {
+    const { numbers } = this;
+    numbers[SPACE] = space;
+    numbers[POLICY] = policy;
+    this.decideByKey(key);
+    return numbers[DecisionField.code];
   }
 
   peek(space: number, policy: number, low: number, high: number): number {

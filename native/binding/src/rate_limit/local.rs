@@ -88,6 +88,7 @@ thread_local! {
 
 impl Local {
     /// The hash of a key's text.
+    #[inline(always)]
     pub fn hash(&mut self, text: JsText) -> Checked<u64> {
         let len = text.read(&mut self.units)?;
         let hash = rate_limit::hash_text(&self.units[..len]);

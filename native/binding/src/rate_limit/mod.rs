@@ -120,6 +120,12 @@ pub fn rate_limit_check(env: Env) -> Result<()> {
     Ok(hot::check(env.raw(), true)?)
 }
 
+/// Decides as `rateLimitCheck`, by a key that was not hashed.
+#[napi(catch_unwind, ts_args_type = "key: string")]
+pub fn rate_limit_check_key(env: Env, key: JsText) -> Result<()> {
+    Ok(hot::check_key(env.raw(), key)?)
+}
+
 /// Decides as `rateLimitCheck`, and takes nothing.
 #[napi(catch_unwind)]
 pub fn rate_limit_peek(env: Env) -> Result<()> {

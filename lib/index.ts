@@ -91,9 +91,9 @@ export type { CallOptions, ModelRequest } from './request/llm-client.request.js'
 export type { ExecuteOptions, Send, SendContext } from './request/llm-client.send.js';
 export { LlmClient } from './request/llm-client.service.js';
 export { LlmStream } from './request/llm-stream.js';
-export type { AnswerUsage } from './request/usage-scan.js';
+export type { AnswerUsage, Usage } from './request/answer-usage.js';
 export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
-export { reportUsage, type Usage } from './request/request-context.js';
+export { reportUsage } from './request/request-context.js';
 export { SkipPerformance } from './common/skip-performance.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
 export type { Route } from './router/catalogue.js';

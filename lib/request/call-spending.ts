@@ -1,5 +1,5 @@
 import type { RouterPick } from './call-router.js';
-import type { AnswerUsage } from './usage-scan.js';
+import type { AnswerUsage } from './answer-usage.js';
 
 /** What all calls of a client have used, as their providers reported it, and what that costs. */
 export class CallSpending {

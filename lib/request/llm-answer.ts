@@ -1,5 +1,5 @@
 import type { AttemptFailure } from './llm-call.js';
-import type { AnswerUsage } from './usage-scan.js';
+import type { AnswerUsage } from './answer-usage.js';
 
 /** How an answer came about. */
 export interface CallFacts {

@@ -7,7 +7,7 @@ import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
 import { drainOf } from './response-drain.js';
 import { isError } from './stream-opening.js';
 import { UsageEventFilter } from './usage-event.js';
-import type { AnswerUsage } from './usage-scan.js';
+import type { AnswerUsage } from './answer-usage.js';
 
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;
 

@@ -6,7 +6,7 @@ import { CallersMistake } from './llm-call.js';
 import { outcomeOf, type OpenCall } from './open-call.js';
 import { failureOf, reportOf } from './provider-failure.js';
 import { upstreamModel } from './provider-endpoint.js';
-import type { AnswerUsage } from './usage-scan.js';
+import type { AnswerUsage } from './answer-usage.js';
 
 /** One attempt from sending to the end of its answer: tells the router and the observers of its success, or of what became of its stream. */
 export class OpenAttempt {

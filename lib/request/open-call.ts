@@ -7,7 +7,7 @@ import type { CallFacts } from './llm-answer.js';
 import type { LlmCall } from './llm-call.js';
 import { CallFailure } from './provider-failure.js';
 import { RequestContext } from './request-context.js';
-import type { AnswerUsage } from './usage-scan.js';
+import type { AnswerUsage } from './answer-usage.js';
 
 /** What all calls of a client have come to. */
 export class CallCounts {

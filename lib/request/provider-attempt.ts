@@ -8,7 +8,8 @@ import type { KnownEndpoint } from './provider-endpoints.js';
 import { ProviderExchange } from './provider-exchange.js';
 import type { ProviderRequest, ProviderTransport } from './provider-transport.js';
 import { errorAtEnd } from './stream-opening.js';
-import { scanUsage, type AnswerUsage } from './usage-scan.js';
+import type { AnswerUsage } from './answer-usage.js';
+import { scanUsage } from './usage-scan.js';
 
 /** What is sent where, and how long that may take. */
 export class ProviderQuestion {

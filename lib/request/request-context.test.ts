@@ -1,27 +1,10 @@
 import { FastLiteLLM } from '../fast-litellm.js';
-import { reportUsage, RequestContext, usedTokens } from './request-context.js';
+import { reportUsage, RequestContext } from './request-context.js';
 
 const limiter = new FastLiteLLM({
   logger: { log: () => {}, warn: () => {}, error: () => {} },
   rateLimit: { tokensPerMinute: 1000, maxConcurrent: 1 },
 }).rateLimiter;
-
-describe('usedTokens', () => {
-  it.each([
-    [{ prompt_tokens: 10, completion_tokens: 5, total_tokens: 17 }, 17],
-    [{ prompt_tokens: 10, completion_tokens: 5 }, 15],
-    [{ input_tokens: 10, output_tokens: 5, cache_creation_input_tokens: 3, cache_read_input_tokens: 2 }, 20],
-    [{ prompt_tokens: 15, completion_tokens: 5, cache_creation_input_tokens: 3, cache_read_input_tokens: 2 }, 20],
-    [{ prompt_tokens: 10 }, 10],
-    [{ total_tokens: 0 }, 0],
-    [{ total_tokens: null, prompt_tokens: 3 }, 3],
-    [{ total_tokens: '17' }, undefined],
-    [{ total_tokens: -1 }, undefined],
-    [{}, undefined],
-    [null, undefined],
-    ['17', undefined],
-  ])('reads %j', (usage, tokens) => expect(usedTokens(usage)).toBe(tokens));
-});
 
 describe('RequestContext', () => {
   const begin = (key: string) => {

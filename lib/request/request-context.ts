@@ -4,18 +4,8 @@ import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import type { RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { Reservation } from '../rate-limit/reservation.js';
+import { usedTokens, type Usage } from './answer-usage.js';
 import type { CountedPrompt } from './token-estimate.js';
-
-/** Tokens as a provider reports them: OpenAI's chat and Responses, Anthropic's. What is missing counts as 0. */
-export interface Usage {
-  readonly total_tokens?: number | null;
-  readonly prompt_tokens?: number | null;
-  readonly completion_tokens?: number | null;
-  readonly input_tokens?: number | null;
-  readonly output_tokens?: number | null;
-  readonly cache_creation_input_tokens?: number | null;
-  readonly cache_read_input_tokens?: number | null;
-}
 
 /** Of requests of HTTP: a field of theirs. What a `WeakMap` holds survives until it is old, whether its key lives or not. */
 const CONTEXT = Symbol('request context');
@@ -206,21 +196,4 @@ export function reportUsage(request: object, usage: Usage | number): void {
   checkObject('request', request, refuseArgument);
   const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
   if (tokens !== undefined && tokens >= 0) RequestContext.of(request).report(tokens);
-}
-
-/** Tokens of a `usage`, or `undefined` if it is none. Never throws. */
-export function usedTokens(usage: unknown): number | undefined {
-  if (typeof usage !== 'object' || usage === null) return undefined;
-  const part = (name: keyof Usage): number | undefined => {
-    const value = (usage as Usage)[name];
-    return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
-  };
-  const total = part('total_tokens');
-  if (total !== undefined) return total;
-  const input = part('prompt_tokens');
-  const output = part('completion_tokens') ?? part('output_tokens');
-  // What Anthropic's `input_tokens` leave out.
-  const cached = input === undefined ? (part('cache_creation_input_tokens') ?? 0) + (part('cache_read_input_tokens') ?? 0) : 0;
-  const whole = input ?? part('input_tokens');
-  return whole === undefined && output === undefined ? undefined : (whole ?? 0) + (output ?? 0) + cached;
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { whenOver } from '../common/response-over.js';
-import { usedTokens, type RequestContext } from './request-context.js';
+import { usedTokens } from './answer-usage.js';
+import type { RequestContext } from './request-context.js';
 
 /** Express's response, or Fastify's reply. */
 export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse } & Partial<

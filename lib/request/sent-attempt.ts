@@ -6,7 +6,7 @@ import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { OpenAttempt } from './open-attempt.js';
 import { estimate } from './provider-attempt.js';
 import { drainOf } from './response-drain.js';
-import { usageFrom, type AnswerUsage } from './usage-scan.js';
+import { usageFrom, type AnswerUsage } from './answer-usage.js';
 
 /** What is sent by whom, and how long that may take. */
 export interface SentQuestion<T> {

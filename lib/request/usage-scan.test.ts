@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
-import { scanUsage, usageFrom } from './usage-scan.js';
+import { usageFrom } from './answer-usage.js';
+import { scanUsage } from './usage-scan.js';
 
 const scan = (value: unknown): ReturnType<typeof scanUsage> =>
   scanUsage(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
@@ -101,53 +102,6 @@ describe('what scanUsage reads without a parser', () => {
     expect(scan({ usage, x: 'x'.repeat(more) })).toEqual(found);
     expect(scan(`"usage":{"prompt_tokens":1}${'x'.repeat(more)}`)?.promptTokens).toBe(1);
   });
-});
-
-it('usageFrom understands the names of others', () => {
-  expect(usageFrom({ input_tokens: 3, output_tokens: 4 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 7 });
-  expect(usageFrom({ inputTokens: 3, outputTokens: 4, totalTokens: 8 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 8 });
-  expect(usageFrom({ prompt_tokens: 5, total_tokens: 5 })).toEqual({ promptTokens: 5, completionTokens: 0, totalTokens: 5 });
-  const cached = { cache_creation_input_tokens: 20, cache_read_input_tokens: 100 };
-  // Anthropic's own figure is without them, LiteLLM's is with them.
-  expect(usageFrom({ input_tokens: 3, output_tokens: 4, ...cached })).toMatchObject({
-    promptTokens: 123,
-    completionTokens: 4,
-    totalTokens: 127,
-  });
-  expect(usageFrom({ prompt_tokens: 123, completion_tokens: 4, ...cached })).toMatchObject({ promptTokens: 123, totalTokens: 127 });
-  for (const none of [
-    undefined,
-    null,
-    7,
-    {},
-    { prompt_tokens: -1 },
-    { total_tokens: NaN },
-    { total_tokens: 1e308 },
-    { completion_tokens: 2 ** 31 + 1 },
-  ])
-    expect(usageFrom(none)).toBeUndefined();
-});
-
-it.each<[string, object, object]>([
-  ['OpenAI', { prompt_tokens_details: { cached_tokens: 6, audio_tokens: 0 } }, { cacheReadTokens: 6 }],
-  ['OpenAI, reasoning', { completion_tokens_details: { reasoning_tokens: 7 } }, { reasoningTokens: 7 }],
-  [
-    'its Responses',
-    { input_tokens_details: { cached_tokens: 6 }, output_tokens_details: { reasoning_tokens: 7 } },
-    { cacheReadTokens: 6, reasoningTokens: 7 },
-  ],
-  ['DeepSeek', { prompt_cache_hit_tokens: 6, prompt_cache_miss_tokens: 3 }, { cacheReadTokens: 6 }],
-  ['the AI SDK', { cachedInputTokens: 6, reasoningTokens: 7 }, { cacheReadTokens: 6, reasoningTokens: 7 }],
-  [
-    'Anthropic',
-    { cache_read_input_tokens: 6, cache_creation_input_tokens: 3, cache_creation: { ephemeral_1h_input_tokens: 2 } },
-    { cacheReadTokens: 6, cacheWriteTokens: 3, cacheWrite1hTokens: 2 },
-  ],
-])('finds tokens with prices of their own by the names of %s', (_, fields, expected) => {
-  const none = { cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0, reasoningTokens: 0 };
-  const whole = { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, ...fields };
-  expect(usageFrom(whole)).toEqual({ promptTokens: 9, completionTokens: 12, totalTokens: 21, details: { ...none, ...expected } });
-  expect(scan({ usage: whole })).toEqual(usageFrom(whole));
 });
 
 it('has no details where all are 0 or no numbers', () => {

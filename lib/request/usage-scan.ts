@@ -1,20 +1,9 @@
-import type { UsageDetails } from '../common/token-cost.js';
-import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
-
-/** Tokens of one call, as its provider reported them. */
-export interface AnswerUsage {
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly totalTokens: number;
-  /** Of these tokens, those that have prices of their own, where there are any. */
-  readonly details?: UsageDetails;
-}
+import { usageFrom, type AnswerUsage } from './answer-usage.js';
 
 const KEY = Buffer.from('"usage"');
 const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON, COMMA, ZERO, NINE] = Buffer.from('{}"\\:,09');
 /** What an object of a few numbers takes; a longer one is no usage. */
 const LONGEST = 4096;
-const NOTHING: Readonly<Record<string, unknown>> = {};
 /** Bytes at the end that are looked through here: mostly the usage is there, and a call of Node's search takes longer. */
 const NEAR_END = 512;
 /** OpenAI's names. */
@@ -32,64 +21,6 @@ export function scanUsage(bytes: Buffer): AnswerUsage | undefined {
     if (usage !== undefined) return usage;
   }
   return undefined;
-}
-
-/** OpenAI's names and those of its Responses and Anthropic's; `undefined` for what is no usage. */
-export function usageFrom(value: unknown): AnswerUsage | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const fields = value as Readonly<Record<string, unknown>>;
-  const promptTokens = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.inputTokens);
-  const completionTokens = amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.outputTokens);
-  const totalTokens = amount(fields.total_tokens) ?? amount(fields.totalTokens);
-  if (promptTokens === undefined && completionTokens === undefined && totalTokens === undefined) return undefined;
-  const prompt = promptTokens ?? 0;
-  const completion = completionTokens ?? (totalTokens === undefined ? 0 : Math.max(0, totalTokens - prompt));
-  const details = detailsIn(fields);
-  const usage = { promptTokens: prompt, completionTokens: completion, totalTokens: totalTokens ?? prompt + completion };
-  return details === undefined ? usage : { ...usage, details };
-}
-
-/** Cached and reasoning tokens by the names of OpenAI (and its Responses), DeepSeek, the AI SDK and Anthropic; `undefined` where there are none. */
-function detailsIn(fields: Readonly<Record<string, unknown>>): UsageDetails | undefined {
-  const within = (name: string): Readonly<Record<string, unknown>> => {
-    const value = fields[name];
-    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : NOTHING;
-  };
-  const [prompt, completion] = [within('prompt_tokens_details'), within('completion_tokens_details')];
-  const [input, output] = [within('input_tokens_details'), within('output_tokens_details')];
-  const cacheReadTokens = firstAmount(
-    prompt.cached_tokens,
-    input.cached_tokens,
-    fields.cache_read_input_tokens,
-    fields.prompt_cache_hit_tokens,
-    fields.cachedInputTokens,
-  );
-  const cacheWriteTokens = firstAmount(fields.cache_creation_input_tokens);
-  const cacheWrite1hTokens = firstAmount(within('cache_creation').ephemeral_1h_input_tokens);
-  const reasoningTokens = firstAmount(completion.reasoning_tokens, output.reasoning_tokens, fields.reasoningTokens);
-  if (cacheReadTokens + cacheWriteTokens + cacheWrite1hTokens + reasoningTokens === 0) return undefined;
-  return { cacheReadTokens, cacheWriteTokens, cacheWrite1hTokens, reasoningTokens };
-}
-
-/** Whole tokens: the first of these that are any. */
-function firstAmount(...values: readonly unknown[]): number {
-  for (const value of values) {
-    const tokens = amount(value);
-    if (tokens !== undefined && tokens > 0) return Math.round(tokens);
-  }
-  return 0;
-}
-
-/** Anthropic's `input_tokens` leave out what is written to a cache or read from one; all others' figures have that in them. */
-function withCached(fields: Readonly<Record<string, unknown>>): number | undefined {
-  const input = amount(fields.input_tokens);
-  if (input === undefined) return undefined;
-  return amount(input + (amount(fields.cache_creation_input_tokens) ?? 0) + (amount(fields.cache_read_input_tokens) ?? 0));
-}
-
-/** What is more than any call can use would spoil all sums for good. */
-function amount(value: unknown): number | undefined {
-  return typeof value === 'number' && value >= 0 && value <= LARGEST_AMOUNT ? value : undefined;
 }
 
 function lastKey(bytes: Buffer): number {

@@ -264,6 +264,7 @@ describe('what is wrong is named', () => {
     ['usageDetails.cacheWriteTokens', 1, 1, { cacheWriteTokens: NaN }],
     ['usageDetails.cacheWrite1hTokens', 1, 1, { cacheWrite1hTokens: '1' }],
     ['usageDetails.reasoningTokens', 1, 1, { reasoningTokens: null }],
+    ['usageDetails.cachedTokens', 1, 1, { cachedTokens: 1 }],
   ])('in usage: %s', (path, input, output, details) => {
     expect(() => cost('gpt-4o', input as number, output as number, details)).toThrow(
       expect.objectContaining({ name: 'InvalidArgumentError', path }),

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../common/errors.js';
+import { checkKnownKeys, refuseArgument } from '../common/options.js';
 import type { TieredRates, UsageDetails } from '../common/token-cost.js';
 
 /** What a price source knows of a model. */
@@ -26,11 +27,20 @@ export function checkTokens(path: string, value: unknown): number {
   throw new InvalidArgumentError(path, value, 'must be a non-negative integer');
 }
 
+const DETAILS = [
+  'cacheReadTokens',
+  'cacheWriteTokens',
+  'cacheWrite1hTokens',
+  'reasoningTokens',
+] as const satisfies readonly (keyof UsageDetails)[];
+
 /** Checks the counts of a cost estimate. @throws InvalidArgumentError naming the one that is wrong. */
 export function checkUsage(inputTokens: unknown, outputTokens: unknown, details: UsageDetails): void {
   checkTokens('inputTokens', inputTokens);
   checkTokens('outputTokens', outputTokens);
-  for (const field of ['cacheReadTokens', 'cacheWriteTokens', 'cacheWrite1hTokens', 'reasoningTokens'] as const) {
+  // A name that was misspelt, or a provider's own, would be paid at the plain rate.
+  checkKnownKeys('usageDetails', details, DETAILS, refuseArgument);
+  for (const field of DETAILS) {
     if (details[field] !== undefined) checkTokens(`usageDetails.${field}`, details[field]);
   }
 }

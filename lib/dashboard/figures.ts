@@ -1,6 +1,7 @@
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 3 });
 const significant = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+const hundredths = new Intl.NumberFormat('en-US', { maximumFractionDigits: 4 });
 const percent = new Intl.NumberFormat('en-US', { style: 'percent', maximumSignificantDigits: 3 });
 const roundPercent = new Intl.NumberFormat('en-US', { style: 'percent', maximumFractionDigits: 0 });
 
@@ -32,8 +33,10 @@ export function times(value: number): string {
   return `×${value >= 100 ? whole.format(value) : significant.format(value)}`;
 }
 
-/** USD, cents and less with three digits that mean something. */
+/** USD, never longer than its tile: of what is less than a cent hundredths of one. */
 export function usd(value: number): string {
+  if (value > 0 && value < 0.0001) return '<$0.0001';
+  if (value < 0.01) return `$${hundredths.format(value)}`;
   return value >= 100 ? `$${whole.format(value)}` : `$${value >= 1 ? value.toFixed(2) : significant.format(value)}`;
 }
 

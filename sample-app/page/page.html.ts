@@ -94,6 +94,9 @@ ${Object.entries(features)
 </ul>
 <h3>By HTTP</h3>
 <ul class="links">
+<li><code>POST /v1/chat/completions</code></li>
+<li><code>POST /v1/embeddings</code></li>
+<li><a href="/v1/models"><code>GET /v1/models</code></a></li>
 <li><code>POST /v1/tokens/count</code></li>
 <li><a href="/dashboard"><code>GET /dashboard</code></a></li>
 <li><a href="/health"><code>GET /health</code></a></li>

@@ -12,7 +12,7 @@ import {
   type FastLiteLLMOptions,
 } from 'nestjs-fast-litellm';
 import { Registry } from 'prom-client';
-import { EXPECTED_HEALTH } from './expected-health.js';
+import { EXPECTED_TERMINUS, TERMINUS_DEGRADED } from './expected-health.js';
 import { deploymentOf, HELLO, provider, stopProviders } from './llm-client-providers.js';
 import { hasRedis, RedisServer } from './redis-server.js';
 import { until } from './until.js';
@@ -81,7 +81,7 @@ describe('health, and trouble for real', () => {
   }
   const gauge = (capability: string): Promise<number> => metric('health', `capability="${capability}"`);
 
-  const WELL = { http: 200, status: EXPECTED_HEALTH === 'ok' ? 'up' : 'degraded', component: { status: 'ok' } };
+  const WELL = { http: 200, status: EXPECTED_TERMINUS, component: { status: 'ok' } };
   const isWell = async (capability: string): Promise<boolean> =>
     (await health(capability)).component.status === 'ok' && (await gauge(capability)) === 1;
 
@@ -111,7 +111,7 @@ describe('health, and trouble for real', () => {
     const llm = await start({ router: { modelList: [deploymentOf('a', bad), deploymentOf('b', good)], ...settings } });
     await expect(llm.client.chat({ model: 'a', messages: [...HELLO] })).rejects.toMatchObject({ providerStatus: 500 });
     const reason = 'no deployment is left of a';
-    expect(await health('routing')).toMatchObject({ http: 200, status: 'degraded', component: { status: 'degraded', reason } });
+    expect(await health('routing')).toMatchObject({ http: 200, status: TERMINUS_DEGRADED, component: { status: 'degraded', reason } });
     expect(await gauge('routing')).toBe(0.5);
     await until(() => isWell('routing'));
   });
@@ -125,7 +125,11 @@ describe('health, and trouble for real', () => {
     const waiting = llm.connectionPool.acquire(origin);
 
     const reason = 'all 2 connections are leased, 1 calls wait';
-    expect(await health('connection_pooling')).toMatchObject({ http: 200, status: 'degraded', component: { status: 'degraded', reason } });
+    expect(await health('connection_pooling')).toMatchObject({
+      http: 200,
+      status: TERMINUS_DEGRADED,
+      component: { status: 'degraded', reason },
+    });
     expect(await gauge('connection_pooling')).toBe(0.5);
     expect([await metric('connection_pool_connections', 'state="leased"'), await metric('connection_pool_waiting')]).toEqual([2, 1]);
 
@@ -152,7 +156,7 @@ describe('health, and trouble for real', () => {
       await redis.kill();
       expect((await llm.rateLimiter.checkAsync('a')).allowed).toBe(onStoreError === 'local');
       await until(async () => (await health('rate_limiting')).component.status === status);
-      expect(await health('rate_limiting')).toMatchObject({ http, status });
+      expect(await health('rate_limiting')).toMatchObject({ http, status: status === 'degraded' ? TERMINUS_DEGRADED : status });
       await until(async () => (await gauge('rate_limiting')) === value);
       expect(await metric('rate_limit_store_outage_answers_total', `answer="${onStoreError}"`)).toBeGreaterThan(0);
       expect((await fetch(`${url}/health/live`)).status).toBe(200);
@@ -170,7 +174,7 @@ describe('health, and trouble for real', () => {
   (RUST_ACCELERATION_AVAILABLE ? it : it.skip)('native errors: degraded until a call after the cool-off goes well', async () => {
     const llm = await start({ featureFlags: { errorThreshold: 1, coolOffMs: 4_000 } });
     llm.featureFlags.recordError('rust_token_counting', new Error('panicked'));
-    expect(await health('token_counting')).toMatchObject({ http: 200, status: 'degraded', component: { status: 'degraded' } });
+    expect(await health('token_counting')).toMatchObject({ http: 200, status: TERMINUS_DEGRADED, component: { status: 'degraded' } });
     expect([await gauge('token_counting'), await metric('feature_tripped', 'feature="rust_token_counting"')]).toEqual([0.5, 1]);
     await until(async () => {
       expect(llm.tokenCounter.countTokens('hello world', 'gpt-4')).toBe(2);
@@ -182,7 +186,7 @@ describe('health, and trouble for real', () => {
 
 describe('health without the addon', () => {
   it.each([
-    ['that cannot be found', { FAST_LITELLM_ENGINE: 'auto', NAPI_RS_NATIVE_LIBRARY_PATH: '/no/such/addon.node' }, 'degraded'],
+    ['that cannot be found', { FAST_LITELLM_ENGINE: 'auto', NAPI_RS_NATIVE_LIBRARY_PATH: '/no/such/addon.node' }, TERMINUS_DEGRADED],
     ['that nobody wants', { FAST_LITELLM_ENGINE: 'typescript' }, 'up'],
   ])('%s: 200, and it says so', async (_, env, status) => {
     const gateway = await SampleProcess.start(env);

@@ -2,7 +2,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { ProviderError } from 'nestjs-fast-litellm';
+import { ProviderError, type LlmStream } from 'nestjs-fast-litellm';
 import { clientOf, closeClients, isOver, type OpenClient } from './llm-client-setup.js';
 import { deploymentOf, HELLO, provider, scripted, stopProviders } from './llm-client-providers.js';
 import { until } from './until.js';
@@ -21,10 +21,11 @@ const json = { 'content-type': 'application/json' };
 const eventStream = { 'content-type': 'text/event-stream' };
 const answer = (usage: unknown): string => JSON.stringify({ id: 'x', choices: [{ message: { content: 'grüße 🦀' } }], usage });
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
+const target = { writeHead: () => {}, write: () => true, end: () => {}, on: () => {}, off: () => {}, removeListener: () => {} };
 const delta = (content: string): string => event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content } }] });
 
 /** Over a server that answers with `respond`, and behind it, where the first fails, one that is well. */
-async function over(respond: (response: ServerResponse) => void, settings: object = {}, llmClient: object = {}): Promise<OpenClient> {
+async function over(respond: (response: ServerResponse) => unknown, settings: object = {}, llmClient: object = {}): Promise<OpenClient> {
   const apiBase = await scripted((request, response) => void request.resume().on('end', () => respond(response)));
   const well = await provider('well');
   const modelList = [deploymentOf('m', { name: 'hostile', apiBase }, { order: 1 }), deploymentOf('m', well, { order: 2 })];
@@ -202,7 +203,6 @@ describe('a stream', () => {
     await expect(reading).rejects.toBeInstanceOf(ProviderError);
     await expect(reading).rejects.toMatchObject({ message: 'overloaded', kind: 'server', deploymentId: 'hostile' });
     expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
-    const target = { writeHead: () => {}, write: () => true, end: () => {}, on: () => {}, off: () => {}, removeListener: () => {} };
     await (await open.client.chat({ ...chat, stream: true })).sendTo(target);
     expect(open.router.status()[0]).toMatchObject({ failures: 2, successes: 0 });
     await until(() => isOver(open));
@@ -222,6 +222,50 @@ describe('a stream', () => {
     expect(await textOf(stream)).toBe('a');
     expect(stream.usage?.totalTokens).toBe(9);
     expect(open.router.status()[0]).toMatchObject({ successes: 1, failures: 0 });
+  });
+
+  it('tells its usage in however many pieces, and behind it comments', async () => {
+    const usage = event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 8, total_tokens: 9 } });
+    const open = await over(pieces(bytewise(`${delta('a')}${usage}data: [DONE]\n\n: bye\n\n`), { 'content-type': 'Text/Event-Stream' }));
+    const stream = await open.client.chat({ ...chat, stream: true });
+    expect([await textOf(stream), stream.call.deploymentId, stream.usage?.totalTokens]).toEqual(['a', 'hostile', 9]);
+  });
+
+  it('without usage that breaks has used a token for each event, in however many pieces', async () => {
+    const broken = bytewise(delta('a') + delta('b'));
+    const open = await over(async (response) => {
+      response.writeHead(200, eventStream);
+      for (const piece of broken) await new Promise((resolve) => response.write(piece, resolve));
+      response.destroy();
+    });
+    const stream = await open.client.chat({ ...chat, stream: true });
+    await expect(textOf(stream)).rejects.toMatchObject({ kind: 'connection' });
+    await until(() => isOver(open));
+    expect(stream.usage?.completionTokens).toBe(2);
+  });
+
+  it.each<[string, (stream: LlmStream) => Promise<unknown>]>([
+    ['its reader', textOf],
+    ['its client', (stream) => stream.sendTo(target)],
+  ])('whose event has no end is broken off before it takes all memory of %s', async (_, read) => {
+    let sent = 0;
+    const open = await over(
+      (response) => {
+        response.writeHead(200, eventStream).write(`${delta('a')}data: {"x":"`);
+        const more = (): void => {
+          while (!response.destroyed && sent < 50_000_000 && response.write('x'.repeat(10_000))) sent += 10_000;
+        };
+        response.on('drain', more);
+        more();
+      },
+      {},
+      { maxAnswerBytes: 100_000 },
+    );
+    const stream = await open.client.chat({ ...chat, stream: true });
+    await read(stream).catch((error: unknown) => expect(error).toMatchObject({ kind: 'malformed' }));
+    await until(() => isOver(open));
+    expect(sent).toBeLessThan(40_000_000);
+    expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
   });
 
   it('that is compressed, though nobody asked for it, is none', async () => {

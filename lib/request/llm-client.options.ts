@@ -10,7 +10,7 @@ export interface LlmClientOptions {
   readonly retryRatio?: number;
   /** Retries a second that may be made whatever `retryRatio` says. Default 10. */
   readonly retriesPerSecond?: number;
-  /** Largest whole answer of a provider that is taken, in bytes. Default 64 MiB. */
+  /** Largest whole answer of a provider, and largest event of a stream, that is taken, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;
   /** Whether a provider is asked for the usage of a stream where the request does not ask for it; its client is not shown it then. Default true. */
   readonly streamUsage?: boolean;

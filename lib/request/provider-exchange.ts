@@ -5,15 +5,14 @@ import { kindOfCode, kindOfStatus } from './provider-failure.js';
 import { rawHeader, requestIdIn, type ProviderHandler } from './provider-transport.js';
 import { retryAfterOf } from './retry-after.js';
 import { beginsPlainly, openingOf } from './stream-opening.js';
-import { countEvents } from './usage-event.js';
+import { StreamRecord } from './stream-record.js';
 
 /** More of an error is not read. */
 const LONGEST_ERROR = 64 * 1024;
 /** What waits for a reader who is slow to come, until the provider is told to wait. */
 const MOST_WAITING = 256 * 1024;
-/** The last event, the one with the usage, and pieces of them. */
-const TAIL_CHUNKS = 4;
 const [BRACE, CLOSING_BRACE] = Buffer.from('{}');
+const EVENT_STREAM = /^text\/event-stream\b/i;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
 const NO_PIECES: readonly Buffer[] = [];
@@ -35,8 +34,6 @@ export class ProviderExchange implements ProviderHandler {
   contentType: string | undefined = undefined;
   /** The provider's own. */
   requestId: string | undefined = undefined;
-  /** Events of a stream so far: about as many tokens. */
-  events = 0;
   readonly answered: Promise<void>;
 
   private resolve!: () => void;
@@ -50,9 +47,7 @@ export class ProviderExchange implements ProviderHandler {
   private size = 0;
   private sink: ChunkSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
-  /** The latest chunks of a stream, in turns: its usage comes last. */
-  private latest: Buffer[] | undefined = undefined;
-  private streamedChunks = 0;
+  private recorded: StreamRecord | undefined = undefined;
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined = undefined;
 
@@ -79,9 +74,12 @@ export class ProviderExchange implements ProviderHandler {
 
   /** What has been seen last of a stream. */
   tail(): Buffer {
-    const { latest = [], streamedChunks } = this;
-    const oldest = streamedChunks % TAIL_CHUNKS;
-    return Buffer.concat(latest.length < TAIL_CHUNKS ? latest : [...latest.slice(oldest), ...latest.slice(0, oldest)]);
+    return this.recorded?.tail() ?? EMPTY;
+  }
+
+  /** Events of a stream so far: about as many tokens. */
+  get events(): number {
+    return this.recorded?.events ?? 0;
   }
 
   /** Ends it from this side, wherever it stands. */
@@ -133,7 +131,7 @@ export class ProviderExchange implements ProviderHandler {
     const encoding = rawHeader(rawHeaders, 'content-encoding');
     if (encoding !== undefined && encoding !== 'identity') {
       this.abort(this.failed('malformed', 'The provider encoded its answer, which nobody asked for.'));
-    } else if (this.stream && !this.contentType?.startsWith('text/event-stream')) {
+    } else if (this.stream && !EVENT_STREAM.test(this.contentType ?? '')) {
       this.abort(this.failed('malformed', 'The provider was asked for a stream and answered with something else.'));
     }
     return this.state !== 'over';
@@ -167,8 +165,12 @@ export class ProviderExchange implements ProviderHandler {
   }
 
   private streamed(chunk: Buffer): boolean {
-    this.events += countEvents(chunk);
-    (this.latest ??= [])[this.streamedChunks++ % TAIL_CHUNKS] = chunk;
+    const record = (this.recorded ??= new StreamRecord());
+    record.add(chunk);
+    if (record.unended > this.maxBytes) {
+      this.abort(this.failed('malformed', `An event of the provider's stream is longer than ${this.maxBytes} bytes.`));
+      return false;
+    }
     if (this.sink !== undefined) return this.sink.chunk(chunk);
     this.keep(chunk);
     if (this.state === 'waiting') this.firstChunk();

@@ -4,6 +4,17 @@ const NONE = Buffer.alloc(0);
 
 const LINE_FEED = 10;
 const USAGE = Buffer.from('"usage"');
+/** An end that is cut has so many bytes, at the most, in the pieces before. */
+const LONGEST_EDGE = 3;
+
+/** The beginning of an end, perhaps; nothing where one is whole. */
+export function edgeOf(bytes: Buffer): Buffer {
+  if (endsAnEvent(bytes) || bytes.subarray(-ENDS[1].length).equals(ENDS[1])) return NONE;
+  const edge = bytes.subarray(-LONGEST_EDGE);
+  const [end] = ENDS;
+  const at = edge.indexOf(end);
+  return at < 0 ? edge : edge.subarray(at + end.length);
+}
 
 /** Events that end in `chunk`. */
 export function countEvents(chunk: Buffer): number {
@@ -21,29 +32,35 @@ export function countEvents(chunk: Buffer): number {
  * All other bytes pass as they are.
  */
 export class UsageEventFilter {
-  private carry: Buffer = NONE;
+  /** What was kept back, in pieces: one event may come in thousands of them. */
+  private carried: Buffer[] = [];
+  private edge: Buffer = NONE;
 
   /** What of `chunk`, and of what was kept back before, is to be passed on: whole events. */
   pass(chunk: Buffer): Buffer {
-    if (this.carry.length === 0 && endsAnEvent(chunk)) return chunk.includes(USAGE) ? withoutUsage(chunk, ENDS[0]) : chunk;
-    const bytes = this.carry.length === 0 ? chunk : Buffer.concat([this.carry, chunk]);
+    const { carried } = this;
+    if (carried.length === 0 && endsAnEvent(chunk)) return chunk.includes(USAGE) ? withoutUsage(chunk, ENDS[0]) : chunk;
+    carried.push(chunk);
+    const seen = this.edge.length === 0 ? chunk : Buffer.concat([this.edge, chunk]);
+    this.edge = edgeOf(seen);
+    if (countEvents(seen) === 0) return NONE;
+    const bytes = Buffer.concat(carried);
     for (const separator of ENDS) {
       const at = bytes.lastIndexOf(separator);
       if (at < 0) continue;
       const end = at + separator.length;
-      this.carry = end === bytes.length ? NONE : bytes.subarray(end);
+      this.carried = end === bytes.length ? [] : [bytes.subarray(end)];
       const whole = end === bytes.length ? bytes : bytes.subarray(0, end);
       return whole.includes(USAGE) ? withoutUsage(whole, separator) : whole;
     }
-    this.carry = bytes;
     return NONE;
   }
 
   /** What is left at the end: an event that was not finished. */
   rest(): Buffer {
-    const { carry } = this;
-    this.carry = NONE;
-    return carry;
+    const { carried } = this;
+    this.carried = [];
+    return Buffer.concat(carried);
   }
 }
 

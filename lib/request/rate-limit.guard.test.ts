@@ -64,6 +64,13 @@ describe('RateLimitGuard', () => {
     expect(llm.rateLimiter.getRemaining(key)).toBe(0);
   });
 
+  it('takes no address from what the sender of a message between services has written', () => {
+    const { llm, ask } = open();
+    expect(ask('rpc', [{ handshake: { address: '192.0.2.1' } }, {}])).toBe(true);
+    expect(() => ask('rpc', [{ handshake: { address: '192.0.2.2' } }, {}])).toThrow(RateLimitExceededError);
+    expect(llm.rateLimiter.getRemaining('ip:unknown')).toBe(0);
+  });
+
   it('reserves for a message, and settles what its handler reports', () => {
     const { llm, ask } = open();
     const client = { handshake: { address: '192.0.2.2', headers: { authorization: 'Bearer a' } } };

@@ -77,6 +77,8 @@ export class RateLimitGuard implements CanActivate {
       const graphql = context.getArgByIndex<GraphQLContext | undefined>(2);
       return { request: graphql?.req ?? graphql?.reply?.request ?? {}, response: graphql?.res ?? graphql?.reply };
     }
+    // Of a message between services, all that is known is what its sender wrote: an address in it is anybody's.
+    if (type !== 'ws') return { request: { body: context.getArgByIndex<unknown>(0) } };
     const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
     // `socket.io` tells of the handshake, `ws` of the socket.
     return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };

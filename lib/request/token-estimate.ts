@@ -5,6 +5,8 @@ import type { TokenCounterService } from '../token-counter/token-counter.service
 /** A reply whose length the request does not limit is taken to be this long at least. */
 const UNLIMITED_REPLY = 1024;
 const MOST_CHOICES = 128;
+/** A prompt that cannot be counted may be one that the provider takes: none would let it pass without its reply. */
+const UNREADABLE_PROMPT = 1;
 
 /**
  * Tokens that a request with this body may use: its prompt, and the reply it allows (`max_completion_tokens`, `max_tokens`, `max_output_tokens`,
@@ -107,7 +109,7 @@ export interface PromptMemory {
   prompt: CountedPrompt | undefined;
 }
 
-/** Tokens of a request's prompt, counted once; anew where it has got or lost messages meanwhile, or others at an end. 0 where it has none that can be read. */
+/** Tokens of a request's prompt, counted once; anew where it has got or lost messages meanwhile, or others at an end. 0 where it has none. */
 export function promptTokensOf(request: object, counter: TokenCounterService, remembered?: PromptMemory): number {
   if (remembered === undefined) return count(request, counter);
   const { prompt } = remembered;
@@ -121,10 +123,13 @@ function count(request: object, counter: TokenCounterService): number {
   try {
     return counter.countRequest(request).promptTokens;
   } catch (error) {
-    // A body without a prompt costs nothing, and a wrong one is for the handler to refuse.
-    if (error instanceof InvalidArgumentError) return 0;
+    if (error instanceof InvalidArgumentError) return hasPrompt(request) ? UNREADABLE_PROMPT : 0;
     throw error;
   }
+}
+
+function hasPrompt({ messages, input, prompt }: PromptFields): boolean {
+  return (messages ?? input ?? prompt ?? undefined) !== undefined;
 }
 
 function isEmbedding({

@@ -3,7 +3,7 @@ import type { LogSink } from './common/log-sink.js';
 import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
 import type { CalibrationMode } from './engine/calibration.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
-import type { EngineMode } from './engine/native-binding.js';
+import type { EngineMode } from './engine/engine-mode.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
 import type { ShutdownOptions } from './health/shutdown.options.js';
 import type { MetricsOptions } from './metrics/metrics.options.js';

@@ -8,14 +8,8 @@ import { readCalibrationMode } from './engine/calibration.js';
 import { ConnectionPools } from './connection-pool/connection-pools.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
-import {
-  isSwitchedOff,
-  openNativeBinding,
-  readEngineMode,
-  switchedOff,
-  type EngineSetting,
-  type NativeBindingResult,
-} from './engine/native-binding.js';
+import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from './engine/engine-mode.js';
+import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';

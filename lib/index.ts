@@ -29,7 +29,7 @@ export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
 export type { CalibrationMode } from './engine/calibration.js';
 export type { SpeedVerdict } from './engine/engine-speeds.js';
-export type { EngineMode } from './engine/native-binding.js';
+export type { EngineMode } from './engine/engine-mode.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export type { DashboardOptions } from './dashboard/dashboard.options.js';
 export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';

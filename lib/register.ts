@@ -1,7 +1,7 @@
 import type { AccelerationOptions } from './acceleration/acceleration.options.js';
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import type { PatchStatus } from './acceleration/patch-status.js';
-import { readEngineMode } from './engine/native-binding.js';
+import { readEngineMode } from './engine/engine-mode.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import { TokenCounterEngine } from './token-counter/token-counter.engine.js';

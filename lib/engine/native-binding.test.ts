@@ -1,5 +1,6 @@
 import { InvalidConfigurationError } from '../common/errors.js';
-import { openNativeBinding, readEngineMode } from './native-binding.js';
+import { readEngineMode } from './engine-mode.js';
+import { openNativeBinding } from './native-binding.js';
 
 describe('readEngineMode', () => {
   it('takes the environment before the option before auto', () => {

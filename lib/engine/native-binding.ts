@@ -1,8 +1,8 @@
 import { types } from 'node:util';
 import type * as Binding from '#native';
 import { errorMessage } from '../common/errors.js';
-import { checkOneOf, optional } from '../common/options.js';
 import { VERSION } from '../common/version.js';
+import { ENGINE_VARIABLE, isSwitchedOff, switchedOff } from './engine-mode.js';
 
 /** What the addon exports. */
 export type NativeBinding = typeof Binding;
@@ -11,44 +11,12 @@ export type NativeBinding = typeof Binding;
 export type NativeBindingResult =
   { readonly binding: NativeBinding; readonly reason?: undefined } | { readonly binding: null; readonly reason: string };
 
-/** `auto`: native where it works, otherwise TypeScript. `native`: an error at boot where it does not. `typescript`: the addon is never opened. */
-export type EngineMode = 'auto' | 'native' | 'typescript';
-export const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescript'];
-
-const VARIABLE = 'FAST_LITELLM_ENGINE';
-
-/** The mode, and who set it: the name of a variable or an option. */
-export interface EngineSetting {
-  readonly mode: EngineMode;
-  readonly setBy: string;
-}
-
-/**
- * The environment's `FAST_LITELLM_ENGINE` before the option before `auto`.
- * @throws InvalidConfigurationError naming the variable or the option.
- */
-export function readEngineMode(option: unknown, env: Readonly<Record<string, string | undefined>> = process.env): EngineSetting {
-  const fromOption = optional(option, 'auto', (value) => checkOneOf('engine', value, ENGINE_MODES));
-  const fromVariable = optional(env[VARIABLE], undefined, (value) => checkOneOf(VARIABLE, value, ENGINE_MODES));
-  return fromVariable === undefined ? { mode: fromOption, setBy: 'the option engine' } : { mode: fromVariable, setBy: VARIABLE };
-}
-
 let opened: NativeBindingResult | undefined;
 
 /** Opens the addon, once per thread; not at all under `FAST_LITELLM_ENGINE=typescript`. Never throws. The only place that opens `native/`. */
 export function openNativeBinding(): NativeBindingResult {
-  if (isSwitchedOff()) return { binding: null, reason: switchedOff(VARIABLE) };
+  if (isSwitchedOff()) return { binding: null, reason: switchedOff(ENGINE_VARIABLE) };
   return (opened ??= open());
-}
-
-/** Whether this process goes without the addon by its environment. */
-export function isSwitchedOff(): boolean {
-  return process.env[VARIABLE] === 'typescript';
-}
-
-/** Why a process without the addon goes without it, when that was asked for. */
-export function switchedOff(setBy: string): string {
-  return `${setBy} is typescript, so the addon stays closed`;
 }
 
 function open(): NativeBindingResult {

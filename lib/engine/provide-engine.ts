@@ -4,7 +4,8 @@ import { errorMessage, NativeEngineUnavailableError } from '../common/errors.js'
 import type { LogSink } from '../common/log-sink.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { openNativeBinding, switchedOff, type EngineSetting, type NativeBinding, type NativeBindingResult } from './native-binding.js';
+import { switchedOff, type EngineSetting } from './engine-mode.js';
+import { openNativeBinding, type NativeBinding, type NativeBindingResult } from './native-binding.js';
 import { capabilityOf, componentOf, type EngineRecorder } from './engine-series.js';
 import { EngineSpeeds, ONE_SIZE, type SizeClasses } from './engine-speeds.js';
 import { SwitchingEngine } from './switching-engine.js';

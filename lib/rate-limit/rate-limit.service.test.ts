@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { engineNames } from '../../test/engine-names.js';
-import type { EngineMode } from '../engine/native-binding.js';
+import type { EngineMode } from '../engine/engine-mode.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { FastLiteLLMOptions } from '../fast-litellm.options.js';

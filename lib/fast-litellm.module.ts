@@ -42,6 +42,7 @@ const SERVICES = [
 
 /** What is on by default in Nest alone, where its package is there. */
 function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
+  checkObject('options', options);
   return options.telemetry === undefined && hasOpenTelemetry() ? { ...options, telemetry: true } : options;
 }
 

@@ -133,6 +133,13 @@ describe('FastLiteLLMModule', () => {
     }
   });
 
+  it.each([null, 5, 'text', []])('stops at boot where the factory gives %p', async (options) => {
+    await expect(compile(FastLiteLLMModule.forRootAsync({ useFactory: () => options as never }))).rejects.toThrow(
+      'options: must be an object',
+    );
+    expect(() => FastLiteLLMModule.forRoot(options as never)).toThrow('options: must be an object');
+  });
+
   it('is global, unless told otherwise', async () => {
     @Injectable()
     class Consumer {

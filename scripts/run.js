@@ -40,9 +40,13 @@ async function install() {
     console.error('node_modules is a link and is missing or older than package-lock.json: remove the link, or install where it leads');
     process.exit(1);
   }
+  const [command, args, options] = npm('ci', '--no-audit', '--no-fund', '--loglevel=error');
   await step(
     'installing the packages, then building the native addon (npm ci, one to three minutes the first time)…',
-    ...npm('ci', '--no-audit', '--no-fund', '--loglevel=error'),
+    command,
+    args,
+    // Jest needs none, and `npm start` makes its own.
+    { ...options, env: { ...process.env, DIST: 'skip' } },
   );
 }
 

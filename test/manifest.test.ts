@@ -102,7 +102,7 @@ describe('the published package', () => {
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
-  test('holds the compiled library, the loader of the addon and the documentation, nothing else', () => {
+  test('holds the compiled library, the addon, where there is one, and the documentation, nothing else', () => {
     const pack = ['pack', '--dry-run', '--json', '--ignore-scripts'];
     const cli = process.env.npm_execpath;
     const json = cli?.endsWith('npm-cli.js')
@@ -119,7 +119,9 @@ describe('the published package', () => {
       /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/app\.css$|^dist\/lib\/dashboard\/browser\/icon\.svg$/;
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
     const documentation = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
-    expect(paths.filter((path) => !library.test(path)).sort()).toEqual([...others, ...documentation].sort());
+    const addons = readdirSync(join(root, 'native')).filter((name) => name.endsWith('.node'));
+    const expected = [...others, ...addons.map((name) => `native/${name}`), ...documentation];
+    expect(paths.filter((path) => !library.test(path)).sort()).toEqual(expected.sort());
     expect(documentation.filter((path) => !/\.(md|json|yml)$/.test(path))).toEqual([]);
     // Without a build there is nothing of dist/ to look at; CI builds before it releases.
     if (existsSync(join(root, manifest.main))) expect(paths).toContain(manifest.main);

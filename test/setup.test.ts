@@ -135,6 +135,31 @@ describe('prepare, with sources that do not compile', () => {
   });
 });
 
+describe('prepare, of dist/', () => {
+  const compiled = (): string[] => (existsSync(join(copy, 'dist')) ? readdirSync(join(copy, 'dist', 'lib')) : []);
+
+  /** In place of Nest's compiler. */
+  function installCompiler(): void {
+    mkdirSync(join(copy, 'node_modules', '@nestjs', 'cli', 'bin'), { recursive: true });
+    const body = "const fs = require('node:fs'); fs.mkdirSync('dist/lib', { recursive: true }); fs.writeFileSync('dist/lib/index.js', '');";
+    writeFileSync(join(copy, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), body);
+  }
+
+  test('compiles what is missing, so that a package made from a git address has it', async () => {
+    installCompiler();
+    expect(await script(['scripts/build-dist.js'], { DIST: '' })).toEqual({ code: 0, lines: ['compiling to dist/…'] });
+    expect(compiled()).toEqual(['index.js']);
+    expect(await script(['scripts/build-dist.js'], { DIST: '' })).toEqual({ code: 0, lines: [] });
+  });
+
+  test('leaves it where it is not wanted, or cannot be compiled', async () => {
+    expect(await script(['scripts/build-dist.js'], { DIST: '' })).toEqual({ code: 0, lines: [] });
+    installCompiler();
+    expect(await script(['scripts/build-dist.js'], { DIST: 'skip' })).toEqual({ code: 0, lines: [] });
+    expect(compiled()).toEqual([]);
+  });
+});
+
 describe('npm test', () => {
   /** In place of Jest: says what it was given. */
   function installJest(body: string): void {

@@ -1,0 +1,16 @@
+'use strict';
+// The other half of npm's `prepare`: compiles dist/ where it is missing and the compiler is installed, as when npm makes a package of a git address.
+// DIST=skip leaves that to whoever needs it.
+
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
+const { root, run } = require('./process.js');
+
+async function main() {
+  const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+  if (process.env.DIST === 'skip' || existsSync(join(root, 'dist', 'lib', 'index.js')) || !existsSync(nest)) return;
+  console.error('compiling to dist/…');
+  process.exitCode = await run(process.execPath, [nest, 'build', 'sample-app']);
+}
+
+main();

@@ -11,6 +11,7 @@ import type { ConnectionPoolService } from './connection-pool/connection-pool.se
 import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from './engine/engine-mode.js';
 import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
 import { provideEngine } from './engine/provide-engine.js';
+import { coarseClock } from './engine/shared-memory.js';
 import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
@@ -124,7 +125,8 @@ export class FastLiteLLM {
         },
         engines,
       );
-      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, context.now, monitor);
+      const limiterClock = context.now ?? coarseClock(rateLimits.native === null ? null : openNativeBinding().binding);
+      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, limiterClock, monitor);
       this.rateLimiter = this.openRateLimiter(rateLimitOptions);
       this.parts.push(this.rateLimiter);
       const routing = openRouting(options.router, engines, context, this.tokenCounter, monitor);

@@ -191,20 +191,22 @@ describe('worker threads', () => {
     const { parentPort, workerData: { addon, name, now, turns, shared } } = require('node:worker_threads');
     const binding = require(addon);
     const numbers = binding.rateLimitExchange();
+    const integers = new Int32Array(numbers.buffer).subarray(${2 * (DECISION_FIELDS + 3)});
     const space = binding.rateLimitOpen(name, 100000);
     const requests = binding.rateLimitPolicy({ scope: name, requestsPerMinute: 10000, tokensPerMinute: 50000 });
     const places = binding.rateLimitPolicy({ scope: name, maxConcurrent: 2 });
     const flags = new Int32Array(shared);
-    const hash = (key) => { binding.rateLimitHash(key); return numbers.slice(${DECISION_FIELDS + 3}, ${DECISION_FIELDS + 5}); };
+    const hash = (key) => { binding.rateLimitHash(key); return [integers[1], integers[3]]; };
     const [hot, running] = ['every thread has ' + 'this key', 'places'].map(hash);
     Atomics.add(flags, 0, 1);
     while (Atomics.load(flags, 0) < 4);
     let allowed = 0, most = 0;
     for (let turn = 0; turn < turns; turn++) {
-      numbers.set([1, 4, now + turn % 50, ...hot, space, requests], ${DECISION_FIELDS});
+      numbers.set([Infinity, now + turn % 50], ${DECISION_FIELDS + 1});
+      integers.set([1, hot[0], 4, hot[1], space, requests]);
       binding.rateLimitCheck();
       if (numbers[0] === 0) allowed++;
-      numbers.set([...running, space, places], ${DECISION_FIELDS + 3});
+      integers.set([1, running[0], 4, running[1], space, places]);
       binding.rateLimitCheck();
       if (numbers[0] !== 0) continue;
       most = Math.max(most, Atomics.add(flags, 1, 1) + 1);

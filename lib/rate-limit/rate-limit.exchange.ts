@@ -4,16 +4,19 @@ import type { KeysBehind } from './rate-limit.front.js';
 import type { JudgedScope } from './rate-limit.judge.js';
 import type { KeyHash } from './rate-limit.key-hash.js';
 
-/** Where the addon reads what it is asked with: behind the fields of the decision. */
-const COST = DECISION_FIELDS;
-const TOKENS = COST + 1;
-const NOW = COST + 2;
-const LOW = COST + 3;
-const HIGH = COST + 4;
-const SPACE = COST + 5;
-const POLICY = COST + 6;
-const STATE_LENGTH = COST + 7;
-const STATE = COST + 8;
+/** Where the addon reads what it is asked with, behind the fields of the decision: by how much tokens change, since when, and the time… */
+const DIFFERENCE = DECISION_FIELDS;
+const SINCE = DIFFERENCE + 1;
+const NOW = DIFFERENCE + 2;
+/** …and as integers of 32 bits, which neither side has to convert, requests and tokens to take between the halves of the key's hash, the space and the policy. */
+const COST = 2 * (NOW + 1);
+const LOW = COST + 1;
+const TOKENS = COST + 2;
+const HIGH = COST + 3;
+const SPACE = COST + 4;
+const POLICY = COST + 5;
+const STATE_LENGTH = NOW + 4;
+const STATE = STATE_LENGTH + 1;
 
 /**
  * The addon's functions that decide. What they are asked with and what they answer crosses in an array that both sides see: arguments and results would
@@ -21,22 +24,24 @@ const STATE = COST + 8;
  */
 export class RateLimitExchange {
   readonly numbers: Float64Array;
+  private readonly integers: Int32Array;
   // Functions that V8 need not look up, as it does on what an addon exports.
   private readonly decide: NativeBinding['rateLimitCheck'];
   private readonly decideByKey: NativeBinding['rateLimitCheckKey'];
 
   constructor(private readonly binding: NativeBinding) {
     this.numbers = binding.rateLimitExchange();
+    this.integers = new Int32Array(this.numbers.buffer);
     this.decide = binding.rateLimitCheck;
     this.decideByKey = binding.rateLimitCheckKey;
   }
 
-  /** What the next decision takes, and when; or, for `settle`, by how much tokens change, and since when. */
+  /** What the next decision takes, and when. */
   ask(cost: number, tokens: number, nowMs: number): void {
-    const { numbers } = this;
-    numbers[COST] = cost;
-    numbers[TOKENS] = tokens;
-    numbers[NOW] = nowMs;
+    const { integers } = this;
+    integers[COST] = cost;
+    integers[TOKENS] = tokens;
+    this.numbers[NOW] = nowMs;
   }
 
   check(space: number, policy: number, low: number, high: number): number {
@@ -47,11 +52,11 @@ export class RateLimitExchange {
 
   /** The same by a key that the addon hashes. */
   checkKey(space: number, policy: number, key: string): number {
-    const { numbers } = this;
-    numbers[SPACE] = space;
-    numbers[POLICY] = policy;
+    const { integers } = this;
+    integers[SPACE] = space;
+    integers[POLICY] = policy;
     this.decideByKey(key);
-    return numbers[DecisionField.code];
+    return this.numbers[DecisionField.code];
   }
 
   peek(space: number, policy: number, low: number, high: number): number {
@@ -63,7 +68,7 @@ export class RateLimitExchange {
   checkAll(space: number, scopes: readonly JudgedScope[], cost: number, tokens: number, nowMs: number): number {
     const { numbers } = this;
     this.ask(cost, tokens, nowMs);
-    numbers[SPACE] = space;
+    this.integers[SPACE] = space;
     let at = STATE;
     for (const { policy, low, high } of scopes) {
       numbers[at++] = policy.handle;
@@ -75,14 +80,19 @@ export class RateLimitExchange {
     return numbers[DecisionField.code];
   }
 
-  settle(space: number, policy: number, low: number, high: number): void {
+  /** Changes the tokens that were taken at `sinceMs`. */
+  settle(space: number, policy: number, low: number, high: number, difference: number, sinceMs: number, nowMs: number): void {
+    const { numbers } = this;
     this.name(space, policy, low, high);
+    numbers[DIFFERENCE] = difference;
+    numbers[SINCE] = sinceMs;
+    numbers[NOW] = nowMs;
     this.binding.rateLimitSettle();
   }
 
   release(space: number, policy: number, low: number, high: number, atMs: number): void {
     this.name(space, policy, low, high);
-    this.numbers[TOKENS] = atMs;
+    this.numbers[SINCE] = atMs;
     this.binding.rateLimitRelease();
   }
 
@@ -94,8 +104,8 @@ export class RateLimitExchange {
   /** The hash of a key, made by the addon. */
   hash(key: string, hash: KeyHash): void {
     this.binding.rateLimitHash(key);
-    hash.low = this.numbers[LOW];
-    hash.high = this.numbers[HIGH];
+    hash.low = this.integers[LOW];
+    hash.high = this.integers[HIGH];
   }
 
   /** What a front has behind it. */
@@ -119,10 +129,10 @@ export class RateLimitExchange {
   }
 
   private name(space: number, policy: number, low: number, high: number): void {
-    const { numbers } = this;
-    numbers[LOW] = low;
-    numbers[HIGH] = high;
-    numbers[SPACE] = space;
-    numbers[POLICY] = policy;
+    const { integers } = this;
+    integers[LOW] = low;
+    integers[HIGH] = high;
+    integers[SPACE] = space;
+    integers[POLICY] = policy;
   }
 }

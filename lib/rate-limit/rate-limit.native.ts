@@ -19,6 +19,8 @@ interface OpenSpace {
   readonly keys: KeySpace | null;
   /** `null`: all of its keys are there, or none. */
   readonly front: Front | null;
+  /** Whether it is known that no key is in front. */
+  isBehind: boolean;
   isOpen: boolean;
 }
 
@@ -82,7 +84,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const isLarge = maxKeys > SMALL_SPACE * this.frontKeys;
     const front = name === null && isLarge ? new Front(this.exchange.behind(number), this.frontKeys) : null;
     const keys = front?.keys ?? (name === null ? new KeySpace(null, maxKeys) : null);
-    this.spaces[number] = { number, keys, front, isOpen: true };
+    this.spaces[number] = { number, keys, front, isBehind: false, isOpen: true };
     return number;
   }
 
@@ -93,10 +95,10 @@ export class NativeRateLimitEngine extends RateLimitEngine {
 
   check(space: number, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
     const opened = this.space(space);
-    const governing = this.policies[policy];
-    if (isBehind(opened)) return this.checkByKey(opened, governing, key, cost, tokens, nowMs);
+    const { keys } = opened;
+    if (keys === null || opened.isBehind) return this.checkByKey(opened, policy, key, cost, tokens, nowMs);
     this.hash.of(key);
-    return this.checkHashed(opened, governing, cost, tokens, nowMs);
+    return this.checkHashed(opened, keys, this.policies[policy], cost, tokens, nowMs);
   }
 
   checkAll(space: number, policies: Uint32Array, keys: readonly string[], cost: number, tokens: number, nowMs: number): number {
@@ -134,8 +136,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     if (keys?.hasForgotten(governing, this.hash.low, this.hash.high, atMs) === true) return;
     if (keys !== null && state !== null) settleTokens(governing, state, difference, keys.fromEpoch(atMs), now);
     if (keys !== null && (state !== null || front === null)) return;
-    this.exchange.ask(difference, atMs, keys?.toEpoch(now) ?? nowMs);
-    this.exchange.settle(space, policy, this.hash.low, this.hash.high);
+    this.exchange.settle(space, policy, this.hash.low, this.hash.high, difference, atMs, keys?.toEpoch(now) ?? nowMs);
   }
 
   release(space: number, policy: number, key: string, atMs: number): void {
@@ -179,7 +180,6 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     const known = handle < this.handles.length ? this.handles[handle] : undefined;
     if (known === undefined) throw notOpen('handle', handle);
     const { keys, state } = known;
-    if (known.space.keys === null) return this.checkShared(known, cost, tokens, nowMs);
     if (keys === null || state === null || state.dropped) return this.checkKnown(known, cost, tokens, nowMs);
     keys.touch(state.line);
     return this.judge.checkHeld(keys, known.policy, state.line, cost, tokens, keys.at(nowMs));
@@ -200,9 +200,7 @@ export class NativeRateLimitEngine extends RateLimitEngine {
   }
 
   /** By the hash that was made last. */
-  private checkHashed(space: OpenSpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
-    const { keys } = space;
-    if (keys === null) return this.checkBehind(space, policy, cost, tokens, nowMs);
+  private checkHashed(space: OpenSpace, keys: KeySpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
     const line = keys.find(policy, this.hash.low, this.hash.high);
     const now = keys.at(nowMs);
     if (line < 0) return this.checkAbsent(space, keys, policy, cost, tokens, now);
@@ -211,45 +209,41 @@ export class NativeRateLimitEngine extends RateLimitEngine {
 
   /** A key that is not in front. */
   private checkAbsent(space: OpenSpace, keys: KeySpace, policy: Policy, cost: number, tokens: number, now: number): number {
-    const { front } = space;
+    const { front, number } = space;
+    const { low, high } = this.hash;
     if (front !== null) {
       front.retreat(now);
-      if (!front.isGrowing) return this.checkBehind(space, policy, cost, tokens, keys.toEpoch(now));
+      space.isBehind = !front.isGrowing && keys.size === 0;
+      if (!front.isGrowing) return this.checkBehind(number, policy, low, high, cost, tokens, keys.toEpoch(now));
     }
     return this.judge.checkNew(keys, policy, this.hash, cost, tokens, now);
   }
 
   /** Where no key is in front: the addon reads and hashes one in less time than it takes to look here for its hash. */
-  private checkByKey({ number, keys }: OpenSpace, policy: Policy, key: string, cost: number, tokens: number, nowMs: number): number {
+  private checkByKey({ number, keys }: OpenSpace, policy: number, key: string, cost: number, tokens: number, nowMs: number): number {
     this.judge.forget();
     this.exchange.ask(cost, tokens, keys?.toEpoch(keys.at(nowMs)) ?? nowMs);
-    return this.exchange.checkKey(number, policy.handle, key);
+    return this.exchange.checkKey(number, policy, key);
   }
 
-  private checkBehind({ number }: OpenSpace, policy: Policy, cost: number, tokens: number, nowMs: number): number {
+  private checkBehind(space: number, policy: Policy, low: number, high: number, cost: number, tokens: number, nowMs: number): number {
     this.judge.forget();
     this.exchange.ask(cost, tokens, nowMs);
-    return this.exchange.check(number, policy.handle, this.hash.low, this.hash.high);
+    return this.exchange.check(space, policy.handle, low, high);
   }
 
-  /** A key that is never in front, by a handle. */
-  private checkShared({ space, policy, low, high }: KeyHandle, cost: number, tokens: number, nowMs: number): number {
-    if (!space.isOpen) throw notOpen('space', space.number);
-    this.judge.forget();
-    this.exchange.ask(cost, tokens, nowMs);
-    return this.exchange.check(space.number, policy.handle, low, high);
-  }
-
-  /** Once it is asked about by a handle, a key is kept in front. */
+  /** A handle's key that is not known to be in front. */
   private checkKnown(known: KeyHandle, cost: number, tokens: number, nowMs: number): number {
     const { space, policy, low, high } = known;
     if (!space.isOpen) throw notOpen('space', space.number);
+    const { keys, front, number } = space;
+    if (keys === null) return this.checkBehind(number, policy, low, high, cost, tokens, nowMs);
     this.hash.set(low, high);
-    const code = this.checkHashed(space, policy, cost, tokens, nowMs);
-    const { keys, front } = space;
-    if (keys === null) return code;
+    const code = this.checkHashed(space, keys, policy, cost, tokens, nowMs);
+    // Once it is asked about by a handle, a key is kept in front.
     known.keys = keys;
     known.state = keys.findState(policy, low, high) ?? front?.fetch(policy, low, high, keys.at(nowMs)) ?? null;
+    if (known.state !== null) space.isBehind = false;
     return code;
   }
 
@@ -263,11 +257,6 @@ export class NativeRateLimitEngine extends RateLimitEngine {
     if (space === undefined || !space.isOpen) throw notOpen('space', number);
     return space;
   }
-}
-
-/** Whether all keys are in the addon. */
-function isBehind({ keys, front }: OpenSpace): boolean {
-  return keys === null || (front !== null && !front.isGrowing && keys.size === 0);
 }
 
 function notOpen(what: string, number: number): InvalidArgumentError {

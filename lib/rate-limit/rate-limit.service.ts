@@ -3,6 +3,7 @@ import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
+import { turnClock } from '../common/turn-clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { faultOf } from './known-question.js';
 import { LimitWatch } from './limit-watch.js';
@@ -54,7 +55,7 @@ export class RateLimiterService implements Capability {
     choice: EngineChoice<RateLimitEngine>,
     readonly options: ResolvedRateLimitOptions,
     /** Milliseconds that only grow. */
-    now: () => number = steadyNow,
+    now: () => number = turnClock(),
     recorder?: CallRecorder,
   ) {
     this.table = new LimitTable(options);
@@ -272,12 +273,4 @@ function promised<T>(ask: () => T | Promise<T>): Promise<T> {
 /** For those who do not wait: a store counts its own failures, and tells them in its health. */
 function unattended(work: void | Promise<unknown>): void {
   if (work instanceof Promise) work.catch(() => {});
-}
-
-// Read once: it is a getter, and slower than the clock itself.
-const { timeOrigin } = performance;
-
-/** Time since 1970 as this thread's own clock counts it: setting the computer's clock must not free or block anybody. */
-function steadyNow(): number {
-  return Math.floor(timeOrigin + performance.now());
 }

@@ -9,19 +9,25 @@ use std::ptr;
 #[repr(C)]
 pub struct Numbers {
     pub decision: Decision,
-    asked: [f64; 3],
-    /// Both halves of the key's hash, as signed integers.
-    low: f64,
-    high: f64,
-    space: f64,
-    policy: f64,
+    /// By how much tokens change, and since when.
+    difference: f64,
+    since_ms: f64,
+    now_ms: f64,
+    cost: u32,
+    /// Both halves of the key's hash: apart, as two writes are not yet in memory when one read wants them both.
+    low: u32,
+    tokens: u32,
+    high: u32,
+    space: u32,
+    policy: u32,
     /// How many numbers of `state` count.
     pub state_len: f64,
     /// A key that is lent or comes back; or several scopes, with policy and hash of each.
     pub state: [f64; STATE_NUMBERS],
 }
 
-const LEN: usize = DECISION_FIELDS + 8 + STATE_NUMBERS;
+/// Integers are half a number.
+const LEN: usize = DECISION_FIELDS + 3 + 6 / 2 + 1 + STATE_NUMBERS;
 /// Policy, and both halves of the hash.
 const SCOPE_NUMBERS: usize = 3;
 const _: () = assert!(size_of::<Numbers>() == LEN * size_of::<f64>());
@@ -61,18 +67,17 @@ impl Numbers {
     /// Requests and tokens to take, and the time.
     #[inline(always)]
     pub fn ask(&self) -> (Ask, f64) {
-        let [cost, tokens, now_ms] = self.asked;
-        (Ask { cost: cost as u64, tokens: tokens as u64, places: 1 }, now_ms)
+        (Ask { cost: self.cost.into(), tokens: self.tokens.into(), places: 1 }, self.now_ms)
     }
 
     #[inline(always)]
     pub fn space(&self) -> u32 {
-        self.space as u32
+        self.space
     }
 
     #[inline(always)]
     pub fn policy(&self) -> u32 {
-        self.policy as u32
+        self.policy
     }
 
     #[inline(always)]
@@ -81,17 +86,17 @@ impl Numbers {
     }
 
     pub fn set_hash(&mut self, hash: u64) {
-        (self.low, self.high) = (f64::from(hash as u32 as i32), f64::from((hash >> 32) as u32 as i32));
+        (self.low, self.high) = (hash as u32, (hash >> 32) as u32);
     }
 
     /// Policy and hash of each scope.
     pub fn scopes(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.state().chunks_exact(SCOPE_NUMBERS).map(|scope| (scope[0] as u32, hash_of(scope[1], scope[2])))
+        self.state().chunks_exact(SCOPE_NUMBERS).map(|scope| (scope[0] as u32, hash_of(scope[1] as i32 as u32, scope[2] as i32 as u32)))
     }
 
     /// The time.
     pub fn now_ms(&self) -> f64 {
-        self.asked[2]
+        self.now_ms
     }
 
     /// The state that is written there.
@@ -101,14 +106,13 @@ impl Numbers {
 
     /// By how much tokens change, since when, and the time.
     pub fn correction(&self) -> (i64, f64, f64) {
-        let [difference, at_ms, now_ms] = self.asked;
-        (difference as i64, at_ms, now_ms)
+        (self.difference as i64, self.since_ms, self.now_ms)
     }
 }
 
 #[inline(always)]
-fn hash_of(low: f64, high: f64) -> u64 {
-    u64::from(high as i32 as u32) << 32 | u64::from(low as i32 as u32)
+fn hash_of(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
 }
 
 impl TypeName for Exchange {

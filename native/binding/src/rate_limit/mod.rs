@@ -99,8 +99,9 @@ pub fn rate_limit_close(space: u32) -> Result<()> {
 }
 
 /// What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
-/// of the tokens, time, index. To be written before, from 9: requests and tokens to take, and the time; or, to settle, the difference of the tokens, their time, and the time; to release, only when the place was taken, in the middle;
-/// from 12 both halves of the key's hash, the space, the policy. At 16 how many numbers follow: a lent key's, or policy and hash of each of several scopes.
+/// of the tokens, time, index. To be written before, from 9: by how much tokens change, since when (to release, when the place was taken), and the time; from 12, as
+/// integers of 32 bits, requests to take, half of the key's hash, tokens to take, the other half, the space, the policy. At 15 how many numbers follow: a lent key's, or
+/// policy and hash of each of several scopes.
 #[napi(catch_unwind, ts_return_type = "Float64Array")]
 pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
     LOCAL.with_borrow_mut(|local| {

@@ -96,6 +96,7 @@ export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './req
 export { reportUsage } from './request/request-context.js';
 export { SkipPerformance } from './common/skip-performance.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
+export { RetryAfterFilter } from './request/retry-after.filter.js';
 export type { Route } from './router/catalogue.js';
 export type { CustomRoutingStrategy, RoutingCandidate } from './router/custom-strategy.js';
 export type { Deployment, ModelListEntry } from './router/deployment.js';

@@ -2,7 +2,8 @@ import { turnClock } from '../common/turn-clock.js';
 import type { NativeBinding } from './native-binding.js';
 
 /** The clock's region: see native/core/src/clock.rs. */
-const CLOCK = { name: 'clock', bytes: 16, read: 2, running: 3 };
+const RUNNING = 3;
+const CLOCK = { name: 'clock', bytes: 16, read: 2, running: RUNNING };
 
 const buffers = new WeakMap<NativeBinding, Map<string, ArrayBuffer>>();
 
@@ -46,16 +47,19 @@ export function coarseClock(binding: NativeBinding | null): () => number {
     const asked = turnClock(() => Math.floor(startMs + performance.now()));
     let latestMs = 0;
     let reads = 0;
-    return () => {
-      const isRunning = state[CLOCK.running] !== 0;
-      const nowMs = isRunning ? time[0] : asked();
+    const goOn = (nowMs: number): void => {
       if (nowMs > latestMs) {
         latestMs = nowMs;
         reads = 0;
-      } else if (++reads === WORTH_A_THREAD) {
-        if (isRunning) state[CLOCK.read] = 1;
-        else binding.wakeClock();
+      } else if (reads === WORTH_A_THREAD) {
+        if (state[CLOCK.running] === 0) binding.wakeClock();
+        else state[CLOCK.read] = 1;
       }
+    };
+    return () => {
+      const nowMs = state[RUNNING] === 0 ? asked() : time[0];
+      // Rare, and kept apart, so that the rest is inlined where it is called.
+      if (nowMs !== latestMs || ++reads === WORTH_A_THREAD) goOn(nowMs);
       return latestMs;
     };
   } catch {

@@ -1,18 +1,13 @@
 import { sampleShared } from './latency-samples.js';
 import { JOURNAL_LENGTH, minuteOf, MOST_SAMPLES, type RouterMemory } from './router.memory.js';
-
-/** Whoever keeps an order of deployments, and has to hear of changes. */
-export interface Watcher {
-  /** The deployment at `position` has changed. */
-  update(position: number, nowMs: number): void;
-  /** Anything may have changed. */
-  forget(): void;
-}
+import type { Watcher } from './watcher.js';
 
 /** Where the journal stands in the integers, and how its entries are made: a slot, and the round of the ring that tells a new entry from an old one. */
 const JOURNAL_HEAD = 0;
 const JOURNAL_START = 64;
 const SLOT_BITS = 16;
+// A constant of this module, too: a property of another module's exports is read anew at each use.
+const SAMPLES = MOST_SAMPLES;
 const ROUND_MASK = 0x7fff;
 /** Where other threads see the memory, what a thread that was stopped may have left half done is made good this often. */
 const HEAL_EVERY_MS = 1_000;
@@ -33,6 +28,7 @@ export class DeploymentStates {
   private readonly firstPositions: Int32Array;
   private readonly others = new Map<number, { watcher: Watcher; position: number }[]>();
   private hasOthers = false;
+  private hasWatchers = false;
   private readonly listeners = new Set<Pick<Watcher, 'forget'>>();
   /** Whether others write to the memory, too. */
   readonly shared: boolean;
@@ -52,6 +48,7 @@ export class DeploymentStates {
 
   /** Tells `watcher` of changes of these slots, by their position. */
   watch(watcher: Watcher, slots: Int32Array): void {
+    this.hasWatchers = true;
     for (const [position, slot] of slots.entries()) {
       if (this.first[slot] === undefined) {
         this.first[slot] = watcher;
@@ -72,10 +69,8 @@ export class DeploymentStates {
   unwatch(watcher: Pick<Watcher, 'forget'>): void {
     if (!this.listeners.delete(watcher)) return;
     for (const [slot, others] of this.others) {
-      this.others.set(
-        slot,
-        others.filter((other) => other.watcher !== watcher),
-      );
+      const left = others.filter((other) => other.watcher !== watcher);
+      this.others.set(slot, left);
     }
     for (const [slot, first] of this.first.entries()) {
       if (first !== watcher) continue;
@@ -106,8 +101,9 @@ export class DeploymentStates {
    * One more request under way, and in the minute. The journal is one for all: of two threads that begin at the same time and look at all counts after that, at least
    * one sees both.
    */
-  begin(slot: number, tokens: number, minute: number, nowMs: number): void {
+  begin(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
+    const minute = minuteOf(nowMs);
     if (memory.minute[slot] !== minute) this.openMinute(slot, minute);
     memory.inFlight[slot]++;
     if (this.shared) Atomics.add(memory.requests, slot, 1);
@@ -161,13 +157,16 @@ export class DeploymentStates {
     this.forgetOrders();
   }
 
-  /** A success in this minute, with what its tokens differ by from those that were booked in the minute `since`. */
-  addSuccess(slot: number, tokens: number, since: number, minute: number): void {
+  /** One request less under way, a success in this minute, with what its tokens differ by from those that were booked in the minute `since`. */
+  succeeded(slot: number, tokens: number, since: number, nowMs: number): void {
     const { memory } = this;
+    const minute = minuteOf(nowMs);
+    if (memory.inFlight[slot] > 0) memory.inFlight[slot]--;
     if (memory.minute[slot] !== minute) this.openMinute(slot, minute);
     if (this.shared) Atomics.add(memory.successes, slot, 1);
     else memory.successes[slot]++;
     if (tokens > 0 || (tokens < 0 && since === minute)) this.addWithin(slot, tokens);
+    this.changed(slot, nowMs);
   }
 
   addFailure(slot: number, nowMs: number): void {
@@ -230,8 +229,11 @@ export class DeploymentStates {
   }
 
   private addWithin(slot: number, tokens: number): void {
-    const known = this.memory.tokens[slot];
-    if (known < MOST_TOKENS) this.add(this.memory.tokens, slot, tokens < -known ? -known : tokens);
+    const { tokens: counts } = this.memory;
+    const known = counts[slot];
+    if (known >= MOST_TOKENS) return;
+    if (this.shared) Atomics.add(counts, slot, tokens < -known ? -known : tokens);
+    else counts[slot] = tokens < -known ? 0 : known + tokens;
   }
 
   private add(counts: Int32Array, slot: number, value: number): number {
@@ -249,11 +251,11 @@ export class DeploymentStates {
     }
     // Counts up to `most`, and then around from there to twice of it.
     const taken = counts[slot];
-    const known = taken >= most;
-    const at = slot * MOST_SAMPLES + taken - (known ? most : 0);
-    means[slot] += known ? (value - samples[at]) / most : (value - means[slot]) / (taken + 1);
+    const isFull = taken >= most;
+    const at = slot * SAMPLES + (isFull ? taken - most : taken);
+    means[slot] += isFull ? (value - samples[at]) / most : (value - means[slot]) / (taken + 1);
     samples[at] = value;
-    counts[slot] = taken + 1 === 2 * most ? most : taken + 1;
+    counts[slot] = taken + 1 < 2 * most ? taken + 1 : most;
   }
 
   private note(slot: number): void {
@@ -264,6 +266,7 @@ export class DeploymentStates {
   }
 
   private tellNext(slot: number, nowMs: number): void {
+    if (!this.hasWatchers) return;
     if (this.untold >= 0) this.tellLast(nowMs);
     this.untold = slot;
   }

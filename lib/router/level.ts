@@ -23,6 +23,7 @@ export class Level implements Members {
   readonly slots: Int32Array;
   /** The same as in `placed`, without a step between. */
   readonly deployments: readonly Deployment[];
+  readonly models: readonly string[];
   readonly facts: Float64Array;
   readonly unlimited: boolean;
   private readonly rankings: (Ranking | undefined)[] = [];
@@ -37,12 +38,13 @@ export class Level implements Members {
   constructor(
     readonly placed: readonly Placed[],
     private readonly choice: EngineChoice<RouterEngine>,
-    private readonly group: string,
+    readonly group: string,
     private readonly states: DeploymentStates,
     private readonly settings: OrderSettings,
   ) {
     this.slots = Int32Array.from(placed, ({ slot }) => slot);
     this.deployments = placed.map(({ deployment }) => deployment);
+    this.models = placed.map(({ deployment }) => deployment.model);
     this.facts = factsOf(placed);
     this.isAlone = !states.memory.isShared;
     const smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
@@ -58,15 +60,22 @@ export class Level implements Members {
   /**
    * The position of the deployment that the order prefers, or -1 when none may be chosen.
    * @param excluded 1 at positions that may not be chosen.
+   * @param takesTurn Whether it is the last among equals from then on.
    */
-  pick(order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): number {
-    const position =
-      order === SHUFFLE ? (this.lottery ?? this.lots()).draw(nowMs) : (this.rankings[order] ?? this.ranking(order)).best(nowMs);
-    if (position === -1) return -1;
-    if (position === -2 || (excluded !== null && excluded[position] === 1) || !this.takes(position, order, nowMs, inputTokens)) {
-      return this.scan(order, nowMs, inputTokens, excluded, false);
+  pick(order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null, takesTurn: boolean): number {
+    if (order === SHUFFLE) {
+      const drawn = (this.lottery ?? this.lots()).draw(nowMs);
+      return this.takes(drawn, order, nowMs, inputTokens, excluded) ? drawn : this.search(drawn, order, nowMs, inputTokens, excluded);
     }
+    const ranking = this.rankings[order] ?? this.ranking(order);
+    let position = ranking.best(nowMs);
+    if (!this.takes(position, order, nowMs, inputTokens, excluded)) position = this.search(position, order, nowMs, inputTokens, excluded);
+    if (takesTurn && position >= 0) ranking.chosen(position);
     return position;
+  }
+
+  private search(position: number, order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): number {
+    return position === -1 ? -1 : this.scan(order, nowMs, inputTokens, excluded, false);
   }
 
   /** The slow way: looks at every deployment, with everything that a request can ask. */
@@ -116,7 +125,8 @@ export class Level implements Members {
   }
 
   /** Whether a deployment that is chosen by its order is still free, and takes this request. */
-  private takes(position: number, order: Order, nowMs: number, inputTokens: number): boolean {
+  private takes(position: number, order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): boolean {
+    if (position < 0 || (excluded !== null && excluded[position] === 1)) return false;
     if (this.isAlone && inputTokens <= this.mostUnasked) return true;
     return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
   }

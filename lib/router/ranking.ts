@@ -1,10 +1,10 @@
 import type { EngineChoice } from '../engine/engine-choice.js';
-import type { Watcher } from './deployment-states.js';
 import { fillArrays } from './engine-arrays.js';
 import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
 import { minuteOf, type RouterMemory } from './router.memory.js';
 import { figureOf, isOut, respectsLimits, Standing, standingOf, wakeOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
+import type { Watcher } from './watcher.js';
 
 /** What orders and draws are made under. */
 export interface OrderSettings {

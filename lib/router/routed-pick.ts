@@ -1,25 +1,25 @@
 import { inspect } from 'node:util';
 import { InvalidArgumentError } from '../common/errors.js';
-import { targetOf, type Destination } from './catalogue.js';
 import type { Deployment } from './deployment.js';
+import { MOST_TOKENS } from './deployment-states.js';
 import type { RoutingExplanation } from './explanation.js';
 import type { RoutingStrategy } from './router.strategies.js';
 import type { Pick } from './routing-context.js';
 
 /** In the place of the minute, once it was given back. */
 const GIVEN_BACK = -1;
+// A constant of this module: a property of another module's exports is read anew at each use.
+const MOST = MOST_TOKENS;
 
-/**
- * What was booked for a request, until it is given back: once, whoever comes first. As few words as can be, since each is written for every request: what follows
- * from others is read from them.
- */
+/** What was booked for a request, until it is given back: once, whoever comes first. As few words as can be, since each is written for every request. */
 export class RoutedPick implements Pick {
   /** No field of those that explain nothing, which are nearly all. */
   declare explanation?: RoutingExplanation;
 
   constructor(
     readonly deployment: Deployment,
-    private readonly destination: Destination,
+    readonly model: string,
+    readonly group: string,
     readonly strategy: RoutingStrategy | 'custom',
     readonly slot: number,
     readonly bookedTokens: number,
@@ -27,18 +27,10 @@ export class RoutedPick implements Pick {
     private minute: number,
   ) {}
 
-  /** Whether it is one, before anything is given back in its name. */
+  /** Whether it is one, and no copy, before anything is given back in its name. */
   static checked(pick: Pick): RoutedPick {
     if (pick instanceof RoutedPick) return pick;
     throw new InvalidArgumentError('pick', pick, 'must be what acquire has given');
-  }
-
-  get model(): string {
-    return targetOf(this.deployment, this.destination.captures);
-  }
-
-  get group(): string {
-    return this.destination.group.name;
   }
 
   /** Whether it was given back. */
@@ -51,6 +43,11 @@ export class RoutedPick implements Pick {
     const { minute } = this;
     this.minute = GIVEN_BACK;
     return minute;
+  }
+
+  /** By how much the tokens that were used differ from those that were booked. */
+  difference(used: number): number {
+    return used >= 0 ? Math.min(Math.floor(used), MOST) - this.bookedTokens : 0;
   }
 
   toJSON(): Record<string, unknown> {

@@ -191,15 +191,7 @@ export class RouterMemory {
   }
 }
 
-let minuteStartsMs = 0;
-let currentMinute = 0;
-
-/** The minute of an instant, as the usage is counted by; mostly without a division. */
+/** The minute of an instant, as the usage is counted by. */
 export function minuteOf(nowMs: number): number {
-  const since = nowMs - minuteStartsMs;
-  if (!(since >= 0 && since < 60_000)) {
-    currentMinute = Math.floor(nowMs / 60_000);
-    minuteStartsMs = currentMinute * 60_000;
-  }
-  return currentMinute;
+  return (nowMs / 60_000) | 0;
 }

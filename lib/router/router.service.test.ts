@@ -234,4 +234,17 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     service.succeeded(pick, { latencyMs: 1 });
     expect(service.status()[0]).toMatchObject({ inFlight: 0, failures: 0, successes: 0, state: 'available' });
   });
+
+  it('can be copied, with all that it tells, but not given back by a copy', () => {
+    const { router: service } = router({ modelList: [deployment('a', { model: 'openai/*' }, 'gpt-*')] });
+    const pick = service.acquire('gpt-4');
+    const copy = { ...pick };
+    expect(copy).toMatchObject({ model: 'openai/4', group: 'gpt-*', strategy: 'simple_shuffle' });
+    for (const giveBack of ['succeeded', 'failed', 'cancelled'] as const) {
+      expect(() => service[giveBack](copy, { latencyMs: 1 })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'pick' }));
+    }
+    expect(service.status()[0]).toMatchObject({ inFlight: 1, successes: 0, failures: 0 });
+    service.succeeded(pick, { latencyMs: 1 });
+    expect(service.status()[0]).toMatchObject({ inFlight: 0, successes: 1 });
+  });
 });

@@ -1,9 +1,9 @@
-import { refuseArgument } from '../common/options.js';
 import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
+import { refuseArgument } from '../common/options.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { Budgets } from './budgets.js';
 import { checkFigures, type CallSuccess, type CallUsage } from './call-success.js';
-import { Catalogue, type Destination } from './catalogue.js';
+import { Catalogue, targetOf, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
 import { DeploymentStates, MOST_TOKENS, TIMEOUT_LATENCY_MS } from './deployment-states.js';
@@ -53,6 +53,8 @@ export class Routing {
   private readonly slots: Slots;
   private selection!: Selection;
   private maxSamples = 0;
+  /** Whether others have to do with what is booked here: other threads book, too, or other processes are told. */
+  private isWatched = false;
 
   constructor(
     deployments: readonly Deployment[],
@@ -96,6 +98,7 @@ export class Routing {
     this.settings = settings;
     this.maxSamples = settings.maxSamples;
     this.states = states;
+    this.isWatched = states.shared || this.unreported !== null;
     this.selection = new Selection(states);
     this.catalogue = new Catalogue(placed, { choice, states, order, settings });
     this.budgets.use(deployments, settings.providerBudgets);
@@ -113,54 +116,65 @@ export class Routing {
     const nowMs = this.env.now();
     const { states, selection } = this;
     states.catchUp(nowMs);
-    if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs) || selection.level === undefined) return null;
-    if (takesTurn) selection.level.chosen(selection.position, selection.order);
-    return selection.level.deployments[selection.position];
+    if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs, takesTurn)) return null;
+    return (selection.level as Level).deployments[selection.position];
   }
 
   /** Chooses a deployment and books the request on it. */
-  acquire(model: string, context: RoutingContext = NO_CONTEXT): RoutedPick {
+  acquire(model: string, context: RoutingContext = NO_CONTEXT, attempt = 1): RoutedPick {
     const destination = this.catalogue.find(model);
     if (destination === null) throw new NoDeploymentError(model, 'unknown_model');
     const nowMs = this.env.now();
-    const minute = minuteOf(nowMs);
     const inputTokens = context === NO_CONTEXT ? 0 : this.inputTokens(model, context);
     const { states, selection } = this;
-    for (let attempt = 1; ; attempt++) {
-      states.catchUp(nowMs);
-      if (!selection.choose(destination, context, inputTokens, nowMs)) throw this.refusal(model, destination, context, inputTokens, nowMs);
-      const { position } = selection;
-      const level = selection.level as Level;
-      const slot = level.slots[position];
-      level.chosen(position, selection.order);
-      states.begin(slot, inputTokens, minute, nowMs);
-      if (!states.shared || level.admits(position, selection.order, nowMs, inputTokens)) {
-        if (this.unreported !== null) this.unreported.add(slot, 1, inputTokens, minute);
-        return new RoutedPick(level.deployments[position], destination, selection.strategy, slot, inputTokens, minute);
-      }
+    states.catchUp(nowMs);
+    if (!selection.choose(destination, context, inputTokens, nowMs, true))
+      throw this.refusal(model, destination, context, inputTokens, nowMs);
+    const { position } = selection;
+    const level = selection.level as Level;
+    const slot = level.slots[position];
+    states.begin(slot, inputTokens, nowMs);
+    if (this.isWatched && !this.isBooked(level, slot, inputTokens, nowMs)) return this.acquireAgain(model, context, attempt);
+    const deployment = level.deployments[position];
+    const target = destination.captures.length === 0 ? level.models[position] : targetOf(deployment, destination.captures);
+    return new RoutedPick(deployment, target, level.group, selection.strategy, slot, inputTokens, minuteOf(nowMs));
+  }
+
+  private acquireAgain(model: string, context: RoutingContext, attempt: number): RoutedPick {
+    if (attempt === MOST_ATTEMPTS) {
+      const destination = this.catalogue.find(model) as Destination;
+      throw this.selection.refusal(model, destination, context, this.inputTokens(model, context), this.env.now());
+    }
+    return this.acquire(model, context, attempt + 1);
+  }
+
+  /** Whether a booking stands, where others book, too, or are told of it. */
+  private isBooked(level: Level, slot: number, inputTokens: number, nowMs: number): boolean {
+    const { states, selection } = this;
+    if (states.shared && !level.admits(selection.position, selection.order, nowMs, inputTokens)) {
       // Other threads were faster: a limit is exceeded by what was booked just now.
       states.undo(slot, inputTokens, nowMs);
-      if (attempt === MOST_ATTEMPTS) throw selection.refusal(model, destination, context, inputTokens, nowMs);
+      return false;
     }
+    this.unreported?.add(slot, 1, inputTokens, minuteOf(nowMs));
+    return true;
   }
 
   /** `false` where it was given back before, as of the two below. */
   succeeded(pick: RoutedPick, outcome: CallSuccess): boolean {
     if (pick.done) return false;
-    checkFigures(outcome);
     const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 } = outcome;
+    const areFigures = typeof latencyMs === 'number' && typeof promptTokens === 'number' && typeof completionTokens === 'number';
+    if (!areFigures || timeToFirstTokenMs !== undefined) checkFigures(outcome);
     const { states, maxSamples } = this;
     const { slot } = pick;
     const nowMs = this.env.now();
-    const minute = minuteOf(nowMs);
-    const difference = promptTokens === undefined ? 0 : this.difference(pick, promptTokens + completionTokens);
+    const difference = promptTokens === undefined ? 0 : pick.difference(promptTokens + completionTokens);
     this.outcomes.succeeded(slot);
-    states.end(slot);
-    states.addSuccess(slot, difference, pick.giveBack(), minute);
-    if (this.unreported !== null) this.unreported.add(slot, 0, difference, minute);
     if (latencyMs >= 0) states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, maxSamples, nowMs);
     if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) states.addFirstToken(slot, timeToFirstTokenMs, maxSamples, nowMs);
-    states.changed(slot, nowMs);
+    states.succeeded(slot, difference, pick.giveBack(), nowMs);
+    if (this.isWatched) this.unreported?.add(slot, 0, difference, minuteOf(nowMs));
     if (this.budgets.isUsed) this.pay(pick, outcome, nowMs);
     return true;
   }
@@ -252,12 +266,8 @@ export class Routing {
     const crossed = this.budgets.crossedBy(refusal.cooldownList, nowMs);
     if (crossed.length === 0) return refusal;
     const { retryAfterMs, cooldownList } = refusal;
-    return new RouterRateLimitError(
-      refusal.model,
-      retryAfterMs,
-      cooldownList,
-      `No deployments available - crossed budget: ${crossed.join('; ')}`,
-    );
+    const message = `No deployments available - crossed budget: ${crossed.join('; ')}`;
+    return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message);
   }
 
   private pay(
@@ -274,13 +284,8 @@ export class Routing {
   /** Replaces the booked tokens by those that were used; where that is not known, they stand. */
   private settle(pick: RoutedPick, since: number, used: number | undefined, nowMs: number): void {
     if (used === undefined) return;
-    const difference = this.difference(pick, used);
+    const difference = pick.difference(used);
     this.states.addTokens(pick.slot, difference, since, nowMs);
     this.unreported?.add(pick.slot, 0, difference, minuteOf(nowMs));
-  }
-
-  /** By how much the tokens that were used differ from those that were booked. */
-  private difference({ bookedTokens }: RoutedPick, used: number): number {
-    return used >= 0 ? Math.min(Math.floor(used), MOST_TOKENS) - bookedTokens : 0;
   }
 }

@@ -21,21 +21,21 @@ export class Selection {
   constructor(private readonly states: DeploymentStates) {}
 
   /** Chooses among the deployments of the destination; `false` when none may be chosen now. */
-  choose({ group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number): boolean {
+  choose({ group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number, takesTurn: boolean): boolean {
     const order = context.stream === true ? group.streamOrder : group.order;
-    if (order < 0 || context.strategy !== undefined || context.excludeIds !== undefined)
-      return this.chooseWith(group, context, inputTokens, nowMs);
-    const levels = group.select(context.tags, context.blockedModels);
-    if (levels.length === 0) return false;
-    const level = levels[0];
-    const position = level.pick(order as Order, nowMs, inputTokens, null);
-    if (position < 0) return this.chooseWith(group, context, inputTokens, nowMs);
-    this.strategy = group.strategy as RoutingStrategy;
-    return this.found(level, position, order as Order);
+    if (order >= 0 && context.strategy === undefined && context.excludeIds === undefined) {
+      const levels = group.select(context.tags, context.blockedModels);
+      const position = levels.length === 0 ? -1 : levels[0].pick(order as Order, nowMs, inputTokens, null, takesTurn);
+      if (position >= 0) {
+        this.strategy = group.strategy as RoutingStrategy;
+        return this.found(levels[0], position, order as Order);
+      }
+    }
+    return this.chooseWith(group, context, inputTokens, nowMs, takesTurn);
   }
 
   /** The same with all that a request may ask for. */
-  private chooseWith(group: Group, context: RoutingContext, inputTokens: number, nowMs: number): boolean {
+  private chooseWith(group: Group, context: RoutingContext, inputTokens: number, nowMs: number, takesTurn: boolean): boolean {
     const own = context.strategy;
     const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
     const levels = group.select(context.tags, context.blockedModels);
@@ -45,13 +45,15 @@ export class Selection {
     // Of a refusal, too: which limits count depends on it.
     this.order = order;
     for (const level of levels) {
-      const position = level.pick(order, nowMs, inputTokens, level.maskOf(context.excludeIds));
+      const position = level.pick(order, nowMs, inputTokens, level.maskOf(context.excludeIds), takesTurn);
       if (position >= 0) return this.found(level, position, order);
     }
     // Failed health checks alone never leave nobody.
     for (const level of levels) {
       const position = level.scan(order, nowMs, inputTokens, level.maskOf(context.excludeIds), true);
-      if (position >= 0) return this.found(level, position, order);
+      if (position < 0) continue;
+      if (takesTurn) level.chosen(position, order);
+      return this.found(level, position, order);
     }
     return false;
   }

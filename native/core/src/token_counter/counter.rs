@@ -5,6 +5,7 @@
 //! With vectors of 512 bits the pieces are listed first in any case, see `listed_pieces.rs`.
 
 use super::cache::{Cache, SmallPlace};
+use super::classify::Classify;
 use super::key::{Key, MAX_KEY};
 #[cfg(target_arch = "x86_64")]
 use super::listed_pieces::Listed;
@@ -12,7 +13,7 @@ use super::piece::Piece;
 use super::scan::Pieces;
 use super::text::Text;
 use super::vocabulary::Vocabulary;
-use super::window::{Classify, WINDOW};
+use super::window::WINDOW;
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 

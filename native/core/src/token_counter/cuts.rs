@@ -41,17 +41,6 @@ pub unsafe fn may_be_crossed(bitmap: &[u8], left: u32, last_of_left: u8, right: 
     unsafe { is_spanned(bitmap, left, right) | is_spanned(bitmap, partial_key(last_of_left), right) }
 }
 
-/// The bytes of a character of `width` of them as an integer, first one lowest.
-///
-/// # Safety
-/// Four bytes must be readable at `at`.
-#[inline(always)]
-pub unsafe fn key_of(at: *const u8, width: usize) -> u32 {
-    // SAFETY: the caller's.
-    let bytes = u32::from_le(unsafe { at.cast::<u32>().read_unaligned() });
-    bytes & u32::MAX >> (32 - 8 * width)
-}
-
 /// The character at `at`: its bytes as an integer, first one lowest, and their number.
 ///
 /// # Safety

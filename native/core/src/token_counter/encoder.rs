@@ -1,6 +1,7 @@
 //! Collects the ids of pieces.
 
 use super::cache::Cache;
+use super::classify::Classify;
 use super::cuts::parts;
 use super::id_cache::{IdPlace, IdTable};
 use super::key::{Key, MAX_KEY};
@@ -8,7 +9,6 @@ use super::merge::{MAX_DEFINED, push_merged};
 use super::scan::Pieces;
 use super::text::Text;
 use super::vocabulary::{NONE, Vocabulary};
-use super::window::Classify;
 use std::ops::ControlFlow;
 
 /// Appends the ids of the pieces it is shown.

@@ -4,6 +4,7 @@
 //! whenever two parts make a token, they are the two that its own bytes alone would have come to. The pair says all that the bytes would,
 //! in 8 bytes whatever the length.
 
+use super::filter::Filter;
 use super::machine::prefetch;
 use super::vocabulary::{Line, NONE, Vocabulary};
 
@@ -35,13 +36,8 @@ fn hash(key: u64) -> u64 {
     (key >> MADE_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Bits of the filter in front of [`Vocabulary::joined`]: what is left of the tables' last huge page holds it.
-pub(super) const JOIN_FILTER_BITS: u32 = 20;
-
-#[inline(always)]
-fn filter_bit(hash: u64) -> usize {
-    (hash >> 24) as usize & ((1 << JOIN_FILTER_BITS) - 1)
-}
+/// In front of [`Vocabulary::joined`]: 2^20 bits, as what is left of the tables' last huge page holds them.
+pub(super) type JoinFilter = Filter<{ (1 << 20) / 64 }, 24>;
 
 impl Vocabulary {
     /// Inside the joins' lines.
@@ -87,9 +83,7 @@ impl Vocabulary {
     pub fn joined(&self, left: u32, right: u32) -> u32 {
         let key = key_of(left, right);
         let hash = hash(key);
-        let bit = filter_bit(hash);
-        // SAFETY: `filter_bit` is below 2^JOIN_FILTER_BITS.
-        if unsafe { *self.fixed().join_filter.get_unchecked(bit / 64) } >> (bit % 64) & 1 == 0 {
+        if !self.fixed().join_filter.may_have(hash) {
             return NONE;
         }
         self.end_join(Join { key, line: self.join_line_of(hash) })
@@ -107,8 +101,7 @@ impl Vocabulary {
         let (left, right) = self.split(id);
         let key = key_of(left, right);
         let hash = hash(key);
-        let bit = filter_bit(hash);
-        self.fixed_mut().join_filter[bit / 64] |= 1 << (bit % 64);
+        self.fixed_mut().join_filter.insert(hash);
         let mut line = self.join_line_of(hash);
         loop {
             // SAFETY: `line` is at most `join_lines`, and `self` is borrowed alone.

@@ -44,7 +44,7 @@ impl Listed {
 }
 
 /// The bytes 0 to 64.
-static COUNTING: [u8; WINDOW + 1] = {
+pub(super) static COUNTING: [u8; WINDOW + 1] = {
     let mut bytes = [0; WINDOW + 1];
     let mut at = 0;
     while at <= WINDOW {

@@ -2,34 +2,34 @@
 
 /// Compiles a function twice, with and without wide vectors, and calls the one that fits: a target feature does not reach into functions that are not inlined.
 macro_rules! by_machine {
-    ($(#[$meta:meta])* unsafe fn $name:ident [const $generic:ident : $kind:ty] ($($argument:ident : $type:ty),* $(,)?) -> $result:ty $body:block) => {
+    ($(#[$meta:meta])* unsafe fn $name:ident $([const $generic:ident : $kind:ty])? ($($argument:ident : $type:ty),* $(,)?) -> $result:ty $body:block) => {
         $(#[$meta])*
         #[inline(always)]
-        unsafe fn $name<const $generic: $kind>($($argument: $type),*) -> $result {
+        unsafe fn $name$(<const $generic: $kind>)?($($argument: $type),*) -> $result {
             #[inline(always)]
-            unsafe fn body<const $generic: $kind>($($argument: $type),*) -> $result $body
+            unsafe fn body$(<const $generic: $kind>)?($($argument: $type),*) -> $result $body
 
             #[cfg(target_arch = "x86_64")]
             #[inline(never)]
             #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-            unsafe fn wide<const $generic: $kind>($($argument: $type),*) -> $result {
+            unsafe fn wide$(<const $generic: $kind>)?($($argument: $type),*) -> $result {
                 // SAFETY: the caller's.
-                unsafe { body::<$generic>($($argument),*) }
+                unsafe { body$(::<$generic>)?($($argument),*) }
             }
 
             #[inline(never)]
-            unsafe fn plain<const $generic: $kind>($($argument: $type),*) -> $result {
+            unsafe fn plain$(<const $generic: $kind>)?($($argument: $type),*) -> $result {
                 // SAFETY: the caller's.
-                unsafe { body::<$generic>($($argument),*) }
+                unsafe { body$(::<$generic>)?($($argument),*) }
             }
 
             #[cfg(target_arch = "x86_64")]
             if $crate::token_counter::machine::is_wide() {
                 // SAFETY: the caller's, and the machine has the instructions.
-                return unsafe { wide::<$generic>($($argument),*) };
+                return unsafe { wide$(::<$generic>)?($($argument),*) };
             }
             // SAFETY: the caller's.
-            unsafe { plain::<$generic>($($argument),*) }
+            unsafe { plain$(::<$generic>)?($($argument),*) }
         }
     };
 }

@@ -4,10 +4,14 @@ mod backtrack;
 mod cache;
 mod case_cuts;
 mod classes;
+mod classify;
+#[cfg(target_arch = "x86_64")]
+mod classify_avx512;
 mod counter;
 mod cuts;
 mod encoder;
 mod encoding;
+mod filter;
 mod huge_pages;
 mod id_cache;
 mod joins;
@@ -31,9 +35,9 @@ mod text;
 mod unknown_pieces;
 mod vocabulary;
 mod wide_characters;
-mod window;
 #[cfg(target_arch = "x86_64")]
-mod window_wide;
+mod wide_characters_avx512;
+mod window;
 
 pub use cache::Cache;
 pub use encoding::Encoding;

@@ -43,7 +43,9 @@ impl Scan<'_> {
             0xe0..0xf0 => ((first & 0x0f) << 12 | byte(1) << 6 | byte(2), 3),
             _ => ((first & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), 4),
         };
-        Char { class: class_of(point), next: at + length }
+        // SAFETY: as large as a code point can be; text has no larger ones.
+        let class = unsafe { class_of(point.min(0x10_ffff)) };
+        Char { class, next: at + length }
     }
 
     #[inline(always)]

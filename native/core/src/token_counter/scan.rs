@@ -1,12 +1,13 @@
 //! Walks a text piece by piece: by windows where it is ASCII, by the exact matcher elsewhere.
 
+use super::classify::Classify;
 use super::cuts::Cuts;
 #[cfg(target_arch = "x86_64")]
 use super::machine::{Vectors, vectors};
 use super::pattern::{Pattern, piece_end};
 use super::split::split_of;
 use super::text::Text;
-use super::window::{Classify, WINDOW, piece_starts};
+use super::window::{WINDOW, piece_starts};
 use std::ops::ControlFlow;
 
 /// What is done with the pieces.
@@ -31,12 +32,12 @@ pub fn scan<P: Pieces>(pattern: Pattern, text: &Text, cuts: Cuts, pieces: &mut P
         match vectors() {
             Vectors::Avx512 => scan_avx512(pattern, text, cuts, pieces),
             Vectors::Avx2 => scan_avx2(pattern, text, cuts, pieces),
-            Vectors::Plain => _ = dispatch::<P, super::window::Sse2>(pattern, text, cuts, pieces),
+            Vectors::Plain => _ = dispatch::<P, super::classify::Sse2>(pattern, text, cuts, pieces),
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
     // SAFETY: needs no instructions of its own.
-    let _ = unsafe { dispatch::<P, super::window::Portable>(pattern, text, cuts, pieces) };
+    let _ = unsafe { dispatch::<P, super::classify::Portable>(pattern, text, cuts, pieces) };
 }
 
 /// # Safety
@@ -45,7 +46,7 @@ pub fn scan<P: Pieces>(pattern: Pattern, text: &Text, cuts: Cuts, pieces: &mut P
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn scan_avx2<P: Pieces>(pattern: Pattern, text: &Text, cuts: Cuts, pieces: &mut P) {
     // SAFETY: the caller's.
-    let _ = unsafe { dispatch::<P, super::window::Avx2>(pattern, text, cuts, pieces) };
+    let _ = unsafe { dispatch::<P, super::classify::Avx2>(pattern, text, cuts, pieces) };
 }
 
 /// # Safety
@@ -54,7 +55,7 @@ unsafe fn scan_avx2<P: Pieces>(pattern: Pattern, text: &Text, cuts: Cuts, pieces
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn scan_avx512<P: Pieces>(pattern: Pattern, text: &Text, cuts: Cuts, pieces: &mut P) {
     // SAFETY: the caller's.
-    let _ = unsafe { dispatch::<P, super::window_wide::Avx512>(pattern, text, cuts, pieces) };
+    let _ = unsafe { dispatch::<P, super::classify_avx512::Avx512>(pattern, text, cuts, pieces) };
 }
 
 /// # Safety
@@ -133,10 +134,10 @@ unsafe fn step<P: Pieces, C: Classify, const O200K: bool>(
 mod tests {
     use super::*;
     use crate::token_counter::case_cuts::CaseCuts;
+    use crate::token_counter::classify::Portable;
     use crate::token_counter::counter::Counter;
     use crate::token_counter::cuts::SPANNED_BYTES;
     use crate::token_counter::vocabulary::Vocabulary;
-    use crate::token_counter::window::Portable;
     use crate::token_counter::{Cache, ENCODING_NAMES, PACKED, encoding};
     use proptest::prelude::*;
     use std::sync::LazyLock;
@@ -183,7 +184,7 @@ mod tests {
         unsafe {
             match way {
                 #[cfg(target_arch = "x86_64")]
-                "sse2" => _ = dispatch::<P, crate::token_counter::window::Sse2>(pattern, text, cuts, pieces),
+                "sse2" => _ = dispatch::<P, crate::token_counter::classify::Sse2>(pattern, text, cuts, pieces),
                 #[cfg(target_arch = "x86_64")]
                 "avx2" => scan_avx2(pattern, text, cuts, pieces),
                 #[cfg(target_arch = "x86_64")]
@@ -245,15 +246,14 @@ mod tests {
             2 => "([a-z]{1,6}[A-Z]){1,4}[a-z]{0,5}",
             2 => "[一-鿿ぁ-んァ-ヶ가-힣、。「」，！]{1,12}",
             2 => "[\u{1f300}-\u{1f6ff}\u{200d}\u{fe0f}\u{1f3fb}-\u{1f3ff}☀-➿]{1,8}",
-            1 => "[а-яЁЖ]{1,9}|[ก-๛]{1,9}",
+            1 => "[а-яЁЖ]{1,9}|[ก-๛]{1,9}|[ऀ-ॿ]{1,9}",
+            1 => "([❤☀]\u{fe0f}?|[🏳👁]\u{fe0f}|🙂|[!-/]|[0-9]\u{fe0f}\u{20e3}|\u{301}| |[aA\n/]){1,8}",
             3 => "[ \t\r\n]{1,4}",
             3 => " {1,5}",
-            2 => "[!-/:-@]{1,4}",
+            4 => "[!-/:-@]{1,4}|[;/\r\n]{1,6}",
             2 => "[0-9]{1,8}",
             2 => "'(s|S|t|re|VE|m|ll|lL|d|x|ſ)?",
-            2 => "[;/\r\n]{1,6}",
-            1 => "[\u{0}-\u{7f}]{1,3}",
-            1 => "(é|ß|Ж|漢|ǅ|ª|\u{301}|\u{85}|\u{a0}|\u{2028}|²|٣|🙂|\u{feff})",
+            2 => "[\u{0}-\u{7f}]{1,3}|(é|ß|Ж|漢|ǅ|ª|\u{301}|\u{85}|\u{a0}|\u{2028}|²|٣|🙂|\u{feff})",
         ];
         prop::collection::vec(part, 0..60).prop_map(|parts| parts.concat())
     }

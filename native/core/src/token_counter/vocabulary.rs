@@ -1,7 +1,8 @@
 //! The vocabulary of an encoding: bytes to id and back, built once per process and then only read, by all threads.
 
+use super::filter::Filter;
 use super::huge_pages::HugeSlice;
-use super::joins;
+use super::joins::{self, JoinFilter};
 use super::key::Key;
 use super::longest::{Lengths, finish, step};
 use super::machine::prefetch;
@@ -43,10 +44,10 @@ pub(super) type Line = [u64; 2 * SLOTS_PER_LINE];
 pub(super) struct Fixed {
     /// Tokens of two bytes, by both; `NONE` where there is none.
     pairs: [u32; 1 << 16],
-    /// One bit for each hash of a short token, so that most misses end in the second-level cache.
-    filter: [u64; (1 << FILTER_BITS) / 64],
-    /// One bit for each hash of two tokens that make one.
-    pub(super) join_filter: [u64; (1 << joins::JOIN_FILTER_BITS) / 64],
+    /// Of short tokens, so that most misses end in the second-level cache.
+    filter: Filter<{ (1 << FILTER_BITS) / 64 }, 19>,
+    /// Of two tokens that make one.
+    pub(super) join_filter: JoinFilter,
     /// Which lengths tokens may have, for [`Vocabulary::longest`].
     pub(super) lengths: Lengths,
 }
@@ -163,8 +164,7 @@ impl Vocabulary {
         let key = self.key_of(token);
         let tag = key.high | (token.len() as u64) << 40;
         let hash = key.hash();
-        let bit = filter_bit(hash);
-        self.fixed_mut().filter[bit / 64] |= 1 << (bit % 64);
+        self.fixed_mut().filter.insert(hash);
         let mut line = self.line_of(hash);
         loop {
             let slots = &mut self.memory[line];
@@ -258,9 +258,7 @@ impl Vocabulary {
     #[inline(always)]
     pub fn find_short(&self, key: Key, len: usize) -> u32 {
         let hash = key.hash();
-        let bit = filter_bit(hash);
-        // SAFETY: `filter_bit` is below 2^FILTER_BITS.
-        if unsafe { *self.fixed().filter.get_unchecked(bit / 64) } >> (bit % 64) & 1 == 0 {
+        if !self.fixed().filter.may_have(hash) {
             return NONE;
         }
         let tag = key.high | (len as u64) << 40;
@@ -286,12 +284,7 @@ impl Vocabulary {
     #[inline(always)]
     pub fn prefetch(&self, key: Key) {
         let hash = key.hash();
-        prefetch(&raw const self.fixed().filter[filter_bit(hash) / 64]);
+        self.fixed().filter.prefetch(hash);
         prefetch(&raw const self.memory[self.line_of(hash)]);
     }
-}
-
-#[inline(always)]
-fn filter_bit(hash: u64) -> usize {
-    (hash >> 19) as usize & ((1 << FILTER_BITS) - 1)
 }

@@ -1,17 +1,22 @@
 //! The characters beyond ASCII in a window: their bytes join the masks of their class, so that the window need not end before them.
 
-use super::classes::{LOWER, MARK, NUMBER, OTHER_LETTER, SPACE, UPPER, class_of};
-use super::cuts::{key_of, may_be_crossed};
+use super::classes::{LOWER, MARK, OTHER_LETTER, UPPER, class_of};
+use super::classify::{Classify, Masks};
+use super::cuts::may_be_crossed;
 use super::machine::by_machine;
-use super::window::Masks;
+
+// What `classify_each` makes of the digits of a class.
+const _: () = assert!(UPPER == 0b001 && LOWER == 0b010 && OTHER_LETTER == 0b011 && MARK == 0b100);
 
 /// What a window's masks do not tell of these characters.
 #[derive(Default, Clone, Copy)]
 pub struct Wide {
     /// Letters that o200k takes for upper and for lower case.
     pub either: u64,
+    /// In o200k a part of words too, or of punctuation, elsewhere punctuation.
+    pub marks: u64,
     /// All bytes of a character but its first.
-    inner: u64,
+    pub(super) inner: u64,
     /// The characters, by their first byte, behind which and another of them no token is: where a piece may be cut, see `cuts.rs`.
     pub cuts: u64,
 }
@@ -34,72 +39,119 @@ impl Wide {
 }
 
 /// Classifies the characters whose bytes are `high`, up to the first that the window's bit operations cannot place: a number, which counts
-/// by characters, white space, in o200k a mark, or one that is not whole. Returns how many bytes are left before it.
+/// by characters, white space, or one that is not whole. Returns how many bytes are left before it.
 ///
 /// # Safety
-/// `spanned` is a vocabulary's.
+/// `spanned` is a vocabulary's, and the machine has `C`'s instructions.
 /// A character starts at the first `high` byte, `high` has bits below `len` only, and four bytes are readable behind each.
 #[inline(always)]
-pub unsafe fn classify<const O200K: bool>(at: *const u8, len: usize, high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
+pub unsafe fn classify<C: Classify>(at: *const u8, len: usize, high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
     // SAFETY: the caller's.
-    unsafe { classify_each::<O200K>(at, len, high, spanned, masks) }
+    unsafe {
+        let inner = C::inner_bytes(at) & high;
+        let mut leads = high & !inner;
+        let last = leads.ilog2();
+        let reaches_beyond = last as usize + Character::read(at.add(last as usize)).width as usize > len;
+        leads ^= u64::from(reaches_beyond) << last;
+        let len = if reaches_beyond { last as usize } else { len };
+        #[cfg(target_arch = "x86_64")]
+        if C::HAS_512_BITS {
+            return super::wide_characters_avx512::classify_each(at, len, leads, inner, spanned, masks);
+        }
+        classify_each(at, len, leads, inner, spanned, masks)
+    }
 }
 
 by_machine! {
+/// The characters that start at `leads` and end before `len`. How long one is, which class of those that can be placed it has, and whether a token
+/// crosses to it cannot be predicted, so nothing branches on that.
+///
 /// # Safety
 /// As for `classify`.
-unsafe fn classify_each[const O200K: bool](at: *const u8, len: usize, high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
-    let mut wide = Wide::default();
-    let (mut left, mut left_end) = (0, 0);
-    let mut high = high;
-    while high != 0 {
-        let start = high.trailing_zeros() as usize;
+unsafe fn classify_each(
+    at: *const u8,
+    len: usize,
+    leads: u64,
+    inner: u64,
+    spanned: &[u8],
+    masks: &mut Masks,
+) -> (usize, Wide) {
+    // The classes in binary: bit i of each belongs to the character that starts at byte i.
+    let (mut ones, mut twos, mut fours) = (0, 0, 0);
+    let mut cuts = 0;
+    let (mut left, mut last_of_left) = (0, 0);
+    let mut end = len;
+    let mut rest = leads;
+    while rest != 0 {
+        let start = rest.trailing_zeros() as usize;
         // SAFETY: the caller's.
-        let (point, width) = unsafe { character(at.add(start)) };
-        if start + width > len {
-            return (start, wide);
+        let character = unsafe { Character::read(at.add(start)) };
+        // SAFETY: a character's code point.
+        let class = unsafe { class_of(character.point()) };
+        if class > MARK {
+            end = start;
+            break;
         }
-        let class = class_of(point);
-        if matches!(class, NUMBER | SPACE) || O200K && class == MARK {
-            return (start, wide);
-        }
-        let bytes = ((1 << width) - 1) << start;
-        high &= !bytes;
-        wide.inner |= bytes & (bytes << 1);
-        let of = |expected: u8| if class == expected { bytes } else { 0 };
-        masks.upper |= of(UPPER);
-        masks.lower |= of(LOWER);
-        wide.either |= of(OTHER_LETTER);
-        // SAFETY: as above.
-        if is_cut_at(unsafe { *at.add(start) }) {
-            // SAFETY: the caller's.
-            let right = unsafe { key_of(at.add(start), width) };
-            if left_end == start && left != 0 {
-                // SAFETY: as above; a character ends here.
-                let crossed = unsafe { may_be_crossed(spanned, left, *at.add(start - 1), right) };
-                wide.cuts |= u64::from(!crossed) << start;
-            }
-            (left, left_end) = (right, start + width);
+        rest &= rest - 1;
+        ones |= u64::from(class & 1) << start;
+        twos |= u64::from(class >> 1 & 1) << start;
+        fours |= u64::from(class >> 2) << start;
+        if is_cut_at(character.lead()) {
+            let right = character.key();
+            // SAFETY: the caller's. With no such character before this one, what is found is not used.
+            let crossed = unsafe { may_be_crossed(spanned, left, last_of_left, right) };
+            cuts |= u64::from(!crossed & (left != 0)) << start;
+            (left, last_of_left) = (right, character.last());
+        } else {
+            left = 0;
         }
     }
-    (len, wide)
+    let bytes_of = |starts: u64| (1..4).fold(starts, |bytes, _| bytes | bytes << 1 & inner);
+    masks.upper |= bytes_of(ones & !twos);
+    masks.lower |= bytes_of(twos & !ones);
+    // Where the byte before is inside a character, that is the one before.
+    (end, Wide { either: bytes_of(ones & twos), marks: bytes_of(fours), inner, cuts: cuts & inner << 1 })
 }
 }
 
-/// The code point and the number of bytes of a character beyond ASCII.
-///
-/// # Safety
-/// Four bytes must be readable at `at`, where such a character starts.
-#[inline(always)]
-unsafe fn character(at: *const u8) -> (u32, usize) {
-    // SAFETY: the caller's.
-    let bytes = u32::from_be(unsafe { at.cast::<u32>().read_unaligned() });
-    let [first, second, third, fourth] = [bytes >> 24, bytes >> 16 & 0x3f, bytes >> 8 & 0x3f, bytes & 0x3f];
-    if first < 0xe0 {
-        ((first & 0x1f) << 6 | second, 2)
-    } else if first < 0xf0 {
-        ((first & 0x0f) << 12 | second << 6 | third, 3)
-    } else {
-        ((first & 0x07) << 18 | second << 12 | third << 6 | fourth, 4)
+/// The bytes of a character beyond ASCII, and what may be of the next one, the first one highest.
+#[derive(Clone, Copy)]
+struct Character {
+    bytes: u32,
+    width: u32,
+}
+
+impl Character {
+    /// # Safety
+    /// Four bytes must be readable at `at`, where such a character starts.
+    #[inline(always)]
+    unsafe fn read(at: *const u8) -> Self {
+        // SAFETY: the caller's.
+        let bytes = u32::from_be(unsafe { at.cast::<u32>().read_unaligned() });
+        Self { bytes, width: (!bytes).leading_zeros() }
+    }
+
+    #[inline(always)]
+    fn lead(self) -> u8 {
+        (self.bytes >> 24) as u8
+    }
+
+    #[inline(always)]
+    fn last(self) -> u8 {
+        (self.bytes >> (32 - 8 * self.width)) as u8
+    }
+
+    /// As `cuts.rs` wants it.
+    #[inline(always)]
+    fn key(self) -> u32 {
+        self.bytes.swap_bytes() & u32::MAX >> (32 - 8 * self.width)
+    }
+
+    #[inline(always)]
+    fn point(self) -> u32 {
+        // Six bits of each byte but the first, put together in pairs; then what belongs to the next character goes, and what tells the width.
+        let pairs = (self.bytes & 0xff00_3f00) >> 2 | self.bytes & 0x003f_003f;
+        let all = pairs >> 4 & 0x03ff_f000 | pairs & 0x0fff;
+        (all >> (24 - 6 * self.width)) & ((2 << (5 * self.width)) - 1)
     }
 }

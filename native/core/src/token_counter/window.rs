@@ -3,145 +3,13 @@
 //! The patterns never look behind, so a window may begin at any known piece start. Vector compares turn 64 bytes into one bit mask per class;
 //! some forty bit operations on those give every piece start. All but the last are used; the last one begins the next window.
 
+use super::classify::Classify;
 use super::cuts::Cuts;
 use super::pattern::contraction_at;
 use super::wide_characters::{self, Wide};
 
 /// Bytes of a window.
 pub const WINDOW: usize = 64;
-
-/// Bit i: byte i of the window belongs to the class.
-#[derive(Default, Clone, Copy)]
-pub struct Masks {
-    pub upper: u64,
-    pub lower: u64,
-    pub digit: u64,
-    pub space: u64,
-    /// White space but for line ends.
-    pub blank: u64,
-    pub line: u64,
-    pub quote: u64,
-    /// Line ends and slashes: joined as vectors, since the compiler takes a union of two masks apart into 64 scalar steps.
-    pub line_or_slash: u64,
-    /// Not ASCII.
-    pub high: u64,
-}
-
-/// How the bytes are classified: by the vectors the machine has.
-pub trait Classify {
-    /// Whether the machine has 512-bit vectors, for more than this.
-    #[cfg(target_arch = "x86_64")]
-    const HAS_512_BITS: bool = false;
-
-    /// # Safety
-    /// 64 bytes must be readable at `at`, and the machine must have the implementation's instructions.
-    unsafe fn classify(at: *const u8) -> Masks;
-}
-
-/// Byte by byte: any machine.
-#[cfg(any(test, not(target_arch = "x86_64")))]
-pub struct Portable;
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
-impl Classify for Portable {
-    #[inline(always)]
-    unsafe fn classify(at: *const u8) -> Masks {
-        let mut masks = Masks::default();
-        for i in 0..WINDOW {
-            // SAFETY: the caller's.
-            let byte = unsafe { *at.add(i) };
-            let bit = |is: bool| u64::from(is) << i;
-            masks.upper |= bit(byte.is_ascii_uppercase());
-            masks.lower |= bit(byte.is_ascii_lowercase());
-            masks.digit |= bit(byte.is_ascii_digit());
-            masks.space |= bit(byte == b' ');
-            masks.blank |= bit(matches!(byte, b' ' | b'\t' | 0x0b | 0x0c));
-            masks.line |= bit(matches!(byte, b'\n' | b'\r'));
-            masks.quote |= bit(byte == b'\'');
-            masks.line_or_slash |= bit(matches!(byte, b'\n' | b'\r' | b'/'));
-            masks.high |= bit(byte >= 0x80);
-        }
-        masks
-    }
-}
-
-/// The vector compares, once for every vector width.
-#[cfg(target_arch = "x86_64")]
-macro_rules! classify_by {
-    ($name:ident, $doc:literal, $width:literal, $vector:ty, $load:ident, $set:ident, $eq:ident, $gt:ident, $sub:ident, $or:ident, $shift:ident, $movemask:ident) => {
-        #[doc = $doc]
-        pub struct $name;
-
-        impl Classify for $name {
-            #[inline(always)]
-            unsafe fn classify(at: *const u8) -> Masks {
-                use core::arch::x86_64::{$eq, $gt, $load, $movemask, $or, $set, $shift, $sub};
-                let mut masks = Masks::default();
-                for part in 0..WINDOW / $width {
-                    // SAFETY: 64 bytes are readable and the machine has the instructions, says the caller.
-                    unsafe {
-                        let bytes = $load(at.add(part * $width).cast::<$vector>());
-                        #[allow(clippy::cast_lossless, reason = "the mask of 16 bytes comes as i32 too")]
-                        let mask = |vector: $vector| ($movemask(vector) as u32 as u64) << (part * $width);
-                        let equals = |byte: u8| $eq(bytes, $set(byte as i8));
-                        // Unsigned "less than" by a signed compare: both sides moved down by 128.
-                        let in_range = |vector: $vector, first: u8, count: u8| {
-                            $gt($set((count ^ 0x80) as i8), $sub(vector, $set(first.wrapping_add(0x80) as i8)))
-                        };
-                        let letter = mask(in_range($or(bytes, $set(0x20)), b'a', 26));
-                        let lower_bit = mask($shift::<2>(bytes));
-                        let line = $or(equals(b'\n'), equals(b'\r'));
-                        let space = equals(b' ');
-                        masks.upper |= letter & !lower_bit;
-                        masks.lower |= letter & lower_bit;
-                        masks.digit |= mask(in_range(bytes, b'0', 10));
-                        masks.space |= mask(space);
-                        masks.line |= mask(line);
-                        masks.blank |= mask($or(space, in_range(bytes, 9, 5)));
-                        masks.quote |= mask(equals(b'\''));
-                        masks.line_or_slash |= mask($or(line, equals(b'/')));
-                        masks.high |= mask(bytes);
-                    }
-                }
-                masks.blank &= !masks.line;
-                masks
-            }
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-use core::arch::x86_64::{__m128i, __m256i};
-#[cfg(target_arch = "x86_64")]
-classify_by!(
-    Sse2,
-    "Part of every x86-64.",
-    16,
-    __m128i,
-    _mm_loadu_si128,
-    _mm_set1_epi8,
-    _mm_cmpeq_epi8,
-    _mm_cmpgt_epi8,
-    _mm_sub_epi8,
-    _mm_or_si128,
-    _mm_slli_epi16,
-    _mm_movemask_epi8
-);
-#[cfg(target_arch = "x86_64")]
-classify_by!(
-    Avx2,
-    "x86-64 since 2013.",
-    32,
-    __m256i,
-    _mm256_loadu_si256,
-    _mm256_set1_epi8,
-    _mm256_cmpeq_epi8,
-    _mm256_cmpgt_epi8,
-    _mm256_sub_epi8,
-    _mm256_or_si256,
-    _mm256_slli_epi16,
-    _mm256_movemask_epi8
-);
 
 /// Piece starts of one window.
 #[derive(Debug, PartialEq, Eq)]
@@ -169,7 +37,7 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
         (len, last, Wide::default())
     } else {
         // SAFETY: the caller's.
-        let (before, wide) = unsafe { wide_characters::classify::<O200K>(at, len, high, cuts.spanned, &mut masks) };
+        let (before, wide) = unsafe { wide_characters::classify::<C>(at, len, high, cuts.spanned, &mut masks) };
         (before, last && before == len, wide)
     };
     if len == 0 {
@@ -181,9 +49,15 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     let digit = masks.digit & valid;
     let line = masks.line & valid;
     let blank = masks.blank & valid;
-    let letter = upper | lower | wide.either & valid;
     let white = blank | line;
-    let other = valid & !(letter | digit | white);
+    let mut either = wide.either & valid;
+    let mut other = valid & !(upper | lower | either | digit | white);
+    if O200K && wide.marks != 0 {
+        let marks = marks_of_words(other, wide.marks & valid, masks.space, wide);
+        either |= marks;
+        other &= !marks;
+    }
+    let letter = upper | lower | either;
 
     // `[\r\n]*` (o200k: `[\r\n/]*`) behind punctuation belongs to it. Adding a bit to a run of ones clears it from there to its end.
     let tail_start = line & other << 1;
@@ -194,6 +68,10 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
         return NOTHING;
     }
     let tail = if tail_start == 0 { 0 } else { tail_set & !tail_sum };
+    if O200K && wide.marks != 0 && tail & other != 0 {
+        // `marks_of_words` took its slashes for punctuation.
+        return NOTHING;
+    }
     let other = other & !tail;
 
     let other_starts = other & !(other << 1) & !(masks.space << 1);
@@ -216,7 +94,7 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     // A blank, or punctuation that is a piece start, is the optional first character of the word behind it.
     let mut letter_starts = letter & !(letter << 1) & !(blank << 1) & !wide.behind(other_starts);
     if O200K {
-        if upper & wide.either << 1 != 0 {
+        if upper & either << 1 != 0 {
             // Whether the word ends there depends on what comes behind.
             return NOTHING;
         }
@@ -251,6 +129,23 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     let anchors = if !O200K || upper | lower == 0 { wide.cuts & letter } else { 0 };
     let end = ((starts | anchors) & u64::MAX >> (64 - certain)).ilog2();
     Starts { starts: (starts | wide.cuts) & ((1 << end) - 1), end: end as usize }
+}
+
+/// The marks that are parts of words: o200k takes them for letters of either case, but not where the punctuation before goes on with them, which is
+/// wherever that is not a word's optional first character. `other` is punctuation and all marks.
+#[inline(never)]
+fn marks_of_words(other: u64, mut marks: u64, space: u64, wide: Wide) -> u64 {
+    let mut other = other & !marks;
+    loop {
+        let starts = other & !(other << 1) & !(space << 1);
+        let goes_on = marks & other << 1 & !wide.behind(starts);
+        if goes_on == 0 {
+            return marks;
+        }
+        let run = marks & !marks.wrapping_add(goes_on);
+        marks ^= run;
+        other |= run;
+    }
 }
 
 /// `\p{N}{1,3}`: the first digit of each run and every third one behind it.

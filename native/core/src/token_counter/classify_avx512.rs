@@ -1,8 +1,9 @@
 //! The classes of 64 bytes by AVX-512: one look-up of all of them in a table of bits, and a test of each bit.
 
-use super::window::{Classify, Masks};
+use super::classify::{Classify, Masks};
 use core::arch::x86_64::{
-    __m512i, _mm512_loadu_si512, _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask, _mm512_set1_epi8, _mm512_test_epi8_mask,
+    __m512i, _mm512_cmplt_epi8_mask, _mm512_loadu_si512, _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask, _mm512_set1_epi8,
+    _mm512_test_epi8_mask,
 };
 
 const UPPER: u8 = 1;
@@ -63,5 +64,11 @@ impl Classify for Avx512 {
                 high,
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn inner_bytes(at: *const u8) -> u64 {
+        // SAFETY: as above.
+        unsafe { _mm512_cmplt_epi8_mask(_mm512_loadu_si512(at.cast()), _mm512_set1_epi8(0xc0u8 as i8)) }
     }
 }

@@ -25,6 +25,10 @@ impl CaseCuts {
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let mut cuts = Self::everywhere();
         for token in (0..vocabulary.len() as u32).filter_map(|id| vocabulary.token(id)) {
+            // Nearly all have none.
+            if !token[1..].iter().any(u8::is_ascii_uppercase) {
+                continue;
+            }
             for border in (1..token.len()).filter(|at| token[at - 1].is_ascii_lowercase() && token[*at].is_ascii_uppercase()) {
                 cuts.insert(&token[..border], &token[border..]);
             }

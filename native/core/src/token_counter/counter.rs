@@ -28,7 +28,7 @@ const FULL_LIST: usize = LISTED - WINDOW;
 #[cfg(target_arch = "x86_64")]
 const FEW: u32 = 8;
 /// Pieces that the cache does not know: of one list on top of what makes a batch worth it.
-pub(super) const UNKNOWN: usize = WINDOW + LISTED;
+pub(super) const UNKNOWN: usize = 2 * WINDOW + LISTED;
 /// Written behind the last of them: as vectors are stored whole.
 pub(super) const SPILL: usize = 8;
 /// Below one unknown piece in so many a text is familiar: its pieces are at hand, and looked up where they are found, which takes fewer steps.

@@ -13,7 +13,7 @@ use std::mem::MaybeUninit;
 /// A piece of this many bytes is still merged as defined: below, the quadratic search for the lowest rank beats the look-ups of backtracking.
 pub const MAX_DEFINED: usize = 63;
 /// Pieces that are merged in turns.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 12;
 
 /// Counts the tokens that each of the `pieces`, none of which is a token, merges into.
 ///

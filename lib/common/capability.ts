@@ -10,6 +10,8 @@ export interface MetricSample {
   readonly value: number;
   /** Bounded sets only: never a key, a user or a secret. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** `false`: no sum of several such values means anything, as of percentiles. */
+  readonly addsUp?: false;
 }
 
 /** What a capability says of itself when asked. `degraded`: it answers, but not the way it was configured to. */

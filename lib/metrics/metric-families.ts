@@ -35,7 +35,7 @@ export class MetricFamilies {
 
   /**
    * Two sources with the same series are two instances in one process: their counters add up, of their gauges the newest holds.
-   * What shares a series adds up in any case.
+   * What shares a series adds up in any case, and is left out where no sum means anything.
    */
   sort(sources: Iterable<readonly MetricSample[]>): Map<string, MetricFamily> {
     const families = new Map<string, MetricFamily>();
@@ -88,10 +88,11 @@ class KnownSeries {
     return (this.values = []);
   }
 
-  add({ type, value, labels = NO_LABELS }: MetricSample): void {
+  add({ type, value, labels = NO_LABELS, addsUp }: MetricSample): void {
     // Who hands over the same object again spares its key.
     let series = this.byLabels.get(labels);
     if (series === undefined) this.byLabels.set(labels, (series = this.seriesOf(labels)));
+    if (series === this.other && addsUp === false) return;
     const { latest } = series;
     if (latest === undefined || series.reading !== this.reading) {
       series.reading = this.reading;

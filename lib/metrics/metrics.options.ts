@@ -13,7 +13,7 @@ export interface MetricsOptions {
   readonly registry?: MetricRegistry;
   /** What all names begin with. Default `fast_litellm_`. */
   readonly prefix?: string;
-  /** Series of one metric that are shown by their own labels; those that come later share one, all of whose labels are `other`. Default 200. */
+  /** Series of one metric that are shown by their own labels; those that come later share one, all of whose labels are `other`; percentiles, which do not add up, are left out. Default 200. */
   readonly maxSeries?: number;
 }
 

@@ -127,12 +127,13 @@ describe('the form of the metrics', () => {
     expect(await values(registry)).toEqual(['fast_litellm_calls_total 1']);
   });
 
-  it('keeps the number of series bounded: those that come later share one', async () => {
+  it('keeps the number of series bounded: those that come later share one, or none where they do not add up', async () => {
     const registry = new Registry();
     let names = ['a', 'b', 'c', 'd'];
     const metrics = () => [
       ...names.map((name) => sample('calls_total', 2, { operation: name })),
-      ...names.map((name) => sample('latency', 3, { operation: name, percentile: '50' })),
+      ...names.map((name) => sample('waiting', 3, { operation: name, state: 'queued' })),
+      ...names.map((name): MetricSample => ({ ...sample('latency', 5, { operation: name, percentile: '50' }), addsUp: false })),
       sample('keys', 9),
     ];
     registerPrometheusMetrics({ metrics }, registry, { maxSeries: 2 });
@@ -140,9 +141,11 @@ describe('the form of the metrics', () => {
       'fast_litellm_calls_total{operation="a"} 2',
       'fast_litellm_calls_total{operation="b"} 2',
       'fast_litellm_calls_total{operation="other"} 4',
-      'fast_litellm_latency{operation="a",percentile="50"} 3',
-      'fast_litellm_latency{operation="b",percentile="50"} 3',
-      'fast_litellm_latency{operation="other",percentile="other"} 6',
+      'fast_litellm_waiting{operation="a",state="queued"} 3',
+      'fast_litellm_waiting{operation="b",state="queued"} 3',
+      'fast_litellm_waiting{operation="other",state="other"} 6',
+      'fast_litellm_latency{operation="a",percentile="50"} 5',
+      'fast_litellm_latency{operation="b",percentile="50"} 5',
       'fast_litellm_keys 9',
     ];
     expect(await values(registry)).toEqual(shown);
@@ -151,7 +154,7 @@ describe('the form of the metrics', () => {
     names = Array.from({ length: 10_000 }, (_, i) => `operation-${i}`);
     expect(await values(registry)).toEqual([
       'fast_litellm_calls_total{operation="other"} 20000',
-      'fast_litellm_latency{operation="other",percentile="other"} 30000',
+      'fast_litellm_waiting{operation="other",state="other"} 30000',
       'fast_litellm_keys 9',
     ]);
   });

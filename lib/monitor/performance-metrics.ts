@@ -21,6 +21,7 @@ export function performanceMetrics(table: SeriesTable, activeAlerts: number): Me
         type: 'gauge',
         value: ms / 1000,
         labels: percentileLabels[index],
+        addsUp: false,
       });
     });
   }

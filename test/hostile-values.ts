@@ -33,7 +33,8 @@ export const HOSTILE_VALUES: Readonly<Record<string, () => unknown>> = {
   boolean: () => true,
   function: () => own,
   'empty string': () => '',
-  __proto__: () => '__proto__',
+  // Computed, as otherwise it would be this table's own.
+  ['__proto__']: () => '__proto__',
   'lone surrogates': () => 'a\ud800b\udc00\ufeff\0',
   'long string': () => 'x'.repeat(5_000),
   'empty object': () => ({}),

@@ -14,8 +14,8 @@ pub const NUMBER: u8 = 5;
 pub const SPACE: u8 = 6;
 
 /// Index of 64-point blocks (`u16`, little-endian), then the blocks; packed by the build script.
-pub(super) static TABLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/classes.bin"));
-pub(super) const INDEX_BYTES: usize = 0x11_0000 / 64 * 2;
+static TABLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/classes.bin"));
+const INDEX_BYTES: usize = 0x11_0000 / 64 * 2;
 
 /// The class of a code point, and 0 for what has none of the above.
 ///

@@ -23,7 +23,8 @@ pub unsafe fn narrow_avx512(units: &[u16], out: *mut u8) -> usize {
     let mut first_is_done = false;
     while read < units.len() {
         let count = (units.len() - read).min(MOST);
-        // SAFETY: `count` units are readable; at most three bytes were written for a unit read, so 64 more are writable.
+        // SAFETY: `count` units are readable. At most three bytes were written for a unit read, and one more where the second half of a pair is
+        // yet to be read, which has three of its own: so 64 more are writable.
         unsafe {
             let start = units.as_ptr().add(read).cast();
             let these = _mm512_maskz_loadu_epi16(u32::MAX >> (MOST - count), start);

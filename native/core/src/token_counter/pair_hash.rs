@@ -3,9 +3,9 @@
 /// Bits of a pair's hash. The bitmap of spanned pairs is 64 KB, so that it stays in the second-level cache.
 const PAIR_HASH_BITS: u32 = 19;
 
-/// Where the pair of two adjacent characters stands in the bitmap: the right one tells the cache line, the left one where in it, so that both
-/// questions about a character need one line, and a text needs as many lines as it has different characters. A character's key is its UTF-8
-/// bytes, the first one lowest.
+/// Where the pair of two adjacent characters stands in the bitmap: the right one tells which 64 bytes, the left one where in them, so that what is
+/// asked about a character lies together, and a text needs as many places as it has different characters. A character's key is its UTF-8 bytes,
+/// the first one lowest.
 #[inline(always)]
 const fn pair_hash(left: u32, right: u32) -> u32 {
     let line = right.wrapping_mul(LINE_FACTOR) >> LINE_SHIFT;

@@ -1,4 +1,4 @@
-//! Walks a text piece by piece: by windows where it is ASCII, by the exact matcher elsewhere.
+//! Walks a text piece by piece: by windows, and by the exact matcher where a window tells nothing.
 
 use super::classify::Classify;
 use super::cuts::Cuts;

@@ -77,7 +77,7 @@ struct Keys {
 /// As for `classify_each`; `is_cut_at` tells which of the first `len` have a key.
 #[inline(always)]
 unsafe fn uncrossed(spanned: &[u8], left: &Keys, right: &Keys, is_cut_at: u16, len: usize) -> u64 {
-    // SAFETY: the bitmap has a bit for each hash, and lines of whole integers.
+    // SAFETY: the bitmap has a bit for each hash, whichever characters it is of.
     unsafe {
         let line = _mm512_srli_epi32::<LINE_SHIFT>(_mm512_mullo_epi32(right.whole, all(LINE_FACTOR)));
         let line = _mm512_slli_epi32::<LINE_BITS>(line);

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { withinTime } from './deadline.redis.js';
+import { startDeadline, withinTime } from './deadline.redis.js';
 
 const TIMEOUT_MS = 20;
 
 /** Nothing is read meanwhile. */
-function isBusyFor(ms: number): void {
+function beBusyFor(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
@@ -18,6 +18,18 @@ describe('a wait for Redis', () => {
   it('ends with what was waited for', async () => {
     await expect(withinTime(Promise.resolve(1), TIMEOUT_MS)).resolves.toBe(1);
     await expect(withinTime(Promise.reject(new Error('READONLY')), TIMEOUT_MS)).rejects.toThrow('READONLY');
+  });
+
+  it('keeps no process alive where nobody waits for it', async () => {
+    // Only those that keep the process are listed.
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    const within = withinTime(new Promise(() => {}), TIMEOUT_MS);
+    expect(timers()).toBe(before);
+    const end = startDeadline(TIMEOUT_MS, () => {});
+    expect(timers()).toBe(before + 1);
+    end();
+    await expect(within).rejects.toThrow();
   });
 
   it('takes the answer that came while this process was busy, though the time is over', async () => {
@@ -38,7 +50,7 @@ describe('a wait for Redis', () => {
       const within = withinTime(answer, TIMEOUT_MS);
       worker.postMessage('PING');
       Atomics.wait(answered, 0, 0);
-      isBusyFor(2 * TIMEOUT_MS);
+      beBusyFor(2 * TIMEOUT_MS);
       await expect(within).resolves.toEqual(['PONG']);
     } finally {
       await worker.terminate();

@@ -50,7 +50,7 @@ class RedisRateLimitStore implements RateLimitStore {
   private readonly slots: RedisSlots;
   private readonly leases: RedisLeases | undefined;
   private readonly isCluster: boolean;
-  private connectionError: string | undefined;
+  private connectionError: string | undefined = undefined;
 
   constructor(
     options: ResolvedRedisOptions,

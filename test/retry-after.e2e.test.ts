@@ -1,5 +1,6 @@
 import { Controller, Get, Module, type INestApplication } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { ExternalExceptionsHandler } from '@nestjs/core/exceptions/external-exceptions-handler.js';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { ProviderError, RetryAfterFilter, RouterRateLimitError } from 'nestjs-fast-litellm';
 import { adapters, startModule } from './limited-routes.js';
@@ -44,8 +45,13 @@ describe.each(adapters)('RetryAfterFilter on %s', (adapter) => {
   });
 });
 
-it('lets an error go on where there are no headers', () => {
+it('leaves an error to Nest where there are no headers', () => {
   const host = new ExecutionContextHost([]);
+  const filter = new RetryAfterFilter();
+  const handler = new ExternalExceptionsHandler();
+  handler.setCustomFilters([{ func: (error, where) => filter.catch(error as RouterRateLimitError, where), exceptionMetatypes: [] }]);
   host.setType('graphql');
-  expect(() => new RetryAfterFilter().catch(cooling, host)).toThrow(cooling);
+  expect(() => handler.next(cooling, host)).toThrow(cooling);
+  host.setType('rpc');
+  expect(filter.catch(cooling, host)).toBeUndefined();
 });

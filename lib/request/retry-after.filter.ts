@@ -7,7 +7,8 @@ import { setRetryAfter, type HeaderTarget } from './rate-limit.headers.js';
 /**
  * Sets `Retry-After` and `retry-after-ms` where the router or a provider refuses for a known time, and answers as Nest does. `RateLimitGuard` sets its own.
  *
- * For HTTP, on Express and Fastify. Other contexts have no headers: there the error goes on as it is.
+ * For HTTP, on Express and Fastify. In GraphQL and in messages between services, which have no headers, the error goes on as it is. Not for gateways of
+ * WebSockets: there Nest takes whatever a filter has caught as answered.
  *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: RetryAfterFilter }]
@@ -15,7 +16,8 @@ import { setRetryAfter, type HeaderTarget } from './rate-limit.headers.js';
 @Catch(RouterRateLimitError, ProviderError)
 export class RetryAfterFilter extends BaseExceptionFilter<RouterRateLimitError | ProviderError> {
   override catch(error: RouterRateLimitError | ProviderError, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') throw error;
+    // Nest answers itself, then. What a filter throws, nobody answers, and of a message it ends the process in Nest 11.
+    if (host.getType() !== 'http') return;
     if (error.retryAfterMs !== undefined) setRetryAfter(host.switchToHttp().getResponse<HeaderTarget>(), error.retryAfterMs);
     super.catch(error, host);
   }

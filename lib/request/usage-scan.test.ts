@@ -17,6 +17,7 @@ describe('scanUsage', () => {
     ['the last of several', { other: { usage: { prompt_tokens: 1 } }, usage }],
     ['a text that speaks of usage', { choices: [{ message: { content: 'The "usage": {"prompt_tokens": 4000} of a tool \\' } }], usage }],
     ['an end that is none', { usage, metadata: { usage: 'a lot' } }],
+    ['front of some that are none', { usage, steps: new Array(60).fill({ usage: null }) }],
     ['a stream', `data: {"choices":[],"usage":null}\n\ndata: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`],
   ])('finds it in %s', (_, value) => {
     expect(scan(value)).toEqual(found);
@@ -29,6 +30,7 @@ describe('scanUsage', () => {
     ['half of one', '{"usage":{"prompt_tokens":1,"comp'],
     ['no numbers', { usage: { prompt_tokens: 'many' } }],
     ['a long object', { usage: { prompt_tokens: 1, x: 'x'.repeat(5000) } }],
+    ['front of more that are none than are looked at', { usage, steps: new Array(100).fill({ usage: null }) }],
   ])('finds none in %s', (_, value) => {
     expect(scan(value)).toBeUndefined();
   });

@@ -4,6 +4,8 @@ const KEY = Buffer.from('"usage"');
 const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON, COMMA, ZERO, NINE] = Buffer.from('{}"\\:,09');
 /** What an object of a few numbers takes; a longer one is no usage. */
 const LONGEST = 4096;
+/** Keys of the name that are looked at, from the end: an answer has one or two, and of thousands each would cost `LONGEST` bytes. */
+const MOST_KEYS = 64;
 /** Bytes at the end that are looked through here: mostly the usage is there, and a call of Node's search takes longer. */
 const NEAR_END = 512;
 /** OpenAI's names. */
@@ -16,9 +18,11 @@ const MOST_DIGITS = 9;
  * of such a key would be escaped, so the bytes are enough to find it.
  */
 export function scanUsage(bytes: Buffer): AnswerUsage | undefined {
-  for (let at = lastKey(bytes); at >= 0; at = at === 0 ? -1 : bytes.lastIndexOf(KEY, at - 1)) {
+  let at = lastKey(bytes);
+  for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
     const usage = usageAt(bytes, at + KEY.length);
     if (usage !== undefined) return usage;
+    at = at === 0 ? -1 : bytes.lastIndexOf(KEY, at - 1);
   }
   return undefined;
 }

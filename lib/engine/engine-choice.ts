@@ -48,8 +48,8 @@ export interface EngineChoice<E extends object> {
   runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R>;
 
   /**
-   * To be called with what `engine` threw. Errors of the caller (`FastLiteLLMError`) and of the TypeScript engine are thrown on; a native failure is counted against
-   * the feature (which may trip it) and the same call is answered by TypeScript.
+   * To be called with what `engine` threw. Errors of the caller (`FastLiteLLMError`) and of the TypeScript engine are thrown on; after a native failure TypeScript
+   * answers the same call. Where it can, the failure is counted against the feature, which may trip it; what both fail at is the caller's.
    */
   recover<R>(error: unknown, engine: E, call: (engine: E) => R): R;
 }

@@ -56,6 +56,28 @@ describe('the coarse clock', () => {
     expect(Number.isInteger(second)).toBe(true);
   });
 
+  it('goes on by itself where its thread gets no processor', () => {
+    const memory = new ArrayBuffer(16);
+    const wakeClock = (): void => {
+      new Float64Array(memory, 0, 1)[0] = Date.now();
+      new Int32Array(memory)[3] = 1;
+    };
+    const stuck = { wakeClock, sharedMemory: () => memory } as unknown as NativeBinding;
+    const now = coarseClock(stuck);
+    const first = now();
+    const endMs = steadyNow() + 10_000;
+    let latest = first;
+    while (latest < first + 20 && steadyNow() < endMs) {
+      for (let i = 0; i < 10_000; i++) {
+        const nowMs = now();
+        if (nowMs < latest) throw new Error(`${nowMs} after ${latest}`);
+        latest = nowMs;
+      }
+    }
+    expect(latest).toBeGreaterThanOrEqual(first + 20);
+    expect(latest).toBeLessThanOrEqual(Date.now());
+  });
+
   const whileNative = binding === null ? it.skip : it;
   whileNative('has a thread of its own only while it is read without a pause, and does not go back in between', async () => {
     const state = new Int32Array(sharedMemory(binding as NativeBinding, 'clock', 16));

@@ -32,8 +32,8 @@ const WORTH_A_THREAD = 4096;
 
 /**
  * The time that never steps, in whole milliseconds, and one for all threads of the process: as a thread of the addon writes it into shared memory once
- * a millisecond, where it is read millions of times a second; else as the system's clock has gone on since, read as by `turnClock`. It may be a little late
- * when the machine is busy, never early, and never goes back. Without the addon it is a `turnClock`.
+ * a millisecond, where it is read millions of times a second; else as the system's clock has gone on since, read as by `turnClock`. It may be late by the time
+ * that 4,096 readings take, never early, and never goes back. Without the addon it is a `turnClock`.
  */
 export function coarseClock(binding: NativeBinding | null): () => number {
   if (binding === null) return turnClock();
@@ -44,16 +44,20 @@ export function coarseClock(binding: NativeBinding | null): () => number {
     const state = new Int32Array(memory);
     // Whole milliseconds, so late by less than one.
     const startMs = time[0] - performance.now();
-    const asked = turnClock(() => Math.floor(startMs + performance.now()));
+    const read = (): number => Math.floor(startMs + performance.now());
+    const asked = turnClock(read);
     let latestMs = 0;
     let reads = 0;
     const goOn = (nowMs: number): void => {
       if (nowMs > latestMs) {
         latestMs = nowMs;
         reads = 0;
-      } else if (reads === WORTH_A_THREAD) {
+      } else if (reads >= WORTH_A_THREAD || ++reads === WORTH_A_THREAD) {
+        reads = 0;
         if (state[CLOCK.running] === 0) binding.wakeClock();
         else state[CLOCK.read] = 1;
+        // The thread may not have got a processor for a while.
+        latestMs = Math.max(latestMs, read());
       }
     };
     return () => {

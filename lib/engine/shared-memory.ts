@@ -52,7 +52,7 @@ export function coarseClock(binding: NativeBinding | null): () => number {
       if (nowMs > latestMs) {
         latestMs = nowMs;
         reads = 0;
-      } else if (reads >= WORTH_A_THREAD || ++reads === WORTH_A_THREAD) {
+      } else if (reads === WORTH_A_THREAD) {
         reads = 0;
         if (state[CLOCK.running] === 0) binding.wakeClock();
         else state[CLOCK.read] = 1;
@@ -63,7 +63,7 @@ export function coarseClock(binding: NativeBinding | null): () => number {
     return () => {
       const nowMs = state[RUNNING] === 0 ? asked() : time[0];
       // Rare, and kept apart, so that the rest is inlined where it is called.
-      if (nowMs !== latestMs || ++reads === WORTH_A_THREAD) goOn(nowMs);
+      if (++reads === WORTH_A_THREAD || nowMs !== latestMs) goOn(nowMs);
       return latestMs;
     };
   } catch {

@@ -134,18 +134,16 @@ export class Routing {
     const level = selection.level as Level;
     const slot = level.slots[position];
     states.begin(slot, inputTokens, nowMs);
-    if (this.isWatched && !this.isBooked(level, slot, inputTokens, nowMs)) return this.acquireAgain(model, context, attempt);
+    if (this.isWatched && !this.isBooked(level, slot, inputTokens, nowMs)) return this.acquireAgain(model, context, inputTokens, attempt);
     const deployment = level.deployments[position];
     const target = destination.captures.length === 0 ? level.models[position] : targetOf(deployment, destination.captures);
     return new RoutedPick(deployment, target, level.group, selection.strategy, slot, inputTokens, minuteOf(nowMs));
   }
 
-  private acquireAgain(model: string, context: RoutingContext, attempt: number): RoutedPick {
-    if (attempt === MOST_ATTEMPTS) {
-      const destination = this.catalogue.find(model) as Destination;
-      throw this.selection.refusal(model, destination, context, this.inputTokens(model, context), this.env.now());
-    }
-    return this.acquire(model, context, attempt + 1);
+  /** With the tokens as they have been counted. */
+  private acquireAgain(model: string, context: RoutingContext, inputTokens: number, attempt: number): RoutedPick {
+    if (attempt < MOST_ATTEMPTS) return this.acquire(model, { ...context, inputTokens }, attempt + 1);
+    throw this.selection.refusal(model, this.catalogue.find(model) as Destination, context, inputTokens, this.env.now());
   }
 
   /** Whether a booking stands, where others book, too, or are told of it. */

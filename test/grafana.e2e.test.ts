@@ -72,7 +72,14 @@ describe('the dashboard for Grafana', () => {
     see(await gateway.text('/metrics'), seen);
     await gateway.stop();
 
-    const client = { status: 'end', call: () => {}, callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
+    const client = {
+      status: 'end',
+      call: () => {},
+      createBuiltinCommand: () => ({}),
+      ping: () => {},
+      on: () => {},
+      off: () => {},
+    } as never;
     const registry = new Registry();
     const store = redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: redisRouterState({ client }) } };

@@ -29,7 +29,14 @@ describeWithPromtool('promtool check metrics', () => {
   });
 
   it('is content with those of shared state', async () => {
-    const client = { status: 'end', call: () => {}, callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
+    const client = {
+      status: 'end',
+      call: () => {},
+      createBuiltinCommand: () => ({}),
+      ping: () => {},
+      on: () => {},
+      off: () => {},
+    } as never;
     const registry = new Registry();
     const llm = new FastLiteLLM({
       metrics: { registry },

@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import { limiter, passes } from './redis-limiter.js';
+import { cleanUp, limiter, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer } from './redis-server.js';
 import { until } from './until.js';
 
@@ -59,5 +59,15 @@ jest.setTimeout(30_000);
       const again = await service.reserveAsync(scopes);
       expect(again.allowed).toBe(true);
     }
+  });
+
+  test('a client that gathers commands for its nodes gathers none of these', async () => {
+    const [{ port }] = nodes;
+    const gathering = new Cluster([{ host: '127.0.0.1', port }], { enableAutoPipelining: true });
+    cleanUp.push(() => gathering.disconnect());
+    await until(() => gathering.status === 'ready');
+    const service = limiter({ client: gathering }, { requestsPerMinute: 3 });
+    const passed = await Promise.all(Array.from({ length: 20 }, (_, i) => passes(service, `key ${i}`, 5)));
+    expect(passed).toEqual(passed.map(() => 3));
   });
 });

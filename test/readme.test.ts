@@ -129,7 +129,14 @@ describe('the table of errors', () => {
 
 describe('the table of metrics', () => {
   it('has every metric with its type and labels, and no other', () => {
-    const client = { status: 'end', call: () => {}, callBuffer: () => {}, ping: () => {}, on: () => {}, off: () => {} } as never;
+    const client = {
+      status: 'end',
+      call: () => {},
+      createBuiltinCommand: () => ({}),
+      ping: () => {},
+      on: () => {},
+      off: () => {},
+    } as never;
     const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o' } };

@@ -1,5 +1,8 @@
 import { openOwnClient } from '../common/own-client.redis.js';
 
+/** To be called on its client. */
+export type SendCommand = (this: RedisClient, ...values: (string | number)[]) => Promise<unknown>;
+
 /**
  * What is used of a client of `ioredis` (a `Redis`, with Sentinels or without, or a `Cluster`; Redis from version 6 or Valkey behind it).
  * Not its own type, so that those who do without it can compile against this package.
@@ -8,7 +11,8 @@ export interface RedisClient {
   /** `ready`, or on its way there, or lost: `reconnecting`, `end`. */
   readonly status: string;
   readonly isCluster?: boolean;
-  callBuffer(command: string, ...values: (string | number)[]): Promise<unknown>;
+  /** How to send one, apart from what `enableAutoPipelining` gathers: that loses the name of a `callBuffer`, and takes nodes of a Cluster by no script's keys. */
+  createBuiltinCommand(name: string): { readonly buffer: SendCommand };
   ping(): Promise<unknown>;
   on(event: 'ready', listener: () => void): unknown;
   off(event: 'ready', listener: () => void): unknown;

@@ -115,7 +115,7 @@ function checkUrl(path: string, value: unknown): string {
 
 function checkClient(path: string, value: unknown): RedisClient {
   const client = value as RedisClient | null;
-  if (typeof client === 'object' && typeof client?.callBuffer === 'function' && typeof client.status === 'string') return client;
+  if (typeof client === 'object' && typeof client?.createBuiltinCommand === 'function' && typeof client.status === 'string') return client;
   throw refuseOption(path, value, 'must be a client of ioredis');
 }
 

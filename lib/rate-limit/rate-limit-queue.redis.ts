@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { startDeadline, timeoutReason } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
 import type { RedisCircuit } from './rate-limit-circuit.redis.js';
-import type { RedisClient } from './rate-limit-client.redis.js';
+import type { RedisClient, SendCommand } from './rate-limit-client.redis.js';
 import { ScriptCall } from './rate-limit-call.redis.js';
 import { OperationKind, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
 
@@ -32,6 +32,8 @@ export class RedisScriptQueue {
   private waiting = new Map<string, ScriptCall<QueuedOperation>>();
   private isScheduled = false;
   private readonly sha: string;
+  private readonly evalsha: SendCommand;
+  private readonly eval: SendCommand;
   /** Calls of the script so far. */
   calls = 0;
 
@@ -44,6 +46,8 @@ export class RedisScriptQueue {
     private readonly onSuccess: (wrote: boolean) => void,
   ) {
     this.sha = createHash('sha1').update(script).digest('hex');
+    this.evalsha = client.createBuiltinCommand('evalsha').buffer;
+    this.eval = client.createBuiltinCommand('eval').buffer;
   }
 
   push(operation: QueuedOperation): void {
@@ -103,11 +107,11 @@ export class RedisScriptQueue {
     this.calls++;
     const { keys, argument } = call.encode();
     try {
-      return await this.client.callBuffer('evalsha', this.sha, keys.length, ...keys, argument);
+      return await this.evalsha.call(this.client, this.sha, keys.length, ...keys, argument);
     } catch (error) {
       // A Redis that was started anew, or one that took over.
       if (!isReplyError(error) || !errorMessage(error).startsWith('NOSCRIPT')) throw error;
-      return await this.client.callBuffer('eval', this.script, keys.length, ...keys, argument);
+      return await this.eval.call(this.client, this.script, keys.length, ...keys, argument);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { FastThrottlerStorage } from '../lib/standalone.js';
 import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer } from './redis-server.js';
@@ -170,4 +170,34 @@ const SHORT_OF_A_LEASE_MS = 500;
     await until(async () => !(await hit(1)).isBlocked);
     expect(await hit(0)).toMatchObject({ totalHits: 2, isBlocked: false });
   });
+
+  test('a block of another instance holds for hits that were on their way', async () => {
+    const services = [limiter({ url: server.url }), limiter({ url: server.url })];
+    const [here, there] = services.map((service) => new FastThrottlerStorage(service));
+    const hit = (storage: FastThrottlerStorage) => storage.increment('client', 60_000, 2, 60_000, 'default');
+    await hit(here);
+    await hit(there);
+    const { store } = services[0];
+    const look = store.peek.bind(store);
+    jest.spyOn(store, 'peek').mockImplementationOnce(async (...asked) => {
+      const seen = await look(...asked);
+      expect(await hit(there)).toMatchObject({ isBlocked: true });
+      return seen;
+    });
+    expect(await hit(here)).toMatchObject({ isBlocked: true });
+    expect(await hit(here)).toMatchObject({ isBlocked: true });
+  });
+
+  test.each<RedisOptions>([{ enableAutoPipelining: true }, { keyPrefix: 'app:', enableAutoPipelining: true }, { protocol: 3 }])(
+    'any client of the app will do: %j',
+    async (options) => {
+      const client = new Redis(server.port, '127.0.0.1', options);
+      cleanUp.push(() => client.disconnect());
+      const service = limiter({ client });
+      expect(await passes(service, 'k', 7)).toBe(5);
+      expect(await service.health()).toMatchObject({ status: 'ok' });
+      const names = await server.ask((connection) => connection.keys('*'));
+      expect(names).toEqual([`${options.keyPrefix ?? ''}fast-litellm:{default/k}`]);
+    },
+  );
 });

@@ -39,17 +39,23 @@ export class FastThrottlerStorage {
     checkName('throttlerName', throttlerName);
     const { hits, block } = this.throttle(ttl, limit, blockDuration);
     const limiter = this.limiter();
+    const { store } = limiter;
     // Not every `generateKey` puts the name into the key.
     const scope = { limit: hits, key: `${throttlerName}\0${key}` };
-    if (block !== null) {
-      const standing = await limiter.store.peek([{ ...scope, limit: block }], 1, 0);
-      if (!standing.allowed) return refusal(hits, standing, standing);
-    }
-    const decision = await limiter.decide([scope], 1, 0);
-    if (decision.allowed) return record(hits, decision);
-    if (block === null) return refusal(hits, decision, decision);
-    const blocked = await limiter.store.check([{ ...scope, limit: block }], 1, 0);
-    await limiter.store.reset(scope);
+    if (block === null) return answer(hits, await limiter.decide([scope], 1, 0));
+    const blocking = [{ ...scope, limit: block }];
+    const looked = store.peek(blocking, 1, 0);
+    // No turn of the event loop where none is needed: nobody comes in between, then.
+    const before = looked instanceof Promise ? await looked : looked;
+    if (!before.allowed) return refusal(hits, before, before);
+    const taking = limiter.decide([scope], 1, 0);
+    // Others may have blocked the key since, and forgotten its hits: this one would be the first of a fresh window.
+    const isShared = store.synchronous !== true || limiter.options.sharedAs !== null;
+    const [decision, standing] = isShared ? await Promise.all([taking, store.peek(blocking, 1, 0)]) : [await taking, before];
+    if (!standing.allowed) return refusal(hits, standing, standing);
+    if (decision.allowed) return answer(hits, decision);
+    // In this order, and one call of a script: hits are forgotten while the key is blocked, and at no other time.
+    const [blocked] = await Promise.all([store.check(blocking, 1, 0), store.reset(scope)]);
     return refusal(hits, decision, blocked);
   }
 
@@ -75,7 +81,10 @@ export class FastThrottlerStorage {
   }
 }
 
-function record({ windows: [{ limit }] }: RateLimit, { standings: [standing] }: RateLimitDecision): ThrottlerRecord {
+function answer(hits: RateLimit, decision: RateLimitDecision): ThrottlerRecord {
+  if (!decision.allowed) return refusal(hits, decision, decision);
+  const [{ limit }] = hits.windows;
+  const [standing] = decision.standings;
   // Without a standing the store is away, and lets pass.
   const totalHits = standing === undefined ? 1 : limit - standing.remainingRequests;
   return { totalHits, timeToExpire: seconds(standing?.resetMs ?? 0), isBlocked: false, timeToBlockExpire: 0 };

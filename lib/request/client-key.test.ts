@@ -45,7 +45,14 @@ describe('clientKey', () => {
     ['fe80::1%eth0', 'ip:fe80:0:0:0::/64'],
     ['64:ff9b::192.0.2.33', 'ip:64:ff9b:0:0::/64'],
     ['1:2:3:4:5:6:7::', 'ip:1:2:3:4::/64'],
+    ['::ffff:c000:201', 'ip:192.0.2.1'],
+    ['0:0:0:0:0:FFFF:192.0.2.1', 'ip:192.0.2.1'],
+    ['192.0.2.1:4711', 'ip:192.0.2.1'],
+    ['[2001:db8:1:2::3]:4711', 'ip:2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::3]', 'ip:2001:db8:1:2::/64'],
+    ['[::ffff:192.0.2.1]:4711', 'ip:192.0.2.1'],
     ['not:an:address', 'ip:not:an:address'],
+    ['[not:an:address]:4711', 'ip:[not:an:address]:4711'],
     ['', 'ip:unknown'],
     [undefined, 'ip:unknown'],
   ])('takes a network of IPv6 for one client: %s', (ip, key) => expect(clientKey({ ip })).toBe(key));
@@ -54,6 +61,7 @@ describe('clientKey', () => {
     const group = fc.integer({ min: 0, max: 0xffff });
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), fc.array(group, { minLength: 4, maxLength: 4 }), (groups, rest) => {
+        fc.pre(groups[5] !== 0xffff);
         const address = (parts: number[]) => parts.map((part) => part.toString(16)).join(':');
         const key = clientKey({ ip: address(groups) });
         expect(clientKey({ ip: address([...groups.slice(0, 4), ...rest]) })).toBe(key);

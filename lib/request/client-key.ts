@@ -52,23 +52,40 @@ function hash(apiKey: string): string {
   return `key:${createHash('sha256').update(apiKey).digest('base64url').slice(0, 22)}`;
 }
 
+/** As some proxies write a client into `X-Forwarded-For`: each connection has a port of its own. */
+const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+const DOTTED_END = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/;
+
 /** An IPv6 client has a network of 64 bits to itself: its addresses are one client. */
 function addressKey(ip: string | undefined): string {
   if (ip === undefined || ip === '') return 'ip:unknown';
   if (!ip.includes(':')) return `ip:${ip}`;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip);
+  const mapped = MAPPED.exec(ip);
   if (mapped !== null) return `ip:${mapped[1]}`;
-  return isIPv6(ip) ? `ip:${network(ip)}` : `ip:${ip}`;
+  const [, v4, v6 = ip] = WITH_PORT.exec(ip) ?? [];
+  if (v4 !== undefined) return `ip:${v4}`;
+  return isIPv6(v6) ? `ip:${network(groupsOf(v6))}` : `ip:${ip}`;
 }
 
-/** The first four groups, in their shortest form. */
-function network(ip: string): string {
-  const [head, tail] = ip.split('%', 1)[0].split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const known = groups.length + (tail === undefined || tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0));
-  const all = tail === undefined ? groups : [...groups, ...Array<string>(Math.max(0, 8 - known)).fill('0'), ...tail.split(':')];
-  return `${all
+/** The eight groups of an address. */
+function groupsOf(ip: string): readonly number[] {
+  const [address] = ip.split('%', 1);
+  const hex = address.replace(DOTTED_END, (_, a: number, b: number, c: number, d: number) =>
+    [a * 256 + +b, c * 256 + +d].map((pair) => pair.toString(16)).join(':'),
+  );
+  const [head, tail] = hex.split('::').map((part) => (part === '' ? [] : part.split(':')));
+  const groups = tail === undefined ? head : [...head, ...Array<string>(Math.max(0, 8 - head.length - tail.length)).fill('0'), ...tail];
+  return groups.map((group) => parseInt(group, 16));
+}
+
+/** Its first four groups, in their shortest form; or the IPv4 address that is written as one. */
+function network(groups: readonly number[]): string {
+  if (groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)) {
+    return [groups[6] >> 8, groups[6] & 255, groups[7] >> 8, groups[7] & 255].join('.');
+  }
+  return `${groups
     .slice(0, 4)
-    .map((group) => (parseInt(group, 16) || 0).toString(16))
+    .map((group) => group.toString(16))
     .join(':')}::/64`;
 }

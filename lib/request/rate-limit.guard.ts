@@ -100,7 +100,10 @@ export class RateLimitGuard implements CanActivate {
     let areLate = false;
     for (const { key } of limits) {
       const known = this.keyOf(key, request, context);
-      areLate ||= isPromise(known);
+      if (isPromise(known)) {
+        areLate = true;
+        handled(known);
+      }
       keys.push(known);
     }
     return areLate ? Promise.all(keys.map((key) => Promise.resolve(key))) : (keys as readonly (string | false)[]);
@@ -134,6 +137,7 @@ export class RateLimitGuard implements CanActivate {
       if (key !== false) scopes.push({ limit: route.limits[i].limit, key });
     }
     const cost = typeof part.cost === 'number' ? part.cost : part.cost(request, context);
+    if (isPromise(cost)) handled(cost);
     const tokens = this.tokensOf(part, request, context);
     if (isPromise(cost) || isPromise(tokens)) {
       const both = Promise.all([Promise.resolve(cost), Promise.resolve(tokens)]);
@@ -231,6 +235,11 @@ interface WebSocketClient {
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof (value as Promise<T> | undefined | null)?.then === 'function';
+}
+
+/** Where the next function of the app throws, nobody waits for this one any more: unheard, its failure would end the process. */
+function handled(late: Promise<unknown>): void {
+  late.then(undefined, () => {});
 }
 
 /** What a rule's function gave, as a key; `undefined` for nothing. */

@@ -1,4 +1,4 @@
-import { Controller, Get, HttpException, Module, type ExecutionContext, type INestApplication, type Type } from '@nestjs/common';
+import { Controller, Get, HttpException, Module, UseGuards, type ExecutionContext, type INestApplication, type Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import {
   FastLiteLLMModule,
@@ -171,6 +171,7 @@ describe.each(adapters)('in a whole app on %s', (adapter) => {
       return 'a';
     }
     @Get('b')
+    @UseGuards(RateLimitGuard)
     b() {
       return 'b';
     }
@@ -186,7 +187,7 @@ describe.each(adapters)('in a whole app on %s', (adapter) => {
     }
   }
 
-  it('guards all routes as APP_GUARD; a method goes before its class', async () => {
+  it('guards all routes as APP_GUARD, once each where they name it too; a method goes before its class', async () => {
     @Module({
       imports: [FastLiteLLMModule.forRoot({ logger, metrics: false })],
       controllers: [LimitedController],

@@ -1,4 +1,5 @@
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { RateLimitExceededError } from '../common/http-errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
 import { RateLimit } from './request.decorators.js';
@@ -37,5 +38,35 @@ describe('RateLimitGuard', () => {
     }
     expect(late).toHaveBeenCalledTimes(2);
     expect(unheard).not.toHaveBeenCalled();
+  });
+
+  it('takes once for a call, however often it stands on the route; others, and other limiters, take for themselves', () => {
+    class Twice {
+      get() {}
+    }
+    class ByUser extends RateLimitGuard {
+      protected override getKey(): string {
+        return 'user';
+      }
+    }
+    const other = new FastLiteLLM({ logger, rateLimit: { requestsPerMinute: 3 } }).rateLimiter;
+    const guards = [
+      new RateLimitGuard(rateLimiter, tokenCounter),
+      new RateLimitGuard(rateLimiter, tokenCounter),
+      new ByUser(rateLimiter, tokenCounter),
+      new ByUser(rateLimiter, tokenCounter),
+      new RateLimitGuard(other, tokenCounter),
+    ];
+    const call = (): boolean => {
+      const context = contextOf(Twice, Twice.prototype.get);
+      return guards.every((guard) => guard.canActivate(context) === true);
+    };
+    for (let calls = 1; calls <= 3; calls++) {
+      expect(call()).toBe(true);
+      const left = [rateLimiter.getRemaining('ip:unknown'), rateLimiter.getRemaining('user'), other.getRemaining('ip:unknown')];
+      expect(left).toEqual([3 - calls, 3 - calls, 3 - calls]);
+    }
+    const context = contextOf(Twice, Twice.prototype.get);
+    for (const guard of guards.slice(0, 2)) expect(() => guard.canActivate(context)).toThrow(RateLimitExceededError);
   });
 });

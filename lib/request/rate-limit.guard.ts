@@ -28,6 +28,10 @@ export interface RequestResponse {
 
 type Eventually<T> = T | Promise<T>;
 
+/** On the context of a call, which Nest gives to all of its guards: those that have let it pass. */
+const PASSED = Symbol('passed rate limits');
+type Passed = ExecutionContext & { [PASSED]?: RateLimitGuard | RateLimitGuard[] };
+
 /**
  * Refuses requests that are over a limit: of `@RateLimit` on the route, else of the options. For a controller (`@UseGuards(RateLimitGuard)`) or, as
  * `APP_GUARD`, for all. Behind the guard that checks who asks: the default key trusts the API key it is shown.
@@ -47,7 +51,7 @@ export class RateLimitGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): Eventually<boolean> {
     const route = this.routeOf(context);
-    if (route === null) return true;
+    if (route === null || this.hasPassed(context)) return true;
     const { request, response } = this.getRequestResponse(context);
     const keys = this.keysOf(route, request, context);
     if (isPromise(keys)) return keys.then((known) => this.askFor(route, known, request, response, context));
@@ -82,6 +86,18 @@ export class RateLimitGuard implements CanActivate {
     const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
     // `socket.io` tells of the handshake, `ws` of the socket.
     return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };
+  }
+
+  /** Who stands twice on a route, as `APP_GUARD` and on its controller, takes once. */
+  private hasPassed(context: Passed): boolean {
+    const passed = context[PASSED];
+    if (passed === undefined) return false;
+    return [passed].flat().some(({ constructor, limiter }) => constructor === this.constructor && limiter === this.limiter);
+  }
+
+  private mark(context: Passed): void {
+    const passed = context[PASSED];
+    context[PASSED] = passed === undefined ? this : [passed, this].flat();
   }
 
   private routeOf(context: ExecutionContext): RouteLimits | null {
@@ -175,6 +191,7 @@ export class RateLimitGuard implements CanActivate {
     if (response !== undefined && this.limiter.options.headers && decision.standings.length > 0)
       setRateLimitHeaders(response, route, decision);
     if (!decision.allowed) return this.refuse(route, response, context, decision);
+    this.mark(context);
     if (route.tokensPerMinute !== undefined || route.hasConcurrency)
       this.hold(request, response, context, taken, new Reservation(decision, taken));
     return true;

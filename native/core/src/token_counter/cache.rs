@@ -1,4 +1,4 @@
-//! What pieces were counted before: direct-mapped, per thread and encoding, sized for the second-level cache.
+//! What pieces were counted before, per thread and encoding. The pieces in use, a line each, are to fit the second-level cache, whatever the tables' size.
 
 use super::backtrack::Backtrack;
 use super::huge_pages::{HugeSlice, Zeroed};
@@ -6,11 +6,13 @@ use super::id_cache::IdCache;
 use super::key::{Key, MAX_KEY};
 use super::machine::prefetch;
 
-pub(super) const SMALL_BITS: u32 = 15;
+pub(super) const SMALL_BITS: u32 = 16;
 pub(super) const TAG_ROTATION: u32 = 29;
 pub(super) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Pieces that had to be merged are worth a second, larger table behind the first: 1 MB in the third-level cache.
-const MERGED_BITS: u32 = 16;
+/// Pieces that had to be merged are worth a second table behind the first, where few put one another out: to merge one takes as long as to look up fifty.
+const MERGED_BITS: u32 = 13;
+/// Of those, as many as fit a cache line.
+const WAYS: usize = 4;
 const MEDIUM_BITS: u32 = 14;
 /// Longest piece of the second table.
 pub const MAX_MEDIUM: usize = 30;
@@ -20,8 +22,8 @@ pub const MAX_MEDIUM: usize = 30;
 struct Tables {
     /// 15 bytes of the piece; the top byte holds its length (low half) and count.
     small: [[u64; 2]; 1 << SMALL_BITS],
-    /// The same for pieces that had to be merged only.
-    merged: [[u64; 2]; 1 << MERGED_BITS],
+    /// The same for pieces that had to be merged only, the last ones first.
+    merged: [[[u64; 2]; WAYS]; 1 << MERGED_BITS],
     /// 30 bytes of the piece; the top two bytes hold its length (low 5 bits) and count.
     medium: [[u64; 4]; 1 << MEDIUM_BITS],
 }
@@ -143,13 +145,15 @@ impl Cache {
     #[inline(always)]
     pub fn merged(&self, place: SmallPlace) -> Option<u32> {
         // SAFETY: the index has MERGED_BITS bits.
-        let (known, count) = place.count_in(unsafe { self.tables[0].merged.get_unchecked(place.index(MERGED_BITS)) });
-        known.then_some(count)
+        let line = unsafe { self.tables[0].merged.get_unchecked(place.index(MERGED_BITS)) };
+        line.iter().map(|slot| place.count_in(slot)).find_map(|(known, count)| known.then_some(count))
     }
 
     #[inline(always)]
     pub fn remember_merged(&mut self, place: SmallPlace, count: u32) {
-        self.tables[0].merged[place.index(MERGED_BITS)] = place.slot_of(count);
+        let line = &mut self.tables[0].merged[place.index(MERGED_BITS)];
+        line.copy_within(..WAYS - 1, 1);
+        line[0] = place.slot_of(count);
     }
 
     #[inline(always)]
@@ -209,5 +213,23 @@ impl Cache {
     #[inline(always)]
     pub fn remember_medium(&mut self, place: &MediumPlace, count: u32) {
         self.tables[0].medium[place.slot] = [place.words[0], place.words[1], place.words[2], place.words[3] | u64::from(count) << 53];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_four_merged_pieces_of_a_line_are_known() {
+        let mut cache = Cache::default();
+        let place = |low: u64| Cache::small_place(Key { low, high: 0 }, 8);
+        let line = place(1).index(MERGED_BITS);
+        let places: Vec<_> = (1..).map(place).filter(|place| place.index(MERGED_BITS) == line).take(WAYS + 1).collect();
+        for (place, count) in places.iter().zip(2..) {
+            cache.remember_merged(*place, count);
+        }
+        let counts: Vec<_> = places.iter().map(|place| cache.merged(*place)).collect();
+        assert_eq!(counts, [None, Some(3), Some(4), Some(5), Some(6)]);
     }
 }

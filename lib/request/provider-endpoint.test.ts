@@ -26,7 +26,29 @@ describe('ProviderEndpoint', () => {
       { model: 'azure/d', api_base: 'https://r.openai.azure.com' },
       'https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21',
     ],
+    [
+      'Azure, as its pages show it',
+      { model: 'azure/d', api_base: 'https://r/openai/deployments/e/chat/completions?api-version=2025-01-01-preview' },
+      'https://r/openai/deployments/e/chat/completions?api-version=2025-01-01-preview',
+    ],
     ["Azure's newer address", { model: 'azure/d', api_base: 'https://r/openai/v1' }, 'https://r/openai/v1/chat/completions'],
+    [
+      "Azure's newer address, by its version",
+      { model: 'azure/d', api_base: 'https://r', api_version: 'preview' },
+      'https://r/openai/v1/chat/completions',
+    ],
+    [
+      "Azure's models of others",
+      { model: 'azure_ai/phi', api_base: 'https://r.services.ai.azure.com' },
+      'https://r.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview',
+    ],
+    [
+      "Azure's models of others, by the whole address",
+      { model: 'azure_ai/phi', api_base: 'https://r.services.ai.azure.com/models/chat/completions?api-version=2025-05-01' },
+      'https://r.services.ai.azure.com/models/chat/completions?api-version=2025-05-01',
+    ],
+    ['a base that asks for more', { api_base: 'https://h/v1/?team=a%20b' }, 'https://h/v1/chat/completions?team=a%20b'],
+    ['a base with what is asked there', { api_base: 'https://h/v1/chat/completions' }, 'https://h/v1/chat/completions'],
   ])('knows where %s is', (_, params, url) => {
     const { origin } = endpoint(params);
     expect(origin + endpoint(params).pathOf('/chat/completions', upstreamModel(params.model ?? 'gpt-4o'))).toBe(url);
@@ -50,14 +72,40 @@ describe('ProviderEndpoint', () => {
       b: 'c',
     });
     expect(headersOf(endpoint({ model: 'azure/d', api_base: 'https://r', api_key: 'k' }))).toMatchObject({ 'api-key': 'k' });
+    const token = headersOf(endpoint({ model: 'azure/d', api_base: 'https://r', azure_ad_token: 't' }));
+    expect([token.authorization, token['api-key']]).toEqual(['Bearer t', undefined]);
+    const models = { model: 'azure_ai/phi', api_base: 'https://r.services.ai.azure.com', api_key: 'k' };
+    expect(headersOf(endpoint(models))).toMatchObject({ 'api-key': 'k' });
+    expect(headersOf(endpoint({ ...models, api_base: 'https://r.models.ai.azure.com' }))).toMatchObject({ authorization: 'Bearer k' });
     expect(headersOf(endpoint({ api_base: 'http://u%40:p%3A@h/v1' }))).toMatchObject({ authorization: `Basic ${btoa('u@:p:')}` });
     expect(headersOf(endpoint({ api_base: 'http://u:100%@h/v1' }))).toMatchObject({ authorization: `Basic ${btoa('u:100%')}` });
+  });
+
+  it('sends each header once, as it is said last, and a key without the end of its line', () => {
+    const { headers } = endpoint({
+      api_key: ' sk-1\n',
+      extra_headers: { Authorization: 'Custom x', 'Content-Type': 'text/json', none: null },
+    });
+    expect(headers).toEqual(['content-type', 'text/json', 'authorization', 'Custom x']);
+    expect(headersOf(endpoint({ api_key: 'sk-1\n' })).authorization).toBe('Bearer sk-1');
+  });
+
+  it.each<[string, Partial<EndpointParams>]>([
+    ['api_key', { api_key: 'sk-secret\nsk-other' }],
+    ['extra_headers.x', { extra_headers: { x: 'sk-secret\r\n' } }],
+    ['headers.a b', { headers: { 'a b': 'sk-secret' } }],
+  ])('refuses a %s that no header can hold, without showing it', (path, params) => {
+    const attempt = (): ProviderEndpoint => endpoint(params);
+    expect(attempt).toThrow(`deployment a: litellm_params.${path}: must be what a header can hold`);
+    expect(attempt).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') as string }));
   });
 
   it('takes the key of a well-known provider from the environment, for its own address only', () => {
     const env = { OPENAI_API_KEY: 'sk-env', GROQ_API_KEY: 'gsk' };
     expect(headersOf(endpoint({}, env)).authorization).toBe('Bearer sk-env');
     expect(headersOf(endpoint({ model: 'groq/x' }, env)).authorization).toBe('Bearer gsk');
+    expect(headersOf(endpoint({ model: 'perplexity/sonar' }, { PERPLEXITYAI_API_KEY: 'pplx' })).authorization).toBe('Bearer pplx');
+    expect(headersOf(endpoint({}, { OPENAI_API_KEY: '' })).authorization).toBeUndefined();
     expect(headersOf(endpoint({ api_base: 'http://elsewhere' }, env)).authorization).toBeUndefined();
   });
 

@@ -1,0 +1,49 @@
+import { basicAuthorization } from '../common/basic-authorization.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import type { ProviderAddress } from './provider-address.js';
+
+/** What of a deployment's `litellm_params` its requests have in their headers, besides the key. */
+export interface HeaderParams {
+  readonly organization?: unknown;
+  readonly headers?: unknown;
+  readonly extra_headers?: unknown;
+}
+
+/** Who asks: with a key or, at Azure, a token. */
+export interface Credentials {
+  readonly key: string | undefined;
+  readonly token: string | undefined;
+}
+
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/**
+ * Names and values by turns, as undici takes them; each name once, as a deployment says it last.
+ * @throws InvalidArgumentError for what cannot stand in a header, without showing it: it may be a key.
+ */
+export function headersOf(
+  params: HeaderParams,
+  { url, takesApiKey }: ProviderAddress,
+  { key, token }: Credentials,
+  deploymentId: string,
+): readonly string[] {
+  const headers = new Map([['content-type', 'application/json']]);
+  const set = (path: string, name: string, value: string): void => {
+    if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
+    else throw new InvalidArgumentError(`deployment ${deploymentId}: litellm_params.${path}`, {}, 'must be what a header can hold');
+  };
+  if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
+  else if (key !== undefined) set('api_key', takesApiKey ? 'api-key' : 'authorization', takesApiKey ? key : `Bearer ${key}`);
+  else if (token !== undefined) set('azure_ad_token', 'authorization', `Bearer ${token}`);
+  const { organization } = params;
+  if (typeof organization === 'string' && organization !== '') set('organization', 'openai-organization', organization);
+  for (const part of ['headers', 'extra_headers'] as const) {
+    const more = params[part];
+    if (typeof more !== 'object' || more === null) continue;
+    for (const [name, value] of Object.entries(more)) {
+      if (value !== undefined && value !== null) set(`${part}.${name}`, name.toLowerCase(), String(value));
+    }
+  }
+  return [...headers].flat();
+}

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
-import { checkArray, checkObject, refuseOption } from '../common/options.js';
+import { checkArray, checkObject, checkString, refuseOption } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
 import { fromLiteLLM } from './litellm-settings.js';
@@ -11,6 +12,8 @@ import type { RouterSettings } from './router.settings.js';
 export interface RouterConfig {
   readonly modelList: readonly unknown[];
   readonly settings: RouterSettings;
+  /** The environment, with the variables that the file sets where there are none of their names. */
+  readonly env: Environment;
 }
 
 /** Settings of LiteLLM itself that its router falls back on. */
@@ -25,25 +28,26 @@ const GENERAL = new Set([
   'default_fallbacks',
 ]);
 
+/** Sections that are read. */
+const READ = new Set(['model_list', 'router_settings', 'environment_variables']);
+
 /**
- * Reads a LiteLLM `config.yaml`, or the same as JSON. What it says beside the router (`general_settings`, callbacks) is left alone, and named.
+ * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. What it says beside the router (`general_settings`, callbacks) is left
+ * alone, and named.
  * @throws InvalidConfigurationError naming file and place.
  */
-export function readConfigFile(path: string, env: Environment, warn: (message: string) => void): RouterConfig {
-  let document: unknown;
-  try {
-    document = parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new InvalidConfigurationError(path, `cannot be read (${errorMessage(error)})`, { cause: error });
-  }
+export function readConfigFile(path: string, given: Environment, warn: (message: string) => void): RouterConfig {
+  const config = withIncluded(path, readDocument(path));
   const root = `${path}: `;
-  const config = checkObject(path, document);
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
+  const object = (key: string): Readonly<Record<string, unknown>> => checkObject(`${root}${key}`, config[key] ?? {});
+  const variables = resolveEnvironmentNames(object('environment_variables'), given, missing) as Readonly<Record<string, unknown>>;
+  const env = { ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, String(value)])), ...given };
   const part = (key: string): Readonly<Record<string, unknown>> =>
-    resolveEnvironmentNames(checkObject(`${root}${key}`, config[key] ?? {}), env, missing) as Record<string, unknown>;
+    resolveEnvironmentNames(object(key), env, missing) as Record<string, unknown>;
   const general = Object.fromEntries(Object.entries(part('litellm_settings')).filter(([key]) => GENERAL.has(key)));
   const unheeded = Object.keys(config).flatMap((section) => {
-    if (section === 'model_list' || section === 'router_settings') return [];
+    if (READ.has(section)) return [];
     const value = config[section];
     const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [''];
     const unknown = section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key)) : keys;
@@ -58,5 +62,32 @@ export function readConfigFile(path: string, env: Environment, warn: (message: s
       ...fromLiteLLM(`${root}litellm_settings`, general, refuseOption, warn),
       ...fromLiteLLM(`${root}router_settings`, part('router_settings'), refuseOption, warn),
     },
+    env,
   };
+}
+
+function readDocument(path: string): Readonly<Record<string, unknown>> {
+  let document: unknown;
+  try {
+    document = parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new InvalidConfigurationError(path, `cannot be read (${errorMessage(error)})`, { cause: error });
+  }
+  return checkObject(path, document);
+}
+
+/** As LiteLLM puts files together: names are relative to the including one, lists are joined, and of anything else the last file's is taken. */
+function withIncluded(path: string, { include, ...config }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (include === undefined || include === null) return config;
+  const merged = { ...config };
+  for (const name of checkArray(`${path}: include`, include, (at, value) => checkString(at, value))) {
+    const included = resolve(dirname(path), name);
+    const document = readDocument(included);
+    if (document.include !== undefined) throw new InvalidConfigurationError(`${included}: include`, 'must be in the first file alone');
+    for (const [key, value] of Object.entries(document)) {
+      const known = merged[key];
+      merged[key] = Array.isArray(known) && Array.isArray(value) ? [...(known as unknown[]), ...(value as unknown[])] : value;
+    }
+  }
+  return merged;
 }

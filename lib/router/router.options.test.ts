@@ -1,7 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { codeBlocks, documents } from '../../test/readme-document.js';
 import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
 import { until } from '../../test/until.js';
 import { AdvancedRouter } from './advanced-router.js';
@@ -10,15 +6,7 @@ import { ListRouters } from './list-routers.js';
 import { resolveRouterOptions, type RouterOptions } from './router.options.js';
 import { choiceOf } from '../../test/router-engines.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'router-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-const written = (name: string, text: string): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
-};
 const [engine] = routerEngines();
-const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
 
 describe('the options', () => {
   it.each<[unknown, string]>([
@@ -68,89 +56,6 @@ describe('the options', () => {
     const [first, second] = router.deployments().map(({ id }) => id);
     expect(second).toBe(`${first}-2`);
     expect(routerOn(engine, { modelList: [turned] }).router.deployments()[0].id).toBe(first);
-  });
-});
-
-describe('a LiteLLM configuration', () => {
-  it('is read as the README has it', () => {
-    const [example] = documents
-      .flatMap((document) => codeBlocks(document))
-      .filter(({ info, text }) => info === 'yaml' && text.includes('model_list'));
-    const options = resolveRouterOptions({ configPath: written('readme.yaml', example.text) }, env);
-    expect(options.warnings).toEqual([]);
-    expect(options.settings).toMatchObject({
-      strategy: 'latency_based',
-      lowestLatencyBuffer: 0.2,
-      sampleTtlMs: 600_000,
-      numRetries: 2,
-      cooldownMs: 30_000,
-      allowedFailsPolicy: { RateLimitErrorAllowedFails: 3 },
-    });
-    const { router } = routerOn(engine, { configPath: join(folder, 'readme.yaml') });
-    expect(router.models()).toEqual(['gpt-4o', 'anthropic/*', 'default']);
-    expect(router.warnings).toEqual([
-      'router.modelList[0].litellm_params names the variable AZURE_API_KEY, which is not set',
-      'router.modelList[1].litellm_params names the variable OPENAI_API_KEY, which is not set',
-      'router.modelList[2].litellm_params names the variable ANTHROPIC_API_KEY, which is not set',
-    ]);
-    expect(router.fallbacksOf('gpt-4o')).toEqual([{ model: 'anthropic/claude-sonnet' }]);
-    expect(router.acquire('default').deployment.provider).toBe('azure');
-  });
-
-  it('may be JSON, with settings of LiteLLM itself, and says what it does not understand, once', () => {
-    const path = written(
-      'config.json',
-      JSON.stringify({
-        model_list: [
-          { model_name: 'a', litellm_params: { model: 'openai/a', rpm: 'os.environ/LIMIT', timeout: 3, made_up: 1 }, tpm: 5 },
-          { model_name: 'a', litellm_params: { model: 'openai/b', rpm: null, made_up: 2, num_retries: 4 }, model_info: null },
-        ],
-        litellm_settings: { num_retries: 7, request_timeout: 9, drop_params: true, context_window_fallbacks: [{ a: ['b'] }] },
-        router_settings: { num_retries: 1, stream_timeout: 2, unheard_of: true, redis_host: 'h', set_verbose: true },
-        general_settings: { master_key: 'sk-1' },
-      }),
-    );
-    const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
-    expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
-    expect(options.warnings).toEqual([
-      expect.stringContaining("for LiteLLM's proxy: litellm_settings.drop_params, general_settings.master_key"),
-      expect.stringContaining('unheard_of'),
-      expect.stringContaining('redis_host'),
-    ]);
-    const lines: string[] = [];
-    const logger = { log: () => {}, warn: (line: string) => void lines.push(line), error: () => {} };
-    const { router } = routerOn(engine, { configPath: path }, { logger });
-    expect(lines.filter((line) => line.includes('made_up'))).toHaveLength(1);
-    expect(router.deployments().map(({ rpm, tpm, timeoutMs, numRetries }) => [rpm, tpm, timeoutMs, numRetries])).toEqual([
-      [Infinity, 5, 3_000, undefined],
-      [Infinity, Infinity, undefined, 4],
-    ]);
-    expect(router.deployments()[0].params.made_up).toBe(1);
-    expect(router.fallbacksOf('a', 'context_window')).toEqual([{ model: 'b' }]);
-  });
-
-  it('names what would be taken to hold, and does not', () => {
-    const params = { itpm: 5, tag_regex: ['^x'], mock_response: 'hi', use_in_pass_through: false, litellm_credential_name: null };
-    const info = { team_id: 'blue', supported_environments: ['staging'], mode: 'chat' };
-    const settings = { cache_responses: true, default_litellm_params: { timeout: 1 }, debug_level: 'INFO' };
-    const { router } = routerOn(engine, { modelList: [deployment('a', params, 'g', info)], routerSettings: settings });
-    expect(router.warnings).toEqual([
-      'router.routerSettings.cache_responses is not known here, and has no effect',
-      'router.routerSettings.default_litellm_params is not known here, and has no effect',
-      'litellm_params: itpm has no effect here',
-      'litellm_params: tag_regex has no effect here',
-      'litellm_params: mock_response has no effect here',
-      'model_info: team_id has no effect here',
-      'model_info: supported_environments has no effect here',
-    ]);
-  });
-
-  it('that cannot be read is an error that names it', () => {
-    expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
-    const broken = written('broken.yaml', 'model_list: [\n - }');
-    expect(() => resolveRouterOptions({ configPath: broken }, {})).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }));
-    const wrong = written('wrong.yaml', 'model_list: 3');
-    expect(() => resolveRouterOptions({ configPath: wrong }, {})).toThrow(expect.objectContaining({ path: `${wrong}: model_list` }));
   });
 });
 

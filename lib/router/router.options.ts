@@ -73,13 +73,18 @@ const DEFAULT_MAX_DEPLOYMENTS = 4_096;
  * Checks the options and reads the file.
  * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or file and place.
  */
-export function resolveRouterOptions(options: RouterOptions = {}, env: Environment = process.env, path = 'router'): ResolvedRouterOptions {
+export function resolveRouterOptions(
+  options: RouterOptions = {},
+  around: Environment = process.env,
+  path = 'router',
+): ResolvedRouterOptions {
   const input = checkObject(path, options);
   checkKnownKeys(path, input, KNOWN);
   const at = (key: keyof RouterOptions): string => joinPath(path, key);
   const warnings = new Set<string>();
   const warn = (message: string): void => void warnings.add(message);
-  const file = optional(input.configPath, undefined, (value) => readConfigFile(checkString(at('configPath'), value), env, warn));
+  const file = optional(input.configPath, undefined, (value) => readConfigFile(checkString(at('configPath'), value), around, warn));
+  const env = file?.env ?? around;
   const given = optional(input.routerSettings, {}, (value) =>
     fromLiteLLM(
       at('routerSettings'),

@@ -29,6 +29,18 @@ describe('usedTokens', () => {
 it('usageFrom understands the names of others', () => {
   expect(usageFrom({ input_tokens: 3, output_tokens: 4 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 7 });
   expect(usageFrom({ inputTokens: 3, outputTokens: 4, totalTokens: 8 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 8 });
+  expect(usageFrom({ inputTokens: { total: 3 }, outputTokens: { total: 4 } })).toEqual({
+    promptTokens: 3,
+    completionTokens: 4,
+    totalTokens: 7,
+  });
+  // The AI SDK's total has what is cached in it, unless that cannot be.
+  expect(usageFrom({ inputTokens: 100, outputTokens: 4, cachedInputTokens: 90 })).toMatchObject({ promptTokens: 100, totalTokens: 104 });
+  expect(usageFrom({ inputTokens: 3, outputTokens: 4, cachedInputTokens: 90, totalTokens: 7 })).toMatchObject({
+    promptTokens: 93,
+    totalTokens: 97,
+    details: { cacheReadTokens: 90 },
+  });
   expect(usageFrom({ prompt_tokens: 5, total_tokens: 5 })).toEqual({ promptTokens: 5, completionTokens: 0, totalTokens: 5 });
   const cached = { cache_creation_input_tokens: 20, cache_read_input_tokens: 100 };
   // Anthropic's own figure is without them, LiteLLM's is with them.
@@ -60,7 +72,17 @@ it.each<[string, object, object]>([
     { cacheReadTokens: 6, reasoningTokens: 7 },
   ],
   ['DeepSeek', { prompt_cache_hit_tokens: 6, prompt_cache_miss_tokens: 3 }, { cacheReadTokens: 6 }],
-  ['the AI SDK', { cachedInputTokens: 6, reasoningTokens: 7 }, { cacheReadTokens: 6, reasoningTokens: 7 }],
+  [
+    'the AI SDK, version 6',
+    { inputTokenDetails: { noCacheTokens: 1, cacheReadTokens: 6, cacheWriteTokens: 2 }, outputTokenDetails: { reasoningTokens: 7 } },
+    { cacheReadTokens: 6, cacheWriteTokens: 2, reasoningTokens: 7 },
+  ],
+  [
+    'a model of the AI SDK',
+    { inputTokens: { total: 9, noCache: 1, cacheRead: 6, cacheWrite: 2 }, outputTokens: { total: 12, text: 5, reasoning: 7 } },
+    { cacheReadTokens: 6, cacheWriteTokens: 2, reasoningTokens: 7 },
+  ],
+  ['the AI SDK, version 5', { cachedInputTokens: 6, reasoningTokens: 7 }, { cacheReadTokens: 6, reasoningTokens: 7 }],
   [
     'Anthropic',
     { cache_read_input_tokens: 6, cache_creation_input_tokens: 3, cache_creation: { ephemeral_1h_input_tokens: 2 } },

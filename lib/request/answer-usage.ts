@@ -22,8 +22,8 @@ export interface Usage {
   readonly totalTokens?: number | null;
   readonly promptTokens?: number | null;
   readonly completionTokens?: number | null;
-  readonly inputTokens?: number | null;
-  readonly outputTokens?: number | null;
+  readonly inputTokens?: number | { readonly total?: number | null } | null;
+  readonly outputTokens?: number | { readonly total?: number | null } | null;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -45,9 +45,9 @@ export function usedTokens(value: unknown): number | undefined {
 
 /** By all names that are known. A total is more than its parts where a provider counts reasoning in it alone; less than they are it cannot be. */
 function tokensIn(fields: Fields): AnswerUsage | undefined {
-  const prompt = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.promptTokens) ?? amount(fields.inputTokens);
+  const prompt = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.promptTokens) ?? inputOfAiSdk(fields);
   const completion =
-    amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.completionTokens) ?? amount(fields.outputTokens);
+    amount(fields.completion_tokens) ?? amount(fields.output_tokens) ?? amount(fields.completionTokens) ?? totalIn(fields.outputTokens);
   const total = amount(fields.total_tokens) ?? amount(fields.totalTokens);
   if (prompt === undefined && completion === undefined && total === undefined) return undefined;
   const promptTokens = prompt ?? 0;
@@ -66,17 +66,33 @@ function detailsIn(fields: Fields): UsageDetails | undefined {
   const own = within('details');
   const [prompt, completion] = [within('prompt_tokens_details'), within('completion_tokens_details')];
   const [input, output] = [within('input_tokens_details'), within('output_tokens_details')];
+  const [inputOf, outputOf] = [within('inputTokenDetails'), within('outputTokenDetails')];
+  const [inputParts, outputParts] = [within('inputTokens'), within('outputTokens')];
   const cacheReadTokens = firstAmount(
     prompt.cached_tokens,
     input.cached_tokens,
     fields.cache_read_input_tokens,
     fields.prompt_cache_hit_tokens,
+    inputOf.cacheReadTokens,
+    inputParts.cacheRead,
     fields.cachedInputTokens,
     own.cacheReadTokens,
   );
-  const cacheWriteTokens = firstAmount(fields.cache_creation_input_tokens, own.cacheWriteTokens);
+  const cacheWriteTokens = firstAmount(
+    fields.cache_creation_input_tokens,
+    inputOf.cacheWriteTokens,
+    inputParts.cacheWrite,
+    own.cacheWriteTokens,
+  );
   const cacheWrite1hTokens = firstAmount(within('cache_creation').ephemeral_1h_input_tokens, own.cacheWrite1hTokens);
-  const reasoningTokens = firstAmount(completion.reasoning_tokens, output.reasoning_tokens, fields.reasoningTokens, own.reasoningTokens);
+  const reasoningTokens = firstAmount(
+    completion.reasoning_tokens,
+    output.reasoning_tokens,
+    outputOf.reasoningTokens,
+    outputParts.reasoning,
+    fields.reasoningTokens,
+    own.reasoningTokens,
+  );
   if (cacheReadTokens + cacheWriteTokens + cacheWrite1hTokens + reasoningTokens === 0) return undefined;
   return { cacheReadTokens, cacheWriteTokens, cacheWrite1hTokens, reasoningTokens };
 }
@@ -95,6 +111,21 @@ function withCached(fields: Fields): number | undefined {
   const input = amount(fields.input_tokens);
   if (input === undefined) return undefined;
   return amount(input + (amount(fields.cache_creation_input_tokens) ?? 0) + (amount(fields.cache_read_input_tokens) ?? 0));
+}
+
+/**
+ * The AI SDK's `inputTokens`, from its version 6 on: a total with what is cached in it, as of OpenAI's. Version 5 hands on what the provider says, Anthropic's
+ * without: where more is cached than there is, it is not in it.
+ */
+function inputOfAiSdk({ inputTokens, cachedInputTokens }: Fields): number | undefined {
+  const input = totalIn(inputTokens);
+  const cached = amount(cachedInputTokens) ?? 0;
+  return input === undefined || cached <= input ? input : amount(input + cached);
+}
+
+/** A figure, or that of its parts: `{ total, cacheRead, … }` is what a model of the AI SDK gives. */
+function totalIn(value: unknown): number | undefined {
+  return amount(value) ?? amount(fieldsOf(value).total);
 }
 
 /** What is more than any call can use would spoil all sums for good. */

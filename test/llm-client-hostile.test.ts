@@ -1,10 +1,10 @@
-import { createServer as createTcpServer, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import type { ServerResponse } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { ProviderError, type LlmStream } from 'nestjs-fast-litellm';
-import { clientOf, closeClients, isOver, type OpenClient } from './llm-client-setup.js';
-import { deploymentOf, HELLO, provider, scripted, stopProviders } from './llm-client-providers.js';
+import type { ProviderError } from 'nestjs-fast-litellm';
+import { answer, chat, json, over } from './llm-client-hostile.js';
+import { clientOf, closeClients, isOver } from './llm-client-setup.js';
+import { deploymentOf, stopProviders } from './llm-client-providers.js';
 import { until } from './until.js';
 
 // What providers, and what stands between, are known to do.
@@ -15,22 +15,6 @@ afterEach(async () => {
   await stopProviders();
   for (const stop of stopping.splice(0)) stop();
 });
-
-const chat = { model: 'm', messages: HELLO } as const;
-const json = { 'content-type': 'application/json' };
-const eventStream = { 'content-type': 'text/event-stream' };
-const answer = (usage: unknown): string => JSON.stringify({ id: 'x', choices: [{ message: { content: 'grüße 🦀' } }], usage });
-const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
-const target = { writeHead: () => {}, write: () => true, end: () => {}, on: () => {}, off: () => {}, removeListener: () => {} };
-const delta = (content: string): string => event({ id: 'x', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content } }] });
-
-/** Over a server that answers with `respond`, and behind it, where the first fails, one that is well. */
-async function over(respond: (response: ServerResponse) => unknown, settings: object = {}, llmClient: object = {}): Promise<OpenClient> {
-  const apiBase = await scripted((request, response) => void request.resume().on('end', () => respond(response)));
-  const well = await provider('well');
-  const modelList = [deploymentOf('m', { name: 'hostile', apiBase }, { order: 1 }), deploymentOf('m', well, { order: 2 })];
-  return clientOf({ modelList, numRetries: 0, countConnectionErrors: true, ...settings }, llmClient);
-}
 
 /** Over a socket: `answers` in turn for each request that comes on it. */
 async function overSocket(serve: (socket: Socket, requests: number) => void): Promise<string> {
@@ -55,12 +39,6 @@ async function overSocket(serve: (socket: Socket, requests: number) => void): Pr
     for (const socket of open) socket.destroy();
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-}
-
-async function textOf(stream: AsyncIterable<Record<string, unknown>>): Promise<string> {
-  let text = '';
-  for await (const { choices } of stream) text += (choices as { delta?: { content?: string } }[])[0]?.delta?.content ?? '';
-  return text;
 }
 
 describe('a whole answer', () => {
@@ -136,6 +114,40 @@ describe('a whole answer', () => {
     expect(await open.client.execute('m', late)).toBe('late');
   });
 
+  it.each<[string, readonly string[], object]>([
+    ['an error', [JSON.stringify({ error: { message: 'slow down', code: 429 }, user_id: 'u' })], { kind: 'rate_limit', status: 429 }],
+    ['an error behind empty lines', ['\n', '\r\n', '{ "error" : "gone" }'], { kind: 'server', status: 500 }],
+  ])('that is %s is none, whatever its status says', async (_, parts, failure) => {
+    const open = await over((response) => {
+      response.writeHead(200, json);
+      for (const part of parts) response.write(part);
+      response.end();
+    });
+    expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'well', failures: [failure] });
+    expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
+    await until(() => isOver(open));
+  });
+
+  it('may have a place for an error', async () => {
+    const open = await over((response) => response.writeHead(200, json).end('{"error":null,"choices":[]}'));
+    expect((await open.client.chat(chat)).call.deploymentId).toBe('hostile');
+  });
+
+  it.each([301, 307])('that is somewhere else is none: %d', async (status) => {
+    const open = await over((response) => response.writeHead(status, { location: 'https://elsewhere.example/' }).end());
+    expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'malformed', status }] });
+    const lone = clientOf({
+      modelList: open.router
+        .deployments()
+        .slice(0, 1)
+        .map(({ source }) => source),
+      numRetries: 0,
+    });
+    const error: unknown = await lone.client.chat(chat).catch((thrown: unknown) => thrown);
+    expect((error as ProviderError).getStatus()).toBe(502);
+    expect(error).toMatchObject({ error: { type: 'server_error' } });
+  });
+
   it('may have trailers', async () => {
     const open = await over((response) => {
       response.writeHead(200, { ...json, trailer: 'x-checksum' });
@@ -164,134 +176,6 @@ describe('a whole answer', () => {
       [1, []],
       [2, ['connection']],
     ]);
-    await until(() => isOver(open));
-  });
-});
-
-describe('a stream', () => {
-  const pieces =
-    (parts: readonly (Buffer | string)[], headers: Record<string, string> = eventStream) =>
-    (response: ServerResponse) => {
-      response.writeHead(200, headers);
-      void (async () => {
-        for (const part of parts) {
-          response.write(part);
-          await new Promise((resolve) => setTimeout(resolve, 2));
-        }
-        response.end();
-      })();
-    };
-  const bytewise = (text: string): Buffer[] => [...Buffer.from(text)].map((byte) => Buffer.of(byte));
-
-  it('may be cut anywhere: in the middle of a character, of a name, of an end', async () => {
-    const open = await over(pieces(bytewise(`: hi\r\n\r\n${delta('grüße ').replaceAll('\n', '\r\n')}${delta('🦀')}data: [DONE]\n\n`)));
-    const stream = await open.client.chat({ ...chat, stream: true });
-    expect(await textOf(stream)).toBe('grüße 🦀');
-    expect(stream.call.deploymentId).toBe('hostile');
-    await until(() => isOver(open));
-  });
-
-  it('whose first event is an error, in pieces, is asked for elsewhere', async () => {
-    const open = await over(pieces(bytewise(`: hi\n\n${event({ error: { message: 'overloaded', code: 429 } })}`)));
-    const { call } = await open.client.chat({ ...chat, stream: true });
-    expect(call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'rate_limit', status: 429 }] });
-  });
-
-  it('that ends with an error is thrown to its reader, and counted as a failure', async () => {
-    const open = await over(pieces([delta('half'), event({ error: { message: 'overloaded', type: 'server_error' } })]));
-    const reading = textOf(await open.client.chat({ ...chat, stream: true }));
-    await expect(reading).rejects.toBeInstanceOf(ProviderError);
-    await expect(reading).rejects.toMatchObject({ message: 'overloaded', kind: 'server', deploymentId: 'hostile' });
-    expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
-    await (await open.client.chat({ ...chat, stream: true })).sendTo(target);
-    expect(open.router.status()[0]).toMatchObject({ failures: 2, successes: 0 });
-    await until(() => isOver(open));
-  });
-
-  it.each(['{cut', 'null', '5'])('with the event %s is thrown to its reader, as an error of its provider', async (garbage) => {
-    const open = await over((response) => void response.writeHead(200, eventStream).end(`${delta('grüße')}data: ${garbage}\n\n`));
-    await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ kind: 'malformed' });
-    await until(() => isOver(open));
-  });
-
-  it('needs no [DONE], and of usage that comes twice the last is right', async () => {
-    const usage = (total: number): string =>
-      event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: total - 1, total_tokens: total } });
-    const open = await over(pieces([usage(5), delta('a'), usage(9)]));
-    const stream = await open.client.chat({ ...chat, stream: true });
-    expect(await textOf(stream)).toBe('a');
-    expect(stream.usage?.totalTokens).toBe(9);
-    expect(open.router.status()[0]).toMatchObject({ successes: 1, failures: 0 });
-  });
-
-  it('tells its usage in however many pieces, and behind it comments', async () => {
-    const usage = event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 8, total_tokens: 9 } });
-    const open = await over(pieces(bytewise(`${delta('a')}${usage}data: [DONE]\n\n: bye\n\n`), { 'content-type': 'Text/Event-Stream' }));
-    const stream = await open.client.chat({ ...chat, stream: true });
-    expect([await textOf(stream), stream.call.deploymentId, stream.usage?.totalTokens]).toEqual(['a', 'hostile', 9]);
-  });
-
-  it('without usage that breaks has used a token for each event, in however many pieces', async () => {
-    const broken = bytewise(delta('a') + delta('b'));
-    const open = await over(async (response) => {
-      response.writeHead(200, eventStream);
-      for (const piece of broken) await new Promise((resolve) => response.write(piece, resolve));
-      response.destroy();
-    });
-    const stream = await open.client.chat({ ...chat, stream: true });
-    await expect(textOf(stream)).rejects.toMatchObject({ kind: 'connection' });
-    await until(() => isOver(open));
-    expect(stream.usage?.completionTokens).toBe(2);
-  });
-
-  it.each<[string, (stream: LlmStream) => Promise<unknown>]>([
-    ['its reader', textOf],
-    ['its client', (stream) => stream.sendTo(target)],
-  ])('whose event has no end is broken off before it takes all memory of %s', async (_, read) => {
-    let sent = 0;
-    const open = await over(
-      (response) => {
-        response.writeHead(200, eventStream).write(`${delta('a')}data: {"x":"`);
-        const more = (): void => {
-          while (!response.destroyed && sent < 50_000_000 && response.write('x'.repeat(10_000))) sent += 10_000;
-        };
-        response.on('drain', more);
-        more();
-      },
-      {},
-      { maxAnswerBytes: 100_000 },
-    );
-    const stream = await open.client.chat({ ...chat, stream: true });
-    await read(stream).catch((error: unknown) => expect(error).toMatchObject({ kind: 'malformed' }));
-    await until(() => isOver(open));
-    expect(sent).toBeLessThan(40_000_000);
-    expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
-  });
-
-  it('that is compressed, though nobody asked for it, is none', async () => {
-    const open = await over(pieces([gzipSync(delta('a'))], { ...eventStream, 'content-encoding': 'gzip' }));
-    expect((await open.client.chat({ ...chat, stream: true })).call.deploymentId).toBe('well');
-  });
-
-  it('waits for a reader who has stopped reading, and holds little meanwhile', async () => {
-    let sent = 0;
-    const piece = delta('x'.repeat(1000)).repeat(16);
-    const open = await over((response) => {
-      response.writeHead(200, eventStream);
-      const more = (): void => {
-        while (!response.destroyed && sent < 200_000_000 && response.write(piece)) sent += piece.length;
-      };
-      response.on('drain', more);
-      more();
-    });
-    const stream = await open.client.chat({ ...chat, stream: true });
-    const reader = stream[Symbol.asyncIterator]();
-    await reader.next();
-    let before = -1;
-    await until(() => before === (before = sent));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(sent).toBeLessThan(50_000_000);
-    await reader.return?.(undefined);
     await until(() => isOver(open));
   });
 });

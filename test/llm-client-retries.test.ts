@@ -152,11 +152,26 @@ describe('a call', () => {
     expect(providers[0].requests).toBe(0);
   });
 
+  it('is refused by a promise where its body throws', async () => {
+    const { client } = await over([{}]);
+    const broken = Object.defineProperty({ model: 'm' }, 'messages', { enumerable: true, get: () => JSON.parse('{') as unknown });
+    for (const operation of ['chat', 'embeddings'] as const) {
+      const attempt: unknown = client[operation](broken as never);
+      expect(attempt).toBeInstanceOf(Promise);
+      await expect(attempt).rejects.toBeInstanceOf(SyntaxError);
+    }
+  });
+
   it('sends a provider nothing that is meant for the router', async () => {
     const { client, providers } = await over([{}]);
     const steering = { num_retries: 0, timeout: 20, fallbacks: [], tags: ['a'], routing_strategy: 'least-busy', disable_fallbacks: true };
-    await client.chat({ ...chat, ...steering, metadata: { tags: ['a'] }, user: 'u' });
-    expect(providers[0].latest?.body).toEqual({ model: 'gpt-4o', messages: HELLO, stream: false, metadata: { tags: ['a'] }, user: 'u' });
+    await client.chat({ ...chat, ...steering, metadata: { tags: ['a'], team: 'b' }, user: 'u' });
+    const sent = { model: 'gpt-4o', messages: HELLO, stream: false, user: 'u' };
+    expect(providers[0].latest?.body).toEqual({ ...sent, metadata: { team: 'b' } });
+    await client.chat({ ...chat, metadata: { tags: ['a'] }, user: 'u' });
+    expect(providers[0].latest?.body).toEqual(sent);
+    await client.chat({ ...chat, metadata: { tags: 'a' }, user: 'u' });
+    expect(providers[0].latest?.body).toEqual({ ...sent, metadata: { tags: 'a' } });
     expect(providers[0].latest?.headers).toMatchObject({ authorization: 'Bearer sk-secret-key', 'content-type': 'application/json' });
   });
 

@@ -14,7 +14,7 @@ export type ProviderFailureKind =
   | 'connection'
   /** A status from 500, or anything that is not known. */
   | 'server'
-  /** An answer that is none: no JSON, no event stream, no HTTP. */
+  /** An answer that is none: no JSON, no event stream, no HTTP, a redirection. */
   | 'malformed';
 
 /** An error as OpenAI's clients read it. */
@@ -84,9 +84,9 @@ export class ProviderError extends HttpException {
 
   constructor(facts: ProviderFailureFacts, options?: ErrorOptions) {
     const { kind, message, status } = facts;
-    const type = facts.type ?? (status !== undefined && status < 500 ? 'invalid_request_error' : 'server_error');
-    const error: OpenAIErrorBody = { message, type, param: facts.param ?? null, code: facts.providerCode ?? null };
     const isAnswer = status !== undefined && status >= 400 && kind !== 'malformed';
+    const type = facts.type ?? (isAnswer && status < 500 ? 'invalid_request_error' : 'server_error');
+    const error: OpenAIErrorBody = { message, type, param: facts.param ?? null, code: facts.providerCode ?? null };
     super({ error }, isAnswer ? status : (STATUS_WITHOUT_ANSWER[kind] ?? 502), { cause: options?.cause });
     this.name = new.target.name;
     this.message = message;

@@ -77,9 +77,21 @@ const OWN_FIELDS = new Set([
   'disable_fallbacks',
   'routing_strategy',
   'max_fallbacks',
+  'max_retries',
   'mock_response',
+  'mock_timeout',
   'mock_testing_fallbacks',
+  'mock_testing_context_fallbacks',
+  'mock_testing_content_policy_fallbacks',
+  'mock_testing_rate_limit_error',
+  'include_fallback_errors',
+  'drop_params',
+  'additional_drop_params',
+  'allowed_openai_params',
+  'guardrails',
   'litellm_metadata',
+  'litellm_session_id',
+  'litellm_trace_id',
 ]);
 const MOST_RETRIES = 10;
 
@@ -92,6 +104,7 @@ export class ReadRequest {
   readonly options: CallOptions;
   readonly maxTokens: number | undefined;
   private readonly own: boolean;
+  private readonly hasTags: boolean;
   /** The body as JSON from behind the model on. */
   private text: string | undefined = undefined;
   /** All of it. */
@@ -116,7 +129,8 @@ export class ReadRequest {
     this.own = Object.keys(body).some((key) => OWN_FIELDS.has(key));
     const reply = body.max_completion_tokens ?? body.max_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
-    this.options = this.own || tagsIn(body.metadata) !== undefined ? steered(body, options) : options;
+    this.hasTags = tagsIn(body.metadata) !== undefined;
+    this.options = this.own || this.hasTags ? steered(body, options) : options;
   }
 
   /** Whether the usage of the stream is asked for on our own account. */
@@ -124,24 +138,34 @@ export class ReadRequest {
     return this.stream && !this.asksForUsage && this.streamUsage;
   }
 
-  /** The body for a provider, under its name of the model. `defaults` and `overrides`: fields of the deployment, and of a fallback. */
-  textFor(model: string, defaults: object | undefined, overrides: object | undefined): string {
-    if (defaults !== undefined || overrides !== undefined) {
-      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(), ...overrides })}`;
+  /**
+   * The body for a provider, under its name of the model. `defaults` and `overrides`: fields of the deployment, and of a fallback.
+   * @param addsUsage as the field says, but for a provider that refuses it
+   */
+  textFor(model: string, defaults: object | undefined, overrides: object | undefined, addsUsage = this.addsUsage): string {
+    if (defaults !== undefined || overrides !== undefined || addsUsage !== this.addsUsage) {
+      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(addsUsage), ...overrides })}`;
     }
     // Most providers call it what the caller does.
-    if (model === this.model) return (this.whole ??= toJson(this.sent()));
-    return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent()))}`;
+    if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
+    return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent(addsUsage)))}`;
   }
 
-  private sent(): Readonly<Record<string, unknown>> {
+  private sent(addsUsage: boolean): Readonly<Record<string, unknown>> {
     const { body } = this;
-    if (!this.own && !this.addsUsage) return body;
+    if (!this.own && !addsUsage && !this.hasTags) return body;
     const sent: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(body)) if (!OWN_FIELDS.has(key)) sent[key] = value;
-    if (this.addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
+    if (this.hasTags) sent.metadata = withoutTags(body.metadata as object);
+    if (addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
     return sent;
   }
+}
+
+/** Lists are for the router: providers take texts alone for metadata, and refuse others. Nothing where nothing is left. */
+function withoutTags(metadata: object): object | undefined {
+  const others = Object.entries(metadata).filter(([key]) => key !== 'tags');
+  return others.length === 0 ? undefined : Object.fromEntries(others);
 }
 
 function toJson(body: object): string {

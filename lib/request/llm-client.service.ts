@@ -94,7 +94,7 @@ export class LlmClient implements Capability {
 
   /** Embeddings: `body` is OpenAI's. */
   embeddings(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer> {
-    return this.ask('embeddings', '/embeddings', { ...body, stream: undefined }, options, false) as Promise<LlmAnswer>;
+    return this.ask('embeddings', '/embeddings', body, options, false) as Promise<LlmAnswer>;
   }
 
   /**
@@ -139,7 +139,8 @@ export class LlmClient implements Capability {
     streamUsage: boolean,
   ): Promise<LlmAnswer | LlmStream> {
     try {
-      return this.askFor(operation, path, new ReadRequest(body, given, streamUsage));
+      const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
+      return this.askFor(operation, path, new ReadRequest(asked, given, streamUsage));
     } catch (error) {
       return rejected(error);
     }

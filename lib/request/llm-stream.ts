@@ -1,11 +1,11 @@
 import { ProviderError } from '../common/provider-error.js';
 import { whenOver, type NodeResponse } from '../common/response-over.js';
 import type { ClosableResponse } from './call-cancellation.js';
+import { isError } from './error-body.js';
 import { EventReader } from './event-reader.js';
 import { setFacts, type AnswerTarget, type CallFacts } from './llm-answer.js';
 import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
 import { drainOf } from './response-drain.js';
-import { isError } from './stream-opening.js';
 import { UsageEventFilter } from './usage-event.js';
 import type { AnswerUsage } from './answer-usage.js';
 
@@ -85,14 +85,9 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     try {
       for (let data = await queue.next(); data !== undefined; data = await queue.next()) {
         if (data === DONE) continue;
-        if (isError(data)) {
-          const error = this.exchange.said(data);
-          this.exchange.abort(error);
-          throw error;
-        }
         const event = objectIn(data);
-        if (event === undefined) {
-          const error = this.exchange.garbled();
+        if (event === undefined || isError(event.error)) {
+          const error = event === undefined ? this.exchange.garbled() : this.exchange.said(data);
           this.exchange.abort(error);
           throw error;
         }

@@ -34,12 +34,13 @@ export async function askProvider(
   const { open, pick, model } = attempt;
   const { cancellation } = open;
   const { endpoint, defaults } = known;
+  const asksForUsage = request.addsUsage && !known.refusesStreamOptions;
   const exchange = new ProviderExchange(endpoint, pick.deployment.id, request.stream, question.maxAnswerBytes);
   const timer = new AttemptTimer(times, exchange, question.farTimers, attempt.startedAtMs);
   try {
     cancellation.active = exchange;
     if (cancellation.error !== undefined) throw cancellation.error;
-    const body = request.textFor(model, defaults, target.overrides);
+    const body = request.textFor(model, defaults, target.overrides, asksForUsage);
     const headers = endpoint.headers as string[];
     const asked: ProviderRequest = { origin: endpoint.origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers, body };
     if (attempt.isObserved) dispatchObserved(attempt, transport, asked, exchange);
@@ -47,6 +48,11 @@ export async function askProvider(
     await exchange.answered;
   } catch (error) {
     timer.stop();
+    if (asksForUsage && exchange.refusesStreamOptions) {
+      // They are none of the caller's.
+      known.refusesStreamOptions = true;
+      return askProvider(transport, attempt, question);
+    }
     attempt.refused(error);
     throw error;
   }

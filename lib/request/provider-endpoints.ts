@@ -18,10 +18,15 @@ const REQUEST_FIELDS = [
 ] as const;
 
 /** How a deployment is asked. */
-export interface KnownEndpoint {
-  readonly endpoint: ProviderEndpoint;
-  /** Fields for the request's body. */
-  readonly defaults: Readonly<Record<string, unknown>> | undefined;
+export class KnownEndpoint {
+  /** Whether it has refused to be asked for a stream's usage. */
+  refusesStreamOptions = false;
+
+  constructor(
+    readonly endpoint: ProviderEndpoint,
+    /** Fields for the request's body. */
+    readonly defaults: Readonly<Record<string, unknown>> | undefined,
+  ) {}
 }
 
 /** The addresses of deployments, each worked out when it is first needed. A deployment that is updated is another object. */
@@ -59,7 +64,7 @@ function isForAnyProvider({ model, params }: Deployment): boolean {
 }
 
 function read({ params, id }: Deployment, model: string): KnownEndpoint {
-  return { endpoint: new ProviderEndpoint({ ...params, model }, id), defaults: defaultsIn(params) };
+  return new KnownEndpoint(new ProviderEndpoint({ ...params, model }, id), defaultsIn(params));
 }
 
 function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {

@@ -1,18 +1,20 @@
 import { FastLiteLLMError } from '../common/errors.js';
-import { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '../common/provider-error.js';
+import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
+import { errorIn, hasError } from './error-body.js';
 import type { ProviderEndpoint } from './provider-endpoint.js';
 import { kindOfCode, kindOfStatus } from './provider-failure.js';
 import { rawHeader, requestIdIn, type ProviderHandler } from './provider-transport.js';
 import { retryAfterOf } from './retry-after.js';
 import { beginsPlainly, openingOf } from './stream-opening.js';
 import { StreamRecord } from './stream-record.js';
+import { looksWhole, mayBeginWithError } from './whole-answer.js';
 
 /** More of an error is not read. */
 const LONGEST_ERROR = 64 * 1024;
 /** What waits for a reader who is slow to come, until the provider is told to wait. */
 const MOST_WAITING = 256 * 1024;
-const [BRACE, CLOSING_BRACE] = Buffer.from('{}');
 const EVENT_STREAM = /^text\/event-stream\b/i;
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
 const NO_PIECES: readonly Buffer[] = [];
@@ -31,9 +33,13 @@ export interface ChunkSink {
  */
 export class ProviderExchange implements ProviderHandler {
   status = 0;
+  /** Whether what comes is a stream of events, as it was asked for. */
+  private streams = false;
   contentType: string | undefined = undefined;
   /** The provider's own. */
   requestId: string | undefined = undefined;
+  /** Whether the provider names `stream_options` in what it refuses a request for: some, and older ones, do not know them. */
+  refusesStreamOptions = false;
   readonly answered: Promise<void>;
 
   private resolve!: () => void;
@@ -131,17 +137,19 @@ export class ProviderExchange implements ProviderHandler {
     const encoding = rawHeader(rawHeaders, 'content-encoding');
     if (encoding !== undefined && encoding !== 'identity') {
       this.abort(this.failed('malformed', 'The provider encoded its answer, which nobody asked for.'));
-    } else if (this.stream && !EVENT_STREAM.test(this.contentType ?? '')) {
-      this.abort(this.failed('malformed', 'The provider was asked for a stream and answered with something else.'));
+    } else if (this.stream) {
+      this.streams = EVENT_STREAM.test(this.contentType ?? '');
+      // JSON may say what is wrong.
+      if (!this.streams && !JSON_TYPE.test(this.contentType ?? '')) this.abort(this.refused());
     }
     return this.state !== 'over';
   }
 
   onData(chunk: Buffer): boolean {
     if (this.state === 'over') return false;
-    if (this.stream && this.status < 300) return this.streamed(chunk);
+    if (this.streams) return this.streamed(chunk);
     this.keep(chunk);
-    if (this.status < 300) {
+    if (this.status < 300 && !this.stream) {
       if (this.size > this.maxBytes) this.abort(this.failed('malformed', `The provider's answer is longer than ${this.maxBytes} bytes.`));
     } else if (this.size > LONGEST_ERROR) this.abort(this.refused());
     return true;
@@ -151,8 +159,8 @@ export class ProviderExchange implements ProviderHandler {
     if (this.state === 'over') return;
     if (this.status >= 300) return this.finish(this.refused());
     if (this.state === 'streaming') return this.finish(undefined);
-    if (this.stream) return this.finish(this.failed('malformed', 'The provider ended its stream before the first event.'));
-    this.finish(this.looksWhole() ? undefined : this.failed('malformed', 'The provider answered with something that is no JSON object.'));
+    if (this.streams) return this.finish(this.failed('malformed', 'The provider ended its stream before the first event.'));
+    this.finish(this.stream ? this.refused() : this.fault());
   }
 
   onError(error: Error): void {
@@ -200,13 +208,14 @@ export class ProviderExchange implements ProviderHandler {
     return Buffer.concat([first as Buffer, ...more]);
   }
 
-  private looksWhole(): boolean {
+  /** What is wrong with a whole answer. Some providers give errors the status of an answer. */
+  private fault(): ProviderError | undefined {
     const { first, more = NO_PIECES } = this;
-    if (first === undefined) return false;
-    if (more.length === 0) return beginningOf(first) === BRACE && endOf(first) === CLOSING_BRACE;
-    // Some providers send empty lines until their answer is there, and many a last line.
-    const pieces = [first, ...more].filter((piece) => beginningOf(piece) !== undefined);
-    return pieces.length > 0 && beginningOf(pieces[0]) === BRACE && endOf(pieces[pieces.length - 1]) === CLOSING_BRACE;
+    if (first === undefined || !looksWhole(first, more))
+      return this.failed('malformed', 'The provider answered with something that is no JSON object.');
+    if (!mayBeginWithError(first, more)) return undefined;
+    const answer = this.waitingBytes().toString('utf8');
+    return hasError(answer) ? this.said(answer) : undefined;
   }
 
   private finish(error: Error | undefined): void {
@@ -224,7 +233,7 @@ export class ProviderExchange implements ProviderHandler {
     else this.reject(error);
   }
 
-  /** An error that the provider has put into a stream. Some give it the status that they would have answered with. */
+  /** An error that the provider has put into a stream, or in the place of an answer. Some give it the status that they would have answered with. */
   said(json: string): ProviderError {
     const { code } = errorIn(json);
     return this.explained(code !== null && code !== undefined && /^[45]\d\d$/.test(code) ? Number(code) : 500, json);
@@ -235,8 +244,18 @@ export class ProviderExchange implements ProviderHandler {
     return this.failed('malformed', 'The provider sent an event that is no JSON object.');
   }
 
+  /** What has come is the error of a provider that refused, or stands in the place of a stream. */
   private refused(): ProviderError {
-    return this.explained(this.status, this.takeBytes().toString('utf8'));
+    const { status } = this;
+    if (status >= 300 && status < 400) return this.failed('malformed', `The provider answered ${status}: it is somewhere else.`);
+    const body = this.takeBytes().toString('utf8');
+    if (status >= 400) {
+      this.refusesStreamOptions = (status === 400 || status === 422) && body.includes('stream_options');
+      return this.explained(status, body);
+    }
+    return hasError(body)
+      ? this.said(body)
+      : this.failed('malformed', 'The provider was asked for a stream and answered with something else.');
   }
 
   /** An error that the provider has put into words, in OpenAI's shape or another. */
@@ -264,35 +283,4 @@ export class ProviderExchange implements ProviderHandler {
     const facts = { kind, message, status, provider: endpoint.provider, deploymentId, providerRequestId: this.requestId };
     return new ProviderError(facts, { cause });
   }
-}
-
-/** Its first byte that is no white space, and its last. */
-function beginningOf(piece: Buffer): number | undefined {
-  let at = 0;
-  while (piece[at] <= 32) at++;
-  return piece[at];
-}
-
-function endOf(piece: Buffer): number | undefined {
-  let at = piece.length - 1;
-  while (piece[at] <= 32) at--;
-  return piece[at];
-}
-
-/** `{ error: { message, … } }`, `{ error: "…" }`, `{ message }` or nothing of the kind. */
-function errorIn(body: string): Partial<OpenAIErrorBody> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return {};
-  }
-  if (typeof parsed !== 'object' || parsed === null) return {};
-  const { error = parsed } = parsed as { readonly error?: unknown };
-  if (typeof error === 'string') return { message: error };
-  if (typeof error !== 'object' || error === null) return {};
-  const { message, type, param, code } = error as Readonly<Record<string, unknown>>;
-  const text = (value: unknown): string | undefined =>
-    typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
-  return { message: text(message), type: text(type), param: text(param), code: text(code) };
 }

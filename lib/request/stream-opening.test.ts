@@ -1,6 +1,7 @@
-import { beginsPlainly, errorAtEnd, isError, openingOf } from './stream-opening.js';
+import { beginsPlainly, errorAtEnd, openingOf } from './stream-opening.js';
 
 const failure = '{"error":{"message":"overloaded"}}';
+const broken = '{"id":"1","object":"chat.completion.chunk","error":{"code":502,"message":"gone"},"choices":[{"finish_reason":"error"}]}';
 const chunk = '{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[]}';
 
 describe('openingOf', () => {
@@ -15,6 +16,7 @@ describe('openingOf', () => {
     ['an error behind comments', `: x\n\n: y\n\ndata:${failure}\n`, { error: failure }],
     ['an error in CR and LF, with spaces', 'event: error\r\ndata: { "error" : "no" }\r\n\r\n', { error: '{ "error" : "no" }\r' }],
     ['an error of another shape, called so', 'event: error\ndata: {"type":"error"}\n\n', { error: '{"type":"error"}' }],
+    ['an error among other things', `data: ${broken}\n\n`, { error: broken }],
     ['a chunk', `data: ${chunk}\n\n`, 'answer'],
     ['most of a chunk', `data: ${chunk}`, 'answer'],
     ['a chunk of another name', `event: message\ndata: ${chunk}\n\n`, 'answer'],
@@ -42,7 +44,7 @@ describe('a glance', () => {
     const long = ' '.repeat(64);
     const others = [
       `data: ${failure}${long}`,
-      `data: {"event":"x"}${long}`,
+      `data: ${broken}\n\n`,
       `data:${chunk}`,
       `: x\n\n${plain}`,
       `event: error\n${plain}`,
@@ -63,5 +65,7 @@ it('an error is found in the end of a stream, and none in a text that speaks of 
   expect(errorAtEnd(Buffer.from(`oices":[]}\n\ndata: ${failure}\n\n`))).toBe(failure);
   const quoted = JSON.stringify({ choices: [{ delta: { content: `\ndata: ${failure}` } }], error: null });
   expect(errorAtEnd(Buffer.from(`data: ${quoted}\n\ndata: [DONE]\n\n`))).toBeUndefined();
-  expect([isError(failure), isError(chunk), isError('[DONE]')]).toEqual([true, false, false]);
+  expect(errorAtEnd(Buffer.from(`data: ${broken}\r\n\r\ndata: [DONE]\r\n\r\n`))).toBe(broken);
+  expect(errorAtEnd(Buffer.from('event: error\ndata: {"type":"overloaded"}\n\n'))).toBe('{"type":"overloaded"}');
+  expect(errorAtEnd(Buffer.from(`event: error\n\ndata: ${chunk}\n\n`))).toBeUndefined();
 });

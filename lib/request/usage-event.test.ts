@@ -50,18 +50,34 @@ describe('UsageEventFilter', () => {
   });
 
   it('keeps what it cannot read', () => {
-    const broken = 'data: {"choices": [],"usage":{]\n\n: "usage"\n\nevent: ping\ndata: {"usage":{},"choices":[]}\n\n';
+    const broken = 'data: {"choices": [],"usage":{]\n\n: "usage"\n\nevent: ping\ndata: {"usage":null,"choices":[]}\n\n';
     expect(new UsageEventFilter().pass(Buffer.from(broken)).toString()).toBe(broken);
+  });
+
+  it('takes it out whatever else the event has', () => {
+    const others = [`\uFEFF${usage}`, `id: 7\nevent: message\n${usage}`, `: note\n${usage}`, usage.replace(',"usage"', '\ndata: ,"usage"')];
+    for (const event of others) expect(new UsageEventFilter().pass(Buffer.from(event + text)).toString()).toBe(text);
   });
 });
 
 describe('EventReader', () => {
+  it('tells an error by what it is called', () => {
+    const events = 'event: error\ndata: {"message":"no"}\n\nevent:error\r\ndata: {"error":"no"}\r\n\r\nevent: error\ndata: gone\n\n';
+    expect(new EventReader().read(Buffer.from(events))).toEqual(['{"error":{"message":"no"}}', '{"error":"no"}', '{"error":"gone"}']);
+  });
+
   it('reads events, wherever the pieces end', () => {
-    const whole = `: comment\n\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
+    const whole = `\uFEFFdata: first\n\n: comment\n\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
     fc.assert(
       fc.property(anyCuts, (cuts) => {
         const reader = new EventReader();
-        expect(pieces(whole, cuts).flatMap((piece) => reader.read(piece))).toEqual(['{"a":"ü🦀"}', '1\n2', text.slice(6, -2), '[DONE]']);
+        expect(pieces(whole, cuts).flatMap((piece) => reader.read(piece))).toEqual([
+          'first',
+          '{"a":"ü🦀"}',
+          '1\n2',
+          text.slice(6, -2),
+          '[DONE]',
+        ]);
       }),
     );
   });

@@ -1,3 +1,5 @@
+import { dataOf } from './event-reader.js';
+
 /** The empty line that ends an event. Servers write one kind only: most of them the first, those built on sse-starlette the second. */
 const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
 const NONE = Buffer.alloc(0);
@@ -82,10 +84,10 @@ function withoutUsage(events: Buffer, separator: Buffer): Buffer {
 }
 
 function isUsageOnly(event: Buffer): boolean {
-  const text = event.toString('utf8').trim();
-  if (!text.startsWith('data:') || !/"choices": *\[\]/.test(text)) return false;
+  const text = event.toString('utf8');
+  if (!/"choices": *\[\]/.test(text)) return false;
   try {
-    const { choices, usage } = JSON.parse(text.slice(5)) as { readonly choices?: unknown; readonly usage?: unknown };
+    const { choices, usage } = JSON.parse(dataOf(text.trimStart()) ?? '') as { readonly choices?: unknown; readonly usage?: unknown };
     return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
   } catch {
     return false;

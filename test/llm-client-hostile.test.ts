@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import type { ProviderError } from 'nestjs-fast-litellm';
 import { answer, chat, json, over } from './llm-client-hostile.js';
 import { clientOf, closeClients, isOver } from './llm-client-setup.js';
-import { deploymentOf, stopProviders } from './llm-client-providers.js';
+import { deploymentOf, provider, scripted, stopProviders } from './llm-client-providers.js';
 import { until } from './until.js';
 
 // What providers, and what stands between, are known to do.
@@ -176,6 +176,42 @@ describe('a whole answer', () => {
       [1, []],
       [2, ['connection']],
     ]);
+    await until(() => isOver(open));
+  });
+
+  it('that a proxy does not let through comes from elsewhere, and is not held against anybody', async () => {
+    const proxy = await overSocket((socket) => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n'));
+    const well = await provider('well');
+    const modelList = [
+      deploymentOf('m', { name: 'far', apiBase: 'https://far.example/v1' }, { order: 1 }),
+      deploymentOf('m', well, { order: 2 }),
+    ];
+    const open = clientOf({ modelList, numRetries: 0 }, {}, { proxy: { https: new URL(proxy).origin } });
+    expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'connection' }] });
+    const lone = clientOf({ modelList: modelList.slice(0, 1), numRetries: 0 }, {}, { proxy: { https: new URL(proxy).origin } });
+    await expect(lone.client.chat(chat)).rejects.toMatchObject({ kind: 'connection', cause: { code: 'PROXY_REFUSED', statusCode: 407 } });
+    await until(() => isOver(open) && isOver(lone));
+  });
+
+  it('costs those who wait no connection when others give up before it', async () => {
+    const sockets = new Set<Socket | null>();
+    const apiBase = await scripted((request, response) => {
+      sockets.add(request.socket);
+      request.resume().on('end', () => setTimeout(() => response.writeHead(200, json).end(answer(null)), 100));
+    });
+    const open = clientOf(
+      { modelList: [deploymentOf('m', { name: 'busy', apiBase })], numRetries: 0 },
+      {},
+      { maxConnectionsPerEndpoint: 1 },
+    );
+    const giveUp = new AbortController();
+    const first = open.client.chat(chat);
+    const others = Array.from({ length: 5 }, () => open.client.chat(chat, { signal: giveUp.signal }));
+    const last = open.client.chat(chat);
+    giveUp.abort();
+    for (const other of others) await expect(other).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
+    await Promise.all([first, last]);
+    expect(sockets.size).toBe(1);
     await until(() => isOver(open));
   });
 });

@@ -1,5 +1,6 @@
 import {
   FastLiteLLM,
+  type ConnectionPoolOptions,
   type ConnectionPoolService,
   type LlmClient,
   type LlmClientOptions,
@@ -18,8 +19,8 @@ export interface OpenClient {
 }
 
 /** A client over these deployments, until `closeClients`. */
-export function clientOf(router: RouterOptions, llmClient: LlmClientOptions = {}): OpenClient {
-  const llm = new FastLiteLLM({ router, llmClient, calibrate: false, logger: quiet });
+export function clientOf(router: RouterOptions, llmClient: LlmClientOptions = {}, connectionPool: ConnectionPoolOptions = {}): OpenClient {
+  const llm = new FastLiteLLM({ router, llmClient, connectionPool, calibrate: false, logger: quiet });
   opened.push(llm);
   return { client: llm.client, router: llm.router, pool: llm.connectionPool };
 }

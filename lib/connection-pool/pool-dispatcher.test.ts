@@ -174,6 +174,48 @@ describe.each(engineNames())('the dispatcher, %s', (engine) => {
     expect(thrown).toEqual([error]);
   });
 
+  it('loses no connection on those who give up while they wait', async () => {
+    const pool = pools.open({ maxConnections: 1 });
+    const { dispatcher } = pool;
+    const opened = server.opened;
+    const holding = request(`${server.origin}/hold`, { dispatcher });
+    await until(() => held.length === 1);
+    const [giveUp, reason] = [new AbortController(), new Error('no more')];
+    const { signal } = giveUp;
+    const waiting = [
+      request(server.origin, { dispatcher, signal }),
+      request(server.origin, { dispatcher, signal }),
+      undiciFetch(server.origin, { dispatcher, signal }),
+      fetch(server.origin, { dispatcher, signal }),
+    ];
+    await until(() => pool.stats().waiting === waiting.length);
+    giveUp.abort(reason);
+    for (const given of waiting) await expect(given).rejects.toBe(reason);
+    expect(pool.stats().waiting).toBe(0);
+    held.pop()!();
+    await (await holding).body.text();
+    expect(await (await request(server.origin, { dispatcher })).body.text()).toBe(String(opened + 1));
+    await until(() => pool.stats().activeConnections === 0);
+  });
+
+  it('does not keep those in line whose handler throws at once', async () => {
+    const pool = pools.open({ maxConnections: 1 });
+    const id = pool.getConnection(server.origin)!;
+    const mistake = new Error('a mistake');
+    const told = new Promise((resolve) => {
+      const handler = {
+        onConnect: () => {
+          throw mistake;
+        },
+        onError: resolve,
+      };
+      pool.dispatcher.dispatch({ origin: server.origin, path: '/', method: 'GET' }, handler);
+    });
+    await expect(told).resolves.toBe(mistake);
+    expect(pool.stats().waiting).toBe(0);
+    pool.returnConnection(id);
+  });
+
   it('is the end of the pool when it is closed or destroyed', async () => {
     const pool = pools.open();
     const holding = request(`${server.origin}/hold`, { dispatcher: pool.dispatcher });

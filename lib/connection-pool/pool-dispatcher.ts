@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { Dispatcher } from 'undici';
+import { Dispatcher, errors } from 'undici';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
@@ -26,12 +26,27 @@ class WaitingRequest extends Waiter {
     super(endpoint, pool.options.acquireTimeoutMs);
   }
 
+  /** It may be given up from here on: without this, a connection would be lost on it when its turn comes. */
+  join(): void {
+    this.pool.wait(this);
+    const handler = this.handler as { onConnect?(abort: (error?: Error) => void, context: null): void };
+    try {
+      handler.onConnect?.((error) => this.leave(error), null);
+    } catch (error) {
+      this.leave(error as Error);
+    }
+  }
+
   grant(id: number): void {
     this.aside(() => send(this.pool, id, this.options, this.handler));
   }
 
   fail(error: unknown): void {
     this.aside(() => refuse(this.handler, error as Error));
+  }
+
+  private leave(error: Error = new errors.RequestAbortedError()): void {
+    if (this.pool.line.remove(this)) this.fail(error);
   }
 
   /** Those behind it in the line get their turn, whatever a handler throws when it is told of an error. */
@@ -76,7 +91,7 @@ export class PoolDispatcher extends Dispatcher {
         send(this.pool, id, options, handler);
         return true;
       }
-      this.pool.wait(new WaitingRequest(endpoint, this.pool, options, handler));
+      new WaitingRequest(endpoint, this.pool, options, handler).join();
       return false;
     } catch (error) {
       refuse(handler, error as Error);

@@ -1,4 +1,4 @@
-import { FastLiteLLMError } from '../common/errors.js';
+import { FastLiteLLMError, ProxyRefusedError } from '../common/errors.js';
 import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
 import { errorIn, hasError } from './error-body.js';
 import type { ProviderEndpoint } from './provider-endpoint.js';
@@ -166,7 +166,7 @@ export class ProviderExchange implements ProviderHandler {
   onError(error: Error): void {
     if (this.state === 'over') return;
     // The pool's own: no connection was free, or it is closed.
-    if (error instanceof FastLiteLLMError) return this.finish(error);
+    if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
     const kind = kindOfCode(error) ?? 'connection';
     const code = String((error as NodeJS.ErrnoException).code ?? 'no code');
     this.finish(this.failed(kind, `The connection to the provider failed (${code}).`, error));

@@ -14,9 +14,9 @@ export interface CallFailure {
   readonly contentPolicy?: boolean;
 }
 
-/** Codes of Node and undici for a connection that never came about, or broke. */
+/** Codes of Node, undici and the pool for a connection that never came about, or broke. */
 const CONNECTION_CODES =
-  /^(E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|TIMEDOUT)|UND_ERR_(SOCKET|CONNECT_TIMEOUT|CLOSED|DESTROYED))$/;
+  /^(PROXY_REFUSED|E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|TIMEDOUT)|UND_ERR_(SOCKET|CONNECT_TIMEOUT|CLOSED|DESTROYED))$/;
 const CONNECTION_WORDS = /connection (refused|reset|error|closed)|socket hang up|fetch failed|other side closed/i;
 const RATE_LIMIT_WORDS = /\b429\b|rate[ _]limit/i;
 const DEEPEST_CAUSE = 5;

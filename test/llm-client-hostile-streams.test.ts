@@ -125,6 +125,14 @@ describe('a stream', () => {
     expect([await textOf(stream), stream.call.deploymentId, stream.usage?.totalTokens]).toEqual(['a', 'hostile', 9]);
   });
 
+  it('without usage counts for its deployment by its events, and has none to tell', async () => {
+    const open = await over(pieces([delta('a').repeat(30), 'data: [DONE]\n\n']));
+    const stream = await open.client.chat({ ...chat, stream: true });
+    expect(await textOf(stream)).toBe('a'.repeat(30));
+    expect(stream.usage).toBeUndefined();
+    expect(open.router.status()[0].tokens).toBeGreaterThan(30);
+  });
+
   it('without usage that breaks has used a token for each event, in however many pieces', async () => {
     const broken = bytewise(delta('a') + delta('b'));
     const open = await over(async (response) => {

@@ -64,14 +64,16 @@ export class OpenAttempt {
     this.observed?.ended({ error, status, cancelled: this.open.cancellation.error !== undefined });
   }
 
-  succeeded(usage: AnswerUsage | undefined, nowMs = performance.now()): void {
+  /** @param estimated for the router, where the provider has not told: a deployment that keeps it to itself is neither slow nor unused */
+  succeeded(usage: AnswerUsage | undefined, nowMs = performance.now(), estimated?: AnswerUsage): void {
     const { startedAtMs, firstChunkAtMs } = this;
+    const routed = usage ?? estimated;
     this.router.succeeded(this.pick, {
       latencyMs: nowMs - startedAtMs,
       timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
-      promptTokens: usage?.promptTokens,
-      completionTokens: usage?.completionTokens,
-      usageDetails: usage?.details,
+      promptTokens: routed?.promptTokens,
+      completionTokens: routed?.completionTokens,
+      usageDetails: routed?.details,
     });
     this.observed?.ended({ ...outcomeOf(usage), status: 200 });
     this.open.succeeded(usage, nowMs);

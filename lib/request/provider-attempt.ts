@@ -100,8 +100,9 @@ class OwnedStream implements StreamOwner {
     this.usage = scanUsage(tail);
     const said = error === undefined ? errorAtEnd(tail) : undefined;
     const failure = said === undefined ? error : exchange.said(said);
-    if (failure === undefined) attempt.succeeded(this.usage);
-    else attempt.broke(failure, (this.usage ??= estimate(attempt.open.facts.promptTokens ?? 0, exchange.events)));
+    const estimated = estimate(attempt.open.facts.promptTokens ?? 0, exchange.events);
+    if (failure === undefined) attempt.succeeded(this.usage, undefined, estimated);
+    else attempt.broke(failure, (this.usage ??= estimated));
   }
 }
 

@@ -260,6 +260,7 @@ describe('@RateLimit', () => {
     [[{ name: 'a b' }]],
     [[{ requestsPerMinute: 1, key: 'ip' }]],
     [[{ requestsPerMinute: 1, cost: 0.5 }]],
+    [[{ requestsPerMinute: 1, cost: 2 ** 31 + 1 }]],
     [[{ burst: 1 }]],
   ])('refuses %j when the class is defined', (rules) => {
     expect(() => RateLimit(...(rules as never[]))).toThrow(InvalidArgumentError);

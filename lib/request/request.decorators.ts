@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import 'reflect-metadata';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../common/options.js';
+import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/rate-limit.limits.js';
 import { checkLimitName } from '../rate-limit/rate-limit.options.js';
 
@@ -85,7 +86,8 @@ function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
     ['cost', cost],
     ['tokens', tokens],
   ] as const) {
-    if (amount !== undefined && typeof amount !== 'function') checkInteger(`${path}.${field}`, amount, { min: 0 }, refuseArgument);
+    if (amount !== undefined && typeof amount !== 'function')
+      checkInteger(`${path}.${field}`, amount, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
   }
   if (name === undefined || hasLimits(limits)) compileLimit(name ?? 'route', limits, path, refuseArgument);
   return rule;

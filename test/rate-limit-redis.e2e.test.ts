@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
+import { readFileSync } from 'node:fs';
 import { FastThrottlerStorage } from '../lib/standalone.js';
-import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
+import { cleanUp, limiter, metric, openLimiter, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer } from './redis-server.js';
 import { sleep, until } from './until.js';
 
@@ -200,4 +201,29 @@ const SHORT_OF_A_LEASE_MS = 500;
       expect(names).toEqual([`${options.keyPrefix ?? ''}fast-litellm:{default/k}`]);
     },
   );
+
+  test('what is settled and released before the end still arrives', async () => {
+    const limits = { tokensPerMinute: 100, maxConcurrent: 1 };
+    const service = openLimiter({ url: server.url }, limits);
+    const held = await service.reserveAsync('k', { tokens: 60 });
+    service.settle(held, 10);
+    await service.close();
+    expect(await limiter({ url: server.url }, limits).reserveAsync('k')).toMatchObject({ allowed: true, remainingTokens: 90 });
+  });
+
+  test('a user needs no more than what the docs say', async () => {
+    const [, keys, commands] = /`(~\S+)` and `((?:\+\w+ ?)+)`/.exec(readFileSync('docs/rate-limits.md', 'utf8')) as RegExpExecArray;
+    await server.ask((client) => client.call('ACL', 'SETUSER', 'limits', 'on', '>secret', keys, ...commands.split(' ')));
+    const limits = { requestsPerSecond: 100, requestsPerMinute: 4, tokensPerMinute: 100, maxConcurrent: 3 };
+    const service = limiter({ url: server.url.replace('//', '//limits:secret@'), onDataLoss: 'refuse' }, limits);
+    await server.ask((client) => client.set('fast-litellm:{all}mark', 0));
+    const held = [await service.reserveAsync('k', { tokens: 20 }), await service.reserveAsync('k', { tokens: 20 })];
+    expect(held.map(({ allowed }) => allowed)).toEqual([true, true]);
+    for (const one of held) await service.settleAsync(one, 10);
+    expect(await service.peekAsync('k', { cost: 0 })).toMatchObject({ remainingRequests: 2, remainingTokens: 80 });
+    await service.reserveAsync('k');
+    await service.resetAsync('k');
+    expect(await service.health()).toMatchObject({ status: 'ok' });
+    expect(metric(service, 'rate_limit_store_failures_total', 'reply')).toBe(0);
+  });
 });

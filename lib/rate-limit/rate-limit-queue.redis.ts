@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { startDeadline, timeoutReason } from '../common/deadline.redis.js';
+import { startDeadline, timeoutReason, withinTime } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
 import type { RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient, SendCommand } from './rate-limit-client.redis.js';
@@ -31,6 +31,7 @@ export class RedisScriptQueue {
   /** By the hash tag of their keys in a Cluster; otherwise one. */
   private waiting = new Map<string, ScriptCall<QueuedOperation>>();
   private isScheduled = false;
+  private readonly underWay = new Set<Promise<void>>();
   private readonly sha: string;
   private readonly evalsha: SendCommand;
   private readonly eval: SendCommand;
@@ -57,19 +58,30 @@ export class RedisScriptQueue {
     call.add(operation);
     if (call.isFull) {
       this.waiting.delete(tag);
-      void this.send(call);
+      this.start(call);
     } else if (!this.isScheduled) {
       this.isScheduled = true;
       setImmediate(this.flush);
     }
   }
 
+  /** Sends what waits for the end of the turn, and waits for all that is under way, no longer than a time-out. */
+  async drain(): Promise<void> {
+    this.flush();
+    await withinTime(Promise.all(this.underWay), this.timeoutMs).catch(() => {});
+  }
+
   private readonly flush = (): void => {
     const calls = this.waiting;
     this.waiting = new Map();
     this.isScheduled = false;
-    for (const call of calls.values()) void this.send(call);
+    for (const call of calls.values()) this.start(call);
   };
+
+  private start(call: ScriptCall<QueuedOperation>): void {
+    const sent = this.send(call).finally(() => this.underWay.delete(sent));
+    this.underWay.add(sent);
+  }
 
   private async send(call: ScriptCall<QueuedOperation>): Promise<void> {
     const { operations, starts } = call;

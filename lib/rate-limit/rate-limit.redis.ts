@@ -145,7 +145,8 @@ class RedisRateLimitStore implements RateLimitStore {
 
   async close(): Promise<void> {
     this.slots.close();
-    await this.leases?.close();
+    // What was settled or released before is told to Redis still.
+    await Promise.all([this.leases?.close(), this.queue.drain()]);
     this.circuit.close();
     this.own?.disconnect();
   }

@@ -1,11 +1,14 @@
 import { Cluster, Redis } from 'ioredis';
+import { engineNames } from '../../test/engine-names.js';
 import { InvalidConfigurationError, MissingPackageError } from '../common/errors.js';
+import { FastLiteLLM } from '../fast-litellm.js';
 import { openRedisClient } from './rate-limit-client.redis.js';
 import { RedisKeys } from './rate-limit-keys.redis.js';
 import { compileLimit } from './rate-limit.limits.js';
 import { resolveRedisOptions, type RedisRateLimitStoreOptions } from './rate-limit-options.redis.js';
 import { redisRateLimitStore } from './rate-limit.redis.js';
 
+const logger = { log: () => {}, warn: () => {}, error: () => {} };
 const url = 'redis://127.0.0.1:1';
 const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
 const client = new Redis({ lazyConnect: true });
@@ -57,6 +60,24 @@ describe('the options of the Redis store', () => {
       expect(() => openRedisClient(url, 250, () => {})).toThrow(MissingPackageError);
       jest.dontMock('ioredis');
     });
+  });
+});
+
+describe('a Redis that is away, onStoreError local', () => {
+  it.each(engineNames())('a key is reset, and its places are given back, where they were taken: on the %s engine', async (engine) => {
+    const store = redisRateLimitStore({ url, onStoreError: 'local' });
+    const rateLimit = { requestsPerMinute: 2, limits: { one: { maxConcurrent: 1 } }, store };
+    const llm = new FastLiteLLM({ logger, engine, rateLimit });
+    const { rateLimiter } = llm;
+    const ask = async (limit?: string) => (await rateLimiter.checkAsync('k', { limit })).allowed;
+    expect([await ask(), await ask(), await ask()]).toEqual([true, true, false]);
+    await rateLimiter.resetAsync('k');
+    expect(await ask()).toBe(true);
+    expect([await ask('one'), await ask('one')]).toEqual([true, false]);
+    await rateLimiter.releaseAsync('k', { limit: 'one' });
+    await rateLimiter.releaseAsync('k', { limit: 'one' });
+    expect([await ask('one'), await ask('one')]).toEqual([true, false]);
+    await llm.close();
   });
 });
 

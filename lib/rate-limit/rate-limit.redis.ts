@@ -108,12 +108,15 @@ class RedisRateLimitStore implements RateLimitStore {
     for (const scope of limited) {
       const slot = this.slots.find(this.keys.scope(scope).stateKey);
       if (slot !== undefined) await this.slots.release(slot);
+      // Then it was taken while Redis was away.
+      else if (this.outage.mode === 'local') await this.memory.release({ ...taken, scopes: [scope] });
     }
   }
 
   async reset(scope: RateLimitScope): Promise<void> {
     const [group] = this.groups([scope]);
     this.leases?.forget(group.redis[0].stateKey);
+    if (this.outage.mode === 'local') await this.memory.reset(scope);
     await this.run(group, OperationKind.reset, [], () => undefined).catch((failure: StoreFailure) => this.outage.count(failure));
   }
 

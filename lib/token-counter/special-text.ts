@@ -1,3 +1,6 @@
+import { SPECIAL_TOKENS } from './special-tokens.js';
+import type { EncodingName } from './token-counter.engine.js';
+
 /** Which special tokens a text may contain: all of its encoding, or these. */
 export type AllowedSpecial = 'all' | readonly string[];
 
@@ -22,10 +25,54 @@ export function splitAtSpecials(text: string, specials: ReadonlyMap<string, numb
   return segments;
 }
 
+/** The text itself where no special token is allowed in it, otherwise what `splitAtSpecials` makes of it. */
+export function segmentsOf(text: string, encoding: EncodingName, allowed: AllowedSpecial | undefined): (string | number)[] {
+  return allowed === undefined ? [text] : splitAtSpecials(text, SPECIAL_TOKENS[encoding], allowed);
+}
+
 export function countSegments(segments: readonly (string | number)[], count: (text: string) => number): number {
   let tokens = 0;
   for (const segment of segments) tokens += typeof segment === 'number' ? 1 : count(segment);
   return tokens;
+}
+
+/** Stops soon after `limit` is passed. `countUpTo` counts a text, and stops soon after the tokens that are left. */
+export function countSegmentsUpTo(
+  segments: readonly (string | number)[],
+  limit: number,
+  countUpTo: (text: string, left: number) => number,
+): number {
+  let tokens = 0;
+  for (const segment of segments) {
+    tokens += typeof segment === 'number' ? 1 : countUpTo(segment, limit - tokens);
+    if (tokens > limit) break;
+  }
+  return tokens;
+}
+
+/** Many texts as ordinary ones, for an engine's batch: `total` makes the counts of those into the counts of the texts. */
+export interface SplitTexts {
+  readonly texts: readonly string[];
+  readonly total: (counts: Uint32Array) => Uint32Array;
+}
+
+export function splitTexts(texts: readonly string[], encoding: EncodingName, allowed: AllowedSpecial | undefined): SplitTexts {
+  if (allowed === undefined) return { texts, total: (counts) => counts };
+  const ordinary: string[] = [];
+  const owners: number[] = [];
+  const specials = new Uint32Array(texts.length);
+  for (const [index, text] of texts.entries()) {
+    for (const segment of segmentsOf(text, encoding, allowed)) {
+      if (typeof segment === 'number') specials[index]++;
+      else owners[ordinary.push(segment) - 1] = index;
+    }
+  }
+  const total = (counts: Uint32Array): Uint32Array => {
+    const sums = specials.slice();
+    for (const [at, count] of counts.entries()) sums[owners[at]] += count;
+    return sums;
+  };
+  return { texts: ordinary, total };
 }
 
 export function encodeSegments(segments: readonly (string | number)[], encode: (text: string) => Uint32Array): Uint32Array {

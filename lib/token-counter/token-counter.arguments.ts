@@ -54,6 +54,11 @@ export function planCount(options: string | CountOptions | null | undefined, mod
   return { model: encoding === undefined ? models.get(model) : models.byEncoding(encoding), allowedSpecial, requestId };
 }
 
+/** A model's name is options enough. */
+export function optionsOf<O extends { readonly model?: string | null }>(options: O | string | null): O {
+  return (typeof options === 'string' ? { model: options } : checkObject('options', options ?? {}, refuseArgument)) as O;
+}
+
 /** What is wrong with a text: no string, or longer than `maxLength` UTF-16 units (`TEXT_TOO_LONG`). */
 export function textError(path: string, text: unknown, maxLength: number): InvalidArgumentError {
   if (typeof text !== 'string') return new InvalidArgumentError(path, text, 'must be a string');

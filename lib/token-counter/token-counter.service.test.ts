@@ -78,22 +78,45 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
       '\n',
     );
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 12 }), fc.subarray(['<|endoftext|>', '<|fim_prefix|>', '<|nonsense|>']), (pieces, list) => {
-        const text = pieces.join('');
-        for (const allowedSpecial of ['all', list] as const) {
-          const expected = cl100k.encode(text, allowedSpecial === 'all' ? 'all' : list.filter((name) => name !== '<|nonsense|>'), []);
-          expect(counter.encode(text, { allowedSpecial })).toEqual(expected);
-          expect(counter.countTokens(text, { allowedSpecial })).toBe(expected.length);
-        }
-        expect(counter.encode(text)).toEqual(cl100k.encode_ordinary(text));
-      }),
+      fc.property(
+        fc.array(piece, { maxLength: 12 }),
+        fc.subarray(['<|endoftext|>', '<|fim_prefix|>', '<|nonsense|>']),
+        fc.nat(12),
+        (pieces, list, limit) => {
+          const text = pieces.join('');
+          for (const allowedSpecial of ['all', list] as const) {
+            const expected = cl100k.encode(text, allowedSpecial === 'all' ? 'all' : list.filter((name) => name !== '<|nonsense|>'), []);
+            expect(counter.encode(text, { allowedSpecial })).toEqual(expected);
+            expect(counter.countTokens(text, { allowedSpecial })).toBe(expected.length);
+            expect(counter.countTokensBatch(['a', text, text], { allowedSpecial })).toEqual([1, expected.length, expected.length]);
+            expect(counter.isWithinTokenLimit(text, limit, { allowedSpecial })).toBe(expected.length <= limit && expected.length);
+            const start = counter.truncate(text, limit, { allowedSpecial });
+            expect(text.startsWith(start)).toBe(true);
+            expect(counter.countTokens(start, { allowedSpecial })).toBeLessThanOrEqual(limit);
+            if (expected.length <= limit) expect(start).toBe(text);
+          }
+          expect(counter.encode(text)).toEqual(cl100k.encode_ordinary(text));
+        },
+      ),
     );
     const harmony = { model: 'gpt-oss-20b', allowedSpecial: 'all' } as const;
     expect([...counter.encode('<|start|>user<|message|>', harmony)]).toEqual([200006, ...counter.encode('user', 'gpt-oss-20b'), 200008]);
     expect(counter.countTokens('<|endoftext|>')).toBe(7);
     expect(counter.countTokens('<|endoftext|>', { allowedSpecial: 'all' })).toBe(1);
-    expect(counter.countTokensBatch(['<|endoftext|>', 'x'], { allowedSpecial: ['<|endoftext|>'] })).toEqual([1, 1]);
     expect(counter.isWithinTokenLimit('<|endoftext|>', 1, { allowedSpecial: 'all' })).toBe(1);
+    expect(counter.truncate('<|endoftext|>Hello world<|endoftext|>', 3, { allowedSpecial: 'all' })).toBe('<|endoftext|>Hello world');
+    expect(counter.truncate('Hello<|endoftext|>', 1, { allowedSpecial: ['<|endoftext|>'] })).toBe('Hello');
+    expect(counter.truncate('<|endofprompt|>!', 1, { model: 'gpt-oss-20b', allowedSpecial: 'all' })).toBe('<|endofprompt|>');
+  });
+
+  it('counts special tokens in batches of both kinds', async () => {
+    const texts = ['<|endoftext|>', '', 'Hello<|endoftext|> world', '<|fim_prefix|>'];
+    const options = { allowedSpecial: ['<|endoftext|>'] };
+    const want = [1, 0, 3, counter.countTokens('<|fim_prefix|>')];
+    expect(counter.countTokensBatch(texts, options)).toEqual(want);
+    const promise = counter.countTokensBatchAsync(texts, options);
+    texts.fill('changed after the call');
+    expect(await promise).toEqual(want);
   });
 
   it('says whether a text is within a limit', () => {

@@ -13,12 +13,12 @@ import type { UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits } from './pricing.js';
 import type { PromptContext } from './prompt-context.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
-import { countSegments, encodeSegments, splitAtSpecials } from './special-text.js';
-import { SPECIAL_TOKENS } from './special-tokens.js';
+import { countSegments, countSegmentsUpTo, encodeSegments, segmentsOf, splitTexts } from './special-text.js';
 import {
   checkLimit,
   checkTexts,
   checkTokenIds,
+  optionsOf,
   planCount,
   textError,
   type CountMessagesOptions,
@@ -29,7 +29,7 @@ import {
 import type { EncodingName, TokenCounterEngine } from './token-counter.engine.js';
 import type { ResolvedTokenCounterOptions } from './token-counter.options.js';
 import { trimToFit } from './trim.js';
-import { truncateText } from './truncate.js';
+import { truncateSegments, truncateText } from './truncate.js';
 
 const DEFAULT_TRIM_RATIO = 0.75;
 const MIN_TRIM_RATIO = 0.001;
@@ -87,21 +87,20 @@ export class TokenCounterService implements Capability {
 
   /** Tokens of each text, on all cores where the engine can; the thread waits. */
   countTokensBatch(texts: readonly string[], options?: string | CountOptions | null): number[] {
-    const plan = planCount(options, this.models);
+    const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
-    if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
-    const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(texts, plan.model.handle(engine));
-    return this.countedAll(this.batchChoice.run('count_batch', plan.requestId, count, averageLength(texts)));
+    const split = splitTexts(texts, model.facts.encoding, allowedSpecial);
+    const count = (engine: TokenCounterEngine): Uint32Array => engine.countBatch(split.texts, model.handle(engine));
+    return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count, averageLength(split.texts))));
   }
 
   /** The same without holding up the event loop. The texts are those of the moment of the call. */
   async countTokensBatchAsync(texts: readonly string[], options?: string | CountOptions | null): Promise<number[]> {
-    const plan = planCount(options, this.models);
+    const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
-    if (plan.allowedSpecial !== undefined) return texts.map((text) => this.countPlanned(text, plan));
-    const copy = [...texts];
-    const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(copy, plan.model.handle(engine));
-    return this.countedAll(await this.batchChoice.runAsync('count_batch', plan.requestId, count, averageLength(copy)));
+    const split = splitTexts([...texts], model.facts.encoding, allowedSpecial);
+    const count = async (engine: TokenCounterEngine): Promise<Uint32Array> => engine.countBatchAsync(split.texts, model.handle(engine));
+    return this.countedAll(split.total(await this.batchChoice.runAsync('count_batch', requestId, count, averageLength(split.texts))));
   }
 
   /**
@@ -133,7 +132,7 @@ export class TokenCounterService implements Capability {
   encode(text: string, options?: string | CountOptions | null): Uint32Array {
     this.checkText(text);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    const segments = allowedSpecial === undefined ? null : splitAtSpecials(text, SPECIAL_TOKENS[model.facts.encoding], allowedSpecial);
+    const segments = allowedSpecial === undefined ? null : segmentsOf(text, model.facts.encoding, allowedSpecial);
     const encode = (engine: TokenCounterEngine): Uint32Array => {
       const handle = model.handle(engine);
       return segments === null ? engine.encode(text, handle) : encodeSegments(segments, (part) => engine.encode(part, handle));
@@ -154,12 +153,13 @@ export class TokenCounterService implements Capability {
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
     this.checkText(text);
     const most = checkLimit('limit', limit);
-    const plan = planCount(options, this.models);
-    const { model, requestId } = plan;
-    const count =
-      plan.allowedSpecial === undefined
-        ? this.engines.run('count_up_to', requestId, (engine) => engine.countUpTo(text, model.handle(engine), most), text.length)
-        : this.countPlanned(text, plan);
+    const { model, allowedSpecial, requestId } = planCount(options, this.models);
+    const segments = segmentsOf(text, model.facts.encoding, allowedSpecial);
+    const countUpTo = (engine: TokenCounterEngine): number => {
+      const handle = model.handle(engine);
+      return countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, handle, left));
+    };
+    const count = this.engines.run('count_up_to', requestId, countUpTo, text.length);
     return count <= most ? count : false;
   }
 
@@ -167,8 +167,13 @@ export class TokenCounterService implements Capability {
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
     this.checkText(text);
     const most = checkLimit('maxTokens', maxTokens);
-    const { model, requestId } = planCount(options, this.models);
-    return this.engines.run('truncate', requestId, (engine) => truncateText(text, most, engine, model.handle(engine)), text.length);
+    const { model, allowedSpecial, requestId } = planCount(options, this.models);
+    const segments = allowedSpecial === undefined ? null : segmentsOf(text, model.facts.encoding, allowedSpecial);
+    const truncate = (engine: TokenCounterEngine): string => {
+      const handle = model.handle(engine);
+      return segments === null ? truncateText(text, most, engine, handle) : truncateSegments(text, segments, most, engine, handle);
+    };
+    return this.engines.run('truncate', requestId, truncate, text.length);
   }
 
   /**
@@ -223,7 +228,7 @@ export class TokenCounterService implements Capability {
   }
 
   private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {
-    const segments = allowedSpecial === undefined ? [text] : splitAtSpecials(text, SPECIAL_TOKENS[model.facts.encoding], allowedSpecial);
+    const segments = segmentsOf(text, model.facts.encoding, allowedSpecial);
     const count = (engine: TokenCounterEngine): number => countSegments(segments, (part) => engine.count(part, model.handle(engine)));
     return this.counted(this.engines.run('count', requestId, count, text.length));
   }
@@ -280,10 +285,6 @@ export class TokenCounterService implements Capability {
 
 function averageLength(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length);
-}
-
-function optionsOf<O extends { readonly model?: string | null }>(options: O | string | null): O {
-  return (typeof options === 'string' ? { model: options } : checkObject('options', options ?? {}, refuseArgument)) as O;
 }
 
 /** What the engine does wrong, or `undefined`. */

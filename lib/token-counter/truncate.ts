@@ -13,3 +13,28 @@ export function truncateText(text: string, maxTokens: number, engine: TokenCount
   }
   return '';
 }
+
+/** The same of a text that was split at its special tokens: of these each is one token, and never cut. */
+export function truncateSegments(
+  text: string,
+  segments: readonly (string | number)[],
+  maxTokens: number,
+  engine: TokenCounterEngine,
+  handle: number,
+): string {
+  let at = 0;
+  let left = maxTokens;
+  for (const segment of segments) {
+    if (left === 0) break;
+    if (typeof segment === 'number') {
+      at = text.indexOf('|>', at) + 2;
+      left -= 1;
+      continue;
+    }
+    const tokens = engine.countUpTo(segment, handle, left);
+    if (tokens > left) return text.slice(0, at) + truncateText(segment, left, engine, handle);
+    at += segment.length;
+    left -= tokens;
+  }
+  return text.slice(0, at);
+}

@@ -65,10 +65,10 @@ function partCost(tokens: number, ratePerMillion: number | undefined): number {
   return ratePerMillion === undefined ? NaN : (tokens * ratePerMillion) / 1e6;
 }
 
+/** A rate that a tier leaves out is that of the tier below it, or the plain one. */
 function ratesFor(pricing: TieredRates, inputTokens: number): TokenRates {
-  let tier: RateTier | undefined;
-  for (const candidate of pricing.tiers ?? []) {
-    if (inputTokens > candidate.aboveInputTokens && candidate.aboveInputTokens >= (tier?.aboveInputTokens ?? 0)) tier = candidate;
-  }
-  return tier === undefined ? pricing : { ...pricing, ...tier };
+  const reached = pricing.tiers?.filter(({ aboveInputTokens }) => inputTokens > aboveInputTokens) ?? [];
+  if (reached.length < 2) return reached.length === 0 ? pricing : { ...pricing, ...reached[0] };
+  reached.sort((a, b) => a.aboveInputTokens - b.aboveInputTokens);
+  return Object.assign({}, pricing, ...reached) as TokenRates;
 }

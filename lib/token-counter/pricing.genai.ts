@@ -19,6 +19,8 @@ const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek'
 /** Prices that depend on date or hour may change; a minute old is new enough. */
 const FRESH_MS = 60_000;
 const MAX_REMEMBERED = 1000;
+/** OpenAI publishes one window for input and reply from gpt-5 on: 400,000 tokens are 272,000 and 128,000. Before, and in its chat models, the input may fill it. */
+const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
 
 let opened: typeof GenaiPrices | undefined;
 
@@ -76,5 +78,10 @@ function toPricing({ model_price, model }: GenaiPrices.PriceCalculation): ModelP
       tiers.set(start, tier);
     }
   }
-  return known({ ...base, tiers: tiers.size === 0 ? undefined : [...tiers.values()], contextWindow: model.context_window });
+  return known({ ...base, tiers: tiers.size === 0 ? undefined : [...tiers.values()], contextWindow: inputLimit(model) });
+}
+
+function inputLimit({ id, context_window: window }: GenaiPrices.PriceCalculation['model']): number | undefined {
+  const isShared = window !== undefined && window >= SHARED_WINDOW.from && SHARED_WINDOW.models.test(id);
+  return isShared ? window - SHARED_WINDOW.replyTokens : window;
 }

@@ -34,12 +34,14 @@ export class LiteLLMPrices implements PriceSource {
   lookup(model: string): ModelPricing | undefined {
     const exact = this.models.get(model);
     if (exact !== undefined) return exact.pricing;
-    if (model.startsWith('ft:')) return this.models.get(model.split(':', 2).join(':'))?.pricing;
+    // A fine-tune costs what its base does when fine-tuned.
+    const isFineTune = /^(?:[^/:]+\/)?ft:/.test(model);
+    const name = isFineTune ? model.split(':', 2).join(':') : model;
     // `openai/gpt-4o` is the entry `gpt-4o` only if that entry is OpenAI's: another provider has other prices.
-    const slash = model.indexOf('/');
-    if (slash === -1) return undefined;
-    const entry = this.models.get(model.slice(slash + 1));
-    return entry?.provider.startsWith(model.slice(0, slash)) ? entry.pricing : undefined;
+    const slash = name.indexOf('/');
+    if (slash === -1) return isFineTune ? this.models.get(name)?.pricing : undefined;
+    const entry = this.models.get(name.slice(slash + 1));
+    return entry?.provider.startsWith(name.slice(0, slash)) ? entry.pricing : undefined;
   }
 }
 
@@ -65,11 +67,12 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
     tiers.set(aboveInputTokens, tier);
   }
   const maxTokens = readNumber(entry, 'max_tokens', path);
+  const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
   return known({
     ...rates,
     tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
-    // `max_tokens` is the older field: it stands for the input limit where that is not given.
-    contextWindow: readNumber(entry, 'max_input_tokens', path) ?? maxTokens,
-    maxOutputTokens: readNumber(entry, 'max_output_tokens', path),
+    // `max_tokens` is the older field: the output limit where that is known, else the input limit.
+    contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),
+    maxOutputTokens,
   });
 }

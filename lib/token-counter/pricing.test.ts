@@ -74,6 +74,9 @@ describe('prices of the package', () => {
 
   it('knows input limits, not the sum with the output', () => {
     expect(bundled.limits('gpt-4o')).toEqual({ contextWindow: 128_000, maxOutputTokens: null });
+    expect(bundled.limits('gpt-5-mini-2025-08-07').contextWindow).toBe(272_000);
+    expect(bundled.limits('openrouter/openai/gpt-5').contextWindow).toBe(272_000);
+    expect(bundled.limits('o3').contextWindow).toBe(200_000);
     expect(bundled.limits('openai/gpt-4o')).toEqual(bundled.limits('gpt-4o'));
     expect(bundled.limits('no-such-model')).toEqual({ contextWindow: null, maxOutputTokens: null });
   });
@@ -114,6 +117,7 @@ describe("LiteLLM's file", () => {
     },
     'ft:gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 7e-6, output_cost_per_token: 7e-6 },
     'limits-only': { litellm_provider: 'x', max_input_tokens: 10 },
+    'output-only': { litellm_provider: 'x', max_tokens: 20, max_output_tokens: 20 },
   };
   const litellm = book({ source });
 
@@ -122,10 +126,12 @@ describe("LiteLLM's file", () => {
     expect(cost('openai/gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0012, 12);
     expect(cost('azure/gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0035, 12);
     expect(cost('ft:gpt-4o:org::id', 1000, 0, {}, litellm)).toBeCloseTo(0.007, 12);
+    expect(cost('openai/ft:gpt-4o:org::id', 1000, 0, {}, litellm)).toBeCloseTo(0.007, 12);
     expect(cost('sample_spec', 1, 1, {}, litellm)).toBeNull();
     expect(cost('limits-only', 1, 1, {}, litellm)).toBeNull();
     expect(litellm.limits('gpt-4o')).toEqual({ contextWindow: 100, maxOutputTokens: 50 });
     expect(litellm.limits('gemini/big')).toEqual({ contextWindow: 8192, maxOutputTokens: null });
+    expect(litellm.limits('output-only')).toEqual({ contextWindow: null, maxOutputTokens: 20 });
     expect(litellm.limits('limits-only')).toEqual({ contextWindow: 10, maxOutputTokens: null });
   });
 
@@ -195,6 +201,17 @@ describe('overrides', () => {
     expect(cost('any/where/my-model', 1, 1, {}, own)).toBeCloseTo(2e-6, 12);
     expect(own.limits('gpt-4o')).toEqual({ contextWindow: 77, maxOutputTokens: 5 });
     expect(own.limits('my-model')).toEqual({ contextWindow: 5, maxOutputTokens: null });
+  });
+
+  it('keep the rates of a lower tier that a higher one leaves out', () => {
+    const tiers = [
+      { aboveInputTokens: 20, outputPerMillion: 30 },
+      { aboveInputTokens: 10, inputPerMillion: 2, outputPerMillion: 20 },
+    ];
+    const own = book({ overrides: { m: { inputPerMillion: 1, outputPerMillion: 10, tiers } } });
+    expect(cost('m', 10, 10, {}, own)).toBeCloseTo(110e-6, 12);
+    expect(cost('m', 11, 10, {}, own)).toBeCloseTo(222e-6, 12);
+    expect(cost('m', 21, 10, {}, own)).toBeCloseTo(342e-6, 12);
   });
 
   it('without a rate of their own price cached tokens as input', () => {

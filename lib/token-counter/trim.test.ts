@@ -48,6 +48,23 @@ describe('trimMessages', () => {
     expect(count(trimmed)).toBeGreaterThan(30);
   });
 
+  it('keeps within the budget when system messages of parts cannot be made one', () => {
+    const long = { role: 'system', content: 'word '.repeat(500) };
+    const parts = { role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] };
+    for (const given of [
+      [long, parts, turn(0)],
+      [parts, turn(0), long],
+      [long, parts, long, turn(0)],
+    ]) {
+      const trimmed = trim(given, 60);
+      expect(trimmed).toContain(parts);
+      expect(trimmed).not.toContain(turn(0));
+      expect(count(trimmed)).toBeLessThanOrEqual(60);
+      expect(count(trimmed)).toBeGreaterThan(40);
+    }
+    expect(trim([system, parts, turn(0)], 10)).toEqual([parts]);
+  });
+
   it('keeps trailing tool messages with the call they answer', () => {
     const trimmed = trim([system, ...chat.slice(1), call, result, result], 60);
     expect(trimmed[0]).toBe(system);

@@ -19,7 +19,7 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
 
   const system = joinSystem(messages.filter(isSystem));
   const systemCost = cost(system);
-  if (systemCost > left) return system.map((message) => shorten(message, left, context) ?? message);
+  if (systemCost > left) return shortenAll(system, left, context);
   left -= systemCost;
 
   const units = toUnits(messages.filter((message) => !isSystem(message)));
@@ -56,6 +56,22 @@ function isToolResult(message: ChatMessage): boolean {
 function joinSystem<M extends ChatMessage>(system: readonly M[]): M[] {
   if (system.length < 2 || !system.every((message) => typeof message.content === 'string')) return [...system];
   return [{ ...system[0], content: system.map((message) => message.content).join('\n') }];
+}
+
+/**
+ * System messages that are too long together and could not be made one: texts share what the others leave, the first before the next, and one that finds no
+ * room goes. A single one stays, as long as it is, where it cannot be shortened.
+ */
+function shortenAll<M extends ChatMessage>(system: readonly M[], available: number, context: PromptContext): M[] {
+  const costs = system.map((message, index) => countMessage(message, index, context));
+  const isText = ({ content }: ChatMessage): boolean => typeof content === 'string';
+  let left = costs.reduce((rest, cost, index) => (isText(system[index]) ? rest : rest - cost), available);
+  return system.flatMap((message, index) => {
+    if (!isText(message)) return message;
+    const fitting = costs[index] <= left ? message : shorten(message, left, context);
+    if (fitting !== undefined) left -= countMessage(fitting, index, context);
+    return fitting ?? (system.length === 1 ? message : []);
+  });
 }
 
 /** A message by itself, or one with the tool results that follow it. */

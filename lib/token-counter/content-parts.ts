@@ -15,6 +15,7 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
   ['refusal', (part, _, context) => countText(part.refusal, context)],
   ['image_url', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
   ['input_image', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
+  ['computer_screenshot', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
   ['image', (part, path, context) => countSource(part.source, `${path}.source`, context, 0)],
   ['input_audio', countAudio],
   ['file', (part, _, context) => countFile(part.file, context)],
@@ -25,15 +26,28 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
       countText(part.title, context) + countText(part.context, context) + countSource(part.source, `${path}.source`, context, depth),
   ],
   ['thinking', (part, _, context) => countText(part.thinking, context)],
-  // Its data is encrypted: what it costs is not to be known.
-  ['redacted_thinking', () => 0],
-  ['tool_use', countToolUse],
-  ['server_tool_use', countToolUse],
-  ...['tool_result', 'mcp_tool_result', 'web_search_tool_result'].map((type): [string, PartCounter] => [
-    type,
-    (part, path, context, depth) => countContent(part.content, `${path}.content`, context, depth + 1),
+  // Encrypted, or a file that only the provider has: what they cost is not to be known.
+  ...['redacted_thinking', 'container_upload'].map((type): [string, PartCounter] => [type, (_, __, context) => countUnknown(context)]),
+  ...['tool_use', 'server_tool_use', 'mcp_tool_use'].map((type): [string, PartCounter] => [type, countToolUse]),
+  ...['tool_result', 'mcp_tool_result', 'web_search_tool_result', 'web_fetch_tool_result', 'compaction'].map(
+    (type): [string, PartCounter] => [
+      type,
+      (part, path, context, depth) => countContent(part.content, `${path}.content`, context, depth + 1),
+    ],
+  ),
+  ...['code_execution', 'bash_code_execution', 'text_editor_code_execution', 'tool_search'].map((tool): [string, PartCounter] => [
+    `${tool}_tool_result`,
+    (part, path, context) => countJson(part.content, `${path}.content`, context),
+  ]),
+  ...['web_search', 'web_fetch'].map((tool): [string, PartCounter] => [
+    `${tool}_tool_result_error`,
+    (part, _, context) => countText(part.error_code, context),
   ]),
   ['web_search_result', (part, _, context) => countText(part.title, context) + countText(part.url, context)],
+  [
+    'web_fetch_result',
+    (part, path, context, depth) => countText(part.url, context) + countContent(part.content, `${path}.content`, context, depth + 1),
+  ],
   [
     'search_result',
     (part, path, context, depth) =>
@@ -77,12 +91,20 @@ function countImageUrl(image: unknown, outerDetail: unknown, path: string, conte
   // The Responses API may name an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
     throw new InvalidArgumentError(path, url, 'must be a URL or an object with one');
-  if (detail !== 'low' && detail !== 'high' && detail !== 'auto')
-    throw new InvalidArgumentError(`${path}.detail`, detail, 'must be low, high or auto');
-  return countImage(url ?? undefined, detail, context);
+  if (detail !== 'low' && detail !== 'high' && detail !== 'auto' && detail !== 'original')
+    throw new InvalidArgumentError(`${path}.detail`, detail, 'must be low, high, auto or original');
+  if (detail !== 'original') return countImage(url ?? undefined, detail, context);
+  // The rule of the models that take it is another, by patches: that of `high` is as near as can be.
+  return countUnknown(context) + countImage(url ?? undefined, 'high', context);
 }
 
-function countImage(source: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
+/** What cannot be seen, counted as nothing: the whole is an estimate. */
+export function countUnknown(context: PromptContext): number {
+  context.assumed = true;
+  return 0;
+}
+
+export function countImage(source: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
   const image = imageTokens(context.model.images, source, detail);
   if (image.assumed) context.assumed = true;
   return image.tokens;

@@ -99,6 +99,21 @@ describe('content parts', () => {
       ],
       ['18', 'degrees'],
     ],
+    [
+      "Anthropic's own tools",
+      [
+        { type: 'mcp_tool_use', id: 'm1', server_name: 's', name: 'look', input: { a: 1 } },
+        { type: 'web_search_tool_result', content: { type: 'web_search_tool_result_error', error_code: 'unavailable' } },
+        {
+          type: 'web_fetch_tool_result',
+          content: { type: 'web_fetch_result', url: 'https://a.b', content: { type: 'text', text: 'page' } },
+        },
+        { type: 'bash_code_execution_tool_result', content: { stdout: 'ok' } },
+        { type: 'compaction', content: 'so far' },
+        { type: 'container_upload', file_id: 'file_1' },
+      ],
+      ['look', '{"a":1}', 'unavailable', 'https://a.b', 'page', '{"stdout":"ok"}', 'so far'],
+    ],
     ['tool reference', [{ type: 'tool_reference', tool_name: 'get_weather' }], 'get_weather'],
     [
       'text document',
@@ -126,11 +141,27 @@ describe('content parts', () => {
     [{ type: 'image_url', image_url: { url, detail: 'high' } }, 765],
     [{ type: 'image_url', image_url: url }, 765],
     [{ type: 'input_image', image_url: url, detail: 'low' }, 85],
+    [{ type: 'input_image', image_url: url, detail: 'original' }, 765],
+    [{ type: 'computer_screenshot', image_url: url }, 765],
     [{ type: 'input_image', file_id: 'file-1' }, UNKNOWN_OPENAI_IMAGE_TOKENS],
     [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }, UNKNOWN_OPENAI_IMAGE_TOKENS],
     [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: png.toString('base64') } }, 765],
     [{ type: 'file', file: { file_id: 'file-1' } }, UNKNOWN_OPENAI_IMAGE_TOKENS],
   ])('counts an image of OpenAI: %#', (part, tokens) => expect(content([part], 'gpt-4o')).toBe(tokens));
+
+  it("counts Gemini's parts, where there is no content", () => {
+    const parts = [
+      { text: 'Hi' },
+      { type: 'text', text: ' there' },
+      { inlineData: { mimeType: 'image/png', data: png.toString('base64') } },
+      { fileData: { fileUri: 'gs://a/b' } },
+      { functionCall: { name: 'now', args: { zone: 'UTC' } } },
+      { function_response: { name: 'now', response: { time: '12:30' } } },
+    ];
+    const expected = text('Hi') + text(' there') + 2 * 765 + 2 * text('now') + text('{"zone":"UTC"}') + text('{"time":"12:30"}');
+    expect(count([{ role: 'user', parts }])).toBe(3 + 3 + 1 + expected);
+    expect(count([{ role: 'user', content: 'Hi', parts }])).toBe(3 + 3 + 1 + text('Hi'));
+  });
 
   it('counts images of Claude by their area', () => {
     const source = { type: 'base64', media_type: 'image/png', data: png.toString('base64') };
@@ -173,6 +204,8 @@ describe('messages that cannot be counted', () => {
       'UNKNOWN_CONTENT_TYPE',
     ],
     [[{ role: 'user', content: [{ text: 'no type' }] }], 'messages[0].content[0].type', 'UNKNOWN_CONTENT_TYPE'],
+    [[{ role: 'user', parts: [{ text: 'a' }, { thought: true }] }], 'messages[0].parts[1]', 'UNKNOWN_CONTENT_TYPE'],
+    [[{ role: 'user', parts: 'Hello'.length }], 'messages[0].parts', 'INVALID_ARGUMENT'],
     [[{ role: 'user', content: [{ type: 'constructor' }] }], 'messages[0].content[0].type', 'UNKNOWN_CONTENT_TYPE'],
     [[{ role: 'user', content: [42] }], 'messages[0].content[0]', 'INVALID_ARGUMENT'],
     [[{ role: 'user', content: 42 }], 'messages[0].content', 'INVALID_ARGUMENT'],

@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { countContent } from './content-parts.js';
+import { countParts } from './gemini-parts.js';
 import { countText, isRecord, type PromptContext } from './prompt-context.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
-/** A chat message in OpenAI's or Anthropic's shape. Structural on purpose: the types of any SDK fit. */
+/** A chat message in OpenAI's or Anthropic's shape, or in Gemini's, with `parts`. Structural on purpose: the types of any SDK fit. */
 export interface ChatMessage {
   readonly role: string;
   readonly content?: unknown;
@@ -45,6 +46,8 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
       continue;
     } else if (field === 'content') {
       tokens += countContent(value, `messages[${index}].content`, context);
+    } else if (field === 'parts' && (message.content ?? undefined) === undefined) {
+      tokens += countParts(value, `messages[${index}].parts`, context);
     } else if (field === 'tool_calls') {
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
     } else if (field === 'function_call' && isRecord(value)) {

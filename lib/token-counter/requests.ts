@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countMessages, REPLY_PRIMING, type ChatMessage } from './messages.js';
-import { countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
-import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
+import { countJson, isRecord, type PromptContext } from './prompt-context.js';
+import { countItems } from './response-items.js';
+import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 import type { EncodingName } from './token-counter.engine.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -10,7 +11,7 @@ type Body = Readonly<Record<string, unknown>>;
 /** The prompt of a whole request, counted. */
 export interface RequestTokens {
   readonly promptTokens: number;
-  /** The model's tokenizer is not known, or a part had to be estimated: an image of unknown size, audio, a binary document. */
+  /** The model's tokenizer is not known, or a part had to be estimated or cannot be seen: an image of unknown size, audio, a binary document, earlier turns that the provider keeps. */
   readonly approximate: boolean;
   readonly encoding: EncodingName;
 }
@@ -26,50 +27,42 @@ export function countRequestBody(body: Body, context: PromptContext): number {
   if (body.messages !== undefined) {
     const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
     const choice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
-    return countSystem(body.system, 'system', context) + countMessages(body.messages as ChatMessage[], tools, choice, context);
+    const tokens = countSystem(body.system, 'system', context) + countMessages(body.messages as ChatMessage[], tools, choice, context);
+    return tokens + countResponseFormat(body.response_format, 'response_format', context);
   }
-  if (isResponses(body)) {
-    let tokens = REPLY_PRIMING + countSystem(body.instructions, 'instructions', context);
-    tokens += typeof body.input === 'string' ? countSystem(body.input, 'input', context) : countItems(body.input, context);
-    return (
-      tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context)
-    );
-  }
+  if (isResponses(body)) return countResponses(body, context);
   if (body.input !== undefined) return countInputs(body.input, 'input', context);
   if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
   throw new InvalidArgumentError('messages', undefined, 'must be given (or input, or prompt)');
 }
 
 function isResponses(body: Body): boolean {
+  if (hasUnseenPrompt(body)) return true;
   return (
     body.input !== undefined &&
     (body.instructions !== undefined || body.tools !== undefined || (Array.isArray(body.input) && body.input.some(isRecord)))
   );
 }
 
+/** Earlier turns and templates that the provider keeps. */
+function hasUnseenPrompt(body: Body): boolean {
+  return typeof body.previous_response_id === 'string' || (body.conversation ?? undefined) !== undefined || isRecord(body.prompt);
+}
+
+function countResponses(body: Body, context: PromptContext): number {
+  if (hasUnseenPrompt(body)) context.assumed = true;
+  let tokens = REPLY_PRIMING + countSystem(body.instructions, 'instructions', context);
+  if (typeof body.input === 'string') tokens += countSystem(body.input, 'input', context);
+  else if (body.input !== undefined) tokens += countItems(body.input, context);
+  if (isRecord(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
+  if (isRecord(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
+  return tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context);
+}
+
 /** One message that the body spells as a field of its own; its role is one token. */
 function countSystem(content: unknown, path: string, context: PromptContext): number {
   if (content === undefined || content === null) return 0;
   return context.model.tokensPerMessage + 1 + countContent(content, path, context);
-}
-
-/** Items of the Responses API: messages, calls, their outputs, reasoning. Ids and encrypted content are no text. */
-function countItems(items: unknown, context: PromptContext): number {
-  if (!Array.isArray(items)) throw new InvalidArgumentError('input', items, 'must be a text or an array');
-  let tokens = 0;
-  for (let i = 0; i < items.length; i++) {
-    const item: unknown = items[i];
-    const path = `input[${i}]`;
-    if (!isRecord(item)) throw new InvalidArgumentError(path, item, 'must be an object');
-    tokens += context.model.tokensPerMessage;
-    for (const field of ['role', 'name', 'call_id', 'arguments']) tokens += countText(item[field], context);
-    for (const field of ['content', 'summary']) tokens += countContent(item[field], `${path}.${field}`, context);
-    tokens += Array.isArray(item.output)
-      ? countContent(item.output, `${path}.output`, context)
-      : countJson(item.output, `${path}.output`, context);
-    tokens += countJson(item.input, `${path}.input`, context);
-  }
-  return tokens;
 }
 
 function countInputs(inputs: unknown, path: string, context: PromptContext): number {

@@ -64,6 +64,10 @@ describe('countTools', () => {
     );
     expect(tools([{ type: 'web_search' }])).toBe(12 + 10 + text('web_search'));
     expect(tools([{ type: 'web_search_20250305', name: 'web_search' }])).toBe(12 + 10 + text('web_search'));
+    expect(tools([{ googleSearch: {} }])).toBe(12 + 10 + text('googleSearch'));
+    expect(tools([{ type: 'namespace', name: 'clock', description: 'Time', tools: [{ type: 'function', name: 'now' }] }])).toBe(
+      12 + 10 + text('clock:Time') + 10 + text('now'),
+    );
     expect(tools([{ type: 'custom', custom: { name: 'shell', description: 'Runs a command.' } }])).toBe(
       12 + 10 + text('shell:Runs a command'),
     );
@@ -77,6 +81,11 @@ describe('countTools', () => {
     expect(tools(withProperty({ type: 'array', items: { type: 'string', enum: ['a', 'b'] } }))).toBe(
       frame + text('p:array') - 3 + 2 * (3 + 1),
     );
+    expect(tools(withProperty({ type: 'array', prefixItems: [inner, { enum: ['a'] }] }))).toBe(
+      frame + text('p:array') + innerTokens - 3 + (3 + 1),
+    );
+    expect(tools(withProperty({ type: 'object', additionalProperties: inner }))).toBe(frame + text('p:object') + innerTokens);
+    expect(tools(withProperty({ type: 'object', additionalProperties: false }))).toBe(frame + text('p:object'));
     expect(tools(withProperty({ anyOf: [inner, { type: 'null' }] }))).toBe(frame + text('p:object|null') + innerTokens);
     expect(tools(withProperty({ oneOf: [{ enum: ['a'] }, { type: 'null' }] }))).toBe(frame + text('p:any|null') - 3 + (3 + 1));
     expect(tools(withProperty({ type: ['string', 'null'] }))).toBe(frame + text('p:string|null'));
@@ -96,6 +105,7 @@ describe('countTools', () => {
     [{ type: 'function', function: { name: 'get_current_weather' } }, 7 + text('get_current_weather')],
     [{ type: 'function', name: 'get_current_weather' }, 7 + text('get_current_weather')],
     [{ type: 'tool', name: 'get_current_weather' }, 7 + text('get_current_weather')],
+    [{ type: 'custom', custom: { name: 'shell' } }, 7 + text('shell')],
     [{ type: 'auto' }, 0],
     [{ type: 'none' }, 1],
   ])('adds for the choice %j: %i', (toolChoice, tokens) => expect(tools([], 'gpt-4', toolChoice)).toBe(tokens));
@@ -106,6 +116,10 @@ describe('countTools', () => {
     ['tools[1]', [weather, null], 'INVALID_ARGUMENT'],
     ['tools[0]', ['get_weather'], 'INVALID_ARGUMENT'],
     ['tools[0].name', [{ description: 'nameless' }], 'INVALID_ARGUMENT'],
+    ['tools[0].name', [{ parameters }], 'INVALID_ARGUMENT'],
+    ['tools[0].name', [{ function: {} }], 'INVALID_ARGUMENT'],
+    ['tools[0].name', [{}], 'INVALID_ARGUMENT'],
+    ['tools[0].tools[1]', [{ name: 'n', tools: [weather, 7] }], 'INVALID_ARGUMENT'],
     ['tools[0]', [{ name: 'f', parameters: deep }], 'NESTED_TOO_DEEP'],
   ])('names the tool that cannot be counted: %s', (path, definitions, code) => {
     expect(() => counter.countMessages([], { tools: definitions as never })).toThrow(expect.objectContaining({ path, code }));

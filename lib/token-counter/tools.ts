@@ -21,18 +21,17 @@ const CHOICE_NAMED = 7;
 
 /**
  * Tokens of the tools' definitions, by OpenAI's cookbook rule: per function its opening and `name:description`, per property
- * `name:type:description` and its enum, 12 at the end of all. The cookbook stops at flat properties; here every nested object, array item,
- * alternative (`anyOf`, `oneOf`, `allOf`) and `$defs` entry is counted by the same rule, once, where it stands.
+ * `name:type:description` and its enum, 12 at the end of all. The cookbook stops at flat properties; here every nested object, array item
+ * (`items`, `prefixItems`), map value (`additionalProperties`), alternative (`anyOf`, `oneOf`, `allOf`) and `$defs` entry is counted by the same rule, once,
+ * where it stands.
  *
  * @throws InvalidArgumentError naming the tool (`tools[1]`).
  */
-export function countTools(tools: readonly Tool[] | null | undefined, context: PromptContext): number {
+export function countTools(tools: readonly Tool[] | null | undefined, context: PromptContext, path = 'tools'): number {
   if (tools === undefined || tools === null) return 0;
-  if (!Array.isArray(tools)) throw new InvalidArgumentError('tools', tools, 'must be an array of tools');
+  if (!Array.isArray(tools)) throw new InvalidArgumentError(path, tools, 'must be an array of tools');
   if (tools.length === 0) return 0;
-  let tokens = FUNCTIONS_END;
-  for (let i = 0; i < tools.length; i++) tokens += countTool(tools[i], `tools[${i}]`, context);
-  return tokens;
+  return FUNCTIONS_END + countEach(tools, path, context, 0);
 }
 
 /** Tokens that `tool_choice` adds: 1 for `none`, 7 and the name for one tool, nothing otherwise. */
@@ -40,25 +39,48 @@ export function countToolChoice(choice: ToolChoice | undefined, context: PromptC
   if (choice === 'none') return CHOICE_NONE;
   if (!isRecord(choice)) return 0;
   if (choice.type === 'none') return CHOICE_NONE;
-  const name = isRecord(choice.function) ? choice.function.name : choice.name;
+  const { name } = [choice.function, choice.custom].find(isRecord) ?? choice;
   return typeof name === 'string' ? CHOICE_NAMED + context.count(name) : 0;
 }
 
-function countTool(tool: unknown, path: string, context: PromptContext): number {
+function countTool(tool: unknown, path: string, context: PromptContext, depth: number): number {
   if (!isRecord(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
+  checkDepth(depth, path);
   const declarations = tool.function_declarations ?? tool.functionDeclarations;
-  if (Array.isArray(declarations)) {
-    let tokens = 0;
-    for (let i = 0; i < declarations.length; i++) tokens += countTool(declarations[i], `${path}.function_declarations[${i}]`, context);
-    return tokens;
-  }
+  if (Array.isArray(declarations)) return countEach(declarations, `${path}.function_declarations`, context, depth + 1);
   const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
-  // A hosted tool (web search and the like) has nothing but its type.
-  const name = definition.name ?? definition.type;
-  if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
+  // A hosted tool (web search and the like) has nothing but its type or, with Gemini, its name for a key.
   const parameters = definition.parameters ?? definition.input_schema;
+  const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);
+  if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
   const line = context.count(joined(name, undefined, definition.description));
-  return context.model.tokensPerFunction + line + (isRecord(parameters) ? countSchema(parameters, path, context, 0) : 0);
+  const own = context.model.tokensPerFunction + line + (isRecord(parameters) ? countSchema(parameters, path, context, 0) : 0);
+  // A namespace of the Responses API.
+  return Array.isArray(tool.tools) ? own + countEach(tool.tools, `${path}.tools`, context, depth + 1) : own;
+}
+
+function countEach(tools: readonly unknown[], path: string, context: PromptContext, depth: number): number {
+  let tokens = 0;
+  for (let i = 0; i < tools.length; i++) tokens += countTool(tools[i], `${path}[${i}]`, context, depth);
+  return tokens;
+}
+
+/** `googleSearch` of `{ googleSearch: {} }`. */
+function soleKey(tool: Schema): string | undefined {
+  const [key, ...others] = Object.keys(tool);
+  return others.length === 0 && key !== 'function' && key !== 'custom' && isRecord(tool[key]) ? key : undefined;
+}
+
+/**
+ * Tokens of the JSON schema that a reply must follow (`response_format`, or `text.format` of the Responses API). No rule for it is published:
+ * it is counted as a function of that schema, as an estimate.
+ */
+export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
+  if (!isRecord(format) || format.type !== 'json_schema') return 0;
+  const { name, description, schema } = isRecord(format.json_schema) ? format.json_schema : format;
+  if (!isRecord(schema)) return 0;
+  context.assumed = true;
+  return countTool({ name: typeof name === 'string' ? name : 'response', description, parameters: schema }, path, context, 0);
 }
 
 /** What stands inside a schema: its properties, items, alternatives and definitions. */
@@ -66,9 +88,8 @@ function countSchema(schema: Schema, path: string, context: PromptContext, depth
   checkDepth(depth, path);
   let tokens = countProperties(schema.properties, path, context, depth);
   tokens += countProperties(schema.$defs ?? schema.definitions, path, context, depth);
-  if (isRecord(schema.items)) tokens += countEnum(schema.items.enum, path, context) + countSchema(schema.items, path, context, depth + 1);
-  for (const alternative of alternatives(schema))
-    tokens += countEnum(alternative.enum, path, context) + countSchema(alternative, path, context, depth + 1);
+  for (const inner of [schema.items, schema.prefixItems, schema.additionalProperties, alternatives(schema)].flat())
+    if (isRecord(inner)) tokens += countEnum(inner.enum, path, context) + countSchema(inner, path, context, depth + 1);
   return tokens;
 }
 

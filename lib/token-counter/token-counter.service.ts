@@ -154,9 +154,10 @@ export class TokenCounterService implements Capability {
     this.checkText(text);
     const most = checkLimit('limit', limit);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    const segments = segmentsOf(text, model.facts.encoding, allowedSpecial);
+    const segments = allowedSpecial === undefined ? null : segmentsOf(text, model.facts.encoding, allowedSpecial);
     const countUpTo = (engine: TokenCounterEngine): number => {
       const handle = model.handle(engine);
+      if (segments === null) return engine.countUpTo(text, handle, most);
       return countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, handle, left));
     };
     const count = this.engines.run('count_up_to', requestId, countUpTo, text.length);

@@ -189,6 +189,15 @@ const SHORT_OF_A_LEASE_MS = 500;
     expect(await hit(here)).toMatchObject({ isBlocked: true });
   });
 
+  test('hits of a throttler are not leased: a block would not know of them', async () => {
+    const service = limiter({ url: server.url, localLease: true });
+    const storage = new FastThrottlerStorage(service);
+    const hits = await Promise.all(Array.from({ length: 20 }, () => storage.increment('client', 60_000, 10, 60_000, 'default')));
+    for (let i = 0; i < 10; i++) hits.push(await storage.increment('client', 60_000, 10, 60_000, 'default'));
+    expect(hits.filter(({ isBlocked }) => !isBlocked)).toHaveLength(10);
+    expect(metric(service, 'rate_limit_store_leased_decisions_total')).toBe(0);
+  });
+
   test.each<RedisOptions>([{ enableAutoPipelining: true }, { keyPrefix: 'app:', enableAutoPipelining: true }, { protocol: 3 }])(
     'any client of the app will do: %j',
     async (options) => {

@@ -68,12 +68,13 @@ export class FastThrottlerStorage {
     if (throttle !== undefined) return throttle;
     const windowMs = (ms: number): number => Math.min(Math.max(Math.ceil(ms), 1), LONGEST_WINDOW_MS);
     const requestsPerWindow = Math.min(Math.max(Math.floor(limit), 0), LARGEST_LIMIT);
+    // Hits and blocks are decided together: of a lease one would come without the other.
+    const window = (scope: string, requests: number, lengthMs: number): RateLimit => {
+      return { ...compileLimit(scope, { requestsPerWindow: requests, windowMs: windowMs(lengthMs) }, 'throttler'), leasable: false };
+    };
     throttle = {
-      hits: compileLimit('throttler', { requestsPerWindow, windowMs: windowMs(ttl) }, 'throttler'),
-      block:
-        blockDuration > 0
-          ? compileLimit('throttler-block', { requestsPerWindow: 1, windowMs: windowMs(blockDuration) }, 'throttler')
-          : null,
+      hits: window('throttler', requestsPerWindow, ttl),
+      block: blockDuration > 0 ? window('throttler-block', 1, blockDuration) : null,
     };
     if (this.throttles.size >= MOST_THROTTLES) this.throttles.clear();
     this.throttles.set(name, throttle);

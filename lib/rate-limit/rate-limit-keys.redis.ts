@@ -57,8 +57,8 @@ export class RedisKeys {
 }
 
 /** Buckets refill while a permit lies about, and a place has to be free now: these are decided by Redis alone. */
-function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit): number {
-  if (bucket !== undefined || maxConcurrent !== undefined) return 0;
+function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent, leasable }: RateLimit): number {
+  if (bucket !== undefined || maxConcurrent !== undefined || leasable === false) return 0;
   const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
   return Math.min(LONGEST_LEASE_MS, Math.floor(shortest / LEASES_PER_WINDOW));
 }

@@ -39,6 +39,8 @@ export interface RateLimit {
   readonly windows: readonly RateLimitWindow[];
   readonly tokensPerMinute?: number;
   readonly maxConcurrent?: number;
+  /** `false`: a store decides each request by itself, and leases nothing ahead. */
+  readonly leasable?: boolean;
 }
 
 export const LIMIT_KEYS = [

@@ -112,5 +112,7 @@ describe('the names of keys', () => {
     expect(leaseMs({ requestsPerWindow: 1, windowMs: 50 })).toBe(0);
     expect(leaseMs({ requestsPerMinute: 1, requestsPerSecond: 1 })).toBe(0);
     expect(leaseMs({ requestsPerMinute: 1, maxConcurrent: 1 })).toBe(0);
+    const exact = { ...compileLimit('a', { requestsPerMinute: 1 }, ''), leasable: false };
+    expect(new RedisKeys('', false).scope({ limit: exact, key: 'k' }).leaseMs).toBe(0);
   });
 });

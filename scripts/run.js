@@ -23,9 +23,10 @@ async function step(line, command, args, options) {
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return;
+  // NestJS 12 has no CommonJS build: the others cannot require() an ES module, or are no longer kept up.
+  if (major >= 24 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return;
   const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  console.error(`Node ${process.versions.node} is too old: this project runs on ${engines.node}`);
+  console.error(`Node ${process.versions.node} is none of those that this project runs on: ${engines.node}`);
   process.exit(1);
 }
 

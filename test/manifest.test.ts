@@ -11,7 +11,8 @@ interface Manifest {
   readonly types: string;
   readonly engines: Readonly<Record<string, string>>;
   readonly files: readonly string[];
-  readonly exports: Readonly<Record<string, unknown>>;
+  readonly exports: Readonly<Record<string, unknown>> & { readonly './register': { readonly types: string } };
+  readonly typesVersions: unknown;
   readonly imports: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
@@ -95,6 +96,9 @@ describe('the published package', () => {
     expect(manifest.engines).toEqual({ node: '^20.19.0 || ^22.12.0 || >=24' });
     expect(manifest.exports['.']).toEqual({ types: `./${manifest.types}`, default: `./${manifest.main}` });
     expect([manifest.main, manifest.types]).toEqual(['dist/lib/index.js', 'dist/lib/index.d.ts']);
+    // A compiler of the older resolution, NestJS 11's default, reads no `exports`.
+    const registerTypes = manifest.exports['./register'].types;
+    expect(manifest.typesVersions).toEqual({ '*': { register: [registerTypes] } });
     expect(manifest.imports).toEqual({ '#native': './native/index.js' });
   });
 

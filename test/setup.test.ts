@@ -175,6 +175,23 @@ describe('npm test', () => {
     expect(code).toBe(7);
   });
 
+  test.each([
+    ['20.18.3', false],
+    ['20.19.0', true],
+    ['22.11.0', false],
+    ['22.12.0', true],
+    ['23.11.0', false],
+    ['24.0.0', true],
+  ])('knows whether it runs on Node %s: %s', async (node, runs) => {
+    installJest("console.log('Jest runs');");
+    writeFileSync(
+      join(copy, 'other-node.js'),
+      `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${node}' } });`,
+    );
+    const { code, lines } = await script(['--require', join(copy, 'other-node.js'), 'scripts/run.js', 'test'], { NATIVE: 'skip' });
+    expect([code, lines.at(-1)]).toEqual(runs ? [0, 'Jest runs'] : [1, expect.stringContaining(`Node ${node} is none of those`)]);
+  });
+
   const onPosix = process.platform === 'win32' ? test.skip : test;
 
   onPosix('ends when Ctrl-C ends it', async () => {

@@ -23,13 +23,6 @@ thread_local! {
 
 impl Local {
     #[inline(always)]
-    fn read(&mut self, text: JsText) -> Checked<()> {
-        let len = text.read(&mut self.units)?;
-        self.text.set_utf16(&self.units[..len]);
-        Ok(())
-    }
-
-    #[inline(always)]
     fn finish(&mut self) {
         if self.units.len() * 2 > KEEP_BYTES {
             self.units = Vec::new();
@@ -50,13 +43,29 @@ fn cache(caches: &mut [Option<Box<Cache>>; VOCABULARY_COUNT], vocabulary: usize)
     caches[vocabulary].get_or_insert_with(Default::default)
 }
 
+/// The first `len` units are what JavaScript gave; `text` is where they become UTF-8.
+struct Copied<'a> {
+    units: &'a [u16],
+    len: usize,
+    text: &'a mut Text,
+}
+
+impl<'a> Copied<'a> {
+    #[inline(always)]
+    fn narrowed(self) -> &'a Text {
+        self.text.set_utf16(&self.units[..self.len]);
+        self.text
+    }
+}
+
 /// Reads the text and lets `work` use it with this thread's buffers.
 #[inline(always)]
-fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, &mut Cache, &Text, &mut Vec<u32>) -> R) -> Checked<R> {
+fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, &mut Cache, Copied, &mut Vec<u32>) -> R) -> Checked<R> {
     let vocabulary = vocabulary(handle)?;
     LOCAL.with_borrow_mut(|local| {
-        local.read(text)?;
-        let result = work(token_counter::encoding(vocabulary), cache(&mut local.caches, vocabulary), &local.text, &mut local.ids);
+        let len = text.read(&mut local.units)?;
+        let copied = Copied { units: &local.units, len, text: &mut local.text };
+        let result = work(token_counter::encoding(vocabulary), cache(&mut local.caches, vocabulary), copied, &mut local.ids);
         local.finish();
         Ok(result)
     })
@@ -65,13 +74,13 @@ fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, 
 /// `countTokensUpTo`.
 #[inline(always)]
 pub fn count(text: JsText, handle: u32, limit: u32) -> Checked<u32> {
-    with_text(text, handle, |encoding, cache, text, _| encoding.count(cache, text, limit))
+    with_text(text, handle, |encoding, cache, text, _| encoding.count_utf16(cache, text.text, text.units, text.len, limit))
 }
 
 /// `prefixLength`.
 #[inline(always)]
 pub fn prefix(text: JsText, handle: u32, max_tokens: u32) -> Checked<u32> {
-    with_text(text, handle, |encoding, cache, text, ids| encoding.prefix_len(cache, text, max_tokens as usize, ids) as u32)
+    with_text(text, handle, |encoding, cache, text, ids| encoding.prefix_len(cache, text.narrowed(), max_tokens as usize, ids) as u32)
 }
 
 /// The handle of an encoding, whose tables are built at the first call of the process. Throws `UNKNOWN_ENCODING`.
@@ -99,7 +108,7 @@ pub fn count_tokens_up_to(text: JsText, encoding: u32, limit: u32) -> Result<u32
 pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<u32> {
     let count = with_text(text, encoding, |encoding, cache, text, found| {
         found.clear();
-        encoding.encode(cache, text, usize::MAX, found);
+        encoding.encode(cache, text.narrowed(), usize::MAX, found);
         // SAFETY: nothing else runs on the JavaScript thread during this call.
         let target = unsafe { ids.as_mut() };
         let fitting = found.len().min(target.len());
@@ -131,10 +140,9 @@ pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32>
         let cache = cache(&mut local.caches, vocabulary);
         let mut start = 0;
         let count = |length: &u32| {
-            let end = start + *length as usize;
-            local.text.set_utf16(&units[start..end]);
-            start = end;
-            encoding.count(cache, &local.text, u32::MAX)
+            let from = start;
+            start += *length as usize;
+            encoding.count_utf16(cache, &mut local.text, &units[from..], *length as usize, u32::MAX)
         };
         let counts = lengths.iter().map(count).collect();
         local.text.shrink(KEEP_BYTES);

@@ -2,8 +2,8 @@
 
 use super::classify::{Classify, Masks};
 use core::arch::x86_64::{
-    __m512i, _mm512_cmplt_epi8_mask, _mm512_loadu_si512, _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask, _mm512_set1_epi8,
-    _mm512_test_epi8_mask,
+    __m512i, _mm512_cmplt_epi8_mask, _mm512_loadu_si512, _mm512_maskz_permutex2var_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
+    _mm512_set1_epi8, _mm512_test_epi8_mask,
 };
 
 const UPPER: u8 = 1;
@@ -48,21 +48,8 @@ impl Classify for Avx512 {
         unsafe {
             let bytes: __m512i = _mm512_loadu_si512(at.cast());
             let high = _mm512_movepi8_mask(bytes);
-            let first = _mm512_loadu_si512(CLASSES.as_ptr().cast());
-            let second = _mm512_loadu_si512(CLASSES.as_ptr().add(64).cast());
-            let classes = _mm512_maskz_permutex2var_epi8(!high, first, bytes, second);
-            let of = |class: u8| _mm512_test_epi8_mask(classes, _mm512_set1_epi8(class as i8));
-            Masks {
-                upper: of(UPPER),
-                lower: of(LOWER),
-                digit: of(DIGIT),
-                space: of(SPACE),
-                blank: of(BLANK),
-                line: of(LINE),
-                quote: of(QUOTE),
-                line_or_slash: of(LINE | SLASH),
-                high,
-            }
+            let [first, second] = tables();
+            masks_of(_mm512_maskz_permutex2var_epi8(!high, first, bytes, second), high)
         }
     }
 
@@ -70,5 +57,41 @@ impl Classify for Avx512 {
     unsafe fn inner_bytes(at: *const u8) -> u64 {
         // SAFETY: as above.
         unsafe { _mm512_cmplt_epi8_mask(_mm512_loadu_si512(at.cast()), _mm512_set1_epi8(0xc0u8 as i8)) }
+    }
+}
+
+/// Classifies 64 bytes of ASCII.
+///
+/// # Safety
+/// The machine must have the instructions.
+#[inline(always)]
+pub unsafe fn classify_ascii(bytes: __m512i) -> Masks {
+    // SAFETY: the caller's.
+    unsafe {
+        let [first, second] = tables();
+        masks_of(_mm512_permutex2var_epi8(first, bytes, second), 0)
+    }
+}
+
+#[inline(always)]
+unsafe fn tables() -> [__m512i; 2] {
+    // SAFETY: the caller's.
+    unsafe { [_mm512_loadu_si512(CLASSES.as_ptr().cast()), _mm512_loadu_si512(CLASSES.as_ptr().add(64).cast())] }
+}
+
+#[inline(always)]
+unsafe fn masks_of(classes: __m512i, high: u64) -> Masks {
+    // SAFETY: the caller's.
+    let of = |class: u8| unsafe { _mm512_test_epi8_mask(classes, _mm512_set1_epi8(class as i8)) };
+    Masks {
+        upper: of(UPPER),
+        lower: of(LOWER),
+        digit: of(DIGIT),
+        space: of(SPACE),
+        blank: of(BLANK),
+        line: of(LINE),
+        quote: of(QUOTE),
+        line_or_slash: of(LINE | SLASH),
+        high,
     }
 }

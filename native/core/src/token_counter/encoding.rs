@@ -5,16 +5,22 @@ use super::case_cuts::CaseCuts;
 use super::counter::Counter;
 use super::cuts::Cuts;
 use super::encoder::Encoder;
+#[cfg(target_arch = "x86_64")]
+use super::machine::{Vectors, vectors};
 use super::pattern::Pattern;
 use super::scan::scan;
+#[cfg(target_arch = "x86_64")]
+use super::short_text::READ;
 use super::text::Text;
 use super::vocabulary::Vocabulary;
+#[cfg(target_arch = "x86_64")]
+use super::window::WINDOW;
 use crate::CoreError;
 
 /// Immutable, one per process and vocabulary, used by all threads; each brings its own [`Cache`].
 pub struct Encoding {
-    pattern: Pattern,
-    vocabulary: Vocabulary,
+    pub(super) pattern: Pattern,
+    pub(super) vocabulary: Vocabulary,
     /// Where the pattern does not cut there itself, and windows find the pieces.
     case_cuts: Option<CaseCuts>,
 }
@@ -27,7 +33,7 @@ impl Encoding {
     }
 
     #[inline(always)]
-    fn cuts(&self) -> Cuts<'_> {
+    pub(super) fn cuts(&self) -> Cuts<'_> {
         Cuts { spanned: self.vocabulary.spanned, case: self.case_cuts.as_ref() }
     }
 
@@ -36,6 +42,20 @@ impl Encoding {
         let mut counter = Counter::new(&self.vocabulary, cache, text, limit);
         scan(self.pattern, text, self.cuts(), &mut counter);
         counter.total()
+    }
+
+    /// The same for the first `len` of the `units`, for which `text` is used. What is behind them may be read, too.
+    #[inline(always)]
+    pub fn count_utf16(&self, cache: &mut Cache, text: &mut Text, units: &[u16], len: usize, limit: u32) -> u32 {
+        #[cfg(target_arch = "x86_64")]
+        if len <= WINDOW && units.len() >= READ && vectors() == Vectors::Avx512 {
+            // SAFETY: so many units are readable, and the machine has the instructions.
+            if let Some(count) = unsafe { self.count_short(cache, text, units.as_ptr(), len) } {
+                return count;
+            }
+        }
+        text.set_utf16(&units[..len]);
+        self.count(cache, text, limit)
     }
 
     /// Appends the ids of `text` to `ids`; may stop once `limit` are there.

@@ -3,31 +3,22 @@
 //! The windows only write down where pieces start and how long they are. Of a full list all places are worked out first, and asked for unless the
 //! text is familiar; then they are read. No branch depends on a piece.
 
-use super::cache::{HASH_FACTOR, SMALL_BITS, TAG_ROTATION};
 use super::counter::{Counter, FAMILIAR_SHARE, LISTED};
+use super::four_keys::{COUNTING, FOUR, FourKeys};
 use super::key::MAX_KEY;
 use super::machine::prefetch;
 use super::piece::LEN_BITS;
 use super::window::WINDOW;
 use core::arch::x86_64::{
-    __m128i, __m512i, _mm_loadu_si128, _mm_setzero_si128, _mm_storeu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512,
-    _mm512_castsi128_si512, _mm512_castsi512_si128, _mm512_cmpgt_epu8_mask, _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64,
-    _mm512_cvtepu32_epi64, _mm512_extracti32x4_epi32, _mm512_inserti32x4, _mm512_loadu_si512, _mm512_mask_add_epi64,
-    _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi64, _mm512_maskz_mov_epi8, _mm512_mullo_epi64, _mm512_or_si512,
-    _mm512_reduce_add_epi64, _mm512_rolv_epi64, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set4_epi32,
-    _mm512_set4_epi64, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_epi32, _mm512_slli_epi64, _mm512_srli_epi64,
-    _mm512_srlv_epi64, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_ternarylogic_epi64, _mm512_testn_epi64_mask, _mm512_xor_si512,
+    __m128i, _mm_setzero_si128, _mm_storeu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_castsi512_si128, _mm512_cmpgt_epu8_mask,
+    _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64, _mm512_cvtepu32_epi64, _mm512_extracti32x4_epi32, _mm512_loadu_si512,
+    _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi64, _mm512_or_si512, _mm512_reduce_add_epi64, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_setzero_si512, _mm512_slli_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
 };
 use std::mem::MaybeUninit;
 
-/// Pieces of a vector of keys, and of a step.
-const FOUR: usize = 4;
+/// Pieces of a step.
 const SIXTEEN: usize = 16;
-/// Of the upper half of a key: its length, and there the count.
-const TOP_BYTE: i64 = (0xffu64 << 56) as i64;
-const COUNT: i64 = (0xfu64 << 60) as i64;
-/// Swaps the halves of every 16 bytes.
-const SWAPPED: i32 = 0b01_00_11_10;
 
 /// Pieces of up to 15 bytes, in the order of the text.
 pub(super) struct Listed {
@@ -42,17 +33,6 @@ impl Listed {
         Self { starts: [const { MaybeUninit::uninit() }; _], lens: [const { MaybeUninit::uninit() }; _], len: 0 }
     }
 }
-
-/// The bytes 0 to 64.
-pub(super) static COUNTING: [u8; WINDOW + 1] = {
-    let mut bytes = [0; WINDOW + 1];
-    let mut at = 0;
-    while at <= WINDOW {
-        bytes[at] = at as u8;
-        at += 1;
-    }
-    bytes
-};
 
 impl Counter<'_> {
     /// Writes down the pieces of a window; long ones are counted or wait elsewhere.
@@ -122,7 +102,7 @@ impl Counter<'_> {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
     pub(super) unsafe fn look_up_listed(&mut self) {
         let len = std::mem::take(&mut self.listed.len);
-        let mut keys = [const { MaybeUninit::<__m512i>::uninit() }; LISTED / FOUR];
+        let mut keys = [const { MaybeUninit::<FourKeys>::uninit() }; LISTED / FOUR];
         let mut offsets = [const { MaybeUninit::<[u64; 8]>::uninit() }; LISTED / FOUR];
         let table = self.cache.small_table().0.cast::<u8>();
         let before = self.unknown_len;
@@ -143,35 +123,19 @@ impl Counter<'_> {
     unsafe fn find_places<const ASK: bool>(
         &self,
         len: usize,
-        keys: &mut [MaybeUninit<__m512i>; LISTED / FOUR],
+        keys: &mut [MaybeUninit<FourKeys>; LISTED / FOUR],
         offsets: &mut [MaybeUninit<[u64; 8]>; LISTED / FOUR],
         table: *const u8,
     ) {
         // SAFETY: as for `look_up_listed`; a key's 16 bytes are readable, as the text is padded.
         unsafe {
-            let counting = _mm512_set4_epi32(0x0f0e_0d0c, 0x0b0a_0908, 0x0706_0504, 0x0302_0100);
-            // Each of four bytes in all of its 16.
-            let spread = by_lane([0, 0x0101_0101, 0x0202_0202, 0x0303_0303]);
-            let top_byte = _mm512_set4_epi64(TOP_BYTE, 0, TOP_BYTE, 0);
-            let rotation = _mm512_set4_epi64(i64::from(TAG_ROTATION), 0, i64::from(TAG_ROTATION), 0);
-            let factor = _mm512_set1_epi64(HASH_FACTOR as i64);
-            let offset_bits = _mm512_set1_epi64(((1 << SMALL_BITS) - 1) << 4);
             for four in 0..len.div_ceil(FOUR) {
                 let at = self.listed.starts.as_ptr().cast::<u32>().add(four * FOUR);
-                let bytes = four_of(|i| self.start.add(*at.add(i) as usize));
-                let lens = self.listed.lens.as_ptr().add(four * FOUR).cast::<i32>().read_unaligned();
-                let lens = _mm512_shuffle_epi8(_mm512_set1_epi32(lens), spread);
-                let bytes = _mm512_maskz_mov_epi8(_mm512_cmpgt_epu8_mask(lens, counting), bytes);
-                // bytes | lens & top_byte
-                let key = _mm512_ternarylogic_epi64::<0xf8>(bytes, lens, top_byte);
-                // `Cache::small_place`, in both halves.
-                let rotated = _mm512_rolv_epi64(key, rotation);
-                let mixed = _mm512_xor_si512(rotated, _mm512_shuffle_epi32::<SWAPPED>(rotated));
-                let hash = _mm512_mullo_epi64(mixed, factor);
-                let offset = _mm512_and_si512(_mm512_srli_epi64::<{ 64 - SMALL_BITS - 4 }>(hash), offset_bits);
+                let lens = self.listed.lens.as_ptr().add(four * FOUR).cast::<u32>().read_unaligned();
+                let key = FourKeys::read(|i| self.start.add(*at.add(i) as usize), lens);
                 keys.get_unchecked_mut(four).write(key);
                 let offsets = offsets.get_unchecked_mut(four).as_mut_ptr();
-                _mm512_storeu_si512(offsets.cast(), offset);
+                _mm512_storeu_si512(offsets.cast(), key.offsets());
                 if ASK {
                     for i in 0..FOUR {
                         prefetch(table.add((*offsets)[i * 2] as usize));
@@ -186,14 +150,12 @@ impl Counter<'_> {
     unsafe fn read_places(
         &mut self,
         len: usize,
-        keys: &[MaybeUninit<__m512i>; LISTED / FOUR],
+        keys: &[MaybeUninit<FourKeys>; LISTED / FOUR],
         offsets: &[MaybeUninit<[u64; 8]>; LISTED / FOUR],
         table: *const u8,
     ) {
         // SAFETY: as for `look_up_listed`; `find_places` has written all that is read.
         unsafe {
-            let but_count = _mm512_set4_epi64(!COUNT, -1, !COUNT, -1);
-            let to_count = _mm512_set4_epi64(60, 64, 60, 64);
             let mut counts = _mm512_setzero_si512();
             let mut unknown_len = self.unknown_len;
             let mut done = 0;
@@ -205,13 +167,9 @@ impl Counter<'_> {
                         break;
                     }
                     let four = done / FOUR + i;
-                    let offsets = offsets.get_unchecked(four).as_ptr();
-                    let slots = four_of(|i| table.add((*offsets)[i * 2] as usize));
-                    // (slots ^ key) & but_count
-                    let differing = _mm512_ternarylogic_epi64::<0x28>(slots, keys.get_unchecked(four).assume_init(), but_count);
-                    let differing = _mm512_or_si512(differing, _mm512_shuffle_epi32::<SWAPPED>(differing));
-                    let same = _mm512_testn_epi64_mask(differing, differing);
-                    counts = _mm512_mask_add_epi64(counts, same, counts, _mm512_srlv_epi64(slots, to_count));
+                    let key = keys.get_unchecked(four).assume_init();
+                    let (added, same) = key.look_up(table, offsets.get_unchecked(four).assume_init_ref(), counts);
+                    counts = added;
                     known |= u32::from(same) << (i * 8);
                 }
                 let known = core::arch::x86_64::_pext_u32(known, 0x5555_5555);
@@ -234,24 +192,4 @@ impl Counter<'_> {
             self.total += _mm512_reduce_add_epi64(counts) as u32;
         }
     }
-}
-
-/// The 16 bytes at four places.
-#[inline(always)]
-unsafe fn four_of(at: impl Fn(usize) -> *const u8) -> __m512i {
-    // SAFETY: the caller's: 16 bytes are readable at each, and the machine has AVX-512.
-    unsafe {
-        let load = |i| _mm_loadu_si128(at(i).cast::<__m128i>());
-        let bytes = _mm512_castsi128_si512(load(0));
-        let bytes = _mm512_inserti32x4::<1>(bytes, load(1));
-        let bytes = _mm512_inserti32x4::<2>(bytes, load(2));
-        _mm512_inserti32x4::<3>(bytes, load(3))
-    }
-}
-
-/// Each of four numbers in the four lanes of its 16 bytes.
-#[inline(always)]
-unsafe fn by_lane([a, b, c, d]: [i32; 4]) -> __m512i {
-    // SAFETY: plain arithmetic; the caller has AVX-512.
-    unsafe { core::arch::x86_64::_mm512_set_epi32(d, d, d, d, c, c, c, c, b, b, b, b, a, a, a, a) }
 }

@@ -12,6 +12,8 @@ mod cuts;
 mod encoder;
 mod encoding;
 mod filter;
+#[cfg(target_arch = "x86_64")]
+mod four_keys;
 mod huge_pages;
 mod id_cache;
 mod joins;
@@ -30,6 +32,8 @@ mod narrow_wide;
 mod pattern;
 mod piece;
 mod scan;
+#[cfg(target_arch = "x86_64")]
+mod short_text;
 mod split;
 mod text;
 mod unknown_pieces;

@@ -5,6 +5,9 @@ use super::narrow::narrow;
 /// Readable zero bytes behind the end: one 64-byte window and one 16-byte key.
 pub const PADDING: usize = 80;
 
+#[cfg(target_arch = "x86_64")]
+const BLOCK: usize = 64;
+
 /// A reusable buffer of valid UTF-8, followed by [`PADDING`] zeros.
 #[derive(Default)]
 pub struct Text {
@@ -56,6 +59,24 @@ impl Text {
         // SAFETY: `reserve` made room for three bytes per unit and the padding.
         let len = unsafe { narrow(units, self.bytes.as_mut_ptr()) };
         self.finish(len);
+    }
+
+    /// Takes a block of which `len` bytes are ASCII and the others zero; returns where it is.
+    ///
+    /// # Safety
+    /// The machine must have AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) unsafe fn set_block(&mut self, block: core::arch::x86_64::__m512i, len: usize) -> *const u8 {
+        self.reserve(BLOCK);
+        let at = self.bytes.as_mut_ptr();
+        // SAFETY: the caller's; there is room for a block and its padding.
+        unsafe {
+            core::arch::x86_64::_mm512_storeu_si512(at.cast(), block);
+            at.add(BLOCK).write_bytes(0, PADDING);
+        }
+        self.len = len;
+        at
     }
 
     /// Gives memory back that one huge text has needed.

@@ -4,7 +4,7 @@
 use super::classes::class_of;
 use super::classify::Masks;
 use super::cuts::{BIT_FACTOR, LINE_BITS, LINE_FACTOR, LINE_SHIFT, partial_key};
-use super::listed_pieces::COUNTING;
+use super::four_keys::COUNTING;
 use super::wide_characters::Wide;
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_alignr_epi32, _mm512_alignr_epi64, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpge_epu32_mask,

@@ -3,7 +3,7 @@
 //! The patterns never look behind, so a window may begin at any known piece start. Vector compares turn 64 bytes into one bit mask per class;
 //! some forty bit operations on those give every piece start. All but the last are used; the last one begins the next window.
 
-use super::classify::Classify;
+use super::classify::{Classify, Masks};
 use super::cuts::Cuts;
 use super::pattern::contraction_at;
 use super::wide_characters::{self, Wide};
@@ -43,6 +43,16 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     if len == 0 {
         return NOTHING;
     }
+    // SAFETY: the caller's.
+    unsafe { starts_of::<O200K>(at, masks, wide, len, last, cuts) }
+}
+
+/// The same once the bytes are classified.
+///
+/// # Safety
+/// As for `piece_starts`; `len` is not 0.
+#[inline(always)]
+pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wide, len: usize, last: bool, cuts: Cuts) -> Starts {
     let valid = u64::MAX >> (WINDOW - len);
     let upper = masks.upper & valid;
     let lower = masks.lower & valid;
@@ -102,7 +112,7 @@ pub unsafe fn piece_starts<C: Classify, const O200K: bool>(at: *const u8, len: u
     }
     let mut starts = other_starts | line_starts | blank_starts | letter_starts | third_digits(digit) | 1;
     if let (false, Some(case)) = (O200K, cuts.case) {
-        let borders = upper & lower << 1 & !(high | high << 1);
+        let borders = upper & lower << 1 & !(masks.high | masks.high << 1);
         if borders != 0 {
             // SAFETY: the caller's.
             starts |= unsafe { case.cut(at, borders) };
@@ -153,12 +163,13 @@ fn marks_of_words(other: u64, mut marks: u64, space: u64, wide: Wide) -> u64 {
 fn third_digits(digit: u64) -> u64 {
     let mut starts = digit & !(digit << 1);
     let fourth = digit & digit << 1 & digit << 2 & digit << 3;
-    if fourth != 0 {
-        let mut next = starts << 3 & fourth;
-        while next != 0 {
-            starts |= next;
-            next = next << 3 & fourth;
-        }
+    // Numbers of four digits are common, and no branch could foresee them; those of seven are not.
+    let mut next = starts << 3 & fourth;
+    starts |= next;
+    next = next << 3 & fourth;
+    while next != 0 {
+        starts |= next;
+        next = next << 3 & fourth;
     }
     starts
 }

@@ -21,7 +21,8 @@ export function openNativeBinding(): NativeBindingResult {
 
 function open(): NativeBindingResult {
   try {
-    const binding = require('#native') as NativeBinding;
+    // A copy: V8 looks for each function that the addon exports in a table, and knows where an ordinary object has it.
+    const binding = { ...(require('#native') as NativeBinding) };
     const version = binding.version();
     // An addon of another release may take other arguments under the same names, and answer nonsense.
     if (version !== VERSION) return { binding: null, reason: `the addon is of version ${version}, this package of ${VERSION}` };

@@ -46,18 +46,20 @@ pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Res
 
 unsafe extern "C" fn count_tokens_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: Node calls this, with its own environment and call.
-    unsafe { answer_with(env, info, |[text, encoding]| count(JsText::new(env, text), number(env, encoding)?, u32::MAX)) }
+    unsafe { answer_with(env, info, |[text, encoding]| count(JsText::new(env, text), || number(env, encoding), u32::MAX)) }
 }
 
 unsafe extern "C" fn count_tokens_up_to_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
-    unsafe { answer_with(env, info, |[text, encoding, limit]| count(JsText::new(env, text), number(env, encoding)?, number(env, limit)?)) }
+    unsafe {
+        answer_with(env, info, |[text, encoding, limit]| count(JsText::new(env, text), || number(env, encoding), number(env, limit)?))
+    }
 }
 
 unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
     unsafe {
-        answer_with(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), number(env, encoding)?, number(env, tokens)?))
+        answer_with(env, info, |[text, encoding, tokens]| prefix(JsText::new(env, text), || number(env, encoding), number(env, tokens)?))
     }
 }
 

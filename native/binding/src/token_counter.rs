@@ -60,10 +60,15 @@ impl<'a> Copied<'a> {
 
 /// Reads the text and lets `work` use it with this thread's buffers.
 #[inline(always)]
-fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, &mut Cache, Copied, &mut Vec<u32>) -> R) -> Checked<R> {
-    let vocabulary = vocabulary(handle)?;
+fn with_text<R>(
+    text: JsText,
+    handle: impl FnOnce() -> Checked<u32>,
+    work: impl FnOnce(&'static Encoding, &mut Cache, Copied, &mut Vec<u32>) -> R,
+) -> Checked<R> {
     LOCAL.with_borrow_mut(|local| {
         let len = text.read(&mut local.units)?;
+        // Behind the copy: what needs no text is done while that is waited for.
+        let vocabulary = vocabulary(handle()?)?;
         let copied = Copied { units: &local.units, len, text: &mut local.text };
         let result = work(token_counter::encoding(vocabulary), cache(&mut local.caches, vocabulary), copied, &mut local.ids);
         local.finish();
@@ -73,13 +78,13 @@ fn with_text<R>(text: JsText, handle: u32, work: impl FnOnce(&'static Encoding, 
 
 /// `countTokensUpTo`.
 #[inline(always)]
-pub fn count(text: JsText, handle: u32, limit: u32) -> Checked<u32> {
+pub fn count(text: JsText, handle: impl FnOnce() -> Checked<u32>, limit: u32) -> Checked<u32> {
     with_text(text, handle, |encoding, cache, text, _| encoding.count_utf16(cache, text.text, text.units, text.len, limit))
 }
 
 /// `prefixLength`.
 #[inline(always)]
-pub fn prefix(text: JsText, handle: u32, max_tokens: u32) -> Checked<u32> {
+pub fn prefix(text: JsText, handle: impl FnOnce() -> Checked<u32>, max_tokens: u32) -> Checked<u32> {
     with_text(text, handle, |encoding, cache, text, ids| encoding.prefix_len(cache, text.narrowed(), max_tokens as usize, ids) as u32)
 }
 
@@ -94,27 +99,31 @@ pub fn load_encoding(name: String) -> Result<u32> {
 /// Number of tokens of `text`.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number")]
 pub fn count_tokens(text: JsText, encoding: u32) -> Result<u32> {
-    Ok(count(text, encoding, u32::MAX)?)
+    Ok(count(text, || Ok(encoding), u32::MAX)?)
 }
 
 /// Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, limit: number")]
 pub fn count_tokens_up_to(text: JsText, encoding: u32, limit: u32) -> Result<u32> {
-    Ok(count(text, encoding, limit)?)
+    Ok(count(text, || Ok(encoding), limit)?)
 }
 
 /// Writes the ids of `text` into `ids`, as many as fit, and returns how many there are.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, ids: Uint32Array")]
 pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<u32> {
-    let count = with_text(text, encoding, |encoding, cache, text, found| {
-        found.clear();
-        encoding.encode(cache, text.narrowed(), usize::MAX, found);
-        // SAFETY: nothing else runs on the JavaScript thread during this call.
-        let target = unsafe { ids.as_mut() };
-        let fitting = found.len().min(target.len());
-        target[..fitting].copy_from_slice(&found[..fitting]);
-        found.len() as u32
-    })?;
+    let count = with_text(
+        text,
+        || Ok(encoding),
+        |encoding, cache, text, found| {
+            found.clear();
+            encoding.encode(cache, text.narrowed(), usize::MAX, found);
+            // SAFETY: nothing else runs on the JavaScript thread during this call.
+            let target = unsafe { ids.as_mut() };
+            let fitting = found.len().min(target.len());
+            target[..fitting].copy_from_slice(&found[..fitting]);
+            found.len() as u32
+        },
+    )?;
     Ok(count)
 }
 
@@ -130,7 +139,7 @@ pub fn decode(ids: Uint32ArraySlice, encoding: u32, mut bytes: Uint8ArraySlice) 
 /// Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, maxTokens: number")]
 pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32> {
-    Ok(prefix(text, encoding, max_tokens)?)
+    Ok(prefix(text, || Ok(encoding), max_tokens)?)
 }
 
 /// Counts texts that lie one behind the other in `units`, with this thread's buffers.

@@ -85,7 +85,7 @@ describe('dependencies', () => {
 
   test('optional peers are those that one adapter alone needs', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter((name) => manifest.peerDependenciesMeta[name].optional);
-    expect(optional.filter((name) => !/ioredis|opentelemetry|prom|terminus|websockets/.test(name))).toEqual([]);
+    expect(optional.filter((name) => !/ioredis|microservices|opentelemetry|prom|terminus|websockets/.test(name))).toEqual([]);
     expect(optional.filter((name) => !(name in peerDependencies))).toEqual([]);
   });
 });

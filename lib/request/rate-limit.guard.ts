@@ -38,7 +38,7 @@ type Passed = ExecutionContext & { [PASSED]?: RateLimitGuard | RateLimitGuard[] 
  *
  * Tokens are reserved before the handler runs and settled when its response is over: by the `usage` of a JSON answer or of `reportUsage`; a failure gives them back.
  *
- * HTTP on Express and Fastify, GraphQL and WebSockets; override `getRequestResponse` for anything else.
+ * HTTP on Express and Fastify, GraphQL, WebSockets and messages between services; override `getRequestResponse` for anything else.
  */
 @Injectable()
 export class RateLimitGuard implements CanActivate {
@@ -68,7 +68,7 @@ export class RateLimitGuard implements CanActivate {
     return estimateTokens(request.body, this.tokenCounter, tokensPerMinute, RequestContext.of(request));
   }
 
-  /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape; with `extensions` for GraphQL, as a `WsException` for WebSockets. */
+  /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape; with `extensions` for GraphQL, as a `WsException` or `RpcException` for messages. */
   protected throwRateLimitException(context: ExecutionContext, error: RateLimitExceededError): Eventually<never> {
     throw refusalFor(context.getType(), error);
   }

@@ -2,14 +2,19 @@ import type * as WebSockets from '@nestjs/websockets';
 import type { RateLimitExceededError } from '../common/http-errors.js';
 import { loadOptionalPackage } from '../common/optional-package.js';
 
+/** Of messages: made of what the client is sent. */
+type MessageException = new (error: object) => Error;
+
 /**
  * A refusal as clients of each protocol can read it. HTTP: the error itself, which Nest makes a response of. GraphQL: the same with `extensions` (`code`,
- * `retryAfterMs`, the status), which servers pass on. WebSockets: a `WsException`, as of any other error Nest says "Internal server error", and writes a
- * stack to the log each time; the client gets the event `exception` with `{ status: 'error', message, error, retryAfterMs }`.
+ * `retryAfterMs`, the status), which servers pass on. WebSockets and messages between services: a `WsException` or `RpcException`, as of any other error Nest
+ * says "Internal server error"; the client gets `{ status: 'error', message, error, retryAfterMs }`, over WebSockets as the event `exception`.
  */
 export function refusalFor(protocol: string, error: RateLimitExceededError): Error {
   if (protocol === 'graphql') return Object.assign(error, { extensions: extensionsOf(error) });
-  return protocol === 'ws' ? webSocketError(error) : error;
+  if (protocol === 'ws') return messageError(error, webSocketException());
+  if (protocol === 'rpc') return messageError(error, serviceException());
+  return error;
 }
 
 function extensionsOf(error: RateLimitExceededError): object {
@@ -17,14 +22,28 @@ function extensionsOf(error: RateLimitExceededError): object {
   return { code, limitName, exceeded, limit, retryAfterMs, http: { status: error.getStatus() } };
 }
 
-function webSocketError(error: RateLimitExceededError): Error {
+function messageError(error: RateLimitExceededError, Exception: MessageException): Error {
+  const { message, retryAfterMs } = error;
+  const exception = new Exception({ status: 'error', message, ...(error.getResponse() as object), retryAfterMs });
+  return Object.assign(exception, { cause: error });
+}
+
+function webSocketException(): MessageException {
   const { WsException } = loadOptionalPackage(
     '@nestjs/websockets',
     'refusing a message of a WebSocket',
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only where there are WebSockets: an optional peer
     () => require('@nestjs/websockets') as typeof WebSockets,
   );
-  const { message, retryAfterMs } = error;
-  const exception = new WsException({ status: 'error', message, ...(error.getResponse() as object), retryAfterMs });
-  return Object.assign(exception, { cause: error });
+  return WsException;
+}
+
+function serviceException(): MessageException {
+  const { RpcException } = loadOptionalPackage(
+    '@nestjs/microservices',
+    'refusing a message of another service',
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only where there are messages: an optional peer
+    () => require('@nestjs/microservices') as { readonly RpcException: MessageException },
+  );
+  return RpcException;
 }

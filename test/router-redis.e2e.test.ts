@@ -76,6 +76,16 @@ const [engine] = routerEngines();
     expect([of(first, 'a').tokens, of(second, 'a').tokens, of(first, 'b').tokens]).toEqual([90, 90, 95]);
   });
 
+  it('tell what they have used since they told last when they close', async () => {
+    const aheadMs = 60_000 - (Date.now() % 60_000);
+    const now = (): number => Date.now() + aheadMs;
+    const [first, second] = [open({}, { intervalMs: 2_000 }, now), open({}, {}, now)];
+    await until(() => first.health().status === 'ok');
+    first.succeeded(first.acquire('a'), { latencyMs: 1, promptTokens: 60 });
+    await first.close();
+    await until(() => of(second, 'a').tokens === 60);
+  });
+
   it('spend from one budget, and what was spent while Redis was away counts, too', async () => {
     const real = new Redis(redis.url);
     clients.push(real);

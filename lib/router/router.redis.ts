@@ -131,7 +131,16 @@ class RedisLink {
     clearTimeout(this.timer);
     // A client of the app's may never be answered, and must not keep the app from ending.
     if (this.underWay !== undefined) await withinTime(this.underWay, this.options.timeoutMs).catch(() => {});
+    await this.tellLast();
     this.owned?.disconnect();
+  }
+
+  /** What was used since the last exchange would be lost with the process. */
+  private async tellLast(): Promise<void> {
+    if (this.underWay !== undefined || this.exchanges === 0 || this.failuresInARow > 0) return;
+    const exchange = this.exchange(this.router, this.client);
+    exchange.catch(() => {});
+    await withinTime(exchange, this.options.timeoutMs).catch(() => {});
   }
 
   private schedule(delayMs: number): void {

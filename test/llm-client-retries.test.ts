@@ -152,6 +152,22 @@ describe('a call', () => {
     expect(providers[0].requests).toBe(0);
   });
 
+  it('goes to another deployment where one cannot be asked, and says so where there is none', async () => {
+    const one = await provider('one');
+    const nowhere = { model_name: 'm', litellm_params: { model: 'bedrock/claude', order: 1 }, model_info: { id: 'nowhere' } };
+    const open = clientOf({ modelList: [nowhere, deploymentOf('m', one, { order: 2 })], numRetries: 0 });
+    expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'one', failures: [{ deploymentId: 'nowhere' }] });
+    const lone = clientOf({ modelList: [nowhere] });
+    await expect(lone.client.chat(chat)).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+      path: 'deployment nowhere: litellm_params.api_base',
+    });
+    expect(lone.router.status()[0]).toMatchObject({ requests: 1, failures: 1, inFlight: 0 });
+    const any = clientOf({ modelList: [{ model_name: '*', litellm_params: { model: '*' } }] });
+    await expect(any.client.chat({ ...chat, model: 'bedrock/claude' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path: 'model' });
+    expect(any.router.status()[0]).toMatchObject({ failures: 0, inFlight: 0 });
+  });
+
   it('is refused by a promise where its body throws', async () => {
     const { client } = await over([{}]);
     const broken = Object.defineProperty({ model: 'm' }, 'messages', { enumerable: true, get: () => JSON.parse('{') as unknown });

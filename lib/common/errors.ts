@@ -29,7 +29,7 @@ export class InvalidArgumentError extends FastLiteLLMError {
   }
 }
 
-/** The configuration is wrong: options, environment or a file. Thrown at boot, before anything has started. */
+/** The configuration is wrong: options, environment or a file, at boot, before anything has started; or a deployment that is called and has no address. */
 export class InvalidConfigurationError extends FastLiteLLMError {
   /** Where: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json: features.rust_routing.state`, `tokenCounter.maxTextLength`. */
   readonly path: string;

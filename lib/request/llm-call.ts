@@ -234,7 +234,7 @@ export class LlmCall<R> {
     }
     const { kind, status } = failure;
     // No connection was free: that is not the deployment's fault.
-    if (error instanceof FastLiteLLMError) router.cancelled(pick);
+    if (error instanceof FastLiteLLMError && kind === 'timeout') router.cancelled(pick);
     else router.failed(pick, reportOf(failure));
     this.failures = [...this.failures, { deploymentId: pick.deployment.id, group: pick.group, kind, status }];
     return failure;

@@ -20,7 +20,7 @@ import type { LlmStream } from './llm-stream.js';
 import { OpenAttempt } from './open-attempt.js';
 import { CallCounts, OpenCall, OpenCallFacts, type CallAudience } from './open-call.js';
 import { askProvider, ProviderQuestion } from './provider-attempt.js';
-import { ProviderEndpoints } from './provider-endpoints.js';
+import { ProviderEndpoints, type KnownEndpoint } from './provider-endpoints.js';
 import type { ProviderTransport } from './provider-transport.js';
 import { RequestContext } from './request-context.js';
 import { RetryBudget } from './retry-budget.js';
@@ -153,8 +153,8 @@ export class LlmClient implements Capability {
     const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter, remembered);
     const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, asker);
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
-      const { deployment, model: called } = attempt.pick;
-      const known = this.endpoints.of(deployment, called);
+      const { deployment } = attempt.pick;
+      const known = this.endpointOf(attempt);
       const times = attemptTimes(deployment, this.router, this.options, options, stream, leftMs);
       const { maxAnswerBytes } = this.options;
       return askProvider(
@@ -163,6 +163,16 @@ export class LlmClient implements Capability {
         new ProviderQuestion(path, request, target, known, times, this.farTimers, maxAnswerBytes),
       );
     });
+  }
+
+  private endpointOf(attempt: OpenAttempt): KnownEndpoint {
+    const { deployment, model } = attempt.pick;
+    try {
+      return this.endpoints.of(deployment, model);
+    } catch (error) {
+      attempt.refused(error);
+      throw error;
+    }
   }
 
   private send<T, R>(

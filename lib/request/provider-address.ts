@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from '../common/errors.js';
+import { InvalidConfigurationError } from '../common/errors.js';
 
 /** Providers that speak OpenAI's protocol, and where, unless `api_base` says otherwise. */
 export const WELL_KNOWN: Readonly<Record<string, string>> = {
@@ -46,7 +46,7 @@ export interface ProviderAddress {
   readonly takesApiKey: boolean;
 }
 
-/** @throws InvalidArgumentError where there is no address, or a wrong one; the address itself is not shown, for it may hold a password. */
+/** @throws InvalidConfigurationError where there is no address, or a wrong one; the address itself is not shown, for it may hold a password. */
 export function addressOf(provider: string, given: unknown, version: string | undefined, deploymentId: string): ProviderAddress {
   const url = parseBase(given ?? WELL_KNOWN[provider], deploymentId);
   const path = url.pathname.replace(/\/+$/, '').replace(OPERATION, '');
@@ -79,13 +79,9 @@ function queryWith({ search }: URL, version: string | undefined, fallback: strin
 function parseBase(base: unknown, deploymentId: string): URL {
   const path = `deployment ${deploymentId}: litellm_params.api_base`;
   if (base === undefined || base === null || base === '') {
-    throw new InvalidArgumentError(
-      path,
-      undefined,
-      'must be given: this provider has no well-known address that speaks the OpenAI protocol',
-    );
+    throw new InvalidConfigurationError(path, 'must be given: this provider has no well-known address that speaks the OpenAI protocol');
   }
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidArgumentError(path, {}, 'must be an http or https URL');
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidConfigurationError(path, 'must be an http or https URL');
   return url;
 }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { InvalidArgumentError } from '../common/errors.js';
+import { InvalidConfigurationError } from '../common/errors.js';
 import { ProviderEndpoint, upstreamModel, type EndpointParams } from './provider-endpoint.js';
 
 const endpoint = (params: Partial<EndpointParams>, env: Record<string, string> = {}): ProviderEndpoint =>
@@ -121,7 +121,7 @@ describe('ProviderEndpoint', () => {
     ['no text', { api_base: 7 }],
   ])('refuses an address that is %s, without showing it', (_, params) => {
     const attempt = (): ProviderEndpoint => endpoint(params);
-    expect(attempt).toThrow(InvalidArgumentError);
+    expect(attempt).toThrow(InvalidConfigurationError);
     expect(attempt).toThrow(/^deployment a: litellm_params.api_base: must be/);
     try {
       attempt();

@@ -36,7 +36,7 @@ export class ProviderEndpoint {
   private readonly address: ProviderAddress;
   private readonly secrets: readonly string[];
 
-  /** @throws InvalidArgumentError where there is no address, or a wrong one, or what is no header; none of it is shown. */
+  /** @throws InvalidConfigurationError where there is no address, or a wrong one, or what is no header; none of it is shown. */
   constructor(params: EndpointParams, deploymentId: string, env: Readonly<Record<string, string | undefined>> = process.env) {
     const given = params.api_base ?? params.base_url;
     this.provider = providerOf(params, text(given) !== undefined);

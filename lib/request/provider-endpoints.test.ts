@@ -23,7 +23,7 @@ describe('ProviderEndpoints', () => {
       'https://api.openai.com',
       'https://api.groq.com',
     ]);
-    expect(() => originOf({}, 'bedrock/claude')).toThrow('litellm_params.api_base: must be given');
+    expect(() => originOf({}, 'bedrock/claude')).toThrow('model: must name a provider');
   });
 
   it('ask nobody else where it has an address, a key or a provider of its own', () => {

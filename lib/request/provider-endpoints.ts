@@ -1,3 +1,4 @@
+import { InvalidArgumentError, InvalidConfigurationError } from '../common/errors.js';
 import type { Deployment } from './call-router.js';
 import { ProviderEndpoint } from './provider-endpoint.js';
 
@@ -37,7 +38,7 @@ export class ProviderEndpoints {
 
   /**
    * @param called What is called there: where a deployment's model is `*`, without an address or a key, it says which provider is asked.
-   * @throws InvalidArgumentError where a deployment has no address.
+   * @throws InvalidConfigurationError where a deployment has no address; InvalidArgumentError where it is for any provider, and what is called names none.
    */
   of(deployment: Deployment, called: string): KnownEndpoint {
     let known = this.known.get(deployment);
@@ -53,8 +54,17 @@ export class ProviderEndpoints {
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
     const provider = called.slice(0, Math.max(called.indexOf('/'), 0));
     let known = byProvider.get(provider);
-    if (known === undefined) byProvider.set(provider, (known = read(deployment, called)));
+    if (known === undefined) byProvider.set(provider, (known = readFor(deployment, called)));
     return known;
+  }
+}
+
+function readFor(deployment: Deployment, called: string): KnownEndpoint {
+  try {
+    return read(deployment, called);
+  } catch (error) {
+    if (!(error instanceof InvalidConfigurationError)) throw error;
+    throw new InvalidArgumentError('model', called, 'must name a provider with a well-known address that speaks the OpenAI protocol');
   }
 }
 

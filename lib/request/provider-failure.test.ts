@@ -1,5 +1,5 @@
 import OpenAI from 'openai';
-import { InvalidArgumentError } from '../common/errors.js';
+import { InvalidArgumentError, InvalidConfigurationError, ProxyRefusedError } from '../common/errors.js';
 import { ProviderError } from '../common/provider-error.js';
 import { failureOf, kindOfStatus } from './provider-failure.js';
 
@@ -38,6 +38,8 @@ describe('failureOf', () => {
     ['something else', named('Surprise'), { kind: 'server' }],
     ['no connection in the pool', Object.assign(new InvalidArgumentError('a', 1, 'b', 'POOL_TIMEOUT')), { kind: 'timeout' }],
     ['a mistake', new TypeError('undefined is not a function'), undefined],
+    ['a deployment that cannot be asked', new InvalidConfigurationError('deployment a', 'must be'), { kind: 'authentication' }],
+    ['a proxy that refuses', new ProxyRefusedError(407), { kind: 'connection' }],
     ['a wrong argument', new InvalidArgumentError('a', 1, 'must not be'), undefined],
     ['no error', 'thrown', undefined],
   ])('understands %s', (_, error, expected) => {
@@ -54,6 +56,7 @@ it.each([
   [404, 'not_found'],
   [408, 'timeout'],
   [422, 'bad_request'],
+  [409, 'server'],
   [429, 'rate_limit'],
   [500, 'server'],
   [529, 'server'],

@@ -1,4 +1,4 @@
-import { FastLiteLLMError } from '../common/errors.js';
+import { FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
 import type { FailureReport } from './call-router.js';
 import { retryAfterOf, type AnyHeaders } from './retry-after.js';
@@ -39,7 +39,8 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
   if (status === 404) return 'not_found';
   if (status === 408) return 'timeout';
   if (status === 429) return 'rate_limit';
-  return status >= 500 ? 'server' : 'bad_request';
+  // A conflict is about the moment, not about the request.
+  return status >= 500 || status === 409 ? 'server' : 'bad_request';
 }
 
 /** What an error without an answer means, by its own code and those of its causes; `undefined` where these say nothing. */
@@ -62,6 +63,8 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
  */
 export function failureOf(error: unknown, nowMs: number): CallFailure | undefined {
   if (error instanceof ProviderError) return new CallFailure(error.kind, error, error.providerStatus, error.retryAfterMs);
+  // A deployment that nobody can ask: others are, and it is not asked again.
+  if (error instanceof InvalidConfigurationError) return new CallFailure('authentication', error);
   if (error instanceof FastLiteLLMError || !isObject(error)) {
     const kind = kindOfCode(error) ?? (isObject(error) && /TIMEOUT/.test(String(error.code)) ? 'timeout' : undefined);
     return kind === undefined ? undefined : new CallFailure(kind, error);

@@ -1,5 +1,5 @@
 import { basicAuthorization } from '../common/basic-authorization.js';
-import { InvalidArgumentError } from '../common/errors.js';
+import { InvalidConfigurationError } from '../common/errors.js';
 import type { ProviderAddress } from './provider-address.js';
 
 /** What of a deployment's `litellm_params` its requests have in their headers, besides the key. */
@@ -20,7 +20,7 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * Names and values by turns, as undici takes them; each name once, as a deployment says it last.
- * @throws InvalidArgumentError for what cannot stand in a header, without showing it: it may be a key.
+ * @throws InvalidConfigurationError for what cannot stand in a header, without showing it: it may be a key.
  */
 export function headersOf(
   params: HeaderParams,
@@ -31,7 +31,7 @@ export function headersOf(
   const headers = new Map([['content-type', 'application/json']]);
   const set = (path: string, name: string, value: string): void => {
     if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
-    else throw new InvalidArgumentError(`deployment ${deploymentId}: litellm_params.${path}`, {}, 'must be what a header can hold');
+    else throw new InvalidConfigurationError(`deployment ${deploymentId}: litellm_params.${path}`, 'must be what a header can hold');
   };
   if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
   else if (key !== undefined) set('api_key', takesApiKey ? 'api-key' : 'authorization', takesApiKey ? key : `Bearer ${key}`);

@@ -3,7 +3,7 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import type { CustomRoutingStrategy } from './custom-strategy.js';
 import type { DeploymentStates } from './deployment-states.js';
 import { Level, type Placed } from './level.js';
-import type { OrderSettings } from './ranking.js';
+import type { OrderSettings } from './member-order.js';
 import type { RouterEngine } from './router.engine.js';
 import type { ResolvedRouterSettings } from './router.settings.js';
 import { orderOf, type Order, type RoutingStrategy } from './router.strategies.js';

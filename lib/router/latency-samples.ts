@@ -1,19 +1,47 @@
 import { MOST_SAMPLES } from './router.memory.js';
 
-/** Adds a sample where other threads do, too: whoever counts one has its place, and the mean is that of all that are there. */
-export function sampleShared(
-  means: Float64Array,
-  counts: Int32Array,
-  samples: Float64Array,
-  slot: number,
-  value: number,
-  most: number,
-): void {
-  const first = slot * MOST_SAMPLES;
-  const taken = Atomics.add(counts, slot, 1) >>> 0;
-  samples[first + (taken % most)] = value;
-  let sum = 0;
-  const kept = Math.min(taken + 1, most);
-  for (let index = 0; index < kept; index++) sum += samples[first + index];
-  means[slot] = sum / kept;
+// A constant of this module: a property of another module's exports is read anew at each use.
+const SAMPLES = MOST_SAMPLES;
+
+/** The last samples of a latency of every deployment, and their mean. */
+export class LatencySamples {
+  constructor(
+    protected readonly means: Float64Array,
+    protected readonly sampledAt: Float64Array,
+    protected readonly counts: Int32Array,
+    protected readonly samples: Float64Array,
+  ) {}
+
+  /** Keeps the last `most` of a deployment. */
+  add(slot: number, value: number, most: number, nowMs: number): void {
+    const { means, counts, samples } = this;
+    this.sampledAt[slot] = nowMs;
+    // Counts up to `most`, and then around from there to twice of it.
+    const taken = counts[slot];
+    let at = slot * SAMPLES + taken;
+    let next = taken + 1;
+    if (taken < most) means[slot] += (value - means[slot]) / next;
+    else {
+      at -= most;
+      means[slot] += (value - samples[at]) / most;
+      if (next === 2 * most) next = most;
+    }
+    samples[at] = value;
+    counts[slot] = next;
+  }
+}
+
+/** The same where other threads add, too: whoever counts one has its place, and the mean is that of all that are there. */
+export class SharedLatencySamples extends LatencySamples {
+  override add(slot: number, value: number, most: number, nowMs: number): void {
+    const { means, counts, samples } = this;
+    const first = slot * SAMPLES;
+    const taken = Atomics.add(counts, slot, 1) >>> 0;
+    samples[first + (taken % most)] = value;
+    let sum = 0;
+    const kept = Math.min(taken + 1, most);
+    for (let index = 0; index < kept; index++) sum += samples[first + index];
+    means[slot] = sum / kept;
+    this.sampledAt[slot] = nowMs;
+  }
 }

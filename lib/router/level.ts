@@ -1,12 +1,15 @@
 import type { EngineChoice } from '../engine/engine-choice.js';
+import type { Chooser } from './chooser.js';
 import type { Deployment } from './deployment.js';
 import type { DeploymentStates } from './deployment-states.js';
 import { Lottery } from './lottery.js';
-import { Ranking, type OrderSettings } from './ranking.js';
+import type { OrderSettings } from './member-order.js';
+import { orderedBy } from './orders.js';
 import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
 import { minuteOf } from './router.memory.js';
 import { respectsLimits, Standing, standingOf, usageOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
+import type { Watcher } from './watcher.js';
 
 /** A deployment and where its state is kept. */
 export interface Placed {
@@ -15,8 +18,7 @@ export interface Placed {
 }
 
 const NOBODY = new Uint8Array();
-// A constant of this module: a property of another module's exports is one that V8 reads anew at each use.
-const SHUFFLE = Order.shuffle;
+const ORDERS = Object.keys(Order).length;
 
 /** Deployments of one group and of one `order`: those that are chosen among. What orders them is made when it is asked for first. */
 export class Level implements Members {
@@ -26,12 +28,11 @@ export class Level implements Members {
   readonly models: readonly string[];
   readonly facts: Float64Array;
   readonly unlimited: boolean;
-  private readonly rankings: (Ranking | undefined)[] = [];
+  private readonly choosers = new Array<(Chooser & Pick<Watcher, 'forget'>) | undefined>(ORDERS).fill(undefined);
   private readonly question = new Float64Array(QUESTION_LENGTH);
-  private lottery: Lottery | undefined = undefined;
   private positions: Map<string, number> | undefined = undefined;
   /** A ranking may be behind what other threads do. */
-  private readonly isAlone: boolean;
+  private readonly isShared: boolean;
   /** Inputs up to this fit all that the order prefers. */
   private readonly mostUnasked: number;
 
@@ -46,7 +47,7 @@ export class Level implements Members {
     this.deployments = placed.map(({ deployment }) => deployment);
     this.models = placed.map(({ deployment }) => deployment.model);
     this.facts = factsOf(placed);
-    this.isAlone = !states.memory.isShared;
+    this.isShared = states.memory.isShared;
     const smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
     this.mostUnasked = placed.some(({ deployment }) => deployment.tpm !== Infinity) ? Math.min(smallestWindow, 1) : smallestWindow;
     this.unlimited = placed.every(
@@ -63,19 +64,12 @@ export class Level implements Members {
    * @param takesTurn Whether it is the last among equals from then on.
    */
   pick(order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null, takesTurn: boolean): number {
-    if (order === SHUFFLE) {
-      const drawn = (this.lottery ?? this.lots()).draw(nowMs);
-      return this.takes(drawn, order, nowMs, inputTokens, excluded) ? drawn : this.search(drawn, order, nowMs, inputTokens, excluded);
-    }
-    const ranking = this.rankings[order] ?? this.ranking(order);
-    let position = ranking.best(nowMs);
-    if (!this.takes(position, order, nowMs, inputTokens, excluded)) position = this.search(position, order, nowMs, inputTokens, excluded);
-    if (takesTurn && position >= 0) ranking.chosen(position);
+    const chooser = this.choosers[order] ?? this.chooserBy(order);
+    let position = chooser.best(nowMs);
+    if (position < 0 || this.isShared || excluded !== null || inputTokens > this.mostUnasked)
+      position = this.checked(position, order, nowMs, inputTokens, excluded);
+    if (takesTurn && position >= 0) chooser.chosen(position, nowMs);
     return position;
-  }
-
-  private search(position: number, order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): number {
-    return position === -1 ? -1 : this.scan(order, nowMs, inputTokens, excluded, false);
   }
 
   /** The slow way: looks at every deployment, with everything that a request can ask. */
@@ -92,8 +86,8 @@ export class Level implements Members {
   }
 
   /** It was chosen: among equals it is the last now. */
-  chosen(position: number, order: Order): void {
-    if (order !== SHUFFLE) this.rankings[order]?.chosen(position);
+  chosen(position: number, order: Order, nowMs: number): void {
+    this.choosers[order]?.chosen(position, nowMs);
   }
 
   /** 1 at the positions of these ids, or `null` where none of them is here. */
@@ -124,24 +118,25 @@ export class Level implements Members {
     return requests <= this.facts[at + Fact.rpm] && tokens - inputTokens + Math.max(inputTokens, 1) <= this.facts[at + Fact.tpm];
   }
 
-  /** Whether a deployment that is chosen by its order is still free, and takes this request. */
-  private takes(position: number, order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): boolean {
-    if (position < 0 || (excluded !== null && excluded[position] === 1)) return false;
-    if (this.isAlone && inputTokens <= this.mostUnasked) return true;
-    return this.standing(position, order, nowMs, inputTokens, false) === Standing.free;
+  /** The same where it is still free and takes this request, else another one that is and does. */
+  private checked(position: number, order: Order, nowMs: number, inputTokens: number, excluded: Uint8Array | null): number {
+    if (position === -1) return position;
+    const isLeft = position >= 0 && (excluded === null || excluded[position] === 0);
+    if (isLeft && this.standing(position, order, nowMs, inputTokens, false) === Standing.free) return position;
+    return this.scan(order, nowMs, inputTokens, excluded, false);
   }
 
-  private lots(): Lottery {
-    this.lottery = new Lottery(this.choice, this.group, this.states, this, this.settings);
-    this.states.listen(this.lottery);
-    return this.lottery;
-  }
-
-  private ranking(order: Order): Ranking {
+  private chooserBy(order: Order): Chooser {
+    const { choice, group, states, settings } = this;
+    if (order === Order.shuffle) {
+      const lottery = (this.choosers[order] = new Lottery(choice, group, states, this, settings));
+      states.watchers.listen(lottery);
+      return lottery;
+    }
     if (order === Order.cost) this.price();
-    const ranking = (this.rankings[order] = new Ranking(this.choice, this.group, this.states.memory, this, order, this.settings));
-    this.states.watch(ranking, this.slots);
-    return ranking;
+    const ordered = (this.choosers[order] = orderedBy({ choice, group, memory: states.memory, members: this, order, settings }));
+    states.watchers.watch(ordered, this.slots);
+    return ordered;
   }
 
   /** Asks for the prices: late, since most never do, and a table of prices is large. */
@@ -151,8 +146,7 @@ export class Level implements Members {
 
   /** Lets go of what hears of changes. */
   close(): void {
-    if (this.lottery !== undefined) this.states.unwatch(this.lottery);
-    for (const ranking of this.rankings) if (ranking !== undefined) this.states.unwatch(ranking);
+    for (const chooser of this.choosers) if (chooser !== undefined) this.states.watchers.unwatch(chooser);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { EngineChoice } from '../engine/engine-choice.js';
+import type { Chooser } from './chooser.js';
 import type { DeploymentStates } from './deployment-states.js';
 import { fillArrays } from './engine-arrays.js';
-import type { OrderSettings } from './ranking.js';
+import type { OrderSettings } from './member-order.js';
 import { Question, QUESTION_LENGTH, type Members, type RouterEngine } from './router.engine.js';
 import { Standing, standingOf } from './router.standing.js';
 import { Order } from './router.strategies.js';
@@ -13,12 +14,12 @@ const DRAWS = 8;
  * Draws members by their weight, at the same cost whatever their number: an alias table over those that do not cool,
  * made anew when one begins to, or comes back. Where there are limits, or other threads, what is drawn is looked at again.
  */
-export class Lottery {
+export class Lottery implements Chooser {
   private readonly chances: Float64Array;
   private readonly aliases: Int32Array;
   private readonly question = new Float64Array(QUESTION_LENGTH);
-  /** Whether everything that keeps a member from being chosen is known when the table is made. */
-  private readonly isSure: boolean;
+  /** Whether a member may be kept from being chosen by what is not known when the table is made. */
+  private readonly isUnsure: boolean;
   private places = 0;
   private exclusions = -1;
   private wakeAtMs = -Infinity;
@@ -32,17 +33,19 @@ export class Lottery {
   ) {
     this.chances = new Float64Array(members.slots.length);
     this.aliases = new Int32Array(2 * members.slots.length);
-    this.isSure = members.unlimited === true && !states.memory.isShared;
+    this.isUnsure = members.unlimited !== true || states.memory.isShared;
     this.question[Question.order] = Order.shuffle;
     this.question[Question.limits] = settings.limits ? 1 : 0;
   }
 
-  /** A member's position; -1: none may be chosen; -2: too many are busy, so that a scan has to find one. */
-  draw(nowMs: number): number {
+  /** Drawn; -2: too many are busy. */
+  best(nowMs: number): number {
     if (nowMs >= this.wakeAtMs || this.exclusions !== this.states.exclusions) this.rebuild(nowMs);
     if (this.places === 0) return -1;
-    return this.isSure ? this.drawn() : this.drawFree(nowMs);
+    return this.isUnsure ? this.drawFree(nowMs) : this.drawn();
   }
+
+  chosen(): void {}
 
   forget(): void {
     this.wakeAtMs = -Infinity;

@@ -15,7 +15,7 @@ import { faultOf } from './known-question.js';
 import { outageOf } from './outage.js';
 import type { ModelFacts, ReadingContext } from './model-list.js';
 import { fastRandom } from './random.js';
-import { RoutedPick } from './routed-pick.js';
+import type { RoutedPick } from './routed-pick.js';
 import type { RouterEngine } from './router.engine.js';
 import { RouterCounters } from './router.metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
@@ -138,17 +138,17 @@ export class RouterService implements Capability {
 
   /** The answer is there. After a pick was given back once, nothing more happens. */
   succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
-    if (this.routing.succeeded(RoutedPick.checked(pick), outcome ?? NOTHING_KNOWN)) this.counters.successes++;
+    if (this.routing.succeeded(pick, outcome ?? NOTHING_KNOWN)) this.counters.successes++;
   }
 
   /** The call failed, which may make the deployment cool. */
   failed(pick: RouterPick, outcome?: CallFailure | null): void {
-    if (this.routing.failed(RoutedPick.checked(pick), outcome ?? NOTHING_KNOWN)) this.counters.failures++;
+    if (this.routing.failed(pick, outcome ?? NOTHING_KNOWN)) this.counters.failures++;
   }
 
   /** The caller went away: no failure of the deployment. */
   cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
-    if (this.routing.cancelled(RoutedPick.checked(pick), outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
+    if (this.routing.cancelled(pick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
   }
 
   /** Where requests for this model go when it fails: for any error, or for one of a kind. */
@@ -285,6 +285,6 @@ export class RouterService implements Capability {
     const nowMs = this.routing.now();
     const wasWell = memory.unhealthyUntil[entry.slot] <= nowMs;
     memory.unhealthyUntil[entry.slot] = forMs === 0 ? 0 : nowMs + forMs;
-    if (wasWell !== (forMs === 0)) states.forgetOrders();
+    if (wasWell !== (forMs === 0)) states.watchers.forget();
   }
 }

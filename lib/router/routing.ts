@@ -1,44 +1,32 @@
 import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
 import { refuseArgument } from '../common/options.js';
-import type { EngineChoice } from '../engine/engine-choice.js';
 import { Budgets } from './budgets.js';
 import { checkFigures, type CallSuccess, type CallUsage } from './call-success.js';
 import { Catalogue, targetOf, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
-import { DeploymentStates, MOST_TOKENS, TIMEOUT_LATENCY_MS } from './deployment-states.js';
+import { MOST_TOKENS, TIMEOUT_LATENCY_MS, type DeploymentStates } from './deployment-states.js';
 import { statusOf, type CallFailure } from './failures.js';
 import { Outcomes } from './outcomes.js';
 import { RoutedPick } from './routed-pick.js';
 import type { Level } from './level.js';
-import type { RouterEngine } from './router.engine.js';
 import { minuteOf, type RouterMemory } from './router.memory.js';
 import type { ResolvedRouterSettings } from './router.settings.js';
-import type { RoutingContext } from './routing-context.js';
+import type { Pick, RoutingContext } from './routing-context.js';
+import type { RoutingEnvironment } from './routing-environment.js';
 import { Selection } from './selection.js';
+import { statesOf } from './shared-deployment-states.js';
 import { Slots } from './slots.js';
 import { Unreported } from './unreported.js';
-
-/** What a `Routing` is made with. */
-export interface RoutingEnvironment {
-  readonly choice: EngineChoice<RouterEngine>;
-  readonly sharedAs: string | null;
-  readonly maxDeployments: number;
-  readonly now: () => number;
-  /** From 0 to 1, without 1. */
-  readonly random: () => number;
-  readonly countTokens?: (messages: readonly unknown[], model: string) => number;
-  /** Whether what is used here is told to others. */
-  readonly reports?: boolean;
-  /** A deployment begins to cool. */
-  readonly onCooldown?: (deployment: Deployment, untilMs: number, status: number) => void;
-}
 
 const NO_CONTEXT: RoutingContext = {};
 /** Threads that run for the last place again and again stop here. */
 const MOST_ATTEMPTS = 16;
 
-/** Chooses deployments and keeps account of them: the router itself, without options, files or Nest. */
+/**
+ * Chooses deployments and keeps account of them: the router itself, without options, files or Nest. `acquire` and `succeeded` do in one piece what every request needs:
+ * V8 inlines neither of them then (460 bytes of bytecode are the most), and so everything that they call into them (920).
+ */
 export class Routing {
   catalogue!: Catalogue;
   states!: DeploymentStates;
@@ -82,7 +70,7 @@ export class Routing {
   use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
     const { choice, random } = this.env;
     const places = this.slots.place(deployments.map(({ id }) => id));
-    const states = new DeploymentStates(this.slots.memory);
+    const states = statesOf(this.slots.memory);
     this.outcomes.grow(this.slots.memory.capacity);
     const placed = deployments.map((deployment, index) => ({ deployment, slot: places[index] }));
     const order = {
@@ -98,7 +86,7 @@ export class Routing {
     this.settings = settings;
     this.maxSamples = settings.maxSamples;
     this.states = states;
-    this.isWatched = states.shared || this.unreported !== null;
+    this.isWatched = states.memory.isShared || this.unreported !== null;
     this.selection = new Selection(states);
     this.catalogue = new Catalogue(placed, { choice, states, order, settings });
     this.budgets.use(deployments, settings.providerBudgets);
@@ -116,7 +104,7 @@ export class Routing {
     const nowMs = this.env.now();
     const { states, selection } = this;
     states.catchUp(nowMs);
-    if (!selection.choose(destination, context, this.inputTokens(model, context), nowMs, takesTurn)) return null;
+    if (!selection.choose(destination.group, context, this.inputTokens(model, context), nowMs, takesTurn)) return null;
     return (selection.level as Level).deployments[selection.position];
   }
 
@@ -128,16 +116,22 @@ export class Routing {
     const inputTokens = context === NO_CONTEXT ? 0 : this.inputTokens(model, context);
     const { states, selection } = this;
     states.catchUp(nowMs);
-    if (!selection.choose(destination, context, inputTokens, nowMs, true))
+    if (!selection.choose(destination.group, context, inputTokens, nowMs, true))
       throw this.refusal(model, destination, context, inputTokens, nowMs);
     const { position } = selection;
     const level = selection.level as Level;
     const slot = level.slots[position];
-    states.begin(slot, inputTokens, nowMs);
+    const minute = minuteOf(nowMs);
+    const { memory } = states;
+    if (memory.minute[slot] !== minute) states.openMinute(slot, minute);
+    memory.inFlight[slot]++;
+    states.add(memory.requests, slot, 1);
+    if (inputTokens !== 0) states.addWithin(slot, inputTokens);
+    states.changed(slot, nowMs);
     if (this.isWatched && !this.isBooked(level, slot, inputTokens, nowMs)) return this.acquireAgain(model, context, inputTokens, attempt);
     const deployment = level.deployments[position];
     const target = destination.captures.length === 0 ? level.models[position] : targetOf(deployment, destination.captures);
-    return new RoutedPick(deployment, target, level.group, selection.strategy, slot, inputTokens, minuteOf(nowMs));
+    return new RoutedPick(deployment, target, level.group, selection.strategy, slot, inputTokens, minute);
   }
 
   /** With the tokens as they have been counted. */
@@ -149,7 +143,7 @@ export class Routing {
   /** Whether a booking stands, where others book, too, or are told of it. */
   private isBooked(level: Level, slot: number, inputTokens: number, nowMs: number): boolean {
     const { states, selection } = this;
-    if (states.shared && !level.admits(selection.position, selection.order, nowMs, inputTokens)) {
+    if (states.memory.isShared && !level.admits(selection.position, selection.order, nowMs, inputTokens)) {
       // Other threads were faster: a limit is exceeded by what was booked just now.
       states.undo(slot, inputTokens, nowMs);
       return false;
@@ -159,25 +153,34 @@ export class Routing {
   }
 
   /** `false` where it was given back before, as of the two below. */
-  succeeded(pick: RoutedPick, outcome: CallSuccess): boolean {
+  succeeded(given: Pick, outcome: CallSuccess): boolean {
+    const pick = RoutedPick.checked(given);
     if (pick.done) return false;
     const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 } = outcome;
     const areFigures = typeof latencyMs === 'number' && typeof promptTokens === 'number' && typeof completionTokens === 'number';
     if (!areFigures || timeToFirstTokenMs !== undefined) checkFigures(outcome);
     const { states, maxSamples } = this;
+    const { memory } = states;
     const { slot } = pick;
     const nowMs = this.env.now();
+    const minute = minuteOf(nowMs);
     const difference = promptTokens === undefined ? 0 : pick.difference(promptTokens + completionTokens);
+    const since = pick.giveBack();
     this.outcomes.succeeded(slot);
-    if (latencyMs >= 0) states.addLatency(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, maxSamples, nowMs);
-    if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) states.addFirstToken(slot, timeToFirstTokenMs, maxSamples, nowMs);
-    states.succeeded(slot, difference, pick.giveBack(), nowMs);
-    if (this.isWatched) this.unreported?.add(slot, 0, difference, minuteOf(nowMs));
+    if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, maxSamples, nowMs);
+    if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, maxSamples, nowMs);
+    if (memory.inFlight[slot] > 0) memory.inFlight[slot]--;
+    if (memory.minute[slot] !== minute) states.openMinute(slot, minute);
+    states.add(memory.successes, slot, 1);
+    if (difference > 0 || (difference < 0 && since === minute)) states.addWithin(slot, difference);
+    states.changed(slot, nowMs);
+    if (this.isWatched) this.unreported?.add(slot, 0, difference, minute);
     if (this.budgets.isUsed) this.pay(pick, outcome, nowMs);
     return true;
   }
 
-  failed(pick: RoutedPick, failure: CallFailure): boolean {
+  failed(given: Pick, failure: CallFailure): boolean {
+    const pick = RoutedPick.checked(given);
     if (pick.done) return false;
     const { states, settings } = this;
     const { slot, deployment } = pick;
@@ -187,8 +190,8 @@ export class Routing {
     states.end(slot);
     this.settle(pick, pick.giveBack(), 0, nowMs);
     if (status === 408) {
-      states.addLatency(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
-      states.addFirstToken(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
+      states.latencies.add(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
+      states.firstTokens.add(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
     }
     const coolMs = recordFailure(states, slot, deployment, this.catalogue.sizeOf(deployment), status, failure, settings, nowMs);
     if (coolMs > 0) {
@@ -198,7 +201,8 @@ export class Routing {
     return true;
   }
 
-  cancelled(pick: RoutedPick, usage: CallUsage = {}): boolean {
+  cancelled(given: Pick, usage: CallUsage = {}): boolean {
+    const pick = RoutedPick.checked(given);
     if (pick.done) return false;
     checkFigures(usage);
     const { promptTokens, completionTokens, usageDetails } = usage;

@@ -11,6 +11,8 @@ import { Standing, usageOf } from './router.standing.js';
 import { checkStrategy, Order, orderOf, type RoutingStrategy } from './router.strategies.js';
 import type { RoutingContext } from './routing-context.js';
 
+const NOBODY = -1;
+
 /** The choice of one deployment: found in `level` at `position` after `choose` has said yes. One per router, so that a choice makes no object. */
 export class Selection {
   level: Level | undefined = undefined;
@@ -21,14 +23,17 @@ export class Selection {
   constructor(private readonly states: DeploymentStates) {}
 
   /** Chooses among the deployments of the destination; `false` when none may be chosen now. */
-  choose({ group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number, takesTurn: boolean): boolean {
+  choose(group: Group, context: RoutingContext, inputTokens: number, nowMs: number, takesTurn: boolean): boolean {
     const order = context.stream === true ? group.streamOrder : group.order;
     if (order >= 0 && context.strategy === undefined && context.excludeIds === undefined) {
-      const levels = group.select(context.tags, context.blockedModels);
-      const position = levels.length === 0 ? -1 : levels[0].pick(order as Order, nowMs, inputTokens, null, takesTurn);
+      const level = group.select(context.tags, context.blockedModels)[0] as Level | undefined;
+      const position = level === undefined ? NOBODY : level.pick(order as Order, nowMs, inputTokens, null, takesTurn);
       if (position >= 0) {
+        this.level = level;
+        this.position = position;
+        this.order = order as Order;
         this.strategy = group.strategy as RoutingStrategy;
-        return this.found(levels[0], position, order as Order);
+        return true;
       }
     }
     return this.chooseWith(group, context, inputTokens, nowMs, takesTurn);
@@ -52,7 +57,7 @@ export class Selection {
     for (const level of levels) {
       const position = level.scan(order, nowMs, inputTokens, level.maskOf(context.excludeIds), true);
       if (position < 0) continue;
-      if (takesTurn) level.chosen(position, order);
+      if (takesTurn) level.chosen(position, order, nowMs);
       return this.found(level, position, order);
     }
     return false;

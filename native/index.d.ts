@@ -9,8 +9,8 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
-/** Writes the slots of idle connections whose time is over into `found`, and returns how many. */
-export declare function connectionPoolExpired(slots: Int32Array, nowMs: number, found: Int32Array): number
+/** Writes the slots of connections whose time is over into `found`, and returns how many. */
+export declare function connectionPoolExpired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number
 
 /** Gives a place back. Throws `INVALID_ARGUMENT`. */
 export declare function connectionPoolForget(handle: number, place: number): void

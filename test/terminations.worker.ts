@@ -1,7 +1,8 @@
 // A worker thread that counts in what threads share, a router's requests and a pool's connections, until it is ended from outside.
 import { parentPort, workerData } from 'node:worker_threads';
+import { BareConnection, BareEndpoint } from '../lib/connection-pool/bare-connection.js';
 import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-pool.native.js';
-import { SlotTable, type EndpointSlots } from '../lib/connection-pool/connection-pool.slots.js';
+import { SlotTable } from '../lib/connection-pool/connection-pool.slots.js';
 import { openNativeBinding } from '../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../lib/router/router.native.js';
 import type { Pick } from '../lib/router/routing-context.js';
@@ -21,16 +22,12 @@ const modelList = Array.from({ length: deployments }, (_, at) => deployment(`d${
 const options = { strategy: 'least_busy', sharedAs: name, maxDeployments: 64, modelList };
 const { router } = routerOn(new NativeRouterEngine(binding), options, { now: Date.now });
 
-const limits = { maxConnections, maxConnectionsPerEndpoint: maxConnections - 2, maxIdleMs: 1_000, maxAgeMs: Infinity };
-const table = new SlotTable(new NativeConnectionPoolEngine(binding).join(name, maxConnections), limits);
-const endpoints = [0, 1, 2].map((number): EndpointSlots => {
-  const endpoint = { origin: `http://${number}`, number: -1, idle: -1, connections: 0, place: -1 };
-  table.add(endpoint);
-  return endpoint;
-});
+const limits = { maxConnections, maxConnectionsPerEndpoint: maxConnections - 2, maxIdleMs: 1_000 };
+const table = new SlotTable<BareConnection>(new NativeConnectionPoolEngine(binding).join(name, maxConnections), limits);
+const endpoints = [0, 1, 2].map((number) => new BareEndpoint(`http://${number}`));
 
 const picks: Pick[] = [];
-const connections: number[] = [];
+const connections: BareConnection[] = [];
 
 function request(turn: number): void {
   try {
@@ -44,12 +41,15 @@ function request(turn: number): void {
 function connect(turn: number): void {
   const endpoint = endpoints[turn % endpoints.length];
   table.countWaiting(1);
-  const id = table.lease(endpoint, turn) || table.open(endpoint, turn);
+  const { idle } = endpoint;
+  let id = 0;
+  if (idle === undefined) id = table.open(endpoint, (given) => new BareConnection(endpoint, given, Infinity));
+  else if (table.isOver(idle, turn)) table.remove(idle);
+  else id = table.lease(endpoint, idle);
   table.countWaiting(-1);
-  if (id > 0) connections.push(id);
-  else if (id < -1) table.remove(-id);
+  if (id > 0) connections.push(table.leased(id));
   if (connections.length <= turn % 5) return;
-  const oldest = connections.shift() as number;
+  const oldest = connections.shift() as BareConnection;
   if (turn % 3 === 0) table.giveBack(oldest, turn);
   else table.remove(oldest);
 }

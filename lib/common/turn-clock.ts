@@ -20,11 +20,8 @@ export function turnClock(read: () => number = steadyNow): () => number {
     isEnding = false;
     shared = 0;
   };
-  return () => {
-    if (shared > 0) {
-      shared--;
-      return timeMs;
-    }
+  const ask = (): number => {
+    shared = 0;
     const nowMs = read();
     if (nowMs !== timeMs) {
       timeMs = nowMs;
@@ -38,4 +35,6 @@ export function turnClock(read: () => number = steadyNow): () => number {
     }
     return timeMs;
   };
+  // All else is kept apart, so that this is inlined where it is called.
+  return () => (--shared >= 0 ? timeMs : ask());
 }

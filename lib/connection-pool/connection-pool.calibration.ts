@@ -1,5 +1,6 @@
 import type { CalibrationCase, CalibrationRun } from '../engine/calibration.js';
 import type { SizeClasses } from '../engine/engine-speeds.js';
+import { BareConnection, BareEndpoint } from './bare-connection.js';
 import type { ConnectionPoolEngine } from './connection-pool.engine.js';
 import { SlotTable } from './connection-pool.slots.js';
 
@@ -20,17 +21,16 @@ export const SWEEP_CASES: readonly CalibrationCase<ConnectionPoolEngine>[] = [10
 
 function prepareSweep(engine: ConnectionPoolEngine, count: number): CalibrationRun {
   const books = engine.join(null, count);
-  const table = new SlotTable(books, { maxConnections: count, maxConnectionsPerEndpoint: count, maxIdleMs: 1_000, maxAgeMs: Infinity });
-  const endpoint = { origin: 'https://calibration.invalid', number: -1, idle: -1, connections: 0, place: -1 };
-  table.add(endpoint);
+  const table = new SlotTable<BareConnection>(books, { maxConnections: count, maxConnectionsPerEndpoint: count, maxIdleMs: 1_000 });
+  const endpoint = new BareEndpoint('https://calibration.invalid');
   for (let opened = 0; opened < count; opened++) {
-    const id = table.open(endpoint, 0);
-    if (opened % 2 === 0) table.giveBack(id, 0);
+    const id = table.open(endpoint, (given) => new BareConnection(endpoint, given, Infinity));
+    if (opened % 2 === 0) table.giveBack(table.leased(id), 0);
   }
   const found = new Int32Array(64);
   const leased = new Int32Array(books.room);
   const run = (): void => {
-    engine.expired(table.slots, 1, found);
+    engine.expired(table.expiresAtMs, 1, found);
     engine.totals(books.words, books.room, leased);
   };
   return { run, end: () => books.leave() };

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectionPoolEngines } from '../../test/connection-pool-engines.js';
 import { answersKnownQuestion, faultOf, sharesKnownQuestion } from './known-question.js';
-import { Header, HEADER, MAX_MEMBERS, Own, ownAt, roomFor, SLOT, Slot, wordsFor } from './connection-pool.layout.js';
+import { Header, HEADER, MAX_MEMBERS, Own, ownAt, roomFor, wordsFor } from './connection-pool.layout.js';
 
 interface Vectors {
-  readonly expired: { name: string; slots: [number, number][]; nowMs: number; most: number; found: number[] }[];
+  readonly expired: { name: string; expiresAtMs: (number | null)[]; nowMs: number; most: number; found: number[] }[];
   readonly totals: {
     name: string;
     maxConnections: number;
     connections: number;
-    members: { leased: number; waiting: number; places: Record<string, number> }[];
+    members: { waiting: number; places: Record<string, number> }[];
     total: object;
     leased: Record<string, number>;
   }[];
@@ -29,14 +29,9 @@ const engines = connectionPoolEngines();
 
 describe.each(engines.map((engine) => [engine.engine, engine] as const))('the books of pools, %s', (_, engine) => {
   it.each(vectors.expired.map((vector) => [vector.name, vector] as const))('finds what expired: %s', (__, vector) => {
-    const slots = new Int32Array(vector.slots.length * SLOT);
-    const times = new Float64Array(slots.buffer);
-    vector.slots.forEach(([state, expiresAt], slot) => {
-      slots[slot * SLOT + Slot.state] = state;
-      times[(slot * SLOT) / 2 + Slot.expiresAt] = expiresAt;
-    });
+    const expiresAtMs = Float64Array.from(vector.expiresAtMs, (atMs) => atMs ?? Infinity);
     const found = new Int32Array(vector.most).fill(-1);
-    const count = engine.expired(slots, vector.nowMs, found);
+    const count = engine.expired(expiresAtMs, vector.nowMs, found);
     expect(Array.from(found.subarray(0, count))).toEqual(vector.found);
     expect(found.subarray(count).every((slot) => slot === -1)).toBe(true);
   });
@@ -45,8 +40,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the bo
     const room = roomFor(vector.maxConnections);
     const words = new Int32Array(wordsFor(room, MAX_MEMBERS));
     words[Header.connections] = vector.connections;
-    vector.members.forEach(({ leased, waiting, places }, member) => {
-      words[ownAt(room, member) + Own.leased] = leased;
+    vector.members.forEach(({ waiting, places }, member) => {
       words[ownAt(room, member) + Own.waiting] = waiting;
       for (const [place, count] of Object.entries(places)) words[ownAt(room, member) + HEADER + room + Number(place)] = count;
     });

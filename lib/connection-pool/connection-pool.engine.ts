@@ -57,8 +57,8 @@ export abstract class ConnectionPoolEngine {
    */
   abstract join(name: string | null, maxConnections: number): PoolBooks;
 
-  /** Writes the slots of idle connections whose time is over at `nowMs` into `found`, in order, as many as it takes, and returns how many. */
-  abstract expired(slots: Int32Array, nowMs: number, found: Int32Array): number;
+  /** Writes the slots of connections whose time is over at `nowMs` into `found`, in order, as many as it takes, and returns how many. */
+  abstract expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number;
 
   /** Adds the members up. `leased` gets the leased connections per place. */
   abstract totals(words: Int32Array, room: number, leased: Int32Array): PoolTotals;

@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { connectionPoolEngines } from '../../test/connection-pool-engines.js';
+import { BareConnection, BareEndpoint } from './bare-connection.js';
 import type { ConnectionPoolEngine } from './connection-pool.engine.js';
-import { Header, HEADER, SlotState } from './connection-pool.layout.js';
-import { SlotTable, type EndpointSlots } from './connection-pool.slots.js';
+import { Header, HEADER } from './connection-pool.layout.js';
+import { SlotTable } from './connection-pool.slots.js';
 
 /** `LONG=1` replays as many random histories as a night takes. */
 const HISTORIES = process.env.LONG ? 20_000 : 120;
-const LIMITS = { maxConnections: 5, maxConnectionsPerEndpoint: 3, maxIdleMs: 100, maxAgeMs: 250 };
+const LIMITS = { maxConnections: 5, maxConnectionsPerEndpoint: 3, maxIdleMs: 100 };
+const MAX_AGE_MS = 250;
 const engines = connectionPoolEngines();
 
 const step = fc.record({
@@ -33,14 +35,8 @@ interface Held {
 /** Replays the steps on two members of one pool, beside a model that does everything the plain way; returns what was answered. */
 function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[] {
   const books = [0, 1].map(() => engine.join('histories', LIMITS.maxConnections));
-  const tables = books.map((each) => new SlotTable(each, LIMITS));
-  const endpoints = tables.map((table) =>
-    [0, 1, 2, 3].map((number): EndpointSlots => {
-      const endpoint = { origin: `http://${number}`, number: -1, idle: -1, connections: 0, place: -1 };
-      table.add(endpoint);
-      return endpoint;
-    }),
-  );
+  const tables = books.map((each) => new SlotTable<BareConnection>(each, LIMITS));
+  const endpoints = tables.map(() => [0, 1, 2, 3].map((number) => new BareEndpoint(`http://${number}`)));
   const held: Held[] = [];
   const answers: unknown[] = [];
   let nowMs = 1000;
@@ -55,18 +51,19 @@ function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[]
     if (call === 'get') {
       const idle = own.filter((each) => !each.leased && each.endpoint === endpoint).sort((a, b) => b.returned - a.returned)[0] as
         Held | undefined;
-      const id = table.lease(endpoints[member][endpoint], nowMs);
-      if (idle === undefined) expect(id).toBe(0);
-      else if (idle.expiresAtMs <= nowMs) expect(id).toBe(-idle.id);
-      else {
+      const place = endpoints[member][endpoint];
+      const top = place.idle;
+      expect(top?.id).toBe(idle?.id);
+      if (top !== undefined) expect(table.isOver(top, nowMs)).toBe((idle as Held).expiresAtMs <= nowMs);
+      if (top !== undefined && !table.isOver(top, nowMs)) {
+        const id = table.lease(place, top);
         expect(id).toBeGreaterThan(0);
-        expect(id & table.mask).toBe(idle.id & table.mask);
-        expect(id).not.toBe(idle.id);
-        idle.id = id;
-        idle.leased = true;
-      }
-      if (id === 0) {
-        const opened = table.open(endpoints[member][endpoint], nowMs);
+        expect(table.leased(id)).toBe(top);
+        expect(table.find((idle as Held).id)).toBeUndefined();
+        Object.assign(idle as Held, { id, leased: true });
+        answers.push(id);
+      } else if (top === undefined) {
+        const opened = table.open(place, (id) => new BareConnection(place, id, nowMs + MAX_AGE_MS));
         const inEndpoint = held.filter((each) => each.endpoint === endpoint).length;
         if (held.length >= LIMITS.maxConnections) expect(opened).toBeLessThanOrEqual(0);
         else if (inEndpoint >= LIMITS.maxConnectionsPerEndpoint) expect(opened).toBe(0);
@@ -76,24 +73,23 @@ function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[]
           held.push({ member, endpoint, bornMs: nowMs, id: opened, leased: true, expiresAtMs: Infinity, returned: 0 });
         }
         answers.push(opened);
-      } else answers.push(id);
+      }
     } else if (call === 'give' && leased.length > 0) {
       const one = leased[which % leased.length];
-      table.checkLeased(one.id);
-      table.giveBack(one.id, nowMs);
-      Object.assign(one, { leased: false, returned: ++order, expiresAtMs: Math.min(nowMs + 100, one.bornMs + 250) });
+      table.giveBack(table.leased(one.id), nowMs);
+      Object.assign(one, { leased: false, returned: ++order, expiresAtMs: Math.min(nowMs + 100, one.bornMs + MAX_AGE_MS) });
     } else if (call === 'remove' && own.length > 0) {
       const one = own[which % own.length];
-      table.remove(one.id);
+      table.remove(table.find(one.id) as BareConnection);
       held.splice(held.indexOf(one), 1);
-      expect(table.state(one.id)).toBe(SlotState.free);
+      expect(table.find(one.id)).toBeUndefined();
     } else if (call === 'sweep') {
       const found = new Int32Array(LIMITS.maxConnections);
-      const count = engine.expired(table.slots, nowMs, found);
-      const ids = Array.from(found.subarray(0, count), (slot) => table.idAt(slot));
+      const count = engine.expired(table.expiresAtMs, nowMs, found);
+      const ids = Array.from(found.subarray(0, count), (slot) => table.at(slot).id);
       const over = own.filter((each) => !each.leased && each.expiresAtMs <= nowMs);
       expect([...ids].sort()).toEqual(over.map((each) => each.id).sort());
-      for (const id of ids) table.remove(id);
+      for (const id of ids) table.remove(table.find(id) as BareConnection);
       for (const one of over) held.splice(held.indexOf(one), 1);
       answers.push(ids);
     } else if (call === 'wait') {
@@ -102,14 +98,13 @@ function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[]
       waiting += difference;
     } else if (call === 'again') {
       const idle = own.filter((each) => !each.leased);
-      for (const wrong of [0, -1, NaN, 1e12, ...idle.map((each) => each.id), ...own.map((each) => each.id + table.mask + 1)]) {
-        expect(() => table.checkLeased(wrong)).toThrow(expect.objectContaining({ path: 'id' }));
+      for (const wrong of [0, -1, NaN, 1e12, ...idle.map((each) => each.id), ...own.map((each) => each.id + 8)]) {
+        expect(() => table.leased(wrong)).toThrow(expect.objectContaining({ path: 'id' }));
       }
     }
     agree(engine, books[0].words, books[0].room, held, waiting);
     tables.forEach((each, index) => {
-      expect(each.connections).toBe(held.filter((one) => one.member === index).length);
-      expect(each.leased).toBe(held.filter((one) => one.member === index && one.leased).length);
+      expect(each.size).toBe(held.filter((one) => one.member === index).length);
     });
   }
   expect(new Map(books[1].origins())).toEqual(

@@ -11,7 +11,7 @@ export const HEADER = 16;
 /** What is counted of all members. */
 export const Header = { connections: 0 } as const;
 /** Counts of one member. */
-export const Own = { connections: 0, leased: 1, waiting: 2 } as const;
+export const Own = { connections: 0, waiting: 1 } as const;
 /** Instances that may share a pool at a time. */
 export const MAX_MEMBERS = 64;
 
@@ -30,10 +30,5 @@ export function ownAt(room: number, member: number): number {
   return HEADER + room + member * (HEADER + 2 * room);
 }
 
-/**
- * One connection's entry in the table of an instance (`SlotTable`), 8 integers of which the last two are a double: what the sweep reads.
- * `expiresAt` counts doubles.
- */
-export const SLOT = 8;
-export const Slot = { state: 0, id: 1, endpoint: 2, next: 3, previous: 4, expiresAt: 3 } as const;
+/** What a connection in the table of an instance (`SlotTable`) is at the moment. */
 export const SlotState = { free: 0, idle: 1, leased: 2, returning: 3 } as const;

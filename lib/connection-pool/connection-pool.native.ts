@@ -19,8 +19,8 @@ export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
     return new NativeBooks(this.binding, name, maxConnections);
   }
 
-  expired(slots: Int32Array, nowMs: number, found: Int32Array): number {
-    return this.binding.connectionPoolExpired(slots, nowMs, found);
+  expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number {
+    return this.binding.connectionPoolExpired(expiresAtMs, nowMs, found);
   }
 
   totals(words: Int32Array, room: number, leased: Int32Array): PoolTotals {

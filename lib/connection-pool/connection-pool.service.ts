@@ -110,8 +110,8 @@ export class ConnectionPoolService implements Capability {
 
   /** Closes a connection, leased or idle, and forgets it. */
   removeConnection(id: number): void {
-    if (typeof id !== 'number' || this.pool.known(id) === undefined) this.pool.table.checkLeased(id);
-    this.pool.discard(id, 'removed');
+    const idle = typeof id === 'number' ? this.pool.known(id) : undefined;
+    this.pool.discard(idle ?? this.pool.leased(id), 'removed');
   }
 
   /** Whether the connection of this id has an open socket at this moment. An id that is gone has none. */
@@ -133,13 +133,14 @@ export class ConnectionPoolService implements Capability {
     checkFunction('send', send, refuseArgument);
     openSignal(checkObject('options', options, refuseArgument));
     const id = this.getConnection(endpoint) ?? (await this.acquire(endpoint, options));
-    const { origin } = this.pool.table.endpointOf(id);
+    const connection = this.pool.leased(id);
+    const { origin } = connection.endpoint;
     try {
       const result = await send({ id, origin, request: (request) => this.request(id, request) });
       this.giveBack(id);
       return result;
     } catch (error) {
-      if (this.pool.isLeased(id) && this.pool.leased(id).isBusy) this.pool.discard(id, 'removed');
+      if (this.pool.isLeased(id) && connection.isBusy) this.pool.discard(connection, 'removed');
       else this.giveBack(id);
       throw error;
     }
@@ -161,7 +162,7 @@ export class ConnectionPoolService implements Capability {
     const { deadlineMs = this.options.drainTimeoutMs } = options;
     if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0)) throw refuseArgument('deadlineMs', deadlineMs, 'must be a number from 0');
     this.drained ??= this.startDraining();
-    if (this.pool.table.connections > 0 && deadlineMs !== Infinity) {
+    if (this.pool.table.size > 0 && deadlineMs !== Infinity) {
       const timer = setTimeout(() => this.pool.closeLeased(), Math.min(deadlineMs, LONGEST_TIMER_MS));
       void this.drained.then(() => clearTimeout(timer));
     }
@@ -232,7 +233,7 @@ export class ConnectionPoolService implements Capability {
   private async startDraining(): Promise<void> {
     const empty = new Promise<void>((resolve) => (this.pool.onEmpty = resolve));
     this.pool.startDraining();
-    if (this.pool.table.connections > 0) await empty;
+    if (this.pool.table.size > 0) await empty;
     await this.pool.end();
     abandoned.unregister(this);
     this.books.leave();

@@ -2,7 +2,7 @@ import type { EngineName } from '../common/capability.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import { LocalPool } from './connection-pool.books.js';
 import { ConnectionPoolEngine, type PoolBooks, type PoolTotals } from './connection-pool.engine.js';
-import { HEADER, Header, Own, ownAt, SLOT, Slot, SlotState } from './connection-pool.layout.js';
+import { HEADER, Header, Own, ownAt } from './connection-pool.layout.js';
 
 /** The reference engine. */
 export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
@@ -26,11 +26,10 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
     return books;
   }
 
-  expired(slots: Int32Array, nowMs: number, found: Int32Array): number {
-    const times = new Float64Array(slots.buffer, slots.byteOffset, slots.length >> 1);
+  expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number {
     let count = 0;
-    for (let at = 0, time = Slot.expiresAt; at < slots.length && count < found.length; at += SLOT, time += SLOT / 2) {
-      if (slots[at + Slot.state] === SlotState.idle && times[time] <= nowMs) found[count++] = at / SLOT;
+    for (let slot = 0; slot < expiresAtMs.length && count < found.length; slot++) {
+      if (expiresAtMs[slot] <= nowMs) found[count++] = slot;
     }
     return count;
   }
@@ -40,9 +39,12 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
     let waiting = 0;
     leased.fill(0);
     for (let own = ownAt(room, 0); own < words.length; own += HEADER + 2 * room) {
-      all += words[own + Own.leased];
       waiting += words[own + Own.waiting];
-      for (let place = 0; place < room; place++) leased[place] += words[own + HEADER + room + place];
+      for (let place = 0; place < room; place++) {
+        const count = words[own + HEADER + room + place];
+        leased[place] += count;
+        all += count;
+      }
     }
     return { connections: words[Header.connections], leased: all, waiting };
   }

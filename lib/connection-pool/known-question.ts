@@ -1,40 +1,39 @@
 import { errorMessage } from '../common/errors.js';
+import { BareConnection, BareEndpoint } from './bare-connection.js';
 import type { ConnectionPoolEngine } from './connection-pool.engine.js';
-import { Header, SLOT } from './connection-pool.layout.js';
+import { Header } from './connection-pool.layout.js';
 import { SlotTable } from './connection-pool.slots.js';
 
-const LIMITS = { maxConnections: 3, maxConnectionsPerEndpoint: 2, maxIdleMs: 100, maxAgeMs: 150 };
+const LIMITS = { maxConnections: 3, maxConnectionsPerEndpoint: 2, maxIdleMs: 100 };
 
 /** Whether the engine keeps the books of a known history right, in memory of a pool of its own. */
 export function answersKnownQuestion(engine: ConnectionPoolEngine): boolean {
   const books = engine.join(null, LIMITS.maxConnections);
   try {
-    const table = new SlotTable(books, LIMITS);
-    const endpoint = { origin: 'https://known.question', number: -1, idle: -1, connections: 0, place: -1 };
-    table.add(endpoint);
-    const first = table.open(endpoint, 1000);
-    const second = table.open(endpoint, 1000);
-    const refused = table.open(endpoint, 1000);
+    const table = new SlotTable<BareConnection>(books, LIMITS);
+    const endpoint = new BareEndpoint('https://known.question');
+    const open = (): number => table.open(endpoint, (id) => new BareConnection(endpoint, id, 1150));
+    const [first, second] = [open(), open()].map((id) => table.leased(id));
+    const refused = open();
     table.giveBack(first, 1020);
     const found = new Int32Array(LIMITS.maxConnections);
-    const early = engine.expired(table.slots, 1119, found);
-    const late = engine.expired(table.slots, 1120, found);
+    const early = engine.expired(table.expiresAtMs, 1119, found);
+    const late = engine.expired(table.expiresAtMs, 1120, found);
     const leased = new Int32Array(books.room);
     const totals = engine.totals(books.words, books.room, leased);
     const answers = [
       refused,
       early,
       late,
-      found[0],
+      table.at(found[0]) === first,
       totals.connections,
       totals.leased,
       totals.waiting,
       leased[endpoint.place],
-      table.slots.length,
     ];
     table.remove(first);
     table.remove(second);
-    return answers.join() === [0, 0, 1, 0, 2, 1, 0, 1, LIMITS.maxConnections * SLOT].join() && table.connections === 0;
+    return answers.join() === [0, 0, 1, true, 2, 1, 0, 1].join() && table.size === 0;
   } finally {
     books.leave();
   }

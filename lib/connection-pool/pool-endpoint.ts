@@ -8,9 +8,8 @@ import { ReturningLine } from './returning-line.js';
 const MOST_NAMES = 1024;
 
 /** An origin that connections lead to. */
-export class PoolEndpoint implements EndpointSlots {
-  number = -1;
-  idle = -1;
+export class PoolEndpoint implements EndpointSlots<PooledConnection> {
+  idle: PooledConnection | undefined = undefined;
   connections = 0;
   place = -1;
   /** Those who wait for a connection to it. */
@@ -31,11 +30,7 @@ export class Endpoints {
   private lastName: string | undefined = undefined;
   private last: PoolEndpoint | undefined = undefined;
 
-  constructor(
-    private readonly routes: Routes,
-    private readonly onAdd: (endpoint: PoolEndpoint) => void,
-    private readonly onDrop: (endpoint: PoolEndpoint) => void,
-  ) {}
+  constructor(private readonly routes: Routes) {}
 
   /**
    * The endpoint that a URL or an origin belongs to.
@@ -43,16 +38,19 @@ export class Endpoints {
    */
   find(name: string): PoolEndpoint {
     const { last } = this;
-    if (last !== undefined && name === this.lastName) return last;
-    const endpoint = this.byName.get(name) ?? this.read(name);
-    this.lastName = name;
-    this.last = endpoint;
-    return endpoint;
+    return last !== undefined && name === this.lastName ? last : this.look(name);
   }
 
   /** Those in use, and the last few that were. */
   all(): Iterable<PoolEndpoint> {
     return this.byOrigin.values();
+  }
+
+  private look(name: string): PoolEndpoint {
+    const endpoint = this.byName.get(name) ?? this.read(name);
+    this.lastName = name;
+    this.last = endpoint;
+    return endpoint;
   }
 
   private read(name: string): PoolEndpoint {
@@ -61,7 +59,6 @@ export class Endpoints {
     if (endpoint === undefined) {
       if (this.byOrigin.size >= MOST_NAMES) this.forgetUnused();
       endpoint = new PoolEndpoint(url.origin, this.routes.to(url));
-      this.onAdd(endpoint);
       this.byOrigin.set(url.origin, endpoint);
     }
     if (this.byName.size >= MOST_NAMES) this.byName.clear();
@@ -71,9 +68,7 @@ export class Endpoints {
 
   private forgetUnused(): void {
     for (const [origin, endpoint] of this.byOrigin) {
-      if (endpoint.connections > 0 || endpoint.waiting > 0) continue;
-      this.byOrigin.delete(origin);
-      this.onDrop(endpoint);
+      if (endpoint.connections === 0 && endpoint.waiting === 0) this.byOrigin.delete(origin);
     }
     // Names of what is gone.
     this.byName.clear();

@@ -8,11 +8,9 @@ import type { PooledConnection } from './pooled-connection.js';
 /** A pool, as it is swept. */
 export interface SweptPool {
   readonly options: Pick<ResolvedConnectionPoolOptions, 'maxIdleMs' | 'maxAgeMs' | 'bodyTimeoutMs'>;
-  readonly table: SlotTable;
-  /** By slot. */
-  readonly connections: readonly PooledConnection[];
+  readonly table: SlotTable<PooledConnection>;
   /** Closes a connection and takes it out. */
-  discard(id: number, reason: 'expired' | 'lost' | 'abandoned', error?: Error): void;
+  discard(connection: PooledConnection, reason: 'expired' | 'lost' | 'abandoned', error?: Error): void;
 }
 
 const EVERY_MS = { least: 10, most: 5000 };
@@ -50,7 +48,7 @@ export class PoolSweep {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.sweep(this.now());
-      if (this.pool.table.ids(SlotState.returning).length > 0) this.watch();
+      if (this.pool.table.inState(SlotState.returning).length > 0) this.watch();
     }, this.everyMs).unref();
   }
 
@@ -62,12 +60,12 @@ export class PoolSweep {
     const { table } = this.pool;
     let closed = 0;
     for (let count = BATCH; count === BATCH;) {
-      count = this.expired(table.slots, nowMs, this.found);
-      // All ids first: where one is closed, somebody who waits may take another.
-      const ids = Array.from(this.found.subarray(0, count), (slot) => table.idAt(slot));
-      for (const id of ids) {
-        if (table.state(id) !== SlotState.idle) continue;
-        this.pool.discard(id, 'expired');
+      count = this.expired(table.expiresAtMs, nowMs, this.found);
+      // All of them first: where one is closed, somebody who waits may take another.
+      const over = Array.from(this.found.subarray(0, count), (slot) => table.at(slot));
+      for (const connection of over) {
+        if (connection.state !== SlotState.idle || !table.isOver(connection, nowMs)) continue;
+        this.pool.discard(connection, 'expired');
         closed++;
       }
     }
@@ -75,23 +73,21 @@ export class PoolSweep {
   }
 
   private closeLost(): number {
-    const { table, connections } = this.pool;
     let closed = 0;
-    for (const id of table.ids(SlotState.idle)) {
-      if (connections[id & table.mask].usable || table.state(id) !== SlotState.idle) continue;
-      this.pool.discard(id, 'lost');
+    for (const connection of this.pool.table.inState(SlotState.idle)) {
+      if (connection.usable || connection.state !== SlotState.idle) continue;
+      this.pool.discard(connection, 'lost');
       closed++;
     }
     return closed;
   }
 
   private closeUnread(nowMs: number): number {
-    const { table, connections, options } = this.pool;
+    const { table, options } = this.pool;
     let closed = 0;
-    for (const id of table.ids(SlotState.returning)) {
-      const connection = connections[id & table.mask];
-      if (!connection.isUnread(nowMs, options.bodyTimeoutMs) || table.state(id) !== SlotState.returning) continue;
-      this.pool.discard(id, 'abandoned', new BodyAbandonedError(connection.endpoint.origin, options.bodyTimeoutMs));
+    for (const connection of table.inState(SlotState.returning)) {
+      if (!connection.isUnread(nowMs, options.bodyTimeoutMs) || connection.state !== SlotState.returning) continue;
+      this.pool.discard(connection, 'abandoned', new BodyAbandonedError(connection.endpoint.origin, options.bodyTimeoutMs));
       closed++;
     }
     return closed;

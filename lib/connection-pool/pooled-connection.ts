@@ -1,6 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Client, type buildConnector, type Dispatcher } from 'undici';
+import { SlotState } from './connection-pool.layout.js';
+import type { Slotted } from './connection-pool.slots.js';
 import { routedBy } from './connector.js';
 import type { PoolEndpoint } from './pool-endpoint.js';
 import type { Returning } from './returning-line.js';
@@ -29,8 +31,9 @@ const KEEP_ALIVE_MARGIN_MS = 2000;
  * One keep-alive socket and the undici `Client` that speaks over it, one request after the other. The socket is opened at once. Where it is lost between two
  * requests, the next request opens another; in the middle of one it never changes.
  */
-export class PooledConnection implements Returning {
+export class PooledConnection implements Slotted<PooledConnection>, Returning {
   readonly client: Client;
+  state: number = SlotState.leased;
   /** A request was sent that may not be over: see `isBusy`. */
   sent = false;
   /** The head of an answer has come, and the rest may be left unread. */
@@ -57,8 +60,8 @@ export class PooledConnection implements Returning {
     readonly endpoint: PoolEndpoint,
     limits: ConnectionLimits,
     private readonly events: ConnectionEvents,
-    /** Its latest id. */
     public id: number,
+    readonly diesAtMs: number,
   ) {
     this.client = new Client(endpoint.origin, {
       pipelining: 1,

@@ -29,7 +29,7 @@ const LOOKED_AT = { first: 2, last: 8 };
 
 /** The sockets of one instance: leases, waiters, sweep and drain. */
 export class SocketPool implements ConnectionEvents {
-  readonly table: SlotTable;
+  readonly table: SlotTable<PooledConnection>;
   readonly endpoints: Endpoints;
   readonly line: WaitingLine;
   readonly closed: Record<CloseReason, number> = { expired: 0, lost: 0, removed: 0, evicted: 0, abandoned: 0, drained: 0 };
@@ -37,10 +37,11 @@ export class SocketPool implements ConnectionEvents {
   timeouts = 0;
   draining = false;
 
-  readonly connections: PooledConnection[] = [];
   private readonly now: () => number;
   private readonly neighbours: PoolNeighbours | null;
   private readonly sweeper: PoolSweep;
+  /** Whether what is returned may be somebody's: there are those who wait, other threads, or a drain. */
+  private isClaimed: boolean;
   private lookingAgain: NodeJS.Timeout | undefined = undefined;
   private serving = false;
   private readonly closings = new Set<Promise<void>>();
@@ -55,13 +56,12 @@ export class SocketPool implements ConnectionEvents {
   ) {
     this.now = context.now;
     this.table = new SlotTable(context.books, options);
-    this.endpoints = new Endpoints(
-      new Routes(options),
-      (endpoint) => this.table.add(endpoint),
-      (endpoint) => this.table.drop(endpoint),
-    );
+    this.endpoints = new Endpoints(new Routes(options));
     this.line = new WaitingLine(
-      (difference) => this.table.countWaiting(difference),
+      (difference) => {
+        this.table.countWaiting(difference);
+        this.noteClaims();
+      },
       () => this.timeouts++,
     );
     this.sweeper = new PoolSweep(this, context.expired, this.now);
@@ -69,22 +69,22 @@ export class SocketPool implements ConnectionEvents {
       context.books.shared && options.sharedAs !== null
         ? new PoolNeighbours(options.sharedAs, this, context.books, options.maxConnections)
         : null;
+    this.isClaimed = this.neighbours !== null;
   }
 
   /** A leased connection's id; 0 where the endpoint's cap is reached or others wait for it, -1 where the pool's is. */
   lease(endpoint: PoolEndpoint): number {
     const nowMs = this.now();
-    if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
-    // Other threads may wait for one that is returned.
-    const warm = endpoint.returning.first !== undefined && this.neighbours === null ? this.reclaim(endpoint, nowMs, LOOKED_AT.first) : 0;
-    if (warm > 0) return warm;
-    const id = this.table.lease(endpoint, nowMs);
-    if (id > 0) {
-      const connection = this.connections[id & this.table.mask];
-      connection.id = id;
-      if (connection.usable) return id;
-    }
-    return this.leaseAnother(endpoint, nowMs, id);
+    const { idle } = endpoint;
+    if (
+      idle === undefined ||
+      endpoint.returning.first !== undefined ||
+      nowMs >= this.sweeper.dueMs ||
+      this.table.isOver(idle, nowMs) ||
+      !idle.usable
+    )
+      return this.leaseAnother(endpoint, nowMs);
+    return this.table.lease(endpoint, idle);
   }
 
   /** As `lease`, and where the pool's cap is reached an idle connection to another endpoint makes room. */
@@ -96,46 +96,40 @@ export class SocketPool implements ConnectionEvents {
 
   /** The connection of a leased id. */
   leased(id: number): PooledConnection {
-    this.table.checkLeased(id);
-    return this.connections[id & this.table.mask];
+    return this.table.leased(id);
   }
 
   isLeased(id: number): boolean {
-    return this.table.state(id) === SlotState.leased;
+    return this.table.find(id)?.state === SlotState.leased;
   }
 
   /** The connection of an id, or `undefined` where it is gone or leased again. */
   known(id: number): PooledConnection | undefined {
-    return this.table.state(id) === SlotState.free ? undefined : this.connections[id & this.table.mask];
+    return this.table.find(id);
   }
 
   /** Ends a lease: at once, or when the answer under way is complete. */
   release(id: number): void {
-    const connection = this.leased(id);
-    if (connection.sent && connection.isBusy) {
-      this.returnLater(connection);
-      return;
-    }
-    connection.sent = false;
-    this.giveBack(connection);
+    const connection = this.table.leased(id);
+    if (connection.sent && connection.isBusy) this.returnLater(connection);
+    else this.giveBack(connection);
   }
 
   /** The lease ends by itself when the answer to what was sent is complete. */
   returnLater(connection: PooledConnection): void {
-    this.table.markReturning(connection.id);
+    this.table.markReturning(connection);
     connection.endpoint.returning.add(connection);
     this.sweeper.watch();
   }
 
   /** Closes a connection, leased or idle, and takes it out. */
-  discard(id: number, reason: CloseReason, error: Error | null = null): void {
-    const connection = this.connections[id & this.table.mask];
-    this.table.remove(id);
-    connection.endpoint.returning.delete(connection);
+  discard(connection: PooledConnection, reason: CloseReason, error: Error | null = null): void {
+    if (connection.state === SlotState.returning) connection.endpoint.returning.delete(connection);
+    this.table.remove(connection);
     this.closed[reason]++;
     const closing = connection.close(error).finally(() => this.closings.delete(closing));
     this.closings.add(closing);
-    if (this.draining && this.table.connections === 0) this.onEmpty();
+    if (this.draining && this.table.size === 0) this.onEmpty();
     this.neighbours?.tell();
     this.serve();
   }
@@ -155,9 +149,9 @@ export class SocketPool implements ConnectionEvents {
 
   /** Closes an idle connection that somebody in another thread may need the place of. Whether there was one. */
   giveWay(origin: string): boolean {
-    const idle = this.table.oldestIdle((endpoint) => endpoint.origin === origin) || this.table.oldestIdle(() => true);
-    if (idle > 0) this.discard(idle, 'evicted');
-    return idle > 0;
+    const idle = this.table.oldestIdle((endpoint) => endpoint.origin === origin) ?? this.table.oldestIdle(() => true);
+    if (idle !== undefined) this.discard(idle, 'evicted');
+    return idle !== undefined;
   }
 
   /** Gives connections to those who wait, in order. */
@@ -180,15 +174,16 @@ export class SocketPool implements ConnectionEvents {
   /** No more leases: those who wait are sent away, idle connections closed. */
   startDraining(): void {
     this.draining = true;
+    this.noteClaims();
     this.line.failAll((endpoint) => new PoolClosedError(endpoint.origin));
     this.stopLookingAgain();
-    for (const id of this.table.ids(SlotState.idle)) this.discard(id, 'drained');
+    for (const idle of this.table.inState(SlotState.idle)) this.discard(idle, 'drained');
   }
 
   /** Closes what is leased. */
   closeLeased(): void {
     for (const state of [SlotState.leased, SlotState.returning]) {
-      for (const id of this.table.ids(state)) this.discard(id, 'drained', new PoolClosedError(this.table.endpointOf(id).origin));
+      for (const each of this.table.inState(state)) this.discard(each, 'drained', new PoolClosedError(each.endpoint.origin));
     }
   }
 
@@ -200,15 +195,15 @@ export class SocketPool implements ConnectionEvents {
   }
 
   free(connection: PooledConnection): void {
-    if (this.table.state(connection.id) !== SlotState.returning) return;
+    if (connection.state !== SlotState.returning) return;
     connection.endpoint.returning.delete(connection);
     this.giveBack(connection);
   }
 
   lost(connection: PooledConnection): void {
-    const state = this.table.state(connection.id);
+    const { state } = connection;
     // A request that has no answer yet may be one that was not sent: then it goes over another socket.
-    if (state === SlotState.idle || (state === SlotState.returning && connection.answered)) this.discard(connection.id, 'lost');
+    if (state === SlotState.idle || (state === SlotState.returning && connection.answered)) this.discard(connection, 'lost');
   }
 
   misled(error: unknown): void {
@@ -216,29 +211,39 @@ export class SocketPool implements ConnectionEvents {
   }
 
   private giveBack(connection: PooledConnection): void {
-    const { id } = connection;
     const nowMs = this.now();
+    connection.sent = false;
     // One that is about to be lost is idle until then, and is looked at again before it is leased.
-    if (connection.isLost) this.discard(id, 'lost');
-    else if (this.draining) this.discard(id, 'drained');
-    else if (this.table.isOld(id, nowMs)) this.discard(id, 'expired');
-    else if (this.neighbours?.yields(connection.endpoint.origin, nowMs)) this.discard(id, 'evicted');
+    if (connection.isLost || nowMs >= connection.diesAtMs || this.isClaimed) this.giveBackOrDiscard(connection, nowMs);
+    else this.table.giveBack(connection, nowMs);
+    if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
+  }
+
+  private noteClaims(): void {
+    this.isClaimed = this.line.size > 0 || this.neighbours !== null || this.draining;
+  }
+
+  private giveBackOrDiscard(connection: PooledConnection, nowMs: number): void {
+    if (connection.isLost) this.discard(connection, 'lost');
+    else if (this.draining) this.discard(connection, 'drained');
+    else if (nowMs >= connection.diesAtMs) this.discard(connection, 'expired');
+    else if (this.neighbours?.yields(connection.endpoint.origin, nowMs)) this.discard(connection, 'evicted');
     else {
-      this.table.giveBack(id, nowMs);
-      if (this.line.size > 0) this.serve();
-      if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
+      this.table.giveBack(connection, nowMs);
+      this.serve();
     }
   }
 
-  private leaseAnother(endpoint: PoolEndpoint, nowMs: number, first: number): number {
+  private leaseAnother(endpoint: PoolEndpoint, nowMs: number): number {
     if (this.draining) throw new PoolClosedError(endpoint.origin);
-    for (let id = first; id !== 0; id = this.table.lease(endpoint, nowMs)) {
-      if (id > 0) {
-        const connection = this.connections[id & this.table.mask];
-        connection.id = id;
-        if (connection.usable) return id;
-        this.discard(id, 'lost');
-      } else this.discard(-id, 'expired');
+    if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
+    // Other threads may wait for one that is returned.
+    const warm = this.neighbours === null ? this.reclaim(endpoint, nowMs, LOOKED_AT.first) : 0;
+    if (warm > 0) return warm;
+    for (let { idle } = endpoint; idle !== undefined; idle = endpoint.idle) {
+      if (this.table.isOver(idle, nowMs)) this.discard(idle, 'expired');
+      else if (idle.usable) return this.table.lease(endpoint, idle);
+      else this.discard(idle, 'lost');
     }
     // Who waits is told when a connection is returned, so that nothing is to be looked for.
     if (this.serving) return this.open(endpoint, nowMs);
@@ -250,23 +255,17 @@ export class SocketPool implements ConnectionEvents {
   private reclaim(endpoint: PoolEndpoint, nowMs: number, most: number): number {
     const isPromised = this.line.size > 0 && (endpoint.waiting > 0 || this.table.isFull);
     const connection = isPromised || this.draining ? undefined : endpoint.returning.ready(most);
-    if (connection === undefined || this.table.isOld(connection.id, nowMs)) return 0;
+    if (connection === undefined || nowMs >= connection.diesAtMs) return 0;
     endpoint.returning.delete(connection);
     connection.sent = connection.answered = false;
-    return (connection.id = this.table.renew(connection.id));
+    return this.table.renew(connection);
   }
 
   private open(endpoint: PoolEndpoint, nowMs: number): number {
     if (this.neighbours?.holdsOff(nowMs)) return 0;
-    const id = this.table.open(endpoint, nowMs);
-    if (id <= 0) return id;
-    try {
-      this.connections[id & this.table.mask] = new PooledConnection(endpoint, this.options, this, id);
-    } catch (error) {
-      this.table.remove(id);
-      throw error;
-    }
-    this.opened++;
+    const diesAtMs = nowMs + this.options.maxAgeMs;
+    const id = this.table.open(endpoint, (given) => new PooledConnection(endpoint, this.options, this, given, diesAtMs));
+    if (id > 0) this.opened++;
     return id;
   }
 
@@ -283,8 +282,8 @@ export class SocketPool implements ConnectionEvents {
 
   private makeRoom(): boolean {
     const idle = this.table.oldestIdle(() => true);
-    if (idle > 0) this.discard(idle, 'evicted');
-    return idle > 0;
+    if (idle !== undefined) this.discard(idle, 'evicted');
+    return idle !== undefined;
   }
 
   private lookAgain(): void {

@@ -2,8 +2,9 @@ import { turnClock } from '../common/turn-clock.js';
 import type { NativeBinding } from './native-binding.js';
 
 /** The clock's region: see native/core/src/clock.rs. */
+const READ = 2;
 const RUNNING = 3;
-const CLOCK = { name: 'clock', bytes: 16, read: 2, running: RUNNING };
+const CLOCK = { name: 'clock', bytes: 16 };
 
 const buffers = new WeakMap<NativeBinding, Map<string, ArrayBuffer>>();
 
@@ -48,24 +49,22 @@ export function coarseClock(binding: NativeBinding | null): () => number {
     const asked = turnClock(read);
     let latestMs = 0;
     let reads = 0;
-    const goOn = (nowMs: number): void => {
+    const goOn = (): number => {
+      const nowMs = state[RUNNING] === 0 ? asked() : time[0];
       if (nowMs > latestMs) {
         latestMs = nowMs;
         reads = 0;
-      } else if (reads === WORTH_A_THREAD) {
+      } else if (reads >= WORTH_A_THREAD) {
         reads = 0;
-        if (state[CLOCK.running] === 0) binding.wakeClock();
-        else state[CLOCK.read] = 1;
+        if (state[RUNNING] === 0) binding.wakeClock();
+        else state[READ] = 1;
         // The thread may not have got a processor for a while.
         latestMs = Math.max(latestMs, read());
       }
-    };
-    return () => {
-      const nowMs = state[RUNNING] === 0 ? asked() : time[0];
-      // Rare, and kept apart, so that the rest is inlined where it is called.
-      if (++reads === WORTH_A_THREAD || nowMs !== latestMs) goOn(nowMs);
       return latestMs;
     };
+    // All else is kept apart, so that this is inlined where it is called.
+    return () => (++reads < WORTH_A_THREAD && time[0] === latestMs && state[RUNNING] !== 0 ? latestMs : goOn());
   } catch {
     return turnClock();
   }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, from_core};
 use crate::shared_words::SharedWords;
 use fast_litellm_core::connection_pool::{self, Full, Member};
-use napi::bindgen_prelude::Int32ArraySlice;
+use napi::bindgen_prelude::{Float64ArraySlice, Int32ArraySlice};
 use napi::{Env, sys};
 use napi_derive::napi;
 use std::cell::RefCell;
@@ -102,11 +102,11 @@ pub fn connection_pool_origins(handle: u32) -> Result<Vec<ConnectionPoolPlace>> 
     with_member(handle, |member| member.origins().into_iter().map(|(place, origin)| ConnectionPoolPlace { place, origin }).collect())
 }
 
-/// Writes the slots of idle connections whose time is over into `found`, and returns how many.
+/// Writes the slots of connections whose time is over into `found`, and returns how many.
 #[napi(catch_unwind)]
-pub fn connection_pool_expired(slots: Int32ArraySlice, now_ms: f64, mut found: Int32ArraySlice) -> u32 {
+pub fn connection_pool_expired(expires_at_ms: Float64ArraySlice, now_ms: f64, mut found: Int32ArraySlice) -> u32 {
     // SAFETY: JavaScript waits meanwhile, and the arrays are two.
-    connection_pool::expired(&slots, now_ms, unsafe { found.as_mut() }) as u32
+    connection_pool::expired(&expires_at_ms, now_ms, unsafe { found.as_mut() }) as u32
 }
 
 /// Adds the members up; `leased` gets the leased connections per place.

@@ -19,16 +19,9 @@ pub const HEADER: usize = 16;
 pub const CONNECTIONS: usize = 0;
 /// In a member's header.
 pub const OWN_CONNECTIONS: usize = 0;
-pub const OWN_LEASED: usize = 1;
-pub const OWN_WAITING: usize = 2;
+pub const OWN_WAITING: usize = 1;
 /// A bit each.
 pub const MAX_MEMBERS: usize = 64;
-
-/// An entry of the table that `expired` reads; its last two integers are a double.
-pub const SLOT: usize = 8;
-pub const SLOT_STATE: usize = 0;
-pub const SLOT_EXPIRES_AT: usize = 6;
-pub const STATE_IDLE: i32 = 1;
 
 /// Places for every connection, and for every member that is about to open one; whole cache lines.
 #[must_use]

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod connection_pool;
 mod error;
+mod prefetch;
 pub mod rate_limit;
 pub mod router;
 pub mod shared_memory;

@@ -2,11 +2,12 @@
 //!
 //! JavaScript decides on some keys of a space that only its thread uses without a call. A key is held in one of both places at any time.
 
+use super::busy::Busy;
 use super::key::Key;
 use super::log::{Instant, Log};
 use super::policy::{Code, Kind, Policy};
 use super::space::Space;
-use super::state::{Bucket, Busy, FEW, Few, Held, State};
+use super::state::{Bucket, FEW, Few, Held, State};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Numbers of a state at most: enough for all but keys with more than four thousand million requests at an instant.
@@ -97,7 +98,7 @@ fn write(policy: &Policy, state: &State, numbers: &mut [f64]) -> usize {
             window(&mut few.kept().iter().copied(), few.kept().last().map_or(0, |newest| newest.at));
         }
         Held::Few(_) | Held::Bucket(_) => {}
-        Held::Busy(busy) => busy.logs.iter().for_each(|log| window(&mut log.instants(), log.start())),
+        Held::Busy(busy) => busy.logs().take(policy.windows().len()).for_each(|log| window(&mut log.instants(), log.start())),
     }
     let Some(room) = numbers.get_mut(..out.len()) else {
         return 0;
@@ -127,13 +128,13 @@ fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
         Log::restored(window.length_ms, window.code == Code::Minute, instants.into_iter(), start)
     };
     if kind == Kind::Heap {
-        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: logs.map(restored).collect() })) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy::of(bucket, logs.map(restored)))) };
     }
     let Some(only) = logs.next() else {
         return State { in_flight, held: Held::default() };
     };
     if only.2.len() > FEW {
-        return State { in_flight, held: Held::Busy(Box::new(Busy { bucket, logs: std::iter::once(restored(only)).collect() })) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy::of(bucket, std::iter::once(restored(only))))) };
     }
     let mut few = Few { window_ms: kind.window_ms(), ..Few::default() };
     for (place, instant) in few.instants.iter_mut().zip(&only.2) {

@@ -55,7 +55,6 @@ pub struct Log {
     older: Ring,
 }
 
-#[cfg(test)]
 pub const HOT_BYTES: usize = std::mem::offset_of!(Log, older);
 
 const NEVER: u64 = u64::MAX;
@@ -101,6 +100,11 @@ impl Log {
     /// All instants, the oldest first.
     pub fn instants(&self) -> impl Iterator<Item = Instant> + '_ {
         (0..self.len()).map(|index| self.get(index))
+    }
+
+    /// Requests and tokens in the window.
+    pub fn taken(&self) -> (u64, u64) {
+        (self.requests, self.tokens)
     }
 
     /// When the newest instant began.

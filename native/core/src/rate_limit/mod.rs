@@ -1,8 +1,11 @@
 //! Rate limits: who may pass, decided and taken in one step, exact in every thread of the process.
 //!
-//! A key costs 32 bytes and its share of an index of 4-byte entries while little was taken under it, and a queue of at most 64 instants when much was.
+//! A key costs 32 bytes and its share of an index of 4-byte entries while little was taken under it, and a queue of at most 64 instants when much was. Where
+//! busy keys are asked about, each entry has a hint of 4 bytes beside it.
 
+mod busy;
 mod forgotten;
+mod index;
 mod key;
 mod lend;
 mod log;

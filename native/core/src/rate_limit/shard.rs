@@ -1,18 +1,11 @@
-//! A part of a space's keys: an open-addressed index over slots without gaps.
-//!
-//! Slots are never moved by growth, and an index has a few thousand entries at most in its life's largest shards: nothing here takes a millisecond.
+//! A part of a space's keys: slots without gaps, which growth never moves. Their index is in `index.rs`.
 
+use super::index::MOST;
 use super::policy::{Code, Family};
 use super::slot::Slot;
 
 /// Slots are allocated in portions of 4 KB.
 const CHUNK: usize = 128;
-const SMALLEST_INDEX: usize = 8;
-/// An entry of the index: 24 bits of the slot's number, counted from 1, below 8 bits of the hash.
-const TAG_SHIFT: u32 = 24;
-const NUMBER_MASK: u32 = (1 << TAG_SHIFT) - 1;
-/// Slots that a shard can number.
-const MOST: usize = NUMBER_MASK as usize - 1;
 /// Slots that a new key makes the sweep look at: it is faster than growth.
 const SWEPT: usize = 2;
 /// Slots that are compared for the least recently used one.
@@ -21,11 +14,15 @@ const COMPARED: usize = 16;
 /// What a decision on a known key needs is a cache line with the lock: threads that take turns hand over this line and the slot's.
 #[derive(Debug, Default)]
 pub struct Shard {
-    index: Box<[u32]>,
+    /// An entry for each place and, if it has hints, a hint behind each.
+    pub(super) index: Box<[u32]>,
+    pub(super) places: u32,
+    /// How many more decisions on busy keys are worth the memory for hints, which takes as much as the entries; 0 with hints.
+    pub(super) until_hints: u16,
+    /// Whether the least recently used key is to be found exactly.
+    is_exact: bool,
     /// Each full but the last that has any.
     chunks: Box<[Vec<Slot>]>,
-    /// Order of use, where the least recently used key is to be found exactly.
-    uses: Option<Box<Uses>>,
     pub allowed: u64,
     rest: Box<Rest>,
 }
@@ -38,22 +35,14 @@ struct Rest {
     /// Where the sweep stands.
     hand: usize,
     denied: u64,
-}
-
-#[derive(Debug, Default)]
-struct Uses {
-    last: u64,
-    by_slot: Vec<u64>,
-}
-
-#[inline(always)]
-fn tag_of(hash: u64) -> u32 {
-    ((hash >> 40) as u32) << TAG_SHIFT
+    /// Order of use, if exact.
+    last_use: u64,
+    uses: Vec<u64>,
 }
 
 impl Shard {
     pub fn new(exact: bool) -> Self {
-        Self { uses: exact.then(Box::default), ..Self::default() }
+        Self { is_exact: exact, ..Self::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -70,41 +59,16 @@ impl Shard {
     }
 
     #[inline(always)]
-    fn hash_of(&self, number: usize) -> u64 {
-        self.chunks[number / CHUNK][number % CHUNK].hash
-    }
-
-    /// The number of a key's slot.
-    #[inline(always)]
-    pub fn find(&self, hash: u64, family: Family) -> Option<usize> {
-        if self.index.is_empty() {
-            return None;
-        }
-        let mask = self.index.len() - 1;
-        let tag = tag_of(hash);
-        let mut place = hash as usize & mask;
-        loop {
-            let entry = self.index[place];
-            if entry == 0 {
-                return None;
-            }
-            if entry & !NUMBER_MASK == tag {
-                let number = (entry & NUMBER_MASK) as usize - 1;
-                let slot = &self.chunks[number / CHUNK][number % CHUNK];
-                if slot.hash == hash && slot.family() == family {
-                    return Some(number);
-                }
-            }
-            place = (place + 1) & mask;
-        }
+    pub(super) fn at(&self, number: usize) -> &Slot {
+        &self.chunks[number / CHUNK][number % CHUNK]
     }
 
     /// Makes a slot the one that was used last.
     #[inline(always)]
     pub fn touch(&mut self, number: usize) {
-        if let Some(uses) = &mut self.uses {
-            uses.last += 1;
-            uses.by_slot[number] = uses.last;
+        if self.is_exact {
+            self.rest.last_use += 1;
+            self.rest.uses[number] = self.rest.last_use;
         }
     }
 
@@ -146,8 +110,8 @@ impl Shard {
             chunk.reserve_exact(CHUNK);
         }
         chunk.push(Slot::new(hash, family));
-        if let Some(uses) = &mut self.uses {
-            uses.by_slot.push(0);
+        if self.is_exact {
+            self.rest.uses.push(0);
         }
         self.rest.len += 1;
         self.enter(hash, number);
@@ -160,7 +124,7 @@ impl Shard {
         if self.len() == 0 {
             return None;
         }
-        let compared = if self.uses.is_some() { self.len() } else { COMPARED.min(self.len()) };
+        let compared = if self.is_exact { self.len() } else { COMPARED.min(self.len()) };
         let mut oldest = (usize::MAX, (true, u64::MAX));
         for _ in 0..compared {
             let number = self.next();
@@ -169,10 +133,7 @@ impl Shard {
                 return Some(true);
             }
             // Keys with a request under way go last.
-            let used = match &self.uses {
-                Some(uses) => uses.by_slot[number],
-                None => self.slot(number).used_at(),
-            };
+            let used = if self.is_exact { self.rest.uses[number] } else { self.slot(number).used_at() };
             let rank = (self.slot(number).in_flight() > 0, used);
             if rank <= oldest.1 {
                 oldest = (number, rank);
@@ -191,78 +152,22 @@ impl Shard {
     /// Removes a slot; the last one takes its place.
     pub fn remove(&mut self, number: usize) {
         let last = self.len() - 1;
-        let place = self.place_of(number);
-        self.vacate(place);
+        self.leave(number);
         if number != last {
-            let place = self.place_of(last);
-            self.index[place] = tag_of(self.hash_of(last)) | (number as u32 + 1);
+            self.renumber(last, number);
         }
         let moved = self.chunks[last / CHUNK].pop().expect("there is a last slot");
         if number != last {
             *self.slot(number) = moved;
         }
-        if let Some(uses) = &mut self.uses {
-            uses.by_slot.swap_remove(number);
+        if self.is_exact {
+            self.rest.uses.swap_remove(number);
         }
         self.rest.len = last;
         // One empty chunk is kept, so that a key that comes and goes does not allocate.
         if let Some(unneeded) = self.chunks.get_mut(last.div_ceil(CHUNK) + 1) {
             *unneeded = Vec::new();
         }
-        if self.index.len() > SMALLEST_INDEX && last * 8 < self.index.len() {
-            self.rebuild(self.index.len() / 4);
-        }
-    }
-
-    fn place_of(&self, number: usize) -> usize {
-        let hash = self.hash_of(number);
-        let mask = self.index.len() - 1;
-        let wanted = tag_of(hash) | (number as u32 + 1);
-        let mut place = hash as usize & mask;
-        while self.index[place] != wanted {
-            place = (place + 1) & mask;
-        }
-        place
-    }
-
-    /// Empties a place of the index and moves up those behind that were kept from it.
-    fn vacate(&mut self, mut hole: usize) {
-        let mask = self.index.len() - 1;
-        let mut place = hole;
-        loop {
-            place = (place + 1) & mask;
-            let entry = self.index[place];
-            if entry == 0 {
-                break;
-            }
-            let home = self.hash_of((entry & NUMBER_MASK) as usize - 1) as usize & mask;
-            if place.wrapping_sub(home) & mask >= place.wrapping_sub(hole) & mask {
-                self.index[hole] = entry;
-                hole = place;
-            }
-        }
-        self.index[hole] = 0;
-    }
-
-    fn enter(&mut self, hash: u64, number: usize) {
-        let mask = self.index.len() - 1;
-        let mut place = hash as usize & mask;
-        while self.index[place] != 0 {
-            place = (place + 1) & mask;
-        }
-        self.index[place] = tag_of(hash) | (number as u32 + 1);
-    }
-
-    fn reserve(&mut self) {
-        if (self.len() + 1) * 8 > self.index.len() * 7 {
-            self.rebuild((self.index.len() * 2).max(SMALLEST_INDEX));
-        }
-    }
-
-    fn rebuild(&mut self, size: usize) {
-        self.index = vec![0; size].into_boxed_slice();
-        for number in 0..self.len() {
-            self.enter(self.hash_of(number), number);
-        }
+        self.shrink();
     }
 }

@@ -1,8 +1,9 @@
 //! A key in 32 bytes.
 
+use super::busy::Busy;
 use super::log::{Instant, Log};
 use super::policy::{Family, Kind};
-use super::state::{Bucket, Busy, FEW, Few, Held, LATEST_MS, State};
+use super::state::{Bucket, FEW, Few, Held, LATEST_MS, State};
 use std::ptr::with_exposed_provenance_mut;
 
 /// A key's hash and family, and either the little that was taken under it or a pointer to more.
@@ -93,6 +94,12 @@ impl Slot {
         self.meta >> PLACES_SHIFT & ((1 << PLACES_BITS) - 1)
     }
 
+    /// Where the state of a busy key is.
+    #[inline(always)]
+    pub fn heap_address(&self) -> Option<usize> {
+        (self.meta & ON_HEAP != 0).then_some(self.payload[0] as usize)
+    }
+
     /// The state of a busy key where it is.
     #[inline(always)]
     pub fn busy(&mut self) -> Option<&mut Busy> {
@@ -177,7 +184,7 @@ impl Slot {
                 Held::Busy(busy) => {
                     // What a key that is quiet again leaves behind needs no room of its own.
                     let kind = family.kind();
-                    if kind != Kind::Heap && kind != Kind::Bucket && busy.logs.iter().all(Log::is_empty) {
+                    if kind != Kind::Heap && kind != Kind::Bucket && busy.logs().all(Log::is_empty) {
                         self.payload = [0; 2];
                         self.meta = header;
                         return;

@@ -1,5 +1,6 @@
 //! A space of keys that the threads of the process share.
 
+use super::busy::Busy;
 use super::forgotten::Forgotten;
 use super::key::Key;
 use super::policy::{Code, MINUTE_MS, Policy, UNLIMITED};
@@ -104,12 +105,13 @@ impl Space {
         let mut shard = self.shard(key);
         let shard = &mut *shard;
         let code;
-        if let Some(number) = shard.find(key.0, policy.family) {
+        if let Some((place, number)) = shard.locate(key.0, policy.family) {
             shard.touch(number);
             let slot = shard.slot(number);
             // Another thread may have come first with a later time.
             let at = now.max(slot.used_at());
             if spends && policy.is_plain && ask.cost > 0 && take_with_newest(policy, slot, at, ask, decision) {
+                shard.hint(place, number);
                 shard.count(Code::Allowed);
                 return Code::Allowed;
             }
@@ -222,7 +224,7 @@ impl Space {
 fn take_with_newest(policy: &Policy, slot: &mut Slot, at: u64, ask: Ask, decision: &mut Decision) -> bool {
     let [window, ..] = policy.windows;
     let tokens = if window.code == Code::Minute { ask.tokens } else { 0 };
-    let Some(log) = slot.busy().and_then(|busy| busy.logs.first_mut()) else {
+    let Some(Busy { first: log, .. }) = slot.busy() else {
         return false;
     };
     if !log.add_to_newest(at, ask.cost, tokens, window.requests, policy.tokens_per_minute) {

@@ -1,9 +1,10 @@
 //! What was taken under one key.
 
+use super::busy::Busy;
 use super::log::{Instant, Log, holds, wait_for};
 use super::policy::{Code, Kind, PARTS, Policy, UNLIMITED};
 use super::verdict::Ask;
-use smallvec::SmallVec;
+use std::iter;
 
 /// So many instants are kept in a key's slot.
 pub const FEW: usize = 3;
@@ -40,21 +41,13 @@ pub struct Few {
     pub window_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Bucket {
     /// In thousandths, at `level_at`.
     pub level: f64,
     pub level_at: u64,
     /// When it is full again.
     pub full_at: u64,
-}
-
-/// Of everything else. A decision under one window needs the first cache line alone.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct Busy {
-    pub logs: SmallVec<[Log; 1]>,
-    pub bucket: Bucket,
 }
 
 impl Few {
@@ -90,7 +83,7 @@ impl Few {
 }
 
 impl Bucket {
-    fn full(policy: &Policy) -> Self {
+    pub fn full(policy: &Policy) -> Self {
         Self { level: policy.burst * PARTS, level_at: 0, full_at: 0 }
     }
 
@@ -98,7 +91,7 @@ impl Bucket {
         (policy.burst * PARTS).min(self.level + (at - self.level_at) as f64 * policy.rate)
     }
 
-    fn take(&mut self, policy: &Policy, at: u64, cost: u64) {
+    pub fn take(&mut self, policy: &Policy, at: u64, cost: u64) {
         self.level = self.level(policy, at) - cost as f64 * PARTS;
         self.level_at = at;
         let wait = wait_for_level(self.level, policy.burst * PARTS, policy.rate);
@@ -138,7 +131,7 @@ impl State {
         match &mut self.held {
             Held::Few(few) => few.prune(at),
             Held::Bucket(_) => {}
-            Held::Busy(busy) => busy.logs.iter_mut().for_each(|log| log.prune(at)),
+            Held::Busy(busy) => busy.prune(at),
         }
     }
 
@@ -165,7 +158,7 @@ impl State {
         match &self.held {
             Held::Few(few) => few.kept().iter().fold((0, 0), |(requests, tokens), one| (requests + one.requests, tokens + one.tokens)),
             Held::Bucket(_) => (0, 0),
-            Held::Busy(busy) => (busy.logs[window].requests, busy.logs[window].tokens),
+            Held::Busy(busy) => busy.log(window).taken(),
         }
     }
 
@@ -174,7 +167,7 @@ impl State {
         match &self.held {
             Held::Few(few) => wait_for(few.kept().iter().copied(), few.window_ms, amount, at, count),
             Held::Bucket(_) => None,
-            Held::Busy(busy) => busy.logs[window].wait_for(amount, at, count),
+            Held::Busy(busy) => busy.log(window).wait_for(amount, at, count),
         }
     }
 
@@ -183,7 +176,7 @@ impl State {
         match &self.held {
             Held::Few(few) => few.kept().last().map_or(0, |newest| newest.at + few.window_ms),
             Held::Bucket(_) => 0,
-            Held::Busy(busy) => busy.logs[window].empty_at(),
+            Held::Busy(busy) => busy.log(window).empty_at(),
         }
     }
 
@@ -200,7 +193,7 @@ impl State {
                 };
                 let tokens_taken = if window.code == Code::Minute { tokens } else { 0 };
                 if policy.is_logged(window, cost, tokens) && !few.add(at, cost, tokens_taken) {
-                    let mut busy = few.grown(policy);
+                    let mut busy = few.spilled(policy.family.kind() == Kind::Minute);
                     busy.take(policy, cost, tokens, at);
                     self.held = Held::Busy(Box::new(busy));
                 }
@@ -223,11 +216,7 @@ impl State {
                 }
             }
             Held::Bucket(_) => {}
-            Held::Busy(busy) => {
-                if let Some(log) = busy.logs.first_mut() {
-                    log.adjust(since, tokens);
-                }
-            }
+            Held::Busy(busy) => busy.first.adjust(since, tokens),
         }
     }
 
@@ -236,64 +225,17 @@ impl State {
         match self.held {
             Held::Busy(busy) => busy,
             Held::Few(few) => Box::new(few.spilled(kind == Kind::Minute)),
-            Held::Bucket(bucket) => Box::new(Busy { bucket, logs: SmallVec::new() }),
+            Held::Bucket(bucket) => Box::new(Busy::of(bucket, iter::empty())),
         }
     }
 }
 
 impl Few {
-    fn grown(&self, policy: &Policy) -> Busy {
-        self.spilled(policy.family.kind() == Kind::Minute)
-    }
-
     fn spilled(&self, with_tokens: bool) -> Busy {
-        let mut logs = SmallVec::new();
-        if self.window_ms > 0 {
-            let mut log = Log::new(self.window_ms, with_tokens);
-            for instant in self.kept() {
-                log.add(instant.at, instant.requests, instant.tokens);
-            }
-            logs.push(log);
+        let mut log = Log::new(self.window_ms, with_tokens);
+        for instant in self.kept() {
+            log.add(instant.at, instant.requests, instant.tokens);
         }
-        Busy { bucket: Bucket { level: 0.0, level_at: 0, full_at: 0 }, logs }
-    }
-}
-
-impl Busy {
-    fn new(policy: &Policy) -> Self {
-        Self {
-            bucket: Bucket::full(policy),
-            logs: policy.windows().iter().map(|window| Log::new(window.length_ms, window.code == Code::Minute)).collect(),
-        }
-    }
-
-    /// From when on it tells no more than a key never seen, unless a request is under way.
-    pub fn idle_at(&self) -> u64 {
-        self.logs.iter().map(Log::empty_at).fold(self.bucket.full_at, u64::max)
-    }
-
-    fn take(&mut self, policy: &Policy, cost: u64, tokens: u64, at: u64) {
-        if policy.has_bucket {
-            self.bucket.take(policy, at, cost);
-        }
-        for (window, log) in policy.windows().iter().zip(&mut self.logs) {
-            if policy.is_logged(window, cost, tokens) {
-                log.add(at, cost, if window.code == Code::Minute { tokens } else { 0 });
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::log::HOT_BYTES;
-    use super::*;
-
-    #[test]
-    fn what_a_decision_needs_of_a_busy_key_is_in_one_cache_line() {
-        let busy =
-            Box::new(Busy { bucket: Bucket { level: 0.0, level_at: 0, full_at: 0 }, logs: SmallVec::from([Log::new(60_000, true)]) });
-        let first = (&raw const busy.logs[0]) as usize - (&raw const *busy) as usize;
-        assert!(first + HOT_BYTES <= 64, "{first} + {HOT_BYTES}");
+        Busy::of(Bucket::default(), iter::once(log))
     }
 }

@@ -206,7 +206,7 @@ fn a_full_log_never_has_more_than_64_instants_and_loses_nothing() {
         assert!((since(60_000)..=since(61_000)).contains(&requests));
         assert!(tokens >= 3);
         if let Held::Busy(busy) = &state.held {
-            assert!(busy.logs[0].len() <= 64);
+            assert!(busy.first.len() <= 64);
         }
         taken.retain(|&then| at - then < 61_000);
     }

@@ -4,7 +4,7 @@ use super::backtrack::Backtrack;
 use super::huge_pages::{HugeSlice, Zeroed};
 use super::id_cache::IdCache;
 use super::key::{Key, MAX_KEY};
-use super::machine::prefetch;
+use crate::prefetch::prefetch;
 
 pub(super) const SMALL_BITS: u32 = 16;
 pub(super) const TAG_ROTATION: u32 = 29;

@@ -1,6 +1,6 @@
 //! A bit for each of many hashes: most of what a table does not have is told here, nearer than the table.
 
-use super::machine::prefetch;
+use crate::prefetch::prefetch;
 
 /// `WORDS`, a power of two, times 64 bits; which one is told by a hash from bit `SHIFT` on.
 #[repr(transparent)]

@@ -5,8 +5,8 @@
 //! in 8 bytes whatever the length.
 
 use super::filter::Filter;
-use super::machine::prefetch;
 use super::vocabulary::{Line, NONE, Vocabulary};
+use crate::prefetch::prefetch;
 
 const SLOTS: usize = 8;
 /// A slot: the left id, the right id, and the id that they make plus one. Zero is empty.

@@ -6,9 +6,9 @@
 use super::counter::{Counter, FAMILIAR_SHARE, LISTED};
 use super::four_keys::{COUNTING, FOUR, FourKeys};
 use super::key::MAX_KEY;
-use super::machine::prefetch;
 use super::piece::LEN_BITS;
 use super::window::WINDOW;
+use crate::prefetch::prefetch;
 use core::arch::x86_64::{
     __m128i, _mm_setzero_si128, _mm_storeu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_castsi512_si128, _mm512_cmpgt_epu8_mask,
     _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64, _mm512_cvtepu32_epi64, _mm512_extracti32x4_epi32, _mm512_loadu_si512,

@@ -5,7 +5,7 @@ use super::huge_pages::HugeSlice;
 use super::joins::{self, JoinFilter};
 use super::key::Key;
 use super::longest::{Lengths, finish, step};
-use super::machine::prefetch;
+use crate::prefetch::prefetch;
 
 /// No token.
 pub const NONE: u32 = u32::MAX;

@@ -171,7 +171,7 @@ const [engine] = routerEngines();
 
   it('close though a client of the app waits for Redis to come back', async () => {
     const own = await RedisServer.start();
-    const client = new Redis(own.url, { maxRetriesPerRequest: null });
+    const client = new Redis(own.url, { maxRetriesPerRequest: null, disconnectTimeout: 100 });
     clients.push(client);
     client.on('error', () => {});
     const router = open({}, { client });

@@ -2,6 +2,8 @@ import type * as IORedis from 'ioredis';
 import { loadOptionalPackage } from './optional-package.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
+/** A connection that was lost is waited for in vain: ioredis keeps the process for that long, by itself two seconds. */
+const DISCONNECT_TIMEOUT_MS = 100;
 const FIRST_RECONNECT_MS = 50;
 const LAST_RECONNECT_MS = 3_000;
 
@@ -29,6 +31,7 @@ export function openOwnClient(url: string, purpose: string, options: IORedis.Red
   );
   const client = new Redis(url, {
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     retryStrategy: (attempt) => reconnectDelayMs(attempt),
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

@@ -2,8 +2,8 @@
 
 use super::vocabulary::{NONE, Vocabulary};
 
-/// 32 KB of answers.
-const ANSWER_BITS: u32 = 12;
+/// 2 KB of answers: repeated texts ask for few pairs, and of random ones a table of any size knows few.
+const ANSWER_BITS: u32 = 8;
 
 /// Working memory of [`Backtrack::merge`], kept between calls.
 #[derive(Default)]
@@ -34,8 +34,9 @@ impl Backtrack {
             let (mut candidate, mut candidate_len) = vocabulary.longest(at, len);
             while position < len {
                 let end = position + candidate_len;
-                // Where to go on if the candidate fits, which takes as long to tell as it takes to fetch this.
+                // Where to go on if the candidate fits or not, which takes as long to tell as it takes to fetch this.
                 vocabulary.prefetch_longest(at.add(end));
+                vocabulary.prefetch_derived(candidate);
                 let open = self.open[end / 64] >> (end % 64) & 1 != 0;
                 if open && self.fits_last(vocabulary, candidate) {
                     self.tokens.push(candidate);

@@ -1,6 +1,7 @@
 //! The longest token at a place.
 
 use super::key::Key;
+use super::machine::prefetch;
 use super::vocabulary::{MAX_LONG, MAX_SHORT, NONE, Vocabulary};
 use std::mem::MaybeUninit;
 
@@ -70,9 +71,13 @@ impl Vocabulary {
     /// 16 bytes must be readable at `at`.
     #[inline(always)]
     pub unsafe fn prefetch_longest(&self, at: *const u8) {
-        for len in [3, 4] {
-            // SAFETY: the caller's.
-            self.prefetch(unsafe { Key::read(at, len) });
+        // SAFETY: the caller's.
+        unsafe {
+            prefetch(&raw const self.fixed().lengths.short[short_lengths_at(at)]);
+            prefetch(&raw const self.fixed().pairs[usize::from(*at) | usize::from(*at.add(1)) << 8]);
+            for len in [3, 4] {
+                self.prefetch(Key::read(at, len));
+            }
         }
     }
 

@@ -21,6 +21,8 @@ const DERIVED_BYTES: usize = 12;
 pub struct Vocabulary {
     /// Where each token's bytes start in `bytes`; one more for the end.
     offsets: Vec<u32>,
+    /// Of each token, and so nearer than two offsets.
+    lengths: &'static [u8],
     bytes: &'static [u8],
     /// Three ids for each token, see `split` and `prefix`.
     derived: &'static [u8],
@@ -43,7 +45,7 @@ pub(super) type Line = [u64; 2 * SLOTS_PER_LINE];
 /// The tables whose size does not depend on the vocabulary, on the same huge pages.
 pub(super) struct Fixed {
     /// Tokens of two bytes, by both; `NONE` where there is none.
-    pairs: [u32; 1 << 16],
+    pub(super) pairs: [u32; 1 << 16],
     /// Of short tokens, so that most misses end in the second-level cache.
     filter: Filter<{ (1 << FILTER_BITS) / 64 }, 19>,
     /// Of two tokens that make one.
@@ -77,6 +79,7 @@ impl Vocabulary {
         let lines = (short_count * 4 / 3 / SLOTS_PER_LINE).next_power_of_two();
         let mut vocabulary = Self {
             offsets,
+            lengths,
             bytes,
             derived,
             spanned,
@@ -209,7 +212,7 @@ impl Vocabulary {
     /// Length of a token that exists.
     #[inline(always)]
     pub fn token_len(&self, id: u32) -> usize {
-        (self.offsets[id as usize + 1] - self.offsets[id as usize]) as usize
+        usize::from(self.lengths[id as usize])
     }
 
     /// The two tokens whose merge makes this one; twice the same id for a single byte.
@@ -235,6 +238,12 @@ impl Vocabulary {
     pub fn pair(&self, first: u8, second: u8) -> u32 {
         // SAFETY: the table has 2^16 entries.
         unsafe { *self.fixed().pairs.get_unchecked(usize::from(u16::from_le_bytes([first, second]))) }
+    }
+
+    /// Asks for what tells how a token was made, and what it begins with.
+    #[inline(always)]
+    pub fn prefetch_derived(&self, id: u32) {
+        prefetch(self.derived.as_ptr().wrapping_add(id as usize * DERIVED_BYTES));
     }
 
     /// The token of `len` bytes at `at`, or `NONE`.

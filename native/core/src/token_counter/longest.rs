@@ -1,8 +1,8 @@
 //! The longest token at a place.
 
 use super::key::Key;
-use super::machine::prefetch;
 use super::vocabulary::{MAX_LONG, MAX_SHORT, NONE, Vocabulary};
+use crate::prefetch::prefetch;
 use std::mem::MaybeUninit;
 
 const SHORT_BITS: u32 = 16;

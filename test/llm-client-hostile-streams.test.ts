@@ -102,6 +102,24 @@ describe('a stream', () => {
     await until(() => isOver(open));
   });
 
+  it('is asked for its usage still where all of a request is repeated that was refused for something else', async () => {
+    const bodies: { seed?: unknown; stream_options?: unknown }[] = [];
+    const apiBase = await scripted((request, response) => {
+      let text = '';
+      request.on('data', (data) => (text += String(data)));
+      request.on('end', () => {
+        const body = JSON.parse(text) as (typeof bodies)[number];
+        bodies.push(body);
+        if (body.seed === undefined) response.writeHead(200, eventStream).end(delta('a'));
+        else response.writeHead(422, json).end(JSON.stringify({ detail: [{ loc: ['body', 'seed'], msg: 'no', input: body }] }));
+      });
+    });
+    const { client } = clientOf({ modelList: [deploymentOf('m', { name: 'old', apiBase })], numRetries: 0 });
+    await expect(client.chat({ ...chat, stream: true, seed: 'x' })).rejects.toMatchObject({ message: 'body.seed: no' });
+    expect(await textOf(await client.chat({ ...chat, stream: true }))).toBe('a');
+    expect(bodies.map(({ stream_options }) => stream_options !== undefined)).toEqual([true, false, true]);
+  });
+
   it.each(['{cut', 'null', '5'])('with the event %s is thrown to its reader, as an error of its provider', async (garbage) => {
     const open = await over((response) => void response.writeHead(200, eventStream).end(`${delta('grüße')}data: ${garbage}\n\n`));
     await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ kind: 'malformed' });

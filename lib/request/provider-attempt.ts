@@ -29,12 +29,12 @@ export async function askProvider(
   transport: ProviderTransport,
   attempt: OpenAttempt,
   question: ProviderQuestion,
+  asksForUsage = question.request.addsUsage && !question.known.refusesStreamOptions,
 ): Promise<LlmAnswer | LlmStream> {
   const { request, target, known, times } = question;
   const { open, pick, model } = attempt;
   const { cancellation } = open;
   const { endpoint, defaults } = known;
-  const asksForUsage = request.addsUsage && !known.refusesStreamOptions;
   const exchange = new ProviderExchange(endpoint, pick.deployment.id, request.stream, question.maxAnswerBytes);
   const timer = new AttemptTimer(times, exchange, question.farTimers, attempt.startedAtMs);
   try {
@@ -48,15 +48,14 @@ export async function askProvider(
     await exchange.answered;
   } catch (error) {
     timer.stop();
-    if (asksForUsage && exchange.refusesStreamOptions) {
-      // They are none of the caller's.
-      known.refusesStreamOptions = true;
-      return askProvider(transport, attempt, question);
-    }
+    // They are none of the caller's.
+    if (asksForUsage && exchange.refusesStreamOptions) return askProvider(transport, attempt, question, false);
     attempt.refused(error);
     throw error;
   }
   if (request.stream) {
+    // An error that repeats the whole request names them, too: it is they that were refused where it is answered without them.
+    if (request.addsUsage && !asksForUsage) known.refusesStreamOptions = true;
     attempt.firstChunk();
     timer.firstChunk();
     const facts = open.answeredBy(pick, model, exchange.requestId);

@@ -49,7 +49,7 @@ function words(value: unknown, depth = 0): string | undefined {
   if (depth > DEEPEST || typeof value !== 'object' || value === null) return text(value);
   const { message, msg, detail, loc } = fieldsOf(value);
   const found = words(message ?? msg ?? detail, depth + 1);
-  return found !== undefined && Array.isArray(loc) ? `${loc.join('.')}: ${found}` : found;
+  return found !== undefined && Array.isArray(loc) ? `${loc.map(text).join('.')}: ${found}` : found;
 }
 
 function text(value: unknown): string | undefined {

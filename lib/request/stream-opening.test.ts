@@ -14,7 +14,7 @@ describe('openingOf', () => {
     ['an event called so, without its data', 'event: error\nda', 'undecided'],
     ['an error', `data: ${failure}\n\n`, { error: failure }],
     ['an error behind comments', `: x\n\n: y\n\ndata:${failure}\n`, { error: failure }],
-    ['an error in CR and LF, with spaces', 'event: error\r\ndata: { "error" : "no" }\r\n\r\n', { error: '{ "error" : "no" }\r' }],
+    ['an error in CR and LF, with spaces', 'event: error\r\ndata: { "error" : "no" }\r\n\r\n', { error: '{ "error" : "no" }' }],
     ['an error of another shape, called so', 'event: error\ndata: {"type":"error"}\n\n', { error: '{"type":"error"}' }],
     ['an error among other things', `data: ${broken}\n\n`, { error: broken }],
     ['a chunk', `data: ${chunk}\n\n`, 'answer'],
@@ -22,6 +22,7 @@ describe('openingOf', () => {
     ['a chunk of another name', `event: message\ndata: ${chunk}\n\n`, 'answer'],
     ['a chunk without an error', 'data: {"error":null,"choices":[]}\n\n', 'answer'],
     ['a short end', 'data: [DONE]\n\n', 'answer'],
+    ['more spaces than a search may go through again for each of them', `data:${' '.repeat(64 * 1024)}`, 'answer'],
   ])('%s', (_, text, opening) => {
     expect(openingOf(text)).toEqual(opening);
   });

@@ -6,7 +6,7 @@ export type StreamOpening = 'undecided' | 'answer' | { readonly error: string };
 /** Comments keep a connection alive until there is an answer. */
 const COMMENTS = /^(?:\s|:[^\n]*\n)*/;
 const ERROR_EVENT = /^event: *error\r?\n/;
-const DATA = /(?:^|\n)data: *([^\n]*)\n/;
+const DATA = /(?:^|\n)data:([^\n]*)\n/;
 /** The beginning of an error that has no end yet. Within a string of JSON the quotes would be escaped. */
 const HALF_AN_ERROR = /(?:^|\n)data: *\{\s*"error"\s*:\s*[{"]/;
 /** Behind so many characters of an event there is no beginning of an error any more. */
@@ -29,7 +29,7 @@ export function openingOf(text: string): StreamOpening {
   const begun = text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);
   if (begun === '' || begun.startsWith(':')) return 'undecided';
   const isError = ERROR_EVENT.test(begun);
-  const [, data] = DATA.exec(begun) ?? [];
+  const data = DATA.exec(begun)?.[1].trim();
   if (data !== undefined) return isError || hasError(data) ? { error: data } : 'answer';
   if (isError || HALF_AN_ERROR.test(begun)) return 'undecided';
   return begun.length < LONGEST_OPENING ? 'undecided' : 'answer';

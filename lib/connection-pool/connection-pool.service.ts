@@ -110,8 +110,8 @@ export class ConnectionPoolService implements Capability {
 
   /** Closes a connection, leased or idle, and forgets it. */
   removeConnection(id: number): void {
-    const idle = typeof id === 'number' ? this.pool.known(id) : undefined;
-    this.pool.discard(idle ?? this.pool.leased(id), 'removed');
+    const known = typeof id === 'number' ? this.pool.known(id) : undefined;
+    this.pool.discard(known ?? this.pool.leased(id), 'removed');
   }
 
   /** Whether the connection of this id has an open socket at this moment. An id that is gone has none. */

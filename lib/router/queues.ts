@@ -55,10 +55,11 @@ export abstract class Queues extends MemberOrder {
     this.append(position, queueOf(figure));
   }
 
-  /** All in the order that they had, those that were out behind the others. */
+  /** All in the order that they had, those that were out behind the others, and who was chosen just now last. */
   protected rebuilt(nowMs: number): void {
-    const { keys, slots } = this;
+    const { keys, slots, latest } = this;
     const ordered = this.listed();
+    if (latest !== NOBODY) ordered.push(...ordered.splice(ordered.indexOf(latest), 1));
     this.latest = NOBODY;
     this.lowest = this.queues;
     for (let queue = OUT; queue < this.queues; queue++) this.beginQueue(queue);

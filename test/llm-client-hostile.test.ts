@@ -116,6 +116,7 @@ describe('a whole answer', () => {
 
   it.each<[string, readonly string[], object]>([
     ['an error', [JSON.stringify({ error: { message: 'slow down', code: 429 }, user_id: 'u' })], { kind: 'rate_limit', status: 429 }],
+    ['an error in pieces', ['{', ' "err', 'or": "gone" }'], { kind: 'server', status: 500 }],
     ['an error behind empty lines', ['\n', '\r\n', '{ "error" : "gone" }'], { kind: 'server', status: 500 }],
   ])('that is %s is none, whatever its status says', async (_, parts, failure) => {
     const open = await over((response) => {

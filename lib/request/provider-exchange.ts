@@ -17,7 +17,6 @@ const EVENT_STREAM = /^text\/event-stream\b/i;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
-const NO_PIECES: readonly Buffer[] = [];
 
 /** Who takes the chunks of a stream as they come. */
 export interface ChunkSink {
@@ -202,19 +201,20 @@ export class ProviderExchange implements ProviderHandler {
     this.size += chunk.length;
   }
 
+  /** What has come and nobody has taken, in one piece from here on. */
   private waitingBytes(): Buffer {
-    const { first, more } = this;
-    if (more === undefined) return first ?? EMPTY;
-    return Buffer.concat([first as Buffer, ...more]);
+    const { first = EMPTY, more } = this;
+    if (more === undefined) return first;
+    this.more = undefined;
+    return (this.first = Buffer.concat([first, ...more], this.size));
   }
 
   /** What is wrong with a whole answer. Some providers give errors the status of an answer. */
   private fault(): ProviderError | undefined {
-    const { first, more = NO_PIECES } = this;
-    if (first === undefined || !looksWhole(first, more))
-      return this.failed('malformed', 'The provider answered with something that is no JSON object.');
-    if (!mayBeginWithError(first, more)) return undefined;
-    const answer = this.waitingBytes().toString('utf8');
+    const bytes = this.waitingBytes();
+    if (!looksWhole(bytes)) return this.failed('malformed', 'The provider answered with something that is no JSON object.');
+    if (!mayBeginWithError(bytes)) return undefined;
+    const answer = bytes.toString('utf8');
     return hasError(answer) ? this.said(answer) : undefined;
   }
 

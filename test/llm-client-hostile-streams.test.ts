@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { ProviderError, type LlmStream } from 'nestjs-fast-litellm';
 import { answer, chat, delta, event, eventStream, json, over, target, textOf } from './llm-client-hostile.js';
-import { clientOf, closeClients, isOver } from './llm-client-setup.js';
+import { clientOf, closeClients, isOver, type OpenClient } from './llm-client-setup.js';
 import { deploymentOf, scripted, stopProviders } from './llm-client-providers.js';
 import { until } from './until.js';
 
@@ -12,6 +12,25 @@ afterEach(async () => {
   await closeClients();
   await stopProviders();
 });
+
+interface Body {
+  readonly seed?: unknown;
+  readonly stream_options?: unknown;
+}
+
+/** Over a server that answers what it is sent with `respond`, and keeps it in `bodies`. */
+async function noting(bodies: Body[], respond: (body: Body, response: ServerResponse) => unknown): Promise<OpenClient> {
+  const apiBase = await scripted((request, response) => {
+    let text = '';
+    request.on('data', (data) => (text += String(data)));
+    request.on('end', () => {
+      const body = JSON.parse(text) as Body;
+      bodies.push(body);
+      respond(body, response);
+    });
+  });
+  return clientOf({ modelList: [deploymentOf('m', { name: 'old', apiBase })], numRetries: 0 });
+}
 
 describe('a stream', () => {
   const pieces =
@@ -79,18 +98,11 @@ describe('a stream', () => {
     [400, { error: { message: 'Unrecognized request argument supplied: stream_options', type: 'invalid_request_error' } }],
     [422, { detail: [{ type: 'extra_forbidden', loc: ['body', 'stream_options'], msg: 'Extra inputs are not permitted' }] }],
   ])('is not asked for its usage again where that is refused with %d', async (status, refusal) => {
-    const bodies: { stream_options?: unknown }[] = [];
-    const apiBase = await scripted((request, response) => {
-      let text = '';
-      request.on('data', (data) => (text += String(data)));
-      request.on('end', () => {
-        const body = JSON.parse(text) as (typeof bodies)[number];
-        bodies.push(body);
-        if (body.stream_options !== undefined) response.writeHead(status, json).end(JSON.stringify(refusal));
-        else response.writeHead(200, eventStream).end(delta('a'));
-      });
+    const bodies: Body[] = [];
+    const open = await noting(bodies, ({ stream_options }, response) => {
+      if (stream_options !== undefined) response.writeHead(status, json).end(JSON.stringify(refusal));
+      else response.writeHead(200, eventStream).end(delta('a'));
     });
-    const open = clientOf({ modelList: [deploymentOf('m', { name: 'old', apiBase })], numRetries: 0 });
     for (let i = 0; i < 2; i++) {
       const stream = await open.client.chat({ ...chat, stream: true });
       expect([await textOf(stream), stream.call.attempts, stream.call.failures]).toEqual(['a', 1, []]);
@@ -103,18 +115,11 @@ describe('a stream', () => {
   });
 
   it('is asked for its usage still where all of a request is repeated that was refused for something else', async () => {
-    const bodies: { seed?: unknown; stream_options?: unknown }[] = [];
-    const apiBase = await scripted((request, response) => {
-      let text = '';
-      request.on('data', (data) => (text += String(data)));
-      request.on('end', () => {
-        const body = JSON.parse(text) as (typeof bodies)[number];
-        bodies.push(body);
-        if (body.seed === undefined) response.writeHead(200, eventStream).end(delta('a'));
-        else response.writeHead(422, json).end(JSON.stringify({ detail: [{ loc: ['body', 'seed'], msg: 'no', input: body }] }));
-      });
+    const bodies: Body[] = [];
+    const { client } = await noting(bodies, (input, response) => {
+      if (input.seed === undefined) response.writeHead(200, eventStream).end(delta('a'));
+      else response.writeHead(422, json).end(JSON.stringify({ detail: [{ loc: ['body', 'seed'], msg: 'no', input }] }));
     });
-    const { client } = clientOf({ modelList: [deploymentOf('m', { name: 'old', apiBase })], numRetries: 0 });
     await expect(client.chat({ ...chat, stream: true, seed: 'x' })).rejects.toMatchObject({ message: 'body.seed: no' });
     expect(await textOf(await client.chat({ ...chat, stream: true }))).toBe('a');
     expect(bodies.map(({ stream_options }) => stream_options !== undefined)).toEqual([true, false, true]);

@@ -3,6 +3,7 @@ import { openNativeBinding } from './engine/native-binding.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { coarseClock } from './engine/shared-memory.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
+import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { answersKnownQuestion } from './router/known-question.js';
 import { ListRouters } from './router/list-routers.js';
@@ -22,6 +23,8 @@ export interface OpenedRouting {
   readonly engines: SwitchingEngine<RouterEngine>;
   readonly router: RouterService;
   readonly lists: ListRouters;
+  /** With the variables that the router's file sets. */
+  readonly env: Environment;
 }
 
 /** @throws InvalidConfigurationError naming the option, or the file and place in it. */
@@ -58,5 +61,10 @@ export function openRouting(
       maxInputTokens: (model) => tokenCounter.getModelLimits(model).contextWindow,
     },
   };
-  return { engines: choice, router: new RouterService(choice, resolved, context), lists: new ListRouters(choice, context) };
+  return {
+    engines: choice,
+    router: new RouterService(choice, resolved, context),
+    lists: new ListRouters(choice, context),
+    env: resolved.env,
+  };
 }

@@ -142,6 +142,7 @@ export class FastLiteLLM {
         recorder: monitor,
         observer: this.observer,
         now: context.now,
+        env: routing.env,
       });
       this.engines = {
         [this.tokenCounter.capability]: tokenCounting,

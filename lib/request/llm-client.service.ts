@@ -3,6 +3,7 @@ import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../co
 import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { FarTimers } from './attempt-timer.js';
@@ -35,6 +36,8 @@ export interface LlmClientContext {
   readonly now?: () => number;
   /** From 0 to 1. Default `Math.random`. */
   readonly random?: () => number;
+  /** Where the keys of well-known providers are looked up. Default `process.env`. */
+  readonly env?: Environment;
 }
 
 /** One attempt of a call, whoever sends it. */
@@ -56,7 +59,7 @@ export class LlmClient implements Capability {
   private readonly counts = new CallCounts();
   private readonly spending: CallSpending;
   private readonly firstChunks: CallSeries;
-  private readonly endpoints = new ProviderEndpoints();
+  private readonly endpoints: ProviderEndpoints;
   private readonly farTimers = new FarTimers();
   private readonly surroundings: CallSurroundings;
   private readonly audiences = new Map<string, CallAudience>();
@@ -69,9 +72,10 @@ export class LlmClient implements Capability {
     private readonly transport: ProviderTransport,
     private readonly tokenCounter: TokenCounterService,
     private readonly options: ResolvedLlmClientOptions,
-    { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random }: LlmClientContext = {},
+    { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random, env = process.env }: LlmClientContext = {},
   ) {
     this.recorder = recorder;
+    this.endpoints = new ProviderEndpoints(env);
     this.firstChunks = recorder.series(this.capability, 'first_chunk');
     this.spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
     this.observer = observer;

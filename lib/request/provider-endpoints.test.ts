@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import { FastLiteLLM } from '../fast-litellm.js';
 import { ProviderEndpoints } from './provider-endpoints.js';
 
 const [engine] = routerEngines();
@@ -7,7 +11,7 @@ describe('ProviderEndpoints', () => {
   const entry = (params: Record<string, unknown>) => deployment('any', { api_key: undefined, model: '*', ...params }, '*');
   const originOf = (params: Record<string, unknown>, ...names: string[]): string[] => {
     const { router } = routerOn(engine, { modelList: [entry(params)] });
-    const endpoints = new ProviderEndpoints();
+    const endpoints = new ProviderEndpoints({});
     return names.map((name) => {
       const { deployment: chosen, model } = router.acquire(name);
       return endpoints.of(chosen, model).endpoint.origin;
@@ -33,9 +37,34 @@ describe('ProviderEndpoints', () => {
     expect(originOf({ model: 'xai/*' }, 'groq/llama')).toEqual(['https://api.x.ai']);
   });
 
+  it('take keys from the variables that the configuration sets, and before these from the environment', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'endpoints-'));
+    const configPath = join(folder, 'config.json');
+    const entries = ['groq', 'xai'].map((model_name) => ({ model_name, litellm_params: { model: `${model_name}/m` } }));
+    const variables = { GROQ_API_KEY: 'gsk-file', XAI_API_KEY: 'xai-file' };
+    writeFileSync(configPath, JSON.stringify({ model_list: entries, environment_variables: variables }));
+    const logger = { log: () => {}, warn: () => {}, error: () => {} };
+    const router = { configPath, numRetries: 0 };
+    const llm = new FastLiteLLM({ router, calibrate: false, logger }, { env: { XAI_API_KEY: 'xai-outside' } });
+    const asked: unknown[] = [];
+    jest.spyOn(llm.connectionPool.dispatcher, 'dispatch').mockImplementation(({ origin, headers }) => {
+      asked.push([origin, (headers as string[]).at(-1)]);
+      throw new Error('asked enough');
+    });
+    for (const model of ['groq', 'xai']) await expect(llm.client.chat({ model, messages: [] })).rejects.toThrow('asked enough');
+    expect(asked).toEqual([
+      ['https://api.groq.com', 'Bearer gsk-file'],
+      ['https://api.x.ai', 'Bearer xai-outside'],
+    ]);
+    // Prices are opened behind the first call.
+    await new Promise((resolve) => setImmediate(resolve));
+    await llm.close();
+    rmSync(folder, { recursive: true });
+  });
+
   it('are worked out once', () => {
     const { router } = routerOn(engine, { modelList: [entry({}), deployment('a')] });
-    const endpoints = new ProviderEndpoints();
+    const endpoints = new ProviderEndpoints({});
     const [any, a] = router.deployments();
     expect(endpoints.of(any, 'groq/x')).toBe(endpoints.of(any, 'groq/y'));
     expect(endpoints.of(a, 'x')).toBe(endpoints.of(a, 'y'));

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, InvalidConfigurationError } from '../common/errors.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import type { Deployment } from './call-router.js';
 import { ProviderEndpoint } from './provider-endpoint.js';
 
@@ -36,6 +37,9 @@ export class ProviderEndpoints {
   /** Of deployments for any provider (`*`), by provider: as many as there are with a well-known address. */
   private readonly ofAnyProvider = new WeakMap<Deployment, Map<string, KnownEndpoint>>();
 
+  /** @param env Where the key of a well-known provider is looked up. */
+  constructor(private readonly env: Environment) {}
+
   /**
    * @param called What is called there: where a deployment's model is `*`, without an address or a key, it says which provider is asked.
    * @throws InvalidConfigurationError where a deployment has no address; InvalidArgumentError where it is for any provider, and what is called names none.
@@ -44,7 +48,7 @@ export class ProviderEndpoints {
     let known = this.known.get(deployment);
     if (known !== undefined) return known;
     if (isForAnyProvider(deployment)) return this.ofProvider(deployment, called);
-    known = read(deployment, deployment.model);
+    known = read(deployment, deployment.model, this.env);
     this.known.set(deployment, known);
     return known;
   }
@@ -54,14 +58,14 @@ export class ProviderEndpoints {
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
     const provider = called.slice(0, Math.max(called.indexOf('/'), 0));
     let known = byProvider.get(provider);
-    if (known === undefined) byProvider.set(provider, (known = readFor(deployment, called)));
+    if (known === undefined) byProvider.set(provider, (known = readFor(deployment, called, this.env)));
     return known;
   }
 }
 
-function readFor(deployment: Deployment, called: string): KnownEndpoint {
+function readFor(deployment: Deployment, called: string, env: Environment): KnownEndpoint {
   try {
-    return read(deployment, called);
+    return read(deployment, called, env);
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     throw new InvalidArgumentError('model', called, 'must name a provider with a well-known address that speaks the OpenAI protocol');
@@ -73,8 +77,8 @@ function isForAnyProvider({ model, params }: Deployment): boolean {
   return model === '*' && [base, url, key, provider].every((said) => said === undefined || said === null || said === '');
 }
 
-function read({ params, id }: Deployment, model: string): KnownEndpoint {
-  return new KnownEndpoint(new ProviderEndpoint({ ...params, model }, id), defaultsIn(params));
+function read({ params, id }: Deployment, model: string, env: Environment): KnownEndpoint {
+  return new KnownEndpoint(new ProviderEndpoint({ ...params, model }, id, env), defaultsIn(params));
 }
 
 function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {

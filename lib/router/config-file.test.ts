@@ -79,7 +79,7 @@ describe('a LiteLLM configuration', () => {
     written('more.yaml', `model_list:\n${entry('b')}\nrouter_settings: { num_retries: 5 }`);
     const path = written(
       'including.yaml',
-      `include: [more.yaml]\nmodel_list:\n${entry('a')}\nrouter_settings: { timeout: 3 }\nenvironment_variables: { KEY_a: here, KEY_b: 7 }`,
+      `include: [more.yaml]\nmodel_list:\n${entry('a')}\nrouter_settings: { timeout: 3 }\nenvironment_variables: { KEY_a: here, KEY_b: 7, KEY_c: }`,
     );
     const options = resolveRouterOptions({ configPath: path }, { KEY_a: 'outside' });
     expect(options.warnings).toEqual([]);

@@ -42,7 +42,8 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
   const object = (key: string): Readonly<Record<string, unknown>> => checkObject(`${root}${key}`, config[key] ?? {});
   const variables = resolveEnvironmentNames(object('environment_variables'), given, missing) as Readonly<Record<string, unknown>>;
-  const env = { ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, String(value)])), ...given };
+  const set = Object.entries(variables).filter(([, value]) => value !== null);
+  const env = { ...Object.fromEntries(set.map(([name, value]) => [name, String(value)])), ...given };
   const part = (key: string): Readonly<Record<string, unknown>> =>
     resolveEnvironmentNames(object(key), env, missing) as Record<string, unknown>;
   const general = Object.fromEntries(Object.entries(part('litellm_settings')).filter(([key]) => GENERAL.has(key)));

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FastLiteLLM, redisRateLimitStore, redisRouterState } from 'nestjs-fast-litellm';
 import { Registry } from 'prom-client';
+import { noRedis } from './no-redis.js';
 import { SampleGateway } from './sample-gateway.js';
 import { root } from './sources.js';
 
@@ -72,17 +73,9 @@ describe('the dashboard for Grafana', () => {
     see(await gateway.text('/metrics'), seen);
     await gateway.stop();
 
-    const client = {
-      status: 'end',
-      call: () => {},
-      createBuiltinCommand: () => ({}),
-      ping: () => {},
-      on: () => {},
-      off: () => {},
-    } as never;
     const registry = new Registry();
-    const store = redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
-    const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: redisRouterState({ client }) } };
+    const store = redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
+    const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: redisRouterState({ client: noRedis }) } };
     const llm = new FastLiteLLM({ metrics: { registry }, ...shared });
     see(await registry.metrics(), seen);
     await llm.close();

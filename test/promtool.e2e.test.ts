@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { FastLiteLLM, redisRateLimitStore, redisRouterState } from 'nestjs-fast-litellm';
 import { Registry } from 'prom-client';
+import { noRedis } from './no-redis.js';
 import { SampleGateway } from './sample-gateway.js';
 
 const isInstalled = spawnSync('promtool', ['--version']).status === 0;
@@ -29,19 +30,11 @@ describeWithPromtool('promtool check metrics', () => {
   });
 
   it('is content with those of shared state', async () => {
-    const client = {
-      status: 'end',
-      call: () => {},
-      createBuiltinCommand: () => ({}),
-      ping: () => {},
-      on: () => {},
-      off: () => {},
-    } as never;
     const registry = new Registry();
     const llm = new FastLiteLLM({
       metrics: { registry },
-      rateLimit: { requestsPerMinute: 1, store: redisRateLimitStore({ client, onStoreError: 'local', localLease: true }) },
-      router: { sharedState: redisRouterState({ client }) },
+      rateLimit: { requestsPerMinute: 1, store: redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true }) },
+      router: { sharedState: redisRouterState({ client: noRedis }) },
     });
     const metrics = await registry.metrics();
     await llm.close();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
 import { readFlagsFile } from '../lib/feature-flags/feature-flags.file.js';
+import { noRedis } from './no-redis.js';
 import { anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
 import { ReadmeProgram } from './readme-program.js';
 import { readSources, root } from './sources.js';
@@ -129,16 +130,8 @@ describe('the table of errors', () => {
 
 describe('the table of metrics', () => {
   it('has every metric with its type and labels, and no other', () => {
-    const client = {
-      status: 'end',
-      call: () => {},
-      createBuiltinCommand: () => ({}),
-      ping: () => {},
-      on: () => {},
-      off: () => {},
-    } as never;
-    const store = library.redisRateLimitStore({ client, onStoreError: 'local', localLease: true });
-    const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client }) } };
+    const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
+    const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o' } };
     const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
     const samples = [{ router: { modelList: [one], providerBudgets: budgets } }, shared].flatMap((options) => {

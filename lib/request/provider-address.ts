@@ -78,7 +78,7 @@ function queryWith({ search }: URL, version: string | undefined, fallback: strin
 
 function parseBase(base: unknown, deploymentId: string): URL {
   const path = `deployment ${deploymentId}: litellm_params.api_base`;
-  if (base === undefined || base === null || base === '') {
+  if (base === undefined) {
     throw new InvalidConfigurationError(path, 'must be given: this provider has no well-known address that speaks the OpenAI protocol');
   }
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;

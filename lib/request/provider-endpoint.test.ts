@@ -13,6 +13,7 @@ describe('ProviderEndpoint', () => {
     ['a base', { api_base: 'http://127.0.0.1:9000/v1/' }, 'http://127.0.0.1:9000/v1/chat/completions'],
     ['a base without a path', { api_base: 'http://127.0.0.1:9000' }, 'http://127.0.0.1:9000/chat/completions'],
     ['base_url', { base_url: 'http://h/x' }, 'http://h/x/chat/completions'],
+    ['an empty base', { api_base: '', base_url: '' }, 'https://api.openai.com/v1/chat/completions'],
     ['Groq', { model: 'groq/llama-3' }, 'https://api.groq.com/openai/v1/chat/completions'],
     ['Ollama as LiteLLM has it', { model: 'ollama/llama3', api_base: 'http://o:11434' }, 'http://o:11434/v1/chat/completions'],
     ['a provider by its own field', { model: 'x', custom_llm_provider: 'mistral' }, 'https://api.mistral.ai/v1/chat/completions'],
@@ -112,6 +113,8 @@ describe('ProviderEndpoint', () => {
   it('takes its secrets out of what is shown', () => {
     expect(endpoint({ api_key: 'sk-secret' }).redact('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
     expect(endpoint({ api_base: 'http://u:pass-word@h' }).redact('pass-word')).toBe('***');
+    const more = { 'X-Gateway-Api-Key': 'gw-secret', Authorization: 'Bearer other', 'x-max-tokens': '4096' };
+    expect(endpoint({ api_key: 'sk-secret', extra_headers: more }).redact('gw-secret, other, 4096')).toBe('***, ***, 4096');
   });
 
   it.each<[string, Partial<EndpointParams>]>([

@@ -1,6 +1,7 @@
 import { decoded } from '../common/basic-authorization.js';
+import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { addressOf, WELL_KNOWN, type ProviderAddress } from './provider-address.js';
-import { headersOf, type HeaderParams } from './provider-headers.js';
+import { headersOf, secretsIn, type HeaderParams } from './provider-headers.js';
 
 /** What of a deployment's `litellm_params` says where and how it is reached. */
 export interface EndpointParams extends HeaderParams {
@@ -37,8 +38,8 @@ export class ProviderEndpoint {
   private readonly secrets: readonly string[];
 
   /** @throws InvalidConfigurationError where there is no address, or a wrong one, or what is no header; none of it is shown. */
-  constructor(params: EndpointParams, deploymentId: string, env: Readonly<Record<string, string | undefined>> = process.env) {
-    const given = params.api_base ?? params.base_url;
+  constructor(params: EndpointParams, deploymentId: string, env: Environment) {
+    const given = said(params.api_base) ?? said(params.base_url);
     this.provider = providerOf(params, text(given) !== undefined);
     this.address = addressOf(this.provider, given, text(params.api_version), deploymentId);
     const { url } = this.address;
@@ -47,8 +48,7 @@ export class ProviderEndpoint {
     const key = text(params.api_key) ?? (given === undefined ? keyIn(env, this.provider) : undefined);
     const token = this.provider === 'azure' ? text(params.azure_ad_token) : undefined;
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
-    const secrets = [key, token, decoded(url.password)];
-    this.secrets = secrets.filter((secret): secret is string => secret !== undefined && secret.length > 3);
+    this.secrets = [...secretsIn(this.headers), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
   /** The path of an operation (`/chat/completions`) for a model of this deployment. */
@@ -87,9 +87,14 @@ function providerOf({ model, custom_llm_provider }: EndpointParams, hasAddress: 
   return PREFIXES.has(prefix) || (prefix !== '' && !hasAddress) ? prefix : 'openai';
 }
 
-function keyIn(env: Readonly<Record<string, string | undefined>>, provider: string): string | undefined {
+function keyIn(env: Environment, provider: string): string | undefined {
   const of = (name: string): string | undefined => text(env[`${name.toUpperCase()}_API_KEY`]);
   return of(provider) ?? of(IN_VARIABLES[provider] ?? provider);
+}
+
+/** An empty text is nothing: of a variable that is set so. */
+function said(value: unknown): unknown {
+  return value === null || value === '' ? undefined : value;
 }
 
 /** Without white space around it: what is read from a file often ends with its line. */

@@ -27,6 +27,7 @@ describe('ProviderEndpoints', () => {
       'https://api.openai.com',
       'https://api.groq.com',
     ]);
+    expect(originOf({ api_base: '' }, 'groq/llama')).toEqual(['https://api.groq.com']);
     expect(() => originOf({}, 'bedrock/claude')).toThrow('model: must name a provider');
   });
 

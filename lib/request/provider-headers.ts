@@ -17,6 +17,8 @@ export interface Credentials {
 
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const SECRET_NAME = /authorization|cookie|api-?key|secret|token$/;
+const SCHEME = /^(?:basic|bearer) +/i;
 
 /**
  * Names and values by turns, as undici takes them; each name once, as a deployment says it last.
@@ -46,4 +48,10 @@ export function headersOf(
     }
   }
   return [...headers].flat();
+}
+
+/** What of the headers nobody is to see, whoever has named them. */
+export function secretsIn(headers: readonly string[]): string[] {
+  const values = headers.filter((_, at) => at % 2 === 1 && SECRET_NAME.test(headers[at - 1]));
+  return values.map((value) => value.replace(SCHEME, ''));
 }

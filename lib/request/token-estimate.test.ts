@@ -15,6 +15,7 @@ describe('estimateTokens', () => {
     ['the prompt where that is more', { ...chat, messages: [{ role: 'user', content: ' a'.repeat(3000) }] }, 3007],
     ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
     ['embeddings, told by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
+    ['a chat that looks like them for a chat', { ...chat, input: 'hello', dimensions: 1, max_tokens: 100 }, 109],
     ['no prompt', { model: 'gpt-4' }, 0],
     ['a reply to what cannot be counted', { messages: [{ role: 'user', content: [{ type: 'video_url' }] }], max_tokens: 9 }, 10],
     ['a prompt that is wrong', { messages: 'hello' }, 1024],

@@ -133,6 +133,7 @@ function hasPrompt({ messages, input, prompt }: PromptFields): boolean {
 }
 
 function isEmbedding({
+  messages,
   input,
   instructions,
   max_output_tokens,
@@ -140,7 +141,8 @@ function isEmbedding({
   dimensions,
   encoding_format,
 }: Readonly<Record<string, unknown>>): boolean {
-  if (input === undefined || instructions !== undefined || max_output_tokens !== undefined) return false;
+  // A chat with the fields of embeddings beside its messages is one all the same: some providers pass over what they do not know.
+  if (messages !== undefined || input === undefined || instructions !== undefined || max_output_tokens !== undefined) return false;
   return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
 }
 

@@ -61,6 +61,16 @@ describe('a stream', () => {
     expect(call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'rate_limit', status: 429 }] });
   });
 
+  it.each([
+    ['context_length_exceeded', 'context_window'],
+    ['content_filter', 'content_policy'],
+  ])('whose first event is %s is about the request, and not the fault of its deployment', async (code, kind) => {
+    const open = await over(pieces([event({ error: { message: 'no', code } })]));
+    await expect(open.client.chat({ ...chat, stream: true })).rejects.toMatchObject({ kind, providerStatus: 400 });
+    expect(open.router.status()[0]).toMatchObject({ state: 'available', inFlight: 0 });
+    await until(() => isOver(open));
+  });
+
   it('that ends with an error is thrown to its reader, and counted as a failure', async () => {
     const open = await over(pieces([delta('half'), event({ error: { message: 'overloaded', type: 'server_error' } })]));
     const reading = textOf(await open.client.chat({ ...chat, stream: true }));

@@ -235,8 +235,10 @@ export class ProviderExchange implements ProviderHandler {
 
   /** An error that the provider has put into a stream, or in the place of an answer. Some give it the status that they would have answered with. */
   said(json: string): ProviderError {
-    const { code } = errorIn(json);
-    return this.explained(code !== null && code !== undefined && /^[45]\d\d$/.test(code) ? Number(code) : 500, json);
+    const code = errorIn(json).code ?? '';
+    if (/^[45]\d\d$/.test(code)) return this.explained(Number(code), json);
+    // A filter, or a prompt that is too long: the provider is well.
+    return this.explained(kindOfStatus(400, code) === 'bad_request' ? 500 : 400, json);
   }
 
   /** An event of a stream that nobody can read. */

@@ -1,3 +1,4 @@
+import { CONNECTION_CODES } from '../common/connection-codes.js';
 import { FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
 import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
 import type { FailureReport } from './call-router.js';
@@ -15,11 +16,13 @@ export class CallFailure {
 }
 
 /** Codes of Node and of undici. */
-const codes = (list: string): ReadonlySet<string> => new Set(list.split(' '));
-const TIMEOUT_CODES = codes('ETIMEDOUT ESOCKETTIMEDOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT UND_ERR_CONNECT_TIMEOUT');
-const CONNECTION_CODES = codes(
-  'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE ENOTFOUND EAI_AGAIN EHOSTUNREACH ENETUNREACH UND_ERR_SOCKET UND_ERR_CLOSED UND_ERR_DESTROYED PROXY_REFUSED',
-);
+const TIMEOUT_CODES = new Set([
+  'ETIMEDOUT',
+  'ESOCKETTIMEDOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 const TIMEOUT_NAMES = new Set(['TimeoutError', 'APIConnectionTimeoutError']);
 const CONTEXT_WINDOW =
   /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;

@@ -1,3 +1,4 @@
+import { CONNECTION_CODES } from '../common/connection-codes.js';
 import { errorMessage } from '../common/errors.js';
 
 /** How a call of a deployment failed, as far as its caller knows. */
@@ -14,9 +15,8 @@ export interface CallFailure {
   readonly contentPolicy?: boolean;
 }
 
-/** Codes of Node, undici and the pool for a connection that never came about, or broke. */
-const CONNECTION_CODES =
-  /^(PROXY_REFUSED|E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|TIMEDOUT)|UND_ERR_(SOCKET|CONNECT_TIMEOUT|CLOSED|DESTROYED))$/;
+/** For the router, so is one that took too long to come about. */
+const CONNECT_TIMEOUT_CODES: ReadonlySet<unknown> = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
 const CONNECTION_WORDS = /connection (refused|reset|error|closed)|socket hang up|fetch failed|other side closed/i;
 const RATE_LIMIT_WORDS = /\b429\b|rate[ _]limit/i;
 const DEEPEST_CAUSE = 5;
@@ -88,7 +88,7 @@ function isConnectionError(error: unknown): boolean {
   let current = error;
   for (let depth = 0; depth < DEEPEST_CAUSE && typeof current === 'object' && current !== null; depth++) {
     const { code, name, cause } = current as { code?: unknown; name?: unknown; cause?: unknown };
-    if (typeof code === 'string' && CONNECTION_CODES.test(code)) return true;
+    if (CONNECTION_CODES.has(code) || CONNECT_TIMEOUT_CODES.has(code)) return true;
     if (name === 'APIConnectionError') return true;
     current = cause;
   }

@@ -112,8 +112,8 @@ describe('the table of variables', () => {
 });
 
 describe('the table of errors', () => {
-  /** In capitals, and no code of an error of ours. */
-  const otherNames = /^(ERR_|MODULE_NOT_FOUND$|RUST_ACCELERATION_AVAILABLE$|FAST_LITELLM_)/;
+  /** In capitals, and no code of an error of ours: names of Node and undici, and of variables. */
+  const otherNames = /^(ERR_|UND_ERR_|EAI_AGAIN$|MODULE_NOT_FOUND$|RUST_ACCELERATION_AVAILABLE$|FAST_LITELLM_)/;
 
   it('has every code, and no other', () => {
     const sources = sourcesOf('lib').filter(([path]) => !path.endsWith('.environment.ts'));

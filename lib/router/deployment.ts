@@ -43,8 +43,8 @@ export interface DeploymentSettings {
   readonly strategy: RoutingStrategy | undefined;
 }
 
-/** Parameters that may be shown. All others may hold a secret: keys, headers, bodies. */
 const NO_OUTCOMES: DeploymentOutcomes = { success: 0, failure: 0 };
+/** Parameters that may be shown. All others may hold a secret: keys, headers, bodies. */
 const SHOWN = new Set([
   'model',
   'api_version',

@@ -21,6 +21,8 @@ const FRESH_MS = 60_000;
 const MAX_REMEMBERED = 1000;
 /** OpenAI publishes one window for input and reply from gpt-5 on: 400,000 tokens are 272,000 and 128,000. Before, and in its chat models, the input may fill it. */
 const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
+/** Of OpenAI's model pages: chat models, which the package takes for those that reason (400,000), and the one whose reply may have 272,000 of its 400,000. */
+const SMALL_INPUT = { names: /^(?:openai\/)?gpt-5(?:(?:\.[12])?-chat|-pro)(?![a-z0-9])/i, tokens: 128_000 };
 
 let opened: typeof GenaiPrices | undefined;
 
@@ -59,10 +61,10 @@ function find(model: string): ModelPricing | undefined {
     name = name.slice(slash + 1);
     found = calcPrice({}, name, { providerId: provider.id });
   }
-  return found === null ? undefined : toPricing(found);
+  return found === null ? undefined : toPricing(found, name);
 }
 
-function toPricing({ model_price, model }: GenaiPrices.PriceCalculation): ModelPricing {
+function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: string): ModelPricing {
   const base: { -readonly [rate in keyof TokenRates]?: number } = {};
   const tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
   for (const [key, rate] of Object.entries(RATE_KEYS)) {
@@ -78,10 +80,11 @@ function toPricing({ model_price, model }: GenaiPrices.PriceCalculation): ModelP
       tiers.set(start, tier);
     }
   }
-  return known({ ...base, tiers: tiers.size === 0 ? undefined : [...tiers.values()], contextWindow: inputLimit(model) });
+  return known({ ...base, tiers: tiers.size === 0 ? undefined : [...tiers.values()], contextWindow: inputLimit(model, name) });
 }
 
-function inputLimit({ id, context_window: window }: GenaiPrices.PriceCalculation['model']): number | undefined {
+function inputLimit({ id, context_window: window }: GenaiPrices.PriceCalculation['model'], name: string): number | undefined {
+  if (SMALL_INPUT.names.test(name)) return SMALL_INPUT.tokens;
   const isShared = window !== undefined && window >= SHARED_WINDOW.from && SHARED_WINDOW.models.test(id);
   return isShared ? window - SHARED_WINDOW.replyTokens : window;
 }

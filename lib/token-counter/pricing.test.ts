@@ -81,6 +81,19 @@ describe('prices of the package', () => {
     expect(bundled.limits('no-such-model')).toEqual({ contextWindow: null, maxOutputTokens: null });
   });
 
+  it.each([
+    ['gpt-5-pro', 128_000],
+    ['gpt-5-pro-2025-10-06', 128_000],
+    ['openrouter/openai/gpt-5-pro', 128_000],
+    ['azure/gpt-5-chat', 128_000],
+    ['gpt-5-chat-latest', 128_000],
+    ['openrouter/openai/gpt-5.1-chat', 128_000],
+    ['gpt-5.2-chat-latest', 128_000],
+    ['gpt-5.3-chat-latest', 128_000],
+    ['gpt-5.2-pro', 272_000],
+    ['gpt-5.1-codex-max', 272_000],
+  ])('knows that the input of %s has at most %d tokens', (model, most) => expect(bundled.limits(model).contextWindow).toBe(most));
+
   it('stays small and quick under names that never come back', () => {
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 20_000; i++) cost(`model-${i}`, 1, 1);

@@ -4,6 +4,12 @@ import { estimateTokens, promptTokensOf, type PromptMemory } from './token-estim
 const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
 const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, counter, tokensPerMinute);
 const chat = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world' }] };
+const film = (text: string, data = '') => ({
+  messages: [{ role: 'user', content: [text, { type: 'video_url', video_url: data }] }],
+  max_tokens: 9,
+});
+const cycle: object[] = [];
+cycle.push(cycle);
 
 describe('estimateTokens', () => {
   it.each([
@@ -17,13 +23,22 @@ describe('estimateTokens', () => {
     ['embeddings, told by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
     ['a chat that looks like them for a chat', { ...chat, input: 'hello', dimensions: 1, max_tokens: 100 }, 109],
     ['no prompt', { model: 'gpt-4' }, 0],
-    ['a reply to what cannot be counted', { messages: [{ role: 'user', content: [{ type: 'video_url' }] }], max_tokens: 9 }, 10],
+    ['the length of what cannot be counted, and the reply to it', film(''), 30],
+    ['the texts beside a part of an unknown kind', film(' hello'.repeat(1000)), 1530],
+    ['no film for text', film('', 'AAAA'.repeat(100_000)), 30],
+    ['what could not be sent for next to nothing', { messages: [{ role: 'user', content: [{ type: 'x', cycle }] }], max_tokens: 9 }, 10],
     ['a prompt that is wrong', { messages: 'hello' }, 1024],
     ['no prompt but null', { messages: null }, 0],
     ['no body', undefined, 0],
     ['a text', 'hello world', 0],
     ['an array', [chat], 0],
   ])('takes %s', (_, body, tokens) => expect(estimate(body)).toBe(tokens));
+
+  it('lets no text that is too long to be counted pass for nothing', () => {
+    const { tokenCounter } = new FastLiteLLM({ tokenCounter: { maxTextLength: 10 } });
+    const messages = [{ role: 'user', content: ' hello'.repeat(1000) }];
+    expect(estimateTokens({ messages, max_tokens: 9 }, tokenCounter, 100_000)).toBe(1520);
+  });
 
   it('takes a quarter of a small limit for a reply', () => {
     expect(estimate(chat, 400)).toBe(100);

@@ -5,7 +5,10 @@ import type { TokenCounterService } from '../token-counter/token-counter.service
 /** A reply whose length the request does not limit is taken to be this long at least. */
 const UNLIMITED_REPLY = 1024;
 const MOST_CHOICES = 128;
-/** A prompt that cannot be counted may be one that the provider takes: none would let it pass without its reply. */
+/** English has about so many; more than that many of base64 in a row are an image, a film or a sound, and no text. */
+const CHARACTERS_PER_TOKEN = 4;
+const BASE64 = /[A-Za-z0-9+/=]{512,}/g;
+/** What could not even be sent. */
 const UNREADABLE_PROMPT = 1;
 
 /**
@@ -123,8 +126,21 @@ function count(request: object, counter: TokenCounterService): number {
   try {
     return counter.countRequest(request).promptTokens;
   } catch (error) {
-    if (error instanceof InvalidArgumentError) return hasPrompt(request) ? UNREADABLE_PROMPT : 0;
+    if (error instanceof InvalidArgumentError) return hasPrompt(request) ? lengthOf(request) : 0;
     throw error;
+  }
+}
+
+/**
+ * Tokens by the length of the prompt's JSON. A prompt that cannot be counted may be one that the provider takes: a part of a kind that is not known
+ * here must not let the texts beside it pass for nothing.
+ */
+function lengthOf({ messages, input, prompt, system, instructions, tools, functions }: PromptFields): number {
+  try {
+    const json = JSON.stringify({ messages, input, prompt, system, instructions, tools, functions });
+    return Math.ceil(json.replace(BASE64, '').length / CHARACTERS_PER_TOKEN);
+  } catch {
+    return UNREADABLE_PROMPT;
   }
 }
 

@@ -139,6 +139,9 @@ describe('RateLimitGuard', () => {
     class Free extends Base {}
     @SkipRateLimit('default')
     class FreeToo extends Base {}
+    class FreeAsWell extends Free {}
+    @RateLimit({ requestsPerMinute: 3 })
+    class LimitedAgain extends Free {}
     const { ask } = open();
     const count = (of: new () => unknown) => {
       let passed = 0;
@@ -149,7 +152,7 @@ describe('RateLimitGuard', () => {
       }
       return passed;
     };
-    expect([Base, Two, Free, FreeToo].map(count)).toEqual([1, 2, 5, 5]);
+    expect([Base, Two, Free, FreeToo, FreeAsWell, LimitedAgain].map(count)).toEqual([1, 2, 5, 5, 5, 3]);
   });
 
   it('applies only the rules whose key is not false', async () => {

@@ -65,9 +65,15 @@ function rulesOn(target: object): readonly RateLimitRule[] {
   return (Reflect.getOwnMetadata(RULES, target) as readonly RateLimitRule[] | undefined) ?? [];
 }
 
-/** The names that a method or a class skips; none named: all; `undefined`: it skips nothing. */
+/**
+ * The names that a method or a class skips; none named: all; `undefined`: it skips nothing. What a class skips means those that extend it, too, unless they are
+ * limited themselves.
+ */
 export function ownSkips(target: object): readonly string[] | undefined {
-  return Reflect.getMetadata(SKIPS, target) as readonly string[] | undefined;
+  const own = Reflect.getOwnMetadata(SKIPS, target) as readonly string[] | undefined;
+  const base = Object.getPrototypeOf(target) as object | null;
+  if (own !== undefined || base === null || rulesOn(target).length > 0) return own;
+  return ownSkips(base);
 }
 
 function decorate(apply: (target: object) => void): ClassDecorator & MethodDecorator {

@@ -10,11 +10,19 @@ const film = (text: string, data = '') => ({
 });
 const cycle: object[] = [];
 cycle.push(cycle);
+const stored = { model: 'gpt-4', input: 'hello world', prompt: { id: 'p', variables: { city: 'Oslo' } }, max_output_tokens: 1 };
 
 describe('estimateTokens', () => {
   it.each([
     ['the prompt and the reply it allows', { ...chat, max_tokens: 100 }, 109],
-    ['the newer name first', { ...chat, max_tokens: 100, max_completion_tokens: 50 }, 59],
+    ['of two names for a reply the larger figure', { ...chat, max_tokens: 100, max_completion_tokens: 50 }, 109],
+    ['of two names for a reply the larger figure', { ...chat, max_tokens: 50, max_output_tokens: 100 }, 109],
+    ['the largest of its prompts: messages', { ...chat, input: 'hello', prompt: 'hello', max_tokens: 1 }, 10],
+    ['the largest of its prompts: input', { ...chat, input: ' a'.repeat(50), prompt: 'hello', max_tokens: 1 }, 51],
+    ['the largest of its prompts: prompt', { ...chat, input: 'hello', prompt: ' a'.repeat(50), max_tokens: 1 }, 51],
+    ['a prompt beside messages that are none', { messages: null, model: 'gpt-4', prompt: ' a'.repeat(50), max_tokens: 1 }, 51],
+    ['a prompt that cannot be counted beside one that can', { ...chat, prompt: {}, max_tokens: 1 }, 10],
+    ['an input beside the variables of a stored prompt, together', stored, counter.countRequest(stored).promptTokens + 1],
     ['the Responses API', { model: 'gpt-4', input: 'hello world', max_output_tokens: 7 }, 9],
     ['every choice', { ...chat, max_tokens: 100, n: 3 }, 309],
     ['1024 where no reply is named', chat, 1024],
@@ -22,6 +30,11 @@ describe('estimateTokens', () => {
     ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
     ['embeddings, told by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
     ['a chat that looks like them for a chat', { ...chat, input: 'hello', dimensions: 1, max_tokens: 100 }, 109],
+    [
+      'a completion that looks like them for one',
+      { model: 'gpt-4', prompt: 'hello world', input: 'hello', dimensions: 1, max_tokens: 100 },
+      102,
+    ],
     ['no prompt', { model: 'gpt-4' }, 0],
     ['the length of what cannot be counted, and the reply to it', film(''), 30],
     ['the texts beside a part of an unknown kind', film(' hello'.repeat(1000)), 1530],

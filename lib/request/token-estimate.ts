@@ -13,16 +13,18 @@ const UNREADABLE_PROMPT = 1;
 
 /**
  * Tokens that a request with this body may use: its prompt, and the reply it allows (`max_completion_tokens`, `max_tokens`, `max_output_tokens`,
- * times `n`). Where it allows any, not less than 1024 or a quarter of the limit. Embeddings have no reply. 0 without a prompt.
+ * times `n`). Where it allows any, not less than 1024 or a quarter of the limit. Embeddings have no reply. 0 without a prompt. Of several prompts, and of
+ * several figures of a reply, the largest: each provider reads its own and passes over the others.
  */
 export function estimateTokens(body: unknown, counter: TokenCounterService, tokensPerMinute: number, remembered?: PromptMemory): number {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return 0;
   const request = body as Readonly<Record<string, unknown>>;
   const prompt = promptTokensOf(request, counter, remembered);
   if (prompt === 0 || isEmbedding(request)) return prompt;
-  const reply = positive(request.max_completion_tokens) ?? positive(request.max_tokens) ?? positive(request.max_output_tokens);
-  const choices = Math.min(positive(request.n) ?? 1, MOST_CHOICES);
-  if (reply !== undefined) return Math.min(prompt + reply * choices, LARGEST_AMOUNT);
+  const { max_completion_tokens, max_tokens, max_output_tokens } = request;
+  const reply = Math.max(positive(max_completion_tokens), positive(max_tokens), positive(max_output_tokens));
+  const choices = Math.min(Math.max(positive(request.n), 1), MOST_CHOICES);
+  if (reply > 0) return Math.min(prompt + reply * choices, LARGEST_AMOUNT);
   return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
 }
 
@@ -122,7 +124,20 @@ export function promptTokensOf(request: object, counter: TokenCounterService, re
   return tokens;
 }
 
-function count(request: object, counter: TokenCounterService): number {
+function count(request: PromptFields, counter: TokenCounterService): number {
+  const { messages, input, prompt } = request;
+  let tokens = countFirst(request, counter);
+  if (messages !== undefined && (input ?? prompt) !== undefined) {
+    tokens = Math.max(tokens, countFirst({ ...request, messages: undefined }, counter));
+  }
+  if (input !== undefined && prompt !== undefined) {
+    tokens = Math.max(tokens, countFirst({ ...request, messages: undefined, input: undefined }, counter));
+  }
+  return tokens;
+}
+
+/** `messages`, else `input`, else `prompt`. */
+function countFirst(request: PromptFields, counter: TokenCounterService): number {
   try {
     return counter.countRequest(request).promptTokens;
   } catch (error) {
@@ -150,6 +165,7 @@ function hasPrompt({ messages, input, prompt }: PromptFields): boolean {
 
 function isEmbedding({
   messages,
+  prompt,
   input,
   instructions,
   max_output_tokens,
@@ -157,12 +173,13 @@ function isEmbedding({
   dimensions,
   encoding_format,
 }: Readonly<Record<string, unknown>>): boolean {
-  // A chat with the fields of embeddings beside its messages is one all the same: some providers pass over what they do not know.
-  if (messages !== undefined || input === undefined || instructions !== undefined || max_output_tokens !== undefined) return false;
+  // A chat, or a completion, with the fields of embeddings beside its prompt is one all the same: some providers pass over what they do not know.
+  if ((messages ?? prompt) !== undefined || input === undefined || instructions !== undefined || max_output_tokens !== undefined)
+    return false;
   return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
 }
 
-/** Only what an honest client would send: a negative figure would give tokens away. */
-function positive(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_AMOUNT) : undefined;
+/** Only what an honest client would send, otherwise 0: a negative figure would give tokens away. */
+function positive(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_AMOUNT) : 0;
 }

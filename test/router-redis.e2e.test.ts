@@ -90,13 +90,14 @@ const [engine] = routerEngines();
     const real = new Redis(redis.url);
     clients.push(real);
     let isAway = false;
-    const call = (...args: Parameters<typeof real.call>): Promise<unknown> =>
-      isAway ? Promise.reject(new Error('away')) : real.call(...args);
+    const createBuiltinCommand = (name: string): { string: (...values: (string | number)[]) => Promise<unknown> } => ({
+      string: (...values) => (isAway ? Promise.reject(new Error('away')) : real.call(name, ...values)),
+    });
     const budgeted = {
       modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, input_cost_per_token: 1 })),
       providerBudgets: { a: { budgetUsd: 10, periodMs: 8_000 } },
     };
-    const [first, second] = [open(budgeted, { client: { status: 'ready', call } }), open(budgeted)];
+    const [first, second] = [open(budgeted, { client: { status: 'ready', createBuiltinCommand } }), open(budgeted)];
     const left = (router: RouterService): number =>
       router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
     const pay = (router: RouterService, usd: number): void => router.succeeded(router.acquire('a'), { latencyMs: 1, promptTokens: usd });

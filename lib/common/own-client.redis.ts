@@ -1,5 +1,7 @@
 import type * as IORedis from 'ioredis';
+import { errorMessage } from './errors.js';
 import { loadOptionalPackage } from './optional-package.js';
+import { checkString, refuseOption } from './options.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 /** A connection that was lost is waited for in vain: ioredis keeps the process for that long, by itself two seconds. */
@@ -41,4 +43,24 @@ export function openOwnClient(url: string, purpose: string, options: IORedis.Red
   });
   client.on('error', onError);
   return client;
+}
+
+/** An option that says where Redis is. */
+export function checkRedisUrl(path: string, value: unknown): string {
+  const url = checkString(path, value);
+  // Not in the message: it may hold a password.
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, undefined, 'must be a URL of redis:// or rediss://');
+  return url;
+}
+
+/** An option that the names of keys begin with. */
+export function checkRedisPrefix(path: string, value: unknown): string {
+  const prefix = checkString(path, value);
+  if (!/[{}]/.test(prefix)) return prefix;
+  throw refuseOption(path, value, 'must have no { or }: these mark the slot of a Cluster');
+}
+
+/** Why a command failed. What ioredis says of a connection that was lost is about an option that nobody has set. */
+export function failureReason(error: unknown): string {
+  return (error as Error | undefined)?.name === 'MaxRetriesPerRequestError' ? 'the connection to Redis is lost' : errorMessage(error);
 }

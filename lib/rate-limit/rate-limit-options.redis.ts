@@ -5,11 +5,11 @@ import {
   checkObject,
   checkOneOf,
   checkPositiveInteger,
-  checkString,
   joinPath,
   optional,
   refuseOption,
 } from '../common/options.js';
+import { checkRedisPrefix, checkRedisUrl } from '../common/own-client.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
 
 /** What is answered while Redis is away, out of time, out of memory. `local`: this process's memory decides, by the same limits. */
@@ -94,10 +94,10 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
     throw refuseOption(at('onDataLoss'), input.onDataLoss, 'needs oneSlot in a Cluster: there is one mark for all keys');
   }
   return {
-    url: optional(input.url, undefined, (value) => checkUrl(at('url'), value)),
+    url: optional(input.url, undefined, (value) => checkRedisUrl(at('url'), value)),
     client,
     onStoreError: checkOneOf(at('onStoreError'), input.onStoreError, ON_STORE_ERROR),
-    prefix: optional(input.prefix, DEFAULT_PREFIX, (value) => checkPrefix(at('prefix'), value)),
+    prefix: optional(input.prefix, DEFAULT_PREFIX, (value) => checkRedisPrefix(at('prefix'), value)),
     timeoutMs: optional(input.timeoutMs, DEFAULT_TIMEOUT_MS, (value) => checkInteger(at('timeoutMs'), value, { min: 1, max: 60_000 })),
     maxLeasePermits: optional(input.localLease, 0, (value) => checkLease(at('localLease'), value)),
     oneSlot: optional(input.oneSlot, false, (value) => checkBoolean(at('oneSlot'), value)),
@@ -106,23 +106,10 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
   };
 }
 
-function checkUrl(path: string, value: unknown): string {
-  const url = checkString(path, value);
-  // Not in the message: it may hold a password.
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, undefined, 'must be a URL of redis:// or rediss://');
-  return url;
-}
-
 function checkClient(path: string, value: unknown): RedisClient {
   const client = value as RedisClient | null;
   if (typeof client === 'object' && typeof client?.createBuiltinCommand === 'function' && typeof client.status === 'string') return client;
   throw refuseOption(path, value, 'must be a client of ioredis');
-}
-
-function checkPrefix(path: string, value: unknown): string {
-  const prefix = checkString(path, value);
-  if (!/[{}]/.test(prefix)) return prefix;
-  throw refuseOption(path, value, 'must have no { or }: these mark the slot of a Cluster');
 }
 
 function checkLease(path: string, value: unknown): number {

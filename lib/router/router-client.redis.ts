@@ -1,10 +1,14 @@
 import { openOwnClient } from '../common/own-client.redis.js';
 
+/** To be called on its client. */
+export type SendCommand = (this: RouterRedisClient, ...values: (string | number)[]) => Promise<unknown>;
+
 /** What is used of a client of `ioredis`: a `Redis`, with Sentinels or without, or a `Cluster`. */
 export interface RouterRedisClient {
   /** `ready`, or on its way there, or lost. */
   readonly status: string;
-  call(command: string, ...values: (string | number)[]): Promise<unknown>;
+  /** How to send one, apart from what `enableAutoPipelining` gathers: that waits for its turn, and takes nodes of a Cluster by no script's keys. */
+  createBuiltinCommand(name: string): { readonly string: SendCommand };
 }
 
 /** A client of this package's own, which it also closes. */

@@ -2,8 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import { timeoutReason, withinTime } from '../common/deadline.redis.js';
 import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
-import { checkInteger, checkKnownKeys, checkObject, checkString, joinPath, optional, refuseOption } from '../common/options.js';
-import { openRouterRedis, type OwnedRouterRedisClient, type RouterRedisClient } from './router-client.redis.js';
+import { checkInteger, checkKnownKeys, checkObject, joinPath, optional, refuseOption } from '../common/options.js';
+import { checkRedisPrefix, checkRedisUrl, failureReason } from '../common/own-client.redis.js';
+import { openRouterRedis, type OwnedRouterRedisClient, type RouterRedisClient, type SendCommand } from './router-client.redis.js';
 import { EXCHANGE } from './router-script.redis.js';
 import { minuteOf } from './router.memory.js';
 import type { RouterSharedState, StateOfRouter } from './shared-state.js';
@@ -79,6 +80,8 @@ class RedisLink {
   private readonly known = new Set<string>();
   private readonly owned: OwnedRouterRedisClient | undefined;
   private readonly client: RouterRedisClient;
+  private readonly evalsha: SendCommand;
+  private readonly eval: SendCommand;
   private timer: NodeJS.Timeout | undefined = undefined;
   private underWay: Promise<unknown> | undefined = undefined;
   private failuresInARow = 0;
@@ -94,6 +97,8 @@ class RedisLink {
   ) {
     const { url, client } = options;
     this.client = client ?? (this.owned = openRouterRedis(url ?? ''));
+    this.evalsha = this.client.createBuiltinCommand('evalsha').string;
+    this.eval = this.client.createBuiltinCommand('eval').string;
     this.schedule(0);
   }
 
@@ -138,7 +143,7 @@ class RedisLink {
   /** What was used since the last exchange would be lost with the process. */
   private async tellLast(): Promise<void> {
     if (this.underWay !== undefined || this.exchanges === 0 || this.failuresInARow > 0) return;
-    const exchange = this.exchange(this.router, this.client);
+    const exchange = this.exchange(this.router);
     exchange.catch(() => {});
     await withinTime(exchange, this.options.timeoutMs).catch(() => {});
   }
@@ -153,20 +158,20 @@ class RedisLink {
     if (this.closed) return;
     // A client of the app's may keep a command until it is connected again: one is enough.
     if (this.underWay === undefined) {
-      const exchange = this.exchange(this.router, this.client);
+      const exchange = this.exchange(this.router);
       this.underWay = exchange.finally(() => (this.underWay = undefined)).catch(() => {});
       try {
         await withinTime(exchange, this.options.timeoutMs);
         this.exchanges++;
         this.failuresInARow = 0;
       } catch (error) {
-        this.failed(errorMessage(error));
+        this.failed(failureReason(error));
       }
     } else this.failed(timeoutReason(this.options.timeoutMs));
     if (!this.closed) this.schedule(this.cooldowns.size > 0 && this.failuresInARow === 0 ? 0 : this.options.intervalMs);
   }
 
-  private async exchange(router: StateOfRouter, client: RouterRedisClient): Promise<void> {
+  private async exchange(router: StateOfRouter): Promise<void> {
     const nowMs = router.now();
     const minute = minuteOf(nowMs);
     const ids = router.ids();
@@ -180,7 +185,7 @@ class RedisLink {
     const used = [...this.pending].filter(([, usage]) => usage.minute === minute);
     const cooling = [...this.cooldowns].filter(([, untilMs]) => untilMs > nowMs);
     const spending = router.takeSpending?.() ?? [];
-    const request = this.call(client, [
+    const request = this.call([
       this.member,
       router.group() ?? this.member,
       this.options.silenceMs,
@@ -203,12 +208,12 @@ class RedisLink {
     if (!this.closed) this.take(router, answer);
   }
 
-  private async call(client: RouterRedisClient, values: (string | number)[]): Promise<Answer> {
+  private async call(values: (string | number)[]): Promise<Answer> {
     try {
-      return (await client.call('EVALSHA', SCRIPT_HASH, 1, this.options.prefix, ...values)) as Answer;
+      return (await this.evalsha.call(this.client, SCRIPT_HASH, 1, this.options.prefix, ...values)) as Answer;
     } catch (error) {
       if (!errorMessage(error).startsWith('NOSCRIPT')) throw error;
-      return (await client.call('EVAL', EXCHANGE, 1, this.options.prefix, ...values)) as Answer;
+      return (await this.eval.call(this.client, EXCHANGE, 1, this.options.prefix, ...values)) as Answer;
     }
   }
 
@@ -263,32 +268,19 @@ function resolve(options: RedisRouterStateOptions, path = 'redis'): ResolvedOpti
   const time = (key: string, fallback: number, min: number): number =>
     optional(input[key], fallback, (value) => checkInteger(joinPath(path, key), value, { min, max: 600_000 }));
   return {
-    url: optional(input.url, undefined, (value) => checkUrl(joinPath(path, 'url'), value)),
+    url: optional(input.url, undefined, (value) => checkRedisUrl(joinPath(path, 'url'), value)),
     client: optional(input.client, undefined, (value) => checkClient(joinPath(path, 'client'), value)),
-    prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkPrefix(joinPath(path, 'prefix'), value))}{router}`,
+    prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkRedisPrefix(joinPath(path, 'prefix'), value))}{router}`,
     intervalMs: time('intervalMs', 100, 10),
     timeoutMs: time('timeoutMs', 250, 1),
     silenceMs: time('silenceMs', 5_000, 100),
   };
 }
 
-function checkUrl(path: string, value: unknown): string {
-  const url = checkString(path, value);
-  // Not in the message: it may hold a password.
-  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, undefined, 'must be a URL of redis:// or rediss://');
-  return url;
-}
-
 function checkClient(path: string, value: unknown): RouterRedisClient {
   const client = value as RouterRedisClient | null;
-  if (typeof client === 'object' && typeof client?.call === 'function' && typeof client.status === 'string') return client;
+  if (typeof client === 'object' && typeof client?.createBuiltinCommand === 'function' && typeof client.status === 'string') return client;
   throw refuseOption(path, value, 'must be a client of ioredis');
-}
-
-function checkPrefix(path: string, value: unknown): string {
-  const prefix = checkString(path, value);
-  if (!/[{}]/.test(prefix)) return prefix;
-  throw refuseOption(path, value, 'must have no { or }: these mark the slot of a Cluster');
 }
 
 function* pairs(flat: readonly unknown[]): Generator<[string, number]> {

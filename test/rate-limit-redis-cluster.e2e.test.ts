@@ -1,5 +1,6 @@
 import { Cluster } from 'ioredis';
-import { cleanUp, limiter, passes } from './redis-limiter.js';
+import { slotOf } from '../lib/rate-limit/rate-limit-nodes.redis.js';
+import { cleanUp, limiter, metric, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer } from './redis-server.js';
 import { until } from './until.js';
 
@@ -69,5 +70,29 @@ jest.setTimeout(30_000);
     const service = limiter({ client: gathering }, { requestsPerMinute: 3 });
     const passed = await Promise.all(Array.from({ length: 20 }, (_, i) => passes(service, `key ${i}`, 5)));
     expect(passed).toEqual(passed.map(() => 3));
+  });
+
+  test('a node that hangs is given up by itself, and taken back when it goes on: the keys of the other are decided all the time', async () => {
+    const [a, b] = nodes;
+    const service = limiter({ client, timeoutMs: 250 }, { requestsPerMinute: 1_000 });
+    const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
+    const outages = async (ofNode: RedisServer): Promise<(string | undefined)[]> => {
+      const own = keys.filter((key) => slotOf(`default/${key}`) < 8192 === (ofNode === a));
+      return (await Promise.all(own.map((key) => service.checkAsync(key)))).map(({ outage }) => outage);
+    };
+    b.signal('SIGSTOP');
+    cleanUp.push(() => b.signal('SIGCONT'));
+    for (let i = 0; i < 10; i++) {
+      const [answered, hung] = await Promise.all([outages(a), outages(b)]);
+      expect(answered).toEqual(answered.map(() => undefined));
+      expect(hung).toEqual(hung.map(() => 'deny'));
+    }
+    expect(await service.health()).toMatchObject({ status: 'down', reason: 'no answer from Redis within 250 ms' });
+    expect(metric(service, 'rate_limit_store_up')).toBe(0);
+    // Not one for each request.
+    expect(metric(service, 'rate_limit_store_failures_total', 'timeout')).toBeLessThan(40);
+    b.signal('SIGCONT');
+    await until(async () => (await outages(b)).every((outage) => outage === undefined));
+    expect(metric(service, 'rate_limit_store_up')).toBe(1);
   });
 });

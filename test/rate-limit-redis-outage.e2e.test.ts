@@ -197,6 +197,20 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     expect(await next.ask((client) => client.keys('*'))).toHaveLength(2);
   });
 
+  test('a replica: it is said what it refuses, also while its connection is given up for that', async () => {
+    const master = await redisServer();
+    const replica = await redisServer('--replicaof', `127.0.0.1 ${master.port}`);
+    await until(() => replica.ask(async (client) => (await client.info('replication')).includes('master_link_status:up')));
+    const service = limiter({ url: replica.url, onStoreError: 'local' });
+    await connected(service);
+    for (let i = 0; i < 5; i++) {
+      expect((await service.checkAsync('k')).outage).toBe('local');
+      expect(await service.health()).toMatchObject({ status: 'degraded', reason: expect.stringContaining('READONLY') });
+    }
+    await replica.ask((client) => client.replicaof('NO', 'ONE'));
+    await until(async () => (await service.checkAsync('k')).outage === undefined);
+  });
+
   test('a failover by Sentinel: the new master goes on with what it knows', async () => {
     const master = await redisServer();
     const replica = await redisServer('--replicaof', `127.0.0.1 ${master.port}`);

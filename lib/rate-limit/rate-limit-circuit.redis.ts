@@ -1,6 +1,7 @@
 import { withinTime } from '../common/deadline.redis.js';
-import { errorMessage } from '../common/errors.js';
+import { failureReason } from '../common/own-client.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
+import { RedisNodes } from './rate-limit-nodes.redis.js';
 
 const FAILURES_TO_OPEN = 3;
 const FIRST_PROBE_MS = 100;
@@ -10,7 +11,7 @@ const BEFORE_FIRST_READY = new Set(['wait', 'connecting', 'connect', 'ready']);
 
 /**
  * Says whether a command is worth sending. After three failures in a row none is, so that a Redis that is gone costs a time-out a few times and
- * not per request; a ping in the background, at random intervals that double up to 2 s, finds out when it is back.
+ * not per request; a ping in the background, at random intervals that double up to 2 s, finds out when it is back. Of a Cluster each node is given up by itself.
  */
 export class RedisCircuit {
   private failures = 0;
@@ -19,20 +20,27 @@ export class RedisCircuit {
   private probe: NodeJS.Timeout | undefined = undefined;
   private probeDelayMs = FIRST_PROBE_MS;
   private closed = false;
+  private readonly nodes: RedisNodes | undefined = undefined;
 
   constructor(
     private readonly client: RedisClient,
     private readonly timeoutMs: number,
   ) {
     this.wasReady = client.status === 'ready';
+    if (client.isCluster === true) this.nodes = new RedisNodes(client);
     client.on('ready', this.onReady);
   }
 
-  /** Why no command should be sent now, in one sentence, or `undefined`: send it. */
-  refusal(): string | undefined {
+  /**
+   * Why no command should be sent now, in one sentence, or `undefined`: send it. With a `tag`, about keys of this hash tag; without one, of a Cluster, also where
+   * that is so of some keys only.
+   */
+  refusal(tag?: string): string | undefined {
     if (this.probe !== undefined) return this.lastReason;
     const { status } = this.client;
-    if (status === 'ready' || (!this.wasReady && BEFORE_FIRST_READY.has(status))) return undefined;
+    if (status === 'ready' || (!this.wasReady && BEFORE_FIRST_READY.has(status))) {
+      return tag === undefined ? this.nodes?.fault() : this.nodes?.refusal(tag);
+    }
     return `the connection to Redis is lost (${status})`;
   }
 
@@ -44,16 +52,18 @@ export class RedisCircuit {
       await withinTime(this.client.ping(), this.timeoutMs);
       return undefined;
     } catch (error) {
-      return errorMessage(error);
+      return failureReason(error);
     }
   }
 
-  succeeded(): void {
+  succeeded(tag: string): void {
     this.failures = 0;
+    this.nodes?.succeeded(tag);
   }
 
   /** A command was not answered: out of time, or its connection closed. A Redis that answers with an error is there. */
-  failed(reason: string): void {
+  failed(tag: string, reason: string): void {
+    if (this.nodes !== undefined) return this.nodes.failed(tag, reason);
     this.failures++;
     this.lastReason = reason;
     if (this.failures >= FAILURES_TO_OPEN && this.probe === undefined && !this.closed) {
@@ -94,7 +104,7 @@ export class RedisCircuit {
         this.probe = undefined;
         return;
       } catch (error) {
-        this.lastReason = errorMessage(error);
+        this.lastReason = failureReason(error);
       }
     }
     if (!this.closed) this.scheduleProbe();

@@ -11,6 +11,8 @@ export interface RedisClient {
   /** `ready`, or on its way there, or lost: `reconnecting`, `end`. */
   readonly status: string;
   readonly isCluster?: boolean;
+  /** Of a Cluster, by slot: its nodes, the master first. */
+  readonly slots?: readonly (readonly string[] | undefined)[];
   /** How to send one, apart from what `enableAutoPipelining` gathers: that loses the name of a `callBuffer`, and takes nodes of a Cluster by no script's keys. */
   createBuiltinCommand(name: string): { readonly buffer: SendCommand };
   ping(): Promise<unknown>;

@@ -11,11 +11,17 @@ const MEMORY_OF_FAILURE_MS = 10_000;
 const OUTAGES_OF_FLAPPING = 3;
 const FLAPPING_MS = 30_000;
 
+interface Failed {
+  readonly failure: StoreFailure;
+  readonly atMs: number;
+}
+
 /** Answers in Redis's place, as configured, and counts that. */
 export class RedisOutage {
   private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
   private answers = 0;
-  private last: { readonly failure: StoreFailure; readonly atMs: number } | undefined = undefined;
+  private last: Failed | undefined = undefined;
+  private lastRefusal: Failed | undefined = undefined;
   private isOver = true;
   /** When the latest outages began. */
   private readonly beginnings: number[] = [];
@@ -29,6 +35,7 @@ export class RedisOutage {
     const atMs = performance.now();
     this.failures[failure.kind]++;
     this.last = { failure, atMs };
+    if (failure.kind === 'reply') this.lastRefusal = this.last;
     if (!this.isOver) return;
     this.isOver = false;
     if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
@@ -40,6 +47,7 @@ export class RedisOutage {
    */
   succeeded(wrote: boolean): void {
     if (wrote || this.last?.failure.kind !== 'reply') this.isOver = true;
+    if (wrote) this.lastRefusal = undefined;
   }
 
   /** The answer to a `check`, or to a `peek`, that Redis did not give. */
@@ -55,6 +63,13 @@ export class RedisOutage {
     const nowMs = performance.now();
     if (this.last === undefined || nowMs - this.last.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
     return this.isOver && !this.isFlapping(nowMs) ? undefined : this.last.failure.reason;
+  }
+
+  /** What Redis said when it refused last, if that was not long ago: a connection that is lost over and over may be given up for it, as that of a replica is. */
+  refusal(): string | undefined {
+    const { lastRefusal } = this;
+    if (lastRefusal === undefined || performance.now() - lastRefusal.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
+    return lastRefusal.failure.reason;
   }
 
   private isFlapping(nowMs: number): boolean {

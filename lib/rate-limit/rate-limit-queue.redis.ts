@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { startDeadline, timeoutReason, withinTime } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
+import { failureReason } from '../common/own-client.redis.js';
 import type { RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient, SendCommand } from './rate-limit-client.redis.js';
 import { ScriptCall } from './rate-limit-call.redis.js';
@@ -85,20 +86,21 @@ export class RedisScriptQueue {
 
   private async send(call: ScriptCall<QueuedOperation>): Promise<void> {
     const { operations, starts } = call;
-    const refusal = this.circuit.refusal();
+    const [{ tag }] = operations;
+    const refusal = this.circuit.refusal(tag);
     if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal));
     let timedOut = false;
     const endDeadline = startDeadline(this.timeoutMs, () => {
       timedOut = true;
       const failure = new StoreFailure('timeout', timeoutReason(this.timeoutMs));
-      this.circuit.failed(failure.reason);
+      this.circuit.failed(tag, failure.reason);
       fail(operations, failure);
     });
     try {
       const reply = call.read(await this.call(call));
       endDeadline();
       if (!timedOut) {
-        this.circuit.succeeded();
+        this.circuit.succeeded(tag);
         this.onSuccess(operations.some(({ kind }) => kind !== OperationKind.peek));
       }
       operations.forEach((operation, place) => {
@@ -108,10 +110,10 @@ export class RedisScriptQueue {
     } catch (error) {
       if (timedOut) return;
       endDeadline();
-      const answered = isReplyError(error);
-      if (answered) this.circuit.succeeded();
-      else this.circuit.failed(errorMessage(error));
-      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', errorMessage(error)));
+      const [answered, reason] = [isReplyError(error), failureReason(error)];
+      if (answered) this.circuit.succeeded(tag);
+      else this.circuit.failed(tag, reason);
+      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason));
     }
   }
 

@@ -142,7 +142,8 @@ class RedisRateLimitStore implements RateLimitStore {
     if (unreachable === undefined) this.outage.succeeded(false);
     const fault = unreachable ?? this.outage.recent();
     if (fault === undefined) return {};
-    const reason = this.connectionError === undefined || fault === this.connectionError ? fault : `${fault} (${this.connectionError})`;
+    const cause = this.outage.refusal() ?? this.connectionError;
+    const reason = cause === undefined || fault === cause ? fault : `${fault} (${cause})`;
     return { status: this.outage.mode === 'deny' ? 'down' : 'degraded', reason, onStoreError: this.outage.mode };
   }
 

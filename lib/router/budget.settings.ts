@@ -1,4 +1,5 @@
 import { checkKnownKeys, checkNumber, checkObject, joinPath, type Refuse } from '../common/options.js';
+import { checkAmount } from './amounts.js';
 
 /** What may be spent in a time that begins with the first call, and again in the next. */
 export interface Budget {
@@ -54,7 +55,7 @@ export function budgetsFromLiteLLM(path: string, value: unknown, refuse: Refuse,
       time === undefined ? 'budget_duration' : 'time_period',
     ];
     budgets[provider] = {
-      budgetUsd: checkNumber(joinPath(at, limitKey), limit ?? most, { min: 0 }, refuse),
+      budgetUsd: checkAmount(joinPath(at, limitKey), limit ?? most, refuse),
       periodMs: readPeriod(joinPath(at, timeKey), time ?? duration, refuse),
     };
   }

@@ -73,6 +73,37 @@ describe('a LiteLLM configuration', () => {
     expect(router.fallbacksOf('a', 'context_window')).toEqual([{ model: 'b' }]);
   });
 
+  it('may say once what many share, and have numbers and flags as text: of the environment, or of YAML 1.1', () => {
+    const text = `
+shared: &shared { api_base: 'https://eu.example', api_key: os.environ/AZURE_API_KEY, rpm: 5 }
+model_list:
+  - { model_name: a, litellm_params: { <<: *shared, model: azure/a, rpm: os.environ/LIMIT } }
+router_settings:
+  cooldown_time: os.environ/LIMIT
+  num_retries: os.environ/LIMIT
+  enable_tag_filtering: yes
+  enable_pre_call_checks: 'False'
+  retry_policy: { TimeoutErrorRetries: os.environ/LIMIT }
+  routing_strategy_args: { ttl: os.environ/LIMIT, max_latency_list_size: '4', lowest_latency_buffer: '0.5' }
+  provider_budget_config: { azure: { budget_limit: os.environ/LIMIT, time_period: 1d } }
+  model_group_alias: { b: a }`;
+    const { settings, modelList } = resolveRouterOptions({ configPath: written('shared.yaml', text) }, env);
+    expect(settings).toMatchObject({
+      cooldownMs: 60_000,
+      numRetries: 60,
+      enableTagFiltering: true,
+      enablePreCallChecks: false,
+      retryPolicy: { TimeoutErrorRetries: 60 },
+      sampleTtlMs: 60_000,
+      maxSamples: 4,
+      lowestLatencyBuffer: 0.5,
+      providerBudgets: new Map([['azure', { budgetUsd: 60, periodMs: 86_400_000 }]]),
+    });
+    expect(modelList).toMatchObject([{ litellm_params: { api_base: 'https://eu.example', api_key: 'os.environ/AZURE_API_KEY' } }]);
+    expect(() => resolveRouterOptions({ routerSettings: { cooldown_time: 'soon' } }, {})).toThrow('router.routerSettings.cooldown_time');
+    expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.numRetries');
+  });
+
   it('may be in several files, and set variables that are not there', () => {
     const entry = (name: string): string =>
       `- { model_name: ${name}, litellm_params: { model: openai/${name}, api_key: os.environ/KEY_${name} } }`;

@@ -70,7 +70,8 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
 function readDocument(path: string): Readonly<Record<string, unknown>> {
   let document: unknown;
   try {
-    document = parse(readFileSync(path, 'utf8'));
+    // LiteLLM reads `<<: *name` as YAML 1.1 has it.
+    document = parse(readFileSync(path, 'utf8'), { merge: true });
   } catch (error) {
     throw new InvalidConfigurationError(path, `cannot be read (${errorMessage(error)})`, { cause: error });
   }

@@ -1,4 +1,5 @@
 import { checkNumber, checkObject, joinPath, type Refuse } from '../common/options.js';
+import { checkAmount } from './amounts.js';
 import { budgetsFromLiteLLM } from './budget.settings.js';
 import { knownErrorPolicy } from './error-policies.js';
 import { IGNORED_SETTINGS } from './litellm-keys.js';
@@ -61,10 +62,10 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
   for (const [key, value] of Object.entries(checkObject(path, input, refuse))) {
     if (value === null || value === undefined || IGNORED_SETTINGS.has(key)) continue;
     const at = joinPath(path, key);
-    if (Object.hasOwn(SAME, key)) settings[SAME[key]] = value;
-    else if (Object.hasOwn(SECONDS, key)) settings[SECONDS[key]] = checkNumber(at, value, { min: 0 }, refuse) * 1000;
+    if (Object.hasOwn(SAME, key)) settings[SAME[key]] = plain(value);
+    else if (Object.hasOwn(SECONDS, key)) settings[SECONDS[key]] = checkAmount(at, value, refuse) * 1000;
     else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, refuse, warn);
-    else if (key === 'tag_filtering_match_any') settings.tagFilteringMatchAll = value === false;
+    else if (key === 'tag_filtering_match_any') settings.tagFilteringMatchAll = plain(value) === false;
     else if (key === 'provider_budget_config') settings.providerBudgets = budgetsFromLiteLLM(at, value, refuse, warn);
     else if (key === 'allowed_fails_policy') settings.allowedFailsPolicy = knownErrorPolicy(at, value, 'AllowedFails', warn);
     else if (key === 'retry_policy') settings.retryPolicy = knownErrorPolicy(at, value, 'Retries', warn);
@@ -80,14 +81,22 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
   return settings;
 }
 
+/** A number or a flag may be text: from the environment, quoted, or as YAML 1.1 has it (`yes`). */
+function plain(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  if (/^(?:true|yes|on)$/i.test(value)) return true;
+  if (/^(?:false|no|off)$/i.test(value)) return false;
+  return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value;
+}
+
 function strategyOptions(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings['strategyOptions'] {
   const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
   for (const key of Object.keys(others)) warn(`${joinPath(path, key)} is not known here, and has no effect`);
-  const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), size, { min: 1 }, refuse);
+  const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), plain(size), { min: 1 }, refuse);
   if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: ${MOST_SAMPLES} samples are kept at most`);
   return {
-    ...(ttl !== undefined && { sampleTtlMs: checkNumber(joinPath(path, 'ttl'), ttl, { min: 0.001 }, refuse) * 1000 }),
-    ...(buffer !== undefined && { lowestLatencyBuffer: buffer as number }),
+    ...(ttl !== undefined && { sampleTtlMs: checkNumber(joinPath(path, 'ttl'), plain(ttl), { min: 0.001 }, refuse) * 1000 }),
+    ...(buffer !== undefined && { lowestLatencyBuffer: plain(buffer) as number }),
     ...(samples !== undefined && { maxSamples: Math.min(samples, MOST_SAMPLES) }),
   };
 }

@@ -42,16 +42,18 @@ export class Watchers {
 
   unwatch(watcher: Pick<Watcher, 'forget'>): void {
     if (!this.listeners.delete(watcher)) return;
-    for (const [slot, others] of this.others) {
-      const left = others.filter((other) => other.watcher !== watcher);
-      this.others.set(slot, left);
-    }
     for (const [slot, first] of this.first.entries()) {
       if (first !== watcher) continue;
       const next = this.others.get(slot)?.shift();
       this.first[slot] = next?.watcher;
       this.firstPositions[slot] = next?.position ?? 0;
     }
+    for (const [slot, others] of this.others) {
+      const left = others.filter((other) => other.watcher !== watcher);
+      if (left.length > 0) this.others.set(slot, left);
+      else this.others.delete(slot);
+    }
+    this.hasOthers = this.others.size > 0;
   }
 
   /** Anything may have changed. */

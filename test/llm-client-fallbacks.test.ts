@@ -44,6 +44,32 @@ describe('general fallbacks', () => {
     expect(asked()).toEqual({ a: 1, b: 1, c: 1 });
   });
 
+  it('try no group again that has another name', async () => {
+    const { ask, asked } = await groups(
+      { a: BROKEN, b: BROKEN },
+      {
+        modelGroupAlias: { first: 'a', second: 'b' },
+        fallbacks: [{ a: ['second', 'b', 'first'] }, { b: ['first'] }],
+        defaultFallbacks: ['a'],
+      },
+    );
+    await expect(ask('first')).rejects.toMatchObject({ deploymentId: 'a' });
+    expect(asked()).toEqual({ a: 1, b: 1 });
+    await expect(ask('nobody-knows')).rejects.toMatchObject({ deploymentId: 'a' });
+    expect(asked()).toEqual({ a: 2, b: 2 });
+  });
+
+  it('go from one model of a pattern to another', async () => {
+    const one = await provider('one', BROKEN);
+    const { client } = clientOf({
+      modelList: [{ ...deploymentOf('o/*', one), litellm_params: { model: 'openai/*', api_base: one.apiBase } }],
+      fallbacks: [{ 'o/large': ['o/small'] }],
+      numRetries: 0,
+    });
+    await expect(client.chat({ model: 'o/large', messages: HELLO })).rejects.toMatchObject({ providerStatus: 500 });
+    expect([one.requests, one.latest?.body]).toMatchObject([2, { model: 'small' }]);
+  });
+
   it('go five deep at most', async () => {
     const names = ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'];
     const chain = names.slice(0, -1).map((name, i) => ({ [name]: [names[i + 1]] }));

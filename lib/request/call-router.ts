@@ -8,7 +8,7 @@ export type { Pick as RouterPick, RoutingContext } from '../router/routing-conte
 /** What a call needs of the router. */
 export type CallRouter = Pick<
   RouterService,
-  'acquire' | 'succeeded' | 'failed' | 'cancelled' | 'healthyCount' | 'fallbacksOf' | 'deployments' | 'settings'
+  'acquire' | 'succeeded' | 'failed' | 'cancelled' | 'healthyCount' | 'fallbacksOf' | 'knownName' | 'deployments' | 'settings'
 >;
 
 /** How a failed attempt is told to the router. */

@@ -116,10 +116,11 @@ export class LlmCall<R> {
 
   private async fallBack(target: FallbackTarget, depth: number, outcome: CallFailure): Promise<R | CallFailure> {
     const triedGroups = (this.triedGroups ??= new Set());
-    triedGroups.add(target.model);
+    const { router } = this.shared;
+    triedGroups.add(router.knownName(target.model));
     if (depth >= this.plan.limits.maxFallbacks) return outcome;
     for (const next of this.plan.chains.fallbacks(target.model, outcome.kind)) {
-      if (triedGroups.has(next.model)) continue;
+      if (triedGroups.has(router.knownName(next.model))) continue;
       if (this.isSpent()) break;
       this.fallbacks++;
       const other = await this.group(next, depth + 1);

@@ -9,6 +9,8 @@ export type Route = 'alias' | 'id' | 'name' | 'wildcard' | 'model' | 'any' | 'de
 /** Where requests for a name go. */
 export interface Destination {
   readonly group: Group;
+  /** What was looked for in the end: behind an alias, or a default fallback. */
+  readonly name: string;
   readonly route: Route;
   /** What stands in the place of the `*` of a deployment's model. */
   readonly captures: readonly string[];
@@ -94,19 +96,19 @@ export class Catalogue {
 
   private named(name: string): Destination | null {
     const single = this.byId.get(name);
-    if (single !== undefined) return { group: this.single(single), route: 'id', captures: NO_CAPTURES };
+    if (single !== undefined) return { group: this.single(single), name, route: 'id', captures: NO_CAPTURES };
     const exact = this.groups.get(name);
-    if (exact !== undefined) return { group: exact, route: 'name', captures: NO_CAPTURES };
+    if (exact !== undefined) return { group: exact, name, route: 'name', captures: NO_CAPTURES };
     if (name.length <= LONGEST_NAME) {
       for (const { group, expression } of this.patterns) {
         const match = expression.exec(name);
-        if (match !== null) return { group, route: 'wildcard', captures: match.slice(1) };
+        if (match !== null) return { group, name, route: 'wildcard', captures: match.slice(1) };
       }
     }
     const model = this.byModel.get(name);
-    if (model !== undefined) return { group: model, route: 'model', captures: NO_CAPTURES };
+    if (model !== undefined) return { group: model, name, route: 'model', captures: NO_CAPTURES };
     const any = this.groups.get(ANY);
-    return any === undefined ? null : { group: any, route: 'any', captures: [name] };
+    return any === undefined ? null : { group: any, name, route: 'any', captures: [name] };
   }
 
   private fallBack(): Destination | null {

@@ -50,9 +50,13 @@ export function readFallbacks(path: string, value: unknown, refuse: Refuse): Fal
   return table;
 }
 
-/** The targets of the model itself, else of its name without the provider, else of every model. */
-export function fallbacksIn(table: FallbackTable, model: string): readonly FallbackTarget[] {
-  return table.get(model) ?? table.get(withoutProvider(model)) ?? table.get(EVERY_MODEL) ?? NONE;
+/** The targets of the first of these names that has any, itself or without its provider; else those of every model. */
+export function fallbacksIn(table: FallbackTable, names: readonly string[]): readonly FallbackTarget[] {
+  for (const name of names) {
+    const targets = table.get(name) ?? table.get(withoutProvider(name));
+    if (targets !== undefined) return targets;
+  }
+  return table.get(EVERY_MODEL) ?? NONE;
 }
 
 /** `gpt-4` of `openai/gpt-4`. */

@@ -75,6 +75,7 @@ describe('fallbacks', () => {
     ];
     expect(router.fallbacksOf('gpt-4')).toEqual(own);
     expect(router.fallbacksOf('openai/gpt-4')).toEqual(own);
+    expect(router.fallbacksOf('fast')).toEqual(own);
     expect(router.fallbacksOf('other')).toEqual([{ model: 'any' }]);
     expect(router.fallbacksOf('gpt-4', 'content_policy')).toEqual([{ model: 'safe' }]);
     expect(router.fallbacksOf('other', 'content_policy')).toEqual([]);

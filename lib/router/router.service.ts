@@ -156,10 +156,15 @@ export class RouterService implements Capability {
     checkString('model', model, refuseArgument);
     checkOneOf('kind', kind, FALLBACK_KINDS, refuseArgument);
     const { fallbacks, defaultFallbacks } = this.settings;
-    const own = fallbacksIn(fallbacks[kind], model);
-    const targets = own.length > 0 ? own : fallbacksIn(fallbacks[kind], this.routing.find(model)?.group.name ?? model);
+    const destination = this.routing.find(model);
+    const targets = fallbacksIn(fallbacks[kind], destination === null ? [model] : [model, destination.name, destination.group.name]);
     if (targets.length > 0 || kind !== 'general') return targets;
     return defaultFallbacks.length === 0 ? NO_TARGETS : defaultFallbacks.map((target) => ({ model: target }));
+  }
+
+  /** The name that a model is known by: what an alias stands for, and what a name that nobody knows falls back on; else its own. */
+  knownName(model: string): string {
+    return this.routing.find(model)?.name ?? model;
   }
 
   /** How many deployments of the model neither cool nor failed a health check. */

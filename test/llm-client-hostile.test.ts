@@ -104,6 +104,32 @@ describe('a whole answer', () => {
     await until(() => isOver(open) && isOver(empty));
   });
 
+  it('may be longer under way than a connection may be silent, where a time for it is set', async () => {
+    // undici looks at times as short as these once a second.
+    const slow = (silentMs: number): Promise<string[]> => {
+      const late = (response: ServerResponse) => setTimeout(() => response.writeHead(200, json).end(answer(null)), silentMs);
+      const halting = (response: ServerResponse) => {
+        response.writeHead(200, json).flushHeaders();
+        setTimeout(() => response.end(answer(null)), silentMs);
+      };
+      return Promise.all(
+        [late, halting].map((serve) => scripted((request, response) => request.resume().on('end', () => serve(response)))),
+      );
+    };
+    const pool = { headersTimeoutMs: 100, bodyTimeoutMs: 100 };
+    const ask = (apiBase: string, params: object = {}, settings: object = {}, llmClient: object = {}) => {
+      const modelList = [deploymentOf('m', { name: 'slow', apiBase }, { ...params })];
+      return clientOf({ modelList, numRetries: 0, ...settings }, llmClient, pool).client.chat(chat);
+    };
+    const answers = (await slow(2500)).flatMap((apiBase) => [
+      expect(ask(apiBase)).rejects.toMatchObject({ kind: 'timeout' }),
+      ask(apiBase, { timeout: 60 }),
+      ask(apiBase, {}, { timeoutMs: 60_000 }),
+      ask(apiBase, {}, {}, { attemptTimeoutMs: 60_000 }),
+    ]);
+    await Promise.all(answers);
+  });
+
   it('may take longer than a stream may to begin', async () => {
     const open = await over((response) => void setTimeout(() => response.writeHead(200, json).end(answer(null)), 200), {
       streamTimeoutMs: 50,

@@ -11,6 +11,8 @@ export interface AttemptTimes {
   readonly wholeMs: number;
   /** To its first chunk, if it is streamed. */
   readonly firstChunkMs: number;
+  /** Whether somebody has set the time of the whole: it alone counts then, and no shorter one of the connection's. */
+  readonly isSet?: boolean;
 }
 
 /** What is told that something has not come in time. */

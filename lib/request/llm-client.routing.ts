@@ -1,4 +1,5 @@
 import type { ProviderFailureKind } from '../common/provider-error.js';
+import { DEFAULT_TIMEOUT_MS } from '../router/router.settings.js';
 import type { AttemptTimes } from './attempt-timer.js';
 import type { CallRouter, Deployment, FallbackTarget } from './call-router.js';
 import type { CallChains, CallLimits } from './llm-call.js';
@@ -26,9 +27,12 @@ export function attemptTimes(
   stream: boolean,
   leftMs: number,
 ): AttemptTimes {
+  const { settings } = router;
+  const ownMs = timeoutMs ?? client.attemptTimeoutMs;
   return {
-    wholeMs: Math.min(timeoutMs ?? client.attemptTimeoutMs, leftMs),
-    firstChunkMs: stream ? (options.streamTimeoutMs ?? streamTimeoutMs ?? router.settings.streamTimeoutMs ?? Infinity) : Infinity,
+    wholeMs: Math.min(ownMs, leftMs),
+    firstChunkMs: stream ? (options.streamTimeoutMs ?? streamTimeoutMs ?? settings.streamTimeoutMs ?? Infinity) : Infinity,
+    isSet: ownMs !== Infinity || (options.timeoutMs ?? settings.timeoutMs) !== DEFAULT_TIMEOUT_MS,
   };
 }
 

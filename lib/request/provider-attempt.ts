@@ -11,6 +11,9 @@ import { errorAtEnd } from './stream-opening.js';
 import type { AnswerUsage } from './answer-usage.js';
 import { scanUsage } from './usage-scan.js';
 
+/** undici's word for it. */
+const NO_LIMIT = 0;
+
 /** What is sent where, and how long that may take. */
 export class ProviderQuestion {
   constructor(
@@ -42,7 +45,10 @@ export async function askProvider(
     if (cancellation.error !== undefined) throw cancellation.error;
     const body = request.textFor(model, defaults, target.overrides, asksForUsage);
     const headers = endpoint.headers as string[];
-    const asked: ProviderRequest = { origin: endpoint.origin, path: endpoint.pathOf(question.path, model), method: 'POST', headers, body };
+    const path = endpoint.pathOf(question.path, model);
+    const silenceMs = times.isSet === true ? NO_LIMIT : undefined;
+    const { origin } = endpoint;
+    const asked: ProviderRequest = { origin, path, method: 'POST', headers, body, headersTimeout: silenceMs, bodyTimeout: silenceMs };
     if (attempt.isObserved) dispatchObserved(attempt, transport, asked, exchange);
     else transport.dispatch(asked, exchange);
     await exchange.answered;

@@ -6,6 +6,9 @@ export interface ProviderRequest {
   /** Names and values by turns. */
   readonly headers: string[];
   readonly body: string | Buffer;
+  /** In milliseconds, until the head of the answer and between two pieces of it; 0: no limit. Default: the connection's. */
+  readonly headersTimeout?: number;
+  readonly bodyTimeout?: number;
 }
 
 /** What comes back, step by step: undici's handler without wrappers, which copies nothing and parses no header that nobody reads. */

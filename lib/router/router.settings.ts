@@ -144,6 +144,9 @@ export const SETTING_KEYS: readonly (keyof RouterSettings)[] = [
   'maxFallbacks',
 ];
 
+/** LiteLLM's own. */
+export const DEFAULT_TIMEOUT_MS = 6_000_000;
+
 const NO_FALLBACKS: FallbackTable = new Map();
 
 /** @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what else `refuse` makes. */
@@ -193,7 +196,7 @@ export function resolveRouterSettings(input: RouterSettings, path: string, refus
         checkErrorPolicy(joinPath(at('modelGroupRetryPolicy'), model), ofGroup, 'Retries', refuse),
       ]),
     ),
-    timeoutMs: amount('timeoutMs', 6_000_000),
+    timeoutMs: amount('timeoutMs', DEFAULT_TIMEOUT_MS),
     streamTimeoutMs: amount('streamTimeoutMs', undefined),
     fallbacks: {
       general: chains('fallbacks'),

@@ -152,6 +152,20 @@ describe('a call', () => {
     expect(providers[0].requests).toBe(0);
   });
 
+  it('asks nobody by an address that a variable should have said, least of all the provider that is known by another', async () => {
+    const one = await provider('one');
+    const nowhere = deploymentOf('m', { name: 'nowhere', apiBase: 'os.environ/NO_SUCH_BASE' }, { order: 0 });
+    const { client, router } = clientOf({ modelList: [nowhere, deploymentOf('m', one, { order: 1 })] });
+    expect(router.warnings).toEqual(['router.modelList[0].litellm_params names the variable NO_SUCH_BASE, which is not set']);
+    // Whatever client is made from these, it can ask nobody either.
+    expect(router.deployments()[0].params.api_base).toBe('os.environ/NO_SUCH_BASE');
+    expect((await client.chat(chat)).call).toMatchObject({ deploymentId: 'one', failures: [{ deploymentId: 'nowhere' }] });
+    router.removeDeployment('one');
+    await expect(client.chat(chat)).rejects.toThrow(
+      'litellm_params.api_base: must be an http or https URL: the variable NO_SUCH_BASE is not set',
+    );
+  });
+
   it('goes to another deployment where one cannot be asked, and says so where there is none', async () => {
     const one = await provider('one');
     const nowhere = { model_name: 'm', litellm_params: { model: 'bedrock/claude', order: 1 }, model_info: { id: 'nowhere' } };
@@ -193,10 +207,11 @@ describe('a call', () => {
 
   it('takes what the deployment adds, and prefers what the request says', async () => {
     const one = await provider('one');
-    const params = { temperature: 0.3, max_tokens: 5, extra_body: { top_k: 3 }, extra_headers: { 'x-team': 'a' } };
+    const thinking = { type: 'enabled', budget_tokens: 1024 };
+    const params = { temperature: 0.3, max_tokens: 5, thinking, extra_body: { min_p: 0.1 }, extra_headers: { 'x-team': 'a' } };
     const { client } = clientOf({ modelList: [deploymentOf('m', one, params)] });
     await client.chat({ ...chat, temperature: 1 });
-    expect(one.latest).toMatchObject({ body: { temperature: 1, max_tokens: 5, top_k: 3 }, headers: { 'x-team': 'a' } });
+    expect(one.latest).toMatchObject({ body: { temperature: 1, max_tokens: 5, thinking, min_p: 0.1 }, headers: { 'x-team': 'a' } });
   });
 
   it('hands on the answer as it came, with its usage', async () => {

@@ -33,6 +33,9 @@ const AZURE_MODELS_HOST = /\.services\.ai\.azure\.com$/;
 /** Whatever is behind these, they take a key by a header of their own. */
 const AZURE_KEY_HOST = /\.(?:openai|services\.ai)\.azure\.com$/;
 
+/** An address that the router's file takes from a variable, which is not there. */
+const UNSET = /^os\.environ\/(\w+)$/;
+
 /** Where the operations of a deployment are. */
 export interface ProviderAddress {
   readonly url: URL;
@@ -82,6 +85,10 @@ function parseBase(base: unknown, deploymentId: string): URL {
     throw new InvalidConfigurationError(path, 'must be given: this provider has no well-known address that speaks the OpenAI protocol');
   }
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidConfigurationError(path, 'must be an http or https URL');
-  return url;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  const unset = typeof base === 'string' ? UNSET.exec(base)?.[1] : undefined;
+  throw new InvalidConfigurationError(
+    path,
+    `must be an http or https URL${unset === undefined ? '' : `: the variable ${unset} is not set`}`,
+  );
 }

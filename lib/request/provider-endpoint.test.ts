@@ -64,13 +64,15 @@ describe('ProviderEndpoint', () => {
   });
 
   it('sends the key, and what else is set', () => {
-    const params = { api_key: 'sk-1', organization: 'org', headers: { 'X-A': 1 }, extra_headers: { b: 'c' } };
+    const more = { default_headers: { b: 'a', d: 'e' }, headers: { 'X-A': 1 }, extra_headers: { b: 'c' } };
+    const params = { api_key: 'sk-1', organization: 'org', ...more };
     expect(headersOf(endpoint(params))).toEqual({
       'content-type': 'application/json',
       authorization: 'Bearer sk-1',
       'openai-organization': 'org',
       'x-a': '1',
       b: 'c',
+      d: 'e',
     });
     expect(headersOf(endpoint({ model: 'azure/d', api_base: 'https://r', api_key: 'k' }))).toMatchObject({ 'api-key': 'k' });
     const token = headersOf(endpoint({ model: 'azure/d', api_base: 'https://r', azure_ad_token: 't' }));
@@ -113,6 +115,8 @@ describe('ProviderEndpoint', () => {
   it('takes its secrets out of what is shown', () => {
     expect(endpoint({ api_key: 'sk-secret' }).redact('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
     expect(endpoint({ api_base: 'http://u:pass-word@h' }).redact('pass-word')).toBe('***');
+    const inQuery = 'https://h/v1?subscription-key=q-secret&api-version=2024-10-21';
+    expect(endpoint({ api_base: inQuery }).redact('q-secret of 2024-10-21')).toBe('*** of 2024-10-21');
     const more = { 'X-Gateway-Api-Key': 'gw-secret', Authorization: 'Bearer other', 'x-max-tokens': '4096' };
     expect(endpoint({ api_key: 'sk-secret', extra_headers: more }).redact('gw-secret, other, 4096')).toBe('***, ***, 4096');
   });

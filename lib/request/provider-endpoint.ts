@@ -1,7 +1,7 @@
 import { decoded } from '../common/basic-authorization.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { addressOf, WELL_KNOWN, type ProviderAddress } from './provider-address.js';
-import { headersOf, secretsIn, type HeaderParams } from './provider-headers.js';
+import { headersOf, secretsIn, secretsInQuery, type HeaderParams } from './provider-headers.js';
 
 /** What of a deployment's `litellm_params` says where and how it is reached. */
 export interface EndpointParams extends HeaderParams {
@@ -48,7 +48,7 @@ export class ProviderEndpoint {
     const key = text(params.api_key) ?? (given === undefined ? keyIn(env, this.provider) : undefined);
     const token = this.provider === 'azure' ? text(params.azure_ad_token) : undefined;
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
-    this.secrets = [...secretsIn(this.headers), decoded(url.password)].filter((secret) => secret.length > 3);
+    this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
   /** The path of an operation (`/chat/completions`) for a model of this deployment. */

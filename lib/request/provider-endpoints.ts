@@ -7,16 +7,27 @@ import { ProviderEndpoint } from './provider-endpoint.js';
 const REQUEST_FIELDS = [
   'temperature',
   'top_p',
+  'top_k',
   'n',
   'stop',
   'max_tokens',
   'max_completion_tokens',
   'presence_penalty',
   'frequency_penalty',
+  'logit_bias',
+  'logprobs',
+  'top_logprobs',
   'seed',
   'response_format',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
   'user',
   'reasoning_effort',
+  'thinking',
+  'verbosity',
+  'service_tier',
+  'dimensions',
 ] as const;
 
 /** How a deployment is asked. */

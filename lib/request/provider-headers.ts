@@ -5,6 +5,7 @@ import type { ProviderAddress } from './provider-address.js';
 /** What of a deployment's `litellm_params` its requests have in their headers, besides the key. */
 export interface HeaderParams {
   readonly organization?: unknown;
+  readonly default_headers?: unknown;
   readonly headers?: unknown;
   readonly extra_headers?: unknown;
 }
@@ -18,6 +19,7 @@ export interface Credentials {
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const SECRET_NAME = /authorization|cookie|api-?key|secret|token$/;
+const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
 const SCHEME = /^(?:basic|bearer) +/i;
 
 /**
@@ -40,7 +42,7 @@ export function headersOf(
   else if (token !== undefined) set('azure_ad_token', 'authorization', `Bearer ${token}`);
   const { organization } = params;
   if (typeof organization === 'string' && organization !== '') set('organization', 'openai-organization', organization);
-  for (const part of ['headers', 'extra_headers'] as const) {
+  for (const part of ['default_headers', 'headers', 'extra_headers'] as const) {
     const more = params[part];
     if (typeof more !== 'object' || more === null) continue;
     for (const [name, value] of Object.entries(more)) {
@@ -48,6 +50,11 @@ export function headersOf(
     }
   }
   return [...headers].flat();
+}
+
+/** What of an address's query nobody is to see: a key, where a provider takes it there. */
+export function secretsInQuery({ searchParams }: URL): string[] {
+  return [...searchParams].filter(([name]) => SECRET_PARAMETER.test(name)).map(([, value]) => value);
 }
 
 /** What of the headers nobody is to see, whoever has named them. */

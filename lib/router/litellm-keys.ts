@@ -17,6 +17,7 @@ export const PARAM_KEYS: ReadonlySet<string> = new Set(
   input_cost_per_second output_cost_per_second max_budget budget_duration mock_response use_in_pass_through
   headers extra_headers extra_body default_headers drop_params additional_drop_params model_info stream temperature top_p top_k n stop max_tokens
   max_completion_tokens presence_penalty frequency_penalty seed response_format tools tool_choice user reasoning_effort thinking stream_options
+  logit_bias logprobs top_logprobs parallel_tool_calls verbosity service_tier dimensions
   aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_profile_name aws_role_name aws_session_name aws_bedrock_runtime_endpoint
   vertex_project vertex_location vertex_credentials watsonx_region_name hf_model_name ssl_verify proxy_url merge_reasoning_content_in_choices
   max_file_size_mb configurable_clientside_auth_params litellm_credential_name allowed_fails allowed_fails_policy max_input_tokens`.split(

@@ -80,7 +80,7 @@ export function readEntry(
     resolveEnvironmentNames({ ...checkObject(where, part, refuse) }, env, (name) =>
       warnings.add(`${where} names the variable ${name}, which is not set`),
     ) as Record<string, unknown>;
-  const params = resolve(entry.litellm_params, at.params);
+  const params = withAddresses(resolve(entry.litellm_params, at.params), entry.litellm_params as Readonly<Record<string, unknown>>);
   const info = entry.model_info === undefined || entry.model_info === null ? {} : resolve(entry.model_info, at.info);
   const model = checkString(joinPath(at.params, 'model'), params.model, refuse);
   for (const [keys, known, where] of [
@@ -160,6 +160,15 @@ export function readEntry(
     numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
     strategy: info.routing_strategy === undefined ? undefined : checkStrategy(`${at.info}.routing_strategy`, info.routing_strategy, refuse),
   };
+}
+
+/**
+ * An address that a variable should have said stays as it is written: it is none, and nobody can be asked there. Without it the key would go to the address that
+ * the provider is known by.
+ */
+function withAddresses(params: Record<string, unknown>, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  for (const key of ['api_base', 'base_url']) if (typeof given[key] === 'string') params[key] ??= given[key];
+  return params;
 }
 
 type OwnRates = TokenRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;

@@ -29,6 +29,7 @@ describe('a failed attempt', () => {
     ['answers 500', status(500)],
     ['answers 429', status(429)],
     ['answers 401', status(401)],
+    ['has no credit left', status(402)],
     ['resets the connection', { fault: 'reset' }],
     ['answers garbage', { fault: 'garbage' }],
     ['speaks no HTTP', { fault: 'protocol' }],

@@ -84,7 +84,8 @@ export class ProviderError extends HttpException {
 
   constructor(facts: ProviderFailureFacts, options?: ErrorOptions) {
     const { kind, message, status } = facts;
-    const isAnswer = status !== undefined && status >= 400 && kind !== 'malformed';
+    // A status above 599 is none that could be handed on.
+    const isAnswer = status !== undefined && status >= 400 && status < 600 && kind !== 'malformed';
     const type = facts.type ?? (isAnswer && status < 500 ? 'invalid_request_error' : 'server_error');
     const error: OpenAIErrorBody = { message, type, param: facts.param ?? null, code: facts.providerCode ?? null };
     super({ error }, isAnswer ? status : (STATUS_WITHOUT_ANSWER[kind] ?? 502), { cause: options?.cause });

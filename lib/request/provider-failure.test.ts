@@ -52,6 +52,7 @@ describe('failureOf', () => {
 it.each([
   [400, 'bad_request'],
   [401, 'authentication'],
+  [402, 'authentication'],
   [403, 'authentication'],
   [404, 'not_found'],
   [408, 'timeout'],
@@ -77,6 +78,7 @@ describe('ProviderError', () => {
     ['connection', undefined, 502],
     ['malformed', 200, 502],
     ['server', 503, 503],
+    ['server', 999, 502],
   ] as const)('answers %s with a status of its own where the provider has none', (kind, status, expected) => {
     expect(new ProviderError({ ...facts, kind, status }).getStatus()).toBe(expected);
   });

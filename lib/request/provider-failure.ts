@@ -38,7 +38,8 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
     if (CONTENT_POLICY.test(words)) return 'content_policy';
     return 'bad_request';
   }
-  if (status === 401 || status === 403) return 'authentication';
+  // 402: the account has nothing left, where another may have.
+  if (status === 401 || status === 402 || status === 403) return 'authentication';
   if (status === 404) return 'not_found';
   if (status === 408) return 'timeout';
   if (status === 429) return 'rate_limit';

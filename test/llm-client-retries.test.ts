@@ -49,6 +49,14 @@ describe('a failed attempt', () => {
     expect(providers[1].requests).toBe(1);
   });
 
+  it('is followed by another deployment where the retries of an SDK are switched off', async () => {
+    const providers = await Promise.all([provider('cheap', status(500)), provider('dear')]);
+    const modelList = providers.map((each, cost) => deploymentOf('m', each, { input_cost_per_token: cost, max_retries: 0 }));
+    const { client, router } = clientOf({ modelList, strategy: 'cost_based' });
+    expect((await client.chat(chat)).call).toMatchObject({ deploymentId: 'dear', retries: 1 });
+    expect(router.warnings).toEqual([]);
+  });
+
   it('is recorded, like all others of its call', async () => {
     const { client, router } = await over([status(500), status(500)], { numRetries: 1 });
     await expect(client.chat(chat)).rejects.toMatchObject({ providerStatus: 500 });

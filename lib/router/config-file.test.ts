@@ -133,7 +133,14 @@ router_settings:
   });
 
   it('names what would be taken to hold, and does not', () => {
-    const params = { itpm: 5, tag_regex: ['^x'], mock_response: 'hi', use_in_pass_through: false, litellm_credential_name: null };
+    const params = {
+      itpm: 5,
+      max_retries: 4,
+      tag_regex: ['^x'],
+      mock_response: 'hi',
+      use_in_pass_through: false,
+      litellm_credential_name: null,
+    };
     const info = { team_id: 'blue', supported_environments: ['staging'], mode: 'chat' };
     const settings = { cache_responses: true, default_litellm_params: { timeout: 1 }, debug_level: 'INFO' };
     const { router } = routerOn(engine, { modelList: [deployment('a', params, 'g', info)], routerSettings: settings });
@@ -141,6 +148,7 @@ router_settings:
       'router.routerSettings.cache_responses is not known here, and has no effect',
       'router.routerSettings.default_litellm_params is not known here, and has no effect',
       'litellm_params: itpm has no effect here',
+      'litellm_params: max_retries has no effect here',
       'litellm_params: tag_regex has no effect here',
       'litellm_params: mock_response has no effect here',
       'model_info: team_id has no effect here',

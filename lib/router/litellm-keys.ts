@@ -34,10 +34,13 @@ export const INFO_KEYS: ReadonlySet<string> = new Set(
   health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),
 );
 
-/** Of these keys, those that say who is asked, for how much or at what price, and are not heeded here: whoever set one takes it to hold. */
+/**
+ * Of these keys, those that say who is asked, how often, for how much or at what price, and are not heeded here: whoever set one takes it to hold.
+ * `max_retries` is for the provider's SDK, whose retries would multiply with the router's; `max_retries: 0`, which many write for that, says nothing of these.
+ */
 export const UNHEEDED_KEYS: ReadonlySet<string> = new Set(
   `model_list.access_groups litellm_params.itpm litellm_params.otpm litellm_params.tag_regex litellm_params.mock_response
-  litellm_params.request_timeout litellm_params.use_in_pass_through litellm_params.litellm_credential_name
+  litellm_params.request_timeout litellm_params.max_retries litellm_params.use_in_pass_through litellm_params.litellm_credential_name
   litellm_params.input_cost_per_second litellm_params.output_cost_per_second model_info.supported_environments model_info.access_groups
   model_info.team_id model_info.team_public_model_name model_info.routing_strategy_args`.split(/\s+/),
 );

@@ -90,7 +90,7 @@ export function readEntry(
   ] as const) {
     for (const [key, set] of Object.entries(keys)) {
       if (!known.has(key)) warnings.add(`${where}: ${key} is not known here, and kept`);
-      else if (UNHEEDED_KEYS.has(`${where}.${key}`) && set !== null && set !== undefined && set !== false) {
+      else if (UNHEEDED_KEYS.has(`${where}.${key}`) && set !== null && set !== undefined && set !== false && set !== 0) {
         warnings.add(`${where}: ${key} has no effect here`);
       }
     }
@@ -157,7 +157,7 @@ export function readEntry(
         : checkErrorPolicy(`${at.info}.allowed_fails_policy`, policy, 'AllowedFails', refuse),
     timeoutMs: seconds('timeout'),
     streamTimeoutMs: seconds('stream_timeout'),
-    numRetries: read('num_retries', ownFirst) ?? read('max_retries', ownFirst),
+    numRetries: read('num_retries', ownFirst),
     strategy: info.routing_strategy === undefined ? undefined : checkStrategy(`${at.info}.routing_strategy`, info.routing_strategy, refuse),
   };
 }

@@ -1,4 +1,5 @@
 import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import type { StateOfRouter } from './shared-state.js';
 
 const [engine] = routerEngines();
 
@@ -50,6 +51,17 @@ describe('while it runs', () => {
     expect(router.status()).toMatchObject([{ id: 'new', state: 'available', failures: 0 }, before, { id: 'b', failures: 0 }]);
     const counts = router.metrics().filter(({ name, value }) => name === 'router_deployment_calls_total' && value > 0);
     expect(counts).toMatchObject([{ value: 1, labels: { deployment: 'a', outcome: 'failure' } }]);
+  });
+
+  it('others are told nothing of who had the place of a deployment before', () => {
+    let told: StateOfRouter | undefined;
+    const sharedState = { start: (state: StateOfRouter) => void (told = state), health: () => ({}), close: () => Promise.resolve() };
+    const { router, clock } = routerOn(engine, { modelList: [deployment('a')], sharedState });
+    router.succeeded(router.acquire('a'), { latencyMs: 1, promptTokens: 7 });
+    router.setModelList([]);
+    router.setModelList([deployment('b')]);
+    router.succeeded(router.acquire('b'), { latencyMs: 1, promptTokens: 2 });
+    expect(told?.takeUsage('b', Math.floor(clock.nowMs / 60_000))).toEqual({ requests: 1, tokens: 2 });
   });
 
   it('settings change, and wrong ones change nothing', () => {

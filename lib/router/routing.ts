@@ -52,8 +52,11 @@ export class Routing {
   ) {
     const { choice, sharedAs, maxDeployments } = env;
     const engine = choice.active === 'native' && choice.native !== null ? choice.native : choice.typescript;
-    this.slots = new Slots(engine, sharedAs, maxDeployments, (slot) => this.outcomes.forget(slot));
     this.unreported = env.reports === true ? new Unreported() : null;
+    this.slots = new Slots(engine, sharedAs, maxDeployments, (slot) => {
+      this.outcomes.forget(slot);
+      this.unreported?.forget(slot);
+    });
     this.settings = settings;
     this.use(deployments, settings);
   }

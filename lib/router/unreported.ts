@@ -11,6 +11,11 @@ export class Unreported {
     } else Object.assign(known, { minute, requests, tokens });
   }
 
+  /** Another deployment has the slot from now on. */
+  forget(slot: number): void {
+    this.usage.delete(slot);
+  }
+
   /** What there is of a minute; told from now on. */
   take(slot: number, minute: number): { readonly requests: number; readonly tokens: number } {
     const known = this.usage.get(slot);

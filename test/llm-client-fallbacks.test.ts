@@ -161,6 +161,13 @@ describe('orders', () => {
     expect(providers.map(({ requests }) => requests)).toEqual([1, 1, 1]);
   });
 
+  it('follow one another where a request asks for what deployments of several groups call', async () => {
+    const providers = await Promise.all([provider('first', BROKEN), provider('second')]);
+    const modelList = providers.map((each, order) => deploymentOf(each.name, each, { order }));
+    const { client } = clientOf({ modelList, numRetries: 0 });
+    expect((await client.chat({ model: 'openai/gpt-4o', messages: HELLO })).call).toMatchObject({ deploymentId: 'second', retries: 0 });
+  });
+
   it('end with the error of the last', async () => {
     const providers = await Promise.all([provider('first', BROKEN), provider('second', { fault: 'status', status: 503 })]);
     const modelList = providers.map((each, order) => deploymentOf('m', each, { order }));

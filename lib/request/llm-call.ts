@@ -68,6 +68,7 @@ export class CallersMistake extends Error {
 class FailedAttempt {
   constructor(
     readonly deployment: Deployment,
+    readonly group: string,
     readonly failure: CallFailure,
   ) {}
 }
@@ -106,7 +107,7 @@ export class LlmCall<R> {
     } catch (error) {
       outcome = this.failed(pick, error);
     }
-    return this.group(target, 0, new FailedAttempt(pick.deployment, outcome));
+    return this.group(target, 0, new FailedAttempt(pick.deployment, pick.group, outcome));
   }
 
   private async group(target: FallbackTarget, depth: number, first?: FailedAttempt): Promise<R | CallFailure> {
@@ -142,14 +143,14 @@ export class LlmCall<R> {
         if (pick instanceof CallFailure) return last ?? pick;
         const outcome = await this.attempt(pick, target);
         if (!(outcome instanceof CallFailure)) return outcome;
-        failed = new FailedAttempt(pick.deployment, outcome);
+        failed = new FailedAttempt(pick.deployment, pick.group, outcome);
       }
-      const { deployment, failure } = failed;
+      const { deployment, group, failure } = failed;
       last = failure;
       tried = [...tried, deployment.id];
       const decision = this.afterFailure(target.model, deployment, retry, failure);
       if (decision === 'give up') {
-        const next = OF_THE_REQUEST.has(failure.kind) ? undefined : this.passOver(deployment, passed);
+        const next = OF_THE_REQUEST.has(failure.kind) ? undefined : this.passOver(deployment, group, passed);
         if (next === undefined) return last;
         passed = next;
         retry = -1;
@@ -247,8 +248,9 @@ export class LlmCall<R> {
   }
 
   /** `passed`, and all of the group whose `order` is not behind that of `deployment`; `undefined` where none is left. */
-  private passOver({ order, modelName }: Deployment, passed: readonly string[]): readonly string[] | undefined {
-    const group = this.shared.router.deployments().filter((other) => other.modelName === modelName);
+  private passOver({ order }: Deployment, name: string, passed: readonly string[]): readonly string[] | undefined {
+    // A request may ask for what deployments call, too.
+    const group = this.shared.router.deployments().filter(({ modelName, model }) => modelName === name || model === name);
     const done = group.filter((other) => other.order <= order);
     return done.length === group.length ? undefined : [...new Set([...passed, ...done.map(({ id }) => id)])];
   }

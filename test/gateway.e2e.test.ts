@@ -40,6 +40,9 @@ model_list:
   - model_name: rescue
     litellm_params: { model: openai/gpt-4o, api_base: ${rescue}, api_key: sk-rescue }
     model_info: { id: rescue }
+  - model_name: 通义
+    litellm_params: { model: openai/gpt-4o, api_base: ${one}, api_key: sk-one }
+    model_info: { id: é 1 }
 router_settings:
   num_retries: 1
   disable_cooldowns: true
@@ -104,6 +107,13 @@ describe('the OpenAI SDK, unchanged', () => {
     expect(usage?.completion_tokens).toBe(12);
   });
 
+  it.each([false, true])('is answered under any name, streamed: %p', async (stream) => {
+    const { response } = await sdk.chat.completions.create({ model: '通义', messages, stream }).withResponse();
+    const names = ['id', 'group'].map((name) => response.headers.get(`x-litellm-model-${name}`));
+    expect(names).toEqual(['%C3%A9 1', '%E9%80%9A%E4%B9%89']);
+    expect(names.map((name) => decodeURIComponent(name ?? ''))).toEqual(['é 1', '通义']);
+  });
+
   it('gets tools called, whole and streamed', async () => {
     const { choices } = await sdk.chat.completions.create({ model: 'chat', messages, tools: [weather] });
     expect(choices[0].finish_reason).toBe('tool_calls');
@@ -118,7 +128,7 @@ describe('the OpenAI SDK, unchanged', () => {
     const { data } = await sdk.embeddings.create({ model: 'chat', input: ['a', 'b'], encoding_format: 'float' });
     expect(data.map(({ embedding }) => embedding.length)).toEqual([8, 8]);
     const models = await sdk.models.list();
-    expect(models.data.map(({ id }) => id).sort()).toEqual(['chat', 'gpt-4', 'lonely', 'rescue', 'rescued']);
+    expect(models.data.map(({ id }) => id).sort()).toEqual(['chat', 'gpt-4', 'lonely', 'rescue', 'rescued', '通义']);
   });
 
   it('aborts, and nothing is left under way', async () => {

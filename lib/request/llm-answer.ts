@@ -35,6 +35,9 @@ export interface AnswerTarget {
   end?(body?: Buffer): unknown;
 }
 
+/** Names of deployments and groups are whatever their file says; a header holds ASCII alone. */
+const NO_HEADER_TEXT = /[^\x20-\x7e]/;
+
 /** LiteLLM's name for a header that came from the provider. */
 const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
 
@@ -44,13 +47,20 @@ const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
  */
 export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
   const { providerRequestId } = call;
-  set('x-litellm-model-id', call.deploymentId);
-  set('x-litellm-model-group', call.group);
+  set('x-litellm-model-id', headerText(call.deploymentId));
+  set('x-litellm-model-group', headerText(call.group));
   set('x-litellm-attempted-retries', String(call.retries));
   set('x-litellm-attempted-fallbacks', String(call.fallbacks));
   set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
   set('x-litellm-overhead-duration-ms', call.overheadMs.toFixed(3));
   if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
+}
+
+/** As addresses have it: what is no ASCII as its bytes of UTF-8, `%E4`. */
+function headerText(name: string): string {
+  if (!NO_HEADER_TEXT.test(name)) return name;
+  const encoded = (character: string): string => Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
+  return name.replace(/[^\x20-\x7e]/gu, encoded);
 }
 
 /** The same as an object. */

@@ -100,6 +100,9 @@ router_settings:
       providerBudgets: new Map([['azure', { budgetUsd: 60, periodMs: 86_400_000 }]]),
     });
     expect(modelList).toMatchObject([{ litellm_params: { api_base: 'https://eu.example', api_key: 'os.environ/AZURE_API_KEY' } }]);
+    const many = Array.from({ length: 200 }, (_, i) => `- { model_name: a, litellm_params: { <<: *s, model: openai/${i} } }`);
+    const large = written('many.yaml', `s: &s { rpm: 5 }\nmodel_list:\n${many.join('\n')}`);
+    expect(resolveRouterOptions({ configPath: large }, {}).modelList[199]).toMatchObject({ litellm_params: { rpm: 5 } });
     expect(() => resolveRouterOptions({ routerSettings: { cooldown_time: 'soon' } }, {})).toThrow('router.routerSettings.cooldown_time');
     expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.numRetries');
   });

@@ -70,8 +70,8 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
 function readDocument(path: string): Readonly<Record<string, unknown>> {
   let document: unknown;
   try {
-    // LiteLLM reads `<<: *name` as YAML 1.1 has it.
-    document = parse(readFileSync(path, 'utf8'), { merge: true });
+    // LiteLLM reads `<<: *name` as YAML 1.1 has it, as often as it stands there.
+    document = parse(readFileSync(path, 'utf8'), { merge: true, maxAliasCount: -1 });
   } catch (error) {
     throw new InvalidConfigurationError(path, `cannot be read (${errorMessage(error)})`, { cause: error });
   }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { codeBlocks, documents } from '../../test/readme-document.js';
 import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
 import { resolveRouterOptions } from './router.options.js';
@@ -13,6 +14,13 @@ const written = (name: string, text: string): string => {
   return path;
 };
 const [engine] = routerEngines();
+const thrownBy = (work: () => unknown): unknown => {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+};
 const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
 
 describe('a LiteLLM configuration', () => {
@@ -163,6 +171,10 @@ router_settings:
     expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
     const broken = written('broken.yaml', 'model_list: [\n - }');
     expect(() => resolveRouterOptions({ configPath: broken }, {})).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }));
+    const open = written('open.yaml', 'model_list:\n- litellm_params: { api_key: "sk-secret }');
+    const error = thrownBy(() => resolveRouterOptions({ configPath: open }, {}));
+    expect(error).toMatchObject({ message: expect.stringContaining('at line 2') as string });
+    expect(inspect(error)).not.toContain('sk-secret');
     const wrong = written('wrong.yaml', 'model_list: 3');
     expect(() => resolveRouterOptions({ configPath: wrong }, {})).toThrow(expect.objectContaining({ path: `${wrong}: model_list` }));
   });

@@ -68,12 +68,21 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
 }
 
 function readDocument(path: string): Readonly<Record<string, unknown>> {
+  const unreadable = (error: unknown, options?: ErrorOptions): Error =>
+    new InvalidConfigurationError(path, `cannot be read (${errorMessage(error)})`, options);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadable(error, { cause: error });
+  }
   let document: unknown;
   try {
     // LiteLLM reads `<<: *name` as YAML 1.1 has it, as often as it stands there.
-    document = parse(readFileSync(path, 'utf8'), { merge: true, maxAliasCount: -1 });
+    document = parse(text, { merge: true, maxAliasCount: -1 });
   } catch (error) {
-    throw new InvalidConfigurationError(path, `cannot be read (${errorMessage(error)})`, { cause: error });
+    // Without its cause, which shows the lines around it: keys stand there.
+    throw unreadable(error);
   }
   return checkObject(path, document);
 }

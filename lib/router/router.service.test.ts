@@ -151,6 +151,31 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(service)).toEqual(['a', 'b']);
     });
 
+    it('by what a deployment allows itself, before what is allowed to all, and after the fourth where nothing is said of an error', () => {
+      const policy = { RateLimitErrorAllowedFails: 0 };
+      const own = [
+        deployment('a', {}, 'gpt-4', { allowed_fails: 1 }),
+        deployment('b', {}, 'gpt-4', { allowed_fails_policy: { TimeoutErrorAllowedFails: 0 } }),
+        deployment('c'),
+      ];
+      const { router: service } = routerOn(engine, { modelList: own, allowedFailsPolicy: policy });
+      const failsOf = (id: string, status: number): number => {
+        for (let fails = 1; fails < 10; fails++) {
+          send(service, id, false, status);
+          if (cooling(service).includes(id)) return fails;
+        }
+        return NaN;
+      };
+      expect(failsOf('a', 429)).toBe(2);
+      expect(failsOf('b', 429)).toBe(4);
+      expect(failsOf('c', 429)).toBe(1);
+      const { router: general } = routerOn(engine, { modelList: own, allowedFailsPolicy: policy, allowedFails: 5 });
+      for (let fails = 0; fails < 5; fails++) send(general, 'c', false, 500);
+      expect(cooling(general)).toEqual([]);
+      send(general, 'c', false, 500);
+      expect(cooling(general)).toEqual(['c']);
+    });
+
     it("never where the deployment's time is 0", () => {
       const { router: service } = two({}, { cooldown_time: 0 });
       fail(service, 'a', { status: 429, retryAfterMs: 30_000 });

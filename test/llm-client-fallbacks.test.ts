@@ -98,9 +98,13 @@ describe('general fallbacks', () => {
   });
 
   it('change what the request has otherwise', async () => {
-    const { ask, providers } = await groups({ a: BROKEN, b: {} }, { fallbacks: [{ a: [{ model: 'b', temperature: 0.1 }] }] });
+    const b = { model: 'b', temperature: 0.1, api_key: 'sk-other', timeout: 5 };
+    const { ask, providers, router } = await groups({ a: BROKEN, b: {} }, { routerSettings: { fallbacks: [{ a: [b] }] } });
     await ask('a', { temperature: 0.9, top_p: 1 });
     expect(providers[1].latest?.body).toEqual({ model: 'gpt-4o', messages: HELLO, temperature: 0.1, top_p: 1 });
+    expect(router.warnings).toEqual(
+      ['api_key', 'timeout'].map((key) => `router.routerSettings.fallbacks: ${key} of a fallback has no effect here`),
+    );
   });
 
   it('are not needed by who answers, and know nobody else', async () => {

@@ -203,7 +203,15 @@ describe('a call', () => {
 
   it('sends a provider nothing that is meant for the router', async () => {
     const { client, providers } = await over([{}]);
-    const steering = { num_retries: 0, timeout: 20, fallbacks: [], tags: ['a'], routing_strategy: 'least-busy', disable_fallbacks: true };
+    const steering = {
+      num_retries: 0,
+      timeout: 20,
+      fallbacks: [],
+      tags: ['a'],
+      routing_strategy: 'least-busy',
+      disable_fallbacks: true,
+      api_key: 'sk-own',
+    };
     await client.chat({ ...chat, ...steering, metadata: { tags: ['a'], team: 'b' }, user: 'u' });
     const sent = { model: 'gpt-4o', messages: HELLO, stream: false, user: 'u' };
     expect(providers[0].latest?.body).toEqual({ ...sent, metadata: { team: 'b' } });

@@ -65,7 +65,7 @@ function checkTime(path: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }
 
-/** Fields of a body that are for LiteLLM's router, and no provider knows. */
+/** Fields of a body, or of what a fallback changes in it, that are for LiteLLM, and no provider knows. Keys among them are nobody's business there. */
 const OWN_FIELDS = new Set([
   'tags',
   'num_retries',
@@ -92,6 +92,13 @@ const OWN_FIELDS = new Set([
   'litellm_metadata',
   'litellm_session_id',
   'litellm_trace_id',
+  'api_key',
+  'api_base',
+  'base_url',
+  'api_version',
+  'custom_llm_provider',
+  'headers',
+  'extra_headers',
 ]);
 const MOST_RETRIES = 10;
 
@@ -144,7 +151,7 @@ export class ReadRequest {
    */
   textFor(model: string, defaults: object | undefined, overrides: object | undefined, addsUsage = this.addsUsage): string {
     if (defaults !== undefined || overrides !== undefined || addsUsage !== this.addsUsage) {
-      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(addsUsage), ...overrides })}`;
+      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(addsUsage), ...withoutOwn(overrides ?? {}) })}`;
     }
     // Most providers call it what the caller does.
     if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
@@ -154,12 +161,15 @@ export class ReadRequest {
   private sent(addsUsage: boolean): Readonly<Record<string, unknown>> {
     const { body } = this;
     if (!this.own && !addsUsage && !this.hasTags) return body;
-    const sent: Record<string, unknown> = {};
-    for (const [key, value] of Object.entries(body)) if (!OWN_FIELDS.has(key)) sent[key] = value;
+    const sent = withoutOwn(body);
     if (this.hasTags) sent.metadata = withoutTags(body.metadata as object);
     if (addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
     return sent;
   }
+}
+
+function withoutOwn(fields: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => !OWN_FIELDS.has(key)));
 }
 
 /** Lists are for the router: providers take texts alone for metadata, and refuse others. Nothing where nothing is left. */

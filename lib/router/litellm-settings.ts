@@ -2,7 +2,7 @@ import { checkNumber, checkObject, joinPath, type Refuse } from '../common/optio
 import { checkAmount } from './amounts.js';
 import { budgetsFromLiteLLM } from './budget.settings.js';
 import { knownErrorPolicy } from './error-policies.js';
-import { IGNORED_SETTINGS } from './litellm-keys.js';
+import { FALLBACK_PARAMS, IGNORED_SETTINGS } from './litellm-keys.js';
 import { MOST_SAMPLES } from './router.memory.js';
 import { SETTING_KEYS, type RouterSettings } from './router.settings.js';
 
@@ -62,6 +62,7 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
   for (const [key, value] of Object.entries(checkObject(path, input, refuse))) {
     if (value === null || value === undefined || IGNORED_SETTINGS.has(key)) continue;
     const at = joinPath(path, key);
+    if (key.endsWith('fallbacks')) warnOfParams(at, value, warn);
     if (Object.hasOwn(SAME, key)) settings[SAME[key]] = plain(value);
     else if (Object.hasOwn(SECONDS, key)) settings[SECONDS[key]] = checkAmount(at, value, refuse) * 1000;
     else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, refuse, warn);
@@ -79,6 +80,16 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
     } else warn(`${at} is not known here, and has no effect`);
   }
   return settings;
+}
+
+/** What a fallback has of a deployment's parameters is not heeded: a group says where it is, and by which key. */
+function warnOfParams(path: string, fallbacks: unknown, warn: (message: string) => void, depth = 0): void {
+  // A list of objects of lists of objects.
+  if (typeof fallbacks !== 'object' || fallbacks === null || depth > 3) return;
+  for (const [key, entry] of Object.entries(fallbacks)) {
+    if (FALLBACK_PARAMS.has(key)) warn(`${path}: ${key} of a fallback has no effect here`);
+    warnOfParams(path, entry, warn, depth + 1);
+  }
 }
 
 /** A number or a flag may be text: from the environment, quoted, or as YAML 1.1 has it (`yes`). */

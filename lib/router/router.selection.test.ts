@@ -180,13 +180,24 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
         costs.map((cost, at) => deployment(`${group}-${at}`, cost, group, info));
       const service = router({
         strategy: 'simple-shuffle',
-        routingGroups: [{ groupName: 'cheap', models: ['b'], strategy: 'cost-based-routing' }],
-        modelList: [...pair('a'), ...pair('b'), ...pair('c', { routing_strategy: 'cost-based-routing' })],
+        routingGroups: [
+          { groupName: 'cheap', models: ['b'], strategy: 'cost-based-routing' },
+          { groupName: 'even', models: ['d'], strategy: 'least-busy' },
+        ],
+        modelList: [
+          ...pair('a'),
+          ...pair('b'),
+          ...pair('c', { routing_strategy: 'cost-based-routing' }),
+          // What a deployment says goes before what is said of its group; of two, the one with the lower id.
+          deployment('z', { input_cost_per_token: 2 }, 'd', { routing_strategy: 'least-busy' }),
+          deployment('y', { input_cost_per_token: 1 }, 'd', { routing_strategy: 'cost-based-routing' }),
+        ],
       });
       expect(idsOf(service, 'a')).toEqual(['a-0', 'a-1']);
       expect(idsOf(service, 'a', { strategy: 'cost_based' })).toEqual(['a-1']);
       expect(idsOf(service, 'b')).toEqual(['b-1']);
       expect(idsOf(service, 'c')).toEqual(['c-1']);
+      expect(idsOf(service, 'd')).toEqual(['y']);
       expect(() => service.acquire('a', { strategy: 'fastest' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     });
 

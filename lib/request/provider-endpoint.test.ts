@@ -112,6 +112,21 @@ describe('ProviderEndpoint', () => {
     expect(headersOf(endpoint({ api_base: 'http://elsewhere' }, env)).authorization).toBeUndefined();
   });
 
+  it('takes the address from the environment where the deployment has none, as the key is for that', () => {
+    const env = { OPENAI_API_KEY: 'sk-gateway', OPENAI_BASE_URL: 'http://gateway/v1', OPENAI_API_BASE: 'http://older/v1' };
+    const inside = endpoint({}, env);
+    expect([inside.origin, headersOf(inside).authorization]).toEqual(['http://gateway', 'Bearer sk-gateway']);
+    expect(endpoint({}, { ...env, OPENAI_BASE_URL: '' }).origin).toBe('http://older');
+    expect(endpoint({ api_base: 'http://own' }, env).origin).toBe('http://own');
+    expect(endpoint({ model: 'groq/x' }, env).origin).toBe('https://api.groq.com');
+    expect(endpoint({ model: 'perplexity/x' }, { PERPLEXITYAI_API_BASE: 'http://p' }).origin).toBe('http://p');
+    const azure = { AZURE_API_BASE: 'https://r.openai.azure.com', AZURE_API_KEY: 'az', AZURE_API_VERSION: '2025-01-01' };
+    const deployed = endpoint({ model: 'azure/d' }, azure);
+    expect(headersOf(deployed)).toMatchObject({ 'api-key': 'az' });
+    expect(deployed.pathOf('/chat/completions', 'd')).toBe('/openai/deployments/d/chat/completions?api-version=2025-01-01');
+    expect(() => endpoint({}, { OPENAI_BASE_URL: 'gateway' })).toThrow('must be an http or https URL');
+  });
+
   it('takes its secrets out of what is shown', () => {
     expect(endpoint({ api_key: 'sk-secret' }).redact('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
     expect(endpoint({ api_base: 'http://u:pass-word@h' }).redact('pass-word')).toBe('***');

@@ -25,7 +25,7 @@ const PREFIXES = new Set([
   'lm_studio',
   'openai_like',
 ]);
-/** Whom LiteLLM calls otherwise in the names of variables with a key. */
+/** Whom LiteLLM calls otherwise in the names of variables. */
 const IN_VARIABLES: Readonly<Record<string, string>> = { fireworks_ai: 'fireworks', perplexity: 'perplexityai', together_ai: 'togetherai' };
 
 /** A deployment's address, worked out once. */
@@ -41,11 +41,13 @@ export class ProviderEndpoint {
   constructor(params: EndpointParams, deploymentId: string, env: Environment) {
     const given = said(params.api_base) ?? said(params.base_url);
     this.provider = providerOf(params, text(given) !== undefined);
-    this.address = addressOf(this.provider, given, text(params.api_version), deploymentId);
+    const around = given === undefined ? new ProviderEnvironment(this.provider, env) : undefined;
+    const version = text(params.api_version) ?? around?.of('api_version');
+    this.address = addressOf(this.provider, given ?? around?.of('base_url') ?? around?.of('api_base'), version, deploymentId);
     const { url } = this.address;
     this.origin = url.origin;
     // The key of a well-known provider must not go to an address that somebody else chose.
-    const key = text(params.api_key) ?? (given === undefined ? keyIn(env, this.provider) : undefined);
+    const key = text(params.api_key) ?? around?.of('api_key');
     const token = this.provider === 'azure' ? text(params.azure_ad_token) : undefined;
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
@@ -87,9 +89,17 @@ function providerOf({ model, custom_llm_provider }: EndpointParams, hasAddress: 
   return PREFIXES.has(prefix) || (prefix !== '' && !hasAddress) ? prefix : 'openai';
 }
 
-function keyIn(env: Environment, provider: string): string | undefined {
-  const of = (name: string): string | undefined => text(env[`${name.toUpperCase()}_API_KEY`]);
-  return of(provider) ?? of(IN_VARIABLES[provider] ?? provider);
+/** What the environment says of a provider, as LiteLLM names it: its key, and the address that this key is for. */
+class ProviderEnvironment {
+  constructor(
+    private readonly provider: string,
+    private readonly env: Environment,
+  ) {}
+
+  of(what: 'api_key' | 'api_base' | 'base_url' | 'api_version'): string | undefined {
+    const named = (name: string): string | undefined => text(this.env[`${name}_${what}`.toUpperCase()]);
+    return named(this.provider) ?? named(IN_VARIABLES[this.provider] ?? this.provider);
+  }
 }
 
 /** An empty text is nothing: of a variable that is set so. */

@@ -1,4 +1,4 @@
-import type { CallOptions } from 'nestjs-fast-litellm';
+import type { CallOptions, LlmStream } from 'nestjs-fast-litellm';
 import type { RouterOptions } from '../lib/router/router.options.js';
 import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients } from './llm-client-setup.js';
@@ -28,6 +28,7 @@ async function over(first: Partial<ProviderBehaviour>, params: object = {}, sett
 describe('the time of a call', () => {
   it.each<[string, object, RouterOptions, object, CallOptions]>([
     ['an attempt, by its deployment', { timeout: SOON }, {}, {}, {}],
+    ['an attempt, by its deployment, streamed', { timeout: SOON }, {}, { stream: true }, {}],
     ['a first chunk, by the router', {}, { streamTimeoutMs: 1000 * SOON }, { stream: true }, {}],
     ['a first chunk, by its deployment', { stream_timeout: SOON }, { streamTimeoutMs: 1000 * LATE }, { stream: true }, {}],
     ['a first chunk, by the body', { stream_timeout: LATE }, {}, { stream: true, stream_timeout: SOON }, {}],
@@ -38,6 +39,15 @@ describe('the time of a call', () => {
       deploymentId: 'second',
       failures: [{ deploymentId: 'first', kind: 'timeout' }],
     });
+  });
+
+  it('does not end a stream that has begun, where it is that of an attempt', async () => {
+    const { ask } = await over({ tokens: 40, chunkDelayMs: 50 }, { timeout: SOON, stream_timeout: null });
+    const stream = (await ask({ stream: true })) as unknown as LlmStream;
+    let chunks = 0;
+    for await (const chunk of stream) chunks += (chunk.choices as unknown[]).length;
+    expect(stream.call.deploymentId).toBe('first');
+    expect(chunks).toBeGreaterThanOrEqual(40);
   });
 
   it.each<[string, RouterOptions, object, CallOptions]>([
@@ -52,14 +62,15 @@ describe('the time of a call', () => {
 });
 
 describe('the retries of a call', () => {
-  it.each<[string, object, RouterOptions, object, CallOptions, number]>([
+  it.each<[string, Readonly<Record<string, unknown>>, RouterOptions, object, CallOptions, number]>([
     ['the router', {}, { numRetries: 1 }, {}, {}, 2],
     ['the body', {}, { numRetries: 1 }, { num_retries: 2 }, {}, 3],
     ['the program, before the body', {}, {}, { num_retries: 2 }, { numRetries: 0 }, 1],
     ['its deployment, before all', { num_retries: 1 }, { retryPolicy: { InternalServerErrorRetries: 3 } }, {}, { numRetries: 0 }, 2],
     ['the policy of its group', {}, { modelGroupRetryPolicy: { m: { InternalServerErrorRetries: 1 } }, numRetries: 5 }, {}, {}, 2],
   ])('are those of %s', async (_, params, settings, body, options, requests) => {
-    const retryPolicy = settings.modelGroupRetryPolicy === undefined ? {} : { InternalServerErrorRetries: 4 };
+    const retryPolicy: Readonly<Record<string, number>> =
+      settings.modelGroupRetryPolicy === undefined ? {} : { InternalServerErrorRetries: 4 };
     // With another one beside it, retries wait for nothing.
     const providers = await Promise.all([provider('a', BROKEN), provider('b', BROKEN)]);
     const modelList = providers.map((each) => deploymentOf('m', each, params));

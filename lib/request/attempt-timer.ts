@@ -11,8 +11,8 @@ export interface AttemptTimes {
   readonly wholeMs: number;
   /** To its first chunk, if it is streamed. */
   readonly firstChunkMs: number;
-  /** Whether somebody has set the time of the whole: it alone counts then, and no shorter one of the connection's. */
-  readonly isSet?: boolean;
+  /** Whether a time for its beginning is set, and for what comes behind it: that alone counts then, and no shorter one of the connection's. */
+  readonly isSet?: Readonly<Record<'head' | 'body', boolean>>;
 }
 
 /** What is told that something has not come in time. */

@@ -4,7 +4,10 @@ import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, c
 export interface LlmClientOptions {
   /** Attempts of one call, over all retries and fallbacks. Default 10. */
   readonly maxAttempts?: number;
-  /** Longest time of one attempt, where the deployment has no `timeout`: a provider that hangs then leaves time for another. Default: the call's own. */
+  /**
+   * Longest time of one attempt, of a stream to its first chunk, where the deployment has no `timeout`: a provider that hangs then leaves time for another.
+   * Default: the call's own.
+   */
   readonly attemptTimeoutMs?: number;
   /** Retries that all calls together may make, per call. Default 0.5. */
   readonly retryRatio?: number;

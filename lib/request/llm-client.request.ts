@@ -30,7 +30,7 @@ export interface CallOptions {
   readonly routing?: RoutingContext;
   /** Longest time of the call, all of its attempts and of a stream its last chunk included, in milliseconds. Default: the router's `timeout`. */
   readonly timeoutMs?: number;
-  /** Until the first chunk of a stream, in each attempt. Default: the deployment's `stream_timeout`, else the router's. */
+  /** Until the first chunk of a stream, in each attempt. Default: the deployment's `stream_timeout`, else the router's, else the time of an attempt. */
   readonly streamTimeoutMs?: number;
   /** Default: the router's `num_retries`. */
   readonly numRetries?: number;

@@ -18,22 +18,26 @@ export function limitsOf(router: CallRouter, client: ResolvedLlmClientOptions, o
   };
 }
 
-/** How long one attempt on this deployment may take. */
+/**
+ * How long one attempt on this deployment may take. Of a stream an attempt's own time is that to its first chunk: after it nobody else is asked, whom an end
+ * would leave time for.
+ */
 export function attemptTimes(
   { timeoutMs, streamTimeoutMs }: Deployment,
-  router: CallRouter,
+  { settings }: CallRouter,
   client: ResolvedLlmClientOptions,
   options: CallOptions,
   stream: boolean,
   leftMs: number,
 ): AttemptTimes {
-  const { settings } = router;
   const ownMs = timeoutMs ?? client.attemptTimeoutMs;
-  return {
-    wholeMs: Math.min(ownMs, leftMs),
-    firstChunkMs: stream ? (options.streamTimeoutMs ?? streamTimeoutMs ?? settings.streamTimeoutMs ?? Infinity) : Infinity,
-    isSet: ownMs !== Infinity || (options.timeoutMs ?? settings.timeoutMs) !== DEFAULT_TIMEOUT_MS,
-  };
+  const isCallSet = (options.timeoutMs ?? settings.timeoutMs) !== DEFAULT_TIMEOUT_MS;
+  if (!stream) {
+    const isSet = isCallSet || ownMs !== Infinity;
+    return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isSet: { head: isSet, body: isSet } };
+  }
+  const firstChunkMs = options.streamTimeoutMs ?? streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
+  return { wholeMs: leftMs, firstChunkMs, isSet: { head: isCallSet || firstChunkMs !== Infinity, body: isCallSet } };
 }
 
 /** Where a call goes from a group that failed, and what policies hold there. */

@@ -46,9 +46,10 @@ export async function askProvider(
     const body = request.textFor(model, defaults, target.overrides, asksForUsage);
     const headers = endpoint.headers as string[];
     const path = endpoint.pathOf(question.path, model);
-    const silenceMs = times.isSet === true ? NO_LIMIT : undefined;
     const { origin } = endpoint;
-    const asked: ProviderRequest = { origin, path, method: 'POST', headers, body, headersTimeout: silenceMs, bodyTimeout: silenceMs };
+    const headersTimeout = times.isSet?.head === true ? NO_LIMIT : undefined;
+    const bodyTimeout = times.isSet?.body === true ? NO_LIMIT : undefined;
+    const asked: ProviderRequest = { origin, path, method: 'POST', headers, body, headersTimeout, bodyTimeout };
     if (attempt.isObserved) dispatchObserved(attempt, transport, asked, exchange);
     else transport.dispatch(asked, exchange);
     await exchange.answered;

@@ -83,6 +83,12 @@ describe('a failed attempt', () => {
     expect(providers[0].requests).toBe(1);
   });
 
+  it('is the last where the provider asks for more time than the call has', async () => {
+    const { client, providers } = await over([status(429, { retryAfter: '30' })], { numRetries: 1 });
+    await expect(client.chat(chat, { timeoutMs: 20_000 })).rejects.toMatchObject({ providerStatus: 429, retryAfterMs: 30_000 });
+    expect(providers[0].requests).toBe(1);
+  });
+
   it('is repeated as often as the policy of its kind, of its group or of its deployment says', async () => {
     const many = { disableCooldowns: true };
     const { client, providers } = await over(

@@ -53,6 +53,32 @@ describe('while it runs', () => {
     expect(counts).toMatchObject([{ value: 1, labels: { deployment: 'a', outcome: 'failure' } }]);
   });
 
+  it('a deployment in the place of another begins anew', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a'), deployment('b')] });
+    router.succeeded(router.acquire('a'), { latencyMs: 40, timeToFirstTokenMs: 9, promptTokens: 7 });
+    router.failed(router.acquire('a'), { status: 401 });
+    router.setModelList([deployment('b')]);
+    router.addDeployment(deployment('new'));
+    const [, state] = router.status();
+    expect(state).toEqual({ ...router.status()[0], id: 'new', model: 'openai/new' });
+    expect(state).toMatchObject({ state: 'available', requests: 0, latencyMs: 0 });
+  });
+
+  it('keeps its id, whatever a change says', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a'), deployment('b')] });
+    expect(router.updateDeployment('a', { model_info: { id: 'b', max_input_tokens: 5 } })).toMatchObject({ id: 'a', maxInputTokens: 5 });
+    expect(router.deployments().map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
+  it('samples are forgotten where others are to count', () => {
+    const { router } = routerOn(engine, { strategy: 'latency_based', modelList: [deployment('a'), deployment('b')] });
+    router.succeeded(router.acquire('a'), { latencyMs: 40 });
+    router.updateSettings({ numRetries: 1 });
+    expect(router.status()[0].latencyMs).toBe(40);
+    router.updateSettings({ strategyOptions: { maxSamples: 2 } });
+    expect(router.status()[0].latencyMs).toBe(0);
+  });
+
   it('others are told nothing of who had the place of a deployment before', () => {
     let told: StateOfRouter | undefined;
     const sharedState = { start: (state: StateOfRouter) => void (told = state), health: () => ({}), close: () => Promise.resolve() };
@@ -100,5 +126,14 @@ describe('names that come with requests', () => {
     for (const length of [5, 100_000]) expect(router.getAvailableDeployment('x'.repeat(length))?.id).toBe('any');
     const { catalogue } = (router as unknown as { routing: { catalogue: { known: ReadonlyMap<string, unknown> } } }).routing;
     expect([...catalogue.known.keys()].map(({ length }) => length)).toEqual([5]);
+    for (let turn = 0; turn < 3_000; turn++) expect(router.getAvailableDeployment(`model-${turn}`)?.id).toBe('any');
+    expect(catalogue.known.size).toBe(1_000);
+  });
+
+  it('and what else they ask for are remembered in a number', () => {
+    const { router } = routerOn(engine, { modelList: [deployment('a')], enableTagFiltering: true });
+    for (let turn = 0; turn < 200; turn++) expect(router.getAvailableDeployment('a', { blockedModels: [`b${turn}`] })?.id).toBe('a');
+    const { catalogue } = (router as unknown as { routing: { catalogue: { find(name: string): { group: object } } } }).routing;
+    expect((catalogue.find('a').group as { selections: ReadonlyMap<string, unknown> }).selections.size).toBe(64);
   });
 });

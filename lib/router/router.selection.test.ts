@@ -55,11 +55,6 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(() => few.acquire('x'.repeat(10_000))).toThrow(expect.objectContaining({ code: 'NO_DEPLOYMENT', reason: 'unknown_model' }));
       expect(few.healthyCount('gpt-5')).toBe(0);
     });
-
-    it('in any number cost no memory', () => {
-      for (let turn = 0; turn < 3_000; turn++) service.getAvailableDeployment(`openai/model-${turn}`);
-      expect(idsOf(service, 'openai/gpt-5')).toEqual(['any-openai']);
-    });
   });
 
   it('blocks by id, model of the deployment or name of the group', () => {
@@ -126,8 +121,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       const service = router({ modelList: list });
       expect(idsOf(service, 'gpt-4', { inputTokens: 100 })).toEqual(['large', 'small']);
       expect(idsOf(service, 'gpt-4', { inputTokens: 101 })).toEqual(['large']);
+      service.failed(service.acquire('large'), { status: 429 });
+      expect(() => service.acquire('gpt-4', { inputTokens: 101 })).toThrow(expect.objectContaining({ code: 'ROUTER_RATE_LIMITED' }));
       const refused = { code: 'CONTEXT_WINDOW_EXCEEDED', maxInputTokens: 1_000, inputTokens: 1_001 };
       expect(() => service.acquire('gpt-4', { inputTokens: 1_001 })).toThrow(expect.objectContaining(refused));
+    });
+
+    it('are those of the model before those of the parameters', () => {
+      const entry = deployment('both', { max_input_tokens: 5 }, 'gpt-4', { max_input_tokens: 50 });
+      expect(router({ modelList: [entry] }).deployments()[0].maxInputTokens).toBe(50);
     });
 
     it('are held against messages that are counted by the app', () => {

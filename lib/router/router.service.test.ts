@@ -189,6 +189,14 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect([time(byAnswer), time(byDeployment)]).toEqual([30_000, 10_000]);
     });
 
+    it('never for less than is left already', () => {
+      const { router: service } = two();
+      const picks = [1, 2].map(() => service.acquire('a'));
+      service.failed(picks[0], { status: 429, retryAfterMs: 30_000 });
+      service.failed(picks[1], { status: 429, retryAfterMs: 1_000 });
+      expect(service.status()[0].coolingForMs).toBe(30_000);
+    });
+
     it('not after a connection that was refused, unless its text speaks of a rate limit', () => {
       const { router: service } = two();
       for (let turn = 0; turn < 10; turn++) fail(service, 'a', { error: new Error('Connection refused') });

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { redisRouterState, type RedisRouterStateOptions } from '../lib/router/router.redis.js';
@@ -151,6 +152,30 @@ const [engine] = routerEngines();
     await first.close();
     expect(await client.ping()).toBe('PONG');
     client.disconnect();
+  });
+
+  it('need no more rights than what the docs say', async () => {
+    const [, keys, commands] = /`(~\S+)` and `((?:\+\w+ ?)+)`/.exec(readFileSync('docs/router.md', 'utf8')) as RegExpExecArray;
+    await redis.ask((client) => client.call('ACL', 'SETUSER', 'router', 'reset', 'on', '>secret', keys, ...commands.split(' ')));
+    const budgets = {
+      modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, tpm: 100, input_cost_per_token: 1 })),
+      providerBudgets: { a: { budgetUsd: 1_000, periodMs: 600_000 } },
+    };
+    const url = redis.url.replace('//', '//router:secret@');
+    const [first, second] = [1, 2].map(() => open(budgets, { url, client: undefined, prefix: `fast-litellm:${prefix}`, silenceMs: 100 }));
+    const failures = (): (number | undefined)[] =>
+      [first, second].map((router) => router.metrics().find(({ name }) => name === 'router_shared_state_failures_total')?.value);
+    // The first exchanges may come before the connection.
+    await until(() => [first, second].every((router) => router.health().status === 'ok'));
+    const before = failures();
+    first.acquire('a');
+    first.succeeded(first.acquire('a'), { latencyMs: 1, promptTokens: 5 });
+    first.failed(first.acquire('b'), { status: 429, retryAfterMs: 500 });
+    await until(() => of(second, 'a').inFlight === 1 && of(second, 'a').tokens === 5 && of(second, 'b').state === 'cooling');
+    await until(() => of(second, 'b').state === 'available');
+    await first.close();
+    await until(() => second.health().processes === 1 && second.health().status === 'ok');
+    expect(failures()).toEqual(before);
   });
 
   it('may have the same state one after the other, not at once', async () => {

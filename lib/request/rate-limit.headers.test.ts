@@ -66,8 +66,14 @@ describe('rate limit headers', () => {
     });
     expect(headersOf(limits, standings, { allowed: false, retryAfterMs: Infinity }).ratelimit).toBe('"a";r=50');
     const headers: Record<string, string> = {};
-    setRetryAfter({ setHeader: (name, value) => (headers[name] = value) }, 0.5);
-    expect(headers).toEqual({ 'retry-after': '1', 'retry-after-ms': '1' });
+    const target = { setHeader: (name: string, value: string) => (headers[name] = value) };
+    for (const [ms, seconds, whole] of [
+      [0, '1', '1'],
+      [1000.5, '2', '1001'],
+    ] as const) {
+      setRetryAfter(target, ms);
+      expect(headers).toEqual({ 'retry-after': seconds, 'retry-after-ms': whole });
+    }
   });
 
   it('speak of no requests where only tokens or places are limited', () => {

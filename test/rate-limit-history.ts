@@ -39,7 +39,7 @@ const MOST_SCOPES = 4;
 const COSTS = [1, 1, 1, 1, 0, 2, 5, 30] as const;
 const TOKENS = [0, 1, 10, 50, 400] as const;
 const SHORT_MS = [0, 0, 0, 1, 10, 100, 500, 999, 1000, 1001] as const;
-const LONG_MS = [59_999, 60_000, 60_001, 61_000, 3_600_000, 86_400_000] as const;
+const LONG_MS = [59_999, 60_000, 60_001, 61_000, 3_600_000, 86_400_000, 2 ** 31, 2 ** 32, 2 ** 32 + 30_000] as const;
 const BACK_MS = [-1, -1000, -3_600_000] as const;
 /** How often each call is made, in relation to the others. */
 const WEIGHTS = [

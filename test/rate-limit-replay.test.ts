@@ -153,7 +153,7 @@ describe('the judge of histories', () => {
     [TakesAPartOfAll, /refused by|are said to be left/],
     [TakesAtAPeek, /refused by|are said to be left/],
     [NeverRefunds, /tokens are said to be left/],
-    [RefundsTwice, /tokens are said to be left/],
+    [RefundsTwice, /refused by tokensPerMinute|tokens are said to be left/],
     [ReleasesTwice, /admitted over maxConcurrent|requests are said to be left/],
     [NeverReleases, /refused by maxConcurrent|requests are said to be left/],
     [ReleasesWhatWasReset, /admitted over maxConcurrent|requests are said to be left/],

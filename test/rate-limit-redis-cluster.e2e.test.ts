@@ -76,8 +76,9 @@ jest.setTimeout(30_000);
     const [a, b] = nodes;
     const service = limiter({ client, timeoutMs: 250 }, { requestsPerMinute: 1_000 });
     const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
+    const isOfA = (key: string): boolean => slotOf(`default/${key}`) < 8192;
     const outages = async (ofNode: RedisServer): Promise<(string | undefined)[]> => {
-      const own = keys.filter((key) => slotOf(`default/${key}`) < 8192 === (ofNode === a));
+      const own = keys.filter((key) => isOfA(key) === (ofNode === a));
       return (await Promise.all(own.map((key) => service.checkAsync(key)))).map(({ outage }) => outage);
     };
     b.signal('SIGSTOP');
@@ -87,6 +88,11 @@ jest.setTimeout(30_000);
       expect(answered).toEqual(answered.map(() => undefined));
       expect(hung).toEqual(hung.map(() => 'deny'));
     }
+    // Of two keys together nothing is taken.
+    const [healthy, away] = [isOfA, (key: string) => !isOfA(key)].map((holds) => keys.find(holds) as string);
+    const { remainingRequests } = await service.peekAsync(healthy, { cost: 0 });
+    expect(await service.reserveAsync([healthy, away])).toMatchObject({ allowed: false, outage: 'deny' });
+    await until(async () => (await service.peekAsync(healthy, { cost: 0 })).remainingRequests === remainingRequests);
     expect(await service.health()).toMatchObject({ status: 'down', reason: 'no answer from Redis within 250 ms' });
     expect(metric(service, 'rate_limit_store_up')).toBe(0);
     // Not one for each request.

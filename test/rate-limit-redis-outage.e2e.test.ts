@@ -108,6 +108,20 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     await until(() => server.ask(async (client) => (await client.keys('*/running')).length === 0));
   });
 
+  test('who was let pass without it gives back nothing that others hold there', async () => {
+    const server = await redisServer();
+    const service = limiter({ url: server.url, onStoreError: 'allow' }, { maxConcurrent: 1, tokensPerMinute: 100 });
+    await connected(service);
+    expect((await service.reserveAsync('k', { tokens: 60 })).outage).toBeUndefined();
+    server.signal('SIGSTOP');
+    const passed = await service.reserveAsync('k', { tokens: 60 });
+    expect(passed).toMatchObject({ allowed: true, outage: 'allow' });
+    server.signal('SIGCONT');
+    await connected(service);
+    await service.settleAsync(passed, 0);
+    expect(await service.peekAsync('k')).toMatchObject({ allowed: false, exceeded: 'concurrency', remainingTokens: 40 });
+  });
+
   test('slow: bounded by the time-out', async () => {
     const server = await redisServer();
     const proxy = await Proxy.start(server.port);

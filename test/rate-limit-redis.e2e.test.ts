@@ -1,5 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { readFileSync } from 'node:fs';
+import { FastLiteLLM } from '../lib/fast-litellm.js';
+import type { RateLimiterService } from '../lib/rate-limit/rate-limit.service.js';
 import { FastThrottlerStorage } from '../lib/standalone.js';
 import { cleanUp, limiter, metric, openLimiter, passes } from './redis-limiter.js';
 import { hasRedis, RedisServer } from './redis-server.js';
@@ -53,6 +55,23 @@ const SHORT_OF_A_LEASE_MS = 500;
     expect((await service.peekAsync('k', { cost: 0 })).remainingTokens).toBe(30);
   });
 
+  test('limits of one name and other kinds count apart, as in memory', async () => {
+    const inMemory = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} }, rateLimit: { requestsPerMinute: 10 } });
+    cleanUp.push(() => inMemory.close());
+    const answers = async (service: RateLimiterService): Promise<unknown[]> => {
+      const hour = { key: 'k', limits: { requestsPerHour: 1 } };
+      const both = { limits: { requestsPerMinute: 10, requestsPerHour: 100 } };
+      const [first, second] = [await service.reserveAsync(['k', hour]), await service.reserveAsync(['k', hour])];
+      await service.checkAsync('k', both);
+      await service.resetAsync('k');
+      const stands = [await service.peekAsync('k', { cost: 0 }), await service.peekAsync('k', { cost: 0, ...both })];
+      return [first.allowed, second.exceeded, second.scope, ...stands.map(({ remainingRequests }) => remainingRequests)];
+    };
+    const expected = [true, 'hour', 1, 10, 9];
+    expect(await answers(inMemory.rateLimiter)).toEqual(expected);
+    expect(await answers(limiter({ url: server.url }, { requestsPerMinute: 10 }))).toEqual(expected);
+  });
+
   test('several scopes: all or nothing', async () => {
     const service = limiter({ url: server.url }, { requestsPerMinute: 10, limits: { team: { requestsPerMinute: 3 } } });
     const scopes = ['user', { key: 'team', limit: 'team' }];
@@ -103,7 +122,7 @@ const SHORT_OF_A_LEASE_MS = 500;
       const names = await client.keys('*');
       expect(names).toHaveLength(2 * keys.length);
       for (const name of names) {
-        expect(name).toMatch(/^fast-litellm:\{default\/[\w.:@~-]+\}(\/running)?$/);
+        expect(name).toMatch(/^fast-litellm:\{default\/[\w.:@~-]+\}\/mhc(\/running)?$/);
         expect(await client.pttl(name)).toBeGreaterThan(0);
         expect(await client.pttl(name)).toBeLessThanOrEqual(1.125 * 3_600_000);
       }
@@ -207,7 +226,7 @@ const SHORT_OF_A_LEASE_MS = 500;
       expect(await passes(service, 'k', 7)).toBe(5);
       expect(await service.health()).toMatchObject({ status: 'ok' });
       const names = await server.ask((connection) => connection.keys('*'));
-      expect(names).toEqual([`${options.keyPrefix ?? ''}fast-litellm:{default/k}`]);
+      expect(names).toEqual([`${options.keyPrefix ?? ''}fast-litellm:{default/k}/m`]);
     },
   );
 

@@ -19,11 +19,15 @@ export interface TaggedScope extends RedisScope {
 
 interface KnownLimit {
   readonly name: string;
+  readonly kinds: string;
   readonly numbers: readonly number[];
   readonly leaseMs: number;
 }
 
-/** Names the keys of Redis: `PREFIX{NAME/KEY}`, or `PREFIX{all}NAME/KEY` where all keys have to be in one slot of a Cluster. */
+/**
+ * Names the keys of Redis: `PREFIX{NAME/KEY}/KINDS`, or `PREFIX{all}NAME/KEY/KINDS` where all keys have to be in one slot of a Cluster. Limits of one name and of
+ * the same kinds count together, as in memory.
+ */
 export class RedisKeys {
   private readonly limits = new WeakMap<RateLimit, KnownLimit>();
 
@@ -36,11 +40,11 @@ export class RedisKeys {
   scope({ limit, key }: RateLimitScope): TaggedScope {
     let known = this.limits.get(limit);
     if (known === undefined) {
-      known = { name: plain(limit.name), numbers: limitNumbers(limit), leaseMs: leaseMsOf(limit) };
+      known = { name: plain(limit.name), kinds: kindsOf(limit), numbers: limitNumbers(limit), leaseMs: leaseMsOf(limit) };
       this.limits.set(limit, known);
     }
     const name = `${known.name}/${plain(key)}`;
-    const stateKey = this.oneSlot ? `${this.prefix}{all}${name}` : `${this.prefix}{${name}}`;
+    const stateKey = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}/${known.kinds}`;
     return {
       tag: this.oneSlot ? 'all' : name,
       stateKey,
@@ -54,6 +58,13 @@ export class RedisKeys {
   get mark(): string {
     return `${this.prefix}{all}mark`;
   }
+}
+
+/** What is limited, in letters: a bucket, windows by their length, requests at a time. Tokens are counted in the window of a minute. */
+function kindsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit): string {
+  const kinds = windows.map(({ exceeded, lengthMs }) => (exceeded === 'window' ? `w${lengthMs}` : exceeded[0]));
+  if (tokensPerMinute !== undefined && kinds[0] !== 'm') kinds.unshift('m');
+  return `${bucket === undefined ? '' : 'b'}${kinds.join('')}${maxConcurrent === undefined ? '' : 'c'}`;
 }
 
 /** Buckets refill while a permit lies about, and a place has to be free now: these are decided by Redis alone. */

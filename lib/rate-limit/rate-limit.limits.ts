@@ -31,7 +31,7 @@ export interface RateLimitWindow {
 
 /** Limits that were checked once, under a name. */
 export interface RateLimit {
-  /** Part of every key's identity: limits of one name count together. */
+  /** Part of every key's identity: limits of one name and of the same kinds count together. */
   readonly name: string;
   /** As given, `burst` and `requestsPerSecond` completed. */
   readonly limits: RateLimits;

@@ -66,7 +66,11 @@ describe('the options of the Redis store', () => {
 describe('a Redis that is away, onStoreError local', () => {
   it.each(engineNames())('a key is reset, and its places are given back, where they were taken: on the %s engine', async (engine) => {
     const store = redisRateLimitStore({ url, onStoreError: 'local' });
-    const rateLimit = { requestsPerMinute: 2, limits: { one: { maxConcurrent: 1 } }, store };
+    const rateLimit = {
+      requestsPerMinute: 2,
+      limits: { one: { maxConcurrent: 1 }, call: { tokensPerMinute: 10, maxConcurrent: 1 } },
+      store,
+    };
     const llm = new FastLiteLLM({ logger, engine, rateLimit });
     const { rateLimiter } = llm;
     const ask = async (limit?: string) => (await rateLimiter.checkAsync('k', { limit })).allowed;
@@ -77,6 +81,15 @@ describe('a Redis that is away, onStoreError local', () => {
     await rateLimiter.releaseAsync('k', { limit: 'one' });
     await rateLimiter.releaseAsync('k', { limit: 'one' });
     expect([await ask('one'), await ask('one')]).toEqual([true, false]);
+    // By their reservation, too.
+    const held = await rateLimiter.reserveAsync('r', { limit: 'call', tokens: 10 });
+    expect(await rateLimiter.reserveAsync('r', { limit: 'call' })).toMatchObject({
+      allowed: false,
+      exceeded: 'concurrency',
+      outage: 'local',
+    });
+    await rateLimiter.settleAsync(held, 4);
+    expect(await rateLimiter.reserveAsync('r', { limit: 'call' })).toMatchObject({ allowed: true, remainingTokens: 6 });
     await llm.close();
   });
 });
@@ -88,12 +101,23 @@ describe('the names of keys', () => {
   it('can be read where they are plain, and carry the hash tag of their slot', () => {
     const keys = new RedisKeys('app:', false);
     expect(keys.scope({ limit, key: 'user:1@x.y' })).toMatchObject({
-      stateKey: 'app:{chat/user:1@x.y}',
+      stateKey: 'app:{chat/user:1@x.y}/m',
       slotsKey: '',
       tag: 'chat/user:1@x.y',
     });
-    expect(keys.scope({ limit: running, key: 'k' })).toMatchObject({ slotsKey: 'app:{chat:gpt/k}/running' });
-    expect(new RedisKeys('app:', true).scope({ limit, key: 'k' })).toMatchObject({ stateKey: 'app:{all}chat/k', tag: 'all' });
+    expect(keys.scope({ limit: running, key: 'k' })).toMatchObject({ slotsKey: 'app:{chat:gpt/k}/c/running' });
+    expect(new RedisKeys('app:', true).scope({ limit, key: 'k' })).toMatchObject({ stateKey: 'app:{all}chat/k/m', tag: 'all' });
+  });
+
+  it.each([
+    [{ tokensPerMinute: 1 }, 'm'],
+    [{ tokensPerMinute: 1, requestsPerMinute: 1 }, 'm'],
+    [{ tokensPerMinute: 1, requestsPerHour: 1 }, 'mh'],
+    [{ requestsPerWindow: 1, windowMs: 1_500 }, 'w1500'],
+    [{ requestsPerSecond: 1, requestsPerMinute: 1, requestsPerHour: 1, requestsPerDay: 1, maxConcurrent: 1 }, 'bmhdc'],
+  ])('say what kinds of limits they are of: %j', (limits, kinds) => {
+    const scope = { limit: compileLimit('a', limits, ''), key: 'k' };
+    expect(new RedisKeys('', false).scope(scope).stateKey).toBe(`{a/k}/${kinds}`);
   });
 
   it('are told apart, whatever the key', () => {
@@ -101,7 +125,7 @@ describe('the names of keys', () => {
     const strange = ['', ' ', '/', '{a}', 'a\nb', '\ud800', '\udc00', '\u00e4', 'a\u0308', 'x'.repeat(97), 'x'.repeat(98), '~', '*'];
     const names = strange.map((key) => keys.scope({ limit, key }).stateKey);
     expect(new Set(names).size).toBe(strange.length);
-    for (const name of names) expect(name).toMatch(/^app:\{chat\/~[\w-]{43}\}$/);
+    for (const name of names) expect(name).toMatch(/^app:\{chat\/~[\w-]{43}\}\/m$/);
   });
 
   it('tell for how long permits may be leased', () => {

@@ -13,7 +13,7 @@ export type FromRequest<T> = (request: any, context: ExecutionContext) => T | Pr
 /** One limit of a route. */
 export interface RateLimitRule extends RateLimits {
   /**
-   * Rules of one name count together, wherever they stand. Without limits beside it: a name of `rateLimit.limits`.
+   * Rules of one name and of the same kinds of limits count together, wherever they stand. Without limits beside it: a name of `rateLimit.limits`.
    * Default: the route, or for a rule on a class all routes of that class.
    */
   readonly name?: string;

@@ -127,7 +127,12 @@ class RedisRateLimitStore implements RateLimitStore {
   metrics(): readonly MetricSample[] {
     const sample = samplesOf('rate_limit_store');
     return [
-      sample('up', 'Whether operations are sent to Redis: 0 while it is given up.', 'gauge', this.circuit.refusal() === undefined ? 1 : 0),
+      sample(
+        'up',
+        'Whether operations are sent to Redis: 0 while it or a node is given up.',
+        'gauge',
+        this.circuit.refusal() === undefined ? 1 : 0,
+      ),
       sample('calls_total', 'Calls of the script in Redis; one may decide many requests.', 'counter', this.queue.calls),
       ...(this.leases === undefined
         ? []

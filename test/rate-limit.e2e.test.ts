@@ -52,6 +52,21 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     await client.get('/own').expect(200);
   });
 
+  it('counts HEAD and what fails, and says so in the headers', async () => {
+    const client = await start({ requestsPerMinute: 2, limits: { chat: { requestsPerMinute: 2 } } });
+    expect((await client.head('/plain').expect(200)).headers.ratelimit).toBe('"default";r=1;t=60');
+    for (const [fail, left] of [
+      [404, 1],
+      [500, 0],
+    ] as const) {
+      const { headers } = await client.post('/chat').send({ fail }).expect(fail);
+      expect(headers.ratelimit).toMatch(new RegExp(`^"chat";r=${left};t=`));
+    }
+    await client.post('/chat').send({ fail: 404 }).expect(429);
+    await client.get('/nowhere').expect(404);
+    await client.get('/plain').expect(200);
+  });
+
   it('counts a rule without a name per route', async () => {
     const client = await start({});
     await client.get('/own').expect(200);

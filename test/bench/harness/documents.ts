@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..', '..');
 
-/** Where every target stands. */
+/** Where the number of targets that are met stands. */
 export const README = join(ROOT, 'README.md');
-/** Where the tables of each bench stand. */
+/** Where the tables of each bench, and every target, stand. */
 const BENCHMARKS = join(ROOT, 'docs', 'benchmarks.md');
 
 /** Puts what a bench found into its section of docs/benchmarks.md, and says so where there is none. */

@@ -7,6 +7,7 @@ import { readSources, root } from './sources.js';
 
 interface Manifest {
   readonly version: string;
+  readonly type: string;
   readonly main: string;
   readonly types: string;
   readonly engines: Readonly<Record<string, string>>;
@@ -92,7 +93,7 @@ describe('dependencies', () => {
 
 describe('the published package', () => {
   test('is one CommonJS build for Node versions that can require() an ES module', () => {
-    expect(manifest).not.toHaveProperty('type');
+    expect(manifest.type).toBe('commonjs');
     expect(manifest.engines).toEqual({ node: '^20.19.0 || ^22.12.0 || >=24' });
     expect(manifest.exports['.']).toEqual({ types: `./${manifest.types}`, default: `./${manifest.main}` });
     expect([manifest.main, manifest.types]).toEqual(['dist/lib/index.js', 'dist/lib/index.d.ts']);

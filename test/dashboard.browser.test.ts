@@ -106,6 +106,15 @@ describeInBrowser('the dashboard, in a browser', () => {
     }
   });
 
+  it('gives the first interval a minute of time, not a thousand days', async () => {
+    await open();
+    const columns = { perSecond: [1], p50: [1], p95: [1], p99: [1] };
+    const news = JSON.stringify({ times: [1_700_000_000], series: [{ id: 'a', label: 'a', ...columns }] });
+    // uPlot settles its scales in a microtask.
+    const span = 'Promise.resolve().then(() => charts.map(({ chart: { scales } }) => scales.x.max - scales.x.min))';
+    expect(await page.evaluate(`showPlots(${news}), ${span}`)).toEqual([60, 60]);
+  });
+
   it('connects again by itself when the server was restarted, and goes on', async () => {
     await open();
     await app.close();

@@ -82,6 +82,9 @@ const timeAxis = () => ({
   },
 });
 
+/** uPlot gives a moment that is alone a thousand days after it, and the axis midnights only. */
+const timeRange = (chart, from, to) => (chart.data[0].length === 1 ? [from - 60, from] : [from, to]);
+
 /** Those with nothing on either side: no line would show them. */
 function lonely(chart, index) {
   const values = chart.data[index];
@@ -128,7 +131,7 @@ function draw() {
       cursor,
       series: [time, ...lines],
       axes: [timeAxis(), axis(format)],
-      scales: { y: scale },
+      scales: { x: { range: timeRange }, y: scale },
       legend: { live: true },
     };
     return { place, names, chart: new uPlot(options, columns(chosen(), names), place) };

@@ -103,6 +103,11 @@ describe('the published package', () => {
     expect(manifest.imports).toEqual({ '#native': './native/index.js' });
   });
 
+  test('lets an app mend and share what it depends on; the addon holds the vocabularies of one tiktoken', () => {
+    const pinned = Object.keys(manifest.dependencies).filter((name) => !manifest.dependencies[name].startsWith('^'));
+    expect(pinned).toEqual(['tiktoken']);
+  });
+
   test('runs nothing where it is installed', () => {
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });

@@ -51,6 +51,15 @@ describe('GracefulShutdown', () => {
     await until(() => shutdown.requestsUnderWay === 0);
   });
 
+  it('waits for nobody where nobody can come: no server is watched, and no call is under way', async () => {
+    const order: string[] = [];
+    const drained = new GracefulShutdown(resolveShutdownOptions({}), logger).drain().then(() => order.push('drained'));
+    await new Promise((resolve) => setImmediate(resolve));
+    order.push('a turn later');
+    await drained;
+    expect(order).toEqual(['drained', 'a turn later']);
+  });
+
   it('waits for requests under way, lets no new ones in, and cuts none', async () => {
     const shutdown = shutdownWith({ drainMs: 20_000 });
     const slow = ask('/slow');

@@ -41,11 +41,11 @@ export class EventReader {
   }
 }
 
-/** The `data` of one event; `undefined` where it has none. */
+/** The `data` of one event; `undefined` where it has none: what is empty is no event, as the standard has it. */
 export function dataOf(event: string): string | undefined {
   const lines = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
-  if (lines.length === 0) return undefined;
   const data = lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');
+  if (data === '') return undefined;
   return CALLED_ERROR.test(event) && !hasError(data) ? `{"error":${asJson(data)}}` : data;
 }
 

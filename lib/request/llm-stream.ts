@@ -6,7 +6,7 @@ import { EventReader } from './event-reader.js';
 import { setFacts, type AnswerTarget, type CallFacts } from './llm-answer.js';
 import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
 import { drainOf } from './response-drain.js';
-import { UsageEventFilter } from './usage-event.js';
+import { EventFilter } from './usage-event.js';
 import type { AnswerUsage } from './answer-usage.js';
 
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;
@@ -24,6 +24,8 @@ export interface StreamOwner {
   readonly usage: AnswerUsage | undefined;
 }
 
+/** Express's middleware for compression gathers events that it may transform, until the stream is over; nginx goes by a header of its own. */
+const NOT_GATHERED = 'no-cache, no-transform';
 const DONE = '[DONE]';
 /** Events that wait for a reader who is slow. */
 const MOST_WAITING = 64;
@@ -51,16 +53,17 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   }
 
   /**
-   * Answers an HTTP request with it: chunk by chunk as they come, unchanged, with the headers of `call`. Resolves when all is written. A stream that
+   * Answers an HTTP request with it: event by event as they come, unchanged, with the headers of `call`. Resolves when all is written. A stream that
    * breaks ends with an event `data: {"error":{…}}`, which OpenAI's clients throw.
    */
   sendTo(target: AnswerTarget): Promise<void> {
     this.take();
-    // Fastify's own copy of them.
-    const headers = (typeof target.hijack === 'function' ? (target.getHeaders?.() ?? {}) : {}) as ResponseHeaders;
+    // What the app has set goes first; Fastify has a copy of its own of it.
+    const headers = (target.getHeaders?.() ?? {}) as ResponseHeaders;
     target.hijack?.();
     const response = (target.raw ?? target) as Writable;
-    headers['cache-control'] ??= 'no-cache';
+    headers['cache-control'] ??= NOT_GATHERED;
+    headers['x-accel-buffering'] ??= 'no';
     setFacts(this.call, (name, value) => (headers[name] = value));
     headers['content-type'] = this.exchange.contentType;
     try {
@@ -121,7 +124,7 @@ function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boo
 
 /** Writes a stream to a response, and lets the provider wait where the client is slow. */
 class ResponseSink implements ChunkSink {
-  private readonly filter: UsageEventFilter | undefined;
+  private readonly filter: EventFilter;
   private readonly drained = (): void => this.exchange.resume();
   private readonly letGo: () => void;
 
@@ -132,14 +135,14 @@ class ResponseSink implements ChunkSink {
     hidesUsage: boolean,
     private readonly done: () => void,
   ) {
-    this.filter = hidesUsage ? new UsageEventFilter() : undefined;
+    this.filter = new EventFilter(hidesUsage);
     response.on('drain', this.drained);
     // Its client may have gone while the first chunk was waited for.
     this.letGo = whenOver(response, () => owner.left());
   }
 
   chunk(bytes: Buffer): boolean {
-    const passed = this.filter === undefined ? bytes : this.filter.pass(bytes);
+    const passed = this.filter.pass(bytes);
     return passed.length === 0 || this.response.write(passed);
   }
 
@@ -147,19 +150,20 @@ class ResponseSink implements ChunkSink {
     const { response } = this;
     response.removeListener('drain', this.drained);
     this.letGo();
-    const rest = this.filter?.rest();
-    if (rest !== undefined && rest.length > 0) response.write(rest);
-    if (error !== undefined && !response.destroyed) response.write(errorEvent(error));
+    if (!response.destroyed) {
+      const last = error === undefined ? this.filter.rest() : errorEvent(error);
+      if (last.length > 0) response.write(last);
+    }
     response.end();
     this.done();
   }
 }
 
-/** An end that is none, put so that no client takes it for one. The empty line ends an event that was cut. */
+/** An end that is none, put so that no client takes it for one. */
 function errorEvent(error: Error): string {
   const body =
     error instanceof ProviderError ? error.error : { message: 'The stream was broken off.', type: 'server_error', param: null, code: null };
-  return `\n\ndata: ${JSON.stringify({ error: body })}\n\n`;
+  return `data: ${JSON.stringify({ error: body })}\n\n`;
 }
 
 /** The events of a stream, for a reader who asks for one at a time. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { EventReader } from './event-reader.js';
-import { countEvents, UsageEventFilter } from './usage-event.js';
+import { countEvents, EventFilter } from './usage-event.js';
 
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
 const text = event({ choices: [{ delta: { content: 'ü "usage": 🦀' } }], usage: null });
@@ -17,11 +17,11 @@ const pieces = (whole: string, cuts: readonly number[]): Buffer[] => {
 };
 const anyCuts = fc.array(fc.nat(10_000), { maxLength: 20 });
 
-describe('UsageEventFilter', () => {
+describe('EventFilter', () => {
   it('takes out the event with the usage alone, wherever the pieces end', () => {
     fc.assert(
       fc.property(anyCuts, (cuts) => {
-        const filter = new UsageEventFilter();
+        const filter = new EventFilter(true);
         const passed = pieces(filterNotes + text + both + usage + done, cuts).map((piece) => filter.pass(piece));
         expect(Buffer.concat([...passed, filter.rest()]).toString()).toBe(filterNotes + text + both + done);
       }),
@@ -32,7 +32,7 @@ describe('UsageEventFilter', () => {
     const crlf = (events: string): string => events.replaceAll('\n', '\r\n');
     fc.assert(
       fc.property(anyCuts, (cuts) => {
-        const filter = new UsageEventFilter();
+        const filter = new EventFilter(true);
         const passed = pieces(crlf(text + both + usage + done), cuts).map((piece) => filter.pass(piece));
         expect(Buffer.concat(passed).toString()).toBe(crlf(text + both + done));
       }),
@@ -42,8 +42,14 @@ describe('UsageEventFilter', () => {
     ]);
   });
 
+  it('leaves the usage in for who asked for it, and passes whole events all the same', () => {
+    const filter = new EventFilter(false);
+    expect(filter.pass(Buffer.from(`${text}${usage}data: {"id"`)).toString()).toBe(text + usage);
+    expect(filter.pass(Buffer.from(':1}\n\n')).toString()).toBe('data: {"id":1}\n\n');
+  });
+
   it('keeps what is cut off', () => {
-    const filter = new UsageEventFilter();
+    const filter = new EventFilter(true);
     expect(filter.pass(Buffer.from(`${text}data: {"usage"`)).toString()).toBe(text);
     expect(filter.rest().toString()).toBe('data: {"usage"');
     expect(filter.rest()).toHaveLength(0);
@@ -51,12 +57,12 @@ describe('UsageEventFilter', () => {
 
   it('keeps what it cannot read', () => {
     const broken = 'data: {"choices": [],"usage":{]\n\n: "usage"\n\nevent: ping\ndata: {"usage":null,"choices":[]}\n\n';
-    expect(new UsageEventFilter().pass(Buffer.from(broken)).toString()).toBe(broken);
+    expect(new EventFilter(true).pass(Buffer.from(broken)).toString()).toBe(broken);
   });
 
   it('takes it out whatever else the event has', () => {
     const others = [`\uFEFF${usage}`, `id: 7\nevent: message\n${usage}`, `: note\n${usage}`, usage.replace(',"usage"', '\ndata: ,"usage"')];
-    for (const event of others) expect(new UsageEventFilter().pass(Buffer.from(event + text)).toString()).toBe(text);
+    for (const event of others) expect(new EventFilter(true).pass(Buffer.from(event + text)).toString()).toBe(text);
   });
 });
 
@@ -67,7 +73,7 @@ describe('EventReader', () => {
   });
 
   it('reads events, wherever the pieces end', () => {
-    const whole = `\uFEFFdata: first\n\n: comment\n\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
+    const whole = `\uFEFFdata: first\n\n: comment\n\ndata:\n\ndata: \r\n\r\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
     fc.assert(
       fc.property(anyCuts, (cuts) => {
         const reader = new EventReader();

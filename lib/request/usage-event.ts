@@ -5,6 +5,7 @@ const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
 const NONE = Buffer.alloc(0);
 
 const LINE_FEED = 10;
+const [SPACE, COLON, FIRST_OF_NULL] = Buffer.from(' :n');
 const USAGE = Buffer.from('"usage"');
 /** An end that is cut has so many bytes, at the most, in the pieces before. */
 const LONGEST_EDGE = 3;
@@ -30,18 +31,20 @@ export function countEvents(chunk: Buffer): number {
 }
 
 /**
- * Takes the event that carries only the usage out of a stream: for callers who have not asked for it, and may stumble over an event without choices.
- * All other bytes pass as they are.
+ * Passes a stream on by whole events: behind one that is cut, no client could read the error that says so. It can take out the event that carries only the
+ * usage, for callers who have not asked for it, and may stumble over an event without choices. All other bytes pass as they are.
  */
-export class UsageEventFilter {
+export class EventFilter {
   /** What was kept back, in pieces: one event may come in thousands of them. */
   private carried: Buffer[] = [];
   private edge: Buffer = NONE;
 
+  constructor(private readonly hidesUsage: boolean) {}
+
   /** What of `chunk`, and of what was kept back before, is to be passed on: whole events. */
   pass(chunk: Buffer): Buffer {
     const { carried } = this;
-    if (carried.length === 0 && endsAnEvent(chunk)) return chunk.includes(USAGE) ? withoutUsage(chunk, ENDS[0]) : chunk;
+    if (carried.length === 0 && endsAnEvent(chunk)) return this.cleared(chunk, ENDS[0]);
     carried.push(chunk);
     const seen = this.edge.length === 0 ? chunk : Buffer.concat([this.edge, chunk]);
     this.edge = edgeOf(seen);
@@ -52,8 +55,7 @@ export class UsageEventFilter {
       if (at < 0) continue;
       const end = at + separator.length;
       this.carried = end === bytes.length ? [] : [bytes.subarray(end)];
-      const whole = end === bytes.length ? bytes : bytes.subarray(0, end);
-      return whole.includes(USAGE) ? withoutUsage(whole, separator) : whole;
+      return this.cleared(end === bytes.length ? bytes : bytes.subarray(0, end), separator);
     }
     return NONE;
   }
@@ -64,6 +66,20 @@ export class UsageEventFilter {
     this.carried = [];
     return Buffer.concat(carried);
   }
+
+  private cleared(events: Buffer, separator: Buffer): Buffer {
+    return this.hidesUsage && hasUsage(events) ? withoutUsage(events, separator) : events;
+  }
+}
+
+/** Whether there is a `"usage"` other than `null`, which OpenAI writes into every event where the usage was asked for. */
+function hasUsage(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(USAGE); at >= 0; at = bytes.indexOf(USAGE, at)) {
+    at += USAGE.length;
+    while (bytes[at] === SPACE || bytes[at] === COLON) at++;
+    if (bytes[at] !== FIRST_OF_NULL) return true;
+  }
+  return false;
 }
 
 /** By the first of `ENDS`, as mostly. */

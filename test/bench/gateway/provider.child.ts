@@ -20,27 +20,34 @@ function event(choices: unknown[], more: object = {}): string {
   return `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'gpt-4o', choices, ...more })}\n\n`;
 }
 
-/** A chunk with its instant: of the clock that all processes of a machine share. */
-const chunk = (): string => event([{ index: 0, delta: { content: `${process.hrtime.bigint()} ` }, finish_reason: null }]);
+/** A chunk with its instant: of the clock that all processes of a machine share. As OpenAI's, it has a place for the usage where that was asked for. */
+const chunk = (more: object): string => event([{ index: 0, delta: { content: `${process.hrtime.bigint()} ` }, finish_reason: null }], more);
 
-function stream(response: ServerResponse, chunks: number, gapMs: number): void {
+function stream(response: ServerResponse, chunks: number, gapMs: number, asksForUsage: boolean): void {
+  const place = asksForUsage ? { usage: null } : {};
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   let left = chunks;
   const timer = setInterval(() => {
-    if (left-- > 0) return void response.write(chunk());
+    if (left-- > 0) return void response.write(chunk(place));
     clearInterval(timer);
-    response.write(event([], { usage: { prompt_tokens: 60, completion_tokens: chunks, total_tokens: 60 + chunks } }));
+    if (asksForUsage) response.write(event([], { usage: { prompt_tokens: 60, completion_tokens: chunks, total_tokens: 60 + chunks } }));
     response.end('data: [DONE]\n\n');
   }, gapMs);
   response.once('close', () => clearInterval(timer));
+}
+
+interface Asked {
+  readonly stream?: boolean;
+  readonly max_tokens?: number;
+  readonly stream_options?: { readonly include_usage?: boolean };
 }
 
 const server = createServer((request: IncomingMessage, response: ServerResponse) => {
   const parts: Buffer[] = [];
   request.on('data', (part: Buffer) => parts.push(part));
   request.on('end', () => {
-    const body = JSON.parse(Buffer.concat(parts).toString()) as { stream?: boolean; max_tokens?: number };
-    if (body.stream === true) stream(response, body.max_tokens ?? 50, 10);
+    const body = JSON.parse(Buffer.concat(parts).toString()) as Asked;
+    if (body.stream === true) stream(response, body.max_tokens ?? 50, 10, body.stream_options?.include_usage === true);
     else response.writeHead(200, { 'content-type': 'application/json', 'content-length': ANSWER.length }).end(ANSWER);
   });
 });

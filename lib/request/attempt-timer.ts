@@ -11,8 +11,10 @@ export interface AttemptTimes {
   readonly wholeMs: number;
   /** To its first chunk, if it is streamed. */
   readonly firstChunkMs: number;
-  /** Whether a time for its beginning is set, and for what comes behind it: that alone counts then, and no shorter one of the connection's. */
-  readonly isSet?: Readonly<Record<'head' | 'body', boolean>>;
+  /** Whether a time for its beginning is set: that alone counts then, and no shorter one of the connection's. */
+  readonly isHeadSet?: boolean;
+  /** The same of what comes behind it. */
+  readonly isBodySet?: boolean;
 }
 
 /** What is told that something has not come in time. */

@@ -34,10 +34,10 @@ export function attemptTimes(
   const isCallSet = (options.timeoutMs ?? settings.timeoutMs) !== DEFAULT_TIMEOUT_MS;
   if (!stream) {
     const isSet = isCallSet || ownMs !== Infinity;
-    return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isSet: { head: isSet, body: isSet } };
+    return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet };
   }
   const firstChunkMs = options.streamTimeoutMs ?? streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
-  return { wholeMs: leftMs, firstChunkMs, isSet: { head: isCallSet || firstChunkMs !== Infinity, body: isCallSet } };
+  return { wholeMs: leftMs, firstChunkMs, isHeadSet: isCallSet || firstChunkMs !== Infinity, isBodySet: isCallSet };
 }
 
 /** Where a call goes from a group that failed, and what policies hold there. */

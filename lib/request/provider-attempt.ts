@@ -47,8 +47,8 @@ export async function askProvider(
     const headers = endpoint.headers as string[];
     const path = endpoint.pathOf(question.path, model);
     const { origin } = endpoint;
-    const headersTimeout = times.isSet?.head === true ? NO_LIMIT : undefined;
-    const bodyTimeout = times.isSet?.body === true ? NO_LIMIT : undefined;
+    const headersTimeout = times.isHeadSet === true ? NO_LIMIT : undefined;
+    const bodyTimeout = times.isBodySet === true ? NO_LIMIT : undefined;
     const asked: ProviderRequest = { origin, path, method: 'POST', headers, body, headersTimeout, bodyTimeout };
     if (attempt.isObserved) dispatchObserved(attempt, transport, asked, exchange);
     else transport.dispatch(asked, exchange);

@@ -2,7 +2,8 @@ import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.
 import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
 import type { RateLimitDecision, RateLimitStanding } from './rate-limit.store.js';
 
-const EXCEEDED: Readonly<Record<number, ExceededLimit>> = {
+/** Which limit refuses, by `DecisionCode`; none where it is allowed. */
+export const EXCEEDED: Readonly<Record<number, ExceededLimit | undefined>> = {
   [DecisionCode.second]: 'second',
   [DecisionCode.minute]: 'minute',
   [DecisionCode.hour]: 'hour',
@@ -13,8 +14,9 @@ const EXCEEDED: Readonly<Record<number, ExceededLimit>> = {
 };
 
 /** What an engine has just decided on one key; `lease` is the engine that did. */
-export function decisionOf(code: number, { engine, lastDecision: last }: RateLimitEngine, limit: RateLimit): RateLimitDecision {
-  const hasRequests = limit.bucket !== undefined || limit.windows.length > 0;
+export function decisionOf({ engine, lastDecision: last }: RateLimitEngine, limit: RateLimit): RateLimitDecision {
+  const code = last[DecisionField.code];
+  const hasRequests = countsRequests(limit);
   const standing: RateLimitStanding = {
     limit: hasRequests ? last[DecisionField.limit] : Infinity,
     remainingRequests: hasRequests ? last[DecisionField.remainingRequests] : Infinity,
@@ -25,12 +27,17 @@ export function decisionOf(code: number, { engine, lastDecision: last }: RateLim
   return {
     allowed: code === 0,
     scope: 0,
-    exceeded: code === 0 ? undefined : EXCEEDED[code],
+    exceeded: EXCEEDED[code],
     retryAfterMs: last[DecisionField.retryAfterMs],
     standings: [standing],
     atMs: last[DecisionField.atMs],
     lease: engine,
   };
+}
+
+/** Whether it limits requests, beside tokens and those at a time. */
+export function countsRequests({ bucket, windows }: RateLimit): boolean {
+  return bucket !== undefined || windows.length > 0;
 }
 
 /** Index of the scope with the least requests left. */

@@ -38,6 +38,11 @@ const MOST_SCOPES = 64;
 /** Requests or tokens to take: a whole number from 0 to 2^31. */
 export function checkAmount(path: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
+  return Number.isSafeInteger(value) && value >= 0 && value <= LARGEST_AMOUNT ? value : refuseAmount(path, value);
+}
+
+// Apart, so that what is right is told in few words where it is inlined: each decision does that twice.
+function refuseAmount(path: string, value: number): number {
   return checkInteger(path, value, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
 }
 
@@ -50,18 +55,14 @@ export class LimitTable {
   constructor(private readonly options: ResolvedRateLimitOptions) {}
 
   /** @throws InvalidArgumentError for a name that is not known, and for limits that cannot be. */
-  get({ limit: name, limits }: LimitChoice, path = ''): RateLimit {
-    if (limits !== undefined) return this.compiled(name ?? DEFAULT_LIMIT_NAME, limits, path);
-    if (name === undefined || name === DEFAULT_LIMIT_NAME) return this.options.limit;
-    const named = this.options.named.get(name);
-    if (named !== undefined) return named;
-    const known = [DEFAULT_LIMIT_NAME, ...this.options.named.keys()];
-    throw new InvalidArgumentError(
-      `${path}limit`,
-      name,
-      `must be a name of rateLimit.limits${suggestion(String(name), known)}`,
-      'UNKNOWN_LIMIT',
-    );
+  get(choice: LimitChoice, path = ''): RateLimit {
+    return choice.limit === undefined && choice.limits === undefined ? this.options.limit : this.find(choice, path);
+  }
+
+  /** `get`, of what comes with a call. */
+  of(choice: LimitChoice): RateLimit {
+    checkObject('options', choice, refuseArgument);
+    return this.get(choice);
   }
 
   scopes(list: ScopeList, choice: LimitChoice): readonly RateLimitScope[] {
@@ -78,6 +79,20 @@ export class LimitTable {
       const own = scope.limit !== undefined || scope.limits !== undefined;
       return { key: scope.key, limit: this.get(own ? scope : choice, `${path}.`) };
     });
+  }
+
+  private find({ limit: name, limits }: LimitChoice, path: string): RateLimit {
+    if (limits !== undefined) return this.compiled(name ?? DEFAULT_LIMIT_NAME, limits, path);
+    if (name === undefined || name === DEFAULT_LIMIT_NAME) return this.options.limit;
+    const named = this.options.named.get(name);
+    if (named !== undefined) return named;
+    const known = [DEFAULT_LIMIT_NAME, ...this.options.named.keys()];
+    throw new InvalidArgumentError(
+      `${path}limit`,
+      name,
+      `must be a name of rateLimit.limits${suggestion(String(name), known)}`,
+      'UNKNOWN_LIMIT',
+    );
   }
 
   private compiled(name: string, limits: RateLimits, path: string): RateLimit {

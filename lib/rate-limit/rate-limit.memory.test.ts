@@ -88,6 +88,19 @@ describe('what was taken before the native engine tripped', () => {
   });
 });
 
+describe('a decision that the native engine fails at', () => {
+  it.each([
+    ['check', (limiter: RateLimiterService, key: string) => limiter.check(key).allowed],
+    ['isAllowed', (limiter: RateLimiterService, key: string) => limiter.isAllowed(key)],
+    ['reserve', (limiter: RateLimiterService, key: string) => limiter.reserve([key]).allowed],
+  ])('is made by TypeScript, and counted once: %s', (_, ask) => {
+    const { native, limiter } = setUp({ requestsPerMinute: 1 });
+    native.fails = true;
+    expect([ask(limiter, 'k'), ask(limiter, 'k')]).toEqual([true, false]);
+    expect(limiter.getStats()).toMatchObject({ totalChecks: 2, allowedCount: 1, deniedCount: 1 });
+  });
+});
+
 describe('places of a request over keys of both engines', () => {
   it('are given back where they were taken', () => {
     const { limiter } = setUp({ maxConcurrent: 1 }, 'canary:50');

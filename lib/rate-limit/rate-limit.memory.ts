@@ -1,49 +1,15 @@
-import type { CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
-import { measure, type CallRecorder } from '../common/recorder.js';
+import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import { measure, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { EngineSeries } from '../engine/engine-series.js';
 import { decisionOf, tightest } from './rate-limit-decision.memory.js';
+import { OpenEngines } from './rate-limit-engines.memory.js';
 import { DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
 import type { RateLimit } from './rate-limit.limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from './rate-limit.store.js';
 
-/** One per engine; -1 until it is first needed. */
-type Handles = Record<EngineName, number>;
-
-/** What a store has open: apart from it, so that it can be closed when the store is gone. */
-class OpenHandles {
-  readonly spaces: Handles = { native: -1, typescript: -1 };
-  private readonly policies = new Map<RateLimitEngine, Set<number>>();
-  private readonly engines = new Set<RateLimitEngine>();
-
-  space(engine: RateLimitEngine, { name, maxKeys }: MemoryStoreContext): number {
-    const space = this.spaces[engine.engine];
-    if (space >= 0) return space;
-    this.engines.add(engine);
-    return (this.spaces[engine.engine] = engine.open(name, maxKeys));
-  }
-
-  policy(engine: RateLimitEngine, limit: RateLimit): number {
-    const policy = engine.policy({ scope: limit.name, ...limit.limits });
-    let held = this.policies.get(engine);
-    if (held === undefined) this.policies.set(engine, (held = new Set()));
-    // Once is enough: of limits that are made anew with every call there would be no end.
-    if (held.has(policy)) engine.closePolicy(policy);
-    else held.add(policy);
-    return policy;
-  }
-
-  close(): void {
-    for (const [engine, policies] of this.policies) for (const policy of policies) engine.closePolicy(policy);
-    this.policies.clear();
-    for (const engine of this.engines) engine.close(this.spaces[engine.engine]);
-    this.engines.clear();
-    this.spaces.native = this.spaces.typescript = -1;
-  }
-}
-
 /** Stores that nobody closed and nobody has any more: their keys would stay for good. */
-const abandoned = new FinalizationRegistry<OpenHandles>((open) => open.close());
+const abandoned = new FinalizationRegistry<OpenEngines>((open) => open.close());
 
 /** What a memory store takes from its surroundings. */
 export interface MemoryStoreContext {
@@ -58,11 +24,9 @@ export interface MemoryStoreContext {
 export class MemoryRateLimitStore implements RateLimitStore {
   readonly kind = 'memory';
   readonly synchronous = true;
-  private readonly checks: EngineSeries;
   private chosen: EngineChoice<RateLimitEngine> | undefined = undefined;
-
-  private readonly open = new OpenHandles();
-  private policies = new WeakMap<RateLimit, Handles>();
+  private readonly checks: EngineSeries;
+  private readonly engines: OpenEngines;
 
   constructor(
     private readonly offered: EngineChoice<RateLimitEngine>,
@@ -70,7 +34,8 @@ export class MemoryRateLimitStore implements RateLimitStore {
     recorder?: CallRecorder,
   ) {
     this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
-    abandoned.register(this, this.open, this);
+    this.engines = new OpenEngines(context.name, context.maxKeys);
+    abandoned.register(this, this.engines, this);
   }
 
   /**
@@ -87,12 +52,23 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
-    const nowMs = this.context.now();
+    if (scopes.length > 1) return this.checkScopes(scopes, cost, tokens);
+    const { limit, key } = scopes[0];
+    const engine = this.checkKey(limit, key, cost, tokens);
+    return engine === null ? this.checkAssigned(scopes, cost, tokens, this.context.now()) : decisionOf(engine, limit);
+  }
+
+  /**
+   * `check` of one key for those who make no object of the answer: gives the engine that has decided, and has it in its `lastDecision`. `null`, and nothing was
+   * asked, while the engine depends on the key.
+   */
+  checkKey(limit: RateLimit, key: string, cost: number, tokens: number): RateLimitEngine | null {
     const engine = this.choice.always;
-    if (engine === null) return this.checkAssigned(scopes, cost, tokens, nowMs);
+    if (engine === null) return null;
+    const nowMs = this.context.now();
     const series = this.checks.of(engine);
-    if (series.sampled()) return measure(series, () => this.checkBy(engine, scopes, cost, tokens, nowMs), scopes.length);
-    return this.checkBy(engine, scopes, cost, tokens, nowMs);
+    if (series.sampled()) return this.measureKey(series, engine, limit, key, cost, tokens, nowMs);
+    return this.checkKeyBy(engine, limit, key, cost, tokens, nowMs);
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
@@ -133,11 +109,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   stats(): RateLimitStoreStats {
-    const { native, typescript } = this.prospect;
-    const spaces = [native, typescript].flatMap((engine) => {
-      if (engine === null || this.open.spaces[engine.engine] < 0) return [];
-      return [engine.stats(this.space(engine))];
-    });
+    const spaces = this.engines.all().map(({ engine, space }) => engine.stats(space));
     return {
       keys: spaces.reduce((sum, { keys }) => sum + keys, 0),
       evicted: spaces.reduce((sum, { evicted }) => sum + evicted, 0),
@@ -153,8 +125,55 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   close(): void {
-    this.open.close();
-    this.policies = new WeakMap();
+    this.engines.close();
+  }
+
+  private checkKeyBy(engine: RateLimitEngine, limit: RateLimit, key: string, cost: number, tokens: number, nowMs: number): RateLimitEngine {
+    try {
+      return this.checkKeyOn(engine, limit, key, cost, tokens, nowMs);
+    } catch (error) {
+      return this.recoverKey(error, engine, limit, key, cost, tokens, nowMs);
+    }
+  }
+
+  private checkKeyOn(engine: RateLimitEngine, limit: RateLimit, key: string, cost: number, tokens: number, nowMs: number): RateLimitEngine {
+    const opened = this.engines.of(engine);
+    engine.check(opened.space, opened.policy(limit), key, cost, tokens, nowMs);
+    return engine;
+  }
+
+  // Functions of their own: one that makes a closure puts what that needs into an object, even where it comes to no closure.
+  private measureKey(
+    series: CallSeries,
+    engine: RateLimitEngine,
+    limit: RateLimit,
+    key: string,
+    cost: number,
+    tokens: number,
+    nowMs: number,
+  ): RateLimitEngine {
+    return measure(series, () => this.checkKeyBy(engine, limit, key, cost, tokens, nowMs), 1);
+  }
+
+  private recoverKey(
+    error: unknown,
+    engine: RateLimitEngine,
+    limit: RateLimit,
+    key: string,
+    cost: number,
+    tokens: number,
+    nowMs: number,
+  ): RateLimitEngine {
+    return this.choice.recover(error, engine, (other) => this.checkKeyOn(other, limit, key, cost, tokens, nowMs));
+  }
+
+  private checkScopes(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
+    const nowMs = this.context.now();
+    const engine = this.choice.always;
+    if (engine === null) return this.checkAssigned(scopes, cost, tokens, nowMs);
+    const series = this.checks.of(engine);
+    const check = (): RateLimitDecision => this.checkBy(engine, scopes, cost, tokens, nowMs);
+    return series.sampled() ? measure(series, check, scopes.length) : check();
   }
 
   private checkBy(
@@ -165,9 +184,9 @@ export class MemoryRateLimitStore implements RateLimitStore {
     nowMs: number,
   ): RateLimitDecision {
     try {
-      return this.checkOn(engine, scopes, cost, tokens, nowMs);
+      return this.checkAll(engine, scopes, cost, tokens, nowMs);
     } catch (error) {
-      return this.choice.recover(error, engine, (other) => this.checkOn(other, scopes, cost, tokens, nowMs));
+      return this.choice.recover(error, engine, (other) => this.checkAll(other, scopes, cost, tokens, nowMs));
     }
   }
 
@@ -180,8 +199,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
   ): RateLimitDecision {
     if (scopes.length > 1) return this.checkAll(engine, scopes, cost, tokens, nowMs);
     const { limit, key } = scopes[0];
-    const code = engine.check(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
-    return decisionOf(code, engine, limit);
+    return decisionOf(this.checkKeyOn(engine, limit, key, cost, tokens, nowMs), limit);
   }
 
   /** While the engine depends on the key. */
@@ -202,8 +220,8 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   private peekOne(engine: RateLimitEngine, { limit, key }: RateLimitScope, cost: number, tokens: number, nowMs: number): RateLimitDecision {
-    const code = engine.peek(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
-    return decisionOf(code, engine, limit);
+    engine.peek(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
+    return decisionOf(engine, limit);
   }
 
   private checkAll(
@@ -215,9 +233,9 @@ export class MemoryRateLimitStore implements RateLimitStore {
   ): RateLimitDecision {
     const policies = Uint32Array.from(scopes, ({ limit }) => this.policy(engine, limit));
     const keys = scopes.map(({ key }) => key);
-    const code = engine.checkAll(this.space(engine), policies, keys, cost, tokens, nowMs);
+    engine.checkAll(this.space(engine), policies, keys, cost, tokens, nowMs);
     const scope = engine.lastDecision[DecisionField.index];
-    const decision = decisionOf(code, engine, scopes[scope].limit);
+    const decision = decisionOf(engine, scopes[scope].limit);
     return { ...decision, standings: scopes.map((each) => this.peekOne(engine, each, 0, 0, nowMs).standings[0]), scope };
   }
 
@@ -248,14 +266,11 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   private space(engine: RateLimitEngine): number {
-    return this.open.space(engine, this.context);
+    return this.engines.of(engine).space;
   }
 
   private policy(engine: RateLimitEngine, limit: RateLimit): number {
-    let handles = this.policies.get(limit);
-    if (handles === undefined) this.policies.set(limit, (handles = { native: -1, typescript: -1 }));
-    const handle = handles[engine.engine];
-    return handle >= 0 ? handle : (handles[engine.engine] = this.open.policy(engine, limit));
+    return this.engines.of(engine).policy(limit);
   }
 }
 

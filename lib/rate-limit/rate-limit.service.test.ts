@@ -8,7 +8,6 @@ import { NativeRateLimitEngine } from './rate-limit.native.js';
 import type { RateLimitStore } from './rate-limit.store.js';
 import { TypeScriptRateLimitEngine } from './rate-limit.typescript.js';
 import type { Reservation } from './reservation.js';
-import { SimpleRateLimiter } from './simple-rate-limiter.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };
 
@@ -160,10 +159,39 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect([value('allowed_total'), value('denied_total', 'minute'), value('denied_total', 'hour'), value('keys')]).toEqual([2, 1, 0, 2]);
   });
 
+  it('decides and counts alike, whichever method asks and whoever watches', async () => {
+    const limits = limiter({ requestsPerMinute: 2, limits: { other: { tokensPerMinute: 1 } } });
+    const round = async (key: string) => [
+      limits.isAllowed(key),
+      limits.isAllowed(key, { limit: 'other', tokens: 2 }),
+      (await limits.checkAsync(key)).allowed,
+      limits.check(key).exceeded,
+      limits.reserve([key]).exceeded,
+      limits.isAllowed(key, { limit: 'other', tokens: 1 }),
+      limits.isAllowed(key),
+    ];
+    const answers = [true, false, true, 'minute', 'minute', true, false];
+    await expect(round('a')).resolves.toEqual(answers);
+    const watch = limits.watch();
+    await expect(round('b')).resolves.toEqual(answers);
+    await expect(watch.nearest(9)).resolves.toMatchObject([{ key: 'b' }, { key: 'b' }]);
+    expect(limits.getStats()).toMatchObject({ totalChecks: 14, allowedCount: 6, deniedCount: 8 });
+    const refused = limits
+      .metrics()
+      .flatMap(({ labels, value }) => (labels?.exceeded !== undefined && value > 0 ? [[labels.exceeded, value]] : []));
+    expect(refused).toEqual([
+      ['minute', 6],
+      ['tokens', 2],
+    ]);
+  });
+
   it.each([
     ['check', [1]],
     ['check', [undefined]],
     ['check', [['a']]],
+    ['isAllowed', [undefined]],
+    ['isAllowed', ['a', { cost: -1 }]],
+    ['isAllowed', ['a', null]],
     ['check', ['a', { cost: -1 }]],
     ['check', ['a', { cost: 0.5 }]],
     ['check', ['a', { tokens: 2 ** 32 }]],
@@ -262,29 +290,5 @@ describe('another store', () => {
     await limits.close();
     expect(told).toEqual([[3, 2], 'release', 'close']);
     expect(limits.getStats()).toEqual({ totalChecks: 2, allowedCount: 1, deniedCount: 1, keys: undefined });
-  });
-});
-
-describe.each(engineNames())('SimpleRateLimiter on the %s engine', (engine) => {
-  const simple = (requestsPerMinute: number) => new SimpleRateLimiter(requestsPerMinute, (rateLimit) => open(engine, { rateLimit }));
-
-  it('makes a bucket, a minute and an hour of one figure', () => {
-    const limiter = simple(60);
-    expect(limiter.getRemaining('a')).toBe(6);
-    expect(Array.from({ length: 7 }, () => limiter.isAllowed('a'))).toEqual([true, true, true, true, true, true, false]);
-    expect(limiter.check('a')).toMatchObject({ allowed: false, exceeded: 'second', retryAfterMs: 1000 });
-    for (let second = 0; second < 54; second++) {
-      nowMs += 1000;
-      expect(limiter.isAllowed('a')).toBe(true);
-    }
-    expect(limiter.check('a').exceeded).toBe('minute');
-    expect(limiter.getStats(['a'])).toMatchObject({ totalChecks: 63, allowedCount: 60, deniedCount: 3, keys: 1 });
-  });
-
-  it('has counters of its own', () => {
-    const [first, second] = [simple(1), simple(1)];
-    expect([first.isAllowed('a'), first.isAllowed('a'), second.isAllowed('a')]).toEqual([true, false, true]);
-    expect(() => simple(0)).toThrow(InvalidArgumentError);
-    expect(simple(2 ** 31).isAllowed('a')).toBe(true);
   });
 });

@@ -5,11 +5,13 @@ import { checkArray, checkInteger, checkObject, refuseArgument } from '../common
 import type { CallRecorder } from '../common/recorder.js';
 import { turnClock } from '../common/turn-clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { EXCEEDED } from './rate-limit-decision.memory.js';
 import { faultOf } from './known-question.js';
 import { LimitWatch } from './limit-watch.js';
 import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
-import type { RateLimitEngine } from './rate-limit.engine.js';
-import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
+import { DecisionCounts } from './rate-limit.counts.js';
+import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
+import type { RateLimit } from './rate-limit.limits.js';
 import { MemoryRateLimitStore } from './rate-limit.memory.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './rate-limit.store.js';
@@ -25,8 +27,6 @@ export interface RateLimitStats {
   /** How the keys stand that were asked for. */
   readonly details?: Readonly<Record<string, RateLimitResult>>;
 }
-
-const EXCEEDED: readonly ExceededLimit[] = ['second', 'minute', 'hour', 'day', 'window', 'tokens', 'concurrency'];
 
 /**
  * Decides who may pass, and keeps the counters.
@@ -46,9 +46,9 @@ export class RateLimiterService implements Capability {
 
   private readonly table: LimitTable;
   private readonly memory: MemoryRateLimitStore;
-  private readonly denied = new Map<ExceededLimit, number>(EXCEEDED.map((exceeded) => [exceeded, 0]));
-  private allowedCount = 0;
-  private deniedCount = 0;
+  /** The memory, where it is asked itself and nobody watches. */
+  private direct: MemoryRateLimitStore | null;
+  private readonly counts = new DecisionCounts();
   private limitWatch: LimitWatch | null = null;
 
   constructor(
@@ -62,6 +62,7 @@ export class RateLimiterService implements Capability {
     this.memory = new MemoryRateLimitStore(choice, { now, name: options.sharedAs, maxKeys: options.maxKeys }, recorder);
     const { store = this.memory } = options;
     this.store = typeof store === 'function' ? store(this.memory) : store;
+    this.direct = this.store === this.memory ? this.memory : null;
   }
 
   /** Asks for `cost` requests and `tokens`, and takes them if all limits allow. What `maxConcurrent` holds then is freed by `release(key)`. */
@@ -71,12 +72,19 @@ export class RateLimiterService implements Capability {
   }
 
   checkAsync(key: string, options: CheckOptions = {}): Promise<RateLimitResult> {
-    return promised(() => this.ask('decide', checkKey('key', key), options));
+    return promised(() => this.take(checkKey('key', key), options));
   }
 
   /** `check(…).allowed`: it takes. */
   isAllowed(key: string, options: CheckOptions = {}): boolean {
-    return this.check(key, options).allowed;
+    checkKey('key', key);
+    const limit = this.table.of(options);
+    const cost = checkAmount('cost', options.cost, 1);
+    const engine = this.direct === null ? null : this.direct.checkKey(limit, key, cost, checkAmount('tokens', options.tokens, 0));
+    if (engine === null) return this.reserve(key, options).allowed;
+    const code = engine.lastDecision[DecisionField.code];
+    this.counts.add(code === DecisionCode.allowed, EXCEEDED[code]);
+    return code === DecisionCode.allowed;
   }
 
   /** Requests that would pass right now. Takes nothing. */
@@ -87,11 +95,12 @@ export class RateLimiterService implements Capability {
 
   /** What `check` would answer. Takes nothing. */
   peek(keys: ScopeList, options: CheckOptions = {}): RateLimitResult {
-    return this.atOnce(() => this.ask('peek', keys, options));
+    this.checkSynchronous();
+    return this.look(keys, options) as Reservation;
   }
 
   peekAsync(keys: ScopeList, options: CheckOptions = {}): Promise<RateLimitResult> {
-    return promised(() => this.ask('peek', keys, options));
+    return promised(() => this.look(keys, options));
   }
 
   /**
@@ -99,11 +108,12 @@ export class RateLimiterService implements Capability {
    * if that never happens it stands as it is.
    */
   reserve(keys: ScopeList, options: CheckOptions = {}): Reservation {
-    return this.atOnce(() => this.ask('decide', keys, options));
+    this.checkSynchronous();
+    return this.take(keys, options) as Reservation;
   }
 
   reserveAsync(keys: ScopeList, options: CheckOptions = {}): Promise<Reservation> {
-    return promised(() => this.ask('decide', keys, options));
+    return promised(() => this.take(keys, options));
   }
 
   /**
@@ -143,7 +153,7 @@ export class RateLimiterService implements Capability {
 
   /** What was decided here since the start; and how `keys` stand, under the limits in the options. */
   getStats(keys: readonly string[] = []): RateLimitStats {
-    const { allowedCount, deniedCount } = this;
+    const { allowed: allowedCount, denied: deniedCount } = this.counts;
     const asked = checkArray('keys', keys, checkKey, refuseArgument);
     const details = Object.fromEntries(asked.map((key) => [key, this.peek(key, { cost: 0 })]));
     return {
@@ -168,6 +178,7 @@ export class RateLimiterService implements Capability {
 
   /** Begins to remember which keys come near to their limits; nothing is remembered before. For dashboards. */
   watch(): LimitWatch {
+    this.direct = null;
     return (this.limitWatch ??= new LimitWatch(this.store));
   }
 
@@ -175,10 +186,7 @@ export class RateLimiterService implements Capability {
     const { keys, evicted } = this.store.stats();
     const sample = samplesOf('rate_limit');
     return [
-      sample('allowed_total', 'Requests that were let pass.', 'counter', this.allowedCount),
-      ...EXCEEDED.map((exceeded) =>
-        sample('denied_total', 'Requests refused, by the limit that did it.', 'counter', this.denied.get(exceeded) ?? 0, { exceeded }),
-      ),
+      ...this.counts.samples(),
       ...(keys === undefined ? [] : [sample('keys', 'Keys that are remembered.', 'gauge', keys)]),
       ...(evicted === undefined
         ? []
@@ -222,34 +230,46 @@ export class RateLimiterService implements Capability {
     return taken?.scopes.some(({ limit }) => limit.maxConcurrent !== undefined) ? this.store.release(taken) : undefined;
   }
 
-  private ask(how: 'peek' | 'decide', keys: ScopeList, options: CheckOptions): Reservation | Promise<Reservation> {
+  private look(keys: ScopeList, options: CheckOptions): Reservation | Promise<Reservation> {
     const scopes = this.table.scopes(keys, options);
     const cost = checkAmount('cost', options.cost, 1);
-    const tokens = checkAmount('tokens', options.tokens, 0);
-    if (how === 'peek') {
-      const seen = this.store.peek(scopes, cost, tokens);
-      return seen instanceof Promise ? seen.then((late) => new Reservation(late, undefined)) : new Reservation(seen, undefined);
-    }
-    const decision = this.store.check(scopes, cost, tokens);
-    const taken = { scopes, tokens };
-    if (decision instanceof Promise) return decision.then((late) => new Reservation(this.counted(late, scopes), taken));
-    return new Reservation(this.counted(decision, scopes), taken);
+    const seen = this.store.peek(scopes, cost, checkAmount('tokens', options.tokens, 0));
+    return seen instanceof Promise ? seen.then((late) => Reservation.of(late)) : Reservation.of(seen);
   }
 
-  private atOnce(ask: () => Reservation | Promise<Reservation>): Reservation {
-    if (this.store.synchronous !== true) {
-      throw new FastLiteLLMError('STORE_ANSWERS_LATER', `the ${this.store.kind} store answers later: call the method that ends in Async`);
-    }
-    return ask() as Reservation;
+  private take(keys: ScopeList, options: CheckOptions): Reservation | Promise<Reservation> {
+    const { direct } = this;
+    const taken = direct !== null && typeof keys === 'string' ? this.takeKey(direct, keys, options) : null;
+    return taken ?? this.takeAll(keys, options);
+  }
+
+  private takeKey(direct: MemoryRateLimitStore, key: string, options: CheckOptions): Reservation | null {
+    const limit = this.table.of(options);
+    const cost = checkAmount('cost', options.cost, 1);
+    const tokens = checkAmount('tokens', options.tokens, 0);
+    const engine = direct.checkKey(limit, key, cost, tokens);
+    if (engine === null) return null;
+    const taken = Reservation.ofKey(engine, limit, key, tokens);
+    this.counts.add(taken.allowed, taken.exceeded);
+    return taken;
+  }
+
+  private takeAll(keys: ScopeList, options: CheckOptions): Reservation | Promise<Reservation> {
+    const scopes = this.table.scopes(keys, options);
+    const cost = checkAmount('cost', options.cost, 1);
+    const taken = { scopes, tokens: checkAmount('tokens', options.tokens, 0) };
+    const decision = this.decide(scopes, cost, taken.tokens);
+    return decision instanceof Promise ? decision.then((late) => Reservation.of(late, taken)) : Reservation.of(decision, taken);
+  }
+
+  private checkSynchronous(): void {
+    if (this.direct !== null || this.store.synchronous === true) return;
+    throw new FastLiteLLMError('STORE_ANSWERS_LATER', `the ${this.store.kind} store answers later: call the method that ends in Async`);
   }
 
   private counted(decision: RateLimitDecision, scopes: readonly RateLimitScope[]): RateLimitDecision {
     if (this.limitWatch !== null) this.limitWatch.saw(scopes, decision);
-    if (decision.allowed) this.allowedCount++;
-    else {
-      this.deniedCount++;
-      if (decision.exceeded !== undefined) this.denied.set(decision.exceeded, (this.denied.get(decision.exceeded) ?? 0) + 1);
-    }
+    this.counts.add(decision.allowed, decision.exceeded);
     return decision;
   }
 }

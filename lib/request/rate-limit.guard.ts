@@ -193,7 +193,7 @@ export class RateLimitGuard implements CanActivate {
     if (!decision.allowed) return this.refuse(route, response, context, decision);
     this.mark(context);
     if (route.tokensPerMinute !== undefined || route.hasConcurrency)
-      this.hold(request, response, context, taken, new Reservation(decision, taken));
+      this.hold(request, response, context, taken, Reservation.of(decision, taken));
     return true;
   }
 

@@ -9,7 +9,7 @@ import { guardRows } from './rate-limit/guard.js';
 import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
 import { churnRows, memoryRow } from './rate-limit/memory.js';
 import { contenders } from './rate-limit/open.js';
-import { handleNames, NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
+import { ALLOWED, handleNames, NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
 import { pauseRow, type PauseRow } from './rate-limit/pause.js';
 import { redisRowsApart } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
   const kinds = ([NATIVE, TYPESCRIPT] as const).filter((kind) => installed.some(({ name }) => name === kind));
   const effort = quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 };
-  const names = installed.map(({ name }) => name).filter((name) => name !== SERVICE && name !== SHARED);
+  const names = installed.map(({ name }) => name).filter((name) => ![SERVICE, ALLOWED, SHARED].includes(name));
 
   const result: RateLimitResult = {
     // First: a heap that has held millions of keys makes each allocation of a guard dearer.
@@ -84,13 +84,13 @@ async function decisionRows(
   return rows;
 }
 
-/** The native engine and the peers in one process, our other ways in another one: an app has one in use, and V8 does not compile calls that lead to two into one another. */
+/** The native engine and the peers in one process, each of our other ways in its own: an app has one in use, and V8 does not compile calls that lead to two into one another. */
 async function rowApart(task: DecisionTask): Promise<DecisionRow> {
   const isOther = (name: string): boolean => name !== NATIVE && OURS.includes(name);
   const row = await measuredApart({ ...task, names: task.names.filter((name) => !isOther(name)) });
-  const others = task.names.filter(isOther);
-  if (others.length === 0) return row;
-  return { ...row, ns: { ...(await measuredApart({ ...task, names: others })).ns, ...row.ns } };
+  const ns: Record<string, number> = {};
+  for (const name of task.names.filter(isOther)) Object.assign(ns, (await measuredApart({ ...task, names: [name] })).ns);
+  return { ...row, ns: { ...ns, ...row.ns } };
 }
 
 /** Each in a process of its own: they have no peer to be compared with, and an app has one engine in use. */

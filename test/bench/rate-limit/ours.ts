@@ -13,11 +13,13 @@ import { OpenAddressingTwin } from './twin.js';
 export const NATIVE = 'native';
 export const TYPESCRIPT = 'typescript';
 export const SERVICE = 'service';
+/** The same, where only whether it passes is asked. */
+export const ALLOWED = 'service, isAllowed';
 /** The native engine in a space of a name. */
 export const SHARED = 'native, shared';
 export const TWIN = 'JavaScript twin';
 /** Never shown as a peer. */
-export const OURS: readonly string[] = [NATIVE, SHARED, TYPESCRIPT, SERVICE, TWIN];
+export const OURS: readonly string[] = [NATIVE, SHARED, TYPESCRIPT, SERVICE, ALLOWED, TWIN];
 export type EngineKind = typeof NATIVE | typeof TYPESCRIPT;
 
 const SILENT = { log() {}, warn() {}, error() {} };
@@ -75,10 +77,10 @@ export function openService(kind: EngineKind, rateLimit: RateLimitOptions): Rate
   return new Roof({ engine: kind, logger: SILENT, rateLimit }, { env: {} }).rateLimiter;
 }
 
-function serviceDecide(): Decide {
+function serviceDecide(method: 'check' | 'isAllowed'): Decide {
   const service = openService(NATIVE, { ...LIMITS, maxKeys: MOST_KEYS });
   const options = { tokens: TOKENS };
-  return (key) => service.check(key, options);
+  return method === 'check' ? (key) => service.check(key, options) : (key) => service.isAllowed(key, options);
 }
 
 function twinDecide(): Decide {
@@ -95,13 +97,14 @@ export function ours(): { readonly installed: Contender[]; readonly missing: { n
     [NATIVE]: () => engineDecide(NATIVE),
     [SHARED]: () => engineDecide(NATIVE, 'bench decisions'),
     [TYPESCRIPT]: () => engineDecide(TYPESCRIPT),
-    [SERVICE]: serviceDecide,
+    [SERVICE]: () => serviceDecide('check'),
+    [ALLOWED]: () => serviceDecide('isAllowed'),
     [TWIN]: twinDecide,
   };
   const names = Object.keys(all).filter((name) => reason === undefined || name === TYPESCRIPT || name === TWIN);
   return {
     installed: names.map((name) => ({ name, version, asynchronous: false, open: all[name] })),
-    missing: reason === undefined ? [] : [NATIVE, SHARED, SERVICE].map((name) => ({ name, reason })),
+    missing: reason === undefined ? [] : [NATIVE, SHARED, SERVICE, ALLOWED].map((name) => ({ name, reason })),
   };
 }
 

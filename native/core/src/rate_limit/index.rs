@@ -29,19 +29,26 @@ impl Shard {
     /// The place of a key in the index, and the number of its slot.
     #[inline(always)]
     pub fn locate(&self, hash: u64, family: Family) -> Option<(usize, usize)> {
+        // A branch, as to compute where an entry is would delay the load of each.
+        if self.has_hints() { self.locate_by::<2>(hash, family) } else { self.locate_by::<1>(hash, family) }
+    }
+
+    /// The same, with so many numbers to a place.
+    #[inline(always)]
+    fn locate_by<const WIDTH: usize>(&self, hash: u64, family: Family) -> Option<(usize, usize)> {
         if self.places == 0 {
             return None;
         }
         let tag = tag_of(hash);
         let mut place = self.home(hash);
         loop {
-            let entry = self.entry(place);
+            let entry = self.index[WIDTH * place];
             if entry == 0 {
                 return None;
             }
             if entry & !NUMBER_MASK == tag {
-                if self.has_hints() {
-                    self.follow(self.index[2 * place + 1]);
+                if WIDTH > 1 {
+                    self.follow(self.index[WIDTH * place + 1]);
                 }
                 let number = (entry & NUMBER_MASK) as usize - 1;
                 let slot = self.at(number);
@@ -56,13 +63,13 @@ impl Shard {
     /// Asks for what the key at a place has on the heap when it is looked for again, at once with its slot: a load that waits for the slot would take as long once more.
     #[inline(always)]
     pub fn hint(&mut self, place: usize, number: usize) {
+        if !PREFETCHES || self.places <= MOST_WITHOUT_HINTS {
+            return;
+        }
         let Some(address) = self.at(number).heap_address() else {
             return;
         };
         if !self.has_hints() {
-            if !PREFETCHES || self.places <= MOST_WITHOUT_HINTS {
-                return;
-            }
             self.until_hints -= 1;
             if !self.has_hints() {
                 return;

@@ -110,6 +110,22 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     expect((await service.peekAsync('k', { cost: 0 })).remainingRequests).toBe(left);
   });
 
+  test.each([
+    ['deny', 46],
+    ['allow', 45],
+  ] as const)('a late lease is given back, but for what somebody got (onStoreError: %s)', async (onStoreError, left) => {
+    const server = await redisServer();
+    const service = limiter({ url: server.url, onStoreError, localLease: true }, { requestsPerMinute: 50 });
+    await connected(service);
+    // From the fourth on a key is hot.
+    for (let i = 0; i < 4; i++) expect((await service.checkAsync('k')).outage).toBeUndefined();
+    server.signal('SIGSTOP');
+    expect((await service.checkAsync('k')).outage).toBe(onStoreError);
+    server.signal('SIGCONT');
+    await connected(service);
+    await until(async () => (await service.peekAsync('k', { cost: 0 })).remainingRequests === left);
+  });
+
   test('who was let pass without it gives back nothing that others hold there', async () => {
     const server = await redisServer();
     const service = limiter({ url: server.url, onStoreError: 'allow' }, { maxConcurrent: 1, tokensPerMinute: 100 });

@@ -131,6 +131,32 @@ const SHORT_OF_A_LEASE_MS = 500;
     expect(await passes(service, 'a', 2)).toBe(1);
   });
 
+  test('what was taken is kept until its window has gone by, however often and however slowly a key is asked', async () => {
+    const service = limiter({ url: server.url }, { requestsPerWindow: 100, windowMs: 400 });
+    const scopes = [{ key: 'k', limit: service.options.limit }];
+    for (let i = 0; i < 6; i++) {
+      const { atMs } = await service.decide(scopes, 1, 0);
+      const [[, [seconds, micros]], [, leftMs]] = (await server.ask((client) =>
+        client.multi().time().pttl('fast-litellm:{default/k}/w400').exec(),
+      )) as [[null, [number, number]], [null, number]];
+      const nowMs = seconds * 1000 + Math.floor(micros / 1000);
+      // On a machine that stalls it may be gone by right.
+      if (nowMs < atMs + 400) expect(nowMs + leftMs + 1).toBeGreaterThanOrEqual(atMs + 400);
+      await sleep(90);
+    }
+  });
+
+  test.each([0, 1_100])('what Redis has forgotten is not given back from what others took since (%d ms later)', async (ms) => {
+    const service = limiter({ url: server.url }, { tokensPerMinute: 100 });
+    const lost = await service.reserveAsync('k', { tokens: 60 });
+    await server.ask((client) => client.flushall());
+    await sleep(ms);
+    await service.reserveAsync('k', { tokens: 10 });
+    await service.settleAsync(lost, 0);
+    const { remainingTokens } = await service.peekAsync('k', { cost: 0 });
+    expect(remainingTokens).toBeLessThanOrEqual(ms === 0 ? 100 : 90);
+  });
+
   test('one call decides a whole turn of the event loop; a script that was flushed is loaded again', async () => {
     const service = limiter({ url: server.url }, { requestsPerMinute: 100 });
     expect(await passes(service, 'k', 100)).toBe(100);

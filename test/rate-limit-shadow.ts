@@ -94,9 +94,7 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
     for (const call of this.calls) {
       if ('send' in call) call.send(pipeline);
       else {
-        const { keys, argument } = scriptCall(call.asked).encode();
-        const request = JSON.stringify([...(JSON.parse(argument) as unknown[]), false, false, call.nowMs]);
-        pipeline.callBuffer('evalsha', SHA, keys.length, ...keys, request);
+        pipeline.callBuffer('evalsha', ...argumentsAt(scriptCall(call.asked), call.nowMs));
       }
     }
     const replies = ((await pipeline.exec()) ?? []).slice(1);
@@ -140,6 +138,17 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
     if (last !== undefined && 'asked' in last && last.nowMs === nowMs && last.asked.length < MOST_IN_A_CALL) last.asked.push(asked);
     else this.calls.push({ nowMs, asked: [asked] });
   }
+}
+
+/** The reply to one operation at a time of its own. */
+export async function performAt(client: Redis, nowMs: number, operation: RedisOperation): Promise<Float64Array> {
+  const call = scriptCall([{ operation }]);
+  return call.read(await client.callBuffer('evalsha', ...argumentsAt(call, nowMs)));
+}
+
+function argumentsAt(call: ScriptCall, nowMs: number): [string, number, ...string[]] {
+  const { keys, argument } = call.encode();
+  return [SHA, keys.length, ...keys, JSON.stringify([...(JSON.parse(argument) as unknown[]), false, false, nowMs])];
 }
 
 function scriptCall(asked: readonly Asked[]): ScriptCall {

@@ -74,7 +74,7 @@ jest.setTimeout(30_000);
 
   test('a node that hangs is given up by itself, and taken back when it goes on: the keys of the other are decided all the time', async () => {
     const [a, b] = nodes;
-    const service = limiter({ client, timeoutMs: 250 }, { requestsPerMinute: 1_000 });
+    const service = limiter({ client, timeoutMs: 250 }, { requestsPerMinute: 1_000, requestsPerSecond: 0.001, burst: 900 });
     const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
     const isOfA = (key: string): boolean => slotOf(`default/${key}`) < 8192;
     const outages = async (ofNode: RedisServer): Promise<(string | undefined)[]> => {

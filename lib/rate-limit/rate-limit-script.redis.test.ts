@@ -30,10 +30,13 @@ const LONG_MS = 3_600_000;
     await engine.compare(client);
   });
 
-  it('counts a request that comes after a lease at the end of that, not before it', async () => {
-    const scope = { stateKey: 'leased', slotsKey: '', limits: [-1, -1, -1, -1, windowId(60_000, 2), 10] };
+  it.each([
+    ['', []],
+    [', of two windows', [windowId(3_600_000, 3), 1_000]],
+  ])('counts a request that comes after a lease at the end of that, not before it%s', async (_, more) => {
+    const scope = { stateKey: 'leased', slotsKey: '', limits: [-1, -1, -1, -1, windowId(60_000, 2), 10, ...more] };
     const perform = (nowMs: number, kind: OperationKind, ...values: (number | string)[]): Promise<Float64Array> =>
-      performAt(client, 1_000_000 + nowMs, { kind, tag: '', scopes: [scope], values });
+      performAt(client, 1e10 + nowMs, { kind, tag: '', scopes: [scope], values });
     await client.flushall();
     for (const nowMs of [0, 1, 2]) await perform(nowMs, OperationKind.take, 1, 0);
     // One, and one more until 1,003.

@@ -220,6 +220,19 @@ describe('a whole answer', () => {
     await until(() => isOver(open) && isOver(lone));
   });
 
+  it('that had no connection to come on is held against nobody', async () => {
+    const apiBase = await scripted((request) => void request.resume());
+    const modelList = [deploymentOf('m', { name: 'busy', apiBase })];
+    const open = clientOf({ modelList, numRetries: 0 }, {}, { maxConnectionsPerEndpoint: 1, acquireTimeoutMs: 50 });
+    const giveUp = new AbortController();
+    const first = open.client.chat(chat, { signal: giveUp.signal });
+    await expect(open.client.chat(chat)).rejects.toMatchObject({ code: 'POOL_TIMEOUT' });
+    expect(open.router.status()).toMatchObject([{ failures: 0, inFlight: 1, latencyMs: 0 }]);
+    giveUp.abort();
+    await expect(first).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });
+    await until(() => isOver(open));
+  });
+
   it('costs those who wait no connection when others give up before it', async () => {
     const sockets = new Set<Socket | null>();
     const apiBase = await scripted((request, response) => {

@@ -20,9 +20,9 @@ const [AT_ONCE, SOON, LATE] = [0.1, 1, 600];
 async function over(first: Partial<ProviderBehaviour>, params: object = {}, settings: RouterOptions = {}) {
   const providers = await Promise.all([provider('first', first), provider('second')]);
   const modelList = providers.map((each, order) => deploymentOf('m', each, { order, ...(order === 0 ? params : {}) }));
-  const { client } = clientOf({ modelList, numRetries: 0, ...settings });
+  const { client, router } = clientOf({ modelList, numRetries: 0, ...settings });
   const ask = (body: object = {}, options: CallOptions = {}) => client.chat({ model: 'm', messages: HELLO, ...body }, options);
-  return { ask, providers };
+  return { ask, providers, router };
 }
 
 describe('the time of a call', () => {
@@ -39,6 +39,14 @@ describe('the time of a call', () => {
       deploymentId: 'second',
       failures: [{ deploymentId: 'first', kind: 'timeout' }],
     });
+  });
+
+  it.each([false, true])('counts for the router as a time-out where it is up, streamed: %p', async (stream) => {
+    const { ask, router } = await over(HANGS, { timeout: AT_ONCE, stream_timeout: AT_ONCE });
+    await ask({ stream });
+    // 1,000 s, so that the strategy by latency asks others first.
+    const { latencyMs, timeToFirstTokenMs, failures } = router.status()[0];
+    expect([latencyMs, timeToFirstTokenMs, failures]).toEqual([1_000_000, 1_000_000, 1]);
   });
 
   it('does not end a stream that has begun, where it is that of an attempt', async () => {

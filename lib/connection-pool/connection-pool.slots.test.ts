@@ -43,6 +43,21 @@ describe('the table of connections', () => {
     table.remove(again);
   });
 
+  it('gives each its own slot where one is made while another is', () => {
+    const inner: BareConnection[] = [];
+    const outer = table.leased(
+      table.open(endpoint, (id) => {
+        inner.push(open());
+        return new BareConnection(endpoint, id, Infinity);
+      }),
+    );
+    expect(table.find(outer.id)).toBe(outer);
+    expect(table.find(inner[0].id)).toBe(inner[0]);
+    table.remove(outer);
+    table.remove(inner[0]);
+    expect([table.size, endpoint.connections]).toEqual([0, 0]);
+  });
+
   it('takes idle connections out wherever they stand, and leases the others from the last to the first', () => {
     const all = Array.from({ length: 4 }, open);
     for (const connection of all) table.giveBack(connection, 0);

@@ -117,6 +117,8 @@ export class SlotTable<C extends Slotted<C>> {
     const refusal = this.reserve(endpoint);
     if (refusal <= 0) return refusal;
     const id = this.idAfter(this.unused.pop() ?? this.connections.length);
+    // Its slot is taken from here on: what makes it may ask for another one.
+    this.connections[id & this.mask] = undefined;
     try {
       this.connections[id & this.mask] = make(id);
     } catch (error) {

@@ -67,6 +67,24 @@ describe.each(engineNames())('the end of a pool, %s', (engine) => {
     held.length = 0;
   });
 
+  it('lends nothing to those who ask again when they are sent away', async () => {
+    const pool = pools.open({ maxConnectionsPerEndpoint: 1 });
+    const other = await TaggedServer.listen((_, response) => response.end('other'));
+    const id = pool.getConnection(server.origin)!;
+    pool.returnConnection(pool.getConnection(other.origin)!);
+    const again = new Promise<Error>((resolve) => {
+      const ask = (origin: string, onResponseError: () => void): void =>
+        void pool.dispatcher.dispatch({ origin, path: '/', method: 'GET' }, { onRequestStart: () => {}, onResponseError });
+      ask(server.origin, () => ask(other.origin, (...[, error]: [unknown?, Error?]) => resolve(error!)));
+    });
+    const drained = pool.drain({ deadlineMs: 60_000 });
+    await expect(again).resolves.toMatchObject({ code: 'POOL_CLOSED', origin: other.origin });
+    pool.returnConnection(id);
+    await drained;
+    expect(other.requests).toBe(0);
+    await other.close();
+  });
+
   it('leaves no socket, timer, listener or channel', async () => {
     const before = resources();
     for (let round = 0; round < 3; round++) {

@@ -171,13 +171,14 @@ export class SocketPool implements ConnectionEvents {
     if (this.line.size === 0) this.stopLookingAgain();
   }
 
-  /** No more leases: those who wait are sent away, idle connections closed. */
+  /** No more leases: idle connections are closed before those who wait are sent away, as these may ask for another at once. */
   startDraining(): void {
     this.draining = true;
     this.noteClaims();
-    this.line.failAll((endpoint) => new PoolClosedError(endpoint.origin));
+    const waiting = this.line.clear();
     this.stopLookingAgain();
     for (const idle of this.table.inState(SlotState.idle)) this.discard(idle, 'drained');
+    for (const waiter of waiting) waiter.fail(new PoolClosedError(waiter.endpoint.origin));
   }
 
   /** Closes what is leased. */

@@ -154,10 +154,11 @@ export class WaitingLine {
     for (const [endpoint, { first }] of this.queues) if (first !== undefined) yield endpoint;
   }
 
-  /** Sends all away. */
-  failAll(error: (endpoint: PoolEndpoint) => unknown): void {
-    for (const waiter of this.all()) if (this.remove(waiter)) waiter.fail(error(waiter.endpoint));
+  /** Takes all out, who are not told. */
+  clear(): Waiter[] {
+    const all = this.all().filter((waiter) => this.remove(waiter));
     this.stop();
+    return all;
   }
 
   private all(): Waiter[] {

@@ -10,6 +10,8 @@ export class ProxyServer {
   authorization: string | undefined;
   /** Refuses tunnels with this status. */
   refusal: number | undefined;
+  /** Where tunnels end: the proxy says nothing, or says that there is one and forwards nothing. */
+  silence: 'proxy' | 'tunnel' | undefined;
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -44,6 +46,11 @@ export class ProxyServer {
         socket.end(`HTTP/1.1 ${proxy.refusal} No\r\ncontent-length: 0\r\n\r\n`);
         return;
       }
+      if (proxy.silence !== undefined) {
+        socket.resume().once('end', () => socket.end());
+        if (proxy.silence === 'tunnel') socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        return;
+      }
       const [host, port] = incoming.url!.split(':');
       const upstream = connect(Number(port), host === 'localhost' ? '127.0.0.1' : host, () => {
         socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
@@ -55,6 +62,11 @@ export class ProxyServer {
       socket.once('close', () => upstream.destroy());
     });
     return proxy;
+  }
+
+  /** Open sockets. */
+  get open(): number {
+    return this.sockets.size;
   }
 
   async close(): Promise<void> {

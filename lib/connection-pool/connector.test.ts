@@ -88,6 +88,30 @@ describe.each(engineNames())('ways to an endpoint, %s', (engine) => {
     await until(() => pool.stats().totalConnections + nowhere.stats().totalConnections === 0);
   });
 
+  it.each(['proxy', 'tunnel'] as const)('ends with its connection where a %s says nothing', async (silence) => {
+    proxy.silence = silence;
+    const pool = pools.open({ proxy: proxy.url, tls: { ca } });
+    const [unused, asked] = [pool.getConnection(secure.origin)!, pool.getConnection(secure.origin)!];
+    const answer = pool.request(asked, { path: '/' });
+    await until(() => proxy.asked.length === 2 && proxy.open === 2);
+    pool.removeConnection(unused);
+    await until(() => proxy.open === 1);
+    await Promise.all([pool.drain({ deadlineMs: 0 }), expect(answer).rejects.toMatchObject({ code: 'POOL_CLOSED' })]);
+    await until(() => proxy.open === 0);
+    const patient = pools.open({ proxy: proxy.url, tls: { ca } });
+    const [control, reason] = [new AbortController(), new Error('enough')];
+    const aborted = patient.use(secure.origin, (connection) => connection.request({ path: '/', signal: control.signal }));
+    await until(() => proxy.asked.length === 3 && proxy.open === 1);
+    control.abort(reason);
+    await expect(aborted).rejects.toBe(reason);
+    await until(() => proxy.open === 0 && patient.stats().totalConnections === 0);
+    const hasty = pools.open({ proxy: proxy.url, tls: { ca }, connectTimeoutMs: 100 });
+    await expect(get(hasty, secure.origin)).rejects.toMatchObject({
+      code: expect.stringMatching(/^UND_ERR_(HEADERS|CONNECT)_TIMEOUT$/) as string,
+    });
+    await until(() => proxy.open === 0 && hasty.stats().totalConnections === 0);
+  });
+
   it('is what the environment says, unless told otherwise', async () => {
     const { port } = new URL(plain.origin);
     const environments: [Record<string, string>, number][] = [

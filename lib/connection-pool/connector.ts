@@ -45,13 +45,17 @@ export class Routes {
     const target = `${endpoint.hostname}:${endpoint.port || '443'}`;
     const headers = { host: target, ...(authorization !== undefined && { 'proxy-authorization': authorization }) };
     return (servername, callback) => {
-      const client = new Client(origin, { connect: this.toProxy, headersTimeout: connectTimeoutMs });
+      let attempt: Socket | undefined;
+      const connect = (...to: Parameters<Connector>): void => void (attempt = this.toProxy(...to));
+      const client = new Client(origin, { connect, headersTimeout: connectTimeoutMs });
       client.connect({ path: target, headers }).then(
         ({ statusCode, socket }) => {
           // From here on the socket is no longer the client's.
           void client.close();
           if (statusCode === 200) {
-            this.direct({ ...addressOf(endpoint), servername, httpSocket: socket as Socket }, callback);
+            const secured = this.direct({ ...addressOf(endpoint), servername, httpSocket: socket as Socket }, callback);
+            // Of its own it would only hear that the tunnel is closed, and not tell.
+            socket.once('error', (error) => secured.destroy(error));
             return;
           }
           socket.on('error', () => {}).destroy();
@@ -62,7 +66,8 @@ export class Routes {
           callback(error as Error, null);
         },
       );
-      return undefined;
+      // Closed by who opens it, it ends everything that goes over it.
+      return attempt;
     };
   }
 }

@@ -29,12 +29,7 @@ class WaitingRequest extends Waiter {
   /** It may be given up from here on: without this, a connection would be lost on it when its turn comes. */
   join(): void {
     this.pool.wait(this);
-    const handler = this.handler as { onConnect?(abort: (error?: Error) => void, context: null): void };
-    try {
-      handler.onConnect?.((error) => this.leave(error), null);
-    } catch (error) {
-      this.leave(error as Error);
-    }
+    tellEarly(this.handler, (error) => this.leave(error));
   }
 
   grant(id: number): void {
@@ -115,11 +110,22 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
   pool.returnLater(connection);
   try {
     connection.dispatch(options, handler);
+    if (connection.connecting && connection.isBusy) tellEarly(handler, (error) => connection.giveUp(id, error));
   } catch (error) {
     refuse(handler, error as Error);
   } finally {
     // A request that undici refuses never gets as far as an answer.
     if (!connection.isBusy) pool.free(connection);
+  }
+}
+
+/** Tells a handler how to end its request, which undici does not do before the request is about to be sent. */
+function tellEarly(handler: Handler, abort: (error?: Error) => void): void {
+  const early = handler as { onConnect?(abort: (error?: Error) => void, context: null): void };
+  try {
+    early.onConnect?.(abort, null);
+  } catch (error) {
+    abort(error as Error);
   }
 }
 

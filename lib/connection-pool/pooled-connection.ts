@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { Client, type buildConnector, type Dispatcher } from 'undici';
+import { Client, errors, type buildConnector, type Dispatcher } from 'undici';
 import { SlotState } from './connection-pool.layout.js';
 import type { Slotted } from './connection-pool.slots.js';
 import { routedBy } from './connector.js';
@@ -47,7 +47,8 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
   private isEnded = false;
   private socket: Socket | null = null;
   private attempt: Socket | undefined = undefined;
-  private connecting = false;
+  /** undici does not end a request before its connection is open, whatever it was told: see `giveUp`. */
+  connecting = false;
   private isClosed = false;
   /** The client, waiting for the socket. */
   private wanted: buildConnector.Callback | null = null;
@@ -112,10 +113,18 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
   request(options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
     const routed = routedBy(this.endpoint.route, options);
     this.sent = true;
-    return this.client.request(routed).then((answer) => {
+    const request = this.client.request(routed).then((answer) => {
       this.answered = this.sent;
       return answer;
     });
+    const { signal } = options;
+    if (this.connecting && signal instanceof AbortSignal) this.giveUpOn(signal, request);
+    return request;
+  }
+
+  /** Ends the opening of the connection, and with it what waits for that, unless it is open or lent to somebody else by now. */
+  giveUp(id: number, reason: unknown): void {
+    if (this.connecting && this.id === id) this.attempt?.destroy(reason instanceof Error ? reason : new errors.RequestAbortedError());
   }
 
   /** Whether a part of an answer has been waiting to be read for so long. To be asked again and again: it compares with the last time. */
@@ -142,6 +151,15 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     void this.client.destroy(error);
     const last = socket ?? attempt;
     if (last !== undefined && !last.closed) await new Promise<void>((resolve) => last.once('close', resolve));
+  }
+
+  private giveUpOn(signal: AbortSignal, request: Promise<unknown>): void {
+    const { id } = this;
+    const giveUp = (): void => this.giveUp(id, signal.reason);
+    if (signal.aborted) return giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    const stop = (): void => signal.removeEventListener('abort', giveUp);
+    request.then(stop, stop);
   }
 
   private lose(): void {

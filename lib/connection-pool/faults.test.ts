@@ -11,11 +11,13 @@ const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 /** A server that says what it likes. */
 async function rawServer(
   onRequest: (socket: Socket, request: string) => void,
+  onConnection: (socket: Socket) => void = () => {},
 ): Promise<{ server: Server; origin: string; sockets: Set<Socket> }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}));
     socket.once('close', () => sockets.delete(socket)).on('data', (data) => onRequest(socket, data.toString('latin1')));
+    onConnection(socket);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -25,8 +27,8 @@ async function rawServer(
 describe.each(engineNames())('faults, %s', (engine) => {
   const pools = new TestPools(engine);
   const raws: Awaited<ReturnType<typeof rawServer>>[] = [];
-  const raw = async (onRequest: (socket: Socket, request: string) => void): Promise<Awaited<ReturnType<typeof rawServer>>> => {
-    const made = await rawServer(onRequest);
+  const raw = async (...does: Parameters<typeof rawServer>): ReturnType<typeof rawServer> => {
+    const made = await rawServer(...does);
     raws.push(made);
     return made;
   };
@@ -57,6 +59,25 @@ describe.each(engineNames())('faults, %s', (engine) => {
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
+  });
+
+  it('a peer that refuses before anything was asked is heard', async () => {
+    let refuses = true;
+    const { origin, sockets } = await raw(
+      (socket) => void socket.write(OK),
+      (socket) => {
+        if (refuses) socket.end('HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      },
+    );
+    const pool = pools.open();
+    const [leased, idle] = [pool.getConnection(origin)!, pool.getConnection(origin)!];
+    pool.returnConnection(idle);
+    await until(() => pool.stats().idleConnections === 0 && sockets.size === 0);
+    expect(pool.healthCheck(leased)).toBe(false);
+    refuses = false;
+    const { body } = await pool.request(leased, { path: '/' });
+    expect(await body.text()).toBe('ok');
+    pool.returnConnection(leased);
   });
 
   it('a keep-alive time that the peer announces is kept, with a margin', async () => {

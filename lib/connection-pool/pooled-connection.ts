@@ -223,6 +223,10 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     const { wanted } = this;
     if (wanted === null) {
       socket.unref();
+      // Before anything was asked it can only be a refusal; with nobody to read it, the end behind it would not be heard either.
+      socket.once('readable', () => {
+        if (!this.given) socket.destroy();
+      });
       return;
     }
     this.wanted = null;

@@ -41,6 +41,15 @@ describe.each(engineNames())('ways to an endpoint, %s', (engine) => {
     expect(await get(pool, secure.origin)).toContain('localhost');
   });
 
+  it('is one socket where a request names another host while that of the endpoint is being connected to', async () => {
+    const pool = pools.open({ tls: { ca } });
+    const before = secure.open;
+    expect(await get(pool, secure.origin, { host: 'localhost' })).toContain('localhost');
+    await until(() => secure.open === before + 1);
+    await pool.drain();
+    await until(() => secure.open === before);
+  });
+
   it('is not TLS with a stranger, or under another name', async () => {
     const pool = pools.open();
     await expect(get(pool, secure.origin)).rejects.toMatchObject({ code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) as string });

@@ -186,6 +186,8 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
       return;
     }
     if (socket !== null && !this.given) socket.destroy();
+    // With an error, so that its connector ends its timer; nobody waits for it.
+    this.attempt?.destroy(new Error('another host is named'));
     this.wanted = callback;
     this.open(servername);
   }

@@ -1,8 +1,5 @@
 //! Memory that will be read, asked for before it is known what for.
 
-/// Whether `prefetch` does anything.
-pub const PREFETCHES: bool = cfg!(target_arch = "x86_64");
-
 /// Asks for the cache line at `at`; reads nothing.
 #[inline(always)]
 pub fn prefetch<T>(at: *const T) {

@@ -10,11 +10,14 @@ use std::iter;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Busy {
+    /// The key's.
+    pub hash: u64,
     /// Stays empty where there is no window.
     pub first: Log,
     /// Of more windows than one.
     others: Option<Box<SmallVec<[Log; 1]>>>,
-    pub bucket: Bucket,
+    /// Of a key with a bucket.
+    bucket: Option<Box<Bucket>>,
 }
 
 impl Busy {
@@ -26,7 +29,8 @@ impl Busy {
     pub fn of(bucket: Bucket, mut logs: impl Iterator<Item = Log>) -> Self {
         let first = logs.next().unwrap_or_else(|| Log::new(0, false));
         let others: SmallVec<_> = logs.collect();
-        Self { first, others: (!others.is_empty()).then(|| Box::new(others)), bucket }
+        let has_bucket = bucket != Bucket::default();
+        Self { hash: 0, first, others: (!others.is_empty()).then(|| Box::new(others)), bucket: has_bucket.then(|| Box::new(bucket)) }
     }
 
     pub fn logs(&self) -> impl Iterator<Item = &Log> {
@@ -41,6 +45,10 @@ impl Busy {
         self.others.as_deref().map_or(&[], |others| others)
     }
 
+    pub fn bucket(&self) -> Bucket {
+        self.bucket.as_deref().copied().unwrap_or_default()
+    }
+
     /// The log of the window with this index.
     pub fn log(&self, window: usize) -> &Log {
         if window == 0 { &self.first } else { &self.others()[window - 1] }
@@ -52,12 +60,12 @@ impl Busy {
 
     /// From when on it tells no more than a key never seen, unless a request is under way.
     pub fn idle_at(&self) -> u64 {
-        self.logs().map(Log::empty_at).fold(self.bucket.full_at, u64::max)
+        self.logs().map(Log::empty_at).fold(self.bucket().full_at, u64::max)
     }
 
     pub fn take(&mut self, policy: &Policy, cost: u64, tokens: u64, at: u64) {
         if policy.has_bucket {
-            self.bucket.take(policy, at, cost);
+            self.bucket.get_or_insert_default().take(policy, at, cost);
         }
         for (window, log) in policy.windows().iter().zip(self.logs_mut()) {
             if policy.is_logged(window, cost, tokens) {

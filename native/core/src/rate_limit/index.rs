@@ -2,7 +2,6 @@
 
 use super::policy::Family;
 use super::shard::Shard;
-use crate::prefetch::{PREFETCHES, prefetch};
 
 /// An entry: 24 bits of the slot's number, counted from 1, below 8 bits of the hash.
 const TAG_SHIFT: u32 = 24;
@@ -10,9 +9,6 @@ const NUMBER_MASK: u32 = (1 << TAG_SHIFT) - 1;
 /// Slots that a shard can number.
 pub const MOST: usize = NUMBER_MASK as usize - 1;
 const FEWEST_PLACES: usize = 8;
-/// With more places than that busy keys have hints: fewer are in the caches anyway.
-const MOST_WITHOUT_HINTS: u32 = 64;
-const CACHE_LINE_SHIFT: u32 = 6;
 
 #[inline(always)]
 fn tag_of(hash: u64) -> u32 {
@@ -47,12 +43,15 @@ impl Shard {
                 return None;
             }
             if entry & !NUMBER_MASK == tag {
-                if WIDTH > 1 {
-                    self.follow(self.index[WIDTH * place + 1]);
-                }
                 let number = (entry & NUMBER_MASK) as usize - 1;
-                let slot = self.at(number);
-                if slot.hash == hash && slot.family() == family {
+                let is_found = match self.hinted_hash::<WIDTH>(place) {
+                    Some(known) => known == hash,
+                    None => {
+                        let slot = self.at(number);
+                        slot.hash == hash && slot.family() == family
+                    }
+                };
+                if is_found {
                     return Some((place, number));
                 }
             }
@@ -60,59 +59,17 @@ impl Shard {
         }
     }
 
-    /// Asks for what the key at a place has on the heap when it is looked for again, at once with its slot: a load that waits for the slot would take as long once more.
-    #[inline(always)]
-    pub fn hint(&mut self, place: usize, number: usize) {
-        if !PREFETCHES || self.places <= MOST_WITHOUT_HINTS {
-            return;
-        }
-        let Some(address) = self.at(number).heap_address() else {
-            return;
-        };
-        if !self.has_hints() {
-            self.until_hints -= 1;
-            if !self.has_hints() {
-                return;
-            }
-            self.make_room_for_hints();
-        }
-        let hint = ((address >> CACHE_LINE_SHIFT) as u32).wrapping_sub(self.hint_origin() as u32);
-        let known = &mut self.index[2 * place + 1];
-        // A line that is not written need not be handed over between threads.
-        if *known != hint {
-            *known = hint;
-        }
+    /// How many numbers a place has.
+    fn width(&self) -> usize {
+        if self.has_hints() { 2 } else { 1 }
     }
 
-    /// Cache lines are counted from the index, which 32 bits reach 128 GB around. A hint may be out of date or of another key: nothing is read there.
-    #[inline(always)]
-    fn follow(&self, hint: u32) {
-        let line = self.hint_origin().wrapping_add_signed((hint as i32) as isize);
-        prefetch(std::ptr::without_provenance::<u8>(line << CACHE_LINE_SHIFT));
-    }
-
-    #[inline(always)]
-    fn hint_origin(&self) -> usize {
-        self.index.as_ptr().addr() >> CACHE_LINE_SHIFT
-    }
-
-    #[cold]
-    fn make_room_for_hints(&mut self) {
-        self.index = self.index.iter().flat_map(|&entry| [entry, 0]).collect();
-    }
-
-    #[inline(always)]
-    fn has_hints(&self) -> bool {
-        self.until_hints == 0
-    }
-
-    #[inline(always)]
     fn entry(&self, place: usize) -> u32 {
-        self.index[place << u32::from(self.has_hints())]
+        self.index[place * self.width()]
     }
 
-    fn entry_mut(&mut self, place: usize) -> &mut u32 {
-        &mut self.index[place << u32::from(self.has_hints())]
+    fn set_entry(&mut self, place: usize, entry: u32) {
+        self.index[place * self.width()] = entry;
     }
 
     /// Where a hash is looked for first.
@@ -131,7 +88,7 @@ impl Shard {
         if to >= from { to - from } else { to + self.places as usize - from }
     }
 
-    fn place_of(&self, number: usize) -> usize {
+    pub(super) fn place_of(&self, number: usize) -> usize {
         let hash = self.at(number).hash;
         let wanted = tag_of(hash) | (number as u32 + 1);
         let mut place = self.home(hash);
@@ -143,6 +100,7 @@ impl Shard {
 
     /// Takes a slot out of the index and moves up those behind that were kept from its place.
     pub(super) fn leave(&mut self, number: usize) {
+        let width = self.width();
         let mut hole = self.place_of(number);
         let mut place = hole;
         loop {
@@ -153,17 +111,17 @@ impl Shard {
             }
             let home = self.home(self.at((entry & NUMBER_MASK) as usize - 1).hash);
             if self.distance(home, place) >= self.distance(hole, place) {
-                *self.entry_mut(hole) = entry;
+                self.index.copy_within(place * width..(place + 1) * width, hole * width);
                 hole = place;
             }
         }
-        *self.entry_mut(hole) = 0;
+        self.index[hole * width..(hole + 1) * width].fill(0);
     }
 
     /// A slot is about to get another number.
     pub(super) fn renumber(&mut self, from: usize, to: usize) {
         let place = self.place_of(from);
-        *self.entry_mut(place) = tag_of(self.at(from).hash) | (to as u32 + 1);
+        self.set_entry(place, tag_of(self.at(from).hash) | (to as u32 + 1));
     }
 
     pub(super) fn enter(&mut self, hash: u64, number: usize) {
@@ -171,7 +129,7 @@ impl Shard {
         while self.entry(place) != 0 {
             place = self.next_place(place);
         }
-        *self.entry_mut(place) = tag_of(hash) | (number as u32 + 1);
+        self.set_entry(place, tag_of(hash) | (number as u32 + 1));
     }
 
     /// Makes room for one more: four of five places are taken at most. It grows by a quarter, as what is empty is memory, too.
@@ -196,63 +154,5 @@ impl Shard {
         for number in 0..self.len() {
             self.enter(self.at(number).hash, number);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::busy::Busy;
-    use super::super::policy::Kind;
-    use super::super::state::{Bucket, Held, State};
-    use super::*;
-    use std::collections::HashSet;
-
-    const FAMILY: Family = Family(Kind::Heap as u16);
-
-    fn hash_of(key: u64) -> u64 {
-        key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn ask(shard: &mut Shard, key: u64) {
-        let hash = hash_of(key);
-        if let Some((place, number)) = shard.locate(hash, FAMILY) {
-            shard.hint(place, number);
-            return;
-        }
-        let (number, _) = shard.insert(hash, FAMILY, 0);
-        let held = Held::Busy(Box::new(Busy::of(Bucket::default(), std::iter::empty())));
-        shard.slot(number).store(&mut State { in_flight: 1, held }, 0);
-    }
-
-    #[test]
-    fn hints_come_with_use_and_leave_the_index_what_it_is() {
-        let mut shard = Shard::new(false);
-        let mut known = HashSet::new();
-        let mut had_hints = 0;
-        for turn in 0..20_000u64 {
-            let key = hash_of(turn) >> 32 & 255;
-            ask(&mut shard, key);
-            known.insert(key);
-            if turn % 64 == 63 {
-                let key = turn >> 6 & 255;
-                if let Some(number) = shard.find(hash_of(key), FAMILY) {
-                    shard.remove(number);
-                }
-                known.remove(&key);
-            }
-            had_hints += u32::from(shard.has_hints());
-            assert_eq!(shard.len(), known.len());
-        }
-        assert!((0..256).all(|key| shard.find(hash_of(key), FAMILY).is_some() == known.contains(&key)));
-        assert_eq!(had_hints > 10_000, PREFETCHES, "{had_hints}");
-    }
-
-    #[test]
-    fn a_small_shard_has_no_hints() {
-        let mut shard = Shard::new(false);
-        for turn in 0..10_000 {
-            ask(&mut shard, turn % 8);
-        }
-        assert!(!shard.has_hints());
     }
 }

@@ -43,12 +43,11 @@ impl Space {
         let Some(number) = shard.find(key.0, policy.family) else {
             return 0;
         };
-        let slot = shard.slot(number);
-        let used_at = slot.used_at();
-        let mut state = slot.load();
+        let used_at = shard.used_at(number);
+        let mut state = shard.load(number);
         let len = write(policy, &state, numbers);
         if len == 0 {
-            slot.store(&mut state, used_at);
+            shard.store(number, &mut state, used_at);
             return 0;
         }
         shard.remove(number);
@@ -65,10 +64,9 @@ impl Space {
         let mut shard = self.shard(key);
         let shard = &mut *shard;
         let number = shard.find(key.0, policy.family).unwrap_or_else(|| self.insert(shard, policy, key, now));
-        let slot = shard.slot(number);
-        drop(slot.load());
+        drop(shard.load(number));
         state.prune(now);
-        slot.store(&mut state, now);
+        shard.store(number, &mut state, now);
     }
 
     /// Lent keys that come back, or never will, have left their places.
@@ -82,7 +80,7 @@ fn write(policy: &Policy, state: &State, numbers: &mut [f64]) -> usize {
     let (level, level_at, idle_at) = match &state.held {
         Held::Few(few) => (0.0, 0, few.kept().last().map_or(0, |newest| newest.at + few.window_ms)),
         Held::Bucket(bucket) => (bucket.level, bucket.level_at, bucket.full_at),
-        Held::Busy(busy) => (busy.bucket.level, busy.bucket.level_at, busy.idle_at()),
+        Held::Busy(busy) => (busy.bucket().level, busy.bucket().level_at, busy.idle_at()),
     };
     out.extend([state.in_flight as f64, level, level_at as f64, idle_at as f64]);
     let mut window = |instants: &mut dyn Iterator<Item = Instant>, start: u64| {
@@ -134,7 +132,7 @@ fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
         return State { in_flight, held: Held::default() };
     };
     if only.2.len() > FEW {
-        return State { in_flight, held: Held::Busy(Box::new(Busy::of(bucket, std::iter::once(restored(only))))) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy::of(Bucket::default(), std::iter::once(restored(only))))) };
     }
     let mut few = Few { window_ms: kind.window_ms(), ..Few::default() };
     for (place, instant) in few.instants.iter_mut().zip(&only.2) {

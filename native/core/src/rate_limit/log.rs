@@ -112,6 +112,12 @@ impl Log {
         self.start
     }
 
+    /// When something was last taken, also if that is out of the window.
+    #[inline(always)]
+    pub fn newest_at(&self) -> u64 {
+        self.newest_at
+    }
+
     pub fn is_empty(&self) -> bool {
         self.expires_at == NEVER
     }

@@ -5,6 +5,7 @@
 
 mod busy;
 mod forgotten;
+mod hints;
 mod index;
 mod key;
 mod lend;

@@ -31,7 +31,7 @@ impl Space {
             let shard = &mut guards[guard_of(scope)];
             if let Some(number) = shard.find(scope.key.0, scope.policy.family) {
                 shard.touch(number);
-                at = at.max(shard.slot(number).used_at());
+                at = at.max(shard.used_at(number));
             }
         }
         let mut summary = Summary::default();
@@ -67,12 +67,12 @@ impl Space {
     fn take(&self, shard: &mut Shard, scope: &Scope<'_>, ask: Ask, at: u64) {
         let Scope { policy, key } = scope;
         let (number, mut state) = match shard.find(key.0, policy.family) {
-            Some(number) => (number, shard.slot(number).load()),
+            Some(number) => (number, shard.load(number)),
             None => (self.insert(shard, policy, *key, at), State::new(policy)),
         };
         state.prune(at);
         state.take(policy, ask, at);
-        shard.slot(number).store(&mut state, at);
+        shard.store(number, &mut state, at);
     }
 }
 
@@ -81,11 +81,10 @@ fn look<R>(shard: &mut Shard, scope: &Scope<'_>, at: u64, work: impl FnOnce(Opti
     let Some(number) = shard.find(scope.key.0, scope.policy.family) else {
         return work(None);
     };
-    let slot = shard.slot(number);
-    let mut state = slot.load();
+    let mut state = shard.load(number);
     state.prune(at);
     let result = work(Some(&state));
-    slot.store(&mut state, at);
+    shard.store(number, &mut state, at);
     result
 }
 

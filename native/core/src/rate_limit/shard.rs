@@ -3,6 +3,7 @@
 use super::index::MOST;
 use super::policy::{Code, Family};
 use super::slot::Slot;
+use super::state::State;
 
 /// Slots are allocated in portions of 4 KB.
 const CHUNK: usize = 128;
@@ -54,13 +55,46 @@ impl Shard {
     }
 
     #[inline(always)]
-    pub fn slot(&mut self, number: usize) -> &mut Slot {
+    pub(super) fn slot(&mut self, number: usize) -> &mut Slot {
         &mut self.chunks[number / CHUNK][number % CHUNK]
     }
 
     #[inline(always)]
     pub(super) fn at(&self, number: usize) -> &Slot {
         &self.chunks[number / CHUNK][number % CHUNK]
+    }
+
+    /// When the key of a slot was last used.
+    #[inline(always)]
+    pub fn used_at(&self, number: usize) -> u64 {
+        self.at(number).used_at()
+    }
+
+    /// Requests under way of the key of a slot.
+    pub fn in_flight(&self, number: usize) -> u64 {
+        self.at(number).in_flight()
+    }
+
+    /// Moves the state out of a slot, which is empty until `store`.
+    #[inline(always)]
+    pub fn load(&mut self, number: usize) -> State {
+        self.unhint(number);
+        self.slot(number).load()
+    }
+
+    /// Puts a state in, which was pruned at `used_at` and holds nothing later.
+    #[inline(always)]
+    pub fn store(&mut self, number: usize, state: &mut State, used_at: u64) {
+        self.slot(number).store(state, used_at);
+    }
+
+    /// Whether the key of a slot tells no more than one never seen.
+    fn is_idle(&mut self, number: usize, at: u64) -> bool {
+        let used_at = self.used_at(number);
+        let mut state = self.load(number);
+        let is_idle = state.is_idle(at);
+        self.store(number, &mut state, used_at);
+        is_idle
     }
 
     /// Makes a slot the one that was used last.
@@ -90,7 +124,7 @@ impl Shard {
                 break;
             }
             let number = self.next();
-            if self.slot(number).is_idle(at) {
+            if self.is_idle(number, at) {
                 self.remove(number);
                 swept += 1;
             }
@@ -128,13 +162,13 @@ impl Shard {
         let mut oldest = (usize::MAX, (true, u64::MAX));
         for _ in 0..compared {
             let number = self.next();
-            if self.slot(number).is_idle(at) {
+            if self.is_idle(number, at) {
                 self.remove(number);
                 return Some(true);
             }
             // Keys with a request under way go last.
-            let used = if self.is_exact { self.rest.uses[number] } else { self.slot(number).used_at() };
-            let rank = (self.slot(number).in_flight() > 0, used);
+            let used = if self.is_exact { self.rest.uses[number] } else { self.used_at(number) };
+            let rank = (self.in_flight(number) > 0, used);
             if rank <= oldest.1 {
                 oldest = (number, rank);
             }

@@ -79,10 +79,15 @@ impl Slot {
         Family((self.meta >> FAMILY_SHIFT) as u16)
     }
 
-    /// When the key was last used.
+    /// When the key was last used. What is taken from a busy key where its state is does not change the slot.
     #[inline(always)]
     pub fn used_at(&self) -> u64 {
-        self.meta >> USED_SHIFT
+        let used_at = self.meta >> USED_SHIFT;
+        match self.heap_address() {
+            // SAFETY: as in `busy`, for reading.
+            Some(address) => used_at.max(unsafe { (*with_exposed_provenance_mut::<Busy>(address)).first.newest_at() }),
+            None => used_at,
+        }
     }
 
     /// Requests under way.
@@ -109,11 +114,6 @@ impl Slot {
         let busy = with_exposed_provenance_mut::<Busy>(self.payload[0] as usize);
         // SAFETY: `store` made it of a box, which is the slot's while the flag says so, and the slot is borrowed for as long as this is.
         Some(unsafe { &mut *busy })
-    }
-
-    #[inline(always)]
-    pub fn set_used_at(&mut self, used_at: u64) {
-        self.meta = self.meta & ((1 << USED_SHIFT) - 1) | used_at << USED_SHIFT;
     }
 
     /// Moves the state out; the slot is empty until `store`.
@@ -192,18 +192,11 @@ impl Slot {
                 }
             }
         }
-        let busy = Box::into_raw(std::mem::take(state).into_busy(family.kind()));
+        let mut busy = std::mem::take(state).into_busy(family.kind());
+        busy.hash = self.hash;
+        let busy = Box::into_raw(busy);
         self.payload = [busy.expose_provenance() as u64, in_flight];
         self.meta = header | ON_HEAP;
-    }
-
-    /// Whether the key tells no more than one never seen.
-    pub fn is_idle(&mut self, at: u64) -> bool {
-        let used_at = self.used_at();
-        let mut state = self.load();
-        let is_idle = state.is_idle(at);
-        self.store(&mut state, used_at);
-        is_idle
     }
 }
 

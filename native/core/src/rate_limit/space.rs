@@ -5,7 +5,6 @@ use super::forgotten::Forgotten;
 use super::key::Key;
 use super::policy::{Code, MINUTE_MS, Policy, UNLIMITED};
 use super::shard::Shard;
-use super::slot::Slot;
 use super::state::{LATEST_MS, State};
 use super::verdict::{Ask, Decision, decide};
 use crossbeam_utils::CachePadded;
@@ -107,28 +106,32 @@ impl Space {
         let code;
         if let Some((place, number)) = shard.locate(key.0, policy.family) {
             shard.touch(number);
-            let slot = shard.slot(number);
             // Another thread may have come first with a later time.
-            let at = now.max(slot.used_at());
-            if spends && policy.is_plain && ask.cost > 0 && take_with_newest(policy, slot, at, ask, decision) {
+            if spends
+                && policy.is_plain
+                && ask.cost > 0
+                && let Some((busy, used_at)) = shard.busy(place, number)
+                && take_with_newest(policy, busy, now.max(used_at), ask, decision)
+            {
                 shard.hint(place, number);
                 shard.count(Code::Allowed);
                 return Code::Allowed;
             }
-            let mut state = slot.load();
+            let at = now.max(shard.used_at(number));
+            let mut state = shard.load(number);
             state.prune(at);
             code = decide(policy, Some(&state), at, ask, decision);
             if spends && code == Code::Allowed {
                 state.take(policy, ask, at);
             }
-            slot.store(&mut state, at);
+            shard.store(number, &mut state, at);
         } else {
             code = decide(policy, None, now, ask, decision);
             if spends && code == Code::Allowed {
                 let number = self.insert(shard, policy, key, now);
                 let mut state = State::new(policy);
                 state.take(policy, ask, now);
-                shard.slot(number).store(&mut state, now);
+                shard.store(number, &mut state, now);
             }
         }
         if spends {
@@ -152,14 +155,13 @@ impl Space {
         if self.forgotten.has(key, policy.family, since) {
             return;
         }
-        let slot = shard.slot(number);
-        let at = now.max(slot.used_at());
-        let mut state = slot.load();
+        let at = now.max(shard.used_at(number));
+        let mut state = shard.load(number);
         state.prune(at);
         if at.saturating_sub(since) < MINUTE_MS {
             state.adjust(since, difference);
         }
-        slot.store(&mut state, at);
+        shard.store(number, &mut state, at);
     }
 
     /// Gives back one of the requests under way: of one that was let pass at `at_ms`, or of any if that is infinite.
@@ -172,11 +174,10 @@ impl Space {
             return;
         };
         shard.touch(number);
-        let slot = shard.slot(number);
-        let used_at = slot.used_at();
-        let mut state = slot.load();
+        let used_at = shard.used_at(number);
+        let mut state = shard.load(number);
         state.in_flight = state.in_flight.saturating_sub(1);
-        slot.store(&mut state, used_at);
+        shard.store(number, &mut state, used_at);
     }
 
     /// Forgets a key, and that what is under way of it has taken anything.
@@ -185,9 +186,8 @@ impl Space {
         let Some(number) = shard.find(key.0, policy.family) else {
             return;
         };
-        let slot = shard.slot(number);
-        let at = self.latest.load(Relaxed).max(slot.used_at());
-        let places = slot.in_flight();
+        let at = self.latest.load(Relaxed).max(shard.used_at(number));
+        let places = shard.in_flight(number);
         if places > 0 || policy.tokens_per_minute != UNLIMITED {
             self.forgotten.add(key, policy.family, at, places);
         }
@@ -221,20 +221,13 @@ impl Space {
 
 /// What most decisions on a busy key come to, in a straight line and as `decide` and `take` would have it: it passes, and counts with the newest instant. Whether it did.
 #[inline(always)]
-fn take_with_newest(policy: &Policy, slot: &mut Slot, at: u64, ask: Ask, decision: &mut Decision) -> bool {
+fn take_with_newest(policy: &Policy, Busy { first: log, .. }: &mut Busy, at: u64, ask: Ask, decision: &mut Decision) -> bool {
     let [window, ..] = policy.windows;
     let tokens = if window.code == Code::Minute { ask.tokens } else { 0 };
-    let Some(Busy { first: log, .. }) = slot.busy() else {
-        return false;
-    };
     if !log.add_to_newest(at, ask.cost, tokens, window.requests, policy.tokens_per_minute) {
         return false;
     }
     let (requests, tokens) = (log.requests, log.tokens);
-    // Within a millisecond it stays as it is: a line that is not written need not be handed over between threads.
-    if slot.used_at() != at {
-        slot.set_used_at(at);
-    }
     let length_ms = window.length_ms as f64;
     let limits_tokens = policy.tokens_per_minute != UNLIMITED;
     *decision = Decision {

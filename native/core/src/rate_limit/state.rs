@@ -149,7 +149,7 @@ impl State {
         match &self.held {
             Held::Few(_) => policy.burst * PARTS,
             Held::Bucket(bucket) => bucket.level(policy, at),
-            Held::Busy(busy) => busy.bucket.level(policy, at),
+            Held::Busy(busy) => busy.bucket().level(policy, at),
         }
     }
 

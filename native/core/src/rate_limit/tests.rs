@@ -286,7 +286,7 @@ proptest! {
                 None if comes => {
                     let (inserted, _) = shard.insert(hash, family, 0);
                     let mut state = State { in_flight: 1, ..State::default() };
-                    shard.slot(inserted).store(&mut state, 0);
+                    shard.store(inserted, &mut state, 0);
                     known.insert(hash, ());
                 }
                 _ => {}

@@ -88,21 +88,20 @@ fn by_piece<P: Pieces>(text: &Text, pieces: &mut P) -> ControlFlow<()> {
 #[inline(always)]
 unsafe fn by_window<P: Pieces, C: Classify, const O200K: bool>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
     let bytes = text.as_bytes();
-    let (first, mut position) = (&bytes[..if P::IN_ANY_ORDER { split_of(bytes) } else { 0 }], 0);
-    let mut behind = first.len();
-    // SAFETY: the caller's; both parts begin where the text does, and their positions are below their ends.
-    unsafe {
-        while position < first.len() && behind < bytes.len() {
-            step::<P, C, O200K>(text, first, &mut position, cuts, pieces)?;
-            step::<P, C, O200K>(text, bytes, &mut behind, cuts, pieces)?;
-        }
-        for (part, mut position) in [(first, position), (bytes, behind)] {
-            while position < part.len() {
-                step::<P, C, O200K>(text, part, &mut position, cuts, pieces)?;
+    let split = if P::IN_ANY_ORDER { split_of(bytes) } else { 0 };
+    // One call of `step` for both: it is thousands of bytes of code, which a text after a pause has to fetch first.
+    let (mut now, mut other) = (0..split, split..bytes.len());
+    loop {
+        if now.is_empty() {
+            if other.is_empty() {
+                return ControlFlow::Continue(());
             }
+        } else {
+            // SAFETY: the caller's; both parts begin where the text does, and their positions are below their ends.
+            unsafe { step::<P, C, O200K>(text, &bytes[..now.end], &mut now.start, cuts, pieces)? };
         }
+        std::mem::swap(&mut now, &mut other);
     }
-    ControlFlow::Continue(())
 }
 
 /// Shows the pieces of one window, or one piece, as if the text ended where `bytes` do.

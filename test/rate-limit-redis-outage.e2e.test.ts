@@ -200,8 +200,8 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
   test('started anew with nothing, onDataLoss refuse: nothing passes until what may have been taken is out of the window', async () => {
     const server = await redisServer();
     await server.ask((client) => client.set('fast-litellm:{all}mark', 0));
-    const limits = { requestsPerWindow: 5, windowMs: 2_000 };
-    const service = limiter({ url: server.url, onDataLoss: 'refuse' }, limits);
+    const limits = { requestsPerWindow: 5, windowMs: 2_000, limits: { one: { maxConcurrent: 1 } } };
+    const service = limiter({ url: server.url, onDataLoss: 'refuse', slotTtlMs: 4_000 }, limits);
     await connected(service);
     expect(await passes(service, 'k', 20)).toBe(5);
     await server.kill();
@@ -210,8 +210,10 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     const refused = await service.checkAsync('k');
     expect(refused).toMatchObject({ allowed: false, exceeded: 'window', remainingRequests: 0 });
     expect(await passes(service, 'never seen', 1)).toBe(0);
+    expect(await service.checkAsync('k', { limit: 'one' })).toMatchObject({ allowed: false, exceeded: 'concurrency' });
     await until(async () => (await service.peekAsync('k')).allowed, 3_000);
     expect(await passes(service, 'k', 20)).toBe(5);
+    await until(async () => (await service.checkAsync('k', { limit: 'one' })).allowed);
     expect(Number(await server.ask((client) => client.get('fast-litellm:{all}mark')))).toBeGreaterThan(0);
   });
 

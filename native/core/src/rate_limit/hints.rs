@@ -83,7 +83,11 @@ impl Shard {
     pub(super) fn unhint(&mut self, number: usize) {
         if self.has_hints() && self.at(number).heap_address().is_some() {
             let place = self.place_of(number);
-            self.index[2 * place + 1] = NONE;
+            let hint = &mut self.index[2 * place + 1];
+            // Most have none, and a line that is not written need not go back to memory.
+            if *hint != NONE {
+                *hint = NONE;
+            }
         }
     }
 

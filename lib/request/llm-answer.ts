@@ -36,7 +36,7 @@ export interface AnswerTarget {
 }
 
 /** Names of deployments and groups are whatever their file says; a header holds ASCII alone. */
-const NO_HEADER_TEXT = /[^\x20-\x7e]/;
+const NO_HEADER_TEXT = /[^\x20-\x7e]/gu;
 
 /** LiteLLM's name for a header that came from the provider. */
 const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
@@ -56,11 +56,13 @@ export function setFacts(call: CallFacts, set: (name: string, value: string) => 
   if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
 }
 
-/** As addresses have it: what is no ASCII as its bytes of UTF-8, `%E4`. */
+/** What is no ASCII as addresses have it: its bytes of UTF-8, `%E4`. */
 function headerText(name: string): string {
-  if (!NO_HEADER_TEXT.test(name)) return name;
-  const encoded = (character: string): string => Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
-  return name.replace(/[^\x20-\x7e]/gu, encoded);
+  return name.replace(NO_HEADER_TEXT, percentEncoded);
+}
+
+function percentEncoded(character: string): string {
+  return Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
 }
 
 /** The same as an object. */

@@ -67,8 +67,7 @@ export class CallersMistake extends Error {
 /** What the rules of retrying go by. */
 class FailedAttempt {
   constructor(
-    readonly deployment: Deployment,
-    readonly group: string,
+    readonly pick: RouterPick,
     readonly failure: CallFailure,
   ) {}
 }
@@ -107,7 +106,7 @@ export class LlmCall<R> {
     } catch (error) {
       outcome = this.failed(pick, error);
     }
-    return this.group(target, 0, new FailedAttempt(pick.deployment, pick.group, outcome));
+    return this.group(target, 0, new FailedAttempt(pick, outcome));
   }
 
   private async group(target: FallbackTarget, depth: number, first?: FailedAttempt): Promise<R | CallFailure> {
@@ -143,14 +142,14 @@ export class LlmCall<R> {
         if (pick instanceof CallFailure) return last ?? pick;
         const outcome = await this.attempt(pick, target);
         if (!(outcome instanceof CallFailure)) return outcome;
-        failed = new FailedAttempt(pick.deployment, pick.group, outcome);
+        failed = new FailedAttempt(pick, outcome);
       }
-      const { deployment, group, failure } = failed;
+      const { pick, failure } = failed;
       last = failure;
-      tried = [...tried, deployment.id];
-      const decision = this.afterFailure(target.model, deployment, retry, failure);
+      tried = [...tried, pick.deployment.id];
+      const decision = this.afterFailure(target.model, pick.deployment, retry, failure);
       if (decision === 'give up') {
-        const next = OF_THE_REQUEST.has(failure.kind) ? undefined : this.passOver(deployment, group, passed);
+        const next = OF_THE_REQUEST.has(failure.kind) ? undefined : this.passOver(pick, passed);
         if (next === undefined) return last;
         passed = next;
         retry = -1;
@@ -247,11 +246,11 @@ export class LlmCall<R> {
     return this.attempts >= maxAttempts || this.shared.now() >= deadlineAtMs;
   }
 
-  /** `passed`, and all of the group whose `order` is not behind that of `deployment`; `undefined` where none is left. */
-  private passOver({ order }: Deployment, name: string, passed: readonly string[]): readonly string[] | undefined {
+  /** `passed`, and all of the group whose `order` is not behind that of what was picked; `undefined` where none is left. */
+  private passOver({ deployment, group }: RouterPick, passed: readonly string[]): readonly string[] | undefined {
     // A request may ask for what deployments call, too.
-    const group = this.shared.router.deployments().filter(({ modelName, model }) => modelName === name || model === name);
-    const done = group.filter((other) => other.order <= order);
-    return done.length === group.length ? undefined : [...new Set([...passed, ...done.map(({ id }) => id)])];
+    const all = this.shared.router.deployments().filter(({ modelName, model }) => modelName === group || model === group);
+    const done = all.filter(({ order }) => order <= deployment.order);
+    return done.length === all.length ? undefined : [...new Set([...passed, ...done.map(({ id }) => id)])];
   }
 }

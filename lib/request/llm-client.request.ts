@@ -9,6 +9,7 @@ import {
   optional,
   refuseArgument,
 } from '../common/options.js';
+import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
 
@@ -67,17 +68,14 @@ function checkTime(path: string, value: unknown): void {
 
 /** Fields of a body, or of what a fallback changes in it, that are for LiteLLM, and no provider knows. Keys among them are nobody's business there. */
 const OWN_FIELDS = new Set([
+  ...FALLBACK_PARAMS,
   'tags',
-  'num_retries',
-  'timeout',
-  'stream_timeout',
   'fallbacks',
   'context_window_fallbacks',
   'content_policy_fallbacks',
   'disable_fallbacks',
   'routing_strategy',
   'max_fallbacks',
-  'max_retries',
   'mock_response',
   'mock_timeout',
   'mock_testing_fallbacks',
@@ -92,13 +90,6 @@ const OWN_FIELDS = new Set([
   'litellm_metadata',
   'litellm_session_id',
   'litellm_trace_id',
-  'api_key',
-  'api_base',
-  'base_url',
-  'api_version',
-  'custom_llm_provider',
-  'headers',
-  'extra_headers',
 ]);
 const MOST_RETRIES = 10;
 

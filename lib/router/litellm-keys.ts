@@ -45,7 +45,7 @@ export const UNHEEDED_KEYS: ReadonlySet<string> = new Set(
   model_info.team_id model_info.team_public_model_name model_info.routing_strategy_args`.split(/\s+/),
 );
 
-/** Parameters of a deployment that LiteLLM lets a fallback have. */
+/** Parameters of a deployment that LiteLLM lets a request have, and a fallback. */
 export const FALLBACK_PARAMS: ReadonlySet<string> = new Set(
   'api_key api_base base_url api_version custom_llm_provider headers extra_headers timeout stream_timeout num_retries max_retries'.split(
     ' ',

@@ -88,6 +88,13 @@ describe('execute', () => {
     await expect(open.client.execute('', complete)).rejects.toMatchObject({ path: 'model' });
   });
 
+  it('tells the router of a prompt that is not allowed as what it is, whatever else is known of it', async () => {
+    const open = await over([{}, {}], { allowedFailsPolicy: { ContentPolicyViolationErrorAllowedFails: 0 } });
+    const refusal = new ProviderError({ kind: 'content_policy', message: 'no', provider: 'own', deploymentId: 'p0' });
+    await expect(open.client.execute('m', () => Promise.reject(refusal))).rejects.toBe(refusal);
+    expect(open.router.status().map(({ state }) => state)).toEqual(['cooling', 'available']);
+  });
+
   it('ends with the signal or the time, whether the `send` heeds it or not', async () => {
     const open = await over([{}], { numRetries: 0 });
     const deaf = () => new Promise<never>(() => {});

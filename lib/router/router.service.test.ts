@@ -197,6 +197,15 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(service.status()[0].coolingForMs).toBe(30_000);
     });
 
+    it('is not made longer by those that were under way when it began', () => {
+      const { router: service, clock } = two({ allowedFails: 1 });
+      const picks = [1, 2, 3].map(() => service.acquire('a'));
+      for (const pick of picks.slice(1)) service.failed(pick, { status: 500 });
+      clock.pass(1_000);
+      service.failed(picks[0], { status: 500 });
+      expect(service.status()[0].coolingForMs).toBe(4_000);
+    });
+
     it('not after a connection that was refused, unless its text speaks of a rate limit', () => {
       const { router: service } = two();
       for (let turn = 0; turn < 10; turn++) fail(service, 'a', { error: new Error('Connection refused') });

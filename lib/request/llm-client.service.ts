@@ -86,7 +86,7 @@ export class LlmClient implements Capability {
 
   /**
    * A chat completion: the whole answer, or with `stream: true` a stream, when its first chunk is there. `body` is OpenAI's; what the provider answers is
-   * handed on byte by byte.
+   * handed on unchanged.
    * @throws InvalidArgumentError where `body` has no model, or a field that steers the call is wrong.
    */
   chat(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;

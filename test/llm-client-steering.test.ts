@@ -70,19 +70,18 @@ describe('the time of a call', () => {
 });
 
 describe('the retries of a call', () => {
+  const policy = (retries: number) => ({ InternalServerErrorRetries: retries });
   it.each<[string, Readonly<Record<string, unknown>>, RouterOptions, object, CallOptions, number]>([
     ['the router', {}, { numRetries: 1 }, {}, {}, 2],
     ['the body', {}, { numRetries: 1 }, { num_retries: 2 }, {}, 3],
     ['the program, before the body', {}, {}, { num_retries: 2 }, { numRetries: 0 }, 1],
-    ['its deployment, before all', { num_retries: 1 }, { retryPolicy: { InternalServerErrorRetries: 3 } }, {}, { numRetries: 0 }, 2],
-    ['the policy of its group', {}, { modelGroupRetryPolicy: { m: { InternalServerErrorRetries: 1 } }, numRetries: 5 }, {}, {}, 2],
+    ['its deployment, before all', { num_retries: 1 }, { retryPolicy: policy(3) }, {}, { numRetries: 0 }, 2],
+    ['the policy of its group', {}, { modelGroupRetryPolicy: { m: policy(1) }, retryPolicy: policy(4), numRetries: 5 }, {}, {}, 2],
   ])('are those of %s', async (_, params, settings, body, options, requests) => {
-    const retryPolicy: Readonly<Record<string, number>> =
-      settings.modelGroupRetryPolicy === undefined ? {} : { InternalServerErrorRetries: 4 };
     // With another one beside it, retries wait for nothing.
     const providers = await Promise.all([provider('a', BROKEN), provider('b', BROKEN)]);
     const modelList = providers.map((each) => deploymentOf('m', each, params));
-    const { client } = clientOf({ modelList, disableCooldowns: true, numRetries: 0, retryPolicy, ...settings });
+    const { client } = clientOf({ modelList, disableCooldowns: true, numRetries: 0, ...settings });
     await expect(client.chat({ model: 'm', messages: HELLO, ...body }, options)).rejects.toMatchObject({ providerStatus: 500 });
     expect(providers[0].requests + providers[1].requests).toBe(requests);
   });

@@ -1,17 +1,6 @@
-import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
-import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
+import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './rate-limit.engine.js';
+import { countsRequests, type RateLimit } from './rate-limit.limits.js';
 import type { RateLimitDecision, RateLimitStanding } from './rate-limit.store.js';
-
-/** Which limit refuses, by `DecisionCode`; none where it is allowed. */
-export const EXCEEDED: Readonly<Record<number, ExceededLimit | undefined>> = {
-  [DecisionCode.second]: 'second',
-  [DecisionCode.minute]: 'minute',
-  [DecisionCode.hour]: 'hour',
-  [DecisionCode.day]: 'day',
-  [DecisionCode.tokens]: 'tokens',
-  [DecisionCode.concurrency]: 'concurrency',
-  [DecisionCode.window]: 'window',
-};
 
 /** What an engine has just decided on one key; `lease` is the engine that did. */
 export function decisionOf({ engine, lastDecision: last }: RateLimitEngine, limit: RateLimit): RateLimitDecision {
@@ -25,7 +14,7 @@ export function decisionOf({ engine, lastDecision: last }: RateLimitEngine, limi
     tokensResetMs: limit.tokensPerMinute === undefined ? undefined : last[DecisionField.tokensResetMs],
   };
   return {
-    allowed: code === 0,
+    allowed: code === DecisionCode.allowed,
     scope: 0,
     exceeded: EXCEEDED[code],
     retryAfterMs: last[DecisionField.retryAfterMs],
@@ -33,11 +22,6 @@ export function decisionOf({ engine, lastDecision: last }: RateLimitEngine, limi
     atMs: last[DecisionField.atMs],
     lease: engine,
   };
-}
-
-/** Whether it limits requests, beside tokens and those at a time. */
-export function countsRequests({ bucket, windows }: RateLimit): boolean {
-  return bucket !== undefined || windows.length > 0;
 }
 
 /** Index of the scope with the least requests left. */

@@ -1,11 +1,7 @@
-import { DecisionCode } from './rate-limit.engine.js';
-import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
+import { DecisionCode, EXCEEDED } from './rate-limit.engine.js';
+import { countsRequests, type RateLimit } from './rate-limit.limits.js';
 import { ReplyField, standingAt, StandingField } from './rate-limit-protocol.redis.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from './rate-limit.store.js';
-
-const EXCEEDED = new Map<number, ExceededLimit>(
-  Object.entries(DecisionCode).flatMap(([name, code]) => (name === 'allowed' ? [] : [[code, name as ExceededLimit]])),
-);
 
 /** The decision on `scopes` that begins in `reply` at `at`. */
 export function readDecision(reply: Float64Array, at: number, scopes: readonly RateLimitScope[]): RateLimitDecision {
@@ -13,7 +9,7 @@ export function readDecision(reply: Float64Array, at: number, scopes: readonly R
   return {
     allowed: code === DecisionCode.allowed,
     scope: reply[at + ReplyField.scope],
-    exceeded: EXCEEDED.get(code),
+    exceeded: EXCEEDED[code],
     retryAfterMs: reply[at + ReplyField.retryAfterMs],
     standings: scopes.map(({ limit }, index) => readStanding(reply, at + standingAt(index), limit)),
     atMs: reply[at + ReplyField.atMs],
@@ -21,7 +17,7 @@ export function readDecision(reply: Float64Array, at: number, scopes: readonly R
 }
 
 function readStanding(reply: Float64Array, at: number, limit: RateLimit): RateLimitStanding {
-  const hasRequests = limit.bucket !== undefined || limit.windows.length > 0;
+  const hasRequests = countsRequests(limit);
   const hasTokens = limit.tokensPerMinute !== undefined;
   return {
     limit: hasRequests ? reply[at + StandingField.limit] : Infinity,

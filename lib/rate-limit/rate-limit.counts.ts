@@ -1,14 +1,13 @@
 import type { MetricSample } from '../common/capability.js';
 import { samplesOf } from '../common/metric-samples.js';
+import { EXCEEDED } from './rate-limit.engine.js';
 import type { ExceededLimit } from './rate-limit.limits.js';
-
-const EXCEEDED: readonly ExceededLimit[] = ['second', 'minute', 'hour', 'day', 'window', 'tokens', 'concurrency'];
 
 /** How many were let pass, and how many were refused by which limit. */
 export class DecisionCounts {
   allowed = 0;
   denied = 0;
-  private readonly deniedBy = new Map<ExceededLimit, number>(EXCEEDED.map((exceeded) => [exceeded, 0]));
+  private readonly deniedBy = new Map((Object.values(EXCEEDED) as ExceededLimit[]).map((exceeded) => [exceeded, 0]));
 
   add(allowed: boolean, exceeded: ExceededLimit | undefined): void {
     if (allowed) this.allowed++;

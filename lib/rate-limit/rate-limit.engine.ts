@@ -1,4 +1,5 @@
 import type { EngineName } from '../common/capability.js';
+import type { ExceededLimit } from './rate-limit.limits.js';
 
 /**
  * What a key may do; at least one limit is set, and all that are set must allow a request. Checked by the service: numbers are finite and not
@@ -29,6 +30,17 @@ export interface PolicySpec {
 /** Answers of `check`: 0 is allowed, the others say which limit refuses (of several, the one that has to be waited for longest; of equals the first of second, minute, hour, day, window, tokens). */
 export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7 } as const;
 export type DecisionCode = (typeof DecisionCode)[keyof typeof DecisionCode];
+
+/** Which limit refuses, by `DecisionCode`; none where it is allowed. */
+export const EXCEEDED: Readonly<Record<number, ExceededLimit | undefined>> = {
+  [DecisionCode.second]: 'second',
+  [DecisionCode.minute]: 'minute',
+  [DecisionCode.hour]: 'hour',
+  [DecisionCode.day]: 'day',
+  [DecisionCode.tokens]: 'tokens',
+  [DecisionCode.concurrency]: 'concurrency',
+  [DecisionCode.window]: 'window',
+};
 
 /** Where `lastDecision` holds what. */
 export const DecisionField = {

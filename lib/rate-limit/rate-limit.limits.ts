@@ -65,6 +65,11 @@ const WINDOWS = [
   ['requestsPerDay', 'day', 86_400_000],
 ] as const;
 
+/** Whether it limits requests, beside tokens and those at a time. */
+export function countsRequests({ bucket, windows }: RateLimit): boolean {
+  return bucket !== undefined || windows.length > 0;
+}
+
 /** Whether any limit is set. */
 export function hasLimits(limits: RateLimits): boolean {
   return LIMIT_KEYS.some((key) => limits[key] !== undefined);

@@ -172,22 +172,8 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const engine = this.choice.always;
     if (engine === null) return this.checkAssigned(scopes, cost, tokens, nowMs);
     const series = this.checks.of(engine);
-    const check = (): RateLimitDecision => this.checkBy(engine, scopes, cost, tokens, nowMs);
+    const check = (): RateLimitDecision => this.run('check', undefined, (each) => this.checkAll(each, scopes, cost, tokens, nowMs));
     return series.sampled() ? measure(series, check, scopes.length) : check();
-  }
-
-  private checkBy(
-    engine: RateLimitEngine,
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-    nowMs: number,
-  ): RateLimitDecision {
-    try {
-      return this.checkAll(engine, scopes, cost, tokens, nowMs);
-    } catch (error) {
-      return this.choice.recover(error, engine, (other) => this.checkAll(other, scopes, cost, tokens, nowMs));
-    }
   }
 
   private checkOn(

@@ -5,12 +5,11 @@ import { checkArray, checkInteger, checkObject, refuseArgument } from '../common
 import type { CallRecorder } from '../common/recorder.js';
 import { turnClock } from '../common/turn-clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
-import { EXCEEDED } from './rate-limit-decision.memory.js';
 import { faultOf } from './known-question.js';
 import { LimitWatch } from './limit-watch.js';
 import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
 import { DecisionCounts } from './rate-limit.counts.js';
-import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
+import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './rate-limit.engine.js';
 import type { RateLimit } from './rate-limit.limits.js';
 import { MemoryRateLimitStore } from './rate-limit.memory.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
@@ -167,7 +166,7 @@ export class RateLimiterService implements Capability {
 
   /** The limits of a name, or those given with it; for those who decide often. */
   limitOf(choice: LimitChoice): RateLimit {
-    return this.table.get(checkObject('options', choice, refuseArgument));
+    return this.table.of(choice);
   }
 
   /** The decision itself, at once or later as the store does. Arguments are the caller's responsibility. */

@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from '../common/errors.js';
-import { countsRequests, EXCEEDED } from './rate-limit-decision.memory.js';
-import { DecisionCode, DecisionField, type RateLimitEngine } from './rate-limit.engine.js';
-import type { ExceededLimit, RateLimit } from './rate-limit.limits.js';
+import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './rate-limit.engine.js';
+import { countsRequests, type ExceededLimit, type RateLimit } from './rate-limit.limits.js';
 import type { RateLimitDecision, RateLimitStanding, TakenRateLimit } from './rate-limit.store.js';
 
 /** What `check` answers. */

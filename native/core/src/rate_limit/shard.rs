@@ -12,7 +12,7 @@ const SWEPT: usize = 2;
 /// Slots that are compared for the least recently used one.
 const COMPARED: usize = 16;
 
-/// What a decision on a known key needs is a cache line with the lock: threads that take turns hand over this line and the slot's.
+/// What a decision on a known key needs is a cache line with the lock: threads that take turns hand over this line and that of the key's counts.
 #[derive(Debug, Default)]
 pub struct Shard {
     /// An entry for each place and, if it has hints, a hint behind each.

@@ -23,14 +23,13 @@ pub struct Busy {
 impl Busy {
     pub fn new(policy: &Policy) -> Self {
         let logs = policy.windows().iter().map(|window| Log::new(window.length_ms, window.code == Code::Minute));
-        Self::of(Bucket::full(policy), logs)
+        Self::of(policy.has_bucket.then(|| Bucket::full(policy)), logs)
     }
 
-    pub fn of(bucket: Bucket, mut logs: impl Iterator<Item = Log>) -> Self {
+    pub fn of(bucket: Option<Bucket>, mut logs: impl Iterator<Item = Log>) -> Self {
         let first = logs.next().unwrap_or_else(|| Log::new(0, false));
         let others: SmallVec<_> = logs.collect();
-        let has_bucket = bucket != Bucket::default();
-        Self { hash: 0, first, others: (!others.is_empty()).then(|| Box::new(others)), bucket: has_bucket.then(|| Box::new(bucket)) }
+        Self { hash: 0, first, others: (!others.is_empty()).then(|| Box::new(others)), bucket: bucket.map(Box::new) }
     }
 
     pub fn logs(&self) -> impl Iterator<Item = &Log> {

@@ -101,7 +101,7 @@ impl Shard {
 mod tests {
     use super::super::log::{Instant, Log};
     use super::super::policy::{Family, Kind, MINUTE_MS};
-    use super::super::state::{Bucket, Held, State};
+    use super::super::state::{Held, State};
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
@@ -115,7 +115,7 @@ mod tests {
 
     fn busy() -> State {
         let log = Log::restored(MINUTE_MS, true, iter::once(Instant { at: 1, requests: 1, tokens: 1 }), 1);
-        State { in_flight: 0, held: Held::Busy(Box::new(Busy::of(Bucket::default(), iter::once(log)))) }
+        State { in_flight: 0, held: Held::Busy(Box::new(Busy::of(None, iter::once(log)))) }
     }
 
     fn is_hinted(shard: &Shard, place: usize) -> bool {

@@ -126,13 +126,13 @@ fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
         Log::restored(window.length_ms, window.code == Code::Minute, instants.into_iter(), start)
     };
     if kind == Kind::Heap {
-        return State { in_flight, held: Held::Busy(Box::new(Busy::of(bucket, logs.map(restored)))) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy::of(policy.has_bucket.then_some(bucket), logs.map(restored)))) };
     }
     let Some(only) = logs.next() else {
         return State { in_flight, held: Held::default() };
     };
     if only.2.len() > FEW {
-        return State { in_flight, held: Held::Busy(Box::new(Busy::of(Bucket::default(), std::iter::once(restored(only))))) };
+        return State { in_flight, held: Held::Busy(Box::new(Busy::of(None, std::iter::once(restored(only))))) };
     }
     let mut few = Few { window_ms: kind.window_ms(), ..Few::default() };
     for (place, instant) in few.instants.iter_mut().zip(&only.2) {

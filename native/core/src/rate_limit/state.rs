@@ -225,7 +225,7 @@ impl State {
         match self.held {
             Held::Busy(busy) => busy,
             Held::Few(few) => Box::new(few.spilled(kind == Kind::Minute)),
-            Held::Bucket(bucket) => Box::new(Busy::of(bucket, iter::empty())),
+            Held::Bucket(bucket) => Box::new(Busy::of(Some(bucket), iter::empty())),
         }
     }
 }
@@ -236,6 +236,6 @@ impl Few {
         for instant in self.kept() {
             log.add(instant.at, instant.requests, instant.tokens);
         }
-        Busy::of(Bucket::default(), iter::once(log))
+        Busy::of(None, iter::once(log))
     }
 }

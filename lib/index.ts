@@ -64,7 +64,7 @@ export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-l
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/rate-limit.limits.js';
 export { redisRateLimitStore } from './rate-limit/rate-limit.redis.js';
 export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/rate-limit-options.redis.js';
-export type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
+export type { RateLimitOptions, SkipIf } from './rate-limit/rate-limit.options.js';
 export { RateLimiterService, type RateLimitStats } from './rate-limit/rate-limit.service.js';
 export type {
   RateLimitDecision,

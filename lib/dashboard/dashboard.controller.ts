@@ -7,6 +7,7 @@ import {
   Post,
   Req,
   Res,
+  SetMetadata,
   Sse,
   UnauthorizedException,
   VERSION_NEUTRAL,
@@ -18,6 +19,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { map, type Observable } from 'rxjs';
 import { SkipPerformance } from '../common/skip-performance.js';
+import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { AskingRequest, DashboardAccess } from './dashboard.access.js';
 import { findAsset } from './dashboard.assets.js';
@@ -67,6 +69,7 @@ const TOO_MANY = 'Too many wrong tokens from this address. Wait a minute.';
 export function createDashboardController(path: string): Type<object> {
   @Controller({ path, version: VERSION_NEUTRAL })
   @SkipPerformance()
+  @SetMetadata(SKIPPED_LIMITS, [])
   class DashboardController implements OnModuleDestroy, OnApplicationShutdown {
     constructor(
       @Inject(DashboardDesk) private readonly desk: DashboardDesk,

@@ -1,3 +1,4 @@
+import type { ExecutionContext } from '@nestjs/common';
 import {
   checkBoolean,
   checkFunction,
@@ -12,6 +13,9 @@ import {
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './rate-limit.limits.js';
 import type { RateLimitStore } from './rate-limit.store.js';
 
+/** Decides whether a request skips rate limits: `true` skips, `false` or nothing does not. */
+export type SkipIf = (context: ExecutionContext) => boolean | null | undefined | void | Promise<boolean | null | undefined | void>;
+
 /** The limits themselves are those of every key that is checked without naming any. Default: 10 a second (burst 20), 600 a minute, 10,000 an hour. */
 export interface RateLimitOptions extends RateLimits {
   /** More limits, by name: for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`. */
@@ -24,6 +28,11 @@ export interface RateLimitOptions extends RateLimits {
   readonly store?: RateLimitStore | ((memory: RateLimitStore) => RateLimitStore);
   /** Whether `RateLimitGuard` sets the rate limit headers. `Retry-After` is always set. Default `true`. */
   readonly headers?: boolean;
+  /**
+   * Takes requests out of all limits of `RateLimitGuard`: routes of controllers that cannot be decorated, such as metrics and probes. Asked once per
+   * guarded request, before anything is counted. A request whose `skipIf` throws fails (`SKIP_IF_FAILED`).
+   */
+  readonly skipIf?: SkipIf;
 }
 
 /** The options, checked and complete. */
@@ -34,13 +43,14 @@ export interface ResolvedRateLimitOptions {
   readonly maxKeys: number;
   readonly store: RateLimitOptions['store'];
   readonly headers: boolean;
+  readonly skipIf?: SkipIf;
 }
 
 /** The name of the limits that stand in the options themselves. */
 export const DEFAULT_LIMIT_NAME = 'default';
 const DEFAULT_LIMITS: RateLimits = { requestsPerSecond: 10, burst: 20, requestsPerMinute: 600, requestsPerHour: 10_000 };
 const DEFAULT_MAX_KEYS = 250_000;
-const KNOWN: readonly (keyof RateLimitOptions)[] = [...LIMIT_KEYS, 'limits', 'sharedAs', 'maxKeys', 'store', 'headers'];
+const KNOWN: readonly (keyof RateLimitOptions)[] = [...LIMIT_KEYS, 'limits', 'sharedAs', 'maxKeys', 'store', 'headers', 'skipIf'];
 const NAME = /^[\w.:-]{1,128}$/;
 
 /**
@@ -70,6 +80,7 @@ export function resolveRateLimitOptions(
     maxKeys: optional(input.maxKeys, DEFAULT_MAX_KEYS, (value) => checkPositiveInteger(at('maxKeys'), value)),
     store: optional(options.store, undefined, (value) => checkStore(at('store'), value as RateLimitStore)),
     headers: optional(input.headers, true, (value) => checkBoolean(at('headers'), value)),
+    skipIf: optional(input.skipIf, undefined, (value) => checkFunction<SkipIf>(at('skipIf'), value)),
   };
 }
 

@@ -12,6 +12,7 @@ import { refusalFor } from './refusal.js';
 import { RequestContext } from './request-context.js';
 import { endWithResponse, watchUsage, type HttpResponse } from './response-end.js';
 import { partOf, routeLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
+import { asksToSkip } from './skip-if.js';
 import { estimateTokens } from './token-estimate.js';
 
 /** A request as the guard sees it. */
@@ -52,10 +53,10 @@ export class RateLimitGuard implements CanActivate {
   canActivate(context: ExecutionContext): Eventually<boolean> {
     const route = this.routeOf(context);
     if (route === null || this.hasPassed(context)) return true;
-    const { request, response } = this.getRequestResponse(context);
-    const keys = this.keysOf(route, request, context);
-    if (isPromise(keys)) return keys.then((known) => this.askFor(route, known, request, response, context));
-    return this.askFor(route, keys, request, response, context);
+    const { skipIf } = this.limiter.options;
+    const skips = skipIf !== undefined && asksToSkip('rateLimit.skipIf', skipIf, context);
+    if (isPromise(skips)) return skips.then((late) => late || this.limit(route, context));
+    return skips || this.limit(route, context);
   }
 
   /** Who is counted, where a rule names no `key`. Default: the hashed API key, else the client's address. */
@@ -86,6 +87,13 @@ export class RateLimitGuard implements CanActivate {
     const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
     // `socket.io` tells of the handshake, `ws` of the socket.
     return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };
+  }
+
+  private limit(route: RouteLimits, context: ExecutionContext): Eventually<boolean> {
+    const { request, response } = this.getRequestResponse(context);
+    const keys = this.keysOf(route, request, context);
+    if (isPromise(keys)) return keys.then((known) => this.askFor(route, known, request, response, context));
+    return this.askFor(route, keys, request, response, context);
   }
 
   /** Who stands twice on a route, as `APP_GUARD` and on its controller, takes once. */

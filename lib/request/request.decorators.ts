@@ -4,7 +4,8 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../common/options.js';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/rate-limit.limits.js';
-import { checkLimitName } from '../rate-limit/rate-limit.options.js';
+import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
+import { checkLimitName, type SkipIf } from '../rate-limit/rate-limit.options.js';
 
 /** Reads something from a request: `request` is Express's or Fastify's, a GraphQL context's, or stands for a WebSocket client. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- whoever writes the function knows the framework, and says so in its parameter
@@ -26,11 +27,12 @@ export interface RateLimitRule extends RateLimits {
   readonly cost?: number | FromRequest<number>;
   /** Tokens to reserve, under all its limits: to be set by one rule only. Default: an estimate from the body. */
   readonly tokens?: number | FromRequest<number>;
+  /** Takes a request out of this rule, before its `key` is asked for. Beside `rateLimit.skipIf`, which takes it out of all rules. */
+  readonly skipIf?: SkipIf;
 }
 
 const RULES = 'fast-litellm:rate-limit';
-const SKIPS = 'fast-litellm:skip-rate-limit';
-const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens'];
+const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens', 'skipIf'];
 
 /**
  * Limits a route, or every route of a class, where `RateLimitGuard` guards it. Several rules, in one decorator or in many, all have to allow.
@@ -50,7 +52,7 @@ export function RateLimit(...rules: readonly RateLimitRule[]): ClassDecorator & 
 /** Takes a route, or a class, out of all limits, or of those named: also of those that stand on its class or in the options (`default`). */
 export function SkipRateLimit(...names: readonly string[]): ClassDecorator & MethodDecorator {
   for (const name of names) checkLimitName('@SkipRateLimit', name, refuseArgument);
-  return decorate((target) => Reflect.defineMetadata(SKIPS, names, target));
+  return decorate((target) => Reflect.defineMetadata(SKIPPED_LIMITS, names, target));
 }
 
 /** What stands on a method or a class, or on a class that it extends and has no rule of that name itself. */
@@ -70,7 +72,7 @@ function rulesOn(target: object): readonly RateLimitRule[] {
  * limited themselves.
  */
 export function ownSkips(target: object): readonly string[] | undefined {
-  const own = Reflect.getOwnMetadata(SKIPS, target) as readonly string[] | undefined;
+  const own = Reflect.getOwnMetadata(SKIPPED_LIMITS, target) as readonly string[] | undefined;
   const base = Object.getPrototypeOf(target) as object | null;
   if (own !== undefined || base === null || rulesOn(target).length > 0) return own;
   return ownSkips(base);
@@ -85,9 +87,10 @@ function decorate(apply: (target: object) => void): ClassDecorator & MethodDecor
 
 function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
   checkKnownKeys(path, checkObject(path, rule, refuseArgument), KNOWN, refuseArgument);
-  const { name, key, cost, tokens, ...limits } = rule;
+  const { name, key, cost, tokens, skipIf, ...limits } = rule;
   optional(name, undefined, (value) => checkLimitName(`${path}.name`, value, refuseArgument));
   optional(key, undefined, (value) => checkFunction(`${path}.key`, value, refuseArgument));
+  optional(skipIf, undefined, (value) => checkFunction(`${path}.skipIf`, value, refuseArgument));
   for (const [field, amount] of [
     ['cost', cost],
     ['tokens', tokens],

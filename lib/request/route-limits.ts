@@ -6,6 +6,7 @@ import { DEFAULT_LIMIT_NAME, isLimitName } from '../rate-limit/rate-limit.option
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { policyHeader, quotasOf, type Quota } from './rate-limit.quotas.js';
 import { ownRules, ownSkips, type FromRequest, type RateLimitRule } from './request.decorators.js';
+import { asksToSkip } from './skip-if.js';
 
 type Route = { readonly type: object & { readonly name: string }; readonly handler: object & { readonly name: string } };
 
@@ -38,9 +39,19 @@ export function routeLimits(route: Route, limiter: RateLimiterService): RouteLim
   const limits = rules.map(({ rule, scope, number }): RouteLimit => {
     const limit = rule === undefined ? limiter.limitOf({}) : limitOf(rule, number === 1 ? scope : `${scope}:${number}`, limiter);
     const label = rule?.name ?? (number === 1 ? DEFAULT_LIMIT_NAME : `${DEFAULT_LIMIT_NAME}-${number}`);
-    return { limit, label, key: rule?.key, quotas: quotasOf(label, limit) };
+    return { limit, label, key: rule && keyUnlessSkipped(rule), quotas: quotasOf(label, limit) };
   });
   return limits.length === 0 ? null : assemble(limits, only('cost', rules) ?? 1, only('tokens', rules));
+}
+
+/** The rule's `key`, which is `false` where its `skipIf` says so. */
+function keyUnlessSkipped({ key, skipIf }: RateLimitRule): RateLimitRule['key'] {
+  if (skipIf === undefined) return key;
+  return (request, context) => {
+    const skips = asksToSkip('@RateLimit.skipIf', skipIf, context);
+    if (typeof skips === 'boolean') return skips ? false : key?.(request, context);
+    return skips.then((late) => (late ? false : key?.(request, context)));
+  };
 }
 
 /** As many as there are bits in a small integer. */

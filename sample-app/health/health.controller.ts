@@ -1,8 +1,9 @@
 import { Controller, Get } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
-import { FastLiteLLMHealthIndicator } from 'nestjs-fast-litellm';
+import { FastLiteLLMHealthIndicator, SkipRateLimit } from 'nestjs-fast-litellm';
 
 @Controller('health')
+@SkipRateLimit()
 export class HealthController {
   constructor(
     private readonly health: HealthCheckService,

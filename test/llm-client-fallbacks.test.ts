@@ -91,6 +91,58 @@ describe('general fallbacks', () => {
     expect(asked()).toEqual({ a: 2, b: 0, c: 1 });
   });
 
+  it.each<[string, RouterOptions['fallbacks']]>([
+    ['names', ['c']],
+    ['chains by model group', [{ other: ['b'] }, { a: ['c'] }]],
+    ['a chain of every model group', [{ '*': ['c'] }]],
+    ['an object of chains', { a: ['c'] }],
+    ['targets', [{ model: 'c' }]],
+    ['targets in a chain', [{ a: [{ model: 'c' }] }]],
+  ])('of one request may be given as %s', async (_, fallbacks) => {
+    const { ask, asked, client } = await groups({ a: BROKEN, b: {}, c: {} }, { fallbacks: [{ a: ['b'] }] });
+    expect((await ask('a', { fallbacks })).call.group).toBe('c');
+    expect((await client.chat({ model: 'a', messages: HELLO }, { fallbacks })).call.group).toBe('c');
+    expect(asked()).toEqual({ a: 2, b: 0, c: 2 });
+  });
+
+  it('of one request change it, but send no key, address, header or control field', async () => {
+    const { ask, providers } = await groups({ a: BROKEN, b: {} }, {});
+    const shorter = [{ role: 'user', content: 'Hi' }];
+    const credentials = {
+      api_key: 'sk-own',
+      api_base: 'http://127.0.0.1:1',
+      base_url: 'http://127.0.0.1:1',
+      extra_headers: { 'x-own': '1' },
+    };
+    const controls = {
+      timeout: 1,
+      num_retries: 3,
+      stream: true,
+      stream_options: {},
+      tags: ['t'],
+      fallbacks: ['b'],
+      metadata: { tags: ['t'] },
+    };
+    const fallbacks = [{ model: 'b', messages: shorter, temperature: 0, ...credentials, ...controls }];
+    const { call } = await ask('a', { fallbacks, top_p: 1 });
+    expect(call.group).toBe('b');
+    expect(providers[1].latest?.body).toEqual({ model: 'gpt-4o', messages: shorter, temperature: 0, top_p: 1 });
+    expect(providers[1].latest?.headers).toMatchObject({ authorization: 'Bearer sk-secret-key' });
+    expect(providers[1].latest?.headers).not.toHaveProperty('x-own');
+  });
+
+  it.each<[string, unknown]>([
+    ['fallbacks[1]', ['b', 7]],
+    ['fallbacks[0].model', [{ model: '' }]],
+    ['fallbacks[0].a', [{ a: 'b' }]],
+    ['fallbacks[0].a[0].model', [{ a: [{ messages: [] }] }]],
+    ['fallbacks', 'b'],
+  ])('of one request are refused with the path of what is wrong: %s', async (path, fallbacks) => {
+    const { ask, asked } = await groups({ a: {}, b: {} }, {});
+    await expect(ask('a', { fallbacks })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
+    expect(asked()).toEqual({ a: 0, b: 0 });
+  });
+
   it('default ones serve every group, and names that nobody knows', async () => {
     const { ask } = await groups({ a: BROKEN, rescue: {} }, { defaultFallbacks: ['rescue'] });
     expect((await ask('a')).call.group).toBe('rescue');

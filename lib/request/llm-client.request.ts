@@ -9,9 +9,11 @@ import {
   optional,
   refuseArgument,
 } from '../common/options.js';
+import type { Fallbacks } from '../router/fallbacks.js';
 import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
+import { readRequestFallbacks } from './request-fallbacks.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
 export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string; readonly stream?: boolean | null };
@@ -35,8 +37,8 @@ export interface CallOptions {
   readonly streamTimeoutMs?: number;
   /** Default: the router's `num_retries`. */
   readonly numRetries?: number;
-  /** Model groups to go to when this one fails, in place of the router's. */
-  readonly fallbacks?: readonly string[];
+  /** Where to go when a group fails, in place of the router's: names, chains by model group, or targets that change the request. */
+  readonly fallbacks?: Fallbacks;
   /** Whether to go nowhere else. Default false. */
   readonly disableFallbacks?: boolean;
 }
@@ -48,7 +50,7 @@ export function checkCallOptions({ request, routing, timeoutMs, streamTimeoutMs,
   given(timeoutMs, (value) => checkTime('timeoutMs', value));
   given(streamTimeoutMs, (value) => checkTime('streamTimeoutMs', value));
   given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
-  given(fallbacks, (value) => checkArray('fallbacks', value, (path, model) => checkString(path, model, refuseArgument), refuseArgument));
+  given(fallbacks, (value) => readRequestFallbacks('fallbacks', value));
 }
 
 function checkRouting(value: unknown): void {
@@ -142,7 +144,7 @@ export class ReadRequest {
    */
   textFor(model: string, defaults: object | undefined, overrides: object | undefined, addsUsage = this.addsUsage): string {
     if (defaults !== undefined || overrides !== undefined || addsUsage !== this.addsUsage) {
-      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(addsUsage), ...withoutOwn(overrides ?? {}) })}`;
+      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(addsUsage), ...changesOf(overrides) })}`;
     }
     // Most providers call it what the caller does.
     if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
@@ -157,6 +159,16 @@ export class ReadRequest {
     if (addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
     return sent;
   }
+}
+
+/** How a call is made is decided before it begins: a fallback does not turn an answer into a stream. */
+function changesOf(overrides: object | undefined): Record<string, unknown> {
+  if (overrides === undefined) return {};
+  const changes = withoutOwn(overrides);
+  delete changes.stream;
+  delete changes.stream_options;
+  if (tagsIn(changes.metadata) !== undefined) changes.metadata = withoutTags(changes.metadata as object);
+  return changes;
 }
 
 function withoutOwn(fields: object): Record<string, unknown> {
@@ -205,7 +217,10 @@ function steered(body: ModelRequest, options: CallOptions): CallOptions {
   const retries = optional(body.num_retries ?? undefined, undefined, (value) =>
     checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument),
   );
-  const fallbacks = optional(body.fallbacks ?? undefined, undefined, (value) => checkArray('fallbacks', value, text, refuseArgument));
+  const fallbacks = optional(body.fallbacks ?? undefined, undefined, (value) => {
+    readRequestFallbacks('fallbacks', value);
+    return value as Fallbacks;
+  });
   const disabled = optional(body.disable_fallbacks ?? undefined, undefined, (value) =>
     checkBoolean('disable_fallbacks', value, refuseArgument),
   );

@@ -1,10 +1,12 @@
 import type { ProviderFailureKind } from '../common/provider-error.js';
+import { fallbacksIn, type FallbackTable } from '../router/fallbacks.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/router.settings.js';
 import type { AttemptTimes } from './attempt-timer.js';
 import type { CallRouter, Deployment, FallbackTarget } from './call-router.js';
 import type { CallChains, CallLimits } from './llm-call.js';
 import type { ResolvedLlmClientOptions } from './llm-client.options.js';
 import type { CallOptions } from './llm-client.request.js';
+import { readRequestFallbacks } from './request-fallbacks.js';
 
 /** The limits of a call that begins now. */
 export function limitsOf(router: CallRouter, client: ResolvedLlmClientOptions, options: CallOptions, nowMs: number): CallLimits {
@@ -42,15 +44,20 @@ export function attemptTimes(
 
 /** Where a call goes from a group that failed, and what policies hold there. */
 export class RequestChains implements CallChains {
+  private readonly own: FallbackTable | undefined;
+
   constructor(
     private readonly router: CallRouter,
     private readonly options: CallOptions,
-  ) {}
+  ) {
+    const fallbacks = options.fallbacks ?? undefined;
+    this.own = fallbacks === undefined ? undefined : readRequestFallbacks('fallbacks', fallbacks);
+  }
 
   fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[] {
-    const { disableFallbacks, fallbacks } = this.options;
-    if (disableFallbacks === true) return [];
-    return fallbacks?.map((model) => ({ model })) ?? fallbacksFor(this.router, group, kind);
+    const { own, router } = this;
+    if (this.options.disableFallbacks === true) return [];
+    return own === undefined ? fallbacksFor(router, group, kind) : fallbacksIn(own, [group, router.knownName(group)]);
   }
 
   policies(group: string): readonly (Readonly<Record<string, unknown>> | undefined | null)[] {

@@ -38,6 +38,10 @@ export interface AnswerTarget {
 /** Names of deployments and groups are whatever their file says; a header holds ASCII alone. */
 const NO_HEADER_TEXT = /[^\x20-\x7e]/gu;
 
+/** Content types of answers: never the provider's own, which could make a browser run what a provider wrote on the gateway's origin. */
+export const JSON_ANSWER = 'application/json';
+export const EVENT_STREAM_ANSWER = 'text/event-stream; charset=utf-8';
+
 /** LiteLLM's name for a header that came from the provider. */
 const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
 
@@ -47,6 +51,7 @@ const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
  */
 export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
   const { providerRequestId } = call;
+  set('x-content-type-options', 'nosniff');
   set('x-litellm-model-id', headerText(call.deploymentId));
   set('x-litellm-model-group', headerText(call.group));
   set('x-litellm-attempted-retries', String(call.retries));
@@ -74,9 +79,11 @@ export function factHeaders(call: CallFacts): Record<string, string> {
 
 /** A provider's whole answer, its bytes as they came. */
 export class LlmAnswer {
+  /** What `bytes` are, whatever the provider called them. */
+  readonly contentType = JSON_ANSWER;
+
   constructor(
     readonly bytes: Buffer,
-    readonly contentType: string,
     /** Of the answer, if it has one. */
     readonly usage: AnswerUsage | undefined,
     readonly call: CallFacts,
@@ -87,7 +94,7 @@ export class LlmAnswer {
     return JSON.parse(this.bytes.toString('utf8')) as T;
   }
 
-  /** Answers an HTTP request with it: unchanged, and with the headers of `call`. */
+  /** Answers an HTTP request with it: its bytes unchanged, as JSON that no browser takes for anything else, with the headers of `call`. No header of the provider is passed on. */
   sendTo(target: AnswerTarget): Promise<void> {
     // Express has a `header` too.
     if (typeof target.headers === 'function') {

@@ -3,7 +3,7 @@ import { whenOver, type NodeResponse } from '../common/response-over.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import { isError } from './error-body.js';
 import { EventReader } from './event-reader.js';
-import { setFacts, type AnswerTarget, type CallFacts } from './llm-answer.js';
+import { EVENT_STREAM_ANSWER, setFacts, type AnswerTarget, type CallFacts } from './llm-answer.js';
 import type { ChunkSink, ProviderExchange } from './provider-exchange.js';
 import { drainOf } from './response-drain.js';
 import { EventFilter } from './usage-event.js';
@@ -65,7 +65,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     headers['cache-control'] ??= NOT_GATHERED;
     headers['x-accel-buffering'] ??= 'no';
     setFacts(this.call, (name, value) => (headers[name] = value));
-    headers['content-type'] = this.exchange.contentType;
+    headers['content-type'] = EVENT_STREAM_ANSWER;
     try {
       response.writeHead(200, headers);
     } catch (error) {

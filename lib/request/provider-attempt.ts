@@ -75,7 +75,7 @@ export async function askProvider(
   const usage = scanUsage(bytes);
   attempt.succeeded(usage, nowMs);
   const facts = open.answeredBy(pick, model, exchange.requestId, nowMs);
-  return new LlmAnswer(bytes, exchange.contentType ?? 'application/json', usage, facts);
+  return new LlmAnswer(bytes, usage, facts);
 }
 
 /** Apart from the rest: its function would be made for every call, observed or not. */

@@ -34,7 +34,6 @@ export class ProviderExchange implements ProviderHandler {
   status = 0;
   /** Whether what comes is a stream of events, as it was asked for. */
   private streams = false;
-  contentType: string | undefined = undefined;
   /** The provider's own. */
   requestId: string | undefined = undefined;
   /** Whether the provider names `stream_options` in what it refuses a request for: some, and older ones, do not know them. */
@@ -132,14 +131,14 @@ export class ProviderExchange implements ProviderHandler {
     this.resumeRequest = resume;
     this.requestId = requestIdIn(rawHeaders);
     if (status >= 300) return true;
-    this.contentType = rawHeader(rawHeaders, 'content-type');
+    const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
     const encoding = rawHeader(rawHeaders, 'content-encoding');
     if (encoding !== undefined && encoding !== 'identity') {
       this.abort(this.failed('malformed', 'The provider encoded its answer, which nobody asked for.'));
     } else if (this.stream) {
-      this.streams = EVENT_STREAM.test(this.contentType ?? '');
+      this.streams = EVENT_STREAM.test(contentType);
       // JSON may say what is wrong.
-      if (!this.streams && !JSON_TYPE.test(this.contentType ?? '')) this.abort(this.refused());
+      if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
     return this.state !== 'over';
   }

@@ -55,7 +55,7 @@ function hash(apiKey: string): string {
 /** As some proxies write a client into `X-Forwarded-For`: each connection has a port of its own. */
 const WITH_PORT = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]+)\](?::\d+)?)$/;
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-const DOTTED_END = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/;
+const DOTTED_END = /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
 /** An IPv6 client has a network of 64 bits to itself: its addresses are one client. */
 function addressKey(ip: string | undefined): string {

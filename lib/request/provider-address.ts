@@ -1,4 +1,5 @@
 import { InvalidConfigurationError } from '../common/errors.js';
+import { withoutTrailingSlashes } from '../common/trailing-slashes.js';
 
 /** Providers that speak OpenAI's protocol, and where, unless `api_base` says otherwise. */
 export const WELL_KNOWN: Readonly<Record<string, string>> = {
@@ -52,7 +53,7 @@ export interface ProviderAddress {
 /** @throws InvalidConfigurationError where there is no address, or a wrong one; the address itself is not shown, for it may hold a password. */
 export function addressOf(provider: string, given: unknown, version: string | undefined, deploymentId: string): ProviderAddress {
   const url = parseBase(given ?? WELL_KNOWN[provider], deploymentId);
-  const path = url.pathname.replace(/\/+$/, '').replace(OPERATION, '');
+  const path = withoutTrailingSlashes(url.pathname).replace(OPERATION, '');
   const plain = { url, query: url.search, namesDeployment: false, takesApiKey: provider === 'azure' || isAzureKeyHost(provider, url) };
   if (provider === 'azure') {
     if (path.endsWith('/openai/v1')) return { ...plain, base: path };

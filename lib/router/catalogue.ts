@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import type { Deployment } from './deployment.js';
 import { Group, type GroupContext } from './group.js';
 import type { Placed } from './level.js';
+import { Wildcard } from './wildcard.js';
 
 /** How a name leads to deployments. */
 export type Route = 'alias' | 'id' | 'name' | 'wildcard' | 'model' | 'any' | 'default_fallback';
@@ -18,7 +19,7 @@ export interface Destination {
 
 interface Pattern {
   readonly group: Group;
-  readonly expression: RegExp;
+  readonly wildcard: Wildcard;
 }
 
 /** Names that were asked for and are remembered: they come with requests. */
@@ -57,7 +58,7 @@ export class Catalogue {
     this.patterns = [...this.groups.values()]
       .filter(({ name }) => name.includes('*') && name !== ANY)
       .sort((a, b) => b.name.length - a.name.length || specials(b.name) - specials(a.name))
-      .map((group) => ({ group, expression: expressionOf(group.name) }));
+      .map((group) => ({ group, wildcard: new Wildcard(group.name) }));
     this.last = this.look(this.lastName) ?? this.fallBack();
   }
 
@@ -100,9 +101,9 @@ export class Catalogue {
     const exact = this.groups.get(name);
     if (exact !== undefined) return { group: exact, name, route: 'name', captures: NO_CAPTURES };
     if (name.length <= LONGEST_NAME) {
-      for (const { group, expression } of this.patterns) {
-        const match = expression.exec(name);
-        if (match !== null) return { group, name, route: 'wildcard', captures: match.slice(1) };
+      for (const { group, wildcard } of this.patterns) {
+        const captures = wildcard.capturesOf(name);
+        if (captures !== null) return { group, name, route: 'wildcard', captures };
       }
     }
     const model = this.byModel.get(name);
@@ -152,9 +153,4 @@ function append(map: Map<string, Placed[]>, key: string, entry: Placed): void {
 
 function specials(pattern: string): number {
   return pattern.replace(/[^*]/g, '').length;
-}
-
-function expressionOf(pattern: string): RegExp {
-  const escaped = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${escaped.join('(.*)')}$`, 's');
 }

@@ -29,7 +29,7 @@ export function characterClasses(): Uint8Array {
 function decodeRanges(encoded: string): Uint8Array {
   const classes = new Uint8Array(0x110000);
   let next = 0;
-  for (const [, gap, letter, length] of encoded.matchAll(/([0-9a-z]*)([A-F])([0-9a-z]*),/g)) {
+  for (const [, gap, letter, length] of encoded.matchAll(/([0-9a-z]*)([A-F])([0-9a-z]*),/gy)) {
     const first = next + parseInt(gap || '0', 36);
     next = first + parseInt(length || '1', 36);
     classes.fill(letter.charCodeAt(0) - 0x40, first, next);

@@ -11,11 +11,7 @@ const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
   cache_creation_input_token_cost_above_1hr: 'cacheWrite1hPerMillion',
   output_cost_per_reasoning_token: 'reasoningPerMillion',
 };
-const TIER_FIELD = new RegExp(
-  `^(${Object.keys(RATE_FIELDS)
-    .sort((a, b) => b.length - a.length)
-    .join('|')})_above_(\\d+)k_tokens$`,
-);
+const TIER_FIELD = /^(\w+)_above_(\d+)k_tokens$/;
 
 /** Prices in the shape of LiteLLM's `model_prices_and_context_window.json`: USD per token, one entry per model. */
 export class LiteLLMPrices implements PriceSource {
@@ -60,7 +56,7 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
     const plain = Object.hasOwn(RATE_FIELDS, field) ? RATE_FIELDS[field] : undefined;
     if (plain !== undefined) rates[plain] = readNumber(entry, field, path, MILLION);
     const tiered = TIER_FIELD.exec(field);
-    if (tiered === null) continue;
+    if (tiered === null || !Object.hasOwn(RATE_FIELDS, tiered[1])) continue;
     const aboveInputTokens = Number(tiered[2]) * 1000;
     const tier = tiers.get(aboveInputTokens) ?? { aboveInputTokens };
     tier[RATE_FIELDS[tiered[1]]] = readNumber(entry, field, path, MILLION);

@@ -144,7 +144,7 @@ describe('the version', () => {
     const lock = JSON.parse(read('package-lock.json')) as { version: string; packages: Record<string, { version: string }> };
     expect([lock.version, lock.packages[''].version]).toEqual([version, version]);
     expect(/^\[workspace\.package\][^[]*?^version = "([^"]+)"/m.exec(read('native/Cargo.toml'))?.[1]).toBe(version);
-    expect(/^## \[([^\]]+)\]/m.exec(read('CHANGELOG.md'))?.[1]).toBe(version);
+    expect(/^## \[(?!Unreleased\])([^\]]+)\]/m.exec(read('CHANGELOG.md'))?.[1]).toBe(version);
     const constants = [...readSources(['lib'], /\.ts$/).values()].flatMap((text) => [...text.matchAll(/\bVERSION = '([^']+)'/g)]);
     expect(constants.map(([, constant]) => constant).filter((constant) => constant !== version)).toEqual([]);
     expect(read('native/index.js')).toContain(version);

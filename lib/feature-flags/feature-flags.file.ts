@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { parseConfigJson, readConfigText } from '../common/config-text.js';
 import { InvalidConfigurationError } from '../common/errors.js';
 import {
   checkBoolean,
@@ -47,19 +46,7 @@ const MOST_SECONDS = 2_147_483;
  * @throws InvalidConfigurationError naming the file and the path inside it: `flags.json: features.rust_routing.state`.
  */
 export function readFlagsFile(file: string): FileFlags {
-  let text: string;
-  try {
-    text = readFileSync(resolve(file), 'utf8');
-  } catch (cause) {
-    throw new InvalidConfigurationError(file, `cannot be read: ${(cause as Error).message}`, { cause });
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (cause) {
-    throw new InvalidConfigurationError(file, `is not JSON: ${(cause as Error).message}`, { cause });
-  }
-  return readFlagsJson(file, json);
+  return readFlagsJson(file, parseConfigJson(file, readConfigText(file)));
 }
 
 function readFlagsJson(file: string, json: unknown): FileFlags {

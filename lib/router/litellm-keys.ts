@@ -56,3 +56,9 @@ export const FALLBACK_PARAMS: ReadonlySet<string> = new Set(
 export const IGNORED_SETTINGS: ReadonlySet<string> = new Set(
   'set_verbose debug_level client_ttl cache_kwargs polling_interval model_list'.split(' '),
 );
+
+/** LiteLLM's `optional_pre_call_checks`. */
+export const KNOWN_CHECKS: ReadonlySet<string> = new Set(
+  `prompt_caching router_budget_limiting responses_api_deployment_check deployment_affinity session_affinity forward_client_headers_by_model_group
+  enforce_model_rate_limits encrypted_content_affinity`.split(/\s+/),
+);

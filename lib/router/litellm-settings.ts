@@ -2,7 +2,7 @@ import { checkNumber, checkObject, joinPath, type Refuse } from '../common/optio
 import { checkAmount } from './amounts.js';
 import { budgetsFromLiteLLM } from './budget.settings.js';
 import { knownErrorPolicy } from './error-policies.js';
-import { FALLBACK_PARAMS, IGNORED_SETTINGS } from './litellm-keys.js';
+import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS } from './litellm-keys.js';
 import { MOST_SAMPLES } from './router.memory.js';
 import { SETTING_KEYS, type RouterSettings } from './router.settings.js';
 
@@ -75,7 +75,7 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
     else if (key === 'optional_pre_call_checks') {
       for (const check of Array.isArray(value) ? (value as unknown[]) : []) {
         if (check === 'enforce_model_rate_limits') settings.enablePreCallChecks = true;
-        else warn(`${at}: ${String(check)} is not supported`);
+        else warn(`${at}: ${typeof check === 'string' && KNOWN_CHECKS.has(check) ? check : 'an unknown check'} is not supported`);
       }
     } else warn(`${at} is not known here, and has no effect`);
   }

@@ -8,11 +8,13 @@ import {
   joinPath,
   optional,
   refuseOption,
+  type Refuse,
 } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { readConfigFile } from './config-file.js';
 import type { ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
+import { refuseFileValue } from './file-values.js';
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './health-checks.options.js';
 import { fromLiteLLM, type LiteLLMRouterSettings } from './litellm-settings.js';
 import type { ModelFacts } from './model-list.js';
@@ -49,6 +51,8 @@ export interface ResolvedRouterOptions {
   readonly sharedState: RouterSharedState | undefined;
   readonly healthChecks: ResolvedHealthChecks | undefined;
   readonly countTokens: RouterOptions['countTokens'];
+  /** Refuses an entry of the model list; values of a file are not quoted. */
+  readonly refuse?: Refuse;
   /** What a file or LiteLLM's settings have that is not understood. */
   readonly warnings: readonly string[];
   readonly env: Environment;
@@ -94,11 +98,13 @@ export function resolveRouterOptions(
     ),
   );
   const own = Object.fromEntries(SETTING_KEYS.filter((key) => input[key] !== undefined).map((key) => [key, input[key]])) as RouterSettings;
+  const refuse = file === undefined ? refuseOption : refuseFileValue;
   const merged: RouterSettings = { ...file?.settings, ...given, ...own };
   const list = optional(input.modelList, [], (value) => checkArray(at('modelList'), value, (_, entry) => entry));
   return {
     input: merged,
-    settings: resolveRouterSettings(merged, path),
+    settings: resolveRouterSettings(merged, path, refuse),
+    refuse,
     modelList: [...(file?.modelList ?? []), ...list],
     sharedAs: optional(input.sharedAs, null, (value) => checkName(at('sharedAs'), value)),
     maxDeployments: optional(input.maxDeployments, DEFAULT_MAX_DEPLOYMENTS, (value) =>

@@ -76,8 +76,9 @@ export class RouterService implements Capability {
     const { settings, env, sharedAs, maxDeployments, countTokens, sharedState } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;
-    this.list = new DeploymentList({ path: 'router.modelList', refuse: refuseOption, env, modelFacts, ...context.reading }, (warning) =>
-      this.logger.warn(warning),
+    this.list = new DeploymentList(
+      { path: 'router.modelList', refuse: options.refuse ?? refuseOption, env, modelFacts, ...context.reading },
+      (warning) => this.logger.warn(warning),
     );
     this.list.report(options.warnings);
     this.series = recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick');

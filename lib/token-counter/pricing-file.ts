@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parseConfigJson } from '../common/config-text.js';
 import { describeValue, InvalidConfigurationError } from '../common/errors.js';
 
 /** One model as a price file has it. */
@@ -46,9 +47,5 @@ function readJson(file: string, option: string): unknown {
   } catch (error) {
     throw new InvalidConfigurationError(option, `cannot read ${file}: ${(error as Error).message}`, { cause: error });
   }
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    throw new InvalidConfigurationError(file, `is not JSON: ${(error as Error).message}`, { cause: error });
-  }
+  return parseConfigJson(file, text.replace(/^\uFEFF/, ''));
 }

@@ -74,6 +74,20 @@ describe('trimMessages', () => {
     expect(trim([system, turn(0), call, result], 12)).toEqual([system, call, result]);
   });
 
+  it.each([1, 2, 3, 5])('keeps trailing tool messages with the call they answer where maxTokens is %d', (maxTokens) => {
+    expect(trim([turn(0), call, result], maxTokens)).toEqual([call, result]);
+    expect(trim([call, result, result], maxTokens)).toEqual([call, result, result]);
+    expect(trim([result], maxTokens)).toEqual([result]);
+    // As LiteLLM does: a system message that cannot be made to fit stays as it is.
+    expect(trim([system, turn(0), call, result], maxTokens)).toEqual([system, call, result]);
+    const parts = { role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] };
+    expect(trim([system, parts, turn(0), call, result], maxTokens)).toEqual([parts, call, result]);
+    const use = { role: 'assistant', content: [{ type: 'tool_use', id: 't1', name: 'now', input: {} }] };
+    const answer = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't1', content: '12:30' }] };
+    expect(trim([turn(0), use, answer], maxTokens)).toEqual([use, answer]);
+    expect(trim([turn(0)], maxTokens)).toEqual([]);
+  });
+
   it('drops an older call together with its results', () => {
     const trimmed = trim([system, turn(0), call, result, turn(1), turn(2)], 80);
     const roles = trimmed.map(({ role }) => role);

@@ -8,7 +8,8 @@ const GAP = '..';
  * Cuts a chat down to `maxTokens` (counted by `countMessages`, without tools), in LiteLLM's way: several system messages become one; the
  * newest messages are kept, as many as fit; the one that no longer fits is shortened in its middle if it is plain text. Trailing tool
  * messages stay, with the assistant message that called them, and an older call goes or stays together with its results.
- * If the system message alone is too long, only it is left, shortened. Returns a new array and changes none of the given messages.
+ * If the system message alone is too long, only it is left, shortened; where even that does not fit, it stays as it is beside the trailing tool messages.
+ * Returns a new array and changes none of the given messages.
  */
 export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxTokens: number, context: PromptContext): M[] {
   const costs = new Map<ChatMessage, number>(Array.from(messages, (message, index) => [message, countMessage(message, index, context)]));
@@ -18,18 +19,19 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
   if (cost(messages) <= left) return [...messages];
 
   const system = joinSystem(messages.filter(isSystem));
+  const units = toUnits(messages.filter((message) => !isSystem(message)));
+  const last = units.at(-1);
+  const trailing = last !== undefined && isToolResult(last[last.length - 1]) ? last : [];
   const systemCost = cost(system);
-  if (systemCost > left) return shortenAll(system, left, context);
+  if (systemCost > left) {
+    const shortened = shortenAll(system, left, context);
+    return shortened.length > 0 && cost(shortened) <= left ? shortened : [...shortened, ...trailing];
+  }
   left -= systemCost;
 
-  const units = toUnits(messages.filter((message) => !isSystem(message)));
-  const kept: M[] = [];
-  const last = units.at(-1);
-  if (last !== undefined && isToolResult(last[last.length - 1])) {
-    kept.push(...last);
-    left -= cost(last);
-    units.pop();
-  }
+  const kept: M[] = [...trailing];
+  left -= cost(trailing);
+  if (trailing.length > 0) units.pop();
   for (const unit of units.reverse()) {
     const unitCost = cost(unit);
     if (unitCost <= left) {

@@ -5,6 +5,7 @@ import { coarseClock } from './engine/shared-memory.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
+import { promptTokensOf } from './request/token-estimate.js';
 import { answersKnownQuestion } from './router/known-question.js';
 import { ListRouters } from './router/list-routers.js';
 import { GROUP_SIZES } from './router/router.calibration.js';
@@ -51,6 +52,7 @@ export function openRouting(
     now: now ?? coarseClock(choice.native === null ? null : openNativeBinding().binding),
     logger: engines.logger,
     recorder,
+    countTokens: (messages, model) => promptTokensOf({ messages, model }, tokenCounter),
     modelFacts: {
       costPerToken: (model) => {
         const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);

@@ -3,7 +3,7 @@ import type { Deployment } from './deployment.js';
 import { isNamed } from './group.js';
 import { factsOf, type Placed } from './level.js';
 import { minuteOf } from './router.memory.js';
-import { respectsLimits, Standing, standingOf, usageOf } from './router.standing.js';
+import { firstTokenOf, latencyOf, respectsLimits, Standing, standingOf, usageOf } from './router.standing.js';
 import { Order, orderOf, strategyNamed, type RoutingStrategy } from './router.strategies.js';
 import type { Routing } from './routing.js';
 import type { RoutingContext } from './routing-context.js';
@@ -36,6 +36,7 @@ export interface DeploymentState {
   readonly tokens: number;
   readonly successes: number;
   readonly failures: number;
+  /** Means of the last samples; 0 without any, and once the newest is older than `strategyOptions.sampleTtlMs`. */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs: number;
 }
@@ -86,6 +87,7 @@ export function explainRouting(routing: Routing, model: string, context: Routing
 /** How a deployment stands at the moment. */
 export function stateOf(routing: Routing, { deployment, slot }: Placed, nowMs: number): DeploymentState {
   const { memory } = routing;
+  const { sampleTtlMs } = routing.settings;
   const minute = minuteOf(nowMs);
   const current = memory.minute[slot] === minute;
   const out = memory.coolingUntil[slot] > nowMs;
@@ -101,8 +103,8 @@ export function stateOf(routing: Routing, { deployment, slot }: Placed, nowMs: n
     ...usageOf(memory, slot, minute),
     successes: current ? memory.successes[slot] : 0,
     failures: current ? memory.failures[slot] : 0,
-    latencyMs: memory.latency[slot],
-    timeToFirstTokenMs: memory.firstToken[slot],
+    latencyMs: latencyOf(memory, slot, nowMs, sampleTtlMs),
+    timeToFirstTokenMs: firstTokenOf(memory, slot, nowMs, sampleTtlMs),
   };
 }
 

@@ -5,6 +5,9 @@ const SAMPLES = MOST_SAMPLES;
 
 /** The last samples of a latency of every deployment, and their mean. */
 export class LatencySamples {
+  /** So long after the newest sample all are forgotten. */
+  ttlMs = Infinity;
+
   constructor(
     protected readonly means: Float64Array,
     protected readonly sampledAt: Float64Array,
@@ -14,8 +17,9 @@ export class LatencySamples {
 
   /** Keeps the last `most` of a deployment. */
   add(slot: number, value: number, most: number, nowMs: number): void {
-    const { means, counts, samples } = this;
-    this.sampledAt[slot] = nowMs;
+    const { means, counts, samples, sampledAt } = this;
+    if (nowMs - sampledAt[slot] >= this.ttlMs) counts[slot] = means[slot] = 0;
+    sampledAt[slot] = nowMs;
     // Counts up to `most`, and then around from there to twice of it.
     const taken = counts[slot];
     let at = slot * SAMPLES + taken;
@@ -36,6 +40,7 @@ export class SharedLatencySamples extends LatencySamples {
   override add(slot: number, value: number, most: number, nowMs: number): void {
     const { means, counts, samples } = this;
     const first = slot * SAMPLES;
+    if (nowMs - this.sampledAt[slot] >= this.ttlMs) Atomics.store(counts, slot, 0);
     const taken = Atomics.add(counts, slot, 1) >>> 0;
     samples[first + (taken % most)] = value;
     let sum = 0;

@@ -37,7 +37,7 @@ export interface RouterOptions extends RouterSettings {
   readonly sharedState?: RouterSharedState;
   /** Asks deployments in the background whether they are there. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
-  /** Counts the input tokens of a context's `messages`, where the context gives no figure. */
+  /** Counts the input tokens of a context's `messages`, where the context gives no figure. Default: the token counter of the module. */
   readonly countTokens?: (messages: readonly unknown[], model: string) => number;
 }
 

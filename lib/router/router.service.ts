@@ -36,6 +36,8 @@ export interface RouterContext {
   readonly recorder?: CallRecorder;
   /** Prices and windows of models whose deployments do not say. */
   readonly modelFacts?: ModelFacts;
+  /** Counts the `messages` of a context where the option `router.countTokens` is not set. */
+  readonly countTokens?: (messages: readonly unknown[], model: string) => number;
   /** How errors of the model list are told. Default: as of the option `router.modelList`. */
   readonly reading?: Pick<ReadingContext, 'path' | 'refuse'>;
 }
@@ -73,7 +75,7 @@ export class RouterService implements Capability {
     context: RouterContext = {},
   ) {
     const { now = steadyNow, random = fastRandom(), recorder = SILENT_RECORDER, modelFacts } = context;
-    const { settings, env, sharedAs, maxDeployments, countTokens, sharedState } = options;
+    const { settings, env, sharedAs, maxDeployments, sharedState, countTokens = context.countTokens } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;
     this.list = new DeploymentList(

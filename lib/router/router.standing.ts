@@ -56,6 +56,16 @@ export function standingOf(
   return tokens + (inputTokens > 1 ? inputTokens : 1) > tpm ? Standing.tokens : Standing.free;
 }
 
+/** Mean of the last latencies, in milliseconds; 0 where the newest is `ttlMs` old: all are forgotten then. */
+export function latencyOf(memory: RouterMemory, slot: number, nowMs: number, ttlMs: number): number {
+  return nowMs - memory.latencyAt[slot] < ttlMs ? memory.latency[slot] : 0;
+}
+
+/** The same of times to the first token. */
+export function firstTokenOf(memory: RouterMemory, slot: number, nowMs: number, ttlMs: number): number {
+  return nowMs - memory.firstTokenAt[slot] < ttlMs ? memory.firstToken[slot] : 0;
+}
+
 /** What a member is ordered by: the lowest is chosen. */
 export function figureOf(memory: RouterMemory, members: Members, position: number, order: Order, nowMs: number, ttlMs: number): number {
   const slot = members.slots[position];
@@ -63,9 +73,9 @@ export function figureOf(memory: RouterMemory, members: Members, position: numbe
     case Order.inFlight:
       return memory.inFlightOf(slot);
     case Order.latency:
-      return nowMs - memory.latencyAt[slot] < ttlMs ? memory.latency[slot] : 0;
+      return latencyOf(memory, slot, nowMs, ttlMs);
     case Order.firstToken:
-      return nowMs - memory.firstTokenAt[slot] < ttlMs ? memory.firstToken[slot] : 0;
+      return firstTokenOf(memory, slot, nowMs, ttlMs);
     case Order.tokens:
       return memory.tokensOf(slot, minuteOf(nowMs));
     case Order.cost:

@@ -8,7 +8,7 @@ export interface RoutingContext {
   readonly inputTokens?: number;
   /** Tokens that the answer may have. */
   readonly maxTokens?: number;
-  /** Counted by the router's `countTokens`, where `inputTokens` is not given. */
+  /** Counted by the module's token counter, or the router's `countTokens`, where `inputTokens` is not given. */
   readonly messages?: readonly unknown[];
   /** With tag filtering: deployments that have one of them. `!tag` excludes, `&tag` is required. */
   readonly tags?: readonly string[];

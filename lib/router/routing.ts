@@ -85,13 +85,14 @@ export class Routing {
     };
     // Where the oldest sample is depends on how many there are.
     if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
+    states.latencies.ttlMs = states.firstTokens.ttlMs = settings.sampleTtlMs;
     for (const { deployment, slot } of placed) deployment.outcomes = this.outcomes.of(slot);
     this.deployments = deployments;
     this.settings = settings;
     this.maxSamples = settings.maxSamples;
     this.states = states;
     this.isWatched = states.memory.isShared || this.unreported !== null;
-    this.selection = new Selection(states);
+    this.selection = new Selection(states, settings.sampleTtlMs);
     this.catalogue = new Catalogue(placed, { choice, states, order, settings });
     this.budgets.use(deployments, settings.providerBudgets);
     this.applyBudgets();

@@ -7,7 +7,7 @@ import type { DeploymentStates } from './deployment-states.js';
 import type { Group } from './group.js';
 import type { Level, Placed } from './level.js';
 import { minuteOf } from './router.memory.js';
-import { Standing, usageOf } from './router.standing.js';
+import { firstTokenOf, latencyOf, Standing, usageOf } from './router.standing.js';
 import { checkStrategy, Order, orderOf, type RoutingStrategy } from './router.strategies.js';
 import type { RoutingContext } from './routing-context.js';
 
@@ -20,7 +20,10 @@ export class Selection {
   order: Order = Order.shuffle;
   strategy: RoutingStrategy | 'custom' = 'simple_shuffle';
 
-  constructor(private readonly states: DeploymentStates) {}
+  constructor(
+    private readonly states: DeploymentStates,
+    private readonly sampleTtlMs: number,
+  ) {}
 
   /** Chooses among the deployments of the destination; `false` when none may be chosen now. */
   choose(group: Group, context: RoutingContext, inputTokens: number, nowMs: number, takesTurn: boolean): boolean {
@@ -132,13 +135,14 @@ export class Selection {
   }
 
   private candidate({ deployment, slot }: Placed, nowMs: number): RoutingCandidate {
-    const { memory } = this.states;
+    const { states, sampleTtlMs } = this;
+    const { memory } = states;
     return {
       deployment,
       inFlight: memory.inFlightOf(slot),
       ...usageOf(memory, slot, minuteOf(nowMs)),
-      latencyMs: memory.latency[slot],
-      timeToFirstTokenMs: memory.firstToken[slot],
+      latencyMs: latencyOf(memory, slot, nowMs, sampleTtlMs),
+      timeToFirstTokenMs: firstTokenOf(memory, slot, nowMs, sampleTtlMs),
     };
   }
 

@@ -1,0 +1,47 @@
+import { ContextWindowExceededError, FastLiteLLM, type ModelListEntry, type RouterOptions } from 'nestjs-fast-litellm';
+
+const quiet = { log: () => {}, warn: () => {}, error: () => {} };
+const opened: FastLiteLLM[] = [];
+
+function open(router: RouterOptions): FastLiteLLM {
+  const llm = new FastLiteLLM({ router, calibrate: false, logger: quiet });
+  opened.push(llm);
+  return llm;
+}
+
+afterEach(() => Promise.all(opened.splice(0).map((llm) => llm.close())));
+
+const entry = (info: object = {}): ModelListEntry => ({
+  model_name: 'gpt-4o',
+  litellm_params: { model: 'openai/gpt-4o', api_key: 'none' },
+  model_info: { id: 'a', ...info },
+});
+const messages = [{ role: 'user', content: 'one two three four five six' }];
+
+describe('the messages of a routing context', () => {
+  it('are counted by the token counter of the module', () => {
+    const { router, tokenCounter } = open({ modelList: [entry()] });
+    router.acquire('gpt-4o', { messages });
+    expect(router.status()[0].tokens).toBe(tokenCounter.countMessages(messages, 'gpt-4o'));
+  });
+
+  it('are held against the context window', () => {
+    const { router } = open({ modelList: [entry({ max_input_tokens: 5 })], enablePreCallChecks: true });
+    expect(() => router.acquire('gpt-4o', { messages })).toThrow(ContextWindowExceededError);
+    expect(router.getAvailableDeployment('gpt-4o', { messages })).toBeNull();
+    expect(router.explain('gpt-4o', { messages }).deployments[0].reason).toBe('context_window');
+  });
+
+  it('are estimated where they have a part of an unknown kind', () => {
+    const { router } = open({ modelList: [entry()] });
+    router.acquire('gpt-4o', { messages: [{ role: 'user', content: [{ type: 'hologram', text: 'word '.repeat(1_000) }] }] });
+    expect(router.status()[0].tokens).toBeGreaterThanOrEqual(1_250);
+  });
+
+  it('are counted by countTokens of the router where that is set, and not at all beside inputTokens', () => {
+    const { router } = open({ modelList: [entry()], countTokens: () => 7 });
+    router.acquire('gpt-4o', { messages });
+    router.acquire('gpt-4o', { messages, inputTokens: 100 });
+    expect(router.status()[0].tokens).toBe(107);
+  });
+});

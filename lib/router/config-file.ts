@@ -4,12 +4,16 @@ import { readConfigDocument } from './config-document.js';
 import { resolveEnvironmentNames } from './environment-names.js';
 import { refuseFileValue } from './file-values.js';
 import { fromLiteLLM } from './litellm-settings.js';
+import { sharedStateOf } from './router-settings.redis.js';
 import type { RouterSettings } from './router.settings.js';
+import type { RouterSharedState } from './shared-state.js';
 
 /** What a configuration says of the router. */
 export interface RouterConfig {
   readonly modelList: readonly unknown[];
   readonly settings: RouterSettings;
+  /** Over the Redis that `router_settings` name. */
+  readonly sharedState: RouterSharedState | undefined;
   /** The environment, with the variables that the file sets where there are none of their names. */
   readonly env: Environment;
 }
@@ -54,13 +58,15 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
   });
   // Who sets a `master_key` takes the gateway to be closed.
   if (unheeded.length > 0) warn(`${path}: has no effect here, being for LiteLLM's proxy: ${unheeded.join(', ')}`);
+  const routerSettings = part('router_settings');
   return {
     // Resolved entry by entry, so that what is missing is told by place.
     modelList: checkArray(`${root}model_list`, config.model_list ?? [], (_, entry) => entry, refuseFileValue),
     settings: {
       ...fromLiteLLM(`${root}litellm_settings`, general, refuseFileValue, warn),
-      ...fromLiteLLM(`${root}router_settings`, part('router_settings'), refuseFileValue, warn),
+      ...fromLiteLLM(`${root}router_settings`, routerSettings, refuseFileValue, warn),
     },
+    sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, refuse: refuseFileValue, warn }),
     env,
   };
 }

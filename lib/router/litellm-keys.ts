@@ -53,8 +53,11 @@ export const FALLBACK_PARAMS: ReadonlySet<string> = new Set(
 );
 
 /** Settings of LiteLLM's router that have no meaning here: no reason for a warning. */
-export const IGNORED_SETTINGS: ReadonlySet<string> = new Set(
-  'set_verbose debug_level client_ttl cache_kwargs polling_interval model_list'.split(' '),
+export const IGNORED_SETTINGS: ReadonlySet<string> = new Set('set_verbose debug_level client_ttl polling_interval model_list'.split(' '));
+
+/** Where LiteLLM's router shares its state: read by `sharedStateOf`. */
+export const REDIS_SETTINGS: ReadonlySet<string> = new Set(
+  'redis_url redis_host redis_port redis_password redis_db cache_kwargs'.split(' '),
 );
 
 /** LiteLLM's `optional_pre_call_checks`. */

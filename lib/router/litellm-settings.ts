@@ -2,7 +2,7 @@ import { checkNumber, checkObject, joinPath, type Refuse } from '../common/optio
 import { checkAmount } from './amounts.js';
 import { budgetsFromLiteLLM } from './budget.settings.js';
 import { knownErrorPolicy } from './error-policies.js';
-import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS } from './litellm-keys.js';
+import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS, REDIS_SETTINGS } from './litellm-keys.js';
 import { MOST_SAMPLES } from './router.memory.js';
 import { SETTING_KEYS, type RouterSettings } from './router.settings.js';
 
@@ -60,7 +60,7 @@ export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSe
 export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings {
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(checkObject(path, input, refuse))) {
-    if (value === null || value === undefined || IGNORED_SETTINGS.has(key)) continue;
+    if (value === null || value === undefined || IGNORED_SETTINGS.has(key) || REDIS_SETTINGS.has(key)) continue;
     const at = joinPath(path, key);
     if (key.endsWith('fallbacks')) warnOfParams(at, value, warn);
     if (Object.hasOwn(SAME, key)) settings[SAME[key]] = plain(value);

@@ -19,6 +19,7 @@ import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks
 import { fromLiteLLM, type LiteLLMRouterSettings } from './litellm-settings.js';
 import type { ModelFacts } from './model-list.js';
 import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './router.settings.js';
+import { sharedStateOf } from './router-settings.redis.js';
 import type { RouterSharedState } from './shared-state.js';
 
 /** Which deployments there are, and how the router chooses among them. */
@@ -33,7 +34,7 @@ export interface RouterOptions extends RouterSettings {
   readonly sharedAs?: string;
   /** With `sharedAs`: most deployments that the name will ever see, in all threads. 8 to 65,536, default 4,096. */
   readonly maxDeployments?: number;
-  /** State that processes share: `redisRouterState`. */
+  /** State that processes share: `redisRouterState`. Default: over the Redis of LiteLLM's `redis_url`, or `redis_host` and `redis_port`. */
   readonly sharedState?: RouterSharedState;
   /** Asks deployments in the background whether they are there. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
@@ -89,14 +90,14 @@ export function resolveRouterOptions(
   const warn = (message: string): void => void warnings.add(message);
   const file = optional(input.configPath, undefined, (value) => readConfigFile(checkString(at('configPath'), value), around, warn));
   const env = file?.env ?? around;
-  const given = optional(input.routerSettings, {}, (value) =>
-    fromLiteLLM(
+  const theirs = optional(input.routerSettings, {}, (value) =>
+    checkObject(
       at('routerSettings'),
       resolveEnvironmentNames(value, env, (name) => warn(`the variable ${name} is not set`)),
-      refuseOption,
-      warn,
     ),
   );
+  const given = fromLiteLLM(at('routerSettings'), theirs, refuseOption, warn);
+  const ofSettings = sharedStateOf(at('routerSettings'), theirs, { env, refuse: refuseOption, warn }) ?? file?.sharedState;
   const own = Object.fromEntries(SETTING_KEYS.filter((key) => input[key] !== undefined).map((key) => [key, input[key]])) as RouterSettings;
   const refuse = file === undefined ? refuseOption : refuseFileValue;
   const merged: RouterSettings = { ...file?.settings, ...given, ...own };
@@ -110,7 +111,7 @@ export function resolveRouterOptions(
     maxDeployments: optional(input.maxDeployments, DEFAULT_MAX_DEPLOYMENTS, (value) =>
       checkInteger(at('maxDeployments'), value, { min: 8, max: 65_536 }),
     ),
-    sharedState: optional(input.sharedState, undefined, (value) => checkSharedState(at('sharedState'), value)),
+    sharedState: optional(input.sharedState, ofSettings, (value) => checkSharedState(at('sharedState'), value)),
     healthChecks: optional(input.healthChecks, undefined, (value) => resolveHealthChecks(at('healthChecks'), value)),
     countTokens: optional(input.countTokens, undefined, (value) => checkFunction(at('countTokens'), value)),
     warnings: [...warnings],

@@ -92,7 +92,9 @@ export type { ExecuteOptions, Send, SendContext } from './request/llm-client.sen
 export { LlmClient } from './request/llm-client.service.js';
 export { LlmStream } from './request/llm-stream.js';
 export type { AnswerUsage, Usage } from './request/answer-usage.js';
-export { RateLimitGuard, type LimitedRequest, type RequestResponse } from './request/rate-limit.guard.js';
+export type { LimitedRequest, RequestResponse } from './request/guarded-request.js';
+export { RateLimitGuard } from './request/rate-limit.guard.js';
+export { rateLimitPrecheck, type RateLimitPrecheck } from './request/rate-limit.precheck.js';
 export { reportUsage } from './request/request-context.js';
 export { SkipPerformance } from './common/skip-performance.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';

@@ -29,7 +29,6 @@ export interface RateLimitStats {
 
 /**
  * Decides who may pass, and keeps the counters.
- *
  * Methods without `Async` answer at once, which the store in memory does; with another one they throw (`STORE_ANSWERS_LATER`).
  * All throw `InvalidArgumentError` on arguments that can never work.
  *
@@ -153,14 +152,13 @@ export class RateLimiterService implements Capability {
   /** What was decided here since the start; and how `keys` stand, under the limits in the options. */
   getStats(keys: readonly string[] = []): RateLimitStats {
     const { allowed: allowedCount, denied: deniedCount } = this.counts;
-    const asked = checkArray('keys', keys, checkKey, refuseArgument);
-    const details = Object.fromEntries(asked.map((key) => [key, this.peek(key, { cost: 0 })]));
+    const asked = checkArray('keys', keys, checkKey, refuseArgument).map((key) => [key, this.peek(key, { cost: 0 })] as const);
     return {
       totalChecks: allowedCount + deniedCount,
       allowedCount,
       deniedCount,
       keys: this.store.stats().keys,
-      ...(asked.length > 0 && { details }),
+      ...(asked.length > 0 && { details: Object.fromEntries(asked) }),
     };
   }
 
@@ -171,8 +169,15 @@ export class RateLimiterService implements Capability {
 
   /** The decision itself, at once or later as the store does. Arguments are the caller's responsibility. */
   decide(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
-    const decision = this.store.check(scopes, cost, tokens);
-    return decision instanceof Promise ? decision.then((late) => this.counted(late, scopes)) : this.counted(decision, scopes);
+    const taken = this.store.check(scopes, cost, tokens);
+    return taken instanceof Promise ? taken.then((late) => this.counted(late, scopes)) : this.counted(taken, scopes);
+  }
+
+  /** Peeks; a denial counts as a decision. Arguments are the caller's responsibility. */
+  precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
+    const counted = (seen: RateLimitDecision): RateLimitDecision => (seen.allowed ? seen : this.counted(seen, scopes));
+    const seen = this.store.peek(scopes, cost, tokens);
+    return seen instanceof Promise ? seen.then(counted) : counted(seen);
   }
 
   /** Begins to remember which keys come near to their limits; nothing is remembered before. For dashboards. */
@@ -289,7 +294,7 @@ function promised<T>(ask: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** For those who do not wait: a store counts its own failures, and tells them in its health. */
+/** Nobody waits: a store counts its own failures. */
 function unattended(work: void | Promise<unknown>): void {
   if (work instanceof Promise) work.catch(() => {});
 }

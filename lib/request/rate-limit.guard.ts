@@ -6,28 +6,22 @@ import type { RateLimitDecision, RateLimitScope } from '../rate-limit/rate-limit
 import { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import { TokenCounterService } from '../token-counter/token-counter.service.js';
-import { clientKey, type Identifiable } from './client-key.js';
+import { isLarge } from './body-size.js';
+import { clientKey } from './client-key.js';
+import { handled, isPromise, then, type Eventually } from './eventually.js';
+import { requestResponseOf, WatchedFields, type GuardedRequest, type LimitedRequest, type RequestResponse } from './guarded-request.js';
 import { setRateLimitHeaders, setRetryAfter } from './rate-limit.headers.js';
 import { refusalFor } from './refusal.js';
 import { RequestContext } from './request-context.js';
-import { endWithResponse, watchUsage, type HttpResponse } from './response-end.js';
-import { partOf, routeLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
+import { endWithResponse, watchUsage } from './response-end.js';
+import { applicableOf, routeLimits, type ApplicableLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
 import { asksToSkip } from './skip-if.js';
 import { estimateTokens } from './token-estimate.js';
 
-/** A request as the guard sees it. */
-export interface LimitedRequest extends Identifiable {
-  readonly body?: unknown;
+interface Taken {
+  readonly scopes: readonly RateLimitScope[];
+  readonly tokens: number;
 }
-
-/** What a guard limits, and where it says so. */
-export interface RequestResponse {
-  readonly request: LimitedRequest;
-  /** Absent where there is none to put headers on and to wait for the end of: WebSockets. */
-  readonly response?: HttpResponse;
-}
-
-type Eventually<T> = T | Promise<T>;
 
 /** On the context of a call, which Nest gives to all of its guards: those that have let it pass. */
 const PASSED = Symbol('passed rate limits');
@@ -53,10 +47,19 @@ export class RateLimitGuard implements CanActivate {
   canActivate(context: ExecutionContext): Eventually<boolean> {
     const route = this.routeOf(context);
     if (route === null || this.hasPassed(context)) return true;
-    const { skipIf } = this.limiter.options;
-    const skips = skipIf !== undefined && asksToSkip('rateLimit.skipIf', skipIf, context);
-    if (isPromise(skips)) return skips.then((late) => late || this.limit(route, context));
-    return skips || this.limit(route, context);
+    return then(this.isSkipped(context), (isSkipped) => isSkipped || this.limit(route, this.guardedOf(context)));
+  }
+
+  /**
+   * Throws what `canActivate` would for a client that is over a limit already. Takes nothing and needs no body: `rateLimitPrecheck` calls it before one is read.
+   * A limit whose rule needs the body is left to `canActivate`.
+   */
+  async precheck(context: ExecutionContext): Promise<void> {
+    const route = this.routeOf(context);
+    if (route === null) return;
+    const guarded = this.guardedOf(context);
+    const applicable = await this.foreseeable(route, guarded);
+    if (applicable !== undefined) await this.denyEarly(applicable, guarded, await this.foreseenCost(applicable.route, guarded));
   }
 
   /** Who is counted, where a rule names no `key`. Default: the hashed API key, else the client's address. */
@@ -64,8 +67,16 @@ export class RateLimitGuard implements CanActivate {
     return clientKey(request);
   }
 
-  /** How many tokens to reserve, where a rule does not say. Default: the prompt of an OpenAI-style body, counted, and the reply it allows. */
-  protected getTokens(request: LimitedRequest, _context: ExecutionContext, tokensPerMinute: number): Eventually<number> {
+  /**
+   * How many tokens to reserve, where a rule does not say. Default: the prompt of an OpenAI-style body, counted, and the reply it allows. Counting may stop above
+   * `tokensLeft`, which is what the limits have left for a large body: any result above it is taken for "more than that".
+   */
+  protected getTokens(
+    request: LimitedRequest,
+    _context: ExecutionContext,
+    tokensPerMinute: number,
+    _tokensLeft?: number,
+  ): Eventually<number> {
     return estimateTokens(request.body, this.tokenCounter, tokensPerMinute, RequestContext.of(request));
   }
 
@@ -76,24 +87,24 @@ export class RateLimitGuard implements CanActivate {
 
   /** Where request and response are. */
   protected getRequestResponse(context: ExecutionContext): RequestResponse {
-    const type = context.getType<'http' | 'graphql' | 'ws' | 'rpc'>();
-    if (type === 'http') return { request: context.getArgByIndex(0), response: context.getArgByIndex(1) };
-    if (type === 'graphql') {
-      const graphql = context.getArgByIndex<GraphQLContext | undefined>(2);
-      return { request: graphql?.req ?? graphql?.reply?.request ?? {}, response: graphql?.res ?? graphql?.reply };
-    }
-    // Of a message between services, all that is known is what its sender wrote: an address in it is anybody's.
-    if (type !== 'ws') return { request: { body: context.getArgByIndex<unknown>(0) } };
-    const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
-    // `socket.io` tells of the handshake, `ws` of the socket.
-    return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };
+    return requestResponseOf(context);
   }
 
-  private limit(route: RouteLimits, context: ExecutionContext): Eventually<boolean> {
+  private guardedOf(context: ExecutionContext): GuardedRequest {
     const { request, response } = this.getRequestResponse(context);
-    const keys = this.keysOf(route, request, context);
-    if (isPromise(keys)) return keys.then((known) => this.askFor(route, known, request, response, context));
-    return this.askFor(route, keys, request, response, context);
+    return { request, response, context };
+  }
+
+  private isSkipped(context: ExecutionContext): Eventually<boolean> {
+    const { skipIf } = this.limiter.options;
+    return skipIf !== undefined && asksToSkip('rateLimit.skipIf', skipIf, context);
+  }
+
+  private limit(route: RouteLimits, guarded: GuardedRequest): Eventually<boolean> {
+    return then(this.keysOf(route, guarded), (keys) => {
+      const applicable = applicableOf(route, keys);
+      return applicable === undefined || this.decide(applicable, guarded);
+    });
   }
 
   /** Who stands twice on a route, as `APP_GUARD` and on its controller, takes once. */
@@ -119,7 +130,7 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /** One for each limit; `false` where it does not apply. */
-  private keysOf({ limits }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<readonly (string | false)[]> {
+  private keysOf({ limits }: RouteLimits, { request, context }: GuardedRequest): Eventually<readonly (string | false)[]> {
     const keys: Eventually<string | false>[] = [];
     let areLate = false;
     for (const { key } of limits) {
@@ -135,83 +146,104 @@ export class RateLimitGuard implements CanActivate {
 
   private keyOf(key: RouteLimit['key'], request: LimitedRequest, context: ExecutionContext): Eventually<string | false> {
     if (key === undefined) return this.getKey(request, context);
-    const given = key(request, context);
-    if (isPromise(given)) return given.then((late) => keyName(late) ?? this.getKey(request, context));
-    return keyName(given) ?? this.getKey(request, context);
+    return then(key(request, context), (given) => keyName(given) ?? this.getKey(request, context));
   }
 
-  private tokensOf({ tokens, tokensPerMinute }: RouteLimits, request: LimitedRequest, context: ExecutionContext): Eventually<number> {
+  private costOf({ cost }: RouteLimits, { request, context }: GuardedRequest): Eventually<number> {
+    return typeof cost === 'number' ? cost : cost(request, context);
+  }
+
+  private tokensOf(route: RouteLimits, { request, context }: GuardedRequest, tokensLeft?: number): Eventually<number> {
+    const { tokens, tokensPerMinute } = route;
     if (tokensPerMinute === undefined) return 0;
-    if (tokens === undefined) return this.getTokens(request, context, tokensPerMinute);
+    if (tokens === undefined) return this.getTokens(request, context, tokensPerMinute, tokensLeft);
     return typeof tokens === 'number' ? tokens : tokens(request, context);
   }
 
-  private askFor(
-    route: RouteLimits,
-    keys: readonly (string | false)[],
-    request: LimitedRequest,
-    response: HttpResponse | undefined,
-    context: ExecutionContext,
-  ): Eventually<boolean> {
-    const part = partOf(route, keys);
-    if (part === undefined) return true;
-    const scopes: RateLimitScope[] = [];
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i];
-      if (key !== false) scopes.push({ limit: route.limits[i].limit, key });
-    }
-    const cost = typeof part.cost === 'number' ? part.cost : part.cost(request, context);
-    if (isPromise(cost)) handled(cost);
-    const tokens = this.tokensOf(part, request, context);
-    if (isPromise(cost) || isPromise(tokens)) {
-      const both = Promise.all([Promise.resolve(cost), Promise.resolve(tokens)]);
-      return both.then((known) => this.ask(part, request, response, context, scopes, ...known));
-    }
-    return this.ask(part, request, response, context, scopes, cost, tokens);
+  /** The limits of a request whose body is not there yet. A rule that fails, or asks for a field that is missing, does not apply. */
+  private async foreseeable(route: RouteLimits, { request, context }: GuardedRequest): Promise<ApplicableLimits | undefined> {
+    const keys = route.limits.map(async ({ key }): Promise<string | false> => {
+      const watched = new WatchedFields(request);
+      try {
+        const found = !(await this.isSkipped(context)) && (await this.keyOf(key, watched.request, context));
+        return watched.missed ? false : found;
+      } catch {
+        return false;
+      }
+    });
+    return applicableOf(route, await Promise.all(keys));
   }
 
-  private ask(
-    route: RouteLimits,
-    request: LimitedRequest,
-    response: HttpResponse | undefined,
-    context: ExecutionContext,
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-  ): Eventually<boolean> {
-    const taken = { scopes, tokens: checkAmount('tokens', tokens) };
-    if (route.hasConcurrency && response === undefined) {
+  private decide(applicable: ApplicableLimits, guarded: GuardedRequest): Eventually<boolean> {
+    const { route } = applicable;
+    if (route.hasConcurrency && guarded.response === undefined) {
       throw new InvalidArgumentError('@RateLimit.maxConcurrent', undefined, 'must not be set where there is no response to wait for');
     }
-    const decision = this.limiter.decide(scopes, checkAmount('cost', cost), taken.tokens);
-    if (decision instanceof Promise) return decision.then((late) => this.conclude(route, request, response, context, taken, late));
-    return this.conclude(route, request, response, context, taken, decision);
+    if (route.tokensPerMinute !== undefined && isLarge(guarded.request)) return this.decideOnLarge(applicable, guarded);
+    const cost = this.costOf(route, guarded);
+    if (isPromise(cost)) handled(cost);
+    const tokens = this.tokensOf(route, guarded);
+    if (isPromise(tokens)) handled(tokens);
+    return then(cost, (known) => then(tokens, (counted) => this.take(applicable, guarded, known, counted)));
   }
 
-  private conclude(
-    route: RouteLimits,
-    request: LimitedRequest,
-    response: HttpResponse | undefined,
-    context: ExecutionContext,
-    taken: { readonly scopes: readonly RateLimitScope[]; readonly tokens: number },
-    decision: RateLimitDecision,
-  ): Eventually<boolean> {
-    if (response !== undefined && this.limiter.options.headers && decision.standings.length > 0)
-      setRateLimitHeaders(response, route, decision);
-    if (!decision.allowed) return this.refuse(route, response, context, decision);
-    this.mark(context);
-    if (route.tokensPerMinute !== undefined || route.hasConcurrency)
-      this.hold(request, response, context, taken, Reservation.of(decision, taken));
+  /** Of a large body the request limits are asked first, and its tokens are counted only as far as the token limits have any left. */
+  private async decideOnLarge(applicable: ApplicableLimits, guarded: GuardedRequest): Promise<boolean> {
+    const { route } = applicable;
+    const cost = await this.costOf(route, guarded);
+    const left = await this.denyEarly(applicable, guarded, cost);
+    let tokens = await this.tokensOf(route, guarded, left);
+    if (tokens > left) {
+      await this.denyEarly(applicable, guarded, cost, checkAmount('tokens', tokens));
+      // Others have used less than they had reserved meanwhile.
+      tokens = await this.tokensOf(route, guarded);
+    }
+    return this.take(applicable, guarded, cost, tokens);
+  }
+
+  /** Throws the rejection of a request that is over a limit already; else gives the tokens that the limits have left. Takes nothing. */
+  private async denyEarly(
+    applicable: ApplicableLimits,
+    guarded: GuardedRequest,
+    cost: number,
+    tokens = applicable.route.tokens === undefined && applicable.route.tokensPerMinute !== undefined ? 1 : 0,
+  ): Promise<number> {
+    const decision = await this.limiter.precheck(applicable.scopes, checkAmount('cost', cost), tokens);
+    this.setHeaders(applicable.route, guarded, decision);
+    if (!decision.allowed) await this.refuse(applicable.route, guarded, decision);
+    return Math.min(...decision.standings.map(({ remainingTokens }) => remainingTokens ?? Infinity));
+  }
+
+  private async foreseenCost(route: RouteLimits, guarded: GuardedRequest): Promise<number> {
+    try {
+      return checkAmount('cost', await this.costOf(route, guarded));
+    } catch {
+      // It needs the body.
+      return 0;
+    }
+  }
+
+  private take(applicable: ApplicableLimits, guarded: GuardedRequest, cost: number, tokens: number): Eventually<boolean> {
+    const { scopes } = applicable;
+    const taken = { scopes, tokens: checkAmount('tokens', tokens) };
+    const decision = this.limiter.decide(scopes, checkAmount('cost', cost), taken.tokens);
+    return then(decision, (decided) => this.conclude(applicable.route, guarded, taken, decided));
+  }
+
+  private conclude(route: RouteLimits, guarded: GuardedRequest, taken: Taken, decision: RateLimitDecision): Eventually<boolean> {
+    this.setHeaders(route, guarded, decision);
+    if (!decision.allowed) return this.refuse(route, guarded, decision);
+    this.mark(guarded.context);
+    if (route.tokensPerMinute !== undefined || route.hasConcurrency) this.hold(guarded, taken, Reservation.of(decision, taken));
     return true;
   }
 
-  private hold(
-    request: LimitedRequest,
-    response: HttpResponse | undefined,
-    context: ExecutionContext,
-    { scopes, tokens }: { readonly scopes: readonly RateLimitScope[]; readonly tokens: number },
-    reservation: Reservation,
-  ): void {
+  private setHeaders(route: RouteLimits, { response }: GuardedRequest, decision: RateLimitDecision): void {
+    if (response !== undefined && this.limiter.options.headers && decision.standings.length > 0)
+      setRateLimitHeaders(response, route, decision);
+  }
+
+  private hold({ request, response, context }: GuardedRequest, { scopes, tokens }: Taken, reservation: Reservation): void {
     const { body } = request;
     // Of a WebSocket only the message belongs to this request alone; its reservation stands until usage is reported.
     const owner = response === undefined && typeof body === 'object' && body !== null ? body : request;
@@ -229,8 +261,7 @@ export class RateLimitGuard implements CanActivate {
 
   private refuse(
     route: RouteLimits,
-    response: HttpResponse | undefined,
-    context: ExecutionContext,
+    { response, context }: GuardedRequest,
     { scope, exceeded, retryAfterMs, standings }: RateLimitDecision,
   ): Eventually<never> {
     const { limit, label } = route.limits[scope];
@@ -243,28 +274,6 @@ export class RateLimitGuard implements CanActivate {
       new RateLimitExceededError({ limitName: label, exceeded, limit: figure, retryAfterMs: wait }),
     );
   }
-}
-
-/** Nest's GraphQL drivers make the first two, mercurius alone the last. */
-interface GraphQLContext {
-  readonly req?: LimitedRequest;
-  readonly res?: HttpResponse;
-  readonly reply?: HttpResponse & { readonly request?: LimitedRequest };
-}
-
-/** Of what WebSocket clients are known to have. */
-interface WebSocketClient {
-  readonly handshake?: { readonly headers?: Identifiable['headers']; readonly address?: string };
-  readonly _socket?: { readonly remoteAddress?: string };
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as Promise<T> | undefined | null)?.then === 'function';
-}
-
-/** Where the next function of the app throws, nobody waits for this one any more: unheard, its failure would end the process. */
-function handled(late: Promise<unknown>): void {
-  late.then(undefined, () => {});
 }
 
 /** What a rule's function gave, as a key; `undefined` for nothing. */

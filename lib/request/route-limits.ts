@@ -4,6 +4,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../rate-limit/rate-limit.limits.js';
 import { DEFAULT_LIMIT_NAME, isLimitName } from '../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import type { RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import { policyHeader, quotasOf, type Quota } from './rate-limit.quotas.js';
 import { ownRules, ownSkips, type FromRequest, type RateLimitRule } from './request.decorators.js';
 import { asksToSkip } from './skip-if.js';
@@ -58,7 +59,7 @@ function keyUnlessSkipped({ key, skipIf }: RateLimitRule): RateLimitRule['key'] 
 const FEW = 30;
 
 /** The route with those of its limits that apply to a request: all whose key is not `false`. `undefined`: none. */
-export function partOf(route: RouteLimits, keys: readonly (string | false)[]): RouteLimits | undefined {
+function partOf(route: RouteLimits, keys: readonly (string | false)[]): RouteLimits | undefined {
   let bits = 0;
   let applying = 0;
   for (let i = 0; i < keys.length; i++) {
@@ -75,6 +76,24 @@ export function partOf(route: RouteLimits, keys: readonly (string | false)[]): R
     route.parts.set(name, (part = assemble(limits, route.cost, route.tokens)));
   }
   return part;
+}
+
+/** The limits that apply to one request, and the keys they count under. */
+export interface ApplicableLimits {
+  readonly route: RouteLimits;
+  readonly scopes: readonly RateLimitScope[];
+}
+
+/** The limits of a route that apply to a request, and what each counts it under; `undefined`: none does. */
+export function applicableOf(whole: RouteLimits, keys: readonly (string | false)[]): ApplicableLimits | undefined {
+  const route = partOf(whole, keys);
+  if (route === undefined) return undefined;
+  const scopes: RateLimitScope[] = [];
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i];
+    if (key !== false) scopes.push({ limit: whole.limits[i].limit, key });
+  }
+  return { route, scopes };
 }
 
 function assemble(limits: readonly RouteLimit[], cost: RouteLimits['cost'], tokens: RouteLimits['tokens']): RouteLimits {

@@ -6,4 +6,16 @@
  */
 const NAMED_ENGINES = ['common', 'connection-pool', 'engine', 'feature-flags', 'monitor', 'rate-limit', 'router', 'token-counter'];
 
-module.exports = { NAMED_ENGINES };
+/** Suites that may differ between release lines of Node, whose built-in undici differs: `ready` runs them on each. Parts of paths. */
+const NODE_SUITES = [
+  'lib/acceleration/undici',
+  'lib/connection-pool/',
+  'lib/request/',
+  'test/acceleration',
+  'test/connection-pool',
+  'test/gateway',
+  'test/llm-client',
+  'test/openai-sdk',
+];
+
+module.exports = { NAMED_ENGINES, NODE_SUITES };

@@ -7,6 +7,7 @@ import type { FeatureFlagsOptions } from '../lib/feature-flags/feature-flags.opt
 import { FeatureFlagsService } from '../lib/feature-flags/feature-flags.service.js';
 import { TokenCounterEngine } from '../lib/token-counter/token-counter.engine.js';
 import { TOKEN_COUNTER_RECIPE } from '../lib/token-counter/token-counter.recipe.js';
+import { usuallyOrLong } from './long.js';
 import { randomText, seededRandom } from './random-text.js';
 import { root } from './sources.js';
 
@@ -16,7 +17,7 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 export const isNative = openNativeBinding().binding !== null;
 
 /** Texts compared for each library; without the native engine nothing is patched, and there is little to compare. */
-export const COUNT = isNative ? 20_000 : 500;
+export const COUNT = isNative ? usuallyOrLong(4_000, 20_000) : 500;
 
 /** A service of its own, and what decides for it. */
 export function openAcceleration(

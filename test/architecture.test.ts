@@ -23,6 +23,11 @@ describe('the project', () => {
     expect([...NAMED_ENGINES].sort()).toEqual([...namedEngines].sort());
   });
 
+  test('only test/long.ts reads LONG: its importers are the suites that `ready` runs in full', () => {
+    const readers = [...sources].filter(([, text]) => /process\.env(\.LONG\b|\[['"]LONG)/.test(text)).map(([path]) => path);
+    expect(readers).toEqual(['scripts/ready.js', 'test/long.ts']);
+  });
+
   test('the suites that are run first, in their place', () => {
     const { LONGEST } = jest.requireActual<{ LONGEST: readonly string[] }>('../scripts/suite-order.js');
     expect(LONGEST.filter((path) => !sources.has(path))).toEqual([]);

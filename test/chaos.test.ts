@@ -1,6 +1,7 @@
 import { runChaos, type ChaosReport } from './chaos/chaos-run.js';
+import { usuallyOrLong } from './long.js';
 
-const SECONDS = 60;
+const SECONDS = usuallyOrLong(12, 180);
 
 describe('under 64 requests at a time, while providers refuse, hang, reset, answer nonsense, cut, freeze and are killed', () => {
   let report: ChaosReport;
@@ -14,10 +15,10 @@ describe('under 64 requests at a time, while providers refuse, hang, reset, answ
   it('every request ends in an answer or in an error that says what it is', () => {
     expect(report.surprises).toEqual([]);
     expect(report.outcomes['failed otherwise']).toBeUndefined();
-    expect(report.outcomes.answered).toBeGreaterThan(100);
-    expect(report.outcomes.streamed).toBeGreaterThan(100);
-    expect(report.outcomes['left by its client']).toBeGreaterThan(10);
-    expect(Object.keys(report.faults).length).toBeGreaterThan(8);
+    expect(report.outcomes.answered).toBeGreaterThan(2 * SECONDS);
+    expect(report.outcomes.streamed).toBeGreaterThan(2 * SECONDS);
+    expect(report.outcomes['left by its client']).toBeGreaterThan(SECONDS / 4);
+    expect(Object.keys(report.faults).length).toBeGreaterThan(usuallyOrLong(5, 12));
   });
 
   it('nothing is left over: no lease, no request under way, no listener, no socket, no timer', () => {

@@ -25,12 +25,6 @@ export interface History {
   readonly steps: readonly (readonly [advanceMs: number, step: Step])[];
 }
 
-/** How many histories a test replays: with `LONG=1` as many as the contract asks for, with `LONG=20000` so many, otherwise `usually`. */
-export function histories(usually: number): number {
-  const asked = Number(process.env.LONG ?? 0);
-  return asked > 1 ? asked : asked === 1 ? 100_000 : usually;
-}
-
 /** Few, so that a short history comes back to each of them. */
 const POLICIES = 2;
 const KEYS = ['a', ''] as const;

@@ -4,12 +4,12 @@ import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-po
 import { HEADER } from '../lib/connection-pool/connection-pool.layout.js';
 import { openNativeBinding } from '../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../lib/router/router.native.js';
+import { usuallyOrLong } from './long.js';
 import { deployment, routerOn } from './router-engines.js';
 import { root } from './sources.js';
 import type { SharedCounts } from './terminations.worker.js';
 
-/** `LONG=1` ends as many threads as takes minutes. */
-const ROUNDS = process.env.LONG ? 250 : 12;
+const ROUNDS = usuallyOrLong(4, 60);
 const THREADS = 3;
 const SHARED: SharedCounts = { name: 'terminations', deployments: 6, maxConnections: 8 };
 

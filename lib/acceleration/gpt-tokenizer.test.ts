@@ -44,9 +44,9 @@ const stats = () => service.status().targets['gpt-tokenizer'];
 describe('gpt-tokenizer, patched', () => {
   const texts = randomTexts(COUNT, 31, [...SPECIALS, '\n  ', ' \n\t']);
 
-  it('encodes 20,000 texts as before, whatever special tokens are allowed', () => {
+  it('encodes thousands of texts as before, whatever special tokens are allowed', () => {
     expect(differences(texts, service, (text, index) => taken[index % 6].encode(text, choice(index)))).toEqual([]);
-    if (isNative) expect(stats().answeredNatively).toBeGreaterThan(5000);
+    if (isNative) expect(stats().answeredNatively).toBeGreaterThan(COUNT / 4);
     else expect(stats().state).toBe('not_applied');
   });
 
@@ -59,7 +59,7 @@ describe('gpt-tokenizer, patched', () => {
     const natively = stats().answeredNatively;
     expect(differences(texts, service, ask)).toEqual([]);
     expect(differences(texts.slice(0, 2000), service, (text) => modules[0].default.isWithinTokenLimit(text, 5))).toEqual([]);
-    if (isNative) expect(stats().answeredNatively - natively).toBeGreaterThan(3000);
+    if (isNative) expect(stats().answeredNatively - natively).toBeGreaterThan(COUNT * 0.15);
     for (const limit of [NaN, Infinity, 1.5, '2'])
       expect(differences(['a b c d'], service, (text) => modules[0].isWithinTokenLimit(text, limit as number))).toEqual([]);
   });

@@ -27,13 +27,13 @@ const CHOICES: readonly (readonly [allowed?: Special, disallowed?: Special])[] =
 const stats = () => service.status().targets['js-tiktoken'];
 
 describe('js-tiktoken, patched', () => {
-  it('encodes 20,000 texts as before, whatever special tokens are allowed', () => {
+  it('encodes thousands of texts as before, whatever special tokens are allowed', () => {
     const texts = randomTexts(COUNT, 11, SPECIALS);
     const ask = (text: string, index: number) => tokenizers[index % 6].encode(text, ...CHOICES[Math.floor(index / 6) % CHOICES.length]);
     expect(differences(texts, service, ask)).toEqual([]);
     const { answeredNatively, passedOn, state } = stats();
     expect(state).toBe(isNative ? 'patched' : 'not_applied');
-    if (isNative) expect(answeredNatively).toBeGreaterThan(5000);
+    if (isNative) expect(answeredNatively).toBeGreaterThan(COUNT / 4);
     expect(answeredNatively + passedOn).toBe(isNative ? COUNT : 0);
   });
 

@@ -35,14 +35,14 @@ const before = NAMES.map((name) => get_encoding(name));
 const during = makeAll();
 
 describe('tiktoken, patched', () => {
-  it('encodes 20,000 texts as before, whatever special tokens are allowed', () => {
+  it('encodes thousands of texts as before, whatever special tokens are allowed', () => {
     const texts = randomTexts(COUNT, 21, SPECIALS);
     const natively = stats().answeredNatively;
     expect(differences(texts, service, (text, index) => during[index % 6].encode(text, ...choice(index)))).toEqual([]);
-    if (isNative) expect(stats().answeredNatively - natively).toBeGreaterThan(15_000);
+    if (isNative) expect(stats().answeredNatively - natively).toBeGreaterThan(COUNT * 0.75);
   });
 
-  it('encodes 20,000 texts with tokenizers that were there before', () => {
+  it('encodes thousands of texts with tokenizers that were there before', () => {
     const texts = randomTexts(COUNT, 22, SPECIALS);
     expect(differences(texts, service, (text, index) => before[index % 6].encode_ordinary(text))).toEqual([]);
     const long = texts.slice(0, 300).map((text) => text + 'Hello, world! '.repeat(200));

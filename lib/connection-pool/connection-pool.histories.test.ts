@@ -1,12 +1,12 @@
 import fc from 'fast-check';
+import { usuallyOrLong } from '../../test/long.js';
 import { connectionPoolEngines } from '../../test/connection-pool-engines.js';
 import { BareConnection, BareEndpoint } from './bare-connection.js';
 import type { ConnectionPoolEngine } from './connection-pool.engine.js';
 import { Header, HEADER } from './connection-pool.layout.js';
 import { SlotTable } from './connection-pool.slots.js';
 
-/** `LONG=1` replays as many random histories as a night takes. */
-const HISTORIES = process.env.LONG ? 20_000 : 120;
+const HISTORIES = usuallyOrLong(60, 1_500);
 const LIMITS = { maxConnections: 5, maxConnectionsPerEndpoint: 3, maxIdleMs: 100 };
 const MAX_AGE_MS = 250;
 const engines = connectionPoolEngines();

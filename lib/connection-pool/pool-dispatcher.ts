@@ -15,6 +15,35 @@ type Handler = Dispatcher.DispatchHandler;
  */
 export type FetchDispatcher = Dispatcher & (RequestInit extends { dispatcher?: infer BuiltIn } ? NonNullable<BuiltIn> : unknown);
 
+/**
+ * Ends a request that undici has not started yet. undici's handlers expect several starts of one request, each with a controller of its own, so the
+ * controller that undici makes later replaces this one.
+ */
+class EarlyController implements Dispatcher.DispatchController {
+  aborted = false;
+  reason: Error | null = null;
+  paused = false;
+  rawHeaders = null;
+  rawTrailers = null;
+
+  constructor(private readonly end: (error: Error | undefined, controller: EarlyController) => void) {}
+
+  abort(reason?: Error): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason ?? null;
+    this.end(reason, this);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+}
+
 /** A request that waits for a connection. */
 class WaitingRequest extends Waiter {
   constructor(
@@ -29,19 +58,19 @@ class WaitingRequest extends Waiter {
   /** It may be given up from here on: without this, a connection would be lost on it when its turn comes. */
   join(): void {
     this.pool.wait(this);
-    tellEarly(this.handler, (error) => this.leave(error));
+    startEarly(this.handler, new EarlyController((error, controller) => this.leave(error, controller)));
   }
 
   grant(id: number): void {
     this.aside(() => send(this.pool, id, this.options, this.handler));
   }
 
-  fail(error: unknown): void {
-    this.aside(() => refuse(this.handler, error as Error));
+  fail(error: unknown, controller: EarlyController | null = null): void {
+    this.aside(() => refuse(this.handler, error as Error, controller));
   }
 
-  private leave(error: Error = new errors.RequestAbortedError()): void {
-    if (this.pool.line.remove(this)) this.fail(error);
+  private leave(error: Error = new errors.RequestAbortedError(), controller: EarlyController): void {
+    if (this.pool.line.remove(this)) this.fail(error, controller);
   }
 
   /** Those behind it in the line get their turn, whatever a handler throws when it is told of an error. */
@@ -110,7 +139,7 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
   pool.returnLater(connection);
   try {
     connection.dispatch(options, handler);
-    if (connection.connecting && connection.isBusy) tellEarly(handler, (error) => connection.giveUp(id, error));
+    if (connection.connecting && connection.isBusy) startEarly(handler, new EarlyController((error) => connection.giveUp(id, error)));
   } catch (error) {
     refuse(handler, error as Error);
   } finally {
@@ -119,19 +148,23 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
   }
 }
 
-/** Tells a handler how to end its request, which undici does not do before the request is about to be sent. */
-function tellEarly(handler: Handler, abort: (error?: Error) => void): void {
-  const early = handler as { onConnect?(abort: (error?: Error) => void, context: null): void };
+/**
+ * Starts a request for its handler before undici does, which is not until the request is about to be sent: without it, a request that waits or whose
+ * connection opens could not be aborted. undici has two kinds of handlers: `onRequestStart` since version 7 and in Node 26, `onConnect` before.
+ */
+function startEarly(handler: Handler, controller: EarlyController): void {
+  const { onRequestStart, onConnect } = handler as Partial<Record<'onRequestStart' | 'onConnect', (...args: unknown[]) => void>>;
   try {
-    early.onConnect?.(abort, null);
+    if (onRequestStart !== undefined) onRequestStart.call(handler, controller, null);
+    else onConnect?.call(handler, (reason?: Error) => controller.abort(reason), null);
   } catch (error) {
-    abort(error as Error);
+    controller.abort(error as Error);
   }
 }
 
-function refuse(handler: Handler, error: Error): void {
+function refuse(handler: Handler, error: Error, controller: EarlyController | null = null): void {
   const { onResponseError, onError } = handler as Partial<Record<'onResponseError' | 'onError', (...args: unknown[]) => void>>;
-  if (onResponseError !== undefined) onResponseError.call(handler, null, error);
+  if (onResponseError !== undefined) onResponseError.call(handler, controller, error);
   else if (onError !== undefined) onError.call(handler, error);
   else throw error;
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { histories, randomHistories } from '../../test/rate-limit-history.js';
+import { histories } from '../../test/long.js';
+import { randomHistories } from '../../test/rate-limit-history.js';
 import { judge } from '../../test/rate-limit-replay.js';
 import { performAt, ShadowedEngine, TIMELESS_SCRIPT } from '../../test/rate-limit-shadow.js';
 import { answersTo, vectors } from '../../test/rate-limit-vectors.js';

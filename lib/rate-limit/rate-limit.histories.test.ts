@@ -1,6 +1,7 @@
 import fc from 'fast-check';
+import { histories } from '../../test/long.js';
 import { rateLimitEngines, rateLimitEnginesAndMore } from '../../test/rate-limit-engines.js';
-import { histories, randomHistories } from '../../test/rate-limit-history.js';
+import { randomHistories } from '../../test/rate-limit-history.js';
 import { judge, repeat } from '../../test/rate-limit-replay.js';
 import type { RateLimitEngine } from './rate-limit.engine.js';
 

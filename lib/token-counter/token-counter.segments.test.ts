@@ -1,3 +1,4 @@
+import { usuallyOrLong } from '../../test/long.js';
 import { randomText, seededRandom } from '../../test/random-text.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
 import { ENCODING_NAMES } from './token-counter.engine.js';
@@ -42,7 +43,7 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
 
   it('cuts and merges as tiktoken does, wherever segments end', () => {
     const random = seededRandom(7);
-    for (let i = 0; i < (process.env.LONG ? 30_000 : 3000); i++) {
+    for (let i = 0; i < usuallyOrLong(1_000, 30_000); i++) {
       const text = randomText(random, 60);
       const want = ranks.tokenizer.encode_ordinary(text);
       sameIds(text, own(text), want);
@@ -67,7 +68,7 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
       'ABCDEFGabcdefg',
       '\ud800字a',
     ];
-    for (let i = 0; i < 390; i++) {
+    for (let i = 0; i < usuallyOrLong(130, 390); i++) {
       const alphabet = Array.from(alphabets[i % alphabets.length]);
       let text = '';
       for (let left = 1 + Math.floor(random() * 900); left > 0; left--) text += alphabet[Math.floor(random() * alphabet.length)];
@@ -83,13 +84,15 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
   it('has no token but what merging its bytes gives: the merge goes through ranks in ascending order alone', () => {
     // A byte that no token has in front makes the piece longer than the token, so that nothing is looked up as a whole.
     let tokens = 0;
+    const step = usuallyOrLong(8, 1);
     for (const [id, base64] of ranks.tokens()) {
+      if (id % step !== 0) continue;
       const bytes = Buffer.from(base64, 'base64');
       const parts = finish(mergePiece(Uint8Array.of(0xff, ...bytes), vocabulary));
       if (parts.length !== 2 || parts[1] !== id) throw new Error(`token ${id} merges to ${parts.join()}`);
       tokens += 1;
     }
-    expect(tokens).toBeGreaterThan(50_000);
+    expect(tokens).toBeGreaterThan(50_000 / step);
   }, 60_000);
 
   it('knows which ids there are', () => {
@@ -113,7 +116,9 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
 // Of the patterns, o200k's tells most classes apart.
 it('cuts every code point as tiktoken does', () => {
   const ranks = openRanks('o200k_base');
+  const shapes = usuallyOrLong(16, 1);
   for (let block = 0; block < 0x110000; block += 16) {
+    if (block >= 0x3400 && (block >> 4) % shapes !== 0) continue;
     let text = '';
     for (let point = block; point < block + 16; point++) {
       const c = String.fromCodePoint(point);

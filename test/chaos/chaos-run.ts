@@ -76,6 +76,8 @@ export async function runChaos({ seconds, inFlight, seed, say }: ChaosPlan): Pro
   const sampleEveryMs = (seconds * 1000) / HEAP_SAMPLES;
   let sampleAtMs = Date.now() + sampleEveryMs;
   const broken = new Map<ProviderProcess, Fault>();
+  // All of them come before any comes twice: a short run has many kinds.
+  let deck: Fault[] = [];
   while (Date.now() < endAtMs) {
     const provider = providers[Math.floor(random() * providers.length)];
     const fault = broken.get(provider);
@@ -83,7 +85,8 @@ export async function runChaos({ seconds, inFlight, seed, say }: ChaosPlan): Pro
       broken.delete(provider);
       await fault.mend(provider);
     } else if (broken.size < PROVIDERS - 1) {
-      const next = FAULTS[Math.floor(random() * FAULTS.length)];
+      if (deck.length === 0) deck = [...FAULTS];
+      const [next] = deck.splice(Math.floor(random() * deck.length), 1);
       broken.set(provider, next);
       faults.set(next.name, (faults.get(next.name) ?? 0) + 1);
       await next.begin(provider);

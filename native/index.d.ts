@@ -9,6 +9,16 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A text while it is counted. */
+export declare class LongCount {
+  /** Throws `UNKNOWN_ENCODING`. */
+  constructor(encoding: number, limit: number)
+  /** Takes the next portion, and returns the tokens that are certain: all of them behind the `last` one. Above the limit the text need not go on. */
+  push(portion: string, last: boolean): number
+  /** The same beside the calling thread. One portion at a time. */
+  pushAsync(portion: string, last: boolean): Promise<number>
+}
+
 /** Writes the slots of connections whose time is over into `found`, and returns how many. */
 export declare function connectionPoolExpired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number
 

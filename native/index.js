@@ -835,6 +835,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.LongCount = nativeBinding.LongCount
 module.exports.connectionPoolExpired = nativeBinding.connectionPoolExpired
 module.exports.connectionPoolForget = nativeBinding.connectionPoolForget
 module.exports.connectionPoolJoin = nativeBinding.connectionPoolJoin

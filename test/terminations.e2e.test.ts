@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NativeConnectionPoolEngine } from '../lib/connection-pool/connection-pool.native.js';
@@ -7,6 +8,7 @@ import { NativeRouterEngine } from '../lib/router/router.native.js';
 import { usuallyOrLong } from './long.js';
 import { deployment, routerOn } from './router-engines.js';
 import { root } from './sources.js';
+import type { TokenizingKind } from './terminations.tokens.worker.js';
 import type { SharedCounts } from './terminations.worker.js';
 
 const ROUNDS = usuallyOrLong(4, 60);
@@ -26,6 +28,37 @@ function counting(): Promise<Worker> {
     worker.once('message', () => resolve(worker));
   });
 }
+
+/** A thread that has as many tokens to count as takes a minute. */
+async function tokenizing(kind: TokenizingKind): Promise<Worker> {
+  const worker = new Worker(join(root, 'test/terminations.tokens.worker.ts'), {
+    workerData: kind,
+    execArgv: ['--require', join(root, 'test/typescript-hook.js')],
+  });
+  await once(worker, 'message');
+  return worker;
+}
+
+(binding === null ? describe.skip : describe)('threads that are ended while the addon counts their tokens', () => {
+  it.each<[TokenizingKind]>([['many texts'], ['long texts']])(
+    'leave no work behind, and no memory: %s',
+    async (kind) => {
+      const before = process.memoryUsage.rss();
+      const workers = await Promise.all(Array.from({ length: 6 }, () => tokenizing(kind)));
+      const busy = process.cpuUsage();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(process.cpuUsage(busy).user).toBeGreaterThan(50_000);
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const after = process.cpuUsage();
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      // What was seen: both cores busy, which is two million.
+      expect(process.cpuUsage(after).user).toBeLessThan(300_000);
+      expect(process.memoryUsage.rss() - before).toBeLessThan(300 << 20);
+    },
+    120_000,
+  );
+});
 
 (binding === null ? describe.skip : describe)('threads that are ended in the middle of counting', () => {
   it('leave what they share as if they had never been', async () => {

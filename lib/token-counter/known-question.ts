@@ -18,3 +18,12 @@ const ANSWERS: Readonly<Record<EncodingName, number>> = {
 export function answersKnownQuestion(engine: TokenCounterEngine, encoding: EncodingName): boolean {
   return engine.count(QUESTION, engine.load(encoding)) === ANSWERS[encoding];
 }
+
+/** What the engine does wrong, or `undefined`. */
+export function faultOf(engine: TokenCounterEngine, encoding: EncodingName): string | undefined {
+  try {
+    return answersKnownQuestion(engine, encoding) ? undefined : 'gives a wrong answer to a known question';
+  } catch (error) {
+    return `fails on a known question (${(error as Error).message})`;
+  }
+}

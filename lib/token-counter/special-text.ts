@@ -36,7 +36,7 @@ export function countSegments(segments: readonly (string | number)[], count: (te
   return tokens;
 }
 
-/** Stops soon after `limit` is passed. `countUpTo` counts a text, and stops soon after the tokens that are left. */
+/** At most `limit + 1`, which only says "more than `limit`"; stops soon after it is passed. `countUpTo` counts a text, and stops soon after the tokens that are left. */
 export function countSegmentsUpTo(
   segments: readonly (string | number)[],
   limit: number,
@@ -45,7 +45,21 @@ export function countSegmentsUpTo(
   let tokens = 0;
   for (const segment of segments) {
     tokens += typeof segment === 'number' ? 1 : countUpTo(segment, limit - tokens);
-    if (tokens > limit) break;
+    if (tokens > limit) return limit + 1;
+  }
+  return tokens;
+}
+
+/** The same with a count that is waited for. */
+export async function countSegmentsUpToAsync(
+  segments: readonly (string | number)[],
+  limit: number,
+  countUpTo: (text: string, left: number) => Promise<number>,
+): Promise<number> {
+  let tokens = 0;
+  for (const segment of segments) {
+    tokens += typeof segment === 'number' ? 1 : await countUpTo(segment, limit - tokens);
+    if (tokens > limit) return limit + 1;
   }
   return tokens;
 }
@@ -76,6 +90,7 @@ export function splitTexts(texts: readonly string[], encoding: EncodingName, all
 }
 
 export function encodeSegments(segments: readonly (string | number)[], encode: (text: string) => Uint32Array): Uint32Array {
+  if (segments.length === 1 && typeof segments[0] === 'string') return encode(segments[0]);
   const parts = segments.map((segment) => (typeof segment === 'number' ? Uint32Array.of(segment) : encode(segment)));
   const ids = new Uint32Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
@@ -84,4 +99,8 @@ export function encodeSegments(segments: readonly (string | number)[], encode: (
     at += part.length;
   }
   return ids;
+}
+
+export function averageLength(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length);
 }

@@ -42,6 +42,15 @@ export interface CountPlan {
   readonly requestId?: string;
 }
 
+/** The same of a question about a limit. */
+export interface LimitPlan {
+  readonly most: number;
+  readonly model: CountingModel;
+  /** The text where no special token is allowed in it, otherwise what it was split into. */
+  readonly segments: readonly (string | number)[];
+  readonly requestId?: string;
+}
+
 /** The engines count in 32 bits; no text they take has more tokens than this. */
 const MAX_LIMIT = 0x7fff_ffff;
 

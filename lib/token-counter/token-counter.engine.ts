@@ -4,6 +4,14 @@ import type { EngineName } from '../common/capability.js';
 export const ENCODING_NAMES = ['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'] as const;
 export type EncodingName = (typeof ENCODING_NAMES)[number];
 
+/** Bytes of the longest token of any encoding: a text has at least a token for so many. */
+export const MAX_TOKEN_BYTES = 128;
+
+/** Whether a text has more than `limit` tokens by its length alone: a UTF-16 unit is at least a byte. */
+export function isLongerThan(text: string, limit: number): boolean {
+  return text.length > limit * MAX_TOKEN_BYTES;
+}
+
 /**
  * Counts and encodes text: contract and injection token in one. Twins give the same answers for every string.
  *
@@ -21,6 +29,9 @@ export abstract class TokenCounterEngine {
 
   /** Like `count`, but may stop as soon as more than `limit` are known: any answer above `limit` only says "more than `limit`". */
   abstract countUpTo(text: string, encoding: number, limit: number): number;
+
+  /** The same without holding up the calling thread longer than a few milliseconds at a time. */
+  abstract countUpToAsync(text: string, encoding: number, limit: number): Promise<number>;
 
   /** Counts many texts at once, on all cores where the engine can; the calling thread waits. */
   abstract countBatch(texts: readonly string[], encoding: number): Uint32Array;

@@ -1,7 +1,7 @@
 import type { EngineName } from '../common/capability.js';
 import type { NativeBinding } from '../engine/native-binding.js';
 import { decodeTokens, unknownToken } from './token-counter.decode.js';
-import { TokenCounterEngine } from './token-counter.engine.js';
+import { isLongerThan, TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
 
 /** UTF-16 units that are read in one go: by a batch that waits, and by one beside which the event loop gets its turns. */
@@ -12,6 +12,8 @@ const STEPS_UNDER_WAY = 16;
 /** Shorter texts are joined, up to about this many units: reading a string costs more than joining it. */
 const JOIN_BELOW = 256;
 const JOINED_UNITS = 1 << 12;
+/** Longer texts are handed over in portions of so many units: a tenth of a millisecond each. */
+const UNITS_PER_PORTION = 1 << 16;
 /** Ids kept ready for `encode`, and bytes for `decode`. */
 const SCRATCH_IDS = 1 << 14;
 const SCRATCH_BYTES = 1 << 16;
@@ -37,7 +39,20 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 
   countUpTo(text: string, encoding: number, limit: number): number {
-    return this.binding.countTokensUpTo(text, encoding, Math.min(limit, LARGEST_LIMIT));
+    if (isLongerThan(text, limit)) return limit + 1;
+    if (text.length <= UNITS_PER_PORTION) return this.binding.countTokensUpTo(text, encoding, Math.min(limit, LARGEST_LIMIT));
+    const counting = new this.binding.LongCount(encoding, Math.min(limit, LARGEST_LIMIT));
+    let count = 0;
+    for (const { portion, isLast } of portions(text)) if ((count = counting.push(portion, isLast)) > limit) break;
+    return count;
+  }
+
+  async countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
+    if (isLongerThan(text, limit)) return limit + 1;
+    const counting = new this.binding.LongCount(encoding, Math.min(limit, LARGEST_LIMIT));
+    let count = 0;
+    for (const { portion, isLast } of portions(text)) if ((count = await counting.pushAsync(portion, isLast)) > limit) break;
+    return count;
   }
 
   countBatch(texts: readonly string[], encoding: number): Uint32Array {
@@ -131,6 +146,14 @@ function withShortOnesJoined(texts: readonly string[], first: number, end: numbe
     strings.push(next === at + 1 ? texts[at] : texts.slice(at, next).join(''));
   }
   return strings;
+}
+
+/** A text in portions; the empty text is one. */
+function* portions(text: string): Generator<{ portion: string; isLast: boolean }> {
+  for (let at = 0; at === 0 || at < text.length; at += UNITS_PER_PORTION) {
+    const end = at + UNITS_PER_PORTION;
+    yield { portion: text.slice(at, end), isLast: end >= text.length };
+  }
 }
 
 function nextTurn(): Promise<void> {

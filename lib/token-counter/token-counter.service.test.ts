@@ -165,6 +165,19 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(() => counter.estimateCost(1, 1, 4 as never)).toThrow(expect.objectContaining({ path: 'model' }));
   });
 
+  it('answers the same about a limit beside the event loop', async () => {
+    const specials = { allowedSpecial: 'all' } as const;
+    const text = '<|endoftext|>some words, <|endoftext|>and more'.repeat(5000);
+    for (const options of [undefined, 'gpt-4o', specials]) {
+      const count = counter.countTokens(text, options);
+      expect(await counter.isWithinTokenLimitAsync(text, count, options)).toBe(count);
+      expect(await counter.isWithinTokenLimitAsync(text, count - 1, options)).toBe(false);
+      expect(await counter.isWithinTokenLimitAsync('', 0, options)).toBe(0);
+    }
+    await expect(counter.isWithinTokenLimitAsync(7 as never, 1)).rejects.toMatchObject({ path: 'text' });
+    await expect(counter.isWithinTokenLimitAsync('a', -1)).rejects.toMatchObject({ path: 'limit' });
+  });
+
   it('is healthy, and counts what it does', () => {
     expect(counter.health()).toMatchObject({ status: 'ok', engine, encoding: 'cl100k_base' });
     const value = (name: string): number => counter.metrics().find((sample) => sample.name === name)?.value ?? NaN;

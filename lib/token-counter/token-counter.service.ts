@@ -6,14 +6,22 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import type { CountingModel } from './counting-model.js';
-import { answersKnownQuestion } from './known-question.js';
+import { faultOf } from './known-question.js';
 import { countMessages, type ChatMessage } from './messages.js';
 import { ModelTable } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits } from './pricing.js';
 import type { PromptContext } from './prompt-context.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
-import { countSegments, countSegmentsUpTo, encodeSegments, segmentsOf, splitTexts } from './special-text.js';
+import {
+  countSegments,
+  countSegmentsUpTo,
+  countSegmentsUpToAsync,
+  averageLength,
+  encodeSegments,
+  segmentsOf,
+  splitTexts,
+} from './special-text.js';
 import {
   checkLimit,
   checkTexts,
@@ -24,12 +32,13 @@ import {
   type CountMessagesOptions,
   type CountOptions,
   type CountPlan,
+  type LimitPlan,
   type TrimMessagesOptions,
 } from './token-counter.arguments.js';
-import type { EncodingName, TokenCounterEngine } from './token-counter.engine.js';
+import type { TokenCounterEngine } from './token-counter.engine.js';
 import type { ResolvedTokenCounterOptions } from './token-counter.options.js';
 import { trimToFit } from './trim.js';
-import { truncateSegments, truncateText } from './truncate.js';
+import { truncateSegments } from './truncate.js';
 
 const DEFAULT_TRIM_RATIO = 0.75;
 const MIN_TRIM_RATIO = 0.001;
@@ -132,11 +141,9 @@ export class TokenCounterService implements Capability {
   encode(text: string, options?: string | CountOptions | null): Uint32Array {
     this.checkText(text);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    const segments = allowedSpecial === undefined ? null : segmentsOf(text, model.facts.encoding, allowedSpecial);
-    const encode = (engine: TokenCounterEngine): Uint32Array => {
-      const handle = model.handle(engine);
-      return segments === null ? engine.encode(text, handle) : encodeSegments(segments, (part) => engine.encode(part, handle));
-    };
+    const segments = segmentsOf(text, model.facts.encoding, allowedSpecial);
+    const encode = (engine: TokenCounterEngine): Uint32Array =>
+      encodeSegments(segments, (part) => engine.encode(part, model.handle(engine)));
     return this.engines.run('encode', requestId, encode, text.length);
   }
 
@@ -151,29 +158,29 @@ export class TokenCounterService implements Capability {
 
   /** The number of tokens if it is not above `limit`, otherwise `false`; stops counting soon after the limit is passed. */
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
-    this.checkText(text);
-    const most = checkLimit('limit', limit);
-    const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    const segments = allowedSpecial === undefined ? null : segmentsOf(text, model.facts.encoding, allowedSpecial);
-    const countUpTo = (engine: TokenCounterEngine): number => {
-      const handle = model.handle(engine);
-      if (segments === null) return engine.countUpTo(text, handle, most);
-      return countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, handle, left));
-    };
+    const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
+    const countUpTo = (engine: TokenCounterEngine): number =>
+      countSegmentsUpTo(segments, most, (part, left) => engine.countUpTo(part, model.handle(engine), left));
     const count = this.engines.run('count_up_to', requestId, countUpTo, text.length);
+    return count <= most ? count : false;
+  }
+
+  /**
+   * The same without holding up the event loop, whatever the text: on a thread of the addon, in TypeScript in short turns. For texts of more
+   * than some tens of KB; with shorter ones handing over takes longer than counting.
+   */
+  async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
+    const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
+    const countUpTo = (engine: TokenCounterEngine): Promise<number> =>
+      countSegmentsUpToAsync(segments, most, (part, left) => engine.countUpToAsync(part, model.handle(engine), left));
+    const count = await this.choice.runAsync('count_up_to', requestId, countUpTo, text.length);
     return count <= most ? count : false;
   }
 
   /** The start of `text`, cut at a token, that has at most `maxTokens` tokens. */
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
-    this.checkText(text);
-    const most = checkLimit('maxTokens', maxTokens);
-    const { model, allowedSpecial, requestId } = planCount(options, this.models);
-    const segments = allowedSpecial === undefined ? null : segmentsOf(text, model.facts.encoding, allowedSpecial);
-    const truncate = (engine: TokenCounterEngine): string => {
-      const handle = model.handle(engine);
-      return segments === null ? truncateText(text, most, engine, handle) : truncateSegments(text, segments, most, engine, handle);
-    };
+    const { most, model, segments, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
+    const truncate = (engine: TokenCounterEngine): string => truncateSegments(text, segments, most, engine, model.handle(engine));
     return this.engines.run('truncate', requestId, truncate, text.length);
   }
 
@@ -259,6 +266,13 @@ export class TokenCounterService implements Capability {
     if (typeof text !== 'string' || text.length > this.maxTextLength) throw textError('text', text, this.maxTextLength);
   }
 
+  private planLimit(path: string, text: string, limit: number, options: string | CountOptions | null | undefined): LimitPlan {
+    this.checkText(text);
+    const most = checkLimit(path, limit);
+    const { model, allowedSpecial, requestId } = planCount(options, this.models);
+    return { most, model, segments: segmentsOf(text, model.facts.encoding, allowedSpecial), requestId };
+  }
+
   private nameOf(model: string | null | undefined): string {
     const name: unknown = model ?? this.options.defaultModel;
     if (typeof name !== 'string') throw new InvalidArgumentError('model', name, 'must be a string');
@@ -281,18 +295,5 @@ export class TokenCounterService implements Capability {
     this.calls += counts.length;
     for (const count of counts) this.tokens += count;
     return [...counts];
-  }
-}
-
-function averageLength(texts: readonly string[]): number {
-  return texts.reduce((sum, text) => sum + text.length, 0) / Math.max(1, texts.length);
-}
-
-/** What the engine does wrong, or `undefined`. */
-function faultOf(engine: TokenCounterEngine, encoding: EncodingName): string | undefined {
-  try {
-    return answersKnownQuestion(engine, encoding) ? undefined : 'gives a wrong answer to a known question';
-  } catch (error) {
-    return `fails on a known question (${(error as Error).message})`;
   }
 }

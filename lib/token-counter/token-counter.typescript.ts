@@ -1,6 +1,6 @@
 import type { EngineName } from '../common/capability.js';
 import { decodeTokens, unknownToken } from './token-counter.decode.js';
-import { ENCODING_NAMES, TokenCounterEngine } from './token-counter.engine.js';
+import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
 import { encodeInSteps, LONG_PIECE_UNITS } from './token-counter.segments.js';
 import { openRanks } from './token-counter.ranks.js';
@@ -32,10 +32,22 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   }
 
   countUpTo(text: string, encoding: number, limit: number): number {
+    if (isLongerThan(text, limit)) return limit + 1;
     let count = 0;
     for (const ids of encodeInSteps(text, this.ranks(encoding), unitsFor(limit))) {
       count += ids.length;
       if (count > limit) break;
+    }
+    return count;
+  }
+
+  async countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
+    if (isLongerThan(text, limit)) return limit + 1;
+    let count = 0;
+    for (const ids of encodeInSteps(text, this.ranks(encoding), unitsFor(limit))) {
+      count += ids.length;
+      if (count > limit) break;
+      await nextTurn();
     }
     return count;
   }

@@ -5,7 +5,7 @@ import type { TokenCounterEngine } from './token-counter.engine.js';
  *
  * The first tokens of a text can count differently alone, because the cut changes what the tokenizer's pattern sees behind it; hence the re-count.
  */
-export function truncateText(text: string, maxTokens: number, engine: TokenCounterEngine, handle: number): string {
+function truncateText(text: string, maxTokens: number, engine: TokenCounterEngine, handle: number): string {
   // The steps double: hostile text must not make this a loop over every token.
   for (let tokens = maxTokens, step = 1; tokens > 0; tokens -= step, step *= 2) {
     const prefix = text.slice(0, engine.prefixLength(text, handle, tokens));
@@ -14,7 +14,7 @@ export function truncateText(text: string, maxTokens: number, engine: TokenCount
   return '';
 }
 
-/** The same of a text that was split at its special tokens: of these each is one token, and never cut. */
+/** The same of a text that was split at its special tokens, or not: of these each is one token, and never cut. */
 export function truncateSegments(
   text: string,
   segments: readonly (string | number)[],
@@ -22,6 +22,7 @@ export function truncateSegments(
   engine: TokenCounterEngine,
   handle: number,
 ): string {
+  if (segments.length === 1 && typeof segments[0] === 'string') return truncateText(text, maxTokens, engine, handle);
   let at = 0;
   let left = maxTokens;
   for (const segment of segments) {

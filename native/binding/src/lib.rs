@@ -4,8 +4,10 @@
 
 mod bare;
 mod connection_pool;
+mod environment;
 mod error;
 mod js_text;
+mod long_count;
 mod rate_limit;
 mod router;
 mod shared_memory;

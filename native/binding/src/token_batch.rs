@@ -1,5 +1,6 @@
 //! Batches: the calling thread reads texts in portions, and all cores count them while it reads on.
 
+use crate::environment::Stop;
 use crate::error::{Error, Result, from_core};
 use crate::js_text::JsTexts;
 use crate::token_counter::{count_each, vocabulary};
@@ -64,11 +65,13 @@ struct Batch {
     /// Portions not counted yet, and one more until all are read.
     left: AtomicUsize,
     panicked: AtomicBool,
+    /// What is left is not counted then.
+    stop: Stop,
     deferred: Mutex<Option<Deferred>>,
 }
 
 impl Batch {
-    fn new(lengths: &[u32], encoding: u32) -> Result<Self> {
+    fn new(lengths: &[u32], encoding: u32, stop: Stop) -> Result<Self> {
         Ok(Self {
             vocabulary: vocabulary(encoding)?,
             lengths: lengths.to_vec(),
@@ -76,6 +79,7 @@ impl Batch {
             counts: Mutex::new(vec![0; lengths.len()]),
             left: AtomicUsize::new(1),
             panicked: AtomicBool::new(false),
+            stop,
             deferred: Mutex::new(None),
         })
     }
@@ -145,8 +149,12 @@ impl Batch {
 
     fn count(&self, portion: &Portion) {
         let Portion { units, len, first, end } = portion;
-        let count = || count_each(&units[..*len], &self.lengths[*first..*end], self.vocabulary);
+        if self.stop.is_set() {
+            return self.finish_one();
+        }
+        let count = || count_each(&units[..*len], &self.lengths[*first..*end], self.vocabulary, || self.stop.is_set());
         match catch_unwind(AssertUnwindSafe(count)) {
+            _ if self.stop.is_set() => {}
             Ok(found) => lock(&self.counts)[*first..*end].copy_from_slice(&found),
             Err(_) => self.panicked.store(true, Ordering::Relaxed),
         }
@@ -176,7 +184,7 @@ impl Batch {
 /// Counts many texts on all cores; the calling thread takes part. Each of `strings` is a text, or several joined; `lengths` has the UTF-16 length of each text.
 #[napi(catch_unwind, ts_args_type = "strings: readonly string[], lengths: Uint32Array, encoding: number")]
 pub fn count_tokens_batch(strings: JsTexts, lengths: Uint32ArraySlice, encoding: u32) -> Result<Uint32Array> {
-    let batch = Batch::new(&lengths, encoding)?;
+    let batch = Batch::new(&lengths, encoding, Stop::default())?;
     if lengths.iter().fold(0u32, |sum, length| sum.saturating_add(*length)) < ALONE_BELOW {
         batch.read(&strings, 0, || {}, || false)?;
         while batch.count_next() {}
@@ -199,7 +207,7 @@ pub fn count_tokens_batch(strings: JsTexts, lengths: Uint32ArraySlice, encoding:
     ts_return_type = "Promise<Uint32Array>"
 )]
 pub fn count_tokens_batch_async<'env>(env: &'env Env, strings: JsTexts, lengths: Uint32ArraySlice, encoding: u32) -> Result<Object<'env>> {
-    let batch = Arc::new(Batch::new(&lengths, encoding)?);
+    let batch = Arc::new(Batch::new(&lengths, encoding, Stop::of(env)?)?);
     let threads = threads()?;
     let start = || {
         let batch = Arc::clone(&batch);
@@ -214,7 +222,7 @@ pub fn count_tokens_batch_async<'env>(env: &'env Env, strings: JsTexts, lengths:
 }
 
 /// One thread a core, started by the first batch that needs them.
-fn threads() -> Result<&'static rayon::ThreadPool> {
+pub fn threads() -> Result<&'static rayon::ThreadPool> {
     static THREADS: OnceLock<std::result::Result<rayon::ThreadPool, String>> = OnceLock::new();
     THREADS
         .get_or_init(|| {

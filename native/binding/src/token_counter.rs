@@ -1,12 +1,14 @@
 use crate::error::{Checked, Failure, Result, from_core};
 use crate::js_text::JsText;
-use fast_litellm_core::token_counter::{self, Cache, Encoding, Text, VOCABULARY_COUNT};
+use fast_litellm_core::token_counter::{self, Cache, Encoding, LongText, PORTION, Text, VOCABULARY_COUNT};
 use napi::bindgen_prelude::{Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 use std::cell::RefCell;
 
 /// Buffers above this are given back after the call that needed them.
 const KEEP_BYTES: usize = 1 << 20;
+/// Texts of more units are counted portion by portion, with the memory of one.
+const LONG: usize = 2 * PORTION;
 
 /// What a thread keeps between calls.
 #[derive(Default)]
@@ -26,10 +28,15 @@ impl Local {
     fn finish(&mut self) {
         if self.units.len() * 2 > KEEP_BYTES {
             self.units = Vec::new();
-            self.text.shrink(KEEP_BYTES);
             self.ids = Vec::new();
-            self.caches.iter_mut().flatten().for_each(|cache| cache.backtrack.shrink(KEEP_BYTES));
+            self.finish_long();
         }
+    }
+
+    /// Gives back what one huge piece has needed.
+    fn finish_long(&mut self) {
+        self.text.shrink(KEEP_BYTES);
+        self.caches.iter_mut().flatten().for_each(|cache| cache.backtrack.shrink(KEEP_BYTES));
     }
 }
 
@@ -142,19 +149,53 @@ pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32
     Ok(prefix(text, || Ok(encoding), max_tokens)?)
 }
 
-/// Counts texts that lie one behind the other in `units`, with this thread's buffers.
-pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize) -> Vec<u32> {
+/// Takes a portion of a long text, with this thread's cache.
+pub fn push_long(text: &mut LongText, vocabulary: usize, units: &[u16], last: bool, limit: u32) -> u32 {
+    LOCAL.with_borrow_mut(|local| {
+        let count = push_portions(text, vocabulary, cache(&mut local.caches, vocabulary), units, last, limit, || false);
+        local.finish_long();
+        count
+    })
+}
+
+/// Counts texts that lie one behind the other in `units`, with this thread's buffers. What it returns once `stop` says so is no count.
+pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize, stop: impl Fn() -> bool) -> Vec<u32> {
     LOCAL.with_borrow_mut(|local| {
         let encoding = token_counter::encoding(vocabulary);
         let cache = cache(&mut local.caches, vocabulary);
         let mut start = 0;
         let count = |length: &u32| {
-            let from = start;
-            start += *length as usize;
-            encoding.count_utf16(cache, &mut local.text, &units[from..], *length as usize, u32::MAX)
+            let (from, len) = (start, *length as usize);
+            start += len;
+            if len > LONG {
+                return push_portions(&mut LongText::default(), vocabulary, cache, &units[from..start], true, u32::MAX, &stop);
+            }
+            encoding.count_utf16(cache, &mut local.text, &units[from..], len, u32::MAX)
         };
         let counts = lengths.iter().map(count).collect();
-        local.text.shrink(KEEP_BYTES);
+        local.finish_long();
         counts
     })
+}
+
+/// Breaks off above the limit and when `stop` says so.
+fn push_portions(
+    text: &mut LongText,
+    vocabulary: usize,
+    cache: &mut Cache,
+    units: &[u16],
+    last: bool,
+    limit: u32,
+    stop: impl Fn() -> bool,
+) -> u32 {
+    let encoding = token_counter::encoding(vocabulary);
+    let mut rest = units;
+    loop {
+        let (portion, behind) = rest.split_at(rest.len().min(PORTION));
+        rest = behind;
+        let count = text.push(encoding, cache, portion, last && rest.is_empty(), limit);
+        if rest.is_empty() || count > limit || stop() {
+            return count;
+        }
+    }
 }

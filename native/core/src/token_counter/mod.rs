@@ -21,6 +21,7 @@ mod key;
 #[cfg(target_arch = "x86_64")]
 mod listed_pieces;
 mod long_pieces;
+mod long_text;
 mod longest;
 mod machine;
 mod merge;
@@ -45,6 +46,7 @@ mod window;
 
 pub use cache::Cache;
 pub use encoding::Encoding;
+pub use long_text::{LongText, PORTION};
 pub use text::Text;
 
 use pattern::Pattern;

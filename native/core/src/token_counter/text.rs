@@ -61,6 +61,37 @@ impl Text {
         self.finish(len);
     }
 
+    /// Appends UTF-16; a lone surrogate becomes U+FFFD.
+    pub(super) fn push_utf16(&mut self, units: &[u16]) {
+        let wanted = self.len + units.len() * 3 + PADDING;
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted.next_power_of_two(), 0);
+        }
+        // SAFETY: room for three bytes per unit and the padding behind what is there.
+        let added = unsafe { narrow(units, self.bytes.as_mut_ptr().add(self.len)) };
+        self.finish(self.len + added);
+    }
+
+    /// Lets `work` see the first `len` bytes, which end with a character, as if they were the text.
+    pub(super) fn with_first<R>(&mut self, len: usize, work: impl FnOnce(&Self) -> R) -> R {
+        let whole = self.len;
+        let mut behind = [0; PADDING];
+        behind.copy_from_slice(&self.bytes[len..len + PADDING]);
+        self.finish(len);
+        let result = work(self);
+        self.bytes[len..len + PADDING].copy_from_slice(&behind);
+        self.len = whole;
+        result
+    }
+
+    /// Removes the first `len` bytes, which end with a character.
+    pub(super) fn remove_first(&mut self, len: usize) {
+        if len > 0 {
+            self.bytes.copy_within(len..self.len + PADDING, 0);
+            self.len -= len;
+        }
+    }
+
     /// Takes a block of which `len` bytes are ASCII and the others zero; returns where it is.
     ///
     /// # Safety

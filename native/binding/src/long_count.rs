@@ -1,0 +1,67 @@
+//! Texts that are handed over in portions: none has to be held as a whole, and a count ends soon after its limit.
+
+use crate::environment::Stop;
+use crate::error::{Error, Result};
+use crate::js_text::JsText;
+use crate::token_batch::threads;
+use crate::token_counter::{push_long, vocabulary};
+use fast_litellm_core::token_counter::LongText;
+use napi::bindgen_prelude::Object;
+use napi::{Env, JsDeferred};
+use napi_derive::napi;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+type Resolve = Box<dyn FnOnce(Env) -> napi::Result<u32> + Send>;
+
+/// A text while it is counted.
+#[napi]
+pub struct LongCount {
+    text: Arc<Mutex<LongText>>,
+    vocabulary: usize,
+    limit: u32,
+}
+
+#[napi]
+impl LongCount {
+    /// Throws `UNKNOWN_ENCODING`.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(encoding: u32, limit: u32) -> Result<Self> {
+        Ok(Self { text: Arc::default(), vocabulary: vocabulary(encoding)?, limit })
+    }
+
+    /// Takes the next portion, and returns the tokens that are certain: all of them behind the `last` one. Above the limit the text need not go on.
+    #[napi(catch_unwind, ts_args_type = "portion: string, last: boolean")]
+    pub fn push(&self, portion: JsText, last: bool) -> Result<u32> {
+        let mut units = Vec::new();
+        let len = portion.read(&mut units)?;
+        Ok(push(&self.text, self.vocabulary, &units[..len], last, self.limit))
+    }
+
+    /// The same beside the calling thread. One portion at a time.
+    #[napi(catch_unwind, ts_args_type = "portion: string, last: boolean", ts_return_type = "Promise<number>")]
+    pub fn push_async<'env>(&self, env: &'env Env, portion: JsText, last: bool) -> Result<Object<'env>> {
+        let mut units = Vec::new();
+        let len = portion.read(&mut units)?;
+        let stop = Stop::of(env)?;
+        let threads = threads()?;
+        let (deferred, promise): (JsDeferred<u32, Resolve>, _) =
+            env.create_deferred().map_err(|error| Error::new("PROMISE_UNAVAILABLE", error.reason.clone()))?;
+        let (text, vocabulary, limit) = (Arc::clone(&self.text), self.vocabulary, self.limit);
+        threads.spawn(move || {
+            if stop.is_set() {
+                return deferred.reject(napi::Error::from_reason("the thread has ended"));
+            }
+            match catch_unwind(AssertUnwindSafe(|| push(&text, vocabulary, &units[..len], last, limit))) {
+                Ok(count) => deferred.resolve(Box::new(move |_| Ok(count))),
+                Err(_) => deferred.reject(napi::Error::from_reason("a panic while counting a text")),
+            }
+        });
+        Ok(promise)
+    }
+}
+
+fn push(text: &Mutex<LongText>, vocabulary: usize, units: &[u16], last: bool, limit: u32) -> u32 {
+    let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
+    push_long(&mut text, vocabulary, units, last, limit)
+}

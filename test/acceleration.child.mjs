@@ -4,6 +4,8 @@ import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
 const register = () => require('../lib/register.ts');
+const [major, minor] = process.versions.node.split('.').map(Number);
+const SUPPORTS_UNDICI_8 = major > 22 || (major === 22 && minor >= 19);
 const TEXT = 'It’s 12345 tokens:\n\n  naïve 东京 🦀 and a few words more.\n  ';
 
 const scenarios = {
@@ -37,7 +39,8 @@ const scenarios = {
 
   /** `fetch`, whose requests the pool takes where it has a connection, against a real server. */
   async fetch() {
-    const GLOBAL = Symbol.for('undici.globalDispatcher.1');
+    const dispatchers = () => [1, 2].map((version) => globalThis[Symbol.for(`undici.globalDispatcher.${version}`)]);
+    const areThose = (others) => dispatchers().every((dispatcher, index) => dispatcher === others[index]);
     const sockets = new Set();
     const server = createServer((request, response) => {
       sockets.add(request.socket);
@@ -46,7 +49,7 @@ const scenarios = {
     await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${server.address().port}`;
     const ask = async (path, options) => (await globalThis.fetch(url + path, options)).text();
-    const before = [await ask('/a'), globalThis[GLOBAL]];
+    const before = [await ask('/a'), dispatchers()];
     const { FastLiteLLM } = require('../lib/fast-litellm.ts');
     const logger = { log() {}, warn() {}, error() {} };
     const llm = new FastLiteLLM({ accelerate: ['undici'], logger, connectionPool: { maxConnectionsPerEndpoint: 3 } });
@@ -56,13 +59,13 @@ const scenarios = {
     const refused = await ask('/', { method: 'TRACE' }).catch((error) => error.name);
     const { state, answeredNatively, passedOn } = status();
     await llm.close();
-    const restored = [globalThis[GLOBAL] === before[1], await ask('/b'), status().state];
+    const restored = [areThose(before[1]), await ask('/b'), status().state];
 
     const { Agent, setGlobalDispatcher } = require('undici');
     const own = new Agent({ connect: { timeout: 1234 } });
     setGlobalDispatcher(own);
     const other = new FastLiteLLM({ accelerate: ['undici'], logger });
-    const left = [globalThis[GLOBAL] === own, other.acceleration.status().targets.undici.reason];
+    const left = [areThose([own, own]), other.acceleration.status().targets.undici.reason];
     await other.close();
     server.close();
     server.closeAllConnections();
@@ -76,6 +79,29 @@ const scenarios = {
       restored,
       left,
     };
+  },
+
+  /** Every line of undici beside Node's own `fetch`, without a dispatcher of the caller's. */
+  async 'all lines of undici'() {
+    const server = createServer((request, response) => request.pipe(response));
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${server.address().port}`;
+    void globalThis.Response;
+    const lines = ['undici6', 'undici', ...(SUPPORTS_UNDICI_8 ? ['undici8'] : [])].map((name) => require(name));
+    const { FastLiteLLM } = require('../lib/fast-litellm.ts');
+    const llm = new FastLiteLLM({ accelerate: ['undici'], logger: { log() {}, warn() {}, error() {} } });
+    const post = { method: 'POST', body: 'tea' };
+    const answers = [await (await globalThis.fetch(url, post)).text()];
+    for (const undici of lines) {
+      answers.push(await (await undici.fetch(url, post)).text(), await (await undici.request(url, post)).body.text());
+      const echo = { ...post, origin: url, path: '/' };
+      answers.push(await (await undici.getGlobalDispatcher().request(echo)).body.text());
+    }
+    const { state, reason, answeredNatively, passedOn } = llm.acceleration.status().targets.undici;
+    await llm.close();
+    server.closeAllConnections();
+    server.close();
+    return { state, reason, counts: [answeredNatively, passedOn], many: answers };
   },
 
   /** What is loaded by the entry point and the token counter alone. */

@@ -77,6 +77,14 @@ describe('nestjs-fast-litellm/register', () => {
     expect(left).toEqual([true, isNative ? 'the app has given the dispatcher options of its own (connect)' : null]);
   });
 
+  it('sends the requests of undici 6, 7 and 8 over the pool, whatever line Node has built in', () => {
+    const { state, reason, many, counts } = see('all lines of undici');
+    expect(many).toEqual(new Array(many.length).fill('tea'));
+    expect(many.length).toBeGreaterThanOrEqual(7);
+    expect([state, reason]).toEqual(isNative ? ['patched', undefined] : ['not_applied', undefined]);
+    expect(counts).toEqual(isNative ? [many.length, 0] : [0, 0]);
+  });
+
   it('loads no Nest', () => {
     expect(see('without Nest').nest).toEqual([]);
   });

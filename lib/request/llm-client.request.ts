@@ -10,9 +10,12 @@ import {
   refuseArgument,
 } from '../common/options.js';
 import type { Fallbacks } from '../router/fallbacks.js';
+import { nextTurn } from '../common/next-turn.js';
 import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
+import { isLarge } from './body-size.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
+import type { LimitedRequest } from './guarded-request.js';
 import { readRequestFallbacks } from './request-fallbacks.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
@@ -103,6 +106,8 @@ export class ReadRequest {
   readonly asksForUsage: boolean;
   readonly options: CallOptions;
   readonly maxTokens: number | undefined;
+  /** Whether counting and writing the body take turns of the event loop of their own. */
+  readonly isLarge: boolean;
   private readonly own: boolean;
   private readonly hasTags: boolean;
   /** The body as JSON from behind the model on. */
@@ -126,6 +131,8 @@ export class ReadRequest {
       typeof stream_options === 'object' &&
       stream_options !== null &&
       (stream_options as { include_usage?: unknown }).include_usage === true;
+    const headers = (options.request as LimitedRequest | undefined)?.headers;
+    this.isLarge = isLarge({ headers, body });
     this.own = Object.keys(body).some((key) => OWN_FIELDS.has(key));
     const reply = body.max_completion_tokens ?? body.max_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
@@ -149,6 +156,14 @@ export class ReadRequest {
     // Most providers call it what the caller does.
     if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
     return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent(addsUsage)))}`;
+  }
+
+  /** The same, for a large body as bytes: its text and they are made in turns of their own. */
+  async bytesFor(...from: Parameters<ReadRequest['textFor']>): Promise<Buffer> {
+    await nextTurn();
+    const text = this.textFor(...from);
+    await nextTurn();
+    return Buffer.from(text);
   }
 
   private sent(addsUsage: boolean): Readonly<Record<string, unknown>> {

@@ -26,7 +26,7 @@ import type { ProviderTransport } from './provider-transport.js';
 import { RequestContext } from './request-context.js';
 import { RetryBudget } from './retry-budget.js';
 import { executeSend, streamSend } from './sent-attempt.js';
-import { promptTokensOf } from './token-estimate.js';
+import { promptTokensOf, promptTokensOfAsync } from './token-estimate.js';
 
 /** What the client takes from its surroundings. */
 export interface LlmClientContext {
@@ -151,11 +151,18 @@ export class LlmClient implements Capability {
   }
 
   private askFor(operation: string, path: string, request: ReadRequest): Promise<LlmAnswer | LlmStream> {
-    const { model, stream, maxTokens, options } = request;
+    const { body, options } = request;
     const asker = options.request ?? undefined;
-    const remembered = asker === undefined ? undefined : RequestContext.of(asker);
-    const promptTokens = options.routing?.inputTokens ?? promptTokensOf(request.body, this.tokenCounter, remembered);
-    const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, asker);
+    const memory = asker === undefined ? undefined : RequestContext.of(asker);
+    const known = options.routing?.inputTokens;
+    if (!request.isLarge) return this.sendCounted(operation, path, request, known ?? promptTokensOf(body, this.tokenCounter, memory));
+    const counted = known === undefined ? promptTokensOfAsync(body, this.tokenCounter, memory) : Promise.resolve(known);
+    return counted.then((tokens) => this.sendCounted(operation, path, request, tokens));
+  }
+
+  private sendCounted(operation: string, path: string, request: ReadRequest, promptTokens: number): Promise<LlmAnswer | LlmStream> {
+    const { model, stream, maxTokens, options } = request;
+    const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, options.request ?? undefined);
     return this.run(facts, options, (attempt, _number, target, leftMs) => {
       const { deployment } = attempt.pick;
       const known = this.endpointOf(attempt);

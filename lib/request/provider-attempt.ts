@@ -43,7 +43,10 @@ export async function askProvider(
   try {
     cancellation.active = exchange;
     if (cancellation.error !== undefined) throw cancellation.error;
-    const body = request.textFor(model, defaults, target.overrides, asksForUsage);
+    const { overrides } = target;
+    const body = request.isLarge
+      ? await request.bytesFor(model, defaults, overrides, asksForUsage)
+      : request.textFor(model, defaults, overrides, asksForUsage);
     const headers = endpoint.headers as string[];
     const path = endpoint.pathOf(question.path, model);
     const { origin } = endpoint;

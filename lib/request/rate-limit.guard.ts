@@ -16,7 +16,7 @@ import { RequestContext } from './request-context.js';
 import { endWithResponse, watchUsage } from './response-end.js';
 import { applicableOf, routeLimits, type ApplicableLimits, type RouteLimit, type RouteLimits } from './route-limits.js';
 import { asksToSkip } from './skip-if.js';
-import { estimateTokens } from './token-estimate.js';
+import { estimateTokens, estimateTokensAsync } from './token-estimate.js';
 
 interface Taken {
   readonly scopes: readonly RateLimitScope[];
@@ -75,9 +75,10 @@ export class RateLimitGuard implements CanActivate {
     request: LimitedRequest,
     _context: ExecutionContext,
     tokensPerMinute: number,
-    _tokensLeft?: number,
+    tokensLeft?: number,
   ): Eventually<number> {
-    return estimateTokens(request.body, this.tokenCounter, tokensPerMinute, RequestContext.of(request));
+    const context = { counter: this.tokenCounter, tokensPerMinute, memory: RequestContext.of(request) };
+    return isLarge(request) ? estimateTokensAsync(request.body, context, tokensLeft) : estimateTokens(request.body, context);
   }
 
   /** What a refusal throws. Default: `error` itself, a 429 in OpenAI's shape; with `extensions` for GraphQL, as a `WsException` or `RpcException` for messages. */

@@ -5,7 +5,7 @@ import type { RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import type { Reservation } from '../rate-limit/reservation.js';
 import { usedTokens, type Usage } from './answer-usage.js';
-import type { CountedPrompt } from './token-estimate.js';
+import type { CountedPrompt } from './prompt-memory.js';
 
 /** Of requests of HTTP: a field of theirs. What a `WeakMap` holds survives until it is old, whether its key lives or not. */
 const CONTEXT = Symbol('request context');

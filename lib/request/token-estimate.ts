@@ -1,166 +1,161 @@
 import { InvalidArgumentError } from '../common/errors.js';
+import { nextTurn } from '../common/next-turn.js';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
+import type { PromptEstimate } from '../token-counter/request-counter.js';
+import { REPLY_PRIMING } from '../token-counter/messages.js';
+import { TOKENS_PER_BYTE } from '../token-counter/prompt-context.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+import { CountedPrompt, type PromptFields, type PromptMemory } from './prompt-memory.js';
+
+type Body = Readonly<Record<string, unknown>>;
 
 /** A reply whose length the request does not limit is taken to be this long at least. */
 const UNLIMITED_REPLY = 1024;
 const MOST_CHOICES = 128;
-/** English has about so many; more than that many of base64 in a row are an image, a film or a sound, and no text. */
-const CHARACTERS_PER_TOKEN = 4;
-const BASE64 = /[A-Za-z0-9+/=]{512,}/g;
 /** What could not even be sent. */
 const UNREADABLE_PROMPT = 1;
+
+/** What an estimate goes by. */
+export interface EstimateContext {
+  readonly counter: TokenCounterService;
+  readonly tokensPerMinute: number;
+  /** Where the count of the prompt is kept for the client. */
+  readonly memory?: PromptMemory;
+}
 
 /**
  * Tokens that a request with this body may use: its prompt, and the reply it allows (`max_completion_tokens`, `max_tokens`, `max_output_tokens`,
  * times `n`). Where it allows any, not less than 1024 or a quarter of the limit. Embeddings have no reply. 0 without a prompt. Of several prompts, and of
  * several figures of a reply, the largest: each provider reads its own and passes over the others.
  */
-export function estimateTokens(body: unknown, counter: TokenCounterService, tokensPerMinute: number, remembered?: PromptMemory): number {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return 0;
-  const request = body as Readonly<Record<string, unknown>>;
-  const prompt = promptTokensOf(request, counter, remembered);
-  if (prompt === 0 || isEmbedding(request)) return prompt;
-  const { max_completion_tokens, max_tokens, max_output_tokens } = request;
-  const reply = Math.max(positive(max_completion_tokens), positive(max_tokens), positive(max_output_tokens));
-  const choices = Math.min(Math.max(positive(request.n), 1), MOST_CHOICES);
-  if (reply > 0) return Math.min(prompt + reply * choices, LARGEST_AMOUNT);
-  return Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))));
-}
-
-/** What of a body its prompt is made of. */
-interface PromptFields {
-  readonly model?: unknown;
-  readonly messages?: unknown;
-  readonly input?: unknown;
-  readonly prompt?: unknown;
-  readonly system?: unknown;
-  readonly instructions?: unknown;
-  readonly tools?: unknown;
-  readonly functions?: unknown;
-}
-
-type Message = { readonly content?: unknown } | null | undefined;
-
-/** A list as it was: its length, its ends, and what they say. */
-class SeenList {
-  private readonly length: number;
-  private readonly first: Message;
-  private readonly last: Message;
-  private readonly firstSays: unknown;
-  private readonly lastSays: unknown;
-
-  constructor(
-    private readonly list: readonly Message[],
-    readonly next: SeenList | undefined,
-  ) {
-    this.length = list.length;
-    this.first = list[0];
-    this.last = list[list.length - 1];
-    this.firstSays = this.first?.content;
-    this.lastSays = this.last?.content;
-  }
-
-  get hasChanged(): boolean {
-    const { list, length, first, last } = this;
-    if (list.length !== length || list[0] !== first || list[length - 1] !== last) return true;
-    return first?.content !== this.firstSays || last?.content !== this.lastSays;
-  }
-}
-
-/** What a count was made of, as far as that is seen without reading the whole. Field by field: a loop over names would look each of them up anew. */
-export class CountedPrompt {
-  private readonly model: unknown;
-  private readonly messages: unknown;
-  private readonly input: unknown;
-  private readonly prompt: unknown;
-  private readonly system: unknown;
-  private readonly instructions: unknown;
-  private readonly tools: unknown;
-  private readonly functions: unknown;
-  private readonly lists: SeenList | undefined;
-
-  constructor(
-    readonly tokens: number,
-    request: PromptFields,
-  ) {
-    let lists: SeenList | undefined;
-    this.model = request.model;
-    lists = seen((this.messages = request.messages), lists);
-    lists = seen((this.input = request.input), lists);
-    lists = seen((this.prompt = request.prompt), lists);
-    lists = seen((this.system = request.system), lists);
-    lists = seen((this.instructions = request.instructions), lists);
-    lists = seen((this.tools = request.tools), lists);
-    this.lists = seen((this.functions = request.functions), lists);
-  }
-
-  /** Whether nothing of the kind has changed since. */
-  isOf(request: PromptFields): boolean {
-    if (request.model !== this.model || request.messages !== this.messages || request.input !== this.input) return false;
-    if (request.prompt !== this.prompt || request.system !== this.system || request.instructions !== this.instructions) return false;
-    if (request.tools !== this.tools || request.functions !== this.functions) return false;
-    for (let list = this.lists; list !== undefined; list = list.next) if (list.hasChanged) return false;
-    return true;
-  }
-}
-
-function seen(value: unknown, others: SeenList | undefined): SeenList | undefined {
-  return Array.isArray(value) ? new SeenList(value as readonly Message[], others) : others;
-}
-
-/** Where the prompt of a request is remembered, as a guard and a client ask for the same one: the request's context. */
-export interface PromptMemory {
-  prompt: CountedPrompt | undefined;
-}
-
-/** Tokens of a request's prompt, counted once; anew where it has got or lost messages meanwhile, or others at an end. 0 where it has none. */
-export function promptTokensOf(request: object, counter: TokenCounterService, remembered?: PromptMemory): number {
-  if (remembered === undefined) return count(request, counter);
-  const { prompt } = remembered;
-  if (prompt?.isOf(request) === true) return prompt.tokens;
-  const tokens = count(request, counter);
-  remembered.prompt = new CountedPrompt(tokens, request);
-  return tokens;
-}
-
-function count(request: PromptFields, counter: TokenCounterService): number {
-  const { messages, input, prompt } = request;
-  let tokens = countFirst(request, counter);
-  if (messages !== undefined && (input ?? prompt) !== undefined) {
-    tokens = Math.max(tokens, countFirst({ ...request, messages: undefined }, counter));
-  }
-  if (input !== undefined && prompt !== undefined) {
-    tokens = Math.max(tokens, countFirst({ ...request, messages: undefined, input: undefined }, counter));
-  }
-  return tokens;
-}
-
-/** `messages`, else `input`, else `prompt`. */
-function countFirst(request: PromptFields, counter: TokenCounterService): number {
-  try {
-    return counter.countRequest(request).promptTokens;
-  } catch (error) {
-    if (error instanceof InvalidArgumentError) return hasPrompt(request) ? lengthOf(request) : 0;
-    throw error;
-  }
+export function estimateTokens(body: unknown, { counter, tokensPerMinute, memory }: EstimateContext): number {
+  return isBody(body) ? withReply(promptTokensOf(body, counter, memory), body, tokensPerMinute) : 0;
 }
 
 /**
- * Tokens by the length of the prompt's JSON. A prompt that cannot be counted may be one that the provider takes: a part of a kind that is not known
- * here must not let the texts beside it pass for nothing.
+ * The same off the main thread, for large bodies. Counting stops when the prompt and its reply exceed `tokensLeft`: then an estimate of the whole, which is no
+ * more than `tokensPerMinute` unless what was counted is.
  */
-function lengthOf({ messages, input, prompt, system, instructions, tools, functions }: PromptFields): number {
+export async function estimateTokensAsync(
+  body: unknown,
+  { counter, tokensPerMinute, memory }: EstimateContext,
+  tokensLeft = Infinity,
+): Promise<number> {
+  if (!isBody(body)) return 0;
+  if (memory?.prompt?.isOf(body) === true) return withReply(memory.prompt.tokens, body, tokensPerMinute);
+  const reply = withReply(1, body, tokensPerMinute) - 1;
+  const { counted, tokens, isWhole } = await largestPrompt(body, counter, tokensLeft - reply);
+  if (isWhole) {
+    if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
+    return withReply(tokens, body, tokensPerMinute);
+  }
+  const certain = withReply(counted, body, tokensPerMinute);
+  return Math.max(certain, Math.min(withReply(tokens, body, tokensPerMinute), tokensPerMinute));
+}
+
+/** Tokens of a request's prompt, counted once; anew where it has changed meanwhile. 0 where it has none. */
+export function promptTokensOf(request: object, counter: TokenCounterService, memory?: PromptMemory): number {
+  const body = request as Body;
+  if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
+  const { prompts, tools } = promptsOf(body);
+  let tokens = 0;
+  for (const prompt of prompts) tokens = Math.max(tokens, estimateOf(prompt, counter));
+  if (tools !== undefined) tokens += Math.max(0, estimateOf(tools, counter) - REPLY_PRIMING);
+  if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
+  return tokens;
+}
+
+/** The same off the main thread, for large bodies. */
+export async function promptTokensOfAsync(request: object, counter: TokenCounterService, memory?: PromptMemory): Promise<number> {
+  const body = request as Body;
+  if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
+  const { tokens } = await largestPrompt(body, counter, Infinity);
+  if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
+  return tokens;
+}
+
+/** `isWhole`: no count has stopped early. */
+async function largestPrompt(
+  body: Body,
+  counter: TokenCounterService,
+  limit: number,
+): Promise<PromptEstimate & { readonly isWhole: boolean }> {
+  const { prompts, tools } = promptsOf(body);
+  const ofTools = tools === undefined ? undefined : await estimateOfAsync(tools, counter, limit + REPLY_PRIMING);
+  const extra = {
+    counted: Math.max(0, (ofTools?.counted ?? 0) - REPLY_PRIMING),
+    tokens: Math.max(0, (ofTools?.tokens ?? 0) - REPLY_PRIMING),
+  };
+  let [counted, tokens] = [0, 0];
+  for (const prompt of prompts) {
+    if (extra.counted + counted > limit) break;
+    const estimate = await estimateOfAsync(prompt, counter, limit - extra.counted);
+    counted = Math.max(counted, estimate.counted);
+    tokens = Math.max(tokens, estimate.tokens);
+  }
+  const all = { counted: counted + extra.counted, tokens: tokens + extra.tokens };
+  return { ...all, isWhole: all.counted <= limit };
+}
+
+/** The prompts of a body, of which a provider reads one, and the tools beside them where there are several: they count once. */
+function promptsOf(body: Body): { readonly prompts: readonly Body[]; readonly tools?: Body } {
+  const { messages, input, prompt } = body;
+  const hasSeveral = (messages !== undefined && (input ?? prompt) !== undefined) || (input !== undefined && prompt !== undefined);
+  if (!hasSeveral) return { prompts: [body] };
+  const { tools, functions, tool_choice, function_call, ...rest } = body;
+  const others = { ...rest, messages: undefined, input: undefined, prompt: undefined };
+  const prompts: Body[] = [];
+  if (messages !== undefined) prompts.push({ ...others, messages });
+  // A stored prompt has its variables beside the input.
+  if (input !== undefined) prompts.push({ ...others, input, prompt: isBody(prompt) ? prompt : undefined });
+  if (prompt !== undefined) prompts.push({ ...others, prompt });
+  const hasTools = (tools ?? functions) !== undefined;
+  return { prompts, tools: hasTools ? { model: body.model, messages: [], tools, functions, tool_choice, function_call } : undefined };
+}
+
+function estimateOf(body: Body, counter: TokenCounterService): number {
+  try {
+    return counter.estimatePrompt(body);
+  } catch (error) {
+    return estimateByLength(body, error);
+  }
+}
+
+async function estimateOfAsync(body: Body, counter: TokenCounterService, limit: number): Promise<PromptEstimate> {
+  // Behind the turn that has parsed the body: each of the two takes its time.
+  await nextTurn();
+  try {
+    return await counter.estimatePromptAsync(body, limit);
+  } catch (error) {
+    const tokens = estimateByLength(body, error);
+    return { counted: tokens, tokens };
+  }
+}
+
+/** Tokens of a prompt that cannot be counted, by the length of its JSON: it may be one that the provider takes. */
+function estimateByLength({ messages, input, prompt, system, instructions, tools, functions }: PromptFields, error: unknown): number {
+  if (!(error instanceof InvalidArgumentError)) throw error;
+  if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
   try {
     const json = JSON.stringify({ messages, input, prompt, system, instructions, tools, functions });
-    return Math.ceil(json.replace(BASE64, '').length / CHARACTERS_PER_TOKEN);
+    return Math.ceil(Buffer.byteLength(json) * TOKENS_PER_BYTE);
   } catch {
     return UNREADABLE_PROMPT;
   }
 }
 
-function hasPrompt({ messages, input, prompt }: PromptFields): boolean {
-  return (messages ?? input ?? prompt ?? undefined) !== undefined;
+/** Of a prompt of so many tokens, those of the prompt and of the reply that the body allows. */
+function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
+  if (prompt === 0 || isEmbedding(body)) return Math.min(prompt, LARGEST_AMOUNT);
+  const { max_completion_tokens, max_tokens, max_output_tokens } = body;
+  const reply = Math.max(positive(max_completion_tokens), positive(max_tokens), positive(max_output_tokens));
+  const choices = Math.min(Math.max(positive(body.n), 1), MOST_CHOICES);
+  if (reply > 0) return Math.min(prompt + reply * choices, LARGEST_AMOUNT);
+  return Math.min(Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4)))), LARGEST_AMOUNT);
+}
+
+function isBody(body: unknown): body is Body {
+  return typeof body === 'object' && body !== null && !Array.isArray(body);
 }
 
 function isEmbedding({

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { audioTokens } from './audio.js';
 import { imageTokens } from './images.js';
-import { checkDepth, countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
+import { checkDepth, countJson, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 
 type Part = Readonly<Record<string, unknown>>;
 type PartCounter = (part: Part, path: string, context: PromptContext, depth: number) => number;
@@ -76,6 +76,7 @@ function countPart(part: unknown, path: string, context: PromptContext, depth: n
   if (typeof part === 'string') return context.count(part);
   if (!isRecord(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
   const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
+  if (counter === undefined && context.estimatesUnknown === true) return countUnread(part, context);
   if (counter === undefined)
     throw new InvalidArgumentError(`${path}.type`, part.type, `must be one of ${[...PARTS.keys()].join(', ')}`, 'UNKNOWN_CONTENT_TYPE');
   return counter(part, path, context, depth);
@@ -106,6 +107,7 @@ export function countUnknown(context: PromptContext): number {
 
 export function countImage(source: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
   const image = imageTokens(context.model.images, source, detail);
+  context.readUnits += source?.length ?? 0;
   if (image.assumed) context.assumed = true;
   return image.tokens;
 }
@@ -130,5 +132,6 @@ function countAudio(part: Part, path: string, context: PromptContext): number {
   if (!isRecord(audio) || typeof audio.data !== 'string')
     throw new InvalidArgumentError(`${path}.input_audio.data`, isRecord(audio) ? audio.data : audio, 'must be base64 audio');
   context.assumed = true;
+  context.readUnits += audio.data.length;
   return audioTokens(audio.data, typeof audio.format === 'string' ? audio.format : undefined);
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { countContent, countImage } from './content-parts.js';
-import { countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -27,6 +27,7 @@ function countPart(part: Part, path: string, context: PromptContext): number {
   if (isRecord(part.fileData ?? part.file_data)) return countImage(undefined, 'high', context);
   const call = part.functionCall ?? part.function_call ?? part.functionResponse ?? part.function_response;
   if (isRecord(call)) return countText(call.name, context) + countJson(call.args ?? call.response, path, context);
+  if (context.estimatesUnknown === true) return countUnread(part, context);
   throw new InvalidArgumentError(
     path,
     part,

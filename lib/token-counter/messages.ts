@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countText, isRecord, type PromptContext } from './prompt-context.js';
+import { countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
 /** A chat message in OpenAI's or Anthropic's shape, or in Gemini's, with `parts`. Structural on purpose: the types of any SDK fit. */
@@ -52,6 +52,8 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
     } else if (field === 'function_call' && isRecord(value)) {
       tokens += countText(value.arguments, context);
+    } else {
+      tokens += countUnread(value, context);
     }
   }
   return tokens;

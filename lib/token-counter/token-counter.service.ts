@@ -11,8 +11,8 @@ import { countMessages, type ChatMessage } from './messages.js';
 import { ModelTable } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits } from './pricing.js';
-import type { PromptContext } from './prompt-context.js';
-import { countRequestBody, type RequestTokens } from './requests.js';
+import { RequestCounter, type PromptEstimate } from './request-counter.js';
+import type { RequestTokens } from './requests.js';
 import {
   countSegments,
   countSegmentsUpTo,
@@ -46,7 +46,6 @@ const NO_DETAILS: UsageDetails = {};
 
 /**
  * Counts, encodes and cuts texts and chats, and says what they cost.
- *
  * Every method throws `InvalidArgumentError` on an argument that can never work; `TEXT_TOO_LONG` for a text above `tokenCounter.maxTextLength`.
  *
  * @example
@@ -59,6 +58,7 @@ export class TokenCounterService implements Capability {
   private readonly engines: EngineCalls<TokenCounterEngine>;
   private readonly counts: EngineSeries;
   private readonly maxTextLength: number;
+  private readonly requests: RequestCounter;
   private calls = 0;
   private tokens = 0;
 
@@ -73,6 +73,8 @@ export class TokenCounterService implements Capability {
     this.counts = this.engines.series('count');
     this.models = new ModelTable(options.defaultModel);
     this.maxTextLength = options.maxTextLength;
+    const { models, engines, maxTextLength } = this;
+    this.requests = new RequestCounter({ models, engines, batchChoice, maxTextLength, counted: (tokens) => this.counted(tokens) });
     for (const encoding of options.preload) this.engines.run('load', undefined, (engine) => engine.load(encoding));
   }
 
@@ -120,21 +122,30 @@ export class TokenCounterService implements Capability {
     const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
     const found = this.models.get(model);
     return this.counted(
-      this.engines.run('count_messages', requestId, (engine) => countMessages(messages, tools, toolChoice, this.context(found, engine))),
+      this.engines.run('count_messages', requestId, (engine) =>
+        countMessages(messages, tools, toolChoice, this.requests.context(found, engine)),
+      ),
     );
   }
 
   /** Prompt tokens of a whole OpenAI-style request body: chat, Responses, embeddings or completions. */
   countRequest(body: object, options?: { readonly requestId?: string } | null): RequestTokens {
-    const request = checkObject('body', body, refuseArgument);
-    const model = this.models.get(request.model as string | undefined);
-    const result = this.engines.run('count_request', options?.requestId, (engine): RequestTokens => {
-      const context = this.context(model, engine);
-      const promptTokens = countRequestBody(request, context);
-      return { promptTokens, approximate: model.facts.approximate || context.assumed, encoding: model.facts.encoding };
-    });
-    this.counted(result.promptTokens);
-    return result;
+    return this.requests.count(body, options?.requestId);
+  }
+
+  /** The same without holding up the event loop, for bodies of any length. The body must not change until then. */
+  countRequestAsync(body: object, options?: { readonly requestId?: string } | null): Promise<RequestTokens> {
+    return this.requests.countAsync(body, options?.requestId);
+  }
+
+  /** Prompt tokens for a limit: text that `countRequest` refuses or passes over counts a quarter of a token a byte at least. */
+  estimatePrompt(body: Readonly<Record<string, unknown>>): number {
+    return this.requests.estimate(body);
+  }
+
+  /** The same without holding up the event loop; counting stops above `limit`. */
+  estimatePromptAsync(body: Readonly<Record<string, unknown>>, limit: number): Promise<PromptEstimate> {
+    return this.requests.estimateAsync(body, limit);
   }
 
   /** The token ids of a text. */
@@ -194,7 +205,7 @@ export class TokenCounterService implements Capability {
     const model = this.models.get(name);
     const most = maxTokens === undefined ? this.inputShare(name, trimRatio) : checkPositiveInteger('maxTokens', maxTokens, refuseArgument);
     if (most === null) return [...(messages as readonly M[])];
-    return this.engines.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.context(model, engine)));
+    return this.engines.run('trim_messages', requestId, (engine) => trimToFit<M>(messages, most, this.requests.context(model, engine)));
   }
 
   /**
@@ -250,16 +261,6 @@ export class TokenCounterService implements Capability {
 
   private recoverCount(error: unknown, engine: TokenCounterEngine, text: string, model: CountingModel): number {
     return this.choice.recover(error, engine, (other) => other.count(text, model.handle(other)));
-  }
-
-  private context(model: CountingModel, engine: TokenCounterEngine): PromptContext {
-    const handle = model.handle(engine);
-    const { maxTextLength } = this;
-    const count = (text: string): number => {
-      if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
-      return engine.count(text, handle);
-    };
-    return { model: model.facts, count, assumed: false };
   }
 
   private checkText(text: unknown): void {

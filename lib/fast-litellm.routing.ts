@@ -5,6 +5,7 @@ import { coarseClock } from './engine/shared-memory.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
+import { deploymentCheck } from './request/deployment-check.js';
 import { promptTokensOf } from './request/token-estimate.js';
 import { answersKnownQuestion } from './router/known-question.js';
 import { ListRouters } from './router/list-routers.js';
@@ -12,7 +13,8 @@ import { GROUP_SIZES } from './router/router.calibration.js';
 import { RouterEngine } from './router/router.engine.js';
 import { NativeRouterEngine } from './router/router.native.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
-import { RouterService, type RouterContext } from './router/router.service.js';
+import type { RouterContext } from './router/router.context.js';
+import { RouterService } from './router/router.service.js';
 import { TypeScriptRouterEngine } from './router/router.typescript.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
@@ -65,7 +67,7 @@ export function openRouting(
   };
   return {
     engines: choice,
-    router: new RouterService(choice, resolved, context),
+    router: new RouterService(choice, resolved, { ...context, check: deploymentCheck(resolved.env) }),
     lists: new ListRouters(choice, context),
     env: resolved.env,
   };

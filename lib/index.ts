@@ -17,6 +17,7 @@ export {
 } from './common/errors.js';
 export {
   ContextWindowExceededError,
+  DeploymentMisconfiguredError,
   NoDeploymentError,
   RateLimitExceededError,
   RouterRateLimitError,
@@ -99,6 +100,7 @@ export { reportUsage } from './request/request-context.js';
 export { SkipPerformance } from './common/skip-performance.js';
 export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
 export { RetryAfterFilter } from './request/retry-after.filter.js';
+export type { CalledByApp, Uncallable } from './router/callability.js';
 export type { Route } from './router/catalogue.js';
 export type { CustomRoutingStrategy, RoutingCandidate } from './router/custom-strategy.js';
 export type { Deployment, ModelListEntry } from './router/deployment.js';

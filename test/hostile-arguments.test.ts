@@ -10,7 +10,11 @@ type Call = readonly [(...args: never[]) => unknown, ...(() => unknown)[]];
 
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const modelList = (): object[] => [
-  { model_name: 'chat', litellm_params: { model: 'openai/gpt-4o', rpm: 1000, weight: 1, tags: ['a'] }, model_info: { id: 'one' } },
+  {
+    model_name: 'chat',
+    litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1', rpm: 1000, weight: 1, tags: ['a'] },
+    model_info: { id: 'one' },
+  },
 ];
 const message = (): object => ({
   role: 'user',

@@ -165,7 +165,7 @@ describe('FastLiteLLMModule', () => {
   });
 
   it('waits for calls to models that belong to no HTTP request, as long as for those that do', async () => {
-    const modelList = [{ model_name: 'chat', litellm_params: { model: 'openai/gpt-4o' } }];
+    const modelList = [{ model_name: 'chat', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } }];
     const testing = await compile(FastLiteLLMModule.forRoot({ logger, metrics: false, router: { modelList } }));
     let answer = (_: string): void => {};
     const call = testing.get(LlmClient).execute('chat', () => new Promise<string>((resolve) => (answer = resolve)));

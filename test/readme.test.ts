@@ -132,7 +132,7 @@ describe('the table of metrics', () => {
   it('has every metric with its type and labels, and no other', () => {
     const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
-    const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o' } };
+    const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
     const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
     const samples = [{ router: { modelList: [one], providerBudgets: budgets } }, shared].flatMap((options) => {
       const llm = new library.FastLiteLLM(options);

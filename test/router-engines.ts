@@ -6,7 +6,8 @@ import type { ModelListEntry } from '../lib/router/deployment.js';
 import { RouterEngine } from '../lib/router/router.engine.js';
 import { NativeRouterEngine } from '../lib/router/router.native.js';
 import { resolveRouterOptions, type RouterOptions } from '../lib/router/router.options.js';
-import { RouterService, type RouterContext } from '../lib/router/router.service.js';
+import type { RouterContext } from '../lib/router/router.context.js';
+import { RouterService } from '../lib/router/router.service.js';
 import { TypeScriptRouterEngine } from '../lib/router/router.typescript.js';
 
 /** Where all of Rust is to be seen, whatever the number of members. */

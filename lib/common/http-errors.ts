@@ -80,6 +80,24 @@ export class NoDeploymentError extends HttpException {
   }
 }
 
+/** The configuration of a model's deployments is at fault, which its operator has to mend: 503 in OpenAI's shape. `cause` says what; the client is not told. */
+export class DeploymentMisconfiguredError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code = 'DEPLOYMENT_MISCONFIGURED';
+  readonly model: string;
+  /** The ids of the deployments. */
+  readonly deploymentIds: readonly string[];
+
+  constructor(model: string, deploymentIds: readonly string[], cause?: Error) {
+    const message = `The model ${shortened(model)} cannot be called at the moment: its configuration has to be corrected by the operator.`;
+    super({ error: { message, type: 'server_error', param: null, code: 'deployment_misconfigured' } }, 503, { cause });
+    this.name = new.target.name;
+    this.message = message;
+    this.model = model;
+    this.deploymentIds = deploymentIds;
+  }
+}
+
 /** All deployments of a model are cooling down, or at a limit of their own: 429 in OpenAI's shape. */
 export class RouterRateLimitError extends HttpException {
   /** Stable, machine-readable. */

@@ -64,7 +64,9 @@ export interface DeploymentState {
   readonly group: string;
   readonly model: string;
   /** `available`, or why it gets nothing. */
-  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked';
+  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked' | 'uncallable';
+  /** Why it cannot be called, and what its operator can do. */
+  readonly uncallable?: { readonly reason: string; readonly mend: string };
   readonly coolingForMs: number;
   /** Requests that are over, since the start, and those of them that failed. */
   readonly answered: number;

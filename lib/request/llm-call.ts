@@ -1,4 +1,5 @@
 import { FastLiteLLMError } from '../common/errors.js';
+import { DeploymentMisconfiguredError } from '../common/http-errors.js';
 import type { ProviderFailureKind } from '../common/provider-error.js';
 import type { CallCancellation } from './call-cancellation.js';
 import type { CallRouter, Deployment, FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
@@ -177,6 +178,8 @@ export class LlmCall<R> {
       numRetries: numRetries ?? limits.numRetries,
       policies,
     });
+    // Nothing was sent: another deployment is no retry.
+    if (failure.error instanceof DeploymentMisconfiguredError && healthyOthers > 0) return 0;
     if (retry >= allowed) return 'give up';
     const waitMs = retryWaitMs(retry, { healthyOthers, retryAfterMs, leastMs: limits.leastWaitMs }, random());
     if (now() + waitMs >= limits.deadlineAtMs || !retryBudget.withdraw(now())) return 'give up';

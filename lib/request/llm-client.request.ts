@@ -98,6 +98,12 @@ const OWN_FIELDS = new Set([
 ]);
 const MOST_RETRIES = 10;
 
+/** Fields of a deployment for the bodies of its requests: those that the request goes before, and those that go before it. */
+export interface DeploymentFields {
+  readonly defaults: Readonly<Record<string, unknown>> | undefined;
+  readonly fixed: Readonly<Record<string, unknown>> | undefined;
+}
+
 /** A body, read once: what is sent, and what steers the call. */
 export class ReadRequest {
   readonly model: string;
@@ -146,12 +152,13 @@ export class ReadRequest {
   }
 
   /**
-   * The body for a provider, under its name of the model. `defaults` and `overrides`: fields of the deployment, and of a fallback.
+   * The body for a provider, under its name of the model: the deployment's defaults, the request, the changes of a fallback, the deployment's `extra_body`.
    * @param addsUsage as the field says, but for a provider that refuses it
    */
-  textFor(model: string, defaults: object | undefined, overrides: object | undefined, addsUsage = this.addsUsage): string {
-    if (defaults !== undefined || overrides !== undefined || addsUsage !== this.addsUsage) {
-      return `{"model":${JSON.stringify(model)}${behindModel({ ...defaults, ...this.sent(addsUsage), ...changesOf(overrides) })}`;
+  textFor(model: string, { defaults, fixed }: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): string {
+    if (defaults !== undefined || fixed !== undefined || overrides !== undefined || addsUsage !== this.addsUsage) {
+      const fields = { ...defaults, ...this.sent(addsUsage), ...changesOf(overrides), ...fixed };
+      return `{"model":${JSON.stringify(fixed?.model ?? model)}${behindModel(fields)}`;
     }
     // Most providers call it what the caller does.
     if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));

@@ -5,7 +5,7 @@ import type { CallRouter, RouterPick } from './call-router.js';
 import { CallersMistake } from './llm-call.js';
 import { outcomeOf, type OpenCall } from './open-call.js';
 import { failureOf, reportOf } from './provider-failure.js';
-import { upstreamModel } from './provider-endpoint.js';
+import { upstreamModel } from './provider-resolution.js';
 import type { AnswerUsage } from './answer-usage.js';
 
 /** One attempt from sending to the end of its answer: tells the router and the observers of its success, or of what became of its stream. */
@@ -23,7 +23,7 @@ export class OpenAttempt {
     number: number,
   ) {
     const { deployment, group } = pick;
-    this.model = upstreamModel(pick.model);
+    this.model = upstreamModel(pick.model, deployment.params.custom_llm_provider);
     const { api_base: base } = deployment.params;
     this.observed = open.observed?.attempt({
       number,

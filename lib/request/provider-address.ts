@@ -1,29 +1,6 @@
-import { InvalidConfigurationError } from '../common/errors.js';
 import { withoutTrailingSlashes } from '../common/trailing-slashes.js';
-
-/** Providers that speak OpenAI's protocol, and where, unless `api_base` says otherwise. */
-export const WELL_KNOWN: Readonly<Record<string, string>> = {
-  openai: 'https://api.openai.com/v1',
-  anthropic: 'https://api.anthropic.com/v1',
-  cerebras: 'https://api.cerebras.ai/v1',
-  deepinfra: 'https://api.deepinfra.com/v1/openai',
-  deepseek: 'https://api.deepseek.com/v1',
-  fireworks_ai: 'https://api.fireworks.ai/inference/v1',
-  gemini: 'https://generativelanguage.googleapis.com/v1beta/openai',
-  groq: 'https://api.groq.com/openai/v1',
-  mistral: 'https://api.mistral.ai/v1',
-  nvidia_nim: 'https://integrate.api.nvidia.com/v1',
-  ollama: 'http://127.0.0.1:11434/v1',
-  ollama_chat: 'http://127.0.0.1:11434/v1',
-  openrouter: 'https://openrouter.ai/api/v1',
-  perplexity: 'https://api.perplexity.ai',
-  together_ai: 'https://api.together.xyz/v1',
-  xai: 'https://api.x.ai/v1',
-};
-/** Those whose `api_base` LiteLLM takes without the version in its path. */
-const WITHOUT_VERSION = new Set(['anthropic', 'ollama', 'ollama_chat']);
-/** An address may be given as a provider's page shows it: with what is asked there. */
-const OPERATION = /\/(?:chat\/completions|completions|embeddings)$/;
+import { DeploymentFault } from './deployment-fault.js';
+import { isAtProvider, rowOf } from './provider-table.environment.js';
 
 const DATED_AZURE = '2024-10-21';
 const DATED_AZURE_MODELS = '2024-05-01-preview';
@@ -32,10 +9,11 @@ const UNDATED_AZURE = new Set(['v1', 'preview', 'latest']);
 const AZURE_DEPLOYMENT = /\/openai\/deployments\/[^/]+$/;
 const AZURE_MODELS_HOST = /\.services\.ai\.azure\.com$/;
 /** Whatever is behind these, they take a key by a header of their own. */
-const AZURE_KEY_HOST = /\.(?:openai|services\.ai)\.azure\.com$/;
-
-/** An address that the router's file takes from a variable, which is not there. */
-const UNSET = /^os\.environ\/(\w+)$/;
+const AZURE_KEY_HOST = /\.(?:openai|services\.ai|cognitiveservices)\.azure\.com$/;
+/** Operations that people leave in an address, as the provider's page shows it. */
+const OPERATIONS = ['/chat/completions', '/completions', '/embeddings', '/responses'];
+const OLLAMA_OPERATIONS = new Set(['/api', '/api/generate', '/api/chat', '/api/embed', '/api/embeddings', '/api/tags']);
+const REGION = /^[a-z0-9-]{1,63}$/;
 
 /** Where the operations of a deployment are. */
 export interface ProviderAddress {
@@ -50,12 +28,19 @@ export interface ProviderAddress {
   readonly takesApiKey: boolean;
 }
 
-/** @throws InvalidConfigurationError where there is no address, or a wrong one; the address itself is not shown, for it may hold a password. */
-export function addressOf(provider: string, given: unknown, version: string | undefined, deploymentId: string): ProviderAddress {
-  const url = parseBase(given ?? WELL_KNOWN[provider], deploymentId);
-  const path = withoutTrailingSlashes(url.pathname).replace(OPERATION, '');
-  const plain = { url, query: url.search, namesDeployment: false, takesApiKey: provider === 'azure' || isAzureKeyHost(provider, url) };
-  if (provider === 'azure') {
+/** Where an address stands, for errors, and what else it depends on. */
+export interface AddressContext {
+  readonly deploymentId: string;
+  /** `api_version`. */
+  readonly version?: string;
+}
+
+/** An address as it is written, understood as the provider's. */
+export function addressOf(provider: string, url: URL, { version }: AddressContext): ProviderAddress {
+  const path = operationPath(provider, url);
+  const takesApiKey = provider === 'azure' || provider === 'azure_text' || (provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname));
+  const plain = { url, query: url.search, namesDeployment: false, takesApiKey };
+  if (provider === 'azure' || provider === 'azure_text') {
     if (path.endsWith('/openai/v1')) return { ...plain, base: path };
     if (version !== undefined && UNDATED_AZURE.has(version)) return { ...plain, base: `${path}/openai/v1` };
     const query = queryWith(url, version, DATED_AZURE);
@@ -65,11 +50,22 @@ export function addressOf(provider: string, given: unknown, version: string | un
     const isRoot = path === '' && AZURE_MODELS_HOST.test(url.hostname);
     return { ...plain, base: isRoot ? '/models' : path, query: queryWith(url, version, isRoot ? DATED_AZURE_MODELS : undefined) };
   }
-  return { ...plain, base: path === '' && WITHOUT_VERSION.has(provider) ? '/v1' : path };
+  return { ...plain, base: path };
 }
 
-function isAzureKeyHost(provider: string, { hostname }: URL): boolean {
-  return provider === 'azure_ai' && AZURE_KEY_HOST.test(hostname);
+/** The path that operations are below, whatever of the provider's own protocol was written with it. */
+function operationPath(provider: string, url: URL): string {
+  let path = withoutTrailingSlashes(url.pathname);
+  const operation = OPERATIONS.find((end) => path.endsWith(end));
+  if (operation !== undefined) path = path.slice(0, -operation.length);
+  else if (path.endsWith('/v1/messages')) path = path.slice(0, -'/messages'.length);
+  const { base, root, native } = rowOf(provider) ?? {};
+  if (provider.startsWith('ollama') && OLLAMA_OPERATIONS.has(path)) path = '';
+  if (path === '' && root !== undefined) return root;
+  const own = base === undefined ? '' : withoutTrailingSlashes(new URL(base).pathname);
+  const isOwn = isAtProvider(provider, url);
+  if ((isOwn && path === '') || (native?.test(path) === true && (isOwn || path === '/v1beta'))) return own;
+  return path;
 }
 
 /** What the deployment says of the version goes before what its address does. */
@@ -80,16 +76,15 @@ function queryWith({ search }: URL, version: string | undefined, fallback: strin
   return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
-function parseBase(base: unknown, deploymentId: string): URL {
-  const path = `deployment ${deploymentId}: litellm_params.api_base`;
-  if (base === undefined) {
-    throw new InvalidConfigurationError(path, 'must be given: this provider has no well-known address that speaks the OpenAI protocol');
-  }
+/** @throws DeploymentFault where it is no address; it is not shown, for it may hold a password. */
+export function parseBase(base: unknown, deploymentId: string, key = 'api_base'): URL {
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  const unset = typeof base === 'string' ? UNSET.exec(base)?.[1] : undefined;
-  throw new InvalidConfigurationError(
-    path,
-    `must be an http or https URL${unset === undefined ? '' : `: the variable ${unset} is not set`}`,
-  );
+  throw new DeploymentFault(deploymentId, key, 'must be an http or https URL', '');
+}
+
+/** The default address of a provider that has one for each region. @throws DeploymentFault where the region is none. */
+export function regionalBase(region: string, deploymentId: string): string {
+  if (REGION.test(region)) return `https://bedrock-mantle.${region}.api.aws/v1`;
+  throw new DeploymentFault(deploymentId, 'aws_region_name', 'must be of lower-case letters, digits and hyphens', 'for example us-east-1');
 }

@@ -37,7 +37,7 @@ export async function askProvider(
   const { request, target, known, times } = question;
   const { open, pick, model } = attempt;
   const { cancellation } = open;
-  const { endpoint, defaults } = known;
+  const { endpoint } = known;
   const exchange = new ProviderExchange(endpoint, pick.deployment.id, request.stream, question.maxAnswerBytes);
   const timer = new AttemptTimer(times, exchange, question.farTimers, attempt.startedAtMs);
   try {
@@ -45,8 +45,8 @@ export async function askProvider(
     if (cancellation.error !== undefined) throw cancellation.error;
     const { overrides } = target;
     const body = request.isLarge
-      ? await request.bytesFor(model, defaults, overrides, asksForUsage)
-      : request.textFor(model, defaults, overrides, asksForUsage);
+      ? await request.bytesFor(model, known, overrides, asksForUsage)
+      : request.textFor(model, known, overrides, asksForUsage);
     const headers = endpoint.headers as string[];
     const path = endpoint.pathOf(question.path, model);
     const { origin } = endpoint;

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { InvalidConfigurationError } from '../common/errors.js';
-import { ProviderEndpoint, upstreamModel, type EndpointParams } from './provider-endpoint.js';
+import { ProviderEndpoint, type EndpointParams } from './provider-endpoint.js';
+import { upstreamModel } from './provider-resolution.js';
 
 const endpoint = (params: Partial<EndpointParams>, env: Record<string, string> = {}): ProviderEndpoint =>
   new ProviderEndpoint({ model: 'openai/gpt-4o', ...params }, 'a', env);
@@ -56,7 +57,10 @@ describe('ProviderEndpoint', () => {
   });
 
   it('sends a key to nobody else: a provider that has no known address needs one', () => {
-    expect(() => endpoint({ model: 'bedrock/claude', api_key: 'sk-aws' })).toThrow('litellm_params.api_base: must be given');
+    expect(() => endpoint({ model: 'bedrock/claude', api_key: 'sk-aws' })).toThrow(
+      'litellm_params.model: the protocol of bedrock is not supported yet',
+    );
+    expect(() => endpoint({ model: 'hosted_vllm/llama', api_key: 'sk-vllm' })).toThrow('litellm_params.api_base: must be given');
     expect(endpoint({ model: 'meta-llama/Llama-3', api_base: 'http://127.0.0.1:8000/v1' })).toMatchObject({
       provider: 'openai',
       origin: 'http://127.0.0.1:8000',

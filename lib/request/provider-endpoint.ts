@@ -1,7 +1,10 @@
 import { decoded } from '../common/basic-authorization.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
-import { addressOf, WELL_KNOWN, type ProviderAddress } from './provider-address.js';
-import { headersOf, secretsIn, secretsInQuery, type HeaderParams } from './provider-headers.js';
+import { DeploymentFault } from './deployment-fault.js';
+import { addressOf, parseBase, regionalBase, type ProviderAddress } from './provider-address.js';
+import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './provider-headers.js';
+import { isResolved, resolveModel } from './provider-resolution.js';
+import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
 
 /** What of a deployment's `litellm_params` says where and how it is reached. */
 export interface EndpointParams extends HeaderParams {
@@ -12,21 +15,11 @@ export interface EndpointParams extends HeaderParams {
   readonly api_key?: unknown;
   readonly azure_ad_token?: unknown;
   readonly api_version?: unknown;
+  readonly aws_region_name?: unknown;
+  readonly tenant_id?: unknown;
+  readonly client_id?: unknown;
+  readonly client_secret?: unknown;
 }
-
-/** Prefixes of a model's name that are no part of it, though their address has to be given. */
-const PREFIXES = new Set([
-  ...Object.keys(WELL_KNOWN),
-  'azure',
-  'azure_ai',
-  'custom_openai',
-  'hosted_vllm',
-  'litellm_proxy',
-  'lm_studio',
-  'openai_like',
-]);
-/** Whom LiteLLM calls otherwise in the names of variables. */
-const IN_VARIABLES: Readonly<Record<string, string>> = { fireworks_ai: 'fireworks', perplexity: 'perplexityai', together_ai: 'togetherai' };
 
 /** A deployment's address, worked out once. */
 export class ProviderEndpoint {
@@ -34,23 +27,61 @@ export class ProviderEndpoint {
   readonly origin: string;
   /** Names and values by turns, as undici takes them. */
   readonly headers: readonly string[];
+  /** Variables of the environment whose key is not sent, because the address is none of the provider's. */
+  readonly keptBack: readonly string[];
   private readonly address: ProviderAddress;
   private readonly secrets: readonly string[];
+  private readonly isOwnBase: boolean;
 
-  /** @throws InvalidConfigurationError where there is no address, or a wrong one, or what is no header; none of it is shown. */
-  constructor(params: EndpointParams, deploymentId: string, env: Environment) {
+  /** @throws DeploymentFault where no provider is known by the model, its address is none, or a header is none; no secret is shown. */
+  constructor(
+    private readonly params: EndpointParams,
+    private readonly deploymentId: string,
+    env: Environment,
+  ) {
     const given = said(params.api_base) ?? said(params.base_url);
-    this.provider = providerOf(params, text(given) !== undefined);
-    const around = given === undefined ? new ProviderEnvironment(this.provider, env) : undefined;
-    const version = text(params.api_version) ?? around?.of('api_version');
-    this.address = addressOf(this.provider, given ?? around?.of('base_url') ?? around?.of('api_base'), version, deploymentId);
-    const { url } = this.address;
+    const base = given === undefined ? undefined : parseBase(given, deploymentId);
+    const resolved = resolveModel({ model: params.model, custom_llm_provider: params.custom_llm_provider, base });
+    if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
+    const { provider } = resolved;
+    this.provider = provider;
+    this.isOwnBase = base !== undefined;
+    const around = new ProviderEnvironment(provider, env);
+    const url = base ?? this.defaultBase(around);
+    this.address = addressOf(provider, url, { deploymentId, version: text(params.api_version) ?? around.version() });
     this.origin = url.origin;
-    // The key of a well-known provider must not go to an address that somebody else chose.
-    const key = text(params.api_key) ?? around?.of('api_key');
-    const token = this.provider === 'azure' ? text(params.azure_ad_token) : undefined;
+    const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
+    const ownToken = isAzure(provider) ? text(params.azure_ad_token) : undefined;
+    // Credentials of its own, of whatever kind, are meant to be used: no key of the environment goes in their place.
+    const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials;
+    const key = text(params.api_key) ?? (isForThis && !isKeyed ? around.key() : undefined);
+    const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
+    this.keptBack = !isKeyed && !isForThis ? around.setKeys() : [];
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
+  }
+
+  /** Why calls would go without the key that the provider asks for; `undefined` where they have one, or need none. */
+  missingKey(): DeploymentFault | undefined {
+    const { provider, deploymentId, address } = this;
+    if (hasCredentials(this.headers, address.url)) return undefined;
+    if (this.hasEntraCredentials) {
+      const reason = 'authentication by tenant_id, client_id and client_secret is not supported yet';
+      return new DeploymentFault(deploymentId, 'client_secret', reason, 'set api_key or azure_ad_token');
+    }
+    const host = this.isOwnBase ? providerAt(address.url) : provider;
+    const asks = isAzure(provider) || (host !== undefined && rowOf(host)?.keyOptional !== true);
+    if (!asks) return undefined;
+    const variables = keyVariables(provider);
+    const reason = `no API key: api_key is not set, ${variables.length === 1 ? 'nor is' : 'nor one of'} ${variables.join(', ')}`;
+    const mend = `set ${variables[0]} in the environment, or api_key: os.environ/${variables[0]} in the deployment`;
+    return new DeploymentFault(deploymentId, 'api_key', this.keptBack.length > 0 ? `no API key for ${address.url.hostname}` : reason, mend);
+  }
+
+  /** Azure's log-in by an app: its token has to be asked for, which is not done here yet. */
+  private get hasEntraCredentials(): boolean {
+    const { tenant_id: tenant, client_id: client, client_secret: secret } = this.params;
+    return isAzure(this.provider) && [tenant, client, secret].some((part) => text(part) !== undefined);
   }
 
   /** The path of an operation (`/chat/completions`) for a model of this deployment. */
@@ -66,27 +97,21 @@ export class ProviderEndpoint {
     for (const secret of this.secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, '***');
     return clean;
   }
+
+  private defaultBase(around: ProviderEnvironment): URL {
+    const { provider, deploymentId, params } = this;
+    const set = around.base();
+    if (set !== undefined) return parseBase(set.value, deploymentId, `api_base (from ${set.name})`);
+    const known =
+      provider === 'bedrock_mantle' ? regionalBase(text(params.aws_region_name) ?? around.region(), deploymentId) : rowOf(provider)?.base;
+    if (known !== undefined) return new URL(known);
+    const reason = `must be given: ${provider} has no default address`;
+    throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);
+  }
 }
 
-/** Most calls are of the model of the call before. */
-let lastModel = '';
-let lastUpstream = '';
-
-/** A model as its provider knows it: `openai/gpt-4o` is `gpt-4o` there; `meta-llama/Llama-3` stays. */
-export function upstreamModel(model: string): string {
-  if (model === lastModel) return lastUpstream;
-  const slash = model.indexOf('/');
-  lastUpstream = slash > 0 && PREFIXES.has(model.slice(0, slash)) ? model.slice(slash + 1) : model;
-  lastModel = model;
-  return lastUpstream;
-}
-
-function providerOf({ model, custom_llm_provider }: EndpointParams, hasAddress: boolean): string {
-  if (typeof custom_llm_provider === 'string' && custom_llm_provider !== '') return custom_llm_provider;
-  const slash = model.indexOf('/');
-  const prefix = slash > 0 ? model.slice(0, slash) : '';
-  // At an address of its own, a slash belongs to the model: `meta-llama/Llama-3`. Without one it names who is asked, and a key is for nobody else.
-  return PREFIXES.has(prefix) || (prefix !== '' && !hasAddress) ? prefix : 'openai';
+function isAzure(provider: string): boolean {
+  return provider === 'azure' || provider === 'azure_ai' || provider === 'azure_text';
 }
 
 /** What the environment says of a provider, as LiteLLM names it: its key, and the address that this key is for. */
@@ -96,9 +121,43 @@ class ProviderEnvironment {
     private readonly env: Environment,
   ) {}
 
-  of(what: 'api_key' | 'api_base' | 'base_url' | 'api_version'): string | undefined {
-    const named = (name: string): string | undefined => text(this.env[`${name}_${what}`.toUpperCase()]);
-    return named(this.provider) ?? named(IN_VARIABLES[this.provider] ?? this.provider);
+  key(): string | undefined {
+    return keyVariables(this.provider)
+      .map((name) => text(this.env[name]))
+      .find((value) => value !== undefined);
+  }
+
+  /** Of Azure, in the place of a key. */
+  token(): string | undefined {
+    return isAzure(this.provider) ? text(this.env.AZURE_AD_TOKEN) : undefined;
+  }
+
+  /** Names of the variables that have a key. */
+  setKeys(): readonly string[] {
+    return keyVariables(this.provider).filter((name) => text(this.env[name]) !== undefined);
+  }
+
+  base(): { readonly name: string; readonly value: string } | undefined {
+    for (const name of baseVariables(this.provider)) {
+      const value = text(this.env[name]);
+      if (value !== undefined) return { name, value };
+    }
+    return undefined;
+  }
+
+  /** Whether an address is the environment's own: `api_base: os.environ/OPENAI_API_BASE`. */
+  isItsAddress({ origin }: URL): boolean {
+    const set = this.base();
+    return set !== undefined && URL.canParse(set.value) && new URL(set.value).origin === origin;
+  }
+
+  /** Of Azure. */
+  version(): string | undefined {
+    return isAzure(this.provider) ? text(this.env.AZURE_API_VERSION) : undefined;
+  }
+
+  region(): string {
+    return REGION_VARIABLES.map((name) => text(this.env[name])).find((value) => value !== undefined) ?? 'us-east-1';
   }
 }
 

@@ -6,12 +6,13 @@ import { FastLiteLLM } from '../fast-litellm.js';
 import { ProviderEndpoints } from './provider-endpoints.js';
 
 const [engine] = routerEngines();
+const KEYS = { OPENAI_API_KEY: 'sk-o', GROQ_API_KEY: 'gsk', ANTHROPIC_API_KEY: 'sk-ant' };
 
 describe('ProviderEndpoints', () => {
   const entry = (params: Record<string, unknown>) => deployment('any', { api_key: undefined, model: '*', ...params }, '*');
   const originOf = (params: Record<string, unknown>, ...names: string[]): string[] => {
     const { router } = routerOn(engine, { modelList: [entry(params)] });
-    const endpoints = new ProviderEndpoints({});
+    const endpoints = new ProviderEndpoints(KEYS);
     return names.map((name) => {
       const { deployment: chosen, model } = router.acquire(name);
       return endpoints.of(chosen, model).endpoint.origin;
@@ -65,7 +66,7 @@ describe('ProviderEndpoints', () => {
 
   it('are worked out once', () => {
     const { router } = routerOn(engine, { modelList: [entry({}), deployment('a')] });
-    const endpoints = new ProviderEndpoints({});
+    const endpoints = new ProviderEndpoints(KEYS);
     const [any, a] = router.deployments();
     expect(endpoints.of(any, 'groq/x')).toBe(endpoints.of(any, 'groq/y'));
     expect(endpoints.of(a, 'x')).toBe(endpoints.of(a, 'y'));

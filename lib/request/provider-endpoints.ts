@@ -1,34 +1,11 @@
-import { InvalidArgumentError, InvalidConfigurationError } from '../common/errors.js';
+import { InvalidArgumentError } from '../common/errors.js';
+import { DeploymentMisconfiguredError } from '../common/http-errors.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { isSentParam } from '../router/litellm-keys.js';
 import type { Deployment } from './call-router.js';
+import { DeploymentFault } from './deployment-fault.js';
 import { ProviderEndpoint } from './provider-endpoint.js';
-
-/** What of a deployment's parameters is part of the request, where the request itself says nothing. */
-const REQUEST_FIELDS = [
-  'temperature',
-  'top_p',
-  'top_k',
-  'n',
-  'stop',
-  'max_tokens',
-  'max_completion_tokens',
-  'presence_penalty',
-  'frequency_penalty',
-  'logit_bias',
-  'logprobs',
-  'top_logprobs',
-  'seed',
-  'response_format',
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
-  'user',
-  'reasoning_effort',
-  'thinking',
-  'verbosity',
-  'service_tier',
-  'dimensions',
-] as const;
+import { isResolved, resolveModel } from './provider-resolution.js';
 
 /** How a deployment is asked. */
 export class KnownEndpoint {
@@ -37,15 +14,17 @@ export class KnownEndpoint {
 
   constructor(
     readonly endpoint: ProviderEndpoint,
-    /** Fields for the request's body. */
+    /** Fields for the request's body, where the request does not say. */
     readonly defaults: Readonly<Record<string, unknown>> | undefined,
+    /** Fields that go before the request's own: `extra_body`. */
+    readonly fixed: Readonly<Record<string, unknown>> | undefined,
   ) {}
 }
 
 /** The addresses of deployments, each worked out when it is first needed. A deployment that is updated is another object. */
 export class ProviderEndpoints {
   private readonly known = new WeakMap<Deployment, KnownEndpoint>();
-  /** Of deployments for any provider (`*`), by provider: as many as there are with a well-known address. */
+  /** Of deployments for any provider (`*`), by provider. */
   private readonly ofAnyProvider = new WeakMap<Deployment, Map<string, KnownEndpoint>>();
 
   /** @param env Where the key of a well-known provider is looked up. */
@@ -53,48 +32,67 @@ export class ProviderEndpoints {
 
   /**
    * @param called What is called there: where a deployment's model is `*`, without an address or a key, it says which provider is asked.
-   * @throws InvalidConfigurationError where a deployment has no address; InvalidArgumentError where it is for any provider, and what is called names none.
+   * @throws DeploymentMisconfiguredError where a deployment cannot be called; InvalidArgumentError where it is for any provider, and what is
+   * called names none that can be.
    */
   of(deployment: Deployment, called: string): KnownEndpoint {
     let known = this.known.get(deployment);
     if (known !== undefined) return known;
     if (isForAnyProvider(deployment)) return this.ofProvider(deployment, called);
-    known = read(deployment, deployment.model, this.env);
+    try {
+      known = this.read(deployment, deployment.model);
+    } catch (error) {
+      if (error instanceof DeploymentFault) throw new DeploymentMisconfiguredError(deployment.modelName, [deployment.id], error);
+      throw error;
+    }
     this.known.set(deployment, known);
     return known;
   }
 
   private ofProvider(deployment: Deployment, called: string): KnownEndpoint {
+    const resolved = resolveModel({ model: called });
+    if (!isResolved(resolved)) throw unknownProvider(called, `${resolved.reason}; ${resolved.mend}`);
     let byProvider = this.ofAnyProvider.get(deployment);
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
-    const provider = called.slice(0, Math.max(called.indexOf('/'), 0));
-    let known = byProvider.get(provider);
-    if (known === undefined) byProvider.set(provider, (known = readFor(deployment, called, this.env)));
+    let known = byProvider.get(resolved.provider);
+    if (known === undefined) {
+      // The client has chosen the provider: that none is set up for it must not take the deployment out for the others.
+      try {
+        known = this.read(deployment, called);
+      } catch (error) {
+        if (error instanceof DeploymentFault) throw unknownProvider(called);
+        throw error;
+      }
+      if (known.endpoint.missingKey() !== undefined) throw unknownProvider(called);
+      byProvider.set(resolved.provider, known);
+    }
     return known;
   }
-}
 
-function readFor(deployment: Deployment, called: string, env: Environment): KnownEndpoint {
-  try {
-    return read(deployment, called, env);
-  } catch (error) {
-    if (!(error instanceof InvalidConfigurationError)) throw error;
-    throw new InvalidArgumentError('model', called, 'must name a provider with a well-known address that speaks the OpenAI protocol');
+  private read({ params, id }: Deployment, model: string): KnownEndpoint {
+    return new KnownEndpoint(new ProviderEndpoint({ ...params, model }, id, this.env), defaultsIn(params), fixedIn(params));
   }
 }
 
-function isForAnyProvider({ model, params }: Deployment): boolean {
+function unknownProvider(called: string, detail?: string): InvalidArgumentError {
+  const rule = 'must name a provider that is set up here and speaks the OpenAI protocol';
+  return new InvalidArgumentError('model', called, detail === undefined ? rule : `${rule} (${detail})`);
+}
+
+/** Whether a deployment is for whatever provider a request names: `*`, and nothing that says which. */
+export function isForAnyProvider({ model, params }: Pick<Deployment, 'model' | 'params'>): boolean {
   const { api_base: base, base_url: url, api_key: key, custom_llm_provider: provider } = params;
   return model === '*' && [base, url, key, provider].every((said) => said === undefined || said === null || said === '');
 }
 
-function read({ params, id }: Deployment, model: string, env: Environment): KnownEndpoint {
-  return new KnownEndpoint(new ProviderEndpoint({ ...params, model }, id, env), defaultsIn(params));
+function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
+  const entries = Object.entries(params).filter(([key, value]) => isSentParam(key) && value !== undefined && value !== null);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
-function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
-  const defaults: Record<string, unknown> = {};
-  for (const field of REQUEST_FIELDS) if (params[field] !== undefined) defaults[field] = params[field];
-  if (typeof params.extra_body === 'object' && params.extra_body !== null) Object.assign(defaults, params.extra_body);
-  return Object.keys(defaults).length === 0 ? undefined : defaults;
+/** As in LiteLLM, the operator's `extra_body` is put over the body. Whether an answer is streamed stays the caller's choice. */
+function fixedIn({ extra_body: extra }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
+  if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) return undefined;
+  const entries = Object.entries(extra).filter(([key]) => key !== 'stream');
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }

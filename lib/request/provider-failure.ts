@@ -1,5 +1,6 @@
 import { CONNECTION_CODES } from '../common/connection-codes.js';
 import { FastLiteLLMError, InvalidConfigurationError } from '../common/errors.js';
+import { DeploymentMisconfiguredError } from '../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../common/provider-error.js';
 import type { FailureReport } from './call-router.js';
 import { retryAfterOf, type AnyHeaders } from './retry-after.js';
@@ -67,6 +68,7 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
  */
 export function failureOf(error: unknown, nowMs: number): CallFailure | undefined {
   if (error instanceof ProviderError) return new CallFailure(error.kind, error, error.providerStatus, error.retryAfterMs);
+  if (error instanceof DeploymentMisconfiguredError) return new CallFailure('authentication', error);
   // A deployment that nobody can ask: others are, and it is not asked again.
   if (error instanceof InvalidConfigurationError) return new CallFailure('authentication', error);
   if (error instanceof FastLiteLLMError || !isObject(error)) {
@@ -102,6 +104,7 @@ export function failureOfSelection(error: unknown): CallFailure | undefined {
   const { code, retryAfterMs } = error as { readonly code?: string; readonly retryAfterMs?: number };
   if (code === 'ROUTER_RATE_LIMITED') return new CallFailure('rate_limit', error, 429, retryAfterMs);
   if (code === 'CONTEXT_WINDOW_EXCEEDED') return new CallFailure('context_window', error, 400);
+  if (code === 'DEPLOYMENT_MISCONFIGURED') return new CallFailure('authentication', error, 503);
   if (code === 'NO_DEPLOYMENT') return new CallFailure('not_found', error, 404);
   return undefined;
 }
@@ -115,6 +118,7 @@ export function reportOf({ kind, error, status, retryAfterMs }: CallFailure): Fa
     error: thrown,
     retryAfterMs,
     timeout: kind === 'timeout',
+    misconfigured: error instanceof DeploymentMisconfiguredError,
     contentPolicy: kind === 'content_policy',
   };
 }

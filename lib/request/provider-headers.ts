@@ -1,5 +1,5 @@
 import { basicAuthorization } from '../common/basic-authorization.js';
-import { InvalidConfigurationError } from '../common/errors.js';
+import { DeploymentFault } from './deployment-fault.js';
 import type { ProviderAddress } from './provider-address.js';
 
 /** What of a deployment's `litellm_params` its requests have in their headers, besides the key. */
@@ -18,13 +18,13 @@ export interface Credentials {
 
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-const SECRET_NAME = /authorization|cookie|api-?key|secret|token$/;
+const SECRET_NAME = /authorization|cookie|api-?key|secret|-key$|token$/;
 const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
 const SCHEME = /^(?:basic|bearer) +/i;
 
 /**
  * Names and values by turns, as undici takes them; each name once, as a deployment says it last.
- * @throws InvalidConfigurationError for what cannot stand in a header, without showing it: it may be a key.
+ * @throws DeploymentFault for what cannot stand in a header, without showing it: it may be a key.
  */
 export function headersOf(
   params: HeaderParams,
@@ -35,7 +35,7 @@ export function headersOf(
   const headers = new Map([['content-type', 'application/json']]);
   const set = (path: string, name: string, value: string): void => {
     if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
-    else throw new InvalidConfigurationError(`deployment ${deploymentId}: litellm_params.${path}`, 'must be what a header can hold');
+    else throw new DeploymentFault(deploymentId, path, 'must be what a header can hold', '');
   };
   if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
   else if (key !== undefined) set('api_key', takesApiKey ? 'api-key' : 'authorization', takesApiKey ? key : `Bearer ${key}`);
@@ -61,4 +61,9 @@ export function secretsInQuery({ searchParams }: URL): string[] {
 export function secretsIn(headers: readonly string[]): string[] {
   const values = headers.filter((_, at) => at % 2 === 1 && SECRET_NAME.test(headers[at - 1]));
   return values.map((value) => value.replace(SCHEME, ''));
+}
+
+/** Whether a request says who it is from, by whatever header or parameter. */
+export function hasCredentials(headers: readonly string[], url: URL): boolean {
+  return secretsIn(headers).some((secret) => secret !== '') || secretsInQuery(url).length > 0;
 }

@@ -1,3 +1,5 @@
+import { InvalidConfigurationError } from '../common/errors.js';
+import { DeploymentMisconfiguredError } from '../common/http-errors.js';
 import type { AttemptTimes } from './attempt-timer.js';
 import { CancellableSend } from './cancellable-send.js';
 import type { FallbackTarget } from './call-router.js';
@@ -27,7 +29,7 @@ export async function executeSend<T>(attempt: OpenAttempt, question: SentQuestio
     usage = byCaller(() => usageIn(result, question.options));
   } catch (error) {
     attempt.refused(thrownIn(error));
-    throw error;
+    throw byOperator(error, attempt);
   } finally {
     sending.stop();
   }
@@ -56,7 +58,7 @@ export async function streamSend<C>(attempt: OpenAttempt, question: SentQuestion
     sending.stop();
     leave(iterator);
     attempt.refused(thrownIn(error));
-    throw error;
+    throw byOperator(error, attempt);
   }
 }
 
@@ -71,6 +73,12 @@ function byCaller<T>(work: () => T): T {
 
 function thrownIn(error: unknown): unknown {
   return error instanceof CallersMistake ? error.error : error;
+}
+
+/** A configuration that a `send` finds wrong is its operator's affair, not the client's. */
+function byOperator(error: unknown, { pick }: OpenAttempt): unknown {
+  if (!(error instanceof InvalidConfigurationError)) return error;
+  return new DeploymentMisconfiguredError(pick.group, [pick.deployment.id], error);
 }
 
 function begin<T>(attempt: OpenAttempt, { send, number, target }: SentQuestion<T>, { controller }: CancellableSend): Promise<T> {

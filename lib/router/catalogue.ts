@@ -81,9 +81,17 @@ export class Catalogue {
     return found;
   }
 
-  /** How many deployments share the requests of this one. */
-  sizeOf(deployment: Deployment): number {
-    return this.groups.get(deployment.modelName)?.placed.length ?? 0;
+  /** The names that requests may ask for, groups and aliases that are not hidden, of which a deployment can be called. */
+  callableNames(): readonly string[] {
+    const aliases = [...this.context.settings.aliases].filter(([, { hidden }]) => !hidden).map(([name]) => name);
+    const isCallable = (name: string): boolean =>
+      this.find(name)?.group.placed.some(({ deployment }) => deployment.uncallable === undefined) !== false;
+    return [...new Set([...this.groups.keys(), ...aliases])].filter(isCallable);
+  }
+
+  /** How many deployments share the requests of this one: those that cannot be called share none. */
+  sizeOf({ modelName }: Deployment): number {
+    return this.groups.get(modelName)?.placed.filter(({ deployment }) => deployment.uncallable === undefined).length ?? 0;
   }
 
   private look(name: string): Destination | null {

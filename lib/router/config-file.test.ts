@@ -158,12 +158,9 @@ router_settings:
     expect(router.warnings).toEqual([
       'router.routerSettings.cache_responses is not known here, and has no effect',
       'router.routerSettings.default_litellm_params is not known here, and has no effect',
-      'litellm_params: itpm has no effect here',
-      'litellm_params: max_retries has no effect here',
-      'litellm_params: tag_regex has no effect here',
-      'litellm_params: mock_response has no effect here',
       'model_info: team_id has no effect here',
       'model_info: supported_environments has no effect here',
+      "litellm_params: LiteLLM's own, no effect here: itpm, max_retries, tag_regex, mock_response",
     ]);
   });
 

@@ -16,7 +16,7 @@ const DEFAULT_ALLOWED_FAILS = 3;
  *
  * Only statuses that say something of the deployment count. By default, within a minute: a 429, 401 or 404, or more than half failed of at least 5; a lone
  * deployment only when 1,000 of 1,000 failed. `allowedFails` and its policy replace that rule. The time is the deployment's own, else what the answer asks
- * for, else the router's.
+ * for, else the router's. What the configuration of the deployment is to blame for cools it at once.
  */
 export function recordFailure(
   states: DeploymentStates,
@@ -28,6 +28,10 @@ export function recordFailure(
   settings: ResolvedRouterSettings,
   nowMs: number,
 ): number {
+  if (failure.misconfigured === true) {
+    states.addFailure(slot, nowMs);
+    return settings.disableCooldowns ? 0 : (deployment.cooldownMs ?? settings.cooldownMs);
+  }
   const counts = status === CONNECTION_FAILED ? settings.countConnectionErrors : countsAgainst(status);
   if (!counts) return 0;
   states.addFailure(slot, nowMs);

@@ -1,15 +1,21 @@
+import { InvalidConfigurationError } from '../common/errors.js';
 import { refuseArgument } from '../common/options.js';
+import { findingsMessage, listed } from './callability.js';
 import { Deployment, type ModelListEntry } from './deployment.js';
+import { ListReading, paramsMessage } from './list-reading.js';
 import { readEntry, readModelList, type ModelFacts, type ReadingContext } from './model-list.js';
 import type { ResolvedRouterSettings } from './router.settings.js';
 
 /** Reads deployments as a router's settings say, when it begins and while it runs, and keeps what was not understood. */
 export class DeploymentList {
   private readonly heard = new Set<string>();
+  private readonly heardParams = new Set<string>();
 
+  /** @param strict whether a deployment that cannot be called is an error. */
   constructor(
     private readonly reading: ReadingContext,
     private readonly warn: (message: string) => void,
+    private readonly strict = false,
   ) {}
 
   /** What was not understood so far, and was told once. */
@@ -17,10 +23,13 @@ export class DeploymentList {
     return [...this.heard];
   }
 
-  /** @throws what the context's `refuse` makes, naming the entry and key. */
+  /**
+   * @throws what the context's `refuse` makes, naming the entry and key.
+   * @throws InvalidConfigurationError with `strict`, naming every deployment that cannot be called.
+   */
   readAll(list: readonly unknown[], settings: ResolvedRouterSettings): readonly Deployment[] {
-    const { deployments, warnings } = readModelList(list, this.contextOf(settings));
-    this.report(warnings);
+    const { deployments, reading } = readModelList(list, this.contextOf(settings));
+    this.tell(reading, deployments.length);
     return deployments;
   }
 
@@ -57,7 +66,7 @@ export class DeploymentList {
   reread(deployments: readonly Deployment[], settings: ResolvedRouterSettings): readonly Deployment[] {
     const context = { ...this.contextOf(settings), refuse: refuseArgument };
     return deployments.map(
-      (known) => new Deployment({ ...readEntry('deployment', known.source, context, new Set(), new Set()), id: known.id }),
+      (known) => new Deployment({ ...readEntry('deployment', known.source, context, new ListReading()), id: known.id }),
     );
   }
 
@@ -70,11 +79,26 @@ export class DeploymentList {
   }
 
   private readOne(entry: unknown, others: readonly Deployment[], settings: ResolvedRouterSettings): Deployment {
-    const warnings = new Set<string>();
+    const reading = new ListReading(new Set(others.map(({ id }) => id)));
     const context = { ...this.contextOf(settings), refuse: refuseArgument };
-    const deployment = new Deployment(readEntry('deployment', entry, context, new Set(others.map(({ id }) => id)), warnings));
-    this.report(warnings);
+    const deployment = new Deployment(readEntry('deployment', entry, context, reading));
+    this.tell(reading, 1);
     return deployment;
+  }
+
+  /** One message for each kind of thing, however many deployments it is about. */
+  private tell({ warnings, findings, notes, sent, ignored }: ListReading, deployments: number): void {
+    const found = findings.length === 0 ? undefined : findingsMessage(findings, deployments);
+    if (found !== undefined && this.strict) throw new InvalidConfigurationError(this.reading.path, found);
+    const params = paramsMessage(this.unheard(sent), this.unheard(ignored));
+    const noted = notes.length === 0 ? undefined : listed('deployments that are called without a key', notes);
+    this.report([...warnings, ...[params, noted, found].filter((message) => message !== undefined)]);
+  }
+
+  private unheard(params: ReadonlySet<string>): readonly string[] {
+    const fresh = [...params].filter((param) => !this.heardParams.has(param));
+    for (const param of fresh) this.heardParams.add(param);
+    return fresh;
   }
 
   private contextOf({ defaultMaxParallelRequests, ignoreInvalidDeployments, enablePreCallChecks }: ResolvedRouterSettings): ReadingContext {

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { UsageDetails } from '../common/token-cost.js';
 import type { Budget } from './budget.settings.js';
+import type { Uncallable } from './callability.js';
 import type { DeploymentOutcomes } from './outcomes.js';
 import type { RoutingStrategy } from './router.strategies.js';
 
@@ -21,6 +22,7 @@ export interface DeploymentSettings {
   readonly modelName: string;
   readonly model: string;
   readonly provider: string;
+  readonly uncallable: Uncallable | undefined;
   readonly params: Readonly<Record<string, unknown>>;
   readonly info: Readonly<Record<string, unknown>>;
   readonly source: ModelListEntry;
@@ -67,14 +69,16 @@ const SHOWN = new Set([
  * credential; `params` has them, for whoever calls it.
  */
 export class Deployment {
-  /** `model_info.id`, else a hash of the entry. */
+  /** `model_info.id`, else a name made of the entry: `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`. */
   readonly id: string;
   /** The name of its group. */
   readonly modelName: string;
   /** `litellm_params.model`, with its provider and, in a pattern, its `*`. */
   readonly model: string;
-  /** `azure` of `azure/gpt-4`; `openai` where nothing is said. */
+  /** `azure` of `azure/gpt-4`, `anthropic` of `claude-sonnet-4-5`. */
   readonly provider: string;
+  /** Why it cannot be called: it is never selected then. */
+  readonly uncallable: Uncallable | undefined;
   /** `litellm_params`, with `os.environ/NAME` resolved: keys and credentials included. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly info: Readonly<Record<string, unknown>>;
@@ -112,6 +116,7 @@ export class Deployment {
     this.modelName = settings.modelName;
     this.model = settings.model;
     this.provider = settings.provider;
+    this.uncallable = settings.uncallable;
     this.params = guarded(settings.params);
     this.info = settings.info;
     this.source = settings.source;
@@ -152,6 +157,11 @@ export class Deployment {
   /** Whether nothing may ever be sent to it: a limit of 0. */
   get blocked(): boolean {
     return this.rpm === 0 || this.tpm === 0 || this.maxParallelRequests === 0;
+  }
+
+  /** Whether it may ever be selected. */
+  get isSelectable(): boolean {
+    return this.uncallable === undefined && !this.blocked;
   }
 
   toJSON(): Record<string, unknown> {

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
 import type { RouterOptions } from './router.options.js';
-import type { RouterContext, RouterService } from './router.service.js';
+import type { RouterContext } from './router.context.js';
+import type { RouterService } from './router.service.js';
 
 describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('what the router says, %s', (_, engine) => {
   const router = (options: RouterOptions, context?: RouterContext): RouterService => routerOn(engine, options, context).router;

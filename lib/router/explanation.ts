@@ -1,3 +1,4 @@
+import type { Uncallable } from './callability.js';
 import type { Route } from './catalogue.js';
 import type { Deployment } from './deployment.js';
 import { isNamed } from './group.js';
@@ -11,6 +12,7 @@ import type { RoutingContext } from './routing-context.js';
 /** Why a deployment would not be chosen. */
 export type ExclusionReason =
   | 'blocked'
+  | 'uncallable'
   | 'excluded'
   | 'limit_is_0'
   | 'tags'
@@ -28,7 +30,9 @@ export interface DeploymentState {
   readonly id: string;
   readonly group: string;
   readonly model: string;
-  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked';
+  readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked' | 'uncallable';
+  /** Of one that cannot be called: why, and what its operator can do. */
+  readonly uncallable?: Uncallable;
   readonly coolingForMs: number;
   readonly inFlight: number;
   /** Of this minute. */
@@ -97,7 +101,8 @@ export function stateOf(routing: Routing, { deployment, slot }: Placed, nowMs: n
     id: deployment.id,
     group: deployment.modelName,
     model: deployment.model,
-    state: deployment.blocked ? 'blocked' : cooling || (unhealthy ? 'unhealthy' : 'available'),
+    state: standingState(deployment) ?? (cooling || (unhealthy ? 'unhealthy' : 'available')),
+    ...(deployment.uncallable && { uncallable: deployment.uncallable }),
     coolingForMs: Math.max(memory.coolingUntil[slot] - nowMs, 0),
     inFlight: memory.inFlightOf(slot),
     ...usageOf(memory, slot, minute),
@@ -106,6 +111,12 @@ export function stateOf(routing: Routing, { deployment, slot }: Placed, nowMs: n
     latencyMs: latencyOf(memory, slot, nowMs, sampleTtlMs),
     timeToFirstTokenMs: firstTokenOf(memory, slot, nowMs, sampleTtlMs),
   };
+}
+
+/** What its own settings make of it, whatever happens. */
+function standingState({ uncallable, blocked }: Deployment): DeploymentState['state'] | undefined {
+  if (uncallable !== undefined) return 'uncallable';
+  return blocked ? 'blocked' : undefined;
 }
 
 function reasons(
@@ -126,11 +137,12 @@ function reasons(
   const standing = (entry: Placed, anyHealth: boolean): Standing =>
     standingOf(routing.memory, members, positions.get(entry) ?? 0, nowMs, inputTokens, limits, anyHealth);
   // Failed health checks alone never leave nobody.
-  const usable = (entry: Placed): boolean => selected.has(entry) && !entry.deployment.blocked && !excluded.has(entry.deployment.id);
+  const usable = (entry: Placed): boolean => selected.has(entry) && entry.deployment.isSelectable && !excluded.has(entry.deployment.id);
   const anyHealth = !placed.some((entry) => usable(entry) && standing(entry, false) === Standing.free);
   return (entry) => {
     const deployment: Deployment = entry.deployment;
     if (isNamed(blocked, deployment)) return 'blocked';
+    if (deployment.uncallable !== undefined) return 'uncallable';
     if (deployment.blocked) return 'limit_is_0';
     if (!selected.has(entry)) return 'tags';
     if (excluded.has(deployment.id)) return 'excluded';

@@ -11,6 +11,8 @@ export interface CallFailure {
   readonly retryAfterMs?: number;
   /** Whether the time was up. */
   readonly timeout?: boolean;
+  /** Whether the deployment's own configuration is at fault: no other request would fare better. */
+  readonly misconfigured?: boolean;
   /** Whether a content filter refused the request. */
   readonly contentPolicy?: boolean;
 }

@@ -81,7 +81,7 @@ export class Group {
     const { choice, states, order } = this.context;
     const byOrder = new Map<number, Placed[]>();
     for (const entry of placed) {
-      if (entry.deployment.blocked) continue;
+      if (!entry.deployment.isSelectable) continue;
       const level = byOrder.get(entry.deployment.order);
       if (level === undefined) byOrder.set(entry.deployment.order, [entry]);
       else level.push(entry);

@@ -4,7 +4,8 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import type { ModelListEntry } from './deployment.js';
 import { inOwnNames, type LiteLLMRouterSettings } from './litellm-settings.js';
 import type { RouterEngine } from './router.engine.js';
-import { RouterService, type RouterContext } from './router.service.js';
+import type { RouterContext } from './router.context.js';
+import { RouterService } from './router.service.js';
 import { resolveRouterSettings, SETTING_KEYS, type RouterSettings } from './router.settings.js';
 
 const SILENT: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
@@ -68,6 +69,8 @@ export class ListRouters {
       maxDeployments: 0,
       sharedState: undefined,
       healthChecks: undefined,
+      strict: false,
+      calledByApp: false,
       countTokens: undefined,
       warnings: [],
       env: process.env,

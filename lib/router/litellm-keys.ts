@@ -9,21 +9,63 @@ export const ENTRY_KEYS: ReadonlySet<string> = new Set([
   'access_groups',
 ]);
 
-/** Parameters that LiteLLM's deployments have; whoever calls a deployment gets all of them, and others, too. */
-export const PARAM_KEYS: ReadonlySet<string> = new Set(
-  `model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token tenant_id client_id client_secret region_name deployment_id
-  rpm tpm itpm otpm weight order max_parallel_requests timeout stream_timeout request_timeout max_retries num_retries cooldown_time tags tag_regex
-  input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost output_cost_per_reasoning_token
-  input_cost_per_second output_cost_per_second max_budget budget_duration mock_response use_in_pass_through
-  headers extra_headers extra_body default_headers drop_params additional_drop_params model_info stream temperature top_p top_k n stop max_tokens
-  max_completion_tokens presence_penalty frequency_penalty seed response_format tools tool_choice user reasoning_effort thinking stream_options
-  logit_bias logprobs top_logprobs parallel_tool_calls verbosity service_tier dimensions
-  aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_profile_name aws_role_name aws_session_name aws_bedrock_runtime_endpoint
-  vertex_project vertex_location vertex_credentials watsonx_region_name hf_model_name ssl_verify proxy_url merge_reasoning_content_in_choices
-  max_file_size_mb configurable_clientside_auth_params litellm_credential_name allowed_fails allowed_fails_policy max_input_tokens`.split(
+/** Parameters of a deployment that have an effect here. */
+const USED_PARAMS: ReadonlySet<string> = new Set(
+  `model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token rpm tpm weight order max_parallel_requests timeout
+  stream_timeout num_retries cooldown_time tags input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost
+  output_cost_per_reasoning_token max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
+  allowed_fails_policy max_input_tokens tenant_id client_id client_secret`.split(/\s+/),
+);
+
+/** Parameters that LiteLLM 1.110.2 and its router keep to themselves: no provider gets them. */
+const LITELLM_PARAMS: ReadonlySet<string> = new Set(
+  `access_groups acompletion additional_drop_params aembedding aimg_generation alerting_config allm_passthrough_route allow_client_keepalive_override
+  allow_legacy_cloud_file_ids allowed_model_region allowed_openai_params assistant_continue_message assistants_config async_call atext_completion
+  attempted_targets azure background_health_check_model_groups base_model bedrock_tags bos_token bucket_name cache cache_key cache_kwargs cache_responses caching
+  caching_groups callbacks chatgpt_auth_file client client_side_timeout client_ttl complete_response completion_call_id
+  configurable_clientside_auth_params context_window_fallback_dict custom_prompt_dict daily_reset_time data_residency debug_level default_litellm_params
+  default_api_key_rpm_limit default_api_key_tpm_limit default_fallbacks default_max_parallel_requests default_priority deployment_affinity_ttl_seconds deployment_id
+  disable_add_transform_inline_image_block disable_cooldowns drop_params enable_health_check_routing enable_json_schema_validation
+  enable_mid_stream_fallback_continuation enable_pre_call_checks enable_prompt_caching enable_tag_filtering enable_weighted_failover
+  ensure_alternating_roles eos_token failure_callback fallback_access_check fallback_budget_check fallback_depth fallback_on_unsupported_params
+  fallbacks content_policy_fallbacks context_window_fallbacks fastest_response final_prompt_value fireworks_forward_user_id force_timeout guardrail_list
+  guardrails hf_model_name id ignore_invalid_deployments initial_prompt_value itpm keepalive_seconds kubernetes_pod_discovery
+  log_client_error_tracebacks logger_fn max_agentic_loops max_fallbacks max_file_size_mb max_output_tokens max_retries
+  merge_reasoning_content_in_choices messages metadata mode model_alias_map model_config model_file_id_mapping model_group_affinity_config
+  model_group_alias model_group_retry_policy model_info model_list modify_params no-log optional_pre_call_checks otpm output_vector_size plugins
+  polling_interval preset_cache_key prompt_environment prompt_id prompt_label prompt_variables prompt_version provider_affinity_header
+  provider_budget_config provider_specific_header proxy_server_request proxy_url region_name request_timeout responses_api_version retry_after
+  retry_policy retry_strategy roles router_general_settings routing_groups routing_strategy routing_strategy_args rpd rust search_tool_name search_tools
+  secret_fields self session_affinity_repin_on_failover set_verbose shared_session silent_model ssl_verify stream stream_chunk_size stream_options
+  stream_response stream_timeout_by_service_tier success_callback supports_system_message tag_filtering_match_any tag_regex tag_routing_prefix
+  text_completion thought_signature_in_tool_call_id tiered_pricing timeout_by_service_tier tpd ttl turn_off_message_logging use_chat_completions_api
+  use_client use_in_pass_through use_litellm_proxy use_xai_oauth user_continue_message vector_store_id verbose wandb_api_key weave_project_id`.split(
     /\s+/,
   ),
 );
+/** Families of these: credentials of clouds and observers, prices, settings of LiteLLM's routers of routers. */
+const LITELLM_FAMILIES = [
+  /^(?:_|aws_|vertex_|watsonx_|azure_|s3_|gcs_|dd_|redis_|valkey_|milvus_|litellm_|mock_|health_check_|token_exchange_)/,
+  /^(?:langfuse|langsmith|arize|posthog|newrelic|signoz|humanloop|github_copilot|openai_(?:identity|service)|auto_router)_/,
+  /^anthropic_(?:disable|federation|identity|issuer|keycloak|organization|service)_/,
+  /_router_(?:config|default_model)$|_uplift_multiplier(?:_|$)/,
+  /(?:^|_)cost(?:_|$)/,
+  /(?:api_key|secret|secret_key|access_key|password|credentials|access_token|auth_token|bearer_token)$/,
+];
+
+/**
+ * What becomes of a deployment's parameter. `used`: it has its effect here. `ignored`: LiteLLM's own, without effect here. `sent`: the provider's, a field of
+ * every request that does not have it.
+ */
+export function fateOfParam(key: string): 'used' | 'ignored' | 'sent' {
+  if (USED_PARAMS.has(key)) return 'used';
+  return LITELLM_PARAMS.has(key) || LITELLM_FAMILIES.some((family) => family.test(key)) ? 'ignored' : 'sent';
+}
+
+/** Whether a deployment's parameter is a field of its requests. */
+export function isSentParam(key: string): boolean {
+  return fateOfParam(key) === 'sent';
+}
 
 /** What LiteLLM knows of a deployment. */
 export const INFO_KEYS: ReadonlySet<string> = new Set(
@@ -34,15 +76,10 @@ export const INFO_KEYS: ReadonlySet<string> = new Set(
   health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),
 );
 
-/**
- * Of these keys, those that say who is asked, how often, for how much or at what price, and are not heeded here: whoever set one takes it to hold.
- * `max_retries` is for the provider's SDK, whose retries would multiply with the router's; `max_retries: 0`, which many write for that, says nothing of these.
- */
+/** Of an entry and its `model_info`, what says who is called, how often or at what price, and is not heeded here: whoever set one takes it to hold. */
 export const UNHEEDED_KEYS: ReadonlySet<string> = new Set(
-  `model_list.access_groups litellm_params.itpm litellm_params.otpm litellm_params.tag_regex litellm_params.mock_response
-  litellm_params.request_timeout litellm_params.max_retries litellm_params.use_in_pass_through litellm_params.litellm_credential_name
-  litellm_params.input_cost_per_second litellm_params.output_cost_per_second model_info.supported_environments model_info.access_groups
-  model_info.team_id model_info.team_public_model_name model_info.routing_strategy_args`.split(/\s+/),
+  `model_list.access_groups model_info.supported_environments model_info.access_groups model_info.team_id model_info.team_public_model_name
+  model_info.routing_strategy_args`.split(/\s+/),
 );
 
 /** Parameters of a deployment that LiteLLM lets a request have, and a fallback. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { errorMessage } from '../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
 import { costOf, type TokenRates, type UsageDetails } from '../common/token-cost.js';
@@ -7,8 +6,12 @@ import { checkAmount } from './amounts.js';
 import { readPeriod, type Budget } from './budget.settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
+import type { CalledByApp, CheckDeployment, Uncallable } from './callability.js';
+import { isCalledByApp } from './callability.js';
+import { deploymentName } from './deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
-import { ENTRY_KEYS, INFO_KEYS, PARAM_KEYS, UNHEEDED_KEYS } from './litellm-keys.js';
+import { ListReading } from './list-reading.js';
+import { ENTRY_KEYS, INFO_KEYS, UNHEEDED_KEYS } from './litellm-keys.js';
 import { checkStrategy } from './router.strategies.js';
 
 /** What an entry is read with. */
@@ -23,6 +26,9 @@ export interface ReadingContext {
   readonly looksAtWindows?: boolean;
   /** What the app knows of a model's price and window, for entries that do not say. */
   readonly modelFacts?: ModelFacts;
+  /** Whether a deployment can be called. Without it every one can, as far as this router knows. */
+  readonly check?: CheckDeployment;
+  readonly calledByApp?: CalledByApp;
 }
 
 /** Prices and windows by a model's name; `null` or nothing where they are unknown. */
@@ -34,58 +40,56 @@ export interface ModelFacts {
   costUsd?(model: string, promptTokens: number, completionTokens: number, details?: UsageDetails): number | null | undefined;
 }
 
-/** The deployments of a list, and what it has that is not understood. */
+/** The deployments of a list, and what is to be said of it. */
 export interface ReadModelList {
   readonly deployments: readonly Deployment[];
-  readonly warnings: readonly string[];
+  readonly reading: ListReading;
 }
 
+const VARIABLE = 'os.environ/';
 /** Costs more than any known price: what is unknown is the last choice. */
 const UNKNOWN_COST = Number.MAX_VALUE;
 
 /** @throws what `refuse` makes, naming the entry and key. */
 export function readModelList(list: unknown, context: ReadingContext): ReadModelList {
   const { path, refuse } = context;
-  const warnings = new Set<string>();
-  const used = new Set<string>();
+  const reading = new ListReading();
   const deployments: Deployment[] = [];
   if (!Array.isArray(list)) throw refuse(path, list, 'must be an array of deployments');
   for (const [index, entry] of list.entries()) {
     try {
-      deployments.push(new Deployment(readEntry(`${path}[${index}]`, entry, context, used, warnings)));
+      deployments.push(new Deployment(readEntry(`${path}[${index}]`, entry, context, reading)));
     } catch (error) {
       if (context.ignoreInvalid !== true) throw error;
-      warnings.add(`left out: ${errorMessage(error)}`);
+      reading.warnings.add(`left out: ${errorMessage(error)}`);
     }
   }
-  return { deployments, warnings: [...warnings] };
+  return { deployments, reading };
 }
 
 /**
- * One entry. `used` are the ids that are taken, and gets this one's.
+ * One entry. `reading` has the ids that are taken, and gets this one's.
  * @throws what `refuse` makes, naming the key.
  */
-export function readEntry(
-  path: string,
-  value: unknown,
-  context: ReadingContext,
-  used: Set<string>,
-  warnings: Set<string>,
-): DeploymentSettings {
+export function readEntry(path: string, value: unknown, context: ReadingContext, reading: ListReading): DeploymentSettings {
   const { refuse, env, modelFacts } = context;
+  const { warnings } = reading;
   const entry = checkObject(path, value, refuse);
   const modelName = checkString(joinPath(path, 'model_name'), entry.model_name, refuse);
   const at = { params: joinPath(path, 'litellm_params'), info: joinPath(path, 'model_info') };
-  const resolve = (part: unknown, where: string): Record<string, unknown> =>
-    resolveEnvironmentNames({ ...checkObject(where, part, refuse) }, env, (name) =>
-      warnings.add(`${where} names the variable ${name}, which is not set`),
-    ) as Record<string, unknown>;
-  const params = withAddresses(resolve(entry.litellm_params, at.params), entry.litellm_params as Readonly<Record<string, unknown>>);
-  const info = entry.model_info === undefined || entry.model_info === null ? {} : resolve(entry.model_info, at.info);
+  const resolve = (part: unknown, where: string, missing: (name: string) => void): Record<string, unknown> =>
+    resolveEnvironmentNames({ ...checkObject(where, part, refuse) }, env, missing) as Record<string, unknown>;
+  const warnOf = (where: string, name: string): void => void warnings.add(`${where} names the variable ${name}, which is not set`);
+  const unset = new Set<string>();
+  const params = withAddresses(
+    resolve(entry.litellm_params, at.params, (name) => unset.add(name)),
+    entry.litellm_params as Readonly<Record<string, unknown>>,
+  );
+  const info =
+    entry.model_info === undefined || entry.model_info === null ? {} : resolve(entry.model_info, at.info, (name) => warnOf(at.info, name));
   const model = checkString(joinPath(at.params, 'model'), params.model, refuse);
   for (const [keys, known, where] of [
     [entry, ENTRY_KEYS, 'model_list'],
-    [params, PARAM_KEYS, 'litellm_params'],
     [info, INFO_KEYS, 'model_info'],
   ] as const) {
     for (const [key, set] of Object.entries(keys)) {
@@ -95,6 +99,18 @@ export function readEntry(
       }
     }
   }
+
+  reading.addParams(params);
+  const id = identityOf(path, [entry, params, info], reading.ids, refuse);
+  const verdict = context.check?.({ id, model, params });
+  const provider = verdict?.provider ?? providerOf(model, params);
+  // Without its name there is no model to call, whoever calls it.
+  const isStopped = unset.size > 0 && (context.check !== undefined || model.startsWith(VARIABLE));
+  if (!isStopped) for (const name of unset) warnOf(at.params, name);
+  const found = isCalledByApp(context.calledByApp ?? false, provider) ? undefined : verdict?.uncallable;
+  const uncallable: Uncallable | undefined = isStopped ? unsetVariables([...unset]) : found;
+  if (uncallable !== undefined) reading.findings.push({ id, ...uncallable });
+  else if (verdict?.note !== undefined) reading.notes.push(`${id}: ${verdict.note}`);
 
   const read = (key: string, parts: readonly (readonly [string, Readonly<Record<string, unknown>>])[]): number | undefined => {
     const found = parts.find(([, part]) => part[key] !== undefined && part[key] !== null);
@@ -123,10 +139,11 @@ export function readEntry(
   const tags = params.tags ?? info.tags;
 
   return {
-    id: identityOf(path, entry, info, used, refuse),
+    id,
     modelName,
     model,
-    provider: providerOf(model, params),
+    provider,
+    uncallable,
     params,
     info,
     source: value as ModelListEntry,
@@ -163,11 +180,11 @@ export function readEntry(
 }
 
 /**
- * An address that a variable should have said stays as it is written: it is none, and nobody can be asked there. Without it the key would go to the address that
- * the provider is known by.
+ * An address, or a model, that a variable should have said stays as it is written: it is none. Without it the key would go to the address that the provider is
+ * known by.
  */
 function withAddresses(params: Record<string, unknown>, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  for (const key of ['api_base', 'base_url']) if (typeof given[key] === 'string') params[key] ??= given[key];
+  for (const key of ['api_base', 'base_url', 'model']) if (typeof given[key] === 'string') params[key] ??= given[key];
   return params;
 }
 
@@ -204,37 +221,30 @@ function readBudget(
   return undefined;
 }
 
+/** The id that an entry is given, or else a name that people can read. @param parts the entry itself, its parameters and its `model_info`, resolved */
 function identityOf(
   path: string,
-  entry: Readonly<Record<string, unknown>>,
-  info: Readonly<Record<string, unknown>>,
-  used: Set<string>,
+  [entry, params, info]: readonly Readonly<Record<string, unknown>>[],
+  ids: Set<string>,
   refuse: Refuse,
 ): string {
   let id: string;
   if (info.id !== undefined && info.id !== null) {
     id = typeof info.id === 'number' ? String(info.id) : checkString(`${path}.model_info.id`, info.id, refuse);
-    if (used.has(id)) throw refuse(`${path}.model_info.id`, id, 'must be another one than that of the other deployments');
+    if (ids.has(id)) throw refuse(`${path}.model_info.id`, id, 'must be another one than that of the other deployments');
   } else {
-    const hash = createHash('sha256')
-      .update(canonical([entry.model_name, entry.litellm_params]))
-      .digest('hex')
-      .slice(0, 32);
-    id = hash;
+    const name = deploymentName(entry, params);
+    id = name;
     // Entries that are alike share a name for themselves only as long as they stay in their order.
-    for (let copy = 2; used.has(id); copy++) id = `${hash}-${copy}`;
+    for (let copy = 2; ids.has(id); copy++) id = `${name}#${copy}`;
   }
-  used.add(id);
+  ids.add(id);
   return id;
 }
 
-/** JSON that does not depend on the order of keys. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, entry: unknown) => {
-    if (typeof entry === 'bigint') return `${entry}n`;
-    if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return entry;
-    return Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
+function unsetVariables(names: readonly string[]): Uncallable {
+  const are = names.length === 1 ? `variable ${names[0]} is` : `variables ${names.join(', ')} are`;
+  return { reason: `the environment ${are} not set`, mend: 'set it, or take os.environ/ out of the deployment' };
 }
 
 function providerOf(model: string, params: Readonly<Record<string, unknown>>): string {

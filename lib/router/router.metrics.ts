@@ -1,11 +1,16 @@
 import type { MetricSample } from '../common/capability.js';
-import { ContextWindowExceededError, NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
+import {
+  ContextWindowExceededError,
+  DeploymentMisconfiguredError,
+  NoDeploymentError,
+  RouterRateLimitError,
+} from '../common/http-errors.js';
 import { samplesOf } from '../common/metric-samples.js';
 import type { Deployment } from './deployment.js';
 import type { DeploymentState } from './explanation.js';
 
-const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked'];
-const REASONS = ['no_deployment', 'rate_limit', 'context_window'] as const;
+const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked', 'uncallable'];
+const REASONS = ['no_deployment', 'rate_limit', 'context_window', 'misconfigured'] as const;
 const sample = samplesOf('router');
 
 /** What a router has done since its start. */
@@ -15,11 +20,12 @@ export class RouterCounters {
   cooldowns = 0;
   successes = 0;
   failures = 0;
-  private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0 };
+  private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0, misconfigured: 0 };
 
   refused(error: unknown): void {
     if (error instanceof RouterRateLimitError) this.refusals.rate_limit++;
     else if (error instanceof NoDeploymentError) this.refusals.no_deployment++;
+    else if (error instanceof DeploymentMisconfiguredError) this.refusals.misconfigured++;
     else if (error instanceof ContextWindowExceededError) this.refusals.context_window++;
   }
 

@@ -54,7 +54,8 @@ describe('the options', () => {
     const turned = { litellm_params: { api_key: 'os.environ/OPENAI_API_KEY', model: 'openai/a' }, model_name: 'a' };
     const { router } = routerOn(engine, { modelList: [entry, turned] });
     const [first, second] = router.deployments().map(({ id }) => id);
-    expect(second).toBe(`${first}-2`);
+    expect(first).toMatch(/^a\/openai\/a~[0-9a-f]{8}$/);
+    expect(second).toBe(`${first}#2`);
     expect(routerOn(engine, { modelList: [turned] }).router.deployments()[0].id).toBe(first);
   });
 });

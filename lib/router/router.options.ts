@@ -1,5 +1,6 @@
 import {
   checkArray,
+  checkBoolean,
   checkFunction,
   checkInteger,
   checkKnownKeys,
@@ -11,6 +12,7 @@ import {
   type Refuse,
 } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import type { CalledByApp } from './callability.js';
 import { readConfigFile } from './config-file.js';
 import type { ModelListEntry } from './deployment.js';
 import { resolveEnvironmentNames } from './environment-names.js';
@@ -38,6 +40,13 @@ export interface RouterOptions extends RouterSettings {
   readonly sharedState?: RouterSharedState;
   /** Asks deployments in the background whether they are there. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
+  /**
+   * Whether the app refuses to start where a deployment cannot be called: no address, no key, a protocol that is not spoken. Default `false`: such a deployment gets no
+   * requests, and is named in the log, the health report and the metrics.
+   */
+  readonly strict?: boolean;
+  /** Deployments that the app calls itself (`LlmClient.execute`, `RouterService.acquire`): `true` for all, or the providers. They count as callable. */
+  readonly calledByApp?: CalledByApp;
   /** Counts the input tokens of a context's `messages`, where the context gives no figure. Default: the token counter of the module. */
   readonly countTokens?: (messages: readonly unknown[], model: string) => number;
 }
@@ -51,6 +60,8 @@ export interface ResolvedRouterOptions {
   readonly maxDeployments: number;
   readonly sharedState: RouterSharedState | undefined;
   readonly healthChecks: ResolvedHealthChecks | undefined;
+  readonly strict: boolean;
+  readonly calledByApp: CalledByApp;
   readonly countTokens: RouterOptions['countTokens'];
   /** Refuses an entry of the model list; values of a file are not quoted. */
   readonly refuse?: Refuse;
@@ -69,6 +80,8 @@ const KNOWN: readonly (keyof RouterOptions)[] = [
   'maxDeployments',
   'sharedState',
   'healthChecks',
+  'strict',
+  'calledByApp',
   'countTokens',
 ];
 const NAME = /^[\w.:-]{1,128}$/;
@@ -113,6 +126,8 @@ export function resolveRouterOptions(
     ),
     sharedState: optional(input.sharedState, ofSettings, (value) => checkSharedState(at('sharedState'), value)),
     healthChecks: optional(input.healthChecks, undefined, (value) => resolveHealthChecks(at('healthChecks'), value)),
+    strict: optional(input.strict, false, (value) => checkBoolean(at('strict'), value)),
+    calledByApp: optional(input.calledByApp, false, (value) => checkCalledByApp(at('calledByApp'), value)),
     countTokens: optional(input.countTokens, undefined, (value) => checkFunction(at('countTokens'), value)),
     warnings: [...warnings],
     env,
@@ -123,6 +138,10 @@ function checkName(path: string, value: unknown): string {
   const name = checkString(path, value);
   if (NAME.test(name)) return name;
   throw refuseOption(path, value, 'must be of letters, digits, _ . : - and at most 128 of them');
+}
+
+function checkCalledByApp(path: string, value: unknown): CalledByApp {
+  return typeof value === 'boolean' ? value : checkArray(path, value, (where, entry) => checkString(where, entry));
 }
 
 function checkSharedState(path: string, value: unknown): RouterSharedState {

@@ -2,7 +2,7 @@ import type { Capability, CapabilityHealth, MetricSample } from '../common/capab
 import { defaultLog } from '../common/default-log.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
-import { measure, SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
+import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import type { Deployment, ModelListEntry } from './deployment.js';
@@ -12,10 +12,10 @@ import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } f
 import type { CallFailure } from './failures.js';
 import { HealthChecks } from './health-checks.js';
 import { faultOf } from './known-question.js';
-import { outageOf } from './outage.js';
-import type { ModelFacts, ReadingContext } from './model-list.js';
+import { countsOf, outageOf } from './outage.js';
 import { fastRandom } from './random.js';
 import type { RoutedPick } from './routed-pick.js';
+import type { RouterContext } from './router.context.js';
 import type { RouterEngine } from './router.engine.js';
 import { RouterCounters } from './router.metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
@@ -24,23 +24,6 @@ import { Routing } from './routing.js';
 import type { CallSuccess, CallUsage } from './call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
 import { stateForSharing } from './state-for-sharing.js';
-
-/** What a router takes from its surroundings. */
-export interface RouterContext {
-  /** Milliseconds since 1970, of a clock that never steps. Default `steadyNow`. */
-  readonly now?: () => number;
-  /** From 0 to 1, without 1. Default: fast, and seeded by the system. */
-  readonly random?: () => number;
-  /** Default: Nest's logger. */
-  readonly logger?: LogSink;
-  readonly recorder?: CallRecorder;
-  /** Prices and windows of models whose deployments do not say. */
-  readonly modelFacts?: ModelFacts;
-  /** Counts the `messages` of a context where the option `router.countTokens` is not set. */
-  readonly countTokens?: (messages: readonly unknown[], model: string) => number;
-  /** How errors of the model list are told. Default: as of the option `router.modelList`. */
-  readonly reading?: Pick<ReadingContext, 'path' | 'refuse'>;
-}
 
 const NO_TARGETS: readonly FallbackTarget[] = [];
 /** Whoever tells nothing of a call gives back what was booked for it all the same. */
@@ -78,10 +61,15 @@ export class RouterService implements Capability {
     const { settings, env, sharedAs, maxDeployments, sharedState, countTokens = context.countTokens } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;
-    this.list = new DeploymentList(
-      { path: 'router.modelList', refuse: options.refuse ?? refuseOption, env, modelFacts, ...context.reading },
-      (warning) => this.logger.warn(warning),
-    );
+    const reading = {
+      path: 'router.modelList',
+      refuse: options.refuse ?? refuseOption,
+      env,
+      modelFacts,
+      check: context.check,
+      calledByApp: options.calledByApp,
+    };
+    this.list = new DeploymentList({ ...reading, ...context.reading }, (warning) => this.logger.warn(warning), options.strict);
     this.list.report(options.warnings);
     this.series = recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick');
     this.routing = new Routing(this.list.readAll(options.modelList, settings), settings, {
@@ -97,7 +85,7 @@ export class RouterService implements Capability {
     sharedState?.start(stateForSharing(this.routing, sharedAs));
     if (options.healthChecks !== undefined) {
       this.healthChecks = new HealthChecks(options.healthChecks, {
-        deployments: () => this.routing.deployments,
+        deployments: () => this.routing.deployments.filter(({ uncallable }) => uncallable === undefined),
         healthOf: (deployment, forMs) => this.healthOf(deployment, forMs),
       });
     }
@@ -118,10 +106,9 @@ export class RouterService implements Capability {
     return this.routing.deployments;
   }
 
-  /** The names that requests may ask for: groups and aliases that are not hidden. */
+  /** The names that requests may ask for: groups and aliases that are not hidden, and of which a deployment can be called. */
   models(): readonly string[] {
-    const aliases = [...this.settings.aliases].filter(([, { hidden }]) => !hidden).map(([name]) => name);
-    return [...new Set([...this.routing.catalogue.groups.keys(), ...aliases])];
+    return this.routing.catalogue.callableNames();
   }
 
   /** Chooses a deployment and books nothing; `null` when none is known for the model, or none may be chosen now. */
@@ -238,7 +225,7 @@ export class RouterService implements Capability {
     const { active: engine, reason, native, typescript, impaired } = this.choice;
     const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     const states = this.status();
-    const facts = { deployments: states.length, available: states.filter(({ state }) => state === 'available').length };
+    const facts = countsOf(states);
     if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}`, ...facts };
     const outage = outageOf(states);
     if (outage !== undefined) return { engine, ...facts, ...outage };

@@ -250,7 +250,7 @@ export class Routing {
     const selected = destination.group.selected(context.tags, context.blockedModels);
     return selected.filter(
       ({ deployment, slot }) =>
-        !deployment.blocked && coolingUntil[slot] <= nowMs && unhealthyUntil[slot] <= nowMs && !excluded.has(deployment.id),
+        deployment.isSelectable && coolingUntil[slot] <= nowMs && unhealthyUntil[slot] <= nowMs && !excluded.has(deployment.id),
     ).length;
   }
 

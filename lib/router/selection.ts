@@ -1,5 +1,10 @@
 import { InvalidArgumentError } from '../common/errors.js';
-import { ContextWindowExceededError, NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
+import {
+  ContextWindowExceededError,
+  DeploymentMisconfiguredError,
+  NoDeploymentError,
+  RouterRateLimitError,
+} from '../common/http-errors.js';
 import { refuseArgument } from '../common/options.js';
 import type { Destination } from './catalogue.js';
 import type { CustomRoutingStrategy, RoutingCandidate } from './custom-strategy.js';
@@ -68,8 +73,11 @@ export class Selection {
 
   /** Why `choose` said no. */
   refusal(model: string, { group }: Destination, context: RoutingContext, inputTokens: number, nowMs: number): Error {
-    const selected = group.selected(context.tags, context.blockedModels).filter(({ deployment }) => !deployment.blocked);
+    const present = group.selected(context.tags, context.blockedModels);
+    const selected = present.filter(({ deployment }) => deployment.isSelectable);
     if (selected.length === 0) {
+      const uncallable = present.filter(({ deployment }) => deployment.uncallable !== undefined);
+      if (uncallable.length > 0) return misconfigured(model, uncallable);
       return new NoDeploymentError(model, group.selected(context.tags, []).length === 0 ? 'tags' : 'blocked');
     }
     const excluded = new Set(context.excludeIds);
@@ -153,4 +161,10 @@ export class Selection {
     }
     return Standing.free;
   }
+}
+
+function misconfigured(model: string, placed: readonly Placed[]): DeploymentMisconfiguredError {
+  const ids = placed.map(({ deployment }) => deployment.id);
+  const reasons = placed.map(({ deployment: { id, uncallable } }) => `${id}: ${uncallable?.reason}`);
+  return new DeploymentMisconfiguredError(model, ids, new Error(reasons.slice(0, 20).join('; ')));
 }

@@ -14,7 +14,7 @@ export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
     const { group, model, id, failures, inFlight, latencyMs, timeToFirstTokenMs } = deployment;
     const part = deployment.answered / Math.max(1, answered.get(group) ?? 0);
     return [
-      html`${group} <span class="note below">${model} · ${id}</span>`,
+      html`${group} <span class="note below">${model} · ${id}</span>${faultOf(deployment)}`,
       stateOf(deployment),
       html`<span class="share">${bar([{ kind: 'used', percentage: part * 100 }])}<span>${share(part)}</span></span>`,
       html`${compact(deployment.answered)}${failures > 0 && html` <span class="bad-word">(${compact(failures)} failed)</span>`}`,
@@ -33,6 +33,13 @@ export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
 function stateOf({ state, coolingForMs }: DeploymentState): Html {
   if (state === 'available') return badge('good', state);
   return state === 'cooling' ? badge('warn', `cooling, ${span(coolingForMs)}`) : badge('bad', state);
+}
+
+/** Why it gets no requests, and what would mend that. */
+function faultOf({ uncallable }: DeploymentState): Html | false {
+  if (uncallable === undefined) return false;
+  const { reason, mend } = uncallable;
+  return html` <span class="note below">${mend === '' ? reason : `${reason}: ${mend}`}</span>`;
 }
 
 function budget(used: number, limit: number | undefined): string {

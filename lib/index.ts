@@ -109,6 +109,7 @@ export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './r
 export type { CallFailure } from './router/failures.js';
 export type { HealthCheckOptions, HealthProbe } from './router/health-checks.options.js';
 export type { LiteLLMRouterSettings } from './router/litellm-settings.js';
+export { readLiteLLMProxySettings, type LiteLLMProxySettings } from './router/proxy-settings.js';
 export type { RouterRedisClient } from './router/router-client.redis.js';
 export type { RouterOptions } from './router/router.options.js';
 export { redisRouterState, type RedisRouterStateOptions } from './router/router.redis.js';

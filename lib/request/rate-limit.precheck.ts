@@ -26,7 +26,7 @@ const DRAIN_MS = 5_000;
  * app.use('/v1/chat/completions', rateLimitPrecheck(app, GatewayController, 'chat'));
  */
 export function rateLimitPrecheck<C extends object>(
-  app: INestApplicationContext,
+  app: Pick<INestApplicationContext, 'get'>,
   controller: Type<C>,
   method: keyof C & string,
   guard: RateLimitGuard = new RateLimitGuard(
@@ -54,6 +54,6 @@ export function rateLimitPrecheck<C extends object>(
 
 /** Node drops what is left of a body once its response is over, for as long as it comes. */
 function boundUnreadBody(request: IncomingMessage): void {
-  const timer = setTimeout(() => request.socket.destroy(), DRAIN_MS).unref();
+  const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
   request.once('close', () => clearTimeout(timer));
 }

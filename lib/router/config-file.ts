@@ -38,14 +38,17 @@ const READ = new Set(['model_list', 'router_settings', 'environment_variables'])
  * alone, and named.
  * @throws InvalidConfigurationError naming file and place.
  */
-export function readConfigFile(path: string, given: Environment, warn: (message: string) => void): RouterConfig {
+export function readConfigFile(
+  path: string,
+  given: Environment,
+  warn: (message: string) => void,
+  handledSettings: readonly string[] = [],
+): RouterConfig {
   const config = readConfigDocument(path);
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
   const object = (key: string): Readonly<Record<string, unknown>> => checkObject(`${root}${key}`, config[key] ?? {}, refuseFileValue);
-  const variables = resolveEnvironmentNames(object('environment_variables'), given, missing) as Readonly<Record<string, unknown>>;
-  const set = Object.entries(variables).filter(([, value]) => value !== null);
-  const env = { ...Object.fromEntries(set.map(([name, value]) => [name, String(value)])), ...given };
+  const env = environmentOf(path, config, given, missing);
   const part = (key: string): Readonly<Record<string, unknown>> =>
     resolveEnvironmentNames(object(key), env, missing) as Record<string, unknown>;
   const general = Object.fromEntries(Object.entries(part('litellm_settings')).filter(([key]) => GENERAL.has(key)));
@@ -56,8 +59,9 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
     const unknown = section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key)) : keys;
     return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
   });
+  const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
   // Who sets a `master_key` takes the gateway to be closed.
-  if (unheeded.length > 0) warn(`${path}: has no effect here, being for LiteLLM's proxy: ${unheeded.join(', ')}`);
+  if (unhandled.length > 0) warn(`${path}: has no effect here, being for LiteLLM's proxy: ${unhandled.join(', ')}`);
   const routerSettings = part('router_settings');
   return {
     // Resolved entry by entry, so that what is missing is told by place.
@@ -69,4 +73,17 @@ export function readConfigFile(path: string, given: Environment, warn: (message:
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, refuse: refuseFileValue, warn }),
     env,
   };
+}
+
+/** The environment, with the variables that a file sets where there are none of their names. */
+export function environmentOf(
+  path: string,
+  { environment_variables: section }: Readonly<Record<string, unknown>>,
+  given: Environment,
+  missing: (name: string) => void,
+): Environment {
+  const variables = checkObject(`${path}: environment_variables`, section ?? {}, refuseFileValue);
+  const resolved = resolveEnvironmentNames(variables, given, missing) as Readonly<Record<string, unknown>>;
+  const set = Object.entries(resolved).filter(([, value]) => value !== null);
+  return { ...Object.fromEntries(set.map(([name, value]) => [name, String(value)])), ...given };
 }

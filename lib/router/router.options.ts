@@ -30,6 +30,11 @@ export interface RouterOptions extends RouterSettings {
   readonly modelList?: readonly ModelListEntry[];
   /** A LiteLLM `config.yaml` (or the same as JSON): its `model_list`, `router_settings` and the router's part of `litellm_settings`. */
   readonly configPath?: string;
+  /**
+   * Settings of that file for LiteLLM's proxy that the app itself enforces, such as `general_settings.master_key`: they are left out of the warning that
+   * names what has no effect.
+   */
+  readonly handledSettings?: readonly string[];
   /** LiteLLM's `router_settings`, in its own names and units; before those of the file, behind those of the options. */
   readonly routerSettings?: LiteLLMRouterSettings;
   /** Routers of one name share their state across the `worker_threads` of a process (native engine). Default: a state of their own. */
@@ -75,6 +80,7 @@ const KNOWN: readonly (keyof RouterOptions)[] = [
   ...SETTING_KEYS,
   'modelList',
   'configPath',
+  'handledSettings',
   'routerSettings',
   'sharedAs',
   'maxDeployments',
@@ -101,7 +107,12 @@ export function resolveRouterOptions(
   const at = (key: keyof RouterOptions): string => joinPath(path, key);
   const warnings = new Set<string>();
   const warn = (message: string): void => void warnings.add(message);
-  const file = optional(input.configPath, undefined, (value) => readConfigFile(checkString(at('configPath'), value), around, warn));
+  const handled = optional(input.handledSettings, [], (value) =>
+    checkArray(at('handledSettings'), value, (where, name) => checkString(where, name)),
+  );
+  const file = optional(input.configPath, undefined, (value) =>
+    readConfigFile(checkString(at('configPath'), value), around, warn, handled),
+  );
   const env = file?.env ?? around;
   const theirs = optional(input.routerSettings, {}, (value) =>
     checkObject(

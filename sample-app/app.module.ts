@@ -1,7 +1,14 @@
-import { Module } from '@nestjs/common';
-import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
+import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
+import { APP_FILTER, APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
-import { FastLiteLLMDashboardModule, FastLiteLLMModule, PerformanceInterceptor, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
+import {
+  FastLiteLLMDashboardModule,
+  FastLiteLLMModule,
+  PerformanceInterceptor,
+  rateLimitPrecheck,
+  type FastLiteLLMOptions,
+} from 'nestjs-fast-litellm';
+import { readGatewaySettings } from './access/gateway-settings.js';
 import { GatewayController } from './gateway/gateway.controller.js';
 import { HealthController } from './health/health.controller.js';
 import { MetricsModule } from './metrics/metrics.module.js';
@@ -28,7 +35,10 @@ import { TokensController } from './tokens/tokens.controller.js';
         connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
       }),
     }),
-    FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN || undefined }),
+    FastLiteLLMDashboardModule.forRootAsync({
+      // Where the gateway needs a key, its dashboard needs one, too.
+      useFactory: () => ({ token: process.env.DASHBOARD_TOKEN || (readGatewaySettings(process.env).masterKey ?? undefined) }),
+    }),
     MetricsModule,
     TerminusModule,
   ],
@@ -38,4 +48,13 @@ import { TokensController } from './tokens/tokens.controller.js';
     { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor },
   ],
 })
-export class AppModule {}
+export class AppModule implements NestModule {
+  constructor(private readonly moduleRef: ModuleRef) {}
+
+  /** Clients over a limit are rejected before the body of their request is read. */
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(rateLimitPrecheck(this.moduleRef, GatewayController, 'chat')).forRoutes('v1/chat/completions');
+    consumer.apply(rateLimitPrecheck(this.moduleRef, GatewayController, 'embeddings')).forRoutes('v1/embeddings');
+    consumer.apply(rateLimitPrecheck(this.moduleRef, TokensController, 'count')).forRoutes('v1/tokens/count');
+  }
+}

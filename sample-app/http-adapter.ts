@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { addFrontDoor, BODY_BYTES } from './access/front-door.js';
+import { readGatewaySettings, type GatewaySettings } from './access/gateway-settings.js';
 
-/** In bytes: what Anthropic takes, and nearly all that OpenAI does; images and files are written into the body. Larger ones are answered with 413. */
-export const MAX_BODY_BYTES = 32 * 1024 * 1024;
+/** In bytes. Larger bodies get 413, those of clients without a known key already above `BODY_BYTES.free`. */
+export const MAX_BODY_BYTES = BODY_BYTES.pro;
 
 /** A client that takes longer than this to send its request is cut off. */
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -11,8 +13,11 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** Names that clients may give a request. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
-/** The HTTP server of this app, with its limits. Each request has an id, the client's `x-request-id` or one of our own, and its answer says it. */
-export function createHttpAdapter(): FastifyAdapter {
+/**
+ * The HTTP server of this app, with its limits and its front door. Each request has an id, the client's `x-request-id` or one of our own, and its answer says it.
+ * @throws StartError where the settings would leave the gateway open.
+ */
+export function createHttpAdapter(settings: GatewaySettings = readGatewaySettings(process.env)): FastifyAdapter {
   const adapter = new FastifyAdapter({
     genReqId: ({ headers }: IncomingMessage) => {
       const given = headers['x-request-id'];
@@ -27,5 +32,10 @@ export function createHttpAdapter(): FastifyAdapter {
     reply.header('x-request-id', request.id);
     done();
   });
+  addFrontDoor(adapter, settings);
+  if (settings.corsOrigins.length > 0) {
+    const origin = settings.corsOrigins.includes('*') ? '*' : [...settings.corsOrigins];
+    adapter.enableCors({ origin, exposedHeaders: ['*'] });
+  }
   return adapter;
 }

@@ -1,7 +1,8 @@
-import { ConsoleLogger } from '@nestjs/common';
+import { ConsoleLogger, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { FastLiteLLMError } from 'nestjs-fast-litellm';
+import { readGatewaySettings } from './access/gateway-settings.js';
 import { AppModule } from './app.module.js';
 import { createHttpAdapter } from './http-adapter.js';
 import { listenAddress, listenFailure, StartError } from './listen-address.js';
@@ -30,11 +31,14 @@ export interface Started {
  */
 export async function start(env: Readonly<Record<string, string | undefined>>): Promise<Started> {
   const address = listenAddress(env);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
+  const settings = readGatewaySettings({ ...process.env, ...env });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(settings), {
     abortOnError: false,
     logger: new StartLogger(),
   });
   await app.init();
+  const logger = new Logger('Sample');
+  for (const notice of settings.notices) logger.warn(notice);
   try {
     // Not Nest's own `listen`: it would log the error too, in its words.
     return { app, url: await app.getHttpAdapter().getInstance().listen(address) };

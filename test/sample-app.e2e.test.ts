@@ -159,7 +159,8 @@ describe('POST /v1/tokens/count', () => {
 
   it('refuses what is not JSON', async () => {
     expect(await post('model: gpt-4o', { 'content-type': 'application/yaml' })).toMatchObject({ status: 415, body: refused });
-    expect(await post('gpt-4o', { 'content-type': 'text/plain' })).toMatchObject({ status: 400, body: invalid('body') });
+    expect(await post('gpt-4o', { 'content-type': 'text/plain' })).toMatchObject({ status: 415, body: refused });
+    expect(await post('"gpt-4o"')).toMatchObject({ status: 400, body: invalid('body') });
   });
 
   it('refuses a body above the limit with 413', async () => {

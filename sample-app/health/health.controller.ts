@@ -1,6 +1,8 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Req, ServiceUnavailableException } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, type HealthCheckResult } from '@nestjs/terminus';
 import { FastLiteLLMHealthIndicator, SkipRateLimit } from 'nestjs-fast-litellm';
+import type { IncomingHttpHeaders } from 'node:http';
+import { visitorOf } from '../access/visitors.js';
 
 @Controller('health')
 @SkipRateLimit()
@@ -10,10 +12,18 @@ export class HealthController {
     private readonly fastLiteLLM: FastLiteLLMHealthIndicator,
   ) {}
 
-  /** 200 while every capability answers a question whose answer is known, 503 otherwise. */
+  /** 200 while every capability answers a question whose answer is known, 503 otherwise. Where a key is needed, those without one get the status alone. */
   @Get()
   @HealthCheck()
-  check(): Promise<HealthCheckResult> {
-    return this.health.check([() => this.fastLiteLLM.isHealthy('fast_litellm')]);
+  async check(@Req() request: { readonly headers: IncomingHttpHeaders }): Promise<HealthCheckResult | Pick<HealthCheckResult, 'status'>> {
+    const checked = this.health.check([() => this.fastLiteLLM.isHealthy('fast_litellm')]);
+    if (visitorOf(request).seesDetails) return checked;
+    try {
+      const { status } = await checked;
+      return { status };
+    } catch (error) {
+      if (error instanceof ServiceUnavailableException) throw new ServiceUnavailableException({ status: 'error' });
+      throw error;
+    }
   }
 }

@@ -1,12 +1,12 @@
 import type { RateLimitRule, RateLimits } from 'nestjs-fast-litellm';
+import type { IncomingHttpHeaders } from 'node:http';
+import { visitorOf, type Tier } from '../access/visitors.js';
 
 /** Who knows no key of ours, and who pays: two tiers, each a name of `rateLimit.limits`. */
 export const TIERS = {
   free: { requestsPerSecond: 20, burst: 100, requestsPerMinute: 600 },
   pro: { requestsPerSecond: 200, burst: 1000, requestsPerMinute: 6000 },
-} as const satisfies Readonly<Record<string, RateLimits>>;
-
-type Tier = keyof typeof TIERS;
+} as const satisfies Readonly<Record<Tier, RateLimits>>;
 
 /** The same for calls of models, which cost tokens too. */
 export const CHAT_TIERS = {
@@ -18,15 +18,8 @@ export const CHAT_TIERS = {
 export const LIMITS = { ...TIERS, 'free-chat': CHAT_TIERS.free, 'pro-chat': CHAT_TIERS.pro };
 
 interface Request {
-  readonly headers: Readonly<Record<string, string | undefined>>;
-}
-
-/** The keys of those who pay, `PRO_API_KEYS=sk-a,sk-b`. A real app asks its database, in a guard of its own before this one. */
-const proKeys = new Set((process.env.PRO_API_KEYS ?? 'sk-pro-demo').split(','));
-
-function tierOf({ headers }: Request): Tier {
-  const [, key = ''] = /^bearer (.+)$/i.exec(headers.authorization ?? '') ?? [];
-  return proKeys.has(key) ? 'pro' : 'free';
+  readonly headers: IncomingHttpHeaders;
+  readonly ip: string;
 }
 
 /**
@@ -36,10 +29,10 @@ function tierOf({ headers }: Request): Tier {
 function rule(tier: Tier, name: keyof typeof LIMITS): RateLimitRule {
   return {
     name,
-    // `false`: the rule is not for this request. Nothing: the guard's own key, which is the hash of the API key.
-    key: (request: Request & { readonly ip: string }) => {
-      if (tierOf(request) !== tier) return false;
-      return tier === 'free' ? `ip:${request.ip}` : undefined;
+    // `false`: the rule is not for this request.
+    key: (request: Request) => {
+      const visitor = visitorOf(request);
+      return visitor.tier === tier && (visitor.key ?? `ip:${request.ip}`);
     },
   };
 }

@@ -13,6 +13,7 @@ interface OpenAIError {
 }
 
 /** Answers the errors of `/v1/` in OpenAI's shape, `{ error: { message, type, param, code } }`; all others as Nest does. */
+
 @Catch()
 export class OpenAIErrorFilter extends BaseExceptionFilter {
   private readonly logger = new Logger(OpenAIErrorFilter.name);
@@ -20,7 +21,7 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
   override catch(exception: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const adapter = this.httpAdapterHost?.httpAdapter;
-    if (adapter === undefined || !http.getRequest<{ url: string }>().url.startsWith('/v1/')) {
+    if (adapter === undefined || !isOfApi(http.getRequest())) {
       super.catch(exception, host);
       return;
     }
@@ -66,4 +67,9 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
     this.logger.error(exception);
     return [500, { message: 'The server had an error while processing your request.', type: 'server_error', param: null, code: null }];
   }
+}
+
+/** By the route that has matched: a path can be spelt in many ways. */
+function isOfApi({ url, routeOptions }: { readonly url: string; readonly routeOptions?: { readonly url?: string } }): boolean {
+  return (routeOptions?.url ?? url).startsWith('/v1/');
 }

@@ -1,0 +1,33 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+
+/**
+ * Whether a browser sends the request for a page of another site. `Sec-Fetch-Site` decides where it is there; where it is not (plain HTTP), `Origin` has to name the
+ * host that was asked. Programs send neither. Links from elsewhere to a page are no requests of that page.
+ */
+export function isCrossSite(method: string, headers: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none' && !isNavigation(method, headers);
+  const { origin } = headers;
+  return origin !== undefined && !isOwn(origin, headers.host);
+}
+
+/** Whether the request's `Host` may be the name of another site, which points to the address of this machine. */
+export function isForeignHost(host: string | undefined, hosts: readonly string[]): boolean {
+  const name = (host ?? '').replace(/:\d*$/, '').toLowerCase();
+  // Addresses, `localhost` and other names without a dot are no site's.
+  const isSite = /\.[a-z][a-z0-9-]*\.?$/.test(name) && !name.endsWith('.localhost');
+  return isSite && !hosts.includes(name);
+}
+
+function isNavigation(method: string, headers: IncomingHttpHeaders): boolean {
+  return method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+}
+
+function isOwn(origin: string, host: string | undefined): boolean {
+  if (host === undefined || !URL.canParse(origin)) return false;
+  const url = new URL(origin);
+  const asked = host.toLowerCase();
+  return url.host !== '' && (url.host === asked || `${url.host}:${SCHEME_PORTS[url.protocol]}` === asked);
+}

@@ -1,0 +1,129 @@
+import { HttpException } from '@nestjs/common';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { IncomingMessage } from 'node:http';
+import { Transform, type Readable } from 'node:stream';
+import { isCrossSite, isForeignHost } from './cross-site.js';
+import type { GatewaySettings } from './gateway-settings.js';
+import { remember, visitorOf, type Tier } from './visitors.js';
+
+/** In bytes. 32 MiB are what Anthropic takes, and nearly all that OpenAI does, because images and files are written into the body. */
+export const BODY_BYTES: Readonly<Record<Tier, number>> = { free: 2 * 1024 * 1024, pro: 32 * 1024 * 1024 };
+
+/** How long a rejected client may go on sending its body, which is dropped: a connection that is cut at once can lose the answer. */
+const DRAIN_MS = 5_000;
+const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+
+/** As much of Fastify's request as is needed. */
+interface Asked {
+  readonly method: string;
+  readonly raw: IncomingMessage;
+  /** The route that has matched, whatever spelling of its path the client has used. */
+  readonly routeOptions: { readonly url?: string };
+}
+
+/**
+ * Decides by its headers whether a request is read at all: its host, the site whose page sends it, its key, its type and its length. Before Nest, whose guards run
+ * when the body has been read. Rejections have OpenAI's shape.
+ */
+export function addFrontDoor(adapter: FastifyAdapter, settings: GatewaySettings): void {
+  const instance = adapter.getInstance();
+  const { keys } = settings;
+  instance.addHook('onRequest', (request, reply, done) => {
+    const { headers } = request.raw;
+    const key = keys.knownIn(headers);
+    const tier = key === undefined ? 'free' : 'pro';
+    remember(headers, { tier, key, seesDetails: key !== undefined || !keys.isRequired });
+    reply.header('x-content-type-options', 'nosniff');
+    const rejection = rejectionOf(request, tier, settings);
+    if (rejection === undefined) return done();
+    if (rejection.getStatus() === 401) reply.header('www-authenticate', 'Bearer');
+    boundUnreadBody(request.raw);
+    done(rejection);
+  });
+  // The length of a body in chunks is known when it has been read.
+  instance.addHook('preParsing', (request, _reply, payload, done) => {
+    if (request.raw.headers['transfer-encoding'] === undefined) return done(null, payload);
+    const limit = BODY_BYTES[visitorOf(request.raw).tier];
+    done(
+      null,
+      bounded(payload as Readable, limit, () => boundUnreadBody(request.raw)),
+    );
+  });
+}
+
+function rejectionOf(request: Asked, tier: Tier, { keys, corsOrigins, hosts }: GatewaySettings): HttpException | undefined {
+  const { method, raw, routeOptions } = request;
+  const { headers } = raw;
+  if (hosts !== null && isForeignHost(headers.host, hosts)) {
+    return failure(403, 'host_not_allowed', 'The gateway is not known by this host; its operator can add it to ALLOWED_HOSTS.');
+  }
+  const isAllowedOrigin = corsOrigins.includes('*') || (headers.origin !== undefined && corsOrigins.includes(headers.origin));
+  if (!isAllowedOrigin && isCrossSite(method, headers)) {
+    return failure(
+      403,
+      'cross_site_request',
+      'Requests from pages of other sites are not allowed; the operator can add the site to CORS_ORIGINS.',
+    );
+  }
+  // A preflight has no key and no body.
+  if (method === 'OPTIONS') return undefined;
+  const path = routeOptions.url ?? '';
+  if (keys.isRequired && tier !== 'pro' && !isOpen(path)) {
+    const isShown = keys.shownBy(headers) !== undefined;
+    return failure(
+      401,
+      'invalid_api_key',
+      isShown ? 'Incorrect API key provided.' : 'No API key provided. Send it as Authorization: Bearer <key>.',
+    );
+  }
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (/^\/v1(?:\/|$)/.test(path) && (hasBody || headers['content-type'] !== undefined) && !isJson(headers)) {
+    return failure(415, null, 'The body must be sent as application/json, and not compressed.');
+  }
+  const limit = BODY_BYTES[tier];
+  return Number(headers['content-length'] ?? 0) > limit ? tooLarge(limit) : undefined;
+}
+
+/** Probes need no key, and the dashboard asks for its own token. */
+function isOpen(path: string): boolean {
+  return path === '/health' || path === '/dashboard' || path.startsWith('/dashboard/');
+}
+
+function isJson(headers: IncomingMessage['headers']): boolean {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  return JSON_TYPE.test(headers['content-type'] ?? '') && encoding === 'identity';
+}
+
+function tooLarge(limit: number): HttpException {
+  return failure(
+    413,
+    'request_too_large',
+    `The request is too large: its body may have ${limit} bytes${limit < BODY_BYTES.pro ? `, with a key ${BODY_BYTES.pro}` : ''}.`,
+  );
+}
+
+function failure(status: number, code: string | null, message: string): HttpException {
+  return new HttpException({ error: { message, type: 'invalid_request_error', param: null, code } }, status);
+}
+
+/** The body, up to `limit` bytes; then it fails, and its source is left where it is. */
+function bounded(body: Readable, limit: number, onExceeded: () => void): Readable {
+  let received = 0;
+  const rest = new Transform({
+    transform(chunk: Buffer, _, done) {
+      received += chunk.length;
+      if (received <= limit) return done(null, chunk);
+      onExceeded();
+      done(Object.assign(tooLarge(limit), { statusCode: 413 }));
+    },
+  });
+  body.once('error', (error) => rest.destroy(error));
+  return body.pipe(rest);
+}
+
+/** Node drops what is left of a body once its response is over, for as long as it comes. */
+function boundUnreadBody(request: IncomingMessage): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
+  request.once('close', () => clearTimeout(timer));
+}

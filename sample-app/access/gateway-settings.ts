@@ -1,0 +1,81 @@
+import { readLiteLLMProxySettings } from 'nestjs-fast-litellm';
+import { listenAddress, StartError } from '../listen-address.js';
+import { ApiKeys } from './api-keys.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Settings of LiteLLM's proxy that this gateway enforces itself. */
+export const ENFORCED_SETTINGS = ['general_settings.master_key', 'general_settings.litellm_key_header_name'];
+
+/** LiteLLM's own documentation has it. */
+const PUBLIC_MASTER_KEY = 'sk-1234';
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
+
+/** Who may use the gateway, and from where. */
+export interface GatewaySettings {
+  readonly keys: ApiKeys;
+  readonly masterKey: string | null;
+  /** Origins of web sites whose pages may use the gateway; `*` for all of them. */
+  readonly corsOrigins: readonly string[];
+  /** Names that a browser may call the gateway by; `null`: any. */
+  readonly hosts: readonly string[] | null;
+  /** What an operator should know of its protection. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Reads who may use the gateway: `LITELLM_CONFIG` with its `general_settings`, `LITELLM_MASTER_KEY`, `PRO_API_KEYS`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
+ * @throws StartError where a setting of LiteLLM would leave the gateway more open than LiteLLM's proxy; `InvalidConfigurationError` of the file.
+ */
+export function readGatewaySettings(env: Environment): GatewaySettings {
+  const configPath = env.LITELLM_CONFIG?.trim() || undefined;
+  const proxy = readLiteLLMProxySettings(configPath, env);
+  const { masterKey } = proxy;
+  const { host } = listenAddress(env);
+  const isLocal = LOOPBACK.test(host);
+  const ignored = listOf(env.IGNORE_LITELLM_SETTINGS);
+  const open = [...proxy.restrictions, ...(masterKey === null ? proxy.authentication : [])].filter((name) => !ignored.includes(name));
+  if (open.length > 0) {
+    throw new StartError(
+      `${configPath}: ${open.join(', ')} not supported: the gateway would be more open than LiteLLM's proxy; ` +
+        `remove ${open.length === 1 ? 'it' : 'them'} from the file, or set IGNORE_LITELLM_SETTINGS=${open.join(',')}`,
+    );
+  }
+  const isWeak = masterKey === null || masterKey === PUBLIC_MASTER_KEY;
+  if (configPath !== undefined && isWeak && !isLocal && !proxy.permitsWeakMasterKey) {
+    throw new StartError(
+      `${configPath}: general_settings.master_key ${masterKey === null ? 'is not set' : 'is the public one of the documentation'}: ` +
+        `set it (or LITELLM_MASTER_KEY) to a key of your own, or HOST to 127.0.0.1`,
+    );
+  }
+  const others = masterKey === null ? [] : proxy.authentication;
+  return {
+    keys: new ApiKeys({ masterKey, others: proKeys(env, masterKey), header: proxy.keyHeader }),
+    masterKey,
+    corsOrigins: listOf(env.CORS_ORIGINS).map(checkOrigin),
+    // A page of any site can give its own name the address of this machine: that name then stands in `Host`.
+    hosts: masterKey === null && isLocal ? [...listOf(env.ALLOWED_HOSTS), host].map((name) => name.toLowerCase()) : null,
+    notices: [
+      ...(masterKey === null ? [] : ['Gateway: the master key is needed for everything but /health and the dashboard']),
+      ...(others.length === 0 ? [] : [`Gateway: ${others.join(', ')} not supported; clients without the master key get 401`]),
+      ...(ignored.length === 0 ? [] : [`Gateway: ${ignored.join(', ')} ignored, as IGNORE_LITELLM_SETTINGS says`]),
+    ],
+  };
+}
+
+/** The demo key is known to everybody, so that it opens nothing where a master key is asked for. */
+function proKeys({ PRO_API_KEYS: given }: Environment, masterKey: string | null): readonly string[] {
+  return given === undefined && masterKey === null ? ['sk-pro-demo'] : listOf(given);
+}
+
+function listOf(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+}
+
+function checkOrigin(origin: string): string {
+  if (origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)) return origin;
+  throw new StartError(`CORS_ORIGINS must be origins such as https://app.example.com, or *, got ${JSON.stringify(origin)}`);
+}

@@ -3,7 +3,7 @@ import type { Environment } from '../feature-flags/feature-flags.environment.js'
 import { DeploymentFault } from './deployment-fault.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './provider-address.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './provider-headers.js';
-import { isResolved, resolveModel } from './provider-resolution.js';
+import { isResolved, regionIn, resolveModel } from './provider-resolution.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
 
 /** What of a deployment's `litellm_params` says where and how it is reached. */
@@ -31,7 +31,6 @@ export class ProviderEndpoint {
   readonly keptBack: readonly string[];
   private readonly address: ProviderAddress;
   private readonly secrets: readonly string[];
-  private readonly isOwnBase: boolean;
 
   /** @throws DeploymentFault where no provider is known by the model, its address is none, or a header is none; no secret is shown. */
   constructor(
@@ -45,7 +44,6 @@ export class ProviderEndpoint {
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
     this.provider = provider;
-    this.isOwnBase = base !== undefined;
     const around = new ProviderEnvironment(provider, env);
     const url = base ?? this.defaultBase(around);
     this.address = addressOf(provider, url, { deploymentId, version: text(params.api_version) ?? around.version() });
@@ -69,13 +67,17 @@ export class ProviderEndpoint {
       const reason = 'authentication by tenant_id, client_id and client_secret is not supported yet';
       return new DeploymentFault(deploymentId, 'client_secret', reason, 'set api_key or azure_ad_token');
     }
-    const host = this.isOwnBase ? providerAt(address.url) : provider;
+    const isAtHome = isAtProvider(provider, address.url);
+    const host = isAtHome ? provider : providerAt(address.url);
     const asks = isAzure(provider) || (host !== undefined && rowOf(host)?.keyOptional !== true);
     if (!asks) return undefined;
+    if (!isAtHome && host !== undefined) {
+      return new DeploymentFault(deploymentId, 'api_key', `no API key for ${address.url.host}`, 'set api_key in the deployment');
+    }
     const variables = keyVariables(provider);
     const reason = `no API key: api_key is not set, ${variables.length === 1 ? 'nor is' : 'nor one of'} ${variables.join(', ')}`;
     const mend = `set ${variables[0]} in the environment, or api_key: os.environ/${variables[0]} in the deployment`;
-    return new DeploymentFault(deploymentId, 'api_key', this.keptBack.length > 0 ? `no API key for ${address.url.hostname}` : reason, mend);
+    return new DeploymentFault(deploymentId, 'api_key', reason, mend);
   }
 
   /** Azure's log-in by an app: its token has to be asked for, which is not done here yet. */
@@ -103,7 +105,9 @@ export class ProviderEndpoint {
     const set = around.base();
     if (set !== undefined) return parseBase(set.value, deploymentId, `api_base (from ${set.name})`);
     const known =
-      provider === 'bedrock_mantle' ? regionalBase(text(params.aws_region_name) ?? around.region(), deploymentId) : rowOf(provider)?.base;
+      provider === 'bedrock_mantle'
+        ? regionalBase(regionIn(params.model) ?? text(params.aws_region_name) ?? around.region(), deploymentId)
+        : rowOf(provider)?.base;
     if (known !== undefined) return new URL(known);
     const reason = `must be given: ${provider} has no default address`;
     throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);

@@ -94,6 +94,13 @@ describe('addresses as people write them', () => {
     ['openai/g', 'https://h/v1////', 'https://h/v1/chat/completions'],
   ])('%s at %s is asked at %s', (model, api_base, url) => expect(urlOf(endpoint({ model, api_base, api_key: 'k' }), model)).toBe(url));
 
+  it('of a region that stands before the model are there', () => {
+    const model = 'bedrock_mantle/us-west-2/openai.gpt-oss-120b';
+    expect(urlOf(endpoint({ model }), model)).toBe('https://bedrock-mantle.us-west-2.api.aws/v1/chat/completions');
+    expect(upstreamModel(model)).toBe('openai.gpt-oss-120b');
+    expect(upstreamModel('bedrock_mantle/openai.gpt-oss-120b')).toBe('openai.gpt-oss-120b');
+  });
+
   it('of a region are of its letters, digits and hyphens', () => {
     const asked = endpoint({ model: 'bedrock_mantle/m', aws_region_name: 'eu-west-1' }, { AWS_BEARER_TOKEN_BEDROCK: 'b' });
     expect([asked.origin, headerOf(asked, 'authorization')]).toEqual(['https://bedrock-mantle.eu-west-1.api.aws', 'Bearer b']);
@@ -137,8 +144,10 @@ describe('a key', () => {
     for (const model of ['openai/m', 'groq/m', 'm', 'org/m', 'hosted_vllm/m'])
       expect(endpoint({ model, api_base: 'http://127.0.0.1:8000/v1' }).missingKey()).toBeUndefined();
     for (const model of ['ollama/m', 'llamafile/m']) expect(endpoint({ model }).missingKey()).toBeUndefined();
+    expect(endpoint({ model: 'openai/m' }, { OPENAI_API_BASE: 'http://127.0.0.1:8000/v1' }).missingKey()).toBeUndefined();
+    expect(endpoint({ model: 'bedrock_mantle/m' }).missingKey()?.reason).toContain('AWS_BEARER_TOKEN_BEDROCK');
     const elsewhere = endpoint({ model: 'openai/llama', api_base: 'https://api.groq.com/openai/v1' }, { OPENAI_API_KEY: 'sk-o' });
-    expect(elsewhere.missingKey()?.reason).toBe('no API key for api.groq.com');
+    expect(elsewhere.missingKey()).toMatchObject({ reason: 'no API key for api.groq.com', mend: 'set api_key in the deployment' });
     expect(elsewhere.keptBack).toEqual(['OPENAI_API_KEY']);
   });
 

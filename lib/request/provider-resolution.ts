@@ -29,6 +29,8 @@ export interface UnresolvedModel {
 }
 
 const LONGEST_SHOWN = 80;
+/** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is no part of the model. */
+const MANTLE_REGION = /^([a-z]{2}(?:-[a-z]+){1,2}-\d)\//;
 /** Models that Google serves by the Gemini API and by Vertex AI. */
 const BY_TWO = /^(?:gemini-|text-embedding-00\d)/;
 
@@ -53,6 +55,11 @@ export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel
     reason: `${shown(model)} is served by two providers`,
     mend: `write ${prefixFor(model)}`,
   };
+}
+
+/** The region that a model of `bedrock_mantle` names. */
+export function regionIn(model: string): string | undefined {
+  return MANTLE_REGION.exec(model.slice(model.indexOf('/') + 1))?.[1];
 }
 
 export function isResolved(resolution: ResolvedModel | UnresolvedModel): resolution is ResolvedModel {
@@ -100,6 +107,7 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
 function cut(model: string, prefix: string): string {
   if (!model.startsWith(`${prefix}/`)) return model;
   const rest = model.slice(prefix.length + 1);
+  if (prefix === 'bedrock_mantle') return rest.replace(MANTLE_REGION, '');
   return prefix === 'openrouter' && !rest.includes('/') && rest !== '*' ? model : rest;
 }
 

@@ -82,7 +82,11 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   },
   cohere: COHERE,
   cohere_chat: COHERE,
-  bedrock_mantle: { keys: ['BEDROCK_MANTLE_API_KEY', 'AWS_BEARER_TOKEN_BEDROCK'], bases: ['BEDROCK_MANTLE_API_BASE'] },
+  bedrock_mantle: {
+    keys: ['BEDROCK_MANTLE_API_KEY', 'AWS_BEARER_TOKEN_BEDROCK'],
+    bases: ['BEDROCK_MANTLE_API_BASE'],
+    suffixes: ['.api.aws'],
+  },
   abliteration: { base: 'https://api.abliteration.ai/v1' },
   ai21: AI21,
   ai21_chat: AI21,

@@ -87,6 +87,15 @@ export type { HistoryColumns } from './monitor/series-history.js';
 export { PerformanceInterceptor } from './request/performance.interceptor.js';
 export { LlmAnswer, type AnswerTarget, type CallFacts } from './request/llm-answer.js';
 export type { AttemptFailure } from './request/llm-call.js';
+export {
+  BodyBoundsError,
+  boundJsonHook,
+  boundJsonMiddleware,
+  type BoundJsonHook,
+  type BoundJsonMiddleware,
+} from './request/json-bounds.js';
+export type { JsonBounds } from './request/json-shape.js';
+export type { BodyBounds } from './request/body-bounds.js';
 export type { LlmClientOptions } from './request/llm-client.options.js';
 export type { CallOptions, ModelRequest } from './request/llm-client.request.js';
 export type { ExecuteOptions, Send, SendContext } from './request/llm-client.send.js';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { boundJsonHook } from 'nestjs-fast-litellm';
 import { addFrontDoor, BODY_BYTES } from './access/front-door.js';
 import { readGatewaySettings, type GatewaySettings } from './access/gateway-settings.js';
 
@@ -37,5 +38,6 @@ export function createHttpAdapter(settings: GatewaySettings = readGatewaySetting
     const origin = settings.corsOrigins.includes('*') ? '*' : [...settings.corsOrigins];
     adapter.enableCors({ origin, exposedHeaders: ['*'] });
   }
+  adapter.getInstance().addHook('preParsing', boundJsonHook());
   return adapter;
 }

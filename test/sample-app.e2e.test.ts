@@ -184,7 +184,7 @@ describe('POST /v1/tokens/count', () => {
   });
 
   it('tells nothing of a failure of its own', async () => {
-    const broken = jest.spyOn(app.get(TokenCounterService), 'countRequest').mockImplementation(() => {
+    const broken = jest.spyOn(app.get(TokenCounterService), 'countRequestAsync').mockImplementation(() => {
       throw new Error('secret');
     });
     const { status, body } = await post({ model: 'gpt-4o', input: 'a' });

@@ -1,4 +1,5 @@
 import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
+import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 
 /** What `LlmClient` does beyond the router's settings. */
 export interface LlmClientOptions {
@@ -17,9 +18,11 @@ export interface LlmClientOptions {
   readonly maxAnswerBytes?: number;
   /** Whether a provider is asked for the usage of a stream where the request does not ask for it; its client is not shown it then. Default true. */
   readonly streamUsage?: boolean;
+  /** How many entries a caller may put into the lists of a body: each has a default. */
+  readonly bounds?: BodyBounds;
 }
 
-export type ResolvedLlmClientOptions = Required<LlmClientOptions>;
+export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds'>> & { readonly bounds: ResolvedBodyBounds };
 
 const KEYS = [
   'maxAttempts',
@@ -28,6 +31,7 @@ const KEYS = [
   'retriesPerSecond',
   'maxAnswerBytes',
   'streamUsage',
+  'bounds',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
 /** @throws InvalidConfigurationError naming the option. */
@@ -43,5 +47,6 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}): Resolve
     retriesPerSecond: number('retriesPerSecond', 10),
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
+    bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
   };
 }

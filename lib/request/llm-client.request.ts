@@ -12,6 +12,7 @@ import {
 import type { Fallbacks } from '../router/fallbacks.js';
 import { nextTurn } from '../common/next-turn.js';
 import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
+import { checkBodyBounds, DEFAULT_BODY_BOUNDS, type ResolvedBodyBounds } from './body-bounds.js';
 import { isLarge } from './body-size.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
@@ -126,8 +127,9 @@ export class ReadRequest {
     readonly body: ModelRequest,
     options: CallOptions,
     private readonly streamUsage: boolean,
+    bounds: ResolvedBodyBounds = DEFAULT_BODY_BOUNDS,
   ) {
-    checkObject('body', body, refuseArgument);
+    checkBodyBounds(checkObject('body', body, refuseArgument), bounds);
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);

@@ -144,7 +144,7 @@ export class LlmClient implements Capability {
   ): Promise<LlmAnswer | LlmStream> {
     try {
       const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
-      return this.askFor(operation, path, new ReadRequest(asked, given, streamUsage));
+      return this.askFor(operation, path, new ReadRequest(asked, given, streamUsage, this.options.bounds));
     } catch (error) {
       return rejected(error);
     }

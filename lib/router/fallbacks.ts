@@ -28,7 +28,11 @@ const NONE: readonly FallbackTarget[] = [];
 /** @throws what `refuse` makes, naming the entry. */
 export function readFallbacks(path: string, value: unknown, refuse: Refuse): FallbackTable {
   const table = new Map<string, FallbackTarget[]>();
-  const add = (model: string, targets: readonly FallbackTarget[]): void => void table.set(model, [...(table.get(model) ?? []), ...targets]);
+  const add = (model: string, targets: readonly FallbackTarget[]): void => {
+    const known = table.get(model);
+    if (known === undefined) table.set(model, [...targets]);
+    else for (const target of targets) known.push(target);
+  };
   const readMap = (at: string, map: Readonly<Record<string, unknown>>): void => {
     for (const [model, targets] of Object.entries(map)) {
       add(

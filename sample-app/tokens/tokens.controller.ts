@@ -40,12 +40,15 @@ export class TokensController {
    */
   @Post('count')
   @HttpCode(200)
-  count(@Body() body: unknown, @Res({ passthrough: true }) reply: { header(name: string, value: string): unknown }): CountAnswer {
+  async count(
+    @Body() body: unknown,
+    @Res({ passthrough: true }) reply: { header(name: string, value: string): unknown },
+  ): Promise<CountAnswer> {
     const request = checkBody(body);
     const model = checkModel(request.model);
     const text = textToCut(request);
     const startedMs = performance.now();
-    const { promptTokens, approximate, encoding } = this.counter.countRequest(request);
+    const { promptTokens, approximate, encoding } = await this.counter.countRequestAsync(request);
     reply.header('Server-Timing', `count;dur=${(performance.now() - startedMs).toFixed(3)}`);
     return {
       model,
@@ -60,9 +63,11 @@ export class TokensController {
   }
 
   private cut(text: string, encoding: EncodingName): TokenPiece[] {
-    const ids = this.counter.encode(text, { encoding }).subarray(0, MAX_PIECES);
+    // No more of a long text is encoded than is shown.
+    const start = this.counter.truncate(text, MAX_PIECES, { encoding });
+    const ids = this.counter.encode(start, { encoding });
     // Lone surrogates count as U+FFFD: so they are shown.
-    const wellFormed = Buffer.from(text).toString();
+    const wellFormed = Buffer.from(start).toString();
     return tokenPieces(wellFormed, ids, (some) => this.counter.decode(some, { encoding }));
   }
 }

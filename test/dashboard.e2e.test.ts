@@ -147,6 +147,48 @@ describe.each([
     },
   );
 
+  it('ends a session on the server when it is logged out, for copies of its cookie and its streams, too', async () => {
+    const client = await start({ token: 's3cret-token' });
+    const logIn = async (): Promise<string> => {
+      const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
+      return headers['set-cookie'][0].split(';')[0];
+    };
+    const [mine, other] = [await logIn(), await logIn()];
+    expect(mine).not.toBe(other);
+    const [left, stays] = [await follow('/dashboard/events', { cookie: mine }), await follow('/dashboard/events', { cookie: other })];
+    await Promise.all([left.message(0), stays.message(0)]);
+    await client.post('/dashboard/logout').set('Cookie', mine).expect(303);
+    await left.ended;
+    for (const path of ['/dashboard', '/dashboard/data', '/dashboard/events']) await client.get(path).set('Cookie', mine).expect(401);
+    await client.get('/dashboard/data').set('Cookie', other).expect(200);
+    expect(stays.response.complete).toBe(false);
+    // Without a session there is nothing to end.
+    await client.post('/dashboard/logout').set('Cookie', mine).expect(303);
+    await client.post('/dashboard/logout').expect(303);
+    await client.get('/dashboard/data').set('Cookie', other).expect(200);
+    stays.response.destroy();
+  });
+
+  it('opens ten streams for a session, and more only when one is closed', async () => {
+    const client = await start({ token: 's3cret-token' });
+    const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
+    const [cookie] = headers['set-cookie'][0].split(';');
+    const streams = await Promise.all(Array.from({ length: 10 }, () => follow('/dashboard/events', { cookie })));
+    await Promise.all(streams.map((stream) => stream.message(0)));
+    await client.get('/dashboard/events').set('Cookie', cookie).expect(429);
+    const byToken = await follow('/dashboard/events', { authorization: 'Bearer s3cret-token' });
+    await byToken.message(0);
+    streams[0].response.destroy();
+    const deadline = Date.now() + 10_000;
+    for (let status = 429; status !== 200;) {
+      if (Date.now() > deadline) throw new Error('no room for another stream');
+      const next = await follow('/dashboard/events', { cookie });
+      status = next.response.statusCode ?? 0;
+      streams.push(next);
+    }
+    for (const { response } of [...streams, byToken]) response.destroy();
+  });
+
   it('goes where it is mounted, also under a prefix and with a slash at the end', async () => {
     const client = await start({ path: 'ops/llm' }, 'api');
     const bare = await client.get('/api/ops/llm').expect(200);

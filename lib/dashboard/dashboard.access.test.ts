@@ -1,4 +1,5 @@
 import { DashboardAccess, SESSION_COOKIE } from './dashboard.access.js';
+import { EndedSessions } from './ended-sessions.js';
 import { checkDashboardPath, resolveDashboardOptions } from './dashboard.options.js';
 
 const asking = (headers: Record<string, string>) => ({ headers });
@@ -62,6 +63,26 @@ describe('DashboardAccess', () => {
     expect(access.cookie('x', true)).toBe(`${SESSION_COOKIE}=x; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure`);
     expect(access.cookie(null, false)).toBe(`${SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`);
     expect(access.openSession()).not.toContain('secret');
+  });
+});
+
+describe('a session that was logged out', () => {
+  it('is over for whoever has its cookie, and no other is', () => {
+    const access = new DashboardAccess('secret');
+    const [first, second] = [access.openSession(), access.openSession()];
+    expect(access.endSession(withCookie(first))).toEqual({ id: expect.any(String) as string, endMs: expect.any(Number) as number });
+    expect([access.hasSession(withCookie(first)), access.hasSession(withCookie(second))]).toEqual([false, true]);
+    expect(access.endSession(withCookie(first))).toBeUndefined();
+    expect(access.endSession(withCookie('made.up'))).toBeUndefined();
+  });
+
+  it('stays over however many others are, in a bounded memory', () => {
+    const ended = new EndedSessions(100);
+    const session = (index: number) => ({ id: `s${index}`, endMs: 1_000_000 + index });
+    for (let index = 0; index < 1_000; index++) ended.add(session(index), 0);
+    for (let index = 0; index < 1_000; index++) expect(ended.has(session(index))).toBe(true);
+    expect(ended.has({ id: 'open', endMs: 2_000_000 })).toBe(false);
+    expect((ended as unknown as { endMsOf: Map<string, number> }).endMsOf.size).toBeLessThanOrEqual(100);
   });
 });
 

@@ -1,4 +1,5 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { EndedSessions, type DashboardSession } from './ended-sessions.js';
 
 /** A request, as far as it shows who asks. */
 export interface AskingRequest {
@@ -7,9 +8,13 @@ export interface AskingRequest {
 
 export const SESSION_COOKIE = 'fast_litellm_dashboard';
 const SESSION_MS = 12 * 3_600_000;
+/** End, id of 96 bits and signature of 160. */
+const SESSION = /^(\d{1,15})\.([\w-]{16})([\w-]{27})$/;
 
 /** Who may look. Without a token, everybody. */
 export class DashboardAccess {
+  private readonly ended = new EndedSessions();
+
   constructor(
     private readonly token: string | null,
     private readonly now: () => number = Date.now,
@@ -29,7 +34,23 @@ export class DashboardAccess {
 
   /** By the cookie alone. */
   hasSession(request: AskingRequest): boolean {
-    return this.token !== null && this.isSession(cookieOf(request, SESSION_COOKIE));
+    return this.sessionOf(request) !== undefined;
+  }
+
+  /** The session of the request's cookie, unless it is over, was logged out here or is made up. */
+  sessionOf(request: AskingRequest): DashboardSession | undefined {
+    if (this.token === null) return undefined;
+    const [, end, id, signature] = SESSION.exec(cookieOf(request, SESSION_COOKIE) ?? '') ?? [];
+    if (end === undefined || !equal(signature, this.sign(`${end}.${id}`))) return undefined;
+    const session = { id, endMs: Number(end) };
+    return session.endMs > this.now() && !this.ended.has(session) ? session : undefined;
+  }
+
+  /** Logs the request's session out: whoever has a copy of its cookie gets no further. */
+  endSession(request: AskingRequest): DashboardSession | undefined {
+    const session = this.sessionOf(request);
+    if (session !== undefined) this.ended.add(session, this.now());
+    return session;
   }
 
   /** In constant time, whatever the lengths. */
@@ -37,10 +58,11 @@ export class DashboardAccess {
     return this.token !== null && typeof given === 'string' && equal(given, this.token);
   }
 
-  /** A new session: when it ends, signed with the token, so that processes with the same token know it and a new token ends it. */
+  /** A new session: its end and id, signed with the token, so that processes with the same token know it and a new token ends it. */
   openSession(): string {
-    const endMs = String(this.now() + SESSION_MS);
-    return `${endMs}.${this.sign(endMs)}`;
+    const end = String(this.now() + SESSION_MS);
+    const id = randomBytes(12).toString('base64url');
+    return `${end}.${id}${this.sign(`${end}.${id}`)}`;
   }
 
   /** The header that gives a browser its session, or takes it back (`null`). */
@@ -49,13 +71,8 @@ export class DashboardAccess {
     return `${SESSION_COOKIE}=${session ?? ''}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAge}${isSecure ? '; Secure' : ''}`;
   }
 
-  private isSession(cookie: string | undefined): boolean {
-    const [, endMs, signature] = /^(\d{1,15})\.([\w-]{43})$/.exec(cookie ?? '') ?? [];
-    return endMs !== undefined && equal(signature, this.sign(endMs)) && Number(endMs) > this.now();
-  }
-
   private sign(text: string): string {
-    return createHmac('sha256', `session of ${this.token}`).update(text).digest('base64url');
+    return createHmac('sha256', `session of ${this.token}`).update(text).digest().subarray(0, 20).toString('base64url');
   }
 }
 

@@ -63,6 +63,7 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 const HTML = 'text/html; charset=utf-8';
 const RECONNECT_MS = 2000;
 const WRONG_TOKEN = 'That is not the token.';
+const TOO_MANY_PAGES = 'Too many open pages. Close one, or wait.';
 const TOO_MANY = 'Too many wrong tokens from this address. Wait a minute.';
 
 /** The controller that serves the dashboard under `path`, on Express and Fastify. */
@@ -94,7 +95,11 @@ export function createDashboardController(path: string): Type<object> {
     @Sse('events')
     events(@Req() request: DashboardRequest): Observable<MessageEvent> {
       this.admit(request);
-      return this.desk.feed.stream().pipe(map((data): MessageEvent => ({ data, retry: RECONNECT_MS })));
+      const { access, feed } = this.desk;
+      const session = access.sessionOf(request);
+      const audience = session === undefined ? { client: `ip:${request.ip}` } : { client: session.id, endMs: session.endMs };
+      if (!feed.hasRoom(audience.client)) throw new HttpException(TOO_MANY_PAGES, 429);
+      return feed.stream(audience).pipe(map((data): MessageEvent => ({ data, retry: RECONNECT_MS })));
     }
 
     @Post('login')
@@ -113,6 +118,8 @@ export function createDashboardController(path: string): Type<object> {
 
     @Post('logout')
     logout(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
+      const session = this.desk.access.endSession(request);
+      if (session !== undefined) this.desk.feed.leaveAll(session.id);
       return this.leaveFor(request, response, null);
     }
 

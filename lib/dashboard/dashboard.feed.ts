@@ -22,12 +22,24 @@ interface Frame extends TakenSnapshot {
   readonly panels: RenderedPanels;
 }
 
+/** Who a stream is for. */
+export interface FeedAudience {
+  /** A session, or an address. */
+  readonly client: string;
+  /** When its session ends, by the wall clock. */
+  readonly endMs?: number;
+}
+
 /** A page that is open, and what it shows. */
 interface Viewer {
+  readonly audience: FeedAudience | undefined;
   panels: Partial<RenderedPanels>;
   plotsEndMs: number | undefined;
 }
 
+/** A stream is a connection that stays open; a browser has six to one host. */
+const MOST_STREAMS = 100;
+const MOST_STREAMS_OF_CLIENT = 10;
 /** Rates are told from the look before, unless that was so many intervals ago. */
 const RECENT_INTERVALS = 5;
 
@@ -56,15 +68,28 @@ export class DashboardFeed {
     return (await this.current()).snapshot;
   }
 
-  /** Everything at once, then what changes. Ends when the feed is closed. */
-  stream(): Observable<FeedMessage> {
+  /** Whether there is room for one more stream, of all and of this client. */
+  hasRoom(client: string): boolean {
+    if (this.viewers.size >= MOST_STREAMS) return false;
+    let own = 0;
+    for (const { audience } of this.viewers.values()) if (audience?.client === client) own++;
+    return own < MOST_STREAMS_OF_CLIENT;
+  }
+
+  /** Everything at once, then what changes. Ends when the feed is closed, with its session, or at once where there is no room. */
+  stream(audience?: FeedAudience): Observable<FeedMessage> {
     return new Observable((subscriber) => {
-      if (this.isClosed) return subscriber.complete();
-      this.viewers.set(subscriber, { panels: {}, plotsEndMs: -1 });
+      if (this.isClosed || (audience !== undefined && !this.hasRoom(audience.client))) return subscriber.complete();
+      this.viewers.set(subscriber, { audience, panels: {}, plotsEndMs: -1 });
       this.timer ??= setInterval(() => void this.tell(this.viewers.keys(), () => this.look()), this.intervalMs).unref();
       void this.tell([subscriber], () => this.current());
       return () => this.leave(subscriber);
     });
+  }
+
+  /** Ends the streams of a client that has logged out. */
+  leaveAll(client: string): void {
+    for (const [subscriber, { audience }] of [...this.viewers]) if (audience?.client === client) subscriber.complete();
   }
 
   /** Ends all streams: an HTTP server that closes waits for them. */
@@ -85,7 +110,9 @@ export class DashboardFeed {
       const frame = await look();
       for (const subscriber of [...subscribers]) {
         const viewer = this.viewers.get(subscriber);
-        if (viewer !== undefined) subscriber.next(news(frame, viewer));
+        if (viewer === undefined) continue;
+        if ((viewer.audience?.endMs ?? Infinity) <= Date.now()) subscriber.complete();
+        else subscriber.next(news(frame, viewer));
       }
       this.hasComplained = false;
     } catch (error) {

@@ -40,7 +40,7 @@ async function tokenizing(kind: TokenizingKind): Promise<Worker> {
 }
 
 (binding === null ? describe.skip : describe)('threads that are ended while the addon counts their tokens', () => {
-  it.each<[TokenizingKind]>([['many texts'], ['long texts']])(
+  it.each<[TokenizingKind]>([['many texts'], ['long texts'], ['one run']])(
     'leave no work behind, and no memory: %s',
     async (kind) => {
       const before = process.memoryUsage.rss();

@@ -37,6 +37,11 @@ impl Stop {
         Ok(stop)
     }
 
+    /// For the core.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     #[inline(always)]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -35,7 +35,7 @@ impl LongCount {
     pub fn push(&self, portion: JsText, last: bool) -> Result<u32> {
         let mut units = Vec::new();
         let len = portion.read(&mut units)?;
-        Ok(push(&self.text, self.vocabulary, &units[..len], last, self.limit))
+        Ok(push(&self.text, self.vocabulary, &units[..len], last, self.limit, None))
     }
 
     /// The same beside the calling thread. One portion at a time.
@@ -52,7 +52,7 @@ impl LongCount {
             if stop.is_set() {
                 return deferred.reject(napi::Error::from_reason("the thread has ended"));
             }
-            match catch_unwind(AssertUnwindSafe(|| push(&text, vocabulary, &units[..len], last, limit))) {
+            match catch_unwind(AssertUnwindSafe(|| push(&text, vocabulary, &units[..len], last, limit, Some(&stop)))) {
                 Ok(count) => deferred.resolve(Box::new(move |_| Ok(count))),
                 Err(_) => deferred.reject(napi::Error::from_reason("a panic while counting a text")),
             }
@@ -61,7 +61,7 @@ impl LongCount {
     }
 }
 
-fn push(text: &Mutex<LongText>, vocabulary: usize, units: &[u16], last: bool, limit: u32) -> u32 {
+fn push(text: &Mutex<LongText>, vocabulary: usize, units: &[u16], last: bool, limit: u32, stop: Option<&Stop>) -> u32 {
     let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
-    push_long(&mut text, vocabulary, units, last, limit)
+    push_long(&mut text, vocabulary, units, last, limit, stop)
 }

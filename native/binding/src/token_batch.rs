@@ -152,7 +152,7 @@ impl Batch {
         if self.stop.is_set() {
             return self.finish_one();
         }
-        let count = || count_each(&units[..*len], &self.lengths[*first..*end], self.vocabulary, || self.stop.is_set());
+        let count = || count_each(&units[..*len], &self.lengths[*first..*end], self.vocabulary, &self.stop);
         match catch_unwind(AssertUnwindSafe(count)) {
             _ if self.stop.is_set() => {}
             Ok(found) => lock(&self.counts)[*first..*end].copy_from_slice(&found),

@@ -1,3 +1,4 @@
+use crate::environment::Stop;
 use crate::error::{Checked, Failure, Result, from_core};
 use crate::js_text::JsText;
 use fast_litellm_core::token_counter::{self, Cache, Encoding, LongText, PORTION, Text, VOCABULARY_COUNT};
@@ -36,7 +37,7 @@ impl Local {
     /// Gives back what one huge piece has needed.
     fn finish_long(&mut self) {
         self.text.shrink(KEEP_BYTES);
-        self.caches.iter_mut().flatten().for_each(|cache| cache.backtrack.shrink(KEEP_BYTES));
+        self.caches.iter_mut().flatten().for_each(|cache| cache.merge.shrink(KEEP_BYTES));
     }
 }
 
@@ -149,52 +150,49 @@ pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32
     Ok(prefix(text, || Ok(encoding), max_tokens)?)
 }
 
-/// Takes a portion of a long text, with this thread's cache.
-pub fn push_long(text: &mut LongText, vocabulary: usize, units: &[u16], last: bool, limit: u32) -> u32 {
-    LOCAL.with_borrow_mut(|local| {
-        let count = push_portions(text, vocabulary, cache(&mut local.caches, vocabulary), units, last, limit, || false);
-        local.finish_long();
-        count
-    })
+/// Takes a portion of a long text, with this thread's cache. What it returns after a stop is no count.
+pub fn push_long(text: &mut LongText, vocabulary: usize, units: &[u16], last: bool, limit: u32, stop: Option<&Stop>) -> u32 {
+    with_cache(vocabulary, stop, |cache, _| push_portions(text, vocabulary, cache, units, last, limit))
 }
 
-/// Counts texts that lie one behind the other in `units`, with this thread's buffers. What it returns once `stop` says so is no count.
-pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize, stop: impl Fn() -> bool) -> Vec<u32> {
-    LOCAL.with_borrow_mut(|local| {
+/// Counts texts that lie one behind the other in `units`, with this thread's buffers. What it returns after a stop are no counts.
+pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize, stop: &Stop) -> Vec<u32> {
+    with_cache(vocabulary, Some(stop), |cache, text| {
         let encoding = token_counter::encoding(vocabulary);
-        let cache = cache(&mut local.caches, vocabulary);
         let mut start = 0;
         let count = |length: &u32| {
             let (from, len) = (start, *length as usize);
             start += len;
             if len > LONG {
-                return push_portions(&mut LongText::default(), vocabulary, cache, &units[from..start], true, u32::MAX, &stop);
+                return push_portions(&mut LongText::default(), vocabulary, cache, &units[from..start], true, u32::MAX);
             }
-            encoding.count_utf16(cache, &mut local.text, &units[from..], len, u32::MAX)
+            encoding.count_utf16(cache, text, &units[from..], len, u32::MAX)
         };
-        let counts = lengths.iter().map(count).collect();
-        local.finish_long();
-        counts
+        lengths.iter().map(count).collect()
     })
 }
 
-/// Breaks off above the limit and when `stop` says so.
-fn push_portions(
-    text: &mut LongText,
-    vocabulary: usize,
-    cache: &mut Cache,
-    units: &[u16],
-    last: bool,
-    limit: u32,
-    stop: impl Fn() -> bool,
-) -> u32 {
+/// With this thread's cache and text, which are stopped with the environment.
+fn with_cache<R>(vocabulary: usize, stop: Option<&Stop>, work: impl FnOnce(&mut Cache, &mut Text) -> R) -> R {
+    LOCAL.with_borrow_mut(|local| {
+        let cache = cache(&mut local.caches, vocabulary);
+        cache.merge.stop = stop.map(Stop::flag);
+        let result = work(cache, &mut local.text);
+        cache.merge.stop = None;
+        local.finish_long();
+        result
+    })
+}
+
+/// Breaks off above the limit and at a stop.
+fn push_portions(text: &mut LongText, vocabulary: usize, cache: &mut Cache, units: &[u16], last: bool, limit: u32) -> u32 {
     let encoding = token_counter::encoding(vocabulary);
     let mut rest = units;
     loop {
         let (portion, behind) = rest.split_at(rest.len().min(PORTION));
         rest = behind;
         let count = text.push(encoding, cache, portion, last && rest.is_empty(), limit);
-        if rest.is_empty() || count > limit || stop() {
+        if rest.is_empty() || count > limit || cache.merge.is_stopped() {
             return count;
         }
     }

@@ -1,45 +1,67 @@
-//! Merging of long pieces in time linear to their length, with the result of `merge.rs`.
+//! Merging of long pieces by the longest tokens that fit, with the result of `merge.rs`: fast where tokens are long and fit at once.
 
 use super::vocabulary::{NONE, Vocabulary};
 
 /// 2 KB of answers: repeated texts ask for few pairs, and of random ones a table of any size knows few.
 const ANSWER_BITS: u32 = 8;
+/// What a candidate costs whose answer is not known, in units of one whose answer is.
+const UNKNOWN_COST: usize = 8;
+/// Units after which it is asked how far they have led, and bytes that they have to: at less, merging by blocks takes less time.
+const COST: usize = 256;
+const WORTH: usize = 100;
 
-/// Working memory of [`Backtrack::merge`], kept between calls.
+/// What the first bytes of a piece are merged into.
+#[derive(Default)]
+pub struct Tokens {
+    pub ids: Vec<u32>,
+    /// Where they end.
+    pub end: usize,
+}
+
+/// Working memory of [`Backtrack::extend`], kept between calls.
 #[derive(Default)]
 pub struct Backtrack {
-    tokens: Vec<u32>,
     /// What `fits` has answered, by the hash of the pair: both ids, and the answer in the lowest bit. Made at the first long piece.
     answers: Vec<u64>,
-    /// Bit per position: not yet known to be a dead end.
-    open: Vec<u64>,
+    /// Bit per position: known to be a dead end.
+    dead: Vec<u64>,
 }
 
 impl Backtrack {
-    /// Merges `len` bytes and returns the ids.
+    /// Has to be called before each piece.
+    pub fn start(&mut self) {
+        self.dead.clear();
+        self.answers.resize(1 << ANSWER_BITS, 0);
+    }
+
+    /// Goes on until the end of the piece of `len` bytes, or until it takes too long.
     ///
     /// Takes the longest token that fits behind the last one, where two neighbours fit when merging their bytes would give just these two.
-    /// Every prefix of a merged piece is itself merged, so a position once found to lead nowhere is never tried again: linear time.
+    /// Every prefix of a merged piece is itself merged, so a position once found to lead nowhere is never tried again.
     ///
     /// # Safety
-    /// `len >= 1`, and `len + 16` bytes must be readable at `at`.
-    pub unsafe fn merge(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> &[u32] {
-        self.tokens.clear();
-        self.open.clear();
-        self.open.resize(len / 64 + 1, u64::MAX);
-        self.answers.resize(1 << ANSWER_BITS, 0);
-        let mut position = 0;
+    /// `tokens` are those of a part of the piece, and not all; `len + 16` bytes must be readable at `at`.
+    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) {
+        let mut position = tokens.end;
+        let mut goal = position + WORTH;
+        let mut cost = 0;
         // SAFETY: positions stay below `len`, tokens end at or before it.
         unsafe {
-            let (mut candidate, mut candidate_len) = vocabulary.longest(at, len);
+            let (mut candidate, mut candidate_len) = vocabulary.longest(at.add(position), len - position);
             while position < len {
+                if cost >= COST {
+                    if position < goal {
+                        break;
+                    }
+                    (goal, cost) = (position + WORTH, 0);
+                }
+                cost += 1;
                 let end = position + candidate_len;
                 // Where to go on if the candidate fits or not, which takes as long to tell as it takes to fetch this.
                 vocabulary.prefetch_longest(at.add(end));
                 vocabulary.prefetch_derived(candidate);
-                let open = self.open[end / 64] >> (end % 64) & 1 != 0;
-                if open && self.fits_last(vocabulary, candidate) {
-                    self.tokens.push(candidate);
+                if !self.is_dead(end) && self.fits_last(vocabulary, &tokens.ids, candidate, &mut cost) {
+                    tokens.ids.push(candidate);
                     position = end;
                     if position < len {
                         (candidate, candidate_len) = vocabulary.longest(at.add(position), len - position);
@@ -48,10 +70,10 @@ impl Backtrack {
                     candidate = vocabulary.prefix(candidate);
                     candidate_len = vocabulary.token_len(candidate);
                 } else {
-                    self.open[position / 64] &= !(1 << (position % 64));
+                    self.set_dead(position);
                     // A dead end at the very start cannot be: the merged piece begins with some token.
-                    let Some(last) = self.tokens.pop() else {
-                        return &self.tokens;
+                    let Some(last) = tokens.ids.pop() else {
+                        break;
                     };
                     candidate_len = vocabulary.token_len(last);
                     position -= candidate_len;
@@ -60,27 +82,34 @@ impl Backtrack {
                 }
             }
         }
-        &self.tokens
+        tokens.end = position;
     }
 
     #[inline(always)]
-    fn fits_last(&mut self, vocabulary: &Vocabulary, candidate: u32) -> bool {
-        let Some(&last) = self.tokens.last() else {
+    fn is_dead(&self, position: usize) -> bool {
+        self.dead.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 != 0)
+    }
+
+    #[cold]
+    fn set_dead(&mut self, position: usize) {
+        if self.dead.len() <= position / 64 {
+            self.dead.resize(position / 64 + 1, 0);
+        }
+        self.dead[position / 64] |= 1 << (position % 64);
+    }
+
+    #[inline(always)]
+    fn fits_last(&mut self, vocabulary: &Vocabulary, tokens: &[u32], candidate: u32, cost: &mut usize) -> bool {
+        let Some(&last) = tokens.last() else {
             return true;
         };
         let pair = (u64::from(last) + 1) << 32 | u64::from(candidate) << 1;
         let answer = &mut self.answers[(pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - ANSWER_BITS)) as usize];
         if *answer & !1 != pair {
+            *cost += UNKNOWN_COST;
             *answer = pair | u64::from(fits(vocabulary, last, candidate));
         }
         *answer & 1 != 0
-    }
-
-    /// Gives memory back that one huge piece has needed.
-    pub fn shrink(&mut self, above: usize) {
-        if self.tokens.capacity() * 4 > above {
-            *self = Self::default();
-        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What pieces were counted before, per thread and encoding. The pieces in use, a line each, are to fit the second-level cache, whatever the tables' size.
 
-use super::backtrack::Backtrack;
 use super::huge_pages::{HugeSlice, Zeroed};
 use super::id_cache::IdCache;
 use super::key::{Key, MAX_KEY};
+use super::long_merge::LongMerge;
 use crate::prefetch::prefetch;
 
 pub(super) const SMALL_BITS: u32 = 16;
@@ -38,7 +38,7 @@ pub struct Cache {
     large: Vec<Large>,
     /// Whether the texts of late were nearly all known.
     pub is_familiar: bool,
-    pub backtrack: Backtrack,
+    pub merge: LongMerge,
     /// For encoding alone.
     pub ids: IdCache,
 }
@@ -56,7 +56,7 @@ struct Large {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { tables: HugeSlice::new(1), large: Vec::new(), is_familiar: false, backtrack: Backtrack::default(), ids: IdCache::default() }
+        Self { tables: HugeSlice::new(1), large: Vec::new(), is_familiar: false, merge: LongMerge::default(), ids: IdCache::default() }
     }
 }
 

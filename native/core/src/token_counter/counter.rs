@@ -4,7 +4,7 @@
 //! and read later, when what was asked for many others is on its way, too; those that are not known there wait for `unknown_pieces.rs`.
 //! With vectors of 512 bits the pieces are listed first in any case, see `listed_pieces.rs`.
 
-use super::cache::{Cache, SmallPlace};
+use super::cache::{Cache, MAX_MEDIUM, SmallPlace};
 use super::classify::Classify;
 use super::key::{Key, MAX_KEY};
 #[cfg(target_arch = "x86_64")]
@@ -37,6 +37,8 @@ pub(super) const FAMILIAR_SHARE: usize = 16;
 const FAMILIAR_WINDOW: usize = 2;
 /// Longer ones, of which a window has three at the most.
 pub(super) const LONG_UNKNOWN: usize = 16;
+/// And those above 30 bytes.
+pub(super) const WIDE_UNKNOWN: usize = 16;
 
 /// Adds up the tokens of the pieces it is shown.
 pub struct Counter<'a> {
@@ -45,7 +47,7 @@ pub struct Counter<'a> {
     pub(super) start: *const u8,
     /// Without the pieces that wait.
     pub(super) total: u32,
-    limit: u32,
+    pub(super) limit: u32,
     asked: [MaybeUninit<(SmallPlace, Piece)>; ASKED],
     asked_len: usize,
     #[cfg(target_arch = "x86_64")]
@@ -54,6 +56,8 @@ pub struct Counter<'a> {
     pub(super) unknown_len: usize,
     pub(super) long_unknown: [MaybeUninit<Piece>; LONG_UNKNOWN],
     pub(super) long_unknown_len: usize,
+    pub(super) wide_unknown: [MaybeUninit<Piece>; WIDE_UNKNOWN],
+    pub(super) wide_unknown_len: usize,
 }
 
 impl<'a> Counter<'a> {
@@ -74,6 +78,8 @@ impl<'a> Counter<'a> {
             unknown_len: 0,
             long_unknown: [const { MaybeUninit::uninit() }; LONG_UNKNOWN],
             long_unknown_len: 0,
+            wide_unknown: [const { MaybeUninit::uninit() }; WIDE_UNKNOWN],
+            wide_unknown_len: 0,
         }
     }
 
@@ -93,6 +99,9 @@ impl<'a> Counter<'a> {
         }
         if self.long_unknown_len > 0 {
             self.count_long_unknown();
+        }
+        if self.wide_unknown_len > 0 {
+            self.count_wide_unknown();
         }
         self.total
     }
@@ -129,7 +138,7 @@ impl Pieces for Counter<'_> {
         unsafe {
             let at = self.start.add(start);
             if len > MAX_KEY {
-                self.total += self.count_long(at, len);
+                self.total += self.count_long_later(start, len);
             } else {
                 // At once: beyond ASCII the matcher takes longer than the look-up, and pieces come again soon.
                 let (known, count) = self.cache.small(Cache::small_place(Key::read(at, len), len));
@@ -222,6 +231,9 @@ impl Counter<'_> {
         }
         if self.long_unknown_len > LONG_UNKNOWN - WINDOW.div_ceil(MAX_KEY + 1) {
             self.count_long_unknown();
+        }
+        if self.wide_unknown_len > WIDE_UNKNOWN - WINDOW.div_ceil(MAX_MEDIUM + 1) {
+            self.count_wide_unknown();
         }
         if self.total > self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -111,7 +111,7 @@ impl Encoder<'_> {
             if len <= MAX_DEFINED {
                 push_merged(self.vocabulary, at, len, self.ids);
             } else {
-                self.ids.extend_from_slice(self.cache.backtrack.merge(self.vocabulary, at, len));
+                self.ids.extend_from_slice(self.cache.merge.merge(self.vocabulary, at, len));
             }
         }
     }

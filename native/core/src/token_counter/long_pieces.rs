@@ -1,13 +1,14 @@
 //! Counts pieces above 15 bytes.
 
 use super::cache::{Cache, MAX_LARGE, MAX_MEDIUM};
-use super::counter::{Counter, LONG_UNKNOWN};
+use super::counter::{Counter, LONG_UNKNOWN, WIDE_UNKNOWN};
 use super::cuts::parts;
 use super::key::MAX_KEY;
+use super::long_merge::{MAX_BLOCK, MAX_BLOCKS};
 use super::merge::{MAX_DEFINED, merged_count, merged_counts};
 use super::piece::Piece;
 use super::unknown_pieces::MERGING;
-use super::vocabulary::NONE;
+use super::vocabulary::{MAX_LONG, NONE};
 use std::mem::MaybeUninit;
 
 impl Counter<'_> {
@@ -20,18 +21,26 @@ impl Counter<'_> {
         // SAFETY: the caller's.
         unsafe {
             let at = self.start.add(start);
-            if len > MAX_MEDIUM || !std::slice::from_raw_parts(at, len).is_ascii() {
+            if len > MAX_BLOCK || !std::slice::from_raw_parts(at, len).is_ascii() {
                 return self.count_long(at, len);
             }
-            self.cache.medium(&Cache::medium_place(at, len)).unwrap_or_else(|| {
-                self.long_unknown[self.long_unknown_len].write(Piece::new(start, len));
-                self.long_unknown_len += 1;
+            if len <= MAX_MEDIUM {
+                return self.cache.medium(&Cache::medium_place(at, len)).unwrap_or_else(|| {
+                    self.long_unknown[self.long_unknown_len].write(Piece::new(start, len));
+                    self.long_unknown_len += 1;
+                    0
+                });
+            }
+            let place = self.cache.large_place(at, len);
+            self.cache.large(place, std::slice::from_raw_parts(at, len)).unwrap_or_else(|| {
+                self.wide_unknown[self.wide_unknown_len].write(Piece::new(start, len));
+                self.wide_unknown_len += 1;
                 0
             })
         }
     }
 
-    /// Counts those that wait.
+    /// Counts those of up to 30 bytes that wait.
     #[inline(never)]
     pub(super) fn count_long_unknown(&mut self) {
         let waiting = std::mem::take(&mut self.long_unknown_len);
@@ -72,6 +81,57 @@ impl Counter<'_> {
         }
     }
 
+    /// Counts those of up to `MAX_BLOCK` bytes that wait.
+    #[inline(never)]
+    pub(super) fn count_wide_unknown(&mut self) {
+        let waiting = std::mem::take(&mut self.wide_unknown_len);
+        let mut defined = [const { MaybeUninit::<Piece>::uninit() }; WIDE_UNKNOWN];
+        let mut defined_len = 0;
+        let mut blocks = [(0, 0); WIDE_UNKNOWN];
+        let mut blocks_len = 0;
+        // SAFETY: the first `waiting` were written, and are pieces of the text.
+        unsafe {
+            for i in 0..waiting {
+                let piece = self.wide_unknown[i].assume_init();
+                let bytes = std::slice::from_raw_parts(self.start.add(piece.start()), piece.len());
+                if self.vocabulary.find_long(bytes) != NONE {
+                    self.remember_wide(piece, 1);
+                } else if piece.len() <= MAX_DEFINED {
+                    defined[defined_len].write(piece);
+                    defined_len += 1;
+                } else {
+                    blocks[blocks_len] = (piece.start(), piece.start() + piece.len());
+                    blocks_len += 1;
+                }
+            }
+            let mut counts = [0; WIDE_UNKNOWN];
+            let pieces = std::slice::from_raw_parts(defined.as_ptr().cast::<Piece>(), defined_len);
+            merged_counts::<{ MAX_DEFINED + 1 }>(self.vocabulary, self.start, pieces, &mut counts);
+            for (piece, count) in pieces.iter().zip(counts) {
+                self.remember_wide(*piece, u32::from(count));
+            }
+            for blocks in blocks[..blocks_len].chunks(MAX_BLOCKS) {
+                let mut counts = [0; MAX_BLOCKS];
+                self.cache.merge.count_blocks(self.vocabulary, self.start, blocks, &mut counts);
+                for ((from, to), count) in blocks.iter().zip(counts) {
+                    self.remember_wide(Piece::new(*from, to - from), count);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// A piece of the text, above 30 bytes.
+    unsafe fn remember_wide(&mut self, piece: Piece, count: u32) {
+        // SAFETY: the caller's.
+        unsafe {
+            let at = self.start.add(piece.start());
+            let place = self.cache.large_place(at, piece.len());
+            self.cache.remember_large(place, std::slice::from_raw_parts(at, piece.len()), count);
+        }
+        self.total += count;
+    }
+
     /// The count of a piece, at once.
     ///
     /// # Safety
@@ -97,7 +157,8 @@ impl Counter<'_> {
                     count
                 });
             }
-            self.parts_count(at, len)
+            let least = len.div_ceil(MAX_LONG) as u32;
+            if self.total.saturating_add(least) > self.limit { least } else { self.parts_count(at, len) }
         }
     }
 
@@ -117,7 +178,7 @@ impl Counter<'_> {
                 } else if length <= MAX_DEFINED {
                     merged_count(vocabulary, part, length)
                 } else {
-                    self.cache.backtrack.merge(vocabulary, part, length).len() as u32
+                    self.cache.merge.merge(vocabulary, part, length).len() as u32
                 };
             });
             count

@@ -1,5 +1,5 @@
 //! Byte-pair merging of pieces that are no tokens as a whole, exactly as the reference does it: always the lowest rank, the leftmost of equals.
-//! For pieces of up to [`MAX_DEFINED`] bytes; `backtrack.rs` has the one with the same result for longer ones.
+//! For pieces of up to [`MAX_DEFINED`] bytes; `long_merge.rs` has longer ones.
 //!
 //! A merge is a chain of look-ups that each wait for the one before. So several pieces are merged in turns, a step each: while one waits for
 //! memory, the others go on.
@@ -10,7 +10,7 @@ use super::piece::Piece;
 use super::vocabulary::{NONE, Vocabulary};
 use std::mem::MaybeUninit;
 
-/// A piece of this many bytes is still merged as defined: below, the quadratic search for the lowest rank beats the look-ups of backtracking.
+/// Bytes of which a bit for each fits an integer.
 pub const MAX_DEFINED: usize = 63;
 /// Pieces that are merged in turns.
 const TOGETHER: usize = 12;

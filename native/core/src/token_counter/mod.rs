@@ -1,6 +1,7 @@
 //! Counting and encoding, as tiktoken does it: every function here gives tiktoken's ids for every string.
 
 mod backtrack;
+mod blocks;
 mod cache;
 mod case_cuts;
 mod classes;
@@ -20,6 +21,7 @@ mod joins;
 mod key;
 #[cfg(target_arch = "x86_64")]
 mod listed_pieces;
+mod long_merge;
 mod long_pieces;
 mod long_text;
 mod longest;

@@ -115,7 +115,7 @@ fn check_merges(piece: &str) {
         }
         // SAFETY: padded.
         unsafe {
-            assert_eq!(backtrack::Backtrack::default().merge(vocabulary, padded.as_ptr(), piece.len()), expected, "{piece:?}");
+            assert_eq!(long_merge::LongMerge::default().merge(vocabulary, padded.as_ptr(), piece.len()), expected, "{piece:?}");
             if piece.len() <= merge::MAX_DEFINED {
                 let mut short = vec![];
                 merge::push_merged(vocabulary, padded.as_ptr(), piece.len(), &mut short);

@@ -1,0 +1,367 @@
+//! Merging of pieces of any length in time that grows with the length alone, with the result of `merge.rs`: by `backtrack.rs` where that is fast,
+//! elsewhere by blocks.
+//!
+//! A list of tokens is what merging all their bytes gives if that holds for each two neighbours; so lists of two blocks that overlap can be joined
+//! at any token that both have, as each pair of neighbours then comes from one of the lists. Blocks of common text agree after some bytes.
+//! Where two do not, as in runs of one character, the next one begins where a token of the last one does, and is longer.
+
+use super::backtrack::{Backtrack, Tokens};
+use super::blocks::{Block, Merged, TOGETHER, merge_blocks};
+use super::cache::MAX_LARGE;
+use super::vocabulary::{NONE, Vocabulary};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Blocks of common text: 256 bytes each, of which a quarter is merged twice.
+const SHORT: usize = 4;
+const SHORT_OVERLAP: usize = Block::<SHORT>::MOST - 192;
+/// Blocks of runs, whose tokens are long: of two kilobytes each, nearly as many as fit the first-level cache.
+const LONG: usize = 32;
+const LONG_OVERLAP: usize = 288;
+const LONG_TOGETHER: usize = 3;
+/// Rounds of a kind before it is looked whether a faster way is one again.
+const ROUNDS: u32 = 8;
+
+/// Pieces of at most this many bytes are merged in one block.
+pub const MAX_BLOCK: usize = Block::<SHORT>::MOST;
+/// Pieces of up to [`MAX_BLOCK`] bytes that are merged together at the most.
+pub const MAX_BLOCKS: usize = TOGETHER;
+
+/// How the next bytes are merged.
+#[derive(Clone, Copy)]
+enum Way {
+    Backtrack,
+    /// By short blocks in turns, by long ones, or by one long one behind the other.
+    Short,
+    Long,
+    One,
+}
+
+/// Working memory, kept between calls.
+#[derive(Default)]
+pub struct LongMerge {
+    tokens: Tokens,
+    backtrack: Backtrack,
+    short: Vec<Block<SHORT>>,
+    long: Vec<Block<LONG>>,
+    /// Set when nobody wants the result any more, which then is none.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl LongMerge {
+    /// Merges `len` bytes and returns the ids.
+    ///
+    /// # Safety
+    /// `len >= 1` bytes must be readable at `at`.
+    pub unsafe fn merge(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> &[u32] {
+        self.tokens.ids.clear();
+        self.tokens.end = 0;
+        self.backtrack.start();
+        let (mut way, mut left) = (Way::Backtrack, 0);
+        // Not before: what a cache keeps has to be a result.
+        while self.tokens.end < len && !(self.tokens.end > MAX_LARGE && self.is_stopped()) {
+            // SAFETY: the caller's.
+            let agreed = unsafe {
+                match way {
+                    Way::Backtrack => {
+                        self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
+                        (way, left) = (Way::Short, ROUNDS);
+                        continue;
+                    }
+                    Way::Short => self.extend_short(vocabulary, at, len),
+                    Way::Long => self.extend_long(vocabulary, at, len, LONG_TOGETHER),
+                    Way::One => self.extend_long(vocabulary, at, len, 1),
+                }
+            };
+            left -= 1;
+            (way, left) = match way {
+                Way::Short if !agreed => (Way::Long, ROUNDS),
+                Way::Long if !agreed => (Way::One, ROUNDS),
+                _ if left == 0 => (Way::Backtrack, 0),
+                _ => (way, left),
+            };
+        }
+        &self.tokens.ids
+    }
+
+    /// Counts the tokens of pieces of up to `MAX_BLOCK` bytes, from the first to the second of each pair on.
+    ///
+    /// # Safety
+    /// At most `MAX_BLOCKS`, each with at least a byte, readable in `text`; as many `counts`.
+    pub unsafe fn count_blocks(&mut self, vocabulary: &Vocabulary, text: *const u8, pieces: &[(usize, usize)], counts: &mut [u32]) {
+        self.short.resize_with(self.short.len().max(pieces.len()), || Block::new(vocabulary));
+        // SAFETY: the caller's.
+        unsafe { merge_blocks(vocabulary, text, pieces, &mut self.short) };
+        for (count, block) in counts.iter_mut().zip(&self.short).take(pieces.len()) {
+            *count = block.count();
+        }
+    }
+
+    /// Gives memory back that one huge piece has needed.
+    pub fn shrink(&mut self, above: usize) {
+        if self.tokens.ids.capacity() * size_of::<u32>() > above {
+            (self.tokens, self.backtrack) = Default::default();
+        }
+    }
+
+    /// Whether nobody wants the result.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// By a round of short blocks; whether all of them agreed.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn extend_short(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> bool {
+        let mut blocks = std::mem::take(&mut self.short);
+        // SAFETY: the caller's.
+        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (TOGETHER, SHORT_OVERLAP)) };
+        self.short = blocks;
+        agreed
+    }
+
+    /// The same by long ones.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn extend_long(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
+        let mut blocks = std::mem::take(&mut self.long);
+        // SAFETY: the caller's.
+        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (together, LONG_OVERLAP)) };
+        self.long = blocks;
+        agreed
+    }
+
+    /// # Safety
+    /// As for `merge`; at most `TOGETHER` blocks.
+    unsafe fn extend<const GROUPS: usize>(
+        &mut self,
+        vocabulary: &Vocabulary,
+        at: *const u8,
+        len: usize,
+        blocks: &mut Vec<Block<GROUPS>>,
+        (together, overlap): (usize, usize),
+    ) -> bool {
+        let (mut from, first_len) = self.bound_before(vocabulary, overlap);
+        // In a run that has come to repeat itself, blocks that far apart begin where tokens do.
+        let most = Block::<GROUPS>::MOST;
+        let stride = most - overlap - (most - overlap) % first_len;
+        let mut places = [(0, 0); TOGETHER];
+        let mut count = 0;
+        while count < together {
+            let to = len.min(from + most);
+            places[count] = (from, to);
+            count += 1;
+            if to == len {
+                break;
+            }
+            from += stride;
+        }
+        blocks.resize_with(blocks.len().max(count), || Block::new(vocabulary));
+        // SAFETY: the caller's.
+        unsafe { merge_blocks(vocabulary, at, &places[..count], blocks) };
+        let agreed = blocks[..count].iter().all(|block| self.append(vocabulary, block.merged()));
+        if !agreed {
+            // SAFETY: the caller's.
+            unsafe { self.repair(vocabulary, at, len, together > 1) };
+        }
+        agreed
+    }
+
+    /// Goes on where a block did not agree: by one that begins where a token does, or if that did not either by any that does.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn repair(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, by_one: bool) {
+        // SAFETY: the caller's.
+        unsafe {
+            if by_one {
+                let mut blocks = [Block::<LONG>::new(vocabulary)];
+                let (from, _) = self.bound_before(vocabulary, LONG_OVERLAP);
+                merge_blocks(vocabulary, at, &[(from, len.min(from + Block::<LONG>::MOST))], &mut blocks);
+                if self.append(vocabulary, blocks[0].merged()) {
+                    return;
+                }
+            }
+            self.extend_any(vocabulary, at, len);
+        }
+    }
+
+    /// By a block without a bound to its length: where what is merged last depends on what is far behind, as in a chain of ever lower ranks.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn extend_any(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) {
+        let (mut most, mut overlap) = (Block::<LONG>::MOST, LONG_OVERLAP);
+        loop {
+            (most, overlap) = (most * 4, overlap * 4);
+            let (from, _) = self.bound_before(vocabulary, overlap);
+            let to = len.min(from + most);
+            // SAFETY: the caller's.
+            let bytes = unsafe { std::slice::from_raw_parts(at.add(from), to - from) };
+            let (bounds, ids) = merge_any(vocabulary, bytes);
+            if self.append(vocabulary, Merged { start: from, len: to - from, bounds: &bounds, ids: &ids }) {
+                return;
+            }
+        }
+    }
+
+    /// Where the token starts that has at least `overlap` bytes before `end` behind its start, or the piece; and its length.
+    fn bound_before(&self, vocabulary: &Vocabulary, overlap: usize) -> (usize, usize) {
+        let mut bound = self.tokens.end;
+        let mut token_len = 1;
+        for token in self.tokens.ids.iter().rev() {
+            if self.tokens.end - bound >= overlap {
+                break;
+            }
+            token_len = vocabulary.token_len(*token);
+            bound -= token_len;
+        }
+        (bound, token_len)
+    }
+
+    /// Goes on with the tokens of a block from the last token on that both have; `false` if there is none.
+    fn append(&mut self, vocabulary: &Vocabulary, block: Merged) -> bool {
+        let mut to = self.tokens.end;
+        let mut kept = self.tokens.ids.len();
+        if block.start == 0 {
+            (to, kept) = (0, 0);
+        } else {
+            loop {
+                kept = match kept.checked_sub(1) {
+                    Some(kept) => kept,
+                    None => return false,
+                };
+                let from = to - vocabulary.token_len(self.tokens.ids[kept]);
+                if from < block.start {
+                    return false;
+                }
+                if block.has(from, to) {
+                    to = from;
+                    break;
+                }
+                to = from;
+            }
+        }
+        self.tokens.ids.truncate(kept);
+        block.push_from(to, &mut self.tokens.ids);
+        self.tokens.end = block.start + block.len;
+        true
+    }
+}
+
+/// Merges any number of bytes: the bounds and ids of [`Merged`].
+fn merge_any(vocabulary: &Vocabulary, bytes: &[u8]) -> (Vec<u64>, Vec<u32>) {
+    let len = bytes.len();
+    let mut ids: Vec<u32> = bytes.iter().map(|byte| vocabulary.byte_ids[usize::from(*byte)]).collect();
+    let mut next: Vec<u32> = (1..=len as u32).collect();
+    let mut previous: Vec<u32> = (0..len as u32).map(|at| at.wrapping_sub(1)).collect();
+    let mut ranks: Vec<u32> = bytes.windows(2).map(|pair| vocabulary.pair(pair[0], pair[1])).chain([NONE]).collect();
+    let mut heap: BinaryHeap<_> =
+        ranks.iter().enumerate().filter(|(_, rank)| **rank != NONE).map(|(at, rank)| Reverse((*rank, at as u32))).collect();
+    while let Some(Reverse((rank, at))) = heap.pop() {
+        let at = at as usize;
+        if ranks[at] != rank {
+            continue;
+        }
+        let middle = next[at] as usize;
+        let end = next[middle] as usize;
+        ids[at] = rank;
+        next[at] = end as u32;
+        [ranks[at], ranks[middle]] = [NONE; 2];
+        let mut rank_at = |at: usize, right: usize| {
+            ranks[at] = vocabulary.joined(ids[at], ids[right]);
+            if ranks[at] != NONE {
+                heap.push(Reverse((ranks[at], at as u32)));
+            }
+        };
+        if end < len {
+            previous[end] = at as u32;
+            rank_at(at, end);
+        }
+        if at > 0 {
+            rank_at(previous[at] as usize, at);
+        }
+    }
+    let mut bounds = vec![0; len / 64 + 1];
+    let mut at = 0;
+    while at < len {
+        bounds[at / 64] |= 1 << (at % 64);
+        at = next[at] as usize;
+    }
+    bounds[len / 64] |= 1 << (len % 64);
+    (bounds, ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::PACKED;
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    static VOCABULARIES: LazyLock<Vec<Vocabulary>> = LazyLock::new(|| PACKED.iter().map(|(_, packed)| Vocabulary::new(packed)).collect());
+
+    fn check(piece: &[u8]) {
+        for vocabulary in VOCABULARIES.iter() {
+            let (bounds, ids) = merge_any(vocabulary, piece);
+            let mut expected = vec![];
+            Merged { start: 0, len: piece.len(), bounds: &bounds, ids: &ids }.push_from(0, &mut expected);
+            let padded = [piece, &[0; 80]].concat();
+            // SAFETY: padded.
+            let found = unsafe { LongMerge::default().merge(vocabulary, padded.as_ptr(), piece.len()).to_vec() };
+            assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(piece));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+        #[test]
+        fn blocks_join_to_what_the_whole_merges_to(
+            parts in prop::collection::vec(("[a-z]{1,9}|[A-Za-z0-9+/]{1,40}|[-=*/#]|[-=]{1,3}|[ab]{1,5}|\\PC{1,4}|[\t \n]{1,3}", 1usize..300), 1..14),
+        ) {
+            check(parts.iter().map(|(part, times)| part.repeat(*times)).collect::<String>().as_bytes());
+        }
+    }
+
+    #[test]
+    fn runs_of_every_byte() {
+        for byte in 0..128u8 {
+            for len in [1, 64, 255, 256, 447, 448, 1023, 5000] {
+                check(&vec![byte; len]);
+            }
+        }
+        for len in 8100..8300 {
+            check(&vec![b'-'; len]);
+        }
+    }
+
+    /// Bytes each of whose pairs has a lower rank than the one before: which of them merge is told by the last one.
+    #[test]
+    fn chains_of_falling_ranks() {
+        for vocabulary in VOCABULARIES.iter() {
+            let mut longest = vec![vec![]; 256];
+            let mut pairs: Vec<(u32, u8, u8)> = vec![];
+            for first in 0..=255 {
+                pairs.extend((0..=255).map(|second| (vocabulary.pair(first, second), first, second)).filter(|pair| pair.0 != NONE));
+            }
+            pairs.sort_unstable();
+            for (_, first, second) in pairs {
+                let behind: &Vec<u8> = &longest[usize::from(second)];
+                if behind.len() + 1 > longest[usize::from(first)].len() {
+                    longest[usize::from(first)] = [&[second], &behind[..]].concat();
+                }
+            }
+            let (first, rest) = longest.iter().enumerate().max_by_key(|(_, rest)| rest.len()).unwrap_or((0, &longest[0]));
+            let chain = [&[first as u8], &rest[..]].concat();
+            for cut in 0..4.min(chain.len()) {
+                check(&chain.repeat(40)[cut..]);
+                check(&chain[..chain.len() - cut].repeat(40));
+            }
+        }
+    }
+}

@@ -20,7 +20,13 @@ describe('the sample gateway with such a configuration', () => {
     giveKeysBack = withoutKeys();
     const provided = await provider('working');
     const config = {
-      model_list: [...broken, working(provided.apiBase), entry({ model: 'groq/x' }, 'lonely', 'lonely'), entry({ model: '*' }, 'any', '*')],
+      model_list: [
+        ...broken,
+        working(provided.apiBase),
+        { ...working(provided.apiBase, '', 'named'), model_info: undefined },
+        entry({ model: 'groq/x' }, 'lonely', 'lonely'),
+        entry({ model: '*' }, 'any', '*'),
+      ],
       router_settings: { num_retries: 0 },
     };
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
@@ -49,7 +55,7 @@ describe('the sample gateway with such a configuration', () => {
 
   it('lists the models that can be called', async () => {
     const { data } = (await (await fetch(`${url}/v1/models`)).json()) as { readonly data: readonly { readonly id: string }[] };
-    expect(data.map(({ id }) => id)).toEqual(['chat', '*']);
+    expect(data.map(({ id }) => id)).toEqual(['chat', 'named', '*']);
   });
 
   it('answers 503 with a code where the operator is at fault, and 400 where the name is', async () => {
@@ -83,9 +89,19 @@ describe('the sample gateway with such a configuration', () => {
     }
   });
 
+  it('calls a deployment without an id by a name that people can read, in headers and metrics', async () => {
+    const response = await chat('named');
+    await response.arrayBuffer();
+    const name = response.headers.get('x-litellm-model-id') ?? '';
+    expect(name).toMatch(/^named\/openai\/gpt-4o@127\.0\.0\.1:\d+~[0-9a-f]{8}$/);
+    // A family of metrics is shown from the scrape after its first sample.
+    await (await fetch(`${url}/metrics`)).text();
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain(`deployment="${name}",outcome="success"`);
+  });
+
   it('is degraded, says why, and counts them', async () => {
     const health = (await (await fetch(`${url}/health`)).json()) as object;
-    expect(JSON.stringify(health)).toContain('13 of 15 deployments cannot be called');
+    expect(JSON.stringify(health)).toContain('13 of 16 deployments cannot be called');
     expect(JSON.stringify(health)).not.toContain('sk-secret');
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toMatch(/router_deployments\{state="uncallable"[^}]*\} 13/);

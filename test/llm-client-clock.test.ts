@@ -35,7 +35,7 @@ describe('a call to a model, when the wall clock steps in the middle of it', () 
       void once(request.resume(), 'end').then(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"choices":[]}'));
     });
     const modelList = [deploymentOf('m', deployment, { order: 0 }), deploymentOf('m', { name: 'other', apiBase }, { order: 1 })];
-    const { client } = clientOf({ modelList });
+    const { client } = clientOf({ modelList, numRetries: 0 });
     const answer = await client.chat(chat, { timeoutMs: 60_000 });
     expect(answer.call).toMatchObject({ deploymentId: 'other', attempts: 2 });
   });

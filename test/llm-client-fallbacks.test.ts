@@ -180,12 +180,18 @@ describe('prompts that are too long, or not allowed', () => {
     expect(asked()).toMatchObject({ long: 1, bad: 1, broken: 1, large: 1, tolerant: 1, general: 1 });
   });
 
-  it('end with the original error where their chains say nothing of the group', async () => {
+  it('take the general chain where theirs say nothing of the group, and are too long', async () => {
     const settings = { fallbacks: [{ long: ['general'] }], contextWindowFallbacks: [{ other: ['general'] }] };
-    const { ask, asked } = await groups({ long: TOO_LONG, general: {} }, settings);
-    const error = await ask('long').catch((thrown: unknown) => thrown);
+    const { ask } = await groups({ long: TOO_LONG, general: {} }, settings);
+    expect((await ask('long')).call.group).toBe('general');
+  });
+
+  it('end with the original error where their chains say nothing of the group, and are not allowed', async () => {
+    const settings = { fallbacks: [{ bad: ['general'] }], contentPolicyFallbacks: [{ other: ['general'] }] };
+    const { ask, asked } = await groups({ bad: REFUSED, general: {} }, settings);
+    const error = await ask('bad').catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProviderError);
-    expect(error).toMatchObject({ kind: 'context_window', code: 'PROVIDER_CONTEXT_WINDOW', providerCode: 'context_length_exceeded' });
+    expect(error).toMatchObject({ kind: 'content_policy', code: 'PROVIDER_CONTENT_POLICY', providerCode: 'content_filter' });
     expect(asked().general).toBe(0);
   });
 
@@ -232,10 +238,12 @@ describe('orders', () => {
     expect(providers.map(({ requests }) => requests)).toEqual([1, 1]);
   });
 
-  it('are not for a request that is wrong', async () => {
+  it('follow one another for a request that is wrong, too, but not for one that a filter refuses', async () => {
     const providers = await Promise.all([provider('first', { fault: 'status', status: 400 }), provider('second')]);
     const { client } = clientOf({ modelList: providers.map((each, order) => deploymentOf('m', each, { order })) });
-    await expect(client.chat({ model: 'm', messages: HELLO })).rejects.toMatchObject({ kind: 'bad_request' });
-    expect(providers[1].requests).toBe(0);
+    expect((await client.chat({ model: 'm', messages: HELLO })).call).toMatchObject({ deploymentId: 'second', attempts: 2, retries: 0 });
+    providers[0].behave(REFUSED);
+    await expect(client.chat({ model: 'm', messages: HELLO })).rejects.toMatchObject({ kind: 'content_policy' });
+    expect(providers.map(({ requests }) => requests)).toEqual([2, 1]);
   });
 });

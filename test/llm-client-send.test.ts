@@ -37,7 +37,7 @@ const begin = (deployment: Deployment, { model, signal }: SendContext) =>
 
 describe('execute', () => {
   it('works with the OpenAI SDK: its answers, its errors, and the usage of both', async () => {
-    const open = await over([{ fault: 'status', status: 500 }, {}]);
+    const open = await over([{ fault: 'status', status: 500 }, {}], { numRetries: 0 });
     const seen: CallFacts[] = [];
     const completion = await open.client.execute('m', complete, { onAnswer: (call) => void seen.push(call) });
     expect(completion.choices[0].message.content).toMatch(/^p1: /);
@@ -57,7 +57,7 @@ describe('execute', () => {
   });
 
   it('works with undici and whatever else gives a promise, and tells it where it stands', async () => {
-    const open = await over([{ fault: 'reset' }, {}]);
+    const open = await over([{ fault: 'reset' }, {}], { numRetries: 0 });
     const contexts: SendContext[] = [];
     const send = async ({ params }: Deployment, context: SendContext): Promise<{ usage: object }> => {
       contexts.push(context);

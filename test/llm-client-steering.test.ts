@@ -73,7 +73,8 @@ describe('the retries of a call', () => {
   const policy = (retries: number) => ({ InternalServerErrorRetries: retries });
   it.each<[string, Readonly<Record<string, unknown>>, RouterOptions, object, CallOptions, number]>([
     ['the router', {}, { numRetries: 1 }, {}, {}, 2],
-    ['the body', {}, { numRetries: 1 }, { num_retries: 2 }, {}, 3],
+    ['the body', {}, { numRetries: 2 }, { num_retries: 1 }, {}, 2],
+    ['the router, at most, for the body', {}, { numRetries: 1 }, { num_retries: 10 }, {}, 2],
     ['the program, before the body', {}, {}, { num_retries: 2 }, { numRetries: 0 }, 1],
     ['its deployment, before all', { num_retries: 1 }, { retryPolicy: policy(3) }, {}, { numRetries: 0 }, 2],
     ['the policy of its group', {}, { modelGroupRetryPolicy: { m: policy(1) }, retryPolicy: policy(4), numRetries: 5 }, {}, {}, 2],

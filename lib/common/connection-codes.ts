@@ -13,3 +13,28 @@ export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
   'UND_ERR_DESTROYED',
   'PROXY_REFUSED',
 ]);
+
+/** Of these, and of time-outs, those of a connection that never came about: nothing was sent over it. */
+const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'PROXY_REFUSED',
+  'POOL_TIMEOUT',
+  'POOL_CLOSED',
+]);
+const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
+const DEEPEST_CAUSE = 5;
+
+/** Whether an error, or one of its causes, says that no connection came about. */
+export function neverConnected(error: unknown): boolean {
+  for (let cause = error, depth = 0; typeof cause === 'object' && cause !== null && depth < DEEPEST_CAUSE; depth++) {
+    const { code, syscall, cause: next } = cause as { readonly code?: unknown; readonly syscall?: unknown; readonly cause?: unknown };
+    if (NEVER_CONNECTED.has(code) || CONNECTING.has(syscall)) return true;
+    cause = next;
+  }
+  return false;
+}

@@ -116,6 +116,11 @@ export class Reservation implements RateLimitResult {
     throw new InvalidArgumentError(path, value, 'must be what check or reserve answered, itself and no copy');
   }
 
+  /** Tokens that it holds until it is settled; 0 for a refusal. */
+  static tokensOf(reservation: Reservation): number {
+    return reservation.#taken?.tokens ?? 0;
+  }
+
   /** What has to be settled, the first time; `undefined` after that, and for a refusal. */
   static takeForSettlement(reservation: Reservation): TakenRateLimit | undefined {
     const taken = reservation.#taken;

@@ -6,6 +6,8 @@ import type { Deployment } from './call-router.js';
 /** One attempt by a caller's own `send`: its signal, and an end that comes whether the `send` heeds the signal or not. */
 export class CancellableSend implements Stoppable {
   readonly controller = new AbortController();
+  /** Whether the `send` was called: what it sends may have left. */
+  hasBegun = false;
   private readonly timer: AttemptTimer;
   private refuse: ((error: Error) => void) | undefined = undefined;
   private ended: Error | undefined = undefined;
@@ -19,6 +21,11 @@ export class CancellableSend implements Stoppable {
     this.timer = new AttemptTimer(times, this);
     cancellation.active = this;
     if (cancellation.error !== undefined) this.abort(cancellation.error);
+  }
+
+  /** @throws what ended it, if it is over before it has begun. */
+  check(): void {
+    if (this.ended !== undefined) throw this.ended;
   }
 
   /** What `work` gives, unless the attempt ends before. */

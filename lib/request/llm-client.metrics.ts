@@ -14,7 +14,14 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
   });
   const tokens = (direction: 'input' | 'output', value: number): MetricSample => ({
     name: 'llm_client_tokens_total',
-    help: 'Tokens that providers reported',
+    help: 'Tokens that providers reported, or that were estimated where a prompt was sent and no usage came back',
+    type: 'counter',
+    value,
+    labels: { direction },
+  });
+  const estimated = (direction: 'input' | 'output', value: number): MetricSample => ({
+    name: 'llm_client_estimated_tokens_total',
+    help: 'Of these tokens, those that no provider reported: prompts of attempts without an answer, and streams that broke',
     type: 'counter',
     value,
     labels: { direction },
@@ -30,7 +37,10 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     counter('llm_client_fallbacks_total', 'Groups that calls have turned to after a failure of another', counts.fallbacks),
     tokens('input', spending.inputTokens),
     tokens('output', spending.outputTokens),
+    estimated('input', spending.estimated.inputTokens),
+    estimated('output', spending.estimated.outputTokens),
     counter('llm_client_cost_usd_total', 'What those tokens cost, of calls whose price is known', spending.costUsd),
+    counter('llm_client_estimated_cost_usd_total', 'Of that, what the estimated tokens cost', spending.estimated.costUsd),
     counter('llm_client_unpriced_calls_total', 'Calls whose price is not known', spending.unpricedCalls),
     counter('llm_client_retries_refused_total', 'Retries that the budget did not allow', budget.exhausted),
   ];

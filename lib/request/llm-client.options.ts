@@ -1,6 +1,16 @@
 import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 
+/** The most that the body of a request may ask for; more is cut down to it. `CallOptions` are not bounded. */
+export interface CallerLimits {
+  /** For `num_retries`. Default: the router's `numRetries`. */
+  readonly numRetries?: number;
+  /** For `timeout`, in milliseconds. Default: the router's `timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Targets in `fallbacks`; more are an error. Default: the router's `maxFallbacks`. */
+  readonly maxFallbacks?: number;
+}
+
 /** What `LlmClient` does beyond the router's settings. */
 export interface LlmClientOptions {
   /** Attempts of one call, over all retries and fallbacks. Default 10. */
@@ -20,6 +30,8 @@ export interface LlmClientOptions {
   readonly streamUsage?: boolean;
   /** How many entries a caller may put into the lists of a body: each has a default. */
   readonly bounds?: BodyBounds;
+  /** Bounds of what a request's body may ask for. */
+  readonly callerLimits?: CallerLimits;
 }
 
 export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds'>> & { readonly bounds: ResolvedBodyBounds };
@@ -32,6 +44,7 @@ const KEYS = [
   'maxAnswerBytes',
   'streamUsage',
   'bounds',
+  'callerLimits',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
 /** @throws InvalidConfigurationError naming the option. */
@@ -48,5 +61,19 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}): Resolve
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
+    callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
+  };
+}
+
+function checkCallerLimits(value: unknown): CallerLimits {
+  const path = 'llmClient.callerLimits';
+  const limits = checkObject(path, value);
+  checkKnownKeys(path, limits, ['numRetries', 'timeoutMs', 'maxFallbacks'] satisfies (keyof CallerLimits)[]);
+  const count = (key: 'numRetries' | 'maxFallbacks', max: number): number | undefined =>
+    optional(limits[key], undefined, (given) => checkInteger(`${path}.${key}`, given, { min: 0, max }));
+  return {
+    numRetries: count('numRetries', 10),
+    timeoutMs: optional(limits.timeoutMs, undefined, (given) => checkPositiveInteger(`${path}.timeoutMs`, given)),
+    maxFallbacks: count('maxFallbacks', 100),
   };
 }

@@ -2,6 +2,7 @@ import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import {
   checkArray,
   checkBoolean,
+  checkFunction,
   checkInteger,
   checkNumber,
   checkObject,
@@ -12,12 +13,13 @@ import {
 import type { Fallbacks } from '../router/fallbacks.js';
 import { nextTurn } from '../common/next-turn.js';
 import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
-import { checkBodyBounds, DEFAULT_BODY_BOUNDS, type ResolvedBodyBounds } from './body-bounds.js';
+import { checkBodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 import { isLarge } from './body-size.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import type { LimitedRequest } from './guarded-request.js';
-import { readRequestFallbacks } from './request-fallbacks.js';
+import type { CallerLimits } from './llm-client.options.js';
+import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
 export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string; readonly stream?: boolean | null };
@@ -43,18 +45,33 @@ export interface CallOptions {
   readonly numRetries?: number;
   /** Where to go when a group fails, in place of the router's: names, chains by model group, or targets that change the request. */
   readonly fallbacks?: Fallbacks;
+  /** The same where a prompt is too long for a group. */
+  readonly contextWindowFallbacks?: Fallbacks;
+  /** The same where a content filter refuses the prompt. */
+  readonly contentPolicyFallbacks?: Fallbacks;
   /** Whether to go nowhere else. Default false. */
   readonly disableFallbacks?: boolean;
+  /** Whether the caller may call a model group: asked for each one that `fallbacks` of the body name. Default: the caller may call all. */
+  readonly mayCall?: (model: string) => boolean;
+}
+
+/** The options of a call with what its body says. */
+export interface SteeredOptions extends CallOptions {
+  /** The body's: it can only shorten what the operator allows. */
+  readonly callerStreamTimeoutMs?: number;
 }
 
 /** What steers a call is checked before anything of it has begun; `null` is as good as nothing. @throws InvalidArgumentError naming the option. */
-export function checkCallOptions({ request, routing, timeoutMs, streamTimeoutMs, numRetries, fallbacks }: CallOptions): void {
+export function checkCallOptions(options: CallOptions): void {
+  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall } = options;
   given(request, (value) => checkObject('request', value, refuseArgument));
   given(routing, checkRouting);
   given(timeoutMs, (value) => checkTime('timeoutMs', value));
   given(streamTimeoutMs, (value) => checkTime('streamTimeoutMs', value));
   given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
-  given(fallbacks, (value) => readRequestFallbacks('fallbacks', value));
+  for (const name of ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const)
+    given(options[name], (value) => readRequestFallbacks(name, value));
+  given(mayCall, (value) => checkFunction('mayCall', value, refuseArgument));
 }
 
 function checkRouting(value: unknown): void {
@@ -105,13 +122,20 @@ export interface DeploymentFields {
   readonly fixed: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** What a body may hold, and ask for. */
+export interface RequestLimits {
+  readonly bounds: ResolvedBodyBounds;
+  readonly ofCaller: () => Required<CallerLimits>;
+}
+
 /** A body, read once: what is sent, and what steers the call. */
 export class ReadRequest {
+  readonly startedAtMs = performance.now();
   readonly model: string;
   readonly stream: boolean;
   /** Whether the caller asks for a stream's usage. */
   readonly asksForUsage: boolean;
-  readonly options: CallOptions;
+  readonly options: SteeredOptions;
   readonly maxTokens: number | undefined;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
@@ -127,9 +151,9 @@ export class ReadRequest {
     readonly body: ModelRequest,
     options: CallOptions,
     private readonly streamUsage: boolean,
-    bounds: ResolvedBodyBounds = DEFAULT_BODY_BOUNDS,
+    limits: RequestLimits,
   ) {
-    checkBodyBounds(checkObject('body', body, refuseArgument), bounds);
+    checkBodyBounds(checkObject('body', body, refuseArgument), limits.bounds);
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
@@ -145,12 +169,17 @@ export class ReadRequest {
     const reply = body.max_completion_tokens ?? body.max_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
     this.hasTags = tagsIn(body.metadata) !== undefined;
-    this.options = this.own || this.hasTags ? steered(body, options) : options;
+    this.options = this.own || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }
 
   /** Whether the usage of the stream is asked for on our own account. */
   get addsUsage(): boolean {
     return this.stream && !this.asksForUsage && this.streamUsage;
+  }
+
+  /** The body as a fallback changes it. */
+  changedBy(overrides: Readonly<Record<string, unknown>>): object {
+    return { ...this.body, ...changesOf(overrides) };
   }
 
   /**
@@ -230,30 +259,28 @@ function tagsIn(metadata: unknown): readonly string[] | undefined {
   return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
 }
 
-/** What the body says goes behind what the program says: it may come from anybody. */
-function steered(body: ModelRequest, options: CallOptions): CallOptions {
+/** What the body says goes behind what the program says, and within its bounds: it may come from anybody. */
+function steered(body: ModelRequest, options: CallOptions, bounds: Required<CallerLimits>): SteeredOptions {
+  const given = <T>(name: string, read: (value: unknown) => T): T | undefined => optional(body[name] ?? undefined, undefined, read);
   const seconds = (name: string): number | undefined =>
-    optional(body[name] ?? undefined, undefined, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
+    given(name, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
   const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
-  const tags =
-    optional(body.tags ?? undefined, undefined, (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
-  const strategy = optional(body.routing_strategy ?? undefined, undefined, (value) => text('routing_strategy', value));
-  const retries = optional(body.num_retries ?? undefined, undefined, (value) =>
-    checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument),
-  );
-  const fallbacks = optional(body.fallbacks ?? undefined, undefined, (value) => {
-    readRequestFallbacks('fallbacks', value);
-    return value as Fallbacks;
-  });
-  const disabled = optional(body.disable_fallbacks ?? undefined, undefined, (value) =>
-    checkBoolean('disable_fallbacks', value, refuseArgument),
-  );
+  const fallbacks = (name: string): Fallbacks | undefined =>
+    given(name, (value) => readCallersFallbacks(name, value, bounds.maxFallbacks, options.mayCall));
+  const timeoutMs = seconds('timeout');
+  const retries = given('num_retries', (value) => checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument));
+  const tags = given('tags', (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
+  const strategy = given('routing_strategy', (value) => text('routing_strategy', value));
+  const disabled = given('disable_fallbacks', (value) => checkBoolean('disable_fallbacks', value, refuseArgument));
+  const [general, contextWindow, contentPolicy] = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'].map(fallbacks);
   return {
     ...options,
-    timeoutMs: options.timeoutMs ?? seconds('timeout'),
-    streamTimeoutMs: options.streamTimeoutMs ?? seconds('stream_timeout'),
-    numRetries: options.numRetries ?? retries,
-    fallbacks: options.fallbacks ?? fallbacks,
+    timeoutMs: options.timeoutMs ?? (timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs)),
+    callerStreamTimeoutMs: seconds('stream_timeout'),
+    numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),
+    fallbacks: options.fallbacks ?? general,
+    contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,
+    contentPolicyFallbacks: options.contentPolicyFallbacks ?? contentPolicy,
     disableFallbacks: options.disableFallbacks ?? disabled,
     routing: { ...(tags !== undefined && { tags }), ...(strategy !== undefined && { strategy }), ...options.routing },
   };

@@ -1,12 +1,23 @@
 import type { ProviderFailureKind } from '../common/provider-error.js';
-import { fallbacksIn, type FallbackTable } from '../router/fallbacks.js';
+import { fallbacksIn, type FallbackKind, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
 import { DEFAULT_TIMEOUT_MS } from '../router/router.settings.js';
 import type { AttemptTimes } from './attempt-timer.js';
 import type { CallRouter, Deployment, FallbackTarget } from './call-router.js';
 import type { CallChains, CallLimits } from './llm-call.js';
-import type { ResolvedLlmClientOptions } from './llm-client.options.js';
-import type { CallOptions } from './llm-client.request.js';
-import { readRequestFallbacks } from './request-fallbacks.js';
+import type { CallerLimits, ResolvedLlmClientOptions } from './llm-client.options.js';
+import type { CallOptions, SteeredOptions } from './llm-client.request.js';
+import { isList, readRequestFallbacks } from './request-fallbacks.js';
+
+const NO_TARGETS: readonly FallbackTarget[] = [];
+
+/** The most that a request's body may ask for. */
+export function callerBounds({ settings }: CallRouter, { callerLimits }: ResolvedLlmClientOptions): Required<CallerLimits> {
+  return {
+    numRetries: callerLimits.numRetries ?? settings.numRetries,
+    timeoutMs: callerLimits.timeoutMs ?? settings.timeoutMs,
+    maxFallbacks: callerLimits.maxFallbacks ?? settings.maxFallbacks,
+  };
+}
 
 /** The limits of a call that begins now. */
 export function limitsOf(router: CallRouter, client: ResolvedLlmClientOptions, options: CallOptions, nowMs: number): CallLimits {
@@ -28,7 +39,7 @@ export function attemptTimes(
   { timeoutMs, streamTimeoutMs }: Deployment,
   { settings }: CallRouter,
   client: ResolvedLlmClientOptions,
-  options: CallOptions,
+  options: SteeredOptions,
   stream: boolean,
   leftMs: number,
 ): AttemptTimes {
@@ -38,36 +49,59 @@ export function attemptTimes(
     const isSet = isCallSet || ownMs !== Infinity;
     return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet };
   }
-  const firstChunkMs = options.streamTimeoutMs ?? streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
+  const allowedMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
+  const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedMs, options.callerStreamTimeoutMs ?? Infinity);
   return { wholeMs: leftMs, firstChunkMs, isHeadSet: isCallSet || firstChunkMs !== Infinity, isBodySet: isCallSet };
 }
 
 /** Where a call goes from a group that failed, and what policies hold there. */
 export class RequestChains implements CallChains {
-  private readonly own: FallbackTable | undefined;
+  private readonly own: Readonly<Record<FallbackKind, FallbackTable | undefined>>;
 
   constructor(
     private readonly router: CallRouter,
     private readonly options: CallOptions,
   ) {
-    const fallbacks = options.fallbacks ?? undefined;
-    this.own = fallbacks === undefined ? undefined : readRequestFallbacks('fallbacks', fallbacks);
+    const { fallbacks, contextWindowFallbacks, contentPolicyFallbacks } = options;
+    this.own = {
+      general: tableOf('fallbacks', fallbacks),
+      context_window: tableOf('contextWindowFallbacks', contextWindowFallbacks),
+      content_policy: tableOf('contentPolicyFallbacks', contentPolicyFallbacks),
+    };
   }
 
+  /**
+   * As LiteLLM looks them up. A prompt that is too long: its own chain of the group, else the general ones. One that is not allowed: a list of the request,
+   * else its own chains if there are any, of whatever group, else the general ones.
+   */
   fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[] {
-    const { own, router } = this;
-    if (this.options.disableFallbacks === true) return [];
-    return own === undefined ? fallbacksFor(router, group, kind) : fallbacksIn(own, [group, router.knownName(group)]);
+    if (this.options.disableFallbacks === true) return NO_TARGETS;
+    if (kind === 'context_window') {
+      const own = this.chain(group, kind);
+      if (own.length > 0) return own;
+    } else if (kind === 'content_policy' && !isList(this.options.fallbacks)) {
+      const table = this.own[kind] ?? this.router.settings.fallbacks[kind];
+      if (table.size > 0) return this.chain(group, kind);
+    }
+    return this.chain(group, 'general');
   }
 
-  policies(group: string): readonly (Readonly<Record<string, unknown>> | undefined | null)[] {
+  triesNextTier(group: string, kind: ProviderFailureKind): boolean {
+    if (kind === 'content_policy') return false;
+    return kind !== 'context_window' || this.options.disableFallbacks === true || this.chain(group, kind).length === 0;
+  }
+
+  policy(group: string): Readonly<Record<string, unknown>> {
     const { modelGroupRetryPolicy, retryPolicy } = this.router.settings;
-    return [modelGroupRetryPolicy[group], retryPolicy];
+    return Object.hasOwn(modelGroupRetryPolicy, group) ? modelGroupRetryPolicy[group] : retryPolicy;
+  }
+
+  private chain(group: string, kind: FallbackKind): readonly FallbackTarget[] {
+    const own = this.own[kind];
+    return own === undefined ? this.router.fallbacksOf(group, kind) : fallbacksIn(own, [group, this.router.knownName(group)]);
   }
 }
 
-/** A prompt that is too long, or not allowed, has chains of its own; where there are any, the general ones are not for it. */
-function fallbacksFor(router: CallRouter, group: string, kind: ProviderFailureKind): readonly FallbackTarget[] {
-  if (kind !== 'context_window' && kind !== 'content_policy') return router.fallbacksOf(group, 'general');
-  return router.settings.fallbacks[kind].size > 0 ? router.fallbacksOf(group, kind) : router.fallbacksOf(group, 'general');
+function tableOf(path: string, fallbacks: Fallbacks | null | undefined): FallbackTable | undefined {
+  return fallbacks === undefined || fallbacks === null ? undefined : readRequestFallbacks(path, fallbacks);
 }

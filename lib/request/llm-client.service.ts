@@ -8,14 +8,14 @@ import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { FarTimers } from './attempt-timer.js';
 import { CallCancellation } from './call-cancellation.js';
-import type { FallbackTarget, RouterPick, RoutingContext } from './call-router.js';
+import type { RouterPick, RoutingContext } from './call-router.js';
 import { CallSpending } from './call-spending.js';
 import type { LlmAnswer } from './llm-answer.js';
-import { CallPlan, LlmCall, type CallSurroundings } from './llm-call.js';
+import { CallPlan, LlmCall, type CallSurroundings, type CallTarget } from './llm-call.js';
 import { callSamples } from './llm-client.metrics.js';
 import type { ResolvedLlmClientOptions } from './llm-client.options.js';
-import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest } from './llm-client.request.js';
-import { attemptTimes, limitsOf, RequestChains } from './llm-client.routing.js';
+import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './llm-client.request.js';
+import { attemptTimes, callerBounds, limitsOf, RequestChains } from './llm-client.routing.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { LlmStream } from './llm-stream.js';
 import { OpenAttempt } from './open-attempt.js';
@@ -40,8 +40,20 @@ export interface LlmClientContext {
   readonly env?: Environment;
 }
 
+type Overrides = Readonly<Record<string, unknown>>;
+
 /** One attempt of a call, whoever sends it. */
-type Attempt<R> = (attempt: OpenAttempt, number: number, target: FallbackTarget, leftMs: number) => Promise<R>;
+type Attempt<R> = (attempt: OpenAttempt, number: number, target: CallTarget, leftMs: number) => Promise<R>;
+
+/** A call that is about to begin. */
+interface AskedCall<R> {
+  readonly facts: OpenCallFacts;
+  readonly options: CallOptions;
+  readonly attempt: Attempt<R>;
+  /** Tokens of the prompt as a fallback changes it. */
+  readonly countPrompt: (overrides: Overrides) => number | undefined | Promise<number>;
+  readonly startedAtMs: number;
+}
 
 /**
  * Calls models through the router: picks a deployment, sends, and on failure retries, falls back or gives up as the router's settings say.
@@ -66,6 +78,7 @@ export class LlmClient implements Capability {
   private readonly recorder: CallRecorder;
   private readonly observer: CallObserver | undefined;
   private readonly now: () => number;
+  private readonly requestLimits: RequestLimits;
 
   constructor(
     private readonly router: RouterService,
@@ -75,6 +88,7 @@ export class LlmClient implements Capability {
     { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random, env = process.env }: LlmClientContext = {},
   ) {
     this.recorder = recorder;
+    this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(router, options) };
     this.endpoints = new ProviderEndpoints(env);
     this.firstChunks = recorder.series(this.capability, 'first_chunk');
     this.spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
@@ -144,7 +158,7 @@ export class LlmClient implements Capability {
   ): Promise<LlmAnswer | LlmStream> {
     try {
       const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
-      return this.askFor(operation, path, new ReadRequest(asked, given, streamUsage, this.options.bounds));
+      return this.askFor(operation, path, new ReadRequest(asked, given, streamUsage, this.requestLimits));
     } catch (error) {
       return rejected(error);
     }
@@ -163,7 +177,7 @@ export class LlmClient implements Capability {
   private sendCounted(operation: string, path: string, request: ReadRequest, promptTokens: number): Promise<LlmAnswer | LlmStream> {
     const { model, stream, maxTokens, options } = request;
     const facts = new OpenCallFacts(operation, model, stream, maxTokens, promptTokens, options.request ?? undefined);
-    return this.run(facts, options, (attempt, _number, target, leftMs) => {
+    const ask: Attempt<LlmAnswer | LlmStream> = (attempt, _number, target, leftMs) => {
       const { deployment } = attempt.pick;
       const known = this.endpointOf(attempt);
       const times = attemptTimes(deployment, this.router, this.options, options, stream, leftMs);
@@ -173,7 +187,15 @@ export class LlmClient implements Capability {
         attempt,
         new ProviderQuestion(path, request, target, known, times, this.farTimers, maxAnswerBytes),
       );
-    });
+    };
+    // What the program says of its input stands, whatever a fallback changes.
+    const countPrompt = (overrides: Overrides): number | Promise<number> => {
+      const known = options.routing?.inputTokens;
+      if (known !== undefined) return known;
+      const count = request.isLarge ? promptTokensOfAsync : promptTokensOf;
+      return count(request.changedBy(overrides), this.tokenCounter);
+    };
+    return this.run({ facts, options, attempt: ask, countPrompt, startedAtMs: request.startedAtMs });
   }
 
   private endpointOf(attempt: OpenAttempt): KnownEndpoint {
@@ -181,8 +203,7 @@ export class LlmClient implements Capability {
     try {
       return this.endpoints.of(deployment, model);
     } catch (error) {
-      attempt.refused(error);
-      throw error;
+      throw attempt.refused(error, undefined);
     }
   }
 
@@ -199,26 +220,31 @@ export class LlmClient implements Capability {
     checkCallOptions(options);
     const { operation = 'chat', request, routing } = options;
     const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request ?? undefined);
-    return this.run(facts, options, (attempt, number, target, leftMs) => {
-      const times = attemptTimes(attempt.pick.deployment, this.router, this.options, options, stream, leftMs);
-      return by(attempt, { send, target, number, options, times });
-    });
+    const attempt: Attempt<R> = (opened, number, target, leftMs) => {
+      const times = attemptTimes(opened.pick.deployment, this.router, this.options, options, stream, leftMs);
+      return by(opened, { send, target, number, options, times });
+    };
+    return this.run({ facts, options, attempt, countPrompt: () => routing?.inputTokens, startedAtMs: performance.now() });
   }
 
-  private run<R>(facts: OpenCallFacts, options: CallOptions, attempt: Attempt<R>): Promise<R> {
+  private run<R>({ facts, options, attempt, countPrompt, startedAtMs }: AskedCall<R>): Promise<R> {
     const { router, now } = this;
     const { signal } = options;
     const response = options.response ?? undefined;
     const cancellation = new CallCancellation(signal, response !== undefined && 'raw' in response ? response.raw : response);
     const open = new OpenCall(facts, cancellation, this.audienceOf(facts.operation));
+    open.startedAtMs = startedAtMs;
     const limits = limitsOf(router, this.options, options, now());
     this.surroundings.retryBudget.deposit();
     this.spending.prepare(facts.model);
     const { model, stream, promptTokens: inputTokens, maxTokens } = facts;
     const context: RoutingContext = { inputTokens, maxTokens, stream, ...options.routing };
-    const send = (pick: RouterPick, number: number, target: FallbackTarget): Promise<R> =>
-      attempt(new OpenAttempt(open, pick, router, number), number, target, limits.deadlineAtMs - now());
-    const plan = new CallPlan(model, context, limits, cancellation, new RequestChains(router, options), send);
+    const send = (pick: RouterPick, number: number, target: CallTarget): Promise<R> => {
+      const opened = new OpenAttempt(open, pick, router, number);
+      opened.promptTokens = target.inputTokens ?? opened.promptTokens;
+      return attempt(opened, number, target, limits.deadlineAtMs - now());
+    };
+    const plan = new CallPlan(model, context, limits, cancellation, new RequestChains(router, options), send, countPrompt);
     return open.run(new LlmCall<R>(this.surroundings, plan));
   }
 

@@ -2,7 +2,7 @@ import type { ObservedAttempt } from '../common/call-observer.js';
 import { FastLiteLLMError } from '../common/errors.js';
 import { ProviderError } from '../common/provider-error.js';
 import type { CallRouter, RouterPick } from './call-router.js';
-import { CallersMistake } from './llm-call.js';
+import { AttemptError, CallersMistake } from './attempt-error.js';
 import { outcomeOf, type OpenCall } from './open-call.js';
 import { failureOf, reportOf } from './provider-failure.js';
 import { upstreamModel } from './provider-resolution.js';
@@ -14,6 +14,9 @@ export class OpenAttempt {
   /** As the provider knows it. */
   readonly model: string;
   private readonly observed: ObservedAttempt | undefined;
+  /** Of the prompt that it sends: a fallback may have another one. */
+  promptTokens: number | undefined;
+  private sentAtMs: number;
   private firstChunkAtMs: number | undefined = undefined;
 
   constructor(
@@ -23,6 +26,8 @@ export class OpenAttempt {
     number: number,
   ) {
     const { deployment, group } = pick;
+    this.promptTokens = open.promptTokens;
+    this.sentAtMs = this.startedAtMs;
     this.model = upstreamModel(pick.model, deployment.params.custom_llm_provider);
     const { api_base: base } = deployment.params;
     this.observed = open.observed?.attempt({
@@ -44,9 +49,14 @@ export class OpenAttempt {
     return this.observed === undefined ? send() : this.observed.run(send);
   }
 
+  /** The request is handed over: what follows is the time of the pool and of the provider. */
+  sending(): void {
+    this.sentAtMs = performance.now();
+  }
+
   /** The answer, or its first chunk, is there. */
   answered(nowMs = performance.now()): void {
-    this.open.upstreamMs += nowMs - this.startedAtMs;
+    this.open.upstreamMs += nowMs - this.sentAtMs;
   }
 
   firstChunk(): void {
@@ -57,11 +67,17 @@ export class OpenAttempt {
     this.observed?.firstChunk();
   }
 
-  /** It failed before there was an answer: the call decides what is next, and tells the router. */
-  refused(error: unknown): void {
+  /**
+   * It failed before there was an answer: the call decides what is next, and tells the router.
+   * @param answerTokens of what came after the prompt had left, unless the provider answered with an error; `undefined`: the attempt costs nothing
+   */
+  refused(thrown: unknown, answerTokens: number | undefined): AttemptError {
     this.answered();
+    const error = thrown instanceof CallersMistake ? thrown.error : thrown;
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
-    this.observed?.ended({ error, status, cancelled: this.open.cancellation.error !== undefined });
+    const usage = answerTokens === undefined ? undefined : this.open.lost(this, answerTokens);
+    this.observed?.ended({ ...outcomeOf(usage), error, status, cancelled: this.open.cancellation.error !== undefined });
+    return new AttemptError(thrown, usage);
   }
 
   /** @param estimated for the router, where the provider has not told: a deployment that keeps it to itself is neither slow nor unused */
@@ -76,25 +92,27 @@ export class OpenAttempt {
       usageDetails: routed?.details,
     });
     this.observed?.ended({ ...outcomeOf(usage), status: 200 });
-    this.open.succeeded(usage, nowMs);
+    this.open.succeeded(usage, nowMs, estimated);
   }
 
-  /** A stream ended before its end. `usage`: what had come by then. */
-  broke(error: unknown, usage: AnswerUsage): void {
+  /** A stream ended before its end. `reported`: what its provider had told by then; `estimated`: by what had come. */
+  broke(error: unknown, reported: AnswerUsage | undefined, estimated: AnswerUsage): void {
+    const usage = reported ?? estimated;
+    const used = { ...usage, usageDetails: usage.details };
     if (this.open.cancellation.error !== undefined) {
-      this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
+      this.router.cancelled(this.pick, used);
       this.observed?.ended({ ...outcomeOf(usage), cancelled: true });
-      this.open.cancelled(usage);
+      this.open.cancelled(reported, estimated);
       return;
     }
     const thrown = error instanceof CallersMistake ? error.error : error;
     // What the caller has done, or this package, is not the deployment's fault.
-    if (thrown !== error || thrown instanceof FastLiteLLMError) this.router.cancelled(this.pick, { ...usage, usageDetails: usage.details });
+    if (thrown !== error || thrown instanceof FastLiteLLMError) this.router.cancelled(this.pick, used);
     else {
       const failure = failureOf(thrown, Date.now());
-      this.router.failed(this.pick, failure === undefined ? { error: thrown } : reportOf(failure));
+      this.router.failed(this.pick, { ...(failure === undefined ? { error: thrown } : reportOf(failure)), ...used });
     }
     this.observed?.ended({ ...outcomeOf(usage), error: thrown });
-    this.open.failed(thrown, usage);
+    this.open.failed(thrown, reported, estimated);
   }
 }

@@ -3,8 +3,10 @@ import type { CallSeries } from '../common/recorder.js';
 import type { CallCancellation } from './call-cancellation.js';
 import type { RouterPick } from './call-router.js';
 import type { CallSpending } from './call-spending.js';
+import { estimate } from './attempt-error.js';
 import type { CallFacts } from './llm-answer.js';
 import type { LlmCall } from './llm-call.js';
+import type { OpenAttempt } from './open-attempt.js';
 import { CallFailure } from './provider-failure.js';
 import { RequestContext } from './request-context.js';
 import type { AnswerUsage } from './answer-usage.js';
@@ -48,9 +50,13 @@ export interface CallAudience {
 
 /** A call from its beginning to its end, of a stream the end of the stream: tells all who count, once. */
 export class OpenCall {
-  readonly startedAtMs = performance.now();
-  /** Spent waiting for providers. */
+  startedAtMs = performance.now();
+  /** Spent waiting for the pool and for providers. */
   upstreamMs = 0;
+  /** Tokens of attempts without an answer whose prompt was sent. */
+  private lostTokens = 0;
+  /** Whether a prompt was sent that nobody has counted. */
+  private hasLostUncounted = false;
   readonly observed: ObservedCall | undefined;
   private readonly request: RequestContext | undefined;
   private call: LlmCall<unknown> | undefined = undefined;
@@ -84,7 +90,7 @@ export class OpenCall {
   /** How the answer came about that is there now. */
   answeredBy({ deployment, group }: RouterPick, model: string, providerRequestId?: string, nowMs = performance.now()): CallFacts {
     const durationMs = nowMs - this.startedAtMs;
-    const { attempts = 1, retries = 0, fallbacks = 0, failures = [] } = this.call ?? {};
+    const { attempts = 1, retries = 0, fallbacks = 0, waitedMs = 0, failures = [] } = this.call ?? {};
     const { id: deploymentId, provider } = deployment;
     return {
       deploymentId,
@@ -96,7 +102,7 @@ export class OpenCall {
       fallbacks,
       failures,
       durationMs,
-      overheadMs: durationMs - this.upstreamMs,
+      overheadMs: Math.max(0, durationMs - this.upstreamMs - waitedMs),
       providerRequestId,
     };
   }
@@ -105,26 +111,47 @@ export class OpenCall {
     this.audience.firstChunks.record(afterMs);
   }
 
-  succeeded(usage: AnswerUsage | undefined, nowMs: number): void {
+  /** Tokens of a prompt: the client's own count, else that of the request's guard. */
+  get promptTokens(): number | undefined {
+    return this.facts.promptTokens ?? this.request?.prompt?.tokens;
+  }
+
+  /** An attempt has given no answer, and its prompt was sent: it costs that, and what came of an answer. */
+  lost({ pick, promptTokens }: OpenAttempt, answerTokens: number): AnswerUsage {
+    const usage = estimate(promptTokens ?? 0, answerTokens);
+    this.hasLostUncounted ||= promptTokens === undefined;
+    this.lostTokens += usage.totalTokens;
+    this.audience.spending.add(pick, usage, true);
+    return usage;
+  }
+
+  /** @param estimated where its provider has not told */
+  succeeded(usage: AnswerUsage | undefined, nowMs: number, estimated?: AnswerUsage): void {
     if (!this.end('succeeded')) return;
-    this.report(usage);
+    this.report(usage, estimated);
+    // What an answer without a usage has cost is not known: all that was reserved stands.
+    this.settle(usage?.totalTokens);
     this.record(true, usage, nowMs);
     this.observed?.ended(outcomeOf(usage));
   }
 
-  /** @param usage of what had come of a stream that broke */
-  failed(error: unknown, usage?: AnswerUsage): void {
-    if (this.cancellation.error !== undefined) return this.cancelled(usage);
+  /** @param reported of what had come of a stream that broke; `estimated`: where its provider has not told */
+  failed(error: unknown, reported?: AnswerUsage, estimated?: AnswerUsage): void {
+    if (this.cancellation.error !== undefined) return this.cancelled(reported, estimated);
     if (!this.end('failed')) return;
-    this.report(usage);
+    const usage = reported ?? estimated;
+    this.report(reported, estimated);
+    this.settle(usage?.totalTokens ?? this.unanswered);
     this.record(false, usage, performance.now());
     this.observed?.ended({ ...outcomeOf(usage), error });
   }
 
   /** The caller has gone. `usage`: of what had come by then. */
-  cancelled(usage: AnswerUsage | undefined): void {
+  cancelled(reported: AnswerUsage | undefined, estimated?: AnswerUsage): void {
     if (!this.end('cancelled')) return;
-    this.report(usage);
+    const usage = reported ?? estimated;
+    this.report(reported, estimated);
+    this.settle(usage?.totalTokens ?? this.unanswered);
     this.observed?.ended({ ...outcomeOf(usage), cancelled: true });
   }
 
@@ -147,10 +174,18 @@ export class OpenCall {
     this.audience.series.record(nowMs - this.startedAtMs, ok, usage?.promptTokens ?? this.facts.promptTokens, usage?.completionTokens);
   }
 
-  private report(usage: AnswerUsage | undefined): void {
-    this.request?.endCall(usage?.totalTokens);
-    if (usage === undefined) return;
-    if (this.call?.pick !== undefined) this.audience.spending.add(this.call.pick, usage);
+  private report(reported: AnswerUsage | undefined, estimated: AnswerUsage | undefined): void {
+    const usage = reported ?? estimated;
+    if (usage !== undefined && this.call?.pick !== undefined) this.audience.spending.add(this.call.pick, usage, reported === undefined);
+  }
+
+  /** Tokens of the answer of a call that has none: what the lost attempts have used is all, where there are any. */
+  private get unanswered(): number | undefined {
+    return this.lostTokens > 0 && !this.hasLostUncounted ? 0 : undefined;
+  }
+
+  private settle(tokens: number | undefined): void {
+    this.request?.endCall(tokens, { tokens: this.lostTokens, isUncounted: this.hasLostUncounted });
   }
 }
 

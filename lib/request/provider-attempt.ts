@@ -1,3 +1,4 @@
+import { estimate } from './attempt-error.js';
 import { AttemptTimer, type AttemptTimes, type FarTimers } from './attempt-timer.js';
 import type { FallbackTarget } from './call-router.js';
 import { LlmAnswer } from './llm-answer.js';
@@ -53,6 +54,7 @@ export async function askProvider(
     const headersTimeout = times.isHeadSet === true ? NO_LIMIT : undefined;
     const bodyTimeout = times.isBodySet === true ? NO_LIMIT : undefined;
     const asked: ProviderRequest = { origin, path, method: 'POST', headers, body, headersTimeout, bodyTimeout };
+    attempt.sending();
     if (attempt.isObserved) dispatchObserved(attempt, transport, asked, exchange);
     else transport.dispatch(asked, exchange);
     await exchange.answered;
@@ -60,8 +62,7 @@ export async function askProvider(
     timer.stop();
     // They are none of the caller's.
     if (asksForUsage && exchange.refusesStreamOptions) return askProvider(transport, attempt, question, false);
-    attempt.refused(error);
-    throw error;
+    throw attempt.refused(error, exchange.wasSent && !exchange.isRefused ? exchange.receivedTokens : undefined);
   }
   if (request.stream) {
     // An error that repeats the whole request names them, too: it is they that were refused where it is answered without them.
@@ -74,9 +75,10 @@ export async function askProvider(
   timer.stop();
   const nowMs = performance.now();
   attempt.answered(nowMs);
+  const received = exchange.receivedTokens;
   const bytes = exchange.takeBytes();
   const usage = scanUsage(bytes);
-  attempt.succeeded(usage, nowMs);
+  attempt.succeeded(usage, nowMs, estimate(attempt.promptTokens ?? 0, open.facts.operation === 'embeddings' ? 0 : received));
   const facts = open.answeredBy(pick, model, exchange.requestId, nowMs);
   return new LlmAnswer(bytes, usage, facts);
 }
@@ -109,13 +111,9 @@ class OwnedStream implements StreamOwner {
     this.usage = scanUsage(tail);
     const said = error === undefined ? errorAtEnd(tail) : undefined;
     const failure = said === undefined ? error : exchange.said(said);
-    const estimated = estimate(attempt.open.facts.promptTokens ?? 0, exchange.events);
+    const estimated = estimate(attempt.promptTokens ?? 0, exchange.receivedTokens);
     if (failure === undefined) attempt.succeeded(this.usage, undefined, estimated);
-    else attempt.broke(failure, (this.usage ??= estimated));
+    else attempt.broke(failure, this.usage, estimated);
+    if (failure !== undefined) this.usage ??= estimated;
   }
-}
-
-/** Where nobody tells: each event of a stream is about a token. */
-export function estimate(promptTokens: number, completionTokens: number): AnswerUsage {
-  return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
 }

@@ -3,7 +3,7 @@ import { ProviderError, type ProviderFailureKind } from '../common/provider-erro
 import { errorIn, hasError } from './error-body.js';
 import type { ProviderEndpoint } from './provider-endpoint.js';
 import { kindOfCode, kindOfStatus } from './provider-failure.js';
-import { rawHeader, requestIdIn, type ProviderHandler } from './provider-transport.js';
+import { rawHeader, requestIdIn, type ChunkSink, type ProviderHandler } from './provider-transport.js';
 import { retryAfterOf } from './retry-after.js';
 import { beginsPlainly, openingOf } from './stream-opening.js';
 import { StreamRecord } from './stream-record.js';
@@ -13,18 +13,11 @@ import { looksWhole, mayBeginWithError } from './whole-answer.js';
 const LONGEST_ERROR = 64 * 1024;
 /** What waits for a reader who is slow to come, until the provider is told to wait. */
 const MOST_WAITING = 256 * 1024;
+const BYTES_PER_TOKEN = 4;
 const EVENT_STREAM = /^text\/event-stream\b/i;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
-
-/** Who takes the chunks of a stream as they come. */
-export interface ChunkSink {
-  /** `false`: no more until `ProviderExchange.resume`. */
-  chunk(bytes: Buffer): boolean;
-  /** `undefined`: the stream is whole. */
-  end(error: Error | undefined): void;
-}
 
 /**
  * One request to a provider and its answer. The answer's bytes are passed on as they are: of a whole answer all at once, of a stream from its first chunk.
@@ -32,8 +25,11 @@ export interface ChunkSink {
  */
 export class ProviderExchange implements ProviderHandler {
   status = 0;
+  /** Whether the request was handed to the socket: its prompt has left the process. */
+  wasSent = false;
   /** Whether what comes is a stream of events, as it was asked for. */
   private streams = false;
+  private saidError = false;
   /** The provider's own. */
   requestId: string | undefined = undefined;
   /** Whether the provider names `stream_options` in what it refuses a request for: some, and older ones, do not know them. */
@@ -81,11 +77,6 @@ export class ProviderExchange implements ProviderHandler {
     return this.recorded?.tail() ?? EMPTY;
   }
 
-  /** Events of a stream so far: about as many tokens. */
-  get events(): number {
-    return this.recorded?.events ?? 0;
-  }
-
   /** Ends it from this side, wherever it stands. */
   abort(error: Error): void {
     if (this.state === 'over') return;
@@ -118,6 +109,20 @@ export class ProviderExchange implements ProviderHandler {
     if (this.state !== 'over') this.resumeRequest?.();
   }
 
+  /** Whether the provider answered with an error: by its status, or by an error in the place of an answer. */
+  get isRefused(): boolean {
+    return this.saidError || this.status >= 300;
+  }
+
+  /** About how many tokens of an answer have come: as many as events of a stream. */
+  get receivedTokens(): number {
+    return this.streams ? (this.recorded?.events ?? 0) : Math.ceil(this.size / BYTES_PER_TOKEN);
+  }
+
+  onRequestSent(): void {
+    this.wasSent = true;
+  }
+
   onConnect(abort: (error?: Error) => void): void {
     if (this.state === 'over') abort(this.failure);
     else this.abortRequest = abort;
@@ -127,6 +132,7 @@ export class ProviderExchange implements ProviderHandler {
     // 1xx: the answer is yet to come.
     if (status < 200) return true;
     this.status = status;
+    this.wasSent = true;
     this.rawHeaders = rawHeaders;
     this.resumeRequest = resume;
     this.requestId = requestIdIn(rawHeaders);
@@ -234,6 +240,7 @@ export class ProviderExchange implements ProviderHandler {
 
   /** An error that the provider has put into a stream, or in the place of an answer. Some give it the status that they would have answered with. */
   said(json: string): ProviderError {
+    this.saidError = true;
     const code = errorIn(json).code ?? '';
     if (/^[45]\d\d$/.test(code)) return this.explained(Number(code), json);
     // A filter, or a prompt that is too long: the provider is well.

@@ -14,11 +14,21 @@ export interface ProviderRequest {
 /** What comes back, step by step: undici's handler without wrappers, which copies nothing and parses no header that nobody reads. */
 export interface ProviderHandler {
   onConnect(abort: (error?: Error) => void): void;
+  /** The whole request was handed to the socket. */
+  onRequestSent(): void;
   /** `false`: no data for the moment. */
   onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean;
   onData(chunk: Buffer): boolean;
   onComplete(): void;
   onError(error: Error): void;
+}
+
+/** Who takes the chunks of a stream as they come. */
+export interface ChunkSink {
+  /** `false`: no more until `ProviderExchange.resume`. */
+  chunk(bytes: Buffer): boolean;
+  /** `undefined`: the stream is whole. */
+  end(error: Error | undefined): void;
 }
 
 /** Sends requests: the connection pool's dispatcher. */

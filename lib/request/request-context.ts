@@ -3,7 +3,7 @@ import { checkObject, refuseArgument } from '../common/options.js';
 import { LARGEST_AMOUNT } from '../rate-limit/rate-limit.arguments.js';
 import type { RateLimitScope } from '../rate-limit/rate-limit.store.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
-import type { Reservation } from '../rate-limit/reservation.js';
+import { Reservation } from '../rate-limit/reservation.js';
 import { usedTokens, type Usage } from './answer-usage.js';
 import type { CountedPrompt } from './prompt-memory.js';
 
@@ -35,12 +35,24 @@ class Held {
   }
 }
 
+/** What attempts without an answer have used, whose prompt was sent. */
+export interface LostTokens {
+  readonly tokens: number;
+  /** Whether one of the prompts was not counted: what was reserved for it is not given back. */
+  readonly isUncounted: boolean;
+}
+
+const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
+
 /** What this package knows of one request, kept beside it. */
 export class RequestContext {
   /** What was counted of its body. */
   prompt: CountedPrompt | undefined = undefined;
   protected reported: number | undefined = undefined;
   protected spent: number | undefined = undefined;
+  /** Of calls whose own tokens are not known: on top of whatever is settled. */
+  private surplus = 0;
+  private isUncounted = false;
   /** Calls of a model that are under way for the request. */
   private calls = 0;
   private isOver = false;
@@ -94,16 +106,18 @@ export class RequestContext {
     this.calls += 1;
   }
 
-  /** It is over. `tokens`: what it has used; `undefined` where that is not known. */
-  endCall(tokens: number | undefined): void {
+  /** It is over. `tokens`: what its answer has used; `undefined` where that is not known. */
+  endCall(tokens: number | undefined, lost = NOTHING_LOST): void {
     this.calls -= 1;
-    if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens);
+    this.isUncounted ||= lost.isUncounted;
+    if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens + lost.tokens);
+    else this.surplus = bounded(this.surplus + lost.tokens);
     this.settleIfOver();
   }
 
   /**
-   * The response is over. Known usage is settled; without it a failure has used nothing, and whatever else stands as reserved: a client that left early
-   * may still have had its answer made.
+   * The response is over. Known usage is settled; without it a failure has used no more than the attempts whose prompt was sent, and whatever else stands
+   * as reserved: a client that left early may still have had its answer made.
    */
   end(failed: boolean): void {
     this.isOver = true;
@@ -126,14 +140,20 @@ export class RequestContext {
   /** Once no call is under way, by what is known. */
   private settle(): void {
     if (this.calls > 0) return;
-    const used = this.used ?? (this.hasFailed ? 0 : undefined);
+    const known = this.used ?? (this.hasFailed && !this.isUncounted ? 0 : undefined);
+    const used = known === undefined ? undefined : bounded(known + this.surplus);
     const counted = new Set<string>();
     let unknown: Held | undefined;
     for (let { held } = this; held !== undefined; held = held.before) {
       const { limiter, reservation, scopes, by, before } = held;
       const own = by === this ? undefined : by.used;
       if (own !== undefined) limiter.settle(reservation, own);
-      else if (used === undefined) unknown = new Held(limiter, reservation, scopes, by, unknown);
+      else if (used === undefined) {
+        // Attempts that failed come on top of what was reserved for the answer.
+        if (this.surplus > 0 && !counted.has(held.where)) limiter.settle(reservation, Reservation.tokensOf(reservation) + this.surplus);
+        else unknown = new Held(limiter, reservation, scopes, by, unknown);
+        counted.add(held.where);
+      }
       // Where several guards, or fields, have reserved under the same limits, what all have used counts once.
       else if (used > 0 && scopes.length > 0 && (before !== undefined || counted.size > 0)) {
         const { where } = held;
@@ -144,6 +164,8 @@ export class RequestContext {
     this.held = unknown;
     // The request may be one that lasts, of a connection that sends many messages: the next one is not settled by this.
     this.reported = this.spent = undefined;
+    this.surplus = 0;
+    this.isUncounted = false;
   }
 }
 
@@ -165,9 +187,9 @@ class FieldContext extends RequestContext {
     this.whole.beginCall();
   }
 
-  override endCall(tokens: number | undefined): void {
-    if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens);
-    this.whole.endCall(undefined);
+  override endCall(tokens: number | undefined, lost = NOTHING_LOST): void {
+    if (tokens !== undefined || lost.tokens > 0) this.spent = bounded((this.spent ?? 0) + (tokens ?? 0) + lost.tokens);
+    this.whole.endCall(undefined, { tokens: 0, isUncounted: lost.isUncounted });
   }
 
   override end(failed: boolean): void {

@@ -1,5 +1,6 @@
+import { InvalidArgumentError } from '../common/errors.js';
 import { refuseArgument } from '../common/options.js';
-import { readFallbacks, type FallbackTable } from '../router/fallbacks.js';
+import { readFallbacks, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
 
 /**
  * Reads the fallbacks of one request, in LiteLLM's three forms: names (`['f']`), chains by model group (`[{ g: ['f'] }]`), and targets that change the
@@ -8,4 +9,52 @@ import { readFallbacks, type FallbackTable } from '../router/fallbacks.js';
  */
 export function readRequestFallbacks(path: string, value: unknown): FallbackTable {
   return readFallbacks(path, value, refuseArgument);
+}
+
+/**
+ * The fallbacks that a request's body names: at most `most` targets, each of them a model group that its caller may call.
+ * @throws InvalidArgumentError naming the entry.
+ */
+export function readCallersFallbacks(
+  path: string,
+  value: unknown,
+  most: number,
+  mayCall: (model: string) => boolean = () => true,
+): Fallbacks {
+  const refuse = (): Error => new InvalidArgumentError(path, undefined, `must have at most ${most} targets`, 'TOO_MANY_ENTRIES');
+  if (Array.isArray(value) && value.length > most) throw refuse();
+  const targets = [...readRequestFallbacks(path, value).values()].flat();
+  if (targets.length > most) throw refuse();
+  for (const { model } of targets) {
+    if (!mayCall(model)) throw new InvalidArgumentError(path, model, 'must name models that the caller may call');
+  }
+  return value as Fallbacks;
+}
+
+/** More targets than any setting allows are not looked at: such a request is refused. */
+const MOST_TARGETS = 100;
+const FIELDS = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'];
+
+/** What the fallbacks of a body would change in it. Of a body that nobody has checked: what is no fallback is passed over. */
+export function* fallbackChanges(body: Readonly<Record<string, unknown>>): Generator<Readonly<Record<string, unknown>>> {
+  let left = MOST_TARGETS;
+  for (const field of FIELDS) {
+    const list = body[field];
+    if (!Array.isArray(list)) continue;
+    for (const entry of list as unknown[]) {
+      if (typeof entry !== 'object' || entry === null) continue;
+      const targets = typeof (entry as { readonly model?: unknown }).model === 'string' ? [entry] : Object.values(entry).flat();
+      for (const target of targets as unknown[]) {
+        if (left-- <= 0) return;
+        if (typeof target === 'object' && target !== null) yield target as Readonly<Record<string, unknown>>;
+      }
+    }
+  }
+}
+
+/** Whether these are names or targets, for every model group, and no chains. */
+export function isList(fallbacks: Fallbacks | null | undefined): boolean {
+  if (!Array.isArray(fallbacks) || fallbacks.length === 0) return false;
+  const [first] = fallbacks as unknown[];
+  return typeof first === 'string' || typeof (first as { readonly model?: unknown }).model === 'string';
 }

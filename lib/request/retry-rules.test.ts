@@ -6,9 +6,7 @@ const facts = (changes: Partial<RetryFacts>): RetryFacts => ({
   kind: 'server',
   healthy: 2,
   healthyOthers: 1,
-  hasFallbacks: false,
   numRetries: 2,
-  policies: [],
   ...changes,
 });
 
@@ -18,7 +16,7 @@ describe('retriesAllowed', () => {
     ['a time-out', { kind: 'timeout' }, 2],
     ['a lost connection', { kind: 'connection' }, 2],
     ['garbage', { kind: 'malformed' }, 2],
-    ['429, with somebody healthy', { kind: 'rate_limit', hasFallbacks: true }, 2],
+    ['429, with somebody healthy', { kind: 'rate_limit' }, 2],
     ['anything, with nobody healthy', { healthy: 0, healthyOthers: 0 }, 0],
     ['404', { kind: 'not_found' }, 0],
     ['400', { kind: 'bad_request' }, 0],
@@ -26,16 +24,18 @@ describe('retriesAllowed', () => {
     ['401, with another key', { kind: 'authentication' }, 2],
     ['a prompt that is too long', { kind: 'context_window' }, 0],
     ['a prompt that is not allowed', { kind: 'content_policy' }, 0],
-    ['400, where a policy says so', { kind: 'bad_request', policies: [{ BadRequestErrorRetries: 1 }] }, 1],
-    ['a filter, where a policy says so', { kind: 'content_policy', policies: [{ ContentPolicyViolationErrorRetries: 3 }] }, 3],
-    [
-      'the same, with a chain of its own',
-      { kind: 'content_policy', hasFallbacks: true, policies: [{ ContentPolicyViolationErrorRetries: 3 }] },
-      0,
-    ],
-    ['a time-out, where the group says none', { kind: 'timeout', policies: [{ TimeoutErrorRetries: 0 }, { TimeoutErrorRetries: 5 }] }, 0],
-    ['a time-out, where only the router says', { kind: 'timeout', policies: [undefined, { TimeoutErrorRetries: 5 }] }, 5],
-    ['404, whatever a policy says', { kind: 'not_found', policies: [{ BadRequestErrorRetries: 9 }] }, 0],
+    ['400, where a policy says so', { kind: 'bad_request', policy: { BadRequestErrorRetries: 1 } }, 1],
+    ['a filter, where a policy says so', { kind: 'content_policy', policy: { ContentPolicyViolationErrorRetries: 3 } }, 3],
+    ['a time-out, where a policy says none', { kind: 'timeout', policy: { TimeoutErrorRetries: 0, DefaultRetries: 4 } }, 0],
+    ['a time-out, where a policy says nothing of it', { kind: 'timeout', policy: { RateLimitErrorRetries: 5 } }, 2],
+    ['a time-out, by the default of a policy', { kind: 'timeout', policy: { RateLimitErrorRetries: 5, DefaultRetries: 4 } }, 4],
+    ['404, where a policy speaks of 400', { kind: 'not_found', policy: { BadRequestErrorRetries: 9 } }, 0],
+    ['404, where a policy says so', { kind: 'not_found', policy: { NotFoundErrorRetries: 3 } }, 3],
+    ['401, alone, where a policy says so', { kind: 'authentication', healthyOthers: 0, policy: { AuthenticationErrorRetries: 3 } }, 3],
+    ['503, where a policy speaks of it', { status: 503, policy: { ServiceUnavailableErrorRetries: 3, InternalServerErrorRetries: 1 } }, 3],
+    ['502, where a policy speaks of it', { status: 502, policy: { BadGatewayErrorRetries: 3, InternalServerErrorRetries: 1 } }, 3],
+    ['a filter, where a policy speaks of 400', { kind: 'content_policy', policy: { BadRequestErrorRetries: 3 } }, 3],
+    ['a prompt that is too long, where a policy speaks of 400', { kind: 'context_window', policy: { BadRequestErrorRetries: 3 } }, 3],
   ])('%s', (_, changes, retries) => {
     expect(retriesAllowed(facts(changes))).toBe(retries);
   });

@@ -1,14 +1,26 @@
 import type { ProviderFailureKind } from '../common/provider-error.js';
 
-/** LiteLLM's names of `retry_policy`, by what went wrong. */
-const POLICY_KEYS: Readonly<Partial<Record<ProviderFailureKind, string>>> = {
-  bad_request: 'BadRequestErrorRetries',
-  authentication: 'AuthenticationErrorRetries',
-  timeout: 'TimeoutErrorRetries',
-  rate_limit: 'RateLimitErrorRetries',
-  content_policy: 'ContentPolicyViolationErrorRetries',
-  server: 'InternalServerErrorRetries',
+/** LiteLLM's names of `retry_policy`, by what went wrong: the first that the policy has counts. */
+const POLICY_NAMES: Readonly<Record<ProviderFailureKind, readonly string[]>> = {
+  bad_request: ['BadRequestError'],
+  context_window: ['BadRequestError'],
+  content_policy: ['ContentPolicyViolationError', 'BadRequestError'],
+  authentication: ['AuthenticationError'],
+  not_found: ['NotFoundError'],
+  timeout: ['TimeoutError'],
+  rate_limit: ['RateLimitError'],
+  server: ['InternalServerError'],
+  connection: ['InternalServerError'],
+  malformed: ['InternalServerError'],
 };
+/** LiteLLM has a class of its own for these, or none. */
+const NAMES_OF_STATUS: ReadonlyMap<number | undefined, readonly string[]> = new Map([
+  [409, []],
+  [502, ['BadGatewayError']],
+  [503, ['ServiceUnavailableError']],
+  [504, ['TimeoutError']],
+]);
+const DEFAULT_RETRIES = 'DefaultRetries';
 
 /** Where the same question would get the same answer. */
 const FINAL: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy', 'not_found']);
@@ -16,26 +28,26 @@ const FINAL: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context
 /** Of what the decision depends. */
 export interface RetryFacts {
   readonly kind: ProviderFailureKind;
+  /** The provider's, where it answered. */
+  readonly status?: number;
   /** Deployments of the group that could be asked now, the one that failed included. */
   readonly healthy: number;
   /** Of these, others than the one that failed. */
   readonly healthyOthers: number;
-  /** Whether the group has another to go to, for this kind of failure. */
-  readonly hasFallbacks: boolean;
   /** Retries that no policy speaks of. */
   readonly numRetries: number;
-  /** Of the model group before that of the router: its entry for the kind wins over `numRetries`. */
-  readonly policies: readonly (Readonly<Record<string, unknown>> | undefined | null)[];
+  /** Of the model group, else of the router: its entry for the kind wins over `numRetries`. */
+  readonly policy?: Readonly<Record<string, unknown>> | null;
 }
 
-/** How often a request that failed so may be sent again within its group. */
-export function retriesAllowed({ kind, healthy, healthyOthers, hasFallbacks, numRetries, policies }: RetryFacts): number {
-  if (healthy === 0 || kind === 'not_found') return 0;
-  if ((kind === 'context_window' || kind === 'content_policy') && hasFallbacks) return 0;
+/** How often a request that failed so may be sent again within its tier. */
+export function retriesAllowed({ kind, status, healthy, healthyOthers, numRetries, policy }: RetryFacts): number {
+  if (healthy === 0) return 0;
+  const names = (NAMES_OF_STATUS.get(status) ?? POLICY_NAMES[kind]).map((name) => `${name}Retries`);
+  const fromPolicy = [...names, DEFAULT_RETRIES].map((name) => policy?.[name]).find((count) => typeof count === 'number');
+  if (fromPolicy !== undefined) return fromPolicy;
   if (kind === 'authentication' && healthyOthers === 0) return 0;
-  const key = POLICY_KEYS[kind];
-  const fromPolicy = key === undefined ? undefined : policies.map((policy) => policy?.[key]).find((count) => typeof count === 'number');
-  return fromPolicy ?? (FINAL.has(kind) ? 0 : numRetries);
+  return FINAL.has(kind) ? 0 : numRetries;
 }
 
 const FIRST_DELAY_MS = 500;

@@ -1,12 +1,13 @@
-import { InvalidConfigurationError } from '../common/errors.js';
+import { neverConnected } from '../common/connection-codes.js';
+import { FastLiteLLMError, InvalidConfigurationError, RequestCancelledError } from '../common/errors.js';
 import { DeploymentMisconfiguredError } from '../common/http-errors.js';
 import type { AttemptTimes } from './attempt-timer.js';
 import { CancellableSend } from './cancellable-send.js';
 import type { FallbackTarget } from './call-router.js';
-import { CallersMistake } from './llm-call.js';
+import { CallersMistake, estimate } from './attempt-error.js';
 import type { ExecuteOptions, Send } from './llm-client.send.js';
 import type { OpenAttempt } from './open-attempt.js';
-import { estimate } from './provider-attempt.js';
+import { failureOf } from './provider-failure.js';
 import { drainOf } from './response-drain.js';
 import { usageFrom, type AnswerUsage } from './answer-usage.js';
 
@@ -25,11 +26,11 @@ export async function executeSend<T>(attempt: OpenAttempt, question: SentQuestio
   let result: T;
   let usage: AnswerUsage | undefined;
   try {
+    sending.check();
     result = await sending.until(begin(attempt, question, sending));
     usage = byCaller(() => usageIn(result, question.options));
   } catch (error) {
-    attempt.refused(thrownIn(error));
-    throw byOperator(error, attempt);
+    throw attempt.refused(byOperator(error, attempt), costOf(error, sending));
   } finally {
     sending.stop();
   }
@@ -44,6 +45,7 @@ export async function streamSend<C>(attempt: OpenAttempt, question: SentQuestion
   const sending = new CancellableSend(attempt.pick.deployment, question.times, attempt.open.cancellation);
   let iterator: AsyncIterator<C> | undefined;
   try {
+    sending.check();
     const chunks = await sending.until(begin(attempt, question, sending));
     iterator = chunks[Symbol.asyncIterator]();
     const first = await sending.until(iterator.next());
@@ -57,9 +59,18 @@ export async function streamSend<C>(attempt: OpenAttempt, question: SentQuestion
   } catch (error) {
     sending.stop();
     leave(iterator);
-    attempt.refused(thrownIn(error));
-    throw byOperator(error, attempt);
+    throw attempt.refused(byOperator(error, attempt), costOf(error, sending));
   }
+}
+
+/** Tokens of an answer that did not come, or `undefined`: nothing left the process, or the provider answered with an error. */
+function costOf(error: unknown, sending: CancellableSend): number | undefined {
+  if (!sending.hasBegun) return undefined;
+  if (error instanceof CallersMistake || error instanceof RequestCancelledError) return 0;
+  const failure = failureOf(error, Date.now());
+  // A mistake in the program, or a connection that was never there.
+  if (failure === undefined || error instanceof FastLiteLLMError || neverConnected(error)) return undefined;
+  return failure.status !== undefined && failure.status >= 300 ? undefined : 0;
 }
 
 /** What the caller gave besides its `send`: an answer that is there is not asked for again because of it. */
@@ -81,9 +92,11 @@ function byOperator(error: unknown, { pick }: OpenAttempt): unknown {
   return new DeploymentMisconfiguredError(pick.group, [pick.deployment.id], error);
 }
 
-function begin<T>(attempt: OpenAttempt, { send, number, target }: SentQuestion<T>, { controller }: CancellableSend): Promise<T> {
+function begin<T>(attempt: OpenAttempt, { send, number, target }: SentQuestion<T>, sending: CancellableSend): Promise<T> {
   const { deployment, group } = attempt.pick;
-  const context = { signal: controller.signal, attempt: number, model: attempt.model, group, overrides: target.overrides };
+  sending.hasBegun = true;
+  attempt.sending();
+  const context = { signal: sending.controller.signal, attempt: number, model: attempt.model, group, overrides: target.overrides };
   // A `send` may throw before it gives a promise.
   return attempt.run(async () => send(deployment, context));
 }
@@ -102,7 +115,7 @@ async function* rest<C>(
   const broken = (error: unknown): void => {
     if (isOver) return;
     isOver = true;
-    attempt.broke(error, usage ?? estimate(attempt.open.facts.promptTokens ?? 0, chunks));
+    attempt.broke(error, usage, estimate(attempt.promptTokens ?? 0, chunks));
     leave(iterator);
     sending.stop();
   };

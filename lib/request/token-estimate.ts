@@ -6,6 +6,7 @@ import { REPLY_PRIMING } from '../token-counter/messages.js';
 import { TOKENS_PER_BYTE } from '../token-counter/prompt-context.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { CountedPrompt, type PromptFields, type PromptMemory } from './prompt-memory.js';
+import { fallbackChanges } from './request-fallbacks.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -26,22 +27,50 @@ export interface EstimateContext {
 /**
  * Tokens that a request with this body may use: its prompt, and the reply it allows (`max_completion_tokens`, `max_tokens`, `max_output_tokens`,
  * times `n`). Where it allows any, not less than 1024 or a quarter of the limit. Embeddings have no reply. 0 without a prompt. Of several prompts, and of
- * several figures of a reply, the largest: each provider reads its own and passes over the others.
+ * several figures of a reply, the largest: each provider reads its own and passes over the others. So it is of the request and its fallbacks.
  */
 export function estimateTokens(body: unknown, { counter, tokensPerMinute, memory }: EstimateContext): number {
-  return isBody(body) ? withReply(promptTokensOf(body, counter, memory), body, tokensPerMinute) : 0;
+  if (!isBody(body)) return 0;
+  const prompt = promptTokensOf(body, counter, memory);
+  let tokens = withReply(prompt, body, tokensPerMinute);
+  for (const changes of fallbackChanges(body)) {
+    const fallback = promptOfFallback(changes, prompt);
+    const own = typeof fallback === 'number' ? fallback : fallback.beside + promptTokensOf(fallback.body, counter);
+    tokens = Math.max(tokens, withReply(own, { ...body, ...changes }, tokensPerMinute));
+  }
+  return tokens;
 }
 
 /**
  * The same off the main thread, for large bodies. Counting stops when the prompt and its reply exceed `tokensLeft`: then an estimate of the whole, which is no
  * more than `tokensPerMinute` unless what was counted is.
  */
-export async function estimateTokensAsync(
-  body: unknown,
-  { counter, tokensPerMinute, memory }: EstimateContext,
-  tokensLeft = Infinity,
-): Promise<number> {
+export async function estimateTokensAsync(body: unknown, context: EstimateContext, tokensLeft = Infinity): Promise<number> {
   if (!isBody(body)) return 0;
+  const { counter, tokensPerMinute } = context;
+  let tokens = await estimateWholeAsync(body, context, tokensLeft);
+  for (const changes of fallbackChanges(body)) {
+    if (tokens > tokensLeft) break;
+    const fallback = promptOfFallback(changes, tokens);
+    const own =
+      typeof fallback === 'number' ? fallback : fallback.beside + (await estimateOfAsync(fallback.body, counter, tokensLeft)).tokens;
+    tokens = Math.max(tokens, withReply(own, { ...body, ...changes }, tokensPerMinute));
+  }
+  return tokens;
+}
+
+/**
+ * The prompt of a fallback that changes the request: its own, or the request's with what it adds, which is counted by itself: the request's would be counted
+ * anew for each fallback otherwise.
+ */
+function promptOfFallback(changes: Body, prompt: number): number | { readonly body: Body; readonly beside: number } {
+  const { messages, input, prompt: text, tools, functions, system, instructions } = changes;
+  if ((messages ?? input ?? text) !== undefined) return { body: changes, beside: 0 };
+  if ((tools ?? functions ?? system ?? instructions) === undefined) return prompt;
+  return { body: { ...changes, messages: [] }, beside: prompt };
+}
+
+async function estimateWholeAsync(body: Body, { counter, tokensPerMinute, memory }: EstimateContext, tokensLeft: number): Promise<number> {
   if (memory?.prompt?.isOf(body) === true) return withReply(memory.prompt.tokens, body, tokensPerMinute);
   const reply = withReply(1, body, tokensPerMinute) - 1;
   const { counted, tokens, isWhole } = await largestPrompt(body, counter, tokensLeft - reply);

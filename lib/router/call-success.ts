@@ -9,6 +9,10 @@ export interface CallUsage {
   readonly usageDetails?: UsageDetails;
 }
 
+export function tokensIn({ promptTokens = 0, completionTokens = 0 }: CallUsage): number {
+  return promptTokens + completionTokens;
+}
+
 /** How a call came out well. */
 export interface CallSuccess extends CallUsage {
   /** From sending it to the end of the answer. */

@@ -25,5 +25,6 @@ export function knownErrorPolicy(path: string, value: unknown, ending: PolicyEnd
 }
 
 function namesEnding(ending: PolicyEnding): readonly string[] {
-  return ERROR_CLASSES.map((name) => `${name}${ending}`);
+  const names = ERROR_CLASSES.map((name) => `${name}${ending}`);
+  return ending === 'Retries' ? [...names, 'DefaultRetries'] : names;
 }

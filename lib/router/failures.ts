@@ -1,8 +1,12 @@
 import { CONNECTION_CODES } from '../common/connection-codes.js';
 import { errorMessage } from '../common/errors.js';
+import type { CallUsage } from './call-success.js';
 
-/** How a call of a deployment failed, as far as its caller knows. */
-export interface CallFailure {
+/**
+ * How a call of a deployment failed, as far as its caller knows. Tokens: of a call whose prompt was sent and that no error status answered; without them it
+ * has used none.
+ */
+export interface CallFailure extends CallUsage {
   /** The answer's HTTP status. Default: what `error` has as `status` or `statusCode`. */
   readonly status?: number;
   /** What was thrown. */

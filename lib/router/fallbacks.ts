@@ -71,5 +71,6 @@ export function withoutProvider(model: string): string {
 function readTarget(path: string, value: unknown, refuse: Refuse): FallbackTarget {
   if (typeof value === 'string') return { model: checkString(path, value, refuse) };
   const { model, ...overrides } = checkObject(path, value, refuse);
-  return { model: checkString(joinPath(path, 'model'), model, refuse), overrides };
+  const target = { model: checkString(joinPath(path, 'model'), model, refuse) };
+  return Object.keys(overrides).length === 0 ? target : { ...target, overrides };
 }

@@ -1,7 +1,7 @@
 import { NoDeploymentError, RouterRateLimitError } from '../common/http-errors.js';
 import { refuseArgument } from '../common/options.js';
 import { Budgets } from './budgets.js';
-import { checkFigures, type CallSuccess, type CallUsage } from './call-success.js';
+import { checkFigures, tokensIn, type CallSuccess, type CallUsage } from './call-success.js';
 import { Catalogue, targetOf, type Destination } from './catalogue.js';
 import { recordFailure } from './cooldown.js';
 import type { Deployment } from './deployment.js';
@@ -187,13 +187,15 @@ export class Routing {
   failed(given: Pick, failure: CallFailure): boolean {
     const pick = RoutedPick.checked(given);
     if (pick.done) return false;
+    checkFigures(failure);
     const { states, settings } = this;
     const { slot, deployment } = pick;
+    const [used, status] = [tokensIn(failure), statusOf(failure)];
     const nowMs = this.env.now();
-    const status = statusOf(failure);
     this.outcomes.failed(slot);
     states.end(slot);
-    this.settle(pick, pick.giveBack(), 0, nowMs);
+    this.settle(pick, pick.giveBack(), used, nowMs);
+    if (used > 0 && this.budgets.isUsed) this.pay(pick, failure, nowMs);
     if (status === 408) {
       states.latencies.add(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
       states.firstTokens.add(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
@@ -210,14 +212,14 @@ export class Routing {
     const pick = RoutedPick.checked(given);
     if (pick.done) return false;
     checkFigures(usage);
-    const { promptTokens, completionTokens, usageDetails } = usage;
+    const { promptTokens = pick.bookedTokens, completionTokens = 0 } = usage;
     const since = pick.giveBack();
     const nowMs = this.env.now();
     this.states.end(pick.slot);
-    const known = promptTokens !== undefined || completionTokens !== undefined;
-    this.settle(pick, since, known ? (promptTokens ?? pick.bookedTokens) + (completionTokens ?? 0) : undefined, nowMs);
+    const known = usage.promptTokens !== undefined || usage.completionTokens !== undefined;
+    this.settle(pick, since, known ? promptTokens + completionTokens : undefined, nowMs);
     this.states.changed(pick.slot, nowMs);
-    if (known && this.budgets.isUsed) this.pay(pick, { promptTokens, completionTokens, usageDetails }, nowMs);
+    if (tokensIn(usage) > 0 && this.budgets.isUsed) this.pay(pick, usage, nowMs);
     return true;
   }
 

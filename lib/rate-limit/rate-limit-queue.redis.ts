@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { startDeadline, timeoutReason, withinTime } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
-import { failureReason, isReplyError } from '../common/own-client.redis.js';
+import { failureReason } from '../common/own-client.redis.js';
 import type { RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient, SendCommand } from './rate-limit-client.redis.js';
 import { ScriptCall } from './rate-limit-call.redis.js';
-import { OperationKind, ReplyField, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
+import { OperationKind, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
 
 /** Why the store has no answer. `reply`: Redis is there and refused (out of memory, read only, still loading). */
 export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
@@ -14,8 +14,6 @@ export class StoreFailure {
   constructor(
     readonly kind: StoreFailureKind,
     readonly reason: string,
-    /** The hash tag of the keys that were asked about: in a Cluster it names the node. */
-    readonly tag: string,
   ) {}
 }
 
@@ -90,11 +88,11 @@ export class RedisScriptQueue {
     const { operations, starts } = call;
     const [{ tag }] = operations;
     const refusal = this.circuit.refusal(tag);
-    if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal, tag));
+    if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal));
     let timedOut = false;
     const endDeadline = startDeadline(this.timeoutMs, () => {
       timedOut = true;
-      const failure = new StoreFailure('timeout', timeoutReason(this.timeoutMs), tag);
+      const failure = new StoreFailure('timeout', timeoutReason(this.timeoutMs));
       this.circuit.failed(tag, failure.reason);
       fail(operations, failure);
     });
@@ -103,8 +101,7 @@ export class RedisScriptQueue {
       endDeadline();
       if (!timedOut) {
         this.circuit.succeeded(tag);
-        // A request that is denied writes nothing: Redis answers it when it is out of memory, too.
-        this.onSuccess(operations.some(({ kind }, place) => kind === OperationKind.take && reply[starts[place] + ReplyField.code] === 0));
+        this.onSuccess(operations.some(({ kind }) => kind !== OperationKind.peek));
       }
       operations.forEach((operation, place) => {
         if (timedOut) operation.late?.(reply, starts[place]);
@@ -116,7 +113,7 @@ export class RedisScriptQueue {
       const [answered, reason] = [isReplyError(error), failureReason(error)];
       if (answered) this.circuit.succeeded(tag);
       else this.circuit.failed(tag, reason);
-      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason, tag));
+      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason));
     }
   }
 
@@ -135,4 +132,9 @@ export class RedisScriptQueue {
 
 function fail(operations: readonly QueuedOperation[], failure: StoreFailure): void {
   for (const operation of operations) operation.done?.(failure, NO_REPLY, 0);
+}
+
+/** Not by `instanceof`: the client may be of another copy of its package. */
+function isReplyError(error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'ReplyError';
 }

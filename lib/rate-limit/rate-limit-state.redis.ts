@@ -146,7 +146,8 @@ end
 local function waitForLevel(level, wanted, rate)
   if level >= wanted then return 0 end
   local ms = ceil((wanted - level) / rate)
-  while ms < 2 ^ 53 and level + ms * rate < wanted do ms = ms + 1 end
+  local step = 1
+  while ms < 2 ^ 53 and level + ms * rate < wanted do ms, step = ms + step, step * 2 end
   return ms < 2 ^ 53 and ms or NEVER
 end
 

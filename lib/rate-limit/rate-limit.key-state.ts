@@ -146,7 +146,7 @@ export function levelAt(policy: Policy, state: KeyState | null, atMs: number): n
 export function waitForLevel(level: number, wanted: number, rate: number): number {
   if (level >= wanted) return 0;
   let ms = Math.ceil((wanted - level) / rate);
-  // The division was rounded, the flow is not.
-  while (ms <= Number.MAX_SAFE_INTEGER && level + ms * rate < wanted) ms += 1;
+  // The division was rounded, the flow is not. One step will do, but where the rate is lost beside the level: then steps of 1 would take years.
+  for (let step = 1; ms <= Number.MAX_SAFE_INTEGER && level + ms * rate < wanted; step *= 2) ms += step;
   return ms <= Number.MAX_SAFE_INTEGER ? ms : Infinity;
 }

@@ -15,6 +15,8 @@ pub enum CoreError {
     RegionSize { expected: usize, got: usize },
     #[error("this process has 4096 regions of shared memory and takes no more")]
     TooManyRegions,
+    #[error("the system has no memory for a region of {0} bytes")]
+    NoMemory(usize),
     #[error("the thread of the clock could not be started")]
     NoClock,
     #[error("maxConnections: must be {expected}, as other members of the pool have it, got {got}")]
@@ -33,7 +35,7 @@ impl CoreError {
             Self::BatchLengths { .. } => "INVALID_ARGUMENT",
             Self::TooManyFamilies => "TOO_MANY_POLICIES",
             Self::RegionBytes(_) | Self::RegionSize { .. } | Self::PoolLimit { .. } => "INVALID_ARGUMENT",
-            Self::TooManyRegions | Self::NoClock | Self::TooManyMembers => "OUT_OF_RESOURCES",
+            Self::TooManyRegions | Self::NoMemory(_) | Self::NoClock | Self::TooManyMembers => "OUT_OF_RESOURCES",
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::CoreError;
 use parking_lot::Mutex;
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed};
 use std::collections::HashMap;
 use std::ptr::NonNull;
 use std::sync::LazyLock;
@@ -34,7 +34,7 @@ impl Region {
     /// The region of this name, made when it is asked for first.
     ///
     /// # Errors
-    /// When it exists with another size, when there are too many, or when the size is zero, no multiple of 8 or over 1 GiB.
+    /// When it exists with another size, when there are too many, when the size is zero, no multiple of 8 or over 1 GiB, or when the system has no memory.
     pub fn named(name: &str, bytes: usize) -> Result<Self, CoreError> {
         let mut regions = REGIONS.lock();
         if let Some(region) = regions.get(name) {
@@ -55,10 +55,7 @@ impl Region {
         let layout = Layout::from_size_align(bytes, ALIGNMENT).map_err(|_| CoreError::RegionBytes(bytes))?;
         // SAFETY: the size is not zero.
         let start = unsafe { alloc_zeroed(layout) };
-        match NonNull::new(start) {
-            Some(start) => Ok(Self { start, bytes }),
-            None => handle_alloc_error(layout),
-        }
+        NonNull::new(start).map(|start| Self { start, bytes }).ok_or(CoreError::NoMemory(bytes))
     }
 
     #[must_use]

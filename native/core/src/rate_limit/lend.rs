@@ -4,10 +4,10 @@
 
 use super::busy::Busy;
 use super::key::Key;
-use super::log::{Instant, Log};
-use super::policy::{Code, Kind, Policy};
+use super::log::{Instant, LARGEST_COUNT, Log};
+use super::policy::{Code, Kind, Policy, Window};
 use super::space::Space;
-use super::state::{Bucket, FEW, Few, Held, State};
+use super::state::{Bucket, FEW, Few, Held, LATEST_MS, State};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Numbers of a state at most: enough for all but keys with more than four thousand million requests at an instant.
@@ -33,6 +33,22 @@ impl Reader<'_> {
 
     fn whole(&mut self) -> u64 {
         self.next() as u64
+    }
+
+    fn count(&mut self) -> u64 {
+        self.whole().min(LARGEST_COUNT)
+    }
+
+    /// The instants of a window that it counts at `now`, and when the newest began. Whatever is written there, they are in order and none is later than `now`.
+    fn window(&mut self, window: &Window, now: u64) -> (Vec<Instant>, u64) {
+        let len = self.whole().min((self.0.len() / INSTANT) as u64);
+        let start = self.whole().min(now);
+        let mut before = 0;
+        let instants = (0..len).map(|_| {
+            before = self.whole().clamp(before, now);
+            Instant { at: before, requests: self.count(), tokens: self.count() }
+        });
+        (instants.filter(|instant| now - instant.at < window.length_ms).collect(), start)
     }
 }
 
@@ -60,7 +76,7 @@ impl Space {
     /// Puts a key that was held elsewhere, as it is at `now_ms`.
     pub fn take_back(&self, policy: &Policy, key: Key, numbers: &[f64], now_ms: f64) {
         let now = self.at(now_ms);
-        let mut state = read(policy, &mut Reader(numbers));
+        let mut state = read(policy, &mut Reader(numbers), now);
         let mut shard = self.shard(key);
         let shard = &mut *shard;
         let number = shard.find(key.0, policy.family).unwrap_or_else(|| self.insert(shard, policy, key, now));
@@ -105,24 +121,19 @@ fn write(policy: &Policy, state: &State, numbers: &mut [f64]) -> usize {
     out.len()
 }
 
-fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
-    let in_flight = numbers.whole();
-    let (level, level_at, idle_at) = (numbers.next(), numbers.whole(), numbers.whole());
+fn read(policy: &Policy, numbers: &mut Reader<'_>, now: u64) -> State {
+    let in_flight = numbers.count();
+    let (level, level_at, idle_at) = (numbers.next(), numbers.whole().min(now), numbers.whole().min(LATEST_MS));
     let bucket = Bucket { level, level_at, full_at: idle_at };
     let kind = policy.family.kind();
     if kind == Kind::Bucket {
         return State { in_flight, held: Held::Bucket(bucket) };
     }
-    let mut logs = policy.windows().iter().map(|window| {
-        let (len, start) = (numbers.whole(), numbers.whole());
-        let instants: Vec<Instant> =
-            (0..len).map(|_| Instant { at: numbers.whole(), requests: numbers.whole(), tokens: numbers.whole() }).collect();
-        (window, start, instants)
-    });
+    let mut logs = policy.windows().iter().map(|window| (window, numbers.window(window, now)));
     if kind == Kind::Places {
         return State { in_flight, held: Held::default() };
     }
-    let restored = |(window, start, instants): (&super::policy::Window, u64, Vec<Instant>)| {
+    let restored = |(window, (instants, start)): (&Window, (Vec<Instant>, u64))| {
         Log::restored(window.length_ms, window.code == Code::Minute, instants.into_iter(), start)
     };
     if kind == Kind::Heap {
@@ -131,13 +142,13 @@ fn read(policy: &Policy, numbers: &mut Reader<'_>) -> State {
     let Some(only) = logs.next() else {
         return State { in_flight, held: Held::default() };
     };
-    if only.2.len() > FEW {
+    if only.1.0.len() > FEW {
         return State { in_flight, held: Held::Busy(Box::new(Busy::of(None, std::iter::once(restored(only))))) };
     }
     let mut few = Few { window_ms: kind.window_ms(), ..Few::default() };
-    for (place, instant) in few.instants.iter_mut().zip(&only.2) {
+    for (place, instant) in few.instants.iter_mut().zip(&only.1.0) {
         *place = *instant;
     }
-    few.len = only.2.len();
+    few.len = only.1.0.len();
     State { in_flight, held: Held::Few(few) }
 }

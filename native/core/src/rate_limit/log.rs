@@ -25,7 +25,7 @@ impl Instant {
     /// Adds `tokens`, which may be negative, and returns by how much they changed.
     pub fn adjust(&mut self, tokens: i64) -> i64 {
         let before = self.tokens as i64;
-        self.tokens = (before + tokens).clamp(0, LARGEST_COUNT as i64) as u64;
+        self.tokens = before.saturating_add(tokens).clamp(0, LARGEST_COUNT as i64) as u64;
         self.tokens as i64 - before
     }
 }

@@ -108,9 +108,11 @@ pub fn wait_for_level(level: f64, wanted: f64, rate: f64) -> Option<u64> {
         return Some(0);
     }
     let mut ms = ((wanted - level) / rate).ceil();
-    // The division was rounded, the flow is not.
+    // The division was rounded, the flow is not. One step will do, but where the rate is lost beside the level: then steps of 1 would take years.
+    let mut step = 1.0;
     while ms <= LARGEST && level + ms * rate < wanted {
-        ms += 1.0;
+        ms += step;
+        step *= 2.0;
     }
     (ms <= LARGEST).then_some(ms as u64)
 }
@@ -237,5 +239,21 @@ impl Few {
             log.add(instant.at, instant.requests, instant.tokens);
         }
         Busy::of(None, iter::once(log))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_a_level_ends_where_the_rate_is_lost_beside_it() {
+        assert_eq!(wait_for_level(0.0, 1000.0, 3.0), Some(334));
+        assert_eq!(wait_for_level(1000.0, 1000.0, 0.0), Some(0));
+        for (level, wanted) in [(0.0, f64::MAX), (-1e300, 1.0), (0.1, 1e22), (1e22, 1e22 + 2_097_152.0), (f64::NEG_INFINITY, 0.0)] {
+            for rate in [1e-300, 1e-9, 1.0, 3.0, 1e300, f64::MIN_POSITIVE, 0.0, f64::NAN] {
+                assert!(wait_for_level(level, wanted, rate).is_none_or(|wait| wait > 0));
+            }
+        }
     }
 }

@@ -23,7 +23,8 @@ function sourceHash() {
     for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) {
-        if (entry.name !== 'target') visit(path);
+        // The fuzz targets are no part of the addon.
+        if (entry.name !== 'target' && path !== join(native, 'fuzz')) visit(path);
       } else if (!entry.name.endsWith('.node') && !generated.includes(path)) {
         hash.update(`${relative(native, path)}\0`).update(readFileSync(path));
       }

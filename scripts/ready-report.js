@@ -71,6 +71,14 @@ async function rustTests(name, [command, args], options = PATIENT) {
   if (failed > 0 || code !== 0) fail(name, Math.max(failed, 1));
 }
 
+/** Runs a script that ends with its own `N passed, N failed`, and adds that. */
+async function counted(name, [command, args], options) {
+  const { code, output } = await timed(name, () => capture(command, args, options));
+  const [, passed = '0', failed = '0'] = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1) ?? [];
+  total.passed += Number(passed);
+  if (code !== 0 || failed !== '0') fail(name, Math.max(Number(failed), 1));
+}
+
 /** Prints the last lines, `N passed, N failed` among them, and sets the exit code. */
 function conclude() {
   if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`);
@@ -78,4 +86,4 @@ function conclude() {
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 
-module.exports = { PATIENT, plain, jest, addJest, rustTests, fail, conclude };
+module.exports = { PATIENT, plain, jest, addJest, rustTests, counted, fail, conclude };

@@ -10,7 +10,7 @@ const { join } = require('node:path');
 const { NAMED_ENGINES, NODE_SUITES } = require('./engine-suites.js');
 const { OTHER_NODES, findNode } = require('./other-nodes.js');
 const { root } = require('./process.js');
-const { PATIENT, plain, jest, addJest, rustTests, fail, conclude } = require('./ready-report.js');
+const { PATIENT, plain, jest, addJest, rustTests, counted, fail, conclude } = require('./ready-report.js');
 
 const cargo = (name, ...args) => ['cargo', [name, '--manifest-path', 'native/Cargo.toml', ...args]];
 const node = (path, ...args) => [process.execPath, [path, ...args]];
@@ -27,6 +27,17 @@ async function rustChecks() {
   await plain('rustfmt', cargo('fmt', '--all', '--check'), PATIENT);
   await plain('clippy', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'), PATIENT);
   await rustTests('cargo test', cargo('test', '--workspace'));
+}
+
+/** The core's tests under AddressSanitizer. */
+async function sanitizedTests() {
+  await counted('cargo test under AddressSanitizer', node('scripts/sanitize.js'), PATIENT);
+}
+
+/** Not beside others: an input that takes ten seconds is a finding. */
+async function fuzzTargets() {
+  await plain('rustfmt of the fuzz targets', ['cargo', ['fmt', '--manifest-path', 'native/fuzz/Cargo.toml', '--check']]);
+  await counted('fuzz targets', node('scripts/fuzz.js', ...(process.env.LONG ? [] : ['30'])));
 }
 
 async function typescriptChecks() {
@@ -80,8 +91,8 @@ async function otherNodes({ folder }) {
   }
 }
 
-const IN_TURN = [typescriptChecks, defaultSuite, typescriptSuite, otherNodes, longSuites];
-const BESIDE = [rustChecks];
+const IN_TURN = [typescriptChecks, defaultSuite, typescriptSuite, otherNodes, longSuites, fuzzTargets];
+const BESIDE = [rustChecks, sanitizedTests];
 
 async function main(args) {
   const folder = mkdtempSync(join(tmpdir(), 'ready-'));

@@ -71,11 +71,16 @@ impl Shard {
         let Some(address) = self.at(number).heap_address() else {
             return;
         };
-        let distance = (address >> CACHE_LINE_SHIFT).wrapping_sub(self.hint_origin()) as isize;
-        // In cache lines from the index, which 32 bits reach 128 GB around.
-        if let Ok(distance) = i32::try_from(distance) {
-            self.index[2 * place + 1] = distance as u32;
+        if let Some(hint) = self.hint_to(address) {
+            self.index[2 * place + 1] = hint;
         }
+    }
+
+    /// In cache lines from the index, which 32 bits reach 128 GB around; `None` beyond that, as some allocators place small boxes (AddressSanitizer's does).
+    #[inline(always)]
+    fn hint_to(&self, address: usize) -> Option<u32> {
+        let distance = (address >> CACHE_LINE_SHIFT).wrapping_sub(self.hint_origin()) as isize;
+        i32::try_from(distance).ok().map(|distance| distance as u32)
     }
 
     /// Takes a key's hint away, if it has one.
@@ -195,7 +200,11 @@ mod tests {
             }
         }
         check(&shard);
-        assert!((0..200).all(|number| is_hinted(&shard, shard.place_of(number))));
+        let is_in_reach = |number: usize| shard.at(number).heap_address().is_some_and(|address| shard.hint_to(address).is_some());
+        assert!((0..200).all(|number| is_hinted(&shard, shard.place_of(number)) == is_in_reach(number)));
+        let index = shard.index.as_ptr().addr();
+        assert!([index + (1 << 36), index - (1 << 36)].into_iter().all(|address| shard.hint_to(address).is_some()));
+        assert_eq!(shard.hint_to(index + (1 << 38)), None);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What the processor can do, asked once.
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::atomic::{AtomicU8, Ordering};
+
 /// Compiles a function twice, with and without wide vectors, and calls the one that fits: a target feature does not reach into functions that are not inlined.
 macro_rules! by_machine {
     ($(#[$meta:meta])* unsafe fn $name:ident $([const $generic:ident : $kind:ty])? ($($argument:ident : $type:ty),* $(,)?) -> $result:ty $body:block) => {
@@ -48,11 +51,13 @@ pub enum Vectors {
     Avx512,
 }
 
+/// 0 until it was asked.
+#[cfg(target_arch = "x86_64")]
+static KNOWN: AtomicU8 = AtomicU8::new(0);
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub fn vectors() -> Vectors {
-    use std::sync::atomic::{AtomicU8, Ordering};
-    static KNOWN: AtomicU8 = AtomicU8::new(0);
     match KNOWN.load(Ordering::Relaxed) {
         0 => {
             let vectors = detect();
@@ -63,6 +68,16 @@ pub fn vectors() -> Vectors {
         2 => Vectors::Avx2,
         _ => Vectors::Avx512,
     }
+}
+
+/// For fuzz targets, which compare the ways: makes the whole process use these vectors, and returns whether the processor has them.
+#[cfg(all(fuzzing, target_arch = "x86_64"))]
+pub fn use_vectors(vectors: Vectors) -> bool {
+    let has = vectors <= detect();
+    if has {
+        KNOWN.store(vectors as u8, Ordering::Relaxed);
+    }
+    has
 }
 
 #[cfg(target_arch = "x86_64")]

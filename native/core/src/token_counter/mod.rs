@@ -49,6 +49,8 @@ mod window;
 pub use cache::Cache;
 pub use encoding::Encoding;
 pub use long_text::{LongText, PORTION};
+#[cfg(all(fuzzing, target_arch = "x86_64"))]
+pub use machine::{Vectors, use_vectors};
 pub use text::Text;
 
 use pattern::Pattern;

@@ -49,6 +49,17 @@ describe('execute', () => {
     await until(() => isOver(open));
   });
 
+  it('refuses the name of an operation that is no text, before anything is sent', async () => {
+    const open = await over([{}]);
+    for (const operation of [1n, 7, '', null, {}, Symbol('x')]) {
+      await expect(open.client.execute('m', complete, { operation: operation as never })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        path: 'options.operation',
+      });
+    }
+    expect(open.providers[0].requests).toBe(0);
+  });
+
   it('throws the error of the SDK itself in the end', async () => {
     const open = await over([{ fault: 'status', status: 429, retryAfter: '0.01' }], { numRetries: 1 });
     const error: unknown = await open.client.execute('m', complete).catch((thrown: unknown) => thrown);

@@ -87,10 +87,13 @@ export class PerformanceAlerts {
   }
 
   private notify(listener: (alert: PerformanceAlert) => void, alert: PerformanceAlert): void {
+    const failed = (error: unknown): void => this.logger.error(`a listener of alerts failed: ${errorMessage(error)}`);
     try {
-      listener(alert);
+      const answer: unknown = listener(alert);
+      // An asynchronous listener rejects later, which would end the process.
+      if (answer instanceof Promise) answer.catch(failed);
     } catch (error) {
-      this.logger.error(`a listener of alerts failed: ${errorMessage(error)}`);
+      failed(error);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { clocksOf } from '../common/clocks.js';
 import { defaultLog } from '../common/default-log.js';
+import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkBoolean, checkNumber, checkObject, checkOneOf, checkString, optional, refuseArgument } from '../common/options.js';
 import type { CallSeries } from '../common/recorder.js';
@@ -59,6 +60,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   readonly capability = 'performance_monitoring';
   private readonly table: SeriesTable;
   private readonly alerting: PerformanceAlerts;
+  private readonly logger: LogSink;
   private readonly differences = new Map<string, number>();
 
   constructor(
@@ -66,6 +68,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     private readonly context: PerformanceMonitorContext,
   ) {
     const { flags, logger = defaultLog() } = context;
+    this.logger = logger;
     this.alerting = new PerformanceAlerts(options.alerts, (component) => this.slowAboveMs(component), logger);
     this.table = new SeriesTable(options, clocksOf(context.now), (atMs) => this.checkAlerts(atMs));
     flags.onChange('performance_monitoring', () => this.applyFlag());
@@ -238,6 +241,10 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
 
   private checkAlerts(atMs: number): void {
     if (this.options.alerts === null) return;
-    this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, atMs));
+    try {
+      this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, atMs));
+    } catch (error) {
+      this.logger.error(`Alerts: the check of an interval failed (${errorMessage(error)})`);
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Clocks } from '../common/clocks.js';
+import { checkString, refuseArgument } from '../common/options.js';
 import type { CallSeries } from '../common/recorder.js';
 import { WINDOW_INTERVALS } from './duration-pages.js';
 import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
@@ -78,6 +79,9 @@ export class SeriesTable {
   series(component: string, operation: string): CallSeries {
     const found = this.components.get(component)?.get(operation);
     if (found !== undefined) return found;
+    // Names reach a timer, where whatever they make throw would end the process.
+    checkString('component', component, refuseArgument);
+    checkString('operation', operation, refuseArgument);
     if (this.count >= this.options.maxSeries) return this.dropped;
     let operations = this.components.get(component);
     if (operations === undefined) this.components.set(component, (operations = new Map<string, PerformanceSeries>()));
@@ -169,7 +173,7 @@ export class SeriesTable {
     const timer = setInterval(() => {
       const alive = table.deref();
       if (alive === undefined) clearInterval(timer);
-      else alive.rotate();
+      else alive.tick();
     }, this.intervalMs);
     this.timer = timer.unref();
   }
@@ -177,6 +181,15 @@ export class SeriesTable {
   /** For those who ask while the event loop was too busy for the clock. */
   private catchUp(): void {
     if (this.clocks.now() - (this.ends.at(-1) ?? this.startMs) >= 1.5 * this.intervalMs) this.rotate();
+  }
+
+  /** What fails in a timer ends the process: the monitor has logged it, unless it is the logger that fails. */
+  private tick(): void {
+    try {
+      this.rotate();
+    } catch {
+      // The next interval is another try.
+    }
   }
 
   private rotate(): void {

@@ -219,6 +219,7 @@ export class LlmClient implements Capability {
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     const { operation = 'chat', request, routing } = options;
+    checkString('options.operation', operation, refuseArgument);
     const facts = new OpenCallFacts(operation, model, stream, routing?.maxTokens, routing?.inputTokens, request ?? undefined);
     const attempt: Attempt<R> = (opened, number, target, leftMs) => {
       const times = attemptTimes(opened.pick.deployment, this.router, this.options, options, stream, leftMs);

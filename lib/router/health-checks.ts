@@ -41,7 +41,9 @@ export class HealthChecks {
 
   private schedule(delayMs: number): void {
     if (this.closed) return;
-    this.timer = setTimeout(() => void this.round().finally(() => this.schedule(this.options.intervalMs)), delayMs);
+    // A rejection that nobody hears ends the process; the next round is another try.
+    const round = (): Promise<void> => this.round().catch(() => {});
+    this.timer = setTimeout(() => void round().finally(() => this.schedule(this.options.intervalMs)), delayMs);
     this.timer.unref();
   }
 

@@ -58,7 +58,8 @@ export function openRouting(
     modelFacts: {
       costPerToken: (model) => {
         const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);
-        return cost === null ? null : cost / PRICED_TOKENS;
+        // A fee of each request is none of its tokens.
+        return cost === null ? null : (cost - (tokenCounter.estimateCost(0, 0, model) ?? 0)) / PRICED_TOKENS;
       },
       costUsd: (model, promptTokens, completionTokens, details) =>
         tokenCounter.estimateCost(promptTokens, completionTokens, model, details),

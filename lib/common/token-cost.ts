@@ -7,6 +7,8 @@ export interface TokenRates {
   /** Writes that live an hour. Left out: as other writes. */
   readonly cacheWrite1hPerMillion?: number;
   readonly reasoningPerMillion?: number;
+  /** USD for each request, whatever its tokens. */
+  readonly perRequestUsd?: number;
 }
 
 /** Rates that hold for the whole request once its input is longer: tiers are cliffs, as providers bill them. */
@@ -34,7 +36,7 @@ export interface UsageDetails {
 const NO_DETAILS: UsageDetails = {};
 
 /**
- * Cost in USD. `inputTokens` are all input tokens, cached ones included, as OpenAI, Gemini and LiteLLM report them; Anthropic's own
+ * Cost of one request in USD, its fee included. `inputTokens` are all input tokens, cached ones included, as OpenAI, Gemini and LiteLLM report them; Anthropic's own
  * `input_tokens` leave its cache reads and writes out, so add them. More cached tokens than input price the rest at 0, never below.
  * Plain floating point: compare with a tolerance.
  *
@@ -56,7 +58,7 @@ export function costOf(pricing: TieredRates, inputTokens: number, outputTokens: 
     partCost(reasoning, rates.reasoningPerMillion ?? rates.outputPerMillion);
   if (Number.isNaN(total)) return null;
   // A model without any price costs nothing known, even when nothing was used.
-  return rates.inputPerMillion === undefined && rates.outputPerMillion === undefined ? null : total;
+  return rates.inputPerMillion === undefined && rates.outputPerMillion === undefined ? null : total + (rates.perRequestUsd ?? 0);
 }
 
 /** `NaN` for tokens without a price. */

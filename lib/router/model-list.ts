@@ -197,13 +197,15 @@ function readOwnRates(read: (key: string) => number | undefined): OwnRates | und
     return perToken === undefined ? undefined : perToken * 1e6;
   };
   const [input, output] = [perMillion('input_cost_per_token'), perMillion('output_cost_per_token')];
-  if (input === undefined && output === undefined) return undefined;
+  const perRequestUsd = read('input_cost_per_request');
+  if (input === undefined && output === undefined && perRequestUsd === undefined) return undefined;
   return {
     inputPerMillion: input ?? 0,
     outputPerMillion: output ?? 0,
     cacheReadPerMillion: perMillion('cache_read_input_token_cost'),
     cacheWritePerMillion: perMillion('cache_creation_input_token_cost'),
     reasoningPerMillion: perMillion('output_cost_per_reasoning_token'),
+    perRequestUsd,
   };
 }
 

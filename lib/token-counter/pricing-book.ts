@@ -22,6 +22,7 @@ const RATES = [
   'cacheWritePerMillion',
   'cacheWrite1hPerMillion',
   'reasoningPerMillion',
+  'perRequestUsd',
 ];
 
 /** Answers what tokens cost and how many a model takes: from the overrides, then the source, then `@pydantic/genai-prices`. */

@@ -80,7 +80,15 @@ function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: s
       tiers.set(start, tier);
     }
   }
-  return known({ ...base, tiers: tiers.size === 0 ? undefined : [...tiers.values()], contextWindow: inputLimit(model, name) });
+  // Of a thousand requests; tiers of it are not known.
+  const { requests_kcount: fee } = model_price;
+  const perRequestUsd = typeof fee === 'number' ? fee / 1000 : fee === undefined ? undefined : fee.base / 1000;
+  return known({
+    ...base,
+    perRequestUsd,
+    tiers: tiers.size === 0 ? undefined : [...tiers.values()],
+    contextWindow: inputLimit(model, name),
+  });
 }
 
 function inputLimit({ id, context_window: window }: GenaiPrices.PriceCalculation['model'], name: string): number | undefined {

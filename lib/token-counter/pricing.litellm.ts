@@ -66,6 +66,7 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
   const maxOutputTokens = readNumber(entry, 'max_output_tokens', path);
   return known({
     ...rates,
+    perRequestUsd: readNumber(entry, 'input_cost_per_request', path),
     tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
     // `max_tokens` is the older field: the output limit where that is known, else the input limit.
     contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),

@@ -114,7 +114,7 @@ describe('the start of the sample gateway', () => {
     ['spaces', "{ master_key: ' ' }", '', {}, /general_settings\.master_key: must be a non-empty text/],
     ['a number', '{ master_key: 1234567 }', '', {}, /general_settings\.master_key: must be a non-empty text/],
     ['a list', '{ master_key: [sk-secret] }', '', {}, /general_settings\.master_key: must be a non-empty text/],
-    ['an empty LITELLM_MASTER_KEY', '', '', { LITELLM_MASTER_KEY: '' }, /LITELLM_MASTER_KEY: must be a non-empty text/],
+    ['an empty LITELLM_MASTER_KEY', '', '', { LITELLM_MASTER_KEY: '' }, /LITELLM_MASTER_KEY of the environment: must be a non-empty text/],
     ['general_settings that are none', 'sk-secret', '', {}, /general_settings: must be an object/],
     [
       'custom_auth alone',

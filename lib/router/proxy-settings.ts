@@ -31,7 +31,6 @@ const AUTHENTICATION = [
   'database_url',
 ];
 const RESTRICTIONS = ['allowed_ips', 'allowed_routes', 'enforced_params', 'enforce_user_param'];
-const MASTER_KEY = 'LITELLM_MASTER_KEY';
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
@@ -60,8 +59,8 @@ export function readLiteLLMProxySettings(configPath?: string, env: Environment =
 
 function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {
   if (given === undefined || given === null) {
-    const key = env[MASTER_KEY];
-    return key === undefined ? null : checkKey(MASTER_KEY, key);
+    const key = env.LITELLM_MASTER_KEY;
+    return key === undefined ? null : checkKey('LITELLM_MASTER_KEY of the environment', key);
   }
   const key = resolveEnvironmentNames(given, env, (name) => {
     throw new InvalidConfigurationError(

@@ -24,7 +24,7 @@ export interface GatewaySettings {
 }
 
 /**
- * Reads who may use the gateway: `LITELLM_CONFIG` with its `general_settings`, `LITELLM_MASTER_KEY`, `PRO_API_KEYS`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
+ * Reads who may use the gateway: `env.LITELLM_CONFIG` with its `general_settings`, else `env.LITELLM_MASTER_KEY`; `PRO_API_KEYS`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
  * @throws StartError where a setting of LiteLLM would leave the gateway more open than LiteLLM's proxy; `InvalidConfigurationError` of the file.
  */
 export function readGatewaySettings(env: Environment): GatewaySettings {
@@ -64,7 +64,8 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
 }
 
 /** The demo key is known to everybody, so that it opens nothing where a master key is asked for. */
-function proKeys({ PRO_API_KEYS: given }: Environment, masterKey: string | null): readonly string[] {
+function proKeys(env: Environment, masterKey: string | null): readonly string[] {
+  const given = env.PRO_API_KEYS;
   return given === undefined && masterKey === null ? ['sk-pro-demo'] : listOf(given);
 }
 

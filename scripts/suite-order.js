@@ -7,9 +7,17 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** Those that take long for what they do, not for what they say. */
 const LONGEST = [
-  'test/chaos.test.ts',
   'lib/token-counter/token-counter.engine.test.ts',
+  'test/rate-limit-redis-processes.e2e.test.ts',
+  'test/rate-limit-redis-outage.e2e.test.ts',
+  'lib/rate-limit/rate-limit-script.redis.test.ts',
+  'lib/rate-limit/rate-limit.histories.test.ts',
+  'test/chaos.test.ts',
+  'test/terminations.e2e.test.ts',
   'lib/token-counter/token-counter.segments.test.ts',
+  'lib/acceleration/tiktoken.test.ts',
+  'test/sigterm.e2e.test.ts',
+  'test/router-redis.e2e.test.ts',
 ];
 
 module.exports = class SuiteOrder extends Sequencer {

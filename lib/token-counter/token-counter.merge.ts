@@ -1,5 +1,5 @@
 import { RankQueue } from './token-counter.queue.js';
-import type { Vocabulary } from './token-counter.vocabulary.js';
+import { hashPrefixes, type Vocabulary } from './token-counter.vocabulary.js';
 
 /** Pairs looked at between two pauses: about a millisecond. */
 const PAIRS_PER_STEP = 4096;
@@ -9,7 +9,8 @@ const PAIRS_PER_STEP = 4096;
  * merge: always the lowest rank first, the leftmost where ranks are equal. Yields whenever a millisecond or so of work is done.
  */
 export function* mergePiece(bytes: Uint8Array, vocabulary: Vocabulary): Generator<undefined, Uint32Array> {
-  const prefixes = vocabulary.hashPrefixes(bytes);
+  const prefixes = new Int32Array(bytes.length + 1);
+  hashPrefixes(bytes, prefixes, bytes.length);
   const whole = vocabulary.find(bytes, prefixes, 0, bytes.length);
   if (whole >= 0) return Uint32Array.of(whole);
   yield undefined;

@@ -9,7 +9,7 @@ describe('the rank files', () => {
       throw new Error(message);
     });
     try {
-      return new RankFile('cl100k_base');
+      return new RankFile('cl100k_base').tokenizer;
     } catch (error) {
       return error;
     }

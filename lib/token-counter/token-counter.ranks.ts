@@ -1,8 +1,10 @@
 import type * as TiktokenLite from 'tiktoken/lite';
 import { errorMessage, MissingFileError } from '../common/errors.js';
+import { BlockMerge } from './token-counter.blocks.js';
 import { cl100kPieceEnd, gpt2PieceEnd, o200kPieceEnd } from './token-counter.pieces.js';
 import type { PieceEnd } from './token-counter.pieces.js';
 import type { EncodingName } from './token-counter.engine.js';
+import { Vocabulary } from './token-counter.vocabulary.js';
 
 /** Encodings that differ in their special tokens alone share one file, and so one copy in memory. */
 const FILES: Readonly<Record<EncodingName, string>> = {
@@ -32,19 +34,28 @@ export function openRanks(encoding: EncodingName): RankFile {
   return file;
 }
 
-/** One of tiktoken's rank files and its tokenizer, without special tokens. */
+/** One of tiktoken's rank files, without special tokens. */
 export class RankFile {
-  readonly tokenizer: TiktokenLite.Tiktoken;
   readonly pieceEnd: PieceEnd;
+  readonly vocabulary: Vocabulary;
+  readonly merge: BlockMerge;
   private readonly lines: readonly string[];
+  private readonly pattern: string;
   private ranges: readonly (readonly [first: number, end: number])[] | undefined = undefined;
+  private opened: TiktokenLite.Tiktoken | undefined = undefined;
 
   constructor(name: string) {
-    const { Tiktoken } = openTiktoken();
     const data = require(`tiktoken/encoders/${name}.json`) as { bpe_ranks: string; pat_str: string };
-    this.tokenizer = new Tiktoken(data.bpe_ranks, {}, data.pat_str);
     this.pieceEnd = PIECES[name];
+    this.pattern = data.pat_str;
     this.lines = data.bpe_ranks.split('\n').filter((line) => line !== '');
+    this.vocabulary = Vocabulary.build(this.size, this.tokens());
+    this.merge = new BlockMerge(this.vocabulary);
+  }
+
+  /** tiktoken's own, which judges ours: its merge is quadratic, and its WASM takes 50 MB. */
+  get tokenizer(): TiktokenLite.Tiktoken {
+    return (this.opened ??= new (openTiktoken().Tiktoken)(this.lines.join('\n'), {}, this.pattern));
   }
 
   /** One more than the largest id. */

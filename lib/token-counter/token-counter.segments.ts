@@ -1,68 +1,113 @@
-import { characterClasses, classBitAt, SPACE } from './character-classes.js';
+import { BlockMerge } from './token-counter.blocks.js';
 import type { RankFile } from './token-counter.ranks.js';
 import { mergeInStretches } from './token-counter.stretches.js';
-import { Vocabulary } from './token-counter.vocabulary.js';
+import { hashPrefixes } from './token-counter.vocabulary.js';
 
-/**
- * UTF-16 units from which on a piece is merged by our own code. Common text has no such pieces; up to here tiktoken's quadratic merge costs
- * under 3 microseconds a byte. A text of not more units needs no look at all.
- */
+/** UTF-16 units from which on a piece is merged by itself, with pauses. A shorter text has no such piece. */
 export const LONG_PIECE_UNITS = 128;
 
+/** Units of the longest segment. */
 const SEGMENT_UNITS = 16384;
-const NO_IDS = new Uint32Array(0);
-const vocabularies = new WeakMap<RankFile, Vocabulary>();
+/** A unit is three bytes at the most; a segment ends with the first piece that fills it. */
+const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
+/** Longer ones are merged as long pieces are. */
+const SHORT_PIECE_BYTES = 128;
 
-/**
- * The token ids of `text`, in parts: each step takes a millisecond or few, some bring no ids. Short pieces go to tiktoken together,
- * `segmentUnits` at a time (bounded: the WASM module's memory never shrinks), a long piece goes to our own merge.
- */
+const utf8 = new TextEncoder();
+// What one segment needs: no two are encoded at a time.
+const ends = new Int32Array(SEGMENT_UNITS + 1);
+let bytes = new Uint8Array(0);
+let prefixes = new Int32Array(0);
+let ids = new Uint32Array(0);
+
+/** The token ids of `text`, in parts: each step takes a millisecond or two, some bring no ids. Short pieces are encoded `segmentUnits` at a time. */
 export function* encodeInSteps(text: string, ranks: RankFile, segmentUnits = SEGMENT_UNITS): Generator<Uint32Array, void> {
-  const { pieceEnd, tokenizer } = ranks;
-  let start = 0;
+  const { pieceEnd } = ranks;
   let at = 0;
-  // The segment from `start` may end here: after its last piece that is not white space.
-  let solidEnd = 0;
   while (at < text.length) {
-    const end = pieceEnd(text, at);
-    if (end - at > LONG_PIECE_UNITS) {
-      if (solidEnd > start) yield tokenizer.encode_ordinary(text.slice(start, solidEnd));
-      for (let space = Math.max(start, solidEnd), spaceEnd; space < at; space = spaceEnd) {
-        spaceEnd = pieceEnd(text, space);
-        yield tokenizer.encode_ordinary(text.slice(space, spaceEnd));
-      }
-      yield* encodeLongPiece(text.slice(at, end), ranks);
-      start = solidEnd = end;
-    } else if (!isSpace(text, at, end)) {
-      solidEnd = end;
-      if (end - start >= segmentUnits) {
-        yield tokenizer.encode_ordinary(text.slice(start, end));
-        start = end;
-      }
+    const start = at;
+    let pieces = 0;
+    let end = start;
+    while (at < text.length && at - start < segmentUnits) {
+      end = pieceEnd(text, at);
+      if (end - at > LONG_PIECE_UNITS) break;
+      ends[pieces++] = end - start;
+      at = end;
     }
-    at = end;
+    if (pieces > 0) yield encodePieces(text.slice(start, at), pieces, ranks);
+    if (end > at) {
+      yield* encodeLongPiece(text.slice(at, end), ranks);
+      at = end;
+    }
   }
-  if (start < text.length) yield tokenizer.encode_ordinary(text.slice(start));
 }
 
-/**
- * Whether a piece is white space alone. The patterns look ahead after such a piece: a segment that ends there, where the text does not,
- * would be cut into other pieces. No other piece has more than one white space in front.
- */
-function isSpace(text: string, at: number, end: number): boolean {
-  const classes = characterClasses();
-  return (classBitAt(text, at, classes) & SPACE) !== 0 && (end - at === 1 || (classBitAt(text, at + 1, classes) & SPACE) !== 0);
+/** The token ids of a text of at most `LONG_PIECE_UNITS`. */
+export function encodeShortText(text: string, ranks: RankFile): Uint32Array {
+  let pieces = 0;
+  for (let at = 0; at < text.length; ends[pieces++] = at) at = ranks.pieceEnd(text, at);
+  return encodePieces(text, pieces, ranks);
 }
 
-function* encodeLongPiece(piece: string, ranks: RankFile): Generator<Uint32Array, void> {
-  let vocabulary = vocabularies.get(ranks);
-  if (vocabulary === undefined) {
-    const building = Vocabulary.build(ranks);
-    let step = building.next();
-    for (; !step.done; step = building.next()) yield NO_IDS;
-    vocabularies.set(ranks, (vocabulary = step.value));
+/** The token ids of a text whose first `pieces` ends, all there are, stand in `ends`. */
+function encodePieces(text: string, pieces: number, { vocabulary, merge }: RankFile): Uint32Array {
+  if (text.length * 3 > bytes.length) {
+    const room = text.length <= LONG_PIECE_UNITS ? 3 * LONG_PIECE_UNITS : SEGMENT_BYTES;
+    bytes = new Uint8Array(room);
+    prefixes = new Int32Array(room + 1);
+    ids = new Uint32Array(room);
   }
-  const merging = mergeInStretches(new TextEncoder().encode(piece), vocabulary);
+  const { written } = utf8.encodeInto(text, bytes);
+  hashPrefixes(bytes, prefixes, written);
+  const isAscii = written === text.length;
+  let count = 0;
+  let start = 0;
+  for (let piece = 0, from = 0; piece < pieces; piece++) {
+    const to = ends[piece];
+    const end = isAscii ? to : start + bytesOf(text, from, to);
+    count = encodePiece(start, end, count, vocabulary, merge);
+    from = to;
+    start = end;
+  }
+  return ids.slice(0, count);
+}
+
+function encodePiece(start: number, end: number, count: number, vocabulary: RankFile['vocabulary'], merge: BlockMerge): number {
+  const whole = end - start === 1 ? vocabulary.single[bytes[start]] : vocabulary.find(bytes, prefixes, start, end);
+  if (whole >= 0) {
+    ids[count] = whole;
+    return count + 1;
+  }
+  if (end - start <= SHORT_PIECE_BYTES) {
+    merge.merge(bytes, prefixes, start, end);
+    return merge.write(0, ids, count);
+  }
+  const merging = mergeInStretches(bytes.subarray(start, end), vocabulary, merge);
+  let step = merging.next();
+  while (!step.done) step = merging.next();
+  ids.set(step.value, count);
+  return count + step.value.length;
+}
+
+/** Bytes of the characters from `from` to `to` in UTF-8; a lone surrogate is U+FFFD. */
+function bytesOf(text: string, from: number, to: number): number {
+  let length = 0;
+  for (let at = from; at < to; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x80) length += 1;
+    else if (unit < 0x800) length += 2;
+    else if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00) {
+      length += 4;
+      at += 1;
+    } else length += 3;
+  }
+  return length;
+}
+
+const NO_IDS = new Uint32Array(0);
+
+function* encodeLongPiece(piece: string, { vocabulary, merge }: RankFile): Generator<Uint32Array, void> {
+  const merging = mergeInStretches(utf8.encode(piece), vocabulary, merge);
   let step = merging.next();
   for (; !step.done; step = merging.next()) yield NO_IDS;
   yield step.value;

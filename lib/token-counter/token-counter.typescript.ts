@@ -2,7 +2,7 @@ import type { EngineName } from '../common/capability.js';
 import { decodeTokens, unknownToken } from './token-counter.decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './token-counter.engine.js';
 import type { EncodingName } from './token-counter.engine.js';
-import { encodeInSteps, LONG_PIECE_UNITS } from './token-counter.segments.js';
+import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from './token-counter.segments.js';
 import { openRanks } from './token-counter.ranks.js';
 import type { RankFile } from './token-counter.ranks.js';
 
@@ -10,8 +10,8 @@ import type { RankFile } from './token-counter.ranks.js';
 const UNITS_PER_TURN = 1024;
 
 /**
- * The reference engine: the `tiktoken` package, whose merge is quadratic in the length of a piece, with a near-linear one of our own for long
- * pieces. No text takes more than linear time and every answer is tiktoken's.
+ * The engine without the addon: the ranks of the `tiktoken` package, pieces and merge of our own. No text takes more than linear time, and every answer is
+ * tiktoken's, whose own merge is quadratic in the length of a piece.
  */
 export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'typescript';
@@ -25,7 +25,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   count(text: string, encoding: number): number {
     const ranks = this.ranks(encoding);
-    if (text.length <= LONG_PIECE_UNITS) return ranks.tokenizer.encode_ordinary(text).length;
+    if (text.length <= LONG_PIECE_UNITS) return encodeShortText(text, ranks).length;
     let count = 0;
     for (const ids of encodeInSteps(text, ranks)) count += ids.length;
     return count;
@@ -66,7 +66,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
         left = UNITS_PER_TURN;
       }
       if (text.length <= LONG_PIECE_UNITS) {
-        counts[index] = ranks.tokenizer.encode_ordinary(text).length;
+        counts[index] = encodeShortText(text, ranks).length;
         // A call costs something however short its text is.
         left -= text.length + 16;
         continue;
@@ -81,17 +81,16 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   encode(text: string, encoding: number): Uint32Array {
     const ranks = this.ranks(encoding);
-    if (text.length <= LONG_PIECE_UNITS) return ranks.tokenizer.encode_ordinary(text);
+    if (text.length <= LONG_PIECE_UNITS) return encodeShortText(text, ranks);
     return concat([...encodeInSteps(text, ranks)]);
   }
 
   decode(ids: Uint32Array, encoding: number): Uint8Array {
     const ranks = this.ranks(encoding);
     return decodeTokens(ids, encoding, (ordinary, offset) => {
-      // The tokenizer traps on an id that it does not know, so it is given none.
       const index = ordinary.findIndex((id) => !ranks.has(id));
       if (index >= 0) throw unknownToken(offset + index, ordinary[index], encoding);
-      return ranks.tokenizer.decode(ordinary);
+      return ranks.vocabulary.decode(ordinary);
     });
   }
 
@@ -105,7 +104,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
       if (count > maxTokens) break;
     }
     if (count <= maxTokens) return text.length;
-    return unitsWithin(text, ranks.tokenizer.decode(concat(chunks).subarray(0, maxTokens)).length);
+    return unitsWithin(text, ranks.vocabulary.decodedLength(concat(chunks).subarray(0, maxTokens)));
   }
 
   private ranks(encoding: number): RankFile {

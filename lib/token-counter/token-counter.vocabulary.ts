@@ -1,8 +1,3 @@
-import type { RankFile } from './token-counter.ranks.js';
-
-/** Tokens read between two pauses while a vocabulary is built: about a millisecond. */
-const TOKENS_PER_STEP = 4096;
-
 /**
  * All tokens of a rank file, looked up by their bytes. A text's stretches are hashed in constant time from the hashes of its prefixes
  * (`hashPrefixes`), so that a merge may ask for any stretch without reading it.
@@ -10,6 +5,10 @@ const TOKENS_PER_STEP = 4096;
 export class Vocabulary {
   /** Bytes of the longest token. */
   readonly longest: number;
+  /** The token of each byte. */
+  readonly single: Int32Array;
+  /** The token of two bytes, by both; -1 where there is none. */
+  readonly pairs: Int32Array;
   private readonly powers: Int32Array;
 
   private constructor(
@@ -20,25 +19,31 @@ export class Vocabulary {
     /** Open addressing: id + 1, or 0. */
     private readonly slots: Int32Array,
   ) {
+    this.pairs = new Int32Array(1 << 16).fill(-1);
+    this.single = new Int32Array(256);
     let longest = 0;
-    for (let id = 0; id < ends.length; id++) longest = Math.max(longest, ends[id] - (id > 0 ? ends[id - 1] : 0));
+    for (let id = 0; id < ends.length; id++) {
+      const start = id > 0 ? ends[id - 1] : 0;
+      const length = ends[id] - start;
+      longest = Math.max(longest, length);
+      if (length === 1) this.single[bytes[start]] = id;
+      else if (length === 2) this.pairs[bytes[start] | (bytes[start + 1] << 8)] = id;
+    }
     this.longest = longest;
     this.powers = new Int32Array(longest + 1);
     this.powers[0] = 1;
     for (let i = 1; i <= longest; i++) this.powers[i] = Math.imul(this.powers[i - 1], MULTIPLIER);
   }
 
-  /** Builds the vocabulary, stopping for breath every millisecond or so. */
-  static *build(ranks: RankFile): Generator<undefined, Vocabulary> {
-    const size = ranks.size;
+  /** `tokens` by ascending id, all below `size`. */
+  static build(size: number, tokens: Iterable<readonly [id: number, base64: string]>): Vocabulary {
     const ends = new Uint32Array(size);
     const hashes = new Int32Array(size);
     const slots = new Int32Array(2 ** Math.ceil(Math.log2(size * 2)));
     let bytes = new Uint8Array(size * 8);
     let used = 0;
     let next = 0;
-    let pending = TOKENS_PER_STEP;
-    for (const [id, token] of ranks.tokens()) {
+    for (const [id, token] of tokens) {
       const decoded = Buffer.from(token, 'base64');
       if (used + decoded.length > bytes.length) bytes = grow(bytes);
       bytes.set(decoded, used);
@@ -49,10 +54,6 @@ export class Vocabulary {
       let slot = firstSlot(hashes[id], slots.length - 1);
       while (slots[slot] !== 0) slot = (slot + 1) & (slots.length - 1);
       slots[slot] = id + 1;
-      if (--pending === 0) {
-        pending = TOKENS_PER_STEP;
-        yield undefined;
-      }
     }
     return new Vocabulary(bytes.slice(0, used), ends, hashes, slots);
   }
@@ -62,11 +63,20 @@ export class Vocabulary {
     return this.ends[id] - (id > 0 ? this.ends[id - 1] : 0);
   }
 
-  /** `result[i]` is the hash of `bytes[0..i]`. */
-  hashPrefixes(bytes: Uint8Array): Int32Array {
-    const prefixes = new Int32Array(bytes.length + 1);
-    for (let i = 0; i < bytes.length; i++) prefixes[i + 1] = (Math.imul(prefixes[i], MULTIPLIER) + bytes[i] + 1) | 0;
-    return prefixes;
+  /** The bytes of `ids`, all of which are tokens. */
+  decode(ids: Uint32Array): Uint8Array {
+    const decoded = new Uint8Array(this.decodedLength(ids));
+    let at = 0;
+    for (const id of ids) {
+      for (let from = id > 0 ? this.ends[id - 1] : 0; from < this.ends[id]; from++) decoded[at++] = this.bytes[from];
+    }
+    return decoded;
+  }
+
+  decodedLength(ids: Uint32Array): number {
+    let length = 0;
+    for (const id of ids) length += this.lengthOf(id);
+    return length;
   }
 
   /** The token that is exactly `text[start..end]`, or -1. `prefixes` are those of `text`. */
@@ -91,6 +101,12 @@ export class Vocabulary {
 }
 
 const MULTIPLIER = 0x2c1b3c6d;
+
+/** Writes the hashes of `bytes[0..i]` to `prefixes[i]`, up to `length`. */
+export function hashPrefixes(bytes: Uint8Array, prefixes: Int32Array, length: number): void {
+  let hash = (prefixes[0] = 0);
+  for (let i = 0; i < length; i++) prefixes[i + 1] = hash = (Math.imul(hash, MULTIPLIER) + bytes[i] + 1) | 0;
+}
 
 function hashAll(bytes: Uint8Array): number {
   let hash = 0;

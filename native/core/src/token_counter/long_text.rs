@@ -124,7 +124,7 @@ mod tests {
     fn check(units: &[u16], portion: usize) {
         let mut text = Text::new();
         text.set_utf16(units);
-        for (vocabulary, name) in (0..VOCABULARY_COUNT).zip(["cl100k_base", "o200k_base", "p50k_base", "r50k_base"]) {
+        for vocabulary in 0..VOCABULARY_COUNT {
             let (encoding, mut cache) = (encoding(vocabulary), Cache::default());
             let expected = encoding.count(&mut cache, &text, u32::MAX);
             let mut long = LongText::default();
@@ -132,9 +132,9 @@ mod tests {
             let mut count = 0;
             while let Some(units) = portions.next() {
                 count = long.push(encoding, &mut cache, units, portions.peek().is_none(), u32::MAX);
-                assert!(count <= expected, "{name} {:?}", String::from_utf16_lossy(units));
+                assert!(count <= expected, "{vocabulary} {:?}", String::from_utf16_lossy(units));
             }
-            assert_eq!(count, expected, "{name} {:?} by {portion}", String::from_utf16_lossy(units));
+            assert_eq!(count, expected, "{vocabulary} {:?} by {portion}", String::from_utf16_lossy(units));
         }
     }
 

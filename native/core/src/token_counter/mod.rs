@@ -97,4 +97,6 @@ pub fn encoding(vocabulary: usize) -> &'static Encoding {
 }
 
 #[cfg(test)]
+mod long_merge_tests;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,69 @@
+//! Blocks of every kind against a merge of the whole.
+
+use super::PACKED;
+use super::blocks::Merged;
+use super::long_merge::{LongMerge, merge_any};
+use super::vocabulary::{NONE, Vocabulary};
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+static VOCABULARIES: LazyLock<Vec<Vocabulary>> = LazyLock::new(|| PACKED.iter().map(|(_, packed)| Vocabulary::new(packed)).collect());
+
+fn check(piece: &[u8]) {
+    for vocabulary in VOCABULARIES.iter() {
+        let (bounds, ids) = merge_any(vocabulary, piece);
+        let mut expected = vec![];
+        Merged { start: 0, len: piece.len(), bounds: &bounds, ids: &ids }.push_from(0, &mut expected);
+        let padded = [piece, &[0; 80]].concat();
+        // SAFETY: padded.
+        let found = unsafe { LongMerge::default().merge(vocabulary, padded.as_ptr(), piece.len()).to_vec() };
+        assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(piece));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn blocks_join_to_what_the_whole_merges_to(
+        parts in prop::collection::vec(("[a-z]{1,9}|[A-Za-z0-9+/]{1,40}|[-=*/#]|[-=]{1,3}|[ab]{1,5}|\\PC{1,4}|[\t \n]{1,3}", 1usize..300), 1..14),
+    ) {
+        check(parts.iter().map(|(part, times)| part.repeat(*times)).collect::<String>().as_bytes());
+    }
+}
+
+#[test]
+fn runs_of_every_byte() {
+    for byte in 0..128u8 {
+        for len in [1, 64, 255, 256, 447, 448, 1023, 5000] {
+            check(&vec![byte; len]);
+        }
+    }
+    for len in 8100..8300 {
+        check(&vec![b'-'; len]);
+    }
+}
+
+/// Bytes each of whose pairs has a lower rank than the one before: which of them merge is told by the last one.
+#[test]
+fn chains_of_falling_ranks() {
+    for vocabulary in VOCABULARIES.iter() {
+        let mut longest = vec![vec![]; 256];
+        let mut pairs: Vec<(u32, u8, u8)> = vec![];
+        for first in 0..=255 {
+            pairs.extend((0..=255).map(|second| (vocabulary.pair(first, second), first, second)).filter(|pair| pair.0 != NONE));
+        }
+        pairs.sort_unstable();
+        for (_, first, second) in pairs {
+            let behind: &Vec<u8> = &longest[usize::from(second)];
+            if behind.len() + 1 > longest[usize::from(first)].len() {
+                longest[usize::from(first)] = [&[second], &behind[..]].concat();
+            }
+        }
+        let (first, rest) = longest.iter().enumerate().max_by_key(|(_, rest)| rest.len()).unwrap_or((0, &longest[0]));
+        let chain = [&[first as u8], &rest[..]].concat();
+        for cut in 0..4.min(chain.len()) {
+            check(&chain.repeat(40)[cut..]);
+            check(&chain[..chain.len() - cut].repeat(40));
+        }
+    }
+}

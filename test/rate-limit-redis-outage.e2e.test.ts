@@ -183,6 +183,34 @@ async function timed<T>(call: () => Promise<T>): Promise<[T, number]> {
     expect(await service.health()).toMatchObject({ status: 'ok' });
   });
 
+  test('out of memory, while denied requests are answered in between: it is one outage, and over with the first request that passes', async () => {
+    const server = await redisServer('--maxmemory-policy', 'noeviction');
+    const service = limiter({ url: server.url, onStoreError: 'deny' });
+    await connected(service);
+    expect(await passes(service, 'used up', 20)).toBe(5);
+    await server.ask((client) => client.config('SET', 'maxmemory', '100kb'));
+    for (let i = 0; i < 5; i++) {
+      expect((await service.checkAsync('k')).outage).toBe('deny');
+      expect(await service.checkAsync('used up')).toMatchObject({ allowed: false, outage: undefined });
+      expect(await service.health()).toMatchObject({ status: 'down', reason: expect.stringContaining('OOM') });
+    }
+    await server.ask((client) => client.config('SET', 'maxmemory', '0'));
+    expect((await service.checkAsync('k')).outage).toBeUndefined();
+    expect(await service.health()).toMatchObject({ status: 'ok' });
+  });
+
+  test('out of memory, and no request comes: health says what Redis does now', async () => {
+    const server = await redisServer('--maxmemory-policy', 'noeviction');
+    const service = limiter({ url: server.url, onStoreError: 'deny' });
+    await connected(service);
+    await server.ask((client) => client.config('SET', 'maxmemory', '100kb'));
+    expect((await service.checkAsync('k')).outage).toBe('deny');
+    expect(await service.health()).toMatchObject({ status: 'down' });
+    await server.ask((client) => client.config('SET', 'maxmemory', '0'));
+    expect(await service.health()).toMatchObject({ status: 'ok' });
+    await until(async () => (await server.ask((client) => client.keys('*probe'))).length === 0);
+  });
+
   test('that comes and goes: it is not well at the third time, though it answers', async () => {
     const server = await redisServer('--maxmemory-policy', 'noeviction');
     const service = limiter({ url: server.url, onStoreError: 'deny' }, { requestsPerMinute: 1_000 });

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { redisRouterState, type RedisRouterStateOptions } from '../lib/router/router.redis.js';
 import type { RouterOptions } from '../lib/router/router.options.js';
 import type { RouterService } from '../lib/router/router.service.js';
-import { hasRedis, RedisServer } from './redis-server.js';
+import { hasRedis, Proxy, RedisServer } from './redis-server.js';
 import { sleep, until } from './until.js';
 import { deployment, routerEngines, routerOn } from './router-engines.js';
 import { root } from './sources.js';
@@ -65,6 +65,27 @@ function fromMinute(): () => number {
     for (const pick of picks) first.succeeded(pick, { latencyMs: 1 });
     await until(() => of(second, 'a').inFlight === 0);
     expect(of(first, 'a').inFlight).toBe(0);
+  });
+
+  it('give up a Redis that hangs, and share with the one that has taken its address', async () => {
+    const next = await RedisServer.start();
+    const hung = await RedisServer.start();
+    const proxy = await Proxy.start(hung.port);
+    try {
+      const [first, second] = [1, 2].map(() => open({ sharedState: redisRouterState({ url: proxy.url, prefix, intervalMs: 20 }) }));
+      await until(() => [first, second].every((router) => router.health().status === 'ok'));
+      hung.signal('SIGSTOP');
+      proxy.target = next.port;
+      await until(() => first.health().status === 'degraded');
+      const pick = first.acquire('a');
+      await until(() => of(second, 'a').inFlight === 1, 10_000);
+      await until(() => [first, second].every((router) => router.health().status === 'ok'));
+      first.cancelled(pick);
+    } finally {
+      await proxy.stop();
+      await hung.stop();
+      await next.stop();
+    }
   });
 
   it('count the usage of a minute together, and respect limits by it', async () => {

@@ -64,3 +64,8 @@ export function checkRedisPrefix(path: string, value: unknown): string {
 export function failureReason(error: unknown): string {
   return (error as Error | undefined)?.name === 'MaxRetriesPerRequestError' ? 'the connection to Redis is lost' : errorMessage(error);
 }
+
+/** Whether Redis itself has answered with an error. Not by `instanceof`: the client may be of another copy of its package. */
+export function isReplyError(error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'ReplyError';
+}

@@ -1,5 +1,5 @@
 import { withinTime } from '../common/deadline.redis.js';
-import { failureReason } from '../common/own-client.redis.js';
+import { failureReason, isReplyError } from '../common/own-client.redis.js';
 import type { RedisClient } from './rate-limit-client.redis.js';
 import { RedisNodes } from './rate-limit-nodes.redis.js';
 
@@ -19,6 +19,7 @@ export class RedisCircuit {
   private wasReady = false;
   private probe: NodeJS.Timeout | undefined = undefined;
   private probeDelayMs = FIRST_PROBE_MS;
+  private asked: Promise<void> | undefined = undefined;
   private closed = false;
   private readonly nodes: RedisNodes | undefined = undefined;
 
@@ -44,8 +45,9 @@ export class RedisCircuit {
     return `the connection to Redis is lost (${status})`;
   }
 
-  /** What is wrong with Redis right now, asked of it; `undefined` when nothing is. */
+  /** What is wrong with Redis right now, asked of it; `undefined` when nothing is. A Redis that is given up is asked, too: it may be back. */
   async fault(): Promise<string | undefined> {
+    if (this.probe !== undefined) await this.ask();
     const refusal = this.refusal();
     if (refusal !== undefined) return refusal;
     try {
@@ -82,31 +84,45 @@ export class RedisCircuit {
   private readonly onReady = (): void => {
     this.wasReady = true;
     if (this.probe === undefined) return;
-    clearTimeout(this.probe);
     this.probeDelayMs = FIRST_PROBE_MS;
-    void this.ask();
+    void this.askUntilResumed();
   };
 
   private scheduleProbe(): void {
-    const delayMs = this.probeDelayMs * (0.5 + Math.random());
+    const delayMs = Math.min(LAST_PROBE_MS, this.probeDelayMs * (0.5 + Math.random()));
     this.probeDelayMs = Math.min(LAST_PROBE_MS, this.probeDelayMs * 2);
-    this.probe = setTimeout(() => void this.ask(), delayMs);
+    clearTimeout(this.probe);
+    this.probe = setTimeout(() => void this.askUntilResumed(), delayMs);
     this.probe.unref();
   }
 
-  private async ask(): Promise<void> {
+  private async askUntilResumed(): Promise<void> {
+    await this.ask();
+    if (this.probe !== undefined && !this.closed) this.scheduleProbe();
+  }
+
+  /** One ping at a time, whoever asks: of two, the later failure of the first would give up a Redis that has answered the second. */
+  private ask(): Promise<void> {
+    return (this.asked ??= this.pingOnce().finally(() => (this.asked = undefined)));
+  }
+
+  private async pingOnce(): Promise<void> {
     const { status } = this.client;
     if (status === 'ready' || status === 'wait') {
       try {
         await withinTime(this.client.ping(), this.timeoutMs);
-        this.failures = 0;
-        clearTimeout(this.probe);
-        this.probe = undefined;
-        return;
+        return this.resume();
       } catch (error) {
+        // One that loads its data, runs a script or cannot save is there, and says so at once to every command.
+        if (isReplyError(error)) return this.resume();
         this.lastReason = failureReason(error);
       }
     }
-    if (!this.closed) this.scheduleProbe();
+  }
+
+  private resume(): void {
+    this.failures = 0;
+    clearTimeout(this.probe);
+    this.probe = undefined;
   }
 }

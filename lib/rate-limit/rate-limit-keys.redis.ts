@@ -54,6 +54,11 @@ export class RedisKeys {
     };
   }
 
+  /** The key that is written to find out whether Redis writes at all: on the node that has the keys of this hash tag. */
+  probe(tag: string): string {
+    return `${this.prefix}{${tag}}probe`;
+  }
+
   /** The key that says that Redis remembers. */
   get mark(): string {
     return `${this.prefix}{all}mark`;

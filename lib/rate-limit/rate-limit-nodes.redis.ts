@@ -33,7 +33,7 @@ export class RedisNodes {
     if (node === undefined || node.failures < FAILURES_TO_OPEN) return undefined;
     const nowMs = performance.now();
     if (nowMs < node.tryMs) return node.reason;
-    node.tryMs = nowMs + node.delayMs * (0.5 + Math.random());
+    node.tryMs = nowMs + Math.min(LAST_TRY_MS, node.delayMs * (0.5 + Math.random()));
     node.delayMs = Math.min(LAST_TRY_MS, node.delayMs * 2);
     return undefined;
   }

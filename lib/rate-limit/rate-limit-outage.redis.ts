@@ -5,11 +5,12 @@ import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './rate-l
 
 /** When to try again, for those who are denied: Redis is asked about as often. */
 const RETRY_AFTER_MS = 1_000;
-/** For how long after a failure the store says that it is not well, where no success has come since, or where it comes and goes. */
+/** For how long after a failure the store says that it is not well, where no success has come since. */
 const MEMORY_OF_FAILURE_MS = 10_000;
-/** So many outages within `FLAPPING_MS`, and one success more proves nothing. */
+/** So many outages within `FLAPPING_MS`, and one success more proves nothing; `SETTLED_MS` without a failure do. */
 const OUTAGES_OF_FLAPPING = 3;
 const FLAPPING_MS = 30_000;
+const SETTLED_MS = 2_000;
 
 interface Failed {
   readonly failure: StoreFailure;
@@ -34,20 +35,27 @@ export class RedisOutage {
   count(failure: StoreFailure): void {
     const atMs = performance.now();
     this.failures[failure.kind]++;
-    this.last = { failure, atMs };
-    if (failure.kind === 'reply') this.lastRefusal = this.last;
+    this.note({ failure, atMs });
     if (!this.isOver) return;
     this.isOver = false;
     if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
   }
 
+  /** Redis answers. Where it has refused since it last wrote, only another write shows whether it still does: no request may come for a while. */
+  async reachable(writeTest: (tag: string) => Promise<StoreFailure | undefined>): Promise<void> {
+    if (this.lastRefusal === undefined) return this.succeeded(false);
+    const failure = await writeTest(this.lastRefusal.failure.tag);
+    if (failure === undefined) this.succeeded(true);
+    else this.note({ failure, atMs: performance.now() });
+  }
+
   /**
-   * Redis did what it was asked. A ping or a look (`wrote: false`) ends what was a matter of reaching it, not that it refuses to write:
+   * Redis did what it was asked. A ping, a look or a denied request (`wrote: false`) ends what was a matter of reaching it, not that it refuses to write:
    * one that is out of memory, or a replica, answers those.
    */
   succeeded(wrote: boolean): void {
-    if (wrote || this.last?.failure.kind !== 'reply') this.isOver = true;
     if (wrote) this.lastRefusal = undefined;
+    if (this.lastRefusal === undefined) this.isOver = true;
   }
 
   /** The answer to a `check`, or to a `peek`, that Redis did not give. */
@@ -62,7 +70,7 @@ export class RedisOutage {
   recent(): string | undefined {
     const nowMs = performance.now();
     if (this.last === undefined || nowMs - this.last.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
-    return this.isOver && !this.isFlapping(nowMs) ? undefined : this.last.failure.reason;
+    return this.isOver && !this.isUnsettled(nowMs, this.last.atMs) ? undefined : this.last.failure.reason;
   }
 
   /** What Redis said when it refused last, if that was not long ago: a connection that is lost over and over may be given up for it, as that of a replica is. */
@@ -72,8 +80,14 @@ export class RedisOutage {
     return lastRefusal.failure.reason;
   }
 
-  private isFlapping(nowMs: number): boolean {
-    return this.beginnings.length === OUTAGES_OF_FLAPPING && nowMs - this.beginnings[0] < FLAPPING_MS;
+  private note(failed: Failed): void {
+    this.last = failed;
+    if (failed.failure.kind === 'reply') this.lastRefusal = failed;
+  }
+
+  private isUnsettled(nowMs: number, failedMs: number): boolean {
+    const isFlapping = this.beginnings.length === OUTAGES_OF_FLAPPING && nowMs - this.beginnings[0] < FLAPPING_MS;
+    return isFlapping && nowMs - failedMs < SETTLED_MS;
   }
 
   metrics(): readonly MetricSample[] {

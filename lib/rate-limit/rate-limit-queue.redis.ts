@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { startDeadline, timeoutReason, withinTime } from '../common/deadline.redis.js';
 import { errorMessage } from '../common/errors.js';
-import { failureReason } from '../common/own-client.redis.js';
+import { failureReason, isReplyError } from '../common/own-client.redis.js';
 import type { RedisCircuit } from './rate-limit-circuit.redis.js';
 import type { RedisClient, SendCommand } from './rate-limit-client.redis.js';
 import { ScriptCall } from './rate-limit-call.redis.js';
-import { OperationKind, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
+import { OperationKind, ReplyField, type RedisMark, type RedisOperation } from './rate-limit-protocol.redis.js';
 
 /** Why the store has no answer. `reply`: Redis is there and refused (out of memory, read only, still loading). */
 export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
@@ -14,6 +14,8 @@ export class StoreFailure {
   constructor(
     readonly kind: StoreFailureKind,
     readonly reason: string,
+    /** The hash tag of the keys that were asked about: in a Cluster it names the node. */
+    readonly tag: string,
   ) {}
 }
 
@@ -88,11 +90,11 @@ export class RedisScriptQueue {
     const { operations, starts } = call;
     const [{ tag }] = operations;
     const refusal = this.circuit.refusal(tag);
-    if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal));
+    if (refusal !== undefined) return fail(operations, new StoreFailure('connection', refusal, tag));
     let timedOut = false;
     const endDeadline = startDeadline(this.timeoutMs, () => {
       timedOut = true;
-      const failure = new StoreFailure('timeout', timeoutReason(this.timeoutMs));
+      const failure = new StoreFailure('timeout', timeoutReason(this.timeoutMs), tag);
       this.circuit.failed(tag, failure.reason);
       fail(operations, failure);
     });
@@ -101,7 +103,8 @@ export class RedisScriptQueue {
       endDeadline();
       if (!timedOut) {
         this.circuit.succeeded(tag);
-        this.onSuccess(operations.some(({ kind }) => kind !== OperationKind.peek));
+        // A request that is denied writes nothing: Redis answers it when it is out of memory, too.
+        this.onSuccess(operations.some(({ kind }, place) => kind === OperationKind.take && reply[starts[place] + ReplyField.code] === 0));
       }
       operations.forEach((operation, place) => {
         if (timedOut) operation.late?.(reply, starts[place]);
@@ -113,7 +116,7 @@ export class RedisScriptQueue {
       const [answered, reason] = [isReplyError(error), failureReason(error)];
       if (answered) this.circuit.succeeded(tag);
       else this.circuit.failed(tag, reason);
-      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason));
+      fail(operations, new StoreFailure(answered ? 'reply' : 'connection', reason, tag));
     }
   }
 
@@ -132,9 +135,4 @@ export class RedisScriptQueue {
 
 function fail(operations: readonly QueuedOperation[], failure: StoreFailure): void {
   for (const operation of operations) operation.done?.(failure, NO_REPLY, 0);
-}
-
-/** Not by `instanceof`: the client may be of another copy of its package. */
-function isReplyError(error: unknown): boolean {
-  return (error as Error | undefined)?.name === 'ReplyError';
 }

@@ -11,6 +11,7 @@ import { OperationKind, type RedisOperation } from './rate-limit-protocol.redis.
 import { RedisScriptQueue, type StoreFailure } from './rate-limit-queue.redis.js';
 import { RATE_LIMIT_SCRIPT } from './rate-limit-script.redis.js';
 import { RedisSlots } from './rate-limit-slots.redis.js';
+import { RedisWriteTest } from './rate-limit-write-test.redis.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from './rate-limit.store.js';
 
 /** Scopes whose keys are in one slot, and their places among all. */
@@ -51,6 +52,7 @@ class RedisRateLimitStore implements RateLimitStore {
   private readonly leases: RedisLeases | undefined;
   private readonly isCluster: boolean;
   private connectionError: string | undefined = undefined;
+  private readonly writeTest: RedisWriteTest;
 
   constructor(
     options: ResolvedRedisOptions,
@@ -62,6 +64,7 @@ class RedisRateLimitStore implements RateLimitStore {
     this.isCluster = client.isCluster === true;
     this.circuit = new RedisCircuit(client, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot);
+    this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
     const outage = new RedisOutage(options.onStoreError, memory);
     this.outage = outage;
@@ -144,7 +147,7 @@ class RedisRateLimitStore implements RateLimitStore {
   /** `down` when a request would be denied for the store's sake, `degraded` when it would be answered without Redis. */
   async health(): Promise<Partial<CapabilityHealth>> {
     const unreachable = await this.circuit.fault();
-    if (unreachable === undefined) this.outage.succeeded(false);
+    if (unreachable === undefined) await this.outage.reachable((tag) => this.writeTest.failure(tag));
     const fault = unreachable ?? this.outage.recent();
     if (fault === undefined) return {};
     const cause = this.outage.refusal() ?? this.connectionError;

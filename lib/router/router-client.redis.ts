@@ -16,12 +16,16 @@ export interface OwnedRouterRedisClient extends RouterRedisClient {
   disconnect(): void;
 }
 
+/** An exchange without an answer for this many time-outs: the connection is given up and the address looked up anew. */
+const TIMEOUTS_UNTIL_DEAD = 4;
+
 /**
  * A connection to `url` that keeps no commands for later: what was to be told is told again.
  * @throws MissingPackageError without ioredis.
  */
-export function openRouterRedis(url: string): OwnedRouterRedisClient {
-  const options = { connectionName: 'fast-litellm-router', enableOfflineQueue: false };
+export function openRouterRedis(url: string, timeoutMs: number): OwnedRouterRedisClient {
+  const socketTimeout = Math.max(timeoutMs * TIMEOUTS_UNTIL_DEAD, 1_000);
+  const options = { connectionName: 'fast-litellm-router', enableOfflineQueue: false, socketTimeout };
   // Every exchange tells what is wrong.
   return openOwnClient(url, 'the shared state of the router', options, () => {});
 }

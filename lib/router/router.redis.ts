@@ -96,7 +96,7 @@ class RedisLink {
     private readonly router: StateOfRouter,
   ) {
     const { url, client } = options;
-    this.client = client ?? (this.owned = openRouterRedis(url ?? ''));
+    this.client = client ?? (this.owned = openRouterRedis(url ?? '', options.timeoutMs));
     this.evalsha = this.client.createBuiltinCommand('evalsha').string;
     this.eval = this.client.createBuiltinCommand('eval').string;
     this.schedule(0);

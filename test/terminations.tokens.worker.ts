@@ -21,7 +21,14 @@ const counting: Record<TokenizingKind, () => Promise<unknown>> = {
       handle,
     ),
   'long texts': () => engine.countBatchAsync(new Array<string>(400).fill(words(200_000)), handle),
-  'one run': () => engine.countUpToAsync(words(4_000_000).replaceAll(/[^a-z]/g, ''), handle, 2 ** 31 - 1),
+  'one run': () =>
+    engine.countUpToAsync(
+      words(200_000)
+        .replaceAll(/[^a-z]/g, '')
+        .repeat(20),
+      handle,
+      2 ** 31 - 1,
+    ),
 };
 void counting[workerData as TokenizingKind]();
 parentPort?.postMessage('counting');

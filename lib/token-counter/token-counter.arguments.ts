@@ -1,4 +1,4 @@
-import { isUint32Array } from 'node:util/types';
+import { isSharedArrayBuffer, isUint32Array } from 'node:util/types';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CountingModel } from './counting-model.js';
@@ -92,7 +92,23 @@ export function checkLimit(path: string, value: unknown): number {
 }
 
 export function checkTokenIds(ids: readonly number[] | Uint32Array): Uint32Array {
-  if (isUint32Array(ids)) return ids;
+  if (isUint32Array(ids)) {
+    if (ids.length === 0 && hasLostItsBuffer(ids)) {
+      throw new InvalidArgumentError('ids', ids, 'must have its ArrayBuffer: this one was transferred or has shrunk');
+    }
+    // Another thread may write to shared memory between the check of an id and its use.
+    return isSharedArrayBuffer(ids.buffer) ? new Uint32Array(ids) : ids;
+  }
   if (!Array.isArray(ids)) throw new InvalidArgumentError('ids', ids, 'must be an array of token ids');
   return Uint32Array.from(ids, (id: unknown, index) => checkInteger(`ids[${index}]`, id, { min: 0, max: 0xffff_ffff }, refuseArgument));
+}
+
+/** Whether the array's buffer is detached or ends before the array does: its length is 0 then, as that of an empty one. */
+function hasLostItsBuffer(ids: Uint32Array): boolean {
+  try {
+    Uint32Array.prototype.at.call(ids, 0);
+    return false;
+  } catch {
+    return true;
+  }
 }

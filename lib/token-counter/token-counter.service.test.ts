@@ -165,6 +165,32 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(() => counter.estimateCost(1, 1, 4 as never)).toThrow(expect.objectContaining({ path: 'model' }));
   });
 
+  it('refuses token ids whose buffer is gone, and takes those in shared and resizable memory', () => {
+    const ids = [9906, 1917];
+    const transferred = Uint32Array.from(ids);
+    structuredClone(transferred, { transfer: [transferred.buffer] });
+    // The compiler's library has no resizable buffers yet.
+    const Resizable = ArrayBuffer as unknown as new (
+      length: number,
+      options: { maxByteLength: number },
+    ) => ArrayBuffer & { resize: (length: number) => void };
+    const resizable = new Resizable(16, { maxByteLength: 16 });
+    const fixed = new Uint32Array(resizable, 4, 2);
+    const tracking = new Uint32Array(resizable);
+    tracking.set([0, ...ids, 0]);
+    expect(counter.decode(fixed)).toBe('Hello world');
+    resizable.resize(8);
+    expect(counter.decode(tracking)).toBe('!Hello');
+    for (const gone of [transferred, fixed]) {
+      expect(() => counter.decode(gone)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'ids' }));
+    }
+    const shared = new Uint32Array(new SharedArrayBuffer(8));
+    shared.set(ids);
+    expect(counter.decode(shared)).toBe('Hello world');
+    expect(counter.decode(new Uint32Array(0))).toBe('');
+    expect(counter.decode(tracking.subarray(2))).toBe('');
+  });
+
   it('answers the same about a limit beside the event loop', async () => {
     const specials = { allowedSpecial: 'all' } as const;
     const text = '<|endoftext|>some words, <|endoftext|>and more'.repeat(5000);

@@ -1,4 +1,4 @@
-import { BlockMerge } from './token-counter.blocks.js';
+import type { BlockMerge } from './token-counter.blocks.js';
 import type { RankFile } from './token-counter.ranks.js';
 import { mergeInStretches } from './token-counter.stretches.js';
 import { hashPrefixes } from './token-counter.vocabulary.js';

@@ -2,14 +2,19 @@ import type { Environment } from '../feature-flags/feature-flags.environment.js'
 import { providerOfBareName } from './bare-models.js';
 import type { CheckDeployment, DeploymentVerdict } from '../router/callability.js';
 import { DeploymentFault } from './deployment-fault.js';
+import { checkEndpointParams } from './endpoint-params.js';
 import { ProviderEndpoint } from './provider-endpoint.js';
 import { isForAnyProvider } from './provider-endpoints.js';
+import { hasSecretHeaders } from './provider-headers.js';
 
 /** Whether `LlmClient` can call a deployment, found out without a request: its provider, address and key. */
 export function deploymentCheck(env: Environment): CheckDeployment {
   return ({ id, model, params }) => {
-    if (isForAnyProvider({ model, params })) return { provider: 'openai' };
     try {
+      if (isForAnyProvider({ model, params })) {
+        checkAnyProvider(params, id);
+        return { provider: 'openai' };
+      }
       const endpoint = new ProviderEndpoint({ ...params, model }, id, env);
       const missing = endpoint.missingKey();
       return { provider: endpoint.provider, ...(missing && uncallable(missing)), ...noteOf(endpoint) };
@@ -18,6 +23,14 @@ export function deploymentCheck(env: Environment): CheckDeployment {
       throw error;
     }
   };
+}
+
+/** The client names the provider: a secret of the deployment would go wherever the client likes. */
+function checkAnyProvider(params: Readonly<Record<string, unknown>>, id: string): void {
+  checkEndpointParams(params, id);
+  if (!hasSecretHeaders(params)) return;
+  const reason = 'a secret in a header would go to any provider that a request names';
+  throw new DeploymentFault(id, 'extra_headers', reason, 'set api_base or custom_llm_provider, or take * out of the model');
 }
 
 function uncallable({ path, reason, mend }: DeploymentFault): Pick<DeploymentVerdict, 'uncallable'> {

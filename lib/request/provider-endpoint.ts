@@ -1,6 +1,8 @@
 import { decoded } from '../common/basic-authorization.js';
+import { InvalidArgumentError } from '../common/errors.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { DeploymentFault } from './deployment-fault.js';
+import { checkEndpointParams } from './endpoint-params.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './provider-address.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './provider-headers.js';
 import { isResolved, regionIn, resolveModel } from './provider-resolution.js';
@@ -21,6 +23,9 @@ export interface EndpointParams extends HeaderParams {
   readonly client_secret?: unknown;
 }
 
+/** What cannot stand in a path, as Azure has models: `..` would lead to another resource, half a surrogate pair has no encoding. */
+const NO_MODEL = /^\.{0,2}$|\p{Surrogate}/u;
+
 /** A deployment's address, worked out once. */
 export class ProviderEndpoint {
   readonly provider: string;
@@ -29,6 +34,8 @@ export class ProviderEndpoint {
   readonly headers: readonly string[];
   /** Variables of the environment whose key is not sent, because the address is none of the provider's. */
   readonly keptBack: readonly string[];
+  /** Whether the environment has the provider's key, or its address. */
+  readonly isSetUp: boolean;
   private readonly address: ProviderAddress;
   private readonly secrets: readonly string[];
 
@@ -38,11 +45,14 @@ export class ProviderEndpoint {
     private readonly deploymentId: string,
     env: Environment,
   ) {
+    checkEndpointParams(params, deploymentId);
     const given = said(params.api_base) ?? said(params.base_url);
     const base = given === undefined ? undefined : parseBase(given, deploymentId);
     const resolved = resolveModel({ model: params.model, custom_llm_provider: params.custom_llm_provider, base });
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
+    if (!params.model.includes('*') && !isModelName(resolved.model))
+      throw new DeploymentFault(deploymentId, 'model', 'must name a model behind its provider', '');
     this.provider = provider;
     const around = new ProviderEnvironment(provider, env);
     const url = base ?? this.defaultBase(around);
@@ -54,8 +64,9 @@ export class ProviderEndpoint {
     const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials;
     const key = text(params.api_key) ?? (isForThis && !isKeyed ? around.key() : undefined);
     const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
-    this.keptBack = !isKeyed && !isForThis ? around.setKeys() : [];
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
+    this.keptBack = isKeyed || isForThis || hasCredentials(this.headers, url) ? [] : around.setKeys();
+    this.isSetUp = key !== undefined || token !== undefined || around.base() !== undefined;
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
@@ -86,8 +97,12 @@ export class ProviderEndpoint {
     return isAzure(this.provider) && [tenant, client, secret].some((part) => text(part) !== undefined);
   }
 
-  /** The path of an operation (`/chat/completions`) for a model of this deployment. */
+  /**
+   * The path of an operation (`/chat/completions`) for a model of this deployment.
+   * @throws InvalidArgumentError where the client's part of the name (behind a `*`) makes it none.
+   */
   pathOf(operation: string, model: string): string {
+    if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
     const { base, query, namesDeployment } = this.address;
     if (!namesDeployment) return base + operation + query;
     return `${base}/openai/deployments/${encodeURIComponent(model)}${operation}${query}`;
@@ -112,6 +127,10 @@ export class ProviderEndpoint {
     const reason = `must be given: ${provider} has no default address`;
     throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);
   }
+}
+
+function isModelName(model: string): boolean {
+  return !NO_MODEL.test(model);
 }
 
 function isAzure(provider: string): boolean {

@@ -63,7 +63,7 @@ export class ProviderEndpoints {
         if (error instanceof DeploymentFault) throw unknownProvider(called);
         throw error;
       }
-      if (known.endpoint.missingKey() !== undefined) throw unknownProvider(called);
+      if (known.endpoint.missingKey() !== undefined || !known.endpoint.isSetUp) throw unknownProvider(called);
       byProvider.set(resolved.provider, known);
     }
     return known;

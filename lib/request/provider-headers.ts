@@ -20,6 +20,8 @@ const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const SECRET_NAME = /authorization|cookie|api-?key|secret|-key$|token$/;
 const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
+/** What the connection says itself: undici refuses a request that has them, or one whose length is another. */
+const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
 const SCHEME = /^(?:basic|bearer) +/i;
 
 /**
@@ -34,6 +36,8 @@ export function headersOf(
 ): readonly string[] {
   const headers = new Map([['content-type', 'application/json']]);
   const set = (path: string, name: string, value: string): void => {
+    if (OF_CONNECTION.has(name) || (name === 'connection' && !/^(?:close|keep-alive)$/i.test(value)))
+      throw new DeploymentFault(deploymentId, path, 'must be left to the connection', 'take the header out');
     if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
     else throw new DeploymentFault(deploymentId, path, 'must be what a header can hold', '');
   };
@@ -46,6 +50,7 @@ export function headersOf(
     const more = params[part];
     if (typeof more !== 'object' || more === null) continue;
     for (const [name, value] of Object.entries(more)) {
+      if (typeof value === 'object' && value !== null) throw new DeploymentFault(deploymentId, `${part}.${name}`, 'must be a text', '');
       if (value !== undefined && value !== null) set(`${part}.${name}`, name.toLowerCase(), String(value));
     }
   }
@@ -61,6 +66,14 @@ export function secretsInQuery({ searchParams }: URL): string[] {
 export function secretsIn(headers: readonly string[]): string[] {
   const values = headers.filter((_, at) => at % 2 === 1 && SECRET_NAME.test(headers[at - 1]));
   return values.map((value) => value.replace(SCHEME, ''));
+}
+
+/** Whether a deployment names secrets in headers of its own. */
+export function hasSecretHeaders({ default_headers, headers, extra_headers }: HeaderParams): boolean {
+  const names = [default_headers, headers, extra_headers].flatMap((part) =>
+    typeof part === 'object' && part !== null ? Object.keys(part) : [],
+  );
+  return names.some((name) => SECRET_NAME.test(name.toLowerCase()));
 }
 
 /** Whether a request says who it is from, by whatever header or parameter. */

@@ -50,7 +50,7 @@ const LITELLM_FAMILIES = [
   /^anthropic_(?:disable|federation|identity|issuer|keycloak|organization|service)_/,
   /_router_(?:config|default_model)$|_uplift_multiplier(?:_|$)/,
   /(?:^|_)cost(?:_|$)/,
-  /(?:api_key|secret|secret_key|access_key|password|credentials|access_token|auth_token|bearer_token)$/,
+  /(?:(?:api|secret|access|private)[-_]?key|secret|password|credentials?|authorization|(?:access|auth|bearer|session|refresh|id)[-_]?token|^token)$/i,
 ];
 
 /**

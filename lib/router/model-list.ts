@@ -74,16 +74,18 @@ export function readModelList(list: unknown, context: ReadingContext): ReadModel
 export function readEntry(path: string, value: unknown, context: ReadingContext, reading: ListReading): DeploymentSettings {
   const { refuse, env, modelFacts } = context;
   const { warnings } = reading;
-  const entry = checkObject(path, value, refuse);
+  const unset = new Set<string>();
+  const given = checkObject(path, value, refuse);
+  const entry = withResolved(given, env, (name) => unset.add(name));
   const modelName = checkString(joinPath(path, 'model_name'), entry.model_name, refuse);
   const at = { params: joinPath(path, 'litellm_params'), info: joinPath(path, 'model_info') };
   const resolve = (part: unknown, where: string, missing: (name: string) => void): Record<string, unknown> =>
     resolveEnvironmentNames({ ...checkObject(where, part, refuse) }, env, missing) as Record<string, unknown>;
   const warnOf = (where: string, name: string): void => void warnings.add(`${where} names the variable ${name}, which is not set`);
-  const unset = new Set<string>();
   const params = withAddresses(
     resolve(entry.litellm_params, at.params, (name) => unset.add(name)),
     entry.litellm_params as Readonly<Record<string, unknown>>,
+    (name) => unset.add(name),
   );
   const info =
     entry.model_info === undefined || entry.model_info === null ? {} : resolve(entry.model_info, at.info, (name) => warnOf(at.info, name));
@@ -179,12 +181,34 @@ export function readEntry(path: string, value: unknown, context: ReadingContext,
   };
 }
 
+/** Variables beside `litellm_params` and `model_info`: a name that one should have said stays as it is written. */
+function withResolved(
+  entry: Readonly<Record<string, unknown>>,
+  env: Environment,
+  missing: (name: string) => void,
+): Readonly<Record<string, unknown>> {
+  const { litellm_params, model_info, ...own } = entry;
+  const resolved = resolveEnvironmentNames(own, env, missing) as Record<string, unknown>;
+  return { ...resolved, model_name: resolved.model_name ?? entry.model_name, litellm_params, model_info };
+}
+
 /**
  * An address, or a model, that a variable should have said stays as it is written: it is none. Without it the key would go to the address that the provider is
- * known by.
+ * known by. A variable that is set to nothing says no more than one that is not.
  */
-function withAddresses(params: Record<string, unknown>, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  for (const key of ['api_base', 'base_url', 'model']) if (typeof given[key] === 'string') params[key] ??= given[key];
+function withAddresses(
+  params: Record<string, unknown>,
+  given: Readonly<Record<string, unknown>>,
+  missing: (name: string) => void,
+): Record<string, unknown> {
+  for (const key of ['api_base', 'base_url', 'model']) {
+    const written = given[key];
+    if (typeof written !== 'string') continue;
+    const { [key]: value = written } = params;
+    const isEmpty = typeof value === 'string' && value.trim() === '' && written.startsWith(VARIABLE);
+    if (isEmpty) missing(written.slice(VARIABLE.length));
+    params[key] = isEmpty ? written : value;
+  }
   return params;
 }
 

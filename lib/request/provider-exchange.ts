@@ -268,16 +268,20 @@ export class ProviderExchange implements ProviderHandler {
 
   /** An error that the provider has put into words, in OpenAI's shape or another. */
   private explained(status: number, body: string): ProviderError {
-    const { message, type, param, code } = errorIn(this.endpoint.redact(body));
+    const { endpoint } = this;
+    // Behind JSON's escapes: a key with a slash is often written `\/`.
+    const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
+    const said = errorIn(body);
+    const [message, type, param, code] = [said.message, said.type, said.param, said.code].map(clean);
     const headers = { get: (name: string) => rawHeader(this.rawHeaders, name) ?? null };
     const words = message ?? `The provider answered ${status}.`;
     return new ProviderError({
       kind: kindOfStatus(status, `${code ?? ''} ${words}`),
       message: words,
       status,
-      provider: this.endpoint.provider,
+      provider: endpoint.provider,
       deploymentId: this.deploymentId,
-      providerCode: code ?? undefined,
+      providerCode: code,
       type,
       param,
       retryAfterMs: retryAfterOf(headers, Date.now()),

@@ -71,7 +71,7 @@ describe('variables beside litellm_params', () => {
   it.each([{ model_name: 'os.environ/NO_SUCH' }, { model_name: 'chat', rpm: 'os.environ/NO_SUCH' }])(
     'stop the deployment where they are not set, not the app: %j',
     (own) => {
-      const { router } = open([{ ...listed, ...own } as unknown as ModelListEntry]);
+      const { router } = open([{ ...listed, ...own }]);
       expect(router.status()).toMatchObject([
         { state: 'uncallable', uncallable: { reason: expect.stringContaining('NO_SUCH') as string } },
       ]);

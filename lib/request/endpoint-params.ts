@@ -23,7 +23,7 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
       throw new DeploymentFault(deploymentId, key, `${key} is no parameter of LiteLLM`, `write ${meant}`);
     }
   }
-  const values = new Map(given);
+  const values = new Map<string, unknown>(given);
   for (const key of TEXTS) {
     const value = values.get(key);
     if (value === undefined) continue;

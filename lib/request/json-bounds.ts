@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Transform, type Readable } from 'node:stream';
 import { checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../common/options.js';
 import { mayBeLarge } from './body-size.js';
+import { boundUnreadBody } from './unread-body.js';
 import { DEFAULT_JSON_BOUNDS, JsonShape, type JsonBounds, type JsonExcess } from './json-shape.js';
 
 const RULES: Readonly<Record<keyof JsonBounds, string>> = {
@@ -34,7 +35,7 @@ export class BodyBoundsError extends HttpException {
 
 /** A `preParsing` hook of Fastify. */
 export type BoundJsonHook = (
-  request: { readonly headers: IncomingMessage['headers'] },
+  request: { readonly raw: IncomingMessage },
   reply: object,
   payload: Readable,
   done: (error: Error | null, payload?: Readable) => void,
@@ -57,8 +58,8 @@ export type BoundJsonMiddleware = (
  */
 export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
   const checked = checkBounds(bounds);
-  return ({ headers }, _reply, payload, done) => {
-    if (!isLargeJson(headers)) {
+  return ({ raw }, _reply, payload, done) => {
+    if (!isLargeJson(raw.headers)) {
       done(null, payload);
       return;
     }
@@ -68,8 +69,8 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
         const excess = shape.write(chunk);
         if (excess === undefined) pass(null, chunk);
         else {
-          // What is left of it is dropped, as after any answer before the end of a body.
           payload.unpipe(watched);
+          boundUnreadBody(raw);
           pass(new BodyBoundsError(excess));
         }
       },
@@ -102,7 +103,7 @@ export function boundJsonMiddleware(maxBytes: number, bounds: JsonBounds = {}): 
     let bytes = 0;
     const end = (error?: unknown): void => {
       request.off('data', read).off('end', parse).off('error', end).off('aborted', abort);
-      if (error !== undefined) request.resume();
+      if (error !== undefined) boundUnreadBody(request);
       next(error);
     };
     const read = (chunk: Buffer): void => {

@@ -7,12 +7,10 @@ import { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { mayBeLarge } from './body-size.js';
 import type { LimitedRequest } from './guarded-request.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
+import { boundUnreadBody } from './unread-body.js';
 
 /** A middleware of Express and of Nest, and an `onRequest` hook of Fastify. */
 export type RateLimitPrecheck = (request: object, response: object, next: (error?: Error) => void) => void;
-
-/** How long a rejected client may go on sending its body, which is dropped: a connection that is cut at once can lose the answer. */
-const DRAIN_MS = 5_000;
 
 /**
  * Middleware that rejects a client who is over a limit of a route before the body is read. It peeks: what is allowed is counted by the guard alone. Bodies of
@@ -50,10 +48,4 @@ export function rateLimitPrecheck<C extends object>(
       },
     );
   };
-}
-
-/** Node drops what is left of a body once its response is over, for as long as it comes. */
-function boundUnreadBody(request: IncomingMessage): void {
-  const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
-  request.once('close', () => clearTimeout(timer));
 }

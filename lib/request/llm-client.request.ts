@@ -17,6 +17,7 @@ import { checkBodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 import { isLarge } from './body-size.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
+import { largeJson } from './large-json.js';
 import type { LimitedRequest } from './guarded-request.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
@@ -186,22 +187,34 @@ export class ReadRequest {
    * The body for a provider, under its name of the model: the deployment's defaults, the request, the changes of a fallback, the deployment's `extra_body`.
    * @param addsUsage as the field says, but for a provider that refuses it
    */
-  textFor(model: string, { defaults, fixed }: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): string {
-    if (defaults !== undefined || fixed !== undefined || overrides !== undefined || addsUsage !== this.addsUsage) {
-      const fields = { ...defaults, ...this.sent(addsUsage), ...changesOf(overrides), ...fixed };
-      return `{"model":${JSON.stringify(fixed?.model ?? model)}${behindModel(fields)}`;
-    }
+  textFor(model: string, own: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): string {
+    const fields = this.changedFields(own, overrides, addsUsage);
+    if (fields !== undefined) return `{"model":${JSON.stringify(own.fixed?.model ?? model)}${behindModel(fields)}`;
     // Most providers call it what the caller does.
     if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
     return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent(addsUsage)))}`;
   }
 
-  /** The same, for a large body as bytes: its text and they are made in turns of their own. */
-  async bytesFor(...from: Parameters<ReadRequest['textFor']>): Promise<Buffer> {
+  /** The same as bytes, for a large body: made in turns of the event loop of their own. */
+  async bytesFor(model: string, own: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): Promise<Buffer> {
     await nextTurn();
-    const text = this.textFor(...from);
-    await nextTurn();
-    return Buffer.from(text);
+    const fields = this.changedFields(own, overrides, addsUsage) ?? this.sent(addsUsage);
+    const named = { model: own.fixed?.model ?? model };
+    try {
+      return await largeJson({ ...named, ...fields, ...named });
+    } catch (error) {
+      throw notJson(this.body, error);
+    }
+  }
+
+  /** `undefined`: those of the request, as they are. */
+  private changedFields(
+    { defaults, fixed }: DeploymentFields,
+    overrides: object | undefined,
+    addsUsage: boolean,
+  ): Readonly<Record<string, unknown>> | undefined {
+    if (defaults === undefined && fixed === undefined && overrides === undefined && addsUsage === this.addsUsage) return undefined;
+    return { ...defaults, ...this.sent(addsUsage), ...changesOf(overrides), ...fixed };
   }
 
   private sent(addsUsage: boolean): Readonly<Record<string, unknown>> {
@@ -238,9 +251,13 @@ function toJson(body: object): string {
   try {
     return JSON.stringify(body);
   } catch (error) {
-    // Cycles, BigInt, a depth that ends the stack.
-    throw new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
+    throw notJson(body, error);
   }
+}
+
+/** Cycles, BigInt, a depth that ends the stack. */
+function notJson(body: object, error: unknown): InvalidArgumentError {
+  return new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
 }
 
 /** `,"messages":[…]}`: everything but the model. */

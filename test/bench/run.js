@@ -41,7 +41,7 @@ function installPeers() {
 /** What users run: the package as tsc compiles it. */
 function buildPackage() {
   const built = join(root, 'dist', 'lib', 'index.js');
-  const newest = Math.max(...sources(join(root, 'lib')).map((file) => statSync(file).mtimeMs));
+  const newest = Math.max(...['lib', 'sample-app'].flatMap((folder) => sources(join(root, folder))).map((file) => statSync(file).mtimeMs));
   if (existsSync(built) && statSync(built).mtimeMs >= newest) return;
   say('compiling the package…');
   run('compiling the package', process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], root);

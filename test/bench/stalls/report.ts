@@ -1,0 +1,68 @@
+import type { environment } from '../harness/environment.js';
+import { markdownTable, short } from '../harness/table.js';
+import { atMost, type Verdict } from '../harness/verdict.js';
+import { ENGINES, type OverLimitRow, type StallRow } from './measured.js';
+
+/** What a body may take beside `JSON.parse`, and a rejected one in all. */
+const TARGETS = { besideParseMs: 20, overLimitMs: 5 };
+
+export function report(
+  rows: readonly StallRow[],
+  overLimit: readonly OverLimitRow[],
+  facts: { readonly environment: ReturnType<typeof environment>; readonly command: string },
+): string {
+  const { date, cpu, node } = facts.environment;
+  const columns = [
+    { title: 'body' },
+    { title: 'MiB', right: true },
+    { title: '`JSON.parse`, ms', right: true },
+    { title: 'native, ms', right: true },
+    { title: 'TypeScript, ms', right: true },
+    { title: 'status', right: true },
+    { title: 'before, ms' },
+  ];
+  const cells = rows.map(({ body, mib, parseMs, gapMs, status, before }) => {
+    return [body, mib, short(parseMs), short(gapMs.native), short(gapMs.typescript), status.native, before];
+  });
+  const worst = worstOf(overLimit);
+  return [
+    `\`${facts.command}\`, ${date}, ${cpu}, Node ${node}. Longest wait of the event loop of the sample gateway (processor time) while a body with a key comes in, beside`,
+    '`JSON.parse` of the same bytes; the least of the rounds. Status 0: the connection was closed before the whole body was sent.',
+    '',
+    markdownTable(columns, cells),
+    '',
+    `A client that is over its limits, or sends more than its tier may: at most ${short(worst.native)} ms (native) and ${short(worst.typescript)} ms (TypeScript) for every body above.`,
+  ].join('\n');
+}
+
+export function verdicts(rows: readonly StallRow[], overLimit: readonly OverLimitRow[]): Verdict[] {
+  const worst = worstOf(overLimit);
+  return ENGINES.flatMap((engine) => [
+    ...atMost(
+      `longest wait for any body beside JSON.parse, ${engine}`,
+      Math.max(...rows.map(besideParse(engine))),
+      TARGETS.besideParseMs,
+      ' ms',
+    ),
+    ...atMost(`longest wait for a client over its limits, ${engine}`, worst[engine], TARGETS.overLimitMs, ' ms'),
+  ]);
+}
+
+/** A line for each body above the target. */
+export function missedBodies(rows: readonly StallRow[]): string {
+  const lines = ENGINES.flatMap((engine) =>
+    rows
+      .filter((row) => besideParse(engine)(row) > TARGETS.besideParseMs)
+      .map((row) => `  ${row.body}, ${row.mib} MiB, ${engine}: ${short(besideParse(engine)(row))} ms beside JSON.parse`),
+  );
+  return lines.join('\n');
+}
+
+function besideParse(engine: (typeof ENGINES)[number]): (row: StallRow) => number {
+  return ({ gapMs, parseMs }) => gapMs[engine] - parseMs;
+}
+
+function worstOf(overLimit: readonly OverLimitRow[]): Readonly<Record<(typeof ENGINES)[number], number>> {
+  const most = (engine: (typeof ENGINES)[number]): number => Math.max(0, ...overLimit.map(({ gapMs }) => gapMs[engine]));
+  return { native: most('native'), typescript: most('typescript') };
+}

@@ -5,6 +5,8 @@ export class AttemptError extends Error {
   constructor(
     readonly error: unknown,
     readonly usage: AnswerUsage | undefined,
+    /** Whether it ran out of a time that the caller has set: no failure of the deployment. */
+    readonly isOverByCaller = false,
   ) {
     super('an attempt has failed');
   }

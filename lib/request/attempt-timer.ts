@@ -15,6 +15,8 @@ export interface AttemptTimes {
   readonly isHeadSet?: boolean;
   /** The same of what comes behind it. */
   readonly isBodySet?: boolean;
+  /** Which of the two limits the request's body has set below the operator's: running out of it says nothing of the deployment. */
+  readonly byCaller?: { readonly whole: boolean; readonly firstChunk: boolean };
 }
 
 /** What is told that something has not come in time. */
@@ -27,6 +29,9 @@ export class AttemptTimer {
   /** Its neighbours among those whose time is far off. */
   before: AttemptTimer | undefined = undefined;
   behind: AttemptTimer | undefined = undefined;
+  /** Whether its time is up, and the caller has set that time. */
+  isOverByCaller = false;
+  private readonly byCaller: AttemptTimes['byCaller'];
   private readonly wholeAtMs: number;
   private firstChunkAtMs: number;
   private whole: NodeJS.Timeout | undefined = undefined;
@@ -34,11 +39,12 @@ export class AttemptTimer {
 
   /** @param far Where it waits while its time is far off; without it, it has timers of its own at once, which keep the process. */
   constructor(
-    { wholeMs, firstChunkMs }: AttemptTimes,
+    { wholeMs, firstChunkMs, byCaller }: AttemptTimes,
     private attempt: Timed | undefined,
     private far?: FarTimers,
     startedAtMs = performance.now(),
   ) {
+    this.byCaller = byCaller;
     this.wholeAtMs = startedAtMs + wholeMs;
     this.firstChunkAtMs = startedAtMs + firstChunkMs;
     if (far !== undefined && wholeMs > FAR_MS && firstChunkMs > FAR_MS) far.add(this);
@@ -79,6 +85,8 @@ export class AttemptTimer {
   }
 
   timeOut(what: 'answer' | 'first chunk'): void {
+    const { byCaller } = this;
+    this.isOverByCaller = byCaller !== undefined && (what === 'answer' ? byCaller.whole : byCaller.firstChunk);
     this.attempt?.timeOut(what);
   }
 }

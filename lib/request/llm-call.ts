@@ -247,7 +247,7 @@ export class LlmCall<R> {
   private failed(pick: RouterPick, thrown: unknown): CallFailure {
     const { router } = this.shared;
     const { cancellation } = this.plan;
-    const { error, usage = undefined } = thrown instanceof AttemptError ? thrown : { error: thrown };
+    const { error, usage = undefined, isOverByCaller } = thrown instanceof AttemptError ? thrown : { error: thrown, isOverByCaller: false };
     const used = { ...(usage ?? NO_TOKENS), usageDetails: usage?.details };
     cancellation.active = undefined;
     if (error instanceof CallersMistake) {
@@ -261,8 +261,12 @@ export class LlmCall<R> {
       throw cancelled ?? error;
     }
     const { kind, status } = failure;
-    // No connection was free: that is not the deployment's fault.
-    if (error instanceof FastLiteLLMError && kind === 'timeout') router.cancelled(pick, used);
+    // No connection was free, the caller had no time, or no such model is behind a `*`: that is not the deployment's fault, and other callers keep it.
+    const isOthersFault =
+      isOverByCaller ||
+      (error instanceof FastLiteLLMError && kind === 'timeout') ||
+      (kind === 'not_found' && pick.deployment.model.includes('*'));
+    if (isOthersFault) router.cancelled(pick, used);
     else router.failed(pick, { ...reportOf(failure), ...used });
     this.failures = [...this.failures, { deploymentId: pick.deployment.id, group: pick.group, kind, status }];
     return failure;

@@ -60,6 +60,8 @@ export interface CallOptions {
 export interface SteeredOptions extends CallOptions {
   /** The body's: it can only shorten what the operator allows. */
   readonly callerStreamTimeoutMs?: number;
+  /** Whether `timeoutMs` is the body's. */
+  readonly hasCallerTimeout?: boolean;
 }
 
 /** What steers a call is checked before anything of it has begun; `null` is as good as nothing. @throws InvalidArgumentError naming the option. */
@@ -293,6 +295,7 @@ function steered(body: ModelRequest, options: CallOptions, bounds: Required<Call
   return {
     ...options,
     timeoutMs: options.timeoutMs ?? (timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs)),
+    hasCallerTimeout: (options.timeoutMs ?? undefined) === undefined && timeoutMs !== undefined,
     callerStreamTimeoutMs: seconds('stream_timeout'),
     numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),
     fallbacks: options.fallbacks ?? general,

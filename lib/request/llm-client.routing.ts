@@ -44,14 +44,17 @@ export function attemptTimes(
   leftMs: number,
 ): AttemptTimes {
   const ownMs = timeoutMs ?? client.attemptTimeoutMs;
+  const isCallersWhole = options.hasCallerTimeout === true && (options.timeoutMs ?? Infinity) < settings.timeoutMs;
   const isCallSet = (options.timeoutMs ?? settings.timeoutMs) !== DEFAULT_TIMEOUT_MS;
   if (!stream) {
     const isSet = isCallSet || ownMs !== Infinity;
-    return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet };
+    const byCaller = { whole: isCallersWhole && leftMs < ownMs, firstChunk: false };
+    return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet, byCaller };
   }
   const allowedMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
   const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedMs, options.callerStreamTimeoutMs ?? Infinity);
-  return { wholeMs: leftMs, firstChunkMs, isHeadSet: isCallSet || firstChunkMs !== Infinity, isBodySet: isCallSet };
+  const byCaller = { whole: isCallersWhole, firstChunk: options.streamTimeoutMs === undefined && firstChunkMs < allowedMs };
+  return { wholeMs: leftMs, firstChunkMs, isHeadSet: isCallSet || firstChunkMs !== Infinity, isBodySet: isCallSet, byCaller };
 }
 
 /** Where a call goes from a group that failed, and what policies hold there. */

@@ -70,14 +70,15 @@ export class OpenAttempt {
   /**
    * It failed before there was an answer: the call decides what is next, and tells the router.
    * @param answerTokens of what came after the prompt had left, unless the provider answered with an error; `undefined`: the attempt costs nothing
+   * @param isOverByCaller as `AttemptError` has it
    */
-  refused(thrown: unknown, answerTokens: number | undefined): AttemptError {
+  refused(thrown: unknown, answerTokens: number | undefined, isOverByCaller = false): AttemptError {
     this.answered();
     const error = thrown instanceof CallersMistake ? thrown.error : thrown;
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
     const usage = answerTokens === undefined ? undefined : this.open.lost(this, answerTokens);
     this.observed?.ended({ ...outcomeOf(usage), error, status, cancelled: this.open.cancellation.error !== undefined });
-    return new AttemptError(thrown, usage);
+    return new AttemptError(thrown, usage, isOverByCaller);
   }
 
   /** @param estimated for the router, where the provider has not told: a deployment that keeps it to itself is neither slow nor unused */
@@ -96,7 +97,7 @@ export class OpenAttempt {
   }
 
   /** A stream ended before its end. `reported`: what its provider had told by then; `estimated`: by what had come. */
-  broke(error: unknown, reported: AnswerUsage | undefined, estimated: AnswerUsage): void {
+  broke(error: unknown, reported: AnswerUsage | undefined, estimated: AnswerUsage, isOverByCaller = false): void {
     const usage = reported ?? estimated;
     const used = { ...usage, usageDetails: usage.details };
     if (this.open.cancellation.error !== undefined) {
@@ -107,7 +108,7 @@ export class OpenAttempt {
     }
     const thrown = error instanceof CallersMistake ? error.error : error;
     // What the caller has done, or this package, is not the deployment's fault.
-    if (thrown !== error || thrown instanceof FastLiteLLMError) this.router.cancelled(this.pick, used);
+    if (isOverByCaller || thrown !== error || thrown instanceof FastLiteLLMError) this.router.cancelled(this.pick, used);
     else {
       const failure = failureOf(thrown, Date.now());
       this.router.failed(this.pick, { ...(failure === undefined ? { error: thrown } : reportOf(failure)), ...used });

@@ -62,7 +62,7 @@ export async function askProvider(
     timer.stop();
     // They are none of the caller's.
     if (asksForUsage && exchange.refusesStreamOptions) return askProvider(transport, attempt, question, false);
-    throw attempt.refused(error, exchange.wasSent && !exchange.isRefused ? exchange.receivedTokens : undefined);
+    throw attempt.refused(error, exchange.wasSent && !exchange.isRefused ? exchange.receivedTokens : undefined, timer.isOverByCaller);
   }
   if (request.stream) {
     // An error that repeats the whole request names them, too: it is they that were refused where it is answered without them.
@@ -113,7 +113,7 @@ class OwnedStream implements StreamOwner {
     const failure = said === undefined ? error : exchange.said(said);
     const estimated = estimate(attempt.promptTokens ?? 0, exchange.receivedTokens);
     if (failure === undefined) attempt.succeeded(this.usage, undefined, estimated);
-    else attempt.broke(failure, this.usage, estimated);
+    else attempt.broke(failure, this.usage, estimated, this.timer.isOverByCaller);
     if (failure !== undefined) this.usage ??= estimated;
   }
 }

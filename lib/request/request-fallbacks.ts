@@ -21,10 +21,10 @@ export function readCallersFallbacks(
   most: number,
   mayCall: (model: string) => boolean = () => true,
 ): Fallbacks {
-  const refuse = (): Error => new InvalidArgumentError(path, undefined, `must have at most ${most} targets`, 'TOO_MANY_ENTRIES');
-  if (Array.isArray(value) && value.length > most) throw refuse();
+  const refuse = (count: number): Error => new InvalidArgumentError(path, count, `must have at most ${most} targets`, 'TOO_MANY_ENTRIES');
+  if (Array.isArray(value) && value.length > most) throw refuse(value.length);
   const targets = [...readRequestFallbacks(path, value).values()].flat();
-  if (targets.length > most) throw refuse();
+  if (targets.length > most) throw refuse(targets.length);
   for (const { model } of targets) {
     if (!mayCall(model)) throw new InvalidArgumentError(path, model, 'must name models that the caller may call');
   }

@@ -76,7 +76,10 @@ describe('the retries of a call', () => {
     ['the body', {}, { numRetries: 2 }, { num_retries: 1 }, {}, 2],
     ['the router, at most, for the body', {}, { numRetries: 1 }, { num_retries: 10 }, {}, 2],
     ['the program, before the body', {}, {}, { num_retries: 2 }, { numRetries: 0 }, 1],
-    ['its deployment, before all', { num_retries: 1 }, { retryPolicy: policy(3) }, {}, { numRetries: 0 }, 2],
+    ['its deployment, before policies', { num_retries: 1 }, { retryPolicy: policy(3) }, {}, {}, 2],
+    ['the program, below those of the deployment', { num_retries: 1 }, {}, {}, { numRetries: 0 }, 1],
+    ['the body, below those of the deployment', { num_retries: 3 }, { numRetries: 2 }, { num_retries: 1 }, {}, 2],
+    ['its deployment, at most, for the body', { num_retries: 0 }, { numRetries: 2 }, { num_retries: 2 }, {}, 1],
     ['the policy of its group', {}, { modelGroupRetryPolicy: { m: policy(1) }, retryPolicy: policy(4), numRetries: 5 }, {}, {}, 2],
   ])('are those of %s', async (_, params, settings, body, options, requests) => {
     // With another one beside it, retries wait for nothing.

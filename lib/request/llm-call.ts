@@ -13,6 +13,8 @@ import { retriesAllowed, retryWaitMs } from './retry-rules.js';
 export interface CallLimits {
   /** Retries of each group, where no policy says otherwise. */
   readonly numRetries: number;
+  /** Of these, what was asked for this call: a deployment's own `num_retries` can only lower it. */
+  readonly askedRetries?: number;
   readonly maxFallbacks: number;
   /** Over all groups. */
   readonly maxAttempts: number;
@@ -53,8 +55,8 @@ export interface CallTarget extends FallbackTarget {
 
 /** What the router's settings, and the request, say of failures. */
 export interface CallChains {
-  /** Where to go when a group has failed so. */
-  fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[];
+  /** Where to go when a group has failed so. @param asked the group that the call is for */
+  fallbacks(group: string, kind: ProviderFailureKind, asked: string): readonly FallbackTarget[];
   /** Whether the tiers behind one that failed so are tried before the fallbacks. */
   triesNextTier(group: string, kind: ProviderFailureKind): boolean;
   /** `retry_policy` of a group, else of the router. */
@@ -122,7 +124,7 @@ export class LlmCall<R> {
     if (depth >= plan.limits.maxFallbacks) return outcome;
     // As in LiteLLM, what a target changes holds for those behind it, too.
     let { overrides, inputTokens } = target;
-    for (const next of plan.chains.fallbacks(target.model, outcome.kind)) {
+    for (const next of plan.chains.fallbacks(target.model, outcome.kind, plan.model)) {
       const identity = next.overrides ?? shared.router.knownName(next.model);
       if (tried.has(identity)) continue;
       if (this.isSpent()) break;
@@ -191,7 +193,8 @@ export class LlmCall<R> {
     const healthy = router.healthyCount(model, context);
     const healthyOthers = router.healthyCount(model, { ...context, excludeIds: [id] });
     const policy = numRetries === undefined ? chains.policy(model) : undefined;
-    const allowed = retriesAllowed({ kind, status, healthy, healthyOthers, numRetries: numRetries ?? limits.numRetries, policy });
+    const most = Math.min(numRetries ?? limits.numRetries, limits.askedRetries ?? Infinity);
+    const allowed = retriesAllowed({ kind, status, healthy, healthyOthers, numRetries: most, policy });
     // Nothing was sent: another deployment is no retry.
     if (failure.error instanceof DeploymentMisconfiguredError && healthyOthers > 0) return 0;
     if (retry >= allowed) return 'give up';

@@ -24,6 +24,7 @@ export function limitsOf(router: CallRouter, client: ResolvedLlmClientOptions, o
   const { settings } = router;
   return {
     numRetries: options.numRetries ?? settings.numRetries,
+    askedRetries: options.numRetries ?? undefined,
     maxFallbacks: options.disableFallbacks === true ? 0 : settings.maxFallbacks,
     maxAttempts: client.maxAttempts,
     leastWaitMs: settings.retryAfterMs,
@@ -77,21 +78,21 @@ export class RequestChains implements CallChains {
    * As LiteLLM looks them up. A prompt that is too long: its own chain of the group, else the general ones. One that is not allowed: a list of the request,
    * else its own chains if there are any, of whatever group, else the general ones.
    */
-  fallbacks(group: string, kind: ProviderFailureKind): readonly FallbackTarget[] {
+  fallbacks(group: string, kind: ProviderFailureKind, asked = group): readonly FallbackTarget[] {
     if (this.options.disableFallbacks === true) return NO_TARGETS;
     if (kind === 'context_window') {
-      const own = this.chain(group, kind);
+      const own = this.chain(group, kind, asked);
       if (own.length > 0) return own;
     } else if (kind === 'content_policy' && !isList(this.options.fallbacks)) {
       const table = this.own[kind] ?? this.router.settings.fallbacks[kind];
-      if (table.size > 0) return this.chain(group, kind);
+      if (table.size > 0) return this.chain(group, kind, asked);
     }
-    return this.chain(group, 'general');
+    return this.chain(group, 'general', asked);
   }
 
   triesNextTier(group: string, kind: ProviderFailureKind): boolean {
-    if (kind === 'content_policy') return false;
-    return kind !== 'context_window' || this.options.disableFallbacks === true || this.chain(group, kind).length === 0;
+    if (kind === 'content_policy' || this.options.disableFallbacks === true) return false;
+    return kind !== 'context_window' || this.chain(group, kind).length === 0;
   }
 
   policy(group: string): Readonly<Record<string, unknown>> {
@@ -99,9 +100,16 @@ export class RequestChains implements CallChains {
     return Object.hasOwn(modelGroupRetryPolicy, group) ? modelGroupRetryPolicy[group] : retryPolicy;
   }
 
-  private chain(group: string, kind: FallbackKind): readonly FallbackTarget[] {
+  /** Of a group that was reached by a fallback: its own chain, else that of the group which was asked for, else that of `*`. */
+  private chain(group: string, kind: FallbackKind, asked = group): readonly FallbackTarget[] {
+    const { router } = this;
     const own = this.own[kind];
-    return own === undefined ? this.router.fallbacksOf(group, kind) : fallbacksIn(own, [group, this.router.knownName(group)]);
+    if (own === undefined) return router.fallbacksOf(group, kind, asked);
+    const groups = asked === group ? [group] : [group, asked];
+    return fallbacksIn(
+      own,
+      groups.flatMap((name) => [name, router.knownName(name)]),
+    );
   }
 }
 

@@ -141,13 +141,20 @@ export class RouterService implements Capability {
     if (this.routing.cancelled(pick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
   }
 
-  /** Where requests for this model go when it fails: for any error, or for one of a kind. */
-  fallbacksOf(model: string, kind: FallbackKind = 'general'): readonly FallbackTarget[] {
+  /**
+   * Where requests for this model go when it fails: for any error, or for one of a kind.
+   * @param asked the model that the request was for, where a fallback has led to this one: its chain goes before that of `*`
+   */
+  fallbacksOf(model: string, kind: FallbackKind = 'general', asked: string = model): readonly FallbackTarget[] {
     checkString('model', model, refuseArgument);
+    checkString('asked', asked, refuseArgument);
     checkOneOf('kind', kind, FALLBACK_KINDS, refuseArgument);
     const { fallbacks, defaultFallbacks } = this.settings;
-    const destination = this.routing.find(model);
-    const targets = fallbacksIn(fallbacks[kind], destination === null ? [model] : [model, destination.name, destination.group.name]);
+    const names = (asked === model ? [model] : [model, asked]).flatMap((name) => {
+      const destination = this.routing.find(name);
+      return destination === null ? [name] : [name, destination.name, destination.group.name];
+    });
+    const targets = fallbacksIn(fallbacks[kind], names);
     if (targets.length > 0 || kind !== 'general') return targets;
     return defaultFallbacks.length === 0 ? NO_TARGETS : defaultFallbacks.map((target) => ({ model: target }));
   }

@@ -12,7 +12,6 @@ import {
 } from '../common/options.js';
 import type { Fallbacks } from '../router/fallbacks.js';
 import { nextTurn } from '../common/next-turn.js';
-import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from './body-bounds.js';
 import { isLarge } from './body-size.js';
 import type { ClosableResponse } from './call-cancellation.js';
@@ -20,6 +19,7 @@ import type { RoutingContext } from './call-router.js';
 import { largeJson } from './large-json.js';
 import type { LimitedRequest } from './guarded-request.js';
 import type { CallerLimits } from './llm-client.options.js';
+import { OWN_FIELDS, withoutOwn } from './own-fields.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
@@ -92,31 +92,6 @@ function checkTime(path: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }
 
-/** Fields of a body, or of what a fallback changes in it, that are for LiteLLM, and no provider knows. Keys among them are nobody's business there. */
-const OWN_FIELDS = new Set([
-  ...FALLBACK_PARAMS,
-  'tags',
-  'fallbacks',
-  'context_window_fallbacks',
-  'content_policy_fallbacks',
-  'disable_fallbacks',
-  'routing_strategy',
-  'max_fallbacks',
-  'mock_response',
-  'mock_timeout',
-  'mock_testing_fallbacks',
-  'mock_testing_context_fallbacks',
-  'mock_testing_content_policy_fallbacks',
-  'mock_testing_rate_limit_error',
-  'include_fallback_errors',
-  'drop_params',
-  'additional_drop_params',
-  'allowed_openai_params',
-  'guardrails',
-  'litellm_metadata',
-  'litellm_session_id',
-  'litellm_trace_id',
-]);
 const MOST_RETRIES = 10;
 
 /** Fields of a deployment for the bodies of its requests: those that the request goes before, and those that go before it. */
@@ -237,10 +212,6 @@ function changesOf(overrides: object | undefined): Record<string, unknown> {
   delete changes.stream_options;
   if (tagsIn(changes.metadata) !== undefined) changes.metadata = withoutTags(changes.metadata as object);
   return changes;
-}
-
-function withoutOwn(fields: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([key]) => !OWN_FIELDS.has(key)));
 }
 
 /** Lists are for the router: providers take texts alone for metadata, and refuse others. Nothing where nothing is left. */

@@ -1,4 +1,3 @@
-import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import {
   checkArray,
   checkBoolean,
@@ -17,6 +16,7 @@ import { isLarge } from './body-size.js';
 import type { ClosableResponse } from './call-cancellation.js';
 import type { RoutingContext } from './call-router.js';
 import { largeJson } from './large-json.js';
+import { behindModel, notJson, toJson } from './request-json.js';
 import type { LimitedRequest } from './guarded-request.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { OWN_FIELDS, withoutOwn } from './own-fields.js';
@@ -218,29 +218,6 @@ function changesOf(overrides: object | undefined): Record<string, unknown> {
 function withoutTags(metadata: object): object | undefined {
   const others = Object.entries(metadata).filter(([key]) => key !== 'tags');
   return others.length === 0 ? undefined : Object.fromEntries(others);
-}
-
-function toJson(body: object): string {
-  try {
-    return JSON.stringify(body);
-  } catch (error) {
-    throw notJson(body, error);
-  }
-}
-
-/** Cycles, BigInt, a depth that ends the stack. */
-function notJson(body: object, error: unknown): InvalidArgumentError {
-  return new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
-}
-
-/** `,"messages":[…]}`: everything but the model. */
-function behindModel(fields: Readonly<Record<string, unknown>>): string {
-  // Nearly all clients write the model first: then nothing needs to be copied to leave it out.
-  const json = toJson(fields);
-  const model = `{"model":${JSON.stringify(fields.model)}`;
-  if (json.startsWith(model)) return json.slice(model.length);
-  const others = JSON.stringify({ ...fields, model: undefined });
-  return others === '{}' ? '}' : `,${others.slice(1)}`;
 }
 
 function tagsIn(metadata: unknown): readonly string[] | undefined {

@@ -15,7 +15,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const facts = { environment: machine, command: commandLine('stalls', argv) };
   const targets = verdicts(rows, overLimit);
   console.log(`\n${report(rows, overLimit, facts)}\n`);
-  console.log([missedLines(targets), missedBodies(rows)].join('\n'));
+  console.log([missedLines(targets), missedBodies(rows, overLimit)].join('\n'));
   if (options.json !== undefined)
     writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, rows, overLimit, targets }, null, 2)}\n`);
   if (options.writeReadme) writeReport('stalls', report(rows, overLimit, facts));

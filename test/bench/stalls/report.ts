@@ -48,14 +48,22 @@ export function verdicts(rows: readonly StallRow[], overLimit: readonly OverLimi
   ]);
 }
 
-/** A line for each body above the target. */
-export function missedBodies(rows: readonly StallRow[]): string {
+/** A line for each body above a target. */
+export function missedBodies(rows: readonly StallRow[], overLimit: readonly OverLimitRow[]): string {
   const lines = ENGINES.flatMap((engine) =>
     rows
       .filter((row) => besideParse(engine)(row) > TARGETS.besideParseMs)
       .map((row) => `  ${row.body}, ${row.mib} MiB, ${engine}: ${short(besideParse(engine)(row))} ms beside JSON.parse`),
   );
-  return lines.join('\n');
+  const early = ENGINES.flatMap((engine) =>
+    overLimit
+      .filter(({ gapMs }) => gapMs[engine] > TARGETS.overLimitMs)
+      .map(
+        ({ body, mib, gapMs, status }) =>
+          `  ${body}, ${mib} MiB, ${engine}: ${short(gapMs[engine])} ms over its limits, status ${status[engine]}`,
+      ),
+  );
+  return [...lines, ...early].join('\n');
 }
 
 function besideParse(engine: (typeof ENGINES)[number]): (row: StallRow) => number {

@@ -19,7 +19,7 @@ import { largeJson } from './large-json.js';
 import { behindModel, notJson, toJson } from './request-json.js';
 import type { LimitedRequest } from './guarded-request.js';
 import type { CallerLimits } from './llm-client.options.js';
-import { OWN_FIELDS, withoutOwn } from './own-fields.js';
+import { isOwnField, withoutOwn } from './own-fields.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
@@ -143,7 +143,7 @@ export class ReadRequest {
       (stream_options as { include_usage?: unknown }).include_usage === true;
     const headers = (options.request as LimitedRequest | undefined)?.headers;
     this.isLarge = isLarge({ headers, body });
-    this.own = Object.keys(body).some((key) => OWN_FIELDS.has(key));
+    this.own = Object.keys(body).some(isOwnField);
     const reply = body.max_completion_tokens ?? body.max_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
     this.hasTags = tagsIn(body.metadata) !== undefined;

@@ -1,7 +1,7 @@
 import { FALLBACK_PARAMS } from '../router/litellm-keys.js';
 
 /** Fields of a body, or of what a fallback changes in it, that are for LiteLLM, and no provider knows. Keys among them are nobody's business there. */
-export const OWN_FIELDS: ReadonlySet<string> = new Set([
+const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...FALLBACK_PARAMS,
   'tags',
   'fallbacks',
@@ -21,12 +21,24 @@ export const OWN_FIELDS: ReadonlySet<string> = new Set([
   'additional_drop_params',
   'allowed_openai_params',
   'guardrails',
-  'litellm_metadata',
-  'litellm_session_id',
-  'litellm_trace_id',
+  'cache',
+  'caching',
+  'no-log',
+  'preset_cache_key',
+  'model_info',
+  'user_config',
+  'secret_fields',
+  'proxy_server_request',
 ]);
+/** LiteLLM's own by their first word, and credentials of clouds: a client's secret goes to no provider that it was not made for. */
+const OWN_FAMILIES = /^(?:litellm_|aws_|vertex_|azure_|watsonx_)/;
+
+/** Whether a field of a body is for LiteLLM alone. */
+export function isOwnField(name: string): boolean {
+  return OWN_FIELDS.has(name) || OWN_FAMILIES.test(name);
+}
 
 /** Without the fields that no provider gets. */
 export function withoutOwn(fields: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([key]) => !OWN_FIELDS.has(key)));
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => !isOwnField(key)));
 }

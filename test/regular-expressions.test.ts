@@ -17,9 +17,6 @@ const PARAMETERS = { timeout: 60_000, randomSeed: 1 };
 const SMALL_COUNT = 30;
 const COUNT = /(?<!\\u?)\{(\d+)(?:(,)(\d*))?\}/g;
 
-/** Not linear yet. An entry that is no longer found goes. */
-const EXPECTED = new Set(['/[A-Za-z0-9+/=]{512,}/g']);
-
 /** The expression with every large count as one without an end; a run below a large minimum ends in what is not there. */
 function withoutLargeCounts(source: string): string {
   return source.replace(COUNT, (written, least: string, comma?: string, most = least) => {
@@ -58,7 +55,7 @@ describe('regular expressions of lib/ and sample-app/', () => {
 
   test('take linear time over any text', () => {
     const distinct = new Map(expressions.map((expression) => [`/${expression.source}/${expression.flags}`, expression]));
-    const faults = [...distinct].filter(([written]) => !EXPECTED.has(written)).map(([, expression]) => faultOf(expression));
+    const faults = [...distinct.values()].map(faultOf);
     expect(faults.filter((fault) => fault !== undefined)).toEqual([]);
   }, 300_000);
 

@@ -8,7 +8,7 @@ const ANSWER_BITS: u32 = 8;
 const UNKNOWN_COST: usize = 8;
 /// Units after which it is asked how far they have led, and bytes that they have to: at less, merging by blocks takes less time.
 const COST: usize = 256;
-const WORTH: usize = 100;
+const WORTH: usize = 64;
 
 /// What the first bytes of a piece are merged into.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Backtrack {
         let mut cost = 0;
         // SAFETY: positions stay below `len`, tokens end at or before it.
         unsafe {
-            let (mut candidate, mut candidate_len) = vocabulary.longest(at.add(position), len - position);
+            let (mut candidate, mut candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
             while position < len {
                 if cost >= COST {
                     if position < goal {
@@ -64,7 +64,7 @@ impl Backtrack {
                     tokens.ids.push(candidate);
                     position = end;
                     if position < len {
-                        (candidate, candidate_len) = vocabulary.longest(at.add(position), len - position);
+                        (candidate, candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
                     }
                 } else if candidate_len > 1 {
                     candidate = vocabulary.prefix(candidate);

@@ -21,6 +21,8 @@ const SHORT_OVERLAP: usize = Block::<SHORT>::MOST - 192;
 const LONG: usize = 32;
 const LONG_OVERLAP: usize = 288;
 const LONG_TOGETHER: usize = 3;
+/// Short blocks of the first round: fewer are in vain if they do not agree.
+const FIRST_TOGETHER: usize = 3;
 /// Rounds of a kind before it is looked whether a faster way is one again.
 const ROUNDS: u32 = 8;
 
@@ -70,7 +72,7 @@ impl LongMerge {
                         (way, left) = (Way::Short, ROUNDS);
                         continue;
                     }
-                    Way::Short => self.extend_short(vocabulary, at, len),
+                    Way::Short => self.extend_short(vocabulary, at, len, if left == ROUNDS { FIRST_TOGETHER } else { TOGETHER }),
                     Way::Long => self.extend_long(vocabulary, at, len, LONG_TOGETHER),
                     Way::One => self.extend_long(vocabulary, at, len, 1),
                 }
@@ -116,10 +118,10 @@ impl LongMerge {
     ///
     /// # Safety
     /// As for `merge`.
-    unsafe fn extend_short(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> bool {
+    unsafe fn extend_short(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
         let mut blocks = std::mem::take(&mut self.short);
         // SAFETY: the caller's.
-        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (TOGETHER, SHORT_OVERLAP)) };
+        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (together, SHORT_OVERLAP)) };
         self.short = blocks;
         agreed
     }

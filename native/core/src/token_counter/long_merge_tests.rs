@@ -1,10 +1,11 @@
 //! Blocks of every kind against a merge of the whole.
 
-use super::PACKED;
 use super::blocks::Merged;
 use super::long_merge::{LongMerge, merge_any};
 use super::vocabulary::{NONE, Vocabulary};
+use super::{Cache, ENCODING_NAMES, PACKED, Text, encoding, vocabulary_of};
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 static VOCABULARIES: LazyLock<Vec<Vocabulary>> = LazyLock::new(|| PACKED.iter().map(|(_, packed)| Vocabulary::new(packed)).collect());
@@ -64,6 +65,38 @@ fn chains_of_falling_ranks() {
         for cut in 0..4.min(chain.len()) {
             check(&chain.repeat(40)[cut..]);
             check(&chain[..chain.len() - cut].repeat(40));
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct WorstVectors {
+    r#as: HashMap<String, String>,
+    encodings: HashMap<String, Vec<WorstVector>>,
+}
+
+#[derive(serde::Deserialize)]
+struct WorstVector {
+    parts: Vec<(String, usize)>,
+    ids: Vec<(u32, usize)>,
+}
+
+#[test]
+fn the_vectors_of_texts_that_take_long() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../test/vectors/token-counter-worst.json");
+    let vectors: WorstVectors = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for (handle, name) in ENCODING_NAMES.into_iter().enumerate() {
+        let encoding = encoding(vocabulary_of(handle).unwrap());
+        let (mut cache, mut text) = (Cache::default(), Text::new());
+        for WorstVector { parts, ids } in &vectors.encodings[vectors.r#as.get(name).map_or(name, |other| other)] {
+            text.set(&parts.iter().map(|(part, times)| part.repeat(*times)).collect::<String>());
+            let expected: Vec<u32> = ids.iter().flat_map(|(id, times)| vec![*id; *times]).collect();
+            let mut found = vec![];
+            encoding.encode(&mut cache, &text, usize::MAX, &mut found);
+            assert_eq!(found, expected, "{name} {parts:?}");
+            for _ in 0..2 {
+                assert_eq!(encoding.count(&mut cache, &text, u32::MAX) as usize, expected.len(), "{name} {parts:?}");
+            }
         }
     }
 }

@@ -8,6 +8,8 @@ use std::mem::MaybeUninit;
 const SHORT_BITS: u32 = 16;
 const LONG_BITS: u32 = 13;
 const HAS_LONG: u16 = 1 << 14;
+/// To hash so many bytes takes as long as a look-up.
+const BYTES_PER_LOOKUP: usize = 8;
 
 /// Which lengths the tokens that begin like a text have, so that only those are looked up.
 pub struct Lengths {
@@ -81,17 +83,17 @@ impl Vocabulary {
         }
     }
 
-    /// The longest token at `at` of at most `limit` bytes, and its length.
+    /// The longest token at `at` of at most `limit` bytes, and its length. Adds the look-ups that it takes to `lookups`.
     ///
     /// # Safety
     /// `limit >= 1` bytes, and 16 bytes, must be readable at `at`.
-    pub unsafe fn longest(&self, at: *const u8, limit: usize) -> (u32, usize) {
+    pub unsafe fn longest(&self, at: *const u8, limit: usize, lookups: &mut usize) -> (u32, usize) {
         // SAFETY: the caller's, here and below: no look-up is longer than `limit`.
         unsafe {
             if limit >= 3 {
                 let lengths = self.fixed().lengths.short[short_lengths_at(at)];
                 if lengths & HAS_LONG != 0 && limit > MAX_SHORT {
-                    let id = self.longest_long(at, limit, self.fixed().lengths.long[long_lengths_at(at)]);
+                    let id = self.longest_long(at, limit, self.fixed().lengths.long[long_lengths_at(at)], lookups);
                     if id != NONE {
                         return (id, self.token_len(id));
                     }
@@ -99,6 +101,7 @@ impl Vocabulary {
                 let mut lengths = lengths & ((2 << limit.min(MAX_SHORT)) - 1);
                 while lengths != 0 {
                     let len = lengths.ilog2() as usize;
+                    *lookups += 1;
                     let id = self.find_short(Key::read(at, len), len);
                     if id != NONE {
                         return (id, len);
@@ -120,13 +123,14 @@ impl Vocabulary {
     ///
     /// # Safety
     /// `limit` bytes must be readable at `at`.
-    unsafe fn longest_long(&self, at: *const u8, limit: usize, lengths: u128) -> u32 {
+    unsafe fn longest_long(&self, at: *const u8, limit: usize, lengths: u128, lookups: &mut usize) -> u32 {
         let mut lengths = if limit >= MAX_LONG { lengths } else { lengths & ((1 << limit) - 1) };
         if lengths == 0 {
             return NONE;
         }
         // SAFETY: no bit of `lengths` is above `limit`.
         let bytes = unsafe { std::slice::from_raw_parts(at, lengths.ilog2() as usize + 1) };
+        *lookups += bytes.len() / BYTES_PER_LOOKUP;
         let mut hashes = [const { MaybeUninit::uninit() }; MAX_LONG];
         let mut hash = 0;
         for (slot, byte) in hashes.iter_mut().zip(bytes) {
@@ -135,6 +139,7 @@ impl Vocabulary {
         }
         while lengths != 0 {
             let last = lengths.ilog2() as usize;
+            *lookups += 1;
             // SAFETY: `last` is inside `bytes`, all of whose hashes were written.
             let id = self.find_long_hashed(&bytes[..=last], unsafe { hashes[last].assume_init() });
             if id != NONE {

@@ -1,0 +1,81 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type * as RanksModule from '../../lib/token-counter/token-counter.ranks.js';
+import { benchArguments, commandLine } from './harness/arguments.js';
+import { environment } from './harness/environment.js';
+import { writeReport } from './harness/documents.js';
+import { markdownTable, short } from './harness/table.js';
+import { atMost, missedLines, verdictTable } from './harness/verdict.js';
+import type { Verdict } from './harness/verdict.js';
+import { ROOT } from './tokens/contenders.js';
+import { NATIVE, openEngine, TYPESCRIPT } from './tokens/ours.js';
+import { described } from './worst/recipe.js';
+import { rateOf, search, textTokens, warmUp } from './worst/search.js';
+import type { Count } from './worst/search.js';
+
+/** Nanoseconds a byte that no text may take. */
+const TARGETS = { [NATIVE]: 50, [TYPESCRIPT]: 250 };
+const ENGINES = [NATIVE, TYPESCRIPT] as const;
+/** One of each vocabulary: the others differ in special tokens only. */
+const ENCODINGS = ['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const;
+const SEARCH_MS = 15_000;
+const QUICK_MS = 400;
+const SHOWN = 10;
+const KIB = 1 << 10;
+const MIB = 1 << 20;
+/** Of all that are shown; then of the slowest one. */
+const SIZES = [4 * KIB, 64 * KIB, MIB];
+const LARGE_SIZES = [8 * MIB, 32 * MIB];
+
+interface Row {
+  readonly text: string;
+  readonly rates: readonly number[];
+}
+
+interface Part {
+  readonly engine: (typeof ENGINES)[number];
+  readonly encoding: string;
+  readonly rows: readonly Row[];
+}
+
+/** `npm run bench -- worst`: searches for the texts that take most time a byte, for two minutes. */
+export function main(argv: readonly string[]): void {
+  const options = benchArguments(argv);
+  const machine = environment();
+  const { openRanks } = require(join(ROOT, 'dist', 'lib', 'token-counter', 'token-counter.ranks.js')) as typeof RanksModule;
+  const isWanted = (name: string, wanted: readonly string[]): boolean => wanted.length === 0 || wanted.some((part) => name.includes(part));
+  const parts: Part[] = [];
+  for (const name of ENGINES.filter((each) => isWanted(each, options.engines))) {
+    const engine = openEngine(name);
+    for (const encoding of ENCODINGS.filter((each) => isWanted(each, options.only))) {
+      console.error(`bench: ${name}, ${encoding}…`);
+      const handle = engine.load(encoding);
+      const count: Count = (text) => engine.count(text, handle);
+      const tokens = textTokens(openRanks(encoding).tokens());
+      warmUp(count, tokens);
+      const found = search(count, tokens, options.quick ? QUICK_MS : SEARCH_MS);
+      const rows = found.slice(0, SHOWN).map(({ recipe }, index): Row => {
+        const sizes = options.quick ? SIZES.slice(0, 2) : index === 0 ? [...SIZES, ...LARGE_SIZES] : SIZES;
+        return { text: described(recipe), rates: sizes.map((size) => rateOf(count, recipe, size, size > MIB ? 1 : 3)) };
+      });
+      parts.push({ engine: name, encoding, rows });
+    }
+  }
+  const targets = parts.flatMap(targetsOf);
+  const { date, cpu, node, platform, loadBefore } = machine;
+  const facts = `\`${commandLine('worst', argv)}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}.`;
+  const report = [facts, ...parts.map(tableOf), verdictTable(targets)].join('\n\n');
+  console.log(`\n${report}\n\n${missedLines(targets)}`);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, parts, targets }, null, 2)}\n`);
+  if (options.writeReadme) writeReport('worst', report);
+}
+
+function targetsOf({ engine, encoding, rows }: Part): Verdict[] {
+  return atMost(`${encoding} any text, ${engine}`, Math.max(...rows.flatMap(({ rates }) => rates.slice(1))), TARGETS[engine], ' ns/B');
+}
+
+function tableOf({ engine, encoding, rows }: Part): string {
+  const columns = ['4 KB', '64 KB', '1 MB', '8 MB', '32 MB'].map((title) => ({ title, right: true }));
+  const cells = rows.map(({ text, rates }) => [text, ...columns.map((_, at) => (at < rates.length ? short(rates[at]) : ''))]);
+  return `${encoding}, ${engine}, ns a byte:\n\n${markdownTable([{ title: 'text' }, ...columns], cells)}`;
+}

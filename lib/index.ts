@@ -91,8 +91,10 @@ export {
   BodyBoundsError,
   boundJsonHook,
   boundJsonMiddleware,
+  jsonBodyParser,
   type BoundJsonHook,
   type BoundJsonMiddleware,
+  type JsonBodyParser,
 } from './request/json-bounds.js';
 export type { JsonBounds } from './request/json-shape.js';
 export type { BodyBounds } from './request/body-bounds.js';

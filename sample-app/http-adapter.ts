@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { boundJsonHook } from 'nestjs-fast-litellm';
+import { boundJsonHook, jsonBodyParser } from 'nestjs-fast-litellm';
 import { addFrontDoor, BODY_BYTES } from './access/front-door.js';
 import { readGatewaySettings, type GatewaySettings } from './access/gateway-settings.js';
 
@@ -38,6 +38,11 @@ export function createHttpAdapter(settings: GatewaySettings = readGatewaySetting
     const origin = settings.corsOrigins.includes('*') ? '*' : [...settings.corsOrigins];
     adapter.enableCors({ origin, exposedHeaders: ['*'] });
   }
-  adapter.getInstance().addHook('preParsing', boundJsonHook());
+  const instance = adapter.getInstance();
+  instance.addHook('preParsing', boundJsonHook());
+  const bodyLimit = MAX_BODY_BYTES;
+  adapter.useBodyParser('application/json', false, { bodyLimit }, jsonBodyParser(instance.getDefaultJsonParser('error', 'error')));
+  // The dashboard's form. Nest leaves out its own parsers where an app has one.
+  adapter.useBodyParser('application/x-www-form-urlencoded', false, { bodyLimit });
   return adapter;
 }

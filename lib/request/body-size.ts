@@ -18,6 +18,11 @@ export function isLarge({ headers, body }: { readonly headers?: Headers; readonl
   return (headers === undefined ? undefined : isDeclaredLarge(headers)) ?? weightLeft(body, LARGE_BODY, 0) < 0;
 }
 
+/** Whether bytes that have been read are many. */
+export function isLargeBody(body: Buffer): boolean {
+  return body.length > LARGE_BODY;
+}
+
 /** By its declared length; `undefined` where that is not the length of the text. */
 function isDeclaredLarge(headers: Headers): boolean | undefined {
   const length = headers['content-length'];

@@ -2,8 +2,9 @@ import { HttpException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { Transform, type Readable } from 'node:stream';
 import { checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../common/options.js';
-import { mayBeLarge } from './body-size.js';
+import { isLargeBody, mayBeLarge } from './body-size.js';
 import { boundUnreadBody } from './unread-body.js';
+import { parseLargeJson } from './large-json.js';
 import { DEFAULT_JSON_BOUNDS, JsonShape, type JsonBounds, type JsonExcess } from './json-shape.js';
 
 const RULES: Readonly<Record<keyof JsonBounds, string>> = {
@@ -13,7 +14,6 @@ const RULES: Readonly<Record<keyof JsonBounds, string>> = {
   maxValues: 'values',
 };
 const JSON_TYPE = /^application\/(?:[\w.+-]{1,64}\+)?json\b/i;
-const UTF8_BOM = /^\ufeff/;
 
 /** A JSON body that holds more than `JsonBounds` allow: 400 in OpenAI's shape. */
 export class BodyBoundsError extends HttpException {
@@ -40,6 +40,32 @@ export type BoundJsonHook = (
   payload: Readable,
   done: (error: Error | null, payload?: Readable) => void,
 ) => void;
+
+/** A parser of Fastify's for bodies that it has read (`parseAs: 'buffer'`). */
+export type JsonBodyParser = (request: object, body: Buffer, done: (error: Error | null, body?: unknown) => void) => void;
+
+/**
+ * Parses JSON bodies over 16 KiB in turns of the event loop, so that no other request waits longer than for `JSON.parse` itself; Fastify's own parser takes twice
+ * as long, in one turn.
+ *
+ * @param small parses the others: `getDefaultJsonParser('error', 'error')` of the Fastify instance
+ * @example
+ * adapter.useBodyParser('application/json', false, {}, jsonBodyParser(adapter.getInstance().getDefaultJsonParser('error', 'error')));
+ */
+export function jsonBodyParser(
+  small: (request: never, body: string, done: (error: Error | null, body?: unknown) => void) => unknown,
+): JsonBodyParser {
+  return (request, body, done) => {
+    if (!isLargeBody(body)) {
+      small(request as never, body.toString(), done);
+      return;
+    }
+    parseLargeJson(body).then(
+      (value) => done(null, value),
+      ({ message }: Error) => done(Object.assign(new HttpException(message, 400), { statusCode: 400 })),
+    );
+  };
+}
 
 /** A middleware of Express. */
 export type BoundJsonMiddleware = (
@@ -114,13 +140,13 @@ export function boundJsonMiddleware(maxBytes: number, bounds: JsonBounds = {}): 
       else chunks.push(chunk);
     };
     const parse = (): void => {
-      try {
-        request.body = JSON.parse(Buffer.concat(chunks).toString().replace(UTF8_BOM, ''));
-      } catch (error) {
-        end(new HttpException((error as Error).message, 400));
-        return;
-      }
-      end();
+      parseLargeJson(Buffer.concat(chunks)).then(
+        (body) => {
+          request.body = body;
+          end();
+        },
+        (error: Error) => end(new HttpException(error.message, 400)),
+      );
     };
     const abort = (): void => end(new HttpException('request aborted', 400));
     if (Number(headers['content-length']) > maxBytes) end(new HttpException('request entity too large', 413));

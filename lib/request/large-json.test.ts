@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { largeJson } from './large-json.js';
+import { largeJson, parseLargeJson } from './large-json.js';
 
 const LONG = 300_000;
 
@@ -27,5 +27,29 @@ describe('largeJson', () => {
     await largeJson(['x'.repeat(20 * LONG)]);
     clearInterval(timer);
     expect(turns).toBeGreaterThan(2);
+  });
+});
+
+describe('parseLargeJson', () => {
+  it('parses what JSON.parse parses, behind a byte order mark too', async () => {
+    const value = { model: 'm', messages: [{ role: 'user', content: 'é😀"\\'.repeat(9_999) }] };
+    await expect(parseLargeJson(Buffer.from(JSON.stringify(value)))).resolves.toEqual(value);
+    await expect(parseLargeJson(Buffer.from('\ufeff[1]'))).resolves.toEqual([1]);
+  });
+
+  it('lets timers run between its steps', async () => {
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    await parseLargeJson(Buffer.from(JSON.stringify('x'.repeat(8_000_000))));
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(1);
+  });
+
+  it.each(['{"a":', '{"__proto__":1}', '{"a":[{"\\u005f_pr\\u006fto_\\u005F" \n:{}}]}'])('refuses %s', async (json) => {
+    await expect(parseLargeJson(Buffer.from(json))).rejects.toThrow(SyntaxError);
+  });
+
+  it.each(['{"a":"__proto__"}', '["__proto__"]', '{"proto":1}'])('accepts %s', async (json) => {
+    await expect(parseLargeJson(Buffer.from(json))).resolves.toEqual(JSON.parse(json));
   });
 });

@@ -1,5 +1,10 @@
 import { nextTurn } from '../common/next-turn.js';
 
+/** With any of its characters as an escape. */
+const PROTOTYPE_KEY =
+  /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"[\t\n\r ]*:/;
+const UTF8_BOM = /^\ufeff/;
+
 /** UTF-16 units of a text that are written in one turn of the event loop: a millisecond or two. */
 const UNITS_PER_TURN = 1 << 18;
 
@@ -40,4 +45,19 @@ async function* textParts(text: string): AsyncGenerator<Buffer, void> {
 
 function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit <= 0xdbff;
+}
+
+/**
+ * Parses a large JSON body. Decoding, the search for `__proto__` and parsing take a turn of the event loop each, so that nothing waits longer than for the parser.
+ * @throws SyntaxError for what is no JSON, and for a key `__proto__`.
+ */
+export async function parseLargeJson(body: Buffer): Promise<unknown> {
+  await nextTurn();
+  const text = body.toString().replace(UTF8_BOM, '');
+  await nextTurn();
+  if (PROTOTYPE_KEY.test(text)) throw new SyntaxError('a key is __proto__');
+  await nextTurn();
+  const value: unknown = JSON.parse(text);
+  await nextTurn();
+  return value;
 }

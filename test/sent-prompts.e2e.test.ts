@@ -20,7 +20,7 @@ import type { AddressInfo } from 'node:net';
 import type { LocalProvider } from '../sample-app/providers/local-provider.js';
 import type { ProviderBehaviour } from '../sample-app/providers/provider-behaviour.js';
 import { deploymentOf, provider, scripted, stopProviders } from './llm-client-providers.js';
-import { until } from './until.js';
+import { until, untilMinuteLasts } from './until.js';
 
 // What a prompt costs that was sent, and got no answer: seen from outside, as tokens that a client has left.
 
@@ -46,6 +46,7 @@ const adapters = [
 ] as const;
 const opened: INestApplication[] = [];
 
+beforeEach(() => untilMinuteLasts());
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((app) => app.close()));
   await stopProviders();

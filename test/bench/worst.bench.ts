@@ -10,6 +10,7 @@ import type { Verdict } from './harness/verdict.js';
 import { ROOT } from './tokens/contenders.js';
 import { NATIVE, openEngine, TYPESCRIPT } from './tokens/ours.js';
 import { described } from './worst/recipe.js';
+import type { Recipe } from './worst/recipe.js';
 import { rateOf, search, textTokens, warmUp } from './worst/search.js';
 import type { Count } from './worst/search.js';
 
@@ -28,7 +29,7 @@ const SIZES = [4 * KIB, 64 * KIB, MIB];
 const LARGE_SIZES = [8 * MIB, 32 * MIB];
 
 interface Row {
-  readonly text: string;
+  readonly recipe: Recipe;
   readonly rates: readonly number[];
 }
 
@@ -56,7 +57,7 @@ export function main(argv: readonly string[]): void {
       const found = search(count, tokens, options.quick ? QUICK_MS : SEARCH_MS);
       const rows = found.slice(0, SHOWN).map(({ recipe }, index): Row => {
         const sizes = options.quick ? SIZES.slice(0, 2) : index === 0 ? [...SIZES, ...LARGE_SIZES] : SIZES;
-        return { text: described(recipe), rates: sizes.map((size) => rateOf(count, recipe, size, size > MIB ? 1 : 3)) };
+        return { recipe, rates: sizes.map((size) => rateOf(count, recipe, size, size > MIB ? 1 : 3)) };
       });
       parts.push({ engine: name, encoding, rows });
     }
@@ -76,6 +77,9 @@ function targetsOf({ engine, encoding, rows }: Part): Verdict[] {
 
 function tableOf({ engine, encoding, rows }: Part): string {
   const columns = ['4 KB', '64 KB', '1 MB', '8 MB', '32 MB'].map((title) => ({ title, right: true }));
-  const cells = rows.map(({ text, rates }) => [text, ...columns.map((_, at) => (at < rates.length ? short(rates[at]) : ''))]);
+  const cells = rows.map(({ recipe, rates }) => [
+    described(recipe),
+    ...columns.map((_, at) => (at < rates.length ? short(rates[at]) : '')),
+  ]);
   return `${encoding}, ${engine}, ns a byte:\n\n${markdownTable([{ title: 'text' }, ...columns], cells)}`;
 }

@@ -7,8 +7,8 @@ const ANSWER_BITS: u32 = 8;
 /// What a candidate costs whose answer is not known, in units of one whose answer is.
 const UNKNOWN_COST: usize = 8;
 /// Units after which it is asked how far they have led, and bytes that they have to: at less, merging by blocks takes less time.
-const COST: usize = 256;
-const WORTH: usize = 64;
+const COST: usize = 128;
+const WORTH: usize = 32;
 
 /// What the first bytes of a piece are merged into.
 #[derive(Default)]
@@ -34,20 +34,22 @@ impl Backtrack {
         self.answers.resize(1 << ANSWER_BITS, 0);
     }
 
-    /// Goes on until the end of the piece of `len` bytes, or until it takes too long.
+    /// Goes on until the end of the piece of `len` bytes, or until it takes too long; returns the length of the longest token that was tried.
     ///
     /// Takes the longest token that fits behind the last one, where two neighbours fit when merging their bytes would give just these two.
     /// Every prefix of a merged piece is itself merged, so a position once found to lead nowhere is never tried again.
     ///
     /// # Safety
     /// `tokens` are those of a part of the piece, and not all; `len + 16` bytes must be readable at `at`.
-    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) {
+    pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) -> usize {
         let mut position = tokens.end;
         let mut goal = position + WORTH;
         let mut cost = 0;
+        let mut longest;
         // SAFETY: positions stay below `len`, tokens end at or before it.
         unsafe {
             let (mut candidate, mut candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
+            longest = candidate_len;
             while position < len {
                 if cost >= COST {
                     if position < goal {
@@ -65,6 +67,7 @@ impl Backtrack {
                     position = end;
                     if position < len {
                         (candidate, candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
+                        longest = longest.max(candidate_len);
                     }
                 } else if candidate_len > 1 {
                     candidate = vocabulary.prefix(candidate);
@@ -83,6 +86,7 @@ impl Backtrack {
             }
         }
         tokens.end = position;
+        longest
     }
 
     #[inline(always)]

@@ -8,9 +8,8 @@
 use super::backtrack::{Backtrack, Tokens};
 use super::blocks::{Block, Merged, TOGETHER, merge_blocks};
 use super::cache::MAX_LARGE;
-use super::vocabulary::{NONE, Vocabulary};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use super::heap_merge::merge_any;
+use super::vocabulary::Vocabulary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,8 +25,10 @@ const FIRST_TOGETHER: usize = 3;
 /// Rounds of a kind before it is looked whether a faster way is one again.
 const ROUNDS: u32 = 8;
 
+/// A block of a whole piece.
+const WHOLE: usize = 8;
 /// Pieces of at most this many bytes are merged in one block.
-pub const MAX_BLOCK: usize = Block::<SHORT>::MOST;
+pub const MAX_BLOCK: usize = Block::<WHOLE>::MOST;
 /// Pieces of up to [`MAX_BLOCK`] bytes that are merged together at the most.
 pub const MAX_BLOCKS: usize = TOGETHER;
 
@@ -46,6 +47,7 @@ enum Way {
 pub struct LongMerge {
     tokens: Tokens,
     backtrack: Backtrack,
+    whole: Vec<Block<WHOLE>>,
     short: Vec<Block<SHORT>>,
     long: Vec<Block<LONG>>,
     /// Set when nobody wants the result any more, which then is none.
@@ -68,8 +70,10 @@ impl LongMerge {
             let agreed = unsafe {
                 match way {
                     Way::Backtrack => {
-                        self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
-                        (way, left) = (Way::Short, ROUNDS);
+                        let longest = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
+                        // Short blocks cannot agree on a token that is longer than what they share.
+                        way = if longest > SHORT_OVERLAP { Way::Long } else { Way::Short };
+                        left = ROUNDS;
                         continue;
                     }
                     Way::Short => self.extend_short(vocabulary, at, len, if left == ROUNDS { FIRST_TOGETHER } else { TOGETHER }),
@@ -93,10 +97,10 @@ impl LongMerge {
     /// # Safety
     /// At most `MAX_BLOCKS`, each with at least a byte, readable in `text`; as many `counts`.
     pub unsafe fn count_blocks(&mut self, vocabulary: &Vocabulary, text: *const u8, pieces: &[(usize, usize)], counts: &mut [u32]) {
-        self.short.resize_with(self.short.len().max(pieces.len()), || Block::new(vocabulary));
+        self.whole.resize_with(self.whole.len().max(pieces.len()), || Block::new(vocabulary));
         // SAFETY: the caller's.
-        unsafe { merge_blocks(vocabulary, text, pieces, &mut self.short) };
-        for (count, block) in counts.iter_mut().zip(&self.short).take(pieces.len()) {
+        unsafe { merge_blocks(vocabulary, text, pieces, &mut self.whole) };
+        for (count, block) in counts.iter_mut().zip(&self.whole).take(pieces.len()) {
             *count = block.count();
         }
     }
@@ -182,10 +186,13 @@ impl LongMerge {
         // SAFETY: the caller's.
         unsafe {
             if by_one {
-                let mut blocks = [Block::<LONG>::new(vocabulary)];
+                let mut blocks = std::mem::take(&mut self.long);
+                blocks.resize_with(blocks.len().max(1), || Block::new(vocabulary));
                 let (from, _) = self.bound_before(vocabulary, LONG_OVERLAP);
                 merge_blocks(vocabulary, at, &[(from, len.min(from + Block::<LONG>::MOST))], &mut blocks);
-                if self.append(vocabulary, blocks[0].merged()) {
+                let agreed = self.append(vocabulary, blocks[0].merged());
+                self.long = blocks;
+                if agreed {
                     return;
                 }
             }
@@ -254,47 +261,4 @@ impl LongMerge {
         self.tokens.end = block.start + block.len;
         true
     }
-}
-
-/// Merges any number of bytes: the bounds and ids of [`Merged`].
-pub(super) fn merge_any(vocabulary: &Vocabulary, bytes: &[u8]) -> (Vec<u64>, Vec<u32>) {
-    let len = bytes.len();
-    let mut ids: Vec<u32> = bytes.iter().map(|byte| vocabulary.byte_ids[usize::from(*byte)]).collect();
-    let mut next: Vec<u32> = (1..=len as u32).collect();
-    let mut previous: Vec<u32> = (0..len as u32).map(|at| at.wrapping_sub(1)).collect();
-    let mut ranks: Vec<u32> = bytes.windows(2).map(|pair| vocabulary.pair(pair[0], pair[1])).chain([NONE]).collect();
-    let mut heap: BinaryHeap<_> =
-        ranks.iter().enumerate().filter(|(_, rank)| **rank != NONE).map(|(at, rank)| Reverse((*rank, at as u32))).collect();
-    while let Some(Reverse((rank, at))) = heap.pop() {
-        let at = at as usize;
-        if ranks[at] != rank {
-            continue;
-        }
-        let middle = next[at] as usize;
-        let end = next[middle] as usize;
-        ids[at] = rank;
-        next[at] = end as u32;
-        [ranks[at], ranks[middle]] = [NONE; 2];
-        let mut rank_at = |at: usize, right: usize| {
-            ranks[at] = vocabulary.joined(ids[at], ids[right]);
-            if ranks[at] != NONE {
-                heap.push(Reverse((ranks[at], at as u32)));
-            }
-        };
-        if end < len {
-            previous[end] = at as u32;
-            rank_at(at, end);
-        }
-        if at > 0 {
-            rank_at(previous[at] as usize, at);
-        }
-    }
-    let mut bounds = vec![0; len / 64 + 1];
-    let mut at = 0;
-    while at < len {
-        bounds[at / 64] |= 1 << (at % 64);
-        at = next[at] as usize;
-    }
-    bounds[len / 64] |= 1 << (len % 64);
-    (bounds, ids)
 }

@@ -1,7 +1,8 @@
 //! Blocks of every kind against a merge of the whole.
 
 use super::blocks::Merged;
-use super::long_merge::{LongMerge, merge_any};
+use super::heap_merge::merge_any;
+use super::long_merge::LongMerge;
 use super::vocabulary::{NONE, Vocabulary};
 use super::{Cache, ENCODING_NAMES, PACKED, Text, encoding, vocabulary_of};
 use proptest::prelude::*;

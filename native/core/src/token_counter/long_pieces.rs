@@ -31,8 +31,13 @@ impl Counter<'_> {
                     0
                 });
             }
-            let place = self.cache.large_place(at, len);
-            self.cache.large(place, std::slice::from_raw_parts(at, len)).unwrap_or_else(|| {
+            let known = if len <= MAX_LARGE {
+                let place = self.cache.large_place(at, len);
+                self.cache.large(place, std::slice::from_raw_parts(at, len))
+            } else {
+                None
+            };
+            known.unwrap_or_else(|| {
                 self.wide_unknown[self.wide_unknown_len].write(Piece::new(start, len));
                 self.wide_unknown_len += 1;
                 0
@@ -123,11 +128,13 @@ impl Counter<'_> {
     /// # Safety
     /// A piece of the text, above 30 bytes.
     unsafe fn remember_wide(&mut self, piece: Piece, count: u32) {
-        // SAFETY: the caller's.
-        unsafe {
-            let at = self.start.add(piece.start());
-            let place = self.cache.large_place(at, piece.len());
-            self.cache.remember_large(place, std::slice::from_raw_parts(at, piece.len()), count);
+        if piece.len() <= MAX_LARGE {
+            // SAFETY: the caller's.
+            unsafe {
+                let at = self.start.add(piece.start());
+                let place = self.cache.large_place(at, piece.len());
+                self.cache.remember_large(place, std::slice::from_raw_parts(at, piece.len()), count);
+            }
         }
         self.total += count;
     }

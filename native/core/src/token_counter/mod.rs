@@ -15,6 +15,7 @@ mod encoding;
 mod filter;
 #[cfg(target_arch = "x86_64")]
 mod four_keys;
+mod heap_merge;
 mod huge_pages;
 mod id_cache;
 mod joins;

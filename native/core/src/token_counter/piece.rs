@@ -4,10 +4,10 @@
 #[derive(Clone, Copy)]
 pub struct Piece(u64);
 
-pub(super) const LEN_BITS: u32 = 8;
+pub(super) const LEN_BITS: u32 = 9;
 
 impl Piece {
-    /// A piece below 256 bytes.
+    /// A piece below 512 bytes.
     #[inline(always)]
     pub fn new(start: usize, len: usize) -> Self {
         debug_assert!(len < 1 << LEN_BITS);

@@ -20,6 +20,9 @@ pub struct Starts {
     pub end: usize,
 }
 
+/// A window that ends at a cut before this many bytes is not worth what it takes: a long run of letters would be walked two by two.
+const LEAST_CUT: u32 = 16;
+
 /// A window that tells nothing.
 pub const NOTHING: Starts = Starts { starts: 0, end: 0 };
 
@@ -111,11 +114,13 @@ pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wi
         letter_starts |= upper & lower << 1;
     }
     let mut starts = other_starts | line_starts | blank_starts | letter_starts | third_digits(digit) | 1;
+    let mut case_cuts = 0;
     if let (false, Some(case)) = (O200K, cuts.case) {
         let borders = upper & lower << 1 & !(masks.high | masks.high << 1);
         if borders != 0 {
             // SAFETY: the caller's.
-            starts |= unsafe { case.cut(at, borders) };
+            case_cuts = unsafe { case.cut(at, borders) };
+            starts |= case_cuts;
         }
     }
 
@@ -138,6 +143,9 @@ pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wi
     // not: what is punctuation there could be the first character of a word.
     let anchors = if !O200K || upper | lower == 0 { wide.cuts & letter } else { 0 };
     let end = ((starts | anchors) & u64::MAX >> (64 - certain)).ilog2();
+    if end < LEAST_CUT && case_cuts != 0 {
+        return NOTHING;
+    }
     Starts { starts: (starts | wide.cuts) & ((1 << end) - 1), end: end as usize }
 }
 

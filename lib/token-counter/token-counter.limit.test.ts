@@ -40,7 +40,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('limits
   it('counts random texts beside the event loop as it does at once', async () => {
     const random = seededRandom(5);
     const handle = engine.load('o200k_base');
-    for (let round = 0; round < usuallyOrLong(19, 90); round++) {
+    for (let round = 0; round < usuallyOrLong(10, 90); round++) {
       const text = randomText(random, 60).repeat(round % 9 === 0 ? 900 : 1);
       const count = engine.count(text, handle);
       expect(await engine.countUpToAsync(text, handle, count)).toBe(count);

@@ -59,7 +59,8 @@ struct Input {
 }
 
 fn spec_of(limits: &Limits) -> Spec {
-    let [second, burst, minute, hour, day, window, window_ms, tokens, concurrent] = limits.numbers.map(|number| number.map_or(f64::NAN, Number::value));
+    let [second, burst, minute, hour, day, window, window_ms, tokens, concurrent] =
+        limits.numbers.map(|number| number.map_or(f64::NAN, Number::value));
     Spec {
         scope: limits.scope.map(String::from).unwrap_or_default(),
         requests_per_second: second,

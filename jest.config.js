@@ -1,7 +1,7 @@
 'use strict';
 
 const { availableParallelism } = require('node:os');
-const swcOptions = require('./test/swc-options.js');
+const swcOptions = require('./test/support/swc-options.js');
 
 /**
  * The suite runs as CommonJS on every Node version: Jest cannot `require()` an ES module on Node 20, so swc down-levels those that the tests load.

@@ -11,9 +11,9 @@ import {
 } from './engine/calibration.js';
 import { capabilityOf, componentOf } from './engine/engine-series.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
-import { countingCases } from './token-counter/token-counter.calibration.js';
-import type { EncodingName, TokenCounterEngine } from './token-counter/token-counter.engine.js';
-import { TwinMeasurement } from './token-counter/token-counter.twin.js';
+import { countingCases } from './token-counter/engine/calibration.js';
+import type { EncodingName, TokenCounterEngine } from './token-counter/engine/engine.js';
+import { TwinMeasurement } from './token-counter/engine/comparison.js';
 
 /** Both engines of each capability side by side: a little after boot, and the rest when they are first compared. */
 export class EngineMeasurements {

@@ -22,7 +22,7 @@ import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
-import { LlmClient } from './request/llm-client.service.js';
+import { LlmClient } from './llm-client/llm-client.service.js';
 import { RouterService } from './router/router.service.js';
 import { hasOpenTelemetry } from './telemetry/call-spans.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';

@@ -9,7 +9,7 @@ import type { ShutdownOptions } from './health/shutdown.options.js';
 import type { MetricsOptions } from './metrics/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
-import type { LlmClientOptions } from './request/llm-client.options.js';
+import type { LlmClientOptions } from './llm-client/llm-client.options.js';
 import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 

@@ -5,17 +5,17 @@ import { coarseClock } from './engine/shared-memory.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
-import { deploymentCheck } from './request/deployment-check.js';
-import { promptTokensOf } from './request/token-estimate.js';
-import { answersKnownQuestion } from './router/known-question.js';
-import { ListRouters } from './router/list-routers.js';
-import { GROUP_SIZES } from './router/router.calibration.js';
-import { RouterEngine } from './router/router.engine.js';
-import { NativeRouterEngine } from './router/router.native.js';
+import { deploymentCheck } from './llm-client/providers/deployment-check.js';
+import { promptTokensOf } from './http/token-estimate/token-estimate.js';
+import { answersKnownQuestion } from './router/engine/self-test.js';
+import { ListRouters } from './router/compat/router-cache.js';
+import { GROUP_SIZES } from './router/engine/calibration.js';
+import { RouterEngine } from './router/engine/engine.js';
+import { NativeRouterEngine } from './router/engine/native.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
-import type { RouterContext } from './router/router.context.js';
+import type { RouterContext } from './router/router-context.js';
 import { RouterService } from './router/router.service.js';
-import { TypeScriptRouterEngine } from './router/router.typescript.js';
+import { TypeScriptRouterEngine } from './router/engine/typescript.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
 /** Tokens that a price is asked for: enough for the smallest price to be seen, too few for a tier's higher one. */

@@ -1,10 +1,10 @@
-import { EXPECTED_HEALTH } from '../test/expected-health.js';
-import { until } from '../test/until.js';
+import { EXPECTED_HEALTH } from '../test/e2e/observability/expected-health.js';
+import { until } from '../test/support/until.js';
 import { NativeEngineUnavailableError } from './common/errors.js';
 import { VERSION } from './common/version.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM } from './fast-litellm.js';
-import type { RateLimitStore } from './rate-limit/rate-limit.store.js';
+import type { RateLimitStore } from './rate-limit/store.js';
 
 const lines: string[] = [];
 const say = (message: string) => void lines.push(message);

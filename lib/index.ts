@@ -34,11 +34,11 @@ export type { EngineMode } from './engine/engine-mode.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export type { DashboardOptions } from './dashboard/dashboard.options.js';
 export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';
-export type { EndpointStats, ConnectionPoolStats } from './connection-pool/connection-pool.stats.js';
+export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats.js';
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
-export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/leased-connection.js';
-export type { ProxyOptions } from './connection-pool/proxies.environment.js';
+export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/connection/leased-connection.js';
+export type { ProxyOptions } from './connection-pool/connection/proxies.environment.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 export { FastLiteLLMModule } from './fast-litellm.module.js';
 export type { FastLiteLLMOptionsFactory } from './fast-litellm.module-definition.js';
@@ -61,10 +61,10 @@ export { openTelemetryObserver } from './telemetry/call-spans.js';
 export type { HealthReport } from './health/health-report.js';
 export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';
 export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
-export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/rate-limit.arguments.js';
-export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/rate-limit.limits.js';
-export { redisRateLimitStore } from './rate-limit/rate-limit.redis.js';
-export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/rate-limit-options.redis.js';
+export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/arguments.js';
+export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/limits.js';
+export { redisRateLimitStore } from './rate-limit/redis/redis-store.js';
+export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/redis/options.js';
 export type { RateLimitOptions, SkipIf } from './rate-limit/rate-limit.options.js';
 export { RateLimiterService, type RateLimitStats } from './rate-limit/rate-limit.service.js';
 export type {
@@ -74,19 +74,19 @@ export type {
   RateLimitStore,
   RateLimitStoreStats,
   TakenRateLimit,
-} from './rate-limit/rate-limit.store.js';
+} from './rate-limit/store.js';
 export type { RateLimitResult, Reservation } from './rate-limit/reservation.js';
 export type { PerformanceComparison } from './monitor/comparison.js';
 export type { PerformanceAlert } from './monitor/performance-alerts.js';
 export type { PerformanceAlertOptions, PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 export { PerformanceMonitorService, type PerformanceRecord } from './monitor/performance-monitor.service.js';
-export type { PerformanceHistory } from './monitor/series-history.js';
-export type { CallFigures, ComponentStats, OperationStats } from './monitor/performance-series.js';
+export type { PerformanceHistory } from './monitor/series/series-history.js';
+export type { CallFigures, ComponentStats, OperationStats } from './monitor/series/performance-series.js';
 export type { PerformanceRecommendation } from './monitor/recommendations.js';
-export type { HistoryColumns } from './monitor/series-history.js';
-export { PerformanceInterceptor } from './request/performance.interceptor.js';
-export { LlmAnswer, type AnswerTarget, type CallFacts } from './request/llm-answer.js';
-export type { AttemptFailure } from './request/llm-call.js';
+export type { HistoryColumns } from './monitor/series/series-history.js';
+export { PerformanceInterceptor } from './http/performance.interceptor.js';
+export { LlmAnswer, type AnswerTarget, type CallFacts } from './llm-client/answer/llm-answer.js';
+export type { AttemptFailure } from './llm-client/call/llm-call.js';
 export {
   BodyBoundsError,
   boundJsonHook,
@@ -95,41 +95,41 @@ export {
   type BoundJsonHook,
   type BoundJsonMiddleware,
   type JsonBodyParser,
-} from './request/json-bounds.js';
-export type { JsonBounds } from './request/json-shape.js';
-export type { BodyBounds } from './request/body-bounds.js';
-export type { LlmClientOptions } from './request/llm-client.options.js';
-export type { CallOptions, ModelRequest } from './request/llm-client.request.js';
-export type { ExecuteOptions, Send, SendContext } from './request/llm-client.send.js';
-export { LlmClient } from './request/llm-client.service.js';
-export { LlmStream } from './request/llm-stream.js';
-export type { AnswerUsage, Usage } from './request/answer-usage.js';
-export type { LimitedRequest, RequestResponse } from './request/guarded-request.js';
-export { RateLimitGuard } from './request/rate-limit.guard.js';
-export { rateLimitPrecheck, type RateLimitPrecheck } from './request/rate-limit.precheck.js';
-export { reportUsage } from './request/request-context.js';
+} from './http/body/json-bounds.js';
+export type { JsonBounds } from './http/body/json-shape.js';
+export type { BodyBounds } from './http/body/body-bounds.js';
+export type { LlmClientOptions } from './llm-client/llm-client.options.js';
+export type { CallOptions, ModelRequest } from './llm-client/request.js';
+export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
+export { LlmClient } from './llm-client/llm-client.service.js';
+export { LlmStream } from './llm-client/stream/llm-stream.js';
+export type { AnswerUsage, Usage } from './http/answer-usage.js';
+export type { LimitedRequest, RequestResponse } from './http/guard/guarded-request.js';
+export { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+export { rateLimitPrecheck, type RateLimitPrecheck } from './http/guard/precheck.js';
+export { reportUsage } from './http/request-context.js';
 export { SkipPerformance } from './common/skip-performance.js';
-export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './request/request.decorators.js';
-export { RetryAfterFilter } from './request/retry-after.filter.js';
-export type { CalledByApp, Uncallable } from './router/callability.js';
-export type { Route } from './router/catalogue.js';
+export { RateLimit, SkipRateLimit, type FromRequest, type RateLimitRule } from './http/decorators.js';
+export { RetryAfterFilter } from './http/retry-after.filter.js';
+export type { CalledByApp, Uncallable } from './router/deployments/callability.js';
+export type { Route } from './router/deployments/name-resolution.js';
 export type { CustomRoutingStrategy, RoutingCandidate } from './router/custom-strategy.js';
-export type { Deployment, ModelListEntry } from './router/deployment.js';
-export type { DeploymentState, ExclusionReason, RoutingExplanation } from './router/explanation.js';
+export type { Deployment, ModelListEntry } from './router/deployments/deployment.js';
+export type { DeploymentState, ExclusionReason, RoutingExplanation } from './router/selection/explain.js';
 export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallbacks.js';
-export type { CallFailure } from './router/failures.js';
-export type { HealthCheckOptions, HealthProbe } from './router/health-checks.options.js';
-export type { LiteLLMRouterSettings } from './router/litellm-settings.js';
-export { readLiteLLMProxySettings, type LiteLLMProxySettings } from './router/proxy-settings.js';
-export type { RouterRedisClient } from './router/router-client.redis.js';
+export type { CallFailure } from './router/health/failures.js';
+export type { HealthCheckOptions, HealthProbe } from './router/config/health-check-options.js';
+export type { LiteLLMRouterSettings } from './router/config/litellm-settings.js';
+export { readLiteLLMProxySettings, type LiteLLMProxySettings } from './router/config/proxy-settings.js';
+export type { RouterRedisClient } from './router/redis/client.js';
 export type { RouterOptions } from './router/router.options.js';
-export { redisRouterState, type RedisRouterStateOptions } from './router/router.redis.js';
+export { redisRouterState, type RedisRouterStateOptions } from './router/redis/shared-router-state.js';
 export { RouterService } from './router/router.service.js';
-export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './router/router.settings.js';
-export { ROUTING_STRATEGIES, type RoutingStrategy } from './router/router.strategies.js';
-export type { CallSuccess, CallUsage } from './router/call-success.js';
+export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './router/settings.js';
+export { ROUTING_STRATEGIES, type RoutingStrategy } from './router/selection/strategies/strategies.js';
+export type { CallSuccess, CallUsage } from './router/state/call-success.js';
 export type { Pick as RoutedPick, RoutingContext } from './router/routing-context.js';
-export type { RouterSharedState, StateOfRouter } from './router/shared-state.js';
+export type { RouterSharedState, StateOfRouter } from './router/redis/shared-state.js';
 export {
   AdvancedRouter,
   applyAcceleration,
@@ -174,14 +174,14 @@ export {
   trimMessages,
   truncate,
 } from './standalone.js';
-export type { ChatMessage } from './token-counter/messages.js';
-export type { PricingOptions } from './token-counter/pricing-book.js';
-export type { ModelLimits, ModelPricing } from './token-counter/pricing.js';
+export type { ChatMessage } from './token-counter/prompt/messages.js';
+export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
+export type { ModelLimits, ModelPricing } from './token-counter/pricing/pricing.js';
 export type { UsageDetails } from './common/token-cost.js';
-export type { RequestTokens } from './token-counter/requests.js';
-export type { AllowedSpecial } from './token-counter/special-text.js';
-export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/token-counter.arguments.js';
-export { ENCODING_NAMES, type EncodingName } from './token-counter/token-counter.engine.js';
+export type { RequestTokens } from './token-counter/prompt/requests.js';
+export type { AllowedSpecial } from './token-counter/bpe/special-text.js';
+export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/arguments.js';
+export { ENCODING_NAMES, type EncodingName } from './token-counter/engine/engine.js';
 export type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 export { TokenCounterService } from './token-counter/token-counter.service.js';
-export type { Tool, ToolChoice } from './token-counter/tools.js';
+export type { Tool, ToolChoice } from './token-counter/prompt/tools.js';

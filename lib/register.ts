@@ -4,8 +4,8 @@ import type { PatchStatus } from './acceleration/patch-status.js';
 import { readEngineMode } from './engine/engine-mode.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
-import { TokenCounterEngine } from './token-counter/token-counter.engine.js';
-import { TOKEN_COUNTER_RECIPE } from './token-counter/token-counter.recipe.js';
+import { TokenCounterEngine } from './token-counter/engine/engine.js';
+import { TOKEN_COUNTER_RECIPE } from './token-counter/engine/engine-provider.js';
 
 // `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads no Nest for it.
 

@@ -1,4 +1,4 @@
-import { EXPECTED_HEALTH } from '../test/expected-health.js';
+import { EXPECTED_HEALTH } from '../test/e2e/observability/expected-health.js';
 import * as root from './index.js';
 
 describe('the standalone functions', () => {

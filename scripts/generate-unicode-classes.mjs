@@ -91,7 +91,7 @@ const ranges = await readRanges();
 const stale = [];
 for (const [path, content] of [
   ['native/core/src/unicode_classes.rs', toRust(ranges)],
-  ['lib/token-counter/unicode-classes.ts', toTypeScript(ranges)],
+  ['lib/token-counter/bpe/unicode-classes.ts', toTypeScript(ranges)],
 ]) {
   const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
   if (!process.argv.includes('--check')) writeFileSync(file, content);

@@ -62,12 +62,12 @@ function typescriptSuite({ folder }) {
   });
 }
 
-/** The suites that import `test/long.ts`, in full. */
+/** The suites that import `test/support/long.ts`, in full. */
 function longSuites({ folder }) {
   return jest({
     name: 'long tests',
     report: join(folder, 'long.json'),
-    args: ['--findRelatedTests', 'test/long.ts'],
+    args: ['--findRelatedTests', 'test/support/long.ts'],
     env: { TEST_ENGINE: '', LONG: process.env.LONG ?? '1' },
   });
 }

@@ -7,17 +7,17 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** Those that take long for what they do, not for what they say. */
 const LONGEST = [
-  'lib/token-counter/token-counter.engine.test.ts',
-  'test/rate-limit-redis-processes.e2e.test.ts',
-  'test/rate-limit-redis-outage.e2e.test.ts',
-  'lib/rate-limit/rate-limit-script.redis.test.ts',
-  'lib/rate-limit/rate-limit.histories.test.ts',
-  'test/chaos.test.ts',
-  'test/terminations.e2e.test.ts',
-  'lib/token-counter/token-counter.segments.test.ts',
-  'lib/acceleration/tiktoken.test.ts',
-  'test/sigterm.e2e.test.ts',
-  'test/router-redis.e2e.test.ts',
+  'lib/token-counter/engine/engine.test.ts',
+  'test/e2e/rate-limit/redis/processes.e2e.test.ts',
+  'test/e2e/rate-limit/redis/outage.e2e.test.ts',
+  'lib/rate-limit/redis/main-script.test.ts',
+  'lib/rate-limit/engine/histories.test.ts',
+  'test/chaos/chaos.test.ts',
+  'test/e2e/app/terminations.e2e.test.ts',
+  'lib/token-counter/bpe/long-pieces.test.ts',
+  'lib/acceleration/libraries/tiktoken.test.ts',
+  'test/e2e/app/sigterm.e2e.test.ts',
+  'test/e2e/router/redis.e2e.test.ts',
 ];
 
 module.exports = class SuiteOrder extends Sequencer {

@@ -1,10 +1,10 @@
 import { targetsOf, type AccelerationOptions, type AccelerationTarget } from './acceleration.options.js';
-import { GptTokenizerTarget } from './gpt-tokenizer.js';
-import { JsTiktokenTarget } from './js-tiktoken.js';
+import { GptTokenizerTarget } from './libraries/gpt-tokenizer.js';
+import { JsTiktokenTarget } from './libraries/js-tiktoken.js';
 import type { PatchStatus, TargetStatus } from './patch-status.js';
 import type { StandIn } from './stand-in.js';
-import { TiktokenTarget } from './tiktoken.js';
-import { UndiciTarget, type RequestPool } from './undici.js';
+import { TiktokenTarget } from './libraries/tiktoken.js';
+import { UndiciTarget, type RequestPool } from './libraries/undici.js';
 
 /** Who asked for patches, and for which. */
 interface Request {

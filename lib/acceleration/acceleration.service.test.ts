@@ -3,12 +3,12 @@ import ranks from 'js-tiktoken/ranks/r50k_base';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { installed, isNative, openAcceleration } from '../../test/acceleration-libraries.js';
+import { installed, isNative, openAcceleration } from '../../test/e2e/acceleration/acceleration-libraries.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { NativeBinding } from '../engine/native-binding.js';
 import { FastLiteLLM } from '../fast-litellm.js';
-import { NativeTokenCounterEngine } from '../token-counter/token-counter.native.js';
-import { TOKEN_COUNTER_RECIPE } from '../token-counter/token-counter.recipe.js';
+import { NativeTokenCounterEngine } from '../token-counter/engine/native.js';
+import { TOKEN_COUNTER_RECIPE } from '../token-counter/engine/engine-provider.js';
 import type { AccelerationTarget } from './acceleration.options.js';
 import type { AccelerationService } from './acceleration.service.js';
 

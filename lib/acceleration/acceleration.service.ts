@@ -1,11 +1,11 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
-import type { TokenCounterEngine } from '../token-counter/token-counter.engine.js';
+import type { TokenCounterEngine } from '../token-counter/engine/engine.js';
 import type { AccelerationOptions, AccelerationTarget } from './acceleration.options.js';
 import { patches } from './acceleration.patches.js';
 import type { PatchStatus } from './patch-status.js';
 import { StandIn } from './stand-in.js';
-import type { RequestPool } from './undici.js';
+import type { RequestPool } from './libraries/undici.js';
 
 /**
  * Patches libraries that the app already uses, in place and reversibly: same results, natively. Nothing is patched unasked.

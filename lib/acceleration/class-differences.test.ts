@@ -1,6 +1,6 @@
-import { characterClasses } from '../token-counter/character-classes.js';
+import { characterClasses } from '../token-counter/bpe/character-classes.js';
 import { mayDiffer } from './class-differences.js';
-import { isWithin } from './version-range.js';
+import { isWithin } from './libraries/version-range.js';
 
 describe('mayDiffer', () => {
   it.each(['', 'plain text\n', 'Größe', 'Привет', '漢字テスト', '👍🏽 👩‍👩‍👧', 'नमस्ते'])('lets %j pass', (text) => {

@@ -1,4 +1,4 @@
-import { characterClasses } from '../token-counter/character-classes.js';
+import { characterClasses } from '../token-counter/bpe/character-classes.js';
 
 const PAGE = 256;
 const SAME = 1;

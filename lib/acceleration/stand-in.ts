@@ -1,6 +1,6 @@
 import { FastLiteLLMError } from '../common/errors.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
-import type { EncodingName, TokenCounterEngine } from '../token-counter/token-counter.engine.js';
+import type { EncodingName, TokenCounterEngine } from '../token-counter/engine/engine.js';
 
 /**
  * Answers in place of a library, by the native engine alone: where that one is switched off, rolled out to a part of the requests, beside another

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { sleep, until } from '../../test/until.js';
+import { sleep, until } from '../../test/support/until.js';
 import { whenOver } from './response-over.js';
 
 describe('the end of responses on one connection', () => {

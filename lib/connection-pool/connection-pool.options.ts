@@ -2,8 +2,8 @@ import type { ConnectionOptions } from 'node:tls';
 import { LONGEST_TIMER_MS } from '../common/clocks.js';
 import { checkInteger, checkKnownKeys, checkObject, checkPositiveInteger, checkString, joinPath, optional } from '../common/options.js';
 import type { FlagsSettings } from '../feature-flags/feature-flags.settings.js';
-import type { ProxyOptions } from './proxies.environment.js';
-import { resolveProxies, type Proxies } from './proxies.js';
+import type { ProxyOptions } from './connection/proxies.environment.js';
+import { resolveProxies, type Proxies } from './connection/proxies.js';
 
 /** All in milliseconds where the name ends in `Ms`. */
 export interface ConnectionPoolOptions {

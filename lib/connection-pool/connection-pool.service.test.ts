@@ -1,7 +1,7 @@
-import { TestPools } from '../../test/connection-pool-engines.js';
-import { engineNames } from '../../test/engine-names.js';
-import { TaggedServer } from '../../test/connection-pool-server.js';
-import { until } from '../../test/until.js';
+import { TestPools } from '../../test/support/connection-pool-engines.js';
+import { engineNames } from '../../test/support/engine-names.js';
+import { TaggedServer } from '../../test/support/connection-pool-server.js';
+import { until } from '../../test/support/until.js';
 import type { ConnectionPoolService } from './connection-pool.service.js';
 
 describe.each(engineNames())('leases, %s', (engine) => {

@@ -8,15 +8,21 @@ import { checkFunction, checkInteger, checkObject, refuseArgument } from '../com
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
-import type { ConnectionPoolEngine, PoolBooks } from './connection-pool.engine.js';
+import type { ConnectionPoolEngine, PoolBooks } from './engine/engine.js';
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
-import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from './connection-pool.stats.js';
-import { faultOf } from './known-question.js';
-import { openSignal, requestOptions, type AcquireOptions, type LeasedConnection, type PoolRequestOptions } from './leased-connection.js';
-import type { PoolEndpoint } from './pool-endpoint.js';
-import { PoolDispatcher, type FetchDispatcher } from './pool-dispatcher.js';
-import { SocketPool } from './socket-pool.js';
-import { PromisedConnection } from './waiting-line.js';
+import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from './stats.js';
+import { faultOf } from './engine/self-test.js';
+import {
+  openSignal,
+  requestOptions,
+  type AcquireOptions,
+  type LeasedConnection,
+  type PoolRequestOptions,
+} from './connection/leased-connection.js';
+import type { PoolEndpoint } from './connection/endpoint.js';
+import { PoolDispatcher, type FetchDispatcher } from './pool/dispatcher.js';
+import { SocketPool } from './pool/socket-pool.js';
+import { PromisedConnection } from './pool/wait-queue.js';
 
 /** What the service takes from its surroundings. */
 export interface ConnectionPoolContext {

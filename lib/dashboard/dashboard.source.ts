@@ -1,7 +1,7 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
-import type { LimitWatch } from '../rate-limit/limit-watch.js';
+import type { LimitWatch } from '../rate-limit/metrics/near-limits.js';
 
 /** Figures of some calls, as the performance monitor has them. */
 export interface CallFigures {

@@ -1,6 +1,6 @@
 import { createServer, get, Agent, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { until } from '../../test/until.js';
+import { until } from '../../test/support/until.js';
 import { GracefulShutdown } from './graceful-shutdown.js';
 import { resolveShutdownOptions, type ShutdownOptions } from './shutdown.options.js';
 

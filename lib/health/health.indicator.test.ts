@@ -1,4 +1,4 @@
-import { TERMINUS_DEGRADED } from '../../test/expected-health.js';
+import { TERMINUS_DEGRADED } from '../../test/e2e/observability/expected-health.js';
 import type { Capability, CapabilityHealth } from '../common/capability.js';
 import { checkHealth, checkHealthAsync } from './health-report.js';
 import { FastLiteLLMHealthIndicator } from './health.indicator.js';

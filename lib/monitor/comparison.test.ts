@@ -1,4 +1,4 @@
-import { openMonitor as open, record, useMonitors } from '../../test/monitors.js';
+import { openMonitor as open, record, useMonitors } from '../../test/support/monitors.js';
 
 useMonitors();
 

@@ -1,4 +1,4 @@
-import { figuresOf, type CallFigures, type PerformanceSeries } from './performance-series.js';
+import { figuresOf, type CallFigures, type PerformanceSeries } from './series/performance-series.js';
 
 /** Measured calls that each side must have. */
 export const MIN_COMPARED_CALLS = 20;

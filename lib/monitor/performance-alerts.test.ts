@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { firstValueFrom, take, toArray } from 'rxjs';
-import { lines, openMonitor as open, record, useMonitors } from '../../test/monitors.js';
+import { lines, openMonitor as open, record, useMonitors } from '../../test/support/monitors.js';
 
 useMonitors();
 

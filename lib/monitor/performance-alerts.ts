@@ -3,7 +3,7 @@ import type * as Rxjs from 'rxjs';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import type { ResolvedAlertOptions } from './performance-monitor.options.js';
-import type { CallFigures } from './performance-series.js';
+import type { CallFigures } from './series/performance-series.js';
 
 /** A threshold was passed, or the figures are below it again. */
 export interface PerformanceAlert {

@@ -1,4 +1,4 @@
-import type { CallFigures, ComponentStats } from './performance-series.js';
+import type { CallFigures, ComponentStats } from './series/performance-series.js';
 
 /** In the order of the columns; their names are those of the original's export, and more. */
 const COLUMNS: readonly (readonly [string, keyof CallFigures])[] = [

@@ -1,6 +1,6 @@
 import type { MetricSample } from '../common/capability.js';
-import { countsOf, percentilesOf } from './performance-series.js';
-import type { SeriesTable } from './series-table.js';
+import { countsOf, percentilesOf } from './series/performance-series.js';
+import type { SeriesTable } from './series/series-table.js';
 
 /** Calls, errors, seconds and rolling percentiles of every operation. */
 export function performanceMetrics(table: SeriesTable, activeAlerts: number): MetricSample[] {

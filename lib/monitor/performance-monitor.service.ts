@@ -17,10 +17,10 @@ import { PerformanceAlerts, type PerformanceAlert } from './performance-alerts.j
 import { toCsv } from './performance-export.js';
 import type { ResolvedMonitorOptions } from './performance-monitor.options.js';
 import { performanceMetrics } from './performance-metrics.js';
-import type { ComponentStats } from './performance-series.js';
+import type { ComponentStats } from './series/performance-series.js';
 import { recommend, type PerformanceRecommendation } from './recommendations.js';
-import type { PerformanceHistory } from './series-history.js';
-import { SeriesTable } from './series-table.js';
+import type { PerformanceHistory } from './series/series-history.js';
+import { SeriesTable } from './series/series-table.js';
 
 /** One call, for `recordPerformance`. */
 export interface PerformanceRecord {

@@ -1,5 +1,5 @@
 import type { SpeedVerdict } from '../engine/engine-speeds.js';
-import type { ComponentStats } from './performance-series.js';
+import type { ComponentStats } from './series/performance-series.js';
 
 /** Something that could be better, by what was measured. */
 export interface PerformanceRecommendation {

@@ -10,8 +10,8 @@ import {
   optional,
   refuseOption,
 } from '../common/options.js';
-import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './rate-limit.limits.js';
-import type { RateLimitStore } from './rate-limit.store.js';
+import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './limits.js';
+import type { RateLimitStore } from './store.js';
 
 /** Decides whether a request skips rate limits: `true` skips, `false` or nothing does not. */
 export type SkipIf = (context: ExecutionContext) => boolean | null | undefined | void | Promise<boolean | null | undefined | void>;

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
-import { engineNames } from '../../test/engine-names.js';
+import { engineNames } from '../../test/support/engine-names.js';
 import type { EngineMode } from '../engine/engine-mode.js';
 import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import type { FastLiteLLMOptions } from '../fast-litellm.options.js';
-import { NativeRateLimitEngine } from './rate-limit.native.js';
-import type { RateLimitStore } from './rate-limit.store.js';
-import { TypeScriptRateLimitEngine } from './rate-limit.typescript.js';
+import { NativeRateLimitEngine } from './engine/native.js';
+import type { RateLimitStore } from './store.js';
+import { TypeScriptRateLimitEngine } from './engine/typescript.js';
 import type { Reservation } from './reservation.js';
 
 const logger = { log: () => {}, warn: () => {}, error: () => {} };

@@ -5,15 +5,15 @@ import { checkArray, checkInteger, checkObject, refuseArgument } from '../common
 import type { CallRecorder } from '../common/recorder.js';
 import { turnClock } from '../common/turn-clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
-import { faultOf } from './known-question.js';
-import { LimitWatch } from './limit-watch.js';
-import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './rate-limit.arguments.js';
-import { DecisionCounts } from './rate-limit.counts.js';
-import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './rate-limit.engine.js';
-import type { RateLimit } from './rate-limit.limits.js';
-import { MemoryRateLimitStore } from './rate-limit.memory.js';
+import { faultOf } from './engine/self-test.js';
+import { LimitWatch } from './metrics/near-limits.js';
+import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './arguments.js';
+import { DecisionCounts } from './metrics/counts.js';
+import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './engine/engine.js';
+import type { RateLimit } from './limits.js';
+import { MemoryRateLimitStore } from './memory/memory-store.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
-import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './rate-limit.store.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './store.js';
 import { Reservation, type RateLimitResult } from './reservation.js';
 
 /** What `getStats` answers. */

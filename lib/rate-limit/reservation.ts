@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
-import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './rate-limit.engine.js';
-import { countsRequests, type ExceededLimit, type RateLimit } from './rate-limit.limits.js';
-import type { RateLimitDecision, RateLimitStanding, TakenRateLimit } from './rate-limit.store.js';
+import { DecisionCode, DecisionField, EXCEEDED, type RateLimitEngine } from './engine/engine.js';
+import { countsRequests, type ExceededLimit, type RateLimit } from './limits.js';
+import type { RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
 /** What `check` answers. */
 export interface RateLimitResult {

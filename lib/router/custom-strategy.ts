@@ -1,4 +1,4 @@
-import type { Deployment } from './deployment.js';
+import type { Deployment } from './deployments/deployment.js';
 import type { RoutingContext } from './routing-context.js';
 
 /** A deployment that may be chosen, and how it stands at the moment. */

@@ -1,9 +1,9 @@
-import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/router-engines.js';
+import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/support/router-engines.js';
 import { InvalidConfigurationError } from '../common/errors.js';
-import { readPeriod } from './budget.settings.js';
+import { readPeriod } from './config/budget-settings.js';
 import { resolveRouterOptions, type RouterOptions } from './router.options.js';
 import type { RouterService } from './router.service.js';
-import type { RouterSharedState, StateOfRouter } from './shared-state.js';
+import type { RouterSharedState, StateOfRouter } from './redis/shared-state.js';
 
 const DAY_MS = 86_400_000;
 const price = { input_cost_per_token: 0.001, output_cost_per_token: 0.002 };

@@ -1,5 +1,5 @@
-import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
-import type { StateOfRouter } from './shared-state.js';
+import { deployment, routerEngines, routerOn } from '../../test/support/router-engines.js';
+import type { StateOfRouter } from './redis/shared-state.js';
 
 const [engine] = routerEngines();
 

@@ -1,4 +1,4 @@
-import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
+import { deployment, routerEngines, routerOn } from '../../test/support/router-engines.js';
 
 const STEP_MS = 3_600_000;
 

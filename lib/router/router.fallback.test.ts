@@ -1,14 +1,14 @@
-import { deployment } from '../../test/router-engines.js';
+import { deployment } from '../../test/support/router-engines.js';
 import { provideEngine } from '../engine/provide-engine.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
 import type { FeatureState } from '../feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { answersKnownQuestion } from './known-question.js';
-import { RouterEngine, type Members } from './router.engine.js';
-import type { RouterMemory } from './router.memory.js';
+import { answersKnownQuestion } from './engine/self-test.js';
+import { RouterEngine, type Members } from './engine/engine.js';
+import type { RouterMemory } from './state/memory.js';
 import { resolveRouterOptions } from './router.options.js';
 import { RouterService } from './router.service.js';
-import { TypeScriptRouterEngine } from './router.typescript.js';
+import { TypeScriptRouterEngine } from './engine/typescript.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 

@@ -1,10 +1,10 @@
-import { deployment, routerEngines, routerOn } from '../../test/router-engines.js';
-import { until } from '../../test/until.js';
-import { AdvancedRouter } from './advanced-router.js';
-import type { ModelListEntry } from './deployment.js';
-import { ListRouters } from './list-routers.js';
+import { deployment, routerEngines, routerOn } from '../../test/support/router-engines.js';
+import { until } from '../../test/support/until.js';
+import { AdvancedRouter } from './compat/advanced-router.js';
+import type { ModelListEntry } from './deployments/deployment.js';
+import { ListRouters } from './compat/router-cache.js';
 import { resolveRouterOptions, type RouterOptions } from './router.options.js';
-import { choiceOf } from '../../test/router-engines.js';
+import { choiceOf } from '../../test/support/router-engines.js';
 
 const [engine] = routerEngines();
 

@@ -12,17 +12,17 @@ import {
   type Refuse,
 } from '../common/options.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
-import type { CalledByApp } from './callability.js';
-import { readConfigFile } from './config-file.js';
-import type { ModelListEntry } from './deployment.js';
-import { resolveEnvironmentNames } from './environment-names.js';
-import { refuseFileValue } from './file-values.js';
-import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './health-checks.options.js';
-import { fromLiteLLM, type LiteLLMRouterSettings } from './litellm-settings.js';
-import type { ModelFacts } from './model-list.js';
-import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './router.settings.js';
-import { sharedStateOf } from './router-settings.redis.js';
-import type { RouterSharedState } from './shared-state.js';
+import type { CalledByApp } from './deployments/callability.js';
+import { readConfigFile } from './config/config-file.js';
+import type { ModelListEntry } from './deployments/deployment.js';
+import { resolveEnvironmentNames } from './config/environment-names.js';
+import { refuseFileValue } from './config/file-values.js';
+import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
+import { fromLiteLLM, type LiteLLMRouterSettings } from './config/litellm-settings.js';
+import type { ModelFacts } from './config/model-list.js';
+import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
+import { sharedStateOf } from './config/redis-settings.js';
+import type { RouterSharedState } from './redis/shared-state.js';
 
 /** Which deployments there are, and how the router chooses among them. */
 export interface RouterOptions extends RouterSettings {

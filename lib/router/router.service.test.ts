@@ -1,4 +1,4 @@
-import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/router-engines.js';
+import { deployment, routerEngines, routerOn, type StandingClock } from '../../test/support/router-engines.js';
 import type { RouterOptions } from './router.options.js';
 import type { RouterService } from './router.service.js';
 

@@ -1,6 +1,6 @@
-import type { Deployment } from './deployment.js';
-import type { RoutingExplanation } from './explanation.js';
-import type { RoutingStrategy } from './router.strategies.js';
+import type { Deployment } from './deployments/deployment.js';
+import type { RoutingExplanation } from './selection/explain.js';
+import type { RoutingStrategy } from './selection/strategies/strategies.js';
 
 /** What a choice can depend on besides the model. */
 export interface RoutingContext {

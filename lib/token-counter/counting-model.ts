@@ -1,5 +1,5 @@
 import { modelFacts, type ModelFacts } from './models.js';
-import type { TokenCounterEngine } from './token-counter.engine.js';
+import type { TokenCounterEngine } from './engine/engine.js';
 
 /** A model as calls use it: its facts, and the handle that each engine gave its encoding. */
 export class CountingModel {

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { checkOneOf, refuseArgument } from '../common/options.js';
 import { CountingModel } from './counting-model.js';
 import { MAX_MODEL_NAME_LENGTH } from './models.js';
-import { ENCODING_NAMES } from './token-counter.engine.js';
+import { ENCODING_NAMES } from './engine/engine.js';
 
 /** Names come from clients: a million different ones must not take more memory than this many. */
 const MAX_REMEMBERED = 1000;

@@ -1,4 +1,4 @@
-import { ENCODING_NAMES, type EncodingName } from './token-counter.engine.js';
+import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
 
 /** What token counting knows of a model. */
 export interface ModelFacts {

@@ -1,4 +1,4 @@
-import { engineNames } from '../../test/engine-names.js';
+import { engineNames } from '../../test/support/engine-names.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { textSteps } from './text-steps.js';
 

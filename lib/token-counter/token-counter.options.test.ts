@@ -1,6 +1,6 @@
 import { FastLiteLLM } from '../fast-litellm.js';
 import { resolveTokenCounterOptions, type TokenCounterOptions } from './token-counter.options.js';
-import { TypeScriptTokenCounterEngine } from './token-counter.typescript.js';
+import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 

@@ -8,8 +8,8 @@ import {
   joinPath,
   optional,
 } from '../common/options.js';
-import { PricingBook, type PricingOptions } from './pricing-book.js';
-import { ENCODING_NAMES, type EncodingName } from './token-counter.engine.js';
+import { PricingBook, type PricingOptions } from './pricing/pricing-book.js';
+import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
 
 /** Options of token counting: the key `tokenCounter`. */
 export interface TokenCounterOptions {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { get_encoding } from 'tiktoken';
 
-import { engineNames } from '../../test/engine-names.js';
+import { engineNames } from '../../test/support/engine-names.js';
 import { FastLiteLLM } from '../fast-litellm.js';
-import { SimpleTokenCounter } from './simple-token-counter.js';
+import { SimpleTokenCounter } from './compat/simple-token-counter.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 

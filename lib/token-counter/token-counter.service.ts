@@ -6,13 +6,13 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import type { CountingModel } from './counting-model.js';
-import { faultOf } from './known-question.js';
-import { countMessages, type ChatMessage } from './messages.js';
+import { faultOf } from './engine/self-test.js';
+import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { ModelTable } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
-import type { ModelLimits } from './pricing.js';
-import { RequestCounter, type PromptEstimate } from './request-counter.js';
-import type { RequestTokens } from './requests.js';
+import type { ModelLimits } from './pricing/pricing.js';
+import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
+import type { RequestTokens } from './prompt/requests.js';
 import {
   countSegments,
   countSegmentsUpTo,
@@ -21,7 +21,7 @@ import {
   encodeSegments,
   segmentsOf,
   splitTexts,
-} from './special-text.js';
+} from './bpe/special-text.js';
 import {
   checkLimit,
   checkTexts,
@@ -34,10 +34,10 @@ import {
   type CountPlan,
   type LimitPlan,
   type TrimMessagesOptions,
-} from './token-counter.arguments.js';
-import type { TokenCounterEngine } from './token-counter.engine.js';
+} from './arguments.js';
+import type { TokenCounterEngine } from './engine/engine.js';
 import type { ResolvedTokenCounterOptions } from './token-counter.options.js';
-import { trimToFit } from './trim.js';
+import { trimToFit } from './prompt/trim.js';
 import { truncateSegments } from './truncate.js';
 
 const DEFAULT_TRIM_RATIO = 0.75;

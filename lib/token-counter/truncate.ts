@@ -1,4 +1,4 @@
-import type { TokenCounterEngine } from './token-counter.engine.js';
+import type { TokenCounterEngine } from './engine/engine.js';
 
 /**
  * The start of `text`, cut at a token, as long as can be with not more than `maxTokens` tokens, counted by itself.

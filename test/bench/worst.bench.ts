@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type * as RanksModule from '../../lib/token-counter/token-counter.ranks.js';
+import type * as RanksModule from '../../lib/token-counter/bpe/ranks.js';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeReport } from './harness/documents.js';

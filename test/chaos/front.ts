@@ -2,8 +2,8 @@ import { HttpException } from '@nestjs/common';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RequestCancelledError } from '../../lib/common/errors.js';
-import type { LlmClient } from '../../lib/request/llm-client.service.js';
-import type { ModelRequest } from '../../lib/request/llm-client.request.js';
+import type { LlmClient } from '../../lib/llm-client/llm-client.service.js';
+import type { ModelRequest } from '../../lib/llm-client/request.js';
 
 /** An HTTP server in front of a client, as small as it can be: what it answers is the client's doing. */
 export class Front {

@@ -20,7 +20,7 @@ export class ProviderProcess {
 
   async start(behaviour: Partial<ProviderBehaviour> = {}): Promise<void> {
     const program = [join(root, 'sample-app/providers/provider.process.ts'), this.name, String(this.port), JSON.stringify(behaviour)];
-    const child = spawn(process.execPath, ['--require', join(root, 'test/typescript-hook.js'), ...program], {
+    const child = spawn(process.execPath, ['--require', join(root, 'test/support/typescript-hook.js'), ...program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.child = child;

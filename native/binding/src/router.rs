@@ -1,4 +1,4 @@
-//! Routing: `lib/router/router.native.ts` hands over the arrays that JavaScript works on.
+//! Routing: `lib/router/engine/native.ts` hands over the arrays that JavaScript works on.
 
 use crate::error::{Error, Result, from_core};
 use crate::shared_words::SharedWords;

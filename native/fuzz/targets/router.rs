@@ -6,7 +6,7 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
-/// Lengths of the memory, as JavaScript lays it out: `lib/router/router.memory.ts`.
+/// Lengths of the memory, as JavaScript lays it out: `lib/router/state/memory.ts`.
 const HEADER: usize = 64 + 4096;
 const INTS: usize = 14;
 const DOUBLES: usize = 39;

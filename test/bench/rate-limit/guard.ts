@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { measure, median, type Task } from '../harness/measure.js';
 import { responseTo } from '../harness/response.js';
-import type { RateLimitGuard } from '../../../lib/request/rate-limit.guard.js';
+import type { RateLimitGuard } from '../../../lib/http/guard/rate-limit.guard.js';
 import { LIMIT, MINUTE_MS, ROOT } from './contenders.js';
 import type { Effort } from './decisions.js';
 import { compiled, openService, type EngineKind } from './ours.js';
@@ -110,7 +110,7 @@ async function fastifyPair(): Promise<MakeRequest> {
 }
 
 function ownGuard(kind: EngineKind, headers: boolean): CanActivate {
-  const { RateLimitGuard: Guard } = compiled<{ RateLimitGuard: typeof RateLimitGuard }>('request/rate-limit.guard.js');
+  const { RateLimitGuard: Guard } = compiled<{ RateLimitGuard: typeof RateLimitGuard }>('http/guard/rate-limit.guard.js');
   return new Guard(openService(kind, { requestsPerMinute: LIMIT, headers }), undefined as never);
 }
 

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import type * as NativeBindingModule from '../../../lib/engine/native-binding.js';
 import type * as SharedMemoryModule from '../../../lib/engine/shared-memory.js';
 import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
-import type { RateLimitEngine } from '../../../lib/rate-limit/rate-limit.engine.js';
-import type * as NativeModule from '../../../lib/rate-limit/rate-limit.native.js';
+import type { RateLimitEngine } from '../../../lib/rate-limit/engine/engine.js';
+import type * as NativeModule from '../../../lib/rate-limit/engine/native.js';
 import type { RateLimiterService } from '../../../lib/rate-limit/rate-limit.service.js';
 import type { RateLimitOptions } from '../../../lib/rate-limit/rate-limit.options.js';
-import type * as TypeScriptModule from '../../../lib/rate-limit/rate-limit.typescript.js';
+import type * as TypeScriptModule from '../../../lib/rate-limit/engine/typescript.js';
 import { LIMIT, ROOT, TOKENS, type Contender, type Decide } from './contenders.js';
 import { OpenAddressingTwin } from './twin.js';
 

@@ -1,5 +1,5 @@
 import { PerformanceObserver } from 'node:perf_hooks';
-import type { RateLimitEngine } from '../../../lib/rate-limit/rate-limit.engine.js';
+import type { RateLimitEngine } from '../../../lib/rate-limit/engine/engine.js';
 import { flat, freshKey } from './keys.js';
 import { openEngine, type EngineKind } from './ours.js';
 

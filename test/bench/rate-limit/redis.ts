@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { runForJson } from '../harness/child.js';
 import { median } from '../harness/measure.js';
-import type * as StoreModule from '../../../lib/rate-limit/rate-limit.redis.js';
+import type * as StoreModule from '../../../lib/rate-limit/redis/redis-store.js';
 import { BENCH, LIMIT, MINUTE_MS, peer, ROOT, TOKENS } from './contenders.js';
 import { compiled, openService, TYPESCRIPT } from './ours.js';
 

@@ -1,4 +1,4 @@
-import type { ModelListEntry } from '../../../lib/router/deployment.js';
+import type { ModelListEntry } from '../../../lib/router/deployments/deployment.js';
 import { choosing, routerOver, serving, standalone, STANDALONE, type EngineMode } from './ours.js';
 import { aliasTable, copying, filtering, scanning, type Peer } from './peers.js';
 

@@ -1,4 +1,4 @@
-import type { ModelListEntry } from '../../../lib/router/deployment.js';
+import type { ModelListEntry } from '../../../lib/router/deployments/deployment.js';
 
 /** What is asked for; behind it all deployments of a list. */
 export const MODEL = 'gpt-4';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type * as Package from '../../../lib/index.js';
-import type { ModelListEntry } from '../../../lib/router/deployment.js';
+import type { ModelListEntry } from '../../../lib/router/deployments/deployment.js';
 import { ROOT } from '../tokens/contenders.js';
 import { MODEL } from './model-list.js';
 import type { Peer } from './peers.js';

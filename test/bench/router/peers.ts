@@ -1,4 +1,4 @@
-import type { ModelListEntry } from '../../../lib/router/deployment.js';
+import type { ModelListEntry } from '../../../lib/router/deployments/deployment.js';
 import { MODEL } from './model-list.js';
 
 /** A choice by other means. */

@@ -1,6 +1,6 @@
 import { measure, speedup } from '../harness/measure.js';
 import { seeded } from '../harness/random.js';
-import type { TokenCounterEngine } from '../../../lib/token-counter/token-counter.engine.js';
+import type { TokenCounterEngine } from '../../../lib/token-counter/engine/engine.js';
 import type { BenchEncoding } from './contenders.js';
 import { NATIVE } from './ours.js';
 import { TEXT_KINDS, makeText } from './texts.js';

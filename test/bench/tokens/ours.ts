@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
 import type * as NativeBindingModule from '../../../lib/engine/native-binding.js';
-import type { TokenCounterEngine } from '../../../lib/token-counter/token-counter.engine.js';
-import type * as NativeModule from '../../../lib/token-counter/token-counter.native.js';
-import type * as TypeScriptModule from '../../../lib/token-counter/token-counter.typescript.js';
+import type { TokenCounterEngine } from '../../../lib/token-counter/engine/engine.js';
+import type * as NativeModule from '../../../lib/token-counter/engine/native.js';
+import type * as TypeScriptModule from '../../../lib/token-counter/engine/typescript.js';
 import { ENCODINGS, ROOT } from './contenders.js';
 import type { Available, BenchEncoding, Counter } from './contenders.js';
 

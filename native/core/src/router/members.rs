@@ -1,4 +1,4 @@
-//! The deployments that are chosen among, and how each stands: `lib/router/router.standing.ts`.
+//! The deployments that are chosen among, and how each stands: `lib/router/selection/eligibility.ts`.
 
 use super::memory::{Double, Int, Memory};
 

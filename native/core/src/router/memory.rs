@@ -1,4 +1,4 @@
-//! What is known of every deployment, as JavaScript lays it out: `lib/router/router.memory.ts`.
+//! What is known of every deployment, as JavaScript lays it out: `lib/router/state/memory.ts`.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicU64};

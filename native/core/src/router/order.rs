@@ -1,4 +1,4 @@
-//! The answers that take a look at every member: the same as those of `lib/router/router.typescript.ts`, number for number.
+//! The answers that take a look at every member: the same as those of `lib/router/engine/typescript.ts`, number for number.
 
 use super::members::{Members, Order, Question};
 

@@ -1,0 +1,102 @@
+import { mayDiffer } from '../class-differences.js';
+import { encodingWith, type KnownEncoding } from './known-encoding.js';
+import { LibraryTarget } from './library-target.js';
+import { planEncode } from './special-arguments.js';
+import { joinIds, ordinaryIds, toArray } from './token-ids.js';
+import { recognize, type VocabularyName } from './vocabulary-fingerprint.js';
+
+/** The parts of its `Tiktoken` that are looked at. */
+interface Tokenizer {
+  readonly patStr: string;
+  readonly specialTokens: Readonly<Record<string, number>>;
+  readonly rankMap: ReadonlyMap<string, number>;
+  readonly textMap: ReadonlyMap<number, Uint8Array>;
+  readonly textDecoder: { decode(bytes: Uint8Array): string };
+}
+type Encode = (this: Tokenizer, text: string, allowed?: unknown, disallowed?: unknown) => number[];
+type Decode = (this: Tokenizer, tokens: unknown) => string;
+
+const SUFFIX = `('s|'S|'t|'T|'re|'rE|'Re|'RE|'ve|'vE|'Ve|'VE|'m|'M|'ll|'lL|'Ll|'LL|'d|'D)`;
+const UPPER = '\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}';
+const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
+const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
+const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+/** The patterns whose pieces are the engine's, texts aside that `mayDiffer` names. */
+const PATTERNS: Readonly<Record<VocabularyName, string>> = {
+  cl100k_base: `${SUFFIX}|${WORD}\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${SPACES}`,
+  o200k_base: `${WORD}[${UPPER}]*[${LOWER}]+${SUFFIX}?|${WORD}[${UPPER}]+[${LOWER}]*${SUFFIX}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`,
+  p50k_base: GPT2,
+  r50k_base: GPT2,
+};
+
+/** Fewer tokens are decoded faster by the library. */
+const MIN_DECODED = 50;
+
+/** js-tiktoken: `encode` and `decode` of every `Tiktoken`, LangChain's among them, whenever it was made. */
+export class JsTiktokenTarget extends LibraryTarget {
+  readonly name = 'js-tiktoken';
+  protected readonly versions = { from: '1.0.12', to: '1.0.21' };
+  /** `index` and `lite` are bundled apart for `require`; as ES modules they share one class. */
+  protected readonly files = ['dist/index.cjs', 'dist/lite.cjs', 'dist/lite.js'];
+  protected override readonly through = ['@langchain/core', '@langchain/textsplitters', '@langchain/openai', 'langchain'];
+  private readonly known = new WeakMap<Tokenizer, KnownEncoding | null>();
+
+  protected patch(exported: object): void {
+    const { prototype } = (exported as { Tiktoken: { prototype: object } }).Tiktoken;
+    this.replace<Encode>(prototype, 'encode', (original) => this.encode(original));
+    this.replace<Decode>(prototype, 'decode', (original) => this.decode(original));
+  }
+
+  private encode(original: Encode): Encode {
+    const answer = (tokenizer: Tokenizer, ...args: Parameters<Encode>): number[] | undefined => this.encoded(tokenizer, ...args);
+    const count = (found: number[] | undefined): number[] | undefined => this.answered(found);
+    return function encode(text, allowed, disallowed) {
+      return count(answer(this, text, allowed, disallowed)) ?? original.call(this, text, allowed, disallowed);
+    };
+  }
+
+  private encoded(tokenizer: Tokenizer, text: string, allowed: unknown, disallowed: unknown): number[] | undefined {
+    const { standIn } = this;
+    if (standIn === null || typeof text !== 'string') return undefined;
+    const known = this.identify(tokenizer);
+    if (known === null || mayDiffer(text)) return undefined;
+    const plan = planEncode(text, allowed, disallowed, known.specials);
+    if (plan === null) return undefined;
+    const one = (part: string): Uint32Array | undefined => standIn.encode(part, known.encoding);
+    const ids = typeof plan === 'string' ? one(plan) : joinIds(plan, one);
+    return ids && toArray(ids);
+  }
+
+  private decode(original: Decode): Decode {
+    const answer = (tokenizer: Tokenizer, tokens: unknown): string | undefined => this.decoded(tokenizer, tokens);
+    const count = (found: string | undefined): string | undefined => this.answered(found);
+    return function decode(tokens) {
+      return count(answer(this, tokens)) ?? original.call(this, tokens);
+    };
+  }
+
+  private decoded(tokenizer: Tokenizer, tokens: unknown): string | undefined {
+    const { standIn } = this;
+    if (standIn === null || !Array.isArray(tokens) || tokens.length < MIN_DECODED) return undefined;
+    const known = this.identify(tokenizer);
+    const ids = known && ordinaryIds(tokens, known.size);
+    const bytes = known && ids && standIn.decode(ids, known.encoding);
+    // Its own decoder, which leaves a byte order mark out.
+    return bytes ? tokenizer.textDecoder.decode(bytes) : undefined;
+  }
+
+  private identify(tokenizer: Tokenizer): KnownEncoding | null {
+    let known = this.known.get(tokenizer);
+    if (known === undefined) this.known.set(tokenizer, (known = this.examine(tokenizer)));
+    return known;
+  }
+
+  private examine({ patStr, specialTokens, rankMap, textMap }: Tokenizer): KnownEncoding | null {
+    const vocabulary = rankMap.size === textMap.size ? recognize(textMap.size, (id) => textMap.get(id)) : undefined;
+    if (vocabulary === undefined) return this.leave('a vocabulary of its own');
+    if (patStr !== PATTERNS[vocabulary]) return this.leave('a pattern of its own');
+    return encodingWith(vocabulary, Object.entries(specialTokens)) ?? this.leave('special tokens of its own');
+  }
+}

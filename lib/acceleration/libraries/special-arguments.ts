@@ -1,0 +1,35 @@
+import { splitAtSpecials, type AllowedSpecial } from '../../token-counter/bpe/special-text.js';
+
+/** What every special token of OpenAI's encodings begins with. */
+export const SPECIAL_START = '<|';
+
+const ASCII = /^[\0-\x7f]+$/;
+
+/**
+ * What tiktoken's `encode(text, allowed, disallowed)` encodes: the text itself, or its stretches and the ids of special tokens between them.
+ * `null` where the library has to answer: it throws, or the arguments are none that its documentation knows.
+ */
+export function planEncode(
+  text: string,
+  allowed: unknown,
+  disallowed: unknown,
+  specials: ReadonlyMap<string, number>,
+): string | readonly (string | number)[] | null {
+  if (allowed !== undefined && !isChoice(allowed)) return null;
+  if (disallowed !== undefined && !isChoice(disallowed)) return null;
+  const isList = disallowed !== undefined && disallowed !== 'all';
+  if (isList && disallowed.some((name) => !ASCII.test(name) || text.includes(name))) return null;
+  if (!text.includes(SPECIAL_START)) return text;
+  const segments = splitAtSpecials(text, specials, allowed ?? []);
+  // By default whatever is not allowed is refused.
+  if (!isList && idsIn(segments) !== idsIn(splitAtSpecials(text, specials, 'all'))) return null;
+  return segments;
+}
+
+function isChoice(value: unknown): value is AllowedSpecial {
+  return value === 'all' || (Array.isArray(value) && value.every((name) => typeof name === 'string'));
+}
+
+function idsIn(segments: readonly (string | number)[]): number {
+  return segments.reduce<number>((ids, segment) => ids + Number(typeof segment === 'number'), 0);
+}

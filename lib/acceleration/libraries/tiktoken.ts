@@ -1,0 +1,132 @@
+import { loadedExports, type InstalledCopy } from './installed-copies.js';
+import { knownEncoding, type KnownEncoding } from './known-encoding.js';
+import { LibraryTarget } from './library-target.js';
+import { planEncode } from './special-arguments.js';
+import { joinIds, ordinaryIds } from './token-ids.js';
+import { ENCODING_NAMES, type EncodingName } from '../../token-counter/engine/engine.js';
+
+/** The parts of its `Tiktoken` that are looked at. */
+interface Tokenizer {
+  readonly name: string | undefined;
+  /** 0 once it was freed. */
+  readonly __wbg_ptr: number;
+}
+type Encode = (this: Tokenizer, text: string, allowed?: unknown, disallowed?: unknown) => Uint32Array;
+type EncodeOrdinary = (this: Tokenizer, text: string) => Uint32Array;
+type Decode = (this: Tokenizer, tokens: unknown) => Uint8Array;
+type Factory = (name: string, specials?: unknown) => Tokenizer;
+
+const FACTORIES = ['get_encoding', 'encoding_for_model'];
+
+/** A tokenizer made before the patch may have been given special tokens of its own. Asking it costs about 0.1 ms, which pays from here on. */
+const MIN_ASKED = 2000;
+/** Fewer tokens are decoded faster by the library. */
+const MIN_DECODED = 64;
+
+const SENTINEL = '<|endoftext|>';
+const SENTINEL_FOUND = `The text contains a special token that is not allowed: ${SENTINEL}`;
+
+/**
+ * tiktoken: `encode`, `encode_ordinary` and `decode` of every tokenizer of a named encoding, whenever it was made. `tiktoken/lite` has the
+ * vocabularies that it is given, and cannot be asked for them: it is left alone.
+ */
+export class TiktokenTarget extends LibraryTarget {
+  readonly name = 'tiktoken';
+  protected readonly versions = { from: '1.0.18', to: '1.0.22' };
+  /** The class, whichever of its entry points is loaded, and without the WASM module that they load. */
+  protected readonly files = ['tiktoken_bg.cjs'];
+  private readonly known = new WeakMap<Tokenizer, KnownEncoding | null>();
+  /** Whether a tokenizer was made with special tokens of its own, as far as we saw it made. */
+  private readonly extended = new WeakMap<Tokenizer, boolean>();
+
+  protected patch(exported: object, copy: InstalledCopy): void {
+    const glue = exported as { Tiktoken: { prototype: object } };
+    const { prototype } = glue.Tiktoken;
+    this.replace<Encode>(prototype, 'encode', (original) => this.encode(original));
+    this.replace<EncodeOrdinary>(prototype, 'encode_ordinary', (original) => this.encodeOrdinary(original));
+    this.replace<Decode>(prototype, 'decode', (original) => this.decode(original));
+    // Entry points that are loaded already hold the functions themselves.
+    const entries = loadedExports(copy.folder).filter((entry) => (entry as { Tiktoken?: unknown }).Tiktoken === glue.Tiktoken);
+    for (const holder of new Set([glue, ...entries]))
+      for (const name of FACTORIES) this.replace<Factory>(holder, name, (original) => this.factory(original));
+  }
+
+  private factory(original: Factory): Factory {
+    const watch = (tokenizer: Tokenizer, specials: unknown): Tokenizer => {
+      this.extended.set(tokenizer, specials !== undefined && specials !== null);
+      return tokenizer;
+    };
+    return (name, specials) => watch(original(name, specials), specials);
+  }
+
+  private encode(original: Encode): Encode {
+    const answer = (tokenizer: Tokenizer, text: string, allowed: unknown, disallowed: unknown): Uint32Array | undefined => {
+      const known = this.identify(tokenizer, text);
+      const plan = known && planEncode(text, allowed, disallowed, known.specials);
+      if (known === null || plan === null) return undefined;
+      const takesNone = isEmpty(allowed) && isEmpty(disallowed);
+      if (!takesNone && !this.hasNoOthers(tokenizer, text, original)) return undefined;
+      const one = (part: string): Uint32Array | undefined => this.standIn?.encode(part, known.encoding);
+      return typeof plan === 'string' ? one(plan) : joinIds(plan, one);
+    };
+    const count = (found: Uint32Array | undefined): Uint32Array | undefined => this.answered(found);
+    return function encode(text, allowed, disallowed) {
+      return count(answer(this, text, allowed, disallowed)) ?? original.call(this, text, allowed, disallowed);
+    };
+  }
+
+  private encodeOrdinary(original: EncodeOrdinary): EncodeOrdinary {
+    const answer = (tokenizer: Tokenizer, text: string): Uint32Array | undefined => {
+      const known = this.identify(tokenizer, text);
+      return this.answered(known ? this.standIn?.encode(text, known.encoding) : undefined);
+    };
+    return function encode_ordinary(text) {
+      return answer(this, text) ?? original.call(this, text);
+    };
+  }
+
+  private decode(original: Decode): Decode {
+    const answer = (tokenizer: Tokenizer, tokens: unknown): Uint8Array | undefined => {
+      if ((tokens as ArrayLike<unknown> | undefined)?.length === undefined || (tokens as Uint32Array).length < MIN_DECODED)
+        return undefined;
+      const known = this.identify(tokenizer, '');
+      const ids = known && ordinaryIds(tokens, known.size);
+      return known && ids ? this.standIn?.decode(ids, known.encoding) : undefined;
+    };
+    const count = (found: Uint8Array | undefined): Uint8Array | undefined => this.answered(found);
+    return function decode(tokens) {
+      return count(answer(this, tokens)) ?? original.call(this, tokens);
+    };
+  }
+
+  /** The encoding of a tokenizer that lives, while we answer at all. */
+  private identify(tokenizer: Tokenizer, text: unknown): KnownEncoding | null {
+    if (this.standIn === null || typeof text !== 'string' || !tokenizer?.__wbg_ptr) return null;
+    let known = this.known.get(tokenizer);
+    if (known === undefined) this.known.set(tokenizer, (known = this.examine(tokenizer)));
+    return known;
+  }
+
+  private examine({ name }: Tokenizer): KnownEncoding | null {
+    if (!ENCODING_NAMES.includes(name as EncodingName)) return this.leave('a vocabulary of its own');
+    return knownEncoding(name as EncodingName);
+  }
+
+  /** Whether `text` holds no special token that only this tokenizer has. */
+  private hasNoOthers(tokenizer: Tokenizer, text: string, original: Encode): boolean {
+    const extended = this.extended.get(tokenizer);
+    if (extended !== undefined) return !extended;
+    if (text.length < MIN_ASKED || text.includes(SENTINEL)) return false;
+    try {
+      // Refuses the first special token that it finds: if that is the one at the end, there is no other.
+      original.call(tokenizer, text + SENTINEL);
+      return false;
+    } catch (error) {
+      return (error as Error | undefined)?.message === SENTINEL_FOUND;
+    }
+  }
+}
+
+function isEmpty(list: unknown): boolean {
+  return Array.isArray(list) && list.length === 0;
+}

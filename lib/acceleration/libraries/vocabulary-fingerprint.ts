@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import type { EncodingName } from '../../token-counter/engine/engine.js';
+
+/** Longest token there is, in bytes. */
+const MAX_TOKEN_BYTES = 128;
+
+/** A vocabulary that both this package and OpenAI's tokenizers have. */
+export type VocabularyName = Extract<EncodingName, 'cl100k_base' | 'o200k_base' | 'p50k_base' | 'r50k_base'>;
+
+interface Vocabulary {
+  /** One more than the largest id. */
+  readonly size: number;
+  /** Fewer, where ids have holes. */
+  readonly tokens: number;
+  /** What `fingerprint` makes of them. */
+  readonly hash: string;
+}
+
+export const VOCABULARIES: Readonly<Record<VocabularyName, Vocabulary>> = {
+  cl100k_base: { size: 100256, tokens: 100256, hash: '6bfd43f7b31b50b645b3228413547e662af1ae4801e9b192b9791680a71d650c' },
+  o200k_base: { size: 199998, tokens: 199998, hash: 'bac143fe7fe950090c6e4ed9a2f80de5412a92495758b52becbbe5a7eea25ecb' },
+  p50k_base: { size: 50281, tokens: 50280, hash: '454dd285ca79936cc589d453cc0e373e9cdfd971d6cee74a0b8f349c518a60fc' },
+  r50k_base: { size: 50256, tokens: 50256, hash: 'b83936794d5c58d4bf7f24cb0100cd291b9306d80ba0e2ff11988886d2d9c1ec' },
+};
+
+/** SHA-256 over the tokens of the ids from 0 to `size`, each with its length in front; a hole has none. */
+export function fingerprint(size: number, token: (id: number) => Uint8Array | string | undefined): string {
+  const hash = createHash('sha256');
+  const bytes = Buffer.alloc(1 << 16);
+  let used = 0;
+  for (let id = 0; id < size; id++) {
+    if (used + MAX_TOKEN_BYTES + 1 > bytes.length) {
+      hash.update(bytes.subarray(0, used));
+      used = 0;
+    }
+    const found = token(id) ?? '';
+    const length = typeof found === 'string' ? Buffer.byteLength(found) : found.length;
+    if (length > MAX_TOKEN_BYTES) return '';
+    bytes[used++] = length;
+    if (typeof found === 'string') bytes.write(found, used);
+    else bytes.set(found, used);
+    used += length;
+  }
+  return hash.update(bytes.subarray(0, used)).digest('hex');
+}
+
+/** The vocabulary that has these tokens, `tokens` of them, and no other. */
+export function recognize(tokens: number, token: (id: number) => Uint8Array | string | undefined): VocabularyName | undefined {
+  const names = (Object.keys(VOCABULARIES) as VocabularyName[]).filter((name) => VOCABULARIES[name].tokens === tokens);
+  return names.find((name) => fingerprint(VOCABULARIES[name].size, token) === VOCABULARIES[name].hash);
+}

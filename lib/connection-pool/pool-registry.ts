@@ -1,0 +1,74 @@
+import { isDeepStrictEqual } from 'node:util';
+import { InvalidArgumentError } from '../common/errors.js';
+import { openNativeBinding } from '../engine/native-binding.js';
+import { provideEngine, type EngineContext } from '../engine/provide-engine.js';
+import { coarseClock } from '../engine/shared-memory.js';
+import type { SwitchingEngine } from '../engine/switching-engine.js';
+import { POOL_SIZES } from './engine/calibration.js';
+import { ConnectionPoolEngine } from './engine/engine.js';
+import { NativeConnectionPoolEngine } from './engine/native.js';
+import { resolveConnectionPoolOptions, type ConnectionPoolOptions } from './connection-pool.options.js';
+import { ConnectionPoolService, type ConnectionPoolContext } from './connection-pool.service.js';
+import { TypeScriptConnectionPoolEngine } from './engine/typescript.js';
+import { sharesKnownQuestion } from './engine/self-test.js';
+
+/** Makes pools on the engines of one `FastLiteLLM`. */
+export class ConnectionPools {
+  readonly choice: SwitchingEngine<ConnectionPoolEngine>;
+  private readonly pools = new Set<ConnectionPoolService>();
+  private readonly named = new Map<string, { readonly pool: ConnectionPoolService; readonly options: ConnectionPoolOptions }>();
+
+  constructor(
+    private readonly engines: EngineContext,
+    private readonly context: ConnectionPoolContext = {},
+    private readonly env?: Readonly<Record<string, string | undefined>>,
+  ) {
+    this.choice = provideEngine<ConnectionPoolEngine>(
+      ConnectionPoolEngine,
+      {
+        feature: 'rust_connection_pooling',
+        native: (binding) => new NativeConnectionPoolEngine(binding),
+        typescript: () => new TypeScriptConnectionPoolEngine(),
+        verify: sharesKnownQuestion,
+        sizes: POOL_SIZES,
+      },
+      engines,
+    );
+  }
+
+  /**
+   * One more pool. The flags file's settings are for those that have no other.
+   * @throws InvalidConfigurationError naming the option.
+   */
+  open(options: ConnectionPoolOptions = {}): ConnectionPoolService {
+    const resolved = resolveConnectionPoolOptions(options, this.engines.flags.settings.connectionPool, this.env);
+    const pool = new ConnectionPoolService(this.choice, resolved, { now: this.clock(), logger: this.engines.logger, ...this.context });
+    for (const known of this.pools) if (known.isDrained) this.pools.delete(known);
+    this.pools.add(pool);
+    return pool;
+  }
+
+  /**
+   * The pool of this name: the same one until it is drained.
+   * @throws InvalidArgumentError where it is open with other options.
+   */
+  withName(name: string, options?: ConnectionPoolOptions): ConnectionPoolService {
+    const known = this.named.get(name);
+    if (known !== undefined && !known.pool.isDrained) {
+      if (options === undefined || isDeepStrictEqual(options, known.options)) return known.pool;
+      throw new InvalidArgumentError('options', options, `must be those that the pool ${JSON.stringify(name)} was opened with`);
+    }
+    const pool = this.open(options);
+    this.named.set(name, { pool, options: options ?? {} });
+    return pool;
+  }
+
+  /** Drains all of them. */
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.pools, (pool) => pool.drain()));
+  }
+
+  private clock(): () => number {
+    return coarseClock(this.choice.active === 'native' ? openNativeBinding().binding : null);
+  }
+}

@@ -1,0 +1,176 @@
+import type { EventEmitter } from 'node:events';
+import { Dispatcher, errors } from 'undici';
+import { InvalidArgumentError } from '../../common/errors.js';
+import type { LogSink } from '../../common/log-sink.js';
+import type { PoolEndpoint } from '../connection/endpoint.js';
+import type { SocketPool } from './socket-pool.js';
+import { Waiter } from './wait-queue.js';
+
+type Options = Dispatcher.DispatchOptions;
+type Handler = Dispatcher.DispatchHandler;
+
+/**
+ * undici's `Dispatcher`, and what the global `fetch` calls one. `@types/node` brings the types of the undici that Node has built in, and to TypeScript
+ * those of version 6 (Node 20 and 22) are another class than ours: without them `fetch(url, { dispatcher })` would not compile there.
+ */
+export type FetchDispatcher = Dispatcher & (RequestInit extends { dispatcher?: infer BuiltIn } ? NonNullable<BuiltIn> : unknown);
+
+/**
+ * Ends a request that undici has not started yet. undici's handlers expect several starts of one request, each with a controller of its own, so the
+ * controller that undici makes later replaces this one.
+ */
+class EarlyController implements Dispatcher.DispatchController {
+  aborted = false;
+  reason: Error | null = null;
+  paused = false;
+  rawHeaders = null;
+  rawTrailers = null;
+
+  constructor(private readonly end: (error: Error | undefined, controller: EarlyController) => void) {}
+
+  abort(reason?: Error): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason ?? null;
+    this.end(reason, this);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+}
+
+/** A request that waits for a connection. */
+class WaitingRequest extends Waiter {
+  constructor(
+    endpoint: PoolEndpoint,
+    private readonly pool: SocketPool,
+    private readonly options: Options,
+    private readonly handler: Handler,
+  ) {
+    super(endpoint, pool.options.acquireTimeoutMs);
+  }
+
+  /** It may be given up from here on: without this, a connection would be lost on it when its turn comes. */
+  join(): void {
+    this.pool.wait(this);
+    startEarly(this.handler, new EarlyController((error, controller) => this.leave(error, controller)));
+  }
+
+  grant(id: number): void {
+    this.aside(() => send(this.pool, id, this.options, this.handler));
+  }
+
+  fail(error: unknown, controller: EarlyController | null = null): void {
+    this.aside(() => refuse(this.handler, error as Error, controller));
+  }
+
+  private leave(error: Error = new errors.RequestAbortedError(), controller: EarlyController): void {
+    if (this.pool.line.remove(this)) this.fail(error, controller);
+  }
+
+  /** Those behind it in the line get their turn, whatever a handler throws when it is told of an error. */
+  private aside(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.pool.misled(error);
+    }
+  }
+}
+
+/**
+ * The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is complete.
+ *
+ * What a handler throws when it is told of an error is an `error` event, as with undici's `Client`; without a listener it is logged, and ends nothing.
+ */
+export class PoolDispatcher extends Dispatcher {
+  constructor(
+    private readonly pool: SocketPool,
+    private readonly drain: (deadlineMs?: number) => Promise<void>,
+    logger: LogSink,
+  ) {
+    super();
+    pool.onMisled = (error) => {
+      if (this.listenerCount('error') > 0) (this as EventEmitter).emit('error', error);
+      else
+        logger.error(
+          `the handler of a request has thrown when it was told of an error: ${(error as Error | undefined)?.stack ?? String(error)}`,
+        );
+    };
+  }
+
+  /** As undici's. A request for which there is no connection waits in line, at most `acquireTimeoutMs`. */
+  override dispatch(options: Options, handler: Handler): boolean {
+    try {
+      const { origin } = options;
+      if (origin === undefined) throw new InvalidArgumentError('origin', origin, 'must be given');
+      const endpoint = this.pool.endpoints.find(typeof origin === 'string' ? origin : origin.origin);
+      const id = this.pool.take(endpoint);
+      if (id > 0) {
+        send(this.pool, id, options, handler);
+        return true;
+      }
+      new WaitingRequest(endpoint, this.pool, options, handler).join();
+      return false;
+    } catch (error) {
+      refuse(handler, error as Error);
+      return false;
+    }
+  }
+
+  /** Drains the pool, without a time limit. */
+  override close(callback?: () => void): Promise<void> & void {
+    return answer(this.drain(Infinity), callback);
+  }
+
+  /** Drains the pool and waits for nobody. */
+  override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> & void {
+    return answer(this.drain(0), typeof error === 'function' ? error : callback);
+  }
+}
+
+function send(pool: SocketPool, id: number, options: Options, handler: Handler): void {
+  const connection = pool.leased(id);
+  pool.returnLater(connection);
+  try {
+    connection.dispatch(options, handler);
+    if (connection.connecting && connection.isBusy) startEarly(handler, new EarlyController((error) => connection.giveUp(id, error)));
+  } catch (error) {
+    refuse(handler, error as Error);
+  } finally {
+    // A request that undici refuses never gets as far as an answer.
+    if (!connection.isBusy) pool.free(connection);
+  }
+}
+
+/**
+ * Starts a request for its handler before undici does, which is not until the request is about to be sent: without it, a request that waits or whose
+ * connection opens could not be aborted. undici has two kinds of handlers: `onRequestStart` since version 7 and in Node 26, `onConnect` before.
+ */
+function startEarly(handler: Handler, controller: EarlyController): void {
+  const { onRequestStart, onConnect } = handler as Partial<Record<'onRequestStart' | 'onConnect', (...args: unknown[]) => void>>;
+  try {
+    if (onRequestStart !== undefined) onRequestStart.call(handler, controller, null);
+    else onConnect?.call(handler, (reason?: Error) => controller.abort(reason), null);
+  } catch (error) {
+    controller.abort(error as Error);
+  }
+}
+
+function refuse(handler: Handler, error: Error, controller: EarlyController | null = null): void {
+  const { onResponseError, onError } = handler as Partial<Record<'onResponseError' | 'onError', (...args: unknown[]) => void>>;
+  if (onResponseError !== undefined) onResponseError.call(handler, controller, error);
+  else if (onError !== undefined) onError.call(handler, error);
+  else throw error;
+}
+
+function answer(done: Promise<void>, callback: (() => void) | undefined): Promise<void> & void {
+  if (callback === undefined) return done as Promise<void> & void;
+  void done.then(() => callback());
+  return undefined as unknown as Promise<void> & void;
+}

@@ -1,0 +1,162 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { checkInteger, checkKnownKeys, checkObject, optional } from '../../common/options.js';
+
+/** How many entries a caller may put into the lists and objects of a request's body. */
+export interface BodyBounds {
+  /** Fields of the body. Default 1,000. */
+  readonly fields?: number;
+  /** Default 10,000; also items and texts of `input` and texts of `prompt`. */
+  readonly messages?: number;
+  /** Content parts of all messages or items together. Default 20,000. */
+  readonly parts?: number;
+  /** `tool_calls` of all messages together. Default 10,000. */
+  readonly toolCalls?: number;
+  /** `tools` and `functions`. Default 1,024. */
+  readonly tools?: number;
+  /** Token ids in `input` or `prompt`. Default 1,000,000. */
+  readonly tokenIds?: number;
+  /** Names and targets of `fallbacks`, those in chains by model group included. Default 64. */
+  readonly fallbacks?: number;
+  /** `tags`, also those in `metadata`. Default 64. */
+  readonly tags?: number;
+  /** Default 64. */
+  readonly stop?: number;
+  /** Keys of `metadata`. Default 1,000. */
+  readonly metadata?: number;
+  /** Keys of `logit_bias`. Default 10,000. */
+  readonly logitBias?: number;
+  /** Entries of any other list among the fields. Default 1,000. */
+  readonly list?: number;
+}
+
+export type ResolvedBodyBounds = Required<BodyBounds>;
+
+export const DEFAULT_BODY_BOUNDS: ResolvedBodyBounds = {
+  fields: 1000,
+  messages: 10_000,
+  parts: 20_000,
+  toolCalls: 10_000,
+  tools: 1024,
+  tokenIds: 1_000_000,
+  fallbacks: 64,
+  tags: 64,
+  stop: 64,
+  metadata: 1000,
+  logitBias: 10_000,
+  list: 1000,
+};
+
+/** @throws InvalidConfigurationError naming the option. */
+export function resolveBodyBounds(path: string, value: unknown): ResolvedBodyBounds {
+  const given = checkObject(path, value ?? {});
+  const names = Object.keys(DEFAULT_BODY_BOUNDS) as (keyof BodyBounds)[];
+  checkKnownKeys(path, given, names);
+  const bound = (name: keyof BodyBounds): number =>
+    optional(given[name], DEFAULT_BODY_BOUNDS[name], (each) => checkInteger(`${path}.${name}`, each, { min: 1, max: 100_000_000 }));
+  return Object.fromEntries(names.map((name) => [name, bound(name)])) as unknown as ResolvedBodyBounds;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Which bound is for which list among the fields. */
+const LISTS: Readonly<Record<string, keyof BodyBounds>> = {
+  messages: 'messages',
+  tools: 'tools',
+  functions: 'tools',
+  tags: 'tags',
+  stop: 'stop',
+  fallbacks: 'fallbacks',
+  context_window_fallbacks: 'fallbacks',
+  content_policy_fallbacks: 'fallbacks',
+};
+const FALLBACKS: readonly string[] = Object.keys(LISTS).filter((name) => LISTS[name] === 'fallbacks');
+
+/**
+ * Checks the lists and objects of a request's body against their bounds, before anything walks them.
+ * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the place, how many there are and the bound.
+ */
+export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path = ''): void {
+  new BodyCheck(bounds, path).check(body);
+}
+
+class BodyCheck {
+  private parts = 0;
+  private toolCalls = 0;
+
+  constructor(
+    private readonly bounds: ResolvedBodyBounds,
+    private readonly path: string,
+  ) {}
+
+  check(body: Fields): void {
+    const names = Object.keys(body);
+    this.atMost('fields', names.length, this.path === '' ? 'body' : this.path.slice(0, -1));
+    for (const name of names) {
+      const value = body[name];
+      if (!Array.isArray(value)) continue;
+      if (name === 'input' || name === 'prompt') this.checkInput(name, value);
+      else this.atMost(LISTS[name] ?? 'list', value.length, name);
+      if (name === 'messages' || name === 'input') this.checkMessages(name, value);
+    }
+    this.checkKeys(body.metadata, 'metadata', 'metadata');
+    this.checkKeys(body.logit_bias, 'logit_bias', 'logitBias');
+    const { tags } = (body.metadata ?? {}) as Fields;
+    if (Array.isArray(tags)) this.atMost('tags', tags.length, 'metadata.tags');
+    // A fallback's own fallbacks are not followed.
+    if (this.path !== '') return;
+    for (const name of FALLBACKS) if (typeof body[name] === 'object' && body[name] !== null) this.checkFallbacks(name, body[name]);
+  }
+
+  private atMost(bound: keyof BodyBounds, count: number, name: string): void {
+    const most = this.bounds[bound];
+    if (count <= most) return;
+    const rule = `must not have more than ${most} entries (llmClient.bounds.${bound}), it has ${count}`;
+    throw new InvalidArgumentError(this.path + name, undefined, rule, 'TOO_MANY_ENTRIES');
+  }
+
+  private checkKeys(value: unknown, name: string, bound: keyof BodyBounds): void {
+    if (typeof value === 'object' && value !== null) this.atMost(bound, Object.keys(value).length, name);
+  }
+
+  /** Texts, items, token ids, or lists of these. */
+  private checkInput(name: string, inputs: readonly unknown[]): void {
+    if (typeof inputs[0] === 'number') return this.atMost('tokenIds', inputs.length, name);
+    this.atMost('messages', inputs.length, name);
+    let ids = 0;
+    for (const input of inputs) if (Array.isArray(input)) ids += input.length;
+    this.atMost('tokenIds', ids, name);
+  }
+
+  private checkMessages(name: string, messages: readonly unknown[]): void {
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i];
+      if (typeof message !== 'object' || message === null) continue;
+      const { content, parts, tool_calls } = message as Fields;
+      if (Array.isArray(content)) this.atMost('parts', (this.parts += content.length), `${name}[${i}].content`);
+      if (Array.isArray(parts)) this.atMost('parts', (this.parts += parts.length), `${name}[${i}].parts`);
+      if (Array.isArray(tool_calls)) this.atMost('toolCalls', (this.toolCalls += tool_calls.length), `${name}[${i}].tool_calls`);
+    }
+  }
+
+  /** Names, targets, or chains by model group. A target that changes the request is bounded as the request is. */
+  private checkFallbacks(name: string, fallbacks: unknown): void {
+    const entries: unknown[] = Array.isArray(fallbacks) ? fallbacks : [fallbacks];
+    let count = entries.length;
+    const checkTarget = (target: unknown, at: string): void => {
+      if (typeof target === 'object' && target !== null) checkBodyBounds(target as Fields, this.bounds, `${this.path}${at}.`);
+    };
+    entries.forEach((entry, index) => {
+      if (typeof entry !== 'object' || entry === null) return;
+      const at = Array.isArray(fallbacks) ? `${name}[${index}]` : name;
+      if (typeof (entry as Fields).model === 'string') return checkTarget(entry, at);
+      const groups = Object.keys(entry);
+      this.atMost('fallbacks', (count += groups.length), name);
+      for (const group of groups) {
+        const chain = (entry as Fields)[group];
+        if (!Array.isArray(chain)) continue;
+        this.atMost('fallbacks', (count += chain.length), name);
+        chain.forEach((target, place) => checkTarget(target, `${at}.${group}[${place}]`));
+      }
+    });
+  }
+}

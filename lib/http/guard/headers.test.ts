@@ -1,0 +1,98 @@
+import { compileLimit, type RateLimits } from '../../rate-limit/limits.js';
+import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
+import { duration, setRateLimitHeaders, setRetryAfter } from './headers.js';
+import { policyHeader, quotasOf } from './quotas.js';
+
+const plan = (label: string, limits: RateLimits) => {
+  const limit = compileLimit(label, limits, 'test');
+  return { limit, label, quotas: quotasOf(label, limit) };
+};
+
+/** Headers by way of Fastify's method. */
+function headersOf(limits: ReturnType<typeof plan>[], standings: RateLimitStanding[], decision: Partial<RateLimitDecision> = {}) {
+  const headers: Record<string, string> = {};
+  const route = { limits, cost: 1, hasConcurrency: false, policyHeader: policyHeader(limits), parts: new Map<never, never>() };
+  const whole = { allowed: true, scope: 0, retryAfterMs: 0, atMs: 0, standings, ...decision };
+  setRateLimitHeaders({ header: (name, value) => (headers[name] = value) }, route, whole);
+  return headers;
+}
+
+describe('rate limit headers', () => {
+  it('name a lone quota by its limit, and several by their part', () => {
+    expect(policyHeader([plan('a', { requestsPerMinute: 60 })])).toBe('"a";q=60;w=60');
+    const all = { requestsPerSecond: 2, burst: 10, requestsPerHour: 5, requestsPerWindow: 9, windowMs: 1500, maxConcurrent: 3 };
+    expect(policyHeader([plan('a', all), plan('b', { requestsPerDay: 7 })])).toBe(
+      '"a-burst";q=10;w=5, "a-hour";q=5;w=3600, "a-window";q=9;w=2, "a-concurrency";q=3;qu="concurrent-requests", "b";q=7;w=86400',
+    );
+    expect(policyHeader([plan('a', { tokensPerMinute: 5 })])).toBe('');
+    expect(policyHeader([plan('a', { requestsPerSecond: 0 })])).toBe('"a";q=0');
+  });
+
+  it('show the quota with the least left, and OpenAI the limit with the least left', () => {
+    const limits = [plan('a', { requestsPerMinute: 60, requestsPerDay: 100 }), plan('b', { requestsPerMinute: 9, tokensPerMinute: 500 })];
+    const standings = [
+      { limit: 100, remainingRequests: 8, resetMs: 86_000_000 },
+      { limit: 9, remainingRequests: 3, resetMs: 1500, remainingTokens: 400, tokensResetMs: 20 },
+    ];
+    expect(headersOf(limits, standings)).toEqual({
+      'ratelimit-policy': '"a-minute";q=60;w=60, "a-day";q=100;w=86400, "b";q=9;w=60',
+      ratelimit: '"a-day";r=8;t=86000, "b";r=3;t=2',
+      'x-ratelimit-limit-requests': '9',
+      'x-ratelimit-remaining-requests': '3',
+      'x-ratelimit-reset-requests': '2s',
+      'x-ratelimit-limit-tokens': '500',
+      'x-ratelimit-remaining-tokens': '400',
+      'x-ratelimit-reset-tokens': '20ms',
+    });
+  });
+
+  it('say nothing of a reset that no time brings', () => {
+    const headers = headersOf([plan('a', { requestsPerSecond: 1e-13 })], [{ limit: 1, remainingRequests: 0, resetMs: Infinity }]);
+    expect(headers).toEqual({
+      'ratelimit-policy': expect.any(String),
+      ratelimit: '"a";r=0',
+      'x-ratelimit-limit-requests': '1',
+      'x-ratelimit-remaining-requests': '0',
+    });
+  });
+
+  it('never tell a client to come back sooner than Retry-After', () => {
+    const limits = [plan('a', { requestsPerMinute: 60, tokensPerMinute: 500 })];
+    // Refused by tokens, whose figure stands where a request limit's would.
+    const standings = [{ limit: 500, remainingRequests: 50, resetMs: 1000, remainingTokens: 0, tokensResetMs: 60_000 }];
+    expect(headersOf(limits, standings, { allowed: false, exceeded: 'tokens', retryAfterMs: 4001 })).toMatchObject({
+      ratelimit: '"a";r=50;t=5',
+      'x-ratelimit-limit-requests': '60',
+    });
+    expect(headersOf(limits, standings, { allowed: false, retryAfterMs: Infinity }).ratelimit).toBe('"a";r=50');
+    const headers: Record<string, string> = {};
+    const target = { setHeader: (name: string, value: string) => (headers[name] = value) };
+    for (const [ms, seconds, whole] of [
+      [0, '1', '1'],
+      [1000.5, '2', '1001'],
+    ] as const) {
+      setRetryAfter(target, ms);
+      expect(headers).toEqual({ 'retry-after': seconds, 'retry-after-ms': whole });
+    }
+  });
+
+  it('speak of no requests where only tokens or places are limited', () => {
+    const limits = [plan('a', { tokensPerMinute: 500 })];
+    const standings = [{ limit: Infinity, remainingRequests: Infinity, resetMs: 0, remainingTokens: 1, tokensResetMs: 60_000 }];
+    expect(Object.keys(headersOf(limits, standings))).toEqual([
+      'x-ratelimit-limit-tokens',
+      'x-ratelimit-remaining-tokens',
+      'x-ratelimit-reset-tokens',
+    ]);
+  });
+
+  it.each([
+    [0, '0ms'],
+    [0.2, '1ms'],
+    [999, '999ms'],
+    [1000, '1s'],
+    [59_001, '1m0s'],
+    [360_000, '6m0s'],
+    [3_661_000, '1h1m1s'],
+  ])('write %d ms as OpenAI does', (ms, text) => expect(duration(ms)).toBe(text));
+});

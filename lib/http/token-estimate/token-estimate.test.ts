@@ -1,0 +1,153 @@
+import { FastLiteLLM } from '../../fast-litellm.js';
+import type { PromptMemory } from './prompt-memory.js';
+import { estimateTokens, estimateTokensAsync, promptTokensOf } from './token-estimate.js';
+
+const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
+const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, { counter, tokensPerMinute });
+const chat = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world' }] };
+const film = (text: string, data = '') => ({
+  messages: [{ role: 'user', content: [text, { type: 'video_url', video_url: data }] }],
+  max_tokens: 9,
+});
+const cycle: object[] = [];
+cycle.push(cycle);
+const stored = { model: 'gpt-4', input: 'hello world', prompt: { id: 'p', variables: { city: 'Oslo' } }, max_output_tokens: 1 };
+
+describe('estimateTokens', () => {
+  it.each([
+    ['the prompt and the reply it allows', { ...chat, max_tokens: 100 }, 109],
+    ['of two names for a reply the larger figure', { ...chat, max_tokens: 100, max_completion_tokens: 50 }, 109],
+    ['of two names for a reply the larger figure', { ...chat, max_tokens: 50, max_output_tokens: 100 }, 109],
+    ['the largest of its prompts: messages', { ...chat, input: 'hello', prompt: 'hello', max_tokens: 1 }, 10],
+    ['the largest of its prompts: input', { ...chat, input: ' a'.repeat(50), prompt: 'hello', max_tokens: 1 }, 51],
+    ['the largest of its prompts: prompt', { ...chat, input: 'hello', prompt: ' a'.repeat(50), max_tokens: 1 }, 51],
+    ['a prompt beside messages that are none', { messages: null, model: 'gpt-4', prompt: ' a'.repeat(50), max_tokens: 1 }, 51],
+    ['a prompt that cannot be counted beside one that can', { ...chat, prompt: {}, max_tokens: 1 }, 10],
+    ['an input beside the variables of a stored prompt, together', stored, counter.countRequest(stored).promptTokens + 1],
+    ['the Responses API', { model: 'gpt-4', input: 'hello world', max_output_tokens: 7 }, 9],
+    ['every choice', { ...chat, max_tokens: 100, n: 3 }, 309],
+    ['1024 where no reply is named', chat, 1024],
+    ['the prompt where that is more', { ...chat, messages: [{ role: 'user', content: ' a'.repeat(3000) }] }, 3007],
+    ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
+    ['embeddings, told by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
+    ['a chat that looks like them for a chat', { ...chat, input: 'hello', dimensions: 1, max_tokens: 100 }, 109],
+    [
+      'a completion that looks like them for one',
+      { model: 'gpt-4', prompt: 'hello world', input: 'hello', dimensions: 1, max_tokens: 100 },
+      102,
+    ],
+    ['no prompt', { model: 'gpt-4' }, 0],
+    ['the length of a part of an unknown kind, and the reply to it', film(''), 25],
+    ['the texts beside a part of an unknown kind', film(' hello'.repeat(1000)), 1025],
+    ['a film that it cannot read by its length', film('', 'AAAA'.repeat(100_000)), 100_025],
+    ['what could not be sent for next to nothing', { messages: [{ role: 'user', content: [{ type: 'x', cycle }] }], max_tokens: 9 }, 10],
+    ['a prompt that is wrong', { messages: 'hello' }, 1024],
+    ['no prompt but null', { messages: null }, 0],
+    ['no body', undefined, 0],
+    ['a text', 'hello world', 0],
+    ['an array', [chat], 0],
+  ])('takes %s', (_, body, tokens) => expect(estimate(body)).toBe(tokens));
+
+  const long = 'aGVsbG8h'.repeat(20_000);
+  it.each<[string, object]>([
+    ['an unknown part', { messages: [{ role: 'user', content: ['hi', { type: 'x', x: long }] }] }],
+    ['an unknown part of many short texts', { messages: [{ role: 'user', content: ['hi', { type: 'x', x: long.match(/.{8}/g) }] }] }],
+    ['an unknown part of Gemini', { messages: [{ role: 'user', parts: [{ text: 'hi' }, { x: long }] }] }],
+    ['an unknown field of a message', { messages: [{ role: 'user', content: 'hi', x: { y: [long] } }] }],
+    ['a text that is none', { messages: [{ role: 'user', content: [{ type: 'text', text: [long] }] }] }],
+    ['the name of a tool call', { messages: [{ role: 'assistant', tool_calls: [{ function: { name: long, arguments: '' } }] }] }],
+    ['an unknown keyword of a schema', { messages: [], tools: [{ name: 'f', parameters: { properties: {}, pattern: long } }] }],
+    ['functions beside tools', { messages: [], tools: [{ name: 'f' }], functions: [{ name: long }] }],
+    ['a field of an image', { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x', y: long } }] }] }],
+    ['a field of an item', { input: [{ role: 'user', content: 'hi', x: long }] }],
+    ['a prompt that is wrong', { messages: { x: long } }],
+  ])('takes a quarter of a token for each byte of text that it does not count: %s', async (_, body) => {
+    expect(estimate({ ...body, max_tokens: 1 })).toBeGreaterThanOrEqual(40_000);
+    expect(await estimateTokensAsync({ ...body, max_tokens: 1 }, { counter, tokensPerMinute: 1e6 })).toBeGreaterThanOrEqual(40_000);
+  });
+
+  it('takes bytes, not characters, of text that it does not count', () => {
+    const body = { messages: [{ role: 'user', content: [{ type: 'x', x: '漢'.repeat(1000) }] }], max_tokens: 1 };
+    expect(estimate(body)).toBeGreaterThanOrEqual(750);
+  });
+
+  it('counts known media by their rules beside an unknown part', () => {
+    const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(400_000)}` } };
+    const body = { model: 'gpt-4', messages: [{ role: 'user', content: [image, { type: 'x' }] }], max_tokens: 1 };
+    expect(estimate(body)).toBeLessThan(800);
+  });
+
+  it('counts tools once beside several prompts', () => {
+    const tools = [{ type: 'function', function: { name: 'f', description: ' a'.repeat(1000) } }];
+    const all = { ...chat, input: 'hello', prompt: 'hello', tools, max_tokens: 1 };
+    expect(estimate(all)).toBe(estimate({ ...chat, tools, max_tokens: 1 }));
+  });
+
+  it('ends with a body that holds itself', () => {
+    const tool: Record<string, unknown> = { name: 'f' };
+    tool.x = tool;
+    expect(estimate({ messages: [], tools: [tool], max_tokens: 1 })).toBeGreaterThan(0);
+  });
+
+  it('gives the same off the main thread, and no more than the limit where it stops early', async () => {
+    const long = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world '.repeat(200_000) }], max_tokens: 10 };
+    const context = { counter, tokensPerMinute: 100_000_000 };
+    for (const body of [chat, long, film('hi'), { ...long, input: 'hello', tools: [{ name: 'f' }] }, { input: [1, 2, 3], dimensions: 1 }])
+      expect(await estimateTokensAsync(body, context)).toBe(estimateTokens(body, context));
+    expect(await estimateTokensAsync(long, context, 1000)).toBeGreaterThan(1000);
+    // It may pass once the limit is free again, as far as it was counted.
+    expect(await estimateTokensAsync(long, { counter, tokensPerMinute: 200_000 }, 1000)).toBe(200_000);
+    expect(await estimateTokensAsync(long, { counter, tokensPerMinute: 2000 }, 2000)).toBeGreaterThan(2000);
+  });
+
+  it('lets no text that is too long to be counted pass for nothing', () => {
+    const { tokenCounter } = new FastLiteLLM({ tokenCounter: { maxTextLength: 10 } });
+    const messages = [{ role: 'user', content: ' hello'.repeat(1000) }];
+    expect(estimateTokens({ messages, max_tokens: 9 }, { counter: tokenCounter, tokensPerMinute: 100_000 })).toBe(1520);
+  });
+
+  it('takes a quarter of a small limit for a reply', () => {
+    expect(estimate(chat, 400)).toBe(100);
+    expect(estimate(chat, 2)).toBe(9);
+  });
+
+  it.each([[-1], [0], [NaN], [Infinity], ['100'], [null], [{}], [1e308]])('is not fooled by max_tokens: %p', (max_tokens) => {
+    const tokens = estimate({ ...chat, max_tokens });
+    expect(tokens).toBe(max_tokens === 1e308 ? 2 ** 31 : 1024);
+    expect(estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);
+  });
+
+  it('counts a prompt once, and anew when its conversation has gone on', () => {
+    const ask = jest.spyOn(counter, 'estimatePrompt');
+    const message = { role: 'user', content: 'hello world' };
+    const body: { model: string; messages: { role: string; content: string }[]; tools?: object[] } = {
+      model: 'gpt-4',
+      messages: [message],
+    };
+    const memory: PromptMemory = { prompt: undefined };
+    const tokens = (): number => promptTokensOf(body, counter, memory);
+    expect([tokens(), tokens(), ask.mock.calls.length]).toEqual([9, 9, 1]);
+    body.messages.push({ role: 'assistant', content: 'hello world' });
+    expect(tokens()).toBe(15);
+    body.messages.unshift({ role: 'system', content: 'hello' });
+    expect(tokens()).toBe(20);
+    body.messages[2].content = '';
+    expect(tokens()).toBe(18);
+    body.messages[1].content = 'hello';
+    expect(tokens()).toBe(17);
+    body.messages = [{ ...message, content: 'hello world' }];
+    expect([tokens(), ask.mock.calls.length]).toEqual([9, 6]);
+    // Without a memory each time, and what is not the same is another's.
+    expect([promptTokensOf(body, counter), promptTokensOf({ ...body, model: 'gpt-4o' }, counter, memory), ask.mock.calls.length]).toEqual([
+      9, 9, 8,
+    ]);
+    expect([promptTokensOf({ ...body, model: 'gpt-4o', stream: undefined }, counter, memory), ask.mock.calls.length]).toEqual([9, 8]);
+    ask.mockRestore();
+  });
+
+  it('is not fooled by what a body says of its prototype', () => {
+    expect(
+      estimate(JSON.parse('{"__proto__": {"max_tokens": -5}, "model": "gpt-4", "messages": [{"role": "user", "content": "hello world"}]}')),
+    ).toBe(1024);
+  });
+});

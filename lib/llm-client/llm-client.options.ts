@@ -1,0 +1,79 @@
+import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
+import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+
+/** The most that the body of a request may ask for; more is cut down to it. `CallOptions` are not bounded. */
+export interface CallerLimits {
+  /** For `num_retries`. Default: the router's `numRetries`. */
+  readonly numRetries?: number;
+  /** For `timeout`, in milliseconds. Default: the router's `timeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Targets in `fallbacks`; more are an error. Default: the router's `maxFallbacks`. */
+  readonly maxFallbacks?: number;
+}
+
+/** What `LlmClient` does beyond the router's settings. */
+export interface LlmClientOptions {
+  /** Attempts of one call, over all retries and fallbacks. Default 10. */
+  readonly maxAttempts?: number;
+  /**
+   * Longest time of one attempt, of a stream to its first chunk, where the deployment has no `timeout`: a provider that hangs then leaves time for another.
+   * Default: the call's own.
+   */
+  readonly attemptTimeoutMs?: number;
+  /** Retries that all calls together may make, per call. Default 0.5. */
+  readonly retryRatio?: number;
+  /** Retries a second that may be made whatever `retryRatio` says. Default 10. */
+  readonly retriesPerSecond?: number;
+  /** Largest whole answer of a provider, and largest event of a stream, that is taken, in bytes. Default 64 MiB. */
+  readonly maxAnswerBytes?: number;
+  /** Whether a provider is asked for the usage of a stream where the request does not ask for it; its client is not shown it then. Default true. */
+  readonly streamUsage?: boolean;
+  /** How many entries a caller may put into the lists of a body: each has a default. */
+  readonly bounds?: BodyBounds;
+  /** Bounds of what a request's body may ask for. */
+  readonly callerLimits?: CallerLimits;
+}
+
+export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds'>> & { readonly bounds: ResolvedBodyBounds };
+
+const KEYS = [
+  'maxAttempts',
+  'attemptTimeoutMs',
+  'retryRatio',
+  'retriesPerSecond',
+  'maxAnswerBytes',
+  'streamUsage',
+  'bounds',
+  'callerLimits',
+] as const satisfies readonly (keyof LlmClientOptions)[];
+
+/** @throws InvalidConfigurationError naming the option. */
+export function resolveLlmClientOptions(options: LlmClientOptions = {}): ResolvedLlmClientOptions {
+  const given = checkObject('llmClient', options);
+  checkKnownKeys('llmClient', given, KEYS);
+  const number = (key: keyof LlmClientOptions, fallback: number): number =>
+    optional(given[key], fallback, (value) => checkNumber(`llmClient.${key}`, value, { min: 0, max: 1_000_000 }));
+  return {
+    maxAttempts: optional(given.maxAttempts, 10, (value) => checkInteger('llmClient.maxAttempts', value, { min: 1, max: 100 })),
+    attemptTimeoutMs: optional(given.attemptTimeoutMs, Infinity, (value) => checkPositiveInteger('llmClient.attemptTimeoutMs', value)),
+    retryRatio: number('retryRatio', 0.5),
+    retriesPerSecond: number('retriesPerSecond', 10),
+    maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
+    streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
+    bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
+    callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
+  };
+}
+
+function checkCallerLimits(value: unknown): CallerLimits {
+  const path = 'llmClient.callerLimits';
+  const limits = checkObject(path, value);
+  checkKnownKeys(path, limits, ['numRetries', 'timeoutMs', 'maxFallbacks'] satisfies (keyof CallerLimits)[]);
+  const count = (key: 'numRetries' | 'maxFallbacks', max: number): number | undefined =>
+    optional(limits[key], undefined, (given) => checkInteger(`${path}.${key}`, given, { min: 0, max }));
+  return {
+    numRetries: count('numRetries', 10),
+    timeoutMs: optional(limits.timeoutMs, undefined, (given) => checkPositiveInteger(`${path}.timeoutMs`, given)),
+    maxFallbacks: count('maxFallbacks', 100),
+  };
+}

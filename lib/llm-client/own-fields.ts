@@ -1,0 +1,44 @@
+import { FALLBACK_PARAMS } from '../router/config/litellm-keys.js';
+
+/** Fields of a body, or of what a fallback changes in it, that are for LiteLLM, and no provider knows. Keys among them are nobody's business there. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  ...FALLBACK_PARAMS,
+  'tags',
+  'fallbacks',
+  'context_window_fallbacks',
+  'content_policy_fallbacks',
+  'disable_fallbacks',
+  'routing_strategy',
+  'max_fallbacks',
+  'mock_response',
+  'mock_timeout',
+  'mock_testing_fallbacks',
+  'mock_testing_context_fallbacks',
+  'mock_testing_content_policy_fallbacks',
+  'mock_testing_rate_limit_error',
+  'include_fallback_errors',
+  'drop_params',
+  'additional_drop_params',
+  'allowed_openai_params',
+  'guardrails',
+  'cache',
+  'caching',
+  'no-log',
+  'preset_cache_key',
+  'model_info',
+  'user_config',
+  'secret_fields',
+  'proxy_server_request',
+]);
+/** LiteLLM's own by their first word, and credentials of clouds: a client's secret goes to no provider that it was not made for. */
+const OWN_FAMILIES = /^(?:litellm_|aws_|vertex_|azure_|watsonx_)/;
+
+/** Whether a field of a body is for LiteLLM alone. */
+export function isOwnField(name: string): boolean {
+  return OWN_FIELDS.has(name) || OWN_FAMILIES.test(name);
+}
+
+/** Without the fields that no provider gets. */
+export function withoutOwn(fields: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => !isOwnField(key)));
+}

@@ -1,0 +1,90 @@
+import { withoutTrailingSlashes } from '../../common/trailing-slashes.js';
+import { DeploymentFault } from './deployment-fault.js';
+import { isAtProvider, rowOf } from './provider-table.environment.js';
+
+const DATED_AZURE = '2024-10-21';
+const DATED_AZURE_MODELS = '2024-05-01-preview';
+/** Versions without a date are those of Azure's newer addresses, which are plain ones. */
+const UNDATED_AZURE = new Set(['v1', 'preview', 'latest']);
+const AZURE_DEPLOYMENT = /\/openai\/deployments\/[^/]+$/;
+const AZURE_MODELS_HOST = /\.services\.ai\.azure\.com$/;
+/** Whatever is behind these, they take a key by a header of their own. */
+const AZURE_KEY_HOST = /\.(?:openai|services\.ai|cognitiveservices)\.azure\.com$/;
+/** Operations that people leave in an address, as the provider's page shows it. */
+const OPERATIONS = ['/chat/completions', '/completions', '/embeddings', '/responses'];
+const OLLAMA_OPERATIONS = new Set(['/api', '/api/generate', '/api/chat', '/api/embed', '/api/embeddings', '/api/tags']);
+const REGION = /^[a-z0-9-]{1,63}$/;
+
+/** Where the operations of a deployment are. */
+export interface ProviderAddress {
+  readonly url: URL;
+  /** What goes before an operation's path. */
+  readonly base: string;
+  /** With its `?`, or nothing. */
+  readonly query: string;
+  /** Whether the deployment's name goes into the path, as Azure has it. */
+  readonly namesDeployment: boolean;
+  /** Whether its key goes into `api-key`. */
+  readonly takesApiKey: boolean;
+}
+
+/** Where an address stands, for errors, and what else it depends on. */
+export interface AddressContext {
+  readonly deploymentId: string;
+  /** `api_version`. */
+  readonly version?: string;
+}
+
+/** An address as it is written, understood as the provider's. */
+export function addressOf(provider: string, url: URL, { version }: AddressContext): ProviderAddress {
+  const path = operationPath(provider, url);
+  const takesApiKey = provider === 'azure' || provider === 'azure_text' || (provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname));
+  const plain = { url, query: url.search, namesDeployment: false, takesApiKey };
+  if (provider === 'azure' || provider === 'azure_text') {
+    if (path.endsWith('/openai/v1')) return { ...plain, base: path };
+    if (version !== undefined && UNDATED_AZURE.has(version)) return { ...plain, base: `${path}/openai/v1` };
+    const query = queryWith(url, version, DATED_AZURE);
+    return { ...plain, base: path, query, namesDeployment: !AZURE_DEPLOYMENT.test(path) };
+  }
+  if (provider === 'azure_ai') {
+    const isRoot = path === '' && AZURE_MODELS_HOST.test(url.hostname);
+    return { ...plain, base: isRoot ? '/models' : path, query: queryWith(url, version, isRoot ? DATED_AZURE_MODELS : undefined) };
+  }
+  return { ...plain, base: path };
+}
+
+/** The path that operations are below, whatever of the provider's own protocol was written with it. */
+function operationPath(provider: string, url: URL): string {
+  let path = withoutTrailingSlashes(url.pathname);
+  const operation = OPERATIONS.find((end) => path.endsWith(end));
+  if (operation !== undefined) path = path.slice(0, -operation.length);
+  else if (path.endsWith('/v1/messages')) path = path.slice(0, -'/messages'.length);
+  const { base, root, native } = rowOf(provider) ?? {};
+  if (provider.startsWith('ollama') && OLLAMA_OPERATIONS.has(path)) path = '';
+  if (path === '' && root !== undefined) return root;
+  const own = base === undefined ? '' : withoutTrailingSlashes(new URL(base).pathname);
+  const isOwn = isAtProvider(provider, url);
+  if ((isOwn && path === '') || (native?.test(path) === true && (isOwn || path === '/v1beta'))) return own;
+  return path;
+}
+
+/** What the deployment says of the version goes before what its address does. */
+function queryWith({ search }: URL, version: string | undefined, fallback: string | undefined): string {
+  const query = new URLSearchParams(search);
+  const wanted = version ?? query.get('api-version') ?? fallback;
+  if (wanted !== undefined) query.set('api-version', wanted);
+  return query.size === 0 ? '' : `?${query.toString()}`;
+}
+
+/** @throws DeploymentFault where it is no address; it is not shown, for it may hold a password. */
+export function parseBase(base: unknown, deploymentId: string, key = 'api_base'): URL {
+  const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new DeploymentFault(deploymentId, key, 'must be an http or https URL', '');
+}
+
+/** The default address of a provider that has one for each region. @throws DeploymentFault where the region is none. */
+export function regionalBase(region: string, deploymentId: string): string {
+  if (REGION.test(region)) return `https://bedrock-mantle.${region}.api.aws/v1`;
+  throw new DeploymentFault(deploymentId, 'aws_region_name', 'must be of lower-case letters, digits and hyphens', 'for example us-east-1');
+}

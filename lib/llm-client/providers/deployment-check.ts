@@ -1,0 +1,54 @@
+import type { Environment } from '../../feature-flags/feature-flags.environment.js';
+import { providerOfBareName } from './bare-models.js';
+import type { CheckDeployment, DeploymentVerdict } from '../../router/deployments/callability.js';
+import { DeploymentFault } from './deployment-fault.js';
+import { checkEndpointParams } from './endpoint-params.js';
+import { ProviderEndpoint } from './endpoint.js';
+import { isForAnyProvider } from './endpoints.js';
+import { hasSecretHeaders } from './headers.js';
+
+/** Whether `LlmClient` can call a deployment, found out without a request: its provider, address and key. */
+export function deploymentCheck(env: Environment): CheckDeployment {
+  return ({ id, model, params }) => {
+    try {
+      if (isForAnyProvider({ model, params })) {
+        checkAnyProvider(params, id);
+        return { provider: 'openai' };
+      }
+      const endpoint = new ProviderEndpoint({ ...params, model }, id, env);
+      const missing = endpoint.missingKey();
+      return { provider: endpoint.provider, ...(missing && uncallable(missing)), ...noteOf(endpoint) };
+    } catch (error) {
+      if (error instanceof DeploymentFault) return { provider: namedProvider(model, params), ...uncallable(error) };
+      throw error;
+    }
+  };
+}
+
+/** The client names the provider: a secret of the deployment would go wherever the client likes. */
+function checkAnyProvider(params: Readonly<Record<string, unknown>>, id: string): void {
+  checkEndpointParams(params, id);
+  if (!hasSecretHeaders(params)) return;
+  const reason = 'a secret in a header would go to any provider that a request names';
+  throw new DeploymentFault(id, 'extra_headers', reason, 'set api_base or custom_llm_provider, or take * out of the model');
+}
+
+function uncallable({ path, reason, mend }: DeploymentFault): Pick<DeploymentVerdict, 'uncallable'> {
+  const key = path.slice(path.indexOf(': ') + 2);
+  return { uncallable: { reason: reason.startsWith('must ') ? `${key} ${reason}` : reason, mend } };
+}
+
+/** A key that stays here would be missed without a word. */
+function noteOf({ keptBack, origin }: ProviderEndpoint): Pick<DeploymentVerdict, 'note'> {
+  if (keptBack.length === 0) return {};
+  const [name] = keptBack;
+  const { host } = new URL(origin);
+  return { note: `${name} is not sent to ${host}, which is not its provider's host; if it is for it, set api_key: os.environ/${name}` };
+}
+
+/** What the deployment calls its provider, whether there is one. */
+function namedProvider(model: string, { custom_llm_provider: custom }: Readonly<Record<string, unknown>>): string {
+  if (typeof custom === 'string' && custom !== '') return custom;
+  const slash = model.indexOf('/');
+  return slash > 0 ? model.slice(0, slash) : (providerOfBareName(model) ?? 'unknown');
+}

@@ -1,0 +1,15 @@
+import { InvalidConfigurationError } from '../../common/errors.js';
+
+/** Why a deployment cannot be called, and what its operator can do about it. Shows no secret. */
+export class DeploymentFault extends InvalidConfigurationError {
+  /** Without the place: `no API key: GROQ_API_KEY is not set`. */
+  readonly reason: string;
+  readonly mend: string;
+
+  /** @param key of `litellm_params` */
+  constructor(deploymentId: string, key: string, reason: string, mend: string) {
+    super(`deployment ${deploymentId}: litellm_params.${key}`, mend === '' ? reason : `${reason}; ${mend}`);
+    this.reason = reason;
+    this.mend = mend;
+  }
+}

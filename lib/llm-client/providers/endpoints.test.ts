@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deployment, routerEngines, routerOn } from '../../../test/support/router-engines.js';
+import { FastLiteLLM } from '../../fast-litellm.js';
+import { ProviderEndpoints } from './endpoints.js';
+
+const [engine] = routerEngines();
+const KEYS = { OPENAI_API_KEY: 'sk-o', GROQ_API_KEY: 'gsk', ANTHROPIC_API_KEY: 'sk-ant' };
+
+describe('ProviderEndpoints', () => {
+  const entry = (params: Record<string, unknown>) => deployment('any', { api_key: undefined, model: '*', ...params }, '*');
+  const originOf = (params: Record<string, unknown>, ...names: string[]): string[] => {
+    const { router } = routerOn(engine, { modelList: [entry(params)] });
+    const endpoints = new ProviderEndpoints(KEYS);
+    return names.map((name) => {
+      const { deployment: chosen, model } = router.acquire(name);
+      return endpoints.of(chosen, model).endpoint.origin;
+    });
+  };
+
+  it('ask the provider that a request names, where a deployment is for any', () => {
+    const names = ['gpt-4o', 'groq/llama', 'anthropic/claude', 'openai/gpt-4o', 'groq/other'];
+    expect(originOf({}, ...names)).toEqual([
+      'https://api.openai.com',
+      'https://api.groq.com',
+      'https://api.anthropic.com',
+      'https://api.openai.com',
+      'https://api.groq.com',
+    ]);
+    expect(originOf({ api_base: '' }, 'groq/llama')).toEqual(['https://api.groq.com']);
+    expect(() => originOf({}, 'bedrock/claude')).toThrow('model: must name a provider');
+  });
+
+  it('ask nobody else where it has an address, a key or a provider of its own', () => {
+    expect(originOf({ api_base: 'http://h/v1' }, 'groq/llama')).toEqual(['http://h']);
+    expect(originOf({ api_key: 'sk-1' }, 'groq/llama')).toEqual(['https://api.openai.com']);
+    expect(originOf({ custom_llm_provider: 'mistral' }, 'groq/llama')).toEqual(['https://api.mistral.ai']);
+    expect(originOf({ model: 'xai/*' }, 'groq/llama')).toEqual(['https://api.x.ai']);
+  });
+
+  it('take keys from the variables that the configuration sets, and before these from the environment', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'endpoints-'));
+    const configPath = join(folder, 'config.json');
+    const entries = ['groq', 'xai'].map((model_name) => ({ model_name, litellm_params: { model: `${model_name}/m` } }));
+    const variables = { GROQ_API_KEY: 'gsk-file', XAI_API_KEY: 'xai-file' };
+    writeFileSync(configPath, JSON.stringify({ model_list: entries, environment_variables: variables }));
+    const logger = { log: () => {}, warn: () => {}, error: () => {} };
+    const router = { configPath, numRetries: 0 };
+    const llm = new FastLiteLLM({ router, calibrate: false, logger }, { env: { XAI_API_KEY: 'xai-outside' } });
+    const asked: unknown[] = [];
+    jest.spyOn(llm.connectionPool.dispatcher, 'dispatch').mockImplementation(({ origin, headers }) => {
+      asked.push([origin, (headers as string[]).at(-1)]);
+      throw new Error('asked enough');
+    });
+    for (const model of ['groq', 'xai']) await expect(llm.client.chat({ model, messages: [] })).rejects.toThrow('asked enough');
+    expect(asked).toEqual([
+      ['https://api.groq.com', 'Bearer gsk-file'],
+      ['https://api.x.ai', 'Bearer xai-outside'],
+    ]);
+    // Prices are opened behind the first call.
+    await new Promise((resolve) => setImmediate(resolve));
+    await llm.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('are worked out once', () => {
+    const { router } = routerOn(engine, { modelList: [entry({}), deployment('a')] });
+    const endpoints = new ProviderEndpoints(KEYS);
+    const [any, a] = router.deployments();
+    expect(endpoints.of(any, 'groq/x')).toBe(endpoints.of(any, 'groq/y'));
+    expect(endpoints.of(a, 'x')).toBe(endpoints.of(a, 'y'));
+  });
+});

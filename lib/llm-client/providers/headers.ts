@@ -1,0 +1,82 @@
+import { basicAuthorization } from '../../common/basic-authorization.js';
+import { DeploymentFault } from './deployment-fault.js';
+import type { ProviderAddress } from './address.js';
+
+/** What of a deployment's `litellm_params` its requests have in their headers, besides the key. */
+export interface HeaderParams {
+  readonly organization?: unknown;
+  readonly default_headers?: unknown;
+  readonly headers?: unknown;
+  readonly extra_headers?: unknown;
+}
+
+/** Who asks: with a key or, at Azure, a token. */
+export interface Credentials {
+  readonly key: string | undefined;
+  readonly token: string | undefined;
+}
+
+const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const SECRET_NAME = /authorization|cookie|api-?key|secret|-key$|token$/;
+const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
+/** What the connection says itself: undici refuses a request that has them, or one whose length is another. */
+const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
+const SCHEME = /^(?:basic|bearer) +/i;
+
+/**
+ * Names and values by turns, as undici takes them; each name once, as a deployment says it last.
+ * @throws DeploymentFault for what cannot stand in a header, without showing it: it may be a key.
+ */
+export function headersOf(
+  params: HeaderParams,
+  { url, takesApiKey }: ProviderAddress,
+  { key, token }: Credentials,
+  deploymentId: string,
+): readonly string[] {
+  const headers = new Map([['content-type', 'application/json']]);
+  const set = (path: string, name: string, value: string): void => {
+    if (OF_CONNECTION.has(name) || (name === 'connection' && !/^(?:close|keep-alive)$/i.test(value)))
+      throw new DeploymentFault(deploymentId, path, 'must be left to the connection', 'take the header out');
+    if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
+    else throw new DeploymentFault(deploymentId, path, 'must be what a header can hold', '');
+  };
+  if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
+  else if (key !== undefined) set('api_key', takesApiKey ? 'api-key' : 'authorization', takesApiKey ? key : `Bearer ${key}`);
+  else if (token !== undefined) set('azure_ad_token', 'authorization', `Bearer ${token}`);
+  const { organization } = params;
+  if (typeof organization === 'string' && organization !== '') set('organization', 'openai-organization', organization);
+  for (const part of ['default_headers', 'headers', 'extra_headers'] as const) {
+    const more = params[part];
+    if (typeof more !== 'object' || more === null) continue;
+    for (const [name, value] of Object.entries(more)) {
+      if (typeof value === 'object' && value !== null) throw new DeploymentFault(deploymentId, `${part}.${name}`, 'must be a text', '');
+      if (value !== undefined && value !== null) set(`${part}.${name}`, name.toLowerCase(), String(value));
+    }
+  }
+  return [...headers].flat();
+}
+
+/** What of an address's query nobody is to see: a key, where a provider takes it there. */
+export function secretsInQuery({ searchParams }: URL): string[] {
+  return [...searchParams].filter(([name]) => SECRET_PARAMETER.test(name)).map(([, value]) => value);
+}
+
+/** What of the headers nobody is to see, whoever has named them. */
+export function secretsIn(headers: readonly string[]): string[] {
+  const values = headers.filter((_, at) => at % 2 === 1 && SECRET_NAME.test(headers[at - 1]));
+  return values.map((value) => value.replace(SCHEME, ''));
+}
+
+/** Whether a deployment names secrets in headers of its own. */
+export function hasSecretHeaders({ default_headers, headers, extra_headers }: HeaderParams): boolean {
+  const names = [default_headers, headers, extra_headers].flatMap((part) =>
+    typeof part === 'object' && part !== null ? Object.keys(part) : [],
+  );
+  return names.some((name) => SECRET_NAME.test(name.toLowerCase()));
+}
+
+/** Whether a request says who it is from, by whatever header or parameter. */
+export function hasCredentials(headers: readonly string[], url: URL): boolean {
+  return secretsIn(headers).some((secret) => secret !== '') || secretsInQuery(url).length > 0;
+}

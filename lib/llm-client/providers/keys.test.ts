@@ -1,0 +1,220 @@
+import fc from 'fast-check';
+import { DeploymentFault } from './deployment-fault.js';
+import { ProviderEndpoint, type EndpointParams } from './endpoint.js';
+import { upstreamModel } from './resolution.js';
+import { baseVariables, keyVariables, SPOKEN } from './provider-table.environment.js';
+
+const endpoint = (params: Partial<EndpointParams>, env: Record<string, string> = {}): ProviderEndpoint =>
+  new ProviderEndpoint({ model: 'openai/gpt-4o', ...params }, 'a', env);
+const urlOf = (asked: ProviderEndpoint, model: string): string => asked.origin + asked.pathOf('/chat/completions', upstreamModel(model));
+const headerOf = ({ headers }: ProviderEndpoint, name: string): string | undefined => {
+  const at = headers.indexOf(name);
+  return at < 0 ? undefined : headers[at + 1];
+};
+const withBase = Object.entries(SPOKEN).flatMap(([name, { base }]) => (base === undefined ? [] : [[name, base] as const]));
+
+describe('each provider with a default address', () => {
+  it.each(withBase)('%s is asked there, with its key of the environment', (name, base) => {
+    const model = `${name}/org/m`;
+    const [variable] = keyVariables(name);
+    const asked = endpoint(
+      { model },
+      { [variable]: 'key-of-it', OPENAI_API_KEY: variable === 'OPENAI_API_KEY' ? 'key-of-it' : 'sk-openai' },
+    );
+    expect(urlOf(asked, model)).toBe(`${base}/chat/completions`);
+    expect(headerOf(asked, 'authorization')).toBe('Bearer key-of-it');
+    expect(asked.pathOf('/embeddings', 'm')).toBe(`${new URL(`${base}/embeddings`).pathname}`);
+  });
+
+  it.each(withBase)('%s is asked there when its host alone, or the whole operation, is written', (name, base) => {
+    const model = `${name}/m`;
+    const [variable] = keyVariables(name);
+    for (const written of [
+      new URL(base).origin,
+      `${new URL(base).origin}/`,
+      base,
+      `${base}/`,
+      `${base}/chat/completions`,
+      `${base}/embeddings`,
+    ]) {
+      const asked = endpoint({ model, api_base: written }, { [variable]: 'key-of-it' });
+      expect(urlOf(asked, model)).toBe(`${base}/chat/completions`);
+      expect(headerOf(asked, 'authorization')).toBe('Bearer key-of-it');
+    }
+  });
+
+  it.each(withBase.filter(([name]) => SPOKEN[name].keyOptional !== true))(
+    '%s cannot be called without a key, and says which variable',
+    (name) => {
+      const missing = endpoint({ model: `${name}/m` }).missingKey();
+      expect(missing?.reason).toContain(keyVariables(name).join(', '));
+      expect(missing?.mend).toContain(`os.environ/${keyVariables(name)[0]}`);
+      expect(endpoint({ model: `${name}/m`, api_key: 'k' }).missingKey()).toBeUndefined();
+      expect(endpoint({ model: `${name}/m`, extra_headers: { 'X-Api-Key': 'k' } }).missingKey()).toBeUndefined();
+    },
+  );
+});
+
+describe('addresses as people write them', () => {
+  it.each([
+    ['anthropic/claude', 'https://api.anthropic.com/v1/messages', 'https://api.anthropic.com/v1/chat/completions'],
+    ['anthropic/claude', 'https://api.anthropic.com', 'https://api.anthropic.com/v1/chat/completions'],
+    ['claude-sonnet-5', 'https://api.anthropic.com/v1/', 'https://api.anthropic.com/v1/chat/completions'],
+    ['anthropic/claude', 'http://proxy:4000', 'http://proxy:4000/v1/chat/completions'],
+    ['anthropic/claude', 'http://proxy:4000/v1/messages', 'http://proxy:4000/v1/chat/completions'],
+    ['ollama/llama3', 'http://o:11434/api/generate', 'http://o:11434/v1/chat/completions'],
+    ['ollama_chat/llama3', 'http://o:11434/api/chat/', 'http://o:11434/v1/chat/completions'],
+    ['ollama/llama3', 'http://o:11434/api', 'http://o:11434/v1/chat/completions'],
+    ['ollama/llama3', 'http://o:11434/v1', 'http://o:11434/v1/chat/completions'],
+    ['gemini/g', 'https://generativelanguage.googleapis.com', 'https://generativelanguage.googleapis.com/v1beta/openai/chat/completions'],
+    [
+      'gemini/g',
+      'https://generativelanguage.googleapis.com/v1beta',
+      'https://generativelanguage.googleapis.com/v1beta/openai/chat/completions',
+    ],
+    [
+      'gemini/g',
+      'https://generativelanguage.googleapis.com/v1beta/models/',
+      'https://generativelanguage.googleapis.com/v1beta/openai/chat/completions',
+    ],
+    [
+      'gemini/g',
+      'https://generativelanguage.googleapis.com/v1beta/openai/',
+      'https://generativelanguage.googleapis.com/v1beta/openai/chat/completions',
+    ],
+    ['gemini/g', 'http://127.0.0.1:9000/v1', 'http://127.0.0.1:9000/v1/chat/completions'],
+    ['openai/g', 'https://api.openai.com/v1/responses', 'https://api.openai.com/v1/chat/completions'],
+    ['openai/g', 'https://api.openai.com', 'https://api.openai.com/v1/chat/completions'],
+    ['cohere/command-r', 'https://api.cohere.com/v2/chat', 'https://api.cohere.com/compatibility/v1/chat/completions'],
+    ['cohere_chat/command-r', 'https://api.cohere.ai/v1', 'https://api.cohere.ai/compatibility/v1/chat/completions'],
+    ['moonshot/kimi-k2', 'http://127.0.0.1:9000/v1', 'http://127.0.0.1:9000/v1/chat/completions'],
+    ['hosted_vllm/meta-llama/L', 'http://gpu:8000/v1/completions', 'http://gpu:8000/v1/chat/completions'],
+    ['heroku/claude', 'https://us.inference.heroku.com', 'https://us.inference.heroku.com/v1/chat/completions'],
+    ['azure/d', 'https://r.openai.azure.com/openai/v1/responses', 'https://r.openai.azure.com/openai/v1/chat/completions'],
+    ['openai/g', 'https://h/v1////', 'https://h/v1/chat/completions'],
+  ])('%s at %s is asked at %s', (model, api_base, url) => expect(urlOf(endpoint({ model, api_base, api_key: 'k' }), model)).toBe(url));
+
+  it('of a region that stands before the model are there', () => {
+    const model = 'bedrock_mantle/us-west-2/openai.gpt-oss-120b';
+    expect(urlOf(endpoint({ model }), model)).toBe('https://bedrock-mantle.us-west-2.api.aws/v1/chat/completions');
+    expect(upstreamModel(model)).toBe('openai.gpt-oss-120b');
+    expect(upstreamModel('bedrock_mantle/openai.gpt-oss-120b')).toBe('openai.gpt-oss-120b');
+  });
+
+  it('of a region are of its letters, digits and hyphens', () => {
+    const asked = endpoint({ model: 'bedrock_mantle/m', aws_region_name: 'eu-west-1' }, { AWS_BEARER_TOKEN_BEDROCK: 'b' });
+    expect([asked.origin, headerOf(asked, 'authorization')]).toEqual(['https://bedrock-mantle.eu-west-1.api.aws', 'Bearer b']);
+    for (const region of ['evil.example/', 'a.b', 'x@evil', 'EU', 'a b', '../x', 'a#'])
+      expect(() => endpoint({ model: 'bedrock_mantle/m', aws_region_name: region })).toThrow(
+        'aws_region_name: must be of lower-case letters',
+      );
+  });
+});
+
+describe('Azure', () => {
+  const at = { model: 'azure/d', api_base: 'https://r.openai.azure.com' };
+
+  it('takes its key from the environment for hosts of Azure alone', () => {
+    const env = { AZURE_API_KEY: 'az' };
+    for (const host of ['r.openai.azure.com', 'r.cognitiveservices.azure.com', 'r.services.ai.azure.com'])
+      expect(headerOf(endpoint({ ...at, api_base: `https://${host}` }, env), 'api-key')).toBe('az');
+    for (const host of ['openai.azure.com.evil.example', 'evilopenai.azure.com', 'r.openai.azure.com:444', 'gateway.corp'])
+      expect(headerOf(endpoint({ ...at, api_base: `https://${host}` }, env), 'api-key')).toBeUndefined();
+    expect(headerOf(endpoint({ ...at, api_base: 'http://r.openai.azure.com' }, env), 'api-key')).toBeUndefined();
+    expect(
+      headerOf(endpoint({ ...at, api_base: 'https://gateway.corp' }, { ...env, AZURE_API_BASE: 'https://gateway.corp/x' }), 'api-key'),
+    ).toBe('az');
+    expect(headerOf(endpoint(at, { AZURE_AD_TOKEN: 'token' }), 'authorization')).toBe('Bearer token');
+  });
+
+  it('is not called without a key or a token, Entra’s credentials or not', () => {
+    expect(endpoint(at).missingKey()?.reason).toContain('AZURE_OPENAI_API_KEY, AZURE_API_KEY');
+    const entra = endpoint({ ...at, tenant_id: 't', client_id: 'c', client_secret: 'secret-of-it' }).missingKey();
+    expect(entra).toMatchObject({ reason: expect.stringContaining('not supported yet'), mend: 'set api_key or azure_ad_token' });
+    expect(entra?.message).not.toContain('secret-of-it');
+    expect(() => endpoint({ model: 'azure/d', api_key: 'k' })).toThrow(
+      'api_base: must be given: azure has no default address; set it, or AZURE_API_BASE',
+    );
+    expect(() => endpoint({ ...at, model: 'azure_ai/claude-opus-4-5', api_key: 'k' })).toThrow('the protocol of Claude on azure_ai');
+  });
+});
+
+describe('a key', () => {
+  it('may be left out at an address of one’s own, and is missed at that of another provider', () => {
+    for (const model of ['openai/m', 'groq/m', 'm', 'org/m', 'hosted_vllm/m'])
+      expect(endpoint({ model, api_base: 'http://127.0.0.1:8000/v1' }).missingKey()).toBeUndefined();
+    for (const model of ['ollama/m', 'llamafile/m']) expect(endpoint({ model }).missingKey()).toBeUndefined();
+    expect(endpoint({ model: 'openai/m' }, { OPENAI_API_BASE: 'http://127.0.0.1:8000/v1' }).missingKey()).toBeUndefined();
+    expect(endpoint({ model: 'bedrock_mantle/m' }).missingKey()?.reason).toContain('AWS_BEARER_TOKEN_BEDROCK');
+    const elsewhere = endpoint({ model: 'openai/llama', api_base: 'https://api.groq.com/openai/v1' }, { OPENAI_API_KEY: 'sk-o' });
+    expect(elsewhere.missingKey()).toMatchObject({ reason: 'no API key for api.groq.com', mend: 'set api_key in the deployment' });
+    expect(elsewhere.keptBack).toEqual(['OPENAI_API_KEY']);
+  });
+
+  it('is taken from the first of its variables that is set', () => {
+    const both = { HF_TOKEN: 'first', HUGGINGFACE_API_KEY: 'second' };
+    expect(headerOf(endpoint({ model: 'huggingface/m' }, both), 'authorization')).toBe('Bearer first');
+    expect(headerOf(endpoint({ model: 'huggingface/m' }, { ...both, HF_TOKEN: ' ' }), 'authorization')).toBe('Bearer second');
+  });
+
+  const names = fc.constantFrom(...Object.keys(SPOKEN));
+  const hosts = fc.constantFrom(
+    'https://evil.example/v1',
+    'http://127.0.0.1:9000',
+    'https://api.openai.com.evil.example/v1',
+    'https://evil.example/api.groq.com/openai/v1',
+    'https://user@evil.example/v1',
+    'https://r.openai.azure.com',
+    ...Object.values(SPOKEN).flatMap(({ base, alsoAt = [] }) => (base === undefined ? alsoAt : [base, ...alsoAt])),
+  );
+  const cases = fc.record({
+    name: names,
+    base: fc.option(hosts, { nil: undefined }),
+    envBase: fc.option(hosts, { nil: undefined }),
+    ownKey: fc.boolean(),
+    envKey: fc.boolean(),
+    bare: fc.constantFrom('prefix', 'custom', 'gpt-4o', 'claude-sonnet-5', 'org/m', 'command-r'),
+  });
+
+  it('goes to the address of its own deployment, to its provider, or to an address of the environment that it is from', () => {
+    fc.assert(
+      fc.property(cases, ({ name, base, envBase, ownKey, envKey, bare }) => {
+        const env: Record<string, string> = {};
+        // Each variable has a key of its own, so that a key says where it is from.
+        if (envKey) for (const each of Object.keys(SPOKEN)) for (const variable of keyVariables(each)) env[variable] = `env-${variable}`;
+        if (envBase !== undefined) env[baseVariables(name)[0]] = envBase;
+        const model = bare === 'prefix' ? `${name}/m` : bare === 'custom' ? 'm' : bare;
+        const params = {
+          model,
+          api_base: base,
+          ...(bare === 'custom' && { custom_llm_provider: name }),
+          ...(ownKey && { api_key: 'own-key' }),
+        };
+        let asked: ProviderEndpoint;
+        try {
+          asked = endpoint(params, env);
+        } catch (error) {
+          expect(error).toBeInstanceOf(DeploymentFault);
+          return;
+        }
+        const { provider, origin } = asked;
+        const sent = [...asked.headers, asked.pathOf('/chat/completions', 'm')].join(' ');
+        const ofEnvironment = baseVariables(provider).flatMap((variable) =>
+          env[variable] === undefined ? [] : [new URL(env[variable]).origin],
+        );
+        const { base: own, alsoAt = [], suffixes = [] } = SPOKEN[provider];
+        const home = [own, ...alsoAt].flatMap((url) => (url === undefined ? [] : [new URL(url).origin]));
+        const isHome = home.includes(origin) || suffixes.some((suffix) => origin.startsWith('https://') && origin.endsWith(suffix));
+        if (base !== undefined) expect(origin).toBe(new URL(base).origin);
+        else expect([...home, ...ofEnvironment, 'https://bedrock-mantle.us-east-1.api.aws']).toContain(origin);
+        for (const variable of Object.keys(env)) {
+          if (!sent.includes(`env-${variable}`)) continue;
+          expect(keyVariables(provider)).toContain(variable);
+          expect(base === undefined || isHome || ofEnvironment.includes(origin)).toBe(true);
+          expect(ownKey).toBe(false);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});

@@ -1,0 +1,130 @@
+import { nearestName } from '../../common/nearest-name.js';
+import { prefixFor, providerOfBareName } from './bare-models.js';
+import { isKnownProvider, openAIWayOf, providerAt, providerNames, UNSPOKEN } from './provider-table.environment.js';
+
+/** What of a deployment says which provider is called. */
+export interface ModelFacts {
+  /** `litellm_params.model`, or what a request has put in the place of its `*`. */
+  readonly model: string;
+  readonly custom_llm_provider?: unknown;
+  /** The deployment's own `api_base`, where it has one. */
+  readonly base?: URL;
+}
+
+/** Which provider is called, and how it calls the model. */
+export interface ResolvedModel {
+  readonly provider: string;
+  /** Without the prefix that names the provider. */
+  readonly model: string;
+}
+
+/** Why no provider can be called by this name. */
+export interface UnresolvedModel {
+  readonly reason: string;
+  readonly mend: string;
+  /** The provider's name, where one is known and its protocol is not spoken. */
+  readonly provider?: string;
+  /** The key of `litellm_params` that is at fault. */
+  readonly key: 'model' | 'custom_llm_provider';
+}
+
+const LONGEST_SHOWN = 80;
+/** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is no part of the model. */
+const MANTLE_REGION = /^([a-z]{2}(?:-[a-z]+){1,2}-\d)\//;
+/** Models that Google serves by the Gemini API and by Vertex AI. */
+const BY_TWO = /^(?:gemini-|text-embedding-00\d)/;
+
+/**
+ * The provider of a model, as LiteLLM resolves it: `custom_llm_provider`, a known prefix, the provider whose address `api_base` is, any other address (OpenAI's
+ * protocol), a name that belongs to one provider. Everything else is refused: a key must not go to a host by guess.
+ */
+export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel {
+  const { model, custom_llm_provider: custom, base } = facts;
+  if (typeof custom === 'string' && custom !== '') return byCustomProvider(model, custom);
+  const slash = model.indexOf('/');
+  const prefix = slash > 0 ? model.slice(0, slash) : '';
+  if (isKnownProvider(prefix)) return spoken(prefix, cut(model, prefix), 'model');
+  if (base !== undefined) return { provider: providerAt(base) ?? 'openai', model };
+  const owner = slash < 0 ? providerOfBareName(model) : undefined;
+  if (owner === undefined) return unknown(model, prefix);
+  const resolved = spoken(owner, model, 'model');
+  if (owner !== 'vertex_ai' || !BY_TWO.test(model)) return resolved;
+  return {
+    ...resolved,
+    key: 'model',
+    reason: `${shown(model)} is served by two providers`,
+    mend: `write ${prefixFor(model)}`,
+  };
+}
+
+/** The region that a model of `bedrock_mantle` names. */
+export function regionIn(model: string): string | undefined {
+  return MANTLE_REGION.exec(model.slice(model.indexOf('/') + 1))?.[1];
+}
+
+export function isResolved(resolution: ResolvedModel | UnresolvedModel): resolution is ResolvedModel {
+  return !('reason' in resolution);
+}
+
+/** Most calls are of the model of the call before. */
+let lastModel = '';
+let lastCustom: unknown = undefined;
+let lastUpstream = '';
+
+/**
+ * A model as its provider knows it: `openai/gpt-4o` is `gpt-4o` there; `meta-llama/Llama-3` stays.
+ * @param custom `custom_llm_provider`: then only its own prefix is none of the name.
+ */
+export function upstreamModel(model: string, custom?: unknown): string {
+  if (model === lastModel && custom === lastCustom) return lastUpstream;
+  const slash = model.indexOf('/');
+  const provider = typeof custom === 'string' && custom !== '' ? custom : model.slice(0, Math.max(slash, 0));
+  lastUpstream = isKnownProvider(provider) ? cut(model, provider) : model;
+  lastModel = model;
+  lastCustom = custom;
+  return lastUpstream;
+}
+
+/** LiteLLM puts the provider before the model unless it stands there. */
+function byCustomProvider(model: string, custom: string): ResolvedModel | UnresolvedModel {
+  if (isKnownProvider(custom)) return spoken(custom, cut(model, custom), 'custom_llm_provider');
+  const meant = nearestName(custom, providerNames());
+  const mend = meant === undefined ? 'use a provider that LiteLLM knows, or openai with an api_base' : `write ${meant}`;
+  return { key: 'custom_llm_provider', reason: `unknown provider ${shown(custom)}`, mend };
+}
+
+function spoken(provider: string, model: string, key: UnresolvedModel['key']): ResolvedModel | UnresolvedModel {
+  if (UNSPOKEN.has(provider)) {
+    return { key, provider, reason: `the protocol of ${provider} is not supported yet`, mend: openAIWayOf(provider) };
+  }
+  if (provider === 'azure_ai' && /claude/i.test(model)) {
+    return { key, provider, reason: 'the protocol of Claude on azure_ai is not supported yet', mend: openAIWayOf(provider) };
+  }
+  return { provider, model };
+}
+
+/** `openrouter/auto` is a model of OpenRouter's, with its prefix. */
+function cut(model: string, prefix: string): string {
+  if (!model.startsWith(`${prefix}/`)) return model;
+  const rest = model.slice(prefix.length + 1);
+  if (prefix === 'bedrock_mantle') return rest.replace(MANTLE_REGION, '');
+  return prefix === 'openrouter' && !rest.includes('/') && rest !== '*' ? model : rest;
+}
+
+function unknown(model: string, prefix: string): UnresolvedModel {
+  const name = shown(model);
+  if (prefix === '')
+    return {
+      key: 'model',
+      reason: `no provider is named for the model ${name}`,
+      mend: `write the prefix of its provider: ${prefixFor(model)}`,
+    };
+  const meant = nearestName(prefix, providerNames());
+  const reason = `${shown(prefix)} of ${name} is no provider that is known`;
+  const typo = meant === undefined ? '' : `write ${meant}${shown(model.slice(prefix.length))} if that is meant, else `;
+  return { key: 'model', reason, mend: `${typo}write the prefix of its provider before it (${prefixFor(model)}), or set api_base` };
+}
+
+function shown(text: string): string {
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}

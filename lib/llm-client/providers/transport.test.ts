@@ -1,0 +1,32 @@
+import { rawHeader, requestIdIn } from './transport.js';
+
+const raw = (...headers: string[]): Buffer[] => headers.map((text) => Buffer.from(text, 'latin1'));
+
+describe("headers of undici's flat list", () => {
+  it.each([
+    ['as they are written', 'x-request-id'],
+    ['in capitals', 'X-REQUEST-ID'],
+    ['as most are', 'X-Request-Id'],
+  ])('are found %s', (_, name) => {
+    expect(rawHeader(raw('date', 'now', name, 'a\u00e9'), 'x-request-id')).toBe('a\u00e9');
+    expect(rawHeader(['date', 'now', name, 'b'], 'x-request-id')).toBe('b');
+  });
+
+  it.each(['x-request-ie', 'x_request_id', 'xxrequest-id', 'x-request-i', 'content-type', '', '\u00f8-request-id'])(
+    '%p is another',
+    (name) => {
+      expect(rawHeader(raw(name, 'a'), 'x-request-id')).toBeUndefined();
+    },
+  );
+
+  it('give no value where a name is the last', () => {
+    expect(rawHeader(raw('x-request-id'), 'x-request-id')).toBeUndefined();
+    expect(rawHeader([], 'x-request-id')).toBeUndefined();
+  });
+
+  it('name the request, by the first name that has something to repeat', () => {
+    expect(requestIdIn(raw('request-id', 'anthropic', 'x-request-id', 'openai'))).toBe('openai');
+    expect(requestIdIn(raw('apim-request-id', 'azure', 'x-request-id', 'two words'))).toBe('azure');
+    expect(requestIdIn(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();
+  });
+});

@@ -1,0 +1,255 @@
+import {
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkObject,
+  checkString,
+  optional,
+  refuseArgument,
+} from '../common/options.js';
+import type { Fallbacks } from '../router/fallbacks.js';
+import { nextTurn } from '../common/next-turn.js';
+import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import { isLarge } from '../http/body/body-size.js';
+import type { ClosableResponse } from './call/cancellation.js';
+import type { RoutingContext } from './call/call-router.js';
+import { largeJson } from '../http/body/large-json.js';
+import { behindModel, notJson, toJson } from './request-json.js';
+import type { LimitedRequest } from '../http/guard/guarded-request.js';
+import type { CallerLimits } from './llm-client.options.js';
+import { isOwnField, withoutOwn } from './own-fields.js';
+import { readCallersFallbacks, readRequestFallbacks } from '../http/request-fallbacks.js';
+
+/** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
+export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string; readonly stream?: boolean | null };
+
+/** What goes with one call. Everything else is in the router's settings. */
+export interface CallOptions {
+  /** Ends the call and what it has started: the request to the provider is aborted and nobody is asked again. */
+  readonly signal?: AbortSignal | null;
+  /**
+   * The HTTP request that this call answers: tokens that `RateLimitGuard` has reserved for it are settled by the usage of the answer, or by what of it
+   * had come when the client left.
+   */
+  readonly request?: object;
+  /** The response to it (Node's own, Express's `res`, Fastify's `reply`): when its client goes, the call ends. */
+  readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
+  /** For the router: tokens of the prompt, tags, a strategy. */
+  readonly routing?: RoutingContext;
+  /** Longest time of the call, all of its attempts and of a stream its last chunk included, in milliseconds. Default: the router's `timeout`. */
+  readonly timeoutMs?: number;
+  /** Until the first chunk of a stream, in each attempt. Default: the deployment's `stream_timeout`, else the router's, else the time of an attempt. */
+  readonly streamTimeoutMs?: number;
+  /** Default: the router's `num_retries`. */
+  readonly numRetries?: number;
+  /** Where to go when a group fails, in place of the router's: names, chains by model group, or targets that change the request. */
+  readonly fallbacks?: Fallbacks;
+  /** The same where a prompt is too long for a group. */
+  readonly contextWindowFallbacks?: Fallbacks;
+  /** The same where a content filter refuses the prompt. */
+  readonly contentPolicyFallbacks?: Fallbacks;
+  /** Whether to go nowhere else. Default false. */
+  readonly disableFallbacks?: boolean;
+  /** Whether the caller may call a model group: asked for each one that `fallbacks` of the body name. Default: the caller may call all. */
+  readonly mayCall?: (model: string) => boolean;
+}
+
+/** The options of a call with what its body says. */
+export interface SteeredOptions extends CallOptions {
+  /** The body's: it can only shorten what the operator allows. */
+  readonly callerStreamTimeoutMs?: number;
+  /** Whether `timeoutMs` is the body's. */
+  readonly hasCallerTimeout?: boolean;
+}
+
+/** What steers a call is checked before anything of it has begun; `null` is as good as nothing. @throws InvalidArgumentError naming the option. */
+export function checkCallOptions(options: CallOptions): void {
+  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall } = options;
+  given(request, (value) => checkObject('request', value, refuseArgument));
+  given(routing, checkRouting);
+  given(timeoutMs, (value) => checkTime('timeoutMs', value));
+  given(streamTimeoutMs, (value) => checkTime('streamTimeoutMs', value));
+  given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
+  for (const name of ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const)
+    given(options[name], (value) => readRequestFallbacks(name, value));
+  given(mayCall, (value) => checkFunction('mayCall', value, refuseArgument));
+}
+
+function checkRouting(value: unknown): void {
+  const { inputTokens, maxTokens } = checkObject('routing', value, refuseArgument);
+  given(inputTokens, (tokens) => checkNumber('routing.inputTokens', tokens, {}, refuseArgument));
+  given(maxTokens, (tokens) => checkNumber('routing.maxTokens', tokens, {}, refuseArgument));
+}
+
+function given(value: unknown, check: (value: unknown) => unknown): void {
+  if (value !== undefined && value !== null) check(value);
+}
+
+/** `Infinity` is a time, too: none that ends. */
+function checkTime(path: string, value: unknown): void {
+  if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
+}
+
+const MOST_RETRIES = 10;
+
+/** Fields of a deployment for the bodies of its requests: those that the request goes before, and those that go before it. */
+export interface DeploymentFields {
+  readonly defaults: Readonly<Record<string, unknown>> | undefined;
+  readonly fixed: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What a body may hold, and ask for. */
+export interface RequestLimits {
+  readonly bounds: ResolvedBodyBounds;
+  readonly ofCaller: () => Required<CallerLimits>;
+}
+
+/** A body, read once: what is sent, and what steers the call. */
+export class ReadRequest {
+  readonly startedAtMs = performance.now();
+  readonly model: string;
+  readonly stream: boolean;
+  /** Whether the caller asks for a stream's usage. */
+  readonly asksForUsage: boolean;
+  readonly options: SteeredOptions;
+  readonly maxTokens: number | undefined;
+  /** Whether counting and writing the body take turns of the event loop of their own. */
+  readonly isLarge: boolean;
+  private readonly own: boolean;
+  private readonly hasTags: boolean;
+  /** The body as JSON from behind the model on. */
+  private text: string | undefined = undefined;
+  /** All of it. */
+  private whole: string | undefined = undefined;
+
+  /** @throws InvalidArgumentError naming the field. */
+  constructor(
+    readonly body: ModelRequest,
+    options: CallOptions,
+    private readonly streamUsage: boolean,
+    limits: RequestLimits,
+  ) {
+    checkBodyBounds(checkObject('body', body, refuseArgument), limits.bounds);
+    checkObject('options', options, refuseArgument);
+    checkCallOptions(options);
+    this.model = checkString('model', body.model, refuseArgument);
+    this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
+    const { stream_options } = body;
+    this.asksForUsage =
+      typeof stream_options === 'object' &&
+      stream_options !== null &&
+      (stream_options as { include_usage?: unknown }).include_usage === true;
+    const headers = (options.request as LimitedRequest | undefined)?.headers;
+    this.isLarge = isLarge({ headers, body });
+    this.own = Object.keys(body).some(isOwnField);
+    const reply = body.max_completion_tokens ?? body.max_tokens;
+    this.maxTokens = typeof reply === 'number' ? reply : undefined;
+    this.hasTags = tagsIn(body.metadata) !== undefined;
+    this.options = this.own || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
+  }
+
+  /** Whether the usage of the stream is asked for on our own account. */
+  get addsUsage(): boolean {
+    return this.stream && !this.asksForUsage && this.streamUsage;
+  }
+
+  /** The body as a fallback changes it. */
+  changedBy(overrides: Readonly<Record<string, unknown>>): object {
+    return { ...this.body, ...changesOf(overrides) };
+  }
+
+  /**
+   * The body for a provider, under its name of the model: the deployment's defaults, the request, the changes of a fallback, the deployment's `extra_body`.
+   * @param addsUsage as the field says, but for a provider that refuses it
+   */
+  textFor(model: string, own: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): string {
+    const fields = this.changedFields(own, overrides, addsUsage);
+    if (fields !== undefined) return `{"model":${JSON.stringify(own.fixed?.model ?? model)}${behindModel(fields)}`;
+    // Most providers call it what the caller does.
+    if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
+    return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent(addsUsage)))}`;
+  }
+
+  /** The same as bytes, for a large body: made in turns of the event loop of their own. */
+  async bytesFor(model: string, own: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): Promise<Buffer> {
+    await nextTurn();
+    const fields = this.changedFields(own, overrides, addsUsage) ?? this.sent(addsUsage);
+    const named = { model: own.fixed?.model ?? model };
+    try {
+      return await largeJson({ ...named, ...fields, ...named });
+    } catch (error) {
+      throw notJson(this.body, error);
+    }
+  }
+
+  /** `undefined`: those of the request, as they are. */
+  private changedFields(
+    { defaults, fixed }: DeploymentFields,
+    overrides: object | undefined,
+    addsUsage: boolean,
+  ): Readonly<Record<string, unknown>> | undefined {
+    if (defaults === undefined && fixed === undefined && overrides === undefined && addsUsage === this.addsUsage) return undefined;
+    return { ...defaults, ...this.sent(addsUsage), ...changesOf(overrides), ...fixed };
+  }
+
+  private sent(addsUsage: boolean): Readonly<Record<string, unknown>> {
+    const { body } = this;
+    if (!this.own && !addsUsage && !this.hasTags) return body;
+    const sent = withoutOwn(body);
+    if (this.hasTags) sent.metadata = withoutTags(body.metadata as object);
+    if (addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
+    return sent;
+  }
+}
+
+/** How a call is made is decided before it begins: a fallback does not turn an answer into a stream. */
+function changesOf(overrides: object | undefined): Record<string, unknown> {
+  if (overrides === undefined) return {};
+  const changes = withoutOwn(overrides);
+  delete changes.stream;
+  delete changes.stream_options;
+  if (tagsIn(changes.metadata) !== undefined) changes.metadata = withoutTags(changes.metadata as object);
+  return changes;
+}
+
+/** Lists are for the router: providers take texts alone for metadata, and refuse others. Nothing where nothing is left. */
+function withoutTags(metadata: object): object | undefined {
+  const others = Object.entries(metadata).filter(([key]) => key !== 'tags');
+  return others.length === 0 ? undefined : Object.fromEntries(others);
+}
+
+function tagsIn(metadata: unknown): readonly string[] | undefined {
+  if (typeof metadata !== 'object' || metadata === null) return undefined;
+  const { tags } = metadata as { readonly tags?: unknown };
+  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
+}
+
+/** What the body says goes behind what the program says, and within its bounds: it may come from anybody. */
+function steered(body: ModelRequest, options: CallOptions, bounds: Required<CallerLimits>): SteeredOptions {
+  const given = <T>(name: string, read: (value: unknown) => T): T | undefined => optional(body[name] ?? undefined, undefined, read);
+  const seconds = (name: string): number | undefined =>
+    given(name, (value) => checkNumber(name, value, { min: 0.001, max: 86_400 }, refuseArgument) * 1000);
+  const text = (path: string, value: unknown): string => checkString(path, value, refuseArgument);
+  const fallbacks = (name: string): Fallbacks | undefined =>
+    given(name, (value) => readCallersFallbacks(name, value, bounds.maxFallbacks, options.mayCall));
+  const timeoutMs = seconds('timeout');
+  const retries = given('num_retries', (value) => checkInteger('num_retries', value, { min: 0, max: MOST_RETRIES }, refuseArgument));
+  const tags = given('tags', (value) => checkArray('tags', value, text, refuseArgument)) ?? tagsIn(body.metadata);
+  const strategy = given('routing_strategy', (value) => text('routing_strategy', value));
+  const disabled = given('disable_fallbacks', (value) => checkBoolean('disable_fallbacks', value, refuseArgument));
+  const [general, contextWindow, contentPolicy] = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'].map(fallbacks);
+  return {
+    ...options,
+    timeoutMs: options.timeoutMs ?? (timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs)),
+    hasCallerTimeout: (options.timeoutMs ?? undefined) === undefined && timeoutMs !== undefined,
+    callerStreamTimeoutMs: seconds('stream_timeout'),
+    numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),
+    fallbacks: options.fallbacks ?? general,
+    contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,
+    contentPolicyFallbacks: options.contentPolicyFallbacks ?? contentPolicy,
+    disableFallbacks: options.disableFallbacks ?? disabled,
+    routing: { ...(tags !== undefined && { tags }), ...(strategy !== undefined && { strategy }), ...options.routing },
+  };
+}

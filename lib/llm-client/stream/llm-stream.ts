@@ -1,0 +1,204 @@
+import { ProviderError } from '../../common/provider-error.js';
+import { whenOver, type NodeResponse } from '../../common/response-over.js';
+import type { ClosableResponse } from '../call/cancellation.js';
+import { isError } from '../answer/error-body.js';
+import { EventReader } from './sse-reader.js';
+import { EVENT_STREAM_ANSWER, setFacts, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
+import type { ProviderExchange } from '../call/provider-exchange.js';
+import type { ChunkSink } from '../providers/transport.js';
+import { drainOf } from './response-drain.js';
+import { EventFilter } from './usage-filter.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+
+type ResponseHeaders = Record<string, number | string | string[] | undefined>;
+
+/** Node's response, as a stream is written to it. */
+type Writable = NodeResponse & {
+  writeHead(status: number, headers: ResponseHeaders): unknown;
+  write(bytes: Buffer | string): boolean;
+  end(): unknown;
+};
+
+/** Who is told that nobody reads a stream any more. */
+export interface StreamOwner {
+  left(): void;
+  readonly usage: AnswerUsage | undefined;
+}
+
+/** Express's middleware for compression gathers events that it may transform, until the stream is over; nginx goes by a header of its own. */
+const NOT_GATHERED = 'no-cache, no-transform';
+const DONE = '[DONE]';
+/** Events that wait for a reader who is slow. */
+const MOST_WAITING = 64;
+
+/** A provider's streamed answer, from its first chunk on. It is read once: by `sendTo`, or as an iterable. */
+export class LlmStream implements AsyncIterable<Record<string, unknown>> {
+  private taken = false;
+
+  constructor(
+    readonly call: CallFacts,
+    private readonly exchange: ProviderExchange,
+    private readonly owner: StreamOwner,
+    private readonly hidesUsage: boolean,
+    private readonly response?: ClosableResponse,
+  ) {}
+
+  /** Of the stream when it is over, if its provider has told. */
+  get usage(): AnswerUsage | undefined {
+    return this.owner.usage;
+  }
+
+  /** Ends it before its end: the request to the provider is aborted. */
+  cancel(): void {
+    this.owner.left();
+  }
+
+  /**
+   * Answers an HTTP request with it: event by event as they come, unchanged, with the headers of `call`. Resolves when all is written. A stream that
+   * breaks ends with an event `data: {"error":{…}}`, which OpenAI's clients throw.
+   */
+  sendTo(target: AnswerTarget): Promise<void> {
+    this.take();
+    // What the app has set goes first; Fastify has a copy of its own of it.
+    const headers = (target.getHeaders?.() ?? {}) as ResponseHeaders;
+    target.hijack?.();
+    const response = (target.raw ?? target) as Writable;
+    headers['cache-control'] ??= NOT_GATHERED;
+    headers['x-accel-buffering'] ??= 'no';
+    setFacts(this.call, (name, value) => (headers[name] = value));
+    headers['content-type'] = EVENT_STREAM_ANSWER;
+    try {
+      response.writeHead(200, headers);
+    } catch (error) {
+      // It was answered already, by whoever takes care of time-outs: nobody will read this.
+      this.owner.left();
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
+    return new Promise((resolve) => this.exchange.attach(new ResponseSink(response, this.exchange, this.owner, this.hidesUsage, resolve)));
+  }
+
+  /**
+   * The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. An event that is an error is thrown, as a `ProviderError`. Leaving the loop early
+   * ends the stream. Where the call was given its `response`, the next event comes when that takes more: whoever writes to it need not wait for a slow client.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
+    this.take();
+    const queue = new EventQueue(this.exchange);
+    this.exchange.attach(queue);
+    try {
+      for (let data = await queue.next(); data !== undefined; data = await queue.next()) {
+        if (data === DONE) continue;
+        const event = objectIn(data);
+        if (event === undefined || isError(event.error)) {
+          const error = event === undefined ? this.exchange.garbled() : this.exchange.said(data);
+          this.exchange.abort(error);
+          throw error;
+        }
+        if (this.hidesUsage && isUsageOnly(event)) continue;
+        yield event;
+        await drainOf(this.response);
+      }
+    } finally {
+      this.owner.left();
+    }
+  }
+
+  private take(): void {
+    if (this.taken) throw new TypeError('the stream has been read already');
+    this.taken = true;
+  }
+}
+
+function objectIn(data: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(data);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boolean {
+  return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
+}
+
+/** Writes a stream to a response, and lets the provider wait where the client is slow. */
+class ResponseSink implements ChunkSink {
+  private readonly filter: EventFilter;
+  private readonly drained = (): void => this.exchange.resume();
+  private readonly letGo: () => void;
+
+  constructor(
+    private readonly response: Writable,
+    private readonly exchange: ProviderExchange,
+    owner: StreamOwner,
+    hidesUsage: boolean,
+    private readonly done: () => void,
+  ) {
+    this.filter = new EventFilter(hidesUsage);
+    response.on('drain', this.drained);
+    // Its client may have gone while the first chunk was waited for.
+    this.letGo = whenOver(response, () => owner.left());
+  }
+
+  chunk(bytes: Buffer): boolean {
+    const passed = this.filter.pass(bytes);
+    return passed.length === 0 || this.response.write(passed);
+  }
+
+  end(error: Error | undefined): void {
+    const { response } = this;
+    response.removeListener('drain', this.drained);
+    this.letGo();
+    if (!response.destroyed) {
+      const last = error === undefined ? this.filter.rest() : errorEvent(error);
+      if (last.length > 0) response.write(last);
+    }
+    response.end();
+    this.done();
+  }
+}
+
+/** An end that is none, put so that no client takes it for one. */
+function errorEvent(error: Error): string {
+  const body =
+    error instanceof ProviderError ? error.error : { message: 'The stream was broken off.', type: 'server_error', param: null, code: null };
+  return `data: ${JSON.stringify({ error: body })}\n\n`;
+}
+
+/** The events of a stream, for a reader who asks for one at a time. */
+class EventQueue implements ChunkSink {
+  private readonly reader = new EventReader();
+  private readonly events: string[] = [];
+  private ended = false;
+  private error: Error | undefined = undefined;
+  private wake: (() => void) | undefined = undefined;
+
+  constructor(private readonly exchange: ProviderExchange) {}
+
+  chunk(bytes: Buffer): boolean {
+    this.events.push(...this.reader.read(bytes));
+    this.wake?.();
+    return this.events.length < MOST_WAITING;
+  }
+
+  end(error: Error | undefined): void {
+    this.ended = true;
+    this.error = error;
+    this.wake?.();
+  }
+
+  async next(): Promise<string | undefined> {
+    for (;;) {
+      const event = this.events.shift();
+      if (event !== undefined) return event;
+      if (this.ended) break;
+      this.exchange.resume();
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = undefined;
+    }
+    if (this.error !== undefined) throw this.error;
+    return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+import { StringDecoder } from 'node:string_decoder';
+import { hasError } from '../answer/error-body.js';
+
+const END = /\r?\n\r?\n/;
+/** An end without its last character. */
+const LONGEST_EDGE = 3;
+const CALLED_ERROR = /^event: ?error\r?$/m;
+const BYTE_ORDER_MARK = '\uFEFF';
+const NONE: string[] = [];
+
+/** Reads server-sent events: the `data` of each, as it was written. One that is called `error` is `{"error":…}`, whatever it was. */
+export class EventReader {
+  private readonly decoder = new StringDecoder('utf8');
+  /** What has no end yet: one event may come in thousands of pieces. */
+  private pieces: string[] = [];
+  private hasBegun = false;
+  /** The last characters of those: an end may be cut. */
+  private edge = '';
+
+  /** The events that `chunk` completes. */
+  read(chunk: Buffer): string[] {
+    const piece = this.decode(chunk);
+    const seen = this.edge + piece;
+    this.pieces.push(piece);
+    if (!END.test(seen)) {
+      this.edge = seen.slice(-LONGEST_EDGE);
+      return NONE;
+    }
+    const events = this.pieces.join('').split(END);
+    const rest = events.pop() as string;
+    this.pieces = [rest];
+    this.edge = rest.slice(-LONGEST_EDGE);
+    return events.map(dataOf).filter((data) => data !== undefined);
+  }
+
+  private decode(chunk: Buffer): string {
+    const piece = this.decoder.write(chunk);
+    if (this.hasBegun || piece === '') return piece;
+    this.hasBegun = true;
+    return piece.startsWith(BYTE_ORDER_MARK) ? piece.slice(1) : piece;
+  }
+}
+
+/** The `data` of one event; `undefined` where it has none: what is empty is no event, as the standard has it. */
+export function dataOf(event: string): string | undefined {
+  const lines = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
+  const data = lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');
+  if (data === '') return undefined;
+  return CALLED_ERROR.test(event) && !hasError(data) ? `{"error":${asJson(data)}}` : data;
+}
+
+function asJson(data: string): string {
+  try {
+    return JSON.stringify(JSON.parse(data));
+  } catch {
+    return JSON.stringify(data);
+  }
+}

@@ -1,0 +1,72 @@
+import { beginsPlainly, errorAtEnd, openingOf } from './stream-error.js';
+
+const failure = '{"error":{"message":"overloaded"}}';
+const broken = '{"id":"1","object":"chat.completion.chunk","error":{"code":502,"message":"gone"},"choices":[{"finish_reason":"error"}]}';
+const chunk = '{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[]}';
+
+describe('openingOf', () => {
+  it.each<[string, string, ReturnType<typeof openingOf>]>([
+    ['nothing', '', 'undecided'],
+    ['a comment', ': PROCESSING\n\n: PROCESSING\r\n', 'undecided'],
+    ['half a comment', ': PROC', 'undecided'],
+    ['half a name', 'da', 'undecided'],
+    ['half an error', 'data: {"error":{"mess', 'undecided'],
+    ['an event called so, without its data', 'event: error\nda', 'undecided'],
+    ['an error', `data: ${failure}\n\n`, { error: failure }],
+    ['an error behind comments', `: x\n\n: y\n\ndata:${failure}\n`, { error: failure }],
+    ['an error in CR and LF, with spaces', 'event: error\r\ndata: { "error" : "no" }\r\n\r\n', { error: '{ "error" : "no" }' }],
+    ['an error of another shape, called so', 'event: error\ndata: {"type":"error"}\n\n', { error: '{"type":"error"}' }],
+    ['an error among other things', `data: ${broken}\n\n`, { error: broken }],
+    ['a chunk', `data: ${chunk}\n\n`, 'answer'],
+    ['most of a chunk', `data: ${chunk}`, 'answer'],
+    ['a chunk of another name', `event: message\ndata: ${chunk}\n\n`, 'answer'],
+    ['a chunk without an error', 'data: {"error":null,"choices":[]}\n\n', 'answer'],
+    ['a short end', 'data: [DONE]\n\n', 'answer'],
+    ['more spaces than a search may go through again for each of them', `data:${' '.repeat(64 * 1024)}`, 'answer'],
+  ])('%s', (_, text, opening) => {
+    expect(openingOf(text)).toEqual(opening);
+  });
+
+  it('says the same of an error and of a chunk, wherever they are cut', () => {
+    const whole = [`: ok\n\nevent: error\ndata: ${failure}\n\n`, `data: ${failure}\n\n`, `: ok\n\ndata: ${chunk}\n\n`];
+    for (const text of whole) {
+      const ends = Array.from({ length: text.length }, (_, end) => openingOf(text.slice(0, end)));
+      const final = openingOf(text);
+      for (const opening of ends) expect([final, 'undecided']).toContainEqual(opening);
+    }
+  });
+});
+
+describe('a glance', () => {
+  const plain = `data: ${chunk}\n\n`;
+
+  it('sees an answer, and never one where a closer look would not', () => {
+    expect(beginsPlainly(Buffer.from(plain))).toBe(true);
+    const long = ' '.repeat(64);
+    const others = [
+      `data: ${failure}${long}`,
+      `data: ${broken}\n\n`,
+      `data:${chunk}`,
+      `: x\n\n${plain}`,
+      `event: error\n${plain}`,
+      `data: { "error" : {}}${long}`,
+      `data: [DONE]\n\n${long}`,
+    ];
+    for (const text of others) expect([text, beginsPlainly(Buffer.from(text))]).toEqual([text, false]);
+    for (const text of [plain, ...others]) {
+      for (let end = 0; end <= text.length; end++) {
+        const cut = text.slice(0, end);
+        if (beginsPlainly(Buffer.from(cut))) expect(openingOf(cut)).toBe('answer');
+      }
+    }
+  });
+});
+
+it('an error is found in the end of a stream, and none in a text that speaks of one', () => {
+  expect(errorAtEnd(Buffer.from(`oices":[]}\n\ndata: ${failure}\n\n`))).toBe(failure);
+  const quoted = JSON.stringify({ choices: [{ delta: { content: `\ndata: ${failure}` } }], error: null });
+  expect(errorAtEnd(Buffer.from(`data: ${quoted}\n\ndata: [DONE]\n\n`))).toBeUndefined();
+  expect(errorAtEnd(Buffer.from(`data: ${broken}\r\n\r\ndata: [DONE]\r\n\r\n`))).toBe(broken);
+  expect(errorAtEnd(Buffer.from('event: error\ndata: {"type":"overloaded"}\n\n'))).toBe('{"type":"overloaded"}');
+  expect(errorAtEnd(Buffer.from(`event: error\n\ndata: ${chunk}\n\n`))).toBeUndefined();
+});

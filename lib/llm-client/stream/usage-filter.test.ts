@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { EventReader } from './sse-reader.js';
+import { countEvents, EventFilter } from './usage-filter.js';
+
+const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
+const text = event({ choices: [{ delta: { content: 'ü "usage": 🦀' } }], usage: null });
+const filterNotes = event({ choices: [], prompt_filter_results: [] });
+const both = event({ choices: [{ delta: {} }], usage: { total_tokens: 3 } });
+const usage = event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } });
+const done = 'data: [DONE]\n\n';
+
+/** The bytes of `whole` in pieces that end anywhere. */
+const pieces = (whole: string, cuts: readonly number[]): Buffer[] => {
+  const bytes = Buffer.from(whole);
+  const ends = [...new Set(cuts.map((cut) => cut % bytes.length))].sort((a, b) => a - b);
+  return [...ends, bytes.length].map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end));
+};
+const anyCuts = fc.array(fc.nat(10_000), { maxLength: 20 });
+
+describe('EventFilter', () => {
+  it('takes out the event with the usage alone, wherever the pieces end', () => {
+    fc.assert(
+      fc.property(anyCuts, (cuts) => {
+        const filter = new EventFilter(true);
+        const passed = pieces(filterNotes + text + both + usage + done, cuts).map((piece) => filter.pass(piece));
+        expect(Buffer.concat([...passed, filter.rest()]).toString()).toBe(filterNotes + text + both + done);
+      }),
+    );
+  });
+
+  it('does the same where lines end with CR and LF, and holds nothing back', () => {
+    const crlf = (events: string): string => events.replaceAll('\n', '\r\n');
+    fc.assert(
+      fc.property(anyCuts, (cuts) => {
+        const filter = new EventFilter(true);
+        const passed = pieces(crlf(text + both + usage + done), cuts).map((piece) => filter.pass(piece));
+        expect(Buffer.concat(passed).toString()).toBe(crlf(text + both + done));
+      }),
+    );
+    expect([countEvents(Buffer.from(crlf(text + both))), countEvents(Buffer.from(text + both)), countEvents(Buffer.from('data'))]).toEqual([
+      2, 2, 0,
+    ]);
+  });
+
+  it('leaves the usage in for who asked for it, and passes whole events all the same', () => {
+    const filter = new EventFilter(false);
+    expect(filter.pass(Buffer.from(`${text}${usage}data: {"id"`)).toString()).toBe(text + usage);
+    expect(filter.pass(Buffer.from(':1}\n\n')).toString()).toBe('data: {"id":1}\n\n');
+  });
+
+  it('keeps what is cut off', () => {
+    const filter = new EventFilter(true);
+    expect(filter.pass(Buffer.from(`${text}data: {"usage"`)).toString()).toBe(text);
+    expect(filter.rest().toString()).toBe('data: {"usage"');
+    expect(filter.rest()).toHaveLength(0);
+  });
+
+  it('keeps what it cannot read', () => {
+    const broken = 'data: {"choices": [],"usage":{]\n\n: "usage"\n\nevent: ping\ndata: {"usage":null,"choices":[]}\n\n';
+    expect(new EventFilter(true).pass(Buffer.from(broken)).toString()).toBe(broken);
+  });
+
+  it('takes it out whatever else the event has', () => {
+    const others = [`\uFEFF${usage}`, `id: 7\nevent: message\n${usage}`, `: note\n${usage}`, usage.replace(',"usage"', '\ndata: ,"usage"')];
+    for (const event of others) expect(new EventFilter(true).pass(Buffer.from(event + text)).toString()).toBe(text);
+  });
+});
+
+describe('EventReader', () => {
+  it('tells an error by what it is called', () => {
+    const events = 'event: error\ndata: {"message":"no"}\n\nevent:error\r\ndata: {"error":"no"}\r\n\r\nevent: error\ndata: gone\n\n';
+    expect(new EventReader().read(Buffer.from(events))).toEqual(['{"error":{"message":"no"}}', '{"error":"no"}', '{"error":"gone"}']);
+  });
+
+  it('reads events, wherever the pieces end', () => {
+    const whole = `\uFEFFdata: first\n\n: comment\n\ndata:\n\ndata: \r\n\r\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
+    fc.assert(
+      fc.property(anyCuts, (cuts) => {
+        const reader = new EventReader();
+        expect(pieces(whole, cuts).flatMap((piece) => reader.read(piece))).toEqual([
+          'first',
+          '{"a":"ü🦀"}',
+          '1\n2',
+          text.slice(6, -2),
+          '[DONE]',
+        ]);
+      }),
+    );
+  });
+});

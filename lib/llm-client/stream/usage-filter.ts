@@ -1,0 +1,111 @@
+import { dataOf } from './sse-reader.js';
+
+/** The empty line that ends an event. Servers write one kind only: most of them the first, those built on sse-starlette the second. */
+const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
+const NONE = Buffer.alloc(0);
+
+const LINE_FEED = 10;
+const [SPACE, COLON, FIRST_OF_NULL] = Buffer.from(' :n');
+const USAGE = Buffer.from('"usage"');
+/** An end that is cut has so many bytes, at the most, in the pieces before. */
+const LONGEST_EDGE = 3;
+
+/** The beginning of an end, perhaps; nothing where one is whole. */
+export function edgeOf(bytes: Buffer): Buffer {
+  if (endsAnEvent(bytes) || bytes.subarray(-ENDS[1].length).equals(ENDS[1])) return NONE;
+  const edge = bytes.subarray(-LONGEST_EDGE);
+  const [end] = ENDS;
+  const at = edge.indexOf(end);
+  return at < 0 ? edge : edge.subarray(at + end.length);
+}
+
+/** Events that end in `chunk`. */
+export function countEvents(chunk: Buffer): number {
+  let count = 0;
+  for (const end of ENDS) {
+    // Mostly the first one ends with the chunk: nothing to look for behind it.
+    for (let at = chunk.indexOf(end); at >= 0; at = at + end.length < chunk.length ? chunk.indexOf(end, at + end.length) : -1) count++;
+    if (count > 0) break;
+  }
+  return count;
+}
+
+/**
+ * Passes a stream on by whole events: behind one that is cut, no client could read the error that says so. It can take out the event that carries only the
+ * usage, for callers who have not asked for it, and may stumble over an event without choices. All other bytes pass as they are.
+ */
+export class EventFilter {
+  /** What was kept back, in pieces: one event may come in thousands of them. */
+  private carried: Buffer[] = [];
+  private edge: Buffer = NONE;
+
+  constructor(private readonly hidesUsage: boolean) {}
+
+  /** What of `chunk`, and of what was kept back before, is to be passed on: whole events. */
+  pass(chunk: Buffer): Buffer {
+    const { carried } = this;
+    if (carried.length === 0 && endsAnEvent(chunk)) return this.cleared(chunk, ENDS[0]);
+    carried.push(chunk);
+    const seen = this.edge.length === 0 ? chunk : Buffer.concat([this.edge, chunk]);
+    this.edge = edgeOf(seen);
+    if (countEvents(seen) === 0) return NONE;
+    const bytes = Buffer.concat(carried);
+    for (const separator of ENDS) {
+      const at = bytes.lastIndexOf(separator);
+      if (at < 0) continue;
+      const end = at + separator.length;
+      this.carried = end === bytes.length ? [] : [bytes.subarray(end)];
+      return this.cleared(end === bytes.length ? bytes : bytes.subarray(0, end), separator);
+    }
+    return NONE;
+  }
+
+  /** What is left at the end: an event that was not finished. */
+  rest(): Buffer {
+    const { carried } = this;
+    this.carried = [];
+    return Buffer.concat(carried);
+  }
+
+  private cleared(events: Buffer, separator: Buffer): Buffer {
+    return this.hidesUsage && hasUsage(events) ? withoutUsage(events, separator) : events;
+  }
+}
+
+/** Whether there is a `"usage"` other than `null`, which OpenAI writes into every event where the usage was asked for. */
+function hasUsage(bytes: Buffer): boolean {
+  for (let at = bytes.indexOf(USAGE); at >= 0; at = bytes.indexOf(USAGE, at)) {
+    at += USAGE.length;
+    while (bytes[at] === SPACE || bytes[at] === COLON) at++;
+    if (bytes[at] !== FIRST_OF_NULL) return true;
+  }
+  return false;
+}
+
+/** By the first of `ENDS`, as mostly. */
+function endsAnEvent(chunk: Buffer): boolean {
+  const { length } = chunk;
+  return length > 1 && chunk[length - 1] === LINE_FEED && chunk[length - 2] === LINE_FEED;
+}
+
+function withoutUsage(events: Buffer, separator: Buffer): Buffer {
+  const kept: Buffer[] = [];
+  for (let start = 0; start < events.length;) {
+    const end = events.indexOf(separator, start) + separator.length;
+    const event = events.subarray(start, end);
+    if (!isUsageOnly(event)) kept.push(event);
+    start = end;
+  }
+  return Buffer.concat(kept);
+}
+
+function isUsageOnly(event: Buffer): boolean {
+  const text = event.toString('utf8');
+  if (!/"choices": *\[\]/.test(text)) return false;
+  try {
+    const { choices, usage } = JSON.parse(dataOf(text.trimStart()) ?? '') as { readonly choices?: unknown; readonly usage?: unknown };
+    return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,81 @@
+import { engineNames } from '../../../test/support/engine-names.js';
+import { FastLiteLLM } from '../../fast-litellm.js';
+import type { RateLimitOptions } from '../rate-limit.options.js';
+
+const logger = { log: () => {}, warn: () => {}, error: () => {} };
+
+describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
+  let nowMs: number;
+  function limiterOf(rateLimit: RateLimitOptions) {
+    nowMs = 1_800_000_000_000;
+    return new FastLiteLLM({ logger, engine, rateLimit }, { env: {}, now: () => nowMs }).rateLimiter;
+  }
+
+  it('remembers nothing before somebody watches', async () => {
+    const limiter = limiterOf({ requestsPerMinute: 2 });
+    limiter.check('early');
+    const watch = limiter.watch();
+    expect(await watch.nearest(10)).toEqual([]);
+    limiter.check('late');
+    expect(await watch.nearest(10)).toEqual([
+      { limit: 'default', key: 'late', unit: 'requests', total: 2, remaining: 1, resetMs: expect.any(Number) as number },
+    ]);
+    expect(limiter.watch()).toBe(watch);
+  });
+
+  it('puts the nearest to refusal first, by requests or tokens, whichever is tighter', async () => {
+    const limiter = limiterOf({ requestsPerMinute: 10, tokensPerMinute: 1000 });
+    const watch = limiter.watch();
+    for (let i = 0; i < 5; i++) limiter.check('half');
+    limiter.check('greedy', { tokens: 900 });
+    for (let i = 0; i < 12; i++) limiter.check('refused');
+    const near = await watch.nearest(10);
+    expect(near.map(({ key, unit, remaining, total }) => ({ key, unit, remaining, total }))).toEqual([
+      { key: 'refused', unit: 'requests', remaining: 0, total: 10 },
+      { key: 'greedy', unit: 'tokens', remaining: 100, total: 1000 },
+      { key: 'half', unit: 'requests', remaining: 5, total: 10 },
+    ]);
+    expect(await watch.nearest(1)).toHaveLength(1);
+  });
+
+  it('looks at the tightest of several scopes', async () => {
+    const limiter = limiterOf({ requestsPerMinute: 100, limits: { team: { requestsPerMinute: 3 } } });
+    const watch = limiter.watch();
+    limiter.reserve(['user', { key: 'team-a', limit: 'team' }]);
+    expect((await watch.nearest(10)).map(({ limit, key }) => `${limit} ${key}`)).toEqual(['team team-a']);
+  });
+
+  it('leaves out those with plenty left, and forgets those that have recovered', async () => {
+    const limiter = limiterOf({ requestsPerMinute: 1000 });
+    const watch = limiter.watch();
+    limiter.check('quiet');
+    expect(await watch.nearest(10)).toEqual([]);
+    limiter.check('busy', { cost: 800 });
+    expect(await watch.nearest(10)).toMatchObject([{ key: 'busy', remaining: 200 }]);
+    nowMs += 120_000;
+    expect(await watch.nearest(10)).toEqual([]);
+    limiter.check('busy');
+    expect(await watch.nearest(10)).toEqual([]);
+  });
+
+  it('knows a limit that lets nothing pass, and takes nothing itself', async () => {
+    const limiter = limiterOf({ requestsPerMinute: 0, limits: { two: { requestsPerMinute: 2 } } });
+    const watch = limiter.watch();
+    limiter.check('nobody');
+    limiter.check('somebody', { limit: 'two' });
+    for (let i = 0; i < 5; i++) await watch.nearest(10);
+    expect(await watch.nearest(10)).toMatchObject([
+      { key: 'nobody', total: 0, remaining: 0 },
+      { key: 'somebody', total: 2, remaining: 1 },
+    ]);
+  });
+
+  it('stays bounded under any number of keys', async () => {
+    const limiter = limiterOf({ requestsPerMinute: 1 });
+    const watch = limiter.watch();
+    for (let i = 0; i < 5000; i++) limiter.check(`key-${i}`);
+    const near = await watch.nearest(10_000);
+    expect(near).toHaveLength(128);
+    expect(near.some(({ key }) => key === 'key-4999')).toBe(true);
+  });
+});

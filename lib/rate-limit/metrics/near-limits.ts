@@ -1,0 +1,89 @@
+import type { RateLimit } from '../limits.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
+
+/** A key, and how near it is to being refused. */
+export interface NearLimit {
+  /** The limit's name. */
+  readonly limit: string;
+  /** As it was asked for: whoever shows it hides it. */
+  readonly key: string;
+  /** What is counted by the tightest of its limits. */
+  readonly unit: 'requests' | 'tokens';
+  readonly total: number;
+  /** What would pass right now. */
+  readonly remaining: number;
+  /** Until all of it is free again, if nothing more is asked for. */
+  readonly resetMs: number;
+}
+
+/** Keys with more of their limit left than this are not worth a look. */
+const NEAR_SHARE = 0.9;
+const MAX_WATCHED = 128;
+
+/**
+ * Remembers which keys came near to their limits lately, so that somebody may ask how they stand. Limiters have no list of their keys: they hold hashes.
+ * Of a request with several scopes the tightest counts.
+ */
+export class LimitWatch {
+  /** By limit and key, those seen longest ago first. */
+  private readonly seen = new Map<string, RateLimitScope>();
+
+  constructor(private readonly store: RateLimitStore) {}
+
+  /** To be told of every decision. */
+  saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
+    const standing = standings[scope];
+    if (standing === undefined) return;
+    const { limit, key } = scopes[scope];
+    if (allowed && tightest(limit, standing).share > NEAR_SHARE) return;
+    const name = `${limit.name}\n${key}`;
+    this.seen.delete(name);
+    this.seen.set(name, scopes[scope]);
+    if (this.seen.size > MAX_WATCHED) this.seen.delete(this.seen.keys().next().value as string);
+  }
+
+  /** How they stand now, the nearest to refusal first. Asks the store and takes nothing; those that have recovered are forgotten. */
+  async nearest(count: number): Promise<readonly NearLimit[]> {
+    const stands = await Promise.all([...this.seen].map(([name, scope]) => this.standingOf(name, scope)));
+    return stands
+      .filter((stand) => stand !== null)
+      .sort((a, b) => a.remaining / a.total - b.remaining / b.total)
+      .slice(0, count);
+  }
+
+  private async standingOf(name: string, scope: RateLimitScope): Promise<NearLimit | null> {
+    const { standings } = await this.store.peek([scope], 0, 0);
+    // Empty while the store cannot be asked.
+    if (standings.length === 0) return null;
+    const [standing] = standings;
+    const { share, ...near } = tightest(scope.limit, standing);
+    if (share < 1) return { limit: scope.limit.name, key: scope.key, ...near };
+    this.seen.delete(name);
+    return null;
+  }
+}
+
+function tightest(
+  { tokensPerMinute }: RateLimit,
+  standing: RateLimitDecision['standings'][number],
+): { readonly share: number } & Omit<NearLimit, 'limit' | 'key'> {
+  const { limit, remainingRequests, remainingTokens, resetMs, tokensResetMs } = standing;
+  const requests = shareOf(remainingRequests, limit);
+  const tokens = tokensPerMinute === undefined || remainingTokens === undefined ? 1 : shareOf(remainingTokens, tokensPerMinute);
+  if (tokens < requests) {
+    return {
+      share: tokens,
+      unit: 'tokens',
+      total: tokensPerMinute as number,
+      remaining: remainingTokens as number,
+      resetMs: tokensResetMs ?? 0,
+    };
+  }
+  return { share: requests, unit: 'requests', total: limit, remaining: remainingRequests, resetMs };
+}
+
+/** A limit of 0 is used up; one that is not there never is. */
+function shareOf(remaining: number, total: number): number {
+  if (total === Infinity) return 1;
+  return total === 0 ? 0 : remaining / total;
+}

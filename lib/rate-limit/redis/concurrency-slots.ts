@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { OperationKind, type RedisScope } from './protocol.js';
+import type { RedisScriptQueue } from './script-queue.js';
+
+/** What one running request holds: all its scopes are in one slot of a Cluster. */
+interface HeldSlot {
+  readonly tag: string;
+  readonly scopes: readonly RedisScope[];
+}
+
+/** How often a slot is said to be held still, within its time to live. */
+const RENEWALS_PER_TTL = 3;
+
+/**
+ * The places of this process's running requests under `maxConcurrent`. They expire in Redis by themselves, so that a process that dies gives them
+ * back, and are renewed as long as the process lives.
+ */
+export class RedisSlots {
+  private readonly process = randomBytes(9).toString('base64url');
+  private readonly held = new Map<string, HeldSlot>();
+  private taken = 0;
+  private timer: NodeJS.Timeout | undefined = undefined;
+
+  constructor(
+    private readonly queue: RedisScriptQueue,
+    readonly ttlMs: number,
+  ) {}
+
+  /** A name that no other request has. */
+  next(): string {
+    return `${this.process}.${this.taken++}`;
+  }
+
+  hold(slot: string, tag: string, scopes: readonly RedisScope[]): void {
+    this.held.set(slot, { tag, scopes });
+    if (this.timer !== undefined) return;
+    this.timer = setInterval(this.renew, this.ttlMs / RENEWALS_PER_TTL);
+    this.timer.unref();
+  }
+
+  /** A slot of this process on this key, whichever. */
+  find(stateKey: string): string | undefined {
+    for (const [slot, { scopes }] of this.held) if (scopes.some((scope) => scope.stateKey === stateKey)) return slot;
+    return undefined;
+  }
+
+  release(slot: string): Promise<void> {
+    const held = this.held.get(slot);
+    if (held === undefined) return Promise.resolve();
+    this.held.delete(slot);
+    if (this.held.size === 0) this.close();
+    return new Promise((resolve) => this.queue.push({ kind: OperationKind.release, ...held, values: [slot], done: () => resolve() }));
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private readonly renew = (): void => {
+    for (const [slot, held] of this.held) this.queue.push({ kind: OperationKind.keep, ...held, values: [slot, this.ttlMs] });
+  };
+}

@@ -1,0 +1,288 @@
+import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
+import { samplesOf } from '../../common/metric-samples.js';
+import { RedisCircuit } from './circuit-breaker.js';
+import { openRedisClient, type OwnedRedisClient, type RedisClient } from './client.js';
+import { joinDecisions, readDecision } from './decision.js';
+import { RedisKeys, type TaggedScope } from './keys.js';
+import { RedisLeases } from './leases.js';
+import { resolveRedisOptions, type RedisRateLimitStoreOptions, type ResolvedRedisOptions } from './options.js';
+import { RedisOutage } from './outage.js';
+import { OperationKind, type RedisOperation } from './protocol.js';
+import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
+import { RATE_LIMIT_SCRIPT } from './main-script.js';
+import { RedisSlots } from './concurrency-slots.js';
+import { RedisWriteTest } from './write-test.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from '../store.js';
+
+/** Scopes whose keys are in one slot, and their places among all. */
+interface Group {
+  readonly tag: string;
+  readonly places: readonly number[];
+  readonly scopes: readonly RateLimitScope[];
+  readonly redis: readonly TaggedScope[];
+}
+
+/**
+ * Counters in Redis (from version 6) or Valkey, for many processes that limit together: a script decides all that a turn of the event loop asks, on Redis's
+ * clock, with the answers of the store in memory.
+ *
+ * A Redis that loses its data forgets what was taken: within that window a key may get one more limit's worth, unless `onDataLoss` is `refuse`.
+ *
+ * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given and ioredis is not installed.
+ *
+ * @example
+ * FastLiteLLMModule.forRoot({
+ *   rateLimit: { requestsPerMinute: 60, store: redisRateLimitStore({ url: 'redis://localhost', onStoreError: 'local' }) },
+ * });
+ */
+export function redisRateLimitStore(options: RedisRateLimitStoreOptions): (memory: RateLimitStore) => RateLimitStore {
+  const resolved = resolveRedisOptions(options);
+  return (memory) => new RedisRateLimitStore(resolved, memory);
+}
+
+class RedisRateLimitStore implements RateLimitStore {
+  readonly kind = 'redis';
+
+  private readonly own: OwnedRedisClient | undefined;
+  private readonly circuit: RedisCircuit;
+  private readonly queue: RedisScriptQueue;
+  private readonly keys: RedisKeys;
+  private readonly outage: RedisOutage;
+  private readonly slots: RedisSlots;
+  private readonly leases: RedisLeases | undefined;
+  private readonly isCluster: boolean;
+  private connectionError: string | undefined = undefined;
+  private readonly writeTest: RedisWriteTest;
+
+  constructor(
+    options: ResolvedRedisOptions,
+    private readonly memory: RateLimitStore,
+  ) {
+    const { url, timeoutMs } = options;
+    if (url !== undefined) this.own = openRedisClient(url, timeoutMs, (error) => (this.connectionError = error.message));
+    const client = (options.client ?? this.own) as RedisClient;
+    this.isCluster = client.isCluster === true;
+    this.circuit = new RedisCircuit(client, timeoutMs);
+    this.keys = new RedisKeys(options.prefix, options.oneSlot);
+    this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
+    const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
+    const outage = new RedisOutage(options.onStoreError, memory);
+    this.outage = outage;
+    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs, mark, (wrote) => outage.succeeded(wrote));
+    this.slots = new RedisSlots(this.queue, options.slotTtlMs);
+    if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
+  }
+
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
+    const { leases } = this;
+    const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(scopes[0], cost, tokens) : undefined;
+    if (spent !== undefined) return spent;
+    const groups = this.groups(scopes);
+    if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);
+    const leased = leases?.check(groups[0].redis, scopes, cost, tokens);
+    if (leased !== undefined) return leased;
+    return this.take(groups[0], cost, tokens, (failure) => this.orOutage('check', failure, scopes, cost, tokens));
+  }
+
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
+    const groups = this.groups(scopes);
+    const parts = groups.map((group) =>
+      this.run(group, OperationKind.peek, [cost, tokens], (reply, at) => readDecision(reply, at, group.scopes)),
+    );
+    const joined = parts.length === 1 ? parts[0] : Promise.all(parts).then((all) => join(all, groups, scopes.length));
+    return joined.catch((failure: StoreFailure) => this.orOutage('peek', failure, scopes, cost, tokens));
+  }
+
+  async settle(taken: TakenRateLimit, actualTokens: number): Promise<void> {
+    if (taken.outage === 'local') return this.memory.settle(taken, actualTokens);
+    if (taken.outage !== undefined || taken.tokens === actualTokens) return;
+    const limited = taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
+    await this.giveBack(this.groups(limited), 0, taken.tokens - actualTokens, taken.atMs);
+  }
+
+  async release(taken: TakenRateLimit): Promise<void> {
+    if (taken.outage === 'local') return this.memory.release(taken);
+    if (taken.outage !== undefined) return;
+    const limited = taken.scopes.filter(({ limit }) => limit.maxConcurrent !== undefined);
+    if (taken.lease !== undefined) {
+      await Promise.all(taken.lease.split(' ').map((slot) => this.slots.release(slot)));
+      return;
+    }
+    for (const scope of limited) {
+      const slot = this.slots.find(this.keys.scope(scope).stateKey);
+      if (slot !== undefined) await this.slots.release(slot);
+      // Then it was taken while Redis was away.
+      else if (this.outage.mode === 'local') await this.memory.release({ ...taken, scopes: [scope] });
+    }
+  }
+
+  async reset(scope: RateLimitScope): Promise<void> {
+    const [group] = this.groups([scope]);
+    this.leases?.forget(group.redis[0].stateKey);
+    if (this.outage.mode === 'local') await this.memory.reset(scope);
+    await this.run(group, OperationKind.reset, [], () => undefined).catch((failure: StoreFailure) => this.outage.count(failure));
+  }
+
+  stats(): RateLimitStoreStats {
+    return {};
+  }
+
+  metrics(): readonly MetricSample[] {
+    const sample = samplesOf('rate_limit_store');
+    return [
+      sample(
+        'up',
+        'Whether operations are sent to Redis: 0 while it or a node is given up.',
+        'gauge',
+        this.circuit.refusal() === undefined ? 1 : 0,
+      ),
+      sample('calls_total', 'Calls of the script in Redis; one may decide many requests.', 'counter', this.queue.calls),
+      ...(this.leases === undefined
+        ? []
+        : [sample('leased_decisions_total', 'Requests decided by a lease, without Redis.', 'counter', this.leases.decisions)]),
+      ...this.outage.metrics(),
+    ];
+  }
+
+  /** `down` when a request would be denied for the store's sake, `degraded` when it would be answered without Redis. */
+  async health(): Promise<Partial<CapabilityHealth>> {
+    const unreachable = await this.circuit.fault();
+    if (unreachable === undefined) await this.outage.reachable((tag) => this.writeTest.failure(tag));
+    const fault = unreachable ?? this.outage.recent();
+    if (fault === undefined) return {};
+    const cause = this.outage.refusal() ?? this.connectionError;
+    const reason = cause === undefined || fault === cause ? fault : `${fault} (${cause})`;
+    return { status: this.outage.mode === 'deny' ? 'down' : 'degraded', reason, onStoreError: this.outage.mode };
+  }
+
+  async close(): Promise<void> {
+    this.slots.close();
+    // What was settled or released before is told to Redis still.
+    await Promise.all([this.leases?.close(), this.queue.drain()]);
+    this.circuit.close();
+    this.own?.disconnect();
+  }
+
+  /** Of scopes in several slots of a Cluster: one after the other, until one refuses. */
+  private async takeInTurn(
+    groups: readonly Group[],
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+  ): Promise<RateLimitDecision> {
+    const taken: RateLimitDecision[] = [];
+    const undo = (): void => taken.forEach((part, i) => this.undo(groups[i], part, cost, tokens));
+    try {
+      for (const group of groups) {
+        const part = await this.take(group, cost, tokens);
+        if (!part.allowed) {
+          undo();
+          const others = await Promise.all(groups.map((other) => (other === group ? Promise.resolve(part) : this.standing(other))));
+          return join(others, groups, scopes.length);
+        }
+        taken.push(part);
+      }
+      const slots = taken.flatMap(({ lease }) => lease ?? []);
+      return { ...join(taken, groups, scopes.length), lease: slots.length === 0 ? undefined : slots.join(' ') };
+    } catch (failure) {
+      undo();
+      return this.orOutage('check', failure as StoreFailure, scopes, cost, tokens);
+    }
+  }
+
+  private standing(group: Group): Promise<RateLimitDecision> {
+    return this.run(group, OperationKind.peek, [0, 0], (reply, at) => ({ ...readDecision(reply, at, group.scopes), allowed: true }));
+  }
+
+  private take(
+    group: Group,
+    cost: number,
+    tokens: number,
+    otherwise?: (failure: StoreFailure) => Promise<RateLimitDecision>,
+  ): Promise<RateLimitDecision> {
+    const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
+    const slot = limited ? this.slots.next() : '';
+    const read = (reply: Float64Array, at: number): RateLimitDecision => {
+      const decision = readDecision(reply, at, group.scopes);
+      if (!limited || !decision.allowed) return decision;
+      this.slots.hold(slot, group.tag, group.redis);
+      return { ...decision, lease: slot };
+    };
+    const values = limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens];
+    const late = (reply: Float64Array, at: number): void => {
+      const taken = read(reply, at);
+      // Who was let pass without Redis has taken this after all; only the end of the request cannot be told by this slot.
+      if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);
+    };
+    return this.run(group, OperationKind.take, values, read, late, otherwise);
+  }
+
+  private undo(group: Group, taken: RateLimitDecision, cost: number, tokens: number): void {
+    if (cost > 0 || tokens > 0) void this.giveBack([group], cost, tokens, taken.atMs);
+    if (taken.lease !== undefined) void this.slots.release(taken.lease);
+  }
+
+  private async giveBack(groups: readonly Group[], requests: number, tokens: number, atMs: number): Promise<void> {
+    const values = [requests, tokens, atMs];
+    await Promise.all(
+      groups.map((group) =>
+        this.run(group, OperationKind.give, values, () => undefined).catch((failure: StoreFailure) => this.outage.count(failure)),
+      ),
+    );
+  }
+
+  private run<R>(
+    { tag, redis }: Group,
+    kind: RedisOperation['kind'],
+    values: RedisOperation['values'],
+    read: (reply: Float64Array, at: number) => R,
+    late?: (reply: Float64Array, at: number) => void,
+    otherwise?: (failure: StoreFailure) => Promise<R>,
+  ): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({
+        kind,
+        tag,
+        scopes: redis,
+        values,
+        done: (failure, reply, at) => {
+          if (failure === undefined) resolve(read(reply, at));
+          else if (otherwise !== undefined) resolve(otherwise(failure));
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by this class, and no stack is wanted
+          else reject(failure);
+        },
+        late,
+      });
+    });
+  }
+
+  private orOutage(
+    how: 'check' | 'peek',
+    failure: StoreFailure,
+    scopes: readonly RateLimitScope[],
+    cost: number,
+    tokens: number,
+  ): Promise<RateLimitDecision> {
+    this.outage.count(failure);
+    return this.outage.answer(how, scopes, cost, tokens);
+  }
+
+  /** One group, but for a Cluster whose keys are spread. */
+  private groups(scopes: readonly RateLimitScope[]): readonly Group[] {
+    const redis = scopes.map((scope) => this.keys.scope(scope));
+    if (scopes.length === 1 || !this.isCluster) return [{ tag: redis[0].tag, places: [...scopes.keys()], scopes, redis }];
+    const tags = [...new Set(redis.map(({ tag }) => tag))];
+    return tags.map((tag) => {
+      const places = [...scopes.keys()].filter((place) => redis[place].tag === tag);
+      return { tag, places, scopes: places.map((place) => scopes[place]), redis: places.map((place) => redis[place]) };
+    });
+  }
+}
+
+function join(parts: readonly RateLimitDecision[], groups: readonly Group[], count: number): RateLimitDecision {
+  return joinDecisions(
+    parts,
+    groups.map(({ places }) => places),
+    count,
+  );
+}

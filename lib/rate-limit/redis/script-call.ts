@@ -1,0 +1,145 @@
+import {
+  OperationKind,
+  ReplyField,
+  replyLength,
+  standingAt,
+  StandingField,
+  windowLength,
+  type RedisMark,
+  type RedisOperation,
+} from './protocol.js';
+
+/** Takes of one key under one limit with no more values than `cost` and `tokens`: one entry, however many they are. */
+const USUAL = 0;
+/** In the place of a code: all takes of such an entry passed. What follows is when, and what is left after the last: the others are told by it. */
+const ALL_PASSED = -1;
+const PASSED_LENGTH = 4;
+
+/** A longer script would keep Redis from its other clients. */
+const MOST_OPERATIONS = 128;
+/** So many are worth sending before the turn of the event loop is over: Redis works on them while this process comes to the next. */
+const MOST_ENTRIES = 32;
+
+/** Takes that Redis may decide by their sums: nothing else happens to their key between the first and the last. */
+interface UsualTakes {
+  readonly key: string;
+  readonly limits: readonly number[];
+  readonly places: number[];
+}
+
+/** Operations that become one call of the script: its keys and its one argument, and how its reply is read. */
+export class ScriptCall<O extends RedisOperation = RedisOperation> {
+  readonly operations: O[] = [];
+  /** Where the reply to an operation begins. */
+  readonly starts: number[] = [];
+  private length = 0;
+  /** Usual takes, and the places of other operations, in an order that decides the same: those of other keys may stand before or behind. */
+  private readonly entries: (UsualTakes | number)[] = [];
+  /** Those that more takes of their key may join. */
+  private readonly open = new Map<string, UsualTakes>();
+
+  constructor(private readonly mark?: RedisMark) {}
+
+  add(operation: O): void {
+    const place = this.operations.push(operation) - 1;
+    this.starts.push(this.length);
+    this.length += replyLength(operation);
+    const { kind, scopes, values } = operation;
+    const [{ stateKey: key, slotsKey, limits }] = scopes;
+    // Who takes no request is decided apart: what it logs depends on the limit.
+    if (kind !== OperationKind.take || scopes.length > 1 || values.length > 2 || slotsKey !== '' || values[0] === 0) {
+      for (const { stateKey } of scopes) this.open.delete(stateKey);
+      this.entries.push(place);
+      return;
+    }
+    const known = this.open.get(key);
+    if (known?.limits === limits) return void known.places.push(place);
+    const takes = { key, limits, places: [place] };
+    this.open.set(key, takes);
+    this.entries.push(takes);
+  }
+
+  get isFull(): boolean {
+    return this.entries.length >= MOST_ENTRIES || this.operations.length >= MOST_OPERATIONS;
+  }
+
+  /**
+   * The argument is JSON: all limits, all operations, naming keys and limits by their number from 1, and how many keys, the first, are those of usual takes.
+   * Operations stand one behind the other in one array, which Redis reads faster than one for each: kind, count of values, values, count of scopes, and of each its
+   * key, slots and limit. Of usual takes: kind, key, limit, how many, and of each its cost and tokens.
+   */
+  encode(): { readonly keys: readonly string[]; readonly argument: string } {
+    const keys = new Numbering<string>();
+    const limits = new Numbering<readonly number[]>();
+    for (const entry of this.entries) if (typeof entry !== 'number') keys.of(entry.key);
+    const usual = keys.all.length;
+    const encoded: (number | string)[] = [];
+    for (const entry of this.entries) {
+      if (typeof entry !== 'number') {
+        encoded.push(USUAL, keys.of(entry.key), limits.of(entry.limits), entry.places.length);
+        for (const place of entry.places) encoded.push(this.operations[place].values[0], this.operations[place].values[1]);
+        continue;
+      }
+      const { kind, values, scopes } = this.operations[entry];
+      encoded.push(kind, values.length, ...values, scopes.length);
+      for (const scope of scopes) {
+        encoded.push(keys.of(scope.stateKey), scope.slotsKey === '' ? 0 : keys.of(scope.slotsKey), limits.of(scope.limits));
+      }
+    }
+    const marked = this.mark === undefined ? [] : [keys.of(this.mark.key), this.mark.slotTtlMs];
+    return { keys: keys.all, argument: JSON.stringify([limits.all, encoded, usual, ...marked]) };
+  }
+
+  /** The bytes of a reply as numbers, those of each operation where it `starts`. */
+  read(reply: unknown): Float64Array {
+    const { buffer, byteOffset, byteLength } = reply as Uint8Array;
+    const told = new Float64Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
+    const numbers = new Float64Array(this.length);
+    let at = 0;
+    for (const entry of this.entries) {
+      if (typeof entry !== 'number' && told[at] === ALL_PASSED) {
+        this.spread(entry, told, at, numbers);
+        at += PASSED_LENGTH;
+        continue;
+      }
+      for (const place of typeof entry === 'number' ? [entry] : entry.places) {
+        const length = replyLength(this.operations[place]);
+        numbers.set(told.subarray(at, at + length), this.starts[place]);
+        at += length;
+      }
+    }
+    if (at !== told.length) throw new Error(`${told.length} numbers in the reply and not ${at}`);
+    return numbers;
+  }
+
+  private spread({ limits, places }: UsualTakes, told: Float64Array, at: number, numbers: Float64Array): void {
+    const tokensPerMinute = limits[2];
+    const lengthMs = windowLength(limits[4]);
+    let requests = told[at + 2];
+    let tokens = told[at + 3];
+    for (let i = places.length - 1; i >= 0; i--) {
+      const start = this.starts[places[i]];
+      numbers[start + ReplyField.atMs] = told[at + 1];
+      const standing = start + standingAt(0);
+      numbers[standing + StandingField.limit] = limits[5] < 0 ? tokensPerMinute : limits[5];
+      numbers[standing + StandingField.remainingRequests] = requests;
+      numbers[standing + StandingField.remainingTokens] = tokens;
+      numbers[standing + StandingField.resetMs] = lengthMs;
+      numbers[standing + StandingField.tokensResetMs] = tokensPerMinute < 0 ? 0 : lengthMs;
+      const [cost, ownTokens] = this.operations[places[i]].values as readonly number[];
+      requests += cost;
+      tokens += ownTokens;
+    }
+  }
+}
+
+class Numbering<T> {
+  readonly all: T[] = [];
+  private readonly numbers = new Map<T, number>();
+
+  of(value: T): number {
+    let number = this.numbers.get(value);
+    if (number === undefined) this.numbers.set(value, (number = this.all.push(value)));
+    return number;
+  }
+}

@@ -1,0 +1,116 @@
+import { realpathSync, statSync } from 'node:fs';
+import { dirname, relative, isAbsolute, resolve, sep } from 'node:path';
+import { Composer, isNode, Lexer, LineCounter, Parser, visit, type CST, type Document } from 'yaml';
+import { checkExtent, readConfigText } from '../../common/config-text.js';
+import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import { checkArray, checkObject, checkString } from '../../common/options.js';
+import { refuseFileValue } from './file-values.js';
+
+type Section = Readonly<Record<string, unknown>>;
+
+/** Nodes of YAML inside each other while it is parsed, several for one level of values. Deeper, the composer's recursion ends the process. */
+const MAX_NODES_DEEP = 300;
+const MAX_INCLUDES = 100;
+
+/**
+ * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Files are bounded in size, depth and in what their aliases come to;
+ * no error quotes what stands in them, because keys do.
+ * @throws InvalidConfigurationError naming file and place.
+ */
+export function readConfigDocument(path: string): Section {
+  return withIncluded(path, readDocument(path));
+}
+
+function readDocument(path: string): Section {
+  const document = compose(path, readConfigText(path));
+  let value: unknown;
+  try {
+    // LiteLLM takes any number of aliases; what they come to is bounded by `checkExtent`.
+    value = document.toJS({ maxAliasCount: -1 });
+  } catch (error) {
+    throw new InvalidConfigurationError(path, isMergeFault(error) ? errorMessage(error) : 'cannot be read as YAML: an alias has no anchor');
+  }
+  checkExtent(path, value);
+  return checkObject(path, value, refuseFileValue);
+}
+
+function compose(path: string, text: string): Document {
+  const lines = new LineCounter();
+  const [document, second] = new Composer({ merge: true, logLevel: 'error' }).compose(tokensOf(path, text, lines), true, text.length);
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    const { line, col } = lines.linePos(fault.pos[0]);
+    throw new InvalidConfigurationError(path, `cannot be read as YAML: ${fault.code} at line ${line}, column ${col}`);
+  }
+  if (second !== undefined) throw new InvalidConfigurationError(path, 'must have one document');
+  visit(document, {
+    Alias(_, { source, range }, around) {
+      if (!around.some((node) => isNode(node) && 'anchor' in node && node.anchor === source)) return;
+      throw new InvalidConfigurationError(
+        path,
+        `must not have an alias inside its own anchor, at line ${lines.linePos(range?.[0] ?? 0).line}`,
+      );
+    },
+  });
+  return document;
+}
+
+function tokensOf(path: string, text: string, lines: LineCounter): CST.Token[] {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  const tokens: CST.Token[] = [];
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const token of parser.next(lexeme)) tokens.push(token);
+    if (parser.stack.length > MAX_NODES_DEEP) throw new InvalidConfigurationError(path, 'must not be nested so deep');
+  }
+  for (const token of parser.end()) tokens.push(token);
+  return tokens;
+}
+
+/** The only error of the library that quotes nothing. */
+function isMergeFault(error: unknown): boolean {
+  return errorMessage(error).startsWith('Merge sources must be maps');
+}
+
+/**
+ * As LiteLLM puts files together: names are relative to the including one, lists are joined, and of anything else the last file's is taken. Unlike there, only
+ * files below the folder of the including one are read, wherever symbolic links lead.
+ */
+function withIncluded(path: string, { include, ...config }: Section): Section {
+  if (include === undefined || include === null) return config;
+  const at = `${path}: include`;
+  const names = checkArray(at, include, (where, value) => checkString(where, value, refuseFileValue), refuseFileValue);
+  if (names.length > MAX_INCLUDES) throw new InvalidConfigurationError(at, `must name at most ${MAX_INCLUDES} files`);
+  const merged = { ...config };
+  for (const name of names) {
+    const included = includedPath(path, name);
+    const document = readDocument(included);
+    if (document.include !== undefined) throw new InvalidConfigurationError(`${included}: include`, 'must be in the first file alone');
+    for (const [key, value] of Object.entries(document)) {
+      const known = merged[key];
+      merged[key] = Array.isArray(known) && Array.isArray(value) ? [...(known as unknown[]), ...(value as unknown[])] : value;
+    }
+  }
+  return merged;
+}
+
+function includedPath(path: string, name: string): string {
+  const folder = dirname(resolve(path));
+  const included = resolve(folder, name);
+  let isFile: boolean;
+  let inside: boolean;
+  try {
+    inside = isBelow(folder, included) && isBelow(realpathSync(folder), realpathSync(included));
+    isFile = statSync(included).isFile();
+  } catch (error) {
+    throw new InvalidConfigurationError(included, `cannot be read (${errorMessage(error)})`, { cause: error });
+  }
+  if (!inside) throw new InvalidConfigurationError(`${path}: include`, `must name files below the folder of ${path}, got ${included}`);
+  if (!isFile) throw new InvalidConfigurationError(`${path}: include`, `must name files, got ${included}`);
+  return included;
+}
+
+function isBelow(folder: string, file: string): boolean {
+  const way = relative(folder, file);
+  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}

@@ -1,0 +1,178 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { codeBlocks, documents } from '../../../test/project/readme-document.js';
+import { deployment, routerEngines, routerOn } from '../../../test/support/router-engines.js';
+import { resolveRouterOptions } from '../router.options.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'router-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const written = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+const [engine] = routerEngines();
+const thrownBy = (work: () => unknown): unknown => {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+};
+const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
+
+describe('a LiteLLM configuration', () => {
+  it('is read as the README has it', () => {
+    const [example] = documents
+      .flatMap((document) => codeBlocks(document))
+      .filter(({ info, text }) => info === 'yaml' && text.includes('model_list'));
+    const options = resolveRouterOptions({ configPath: written('readme.yaml', example.text) }, env);
+    expect(options.warnings).toEqual([]);
+    expect(options.settings).toMatchObject({
+      strategy: 'latency_based',
+      lowestLatencyBuffer: 0.2,
+      sampleTtlMs: 600_000,
+      numRetries: 2,
+      cooldownMs: 30_000,
+      allowedFailsPolicy: { RateLimitErrorAllowedFails: 3 },
+    });
+    const { router } = routerOn(engine, { configPath: join(folder, 'readme.yaml') });
+    expect(router.models()).toEqual(['gpt-4o', 'anthropic/*', 'default']);
+    expect(router.warnings).toEqual([
+      'router.modelList[0].litellm_params names the variable AZURE_API_KEY, which is not set',
+      'router.modelList[1].litellm_params names the variable OPENAI_API_KEY, which is not set',
+      'router.modelList[2].litellm_params names the variable ANTHROPIC_API_KEY, which is not set',
+    ]);
+    expect(router.fallbacksOf('gpt-4o')).toEqual([{ model: 'anthropic/claude-sonnet' }]);
+    expect(router.acquire('default').deployment.provider).toBe('azure');
+  });
+
+  it('may be JSON, with settings of LiteLLM itself, and says what it does not understand, once', () => {
+    const path = written(
+      'config.json',
+      JSON.stringify({
+        model_list: [
+          { model_name: 'a', litellm_params: { model: 'openai/a', rpm: 'os.environ/LIMIT', timeout: 3, made_up: 1 }, tpm: 5 },
+          { model_name: 'a', litellm_params: { model: 'openai/b', rpm: null, made_up: 2, num_retries: 4 }, model_info: null },
+        ],
+        litellm_settings: { num_retries: 7, request_timeout: 9, drop_params: true, context_window_fallbacks: [{ a: ['b'] }] },
+        router_settings: { num_retries: 1, stream_timeout: 2, unheard_of: true, redis_host: 'h', set_verbose: true },
+        general_settings: { master_key: 'sk-1' },
+      }),
+    );
+    const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
+    expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
+    expect(options.warnings).toEqual([
+      expect.stringContaining("for LiteLLM's proxy: litellm_settings.drop_params, general_settings.master_key"),
+      expect.stringContaining('unheard_of'),
+      expect.stringContaining('redis_host'),
+    ]);
+    const lines: string[] = [];
+    const logger = { log: () => {}, warn: (line: string) => void lines.push(line), error: () => {} };
+    const { router } = routerOn(engine, { configPath: path }, { logger });
+    expect(lines.filter((line) => line.includes('made_up'))).toHaveLength(1);
+    expect(router.deployments().map(({ rpm, tpm, timeoutMs, numRetries }) => [rpm, tpm, timeoutMs, numRetries])).toEqual([
+      [Infinity, 5, 3_000, undefined],
+      [Infinity, Infinity, undefined, 4],
+    ]);
+    expect(router.deployments()[0].params.made_up).toBe(1);
+    expect(router.fallbacksOf('a', 'context_window')).toEqual([{ model: 'b' }]);
+  });
+
+  it('may say once what many share, and have numbers and flags as text: of the environment, or of YAML 1.1', () => {
+    const text = `
+shared: &shared { api_base: 'https://eu.example', api_key: os.environ/AZURE_API_KEY, rpm: 5 }
+model_list:
+  - { model_name: a, litellm_params: { <<: *shared, model: azure/a, rpm: os.environ/LIMIT } }
+router_settings:
+  cooldown_time: os.environ/LIMIT
+  num_retries: os.environ/LIMIT
+  enable_tag_filtering: yes
+  enable_pre_call_checks: 'False'
+  retry_policy: { TimeoutErrorRetries: os.environ/LIMIT }
+  routing_strategy_args: { ttl: os.environ/LIMIT, max_latency_list_size: '4', lowest_latency_buffer: '0.5' }
+  provider_budget_config: { azure: { budget_limit: os.environ/LIMIT, time_period: 1d } }
+  model_group_alias: { b: a }`;
+    const { settings, modelList } = resolveRouterOptions({ configPath: written('shared.yaml', text) }, env);
+    expect(settings).toMatchObject({
+      cooldownMs: 60_000,
+      numRetries: 60,
+      enableTagFiltering: true,
+      enablePreCallChecks: false,
+      retryPolicy: { TimeoutErrorRetries: 60 },
+      sampleTtlMs: 60_000,
+      maxSamples: 4,
+      lowestLatencyBuffer: 0.5,
+      providerBudgets: new Map([['azure', { budgetUsd: 60, periodMs: 86_400_000 }]]),
+    });
+    expect(modelList).toMatchObject([{ litellm_params: { api_base: 'https://eu.example', api_key: 'os.environ/AZURE_API_KEY' } }]);
+    const many = Array.from({ length: 200 }, (_, i) => `- { model_name: a, litellm_params: { <<: *s, model: openai/${i} } }`);
+    const large = written('many.yaml', `s: &s { rpm: 5 }\nmodel_list:\n${many.join('\n')}`);
+    expect(resolveRouterOptions({ configPath: large }, {}).modelList[199]).toMatchObject({ litellm_params: { rpm: 5 } });
+    expect(() => resolveRouterOptions({ routerSettings: { cooldown_time: 'soon' } }, {})).toThrow('router.routerSettings.cooldown_time');
+    expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.numRetries');
+  });
+
+  it('may be in several files, and set variables that are not there', () => {
+    const entry = (name: string): string =>
+      `- { model_name: ${name}, litellm_params: { model: openai/${name}, api_key: os.environ/KEY_${name} } }`;
+    written('more.yaml', `model_list:\n${entry('b')}\nrouter_settings: { num_retries: 5 }`);
+    const path = written(
+      'including.yaml',
+      `include: [more.yaml]\nmodel_list:\n${entry('a')}\nrouter_settings: { timeout: 3 }\nenvironment_variables: { KEY_a: here, KEY_b: 7, KEY_c: }`,
+    );
+    const options = resolveRouterOptions({ configPath: path }, { KEY_a: 'outside' });
+    expect(options.warnings).toEqual([]);
+    expect(options.settings).toMatchObject({ numRetries: 5, timeoutMs: 6_000_000 });
+    expect(options.env).toEqual({ KEY_a: 'outside', KEY_b: '7' });
+    const { router } = routerOn(engine, { configPath: path });
+    expect(router.deployments().map(({ modelName, params }) => [modelName, params.api_key])).toEqual([
+      ['a', 'here'],
+      ['b', '7'],
+    ]);
+  });
+
+  it('that includes what cannot be included is an error that names it', () => {
+    const gone = written('gone.yaml', 'include: [nowhere.yaml]');
+    expect(() => resolveRouterOptions({ configPath: gone }, {})).toThrow(/nowhere\.yaml: cannot be read/);
+    const wrong = written('text.yaml', 'include: more.yaml');
+    expect(() => resolveRouterOptions({ configPath: wrong }, {})).toThrow(expect.objectContaining({ path: `${wrong}: include` }));
+    const own = written('own.yaml', 'include: [own.yaml]');
+    expect(() => resolveRouterOptions({ configPath: own }, {})).toThrow(expect.objectContaining({ path: `${own}: include` }));
+  });
+
+  it('names what would be taken to hold, and does not', () => {
+    const params = {
+      itpm: 5,
+      max_retries: 4,
+      tag_regex: ['^x'],
+      mock_response: 'hi',
+      use_in_pass_through: false,
+      litellm_credential_name: null,
+    };
+    const info = { team_id: 'blue', supported_environments: ['staging'], mode: 'chat' };
+    const settings = { cache_responses: true, default_litellm_params: { timeout: 1 }, debug_level: 'INFO' };
+    const { router } = routerOn(engine, { modelList: [deployment('a', params, 'g', info)], routerSettings: settings });
+    expect(router.warnings).toEqual([
+      'router.routerSettings.cache_responses is not known here, and has no effect',
+      'router.routerSettings.default_litellm_params is not known here, and has no effect',
+      'model_info: team_id has no effect here',
+      'model_info: supported_environments has no effect here',
+      "litellm_params: LiteLLM's own, no effect here: itpm, max_retries, tag_regex, mock_response",
+    ]);
+  });
+
+  it('that cannot be read is an error that names it', () => {
+    expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
+    const broken = written('broken.yaml', 'model_list: [\n - }');
+    expect(() => resolveRouterOptions({ configPath: broken }, {})).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }));
+    const open = written('open.yaml', 'model_list:\n- litellm_params: { api_key: "sk-secret }');
+    const error = thrownBy(() => resolveRouterOptions({ configPath: open }, {}));
+    expect(error).toMatchObject({ message: expect.stringContaining('at line 2') as string });
+    expect(inspect(error)).not.toContain('sk-secret');
+    const wrong = written('wrong.yaml', 'model_list: 3');
+    expect(() => resolveRouterOptions({ configPath: wrong }, {})).toThrow(expect.objectContaining({ path: `${wrong}: model_list` }));
+  });
+});

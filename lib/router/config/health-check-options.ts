@@ -1,0 +1,42 @@
+import { LONGEST_TIMER_MS } from '../../common/clocks.js';
+import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
+import type { Deployment } from '../deployments/deployment.js';
+
+/** Whether a deployment is there: `false`, or a promise that is rejected, takes it out until a later check finds it well. */
+export type HealthProbe = (deployment: Deployment, signal: AbortSignal) => boolean | Promise<boolean>;
+
+/** Background checks of the deployments. One that fails is left alone as long as others are well. */
+export interface HealthCheckOptions {
+  readonly probe: HealthProbe;
+  /** From one round to the next. Default 300,000. */
+  readonly intervalMs?: number;
+  /** Longest wait for one answer. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Probes at a time. Default 10. */
+  readonly concurrency?: number;
+  /** A failed check says nothing any more after this time. Default: two intervals. */
+  readonly stalenessMs?: number;
+}
+
+export interface ResolvedHealthChecks {
+  readonly probe: HealthProbe;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly concurrency: number;
+  readonly stalenessMs: number;
+}
+
+export function resolveHealthChecks(path: string, value: unknown): ResolvedHealthChecks {
+  const input = checkObject(path, value);
+  checkKnownKeys(path, input, ['probe', 'intervalMs', 'timeoutMs', 'concurrency', 'stalenessMs']);
+  const time = (key: string, fallback: number): number =>
+    optional(input[key], fallback, (given) => checkInteger(joinPath(path, key), given, { min: 1, max: LONGEST_TIMER_MS }));
+  const intervalMs = time('intervalMs', 300_000);
+  return {
+    probe: checkFunction(joinPath(path, 'probe'), input.probe),
+    intervalMs,
+    timeoutMs: time('timeoutMs', 10_000),
+    concurrency: time('concurrency', 10),
+    stalenessMs: time('stalenessMs', 2 * intervalMs),
+  };
+}

@@ -1,0 +1,93 @@
+import { InvalidConfigurationError } from '../../common/errors.js';
+import { checkObject } from '../../common/options.js';
+import type { Environment } from '../../feature-flags/feature-flags.environment.js';
+import { readConfigDocument } from './config-document.js';
+import { environmentOf } from './config-file.js';
+import { resolveEnvironmentNames } from './environment-names.js';
+import { refuseFileValue } from './file-values.js';
+
+type Section = Readonly<Record<string, unknown>>;
+
+/** What LiteLLM's proxy is protected by: for a gateway that takes its place. */
+export interface LiteLLMProxySettings {
+  /** `general_settings.master_key`, else `LITELLM_MASTER_KEY`: every request has to show it. `null`: there is none. */
+  readonly masterKey: string | null;
+  /** `general_settings.litellm_key_header_name`: the only header that keys are read from. */
+  readonly keyHeader: string | null;
+  /** Whether `dangerously_permit_weak_or_unset_master_key` stands in the file, or its variable in the environment. */
+  readonly permitsWeakMasterKey: boolean;
+  /** Settings that check clients by another way than the master key: `general_settings.custom_auth`. */
+  readonly authentication: readonly string[];
+  /** Settings that reject some requests of clients who are known: `general_settings.allowed_ips`. */
+  readonly restrictions: readonly string[];
+}
+
+const AUTHENTICATION = [
+  'custom_auth',
+  'enable_jwt_auth',
+  'litellm_jwtauth',
+  'enable_oauth2_auth',
+  'enable_oauth2_proxy_auth',
+  'database_url',
+];
+const RESTRICTIONS = ['allowed_ips', 'allowed_routes', 'enforced_params', 'enforce_user_param'];
+const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
+
+/**
+ * Reads what protects LiteLLM's proxy from its `config.yaml` and the environment. The library serves no routes, so nothing of it takes effect by itself: a gateway
+ * enforces it, or refuses to start.
+ *
+ * @param configPath Without one, only the environment is read.
+ * @throws InvalidConfigurationError where the master key names a variable that is not set, is empty or is no text: the gateway would be open.
+ */
+export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
+  const config = configPath === undefined ? {} : readConfigDocument(configPath);
+  const path = `${configPath ?? 'the environment'}: general_settings`;
+  const general = checkObject(path, config.general_settings ?? {}, refuseFileValue);
+  const known = environmentOf(configPath ?? '', config, env, () => {});
+  const isOn = (key: string): boolean => isMeant(resolveEnvironmentNames(general[key], known, () => {}));
+  const named = (keys: readonly string[]): string[] => keys.filter(isOn).map((key) => `general_settings.${key}`);
+  const header = resolveEnvironmentNames(general.litellm_key_header_name, known, () => {});
+  return {
+    masterKey: masterKeyOf(`${path}.master_key`, general, known),
+    keyHeader: typeof header === 'string' && header !== '' ? header.toLowerCase() : null,
+    permitsWeakMasterKey: isOn(WEAK_MASTER_KEY) || isMeant(env[`LITELLM_${WEAK_MASTER_KEY.toUpperCase()}`]),
+    authentication: named(AUTHENTICATION),
+    restrictions: [...named(RESTRICTIONS), ...(hasDefaultGuardrail(config.guardrails) ? ['guardrails'] : [])],
+  };
+}
+
+function masterKeyOf(path: string, { master_key: given }: Section, env: Environment): string | null {
+  if (given === undefined || given === null) {
+    const key = env.LITELLM_MASTER_KEY;
+    return key === undefined ? null : checkKey('LITELLM_MASTER_KEY of the environment', key);
+  }
+  const key = resolveEnvironmentNames(given, env, (name) => {
+    throw new InvalidConfigurationError(
+      path,
+      `names the variable ${name}, which is not set: set it, because without a key the gateway would be open`,
+    );
+  });
+  return checkKey(path, key);
+}
+
+function checkKey(path: string, key: unknown): string {
+  // Of a header, spaces around it go.
+  if (typeof key === 'string' && key !== '' && key.trim() === key) return key;
+  throw new InvalidConfigurationError(path, 'must be a non-empty text without spaces around it; a number needs quotes');
+}
+
+function isMeant(value: unknown): boolean {
+  if (typeof value === 'string') return value !== '' && !/^(?:false|no|off|0)$/i.test(value);
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return value !== undefined && value !== null && value !== false && value !== 0;
+}
+
+/** Whether a guardrail looks at every request; others are asked for by name. */
+function hasDefaultGuardrail(guardrails: unknown): boolean {
+  if (!Array.isArray(guardrails)) return false;
+  return (guardrails as unknown[]).some((entry) => {
+    const params = (entry as Section | null)?.litellm_params as Section | null | undefined;
+    return isMeant(params?.default_on);
+  });
+}

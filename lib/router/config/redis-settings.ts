@@ -1,0 +1,87 @@
+import { isIPv6 } from 'node:net';
+import { checkObject, joinPath, type Refuse } from '../../common/options.js';
+import { checkRedisUrl } from '../../common/redis/own-client.js';
+import type { Environment } from '../../feature-flags/feature-flags.environment.js';
+import { redisRouterState } from '../redis/shared-router-state.js';
+import type { RouterSharedState } from '../redis/shared-state.js';
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** What Redis is reached by, in LiteLLM's words. */
+interface Connection {
+  readonly username?: unknown;
+  readonly password?: unknown;
+  readonly db?: unknown;
+  readonly ssl?: unknown;
+}
+
+const CONNECTION_KEYS = ['username', 'password', 'db', 'ssl'] as const;
+
+/**
+ * The state shared over the Redis that LiteLLM's `router_settings` name: `redis_url`, else `redis_host` with `redis_port`. As there, `redis_password`, `redis_db`,
+ * `cache_kwargs` and then the variables `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB` and `REDIS_SSL` complete host and port; these variables alone start nothing.
+ *
+ * @param path Of the settings, for errors, which quote no value: passwords stand here.
+ * @returns `undefined` where the settings name no Redis.
+ */
+export function sharedStateOf(
+  path: string,
+  settings: Settings,
+  { env, refuse, warn }: { readonly env: Environment; readonly refuse: Refuse; readonly warn: (message: string) => void },
+): RouterSharedState | undefined {
+  const at = (key: string): string => joinPath(path, key);
+  const { redis_url: url, redis_host: host, redis_port: port } = settings;
+  if (isSet(url)) return redisRouterState({ url: checkRedisUrl(at('redis_url'), url) });
+  if (!isSet(host) || !isSet(port)) {
+    const known = Object.keys(settings).filter((key) => key.startsWith('redis_') && isSet(settings[key]));
+    if (known.length > 0) warn(`${path}: ${known.join(', ')} without effect, because redis_host and redis_port, or redis_url, are needed`);
+    return undefined;
+  }
+  for (const key of Object.keys(checkObject(at('cache_kwargs'), settings.cache_kwargs ?? {}, refuse))) {
+    if (!(CONNECTION_KEYS as readonly string[]).includes(key)) warn(`${at('cache_kwargs')}.${key} has no effect here`);
+  }
+  return redisRouterState({ url: addressOf(path, settings, env, refuse) });
+}
+
+function addressOf(path: string, settings: Settings, env: Environment, refuse: Refuse): string {
+  const at = (key: string): string => joinPath(path, key);
+  const words = (key: string, value: unknown): string => {
+    if (typeof value === 'string' || typeof value === 'number') return String(value);
+    throw refuse(at(key), undefined, 'must be a string');
+  };
+  const { username, password, db, ssl } = connectionOf(settings, env);
+  const user = isSet(username) ? encodeURIComponent(words('cache_kwargs.username', username)) : '';
+  const secret = isSet(password) ? `:${encodeURIComponent(words('redis_password', password))}` : '';
+  const login = user === '' && secret === '' ? '' : `${user}${secret}@`;
+  const name = words('redis_host', settings.redis_host);
+  const host = isIPv6(name) ? `[${name}]` : name;
+  const port = numberOf(at('redis_port'), settings.redis_port, 65_535, refuse);
+  const database = isSet(db) ? `/${numberOf(at('redis_db'), db, 1_000_000, refuse)}` : '';
+  const url = `${isTrue(ssl) ? 'rediss' : 'redis'}://${login}${host}:${port}${database}`;
+  // Of `redis://cache` or `a/b` the URL would name another host.
+  if (!URL.canParse(url) || new URL(url).hostname !== host)
+    throw refuse(at('redis_host'), undefined, 'must be the name or address of a host');
+  return url;
+}
+
+function connectionOf(settings: Settings, env: Environment): Connection {
+  const given = (settings.cache_kwargs ?? {}) as Settings;
+  const own: Settings = { password: settings.redis_password, db: settings.redis_db };
+  const entries = CONNECTION_KEYS.map((key) => [key, [given[key], own[key], env[`REDIS_${key.toUpperCase()}`]].find(isSet)] as const);
+  return Object.fromEntries(entries);
+}
+
+/** An empty variable is as good as none. */
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}
+
+function isTrue(value: unknown): boolean {
+  return value === true || (typeof value === 'string' && /^(?:true|1|yes)$/i.test(value));
+}
+
+function numberOf(path: string, value: unknown, max: number, refuse: Refuse): number {
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= max) return number;
+  throw refuse(path, undefined, `must be an integer from 0 to ${max}`);
+}

@@ -1,0 +1,102 @@
+import { CONNECTION_CODES } from '../../common/connection-codes.js';
+import { errorMessage } from '../../common/errors.js';
+import type { CallUsage } from '../state/call-success.js';
+
+/**
+ * How a call of a deployment failed, as far as its caller knows. Tokens: of a call whose prompt was sent and that no error status answered; without them it
+ * has used none.
+ */
+export interface CallFailure extends CallUsage {
+  /** The answer's HTTP status. Default: what `error` has as `status` or `statusCode`. */
+  readonly status?: number;
+  /** What was thrown. */
+  readonly error?: unknown;
+  /** What the answer asks to wait, from its `Retry-After`. */
+  readonly retryAfterMs?: number;
+  /** Whether the time was up. */
+  readonly timeout?: boolean;
+  /** Whether the deployment's own configuration is at fault: no other request would fare better. */
+  readonly misconfigured?: boolean;
+  /** Whether a content filter refused the request. */
+  readonly contentPolicy?: boolean;
+}
+
+/** For the router, so is one that took too long to come about. */
+const CONNECT_TIMEOUT_CODES: ReadonlySet<unknown> = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
+const CONNECTION_WORDS = /connection (refused|reset|error|closed)|socket hang up|fetch failed|other side closed/i;
+const RATE_LIMIT_WORDS = /\b429\b|rate[ _]limit/i;
+const DEEPEST_CAUSE = 5;
+
+/** Stands for a connection that failed: no status. */
+export const CONNECTION_FAILED = 0;
+
+/** The status that a failure counts as: 408 for a time-out, 500 for an error without one, `CONNECTION_FAILED` where nobody has answered. */
+export function statusOf({ status, error, timeout }: CallFailure): number {
+  if (status !== undefined) return status;
+  const told = statusIn(error);
+  if (told !== undefined) return told;
+  if (timeout === true) return 408;
+  if (error === undefined) return 500;
+  const text = errorMessage(error);
+  if (RATE_LIMIT_WORDS.test(text)) return 429;
+  return isConnectionError(error) ? CONNECTION_FAILED : 500;
+}
+
+/** Whether a status says something of the deployment: 429, 401, 404, 408 and 5xx do, other 4xx are about the request. */
+export function countsAgainst(status: number): boolean {
+  return status === 429 || status === 401 || status === 404 || status === 408 || status >= 500;
+}
+
+/** The classes of errors that LiteLLM's policies tell apart. */
+export const ERROR_CLASSES = [
+  'BadRequestError',
+  'AuthenticationError',
+  'NotFoundError',
+  'TimeoutError',
+  'RateLimitError',
+  'ContentPolicyViolationError',
+  'BadGatewayError',
+  'ServiceUnavailableError',
+  'InternalServerError',
+] as const;
+
+/** The key under which LiteLLM's policies speak of a status, without their ending: `RateLimitError`. */
+export function errorClassOf(status: number, contentPolicy = false): (typeof ERROR_CLASSES)[number] | undefined {
+  if (contentPolicy) return 'ContentPolicyViolationError';
+  switch (status) {
+    case 400:
+      return 'BadRequestError';
+    case 401:
+      return 'AuthenticationError';
+    case 404:
+      return 'NotFoundError';
+    case 408:
+      return 'TimeoutError';
+    case 429:
+      return 'RateLimitError';
+    case 502:
+      return 'BadGatewayError';
+    case 503:
+      return 'ServiceUnavailableError';
+    default:
+      return status >= 500 ? 'InternalServerError' : undefined;
+  }
+}
+
+function statusIn(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { status, statusCode, status_code: snake } = error as Record<string, unknown>;
+  const found = [status, statusCode, snake].find((value) => typeof value === 'number' && value >= 100 && value < 600);
+  return found as number | undefined;
+}
+
+function isConnectionError(error: unknown): boolean {
+  let current = error;
+  for (let depth = 0; depth < DEEPEST_CAUSE && typeof current === 'object' && current !== null; depth++) {
+    const { code, name, cause } = current as { code?: unknown; name?: unknown; cause?: unknown };
+    if (CONNECTION_CODES.has(code) || CONNECT_TIMEOUT_CODES.has(code)) return true;
+    if (name === 'APIConnectionError') return true;
+    current = cause;
+  }
+  return CONNECTION_WORDS.test(errorMessage(error));
+}

@@ -1,0 +1,32 @@
+import type { DeploymentState } from '../selection/explain.js';
+import { outageOf } from './outage.js';
+
+const states = (...given: `${string} ${DeploymentState['state']}`[]) =>
+  given.map((entry) => {
+    const [group, state] = entry.split(' ');
+    return { group, state } as DeploymentState;
+  });
+
+describe('outageOf', () => {
+  it.each([
+    [[]],
+    [states('a available')],
+    [states('a available', 'a cooling', 'b available')],
+    [states('a available', 'b blocked')],
+    [states('b blocked')],
+  ])('finds nothing in %j', (given) => expect(outageOf(given)).toBeUndefined());
+
+  it('names the groups of which nothing is left', () => {
+    expect(outageOf(states('a available', 'b cooling', 'b unhealthy', 'c cooling', 'c blocked'))).toEqual({
+      status: 'degraded',
+      reason: 'no deployment is left of b, c',
+    });
+    const many = Array.from({ length: 9 }, (_, i) => `g${i} cooling` as const);
+    expect(outageOf(states('a available', ...many))?.reason).toBe('no deployment is left of g0, g1, g2, g3, g4 and 4 more');
+  });
+
+  it('is down when nothing is left at all', () => {
+    expect(outageOf(states('a cooling', 'b unhealthy', 'b cooling'))).toMatchObject({ status: 'down' });
+    expect(outageOf(states('a cooling', 'b blocked'))).toMatchObject({ status: 'down' });
+  });
+});

@@ -1,0 +1,42 @@
+import type { CapabilityHealth } from '../../common/capability.js';
+import type { DeploymentState } from '../selection/explain.js';
+
+const NAMED_GROUPS = 5;
+
+/**
+ * Whether deployments are left that requests can be sent to: `down` when no group has any, `degraded` when one has none, or deployments cannot be called. Those
+ * that are blocked by their own settings do not count. Nothing when all is well, or nothing is configured.
+ */
+export function outageOf(states: readonly DeploymentState[]): Pick<CapabilityHealth, 'status' | 'reason'> | undefined {
+  const out = groupsOut(states);
+  const uncallable = uncallableReason(states);
+  if (out === undefined) return uncallable === undefined ? undefined : { status: 'degraded', reason: uncallable };
+  return { ...out, reason: uncallable === undefined ? out.reason : `${out.reason}; ${uncallable}` };
+}
+
+/** How many there are, and how many of them may get requests now. */
+export function countsOf(states: readonly DeploymentState[]): Readonly<Record<string, number>> {
+  const count = (wanted: DeploymentState['state']): number => states.filter(({ state }) => state === wanted).length;
+  const uncallable = count('uncallable');
+  return { deployments: states.length, available: count('available'), ...(uncallable > 0 && { uncallable }) };
+}
+
+function groupsOut(states: readonly DeploymentState[]): { readonly status: 'down' | 'degraded'; readonly reason: string } | undefined {
+  const left = new Map<string, number>();
+  for (const { group, state } of states) {
+    if (state !== 'blocked' && state !== 'uncallable') left.set(group, (left.get(group) ?? 0) + (state === 'available' ? 1 : 0));
+  }
+  const out = [...left].filter(([, count]) => count === 0).map(([group]) => group);
+  if (out.length === 0) return undefined;
+  if (out.length === left.size) return { status: 'down', reason: 'no deployment is left: all are cooling or do not answer' };
+  const more = out.length > NAMED_GROUPS ? ` and ${out.length - NAMED_GROUPS} more` : '';
+  return { status: 'degraded', reason: `no deployment is left of ${out.slice(0, NAMED_GROUPS).join(', ')}${more}` };
+}
+
+/** That deployments cannot be called, and which. */
+function uncallableReason(states: readonly DeploymentState[]): string | undefined {
+  const named = states.filter(({ state }) => state === 'uncallable').map(({ id, uncallable }) => `${id} (${uncallable?.reason})`);
+  if (named.length === 0) return undefined;
+  const more = named.length > NAMED_GROUPS ? ` and ${named.length - NAMED_GROUPS} more` : '';
+  return `${named.length} of ${states.length} deployments cannot be called: ${named.slice(0, NAMED_GROUPS).join(', ')}${more}`;
+}

@@ -1,0 +1,63 @@
+import type { MetricSample } from '../common/capability.js';
+import {
+  ContextWindowExceededError,
+  DeploymentMisconfiguredError,
+  NoDeploymentError,
+  RouterRateLimitError,
+} from '../common/http-errors.js';
+import { samplesOf } from '../common/metric-samples.js';
+import type { Deployment } from './deployments/deployment.js';
+import type { DeploymentState } from './selection/explain.js';
+
+const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked', 'uncallable'];
+const REASONS = ['no_deployment', 'rate_limit', 'context_window', 'misconfigured'] as const;
+const sample = samplesOf('router');
+
+/** What a router has done since its start. */
+export class RouterCounters {
+  picks = 0;
+  cancellations = 0;
+  cooldowns = 0;
+  successes = 0;
+  failures = 0;
+  private readonly refusals = { no_deployment: 0, rate_limit: 0, context_window: 0, misconfigured: 0 };
+
+  refused(error: unknown): void {
+    if (error instanceof RouterRateLimitError) this.refusals.rate_limit++;
+    else if (error instanceof NoDeploymentError) this.refusals.no_deployment++;
+    else if (error instanceof DeploymentMisconfiguredError) this.refusals.misconfigured++;
+    else if (error instanceof ContextWindowExceededError) this.refusals.context_window++;
+  }
+
+  samples(states: readonly DeploymentState[], deployments: readonly Deployment[]): readonly MetricSample[] {
+    const counter = (name: string, help: string, value: number, labels?: MetricSample['labels']): MetricSample =>
+      sample(name, help, 'counter', value, labels);
+    return [
+      counter('picks_total', 'Deployments chosen and booked.', this.picks),
+      counter('calls_total', 'Calls that were given back, by how they came out.', this.successes, { outcome: 'success' }),
+      counter('calls_total', 'Calls that were given back, by how they came out.', this.failures, { outcome: 'failure' }),
+      counter('calls_total', 'Calls that were given back, by how they came out.', this.cancellations, { outcome: 'cancelled' }),
+      ...deployments.flatMap(({ id, outcomes }) => outcomeSamples(id, outcomes)),
+      ...REASONS.map((reason) => counter('refusals_total', 'Requests that got no deployment, by why.', this.refusals[reason], { reason })),
+      counter('cooldowns_total', 'Deployments that began to cool.', this.cooldowns),
+      ...STATES.map((state) =>
+        sample('deployments', 'Deployments, by how they stand.', 'gauge', states.filter((each) => each.state === state).length, { state }),
+      ),
+      sample(
+        'in_flight',
+        'Requests under way at all deployments.',
+        'gauge',
+        states.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      ),
+    ];
+  }
+}
+
+/** Of those that were called: a long list is mostly silent. */
+function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
+  if (outcomes.success + outcomes.failure === 0) return [];
+  const help = 'Calls that came back from a deployment, by how they came out.';
+  return (['success', 'failure'] as const).map((outcome) =>
+    sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),
+  );
+}

@@ -1,0 +1,249 @@
+import {
+  checkArray,
+  checkBoolean,
+  checkInteger,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  checkString,
+  joinPath,
+  optional,
+  refuseOption,
+  type Refuse,
+} from '../common/options.js';
+import { readProviderBudgets, type Budget } from './config/budget-settings.js';
+import type { CustomRoutingStrategy } from './custom-strategy.js';
+import { readFallbacks, type Fallbacks, type FallbackTable } from './fallbacks.js';
+import { checkErrorPolicy, type PolicyEnding } from './config/error-policies.js';
+import { MOST_SAMPLES } from './state/memory.js';
+import { checkStrategy, type RoutingStrategy } from './selection/strategies/strategies.js';
+
+/** How the router chooses, what it takes out for how long, and what whoever calls the deployments does about errors. */
+export interface RouterSettings {
+  /** A strategy, by its name here or LiteLLM's, or a function. Default `simple_shuffle`. */
+  readonly strategy?: RoutingStrategy | (string & {}) | CustomRoutingStrategy;
+  readonly strategyOptions?: {
+    /** `latency_based`: samples are forgotten after this time. Default 3,600,000. */
+    readonly sampleTtlMs?: number;
+    /** `latency_based`: how many of the last samples count. 1 to 16, default 10. */
+    readonly maxSamples?: number;
+    /** `latency_based`: deployments within this share of the lowest latency count as equal. Default 0. */
+    readonly lowestLatencyBuffer?: number;
+  };
+  /** Strategies of some models. */
+  readonly routingGroups?: readonly RoutingGroup[];
+  /** Other names of models. A hidden one is not listed. */
+  readonly modelGroupAlias?: Readonly<Record<string, string | { readonly model: string; readonly hidden?: boolean }>>;
+  /** `true`: rpm and tpm refuse under every strategy, not only under those by latency, cost and usage; `false`: context windows are not looked at. */
+  readonly enablePreCallChecks?: boolean;
+  /** Whether `tags` of a request choose among deployments. Default `false`. */
+  readonly enableTagFiltering?: boolean;
+  /** Whether a deployment needs all tags of a request. Default `false`: one of them. */
+  readonly tagFilteringMatchAll?: boolean;
+  /** How long a failing deployment is left alone. Default 5,000. */
+  readonly cooldownMs?: number;
+  /** No deployment is ever left alone. Default `false`. */
+  readonly disableCooldowns?: boolean;
+  /** So many failures are let pass before a deployment cools, instead of the rule by share. */
+  readonly allowedFails?: number;
+  /** The same by class of error: `RateLimitErrorAllowedFails`, … */
+  readonly allowedFailsPolicy?: Readonly<Record<string, number>>;
+  /** Whether a connection that fails counts as a failure of the deployment. Default `false`, as in LiteLLM. */
+  readonly countConnectionErrors?: boolean;
+  /** What may be spent on all deployments of a provider (`openai`, `azure`, …); a deployment's own is its `max_budget` in `budget_duration`. */
+  readonly providerBudgets?: Readonly<Record<string, Budget>>;
+  /** For deployments without `max_parallel_requests`. */
+  readonly defaultMaxParallelRequests?: number;
+  /** Entries of the model list that cannot be read are left out and reported, where they would be an error. Default `false`. */
+  readonly ignoreInvalidDeployments?: boolean;
+  /** Further tries of a request after the first, each on a deployment chosen anew. Default 2. */
+  readonly numRetries?: number;
+  /** Least wait before another try. Default 0. */
+  readonly retryAfterMs?: number;
+  /** Tries by class of error: `TimeoutErrorRetries`, … */
+  readonly retryPolicy?: Readonly<Record<string, number>>;
+  /** The same for single models. */
+  readonly modelGroupRetryPolicy?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Longest time of a request, all of its tries included. Default 6,000,000. */
+  readonly timeoutMs?: number;
+  /** Longest wait for the first chunk of a stream. */
+  readonly streamTimeoutMs?: number;
+  /** Where requests go whose model fails, in LiteLLM's forms. */
+  readonly fallbacks?: Fallbacks;
+  readonly contextWindowFallbacks?: Fallbacks;
+  readonly contentPolicyFallbacks?: Fallbacks;
+  /** For models without fallbacks of their own, and for names that nobody knows. */
+  readonly defaultFallbacks?: readonly string[];
+  /** Most fallbacks of one request, one after the other. Default 5. */
+  readonly maxFallbacks?: number;
+}
+
+/** Models that share a strategy. */
+export interface RoutingGroup {
+  readonly groupName: string;
+  readonly models: readonly string[];
+  readonly strategy: RoutingStrategy | (string & {});
+}
+
+/** The settings, checked and complete. */
+export interface ResolvedRouterSettings {
+  readonly strategy: RoutingStrategy | CustomRoutingStrategy;
+  readonly sampleTtlMs: number;
+  readonly maxSamples: number;
+  readonly lowestLatencyBuffer: number;
+  readonly strategyOfModel: ReadonlyMap<string, RoutingStrategy>;
+  readonly aliases: ReadonlyMap<string, { readonly model: string; readonly hidden: boolean }>;
+  readonly enablePreCallChecks: boolean | undefined;
+  readonly enableTagFiltering: boolean;
+  readonly tagFilteringMatchAll: boolean;
+  readonly cooldownMs: number;
+  readonly disableCooldowns: boolean;
+  readonly allowedFails: number | undefined;
+  readonly allowedFailsPolicy: Readonly<Record<string, number>> | undefined;
+  readonly countConnectionErrors: boolean;
+  readonly providerBudgets: ReadonlyMap<string, Budget>;
+  readonly defaultMaxParallelRequests: number | undefined;
+  readonly ignoreInvalidDeployments: boolean;
+  readonly numRetries: number;
+  readonly retryAfterMs: number;
+  readonly retryPolicy: Readonly<Record<string, number>>;
+  readonly modelGroupRetryPolicy: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly timeoutMs: number;
+  readonly streamTimeoutMs: number | undefined;
+  readonly fallbacks: Readonly<Record<'general' | 'context_window' | 'content_policy', FallbackTable>>;
+  readonly defaultFallbacks: readonly string[];
+  readonly maxFallbacks: number;
+}
+
+export const SETTING_KEYS: readonly (keyof RouterSettings)[] = [
+  'strategy',
+  'strategyOptions',
+  'routingGroups',
+  'modelGroupAlias',
+  'enablePreCallChecks',
+  'enableTagFiltering',
+  'tagFilteringMatchAll',
+  'cooldownMs',
+  'disableCooldowns',
+  'allowedFails',
+  'allowedFailsPolicy',
+  'countConnectionErrors',
+  'providerBudgets',
+  'defaultMaxParallelRequests',
+  'ignoreInvalidDeployments',
+  'numRetries',
+  'retryAfterMs',
+  'retryPolicy',
+  'modelGroupRetryPolicy',
+  'timeoutMs',
+  'streamTimeoutMs',
+  'fallbacks',
+  'contextWindowFallbacks',
+  'contentPolicyFallbacks',
+  'defaultFallbacks',
+  'maxFallbacks',
+];
+
+/** LiteLLM's own. */
+export const DEFAULT_TIMEOUT_MS = 6_000_000;
+
+const NO_FALLBACKS: FallbackTable = new Map();
+
+/** @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what else `refuse` makes. */
+export function resolveRouterSettings(input: RouterSettings, path: string, refuse: Refuse = refuseOption): ResolvedRouterSettings {
+  const at = (key: keyof RouterSettings): string => joinPath(path, key);
+  const flag = (key: keyof RouterSettings): boolean => optional(input[key], false, (value) => checkBoolean(at(key), value, refuse));
+  const amount = <D>(key: keyof RouterSettings, fallback: D): number | D =>
+    optional(input[key], fallback, (value) => checkNumber(at(key), value, { min: 0 }, refuse));
+  const count = <D>(key: keyof RouterSettings, fallback: D): number | D =>
+    optional(input[key], fallback, (value) => checkInteger(at(key), value, { min: 0 }, refuse));
+  const policy = (key: keyof RouterSettings, ending: PolicyEnding): Readonly<Record<string, number>> | undefined =>
+    optional(input[key], undefined, (value) => checkErrorPolicy(at(key), value, ending, refuse));
+  const chains = (key: keyof RouterSettings): FallbackTable =>
+    optional(input[key], NO_FALLBACKS, (value) => readFallbacks(at(key), value, refuse));
+  const strategyOptions = checkObject(at('strategyOptions'), input.strategyOptions ?? {}, refuse);
+  checkKnownKeys(at('strategyOptions'), strategyOptions, ['sampleTtlMs', 'maxSamples', 'lowestLatencyBuffer'], refuse);
+  const ofStrategy = (key: string, fallback: number, min: number, max?: number): number =>
+    optional(strategyOptions[key], fallback, (value) => checkNumber(joinPath(at('strategyOptions'), key), value, { min, max }, refuse));
+  const groupPolicies = checkObject(at('modelGroupRetryPolicy'), input.modelGroupRetryPolicy ?? {}, refuse);
+
+  return {
+    strategy: optional(input.strategy, 'simple_shuffle', (value) =>
+      typeof value === 'function' ? (value as CustomRoutingStrategy) : checkStrategy(at('strategy'), value, refuse),
+    ),
+    sampleTtlMs: ofStrategy('sampleTtlMs', 3_600_000, 1),
+    maxSamples: Math.floor(ofStrategy('maxSamples', 10, 1, MOST_SAMPLES)),
+    lowestLatencyBuffer: ofStrategy('lowestLatencyBuffer', 0, 0),
+    strategyOfModel: readRoutingGroups(at('routingGroups'), input.routingGroups ?? [], refuse),
+    aliases: readAliases(at('modelGroupAlias'), input.modelGroupAlias ?? {}, refuse),
+    enablePreCallChecks: optional(input.enablePreCallChecks, undefined, (value) => checkBoolean(at('enablePreCallChecks'), value, refuse)),
+    enableTagFiltering: flag('enableTagFiltering'),
+    tagFilteringMatchAll: flag('tagFilteringMatchAll'),
+    cooldownMs: amount('cooldownMs', 5_000),
+    disableCooldowns: flag('disableCooldowns'),
+    allowedFails: count('allowedFails', undefined),
+    allowedFailsPolicy: policy('allowedFailsPolicy', 'AllowedFails'),
+    countConnectionErrors: flag('countConnectionErrors'),
+    providerBudgets: readProviderBudgets(at('providerBudgets'), input.providerBudgets ?? {}, refuse),
+    defaultMaxParallelRequests: count('defaultMaxParallelRequests', undefined),
+    ignoreInvalidDeployments: flag('ignoreInvalidDeployments'),
+    numRetries: count('numRetries', 2),
+    retryAfterMs: amount('retryAfterMs', 0),
+    retryPolicy: policy('retryPolicy', 'Retries') ?? {},
+    modelGroupRetryPolicy: Object.fromEntries(
+      Object.entries(groupPolicies).map(([model, ofGroup]) => [
+        model,
+        checkErrorPolicy(joinPath(at('modelGroupRetryPolicy'), model), ofGroup, 'Retries', refuse),
+      ]),
+    ),
+    timeoutMs: amount('timeoutMs', DEFAULT_TIMEOUT_MS),
+    streamTimeoutMs: amount('streamTimeoutMs', undefined),
+    fallbacks: {
+      general: chains('fallbacks'),
+      context_window: chains('contextWindowFallbacks'),
+      content_policy: chains('contentPolicyFallbacks'),
+    },
+    defaultFallbacks: checkArray(
+      at('defaultFallbacks'),
+      input.defaultFallbacks ?? [],
+      (where, model) => checkString(where, model, refuse),
+      refuse,
+    ),
+    maxFallbacks: count('maxFallbacks', 5),
+  };
+}
+
+function readRoutingGroups(path: string, value: unknown, refuse: Refuse): ReadonlyMap<string, RoutingStrategy> {
+  const strategies = new Map<string, RoutingStrategy>();
+  checkArray(
+    path,
+    value,
+    (at, entry) => {
+      const group = checkObject(at, entry, refuse);
+      checkString(joinPath(at, 'groupName'), group.groupName, refuse);
+      const strategy = checkStrategy(joinPath(at, 'strategy'), group.strategy, refuse);
+      for (const model of checkArray(joinPath(at, 'models'), group.models, (where, name) => checkString(where, name, refuse), refuse)) {
+        if (strategies.has(model)) throw refuse(joinPath(at, 'models'), model, 'must name no model of another group');
+        strategies.set(model, strategy);
+      }
+    },
+    refuse,
+  );
+  return strategies;
+}
+
+function readAliases(path: string, value: unknown, refuse: Refuse): ResolvedRouterSettings['aliases'] {
+  const entries = Object.entries(checkObject(path, value, refuse)).map(([name, target]) => {
+    const at = joinPath(path, name);
+    if (typeof target === 'string') return [name, { model: checkString(at, target, refuse), hidden: false }] as const;
+    const { model, hidden } = checkObject(at, target, refuse);
+    return [
+      name,
+      {
+        model: checkString(joinPath(at, 'model'), model, refuse),
+        hidden: optional(hidden, false, (flag) => checkBoolean(joinPath(at, 'hidden'), flag, refuse)),
+      },
+    ] as const;
+  });
+  return new Map(entries);
+}

@@ -1,0 +1,30 @@
+import { deployment, routerEngines, routerOn } from '../../../test/support/router-engines.js';
+import type { RoutingCandidate } from '../custom-strategy.js';
+
+describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('latencies, %s', (_, engine) => {
+  it('are not shown once they are forgotten, in status, explain and to a strategy of the app, and begin anew', () => {
+    const seen: number[] = [];
+    const strategy = (candidates: readonly RoutingCandidate[]) => {
+      seen.push(...candidates.flatMap(({ latencyMs, timeToFirstTokenMs }) => [latencyMs, timeToFirstTokenMs]));
+      return candidates[0].deployment;
+    };
+    const modelList = [deployment('a')];
+    const { router: service, clock } = routerOn(engine, { strategy, strategyOptions: { sampleTtlMs: 10_000 }, modelList });
+    const shown = () =>
+      [...service.status(), ...service.explain('gpt-4').deployments].flatMap(({ latencyMs, timeToFirstTokenMs }) => [
+        latencyMs,
+        timeToFirstTokenMs,
+      ]);
+    const sample = (latencyMs: number): void =>
+      service.succeeded(service.acquire('gpt-4'), { latencyMs, timeToFirstTokenMs: latencyMs / 10 });
+    sample(1_000);
+    clock.pass(9_999);
+    expect(shown()).toEqual([1_000, 100, 1_000, 100]);
+    clock.pass(1);
+    seen.length = 0;
+    expect(shown()).toEqual([0, 0, 0, 0]);
+    sample(20);
+    expect(new Set(seen)).toEqual(new Set([0]));
+    expect(shown()).toEqual([20, 2, 20, 2]);
+  });
+});

@@ -1,0 +1,86 @@
+import { errorMessage, FastLiteLLMError } from '../../common/errors.js';
+import type { RouterEngine } from '../engine/engine.js';
+import type { RouterMemory } from './memory.js';
+
+const SMALLEST_CAPACITY = 8;
+
+/** Which deployment has which place in the memory. A deployment that is taken out and comes back finds its state again. */
+export class Slots {
+  memory: RouterMemory;
+  /** Why the state is not shared though it should be; `undefined` otherwise. */
+  readonly aloneBecause: string | undefined;
+  private readonly name: string | null;
+  private readonly byId = new Map<string, number>();
+  private readonly removed = new Map<string, number>();
+  private next = 0;
+
+  constructor(
+    private readonly engine: RouterEngine,
+    name: string | null,
+    private readonly maxDeployments: number,
+    /** Hears of a slot that another deployment gets. */
+    private readonly onReuse: (slot: number) => void,
+  ) {
+    try {
+      this.memory = engine.open(name, name === null ? SMALLEST_CAPACITY : maxDeployments);
+      this.name = name;
+    } catch (error) {
+      if (error instanceof FastLiteLLMError || name === null) throw error;
+      // No memory of the addon's to be had: some runtimes allow none.
+      this.aloneBecause = `router.sharedAs: the state is not shared (${errorMessage(error)})`;
+      this.memory = engine.open(null, SMALLEST_CAPACITY);
+      this.name = null;
+    }
+  }
+
+  /**
+   * Gives every id a slot. The memory may be another one after that.
+   * @throws FastLiteLLMError with the code `TOO_MANY_DEPLOYMENTS`.
+   */
+  place(ids: readonly string[]): number[] {
+    const { name } = this;
+    if (name !== null) return ids.map((id) => this.sharedSlot(name, id));
+    const wanted = new Set(ids);
+    for (const [id, slot] of this.byId) {
+      if (wanted.has(id)) continue;
+      this.byId.delete(id);
+      this.removed.set(id, slot);
+    }
+    // Before anybody new gets the place of one that comes back.
+    for (const id of wanted) this.takeBack(id);
+    return ids.map((id) => this.ownSlot(id));
+  }
+
+  private sharedSlot(name: string, id: string): number {
+    const slot = this.engine.slot(name, id);
+    if (slot >= 0) return slot;
+    const most = `${this.maxDeployments} deployments at most under ${name}`;
+    throw new FastLiteLLMError('TOO_MANY_DEPLOYMENTS', `router.maxDeployments: ${most}, those that were removed included`);
+  }
+
+  private takeBack(id: string): void {
+    const slot = this.removed.get(id);
+    if (slot === undefined) return;
+    this.removed.delete(id);
+    this.byId.set(id, slot);
+  }
+
+  private ownSlot(id: string): number {
+    const slot = this.byId.get(id) ?? this.freeSlot();
+    this.byId.set(id, slot);
+    return slot;
+  }
+
+  private freeSlot(): number {
+    for (const [id, slot] of this.removed) {
+      // A request that is under way there will still be given back.
+      if (this.memory.inFlight[slot] > 0) continue;
+      this.removed.delete(id);
+      this.memory.clear(slot);
+      this.onReuse(slot);
+      return slot;
+    }
+    if (this.next === this.memory.capacity) this.memory = this.memory.grown(2 * this.memory.capacity);
+    return this.next++;
+  }
+}

@@ -1,0 +1,78 @@
+import { usuallyOrLong } from '../../test/support/long.js';
+import { randomText, seededRandom } from '../../test/support/random-text.js';
+import { openNativeBinding } from '../engine/native-binding.js';
+import type { TokenCounterEngine } from './engine/engine.js';
+import { NativeTokenCounterEngine } from './engine/native.js';
+import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
+
+const { binding } = openNativeBinding();
+const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine()];
+if (binding) engines.push(new NativeTokenCounterEngine(binding));
+
+const random = seededRandom(11);
+
+/** Runs of short texts, empty ones and long ones, as they come: at least `units` UTF-16 units in all. */
+function mixedTexts(units: number): string[] {
+  const texts: string[] = [];
+  for (let length = 0; length < units; length += texts[texts.length - 1].length) {
+    const kind = random();
+    const text = randomText(random, kind < 0.9 ? 12 : 60);
+    texts.push(kind < 0.1 ? '' : kind < 0.98 ? text : `${text} word 漢字\n`.repeat(kind < 0.995 ? 40 : 1500));
+  }
+  return texts;
+}
+
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('batches of the %s engine', (_name, engine) => {
+  const handle = engine.load('o200k_base');
+  const counted = (texts: readonly string[]): number[] => texts.map((text) => engine.count(text, handle));
+
+  it('counts short, empty and long texts, in one step or many', async () => {
+    for (const units of usuallyOrLong([1, 10_000, 300_000], [1, 10_000, 300_000, 1_200_000])) {
+      const texts = mixedTexts(units);
+      const want = counted(texts);
+      expect(Array.from(engine.countBatch(texts, handle))).toEqual(want);
+      expect(Array.from(await engine.countBatchAsync(texts, handle))).toEqual(want);
+    }
+  });
+
+  it('keeps batches that run at the same time apart', async () => {
+    const batches = Array.from({ length: usuallyOrLong(5, 12) }, () => mixedTexts(40_000));
+    const found = batches.map((texts) => engine.countBatchAsync(texts, handle));
+    const between = Array.from(engine.countBatch(batches[0], handle));
+    expect((await Promise.all(found)).map((counts) => Array.from(counts))).toEqual(batches.map(counted));
+    expect(between).toEqual(counted(batches[0]));
+  });
+
+  it('counts nothing but empty texts', async () => {
+    const texts = new Array<string>(500).fill('');
+    expect(Array.from(engine.countBatch(texts, handle))).toEqual(counted(texts));
+    expect(Array.from(await engine.countBatchAsync(texts, handle))).toEqual(counted(texts));
+  });
+});
+
+(binding ? describe : describe.skip)('the border of batches', () => {
+  type Batch = (strings: unknown, lengths: unknown, encoding: unknown) => unknown;
+  const { countTokensBatch, countTokensBatchAsync } = (binding ?? {}) as unknown as Record<string, Batch>;
+  const handle = binding?.loadEncoding('o200k_base');
+  const long = 'many words '.repeat(5000);
+
+  it.each([
+    ['lengths that are too few', ['ab', 'cd'], [2]],
+    ['lengths that are too many', ['ab'], [2, 1]],
+    ['a length that ends inside the next string', ['ab', 'cd'], [3, 1]],
+    ['the same far into a batch', [long, long, 'ab'], [long.length, long.length, 3]],
+    ['something else than a string', ['ab', 7], [2, 1]],
+    ['the same far into a batch', [long, long, null], [long.length, long.length, 4]],
+    ['no array', 'ab', [2]],
+  ])('refuses %s, and counts the next batch', async (_what, strings, lengths) => {
+    for (const batch of [countTokensBatch, countTokensBatchAsync]) {
+      expect(() => batch(strings, Uint32Array.from(lengths), handle)).toThrow();
+      expect(await batch(['hello world', 'a b c'], Uint32Array.of(11, 2, 3), handle)).toEqual(Uint32Array.of(2, 2, 2));
+    }
+  });
+
+  it('refuses an unknown encoding', () => {
+    for (const batch of [countTokensBatch, countTokensBatchAsync])
+      expect(() => batch(['ab'], Uint32Array.of(2), 99)).toThrow(expect.objectContaining({ code: 'UNKNOWN_ENCODING' }));
+  });
+});

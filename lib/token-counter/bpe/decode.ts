@@ -1,0 +1,43 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { SPECIAL_TOKENS } from './special-tokens.js';
+import { ENCODING_NAMES } from '../engine/engine.js';
+
+/** Special tokens by id, one map per encoding handle. The first text of an id is the one it decodes to. */
+const SPECIAL_BYTES: readonly ReadonlyMap<number, Uint8Array>[] = ENCODING_NAMES.map((name) => {
+  const bytes = new Map<number, Uint8Array>();
+  for (const [text, id] of SPECIAL_TOKENS[name]) if (!bytes.has(id)) bytes.set(id, new TextEncoder().encode(text));
+  return bytes;
+});
+
+/** The smallest id of a special token: those below need no look-up. */
+const FIRST_SPECIAL: readonly number[] = SPECIAL_BYTES.map((bytes) => Math.min(...bytes.keys()));
+
+/**
+ * The bytes of `ids`: special tokens from the table, the stretches between them from `decodeOrdinary`, which is also told where in `ids` its
+ * stretch begins and throws `unknownToken` for an id it does not have.
+ */
+export function decodeTokens(
+  ids: Uint32Array,
+  encoding: number,
+  decodeOrdinary: (ordinary: Uint32Array, offset: number) => Uint8Array,
+): Uint8Array {
+  const special = SPECIAL_BYTES[encoding];
+  const first = FIRST_SPECIAL[encoding];
+  const parts: Uint8Array[] = [];
+  let start = 0;
+  for (let index = 0; index < ids.length; index++) {
+    const bytes = ids[index] < first ? undefined : special.get(ids[index]);
+    if (bytes === undefined) continue;
+    if (index > start) parts.push(decodeOrdinary(ids.subarray(start, index), start));
+    parts.push(bytes);
+    start = index + 1;
+  }
+  if (start === 0) return decodeOrdinary(ids, 0);
+  if (start < ids.length) parts.push(decodeOrdinary(ids.subarray(start), start));
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** What an engine throws for an id that its encoding does not have. */
+export function unknownToken(index: number, id: number, encoding: number): InvalidArgumentError {
+  return new InvalidArgumentError(`ids[${index}]`, id, `has to be a token of ${ENCODING_NAMES[encoding]}`, 'UNKNOWN_TOKEN');
+}

@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { characterClasses, classBitAt, LOWER, MARK, NUMBER, OTHER, skipRun, SPACE, UNCASED, UPPER } from './character-classes.js';
+import { UNICODE_CLASS_END } from './unicode-classes.js';
+
+const scripts = join(__dirname, '../../../scripts');
+
+describe('character classes', () => {
+  it.each(['generate-unicode-classes.mjs', 'generate-token-vectors.mjs'])('what %s wrote is what it would write now', (script) => {
+    const { status, stderr } = spawnSync(process.execPath, [join(scripts, script), '--check'], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('are those of Unicode 16', () => {
+    const classes = characterClasses();
+    const examples: [string, number][] = [
+      ['A', UPPER],
+      ['ǅ', UPPER],
+      ['a', LOWER],
+      ['ſ', LOWER],
+      ['ʰ', UNCASED],
+      ['字', UNCASED],
+      ['𠀀', UNCASED],
+      ['\u0301', MARK],
+      ['\u20dd', MARK],
+      ['\u{e01ef}', MARK],
+      ['7', NUMBER],
+      ['Ⅷ', NUMBER],
+      ['½', NUMBER],
+      [' ', SPACE],
+      ['\u0085', SPACE],
+      ['\u3000', SPACE],
+      ['\ufeff', OTHER],
+      ['\u180e', OTHER],
+      ['\ud800', OTHER],
+      ['😀', OTHER],
+      ['\u{10ffff}', OTHER],
+      // New in Unicode 16, and new only in Unicode 17.
+      ['\u{10d50}', UPPER],
+      ['\ua7ce', OTHER],
+    ];
+    for (const [character, bit] of examples) expect([character, classBitAt(character, 0, classes)]).toEqual([character, bit]);
+    expect(classBitAt('a', 1, classes)).toBe(0);
+    expect(classes[UNICODE_CLASS_END - 1]).toBeGreaterThan(0);
+    expect(classes.subarray(UNICODE_CLASS_END).every((value) => value === 0)).toBe(true);
+  });
+
+  it('make runs that never cut a surrogate pair', () => {
+    const classes = characterClasses();
+    expect(skipRun('𝐁𝐁b', 0, UPPER, classes)).toBe(4);
+    expect(skipRun('\ud835𝐁', 0, UPPER, classes)).toBe(0);
+    expect(skipRun('\ud800\ud800', 0, OTHER, classes)).toBe(2);
+    expect(skipRun('', 0, OTHER, classes)).toBe(0);
+  });
+});

@@ -1,0 +1,161 @@
+import type { EngineName } from '../../common/capability.js';
+import type { NativeBinding } from '../../engine/native-binding.js';
+import { decodeTokens, unknownToken } from '../bpe/decode.js';
+import { isLongerThan, TokenCounterEngine } from './engine.js';
+import type { EncodingName } from './engine.js';
+
+/** UTF-16 units that are read in one go: by a batch that waits, and by one beside which the event loop gets its turns. */
+const UNITS_PER_CALL = 1 << 20;
+const UNITS_PER_STEP = 1 << 18;
+/** Steps whose texts are held in memory at once. */
+const STEPS_UNDER_WAY = 16;
+/** Shorter texts are joined, up to about this many units: reading a string costs more than joining it. */
+const JOIN_BELOW = 256;
+const JOINED_UNITS = 1 << 12;
+/** Longer texts are handed over in portions of so many units: a tenth of a millisecond each. */
+const UNITS_PER_PORTION = 1 << 16;
+/** Ids kept ready for `encode`, and bytes for `decode`. */
+const SCRATCH_IDS = 1 << 14;
+const SCRATCH_BYTES = 1 << 16;
+/** The addon takes limits as 32-bit numbers; no text has that many tokens. */
+const LARGEST_LIMIT = 0xffffffff;
+
+/** The engine in Rust: hands over and converts, nothing else. */
+export class NativeTokenCounterEngine extends TokenCounterEngine {
+  readonly engine: EngineName = 'native';
+  private scratch: Uint32Array | undefined = undefined;
+  private scratchBytes: Uint8Array | undefined = undefined;
+
+  constructor(private readonly binding: NativeBinding) {
+    super();
+  }
+
+  load(encoding: EncodingName): number {
+    return this.binding.loadEncoding(encoding);
+  }
+
+  count(text: string, encoding: number): number {
+    return this.binding.countTokens(text, encoding);
+  }
+
+  countUpTo(text: string, encoding: number, limit: number): number {
+    if (isLongerThan(text, limit)) return limit + 1;
+    if (text.length <= UNITS_PER_PORTION) return this.binding.countTokensUpTo(text, encoding, Math.min(limit, LARGEST_LIMIT));
+    const counting = new this.binding.LongCount(encoding, Math.min(limit, LARGEST_LIMIT));
+    let count = 0;
+    for (const { portion, isLast } of portions(text)) if ((count = counting.push(portion, isLast)) > limit) break;
+    return count;
+  }
+
+  async countUpToAsync(text: string, encoding: number, limit: number): Promise<number> {
+    if (isLongerThan(text, limit)) return limit + 1;
+    const counting = new this.binding.LongCount(encoding, Math.min(limit, LARGEST_LIMIT));
+    let count = 0;
+    for (const { portion, isLast } of portions(text)) if ((count = await counting.pushAsync(portion, isLast)) > limit) break;
+    return count;
+  }
+
+  countBatch(texts: readonly string[], encoding: number): Uint32Array {
+    const counts = new Uint32Array(texts.length);
+    for (const { first, strings, lengths } of steps(texts, UNITS_PER_CALL))
+      counts.set(this.binding.countTokensBatch(strings, lengths, encoding), first);
+    return counts;
+  }
+
+  async countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
+    const counts = new Uint32Array(texts.length);
+    const underWay: Promise<void>[] = [];
+    for (const { first, strings, lengths } of steps(texts, UNITS_PER_STEP)) {
+      if (underWay.length > 0) await nextTurn();
+      if (underWay.length >= STEPS_UNDER_WAY) await underWay.shift();
+      const counted = this.binding.countTokensBatchAsync(strings, lengths, encoding).then((found) => counts.set(found, first));
+      // The first failure is the batch's; those behind it have nobody who waits for them.
+      counted.catch(() => undefined);
+      underWay.push(counted);
+    }
+    await Promise.all(underWay);
+    return counts;
+  }
+
+  encode(text: string, encoding: number): Uint32Array {
+    const ids = text.length <= SCRATCH_IDS ? (this.scratch ??= new Uint32Array(SCRATCH_IDS)) : new Uint32Array(text.length);
+    const count = this.binding.encode(text, encoding, ids);
+    if (count <= ids.length) return ids.slice(0, count);
+    // Rare characters take up to three tokens for a unit.
+    const all = new Uint32Array(count);
+    this.binding.encode(text, encoding, all);
+    return all;
+  }
+
+  decode(ids: Uint32Array, encoding: number): Uint8Array {
+    return decodeTokens(ids, encoding, (ordinary, offset) => {
+      try {
+        return this.bytesOf(ordinary, encoding);
+      } catch (error) {
+        const index = ordinary.findIndex((id) => !this.has(id, encoding));
+        throw index < 0 ? error : unknownToken(offset + index, ordinary[index], encoding);
+      }
+    });
+  }
+
+  prefixLength(text: string, encoding: number, maxTokens: number): number {
+    return this.binding.prefixLength(text, encoding, Math.min(maxTokens, LARGEST_LIMIT));
+  }
+
+  private bytesOf(ids: Uint32Array, encoding: number): Uint8Array {
+    const bytes = (this.scratchBytes ??= new Uint8Array(SCRATCH_BYTES));
+    const count = this.binding.decode(ids, encoding, bytes);
+    if (count <= bytes.length) return bytes.slice(0, count);
+    const all = new Uint8Array(count);
+    this.binding.decode(ids, encoding, all);
+    return all;
+  }
+
+  private has(id: number, encoding: number): boolean {
+    try {
+      this.bytesOf(Uint32Array.of(id), encoding);
+      return true;
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'UNKNOWN_TOKEN') return false;
+      throw error;
+    }
+  }
+}
+
+/** Texts for one call each, the short ones joined, and the length of each text: `first` is the index of the first one. */
+function* steps(texts: readonly string[], size: number): Generator<{ first: number; strings: string[]; lengths: Uint32Array }> {
+  let end: number;
+  for (let first = 0; first < texts.length; first = end) {
+    let units = texts[first].length;
+    end = first + 1;
+    while (end < texts.length && units + texts[end].length <= size) units += texts[end++].length;
+    const lengths = new Uint32Array(end - first);
+    for (let index = first; index < end; index++) lengths[index - first] = texts[index].length;
+    yield { first, strings: withShortOnesJoined(texts, first, end), lengths };
+  }
+}
+
+function withShortOnesJoined(texts: readonly string[], first: number, end: number): string[] {
+  const strings: string[] = [];
+  let next: number;
+  for (let at = first; at < end; at = next) {
+    next = at + 1;
+    let units = texts[at].length;
+    while (units < JOINED_UNITS && next < end && texts[at].length < JOIN_BELOW && texts[next].length < JOIN_BELOW)
+      units += texts[next++].length;
+    strings.push(next === at + 1 ? texts[at] : texts.slice(at, next).join(''));
+  }
+  return strings;
+}
+
+/** A text in portions; the empty text is one. */
+function* portions(text: string): Generator<{ portion: string; isLast: boolean }> {
+  for (let at = 0; at === 0 || at < text.length; at += UNITS_PER_PORTION) {
+    const end = at + UNITS_PER_PORTION;
+    yield { portion: text.slice(at, end), isLast: end >= text.length };
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,88 @@
+import { SwitchingEngine } from '../engine/switching-engine.js';
+import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { resolveTokenCounterOptions } from './token-counter.options.js';
+import { TokenCounterService } from './token-counter.service.js';
+import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
+
+const silent = { log: () => {}, warn: () => {}, error: () => {} };
+
+/** A native engine that fails, or miscounts, on demand. */
+class UnreliableEngine extends TypeScriptTokenCounterEngine {
+  override readonly engine = 'native' as never;
+  fault: 'throws' | 'miscounts' | undefined;
+  countCalls = 0;
+  override count(text: string, encoding: number): number {
+    this.countCalls++;
+    if (this.fault === 'throws') throw new Error('a panic in Rust');
+    return super.count(text, encoding) + (this.fault === 'miscounts' ? 1 : 0);
+  }
+  override countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
+    return this.fault === 'throws' ? Promise.reject(new Error('a panic in Rust')) : super.countBatchAsync(texts, encoding);
+  }
+}
+
+function switching(state = 'enabled') {
+  const flags = new FeatureFlagsService({}, { env: { FAST_LITELLM_RUST_TOKEN_COUNTING: state }, logger: silent });
+  const native = new UnreliableEngine();
+  const choice = new SwitchingEngine('rust_token_counting', native, new TypeScriptTokenCounterEngine(), 'test', flags);
+  return { native, choice, flags, counter: new TokenCounterService(choice, resolveTokenCounterOptions()) };
+}
+
+describe('a native engine that fails', () => {
+  it('is made good by TypeScript, counted, and switched off in the end', async () => {
+    const { native, choice, counter, flags } = switching();
+    expect(counter.countTokens('Hello world')).toBe(2);
+    expect(native.countCalls).toBe(1);
+    native.fault = 'throws';
+    expect(counter.countTokens('Hello world')).toBe(2);
+    expect(counter.countTokens('Hello world', { requestId: 'r1' })).toBe(2);
+    expect(counter.countMessages([{ role: 'system', content: 'You are a bot.' }])).toBe(12);
+    expect(await counter.countTokensBatchAsync(['Hello world'])).toEqual([2]);
+    expect(choice.nativeErrors).toBe(4);
+    expect(counter.health()).toMatchObject({ status: 'degraded', engine: 'native', reason: expect.stringContaining('a panic in Rust') });
+    for (let i = 0; i < 10; i++) counter.countTokens('Hello world');
+    expect(counter.health()).toMatchObject({ status: 'degraded', engine: 'typescript' });
+    native.fault = undefined;
+    flags.resetErrors('rust_token_counting');
+    expect(counter.health()).toMatchObject({ status: 'ok', engine: 'native' });
+  });
+
+  it('is not blamed for wrong arguments', () => {
+    const { choice, counter } = switching();
+    expect(() => counter.decode([999_999_999])).toThrow(expect.objectContaining({ code: 'UNKNOWN_TOKEN' }));
+    expect(() => counter.countMessages([{ role: 'user', content: [{ type: 'x' }] }])).toThrow(
+      expect.objectContaining({ code: 'UNKNOWN_CONTENT_TYPE' }),
+    );
+    expect(choice.nativeErrors).toBe(0);
+  });
+
+  it('is found out by health when it miscounts, and by shadow runs', () => {
+    const { native, choice, counter } = switching('shadow');
+    native.fault = 'miscounts';
+    expect(counter.countTokens('Hello world')).toBe(2);
+    expect(counter.countTokens('Hello world', { requestId: 'r' })).toBe(2);
+    expect(choice.shadow).toMatchObject({ runs: 2, differences: 2 });
+    const { native: wrong, counter: active } = switching();
+    wrong.fault = 'miscounts';
+    expect(active.health()).toMatchObject({
+      status: 'degraded',
+      engine: 'native',
+      reason: 'the native engine gives a wrong answer to a known question',
+    });
+  });
+
+  it('serves a share of the request ids, always the same ones', () => {
+    const { native, counter } = switching('canary:50');
+    const took = (id: string): boolean => {
+      const before = native.countCalls;
+      expect(counter.countTokens('Hello world', { requestId: id })).toBe(2);
+      return native.countCalls > before;
+    };
+    const ids = Array.from({ length: 200 }, (_, n) => `request-${n}`);
+    const first = ids.map(took);
+    expect(ids.map(took)).toEqual(first);
+    expect(first.filter(Boolean).length).toBeGreaterThan(60);
+    expect(first.filter(Boolean).length).toBeLessThan(140);
+    expect(counter.countTokens('Hello world')).toBe(2);
+  });
+});

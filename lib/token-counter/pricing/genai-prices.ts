@@ -1,0 +1,98 @@
+import type * as GenaiPrices from '@pydantic/genai-prices';
+import { steadyNow } from '../../common/steady-now.js';
+import { known } from './pricing-file.js';
+import type { RateTier, TokenRates } from '../../common/token-cost.js';
+import type { ModelPricing, PriceSource } from './pricing.js';
+
+const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
+  input_mtok: 'inputPerMillion',
+  output_mtok: 'outputPerMillion',
+  cache_read_mtok: 'cacheReadPerMillion',
+  cache_write_mtok: 'cacheWritePerMillion',
+  cache_write_1h_mtok: 'cacheWrite1hPerMillion',
+  output_reasoning_mtok: 'reasoningPerMillion',
+};
+/** Provider names of LiteLLM that the package does not find by itself. */
+const ALIASES: ReadonlyMap<string, string> = new Map([['fireworks_ai', 'fireworks']]);
+/** Who makes what they sell: their price is the price of the bare name. */
+const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek', 'x-ai', 'perplexity', 'moonshotai'];
+/** Prices that depend on date or hour may change; a minute old is new enough. */
+const FRESH_MS = 60_000;
+const MAX_REMEMBERED = 1000;
+/** OpenAI publishes one window for input and reply from gpt-5 on: 400,000 tokens are 272,000 and 128,000. Before, and in its chat models, the input may fill it. */
+const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
+/** Of OpenAI's model pages: chat models, which the package takes for those that reason (400,000), and the one whose reply may have 272,000 of its 400,000. */
+const SMALL_INPUT = { names: /^(?:openai\/)?gpt-5(?:(?:\.[12])?-chat|-pro)(?![a-z0-9])/i, tokens: 128_000 };
+
+let opened: typeof GenaiPrices | undefined;
+
+/**
+ * Prices from `@pydantic/genai-prices`: dated prices, tiers, 30 and more providers. It has the context window of about a quarter of its models
+ * and no output limits. Loaded by the first question (about 0.1 s); never asks the network.
+ */
+export class GenaiPriceSource implements PriceSource {
+  private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();
+
+  lookup(model: string): ModelPricing | undefined {
+    const nowMs = steadyNow();
+    const hit = this.remembered.get(model);
+    if (hit !== undefined && nowMs < hit.untilMs) return hit.pricing;
+    if (this.remembered.size >= MAX_REMEMBERED) this.remembered.clear();
+    const pricing = find(model);
+    this.remembered.set(model, { pricing, untilMs: nowMs + FRESH_MS });
+    return pricing;
+  }
+}
+
+function find(model: string): ModelPricing | undefined {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded when first needed: it takes 0.1 s
+  opened ??= require('@pydantic/genai-prices') as typeof GenaiPrices;
+  const { calcPrice, findProvider } = opened;
+  let name = model;
+  let found = name.includes('/') ? null : calcPrice({}, name);
+  // The package guesses a provider from few names: embeddings and fine-tunes of OpenAI are not among them.
+  if (!name.includes('/')) for (const providerId of MAKERS) found ??= calcPrice({}, name, { providerId });
+  // `openrouter/openai/gpt-4o`: as OpenRouter's `openai/gpt-4o`, else as OpenAI's `gpt-4o`. A provider that is not known ends the search: it may ask any price.
+  while (found === null && name.includes('/')) {
+    const slash = name.indexOf('/');
+    const prefix = name.slice(0, slash);
+    const provider = findProvider({ providerId: ALIASES.get(prefix) ?? prefix });
+    if (provider === undefined) return undefined;
+    name = name.slice(slash + 1);
+    found = calcPrice({}, name, { providerId: provider.id });
+  }
+  return found === null ? undefined : toPricing(found, name);
+}
+
+function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: string): ModelPricing {
+  const base: { -readonly [rate in keyof TokenRates]?: number } = {};
+  const tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
+  for (const [key, rate] of Object.entries(RATE_KEYS)) {
+    const price = model_price[key];
+    if (price === undefined || typeof price === 'number') {
+      base[rate] = price;
+      continue;
+    }
+    base[rate] = price.base;
+    for (const { start, price: tierPrice } of price.tiers) {
+      const tier = tiers.get(start) ?? { aboveInputTokens: start };
+      tier[rate] = tierPrice;
+      tiers.set(start, tier);
+    }
+  }
+  // Of a thousand requests; tiers of it are not known.
+  const { requests_kcount: fee } = model_price;
+  const perRequestUsd = typeof fee === 'number' ? fee / 1000 : fee === undefined ? undefined : fee.base / 1000;
+  return known({
+    ...base,
+    perRequestUsd,
+    tiers: tiers.size === 0 ? undefined : [...tiers.values()],
+    contextWindow: inputLimit(model, name),
+  });
+}
+
+function inputLimit({ id, context_window: window }: GenaiPrices.PriceCalculation['model'], name: string): number | undefined {
+  if (SMALL_INPUT.names.test(name)) return SMALL_INPUT.tokens;
+  const isShared = window !== undefined && window >= SHARED_WINDOW.from && SHARED_WINDOW.models.test(id);
+  return isShared ? window - SHARED_WINDOW.replyTokens : window;
+}

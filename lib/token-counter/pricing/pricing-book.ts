@@ -1,0 +1,106 @@
+import { checkArray, checkKnownKeys, checkNumber, checkObject, joinPath } from '../../common/options.js';
+import { MAX_MODEL_NAME_LENGTH } from '../models.js';
+import { openPriceFile } from './pricing-file.js';
+import { GenaiPriceSource } from './genai-prices.js';
+import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './litellm.js';
+import { isModelsDev, ModelsDevPrices } from './models-dev.js';
+import { costOf, type UsageDetails } from '../../common/token-cost.js';
+import { checkUsage, type ModelLimits, type ModelPricing, type PriceSource } from './pricing.js';
+
+/** Where prices and limits come from, beside the package's own. */
+export interface PricingOptions {
+  /** A JSON file or its content: LiteLLM's `model_prices_and_context_window.json` or models.dev's `api.json`. Asked before the package. */
+  readonly source?: string | object;
+  /** By model name, asked first: our own shape (USD per million tokens) or an entry of LiteLLM's file (USD per token). */
+  readonly overrides?: Readonly<Record<string, ModelPricing | Readonly<Record<string, unknown>>>>;
+}
+
+const RATES = [
+  'inputPerMillion',
+  'outputPerMillion',
+  'cacheReadPerMillion',
+  'cacheWritePerMillion',
+  'cacheWrite1hPerMillion',
+  'reasoningPerMillion',
+  'perRequestUsd',
+];
+
+/** Answers what tokens cost and how many a model takes: from the overrides, then the source, then `@pydantic/genai-prices`. */
+export class PricingBook {
+  private readonly sources: readonly PriceSource[];
+
+  /** @param path Names the option in errors. @throws InvalidConfigurationError naming file or option and the path inside. */
+  constructor({ source, overrides }: PricingOptions, path: string) {
+    const sources: PriceSource[] = [];
+    if (overrides !== undefined) sources.push(new OverridePrices(overrides, joinPath(path, 'overrides')));
+    if (source !== undefined) {
+      const file = openPriceFile(source, joinPath(path, 'source'));
+      sources.push(isModelsDev(file.entries) ? new ModelsDevPrices(file) : new LiteLLMPrices(file));
+    }
+    this.sources = [...sources, new GenaiPriceSource()];
+  }
+
+  /** USD, or `null` for a model or kind of token without a known price. @throws InvalidArgumentError on a count that is no count. */
+  estimateCost(inputTokens: number, outputTokens: number, model: string, details: UsageDetails): number | null {
+    checkUsage(inputTokens, outputTokens, details);
+    if (model.length > MAX_MODEL_NAME_LENGTH) return null;
+    for (const source of this.sources) {
+      const pricing = source.lookup(model);
+      // A source may know a model's limits and not its price: then the next one is asked.
+      const cost = pricing === undefined ? null : costOf(pricing, inputTokens, outputTokens, details);
+      if (cost !== null) return cost;
+    }
+    return null;
+  }
+
+  limits(model: string): ModelLimits {
+    let contextWindow: number | null = null;
+    let maxOutputTokens: number | null = null;
+    if (model.length > MAX_MODEL_NAME_LENGTH) return { contextWindow, maxOutputTokens };
+    for (const source of this.sources) {
+      if (contextWindow !== null && maxOutputTokens !== null) break;
+      const pricing = source.lookup(model);
+      contextWindow ??= pricing?.contextWindow ?? null;
+      maxOutputTokens ??= pricing?.maxOutputTokens ?? null;
+    }
+    return { contextWindow, maxOutputTokens };
+  }
+}
+
+class OverridePrices implements PriceSource {
+  private readonly models = new Map<string, ModelPricing>();
+
+  constructor(overrides: unknown, path: string) {
+    for (const [model, value] of Object.entries(checkObject(path, overrides))) {
+      const entryPath = joinPath(path, model);
+      const entry = checkObject(entryPath, value);
+      this.models.set(model, isLiteLLMEntry(entry) ? litellmPricing(entry, entryPath) : checkPricing(entry, entryPath));
+    }
+  }
+
+  /** The user's own prices hold for a model behind any provider prefix, unless the whole name has one of its own. */
+  lookup(model: string): ModelPricing | undefined {
+    for (let name = model; ; name = name.slice(name.indexOf('/') + 1)) {
+      const pricing = this.models.get(name);
+      if (pricing !== undefined || !name.includes('/')) return pricing;
+    }
+  }
+}
+
+function checkPricing(entry: Readonly<Record<string, unknown>>, path: string): ModelPricing {
+  checkKnownKeys(path, entry, [...RATES, 'contextWindow', 'maxOutputTokens', 'tiers']);
+  checkAmounts(entry, path);
+  if (entry.tiers !== undefined) checkArray(`${path}.tiers`, entry.tiers, checkTier);
+  return entry;
+}
+
+function checkTier(path: string, tier: unknown): void {
+  const rates = checkObject(path, tier);
+  checkKnownKeys(path, rates, [...RATES, 'aboveInputTokens']);
+  checkNumber(joinPath(path, 'aboveInputTokens'), rates.aboveInputTokens, { min: 0 });
+  checkAmounts(rates, path);
+}
+
+function checkAmounts(entry: Readonly<Record<string, unknown>>, path: string): void {
+  for (const field of Object.keys(entry)) if (field !== 'tiers') checkNumber(joinPath(path, field), entry[field], { min: 0 });
+}

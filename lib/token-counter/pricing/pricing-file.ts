@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { parseConfigJson } from '../../common/config-text.js';
+import { describeValue, InvalidConfigurationError } from '../../common/errors.js';
+
+/** One model as a price file has it. */
+export type PriceEntry = Readonly<Record<string, unknown>>;
+
+/** A price file's content and the name that errors give it. */
+export interface PriceFile {
+  readonly name: string;
+  readonly entries: Readonly<Record<string, PriceEntry>>;
+}
+
+/** Reads a price source from a JSON file or takes it as an object. @throws InvalidConfigurationError naming the file and, inside, the path. */
+export function openPriceFile(source: unknown, option: string): PriceFile {
+  const name = typeof source === 'string' ? source : option;
+  const content = typeof source === 'string' ? readJson(source, option) : source;
+  if (!isObject(content))
+    throw new InvalidConfigurationError(name, `must be an object with an entry for each model, got ${describeValue(content)}`);
+  for (const [key, entry] of Object.entries(content)) {
+    if (!isObject(entry)) throw new InvalidConfigurationError(`${name}: ${key}`, `must be an object, got ${describeValue(entry)}`);
+  }
+  return { name, entries: content as Record<string, PriceEntry> };
+}
+
+/** A price or limit: a finite number from 0, or nothing. `scale` turns its unit into ours. */
+export function readNumber(entry: PriceEntry, field: string, path: string, scale = 1): number | undefined {
+  const value = entry[field];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value * scale;
+  throw new InvalidConfigurationError(`${path}.${field}`, `must be a non-negative number, got ${describeValue(value)}`);
+}
+
+/** Leaves out what is `undefined`, so that a tier's missing rate does not hide the plain one. */
+export function known<T extends object>(values: T): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+export function isObject(value: unknown): value is PriceEntry {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function readJson(file: string, option: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InvalidConfigurationError(option, `cannot read ${file}: ${(error as Error).message}`, { cause: error });
+  }
+  return parseConfigJson(file, text.replace(/^\uFEFF/, ''));
+}

@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { PricingBook, type PricingOptions } from './pricing-book.js';
+import type { UsageDetails } from '../../common/token-cost.js';
+
+const book = (options: PricingOptions = {}): PricingBook => new PricingBook(options, 'tokenCounter.pricing');
+const bundled = book();
+const cost = (model: string, input: number, output: number, details: UsageDetails = {}, from = bundled): number | null =>
+  from.estimateCost(input, output, model, details);
+
+describe("LiteLLM's file", () => {
+  const source = {
+    sample_spec: { input_cost_per_token: 'in USD', max_tokens: 'LEGACY parameter' },
+    'gpt-4o': {
+      litellm_provider: 'openai',
+      input_cost_per_token: 1e-6,
+      output_cost_per_token: 2e-6,
+      max_input_tokens: 100,
+      max_output_tokens: 50,
+      max_tokens: 50,
+      mode: 'chat',
+    },
+    'gemini/big': {
+      litellm_provider: 'gemini',
+      max_tokens: 8192,
+      input_cost_per_token: 1e-6,
+      input_cost_per_token_above_128k_tokens: 2e-6,
+      input_cost_per_token_above_200k_tokens: 4e-6,
+      output_cost_per_token: 3e-6,
+      output_cost_per_token_above_200k_tokens: 9e-6,
+      output_cost_per_reasoning_token: 5e-6,
+      cache_read_input_token_cost: 1e-7,
+      cache_creation_input_token_cost: 1.25e-6,
+      cache_creation_input_token_cost_above_1hr: 2e-6,
+      cache_creation_input_token_cost_above_1hr_above_200k_tokens: 8e-6,
+      input_cost_per_audio_token: 'unread',
+    },
+    'ft:gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 7e-6, output_cost_per_token: 7e-6 },
+    'limits-only': { litellm_provider: 'x', max_input_tokens: 10 },
+    'output-only': { litellm_provider: 'x', max_tokens: 20, max_output_tokens: 20 },
+  };
+  const litellm = book({ source });
+
+  it('goes before the package, and the package before nothing', () => {
+    expect(cost('gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0012, 12);
+    expect(cost('openai/gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0012, 12);
+    expect(cost('azure/gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0035, 12);
+    expect(cost('ft:gpt-4o:org::id', 1000, 0, {}, litellm)).toBeCloseTo(0.007, 12);
+    expect(cost('openai/ft:gpt-4o:org::id', 1000, 0, {}, litellm)).toBeCloseTo(0.007, 12);
+    expect(cost('sample_spec', 1, 1, {}, litellm)).toBeNull();
+    expect(cost('limits-only', 1, 1, {}, litellm)).toBeNull();
+    expect(litellm.limits('gpt-4o')).toEqual({ contextWindow: 100, maxOutputTokens: 50 });
+    expect(litellm.limits('gemini/big')).toEqual({ contextWindow: 8192, maxOutputTokens: null });
+    expect(litellm.limits('output-only')).toEqual({ contextWindow: null, maxOutputTokens: 20 });
+    expect(litellm.limits('limits-only')).toEqual({ contextWindow: 10, maxOutputTokens: null });
+  });
+
+  it.each<[number, number, UsageDetails, number]>([
+    [128_000, 10, {}, 128_000 * 1e-6 + 10 * 3e-6],
+    [128_001, 10, {}, 128_001 * 2e-6 + 10 * 3e-6],
+    [200_001, 10, {}, 200_001 * 4e-6 + 10 * 9e-6],
+    [
+      1000,
+      10,
+      { cacheReadTokens: 100, cacheWriteTokens: 300, cacheWrite1hTokens: 200, reasoningTokens: 4 },
+      600e-6 + 100e-7 + 100 * 1.25e-6 + 200 * 2e-6 + 6 * 3e-6 + 4 * 5e-6,
+    ],
+    [200_001, 0, { cacheWrite1hTokens: 1 }, 200_000 * 4e-6 + 8e-6],
+  ])('prices %i in, %i out, %j', (input, output, details, usd) => {
+    expect(cost('gemini/big', input, output, details, litellm)).toBeCloseTo(usd, 10);
+  });
+});
+
+describe("models.dev's file", () => {
+  const source = {
+    openrouter: {
+      id: 'openrouter',
+      models: { 'openai/gpt-4o': { cost: { input: 9, output: 9 } }, solo: { cost: { input: 5, output: 5 } } },
+    },
+    openai: {
+      id: 'openai',
+      models: {
+        'gpt-4o': {
+          cost: { input: 1, output: 2, cache_read: 0.5, cache_write: 3, reasoning: 4 },
+          limit: { context: 128, input: 100, output: 28 },
+        },
+      },
+    },
+    azure: { id: 'azure', models: { 'gpt-4o': { cost: { input: 7, output: 7 } }, shared: { cost: { input: 1, output: 1 } } } },
+    groq: { id: 'groq', models: { shared: { cost: { input: 2, output: 2 } }, bare: {} } },
+    google: { id: 'google', models: { big: { cost: { input: 1, output: 1, context_over_200k: { input: 2 } }, limit: { context: 1000 } } } },
+  };
+  const dev = book({ source });
+  it('prices by provider, and a bare name as its maker does', () => {
+    expect(cost('gpt-4o', 1e6, 0, {}, dev)).toBeCloseTo(1, 9);
+    expect(cost('openai/gpt-4o', 1e6, 1e6, { reasoningTokens: 5e5 }, dev)).toBeCloseTo(1 + 1 + 2, 9);
+    expect(cost('azure/gpt-4o', 1e6, 0, {}, dev)).toBeCloseTo(7, 9);
+    expect(cost('openrouter/openai/gpt-4o', 1e6, 0, {}, dev)).toBeCloseTo(9, 9);
+    expect(cost('gemini/big', 200_001, 0, {}, dev)).toBeCloseTo(0.400002, 9);
+    expect(cost('solo', 1e6, 0, {}, dev)).toBeCloseTo(5, 9);
+    expect(cost('shared', 1, 1, {}, dev)).toBeNull();
+    expect(cost('groq/bare', 1, 1, {}, dev)).toBeNull();
+    expect(dev.limits('gpt-4o')).toEqual({ contextWindow: 100, maxOutputTokens: 28 });
+    expect(dev.limits('gemini/big')).toEqual({ contextWindow: 1000, maxOutputTokens: null });
+  });
+});
+
+describe('overrides', () => {
+  it("go before everything, in our shape or LiteLLM's", () => {
+    const own = book({
+      source: { 'gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 1, output_cost_per_token: 1, max_output_tokens: 5 } },
+      overrides: {
+        'gpt-4o': { inputPerMillion: 1, outputPerMillion: 2, tiers: [{ aboveInputTokens: 10, outputPerMillion: 20 }], contextWindow: 77 },
+        'my-model': { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6, max_input_tokens: 5 },
+        'azure/gpt-4o': { inputPerMillion: 0, outputPerMillion: 0 },
+      },
+    });
+    expect(cost('gpt-4o', 10, 10, {}, own)).toBeCloseTo(30e-6, 12);
+    expect(cost('openai/gpt-4o', 11, 10, {}, own)).toBeCloseTo(211e-6, 12);
+    expect(cost('azure/gpt-4o', 11, 10, {}, own)).toBe(0);
+    expect(cost('any/where/my-model', 1, 1, {}, own)).toBeCloseTo(2e-6, 12);
+    expect(own.limits('gpt-4o')).toEqual({ contextWindow: 77, maxOutputTokens: 5 });
+    expect(own.limits('my-model')).toEqual({ contextWindow: 5, maxOutputTokens: null });
+  });
+
+  it('keep the rates of a lower tier that a higher one leaves out', () => {
+    const tiers = [
+      { aboveInputTokens: 20, outputPerMillion: 30 },
+      { aboveInputTokens: 10, inputPerMillion: 2, outputPerMillion: 20 },
+    ];
+    const own = book({ overrides: { m: { inputPerMillion: 1, outputPerMillion: 10, tiers } } });
+    expect(cost('m', 10, 10, {}, own)).toBeCloseTo(110e-6, 12);
+    expect(cost('m', 11, 10, {}, own)).toBeCloseTo(222e-6, 12);
+    expect(cost('m', 21, 10, {}, own)).toBeCloseTo(342e-6, 12);
+  });
+
+  it('without a rate of their own price cached tokens as input', () => {
+    const own = book({ overrides: { m: { inputPerMillion: 1, outputPerMillion: 1, cacheWritePerMillion: 2 } } });
+    expect(cost('m', 30, 0, { cacheReadTokens: 10, cacheWriteTokens: 10, cacheWrite1hTokens: 10 }, own)).toBeCloseTo(20e-6 + 20e-6, 12);
+  });
+});
+
+describe('what is wrong is named', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'prices-'));
+  const file = (name: string, text: string): string => {
+    const path = join(directory, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it.each<[PricingOptions, string, string]>([
+    [{ source: file('no.json', 'prices') }, join(directory, 'no.json'), 'is not JSON'],
+    [{ source: file('list.json', '[]') }, join(directory, 'list.json'), 'must be an object'],
+    [{ source: file('flat.json', '{"gpt-4o": 1}') }, `${join(directory, 'flat.json')}: gpt-4o`, 'must be an object'],
+    [
+      { source: file('word.json', '{"gpt-4o": {"input_cost_per_token": "cheap"}}') },
+      `${join(directory, 'word.json')}: gpt-4o.input_cost_per_token`,
+      'non-negative number',
+    ],
+    [
+      { source: file('less.json', '{"a": {"output_cost_per_token_above_200k_tokens": -1}}') },
+      `${join(directory, 'less.json')}: a.output_cost_per_token_above_200k_tokens`,
+      'non-negative number',
+    ],
+    [
+      { source: file('dev.json', '{"openai": {"models": {"m": {"cost": {"input": "1"}}}}}') },
+      `${join(directory, 'dev.json')}: openai.models.m.cost.input`,
+      'non-negative number',
+    ],
+    [{ source: { openai: { models: {} }, azure: {} } }, 'tokenCounter.pricing.source: azure.models', 'must be an object'],
+    [{ source: join(directory, 'missing.json') }, 'tokenCounter.pricing.source', 'cannot read'],
+    [{ source: 7 as never }, 'tokenCounter.pricing.source', 'must be an object'],
+    [{ overrides: 7 as never }, 'tokenCounter.pricing.overrides', 'must be an object'],
+    [{ overrides: { m: { inputPerMilion: 1 } } }, 'tokenCounter.pricing.overrides.m.inputPerMilion', 'inputPerMillion'],
+    [{ overrides: { m: { inputPerMillion: -1 } } }, 'tokenCounter.pricing.overrides.m.inputPerMillion', 'at least 0'],
+    [{ overrides: { m: { input_cost_per_token: NaN } } }, 'tokenCounter.pricing.overrides.m.input_cost_per_token', 'non-negative number'],
+    [
+      { overrides: { m: { tiers: [{ outputPerMillion: 1 }] as never } } },
+      'tokenCounter.pricing.overrides.m.tiers[0].aboveInputTokens',
+      'must be a number',
+    ],
+  ])('in prices: %#', (options, path, message) => {
+    expect(() => book(options)).toThrow(
+      expect.objectContaining({ name: 'InvalidConfigurationError', path, message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('reads a file with a byte order mark', () => {
+    const source = file('bom.json', '\ufeff{"m": {"input_cost_per_token": 1, "output_cost_per_token": 1}}');
+    expect(cost('m', 1, 1, {}, book({ source }))).toBe(2);
+  });
+
+  it.each<[string, unknown, unknown, object]>([
+    ['inputTokens', -1, 0, {}],
+    ['inputTokens', NaN, 0, {}],
+    ['inputTokens', '5', 0, {}],
+    ['outputTokens', 0, Infinity, {}],
+    ['outputTokens', 0, 1.5, {}],
+    ['usageDetails.cacheReadTokens', 1, 1, { cacheReadTokens: -1 }],
+    ['usageDetails.cacheWriteTokens', 1, 1, { cacheWriteTokens: NaN }],
+    ['usageDetails.cacheWrite1hTokens', 1, 1, { cacheWrite1hTokens: '1' }],
+    ['usageDetails.reasoningTokens', 1, 1, { reasoningTokens: null }],
+    ['usageDetails.cachedTokens', 1, 1, { cachedTokens: 1 }],
+  ])('in usage: %s', (path, input, output, details) => {
+    expect(() => cost('gpt-4o', input as number, output as number, details)).toThrow(
+      expect.objectContaining({ name: 'InvalidArgumentError', path }),
+    );
+  });
+});

@@ -1,0 +1,137 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { audioTokens } from './audio.js';
+import { imageTokens } from './images.js';
+import { checkDepth, countJson, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+
+type Part = Readonly<Record<string, unknown>>;
+type PartCounter = (part: Part, path: string, context: PromptContext, depth: number) => number;
+
+/** By `type`, of OpenAI's Chat Completions and Responses and of Anthropic's Messages. */
+const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
+  ...['text', 'input_text', 'output_text', 'summary_text', 'reasoning_text'].map((type): [string, PartCounter] => [
+    type,
+    (part, _, context) => countText(part.text, context),
+  ]),
+  ['refusal', (part, _, context) => countText(part.refusal, context)],
+  ['image_url', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
+  ['input_image', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
+  ['computer_screenshot', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
+  ['image', (part, path, context) => countSource(part.source, `${path}.source`, context, 0)],
+  ['input_audio', countAudio],
+  ['file', (part, _, context) => countFile(part.file, context)],
+  ['input_file', (part, _, context) => countFile(part, context)],
+  [
+    'document',
+    (part, path, context, depth) =>
+      countText(part.title, context) + countText(part.context, context) + countSource(part.source, `${path}.source`, context, depth),
+  ],
+  ['thinking', (part, _, context) => countText(part.thinking, context)],
+  // Encrypted, or a file that only the provider has: what they cost is not to be known.
+  ...['redacted_thinking', 'container_upload'].map((type): [string, PartCounter] => [type, (_, __, context) => countUnknown(context)]),
+  ...['tool_use', 'server_tool_use', 'mcp_tool_use'].map((type): [string, PartCounter] => [type, countToolUse]),
+  ...['tool_result', 'mcp_tool_result', 'web_search_tool_result', 'web_fetch_tool_result', 'compaction'].map(
+    (type): [string, PartCounter] => [
+      type,
+      (part, path, context, depth) => countContent(part.content, `${path}.content`, context, depth + 1),
+    ],
+  ),
+  ...['code_execution', 'bash_code_execution', 'text_editor_code_execution', 'tool_search'].map((tool): [string, PartCounter] => [
+    `${tool}_tool_result`,
+    (part, path, context) => countJson(part.content, `${path}.content`, context),
+  ]),
+  ...['web_search', 'web_fetch'].map((tool): [string, PartCounter] => [
+    `${tool}_tool_result_error`,
+    (part, _, context) => countText(part.error_code, context),
+  ]),
+  ['web_search_result', (part, _, context) => countText(part.title, context) + countText(part.url, context)],
+  [
+    'web_fetch_result',
+    (part, path, context, depth) => countText(part.url, context) + countContent(part.content, `${path}.content`, context, depth + 1),
+  ],
+  [
+    'search_result',
+    (part, path, context, depth) =>
+      countText(part.title, context) + countText(part.source, context) + countContent(part.content, `${path}.content`, context, depth + 1),
+  ],
+  ['tool_reference', (part, _, context) => countText(part.tool_name, context)],
+]);
+
+/**
+ * Tokens of a message's `content`: a string, nothing, or a list of parts. Rules: text as text; images as `imageTokens` says; audio by its
+ * length; `tool_use` as name and JSON input; a binary document as one image of unknown size, since its pages cannot be seen.
+ *
+ * @throws InvalidArgumentError naming the part (`messages[2].content[1].type`) on a type that is not known (`UNKNOWN_CONTENT_TYPE`).
+ */
+export function countContent(content: unknown, path: string, context: PromptContext, depth = 0): number {
+  if (typeof content === 'string') return context.count(content);
+  if (content === undefined || content === null) return 0;
+  checkDepth(depth, path);
+  if (!Array.isArray(content)) return countPart(content, path, context, depth);
+  let tokens = 0;
+  for (let i = 0; i < content.length; i++) tokens += countPart(content[i], `${path}[${i}]`, context, depth);
+  return tokens;
+}
+
+function countPart(part: unknown, path: string, context: PromptContext, depth: number): number {
+  if (typeof part === 'string') return context.count(part);
+  if (!isRecord(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
+  const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
+  if (counter === undefined && context.estimatesUnknown === true) return countUnread(part, context);
+  if (counter === undefined)
+    throw new InvalidArgumentError(`${path}.type`, part.type, `must be one of ${[...PARTS.keys()].join(', ')}`, 'UNKNOWN_CONTENT_TYPE');
+  return counter(part, path, context, depth);
+}
+
+function countToolUse(part: Part, path: string, context: PromptContext): number {
+  return countText(part.name, context) + countJson(part.input, `${path}.input`, context);
+}
+
+function countImageUrl(image: unknown, outerDetail: unknown, path: string, context: PromptContext): number {
+  const url = isRecord(image) ? image.url : image;
+  const detail = (isRecord(image) ? image.detail : undefined) ?? outerDetail ?? 'auto';
+  // The Responses API may name an uploaded file instead of a URL.
+  if (url !== undefined && url !== null && typeof url !== 'string')
+    throw new InvalidArgumentError(path, url, 'must be a URL or an object with one');
+  if (detail !== 'low' && detail !== 'high' && detail !== 'auto' && detail !== 'original')
+    throw new InvalidArgumentError(`${path}.detail`, detail, 'must be low, high, auto or original');
+  if (detail !== 'original') return countImage(url ?? undefined, detail, context);
+  // The rule of the models that take it is another, by patches: that of `high` is as near as can be.
+  return countUnknown(context) + countImage(url ?? undefined, 'high', context);
+}
+
+/** What cannot be seen, counted as nothing: the whole is an estimate. */
+export function countUnknown(context: PromptContext): number {
+  context.assumed = true;
+  return 0;
+}
+
+export function countImage(source: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
+  const image = imageTokens(context.model.images, source, detail);
+  context.readUnits += source?.length ?? 0;
+  if (image.assumed) context.assumed = true;
+  return image.tokens;
+}
+
+/** Anthropic's `source`, of an image or a document. */
+function countSource(source: unknown, path: string, context: PromptContext, depth: number): number {
+  if (!isRecord(source)) throw new InvalidArgumentError(path, source, 'must be an object with a type');
+  if (source.type === 'text') return countText(source.data, context);
+  if (source.type === 'content') return countContent(source.content, `${path}.content`, context, depth + 1);
+  return countImage(typeof source.data === 'string' ? source.data : undefined, 'high', context);
+}
+
+/** OpenAI's file, inline or by id. */
+function countFile(file: unknown, context: PromptContext): number {
+  if (!isRecord(file)) return 0;
+  const name = countText(file.filename, context);
+  return name + countImage(typeof file.file_data === 'string' ? file.file_data : undefined, 'high', context);
+}
+
+function countAudio(part: Part, path: string, context: PromptContext): number {
+  const audio = part.input_audio;
+  if (!isRecord(audio) || typeof audio.data !== 'string')
+    throw new InvalidArgumentError(`${path}.input_audio.data`, isRecord(audio) ? audio.data : audio, 'must be base64 audio');
+  context.assumed = true;
+  context.readUnits += audio.data.length;
+  return audioTokens(audio.data, typeof audio.format === 'string' ? audio.format : undefined);
+}

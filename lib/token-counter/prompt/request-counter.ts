@@ -1,0 +1,172 @@
+import { checkObject, refuseArgument } from '../../common/options.js';
+import type { EngineCalls } from '../../engine/engine-calls.js';
+import type { EngineChoice } from '../../engine/engine-choice.js';
+import type { CountingModel } from '../counting-model.js';
+import type { ModelTable } from '../model-table.js';
+import { TOKENS_PER_BYTE, type PromptContext } from './prompt-context.js';
+import { countRequestBody, type RequestTokens } from './requests.js';
+import { textSteps } from '../text-steps.js';
+import { textError } from '../arguments.js';
+import type { TokenCounterEngine } from '../engine/engine.js';
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** More than a body of 32 MiB has. */
+const MOST_VALUES = 20_000_000;
+
+/** An estimate of a prompt. */
+export interface PromptEstimate {
+  /** Tokens that are certain. */
+  readonly counted: number;
+  /** With what was not counted: a quarter of a token for each byte of text, at the least. */
+  readonly tokens: number;
+}
+
+/** What the counting of requests shares with the service. */
+export interface RequestCounterContext {
+  readonly models: ModelTable;
+  readonly engines: EngineCalls<TokenCounterEngine>;
+  readonly batchChoice: EngineChoice<TokenCounterEngine>;
+  readonly maxTextLength: number;
+  /** Told the tokens of each count; gives them back. */
+  readonly counted: (tokens: number) => number;
+}
+
+/** Counts the prompts of whole request bodies: at once, or off the main thread for large ones. */
+export class RequestCounter {
+  constructor(private readonly shared: RequestCounterContext) {}
+
+  count(body: object, requestId: string | undefined): RequestTokens {
+    const request = checkObject('body', body, refuseArgument);
+    const model = this.modelOf(request);
+    const answer = this.shared.engines.run('count_request', requestId, (engine): RequestTokens => {
+      const context = this.context(model, engine);
+      return answerOf(countRequestBody(request, context), model, context);
+    });
+    this.shared.counted(answer.promptTokens);
+    return answer;
+  }
+
+  async countAsync(body: object, requestId: string | undefined): Promise<RequestTokens> {
+    const request = checkObject('body', body, refuseArgument);
+    const model = this.modelOf(request);
+    const { context, texts, tokens } = this.collect(request, model, false);
+    const { counted } = await this.countTexts(texts, model, Infinity, requestId);
+    return answerOf(this.shared.counted(tokens + counted), model, context);
+  }
+
+  /** For limits. Never below a quarter of a token for each byte of the prompt's text that no rule counts. */
+  estimate(body: Body): number {
+    const model = this.modelOf(body);
+    const { engines, counted } = this.shared;
+    const estimate = engines.run('count_request', undefined, (engine): number => {
+      const context = this.context(model, engine, true);
+      return Math.max(countRequestBody(body, context), unreadTokens(body, context.readUnits));
+    });
+    return counted(estimate);
+  }
+
+  /** The same off the main thread. Stops counting above `limit` tokens; what is left then is estimated. */
+  async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
+    const model = this.modelOf(body);
+    const { context, texts, tokens } = this.collect(body, model, true);
+    const { counted, unitsLeft } = await this.countTexts(texts, model, limit - tokens, undefined);
+    const certain = this.shared.counted(tokens + counted);
+    const estimated = certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE);
+    return { counted: certain, tokens: Math.max(estimated, unreadTokens(body, context.readUnits)) };
+  }
+
+  /** What the count of a prompt needs, for an engine. */
+  context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false): PromptContext {
+    const handle = model.handle(engine);
+    const { maxTextLength } = this.shared;
+    const context: PromptContext = {
+      model: model.facts,
+      count: (text) => {
+        if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
+        context.readUnits += text.length;
+        return engine.count(text, handle);
+      },
+      estimatesUnknown,
+      readUnits: 0,
+      assumed: false,
+    };
+    return context;
+  }
+
+  private modelOf(body: Body): CountingModel {
+    return this.shared.models.get(body.model as string | undefined);
+  }
+
+  /** Walks the body as a count does, but keeps the texts for later. */
+  private collect(
+    body: Body,
+    model: CountingModel,
+    estimatesUnknown: boolean,
+  ): { readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number } {
+    const { maxTextLength } = this.shared;
+    const texts: string[] = [];
+    const context: PromptContext = {
+      model: model.facts,
+      count: (text) => {
+        if (text.length > maxTextLength) throw textError('text', text, maxTextLength);
+        context.readUnits += text.length;
+        if (text !== '') texts.push(text);
+        return 0;
+      },
+      estimatesUnknown,
+      readUnits: 0,
+      assumed: false,
+    };
+    return { context, texts, tokens: countRequestBody(body, context) };
+  }
+
+  private countTexts(
+    texts: readonly string[],
+    model: CountingModel,
+    limit: number,
+    requestId: string | undefined,
+  ): Promise<{ readonly counted: number; readonly unitsLeft: number }> {
+    let units = 0;
+    for (const text of texts) units += text.length;
+    const count = async (engine: TokenCounterEngine): Promise<{ counted: number; unitsLeft: number }> => {
+      const handle = model.handle(engine);
+      let counted = 0;
+      let unitsLeft = units;
+      for (const step of textSteps(texts)) {
+        if (step.length === 1) counted += await engine.countUpToAsync(step[0], handle, Math.max(0, limit - counted));
+        else for (const tokens of await engine.countBatchAsync(step, handle)) counted += tokens;
+        // How far a text was counted that exceeds the limit is not known.
+        if (counted > limit) break;
+        for (const text of step) unitsLeft -= text.length;
+      }
+      return { counted, unitsLeft };
+    };
+    return this.shared.batchChoice.runAsync('count_request', requestId, count, units / Math.max(1, texts.length));
+  }
+}
+
+function answerOf(promptTokens: number, { facts }: CountingModel, { assumed }: PromptContext): RequestTokens {
+  return { promptTokens, approximate: facts.approximate || assumed, encoding: facts.encoding };
+}
+
+/** Tokens of the text in a prompt that no rule has counted, by its length; `readUnits` of it are counted. */
+function unreadTokens({ messages, input, prompt, system, instructions, tools, functions }: Body, readUnits: number): number {
+  let units = 0;
+  let bytes = 0;
+  // Not recursive: a body may be nested deeper than the stack. And not for ever: it may hold itself.
+  const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions];
+  for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
+    const value = open.pop();
+    if (typeof value === 'string') {
+      units += value.length;
+      bytes += Buffer.byteLength(value);
+    } else if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) if (typeof value[i] !== 'number') open.push(value[i]);
+    } else if (typeof value === 'object' && value !== null) {
+      for (const key in value) open.push((value as Body)[key]);
+    }
+  }
+  const unread = units - readUnits;
+  return unread <= 0 ? 0 : Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE);
+}

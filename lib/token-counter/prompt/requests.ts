@@ -1,0 +1,84 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { countContent } from './content-parts.js';
+import { countMessages, REPLY_PRIMING, type ChatMessage } from './messages.js';
+import { countJson, isRecord, type PromptContext } from './prompt-context.js';
+import { countItems } from './response-items.js';
+import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
+import type { EncodingName } from '../engine/engine.js';
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** The prompt of a whole request, counted. */
+export interface RequestTokens {
+  readonly promptTokens: number;
+  /** The model's tokenizer is not known, or a part had to be estimated or cannot be seen: an image of unknown size, audio, a binary document, earlier turns that the provider keeps. */
+  readonly approximate: boolean;
+  readonly encoding: EncodingName;
+}
+
+/**
+ * Prompt tokens of an OpenAI-style request body: chat (`messages` with `tools`, `tool_choice`, the older `functions`; Anthropic's `system`),
+ * Responses (`input` of items, `instructions`), embeddings (`input`) and completions (`prompt`): a text, many, or token ids.
+ * An `input` that is just a text counts as the text alone.
+ *
+ * @throws InvalidArgumentError naming the place (`messages[0].content[1].type`), or `messages` if the body has no prompt at all.
+ */
+export function countRequestBody(body: Body, context: PromptContext): number {
+  if (body.messages !== undefined) {
+    const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
+    const choice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
+    const tokens = countSystem(body.system, 'system', context) + countMessages(body.messages as ChatMessage[], tools, choice, context);
+    return tokens + countResponseFormat(body.response_format, 'response_format', context);
+  }
+  if (isResponses(body)) return countResponses(body, context);
+  if (body.input !== undefined) return countInputs(body.input, 'input', context);
+  if (body.prompt !== undefined) return countInputs(body.prompt, 'prompt', context);
+  throw new InvalidArgumentError('messages', undefined, 'must be given (or input, or prompt)');
+}
+
+function isResponses(body: Body): boolean {
+  if (hasUnseenPrompt(body)) return true;
+  return (
+    body.input !== undefined &&
+    (body.instructions !== undefined || body.tools !== undefined || (Array.isArray(body.input) && body.input.some(isRecord)))
+  );
+}
+
+/** Earlier turns and templates that the provider keeps. */
+function hasUnseenPrompt(body: Body): boolean {
+  return typeof body.previous_response_id === 'string' || (body.conversation ?? undefined) !== undefined || isRecord(body.prompt);
+}
+
+function countResponses(body: Body, context: PromptContext): number {
+  if (hasUnseenPrompt(body)) context.assumed = true;
+  let tokens = REPLY_PRIMING + countSystem(body.instructions, 'instructions', context);
+  if (typeof body.input === 'string') tokens += countSystem(body.input, 'input', context);
+  else if (body.input !== undefined) tokens += countItems(body.input, context);
+  if (isRecord(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
+  if (isRecord(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
+  return tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context);
+}
+
+/** One message that the body spells as a field of its own; its role is one token. */
+function countSystem(content: unknown, path: string, context: PromptContext): number {
+  if (content === undefined || content === null) return 0;
+  return context.model.tokensPerMessage + 1 + countContent(content, path, context);
+}
+
+function countInputs(inputs: unknown, path: string, context: PromptContext): number {
+  if (typeof inputs === 'string') return context.count(inputs);
+  if (!Array.isArray(inputs)) throw new InvalidArgumentError(path, inputs, 'must be a text, an array of texts, or token ids');
+  let tokens = 0;
+  for (let i = 0; i < inputs.length; i++) {
+    const input: unknown = inputs[i];
+    if (typeof input === 'string') tokens += context.count(input);
+    else if (isTokenId(input)) tokens += 1;
+    else if (Array.isArray(input) && input.every(isTokenId)) tokens += input.length;
+    else throw new InvalidArgumentError(`${path}[${i}]`, input, 'must be a text or token ids');
+  }
+  return tokens;
+}
+
+function isTokenId(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,48 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { countContent, countImage, countUnknown } from './content-parts.js';
+import { countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
+import { countTools, type Tool } from './tools.js';
+
+type Item = Readonly<Record<string, unknown>>;
+
+const TEXTS = ['role', 'name', 'call_id', 'arguments', 'code', 'error'];
+const CONTENTS = ['content', 'summary'];
+const STRUCTURES = ['input', 'action', 'actions', 'operation', 'queries', 'results', 'outputs'];
+
+/**
+ * Tokens of the Responses API's items: messages, reasoning, calls of tools of every kind, and their outputs. Ids are no text.
+ *
+ * @throws InvalidArgumentError naming the place (`input[0].content[1].type`).
+ */
+export function countItems(items: unknown, context: PromptContext): number {
+  if (!Array.isArray(items)) throw new InvalidArgumentError('input', items, 'must be a text or an array');
+  let tokens = 0;
+  for (let i = 0; i < items.length; i++) {
+    const item: unknown = items[i];
+    if (!isRecord(item)) throw new InvalidArgumentError(`input[${i}]`, item, 'must be an object');
+    tokens += countItem(item, `input[${i}]`, context);
+  }
+  return tokens;
+}
+
+function countItem(item: Item, path: string, context: PromptContext): number {
+  let tokens = context.model.tokensPerMessage + countOutput(item.output, `${path}.output`, context);
+  for (const field of TEXTS) tokens += countText(item[field], context);
+  for (const field of CONTENTS) tokens += countContent(item[field], `${path}.${field}`, context);
+  for (const field of STRUCTURES) tokens += countJson(item[field], `${path}.${field}`, context);
+  // What `mcp_list_tools` and `tool_search_output` have found.
+  if (Array.isArray(item.tools)) tokens += countTools(item.tools as readonly Tool[], context, `${path}.tools`);
+  if (item.type === 'image_generation_call' && typeof item.result === 'string') tokens += countImage(item.result, 'high', context);
+  if (item.type === 'item_reference' || typeof item.encrypted_content === 'string') tokens += countUnknown(context);
+  return tokens;
+}
+
+/** A text, content, a screenshot, or what a shell has said. */
+function countOutput(output: unknown, path: string, context: PromptContext): number {
+  const isContent = Array.isArray(output) ? output.every(hasType) : isRecord(output) && output.type === 'computer_screenshot';
+  return isContent ? countContent(output, path, context) : countJson(output, path, context);
+}
+
+function hasType(part: unknown): boolean {
+  return isRecord(part) && typeof part.type === 'string';
+}

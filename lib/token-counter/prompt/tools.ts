@@ -1,0 +1,138 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { checkDepth, countJson, isRecord, type PromptContext } from './prompt-context.js';
+
+/** A tool: OpenAI's (Chat Completions or Responses), Anthropic's (`input_schema`) or Gemini's (`function_declarations`). */
+export type Tool = Readonly<Record<string, unknown>> | object;
+
+/** `auto`, `none`, `required`, or an object that names the tool. */
+export type ToolChoice = string | Readonly<Record<string, unknown>> | object | null;
+
+type Schema = Readonly<Record<string, unknown>>;
+
+// OpenAI's cookbook, "How to count tokens with tiktoken", section 7. The opening of a function depends on the model.
+const PROPERTIES_START = 3;
+const PROPERTY = 3;
+const ENUM_START = -3;
+const ENUM_ITEM = 3;
+const FUNCTIONS_END = 12;
+// LiteLLM's token counter: what forbidding tools and naming one add to the prompt.
+const CHOICE_NONE = 1;
+const CHOICE_NAMED = 7;
+
+/**
+ * Tokens of the tools' definitions, by OpenAI's cookbook rule: per function its opening and `name:description`, per property
+ * `name:type:description` and its enum, 12 at the end of all. The cookbook stops at flat properties; here every nested object, array item
+ * (`items`, `prefixItems`), map value (`additionalProperties`), alternative (`anyOf`, `oneOf`, `allOf`) and `$defs` entry is counted by the same rule, once,
+ * where it stands.
+ *
+ * @throws InvalidArgumentError naming the tool (`tools[1]`).
+ */
+export function countTools(tools: readonly Tool[] | null | undefined, context: PromptContext, path = 'tools'): number {
+  if (tools === undefined || tools === null) return 0;
+  if (!Array.isArray(tools)) throw new InvalidArgumentError(path, tools, 'must be an array of tools');
+  if (tools.length === 0) return 0;
+  return FUNCTIONS_END + countEach(tools, path, context, 0);
+}
+
+/** Tokens that `tool_choice` adds: 1 for `none`, 7 and the name for one tool, nothing otherwise. */
+export function countToolChoice(choice: ToolChoice | undefined, context: PromptContext): number {
+  if (choice === 'none') return CHOICE_NONE;
+  if (!isRecord(choice)) return 0;
+  if (choice.type === 'none') return CHOICE_NONE;
+  const { name } = [choice.function, choice.custom].find(isRecord) ?? choice;
+  return typeof name === 'string' ? CHOICE_NAMED + context.count(name) : 0;
+}
+
+function countTool(tool: unknown, path: string, context: PromptContext, depth: number): number {
+  if (!isRecord(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
+  checkDepth(depth, path);
+  const declarations = tool.function_declarations ?? tool.functionDeclarations;
+  if (Array.isArray(declarations)) return countEach(declarations, `${path}.function_declarations`, context, depth + 1);
+  const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
+  // A hosted tool (web search and the like) has nothing but its type or, with Gemini, its name for a key.
+  const parameters = definition.parameters ?? definition.input_schema;
+  const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);
+  if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
+  const line = context.count(joined(name, undefined, definition.description));
+  const own = context.model.tokensPerFunction + line + (isRecord(parameters) ? countSchema(parameters, path, context, 0) : 0);
+  // A namespace of the Responses API.
+  return Array.isArray(tool.tools) ? own + countEach(tool.tools, `${path}.tools`, context, depth + 1) : own;
+}
+
+function countEach(tools: readonly unknown[], path: string, context: PromptContext, depth: number): number {
+  let tokens = 0;
+  for (let i = 0; i < tools.length; i++) tokens += countTool(tools[i], `${path}[${i}]`, context, depth);
+  return tokens;
+}
+
+/** `googleSearch` of `{ googleSearch: {} }`. */
+function soleKey(tool: Schema): string | undefined {
+  const [key, ...others] = Object.keys(tool);
+  return others.length === 0 && key !== 'function' && key !== 'custom' && isRecord(tool[key]) ? key : undefined;
+}
+
+/**
+ * Tokens of the JSON schema that a reply must follow (`response_format`, or `text.format` of the Responses API). No rule for it is published:
+ * it is counted as a function of that schema, as an estimate.
+ */
+export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
+  if (!isRecord(format) || format.type !== 'json_schema') return 0;
+  const { name, description, schema } = isRecord(format.json_schema) ? format.json_schema : format;
+  if (!isRecord(schema)) return 0;
+  context.assumed = true;
+  return countTool({ name: typeof name === 'string' ? name : 'response', description, parameters: schema }, path, context, 0);
+}
+
+/** What stands inside a schema: its properties, items, alternatives and definitions. */
+function countSchema(schema: Schema, path: string, context: PromptContext, depth: number): number {
+  checkDepth(depth, path);
+  let tokens = countProperties(schema.properties, path, context, depth);
+  tokens += countProperties(schema.$defs ?? schema.definitions, path, context, depth);
+  for (const inner of [schema.items, schema.prefixItems, schema.additionalProperties, alternatives(schema)].flat())
+    if (isRecord(inner)) tokens += countEnum(inner.enum, path, context) + countSchema(inner, path, context, depth + 1);
+  return tokens;
+}
+
+function countProperties(properties: unknown, path: string, context: PromptContext, depth: number): number {
+  if (!isRecord(properties)) return 0;
+  const names = Object.keys(properties);
+  if (names.length === 0) return 0;
+  let tokens = PROPERTIES_START;
+  for (const name of names) {
+    const schema = properties[name];
+    tokens += PROPERTY;
+    if (!isRecord(schema)) {
+      tokens += context.count(name);
+      continue;
+    }
+    tokens += countEnum(schema.enum, path, context) + context.count(joined(name, typeName(schema), schema.description));
+    tokens += countSchema(schema, path, context, depth + 1);
+  }
+  return tokens;
+}
+
+function countEnum(values: unknown, path: string, context: PromptContext): number {
+  if (!Array.isArray(values)) return 0;
+  let tokens = ENUM_START;
+  for (const value of values) tokens += ENUM_ITEM + countJson(value, path, context);
+  return tokens;
+}
+
+function alternatives(schema: Schema): Schema[] {
+  return [schema.anyOf, schema.oneOf, schema.allOf].flat().filter(isRecord);
+}
+
+/** `string`, `string|null`, or the last part of a reference. */
+function typeName(schema: Schema): string | undefined {
+  if (typeof schema.type === 'string') return schema.type;
+  if (Array.isArray(schema.type)) return schema.type.filter((type) => typeof type === 'string').join('|');
+  if (typeof schema.$ref === 'string') return schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1);
+  const types = alternatives(schema).map((alternative) => (typeof alternative.type === 'string' ? alternative.type : 'any'));
+  return types.length === 0 ? undefined : types.join('|');
+}
+
+/** The cookbook's line, without the full stop at its end. What is missing leaves no colon behind. */
+function joined(name: string, type: string | undefined, description: unknown): string {
+  const text = typeof description === 'string' && description !== '' ? `:${description.replace(/\.$/, '')}` : '';
+  return type === undefined ? name + text : `${name}:${type}${text}`;
+}

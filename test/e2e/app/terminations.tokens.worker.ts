@@ -1,0 +1,34 @@
+// A worker thread that has more tokens counted than it will live to see.
+import { parentPort, workerData } from 'node:worker_threads';
+import { openNativeBinding } from '../../../lib/engine/native-binding.js';
+import { NativeTokenCounterEngine } from '../../../lib/token-counter/engine/native.js';
+
+export type TokenizingKind = 'many texts' | 'long texts' | 'one run';
+
+const { binding } = openNativeBinding();
+if (binding === null) throw new Error('this needs the addon');
+const engine = new NativeTokenCounterEngine(binding);
+const handle = engine.load('o200k_base');
+
+/** No two alike, so that none is known from before. */
+const word = (seed: number): string => (Math.imul(seed + 1, 0x9e3779b1) >>> 0).toString(36);
+const words = (count: number): string => Array.from({ length: count }, (_, at) => word(at)).join(' ');
+
+const counting: Record<TokenizingKind, () => Promise<unknown>> = {
+  'many texts': () =>
+    engine.countBatchAsync(
+      Array.from({ length: 300_000 }, (_, at) => `${word(at)} ${word(at * 7)} `.repeat(20)),
+      handle,
+    ),
+  'long texts': () => engine.countBatchAsync(new Array<string>(400).fill(words(200_000)), handle),
+  'one run': () =>
+    engine.countUpToAsync(
+      words(200_000)
+        .replaceAll(/[^a-z]/g, '')
+        .repeat(20),
+      handle,
+      2 ** 31 - 1,
+    ),
+};
+void counting[workerData as TokenizingKind]();
+parentPort?.postMessage('counting');

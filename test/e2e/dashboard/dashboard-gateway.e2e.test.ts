@@ -1,0 +1,74 @@
+import { FastLiteLLM } from 'nestjs-fast-litellm';
+import type { DashboardSnapshot } from '../../../lib/dashboard/dashboard.snapshot.js';
+import { SampleGateway } from '../sample-app/sample-gateway.js';
+
+describe('the dashboard of the sample gateway, with traffic', () => {
+  let gateway: SampleGateway;
+  let snapshot: DashboardSnapshot;
+
+  beforeAll(async () => {
+    gateway = await SampleGateway.start();
+    await gateway.exercise();
+    // Most of the burst that an address may have.
+    await Promise.all(Array.from({ length: 80 }, () => gateway.post('/v1/tokens/count', { model: 'gpt-4o', input: 'Hello' })));
+    // An answer may be there before its request is over here.
+    const { connectionPool } = gateway.app.get(FastLiteLLM);
+    while (connectionPool.stats().activeConnections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await gateway.text('/dashboard');
+    snapshot = JSON.parse(await gateway.text('/dashboard/data')) as DashboardSnapshot;
+  });
+  afterAll(() => gateway.stop());
+
+  it('has the deployments, and what each has answered', () => {
+    const { deployments } = snapshot;
+    expect(deployments?.map(({ id }) => id).sort()).toEqual([
+      'local-one/gpt-4o',
+      'local-one/gpt-4o-mini',
+      'local-one/text-embedding-3-small',
+      'local-two/gpt-4o-mini',
+      'local-two/text-embedding-3-small',
+    ]);
+    const answered = (group: string) => deployments?.filter((each) => each.group === group).reduce((sum, each) => sum + each.answered, 0);
+    expect([answered('gpt-4o-mini'), answered('gpt-4o'), answered('text-embedding-3-small')]).toEqual([4, 1, 1]);
+    for (const { state, inFlight, failures } of deployments ?? []) expect([state, inFlight, failures]).toEqual(['available', 0, 0]);
+  });
+
+  it('has the pool, with connections to the providers', () => {
+    const { pool } = snapshot;
+    expect(pool).toMatchObject({ leased: 0, waiting: 0, maxConnections: 1024 });
+    const origins = gateway.providers.map(({ apiBase }) => new URL(apiBase).origin);
+    expect(pool?.endpoints.length).toBeGreaterThan(0);
+    for (const { origin, idle } of pool?.endpoints ?? []) expect([origins.includes(origin), idle > 0]).toEqual([true, true]);
+  });
+
+  it('has the routes, before the work of engines', () => {
+    const names = snapshot.operations.map(({ component, operation }) => `${component} ${operation}`);
+    for (const route of ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/tokens/count', 'GET /v1/models']) {
+      expect(names).toContain(`http ${route}`);
+    }
+    expect(names).toContain('llm_client first_chunk');
+    const firstEngine = names.findIndex((name) => /^(rust|typescript)_/.test(name));
+    expect(names.slice(firstEngine).filter((name) => /^(http|llm_client) /.test(name))).toEqual([]);
+    expect(names.filter((name) => name.includes('calibration') || name.includes('/dashboard'))).toEqual([]);
+  });
+
+  it('has the limits nearest to exhaustion, and what was spent', () => {
+    const { limits, tallies } = snapshot;
+    expect(limits.length).toBeGreaterThan(0);
+    for (const { total, remaining, keyHash } of limits) {
+      expect(remaining).toBeLessThan(total);
+      expect(keyHash).toMatch(/^[0-9a-f]{10}$/);
+    }
+    const spent = tallies.find(({ label }) => label === 'Spent');
+    expect(spent?.total).toBeGreaterThan(0);
+    expect(tallies.find(({ label }) => label === 'Calls to models')?.total).toBe(7);
+  });
+
+  it('shows it all on the page', async () => {
+    const page = await gateway.text('/dashboard');
+    for (const shown of ['local-two/gpt-4o-mini', 'Share of its group', 'idle of 1,024', 'requests left', 'POST /v1/chat/completions']) {
+      expect(page).toContain(shown);
+    }
+    expect(page).not.toContain('sk-local');
+  });
+});

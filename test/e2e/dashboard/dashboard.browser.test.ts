@@ -1,0 +1,232 @@
+import { Module, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastLiteLLM, FastLiteLLMDashboardModule, FastLiteLLMModule, type DashboardOptions } from 'nestjs-fast-litellm';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
+import { BROWSER_FLAGS, describeInBrowser, DESKTOP, executablePath, noteComplaints, PHONE, picture } from '../../support/browser.js';
+import { EXPECTED_PILL } from '../observability/expected-health.js';
+
+const logger = { log: () => {}, warn: () => {}, error: () => {} };
+
+jest.setTimeout(60_000);
+
+describeInBrowser('the dashboard, in a browser', () => {
+  let app: INestApplication;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let port = 0;
+  const url = () => `http://127.0.0.1:${port}`;
+  const complaints: string[] = [];
+
+  async function serve(options: DashboardOptions = {}) {
+    @Module({
+      imports: [
+        FastLiteLLMModule.forRoot({
+          logger,
+          metrics: false,
+          rateLimit: { requestsPerMinute: 4 },
+          monitor: { sampleRate: 1, windowMs: 1200 },
+        }),
+        FastLiteLLMDashboardModule.forRoot({ intervalMs: 250, ...options }),
+      ],
+    })
+    class AppModule {}
+    app = await NestFactory.create(AppModule, createHttpAdapter(), { logger: false });
+    await app.listen(port, '127.0.0.1');
+    port = Number(new URL(await app.getUrl()).port);
+  }
+  const llm = () => app.get(FastLiteLLM);
+
+  beforeAll(async () => void (browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS })));
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    complaints.length = 0;
+    await serve();
+    context = await browser.newContext({ viewport: DESKTOP });
+    page = await context.newPage();
+    noteComplaints(page, url(), complaints);
+  });
+  afterEach(async () => {
+    await context.close();
+    await app.close();
+    port = 0;
+  });
+
+  const shows = (selector: string, wanted: RegExp) =>
+    page.locator(selector).filter({ hasText: wanted }).first().waitFor({ state: 'attached', timeout: 20_000 });
+  const open = async () => {
+    await page.goto(`${url()}/dashboard`);
+    await shows('#live', /^Live$/);
+  };
+
+  it('opens, is live, and complains of nothing', async () => {
+    await open();
+    expect(await page.locator('#status').textContent()).toContain(EXPECTED_PILL);
+    expect(await page.getByRole('heading', { level: 2 }).count()).toBeGreaterThan(7);
+    await shows('#engines', /token counting/);
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows what happens while it is open, keys hidden', async () => {
+    await open();
+    llm().tokenCounter.countTokens('one two three', 'gpt-4');
+    await shows('#overview', /Tokens counted\s*3/);
+    for (let i = 0; i < 5; i++) llm().rateLimiter.check('very-secret-key');
+    await shows('#limits', /0 of 4 requests left/);
+    llm().featureFlags.recordError('rust_token_counting', new Error('panicked'));
+    await shows('#features', /rust_token_counting\s*enabled\s*1 of 10/);
+    expect(await page.content()).not.toContain('very-secret-key');
+    expect(complaints).toEqual([]);
+  });
+
+  it('draws percentiles over time, of the operation that is chosen', async () => {
+    await open();
+    const busy = setInterval(() => {
+      for (let i = 0; i < 20; i++) llm().tokenCounter.countTokens(`text ${i}`, 'gpt-4');
+      llm().rateLimiter.check('key');
+    }, 50);
+    try {
+      await page.locator('#series option').nth(1).waitFor({ state: 'attached', timeout: 20_000 });
+      await page.waitForTimeout(1500);
+      const inks = (id: string) => page.evaluate<number>(`(${inksOf.toString()})('${id}')`);
+      for (const id of ['latency', 'calls']) expect(await inks(id)).toBeGreaterThan(100);
+      expect(await page.locator('#latency').getAttribute('aria-label')).toMatch(
+        /^Latency of .+ over time, at last p50 [\d.]+ (ns|µs|ms), p95/,
+      );
+      const chosen = await page.locator('#series option').nth(1).getAttribute('value');
+      await page.getByRole('combobox', { name: 'Operation' }).selectOption(chosen);
+      expect(decodeURIComponent(new URL(page.url()).hash)).toBe(`#${chosen}`);
+      await shows('#comparison', /token counting/);
+      await shows('#operations', /p95/);
+      expect(complaints).toEqual([]);
+      await picture(page, 'dashboard-plots');
+    } finally {
+      clearInterval(busy);
+    }
+  });
+
+  it('gives the first interval a minute of time, not a thousand days', async () => {
+    await open();
+    const columns = { perSecond: [1], p50: [1], p95: [1], p99: [1] };
+    const news = JSON.stringify({ times: [1_700_000_000], series: [{ id: 'a', label: 'a', ...columns }] });
+    // uPlot settles its scales in a microtask.
+    const span = 'Promise.resolve().then(() => charts.map(({ chart: { scales } }) => scales.x.max - scales.x.min))';
+    expect(await page.evaluate(`showPlots(${news}), ${span}`)).toEqual([60, 60]);
+  });
+
+  it('connects again by itself when the server was restarted, and goes on', async () => {
+    await open();
+    await app.close();
+    await shows('#live', /^Reconnecting…/);
+    await serve();
+    await shows('#live', /^Live$/);
+    llm().tokenCounter.countTokens('after the restart', 'gpt-4');
+    await shows('#overview', /Tokens counted\s*3/);
+  });
+
+  it('asks for the token when the session does not count any more', async () => {
+    await app.close();
+    await serve({ token: 'first' });
+    await page.goto(`${url()}/dashboard`);
+    await page.getByLabel('Token').fill('wrong');
+    await page.getByRole('button').click();
+    expect(await page.getByRole('alert').textContent()).toBe('That is not the token.');
+    await page.getByLabel('Token').fill('first');
+    await page.keyboard.press('Enter');
+    await shows('#live', /^Live$/);
+    expect(page.url()).toBe(`${url()}/dashboard`);
+    await app.close();
+    await serve({ token: 'second' });
+    await page.getByLabel('Token').waitFor({ timeout: 20_000 });
+    await picture(page, 'dashboard-login');
+    await page.getByLabel('Token').fill('second');
+    await page.keyboard.press('Enter');
+    await shows('#live', /^Live$/);
+    await page.getByRole('button', { name: 'Leave' }).click();
+    await page.getByLabel('Token').waitFor();
+  });
+
+  it('says everything but the plots where JavaScript is off', async () => {
+    const still = await browser.newContext({ viewport: PHONE, javaScriptEnabled: false });
+    const plain = await still.newPage();
+    for (let i = 0; i < 5; i++) llm().rateLimiter.check('key');
+    await plain.goto(`${url()}/dashboard`);
+    expect(await plain.locator('#engines').textContent()).toMatch(/token counting/);
+    expect(await plain.locator('#limits').textContent()).toMatch(/0 of 4 requests left/);
+    expect(await plain.locator('#plots-note').textContent()).toMatch(/need JavaScript/);
+    await still.close();
+  });
+
+  it.each([
+    ['light', PHONE],
+    ['dark', PHONE],
+    ['light', DESKTOP],
+    ['dark', DESKTOP],
+  ] as const)('fits a %s screen of %j without scrolling sideways', async (colorScheme, size) => {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize(size);
+    for (let i = 0; i < 5; i++) llm().rateLimiter.check(`key-${i % 2}`);
+    await open();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(size.width);
+    await picture(page, `dashboard-${colorScheme}-${size.width}`);
+  });
+
+  it.each(['light', 'dark'] as const)('has texts that can be read in the %s: contrast of at least 4.5', async (colorScheme) => {
+    await page.emulateMedia({ colorScheme });
+    for (let i = 0; i < 5; i++) llm().rateLimiter.check('key');
+    await open();
+    const faint = await page.evaluate(FAINT_TEXTS);
+    expect(faint).toEqual([]);
+  });
+
+  it('can be used without a mouse', async () => {
+    await open();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('To the figures');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/#main$/);
+    expect(page.url()).toMatch(/#main$/);
+    for (const section of await page.locator('section').all()) {
+      expect(await section.getAttribute('aria-labelledby')).toMatch(/-title$/);
+    }
+  });
+});
+
+/** Pixels of a plot that are neither empty nor grey: its lines. In the browser. */
+function inksOf(id: string): number {
+  type Canvas = { width: number; height: number; getContext(kind: '2d'): { getImageData(...box: number[]): { data: Uint8ClampedArray } } };
+  const browser = globalThis as unknown as { document: { querySelector(selector: string): Canvas } };
+  const canvas = browser.document.querySelector(`#${id} canvas`);
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let inks = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue, alpha] = data.subarray(at, at + 4);
+    if (alpha > 0 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) inks++;
+  }
+  return inks;
+}
+
+/** Texts whose colour is too near to what they stand on, by WCAG's formula. A string: the page's policy is for the page, not for the tester. */
+const FAINT_TEXTS = `(() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const linear = (value) => { const c = value / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const groundOf = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const [r, g, b, alpha = 1] = channels(getComputedStyle(at).backgroundColor);
+      if (alpha > 0) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const { parentElement: node, textContent } = walker.currentNode;
+    if (textContent.trim() === '' || !node.checkVisibility() || node.closest('script, .unseen')) continue;
+    const [ink, ground] = [luminance(channels(getComputedStyle(node).color)), luminance(groundOf(node))];
+    const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+    if (contrast < 4.5) found.push(textContent.trim() + ' ' + contrast.toFixed(2));
+  }
+  return found;
+})()`;

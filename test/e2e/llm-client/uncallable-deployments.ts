@@ -1,0 +1,53 @@
+import type { ModelListEntry } from '../../../lib/router/deployments/deployment.js';
+
+/** Deployments of the public kinds that once were picked, and failed: by id, with what is said of each. */
+export const BROKEN: Readonly<Record<string, readonly [params: Record<string, unknown>, reason: RegExp]>> = {
+  bedrock: [
+    { model: 'bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0', aws_region_name: 'us-east-1' },
+    /protocol of bedrock is not supported yet/,
+  ],
+  vertex: [
+    { model: 'vertex_ai/gemini-1.5-pro', vertex_project: 'p', vertex_location: 'us-central1' },
+    /protocol of vertex_ai is not supported yet/,
+  ],
+  typo: [{ model: 'anthropik/claude-3', api_key: 'sk-secret-typo' }, /anthropik of anthropik\/claude-3 is no provider/],
+  gemini: [{ model: 'gemini-1.5-pro', api_key: 'sk-secret-gemini' }, /gemini-1\.5-pro is served by two providers/],
+  unnamed: [{ model: 'my-finetune', api_key: 'sk-secret-unnamed' }, /no provider is named for the model my-finetune/],
+  'azure-nowhere': [{ model: 'azure/gpt-4', api_key: 'sk-secret-azure' }, /api_base must be given: azure has no default address/],
+  entra: [
+    { model: 'azure/gpt-4', api_base: 'https://r.openai.azure.com', tenant_id: 't', client_id: 'c', client_secret: 'sk-secret-entra' },
+    /authentication by tenant_id, client_id and client_secret is not supported yet/,
+  ],
+  keyless: [{ model: 'groq/llama-3' }, /no API key: api_key is not set, nor is GROQ_API_KEY/],
+  'unset-key': [{ model: 'openai/gpt-4o', api_key: 'os.environ/NO_SUCH_KEY' }, /environment variable NO_SUCH_KEY is not set/],
+  'unset-model': [{ model: 'os.environ/NO_SUCH_MODEL', api_key: 'sk-secret-model' }, /environment variable NO_SUCH_MODEL is not set/],
+  'unset-header': [
+    { model: 'openai/gpt-4o', api_key: 'sk-secret-header', extra_headers: { 'x-team': 'os.environ/NO_SUCH_TEAM' } },
+    /environment variable NO_SUCH_TEAM is not set/,
+  ],
+  'no-url': [{ model: 'openai/gpt-4o', api_base: 'sk-secret-not-a-url', api_key: 'k' }, /api_base must be an http or https URL/],
+};
+export const IDS = Object.keys(BROKEN);
+
+export const entry = (params: Record<string, unknown>, id: string, group = 'chat'): ModelListEntry => ({
+  model_name: group,
+  litellm_params: params as { model: string },
+  model_info: { id },
+});
+
+/** All of them, in one group. */
+export const broken: readonly ModelListEntry[] = Object.entries(BROKEN).map(([id, [params]]) => entry(params, id));
+
+export const working = (apiBase: string, id = 'working', group = 'chat'): ModelListEntry =>
+  entry({ model: 'openai/gpt-4o', api_base: apiBase, api_key: 'sk-working' }, id, group);
+
+const VARIABLES = ['GROQ_API_KEY', 'OPENAI_API_KEY', 'AZURE_API_KEY', 'AZURE_OPENAI_API_KEY', 'AZURE_API_BASE'];
+
+/** Takes keys out of the environment; gives them back when what it returns is called. */
+export function withoutKeys(): () => void {
+  const before = VARIABLES.map((name) => [name, process.env[name]] as const);
+  for (const name of VARIABLES) delete process.env[name];
+  return () => {
+    for (const [name, value] of before) if (value !== undefined) process.env[name] = value;
+  };
+}

@@ -1,0 +1,168 @@
+import fc from 'fast-check';
+import { DecisionCode, DecisionField } from '../../../lib/rate-limit/engine/engine.js';
+import { TypeScriptRateLimitEngine } from '../../../lib/rate-limit/engine/typescript.js';
+import { randomHistories } from '../../support/rate-limit-history.js';
+import { judge } from '../../support/rate-limit-replay.js';
+
+/** More than enough for the rarest of the mistakes below; always the same ones. */
+const HISTORIES = 3_000;
+const SEED = 20_251_125;
+
+type Reference = TypeScriptRateLimitEngine;
+type Check = Parameters<Reference['check']>;
+type CheckAll = Parameters<Reference['checkAll']>;
+
+class AdmitsOneMore extends TypeScriptRateLimitEngine {
+  override policy(spec: Parameters<Reference['policy']>[0]): number {
+    const { requestsPerMinute } = spec;
+    return super.policy(requestsPerMinute === undefined ? spec : { ...spec, requestsPerMinute: requestsPerMinute + 1 });
+  }
+}
+
+class ForgetsAMillisecondEarly extends TypeScriptRateLimitEngine {
+  override policy(spec: Parameters<Reference['policy']>[0]): number {
+    return super.policy(spec.windowMs === undefined ? spec : { ...spec, windowMs: spec.windowMs - 1 });
+  }
+}
+
+class CountsATwentiethLonger extends TypeScriptRateLimitEngine {
+  override policy(spec: Parameters<Reference['policy']>[0]): number {
+    return super.policy(spec.windowMs === undefined ? spec : { ...spec, windowMs: spec.windowMs * 1.05 });
+  }
+}
+
+class FillsItsBucketFaster extends TypeScriptRateLimitEngine {
+  override policy(spec: Parameters<Reference['policy']>[0]): number {
+    const { requestsPerSecond } = spec;
+    return super.policy(requestsPerSecond === undefined ? spec : { ...spec, requestsPerSecond: requestsPerSecond * 1.001 });
+  }
+}
+
+class SpendsWhatItRefuses extends TypeScriptRateLimitEngine {
+  override check(...[space, policy, key, cost, tokens, nowMs]: Check): number {
+    const code = super.check(space, policy, key, cost, tokens, nowMs);
+    if (code === DecisionCode.allowed || cost < 2) return code;
+    const told = [...this.lastDecision];
+    super.check(space, policy, key, 1, 0, nowMs);
+    this.lastDecision.set(told);
+    return code;
+  }
+}
+
+class TakesAPartOfAll extends TypeScriptRateLimitEngine {
+  override checkAll(...[space, policies, keys, cost, tokens, nowMs]: CheckAll): number {
+    const code = super.checkAll(space, policies, keys, cost, tokens, nowMs);
+    if (code === DecisionCode.allowed || this.lastDecision[DecisionField.index] === 0) return code;
+    const told = [...this.lastDecision];
+    super.check(space, policies[0], keys[0], cost, tokens, nowMs);
+    this.lastDecision.set(told);
+    return code;
+  }
+}
+
+class TakesAtAPeek extends TypeScriptRateLimitEngine {
+  override peek(...args: Check): number {
+    return super.check(...args);
+  }
+}
+
+class NeverRefunds extends TypeScriptRateLimitEngine {
+  override settle(...[space, policy, key, reserved, , atMs, nowMs]: Parameters<Reference['settle']>): void {
+    super.settle(space, policy, key, reserved, reserved, atMs, nowMs);
+  }
+}
+
+class RefundsTwice extends TypeScriptRateLimitEngine {
+  override settle(...args: Parameters<Reference['settle']>): void {
+    super.settle(...args);
+    super.settle(...args);
+  }
+}
+
+class ReleasesTwice extends TypeScriptRateLimitEngine {
+  override release(...args: Parameters<Reference['release']>): void {
+    super.release(...args);
+    super.release(...args);
+  }
+}
+
+class NeverReleases extends TypeScriptRateLimitEngine {
+  override release(): void {}
+}
+
+class ReleasesWhatWasReset extends TypeScriptRateLimitEngine {
+  override release(...[space, policy, key]: Parameters<Reference['release']>): void {
+    super.release(space, policy, key, Infinity);
+  }
+}
+
+class NeverResets extends TypeScriptRateLimitEngine {
+  override reset(): void {}
+}
+
+class FollowsTheClockBack extends TypeScriptRateLimitEngine {
+  override check(...[space, policy, key, cost, tokens, nowMs]: Check): number {
+    const code = super.check(space, policy, key, cost, tokens, nowMs);
+    this.lastDecision[DecisionField.atMs] = nowMs;
+    return code;
+  }
+}
+
+class SaysToWaitLonger extends TypeScriptRateLimitEngine {
+  override check(...args: Check): number {
+    const code = super.check(...args);
+    this.lastDecision[DecisionField.retryAfterMs] += 1;
+    return code;
+  }
+}
+
+class BlamesAnother extends TypeScriptRateLimitEngine {
+  override check(...args: Check): number {
+    const code = super.check(...args);
+    if (code !== DecisionCode.minute) return code;
+    return (this.lastDecision[DecisionField.code] = DecisionCode.hour);
+  }
+}
+
+class SaysThatMoreIsLeft extends TypeScriptRateLimitEngine {
+  override checkAll(...args: CheckAll): number {
+    const code = super.checkAll(...args);
+    this.lastDecision[DecisionField.remainingTokens] += 1;
+    return code;
+  }
+}
+
+/** `undefined` where every history passes. */
+function mistakeOf(engine: Reference, numRuns = HISTORIES): string | undefined {
+  const judged = fc.property(randomHistories({ clockRunsBack: true }), (history) => void judge(engine, history));
+  const { errorInstance } = fc.check(judged, { numRuns, seed: SEED, endOnFailure: true });
+  return (errorInstance as Error | null)?.message;
+}
+
+describe('the judge of histories', () => {
+  it('finds nothing wrong with the reference engine', () => {
+    expect(mistakeOf(new TypeScriptRateLimitEngine(), 300)).toBeUndefined();
+  });
+
+  it.each([
+    [AdmitsOneMore, /admitted over requestsPerMinute|are said to be left/],
+    [ForgetsAMillisecondEarly, /admitted over requestsPerWindow|are said to be left/],
+    [CountsATwentiethLonger, /refused by requestsPerWindow|are said to be left/],
+    [FillsItsBucketFaster, /admitted over requestsPerSecond|are said to be left/],
+    [SpendsWhatItRefuses, /refused by|are said to be left/],
+    [TakesAPartOfAll, /refused by|are said to be left/],
+    [TakesAtAPeek, /refused by|are said to be left/],
+    [NeverRefunds, /tokens are said to be left/],
+    [RefundsTwice, /refused by tokensPerMinute|tokens are said to be left/],
+    [ReleasesTwice, /admitted over maxConcurrent|requests are said to be left/],
+    [NeverReleases, /refused by maxConcurrent|requests are said to be left/],
+    [ReleasesWhatWasReset, /admitted over maxConcurrent|requests are said to be left/],
+    [NeverResets, /refused by|are said to be left/],
+    [FollowsTheClockBack, /decided at/],
+    [SaysToWaitLonger, /passed before retryAfterMs/],
+    [BlamesAnother, /refused by requestsPerHour where/],
+    [SaysThatMoreIsLeft, /tokens are said to be left/],
+  ] as const)('finds an engine that %p', (Mistaken, mistake) => {
+    expect(mistakeOf(new Mistaken())).toMatch(mistake);
+  });
+});

@@ -1,0 +1,124 @@
+import type { INestApplication } from '@nestjs/common';
+import type { RateLimiterService } from 'nestjs-fast-litellm';
+import { request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { adapters, chat, gone, PROMPT, startLimited, waiting } from './limited-routes.js';
+import { until } from '../../support/until.js';
+
+type DropFirst<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
+
+describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter) => {
+  let app: INestApplication;
+  let limiter: RateLimiterService;
+
+  async function start(...args: DropFirst<Parameters<typeof startLimited>>) {
+    const started = await startLimited(adapter, ...args);
+    ({ app, limiter } = started);
+    return started.client;
+  }
+  afterEach(() => app.close());
+
+  const tokensLeft = (key = 'ip:127.0.0.1') => limiter.peek(key, { limit: 'chat', cost: 0 }).remainingTokens;
+  const chatLimits = { limits: { chat: { tokensPerMinute: 10_000, maxConcurrent: 4 } } };
+  /** The answer can be read before the server has seen its end. */
+  const settled = async (tokens: number) => {
+    await until(() => tokensLeft() === tokens);
+  };
+
+  it('reserves an estimate and settles what was used', async () => {
+    const client = await start(chatLimits);
+    const { headers } = await client
+      .post('/chat')
+      .send({ ...chat, max_tokens: 100 })
+      .expect(200);
+    expect(headers).toMatchObject({
+      'x-ratelimit-limit-tokens': '10000',
+      'x-ratelimit-remaining-tokens': String(10_000 - PROMPT - 100),
+      'ratelimit-policy': '"chat";q=4;qu="concurrent-requests"',
+    });
+    await settled(10_000 - PROMPT - 11);
+  });
+
+  it('gives all back after a failure, of the handler or of a later guard', async () => {
+    const client = await start(chatLimits);
+    await client
+      .post('/chat')
+      .send({ ...chat, fail: 500 })
+      .expect(500);
+    await settled(10_000);
+    await client.post('/denied').send(chat).expect(403);
+    await settled(10_000);
+  });
+
+  it('lets an estimate stand where nothing is known', async () => {
+    const client = await start(chatLimits);
+    await client
+      .post('/chat')
+      .send({ ...chat, silent: true })
+      .expect(200);
+    await settled(10_000 - 1024);
+  });
+
+  it('settles a stream by what its handler reports', async () => {
+    const client = await start(chatLimits);
+    await client.post('/stream').send(chat).expect(200);
+    await settled(10_000 - PROMPT - 21);
+  });
+
+  it.each([
+    ['before', PROMPT + 5],
+    ['after', PROMPT + 7],
+    ['never', 1024],
+  ])('settles the part that was used when the client goes away: usage reported %s', async (cut, used) => {
+    await start(chatLimits);
+    const over = gone(cut);
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    const upstream = httpRequest({ port, path: '/stream', method: 'POST', headers: { 'content-type': 'application/json' } });
+    upstream.on('error', () => {});
+    upstream.end(JSON.stringify({ ...chat, cut }));
+    await new Promise<void>((resolve) => upstream.on('response', (response) => response.once('data', () => resolve())));
+    upstream.destroy();
+    await over;
+    await settled(10_000 - used);
+    for (let i = 0; i < 4; i++) expect(limiter.isAllowed('ip:127.0.0.1', { limit: 'chat' })).toBe(true);
+  });
+
+  it('refuses by tokens, with the time that helps, or none where no time does', async () => {
+    const client = await start({ limits: { chat: { tokensPerMinute: 150 } } });
+    await client
+      .post('/chat')
+      .send({ ...chat, max_tokens: 100, silent: true })
+      .expect(200);
+    const refused = await client
+      .post('/chat')
+      .send({ ...chat, max_completion_tokens: 100 })
+      .expect(429);
+    expect(refused.body).toMatchObject({ error: { type: 'tokens', message: expect.stringContaining('150 tokens per minute') } });
+    expect(refused.headers).toMatchObject({ 'retry-after': expect.any(String), 'x-ratelimit-remaining-tokens': '41' });
+    const never = await client
+      .post('/chat')
+      .send({ ...chat, max_tokens: 1e300 })
+      .expect(429);
+    expect(never.headers).not.toHaveProperty('retry-after');
+    await client
+      .post('/chat')
+      .send({ ...chat, max_tokens: -1000 })
+      .expect(200);
+  });
+
+  it('lets so many run at a time, and frees the place at the end', async () => {
+    const client = await start({});
+    const running = client.get('/slow').then((response) => response.status);
+    await until(() => waiting.length === 1);
+    const refused = await client.get('/slow').expect(429);
+    expect(refused.headers).not.toHaveProperty('retry-after');
+    expect(refused.body).toMatchObject({ error: { message: 'Rate limit reached: 1 requests at a time (slow).' } });
+    waiting.pop()?.();
+    await expect(running).resolves.toBe(200);
+    await until(() => limiter.peek('ip:127.0.0.1', { limit: 'slow', limits: { maxConcurrent: 1 } }).allowed);
+    const again = client.get('/slow').then((response) => response.status);
+    await until(() => waiting.length === 1);
+    waiting.pop()?.();
+    await expect(again).resolves.toBe(200);
+  });
+});

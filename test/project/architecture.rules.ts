@@ -1,0 +1,163 @@
+import { dirname, join } from 'node:path/posix';
+import ts from 'typescript';
+
+/** Path from the project's root, with `/`, and text. */
+export type Sources = ReadonlyMap<string, string>;
+
+/** Imports go from a higher floor to a lower one; folders of one floor are blind to each other. `''` is `lib/` itself. */
+export const floors: Readonly<Record<string, number>> = {
+  '': 6,
+  acceleration: 5,
+  health: 5,
+  metrics: 5,
+  dashboard: 5,
+  telemetry: 5,
+  'llm-client': 5,
+  http: 4,
+  'token-counter': 3,
+  'rate-limit': 3,
+  'connection-pool': 3,
+  router: 3,
+  monitor: 3,
+  engine: 2,
+  'feature-flags': 1,
+  common: 0,
+};
+
+/** The first floor whose suites take the engine that an app gets; those below name theirs. */
+const FIRST_OF_APPS = 4;
+
+/** Folders whose suites name the engine that they test, and go over both: `FAST_LITELLM_ENGINE` makes no difference to what they show. */
+export const namedEngines: readonly string[] = Object.keys(floors).filter((folder) => floors[folder] < FIRST_OF_APPS);
+
+/** The only files of `lib/` that may import a package: whoever does without the package does without these. */
+const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = [
+  { package: /^#native$/, files: /^lib\/engine\/native-binding\.ts$/ },
+  { package: /^@nestjs\/terminus$/, files: /^lib\/health\// },
+  { package: /^(prom-client|@willsoto\/nestjs-prometheus)$/, files: /^lib\/metrics\// },
+  { package: /^@opentelemetry\//, files: /^lib\/telemetry\// },
+  { package: /^ioredis$/, files: /\/redis\// },
+  { package: /^@nestjs\/websockets$/, files: /^lib\/http\/guard\/rate-limit-exception\.ts$/ },
+  { package: /^undici$/, files: /^lib\/connection-pool\// },
+];
+
+const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'type', 'types', 'constant', 'constants']);
+const isTest = (path: string): boolean => path.endsWith('.test.ts');
+
+/** Every module that a file names: `import`, `export … from`, `import()` and `require()`, types included. */
+export function importsOf(text: string): string[] {
+  return ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName);
+}
+
+/** `lib/token-counter/x.ts` -> `token-counter`; `lib/x.ts` -> `''`. */
+function folderOf(path: string): string {
+  const [, folder, file] = path.split('/');
+  return file === undefined ? '' : folder;
+}
+
+function layout(path: string, text: string): string[] {
+  const found: string[] = [];
+  const names = path.split('/').flatMap((part) => part.split('.'));
+  if (names.some((name) => emptyNames.has(name))) found.push(`${path}: a name that says nothing`);
+  if (path.endsWith('/index.ts') && path !== 'lib/index.ts') found.push(`${path}: index.ts belongs at the root of lib/ only`);
+  if (/^native\/core\//.test(path) && /\bnapi\b/.test(text)) found.push(`${path}: core knows nothing of napi`);
+  return found;
+}
+
+function libraryImport(path: string, specifier: string): string | undefined {
+  const owner = owners.find((rule) => rule.package.test(specifier));
+  if (owner && !owner.files.test(path)) return `only ${owner.files.source} may import it`;
+  if (specifier === 'nestjs-fast-litellm') return 'the package imports itself';
+  if (!specifier.startsWith('.')) return undefined;
+  if (!specifier.endsWith('.js') && !specifier.endsWith('.json')) return 'a relative import ends in .js';
+  const target = join(dirname(path), specifier);
+  if (!target.startsWith('lib/')) return 'it leaves lib/';
+  const [from, to] = [folderOf(path), folderOf(target)];
+  if (from === to) return undefined;
+  return floors[to] < floors[from]
+    ? undefined
+    : `${from || 'lib'} (floor ${floors[from]}) does not see ${to || 'lib'} (floor ${floors[to]})`;
+}
+
+function sampleImport(path: string, specifier: string): string | undefined {
+  if (!specifier.startsWith('.')) return undefined;
+  return join(dirname(path), specifier).startsWith('sample-app/') ? undefined : 'the sample app knows the package by its name only';
+}
+
+/** Where a suite leaves its engine to the environment: it makes an instance without naming one, or takes that of the process. */
+function unnamedEngines(path: string, text: string): string[] {
+  const found = importsOf(text).filter((name) => /^nestjs-fast-litellm|\.\.\/(standalone|index)\.js$/.test(name));
+  const visit = (node: ts.Node): void => {
+    if (ts.isNewExpression(node) && node.expression.getText() === 'FastLiteLLM') {
+      const [options] = node.arguments ?? [];
+      const isNamed = options !== undefined && ts.isObjectLiteralExpression(options) && options.properties.some(isEngine);
+      if (!isNamed) found.push(node.getText());
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true));
+  return found.map((what) => `${path}: ${what}: a suite below floor ${FIRST_OF_APPS} names its engine`);
+}
+
+const isEngine = ({ name }: ts.ObjectLiteralElementLike): boolean => name?.getText() === 'engine';
+
+/** Every breach of the layout in these sources, as `path: what` or `path -> import: why`. Tests of `lib/` may look anywhere. */
+export function violations(sources: Sources): string[] {
+  const found: string[] = [];
+  for (const [path, text] of sources) {
+    found.push(...layout(path, text));
+    if (isTest(path) && path.startsWith('lib/') && namedEngines.includes(folderOf(path))) found.push(...unnamedEngines(path, text));
+    if (!path.endsWith('.ts') || isTest(path)) continue;
+    const check = path.startsWith('lib/') ? libraryImport : path.startsWith('sample-app/') ? sampleImport : undefined;
+    if (check === libraryImport && floors[folderOf(path)] === undefined) {
+      found.push(`${path}: a folder without a floor`);
+      continue;
+    }
+    for (const specifier of check ? importsOf(text) : []) {
+      const why = check?.(path, specifier);
+      if (why) found.push(`${path} -> ${specifier}: ${why}`);
+    }
+  }
+  return found;
+}
+
+/** Groups of files that import each other in a circle, types included, each in the order of its paths. */
+export function circles(sources: Sources): string[][] {
+  const graph = new Map<string, string[]>();
+  for (const [path, text] of sources) {
+    if (!path.startsWith('lib/') || !path.endsWith('.ts') || isTest(path)) continue;
+    const targets = importsOf(text).flatMap((specifier) =>
+      specifier.startsWith('.') ? [join(dirname(path), specifier).replace(/\.js$/, '.ts')] : [],
+    );
+    graph.set(path, targets);
+  }
+  return stronglyConnected(graph).filter((group) => group.length > 1 || graph.get(group[0])?.includes(group[0]));
+}
+
+/** Tarjan's algorithm. */
+export function stronglyConnected(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = [];
+  const index = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const stack: string[] = [];
+  const onStack = new Set<string>();
+  const visit = (node: string): void => {
+    const own = index.size;
+    index.set(node, own);
+    lowest.set(node, own);
+    stack.push(node);
+    onStack.add(node);
+    for (const next of graph.get(node) ?? []) {
+      if (!graph.has(next)) continue;
+      if (!index.has(next)) visit(next);
+      else if (!onStack.has(next)) continue;
+      lowest.set(node, Math.min(lowest.get(node) as number, lowest.get(next) as number));
+    }
+    if (lowest.get(node) !== own) return;
+    const group = stack.splice(stack.indexOf(node));
+    group.forEach((member) => onStack.delete(member));
+    found.push(group.sort());
+  };
+  for (const node of graph.keys()) if (!index.has(node)) visit(node);
+  return found;
+}

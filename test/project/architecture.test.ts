@@ -1,0 +1,116 @@
+import { circles, floors, importsOf, namedEngines, violations } from './architecture.rules.js';
+import { readSources } from './sources.js';
+
+const written = /\.(ts|js|mjs|rs)$|^Cargo\.toml$/;
+const generated = new Set(['native/index.js', 'native/index.d.ts']);
+
+describe('the project', () => {
+  const sources = readSources(['lib', 'sample-app', 'scripts', 'test', 'native'], written);
+  generated.forEach((path) => sources.delete(path));
+
+  test('is read', () => {
+    expect(sources.has('lib/common/errors.ts')).toBe(true);
+    expect(sources.has('native/Cargo.toml')).toBe(true);
+    expect(importsOf(sources.get('test/project/architecture.test.ts') ?? '')).toContain('./architecture.rules.js');
+  });
+
+  test('keeps its floors', () => {
+    expect(violations(sources)).toEqual([]);
+  });
+
+  test('has no files that import each other in a circle', () => {
+    // To be opened: remove the line of a circle that is gone.
+    const known = [
+      'lib/connection-pool/connection/endpoint.ts',
+      'lib/router/custom-strategy.ts',
+      'lib/llm-client/call/attempt-reporter.ts',
+    ];
+    expect(circles(sources).map(([first]) => first)).toEqual(known);
+  });
+
+  test('suites that `ready` runs once are those that name their engine', () => {
+    const { NAMED_ENGINES } = jest.requireActual<{ NAMED_ENGINES: readonly string[] }>('../../scripts/engine-suites.js');
+    expect([...NAMED_ENGINES].sort()).toEqual([...namedEngines].sort());
+  });
+
+  test('of the tests only test/support/long.ts reads LONG: its importers are the suites that `ready` runs in full', () => {
+    const readers = [...sources].filter(([, text]) => /process\.env(\.LONG\b|\[['"]LONG)/.test(text)).map(([path]) => path);
+    expect(readers).toEqual(['scripts/fuzz.js', 'scripts/ready.js', 'test/support/long.ts']);
+  });
+
+  test('the suites that are run first, in their place', () => {
+    const { LONGEST } = jest.requireActual<{ LONGEST: readonly string[] }>('../../scripts/suite-order.js');
+    expect(LONGEST.filter((path) => !sources.has(path))).toEqual([]);
+  });
+});
+
+describe('the checker finds', () => {
+  const check = (path: string, text: string): string[] => violations(new Map([[path, text]]));
+
+  test.each([
+    ['an import upwards', 'lib/common/a.ts', "import { a } from '../engine/b.js';"],
+    ['an import upwards, of types', 'lib/engine/a.ts', "import type { A } from '../token-counter/b.js';"],
+    ['an import upwards, while running', 'lib/engine/a.ts', "const b = await import('../router/b.js');"],
+    ['a re-export upwards', 'lib/monitor/a.ts', "export * from '../fast-litellm.js';"],
+    ['a neighbour capability', 'lib/router/a.ts', "import { b } from '../monitor/b.js';"],
+    ['the LLM client from http', 'lib/http/a.ts', "import { b } from '../llm-client/b.js';"],
+    ['a neighbour adapter', 'lib/health/a.ts', "import { b } from '../metrics/b.js';"],
+    ['the roof from below', 'lib/http/a.ts', "import { b } from '../index.js';"],
+    ['a way out of lib', 'lib/engine/a.ts', "import b from '../../native/index.js';"],
+    ['the package by its own name', 'lib/http/a.ts', "import { b } from 'nestjs-fast-litellm';"],
+    ['an unknown folder', 'lib/misc/a.ts', ''],
+    ['a relative import without .js', 'lib/engine/a.ts', "import { b } from './b';"],
+    ['the addon elsewhere', 'lib/token-counter/a.native.ts', "import type { B } from '#native';"],
+    ['the addon required elsewhere', 'lib/engine/a.ts', "const b = require('#native');"],
+    ['terminus elsewhere', 'lib/fast-litellm.module.ts', "import { A } from '@nestjs/terminus';"],
+    ['prom-client elsewhere', 'lib/health/a.ts', "import { A } from 'prom-client';"],
+    ['OpenTelemetry elsewhere', 'lib/http/a.ts', "import { A } from '@opentelemetry/api';"],
+    ['ioredis elsewhere', 'lib/rate-limit/a.service.ts', "import { A } from 'ioredis';"],
+    ['undici elsewhere', 'lib/http/a.ts', "import { A } from 'undici';"],
+    ['a second index', 'lib/router/index.ts', ''],
+    ['a name that says nothing', 'lib/router/utils.ts', ''],
+    ['a suffix that says nothing', 'lib/router/router.types.ts', ''],
+    ['a folder that says nothing', 'sample-app/helpers/a.ts', ''],
+    ['napi in the core', 'native/core/src/a.rs', 'use napi::Result;'],
+    ["napi in the core's manifest", 'native/core/Cargo.toml', 'napi = "3"'],
+    ['the sample reaching into lib', 'sample-app/main.ts', "import { A } from '../lib/index.js';"],
+    ['a suite on no engine', 'lib/router/a.test.ts', 'new FastLiteLLM({ router }, { env: {} });'],
+    ['a suite on the options of somebody else', 'lib/common/a.test.ts', 'const open = (options) => new FastLiteLLM(options);'],
+    ['a suite on the instance of the process', 'lib/rate-limit/a.test.ts', "import { checkRateLimit } from '../standalone.js';"],
+  ])('%s', (_, path, text) => {
+    expect(check(path, text)).toHaveLength(1);
+  });
+
+  test.each([
+    ['lib/index.ts', "export { A } from './fast-litellm.js'; export { B } from './router/b.js';"],
+    ['lib/http/a.ts', "import { A } from '../router/a.js'; import { B } from '../common/b.js'; import { C } from '@nestjs/common';"],
+    ['lib/engine/native-binding.ts', "import type * as B from '#native'; require('#native');"],
+    ['lib/rate-limit/redis/redis-store.ts', "import type { A } from 'ioredis';"],
+    ['lib/router/a.test.ts', "import { A } from '../monitor/a.js';"],
+    ['lib/router/b.test.ts', "describe.each(engineNames())('%s', (engine) => new FastLiteLLM({ engine, router }));"],
+    ['lib/http/a.test.ts', 'new FastLiteLLM();'],
+    ['native/binding/src/a.rs', 'use napi::Result;'],
+    ['sample-app/main.ts', "import { A } from 'nestjs-fast-litellm'; import { B } from './b.js';"],
+  ])('nothing wrong in %s', (path, text) => {
+    expect(check(path, text)).toEqual([]);
+  });
+
+  test.each([
+    ['of two files', { 'lib/a/b.ts': "import { c } from './c.js';", 'lib/a/c.ts': "import { b } from './b.js';" }],
+    ['of types', { 'lib/a/b.ts': "import type { C } from './c.js';", 'lib/a/c.ts': "export type { B } from './b.js';" }],
+    [
+      'of three files',
+      {
+        'lib/a/b.ts': "import { c } from '../c/c.js';",
+        'lib/c/c.ts': "import { d } from '../d/d.js';",
+        'lib/d/d.ts': "export * from '../a/b.js';",
+      },
+    ],
+  ])('a circle %s', (_, files) => {
+    expect(circles(new Map(Object.entries({ ...files, 'lib/e/e.ts': "import { b } from '../a/b.js';" })))).toEqual([Object.keys(files)]);
+  });
+
+  test('every floor to be below the roof', () => {
+    expect(Math.max(...Object.values(floors))).toBe(floors['']);
+  });
+});

@@ -1,0 +1,189 @@
+import { Logger } from '@nestjs/common';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import * as library from 'nestjs-fast-litellm';
+import { readFlagsFile } from '../../lib/feature-flags/feature-flags.file.js';
+import { noRedis } from '../support/no-redis.js';
+import { anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
+import { ReadmeProgram } from './readme-program.js';
+import { readSources, root } from './sources.js';
+
+beforeAll(() => Logger.overrideLogger(false));
+
+/** `rateLimit.limits.<model>` and `rateLimit.limits.<name>` say the same. */
+const withoutNames = (path: string): string => path.replace(/<\w+>/g, '<name>');
+const sourcesOf = (...folders: string[]): [path: string, text: string][] =>
+  [...readSources(folders, /\.ts$/)].filter(([path]) => !path.endsWith('.test.ts'));
+const firstCode = (marker: string): string[] => tableAfter(documentation, marker).flatMap(([cell]) => codeIn(cell));
+
+const program = new ReadmeProgram();
+
+describe('the examples', () => {
+  const lines = new Map(program.blocks.map((block) => [`${block.path}:${block.line}`, block]));
+
+  it.each([...lines.keys()])('%s compiles', (name) => {
+    expect(program.complaints(lines.get(name)!)).toEqual([]);
+  });
+
+  const runnable = [...lines.keys()].filter((name) => lines.get(name)?.info === 'ts run');
+  it.each(runnable)('%s gives what it says', async (name) => {
+    let checks = 0;
+    const expectValue = (actual: unknown, expected: unknown, line: number): void => {
+      checks++;
+      const where = { line, value: actual };
+      if (typeof expected === 'number' && !Number.isInteger(expected)) expect(actual).toBeCloseTo(expected, 10);
+      else if (Object.prototype.toString.call(expected) === '[object Object]') expect(where).toMatchObject({ line, value: expected });
+      else expect(where).toEqual({ line, value: expected });
+    };
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the README's own text
+    const run = new Function('require', 'exports', 'expectValue', `return (async () => {${program.executable(lines.get(name)!)}\n})()`) as (
+      ...args: unknown[]
+    ) => Promise<void>;
+    const requirePackage = (specifier: string): unknown => {
+      if (specifier === 'nestjs-fast-litellm') return library;
+      expect(specifier).toMatch(/^@nestjs\//);
+      return jest.requireActual(specifier);
+    };
+    await run(requirePackage, {}, expectValue);
+    expect(checks).toBeGreaterThan(0);
+  });
+
+  it('of the file of flags are accepted', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'readme-'));
+    const files = documents.flatMap(codeBlocks).filter(({ info, text }) => info === 'json' && text.includes('"features"'));
+    for (const { text } of files) {
+      writeFileSync(join(folder, 'flags.json'), text);
+      expect(() => readFlagsFile(join(folder, 'flags.json'))).not.toThrow();
+    }
+    rmSync(folder, { recursive: true });
+    expect(files).toHaveLength(2);
+  });
+});
+
+describe('the tables of options', () => {
+  const tables = [...documentation.matchAll(/^<!-- options:(\w+) -->$/gm)].map(([, name]) => name);
+  const main = 'FastLiteLLMOptions';
+  // Limits stand in the options themselves; wherever else they appear, the README points there.
+  const whole = new Set([...tables, 'RateLimits']);
+
+  it.each(tables)('%s has every option, and no other', (name) => {
+    const described = tableAfter(documentation, `<!-- options:${name} -->`).map(([cell]) => withoutNames(codeIn(cell)[0]));
+    const paths = program.optionPaths(name, whole);
+    expect([...described].sort()).toEqual([...paths].sort());
+  });
+
+  it('are there for every exported interface of options that no other contains', () => {
+    const contained = new Set(program.optionPaths(main, whole));
+    const prefixes = ['', ...[...contained].map((path) => `${path}.`)];
+    const names = program.exportedInterfaces(/(Options|Rule)$/);
+    const missing = names.filter((name) => {
+      if (tables.includes(name)) return false;
+      const paths = program.optionPaths(name, whole);
+      return !prefixes.some((prefix) => paths.every((path) => contained.has(prefix + path)));
+    });
+    expect(missing).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining([main, 'CountOptions', 'RateLimitRule', 'RedisRateLimitStoreOptions']));
+  });
+
+  it('say in every row what type and default are, and mean', () => {
+    const rows = tables.flatMap((name) => tableAfter(documentation, `<!-- options:${name} -->`));
+    expect(rows.filter(([, type, fallback]) => type === '' || fallback === '')).toEqual([]);
+  });
+});
+
+describe('the table of variables', () => {
+  const described = new Set(tableAfter(documentation, '## Environment').flatMap(([cell]) => codeIn(cell)));
+
+  it('has every variable that is read, and no other', () => {
+    const read = new Set<string>();
+    const env = new Proxy({}, { get: (_, name) => void read.add(String(name)), ownKeys: () => [] });
+    new library.FastLiteLLM({ engine: 'typescript' }, { env });
+    for (const [, text] of sourcesOf('lib')) for (const [name] of text.matchAll(/\bFAST_LITELLM_[A-Z_]*[A-Z]\b/g)) read.add(name);
+    const others = [...sourcesOf('sample-app').map(([, text]) => text), readFileSync(join(root, 'scripts/build-native.js'), 'utf8')];
+    for (const text of others) for (const [, name] of text.matchAll(/\benv\.([A-Z][A-Z_]+)\b/g)) read.add(name);
+    expect([...described].sort()).toEqual([...read].sort());
+  });
+
+  it('is right about the names of features', () => {
+    for (const feature of library.FEATURES) expect(described).toContain(`FAST_LITELLM_${feature.toUpperCase()}`);
+    expect(firstCode('<!-- features -->').sort()).toEqual([...library.FEATURES].sort());
+  });
+});
+
+describe('the table of errors', () => {
+  /** In capitals, and no code of an error of ours: names of Node and undici, and of variables. */
+  const otherNames = /^(ERR_|UND_ERR_|EAI_AGAIN$|MODULE_NOT_FOUND$|RUST_ACCELERATION_AVAILABLE$|FAST_LITELLM_)/;
+
+  it('has every code, and no other', () => {
+    const sources = sourcesOf('lib').filter(([path]) => !path.endsWith('.environment.ts'));
+    const codes = sources.flatMap(([, text]) => [...text.matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)].map(([, code]) => code));
+    expect(firstCode('## Errors').sort()).toEqual([...new Set(codes.filter((code) => !otherNames.test(code)))].sort());
+  });
+
+  it('names classes that are exported', () => {
+    const classes = new Set(tableAfter(documentation, '## Errors').flatMap(([, cell]) => codeIn(cell)));
+    const exported = Object.keys(library).filter((name) => name.endsWith('Error'));
+    expect([...classes].sort()).toEqual(exported.sort());
+  });
+});
+
+describe('the table of metrics', () => {
+  it('has every metric with its type and labels, and no other', () => {
+    const store = library.redisRateLimitStore({ client: noRedis, onStoreError: 'local', localLease: true });
+    const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
+    const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
+    const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
+    const samples = [{ router: { modelList: [one], providerBudgets: budgets } }, shared].flatMap((options) => {
+      const llm = new library.FastLiteLLM(options);
+      llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
+      if (llm.router.models().length > 0) llm.router.succeeded(llm.router.acquire('m'), { latencyMs: 1 });
+      return llm.metrics();
+    });
+    const rows = samples.map(({ name, type, labels = {} }) => `fast_litellm_${name} ${type} ${Object.keys(labels).join(', ')}`);
+    const table = tableAfter(documentation, '`registerPrometheusMetrics(llm, registry)`').map(
+      ([name, type, labels]) => `${codeIn(name)[0]} ${type} ${codeIn(labels).join()}`,
+    );
+    expect(table.sort()).toEqual([...new Set(rows)].sort());
+  });
+});
+
+describe('the document', () => {
+  it('mentions everything that the package exports', () => {
+    expect(Object.keys(library).filter((name) => !new RegExp(`\\b${name}\\b`).test(documentation))).toEqual([]);
+    for (const encoding of library.ENCODING_NAMES) expect(documentation).toContain(`\`${encoding}\``);
+  });
+
+  it('links to files and headings that exist', () => {
+    const known = new Map(documents.map(({ path, text }) => [path, anchors(text)]));
+    const links = documents.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([\w./-]*)(?:#([^)]+))?\)/g)].map(([link, file, anchor]) => ({
+        link: `${path}: ${link}`,
+        file: file === '' ? path : join(dirname(path), file),
+        anchor,
+      })),
+    );
+    const broken = links.filter(({ file, anchor }) =>
+      anchor === undefined ? !existsSync(join(root, file)) : !known.get(file)?.has(anchor),
+    );
+    expect(broken).toEqual([]);
+    expect(links.length).toBeGreaterThan(0);
+  });
+
+  it('names scripts that exist', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
+    const named = [...documentation.matchAll(/\bnpm (start|test|run [\w:]+)/g)].map(([, name]) => name.replace('run ', ''));
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+    expect(named.length).toBeGreaterThan(0);
+  });
+
+  it('has room for the bench', () => {
+    const hasSection = (text: string | undefined, name: string): boolean =>
+      new RegExp(`^<!-- bench:${name} -->$[^]*^<!-- /bench:${name} -->$`, 'm').test(text ?? '');
+    const textOf = (page: string): string | undefined => documents.find(({ path }) => path === page)?.text;
+    const benches = readdirSync(join(root, 'test/bench')).flatMap((name) => /^(.+)\.bench\.ts$/.exec(name)?.[1] ?? []);
+    expect(benches).toContain('tokens');
+    expect([...benches, 'targets'].filter((name) => !hasSection(textOf('docs/benchmarks.md'), name))).toEqual([]);
+    expect(hasSection(textOf('README.md'), 'all')).toBe(true);
+  });
+});

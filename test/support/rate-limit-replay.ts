@@ -1,0 +1,295 @@
+import { DecisionCode, DecisionField } from '../../lib/rate-limit/engine/engine.js';
+import type { PolicySpec, RateLimitEngine } from '../../lib/rate-limit/engine/engine.js';
+import type { Ask, History, Step } from './rate-limit-history.js';
+import { leftOf, limitsOver, Oracle, type Counter, type LimitName, type Taking } from './rate-limit-oracle.js';
+
+const START_MS = 1_700_000_000_000;
+/** Of refused checks, each of so many is asked again when it is said to pass. */
+const ASKED_AGAIN = 3;
+/** Times that are not a request's: of a release by key. */
+const WHICHEVER = Infinity;
+
+const NAMES: Readonly<Record<number, LimitName>> = {
+  [DecisionCode.second]: 'requestsPerSecond',
+  [DecisionCode.minute]: 'requestsPerMinute',
+  [DecisionCode.hour]: 'requestsPerHour',
+  [DecisionCode.day]: 'requestsPerDay',
+  [DecisionCode.window]: 'requestsPerWindow',
+  [DecisionCode.tokens]: 'tokensPerMinute',
+  [DecisionCode.concurrency]: 'maxConcurrent',
+};
+
+type Scope = readonly [policy: number, key: string];
+
+/** A call of the engine as it was made, for its twins to be asked the same. */
+export type Call =
+  | { readonly call: 'decide'; readonly ask: Ask; readonly nowMs: number; readonly answer: readonly number[] }
+  | {
+      readonly call: 'settle';
+      readonly scope: Scope;
+      readonly reserved: number;
+      readonly actual: number;
+      readonly atMs: number;
+      readonly nowMs: number;
+    }
+  | { readonly call: 'release'; readonly scope: Scope; readonly atMs: number }
+  | { readonly call: 'reset'; readonly scope: Scope };
+
+/**
+ * Runs a history and judges every answer by an exact log: nothing over any limit, nothing refused that the log of a 60th of the window earlier would have
+ * admitted, by a limit that is over, nothing said to be left that is not, and `retryAfterMs` to the millisecond. Returns the calls with their answers; throws what
+ * is wrong.
+ */
+export function judge(engine: RateLimitEngine, history: History): readonly Call[] {
+  return inSpace(engine, history.policies, (run) => new Judgement(run, history.policies).of(history.steps));
+}
+
+/** Asks a twin the same. Throws where it answers otherwise. */
+export function repeat(engine: RateLimitEngine, { policies }: History, calls: readonly Call[]): void {
+  inSpace(engine, policies, (run) => {
+    for (const [index, call] of calls.entries()) {
+      const given = run(call);
+      if (call.call !== 'decide') continue;
+      for (let field = 0; field < call.answer.length; field++) {
+        if (given[field] === call.answer[field]) continue;
+        throw new Error(`call ${index}: ${engine.engine} says ${given.join()}, and its twin ${call.answer.join()}`);
+      }
+    }
+  });
+}
+
+/** Makes a call, and returns `lastDecision`. */
+type Run = (call: Call) => Float64Array;
+
+function inSpace<R>(engine: RateLimitEngine, policies: readonly PolicySpec[], work: (run: Run) => R): R {
+  const space = engine.open(null, 1_000_000);
+  const handles = policies.map((spec) => engine.policy(spec));
+  try {
+    return work((call) => perform(engine, space, handles, call));
+  } finally {
+    engine.close(space);
+    // Of each history's own limits there would be no end.
+    for (const handle of handles) engine.closePolicy(handle);
+  }
+}
+
+function perform(engine: RateLimitEngine, space: number, handles: readonly number[], call: Call): Float64Array {
+  const { lastDecision } = engine;
+  if (call.call !== 'decide') {
+    const [policy, key] = call.scope;
+    if (call.call === 'settle') engine.settle(space, handles[policy], key, call.reserved, call.actual, call.atMs, call.nowMs);
+    else if (call.call === 'release') engine.release(space, handles[policy], key, call.atMs);
+    else engine.reset(space, handles[policy], key);
+    return lastDecision;
+  }
+  const { ask, nowMs } = call;
+  const { cost, tokens } = ask;
+  let code: number;
+  if (ask.call === 'checkAll') {
+    const policies = Uint32Array.from(ask.scopes, ([policy]) => handles[policy]);
+    const keys = ask.scopes.map(([, key]) => key);
+    code = engine.checkAll(space, policies, keys, cost, tokens, nowMs);
+  } else code = engine[ask.call](space, handles[ask.policy], ask.key, cost, tokens, nowMs);
+  if (code !== lastDecision[DecisionField.code]) throw new Error(`answers ${code}, and says ${lastDecision[DecisionField.code]}`);
+  return lastDecision;
+}
+
+/** A request that was let pass, and what of it is still to be given back. */
+interface Passed {
+  readonly tokens: number;
+  readonly atMs: number;
+  isSettled: boolean;
+  readonly parts: { readonly scope: Scope; readonly taking: Taking; isReset: boolean; isReleased: boolean }[];
+}
+
+class Judgement {
+  private readonly oracle = new Oracle();
+  private readonly calls: Call[] = [];
+  private readonly passed: Passed[] = [];
+  private readonly ids: readonly string[];
+  private nowMs = START_MS;
+  /** A space's time never runs back. */
+  private latestMs = 0;
+  /** Within the millisecond of a reset nobody can tell who came before it: the clock goes on then, and not back behind it. */
+  private leastMs = 0;
+  private refusals = 0;
+
+  constructor(
+    private readonly perform: Run,
+    private readonly policies: readonly PolicySpec[],
+  ) {
+    this.ids = policies.map(({ scope }) => scope ?? '');
+  }
+
+  of(steps: History['steps']): readonly Call[] {
+    for (const [advanceMs, step] of steps) {
+      this.nowMs = Math.max(this.nowMs + advanceMs, this.leastMs);
+      this.step(step);
+    }
+    return this.calls;
+  }
+
+  private step(step: Step): void {
+    switch (step.call) {
+      case 'settle':
+        return this.settle(this.recall(step.taking), step.actual);
+      case 'finish':
+        return this.finish(this.recall(step.taking));
+      case 'release':
+        return this.release([step.policy, step.key]);
+      case 'reset':
+        return this.reset([step.policy, step.key]);
+      default:
+        if (this.decide(step) !== DecisionCode.allowed && step.call === 'check') this.askAgain(step);
+    }
+  }
+
+  private recall(taking: number): Passed | undefined {
+    return this.passed[taking % Math.max(this.passed.length, 1)];
+  }
+
+  /** Nobody else comes in between, so the time told is the time it takes. */
+  private askAgain(step: Ask): void {
+    const told = this.calls.at(-1);
+    if (told?.call !== 'decide' || this.refusals++ % ASKED_AGAIN > 0) return;
+    const waitMs = told.answer[DecisionField.retryAfterMs];
+    if (waitMs === Infinity) return;
+    this.nowMs = told.answer[DecisionField.atMs] + waitMs - 1;
+    if (waitMs > 1 && this.decide(step) === DecisionCode.allowed) throw new Error('passed before retryAfterMs');
+    this.nowMs += 1;
+    const after = this.decide(step);
+    // Only a release helps then.
+    if (after !== DecisionCode.allowed && after !== DecisionCode.concurrency) throw new Error(`refused by ${after} after retryAfterMs`);
+  }
+
+  private decide(ask: Ask): number {
+    const answer = [...this.perform({ call: 'decide', ask, nowMs: this.nowMs, answer: [] })];
+    this.calls.push({ call: 'decide', ask, nowMs: this.nowMs, answer });
+    const atMs = this.time();
+    if (answer[DecisionField.atMs] !== atMs) throw new Error(`decided at ${answer[DecisionField.atMs]}, and not at ${atMs}`);
+    const scopes: readonly Scope[] = ask.call === 'checkAll' ? ask.scopes : [[ask.policy, ask.key]];
+    const code = answer[DecisionField.code];
+    if (code === DecisionCode.allowed) this.judgePermission(ask, scopes, atMs);
+    else this.judgeRefusal(ask, scopes, answer, atMs);
+    if (code === DecisionCode.allowed && ask.call !== 'peek') this.take(ask, scopes, atMs);
+    this.judgeRest(ask, scopes, answer, atMs);
+    return code;
+  }
+
+  private judgePermission({ cost, tokens }: Ask, scopes: readonly Scope[], atMs: number): void {
+    const over = scopes.flatMap((scope, index) => {
+      const times = this.timesNamed(scopes, index);
+      return limitsOver(this.counter(scope), atMs, cost * times, tokens * times, times, false);
+    });
+    if (over.length > 0) throw new Error(`admitted over ${over.join()}`);
+  }
+
+  private judgeRefusal({ cost, tokens }: Ask, scopes: readonly Scope[], answer: readonly number[], atMs: number): void {
+    const refusing = answer[DecisionField.index];
+    const times = this.timesNamed(scopes, refusing);
+    const over = limitsOver(this.counter(scopes[refusing]), atMs, cost * times, tokens * times, times, true);
+    const name = NAMES[answer[DecisionField.code]];
+    if (!over.includes(name)) throw new Error(`refused by ${name} where ${over.join() || 'nothing'} is over`);
+  }
+
+  /** What is said to be left: after the taking, or as it stands after a refusal. */
+  private judgeRest(ask: Ask, scopes: readonly Scope[], answer: readonly number[], atMs: number): void {
+    const isSupposed = ask.call === 'peek' && answer[DecisionField.code] === DecisionCode.allowed;
+    const lefts = (widened: boolean): { requests: number; tokens: number } => {
+      const all = scopes.map((scope) => leftOf(this.counter(scope), atMs, widened));
+      return { requests: Math.min(...all.map(({ requests }) => requests)), tokens: Math.min(...all.map(({ tokens }) => tokens)) };
+    };
+    const [least, most] = [lefts(true), lefts(false)];
+    const told = { requests: answer[DecisionField.remainingRequests], tokens: answer[DecisionField.remainingTokens] };
+    for (const what of ['requests', 'tokens'] as const) {
+      // A peek tells what would be left: after the taking that it foresees.
+      const given = isSupposed ? ask[what === 'requests' ? 'cost' : 'tokens'] : 0;
+      const isPlaces = isSupposed && what === 'requests' && countsPlaces(this.policies[scopes[0][0]]);
+      const supposed = told[what] + (isPlaces ? 1 : given);
+      if (supposed > most[what] || supposed < least[what]) {
+        throw new Error(`${told[what]} ${what} are said to be left, of ${least[what]} to ${most[what]}`);
+      }
+    }
+  }
+
+  private take({ cost, tokens }: Ask, scopes: readonly Scope[], atMs: number): void {
+    const parts = scopes.map((scope) => {
+      const counter = this.counter(scope);
+      const taking: Taking = { atMs, cost, tokens };
+      counter.takings.push(taking);
+      counter.inFlight += 1;
+      return { scope, taking, isReset: false, isReleased: false };
+    });
+    this.passed.push({ tokens, atMs, isSettled: false, parts });
+  }
+
+  private settle(passed: Passed | undefined, actual: number): void {
+    if (passed === undefined || passed.isSettled) return;
+    passed.isSettled = true;
+    for (const { scope, taking } of passed.parts) {
+      this.call({ call: 'settle', scope, reserved: passed.tokens, actual, atMs: passed.atMs, nowMs: this.nowMs });
+      if (this.time() - taking.atMs < 60_000) taking.tokens = actual;
+    }
+  }
+
+  /** Gives back the places of a request: of none that a reset has forgotten. */
+  private finish(passed: Passed | undefined): void {
+    for (const part of passed?.parts ?? []) {
+      if (part.isReleased) continue;
+      part.isReleased = true;
+      this.call({ call: 'release', scope: part.scope, atMs: passed?.atMs ?? WHICHEVER });
+      if (!part.isReset) this.counter(part.scope).inFlight -= 1;
+    }
+  }
+
+  /** By key: that of any request, also where there is none. */
+  private release(scope: Scope): void {
+    this.call({ call: 'release', scope, atMs: WHICHEVER });
+    const running = this.partsOf(scope).find(({ isReset, isReleased }) => !isReset && !isReleased);
+    if (running === undefined) return;
+    running.isReleased = true;
+    this.counter(scope).inFlight -= 1;
+  }
+
+  private reset(scope: Scope): void {
+    this.call({ call: 'reset', scope });
+    this.oracle.reset(this.id(scope));
+    for (const part of this.partsOf(scope)) part.isReset = true;
+    this.leastMs = Math.max(this.nowMs, this.latestMs) + 1;
+  }
+
+  private call(call: Exclude<Call, { call: 'decide' }>): void {
+    this.calls.push(call);
+    this.perform(call);
+  }
+
+  private time(): number {
+    this.latestMs = Math.max(this.latestMs, this.nowMs);
+    return this.latestMs;
+  }
+
+  private partsOf(scope: Scope): Passed['parts'] {
+    const id = this.id(scope);
+    return this.passed.flatMap(({ parts }) => parts.filter((part) => this.id(part.scope) === id));
+  }
+
+  /** How often the scope with this index was named up to there. */
+  private timesNamed(scopes: readonly Scope[], index: number): number {
+    const id = this.id(scopes[index]);
+    let times = 0;
+    for (let i = 0; i <= index; i++) if (this.id(scopes[i]) === id) times += 1;
+    return times;
+  }
+
+  private id([policy, key]: Scope): string {
+    return `${this.ids[policy]} ${key}`;
+  }
+
+  private counter(scope: Scope): Counter {
+    return this.oracle.counter(this.id(scope), this.policies[scope[0]]);
+  }
+}
+
+function countsPlaces({ requestsPerSecond, requestsPerMinute, requestsPerHour, requestsPerDay, requestsPerWindow }: PolicySpec): boolean {
+  return [requestsPerSecond, requestsPerMinute, requestsPerHour, requestsPerDay, requestsPerWindow].every((limit) => limit === undefined);
+}

@@ -53,6 +53,10 @@ const ATTEMPTS_PER_MINUTE = 20;
   ],
 })
 export class FastLiteLLMDashboardModule extends ConfigurableModuleClass {
+  /**
+   * Mounts the dashboard at `path`.
+   * @throws InvalidConfigurationError at boot, naming the option.
+   */
   static override forRoot(options: DashboardOptions & DashboardMount = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
   }

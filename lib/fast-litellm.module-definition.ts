@@ -3,6 +3,7 @@ import type { FastLiteLLMOptions } from './fast-litellm.options.js';
 
 /** For `forRootAsync({ useClass })` and `({ useExisting })`. */
 export interface FastLiteLLMOptionsFactory {
+  /** Returns the options. Called once, at boot. */
   createFastLiteLLMOptions(): FastLiteLLMOptions | Promise<FastLiteLLMOptions>;
 }
 

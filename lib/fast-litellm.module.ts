@@ -86,6 +86,10 @@ export class FastLiteLLMModule
     super();
   }
 
+  /**
+   * Registers the module with these options. All are optional.
+   * @throws InvalidConfigurationError at boot, naming the option.
+   */
   static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
   }
@@ -95,6 +99,7 @@ export class FastLiteLLMModule
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
   }
 
+  /** Counts the requests of the HTTP server, so that the shutdown can wait for them. */
   onApplicationBootstrap(): void {
     const server = this.host?.httpAdapter?.getHttpServer() as WatchedServer | undefined;
     if (typeof server?.prependListener === 'function') this.llm.shutdown.watch(server);
@@ -110,6 +115,7 @@ export class FastLiteLLMModule
     return this.llm.shutdown.drain();
   }
 
+  /** Closes the connection pool, the stores and the timers. */
   onApplicationShutdown(): Promise<void> {
     return this.llm.close();
   }

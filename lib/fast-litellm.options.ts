@@ -20,11 +20,17 @@ export interface FastLiteLLMOptions {
    * `typescript`: the addon is never opened. Environment: `FAST_LITELLM_ENGINE`.
    */
   readonly engine?: EngineMode;
+  /** Feature flags: which requests the native engine answers. */
   readonly featureFlags?: FeatureFlagsOptions;
+  /** Token counting and prices. */
   readonly tokenCounter?: TokenCounterOptions;
+  /** Rate limits. Default: 10 requests a second (burst 20), 600 a minute, 10,000 an hour. */
   readonly rateLimit?: RateLimitOptions;
+  /** Deployments and the choice among them. */
   readonly router?: RouterOptions;
+  /** Calls to models. */
   readonly llmClient?: LlmClientOptions;
+  /** The performance monitor and its alerts. */
   readonly monitor?: PerformanceMonitorOptions;
   /**
    * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 500 ms of work and without loading what costs
@@ -36,12 +42,14 @@ export interface FastLiteLLMOptions {
    * changes unasked.
    */
   readonly accelerate?: boolean | readonly AccelerationTarget[];
+  /** The connection pool. */
   readonly connectionPool?: ConnectionPoolOptions;
   /**
    * Whether prom-client's global registry shows the metrics, or how: in another registry, under another prefix. Default: in the Nest module where prom-client is
    * installed; not in the plain class.
    */
   readonly metrics?: boolean | MetricsOptions;
+  /** The graceful shutdown of a Nest app. */
   readonly shutdown?: ShutdownOptions;
   /**
    * Whether calls to models become OpenTelemetry spans. Default: in the Nest module where `@opentelemetry/api` is installed; not in the plain class. Without an

@@ -69,7 +69,10 @@ export class FastLiteLLM {
   readonly rateLimiter: RateLimiterService;
   readonly monitor: PerformanceMonitorService;
   readonly router: RouterService;
-  /** Routers for model lists that come with the call: those of `getAvailableDeployment` and `AdvancedRouter`. */
+  /**
+   * Routers for model lists that come with the call: those of `getAvailableDeployment` and `AdvancedRouter`.
+   * @internal
+   */
   readonly listRouters: ListRouters;
   readonly acceleration: AccelerationService;
   readonly connectionPool: ConnectionPoolService;
@@ -196,7 +199,10 @@ export class FastLiteLLM {
     return [this.tokenCounter, this.rateLimiter, this.router, this.connectionPool, this.client, this.monitor, this.acceleration];
   }
 
-  /** Which engine answers for each capability, why, and what it has been seen to do. */
+  /**
+   * Which engine answers for each capability, why, and what it has been seen to do.
+   * @internal
+   */
   engineStates(): EngineState[] {
     return Object.entries(this.engines).map(([capability, { active, reason, nativeErrors, shadow }]) => ({
       capability,

@@ -44,6 +44,7 @@ async function typescriptChecks() {
   await plain('typecheck', node('node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'));
   await plain('lint', node('node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'));
   await plain('format', node('node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'));
+  await plain('reference', node('node_modules/typedoc/bin/typedoc', '--emit', 'none'));
   await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
 }
 

@@ -11,6 +11,7 @@ import {
 
 /** What can be accelerated in place: npm packages that an app may already use. */
 export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer', 'undici'] as const;
+/** A library that can be patched. */
 export type AccelerationTarget = (typeof ACCELERATION_TARGETS)[number];
 
 /** What `applyAcceleration` takes. */

@@ -18,7 +18,10 @@ export class AccelerationService implements Capability {
   readonly capability = 'acceleration';
   private readonly standIn: StandIn;
 
-  /** @param pool What takes the requests of undici's global dispatcher; without one it is left alone. */
+  /**
+   * @param pool What takes the requests of undici's global dispatcher; without one it is left alone.
+   * @internal
+   */
   constructor(
     choice: EngineChoice<TokenCounterEngine>,
     private readonly pool?: RequestPool,
@@ -61,6 +64,7 @@ export class AccelerationService implements Capability {
     patches.release(this);
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     return Object.entries(this.status().targets).flatMap(([library, { state, answeredNatively, passedOn }]): MetricSample[] => [
       {

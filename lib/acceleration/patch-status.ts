@@ -2,8 +2,11 @@ import type { AccelerationTarget } from './acceleration.options.js';
 
 /** One installed copy of a library. */
 export interface CopyStatus {
+  /** Where this copy is installed. */
   readonly folder: string;
+  /** Its version, from its package.json. */
   readonly version: string;
+  /** What became of the copy. */
   readonly state: 'patched' | 'left_alone';
   /** Why it was left alone, or which of its files could not be patched: under Jest, say, those that are ES modules. */
   readonly reason?: string;
@@ -16,7 +19,9 @@ export interface TargetStatus {
    * functions, which now let everything through.
    */
   readonly state: 'patched' | 'not_applied' | 'not_installed' | 'left_alone' | 'covered';
+  /** Why the library is not patched. */
   readonly reason?: string;
+  /** All copies that were found. */
   readonly copies: readonly CopyStatus[];
   /** Calls since the start that the native engine answered; of undici, requests that the pool took. */
   readonly answeredNatively: number;
@@ -34,5 +39,6 @@ export interface PatchStatus {
   readonly rustAvailable: boolean;
   /** Why, in a sentence. */
   readonly reason: string;
+  /** By library. */
   readonly targets: Readonly<Record<AccelerationTarget, TargetStatus>>;
 }

@@ -5,6 +5,7 @@ export type EngineName = 'native' | 'typescript';
 export interface MetricSample {
   /** Prometheus style, without the package's prefix: `token_counting_tokens_total`. */
   readonly name: string;
+  /** The text of Prometheus' HELP line. */
   readonly help: string;
   readonly type: 'counter' | 'gauge';
   readonly value: number;
@@ -18,6 +19,7 @@ export interface MetricSample {
 export interface CapabilityHealth {
   readonly status: 'ok' | 'degraded' | 'down';
   readonly engine: EngineName;
+  /** Why it is not `ok`, or why this engine answers. */
   readonly reason?: string;
   readonly [detail: string]: unknown;
 }
@@ -29,6 +31,7 @@ export type HealthOf = <C extends Capability>(capability: C) => ReturnType<C['he
 export interface Capability {
   /** In snake_case, as in the flags and the metrics: `token_counting`. */
   readonly capability: string;
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[];
   /** Does real work: asks the engine a question whose answer is known. */
   health(of?: HealthOf): CapabilityHealth | Promise<CapabilityHealth>;

@@ -19,7 +19,9 @@ export class FastLiteLLMError extends Error {
  * `path` names the argument or option (`rateLimit.requestsPerMinute`), `rule` what it has to be.
  */
 export class InvalidArgumentError extends FastLiteLLMError {
+  /** Where the wrong value is: `messages[2].content`. */
   readonly path: string;
+  /** The rule that it breaks. */
   readonly rule: string;
 
   constructor(path: string, value: unknown, rule: string, code = 'INVALID_ARGUMENT') {
@@ -74,6 +76,7 @@ export class MissingFileError extends FastLiteLLMError {
 /** No connection came free in time. */
 export class PoolTimeoutError extends FastLiteLLMError {
   readonly origin: string;
+  /** How long the request waited for a connection. */
   readonly timeoutMs: number;
 
   constructor(origin: string, timeoutMs: number) {

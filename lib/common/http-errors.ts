@@ -68,6 +68,7 @@ export class NoDeploymentError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'NO_DEPLOYMENT';
   readonly model: string;
+  /** Why no deployment fits. */
   readonly reason: NoDeploymentReason;
 
   constructor(model: string, reason: NoDeploymentReason) {

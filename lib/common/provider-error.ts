@@ -70,18 +70,23 @@ const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number
 export class ProviderError extends HttpException {
   /** Stable, machine-readable. */
   readonly code: (typeof CODES)[ProviderFailureKind];
+  /** The class of the failure. */
   readonly kind: ProviderFailureKind;
   /** HTTP status of the provider's answer; absent where there was none. `getStatus()` is what a client is told. */
   readonly providerStatus?: number;
   readonly provider: string;
+  /** The deployment that answered or failed. */
   readonly deploymentId: string;
+  /** The provider's own error code, if it gave one. */
   readonly providerCode?: string;
+  /** What the provider asks to wait, in milliseconds. */
   readonly retryAfterMs?: number;
   /** What the provider calls the request, where it says so: to be named to its support. */
   readonly providerRequestId?: string;
   /** The error for a client, as it stands in the response's body. */
   readonly error: OpenAIErrorBody;
 
+  /** @internal Made by `LlmClient`. */
   constructor(facts: ProviderFailureFacts, options?: ErrorOptions) {
     const { kind, message, status } = facts;
     // A status above 599 is none that could be handed on.

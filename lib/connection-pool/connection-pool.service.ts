@@ -59,6 +59,7 @@ export class ConnectionPoolService implements Capability {
   private readonly acquisitions: CallSeries;
   private drained: Promise<void> | undefined = undefined;
 
+  /** @internal Made by `FastLiteLLM`. */
   constructor(
     private readonly choice: EngineChoice<ConnectionPoolEngine>,
     readonly options: ResolvedConnectionPoolOptions,
@@ -180,6 +181,7 @@ export class ConnectionPoolService implements Capability {
     return this.pool.draining;
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     return poolSamples(this.pool, this.stats());
   }

@@ -67,10 +67,12 @@ export interface DeploymentState {
   readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked' | 'uncallable';
   /** Why it cannot be called, and what its operator can do. */
   readonly uncallable?: { readonly reason: string; readonly mend: string };
+  /** Rest of the cooldown in milliseconds. */
   readonly coolingForMs: number;
   /** Requests that are over, since the start, and those of them that failed. */
   readonly answered: number;
   readonly failures: number;
+  /** Requests in flight. */
   readonly inFlight: number;
   /** 0: not known. */
   readonly latencyMs: number;

@@ -15,6 +15,7 @@ export interface ShadowObservation {
 
 /** Whoever wants to hear of shadow runs: the performance monitor. What it throws is lost. */
 export interface ShadowRecorder {
+  /** Takes one shadow run. */
   recordShadow(observation: ShadowObservation): void;
 }
 
@@ -26,6 +27,7 @@ export interface Outcome<R> {
   readonly ms: number;
 }
 
+/** Totals of all shadow runs since the start. Times are in milliseconds. */
 export interface ShadowSummary {
   readonly runs: number;
   readonly differences: number;

@@ -20,6 +20,7 @@ export const FEATURES = [
   'batch_token_counting',
   'performance_monitoring',
 ] as const;
+/** The name of a feature that can be switched. */
 export type FeatureName = (typeof FEATURES)[number];
 
 /** Spellings found in the original's code and documentation, accepted wherever a feature is named. */
@@ -33,6 +34,7 @@ export type FeatureState = 'enabled' | 'disabled' | 'shadow' | `canary:${number}
 
 /** What can be said of one feature. Every part may be left to a lower layer: environment > file > options > defaults. */
 export interface FeatureSettings {
+  /** Default `enabled`. */
   readonly state?: FeatureState;
   /** The native error that switches the feature off. Default 10. */
   readonly errorThreshold?: number;
@@ -42,6 +44,7 @@ export interface FeatureSettings {
   readonly coolOffMs?: number;
 }
 
+/** Which features the native engine answers, and for which requests. */
 export interface FeatureFlagsOptions {
   /** `false` switches every feature off. Default `true`. Environment: `FAST_LITELLM_ENABLED`. */
   readonly enabled?: boolean;

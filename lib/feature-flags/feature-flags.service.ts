@@ -94,6 +94,7 @@ export class FeatureFlagsService {
   /**
    * The flag itself, for an engine choice to hold.
    * @throws InvalidArgumentError for an unknown feature.
+   * @internal
    */
   flag(feature: FeatureName): FeatureFlag {
     const flag = this.flags.get(feature);

@@ -8,8 +8,11 @@ import type { ResolvedShutdownOptions } from './shutdown.options.js';
 /** An HTTP server, as far as it is watched. */
 export interface WatchedServer {
   readonly listening?: boolean;
+  /** Calls `listener` for each request, before the handlers of the app. */
   prependListener(event: 'request', listener: (request: IncomingMessage, response: ServerResponse) => void): unknown;
+  /** Stops accepting connections. */
   close(): unknown;
+  /** Closes keep-alive connections without a request. */
   closeIdleConnections?(): void;
 }
 

@@ -1,6 +1,7 @@
 import type { Capability, CapabilityHealth, HealthOf } from '../common/capability.js';
 import { errorMessage } from '../common/errors.js';
 
+/** The health of all capabilities. */
 export interface HealthReport {
   /** The worst of the components. */
   readonly status: CapabilityHealth['status'];

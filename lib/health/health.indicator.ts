@@ -16,6 +16,7 @@ interface Session<Key extends string> {
 
 /** What is asked: `FastLiteLLM` is one. */
 export interface HealthSource {
+  /** Runs all checks and waits for their results. */
   healthCheckAsync(): Promise<HealthReport & { readonly rustAvailable?: boolean; readonly reason?: string }>;
 }
 

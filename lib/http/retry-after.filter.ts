@@ -15,6 +15,7 @@ import { setRetryAfter, type HeaderTarget } from './guard/headers.js';
  */
 @Catch(RouterRateLimitError, ProviderError)
 export class RetryAfterFilter extends BaseExceptionFilter<RouterRateLimitError | ProviderError> {
+  /** Sets `Retry-After` and `retry-after-ms`, then answers as Nest does. */
   override catch(error: RouterRateLimitError | ProviderError, host: ArgumentsHost): void {
     // Nest answers itself, then. What a filter throws, nobody answers, and of a message it ends the process in Nest 11.
     if (host.getType() !== 'http') return;

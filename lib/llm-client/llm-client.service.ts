@@ -80,6 +80,7 @@ export class LlmClient implements Capability {
   private readonly now: () => number;
   private readonly requestLimits: RequestLimits;
 
+  /** @internal Made by `FastLiteLLM`. */
   constructor(
     private readonly router: RouterService,
     private readonly transport: ProviderTransport,
@@ -138,6 +139,7 @@ export class LlmClient implements Capability {
     return this.counts.inFlight;
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     return callSamples(this.counts, this.spending, this.surroundings.retryBudget);
   }

@@ -2,8 +2,11 @@ import { checkFunction, checkKnownKeys, checkObject, checkPositiveInteger, optio
 
 /** A registry of prom-client; not its own type, so that those who do without it can compile against this package. */
 export interface MetricRegistry {
+  /** The metric of that name, if it is registered. */
   getSingleMetric(name: string): object | undefined;
+  /** Removes a metric. */
   removeSingleMetric(name: string): void;
+  /** All metrics in Prometheus' text format. */
   metrics(): Promise<string>;
 }
 

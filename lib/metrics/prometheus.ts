@@ -6,6 +6,7 @@ import { resolveMetricsOptions, type MetricRegistry, type MetricsOptions, type R
 
 /** Whatever describes its numbers as data. */
 export interface MetricSource {
+  /** All metrics at this moment. Called for each scrape. */
   metrics(): readonly MetricSample[];
 }
 

@@ -63,6 +63,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   private readonly logger: LogSink;
   private readonly differences = new Map<string, number>();
 
+  /** @internal Made by `FastLiteLLM`. */
   constructor(
     private readonly options: ResolvedMonitorOptions,
     private readonly context: PerformanceMonitorContext,
@@ -117,6 +118,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     this.series(component, operation).record(durationMs, success, size('inputSize'), size('outputSize'));
   }
 
+  /** Records a shadow run. The engines call it. */
   recordShadow({ feature, operation, nativeMs, typescriptMs, native, typescript, equal }: ShadowObservation): void {
     const capability = capabilityOf(feature);
     const component = componentOf(capability, 'native');
@@ -190,6 +192,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     else this.differences.delete(component);
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     return performanceMetrics(this.table, this.alerting.active().length);
   }

@@ -8,7 +8,9 @@ export interface RateLimits {
   readonly burst?: number;
   /** Sliding windows: never more than that in any span of the window's length. */
   readonly requestsPerMinute?: number;
+  /** A sliding window of an hour. */
   readonly requestsPerHour?: number;
+  /** A sliding window of a day. */
   readonly requestsPerDay?: number;
   /** A window of any length, to go with `windowMs`. */
   readonly requestsPerWindow?: number;

@@ -49,6 +49,7 @@ export class RateLimiterService implements Capability {
   private readonly counts = new DecisionCounts();
   private limitWatch: LimitWatch | null = null;
 
+  /** @internal Made by `FastLiteLLM`. */
   constructor(
     choice: EngineChoice<RateLimitEngine>,
     readonly options: ResolvedRateLimitOptions,
@@ -69,6 +70,7 @@ export class RateLimiterService implements Capability {
     return this.reserve(key, options);
   }
 
+  /** The same as `check`, for every store. */
   checkAsync(key: string, options: CheckOptions = {}): Promise<RateLimitResult> {
     return promised(() => this.take(checkKey('key', key), options));
   }
@@ -97,6 +99,7 @@ export class RateLimiterService implements Capability {
     return this.look(keys, options) as Reservation;
   }
 
+  /** The same as `peek`, for every store. */
   peekAsync(keys: ScopeList, options: CheckOptions = {}): Promise<RateLimitResult> {
     return promised(() => this.look(keys, options));
   }
@@ -110,6 +113,7 @@ export class RateLimiterService implements Capability {
     return this.take(keys, options) as Reservation;
   }
 
+  /** The same as `reserve`, for every store. */
   reserveAsync(keys: ScopeList, options: CheckOptions = {}): Promise<Reservation> {
     return promised(() => this.take(keys, options));
   }
@@ -180,12 +184,16 @@ export class RateLimiterService implements Capability {
     return seen instanceof Promise ? seen.then(counted) : counted(seen);
   }
 
-  /** Begins to remember which keys come near to their limits; nothing is remembered before. For dashboards. */
+  /**
+   * Begins to remember which keys come near to their limits; nothing is remembered before. For dashboards.
+   * @internal
+   */
   watch(): LimitWatch {
     this.direct = null;
     return (this.limitWatch ??= new LimitWatch(this.store));
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     const { keys, evicted } = this.store.stats();
     const sample = samplesOf('rate_limit');

@@ -84,6 +84,7 @@ export interface RateLimitStore {
   /** Forgets everything about one key under one limit. */
   reset(scope: RateLimitScope): void | Promise<void>;
 
+  /** How many keys the store holds and has evicted. */
   stats(): RateLimitStoreStats;
   /** Beside what the service tells of itself. */
   metrics(): readonly MetricSample[];

@@ -10,6 +10,7 @@ export interface FallbackTarget {
 /** Which error a fallback is for: any, a prompt that is too long, or one that a content filter refuses. */
 export const FALLBACK_KINDS = ['general', 'context_window', 'content_policy'] as const;
 
+/** The reason for a fallback: any failure, a prompt that is too long, or one that a content filter rejected. */
 export type FallbackKind = (typeof FALLBACK_KINDS)[number];
 
 /** LiteLLM's form of a target: a model's name, or an object with `model` and what the request has otherwise. */

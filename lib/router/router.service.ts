@@ -52,6 +52,7 @@ export class RouterService implements Capability {
   private readonly healthChecks: HealthChecks | undefined;
   private input: RouterSettings;
 
+  /** @internal Made by `FastLiteLLM`. */
   constructor(
     private readonly choice: EngineChoice<RouterEngine>,
     private readonly options: ResolvedRouterOptions,
@@ -222,6 +223,7 @@ export class RouterService implements Capability {
     this.input = input;
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     const budgets = this.routing.budgets.samples(this.routing.now());
     return [...this.counters.samples(this.status(), this.deployments()), ...budgets, ...(this.options.sharedState?.metrics?.() ?? [])];

@@ -22,6 +22,7 @@ import { checkStrategy, type RoutingStrategy } from './selection/strategies/stra
 export interface RouterSettings {
   /** A strategy, by its name here or LiteLLM's, or a function. Default `simple_shuffle`. */
   readonly strategy?: RoutingStrategy | (string & {}) | CustomRoutingStrategy;
+  /** Settings of the strategy `latency_based`. */
   readonly strategyOptions?: {
     /** `latency_based`: samples are forgotten after this time. Default 3,600,000. */
     readonly sampleTtlMs?: number;
@@ -70,7 +71,9 @@ export interface RouterSettings {
   readonly streamTimeoutMs?: number;
   /** Where requests go whose model fails, in LiteLLM's forms. */
   readonly fallbacks?: Fallbacks;
+  /** Fallbacks for prompts that are too long, in the same forms. */
   readonly contextWindowFallbacks?: Fallbacks;
+  /** Fallbacks for prompts that a content filter rejects, in the same forms. */
   readonly contentPolicyFallbacks?: Fallbacks;
   /** For models without fallbacks of their own, and for names that nobody knows. */
   readonly defaultFallbacks?: readonly string[];
@@ -80,8 +83,11 @@ export interface RouterSettings {
 
 /** Models that share a strategy. */
 export interface RoutingGroup {
+  /** Any name; only logs show it. */
   readonly groupName: string;
+  /** Names of model groups. */
   readonly models: readonly string[];
+  /** By its name here or by LiteLLM's. */
   readonly strategy: RoutingStrategy | (string & {});
 }
 

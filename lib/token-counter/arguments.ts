@@ -19,19 +19,27 @@ export interface CountOptions {
   readonly requestId?: string;
 }
 
+/** The model that receives the messages, and its tools. */
 export interface CountMessagesOptions {
+  /** Default: `tokenCounter.defaultModel`. */
   readonly model?: string | null;
+  /** Tools in OpenAI's, Anthropic's or Gemini's shape. */
   readonly tools?: readonly Tool[] | null;
+  /** `auto`, `none`, `required`, or an object that names a tool. */
   readonly toolChoice?: ToolChoice;
+  /** The id by which a rollout chooses the engine. */
   readonly requestId?: string;
 }
 
+/** How many tokens the messages may have. */
 export interface TrimMessagesOptions {
+  /** Default: `tokenCounter.defaultModel`. */
   readonly model?: string | null;
   /** Default: `trimRatio` of the model's input limit. */
   readonly maxTokens?: number;
   /** Share of the model's input limit that the messages may fill, from 0.001 to 1. Default 0.75. */
   readonly trimRatio?: number;
+  /** The id by which a rollout chooses the engine. */
   readonly requestId?: string;
 }
 

@@ -62,6 +62,7 @@ export class TokenCounterService implements Capability {
   private calls = 0;
   private tokens = 0;
 
+  /** @internal Made by `FastLiteLLM`. */
   constructor(
     private readonly choice: EngineChoice<TokenCounterEngine>,
     private readonly options: ResolvedTokenCounterOptions,
@@ -229,6 +230,7 @@ export class TokenCounterService implements Capability {
     return contextWindow === null || this.isWithinTokenLimit(text, contextWindow, model) !== false;
   }
 
+  /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
     return [
       { name: 'token_counting_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },

@@ -128,7 +128,8 @@ describe('the published package', () => {
     const library =
       /^dist\/lib\/(?!.*\.test\.).+\.(js|js\.map|d\.ts)$|^dist\/lib\/dashboard\/browser\/app\.css$|^dist\/lib\/dashboard\/browser\/icon\.svg$/;
     const others = ['CHANGELOG.md', 'LICENSE', 'README.md', 'native/index.d.ts', 'native/index.js', 'package.json'];
-    const documentation = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`);
+    const entries = readdirSync(join(root, 'docs'), { withFileTypes: true });
+    const documentation = entries.filter((entry) => entry.isFile()).map(({ name }) => `docs/${name}`);
     const addons = readdirSync(join(root, 'native')).filter((name) => name.endsWith('.node'));
     const expected = [...others, ...addons.map((name) => `native/${name}`), ...documentation];
     expect(paths.filter((path) => !library.test(path)).sort()).toEqual(expected.sort());

@@ -7,7 +7,9 @@ export interface PoolRequestOptions {
   readonly path: string;
   /** Default `GET`. */
   readonly method?: Dispatcher.HttpMethod;
+  /** Default: none. */
   readonly headers?: Dispatcher.DispatchOptions['headers'];
+  /** A string, bytes, a `Readable` or `FormData`. Default: none. */
   readonly body?: Dispatcher.DispatchOptions['body'];
   /** Ends the request; the connection is closed then, as its answer would be in the way. */
   readonly signal?: AbortSignal;

@@ -24,6 +24,7 @@ export class BodyBoundsError extends HttpException {
   /** Fastify reads it. */
   readonly statusCode = 400;
 
+  /** @internal */
   constructor({ bound, limit, field = 'body' }: JsonExcess) {
     const message = `${field}: must not have more than ${limit} ${RULES[bound]} (${bound})`;
     super({ error: { message, type: 'invalid_request_error', param: field, code: 'body_out_of_bounds' } }, 400);

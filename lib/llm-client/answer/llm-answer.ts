@@ -26,12 +26,18 @@ export interface CallFacts {
 /** Express's response, Node's own, or Fastify's reply. */
 export interface AnswerTarget {
   readonly raw?: unknown;
+  /** Fastify's: the caller writes to `raw` from here on. */
   hijack?(): unknown;
+  /** Headers that are set already. */
   getHeaders?(): Readonly<Record<string, number | string | string[] | undefined>>;
   headers?: unknown;
+  /** Fastify's: sets a header. */
   header?(name: string, value: string): unknown;
+  /** Fastify's: sends the body. */
   send?(body: Buffer): unknown;
+  /** Node's: writes status and headers. */
   writeHead?(status: number, headers: Record<string, number | string | string[]>): unknown;
+  /** Node's: sends the last part of the body. */
   end?(body?: Buffer): unknown;
 }
 

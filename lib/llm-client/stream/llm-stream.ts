@@ -35,6 +35,7 @@ const MOST_WAITING = 64;
 export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   private taken = false;
 
+  /** @internal Made by `LlmClient`. */
   constructor(
     readonly call: CallFacts,
     private readonly exchange: ProviderExchange,

@@ -7,6 +7,7 @@ export type HealthProbe = (deployment: Deployment, signal: AbortSignal) => boole
 
 /** Background checks of the deployments. One that fails is left alone as long as others are well. */
 export interface HealthCheckOptions {
+  /** Returns whether the deployment is healthy; a rejected promise counts as unhealthy. `signal` aborts at `timeoutMs`. */
   readonly probe: HealthProbe;
   /** From one round to the next. Default 300,000. */
   readonly intervalMs?: number;

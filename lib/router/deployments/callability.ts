@@ -1,6 +1,8 @@
 /** Why a deployment cannot be called, and what its operator can do about it. */
 export interface Uncallable {
+  /** Why the deployment cannot be called. */
   readonly reason: string;
+  /** What to change. */
   readonly mend: string;
 }
 

@@ -164,10 +164,12 @@ export class Deployment {
     return this.uncallable === undefined && !this.blocked;
   }
 
+  /** The deployment without keys, headers and credentials. */
   toJSON(): Record<string, unknown> {
     return { id: this.id, model_name: this.modelName, litellm_params: shown(this.params), tags: this.tags };
   }
 
+  /** The same for `console.log`. */
   [inspect.custom](): unknown {
     return this.toJSON();
   }

@@ -20,6 +20,7 @@ export interface StateOfRouter {
   putSpendingBack?(key: string, usd: number): void;
   /** What all processes together have spent of a budget, and how long its time still is. */
   spent?(key: string, totalUsd: number, leftMs: number): void;
+  /** The router's clock, in milliseconds. */
   now(): number;
 }
 
@@ -29,8 +30,10 @@ export interface RouterSharedState {
   start(router: StateOfRouter): void;
   /** A deployment begins to cool here: worth telling at once. */
   cooled?(id: string, untilMs: number): void;
+  /** Metrics of the connection to the other processes. */
   metrics?(): readonly MetricSample[];
   /** `degraded` while nothing is shared. */
   health(): Partial<CapabilityHealth>;
+  /** Closes the connection and stops the timer. */
   close(): Promise<void>;
 }

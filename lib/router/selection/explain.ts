@@ -33,7 +33,9 @@ export interface DeploymentState {
   readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked' | 'uncallable';
   /** Of one that cannot be called: why, and what its operator can do. */
   readonly uncallable?: Uncallable;
+  /** Rest of the cooldown in milliseconds. */
   readonly coolingForMs: number;
+  /** Requests in flight. */
   readonly inFlight: number;
   /** Of this minute. */
   readonly requests: number;

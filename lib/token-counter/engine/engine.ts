@@ -2,6 +2,7 @@ import type { EngineName } from '../../common/capability.js';
 
 /** The encodings both engines know, under tiktoken's names. */
 export const ENCODING_NAMES = ['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'] as const;
+/** The name of an encoding, as in tiktoken. */
 export type EncodingName = (typeof ENCODING_NAMES)[number];
 
 /** Bytes of the longest token of any encoding: a text has at least a token for so many. */

@@ -13,6 +13,7 @@ export interface ModelPricing extends TieredRates {
 export interface ModelLimits {
   /** The input limit in tokens, not input and output together. */
   readonly contextWindow: number | null;
+  /** Output limit in tokens, `null` where unknown. */
   readonly maxOutputTokens: number | null;
 }
 

@@ -10,9 +10,11 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** The prompt of a whole request, counted. */
 export interface RequestTokens {
+  /** Tokens of the prompt, tools and images included. */
   readonly promptTokens: number;
   /** The model's tokenizer is not known, or a part had to be estimated or cannot be seen: an image of unknown size, audio, a binary document, earlier turns that the provider keeps. */
   readonly approximate: boolean;
+  /** The encoding that counted. */
   readonly encoding: EncodingName;
 }
 

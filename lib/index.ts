@@ -121,7 +121,7 @@ export type { CallFailure } from './router/health/failures.js';
 export type { HealthCheckOptions, HealthProbe } from './router/config/health-check-options.js';
 export type { LiteLLMRouterSettings } from './router/config/litellm-settings.js';
 export { readLiteLLMProxySettings, type LiteLLMProxySettings } from './router/config/proxy-settings.js';
-export type { RouterRedisClient } from './router/redis/client.js';
+export type { RedisClient as RouterRedisClient } from './common/redis/client.js';
 export type { RouterOptions } from './router/router.options.js';
 export { redisRouterState, type RedisRouterStateOptions } from './router/redis/shared-router-state.js';
 export { RouterService } from './router/router.service.js';

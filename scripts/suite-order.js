@@ -10,7 +10,7 @@ const LONGEST = [
   'lib/token-counter/engine/engine.test.ts',
   'test/e2e/rate-limit/redis/processes.e2e.test.ts',
   'test/e2e/rate-limit/redis/outage.e2e.test.ts',
-  'lib/rate-limit/redis/main-script.test.ts',
+  'lib/rate-limit/redis/script.test.ts',
   'lib/rate-limit/engine/histories.test.ts',
   'test/chaos/chaos.test.ts',
   'test/e2e/app/terminations.e2e.test.ts',

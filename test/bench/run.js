@@ -44,7 +44,7 @@ function buildPackage() {
   const newest = Math.max(...['lib', 'sample-app'].flatMap((folder) => sources(join(root, folder))).map((file) => statSync(file).mtimeMs));
   if (existsSync(built) && statSync(built).mtimeMs >= newest) return;
   say('compiling the package…');
-  run('compiling the package', process.execPath, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], root);
+  run('compiling the package', process.execPath, [require.resolve('@nestjs/cli/bin/nest.js'), 'build', 'sample-app'], root);
 }
 
 /** The bench itself becomes plain JavaScript, so that the processes it starts are measured without a compiler in them. */

@@ -12,7 +12,7 @@ import {
   type RedisOperation,
   type RedisScope,
 } from '../../lib/rate-limit/redis/protocol.js';
-import { RATE_LIMIT_SCRIPT } from '../../lib/rate-limit/redis/main-script.js';
+import { rateLimitScript } from '../../lib/rate-limit/redis/script.js';
 import { TypeScriptRateLimitEngine } from '../../lib/rate-limit/engine/typescript.js';
 
 const FOREVER_MS = 1e12;
@@ -20,10 +20,9 @@ const FOREVER_MS = 1e12;
 const MOST_IN_A_CALL = 8;
 
 /** The script with the time of the call for Redis's, and keys that outlive the test: its time goes by in no time. */
-export const TIMELESS_SCRIPT = RATE_LIMIT_SCRIPT.replace(
-  /local time = [^\n]*\nlocal clock = [^\n]*\n/,
-  'local clock = cjson.decode(ARGV[1])[6]\n',
-).replace(/('PSETEX', KEYS\[key\]), [^,]+,/g, `$1, ${FOREVER_MS},`);
+export const TIMELESS_SCRIPT = rateLimitScript()
+  .replace(/local time = [^\n]*\nlocal clock = [^\n]*\n/, 'local clock = cjson.decode(ARGV[1])[6]\n')
+  .replace(/('PSETEX', KEYS\[key\]), [^,]+,/g, `$1, ${FOREVER_MS},`);
 const SHA = createHash('sha1').update(TIMELESS_SCRIPT).digest('hex');
 
 /** An operation, and what the engine answered to it; nothing where the script answers nothing. */

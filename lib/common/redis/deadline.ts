@@ -1,7 +1,7 @@
 /**
- * Calls `expired` after `timeoutMs`, unless the function that it returns is called before. After a turn of the event loop that took longer, what has come
- * meanwhile is read first: an answer that lies in the socket is not late because this process was busy.
- * @param keepsProcess Whether the process runs until then, as somebody waits for it.
+ * Calls `expired` after `timeoutMs`, unless the returned function is called before. When the event loop was blocked past the
+ * deadline, sockets are read once more first: an answer that already arrived is not late because this process was busy.
+ * @param keepsProcess Whether the timer keeps the process alive.
  */
 export function startDeadline(timeoutMs: number, expired: () => void, keepsProcess = true): () => void {
   let afterReading: NodeJS.Immediate | undefined;
@@ -13,7 +13,7 @@ export function startDeadline(timeoutMs: number, expired: () => void, keepsProce
   };
 }
 
-/** The promise's value, or an error when it has none within `timeoutMs`. For what goes on in the background: it keeps no process alive. */
+/** The promise's value, or an error after `timeoutMs`. For work in the background: it does not keep the process alive. */
 export function withinTime<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const end = startDeadline(timeoutMs, () => reject(new Error(timeoutReason(timeoutMs))), false);

@@ -9,8 +9,7 @@ import {
   optional,
   refuseOption,
 } from '../../common/options.js';
-import { checkRedisPrefix, checkRedisUrl } from '../../common/redis/own-client.js';
-import type { RedisClient } from './client.js';
+import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } from '../../common/redis/client.js';
 
 /** What is answered while Redis is away, out of time, out of memory. `local`: this process's memory decides, by the same limits. */
 export type OnStoreError = 'deny' | 'allow' | 'local';
@@ -89,7 +88,7 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
   if ((input.url === undefined) === (input.client === undefined)) {
     throw refuseOption(path, options, 'must name either a url or a client');
   }
-  const client = optional(input.client, undefined, (value) => checkClient(at('client'), value));
+  const client = optional(input.client, undefined, (value) => checkRedisClient(at('client'), value));
   if (client?.isCluster === true && input.onDataLoss === 'refuse' && input.oneSlot !== true) {
     throw refuseOption(at('onDataLoss'), input.onDataLoss, 'needs oneSlot in a Cluster: there is one mark for all keys');
   }
@@ -104,12 +103,6 @@ export function resolveRedisOptions(options: RedisRateLimitStoreOptions, path = 
     onDataLoss: optional(input.onDataLoss, 'forget', (value) => checkOneOf(at('onDataLoss'), value, ON_DATA_LOSS)),
     slotTtlMs: optional(input.slotTtlMs, DEFAULT_SLOT_TTL_MS, (value) => checkInteger(at('slotTtlMs'), value, { min: 1_000 })),
   };
-}
-
-function checkClient(path: string, value: unknown): RedisClient {
-  const client = value as RedisClient | null;
-  if (typeof client === 'object' && typeof client?.createBuiltinCommand === 'function' && typeof client.status === 'string') return client;
-  throw refuseOption(path, value, 'must be a client of ioredis');
 }
 
 function checkLease(path: string, value: unknown): number {

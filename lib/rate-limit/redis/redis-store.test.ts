@@ -2,7 +2,7 @@ import { Cluster, Redis } from 'ioredis';
 import { engineNames } from '../../../test/support/engine-names.js';
 import { InvalidConfigurationError, MissingPackageError } from '../../common/errors.js';
 import { FastLiteLLM } from '../../fast-litellm.js';
-import { openRedisClient } from './client.js';
+import { openRedisClient } from '../../common/redis/client.js';
 import { RedisKeys } from './keys.js';
 import { compileLimit } from '../limits.js';
 import { resolveRedisOptions, type RedisRateLimitStoreOptions } from './options.js';
@@ -57,7 +57,7 @@ describe('the options of the Redis store', () => {
       jest.doMock('ioredis', () => {
         throw Object.assign(new Error("Cannot find module 'ioredis'"), { code: 'MODULE_NOT_FOUND' });
       });
-      expect(() => openRedisClient(url, 250, () => {})).toThrow(MissingPackageError);
+      expect(() => openRedisClient(url, { purpose: 'a test', connectionName: 'test', timeoutMs: 250 })).toThrow(MissingPackageError);
       jest.dontMock('ioredis');
     });
   });

@@ -1,7 +1,7 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import { samplesOf } from '../../common/metric-samples.js';
-import { RedisCircuit } from './circuit-breaker.js';
-import { openRedisClient, type OwnedRedisClient, type RedisClient } from './client.js';
+import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
+import { openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
 import { joinDecisions, readDecision } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
 import { RedisLeases } from './leases.js';
@@ -9,7 +9,6 @@ import { resolveRedisOptions, type RedisRateLimitStoreOptions, type ResolvedRedi
 import { RedisOutage } from './outage.js';
 import { OperationKind, type RedisOperation } from './protocol.js';
 import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
-import { RATE_LIMIT_SCRIPT } from './main-script.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from '../store.js';
@@ -44,7 +43,7 @@ class RedisRateLimitStore implements RateLimitStore {
   readonly kind = 'redis';
 
   private readonly own: OwnedRedisClient | undefined;
-  private readonly circuit: RedisCircuit;
+  private readonly circuit: RedisCircuitBreaker;
   private readonly queue: RedisScriptQueue;
   private readonly keys: RedisKeys;
   private readonly outage: RedisOutage;
@@ -59,16 +58,23 @@ class RedisRateLimitStore implements RateLimitStore {
     private readonly memory: RateLimitStore,
   ) {
     const { url, timeoutMs } = options;
-    if (url !== undefined) this.own = openRedisClient(url, timeoutMs, (error) => (this.connectionError = error.message));
+    if (url !== undefined) {
+      this.own = openRedisClient(url, {
+        purpose: 'the Redis store of the rate limiter',
+        connectionName: 'fast-litellm',
+        timeoutMs,
+        onError: (error) => (this.connectionError = error.message),
+      });
+    }
     const client = (options.client ?? this.own) as RedisClient;
     this.isCluster = client.isCluster === true;
-    this.circuit = new RedisCircuit(client, timeoutMs);
+    this.circuit = new RedisCircuitBreaker(client, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot);
     this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
     const outage = new RedisOutage(options.onStoreError, memory);
     this.outage = outage;
-    this.queue = new RedisScriptQueue(client, RATE_LIMIT_SCRIPT, this.circuit, timeoutMs, mark, (wrote) => outage.succeeded(wrote));
+    this.queue = new RedisScriptQueue({ client, circuit: this.circuit, timeoutMs, mark, onSuccess: (wrote) => outage.succeeded(wrote) });
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }

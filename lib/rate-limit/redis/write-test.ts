@@ -1,12 +1,11 @@
 import { withinTime } from '../../common/redis/deadline.js';
-import { failureReason, isReplyError } from '../../common/redis/own-client.js';
-import type { RedisClient, SendCommand } from './client.js';
+import { failureReason, isReplyError, type RedisClient, type SendCommand } from '../../common/redis/client.js';
 import type { RedisKeys } from './keys.js';
 import { StoreFailure } from './script-queue.js';
 
 const TTL_MS = 1_000;
 
-/** Whether Redis writes: one that is out of memory, cannot save or is a replica answers a ping and a read. */
+/** Tests whether Redis accepts writes: out of memory, unable to save, or as a replica, it still answers pings and reads. */
 export class RedisWriteTest {
   private readonly set: SendCommand;
 
@@ -18,7 +17,7 @@ export class RedisWriteTest {
     this.set = client.createBuiltinCommand('set').buffer;
   }
 
-  /** Writes a key that expires, in a Cluster on the node of this hash tag: `undefined` when Redis has written it, otherwise why it has not. */
+  /** Writes a key that expires, in a Cluster on the node of this hash tag; `undefined` when Redis has written it. */
   async failure(tag: string): Promise<StoreFailure | undefined> {
     try {
       await withinTime(this.set.call(this.client, this.keys.probe(tag), 1, 'PX', TTL_MS), this.timeoutMs);

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { checkObject, joinPath, type Refuse } from '../../common/options.js';
-import { checkRedisUrl } from '../../common/redis/own-client.js';
+import { checkRedisUrl } from '../../common/redis/client.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { redisRouterState } from '../redis/shared-router-state.js';
 import type { RouterSharedState } from '../redis/shared-state.js';

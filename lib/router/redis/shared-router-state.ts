@@ -1,37 +1,46 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
 import { timeoutReason, withinTime } from '../../common/redis/deadline.js';
-import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import { InvalidConfigurationError } from '../../common/errors.js';
 import { checkInteger, checkKnownKeys, checkObject, joinPath, optional, refuseOption } from '../../common/options.js';
-import { checkRedisPrefix, checkRedisUrl, failureReason } from '../../common/redis/own-client.js';
-import { openRouterRedis, type OwnedRouterRedisClient, type RouterRedisClient, type SendCommand } from './client.js';
-import { EXCHANGE } from './script.js';
+import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
+import {
+  checkRedisClient,
+  checkRedisPrefix,
+  checkRedisUrl,
+  failureReason,
+  isReplyError,
+  openRedisClient,
+  type OwnedRedisClient,
+  type RedisClient,
+} from '../../common/redis/client.js';
+import { LuaScript, readLua } from '../../common/redis/lua-script.js';
 import { minuteOf } from '../state/memory.js';
 import type { RouterSharedState, StateOfRouter } from './shared-state.js';
 
 /** Options of `redisRouterState`. */
 export interface RedisRouterStateOptions {
-  /** `redis://…` or `rediss://…`: a connection of its own. Either this or `client`. */
+  /** `redis://…` or `rediss://…`: opens a connection for the router. Either this or `client`. */
   readonly url?: string;
-  /** A client of `ioredis` that the app has already; it is never closed here. */
-  readonly client?: RouterRedisClient;
-  /** What the names of all keys begin with. Default `fast-litellm:`. */
+  /** A client of `ioredis` that the app already has; it is not closed with the router. */
+  readonly client?: RedisClient;
+  /** Prefix of all key names. Default `fast-litellm:`. */
   readonly prefix?: string;
-  /** From one exchange to the next. Cooldowns are told at once. Default 100. */
+  /** Time between two exchanges, in ms. Cooldowns are sent at once. Default 100. */
   readonly intervalMs?: number;
-  /** Longest wait for Redis. Default 250. */
+  /** Longest wait for Redis, in ms. Default 250. */
   readonly timeoutMs?: number;
-  /** What a process has under way counts for so long after it was last heard of. Default 5,000. */
+  /** How long the requests in flight of a silent process still count, in ms. Default 5,000. */
   readonly silenceMs?: number;
 }
 
-const SCRIPT_HASH = createHash('sha1').update(EXCHANGE).digest('hex');
-/** So many exchanges fail in a row, and what others do counts for nothing: each process decides by what it sees itself. */
+/** Failed exchanges in a row after which the state of others no longer counts. */
 const FAILURES_UNTIL_ALONE = 3;
 
 /**
- * Cooldowns, the usage of the minute, requests under way and spending of all processes that use this Redis and prefix. While Redis is away each process decides by what it
- * sees itself, and health says so.
+ * Shares cooldowns, the usage of the minute, requests in flight and spending between all processes that use this Redis and
+ * prefix. While Redis is unreachable each process decides by its own state, and health is `degraded`.
  *
  * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError without ioredis, when the router starts.
  * @example
@@ -41,7 +50,7 @@ export function redisRouterState(options: RedisRouterStateOptions): RouterShared
   return new RedisRouterState(resolve(options));
 }
 
-/** A link for each router, one after the other: options may outlive the app that was started with them, as in tests. */
+/** Opens a link for each router in turn: options may outlive the app that was started with them, as in tests. */
 class RedisRouterState implements RouterSharedState {
   private link: RedisLink | undefined = undefined;
 
@@ -72,33 +81,32 @@ class RedisRouterState implements RouterSharedState {
   }
 }
 
-/** What one router exchanges with others. */
+/** The exchange of one router with others. */
 class RedisLink {
   private readonly member = randomUUID();
   private readonly pending = new Map<string, { minute: number; requests: number; tokens: number }>();
   private readonly cooldowns = new Map<string, number>();
   private readonly known = new Set<string>();
-  private readonly owned: OwnedRouterRedisClient | undefined;
-  private readonly client: RouterRedisClient;
-  private readonly evalsha: SendCommand;
-  private readonly eval: SendCommand;
+  private readonly owned: OwnedRedisClient | undefined;
+  private readonly circuit: RedisCircuitBreaker;
+  private readonly script: LuaScript;
   private timer: NodeJS.Timeout | undefined = undefined;
-  private underWay: Promise<unknown> | undefined = undefined;
+  private exchanging: Promise<unknown> | undefined = undefined;
   private failuresInARow = 0;
   private exchanges = 0;
   private failures = 0;
   private members = 0;
-  private reason = 'nothing was exchanged yet';
+  private reason = 'no exchange yet';
   private closed = false;
 
   constructor(
     private readonly options: ResolvedOptions,
     private readonly router: StateOfRouter,
   ) {
-    const { url, client } = options;
-    this.client = client ?? (this.owned = openRouterRedis(url ?? '', options.timeoutMs));
-    this.evalsha = this.client.createBuiltinCommand('evalsha').string;
-    this.eval = this.client.createBuiltinCommand('eval').string;
+    const { timeoutMs } = options;
+    const client = options.client ?? (this.owned = openOwned(options));
+    this.circuit = new RedisCircuitBreaker(client, timeoutMs);
+    this.script = new LuaScript(client, readLua(join(__dirname, 'lua'), 'exchange.lua'), 'string');
     this.schedule(0);
   }
 
@@ -108,14 +116,14 @@ class RedisLink {
 
   cooled(id: string, untilMs: number): void {
     this.cooldowns.set(id, untilMs);
-    if (this.underWay === undefined && !this.closed) this.schedule(0);
+    if (this.exchanging === undefined && !this.closed) this.schedule(0);
   }
 
   metrics(): readonly MetricSample[] {
     return [
       {
         name: 'router_shared_state_up',
-        help: 'Whether other processes are heard.',
+        help: 'Whether the last exchange with other processes succeeded (1) or not (0).',
         type: 'gauge',
         value: this.failuresInARow === 0 ? 1 : 0,
       },
@@ -126,7 +134,7 @@ class RedisLink {
 
   health(): Partial<CapabilityHealth> {
     if (this.exchanges > 0 && this.failuresInARow === 0) return { sharedState: 'redis', processes: this.members };
-    const reason = `what other processes do is not known: ${this.reason}`;
+    const reason = `the state of other processes is unknown: ${this.reason}`;
     return { status: 'degraded', sharedState: 'redis', reason };
   }
 
@@ -134,15 +142,16 @@ class RedisLink {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.timer);
-    // A client of the app's may never be answered, and must not keep the app from ending.
-    if (this.underWay !== undefined) await withinTime(this.underWay, this.options.timeoutMs).catch(() => {});
-    await this.tellLast();
+    // An app's own client may never answer, and must not keep the app from closing.
+    if (this.exchanging !== undefined) await withinTime(this.exchanging, this.options.timeoutMs).catch(() => {});
+    await this.reportLast();
+    this.circuit.close();
     this.owned?.disconnect();
   }
 
-  /** What was used since the last exchange would be lost with the process. */
-  private async tellLast(): Promise<void> {
-    if (this.underWay !== undefined || this.exchanges === 0 || this.failuresInARow > 0) return;
+  /** The usage since the last exchange would be lost with the process. */
+  private async reportLast(): Promise<void> {
+    if (this.exchanging !== undefined || this.exchanges === 0 || this.failuresInARow > 0) return;
     const exchange = this.exchange(this.router);
     exchange.catch(() => {});
     await withinTime(exchange, this.options.timeoutMs).catch(() => {});
@@ -156,19 +165,33 @@ class RedisLink {
 
   private async turn(): Promise<void> {
     if (this.closed) return;
-    // A client of the app's may keep a command until it is connected again: one is enough.
-    if (this.underWay === undefined) {
-      const exchange = this.exchange(this.router);
-      this.underWay = exchange.finally(() => (this.underWay = undefined)).catch(() => {});
-      try {
-        await withinTime(exchange, this.options.timeoutMs);
-        this.exchanges++;
-        this.failuresInARow = 0;
-      } catch (error) {
-        this.failed(failureReason(error));
-      }
-    } else this.failed(timeoutReason(this.options.timeoutMs));
+    const failure = await this.tryExchange();
+    if (failure === undefined) {
+      this.exchanges++;
+      this.failuresInARow = 0;
+    } else this.failed(failure);
     if (!this.closed) this.schedule(this.cooldowns.size > 0 && this.failuresInARow === 0 ? 0 : this.options.intervalMs);
+  }
+
+  /** Exchanges once; returns why it failed, or `undefined`. */
+  private async tryExchange(): Promise<string | undefined> {
+    const { timeoutMs, prefix } = this.options;
+    // An app's own client may queue commands until it is connected again: one queued exchange is enough.
+    if (this.exchanging !== undefined) return timeoutReason(timeoutMs);
+    const refusal = this.circuit.refusal(prefix);
+    if (refusal !== undefined) return refusal;
+    const exchange = this.exchange(this.router);
+    this.exchanging = exchange.finally(() => (this.exchanging = undefined)).catch(() => {});
+    try {
+      await withinTime(exchange, timeoutMs);
+      this.circuit.succeeded(prefix);
+      return undefined;
+    } catch (error) {
+      const reason = failureReason(error);
+      if (isReplyError(error)) this.circuit.succeeded(prefix);
+      else this.circuit.failed(prefix, reason);
+      return reason;
+    }
   }
 
   private async exchange(router: StateOfRouter): Promise<void> {
@@ -185,40 +208,34 @@ class RedisLink {
     const used = [...this.pending].filter(([, usage]) => usage.minute === minute);
     const cooling = [...this.cooldowns].filter(([, untilMs]) => untilMs > nowMs);
     const spending = router.takeSpending?.() ?? [];
-    const request = this.call([
-      this.member,
-      router.group() ?? this.member,
-      this.options.silenceMs,
-      held.length / 2,
-      ...held,
-      used.length,
-      ...used.flatMap(([id, { requests, tokens }]) => [id, requests, tokens]),
-      cooling.length,
-      ...cooling.flatMap(([id, untilMs]) => [id, Math.ceil(untilMs - nowMs)]),
-      spending.length,
-      ...spending.flatMap(({ key, usd, periodMs }) => [key, usd.toFixed(12), Math.ceil(periodMs)]),
-    ]);
-    const answer = await request.catch((error: unknown) => {
+    const request = this.script.run(
+      [this.options.prefix],
+      [
+        this.member,
+        router.group() ?? this.member,
+        this.options.silenceMs,
+        held.length / 2,
+        ...held,
+        used.length,
+        ...used.flatMap(([id, { requests, tokens }]) => [id, requests, tokens]),
+        cooling.length,
+        ...cooling.flatMap(([id, untilMs]) => [id, Math.ceil(untilMs - nowMs)]),
+        spending.length,
+        ...spending.flatMap(({ key, usd, periodMs }) => [key, usd.toFixed(12), Math.ceil(periodMs)]),
+      ],
+    );
+    const answer = (await request.catch((error: unknown) => {
       for (const { key, usd } of spending) router.putSpendingBack?.(key, usd);
       throw error;
-    });
+    })) as Answer;
     for (const [id, usage] of used) if (this.pending.get(id) === usage) this.pending.delete(id);
     for (const [id, untilMs] of cooling) if (this.cooldowns.get(id) === untilMs) this.cooldowns.delete(id);
     for (const [id, untilMs] of [...this.cooldowns]) if (untilMs <= nowMs) this.cooldowns.delete(id);
     if (!this.closed) this.take(router, answer);
   }
 
-  private async call(values: (string | number)[]): Promise<Answer> {
-    try {
-      return (await this.evalsha.call(this.client, SCRIPT_HASH, 1, this.options.prefix, ...values)) as Answer;
-    } catch (error) {
-      if (!errorMessage(error).startsWith('NOSCRIPT')) throw error;
-      return (await this.eval.call(this.client, EXCHANGE, 1, this.options.prefix, ...values)) as Answer;
-    }
-  }
-
-  /** Takes over what the others do. */
-  private take(router: StateOfRouter, [members, underWay, usage, cooling, budgets]: Answer): void {
+  /** Applies the state of the other processes. */
+  private take(router: StateOfRouter, [members, inFlight, usage, cooling, budgets]: Answer): void {
     this.members = Number(members);
     const nowMs = router.now();
     const others = new Map<string, { inFlight: number; requests: number; tokens: number }>();
@@ -227,7 +244,7 @@ class RedisLink {
       if (known === undefined) others.set(id, (known = { inFlight: 0, requests: 0, tokens: 0 }));
       return known;
     };
-    for (const [id, count] of pairs(underWay)) of(id).inFlight = count;
+    for (const [id, count] of pairs(inFlight)) of(id).inFlight = count;
     for (const [field, count] of pairs(usage)) of(field.slice(0, -2))[field.endsWith('|r') ? 'requests' : 'tokens'] = Math.max(count, 0);
     for (const id of this.known) of(id);
     for (const [id, { inFlight, requests, tokens }] of others) {
@@ -249,12 +266,22 @@ class RedisLink {
   }
 }
 
+function openOwned({ url = '', timeoutMs }: ResolvedOptions): OwnedRedisClient {
+  return openRedisClient(url, {
+    purpose: 'the shared state of the router',
+    connectionName: 'fast-litellm-router',
+    timeoutMs,
+    // What one exchange could not report, the next one reports.
+    enableOfflineQueue: false,
+  });
+}
+
 type List = readonly unknown[];
-type Answer = readonly [members: unknown, underWay: List, usage: List, cooling: List, budgets: List];
+type Answer = readonly [members: unknown, inFlight: List, usage: List, cooling: List, budgets: List];
 
 interface ResolvedOptions {
   readonly url: string | undefined;
-  readonly client: RouterRedisClient | undefined;
+  readonly client: RedisClient | undefined;
   readonly prefix: string;
   readonly intervalMs: number;
   readonly timeoutMs: number;
@@ -269,18 +296,12 @@ function resolve(options: RedisRouterStateOptions, path = 'redis'): ResolvedOpti
     optional(input[key], fallback, (value) => checkInteger(joinPath(path, key), value, { min, max: 600_000 }));
   return {
     url: optional(input.url, undefined, (value) => checkRedisUrl(joinPath(path, 'url'), value)),
-    client: optional(input.client, undefined, (value) => checkClient(joinPath(path, 'client'), value)),
+    client: optional(input.client, undefined, (value) => checkRedisClient(joinPath(path, 'client'), value)),
     prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkRedisPrefix(joinPath(path, 'prefix'), value))}{router}`,
     intervalMs: time('intervalMs', 100, 10),
     timeoutMs: time('timeoutMs', 250, 1),
     silenceMs: time('silenceMs', 5_000, 100),
   };
-}
-
-function checkClient(path: string, value: unknown): RouterRedisClient {
-  const client = value as RouterRedisClient | null;
-  if (typeof client === 'object' && typeof client?.createBuiltinCommand === 'function' && typeof client.status === 'string') return client;
-  throw refuseOption(path, value, 'must be a client of ioredis');
 }
 
 function* pairs(flat: readonly unknown[]): Generator<[string, number]> {

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { Routing } from '../selection/router-core.js';
 import type { StateOfRouter } from './shared-state.js';
 
-/** What a shared state sees of a router. */
+/** Adapts a router to what a shared state reads and writes. */
 export function stateForSharing(routing: Routing, sharedAs: string | null): StateOfRouter {
   const slotOf = (id: string): number | undefined => routing.catalogue.byId.get(id)?.slot;
   return {

@@ -1,4 +1,4 @@
-/** Requests and tokens of this router that other processes have not been told of yet. */
+/** Requests and tokens of this router that are not reported to other processes yet. */
 export class Unreported {
   private readonly usage = new Map<number, { minute: number; requests: number; tokens: number }>();
 
@@ -11,12 +11,12 @@ export class Unreported {
     } else Object.assign(known, { minute, requests, tokens });
   }
 
-  /** Another deployment has the slot from now on. */
+  /** The slot belongs to another deployment now. */
   forget(slot: number): void {
     this.usage.delete(slot);
   }
 
-  /** What there is of a minute; told from now on. */
+  /** The usage of a minute; counts as reported afterwards. */
   take(slot: number, minute: number): { readonly requests: number; readonly tokens: number } {
     const known = this.usage.get(slot);
     if (known?.minute !== minute) return { requests: 0, tokens: 0 };

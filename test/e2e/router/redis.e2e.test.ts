@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import type { RedisClient as RouterRedisClient } from '../../../lib/common/redis/client.js';
 import { redisRouterState, type RedisRouterStateOptions } from '../../../lib/router/redis/shared-router-state.js';
 import type { RouterOptions } from '../../../lib/router/router.options.js';
 import type { RouterService } from '../../../lib/router/router.service.js';
@@ -116,14 +117,22 @@ function fromMinute(): () => number {
     const real = new Redis(redis.url);
     clients.push(real);
     let isAway = false;
-    const createBuiltinCommand = (name: string): { string: (...values: (string | number)[]) => Promise<unknown> } => ({
-      string: (...values) => (isAway ? Promise.reject(new Error('away')) : real.call(name, ...values)),
-    });
+    const orAway = (call: () => Promise<unknown>): Promise<unknown> => (isAway ? Promise.reject(new Error('away')) : call());
+    const client: RouterRedisClient = {
+      status: 'ready',
+      createBuiltinCommand: (name) => ({
+        string: (...values) => orAway(() => real.call(name, ...values)),
+        buffer: (...values) => orAway(() => real.callBuffer(name, ...values)),
+      }),
+      ping: () => orAway(() => real.ping()),
+      on: () => client,
+      off: () => client,
+    };
     const budgeted = {
       modelList: ['a', 'b'].map((id) => deployment(id, { model: `${id}/x`, input_cost_per_token: 1 })),
       providerBudgets: { a: { budgetUsd: 10, periodMs: 8_000 } },
     };
-    const [first, second] = [open(budgeted, { client: { status: 'ready', createBuiltinCommand } }), open(budgeted)];
+    const [first, second] = [open(budgeted, { client }), open(budgeted)];
     const left = (router: RouterService): number =>
       router.metrics().find(({ name }) => name === 'router_budget_remaining_usd')?.value ?? NaN;
     const pay = (router: RouterService, usd: number): void => router.succeeded(router.acquire('a'), { latencyMs: 1, promptTokens: usd });

@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import { slotOf } from '../../../../lib/rate-limit/redis/availability.js';
+import { slotOf } from '../../../../lib/common/redis/cluster-nodes.js';
 import { cleanUp, limiter, metric, passes } from '../../../support/redis-limiter.js';
 import { hasRedis, RedisServer } from '../../../support/redis-server.js';
 import { until } from '../../../support/until.js';

@@ -1,14 +1,11 @@
-/**
- * One exchange: tells what this member does, and answers what the others do. Its one key is what all keys begin with: their hash tag is the same, so a Cluster
- * keeps them on one node.
- *
- * Arguments: this member, the group it belongs to (members of one group see each other's state anyway), the time after which a silent member
- * counts for nothing, then the number of requests under way and `id, count` for each, the number of usages and `id, requests, tokens` for each, the
- * number of cooldowns and `id, remaining ms` for each, the number of budgets and `key, spent, period in ms` for each.
- * Answer: the number of members, and flat lists of the others' requests under way, requests and tokens of this minute, and of all cooldowns with what is
- * left of them in ms, and `key, spent, ms left` of the budgets that were named, by all members. Time is Redis's own.
- */
-export const EXCHANGE = `
+-- One exchange between routers: reports what this member does, answers what the others do, on Redis's clock.
+-- KEYS[1] is the prefix of all keys; they share its hash tag, so a Cluster keeps them on one node.
+--
+-- ARGV: member, its group (members of one group see each other's state without Redis), ms after which a silent
+--   member no longer counts, then four lists, each with its length first:
+--   (id, in flight)*, (id, requests, tokens)*, (id, cooldown ms left)*, (budget, USD spent, period ms)*
+-- Answer: { members, (id, in flight)*, (id|r or id|t, count)* of this minute, (id, cooldown ms left)*,
+--   (budget, total USD, ms left)* }, without what this group reported itself.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local minute = math.floor(now / 60000)
@@ -62,17 +59,17 @@ for _, entry in ipairs(list(3)) do
   end
 end
 
-local underWay, count = {}, 0
+local inFlight, count = {}, 0
 for _, member in ipairs(redis.call('ZRANGE', members, 0, -1)) do
   count = count + 1
   local bar = string.find(member, '|', 1, true)
   if string.sub(member, bar + 1) ~= group then
     local held = redis.call('HGETALL', prefix .. 'under-way:' .. string.sub(member, 1, bar - 1))
-    for i = 1, #held, 2 do underWay[held[i]] = (underWay[held[i]] or 0) + tonumber(held[i + 1]) end
+    for i = 1, #held, 2 do inFlight[held[i]] = (inFlight[held[i]] or 0) + tonumber(held[i + 1]) end
   end
 end
 local flat = {}
-for id, value in pairs(underWay) do flat[#flat + 1] = id; flat[#flat + 1] = string.format('%.0f', value) end
+for id, value in pairs(inFlight) do flat[#flat + 1] = id; flat[#flat + 1] = string.format('%.0f', value) end
 
 local usage = redis.call('HGETALL', all)
 for i = 1, #usage, 2 do
@@ -91,4 +88,3 @@ for i = 1, #known, 2 do
 end
 for _, id in ipairs(ended) do redis.call('HDEL', cooldowns, id) end
 return { count, flat, usage, cooling, budgets }
-`;

@@ -1,9 +1,7 @@
+import { Backoff, FAILURES_TO_OPEN } from './backoff.js';
 import type { RedisClient } from './client.js';
 
-const FAILURES_TO_OPEN = 3;
-const FIRST_TRY_MS = 100;
-const LAST_TRY_MS = 2_000;
-/** Who has not failed for so long is asked nothing any more: its slots have moved, or nobody wants them. */
+/** A node without a failure for this long is forgotten: its slots moved, or no call needs it. */
 const FORGOTTEN_AFTER_MS = 10_000;
 const SLOTS = 16_384;
 
@@ -12,33 +10,32 @@ interface FailingNode {
   failures: number;
   reason: string;
   failedMs: number;
-  /** When the next call may try it, once it is given up, and how long the one after that has to wait. */
+  /** When the next call may try it, once its circuit is open. */
   tryMs: number;
-  delayMs: number;
+  readonly backoff: Backoff;
 }
 
 /**
- * The nodes of a Cluster that do not answer, each by itself: the keys of the others go on. After three failures in a row a node is asked by one call at a time only,
- * at random intervals that double up to 2 s. Slots that another node takes over are asked there at once.
+ * The circuit of each node of a Cluster, so that the keys of healthy nodes are served when one node is down. Half-open, a node
+ * is tried by one call at a time. Slots that another node takes over are asked there at once.
  */
-export class RedisNodes {
+export class ClusterNodes {
   private readonly failing = new Map<string, FailingNode>();
 
   constructor(private readonly client: Pick<RedisClient, 'slots'>) {}
 
-  /** Why no command should be sent now to the node that has the keys of this hash tag; `undefined`: send it. */
+  /** Why no command should be sent to the node that has the keys of this hash tag; `undefined`: send it. */
   refusal(tag: string): string | undefined {
     if (this.failing.size === 0) return undefined;
     const node = this.failing.get(this.nodeOf(tag));
     if (node === undefined || node.failures < FAILURES_TO_OPEN) return undefined;
     const nowMs = performance.now();
     if (nowMs < node.tryMs) return node.reason;
-    node.tryMs = nowMs + Math.min(LAST_TRY_MS, node.delayMs * (0.5 + Math.random()));
-    node.delayMs = Math.min(LAST_TRY_MS, node.delayMs * 2);
+    node.tryMs = nowMs + node.backoff.next();
     return undefined;
   }
 
-  /** Why one of them is given up, if one is. */
+  /** Why a node's circuit is open; `undefined`: none is. */
   fault(): string | undefined {
     for (const [name, { failures, failedMs, reason }] of this.failing) {
       if (performance.now() - failedMs > FORGOTTEN_AFTER_MS) this.failing.delete(name);
@@ -53,13 +50,11 @@ export class RedisNodes {
 
   failed(tag: string, reason: string): void {
     const name = this.nodeOf(tag);
-    const failedMs = performance.now();
-    const node = this.failing.get(name);
-    if (node === undefined) this.failing.set(name, { failures: 1, reason, failedMs, tryMs: 0, delayMs: FIRST_TRY_MS });
-    else {
-      if (++node.failures === FAILURES_TO_OPEN) node.tryMs = failedMs + FIRST_TRY_MS * (0.5 + Math.random());
-      Object.assign(node, { reason, failedMs });
-    }
+    const node = this.failing.get(name) ?? { failures: 0, reason, failedMs: 0, tryMs: 0, backoff: new Backoff() };
+    this.failing.set(name, node);
+    node.reason = reason;
+    node.failedMs = performance.now();
+    if (++node.failures === FAILURES_TO_OPEN) node.tryMs = node.failedMs + node.backoff.next();
   }
 
   private nodeOf(tag: string): string {
@@ -67,7 +62,7 @@ export class RedisNodes {
   }
 }
 
-/** The slot of a hash tag of plain characters, as the specification of Redis Cluster has it: CRC16 (XMODEM). */
+/** The slot of a hash tag of plain characters: CRC16 (XMODEM), as the Redis Cluster specification says. */
 export function slotOf(tag: string): number {
   let crc = 0;
   for (let i = 0; i < tag.length; i++) {

@@ -1,94 +1,12 @@
-/** What is said by name in the script and stands there as a number: a name of Lua would cost each function that says it, in each call. */
-const NUMBERS = {
-  // Codes of a decision.
-  SECOND: 1,
-  TOKENS: 5,
-  CONCURRENCY: 6,
-  // A window is called by its length and its code: that of a minute is the one that tokens are counted in.
-  CODES: 8,
-  MINUTE_ID: 480_002,
-  // In the place of what a reset has forgotten: it holds nothing but when that was.
-  RESET_ID: 480_000,
-  MINUTE_MS: 60_000,
-  // As in the engines.
-  MERGES: 60,
-  PARTS: 1_000,
-  LONGEST_MS: 2_592_000_000,
-  // A time to live is renewed when an eighth of it has gone by, of one of a minute half: to set one takes Redis twice as long as to keep it.
-  SLACK: 8,
-  LONG_SLACK: 2,
-  MOST_LONG_SLACK_MS: 30_000,
-  // Of a state: its time, when it expires in Redis, the bucket that it was left with (a rate below 0 is none), whether it has changed, its windows.
-  LAST: 1,
-  ENDS: 2,
-  RATE: 3,
-  BURST: 4,
-  LEVEL: 5,
-  LEVEL_AT: 6,
-  CHANGED: 7,
-  FIRST_WINDOW: 8,
-  // Of a window: what is taken in all, the instants, of which the newest is at hand and the others are in a string.
-  ID: 1,
-  LENGTH: 2,
-  ALL_REQUESTS: 3,
-  ALL_TOKENS: 4,
-  START: 5,
-  OLDEST: 6,
-  NEWEST: 7,
-  NEW_REQUESTS: 8,
-  NEW_TOKENS: 9,
-  OLDER: 10,
-  INSTANT_BYTES: 24,
-  // Three that are not the newest: with it as many as are each kept by itself.
-  EXACT_BYTES: 72,
-  BUCKET_BYTES: 32,
-  ONE_WINDOW_BYTES: 88,
-  // So many values of a function as Lua is sure to have room for.
-  MOST_AT_ONCE: 1_000,
-} as const;
-
-/** The script as Redis gets it. */
-export function withNumbers(script: string): string {
-  return script.replace(/\b[A-Z][A-Z_]+\b/g, (name) => String(NUMBERS[name as keyof typeof NUMBERS] ?? name));
-}
-
-/**
- * What every call begins with: Redis's clock, what is asked, and the keys of usual requests, read at once: a command costs as much as a decision. `values` are keys
- * as they are packed, `false` for one that is not there.
- *
- * Where a mark is kept, `since` is when Redis was found without it: what was taken before is not known.
- */
-export const CALL_SCRIPT = `
-local call_redis, ceil, floor, max, min, pack, sub, unpack_bytes =
-  redis.call, math.ceil, math.floor, math.max, math.min, struct.pack, string.sub, struct.unpack
-local time = call_redis('TIME')
-local clock = time[1] * 1000 + floor(time[2] / 1000)
-local call = cjson.decode(ARGV[1])
-local policies, operations = call[1], call[2]
-local NEVER = math.huge
-local states, reply, told = {}, {}, 0
-local values = call[3] > 0 and call_redis('MGET', unpack(KEYS, 1, call[3])) or {}
-
-local since = 0
-if call[4] then
-  since = tonumber(call_redis('GET', KEYS[call[4]]) or clock)
-  if since == clock then call_redis('SET', KEYS[call[4]], clock) end
-end
-
-local function slackOf(ttl)
-  return ceil(max(ttl / SLACK, min(ttl / LONG_SLACK, MOST_LONG_SLACK_MS)))
-end
-`;
-
-/**
- * The middle of the script of the Redis store: what a key remembers, with the arithmetic of the engines (`rate-limit.key-state.ts`,
- * `rate-limit.window-log.ts`). A key is read once and written once per call, whatever happens to it between, and lives as long as it says more
- * than a key never seen.
- *
- * Of a window's instants the newest is at hand and the others are one string: most decisions change the newest and the sums, and leave that string as it
- * is. In Redis a state is its numbers of 64 bits, one behind the other: time and end, each window, and the bucket, if there is one.
- */
-export const STATE_SCRIPT = `
+-- The state of one key, with the arithmetic of the engines (algorithm/key-state, algorithm/window-log).
+-- A key is read once and written once a call, and lives as long as it differs from a key never seen.
+--
+--   state   = last, ends, window*, bucket?           each a 64-bit float, little endian
+--   window  = id, requests, tokens, start, oldest, newest, newRequests, newTokens, #older, older
+--   older   = (at, requests, tokens)*                all instants but the newest, as one string
+--   bucket  = rate, burst, level, levelAt
+--
+-- Most decisions change only the newest instant and the sums, so `older` is copied as it is.
 local EMPTY = { 0, 0, 0, 0, 0, NEVER, -NEVER, 0, 0, '' }
 
 local function newState()
@@ -233,4 +151,3 @@ end
 local function emptyIn(w, t)
   return max(w[NEWEST] + w[LENGTH] - t, 0)
 end
-`;

@@ -1,8 +1,5 @@
-/**
- * The usual request, in the script of the Redis store: of one key under one window, and it passes. It is decided in a straight line, as the other functions would
- * (`rate-limit-script.redis.ts`), and all of a call that ask for one key are decided at once by their sums: if these pass, each does.
- */
-export const USUAL_SCRIPT = `
+-- The fast path: takes of one key under one window that are allowed. Decides in a straight line what operations.lua
+-- would decide, and all takes of a call for one key at once by their sums: if the sums are allowed, each take is.
 local plain = {}
 for i, p in ipairs(policies) do
   if #p == 6 and p[1] < 0 and p[4] < 0 and since == 0 then
@@ -10,7 +7,7 @@ for i, p in ipairs(policies) do
   end
 end
 
-local function takeUsual(key, policy, cost, tokens)
+local function takeFastPath(key, policy, cost, tokens)
   if not policy or states[key] then return false end
   local id, length, left, tokensLeft = policy[1], policy[2], policy[3] - cost, policy[4]
   if id == MINUTE_ID then tokensLeft = tokensLeft - tokens else tokens = 0 end
@@ -58,4 +55,3 @@ local function takeUsual(key, policy, cost, tokens)
   told = told + 4
   return true
 end
-`;

@@ -1,0 +1,48 @@
+import { RedisOutage } from './outage.js';
+import { StoreFailure } from './script-queue.js';
+import type { RateLimitStore } from '../store.js';
+
+describe('an outage of the Redis store', () => {
+  const oom = new StoreFailure('reply', 'OOM command not allowed', '');
+  const away = new StoreFailure('connection', 'the connection to Redis is lost', '');
+  const wrote = (): Promise<undefined> => Promise.resolve(undefined);
+
+  it('is one while Redis refuses to write, whatever it answers in between', () => {
+    const outage = new RedisOutage('deny', {} as RateLimitStore);
+    for (let i = 0; i < 5; i++) {
+      outage.count(oom);
+      // Requests that are denied, and looks: nothing is written.
+      outage.succeeded(false);
+      expect(outage.recent()).toBe(oom.reason);
+    }
+    outage.succeeded(true);
+    expect(outage.recent()).toBeUndefined();
+  });
+
+  it('is not over for a ping when Redis refused to write before its connection was lost', async () => {
+    const outage = new RedisOutage('deny', {} as RateLimitStore);
+    outage.count(oom);
+    outage.count(away);
+    outage.succeeded(false);
+    expect(outage.recent()).toBe(away.reason);
+    await outage.reachable(() => Promise.resolve(oom));
+    expect(outage.recent()).toBe(oom.reason);
+    await outage.reachable(wrote);
+    expect(outage.recent()).toBeUndefined();
+  });
+
+  it('that comes and goes is over 2 s after its last failure', () => {
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(10_000);
+    const outage = new RedisOutage('deny', {} as RateLimitStore);
+    for (let i = 0; i < 4; i++) {
+      outage.count(oom);
+      outage.succeeded(true);
+    }
+    expect(outage.recent()).toBe(oom.reason);
+    clock.mockReturnValue(11_999);
+    expect(outage.recent()).toBe(oom.reason);
+    clock.mockReturnValue(12_000);
+    expect(outage.recent()).toBeUndefined();
+    clock.mockRestore();
+  });
+});

@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { readLua } from '../../common/redis/lua-script.js';
+
+/**
+ * The numbers behind the names in capitals of the Lua files. They are put into the text because a Lua name costs every function
+ * that uses it, in every call.
+ */
+const NUMBERS = {
+  // Codes of a decision.
+  SECOND: 1,
+  TOKENS: 5,
+  CONCURRENCY: 6,
+  // A window's id is its length and its code; tokens are counted in the window of a minute.
+  CODES: 8,
+  MINUTE_ID: 480_002,
+  // The window that a reset leaves behind: it only holds when the reset was.
+  RESET_ID: 480_000,
+  MINUTE_MS: 60_000,
+  // As in the engines.
+  MERGES: 60,
+  PARTS: 1_000,
+  LONGEST_MS: 2_592_000_000,
+  // A time to live is renewed after an eighth of it, of a minute's after half: PSETEX costs Redis twice as much as KEEPTTL.
+  SLACK: 8,
+  LONG_SLACK: 2,
+  MOST_LONG_SLACK_MS: 30_000,
+  // Fields of a key state: its time, its expiry in Redis, the bucket (a rate below 0: none), whether it changed, its windows.
+  LAST: 1,
+  ENDS: 2,
+  RATE: 3,
+  BURST: 4,
+  LEVEL: 5,
+  LEVEL_AT: 6,
+  CHANGED: 7,
+  FIRST_WINDOW: 8,
+  // Fields of a window: sums, then its instants: the newest as numbers, the others as a string.
+  ID: 1,
+  LENGTH: 2,
+  ALL_REQUESTS: 3,
+  ALL_TOKENS: 4,
+  START: 5,
+  OLDEST: 6,
+  NEWEST: 7,
+  NEW_REQUESTS: 8,
+  NEW_TOKENS: 9,
+  OLDER: 10,
+  INSTANT_BYTES: 24,
+  // Three older instants: with the newest, as many as are kept unmerged.
+  EXACT_BYTES: 72,
+  BUCKET_BYTES: 32,
+  ONE_WINDOW_BYTES: 88,
+  // As many values of one call as Lua's stack surely holds.
+  MOST_AT_ONCE: 1_000,
+} as const;
+
+/** The script of the Redis store; `lua/main.lua` is the place to start reading. */
+export function rateLimitScript(): string {
+  return readLua(join(__dirname, 'lua'), 'main.lua', NUMBERS);
+}

@@ -14,7 +14,7 @@ if (binding) engines.push(new NativeTokenCounterEngine(binding));
 const MIB = 1 << 20;
 /** Texts whose pieces end nowhere, rarely, or across the border of a portion. */
 const LONG_TEXTS: readonly (readonly [string, string])[] = [
-  ['prose', 'Some words, and more of them. '.repeat(5000)],
+  ['prose', 'Some words, and more of them. '.repeat(2500)],
   ['one run of dashes', '-'.repeat(70_000)],
   ['digits', '1234567'.repeat(10_000)],
   ['Chinese without a space', '漢字，仮名。'.repeat(12_000)],

@@ -2,17 +2,22 @@
 // For processes that a test starts with `node --require test/support/typescript-hook.js FILE.ts`: loads the sources as they are, as Jest does, and the package by its
 // name from lib/, not from an older dist/.
 
-const { existsSync, readFileSync } = require('node:fs');
+const { createHash } = require('node:crypto');
+const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const Module = require('node:module');
-const { dirname, resolve } = require('node:path');
-const { transformSync } = require('@swc/core');
+const { dirname, join, resolve } = require('node:path');
+const { threadId } = require('node:worker_threads');
 const swcOptions = require('./swc-options.js');
+
+const root = resolve(__dirname, '..', '..');
+const cache = join(root, 'node_modules', '.cache', 'typescript-hook');
+const salt = JSON.stringify([swcOptions, require('@swc/core/package.json').version]);
 
 const library = { 'nestjs-fast-litellm': 'lib/index.ts', 'nestjs-fast-litellm/register': 'lib/register.ts' };
 
 const find = Module._resolveFilename;
 Module._resolveFilename = function (request, parent, ...rest) {
-  if (Object.hasOwn(library, request)) return resolve(__dirname, '..', '..', library[request]);
+  if (Object.hasOwn(library, request)) return resolve(root, library[request]);
   if (parent?.filename?.endsWith('.ts') && /^\..*\.js$/.test(request)) {
     const source = resolve(dirname(parent.filename), request.replace(/\.js$/, '.ts'));
     if (existsSync(source)) return source;
@@ -20,12 +25,21 @@ Module._resolveFilename = function (request, parent, ...rest) {
   return find.call(this, request, parent, ...rest);
 };
 
+/** Kept in a file: the tests start a hundred threads and processes, and each loads most of lib/. */
+function transformed(filename) {
+  const source = readFileSync(filename, 'utf8');
+  const kept = join(cache, createHash('sha1').update(salt).update(filename).update(source).digest('hex'));
+  if (existsSync(kept)) return readFileSync(kept, 'utf8');
+  // Loaded where it is needed alone: it is large.
+  const { code } = require('@swc/core').transformSync(source, { filename, swcrc: false, ...swcOptions, sourceMaps: 'inline' });
+  mkdirSync(cache, { recursive: true });
+  // In one step, as others may read it.
+  const written = `${kept}.${process.pid}.${threadId}`;
+  writeFileSync(written, code);
+  renameSync(written, kept);
+  return code;
+}
+
 Module._extensions['.ts'] = (module, filename) => {
-  const { code } = transformSync(readFileSync(filename, 'utf8'), {
-    filename,
-    swcrc: false,
-    ...swcOptions,
-    sourceMaps: 'inline',
-  });
-  module._compile(code, filename);
+  module._compile(transformed(filename), filename);
 };

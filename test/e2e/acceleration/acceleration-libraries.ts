@@ -17,7 +17,7 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 export const isNative = openNativeBinding().binding !== null;
 
 /** Texts compared for each library; without the native engine nothing is patched, and there is little to compare. */
-export const COUNT = isNative ? usuallyOrLong(4_000, 20_000) : 500;
+export const COUNT = isNative ? usuallyOrLong(1_200, 20_000) : 500;
 
 /** A service of its own, and what decides for it. */
 export function openAcceleration(

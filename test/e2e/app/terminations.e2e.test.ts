@@ -12,7 +12,7 @@ import { sleep, until } from '../../support/until.js';
 import type { TokenizingKind } from './terminations.tokens.worker.js';
 import type { SharedCounts } from './terminations.worker.js';
 
-const ROUNDS = usuallyOrLong(4, 60);
+const ROUNDS = usuallyOrLong(2, 60);
 const THREADS = 3;
 const SHARED: SharedCounts = { name: 'terminations', deployments: 6, maxConnections: 8 };
 

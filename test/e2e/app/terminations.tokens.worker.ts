@@ -17,7 +17,7 @@ const words = (count: number): string => Array.from({ length: count }, (_, at) =
 const counting: Record<TokenizingKind, () => Promise<unknown>> = {
   'many texts': () =>
     engine.countBatchAsync(
-      Array.from({ length: 300_000 }, (_, at) => `${word(at)} ${word(at * 7)} `.repeat(20)),
+      Array.from({ length: 100_000 }, (_, at) => `${word(at)} ${word(at * 7)} `.repeat(60)),
       handle,
     ),
   'long texts': () => engine.countBatchAsync(new Array<string>(400).fill(words(200_000)), handle),

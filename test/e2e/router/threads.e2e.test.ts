@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../../../lib/router/engine/native.js';
 import type { RouterService } from '../../../lib/router/router.service.js';
+import { usuallyOrLong } from '../../support/long.js';
 import { deployment, routerOn } from '../../support/router-engines.js';
 import type { WorkerTask } from './router.worker.js';
 import { root } from '../../project/sources.js';
@@ -40,7 +41,7 @@ function observer(task: Omit<WorkerTask, 'meeting'>): RouterService {
 }
 
 const inFlightOf = (router: RouterService): number[] => router.status().map(({ inFlight }) => inFlight);
-const base = { turns: 20_000, keeps: 0, endless: false, threads: THREADS, deployments: 40 };
+const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, threads: THREADS, deployments: 40 };
 
 (binding === null ? describe.skip : describe)('worker threads that share a router', () => {
   it.each(['least_busy', 'simple_shuffle', 'usage_based'])(
@@ -66,7 +67,7 @@ const base = { turns: 20_000, keeps: 0, endless: false, threads: THREADS, deploy
   it('is never exceeded: requests at a time', async () => {
     const task = {
       ...base,
-      turns: 10_000,
+      turns: usuallyOrLong(3_000, 10_000),
       deployments: 2,
       strategy: 'least_busy',
       name: 'threads-parallel',

@@ -7,15 +7,15 @@ import type { AllowedSpecial } from './bpe/special-text.js';
 import type { EncodingName } from './engine/engine.js';
 import type { Tool, ToolChoice } from './prompt/tools.js';
 
-/** How a text is counted. In place of the object a model's name will do. */
+/** How a text is counted. A model's name is accepted instead of the object. */
 export interface CountOptions {
-  /** Default: the option `tokenCounter.defaultModel`. An encoding's name is taken too. */
+  /** Model or encoding name. Default: the option `tokenCounter.defaultModel`. */
   readonly model?: string | null;
   /** Instead of a model. */
   readonly encoding?: EncodingName;
-  /** Default none: what looks like a special token is text. Names that the encoding does not have are ignored. */
+  /** Special tokens to recognize. Default none: they count as text. Names unknown to the encoding are ignored. */
   readonly allowedSpecial?: AllowedSpecial;
-  /** For rollouts: the same id is always answered by the same engine. */
+  /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;
 }
 
@@ -27,11 +27,11 @@ export interface CountMessagesOptions {
   readonly tools?: readonly Tool[] | null;
   /** `auto`, `none`, `required`, or an object that names a tool. */
   readonly toolChoice?: ToolChoice;
-  /** The id by which a rollout chooses the engine. */
+  /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;
 }
 
-/** How many tokens the messages may have. */
+/** How far messages are trimmed. */
 export interface TrimMessagesOptions {
   /** Default: `tokenCounter.defaultModel`. */
   readonly model?: string | null;
@@ -39,27 +39,27 @@ export interface TrimMessagesOptions {
   readonly maxTokens?: number;
   /** Share of the model's input limit that the messages may fill, from 0.001 to 1. Default 0.75. */
   readonly trimRatio?: number;
-  /** The id by which a rollout chooses the engine. */
+  /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;
 }
 
-/** `CountOptions`, checked, with the model found. */
+/** Checked `CountOptions`. */
 export interface CountPlan {
   readonly model: CountingModel;
   readonly allowedSpecial?: AllowedSpecial;
   readonly requestId?: string;
 }
 
-/** The same of a question about a limit. */
+/** Checked arguments of a question about a limit. */
 export interface LimitPlan {
   readonly most: number;
   readonly model: CountingModel;
-  /** The text where no special token is allowed in it, otherwise what it was split into. */
+  /** The text, split at its special tokens if any are allowed. */
   readonly segments: readonly (string | number)[];
   readonly requestId?: string;
 }
 
-/** The engines count in 32 bits; no text they take has more tokens than this. */
+/** The engines count in 32 bits; no accepted text has more tokens. */
 const MAX_LIMIT = 0x7fff_ffff;
 
 export function planCount(options: string | CountOptions | null | undefined, models: ModelTable): CountPlan {
@@ -71,12 +71,12 @@ export function planCount(options: string | CountOptions | null | undefined, mod
   return { model: encoding === undefined ? models.get(model) : models.byEncoding(encoding), allowedSpecial, requestId };
 }
 
-/** A model's name is options enough. */
+/** Options from an object or a model's name. */
 export function optionsOf<O extends { readonly model?: string | null }>(options: O | string | null): O {
   return (typeof options === 'string' ? { model: options } : checkObject('options', options ?? {}, refuseArgument)) as O;
 }
 
-/** What is wrong with a text: no string, or longer than `maxLength` UTF-16 units (`TEXT_TOO_LONG`). */
+/** The error for a value that is not a string, or longer than `maxLength` UTF-16 units (`TEXT_TOO_LONG`). */
 export function textError(path: string, text: unknown, maxLength: number): InvalidArgumentError {
   if (typeof text !== 'string') return new InvalidArgumentError(path, text, 'must be a string');
   return new InvalidArgumentError(
@@ -104,14 +104,14 @@ export function checkTokenIds(ids: readonly number[] | Uint32Array): Uint32Array
     if (ids.length === 0 && hasLostItsBuffer(ids)) {
       throw new InvalidArgumentError('ids', ids, 'must have its ArrayBuffer: this one was transferred or has shrunk');
     }
-    // Another thread may write to shared memory between the check of an id and its use.
+    // A copy: another thread may write to shared memory between check and use.
     return isSharedArrayBuffer(ids.buffer) ? new Uint32Array(ids) : ids;
   }
   if (!Array.isArray(ids)) throw new InvalidArgumentError('ids', ids, 'must be an array of token ids');
   return Uint32Array.from(ids, (id: unknown, index) => checkInteger(`ids[${index}]`, id, { min: 0, max: 0xffff_ffff }, refuseArgument));
 }
 
-/** Whether the array's buffer is detached or ends before the array does: its length is 0 then, as that of an empty one. */
+/** Whether the buffer is detached or shorter than the array, whose length is 0 then. */
 function hasLostItsBuffer(ids: Uint32Array): boolean {
   try {
     Uint32Array.prototype.at.call(ids, 0);

@@ -1,7 +1,7 @@
 import { modelFacts, type ModelFacts } from './models.js';
 import type { TokenCounterEngine } from './engine/engine.js';
 
-/** A model as calls use it: its facts, and the handle that each engine gave its encoding. */
+/** A model's facts and the handle of its encoding in each engine. */
 export class CountingModel {
   readonly facts: ModelFacts;
   private native = -1;
@@ -11,7 +11,7 @@ export class CountingModel {
     this.facts = modelFacts(name);
   }
 
-  /** Loads the encoding with the first call. */
+  /** The handle of the encoding; the first call loads it. */
   handle(engine: TokenCounterEngine): number {
     if (engine.engine === 'native') return this.native >= 0 ? this.native : (this.native = engine.load(this.facts.encoding));
     return this.typescript >= 0 ? this.typescript : (this.typescript = engine.load(this.facts.encoding));

@@ -4,10 +4,10 @@ import { CountingModel } from './counting-model.js';
 import { MAX_MODEL_NAME_LENGTH } from './models.js';
 import { ENCODING_NAMES } from './engine/engine.js';
 
-/** Names come from clients: a million different ones must not take more memory than this many. */
+/** Bound of the table: model names come from clients. */
 const MAX_REMEMBERED = 1000;
 
-/** Remembers what was found out about model names, within bounds. */
+/** Caches the facts of model names. */
 export class ModelTable {
   private readonly models = new Map<string, CountingModel>();
   private readonly default: CountingModel;
@@ -19,16 +19,16 @@ export class ModelTable {
     this.last = this.default;
   }
 
-  /** `undefined` and `null` mean the default model. */
+  /** The model of a name; the default model for `undefined` and `null`. */
   get(name: string | null | undefined): CountingModel {
-    // Most calls ask for the model of the call before.
+    // Most calls use the model of the call before.
     if (name === this.lastName) return this.last;
     this.last = this.find(name);
     this.lastName = name ?? undefined;
     return this.last;
   }
 
-  /** @throws InvalidArgumentError for an encoding that is not known. */
+  /** @throws InvalidArgumentError for an unknown encoding. */
   byEncoding(encoding: unknown): CountingModel {
     return this.get(checkOneOf('encoding', encoding, ENCODING_NAMES, refuseArgument));
   }
@@ -39,7 +39,7 @@ export class ModelTable {
     const hit = this.models.get(name);
     if (hit !== undefined) return hit;
     if (this.models.size >= MAX_REMEMBERED) this.models.clear();
-    // A long name is unknown whatever it is, and is not to be kept alive.
+    // No known model has a name this long, so it is not cached.
     if (name.length > MAX_MODEL_NAME_LENGTH) return this.get('');
     const model = new CountingModel(name);
     this.models.set(name, model);

@@ -1,9 +1,9 @@
-/** UTF-16 units of texts that are counted in one step: below a millisecond of copying, a few of counting. */
+/** UTF-16 units counted in one step: less than 1 ms of copying and a few of counting. */
 const UNITS_PER_STEP = 1 << 18;
-/** What a text costs beside its units, however short it is. */
+/** Overhead of a text, in units. */
 const CALL_UNITS = 16;
 
-/** The texts in order, in lists to be counted together: many short ones, or a long one alone. */
+/** Groups the texts, in order, into steps: many short texts, or one long text. */
 export function* textSteps(texts: readonly string[]): Generator<readonly string[], void> {
   let step: string[] = [];
   let units = 0;

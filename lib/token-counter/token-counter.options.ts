@@ -13,16 +13,16 @@ import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
 
 /** Options of token counting: the key `tokenCounter`. */
 export interface TokenCounterOptions {
-  /** The model of calls that name none. Default `gpt-3.5-turbo`, as in the Python original. */
+  /** Model of calls that name none. Default `gpt-3.5-turbo`, as in fast-litellm. */
   readonly defaultModel?: string;
   /**
-   * Longest text that is counted, in UTF-16 units. Default 64 Mi: some 200 MB as UTF-8, far above every context window, and what a process can
-   * still copy and count without harm. Lower it where texts come from strangers.
+   * Longest text that is counted, in UTF-16 units. Default 64 Mi, about 200 MB as UTF-8. Lower it where texts
+   * come from untrusted clients.
    */
   readonly maxTextLength?: number;
-  /** Encodings to load at boot and not with the first call that needs them. Default none. */
+  /** Encodings to load at boot instead of with the first call that needs them. Default none. */
   readonly preload?: readonly EncodingName[];
-  /** Prices and limits beside those of `@pydantic/genai-prices`. */
+  /** Prices and limits in addition to those of `@pydantic/genai-prices`. */
   readonly pricing?: PricingOptions;
 }
 

@@ -45,8 +45,10 @@ const MIN_TRIM_RATIO = 0.001;
 const NO_DETAILS: UsageDetails = {};
 
 /**
- * Counts, encodes and cuts texts and chats, and says what they cost.
- * Every method throws `InvalidArgumentError` on an argument that can never work; `TEXT_TOO_LONG` for a text above `tokenCounter.maxTextLength`.
+ * Counts, encodes and truncates texts and chats, and estimates their cost.
+ *
+ * Every method throws `InvalidArgumentError` for an invalid argument; `TEXT_TOO_LONG` for a text above
+ * `tokenCounter.maxTextLength`.
  *
  * @example
  * counter.countTokens('Hello world', 'gpt-4o'); // 2
@@ -66,7 +68,7 @@ export class TokenCounterService implements Capability {
   constructor(
     private readonly choice: EngineChoice<TokenCounterEngine>,
     private readonly options: ResolvedTokenCounterOptions,
-    /** For batches, where they have a flag of their own. */
+    /** For batches, which have a feature flag of their own. */
     private readonly batchChoice: EngineChoice<TokenCounterEngine> = choice,
     recorder?: CallRecorder,
   ) {
@@ -79,7 +81,7 @@ export class TokenCounterService implements Capability {
     for (const encoding of options.preload) this.engines.run('load', undefined, (engine) => engine.load(encoding));
   }
 
-  /** Tokens of a text. Lone surrogates count as U+FFFD. */
+  /** Counts the tokens of a text. Lone surrogates count as U+FFFD. */
   countTokens(text: string, options?: string | CountOptions | null): number {
     if (typeof text !== 'string' || text.length > this.maxTextLength) throw textError('text', text, this.maxTextLength);
     if (typeof options === 'object' && options !== null) return this.countPlanned(text, planCount(options, this.models));
@@ -97,7 +99,7 @@ export class TokenCounterService implements Capability {
     return count;
   }
 
-  /** Tokens of each text, on all cores where the engine can; the thread waits. */
+  /** Counts each text, on all cores with the native engine; blocks the calling thread. */
   countTokensBatch(texts: readonly string[], options?: string | CountOptions | null): number[] {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
@@ -106,7 +108,7 @@ export class TokenCounterService implements Capability {
     return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count, averageLength(split.texts))));
   }
 
-  /** The same without holding up the event loop. The texts are those of the moment of the call. */
+  /** Like `countTokensBatch`, without blocking the event loop. Later changes of the array have no effect. */
   async countTokensBatchAsync(texts: readonly string[], options?: string | CountOptions | null): Promise<number[]> {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
@@ -116,8 +118,9 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Prompt tokens of a chat: 3 per message, 1 per name, 3 to prime the reply, all texts, tools by OpenAI's cookbook rule, images by their provider's.
-   * @throws InvalidArgumentError naming the place (`messages[2].content[1].type`).
+   * Counts the prompt tokens of a chat: 3 for each message, 1 for each name, 3 to prime the reply, all texts, tools
+   * by OpenAI's cookbook, images by their provider's rule.
+   * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
    */
   countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
     const { model, tools, toolChoice, requestId } = optionsOf<CountMessagesOptions>(options);
@@ -129,27 +132,27 @@ export class TokenCounterService implements Capability {
     );
   }
 
-  /** Prompt tokens of a whole OpenAI-style request body: chat, Responses, embeddings or completions. */
+  /** Counts the prompt tokens of a request body: chat, Responses, embeddings or completions. */
   countRequest(body: object, options?: { readonly requestId?: string } | null): RequestTokens {
     return this.requests.count(body, options?.requestId);
   }
 
-  /** The same without holding up the event loop, for bodies of any length. The body must not change until then. */
+  /** Like `countRequest`, without blocking the event loop. The body must not change before the result is there. */
   countRequestAsync(body: object, options?: { readonly requestId?: string } | null): Promise<RequestTokens> {
     return this.requests.countAsync(body, options?.requestId);
   }
 
-  /** Prompt tokens for a limit: text that `countRequest` refuses or passes over counts a quarter of a token a byte at least. */
+  /** Counts a prompt for a limit: text that no rule counts is estimated at a quarter token for each byte. */
   estimatePrompt(body: Readonly<Record<string, unknown>>): number {
     return this.requests.estimate(body);
   }
 
-  /** The same without holding up the event loop; counting stops above `limit`. */
+  /** Like `estimatePrompt`, without blocking the event loop; stops counting above `limit` tokens. */
   estimatePromptAsync(body: Readonly<Record<string, unknown>>, limit: number): Promise<PromptEstimate> {
     return this.requests.estimateAsync(body, limit);
   }
 
-  /** The token ids of a text. */
+  /** Encodes a text to token ids. */
   encode(text: string, options?: string | CountOptions | null): Uint32Array {
     this.checkText(text);
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
@@ -159,16 +162,16 @@ export class TokenCounterService implements Capability {
     return this.engines.run('encode', requestId, encode, text.length);
   }
 
-  /** The text of token ids, special tokens included; bytes that are no UTF-8 become U+FFFD. */
+  /** Decodes token ids, special tokens included. Invalid UTF-8 becomes U+FFFD. */
   decode(ids: readonly number[] | Uint32Array, options?: string | CountOptions | null): string {
     const { model, requestId } = planCount(options, this.models);
     const checked = checkTokenIds(ids);
     const bytes = this.engines.run('decode', requestId, (engine) => engine.decode(checked, model.handle(engine)));
-    // Not a TextDecoder: it would swallow a byte order mark.
+    // Not a TextDecoder: it drops a byte order mark.
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
-  /** The number of tokens if it is not above `limit`, otherwise `false`; stops counting soon after the limit is passed. */
+  /** The token count if it is at most `limit`, otherwise `false`. Stops counting soon after the limit. */
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
     const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
     const countUpTo = (engine: TokenCounterEngine): number =>
@@ -178,8 +181,8 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * The same without holding up the event loop, whatever the text: on a thread of the addon, in TypeScript in short turns. For texts of more
-   * than some tens of KB; with shorter ones handing over takes longer than counting.
+   * Like `isWithinTokenLimit`, without blocking the event loop: on a thread of the addon, or in short steps with the
+   * TypeScript engine. For texts above some tens of KB; for shorter ones the hand-over costs more than counting.
    */
   async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
     const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
@@ -189,7 +192,7 @@ export class TokenCounterService implements Capability {
     return count <= most ? count : false;
   }
 
-  /** The start of `text`, cut at a token, that has at most `maxTokens` tokens. */
+  /** The longest start of `text`, cut at a token, that has at most `maxTokens` tokens. */
   truncate(text: string, maxTokens: number, options?: string | CountOptions | null): string {
     const { most, model, segments, requestId } = this.planLimit('maxTokens', text, maxTokens, options);
     const truncate = (engine: TokenCounterEngine): string => truncateSegments(text, segments, most, engine, model.handle(engine));
@@ -197,8 +200,9 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * The messages, cut down to `maxTokens`: the system message and trailing tool messages stay, the newest of the others are kept. A new
-   * array; the given one and its messages are not changed. All of them without `maxTokens` and with a model whose limit is not known.
+   * Trims messages to `maxTokens`: keeps the system message, trailing tool messages and the newest of the others.
+   * Returns a new array; the given messages are not changed. Without `maxTokens`, the limit is a share of the
+   * model's context window; with an unknown window all messages are kept.
    */
   trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string | null = {}): M[] {
     if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
@@ -210,27 +214,27 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * USD, or `null` where no price is known. `inputTokens` include cached ones (Anthropic's own figure does not: add them). Tokens with
-   * prices of their own go into `usageDetails`. Floating point: compare with a tolerance.
+   * Estimates the cost in USD; `null` if no price is known. `inputTokens` include cached tokens (Anthropic's own
+   * figure does not: add them). Tokens with prices of their own go into `usageDetails`.
    */
   estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails?: UsageDetails | null): number | null {
     const details = checkObject('usageDetails', usageDetails ?? NO_DETAILS, refuseArgument);
     return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
-  /** What a model takes and gives at most; `null` where no source knows it. Output limits come from `tokenCounter.pricing` alone. */
+  /** Input and output limit of a model; `null` where unknown. Output limits come from `tokenCounter.pricing` only. */
   getModelLimits(model?: string | null): ModelLimits {
     return this.options.pricing.limits(this.nameOf(model));
   }
 
-  /** Whether the text fits the model's input limit. A limit that is not known refuses nothing. */
+  /** Whether the text fits the model's input limit; `true` if the limit is unknown. */
   validateInput(text: string, model?: string | null): boolean {
     this.checkText(text);
     const { contextWindow } = this.getModelLimits(model);
     return contextWindow === null || this.isWithinTokenLimit(text, contextWindow, model) !== false;
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Current metrics of this capability. */
   metrics(): readonly MetricSample[] {
     return [
       { name: 'token_counting_calls_total', help: 'Texts, chats and requests counted.', type: 'counter', value: this.calls },
@@ -238,7 +242,7 @@ export class TokenCounterService implements Capability {
     ];
   }
 
-  /** Asks the engine in charge for a count that is known. `degraded`: native errors keep native off, or native is wrong and TypeScript right. */
+  /** Runs the self-test of the active engine. `degraded`: the native engine is off after errors, or fails where TypeScript passes. */
   health(): CapabilityHealth {
     const { active: engine, reason, native, typescript } = this.choice;
     const { encoding } = this.models.get(undefined).facts;
@@ -254,7 +258,7 @@ export class TokenCounterService implements Capability {
     return this.counted(this.engines.run('count', requestId, count, text.length));
   }
 
-  /** `engine`: `null` where it depends on the request. */
+  /** `engine` is `null` when the rollout decides by request. */
   private countMeasured(engine: TokenCounterEngine | null, text: string, model: CountingModel): number {
     const count = (either: TokenCounterEngine): number => either.count(text, model.handle(either));
     if (engine === null) return this.choice.run('count', undefined, count, text.length);

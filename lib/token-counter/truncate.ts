@@ -1,12 +1,12 @@
 import type { TokenCounterEngine } from './engine/engine.js';
 
 /**
- * The start of `text`, cut at a token, as long as can be with not more than `maxTokens` tokens, counted by itself.
+ * The longest start of `text`, cut at a token, that has at most `maxTokens` tokens.
  *
- * The first tokens of a text can count differently alone, because the cut changes what the tokenizer's pattern sees behind it; hence the re-count.
+ * Cutting can change how the pre-tokenizer splits the end of the start, so the result is counted again.
  */
 function truncateText(text: string, maxTokens: number, engine: TokenCounterEngine, handle: number): string {
-  // The steps double: hostile text must not make this a loop over every token.
+  // Doubling steps: hostile text must not turn this into a loop over every token.
   for (let tokens = maxTokens, step = 1; tokens > 0; tokens -= step, step *= 2) {
     const prefix = text.slice(0, engine.prefixLength(text, handle, tokens));
     if (engine.countUpTo(prefix, handle, maxTokens) <= maxTokens) return prefix;
@@ -14,7 +14,7 @@ function truncateText(text: string, maxTokens: number, engine: TokenCounterEngin
   return '';
 }
 
-/** The same of a text that was split at its special tokens, or not: of these each is one token, and never cut. */
+/** `truncateText` for a text that may be split at special tokens: each is one token and is never cut. */
 export function truncateSegments(
   text: string,
   segments: readonly (string | number)[],

@@ -1,15 +1,15 @@
 import { SPECIAL_TOKENS } from './special-tokens.js';
 import type { EncodingName } from '../engine/engine.js';
 
-/** Which special tokens a text may contain: all of its encoding, or these. */
+/** Special tokens that a text may contain: all of its encoding, or these. */
 export type AllowedSpecial = 'all' | readonly string[];
 
-// The shape of every special token there is; a candidate cannot hide the start of another, since `<` is not part of a name.
+// The shape of every special token. A candidate cannot hide the start of another: `<` is not part of a name.
 const CANDIDATE = /<\|[a-z0-9_]{1,32}\|>/g;
 
 /**
- * Cuts `text` at the special tokens that are allowed: strings are ordinary text (never empty), numbers are ids. Counting or encoding the
- * strings and keeping the ids gives what tiktoken gives with `allowed_special`. Names that the encoding does not have are ignored, as there.
+ * Splits `text` at the allowed special tokens: strings are ordinary text (never empty), numbers are token ids. The
+ * result is that of tiktoken's `allowed_special`; names unknown to the encoding are ignored, as there.
  */
 export function splitAtSpecials(text: string, specials: ReadonlyMap<string, number>, allowed: AllowedSpecial): (string | number)[] {
   const segments: (string | number)[] = [];
@@ -25,7 +25,7 @@ export function splitAtSpecials(text: string, specials: ReadonlyMap<string, numb
   return segments;
 }
 
-/** The text itself where no special token is allowed in it, otherwise what `splitAtSpecials` makes of it. */
+/** The text, split at its special tokens if any are allowed. */
 export function segmentsOf(text: string, encoding: EncodingName, allowed: AllowedSpecial | undefined): (string | number)[] {
   return allowed === undefined ? [text] : splitAtSpecials(text, SPECIAL_TOKENS[encoding], allowed);
 }
@@ -36,7 +36,7 @@ export function countSegments(segments: readonly (string | number)[], count: (te
   return tokens;
 }
 
-/** At most `limit + 1`, which only says "more than `limit`"; stops soon after it is passed. `countUpTo` counts a text, and stops soon after the tokens that are left. */
+/** Counts up to `limit`; `limit + 1` means "more than `limit`". `countUpTo` counts one text up to the tokens left. */
 export function countSegmentsUpTo(
   segments: readonly (string | number)[],
   limit: number,
@@ -50,7 +50,7 @@ export function countSegmentsUpTo(
   return tokens;
 }
 
-/** The same with a count that is waited for. */
+/** `countSegmentsUpTo` with an asynchronous count. */
 export async function countSegmentsUpToAsync(
   segments: readonly (string | number)[],
   limit: number,
@@ -64,7 +64,7 @@ export async function countSegmentsUpToAsync(
   return tokens;
 }
 
-/** Many texts as ordinary ones, for an engine's batch: `total` makes the counts of those into the counts of the texts. */
+/** Texts split into ordinary ones for an engine's batch; `total` sums their counts by original text. */
 export interface SplitTexts {
   readonly texts: readonly string[];
   readonly total: (counts: Uint32Array) => Uint32Array;

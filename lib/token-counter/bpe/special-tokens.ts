@@ -24,7 +24,7 @@ const HARMONY = {
 /**
  * The special tokens of each encoding, text to id, as tiktoken defines them.
  *
- * In o200k_harmony `<|endofprompt|>` and `<|reserved_200018|>` share the id 200018; both are read, `<|endofprompt|>` is what it decodes to.
+ * In o200k_harmony `<|endofprompt|>` and `<|reserved_200018|>` share the id 200018, which decodes to the former.
  */
 export const SPECIAL_TOKENS: Readonly<Record<EncodingName, ReadonlyMap<string, number>>> = {
   cl100k_base: new Map(Object.entries(CL100K)),

@@ -3,22 +3,22 @@ import type { UsageDetails } from '../../common/token-cost.js';
 import type { ModelLimits } from '../pricing/pricing.js';
 import type { TokenCounterService } from '../token-counter.service.js';
 
-/** What a `SimpleTokenCounter` takes inputs up to when not told otherwise, in tokens. */
+/** Default input limit of `SimpleTokenCounter`, in tokens. */
 export const DEFAULT_MODEL_MAX_TOKENS = 4096;
 
 /**
- * The Python original's `SimpleTokenCounter`: token counting in one small object, without Nest.
+ * fast-litellm's `SimpleTokenCounter`: token counting in one small object, without Nest.
  *
  * @example
  * const counter = new SimpleTokenCounter(4096);
  * counter.countTokens('Hello world', 'gpt-4'); // 2
  */
 export class SimpleTokenCounter {
-  /** The most tokens `validateInput` lets pass. */
+  /** Most tokens that `validateInput` accepts. */
   readonly modelMaxTokens: number;
 
   /**
-   * @param counter Gives the token counter that does the work; asked with each call, so that none is built before the first.
+   * @param counter Returns the token counter; called with each use, so that it is built lazily.
    */
   constructor(
     modelMaxTokens: number,

@@ -12,23 +12,23 @@ const RATE_KEYS: Readonly<Record<string, keyof TokenRates>> = {
   cache_write_1h_mtok: 'cacheWrite1hPerMillion',
   output_reasoning_mtok: 'reasoningPerMillion',
 };
-/** Provider names of LiteLLM that the package does not find by itself. */
+/** LiteLLM's provider names that the package does not find. */
 const ALIASES: ReadonlyMap<string, string> = new Map([['fireworks_ai', 'fireworks']]);
-/** Who makes what they sell: their price is the price of the bare name. */
+/** Providers that make their own models: a bare model name has their price. */
 const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek', 'x-ai', 'perplexity', 'moonshotai'];
-/** Prices that depend on date or hour may change; a minute old is new enough. */
+/** Prices can depend on date and hour: looked up again after a minute. */
 const FRESH_MS = 60_000;
 const MAX_REMEMBERED = 1000;
-/** OpenAI publishes one window for input and reply from gpt-5 on: 400,000 tokens are 272,000 and 128,000. Before, and in its chat models, the input may fill it. */
+/** From gpt-5 on, OpenAI publishes one window for input and reply: of 400,000 tokens 128,000 are for the reply. */
 const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
-/** Of OpenAI's model pages: chat models, which the package takes for those that reason (400,000), and the one whose reply may have 272,000 of its 400,000. */
+/** Input limits by OpenAI's model pages that the package gets wrong: gpt-5 chat models and gpt-5-pro. */
 const SMALL_INPUT = { names: /^(?:openai\/)?gpt-5(?:(?:\.[12])?-chat|-pro)(?![a-z0-9])/i, tokens: 128_000 };
 
 let opened: typeof GenaiPrices | undefined;
 
 /**
- * Prices from `@pydantic/genai-prices`: dated prices, tiers, 30 and more providers. It has the context window of about a quarter of its models
- * and no output limits. Loaded by the first question (about 0.1 s); never asks the network.
+ * Prices from `@pydantic/genai-prices`: dated prices, tiers, more than 30 providers; context windows for about a
+ * quarter of its models, no output limits. Loaded with the first lookup (about 0.1 s); never uses the network.
  */
 export class GenaiPriceSource implements PriceSource {
   private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();
@@ -50,9 +50,10 @@ function find(model: string): ModelPricing | undefined {
   const { calcPrice, findProvider } = opened;
   let name = model;
   let found = name.includes('/') ? null : calcPrice({}, name);
-  // The package guesses a provider from few names: embeddings and fine-tunes of OpenAI are not among them.
+  // The package does not guess the provider of OpenAI's embeddings and fine-tunes.
   if (!name.includes('/')) for (const providerId of MAKERS) found ??= calcPrice({}, name, { providerId });
-  // `openrouter/openai/gpt-4o`: as OpenRouter's `openai/gpt-4o`, else as OpenAI's `gpt-4o`. A provider that is not known ends the search: it may ask any price.
+  // `openrouter/openai/gpt-4o`: OpenRouter's `openai/gpt-4o`, else OpenAI's `gpt-4o`.
+  // An unknown provider ends the search: its price is unknown.
   while (found === null && name.includes('/')) {
     const slash = name.indexOf('/');
     const prefix = name.slice(0, slash);
@@ -80,7 +81,7 @@ function toPricing({ model_price, model }: GenaiPrices.PriceCalculation, name: s
       tiers.set(start, tier);
     }
   }
-  // Of a thousand requests; tiers of it are not known.
+  // For a thousand requests; no model has tiers here.
   const { requests_kcount: fee } = model_price;
   const perRequestUsd = typeof fee === 'number' ? fee / 1000 : fee === undefined ? undefined : fee.base / 1000;
   return known({

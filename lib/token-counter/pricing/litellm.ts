@@ -20,7 +20,7 @@ export class LiteLLMPrices implements PriceSource {
   /** @throws InvalidConfigurationError naming file, model and field. */
   constructor({ name, entries }: PriceFile) {
     for (const [model, entry] of Object.entries(entries)) {
-      // LiteLLM's file begins with a description of itself in words.
+      // The first entry of LiteLLM's file describes the format.
       if (model === 'sample_spec') continue;
       const provider = typeof entry.litellm_provider === 'string' ? entry.litellm_provider : '';
       this.models.set(model, { pricing: litellmPricing(entry, `${name}: ${model}`), provider });
@@ -30,10 +30,10 @@ export class LiteLLMPrices implements PriceSource {
   lookup(model: string): ModelPricing | undefined {
     const exact = this.models.get(model);
     if (exact !== undefined) return exact.pricing;
-    // A fine-tune costs what its base does when fine-tuned.
+    // `ft:gpt-4o:org` has the price of `ft:gpt-4o`.
     const isFineTune = /^(?:[^/:]+\/)?ft:/.test(model);
     const name = isFineTune ? model.split(':', 2).join(':') : model;
-    // `openai/gpt-4o` is the entry `gpt-4o` only if that entry is OpenAI's: another provider has other prices.
+    // `openai/gpt-4o` matches the entry `gpt-4o` only if that entry belongs to OpenAI.
     const slash = name.indexOf('/');
     if (slash === -1) return isFineTune ? this.models.get(name)?.pricing : undefined;
     const entry = this.models.get(name.slice(slash + 1));
@@ -41,14 +41,14 @@ export class LiteLLMPrices implements PriceSource {
   }
 }
 
-/** Whether an object reads like an entry of LiteLLM's file rather than like our own `ModelPricing`. */
+/** Whether an object has the shape of LiteLLM's file rather than of `ModelPricing`. */
 export function isLiteLLMEntry(entry: PriceEntry): boolean {
   return ['litellm_provider', 'max_tokens', 'max_input_tokens', 'max_output_tokens', ...Object.keys(RATE_FIELDS)].some(
     (field) => field in entry,
   );
 }
 
-/** @throws InvalidConfigurationError naming the field behind `path`. */
+/** @throws InvalidConfigurationError naming the field below `path`. */
 export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
   const rates: { -readonly [rate in keyof TokenRates]?: number } = {};
   const tiers = new Map<number, { -readonly [field in keyof RateTier]: RateTier[field] }>();
@@ -68,7 +68,7 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
     ...rates,
     perRequestUsd: readNumber(entry, 'input_cost_per_request', path),
     tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
-    // `max_tokens` is the older field: the output limit where that is known, else the input limit.
+    // `max_tokens` is the older field: the output limit in entries that have one, else the input limit.
     contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),
     maxOutputTokens,
   });

@@ -3,9 +3,9 @@ import { isObject, known, readNumber, type PriceEntry, type PriceFile } from './
 import type { TokenRates } from '../../common/token-cost.js';
 import type { ModelPricing, PriceSource } from './pricing.js';
 
-/** Whose price a model name without a provider means, where several sell it: the maker's. */
+/** Providers whose price a model name without a provider has, if several sell it: the makers. */
 const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'xai', 'deepseek', 'cohere', 'alibaba', 'moonshotai', 'zai', 'perplexity'];
-/** Provider names of LiteLLM that models.dev spells otherwise. */
+/** LiteLLM's provider names that models.dev spells differently. */
 const ALIASES: ReadonlyMap<string, string> = new Map([
   ['gemini', 'google'],
   ['vertex_ai', 'google-vertex'],

@@ -7,11 +7,11 @@ import { isModelsDev, ModelsDevPrices } from './models-dev.js';
 import { costOf, type UsageDetails } from '../../common/token-cost.js';
 import { checkUsage, type ModelLimits, type ModelPricing, type PriceSource } from './pricing.js';
 
-/** Where prices and limits come from, beside the package's own. */
+/** Sources of prices and limits, used before the package's own. */
 export interface PricingOptions {
-  /** A JSON file or its content: LiteLLM's `model_prices_and_context_window.json` or models.dev's `api.json`. Asked before the package. */
+  /** A JSON file or its content: LiteLLM's `model_prices_and_context_window.json` or models.dev's `api.json`. */
   readonly source?: string | object;
-  /** By model name, asked first: our own shape (USD per million tokens) or an entry of LiteLLM's file (USD per token). */
+  /** By model name, used first: `ModelPricing` (USD per million tokens) or an entry of LiteLLM's file (USD per token). */
   readonly overrides?: Readonly<Record<string, ModelPricing | Readonly<Record<string, unknown>>>>;
 }
 
@@ -25,7 +25,7 @@ const RATES = [
   'perRequestUsd',
 ];
 
-/** Answers what tokens cost and how many a model takes: from the overrides, then the source, then `@pydantic/genai-prices`. */
+/** Prices and limits of models: from the overrides, then the source, then `@pydantic/genai-prices`. */
 export class PricingBook {
   private readonly sources: readonly PriceSource[];
 
@@ -40,13 +40,13 @@ export class PricingBook {
     this.sources = [...sources, new GenaiPriceSource()];
   }
 
-  /** USD, or `null` for a model or kind of token without a known price. @throws InvalidArgumentError on a count that is no count. */
+  /** Cost in USD; `null` without a known price. @throws InvalidArgumentError for an invalid count. */
   estimateCost(inputTokens: number, outputTokens: number, model: string, details: UsageDetails): number | null {
     checkUsage(inputTokens, outputTokens, details);
     if (model.length > MAX_MODEL_NAME_LENGTH) return null;
     for (const source of this.sources) {
       const pricing = source.lookup(model);
-      // A source may know a model's limits and not its price: then the next one is asked.
+      // A source may know a model's limits but not its price: the next one is tried.
       const cost = pricing === undefined ? null : costOf(pricing, inputTokens, outputTokens, details);
       if (cost !== null) return cost;
     }
@@ -78,7 +78,7 @@ class OverridePrices implements PriceSource {
     }
   }
 
-  /** The user's own prices hold for a model behind any provider prefix, unless the whole name has one of its own. */
+  /** An override applies behind any provider prefix, unless the full name has one of its own. */
   lookup(model: string): ModelPricing | undefined {
     for (let name = model; ; name = name.slice(name.indexOf('/') + 1)) {
       const pricing = this.models.get(name);

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { parseConfigJson } from '../../common/config-text.js';
 import { describeValue, InvalidConfigurationError } from '../../common/errors.js';
 
-/** One model as a price file has it. */
+/** Entry of one model in a price file. */
 export type PriceEntry = Readonly<Record<string, unknown>>;
 
-/** A price file's content and the name that errors give it. */
+/** Content of a price file and its name in errors. */
 export interface PriceFile {
   readonly name: string;
   readonly entries: Readonly<Record<string, PriceEntry>>;
@@ -23,7 +23,7 @@ export function openPriceFile(source: unknown, option: string): PriceFile {
   return { name, entries: content as Record<string, PriceEntry> };
 }
 
-/** A price or limit: a finite number from 0, or nothing. `scale` turns its unit into ours. */
+/** Reads a price or limit: a finite number from 0, or nothing. `scale` converts the unit. */
 export function readNumber(entry: PriceEntry, field: string, path: string, scale = 1): number | undefined {
   const value = entry[field];
   if (value === undefined || value === null) return undefined;
@@ -31,7 +31,7 @@ export function readNumber(entry: PriceEntry, field: string, path: string, scale
   throw new InvalidConfigurationError(`${path}.${field}`, `must be a non-negative number, got ${describeValue(value)}`);
 }
 
-/** Leaves out what is `undefined`, so that a tier's missing rate does not hide the plain one. */
+/** Drops `undefined` values, so that a tier's missing rate does not hide the plain one. */
 export function known<T extends object>(values: T): T {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

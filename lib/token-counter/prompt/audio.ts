@@ -1,13 +1,13 @@
 // OpenAI bills one token for 100 ms of audio in the user's turn (Realtime guide, "audio tokens").
 const TOKENS_PER_SECOND = 10;
 const BYTES_PER_SECOND: Readonly<Record<string, number>> = { pcm16: 48_000, g711_ulaw: 8_000, g711_alaw: 8_000 };
-// 128 kbit/s: the usual rate of MP3; its true one is only known from all of its frames.
+// 128 kbit/s, the usual rate of MP3; the true rate is only known after reading all frames.
 const DEFAULT_BYTES_PER_SECOND = 16_000;
 const WAV_HEADER = 44;
 
 /**
- * Estimates the tokens of base64 audio from its length in time: one per 100 ms. The byte rate comes from a WAV header, from the format
- * (`pcm16` is 24 kHz mono) or else is taken as 128 kbit/s. Always an estimate; at least 1.
+ * Estimates the tokens of base64 audio: one for each 100 ms, at least 1. The byte rate comes from a WAV header or
+ * the format (`pcm16` is 24 kHz mono), otherwise 128 kbit/s is assumed.
  */
 export function audioTokens(data: string, format: string | undefined): number {
   const bytes = Math.floor((data.length * 3) / 4);

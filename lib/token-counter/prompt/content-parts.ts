@@ -6,7 +6,7 @@ import { checkDepth, countJson, countText, countUnread, isRecord, type PromptCon
 type Part = Readonly<Record<string, unknown>>;
 type PartCounter = (part: Part, path: string, context: PromptContext, depth: number) => number;
 
-/** By `type`, of OpenAI's Chat Completions and Responses and of Anthropic's Messages. */
+/** Counters by part type: OpenAI's Chat Completions and Responses, Anthropic's Messages. */
 const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
   ...['text', 'input_text', 'output_text', 'summary_text', 'reasoning_text'].map((type): [string, PartCounter] => [
     type,
@@ -26,7 +26,7 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
       countText(part.title, context) + countText(part.context, context) + countSource(part.source, `${path}.source`, context, depth),
   ],
   ['thinking', (part, _, context) => countText(part.thinking, context)],
-  // Encrypted, or a file that only the provider has: what they cost is not to be known.
+  // Encrypted, or a file that only the provider has: the cost is unknown.
   ...['redacted_thinking', 'container_upload'].map((type): [string, PartCounter] => [type, (_, __, context) => countUnknown(context)]),
   ...['tool_use', 'server_tool_use', 'mcp_tool_use'].map((type): [string, PartCounter] => [type, countToolUse]),
   ...['tool_result', 'mcp_tool_result', 'web_search_tool_result', 'web_fetch_tool_result', 'compaction'].map(
@@ -57,10 +57,12 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
 ]);
 
 /**
- * Tokens of a message's `content`: a string, nothing, or a list of parts. Rules: text as text; images as `imageTokens` says; audio by its
- * length; `tool_use` as name and JSON input; a binary document as one image of unknown size, since its pages cannot be seen.
+ * Counts a message's `content`: a string, nothing, or a list of parts. Text counts as text, images as
+ * `imageTokens` says, audio by its length, `tool_use` as name and JSON input, a binary document as one image
+ * of unknown size.
  *
- * @throws InvalidArgumentError naming the part (`messages[2].content[1].type`) on a type that is not known (`UNKNOWN_CONTENT_TYPE`).
+ * @throws InvalidArgumentError naming the part (`messages[2].content[1].type`); `UNKNOWN_CONTENT_TYPE` for an
+ * unknown type.
  */
 export function countContent(content: unknown, path: string, context: PromptContext, depth = 0): number {
   if (typeof content === 'string') return context.count(content);
@@ -95,11 +97,11 @@ function countImageUrl(image: unknown, outerDetail: unknown, path: string, conte
   if (detail !== 'low' && detail !== 'high' && detail !== 'auto' && detail !== 'original')
     throw new InvalidArgumentError(`${path}.detail`, detail, 'must be low, high, auto or original');
   if (detail !== 'original') return countImage(url ?? undefined, detail, context);
-  // The rule of the models that take it is another, by patches: that of `high` is as near as can be.
+  // Models that accept `original` bill by patches; the rule of `high` is the closest published one.
   return countUnknown(context) + countImage(url ?? undefined, 'high', context);
 }
 
-/** What cannot be seen, counted as nothing: the whole is an estimate. */
+/** Counts 0 for a part whose content is not visible and marks the count as an estimate. */
 export function countUnknown(context: PromptContext): number {
   context.assumed = true;
   return 0;

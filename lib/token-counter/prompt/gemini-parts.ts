@@ -5,7 +5,7 @@ import { countJson, countText, countUnread, isRecord, type PromptContext } from 
 type Part = Readonly<Record<string, unknown>>;
 
 /**
- * Tokens of a message's `parts`: Gemini's, which have no type, or typed ones, as in `content`.
+ * Counts a message's `parts`: Gemini's, which have no type, or typed ones as in `content`.
  *
  * @throws InvalidArgumentError naming the part (`messages[2].parts[1]`).
  */

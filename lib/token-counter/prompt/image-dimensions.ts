@@ -4,16 +4,17 @@ export interface ImageDimensions {
   readonly height: number;
 }
 
-// Enough for a JPEG with an EXIF thumbnail and a colour profile in front of its frame header (each up to 64 KiB a segment). A multiple of 4: whole base64 groups.
+// Enough for a JPEG with an EXIF thumbnail and a colour profile before its frame header (64 KiB a segment).
+// A multiple of 4: whole base64 groups.
 const HEAD_CHARS = 512 * 1024;
 const DATA_URL = /^data:[^,]{0,256};base64,/i;
 
 /**
- * Reads the size of a PNG, JPEG, GIF or WebP image from its header. Takes a `data:` URL or bare base64.
+ * Reads the size of a PNG, JPEG, GIF or WebP image from the header of a `data:` URL or bare base64.
+ * `null` for other formats, remote URLs (never fetched), truncated or broken data and sizes of 0.
  *
- * Only the head is decoded and nothing is ever fetched. `null` for other formats, remote URLs, truncated or broken data and sizes of 0.
- * Written here and not taken from `image-size` because that package walks a hostile JPEG byte by byte (37 ms for 256 KB) and answers
- * 1 x 1 or 0 x 1 for truncated headers.
+ * Not the package `image-size`: it walks a hostile JPEG byte by byte (37 ms for 256 KB) and returns 1 x 1 or
+ * 0 x 1 for truncated headers.
  */
 export function imageDimensions(source: string): ImageDimensions | null {
   const prefix = DATA_URL.exec(source.slice(0, 300));
@@ -40,7 +41,7 @@ function readHeader(bytes: Buffer): ImageDimensions | null {
   return null;
 }
 
-/** Hops from segment to segment (ITU T.81, B.1.1) up to the frame header, SOF0 to SOF15. */
+/** Skips segments (ITU T.81, B.1.1) up to the frame header, SOF0 to SOF15. */
 function readJpeg(bytes: Buffer): ImageDimensions | null {
   let at = 2;
   while (bytes.readUInt8(at) === 0xff) {
@@ -51,14 +52,14 @@ function readJpeg(bytes: Buffer): ImageDimensions | null {
     }
     const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
     if (isFrame) return { width: bytes.readUInt16BE(at + 7), height: bytes.readUInt16BE(at + 5) };
-    // TEM and the restart markers stand alone; everything else carries its length.
+    // TEM and the restart markers have no length field.
     const alone = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7);
     at += alone ? 2 : 2 + bytes.readUInt16BE(at + 2);
   }
   return null;
 }
 
-/** The three kinds of the WebP container: lossy, lossless, extended (RFC 9649). */
+/** The three WebP containers: lossy, lossless, extended (RFC 9649). */
 function readWebp(bytes: Buffer, kind: string): ImageDimensions | null {
   if (kind === 'X') return { width: 1 + bytes.readUIntLE(24, 3), height: 1 + bytes.readUIntLE(27, 3) };
   if (kind === ' ' && bytes.readUIntBE(23, 3) === 0x9d012a)

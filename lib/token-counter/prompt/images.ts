@@ -5,13 +5,13 @@ const OPENAI_TILE = 170;
 const ANTHROPIC_LONG_SIDE = 1568;
 const ANTHROPIC_PIXELS_PER_TOKEN = 750;
 
-/** What an image whose size is not known costs with OpenAI: that of 1024 x 1024 at high detail. */
+/** OpenAI image of unknown size: counted as 1024 x 1024 at high detail. */
 export const UNKNOWN_OPENAI_IMAGE_TOKENS = 765;
 
-/** What an image costs at most with Anthropic, and what one of unknown size is counted as. */
+/** Most that an Anthropic image costs; also used for unknown sizes. */
 export const MAX_ANTHROPIC_IMAGE_TOKENS = 1600;
 
-/** Tokens of an image, and whether they had to be assumed because its size could not be read. */
+/** Tokens of an image, and whether its size had to be assumed. */
 export interface ImageTokens {
   readonly tokens: number;
   readonly assumed: boolean;
@@ -20,12 +20,13 @@ export interface ImageTokens {
 /**
  * Counts an image by its provider's published rule.
  *
- * OpenAI: 85 tokens at `low` detail; otherwise the image is fitted into 2048 x 2048, then its short side to 768 (never enlarged), and costs
- * 85 + 170 per 512-px tile. `auto` and no detail count as `high`, so that a budget is not overrun (LiteLLM takes 85 there). Newer and
- * "mini" OpenAI models bill other constants; the published rule of gpt-4o is used for all of them.
- * Anthropic: width * height / 750 after the fit to 1568 px, at most 1,600; it has no detail levels.
+ * OpenAI: 85 tokens at `low` detail. Otherwise the image is scaled down to fit 2048 x 2048, then its short side
+ * to 768, and costs 85 + 170 for each 512-px tile. `auto` and no detail count as `high`, so that a budget is
+ * not exceeded (LiteLLM uses 85). All OpenAI models use gpt-4o's published rule.
  *
- * @param source A `data:` URL, bare base64 or a remote URL. A remote one is never fetched: its size is unknown.
+ * Anthropic: width * height / 750 after scaling to 1568 px, at most 1,600; it has no detail levels.
+ *
+ * @param source A `data:` URL, bare base64 or a remote URL. Remote images are not fetched: their size is unknown.
  */
 export function imageTokens(
   rule: 'openai' | 'anthropic',
@@ -45,7 +46,7 @@ function openaiHighDetailTokens({ width, height }: ImageDimensions): number {
 }
 
 function tiles(side: number): number {
-  // Rounded to whole pixels first: 1536.0000000000002 is three tiles, not four. A side never vanishes.
+  // Rounded to whole pixels first: 1536.0000000000002 px are three tiles, not four.
   return Math.max(1, Math.ceil(Math.round(side) / 512));
 }
 

@@ -4,7 +4,7 @@ import { countParts } from './gemini-parts.js';
 import { countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
-/** A chat message in OpenAI's or Anthropic's shape, or in Gemini's, with `parts`. Structural on purpose: the types of any SDK fit. */
+/** A chat message in the shape of OpenAI, Anthropic or Gemini (`parts`). Structural, so that the types of any SDK fit. */
 export interface ChatMessage {
   readonly role: string;
   readonly content?: unknown;
@@ -12,14 +12,15 @@ export interface ChatMessage {
   readonly [field: string]: unknown;
 }
 
-/** Every reply is primed with `<|start|>assistant<|message|>`. */
+/** Every reply starts with `<|start|>assistant<|message|>`. */
 export const REPLY_PRIMING = 3;
 
 /**
- * Prompt tokens of a chat, by OpenAI's cookbook ("How to count tokens with tiktoken"): 3 per message, 1 per `name`, 3 to prime the reply,
- * and the text of every string field (role, content, tool_call_id, ...). Of `tool_calls` and `function_call` the arguments count, as in LiteLLM.
+ * Counts the prompt tokens of a chat by OpenAI's cookbook ("How to count tokens with tiktoken"): 3 for each
+ * message, 1 for each `name`, 3 to prime the reply, and the text of every string field. Of `tool_calls` and
+ * `function_call` the arguments count, as in LiteLLM.
  *
- * @throws InvalidArgumentError naming the place (`messages[2].content[1].type`).
+ * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
  */
 export function countMessages(
   messages: readonly ChatMessage[],
@@ -33,7 +34,7 @@ export function countMessages(
   return tokens + countTools(tools, context) + countToolChoice(toolChoice, context);
 }
 
-/** Tokens of one message, without the priming of the reply: counts of messages add up. */
+/** Tokens of one message, without the priming of the reply, so that counts of messages add up. */
 export function countMessage(message: ChatMessage, index: number, context: PromptContext): number {
   if (!isRecord(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
   let tokens = context.model.tokensPerMessage;

@@ -1,20 +1,23 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { ModelFacts } from '../models.js';
 
-/** What the counting of one prompt needs, and what it finds out on the way. */
+/** Inputs and running results of counting one prompt. */
 export interface PromptContext {
   readonly model: ModelFacts;
-  /** Tokens of ordinary text. */
+  /** Counts ordinary text. */
   readonly count: (text: string) => number;
-  /** Whether what no rule knows is estimated by its length: for limits. Otherwise parts of an unknown type are refused, and unknown fields count as nothing. */
+  /**
+   * For limits: content that no rule knows is estimated by its length. Otherwise parts of unknown type are
+   * rejected and unknown fields count 0.
+   */
   readonly estimatesUnknown?: boolean;
-  /** UTF-16 units of the strings that a rule has counted, media included. */
+  /** UTF-16 units of all strings counted by a rule, media included. */
   readUnits: number;
-  /** Set when a part had to be estimated: an image of unknown size, audio, a binary document. */
+  /** Set when a part was estimated: an image of unknown size, audio, a binary document. */
   assumed: boolean;
 }
 
-/** Deeper structures are refused: no provider takes them, and recursion must end before the stack does. */
+/** Deeper structures are rejected: no provider accepts them, and recursion must not exhaust the stack. */
 const MAX_DEPTH = 32;
 
 export function checkDepth(depth: number, path: string): void {
@@ -26,12 +29,12 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Tokens of `value` if it is a string; nothing else has text. */
+/** Tokens of `value` if it is a string; other values as `countUnread`. */
 export function countText(value: unknown, context: PromptContext): number {
   return typeof value === 'string' ? context.count(value) : countUnread(value, context);
 }
 
-/** What no rule counts: nothing or, for limits, an estimate by its length. */
+/** Tokens of a value that no rule counts: 0 or, for limits, an estimate by its length. */
 export function countUnread(value: unknown, context: PromptContext): number {
   if (context.estimatesUnknown !== true || (typeof value !== 'string' && (typeof value !== 'object' || value === null))) return 0;
   const bytes = Buffer.byteLength(jsonOf(value, 'body') ?? '');
@@ -40,10 +43,10 @@ export function countUnread(value: unknown, context: PromptContext): number {
   return Math.ceil(bytes * TOKENS_PER_BYTE);
 }
 
-/** What a byte of text that is not counted costs at least. */
+/** Lower bound of the estimate for a byte of text. */
 export const TOKENS_PER_BYTE = 1 / 4;
 
-/** Tokens of a structure as its JSON: how tool arguments travel. A string counts as it is, `undefined` as nothing. */
+/** Tokens of a structure as JSON, the form in which tool arguments are sent. A string counts as it is, `undefined` as 0. */
 export function countJson(value: unknown, path: string, context: PromptContext): number {
   if (value === undefined || value === null) return 0;
   if (typeof value === 'string') return context.count(value);
@@ -55,7 +58,7 @@ function jsonOf(value: unknown, path: string): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {
-    // Cycles, BigInt, a depth that ends the stack.
+    // Cycles, BigInt, stack overflow.
     throw new InvalidArgumentError(path, value, `must be JSON (${(error as Error).message.split('\n', 1)[0]})`);
   }
 }

@@ -11,28 +11,28 @@ import type { TokenCounterEngine } from '../engine/engine.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** More than a body of 32 MiB has. */
+/** Bound of the walk: more values than a body of 32 MiB can have. */
 const MOST_VALUES = 20_000_000;
 
-/** An estimate of a prompt. */
+/** Estimated tokens of a prompt. */
 export interface PromptEstimate {
-  /** Tokens that are certain. */
+  /** Tokens counted. */
   readonly counted: number;
-  /** With what was not counted: a quarter of a token for each byte of text, at the least. */
+  /** `counted` plus at least a quarter token for each byte of text that was not counted. */
   readonly tokens: number;
 }
 
-/** What the counting of requests shares with the service. */
+/** The parts of the service that counting a request needs. */
 export interface RequestCounterContext {
   readonly models: ModelTable;
   readonly engines: EngineCalls<TokenCounterEngine>;
   readonly batchChoice: EngineChoice<TokenCounterEngine>;
   readonly maxTextLength: number;
-  /** Told the tokens of each count; gives them back. */
+  /** Adds the tokens of a count to the metrics; returns them. */
   readonly counted: (tokens: number) => number;
 }
 
-/** Counts the prompts of whole request bodies: at once, or off the main thread for large ones. */
+/** Counts the prompts of request bodies: at once, or off the main thread for large ones. */
 export class RequestCounter {
   constructor(private readonly shared: RequestCounterContext) {}
 
@@ -55,7 +55,7 @@ export class RequestCounter {
     return answerOf(this.shared.counted(tokens + counted), model, context);
   }
 
-  /** For limits. Never below a quarter of a token for each byte of the prompt's text that no rule counts. */
+  /** Count for limits: at least a quarter token for each byte of prompt text that no rule counts. */
   estimate(body: Body): number {
     const model = this.modelOf(body);
     const { engines, counted } = this.shared;
@@ -66,7 +66,7 @@ export class RequestCounter {
     return counted(estimate);
   }
 
-  /** The same off the main thread. Stops counting above `limit` tokens; what is left then is estimated. */
+  /** Like `estimate`, off the main thread. Stops counting above `limit` tokens and estimates the rest. */
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
     const model = this.modelOf(body);
     const { context, texts, tokens } = this.collect(body, model, true);
@@ -76,7 +76,7 @@ export class RequestCounter {
     return { counted: certain, tokens: Math.max(estimated, unreadTokens(body, context.readUnits)) };
   }
 
-  /** What the count of a prompt needs, for an engine. */
+  /** The context of one count on an engine. */
   context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false): PromptContext {
     const handle = model.handle(engine);
     const { maxTextLength } = this.shared;
@@ -98,7 +98,7 @@ export class RequestCounter {
     return this.shared.models.get(body.model as string | undefined);
   }
 
-  /** Walks the body as a count does, but keeps the texts for later. */
+  /** Walks the body like a count, but collects the texts instead of counting them. */
   private collect(
     body: Body,
     model: CountingModel,
@@ -136,7 +136,7 @@ export class RequestCounter {
       for (const step of textSteps(texts)) {
         if (step.length === 1) counted += await engine.countUpToAsync(step[0], handle, Math.max(0, limit - counted));
         else for (const tokens of await engine.countBatchAsync(step, handle)) counted += tokens;
-        // How far a text was counted that exceeds the limit is not known.
+        // The engine stops somewhere inside a text that exceeds the limit.
         if (counted > limit) break;
         for (const text of step) unitsLeft -= text.length;
       }
@@ -150,11 +150,11 @@ function answerOf(promptTokens: number, { facts }: CountingModel, { assumed }: P
   return { promptTokens, approximate: facts.approximate || assumed, encoding: facts.encoding };
 }
 
-/** Tokens of the text in a prompt that no rule has counted, by its length; `readUnits` of it are counted. */
+/** Estimated tokens of the prompt's text beyond the `readUnits` UTF-16 units that rules have counted. */
 function unreadTokens({ messages, input, prompt, system, instructions, tools, functions }: Body, readUnits: number): number {
   let units = 0;
   let bytes = 0;
-  // Not recursive: a body may be nested deeper than the stack. And not for ever: it may hold itself.
+  // A loop, because a body may be nested deeper than the stack; bounded, because it may contain itself.
   const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions];
   for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
     const value = open.pop();

@@ -8,22 +8,27 @@ import type { EncodingName } from '../engine/engine.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** The prompt of a whole request, counted. */
+/** Token count of a request's prompt. */
 export interface RequestTokens {
   /** Tokens of the prompt, tools and images included. */
   readonly promptTokens: number;
-  /** The model's tokenizer is not known, or a part had to be estimated or cannot be seen: an image of unknown size, audio, a binary document, earlier turns that the provider keeps. */
+  /**
+   * Whether the count is an estimate: unknown tokenizer, image of unknown size, audio, binary document, or
+   * earlier turns that only the provider has.
+   */
   readonly approximate: boolean;
-  /** The encoding that counted. */
+  /** The encoding used for counting. */
   readonly encoding: EncodingName;
 }
 
 /**
- * Prompt tokens of an OpenAI-style request body: chat (`messages` with `tools`, `tool_choice`, the older `functions`; Anthropic's `system`),
- * Responses (`input` of items, `instructions`), embeddings (`input`) and completions (`prompt`): a text, many, or token ids.
- * An `input` that is just a text counts as the text alone.
+ * Counts the prompt tokens of a request body in OpenAI's style:
+ * - chat: `messages` with `tools`, `tool_choice`, the older `functions`, Anthropic's `system`;
+ * - Responses: `input` items and `instructions`;
+ * - embeddings (`input`) and completions (`prompt`): a text, several, or token ids. A plain text counts alone.
  *
- * @throws InvalidArgumentError naming the place (`messages[0].content[1].type`), or `messages` if the body has no prompt at all.
+ * @throws InvalidArgumentError naming the field (`messages[0].content[1].type`); `messages` for a body
+ * without a prompt.
  */
 export function countRequestBody(body: Body, context: PromptContext): number {
   if (body.messages !== undefined) {
@@ -46,7 +51,7 @@ function isResponses(body: Body): boolean {
   );
 }
 
-/** Earlier turns and templates that the provider keeps. */
+/** Whether the body refers to earlier turns or templates that only the provider has. */
 function hasUnseenPrompt(body: Body): boolean {
   return typeof body.previous_response_id === 'string' || (body.conversation ?? undefined) !== undefined || isRecord(body.prompt);
 }
@@ -61,7 +66,7 @@ function countResponses(body: Body, context: PromptContext): number {
   return tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context);
 }
 
-/** One message that the body spells as a field of its own; its role is one token. */
+/** A message that the body has as a field of its own (`system`, `instructions`); its role is one token. */
 function countSystem(content: unknown, path: string, context: PromptContext): number {
   if (content === undefined || content === null) return 0;
   return context.model.tokensPerMessage + 1 + countContent(content, path, context);

@@ -10,9 +10,10 @@ const CONTENTS = ['content', 'summary'];
 const STRUCTURES = ['input', 'action', 'actions', 'operation', 'queries', 'results', 'outputs'];
 
 /**
- * Tokens of the Responses API's items: messages, reasoning, calls of tools of every kind, and their outputs. Ids are no text.
+ * Counts the items of the Responses API: messages, reasoning, tool calls of every kind and their outputs.
+ * Ids do not count.
  *
- * @throws InvalidArgumentError naming the place (`input[0].content[1].type`).
+ * @throws InvalidArgumentError naming the field (`input[0].content[1].type`).
  */
 export function countItems(items: unknown, context: PromptContext): number {
   if (!Array.isArray(items)) throw new InvalidArgumentError('input', items, 'must be a text or an array');
@@ -30,14 +31,14 @@ function countItem(item: Item, path: string, context: PromptContext): number {
   for (const field of TEXTS) tokens += countText(item[field], context);
   for (const field of CONTENTS) tokens += countContent(item[field], `${path}.${field}`, context);
   for (const field of STRUCTURES) tokens += countJson(item[field], `${path}.${field}`, context);
-  // What `mcp_list_tools` and `tool_search_output` have found.
+  // The tools found by `mcp_list_tools` and `tool_search_output`.
   if (Array.isArray(item.tools)) tokens += countTools(item.tools as readonly Tool[], context, `${path}.tools`);
   if (item.type === 'image_generation_call' && typeof item.result === 'string') tokens += countImage(item.result, 'high', context);
   if (item.type === 'item_reference' || typeof item.encrypted_content === 'string') tokens += countUnknown(context);
   return tokens;
 }
 
-/** A text, content, a screenshot, or what a shell has said. */
+/** Output of a tool: a text, content parts, a screenshot, or a shell's output. */
 function countOutput(output: unknown, path: string, context: PromptContext): number {
   const isContent = Array.isArray(output) ? output.every(hasType) : isRecord(output) && output.type === 'computer_screenshot';
   return isContent ? countContent(output, path, context) : countJson(output, path, context);

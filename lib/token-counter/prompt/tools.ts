@@ -20,10 +20,10 @@ const CHOICE_NONE = 1;
 const CHOICE_NAMED = 7;
 
 /**
- * Tokens of the tools' definitions, by OpenAI's cookbook rule: per function its opening and `name:description`, per property
- * `name:type:description` and its enum, 12 at the end of all. The cookbook stops at flat properties; here every nested object, array item
- * (`items`, `prefixItems`), map value (`additionalProperties`), alternative (`anyOf`, `oneOf`, `allOf`) and `$defs` entry is counted by the same rule, once,
- * where it stands.
+ * Counts tool definitions by OpenAI's cookbook rule: for each function its opening and `name:description`,
+ * for each property `name:type:description` and its enum, 12 at the end. The cookbook covers flat properties;
+ * nested objects, `items`, `prefixItems`, `additionalProperties`, `anyOf`, `oneOf`, `allOf` and `$defs` are
+ * counted here by the same rule, once each.
  *
  * @throws InvalidArgumentError naming the tool (`tools[1]`).
  */
@@ -34,7 +34,7 @@ export function countTools(tools: readonly Tool[] | null | undefined, context: P
   return FUNCTIONS_END + countEach(tools, path, context, 0);
 }
 
-/** Tokens that `tool_choice` adds: 1 for `none`, 7 and the name for one tool, nothing otherwise. */
+/** Tokens that `tool_choice` adds: 1 for `none`, 7 plus the name for one tool, otherwise 0. */
 export function countToolChoice(choice: ToolChoice | undefined, context: PromptContext): number {
   if (choice === 'none') return CHOICE_NONE;
   if (!isRecord(choice)) return 0;
@@ -49,7 +49,7 @@ function countTool(tool: unknown, path: string, context: PromptContext, depth: n
   const declarations = tool.function_declarations ?? tool.functionDeclarations;
   if (Array.isArray(declarations)) return countEach(declarations, `${path}.function_declarations`, context, depth + 1);
   const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
-  // A hosted tool (web search and the like) has nothing but its type or, with Gemini, its name for a key.
+  // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
   const parameters = definition.parameters ?? definition.input_schema;
   const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);
   if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
@@ -72,8 +72,8 @@ function soleKey(tool: Schema): string | undefined {
 }
 
 /**
- * Tokens of the JSON schema that a reply must follow (`response_format`, or `text.format` of the Responses API). No rule for it is published:
- * it is counted as a function of that schema, as an estimate.
+ * Counts the JSON schema that a reply must follow (`response_format`, or `text.format` of the Responses API).
+ * No rule is published, so it counts as a function with that schema and the count is an estimate.
  */
 export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
   if (!isRecord(format) || format.type !== 'json_schema') return 0;
@@ -83,7 +83,7 @@ export function countResponseFormat(format: unknown, path: string, context: Prom
   return countTool({ name: typeof name === 'string' ? name : 'response', description, parameters: schema }, path, context, 0);
 }
 
-/** What stands inside a schema: its properties, items, alternatives and definitions. */
+/** Counts the inside of a schema: properties, items, alternatives and definitions. */
 function countSchema(schema: Schema, path: string, context: PromptContext, depth: number): number {
   checkDepth(depth, path);
   let tokens = countProperties(schema.properties, path, context, depth);
@@ -131,7 +131,7 @@ function typeName(schema: Schema): string | undefined {
   return types.length === 0 ? undefined : types.join('|');
 }
 
-/** The cookbook's line, without the full stop at its end. What is missing leaves no colon behind. */
+/** The cookbook's line, without its final full stop. Missing parts leave no colon. */
 function joined(name: string, type: string | undefined, description: unknown): string {
   const text = typeof description === 'string' && description !== '' ? `:${description.replace(/\.$/, '')}` : '';
   return type === undefined ? name + text : `${name}:${type}${text}`;

@@ -5,11 +5,15 @@ const MAX_ATTEMPTS = 10;
 const GAP = '..';
 
 /**
- * Cuts a chat down to `maxTokens` (counted by `countMessages`, without tools), in LiteLLM's way: several system messages become one; the
- * newest messages are kept, as many as fit; the one that no longer fits is shortened in its middle if it is plain text. Trailing tool
- * messages stay, with the assistant message that called them, and an older call goes or stays together with its results.
- * If the system message alone is too long, only it is left, shortened; where even that does not fit, it stays as it is beside the trailing tool messages.
- * Returns a new array and changes none of the given messages.
+ * Trims a chat to `maxTokens` (as `countMessages` counts, without tools) by LiteLLM's rules:
+ * - System messages are joined into one. The newest other messages are kept, as many as fit.
+ * - The first message that does not fit is shortened in its middle if it is plain text.
+ * - Trailing tool messages stay with the assistant message that called them; an older call is kept or dropped
+ *   together with its results.
+ * - A system message that is too long alone is shortened and the rest dropped; if it cannot be shortened, it
+ *   stays beside the trailing tool messages.
+ *
+ * Returns a new array; the given messages are not changed.
  */
 export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxTokens: number, context: PromptContext): M[] {
   const costs = new Map<ChatMessage, number>(Array.from(messages, (message, index) => [message, countMessage(message, index, context)]));
@@ -61,8 +65,8 @@ function joinSystem<M extends ChatMessage>(system: readonly M[]): M[] {
 }
 
 /**
- * System messages that are too long together and could not be made one: texts share what the others leave, the first before the next, and one that finds no
- * room goes. A single one stays, as long as it is, where it cannot be shortened.
+ * Shortens system messages that are too long together and could not be joined: texts share the room that the
+ * others leave, in order; a text without room is dropped. A single message that cannot be shortened stays.
  */
 function shortenAll<M extends ChatMessage>(system: readonly M[], available: number, context: PromptContext): M[] {
   const costs = system.map((message, index) => countMessage(message, index, context));
@@ -76,7 +80,7 @@ function shortenAll<M extends ChatMessage>(system: readonly M[], available: numb
   });
 }
 
-/** A message by itself, or one with the tool results that follow it. */
+/** Groups each message with the tool results that follow it. */
 function toUnits<M extends ChatMessage>(messages: readonly M[]): M[][] {
   const units: M[][] = [];
   for (const message of messages) {
@@ -87,7 +91,7 @@ function toUnits<M extends ChatMessage>(messages: readonly M[]): M[][] {
   return units;
 }
 
-/** A copy whose text lacks its middle so that it costs at most `available`; `undefined` if that cannot be. */
+/** A copy without the middle of its text that costs at most `available`; `undefined` if impossible. */
 function shorten<M extends ChatMessage>(message: M, available: number, context: PromptContext): M | undefined {
   const { content } = message;
   if (typeof content !== 'string' || available <= 0) return undefined;
@@ -103,7 +107,7 @@ function shorten<M extends ChatMessage>(message: M, available: number, context: 
   return undefined;
 }
 
-/** Never cuts a surrogate pair in half: a lone half would count and read as another character. */
+/** Never cuts a surrogate pair: a lone half would count and read as another character. */
 function withoutMiddle(text: string, units: number): string {
   let head = units >> 1;
   let tail = text.length - (units - head);

@@ -1,10 +1,16 @@
 import { checkInteger, checkKnownKeys, checkNumber, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
 
-/** What may pass under one key. All that are set must allow; 0 lets nothing pass, what is not set is unlimited. */
+/**
+ * The limits of one key. All that are set must allow a request; 0 allows none, and an unset limit
+ * is unlimited.
+ */
 export interface RateLimits {
-  /** Token bucket: refilled at this rate, in fractions. May be a fraction itself. */
+  /** Token bucket: the rate at which it refills; may be a fraction. */
   readonly requestsPerSecond?: number;
-  /** Most requests the bucket holds. Default: a second's worth, at least 1. Needs `requestsPerSecond` or `requestsPerMinute`. */
+  /**
+   * Capacity of the bucket. Default: one second of requests, at least 1. Needs `requestsPerSecond`
+   * or `requestsPerMinute`.
+   */
   readonly burst?: number;
   /** Sliding windows: never more than that in any span of the window's length. */
   readonly requestsPerMinute?: number;
@@ -12,17 +18,17 @@ export interface RateLimits {
   readonly requestsPerHour?: number;
   /** A sliding window of a day. */
   readonly requestsPerDay?: number;
-  /** A window of any length, to go with `windowMs`. */
+  /** A window of any length. Needs `windowMs`. */
   readonly requestsPerWindow?: number;
-  /** Its length: 1 ms to 30 days. */
+  /** Length of that window: 1 ms to 30 days. */
   readonly windowMs?: number;
   /** Tokens in any minute: reserved before a call, settled after it. */
   readonly tokensPerMinute?: number;
-  /** Requests at a time. */
+  /** Requests in flight. */
   readonly maxConcurrent?: number;
 }
 
-/** Which limit refused. */
+/** The limit that denied a request. */
 export type ExceededLimit = 'second' | 'minute' | 'hour' | 'day' | 'window' | 'tokens' | 'concurrency';
 
 export interface RateLimitWindow {
@@ -31,17 +37,17 @@ export interface RateLimitWindow {
   readonly limit: number;
 }
 
-/** Limits that were checked once, under a name. */
+/** Checked limits with a name. */
 export interface RateLimit {
-  /** Part of every key's identity: limits of one name and of the same kinds count together. */
+  /** Part of the identity of each key: limits with one name and the same kinds count together. */
   readonly name: string;
-  /** As given, `burst` and `requestsPerSecond` completed. */
+  /** As given, with `burst` and `requestsPerSecond` filled in. */
   readonly limits: RateLimits;
   readonly bucket?: { readonly perSecond: number; readonly capacity: number };
   readonly windows: readonly RateLimitWindow[];
   readonly tokensPerMinute?: number;
   readonly maxConcurrent?: number;
-  /** `false`: a store decides each request by itself, and leases nothing ahead. */
+  /** `false`: a store decides each request by itself and leases nothing ahead. */
   readonly leasable?: boolean;
 }
 
@@ -57,7 +63,7 @@ export const LIMIT_KEYS = [
   'maxConcurrent',
 ] as const satisfies readonly (keyof RateLimits)[];
 
-/** More than any limiter is asked for, and exact in every store. */
+/** Exact in every store. */
 export const LARGEST_LIMIT = 2 ** 31;
 export const LONGEST_WINDOW_MS = 30 * 86_400_000;
 
@@ -67,7 +73,7 @@ const WINDOWS = [
   ['requestsPerDay', 'day', 86_400_000],
 ] as const;
 
-/** Whether it limits requests, beside tokens and those at a time. */
+/** Whether it limits requests by a bucket or a window. */
 export function countsRequests({ bucket, windows }: RateLimit): boolean {
   return bucket !== undefined || windows.length > 0;
 }
@@ -90,19 +96,17 @@ export function compileLimit(name: string, limits: RateLimits, path: string, ref
     const check = key === 'requestsPerSecond' ? checkNumber : checkInteger;
     if (input[key] !== undefined) check(at(key), input[key], range, refuse);
   }
-  const { requestsPerWindow, windowMs, tokensPerMinute, maxConcurrent } = limits;
-  if (requestsPerWindow === undefined && windowMs !== undefined)
-    throw refuse(at('windowMs'), windowMs, 'needs requestsPerWindow beside it');
-  if (requestsPerWindow !== undefined && windowMs === undefined) {
-    throw refuse(at('requestsPerWindow'), requestsPerWindow, 'needs windowMs beside it');
-  }
   if (!hasLimits(limits)) throw refuse(path, limits, 'must set at least one limit');
+  const { requestsPerWindow, windowMs, tokensPerMinute, maxConcurrent } = limits;
   const bucket = bucketOf(limits, at('burst'), refuse);
   const windows = WINDOWS.flatMap(([key, exceeded, lengthMs]): RateLimitWindow[] => {
     const limit = limits[key];
     return limit === undefined ? [] : [{ exceeded, lengthMs, limit }];
   });
-  if (requestsPerWindow !== undefined) windows.push({ exceeded: 'window', lengthMs: windowMs as number, limit: requestsPerWindow });
+  if (requestsPerWindow !== undefined && windowMs !== undefined)
+    windows.push({ exceeded: 'window', lengthMs: windowMs, limit: requestsPerWindow });
+  else if (windowMs !== undefined) throw refuse(at('windowMs'), windowMs, 'needs requestsPerWindow beside it');
+  else if (requestsPerWindow !== undefined) throw refuse(at('requestsPerWindow'), requestsPerWindow, 'needs windowMs beside it');
   const complete = { ...limits, ...(bucket && { requestsPerSecond: bucket.perSecond, burst: bucket.capacity }) };
   return { name, limits: complete, bucket, windows, tokensPerMinute, maxConcurrent };
 }
@@ -112,6 +116,6 @@ function bucketOf(limits: RateLimits, path: string, refuse: Refuse): RateLimit['
   if (burst === undefined && requestsPerSecond === undefined) return undefined;
   const perSecond = requestsPerSecond ?? (requestsPerMinute === undefined ? undefined : requestsPerMinute / 60);
   if (perSecond === undefined) throw refuse(path, burst, 'needs requestsPerSecond or requestsPerMinute beside it');
-  // A rate of 0 lets nothing pass, not one.
+  // A rate of 0 allows nothing, so its bucket is empty from the start.
   return { perSecond, capacity: burst ?? (perSecond === 0 ? 0 : Math.max(1, Math.ceil(perSecond))) };
 }

@@ -43,7 +43,10 @@ describe('rate limit options', () => {
     ['rateLimit.windowMs: must be an integer from 1 to 2592000000, got 0', { requestsPerWindow: 5, windowMs: 0 }],
     ['rateLimit.limits.chat: must set at least one limit', { limits: { chat: {} } }],
     ['rateLimit.limits.chat.burst: ', { limits: { chat: { burst: 1 } } }],
-    ['rateLimit.limits.default: must have another name: those in rateLimit itself are called so', { limits: { default: { burst: 1 } } }],
+    [
+      'rateLimit.limits.default: must have another name: rateLimit itself has the limits of that name',
+      { limits: { default: { burst: 1 } } },
+    ],
     ['rateLimit.limits.a b: must be a name', { limits: { 'a b': { requestsPerMinute: 1 } } }],
     ['rateLimit.maxKeys: must be a positive integer, got 0', { maxKeys: 0 }],
     ['rateLimit.sharedAs: must be a non-empty string', { sharedAs: '' }],

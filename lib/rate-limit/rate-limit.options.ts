@@ -13,29 +13,46 @@ import {
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './limits.js';
 import type { RateLimitStore } from './store.js';
 
-/** Decides whether a request skips rate limits: `true` skips, `false` or nothing does not. */
+/** Decides whether a request skips rate limits: `true` skips; `false` or nothing does not. */
 export type SkipIf = (context: ExecutionContext) => boolean | null | undefined | void | Promise<boolean | null | undefined | void>;
 
-/** The limits themselves are those of every key that is checked without naming any. Default: 10 a second (burst 20), 600 a minute, 10,000 an hour. */
+/**
+ * The limits are those of every key that is checked without naming others. Default: 10 a second
+ * (burst 20), 600 a minute, 10,000 an hour.
+ */
 export interface RateLimitOptions extends RateLimits {
-  /** More limits, by name: for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`. */
+  /**
+   * More limits, by name: for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`.
+   */
   readonly limits?: Readonly<Record<string, RateLimits>>;
-  /** Limiters of one name share their counters across the `worker_threads` of a process (native engine). Default: counters of their own. */
+  /**
+   * Limiters with one name share their counters across the worker threads of a process (native
+   * engine). Default: not shared.
+   */
   readonly sharedAs?: string;
-  /** Keys held in memory; above that, those that were not asked for longest are forgotten, idle ones first. Default 250,000. */
+  /**
+   * Keys in memory; above that the least recently used are evicted, expired ones first. Default
+   * 250,000.
+   */
   readonly maxKeys?: number;
-  /** Where counters live instead of this process's memory; or what makes that store, given the one in memory to fall back on. */
+  /**
+   * Where the counters are, instead of in memory: a store, or a function that creates it, given the
+   * one in memory to fall back on.
+   */
   readonly store?: RateLimitStore | ((memory: RateLimitStore) => RateLimitStore);
-  /** Whether `RateLimitGuard` sets the rate limit headers. `Retry-After` is always set. Default `true`. */
+  /**
+   * Whether `RateLimitGuard` sets the rate limit headers. It always sets `Retry-After`. Default
+   * `true`.
+   */
   readonly headers?: boolean;
   /**
-   * Takes requests out of all limits of `RateLimitGuard`: routes of controllers that cannot be decorated, such as metrics and probes. Asked once per
-   * guarded request, before anything is counted. A request whose `skipIf` throws fails (`SKIP_IF_FAILED`).
+   * Skips all limits of `RateLimitGuard` for a request: for controllers of other packages, such as
+   * metrics and probes. Called before anything is counted. If it throws, the request fails (`SKIP_IF_FAILED`).
    */
   readonly skipIf?: SkipIf;
 }
 
-/** The options, checked and complete. */
+/** The checked options, with defaults. */
 export interface ResolvedRateLimitOptions {
   readonly limit: RateLimit;
   readonly named: ReadonlyMap<string, RateLimit>;
@@ -46,7 +63,7 @@ export interface ResolvedRateLimitOptions {
   readonly skipIf?: SkipIf;
 }
 
-/** The name of the limits that stand in the options themselves. */
+/** The name of the limits of the options themselves. */
 export const DEFAULT_LIMIT_NAME = 'default';
 const DEFAULT_LIMITS: RateLimits = { requestsPerSecond: 10, burst: 20, requestsPerMinute: 600, requestsPerHour: 10_000 };
 const DEFAULT_MAX_KEYS = 250_000;
@@ -54,7 +71,7 @@ const KNOWN: readonly (keyof RateLimitOptions)[] = [...LIMIT_KEYS, 'limits', 'sh
 const NAME = /^[\w.:-]{1,128}$/;
 
 /**
- * Checks the options. `settings` are those of the environment or the flags file, and go first.
+ * Checks the options. `settings` of the environment or the flags file override them.
  * @throws InvalidConfigurationError naming the option (`rateLimit.limits.chat.burst`).
  */
 export function resolveRateLimitOptions(
@@ -72,7 +89,7 @@ export function resolveRateLimitOptions(
       Object.entries(named).map(([name, limits]) => {
         const limitPath = joinPath(at('limits'), name);
         if (name === DEFAULT_LIMIT_NAME)
-          throw refuseOption(limitPath, limits, `must have another name: those in ${path} itself are called so`);
+          throw refuseOption(limitPath, limits, `must have another name: ${path} itself has the limits of that name`);
         return [checkLimitName(limitPath, name), compileLimit(name, limits, limitPath)];
       }),
     ),
@@ -84,7 +101,7 @@ export function resolveRateLimitOptions(
   };
 }
 
-/** A name of limits: it shows in headers and is part of keys elsewhere. */
+/** Checks a name of limits: it appears in headers and in the keys of stores. */
 export function checkLimitName(path: string, name: unknown, refuse = refuseOption): string {
   if (typeof name === 'string' && isLimitName(name)) return name;
   throw refuse(path, name, 'must be a name of letters, digits and _ . : -, 128 at most');
@@ -97,7 +114,7 @@ export function isLimitName(name: string): boolean {
 function ownLimits(options: RateLimitOptions, settings: Pick<RateLimits, 'requestsPerMinute' | 'burst'>): RateLimits {
   const set = Object.fromEntries(LIMIT_KEYS.filter((key) => options[key] !== undefined).map((key) => [key, options[key]])) as RateLimits;
   const { requestsPerMinute, burst } = settings;
-  // The default of 10 a second would undo a larger figure that somebody asked for.
+  // The default of 10 a second would undo a larger figure of the environment.
   const base = hasLimits(set) || requestsPerMinute !== undefined ? set : DEFAULT_LIMITS;
   return { ...base, ...(requestsPerMinute !== undefined && { requestsPerMinute }), ...(burst !== undefined && { burst }) };
 }

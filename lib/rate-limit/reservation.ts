@@ -121,6 +121,11 @@ export class Reservation implements RateLimitResult {
     return reservation.#taken?.tokens ?? 0;
   }
 
+  /** The scopes that it was taken from; none for a denial. */
+  static scopesOf(reservation: Reservation): TakenRateLimit['scopes'] {
+    return reservation.#taken?.scopes ?? [];
+  }
+
   /** What has to be settled, the first time; `undefined` after that, and for a refusal. */
   static takeForSettlement(reservation: Reservation): TakenRateLimit | undefined {
     const taken = reservation.#taken;

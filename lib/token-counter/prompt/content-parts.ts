@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { audioTokens } from './audio.js';
 import { imageTokens } from './images.js';
 import { checkDepth, countJson, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { videoTokens } from './video.js';
 
 type Part = Readonly<Record<string, unknown>>;
 type PartCounter = (part: Part, path: string, context: PromptContext, depth: number) => number;
@@ -78,7 +79,7 @@ function countPart(part: unknown, path: string, context: PromptContext, depth: n
   if (typeof part === 'string') return context.count(part);
   if (!isRecord(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
   const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
-  if (counter === undefined && context.estimatesUnknown === true) return countUnread(part, context);
+  if (counter === undefined && context.estimatesUnknown === true) return countVideo(part, context) ?? countUnread(part, context);
   if (counter === undefined)
     throw new InvalidArgumentError(`${path}.type`, part.type, `must be one of ${[...PARTS.keys()].join(', ')}`, 'UNKNOWN_CONTENT_TYPE');
   return counter(part, path, context, depth);
@@ -127,6 +128,17 @@ function countFile(file: unknown, context: PromptContext): number {
   if (!isRecord(file)) return 0;
   const name = countText(file.filename, context);
   return name + countImage(typeof file.file_data === 'string' ? file.file_data : undefined, 'high', context);
+}
+
+/** `video_url` with its data inline: no provider counts its bytes as text. `undefined` for any other part. */
+function countVideo({ type, video_url }: Part, context: PromptContext): number | undefined {
+  const url = isRecord(video_url) ? video_url.url : video_url;
+  if (type !== 'video_url' || typeof url !== 'string' || !url.startsWith('data:video/')) return undefined;
+  const data = url.slice(0, 256).indexOf(';base64,');
+  if (data < 0) return undefined;
+  context.assumed = true;
+  context.readUnits += url.length;
+  return videoTokens(url.slice(data + ';base64,'.length));
 }
 
 function countAudio(part: Part, path: string, context: PromptContext): number {

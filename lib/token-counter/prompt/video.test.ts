@@ -1,0 +1,41 @@
+import { videoTokens } from './video.js';
+
+const box = (type: string, content: Buffer): Buffer => {
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(8 + content.length, 0);
+  head.write(type, 4, 'latin1');
+  return Buffer.concat([head, content]);
+};
+const movieHeader = (seconds: number, isLong = false): Buffer => {
+  const content = Buffer.alloc(isLong ? 112 : 100);
+  content[0] = isLong ? 1 : 0;
+  content.writeUInt32BE(600, isLong ? 20 : 12);
+  if (isLong) content.writeBigUInt64BE(BigInt(seconds * 600), 24);
+  else content.writeUInt32BE(seconds * 600, 16);
+  return box('mvhd', content);
+};
+const mp4 = (...boxes: Buffer[]): string => Buffer.concat([box('ftyp', Buffer.from('isomiso2')), ...boxes]).toString('base64');
+const frames = (bytes: number): Buffer => box('mdat', Buffer.alloc(bytes));
+
+describe('videoTokens', () => {
+  it.each([
+    ['at its start', mp4(box('moov', movieHeader(10)), frames(100_000))],
+    ['at its end', mp4(frames(100_001), box('moov', movieHeader(10)))],
+    ['in 64 bits', mp4(box('moov', movieHeader(10, true)), frames(100_002))],
+  ])('reads the length of an MP4 file %s', (_, data) => expect(videoTokens(data)).toBe(2900));
+
+  it('assumes 500 kbit/s for any other file', () => {
+    expect(videoTokens(Buffer.alloc(625_000).toString('base64'))).toBe(2901);
+    expect(videoTokens(mp4(frames(625_000)))).toBeGreaterThanOrEqual(2900);
+    expect(videoTokens('')).toBe(1);
+  });
+
+  it('ignores a length that is too short for the size of the file', () => {
+    expect(videoTokens(mp4(box('moov', movieHeader(0)), frames(10_000_000)))).toBeGreaterThanOrEqual(2900);
+  });
+
+  it.each([
+    ['a box without a length', mp4(Buffer.alloc(64))],
+    ['a cut header', mp4(box('moov', movieHeader(10))).slice(0, 60)],
+  ])('estimates %s by its size', (_, data) => expect(videoTokens(data)).toBe(1));
+});

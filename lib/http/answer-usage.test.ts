@@ -12,7 +12,7 @@ describe('usedTokens', () => {
     [{ total_tokens: 0 }, 0],
     [{ promptTokens: 10, completionTokens: 5, totalTokens: 17 }, 17],
     [{ inputTokens: 10, outputTokens: 5 }, 15],
-    // What cannot be: the parts are counted.
+    // The total cannot be right: the parts are counted.
     [{ prompt_tokens: 10, completion_tokens: 5, total_tokens: 0 }, 15],
     [{ prompt_tokens: 10, completion_tokens: 5, total_tokens: 1e300 }, 15],
     [{ prompt_tokens: 10, completion_tokens: Infinity }, 10],
@@ -26,7 +26,7 @@ describe('usedTokens', () => {
   ])('reads %j', (usage, tokens) => expect(usedTokens(usage)).toBe(tokens));
 });
 
-it('usageFrom understands the names of others', () => {
+it('usageFrom reads the field names of every provider and SDK', () => {
   expect(usageFrom({ input_tokens: 3, output_tokens: 4 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 7 });
   expect(usageFrom({ inputTokens: 3, outputTokens: 4, totalTokens: 8 })).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 8 });
   expect(usageFrom({ inputTokens: { total: 3 }, outputTokens: { total: 4 } })).toEqual({
@@ -34,7 +34,7 @@ it('usageFrom understands the names of others', () => {
     completionTokens: 4,
     totalTokens: 7,
   });
-  // The AI SDK's total has what is cached in it, unless that cannot be.
+  // The total of the AI SDK includes cached tokens, unless there are more of these.
   expect(usageFrom({ inputTokens: 100, outputTokens: 4, cachedInputTokens: 90 })).toMatchObject({ promptTokens: 100, totalTokens: 104 });
   expect(usageFrom({ inputTokens: 3, outputTokens: 4, cachedInputTokens: 90, totalTokens: 7 })).toMatchObject({
     promptTokens: 93,
@@ -43,7 +43,7 @@ it('usageFrom understands the names of others', () => {
   });
   expect(usageFrom({ prompt_tokens: 5, total_tokens: 5 })).toEqual({ promptTokens: 5, completionTokens: 0, totalTokens: 5 });
   const cached = { cache_creation_input_tokens: 20, cache_read_input_tokens: 100 };
-  // Anthropic's own figure is without them, LiteLLM's is with them.
+  // Anthropic's figure excludes cached tokens, LiteLLM's includes them.
   expect(usageFrom({ input_tokens: 3, output_tokens: 4, ...cached })).toMatchObject({
     promptTokens: 123,
     completionTokens: 4,
@@ -88,14 +88,14 @@ it.each<[string, object, object]>([
     { cache_read_input_tokens: 6, cache_creation_input_tokens: 3, cache_creation: { ephemeral_1h_input_tokens: 2 } },
     { cacheReadTokens: 6, cacheWriteTokens: 3, cacheWrite1hTokens: 2 },
   ],
-])('finds tokens with prices of their own by the names of %s', (_, fields, expected) => {
+])('reads cached and reasoning tokens by the names of %s', (_, fields, expected) => {
   const none = { cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0, reasoningTokens: 0 };
   const whole = { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, ...fields };
   expect(usageFrom(whole)).toEqual({ promptTokens: 9, completionTokens: 12, totalTokens: 21, details: { ...none, ...expected } });
   expect(scanUsage(Buffer.from(JSON.stringify({ usage: whole })))).toEqual(usageFrom(whole));
 });
 
-it('takes what it has given', () => {
+it('usageFrom reads its own result', () => {
   const usage = usageFrom({
     input_tokens: 3,
     output_tokens: 4,

@@ -6,11 +6,14 @@ export interface AnswerUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly totalTokens: number;
-  /** Of these tokens, those that have prices of their own, where there are any. */
+  /** The tokens among them that have prices of their own. */
   readonly details?: UsageDetails;
 }
 
-/** Tokens as a provider reports them: OpenAI's chat and Responses, Anthropic's, the AI SDK's, and an `AnswerUsage`. What is missing counts as 0. */
+/**
+ * Tokens as a provider reports them: OpenAI's chat and Responses, Anthropic's, the AI SDK's, and an
+ * `AnswerUsage`. A missing figure counts as 0.
+ */
 export interface Usage {
   readonly total_tokens?: number | null;
   readonly prompt_tokens?: number | null;
@@ -27,23 +30,57 @@ export interface Usage {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-const NOTHING: Fields = {};
 
-/** The usage that a provider, or an SDK over it, reports; `undefined` for what is none. */
+/**
+ * Where OpenAI (and its Responses), DeepSeek, the AI SDK, Anthropic and an `AnswerUsage` report
+ * cached and reasoning tokens.
+ */
+const DETAILS = {
+  cacheReadTokens: [
+    'prompt_tokens_details.cached_tokens',
+    'input_tokens_details.cached_tokens',
+    'cache_read_input_tokens',
+    'prompt_cache_hit_tokens',
+    'inputTokenDetails.cacheReadTokens',
+    'inputTokens.cacheRead',
+    'cachedInputTokens',
+    'details.cacheReadTokens',
+  ],
+  cacheWriteTokens: [
+    'cache_creation_input_tokens',
+    'inputTokenDetails.cacheWriteTokens',
+    'inputTokens.cacheWrite',
+    'details.cacheWriteTokens',
+  ],
+  cacheWrite1hTokens: ['cache_creation.ephemeral_1h_input_tokens', 'details.cacheWrite1hTokens'],
+  reasoningTokens: [
+    'completion_tokens_details.reasoning_tokens',
+    'output_tokens_details.reasoning_tokens',
+    'outputTokenDetails.reasoningTokens',
+    'outputTokens.reasoning',
+    'reasoningTokens',
+    'details.reasoningTokens',
+  ],
+} as const;
+const DETAIL_PATHS = Object.entries(DETAILS).map(([name, paths]) => [name, paths.map((path) => path.split('.'))] as const);
+
+/** The usage that a provider or an SDK reports; `undefined` if the value is no usage. */
 export function usageFrom(value: unknown): AnswerUsage | undefined {
   const fields = fieldsOf(value);
   const usage = tokensIn(fields);
-  if (usage === undefined) return undefined;
-  const details = detailsIn(fields);
-  return details === undefined ? usage : { ...usage, details };
+  const details = usage && detailsIn(fields);
+  return details === undefined ? usage : { ...(usage as AnswerUsage), details };
 }
 
-/** All tokens of a usage; `undefined` for what is none. */
+/** All tokens of a usage; `undefined` if the value is no usage. */
 export function usedTokens(value: unknown): number | undefined {
   return tokensIn(fieldsOf(value))?.totalTokens;
 }
 
-/** By all names that are known. A total is more than its parts where a provider counts reasoning in it alone; less than they are it cannot be. */
+/**
+ * A total may exceed its parts, where a provider counts reasoning in it alone; a smaller one is
+ * wrong.
+ */
 function tokensIn(fields: Fields): AnswerUsage | undefined {
   const prompt = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.promptTokens) ?? inputOfAiSdk(fields);
   const completion =
@@ -56,57 +93,21 @@ function tokensIn(fields: Fields): AnswerUsage | undefined {
   return { promptTokens, completionTokens, totalTokens };
 }
 
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : NOTHING;
-}
-
-/** Cached and reasoning tokens by the names of OpenAI (and its Responses), DeepSeek, the AI SDK and Anthropic, and an `AnswerUsage`; `undefined` where there are none. */
+/** The first positive figure of each kind; `undefined` if there is none at all. */
 function detailsIn(fields: Fields): UsageDetails | undefined {
-  const within = (name: string): Fields => fieldsOf(fields[name]);
-  const own = within('details');
-  const [prompt, completion] = [within('prompt_tokens_details'), within('completion_tokens_details')];
-  const [input, output] = [within('input_tokens_details'), within('output_tokens_details')];
-  const [inputOf, outputOf] = [within('inputTokenDetails'), within('outputTokenDetails')];
-  const [inputParts, outputParts] = [within('inputTokens'), within('outputTokens')];
-  const cacheReadTokens = firstAmount(
-    prompt.cached_tokens,
-    input.cached_tokens,
-    fields.cache_read_input_tokens,
-    fields.prompt_cache_hit_tokens,
-    inputOf.cacheReadTokens,
-    inputParts.cacheRead,
-    fields.cachedInputTokens,
-    own.cacheReadTokens,
-  );
-  const cacheWriteTokens = firstAmount(
-    fields.cache_creation_input_tokens,
-    inputOf.cacheWriteTokens,
-    inputParts.cacheWrite,
-    own.cacheWriteTokens,
-  );
-  const cacheWrite1hTokens = firstAmount(within('cache_creation').ephemeral_1h_input_tokens, own.cacheWrite1hTokens);
-  const reasoningTokens = firstAmount(
-    completion.reasoning_tokens,
-    output.reasoning_tokens,
-    outputOf.reasoningTokens,
-    outputParts.reasoning,
-    fields.reasoningTokens,
-    own.reasoningTokens,
-  );
-  if (cacheReadTokens + cacheWriteTokens + cacheWrite1hTokens + reasoningTokens === 0) return undefined;
-  return { cacheReadTokens, cacheWriteTokens, cacheWrite1hTokens, reasoningTokens };
+  let hasAny = false;
+  const details = DETAIL_PATHS.map(([name, paths]) => {
+    const tokens = paths.map((path) => amount(at(fields, path)) ?? 0).find((figure) => figure > 0) ?? 0;
+    hasAny ||= tokens > 0;
+    return [name, Math.round(tokens)] as const;
+  });
+  return hasAny ? Object.fromEntries(details) : undefined;
 }
 
-/** Whole tokens: the first of these that are any. */
-function firstAmount(...values: readonly unknown[]): number {
-  for (const value of values) {
-    const tokens = amount(value);
-    if (tokens !== undefined && tokens > 0) return Math.round(tokens);
-  }
-  return 0;
-}
-
-/** Anthropic's `input_tokens` leave out what is written to a cache or read from one; all others' figures have that in them. */
+/**
+ * Anthropic's `input_tokens` exclude tokens written to and read from a cache; the figures of others
+ * include them.
+ */
 function withCached(fields: Fields): number | undefined {
   const input = amount(fields.input_tokens);
   if (input === undefined) return undefined;
@@ -114,8 +115,8 @@ function withCached(fields: Fields): number | undefined {
 }
 
 /**
- * The AI SDK's `inputTokens`, from its version 6 on: a total with what is cached in it, as of OpenAI's. Version 5 hands on what the provider says, Anthropic's
- * without: where more is cached than there is, it is not in it.
+ * `inputTokens` of the AI SDK include cached tokens from its version 6 on. Version 5 passes the
+ * provider's figure on, which excludes them for Anthropic: then there may be more cached than input.
  */
 function inputOfAiSdk({ inputTokens, cachedInputTokens }: Fields): number | undefined {
   const input = totalIn(inputTokens);
@@ -123,12 +124,20 @@ function inputOfAiSdk({ inputTokens, cachedInputTokens }: Fields): number | unde
   return input === undefined || cached <= input ? input : amount(input + cached);
 }
 
-/** A figure, or that of its parts: `{ total, cacheRead, … }` is what a model of the AI SDK gives. */
+/** A figure, or the `total` of its parts, as models of the AI SDK report it. */
 function totalIn(value: unknown): number | undefined {
   return amount(value) ?? amount(fieldsOf(value).total);
 }
 
-/** What is more than any call can use would spoil all sums for good. */
+/** A larger figure than any call can use would spoil all sums. */
 function amount(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 && value <= LARGEST_AMOUNT ? value : undefined;
+}
+
+function at(fields: Fields, path: readonly string[]): unknown {
+  return path.reduce<unknown>((value, name) => fieldsOf(value)[name], fields);
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -6,19 +6,18 @@ import { whenOver } from '../common/response-over.js';
 import { skipsPerformance } from '../common/skip-performance.js';
 import { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
 
-/** What routes are recorded under. */
 const COMPONENT = 'http';
 
 /** Express's request, or Fastify's. */
 interface RoutedRequest {
   readonly method: string;
   readonly headers: IncomingMessage['headers'];
-  /** A pattern; Express takes regular expressions, too. */
+  /** The pattern of the route; Express allows regular expressions, too. */
   readonly route?: { readonly path?: string | RegExp };
   readonly routeOptions?: { readonly url?: string };
 }
 
-/** The series of a handler's latest request: mostly all of them have the same route. */
+/** The series of a handler's latest request: the next one mostly has the same route. */
 interface KnownRoute {
   readonly method: string;
   readonly pattern: string | RegExp | undefined;
@@ -27,10 +26,11 @@ interface KnownRoute {
 }
 
 /**
- * Measures HTTP requests, from the end of the guards to the end of the response, streams included, on Express and Fastify. Recorded as component `http` and
- * the route's pattern (`POST /v1/models/:id`), never the URL. Failed is what ends with a 5xx, or early because the client went away.
+ * Measures HTTP requests from the end of the guards to the end of the response, streams included,
+ * as component `http` and the pattern of the route (`POST /v1/models/:id`), never the URL. A request
+ * has failed when it ends with a 5xx, or early because the client disconnected.
  *
- * It listens to the response and adds no rxjs operator. Requests that a guard refuses do not come here; other than HTTP passes through, and so does what has `@SkipPerformance()`.
+ * Not measured: requests that a guard rejects, other transports, and `@SkipPerformance()`.
  *
  * @example
  * { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor }
@@ -52,11 +52,10 @@ export class PerformanceInterceptor implements NestInterceptor {
     const raw = response.raw ?? response;
     const series = this.seriesOf(request, context);
     if (series === null) return;
-    const end = (): void => {
+    whenOver(raw, () => {
       const size = Number(request.headers['content-length'] ?? 0);
       series.record(performance.now() - start, raw.statusCode < 500 && raw.writableFinished, size > 0 ? size : 0);
-    };
-    whenOver(raw, end);
+    });
   }
 
   private seriesOf(request: RoutedRequest, context: ExecutionContext): CallSeries | null {

@@ -14,7 +14,7 @@ describe('RequestContext', () => {
     return { request, context, left: () => limiter.peek(key, { cost: 0 }).remainingTokens, isFree: () => limiter.peek(key).allowed };
   };
 
-  it('is one for a request and for what is below it', () => {
+  it('is shared by a request and the raw request below it', () => {
     const raw = {};
     expect(RequestContext.of({ raw })).toBe(RequestContext.of(raw));
     expect(RequestContext.of({ raw })).not.toBe(RequestContext.of({ raw: {} }));
@@ -22,7 +22,7 @@ describe('RequestContext', () => {
     expect(RequestContext.of(message)).toBe(RequestContext.of(message));
   });
 
-  it('settles the last report at the end, once', () => {
+  it('settles the last report once, at the end', () => {
     const { request, context, left, isFree } = begin('last');
     reportUsage(request, 10);
     reportUsage(request, { prompt_tokens: 20 });
@@ -34,7 +34,7 @@ describe('RequestContext', () => {
     expect(left()).toBe(980);
   });
 
-  it('gives all back after a failure, but what was reported', () => {
+  it('returns the reservation after a failure, except for reported usage', () => {
     const failed = begin('failed');
     failed.context.end(true);
     expect([failed.left(), failed.isFree()]).toEqual([1000, true]);
@@ -44,7 +44,7 @@ describe('RequestContext', () => {
     expect(half.left()).toBe(960);
   });
 
-  it('lets the reservation stand where nothing is known, until it is', () => {
+  it('keeps the reservation until usage is reported', () => {
     const { request, context, left, isFree } = begin('unknown');
     context.end(false);
     expect([left(), isFree()]).toEqual([900, true]);
@@ -52,7 +52,7 @@ describe('RequestContext', () => {
     expect(left()).toBe(930);
   });
 
-  it('adds up what several calls have used, those too that end after the response', () => {
+  it('adds up the usage of several calls, also of those that end after the response', () => {
     const { context, left, isFree } = begin('calls');
     context.beginCall();
     context.endCall(10);
@@ -65,7 +65,7 @@ describe('RequestContext', () => {
     expect(left()).toBe(970);
   });
 
-  it('does not let a report of one call stand for all', () => {
+  it('does not take a report of one call for the usage of all', () => {
     const { request, context, left } = begin('one of all');
     for (const tokens of [40, 15]) {
       context.beginCall();
@@ -76,7 +76,7 @@ describe('RequestContext', () => {
     expect(left()).toBe(945);
   });
 
-  it('ends at once what is reserved after the end, by its own usage', () => {
+  it('settles a reservation at once that was made after the end', () => {
     const { request, context, left, isFree } = begin('late');
     context.end(true);
     expect(context.hold(limiter, limiter.reserve('late', { tokens: 100 }))).toBe(false);
@@ -92,7 +92,7 @@ describe('RequestContext', () => {
     expect(left()).toBe(1000);
   });
 
-  it('takes no nonsense for usage', () => {
+  it('ignores invalid usage', () => {
     const { request, context, left } = begin('nonsense');
     for (const usage of [NaN, -5, {}, { total_tokens: NaN }]) reportUsage(request, usage);
     context.end(false);

@@ -3,8 +3,9 @@ import { refuseArgument } from '../common/options.js';
 import { readFallbacks, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
 
 /**
- * Reads the fallbacks of one request, in LiteLLM's three forms: names (`['f']`), chains by model group (`[{ g: ['f'] }]`), and targets that change the
- * request (`[{ model: 'f', messages: […] }]`). A key, an address or a header in a target is never sent.
+ * Reads the fallbacks of one request in LiteLLM's three forms: names (`['f']`), chains by model group
+ * (`[{ g: ['f'] }]`), and targets that change the request (`[{ model: 'f', messages: […] }]`). Keys,
+ * addresses and headers in a target are never sent.
  * @throws InvalidArgumentError naming the entry.
  */
 export function readRequestFallbacks(path: string, value: unknown): FallbackTable {
@@ -12,7 +13,8 @@ export function readRequestFallbacks(path: string, value: unknown): FallbackTabl
 }
 
 /**
- * The fallbacks that a request's body names: at most `most` targets, each of them a model group that its caller may call.
+ * Reads the fallbacks of a request's body: at most `most` targets, all of them model groups that the
+ * caller may call.
  * @throws InvalidArgumentError naming the entry.
  */
 export function readCallersFallbacks(
@@ -31,11 +33,14 @@ export function readCallersFallbacks(
   return value as Fallbacks;
 }
 
-/** More targets than any setting allows are not looked at: such a request is refused. */
+/** The targets that are read: a request with more is rejected under any settings. */
 const MOST_TARGETS = 100;
 const FIELDS = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'];
 
-/** What the fallbacks of a body would change in it. Of a body that nobody has checked: what is no fallback is passed over. */
+/**
+ * The changes that the fallbacks of a body make to it. The body is not checked yet: anything but a
+ * fallback is ignored.
+ */
 export function* fallbackChanges(body: Readonly<Record<string, unknown>>): Generator<Readonly<Record<string, unknown>>> {
   let left = MOST_TARGETS;
   for (const field of FIELDS) {
@@ -52,7 +57,7 @@ export function* fallbackChanges(body: Readonly<Record<string, unknown>>): Gener
   }
 }
 
-/** Whether these are names or targets, for every model group, and no chains. */
+/** Whether these are names or targets for every model group, and not chains. */
 export function isList(fallbacks: Fallbacks | null | undefined): boolean {
   if (!Array.isArray(fallbacks) || fallbacks.length === 0) return false;
   const [first] = fallbacks as unknown[];

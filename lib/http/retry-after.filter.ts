@@ -5,10 +5,9 @@ import { ProviderError } from '../common/provider-error.js';
 import { setRetryAfter, type HeaderTarget } from './guard/headers.js';
 
 /**
- * Sets `Retry-After` and `retry-after-ms` where the router or a provider refuses for a known time, and answers as Nest does. `RateLimitGuard` sets its own.
- *
- * For HTTP, on Express and Fastify. In GraphQL and in messages between services, which have no headers, the error goes on as it is. Not for gateways of
- * WebSockets: there Nest takes whatever a filter has caught as answered.
+ * Sets `Retry-After` and `retry-after-ms` when the router or a provider rejects a request for a
+ * known time; Nest answers. `RateLimitGuard` sets its own. HTTP only: in GraphQL and microservices
+ * the error goes on. Not for WebSocket gateways: Nest takes what a filter caught there as answered.
  *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: RetryAfterFilter }]
@@ -17,7 +16,8 @@ import { setRetryAfter, type HeaderTarget } from './guard/headers.js';
 export class RetryAfterFilter extends BaseExceptionFilter<RouterRateLimitError | ProviderError> {
   /** Sets `Retry-After` and `retry-after-ms`, then answers as Nest does. */
   override catch(error: RouterRateLimitError | ProviderError, host: ArgumentsHost): void {
-    // Nest answers itself, then. What a filter throws, nobody answers, and of a message it ends the process in Nest 11.
+    // Nest answers by itself. An error that a filter throws for a message ends the process in Nest
+    // 11.
     if (host.getType() !== 'http') return;
     if (error.retryAfterMs !== undefined) setRetryAfter(host.switchToHttp().getResponse<HeaderTarget>(), error.retryAfterMs);
     super.catch(error, host);

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkInteger, checkKnownKeys, checkObject, optional } from '../../common/options.js';
 
-/** How many entries a caller may put into the lists and objects of a request's body. */
+/** The most entries that the lists and objects of a request's body may have. */
 export interface BodyBounds {
   /** Fields of the body. Default 1,000. */
   readonly fields?: number;
@@ -58,7 +58,7 @@ export function resolveBodyBounds(path: string, value: unknown): ResolvedBodyBou
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Which bound is for which list among the fields. */
+/** The bound of a field that is a list. */
 const LISTS: Readonly<Record<string, keyof BodyBounds>> = {
   messages: 'messages',
   tools: 'tools',
@@ -72,8 +72,8 @@ const LISTS: Readonly<Record<string, keyof BodyBounds>> = {
 const FALLBACKS: readonly string[] = Object.keys(LISTS).filter((name) => LISTS[name] === 'fallbacks');
 
 /**
- * Checks the lists and objects of a request's body against their bounds, before anything walks them.
- * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the place, how many there are and the bound.
+ * Checks the lists and objects of a request's body against their bounds, before other code walks them.
+ * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the field, the bound and the number of entries.
  */
 export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path = ''): void {
   new BodyCheck(bounds, path).check(body);
@@ -102,7 +102,7 @@ class BodyCheck {
     this.checkKeys(body.logit_bias, 'logit_bias', 'logitBias');
     const { tags } = (body.metadata ?? {}) as Fields;
     if (Array.isArray(tags)) this.atMost('tags', tags.length, 'metadata.tags');
-    // A fallback's own fallbacks are not followed.
+    // The fallbacks of a fallback are never used.
     if (this.path !== '') return;
     for (const name of FALLBACKS) if (typeof body[name] === 'object' && body[name] !== null) this.checkFallbacks(name, body[name]);
   }
@@ -118,7 +118,7 @@ class BodyCheck {
     if (typeof value === 'object' && value !== null) this.atMost(bound, Object.keys(value).length, name);
   }
 
-  /** Texts, items, token ids, or lists of these. */
+  /** `input` or `prompt`: texts, items, token ids, or lists of these. */
   private checkInput(name: string, inputs: readonly unknown[]): void {
     if (typeof inputs[0] === 'number') return this.atMost('tokenIds', inputs.length, name);
     this.atMost('messages', inputs.length, name);
@@ -138,7 +138,7 @@ class BodyCheck {
     }
   }
 
-  /** Names, targets, or chains by model group. A target that changes the request is bounded as the request is. */
+  /** Names, targets, or chains by model group. A target has the fields and bounds of a request. */
   private checkFallbacks(name: string, fallbacks: unknown): void {
     const entries: unknown[] = Array.isArray(fallbacks) ? fallbacks : [fallbacks];
     let count = entries.length;

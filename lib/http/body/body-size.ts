@@ -1,38 +1,43 @@
 import type { Identifiable } from '../guard/client-key.js';
 
-/** Bytes, or UTF-16 units and values, up to which a body is cheap to read and to count at once. */
+/**
+ * Bytes, or UTF-16 units and values, up to which a body is cheap to parse and count in one turn.
+ */
 const LARGE_BODY = 16 * 1024;
-/** A structure that is nested deeper counts as large: the walk ends before the stack does. */
+/** A deeper structure counts as large: the walk is recursive. */
 const DEEP = 128;
 
 type Headers = NonNullable<Identifiable['headers']>;
 
-/** Whether the body of an HTTP request may be large, by its headers: its length is over 16 KiB, compressed or not told. */
+/**
+ * Whether the headers of a request allow a body over 16 KiB: by its length, or because it is
+ * compressed or chunked.
+ */
 export function mayBeLarge(headers: Headers): boolean {
   return isDeclaredLarge(headers) ?? headers['transfer-encoding'] !== undefined;
 }
 
-/** The same for a body that has been read: by its headers, or where they do not tell, by what it holds. */
+/** Whether a parsed body is over 16 KiB: by its headers, otherwise by its content. */
 export function isLarge({ headers, body }: { readonly headers?: Headers; readonly body?: unknown }): boolean {
   if (typeof body !== 'object' || body === null) return typeof body === 'string' && body.length > LARGE_BODY;
   return (headers === undefined ? undefined : isDeclaredLarge(headers)) ?? weightLeft(body, LARGE_BODY, 0) < 0;
 }
 
-/** Whether bytes that have been read are many. */
+/** Whether a body that was read is over 16 KiB. */
 export function isLargeBody(body: Buffer): boolean {
   return body.length > LARGE_BODY;
 }
 
-/** By its declared length; `undefined` where that is not the length of the text. */
+/** By the declared length; `undefined` without one. */
 function isDeclaredLarge(headers: Headers): boolean | undefined {
   const length = headers['content-length'];
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') return true;
-  // What is no number is no length.
+  // A length that is not a number counts as large.
   return length === undefined ? undefined : !(Number(length) <= LARGE_BODY);
 }
 
-/** What is left of `budget` behind the value's texts, keys and values; below 0 as soon as it is spent. */
+/** `budget` less the texts, keys and values of `value`; negative as soon as it is spent. */
 function weightLeft(value: unknown, budget: number, depth: number): number {
   if (typeof value === 'string') return budget - value.length - 1;
   if (typeof value !== 'object' || value === null) return budget - 1;

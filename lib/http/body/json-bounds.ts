@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Transform, type Readable } from 'node:stream';
 import { checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../../common/options.js';
 import { isLargeBody, mayBeLarge } from './body-size.js';
-import { boundUnreadBody } from '../unread-body.js';
+import { boundUnreadBody } from './unread-body.js';
 import { parseLargeJson } from './large-json.js';
 import { DEFAULT_JSON_BOUNDS, JsonShape, type JsonBounds, type JsonExcess } from './json-shape.js';
 
@@ -15,11 +15,11 @@ const RULES: Readonly<Record<keyof JsonBounds, string>> = {
 };
 const JSON_TYPE = /^application\/(?:[\w.+-]{1,64}\+)?json\b/i;
 
-/** A JSON body that holds more than `JsonBounds` allow: 400 in OpenAI's shape. */
+/** A JSON body that exceeds `JsonBounds`: 400 in OpenAI's shape. */
 export class BodyBoundsError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'BODY_OUT_OF_BOUNDS';
-  /** The field it is in; `body` outside of any. */
+  /** The field that exceeds the bound; `body` outside of any. */
   readonly path: string;
   /** Fastify reads it. */
   readonly statusCode = 400;
@@ -42,14 +42,14 @@ export type BoundJsonHook = (
   done: (error: Error | null, payload?: Readable) => void,
 ) => void;
 
-/** A parser of Fastify's for bodies that it has read (`parseAs: 'buffer'`). */
+/** A content type parser of Fastify with `parseAs: 'buffer'`. */
 export type JsonBodyParser = (request: object, body: Buffer, done: (error: Error | null, body?: unknown) => void) => void;
 
 /**
- * Parses JSON bodies over 16 KiB in turns of the event loop, so that no other request waits longer than for `JSON.parse` itself; Fastify's own parser takes twice
- * as long, in one turn.
+ * Creates a parser that reads JSON bodies over 16 KiB in several turns of the event loop: no other
+ * request waits longer than for `JSON.parse`. Fastify's own parser takes twice as long, in one turn.
  *
- * @param small parses the others: `getDefaultJsonParser('error', 'error')` of the Fastify instance
+ * @param small Parses the others: `getDefaultJsonParser('error', 'error')` of the Fastify instance.
  * @example
  * adapter.useBodyParser('application/json', false, {}, jsonBodyParser(adapter.getInstance().getDefaultJsonParser('error', 'error')));
  */
@@ -76,8 +76,8 @@ export type BoundJsonMiddleware = (
 ) => void;
 
 /**
- * A `preParsing` hook of Fastify that refuses JSON bodies whose shape only costs time, while they arrive and before they are parsed. Bodies of up to 16 KiB pass
- * as they are.
+ * Creates a `preParsing` hook of Fastify that rejects JSON bodies whose shape only costs time, while
+ * they arrive and before they are parsed. Bodies of up to 16 KiB are not checked.
  *
  * @throws InvalidArgumentError naming the bound.
  * @example
@@ -108,10 +108,11 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
 }
 
 /**
- * The same for Express, where it parses large JSON bodies itself: place it before the body parsers, which leave alone what is parsed. Compressed bodies and other
- * charsets than UTF-8 are left to them.
+ * Creates a middleware that does the same on Express, and parses large JSON bodies. Register it
+ * before the body parsers: they skip a parsed body. They still read compressed bodies and charsets
+ * other than UTF-8.
  *
- * @param maxBytes of a body; a longer one is answered with 413
+ * @param maxBytes The size of a body; a larger one is answered with 413.
  * @throws InvalidArgumentError naming the bound.
  * @example
  * app.use(boundJsonMiddleware(32 * 1024 * 1024));

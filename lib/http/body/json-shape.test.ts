@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { DEFAULT_JSON_BOUNDS, JsonShape } from './json-shape.js';
+import { DEFAULT_JSON_BOUNDS, excessOf, JsonShape } from './json-shape.js';
 
 const NONE = { maxDepth: 9999, maxKeys: 1e9, maxContainers: 1e9, maxValues: 1e9 };
 
@@ -28,32 +28,38 @@ function write(json: string, bounds: typeof NONE, portion: number) {
 }
 
 describe('JsonShape', () => {
-  it('counts any JSON right, in portions of any length', () => {
+  it('counts any JSON, in portions of any length, as it counts the parsed value', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), fc.integer({ min: 1, max: 9 }), (value, portion) => {
         const bounds = boundsOf(value);
         const json = JSON.stringify(value);
-        expect(write(json, { ...bounds, maxDepth: Math.max(1, bounds.maxDepth) }, portion)).toBeUndefined();
+        const enough = { ...bounds, maxDepth: Math.max(1, bounds.maxDepth) };
+        expect(write(json, enough, portion)).toBeUndefined();
+        expect(excessOf(value, enough)).toBeUndefined();
         for (const bound of ['maxDepth', 'maxKeys', 'maxContainers', 'maxValues'] as const) {
-          if (bounds[bound] > 1) expect(write(json, { ...NONE, [bound]: bounds[bound] - 1 }, portion)?.bound).toBe(bound);
+          if (bounds[bound] <= 1) continue;
+          const less = { ...NONE, [bound]: bounds[bound] - 1 };
+          expect(write(json, less, portion)?.bound).toBe(bound);
+          expect(excessOf(value, less)?.bound).toBe(bound);
         }
       }),
       { numRuns: 500 },
     );
   });
 
-  it('names the field that an excess is in', () => {
+  it('names the field that exceeds a bound', () => {
     const inside = (json: string) => write(json, { ...NONE, maxKeys: 2 }, 3);
     expect(inside('{"a":"b","tools":[{"x":1,"y":2,"z":3}]}')).toEqual({ bound: 'maxKeys', limit: 2, field: 'tools' });
+    expect(excessOf({ a: 'b', tools: [{ x: 1, y: 2, z: 3 }] }, { ...NONE, maxKeys: 2 })).toMatchObject({ limit: 2, field: 'tools' });
     expect(inside('{"a":1,"b":2,"c":3}')).toEqual({ bound: 'maxKeys', limit: 2, field: undefined });
     expect(inside(`{"${'x'.repeat(5000)}":{"x":1,"y":2,"z":3}}`)?.field).toHaveLength(64);
   });
 
-  it.each(['{"a":"\\\\","b":"\\"{[,:"}', '"[[[[[["', '{"a":"\\\\\\"[[["}'])('takes nothing in a string for structure: %s', (json) => {
+  it.each(['{"a":"\\\\","b":"\\"{[,:"}', '"[[[[[["', '{"a":"\\\\\\"[[["}'])('ignores brackets inside a string: %s', (json) => {
     for (let portion = 1; portion < 5; portion++) expect(write(json, { ...NONE, maxDepth: 1, maxValues: 3 }, portion)).toBeUndefined();
   });
 
-  it('takes what is no JSON without failing', () => {
+  it('does not fail on invalid JSON', () => {
     for (const text of [']]]]}}}}', ':::', '"', '\\', '{"a', '\u0000\uffff']) expect(write(text, DEFAULT_JSON_BOUNDS, 2)).toBeUndefined();
   });
 });

@@ -16,12 +16,12 @@ describe('largeJson', () => {
     );
   });
 
-  it('keeps the halves of a character together, and lone ones as they are', async () => {
+  it('keeps surrogate pairs together, and lone surrogates as they are', async () => {
     for (const text of ['a' + '🦀'.repeat(LONG), '\ud83d'.repeat(LONG), '\udc00'.repeat(LONG)])
       expect((await largeJson([text])).toString()).toBe(JSON.stringify([text]));
   });
 
-  it('gives the event loop its turns', async () => {
+  it('lets the event loop turn while it writes', async () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 0);
     await largeJson(['x'.repeat(20 * LONG)]);
@@ -31,13 +31,13 @@ describe('largeJson', () => {
 });
 
 describe('parseLargeJson', () => {
-  it('parses what JSON.parse parses, behind a byte order mark too', async () => {
+  it('parses what JSON.parse parses, also behind a byte order mark', async () => {
     const value = { model: 'm', messages: [{ role: 'user', content: 'é😀"\\'.repeat(9_999) }] };
     await expect(parseLargeJson(Buffer.from(JSON.stringify(value)))).resolves.toEqual(value);
     await expect(parseLargeJson(Buffer.from('\ufeff[1]'))).resolves.toEqual([1]);
   });
 
-  it('lets timers run between its steps', async () => {
+  it('lets timers run while it parses', async () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
     await parseLargeJson(Buffer.from(JSON.stringify('x'.repeat(8_000_000))));
@@ -45,7 +45,7 @@ describe('parseLargeJson', () => {
     expect(turns).toBeGreaterThan(1);
   });
 
-  it.each(['{"a":', '{"__proto__":1}', '{"a":[{"\\u005f_pr\\u006fto_\\u005F" \n:{}}]}'])('refuses %s', async (json) => {
+  it.each(['{"a":', '{"__proto__":1}', '{"a":[{"\\u005f_pr\\u006fto_\\u005F" \n:{}}]}'])('rejects %s', async (json) => {
     await expect(parseLargeJson(Buffer.from(json))).rejects.toThrow(SyntaxError);
   });
 

@@ -1,21 +1,23 @@
 import { nextTurn } from '../../common/next-turn.js';
 
-/** With any of its characters as an escape. */
+/** `"__proto__":`, with any of its characters as an escape. */
 const PROTOTYPE_KEY =
   /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"[\t\n\r ]*:/;
 const UTF8_BOM = /^\ufeff/;
 
-/** UTF-16 units of a text that are written in one turn of the event loop: a millisecond or two. */
+/**
+ * UTF-16 units of a text that are written in one turn of the event loop: one or two milliseconds.
+ */
 const UNITS_PER_TURN = 1 << 18;
 
 /**
- * The bytes of a value's JSON. Long texts are written in steps, between which the event loop gets its turns: 32 MiB at once take 0.2 s.
- * The rest is written in one piece, which takes less time than to parse it.
+ * Writes a value as JSON. Long texts are written in several turns of the event loop, because 32 MiB
+ * at once take 0.2 s; the rest in one, which takes less time than parsing it took.
  */
 export async function largeJson(value: object): Promise<Buffer> {
   const long: string[] = [];
   const mark = `\u0000${Math.random()}`;
-  // As a text of the body that is not long, the mark could only be guessed.
+  // No text of the body can contain the mark, except by guessing it.
   const json = JSON.stringify(value, (_, each: unknown) =>
     typeof each === 'string' && each.length > UNITS_PER_TURN ? mark + (long.push(each) - 1) : each,
   );
@@ -32,11 +34,11 @@ export async function largeJson(value: object): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** What stands between the quotes of a text's JSON. */
+/** The JSON of a text, without its quotes. */
 async function* textParts(text: string): AsyncGenerator<Buffer, void> {
   for (let start = 0, end: number; start < text.length; start = end) {
     end = Math.min(start + UNITS_PER_TURN, text.length);
-    // The two halves of a character stay together.
+    // A surrogate pair is not split.
     if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end--;
     yield Buffer.from(JSON.stringify(text.slice(start, end)).slice(1, -1));
     await nextTurn();
@@ -48,8 +50,9 @@ function isHighSurrogate(unit: number): boolean {
 }
 
 /**
- * Parses a large JSON body. Decoding, the search for `__proto__` and parsing take a turn of the event loop each, so that nothing waits longer than for the parser.
- * @throws SyntaxError for what is no JSON, and for a key `__proto__`.
+ * Parses a large JSON body. Decoding, the search for `__proto__` and parsing take a turn of the
+ * event loop each: no other request waits longer than for the parser.
+ * @throws SyntaxError for invalid JSON, and for a key `__proto__`.
  */
 export async function parseLargeJson(body: Buffer): Promise<unknown> {
   await nextTurn();

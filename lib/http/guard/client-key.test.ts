@@ -12,7 +12,7 @@ describe('clientKey', () => {
     [{ 'x-api-key': 'sk-secret' }],
     [{ 'api-key': 'sk-secret' }],
     [{ authorization: 'Basic abc', 'x-api-key': 'sk-secret' }],
-  ])('is one hash for one API key, wherever it stands: %j', (headers) => {
+  ])('is the hash of the API key, whichever header has it: %j', (headers) => {
     const key = clientKey({ headers, ip: '192.0.2.1' });
     expect(key).toMatch(hashed);
     expect(key).toBe(clientKey({ headers: { 'x-api-key': 'sk-secret' } }));
@@ -32,7 +32,7 @@ describe('clientKey', () => {
     [{ 'x-api-key': ['a', 'b'] }],
     [{ 'x-forwarded-for': '203.0.113.9' }],
     [undefined],
-  ])('is the address without one: %j', (headers) => {
+  ])('is the address without an API key: %j', (headers) => {
     expect(clientKey({ headers, ip: '192.0.2.1' })).toBe('ip:192.0.2.1');
   });
 
@@ -55,9 +55,9 @@ describe('clientKey', () => {
     ['[not:an:address]:4711', 'ip:[not:an:address]:4711'],
     ['', 'ip:unknown'],
     [undefined, 'ip:unknown'],
-  ])('takes a network of IPv6 for one client: %s', (ip, key) => expect(clientKey({ ip })).toBe(key));
+  ])('is the /64 network of an IPv6 address: %s', (ip, key) => expect(clientKey({ ip })).toBe(key));
 
-  it('gives the addresses of one network one key, and of others another', () => {
+  it('is one key for the addresses of one network', () => {
     const group = fc.integer({ min: 0, max: 0xffff });
     fc.assert(
       fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), fc.array(group, { minLength: 4, maxLength: 4 }), (groups, rest) => {
@@ -70,7 +70,7 @@ describe('clientKey', () => {
     );
   });
 
-  it('stays the same for more keys than are remembered', () => {
+  it('stays the same when more keys come than are remembered', () => {
     const keys = Array.from({ length: 10_000 }, (_, i) => clientKey({ headers: { 'x-api-key': `sk-${i}` } }));
     expect(new Set(keys).size).toBe(keys.length);
     expect(keys.every((key, i) => key === clientKey({ headers: { 'x-api-key': `sk-${i}` } }))).toBe(true);

@@ -1,38 +1,97 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
+import { Reservation } from '../../rate-limit/reservation.js';
+import type { RateLimitDecision } from '../../rate-limit/store.js';
+import { isLarge } from '../body/body-size.js';
+import { BodyBoundsError } from '../body/json-bounds.js';
+import { excessOf } from '../body/json-shape.js';
+import { RequestContext } from '../request-context.js';
+import { endWithResponse, watchUsage, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
-import type { HttpResponse } from '../response-end.js';
+import { setRateLimitHeaders, setRetryAfter } from './headers.js';
+import type { LimitQuotas } from './quotas.js';
+import { transportError } from './rate-limit-exception.js';
 
-/** A request as the guard sees it. */
+/** A request as the guard reads it. */
 export interface LimitedRequest extends Identifiable {
   readonly body?: unknown;
 }
 
-/** What a guard limits, and where it says so. */
+/** A request, and the response that its headers are set on. */
 export interface RequestResponse {
   readonly request: LimitedRequest;
-  /** Absent where there is none to put headers on and to wait for the end of: WebSockets. */
+  /**
+   * Absent for messages (WebSockets, microservices): they have no headers and no end to wait for.
+   */
   readonly response?: HttpResponse;
 }
 
-/** A request on its way through the guard. */
-export interface GuardedRequest extends RequestResponse {
-  readonly context: ExecutionContext;
-}
-
-/** Nest's GraphQL drivers make the first two, mercurius alone the last. */
+/** The context of GraphQL drivers: Nest's make the first two, mercurius alone makes `reply`. */
 interface GraphQLContext {
   readonly req?: LimitedRequest;
   readonly res?: HttpResponse;
   readonly reply?: HttpResponse & { readonly request?: LimitedRequest };
 }
 
-/** Of what WebSocket clients are known to have. */
+/** A client of `socket.io` has a `handshake`, one of `ws` a `_socket`. */
 interface WebSocketClient {
   readonly handshake?: { readonly headers?: Identifiable['headers']; readonly address?: string };
   readonly _socket?: { readonly remoteAddress?: string };
 }
 
-/** Request and response of HTTP, GraphQL, WebSockets and messages between services. */
+/** One request on its way through the guard, whichever transport it came over. */
+export class GuardedRequest implements RequestResponse {
+  readonly request: LimitedRequest;
+  readonly response: HttpResponse | undefined;
+
+  constructor(
+    readonly context: ExecutionContext,
+    { request, response }: RequestResponse,
+  ) {
+    this.request = request;
+    this.response = response;
+  }
+
+  /** Whether its body is over 16 KiB. */
+  get isLarge(): boolean {
+    return isLarge(this.request);
+  }
+
+  /** Sets the headers of a decision; without `all` only those that say when to retry. */
+  setHeaders(limits: LimitQuotas, decision: RateLimitDecision, all: boolean): void {
+    const { response } = this;
+    if (response === undefined) return;
+    if (all && decision.standings.length > 0) setRateLimitHeaders(response, limits, decision);
+    if (!decision.allowed && decision.retryAfterMs !== Infinity) setRetryAfter(response, decision.retryAfterMs);
+  }
+
+  /**
+   * Settles the reservation when the response is over. The reservation of a message stands until
+   * usage is reported for it.
+   */
+  settleAtEnd(limiter: RateLimiterService, reservation: Reservation): void {
+    const { response } = this;
+    const context = this.requestContext();
+    const isFirst = context.hold(limiter, reservation);
+    if (response === undefined) {
+      context.end(false);
+      return;
+    }
+    // A request without a prompt may look up a stored answer, whose usage is not its own.
+    if (Reservation.tokensOf(reservation) > 0 && context.watch()) watchUsage(response, context);
+    if (isFirst) endWithResponse(response, context);
+  }
+
+  /** A field of GraphQL has a context of its own; so has each message of a WebSocket. */
+  private requestContext(): RequestContext {
+    const { request, response, context } = this;
+    const owner = response === undefined && isObject(request.body) ? request.body : request;
+    const info = context.getType<string>() === 'graphql' ? context.getArgByIndex<unknown>(3) : undefined;
+    return isObject(info) ? RequestContext.ofField(info, owner) : RequestContext.of(owner);
+  }
+}
+
+/** Finds request and response in the context of HTTP, GraphQL, WebSockets and microservices. */
 export function requestResponseOf(context: ExecutionContext): RequestResponse {
   const type = context.getType<'http' | 'graphql' | 'ws' | 'rpc'>();
   if (type === 'http') return { request: context.getArgByIndex(0), response: context.getArgByIndex(1) };
@@ -40,25 +99,24 @@ export function requestResponseOf(context: ExecutionContext): RequestResponse {
     const graphql = context.getArgByIndex<GraphQLContext | undefined>(2);
     return { request: graphql?.req ?? graphql?.reply?.request ?? {}, response: graphql?.res ?? graphql?.reply };
   }
-  // Of a message between services, all that is known is what its sender wrote: an address in it is anybody's.
+  // The sender of a microservice message writes all of it: an address in it proves nothing.
   if (type !== 'ws') return { request: { body: context.getArgByIndex<unknown>(0) } };
   const [client, body] = [context.getArgByIndex<WebSocketClient | undefined>(0), context.getArgByIndex<unknown>(1)];
-  // `socket.io` tells of the handshake, `ws` of the socket.
   return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };
 }
 
-/** A request that notices when a field is asked for that it does not have (yet): its body, or the user that a later guard finds. */
-export class WatchedFields {
-  readonly request: LimitedRequest;
-  missed = false;
+/**
+ * Checks a body before it is counted. HTTP bodies are bounded while they arrive (`boundJsonHook`);
+ * those of other transports are parsed before the guard sees them.
+ *
+ * @throws BodyBoundsError in the form of the transport.
+ */
+export function checkBodyBounds(body: unknown, context: ExecutionContext): void {
+  const type = context.getType();
+  const excess = type === 'http' ? undefined : excessOf(body);
+  if (excess !== undefined) throw transportError(type, new BodyBoundsError(excess));
+}
 
-  constructor(request: LimitedRequest) {
-    this.request = new Proxy(request, {
-      get: (target, field) => {
-        const value: unknown = Reflect.get(target, field, target);
-        if (value === undefined || value === null) this.missed = true;
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
-  }
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

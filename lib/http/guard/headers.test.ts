@@ -5,20 +5,19 @@ import { policyHeader, quotasOf } from './quotas.js';
 
 const plan = (label: string, limits: RateLimits) => {
   const limit = compileLimit(label, limits, 'test');
-  return { limit, label, quotas: quotasOf(label, limit) };
+  return { limit, quotas: quotasOf(label, limit) };
 };
 
-/** Headers by way of Fastify's method. */
+/** Headers set by Fastify's method. */
 function headersOf(limits: ReturnType<typeof plan>[], standings: RateLimitStanding[], decision: Partial<RateLimitDecision> = {}) {
   const headers: Record<string, string> = {};
-  const route = { limits, cost: 1, hasConcurrency: false, policyHeader: policyHeader(limits), parts: new Map<never, never>() };
   const whole = { allowed: true, scope: 0, retryAfterMs: 0, atMs: 0, standings, ...decision };
-  setRateLimitHeaders({ header: (name, value) => (headers[name] = value) }, route, whole);
+  setRateLimitHeaders({ header: (name, value) => (headers[name] = value) }, { limits, policyHeader: policyHeader(limits) }, whole);
   return headers;
 }
 
 describe('rate limit headers', () => {
-  it('name a lone quota by its limit, and several by their part', () => {
+  it('name a lone quota after its limit, and several after their parts', () => {
     expect(policyHeader([plan('a', { requestsPerMinute: 60 })])).toBe('"a";q=60;w=60');
     const all = { requestsPerSecond: 2, burst: 10, requestsPerHour: 5, requestsPerWindow: 9, windowMs: 1500, maxConcurrent: 3 };
     expect(policyHeader([plan('a', all), plan('b', { requestsPerDay: 7 })])).toBe(
@@ -28,7 +27,7 @@ describe('rate limit headers', () => {
     expect(policyHeader([plan('a', { requestsPerSecond: 0 })])).toBe('"a";q=0');
   });
 
-  it('show the quota with the least left, and OpenAI the limit with the least left', () => {
+  it('show the tightest quota of each limit, and in the headers of OpenAI the tightest limit', () => {
     const limits = [plan('a', { requestsPerMinute: 60, requestsPerDay: 100 }), plan('b', { requestsPerMinute: 9, tokensPerMinute: 500 })];
     const standings = [
       { limit: 100, remainingRequests: 8, resetMs: 86_000_000 },
@@ -46,7 +45,7 @@ describe('rate limit headers', () => {
     });
   });
 
-  it('say nothing of a reset that no time brings', () => {
+  it('leave out a reset that no time brings', () => {
     const headers = headersOf([plan('a', { requestsPerSecond: 1e-13 })], [{ limit: 1, remainingRequests: 0, resetMs: Infinity }]);
     expect(headers).toEqual({
       'ratelimit-policy': expect.any(String),
@@ -58,7 +57,7 @@ describe('rate limit headers', () => {
 
   it('never tell a client to come back sooner than Retry-After', () => {
     const limits = [plan('a', { requestsPerMinute: 60, tokensPerMinute: 500 })];
-    // Refused by tokens, whose figure stands where a request limit's would.
+    // Denied by tokens: the figure of the standing is that of the tokens.
     const standings = [{ limit: 500, remainingRequests: 50, resetMs: 1000, remainingTokens: 0, tokensResetMs: 60_000 }];
     expect(headersOf(limits, standings, { allowed: false, exceeded: 'tokens', retryAfterMs: 4001 })).toMatchObject({
       ratelimit: '"a";r=50;t=5',
@@ -76,7 +75,7 @@ describe('rate limit headers', () => {
     }
   });
 
-  it('speak of no requests where only tokens or places are limited', () => {
+  it('leave out requests where only tokens are limited', () => {
     const limits = [plan('a', { tokensPerMinute: 500 })];
     const standings = [{ limit: Infinity, remainingRequests: Infinity, resetMs: 0, remainingTokens: 1, tokensResetMs: 60_000 }];
     expect(Object.keys(headersOf(limits, standings))).toEqual([

@@ -1,6 +1,5 @@
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
-import type { Quota } from './quotas.js';
-import type { RouteLimit, RouteLimits } from './route-limits.js';
+import type { LimitQuotas, Quota } from './quotas.js';
 
 /** Express's response, Node's own, or Fastify's reply. */
 export interface HeaderTarget {
@@ -10,73 +9,68 @@ export interface HeaderTarget {
 }
 
 /**
- * Sets `RateLimit-Policy` and `RateLimit` of the draft, and OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of several limits
- * the figures of the one with the least left.
+ * Sets `RateLimit-Policy` and `RateLimit` (IETF draft 10), and OpenAI's
+ * `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: of several limits those of the tightest.
  */
-export function setRateLimitHeaders(target: HeaderTarget, route: RouteLimits, decision: RateLimitDecision): void {
-  // An answer may begin without its handler: that of a time-out, or a stream that many fields of a query write to.
+export function setRateLimitHeaders(target: HeaderTarget, { limits, policyHeader }: LimitQuotas, decision: RateLimitDecision): void {
+  // A time-out, or a stream that several GraphQL fields write to, may have begun the answer.
   if (target.headersSent === true) return;
-  if (route.policyHeader !== '') setHeader(target, 'ratelimit-policy', route.policyHeader);
+  if (policyHeader !== '') setHeader(target, 'ratelimit-policy', policyHeader);
   const { standings } = decision;
-  let current = '';
-  let left = '';
-  let requests = -1;
-  let tokens = -1;
+  const items: string[] = [];
+  let requests: number | undefined;
+  let tokens: number | undefined;
   for (let i = 0; i < standings.length; i++) {
-    const standing = standings[i];
-    if (standing.remainingRequests !== Infinity) {
-      const remaining = String(standing.remainingRequests);
-      const resetMs = !decision.allowed && decision.scope === i ? decision.retryAfterMs : standing.resetMs;
-      const item = requestQuota(route.limits[i], standing).item + remaining + untilReset(resetMs);
-      current = current === '' ? item : `${current}, ${item}`;
-      if (requests < 0 || standing.remainingRequests < standings[requests].remainingRequests) [requests, left] = [i, remaining];
+    const { remainingRequests, remainingTokens, resetMs } = standings[i];
+    if (remainingRequests !== Infinity) {
+      // RateLimit must not tell a client to come back sooner than Retry-After does.
+      const waitMs = !decision.allowed && decision.scope === i ? decision.retryAfterMs : resetMs;
+      items.push(`"${quotaOf(limits[i].quotas, standings[i]).name}";r=${remainingRequests}${untilReset(waitMs)}`);
+      if (requests === undefined || remainingRequests < standings[requests].remainingRequests) requests = i;
     }
-    if (standing.remainingTokens !== undefined && (tokens < 0 || standing.remainingTokens < (standings[tokens].remainingTokens as number)))
+    if (
+      remainingTokens !== undefined &&
+      remainingTokens < (tokens === undefined ? Infinity : (standings[tokens].remainingTokens as number))
+    )
       tokens = i;
   }
-  if (current !== '') setHeader(target, 'ratelimit', current);
-  if (requests >= 0) {
-    setHeader(target, 'x-ratelimit-limit-requests', requestQuota(route.limits[requests], standings[requests]).text);
-    setHeader(target, 'x-ratelimit-remaining-requests', left);
-    const { resetMs } = standings[requests];
+  if (items.length > 0) setHeader(target, 'ratelimit', items.join(', '));
+  if (requests !== undefined) {
+    const { remainingRequests, resetMs } = standings[requests];
+    setHeader(target, 'x-ratelimit-limit-requests', String(quotaOf(limits[requests].quotas, standings[requests]).quota));
+    setHeader(target, 'x-ratelimit-remaining-requests', String(remainingRequests));
     if (resetMs !== Infinity) setHeader(target, 'x-ratelimit-reset-requests', duration(resetMs));
   }
-  if (tokens >= 0) {
+  if (tokens !== undefined) {
     const { remainingTokens, tokensResetMs = 0 } = standings[tokens];
-    setHeader(target, 'x-ratelimit-limit-tokens', String(route.limits[tokens].limit.tokensPerMinute));
+    setHeader(target, 'x-ratelimit-limit-tokens', String(limits[tokens].limit.tokensPerMinute));
     setHeader(target, 'x-ratelimit-remaining-tokens', String(remainingTokens));
     setHeader(target, 'x-ratelimit-reset-tokens', duration(tokensResetMs));
   }
 }
 
-/** `Retry-After` in seconds, and the milliseconds that OpenAI's clients look for first. */
+/** Sets `Retry-After` (seconds), and `retry-after-ms`, which OpenAI's clients read first. */
 export function setRetryAfter(target: HeaderTarget, retryAfterMs: number): void {
   if (target.headersSent === true) return;
   setHeader(target, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   setHeader(target, 'retry-after-ms', String(Math.max(1, Math.ceil(retryAfterMs))));
 }
 
-/** A wait that no time ends has no `t`. */
+/** `t` of `RateLimit`; absent where no time ends the wait. */
 function untilReset(ms: number): string {
   return ms === Infinity ? '' : `;t=${Math.ceil(ms / 1000)}`;
 }
 
-/** The quota that the standing speaks of. A refusal by tokens or concurrency names their figure instead: then the first. */
-function requestQuota({ quotas }: RouteLimit, { limit }: RateLimitStanding): Quota {
-  return quotas.length > 1 ? (quotas.find(({ quota }) => quota === limit) ?? quotas[0]) : quotas[0];
+/**
+ * The quota of a standing. A denial by tokens or concurrency has the figure of those instead: then
+ * the first.
+ */
+function quotaOf(quotas: readonly Quota[], { limit }: RateLimitStanding): Quota {
+  return quotas.length === 1 ? quotas[0] : (quotas.find(({ quota }) => quota === limit) ?? quotas[0]);
 }
 
-/** The last duration and what was written for it: most answers have one length of a window in them, and the next one has the same. */
-let lastMs = NaN;
-let lastDuration = '';
-
-/** As OpenAI writes it: `12ms`, `1s`, `6m0s`, `1h0m0s`. */
+/** A duration as OpenAI writes it: `12ms`, `1s`, `6m0s`, `1h0m0s`. */
 export function duration(ms: number): string {
-  if (ms !== lastMs) [lastMs, lastDuration] = [ms, written(ms)];
-  return lastDuration;
-}
-
-function written(ms: number): string {
   if (ms < 1000) return `${Math.ceil(ms)}ms`;
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 60) return `${seconds}s`;
@@ -85,7 +79,7 @@ function written(ms: number): string {
   return `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds % 60}s`;
 }
 
-/** Names in lower case: Node would make each one so, every time. */
+/** Names are in lower case: Node would convert others for every answer. */
 function setHeader(target: HeaderTarget, name: string, value: string): void {
   if (target.setHeader !== undefined) target.setHeader(name, value);
   else target.header?.(name, value);

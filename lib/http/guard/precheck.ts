@@ -5,21 +5,23 @@ import { checkFunction, refuseArgument } from '../../common/options.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { mayBeLarge } from '../body/body-size.js';
+import { boundUnreadBody } from '../body/unread-body.js';
 import type { LimitedRequest } from './guarded-request.js';
 import { RateLimitGuard } from './rate-limit.guard.js';
-import { boundUnreadBody } from '../unread-body.js';
 
 /** A middleware of Express and of Nest, and an `onRequest` hook of Fastify. */
 export type RateLimitPrecheck = (request: object, response: object, next: (error?: Error) => void) => void;
 
 /**
- * Middleware that rejects a client who is over a limit of a route before the body is read. It peeks: what is allowed is counted by the guard alone. Bodies of
- * up to 16 KiB are left to the guard. Rules whose `key`, `cost` or `skipIf` needs more than headers and address (the body, a user) are left to it, too.
+ * Creates a middleware that rejects a client who is over a limit before its body is read. It counts
+ * nothing; the guard does. It lets through bodies of up to 16 KiB, and leaves to the guard all rules
+ * whose `key`, `cost` or `skipIf` needs the body or a user.
  *
- * `controller` and `method` name the handler whose `@RateLimit` applies; `guard` is the guard of the route, where it is not `RateLimitGuard` itself.
- * Place it between `NestFactory.create` and `listen`: Nest adds its body parsers after it.
+ * Register it between `NestFactory.create` and `listen`: Nest adds its body parsers after it.
  *
- * @throws InvalidArgumentError where the controller has no such method.
+ * @param controller and `method` name the handler whose limits apply.
+ * @param guard The guard of the route, if it is not `RateLimitGuard` itself.
+ * @throws InvalidArgumentError if the controller has no such method.
  * @example
  * app.use('/v1/chat/completions', rateLimitPrecheck(app, GatewayController, 'chat'));
  */

@@ -1,29 +1,30 @@
+import type { HttpException } from '@nestjs/common';
 import type * as WebSockets from '@nestjs/websockets';
 import type { RateLimitExceededError } from '../../common/http-errors.js';
 import { loadOptionalPackage } from '../../common/optional-package.js';
 
-/** Of messages: made of what the client is sent. */
+/** `WsException` or `RpcException`: made of what the client is sent. */
 type MessageException = new (error: object) => Error;
 
 /**
- * A refusal as clients of each protocol can read it. HTTP: the error itself, which Nest makes a response of. GraphQL: the same with `extensions` (`code`,
- * `retryAfterMs`, the status), which servers pass on. WebSockets and messages between services: a `WsException` or `RpcException`, as of any other error Nest
- * says "Internal server error"; the client gets `{ status: 'error', message, error, retryAfterMs }`, over WebSockets as the event `exception`.
+ * An error in the form that clients of a transport can read. HTTP: the error itself. GraphQL: the
+ * same with `extensions`. Messages: a `WsException` or `RpcException` of `{ status, message, error,
+ * retryAfterMs }`, because Nest answers "Internal server error" to any other.
  */
-export function refusalFor(protocol: string, error: RateLimitExceededError): Error {
-  if (protocol === 'graphql') return Object.assign(error, { extensions: extensionsOf(error) });
-  if (protocol === 'ws') return messageError(error, webSocketException());
-  if (protocol === 'rpc') return messageError(error, serviceException());
+export function transportError(transport: string, error: HttpException): Error {
+  if (transport === 'graphql') return Object.assign(error, { extensions: extensionsOf(error) });
+  if (transport === 'ws') return messageError(error, webSocketException());
+  if (transport === 'rpc') return messageError(error, serviceException());
   return error;
 }
 
-function extensionsOf(error: RateLimitExceededError): object {
-  const { code, limitName, exceeded, limit, retryAfterMs } = error;
+function extensionsOf(error: HttpException): object {
+  const { code, limitName, exceeded, limit, retryAfterMs } = error as Partial<RateLimitExceededError>;
   return { code, limitName, exceeded, limit, retryAfterMs, http: { status: error.getStatus() } };
 }
 
-function messageError(error: RateLimitExceededError, Exception: MessageException): Error {
-  const { message, retryAfterMs } = error;
+function messageError(error: HttpException, Exception: MessageException): Error {
+  const { message, retryAfterMs } = error as HttpException & Partial<RateLimitExceededError>;
   const exception = new Exception({ status: 'error', message, ...(error.getResponse() as object), retryAfterMs });
   return Object.assign(exception, { cause: error });
 }
@@ -31,8 +32,8 @@ function messageError(error: RateLimitExceededError, Exception: MessageException
 function webSocketException(): MessageException {
   const { WsException } = loadOptionalPackage(
     '@nestjs/websockets',
-    'refusing a message of a WebSocket',
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only where there are WebSockets: an optional peer
+    'rejecting a WebSocket message',
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an optional peer, loaded where it is used
     () => require('@nestjs/websockets') as typeof WebSockets,
   );
   return WsException;
@@ -41,8 +42,8 @@ function webSocketException(): MessageException {
 function serviceException(): MessageException {
   const { RpcException } = loadOptionalPackage(
     '@nestjs/microservices',
-    'refusing a message of another service',
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only where there are messages: an optional peer
+    'rejecting a microservice message',
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an optional peer, loaded where it is used
     () => require('@nestjs/microservices') as { readonly RpcException: MessageException },
   );
   return RpcException;

@@ -36,74 +36,86 @@ function open(rateLimit: FastLiteLLMOptions['rateLimit'] = limits) {
 }
 
 describe('RateLimitGuard', () => {
-  it('finds request and response of GraphQL', () => {
+  it('finds request and response of a GraphQL context', async () => {
     const { ask } = open();
     const headers: Record<string, string> = {};
     const res = { setHeader: (name: string, value: string) => (headers[name] = value) };
     const req = { ip: '192.0.2.1' };
-    expect(ask('graphql', [{}, {}, { req, res }, {}])).toBe(true);
+    await expect(ask('graphql', [{}, {}, { req, res }, {}])).resolves.toBe(true);
     expect(headers.ratelimit).toBe('"default";r=0;t=60');
-    expect(() => ask('graphql', [{}, {}, { req, res }, {}])).toThrow(RateLimitExceededError);
+    await expect(ask('graphql', [{}, {}, { req, res }, {}])).rejects.toThrow(RateLimitExceededError);
     expect(headers['retry-after']).toMatch(/^\d+$/);
     const reply = { request: { ip: '192.0.2.2' }, header: (name: string, value: string) => (headers[name] = value) };
-    expect(ask('graphql', [{}, {}, { reply }, {}])).toBe(true);
-    expect(ask('graphql', [{}, {}, {}, {}])).toBe(true);
-    expect(() => ask('graphql', [{}, {}, undefined, {}])).toThrow(RateLimitExceededError);
+    await expect(ask('graphql', [{}, {}, { reply }, {}])).resolves.toBe(true);
+    await expect(ask('graphql', [{}, {}, {}, {}])).resolves.toBe(true);
+    await expect(ask('graphql', [{}, {}, undefined, {}])).rejects.toThrow(RateLimitExceededError);
   });
 
   it.each([
     ['ws', { _socket: { remoteAddress: '192.0.2.1' } }, 'ip:192.0.2.1'],
     ['socket.io', { handshake: { address: '192.0.2.2', headers: {} } }, 'ip:192.0.2.2'],
     ['nothing known', undefined, 'ip:unknown'],
-  ])('finds the client of a WebSocket: %s', (_, client, key) => {
+  ])('counts a WebSocket message under its client: %s', async (_, client, key) => {
     const { llm, ask } = open();
-    expect(ask('ws', [client, { any: 'message' }])).toBe(true);
+    await expect(ask('ws', [client, { any: 'message' }])).resolves.toBe(true);
     const refusal = expect.objectContaining({ cause: expect.any(RateLimitExceededError) }) as WsException;
-    expect(() => ask('ws', [client, {}])).toThrow(WsException);
-    expect(() => ask('ws', [client, {}])).toThrow(refusal);
+    await expect(ask('ws', [client, {}])).rejects.toThrow(WsException);
+    await expect(ask('ws', [client, {}])).rejects.toThrow(refusal);
     expect(llm.rateLimiter.getRemaining(key)).toBe(0);
   });
 
-  it('takes no address from what the sender of a message between services has written', () => {
+  it('ignores an address in a microservice message, which its sender wrote', async () => {
     const { llm, ask } = open();
-    expect(ask('rpc', [{ handshake: { address: '192.0.2.1' } }, {}])).toBe(true);
-    expect(() => ask('rpc', [{ handshake: { address: '192.0.2.2' } }, {}])).toThrow();
+    await expect(ask('rpc', [{ handshake: { address: '192.0.2.1' } }, {}])).resolves.toBe(true);
+    await expect(ask('rpc', [{ handshake: { address: '192.0.2.2' } }, {}])).rejects.toThrow();
     expect(llm.rateLimiter.getRemaining('ip:unknown')).toBe(0);
   });
 
-  it('reserves for a message, and settles what its handler reports', () => {
+  it('reserves tokens for a message, and settles the usage that its handler reports', async () => {
     const { llm, ask } = open();
     const client = { handshake: { address: '192.0.2.2', headers: { authorization: 'Bearer a' } } };
     const [first, second] = [{ ...chat }, { ...chat }];
-    expect(ask('ws', [client, first], Gateway.prototype.chat)).toBe(true);
-    expect(() => ask('ws', [client, second], Gateway.prototype.chat)).toThrow(
+    await expect(ask('ws', [client, first], Gateway.prototype.chat)).resolves.toBe(true);
+    await expect(ask('ws', [client, second], Gateway.prototype.chat)).rejects.toThrow(
       expect.objectContaining({ cause: expect.objectContaining({ exceeded: 'tokens' }) as unknown }) as Error,
     );
     reportUsage(first, 20);
-    expect(ask('ws', [client, second], Gateway.prototype.chat)).toBe(true);
+    await expect(ask('ws', [client, second], Gateway.prototype.chat)).resolves.toBe(true);
     expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 2, deniedCount: 1 });
   });
 
-  it('settles what is reported of a request without a prompt, and takes no answer that has a usage for it', () => {
+  it.each(['ws', 'graphql', 'rpc'])('rejects a body that exceeds the JSON bounds before it counts it: %s', async (type) => {
+    const { llm, ask } = open();
+    const count = jest.spyOn(llm.tokenCounter, 'estimatePromptAsync');
+    const body = { ...chat, messages: Array.from({ length: 200_000 }, () => ({})) };
+    const args = { ws: [undefined, body], rpc: [body], graphql: [{}, {}, { req: { body } }, {}] }[type] as unknown[];
+    const message = 'messages: must not have more than 200000 objects and arrays (maxContainers)';
+    await expect(ask(type, args, Gateway.prototype.chat)).rejects.toMatchObject(
+      type === 'graphql' ? { message, extensions: { http: { status: 400 } } } : { error: { status: 'error', message } },
+    );
+    expect(count).not.toHaveBeenCalled();
+  });
+
+  it('settles reported usage of a request without a prompt, and ignores the usage in its answer', async () => {
     const { llm, ask } = open();
     const left = () => llm.rateLimiter.peek('ip:192.0.2.3', { limit: 'chat', cost: 0 }).remainingTokens;
-    const get = (): { request: object; response: EventEmitter & { json(body: object): void } } => {
+    const get = async (): Promise<{ request: object; response: EventEmitter & { json(body: object): void } }> => {
       const response = Object.assign(new EventEmitter(), { setHeader() {}, json() {}, statusCode: 200 });
       const request = { ip: '192.0.2.3', body: { question: 'hello world' } };
-      expect(ask('http', [request, response], Gateway.prototype.chat)).toBe(true);
+      await expect(ask('http', [request, response], Gateway.prototype.chat)).resolves.toBe(true);
       return { request, response };
     };
-    const lookedUp = get();
+    const lookedUp = await get();
     lookedUp.response.json({ usage: { total_tokens: 50 } });
     lookedUp.response.emit('close');
     expect(left()).toBe(100);
-    const asked = get();
+    const asked = await get();
     reportUsage(asked.request, 40);
     asked.response.emit('close');
     expect(left()).toBe(60);
   });
 
-  it('holds what it has taken, and refuses, also where the answer has begun without it', async () => {
+  it('releases and rejects when the answer began before the guard was done', async () => {
     const { llm, ask } = open({ requestsPerMinute: 1 });
     class Late {
       @RateLimit({ name: 'late', maxConcurrent: 1, key: () => Promise.resolve('a') })
@@ -117,19 +129,19 @@ describe('RateLimitGuard', () => {
     await expect(ask('http', [{}, response], Late.prototype.get, Late)).resolves.toBe(true);
     response.emit('close');
     expect(llm.rateLimiter.peek('a', { limit: 'late', limits: { maxConcurrent: 1 } }).allowed).toBe(true);
-    expect(ask('http', [{}, response])).toBe(true);
-    expect(() => ask('http', [{}, response])).toThrow(RateLimitExceededError);
+    await expect(ask('http', [{}, response])).resolves.toBe(true);
+    await expect(ask('http', [{}, response])).rejects.toThrow(RateLimitExceededError);
   });
 
-  it('takes no place that nothing would free', () => {
-    expect(() => open().ask('ws', [{}, {}], Gateway.prototype.one)).toThrow(InvalidArgumentError);
+  it('rejects maxConcurrent where no response would free the slot', async () => {
+    await expect(open().ask('ws', [{}, {}], Gateway.prototype.one)).rejects.toThrow(InvalidArgumentError);
   });
 
-  it('does not guess what an unknown name means', () => {
-    expect(() => open().ask('http', [{}, {}], Gateway.prototype.unknown)).toThrow(/nobody/);
+  it('rejects a rule that names unknown limits', async () => {
+    await expect(open().ask('http', [{}, {}], Gateway.prototype.unknown)).rejects.toThrow(/nobody/);
   });
 
-  it('reads decorators of a handler for each class that has it', () => {
+  it('reads the decorators of an inherited handler for each class', async () => {
     class Base {
       get() {}
     }
@@ -143,16 +155,18 @@ describe('RateLimitGuard', () => {
     @RateLimit({ requestsPerMinute: 3 })
     class LimitedAgain extends Free {}
     const { ask } = open();
-    const count = (of: new () => unknown) => {
+    const count = async (of: new () => unknown) => {
       let passed = 0;
       try {
-        while (passed < 5 && ask('http', [{}, { setHeader() {} }], Base.prototype.get, of)) passed++;
+        while (passed < 5 && (await ask('http', [{}, { setHeader() {} }], Base.prototype.get, of))) passed++;
       } catch (error) {
         expect(error).toBeInstanceOf(RateLimitExceededError);
       }
       return passed;
     };
-    expect([Base, Two, Free, FreeToo, FreeAsWell, LimitedAgain].map(count)).toEqual([1, 2, 5, 5, 5, 3]);
+    const counts = [];
+    for (const type of [Base, Two, Free, FreeToo, FreeAsWell, LimitedAgain]) counts.push(await count(type));
+    expect(counts).toEqual([1, 2, 5, 5, 5, 3]);
   });
 
   it('applies only the rules whose key is not false', async () => {
@@ -168,16 +182,16 @@ describe('RateLimitGuard', () => {
     const headers: Record<string, string> = {};
     const get = (request: object) =>
       ask('http', [request, { header: (n: string, v: string) => (headers[n] = v) }], Tiered.prototype.get, Tiered);
-    expect(get({ tier: 'pro' })).toBe(true);
+    await expect(get({ tier: 'pro' })).resolves.toBe(true);
     expect(headers).toMatchObject({ 'ratelimit-policy': '"pro";q=2;w=60', ratelimit: '"pro";r=1;t=60' });
     await expect(get({ tier: 'pro', late: true })).resolves.toBe(true);
-    expect(() => get({ tier: 'pro' })).toThrow(expect.objectContaining({ limitName: 'pro' }) as Error);
-    expect(get({ tier: 'free' })).toBe(true);
+    await expect(get({ tier: 'pro' })).rejects.toThrow(expect.objectContaining({ limitName: 'pro' }) as Error);
+    await expect(get({ tier: 'free' })).resolves.toBe(true);
     await expect(get({ tier: 'free', late: true })).rejects.toMatchObject({ limitName: 'free' });
-    for (let i = 0; i < 5; i++) expect(get({ tier: 'unlimited' })).toBe(true);
+    for (let i = 0; i < 5; i++) await expect(get({ tier: 'unlimited' })).resolves.toBe(true);
   });
 
-  it('counts each rule without a name by itself', () => {
+  it('counts each unnamed rule by itself', async () => {
     const of = (what: string) => (request: Record<string, string>) => request[what];
     class Two {
       @RateLimit({ requestsPerMinute: 1, key: of('user') }, { requestsPerMinute: 3, key: of('team') })
@@ -187,14 +201,14 @@ describe('RateLimitGuard', () => {
     const headers: Record<string, string> = {};
     const get = (user: string, team: string) =>
       ask('http', [{ user, team }, { setHeader: (n: string, v: string) => (headers[n] = v) }], Two.prototype.get, Two);
-    expect(get('7', '7')).toBe(true);
+    await expect(get('7', '7')).resolves.toBe(true);
     expect(headers.ratelimit).toBe('"default";r=0;t=60, "default-2";r=2;t=60');
-    expect([get('1', '7'), get('2', '7')]).toEqual([true, true]);
-    expect(() => get('3', '7')).toThrow(expect.objectContaining({ limitName: 'default-2' }) as Error);
-    expect(get('3', '1')).toBe(true);
+    expect([await get('1', '7'), await get('2', '7')]).toEqual([true, true]);
+    await expect(get('3', '7')).rejects.toThrow(expect.objectContaining({ limitName: 'default-2' }) as Error);
+    await expect(get('3', '1')).resolves.toBe(true);
   });
 
-  it('counts a rule of a class that extends another instead of the rule that it replaces', () => {
+  it('replaces a rule of the base class by that of the derived class', async () => {
     @RateLimit({ requestsPerMinute: 2 }, { name: 'daily', requestsPerDay: 4 })
     class Base {
       get() {}
@@ -204,11 +218,11 @@ describe('RateLimitGuard', () => {
     @RateLimit({ name: 'daily', requestsPerDay: 1 })
     class Less extends Base {}
     const { ask } = open();
-    const passes = (of: new () => unknown, ip: string) => {
+    const passes = async (of: new () => unknown, ip: string) => {
       let passed = 0;
       while (passed < 9) {
         try {
-          void ask('http', [{ ip }, { setHeader() {} }], Base.prototype.get, of);
+          await ask('http', [{ ip }, { setHeader() {} }], Base.prototype.get, of);
         } catch {
           break;
         }
@@ -216,10 +230,10 @@ describe('RateLimitGuard', () => {
       }
       return passed;
     };
-    expect([passes(Base, 'a'), passes(More, 'b'), passes(Less, 'c')]).toEqual([2, 3, 1]);
+    expect([await passes(Base, 'a'), await passes(More, 'b'), await passes(Less, 'c')]).toEqual([2, 3, 1]);
   });
 
-  it('counts classes of one name apart that are not in one place', () => {
+  it('counts two classes of one name apart when their paths, hosts or versions differ', async () => {
     const controllers = [undefined, 'v1/chat', 'v1.chat', { path: 'chat', version: '2' }, { path: 'chat', host: ':tenant.example.org' }];
     const types = controllers.map((options) => {
       @Controller(options as string)
@@ -231,24 +245,24 @@ describe('RateLimitGuard', () => {
     });
     const { ask } = open();
     const get = (of: (typeof types)[number]) => ask('http', [{ ip: 'a' }, { setHeader() {} }], of.prototype['création de réponses'], of);
-    expect(types.map(get)).toEqual(types.map(() => true));
-    for (const type of types) expect(() => get(type)).toThrow(RateLimitExceededError);
+    expect(await Promise.all(types.map(get))).toEqual(types.map(() => true));
+    for (const type of types) await expect(get(type)).rejects.toThrow(RateLimitExceededError);
   });
 
-  it('refuses what a key function gives that is no key', () => {
+  it('rejects the result of a key function that is no key', async () => {
     class Wrong {
       @RateLimit({ requestsPerMinute: 1, key: () => ({}) as string })
       get() {}
     }
-    expect(() => open().ask('http', [{}, {}], Wrong.prototype.get, Wrong)).toThrow('@RateLimit.key: must give a string');
+    await expect(open().ask('http', [{}, {}], Wrong.prototype.get, Wrong)).rejects.toThrow('@RateLimit.key: must return a string');
   });
 
-  it('asks nothing twice for what may be set once', () => {
+  it('rejects two rules of a route that both set cost', async () => {
     class Twice {
       @RateLimit({ name: 'a', requestsPerMinute: 1, cost: 1 }, { name: 'b', requestsPerMinute: 1, cost: 2 })
       get() {}
     }
-    expect(() => open().ask('http', [{}, {}], Twice.prototype.get, Twice)).toThrow(
+    await expect(open().ask('http', [{}, {}], Twice.prototype.get, Twice)).rejects.toThrow(
       '@RateLimit.cost: must be set by one rule of a route only',
     );
   });
@@ -265,7 +279,7 @@ describe('@RateLimit', () => {
     [[{ requestsPerMinute: 1, cost: 0.5 }]],
     [[{ requestsPerMinute: 1, cost: 2 ** 31 + 1 }]],
     [[{ burst: 1 }]],
-  ])('refuses %j when the class is defined', (rules) => {
+  ])('rejects %j when the class is defined', (rules) => {
     expect(() => RateLimit(...(rules as never[]))).toThrow(InvalidArgumentError);
     expect(() => SkipRateLimit('a b')).toThrow(InvalidArgumentError);
   });

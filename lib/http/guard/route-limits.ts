@@ -1,120 +1,236 @@
+import type { ExecutionContext } from '@nestjs/common';
 import { HOST_METADATA, PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../common/errors.js';
+import { RateLimitExceededError } from '../../common/http-errors.js';
+import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../../rate-limit/limits.js';
 import { DEFAULT_LIMIT_NAME, isLimitName } from '../../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
-import type { RateLimitScope } from '../../rate-limit/store.js';
+import type { RateLimitDecision, RateLimitScope } from '../../rate-limit/store.js';
+import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
+import { GuardedRequest, type LimitedRequest } from './guarded-request.js';
 import { policyHeader, quotasOf, type Quota } from './quotas.js';
-import { ownRules, ownSkips, type FromRequest, type RateLimitRule } from '../decorators.js';
-import { asksToSkip } from './skip-if.js';
+import { shouldSkip } from './skip-if.js';
 
 type Route = { readonly type: object & { readonly name: string }; readonly handler: object & { readonly name: string } };
 
-/** One limit of a route, ready to be asked. */
+/** The key of a request under limits whose rule names none. */
+export type DefaultKey = (request: GuardedRequest) => string | Promise<string>;
+
+/** One limit of a route. */
 export interface RouteLimit {
   readonly limit: RateLimit;
-  /** What clients see of its name. */
+  /** Its name in headers and errors. */
   readonly label: string;
-  readonly key?: RateLimitRule['key'];
   readonly quotas: readonly Quota[];
+  readonly key?: RateLimitRule['key'];
+  readonly skipIf?: RateLimitRule['skipIf'];
 }
 
-/** Everything that a guard has to know of a route. */
-export interface RouteLimits {
-  readonly limits: readonly RouteLimit[];
-  readonly cost: number | FromRequest<number>;
-  readonly tokens?: number | FromRequest<number>;
-  /** The least of its `tokensPerMinute`: tokens are counted only where there is one. */
-  readonly tokensPerMinute?: number;
-  readonly hasConcurrency: boolean;
-  /** `RateLimit-Policy`, which is the same for every answer. */
-  readonly policyHeader: string;
-  /** The route with some of its limits only, by which; made when first needed. */
-  readonly parts: Map<number | string, RouteLimits>;
-}
-
-/** Reads a route's decorators. `null`: nothing limits it. */
-export function routeLimits(route: Route, limiter: RateLimiterService): RouteLimits | null {
-  const rules = rulesOf(route);
-  const limits = rules.map(({ rule, scope, number }): RouteLimit => {
-    const limit = rule === undefined ? limiter.limitOf({}) : limitOf(rule, number === 1 ? scope : `${scope}:${number}`, limiter);
-    const label = rule?.name ?? (number === 1 ? DEFAULT_LIMIT_NAME : `${DEFAULT_LIMIT_NAME}-${number}`);
-    return { limit, label, key: rule && keyUnlessSkipped(rule), quotas: quotasOf(label, limit) };
-  });
-  return limits.length === 0 ? null : assemble(limits, only('cost', rules) ?? 1, only('tokens', rules));
-}
-
-/** The rule's `key`, which is `false` where its `skipIf` says so. */
-function keyUnlessSkipped({ key, skipIf }: RateLimitRule): RateLimitRule['key'] {
-  if (skipIf === undefined) return key;
-  return (request, context) => {
-    const skips = asksToSkip('@RateLimit.skipIf', skipIf, context);
-    if (typeof skips === 'boolean') return skips ? false : key?.(request, context);
-    return skips.then((late) => (late ? false : key?.(request, context)));
-  };
-}
-
-/** As many as there are bits in a small integer. */
-const FEW = 30;
-
-/** The route with those of its limits that apply to a request: all whose key is not `false`. `undefined`: none. */
-function partOf(route: RouteLimits, keys: readonly (string | false)[]): RouteLimits | undefined {
-  let bits = 0;
-  let applying = 0;
-  for (let i = 0; i < keys.length; i++) {
-    if (keys[i] === false) continue;
-    applying++;
-    bits |= 1 << i;
-  }
-  if (applying === keys.length) return route;
-  if (applying === 0) return undefined;
-  const name = keys.length <= FEW ? bits : keys.map((key) => (key === false ? 0 : 1)).join('');
-  let part = route.parts.get(name);
-  if (part === undefined) {
-    const limits = route.limits.filter((_, index) => keys[index] !== false);
-    route.parts.set(name, (part = assemble(limits, route.cost, route.tokens)));
-  }
-  return part;
-}
-
-/** The limits that apply to one request, and the keys they count under. */
+/** The limits of a route that apply to one request, and the key that each counts it under. */
 export interface ApplicableLimits {
   readonly route: RouteLimits;
   readonly scopes: readonly RateLimitScope[];
 }
 
-/** The limits of a route that apply to a request, and what each counts it under; `undefined`: none does. */
-export function applicableOf(whole: RouteLimits, keys: readonly (string | false)[]): ApplicableLimits | undefined {
-  const route = partOf(whole, keys);
-  if (route === undefined) return undefined;
-  const scopes: RateLimitScope[] = [];
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i];
-    if (key !== false) scopes.push({ limit: whole.limits[i].limit, key });
+/** What the decorators of a route say, or the module options where it has none. */
+export class RouteLimits {
+  /** The smallest `tokensPerMinute`; `undefined` where no limit counts tokens. */
+  readonly tokensPerMinute: number | undefined;
+  readonly hasConcurrency: boolean;
+  /** `RateLimit-Policy`: the same for every answer. */
+  readonly policyHeader: string;
+  /** By the limits that apply: the route without the others. */
+  private readonly parts = new Map<string, RouteLimits>();
+
+  constructor(
+    readonly limits: readonly RouteLimit[],
+    readonly cost: NonNullable<RateLimitRule['cost']>,
+    readonly tokens: RateLimitRule['tokens'],
+  ) {
+    const tokensPerMinute = Math.min(...limits.map(({ limit }) => limit.tokensPerMinute ?? Infinity));
+    this.tokensPerMinute = tokensPerMinute === Infinity ? undefined : tokensPerMinute;
+    this.hasConcurrency = limits.some(({ limit }) => limit.maxConcurrent !== undefined);
+    this.policyHeader = policyHeader(limits);
   }
-  return { route, scopes };
+
+  get countsTokens(): boolean {
+    return this.tokensPerMinute !== undefined;
+  }
+
+  /** Whether there is something to settle or release when a request ends. */
+  get reserves(): boolean {
+    return this.countsTokens || this.hasConcurrency;
+  }
+
+  /** Tokens that any request needs, before they are counted. */
+  get leastTokens(): number {
+    return this.tokens === undefined && this.countsTokens ? 1 : 0;
+  }
+
+  /** The limits that apply to a request: all whose `key` is not `false`. `undefined`: none. */
+  async applicableTo(request: GuardedRequest, defaultKey: DefaultKey): Promise<ApplicableLimits | undefined> {
+    const { limits } = this;
+    const isOne = limits.length === 1;
+    const keys = isOne
+      ? [await keyOf(limits[0], request, defaultKey)]
+      : await Promise.all(limits.map((limit) => keyOf(limit, request, defaultKey)));
+    const applicable = this.withKeys(keys);
+    if (applicable?.route.hasConcurrency === true && request.response === undefined) {
+      throw new InvalidArgumentError(
+        '@RateLimit.maxConcurrent',
+        undefined,
+        'cannot be used here: this context has no response whose end would free the slot',
+      );
+    }
+    return applicable;
+  }
+
+  /**
+   * The same before the body is read and the user is known: a limit whose rule fails, or reads a
+   * field that is missing, does not apply.
+   */
+  async knownWithoutBody({ request, response, context }: GuardedRequest, defaultKey: DefaultKey): Promise<ApplicableLimits | undefined> {
+    const keys = await this.keysBy(async (limit) => {
+      const partial = new PartialRequest(request);
+      try {
+        const key = await keyOf(limit, new GuardedRequest(context, { request: partial.request, response }), defaultKey);
+        return partial.missed ? false : key;
+      } catch {
+        return false;
+      }
+    });
+    return this.withKeys(keys);
+  }
+
+  /** Requests that a request counts as. */
+  async costOf({ request, context }: GuardedRequest): Promise<number> {
+    const { cost } = this;
+    return checkAmount('cost', typeof cost === 'number' ? cost : await cost(request, context));
+  }
+
+  /** The error of a request that these limits deny. */
+  errorOf({ scope, exceeded, retryAfterMs, standings }: RateLimitDecision): RateLimitExceededError {
+    const { limit, label } = this.limits[scope];
+    const figures: Partial<Record<string, number>> = { tokens: limit.tokensPerMinute, concurrency: limit.maxConcurrent };
+    return new RateLimitExceededError({
+      limitName: label,
+      exceeded,
+      limit: figures[exceeded ?? ''] ?? standings[scope]?.limit,
+      retryAfterMs: retryAfterMs === Infinity ? undefined : retryAfterMs,
+    });
+  }
+
+  private async keysBy(find: (limit: RouteLimit) => Promise<string | false>): Promise<readonly (string | false)[]> {
+    const { limits } = this;
+    return limits.length === 1 ? [await find(limits[0])] : Promise.all(limits.map(find));
+  }
+
+  private withKeys(keys: readonly (string | false)[]): ApplicableLimits | undefined {
+    const scopes: RateLimitScope[] = [];
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
+      if (key !== false) scopes.push({ limit: this.limits[i].limit, key });
+    }
+    if (scopes.length === 0) return undefined;
+    return { route: scopes.length === keys.length ? this : this.part(keys), scopes };
+  }
+
+  private part(keys: readonly (string | false)[]): RouteLimits {
+    const name = keys.map((key) => (key === false ? 0 : 1)).join('');
+    let part = this.parts.get(name);
+    if (part === undefined) {
+      part = new RouteLimits(
+        this.limits.filter((_, index) => keys[index] !== false),
+        this.cost,
+        this.tokens,
+      );
+      this.parts.set(name, part);
+    }
+    return part;
+  }
 }
 
-function assemble(limits: readonly RouteLimit[], cost: RouteLimits['cost'], tokens: RouteLimits['tokens']): RouteLimits {
-  const tokensPerMinute = Math.min(...limits.map(({ limit }) => limit.tokensPerMinute ?? Infinity));
-  return {
-    limits,
-    cost,
-    tokens,
-    tokensPerMinute: tokensPerMinute === Infinity ? undefined : tokensPerMinute,
-    hasConcurrency: limits.some(({ limit }) => limit.maxConcurrent !== undefined),
-    policyHeader: policyHeader(limits),
-    parts: new Map(),
-  };
+/** Reads the limits of routes from their decorators, once for each class and handler. */
+export class RouteTable {
+  private readonly routes = new WeakMap<object, WeakMap<object, { readonly limits: RouteLimits | null }>>();
+
+  constructor(private readonly limiter: RateLimiterService) {}
+
+  /** `null`: the route has no limits. */
+  of(context: ExecutionContext): RouteLimits | null {
+    const type = context.getClass();
+    const handler = context.getHandler();
+    let known = this.routes.get(type);
+    if (known === undefined) this.routes.set(type, (known = new WeakMap()));
+    let route = known.get(handler);
+    if (route === undefined) known.set(handler, (route = { limits: this.read({ type, handler }) }));
+    return route.limits;
+  }
+
+  private read(route: Route): RouteLimits | null {
+    const rules = rulesOf(route);
+    const limits = rules.map(({ rule, scope, number }): RouteLimit => {
+      const limit = rule === undefined ? this.limiter.limitOf({}) : this.limitOf(rule, number === 1 ? scope : `${scope}:${number}`);
+      const label = rule?.name ?? (number === 1 ? DEFAULT_LIMIT_NAME : `${DEFAULT_LIMIT_NAME}-${number}`);
+      return { limit, label, quotas: quotasOf(label, limit), key: rule?.key, skipIf: rule?.skipIf };
+    });
+    return limits.length === 0 ? null : new RouteLimits(limits, onlyOne('cost', rules) ?? 1, onlyOne('tokens', rules));
+  }
+
+  private limitOf(rule: RateLimitRule, scope: string): RateLimit {
+    const limits = Object.fromEntries(LIMIT_KEYS.filter((key) => rule[key] !== undefined).map((key) => [key, rule[key]])) as RateLimits;
+    if (Object.keys(limits).length === 0) return this.limiter.limitOf({ limit: rule.name });
+    return this.limiter.limitOf({ limit: rule.name ?? limitName(scope), limits });
+  }
+}
+
+async function keyOf({ key, skipIf }: RouteLimit, request: GuardedRequest, defaultKey: DefaultKey): Promise<string | false> {
+  if (skipIf !== undefined && (await shouldSkip('@RateLimit.skipIf', skipIf, request.context))) return false;
+  const own = key === undefined ? undefined : checkKey(await key(request.request, request.context));
+  return own ?? defaultKey(request);
+}
+
+/** The result of a rule's `key` function; `undefined` where it named no key. */
+function checkKey(key: unknown): string | false | undefined {
+  if (key === undefined || key === null || key === '') return undefined;
+  if (typeof key === 'string' || key === false) return key;
+  if (typeof key === 'number') return String(key);
+  throw new InvalidArgumentError('@RateLimit.key', key, 'must return a string, a number, false or nothing');
+}
+
+/** The result of the app's `cost` and `tokens` functions and of `getTokens`. */
+export function checkAmount(name: 'cost' | 'tokens', value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0 && value <= LARGEST_AMOUNT) return value;
+  throw new InvalidArgumentError(`@RateLimit.${name}`, value, 'must be an integer from 0 to 2^31');
+}
+
+/**
+ * A request that remembers whether a field was read that it does not have yet: its body, or its
+ * user.
+ */
+class PartialRequest {
+  readonly request: LimitedRequest;
+  missed = false;
+
+  constructor(request: LimitedRequest) {
+    this.request = new Proxy(request, {
+      get: (target, field) => {
+        const value: unknown = Reflect.get(target, field, target);
+        if (value === undefined || value === null) this.missed = true;
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  }
 }
 
 interface ScopedRule {
-  /** `undefined`: the limits in the options. */
+  /** `undefined`: the limits of the module options. */
   readonly rule?: RateLimitRule;
-  /** What a rule without a name counts under. */
+  /** The name that an unnamed rule counts under. */
   readonly scope: string;
-  /** Which of those without a name it is, where several stand together: keys of one, such as users, are not those of another, such as teams. */
+  /** Position among the unnamed rules of the same place: each counts by itself. */
   readonly number: number;
 }
 
@@ -122,7 +238,7 @@ function rulesOf({ type, handler }: Route): ScopedRule[] {
   const scope = scopeOf(type);
   const onMethod = numbered(ownRules(handler), `${scope}.${handler.name}`);
   const onClass = numbered(ownRules(type), scope).filter(({ rule }) => !onMethod.some((own) => own.rule?.name === rule?.name));
-  // A method that is limited itself is not meant by what its class skips.
+  // A method with rules of its own is limited even where its class skips the limits.
   const skips = ownSkips(handler) ?? (onMethod.length > 0 ? undefined : ownSkips(type));
   if (skips?.length === 0) return [];
   const rules: ScopedRule[] = [...onClass, ...onMethod];
@@ -130,7 +246,10 @@ function rulesOf({ type, handler }: Route): ScopedRule[] {
   return all.filter(({ rule }) => !skips?.includes(rule?.name ?? DEFAULT_LIMIT_NAME));
 }
 
-/** Of two classes of one name, as of two versions of a controller, each has its own: by what is the same in all processes that share a store. */
+/**
+ * Class name, with version, host and path: the same in every process, and different for two classes
+ * of one name.
+ */
 function scopeOf(type: Route['type']): string {
   const facts = [VERSION_METADATA, HOST_METADATA, PATH_METADATA].map((key) => Reflect.getMetadata(key, type) as unknown);
   const places = facts.filter((fact) => fact !== undefined && fact !== '/' && fact !== '').map(String);
@@ -142,21 +261,15 @@ function numbered(rules: readonly RateLimitRule[], scope: string): ScopedRule[] 
   return rules.map((rule) => ({ rule, scope, number: rule.name === undefined ? ++unnamed : 1 }));
 }
 
-function limitOf(rule: RateLimitRule, scope: string, limiter: RateLimiterService): RateLimit {
-  const limits = Object.fromEntries(LIMIT_KEYS.filter((key) => rule[key] !== undefined).map((key) => [key, rule[key]])) as RateLimits;
-  if (Object.keys(limits).length === 0) return limiter.limitOf({ limit: rule.name });
-  return limiter.limitOf({ limit: rule.name ?? nameOf(scope), limits });
-}
-
-/** A scope as the name of a limit; what cannot stand in one is told by a hash. */
-function nameOf(scope: string): string {
+/** The name of a limit, from a scope; a hash stands for characters that a name cannot have. */
+function limitName(scope: string): string {
   const name = scope.replaceAll('/', '.');
   if (isLimitName(name)) return name;
   const hash = createHash('sha256').update(scope).digest('hex').slice(0, 12);
   return `${name.replace(/[^\w.:-]/g, '_').slice(0, 100)}:${hash}`;
 }
 
-function only<K extends 'cost' | 'tokens'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {
+function onlyOne<K extends 'cost' | 'tokens'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {
   const given = rules.flatMap(({ rule }) => (rule?.[field] === undefined ? [] : [rule[field]]));
   if (given.length > 1) throw new InvalidArgumentError(`@RateLimit.${field}`, undefined, 'must be set by one rule of a route only');
   return given[0];

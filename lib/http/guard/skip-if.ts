@@ -3,31 +3,20 @@ import { describeValue, errorMessage, FastLiteLLMError } from '../../common/erro
 import type { SkipIf } from '../../rate-limit/rate-limit.options.js';
 
 /**
- * Asks a `skipIf` function. `path` names it in errors.
- * @throws FastLiteLLMError (`SKIP_IF_FAILED`) where it fails or returns anything but a boolean or nothing; an `HttpException` of its own unchanged.
+ * Calls a `skipIf` function. A function that fails must not open the route: the request fails.
+ *
+ * @param path names the function in errors
+ * @throws FastLiteLLMError (`SKIP_IF_FAILED`), or the `HttpException` that the function threw.
  */
-export function asksToSkip(path: string, skipIf: SkipIf, context: ExecutionContext): boolean | Promise<boolean> {
-  let answer: ReturnType<SkipIf>;
+export async function shouldSkip(path: string, skipIf: SkipIf, context: ExecutionContext): Promise<boolean> {
+  let skips: unknown;
   try {
-    answer = skipIf(context);
+    skips = await skipIf(context);
   } catch (error) {
-    throw failure(path, error);
+    if (error instanceof HttpException) throw error;
+    throw new FastLiteLLMError('SKIP_IF_FAILED', `${path}: the function failed (${errorMessage(error)})`, { cause: error });
   }
-  if (typeof (answer as PromiseLike<unknown> | null | undefined)?.then !== 'function') return checkAnswer(path, answer);
-  const late = Promise.resolve(answer).catch((error: unknown) => {
-    throw failure(path, error);
-  });
-  return late.then((settled) => checkAnswer(path, settled));
-}
-
-function checkAnswer(path: string, answer: unknown): boolean {
-  if (answer === undefined || answer === null) return false;
-  if (typeof answer === 'boolean') return answer;
-  throw new FastLiteLLMError('SKIP_IF_FAILED', `${path}: must return true, false or nothing, got ${describeValue(answer)}`);
-}
-
-/** The request fails: a limit that cannot be judged must not open the route. */
-function failure(path: string, error: unknown): unknown {
-  if (error instanceof HttpException) return error;
-  return new FastLiteLLMError('SKIP_IF_FAILED', `${path}: the function failed (${errorMessage(error)})`, { cause: error });
+  if (skips === undefined || skips === null) return false;
+  if (typeof skips === 'boolean') return skips;
+  throw new FastLiteLLMError('SKIP_IF_FAILED', `${path}: must return true, false or nothing, got ${describeValue(skips)}`);
 }

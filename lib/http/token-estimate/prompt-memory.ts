@@ -1,4 +1,4 @@
-/** What of a body its prompt is made of. */
+/** The fields of a body that make its prompt. */
 export interface PromptFields {
   readonly model?: unknown;
   readonly messages?: unknown;
@@ -10,28 +10,31 @@ export interface PromptFields {
   readonly functions?: unknown;
 }
 
-/** Where the prompt of a request is remembered, as a guard and a client ask for the same one: the request's context. */
+/** Remembers the prompt of a request: its guard and `LlmClient` count the same one. */
 export interface PromptMemory {
   prompt: CountedPrompt | undefined;
 }
 
-/** A prompt of more values is counted anew each time. */
+/** A prompt with more values is counted each time. */
 const MOST_VALUES = 200_000;
 
-/** A count, and what it was made of. */
+/** The count of a prompt, and the values that it was made of. */
 export class CountedPrompt {
   private constructor(
     readonly tokens: number,
     private readonly values: readonly unknown[],
   ) {}
 
-  /** `undefined`: too many values to be remembered. */
+  /** `undefined` if there are too many values to remember. */
   static of(tokens: number, request: PromptFields): CountedPrompt | undefined {
     const values = valuesOf(request);
     return values === undefined ? undefined : new CountedPrompt(tokens, values);
   }
 
-  /** Whether nothing of the prompt has changed since, wherever it stands. Equal texts are mostly the same one: comparing them reads none. */
+  /**
+   * Whether no value of the prompt has changed. An unchanged text is the same string: comparing it
+   * reads nothing.
+   */
   isOf(request: PromptFields): boolean {
     const { values } = this;
     const current = valuesOf(request);
@@ -39,7 +42,10 @@ export class CountedPrompt {
   }
 }
 
-/** All objects, keys and values of a prompt, in an order of their own; not recursive, as a body may be nested deeper than the stack. */
+/**
+ * All objects, keys and values of a prompt, breadth first: a body may be nested deeper than the
+ * stack.
+ */
 function valuesOf({ model, messages, input, prompt, system, instructions, tools, functions }: PromptFields): unknown[] | undefined {
   const values: unknown[] = [model, messages, input, prompt, system, instructions, tools, functions];
   for (let at = 0; at < values.length; at++) {

@@ -1,6 +1,6 @@
 import { FastLiteLLM } from '../../fast-litellm.js';
 import type { PromptMemory } from './prompt-memory.js';
-import { estimateTokens, estimateTokensAsync, promptTokensOf } from './token-estimate.js';
+import { estimateTokens, promptTokensOf } from './token-estimate.js';
 
 const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
 const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, { counter, tokensPerMinute });
@@ -37,16 +37,17 @@ describe('estimateTokens', () => {
       102,
     ],
     ['no prompt', { model: 'gpt-4' }, 0],
-    ['the length of a part of an unknown kind, and the reply to it', film(''), 25],
-    ['the texts beside a part of an unknown kind', film(' hello'.repeat(1000)), 1025],
+    ['the length of a part of an unknown type, and the reply', film(''), 25],
+    ['the texts beside a part of an unknown type', film(' hello'.repeat(1000)), 1025],
     ['a film that it cannot read by its length', film('', 'AAAA'.repeat(100_000)), 100_025],
+    ['a video in a data URL by its length in time', film('', `data:video/mp4;base64,${'AAAA'.repeat(208_334)}`), 2917],
     ['what could not be sent for next to nothing', { messages: [{ role: 'user', content: [{ type: 'x', cycle }] }], max_tokens: 9 }, 10],
     ['a prompt that is wrong', { messages: 'hello' }, 1024],
     ['no prompt but null', { messages: null }, 0],
     ['no body', undefined, 0],
     ['a text', 'hello world', 0],
     ['an array', [chat], 0],
-  ])('takes %s', (_, body, tokens) => expect(estimate(body)).toBe(tokens));
+  ])('takes %s', async (_, body, tokens) => expect(await estimate(body)).toBe(tokens));
 
   const long = 'aGVsbG8h'.repeat(20_000);
   it.each<[string, object]>([
@@ -62,62 +63,64 @@ describe('estimateTokens', () => {
     ['a field of an item', { input: [{ role: 'user', content: 'hi', x: long }] }],
     ['a prompt that is wrong', { messages: { x: long } }],
   ])('takes a quarter of a token for each byte of text that it does not count: %s', async (_, body) => {
-    expect(estimate({ ...body, max_tokens: 1 })).toBeGreaterThanOrEqual(40_000);
-    expect(await estimateTokensAsync({ ...body, max_tokens: 1 }, { counter, tokensPerMinute: 1e6 })).toBeGreaterThanOrEqual(40_000);
+    for (const isLarge of [false, true])
+      expect(await estimateTokens({ ...body, max_tokens: 1 }, { counter, tokensPerMinute: 1e6, isLarge })).toBeGreaterThanOrEqual(40_000);
   });
 
-  it('takes bytes, not characters, of text that it does not count', () => {
+  it('takes bytes, not characters, of text that it does not count', async () => {
     const body = { messages: [{ role: 'user', content: [{ type: 'x', x: '漢'.repeat(1000) }] }], max_tokens: 1 };
-    expect(estimate(body)).toBeGreaterThanOrEqual(750);
+    expect(await estimate(body)).toBeGreaterThanOrEqual(750);
   });
 
-  it('counts known media by their rules beside an unknown part', () => {
+  it('counts known media by their rules beside an unknown part', async () => {
     const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(400_000)}` } };
     const body = { model: 'gpt-4', messages: [{ role: 'user', content: [image, { type: 'x' }] }], max_tokens: 1 };
-    expect(estimate(body)).toBeLessThan(800);
+    expect(await estimate(body)).toBeLessThan(800);
   });
 
-  it('counts tools once beside several prompts', () => {
+  it('counts tools once beside several prompts', async () => {
     const tools = [{ type: 'function', function: { name: 'f', description: ' a'.repeat(1000) } }];
     const all = { ...chat, input: 'hello', prompt: 'hello', tools, max_tokens: 1 };
-    expect(estimate(all)).toBe(estimate({ ...chat, tools, max_tokens: 1 }));
+    expect(await estimate(all)).toBe(await estimate({ ...chat, tools, max_tokens: 1 }));
   });
 
-  it('ends with a body that holds itself', () => {
+  it('ends with a body that contains itself', async () => {
     const tool: Record<string, unknown> = { name: 'f' };
     tool.x = tool;
-    expect(estimate({ messages: [], tools: [tool], max_tokens: 1 })).toBeGreaterThan(0);
+    expect(await estimate({ messages: [], tools: [tool], max_tokens: 1 })).toBeGreaterThan(0);
   });
 
-  it('gives the same off the main thread, and no more than the limit where it stops early', async () => {
+  it('returns the same off the main thread, and at most the limit where it stops early', async () => {
     const long = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello world '.repeat(200_000) }], max_tokens: 10 };
     const context = { counter, tokensPerMinute: 100_000_000 };
     for (const body of [chat, long, film('hi'), { ...long, input: 'hello', tools: [{ name: 'f' }] }, { input: [1, 2, 3], dimensions: 1 }])
-      expect(await estimateTokensAsync(body, context)).toBe(estimateTokens(body, context));
-    expect(await estimateTokensAsync(long, context, 1000)).toBeGreaterThan(1000);
-    // It may pass once the limit is free again, as far as it was counted.
-    expect(await estimateTokensAsync(long, { counter, tokensPerMinute: 200_000 }, 1000)).toBe(200_000);
-    expect(await estimateTokensAsync(long, { counter, tokensPerMinute: 2000 }, 2000)).toBeGreaterThan(2000);
+      expect(await estimateTokens(body, { ...context, isLarge: true })).toBe(await estimateTokens(body, context));
+    const stopped = (tokensPerMinute: number, tokensLeft: number) =>
+      estimateTokens(long, { counter, tokensPerMinute, isLarge: true }, tokensLeft);
+    expect(await stopped(100_000_000, 1000)).toBeGreaterThan(1000);
+    // The whole limit may allow it later, as far as it was counted.
+    expect(await stopped(200_000, 1000)).toBe(200_000);
+    expect(await stopped(2000, 2000)).toBeGreaterThan(2000);
   });
 
-  it('lets no text that is too long to be counted pass for nothing', () => {
+  it('estimates a text that is too long to be counted', async () => {
     const { tokenCounter } = new FastLiteLLM({ tokenCounter: { maxTextLength: 10 } });
     const messages = [{ role: 'user', content: ' hello'.repeat(1000) }];
-    expect(estimateTokens({ messages, max_tokens: 9 }, { counter: tokenCounter, tokensPerMinute: 100_000 })).toBe(1520);
+    expect(await estimateTokens({ messages, max_tokens: 9 }, { counter: tokenCounter, tokensPerMinute: 100_000 })).toBe(1520);
   });
 
-  it('takes a quarter of a small limit for a reply', () => {
-    expect(estimate(chat, 400)).toBe(100);
-    expect(estimate(chat, 2)).toBe(9);
+  it('takes a quarter of a small limit for a reply', async () => {
+    expect(await estimate(chat, 400)).toBe(100);
+    expect(await estimate(chat, 2)).toBe(9);
   });
 
-  it.each([[-1], [0], [NaN], [Infinity], ['100'], [null], [{}], [1e308]])('is not fooled by max_tokens: %p', (max_tokens) => {
-    const tokens = estimate({ ...chat, max_tokens });
+  it.each([[-1], [0], [NaN], [Infinity], ['100'], [null], [{}], [1e308]])('ignores an invalid max_tokens: %p', async (max_tokens) => {
+    const tokens = await estimate({ ...chat, max_tokens });
     expect(tokens).toBe(max_tokens === 1e308 ? 2 ** 31 : 1024);
-    expect(estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);
+    expect(await estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);
   });
 
-  it('counts a prompt once, and anew when its conversation has gone on', () => {
+  it('counts a prompt once, and again when it has changed', () => {
     const ask = jest.spyOn(counter, 'estimatePrompt');
     const message = { role: 'user', content: 'hello world' };
     const body: { model: string; messages: { role: string; content: string }[]; tools?: object[] } = {
@@ -137,7 +140,7 @@ describe('estimateTokens', () => {
     expect(tokens()).toBe(17);
     body.messages = [{ ...message, content: 'hello world' }];
     expect([tokens(), ask.mock.calls.length]).toEqual([9, 6]);
-    // Without a memory each time, and what is not the same is another's.
+    // Without a memory it counts each time; another model is another prompt.
     expect([promptTokensOf(body, counter), promptTokensOf({ ...body, model: 'gpt-4o' }, counter, memory), ask.mock.calls.length]).toEqual([
       9, 9, 8,
     ]);
@@ -145,9 +148,11 @@ describe('estimateTokens', () => {
     ask.mockRestore();
   });
 
-  it('is not fooled by what a body says of its prototype', () => {
+  it('ignores what a body says of its prototype', async () => {
     expect(
-      estimate(JSON.parse('{"__proto__": {"max_tokens": -5}, "model": "gpt-4", "messages": [{"role": "user", "content": "hello world"}]}')),
+      await estimate(
+        JSON.parse('{"__proto__": {"max_tokens": -5}, "model": "gpt-4", "messages": [{"role": "user", "content": "hello world"}]}'),
+      ),
     ).toBe(1024);
   });
 });

@@ -10,79 +10,68 @@ import { fallbackChanges } from '../request-fallbacks.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** A reply whose length the request does not limit is taken to be this long at least. */
+/** The least reply of a request that does not limit it. */
 const UNLIMITED_REPLY = 1024;
 const MOST_CHOICES = 128;
-/** What could not even be sent. */
+/** A prompt that JSON cannot express cannot be sent either. */
 const UNREADABLE_PROMPT = 1;
 
-/** What an estimate goes by. */
 export interface EstimateContext {
   readonly counter: TokenCounterService;
   readonly tokensPerMinute: number;
-  /** Where the count of the prompt is kept for the client. */
+  /** Counts off the main thread. */
+  readonly isLarge?: boolean;
+  /** Keeps the count of the prompt for `LlmClient`. */
   readonly memory?: PromptMemory;
 }
 
 /**
- * Tokens that a request with this body may use: its prompt, and the reply it allows (`max_completion_tokens`, `max_tokens`, `max_output_tokens`,
- * times `n`). Where it allows any, not less than 1024 or a quarter of the limit. Embeddings have no reply. 0 without a prompt. Of several prompts, and of
- * several figures of a reply, the largest: each provider reads its own and passes over the others. So it is of the request and its fallbacks.
+ * Estimates the tokens of a request: its prompt, and the reply that its body allows
+ * (`max_completion_tokens`, `max_tokens`, `max_output_tokens`, times `n`), otherwise at least 1024 or
+ * a quarter of the limit. Embeddings have no reply; a body without a prompt has 0.
+ *
+ * Of several prompts, several figures for the reply, and the fallbacks of the request the largest
+ * counts, because each provider reads its own. Counting a large body stops above `tokensLeft`: then
+ * the rest is estimated, and the result is at most `tokensPerMinute` unless more was counted.
  */
-export function estimateTokens(body: unknown, { counter, tokensPerMinute, memory }: EstimateContext): number {
+export async function estimateTokens(body: unknown, context: EstimateContext, tokensLeft = Infinity): Promise<number> {
   if (!isBody(body)) return 0;
-  const prompt = promptTokensOf(body, counter, memory);
+  const { counter, tokensPerMinute, isLarge = false, memory } = context;
+  const prompt = isLarge ? await estimateLarge(body, context, tokensLeft) : promptTokensOf(body, counter, memory);
   let tokens = withReply(prompt, body, tokensPerMinute);
   for (const changes of fallbackChanges(body)) {
-    const fallback = promptOfFallback(changes, prompt);
-    const own = typeof fallback === 'number' ? fallback : fallback.beside + promptTokensOf(fallback.body, counter);
-    tokens = Math.max(tokens, withReply(own, { ...body, ...changes }, tokensPerMinute));
-  }
-  return tokens;
-}
-
-/**
- * The same off the main thread, for large bodies. Counting stops when the prompt and its reply exceed `tokensLeft`: then an estimate of the whole, which is no
- * more than `tokensPerMinute` unless what was counted is.
- */
-export async function estimateTokensAsync(body: unknown, context: EstimateContext, tokensLeft = Infinity): Promise<number> {
-  if (!isBody(body)) return 0;
-  const { counter, tokensPerMinute } = context;
-  let tokens = await estimateWholeAsync(body, context, tokensLeft);
-  for (const changes of fallbackChanges(body)) {
     if (tokens > tokensLeft) break;
-    const fallback = promptOfFallback(changes, tokens);
-    const own =
-      typeof fallback === 'number' ? fallback : fallback.beside + (await estimateOfAsync(fallback.body, counter, tokensLeft)).tokens;
-    tokens = Math.max(tokens, withReply(own, { ...body, ...changes }, tokensPerMinute));
+    const { counted, isWhole } = promptOfFallback(changes);
+    const own = isLarge ? await promptTokensOfAsync(counted, counter, undefined, tokensLeft) : promptTokensOf(counted, counter);
+    tokens = Math.max(tokens, withReply(isWhole ? own : prompt + own, { ...body, ...changes }, tokensPerMinute));
   }
   return tokens;
 }
 
 /**
- * The prompt of a fallback that changes the request: its own, or the request's with what it adds, which is counted by itself: the request's would be counted
- * anew for each fallback otherwise.
+ * The fields of a fallback to count: its own prompt, or what it adds to that of the request, which
+ * is counted once.
  */
-function promptOfFallback(changes: Body, prompt: number): number | { readonly body: Body; readonly beside: number } {
-  const { messages, input, prompt: text, tools, functions, system, instructions } = changes;
-  if ((messages ?? input ?? text) !== undefined) return { body: changes, beside: 0 };
-  if ((tools ?? functions ?? system ?? instructions) === undefined) return prompt;
-  return { body: { ...changes, messages: [] }, beside: prompt };
+function promptOfFallback(changes: Body): { readonly counted: Body; readonly isWhole: boolean } {
+  const { messages, input, prompt, tools, functions, system, instructions } = changes;
+  if ((messages ?? input ?? prompt) !== undefined) return { counted: changes, isWhole: true };
+  const adds = (tools ?? functions ?? system ?? instructions) !== undefined;
+  return { counted: adds ? { ...changes, messages: [] } : {}, isWhole: false };
 }
 
-async function estimateWholeAsync(body: Body, { counter, tokensPerMinute, memory }: EstimateContext, tokensLeft: number): Promise<number> {
-  if (memory?.prompt?.isOf(body) === true) return withReply(memory.prompt.tokens, body, tokensPerMinute);
-  const reply = withReply(1, body, tokensPerMinute) - 1;
+/**
+ * Tokens of the prompt of a large body, as far as `tokensLeft` leaves room for it beside its reply.
+ */
+async function estimateLarge(body: Body, { counter, tokensPerMinute, memory }: EstimateContext, tokensLeft: number): Promise<number> {
+  if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
+  const reply = replyOf(body);
   const { counted, tokens, isWhole } = await largestPrompt(body, counter, tokensLeft - reply);
-  if (isWhole) {
-    if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
-    return withReply(tokens, body, tokensPerMinute);
-  }
-  const certain = withReply(counted, body, tokensPerMinute);
-  return Math.max(certain, Math.min(withReply(tokens, body, tokensPerMinute), tokensPerMinute));
+  if (!isWhole) return Math.max(counted, Math.min(tokens, tokensPerMinute - reply));
+  if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
+  return tokens;
 }
 
-/** Tokens of a request's prompt, counted once; anew where it has changed meanwhile. 0 where it has none. */
+/** Tokens of a request's prompt, kept in `memory` until the prompt changes. 0 without a prompt. */
 export function promptTokensOf(request: object, counter: TokenCounterService, memory?: PromptMemory): number {
   const body = request as Body;
   if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
@@ -94,16 +83,21 @@ export function promptTokensOf(request: object, counter: TokenCounterService, me
   return tokens;
 }
 
-/** The same off the main thread, for large bodies. */
-export async function promptTokensOfAsync(request: object, counter: TokenCounterService, memory?: PromptMemory): Promise<number> {
+/** The same off the main thread, for large bodies. Stops above `limit`; the rest is estimated. */
+export async function promptTokensOfAsync(
+  request: object,
+  counter: TokenCounterService,
+  memory?: PromptMemory,
+  limit = Infinity,
+): Promise<number> {
   const body = request as Body;
   if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
-  const { tokens } = await largestPrompt(body, counter, Infinity);
-  if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
+  const { tokens, isWhole } = await largestPrompt(body, counter, limit);
+  if (memory !== undefined && isWhole) memory.prompt = CountedPrompt.of(tokens, body);
   return tokens;
 }
 
-/** `isWhole`: no count has stopped early. */
+/** The largest prompt of a body, and its tools. `isWhole`: no count stopped early. */
 async function largestPrompt(
   body: Body,
   counter: TokenCounterService,
@@ -111,22 +105,22 @@ async function largestPrompt(
 ): Promise<PromptEstimate & { readonly isWhole: boolean }> {
   const { prompts, tools } = promptsOf(body);
   const ofTools = tools === undefined ? undefined : await estimateOfAsync(tools, counter, limit + REPLY_PRIMING);
-  const extra = {
-    counted: Math.max(0, (ofTools?.counted ?? 0) - REPLY_PRIMING),
-    tokens: Math.max(0, (ofTools?.tokens ?? 0) - REPLY_PRIMING),
-  };
+  const extra = Math.max(0, (ofTools?.counted ?? 0) - REPLY_PRIMING);
+  const extraTokens = Math.max(0, (ofTools?.tokens ?? 0) - REPLY_PRIMING);
   let [counted, tokens] = [0, 0];
   for (const prompt of prompts) {
-    if (extra.counted + counted > limit) break;
-    const estimate = await estimateOfAsync(prompt, counter, limit - extra.counted);
+    if (extra + counted > limit) break;
+    const estimate = await estimateOfAsync(prompt, counter, limit - extra);
     counted = Math.max(counted, estimate.counted);
     tokens = Math.max(tokens, estimate.tokens);
   }
-  const all = { counted: counted + extra.counted, tokens: tokens + extra.tokens };
-  return { ...all, isWhole: all.counted <= limit };
+  return { counted: counted + extra, tokens: tokens + extraTokens, isWhole: counted + extra <= limit };
 }
 
-/** The prompts of a body, of which a provider reads one, and the tools beside them where there are several: they count once. */
+/**
+ * The prompts of a body, of which a provider reads one. With several, the tools beside them count
+ * once.
+ */
 function promptsOf(body: Body): { readonly prompts: readonly Body[]; readonly tools?: Body } {
   const { messages, input, prompt } = body;
   const hasSeveral = (messages !== undefined && (input ?? prompt) !== undefined) || (input !== undefined && prompt !== undefined);
@@ -135,7 +129,7 @@ function promptsOf(body: Body): { readonly prompts: readonly Body[]; readonly to
   const others = { ...rest, messages: undefined, input: undefined, prompt: undefined };
   const prompts: Body[] = [];
   if (messages !== undefined) prompts.push({ ...others, messages });
-  // A stored prompt has its variables beside the input.
+  // A stored prompt of the Responses API has its variables in `prompt`, beside the input.
   if (input !== undefined) prompts.push({ ...others, input, prompt: isBody(prompt) ? prompt : undefined });
   if (prompt !== undefined) prompts.push({ ...others, prompt });
   const hasTools = (tools ?? functions) !== undefined;
@@ -151,7 +145,7 @@ function estimateOf(body: Body, counter: TokenCounterService): number {
 }
 
 async function estimateOfAsync(body: Body, counter: TokenCounterService, limit: number): Promise<PromptEstimate> {
-  // Behind the turn that has parsed the body: each of the two takes its time.
+  // Not in the turn that parsed the body: each of them takes its time.
   await nextTurn();
   try {
     return await counter.estimatePromptAsync(body, limit);
@@ -161,7 +155,10 @@ async function estimateOfAsync(body: Body, counter: TokenCounterService, limit: 
   }
 }
 
-/** Tokens of a prompt that cannot be counted, by the length of its JSON: it may be one that the provider takes. */
+/**
+ * Estimates a prompt that cannot be counted by the length of its JSON, because the provider may
+ * accept it.
+ */
 function estimateByLength({ messages, input, prompt, system, instructions, tools, functions }: PromptFields, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
   if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
@@ -173,14 +170,20 @@ function estimateByLength({ messages, input, prompt, system, instructions, tools
   }
 }
 
-/** Of a prompt of so many tokens, those of the prompt and of the reply that the body allows. */
+/** Tokens of the prompt and of the reply that the body allows. */
 function withReply(prompt: number, body: Body, tokensPerMinute: number): number {
-  if (prompt === 0 || isEmbedding(body)) return Math.min(prompt, LARGEST_AMOUNT);
-  const { max_completion_tokens, max_tokens, max_output_tokens } = body;
+  if (prompt === 0) return 0;
+  const isUnlimited = !isEmbedding(body) && replyOf(body) === 0;
+  const least = isUnlimited ? Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4))) : 0;
+  return Math.min(Math.max(prompt + replyOf(body), least), LARGEST_AMOUNT);
+}
+
+/** Tokens that the body allows for the reply; 0 if it names no figure. */
+function replyOf(body: Body): number {
+  if (isEmbedding(body)) return 0;
+  const { max_completion_tokens, max_tokens, max_output_tokens, n } = body;
   const reply = Math.max(positive(max_completion_tokens), positive(max_tokens), positive(max_output_tokens));
-  const choices = Math.min(Math.max(positive(body.n), 1), MOST_CHOICES);
-  if (reply > 0) return Math.min(prompt + reply * choices, LARGEST_AMOUNT);
-  return Math.min(Math.max(prompt, Math.min(UNLIMITED_REPLY, Math.max(1, Math.floor(tokensPerMinute / 4)))), LARGEST_AMOUNT);
+  return reply * Math.min(Math.max(positive(n), 1), MOST_CHOICES);
 }
 
 function isBody(body: unknown): body is Body {
@@ -197,13 +200,16 @@ function isEmbedding({
   dimensions,
   encoding_format,
 }: Readonly<Record<string, unknown>>): boolean {
-  // A chat, or a completion, with the fields of embeddings beside its prompt is one all the same: some providers pass over what they do not know.
+  // A chat or completion stays one with the fields of embeddings beside it: some providers ignore
+  // unknown fields.
   if ((messages ?? prompt) !== undefined || input === undefined || instructions !== undefined || max_output_tokens !== undefined)
     return false;
   return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
 }
 
-/** Only what an honest client would send, otherwise 0: a negative figure would give tokens away. */
+/**
+ * A positive figure of a client; 0 for anything else, because a negative one would return tokens.
+ */
 function positive(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_AMOUNT) : 0;
 }

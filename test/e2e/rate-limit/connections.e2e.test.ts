@@ -51,7 +51,7 @@ class PlacesController {
 @Module({ imports: [FastLiteLLMModule.forRoot({ logger, metrics: false })], controllers: [PlacesController] })
 class PlacesModule {}
 
-describe('Places of requests whose connection ends', () => {
+describe('slots of requests whose connection ends', () => {
   let app: INestApplication;
   let port: number;
 
@@ -70,7 +70,7 @@ describe('Places of requests whose connection ends', () => {
   };
 
   const adapters = { Express: () => new ExpressAdapter(), Fastify: () => new FastifyAdapter() as unknown as ExpressAdapter };
-  it.each(Object.entries(adapters))('are free also if it had not been its turn to be answered, on %s', async (_, adapter) => {
+  it.each(Object.entries(adapters))('are freed when a pipelined request was still waiting for its turn, on %s', async (_, adapter) => {
     await start(adapter());
     const socket = connect(port, '127.0.0.1');
     const request = 'GET /slow HTTP/1.1\r\nhost: places\r\n\r\n';
@@ -82,7 +82,7 @@ describe('Places of requests whose connection ends', () => {
     running.splice(0).forEach((go) => go());
   });
 
-  it('are free, and its requests no failures, over HTTP/2', async () => {
+  it('are freed over HTTP/2, and requests that were answered count as successes', async () => {
     await start(new FastifyAdapter({ http2: true } as object) as unknown as ExpressAdapter);
     const session = connectHttp2(`http://127.0.0.1:${port}`);
     const get = (path: string): ClientHttp2Stream =>

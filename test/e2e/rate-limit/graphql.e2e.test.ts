@@ -24,7 +24,7 @@ import request, { type Response } from 'supertest';
 import { logger } from './limited-routes.js';
 import { until } from '../../support/until.js';
 
-/** Executes what is posted to Express: no server of GraphQL is needed for what a guard sees of one. */
+/** Executes what is posted to Express: a guard needs no more of a GraphQL server. */
 class ExpressDriver extends AbstractGraphQLDriver {
   start({ schema }: GqlModuleOptions): Promise<void> {
     const http = this.httpAdapterHost.httpAdapter;
@@ -54,7 +54,7 @@ interface GraphQLContext {
   readonly reply?: { readonly request: object; readonly raw: EventEmitter };
 }
 
-/** To the end of a response: Node warns of a leak from the eleventh on. */
+/** Listeners to the end of a response: Node warns of a leak from the eleventh on. */
 let mostListeners = 0;
 
 @Resolver(() => Answer)
@@ -129,11 +129,11 @@ describe.each(Object.entries(adapters))('RateLimitGuard on GraphQL, %s', (_, { d
 
   afterEach(() => app.close());
 
-  it('refuses what is over a limit with code and time, and says how a client stands in the headers', async () => {
+  it('rejects a query over a limit with code and retry time, and sets the headers', async () => {
     const first = await ask('{ plain { text length } }');
     expect(first.body).toEqual({ data: { plain: { text: 'plain', length: 5 } } });
     expect(first.headers).toMatchObject({ ratelimit: '"default";r=1;t=60', 'ratelimit-policy': '"default";q=2;w=60' });
-    // Each query of a document is one request; the third is refused.
+    // Each query of a document is one request; the third is rejected.
     const second = await ask('{ a: plain { text } free { text } }');
     expect(second.body).toEqual({ data: { a: { text: 'plain' }, free: { text: 'free' } } });
     const refused = await ask('{ plain { text } }');
@@ -148,7 +148,7 @@ describe.each(Object.entries(adapters))('RateLimitGuard on GraphQL, %s', (_, { d
     await expect(ask('{ free { text } }')).resolves.toMatchObject({ body: { data: { free: { text: 'free' } } } });
   });
 
-  it('settles tokens by what the resolver reports, once the response is over', async () => {
+  it('settles the usage that the resolver reports when the response ends', async () => {
     const limiter = app.get(RateLimiterService);
     const left = (): number | undefined => limiter.peek('ip:127.0.0.1', { limit: 'chat', cost: 0 }).remainingTokens;
     const { body } = await ask('{ chat { text } }');
@@ -162,14 +162,14 @@ describe.each(Object.entries(adapters))('RateLimitGuard on GraphQL, %s', (_, { d
   });
 
   it.each([
-    ['each by its own', '{ a: field(used: 25) { text } b: field(used: 300) { text } c: field(used: 5) { text } }', 670],
-    ['by what is known of the whole, once', '{ a: whole(used: 40) { text } b: whole(used: 40) { text } }', 960],
+    ['by the usage of each', '{ a: field(used: 25) { text } b: field(used: 300) { text } c: field(used: 5) { text } }', 670],
+    ['by the usage of the whole request, once', '{ a: whole(used: 40) { text } b: whole(used: 40) { text } }', 960],
     [
-      'some by their own, the others by the whole',
+      'some by their own usage, the others by that of the request',
       '{ a: field(used: 25) { text } b: whole(used: 40) { text } c: whole(used: 40) { text } }',
       935,
     ],
-    ['all of many, by one listener', `{ ${Array.from({ length: 15 }, (_, i) => `f${i}: field(used: ${i}) { text }`).join(' ')} }`, 895],
+    ['many at once, with one listener', `{ ${Array.from({ length: 15 }, (_, i) => `f${i}: field(used: ${i}) { text }`).join(' ')} }`, 895],
   ])('settles fields of one query %s', async (_, query, expected) => {
     mostListeners = 0;
     const limiter = app.get(RateLimiterService);

@@ -33,10 +33,10 @@ export const chat = { model: 'gpt-4', messages: [{ role: 'user', content: 'hello
 /** Tokens of `chat`: 3 around the message, 1 for its role, 2 of text, 3 to prime the reply. */
 export const PROMPT = 9;
 
-/** Requests of `/slow` that are under way: to be called to end them. */
+/** Ends the requests of `/slow` that are in flight. */
 export const waiting: (() => void)[] = [];
 const isOver = new Map<string, () => void>();
-/** When the streaming route has seen its client go. */
+/** Resolves when the streaming route has seen its client disconnect. */
 export const gone = (name: string): Promise<void> => new Promise((resolve) => isOver.set(name, resolve));
 
 interface Answer {
@@ -155,7 +155,7 @@ export class RoutesController {
 
 export const adapters = ['Express', 'Fastify'] as const;
 
-/** An app of this module, ready to be asked. */
+/** Starts an app of this module. */
 export async function startModule(
   adapter: (typeof adapters)[number],
   module: Type<unknown>,
@@ -169,7 +169,7 @@ export async function startModule(
   return { app, client: request(app.getHttpServer() as Server) };
 }
 
-/** An app with the routes above, listening. */
+/** Starts an app with the routes above. */
 export async function startLimited(
   adapter: (typeof adapters)[number],
   rateLimit: FastLiteLLMOptions['rateLimit'],

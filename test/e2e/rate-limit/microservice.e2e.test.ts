@@ -53,7 +53,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe('RateLimitGuard on messages between services, TCP', () => {
+describe('RateLimitGuard on microservice messages over TCP', () => {
   let app: INestMicroservice;
   let client: Client;
 
@@ -75,7 +75,7 @@ describe('RateLimitGuard on messages between services, TCP', () => {
 
   const ask = (pattern: string, message: object = {}): Promise<unknown> => lastValueFrom(client.send(pattern, message));
 
-  it('refuses what is over a limit, and tells the other service why and for how long', async () => {
+  it('rejects a message over a limit with reason and retry time', async () => {
     expect([await ask('plain'), await ask('plain')]).toEqual(['ok', 'ok']);
     await expect(ask('plain')).rejects.toEqual({
       status: 'error',
@@ -86,7 +86,7 @@ describe('RateLimitGuard on messages between services, TCP', () => {
     expect(await ask('free')).toBe('ok');
   });
 
-  it('reserves the tokens of a message, for whom its rule names, and settles what its handler reports', async () => {
+  it('reserves the tokens of a message under the key of its rule, and settles the usage that its handler reports', async () => {
     const left = (): number | undefined => app.get(RateLimiterService).peek('a', { limit: 'chat', cost: 0 }).remainingTokens;
     expect(await ask('chat', { ...chat, user: 'a', max_tokens: 500 })).toBe('ok');
     expect(left()).toBe(1_000 - PROMPT - 500);

@@ -82,7 +82,7 @@ describe.each(adapters)('rateLimitPrecheck on %s', (adapter) => {
   const post = (path: string, body: object) =>
     fetch(url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
 
-  /** What the server answers to a head whose body never comes. */
+  /** The answer to a head whose body never comes. */
   async function answerToHead(path: string, headers: string): Promise<string> {
     socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.write(`POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${headers}\r\n\r\n`);
@@ -117,7 +117,7 @@ describe.each(adapters)('rateLimitPrecheck on %s', (adapter) => {
     expect((await fetch(`${url}/plain`)).status).toBe(200);
   });
 
-  it('takes nothing from a client that is allowed', async () => {
+  it('counts nothing for a client that is allowed', async () => {
     await start({ limits: { chat: { requestsPerMinute: 2 } } });
     const statuses = [];
     for (let i = 0; i < 3; i++) statuses.push((await post('/chat', { text: 'x'.repeat(LARGE) })).status);
@@ -134,7 +134,7 @@ describe.each(adapters)('rateLimitPrecheck on %s', (adapter) => {
     expect(answer).toContain('1500 tokens per minute');
   });
 
-  it('leaves rules to the guard whose key or cost needs what is not there yet', async () => {
+  it('leaves rules to the guard whose key or cost needs the body or the user', async () => {
     await start({});
     const statuses = [];
     for (const path of ['/user', '/costly']) {
@@ -149,7 +149,7 @@ describe.each(adapters)('rateLimitPrecheck on %s', (adapter) => {
     expect(answer).toBe('waits for the body');
   });
 
-  it('refuses a method that the controller does not have', async () => {
+  it('rejects a method that the controller does not have', async () => {
     await start({});
     expect(() => rateLimitPrecheck(app, RoutesController, 'nothing' as never)).toThrow('method: must be a function');
   });

@@ -24,7 +24,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
   }
   afterEach(() => app.close());
 
-  it('limits routes without a rule by the options, all together, and says so in the headers', async () => {
+  it('limits all routes without a rule together by the options, and sets the headers', async () => {
     const client = await start({ requestsPerMinute: 2 });
     const first = await client.get('/plain').expect(200);
     expect(first.headers).toMatchObject({
@@ -52,7 +52,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     await client.get('/own').expect(200);
   });
 
-  it('counts HEAD and what fails, and says so in the headers', async () => {
+  it('counts HEAD requests and failed requests, and sets their headers', async () => {
     const client = await start({ requestsPerMinute: 2, limits: { chat: { requestsPerMinute: 2 } } });
     expect((await client.head('/plain').expect(200)).headers.ratelimit).toBe('"default";r=1;t=60');
     for (const [fail, left] of [
@@ -67,7 +67,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     await client.get('/plain').expect(200);
   });
 
-  it('counts a rule without a name per route', async () => {
+  it('counts an unnamed rule for each route', async () => {
     const client = await start({});
     await client.get('/own').expect(200);
     await client.get('/own').expect(429);
@@ -75,7 +75,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     await client.get('/plain').expect(200);
   });
 
-  it('needs every rule to allow, and takes from none otherwise', async () => {
+  it('allows a request only if every rule does, and counts a denied one under none', async () => {
     const client = await start({});
     const { headers } = await client.get('/two').expect(200);
     expect(headers['ratelimit-policy']).toBe('"short";q=2;w=1, "long-minute";q=3;w=60, "long-day";q=5;w=86400');
@@ -88,7 +88,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     expect((body as { error: { message: string } }).error.message).toContain('3 requests per minute (long)');
   });
 
-  it('asks functions for cost and key, and falls back to its own key', async () => {
+  it('calls the functions for cost and key, and falls back to the default key', async () => {
     const client = await start({});
     const costs = [];
     for (const cost of [4, 7, 6, 1]) costs.push((await client.get(`/costly?cost=${cost}`)).status);
@@ -99,7 +99,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     expect(users).toEqual([200, 429, 200, 200, 429]);
   });
 
-  it('tells clients apart by API key, which it does not keep', async () => {
+  it('tells clients apart by API key, and keeps only its hash', async () => {
     const client = await start({ requestsPerMinute: 1 });
     const status = async (name: string, value: string) => (await client.get('/plain').set(name, value)).status;
     expect(await status('authorization', 'Bearer sk-1')).toBe(200);
@@ -111,7 +111,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     expect(limiter.getRemaining('sk-1')).toBe(1);
   });
 
-  it('believes in X-Forwarded-For only where the app trusts its proxy', async () => {
+  it('uses X-Forwarded-For only where the app trusts its proxy', async () => {
     const statuses = async (client: Awaited<ReturnType<typeof start>>) => {
       const all = [];
       for (const ip of ['203.0.113.1', '203.0.113.2', '203.0.113.2'])
@@ -123,7 +123,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     expect(await statuses(await start({ requestsPerMinute: 1 }, { trustProxy: true }))).toEqual([200, 200, 429]);
   });
 
-  it('waits for a store elsewhere, and tells when it is away', async () => {
+  it('waits for an asynchronous store, and answers 503 when it is unavailable', async () => {
     let away = false;
     const store = (memory: RateLimitStore): RateLimitStore => ({
       ...({ kind: 'late', stats: () => ({}), metrics: () => [], health: () => ({}), close: () => {} } as const),
@@ -144,7 +144,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
     expect(headers).not.toHaveProperty('ratelimit-policy');
   });
 
-  it('has hooks for key, tokens and refusal, and can do without headers', async () => {
+  it('calls the hooks for key, tokens and error, and leaves out headers', async () => {
     class OwnGuard extends RateLimitGuard {
       protected override getKey(req: { headers: Record<string, string> }) {
         return Promise.resolve(`tenant:${req.headers['x-tenant']}`);
@@ -169,7 +169,7 @@ describe.each(adapters)('RateLimitGuard on %s', (adapter) => {
   });
 });
 
-describe.each(adapters)('in a whole app on %s', (adapter) => {
+describe.each(adapters)('RateLimitGuard as APP_GUARD on %s', (adapter) => {
   let app: INestApplication;
   afterEach(() => app.close());
 
@@ -203,7 +203,7 @@ describe.each(adapters)('in a whole app on %s', (adapter) => {
     }
   }
 
-  it('guards all routes as APP_GUARD, once each where they name it too; a method goes before its class', async () => {
+  it('guards every route once, also where a route names the guard, and prefers rules of the method', async () => {
     @Module({
       imports: [FastLiteLLMModule.forRoot({ logger, metrics: false })],
       controllers: [LimitedController],

@@ -67,7 +67,7 @@ describe.each(adapters)('skipIf of the rate limits on %s', (adapter) => {
     return started.client;
   }
 
-  it('keeps the dashboard out of the limits of an APP_GUARD without any option', async () => {
+  it('skips the dashboard without any option', async () => {
     const client = await start();
     for (let i = 0; i < 3; i++) {
       await client.get('/dashboard').expect(200);
@@ -81,7 +81,7 @@ describe.each(adapters)('skipIf of the rate limits on %s', (adapter) => {
   it.each([
     ['synchronously', (late: boolean) => late],
     ['with a promise', (late: boolean) => Promise.resolve(late)],
-  ])('takes the controllers of other packages out of the limits %s', async (_, answer) => {
+  ])('skips controllers of other packages %s', async (_, answer) => {
     const client = await start((context) => answer(context.getClass() === PrometheusController || context.getClass() === ProbeController));
     for (let i = 0; i < 3; i++) {
       const metrics = await client.get('/metrics').expect(200);
@@ -93,7 +93,7 @@ describe.each(adapters)('skipIf of the rate limits on %s', (adapter) => {
     await client.get('/plain').expect(429);
   });
 
-  it('takes a request out of one rule, and leaves it to the others', async () => {
+  it('skips one rule of a request and applies the others', async () => {
     const client = await start();
     const vip = () => client.get('/tiers').set('x-vip', '1');
     expect((await vip().expect(200)).headers.ratelimit).toBe('"loose";r=2;t=60');
@@ -121,8 +121,8 @@ describe.each(adapters)('skipIf of the rate limits on %s', (adapter) => {
   });
 });
 
-describe('the check of skipIf', () => {
-  it('refuses anything but a function at boot, and when a class is defined', () => {
+describe('skipIf', () => {
+  it('rejects anything but a function, at boot and when a class is defined', () => {
     expect(() => new FastLiteLLM({ logger, rateLimit: { skipIf: true as never } })).toThrow(InvalidConfigurationError);
     expect(() => new FastLiteLLM({ logger, rateLimit: { skipIf: true as never } })).toThrow(
       'rateLimit.skipIf: must be a function, got true',
@@ -130,11 +130,11 @@ describe('the check of skipIf', () => {
     expect(() => RateLimit({ requestsPerMinute: 1, skipIf: 'always' as never })).toThrow('@RateLimit[0].skipIf: must be a function');
   });
 
-  it('names the function and its fault in the error', async () => {
+  it('names the function and its error', async () => {
     const llm = new FastLiteLLM({ logger, rateLimit: { requestsPerMinute: 1, skipIf: () => raise(new Error('no user')) } });
     const guard = new RateLimitGuard(llm.rateLimiter, llm.tokenCounter);
     const context = { getClass: () => PlainController, getHandler: () => PlainController.prototype.plain } as unknown as ExecutionContext;
-    expect(() => guard.canActivate(context)).toThrow(
+    await expect(guard.canActivate(context)).rejects.toThrow(
       expect.objectContaining({ code: 'SKIP_IF_FAILED', message: 'rateLimit.skipIf: the function failed (no user)' }) as Error,
     );
     await llm.close();

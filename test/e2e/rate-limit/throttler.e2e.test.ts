@@ -14,7 +14,7 @@ describe.each(adapters)('FastThrottlerStorage on %s', (adapter) => {
     return started.client;
   }
 
-  it("is the storage of Nest's own throttler", async () => {
+  it("works as the storage of Nest's throttler", async () => {
     @Controller()
     class ThrottledController {
       @Get('a')

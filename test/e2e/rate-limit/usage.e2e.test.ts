@@ -7,7 +7,7 @@ import { until } from '../../support/until.js';
 
 type DropFirst<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
 
-describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter) => {
+describe.each(adapters)('tokens and slots under RateLimitGuard on %s', (adapter) => {
   let app: INestApplication;
   let limiter: RateLimiterService;
 
@@ -25,7 +25,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
     await until(() => tokensLeft() === tokens);
   };
 
-  it('reserves an estimate and settles what was used', async () => {
+  it('reserves an estimate and settles the usage of the answer', async () => {
     const client = await start(chatLimits);
     const { headers } = await client
       .post('/chat')
@@ -39,7 +39,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
     await settled(10_000 - PROMPT - 11);
   });
 
-  it('gives all back after a failure, of the handler or of a later guard', async () => {
+  it('returns the reservation when the handler or a later guard fails', async () => {
     const client = await start(chatLimits);
     await client
       .post('/chat')
@@ -50,7 +50,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
     await settled(10_000);
   });
 
-  it('lets an estimate stand where nothing is known', async () => {
+  it('keeps the reservation when no usage is known', async () => {
     const client = await start(chatLimits);
     await client
       .post('/chat')
@@ -59,7 +59,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
     await settled(10_000 - 1024);
   });
 
-  it('settles a stream by what its handler reports', async () => {
+  it('settles the usage that the handler of a stream reports', async () => {
     const client = await start(chatLimits);
     await client.post('/stream').send(chat).expect(200);
     await settled(10_000 - PROMPT - 21);
@@ -69,7 +69,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
     ['before', PROMPT + 5],
     ['after', PROMPT + 7],
     ['never', 1024],
-  ])('settles the part that was used when the client goes away: usage reported %s', async (cut, used) => {
+  ])('settles the usage when the client disconnects: reported %s', async (cut, used) => {
     await start(chatLimits);
     const over = gone(cut);
     const { port } = app.getHttpServer().address() as AddressInfo;
@@ -83,7 +83,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
     for (let i = 0; i < 4; i++) expect(limiter.isAllowed('ip:127.0.0.1', { limit: 'chat' })).toBe(true);
   });
 
-  it('refuses by tokens, with the time that helps, or none where no time does', async () => {
+  it('denies by tokens with the retry time, or without one where no wait helps', async () => {
     const client = await start({ limits: { chat: { tokensPerMinute: 150 } } });
     await client
       .post('/chat')
@@ -106,7 +106,7 @@ describe.each(adapters)('Tokens and places under RateLimitGuard on %s', (adapter
       .expect(200);
   });
 
-  it('lets so many run at a time, and frees the place at the end', async () => {
+  it('allows maxConcurrent requests in flight, and frees the slot at the end', async () => {
     const client = await start({});
     const running = client.get('/slow').then((response) => response.status);
     await until(() => waiting.length === 1);

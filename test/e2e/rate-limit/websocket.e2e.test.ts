@@ -18,7 +18,10 @@ interface Message {
 
 const answer = (event: string, data: unknown): Message => ({ event, data });
 
-/** Nest 11 asks no `APP_GUARD` for messages, and its filter sends nothing over `ws`: an app does both itself. */
+/**
+ * Nest 11 calls no `APP_GUARD` for messages, and its filter sends nothing over `ws`: the app does
+ * both.
+ */
 const isNest11 = !('emitMessage' in BaseWsExceptionFilter.prototype);
 
 class SendingFilter extends BaseWsExceptionFilter {
@@ -94,7 +97,7 @@ describe.each([
     };
   }
 
-  it('refuses what is over a limit, and tells the client why and for how long', async () => {
+  it('rejects a message over a limit with reason and retry time', async () => {
     const [ask, askToo] = [await connect(), await connect()];
     expect(await ask('plain')).toEqual(answer('plain', 'ok'));
     // Another socket of the same client.
@@ -111,7 +114,7 @@ describe.each([
     expect(await ask('free')).toEqual(answer('free', 'ok'));
   });
 
-  it('reserves the tokens of a message and settles what its handler reports', async () => {
+  it('reserves the tokens of a message and settles the usage that its handler reports', async () => {
     const ask = await connect();
     const left = (): number | undefined => app.get(RateLimiterService).peek('ip:127.0.0.1', { limit: 'chat', cost: 0 }).remainingTokens;
     expect(await ask('chat', { ...chat, max_tokens: 500 })).toEqual(answer('chat', 'ok'));
@@ -121,7 +124,7 @@ describe.each([
     expect(left()).toBe(1_000 - PROMPT - 500 - 40);
   });
 
-  it('refuses places under maxConcurrent, which nothing would free', async () => {
+  it('rejects maxConcurrent, because no response would free the slot', async () => {
     const ask = await connect();
     expect(await ask('one')).toMatchObject({ event: 'exception', data: { status: 'error', message: 'Internal server error' } });
   });

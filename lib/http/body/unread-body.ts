@@ -1,9 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 
-/** How long a rejected client may go on sending its body, which is dropped: a connection that is cut at once can lose the answer. */
+/**
+ * Closing the connection at once can lose the answer: the client may go on sending for this long.
+ */
 const DRAIN_MS = 5_000;
 
-/** Node drops what is left of a body once its response is over, for as long as it comes. */
+/**
+ * Bounds how long a rejected client may send its body: Node reads and drops the rest for as long as
+ * it comes.
+ */
 export function boundUnreadBody(request: IncomingMessage): void {
   const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
   request.once('close', () => clearTimeout(timer));

@@ -1,0 +1,46 @@
+import { Logger } from '@nestjs/common';
+import { RateLimiterService } from 'nestjs-fast-litellm';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { CHAT_TIERS } from '../../../sample-app/tiers/tiers.js';
+import { SampleGateway } from './sample-gateway.js';
+
+beforeAll(() => Logger.overrideLogger(false));
+
+describe('the sample gateway', () => {
+  let gateway: SampleGateway;
+  const sockets: Socket[] = [];
+
+  beforeAll(async () => {
+    gateway = await SampleGateway.start();
+    const limiter = gateway.app.get(RateLimiterService, { strict: false });
+    const { tokensPerMinute: tokens } = CHAT_TIERS.free;
+    expect(limiter.check('ip:127.0.0.1', { limit: 'free-chat', cost: 0, tokens }).allowed).toBe(true);
+  });
+  afterAll(async () => {
+    for (const socket of sockets) socket.destroy();
+    await gateway.stop();
+  });
+
+  /** Sends the head of a request whose body of 100,000 bytes never comes. */
+  async function answerToHead(path: string, ...headers: string[]): Promise<string> {
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    sockets.push(socket);
+    const head = [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Type: application/json', 'Content-Length: 100000', ...headers];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    const waits = new Promise<string>((resolve) => setTimeout(() => resolve('waits for the body'), 300));
+    return Promise.race([once(socket, 'data').then(([data]) => String(data)), waits]);
+  }
+
+  it.each(['/v1/chat/completions', '/v1/embeddings'])('rejects a client without tokens before its body arrives on %s', async (path) => {
+    const answer = await answerToHead(path);
+    expect(answer).toMatch(/^HTTP\/1\.1 429 /);
+    expect(answer).toMatch(/\r\nretry-after: \d+\r\n/i);
+    expect(answer).toContain('200000 tokens per minute (free-chat)');
+  });
+
+  it('reads the body of a client that is within its limits', async () => {
+    expect(await answerToHead('/v1/chat/completions', 'Authorization: Bearer sk-pro-demo')).toBe('waits for the body');
+    expect(await answerToHead('/v1/tokens/count')).toBe('waits for the body');
+  });
+});

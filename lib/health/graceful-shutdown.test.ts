@@ -40,18 +40,18 @@ describe('GracefulShutdown', () => {
       }).on('error', reject);
     });
 
-  it('does not wait for those who left before it was their turn', async () => {
+  it('does not wait for pipelined requests of a client that disconnected', async () => {
     const shutdown = shutdownWith({});
     const { port } = server.address() as AddressInfo;
     const socket = connect(port, '127.0.0.1');
     socket.write('GET /slow HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3));
     await until(() => held.length === 3);
-    expect(shutdown.requestsUnderWay).toBe(3);
+    expect(shutdown.requestsInFlight).toBe(3);
     socket.destroy();
-    await until(() => shutdown.requestsUnderWay === 0);
+    await until(() => shutdown.requestsInFlight === 0);
   });
 
-  it('waits for nobody where nobody can come: no server is watched, and no call is under way', async () => {
+  it('does not wait without a server and without calls in flight', async () => {
     const order: string[] = [];
     const drained = new GracefulShutdown(resolveShutdownOptions({}), logger).drain().then(() => order.push('drained'));
     await new Promise((resolve) => setImmediate(resolve));
@@ -60,11 +60,11 @@ describe('GracefulShutdown', () => {
     expect(order).toEqual(['drained', 'a turn later']);
   });
 
-  it('waits for requests under way, lets no new ones in, and cuts none', async () => {
+  it('waits for requests in flight, accepts no new ones, and aborts none', async () => {
     const shutdown = shutdownWith({ drainMs: 20_000 });
     const slow = ask('/slow');
     await until(() => held.length === 1);
-    expect([shutdown.requestsUnderWay, shutdown.isShuttingDown]).toEqual([1, false]);
+    expect([shutdown.requestsInFlight, shutdown.isShuttingDown]).toEqual([1, false]);
     let isDrained = false;
     const drained = shutdown.drain().then(() => (isDrained = true));
     expect(shutdown.isShuttingDown).toBe(true);
@@ -78,7 +78,7 @@ describe('GracefulShutdown', () => {
     expect(lines).toEqual([]);
   });
 
-  it('answers what was on its way on a connection that is kept alive', async () => {
+  it('answers a request that arrives on a keep-alive connection', async () => {
     const shutdown = shutdownWith({});
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').setEncoding('utf8');
     const request = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
@@ -94,7 +94,7 @@ describe('GracefulShutdown', () => {
     await drained;
   });
 
-  it('closes connections that are kept alive and say nothing', async () => {
+  it('closes idle keep-alive connections', async () => {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
     socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
     await new Promise((resolve) => socket.once('data', resolve));
@@ -103,7 +103,7 @@ describe('GracefulShutdown', () => {
     await closed;
   });
 
-  it('goes on taking requests while the load balancer notices', async () => {
+  it('accepts requests during noticeMs', async () => {
     const shutdown = shutdownWith({ noticeMs: 1_500 });
     const drained = shutdown.drain();
     expect(shutdown.isShuttingDown).toBe(true);
@@ -112,17 +112,17 @@ describe('GracefulShutdown', () => {
     await expect(ask('/')).rejects.toThrow();
   });
 
-  it('gives up at the deadline, and says how many it cut', async () => {
+  it('aborts requests at the deadline, and logs how many', async () => {
     const shutdown = shutdownWith({ drainMs: 50 });
     const cut = [ask('/slow'), ask('/slow')].map((answer) => answer.catch(() => 'cut'));
     await until(() => held.length === 2);
     await shutdown.drain();
-    expect(lines).toEqual(['2 requests are cut: they were not done within shutdown.drainMs (50 ms)']);
+    expect(lines).toEqual(['Shutdown: aborted 2 requests still in flight after shutdown.drainMs (50 ms)']);
     server.closeAllConnections();
     expect(await Promise.all(cut)).toEqual(['cut', 'cut']);
   });
 
-  it('waits for what is under way beside HTTP too', async () => {
+  it('waits for calls in flight without an HTTP request', async () => {
     let busy = 1;
     let isDrained = false;
     const drained = shutdownWith({}, () => busy)
@@ -134,15 +134,15 @@ describe('GracefulShutdown', () => {
     await drained;
   });
 
-  it('counts a request whose client went away as over', async () => {
+  it('stops counting a request whose client disconnected', async () => {
     const shutdown = shutdownWith({});
     const request = get(`${url}/slow`).on('error', () => {});
-    await until(() => shutdown.requestsUnderWay === 1);
+    await until(() => shutdown.requestsInFlight === 1);
     request.destroy();
-    await until(() => shutdown.requestsUnderWay === 0);
+    await until(() => shutdown.requestsInFlight === 0);
   });
 
-  it('can be asked twice, of a server that never listened too', async () => {
+  it('can be called twice, also with a server that never listened', async () => {
     const idle = createServer();
     const shutdown = new GracefulShutdown(resolveShutdownOptions(), logger);
     shutdown.watch(idle);
@@ -157,5 +157,5 @@ describe('GracefulShutdown', () => {
     [{ drainMs: 0.5 }, 'shutdown.drainMs: must be an integer'],
     [{ drainms: 1 }, 'shutdown.drainms: is not a known option (did you mean drainMs?)'],
     ['soon', 'shutdown: must be an object'],
-  ])('refuses %j', (options, message) => expect(() => resolveShutdownOptions(options as never)).toThrow(message));
+  ])('rejects %j', (options, message) => expect(() => resolveShutdownOptions(options as never)).toThrow(message));
 });

@@ -5,7 +5,7 @@ import type { LogSink } from '../common/log-sink.js';
 import { whenOver } from '../common/response-over.js';
 import type { ResolvedShutdownOptions } from './shutdown.options.js';
 
-/** An HTTP server, as far as it is watched. */
+/** The part of an HTTP server that is used here. */
 export interface WatchedServer {
   readonly listening?: boolean;
   /** Calls `listener` for each request, before the handlers of the app. */
@@ -16,9 +16,12 @@ export interface WatchedServer {
   closeIdleConnections?(): void;
 }
 
-const LOOK_EVERY_MS = 20;
+const CHECK_EVERY_MS = 20;
 
-/** Brings an app down without cutting anybody off: not ready first, then no new connections, then it waits for requests under way. */
+/**
+ * Shuts an app down in order: it reports not ready, then stops accepting connections, then waits
+ * for requests in flight.
+ */
 export class GracefulShutdown {
   private readonly servers = new Set<WatchedServer>();
   private readonly open = new OpenResponses();
@@ -28,17 +31,17 @@ export class GracefulShutdown {
   constructor(
     private readonly options: ResolvedShutdownOptions,
     private readonly logger: LogSink,
-    /** What else is under way: calls to models, for HTTP requests or for none. */
+    /** Calls of models in flight, whether for an HTTP request or not. */
     private readonly busy: () => number = () => 0,
   ) {}
 
-  /** Whether the app is on its way down: not ready for anything new. */
+  /** Whether the shutdown has begun: the app is not ready. */
   get isShuttingDown(): boolean {
     return this.hasBegun;
   }
 
-  /** HTTP requests whose answer is not over. */
-  get requestsUnderWay(): number {
+  /** HTTP requests in flight. */
+  get requestsInFlight(): number {
     return this.open.size;
   }
 
@@ -48,17 +51,20 @@ export class GracefulShutdown {
     this.servers.add(server);
     server.prependListener('request', (_, response) => {
       this.open.add(response);
-      // Who keeps the connection would ask again on it.
+      // Otherwise the client would send its next request on this connection.
       if (this.draining !== undefined) response.setHeader('Connection', 'close');
     });
   }
 
-  /** From now on the app is not ready; it goes on answering. */
+  /** Reports not ready from now on; requests are still answered. */
   begin(): void {
     this.hasBegun = true;
   }
 
-  /** Waits for the notice, closes the door and waits for those inside, up to the deadline. A second call waits for the first. */
+  /**
+   * Waits for `noticeMs`, stops listening, and waits for requests in flight up to the deadline. A
+   * second call waits for the first.
+   */
   drain(): Promise<void> {
     this.begin();
     return (this.draining ??= this.bringDown());
@@ -69,34 +75,37 @@ export class GracefulShutdown {
     if (noticeMs > 0) await sleep(noticeMs);
     for (const server of this.servers) if (server.listening === true) stopListening(server);
     for (const response of this.open.all()) if (!response.headersSent) response.setHeader('Connection', 'close');
-    // A test that closes its module waits for nothing, then.
+    // Without a server, as in most tests, there is nothing to wait for.
     if (this.servers.size === 0 && this.left() === 0) return;
     const endMs = performance.now() + drainMs;
     do {
-      await sleep(Math.min(LOOK_EVERY_MS, drainMs));
-      // By then what had come is read, however busy the process is, and its connection is not idle.
+      await sleep(Math.min(CHECK_EVERY_MS, drainMs));
+      // Requests that have arrived are read by then, so their connections are not idle.
       await afterPolling();
       for (const server of this.servers) server.closeIdleConnections?.();
     } while (this.left() > 0 && performance.now() < endMs);
     const left = this.left();
-    if (left > 0) this.logger.warn(`${left} requests are cut: they were not done within shutdown.drainMs (${drainMs} ms)`);
+    if (left > 0) this.logger.warn(`Shutdown: aborted ${left} requests still in flight after shutdown.drainMs (${drainMs} ms)`);
   }
 
-  /** Mostly each call to a model is for an HTTP request, which is not to be counted twice. */
+  /** Most calls of models are for an HTTP request, so the larger figure counts. */
   private left(): number {
     return Math.max(this.open.size, this.busy());
   }
 }
 
-/** `close` of an HTTP server would end idle connections at once, those too whose next request is on its way: their clients would see a reset. */
+/**
+ * `close` of an HTTP server also closes idle connections at once: a client that is sending its next
+ * request would see a reset.
+ */
 function stopListening(server: WatchedServer): void {
   if (server instanceof Server) Server.prototype.close.call(server);
   else server.close();
 }
 
 /**
- * Responses under way. Not a `Set`: once its table is among the old objects, so is each table that replaces it, and each that is replaced keeps all that
- * were in it, with their requests, until the next full collection.
+ * Responses that have not ended. An array, because each table that a `Set` grows out of keeps its
+ * entries, and with them whole requests, until the next full collection.
  */
 class OpenResponses {
   private readonly open: OpenResponse[] = [];
@@ -105,7 +114,7 @@ class OpenResponses {
     return this.open.length;
   }
 
-  /** Until it is closed. */
+  /** Adds a response until it is closed. */
   add(response: ServerResponse): void {
     const entry = new OpenResponse(response, this.open.length);
     this.open.push(entry);

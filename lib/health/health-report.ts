@@ -11,13 +11,16 @@ export interface HealthReport {
 const RANK = { ok: 0, degraded: 1, down: 2 } as const;
 const latest = new WeakMap<Capability, CapabilityHealth>();
 
-/** Asks every capability and waits for all answers. A check that throws means `down`. */
+/** Runs the checks of all capabilities. A check that throws means `down`. */
 export async function checkHealthAsync(capabilities: readonly Capability[]): Promise<HealthReport> {
   const ask = askOnce();
   return report(capabilities, await Promise.all(capabilities.map(async (capability) => settle(capability, ask(capability)))));
 }
 
-/** The same without waiting: a capability that can only answer later is given with its latest answer, or as `degraded` before the first. */
+/**
+ * The same without waiting: an asynchronous check counts with its latest result, or as `degraded`
+ * before the first.
+ */
 export function checkHealth(capabilities: readonly Capability[]): HealthReport {
   const ask = askOnce();
   const answers = capabilities.map((capability) => {
@@ -32,7 +35,7 @@ export function checkHealth(capabilities: readonly Capability[]): HealthReport {
 
 type Answer = CapabilityHealth | Promise<CapabilityHealth>;
 
-/** Asks each capability once, whether the report or another capability wants to know. */
+/** Checks each capability once, for the report and for other capabilities that depend on it. */
 function askOnce(): (capability: Capability) => Answer {
   const answers = new Map<Capability, Answer>();
   const of = (capability: Capability): Answer => {
@@ -60,7 +63,9 @@ function report(capabilities: readonly Capability[], answers: readonly Capabilit
   return { status, components: Object.fromEntries(capabilities.map(({ capability }, i) => [capability, answers[i]])) };
 }
 
-/** Whichever engine failed, the one that still answers at all is TypeScript. */
+/**
+ * A failed check names the TypeScript engine, because it is the one that a failure falls back on.
+ */
 function failure(status: 'degraded' | 'down', reason: string): CapabilityHealth {
   return { status, engine: 'typescript', reason };
 }

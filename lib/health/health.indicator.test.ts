@@ -30,7 +30,7 @@ describe('the health report', () => {
     await expect(checkHealthAsync(capabilities)).resolves.toMatchObject({ status });
   });
 
-  it('says what each component said, and why one did not answer', async () => {
+  it('reports each component, and why one did not answer', async () => {
     expect((await checkHealthAsync([ok, degraded, throws, rejects])).components).toEqual({
       a: { status: 'ok', engine: 'native' },
       b: { status: 'degraded', engine: 'typescript', reason: 'tripped' },
@@ -39,7 +39,7 @@ describe('the health report', () => {
     });
   });
 
-  it('does not wait when asked not to: the latest answer stands', async () => {
+  it('returns the latest result without waiting', async () => {
     const slow = capability('slow', () => Promise.resolve({ status: 'ok', engine: 'native' }));
     expect(checkHealth([ok, slow])).toMatchObject({
       status: 'degraded',
@@ -57,7 +57,7 @@ describe('the health report', () => {
     expect(checkHealth([failing]).components.failing).toMatchObject({ status: 'down', reason: 'store away' });
   });
 
-  it('asks a capability once, though another one is as well as that', async () => {
+  it('checks a capability once, also when another one depends on it', async () => {
     const health = jest.fn((): CapabilityHealth => ({ status: 'degraded', engine: 'native', reason: 'alone' }));
     const router = { ...capability('router', health), health };
     const client: Capability = { ...ok, capability: 'client', health: (of) => (of === undefined ? health() : of(router)) };
@@ -84,7 +84,7 @@ describe('FastLiteLLMHealthIndicator', () => {
     });
   });
 
-  it('is alive whatever its capabilities say', () => {
+  it('is alive whatever its capabilities report', () => {
     expect(indicator(down).isAlive('process')).toEqual({ process: { status: 'up', uptimeSeconds: expect.any(Number) as number } });
   });
 });
@@ -102,7 +102,7 @@ describe('where Terminus differs', () => {
     return new FastLiteLLMHealthIndicator({ healthCheckAsync: () => checkHealthAsync([ok, degraded]) });
   }
 
-  it('says up with degraded: true on Terminus 11, which has no degraded', async () => {
+  it('reports up with degraded: true on Terminus 11, which has no degraded', async () => {
     const up = (data: object) => ({ llm: { status: 'up', ...data } });
     const indicator = await indicatorWith(() => ({
       HealthIndicatorService: class {
@@ -112,14 +112,14 @@ describe('where Terminus differs', () => {
     await expect(indicator.isHealthy('llm')).resolves.toMatchObject({ llm: { status: 'up', degraded: true } });
   });
 
-  it('names the package when there is none', async () => {
+  it('names the package when it is missing', async () => {
     const indicator = await indicatorWith(() => {
       throw Object.assign(new Error("Cannot find module '@nestjs/terminus'"), { code: 'MODULE_NOT_FOUND' });
     });
     await expect(indicator.isHealthy('llm')).rejects.toMatchObject({ code: 'MISSING_PACKAGE', packageName: '@nestjs/terminus' });
   });
 
-  it('says what else is wrong with it', async () => {
+  it('passes on any other error of the package', async () => {
     const indicator = await indicatorWith(() => {
       throw Object.assign(new Error("Cannot find module 'something-it-needs'"), { code: 'MODULE_NOT_FOUND' });
     });

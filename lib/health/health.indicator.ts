@@ -4,24 +4,25 @@ import type * as Terminus from '@nestjs/terminus';
 import { loadOptionalPackage } from '../common/optional-package.js';
 import type { HealthReport } from './health-report.js';
 
-/** What Terminus takes as a result. Terminus 11 knows no `degraded`, so it is never given there. */
+/** A result of Terminus. Terminus 11 has no `degraded`, so it never gets one. */
 type IndicatorResult<Key extends string> = Terminus.HealthIndicatorResult<Key>;
 
-/** The part of a Terminus session that is used here; `degraded` came with 12. */
+/** The part of a Terminus session that is used here; `degraded` is new in Terminus 12. */
 interface Session<Key extends string> {
   up(data: object): IndicatorResult<Key>;
   down(data: object): IndicatorResult<Key>;
   degraded?(data: object): IndicatorResult<Key>;
 }
 
-/** What is asked: `FastLiteLLM` is one. */
+/** Runs health checks: a `FastLiteLLM`. */
 export interface HealthSource {
   /** Runs all checks and waits for their results. */
   healthCheckAsync(): Promise<HealthReport & { readonly rustAvailable?: boolean; readonly reason?: string }>;
 }
 
 /**
- * The health of all capabilities as Terminus indicators. Needs `@nestjs/terminus` 11 or 12, loaded when it is first asked.
+ * The health of all capabilities as Terminus indicators. Needs `@nestjs/terminus` 11 or 12, loaded
+ * with the first check.
  *
  * @example
  * \@Get('ready') \@HealthCheck()
@@ -33,8 +34,8 @@ export class FastLiteLLMHealthIndicator {
   constructor(private readonly source: HealthSource) {}
 
   /**
-   * Whether requests should be sent here (readiness): `up` when every capability answers as configured, `degraded` (on Terminus 11 `up`, with
-   * `degraded: true`) when one answers another way, `down` when one does not answer, or the app is shutting down.
+   * Readiness: `up` when every capability works as configured; `degraded` (on Terminus 11 `up` with
+   * `degraded: true`) when one works in another way; `down` when one fails or the app shuts down.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */
   async isHealthy<Key extends string>(key: Key): Promise<IndicatorResult<Key>> {
@@ -46,7 +47,8 @@ export class FastLiteLLMHealthIndicator {
   }
 
   /**
-   * Whether the process should be left to run (liveness): `up` while it answers at all. A Redis that is away, or providers that are, are no reason to restart it.
+   * Liveness: `up` as long as the process answers. An outage of Redis or of a provider is no reason
+   * to restart it.
    * @throws MissingPackageError without `@nestjs/terminus`.
    */
   isAlive<Key extends string>(key: Key): IndicatorResult<Key> {
@@ -56,7 +58,10 @@ export class FastLiteLLMHealthIndicator {
 
 let service: Terminus.HealthIndicatorService | undefined;
 
-/** Terminus' own service, without its module: an app's `TerminusModule.forRoot()` would get a second copy of that. */
+/**
+ * The service of Terminus without its module, which would be a second one beside the app's
+ * `TerminusModule.forRoot()`.
+ */
 function openTerminus(): Terminus.HealthIndicatorService {
   return (service ??= loadOptionalPackage('@nestjs/terminus', 'the health indicator', () => {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer

@@ -1,13 +1,13 @@
 import { checkInteger, checkKnownKeys, checkObject, optional } from '../common/options.js';
 
-/** How the app is brought down: the key `shutdown`. For apps with `enableShutdownHooks()`. */
+/** Shutdown of the app (`shutdown`). For apps with `enableShutdownHooks()`. */
 export interface ShutdownOptions {
   /**
-   * For how long new requests are still taken after `/health` has begun to say that the app is not ready, in milliseconds: as long as a load balancer needs to
-   * notice. Default 0.
+   * How long new requests are accepted after `/health` reports not ready, in milliseconds: as long as
+   * a load balancer needs to notice. Default 0.
    */
   readonly noticeMs?: number;
-  /** Longest wait for requests under way, in milliseconds; those that are not done by then are cut. Default 10,000. */
+  /** Longest wait for requests in flight, in milliseconds; the rest are aborted. Default 10,000. */
   readonly drainMs?: number;
 }
 

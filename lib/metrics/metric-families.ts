@@ -2,13 +2,16 @@ import type { MetricSample } from '../common/capability.js';
 
 type Labels = NonNullable<MetricSample['labels']>;
 
-/** The latest value under one set of labels. The object of the labels stays the same from one reading to the next: prom-client keeps their text by it. */
+/**
+ * The value of one set of labels. The labels stay the same object in every reading, because
+ * prom-client caches their text by it.
+ */
 export interface MetricValue {
   readonly sharedLabels: Labels;
   readonly value: number;
 }
 
-/** The samples of one name, one per set of labels. */
+/** The samples of one name, one for each set of labels. */
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;
@@ -20,8 +23,8 @@ const OTHER = 'other';
 const NO_LABELS: Labels = {};
 
 /**
- * Sorts samples by name, and keeps the number of series of each name bounded: a set of labels that is not among the first `maxSeries` shares one series with all
- * others like it. Who is among the first stays: otherwise a counter would move to and fro.
+ * Sorts samples by name, and bounds the series of each name: the first `maxSeries` sets of labels
+ * keep a series of their own for good, all later ones share one. A counter never moves between them.
  */
 export class MetricFamilies {
   /** By name without the prefix. */
@@ -34,8 +37,9 @@ export class MetricFamilies {
   ) {}
 
   /**
-   * Two sources with the same series are two instances in one process: their counters add up, of their gauges the newest holds.
-   * What shares a series adds up in any case, and is left out where no sum means anything.
+   * Two sources with the same series are two instances in one process: their counters add up, and of
+   * their gauges the latest counts. Samples that share a series add up, or are left out where a sum
+   * has no meaning.
    */
   sort(sources: Iterable<readonly MetricSample[]>): Map<string, MetricFamily> {
     const families = new Map<string, MetricFamily>();
@@ -60,7 +64,7 @@ export class MetricFamilies {
   }
 }
 
-/** One series of one name, and the last reading that it had a value in. */
+/** One series of one name, and the last reading in which it had a value. */
 class Series {
   reading = 0;
   latest: { readonly sharedLabels: Labels; value: number } | undefined = undefined;
@@ -68,11 +72,11 @@ class Series {
   constructor(readonly labels: Labels) {}
 }
 
-/** The series of one name: of sets of labels that are equal, one object stands for all. */
+/** The series of one name: equal sets of labels share one object. */
 class KnownSeries {
   reading = 0;
   private values: MetricValue[] = [];
-  /** Also of those that share one: they are as many as there are calls with other names, so nothing here keeps them. */
+  /** Weak, because the labels that share a series are unbounded. */
   private readonly byLabels = new WeakMap<Labels, Series>([[NO_LABELS, new Series(NO_LABELS)]]);
   private readonly byKey = new Map<string, Series>();
   private other: Series | undefined = undefined;
@@ -82,14 +86,14 @@ class KnownSeries {
     private readonly maxSeries: number,
   ) {}
 
-  /** Gives what the values of this reading are added to. */
+  /** Returns the list that the values of this reading go into. */
   begin(reading: number): readonly MetricValue[] {
     this.reading = reading;
     return (this.values = []);
   }
 
   add({ type, value, labels = NO_LABELS, addsUp }: MetricSample): void {
-    // Who hands over the same object again spares its key.
+    // A source that passes the same object again saves building its key.
     let series = this.byLabels.get(labels);
     if (series === undefined) this.byLabels.set(labels, (series = this.seriesOf(labels)));
     if (series === this.other && addsUp === false) return;
@@ -112,7 +116,7 @@ class KnownSeries {
   }
 }
 
-/** Tells sets of labels apart. */
+/** Identifies a set of labels. */
 function keyOf(labels: Labels): string {
   let key = '';
   for (const name in labels) key += `${name}\0${labels[name]}\0`;

@@ -1,22 +1,25 @@
 import { checkFunction, checkKnownKeys, checkObject, checkPositiveInteger, optional, refuseOption } from '../common/options.js';
 
-/** A registry of prom-client; not its own type, so that those who do without it can compile against this package. */
+/** A registry of prom-client. Not its own type, because the package is an optional peer. */
 export interface MetricRegistry {
   /** The metric of that name, if it is registered. */
   getSingleMetric(name: string): object | undefined;
   /** Removes a metric. */
   removeSingleMetric(name: string): void;
-  /** All metrics in Prometheus' text format. */
+  /** All metrics in the text format of Prometheus. */
   metrics(): Promise<string>;
 }
 
-/** How metrics are shown. */
+/** Options of the metrics (`metrics`). */
 export interface MetricsOptions {
-  /** Default: prom-client's global registry, which `@willsoto/nestjs-prometheus` shows. */
+  /** Default: prom-client's global registry, which `@willsoto/nestjs-prometheus` exposes. */
   readonly registry?: MetricRegistry;
-  /** What all names begin with. Default `fast_litellm_`. */
+  /** Prefix of all names. Default `fast_litellm_`. */
   readonly prefix?: string;
-  /** Series of one metric that are shown by their own labels; those that come later share one, all of whose labels are `other`; percentiles, which do not add up, are left out. Default 200. */
+  /**
+   * Series of one metric with labels of their own. Later ones share one whose labels are `other`,
+   * without percentiles, which do not add up. Default 200.
+   */
   readonly maxSeries?: number;
 }
 

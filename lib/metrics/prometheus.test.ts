@@ -16,7 +16,7 @@ const sample = (name: string, value: number, labels?: Record<string, string>): M
 const values = async (registry: Registry) => (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
 describe('registerPrometheusMetrics', () => {
-  it('shows what the source says at the moment of the scrape', async () => {
+  it('shows the current values of the source', async () => {
     const registry = new Registry();
     let calls = 0;
     registerPrometheusMetrics({ metrics: () => [sample('calls_total', calls, { engine: 'native' }), sample('keys', 5 - calls)] }, registry);
@@ -29,7 +29,7 @@ describe('registerPrometheusMetrics', () => {
     expect(await values(registry)).toEqual(['fast_litellm_calls_total{engine="native"} 4', 'fast_litellm_keys 1']);
   });
 
-  it('reads the source once per scrape, and never between', async () => {
+  it('reads the source once for each scrape', async () => {
     const registry = new Registry();
     const metrics = jest.fn(() => [sample('a', 1), sample('b', 2), sample('c', 3)]);
     registerPrometheusMetrics({ metrics }, registry);
@@ -40,7 +40,7 @@ describe('registerPrometheusMetrics', () => {
     expect(metrics).toHaveBeenCalledTimes(2);
   });
 
-  it('drops series that are gone and takes up names that are new', async () => {
+  it('removes series that are gone and registers new names', async () => {
     const registry = new Registry();
     let samples = [sample('engine_info', 1, { engine: 'native' })];
     registerPrometheusMetrics({ metrics: () => samples }, registry);
@@ -50,7 +50,7 @@ describe('registerPrometheusMetrics', () => {
     expect(await values(registry)).toEqual(['fast_litellm_engine_info{engine="typescript"} 1', 'fast_litellm_late 7']);
   });
 
-  it('takes names out again that the source has no figures of any more', async () => {
+  it('removes a name for which the source has no values any more', async () => {
     const registry = new Registry();
     let samples = [sample('of_the_window', 1), sample('keys', 1)];
     const remove = registerPrometheusMetrics({ metrics: () => samples }, registry);
@@ -60,7 +60,7 @@ describe('registerPrometheusMetrics', () => {
     expect(await registry.metrics()).toBe('\n');
   });
 
-  it('takes labels for equal by what they say, be they the same object or not', async () => {
+  it('compares labels by content', async () => {
     const registry = new Registry();
     const kept = { engine: 'native' };
     let samples = [sample('calls_total', 1, kept), sample('calls_total', 2, { engine: 'native' }), sample('keys', 1, kept)];
@@ -73,7 +73,7 @@ describe('registerPrometheusMetrics', () => {
     expect(await values(registry)).toEqual(shown);
   });
 
-  it('puts the default labels of a registry beside ours, which go before them', async () => {
+  it('adds the default labels of a registry, and ours override them', async () => {
     const registry = new Registry();
     registry.setDefaultLabels({ app: 'gateway', engine: 'none' });
     registerPrometheusMetrics({ metrics: () => [sample('calls_total', 1, { engine: 'native' }), sample('keys', 2)] }, registry);
@@ -83,7 +83,7 @@ describe('registerPrometheusMetrics', () => {
     ]);
   });
 
-  it('adds the counters of two instances up, and takes a source only once', async () => {
+  it('adds up the counters of two instances, and registers a source once', async () => {
     const registry = new Registry();
     const first = { metrics: () => [sample('calls_total', 2), sample('keys', 1)] };
     const removeFirst = registerPrometheusMetrics(first, registry);
@@ -97,7 +97,7 @@ describe('registerPrometheusMetrics', () => {
     expect(await values(registry)).toEqual([]);
   });
 
-  it('survives a cleared registry and leaves a metric of the same name alone', async () => {
+  it('registers again after clear(), and keeps a metric of the app with the same name', async () => {
     const registry = new Registry();
     registerPrometheusMetrics({ metrics: () => [sample('keys', 1)] }, registry);
     registry.clear();
@@ -108,7 +108,7 @@ describe('registerPrometheusMetrics', () => {
     expect(registry.getSingleMetric('fast_litellm_keys')).toBe(foreign);
   });
 
-  it('takes the global registry by default', async () => {
+  it('uses the global registry by default', async () => {
     const remove = registerPrometheusMetrics({ metrics: () => [sample('keys', 1)] });
     expect(await register.metrics()).toContain('fast_litellm_keys 1');
     remove();
@@ -117,7 +117,7 @@ describe('registerPrometheusMetrics', () => {
 });
 
 describe('the form of the metrics', () => {
-  it('has the prefix that is asked for, beside another one', async () => {
+  it('uses two prefixes beside each other', async () => {
     const registry = new Registry();
     const source = { metrics: () => [sample('calls_total', 1)] };
     const remove = registerPrometheusMetrics(source, registry, { prefix: 'gateway_llm_' });
@@ -127,7 +127,7 @@ describe('the form of the metrics', () => {
     expect(await values(registry)).toEqual(['fast_litellm_calls_total 1']);
   });
 
-  it('keeps the number of series bounded: those that come later share one, or none where they do not add up', async () => {
+  it('bounds the series of a metric: later ones share one, or are left out if they do not add up', async () => {
     const registry = new Registry();
     let names = ['a', 'b', 'c', 'd'];
     const metrics = () => [
@@ -167,7 +167,7 @@ describe('the form of the metrics', () => {
     );
   });
 
-  it('serves OpenMetrics, JSON and the registry of a cluster too', async () => {
+  it('serves OpenMetrics, JSON and a cluster registry', async () => {
     const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
     registerPrometheusMetrics({ metrics: () => [sample('calls_total', 3), sample('keys', 1)] }, registry);
@@ -193,9 +193,9 @@ describe('the form of the metrics', () => {
     [{ maxSeries: 0 }, 'metrics.maxSeries: must be a positive integer'],
     [{ maxSerie: 1 }, 'metrics.maxSerie: is not a known option (did you mean maxSeries?)'],
     [{ registry: {} }, 'metrics.registry.registerMetric: must be a function'],
-  ])('refuses %j', (options, message) => expect(() => new FastLiteLLM({ metrics: options as never })).toThrow(message));
+  ])('rejects %j', (options, message) => expect(() => new FastLiteLLM({ metrics: options as never })).toThrow(message));
 
-  it('shows the whole of an instance in a registry of its own', async () => {
+  it('shows all metrics of an instance in its own registry', async () => {
     const registry = new Registry();
     const logger = { log: () => {}, warn: () => {}, error: () => {} };
     const llm = new FastLiteLLM({ logger, metrics: { registry, prefix: 'mine_' } });

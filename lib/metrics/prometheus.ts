@@ -4,13 +4,13 @@ import { loadOptionalPackage } from '../common/optional-package.js';
 import { MetricFamilies, type MetricFamily, type MetricValue } from './metric-families.js';
 import { resolveMetricsOptions, type MetricRegistry, type MetricsOptions, type ResolvedMetricsOptions } from './metrics.options.js';
 
-/** Whatever describes its numbers as data. */
+/** Describes its metrics as data. */
 export interface MetricSource {
-  /** All metrics at this moment. Called for each scrape. */
+  /** The current values of all metrics. Called for each scrape. */
   metrics(): readonly MetricSample[];
 }
 
-/** What prom-client's registry asks of a metric. */
+/** A metric as prom-client's registry reads it. */
 interface Described {
   readonly name: string;
   readonly help: string;
@@ -19,21 +19,24 @@ interface Described {
   readonly values: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
 }
 
-/** The same for the text: of `sharedLabels` it writes the text once, and keeps it by their object. */
+/** The same for the text format: prom-client caches the text of `sharedLabels` by its object. */
 interface Written extends Omit<Described, 'values'> {
   readonly values: readonly MetricValue[];
 }
 
 const NONE: readonly MetricValue[] = [];
 
-/** A metric that keeps nothing: a registry that is scraped gets what the sources say then. prom-client's own would have to be filled anew for each scrape. */
+/**
+ * A metric without state: each scrape reads the sources. Those of prom-client would have to be
+ * filled for each scrape.
+ */
 class DescribedMetric {
   readonly help: string;
   readonly type: MetricSample['type'];
   readonly aggregator = 'sum';
 
   constructor(
-    // A registry that shows OpenMetrics takes the end of a counter's name away, here.
+    // Mutable, because a registry for OpenMetrics removes `_total` from the name of a counter.
     public name: string,
     { help, type }: MetricFamily,
     private readonly read: () => readonly MetricValue[],
@@ -51,7 +54,7 @@ class DescribedMetric {
     return Promise.resolve({ ...this.described(), values: this.read() });
   }
 
-  /** There is nothing to reset. */
+  /** Does nothing: there is no state. */
   reset(): void {}
 
   private described(): Omit<Described, 'values'> {
@@ -60,10 +63,13 @@ class DescribedMetric {
   }
 }
 
-/** Reads its sources when a registry is scraped; between scrapes it costs nothing. */
+/** Reads its sources when a registry is scraped. */
 class PrometheusCollector {
   private readonly sources = new Set<MetricSource>();
-  /** By name, also those that the sources say nothing of any more: a window that is over has no percentiles. */
+  /**
+   * By name, including metrics that no source reports any more, such as percentiles of an empty
+   * window.
+   */
   private readonly shown = new Map<string, DescribedMetric>();
   private readonly families: MetricFamilies;
   private reading: Map<string, MetricFamily> | null = null;
@@ -79,7 +85,7 @@ class PrometheusCollector {
     this.sources.add(source);
     this.reading = null;
     this.register();
-    // A scrape in the same turn shows what has happened since.
+    // A scrape in the same turn must read the sources again.
     this.reading = null;
   }
 
@@ -93,7 +99,10 @@ class PrometheusCollector {
     this.shown.clear();
   }
 
-  /** Registers the names that the registry does not have, be they new or lost to a `clear()`. A stranger's metric of that name stays. */
+  /**
+   * Registers names that the registry does not have, because they are new or it was cleared. A
+   * metric of the app with that name stays.
+   */
   private register(): void {
     for (const [name, family] of this.read()) {
       if (this.registry.getSingleMetric(name) !== undefined) continue;
@@ -110,7 +119,7 @@ class PrometheusCollector {
     return series;
   }
 
-  /** A registry asks all its metrics in one turn: they share one reading. */
+  /** A registry reads all of its metrics in one turn: they share one reading. */
   private read(): Map<string, MetricFamily> {
     if (this.reading !== null) return this.reading;
     queueMicrotask(() => (this.reading = null));
@@ -122,11 +131,12 @@ class PrometheusCollector {
 const collectors = new WeakMap<PromClient.Registry, Map<string, PrometheusCollector>>();
 
 /**
- * Adds the source's metrics, prefixed `fast_litellm_`, to a prom-client registry, by default the global one that `/metrics` of
- * `@willsoto/nestjs-prometheus` shows. They are read when the registry is scraped. Adding a source twice does nothing more.
+ * Registers the metrics of a source with a prom-client registry; default: the global one, which
+ * `/metrics` of `@willsoto/nestjs-prometheus` exposes. They are read when the registry is scraped.
+ * Registering a source twice has no effect.
  *
- * @param options A prefix of their own, and how many series a metric may have.
- * @returns what takes them out again
+ * @param options The prefix of the names, and the most series of a metric.
+ * @returns a function that removes them
  * @throws MissingPackageError without `prom-client`.
  * @throws InvalidConfigurationError naming the option.
  */
@@ -146,7 +156,7 @@ export function registerPrometheusMetrics(
   return () => added.remove(source);
 }
 
-/** Whether `prom-client` is there to register with. */
+/** Whether `prom-client` is installed. */
 export function hasPromClient(): boolean {
   try {
     openPromClient();

@@ -47,7 +47,7 @@ describe('with an SDK', () => {
     return found[0];
   };
 
-  it('makes a span of a call, and a child of its attempt', () => {
+  it('creates a span for the call, and a child for its attempt', () => {
     const call = observer.started({ ...chat, maxTokens: 100, temperature: 0.2, topP: 0.9, choices: 2 });
     call.attempt(first).ended({ status: 200, inputTokens: 12, outputTokens: 40 });
     call.ended({
@@ -98,7 +98,7 @@ describe('with an SDK', () => {
     expect(span.instrumentationScope.name).toBe('nestjs-fast-litellm');
   });
 
-  it('shows retries and fallbacks as attempts, the failed ones as failed', () => {
+  it('records retries and fallbacks as attempts, and failed ones as errors', () => {
     const call = observer.started(chat);
     const limited = new FastLiteLLMError('PROVIDER_RATE_LIMIT', 'Rate limit of key sk-secret, prompt "my diary"');
     call.attempt(first).ended({ error: limited, status: 429 });
@@ -127,7 +127,7 @@ describe('with an SDK', () => {
     expect(everything).not.toMatch(/sk-secret|diary/);
   });
 
-  it('says what a call failed of, and that one which was given up has not', () => {
+  it('records the error of a failed call, and none for a cancelled one', () => {
     const failing = observer.started(chat);
     failing.ended({ error: new TypeError('x') });
     expect(spanNamed('chat smart')).toMatchObject({
@@ -146,7 +146,7 @@ describe('with an SDK', () => {
     expect(spanNamed('chat smart').attributes).toMatchObject({ 'gen_ai.usage.output_tokens': 7 });
   });
 
-  it('tells when the first chunk of a stream came', () => {
+  it('records the time to the first chunk', () => {
     const call = observer.started({ ...chat, stream: true });
     const attempt = call.attempt(first);
     attempt.firstChunk();
@@ -158,7 +158,7 @@ describe('with an SDK', () => {
     expect(spanNamed('chat smart').attributes['gen_ai.request.stream']).toBe(true);
   });
 
-  it('belongs to the span of its caller, and what is sent belongs to the attempt', async () => {
+  it('is a child of the active span, and the parent of what is sent', async () => {
     const tracer = trace.getTracer('test');
     const outer = tracer.startSpan('request');
     await context.with(trace.setSpan(context.active(), outer), async () => {
@@ -184,7 +184,7 @@ describe('with an SDK', () => {
     expect(parent('chat smart')).toBe(outer.spanContext().spanId);
   });
 
-  it('does without what it is not told', () => {
+  it('leaves out what is unknown', () => {
     const call = observer.started({ operation: 'embeddings', model: 'embed', stream: false });
     call.attempt({ number: 1, deploymentId: 'd', model: 'm', endpoint: 'not a url' }).ended({});
     call.ended({});
@@ -198,11 +198,11 @@ describe('with an SDK', () => {
 });
 
 describe('without an SDK', () => {
-  it('watches nothing', () => {
+  it('records nothing', () => {
     expect(openTelemetryObserver().started(chat)).toBeUndefined();
   });
 
-  it('says what is missing without the package', () => {
+  it('names the package when it is missing', () => {
     expect(hasOpenTelemetry()).toBe(true);
     jest.isolateModules(() => {
       jest.doMock('@opentelemetry/api', () => {

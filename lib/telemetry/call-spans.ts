@@ -9,8 +9,9 @@ import { answerAttributes, attemptAttributes, callAttributes, endAttributes, tar
 type Api = typeof OpenTelemetry;
 
 /**
- * Calls to models as OpenTelemetry spans, by the semantic conventions for generative AI: a span for the whole call, with usage and response, and a child for each
- * attempt. No text of a prompt or an answer, no key, no message of an error.
+ * Records calls of models as OpenTelemetry spans, by the semantic conventions for generative AI: one
+ * for the call, with usage and response, and a child for each attempt. Spans hold no text of a prompt
+ * or an answer, no key and no error message.
  *
  * @throws MissingPackageError without `@opentelemetry/api`.
  */
@@ -22,7 +23,7 @@ export function openTelemetryObserver(): CallObserver {
   const nobody = new api.ProxyTracerProvider().getDelegate();
   return {
     started: (call) => {
-      // The application has the package, but no SDK: not even the attributes are put together.
+      // The app has the package, but no SDK: nothing records the span.
       if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === nobody) return undefined;
       const options = { kind: api.SpanKind.CLIENT, attributes: callAttributes(call) };
       const span = tracer.startSpan(`${call.operation} ${call.model}`, options);
@@ -31,7 +32,7 @@ export function openTelemetryObserver(): CallObserver {
   };
 }
 
-/** Whether `@opentelemetry/api` is there. */
+/** Whether `@opentelemetry/api` is installed. */
 export function hasOpenTelemetry(): boolean {
   try {
     require.resolve('@opentelemetry/api');
@@ -98,7 +99,7 @@ class AttemptSpan implements ObservedAttempt {
   }
 
   ended(outcome: CallOutcome): void {
-    // Usage stands on the call alone: whoever adds up spans counts it once.
+    // Usage is on the span of the call only, so that a sum over spans counts it once.
     this.span.setAttributes(endAttributes(outcome));
     endSpan(this.api, this.span, outcome);
   }

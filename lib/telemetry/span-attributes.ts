@@ -1,10 +1,10 @@
 import { types } from 'node:util';
 import type { AttemptStart, CallOutcome, CallStart } from '../common/call-observer.js';
 
-/** What a span says. */
+/** Attributes of a span. */
 export type SpanAttributes = Record<string, string | number | boolean | string[]>;
 
-/** LiteLLM's prefixes where OpenTelemetry has other names for the same providers. */
+/** OpenTelemetry's names of providers, by LiteLLM's prefix, where they differ. */
 const PROVIDERS: Readonly<Record<string, string>> = {
   azure: 'azure.ai.openai',
   azure_ai: 'azure.ai.inference',
@@ -29,7 +29,10 @@ export function callAttributes({ operation, model, stream, maxTokens, temperatur
   });
 }
 
-/** Where an attempt goes: said of the attempt, and of the call for as long as it is the latest one. A provider not named is one that speaks as OpenAI's does. */
+/**
+ * The target of an attempt: on its span, and on that of the call while it is the latest attempt.
+ * Without a provider, OpenAI's protocol.
+ */
 export function targetAttributes({ provider = 'openai', endpoint }: AttemptStart): SpanAttributes {
   return known({ 'gen_ai.provider.name': PROVIDERS[provider] ?? provider, ...serverAttributes(endpoint) });
 }
@@ -44,7 +47,7 @@ export function attemptAttributes({ number, deploymentId, model, fallbackGroup }
   });
 }
 
-/** What came of a call: of its answer and what it used. */
+/** Answer and usage of a call. */
 export function answerAttributes(outcome: CallOutcome): SpanAttributes {
   return known({
     'gen_ai.response.id': outcome.responseId,
@@ -57,7 +60,7 @@ export function answerAttributes(outcome: CallOutcome): SpanAttributes {
   });
 }
 
-/** How a call or an attempt ended. Never a message: it may quote the prompt, or a key. */
+/** The end of a call or an attempt. Never an error message: it may quote the prompt or a key. */
 export function endAttributes({ error, status, cancelled }: CallOutcome): SpanAttributes {
   return known({
     'http.response.status_code': status,
@@ -66,7 +69,7 @@ export function endAttributes({ error, status, cancelled }: CallOutcome): SpanAt
   });
 }
 
-/** One of a bounded set: the error's own code, the provider's status, or the name of its class. */
+/** From a bounded set: the error's code, the provider's status, or the class of the error. */
 export function errorType(error: unknown, status?: number): string {
   const { code, name } = (typeof error === 'object' && error !== null ? error : {}) as { readonly code?: unknown; readonly name?: unknown };
   if (isLabel(code)) return code;

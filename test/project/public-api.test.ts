@@ -1,0 +1,13 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describePublicApi } from './public-api.js';
+import { root } from './sources.js';
+
+const RECORD = join(root, 'test', 'fixtures', 'public-api.txt');
+
+// After a change that is meant: `UPDATE_PUBLIC_API=1 npm test -- test/project/public-api`, and a line in CHANGELOG.md.
+it('exports the names and shapes that test/fixtures/public-api.txt records', () => {
+  const api = describePublicApi(['lib/index.ts', 'lib/register.ts']);
+  if (process.env.UPDATE_PUBLIC_API === '1') writeFileSync(RECORD, api);
+  expect(api.split('\n')).toEqual(readFileSync(RECORD, 'utf8').split('\n'));
+}, 120_000);

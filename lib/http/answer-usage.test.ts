@@ -1,6 +1,6 @@
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { usageFrom, usedTokens } from './answer-usage.js';
-import { scanUsage } from '../llm-client/answer/usage-scan.js';
+import { usageIn } from '../llm-client/providers/openai/answer.js';
 
 describe('usedTokens', () => {
   it.each([
@@ -92,7 +92,7 @@ it.each<[string, object, object]>([
   const none = { cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0, reasoningTokens: 0 };
   const whole = { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, ...fields };
   expect(usageFrom(whole)).toEqual({ promptTokens: 9, completionTokens: 12, totalTokens: 21, details: { ...none, ...expected } });
-  expect(scanUsage(Buffer.from(JSON.stringify({ usage: whole })))).toEqual(usageFrom(whole));
+  expect(usageIn(Buffer.from(JSON.stringify({ usage: whole })))).toEqual(usageFrom(whole));
 });
 
 it('usageFrom reads its own result', () => {

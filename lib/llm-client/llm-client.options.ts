@@ -65,6 +65,15 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}): Resolve
   };
 }
 
+/** The most that a request's body may ask for: `callerLimits`, else the router's settings. */
+export function callerBounds(limits: CallerLimits, settings: Required<CallerLimits>): Required<CallerLimits> {
+  return {
+    numRetries: limits.numRetries ?? settings.numRetries,
+    timeoutMs: limits.timeoutMs ?? settings.timeoutMs,
+    maxFallbacks: limits.maxFallbacks ?? settings.maxFallbacks,
+  };
+}
+
 function checkCallerLimits(value: unknown): CallerLimits {
   const path = 'llmClient.callerLimits';
   const limits = checkObject(path, value);

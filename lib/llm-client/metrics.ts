@@ -1,7 +1,7 @@
 import type { MetricSample } from '../common/capability.js';
 import type { CallSpending } from './call/spending.js';
-import type { CallCounts } from './call/call-reporter.js';
-import type { RetryBudget } from './call/retry-budget.js';
+import type { CallCounts } from './call/reporter.js';
+import type { RetryBudget } from './call/retry.js';
 
 /** What a client has done, as data. */
 export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {

@@ -42,3 +42,10 @@ export function isOwnField(name: string): boolean {
 export function withoutOwn(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([key]) => !isOwnField(key)));
 }
+
+/** The tags in a body's `metadata`. */
+export function tagsIn(metadata: unknown): readonly string[] | undefined {
+  if (typeof metadata !== 'object' || metadata === null) return undefined;
+  const { tags } = metadata as { readonly tags?: unknown };
+  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
+}

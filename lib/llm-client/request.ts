@@ -10,16 +10,13 @@ import {
   refuseArgument,
 } from '../common/options.js';
 import type { Fallbacks } from '../router/fallbacks.js';
-import { nextTurn } from '../common/next-turn.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 import { isLarge } from '../http/body/body-size.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
-import { largeJson } from '../http/body/large-json.js';
-import { behindModel, notJson, toJson } from './request-json.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import type { CallerLimits } from './llm-client.options.js';
-import { isOwnField, withoutOwn } from './own-fields.js';
+import { isOwnField, tagsIn } from './own-fields.js';
 import { readCallersFallbacks, readRequestFallbacks } from '../http/request-fallbacks.js';
 
 /** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
@@ -94,12 +91,6 @@ function checkTime(path: string, value: unknown): void {
 
 const MOST_RETRIES = 10;
 
-/** Fields of a deployment for the bodies of its requests: those that the request goes before, and those that go before it. */
-export interface DeploymentFields {
-  readonly defaults: Readonly<Record<string, unknown>> | undefined;
-  readonly fixed: Readonly<Record<string, unknown>> | undefined;
-}
-
 /** What a body may hold, and ask for. */
 export interface RequestLimits {
   readonly bounds: ResolvedBodyBounds;
@@ -111,24 +102,22 @@ export class ReadRequest {
   readonly startedAtMs = performance.now();
   readonly model: string;
   readonly stream: boolean;
-  /** Whether the caller asks for a stream's usage. */
-  readonly asksForUsage: boolean;
+  /** Whether the usage of a stream is asked for although the caller does not. */
+  readonly addsUsage: boolean;
   readonly options: SteeredOptions;
   readonly maxTokens: number | undefined;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
-  private readonly own: boolean;
-  private readonly hasTags: boolean;
-  /** The body as JSON from behind the model on. */
-  private text: string | undefined = undefined;
-  /** All of it. */
-  private whole: string | undefined = undefined;
+  /** Whether it has fields that no provider gets. */
+  readonly hasOwnFields: boolean;
+  /** Whether its `metadata` has tags for the router. */
+  readonly hasTags: boolean;
 
   /** @throws InvalidArgumentError naming the field. */
   constructor(
     readonly body: ModelRequest,
     options: CallOptions,
-    private readonly streamUsage: boolean,
+    streamUsage: boolean,
     limits: RequestLimits,
   ) {
     checkBodyBounds(checkObject('body', body, refuseArgument), limits.bounds);
@@ -136,94 +125,16 @@ export class ReadRequest {
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
     this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
-    const { stream_options } = body;
-    this.asksForUsage =
-      typeof stream_options === 'object' &&
-      stream_options !== null &&
-      (stream_options as { include_usage?: unknown }).include_usage === true;
+    const { stream_options: streamOptions } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };
+    this.addsUsage = this.stream && streamUsage && streamOptions?.include_usage !== true;
     const headers = (options.request as LimitedRequest | undefined)?.headers;
     this.isLarge = isLarge({ headers, body });
-    this.own = Object.keys(body).some(isOwnField);
+    this.hasOwnFields = Object.keys(body).some(isOwnField);
     const reply = body.max_completion_tokens ?? body.max_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
     this.hasTags = tagsIn(body.metadata) !== undefined;
-    this.options = this.own || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
+    this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }
-
-  /** Whether the usage of the stream is asked for on our own account. */
-  get addsUsage(): boolean {
-    return this.stream && !this.asksForUsage && this.streamUsage;
-  }
-
-  /** The body as a fallback changes it. */
-  changedBy(overrides: Readonly<Record<string, unknown>>): object {
-    return { ...this.body, ...changesOf(overrides) };
-  }
-
-  /**
-   * The body for a provider, under its name of the model: the deployment's defaults, the request, the changes of a fallback, the deployment's `extra_body`.
-   * @param addsUsage as the field says, but for a provider that refuses it
-   */
-  textFor(model: string, own: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): string {
-    const fields = this.changedFields(own, overrides, addsUsage);
-    if (fields !== undefined) return `{"model":${JSON.stringify(own.fixed?.model ?? model)}${behindModel(fields)}`;
-    // Most providers call it what the caller does.
-    if (model === this.model) return (this.whole ??= toJson(this.sent(addsUsage)));
-    return `{"model":${JSON.stringify(model)}${(this.text ??= behindModel(this.sent(addsUsage)))}`;
-  }
-
-  /** The same as bytes, for a large body: made in turns of the event loop of their own. */
-  async bytesFor(model: string, own: DeploymentFields, overrides: object | undefined, addsUsage = this.addsUsage): Promise<Buffer> {
-    await nextTurn();
-    const fields = this.changedFields(own, overrides, addsUsage) ?? this.sent(addsUsage);
-    const named = { model: own.fixed?.model ?? model };
-    try {
-      return await largeJson({ ...named, ...fields, ...named });
-    } catch (error) {
-      throw notJson(this.body, error);
-    }
-  }
-
-  /** `undefined`: those of the request, as they are. */
-  private changedFields(
-    { defaults, fixed }: DeploymentFields,
-    overrides: object | undefined,
-    addsUsage: boolean,
-  ): Readonly<Record<string, unknown>> | undefined {
-    if (defaults === undefined && fixed === undefined && overrides === undefined && addsUsage === this.addsUsage) return undefined;
-    return { ...defaults, ...this.sent(addsUsage), ...changesOf(overrides), ...fixed };
-  }
-
-  private sent(addsUsage: boolean): Readonly<Record<string, unknown>> {
-    const { body } = this;
-    if (!this.own && !addsUsage && !this.hasTags) return body;
-    const sent = withoutOwn(body);
-    if (this.hasTags) sent.metadata = withoutTags(body.metadata as object);
-    if (addsUsage) sent.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
-    return sent;
-  }
-}
-
-/** How a call is made is decided before it begins: a fallback does not turn an answer into a stream. */
-function changesOf(overrides: object | undefined): Record<string, unknown> {
-  if (overrides === undefined) return {};
-  const changes = withoutOwn(overrides);
-  delete changes.stream;
-  delete changes.stream_options;
-  if (tagsIn(changes.metadata) !== undefined) changes.metadata = withoutTags(changes.metadata as object);
-  return changes;
-}
-
-/** Lists are for the router: providers take texts alone for metadata, and refuse others. Nothing where nothing is left. */
-function withoutTags(metadata: object): object | undefined {
-  const others = Object.entries(metadata).filter(([key]) => key !== 'tags');
-  return others.length === 0 ? undefined : Object.fromEntries(others);
-}
-
-function tagsIn(metadata: unknown): readonly string[] | undefined {
-  if (typeof metadata !== 'object' || metadata === null) return undefined;
-  const { tags } = metadata as { readonly tags?: unknown };
-  return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
 }
 
 /** What the body says goes behind what the program says, and within its bounds: it may come from anybody. */

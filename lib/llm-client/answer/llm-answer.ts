@@ -1,4 +1,4 @@
-import type { AttemptFailure } from '../call/llm-call.js';
+import type { AttemptFailure } from '../call/call.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
 /** How an answer came about. */

@@ -1,15 +1,12 @@
-import type { CallFailure } from '../../router/health/failures.js';
 import type { RouterService } from '../../router/router.service.js';
 
 export type { Deployment } from '../../router/deployments/deployment.js';
 export type { FallbackTarget } from '../../router/fallbacks.js';
-export type { Pick as RouterPick, RoutingContext } from '../../router/routing-context.js';
+export type { CallFailure as FailureReport } from '../../router/health/failures.js';
+export type { Pick as Selection, RoutingContext } from '../../router/routing-context.js';
 
 /** What a call needs of the router. */
 export type CallRouter = Pick<
   RouterService,
   'acquire' | 'succeeded' | 'failed' | 'cancelled' | 'healthyCount' | 'fallbacksOf' | 'knownName' | 'deployments' | 'settings'
 >;
-
-/** How a failed attempt is told to the router. */
-export type FailureReport = CallFailure;

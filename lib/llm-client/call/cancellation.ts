@@ -1,40 +1,42 @@
 import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
+import { LONGEST_TIMER_MS } from '../../common/clocks.js';
 import { RequestCancelledError } from '../../common/errors.js';
 import { refuseArgument } from '../../common/options.js';
 import { whenOver, type NodeResponse } from '../../common/response-over.js';
 
-/** A response whose `close` says that its client has gone: Node's own, which Express's is and Fastify's `reply.raw`. */
+/** A response whose `close` event reports that its client disconnected: Node's own, Express's, Fastify's `reply.raw`. */
 export type ClosableResponse = NodeResponse & { readonly writableFinished: boolean; readonly writableNeedDrain?: boolean };
 
-/** What can be stopped in the middle: an attempt, or the wait before the next. */
-export interface Stoppable {
+/** What a cancelled call stops: the attempt in flight, or the wait before a retry. */
+export interface Abortable {
   abort(error: Error): void;
 }
 
-/** Whether a call is still wanted: ends with the caller's signal, or when the client of `response` leaves before its answer is whole. */
+/** Cancels a call when its signal aborts, or when its client disconnects before the answer is complete. */
 export class CallCancellation {
-  /** What is under way; one thing at a time. Not a function: V8 allocates those that are assigned to a property as old, and with them all they refer to. */
-  active: Stoppable | undefined = undefined;
+  /** What is in flight; one thing at a time. */
+  active: Abortable | undefined = undefined;
   error: RequestCancelledError | undefined = undefined;
 
   private signal: AbortSignal | undefined = undefined;
   private onAbort: (() => void) | undefined = undefined;
-  private letGo: (() => void) | undefined = undefined;
+  private unwatch: (() => void) | undefined = undefined;
 
+  /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
   constructor(
     signal?: AbortSignal | null,
     readonly response?: ClosableResponse,
   ) {
     if (response !== undefined && typeof (response as ClosableResponse | null)?.on !== 'function')
       throw refuseArgument('response', response, "must be Node's response, or a reply of Fastify's");
-    if (signal !== undefined && signal !== null) this.heed(signal);
+    if (signal !== undefined && signal !== null) this.follow(signal);
     if (response !== undefined) this.watch(response);
   }
 
-  private heed(signal: AbortSignal): void {
+  private follow(signal: AbortSignal): void {
     if (typeof signal.addEventListener !== 'function') throw refuseArgument('signal', signal, 'must be an AbortSignal');
     if (signal.aborted) return this.cancel(signal.reason);
-    // One signal may be for all the calls of a process: Node would warn of a leak at the eleventh, unless its owner has said how many are right.
+    // One signal may serve all calls of a process. Node would warn of a leak at the eleventh.
     if (hasDefaultLimit(signal)) setMaxListeners(Infinity, signal);
     const onAbort = (): void => this.cancel(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -43,7 +45,7 @@ export class CallCancellation {
   }
 
   private watch(response: ClosableResponse): void {
-    this.letGo = whenOver(response, () => {
+    this.unwatch = whenOver(response, () => {
       if (!response.writableFinished) this.cancel(new Error('the client has closed its connection'));
     });
   }
@@ -54,17 +56,17 @@ export class CallCancellation {
     this.active?.abort(this.error);
   }
 
-  /** To be called when the call is over: a signal may live as long as the process. */
+  /** Removes the listeners when the call is over: a signal may live as long as the process. */
   dispose(): void {
     this.active = undefined;
     if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort);
-    this.letGo?.();
+    this.unwatch?.();
     this.signal = undefined;
     this.onAbort = undefined;
-    this.letGo = undefined;
+    this.unwatch = undefined;
   }
 
-  /** Waits, unless the call is cancelled before or meanwhile. */
+  /** Waits. @throws RequestCancelledError when the call is cancelled before or meanwhile. */
   async wait(ms: number): Promise<void> {
     if (this.error !== undefined) throw this.error;
     await new Promise<void>((resolve, reject) => {
@@ -81,11 +83,70 @@ export class CallCancellation {
   }
 }
 
+/** How long an attempt may take, in milliseconds. `Infinity`: no limit. */
+export interface AttemptTimes {
+  /** Until its end. */
+  readonly wholeMs: number;
+  /** Until the first chunk of a stream. */
+  readonly firstChunkMs: number;
+  /** Whether a limit is configured up to the answer's headers, or up to its end: it replaces the connection's own. */
+  readonly isHeadSet: boolean;
+  readonly isBodySet: boolean;
+  /** Which limits the request's body set below the operator's: the deployment is not to blame when they run out. */
+  readonly byCaller: { readonly whole: boolean; readonly firstChunk: boolean };
+}
+
+/** What an attempt was waiting for when its time ran out. */
+export type AwaitedPart = 'answer' | 'first chunk';
+
+/** The two time limits of one attempt. */
+export class AttemptTimer {
+  /** Whether a limit ran out that the request's body had set. */
+  isCallersLimit = false;
+  private whole: NodeJS.Timeout | undefined = undefined;
+  private first: NodeJS.Timeout | undefined = undefined;
+
+  constructor(
+    private readonly times: AttemptTimes,
+    private readonly attempt: { timeOut(awaited: AwaitedPart): void },
+  ) {
+    const { wholeMs, firstChunkMs } = times;
+    if (wholeMs < LONGEST_TIMER_MS) this.whole = setTimeout(timeOut, roundedUp(wholeMs), this, 'answer');
+    if (firstChunkMs < wholeMs && firstChunkMs < LONGEST_TIMER_MS) {
+      this.first = setTimeout(timeOut, roundedUp(firstChunkMs), this, 'first chunk');
+    }
+  }
+
+  firstChunk(): void {
+    clearTimeout(this.first);
+  }
+
+  stop(): void {
+    clearTimeout(this.first);
+    clearTimeout(this.whole);
+  }
+
+  timeOut(awaited: AwaitedPart): void {
+    const { byCaller } = this.times;
+    this.isCallersLimit = awaited === 'answer' ? byCaller.whole : byCaller.firstChunk;
+    this.attempt.timeOut(awaited);
+  }
+}
+
+function timeOut(timer: AttemptTimer, awaited: AwaitedPart): void {
+  timer.timeOut(awaited);
+}
+
+/** Node cuts off fractions of a millisecond. Those left over from adding and subtracting do not count. */
+function roundedUp(ms: number): number {
+  return Math.max(0, Math.ceil(ms - 0.001));
+}
+
 function hasDefaultLimit(signal: AbortSignal): boolean {
   try {
     return getMaxListeners(signal) === EventEmitter.defaultMaxListeners;
   } catch {
-    // Node 20 refuses to tell a limit of 0, which means none.
+    // Node 20 throws for a limit of 0, which means none.
     return false;
   }
 }

@@ -1,7 +1,7 @@
 import { deployment } from '../../../test/support/router-engines.js';
 import { refuseArgument } from '../../common/options.js';
 import { readModelList } from '../../router/config/model-list.js';
-import type { RouterPick } from './call-router.js';
+import type { Selection } from './call-router.js';
 import { CallSpending } from './spending.js';
 
 const usage = (promptTokens: number, completionTokens: number) => ({
@@ -12,8 +12,8 @@ const usage = (promptTokens: number, completionTokens: number) => ({
 
 describe('CallSpending', () => {
   const asked: unknown[][] = [];
-  /** A pick of a deployment whose model is known to cost so much. */
-  const pickOf = (price: number | null, params: object = {}, info: object = {}): RouterPick => {
+  /** A selection of a deployment whose model is known to cost so much. */
+  const selectionOf = (price: number | null, params: object = {}, info: object = {}): Selection => {
     const costUsd = (...args: unknown[]): number | null => {
       asked.push(args);
       return price;
@@ -33,8 +33,8 @@ describe('CallSpending', () => {
 
   it('adds up tokens and what the model costs that was called', () => {
     const sum = spending();
-    sum.add(pickOf(0.25), usage(10, 3));
-    sum.add(pickOf(0.25), usage(1.6, 0));
+    sum.add(selectionOf(0.25), usage(10, 3));
+    sum.add(selectionOf(0.25), usage(1.6, 0));
     expect(asked).toEqual([
       ['openai/gpt-4o', 10, 3, undefined],
       ['openai/gpt-4o', 2, 0, undefined],
@@ -43,7 +43,7 @@ describe('CallSpending', () => {
   });
 
   it('takes the model that a deployment says it is', () => {
-    spending().add(pickOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
+    spending().add(selectionOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
     expect(asked).toEqual([['azure/gpt-4o', 1, 1, undefined]]);
   });
 
@@ -55,15 +55,15 @@ describe('CallSpending', () => {
   ])('counts tokens that have prices of their own by those: %j', (params, costUsd) => {
     const details = { cacheReadTokens: 8, cacheWriteTokens: 1, reasoningTokens: 2 };
     const sum = spending();
-    sum.add(pickOf(null, params), { ...usage(10, 3), details });
+    sum.add(selectionOf(null, params), { ...usage(10, 3), details });
     expect(sum.costUsd).toBeCloseTo(costUsd, 9);
-    sum.add(pickOf(0.25), { ...usage(10, 3), details });
+    sum.add(selectionOf(0.25), { ...usage(10, 3), details });
     expect(asked).toEqual([['openai/gpt-4o', 10, 3, details]]);
   });
 
   it('makes up no price', () => {
     const sum = spending();
-    sum.add(pickOf(null), usage(10, 3));
+    sum.add(selectionOf(null), usage(10, 3));
     expect(sum).toMatchObject({ inputTokens: 10, outputTokens: 3, costUsd: 0, unpricedCalls: 1 });
   });
 
@@ -75,7 +75,7 @@ describe('CallSpending', () => {
     [{ input_cost_per_token: 0 }, {}, 0],
   ])('takes the prices of the deployment first: %j, %j', (params, info, costUsd) => {
     const sum = spending();
-    sum.add(pickOf(1000, params, info), usage(10, 3));
+    sum.add(selectionOf(1000, params, info), usage(10, 3));
     expect(sum).toMatchObject({ costUsd, unpricedCalls: 0 });
     expect(asked).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import type { RouterPick } from './call-router.js';
+import type { Selection } from './call-router.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
 /** What all calls of a client have used, as their providers reported it or by an estimate, and what that costs. */
@@ -22,8 +22,8 @@ export class CallSpending {
     setImmediate(() => this.openPrices(model)).unref();
   }
 
-  /** @param pick of the deployment that was called */
-  add({ deployment, model }: RouterPick, { promptTokens, completionTokens, details }: AnswerUsage, isEstimated = false): void {
+  /** @param selection of the deployment that was called */
+  add({ deployment, model }: Selection, { promptTokens, completionTokens, details }: AnswerUsage, isEstimated = false): void {
     const input = Math.round(promptTokens);
     const output = Math.round(completionTokens);
     const costUsd = deployment.costUsd(input, output, model, details);

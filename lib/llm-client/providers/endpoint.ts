@@ -5,6 +5,8 @@ import { DeploymentFault } from './deployment-fault.js';
 import { checkEndpointParams } from './endpoint-params.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
+import { OPENAI } from './openai/openai.js';
+import type { Protocol } from './protocol.js';
 import { isResolved, regionIn, resolveModel } from './resolution.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
 
@@ -29,6 +31,8 @@ const NO_MODEL = /^\.{0,2}$|\p{Surrogate}/u;
 /** A deployment's address, worked out once. */
 export class ProviderEndpoint {
   readonly provider: string;
+  /** What it speaks: OpenAI's protocol, until rows of the provider table name another. */
+  readonly protocol: Protocol = OPENAI;
   readonly origin: string;
   /** Names and values by turns, as undici takes them. */
   readonly headers: readonly string[];

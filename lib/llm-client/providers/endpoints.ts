@@ -5,6 +5,7 @@ import { isSentParam } from '../../router/config/litellm-keys.js';
 import type { Deployment } from '../call/call-router.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { ProviderEndpoint } from './endpoint.js';
+import { ProviderErrors } from './provider-errors.js';
 import { isResolved, resolveModel } from './resolution.js';
 
 /** How a deployment is asked. */
@@ -14,6 +15,7 @@ export class KnownEndpoint {
 
   constructor(
     readonly endpoint: ProviderEndpoint,
+    readonly errors: ProviderErrors,
     /** Fields for the request's body, where the request does not say. */
     readonly defaults: Readonly<Record<string, unknown>> | undefined,
     /** Fields that go before the request's own: `extra_body`. */
@@ -70,7 +72,8 @@ export class ProviderEndpoints {
   }
 
   private read({ params, id }: Deployment, model: string): KnownEndpoint {
-    return new KnownEndpoint(new ProviderEndpoint({ ...params, model }, id, this.env), defaultsIn(params), fixedIn(params));
+    const endpoint = new ProviderEndpoint({ ...params, model }, id, this.env);
+    return new KnownEndpoint(endpoint, new ProviderErrors(endpoint, id), defaultsIn(params), fixedIn(params));
   }
 }
 

@@ -1,11 +1,10 @@
 import { ProviderError } from '../../common/provider-error.js';
 import { whenOver, type NodeResponse } from '../../common/response-over.js';
 import type { ClosableResponse } from '../call/cancellation.js';
-import { isError } from '../answer/error-body.js';
+import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
 import { EVENT_STREAM_ANSWER, setFacts, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
-import type { ProviderExchange } from '../call/provider-exchange.js';
-import type { ChunkSink } from '../providers/transport.js';
+import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange.js';
 import { drainOf } from './response-drain.js';
 import { EventFilter } from './usage-filter.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
@@ -19,10 +18,17 @@ type Writable = NodeResponse & {
   end(): unknown;
 };
 
-/** Who is told that nobody reads a stream any more. */
-export interface StreamOwner {
-  left(): void;
+/** Where a stream comes from. */
+export interface StreamSource {
+  readonly exchange: ProviderExchange;
+  /** Whether the event with the usage is kept back: its caller did not ask for it. */
+  readonly hidesUsage: boolean;
+  /** The response that the call was given, whose buffer the reader fills. */
+  readonly response: ClosableResponse | undefined;
+  /** When the stream is over, if its provider reported it. */
   readonly usage: AnswerUsage | undefined;
+  /** Nothing reads the stream any more. */
+  leave(): void;
 }
 
 /** Express's middleware for compression gathers events that it may transform, until the stream is over; nginx goes by a header of its own. */
@@ -38,20 +44,17 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   /** @internal Made by `LlmClient`. */
   constructor(
     readonly call: CallFacts,
-    private readonly exchange: ProviderExchange,
-    private readonly owner: StreamOwner,
-    private readonly hidesUsage: boolean,
-    private readonly response?: ClosableResponse,
+    private readonly source: StreamSource,
   ) {}
 
   /** Of the stream when it is over, if its provider has told. */
   get usage(): AnswerUsage | undefined {
-    return this.owner.usage;
+    return this.source.usage;
   }
 
   /** Ends it before its end: the request to the provider is aborted. */
   cancel(): void {
-    this.owner.left();
+    this.source.leave();
   }
 
   /**
@@ -72,11 +75,11 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
       response.writeHead(200, headers);
     } catch (error) {
       // It was answered already, by whoever takes care of time-outs: nobody will read this.
-      this.owner.left();
+      this.source.leave();
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
-    return new Promise((resolve) => this.exchange.attach(new ResponseSink(response, this.exchange, this.owner, this.hidesUsage, resolve)));
+    return new Promise((resolve) => this.source.exchange.attach(new ResponseSink(response, this.source, resolve)));
   }
 
   /**
@@ -85,23 +88,24 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
     this.take();
-    const queue = new EventQueue(this.exchange);
-    this.exchange.attach(queue);
+    const { exchange, hidesUsage, response } = this.source;
+    const queue = new EventQueue(exchange);
+    exchange.attach(queue);
     try {
       for (let data = await queue.next(); data !== undefined; data = await queue.next()) {
         if (data === DONE) continue;
         const event = objectIn(data);
         if (event === undefined || isError(event.error)) {
-          const error = event === undefined ? this.exchange.garbled() : this.exchange.said(data);
-          this.exchange.abort(error);
+          const error = event === undefined ? exchange.unreadableEvent() : exchange.errorIn(data);
+          exchange.abort(error);
           throw error;
         }
-        if (this.hidesUsage && isUsageOnly(event)) continue;
+        if (hidesUsage && isUsageOnly(event)) continue;
         yield event;
-        await drainOf(this.response);
+        await drainOf(response);
       }
     } finally {
-      this.owner.left();
+      this.source.leave();
     }
   }
 
@@ -127,20 +131,18 @@ function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boo
 /** Writes a stream to a response, and lets the provider wait where the client is slow. */
 class ResponseSink implements ChunkSink {
   private readonly filter: EventFilter;
-  private readonly drained = (): void => this.exchange.resume();
-  private readonly letGo: () => void;
+  private readonly drained = (): void => this.source.exchange.resume();
+  private readonly unwatch: () => void;
 
   constructor(
     private readonly response: Writable,
-    private readonly exchange: ProviderExchange,
-    owner: StreamOwner,
-    hidesUsage: boolean,
+    private readonly source: StreamSource,
     private readonly done: () => void,
   ) {
-    this.filter = new EventFilter(hidesUsage);
+    this.filter = new EventFilter(source.hidesUsage);
     response.on('drain', this.drained);
-    // Its client may have gone while the first chunk was waited for.
-    this.letGo = whenOver(response, () => owner.left());
+    // Its client may have left before the first chunk arrived.
+    this.unwatch = whenOver(response, () => source.leave());
   }
 
   chunk(bytes: Buffer): boolean {
@@ -151,7 +153,7 @@ class ResponseSink implements ChunkSink {
   end(error: Error | undefined): void {
     const { response } = this;
     response.removeListener('drain', this.drained);
-    this.letGo();
+    this.unwatch();
     if (!response.destroyed) {
       const last = error === undefined ? this.filter.rest() : errorEvent(error);
       if (last.length > 0) response.write(last);

@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
-import { hasError } from '../answer/error-body.js';
+import { hasError } from '../providers/openai/errors.js';
 
 const END = /\r?\n\r?\n/;
 /** An end without its last character. */

@@ -131,15 +131,17 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     expect(spent()).toEqual({ input: 0, estimated: 0, usd: 0 });
   });
 
-  it('is given back where the provider answers 200 with an error', async () => {
+  it.each([
+    ['200 with an error', false, 'application/json', '{"error":{"message":"overloaded","code":503}}'],
+    ['200 with an error in the place of a stream', true, 'application/json', '{"error":{"message":"overloaded","code":503}}'],
+    ['an error as the first event', true, 'text/event-stream', 'data: {"error":{"message":"overloaded","code":503}}\n\n'],
+  ])('is charged where the provider answers %s: that is no error status', async (_case, stream, contentType, body) => {
     const apiBase = await scripted((request, response) => {
-      request
-        .resume()
-        .on('end', () => response.setHeader('content-type', 'application/json').end('{"error":{"message":"overloaded","code":503}}'));
+      request.resume().on('end', () => response.setHeader('content-type', contentType).end(body));
     });
-    const { post, used } = await start({ fault: 'status', status: 500 }, {}, [deploymentOf('odd', { name: 'odd', apiBase })]);
-    expect(await post({ model: 'odd' })).toBe(503);
-    await until(() => used() === 0);
+    const { post, used, prompt } = await start({}, {}, [deploymentOf('odd', { name: 'odd', apiBase })]);
+    expect(await post({ model: 'odd', stream })).toBe(503);
+    await until(() => used() >= prompt && used() <= prompt + 1);
   });
 
   it('costs nothing where no connection came about', async () => {

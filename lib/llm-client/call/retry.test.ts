@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { RetryBudget } from './retry-budget.js';
-import { retriesAllowed, retryWaitMs, type RetryFacts } from './retry-rules.js';
+import { retriesAllowed, RetryBudget, retryWaitMs, type RetryFacts } from './retry.js';
 
 const facts = (changes: Partial<RetryFacts>): RetryFacts => ({
   kind: 'server',

@@ -1,14 +1,13 @@
 import OpenAI from 'openai';
 import { InvalidArgumentError, InvalidConfigurationError, ProxyRefusedError } from '../../common/errors.js';
 import { ProviderError } from '../../common/provider-error.js';
-import { failureOf, kindOfStatus } from './provider-failure.js';
+import { kindOfStatus, reasonOf } from './failure.js';
 
-const NOW = 0;
 const named = (name: string, fields: object = {}): Error => Object.assign(new Error('failed'), { name }, fields);
 const sdk = (status: number, code: string | null, headers: Record<string, string> = {}): Error =>
   OpenAI.APIError.generate(status, { error: { message: 'no', code, type: 'x', param: null } }, undefined, new Headers(headers));
 
-describe('failureOf', () => {
+describe('reasonOf', () => {
   it.each<[string, unknown, object | undefined]>([
     ['the OpenAI SDK: 429', sdk(429, null, { 'retry-after': '7' }), { kind: 'rate_limit', status: 429, retryAfterMs: 7000 }],
     ['the OpenAI SDK: 401', sdk(401, 'invalid_api_key'), { kind: 'authentication', status: 401 }],
@@ -43,9 +42,9 @@ describe('failureOf', () => {
     ['a wrong argument', new InvalidArgumentError('a', 1, 'must not be'), undefined],
     ['no error', 'thrown', undefined],
   ])('understands %s', (_, error, expected) => {
-    const failure = failureOf(error, NOW);
-    if (expected === undefined) expect(failure).toBeUndefined();
-    else expect(failure).toMatchObject({ ...expected, error });
+    const reason = reasonOf(error);
+    if (expected === undefined) expect(reason).toBeUndefined();
+    else expect(reason).toMatchObject(expected);
   });
 });
 

@@ -1,4 +1,4 @@
-import { errorIn, hasError } from './error-body.js';
+import { errorIn, hasError } from './errors.js';
 
 it.each<[string, unknown, object]>([
   [

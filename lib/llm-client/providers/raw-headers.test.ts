@@ -1,4 +1,4 @@
-import { rawHeader, requestIdIn } from './transport.js';
+import { rawHeader, requestIdIn } from './raw-headers.js';
 
 const raw = (...headers: string[]): Buffer[] => headers.map((text) => Buffer.from(text, 'latin1'));
 

@@ -1,13 +1,14 @@
-import type { OpenAIErrorBody } from '../../common/provider-error.js';
+import type { OpenAIErrorBody } from '../../../common/provider-error.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Errors within errors: of gateways in front of gateways. */
+/** Errors within errors, as gateways in front of gateways have them. */
 const DEEPEST = 4;
 
 /**
- * What a provider says is wrong, in OpenAI's shape, `{ error: { message, … } }`, or another: `{ error: "…" }`, `{ message }`, a list of these (Gemini's),
- * an error within an error (Anthropic's), `{ detail }` and lists of fields that are wrong (FastAPI's, of Mistral and vLLM). Nothing for what is none of these.
+ * The error that a body states, in OpenAI's shape, `{ error: { message, … } }`, or another: `{ error: "…" }`,
+ * `{ message }`, a list of these (Gemini), an error within an error (Anthropic), `{ detail }` and lists of wrong
+ * fields (FastAPI, so Mistral and vLLM). Empty for anything else.
  */
 export function errorIn(body: string): Partial<OpenAIErrorBody> {
   let parsed: unknown;
@@ -24,7 +25,7 @@ export function errorIn(body: string): Partial<OpenAIErrorBody> {
   return { message: words(said.message) ?? words(said.detail), type: text(said.type), param: text(said.param), code: text(said.code) };
 }
 
-/** Whether an object of JSON has an error in the place of an answer: `"error": null` is none. */
+/** Whether a JSON object has an error in the place of an answer: `"error": null` is none. */
 export function hasError(json: string): boolean {
   if (!json.includes('"error"')) return false;
   try {
@@ -34,7 +35,7 @@ export function hasError(json: string): boolean {
   }
 }
 
-/** Whether what stands under `error` is one. */
+/** Whether the value of `error` is one. */
 export function isError(value: unknown): boolean {
   return (typeof value === 'object' && value !== null) || (typeof value === 'string' && value !== '');
 }
@@ -44,7 +45,7 @@ function fieldsOf(value: unknown): Fields {
   return typeof first === 'object' && first !== null ? (first as Fields) : {};
 }
 
-/** A text, or the first that is found in what stands in its place: `{ detail: [{ loc: ["body", "tools"], msg: "…" }] }`. */
+/** A text, or the first one in what stands in its place: `{ detail: [{ loc: ["body", "tools"], msg: "…" }] }`. */
 function words(value: unknown, depth = 0): string | undefined {
   if (depth > DEEPEST || typeof value !== 'object' || value === null) return text(value);
   const { message, msg, detail, loc } = fieldsOf(value);

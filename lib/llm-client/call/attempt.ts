@@ -1,0 +1,183 @@
+import type { ObservedAttempt } from '../../common/call-observer.js';
+import { ProviderError } from '../../common/provider-error.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { CallFacts } from '../answer/llm-answer.js';
+import { upstreamModel } from '../providers/resolution.js';
+import type { Call, CallTarget } from './call.js';
+import type { Selection } from './call-router.js';
+import { AttemptTimer, type Abortable, type AttemptTimes, type AwaitedPart } from './cancellation.js';
+import { judge, type Failure, type JudgedAttempt } from './failure.js';
+
+/** One request to a provider: by the connection pool, or by a function of the caller. */
+export interface Exchange extends Abortable {
+  /** Whether the prompt has left the process. */
+  readonly wasSent: boolean;
+  /** Whether the provider answered with an error status. */
+  readonly isRefused: boolean;
+  /** About how many tokens of an answer have arrived. */
+  readonly receivedTokens: number;
+  /** The provider's id of the request. */
+  readonly requestId?: string;
+}
+
+/** Sends attempts. */
+export interface Sender<R> {
+  /** Resolves when the answer, of a stream its first chunk, has arrived. */
+  send(attempt: Attempt): Promise<R>;
+  /** Prompt tokens of a fallback that changes the request. */
+  countPrompt(overrides: Readonly<Record<string, unknown>>): number | undefined | Promise<number>;
+}
+
+/** Who is told how attempts end. */
+export interface AttemptReporter {
+  firstChunk(attempt: Attempt): void;
+  succeeded(attempt: Attempt): void;
+  attemptFailed(attempt: Attempt, failure: Failure): void;
+  /** A stream broke after its first chunk: the call ends with it. */
+  streamBroke(attempt: Attempt, failure: Failure): void;
+}
+
+/** One try at one deployment, up to the end of its answer. */
+export class Attempt implements JudgedAttempt {
+  readonly startedAtMs = performance.now();
+  readonly number: number;
+  /** The model as its provider knows it. */
+  readonly model: string;
+  readonly promptTokens: number | undefined;
+  readonly times: AttemptTimes;
+  provider: string;
+  observed: ObservedAttempt | undefined = undefined;
+  /** As the provider reported it. */
+  usage: AnswerUsage | undefined = undefined;
+  /** Of a complete answer whose provider reported no usage. */
+  estimatedUsage: AnswerUsage | undefined = undefined;
+  firstChunkAtMs: number | undefined = undefined;
+  private sentAtMs: number | undefined = undefined;
+  private hasAnswer = false;
+  private isOver = false;
+  private exchange: Exchange | undefined = undefined;
+  private timer: AttemptTimer | undefined = undefined;
+
+  constructor(
+    readonly call: Call,
+    readonly selection: Selection,
+    readonly target: CallTarget,
+    private readonly reporter: AttemptReporter,
+  ) {
+    const { deployment, model } = selection;
+    this.number = ++call.attempts;
+    this.model = upstreamModel(model, deployment.params.custom_llm_provider);
+    this.promptTokens = target.inputTokens ?? call.promptTokens;
+    this.times = call.timesOn(deployment);
+    this.provider = deployment.provider;
+  }
+
+  get cancelled(): Error | undefined {
+    return this.call.cancellation.error;
+  }
+
+  get isOverCallersTime(): boolean {
+    return this.timer?.isCallersLimit === true;
+  }
+
+  /** Begins an exchange: time limits and cancellation abort it from here on. @throws RequestCancelledError */
+  begin(exchange: Exchange): void {
+    const { cancellation } = this.call;
+    this.exchange = exchange;
+    cancellation.active = exchange;
+    if (cancellation.error !== undefined) throw cancellation.error;
+    this.timer ??= new AttemptTimer(this.times, this);
+  }
+
+  /** Runs what sends the request, within the attempt's span. From here on the time is the pool's and the provider's. */
+  run<T>(send: () => T): T {
+    this.sentAtMs ??= performance.now();
+    return this.observed === undefined ? send() : this.observed.run(send);
+  }
+
+  /** The answer, or its first chunk, has arrived. */
+  answered(nowMs = performance.now()): void {
+    if (this.hasAnswer) return;
+    this.hasAnswer = true;
+    this.call.upstreamMs += nowMs - (this.sentAtMs ?? this.startedAtMs);
+  }
+
+  firstChunk(): void {
+    const nowMs = performance.now();
+    this.firstChunkAtMs = nowMs;
+    this.answered(nowMs);
+    this.timer?.firstChunk();
+    this.reporter.firstChunk(this);
+  }
+
+  timeOut(awaited: AwaitedPart): void {
+    const { provider, selection, exchange } = this;
+    const message = `The provider sent no ${awaited} within the time limit.`;
+    const facts = { provider, deploymentId: selection.deployment.id, providerRequestId: exchange?.requestId };
+    exchange?.abort(new ProviderError({ kind: 'timeout', message, ...facts }));
+  }
+
+  /** The answer is complete: the attempt and its call end. */
+  succeed(): void {
+    if (this.end()) this.reporter.succeeded(this);
+  }
+
+  /** The attempt failed before its answer. */
+  fail(thrown: unknown): Failure {
+    const failure = judge(thrown, this);
+    if (this.end()) this.reporter.attemptFailed(this, failure);
+    return failure;
+  }
+
+  /** Its stream broke after the first chunk, or the reader left it. */
+  breakOff(thrown: unknown): void {
+    if (this.end()) this.reporter.streamBroke(this, judge(thrown, this));
+  }
+
+  /**
+   * Tokens that the attempt costs when it fails: its prompt, once that was sent, and what arrived of an answer.
+   * An answer with an error status costs nothing.
+   */
+  get cost(): AnswerUsage | undefined {
+    if (this.usage !== undefined) return this.usage;
+    const { exchange, firstChunkAtMs } = this;
+    if (exchange === undefined || (firstChunkAtMs === undefined && (!exchange.wasSent || exchange.isRefused))) return undefined;
+    return this.estimate(exchange.receivedTokens);
+  }
+
+  /** Usage where the provider reports none. */
+  estimate(completionTokens: number): AnswerUsage {
+    const { promptTokens = 0 } = this;
+    return { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens };
+  }
+
+  /** How the answer came about. */
+  facts(): CallFacts {
+    const { attempts, retries, fallbacks, failures, description, upstreamMs, waitedMs } = this.call;
+    const { deployment, group } = this.selection;
+    const durationMs = performance.now() - description.startedAtMs;
+    return {
+      deploymentId: deployment.id,
+      provider: deployment.provider,
+      group,
+      model: this.model,
+      attempts,
+      retries,
+      fallbacks,
+      failures,
+      durationMs,
+      overheadMs: Math.max(0, durationMs - upstreamMs - waitedMs),
+      providerRequestId: this.exchange?.requestId,
+    };
+  }
+
+  /** `false` where it is over already. */
+  private end(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    this.answered();
+    this.timer?.stop();
+    this.call.cancellation.active = undefined;
+    return true;
+  }
+}

@@ -1,0 +1,129 @@
+import type { ObservedCall } from '../../common/call-observer.js';
+import type { ProviderFailureKind } from '../../common/provider-error.js';
+import { RequestContext } from '../../http/request-context.js';
+import { DEFAULT_TIMEOUT_MS } from '../../router/settings.js';
+import type { ResolvedLlmClientOptions } from '../llm-client.options.js';
+import type { SteeredOptions } from '../request.js';
+import { CallCancellation, type AttemptTimes } from './cancellation.js';
+import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
+
+/** One attempt that failed. */
+export interface AttemptFailure {
+  readonly deploymentId: string;
+  readonly group: string;
+  readonly kind: ProviderFailureKind;
+  readonly status?: number;
+}
+
+/** A model group that a call tries, and what the call sends there. */
+export interface CallTarget extends FallbackTarget {
+  readonly inputTokens: number | undefined;
+}
+
+/** What is known of a call when it begins. */
+export interface CallDescription {
+  readonly operation: string;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly maxTokens?: number;
+  readonly promptTokens?: number;
+  readonly startedAtMs: number;
+}
+
+/** What all calls of a client share. */
+export interface CallSettings {
+  readonly router: CallRouter;
+  readonly options: ResolvedLlmClientOptions;
+  /** Milliseconds, of a clock that never steps. */
+  readonly now: () => number;
+}
+
+const NONE: readonly never[] = [];
+
+/** One call: what it was asked for, how far it may go, and what its attempts have come to. */
+export class Call {
+  attempts = 0;
+  retries = 0;
+  fallbacks = 0;
+  failures: readonly AttemptFailure[] = NONE;
+  /** Time spent waiting before retries. */
+  waitedMs = 0;
+  /** Time spent waiting for the connection pool and for providers. */
+  upstreamMs = 0;
+  /** Tokens of failed attempts whose prompt was sent. */
+  lostTokens = 0;
+  /** Whether a prompt was sent whose tokens are not known. */
+  hasUncountedLoss = false;
+  isOver = false;
+  observed: ObservedCall | undefined = undefined;
+
+  readonly cancellation: CallCancellation;
+  /** The HTTP request whose reservation the call settles. */
+  readonly request: RequestContext | undefined;
+  readonly context: RoutingContext;
+  readonly maxFallbacks: number;
+  private readonly deadlineAtMs: number;
+
+  /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
+  constructor(
+    readonly description: CallDescription,
+    readonly options: SteeredOptions,
+    private readonly client: CallSettings,
+  ) {
+    const { promptTokens: inputTokens, maxTokens, stream } = description;
+    const { settings } = client.router;
+    const { request, response } = options;
+    this.cancellation = new CallCancellation(options.signal, response && 'raw' in response ? response.raw : (response ?? undefined));
+    this.request = request ? RequestContext.of(request) : undefined;
+    this.context = { inputTokens, maxTokens, stream, ...options.routing };
+    this.maxFallbacks = options.disableFallbacks === true ? 0 : settings.maxFallbacks;
+    this.deadlineAtMs = client.now() + (options.timeoutMs ?? settings.timeoutMs);
+  }
+
+  get stream(): boolean {
+    return this.description.stream;
+  }
+
+  /** Prompt tokens: the client's own count, else that of the request's guard. */
+  get promptTokens(): number | undefined {
+    return this.description.promptTokens ?? this.request?.prompt?.tokens;
+  }
+
+  /** Whether no further attempt may begin. */
+  get isSpent(): boolean {
+    return this.attempts >= this.client.options.maxAttempts || !this.hasTimeFor(0);
+  }
+
+  hasTimeFor(ms: number): boolean {
+    return this.client.now() + ms < this.deadlineAtMs;
+  }
+
+  /** Retries of one priority tier: the deployment's or the router's number, which the call can lower. */
+  retriesOn({ numRetries }: Deployment): number {
+    const asked = this.options.numRetries ?? undefined;
+    return Math.min(numRetries ?? asked ?? this.client.router.settings.numRetries, asked ?? Infinity);
+  }
+
+  /**
+   * How long an attempt on this deployment may take. An attempt's own limit ends with the first chunk of
+   * a stream: after it no other deployment is tried, so nothing is gained by breaking the stream off.
+   */
+  timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
+    const { options, client } = this;
+    const { settings } = client.router;
+    const leftMs = this.deadlineAtMs - client.now();
+    const ownMs = timeoutMs ?? client.options.attemptTimeoutMs;
+    const callMs = options.timeoutMs ?? settings.timeoutMs;
+    const isCallers = options.hasCallerTimeout === true && callMs < settings.timeoutMs;
+    const isCallSet = callMs !== DEFAULT_TIMEOUT_MS;
+    if (!this.stream) {
+      const isSet = isCallSet || ownMs !== Infinity;
+      const byCaller = { whole: isCallers && leftMs < ownMs, firstChunk: false };
+      return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet, byCaller };
+    }
+    const allowedMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;
+    const firstChunkMs = options.streamTimeoutMs ?? Math.min(allowedMs, options.callerStreamTimeoutMs ?? Infinity);
+    const byCaller = { whole: isCallers, firstChunk: options.streamTimeoutMs === undefined && firstChunkMs < allowedMs };
+    return { wholeMs: leftMs, firstChunkMs, isHeadSet: isCallSet || firstChunkMs !== Infinity, isBodySet: isCallSet, byCaller };
+  }
+}

@@ -1,0 +1,158 @@
+import { neverConnected } from '../../common/connection-codes.js';
+import { FastLiteLLMError } from '../../common/errors.js';
+import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
+import { usageFrom, type AnswerUsage } from '../../http/answer-usage.js';
+import type { ExecuteOptions, Send } from '../send.js';
+import { drainOf } from '../stream/response-drain.js';
+import type { Attempt, Exchange, Sender } from './attempt.js';
+import { CallbackError, reasonOf } from './failure.js';
+
+/** Sends attempts by a function of the caller. */
+export class CustomSender<T> implements Sender<T> {
+  constructor(
+    protected readonly request: Send<T>,
+    protected readonly options: ExecuteOptions,
+  ) {}
+
+  async send(attempt: Attempt): Promise<T> {
+    const result = await new CustomExchange(attempt).begin(this.request);
+    attempt.answered();
+    attempt.usage = callback(() => usageIn(result, this.options));
+    callback(() => this.options.onAnswer?.(attempt.facts()));
+    return result;
+  }
+
+  countPrompt(): number | undefined {
+    return this.options.routing?.inputTokens;
+  }
+}
+
+/** The same for a function that gives chunks: resolves with the first of them, and the others behind it. */
+export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
+  override async send(attempt: Attempt): Promise<AsyncIterable<C>> {
+    const exchange = new CustomExchange(attempt);
+    let iterator: AsyncIterator<C> | undefined;
+    try {
+      const chunks = await exchange.begin(this.request);
+      iterator = chunks[Symbol.asyncIterator]();
+      const first = await exchange.until(iterator.next());
+      attempt.firstChunk();
+      callback(() => this.options.onAnswer?.(attempt.facts()));
+      const stream = this.read(first, iterator, exchange);
+      // Started here, so that `finally` also runs for a reader who leaves before the first chunk.
+      await stream.next();
+      return stream;
+    } catch (error) {
+      close(iterator);
+      throw error;
+    }
+  }
+
+  /** The chunks. The first thing it yields is nothing, and stands for its start. */
+  private async *read(first: IteratorResult<C>, iterator: AsyncIterator<C>, exchange: CustomExchange): AsyncGenerator<C, void, undefined> {
+    const { attempt } = exchange;
+    const { cancellation } = attempt.call;
+    let isOver = false;
+    const breakOff = (error: unknown): void => {
+      if (isOver) return;
+      isOver = true;
+      attempt.breakOff(error);
+      close(iterator);
+    };
+    exchange.onAbort = breakOff;
+    try {
+      yield undefined as C;
+      for (let result = first; result.done !== true; result = await exchange.until(iterator.next())) {
+        const { value } = result;
+        exchange.receivedTokens++;
+        attempt.usage = callback(() => usageIn(value, this.options)) ?? attempt.usage;
+        yield value;
+        await drainOf(cancellation.response);
+      }
+      isOver = true;
+      attempt.succeed();
+    } catch (error) {
+      breakOff(error);
+      throw error instanceof CallbackError ? error.cause : error;
+    } finally {
+      if (!isOver) {
+        cancellation.cancel(new Error('the stream was not read to its end'));
+        breakOff(cancellation.error);
+      }
+    }
+  }
+}
+
+/** One request by a function of the caller: its signal, and an end that comes whether the function heeds it or not. */
+class CustomExchange implements Exchange {
+  wasSent = false;
+  isRefused = false;
+  receivedTokens = 0;
+  onAbort: ((error: Error) => void) | undefined = undefined;
+  private readonly controller = new AbortController();
+  private aborted: Error | undefined = undefined;
+  private reject: ((error: Error) => void) | undefined = undefined;
+
+  constructor(readonly attempt: Attempt) {}
+
+  async begin<T>(send: Send<T>): Promise<T> {
+    const { attempt, controller } = this;
+    const { selection, number, model, target } = attempt;
+    const { deployment, group } = selection;
+    attempt.begin(this);
+    this.wasSent = true;
+    const context = { signal: controller.signal, attempt: number, model, group, overrides: target.overrides };
+    // Asynchronous, because a `send` may throw before it returns a promise.
+    return this.until(attempt.run(async () => send(deployment, context)));
+  }
+
+  /** The result of `work`, unless the exchange is aborted before. */
+  async until<T>(work: Promise<T>): Promise<T> {
+    // It may fail when nothing waits for it any more.
+    work.catch(() => {});
+    if (this.aborted !== undefined) throw this.aborted;
+    try {
+      return await Promise.race([work, new Promise<never>((_, reject) => (this.reject = reject))]);
+    } catch (error) {
+      if (error !== this.aborted) this.failed(error);
+      throw error;
+    } finally {
+      this.reject = undefined;
+    }
+  }
+
+  abort(error: Error): void {
+    if (this.aborted !== undefined) return;
+    this.aborted = error;
+    this.controller.abort(error);
+    this.reject?.(error);
+    this.onAbort?.(error);
+  }
+
+  /** What the error says of the request: whether it was sent, and whether an error status answered it. */
+  private failed(error: unknown): void {
+    const reason = reasonOf(error);
+    const isOurs = error instanceof FastLiteLLMError || error instanceof DeploymentMisconfiguredError;
+    this.wasSent = reason !== undefined && !isOurs && !neverConnected(error);
+    this.isRefused = reason?.status !== undefined && reason.status >= 300;
+  }
+}
+
+/** Runs what the caller passed besides its `send`: an answer that is there is not asked for again because of it. */
+function callback<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new CallbackError(error);
+  }
+}
+
+/** Closes a stream. Its error, if it has one, concerns nothing any more. */
+function close(iterator: AsyncIterator<unknown> | undefined): void {
+  void (async () => iterator?.return?.())().catch(() => {});
+}
+
+function usageIn(result: unknown, { usageOf }: ExecuteOptions): AnswerUsage | undefined {
+  if (usageOf !== undefined) return usageFrom(usageOf(result));
+  return typeof result === 'object' && result !== null ? usageFrom((result as { readonly usage?: unknown }).usage) : undefined;
+}

@@ -1,0 +1,173 @@
+import { CONNECTION_CODES } from '../../common/connection-codes.js';
+import { FastLiteLLMError, InvalidConfigurationError } from '../../common/errors.js';
+import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
+import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
+import type { FailureReport, Selection } from './call-router.js';
+import { retryAfterOf, type AnyHeaders } from './retry-after.js';
+
+/** Whose fault a failure is. Those of the provider and the operator count against the deployment. */
+export type Fault = 'provider' | 'operator' | 'caller' | 'pool' | 'cancelled';
+
+/** What went wrong at a provider, as the retry rules and the router read it. */
+export interface FailureReason {
+  readonly kind: ProviderFailureKind;
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+}
+
+/** A failed attempt, or a selection without a result. */
+export class Failure {
+  /** @param error Thrown to the caller as it is. @param reason Without one the call ends: no other deployment would help. */
+  constructor(
+    readonly error: unknown,
+    readonly fault: Fault,
+    readonly reason?: FailureReason,
+  ) {}
+
+  get countsAgainstDeployment(): boolean {
+    return this.fault === 'provider' || this.fault === 'operator';
+  }
+}
+
+/** A function that the caller passed along (`usageOf`, `onAnswer`) threw: no failure of the attempt. */
+export class CallbackError extends Error {
+  constructor(override readonly cause: unknown) {
+    super('a function of the caller threw');
+  }
+}
+
+/** What of an attempt decides about its failure. */
+export interface JudgedAttempt {
+  readonly selection: Selection;
+  /** Set once the caller cancelled the call. */
+  readonly cancelled: Error | undefined;
+  /** Whether it ran out of a time that the request's body had set. */
+  readonly isOverCallersTime: boolean;
+}
+
+/** The one place that decides whose fault a failed attempt is, and whether its call goes on. */
+export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
+  const { selection, cancelled, isOverCallersTime } = attempt;
+  if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
+  if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
+  const { deployment, group } = selection;
+  // The client of the call must not read what its operator has to correct.
+  const error = thrown instanceof InvalidConfigurationError ? new DeploymentMisconfiguredError(group, [deployment.id], thrown) : thrown;
+  const reason = reasonOf(error);
+  if (reason === undefined) return new Failure(error, 'caller');
+  if (error instanceof DeploymentMisconfiguredError) return new Failure(error, 'operator', reason);
+  // Behind a `*` the caller names the model.
+  const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
+  if (isOverCallersTime || isUnknownModel) return new Failure(error, 'caller', reason);
+  const isPoolFull = error instanceof FastLiteLLMError && reason.kind === 'timeout';
+  return new Failure(error, isPoolFull ? 'pool' : 'provider', reason);
+}
+
+const SELECTION_FAILURES: Readonly<Record<string, FailureReason & { readonly fault: Fault }>> = {
+  ROUTER_RATE_LIMITED: { fault: 'provider', kind: 'rate_limit', status: 429 },
+  CONTEXT_WINDOW_EXCEEDED: { fault: 'caller', kind: 'context_window', status: 400 },
+  DEPLOYMENT_MISCONFIGURED: { fault: 'operator', kind: 'authentication', status: 503 },
+  NO_DEPLOYMENT: { fault: 'caller', kind: 'not_found', status: 404 },
+};
+
+/** What it means that the router selects no deployment. @throws `error` itself where no fallback would help. */
+export function judgeSelection(error: unknown): Failure {
+  const { code = '', retryAfterMs } = error as { readonly code?: string; readonly retryAfterMs?: number };
+  const known = Object.hasOwn(SELECTION_FAILURES, code) ? SELECTION_FAILURES[code] : undefined;
+  if (known === undefined) throw error;
+  const { fault, kind, status } = known;
+  return new Failure(error, fault, { kind, status, retryAfterMs });
+}
+
+/** What is no answer counts as one of a gateway that has none. */
+const MALFORMED_STATUS = 502;
+
+/** What the router is told of a failure. */
+export function routerReport({ error, fault, reason }: Failure): FailureReport {
+  // A `ProviderError` without an answer has the status for the client; its cause says what happened.
+  const thrown = error instanceof ProviderError && error.providerStatus === undefined ? error.cause : error;
+  return {
+    status: reason?.kind === 'malformed' ? MALFORMED_STATUS : reason?.status,
+    error: thrown,
+    retryAfterMs: reason?.retryAfterMs,
+    timeout: reason?.kind === 'timeout',
+    misconfigured: fault === 'operator',
+    contentPolicy: reason?.kind === 'content_policy',
+  };
+}
+
+/** Codes of Node and of undici. */
+const TIMEOUT_CODES = new Set([
+  'ETIMEDOUT',
+  'ESOCKETTIMEDOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+const TIMEOUT_NAMES = new Set(['TimeoutError', 'APIConnectionTimeoutError']);
+const CONTEXT_WINDOW =
+  /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
+const CONTENT_POLICY = /content_policy|content_filter|content management policy|content policy|responsible ai/i;
+
+/** What an answer with this status means. `words`: its code and message, which tell kinds of 400 apart. */
+export function kindOfStatus(status: number, words: string): ProviderFailureKind {
+  if (status === 400 || status === 413 || status === 422) {
+    if (CONTEXT_WINDOW.test(words)) return 'context_window';
+    if (CONTENT_POLICY.test(words)) return 'content_policy';
+    return 'bad_request';
+  }
+  // 402: this account has no credit left, another may.
+  if (status === 401 || status === 402 || status === 403) return 'authentication';
+  if (status === 404) return 'not_found';
+  if (status === 408) return 'timeout';
+  if (status === 429) return 'rate_limit';
+  // A conflict is about the moment, not about the request.
+  return status >= 500 || status === 409 ? 'server' : 'bad_request';
+}
+
+/** What an error without an answer means, by its code and those of its causes; `undefined` where these say nothing. */
+export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malformed' | undefined {
+  for (let cause = error, depth = 0; isObject(cause) && depth < 5; cause = cause.cause, depth++) {
+    const { code, name } = cause as { readonly code?: unknown; readonly name?: unknown };
+    const className = (cause.constructor as { readonly name?: string } | undefined)?.name ?? '';
+    if (TIMEOUT_CODES.has(String(code)) || TIMEOUT_NAMES.has(String(name)) || TIMEOUT_NAMES.has(className)) return 'timeout';
+    if (CONNECTION_CODES.has(String(code)) || className === 'APIConnectionError') return 'connection';
+    if (typeof code === 'string' && /^HPE_|CONTENT_LENGTH_MISMATCH$/.test(code)) return 'malformed';
+  }
+  return undefined;
+}
+
+/**
+ * What an error means: this package's `ProviderError`, errors of the OpenAI and Anthropic SDKs, of the AI SDK,
+ * of axios, undici and Node. `undefined`: a mistake in the program, which no other provider would correct.
+ */
+export function reasonOf(error: unknown): FailureReason | undefined {
+  if (error instanceof ProviderError) return { kind: error.kind, status: error.providerStatus, retryAfterMs: error.retryAfterMs };
+  if (error instanceof DeploymentMisconfiguredError || error instanceof InvalidConfigurationError) return { kind: 'authentication' };
+  if (error instanceof FastLiteLLMError || !isObject(error)) {
+    const kind = kindOfCode(error) ?? (isObject(error) && /TIMEOUT/.test(String(error.code)) ? 'timeout' : undefined);
+    return kind === undefined ? undefined : { kind };
+  }
+  const response = isObject(error.response) ? error.response : undefined;
+  const status = [error.status, error.statusCode, response?.status].find((value): value is number => typeof value === 'number');
+  if (status !== undefined) {
+    const headers = (error.headers ?? error.responseHeaders ?? response?.headers) as AnyHeaders;
+    const words = [error.code, error.message, error.responseBody].filter((value) => typeof value === 'string').join(' ');
+    return { kind: kindOfStatus(status, words), status, retryAfterMs: retryAfterOf(headers, Date.now()) };
+  }
+  const kind = kindOfCode(error);
+  if (kind !== undefined) return { kind };
+  return isMistake(error) ? undefined : { kind: 'server' };
+}
+
+/** `fetch failed` is a `TypeError` too, but has a cause. */
+function isMistake(error: Readonly<Record<string, unknown>>): boolean {
+  return (
+    error.cause === undefined &&
+    (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError || error instanceof SyntaxError)
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,118 @@
+import { Attempt, type Sender } from './attempt.js';
+import type { Call, CallSettings, CallTarget } from './call.js';
+import { Failure } from './failure.js';
+import { FallbackPlan } from './fallback-plan.js';
+import { PriorityTiers } from './priority-tiers.js';
+import type { CallReporter } from './reporter.js';
+import { retriesAllowed, retryWaitMs, type RetryBudget } from './retry.js';
+
+/** What the calls of a client share, besides their settings. */
+export interface ClientContext extends CallSettings {
+  readonly reporter: CallReporter;
+  readonly retryBudget: RetryBudget;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+/**
+ * Runs one call: retries within the priority tier, then the next tiers of the model group with retries of their own, then
+ * the group's fallbacks by the same rules, each once. In the end it throws the first group's failure as it came.
+ */
+export class CallPipeline<R> {
+  private readonly fallbacks: FallbackPlan;
+
+  constructor(
+    private readonly client: ClientContext,
+    private readonly call: Call,
+    private readonly sender: Sender<R>,
+  ) {
+    this.fallbacks = new FallbackPlan(client.router, call);
+  }
+
+  /** Resolves with the complete answer, of a stream when its first chunk is there: the stream then reports its end. */
+  async run(): Promise<R> {
+    const { call, client, fallbacks, sender } = this;
+    const { description, context } = call;
+    client.retryBudget.deposit();
+    client.reporter.callStarted(call);
+    try {
+      let target: CallTarget | undefined = { model: description.model, inputTokens: context.inputTokens };
+      while (target !== undefined) {
+        const outcome: R | Failure = await this.tryGroup(target);
+        if (!(outcome instanceof Failure)) return outcome;
+        target = await fallbacks.next(target, outcome, sender);
+      }
+      throw fallbacks.firstFailure?.error as Error;
+    } catch (error) {
+      client.reporter.callFailed(call, error);
+      throw error;
+    }
+  }
+
+  /** Tries a model group: its priority tiers, lowest `order` first. A failure is the last of them. */
+  private async tryGroup(target: CallTarget): Promise<R | Failure> {
+    const { call, client, sender } = this;
+    const tiers = new PriorityTiers(client.router, call.context, target);
+    let last: Failure | undefined;
+    do {
+      for (let retry = 0; ; retry++) {
+        if (last !== undefined && call.isSpent) return last;
+        const selection = tiers.select();
+        if (selection instanceof Failure) {
+          last ??= selection;
+          if (tiers.isUntried) return last;
+          break;
+        }
+        const attempt = new Attempt(call, selection, target, client.reporter);
+        client.reporter.attemptStarted(attempt);
+        try {
+          const answer = await sender.send(attempt);
+          if (!call.stream) attempt.succeed();
+          return answer;
+        } catch (thrown) {
+          last = attempt.fail(thrown);
+          if (last.reason === undefined) throw last.error;
+        }
+        tiers.failed(selection, last);
+        const waitMs = this.retryWaitMs(attempt, last, retry);
+        if (waitMs === undefined) break;
+        if (waitMs > 0) {
+          const beforeMs = performance.now();
+          await call.cancellation.wait(waitMs);
+          call.waitedMs += performance.now() - beforeMs;
+        }
+        call.retries++;
+      }
+    } while (this.fallbacks.allowsNextTier(target.model, last) && tiers.next());
+    return last;
+  }
+
+  /** How long to wait before the next retry within the priority tier; `undefined`: none is made. */
+  private retryWaitMs({ selection, target }: Attempt, { fault, reason }: Failure, retry: number): number | undefined {
+    const { call, client } = this;
+    const { router, retryBudget, now, random } = client;
+    const { deployment } = selection;
+    if (reason === undefined) return undefined;
+    const healthy = router.healthyCount(target.model, call.context);
+    const healthyOthers = router.healthyCount(target.model, { ...call.context, excludeIds: [deployment.id] });
+    // Nothing was sent: another deployment is no retry.
+    if (fault === 'operator' && healthyOthers > 0) return 0;
+    const { retryPolicy, modelGroupRetryPolicy: ofGroups } = router.settings;
+    const policy = Object.hasOwn(ofGroups, target.model) ? ofGroups[target.model] : retryPolicy;
+    const isPolicyHeeded = deployment.numRetries === undefined;
+    const facts = {
+      ...reason,
+      healthy,
+      healthyOthers,
+      numRetries: call.retriesOn(deployment),
+      policy: isPolicyHeeded ? policy : undefined,
+    };
+    if (retry >= retriesAllowed(facts)) return undefined;
+    const waitMs = retryWaitMs(
+      retry,
+      { healthyOthers, retryAfterMs: reason.retryAfterMs, leastMs: router.settings.retryAfterMs },
+      random(),
+    );
+    return call.hasTimeFor(waitMs) && retryBudget.withdraw(now()) ? waitMs : undefined;
+  }
+}

@@ -1,0 +1,157 @@
+import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
+import { ProviderError } from '../../common/provider-error.js';
+import type { CallRecorder, CallSeries } from '../../common/recorder.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { Attempt, AttemptReporter } from './attempt.js';
+import type { Call } from './call.js';
+import type { CallRouter } from './call-router.js';
+import { routerReport, type Failure } from './failure.js';
+import type { CallSpending } from './spending.js';
+
+/** Totals over all calls of a client. */
+export class CallCounts {
+  succeeded = 0;
+  failed = 0;
+  cancelled = 0;
+  attempts = 0;
+  retries = 0;
+  fallbacks = 0;
+  inFlight = 0;
+}
+
+const COMPONENT = 'llm_client';
+const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
+
+/** The one place that reports calls and attempts: to the router, the rate limiter, the monitor, telemetry and the metrics. */
+export class CallReporter implements AttemptReporter {
+  readonly counts = new CallCounts();
+  private readonly firstChunks: CallSeries;
+  private readonly series = new Map<string, CallSeries>();
+
+  constructor(
+    private readonly router: CallRouter,
+    readonly spending: CallSpending,
+    private readonly recorder: CallRecorder,
+    private readonly observer: CallObserver | undefined,
+  ) {
+    this.firstChunks = recorder.series(COMPONENT, 'first_chunk');
+  }
+
+  callStarted(call: Call): void {
+    const { operation, model, stream, maxTokens } = call.description;
+    this.counts.inFlight++;
+    call.request?.beginCall();
+    call.observed = this.observer?.started({ operation, model, stream, maxTokens });
+    this.spending.prepare(model);
+  }
+
+  attemptStarted(attempt: Attempt): void {
+    const { call, number, model, selection } = attempt;
+    if (call.observed === undefined) return;
+    const { deployment, group } = selection;
+    const { api_base: base } = deployment.params;
+    attempt.observed = call.observed.attempt({
+      number,
+      deploymentId: deployment.id,
+      model,
+      provider: deployment.provider,
+      endpoint: typeof base === 'string' ? base : undefined,
+      fallbackGroup: group === call.description.model ? undefined : group,
+    });
+  }
+
+  firstChunk({ firstChunkAtMs = NaN, startedAtMs, observed }: Attempt): void {
+    this.firstChunks.record(firstChunkAtMs - startedAtMs);
+    observed?.firstChunk();
+  }
+
+  /** The answer is complete. */
+  succeeded(attempt: Attempt): void {
+    const { call, selection, usage, startedAtMs, firstChunkAtMs } = attempt;
+    const known = usage ?? attempt.estimatedUsage;
+    this.router.succeeded(selection, {
+      latencyMs: performance.now() - startedAtMs,
+      timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
+      promptTokens: known?.promptTokens,
+      completionTokens: known?.completionTokens,
+      usageDetails: known?.details,
+    });
+    attempt.observed?.ended({ ...outcomeOf(usage), status: 200 });
+    if (known !== undefined) this.spending.add(selection, known, usage === undefined);
+    if (!this.end(call, 'succeeded')) return;
+    // Without a usage the cost of the answer is not known: the whole reservation stands.
+    this.settle(call, usage?.totalTokens);
+    this.record(call, true, usage);
+    call.observed?.ended(outcomeOf(usage));
+  }
+
+  attemptFailed(attempt: Attempt, failure: Failure): void {
+    const { call, selection, usage, cost } = attempt;
+    const { error, fault, reason } = failure;
+    const used = { ...(cost ?? NO_TOKENS), usageDetails: cost?.details };
+    if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...used });
+    else this.router.cancelled(selection, used);
+    if (cost !== undefined) {
+      call.lostTokens += cost.totalTokens;
+      call.hasUncountedLoss ||= usage === undefined && attempt.promptTokens === undefined;
+      this.spending.add(selection, cost, usage === undefined);
+    }
+    if (reason !== undefined) {
+      const { deployment, group } = selection;
+      call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
+    }
+    const status = error instanceof ProviderError ? error.providerStatus : undefined;
+    attempt.observed?.ended({ ...outcomeOf(cost), error, status, cancelled: fault === 'cancelled' });
+  }
+
+  streamBroke(attempt: Attempt, failure: Failure): void {
+    this.attemptFailed(attempt, failure);
+    this.callFailed(attempt.call, failure.error, attempt.cost);
+  }
+
+  /** The call ends without a complete answer. @param usage of the stream that broke */
+  callFailed(call: Call, error: unknown, usage?: AnswerUsage): void {
+    const isCancelled = call.cancellation.error !== undefined;
+    if (!this.end(call, isCancelled ? 'cancelled' : 'failed')) return;
+    this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
+    if (!isCancelled) this.record(call, false, usage);
+    call.observed?.ended({ ...outcomeOf(usage), ...(isCancelled ? { cancelled: true } : { error }) });
+  }
+
+  private end(call: Call, outcome: 'succeeded' | 'failed' | 'cancelled'): boolean {
+    if (call.isOver) return false;
+    call.isOver = true;
+    const { counts } = this;
+    counts[outcome]++;
+    counts.inFlight--;
+    counts.attempts += call.attempts;
+    counts.retries += call.retries;
+    counts.fallbacks += call.fallbacks;
+    call.cancellation.dispose();
+    return true;
+  }
+
+  /** @param tokens of the answer; `undefined` where that is not known */
+  private settle({ request, lostTokens, hasUncountedLoss }: Call, tokens: number | undefined): void {
+    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss });
+  }
+
+  private record({ description }: Call, ok: boolean, usage: AnswerUsage | undefined): void {
+    const { operation, startedAtMs, promptTokens } = description;
+    let series = this.series.get(operation);
+    if (series === undefined) this.series.set(operation, (series = this.recorder.series(COMPONENT, operation)));
+    series.record(performance.now() - startedAtMs, ok, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
+  }
+}
+
+/** Usage in the words of observers. */
+function outcomeOf(usage: AnswerUsage | undefined): CallOutcome {
+  if (usage === undefined) return {};
+  const { promptTokens, completionTokens, details } = usage;
+  return {
+    inputTokens: promptTokens,
+    outputTokens: completionTokens,
+    cacheReadTokens: details?.cacheReadTokens,
+    reasoningTokens: details?.reasoningTokens,
+  };
+}

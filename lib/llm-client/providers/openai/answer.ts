@@ -1,0 +1,82 @@
+import { usageFrom, type AnswerUsage } from '../../../http/answer-usage.js';
+import type { AnswerFault } from '../protocol.js';
+import { hasError } from './errors.js';
+
+const [OPEN, CLOSE, QUOTE, BACKSLASH, COLON] = Buffer.from('{}"\\:');
+const ERROR = Buffer.from('"error"');
+const USAGE = Buffer.from('"usage"');
+/** A longer object is no usage. */
+const LONGEST_USAGE = 4096;
+/** Keys of that name that are looked at, from the end: of thousands each would cost `LONGEST_USAGE` bytes. */
+const MOST_KEYS = 64;
+
+/** Some providers give errors the status of an answer. An answer itself is not parsed: it may be long. */
+export function faultIn(answer: Buffer): AnswerFault | undefined {
+  if (!looksWhole(answer)) return 'malformed';
+  if (!mayBeginWithError(answer)) return undefined;
+  const text = answer.toString('utf8');
+  return hasError(text) ? { error: text } : undefined;
+}
+
+/** Whether it has the first and the last brace of an object. Some providers send empty lines before it, and many one behind it. */
+function looksWhole(answer: Buffer): boolean {
+  let end = answer.length - 1;
+  while (answer[end] <= 32) end--;
+  return answer[behindSpace(answer)] === OPEN && answer[end] === CLOSE;
+}
+
+/** An error in the place of an answer is its only field, or its first. */
+function mayBeginWithError(answer: Buffer): boolean {
+  const name = behindSpace(answer, behindSpace(answer) + 1);
+  return answer.subarray(name, name + ERROR.length).equals(ERROR);
+}
+
+function behindSpace(answer: Buffer, from = 0): number {
+  let at = from;
+  while (answer[at] <= 32) at++;
+  return at;
+}
+
+/**
+ * The last `"usage":{…}` in a whole answer, or in the end of a stream. The answer itself is not parsed: within a JSON
+ * string the quotes of such a key would be escaped, so its bytes are enough to find it.
+ */
+export function usageIn(bytes: Buffer): AnswerUsage | undefined {
+  let at = bytes.lastIndexOf(USAGE);
+  for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
+    const usage = usageAt(bytes, at + USAGE.length);
+    if (usage !== undefined) return usage;
+    at = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1);
+  }
+  return undefined;
+}
+
+function usageAt(bytes: Buffer, from: number): AnswerUsage | undefined {
+  const colon = behindSpace(bytes, from);
+  if (bytes[colon] !== COLON) return undefined;
+  const start = behindSpace(bytes, colon + 1);
+  const end = bytes[start] === OPEN ? objectEnd(bytes, start) : -1;
+  if (end < 0) return undefined;
+  try {
+    return usageFrom(JSON.parse(bytes.toString('utf8', start, end)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Behind the brace that closes the object that opens at `from`; -1 where none does. */
+function objectEnd(bytes: Buffer, from: number): number {
+  const last = Math.min(bytes.length, from + LONGEST_USAGE);
+  let depth = 0;
+  let inString = false;
+  for (let at = from; at < last; at++) {
+    const byte = bytes[at];
+    if (inString) {
+      if (byte === BACKSLASH) at++;
+      else if (byte === QUOTE) inString = false;
+    } else if (byte === QUOTE) inString = true;
+    else if (byte === OPEN) depth++;
+    else if (byte === CLOSE && --depth === 0) return at + 1;
+  }
+  return -1;
+}

@@ -1,0 +1,39 @@
+import type { StreamOpening } from '../protocol.js';
+import { hasError } from './errors.js';
+
+/** Comments keep a connection alive until there is an answer. */
+const COMMENTS = /^(?:\s|:[^\n]*\n)*/;
+const ERROR_EVENT = /^event: *error\r?\n/;
+const DATA = /(?:^|\n)data:([^\n]*)\n/;
+/** The start of an error whose end has not arrived. Within a JSON string the quotes would be escaped. */
+const HALF_AN_ERROR = /(?:^|\n)data: *\{\s*"error"\s*:\s*[{"]/;
+/** Behind this many characters of an event no error begins any more. */
+const LONGEST_OPENING = 64;
+/** More of a beginning is not read. */
+const LONGEST_READ = 64 * 1024;
+const ERROR = 'error';
+
+/** @param bytes all that has arrived so far, wherever the chunks ended */
+export function openingOf(bytes: Buffer): StreamOpening {
+  const text = bytes.toString('utf8', 0, LONGEST_READ);
+  const begun = text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);
+  if (begun === '' || begun.startsWith(':')) return 'undecided';
+  const isError = ERROR_EVENT.test(begun);
+  const data = DATA.exec(begun)?.[1].trim();
+  if (data !== undefined) return isError || hasError(data) ? { error: data } : 'answer';
+  if (isError || HALF_AN_ERROR.test(begun)) return 'undecided';
+  return begun.length < LONGEST_OPENING ? 'undecided' : 'answer';
+}
+
+/** The error that a stream ended with, as JSON. @param tail its last bytes, starting anywhere */
+export function errorAtEnd(tail: Buffer): string | undefined {
+  if (!tail.includes(ERROR)) return undefined;
+  let isErrorEvent = false;
+  for (const line of tail.toString('utf8').split(/\r?\n/)) {
+    const [, field, value = ''] = /^(data|event): ?(.*)$/.exec(line) ?? [];
+    if (field === 'data' && (isErrorEvent || hasError(value))) return value;
+    if (field === 'event') isErrorEvent = value.trim() === ERROR;
+    else if (line === '') isErrorEvent = false;
+  }
+  return undefined;
+}

@@ -1,0 +1,58 @@
+import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
+import { kindOfStatus } from '../call/failure.js';
+import { retryAfterOf } from '../call/retry-after.js';
+import type { ProviderEndpoint } from './endpoint.js';
+import { rawHeader } from './raw-headers.js';
+
+/** The head of an answer. Status 0: none has arrived. */
+export interface AnswerHead {
+  readonly status: number;
+  readonly rawHeaders: readonly Buffer[];
+  readonly requestId: string | undefined;
+}
+
+/** Makes the errors of one deployment's provider. */
+export class ProviderErrors {
+  constructor(
+    private readonly endpoint: ProviderEndpoint,
+    private readonly deploymentId: string,
+  ) {}
+
+  /** An exchange that ended without a readable answer. */
+  failed(kind: ProviderFailureKind, message: string, head: AnswerHead, cause?: Error): ProviderError {
+    const { endpoint, deploymentId } = this;
+    const status = kind === 'malformed' && head.status !== 0 ? head.status : undefined;
+    const facts = { kind, message, status, provider: endpoint.provider, deploymentId, providerRequestId: head.requestId };
+    return new ProviderError(facts, { cause });
+  }
+
+  /** An error that stands in a stream, or in the place of an answer. Some providers name the status it should have had. */
+  inAnswer(json: string, head: AnswerHead): ProviderError {
+    const code = this.endpoint.protocol.errorIn(json).code ?? '';
+    if (/^[45]\d\d$/.test(code)) return this.answered(Number(code), json, head);
+    // Without one, a content filter or a prompt that is too long is a 400: the provider is well.
+    return this.answered(kindOfStatus(400, code) === 'bad_request' ? 500 : 400, json, head);
+  }
+
+  /** An error that the provider answered with. */
+  answered(status: number, body: string, { rawHeaders, requestId }: AnswerHead): ProviderError {
+    const { endpoint, deploymentId } = this;
+    // Redacted after parsing: JSON often writes the slash of a key as `\/`.
+    const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
+    const stated = endpoint.protocol.errorIn(body);
+    const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);
+    const words = message ?? `The provider answered ${status}.`;
+    return new ProviderError({
+      kind: kindOfStatus(status, `${code ?? ''} ${words}`),
+      message: words,
+      status,
+      provider: endpoint.provider,
+      deploymentId,
+      providerCode: code,
+      type,
+      param,
+      retryAfterMs: retryAfterOf({ get: (name) => rawHeader(rawHeaders, name) ?? null }, Date.now()),
+      providerRequestId: requestId,
+    });
+  }
+}

@@ -1,0 +1,297 @@
+import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
+import type { ProviderError } from '../../common/provider-error.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { Exchange } from '../call/attempt.js';
+import { kindOfCode } from '../call/failure.js';
+import { StreamRecord } from '../stream/stream-record.js';
+import type { KnownEndpoint } from './endpoints.js';
+import type { AnswerHead } from './provider-errors.js';
+import { rawHeader, requestIdIn } from './raw-headers.js';
+
+/** A request to a provider, as undici's dispatchers take it. */
+export interface ProviderRequest {
+  readonly origin: string;
+  readonly path: string;
+  readonly method: 'POST';
+  /** Names and values in turns. */
+  readonly headers: string[];
+  readonly body: string | Buffer;
+  /** In milliseconds: until the answer's headers, and between two chunks of it. 0: no limit. Default: the connection's. */
+  readonly headersTimeout?: number;
+  readonly bodyTimeout?: number;
+}
+
+/** Receives an answer step by step: undici's handler without wrappers, which copies nothing and parses no header. */
+export interface ProviderHandler {
+  onConnect(abort: (error?: Error) => void): void;
+  /** The whole request was handed to the socket. */
+  onRequestSent(): void;
+  /** `false`: no data for the moment. */
+  onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean;
+  onData(chunk: Buffer): boolean;
+  onComplete(): void;
+  onError(error: Error): void;
+}
+
+/** Sends requests: the connection pool's dispatcher. */
+export interface ProviderTransport {
+  dispatch(request: ProviderRequest, handler: ProviderHandler): boolean;
+}
+
+/** Takes the chunks of a stream as they arrive. */
+export interface ChunkSink {
+  /** `false`: no more until `ProviderExchange.resume`. */
+  chunk(bytes: Buffer): boolean;
+  /** `undefined`: the stream is complete. */
+  end(error: Error | undefined): void;
+}
+
+/** What an exchange goes by. */
+export interface ExchangeSettings {
+  readonly known: KnownEndpoint;
+  readonly stream: boolean;
+  /** Largest whole answer, and largest event of a stream, in bytes. */
+  readonly maxBytes: number;
+}
+
+/** More of an error is not read. */
+const LONGEST_ERROR = 64 * 1024;
+/** What waits for a slow reader until the provider is told to wait. */
+const MOST_WAITING = 256 * 1024;
+const BYTES_PER_TOKEN = 4;
+const EVENT_STREAM = /^text\/event-stream\b/i;
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
+const EMPTY = Buffer.alloc(0);
+const NO_HEADERS: readonly Buffer[] = [];
+
+/**
+ * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk. Every failure before
+ * `answered` rejects it with a `ProviderError`; after it, the sink is told.
+ */
+export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
+  status = 0;
+  rawHeaders = NO_HEADERS;
+  requestId: string | undefined = undefined;
+  /** Whether the request was handed to the socket. */
+  wasSent = false;
+  /** The body of an answer with an error status. */
+  errorBody = '';
+  /** Resolves with the whole answer, or with the first chunk of a stream. */
+  readonly answered: Promise<void>;
+
+  private resolve!: () => void;
+  private reject!: (error: Error) => void;
+  private abortRequest: ((error: Error) => void) | undefined = undefined;
+  private resumeRequest: (() => void) | undefined = undefined;
+  /** Whether the answer is a stream of events, as it was asked for. */
+  private streams = false;
+  private state: 'waiting' | 'streaming' | 'over' = 'waiting';
+  private failure: Error | undefined = undefined;
+  /** Chunks that nothing has taken yet. */
+  private waiting: Buffer[] = [];
+  private size = 0;
+  private sink: ChunkSink | undefined = undefined;
+  private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
+  private record: StreamRecord | undefined = undefined;
+
+  constructor(private readonly settings: ExchangeSettings) {
+    this.answered = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get isRefused(): boolean {
+    return this.status >= 300;
+  }
+
+  /** Each event of a stream is about one token. */
+  get receivedTokens(): number {
+    return this.streams ? (this.record?.events ?? 0) : Math.ceil(this.size / BYTES_PER_TOKEN);
+  }
+
+  /** The whole answer, or the part of a stream that nothing has taken yet. */
+  takeBytes(): Buffer {
+    const bytes = this.waitingBytes();
+    this.waiting = [];
+    this.size = 0;
+    return bytes;
+  }
+
+  /** What a stream that is over ended with: its usage, or an error. */
+  ending(): { readonly usage: AnswerUsage | undefined; readonly error: ProviderError | undefined } {
+    const { protocol } = this.settings.known.endpoint;
+    const tail = this.record?.tail() ?? EMPTY;
+    const stated = protocol.errorAtEnd(tail);
+    return { usage: protocol.usageIn(tail), error: stated === undefined ? undefined : this.errorIn(stated) };
+  }
+
+  /** Ends it from this side, in any state. */
+  abort(error: Error): void {
+    if (this.state === 'over') return;
+    const { abortRequest } = this;
+    this.finish(error);
+    abortRequest?.(error);
+  }
+
+  /** `listener` is told when the stream is over, before its sink is. A short stream may be over already. */
+  whenOver(listener: (error: Error | undefined) => void): void {
+    if (this.state === 'over') listener(this.failure);
+    else this.onStreamEnd = listener;
+  }
+
+  /** The sink takes all chunks from here on, those that have waited first. */
+  attach(sink: ChunkSink): void {
+    this.sink = sink;
+    const takesMore = this.size === 0 || sink.chunk(this.takeBytes());
+    if (this.state === 'over') sink.end(this.failure);
+    else if (takesMore) this.resume();
+  }
+
+  resume(): void {
+    // When it is over, its connection may serve another request.
+    if (this.state !== 'over') this.resumeRequest?.();
+  }
+
+  /** An error that an event of the stream states. */
+  errorIn(json: string): ProviderError {
+    return this.settings.known.errors.inAnswer(json, this);
+  }
+
+  /** An event of the stream that is no JSON. */
+  unreadableEvent(): ProviderError {
+    return this.malformed('The provider sent an event that is no JSON object.');
+  }
+
+  onRequestSent(): void {
+    this.wasSent = true;
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.state === 'over') abort(this.failure);
+    else this.abortRequest = abort;
+  }
+
+  onHeaders(status: number, rawHeaders: readonly Buffer[], resume: () => void): boolean {
+    // 1xx: the answer is yet to come.
+    if (status < 200) return true;
+    this.status = status;
+    this.wasSent = true;
+    this.rawHeaders = rawHeaders;
+    this.resumeRequest = resume;
+    this.requestId = requestIdIn(rawHeaders);
+    if (status >= 300) return true;
+    const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
+    const encoding = rawHeader(rawHeaders, 'content-encoding');
+    if (encoding !== undefined && encoding !== 'identity') {
+      this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
+    } else if (this.settings.stream) {
+      this.streams = EVENT_STREAM.test(contentType);
+      // JSON may say what is wrong.
+      if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
+    }
+    return this.state !== 'over';
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.state === 'over') return false;
+    if (this.streams) return this.onStreamData(chunk);
+    const { stream, maxBytes } = this.settings;
+    this.keep(chunk);
+    if (this.status < 300 && !stream) {
+      if (this.size > maxBytes) this.abort(this.malformed(`The provider's answer is longer than ${maxBytes} bytes.`));
+    } else if (this.size > LONGEST_ERROR) this.abort(this.refused());
+    return true;
+  }
+
+  onComplete(): void {
+    if (this.state === 'over') return;
+    if (this.status >= 300) return this.finish(this.refused());
+    if (this.state === 'streaming') return this.finish(undefined);
+    if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
+    this.finish(this.settings.stream ? this.refused() : this.faultOfWhole());
+  }
+
+  onError(error: Error): void {
+    if (this.state === 'over') return;
+    // The pool's own error: no connection was free, or it is closed.
+    if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
+    const code = String((error as NodeJS.ErrnoException).code ?? 'no code');
+    const message = `The connection to the provider failed (${code}).`;
+    this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
+  }
+
+  private onStreamData(chunk: Buffer): boolean {
+    const { maxBytes } = this.settings;
+    const record = (this.record ??= new StreamRecord());
+    record.add(chunk);
+    if (record.unended > maxBytes) {
+      this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
+      return false;
+    }
+    if (this.sink !== undefined) return this.sink.chunk(chunk);
+    this.keep(chunk);
+    if (this.state === 'waiting') this.open();
+    return this.size < MOST_WAITING;
+  }
+
+  /** While there are only comments or half an error, another deployment may still be tried. */
+  private open(): void {
+    const opening = this.settings.known.endpoint.protocol.openingOf(this.waitingBytes());
+    if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
+    if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
+    this.state = 'streaming';
+    this.resolve();
+  }
+
+  private keep(chunk: Buffer): void {
+    this.waiting.push(chunk);
+    this.size += chunk.length;
+  }
+
+  private waitingBytes(): Buffer {
+    if (this.waiting.length > 1) this.waiting = [Buffer.concat(this.waiting, this.size)];
+    return this.waiting[0] ?? EMPTY;
+  }
+
+  private faultOfWhole(): ProviderError | undefined {
+    const fault = this.settings.known.endpoint.protocol.faultIn(this.waitingBytes());
+    if (fault === undefined) return undefined;
+    if (fault === 'malformed') return this.malformed('The provider answered with something that is no JSON object.');
+    this.takeBytes();
+    return this.errorIn(fault.error);
+  }
+
+  /** What has arrived is an error, by its status or in the place of a stream. */
+  private refused(): ProviderError {
+    const { status, settings } = this;
+    const { endpoint, errors } = settings.known;
+    if (status >= 300 && status < 400) return this.malformed(`The provider answered ${status}, a redirection.`);
+    const body = this.takeBytes().toString('utf8');
+    if (status >= 400) {
+      this.errorBody = body;
+      return errors.answered(status, body, this);
+    }
+    if (endpoint.protocol.hasError(body)) return this.errorIn(body);
+    return this.malformed('The provider answered a request for a stream with something else.');
+  }
+
+  private malformed(message: string): ProviderError {
+    return this.settings.known.errors.failed('malformed', message, this);
+  }
+
+  private finish(error: Error | undefined): void {
+    const before = this.state;
+    this.state = 'over';
+    this.failure = error;
+    // Keeps nothing of the request alive: what follows reads only the answer's bytes.
+    this.abortRequest = undefined;
+    this.resumeRequest = undefined;
+    this.rawHeaders = NO_HEADERS;
+    if (before === 'streaming') {
+      this.onStreamEnd?.(error);
+      this.sink?.end(error);
+    } else if (error === undefined) this.resolve();
+    else this.reject(error);
+  }
+}

@@ -2,18 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { OperationKind, type RedisScope } from './protocol.js';
 import type { RedisScriptQueue } from './script-queue.js';
 
-/** What one running request holds: all its scopes are in one slot of a Cluster. */
+/** The slots of one request in flight; its scopes are in one slot of a Cluster. */
 interface HeldSlot {
   readonly tag: string;
   readonly scopes: readonly RedisScope[];
 }
 
-/** How often a slot is said to be held still, within its time to live. */
+/** Renewals of a slot within its time to live. */
 const RENEWALS_PER_TTL = 3;
 
 /**
- * The places of this process's running requests under `maxConcurrent`. They expire in Redis by themselves, so that a process that dies gives them
- * back, and are renewed as long as the process lives.
+ * Slots of this process's requests in flight under `maxConcurrent`. They expire in Redis, so that a process that dies
+ * frees them, and are renewed while the process lives.
  */
 export class RedisSlots {
   private readonly process = randomBytes(9).toString('base64url');
@@ -26,7 +26,7 @@ export class RedisSlots {
     readonly ttlMs: number,
   ) {}
 
-  /** A name that no other request has. */
+  /** A unique slot name. */
   next(): string {
     return `${this.process}.${this.taken++}`;
   }
@@ -38,7 +38,7 @@ export class RedisSlots {
     this.timer.unref();
   }
 
-  /** A slot of this process on this key, whichever. */
+  /** Any slot of this process on this key. */
   find(stateKey: string): string | undefined {
     for (const [slot, { scopes }] of this.held) if (scopes.some((scope) => scope.stateKey === stateKey)) return slot;
     return undefined;

@@ -3,7 +3,7 @@ import { countsRequests, type RateLimit } from '../limits.js';
 import { ReplyField, standingAt, StandingField } from './protocol.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from '../store.js';
 
-/** The decision on `scopes` that begins in `reply` at `at`. */
+/** Reads the decision on `scopes` at offset `at` of a reply. */
 export function readDecision(reply: Float64Array, at: number, scopes: readonly RateLimitScope[]): RateLimitDecision {
   const code = reply[at + ReplyField.code];
   return {
@@ -28,7 +28,7 @@ function readStanding(reply: Float64Array, at: number, limit: RateLimit): RateLi
   };
 }
 
-/** One decision of several that were made apart, all of them allowed or one not. `parts[i]` is about the scopes `places[i]` of `count`. */
+/** Joins decisions of several Cluster slots into one. `parts[i]` is about the scopes `places[i]` of `count`. */
 export function joinDecisions(
   parts: readonly RateLimitDecision[],
   places: readonly (readonly number[])[],
@@ -44,12 +44,12 @@ export function joinDecisions(
     ...parts[chosen],
     scope: places[chosen][parts[chosen].scope],
     standings,
-    // The nodes of a Cluster have clocks of their own.
+    // Each node of a Cluster has its own clock.
     atMs: Math.min(...parts.map(({ atMs }) => atMs)),
   };
 }
 
-/** A refusal before a permission; of two, the longer wait or the tighter standing. */
+/** A denial before an allowance; of two, the longer wait or the tighter standing. */
 function goesBefore(a: RateLimitDecision, b: RateLimitDecision): boolean {
   if (a.allowed !== b.allowed) return !a.allowed;
   if (!a.allowed) return a.retryAfterMs > b.retryAfterMs;

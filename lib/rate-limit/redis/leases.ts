@@ -6,11 +6,11 @@ import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './script-q
 import type { RateLimit } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from '../store.js';
 
-/** Of what is left beyond the requests that wait for it, one process takes this part: the nearer the limit, the fewer permits lie about unspent. */
+/** One process leases at most 1/4 of the remaining permits: the closer the limit, the fewer lie unused. */
 const SHARE = 4;
 const FIRST_PERMITS = 4;
 const SWEEP_MS = 500;
-/** Asked about more often than this between two sweeps, a key is hot: a lease for any other would cost more than it saves. */
+/** A key with more calls between two sweeps is hot. A lease for a cold key costs more than it saves. */
 const CALLS_OF_COLD_KEYS = 3;
 
 interface Waiting {
@@ -19,7 +19,7 @@ interface Waiting {
   readonly resolve: (decision: RateLimitDecision) => void;
 }
 
-/** What this process may let pass on one list of scopes without asking. */
+/** Permits of this process for one list of scopes. */
 interface Lease {
   readonly redis: readonly TaggedScope[];
   readonly scopes: readonly RateLimitScope[];
@@ -27,29 +27,30 @@ interface Lease {
   readonly limitsTokens: boolean;
   waiting: Waiting[];
   asking: boolean;
-  /** How many more to ask for. */
+  /** Size of the next batch. */
   permits: number;
-  /** Left to spend until `endMs` of this process's clock. */
+  /** Left to spend until `endMs` on this process's clock. */
   requests: number;
   tokens: number;
   endMs: number;
-  /** The decision that granted it, and what was spent since. */
+  /** The decision that granted the batch, and what was spent since. */
   grant: RateLimitDecision | undefined;
   spentRequests: number;
   spentTokens: number;
 }
 
 /**
- * Permits of hot keys, fetched in batches and spent here. Redis counts a batch at the instant until which it may be spent, and this process counts that
- * time from before it asked: no permit is ever used after it was counted. What a dying process held is free again when it leaves the window.
+ * Permits of hot keys, leased in batches and spent in this process. Redis counts a batch at the last instant at
+ * which it may be spent, and this process measures that time from before its request, so no permit is used after it
+ * was counted. The permits of a process that dies are free again when they leave the window.
  */
 export class RedisLeases {
-  /** Requests that Redis was not asked about. */
+  /** Decisions made without Redis. */
   decisions = 0;
   private readonly leases = new Map<string, Lease>();
-  /** Those of one scope by its limit and key, to be found without a name. */
+  /** Leases of one scope by limit and key, found without building a name. */
   private readonly ofOne = new WeakMap<RateLimit, Map<string, Lease>>();
-  /** What `ofOne` last had: most apps ask about one limit all the time. */
+  /** Last result of `ofOne`: most apps use one limit all the time. */
   private lastLimit: RateLimit | undefined = undefined;
   private lastKeys: ReadonlyMap<string, Lease> | undefined = undefined;
   private calls = new Map<string, number>();
@@ -61,7 +62,7 @@ export class RedisLeases {
     private readonly maxPermits: number,
   ) {}
 
-  /** The decision on one key, if its permits are at hand. */
+  /** Decides one key by its lease; `undefined` if the permits left are too few. */
   spendOne({ limit, key }: RateLimitScope, cost: number, tokens: number): RateLimitDecision | undefined {
     if (limit !== this.lastLimit) [this.lastLimit, this.lastKeys] = [limit, this.ofOne.get(limit)];
     const lease = this.lastKeys?.get(key);
@@ -70,7 +71,7 @@ export class RedisLeases {
     return this.canSpend(lease, cost, needed) ? this.spend(lease, cost, needed) : undefined;
   }
 
-  /** `undefined` where nothing may be leased, and for keys that are not asked about often enough. */
+  /** Decides by a lease; `undefined` for limits that cannot be leased and for cold keys. */
   check(
     redis: readonly TaggedScope[],
     scopes: readonly RateLimitScope[],
@@ -88,7 +89,7 @@ export class RedisLeases {
     });
   }
 
-  /** Drops what is leased on a key, without giving it back, and what is on its way: of that only those get some who wait for it already. */
+  /** Drops the leases of a key without giving them back. Of a batch on its way, only waiting requests get permits. */
   forget(stateKey: string): void {
     for (const [id, lease] of this.leases) {
       if (!lease.redis.some((scope) => scope.stateKey === stateKey)) continue;
@@ -97,7 +98,7 @@ export class RedisLeases {
     }
   }
 
-  /** Gives back what is unspent. */
+  /** Gives unused permits back. */
   async close(): Promise<void> {
     clearInterval(this.timer);
     this.timer = undefined;
@@ -107,7 +108,7 @@ export class RedisLeases {
   private lease(redis: readonly TaggedScope[], scopes: readonly RateLimitScope[]): Lease | undefined {
     const id = redis.length === 1 ? redis[0].stateKey : redis.map(({ stateKey }) => stateKey).join(' ');
     const known = this.leases.get(id);
-    // Under one name limits may differ.
+    // Two limits can share a name.
     if (known?.redis.every(({ limits }, i) => sameNumbers(limits, redis[i].limits))) return known;
     if (known !== undefined) this.drop(id, known);
     this.startSweeping();
@@ -169,7 +170,6 @@ export class RedisLeases {
     lease.spentRequests += cost;
     lease.spentTokens += tokens;
     const { scope, retryAfterMs, atMs } = grant;
-    // Spelled out: this is the whole of a decision's cost.
     const standings =
       grant.standings.length === 1
         ? [standingAfter(grant.standings[0], lease)]
@@ -177,11 +177,11 @@ export class RedisLeases {
     return { allowed: true, scope, exceeded: undefined, retryAfterMs, standings, atMs };
   }
 
-  /** For the first that waits, with what the others and the near future want beside it. */
+  /** Requests permits for the first waiting request, the others, and the next batch. */
   private ask(lease: Lease): void {
     const [first, ...others] = lease.waiting;
     const now = performance.now();
-    // Used up within its time: more next time. Otherwise less.
+    // A batch used up in time doubles the next one, otherwise it is halved.
     if (lease.grant === undefined || now >= lease.endMs) lease.permits = Math.floor(lease.permits / 2);
     else lease.permits = Math.min(this.maxPermits, Math.max(FIRST_PERMITS, lease.permits * 2));
     void this.giveBack(lease);
@@ -209,7 +209,7 @@ export class RedisLeases {
       },
       late: (reply, at) => {
         if (reply[at + ReplyField.code] !== 0) return;
-        // Who was let pass without Redis has taken this after all.
+        // The waiting requests were already answered by onStoreError; Redis counted them after all.
         const passed = this.outage.mode === 'allow';
         const requests = reply[at + ReplyField.moreRequests] + (passed ? -sureRequests : first.cost);
         const tokens = reply[at + ReplyField.moreTokens] + (passed ? -sureTokens : first.tokens);
@@ -233,7 +233,7 @@ export class RedisLeases {
         next.resolve(this.spend(lease, next.cost, next.tokens));
       }
     } else {
-      // What is refused to one is refused to all that want the same.
+      // A denial holds for all waiting requests of the same cost.
       const isSame = ({ cost, tokens }: Waiting): boolean => cost === first.cost && tokens === first.tokens;
       for (const waiting of lease.waiting) if (isSame(waiting)) waiting.resolve(decision);
       lease.waiting = lease.waiting.filter((waiting) => !isSame(waiting));

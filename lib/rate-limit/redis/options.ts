@@ -11,7 +11,7 @@ import {
 } from '../../common/options.js';
 import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } from '../../common/redis/client.js';
 
-/** What is answered while Redis is away, out of time, out of memory. `local`: this process's memory decides, by the same limits. */
+/** Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by the same limits. */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 export type OnDataLoss = 'forget' | 'refuse';
 const ON_DATA_LOSS: readonly OnDataLoss[] = ['forget', 'refuse'];
@@ -19,34 +19,36 @@ const ON_STORE_ERROR: readonly OnStoreError[] = ['deny', 'allow', 'local'];
 
 /** Options of `redisRateLimitStore`. */
 export interface RedisRateLimitStoreOptions {
-  /** `redis://…` or `rediss://…`: a connection of the store's own. Either this or `client`. */
+  /** `redis://…` or `rediss://…`: opens a connection for the store. Either this or `client`. */
   readonly url?: string;
-  /** A client of `ioredis` that the app has already (`Redis`, also with Sentinels, or `Cluster`); the store never closes it. */
+  /** A client of `ioredis` that the app already has (`Redis`, with or without Sentinels, or `Cluster`); the store does not close it. */
   readonly client?: RedisClient;
-  /** No default: whether an outage of Redis stops everybody, nobody, or falls back to limits per process is for the app to say. */
+  /** Required: whether an outage of Redis denies all requests, allows all, or falls back to limits per process. */
   readonly onStoreError: OnStoreError;
-  /** What the names of all keys begin with. Default `fast-litellm:`. */
+  /** Prefix of all key names. Default `fast-litellm:`. */
   readonly prefix?: string;
   /** Longest wait for Redis, in ms. Default 250. */
   readonly timeoutMs?: number;
   /**
-   * Takes permits of hot keys in batches and spends them in this process, without asking. Never more than a limit allows; but what lies unspent in one
-   * process, for a second at most, is refused to the others, and counts for up to a second longer. For limits without `requestsPerSecond` and
-   * `maxConcurrent`; others are decided as without. Default `false`; `true` is batches of up to 512, and of a quarter of what is left at most.
+   * Leases permits of hot keys in batches and spends them in this process. Limits are never exceeded, but permits that
+   * lie unused in one process, for a second at most, are denied to others and count for up to a second longer.
+   * Does not apply to limits with `requestsPerSecond` or `maxConcurrent`. Default `false`; `true` means batches of up
+   * to 512 and at most a quarter of the remaining permits.
    */
   readonly localLease?: boolean | { readonly maxPermits?: number };
   /**
-   * Cluster: keeps all keys in one slot, so that scopes are decided together by one node. By default keys are spread, and scopes of different slots are
-   * decided one after the other, with what was taken given back if a later one refuses. Default `false`.
+   * Cluster: keeps all keys in one slot, so that one node decides all scopes together. By default keys are spread, and
+   * scopes in different slots are decided one after the other; a later denial gives back what was taken. Default `false`.
    */
   readonly oneSlot?: boolean;
   /**
-   * What to do with a Redis that was emptied, or that was started anew and kept nothing. `forget` (default): begin anew, so that a key may get one more
-   * limit's worth than in that window. `refuse`: nothing passes until each limit's window has gone by. Then a Redis without the store's mark is taken for
-   * one that forgot, a new one too: give that its mark by `SET fast-litellm:{all}mark 0`. In a Cluster only with `oneSlot`.
+   * When Redis lost its data (flushed, or restarted without persistence). `forget` (default): start again, so that a key
+   * may get one more limit within that window. `refuse`: deny requests until each limit's window has passed. A Redis
+   * without the store's mark counts as one that lost its data, a new one too: set it with
+   * `SET fast-litellm:{all}mark 0`. In a Cluster only with `oneSlot`.
    */
   readonly onDataLoss?: OnDataLoss;
-  /** For how long a running request of a process that died keeps its place under `maxConcurrent`, in ms. Default 60,000. */
+  /** How long a request in flight of a process that died still counts under `maxConcurrent`, in ms. Default 60,000. */
   readonly slotTtlMs?: number;
 }
 

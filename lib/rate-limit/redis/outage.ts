@@ -3,11 +3,11 @@ import type { OnStoreError } from './options.js';
 import type { StoreFailure, StoreFailureKind } from './script-queue.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
 
-/** When to try again, for those who are denied: Redis is asked about as often. */
+/** `retryAfterMs` of requests that are denied because Redis is down. */
 const RETRY_AFTER_MS = 1_000;
-/** For how long after a failure the store says that it is not well, where no success has come since. */
+/** How long a failure without a later success keeps the store unhealthy. */
 const MEMORY_OF_FAILURE_MS = 10_000;
-/** So many outages within `FLAPPING_MS`, and one success more proves nothing; `SETTLED_MS` without a failure do. */
+/** With this many outages within `FLAPPING_MS`, recovery takes `SETTLED_MS` without a failure. */
 const OUTAGES_OF_FLAPPING = 3;
 const FLAPPING_MS = 30_000;
 const SETTLED_MS = 2_000;
@@ -17,14 +17,14 @@ interface Failed {
   readonly atMs: number;
 }
 
-/** Answers in Redis's place, as configured, and counts that. */
+/** Answers instead of Redis, by `onStoreError`, and counts failures. */
 export class RedisOutage {
   private readonly failures: Record<StoreFailureKind, number> = { timeout: 0, connection: 0, reply: 0 };
   private answers = 0;
   private last: Failed | undefined = undefined;
   private lastRefusal: Failed | undefined = undefined;
   private isOver = true;
-  /** When the latest outages began. */
+  /** Start times of the latest outages. */
   private readonly beginnings: number[] = [];
 
   constructor(
@@ -41,7 +41,7 @@ export class RedisOutage {
     if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
   }
 
-  /** Redis answers. Where it has refused since it last wrote, only another write shows whether it still does: no request may come for a while. */
+  /** Redis is reachable. After a rejected write only another write shows whether it still rejects them. */
   async reachable(writeTest: (tag: string) => Promise<StoreFailure | undefined>): Promise<void> {
     if (this.lastRefusal === undefined) return this.succeeded(false);
     const failure = await writeTest(this.lastRefusal.failure.tag);
@@ -50,15 +50,15 @@ export class RedisOutage {
   }
 
   /**
-   * Redis did what it was asked. A ping, a look or a denied request (`wrote: false`) ends what was a matter of reaching it, not that it refuses to write:
-   * one that is out of memory, or a replica, answers those.
+   * Redis executed a command. One without a write (ping, peek, denied request) proves that Redis is reachable, not that
+   * it accepts writes: out of memory, or as a replica, it answers those.
    */
   succeeded(wrote: boolean): void {
     if (wrote) this.lastRefusal = undefined;
     if (this.lastRefusal === undefined) this.isOver = true;
   }
 
-  /** The answer to a `check`, or to a `peek`, that Redis did not give. */
+  /** Answers a `check` or `peek` that Redis did not answer. */
   async answer(how: 'check' | 'peek', scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
     this.answers++;
     if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens)), outage: 'local' };
@@ -66,14 +66,14 @@ export class RedisOutage {
     return { allowed, scope: 0, retryAfterMs: allowed ? 0 : RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: this.mode };
   }
 
-  /** The last failure, if it was not long ago and has not been made good since; of a Redis that comes and goes, also if it has. */
+  /** The last failure if it is recent and not resolved, or if Redis is flapping. */
   recent(): string | undefined {
     const nowMs = performance.now();
     if (this.last === undefined || nowMs - this.last.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
     return this.isOver && !this.isUnsettled(nowMs, this.last.atMs) ? undefined : this.last.failure.reason;
   }
 
-  /** What Redis said when it refused last, if that was not long ago: a connection that is lost over and over may be given up for it, as that of a replica is. */
+  /** The last error that Redis answered, if recent: it can explain why the connection is closed again and again. */
   refusal(): string | undefined {
     const { lastRefusal } = this;
     if (lastRefusal === undefined || performance.now() - lastRefusal.atMs >= MEMORY_OF_FAILURE_MS) return undefined;
@@ -93,12 +93,12 @@ export class RedisOutage {
   metrics(): readonly MetricSample[] {
     return [
       ...Object.entries(this.failures).map(([kind, value]): MetricSample => {
-        const help = 'Operations that Redis did not perform, by the kind of failure.';
+        const help = 'Operations that Redis did not perform, by kind of failure.';
         return { name: 'rate_limit_store_failures_total', help, type: 'counter', value, labels: { kind } };
       }),
       {
         name: 'rate_limit_store_outage_answers_total',
-        help: 'Requests answered as onStoreError says, not by Redis.',
+        help: 'Requests answered by onStoreError instead of Redis.',
         type: 'counter',
         value: this.answers,
         labels: { answer: this.mode },

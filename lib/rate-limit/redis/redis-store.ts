@@ -13,7 +13,7 @@ import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from '../store.js';
 
-/** Scopes whose keys are in one slot, and their places among all. */
+/** Scopes in one slot of a Cluster, and their indexes among all. */
 interface Group {
   readonly tag: string;
   readonly places: readonly number[];
@@ -22,10 +22,10 @@ interface Group {
 }
 
 /**
- * Counters in Redis (from version 6) or Valkey, for many processes that limit together: a script decides all that a turn of the event loop asks, on Redis's
- * clock, with the answers of the store in memory.
+ * Rate limits in Redis 6 or later, or Valkey, shared by many processes. A Lua script decides all requests of a turn of the
+ * event loop on Redis's clock, with the same results as the memory store.
  *
- * A Redis that loses its data forgets what was taken: within that window a key may get one more limit's worth, unless `onDataLoss` is `refuse`.
+ * When Redis loses its data, a key may get one more limit within that window, unless `onDataLoss` is `refuse`.
  *
  * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given and ioredis is not installed.
  *
@@ -138,19 +138,19 @@ class RedisRateLimitStore implements RateLimitStore {
     return [
       sample(
         'up',
-        'Whether operations are sent to Redis: 0 while it or a node is given up.',
+        'Whether Redis is used: 0 while its circuit, or that of a node, is open.',
         'gauge',
         this.circuit.refusal() === undefined ? 1 : 0,
       ),
-      sample('calls_total', 'Calls of the script in Redis; one may decide many requests.', 'counter', this.queue.calls),
+      sample('calls_total', 'Script calls sent to Redis; one can decide many requests.', 'counter', this.queue.calls),
       ...(this.leases === undefined
         ? []
-        : [sample('leased_decisions_total', 'Requests decided by a lease, without Redis.', 'counter', this.leases.decisions)]),
+        : [sample('leased_decisions_total', 'Requests decided by a local lease, without Redis.', 'counter', this.leases.decisions)]),
       ...this.outage.metrics(),
     ];
   }
 
-  /** `down` when a request would be denied for the store's sake, `degraded` when it would be answered without Redis. */
+  /** While Redis fails: `down` with `onStoreError: 'deny'`, otherwise `degraded`. */
   async health(): Promise<Partial<CapabilityHealth>> {
     const unreachable = await this.circuit.fault();
     if (unreachable === undefined) await this.outage.reachable((tag) => this.writeTest.failure(tag));
@@ -163,13 +163,13 @@ class RedisRateLimitStore implements RateLimitStore {
 
   async close(): Promise<void> {
     this.slots.close();
-    // What was settled or released before is told to Redis still.
+    // Settlements and releases before `close` still reach Redis.
     await Promise.all([this.leases?.close(), this.queue.drain()]);
     this.circuit.close();
     this.own?.disconnect();
   }
 
-  /** Of scopes in several slots of a Cluster: one after the other, until one refuses. */
+  /** Scopes in several slots of a Cluster: one after the other, until one denies. */
   private async takeInTurn(
     groups: readonly Group[],
     scopes: readonly RateLimitScope[],
@@ -217,7 +217,8 @@ class RedisRateLimitStore implements RateLimitStore {
     const values = limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens];
     const late = (reply: Float64Array, at: number): void => {
       const taken = read(reply, at);
-      // Who was let pass without Redis has taken this after all; only the end of the request cannot be told by this slot.
+      // `onStoreError` answered already and Redis counted after all. A request that was allowed keeps what it took, but
+      // nothing will release this slot.
       if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);
     };
     return this.run(group, OperationKind.take, values, read, late, otherwise);
@@ -273,7 +274,7 @@ class RedisRateLimitStore implements RateLimitStore {
     return this.outage.answer(how, scopes, cost, tokens);
   }
 
-  /** One group, but for a Cluster whose keys are spread. */
+  /** Groups scopes by slot: one group without a Cluster. */
   private groups(scopes: readonly RateLimitScope[]): readonly Group[] {
     const redis = scopes.map((scope) => this.keys.scope(scope));
     if (scopes.length === 1 || !this.isCluster) return [{ tag: redis[0].tag, places: [...scopes.keys()], scopes, redis }];

@@ -9,34 +9,34 @@ import {
   type RedisOperation,
 } from './protocol.js';
 
-/** Takes of one key under one limit with no more values than `cost` and `tokens`: one entry, however many they are. */
-const USUAL = 0;
-/** In the place of a code: all takes of such an entry passed. What follows is when, and what is left after the last: the others are told by it. */
+/** Kind of an entry for the fast path: takes of one key under one limit, with `cost` and `tokens` only. */
+const FAST_PATH = 0;
+/** Instead of a code: all takes of a fast-path entry were allowed. Followed by the time and the rest after the last. */
 const ALL_PASSED = -1;
 const PASSED_LENGTH = 4;
 
-/** A longer script would keep Redis from its other clients. */
+/** A longer script would block Redis for its other clients. */
 const MOST_OPERATIONS = 128;
-/** So many are worth sending before the turn of the event loop is over: Redis works on them while this process comes to the next. */
+/** A full call is sent before the turn of the event loop ends: Redis works on it meanwhile. */
 const MOST_ENTRIES = 32;
 
-/** Takes that Redis may decide by their sums: nothing else happens to their key between the first and the last. */
-interface UsualTakes {
+/** Takes that Redis may decide by their sums: no other operation on their key lies between them. */
+interface FastPathTakes {
   readonly key: string;
   readonly limits: readonly number[];
   readonly places: number[];
 }
 
-/** Operations that become one call of the script: its keys and its one argument, and how its reply is read. */
+/** Operations of one script call: its keys and argument, and how to read its reply. */
 export class ScriptCall<O extends RedisOperation = RedisOperation> {
   readonly operations: O[] = [];
-  /** Where the reply to an operation begins. */
+  /** Offset of each operation's reply. */
   readonly starts: number[] = [];
   private length = 0;
-  /** Usual takes, and the places of other operations, in an order that decides the same: those of other keys may stand before or behind. */
-  private readonly entries: (UsualTakes | number)[] = [];
-  /** Those that more takes of their key may join. */
-  private readonly open = new Map<string, UsualTakes>();
+  /** Fast-path takes, and indexes of other operations. Operations of different keys may change their order. */
+  private readonly entries: (FastPathTakes | number)[] = [];
+  /** Entries that further takes of their key can join. */
+  private readonly open = new Map<string, FastPathTakes>();
 
   constructor(private readonly mark?: RedisMark) {}
 
@@ -46,7 +46,7 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
     this.length += replyLength(operation);
     const { kind, scopes, values } = operation;
     const [{ stateKey: key, slotsKey, limits }] = scopes;
-    // Who takes no request is decided apart: what it logs depends on the limit.
+    // A take of 0 requests is no fast-path take: what it logs depends on the limit.
     if (kind !== OperationKind.take || scopes.length > 1 || values.length > 2 || slotsKey !== '' || values[0] === 0) {
       for (const { stateKey } of scopes) this.open.delete(stateKey);
       this.entries.push(place);
@@ -64,19 +64,20 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
   }
 
   /**
-   * The argument is JSON: all limits, all operations, naming keys and limits by their number from 1, and how many keys, the first, are those of usual takes.
-   * Operations stand one behind the other in one array, which Redis reads faster than one for each: kind, count of values, values, count of scopes, and of each its
-   * key, slots and limit. Of usual takes: kind, key, limit, how many, and of each its cost and tokens.
+   * The argument is JSON: all limits, all operations, and the number of fast-path keys, which come first. Keys and
+   * limits are named by their number from 1. Operations are one flat array, which Redis parses faster:
+   * - kind, number of values, values, number of scopes, then key, slots and limit of each scope;
+   * - fast path: kind, key, limit, number of takes, then cost and tokens of each.
    */
   encode(): { readonly keys: readonly string[]; readonly argument: string } {
     const keys = new Numbering<string>();
     const limits = new Numbering<readonly number[]>();
     for (const entry of this.entries) if (typeof entry !== 'number') keys.of(entry.key);
-    const usual = keys.all.length;
+    const fastPathKeys = keys.all.length;
     const encoded: (number | string)[] = [];
     for (const entry of this.entries) {
       if (typeof entry !== 'number') {
-        encoded.push(USUAL, keys.of(entry.key), limits.of(entry.limits), entry.places.length);
+        encoded.push(FAST_PATH, keys.of(entry.key), limits.of(entry.limits), entry.places.length);
         for (const place of entry.places) encoded.push(this.operations[place].values[0], this.operations[place].values[1]);
         continue;
       }
@@ -87,10 +88,10 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
       }
     }
     const marked = this.mark === undefined ? [] : [keys.of(this.mark.key), this.mark.slotTtlMs];
-    return { keys: keys.all, argument: JSON.stringify([limits.all, encoded, usual, ...marked]) };
+    return { keys: keys.all, argument: JSON.stringify([limits.all, encoded, fastPathKeys, ...marked]) };
   }
 
-  /** The bytes of a reply as numbers, those of each operation where it `starts`. */
+  /** The reply as numbers; those of each operation begin at its offset in `starts`. */
   read(reply: unknown): Float64Array {
     const { buffer, byteOffset, byteLength } = reply as Uint8Array;
     const told = new Float64Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
@@ -112,7 +113,7 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
     return numbers;
   }
 
-  private spread({ limits, places }: UsualTakes, told: Float64Array, at: number, numbers: Float64Array): void {
+  private spread({ limits, places }: FastPathTakes, told: Float64Array, at: number, numbers: Float64Array): void {
     const tokensPerMinute = limits[2];
     const lengthMs = windowLength(limits[4]);
     let requests = told[at + 2];

@@ -41,7 +41,7 @@ export class GracefulShutdown {
   }
 
   /** HTTP requests in flight. */
-  get requestsInFlight(): number {
+  get requestsUnderWay(): number {
     return this.open.size;
   }
 

@@ -136,9 +136,8 @@ class Api {
   private plain(node: ts.Node, context: ts.TransformationContext): ts.Node {
     const { factory } = context;
     if (ts.isTypeReferenceNode(node) && ts.isIdentifier(node.typeName) && this.isExpanded(symbolOf(node.typeName))) {
-      const args = node.typeArguments?.map((each) => this.text(this.plain(each, context))).join(', ');
-      const meaning = this.meaning(symbolOf(node.typeName)!);
-      return factory.createTypeReferenceNode(args === undefined ? meaning : `${meaning}<${args}>`);
+      const args = node.typeArguments?.map((each) => this.text(this.plain(each, context))) ?? [];
+      return this.meaning(symbolOf(node.typeName)!, args);
     }
     const visited = ts.visitEachChild(node, (child) => this.plain(child, context), context);
     if (ts.isIdentifier(visited)) {
@@ -146,22 +145,37 @@ class Api {
       const name = symbol === undefined ? undefined : this.exported.get(this.target(symbol));
       return name === undefined ? visited : factory.createIdentifier(name);
     }
-    if (ts.isUnionTypeNode(visited)) return factory.createUnionTypeNode(this.alternatives(visited));
+    if (ts.isUnionTypeNode(visited)) return this.union(this.alternatives(visited));
     if (isSignature(visited)) visited.parameters.forEach((parameter, index) => rename(parameter, index));
     return visited;
   }
 
-  /** What an internal name stands for; a class is what it is. */
-  private meaning(symbol: ts.Symbol): string {
+  /** What a name stands for, with these type arguments; an internal class stands for itself. */
+  private meaning(symbol: ts.Symbol, args: readonly string[]): ts.TypeNode {
     const target = this.target(symbol);
-    if (target.flags & ts.SymbolFlags.Class) return INTERNAL_CLASS;
-    if (this.expanding.includes(target)) return '(itself)';
+    if (target.flags & ts.SymbolFlags.Class) return ts.factory.createTypeReferenceNode(INTERNAL_CLASS);
+    if (this.expanding.includes(target)) return ts.factory.createTypeReferenceNode('(itself)');
     this.expanding.push(target);
     const type = this.checker.getDeclaredTypeOfSymbol(target);
-    const meaning =
-      target.flags & ts.SymbolFlags.Interface ? `{ ${this.members(type, '').join('; ')} }` : `(${this.print(type, DECLARED)})`;
+    const node = this.checker.typeToTypeNode(type, undefined, DECLARED)!;
+    const [plain] = ts.transform<ts.Node>(node, [(context) => (each) => this.plain(each, context)]).transformed;
+    const texts =
+      target.flags & ts.SymbolFlags.Interface
+        ? [`{ ${this.members(type, '').join('; ')} }`]
+        : ts.isUnionTypeNode(plain)
+          ? this.alternatives(plain)
+          : [this.text(plain)];
     this.expanding.pop();
-    return meaning;
+    const [{ typeParameters }] = target.declarations as [ts.TypeAliasDeclaration];
+    const named = texts.map((text) =>
+      (typeParameters ?? []).reduce(
+        (filled, { name }, at) => filled.replace(new RegExp(`\\b${name.text}\\b`, 'g'), args[at] ?? name.text),
+        text,
+      ),
+    );
+    return named.length > 1
+      ? this.union(named)
+      : ts.factory.createTypeReferenceNode(/^[\w.]+$|^\{/.test(named[0]) ? named[0] : `(${named[0]})`);
   }
 
   /**
@@ -175,12 +189,16 @@ class Api {
     return this.isInternal(symbol) || (isUnion && this.isOurs(target));
   }
 
-  /** Of a union, its nested ones flattened, sorted. */
-  private alternatives(union: ts.UnionTypeNode): ts.TypeNode[] {
-    const texts = union.types
-      .map((each) => this.text(each))
-      .flatMap((text) => (/^\("[^()]*"\)$/.test(text) ? text.slice(1, -1).split(' | ') : [text]));
-    return [...new Set(texts)].sort(compare).map((text) => ts.factory.createTypeReferenceNode(text));
+  /** The members of a union as text, those of nested unions among them. */
+  private alternatives(union: ts.UnionTypeNode): string[] {
+    return union.types.flatMap((each) => {
+      const inner = ts.isParenthesizedTypeNode(each) ? each.type : each;
+      return ts.isUnionTypeNode(inner) ? this.alternatives(inner) : [this.text(each)];
+    });
+  }
+
+  private union(alternatives: readonly string[]): ts.TypeNode {
+    return ts.factory.createUnionTypeNode([...new Set(alternatives)].sort(compare).map((text) => ts.factory.createTypeReferenceNode(text)));
   }
 
   private isInternal(symbol: ts.Symbol | undefined): boolean {

@@ -1,5 +1,5 @@
 'use strict';
-// `npm start`, `npm test` and `npm run test:<engine>` on a bare clone: installs and builds what is missing, then runs. Built-ins only.
+// `npm start`, `npm run dev`, `npm test` and `npm run test:<engine>` on a bare clone: installs and builds what is missing, then runs. Built-ins only.
 
 const { existsSync, lstatSync, readFileSync, readdirSync, statSync } = require('node:fs');
 const { join } = require('node:path');
@@ -65,6 +65,7 @@ async function main([task, ...args]) {
     const [, engine = process.env.TEST_ENGINE ?? ''] = task.split(':');
     return run(process.execPath, ['node_modules/jest/bin/jest.js', ...args], { env: { ...process.env, TEST_ENGINE: engine } });
   }
+  if (task === 'dev') return run(process.execPath, ['node_modules/@nestjs/cli/bin/nest.js', 'start', 'sample-app', '--watch', ...args]);
   await buildDist();
   return run(process.execPath, ['--enable-source-maps', 'dist/sample-app/main.js', ...args]);
 }

@@ -77,7 +77,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const targets = rows.flatMap((row) => atLeast(nameOf(row), row.speedup, 1, ' x the library'));
   console.log(missedLines(targets));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...facts, command, rows, targets }, null, 2)}\n`);
-  if (options.writeReadme) writeReport('acceleration', text);
+  if (options.writeDocs) writeReport('acceleration', text);
 }
 
 function nameOf({ library, call, encoding, text }: Omit<Row, 'beforeNs' | 'afterNs' | 'speedup'>): string {

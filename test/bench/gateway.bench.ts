@@ -37,5 +37,5 @@ export async function main(argv: readonly string[]): Promise<void> {
   console.log(missedLines(targets));
   if (options.json !== undefined)
     writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, ...result, targets }, null, 2)}\n`);
-  if (options.writeReadme) writeReport('gateway', report(result, facts));
+  if (options.writeDocs) writeReport('gateway', report(result, facts));
 }

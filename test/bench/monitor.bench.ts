@@ -88,5 +88,5 @@ export async function main(argv: readonly string[]): Promise<void> {
       options.json,
       `${JSON.stringify({ ...machine, command, rows, interceptorNs: interceptor, scrapeMs: scrape, targets }, null, 2)}\n`,
     );
-  if (options.writeReadme) writeReport('monitor', report);
+  if (options.writeDocs) writeReport('monitor', report);
 }

@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (options.json !== undefined) {
       writeFileSync(options.json, `${JSON.stringify({ ...before, command, leases, requests, targets }, null, 2)}\n`);
     }
-    if (options.writeReadme) writeReport('pool', text);
+    if (options.writeDocs) writeReport('pool', text);
   } finally {
     server.stop();
   }

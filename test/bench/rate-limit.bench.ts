@@ -50,7 +50,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const all = { ...facts.environment, command: facts.command, missing, ...result, targets };
     writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
   }
-  if (options.writeReadme) writeReport('rate-limit', report(result, facts));
+  if (options.writeDocs) writeReport('rate-limit', report(result, facts));
   // Some peers leave timers of a minute behind.
   process.exit(0);
 }

@@ -24,7 +24,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const targets = verdicts(rows);
   console.log(missedLines(targets));
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...before, command, rows, targets }, null, 2)}\n`);
-  if (options.writeReadme) writeReport('router', report(rows, before, command));
+  if (options.writeDocs) writeReport('router', report(rows, before, command));
 }
 
 function wanted(asked: readonly string[], name: string): boolean {

@@ -18,5 +18,5 @@ export async function main(argv: readonly string[]): Promise<void> {
   console.log([missedLines(targets), missedBodies(rows, overLimit)].join('\n'));
   if (options.json !== undefined)
     writeFileSync(options.json, `${JSON.stringify({ ...machine, command: facts.command, rows, overLimit, targets }, null, 2)}\n`);
-  if (options.writeReadme) writeReport('stalls', report(rows, overLimit, facts));
+  if (options.writeDocs) writeReport('stalls', report(rows, overLimit, facts));
 }

@@ -64,7 +64,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       options.json,
       `${JSON.stringify({ ...facts.environment, command: facts.command, missing, ...result, targets }, null, 2)}\n`,
     );
-  if (options.writeReadme) writeReport('tokens', report(result, { ...facts, folded: true }));
+  if (options.writeDocs) writeReport('tokens', report(result, { ...facts, folded: true }));
 }
 
 async function throughputRows(installed: readonly Contender[], options: BenchArguments): Promise<Row[]> {

@@ -68,7 +68,7 @@ export function main(argv: readonly string[]): void {
   const report = [facts, ...parts.map(tableOf), verdictTable(targets)].join('\n\n');
   console.log(`\n${report}\n\n${missedLines(targets)}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, parts, targets }, null, 2)}\n`);
-  if (options.writeReadme) writeReport('worst', report);
+  if (options.writeDocs) writeReport('worst', report);
 }
 
 function targetsOf({ engine, encoding, rows }: Part): Verdict[] {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './sources.js';
 
@@ -20,14 +20,20 @@ export interface CodeBlock {
   readonly text: string;
 }
 
-const folder = join(root, 'docs');
-const pages = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.md')) : [];
+/** The Markdown files directly in a folder, as documents. */
+function documentsIn(folder: string): Document[] {
+  const names = readdirSync(join(root, folder)).filter((name) => name.endsWith('.md'));
+  const paths = names.map((name) => (folder === '.' ? name : `${folder}/${name}`));
+  return paths.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+}
 
-/** The README and the pages that it links to. */
-export const documents: readonly Document[] = ['README.md', ...pages.map((name) => `docs/${name}`)].map((path) => ({
-  path,
-  text: readFileSync(join(root, path), 'utf8'),
-}));
+const atRoot = documentsIn('.');
+
+/** What users read: the README and the pages in docs/. */
+export const documents: readonly Document[] = [...atRoot.filter(({ path }) => path === 'README.md'), ...documentsIn('docs')];
+
+/** What contributors read as well: CONTRIBUTING, the changelog, the design notes. */
+export const allDocuments: readonly Document[] = [...atRoot, ...documentsIn('docs'), ...documentsIn('docs/design')];
 
 /** All of them as one text, for what may stand on any page. */
 export const documentation = documents.map(({ text }) => text).join('\n');

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
 import { readFlagsFile } from '../../lib/feature-flags/feature-flags.file.js';
 import { noRedis } from '../support/no-redis.js';
-import { anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
+import { allDocuments, anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
 import { ReadmeProgram } from './readme-program.js';
 import { readSources, root } from './sources.js';
 
@@ -118,11 +118,11 @@ describe('the table of errors', () => {
   it('has every code, and no other', () => {
     const sources = sourcesOf('lib').filter(([path]) => !path.endsWith('.environment.ts'));
     const codes = sources.flatMap(([, text]) => [...text.matchAll(/'([A-Z]+(?:_[A-Z]+)+)'/g)].map(([, code]) => code));
-    expect(firstCode('## Errors').sort()).toEqual([...new Set(codes.filter((code) => !otherNames.test(code)))].sort());
+    expect(firstCode('<!-- errors -->').sort()).toEqual([...new Set(codes.filter((code) => !otherNames.test(code)))].sort());
   });
 
   it('names classes that are exported', () => {
-    const classes = new Set(tableAfter(documentation, '## Errors').flatMap(([, cell]) => codeIn(cell)));
+    const classes = new Set(tableAfter(documentation, '<!-- errors -->').flatMap(([, cell]) => codeIn(cell)));
     const exported = Object.keys(library).filter((name) => name.endsWith('Error'));
     expect([...classes].sort()).toEqual(exported.sort());
   });
@@ -155,8 +155,8 @@ describe('the document', () => {
   });
 
   it('links to files and headings that exist', () => {
-    const known = new Map(documents.map(({ path, text }) => [path, anchors(text)]));
-    const links = documents.flatMap(({ path, text }) =>
+    const known = new Map(allDocuments.map(({ path, text }) => [path, anchors(text)]));
+    const links = allDocuments.flatMap(({ path, text }) =>
       [...text.matchAll(/\]\(([\w./-]*)(?:#([^)]+))?\)/g)].map(([link, file, anchor]) => ({
         link: `${path}: ${link}`,
         file: file === '' ? path : join(dirname(path), file),
@@ -177,13 +177,28 @@ describe('the document', () => {
     expect(named.length).toBeGreaterThan(0);
   });
 
+  it('quotes only figures that stand in docs/benchmarks.md', () => {
+    const figuresIn = (text: string): string[] => [...text.matchAll(/\d+(?:\.\d+)?(?= (?:MB\/s|ns|us|times))/g)].map(([figure]) => figure);
+    const measured = new Set(documents.find(({ path }) => path === 'docs/benchmarks.md')?.text.match(/\d+(?:\.\d+)?/g));
+    const quoted = ['README.md', 'docs/performance.md'].flatMap((path) => {
+      const { text = '' } = documents.find((document) => document.path === path) ?? {};
+      return tableAfter(text, '<!-- figures -->').flatMap((cells) => figuresIn(cells.join(' ')));
+    });
+    expect(quoted.filter((figure) => !measured.has(figure))).toEqual([]);
+    expect(quoted.length).toBeGreaterThan(5);
+  });
+
+  it('has a README of at most 350 lines', () => {
+    const readme = documents.find(({ path }) => path === 'README.md')?.text ?? '';
+    expect(readme.split('\n').length).toBeLessThanOrEqual(351);
+  });
+
   it('has room for the bench', () => {
     const hasSection = (text: string | undefined, name: string): boolean =>
       new RegExp(`^<!-- bench:${name} -->$[^]*^<!-- /bench:${name} -->$`, 'm').test(text ?? '');
     const textOf = (page: string): string | undefined => documents.find(({ path }) => path === page)?.text;
     const benches = readdirSync(join(root, 'test/bench')).flatMap((name) => /^(.+)\.bench\.ts$/.exec(name)?.[1] ?? []);
     expect(benches).toContain('tokens');
-    expect([...benches, 'targets'].filter((name) => !hasSection(textOf('docs/benchmarks.md'), name))).toEqual([]);
-    expect(hasSection(textOf('README.md'), 'all')).toBe(true);
+    expect([...benches, 'all', 'targets'].filter((name) => !hasSection(textOf('docs/benchmarks.md'), name))).toEqual([]);
   });
 });

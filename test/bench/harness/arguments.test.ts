@@ -1,18 +1,18 @@
 import { benchArguments, commandLine } from './arguments.js';
 
 describe('the arguments of a bench', () => {
-  it('are read, and write the README only after a whole run', () => {
-    expect(benchArguments([])).toMatchObject({ quick: false, only: [], engines: [], writeReadme: true });
+  it('are read, and write docs/benchmarks.md only after a full run', () => {
+    expect(benchArguments([])).toMatchObject({ quick: false, only: [], engines: [], writeDocs: true });
     expect(benchArguments(['--only', 'fresh, hot', '--json', 'a.json'])).toMatchObject({
       only: ['fresh', 'hot'],
       json: 'a.json',
-      writeReadme: false,
+      writeDocs: false,
     });
     expect(() => benchArguments(['--fast'])).toThrow("'--fast'");
   });
 
   it('are shown without the place of files', () => {
-    expect(commandLine('pool', ['--quick', '--json', '/home/me/a.json', '--write-readme'])).toBe('npm run bench -- pool --quick');
+    expect(commandLine('pool', ['--quick', '--json', '/home/me/a.json', '--write-docs'])).toBe('npm run bench -- pool --quick');
     expect(commandLine('pool', ['--json=/home/me/a.json'])).toBe('npm run bench -- pool');
     expect(commandLine(undefined, [])).toBe('npm run bench');
     expect(commandLine(undefined, ['--quick'])).toBe('npm run bench -- --quick');

@@ -10,8 +10,8 @@ export interface BenchArguments {
   readonly only: readonly string[];
   /** Where the raw figures go. */
   readonly json?: string;
-  /** Write the tables of README and docs: by default only after a full run, as half a table would replace a whole one. */
-  readonly writeReadme: boolean;
+  /** Write the tables of docs/benchmarks.md. Default: only after a full run, because half a table would replace a whole one. */
+  readonly writeDocs: boolean;
 }
 
 /** Throws on an unknown option, with Node's own message. */
@@ -23,7 +23,7 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
       engine: { type: 'string', default: '' },
       only: { type: 'string', default: '' },
       json: { type: 'string' },
-      'write-readme': { type: 'boolean' },
+      'write-docs': { type: 'boolean' },
     },
   });
   const list = (text: string): string[] =>
@@ -37,13 +37,13 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
     engines,
     only,
     json: values.json,
-    writeReadme: values['write-readme'] ?? (!values.quick && engines.length === 0 && only.length === 0),
+    writeDocs: values['write-docs'] ?? (!values.quick && engines.length === 0 && only.length === 0),
   };
 }
 
 /** How a table says it came about: without where this machine keeps its files. `name` is none for all benches. */
 export function commandLine(name: string | undefined, argv: readonly string[]): string {
-  const isShown = (arg: string, index: number): boolean => !/^--(json|write-readme)\b/.test(arg) && argv[index - 1] !== '--json';
+  const isShown = (arg: string, index: number): boolean => !/^--(json|write-docs)\b/.test(arg) && argv[index - 1] !== '--json';
   const shown = argv.filter(isShown);
   const words = [
     'npm run bench',

@@ -3,8 +3,6 @@ import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..', '..');
 
-/** Where the number of targets that are met stands. */
-export const README = join(ROOT, 'README.md');
 /** Where the tables of each bench, and every target, stand. */
 const BENCHMARKS = join(ROOT, 'docs', 'benchmarks.md');
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { benchArguments, commandLine } from './arguments.js';
 import { environment } from './environment.js';
-import { README, writeReport, writeSection } from './documents.js';
+import { writeReport } from './documents.js';
 import { markdownTable } from './table.js';
 import type { Verdict } from './verdict.js';
 
@@ -34,14 +34,14 @@ export function main(names: readonly string[], runner: string, argv: readonly st
   const facts = `\`${commandLine(undefined, argv)}\`, ${date}, ${cpu}, Node ${node}, ${platform}, load ${loadBefore.toFixed(1)}: ${verdicts.filter(({ met }) => met).length} of ${verdicts.length} targets met.`;
   console.log(`\n${facts}\n\n${table(outcomes)}`);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ ...machine, outcomes }, null, 2)}\n`);
-  if (options.writeReadme) {
-    writeSection(README, 'all', `${facts}\n\n${summary(outcomes)}`);
+  if (options.writeDocs) {
+    writeReport('all', `${facts}\n\n${summary(outcomes)}`);
     writeReport('targets', `${facts}\n\n${table(outcomes)}`);
   }
   if (outcomes.some(({ targets }) => targets === undefined)) process.exitCode = 1;
 }
 
-/** For the README: how many of each bench. */
+/** How many targets of each bench are met. */
 function summary(outcomes: readonly Outcome[]): string {
   return markdownTable(
     [{ title: 'bench' }, { title: 'targets', right: true }, { title: 'met', right: true }],

@@ -31,10 +31,7 @@ export interface Usage {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/**
- * Where OpenAI (and its Responses), DeepSeek, the AI SDK, Anthropic and an `AnswerUsage` report
- * cached and reasoning tokens.
- */
+/** Where providers, the AI SDK and an `AnswerUsage` report cached and reasoning tokens. */
 const DETAILS = {
   cacheReadTokens: [
     'prompt_tokens_details.cached_tokens',
@@ -77,10 +74,7 @@ export function usedTokens(value: unknown): number | undefined {
   return tokensIn(fieldsOf(value))?.totalTokens;
 }
 
-/**
- * A total may exceed its parts, where a provider counts reasoning in it alone; a smaller one is
- * wrong.
- */
+/** A total may exceed its parts by the reasoning; a smaller total is wrong. */
 function tokensIn(fields: Fields): AnswerUsage | undefined {
   const prompt = amount(fields.prompt_tokens) ?? withCached(fields) ?? amount(fields.promptTokens) ?? inputOfAiSdk(fields);
   const completion =
@@ -104,10 +98,7 @@ function detailsIn(fields: Fields): UsageDetails | undefined {
   return hasAny ? Object.fromEntries(details) : undefined;
 }
 
-/**
- * Anthropic's `input_tokens` exclude tokens written to and read from a cache; the figures of others
- * include them.
- */
+/** Anthropic's `input_tokens` exclude cached tokens; the figures of others include them. */
 function withCached(fields: Fields): number | undefined {
   const input = amount(fields.input_tokens);
   if (input === undefined) return undefined;

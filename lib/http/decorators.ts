@@ -7,10 +7,7 @@ import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/limits.js';
 import { checkLimitName, type SkipIf } from '../rate-limit/rate-limit.options.js';
 
-/**
- * Reads a value from a request: Express's or Fastify's, that of a GraphQL context, or one made for
- * a message.
- */
+/** Reads a value from the request of Express, Fastify, a GraphQL context or a message. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
 export type FromRequest<T> = (request: any, context: ExecutionContext) => T | Promise<T>;
 
@@ -26,15 +23,9 @@ export interface RateLimitRule extends RateLimits {
    * also if it returns nothing: the hashed API key, otherwise the client's address.
    */
   readonly key?: FromRequest<string | number | false | null | undefined>;
-  /**
-   * Requests that the request counts as, under all of its limits; one rule of a route may set it.
-   * Default 1.
-   */
+  /** Requests that the request counts as, under all limits. Set it in one rule only. Default 1. */
   readonly cost?: number | FromRequest<number>;
-  /**
-   * Tokens to reserve, under all of its limits; one rule of a route may set it. Default: an
-   * estimate from the body.
-   */
+  /** Tokens to reserve, under all limits. Set it in one rule only. Default: an estimate. */
   readonly tokens?: number | FromRequest<number>;
   /** Skips this rule for a request; called before `key`. `rateLimit.skipIf` skips all rules. */
   readonly skipIf?: SkipIf;
@@ -59,10 +50,7 @@ export function RateLimit(...rules: readonly RateLimitRule[]): ClassDecorator & 
   return decorate((target) => Reflect.defineMetadata(RULES, [...checked, ...rulesOn(target)], target));
 }
 
-/**
- * Excludes a route, or a class, from all limits or from those named, whether of its class or of the
- * options (`default`).
- */
+/** Excludes a route or a class from all limits, or from those named (the options': `default`). */
 export function SkipRateLimit(...names: readonly string[]): ClassDecorator & MethodDecorator {
   for (const name of names) checkLimitName('@SkipRateLimit', name, refuseArgument);
   return decorate((target) => Reflect.defineMetadata(SKIPPED_LIMITS, names, target));

@@ -6,9 +6,7 @@ import { Reservation } from '../rate-limit/reservation.js';
 import { usedTokens, type Usage } from './answer-usage.js';
 import type { CountedPrompt } from './token-estimate/prompt-memory.js';
 
-/**
- * HTTP requests hold their context in a field: a WeakMap keeps it until the next full collection.
- */
+/** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
 const CONTEXT = Symbol('request context');
 /** Others may be frozen, or copied with all of their fields. */
 const contexts = new WeakMap<object, RequestContext>();
@@ -146,10 +144,7 @@ export class RequestContext {
   /** Settles what can be settled; returns the reservations that stand until usage is reported. */
   private settleBy(used: number | undefined): Held | undefined {
     const isOnly = this.held?.before === undefined;
-    /**
-     * Counters that are settled: several guards or fields may reserve under one, and usage counts
-     * once.
-     */
+    /** Settled counters: several guards or fields may share one, and usage counts once. */
     const settled = new Set<string>();
     let standing: Held | undefined;
     for (let { held } = this; held !== undefined; held = held.before) {

@@ -37,10 +37,7 @@ export function readCallersFallbacks(
 const MOST_TARGETS = 100;
 const FIELDS = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'];
 
-/**
- * The changes that the fallbacks of a body make to it. The body is not checked yet: anything but a
- * fallback is ignored.
- */
+/** The changes that the fallbacks of an unchecked body make to it. */
 export function* fallbackChanges(body: Readonly<Record<string, unknown>>): Generator<Readonly<Record<string, unknown>>> {
   let left = MOST_TARGETS;
   for (const field of FIELDS) {

@@ -43,10 +43,7 @@ export function checkAmount(path: string, value: number | undefined, fallback: n
 /** Finds limits by name, and compiles those of calls, once per object. */
 export class LimitTable {
   private readonly compiled = new WeakMap<RateLimits, RateLimit>();
-  /**
-   * By content: an app that writes limits with each call makes new objects, but stores remember a
-   * limit by its object.
-   */
+  /** By content: stores remember a limit by its object, but apps write new ones with each call. */
   private readonly equal = new Map<string, RateLimit>();
 
   constructor(private readonly options: ResolvedRateLimitOptions) {}

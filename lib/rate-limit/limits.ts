@@ -1,9 +1,6 @@
 import { checkInteger, checkKnownKeys, checkNumber, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
 
-/**
- * The limits of one key. All that are set must allow a request; 0 allows none, and an unset limit
- * is unlimited.
- */
+/** The limits of one key, which all must allow. 0 allows nothing, unset is unlimited. */
 export interface RateLimits {
   /** Token bucket: the rate at which it refills; may be a fraction. */
   readonly requestsPerSecond?: number;

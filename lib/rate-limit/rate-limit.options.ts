@@ -21,29 +21,15 @@ export type SkipIf = (context: ExecutionContext) => boolean | null | undefined |
  * (burst 20), 600 a minute, 10,000 an hour.
  */
 export interface RateLimitOptions extends RateLimits {
-  /**
-   * More limits, by name: for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`.
-   */
+  /** More limits by name, for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`. */
   readonly limits?: Readonly<Record<string, RateLimits>>;
-  /**
-   * Limiters with one name share their counters across the worker threads of a process (native
-   * engine). Default: not shared.
-   */
+  /** Name under which worker threads share the counters (native engine). Default: not shared. */
   readonly sharedAs?: string;
-  /**
-   * Keys in memory; above that the least recently used are evicted, expired ones first. Default
-   * 250,000.
-   */
+  /** Keys in memory; above that the least recently used are evicted. Default 250,000. */
   readonly maxKeys?: number;
-  /**
-   * Where the counters are, instead of in memory: a store, or a function that creates it, given the
-   * one in memory to fall back on.
-   */
+  /** A store, or a function that makes it of the one in memory. Default: in memory. */
   readonly store?: RateLimitStore | ((memory: RateLimitStore) => RateLimitStore);
-  /**
-   * Whether `RateLimitGuard` sets the rate limit headers. It always sets `Retry-After`. Default
-   * `true`.
-   */
+  /** Whether `RateLimitGuard` sets headers beside `Retry-After`. Default `true`. */
   readonly headers?: boolean;
   /**
    * Skips all limits of `RateLimitGuard` for a request: for controllers of other packages, such as

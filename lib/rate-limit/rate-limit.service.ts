@@ -64,10 +64,7 @@ export class RateLimiterService implements Capability {
     this.store = typeof store === 'function' ? store(this.memory) : store;
   }
 
-  /**
-   * Takes `cost` requests and `tokens` if all limits allow it. A slot of `maxConcurrent` is freed
-   * by `release(key)`.
-   */
+  /** Takes requests and tokens if all limits allow it. `release(key)` frees a slot. */
   check(key: string, options: CheckOptions = {}): RateLimitResult {
     return this.reserve(checkKey('key', key), options);
   }
@@ -126,10 +123,7 @@ export class RateLimiterService implements Capability {
     await this.finish(reservation, actualTokens);
   }
 
-  /**
-   * Frees the slots of `maxConcurrent`: of a reservation, once; of a `check`, by its key. Tokens
-   * stay reserved.
-   */
+  /** Frees the slots of a reservation, once, or that of a `check` by its key. Tokens stay. */
   release(held: Reservation | string, options: LimitChoice = {}): void {
     ignoreFailure(this.free(held, options));
   }
@@ -149,10 +143,7 @@ export class RateLimiterService implements Capability {
     await this.store.reset(this.table.scope(checkKey('key', key), options));
   }
 
-  /**
-   * Decisions of this process since its start; and the state of `keys` under the limits of the
-   * options.
-   */
+  /** Decisions since the start, and the state of `keys` under the limits of the options. */
   getStats(keys: readonly string[] = []): RateLimitStats {
     const { allowed: allowedCount, denied: deniedCount } = this.counts;
     const details = checkArray('keys', keys, checkKey, refuseArgument).map((key) => [key, this.peek(key, { cost: 0 })] as const);

@@ -1,18 +1,13 @@
 import type { Identifiable } from '../guard/client-key.js';
 
-/**
- * Bytes, or UTF-16 units and values, up to which a body is cheap to parse and count in one turn.
- */
+/** Bytes, or UTF-16 units and values, of a body that is cheap to parse and count in one turn. */
 const LARGE_BODY = 16 * 1024;
 /** A deeper structure counts as large: the walk is recursive. */
 const DEEP = 128;
 
 type Headers = NonNullable<Identifiable['headers']>;
 
-/**
- * Whether the headers of a request allow a body over 16 KiB: by its length, or because it is
- * compressed or chunked.
- */
+/** Whether the headers allow a body over 16 KiB: by its length, compressed or chunked. */
 export function mayBeLarge(headers: Headers): boolean {
   return isDeclaredLarge(headers) ?? headers['transfer-encoding'] !== undefined;
 }

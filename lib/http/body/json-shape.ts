@@ -104,10 +104,7 @@ export class JsonShape {
   }
 }
 
-/**
- * The first bound that a parsed value exceeds: a WebSocket message, which no hook has counted while
- * it arrived.
- */
+/** The first bound that a parsed value exceeds, for messages that no hook has counted. */
 export function excessOf(value: unknown, bounds: Required<JsonBounds> = DEFAULT_JSON_BOUNDS): JsonExcess | undefined {
   const open: { readonly value: unknown; readonly depth: number; readonly field?: string }[] = [{ value, depth: 1 }];
   let containers = 0;

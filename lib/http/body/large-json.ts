@@ -5,9 +5,7 @@ const PROTOTYPE_KEY =
   /"(?:_|\\u005[Ff]){2}(?:p|\\u0070)(?:r|\\u0072)(?:o|\\u006[Ff])(?:t|\\u0074)(?:o|\\u006[Ff])(?:_|\\u005[Ff]){2}"[\t\n\r ]*:/;
 const UTF8_BOM = /^\ufeff/;
 
-/**
- * UTF-16 units of a text that are written in one turn of the event loop: one or two milliseconds.
- */
+/** UTF-16 units that are written in one turn of the event loop: one or two milliseconds. */
 const UNITS_PER_TURN = 1 << 18;
 
 /**

@@ -1,14 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-/**
- * Closing the connection at once can lose the answer: the client may go on sending for this long.
- */
+/** How long the client may go on sending: closing the connection at once can lose the answer. */
 const DRAIN_MS = 5_000;
 
-/**
- * Bounds how long a rejected client may send its body: Node reads and drops the rest for as long as
- * it comes.
- */
+/** Bounds how long a rejected client may send: Node drops the rest for as long as it comes. */
 export function boundUnreadBody(request: IncomingMessage): void {
   const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();
   request.once('close', () => clearTimeout(timer));

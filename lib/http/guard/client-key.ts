@@ -8,18 +8,11 @@ export interface Identifiable {
   readonly ip?: string;
 }
 
-/**
- * Credentials whose hash is remembered: two generations of this many. Hashing costs more than a
- * decision.
- */
+/** Hashes remembered, in two generations: hashing costs more than a decision. */
 const REMEMBERED = 2048;
-/**
- * Longer credentials are hashed each time: anybody can send them, and they would fill the memory.
- */
+/** Longer credentials are not remembered: they would fill the memory. */
 const LONGEST_REMEMBERED = 4096;
-/**
- * Guards that check keys mostly accept more spaces and more words: neither makes another client.
- */
+/** Guards mostly accept more spaces and words, so neither makes another client. */
 const BEARER_KEY = /^bearer\s+(\S+)/i;
 let recent = new Map<string, string>();
 let older = new Map<string, string>();
@@ -34,10 +27,7 @@ export function clientKey({ headers, ip }: Identifiable): string {
   return credential === undefined ? addressKey(ip) : hashedKey(credential);
 }
 
-/**
- * The whole header that holds an API key: cutting the scheme off would cost as much as finding the
- * hash.
- */
+/** The whole header with the API key: cutting the scheme off costs as much as the hash look-up. */
 function credentialOf(headers: NonNullable<Identifiable['headers']>): string | undefined {
   const { authorization } = headers;
   if (typeof authorization === 'string' && BEARER_KEY.test(authorization)) return authorization;

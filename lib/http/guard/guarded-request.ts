@@ -20,9 +20,7 @@ export interface LimitedRequest extends Identifiable {
 /** A request, and the response that its headers are set on. */
 export interface RequestResponse {
   readonly request: LimitedRequest;
-  /**
-   * Absent for messages (WebSockets, microservices): they have no headers and no end to wait for.
-   */
+  /** Absent for messages (WebSockets, microservices), which have no headers and no end. */
   readonly response?: HttpResponse;
 }
 
@@ -65,10 +63,7 @@ export class GuardedRequest implements RequestResponse {
     if (!decision.allowed && decision.retryAfterMs !== Infinity) setRetryAfter(response, decision.retryAfterMs);
   }
 
-  /**
-   * Settles the reservation when the response is over. The reservation of a message stands until
-   * usage is reported for it.
-   */
+  /** Settles the reservation when the response ends; that of a message when usage is reported. */
   settleAtEnd(limiter: RateLimiterService, reservation: Reservation): void {
     const { response } = this;
     const context = this.requestContext();

@@ -61,10 +61,7 @@ function untilReset(ms: number): string {
   return ms === Infinity ? '' : `;t=${Math.ceil(ms / 1000)}`;
 }
 
-/**
- * The quota of a standing. A denial by tokens or concurrency has the figure of those instead: then
- * the first.
- */
+/** The quota of a standing; the first for a denial by tokens or concurrency. */
 function quotaOf(quotas: readonly Quota[], { limit }: RateLimitStanding): Quota {
   return quotas.length === 1 ? quotas[0] : (quotas.find(({ quota }) => quota === limit) ?? quotas[0]);
 }

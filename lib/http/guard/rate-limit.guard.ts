@@ -80,10 +80,7 @@ export class RateLimitGuard implements CanActivate {
     if (limits !== undefined) await this.peek(request, limits, await limits.route.costOf(request).catch(() => 0));
   }
 
-  /**
-   * The key that a limit counts under when its rule names none. Default: the hashed API key,
-   * otherwise the client's address.
-   */
+  /** The key of limits whose rule names none. Default: the hashed API key, else the address. */
   protected getKey(request: LimitedRequest, _context: ExecutionContext): string | Promise<string> {
     return clientKey(request);
   }
@@ -143,10 +140,7 @@ export class RateLimitGuard implements CanActivate {
     return checkAmount('tokens', typeof tokens === 'number' ? tokens : await tokens(request, context));
   }
 
-  /**
-   * Rejects a request that is over a limit already, and counts nothing. Returns the tokens that its
-   * limits have left.
-   */
+  /** Rejects a request that is over a limit already; otherwise returns the tokens left. */
   private async peek(request: GuardedRequest, limits: ApplicableLimits, cost: number, tokens = limits.route.leastTokens): Promise<number> {
     const decision = await this.limiter.precheck(limits.scopes, cost, tokens);
     request.setHeaders(limits.route, decision, this.limiter.options.headers);

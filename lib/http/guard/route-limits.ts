@@ -206,10 +206,7 @@ export function checkAmount(name: 'cost' | 'tokens', value: number): number {
   throw new InvalidArgumentError(`@RateLimit.${name}`, value, 'must be an integer from 0 to 2^31');
 }
 
-/**
- * A request that remembers whether a field was read that it does not have yet: its body, or its
- * user.
- */
+/** A request that remembers whether a missing field was read: its body, or its user. */
 class PartialRequest {
   readonly request: LimitedRequest;
   missed = false;
@@ -246,10 +243,7 @@ function rulesOf({ type, handler }: Route): ScopedRule[] {
   return all.filter(({ rule }) => !skips?.includes(rule?.name ?? DEFAULT_LIMIT_NAME));
 }
 
-/**
- * Class name, with version, host and path: the same in every process, and different for two classes
- * of one name.
- */
+/** Class name with version, host and path: the same in every process that shares a store. */
 function scopeOf(type: Route['type']): string {
   const facts = [VERSION_METADATA, HOST_METADATA, PATH_METADATA].map((key) => Reflect.getMetadata(key, type) as unknown);
   const places = facts.filter((fact) => fact !== undefined && fact !== '/' && fact !== '').map(String);

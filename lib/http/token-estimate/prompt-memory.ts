@@ -31,10 +31,7 @@ export class CountedPrompt {
     return values === undefined ? undefined : new CountedPrompt(tokens, values);
   }
 
-  /**
-   * Whether no value of the prompt has changed. An unchanged text is the same string: comparing it
-   * reads nothing.
-   */
+  /** Whether no value of the prompt has changed. */
   isOf(request: PromptFields): boolean {
     const { values } = this;
     const current = valuesOf(request);
@@ -42,10 +39,7 @@ export class CountedPrompt {
   }
 }
 
-/**
- * All objects, keys and values of a prompt, breadth first: a body may be nested deeper than the
- * stack.
- */
+/** All objects, keys and values, breadth first: a body may be nested deeper than the stack. */
 function valuesOf({ model, messages, input, prompt, system, instructions, tools, functions }: PromptFields): unknown[] | undefined {
   const values: unknown[] = [model, messages, input, prompt, system, instructions, tools, functions];
   for (let at = 0; at < values.length; at++) {

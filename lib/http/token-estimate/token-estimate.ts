@@ -48,10 +48,7 @@ export async function estimateTokens(body: unknown, context: EstimateContext, to
   return tokens;
 }
 
-/**
- * The fields of a fallback to count: its own prompt, or what it adds to that of the request, which
- * is counted once.
- */
+/** What to count of a fallback: its own prompt, or what it adds to that of the request. */
 function promptOfFallback(changes: Body): { readonly counted: Body; readonly isWhole: boolean } {
   const { messages, input, prompt, tools, functions, system, instructions } = changes;
   if ((messages ?? input ?? prompt) !== undefined) return { counted: changes, isWhole: true };
@@ -59,9 +56,7 @@ function promptOfFallback(changes: Body): { readonly counted: Body; readonly isW
   return { counted: adds ? { ...changes, messages: [] } : {}, isWhole: false };
 }
 
-/**
- * Tokens of the prompt of a large body, as far as `tokensLeft` leaves room for it beside its reply.
- */
+/** Tokens of a large prompt, as far as `tokensLeft` leaves room beside its reply. */
 async function estimateLarge(body: Body, { counter, tokensPerMinute, memory }: EstimateContext, tokensLeft: number): Promise<number> {
   if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
   const reply = replyOf(body);
@@ -117,10 +112,7 @@ async function largestPrompt(
   return { counted: counted + extra, tokens: tokens + extraTokens, isWhole: counted + extra <= limit };
 }
 
-/**
- * The prompts of a body, of which a provider reads one. With several, the tools beside them count
- * once.
- */
+/** The prompts of a body, of which a provider reads one. Beside several, tools count once. */
 function promptsOf(body: Body): { readonly prompts: readonly Body[]; readonly tools?: Body } {
   const { messages, input, prompt } = body;
   const hasSeveral = (messages !== undefined && (input ?? prompt) !== undefined) || (input !== undefined && prompt !== undefined);
@@ -155,10 +147,7 @@ async function estimateOfAsync(body: Body, counter: TokenCounterService, limit: 
   }
 }
 
-/**
- * Estimates a prompt that cannot be counted by the length of its JSON, because the provider may
- * accept it.
- */
+/** Estimates a prompt that cannot be counted by the length of its JSON. */
 function estimateByLength({ messages, input, prompt, system, instructions, tools, functions }: PromptFields, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
   if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
@@ -207,9 +196,7 @@ function isEmbedding({
   return dimensions !== undefined || encoding_format !== undefined || (typeof model === 'string' && model.includes('embed'));
 }
 
-/**
- * A positive figure of a client; 0 for anything else, because a negative one would return tokens.
- */
+/** A positive figure, otherwise 0: a negative one would return tokens. */
 function positive(value: unknown): number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 1 ? Math.min(Math.ceil(value), LARGEST_AMOUNT) : 0;
 }

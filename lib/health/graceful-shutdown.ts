@@ -18,10 +18,7 @@ export interface WatchedServer {
 
 const CHECK_EVERY_MS = 20;
 
-/**
- * Shuts an app down in order: it reports not ready, then stops accepting connections, then waits
- * for requests in flight.
- */
+/** Shuts an app down: reports not ready, stops listening, waits for requests in flight. */
 export class GracefulShutdown {
   private readonly servers = new Set<WatchedServer>();
   private readonly open = new OpenResponses();
@@ -94,10 +91,7 @@ export class GracefulShutdown {
   }
 }
 
-/**
- * `close` of an HTTP server also closes idle connections at once: a client that is sending its next
- * request would see a reset.
- */
+/** `close` also closes idle connections: a client that sends its next request sees a reset. */
 function stopListening(server: WatchedServer): void {
   if (server instanceof Server) Server.prototype.close.call(server);
   else server.close();

@@ -17,10 +17,7 @@ export async function checkHealthAsync(capabilities: readonly Capability[]): Pro
   return report(capabilities, await Promise.all(capabilities.map(async (capability) => settle(capability, ask(capability)))));
 }
 
-/**
- * The same without waiting: an asynchronous check counts with its latest result, or as `degraded`
- * before the first.
- */
+/** The same without waiting: with the latest result of an asynchronous check, or `degraded`. */
 export function checkHealth(capabilities: readonly Capability[]): HealthReport {
   const ask = askOnce();
   const answers = capabilities.map((capability) => {
@@ -63,9 +60,7 @@ function report(capabilities: readonly Capability[], answers: readonly Capabilit
   return { status, components: Object.fromEntries(capabilities.map(({ capability }, i) => [capability, answers[i]])) };
 }
 
-/**
- * A failed check names the TypeScript engine, because it is the one that a failure falls back on.
- */
+/** A failed check names the TypeScript engine: calls fall back on it. */
 function failure(status: 'degraded' | 'down', reason: string): CapabilityHealth {
   return { status, engine: 'typescript', reason };
 }

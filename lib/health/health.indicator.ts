@@ -58,10 +58,7 @@ export class FastLiteLLMHealthIndicator {
 
 let service: Terminus.HealthIndicatorService | undefined;
 
-/**
- * The service of Terminus without its module, which would be a second one beside the app's
- * `TerminusModule.forRoot()`.
- */
+/** The service of Terminus without its module, of which the app has its own. */
 function openTerminus(): Terminus.HealthIndicatorService {
   return (service ??= loadOptionalPackage('@nestjs/terminus', 'the health indicator', () => {
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer

@@ -26,10 +26,7 @@ interface Written extends Omit<Described, 'values'> {
 
 const NONE: readonly MetricValue[] = [];
 
-/**
- * A metric without state: each scrape reads the sources. Those of prom-client would have to be
- * filled for each scrape.
- */
+/** A metric without state: each scrape reads the sources. */
 class DescribedMetric {
   readonly help: string;
   readonly type: MetricSample['type'];
@@ -66,10 +63,7 @@ class DescribedMetric {
 /** Reads its sources when a registry is scraped. */
 class PrometheusCollector {
   private readonly sources = new Set<MetricSource>();
-  /**
-   * By name, including metrics that no source reports any more, such as percentiles of an empty
-   * window.
-   */
+  /** By name, including metrics that no source reports any more. */
   private readonly shown = new Map<string, DescribedMetric>();
   private readonly families: MetricFamilies;
   private reading: Map<string, MetricFamily> | null = null;
@@ -99,10 +93,7 @@ class PrometheusCollector {
     this.shown.clear();
   }
 
-  /**
-   * Registers names that the registry does not have, because they are new or it was cleared. A
-   * metric of the app with that name stays.
-   */
+  /** Registers missing names: new ones, or all after `clear()`. A metric of the app stays. */
   private register(): void {
     for (const [name, family] of this.read()) {
       if (this.registry.getSingleMetric(name) !== undefined) continue;

@@ -3,7 +3,7 @@ import { openMonitor as open, record, useMonitors } from '../../test/support/mon
 useMonitors();
 
 describe('compareImplementations', () => {
-  it('gives both sides, their ratio and advice', () => {
+  it('returns both sides, their ratio and a recommendation', () => {
     const monitor = open();
     record(monitor, 30, { component: 'rust_routing', operation: 'pick', durationMs: 2 });
     record(monitor, 30, { component: 'typescript_routing', operation: 'pick', durationMs: 5 });
@@ -23,7 +23,7 @@ describe('compareImplementations', () => {
     expect(monitor.compareImplementations('typescript_routing', 'rust_routing').recommendation).toContain('Use rust_routing: it is 2.50');
   });
 
-  it('compares like with like: an operation of one side alone does not count', () => {
+  it('ignores an operation of one side only', () => {
     const monitor = open();
     record(monitor, 40, { component: 'r', operation: 'small', durationMs: 1 });
     record(monitor, 20, { component: 'r', operation: 'large', durationMs: 10 });
@@ -34,7 +34,7 @@ describe('compareImplementations', () => {
     expect(monitor.compareImplementations('r', 't').speedup).toBeCloseTo(280 / 240, 10);
   });
 
-  it('says so when there is too little to go by', () => {
+  it('reports too few samples', () => {
     const monitor = open();
     record(monitor, 30, { component: 'r' });
     record(monitor, 19, { component: 't' });
@@ -60,7 +60,7 @@ describe('shadow runs', () => {
     native: '3',
   };
 
-  it('are recorded under both components, and differences told', () => {
+  it('are recorded under both components, and differences reported', () => {
     const monitor = open();
     for (let i = 0; i < 25; i++) monitor.recordShadow(observation);
     monitor.recordShadow({ ...observation, equal: false, native: 'threw Error' });

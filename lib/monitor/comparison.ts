@@ -1,37 +1,35 @@
 import { figuresOf, type CallFigures, type PerformanceSeries } from './series/performance-series.js';
 
-/** Measured calls that each side must have. */
+/** Least measured calls of each side. */
 export const MIN_COMPARED_CALLS = 20;
 
-/** Two implementations of one thing, by what was measured of them. */
+/** Comparison of two implementations by their measurements. */
 export interface PerformanceComparison {
   readonly rustComponent: string;
   readonly typescriptComponent: string;
-  /** Whether both sides have enough measured calls. Without that every ratio is `null`. */
+  /** Whether both sides have enough measured calls. Otherwise every ratio is `null`. */
   readonly enoughSamples: boolean;
-  /** The operations that both have enough calls of, which the figures are about. Empty: everything of both. */
+  /** Operations with enough calls on both sides. Empty: all operations were compared. */
   readonly operations: readonly string[];
   readonly rust: CallFigures;
   readonly typescript: CallFigures;
   readonly rustAvgMs: number;
   readonly typescriptAvgMs: number;
-  /** How many times faster `rust` is on average; of several operations, each counts as often as `rust` was measured in it. */
+  /** How many times faster `rust` is on average; operations are weighted by the calls of `rust`. */
   readonly speedup: number | null;
   /** `(speedup - 1) * 100`. */
   readonly improvementPercentage: number | null;
-  /** The same ratio of the percentiles. */
+  /** The same ratio for percentiles. */
   readonly p50Speedup: number | null;
   readonly p95Speedup: number | null;
   readonly p99Speedup: number | null;
-  /** A sentence. */
+  /** One sentence. */
   readonly recommendation: string;
 }
 
 type Operations = ReadonlyMap<string, PerformanceSeries>;
 
-/**
- * Compares like with like: operations that both sides have enough calls of. Where they share none by name, everything with everything.
- */
+/** Compares operations with enough calls on both sides; without any, all of them. */
 export function compare(
   [rustComponent, rustSeries]: readonly [string, Operations],
   [typescriptComponent, typescriptSeries]: readonly [string, Operations],
@@ -69,7 +67,7 @@ export function compare(
   };
 }
 
-/** Both sides as if each had made the calls that `rust` made. */
+/** The ratio as if both sides had made the calls of `rust`. */
 function weighted(operations: readonly string[], rustSeries: Operations, typescriptSeries: Operations): number {
   let [rustMs, typescriptMs] = [0, 0];
   for (const name of operations) {

@@ -31,7 +31,7 @@ describe('the names of operations', () => {
     },
   );
 
-  it('reach no timer otherwise: what fails in the check of an interval leaves the clock going', () => {
+  it('cannot stop the clock: an error in a check of the alerts is logged', () => {
     jest.useFakeTimers();
     const failing = { ...silent, warn: () => raise(), error: () => raise() };
     const monitor = open(failing);
@@ -42,7 +42,7 @@ describe('the names of operations', () => {
     monitor.close();
   });
 
-  it('may be told to listeners that reject', async () => {
+  it('reach listeners that reject, and the rejection is logged', async () => {
     const lines: string[] = [];
     jest.useFakeTimers();
     const monitor = open({ ...silent, error: (line: string) => void lines.push(line) } as never);
@@ -52,7 +52,7 @@ describe('the names of operations', () => {
     jest.advanceTimersByTime(60_000);
     jest.useRealTimers();
     await new Promise((resolve) => setImmediate(resolve));
-    expect(lines).toContain('a listener of alerts failed: late');
+    expect(lines).toContain('Alerts: listener failed (late)');
     monitor.close();
   });
 });

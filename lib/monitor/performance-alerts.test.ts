@@ -7,7 +7,7 @@ import { lines, openMonitor as open, record, useMonitors } from '../../test/supp
 useMonitors();
 
 describe('alerts', () => {
-  it('are raised once and cleared once, for listeners, rxjs, the log and the file', async () => {
+  it('are raised once and cleared once, for listeners, rxjs, log and file', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'alerts-'));
     const file = join(folder, 'alerts.jsonl');
     const monitor = open({ windowMs: 6000, alerts: { errorRate: 0.1, p95Ms: 50, minCalls: 10, file } });
@@ -33,7 +33,7 @@ describe('alerts', () => {
     expect(monitor.activeAlerts()).toEqual([]);
     expect((await stream).map(({ state }) => state)).toEqual(['raised', 'raised', 'cleared', 'cleared']);
     expect(lines).toContain('c o: 100.0 % of the calls fail (threshold 10 %)');
-    expect(lines).toContain('a listener of alerts failed: broken listener');
+    expect(lines).toContain('Alerts: listener failed (broken listener)');
 
     jest.useRealTimers();
     const written = (): string[] => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
@@ -45,7 +45,7 @@ describe('alerts', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('take a feature by its own threshold, and wait for enough calls', () => {
+  it('use the threshold of a feature, and wait for enough calls', () => {
     const monitor = open({ windowMs: 6000 }, { features: { rust_routing: { performanceThresholdMs: 5 } } });
     record(monitor, 99, { component: 'rust_routing', durationMs: 6 });
     record(monitor, 200, { component: 'other', durationMs: 6000 });

@@ -5,7 +5,7 @@ import type { LogSink } from '../common/log-sink.js';
 import type { ResolvedAlertOptions } from './performance-monitor.options.js';
 import type { CallFigures } from './series/performance-series.js';
 
-/** A threshold was passed, or the figures are below it again. */
+/** A figure of the rolling window exceeds a threshold, or no longer does. */
 export interface PerformanceAlert {
   readonly type: 'high_error_rate' | 'slow_performance';
   readonly state: 'raised' | 'cleared';
@@ -19,7 +19,7 @@ export interface PerformanceAlert {
   readonly atMs: number;
 }
 
-/** Watches the rolling figures: says once that a threshold was passed, and once that it is over. */
+/** Raises an alert once when a threshold is exceeded, and clears it once when it no longer is. */
 export class PerformanceAlerts {
   private readonly listeners = new Set<(alert: PerformanceAlert) => void>();
   private observable: Rxjs.Observable<PerformanceAlert> | undefined = undefined;
@@ -27,29 +27,29 @@ export class PerformanceAlerts {
 
   constructor(
     private readonly options: ResolvedAlertOptions | null,
-    /** A component's own threshold, before that of the options. */
+    /** The threshold of a component; overrides that of the options. */
     private readonly slowAboveMs: (component: string) => number | undefined,
     private readonly logger: LogSink,
   ) {}
 
-  /** Returns what ends it. */
+  /** Returns a function that removes the listener. */
   listen(listener: (alert: PerformanceAlert) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
   get stream(): Rxjs.Observable<PerformanceAlert> {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- those who do without Nest may do without it
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- optional without Nest
     const { Observable } = require('rxjs') as typeof Rxjs;
     return (this.observable ??= new Observable((subscriber) => this.listen((alert) => subscriber.next(alert))));
   }
 
-  /** Those that are raised now. */
+  /** The alerts that are raised now. */
   active(): PerformanceAlert[] {
     return [...this.raised.values()];
   }
 
-  /** To be called once per interval. */
+  /** Called once for each interval. */
   check(component: string, operation: string, window: CallFigures, atMs: number): void {
     if (this.options === null) return;
     const enough = window.measuredCalls >= this.options.minCalls;
@@ -77,17 +77,17 @@ export class PerformanceAlerts {
 
   private tell(alert: PerformanceAlert): void {
     if (alert.state === 'raised') this.logger.warn(alert.message);
-    else this.logger.log(`${alert.message}: over`);
+    else this.logger.log(`${alert.message}: cleared`);
     for (const listener of this.listeners) this.notify(listener, alert);
     const file = this.options?.file;
     if (file === undefined) return;
     appendFile(file, `${JSON.stringify({ timestamp: new Date(alert.atMs).toISOString(), ...alert })}\n`, (error) => {
-      if (error !== null) this.logger.error(`the file of alerts cannot be written: ${error.message}`);
+      if (error !== null) this.logger.error(`Alerts: cannot write monitor.alerts.file (${error.message})`);
     });
   }
 
   private notify(listener: (alert: PerformanceAlert) => void, alert: PerformanceAlert): void {
-    const failed = (error: unknown): void => this.logger.error(`a listener of alerts failed: ${errorMessage(error)}`);
+    const failed = (error: unknown): void => this.logger.error(`Alerts: listener failed (${errorMessage(error)})`);
     try {
       const answer: unknown = listener(alert);
       // An asynchronous listener rejects later, which would end the process.

@@ -17,7 +17,7 @@ describe('exportPerformanceData', () => {
     return rows.slice(0, -1);
   }
 
-  it('gives JSON of the statistics', () => {
+  it('returns the statistics as JSON', () => {
     const monitor = open();
     record(monitor, 2, {});
     record(monitor, 2, { component: 'd' });
@@ -25,7 +25,7 @@ describe('exportPerformanceData', () => {
     expect(JSON.parse(monitor.exportPerformanceData('d', 'json'))).toEqual(monitor.getPerformanceStats('d'));
   });
 
-  it('gives CSV that any reader takes apart again, whatever the names', () => {
+  it('returns CSV that a reader parses back, whatever the names', () => {
     const monitor = open();
     const names = ['plain', 'with, comma', 'with "quotes"', 'two\r\nlines', ' spaced ', '日本'];
     for (const component of names) record(monitor, 1, { component, durationMs: 2.5, success: false });
@@ -44,7 +44,7 @@ describe('exportPerformanceData', () => {
     expect([whole[0], operation[1]]).toEqual([`'${component}`, `'${component}`]);
   });
 
-  it('refuses another format', () => {
+  it('rejects any other format', () => {
     expect(() => open().exportPerformanceData(null, 'xml' as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'format' }),
     );

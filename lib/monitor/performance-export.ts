@@ -1,6 +1,6 @@
 import type { CallFigures, ComponentStats } from './series/performance-series.js';
 
-/** In the order of the columns; their names are those of the original's export, and more. */
+/** The columns, in order: those of fast-litellm's export, and more. */
 const COLUMNS: readonly (readonly [string, keyof CallFigures])[] = [
   ['total_calls', 'totalCalls'],
   ['measured_calls', 'measuredCalls'],
@@ -19,7 +19,7 @@ const COLUMNS: readonly (readonly [string, keyof CallFigures])[] = [
   ['total_output_size', 'totalOutputSize'],
 ];
 
-/** RFC 4180: a line for each operation and, with an empty operation, one for each component as a whole. */
+/** CSV by RFC 4180: a line for each component, with an empty operation, and for each operation. */
 export function toCsv(stats: Readonly<Record<string, ComponentStats>>): string {
   const lines = [['component', 'operation', ...COLUMNS.map(([name]) => name)]];
   for (const [component, { operations, ...whole }] of Object.entries(stats)) {
@@ -33,7 +33,7 @@ function cells(figures: CallFigures): string[] {
   return COLUMNS.map(([, key]) => String(figures[key]));
 }
 
-/** Names come from callers: what a spreadsheet would run as a formula gets an apostrophe in front. */
+/** Names come from callers: an apostrophe keeps a spreadsheet from running one as a formula. */
 function field(text: string): string {
   const isFormula = /^[\t\r\n]|^\s*[=+\-@＝＋－＠]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text);
   const harmless = isFormula ? `'${text}` : text;

@@ -8,7 +8,7 @@ describe('the options of the monitor', () => {
     expect(resolveMonitorOptions({ alerts: false }).alerts).toBeNull();
   });
 
-  it("give way to the flags' file", () => {
+  it('are overridden by the flags file', () => {
     const settings = { sampleRate: 0.5, performanceAlerts: false, alertFile: '/tmp/alerts' };
     expect(resolveMonitorOptions({ sampleRate: 0.1 }, settings)).toMatchObject({ sampleRate: 0.5, alerts: null });
     expect(resolveMonitorOptions({ alerts: { file: '/other' } }, { alertFile: '/tmp/alerts' }).alerts?.file).toBe('/tmp/alerts');
@@ -28,7 +28,7 @@ describe('the options of the monitor', () => {
     ['monitor.alerts.errorrate', { alerts: { errorrate: 1 } }],
     ['monitor.samplerate', { samplerate: 1 }],
     ['monitor', 5],
-  ])('refuse a wrong %s', (path, options) => {
+  ])('reject an invalid %s', (path, options) => {
     expect(() => resolveMonitorOptions(options as never)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION', path }));
   });
 });

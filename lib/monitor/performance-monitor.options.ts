@@ -1,36 +1,43 @@
 import { checkInteger, checkKnownKeys, checkNumber, checkObject, checkString, joinPath, optional } from '../common/options.js';
 import type { FlagsSettings } from '../feature-flags/feature-flags.settings.js';
 
-/** Options of the performance monitor: the key `monitor`. The flag `performance_monitoring` switches it on and off. */
+/** Options of the performance monitor (`monitor`), which has the flag `performance_monitoring`. */
 export interface PerformanceMonitorOptions {
   /**
-   * Share of the calls to measure, from 0 to 1, where a call takes so little time that the clock would show in it: token counts, rate limit decisions, picks.
-   * Requests, connections and answers of providers are measured every time, and so is what `recordPerformance` is told. Default 0.01.
+   * Share of measured calls, from 0 to 1, for operations so fast that the clock would show: token
+   * counts, rate limit decisions, selections. Requests, connections, answers of providers and
+   * `recordPerformance` are always measured. Default 0.01.
    */
   readonly sampleRate?: number;
-  /** What rolling figures cover, in milliseconds: it moves on in sixths, and the history has 40 of those. From 60 to a day; default 60,000. */
+  /**
+   * Length of the rolling window in milliseconds, from 60 to a day. It moves in sixths; the history
+   * has 40 of these. Default 60,000.
+   */
   readonly windowMs?: number;
-  /** Pairs of component and operation that are kept, of 8 KB each at most; calls of those that come later are counted as dropped. Default 500. */
+  /**
+   * Most pairs of component and operation, of up to 8 KB each; calls of later ones are dropped and
+   * counted. Default 500.
+   */
   readonly maxSeries?: number;
-  /** A component slower than this on average is named by `getRecommendations`, in milliseconds. Default 1000. */
+  /** Average in milliseconds above which `getRecommendations` names a component. Default 1000. */
   readonly slowMs?: number;
-  /** `false`: no alerts. Default: at the thresholds below. */
+  /** `false`: no alerts. Default: with the thresholds below. */
   readonly alerts?: boolean | PerformanceAlertOptions;
 }
 
-/** When the rolling window gives alarm. */
+/** Thresholds of the rolling window. */
 export interface PerformanceAlertOptions {
   /** Share of failed calls, from 0 to 1. Default 0.05. */
   readonly errorRate?: number;
-  /** 95th percentile of any operation, in milliseconds. Default: none; of a feature its own `performanceThresholdMs`. */
+  /** 95th percentile in milliseconds. Default: none; for a feature `performanceThresholdMs`. */
   readonly p95Ms?: number;
-  /** Measured calls that a window must have. Default 100. */
+  /** Least measured calls of a window. Default 100. */
   readonly minCalls?: number;
-  /** A file that gets a line of JSON for each alert. Default: none; of the flags' file its `alert_file`. */
+  /** A file for alerts, as lines of JSON. Default: `alert_file` of the flags file, or none. */
   readonly file?: string;
 }
 
-/** The options, checked and complete. */
+/** The checked options, with defaults. */
 export interface ResolvedMonitorOptions {
   readonly sampleRate: number;
   readonly windowMs: number;
@@ -52,7 +59,7 @@ const DAY_MS = 86_400_000;
 const SHARE = { min: 0, max: 1 };
 
 /**
- * Checks the options. What the flags' file says goes before them.
+ * Checks the options. Those of the flags file override them.
  * @throws InvalidConfigurationError naming the option (`monitor.alerts.errorRate`).
  */
 export function resolveMonitorOptions(

@@ -3,7 +3,7 @@ import { openMonitor as open, record, useMonitors } from '../../test/support/mon
 useMonitors();
 
 describe('recordPerformance', () => {
-  it('is told by component and operation', () => {
+  it('records by component and operation', () => {
     const monitor = open();
     record(monitor, 3, { inputSize: 10, outputSize: 2 });
     record(monitor, 1, { operation: 'p', durationMs: 5, success: false });
@@ -34,19 +34,19 @@ describe('recordPerformance', () => {
     ['success', { success: 'yes' }],
     ['inputSize', { inputSize: -1 }],
     ['outputSize', { outputSize: Infinity }],
-  ])('refuses a wrong %s and records nothing', (path, wrong) => {
+  ])('rejects an invalid %s and records nothing', (path, wrong) => {
     const monitor = open();
     expect(() => record(monitor, 1, wrong as never)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', path }));
     expect(monitor.getPerformanceStats()).toEqual({});
   });
 
-  it('takes names that objects have ideas of their own about', () => {
+  it('accepts names of built-in properties', () => {
     const monitor = open();
     record(monitor, 1, { component: '__proto__', operation: 'constructor' });
     expect(Object.keys(monitor.getPerformanceStats())).toEqual(['__proto__']);
   });
 
-  it('keeps a million components within the limit, and counts those that it drops', () => {
+  it('keeps a million components within the limit, and counts dropped calls', () => {
     const monitor = open({ maxSeries: 50 });
     for (let i = 0; i < 1_000_000; i++) monitor.recordPerformance({ component: `c${i}`, operation: 'o', durationMs: 1 });
     expect(Object.keys(monitor.getPerformanceStats())).toHaveLength(50);
@@ -68,7 +68,7 @@ describe('the flag', () => {
     expect(monitor.health()).toMatchObject({ status: 'ok', reason: expect.stringContaining('switched off') as string });
   });
 
-  it('rollout:N thins the sample', () => {
+  it('rollout:N lowers the sample rate', () => {
     const series = open({ sampleRate: 0.5 }, { features: { performance_monitoring: 'rollout:20' } }).series('c', 'o');
     let measured = 0;
     for (let i = 0; i < 50_000; i++) if (series.sampled()) measured++;
@@ -78,7 +78,7 @@ describe('the flag', () => {
 });
 
 describe('the rolling window', () => {
-  it('moves on in sixths, and the total does not', () => {
+  it('moves in sixths, and the total does not', () => {
     const monitor = open({ windowMs: 6000 });
     record(monitor, 6, { durationMs: 10 });
     jest.advanceTimersByTime(3000);
@@ -95,7 +95,7 @@ describe('the rolling window', () => {
     expect(monitor.getPerformanceStats().c.operations.o).toMatchObject({ totalCalls: 9, window: { totalCalls: 0, p99DurationMs: 0 } });
   });
 
-  it('leaves a history of columns, the oldest first, of constant length', () => {
+  it('has a history of columns, the oldest first, of constant length', () => {
     const monitor = open({ windowMs: 6000 });
     for (let interval = 0; interval < 60; interval++) {
       if (interval % 2 === 0) record(monitor, 10, { durationMs: interval + 1, success: interval !== 58 });
@@ -116,7 +116,7 @@ describe('the rolling window', () => {
     expect(monitor.history().series).toHaveLength(2);
   });
 
-  it('catches up when its clock could not run', () => {
+  it('catches up when the event loop was blocked', () => {
     const monitor = open({ windowMs: 6000 });
     record(monitor, 1, {});
     const laterMs = performance.now() + 5000;
@@ -125,7 +125,7 @@ describe('the rolling window', () => {
     expect(monitor.history().endMs).toEqual([1_005_000]);
   });
 
-  it.each([-3_600_000, 3_600_000])('measures by a clock that never steps, and shows the time as it is set: by %d ms', (stepMs) => {
+  it.each([-3_600_000, 3_600_000])('measures by a monotonic clock and shows wall-clock time, after a step of %d ms', (stepMs) => {
     const monitor = open({ windowMs: 6000 });
     record(monitor, 6, {});
     jest.advanceTimersByTime(1000);
@@ -137,7 +137,7 @@ describe('the rolling window', () => {
     expect(monitor.getPerformanceStats().c.operations.o).toMatchObject({ throughputPerSecond: 6, window: { throughputPerSecond: 6 } });
   });
 
-  it('needs no clock once closed, or before there is anything to time', () => {
+  it('runs no timer before the first series and after close()', () => {
     const monitor = open();
     expect(jest.getTimerCount()).toBe(0);
     record(monitor, 1, {});
@@ -149,7 +149,7 @@ describe('the rolling window', () => {
 });
 
 describe('reset', () => {
-  it('forgets one component or all, while series that are kept go on', () => {
+  it('forgets one component or all, and series that callers keep go on', () => {
     const monitor = open({ maxSeries: 2 });
     const kept = monitor.series('c', 'o');
     kept.record(1);

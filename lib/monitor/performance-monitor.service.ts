@@ -29,28 +29,31 @@ export interface PerformanceRecord {
   readonly durationMs: number;
   /** Default `true`. */
   readonly success?: boolean;
-  /** Bytes, characters or tokens that went in. */
+  /** Bytes, characters or tokens of the input. */
   readonly inputSize?: number;
   readonly outputSize?: number;
 }
 
-/** What a monitor takes from its surroundings. */
+/** Dependencies of the monitor. */
 export interface PerformanceMonitorContext {
   readonly flags: FeatureFlagsService;
-  /** Milliseconds since 1970, of a clock that never steps. Default: the process's own. */
+  /** Monotonic milliseconds since 1970. Default: the clock of the process. */
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
   /** Where the native engine was measured to be slower. Default: nowhere. */
   readonly verdicts?: () => readonly SpeedVerdict[];
-  /** Has two components measured that nobody has measured enough; `undefined` where that cannot be, or has been. Default: never. */
+  /**
+   * Has two components measured that nobody has measured enough; `undefined` where that cannot be,
+   * or has been. Default: never.
+   */
   readonly measure?: (rustComponent: string, typescriptComponent: string) => Promise<void> | undefined;
 }
 
 /**
- * Measures what components do: durations in logarithmic histograms, errors and sizes, over a rolling window and in total, in constant memory.
- *
- * In TypeScript on typed arrays whatever the engine: a record takes a few nanoseconds there, and crossing to the addon alone takes more.
+ * Measures operations of components: durations in logarithmic histograms, errors and sizes, over a
+ * rolling window and in total, in constant memory. Always in TypeScript: recording takes a few
+ * nanoseconds, less than a call of the addon.
  *
  * @example
  * monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 12.5 });
@@ -76,33 +79,39 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     this.applyFlag();
   }
 
-  /** Whether anything is recorded: the flag `performance_monitoring`. */
+  /** Whether the flag `performance_monitoring` is on. */
   get isOn(): boolean {
     return this.table.isOn;
   }
 
-  /** Calls `listener` when an alert is raised or cleared: at the end of an interval, a sixth of the window. Returns what ends that. */
+  /**
+   * Calls `listener` when an alert is raised or cleared, at the end of each sixth of the window.
+   * Returns a function that removes it.
+   */
   onAlert(listener: (alert: PerformanceAlert) => void): () => void {
     return this.alerting.listen(listener);
   }
 
-  /** The same for rxjs. */
+  /** The same as an rxjs observable. */
   get alerts(): Observable<PerformanceAlert> {
     return this.alerting.stream;
   }
 
-  /** Alerts that are raised now. */
+  /** The alerts that are raised now. */
   activeAlerts(): PerformanceAlert[] {
     return this.alerting.active();
   }
 
-  /** To be asked for once and kept. Beyond `maxSeries` pairs, calls are only counted as dropped. */
+  /**
+   * The series of an operation, to be kept by the caller. Calls of more than `maxSeries` series are
+   * only counted as dropped.
+   */
   series(component: string, operation: string): CallSeries {
     return this.table.series(component, operation);
   }
 
   /**
-   * Records one call, whatever the sample rate.
+   * Records one call, regardless of the sample rate.
    * @throws InvalidArgumentError naming the field.
    */
   recordPerformance(record: PerformanceRecord): void {
@@ -118,7 +127,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     this.series(component, operation).record(durationMs, success, size('inputSize'), size('outputSize'));
   }
 
-  /** Records a shadow run. The engines call it. */
+  /** Records a shadow run. Called by the engines. */
   recordShadow({ feature, operation, nativeMs, typescriptMs, native, typescript, equal }: ShadowObservation): void {
     const capability = capabilityOf(feature);
     const component = componentOf(capability, 'native');
@@ -127,7 +136,10 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     if (!equal && this.table.isOn) this.differences.set(component, (this.differences.get(component) ?? 0) + 1);
   }
 
-  /** By component, of one or of all; a component without calls is left out. Start-up calibration is not counted in a component's own figures. */
+  /**
+   * By component, of one or of all; a component without calls is left out. Start-up calibration is
+   * not counted in a component's own figures.
+   */
   getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
     if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
     return this.table.stats(component ?? undefined, (operation) => operation.startsWith(CALIBRATION));
@@ -157,7 +169,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return this.comparisonOf(rustComponent, typescriptComponent);
   }
 
-  /** What could be better, the most urgent first. */
+  /** Recommendations, the most urgent first. */
   getRecommendations(): PerformanceRecommendation[] {
     return recommend({
       stats: this.getPerformanceStats(),
@@ -171,8 +183,9 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * The statistics as text: JSON of `getPerformanceStats`, or CSV by RFC 4180 with a line per operation and component.
-   * @throws InvalidArgumentError for another format.
+   * Exports the statistics as JSON (`getPerformanceStats`), or as CSV (RFC 4180) with a line for each
+   * operation and component.
+   * @throws InvalidArgumentError for any other format.
    */
   exportPerformanceData(component?: string | null, format: 'json' | 'csv' = 'json'): string {
     checkOneOf('format', format, ['json', 'csv'], refuseArgument);
@@ -180,42 +193,42 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return format === 'csv' ? toCsv(stats) : JSON.stringify(stats, null, 2);
   }
 
-  /** How each operation went over the last 40 intervals, each a sixth of the window, for plots. Of one component or of all. */
+  /** Figures of the last 40 intervals, each a sixth of the window. For plots. */
   history(component?: string): PerformanceHistory {
     return this.table.history(component);
   }
 
-  /** Forgets everything measured, of one component or of all. Alerts that are raised stay until the next interval. */
+  /** Forgets one component, or all. Raised alerts stay until the next interval. */
   reset(component?: string): void {
     this.table.reset(component);
     if (component === undefined) this.differences.clear();
     else this.differences.delete(component);
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** The current metrics of this capability. */
   metrics(): readonly MetricSample[] {
     return performanceMetrics(this.table, this.alerting.active().length);
   }
 
-  /** Records a known duration in a series of its own and asks for it. */
+  /** Runs the self-test: records known durations in an empty series and reads them. */
   health(): CapabilityHealth {
     const { length } = this.alerting.active();
-    const answers = SeriesTable.answersKnownQuestion();
+    const answers = SeriesTable.selfTest();
     return {
       status: answers ? 'ok' : 'down',
       engine: 'typescript',
       reason: answers
         ? this.table.isOn
-          ? 'the histograms answer as they should'
+          ? 'self-test passed'
           : 'switched off: nothing is recorded'
-        : 'the histograms answer wrongly',
+        : 'self-test failed: wrong percentiles',
       series: this.table.size,
       droppedCalls: this.table.droppedCalls,
       activeAlerts: length,
     };
   }
 
-  /** Ends the clock of the window. More than once is safe. */
+  /** Stops the clock of the window. May be called more than once. */
   close(): void {
     this.table.close();
   }
@@ -233,7 +246,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   private applyFlag(): void {
     const { state, breaker } = this.context.flags.flag('performance_monitoring').status();
     const share = breaker === 'closed' ? rolloutPercentage(state) / 100 : 0;
-    // A rollout thins the sample: there is no request here whose id could be asked for.
+    // A rollout lowers the sample rate, because there is no request id to decide by.
     this.table.sample(share > 0, this.options.sampleRate * share);
   }
 
@@ -247,7 +260,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     try {
       this.table.forEach((component, operation, window) => this.alerting.check(component, operation, window, atMs));
     } catch (error) {
-      this.logger.error(`Alerts: the check of an interval failed (${errorMessage(error)})`);
+      this.logger.error(`Alerts: check failed (${errorMessage(error)})`);
     }
   }
 }

@@ -17,20 +17,20 @@ describe('getRecommendations', () => {
     ]);
   });
 
-  it('has nothing to say of what is well, and of too few calls to say', () => {
+  it('is empty for healthy components and for too few calls', () => {
     const monitor = open();
     record(monitor, 100, { success: false });
     expect(monitor.getRecommendations()).toEqual([]);
     record(open(), 0, {});
   });
 
-  it('knows a feature by its own threshold', () => {
+  it('uses the threshold of a feature', () => {
     const monitor = open({}, { features: { rust_routing: { performanceThresholdMs: 5 } } });
     record(monitor, 10, { component: 'rust_routing', durationMs: 6 });
     expect(monitor.getRecommendations()).toMatchObject([{ type: 'slow_performance', message: /threshold 5 ms/ }]);
   });
 
-  it('puts the urgent first', () => {
+  it('sorts by priority', () => {
     const monitor = open({ maxSeries: 2 });
     record(monitor, 5, {});
     record(monitor, 200, { component: 'd', success: false });
@@ -38,7 +38,7 @@ describe('getRecommendations', () => {
     expect(monitor.getRecommendations().map(({ priority }) => priority)).toEqual(['high', 'medium', 'low']);
   });
 
-  it('names what the native engine is slower at', () => {
+  it('names operations for which the native engine is slower', () => {
     const verdict = { component: 'rust_routing', kind: 'all calls', nativeMs: 3, typescriptMs: 2, source: 'shadow' } as const;
     expect(open({}, {}, [verdict]).getRecommendations()).toMatchObject([
       {

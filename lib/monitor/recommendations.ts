@@ -1,7 +1,7 @@
 import type { SpeedVerdict } from '../engine/engine-speeds.js';
 import type { ComponentStats } from './series/performance-series.js';
 
-/** Something that could be better, by what was measured. */
+/** A recommendation, made from measurements. */
 export interface PerformanceRecommendation {
   readonly type: 'high_error_rate' | 'slow_performance' | 'native_slower' | 'engines_differ' | 'low_usage' | 'series_dropped';
   readonly component: string;
@@ -10,14 +10,14 @@ export interface PerformanceRecommendation {
   readonly suggestion: string;
 }
 
-/** What recommendations are made from. */
+/** The measurements that recommendations are made from. */
 export interface Evidence {
   readonly stats: Readonly<Record<string, ComponentStats>>;
-  /** A component's own idea of slow, before `slowMs`. */
+  /** The threshold of a component; overrides `slowMs`. */
   readonly slowAboveMs: (component: string) => number | undefined;
   readonly slowMs: number;
   readonly verdicts: readonly SpeedVerdict[];
-  /** Shadow runs with unequal answers, by component. */
+  /** Shadow runs with different answers, by component. */
   readonly differences: ReadonlyMap<string, number>;
   readonly droppedCalls: number;
   readonly maxSeries: number;
@@ -49,16 +49,16 @@ export function recommend(evidence: Evidence): PerformanceRecommendation[] {
     found.push({
       type: 'engines_differ',
       component,
-      message: `${component}: ${count} shadow runs gave another answer than TypeScript`,
+      message: `${component}: ${count} shadow runs differ from TypeScript`,
       priority: 'high',
-      suggestion: 'Keep the feature in shadow and report the difference',
+      suggestion: 'Keep the feature in shadow mode and report the difference',
     });
   }
   if (droppedCalls > 0) {
     found.push({
       type: 'series_dropped',
       component: 'performance_monitoring',
-      message: `${droppedCalls} calls were dropped: there are more than ${maxSeries} pairs of component and operation`,
+      message: `${droppedCalls} calls dropped: more than ${maxSeries} pairs of component and operation`,
       priority: 'medium',
       suggestion: 'Use names from a bounded set, or raise monitor.maxSeries',
     });
@@ -75,7 +75,7 @@ function ofComponent(component: string, figures: ComponentStats, { slowAboveMs, 
       component,
       message: `${component}: ${(errorRate * 100).toFixed(1)} % of the calls fail`,
       priority: 'high',
-      suggestion: 'Look for the cause of the errors; until then keep traffic away from what fails',
+      suggestion: 'Find the cause of the errors; until then, route traffic elsewhere',
     });
   }
   const threshold = slowAboveMs(component) ?? slowMs;
@@ -85,7 +85,7 @@ function ofComponent(component: string, figures: ComponentStats, { slowAboveMs, 
       component,
       message: `${component}: a call takes ${averageDurationMs.toFixed(1)} ms on average (threshold ${threshold} ms)`,
       priority: 'medium',
-      suggestion: 'Look at the operation with the highest percentiles; give it less work at a time, or more of them at once',
+      suggestion: 'Check the operation with the highest percentiles: reduce its input, or run more of them in parallel',
     });
   }
   if (totalCalls > 0 && totalCalls < FEW_CALLS) {
@@ -94,7 +94,7 @@ function ofComponent(component: string, figures: ComponentStats, { slowAboveMs, 
       component,
       message: `${component}: only ${totalCalls} calls so far`,
       priority: 'low',
-      suggestion: 'Raise its share if it is being rolled out; its figures mean little yet',
+      suggestion: 'Raise its rollout percentage; its figures are not meaningful yet',
     });
   }
   return found;

@@ -162,12 +162,12 @@ export class RateLimiterService implements Capability {
   }
 
   /** The decision of the store, counted. The caller checks the arguments. */
-  decide(scopes: readonly RateLimitScope[], cost: number, tokens: number): MaybePromise<RateLimitDecision> {
+  decide(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
     return whenKnown(this.store.check(scopes, cost, tokens), (decision) => this.count(scopes, decision));
   }
 
   /** Peeks; counts a denial as a decision. The caller checks the arguments. */
-  precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number): MaybePromise<RateLimitDecision> {
+  precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
     return whenKnown(this.store.peek(scopes, cost, tokens), (decision) => (decision.allowed ? decision : this.count(scopes, decision)));
   }
 

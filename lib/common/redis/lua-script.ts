@@ -11,7 +11,7 @@ import { isReplyError, type RedisClient, type SendCommand } from './client.js';
 export function readLua(folder: string, file: string, numbers: Readonly<Record<string, number>> = {}): string {
   return readFileSync(join(folder, file), 'utf8')
     .replace(/^-- include: (\S+)$/gm, (_, name: string) => readLua(folder, name))
-    .replace(/^\s*--.*\n/gm, '')
+    .replace(/^[ \t]*--.*\n/gm, '')
     .replace(/\b[A-Z][A-Z_]+\b/g, (name) => String(numbers[name] ?? name));
 }
 

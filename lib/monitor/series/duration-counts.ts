@@ -2,14 +2,14 @@ import { BUCKETS_PER_OCTAVE, OCTAVES } from './duration-scale.js';
 
 const SHARES = [0.5, 0.95, 0.99] as const;
 
-/** How many durations fell into each bucket, of any number of histograms together. Durations lie close together: only the octaves that have any are looked at. */
+/** Durations in each bucket, of any number of histograms. Reads only octaves that have any. */
 export class DurationCounts {
-  /** All that were added. */
+  /** Number of durations. */
   total = 0;
   private readonly counts = new Float64Array(OCTAVES * BUCKETS_PER_OCTAVE);
   private readonly octaves = new Float64Array(OCTAVES);
 
-  /** Forgets what was added. */
+  /** Removes all durations. */
   clear(): this {
     for (let octave = 0; octave < OCTAVES; octave++) {
       if (this.octaves[octave] === 0) continue;
@@ -21,9 +21,8 @@ export class DurationCounts {
     return this;
   }
 
-  /** Adds one octave of a histogram, whose counts begin at `first`. */
+  /** Adds one octave of a histogram, which begins at `first` of `counts`. */
   add(octave: number, counts: Uint32Array, first: number): void {
-    // Names of fields and of other modules are read anew in each turn of a loop.
     const { counts: sums } = this;
     const end = first + BUCKETS_PER_OCTAVE;
     let added = 0;
@@ -36,7 +35,7 @@ export class DurationCounts {
     this.total += added;
   }
 
-  /** The buckets that hold the 50th, 95th and 99th percentile, by nearest rank; the first one where there is no duration. */
+  /** The buckets of the percentiles, by nearest rank; the first bucket without durations. */
   percentileBuckets(): [p50: number, p95: number, p99: number] {
     const found: [number, number, number] = [0, 0, 0];
     let octave = 0;
@@ -52,5 +51,5 @@ export class DurationCounts {
   }
 }
 
-/** For reading histograms into, one reader at a time: nobody keeps it. */
+/** Reused by one reader at a time. */
 export const sharedCounts = new DurationCounts();

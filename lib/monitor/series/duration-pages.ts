@@ -1,35 +1,35 @@
 import type { DurationCounts } from './duration-counts.js';
 import { BUCKETS_PER_OCTAVE, OCTAVES, octaveOf, placeOf } from './duration-scale.js';
 
-/** Intervals that the rolling window consists of. */
+/** Intervals of the rolling window. */
 export const WINDOW_INTERVALS = 6;
 const HISTOGRAMS = WINDOW_INTERVALS + 1;
-/** Beside the intervals: everything that was there before them. */
+/** The histogram of everything before the window. */
 const TOTAL = WINDOW_INTERVALS * OCTAVES;
 
-/** One octave of one histogram is a page. The total can have all octaves and still leave one for the interval; they are numbered from 1. */
+/** A page is one octave of one histogram, numbered from 1. The total leaves at least one. */
 const MAX_PAGES = OCTAVES + 1;
 const FREE = HISTOGRAMS * OCTAVES;
 const FIRST_PAGES = 4;
 const HALVE_ABOVE = 2 ** 31;
 
 /**
- * Histograms of one series: one for each interval of the rolling window and one for all before, in one array. Durations mostly lie close together, so pages are
- * given out one by one; all together are never more than `MAX_PAGES`. Where a series is spread so wide that they run out, the oldest interval joins the
- * total before its time: the total stays exact, the window forgets.
+ * Histograms of one series: one for each interval of the window and one for all before, in one
+ * array. Durations mostly lie close together, so pages are allocated one by one, up to `MAX_PAGES`.
+ * When they run out, the oldest interval joins the total early: the total stays exact.
  */
 export class DurationPages {
   private counts = new Uint32Array(FIRST_PAGES * BUCKETS_PER_OCTAVE);
-  /** By histogram and octave; 0 is no page. After them a stack of the pages that were given back. */
+  /** Pages by histogram and octave (0: none), followed by a stack of freed pages. */
   private readonly pages = new Uint8Array(FREE + MAX_PAGES);
   private freed = 0;
   private used = 1;
-  /** Where the histogram of the present interval stands in `pages`. */
+  /** Index of the present interval's histogram in `pages`. */
   private present = 0;
-  /** By octave, which histograms have a page, each by its bit: readers pass over the octaves that none of theirs has. */
+  /** By octave: a bit for each histogram that has a page. Readers skip the others. */
   private readonly holders = new Uint8Array(OCTAVES);
 
-  /** @param bits of a duration that is not negative and finite, as `bitsOf` gives them. */
+  /** @param bits `bitsOf` a finite duration that is not negative. */
   add(bits: number): void {
     let octave = octaveOf(bits);
     let place = 0;
@@ -42,13 +42,13 @@ export class DurationPages {
     this.counts[firstOf(page) + place]++;
   }
 
-  /** Begins the next interval; the one that leaves the window joins the total. */
+  /** Begins the next interval; the oldest one joins the total. */
   rotate(): void {
     this.present = this.following(this.present);
     this.join(this.present);
   }
 
-  /** Adds to `counts`: of the present interval, of the window, or of everything. Returns how many durations these are. */
+  /** Adds the durations of a span to `counts`, and returns their number. */
   addTo(counts: DurationCounts, span: 'interval' | 'window' | 'total'): number {
     const before = counts.total;
     const wanted = span === 'interval' ? bitOf(this.present) : span === 'window' ? bitOf(TOTAL) - 1 : 2 * bitOf(TOTAL) - 1;
@@ -70,7 +70,7 @@ export class DurationPages {
   }
 
   private open(octave: number): number {
-    // From the oldest interval to the present one, which comes last: with all of them in the total one page at least is free.
+    // From the oldest interval to the present one: with all of them in the total, a page is free.
     for (let histogram = this.following(this.present); !this.hasRoom(); histogram = this.following(histogram)) this.join(histogram);
     const page = this.freed > 0 ? this.pages[FREE + --this.freed] : this.used++;
     if (firstOf(page) >= this.counts.length) this.grow();
@@ -116,7 +116,7 @@ export class DurationPages {
     if (isFull) this.halveTotal();
   }
 
-  /** Before a count overflows: percentiles stay what they are. */
+  /** Halves the counts before one overflows; percentiles stay the same. */
   private halveTotal(): void {
     for (let octave = 0; octave < OCTAVES; octave++) {
       const page = this.pages[TOTAL + octave];
@@ -127,12 +127,12 @@ export class DurationPages {
   }
 }
 
-/** What stands for a histogram in `holders`. */
+/** The bit of a histogram in `holders`. */
 function bitOf(histogram: number): number {
   return 1 << (histogram / OCTAVES);
 }
 
-/** Where a page begins in `counts`. */
+/** The index of a page in `counts`. */
 function firstOf(page: number): number {
   return (page - 1) * BUCKETS_PER_OCTAVE;
 }

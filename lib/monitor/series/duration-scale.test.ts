@@ -4,7 +4,7 @@ import { bucketOf, BUCKETS_PER_OCTAVE, durationOf, OCTAVES } from './duration-sc
 const LAST = OCTAVES * BUCKETS_PER_OCTAVE - 1;
 
 describe('the scale of durations', () => {
-  it('stands for every duration from 31 ns to 17 minutes within 1 %', () => {
+  it('represents every duration from 31 ns to 17 minutes within 1 %', () => {
     const durations = fc.double({ min: Math.log(31e-6), max: Math.log(17 * 60_000), noNaN: true }).map(Math.exp);
     fc.assert(
       fc.property(durations, (durationMs) => {
@@ -14,7 +14,7 @@ describe('the scale of durations', () => {
     );
   });
 
-  it('goes up with the duration, through every bucket, and each stands for itself', () => {
+  it('is monotonic through every bucket, and the duration of a bucket is in it', () => {
     const buckets = Array.from({ length: LAST + 1 }, (_, bucket) => bucket);
     expect(buckets.map((bucket) => bucketOf(durationOf(bucket)))).toEqual(buckets);
   });
@@ -25,7 +25,7 @@ describe('the scale of durations', () => {
     [1e-7, 0],
     [2 ** 20, LAST],
     [Number.MAX_VALUE, LAST],
-  ])('takes %d for its outermost bucket', (durationMs, bucket) => {
+  ])('puts %d into the outermost bucket', (durationMs, bucket) => {
     expect(bucketOf(durationMs)).toBe(bucket);
   });
 });

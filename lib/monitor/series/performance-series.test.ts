@@ -48,7 +48,7 @@ function replay(events: readonly (number | null)[]) {
 }
 
 describe('a series', () => {
-  it('gives total and window of any history within 1 %', () => {
+  it('returns total and window of any history within 1 %', () => {
     fc.assert(
       fc.property(history(0.05, 50), (events) => {
         const { series, total, window } = replay(events);
@@ -70,7 +70,7 @@ describe('a series', () => {
     );
   });
 
-  it('gives several series together as if they were one', () => {
+  it('adds up several series as if they were one', () => {
     fc.assert(
       fc.property(history(0.01, 100), history(1, 10_000), (one, other) => {
         const [a, b] = [replay(one), replay(other)];
@@ -79,7 +79,7 @@ describe('a series', () => {
     );
   });
 
-  it('survives more durations in one bucket than it can count to', () => {
+  it('halves the counts when a bucket would overflow', () => {
     const series = new PerformanceSeries('c', 'o', ALL);
     const pages = (series as unknown as { durations: { counts: Uint32Array } }).durations;
     for (let round = 0; round < 10; round++) {
@@ -115,14 +115,14 @@ describe('a series', () => {
     expectFigures(figuresOf([series], 'total', 1), []);
   });
 
-  it('takes a zero of either sign for what it is', () => {
+  it('accepts 0 and -0 as the same duration', () => {
     const series = new PerformanceSeries('c', 'o', ALL);
     series.record(0);
     series.record(-0);
     expect(figuresOf([series], 'total', 1)).toMatchObject({ measuredCalls: 2, minDurationMs: 0, p99DurationMs: 0, maxDurationMs: 0 });
   });
 
-  it('forgets on demand, and goes on', () => {
+  it('records again after clear()', () => {
     const series = new PerformanceSeries('c', 'o', ALL);
     series.record(5, false, 1, 1);
     series.rotate();
@@ -144,7 +144,7 @@ describe('sampling', () => {
     return measured;
   };
 
-  it.each([0.01, 0.2, 0.5])('of %d measures that share and counts every call', (rate) => {
+  it.each([0.01, 0.2, 0.5])('at rate %d measures that share and counts every call', (rate) => {
     const series = new PerformanceSeries('c', 'o', { on: true, rate });
     const measured = calls(series, 200_000);
     expect(measured / 200_000).toBeGreaterThan(rate * 0.9);
@@ -154,7 +154,7 @@ describe('sampling', () => {
     expect(figuresOf([series], 'total', 1).totalCalls).toBe(200_000);
   });
 
-  it('of 1 measures all, of 0 none, and both count', () => {
+  it('at rate 1 measures all and at rate 0 none, and counts every call', () => {
     const series = new PerformanceSeries('c', 'o', ALL);
     expect(calls(series, 100)).toBe(100);
     expect(figuresOf([series], 'total', 1)).toMatchObject({ totalCalls: 100, measuredCalls: 100 });
@@ -163,7 +163,7 @@ describe('sampling', () => {
     expect(figuresOf([none], 'total', 1)).toMatchObject({ totalCalls: 100, measuredCalls: 0 });
   });
 
-  it('does not fall in with a rhythm of the calls', () => {
+  it('is not biased by a rhythm of the calls', () => {
     const series = new PerformanceSeries('c', 'o', { on: true, rate: 0.01 });
     let slow = 0;
     for (let i = 0; i < 400_000; i++) if (series.sampled() && i % 100 === 0) slow++;
@@ -172,7 +172,7 @@ describe('sampling', () => {
     expect(slow).toBeLessThan(120);
   });
 
-  it('that is switched off records and counts nothing, and begins anew', () => {
+  it('records and counts nothing when switched off, and starts again', () => {
     const sampling = { on: false, rate: 1 };
     const series = new PerformanceSeries('c', 'o', sampling);
     expect(calls(series, 1000)).toBe(0);

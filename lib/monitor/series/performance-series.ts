@@ -4,9 +4,9 @@ import { DurationPages, WINDOW_INTERVALS } from './duration-pages.js';
 import { bitsOf, bucketOf, durationOf, END_OF_BITS } from './duration-scale.js';
 import { SeriesHistory } from './series-history.js';
 
-/** What is known of some calls. Everything but `totalCalls` is about those that were measured; figures of none are 0. */
+/** Figures of some calls. All but `totalCalls` are of measured calls; without any they are 0. */
 export interface CallFigures {
-  /** Calls that were made, measured or not. */
+  /** All calls, measured or not. */
   readonly totalCalls: number;
   readonly measuredCalls: number;
   /** Measured calls that failed. */
@@ -18,18 +18,18 @@ export interface CallFigures {
   readonly averageDurationMs: number;
   readonly minDurationMs: number;
   readonly maxDurationMs: number;
-  /** Within 1 % of the measured calls' own. */
+  /** Percentiles, within 1 %. */
   readonly p50DurationMs: number;
   readonly p95DurationMs: number;
   readonly p99DurationMs: number;
-  /** Calls per second, since recording began or within the window. */
+  /** Calls per second, since the start or within the window. */
   readonly throughputPerSecond: number;
-  /** Of the measured calls, added up. */
+  /** Sums over the measured calls. */
   readonly totalInputSize: number;
   readonly totalOutputSize: number;
 }
 
-/** What `getPerformanceStats` says of one component: of its operations together, since recording began, and of each. */
+/** The figures of one component since the start: of all operations together, and of each. */
 export interface ComponentStats extends CallFigures {
   readonly operations: Readonly<Record<string, OperationStats>>;
 }
@@ -39,14 +39,14 @@ export interface OperationStats extends CallFigures {
   readonly window: CallFigures;
 }
 
-/** Whether calls are measured, and which share of those that ask. Shared by all series; changed in place. */
+/** Whether calls are measured, and which share. Shared by all series, and changed in place. */
 export interface Sampling {
   on: boolean;
   /** From 0 to 1. */
   rate: number;
 }
 
-/** Where the figures of an interval stand, beside each other. */
+/** Indexes of the figures in a group: each interval has a group, and the total before them. */
 const MEASURED = 0;
 const ERRORS = 1;
 const SUM = 2;
@@ -56,26 +56,26 @@ const INPUT = 5;
 const OUTPUT = 6;
 const SKIPPED = 7;
 const FACTS = 8;
-/** The present interval comes first, then those of the window, then the total before them. */
+/** The groups: the present interval, those of the window, and the total before them. */
 const FIRST = FACTS;
 const TOTAL = FIRST + WINDOW_INTERVALS * FACTS;
-/** Calls until an idle series looks again whether it is to measure. */
+/** Calls until an idle series checks again whether to measure. */
 const LONG = 1 << 30;
 
-/** Calls of one operation: the present interval, the window, the total and some history, in constant memory. */
+/** Calls of one operation: interval, window, total and history, in constant memory. */
 export class PerformanceSeries implements CallSeries {
-  /** The same objects whenever they are asked for: who writes them again and again knows them by that. */
+  /** The same objects in every reading: prom-client caches their text by them. */
   readonly labels: Readonly<Record<string, string>>;
   readonly percentileLabels: readonly Readonly<Record<string, string>>[];
   history = new SeriesHistory();
   private durations = new DurationPages();
-  /** The group of the present interval among those of the window is filled at its end. */
+  /** The group of the present interval is copied into the window at its end. */
   private readonly facts = new Float64Array(TOTAL + FACTS);
   private present = FIRST;
   private left = 0;
   private gap = 0;
   private isCounting = false;
-  /** Durations whose bits are below this are recorded: all that can be, or none. */
+  /** Durations with smaller bits are recorded: all valid ones, or none. */
   private endOfBits = 0;
 
   constructor(
@@ -116,13 +116,13 @@ export class PerformanceSeries implements CallSeries {
     this.durations.add(bits);
   }
 
-  /** The sampling has changed: what was drawn under the old one does not count any more. */
+  /** Draws again after a change of the sampling. */
   resample(): void {
     this.keepSkipped();
     this.gap = this.left = this.drawGap();
   }
 
-  /** Ends the interval: its figures go into the history, and the oldest of the window into the total. */
+  /** Ends the interval: its figures enter the history, and the oldest of the window the total. */
   rotate(): void {
     this.keepSkipped();
     this.gap = this.left;
@@ -135,7 +135,7 @@ export class PerformanceSeries implements CallSeries {
     this.empty(this.present);
   }
 
-  /** Adds this series to sums of its own kind. */
+  /** Adds the figures of this series to a group. */
   addTo(facts: Float64Array, span: 'window' | 'total'): void {
     for (let group = 0; group < TOTAL; group += FACTS) add(facts, 0, group, this.facts);
     if (span === 'total') add(facts, 0, TOTAL, this.facts);
@@ -149,7 +149,7 @@ export class PerformanceSeries implements CallSeries {
     return measured > 0;
   }
 
-  /** Adds its durations to `counts`. A window that forgot them is given by those of all time. */
+  /** Adds its durations to `counts`; a window without any has those of the total. */
   addDurationsTo(counts: DurationCounts, span: 'window' | 'total'): void {
     if (this.durations.addTo(counts, span) === 0 && span === 'window') this.durations.addTo(counts, 'total');
   }
@@ -160,13 +160,13 @@ export class PerformanceSeries implements CallSeries {
   }
 
   private draw(): boolean {
-    // The one that is measured is counted by `record`.
+    // `record` counts the measured call.
     if (this.isCounting) this.facts[SKIPPED] += this.gap - 1;
     this.gap = this.left = this.drawGap();
     return this.isCounting && this.sampling.rate > 0;
   }
 
-  /** Calls from one that is measured to the next: between 1 and twice the mean, so that no rhythm of the calls falls in with that of the measuring. */
+  /** Calls to the next measured one: random, so that a rhythm of the calls is no bias. */
   private drawGap(): number {
     const { on, rate } = this.sampling;
     this.isCounting = on;
@@ -193,16 +193,20 @@ export class PerformanceSeries implements CallSeries {
     const measured = now[MEASURED];
     const calls = measured + now[SKIPPED];
     if (measured === 0) {
-      this.history.push(calls, 0, 0, 0, 0, 0, 0, 0);
+      this.history.push({ calls, errorRate: undefined, averageMs: 0, buckets: [0, 0, 0, 0] });
       return;
     }
     this.durations.addTo(sharedCounts.clear(), 'interval');
-    const [p50, p95, p99] = sharedCounts.percentileBuckets();
-    this.history.push(calls, measured, now[ERRORS], now[SUM] / measured, p50, p95, p99, bucketOf(now[MAX]));
+    this.history.push({
+      calls,
+      errorRate: now[ERRORS] / measured,
+      averageMs: now[SUM] / measured,
+      buckets: [...sharedCounts.percentileBuckets(), bucketOf(now[MAX])],
+    });
   }
 }
 
-/** For adding one series up at a time. */
+/** Reused for one series at a time. */
 const scratch = new Float64Array(FACTS);
 
 function factsOf(series: PerformanceSeries, span: 'window' | 'total'): Float64Array {
@@ -212,13 +216,13 @@ function factsOf(series: PerformanceSeries, span: 'window' | 'total'): Float64Ar
   return scratch;
 }
 
-/** What has been counted since the start, without a look at the histograms. */
+/** Counts since the start, without reading the histograms. */
 export function countsOf(series: PerformanceSeries): Pick<CallFigures, 'totalCalls' | 'errorCount' | 'totalDurationMs'> {
   const facts = factsOf(series, 'total');
   return { totalCalls: facts[MEASURED] + facts[SKIPPED], errorCount: facts[ERRORS], totalDurationMs: facts[SUM] };
 }
 
-/** The 50th, 95th and 99th percentile of the window in milliseconds, or `undefined` where nothing was measured: `figuresOf` says the same, and more. */
+/** p50, p95 and p99 of the window in milliseconds; `undefined` if nothing was measured. */
 export function percentilesOf(series: PerformanceSeries): readonly number[] | undefined {
   if (!series.isBusy) return undefined;
   const facts = factsOf(series, 'window');
@@ -227,8 +231,8 @@ export function percentilesOf(series: PerformanceSeries): readonly number[] | un
 }
 
 /**
- * Calls of several series taken together.
- * @param seconds How long the span is, for the throughput.
+ * The figures of several series together.
+ * @param seconds Length of the span, for the throughput.
  */
 export function figuresOf(series: readonly PerformanceSeries[], span: 'window' | 'total', seconds: number): CallFigures {
   const facts = new Float64Array(FACTS);
@@ -270,7 +274,7 @@ function add(facts: Float64Array, to: number, from: number, source = facts): voi
   }
 }
 
-/** Of what `sharedCounts` has: the middle of a bucket may lie outside of what was measured. */
+/** Percentiles of `sharedCounts`; the middle of a bucket may lie outside of what was measured. */
 function percentilesWithin(min: number, max: number): number[] {
   return sharedCounts.percentileBuckets().map((bucket) => Math.min(Math.max(durationOf(bucket), min), max));
 }

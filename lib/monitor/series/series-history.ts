@@ -1,9 +1,9 @@
 import { durationOf } from './duration-scale.js';
 
-/** Intervals that are remembered. */
+/** Intervals of the history. */
 export const HISTORY_INTERVALS = 40;
 
-/** Percentiles and the like of the intervals gone by, the oldest first; `null` where nothing was measured. */
+/** Figures of past intervals, the oldest first; `null` if nothing was measured. */
 export interface HistoryColumns {
   readonly calls: number[];
   /** From 0 to 1. */
@@ -15,7 +15,7 @@ export interface HistoryColumns {
   readonly maxDurationMs: (number | null)[];
 }
 
-/** What `history` answers. Index `i` of every column is the interval that ended at `endMs[i]`; the oldest come first. */
+/** Columns of intervals, the oldest first. Index `i` is the one that ended at `endMs[i]`. */
 export interface PerformanceHistory {
   /** Milliseconds since 1970. */
   readonly endMs: readonly number[];
@@ -25,9 +25,19 @@ export interface PerformanceHistory {
 const NUMBERS = 3;
 const BUCKETS = 4;
 
-/** A ring of intervals. Durations are kept as buckets: within 1 %, in two bytes. */
+/** Figures of one interval. */
+export interface IntervalFigures {
+  readonly calls: number;
+  /** From 0 to 1; `undefined` if nothing was measured. */
+  readonly errorRate: number | undefined;
+  readonly averageMs: number;
+  /** Buckets of the 50th, 95th and 99th percentile and of the maximum. */
+  readonly buckets: readonly [p50: number, p95: number, p99: number, max: number];
+}
+
+/** A ring of intervals. Durations are stored as buckets: within 1 %, in two bytes. */
 export class SeriesHistory {
-  /** Calls, share of errors (-1: nothing was measured), mean. */
+  /** Calls, error rate (-1: nothing was measured), mean. */
   private readonly numbers: Float32Array;
   private readonly buckets: Uint16Array;
   private length = 0;
@@ -40,20 +50,14 @@ export class SeriesHistory {
     this.buckets = new Uint16Array(tables, numberBytes);
   }
 
-  push(calls: number, measured: number, errors: number, mean: number, p50: number, p95: number, p99: number, max: number): void {
-    const [number, bucket] = [this.next * NUMBERS, this.next * BUCKETS];
-    this.numbers[number] = calls;
-    this.numbers[number + 1] = measured > 0 ? errors / measured : -1;
-    this.numbers[number + 2] = mean;
-    this.buckets[bucket] = p50;
-    this.buckets[bucket + 1] = p95;
-    this.buckets[bucket + 2] = p99;
-    this.buckets[bucket + 3] = max;
+  push({ calls, errorRate, averageMs, buckets }: IntervalFigures): void {
+    this.numbers.set([calls, errorRate ?? -1, averageMs], this.next * NUMBERS);
+    this.buckets.set(buckets, this.next * BUCKETS);
     this.next = (this.next + 1) % HISTORY_INTERVALS;
     this.length = Math.min(this.length + 1, HISTORY_INTERVALS);
   }
 
-  /** The last `intervals`; a series that is younger has had no calls before it began. */
+  /** The last `intervals`. Before its first interval a series has no calls. */
   columns(intervals: number): HistoryColumns {
     const slots = Array.from({ length: intervals }, (_, index) => {
       const age = intervals - index;

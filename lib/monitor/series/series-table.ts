@@ -17,7 +17,7 @@ const NONE: ReadonlyMap<string, PerformanceSeries> = new Map();
 
 const IDLE = figuresOf([], 'window', 0);
 
-/** Stands for every series above the limit: counts what it is told and forgets it. */
+/** Takes the place of every series above the limit, and only counts its calls. */
 class DroppedSeries implements CallSeries {
   calls = 0;
 
@@ -33,13 +33,13 @@ class DroppedSeries implements CallSeries {
   }
 }
 
-/** All series of a monitor, and the clock that moves their windows on. */
+/** All series of a monitor, and the clock that moves their windows. */
 export class SeriesTable {
   private readonly components = new Map<string, Map<string, PerformanceSeries>>();
   private readonly sampling: Sampling = { on: false, rate: 0 };
   private readonly dropped = new DroppedSeries(this.sampling);
   private readonly intervalMs: number;
-  /** When intervals ended, the newest last: by the clock that never steps, and as it is shown. */
+  /** Ends of the intervals, the latest last: by the monotonic clock, and by the wall clock. */
   private readonly ends: number[] = [];
   private readonly shownEnds: number[] = [];
   private startMs: number;
@@ -56,8 +56,8 @@ export class SeriesTable {
     this.startMs = clocks.now();
   }
 
-  /** Whether an empty series takes a duration and gives it back within 1 %. */
-  static answersKnownQuestion(): boolean {
+  /** Whether an empty series returns a recorded duration within 1 %. */
+  static selfTest(): boolean {
     const series = new PerformanceSeries('', '', { on: true, rate: 1 });
     for (const durationMs of [1, 12.5, 3000]) series.record(durationMs);
     const { measuredCalls, p50DurationMs } = figuresOf([series], 'total', 1);
@@ -79,7 +79,7 @@ export class SeriesTable {
   series(component: string, operation: string): CallSeries {
     const found = this.components.get(component)?.get(operation);
     if (found !== undefined) return found;
-    // Names reach a timer, where whatever they make throw would end the process.
+    // A name that makes the code of a timer throw would end the process.
     checkString('component', component, refuseArgument);
     checkString('operation', operation, refuseArgument);
     if (this.count >= this.options.maxSeries) return this.dropped;
@@ -102,7 +102,7 @@ export class SeriesTable {
     if (on && this.count > 0) this.startClock();
   }
 
-  /** @param isApart Operations whose calls do not belong to their component's own figures. */
+  /** @param isApart Operations that do not count in the figures of their component. */
   stats(component: string | undefined, isApart: (operation: string) => boolean): Record<string, ComponentStats> {
     this.catchUp();
     const [totalSeconds, windowSeconds] = this.seconds();
@@ -121,7 +121,7 @@ export class SeriesTable {
     );
   }
 
-  /** Visits every series with its figures of the window. */
+  /** Calls `visit` for every series with the figures of its window. */
   forEach(visit: (component: string, operation: string, figures: CallFigures) => void): void {
     const [, windowSeconds] = this.seconds();
     for (const series of this.all()) {
@@ -140,7 +140,7 @@ export class SeriesTable {
     return { endMs: [...this.shownEnds], series: columns };
   }
 
-  /** Series that somebody keeps go on recording: they are emptied, not replaced. */
+  /** Empties series instead of replacing them, because callers keep them. */
   reset(component?: string): void {
     for (const series of this.all()) if (component === undefined || series.component === component) series.clear();
     if (component !== undefined) return;
@@ -159,7 +159,7 @@ export class SeriesTable {
     for (const operations of this.components.values()) yield* operations.values();
   }
 
-  /** Lengths of the total and of the window, in seconds. */
+  /** Lengths of total and window, in seconds. */
   private seconds(): [number, number] {
     const nowMs = this.clocks.now();
     const windowStart = this.ends.length < WINDOW_INTERVALS ? this.startMs : this.ends[this.ends.length - WINDOW_INTERVALS];
@@ -168,7 +168,7 @@ export class SeriesTable {
 
   private startClock(): void {
     if (this.timer !== undefined || this.isClosed) return;
-    // A monitor that nobody closed and nobody has any more ends its clock by itself.
+    // Weak: a monitor that is collected without close() stops its clock.
     const table = new WeakRef(this);
     const timer = setInterval(() => {
       const alive = table.deref();
@@ -178,17 +178,17 @@ export class SeriesTable {
     this.timer = timer.unref();
   }
 
-  /** For those who ask while the event loop was too busy for the clock. */
+  /** Rotates when the event loop was too busy for the clock. */
   private catchUp(): void {
     if (this.clocks.now() - (this.ends.at(-1) ?? this.startMs) >= 1.5 * this.intervalMs) this.rotate();
   }
 
-  /** What fails in a timer ends the process: the monitor has logged it, unless it is the logger that fails. */
+  /** An error in a timer would end the process. The monitor has logged it. */
   private tick(): void {
     try {
       this.rotate();
     } catch {
-      // The next interval is another try.
+      // The next interval tries again.
     }
   }
 

@@ -1,17 +1,17 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { EndedSessions, type DashboardSession } from './ended-sessions.js';
 
-/** A request, as far as it shows who asks. */
+/** The part of a request that authenticates it. */
 export interface AskingRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 export const SESSION_COOKIE = 'fast_litellm_dashboard';
 const SESSION_MS = 12 * 3_600_000;
-/** End, id of 96 bits and signature of 160. */
+/** Expiry, id (96 bits) and signature (160 bits). */
 const SESSION = /^(\d{1,15})\.([\w-]{16})([\w-]{27})$/;
 
-/** Who may look. Without a token, everybody. */
+/** Decides who may see the dashboard. Without a token: everyone. */
 export class DashboardAccess {
   private readonly ended = new EndedSessions();
 
@@ -20,24 +20,24 @@ export class DashboardAccess {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** Whether anybody has to show anything at all. */
+  /** Whether a token is needed. */
   get isGuarded(): boolean {
     return this.token !== null;
   }
 
-  /** By the header or by the cookie of a session. */
+  /** Checks the `Authorization` header and the session cookie. */
   admits(request: AskingRequest): boolean {
     if (this.token === null) return true;
     const [, bearer] = /^bearer (.+)$/i.exec(String(request.headers.authorization ?? '')) ?? [];
     return (bearer !== undefined && this.isToken(bearer)) || this.hasSession(request);
   }
 
-  /** By the cookie alone. */
+  /** Checks the session cookie alone. */
   hasSession(request: AskingRequest): boolean {
     return this.sessionOf(request) !== undefined;
   }
 
-  /** The session of the request's cookie, unless it is over, was logged out here or is made up. */
+  /** The valid session of a request: signed, not expired, not logged out in this process. */
   sessionOf(request: AskingRequest): DashboardSession | undefined {
     if (this.token === null) return undefined;
     const [, end, id, signature] = SESSION.exec(cookieOf(request, SESSION_COOKIE) ?? '') ?? [];
@@ -46,26 +46,26 @@ export class DashboardAccess {
     return session.endMs > this.now() && !this.ended.has(session) ? session : undefined;
   }
 
-  /** Logs the request's session out: whoever has a copy of its cookie gets no further. */
+  /** Logs the session of a request out: copies of its cookie become invalid in this process. */
   endSession(request: AskingRequest): DashboardSession | undefined {
     const session = this.sessionOf(request);
     if (session !== undefined) this.ended.add(session, this.now());
     return session;
   }
 
-  /** In constant time, whatever the lengths. */
+  /** Compares in constant time. */
   isToken(given: unknown): boolean {
     return this.token !== null && typeof given === 'string' && equal(given, this.token);
   }
 
-  /** A new session: its end and id, signed with the token, so that processes with the same token know it and a new token ends it. */
+  /** Creates a session, signed with the token: valid in all processes with this token. */
   openSession(): string {
     const end = String(this.now() + SESSION_MS);
     const id = randomBytes(12).toString('base64url');
     return `${end}.${id}${this.sign(`${end}.${id}`)}`;
   }
 
-  /** The header that gives a browser its session, or takes it back (`null`). */
+  /** The `Set-Cookie` header of a session; `null` deletes the cookie. */
   cookie(session: string | null, isSecure: boolean): string {
     const maxAge = session === null ? 0 : SESSION_MS / 1000;
     return `${SESSION_COOKIE}=${session ?? ''}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAge}${isSecure ? '; Secure' : ''}`;

@@ -11,7 +11,7 @@ export interface Asset {
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLES = 'text/css; charset=utf-8';
 
-/** Files by the name that they are asked for: this package's own, and those of uPlot as it is installed. Nothing comes from elsewhere. */
+/** Files by name: those of this package, and of the installed uPlot. None from other hosts. */
 const FILES: Readonly<Record<string, { readonly type: string; readonly path: () => string }>> = {
   'app.js': { type: SCRIPT, path: () => join(__dirname, 'browser', 'app.js') },
   'app.css': { type: STYLES, path: () => join(__dirname, 'browser', 'app.css') },
@@ -22,7 +22,7 @@ const FILES: Readonly<Record<string, { readonly type: string; readonly path: () 
 
 const read = new Map<string, Asset>();
 
-/** Reads all files, so that a page without them is noticed at boot. @throws MissingFileError naming the first that is not there. */
+/** Reads all files, at boot. @throws MissingFileError naming the first missing file. */
 export function readAssets(): void {
   for (const name of Object.keys(FILES)) findAsset(name);
 }

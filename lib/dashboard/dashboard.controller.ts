@@ -26,7 +26,7 @@ import { findAsset } from './dashboard.assets.js';
 import type { DashboardFeed } from './dashboard.feed.js';
 import { renderLogin, renderPage, type PageContext } from './dashboard.page.js';
 
-/** What a dashboard's controller works with. */
+/** Dependencies of the controller. */
 export class DashboardDesk {
   constructor(
     readonly title: string,
@@ -44,7 +44,7 @@ interface DashboardRequest extends AskingRequest {
   readonly body?: unknown;
 }
 
-/** Everything from this server, nothing in place, nothing framed. */
+/** Only files of this server, no inline code, no frames. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy': [
     "default-src 'none'",
@@ -62,9 +62,9 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 };
 const HTML = 'text/html; charset=utf-8';
 const RECONNECT_MS = 2000;
-const WRONG_TOKEN = 'That is not the token.';
+const WRONG_TOKEN = 'Wrong token.';
 const TOO_MANY_PAGES = 'Too many open pages. Close one, or wait.';
-const TOO_MANY = 'Too many wrong tokens from this address. Wait a minute.';
+const TOO_MANY = 'Too many wrong tokens from this address. Try again in a minute.';
 
 /** The controller that serves the dashboard under `path`, on Express and Fastify. */
 export function createDashboardController(path: string): Type<object> {
@@ -85,7 +85,7 @@ export function createDashboardController(path: string): Type<object> {
       return this.send(response, 200, HTML, renderPage(await this.desk.feed.snapshot(), context));
     }
 
-    /** The figures as JSON. */
+    /** The snapshot as JSON. */
     @Get('data')
     async data(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
       this.admit(request);
@@ -130,7 +130,9 @@ export function createDashboardController(path: string): Type<object> {
       return this.send(response, 200, asset.type, asset.body, 'no-cache');
     }
 
-    /** The first of the hooks: whoever waits for requests under way must not wait for these. */
+    /**
+     * Ends the streams in the first hook, because a graceful shutdown waits for requests in flight.
+     */
     onModuleDestroy(): void {
       this.desk.feed.close();
     }
@@ -145,7 +147,9 @@ export function createDashboardController(path: string): Type<object> {
       if (refusal !== null) throw new UnauthorizedException();
     }
 
-    /** The status of a refusal, or `null`. A session is believed at any time; tokens may be tried so often and no more. */
+    /**
+     * The status of a rejection, or `null`. Sessions are always accepted; wrong tokens are limited.
+     */
     private refusalOf(request: DashboardRequest): 401 | 429 | null {
       const { access, attempts } = this.desk;
       const tries = request.headers.authorization !== undefined && !access.hasSession(request);
@@ -165,7 +169,7 @@ export function createDashboardController(path: string): Type<object> {
       };
     }
 
-    /** Back to the page, with a session or without. */
+    /** Redirects to the page, with a session or without. */
     private async leaveFor(request: DashboardRequest, response: unknown, session: string | null): Promise<void> {
       const { httpAdapter } = this.host;
       httpAdapter.setHeader(response, 'Set-Cookie', this.desk.access.cookie(session, request.protocol === 'https'));

@@ -6,44 +6,44 @@ import { takeSnapshot, type DashboardSnapshot, type TakenSnapshot } from './dash
 import type { DashboardSource } from './dashboard.source.js';
 import { plotData, type PlotData } from './plot-data.js';
 
-/** One message to a page. */
+/** One message to an open page. */
 export interface FeedMessage {
   readonly atMs: number;
-  /** Of the package: a page of another one has to be loaded anew. */
+  /** Version of the package: a page of another version reloads. */
   readonly version: string;
-  /** HTML by element; all of it at first, later what has changed. */
+  /** HTML by element: all at first, then what has changed. */
   readonly panels: Partial<RenderedPanels>;
-  /** With the first message, and when an interval has ended. */
+  /** Sent first, and at the end of an interval. */
   readonly plots?: PlotData;
 }
 
-/** Figures as of now, and what was made of them. */
+/** A snapshot, and the panels rendered from it. */
 interface Frame extends TakenSnapshot {
   readonly panels: RenderedPanels;
 }
 
-/** Who a stream is for. */
+/** The client of a stream. */
 export interface FeedAudience {
-  /** A session, or an address. */
+  /** Its session or address. */
   readonly client: string;
-  /** When its session ends, by the wall clock. */
+  /** Expiry of its session, by the wall clock. */
   readonly endMs?: number;
 }
 
-/** A page that is open, and what it shows. */
+/** An open page, and what it shows. */
 interface Viewer {
   readonly audience: FeedAudience | undefined;
   panels: Partial<RenderedPanels>;
   plotsEndMs: number | undefined;
 }
 
-/** A stream is a connection that stays open; a browser has six to one host. */
+/** A stream holds a connection, and a browser opens six to one host. */
 const MOST_STREAMS = 100;
 const MOST_STREAMS_OF_CLIENT = 10;
-/** Rates are told from the look before, unless that was so many intervals ago. */
+/** Rates are computed from the previous snapshot, unless it is older than this. */
 const RECENT_INTERVALS = 5;
 
-/** Tells all pages that are open how things stand: one timer and one look for all of them, none while nobody looks. */
+/** Updates all open pages by one timer and one snapshot; neither runs without pages. */
 export class DashboardFeed {
   private readonly viewers = new Map<Subscriber<FeedMessage>, Viewer>();
   private timer: NodeJS.Timeout | undefined = undefined;
@@ -58,17 +58,17 @@ export class DashboardFeed {
     private readonly logger: LogSink,
   ) {}
 
-  /** Pages that are open. */
+  /** Number of open pages. */
   get viewerCount(): number {
     return this.viewers.size;
   }
 
-  /** How things stand; all who ask within an interval get the same. */
+  /** The current snapshot; the same for all requests within an interval. */
   async snapshot(): Promise<DashboardSnapshot> {
     return (await this.current()).snapshot;
   }
 
-  /** Whether there is room for one more stream, of all and of this client. */
+  /** Whether another stream is allowed, in all and for this client. */
   hasRoom(client: string): boolean {
     if (this.viewers.size >= MOST_STREAMS) return false;
     let own = 0;
@@ -76,7 +76,10 @@ export class DashboardFeed {
     return own < MOST_STREAMS_OF_CLIENT;
   }
 
-  /** Everything at once, then what changes. Ends when the feed is closed, with its session, or at once where there is no room. */
+  /**
+   * Streams all panels, then what changes. Ends with the feed or the session, or at once without
+   * room.
+   */
   stream(audience?: FeedAudience): Observable<FeedMessage> {
     return new Observable((subscriber) => {
       if (this.isClosed || (audience !== undefined && !this.hasRoom(audience.client))) return subscriber.complete();
@@ -87,12 +90,12 @@ export class DashboardFeed {
     });
   }
 
-  /** Ends the streams of a client that has logged out. */
+  /** Ends the streams of a client that logged out. */
   leaveAll(client: string): void {
     for (const [subscriber, { audience }] of [...this.viewers]) if (audience?.client === client) subscriber.complete();
   }
 
-  /** Ends all streams: an HTTP server that closes waits for them. */
+  /** Ends all streams, because an HTTP server waits for them when it closes. */
   close(): void {
     this.isClosed = true;
     for (const subscriber of [...this.viewers.keys()]) subscriber.complete();
@@ -126,7 +129,7 @@ export class DashboardFeed {
     return frame !== undefined && ageOf(frame) < this.intervalMs ? frame : this.look();
   }
 
-  /** One look at a time: a store that answers slowly must not be asked again and again. */
+  /** One snapshot at a time: a slow store must not get more requests than it answers. */
   private look(): Promise<Frame> {
     const before = this.frame !== undefined && ageOf(this.frame) < RECENT_INTERVALS * this.intervalMs ? this.frame : undefined;
     this.looking ??= takeSnapshot(this.source, before)
@@ -140,7 +143,7 @@ function ageOf({ takenMs }: Frame): number {
   return performance.now() - takenMs;
 }
 
-/** What the page does not show yet. */
+/** The panels that the page does not show yet. */
 function news({ snapshot, panels }: Frame, viewer: Viewer): FeedMessage {
   const { atMs, version, history } = snapshot;
   const names = Object.keys(panels) as (keyof RenderedPanels)[];

@@ -4,17 +4,17 @@ import { checkInteger, checkKnownKeys, checkObject, checkString, optional, refus
 /** Options of the dashboard. */
 export interface DashboardOptions {
   /**
-   * Who knows it may look, by `Authorization: Bearer` or through the page's own form. Must be given where `NODE_ENV` is `production`;
-   * elsewhere, without it, everybody who reaches the app may look.
+   * Grants access, by `Authorization: Bearer` or the log-in form. Required if `NODE_ENV` is
+   * `production`; otherwise, without it, everyone who reaches the app has access.
    */
   readonly token?: string | undefined;
-  /** How often the page gets new figures while somebody looks, in milliseconds. Default 2000, at least 250. */
+  /** Interval of updates to open pages, in milliseconds. Default 2000, at least 250. */
   readonly intervalMs?: number;
-  /** What the page is headed with. Default `Control room`. */
+  /** Heading of the page. Default `Control room`. */
   readonly title?: string;
 }
 
-/** The options, checked and complete. */
+/** The checked options, with defaults. */
 export interface ResolvedDashboardOptions {
   readonly token: string | null;
   readonly intervalMs: number;
@@ -39,7 +39,7 @@ export function resolveDashboardOptions(options: DashboardOptions = {}, nodeEnv 
   };
 }
 
-/** Not by `checkString`: its message would quote what may be a secret. */
+/** Not `checkString`, whose message would quote the token. */
 function checkToken(token: unknown): string {
   if (typeof token === 'string' && token.trim() === token && token !== '') return token;
   throw new InvalidConfigurationError('dashboard.token', 'must be a string without spaces around it, one character at least');

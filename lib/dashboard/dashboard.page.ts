@@ -6,7 +6,7 @@ import { recommendationsPanel } from './panels/recommendations.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
 import { deploymentsPanel, limitsPanel, poolPanel } from './panels/traffic.panel.js';
 
-/** Everything that changes on the page, by the id of its element. The page is first sent with it; later only what has changed is sent. */
+/** The panels of the page, by the id of their element. */
 const PANELS = {
   status: statusPanel,
   process: processPanel,
@@ -29,23 +29,23 @@ export function renderPanels(snapshot: DashboardSnapshot): RenderedPanels {
   return Object.fromEntries(rendered) as RenderedPanels;
 }
 
-/** What the page is made of. */
+/** Input of the page. */
 export interface PageContext {
   readonly title: string;
-  /** What stands before `app.js` in links: links are relative, for apps behind a proxy that takes a part of the path away. */
+  /** Prefix of links, which are relative because a proxy may strip a part of the path. */
   readonly base: string;
-  /** Whether there is a session to leave. */
+  /** Whether there is a session to log out of. */
   readonly isGuarded: boolean;
 }
 
-/** The whole page, with the figures of now: without JavaScript it stands still and says all but the plots. */
+/** The whole page with current figures. Without JavaScript it is static and has no plots. */
 export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded }: PageContext): string {
   const panels = renderPanels(snapshot);
   const panel = (name: PanelName): Html => html`<div id="${name}">${new Html(panels[name])}</div>`;
   return document(
     title,
     base,
-    html`<a class="skip" href="#main">To the figures</a>
+    html`<a class="skip" href="#main">Skip to the figures</a>
       <header class="top">
         <div>
           <h1>${title}</h1>
@@ -54,7 +54,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
         <div class="state">
           <span id="status" role="status">${new Html(panels.status)}</span>
           <span id="live" class="live" data-state="still">Not live</span>
-          ${isGuarded && html`<form method="post" action="${base}logout"><button type="submit">Leave</button></form>`}
+          ${isGuarded && html`<form method="post" action="${base}logout"><button type="submit">Log out</button></form>`}
         </div>
       </header>
       <main id="main" data-events="${base}events" data-version="${snapshot.version}">
@@ -86,7 +86,7 @@ export function renderPage(snapshot: DashboardSnapshot, { title, base, isGuarded
   );
 }
 
-/** The form that asks for the token. */
+/** The log-in form. */
 export function renderLogin({ title, base }: PageContext, failure?: string): string {
   return document(
     title,

@@ -5,10 +5,10 @@ import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { CallFigures, Comparison, DashboardSource, DeploymentState, History, PoolState, Recommendation } from './dashboard.source.js';
 
-/** A limit near to exhaustion, its key hidden. */
+/** A limit near exhaustion; its key is hashed. */
 export interface LimitState {
   readonly limit: string;
-  /** Stands for a key as long as this process lives, and says nothing of it. */
+  /** Identifies a key within this process, and does not reveal it. */
   readonly keyHash: string;
   readonly unit: 'requests' | 'tokens';
   readonly total: number;
@@ -16,14 +16,14 @@ export interface LimitState {
   readonly resetMs: number;
 }
 
-/** One operation over the rolling window; none of calibration's. */
+/** One operation over the rolling window. */
 export interface OperationState {
   readonly component: string;
   readonly operation: string;
   readonly figures: CallFigures;
 }
 
-/** Counters since the start, by what they say. `perSecond` is missing before the second look. */
+/** A counter since the start. `perSecond` is missing in the first snapshot. */
 export interface Tally {
   readonly label: string;
   readonly unit: 'count' | 'usd';
@@ -31,7 +31,7 @@ export interface Tally {
   readonly perSecond?: number;
 }
 
-/** All that the dashboard shows, at one moment. */
+/** The content of the dashboard at one moment. */
 export interface DashboardSnapshot {
   readonly atMs: number;
   readonly version: string;
@@ -51,37 +51,37 @@ export interface DashboardSnapshot {
   readonly operations: readonly OperationState[];
   readonly history: History;
   readonly recommendations: readonly Recommendation[];
-  /** `null` where there is no router. */
+  /** `null` without a router. */
   readonly deployments: readonly DeploymentState[] | null;
   readonly limits: readonly LimitState[];
-  /** `null` where there is no pool. */
+  /** `null` without a pool. */
   readonly pool: PoolState | null;
 }
 
 const NEAREST_LIMITS = 8;
 const SHOWN_OPERATIONS = 20;
 
-/** Which counters are worth a tile: label, unit, and the metrics that add up to it. */
+/** The tiles: label, unit, and the metrics that add up to it. */
 const TALLIES: readonly (readonly [label: string, unit: Tally['unit'], ...metrics: readonly string[]])[] = [
   ['Calls to models', 'count', 'llm_client_calls_total'],
   ['Tokens counted', 'count', 'token_counting_tokens_total'],
-  ['Requests let pass', 'count', 'rate_limit_allowed_total'],
-  ['Requests refused', 'count', 'rate_limit_denied_total'],
-  ['Picks', 'count', 'router_picks_total'],
+  ['Requests allowed', 'count', 'rate_limit_allowed_total'],
+  ['Requests denied', 'count', 'rate_limit_denied_total'],
+  ['Selections', 'count', 'router_picks_total'],
   ['Fallbacks', 'count', 'llm_client_fallbacks_total'],
   ['Spent', 'usd', 'llm_client_cost_usd_total'],
 ];
 
-/** Nobody else can tell a key from its hash, not even by trying. */
+/** Keeps others from finding a key by hashing guesses. */
 const secret = randomBytes(32);
 
-/** A snapshot, and when it was taken by a clock that never steps. */
+/** A snapshot, and its time by the monotonic clock. */
 export interface TakenSnapshot {
   readonly snapshot: DashboardSnapshot;
   readonly takenMs: number;
 }
 
-/** Asks the source everything. `before` is the snapshot to tell rates from. */
+/** Takes a snapshot. Rates are computed from `before`. */
 export async function takeSnapshot(source: DashboardSource, before?: TakenSnapshot): Promise<TakenSnapshot> {
   const [health, near] = await Promise.all([source.health(), source.limits.nearest(NEAREST_LIMITS)]);
   const [atMs, takenMs] = [Date.now(), performance.now()];
@@ -122,7 +122,7 @@ function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot)
   });
 }
 
-/** Every native component beside its twin, where either has been measured. */
+/** Compares each native component with its TypeScript one, if either was measured. */
 function compared(components: readonly string[], monitor: MonitorOf): Comparison[] {
   const names = new Set(components.flatMap((component) => /^(?:rust|typescript)_(.+)$/.exec(component)?.[1] ?? []));
   return [...names].sort().map((name) => monitor.compareImplementations(`rust_${name}`, `typescript_${name}`));
@@ -139,7 +139,7 @@ function busiest(stats: ReturnType<MonitorOf['getPerformanceStats']>): Operation
   return called.sort((a, b) => rankOf(a.component) - rankOf(b.component) || byCalls(a, b)).slice(0, SHOWN_OPERATIONS);
 }
 
-/** Whole requests first: routes, calls to models and what the app records. Engines are called many times for each. */
+/** Whole requests first: engines are called many times for each. */
 export function rankOf(component: string): number {
   return /^(rust|typescript)_/.test(component) ? 1 : 0;
 }

@@ -3,7 +3,7 @@ import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { LimitWatch } from '../rate-limit/metrics/near-limits.js';
 
-/** Figures of some calls, as the performance monitor has them. */
+/** Figures of some calls, from the performance monitor. */
 export interface CallFigures {
   readonly totalCalls: number;
   readonly measuredCalls: number;
@@ -15,7 +15,7 @@ export interface CallFigures {
   readonly throughputPerSecond: number;
 }
 
-/** Two implementations side by side; ratios are `null` without enough samples. */
+/** Comparison of two implementations; ratios are `null` without enough samples. */
 export interface Comparison {
   readonly rustComponent: string;
   readonly typescriptComponent: string;
@@ -34,7 +34,7 @@ export interface Recommendation {
   readonly suggestion: string;
 }
 
-/** Columns by interval; the oldest first. */
+/** Columns of intervals, the oldest first. */
 export interface HistorySeries {
   readonly component: string;
   readonly operation: string;
@@ -45,12 +45,12 @@ export interface HistorySeries {
 }
 
 export interface History {
-  /** When each interval ended, milliseconds since 1970. */
+  /** Ends of the intervals, in milliseconds since 1970. */
   readonly endMs: readonly number[];
   readonly series: readonly HistorySeries[];
 }
 
-/** The performance monitor, as far as a dashboard asks it. */
+/** The part of the performance monitor that the dashboard reads. */
 export interface MonitorSource {
   getPerformanceStats(): Readonly<Record<string, { readonly operations: Readonly<Record<string, { readonly window: CallFigures }>> }>>;
   compareImplementations(rustComponent: string, typescriptComponent: string): Comparison;
@@ -58,26 +58,26 @@ export interface MonitorSource {
   history(): History;
 }
 
-/** One deployment of the router. No address and no key. */
+/** One deployment of the router, without address and key. */
 export interface DeploymentState {
   readonly id: string;
   readonly group: string;
   readonly model: string;
-  /** `available`, or why it gets nothing. */
+  /** `available`, or why it gets no requests. */
   readonly state: 'available' | 'cooling' | 'over_budget' | 'unhealthy' | 'blocked' | 'uncallable';
-  /** Why it cannot be called, and what its operator can do. */
+  /** Why it cannot be called, and how to mend it. */
   readonly uncallable?: { readonly reason: string; readonly mend: string };
-  /** Rest of the cooldown in milliseconds. */
+  /** Remaining cooldown in milliseconds. */
   readonly coolingForMs: number;
-  /** Requests that are over, since the start, and those of them that failed. */
+  /** Requests answered since the start, and those of them that failed. */
   readonly answered: number;
   readonly failures: number;
   /** Requests in flight. */
   readonly inFlight: number;
-  /** 0: not known. */
+  /** 0: unknown. */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs: number;
-  /** Used in this minute, and the limits. */
+  /** Usage of this minute, and limits. */
   readonly rpm: number;
   readonly rpmLimit?: number;
   readonly tpm: number;
@@ -101,7 +101,7 @@ export interface PoolState {
   readonly endpoints: readonly EndpointState[];
 }
 
-/** What a dashboard asks. What is not there is not shown. */
+/** The data of the dashboard; it does not show what is missing. */
 export interface DashboardSource {
   readonly version: string;
   health(): Promise<{

@@ -5,13 +5,16 @@ export interface DashboardSession {
   readonly endMs: number;
 }
 
-/** Only who knows the token can log out, so that more than that are an attack by one who does. */
+/** Log-outs that are remembered: only somebody with the token can log out more often. */
 const MOST_SESSIONS = 10_000;
 
-/** Sessions that were logged out before their end, until that. A bounded number: of more, all that end first count as logged out. */
+/**
+ * Sessions logged out in this process, until they expire. Above the bound, those that expire first
+ * count as logged out.
+ */
 export class EndedSessions {
   private readonly endMsOf = new Map<string, number>();
-  /** Sessions that end no later count as logged out. */
+  /** Sessions that expire by then count as logged out. */
   private floorMs = 0;
 
   constructor(private readonly most = MOST_SESSIONS) {}

@@ -5,7 +5,7 @@ const hundredths = new Intl.NumberFormat('en-US', { maximumFractionDigits: 4 });
 const percent = new Intl.NumberFormat('en-US', { style: 'percent', maximumSignificantDigits: 3 });
 const roundPercent = new Intl.NumberFormat('en-US', { style: 'percent', maximumFractionDigits: 0 });
 
-/** Shown where there is no figure. */
+/** Placeholder for a missing figure. */
 export const NONE = '–';
 
 /** `12,345`. */
@@ -13,7 +13,7 @@ export function count(value: number): string {
   return Number.isFinite(value) ? whole.format(value) : NONE;
 }
 
-/** `12.3K`: where room is scarce. */
+/** `12.3K`. */
 export function compact(value: number): string {
   return Math.abs(value) < 10_000 ? count(value) : short.format(value);
 }
@@ -23,7 +23,7 @@ export function perSecond(value: number): string {
   return `${value < 10 ? significant.format(value) : compact(value)} /s`;
 }
 
-/** `0.04 %` without its space: of a part in its whole, 0 to 1. */
+/** `0.04%`, of a ratio from 0 to 1. */
 export function share(value: number): string {
   return value >= 0.1 ? roundPercent.format(value) : percent.format(value);
 }
@@ -33,7 +33,7 @@ export function times(value: number): string {
   return `×${value >= 100 ? whole.format(value) : significant.format(value)}`;
 }
 
-/** USD, never longer than its tile: of what is less than a cent hundredths of one. */
+/** USD that fit a tile; below a cent with four decimals. */
 export function usd(value: number): string {
   if (value > 0 && value < 0.0001) return '<$0.0001';
   if (value < 0.01) return `$${hundredths.format(value)}`;
@@ -49,7 +49,7 @@ export function duration(ms: number): string {
   return ms < 1000 ? `${significant.format(ms)} ms` : `${significant.format(ms / 1000)} s`;
 }
 
-/** `4 s`, `3 min`, `2 h 5 min`, `3 d 4 h`: a time span as people say it. */
+/** `4 s`, `3 min`, `2 h 5 min`, `3 d 4 h`. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   if (seconds < 90) return `${seconds} s`;

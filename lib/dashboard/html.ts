@@ -1,6 +1,6 @@
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Text that is HTML already: of a template, or of one that was rendered before. */
+/** Rendered HTML. */
 export class Html {
   constructor(readonly text: string) {}
 
@@ -9,10 +9,10 @@ export class Html {
   }
 }
 
-/** What may stand in a template. `false` and nothing leave nothing. */
+/** Values of a template. `false` and nothing render as nothing. */
 export type Part = Html | string | number | false | null | undefined | readonly Part[];
 
-/** A piece of HTML, for text and quoted attributes: what is put in is escaped, unless it is a piece itself. */
+/** Renders HTML. Values are escaped for text and quoted attributes, unless they are `Html`. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return new Html(strings.reduce((text, string, index) => text + render(parts[index - 1]) + string));
 }

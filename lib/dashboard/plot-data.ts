@@ -3,7 +3,7 @@ import { rankOf } from './dashboard.snapshot.js';
 import type { History } from './dashboard.source.js';
 import { words } from './figures.js';
 
-/** One operation's columns, as the plots take them. Durations in milliseconds; `null` where nothing was measured. */
+/** The columns of one operation. Durations in milliseconds; `null` if nothing was measured. */
 export interface PlotSeries {
   readonly id: string;
   readonly label: string;
@@ -16,13 +16,13 @@ export interface PlotSeries {
 export interface PlotData {
   /** Ends of the intervals, in seconds since 1970. */
   readonly times: readonly number[];
-  /** Whole requests before the work of engines, the busiest first. */
+  /** Whole requests before engines, the busiest first. */
   readonly series: readonly PlotSeries[];
 }
 
 const SHOWN_SERIES = 16;
 
-/** The history of the operations that were called most, short enough to be sent. */
+/** The history of the busiest operations. */
 export function plotData({ endMs, series }: History): PlotData {
   const seconds = endMs.map((end, at) => ((at > 0 ? end - endMs[at - 1] : endMs.length > 1 ? endMs[1] - endMs[0] : 0) || 1000) / 1000);
   const called = series

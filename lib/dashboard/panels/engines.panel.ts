@@ -7,11 +7,10 @@ import { badge, nothing, table } from './panel.js';
 const ENGINES = { native: 'Rust', typescript: 'TypeScript' } as const;
 const HEALTH = { ok: ['good', 'ok'], degraded: ['warn', 'degraded'], down: ['bad', 'down'] } as const;
 
-/** Per capability: which engine answers, why, and whether it does it rightly. */
+/** By capability: engine, health, and the reason. */
 export function enginesPanel({ engines, health: { components } }: DashboardSnapshot): Html {
   const rows = engines.map(({ capability, active, reason, nativeErrors, shadow }) => [
     html`${words(capability)}`,
-    // What answers may be the faster one, whichever is in charge.
     badge('plain', ENGINES[components[capability]?.engine ?? active]),
     healthCell(components[capability]),
     html`${nativeErrors === 0 ? '0' : html`<strong class="bad">${count(nativeErrors)}</strong>`}`,
@@ -24,7 +23,7 @@ export function enginesPanel({ engines, health: { components } }: DashboardSnaps
     { label: 'Engine' },
     { label: 'Health' },
     { label: 'Errors', isFigure: true },
-    { label: 'Shadowed', isFigure: true },
+    { label: 'Shadow runs', isFigure: true },
     { label: 'Why', isLong: true },
   ];
   const plain = others.map(([name, health]) => [
@@ -44,17 +43,17 @@ function healthCell(health: CapabilityHealth | undefined): Html {
   return badge(kind, text);
 }
 
-/** A name that a narrow screen may break between its words. */
+/** Lets a narrow screen break a name between its words. */
 function breakable(name: string): Part {
   return name.split('_').map((word, at): Part => [at > 0 && html`_<wbr />`, word]);
 }
 
-/** What flags are in force. */
+/** Feature flags. */
 export function featuresPanel({ features }: DashboardSnapshot): Html {
   const rows = Object.entries(features).map(([name, { state, breaker, enabled, errorCount, errorThreshold }]) => [
     html`<code>${breakable(name)}</code>`,
     breaker !== 'closed'
-      ? badge('bad', breaker === 'open' ? 'tripped' : 'trying again')
+      ? badge('bad', breaker === 'open' ? 'tripped' : 'half-open')
       : badge(enabled ? 'good' : state === 'shadow' ? 'warn' : 'plain', state),
     html`${count(errorCount)} of ${count(errorThreshold)}`,
   ]);

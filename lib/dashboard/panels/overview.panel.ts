@@ -3,12 +3,12 @@ import { compact, count, NONE, perSecond, span, usd } from '../figures.js';
 import { html, type Html } from '../html.js';
 
 const STATES = {
-  ok: { kind: 'good', text: 'All well' },
+  ok: { kind: 'good', text: 'Healthy' },
   degraded: { kind: 'warn', text: 'Degraded' },
   down: { kind: 'bad', text: 'Down' },
 } as const;
 
-/** In one word, and what it is about. */
+/** Health in one word, and the components concerned. */
 export function statusPanel({ health }: DashboardSnapshot): Html {
   const { kind, text } = STATES[health.status];
   const troubled = Object.entries(health.components).filter(([, { status }]) => status !== 'ok');
@@ -16,13 +16,13 @@ export function statusPanel({ health }: DashboardSnapshot): Html {
   return html`<span class="pill ${kind}"><span class="dot" aria-hidden="true"></span>${text}${about !== '' && html`: ${about}`}</span>`;
 }
 
-/** Which process this is. */
+/** The process: versions, platform, uptime. */
 export function processPanel({ version, node, platform, uptimeMs, health }: DashboardSnapshot): Html {
-  const addon = health.rustAvailable ? 'addon open' : 'no addon';
+  const addon = health.rustAvailable ? 'addon loaded' : 'no addon';
   return html`nestjs-fast-litellm ${version} · Node ${node} · ${platform} · ${addon} · up ${span(uptimeMs)}`;
 }
 
-/** Counters since the start, and how fast they grow. */
+/** Counters since the start, and their rates. */
 export function overviewPanel({ tallies }: DashboardSnapshot): Html {
   return html`<dl class="tiles">${tallies.map(tile)}</dl>`;
 }

@@ -6,9 +6,9 @@ import { badge, nothing } from './panel.js';
 const SHOWN = 8;
 const KINDS: Readonly<Record<string, 'bad' | 'warn' | 'plain'>> = { high: 'bad', medium: 'warn' };
 
-/** What could be better, the most urgent first. */
+/** Recommendations, the most urgent first. */
 export function recommendationsPanel({ recommendations }: DashboardSnapshot): Html {
-  if (recommendations.length === 0) return nothing('Nothing to recommend: everything runs as it should.');
+  if (recommendations.length === 0) return nothing('No recommendations.');
   const rest = recommendations.length - SHOWN;
   return html`<ul class="advice">
       ${recommendations.slice(0, SHOWN).map(

@@ -4,10 +4,10 @@ import { compact, duration, NONE, perSecond, share, times, words } from '../figu
 import { html, type Html } from '../html.js';
 import { badge, bar, nothing, table, type BarPart } from './panel.js';
 
-/** Native beside TypeScript, by component: the longer bar is the slower one. */
+/** Native and TypeScript by component: the longer bar is slower. */
 export function comparisonPanel({ comparisons }: DashboardSnapshot): Html {
   if (comparisons.length === 0) {
-    return nothing('Nothing measured yet: figures come from calls, from shadow runs and from the calibration at the start.');
+    return nothing('Nothing measured yet. Figures come from calls, shadow runs and comparisons.');
   }
   return html`<ul class="versus">
     ${comparisons.map(versus)}
@@ -18,7 +18,7 @@ function versus({ rustComponent, rust, typescript, speedup, enoughSamples, recom
   const slowest = Math.max(meanOf(rust), meanOf(typescript));
   const verdict =
     speedup === null || !enoughSamples
-      ? badge('plain', 'too few calls to say')
+      ? badge('plain', 'too few calls')
       : speedup >= 1
         ? badge('good', `native ${times(speedup)} as fast`)
         : badge('warn', `native ${times(speedup)} as fast`);
@@ -46,14 +46,14 @@ function meanOf({ measuredCalls, averageDurationMs }: CallFigures): number {
   return measuredCalls > 0 ? averageDurationMs : 0;
 }
 
-/** Operations of the last window. Says in figures what the plots show. */
+/** Operations of the last window, as figures beside the plots. */
 export function operationsPanel({ operations }: DashboardSnapshot): Html {
   if (operations.length === 0) return nothing('No calls in the last window.');
   const rows = operations.map(({ component, operation, figures }) => [
     html`${words(component)} <span class="note">${operation}</span>`,
     html`${perSecond(figures.throughputPerSecond)}`,
     ...[figures.p50DurationMs, figures.p95DurationMs, figures.p99DurationMs].map(
-      // Of those that are sampled none may have been measured.
+      // A sample may contain none of them.
       (ms) => html`${figures.measuredCalls > 0 ? duration(ms) : NONE}`,
     ),
     html`${figures.errorRate > 0 ? html`<strong class="bad">${share(figures.errorRate)}</strong>` : '0%'}`,

@@ -4,10 +4,10 @@ import { compact, count, duration, NONE, share, span } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { badge, bar, nothing, table, usageBar } from './panel.js';
 
-/** Deployments by group: who is out, and for how long; who gets which share. */
+/** Deployments by model group: state, and share of the group. */
 export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
   if (deployments === null || deployments.length === 0)
-    return nothing('No deployments. Give router.modelList, or the path of a config.yaml.');
+    return nothing('No deployments. Set router.modelList, or the path of a config.yaml.');
   const answered = new Map<string, number>();
   for (const { group, answered: own } of deployments) answered.set(group, (answered.get(group) ?? 0) + own);
   const rows = deployments.map((deployment) => {
@@ -32,10 +32,10 @@ export function deploymentsPanel({ deployments }: DashboardSnapshot): Html {
 
 function stateOf({ state, coolingForMs }: DeploymentState): Html {
   if (state === 'available') return badge('good', state);
-  return state === 'cooling' ? badge('warn', `cooling, ${span(coolingForMs)}`) : badge('bad', state);
+  return state === 'cooling' ? badge('warn', `in cooldown, ${span(coolingForMs)}`) : badge('bad', state);
 }
 
-/** Why it gets no requests, and what would mend that. */
+/** Why it cannot be called, and how to mend it. */
 function faultOf({ uncallable }: DeploymentState): Html | false {
   if (uncallable === undefined) return false;
   const { reason, mend } = uncallable;
@@ -46,7 +46,7 @@ function budget(used: number, limit: number | undefined): string {
   return limit === undefined ? compact(used) : `${compact(used)} / ${compact(limit)}`;
 }
 
-/** Keys that are nearest to being refused. */
+/** Keys nearest to their limit. */
 export function limitsPanel({ limits }: DashboardSnapshot): Html {
   if (limits.length === 0) return nothing('No key is near a limit.');
   return html`<ul class="limits">
@@ -63,17 +63,17 @@ function limitRow({ limit, keyHash, unit, total, remaining, resetMs }: LimitStat
       <span class="figure">${compact(remaining)} of ${compact(total)} ${unit} left</span>
     </div>
     ${usageBar(used, total)}
-    <p class="note">${remaining <= 0 ? 'Refused now' : 'Passing'} · all free in ${span(resetMs)}</p>
+    <p class="note">${remaining <= 0 ? 'Denied now' : 'Allowed'} · resets in ${span(resetMs)}</p>
   </li>`;
 }
 
-/** Who holds connections. */
+/** Connections by origin. */
 export function poolPanel({ pool }: DashboardSnapshot): Html {
   if (pool === null) return nothing('No connection pool here.');
   const { leased, idle, waiting, maxConnections, endpoints } = pool;
   const head = html`<div class="head">
       <span><strong>${count(leased)}</strong> in use, <strong>${count(idle)}</strong> idle of ${count(maxConnections)}</span>
-      ${waiting > 0 ? badge('warn', `${count(waiting)} waiting`) : badge('plain', 'nobody waits')}
+      ${waiting > 0 ? badge('warn', `${count(waiting)} waiting`) : badge('plain', 'none waiting')}
     </div>
     ${occupancy(leased, idle, maxConnections)}`;
   if (endpoints.length === 0)

@@ -131,7 +131,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await page.goto(`${url()}/dashboard`);
     await page.getByLabel('Token').fill('wrong');
     await page.getByRole('button').click();
-    expect(await page.getByRole('alert').textContent()).toBe('That is not the token.');
+    expect(await page.getByRole('alert').textContent()).toBe('Wrong token.');
     await page.getByLabel('Token').fill('first');
     await page.keyboard.press('Enter');
     await shows('#live', /^Live$/);
@@ -143,7 +143,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await page.getByLabel('Token').fill('second');
     await page.keyboard.press('Enter');
     await shows('#live', /^Live$/);
-    await page.getByRole('button', { name: 'Leave' }).click();
+    await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByLabel('Token').waitFor();
   });
 
@@ -183,7 +183,7 @@ describeInBrowser('the dashboard, in a browser', () => {
   it('can be used without a mouse', async () => {
     await open();
     await page.keyboard.press('Tab');
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('To the figures');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the figures');
     await page.keyboard.press('Enter');
     await page.waitForURL(/#main$/);
     expect(page.url()).toMatch(/#main$/);

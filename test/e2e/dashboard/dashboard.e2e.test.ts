@@ -66,7 +66,7 @@ describe.each([
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; .*frame-ancestors 'none'$/);
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
     expect(text).toContain('<h1>Ops &lt;b&gt;</h1>');
-    for (const shown of ['token counting', 'rust_<wbr />routing', EXPECTED_PILL, 'Requests refused', 'No key is near a limit.'])
+    for (const shown of ['token counting', 'rust_<wbr />routing', EXPECTED_PILL, 'Requests denied', 'No key is near a limit.'])
       expect(text).toContain(shown);
     expect(text).not.toMatch(/<script(?! src=)|<style|\sstyle=|\son\w+=|https?:\/\/(?!127)/);
 
@@ -117,7 +117,7 @@ describe.each([
     await client.get('/dashboard/data').set('Authorization', 'Bearer s3cret-token').expect(200);
 
     const wrong = await client.post('/dashboard/login').type('form').send({ token: 'wrong' }).expect(401);
-    expect(wrong.text).toContain('That is not the token.');
+    expect(wrong.text).toContain('Wrong token.');
     expect(wrong.headers).not.toHaveProperty('set-cookie');
     const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
     expect(headers.location).toBe('../dashboard');

@@ -28,8 +28,8 @@ const esmOnly = [
 /** @type {import('jest').Config} */
 module.exports = {
   testEnvironment: 'node',
-  // Three on the usual two cores, where Jest alone would take one: the tests wait for sockets, windows and processes half of the time.
-  maxWorkers: Math.max(3, availableParallelism() - 1),
+  // Four on the usual two cores, where Jest alone would take one: the tests wait for sockets, windows and processes half of the time.
+  maxWorkers: Math.max(4, availableParallelism() - 1),
   testSequencer: '<rootDir>/scripts/suite-order.js',
   roots: ['<rootDir>/lib', '<rootDir>/sample-app', '<rootDir>/test', '<rootDir>/scripts'],
   testRegex: '\\.test\\.ts$',

@@ -6,17 +6,26 @@
  */
 const NAMED_ENGINES = ['common', 'connection-pool', 'engine', 'feature-flags', 'monitor', 'rate-limit', 'router', 'token-counter'];
 
-/** Suites that may differ between release lines of Node, whose built-in undici differs: `ready` runs them on each. Parts of paths. */
+/** Folders whose suites look at sources and scripts, where no engine answers. */
+const ENGINE_BLIND = ['test/project', 'test/bench'];
+
+/**
+ * Suites that may differ between release lines of Node, whose built-in undici and streams differ: `ready` runs them on each. Parts of paths. The workflow runs
+ * all suites on each line.
+ */
 const NODE_SUITES = [
   'lib/acceleration/libraries/undici',
   'lib/connection-pool/',
-  'lib/http/',
-  'lib/llm-client/',
+  'lib/http/body/',
+  'lib/llm-client/stream/',
   'test/e2e/acceleration',
   'test/e2e/connection-pool',
   'test/e2e/sample-app/gateway',
-  'test/e2e/llm-client',
+  'test/e2e/llm-client/hostile-streams',
+  'test/e2e/llm-client/send',
+  'test/e2e/llm-client/sse',
+  'test/e2e/llm-client/streams',
   'test/e2e/sample-app/openai-sdk',
 ];
 
-module.exports = { NAMED_ENGINES, NODE_SUITES };
+module.exports = { ENGINE_BLIND, NAMED_ENGINES, NODE_SUITES };

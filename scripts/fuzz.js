@@ -1,5 +1,6 @@
 'use strict';
-// `npm run fuzz`: every target of native/fuzz on its kept corpus, then on new inputs for 15 seconds, or 10 minutes with LONG=1.
+// `npm run fuzz`: every target of native/fuzz on its kept corpus, then on new inputs for 15 seconds, or 10 minutes with LONG=1. For less than 15 it is built
+// with less effort.
 // `npm run fuzz -- tokens 60`: one target for a minute. `--minimize`: keep of all inputs the fewest that reach as much.
 
 const { mkdirSync, readdirSync, renameSync, rmSync } = require('node:fs');
@@ -12,6 +13,7 @@ const FOLDER = 'native/fuzz';
 const BUILT = 'native/target/fuzz';
 const SECONDS = process.env.LONG ? 600 : 15;
 const HEADROOM_SECONDS = 120;
+const profileFor = (seconds) => (seconds < 15 ? 'smoke' : 'release');
 /** As cargo-fuzz has them: counters of the ways through the code, and of what is compared. */
 const COVERAGE = [
   '--cfg=fuzzing',
@@ -32,9 +34,20 @@ function targets() {
   return readdirSync(join(FOLDER, 'targets')).map((file) => file.replace('.rs', ''));
 }
 
-async function build({ target, env }) {
+async function build({ target, env }, profile) {
   console.error('[fuzz] building the targets, two minutes the first time…');
-  const cargo = ['build', '--release', '--manifest-path', `${FOLDER}/Cargo.toml`, '--bins', '--target', target, '--target-dir', BUILT];
+  const cargo = [
+    'build',
+    '--profile',
+    profile,
+    '--manifest-path',
+    `${FOLDER}/Cargo.toml`,
+    '--bins',
+    '--target',
+    target,
+    '--target-dir',
+    BUILT,
+  ];
   const { code, output } = await capture('cargo', cargo, { env });
   if (code !== 0) console.log(output);
   return code === 0;
@@ -103,9 +116,10 @@ async function main(args) {
   if (unknown !== undefined) throw new Error(`${unknown}: must be one of ${targets().join(', ')}`);
   const built = await addressSanitizer(COVERAGE);
   if ('missing' in built) return sayMissing('fuzz', built.missing);
-  const program = (name) => join(BUILT, built.target, 'release', name);
+  const profile = profileFor(seconds);
+  const program = (name) => join(BUILT, built.target, profile, name);
   const names = wanted.length > 0 ? wanted : targets();
-  const isBuilt = await build(built);
+  const isBuilt = await build(built, profile);
   const work = args.includes('--minimize') ? (name) => minimize(program, name) : (name) => fuzz(program, name, seconds);
   const results = isBuilt ? await each(names, work) : names.map(() => false);
   const failed = results.filter((ok) => !ok).length;

@@ -1,16 +1,19 @@
 'use strict';
 // `npm run ready`: every check that CI makes. Goes on after a failure and ends with a line that sums it up.
-// `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in FILE.
+// `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in FILE. `LONG=1`: all that is long, in full; without it a dose.
 //
 // IN_TURN run one after the other, with the processors to themselves; BESIDE run at the same time at low priority. To add a check, add it to one of them.
 
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { NAMED_ENGINES, NODE_SUITES } = require('./engine-suites.js');
+const { ENGINE_BLIND, NAMED_ENGINES, NODE_SUITES } = require('./engine-suites.js');
 const { OTHER_NODES, findNode } = require('./other-nodes.js');
 const { root } = require('./process.js');
 const { PATIENT, plain, jest, addJest, rustTests, counted, fail, conclude } = require('./ready-report.js');
+
+const LONG = process.env.LONG;
+const CI = process.env.CI;
 
 const cargo = (name, ...args) => ['cargo', [name, '--manifest-path', 'native/Cargo.toml', ...args]];
 const node = (path, ...args) => [process.execPath, [path, ...args]];
@@ -26,18 +29,18 @@ async function addon() {
 async function rustChecks() {
   await plain('rustfmt', cargo('fmt', '--all', '--check'), PATIENT);
   await plain('clippy', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'), PATIENT);
-  await rustTests('cargo test', cargo('test', '--workspace'));
 }
 
-/** The core's tests under AddressSanitizer. */
-async function sanitizedTests() {
+/** The core's tests under AddressSanitizer: the same, with an eye on memory. The short run of CI leaves it at that. */
+async function rustSuite() {
+  if (LONG || !CI) await rustTests('cargo test', cargo('test', '--workspace'));
   await counted('cargo test under AddressSanitizer', node('scripts/sanitize.js'), PATIENT);
 }
 
 /** Not beside others: an input that takes ten seconds is a finding. */
 async function fuzzTargets() {
   await plain('rustfmt of the fuzz targets', ['cargo', ['fmt', '--manifest-path', 'native/fuzz/Cargo.toml', '--check']]);
-  await counted('fuzz targets', node('scripts/fuzz.js', ...(process.env.LONG ? [] : ['30'])));
+  await counted('fuzz targets', node('scripts/fuzz.js', ...(LONG ? [] : ['3'])));
 }
 
 async function typescriptChecks() {
@@ -53,23 +56,23 @@ async function defaultSuite({ folder, tested }) {
   else await jest({ name: 'tests', report: join(folder, 'tests.json'), env: { TEST_ENGINE: '' } });
 }
 
-/** The suites that do not name their engines. */
+/** The suites that do not name their engines, and have one. */
 function typescriptSuite({ folder }) {
   return jest({
     name: 'tests on TypeScript alone',
     report: join(folder, 'typescript.json'),
-    args: ['--testPathIgnorePatterns', '/node_modules/', `/lib/(${NAMED_ENGINES.join('|')})/`],
+    args: ['--testPathIgnorePatterns', '/node_modules/', `/lib/(${NAMED_ENGINES.join('|')})/`, `/(${ENGINE_BLIND.join('|')})/`],
     env: { TEST_ENGINE: 'typescript' },
   });
 }
 
-/** The suites that import `test/support/long.ts`, in full. */
+/** The suites that import `test/support/long.ts`, with more than their usual dose. */
 function longSuites({ folder }) {
   return jest({
     name: 'long tests',
     report: join(folder, 'long.json'),
     args: ['--findRelatedTests', 'test/support/long.ts'],
-    env: { TEST_ENGINE: '', LONG: process.env.LONG ?? '1' },
+    env: { TEST_ENGINE: '', LONG: LONG ?? '0.3' },
   });
 }
 
@@ -87,13 +90,13 @@ async function otherNodes({ folder }) {
       });
       continue;
     }
-    console.error(`\n[ready] ${name}: ${process.env.CI ? 'FAILED' : 'skipped'} (npm cannot install node@${line}); see the log of npm`);
-    if (process.env.CI) fail(name);
+    console.error(`\n[ready] ${name}: ${CI ? 'FAILED' : 'skipped'} (npm cannot install node@${line}); see the log of npm`);
+    if (CI) fail(name);
   }
 }
 
 const IN_TURN = [typescriptChecks, defaultSuite, typescriptSuite, otherNodes, longSuites, fuzzTargets];
-const BESIDE = [rustChecks, sanitizedTests];
+const BESIDE = [rustChecks, rustSuite];
 
 async function main(args) {
   const folder = mkdtempSync(join(tmpdir(), 'ready-'));

@@ -3,6 +3,8 @@
 pub mod clock;
 pub mod connection_pool;
 mod error;
+#[cfg(test)]
+mod long;
 mod prefetch;
 pub mod rate_limit;
 pub mod router;

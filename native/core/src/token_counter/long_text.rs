@@ -153,7 +153,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::long::cases(3_000))]
         #[test]
         fn portions_count_as_the_whole(text in any_text(), portion in 1usize..40, other in any::<u16>(), at in 0usize..200) {
             let mut units: Vec<u16> = text.encode_utf16().collect();

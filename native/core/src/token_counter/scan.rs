@@ -258,7 +258,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::long::cases(20_000))]
         #[test]
         fn windows_find_what_the_matcher_finds(text in any_text()) {
             check(&text);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::long::cases(2_000))]
         #[test]
         fn every_way_counts_the_same(texts in prop::collection::vec(any_text(), 1..4)) {
             check_counts(&texts.concat());

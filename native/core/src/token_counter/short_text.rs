@@ -245,7 +245,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::long::cases(10_000))]
         #[test]
         fn short_texts_count_as_others_do(text in any_text(), other in any::<u16>(), at in 0usize..2000, behind in any::<u16>()) {
             let mut units: Vec<u16> = text.encode_utf16().collect();

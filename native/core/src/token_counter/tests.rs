@@ -135,7 +135,7 @@ fn check_merges(piece: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(crate::long::cases(20_000))]
     #[test]
     fn short_merges(piece in "[a-z]{2,15}|[A-Za-z_.-]{2,70}|[ab]{2,70}|[ =-]{2,70}") {
         check_merges(&piece);

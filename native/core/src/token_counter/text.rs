@@ -181,7 +181,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+        #![proptest_config(crate::long::cases(20_000))]
         #[test]
         fn utf16_becomes_what_the_standard_library_says(units in any_units()) {
             check(&units);

@@ -19,7 +19,7 @@ import { LIMITS } from './tiers/tiers.js';
 import { OpenAIErrorFilter } from './tokens/openai-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
-/** A small gateway: OpenAI's API in front of many deployments, for so many requests and tokens per client, and pages that show how it does. */
+/** A small gateway: OpenAI's API in front of several deployments, with limits per client, metrics and a dashboard. */
 @Module({
   imports: [
     UpstreamsModule,
@@ -28,7 +28,7 @@ import { TokensController } from './tokens/tokens.controller.js';
       inject: [Upstreams],
       useFactory: ({ router }: Upstreams): FastLiteLLMOptions => ({
         router,
-        // Without `preload` the first to ask would wait for the tables.
+        // Without `preload` the first request would wait for the vocabulary.
         tokenCounter: { preload: ['o200k_base'] },
         rateLimit: { limits: LIMITS },
         shutdown: { noticeMs: Number(process.env.SHUTDOWN_NOTICE_MS || 0) },
@@ -36,7 +36,7 @@ import { TokensController } from './tokens/tokens.controller.js';
       }),
     }),
     FastLiteLLMDashboardModule.forRootAsync({
-      // Where the gateway needs a key, its dashboard needs one, too.
+      // With a master key the dashboard needs a key, too.
       useFactory: () => ({ token: process.env.DASHBOARD_TOKEN || (readGatewaySettings(process.env).masterKey ?? undefined) }),
     }),
     MetricsModule,

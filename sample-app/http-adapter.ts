@@ -5,18 +5,19 @@ import { boundJsonHook, jsonBodyParser } from 'nestjs-fast-litellm';
 import { addFrontDoor, BODY_BYTES } from './access/front-door.js';
 import { readGatewaySettings, type GatewaySettings } from './access/gateway-settings.js';
 
-/** In bytes. Larger bodies get 413, those of clients without a known key already above `BODY_BYTES.free`. */
+/** Body limit in bytes (413 above it); `BODY_BYTES.free` for clients without a known key. */
 export const MAX_BODY_BYTES = BODY_BYTES.pro;
 
-/** A client that takes longer than this to send its request is cut off. */
+/** Longest time for a client to send its request. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Names that clients may give a request. */
+/** Request ids that are accepted from clients. */
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /**
- * The HTTP server of this app, with its limits and its front door. Each request has an id, the client's `x-request-id` or one of our own, and its answer says it.
- * @throws StartError where the settings would leave the gateway open.
+ * Creates the HTTP server with its limits and front door. Each request has an id, the client's `x-request-id` or a
+ * generated one, which its answer repeats.
+ * @throws StartError if the settings would leave the gateway open.
  */
 export function createHttpAdapter(settings: GatewaySettings = readGatewaySettings(process.env)): FastifyAdapter {
   const adapter = new FastifyAdapter({
@@ -26,7 +27,7 @@ export function createHttpAdapter(settings: GatewaySettings = readGatewaySetting
     },
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Requests under way have been waited for by then: what is still open is a client that keeps its connection, or never sent its request.
+    // Requests in flight are done by then: an open connection is idle or never sent its request.
     forceCloseConnections: true,
   });
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
@@ -42,7 +43,7 @@ export function createHttpAdapter(settings: GatewaySettings = readGatewaySetting
   instance.addHook('preParsing', boundJsonHook());
   const bodyLimit = MAX_BODY_BYTES;
   adapter.useBodyParser('application/json', false, { bodyLimit }, jsonBodyParser(instance.getDefaultJsonParser('error', 'error')));
-  // The dashboard's form. Nest leaves out its own parsers where an app has one.
+  // For the dashboard's form. Nest skips its own parsers if the app registers one.
   adapter.useBodyParser('application/x-www-form-urlencoded', false, { bodyLimit });
   return adapter;
 }

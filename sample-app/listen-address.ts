@@ -5,13 +5,13 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Why the app could not start; its message says all there is to know. */
+/** Why the app could not start. The message is complete: no stack is needed. */
 export class StartError extends Error {}
 
 const MAX_PORT = 65_535;
 
 /**
- * Reads `PORT` (default 3000; 0 takes a free one) and `HOST` (default 127.0.0.1, this machine alone).
+ * Reads `PORT` (default 3000; 0: a free port) and `HOST` (default 127.0.0.1: this machine only).
  * @throws StartError naming the variable.
  */
 export function listenAddress(env: Readonly<Record<string, string | undefined>>): ListenAddress {
@@ -21,7 +21,7 @@ export function listenAddress(env: Readonly<Record<string, string | undefined>>)
   return { host: env.HOST?.trim() || '127.0.0.1', port: Number(port) };
 }
 
-/** Why a server could not listen, for the person who started it. */
+/** The `StartError` for a failed `listen`. */
 export function listenFailure(error: Error & { code?: string }, { host, port }: ListenAddress): string {
   switch (error.code) {
     case 'EADDRINUSE':

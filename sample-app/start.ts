@@ -7,19 +7,19 @@ import { AppModule } from './app.module.js';
 import { createHttpAdapter } from './http-adapter.js';
 import { listenAddress, listenFailure, StartError } from './listen-address.js';
 
-/** Nest logs what stops an app from starting, with its stack; errors that say all in their message are left to whoever starts the app. */
+/** Nest logs start errors with a stack; errors with a complete message are logged by the caller instead. */
 class StartLogger extends ConsoleLogger {
   override error(message: unknown, ...rest: unknown[]): void {
     if (!isExplained(message)) super.error(message, ...(rest as string[]));
   }
 }
 
-/** Whether an error says all there is to know in its message. */
+/** Whether the message of an error is complete without a stack. */
 export function isExplained(error: unknown): error is Error {
   return error instanceof StartError || error instanceof FastLiteLLMError;
 }
 
-/** The app, and where it listens, without a slash at the end. */
+/** The app and its base URL, without a trailing slash. */
 export interface Started {
   readonly app: NestFastifyApplication;
   readonly url: string;
@@ -27,7 +27,7 @@ export interface Started {
 
 /**
  * Starts the app and listens where `env` says.
- * @throws StartError where it cannot listen; `FastLiteLLMError` where the library's own settings are wrong.
+ * @throws StartError if it cannot listen; `FastLiteLLMError` for invalid settings of the library.
  */
 export async function start(env: Readonly<Record<string, string | undefined>>): Promise<Started> {
   const address = listenAddress(env);
@@ -40,7 +40,7 @@ export async function start(env: Readonly<Record<string, string | undefined>>): 
   const logger = new Logger('Sample');
   for (const notice of settings.notices) logger.warn(notice);
   try {
-    // Not Nest's own `listen`: it would log the error too, in its words.
+    // Not Nest's `listen`, which would log the error a second time.
     return { app, url: await app.getHttpAdapter().getInstance().listen(address) };
   } catch (error) {
     await app.close();

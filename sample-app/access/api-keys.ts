@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Headers that LiteLLM's proxy reads a key from; the first that is there decides. */
+/** Headers from which LiteLLM's proxy reads a key; the first one present decides. */
 const KEY_HEADERS = ['x-litellm-api-key', 'authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'ocp-apim-subscription-key'];
 
-/** The keys that the gateway knows, as hashes. */
+/** Known keys, stored as hashes. */
 export class ApiKeys {
-  /** Whether a key has to be shown. */
+  /** Whether requests need a key. */
   readonly isRequired: boolean;
   private readonly hashes: readonly Buffer[];
   private readonly headers: readonly string[];
@@ -17,7 +17,7 @@ export class ApiKeys {
     this.headers = known.header ? [known.header] : KEY_HEADERS;
   }
 
-  /** The key that a request shows, if it shows one. */
+  /** The key of a request. */
   shownBy(headers: IncomingHttpHeaders): string | undefined {
     for (const name of this.headers) {
       const value = headers[name];
@@ -26,7 +26,7 @@ export class ApiKeys {
     return undefined;
   }
 
-  /** The hash of the key that a request shows, where it is known. The time that it takes says nothing of the keys. */
+  /** The hash of the request's key if it is known. Compares in constant time. */
   knownIn(headers: IncomingHttpHeaders): string | undefined {
     const key = this.shownBy(headers);
     if (key === undefined) return undefined;

@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /**
- * Whether a browser sends the request for a page of another site. `Sec-Fetch-Site` decides where it is there; where it is not (plain HTTP), `Origin` has to name the
- * host that was asked. Programs send neither. Links from elsewhere to a page are no requests of that page.
+ * Whether a browser sent the request for a page of another site: by `Sec-Fetch-Site`, or over plain HTTP, where browsers
+ * omit it, by comparing `Origin` with the host. Programs send neither. Following a link is not cross-site.
  */
 export function isCrossSite(method: string, headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site'];
@@ -13,10 +13,10 @@ export function isCrossSite(method: string, headers: IncomingHttpHeaders): boole
   return origin !== undefined && !isOwn(origin, headers.host);
 }
 
-/** Whether the request's `Host` may be the name of another site, which points to the address of this machine. */
+/** Whether `Host` may be another site's name that points to this machine (DNS rebinding). */
 export function isForeignHost(host: string | undefined, hosts: readonly string[]): boolean {
   const name = (host ?? '').replace(/:\d*$/, '').toLowerCase();
-  // Addresses, `localhost` and other names without a dot are no site's.
+  // Addresses, `localhost` and other names without a dot cannot belong to a web site.
   const isSite = /\.[a-z][a-z0-9-]*\.?$/.test(name) && !name.endsWith('.localhost');
   return isSite && !hosts.includes(name);
 }

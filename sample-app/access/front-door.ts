@@ -6,24 +6,24 @@ import { isCrossSite, isForeignHost } from './cross-site.js';
 import type { GatewaySettings } from './gateway-settings.js';
 import { remember, visitorOf, type Tier } from './visitors.js';
 
-/** In bytes. 32 MiB are what Anthropic takes, and nearly all that OpenAI does, because images and files are written into the body. */
+/** Body limits in bytes. 32 MiB is Anthropic's limit: images and files are part of the body. */
 export const BODY_BYTES: Readonly<Record<Tier, number>> = { free: 2 * 1024 * 1024, pro: 32 * 1024 * 1024 };
 
-/** How long a rejected client may go on sending its body, which is dropped: a connection that is cut at once can lose the answer. */
+/** How long the body of a rejected request is drained: closing at once can lose the answer. */
 const DRAIN_MS = 5_000;
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 
-/** As much of Fastify's request as is needed. */
+/** The used part of Fastify's request. */
 interface Asked {
   readonly method: string;
   readonly raw: IncomingMessage;
-  /** The route that has matched, whatever spelling of its path the client has used. */
+  /** The matched route, independent of the spelling of the path. */
   readonly routeOptions: { readonly url?: string };
 }
 
 /**
- * Decides by its headers whether a request is read at all: its host, the site whose page sends it, its key, its type and its length. Before Nest, whose guards run
- * when the body has been read. Rejections have OpenAI's shape.
+ * Checks the headers of a request before its body is read: host, cross-site origin, key, content type and length. It
+ * runs before Nest, whose guards run after the body is read. Rejections have OpenAI's error shape.
  */
 export function addFrontDoor(adapter: FastifyAdapter, settings: GatewaySettings): void {
   const instance = adapter.getInstance();
@@ -40,7 +40,7 @@ export function addFrontDoor(adapter: FastifyAdapter, settings: GatewaySettings)
     boundUnreadBody(request.raw);
     done(rejection);
   });
-  // The length of a body in chunks is known when it has been read.
+  // The length of a chunked body is only known after reading it.
   instance.addHook('preParsing', (request, _reply, payload, done) => {
     if (request.raw.headers['transfer-encoding'] === undefined) return done(null, payload);
     const limit = BODY_BYTES[visitorOf(request.raw).tier];
@@ -65,7 +65,7 @@ function rejectionOf(request: Asked, tier: Tier, { keys, corsOrigins, hosts }: G
       'Requests from pages of other sites are not allowed; the operator can add the site to CORS_ORIGINS.',
     );
   }
-  // A preflight has no key and no body.
+  // A CORS preflight has neither key nor body.
   if (method === 'OPTIONS') return undefined;
   const path = routeOptions.url ?? '';
   if (keys.isRequired && tier !== 'pro' && !isOpen(path)) {
@@ -84,7 +84,7 @@ function rejectionOf(request: Asked, tier: Tier, { keys, corsOrigins, hosts }: G
   return Number(headers['content-length'] ?? 0) > limit ? tooLarge(limit) : undefined;
 }
 
-/** Probes need no key, and the dashboard asks for its own token. */
+/** Routes without a key: probes, and the dashboard, which has its own token. */
 function isOpen(path: string): boolean {
   return path === '/health' || path === '/dashboard' || path.startsWith('/dashboard/');
 }
@@ -106,7 +106,7 @@ function failure(status: number, code: string | null, message: string): HttpExce
   return new HttpException({ error: { message, type: 'invalid_request_error', param: null, code } }, status);
 }
 
-/** The body, up to `limit` bytes; then it fails, and its source is left where it is. */
+/** Passes a body through up to `limit` bytes, then fails. */
 function bounded(body: Readable, limit: number, onExceeded: () => void): Readable {
   let received = 0;
   const rest = new Transform({
@@ -121,7 +121,7 @@ function bounded(body: Readable, limit: number, onExceeded: () => void): Readabl
   return body.pipe(rest);
 }
 
-/** Node drops what is left of a body once its response is over, for as long as it comes. */
+/** Bounds how long Node drains the rest of a body after the response. */
 function boundUnreadBody(request: IncomingMessage): void {
   if (request.complete) return;
   const timer = setTimeout(() => request.destroy(), DRAIN_MS).unref();

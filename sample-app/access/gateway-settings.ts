@@ -4,28 +4,30 @@ import { ApiKeys } from './api-keys.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Settings of LiteLLM's proxy that this gateway enforces itself. */
+/** Settings of LiteLLM's proxy that this gateway supports. */
 export const ENFORCED_SETTINGS = ['general_settings.master_key', 'general_settings.litellm_key_header_name'];
 
-/** LiteLLM's own documentation has it. */
+/** The example key of LiteLLM's documentation. */
 const PUBLIC_MASTER_KEY = 'sk-1234';
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;
 
-/** Who may use the gateway, and from where. */
+/** Access settings of the gateway. */
 export interface GatewaySettings {
   readonly keys: ApiKeys;
   readonly masterKey: string | null;
-  /** Origins of web sites whose pages may use the gateway; `*` for all of them. */
+  /** Origins of web sites that may call the gateway; `*`: all. */
   readonly corsOrigins: readonly string[];
-  /** Names that a browser may call the gateway by; `null`: any. */
+  /** Host names under which a browser may call the gateway; `null`: any. */
   readonly hosts: readonly string[] | null;
-  /** What an operator should know of its protection. */
+  /** Warnings for the operator. */
   readonly notices: readonly string[];
 }
 
 /**
- * Reads who may use the gateway: `env.LITELLM_CONFIG` with its `general_settings`, else `env.LITELLM_MASTER_KEY`; `PRO_API_KEYS`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
- * @throws StartError where a setting of LiteLLM would leave the gateway more open than LiteLLM's proxy; `InvalidConfigurationError` of the file.
+ * Reads the access settings: `general_settings` of `LITELLM_CONFIG`, else `LITELLM_MASTER_KEY`; `PRO_API_KEYS`,
+ * `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
+ * @throws StartError for a LiteLLM setting that is not supported and would leave the gateway more open than LiteLLM's
+ * proxy; `InvalidConfigurationError` for the file.
  */
 export function readGatewaySettings(env: Environment): GatewaySettings {
   const configPath = env.LITELLM_CONFIG?.trim() || undefined;
@@ -53,7 +55,7 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
     keys: new ApiKeys({ masterKey, others: proKeys(env, masterKey), header: proxy.keyHeader }),
     masterKey,
     corsOrigins: listOf(env.CORS_ORIGINS).map(checkOrigin),
-    // A page of any site can give its own name the address of this machine: that name then stands in `Host`.
+    // DNS rebinding: any web site can point its own name at this machine's address.
     hosts: masterKey === null && isLocal ? [...listOf(env.ALLOWED_HOSTS), host].map((name) => name.toLowerCase()) : null,
     notices: [
       ...(masterKey === null ? [] : ['Gateway: the master key is needed for everything but /health and the dashboard']),
@@ -63,7 +65,7 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
   };
 }
 
-/** The demo key is known to everybody, so that it opens nothing where a master key is asked for. */
+/** The demo key is public, so it is not accepted when a master key is set. */
 function proKeys(env: Environment, masterKey: string | null): readonly string[] {
   const given = env.PRO_API_KEYS;
   return given === undefined && masterKey === null ? ['sk-pro-demo'] : listOf(given);

@@ -2,17 +2,17 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 export type Tier = 'free' | 'pro';
 
-/** What the front door has found out about who sends a request. */
+/** The client of a request, as the front door identified it. */
 export interface Visitor {
   readonly tier: Tier;
-  /** What a client with a known key is counted as: the key's hash. Others are counted by their address. */
+  /** Hash of a known key, under which the client counts. Other clients count by address. */
   readonly key?: string;
-  /** Whether health may name deployments. */
+  /** Whether `/health` may show deployments. */
   readonly seesDetails: boolean;
 }
 
 const STRANGER: Visitor = { tier: 'free', seesDetails: false };
-/** By the headers, which Fastify's request, Node's and a middleware's have in common. */
+/** Clients by their headers object, which Fastify's request, Node's and a middleware's share. */
 const visitors = new WeakMap<IncomingHttpHeaders, Visitor>();
 
 export function remember(headers: IncomingHttpHeaders, visitor: Visitor): void {

@@ -19,7 +19,7 @@ interface ModelList {
   readonly data: readonly { readonly id: string; readonly object: 'model'; readonly created: number; readonly owned_by: string }[];
 }
 
-/** OpenAI's API, in front of every deployment that the router knows. */
+/** OpenAI's API in front of all deployments of the router. */
 @Controller('v1')
 @UseGuards(RateLimitGuard)
 @RateLimit(...CHAT_RULES)
@@ -29,7 +29,7 @@ export class GatewayController {
     private readonly router: RouterService,
   ) {}
 
-  /** A chat completion, whole or streamed: the provider's bytes, and in the headers how they came about. */
+  /** Chat completion, complete or streamed: the provider's bytes, with routing details in the headers. */
   @Post('chat/completions')
   @HttpCode(200)
   async chat(@Body() body: unknown, @Req() request: object, @Res() reply: Reply): Promise<void> {
@@ -44,7 +44,7 @@ export class GatewayController {
     await answer.sendTo(reply);
   }
 
-  /** The names that requests may ask for. */
+  /** The model names that requests can use. */
   @Get('models')
   @SkipRateLimit()
   models(): ModelList {

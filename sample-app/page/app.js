@@ -2,7 +2,7 @@
 /* global AbortController, document */
 
 const DEBOUNCE_MS = 120;
-/** Longer texts are counted without their boundaries: a browser has no use for that many elements. */
+/** Longer texts are counted without showing token boundaries: too many elements for a browser. */
 const MAX_SHOWN_LENGTH = 8000;
 const COLOURS = 5;
 

@@ -7,7 +7,7 @@ import { renderPage } from './page.html.js';
 const asset = (name: string): string => readFileSync(join(__dirname, name), 'utf8');
 const assets = { script: asset('app.js'), styles: asset('app.css'), icon: asset('icon.svg') };
 
-/** Everything from this server, nothing inline, nothing framed. */
+/** Content security policy: everything from this server, nothing inline, no frames. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -19,7 +19,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** One page that says what runs and counts as you type. */
+/** The start page: shows what runs, and counts tokens while you type. */
 @Controller()
 export class PageController {
   constructor(private readonly llm: FastLiteLLM) {}

@@ -1,6 +1,6 @@
 import type { FastLiteLLMHealth, FeatureStatus } from 'nestjs-fast-litellm';
 
-/** What the page says of the process that serves it. */
+/** Facts about this process that the page shows. */
 export interface PageFacts {
   readonly version: string;
   readonly node: string;
@@ -26,7 +26,7 @@ const SAMPLE_TEXT = 'Tokens are not words: "unbelievably" is several, and so is 
 
 const ENGINE_WORDS = { native: 'Rust, through the native addon', typescript: 'TypeScript' } as const;
 
-/** The whole page. Every value is escaped. */
+/** Renders the page. Every value is escaped. */
 export function renderPage({ version, node, platform, health, features }: PageFacts): string {
   const counting = health.components.token_counting;
   return `<!doctype html>

@@ -4,16 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chunks, completion, embeddings, failure, replyTo, type ProviderRequest } from './provider-answers.js';
 import { isHit, WELL_BEHAVED, type ProviderBehaviour } from './provider-behaviour.js';
 
-/** A server on loopback that speaks OpenAI's protocol, as well or as badly as it is told to. */
+/** A server on loopback that speaks OpenAI's protocol, with faults on request. */
 export class LocalProvider {
   behaviour: ProviderBehaviour;
-  /** Requests that have arrived. */
+  /** Requests received. */
   requests = 0;
-  /** Of these, answers that the caller left before they were whole. */
+  /** Answers that the client aborted. */
   abandoned = 0;
-  /** Answers under way. */
+  /** Answers in flight. */
   inFlight = 0;
-  /** The headers and body of the latest request. */
+  /** Headers and body of the latest request. */
   latest: { readonly headers: IncomingMessage['headers']; readonly body: ProviderRequest } | undefined = undefined;
 
   private readonly sockets = new Set<Socket>();
@@ -31,7 +31,7 @@ export class LocalProvider {
     });
   }
 
-  /** Starts one. @param port Default 0: any that is free. */
+  /** Starts a provider. @param port Default 0: a free port. */
   static async start(name: string, behaviour: Partial<ProviderBehaviour> = {}, port = 0): Promise<LocalProvider> {
     const provider = new LocalProvider(name, behaviour);
     await new Promise<void>((resolve, reject) => {
@@ -50,17 +50,17 @@ export class LocalProvider {
     return `http://127.0.0.1:${this.port}/v1`;
   }
 
-  /** Connections that are open. */
+  /** Open connections. */
   get connections(): number {
     return this.sockets.size;
   }
 
-  /** Changes some of its behaviour from now on. Without arguments it behaves well again. */
+  /** Changes the behaviour. Without arguments it answers normally again. */
   behave(behaviour: Partial<ProviderBehaviour> = WELL_BEHAVED): void {
     this.behaviour = { ...this.behaviour, ...behaviour };
   }
 
-  /** Stops at once, whatever is under way. */
+  /** Stops at once and cuts answers in flight. */
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve));
     for (const socket of this.sockets) socket.destroy();
@@ -74,7 +74,7 @@ export class LocalProvider {
       this.inFlight--;
       if (!response.writableFinished) this.abandoned++;
     });
-    // A peer that goes away is no failure of this server.
+    // A client that disconnects is not a failure of this server.
     response.on('error', () => {});
     request.on('error', () => {});
     try {
@@ -98,7 +98,7 @@ export class LocalProvider {
     else json(response, 404, failure(404, 'unknown_url'));
   }
 
-  /** Whether the request is dealt with. */
+  /** Applies the fault; returns whether the request is handled. */
   private fail({ fault, status, errorCode, retryAfter }: ProviderBehaviour, response: ServerResponse): boolean {
     switch (fault) {
       case 'status':
@@ -146,7 +146,7 @@ export class LocalProvider {
   }
 }
 
-/** Room for more, or nobody there any more. */
+/** Resolves when the response can take more, or is closed. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,6 +1,6 @@
 import type { ProviderBehaviour } from './provider-behaviour.js';
 
-/** What of a request a local provider looks at. */
+/** The parts of a request that a local provider reads. */
 export interface ProviderRequest {
   readonly model?: unknown;
   readonly messages?: unknown;
@@ -15,17 +15,17 @@ export interface ProviderRequest {
 
 const WORDS = 'the quick brown fox jumps over a lazy dog while rain falls on every roof'.split(' ');
 
-/** A reply before it is put in a shape. */
+/** A reply before it is formatted. */
 export interface Reply {
-  /** One token each. */
+  /** One token a word. */
   readonly words: readonly string[];
-  /** The tool that is called in place of words. */
+  /** Tool that is called instead of a text reply. */
   readonly tool?: string;
   readonly finish: 'stop' | 'length' | 'tool_calls';
   readonly promptTokens: number;
 }
 
-/** What this provider replies: it names itself, so that one sees who answered, and calls the first tool that it is offered. */
+/** The reply: names the provider, and calls the first tool offered. */
 export function replyTo(request: ProviderRequest, name: string, { tokens }: ProviderBehaviour): Reply {
   const promptTokens = wordsIn(request.messages ?? request.input);
   const tool = request.tool_choice === 'none' ? undefined : firstTool(request.tools);
@@ -36,7 +36,7 @@ export function replyTo(request: ProviderRequest, name: string, { tokens }: Prov
   return { words, finish: length < tokens ? 'length' : 'stop', promptTokens };
 }
 
-/** The figures a provider reports, or does not. */
+/** The usage that the provider reports. */
 export function usageOf({ words, promptTokens }: Reply, { usage }: ProviderBehaviour): Record<string, number> | undefined {
   if (usage === 'none') return undefined;
   const factor = usage === 'wrong' ? 10 : 1;
@@ -44,7 +44,7 @@ export function usageOf({ words, promptTokens }: Reply, { usage }: ProviderBehav
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
 }
 
-/** A whole answer of `/v1/chat/completions`. */
+/** A complete answer of `/v1/chat/completions`. */
 export function completion(id: string, model: string, reply: Reply, behaviour: ProviderBehaviour): unknown {
   const content = reply.words.join('');
   const tool_calls = [{ id: `call_${id}`, type: 'function', function: { name: reply.tool, arguments: content } }];
@@ -54,7 +54,7 @@ export function completion(id: string, model: string, reply: Reply, behaviour: P
   return { id, object: 'chat.completion', created: 1_700_000_000, model, choices, usage: usageOf(reply, behaviour) };
 }
 
-/** The events of a streamed answer, the last one included. */
+/** The events of a streamed answer, including the last one. */
 export function chunks(id: string, request: ProviderRequest, model: string, reply: Reply, behaviour: ProviderBehaviour): string[] {
   const event = (choices: unknown[], more: object = {}): string =>
     `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', created: 1_700_000_000, model, choices, ...more })}\n\n`;
@@ -70,7 +70,7 @@ export function chunks(id: string, request: ProviderRequest, model: string, repl
   return [start, ...words, delta({}, reply.finish), ...(wanted ? [event([], { usage })] : []), 'data: [DONE]\n\n'];
 }
 
-/** An answer of `/v1/embeddings`: of each text a short vector that depends on it. */
+/** An answer of `/v1/embeddings`: a short vector for each text, derived from it. */
 export function embeddings(model: string, request: ProviderRequest, behaviour: ProviderBehaviour): unknown {
   const inputs: readonly unknown[] = Array.isArray(request.input) && typeof request.input[0] !== 'number' ? request.input : [request.input];
   const data = inputs.map((input, index) => ({ object: 'embedding', index, embedding: vectorOf(JSON.stringify(input) ?? '') }));

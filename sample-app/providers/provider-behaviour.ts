@@ -2,24 +2,24 @@
 export type ProviderFault =
   /** Answers `status` with an error in OpenAI's shape. */
   | 'status'
-  /** Takes the request and never answers. */
+  /** Accepts the request and never answers. */
   | 'hang'
-  /** Breaks the connection before an answer. */
+  /** Closes the connection before an answer. */
   | 'reset'
-  /** 200, and a body that is no JSON. */
+  /** 200 with a body that is not JSON. */
   | 'garbage'
-  /** Bytes that are no HTTP. */
+  /** Bytes that are not HTTP. */
   | 'protocol'
-  /** Starts an answer, and breaks the connection in the middle of it. */
+  /** Closes the connection in the middle of an answer. */
   | 'cut';
 
 /** How a local provider answers. */
 export interface ProviderBehaviour {
-  /** Until the first byte. Default 0. */
+  /** Delay before the first byte, in ms. Default 0. */
   readonly latencyMs: number;
-  /** Between two chunks of a stream. Default 0. */
+  /** Delay between two chunks of a stream, in ms. Default 0. */
   readonly chunkDelayMs: number;
-  /** Length of a reply, unless the request allows less. Default 12. */
+  /** Tokens of a reply, unless the request allows fewer. Default 12. */
   readonly tokens: number;
   /** Default: none. */
   readonly fault: ProviderFault | null;
@@ -33,7 +33,7 @@ export interface ProviderBehaviour {
   readonly retryAfter: string | null;
   /** For the fault `cut`: chunks that arrive first. Default 3. */
   readonly cutAfterChunks: number;
-  /** What it says that was used: the truth, ten times that, or nothing. Default `right`. */
+  /** Reported usage: the real one, ten times that, or none. Default `right`. */
   readonly usage: 'right' | 'wrong' | 'none';
 }
 

@@ -1,11 +1,11 @@
 import { LocalProvider } from './local-provider.js';
 import type { ProviderBehaviour } from './provider-behaviour.js';
 
-/** What a parent tells this process over its channel, and hears from it. */
+/** Messages between this process and its parent. */
 export type ProviderMessage =
   { readonly behave: Partial<ProviderBehaviour> } | { readonly listening: number } | { readonly facts: ProviderFacts };
 
-/** What a provider has seen. */
+/** Counters of a provider. */
 export interface ProviderFacts {
   readonly requests: number;
   readonly abandoned: number;
@@ -13,7 +13,7 @@ export interface ProviderFacts {
   readonly connections: number;
 }
 
-/** A local provider as a process of its own: `node provider.process.js NAME [PORT] [BEHAVIOUR as JSON]`. Ends with its parent. */
+/** Runs a local provider: `node provider.process.js NAME [PORT] [BEHAVIOUR as JSON]`. Ends with its parent. */
 async function main([name = 'provider', port = '0', behaviour = '{}']: string[]): Promise<void> {
   const provider = await LocalProvider.start(name, JSON.parse(behaviour) as Partial<ProviderBehaviour>, Number(port));
   process.on('message', (message: { readonly behave?: Partial<ProviderBehaviour> }) => {
@@ -22,7 +22,7 @@ async function main([name = 'provider', port = '0', behaviour = '{}']: string[])
     process.send?.({ facts: { requests, abandoned, inFlight, connections } } satisfies ProviderMessage);
   });
   process.on('disconnect', () => process.exit());
-  // Ctrl-C reaches the whole group: the parent decides when this one ends.
+  // Ctrl-C reaches the whole process group; the parent decides when this process ends.
   process.on('SIGINT', () => {});
   process.send?.({ listening: provider.port } satisfies ProviderMessage);
 }

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { Upstreams } from './upstreams.js';
 
-/** Starts what the gateway sends to, before anything that needs it. */
+/** Starts the upstreams before anything that needs them. */
 @Module({
   providers: [{ provide: Upstreams, useFactory: () => Upstreams.open(process.env) }],
   exports: [Upstreams],

@@ -6,21 +6,21 @@ import { ENFORCED_SETTINGS } from '../access/gateway-settings.js';
 import { LocalProvider } from './local-provider.js';
 import type { ProviderMessage } from './provider.process.js';
 
-/** A local provider that runs. */
+/** A running local provider. */
 export interface RunningProvider {
   readonly name: string;
   readonly apiBase: string;
-  /** Of its own process; of this one, where it runs in it. */
+  /** Process id of the provider; this process's id if it runs here. */
   readonly pid: number;
   stop(): Promise<void>;
 }
 
 const NAMES = ['local-one', 'local-two'];
-/** What they serve: each model by both, and one that only the first has. */
+/** Models of the local providers: both serve each, but one that only the first has. */
 const SHARED_MODELS = ['gpt-4o-mini', 'text-embedding-3-small'];
 const MODEL_OF_THE_FIRST = 'gpt-4o';
 
-/** Where the gateway sends what it is asked: to the deployments of `LITELLM_CONFIG`, a LiteLLM `config.yaml`, or to two providers of its own on loopback. */
+/** Upstreams of the gateway: the deployments of `LITELLM_CONFIG` (LiteLLM's `config.yaml`), or two local providers on loopback. */
 @Injectable()
 export class Upstreams implements OnApplicationShutdown {
   private constructor(
@@ -52,12 +52,12 @@ function routerOver(providers: readonly RunningProvider[]): RouterOptions {
       deployment(MODEL_OF_THE_FIRST, providers[0]),
     ],
     fallbacks: [{ [MODEL_OF_THE_FIRST]: [SHARED_MODELS[0]] }],
-    // One that was killed refuses connections: it is left alone for a while, as if it had answered 500.
+    // A killed provider refuses connections, which puts its deployment into cooldown like a 500.
     countConnectionErrors: true,
   };
 }
 
-/** As a process that can be killed, where the app is compiled; from its sources, in this process. */
+/** Starts a provider: as a child process when the app is compiled, otherwise in this process. */
 async function startProvider(name: string): Promise<RunningProvider> {
   if (extname(__filename) === '.js') return startProcess(name);
   const provider = await LocalProvider.start(name);

@@ -2,13 +2,13 @@ import type { RateLimitRule, RateLimits } from 'nestjs-fast-litellm';
 import type { IncomingHttpHeaders } from 'node:http';
 import { visitorOf, type Tier } from '../access/visitors.js';
 
-/** Who knows no key of ours, and who pays: two tiers, each a name of `rateLimit.limits`. */
+/** Two tiers, with and without a known key, each a name of `rateLimit.limits`. */
 export const TIERS = {
   free: { requestsPerSecond: 20, burst: 100, requestsPerMinute: 600 },
   pro: { requestsPerSecond: 200, burst: 1000, requestsPerMinute: 6000 },
 } as const satisfies Readonly<Record<Tier, RateLimits>>;
 
-/** The same for calls of models, which cost tokens too. */
+/** The same for calls of models, which also limit tokens. */
 export const CHAT_TIERS = {
   free: { ...TIERS.free, tokensPerMinute: 200_000 },
   pro: { ...TIERS.pro, tokensPerMinute: 5_000_000 },
@@ -23,13 +23,13 @@ interface Request {
 }
 
 /**
- * A key as nobody made it up: only a known one is worth a counter of its own. Everybody else is one client per address, whatever key
- * they show: or each request would bring another.
+ * The key under which a request counts. Only known keys get a counter of their own; other clients count by address,
+ * because a client could send a new key with each request.
  */
 function rule(tier: Tier, name: keyof typeof LIMITS): RateLimitRule {
   return {
     name,
-    // `false`: the rule is not for this request.
+    // `false`: the rule does not apply to this request.
     key: (request: Request) => {
       const visitor = visitorOf(request);
       return visitor.tier === tier && (visitor.key ?? `ip:${request.ip}`);
@@ -37,7 +37,7 @@ function rule(tier: Tier, name: keyof typeof LIMITS): RateLimitRule {
   };
 }
 
-/** For `@RateLimit(...TIER_RULES)`: of the two, the one that a request belongs to applies. */
+/** For `@RateLimit(...TIER_RULES)`: the rule of the request's tier applies. */
 export const TIER_RULES: readonly RateLimitRule[] = [rule('free', 'free'), rule('pro', 'pro')];
 
 /** The same for routes that call models. */

@@ -3,16 +3,16 @@ import { BaseExceptionFilter } from '@nestjs/core';
 import { MAX_BODY_BYTES } from '../http-adapter.js';
 import { InvalidArgumentError, RateLimitExceededError, RequestCancelledError } from 'nestjs-fast-litellm';
 
-/** What OpenAI's clients read from a failed request. */
+/** Error body that OpenAI's clients expect. */
 interface OpenAIError {
   readonly message: string;
   readonly type: 'invalid_request_error' | 'server_error';
-  /** The place in the body that is wrong. */
+  /** The invalid field of the body. */
   readonly param: string | null;
   readonly code: string | null;
 }
 
-/** Answers the errors of `/v1/` in OpenAI's shape, `{ error: { message, type, param, code } }`; all others as Nest does. */
+/** Answers errors below `/v1/` in OpenAI's shape, `{ error: { message, type, param, code } }`; others as Nest does. */
 
 @Catch()
 export class OpenAIErrorFilter extends BaseExceptionFilter {
@@ -28,7 +28,7 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
     const response = http.getResponse<object>();
     const { retryAfterMs, providerRequestId } = exception as { readonly retryAfterMs?: number; readonly providerRequestId?: string };
     if (providerRequestId !== undefined) adapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
-    // The guard has set it for its own.
+    // The guard has already set the header of its own errors.
     if (retryAfterMs !== undefined && !(exception instanceof RateLimitExceededError)) {
       adapter.setHeader(response, 'retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
       adapter.setHeader(response, 'retry-after-ms', String(Math.ceil(retryAfterMs)));
@@ -40,7 +40,7 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
   private answer(exception: unknown): [status: number, body: object] {
     if (exception instanceof HttpException) {
       const body = exception.getResponse();
-      // Errors of limits, of the router and of providers are in OpenAI's shape as they come.
+      // Errors of limits, router and providers already have OpenAI's shape.
       if (typeof body === 'object' && 'error' in body && typeof body.error === 'object') return [exception.getStatus(), body];
     }
     const [status, error] = this.describe(exception);
@@ -59,7 +59,7 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
     if (exception instanceof HttpException && exception.getStatus() < 500) {
       return [exception.getStatus(), { message: exception.message, type: 'invalid_request_error', param: null, code: null }];
     }
-    // Nobody reads the answer: it is for the log of a proxy.
+    // The client is gone: the status is for a proxy's log.
     if (exception instanceof RequestCancelledError)
       return [499, { message: exception.message, type: 'invalid_request_error', param: null, code: 'request_cancelled' }];
     if ((exception as { readonly code?: unknown }).code === 'POOL_TIMEOUT')
@@ -69,7 +69,7 @@ export class OpenAIErrorFilter extends BaseExceptionFilter {
   }
 }
 
-/** By the route that has matched: a path can be spelt in many ways. */
+/** By the matched route, because a path can be spelt in many ways. */
 function isOfApi({ url, routeOptions }: { readonly url: string; readonly routeOptions?: { readonly url?: string } }): boolean {
   return (routeOptions?.url ?? url).startsWith('/v1/');
 }

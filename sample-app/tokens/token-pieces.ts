@@ -1,14 +1,14 @@
-/** A stretch of text and the tokens it is made of: mostly one, several where they share a character. */
+/** A piece of text and its tokens: mostly one, several if they share a character. */
 export interface TokenPiece {
   readonly text: string;
   readonly ids: readonly number[];
 }
 
 /**
- * Cuts a text at the boundaries of its tokens. The pieces, joined, are the start of the text that the ids stand for.
- * Where a token ends inside a character (many emoji), the piece goes on until a token ends with a whole one.
+ * Splits a text at the boundaries of its tokens. If a token ends inside a character (many emoji), the piece continues
+ * until a token ends at a character's end.
  *
- * @param text without lone surrogates
+ * @param text Without lone surrogates.
  */
 export function tokenPieces(text: string, ids: Uint32Array, decode: (ids: Uint32Array) => string): TokenPiece[] {
   const pieces: TokenPiece[] = [];
@@ -16,7 +16,7 @@ export function tokenPieces(text: string, ids: Uint32Array, decode: (ids: Uint32
   for (let start = 0, end = 1; end <= ids.length; end++) {
     const piece = ids.subarray(start, end);
     const decoded = decode(piece);
-    // Half a character decodes to U+FFFD, which is not what stands in the text.
+    // Half a character decodes to U+FFFD, which differs from the text.
     if (!text.startsWith(decoded, at)) continue;
     pieces.push({ text: decoded, ids: [...piece] });
     at += decoded.length;

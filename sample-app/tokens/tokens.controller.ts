@@ -14,15 +14,15 @@ interface CountAnswer {
   readonly model: string;
   readonly encoding: EncodingName;
   readonly prompt_tokens: number;
-  /** The model's tokenizer is not public, or an image or a document had to be estimated. */
+  /** Whether the count is an estimate: the tokenizer is not public, or an image or document was estimated. */
   readonly approximate: boolean;
-  /** Which engine counted. */
+  /** The engine that counted. */
   readonly engine: EngineName;
-  /** Of the prompt alone; `null` where no price is known. */
+  /** Cost of the prompt in USD; `null` if the price is unknown. */
   readonly estimated_input_cost_usd: number | null;
-  /** In tokens; `null` where it is not known. */
+  /** In tokens; `null` if unknown. */
   readonly context_window: number | null;
-  /** The first `MAX_PIECES` tokens, where `include` asked for them. */
+  /** The first `MAX_PIECES` tokens, with `include: ["tokens"]`. */
   readonly tokens?: readonly TokenPiece[];
 }
 
@@ -35,8 +35,8 @@ export class TokensController {
   constructor(private readonly counter: TokenCounterService) {}
 
   /**
-   * Counts the prompt of an OpenAI-style request body: `model` with `messages` (`tools`, `tool_choice`), `input` or `prompt`.
-   * `include: ["tokens"]` adds the text's tokens, where the prompt is one text. `Server-Timing` says how long the counting took.
+   * Counts the prompt of an OpenAI-style request body: `model` with `messages` (`tools`, `tool_choice`), `input` or
+   * `prompt`. `include: ["tokens"]` adds the tokens of a single text. `Server-Timing` has the counting time.
    */
   @Post('count')
   @HttpCode(200)
@@ -63,10 +63,10 @@ export class TokensController {
   }
 
   private cut(text: string, encoding: EncodingName): TokenPiece[] {
-    // No more of a long text is encoded than is shown.
+    // Only the shown part of a long text is encoded.
     const start = this.counter.truncate(text, MAX_PIECES, { encoding });
     const ids = this.counter.encode(start, { encoding });
-    // Lone surrogates count as U+FFFD: so they are shown.
+    // Lone surrogates count as U+FFFD and are shown as such.
     const wellFormed = Buffer.from(start).toString();
     return tokenPieces(wellFormed, ids, (some) => this.counter.decode(some, { encoding }));
   }
@@ -82,7 +82,7 @@ function checkModel(model: unknown): string {
   throw new InvalidArgumentError('model', model, 'must be a non-empty string');
 }
 
-/** The one text whose tokens are asked for, if they are. */
+/** The single text whose tokens are requested, if any. */
 function textToCut({ include, messages, input, prompt }: Readonly<Record<string, unknown>>): string | undefined {
   if (include === undefined || include === null) return undefined;
   if (!Array.isArray(include)) throw new InvalidArgumentError('include', include, 'must be an array');

@@ -1,7 +1,7 @@
 import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
 
-/** The most that the body of a request may ask for; more is cut down to it. `CallOptions` are not bounded. */
+/** Upper bounds of what a request's body may ask for. They do not apply to `CallOptions`. */
 export interface CallerLimits {
   /** For `num_retries`. Default: the router's `numRetries`. */
   readonly numRetries?: number;
@@ -11,26 +11,27 @@ export interface CallerLimits {
   readonly maxFallbacks?: number;
 }
 
-/** What `LlmClient` does beyond the router's settings. */
+/** Options of `LlmClient` beyond the router's settings. */
 export interface LlmClientOptions {
   /** Attempts of one call, over all retries and fallbacks. Default 10. */
   readonly maxAttempts?: number;
   /**
-   * Longest time of one attempt, of a stream to its first chunk, where the deployment has no `timeout`: a provider that hangs then leaves time for another.
-   * Default: the call's own.
+   * Time limit of one attempt, of a stream until its first chunk, for deployments without
+   * `timeout`: it leaves time for another deployment when a provider hangs. Default: the call's own
+   * limit.
    */
   readonly attemptTimeoutMs?: number;
   /** Retries that all calls together may make, per call. Default 0.5. */
   readonly retryRatio?: number;
-  /** Retries a second that may be made whatever `retryRatio` says. Default 10. */
+  /** Retries per second that are allowed in addition to `retryRatio`. Default 10. */
   readonly retriesPerSecond?: number;
-  /** Largest whole answer of a provider, and largest event of a stream, that is taken, in bytes. Default 64 MiB. */
+  /** Largest accepted answer, or event of a stream, in bytes. Default 64 MiB. */
   readonly maxAnswerBytes?: number;
-  /** Whether a provider is asked for the usage of a stream where the request does not ask for it; its client is not shown it then. Default true. */
+  /** Whether to request a stream's usage that the client does not see. Default true. */
   readonly streamUsage?: boolean;
-  /** How many entries a caller may put into the lists of a body: each has a default. */
+  /** Bounds of the lists in a body, such as `messages` and `tools`; each has a default. */
   readonly bounds?: BodyBounds;
-  /** Bounds of what a request's body may ask for. */
+  /** Upper bounds of what a request's body may ask for. */
   readonly callerLimits?: CallerLimits;
 }
 

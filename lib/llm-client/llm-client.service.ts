@@ -38,11 +38,11 @@ export interface LlmClientContext {
 }
 
 /**
- * Calls models through the router: selects a deployment, sends the request, and on failure retries, falls back
- * or gives up as the router's settings say. `call/pipeline.ts` is the order of all that.
+ * Calls models through the router: selects a deployment, sends, and on failure retries, falls back or
+ * gives up as the router's settings say (in the order of `call/pipeline.ts`).
  *
- * What it throws in the end is the first model group's failure as it came: a `ProviderError`, or what the caller's
- * `send` threw; `RequestCancelledError` when the caller has left.
+ * Throws the first model group's failure as it came: a `ProviderError`, or what the caller's `send`
+ * threw; `RequestCancelledError` when the caller has left.
  *
  * @example
  * const answer = await client.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
@@ -72,9 +72,9 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * A chat completion: the whole answer, or with `stream: true` a stream, once its first chunk has arrived. `body` is
-   * OpenAI's; the provider's answer is handed on unchanged.
-   * @throws InvalidArgumentError where `body` has no model, or a field that steers the call is wrong.
+   * Requests a chat completion: resolves with the answer, or with `stream: true` once the first
+   * chunk arrived. `body` is OpenAI's; the provider's answer is handed on unchanged.
+   * @throws InvalidArgumentError for a body without a model, or a wrong field that steers the call.
    */
   chat(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
   chat(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
@@ -89,8 +89,8 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * Calls `model` by the client that `send` uses: an SDK, the AI SDK, `fetch`. Switch off its own retries
-   * (`maxRetries: 0`), or both multiply. The usage is read from the result's `usage`.
+   * Calls `model` by the client that `send` uses: an SDK, the AI SDK, `fetch`. Switch off its own
+   * retries (`maxRetries: 0`), or both multiply. The usage is read from the result's `usage`.
    *
    * @example
    * const completion = await client.execute('gpt-4o', ({ params }, { model, signal }) =>
@@ -103,8 +103,8 @@ export class LlmClient implements Capability {
   }
 
   /**
-   * The same for a `send` that gives chunks. Resolves with the first chunk; after it no other deployment is tried.
-   * Leaving the loop early ends the stream.
+   * The same for a `send` that gives chunks. Resolves with the first chunk; after it no other
+   * deployment is tried. Leaving the loop early ends the stream.
    */
   async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
     const description = describe(model, send, options, true);
@@ -136,7 +136,8 @@ export class LlmClient implements Capability {
     const memory = options.request ? RequestContext.of(options.request) : undefined;
     let promptTokens = options.routing?.inputTokens;
     if (promptTokens === undefined) {
-      // Small prompts are counted at once: an `await` would cost each call a turn of the event loop.
+      // Small prompts are counted at once: an `await` would cost each call a turn of the event
+      // loop.
       if (request.isLarge) promptTokens = await promptTokensOfAsync(request.body, tokenCounter, memory);
       else promptTokens = promptTokensOf(request.body, tokenCounter, memory);
     }

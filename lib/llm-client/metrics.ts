@@ -3,7 +3,7 @@ import type { CallSpending } from './call/spending.js';
 import type { CallCounts } from './call/reporter.js';
 import type { RetryBudget } from './call/retry.js';
 
-/** What a client has done, as data. */
+/** The client's metrics. */
 export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {
   const ended = (outcome: 'succeeded' | 'failed' | 'cancelled'): MetricSample => ({
     name: 'llm_client_calls_total',

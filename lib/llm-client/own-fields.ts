@@ -1,6 +1,6 @@
 import { FALLBACK_PARAMS } from '../router/config/litellm-keys.js';
 
-/** Fields of a body, or of what a fallback changes in it, that are for LiteLLM, and no provider knows. Keys among them are nobody's business there. */
+/** Fields that LiteLLM itself reads, and keys: providers do not get them. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...FALLBACK_PARAMS,
   'tags',
@@ -30,15 +30,15 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   'secret_fields',
   'proxy_server_request',
 ]);
-/** LiteLLM's own by their first word, and credentials of clouds: a client's secret goes to no provider that it was not made for. */
+/** LiteLLM's own by their prefix, and cloud credentials of the client. */
 const OWN_FAMILIES = /^(?:litellm_|aws_|vertex_|azure_|watsonx_)/;
 
-/** Whether a field of a body is for LiteLLM alone. */
+/** Whether a field of a body is not sent to providers. */
 export function isOwnField(name: string): boolean {
   return OWN_FIELDS.has(name) || OWN_FAMILIES.test(name);
 }
 
-/** Without the fields that no provider gets. */
+/** Returns the fields that providers get. */
 export function withoutOwn(fields: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([key]) => !isOwnField(key)));
 }

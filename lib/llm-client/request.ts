@@ -19,49 +19,55 @@ import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
 import { readCallersFallbacks, readRequestFallbacks } from '../http/request-fallbacks.js';
 
-/** A body of OpenAI's chat completions or embeddings. LiteLLM's own fields in it (`tags`, `num_retries`, `fallbacks`, …) steer the call and go no further. */
+/**
+ * A body of OpenAI's chat completions or embeddings. LiteLLM's own fields (`tags`, `num_retries`,
+ * `fallbacks`, …) steer the call and are not sent to providers.
+ */
 export type ModelRequest = Readonly<Record<string, unknown>> & { readonly model: string; readonly stream?: boolean | null };
 
-/** What goes with one call. Everything else is in the router's settings. */
+/** Options of one call. The router's settings hold for everything else. */
 export interface CallOptions {
-  /** Ends the call and what it has started: the request to the provider is aborted and nobody is asked again. */
+  /** Cancels the call: the request to the provider is aborted and no other deployment is tried. */
   readonly signal?: AbortSignal | null;
   /**
-   * The HTTP request that this call answers: tokens that `RateLimitGuard` has reserved for it are settled by the usage of the answer, or by what of it
-   * had come when the client left.
+   * The HTTP request that this call answers. The tokens that `RateLimitGuard` reserved for it are
+   * settled with the answer's usage, or with what had arrived when the client left.
    */
   readonly request?: object;
-  /** The response to it (Node's own, Express's `res`, Fastify's `reply`): when its client goes, the call ends. */
+  /** The response to that request (Node's, Express's, Fastify's): the call ends with its client. */
   readonly response?: ClosableResponse | { readonly raw: ClosableResponse } | null;
-  /** For the router: tokens of the prompt, tags, a strategy. */
+  /** For the router: prompt tokens, tags, a strategy. */
   readonly routing?: RoutingContext;
-  /** Longest time of the call, all of its attempts and of a stream its last chunk included, in milliseconds. Default: the router's `timeout`. */
+  /** Time limit of the whole call in milliseconds, streams included. Default: the router's. */
   readonly timeoutMs?: number;
-  /** Until the first chunk of a stream, in each attempt. Default: the deployment's `stream_timeout`, else the router's, else the time of an attempt. */
+  /**
+   * Time limit of each attempt until the first chunk of a stream, in milliseconds. Default: the
+   * deployment's `stream_timeout`, else the router's, else the attempt's own limit.
+   */
   readonly streamTimeoutMs?: number;
   /** Default: the router's `num_retries`. */
   readonly numRetries?: number;
-  /** Where to go when a group fails, in place of the router's: names, chains by model group, or targets that change the request. */
+  /** Fallbacks in place of the router's: names, chains by group, or targets with changes. */
   readonly fallbacks?: Fallbacks;
-  /** The same where a prompt is too long for a group. */
+  /** Fallbacks for a prompt that exceeds the context window. */
   readonly contextWindowFallbacks?: Fallbacks;
-  /** The same where a content filter refuses the prompt. */
+  /** Fallbacks for a prompt that a content filter rejects. */
   readonly contentPolicyFallbacks?: Fallbacks;
-  /** Whether to go nowhere else. Default false. */
+  /** Whether to try no other model group or priority tier. Default false. */
   readonly disableFallbacks?: boolean;
-  /** Whether the caller may call a model group: asked for each one that `fallbacks` of the body name. Default: the caller may call all. */
+  /** Whether the caller may call a model group of the body's `fallbacks`. Default: any. */
   readonly mayCall?: (model: string) => boolean;
 }
 
-/** The options of a call with what its body says. */
+/** The options of a call together with those in its body. */
 export interface SteeredOptions extends CallOptions {
-  /** The body's: it can only shorten what the operator allows. */
+  /** The body's `stream_timeout`, which can only shorten the operator's limit. */
   readonly callerStreamTimeoutMs?: number;
-  /** Whether `timeoutMs` is the body's. */
+  /** Whether `timeoutMs` comes from the body. */
   readonly hasCallerTimeout?: boolean;
 }
 
-/** What steers a call is checked before anything of it has begun; `null` is as good as nothing. @throws InvalidArgumentError naming the option. */
+/** `null` counts as absent. @throws InvalidArgumentError naming the option. */
 export function checkCallOptions(options: CallOptions): void {
   const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall } = options;
   given(request, (value) => checkObject('request', value, refuseArgument));
@@ -84,20 +90,20 @@ function given(value: unknown, check: (value: unknown) => unknown): void {
   if (value !== undefined && value !== null) check(value);
 }
 
-/** `Infinity` is a time, too: none that ends. */
+/** `Infinity` is allowed: no limit. */
 function checkTime(path: string, value: unknown): void {
   if (typeof value !== 'number' || !(value > 0)) throw refuseArgument(path, value, 'must be a number above 0');
 }
 
 const MOST_RETRIES = 10;
 
-/** What a body may hold, and ask for. */
+/** Bounds of a body and of what it may ask for. */
 export interface RequestLimits {
   readonly bounds: ResolvedBodyBounds;
   readonly ofCaller: () => Required<CallerLimits>;
 }
 
-/** A body, read once: what is sent, and what steers the call. */
+/** A request body, read once: what is sent, and what steers the call. */
 export class ReadRequest {
   readonly startedAtMs = performance.now();
   readonly model: string;
@@ -137,7 +143,7 @@ export class ReadRequest {
   }
 }
 
-/** What the body says goes behind what the program says, and within its bounds: it may come from anybody. */
+/** Merges options of the body: behind the program's, and within the operator's bounds. */
 function steered(body: ModelRequest, options: CallOptions, bounds: Required<CallerLimits>): SteeredOptions {
   const given = <T>(name: string, read: (value: unknown) => T): T | undefined => optional(body[name] ?? undefined, undefined, read);
   const seconds = (name: string): number | undefined =>

@@ -6,20 +6,20 @@ export interface CallFacts {
   /** The deployment that answered. */
   readonly deploymentId: string;
   readonly provider: string;
-  /** The group it belongs to: after a fallback not the one that was asked for. */
+  /** The deployment's model group: after a fallback not the one asked for. */
   readonly group: string;
-  /** The model, as the provider knows it. */
+  /** The model as the provider knows it. */
   readonly model: string;
   readonly attempts: number;
   readonly retries: number;
   readonly fallbacks: number;
-  /** Attempts that failed before. */
+  /** The attempts that failed before it. */
   readonly failures: readonly AttemptFailure[];
-  /** Until the answer was there, of a stream its first chunk. */
+  /** Until the answer, of a stream its first chunk, arrived. */
   readonly durationMs: number;
-  /** Of that, what was not spent waiting for providers. */
+  /** The part of `durationMs` not spent waiting for providers, connections and retries. */
   readonly overheadMs: number;
-  /** What the provider calls the request, where it says so and the built-in sending was used: to be named to its support. */
+  /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
   readonly providerRequestId?: string;
 }
 
@@ -41,20 +41,17 @@ export interface AnswerTarget {
   end?(body?: Buffer): unknown;
 }
 
-/** Names of deployments and groups are whatever their file says; a header holds ASCII alone. */
+/** Deployments and groups may have any name; a header holds ASCII only. */
 const NO_HEADER_TEXT = /[^\x20-\x7e]/gu;
 
-/** Content types of answers: never the provider's own, which could make a browser run what a provider wrote on the gateway's origin. */
+/** Never the provider's content type: a browser could run its answer on the gateway's origin. */
 export const JSON_ANSWER = 'application/json';
 export const EVENT_STREAM_ANSWER = 'text/event-stream; charset=utf-8';
 
-/** LiteLLM's name for a header that came from the provider. */
+/** LiteLLM's name for a header of the provider. */
 const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
 
-/**
- * Hands the headers of an answer to `set`, by LiteLLM's names. Node sends them as they are written, so in lower case. One by one: an object of them for
- * each answer V8 comes to allocate as old.
- */
+/** Passes the headers of an answer to `set`, by LiteLLM's names. */
 export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
   const { providerRequestId } = call;
   set('x-content-type-options', 'nosniff');
@@ -67,7 +64,7 @@ export function setFacts(call: CallFacts, set: (name: string, value: string) => 
   if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
 }
 
-/** What is no ASCII as addresses have it: its bytes of UTF-8, `%E4`. */
+/** Percent-encodes what is not ASCII, as in URLs: `%E4`. */
 function headerText(name: string): string {
   return name.replace(NO_HEADER_TEXT, percentEncoded);
 }
@@ -76,33 +73,36 @@ function percentEncoded(character: string): string {
   return Buffer.from(character).toString('hex').replace(/../g, '%$&').toUpperCase();
 }
 
-/** The same as an object. */
+/** The headers of an answer as an object. */
 export function factHeaders(call: CallFacts): Record<string, string> {
   const headers: Record<string, string> = {};
   setFacts(call, (name, value) => (headers[name] = value));
   return headers;
 }
 
-/** A provider's whole answer, its bytes as they came. */
+/** A provider's complete answer, with its bytes unchanged. */
 export class LlmAnswer {
-  /** What `bytes` are, whatever the provider called them. */
+  /** The content type of `bytes`, whatever the provider stated. */
   readonly contentType = JSON_ANSWER;
 
   constructor(
     readonly bytes: Buffer,
-    /** Of the answer, if it has one. */
+    /** The answer's usage, if it has one. */
     readonly usage: AnswerUsage | undefined,
     readonly call: CallFacts,
   ) {}
 
-  /** The answer, parsed: a `ChatCompletion` of the OpenAI SDK, for one. @throws SyntaxError where it is no JSON after all. */
+  /** Parses the answer, for example a `ChatCompletion`. @throws SyntaxError for no JSON. */
   json<T = Record<string, unknown>>(): T {
     return JSON.parse(this.bytes.toString('utf8')) as T;
   }
 
-  /** Answers an HTTP request with it: its bytes unchanged, as JSON that no browser takes for anything else, with the headers of `call`. No header of the provider is passed on. */
+  /**
+   * Answers an HTTP request with the unchanged bytes, as JSON and `nosniff`, with the headers of
+   * `call`. No header of the provider is passed on.
+   */
   sendTo(target: AnswerTarget): Promise<void> {
-    // Express has a `header` too.
+    // Express has `header()` too.
     if (typeof target.headers === 'function') {
       setFacts(this.call, (name, value) => target.header?.(name, value));
       target.header?.('content-type', this.contentType);

@@ -80,7 +80,7 @@ export class Attempt implements JudgedAttempt {
     return this.timer?.isCallersLimit === true;
   }
 
-  /** Begins an exchange: time limits and cancellation abort it from here on. @throws RequestCancelledError */
+  /** From here on time limits and cancellation abort `exchange`. @throws RequestCancelledError */
   begin(exchange: Exchange): void {
     const { cancellation } = this.call;
     this.exchange = exchange;
@@ -89,7 +89,7 @@ export class Attempt implements JudgedAttempt {
     this.timer ??= new AttemptTimer(this.times, this);
   }
 
-  /** Runs what sends the request, within the attempt's span. From here on the time is the pool's and the provider's. */
+  /** Sends, within the attempt's span: from here on the pool and the provider are waited for. */
   run<T>(send: () => T): T {
     this.sentAtMs ??= performance.now();
     return this.observed === undefined ? send() : this.observed.run(send);
@@ -135,8 +135,8 @@ export class Attempt implements JudgedAttempt {
   }
 
   /**
-   * Tokens that the attempt costs when it fails: its prompt, once that was sent, and what arrived of an answer.
-   * An answer with an error status costs nothing.
+   * Tokens that the attempt costs when it fails: its prompt, once that was sent, and what arrived
+   * of an answer. An answer with an error status costs nothing.
    */
   get cost(): AnswerUsage | undefined {
     if (this.usage !== undefined) return this.usage;

@@ -98,15 +98,16 @@ export class Call {
     return this.client.now() + ms < this.deadlineAtMs;
   }
 
-  /** Retries of one priority tier: the deployment's or the router's number, which the call can lower. */
+  /** Retries of a priority tier: the deployment's or the router's, which the call can lower. */
   retriesOn({ numRetries }: Deployment): number {
     const asked = this.options.numRetries ?? undefined;
     return Math.min(numRetries ?? asked ?? this.client.router.settings.numRetries, asked ?? Infinity);
   }
 
   /**
-   * How long an attempt on this deployment may take. An attempt's own limit ends with the first chunk of
-   * a stream: after it no other deployment is tried, so nothing is gained by breaking the stream off.
+   * How long an attempt on this deployment may take. An attempt's own limit ends with the first
+   * chunk of a stream: after it no other deployment is tried, so nothing is gained by breaking the
+   * stream off.
    */
   timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
     const { options, client } = this;

@@ -4,7 +4,7 @@ import { RequestCancelledError } from '../../common/errors.js';
 import { refuseArgument } from '../../common/options.js';
 import { whenOver, type NodeResponse } from '../../common/response-over.js';
 
-/** A response whose `close` event reports that its client disconnected: Node's own, Express's, Fastify's `reply.raw`. */
+/** A response that reports a disconnected client: Node's own, Express's, Fastify's `reply.raw`. */
 export type ClosableResponse = NodeResponse & { readonly writableFinished: boolean; readonly writableNeedDrain?: boolean };
 
 /** What a cancelled call stops: the attempt in flight, or the wait before a retry. */
@@ -12,7 +12,7 @@ export interface Abortable {
   abort(error: Error): void;
 }
 
-/** Cancels a call when its signal aborts, or when its client disconnects before the answer is complete. */
+/** Cancels a call when its signal aborts, or its client leaves before the answer is complete. */
 export class CallCancellation {
   /** What is in flight; one thing at a time. */
   active: Abortable | undefined = undefined;
@@ -89,10 +89,10 @@ export interface AttemptTimes {
   readonly wholeMs: number;
   /** Until the first chunk of a stream. */
   readonly firstChunkMs: number;
-  /** Whether a limit is configured up to the answer's headers, or up to its end: it replaces the connection's own. */
+  /** Whether these parts have a configured limit: it replaces the connection's own. */
   readonly isHeadSet: boolean;
   readonly isBodySet: boolean;
-  /** Which limits the request's body set below the operator's: the deployment is not to blame when they run out. */
+  /** Limits that the request's body set below the operator's: the deployment is not to blame. */
   readonly byCaller: { readonly whole: boolean; readonly firstChunk: boolean };
 }
 
@@ -137,7 +137,7 @@ function timeOut(timer: AttemptTimer, awaited: AwaitedPart): void {
   timer.timeOut(awaited);
 }
 
-/** Node cuts off fractions of a millisecond. Those left over from adding and subtracting do not count. */
+/** Node truncates fractions of a millisecond. Rounding errors do not count. */
 function roundedUp(ms: number): number {
   return Math.max(0, Math.ceil(ms - 0.001));
 }

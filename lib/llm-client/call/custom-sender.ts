@@ -27,7 +27,7 @@ export class CustomSender<T> implements Sender<T> {
   }
 }
 
-/** The same for a function that gives chunks: resolves with the first of them, and the others behind it. */
+/** Sends by a function that returns chunks: resolves with the first one. */
 export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
   override async send(attempt: Attempt): Promise<AsyncIterable<C>> {
     const exchange = new CustomExchange(attempt);
@@ -83,7 +83,7 @@ export class CustomStreamSender<C> extends CustomSender<AsyncIterable<C>> {
   }
 }
 
-/** One request by a function of the caller: its signal, and an end that comes whether the function heeds it or not. */
+/** One request by a function of the caller. It ends when it is aborted, heeded or not. */
 class CustomExchange implements Exchange {
   wasSent = false;
   isRefused = false;
@@ -129,7 +129,7 @@ class CustomExchange implements Exchange {
     this.onAbort?.(error);
   }
 
-  /** What the error says of the request: whether it was sent, and whether an error status answered it. */
+  /** Tells from the error whether the request was sent, and whether an error status answered it. */
   private failed(error: unknown): void {
     const reason = reasonOf(error);
     const isOurs = error instanceof FastLiteLLMError || error instanceof DeploymentMisconfiguredError;
@@ -138,7 +138,7 @@ class CustomExchange implements Exchange {
   }
 }
 
-/** Runs what the caller passed besides its `send`: an answer that is there is not asked for again because of it. */
+/** Runs a callback of the caller: when it throws, the answer is not requested again. */
 function callback<T>(work: () => T): T {
   try {
     return work();

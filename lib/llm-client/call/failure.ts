@@ -5,7 +5,7 @@ import { ProviderError, type ProviderFailureKind } from '../../common/provider-e
 import type { FailureReport, Selection } from './call-router.js';
 import { retryAfterOf, type AnyHeaders } from './retry-after.js';
 
-/** Whose fault a failure is. Those of the provider and the operator count against the deployment. */
+/** Whose fault a failure is. The provider's and the operator's count against the deployment. */
 export type Fault = 'provider' | 'operator' | 'caller' | 'pool' | 'cancelled';
 
 /** What went wrong at a provider, as the retry rules and the router read it. */
@@ -17,7 +17,7 @@ export interface FailureReason {
 
 /** A failed attempt, or a selection without a result. */
 export class Failure {
-  /** @param error Thrown to the caller as it is. @param reason Without one the call ends: no other deployment would help. */
+  /** @param reason Without one the call ends: no other deployment would help. */
   constructor(
     readonly error: unknown,
     readonly fault: Fault,
@@ -29,7 +29,7 @@ export class Failure {
   }
 }
 
-/** A function that the caller passed along (`usageOf`, `onAnswer`) threw: no failure of the attempt. */
+/** A function of the caller (`usageOf`, `onAnswer`) threw: no failure of the attempt. */
 export class CallbackError extends Error {
   constructor(override readonly cause: unknown) {
     super('a function of the caller threw');
@@ -70,7 +70,7 @@ const SELECTION_FAILURES: Readonly<Record<string, FailureReason & { readonly fau
   NO_DEPLOYMENT: { fault: 'caller', kind: 'not_found', status: 404 },
 };
 
-/** What it means that the router selects no deployment. @throws `error` itself where no fallback would help. */
+/** Judges why nothing was selected. @throws `error` where no fallback would help. */
 export function judgeSelection(error: unknown): Failure {
   const { code = '', retryAfterMs } = error as { readonly code?: string; readonly retryAfterMs?: number };
   const known = Object.hasOwn(SELECTION_FAILURES, code) ? SELECTION_FAILURES[code] : undefined;
@@ -84,7 +84,8 @@ const MALFORMED_STATUS = 502;
 
 /** What the router is told of a failure. */
 export function routerReport({ error, fault, reason }: Failure): FailureReport {
-  // A `ProviderError` without an answer has the status for the client; its cause says what happened.
+  // A `ProviderError` without an answer has the status for the client; its cause says what
+  // happened.
   const thrown = error instanceof ProviderError && error.providerStatus === undefined ? error.cause : error;
   return {
     status: reason?.kind === 'malformed' ? MALFORMED_STATUS : reason?.status,
@@ -109,7 +110,7 @@ const CONTEXT_WINDOW =
   /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
 const CONTENT_POLICY = /content_policy|content_filter|content management policy|content policy|responsible ai/i;
 
-/** What an answer with this status means. `words`: its code and message, which tell kinds of 400 apart. */
+/** What a status means. `words`: code and message, which tell kinds of 400 apart. */
 export function kindOfStatus(status: number, words: string): ProviderFailureKind {
   if (status === 400 || status === 413 || status === 422) {
     if (CONTEXT_WINDOW.test(words)) return 'context_window';
@@ -125,7 +126,7 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
   return status >= 500 || status === 409 ? 'server' : 'bad_request';
 }
 
-/** What an error without an answer means, by its code and those of its causes; `undefined` where these say nothing. */
+/** What an error without an answer means, by the codes of it and its causes. */
 export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malformed' | undefined {
   for (let cause = error, depth = 0; isObject(cause) && depth < 5; cause = cause.cause, depth++) {
     const { code, name } = cause as { readonly code?: unknown; readonly name?: unknown };
@@ -138,8 +139,9 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
 }
 
 /**
- * What an error means: this package's `ProviderError`, errors of the OpenAI and Anthropic SDKs, of the AI SDK,
- * of axios, undici and Node. `undefined`: a mistake in the program, which no other provider would correct.
+ * What an error means: this package's `ProviderError`, errors of the OpenAI and Anthropic SDKs, of
+ * the AI SDK, of axios, undici and Node. `undefined`: a mistake in the program, which no other
+ * provider would correct.
  */
 export function reasonOf(error: unknown): FailureReason | undefined {
   if (error instanceof ProviderError) return { kind: error.kind, status: error.providerStatus, retryAfterMs: error.retryAfterMs };

@@ -13,7 +13,7 @@ interface Level {
   inputTokens: number | undefined;
 }
 
-/** Where a call goes when a model group fails: the fallbacks of that group first, then what is left of those before. */
+/** Where a call goes when a model group fails: its fallbacks, then those left of groups before. */
 export class FallbackPlan {
   firstFailure: Failure | undefined = undefined;
   private readonly levels: Level[] = [];
@@ -70,8 +70,9 @@ export class FallbackPlan {
   }
 
   /**
-   * As LiteLLM looks them up. Context window: the group's own chain for it, else the general ones. Content policy:
-   * a list in the request, else the chains for it if there are any, of whatever group, else the general ones.
+   * As LiteLLM looks them up. Context window: the group's own chain for it, else the general ones.
+   * Content policy: a list in the request, else the chains for it if there are any, of whatever
+   * group, else the general ones.
    */
   private fallbacks(group: string, kind: ProviderFailureKind | undefined): readonly FallbackTarget[] {
     const { call, own, router } = this;
@@ -85,7 +86,7 @@ export class FallbackPlan {
     return this.chain(group, 'general');
   }
 
-  /** Of a group that a fallback led to: its own chain, else that of the group asked for, else that of `*`. */
+  /** The chain of the group, else of the group asked for, else of `*`. */
   private chain(group: string, kind: FallbackKind, asked = this.call.description.model): readonly FallbackTarget[] {
     const { router } = this;
     const own = this.own[kind];

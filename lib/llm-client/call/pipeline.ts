@@ -15,23 +15,26 @@ export interface ClientContext extends CallSettings {
 }
 
 /**
- * Runs one call: retries within the priority tier, then the next tiers of the model group with retries of their own, then
- * the group's fallbacks by the same rules, each once. In the end it throws the first group's failure as it came.
+ * Runs one call: retries within the priority tier, then the next tiers of the model group with
+ * retries of their own, then the group's fallbacks by the same rules, each once. In the end it
+ * throws the first group's failure as it came.
  */
 export class CallPipeline<R> {
-  private readonly fallbacks: FallbackPlan;
+  private plan: FallbackPlan | undefined = undefined;
 
   constructor(
     private readonly client: ClientContext,
     private readonly call: Call,
     private readonly sender: Sender<R>,
-  ) {
-    this.fallbacks = new FallbackPlan(client.router, call);
+  ) {}
+
+  private get fallbacks(): FallbackPlan {
+    return (this.plan ??= new FallbackPlan(this.client.router, this.call));
   }
 
-  /** Resolves with the complete answer, of a stream when its first chunk is there: the stream then reports its end. */
+  /** Resolves with the answer, or with a stream once its first chunk is there. */
   async run(): Promise<R> {
-    const { call, client, fallbacks, sender } = this;
+    const { call, client, sender } = this;
     const { description, context } = call;
     client.retryBudget.deposit();
     client.reporter.callStarted(call);
@@ -40,16 +43,16 @@ export class CallPipeline<R> {
       while (target !== undefined) {
         const outcome: R | Failure = await this.tryGroup(target);
         if (!(outcome instanceof Failure)) return outcome;
-        target = await fallbacks.next(target, outcome, sender);
+        target = await this.fallbacks.next(target, outcome, sender);
       }
-      throw fallbacks.firstFailure?.error as Error;
+      throw this.fallbacks.firstFailure?.error as Error;
     } catch (error) {
       client.reporter.callFailed(call, error);
       throw error;
     }
   }
 
-  /** Tries a model group: its priority tiers, lowest `order` first. A failure is the last of them. */
+  /** Tries the priority tiers of a model group, lowest `order` first. A failure is the last one. */
   private async tryGroup(target: CallTarget): Promise<R | Failure> {
     const { call, client, sender } = this;
     const tiers = new PriorityTiers(client.router, call.context, target);

@@ -4,7 +4,7 @@ import { Failure, judgeSelection } from './failure.js';
 
 const NONE: readonly string[] = [];
 
-/** Selects deployments of a model group, priority tier by priority tier: the lowest `order` first. */
+/** Selects deployments of a model group by priority tier: the lowest `order` first. */
 export class PriorityTiers {
   /** Ids of deployments of tiers that are done. */
   private passed = NONE;
@@ -27,8 +27,8 @@ export class PriorityTiers {
   }
 
   /**
-   * A deployment of the tier that has not failed, else any of the tier, else, where all of the tier is in
-   * cooldown, one of the tiers behind it.
+   * A deployment of the tier that has not failed, else any of the tier, else, where all of the tier
+   * is in cooldown, one of the tiers behind it.
    */
   select(): Selection | Failure {
     const { current, passed, tried } = this;

@@ -22,7 +22,7 @@ export class CallCounts {
 const COMPONENT = 'llm_client';
 const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 
-/** The one place that reports calls and attempts: to the router, the rate limiter, the monitor, telemetry and the metrics. */
+/** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
 export class CallReporter implements AttemptReporter {
   readonly counts = new CallCounts();
   private readonly firstChunks: CallSeries;

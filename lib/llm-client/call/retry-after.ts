@@ -1,11 +1,11 @@
-/** Headers as undici, fetch and the provider SDKs hand them over. */
+/** Headers as undici, `fetch` and the provider SDKs give them. */
 export type AnyHeaders =
   { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>> | null | undefined;
 
-/** A longer wait is no answer to a request, and not believed: ten years are a slip. */
+/** A longer wait is taken for a mistake of the provider. */
 const LONGEST_MS = 24 * 60 * 60_000;
 
-/** One header, by its name in lower case. */
+/** Reads one header. `name` is in lower case. */
 export function headerOf(headers: AnyHeaders, name: string): string | undefined {
   if (headers === null || headers === undefined) return undefined;
   if (typeof headers.get === 'function') return (headers as { get(name: string): string | null }).get(name) ?? undefined;
@@ -14,8 +14,8 @@ export function headerOf(headers: AnyHeaders, name: string): string | undefined 
 }
 
 /**
- * How long a provider asks to be left alone, in milliseconds: `retry-after-ms` and Azure's `x-ms-retry-after-ms` before `retry-after` in seconds
- * or as a date. `undefined` where it does not say, or nothing that makes sense.
+ * Reads how long to wait, in milliseconds: `retry-after-ms` and Azure's `x-ms-retry-after-ms`
+ * before `retry-after`, in seconds or as a date. `undefined`: not stated, or not plausible.
  */
 export function retryAfterOf(headers: AnyHeaders, nowMs: number): number | undefined {
   for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {

@@ -1,6 +1,6 @@
 import type { ProviderFailureKind } from '../../common/provider-error.js';
 
-/** LiteLLM's names of `retry_policy`, by what went wrong: the first that the policy has counts. */
+/** Keys of LiteLLM's `retry_policy` by kind of failure; the first one in the policy counts. */
 const POLICY_NAMES: Readonly<Record<ProviderFailureKind, readonly string[]>> = {
   bad_request: ['BadRequestError'],
   context_window: ['BadRequestError'],
@@ -13,7 +13,7 @@ const POLICY_NAMES: Readonly<Record<ProviderFailureKind, readonly string[]>> = {
   connection: ['InternalServerError'],
   malformed: ['InternalServerError'],
 };
-/** LiteLLM has a class of its own for these, or none. */
+/** Statuses for which LiteLLM has an error class of its own, or none. */
 const NAMES_OF_STATUS: ReadonlyMap<number | undefined, readonly string[]> = new Map([
   [409, []],
   [502, ['BadGatewayError']],
@@ -22,25 +22,25 @@ const NAMES_OF_STATUS: ReadonlyMap<number | undefined, readonly string[]> = new 
 ]);
 const DEFAULT_RETRIES = 'DefaultRetries';
 
-/** Where the same question would get the same answer. */
+/** Kinds for which the same request would fail again. */
 const FINAL: ReadonlySet<ProviderFailureKind> = new Set(['bad_request', 'context_window', 'content_policy', 'not_found']);
 
-/** Of what the decision depends. */
+/** What a retry depends on. */
 export interface RetryFacts {
   readonly kind: ProviderFailureKind;
-  /** The provider's, where it answered. */
+  /** Of the provider's answer, if there was one. */
   readonly status?: number;
-  /** Deployments of the group that could be asked now, the one that failed included. */
+  /** Healthy deployments of the group, the failed one included. */
   readonly healthy: number;
-  /** Of these, others than the one that failed. */
+  /** Healthy deployments of the group, the failed one excluded. */
   readonly healthyOthers: number;
-  /** Retries that no policy speaks of. */
+  /** Retries for kinds that the policy does not name. */
   readonly numRetries: number;
-  /** Of the model group, else of the router: its entry for the kind wins over `numRetries`. */
+  /** The model group's policy, else the router's. Its entry for the kind replaces `numRetries`. */
   readonly policy?: Readonly<Record<string, unknown>> | null;
 }
 
-/** How often a request that failed so may be sent again within its tier. */
+/** Returns how often a failed request may be sent again within its priority tier. */
 export function retriesAllowed({ kind, status, healthy, healthyOthers, numRetries, policy }: RetryFacts): number {
   if (healthy === 0) return 0;
   const names = (NAMES_OF_STATUS.get(status) ?? POLICY_NAMES[kind]).map((name) => `${name}Retries`);
@@ -56,11 +56,9 @@ const JITTER_MS = 750;
 const LONGEST_RETRY_AFTER_MS = 60_000;
 
 /**
- * How long to wait before a retry: not at all while another deployment is healthy; else as long as the provider asked for, if that is a minute at
- * most; else half a second, doubled each time up to eight, and up to 0.75 s on top, so that those who failed together do not come back together.
- * Never less than `leastMs`.
- * @param retry From 0.
- * @param random From 0 to 1.
+ * Returns the wait before a retry: none while another deployment is healthy, else the provider's
+ * `Retry-After` up to a minute, else 0.5 s doubled up to 8 s, with up to 0.75 s of jitter. Never
+ * less than `leastMs`. `retry` counts from 0, `random` is from 0 to 1.
  */
 export function retryWaitMs(
   retry: number,
@@ -74,19 +72,16 @@ export function retryWaitMs(
 }
 
 /**
- * How many retries a client may make, over all of its requests: a share of the requests it is given, and a few a second whatever happens.
- * Where a provider fails for everybody, retries would double and treble the load on what is left of it.
+ * Limits the retries of all calls together: a share of the calls, and a few per second in any case.
+ * Without it retries would multiply the load on a provider that fails for everyone.
  */
 export class RetryBudget {
   private tokens: number;
   private atMs: number;
-  /** Retries that were not made. */
+  /** Retries that it did not allow. */
   exhausted = 0;
 
-  /**
-   * @param ratio Retries per request, from 0.
-   * @param perSecond Retries a second that are there without any request.
-   */
+  /** @param perSecond Retries per second that are allowed without any calls. */
   constructor(
     private readonly ratio: number,
     private readonly perSecond: number,
@@ -96,19 +91,19 @@ export class RetryBudget {
     this.atMs = nowMs;
   }
 
-  /** Saved up for ten seconds: by the trickle, and by a hundred requests. */
+  /** What accumulates at most: ten seconds of `perSecond`, and `ratio` of 100 calls. */
   private get capacity(): number {
     return this.perSecond * 10 + this.ratio * 100;
   }
 
-  /** A request has come. */
+  /** Counts a call. */
   deposit(): void {
     if (this.tokens < this.capacity) this.tokens = Math.min(this.capacity, this.tokens + this.ratio);
   }
 
-  /** Whether a retry may be made; it is counted as made. */
+  /** Takes one retry from the budget; `false`: none is left. */
   withdraw(nowMs: number): boolean {
-    // A clock that is put back gives nothing.
+    // A clock that steps back adds nothing.
     const seconds = Math.max(0, nowMs - this.atMs) / 1000;
     this.atMs = nowMs;
     this.tokens = Math.min(this.capacity, this.tokens + seconds * this.perSecond);

@@ -1,28 +1,27 @@
 import type { Selection } from './call-router.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
-/** What all calls of a client have used, as their providers reported it or by an estimate, and what that costs. */
+/** Tokens and cost of all calls of a client, as reported by providers or estimated. */
 export class CallSpending {
   inputTokens = 0;
   outputTokens = 0;
   costUsd = 0;
-  /** Calls whose price is not known: they are not in `costUsd`. */
+  /** Calls without a known price: `costUsd` does not include them. */
   unpricedCalls = 0;
-  /** Of the figures above, what no provider reported: prompts of attempts without an answer, and streams that broke. */
+  /** The estimated part of these figures: prompts without an answer, and broken streams. */
   readonly estimated = { inputTokens: 0, outputTokens: 0, costUsd: 0 };
   private isPrepared = false;
 
-  /** @param openPrices Opens the price list; its answer does not matter. */
+  /** @param openPrices Loads the price list. */
   constructor(private readonly openPrices: (model: string) => unknown) {}
 
-  /** The first time, opens the price list: while the first provider is at work, not between its answer and the client. */
+  /** Loads the price list once, while the first provider works on its answer. */
   prepare(model: string): void {
     if (this.isPrepared) return;
     this.isPrepared = true;
     setImmediate(() => this.openPrices(model)).unref();
   }
 
-  /** @param selection of the deployment that was called */
   add({ deployment, model }: Selection, { promptTokens, completionTokens, details }: AnswerUsage, isEstimated = false): void {
     const input = Math.round(promptTokens);
     const output = Math.round(completionTokens);

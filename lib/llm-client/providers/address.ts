@@ -4,38 +4,38 @@ import { isAtProvider, rowOf } from './provider-table.environment.js';
 
 const DATED_AZURE = '2024-10-21';
 const DATED_AZURE_MODELS = '2024-05-01-preview';
-/** Versions without a date are those of Azure's newer addresses, which are plain ones. */
+/** Undated versions belong to Azure's newer addresses, which have plain paths. */
 const UNDATED_AZURE = new Set(['v1', 'preview', 'latest']);
 const AZURE_DEPLOYMENT = /\/openai\/deployments\/[^/]+$/;
 const AZURE_MODELS_HOST = /\.services\.ai\.azure\.com$/;
-/** Whatever is behind these, they take a key by a header of their own. */
+/** These hosts take the key in a header of their own, for every model. */
 const AZURE_KEY_HOST = /\.(?:openai|services\.ai|cognitiveservices)\.azure\.com$/;
-/** Operations that people leave in an address, as the provider's page shows it. */
+/** Operations that are often left in an address, as the provider's page shows it. */
 const OPERATIONS = ['/chat/completions', '/completions', '/embeddings', '/responses'];
 const OLLAMA_OPERATIONS = new Set(['/api', '/api/generate', '/api/chat', '/api/embed', '/api/embeddings', '/api/tags']);
 const REGION = /^[a-z0-9-]{1,63}$/;
 
-/** Where the operations of a deployment are. */
+/** Where a deployment's operations are. */
 export interface ProviderAddress {
   readonly url: URL;
-  /** What goes before an operation's path. */
+  /** The path before an operation's own. */
   readonly base: string;
-  /** With its `?`, or nothing. */
+  /** With its `?`, or empty. */
   readonly query: string;
-  /** Whether the deployment's name goes into the path, as Azure has it. */
+  /** Whether the path contains the model, as Azure's does. */
   readonly namesDeployment: boolean;
-  /** Whether its key goes into `api-key`. */
+  /** Whether the key is sent as `api-key`. */
   readonly takesApiKey: boolean;
 }
 
-/** Where an address stands, for errors, and what else it depends on. */
+/** What an address depends on besides its text. */
 export interface AddressContext {
   readonly deploymentId: string;
   /** `api_version`. */
   readonly version?: string;
 }
 
-/** An address as it is written, understood as the provider's. */
+/** Reads an address as its provider means it. */
 export function addressOf(provider: string, url: URL, { version }: AddressContext): ProviderAddress {
   const path = operationPath(provider, url);
   const takesApiKey = provider === 'azure' || provider === 'azure_text' || (provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname));
@@ -53,7 +53,7 @@ export function addressOf(provider: string, url: URL, { version }: AddressContex
   return { ...plain, base: path };
 }
 
-/** The path that operations are below, whatever of the provider's own protocol was written with it. */
+/** The path below which the operations are, without those of the provider's own protocol. */
 function operationPath(provider: string, url: URL): string {
   let path = withoutTrailingSlashes(url.pathname);
   const operation = OPERATIONS.find((end) => path.endsWith(end));
@@ -68,7 +68,7 @@ function operationPath(provider: string, url: URL): string {
   return path;
 }
 
-/** What the deployment says of the version goes before what its address does. */
+/** The deployment's version replaces that of its address. */
 function queryWith({ search }: URL, version: string | undefined, fallback: string | undefined): string {
   const query = new URLSearchParams(search);
   const wanted = version ?? query.get('api-version') ?? fallback;
@@ -76,14 +76,14 @@ function queryWith({ search }: URL, version: string | undefined, fallback: strin
   return query.size === 0 ? '' : `?${query.toString()}`;
 }
 
-/** @throws DeploymentFault where it is no address; it is not shown, for it may hold a password. */
+/** @throws DeploymentFault for an invalid address, which is not shown: it may hold a password. */
 export function parseBase(base: unknown, deploymentId: string, key = 'api_base'): URL {
   const url = typeof base === 'string' && URL.canParse(base) ? new URL(base) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
   throw new DeploymentFault(deploymentId, key, 'must be an http or https URL', '');
 }
 
-/** The default address of a provider that has one for each region. @throws DeploymentFault where the region is none. */
+/** The default address of a region. @throws DeploymentFault for an invalid one. */
 export function regionalBase(region: string, deploymentId: string): string {
   if (REGION.test(region)) return `https://bedrock-mantle.${region}.api.aws/v1`;
   throw new DeploymentFault(deploymentId, 'aws_region_name', 'must be of lower-case letters, digits and hyphens', 'for example us-east-1');

@@ -1,4 +1,4 @@
-/** What OpenAI writes behind the name of a family: words and dates of its own. A deployment of Azure (`gpt-4-eu`) is none of these. */
+/** Words and dates in names of OpenAI's models. An Azure deployment (`gpt-4-eu`) has others. */
 const OPENAI_ENDS = new Set(
   `api astra audio blue chat codex cyber daybreak deep diarize discovery flare image latest law live luna max mini nano preview pro realtime red research
   rosalind search sol sunburst terra transcribe translate tts turbo vision whisper 16k 32k`.split(/\s+/),
@@ -6,13 +6,14 @@ const OPENAI_ENDS = new Set(
 const OPENAI_FAMILY = /^(?:gpt-(?:3\.5|4o|[4-9](?:\.\d)?)(?:-|$)|o[1-9](?:-|$)|chatgpt-(?:4o-|image-)|gpt-(?=[a-z]))/;
 const OPENAI_OTHERS =
   /^(?:text-embedding-(?:3-(?:small|large)|ada-002(?:-v2)?)|computer-use-preview(?:-\d{4}-\d\d-\d\d)?|chat-latest|codex-mini-latest|daybreak-(?:blue|red)-latest|omni-moderation-(?:latest|\d{4}-\d\d-\d\d)|sora-2(?:-pro(?:-high-res)?)?|tts-1(?:-hd)?(?:-\d{4})?|whisper-1|dall-e-[23])$/;
-/** Parts of dates, and versions of what has a name: `gpt-image-2.5-…`. */
+/** Parts of dates, and versions: `gpt-image-2.5-…`. */
 const FIGURES = /^(?:\d{2}|\d{4}|[1-9](?:\.\d)?)$/;
 const FINE_TUNE = /^ft:([^:]+)(?::|$)/;
 
 /**
- * Names without a prefix that belong to one provider. The first that matches decides; as LiteLLM routes them, and wider in three places: every `claude-`, OpenAI's
- * families by their form instead of by a price list, Bedrock's and Google's names whether listed or not (neither is sent a key here).
+ * Names without a prefix that belong to one provider; the first match decides. As LiteLLM routes
+ * them, and wider for `claude-`, OpenAI's families, Bedrock's and Google's names, which LiteLLM
+ * takes from a price list.
  */
 const BELONGS: readonly (readonly [RegExp, string])[] = [
   [
@@ -35,7 +36,7 @@ const BELONGS: readonly (readonly [RegExp, string])[] = [
   [/^[^:]+:[0-9a-f]{64}$/, 'replicate'],
 ];
 
-/** Whose names a pattern (`gpt-*`) stands for. */
+/** The provider of a pattern (`gpt-*`). */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/^(?:\*$|gpt-|o\d|chatgpt-|text-embedding-3)/, 'openai'],
   [/^claude-/, 'anthropic'],
@@ -43,7 +44,7 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/^command-/, 'cohere_chat'],
 ];
 
-/** The provider that a name without a prefix belongs to; `undefined`: none, or several. */
+/** The provider of a name without a prefix; `undefined`: none, or several. */
 export function providerOfBareName(name: string): string | undefined {
   if (name.includes('*')) return PATTERNS.find(([pattern]) => pattern.test(name))?.[1];
   if (isOpenAIs(FINE_TUNE.exec(name)?.[1] ?? name)) return 'openai';
@@ -53,13 +54,13 @@ export function providerOfBareName(name: string): string | undefined {
 function isOpenAIs(name: string): boolean {
   if (OPENAI_OTHERS.test(name)) return true;
   const family = OPENAI_FAMILY.exec(name);
-  // The text completion model of this family has another operation.
+  // This family's text completion model has another operation.
   if (family === null || name.startsWith('gpt-3.5-turbo-instruct')) return false;
   const ends = name.slice(family[0].length);
   return ends === '' || ends.split('-').every((part) => OPENAI_ENDS.has(part) || FIGURES.test(part));
 }
 
-/** Prefixes that would do for names which several providers have. */
+/** Suggested prefixes for names that several providers have. */
 const FAMILIES: readonly (readonly [RegExp, string])[] = [
   [/mistral|mixtral|ministral|pixtral|magistral|devstral|codestral/i, 'mistral/'],
   [/deepseek/i, 'deepseek/'],
@@ -78,7 +79,7 @@ const FAMILIES: readonly (readonly [RegExp, string])[] = [
   [/gpt|davinci|embedding|^o\d/i, 'openai/, or azure/ with an api_base'],
 ];
 
-/** Which prefix a name needs, for the operator to choose. */
+/** The prefix to suggest to the operator. */
 export function prefixFor(name: string): string {
   return FAMILIES.find(([pattern]) => pattern.test(name))?.[1] ?? 'openai/, anthropic/, gemini/, groq/ or that of its provider';
 }

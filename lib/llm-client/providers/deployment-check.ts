@@ -2,12 +2,11 @@ import type { Environment } from '../../feature-flags/feature-flags.environment.
 import { providerOfBareName } from './bare-models.js';
 import type { CheckDeployment, DeploymentVerdict } from '../../router/deployments/callability.js';
 import { DeploymentFault } from './deployment-fault.js';
-import { checkEndpointParams } from './endpoint-params.js';
-import { ProviderEndpoint } from './endpoint.js';
+import { checkEndpointParams, ProviderEndpoint } from './endpoint.js';
 import { isForAnyProvider } from './endpoints.js';
 import { hasSecretHeaders } from './headers.js';
 
-/** Whether `LlmClient` can call a deployment, found out without a request: its provider, address and key. */
+/** Checks without a request whether a deployment can be called: provider, address and key. */
 export function deploymentCheck(env: Environment): CheckDeployment {
   return ({ id, model, params }) => {
     try {
@@ -25,7 +24,7 @@ export function deploymentCheck(env: Environment): CheckDeployment {
   };
 }
 
-/** The client names the provider: a secret of the deployment would go wherever the client likes. */
+/** The client names the provider, so the deployment's secrets would be sent anywhere. */
 function checkAnyProvider(params: Readonly<Record<string, unknown>>, id: string): void {
   checkEndpointParams(params, id);
   if (!hasSecretHeaders(params)) return;
@@ -38,7 +37,7 @@ function uncallable({ path, reason, mend }: DeploymentFault): Pick<DeploymentVer
   return { uncallable: { reason: reason.startsWith('must ') ? `${key} ${reason}` : reason, mend } };
 }
 
-/** A key that stays here would be missed without a word. */
+/** A key that is not sent would be missed without a message. */
 function noteOf({ keptBack, origin }: ProviderEndpoint): Pick<DeploymentVerdict, 'note'> {
   if (keptBack.length === 0) return {};
   const [name] = keptBack;
@@ -46,7 +45,7 @@ function noteOf({ keptBack, origin }: ProviderEndpoint): Pick<DeploymentVerdict,
   return { note: `${name} is not sent to ${host}, which is not its provider's host; if it is for it, set api_key: os.environ/${name}` };
 }
 
-/** What the deployment calls its provider, whether there is one. */
+/** The provider that the deployment names, known or not. */
 function namedProvider(model: string, { custom_llm_provider: custom }: Readonly<Record<string, unknown>>): string {
   if (typeof custom === 'string' && custom !== '') return custom;
   const slash = model.indexOf('/');

@@ -1,8 +1,8 @@
 import { InvalidConfigurationError } from '../../common/errors.js';
 
-/** Why a deployment cannot be called, and what its operator can do about it. Shows no secret. */
+/** Why a deployment cannot be called, and how its operator can correct that. Shows no secret. */
 export class DeploymentFault extends InvalidConfigurationError {
-  /** Without the place: `no API key: GROQ_API_KEY is not set`. */
+  /** Without the path: `no API key: GROQ_API_KEY is not set`. */
   readonly reason: string;
   readonly mend: string;
 

@@ -1,16 +1,15 @@
 import { decoded } from '../../common/basic-authorization.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { DeploymentFault } from './deployment-fault.js';
-import { checkEndpointParams } from './endpoint-params.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
+import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
 import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
-import { isResolved, regionIn, resolveModel } from './resolution.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
+import { isResolved, regionIn, resolveModel } from './resolution.js';
 
-/** What of a deployment's `litellm_params` says where and how it is reached. */
+/** The part of `litellm_params` that says where and how a deployment is reached. */
 export interface EndpointParams extends HeaderParams {
   readonly model: string;
   readonly custom_llm_provider?: unknown;
@@ -25,25 +24,27 @@ export interface EndpointParams extends HeaderParams {
   readonly client_secret?: unknown;
 }
 
-/** What cannot stand in a path, as Azure has models: `..` would lead to another resource, half a surrogate pair has no encoding. */
+/** What cannot be part of a path: `..`, or half a surrogate pair, which has no encoding. */
 const NO_MODEL = /^\.{0,2}$|\p{Surrogate}/u;
 
-/** A deployment's address, worked out once. */
+/** A deployment's address, headers and key, resolved once. */
 export class ProviderEndpoint {
   readonly provider: string;
-  /** What it speaks: OpenAI's protocol, until rows of the provider table name another. */
+  /** OpenAI's protocol, until rows of the provider table name another one. */
   readonly protocol: Protocol = OPENAI;
   readonly origin: string;
-  /** Names and values by turns, as undici takes them. */
+  /** Names and values in turns, as undici takes them. */
   readonly headers: readonly string[];
-  /** Variables of the environment whose key is not sent, because the address is none of the provider's. */
+  /** Environment variables whose key is not sent, because the address is not the provider's. */
   readonly keptBack: readonly string[];
-  /** Whether the environment has the provider's key, or its address. */
+  /** Whether the environment has the provider's key or address. */
   readonly isSetUp: boolean;
   private readonly address: ProviderAddress;
   private readonly secrets: readonly string[];
 
-  /** @throws DeploymentFault where no provider is known by the model, its address is none, or a header is none; no secret is shown. */
+  /**
+   * @throws DeploymentFault for an unknown provider, a wrong address or header. Shows no secret.
+   */
   constructor(
     private readonly params: EndpointParams,
     private readonly deploymentId: string,
@@ -64,7 +65,7 @@ export class ProviderEndpoint {
     this.origin = url.origin;
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
     const ownToken = isAzure(provider) ? text(params.azure_ad_token) : undefined;
-    // Credentials of its own, of whatever kind, are meant to be used: no key of the environment goes in their place.
+    // A deployment's own credentials, of any kind, keep the environment's key out.
     const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials;
     const key = text(params.api_key) ?? (isForThis && !isKeyed ? around.key() : undefined);
     const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
@@ -74,7 +75,7 @@ export class ProviderEndpoint {
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
-  /** Why calls would go without the key that the provider asks for; `undefined` where they have one, or need none. */
+  /** Returns what is missing where the provider requires a key and there is none. */
   missingKey(): DeploymentFault | undefined {
     const { provider, deploymentId, address } = this;
     if (hasCredentials(this.headers, address.url)) return undefined;
@@ -95,15 +96,15 @@ export class ProviderEndpoint {
     return new DeploymentFault(deploymentId, 'api_key', reason, mend);
   }
 
-  /** Azure's log-in by an app: its token has to be asked for, which is not done here yet. */
+  /** Azure's authentication as an app, which is not supported yet. */
   private get hasEntraCredentials(): boolean {
     const { tenant_id: tenant, client_id: client, client_secret: secret } = this.params;
     return isAzure(this.provider) && [tenant, client, secret].some((part) => text(part) !== undefined);
   }
 
   /**
-   * The path of an operation (`/chat/completions`) for a model of this deployment.
-   * @throws InvalidArgumentError where the client's part of the name (behind a `*`) makes it none.
+   * The path of an operation (`/chat/completions`) for a model.
+   * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
    */
   pathOf(operation: string, model: string): string {
     if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
@@ -112,7 +113,7 @@ export class ProviderEndpoint {
     return `${base}/openai/deployments/${encodeURIComponent(model)}${operation}${query}`;
   }
 
-  /** `message` without the deployment's secrets: some providers repeat the key that they refuse. */
+  /** Removes the deployment's secrets from `message`: some providers repeat the key they reject. */
   redact(message: string): string {
     let clean = message;
     for (const secret of this.secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, '***');
@@ -141,7 +142,7 @@ function isAzure(provider: string): boolean {
   return provider === 'azure' || provider === 'azure_ai' || provider === 'azure_text';
 }
 
-/** What the environment says of a provider, as LiteLLM names it: its key, and the address that this key is for. */
+/** The environment variables of a provider, as LiteLLM names them. */
 class ProviderEnvironment {
   constructor(
     private readonly provider: string,
@@ -154,12 +155,12 @@ class ProviderEnvironment {
       .find((value) => value !== undefined);
   }
 
-  /** Of Azure, in the place of a key. */
+  /** Azure's token in place of a key. */
   token(): string | undefined {
     return isAzure(this.provider) ? text(this.env.AZURE_AD_TOKEN) : undefined;
   }
 
-  /** Names of the variables that have a key. */
+  /** Names of the variables that hold a key. */
   setKeys(): readonly string[] {
     return keyVariables(this.provider).filter((name) => text(this.env[name]) !== undefined);
   }
@@ -172,13 +173,13 @@ class ProviderEnvironment {
     return undefined;
   }
 
-  /** Whether an address is the environment's own: `api_base: os.environ/OPENAI_API_BASE`. */
+  /** Whether an address is the one in the environment: `api_base: os.environ/OPENAI_API_BASE`. */
   isItsAddress({ origin }: URL): boolean {
     const set = this.base();
     return set !== undefined && URL.canParse(set.value) && new URL(set.value).origin === origin;
   }
 
-  /** Of Azure. */
+  /** Azure's API version. */
   version(): string | undefined {
     return isAzure(this.provider) ? text(this.env.AZURE_API_VERSION) : undefined;
   }
@@ -188,13 +189,50 @@ class ProviderEnvironment {
   }
 }
 
-/** An empty text is nothing: of a variable that is set so. */
+/** An empty text counts as absent: it comes from an empty variable. */
 function said(value: unknown): unknown {
   return value === null || value === '' ? undefined : value;
 }
 
-/** Without white space around it: what is read from a file often ends with its line. */
+/** Trims: values read from files often end with a newline. */
 function text(value: unknown): string | undefined {
   const trimmed = typeof value === 'string' ? value.trim() : '';
   return trimmed === '' ? undefined : trimmed;
+}
+
+/** Parameters that decide which key is sent where. A typo must not send the environment's key. */
+const TEXTS = ['api_key', 'azure_ad_token', 'api_version', 'custom_llm_provider', 'organization', 'aws_region_name'] as const;
+const ADDRESSES = ['api_base', 'base_url'] as const;
+/** Their names without case and separators: recognizes `apiKey`, `API-KEY`, `api_url`. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ...[...TEXTS, ...ADDRESSES].map((key) => [bare(key), key] as const),
+  ...['api_url', 'api_base_url', 'api_endpoint'].map((key) => [bare(key), 'api_base'] as const),
+]);
+/** LiteLLM fetches a token from these providers and uses it as the key. */
+const OIDC = /^\s*oidc\//;
+
+/** @throws DeploymentFault naming a wrong parameter of those that decide where the key is sent. */
+export function checkEndpointParams(params: object, deploymentId: string): void {
+  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  for (const [key] of given) {
+    const meant = MEANT.get(bare(key));
+    if (meant !== undefined && meant !== key && !ADDRESSES.some((address) => address === key)) {
+      throw new DeploymentFault(deploymentId, key, `${key} is no parameter of LiteLLM`, `write ${meant}`);
+    }
+  }
+  const values = new Map<string, unknown>(given);
+  for (const key of TEXTS) {
+    const value = values.get(key);
+    if (value === undefined) continue;
+    if (typeof value !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a text', 'a number needs quotes');
+    if (OIDC.test(value)) throw new DeploymentFault(deploymentId, key, `${key} from an OIDC provider is not supported yet`, 'set api_key');
+  }
+  if (values.has('litellm_credential_name')) {
+    const key = 'litellm_credential_name';
+    throw new DeploymentFault(deploymentId, key, `${key} is not supported yet`, 'set api_key and api_base in the deployment');
+  }
+}
+
+function bare(name: string): string {
+  return name.replace(/[_-]/g, '').toLowerCase();
 }

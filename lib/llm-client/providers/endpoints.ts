@@ -8,34 +8,35 @@ import { ProviderEndpoint } from './endpoint.js';
 import { ProviderErrors } from './provider-errors.js';
 import { isResolved, resolveModel } from './resolution.js';
 
-/** How a deployment is asked. */
+/** How one deployment is called. */
 export class KnownEndpoint {
-  /** Whether it has refused to be asked for a stream's usage. */
+  /** Whether it rejected `stream_options`. */
   refusesStreamOptions = false;
 
   constructor(
     readonly endpoint: ProviderEndpoint,
     readonly errors: ProviderErrors,
-    /** Fields for the request's body, where the request does not say. */
+    /** Fields for the body that the request can override. */
     readonly defaults: Readonly<Record<string, unknown>> | undefined,
-    /** Fields that go before the request's own: `extra_body`. */
+    /** Fields that override the request's own: `extra_body`. */
     readonly fixed: Readonly<Record<string, unknown>> | undefined,
   ) {}
 }
 
-/** The addresses of deployments, each worked out when it is first needed. A deployment that is updated is another object. */
+/** Resolves the endpoints of deployments, each once. An updated deployment is another object. */
 export class ProviderEndpoints {
   private readonly known = new WeakMap<Deployment, KnownEndpoint>();
-  /** Of deployments for any provider (`*`), by provider. */
+  /** Endpoints of deployments for any provider (`*`), by provider. */
   private readonly ofAnyProvider = new WeakMap<Deployment, Map<string, KnownEndpoint>>();
 
-  /** @param env Where the key of a well-known provider is looked up. */
+  /** @param env Environment that may hold the keys of well-known providers. */
   constructor(private readonly env: Environment) {}
 
   /**
-   * @param called What is called there: where a deployment's model is `*`, without an address or a key, it says which provider is asked.
-   * @throws DeploymentMisconfiguredError where a deployment cannot be called; InvalidArgumentError where it is for any provider, and what is
-   * called names none that can be.
+   * @param called The model to call. For a deployment `*` without address or key it names the
+   * provider.
+   * @throws DeploymentMisconfiguredError for a deployment that cannot be called.
+   * @throws InvalidArgumentError where `called` names no provider that is set up here.
    */
   of(deployment: Deployment, called: string): KnownEndpoint {
     let known = this.known.get(deployment);
@@ -58,7 +59,7 @@ export class ProviderEndpoints {
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
     let known = byProvider.get(resolved.provider);
     if (known === undefined) {
-      // The client has chosen the provider: that none is set up for it must not take the deployment out for the others.
+      // The client named the provider: an unknown one must not take the deployment out for others.
       try {
         known = this.read(deployment, called);
       } catch (error) {
@@ -82,7 +83,7 @@ function unknownProvider(called: string, detail?: string): InvalidArgumentError 
   return new InvalidArgumentError('model', called, detail === undefined ? rule : `${rule} (${detail})`);
 }
 
-/** Whether a deployment is for whatever provider a request names: `*`, and nothing that says which. */
+/** Whether a deployment serves any provider that a request names: `*` without address or key. */
 export function isForAnyProvider({ model, params }: Pick<Deployment, 'model' | 'params'>): boolean {
   const { api_base: base, base_url: url, api_key: key, custom_llm_provider: provider } = params;
   return model === '*' && [base, url, key, provider].every((said) => said === undefined || said === null || said === '');
@@ -93,7 +94,7 @@ function defaultsIn(params: Readonly<Record<string, unknown>>): Readonly<Record<
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
-/** As in LiteLLM, the operator's `extra_body` is put over the body. Whether an answer is streamed stays the caller's choice. */
+/** As in LiteLLM, `extra_body` overrides the body. Whether to stream stays the caller's choice. */
 function fixedIn({ extra_body: extra }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {
   if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) return undefined;
   const entries = Object.entries(extra).filter(([key]) => key !== 'stream');

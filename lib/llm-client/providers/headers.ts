@@ -2,7 +2,7 @@ import { basicAuthorization } from '../../common/basic-authorization.js';
 import { DeploymentFault } from './deployment-fault.js';
 import type { ProviderAddress } from './address.js';
 
-/** What of a deployment's `litellm_params` its requests have in their headers, besides the key. */
+/** The part of `litellm_params` that becomes headers, besides the key. */
 export interface HeaderParams {
   readonly organization?: unknown;
   readonly default_headers?: unknown;
@@ -10,7 +10,7 @@ export interface HeaderParams {
   readonly extra_headers?: unknown;
 }
 
-/** Who asks: with a key or, at Azure, a token. */
+/** A key or, at Azure, a token. */
 export interface Credentials {
   readonly key: string | undefined;
   readonly token: string | undefined;
@@ -20,13 +20,13 @@ const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const SECRET_NAME = /authorization|cookie|api-?key|secret|-key$|token$/;
 const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
-/** What the connection says itself: undici refuses a request that has them, or one whose length is another. */
+/** Headers of the connection: undici rejects requests that set them. */
 const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
 const SCHEME = /^(?:basic|bearer) +/i;
 
 /**
- * Names and values by turns, as undici takes them; each name once, as a deployment says it last.
- * @throws DeploymentFault for what cannot stand in a header, without showing it: it may be a key.
+ * Returns names and values in turns, as undici takes them; the last value of a name wins.
+ * @throws DeploymentFault for an invalid header, without its value: it may be a key.
  */
 export function headersOf(
   params: HeaderParams,
@@ -57,18 +57,18 @@ export function headersOf(
   return [...headers].flat();
 }
 
-/** What of an address's query nobody is to see: a key, where a provider takes it there. */
+/** The secrets in an address's query: some providers take a key there. */
 export function secretsInQuery({ searchParams }: URL): string[] {
   return [...searchParams].filter(([name]) => SECRET_PARAMETER.test(name)).map(([, value]) => value);
 }
 
-/** What of the headers nobody is to see, whoever has named them. */
+/** The secrets in the headers. */
 export function secretsIn(headers: readonly string[]): string[] {
   const values = headers.filter((_, at) => at % 2 === 1 && SECRET_NAME.test(headers[at - 1]));
   return values.map((value) => value.replace(SCHEME, ''));
 }
 
-/** Whether a deployment names secrets in headers of its own. */
+/** Whether a deployment has secrets in headers of its own. */
 export function hasSecretHeaders({ default_headers, headers, extra_headers }: HeaderParams): boolean {
   const names = [default_headers, headers, extra_headers].flatMap((part) =>
     typeof part === 'object' && part !== null ? Object.keys(part) : [],
@@ -76,7 +76,7 @@ export function hasSecretHeaders({ default_headers, headers, extra_headers }: He
   return names.some((name) => SECRET_NAME.test(name.toLowerCase()));
 }
 
-/** Whether a request says who it is from, by whatever header or parameter. */
+/** Whether a request has credentials, in any header or parameter. */
 export function hasCredentials(headers: readonly string[], url: URL): boolean {
   return secretsIn(headers).some((secret) => secret !== '') || secretsInQuery(url).length > 0;
 }

@@ -11,7 +11,7 @@ export interface SentRequest {
   readonly overrides: Readonly<Record<string, unknown>> | undefined;
   /** Whether the usage of a stream is asked for although the caller did not. */
   readonly addsUsage: boolean;
-  /** The deployment's fields: those behind the request's own, and those before them (`extra_body`). */
+  /** The deployment's fields: those that the request overrides, and those that override it. */
   readonly defaults: Readonly<Record<string, unknown>> | undefined;
   readonly fixed: Readonly<Record<string, unknown>> | undefined;
 }
@@ -23,11 +23,12 @@ export type AnswerFault = 'malformed' | { readonly error: string };
 export type StreamOpening = 'undecided' | 'answer' | { readonly error: string };
 
 /**
- * A wire protocol of providers. The client's inner language is OpenAI's chat: a protocol writes such a request in its own
- * words and reads the answers back. Each has a folder beside this file: request, answer, stream, errors.
+ * A wire protocol of providers. The client's inner language is OpenAI's chat: a protocol writes
+ * such a request in its own words and reads the answers back. Each has a folder beside this file:
+ * request, answer, stream, errors.
  */
 export interface Protocol {
-  /** The body of a request; of a large one in turns of the event loop. @throws InvalidArgumentError for what is no JSON */
+  /** The body of a request, as bytes if it is large. @throws InvalidArgumentError for no JSON */
   bodyOf(sent: SentRequest): string | Promise<Buffer>;
   /** What is wrong with a whole answer; `undefined`: nothing. */
   faultIn(answer: Buffer): AnswerFault | undefined;

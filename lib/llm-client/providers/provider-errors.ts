@@ -26,7 +26,7 @@ export class ProviderErrors {
     return new ProviderError(facts, { cause });
   }
 
-  /** An error that stands in a stream, or in the place of an answer. Some providers name the status it should have had. */
+  /** An error in a stream, or in place of an answer. Some providers name its status as `code`. */
   inAnswer(json: string, head: AnswerHead): ProviderError {
     const code = this.endpoint.protocol.errorIn(json).code ?? '';
     if (/^[45]\d\d$/.test(code)) return this.answered(Number(code), json, head);

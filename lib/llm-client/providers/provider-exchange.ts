@@ -16,12 +16,12 @@ export interface ProviderRequest {
   /** Names and values in turns. */
   readonly headers: string[];
   readonly body: string | Buffer;
-  /** In milliseconds: until the answer's headers, and between two chunks of it. 0: no limit. Default: the connection's. */
+  /** In milliseconds, until the headers and between chunks. 0: none. Default: the connection's. */
   readonly headersTimeout?: number;
   readonly bodyTimeout?: number;
 }
 
-/** Receives an answer step by step: undici's handler without wrappers, which copies nothing and parses no header. */
+/** Receives an answer step by step: undici's handler without wrappers. */
 export interface ProviderHandler {
   onConnect(abort: (error?: Error) => void): void;
   /** The whole request was handed to the socket. */
@@ -65,8 +65,8 @@ const EMPTY = Buffer.alloc(0);
 const NO_HEADERS: readonly Buffer[] = [];
 
 /**
- * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk. Every failure before
- * `answered` rejects it with a `ProviderError`; after it, the sink is told.
+ * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk.
+ * Every failure before `answered` rejects it with a `ProviderError`; after it, the sink is told.
  */
 export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   status = 0;
@@ -134,7 +134,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     abortRequest?.(error);
   }
 
-  /** `listener` is told when the stream is over, before its sink is. A short stream may be over already. */
+  /** Tells `listener` when the stream is over, before its sink; at once if it is over already. */
   whenOver(listener: (error: Error | undefined) => void): void {
     if (this.state === 'over') listener(this.failure);
     else this.onStreamEnd = listener;

@@ -49,7 +49,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
         attempt.run(() => access.transport.dispatch(sent, exchange));
         await exchange.answered;
       } catch (error) {
-        // The caller did not ask for `stream_options`: a provider that refuses them is asked again without.
+        // The caller did not ask for `stream_options`: a provider that refuses them is asked again
+        // without.
         if (!addsUsage || !refusesStreamOptions(exchange)) throw error;
         addsUsage = false;
         continue;
@@ -132,7 +133,7 @@ class ProviderStream implements StreamSource {
   }
 }
 
-/** Some providers, and older ones, do not know `stream_options`, and name them in what they answer. */
+/** Some providers do not know `stream_options`, and name them in their error. */
 function refusesStreamOptions({ status, errorBody }: ProviderExchange): boolean {
   return (status === 400 || status === 422) && errorBody.includes('stream_options');
 }

@@ -1,20 +1,20 @@
-/** One provider that speaks OpenAI's protocol: where it is, and which variables of the environment speak of it. */
+/** A provider with OpenAI's protocol: its address, and its environment variables. */
 export interface ProviderRow {
-  /** Default address; without one, `api_base` or a variable has to give it. */
+  /** Default address; without one, `api_base` or a variable must give it. */
   readonly base?: string;
-  /** Variables that may hold its key; the first that is set wins. Default: `<NAME>_API_KEY`. */
+  /** Variables for its key; the first one set wins. Default: `<NAME>_API_KEY`. */
   readonly keys?: readonly string[];
-  /** Variables that may hold its address. Default: `<NAME>_BASE_URL`, `<NAME>_API_BASE`. */
+  /** Variables for its address. Default: `<NAME>_BASE_URL`, `<NAME>_API_BASE`. */
   readonly bases?: readonly string[];
-  /** Other addresses of the provider: a key from the environment may go there. */
+  /** Other addresses that may get a key from the environment. */
   readonly alsoAt?: readonly string[];
-  /** Ends of host names that belong to the provider, where each customer has a host. */
+  /** Host suffixes of a provider with one host per customer. */
   readonly suffixes?: readonly string[];
-  /** Whether calls without a key are usual, as of a server on one's own machine. */
+  /** Whether calls without a key are usual, as with a local server. */
   readonly keyOptional?: true;
-  /** Path for an `api_base` that has none, on any host. */
+  /** Path for an `api_base` without one, on any host. */
   readonly root?: string;
-  /** Paths of the provider's own protocol: they stand for the path of the default address (on its own hosts). */
+  /** Paths of its own protocol; on its own hosts the default address's path replaces them. */
   readonly native?: RegExp;
 }
 
@@ -45,10 +45,10 @@ const AZURE: ProviderRow = {
   bases: ['AZURE_BASE_URL', 'AZURE_API_BASE'],
   suffixes: AZURE_SUFFIXES,
 };
-/** Addresses that the operator gives, whatever answers there. */
+/** Servers that the operator runs. */
 const OWN_SERVER: ProviderRow = { keyOptional: true };
 
-/** Addresses and variables as LiteLLM 1.110.2 has them, where its provider answers OpenAI's `/chat/completions` there. */
+/** Addresses and variables as in LiteLLM 1.110.2, for providers that answer `/chat/completions`. */
 export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   openai: OPENAI,
   'text-completion-openai': OPENAI,
@@ -218,10 +218,10 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   zerogpu: { base: 'https://api.zerogpu.ai/v1' },
 };
 
-/** Of Bedrock's OpenAI-compatible address; the first that is set wins. */
+/** The region of Bedrock's OpenAI-compatible address; the first one set wins. */
 export const REGION_VARIABLES: readonly string[] = ['BEDROCK_MANTLE_REGION', 'AWS_REGION_NAME', 'AWS_REGION'];
 
-/** Providers of LiteLLM 1.110.2 whose protocol this package does not speak: prefixes of models all the same. */
+/** Providers of LiteLLM 1.110.2 whose protocol is not supported. Their names are prefixes, too. */
 export const UNSPOKEN: ReadonlySet<string> = new Set(
   `a2a a2a_agent aiohttp_openai anthropic_text auto_router aws_polly aws_textract azure_speech bedrock bespoke black_forest_labs bytez chatgpt
   cloudflare cursor custom databricks_agent datarobot deepgram dotprompt elevenlabs eu_jev fal_ai gdc gigachat github_copilot humanloop
@@ -231,7 +231,7 @@ export const UNSPOKEN: ReadonlySet<string> = new Set(
   topaz transcribe triton typesafe valkey vertex_ai vertex_ai_beta vllm voyage watsonx watsonx_text`.split(/\s+/),
 );
 
-/** Where a provider of another protocol can be reached by OpenAI's, too. */
+/** OpenAI-compatible alternatives of providers with another protocol. */
 const OPENAI_WAYS: Readonly<Record<string, string>> = {
   bedrock:
     'use its OpenAI-compatible endpoint: model openai/<model id>, api_base https://bedrock-runtime.<region>.amazonaws.com/openai/v1, api_key a Bedrock API key',
@@ -246,7 +246,7 @@ const OPENAI_WAYS: Readonly<Record<string, string>> = {
 const ALIKE: Readonly<Record<string, string>> = { vertex_ai_beta: 'vertex_ai', sagemaker_chat: 'sagemaker', watsonx_text: 'watsonx' };
 const ANY_WAY = 'use openai/<model> with the api_base of an OpenAI-compatible endpoint';
 
-/** What the operator of an unspoken provider can do. */
+/** The advice for a provider whose protocol is not supported. */
 export function openAIWayOf(provider: string): string {
   return OPENAI_WAYS[ALIKE[provider] ?? provider] ?? ANY_WAY;
 }
@@ -255,7 +255,7 @@ export function isKnownProvider(name: string): boolean {
   return Object.hasOwn(SPOKEN, name) || UNSPOKEN.has(name);
 }
 
-/** All names of providers. */
+/** The names of all known providers. */
 export function providerNames(): readonly string[] {
   return [...Object.keys(SPOKEN), ...UNSPOKEN];
 }
@@ -286,7 +286,7 @@ export function isAtProvider(provider: string, url: URL): boolean {
   return url.protocol === 'https:' && url.port === '' && suffixes.some((suffix) => url.hostname.endsWith(suffix));
 }
 
-/** The provider whose address this is. On one's own machine anything may listen: addresses without TLS say nothing. */
+/** The provider of an address. Without TLS there is none: any server may listen there. */
 export function providerAt(url: URL): string | undefined {
   origins ??= new Map(
     Object.entries(SPOKEN)

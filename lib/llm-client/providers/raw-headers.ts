@@ -9,7 +9,7 @@ export function rawHeader(rawHeaders: readonly (Buffer | string)[], name: string
   return undefined;
 }
 
-/** Byte by byte: most names differ in their length or first letter, so that no string is made of them. */
+/** Compares bytes: most names differ in length or first letter, so no string is made. */
 function isNamed(key: Buffer | string, name: string): boolean {
   if (key.length !== name.length) return false;
   if (typeof key === 'string') return key.toLowerCase() === name;
@@ -22,7 +22,7 @@ const REQUEST_IDS = ['x-request-id', 'request-id', 'apim-request-id'];
 /** What can stand in a response header unchanged. */
 const PLAIN = /^[\x21-\x7e]{1,256}$/;
 
-/** The provider's id of the request, from undici's flat list; `undefined`: none, or none that could be repeated. */
+/** The provider's id of the request in undici's flat list; `undefined`: none, or not printable. */
 export function requestIdIn(rawHeaders: readonly (Buffer | string)[]): string | undefined {
   for (const name of REQUEST_IDS) {
     const id = rawHeader(rawHeaders, name);

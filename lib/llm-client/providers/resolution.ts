@@ -2,41 +2,42 @@ import { nearestName } from '../../common/nearest-name.js';
 import { prefixFor, providerOfBareName } from './bare-models.js';
 import { isKnownProvider, openAIWayOf, providerAt, providerNames, UNSPOKEN } from './provider-table.environment.js';
 
-/** What of a deployment says which provider is called. */
+/** The part of a deployment that names its provider. */
 export interface ModelFacts {
-  /** `litellm_params.model`, or what a request has put in the place of its `*`. */
+  /** `litellm_params.model`, or what a request put in place of its `*`. */
   readonly model: string;
   readonly custom_llm_provider?: unknown;
-  /** The deployment's own `api_base`, where it has one. */
+  /** The deployment's own `api_base`, if it has one. */
   readonly base?: URL;
 }
 
-/** Which provider is called, and how it calls the model. */
+/** The provider, and its name of the model. */
 export interface ResolvedModel {
   readonly provider: string;
   /** Without the prefix that names the provider. */
   readonly model: string;
 }
 
-/** Why no provider can be called by this name. */
+/** Why this name resolves to no provider. */
 export interface UnresolvedModel {
   readonly reason: string;
   readonly mend: string;
-  /** The provider's name, where one is known and its protocol is not spoken. */
+  /** The provider, where it is known but its protocol is not supported. */
   readonly provider?: string;
-  /** The key of `litellm_params` that is at fault. */
+  /** The key of `litellm_params` to correct. */
   readonly key: 'model' | 'custom_llm_provider';
 }
 
 const LONGEST_SHOWN = 80;
-/** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is no part of the model. */
+/** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is not part of the model. */
 const MANTLE_REGION = /^([a-z]{2}(?:-[a-z]+){1,2}-\d)\//;
-/** Models that Google serves by the Gemini API and by Vertex AI. */
+/** Models that Google serves by both the Gemini API and Vertex AI. */
 const BY_TWO = /^(?:gemini-|text-embedding-00\d)/;
 
 /**
- * The provider of a model, as LiteLLM resolves it: `custom_llm_provider`, a known prefix, the provider whose address `api_base` is, any other address (OpenAI's
- * protocol), a name that belongs to one provider. Everything else is refused: a key must not go to a host by guess.
+ * Resolves a model as LiteLLM does: `custom_llm_provider`, a known prefix, the provider at
+ * `api_base`, any other address (OpenAI's protocol), a name that belongs to one provider. Anything
+ * else is rejected: a key must not go to a guessed host.
  */
 export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel {
   const { model, custom_llm_provider: custom, base } = facts;
@@ -57,7 +58,7 @@ export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel
   };
 }
 
-/** The region that a model of `bedrock_mantle` names. */
+/** The region in the name of a `bedrock_mantle` model. */
 export function regionIn(model: string): string | undefined {
   return MANTLE_REGION.exec(model.slice(model.indexOf('/') + 1))?.[1];
 }
@@ -66,14 +67,15 @@ export function isResolved(resolution: ResolvedModel | UnresolvedModel): resolut
   return !('reason' in resolution);
 }
 
-/** Most calls are of the model of the call before. */
+/** The last model: most calls repeat it. */
 let lastModel = '';
 let lastCustom: unknown = undefined;
 let lastUpstream = '';
 
 /**
- * A model as its provider knows it: `openai/gpt-4o` is `gpt-4o` there; `meta-llama/Llama-3` stays.
- * @param custom `custom_llm_provider`: then only its own prefix is none of the name.
+ * Returns the model as its provider knows it: `gpt-4o` for `openai/gpt-4o`; `meta-llama/Llama-3`
+ * stays.
+ * @param custom `custom_llm_provider`: then only its own prefix is removed.
  */
 export function upstreamModel(model: string, custom?: unknown): string {
   if (model === lastModel && custom === lastCustom) return lastUpstream;
@@ -85,7 +87,7 @@ export function upstreamModel(model: string, custom?: unknown): string {
   return lastUpstream;
 }
 
-/** LiteLLM puts the provider before the model unless it stands there. */
+/** LiteLLM prefixes the model with the provider, unless it has that prefix. */
 function byCustomProvider(model: string, custom: string): ResolvedModel | UnresolvedModel {
   if (isKnownProvider(custom)) return spoken(custom, cut(model, custom), 'custom_llm_provider');
   const meant = nearestName(custom, providerNames());
@@ -103,7 +105,7 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
   return { provider, model };
 }
 
-/** `openrouter/auto` is a model of OpenRouter's, with its prefix. */
+/** `openrouter/auto` is the model's full name at OpenRouter. */
 function cut(model: string, prefix: string): string {
   if (!model.startsWith(`${prefix}/`)) return model;
   const rest = model.slice(prefix.length + 1);

@@ -11,7 +11,7 @@ import type { AnswerUsage } from '../../http/answer-usage.js';
 
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;
 
-/** Node's response, as a stream is written to it. */
+/** Node's response, as far as a stream needs it. */
 type Writable = NodeResponse & {
   writeHead(status: number, headers: ResponseHeaders): unknown;
   write(bytes: Buffer | string): boolean;
@@ -31,13 +31,13 @@ export interface StreamSource {
   leave(): void;
 }
 
-/** Express's middleware for compression gathers events that it may transform, until the stream is over; nginx goes by a header of its own. */
+/** Keeps Express's compression from buffering events; nginx reads a header of its own. */
 const NOT_GATHERED = 'no-cache, no-transform';
 const DONE = '[DONE]';
-/** Events that wait for a reader who is slow. */
+/** Events that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 64;
 
-/** A provider's streamed answer, from its first chunk on. It is read once: by `sendTo`, or as an iterable. */
+/** A provider's streamed answer. Read it once: by `sendTo`, or as an iterable. */
 export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   private taken = false;
 
@@ -47,23 +47,24 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     private readonly source: StreamSource,
   ) {}
 
-  /** Of the stream when it is over, if its provider has told. */
+  /** The usage, once the stream is over and if its provider reported one. */
   get usage(): AnswerUsage | undefined {
     return this.source.usage;
   }
 
-  /** Ends it before its end: the request to the provider is aborted. */
+  /** Ends the stream early: the request to the provider is aborted. */
   cancel(): void {
     this.source.leave();
   }
 
   /**
-   * Answers an HTTP request with it: event by event as they come, unchanged, with the headers of `call`. Resolves when all is written. A stream that
-   * breaks ends with an event `data: {"error":{…}}`, which OpenAI's clients throw.
+   * Answers an HTTP request with the unchanged events as they arrive, and the headers of `call`.
+   * Resolves when all is written. A broken stream ends with an event `data: {"error":{…}}`, which
+   * OpenAI's clients throw.
    */
   sendTo(target: AnswerTarget): Promise<void> {
     this.take();
-    // What the app has set goes first; Fastify has a copy of its own of it.
+    // Headers that the app set stay. Fastify keeps a copy of its own.
     const headers = (target.getHeaders?.() ?? {}) as ResponseHeaders;
     target.hijack?.();
     const response = (target.raw ?? target) as Writable;
@@ -74,7 +75,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
     try {
       response.writeHead(200, headers);
     } catch (error) {
-      // It was answered already, by whoever takes care of time-outs: nobody will read this.
+      // The request was answered already, for example by a time-out middleware.
       this.source.leave();
       const refusal = error as Error;
       return Promise.reject(refusal);
@@ -83,8 +84,9 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   }
 
   /**
-   * The events, parsed: `ChatCompletionChunk` of the OpenAI SDK, for one. An event that is an error is thrown, as a `ProviderError`. Leaving the loop early
-   * ends the stream. Where the call was given its `response`, the next event comes when that takes more: whoever writes to it need not wait for a slow client.
+   * The parsed events, for example `ChatCompletionChunk` of the OpenAI SDK. An error event is
+   * thrown as a `ProviderError`. Leaving the loop early ends the stream. With the call's
+   * `response`, the next event waits until that has room.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
     this.take();
@@ -128,7 +130,7 @@ function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boo
   return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
 }
 
-/** Writes a stream to a response, and lets the provider wait where the client is slow. */
+/** Writes a stream to a response, and pauses the provider while the client is slow. */
 class ResponseSink implements ChunkSink {
   private readonly filter: EventFilter;
   private readonly drained = (): void => this.source.exchange.resume();
@@ -163,14 +165,14 @@ class ResponseSink implements ChunkSink {
   }
 }
 
-/** An end that is none, put so that no client takes it for one. */
+/** The last event of a broken stream, which no client takes for a normal end. */
 function errorEvent(error: Error): string {
   const body =
     error instanceof ProviderError ? error.error : { message: 'The stream was broken off.', type: 'server_error', param: null, code: null };
   return `data: ${JSON.stringify({ error: body })}\n\n`;
 }
 
-/** The events of a stream, for a reader who asks for one at a time. */
+/** Queues the events of a stream for a reader that takes them one by one. */
 class EventQueue implements ChunkSink {
   private readonly reader = new EventReader();
   private readonly events: string[] = [];

@@ -1,6 +1,6 @@
 import type { ClosableResponse } from '../call/cancellation.js';
 
-/** When a response that has more waiting than it should takes more, or is over; `undefined` where there is nothing to wait for. */
+/** Resolves when a full response has room again, or is over; `undefined`: it has room now. */
 export function drainOf(response: ClosableResponse | undefined): Promise<void> | undefined {
   if (response?.writableNeedDrain !== true) return undefined;
   return new Promise((resolve) => {

@@ -2,22 +2,22 @@ import { StringDecoder } from 'node:string_decoder';
 import { hasError } from '../providers/openai/errors.js';
 
 const END = /\r?\n\r?\n/;
-/** An end without its last character. */
+/** The end of an event without its last character. */
 const LONGEST_EDGE = 3;
 const CALLED_ERROR = /^event: ?error\r?$/m;
 const BYTE_ORDER_MARK = '\uFEFF';
 const NONE: string[] = [];
 
-/** Reads server-sent events: the `data` of each, as it was written. One that is called `error` is `{"error":…}`, whatever it was. */
+/** Reads the `data` of server-sent events. That of an `error` event becomes `{"error":…}`. */
 export class EventReader {
   private readonly decoder = new StringDecoder('utf8');
-  /** What has no end yet: one event may come in thousands of pieces. */
+  /** The unfinished event: one event may arrive in thousands of pieces. */
   private pieces: string[] = [];
   private hasBegun = false;
-  /** The last characters of those: an end may be cut. */
+  /** The last characters of the pieces: a chunk may cut the end of an event. */
   private edge = '';
 
-  /** The events that `chunk` completes. */
+  /** Returns the data of the events that `chunk` completes. */
   read(chunk: Buffer): string[] {
     const piece = this.decode(chunk);
     const seen = this.edge + piece;
@@ -41,7 +41,7 @@ export class EventReader {
   }
 }
 
-/** The `data` of one event; `undefined` where it has none: what is empty is no event, as the standard has it. */
+/** The `data` of one event; `undefined` for an event without data, which the standard ignores. */
 export function dataOf(event: string): string | undefined {
   const lines = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
   const data = lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');

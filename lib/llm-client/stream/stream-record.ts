@@ -1,13 +1,13 @@
 import { countEvents, edgeOf } from './usage-filter.js';
 
-/** So much is kept of a stream's end: the events with the usage and the last one, in however many pieces they come. */
+/** Bytes kept of a stream's end: enough for the usage and the last event. */
 const TAIL_BYTES = 8 * 1024;
 const NONE = Buffer.alloc(0);
 
-/** What is remembered of a stream that passes by: its end and the number of its events, wherever its pieces end. */
+/** Records the end of a passing stream and the number of its events, wherever chunks cut them. */
 export class StreamRecord {
   events = 0;
-  /** Bytes of the event that has not ended, those of the piece in which the one before it ended aside. */
+  /** Bytes of the unfinished event, without those of the chunk that ended the event before it. */
   unended = 0;
   private edge: Buffer = NONE;
   private readonly latest: Buffer[] = [];
@@ -25,7 +25,7 @@ export class StreamRecord {
     while (this.latestBytes - latest[0].length >= TAIL_BYTES) this.latestBytes -= (latest.shift() as Buffer).length;
   }
 
-  /** Its last bytes. */
+  /** The last bytes of the stream. */
   tail(): Buffer {
     return Buffer.concat(this.latest);
   }

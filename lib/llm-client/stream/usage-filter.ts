@@ -1,16 +1,16 @@
 import { dataOf } from './sse-reader.js';
 
-/** The empty line that ends an event. Servers write one kind only: most of them the first, those built on sse-starlette the second. */
+/** The empty line that ends an event. A server writes one kind only, most the first. */
 const ENDS = [Buffer.from('\n\n'), Buffer.from('\r\n\r\n')] as const;
 const NONE = Buffer.alloc(0);
 
 const LINE_FEED = 10;
 const [SPACE, COLON, FIRST_OF_NULL] = Buffer.from(' :n');
 const USAGE = Buffer.from('"usage"');
-/** An end that is cut has so many bytes, at the most, in the pieces before. */
+/** At most this many bytes of a cut end stand in the chunks before. */
 const LONGEST_EDGE = 3;
 
-/** The beginning of an end, perhaps; nothing where one is whole. */
+/** The bytes that may begin an end; empty where the end is complete. */
 export function edgeOf(bytes: Buffer): Buffer {
   if (endsAnEvent(bytes) || bytes.subarray(-ENDS[1].length).equals(ENDS[1])) return NONE;
   const edge = bytes.subarray(-LONGEST_EDGE);
@@ -19,11 +19,11 @@ export function edgeOf(bytes: Buffer): Buffer {
   return at < 0 ? edge : edge.subarray(at + end.length);
 }
 
-/** Events that end in `chunk`. */
+/** Returns the number of events that end in `chunk`. */
 export function countEvents(chunk: Buffer): number {
   let count = 0;
   for (const end of ENDS) {
-    // Mostly the first one ends with the chunk: nothing to look for behind it.
+    // Usually the event ends with the chunk, and nothing is behind it.
     for (let at = chunk.indexOf(end); at >= 0; at = at + end.length < chunk.length ? chunk.indexOf(end, at + end.length) : -1) count++;
     if (count > 0) break;
   }
@@ -31,17 +31,18 @@ export function countEvents(chunk: Buffer): number {
 }
 
 /**
- * Passes a stream on by whole events: behind one that is cut, no client could read the error that says so. It can take out the event that carries only the
- * usage, for callers who have not asked for it, and may stumble over an event without choices. All other bytes pass as they are.
+ * Passes a stream on by whole events: behind a cut one, no client could read an error event. It can
+ * remove the event that carries only the usage, because clients that did not ask for it may fail on
+ * an event without choices.
  */
 export class EventFilter {
-  /** What was kept back, in pieces: one event may come in thousands of them. */
+  /** Bytes of the unfinished event: it may arrive in thousands of chunks. */
   private carried: Buffer[] = [];
   private edge: Buffer = NONE;
 
   constructor(private readonly hidesUsage: boolean) {}
 
-  /** What of `chunk`, and of what was kept back before, is to be passed on: whole events. */
+  /** Returns the whole events in `chunk` and in what was kept back before. */
   pass(chunk: Buffer): Buffer {
     const { carried } = this;
     if (carried.length === 0 && endsAnEvent(chunk)) return this.cleared(chunk, ENDS[0]);
@@ -60,7 +61,7 @@ export class EventFilter {
     return NONE;
   }
 
-  /** What is left at the end: an event that was not finished. */
+  /** Returns the unfinished event at the end of the stream. */
   rest(): Buffer {
     const { carried } = this;
     this.carried = [];
@@ -72,7 +73,7 @@ export class EventFilter {
   }
 }
 
-/** Whether there is a `"usage"` other than `null`, which OpenAI writes into every event where the usage was asked for. */
+/** Whether it has a `"usage"` other than `null`, which OpenAI writes into every event. */
 function hasUsage(bytes: Buffer): boolean {
   for (let at = bytes.indexOf(USAGE); at >= 0; at = bytes.indexOf(USAGE, at)) {
     at += USAGE.length;
@@ -82,7 +83,7 @@ function hasUsage(bytes: Buffer): boolean {
   return false;
 }
 
-/** By the first of `ENDS`, as mostly. */
+/** Whether it ends with the first of `ENDS`, as most chunks do. */
 function endsAnEvent(chunk: Buffer): boolean {
   const { length } = chunk;
   return length > 1 && chunk[length - 1] === LINE_FEED && chunk[length - 2] === LINE_FEED;

@@ -7,10 +7,10 @@ const ERROR = Buffer.from('"error"');
 const USAGE = Buffer.from('"usage"');
 /** A longer object is no usage. */
 const LONGEST_USAGE = 4096;
-/** Keys of that name that are looked at, from the end: of thousands each would cost `LONGEST_USAGE` bytes. */
+/** `"usage"` keys that are read, from the end: each may cost `LONGEST_USAGE` bytes. */
 const MOST_KEYS = 64;
 
-/** Some providers give errors the status of an answer. An answer itself is not parsed: it may be long. */
+/** Some providers answer an error with 200. The answer is not parsed: it may be long. */
 export function faultIn(answer: Buffer): AnswerFault | undefined {
   if (!looksWhole(answer)) return 'malformed';
   if (!mayBeginWithError(answer)) return undefined;
@@ -18,7 +18,7 @@ export function faultIn(answer: Buffer): AnswerFault | undefined {
   return hasError(text) ? { error: text } : undefined;
 }
 
-/** Whether it has the first and the last brace of an object. Some providers send empty lines before it, and many one behind it. */
+/** Has the braces of an object, with white space around it: some providers send empty lines. */
 function looksWhole(answer: Buffer): boolean {
   let end = answer.length - 1;
   while (answer[end] <= 32) end--;
@@ -38,8 +38,9 @@ function behindSpace(answer: Buffer, from = 0): number {
 }
 
 /**
- * The last `"usage":{…}` in a whole answer, or in the end of a stream. The answer itself is not parsed: within a JSON
- * string the quotes of such a key would be escaped, so its bytes are enough to find it.
+ * The last `"usage":{…}` in a whole answer, or in the end of a stream. The answer itself is not
+ * parsed: within a JSON string the quotes of such a key would be escaped, so its bytes are enough
+ * to find it.
  */
 export function usageIn(bytes: Buffer): AnswerUsage | undefined {
   let at = bytes.lastIndexOf(USAGE);

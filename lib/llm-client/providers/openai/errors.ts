@@ -6,9 +6,9 @@ type Fields = Readonly<Record<string, unknown>>;
 const DEEPEST = 4;
 
 /**
- * The error that a body states, in OpenAI's shape, `{ error: { message, … } }`, or another: `{ error: "…" }`,
- * `{ message }`, a list of these (Gemini), an error within an error (Anthropic), `{ detail }` and lists of wrong
- * fields (FastAPI, so Mistral and vLLM). Empty for anything else.
+ * The error that a body states, in OpenAI's shape, `{ error: { message, … } }`, or another: `{
+ * error: "…" }`, `{ message }`, a list of these (Gemini), an error within an error (Anthropic), `{
+ * detail }` and lists of wrong fields (FastAPI, so Mistral and vLLM). Empty for anything else.
  */
 export function errorIn(body: string): Partial<OpenAIErrorBody> {
   let parsed: unknown;
@@ -45,7 +45,7 @@ function fieldsOf(value: unknown): Fields {
   return typeof first === 'object' && first !== null ? (first as Fields) : {};
 }
 
-/** A text, or the first one in what stands in its place: `{ detail: [{ loc: ["body", "tools"], msg: "…" }] }`. */
+/** The first text in a value: of `{ detail: [{ loc: ["body", "tools"], msg: "…" }] }` too. */
 function words(value: unknown, depth = 0): string | undefined {
   if (depth > DEEPEST || typeof value !== 'object' || value === null) return text(value);
   const { message, msg, detail, loc } = fieldsOf(value);

@@ -5,7 +5,7 @@ import type { ReadRequest } from '../../request.js';
 import { tagsIn, withoutOwn } from '../../own-fields.js';
 import type { SentRequest } from '../protocol.js';
 
-/** The body for a provider: the deployment's defaults, the request, a fallback's changes, the deployment's `extra_body`. */
+/** The body: the deployment's defaults, the request, a fallback's changes, `extra_body`. */
 export function bodyOf(sent: SentRequest): string | Promise<Buffer> {
   const { request } = sent;
   if (request.isLarge) return largeBody(sent);
@@ -41,7 +41,7 @@ function requestFields({ body, hasOwnFields, hasTags }: ReadRequest, addsUsage: 
   return fields;
 }
 
-/** What a fallback changes in a body. It does not turn an answer into a stream: that is decided before the call begins. */
+/** What a fallback changes. Whether to stream is decided before the call begins. */
 export function changesOf(overrides: object): Record<string, unknown> {
   const changes = withoutOwn(overrides);
   delete changes.stream;
@@ -50,7 +50,7 @@ export function changesOf(overrides: object): Record<string, unknown> {
   return changes;
 }
 
-/** Tags are for the router: providers take only texts in `metadata`. Nothing where nothing is left. */
+/** Tags are for the router: providers accept only texts in `metadata`. */
 function withoutTags(metadata: object): object | undefined {
   const others = Object.entries(metadata).filter(([key]) => key !== 'tags');
   return others.length === 0 ? undefined : Object.fromEntries(others);

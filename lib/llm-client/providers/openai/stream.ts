@@ -5,7 +5,7 @@ import { hasError } from './errors.js';
 const COMMENTS = /^(?:\s|:[^\n]*\n)*/;
 const ERROR_EVENT = /^event: *error\r?\n/;
 const DATA = /(?:^|\n)data:([^\n]*)\n/;
-/** The start of an error whose end has not arrived. Within a JSON string the quotes would be escaped. */
+/** The start of an unfinished error. Within a JSON string its quotes would be escaped. */
 const HALF_AN_ERROR = /(?:^|\n)data: *\{\s*"error"\s*:\s*[{"]/;
 /** Behind this many characters of an event no error begins any more. */
 const LONGEST_OPENING = 64;

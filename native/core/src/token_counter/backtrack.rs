@@ -7,7 +7,10 @@ const ANSWER_BITS: u32 = 8;
 /// What a candidate costs whose answer is not known, in units of one whose answer is.
 const UNKNOWN_COST: usize = 8;
 /// Units after which it is asked how far they have led, and bytes that they have to: at less, merging by blocks takes less time.
+/// More where tokens are long, as blocks take longer there, and most units are spent on the first of a pattern.
 const COST: usize = 128;
+const COST_PER_LONGEST: usize = 24;
+const MOST_COST: usize = 512;
 const WORTH: usize = 32;
 
 /// What the first bytes of a piece are merged into.
@@ -51,7 +54,7 @@ impl Backtrack {
             let (mut candidate, mut candidate_len) = vocabulary.longest(at.add(position), len - position, &mut cost);
             longest = candidate_len;
             while position < len {
-                if cost >= COST {
+                if cost >= (COST_PER_LONGEST * longest).clamp(COST, MOST_COST) {
                     if position < goal {
                         break;
                     }

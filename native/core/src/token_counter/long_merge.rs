@@ -1,5 +1,5 @@
 //! Merging of pieces of any length in time that grows with the length alone, with the result of `merge.rs`: by `backtrack.rs` where that is fast,
-//! elsewhere by blocks.
+//! by `run_merge.rs` where one byte follows itself, elsewhere by blocks.
 //!
 //! A list of tokens is what merging all their bytes gives if that holds for each two neighbours; so lists of two blocks that overlap can be joined
 //! at any token that both have, as each pair of neighbours then comes from one of the lists. Blocks of common text agree after some bytes.
@@ -9,6 +9,7 @@ use super::backtrack::{Backtrack, Tokens};
 use super::blocks::{Block, Merged, TOGETHER, merge_blocks};
 use super::cache::MAX_LARGE;
 use super::heap_merge::merge_any;
+use super::run_merge::{RunMerge, runs_of};
 use super::vocabulary::Vocabulary;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,12 @@ const LONG_OVERLAP: usize = 288;
 const LONG_TOGETHER: usize = 3;
 /// Short blocks of the first round: fewer are in vain if they do not agree.
 const FIRST_TOGETHER: usize = 3;
+/// Text of few runs: where the next bytes are so few, and as many bytes and runs are merged at once.
+const RUNS_AHEAD: usize = 512;
+const FEW_RUNS: usize = 8;
+const RUN_BYTES: usize = 1 << 14;
+const RUN_OVERLAP: usize = 512;
+const MOST_RUNS: usize = 48;
 /// Rounds of a kind before it is looked whether a faster way is one again.
 const ROUNDS: u32 = 8;
 
@@ -50,6 +57,7 @@ pub struct LongMerge {
     whole: Vec<Block<WHOLE>>,
     short: Vec<Block<SHORT>>,
     long: Vec<Block<LONG>>,
+    runs: RunMerge,
     /// Set when nobody wants the result any more, which then is none.
     pub stop: Option<Arc<AtomicBool>>,
 }
@@ -71,6 +79,11 @@ impl LongMerge {
                 match way {
                     Way::Backtrack => {
                         let longest = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
+                        let text = std::slice::from_raw_parts(at, len);
+                        let ahead = &text[self.tokens.end..len.min(self.tokens.end + RUNS_AHEAD)];
+                        if runs_of(ahead).nth(FEW_RUNS).is_none() && self.extend_by_runs(vocabulary, text) {
+                            continue;
+                        }
                         // Short blocks cannot agree on a token that is longer than what they share.
                         way = if longest > SHORT_OVERLAP { Way::Long } else { Way::Short };
                         left = ROUNDS;
@@ -116,6 +129,20 @@ impl LongMerge {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// By runs of one byte, if those before the end are few, too; whether they agreed.
+    fn extend_by_runs(&mut self, vocabulary: &Vocabulary, text: &[u8]) -> bool {
+        let (from, _) = self.bound_before(vocabulary, RUN_OVERLAP);
+        let most = &text[from..text.len().min(from + RUN_BYTES)];
+        let to = from + runs_of(most).take(MOST_RUNS).map(<[u8]>::len).sum::<usize>();
+        if to <= self.tokens.end {
+            return false;
+        }
+        let mut runs = std::mem::take(&mut self.runs);
+        let agreed = self.append(vocabulary, runs.merge(vocabulary, text, from, to));
+        self.runs = runs;
+        agreed
     }
 
     /// By a round of short blocks; whether all of them agreed.

@@ -3,6 +3,7 @@
 use super::blocks::Merged;
 use super::heap_merge::merge_any;
 use super::long_merge::LongMerge;
+use super::run_merge::RunMerge;
 use super::vocabulary::{NONE, Vocabulary};
 use super::{Cache, ENCODING_NAMES, PACKED, Text, encoding, vocabulary_of};
 use crate::long::is_long;
@@ -31,6 +32,49 @@ proptest! {
         parts in prop::collection::vec(("[a-z]{1,9}|[A-Za-z0-9+/]{1,40}|[-=*/#]|[-=]{1,3}|[ab]{1,5}|\\PC{1,4}|[\t \n]{1,3}", 1usize..300), 1..14),
     ) {
         check(parts.iter().map(|(part, times)| part.repeat(*times)).collect::<String>().as_bytes());
+    }
+}
+
+fn check_runs(merge: &mut RunMerge, text: &[u8]) {
+    for vocabulary in VOCABULARIES.iter() {
+        let (bounds, ids) = merge_any(vocabulary, text);
+        let [mut expected, mut found] = [vec![], vec![]];
+        Merged { start: 0, len: text.len(), bounds: &bounds, ids: &ids }.push_from(0, &mut expected);
+        merge.merge(vocabulary, text, 0, text.len()).push_from(0, &mut found);
+        assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #[test]
+    fn runs_merge_as_their_bytes_do(parts in prop::collection::vec((prop_oneof![any::<u8>(), Just(b'-'), Just(b'='), Just(b' ')], 1usize..300), 1..14)) {
+        check_runs(&mut RunMerge::default(), &parts.iter().flat_map(|(byte, times)| vec![*byte; *times]).collect::<Vec<_>>());
+    }
+}
+
+/// Every length up to 2,000 of each byte under `LONG=1`.
+#[test]
+fn runs_of_every_byte_and_length() {
+    let step = if std::env::var_os("LONG").is_some() { 1 } else { 131 };
+    let mut merge = RunMerge::default();
+    for byte in 0..=255u8 {
+        for len in (1..=2000).step_by(step).chain(1..140) {
+            check_runs(&mut merge, &vec![byte; len]);
+        }
+    }
+}
+
+#[test]
+fn runs_of_every_pair_of_bytes() {
+    let step = if std::env::var_os("LONG").is_some() { 1 } else { 97 };
+    let mut merge = RunMerge::default();
+    for pair in (0..=u16::MAX).step_by(step) {
+        let [first, second] = pair.to_be_bytes();
+        let [long, short] = [usize::from(pair) * 7919 % 2000 + 1, usize::from(pair) * 31 % 200 + 1];
+        check_runs(&mut merge, &[vec![first; long], vec![second; short]].concat());
+        check_runs(&mut merge, &[vec![first; short], vec![second; long], vec![first; 3]].concat());
+        check_runs(&mut merge, &[first, second].repeat(short));
     }
 }
 

@@ -35,6 +35,7 @@ mod narrow_avx512;
 mod narrow_wide;
 mod pattern;
 mod piece;
+mod run_merge;
 mod scan;
 #[cfg(target_arch = "x86_64")]
 mod short_text;

@@ -6,7 +6,7 @@ const asking = (headers: Record<string, string>) => ({ headers });
 const withCookie = (session: string) => asking({ cookie: `other=1; ${SESSION_COOKIE}=${session}; last=x` });
 
 describe('DashboardAccess', () => {
-  it('lets everybody look where there is no token', () => {
+  it('admits everyone without a token', () => {
     const access = new DashboardAccess(null);
     expect(access.admits(asking({}))).toBe(true);
     expect([access.isGuarded, access.isToken(''), access.hasSession(withCookie(access.openSession()))]).toEqual([false, false, false]);
@@ -24,13 +24,13 @@ describe('DashboardAccess', () => {
     expect(new DashboardAccess('secret').admits(asking({ authorization }))).toBe(admitted);
   });
 
-  it('knows a token and nothing else', () => {
+  it('accepts the token and nothing else', () => {
     const access = new DashboardAccess('secret');
     for (const wrong of ['', 'Secret', undefined, null, 7, ['secret'], { token: 'secret' }]) expect(access.isToken(wrong)).toBe(false);
     expect(access.isToken('secret')).toBe(true);
   });
 
-  it('believes a session until it ends, in every process with that token', () => {
+  it('accepts a session until it expires, in every process with that token', () => {
     let nowMs = 1_800_000_000_000;
     const access = new DashboardAccess('secret', () => nowMs);
     const session = access.openSession();
@@ -41,7 +41,7 @@ describe('DashboardAccess', () => {
     expect(access.admits(withCookie(session))).toBe(false);
   });
 
-  it('believes no session that somebody made up', () => {
+  it('rejects a forged session', () => {
     const access = new DashboardAccess('secret');
     const [endMs, signature] = access.openSession().split('.');
     for (const forged of [
@@ -58,7 +58,7 @@ describe('DashboardAccess', () => {
     }
   });
 
-  it('hands out a cookie that scripts and other sites cannot use', () => {
+  it('sets a cookie that scripts and other sites cannot use', () => {
     const access = new DashboardAccess('secret');
     expect(access.cookie('x', true)).toBe(`${SESSION_COOKIE}=x; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200; Secure`);
     expect(access.cookie(null, false)).toBe(`${SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0`);
@@ -67,7 +67,7 @@ describe('DashboardAccess', () => {
 });
 
 describe('a session that was logged out', () => {
-  it('is over for whoever has its cookie, and no other is', () => {
+  it('is invalid for every copy of its cookie, and no other session is', () => {
     const access = new DashboardAccess('secret');
     const [first, second] = [access.openSession(), access.openSession()];
     expect(access.endSession(withCookie(first))).toEqual({ id: expect.any(String) as string, endMs: expect.any(Number) as number });
@@ -76,7 +76,7 @@ describe('a session that was logged out', () => {
     expect(access.endSession(withCookie('made.up'))).toBeUndefined();
   });
 
-  it('stays over however many others are, in a bounded memory', () => {
+  it('stays invalid after any number of log-outs, in bounded memory', () => {
     const ended = new EndedSessions(100);
     const session = (index: number) => ({ id: `s${index}`, endMs: 1_000_000 + index });
     for (let index = 0; index < 1_000; index++) ended.add(session(index), 0);
@@ -87,7 +87,7 @@ describe('a session that was logged out', () => {
 });
 
 describe('the options of the dashboard', () => {
-  it('have their defaults', () => {
+  it('have defaults', () => {
     expect(resolveDashboardOptions({}, 'development')).toEqual({ token: null, intervalMs: 2000, title: 'Control room' });
     expect(resolveDashboardOptions({ token: 't' }, 'production').token).toBe('t');
   });
@@ -103,7 +103,7 @@ describe('the options of the dashboard', () => {
     [{ intervalMs: 10 }, 'dashboard.intervalMs: must be an integer from 250'],
     [{ title: '' }, 'dashboard.title: must be a non-empty string'],
     [{ tokne: 'x' }, 'dashboard.tokne: is not a known option (did you mean token?)'],
-  ])('refuse %j', (options, message) => {
+  ])('are rejected: %j', (options, message) => {
     const attempt = () => resolveDashboardOptions(options as never, 'test');
     expect(attempt).toThrow(message);
     expect(attempt).not.toThrow(/hunter2/);
@@ -113,9 +113,9 @@ describe('the options of the dashboard', () => {
     ['/dashboard', 'dashboard'],
     ['ops/llm/', 'ops/llm'],
     ['/a-b_c.d~e', 'a-b_c.d~e'],
-  ])('take the path %s', (path, expected) => expect(checkDashboardPath(path)).toBe(expected));
+  ])('accept the path %s', (path, expected) => expect(checkDashboardPath(path)).toBe(expected));
 
-  it.each(['', '/', 'a//b', '/x y', ':id', '*', '../up?', 7])('refuse the path %j', (path) => {
+  it.each(['', '/', 'a//b', '/x y', ':id', '*', '../up?', 7])('reject the path %j', (path) => {
     expect(() => checkDashboardPath(path)).toThrow(/^dashboard\.path: /);
   });
 });

@@ -46,7 +46,7 @@ describe('DashboardFeed', () => {
   }
   const advance = (intervals: number) => jest.advanceTimersByTimeAsync(intervals * INTERVAL_MS);
 
-  it('tells everything at first, then what has changed', async () => {
+  it('sends everything at first, then what has changed', async () => {
     const { messages } = watch(new DashboardFeed(source, INTERVAL_MS, logger));
     await advance(0);
     expect(messages).toHaveLength(1);
@@ -71,7 +71,7 @@ describe('DashboardFeed', () => {
     expect(messages.map(({ plots }) => plots?.series.length)).toEqual([0, undefined, 1, undefined]);
   });
 
-  it('looks once for all that watch, and not at all when nobody does', async () => {
+  it('takes one snapshot for all open pages, and none without pages', async () => {
     const feed = new DashboardFeed(source, INTERVAL_MS, logger);
     const viewers = [1, 2, 3].map(() => watch(feed));
     await advance(0);
@@ -87,7 +87,7 @@ describe('DashboardFeed', () => {
     expect([looks, jest.getTimerCount(), feed.viewerCount]).toEqual([4, 0, 0]);
   });
 
-  it('tells one that comes later everything, and the others only what is new to them', async () => {
+  it('sends everything to a later page, and to the others only what changed', async () => {
     const feed = new DashboardFeed(source, INTERVAL_MS, logger);
     const early = watch(feed);
     await advance(1);
@@ -118,7 +118,7 @@ describe('DashboardFeed', () => {
     },
   );
 
-  it('gives the same figures to all that ask within an interval', async () => {
+  it('returns the same snapshot to all requests within an interval', async () => {
     const feed = new DashboardFeed(source, INTERVAL_MS, logger);
     const both = await Promise.all([feed.snapshot(), feed.snapshot()]);
     expect(both[0]).toBe(both[1]);
@@ -129,20 +129,20 @@ describe('DashboardFeed', () => {
     expect(looks).toBe(2);
   });
 
-  it('says once that it gets no figures, and goes on when it does', async () => {
+  it('logs a failed snapshot once, and goes on when the next one succeeds', async () => {
     const feed = new DashboardFeed(source, INTERVAL_MS, logger);
     const { messages } = watch(feed);
     await advance(0);
     fail = true;
     await advance(3);
-    expect(warnings).toEqual(['the dashboard gets no figures: no answer']);
+    expect(warnings).toEqual(['Dashboard: snapshot failed (no answer)']);
     expect(messages).toHaveLength(1);
     fail = false;
     await advance(1);
     expect(messages).toHaveLength(2);
   });
 
-  it('ends all streams when it is closed, and opens no more', async () => {
+  it('ends all streams when it is closed, and opens no new ones', async () => {
     const feed = new DashboardFeed(source, INTERVAL_MS, logger);
     const viewers = [watch(feed), watch(feed)];
     await advance(1);

@@ -119,7 +119,7 @@ export class DashboardFeed {
       }
       this.hasComplained = false;
     } catch (error) {
-      if (!this.hasComplained) this.logger.warn(`the dashboard gets no figures: ${errorMessage(error)}`);
+      if (!this.hasComplained) this.logger.warn(`Dashboard: snapshot failed (${errorMessage(error)})`);
       this.hasComplained = true;
     }
   }

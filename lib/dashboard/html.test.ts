@@ -2,16 +2,16 @@ import { count, duration, perSecond, share, span, times, usd } from './figures.j
 import { html } from './html.js';
 
 describe('html', () => {
-  it('escapes what is put in, for text and attributes', () => {
+  it('escapes values for text and attributes', () => {
     expect(String(html`<b title="${'a"b'}">${"<script>&'"}</b>`)).toBe('<b title="a&quot;b">&lt;script&gt;&amp;&#39;</b>');
   });
 
-  it('takes pieces as they are, lists one by one, and leaves nothing for nothing', () => {
+  it('renders Html unchanged, lists item by item, and nothing for nothing', () => {
     const rows = ['<1>', 2].map((entry) => html`<i>${entry}</i>`);
     expect(String(html`<p>${rows}${false}${null}${undefined}${''}</p>`)).toBe('<p><i>&lt;1&gt;</i><i>2</i></p>');
   });
 
-  it('shows 0, which is not nothing', () => expect(String(html`${0}`)).toBe('0'));
+  it('renders 0', () => expect(String(html`${0}`)).toBe('0'));
 });
 
 describe('figures', () => {

@@ -10,7 +10,7 @@ const entry = (component: string, operation: string, calls: readonly number[]) =
 });
 
 describe('plotData', () => {
-  it('shows whole requests before the work of engines, the busiest first, and no calibration', () => {
+  it('sorts whole requests before engines, the busiest first, and leaves out calibration', () => {
     const history = {
       endMs: [2000, 4000],
       series: [

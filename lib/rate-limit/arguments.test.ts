@@ -23,13 +23,13 @@ describe('arguments of the rate limiter', () => {
     ['limitOf', 'options', /got null$/, (wrong) => limits.limitOf(wrong), null],
     ['getStats', 'keys', /got null$/, (wrong) => limits.getStats(wrong), null],
     ['getStats', 'keys[0]', /got 1$/, (wrong) => limits.getStats(wrong), [1]],
-  ])('names what is wrong: %s, %s', (_, path, message, call, wrong) => {
+  ])('names the invalid argument: %s, %s', (_, path, message, call, wrong) => {
     const refused = expect(() => call(wrong as never));
     refused.toThrow(InvalidArgumentError);
     refused.toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', path, message: expect.stringMatching(message) as string }));
   });
 
-  it('tells of a wrong argument later what it tells of it at once', async () => {
+  it('rejects with the same error in methods that end in Async', async () => {
     const told = await Promise.allSettled([
       limits.settleAsync(null as never, 0),
       limits.releaseAsync(null as never),
@@ -40,8 +40,8 @@ describe('arguments of the rate limiter', () => {
   });
 });
 
-describe.each(rateLimitEngines().map(({ engine }) => engine))('names of limits without end, on the %s engine', (engine) => {
-  it('are a mistake of the caller, not of the engine', async () => {
+describe.each(rateLimitEngines().map(({ engine }) => engine))('an unbounded number of limit names, on the %s engine', (engine) => {
+  it('is an error of the caller, not of the engine', async () => {
     const { rateLimiter } = new FastLiteLLM({ logger, engine, rateLimit: { requestsPerMinute: 1 } }, { env: {} });
     const limits = { requestsPerMinute: 1 };
     const refused = expect.objectContaining({ code: 'TOO_MANY_POLICIES', path: 'limit' }) as Error;

@@ -5,12 +5,12 @@ const limits = (options?: RateLimitOptions, settings?: { requestsPerMinute?: num
   resolveRateLimitOptions(options, settings).limit.limits;
 
 describe('rate limit options', () => {
-  it("are the reference's without any", () => {
+  it("default to fast-litellm's", () => {
     expect(resolveRateLimitOptions()).toMatchObject({ maxKeys: 250_000, sharedAs: null, headers: true, store: undefined });
     expect(limits()).toEqual({ requestsPerSecond: 10, burst: 20, requestsPerMinute: 600, requestsPerHour: 10_000 });
   });
 
-  it('leave out the defaults once one is set, there or by the environment', () => {
+  it('drop the defaults when a limit is set, also by the environment', () => {
     expect(limits({ requestsPerMinute: 6000 })).toEqual({ requestsPerMinute: 6000 });
     expect(limits({}, { requestsPerMinute: 6000 })).toEqual({ requestsPerMinute: 6000 });
     expect(limits({ requestsPerMinute: 60, requestsPerDay: 9 }, { requestsPerMinute: 120 })).toEqual({
@@ -20,14 +20,14 @@ describe('rate limit options', () => {
     expect(limits({}, { burst: 50 })).toMatchObject({ requestsPerSecond: 10, burst: 50 });
   });
 
-  it('complete the bucket', () => {
+  it('fill in the bucket', () => {
     expect(limits({ requestsPerSecond: 2.5 })).toEqual({ requestsPerSecond: 2.5, burst: 3 });
     expect(limits({ requestsPerSecond: 0.1 })).toEqual({ requestsPerSecond: 0.1, burst: 1 });
     expect(limits({ requestsPerSecond: 0 })).toEqual({ requestsPerSecond: 0, burst: 0 });
     expect(limits({ requestsPerMinute: 90, burst: 7 })).toEqual({ requestsPerMinute: 90, requestsPerSecond: 1.5, burst: 7 });
   });
 
-  it('take 0, 1 and 2^31', () => {
+  it('accept 0, 1 and 2^31', () => {
     for (const requestsPerMinute of [0, 1, 2 ** 31]) expect(limits({ requestsPerMinute })).toEqual({ requestsPerMinute });
   });
 
@@ -53,7 +53,7 @@ describe('rate limit options', () => {
     ['rateLimit.headers: must be true or false', { headers: 'yes' }],
     ['rateLimit.store.check: must be a function', { store: {} }],
     ['rateLimit.store: must be an object', { store: 'redis' }],
-  ])('stop the boot: %s', (message, options) => {
+  ])('are rejected at boot: %s', (message, options) => {
     expect(() => resolveRateLimitOptions(options)).toThrow(InvalidConfigurationError);
     expect(() => resolveRateLimitOptions(options)).toThrow(message);
   });

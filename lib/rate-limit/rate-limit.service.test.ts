@@ -18,7 +18,7 @@ const open = (engine: EngineMode, options: FastLiteLLMOptions) =>
 describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => {
   const limiter = (rateLimit: FastLiteLLMOptions['rateLimit']) => open(engine, { rateLimit });
 
-  it('answers as the contract says', () => {
+  it('returns the result of the contract', () => {
     const limits = limiter({ requestsPerMinute: 2 });
     expect(limits.check('a')).toMatchObject({ allowed: true, reason: 'ok', limit: 2, remainingRequests: 1, resetMs: 60_000 });
     expect(limits.check('a')).not.toHaveProperty('exceeded', expect.anything());
@@ -33,7 +33,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(limits.isAllowed('a')).toBe(true);
   });
 
-  it('names every limit that can refuse', () => {
+  it('names the limit that denied a request', () => {
     const refusedBy = (limits: object, options = {}) => {
       const one = limiter({ ...limits });
       one.check('a', { cost: 0 });
@@ -48,7 +48,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(refusedBy({ maxConcurrent: 1 })).toBe('concurrency');
   });
 
-  it('tells remaining and peeks without taking', () => {
+  it('returns remaining requests and peeks without taking', () => {
     const limits = limiter({ requestsPerMinute: 3, tokensPerMinute: 100 });
     for (let i = 0; i < 5; i++) expect(limits.getRemaining('a')).toBe(3);
     expect(limits.peek('a', { tokens: 101 })).toMatchObject({ allowed: false, exceeded: 'tokens', remainingTokens: 100 });
@@ -59,13 +59,13 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(limits.getRemaining('a')).toBe(1);
   });
 
-  it('lets only as many parallel reservations pass as there are tokens', () => {
+  it('allows only as many parallel reservations as there are tokens', () => {
     const limits = limiter({ tokensPerMinute: 100 });
     const made = Array.from({ length: 5 }, () => limits.reserve('a', { tokens: 50 }));
     expect(made.map(({ allowed }) => allowed)).toEqual([true, true, false, false, false]);
   });
 
-  it('gives unused tokens back, once', () => {
+  it('returns unused tokens once', () => {
     const limits = limiter({ tokensPerMinute: 100 });
     const reservation = limits.reserve('a', { tokens: 100 });
     for (let i = 0; i < 3; i++) limits.settle(reservation, 50);
@@ -77,13 +77,13 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(three.peek('a', { cost: 0 }).remainingTokens).toBe(0);
   });
 
-  it('counts what was used where nothing was reserved', () => {
+  it('counts used tokens when none were reserved', () => {
     const limits = limiter({ tokensPerMinute: 100 });
     limits.settle(limits.reserve('a'), 90);
     expect(limits.peek('a', { cost: 0 }).remainingTokens).toBe(10);
   });
 
-  it('has nothing to settle of a refusal, and takes no made-up reservation', () => {
+  it('settles nothing for a denial, and rejects a copy of a reservation', () => {
     const limits = limiter({ tokensPerMinute: 100 });
     limits.reserve('a', { tokens: 100 });
     const refused = limits.reserve('a', { tokens: 100 });
@@ -94,7 +94,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     for (const tokens of [-1, NaN, undefined]) expect(() => limits.settle(refused, tokens as number)).toThrow(InvalidArgumentError);
   });
 
-  it('frees what is under way by settling, releasing, or by its key', () => {
+  it('frees a slot by settling, by releasing and by its key', () => {
     const limits = limiter({ maxConcurrent: 2 });
     const [first, second] = [limits.reserve('a'), limits.reserve('a')];
     expect(limits.reserve('a')).toMatchObject({ allowed: false, exceeded: 'concurrency' });
@@ -108,7 +108,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(limits.isAllowed('a')).toBe(true);
   });
 
-  it('decides over many scopes all or nothing', () => {
+  it('takes from all scopes or from none', () => {
     const limits = limiter({ requestsPerMinute: 10, limits: { team: { requestsPerMinute: 3, tokensPerMinute: 100 } } });
     const scopes = ['user', { key: 'team', limit: 'team' }] as const;
     expect(limits.reserve(scopes, { tokens: 60 })).toMatchObject({ allowed: true, scope: 1, remainingRequests: 2 });
@@ -121,7 +121,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(limits.peek('team', { limit: 'team', cost: 0 }).remainingTokens).toBe(30);
   });
 
-  it('keeps limits of different names apart, and takes limits with the call', () => {
+  it('counts limits of different names apart, and accepts limits with the call', () => {
     const limits = limiter({ requestsPerMinute: 1, limits: { chat: { requestsPerMinute: 1 } } });
     expect([limits.isAllowed('a'), limits.isAllowed('a', { limit: 'chat' })]).toEqual([true, true]);
     const given = { requestsPerMinute: 2 };
@@ -131,7 +131,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect(limits.isAllowed('a')).toBe(false);
   });
 
-  it('keeps nothing more of limits that are written anew with each call', () => {
+  it('opens one policy for equal limits that are written with each call', () => {
     const { prototype } = engine === 'native' ? NativeRateLimitEngine : TypeScriptRateLimitEngine;
     const opened = jest.spyOn(prototype, 'policy');
     const closed = jest.spyOn(prototype, 'closePolicy');
@@ -149,7 +149,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     jest.restoreAllMocks();
   });
 
-  it('counts, and details the keys that are asked for', () => {
+  it('counts decisions, and returns details of the requested keys', () => {
     const limits = limiter({ requestsPerMinute: 1 });
     ['a', 'a', 'b'].forEach((key) => limits.check(key));
     expect(limits.getStats()).toEqual({ totalChecks: 3, allowedCount: 2, deniedCount: 1, keys: 2 });
@@ -159,7 +159,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     expect([value('allowed_total'), value('denied_total', 'minute'), value('denied_total', 'hour'), value('keys')]).toEqual([2, 1, 0, 2]);
   });
 
-  it('decides and counts alike, whichever method asks and whoever watches', async () => {
+  it('decides and counts the same by every method, watched or not', async () => {
     const limits = limiter({ requestsPerMinute: 2, limits: { other: { tokensPerMinute: 1 } } });
     const round = async (key: string) => [
       limits.isAllowed(key),
@@ -203,19 +203,19 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     ['reserve', [Array.from({ length: 65 }, () => 'a')]],
     ['reserve', [[{ key: 1 }]]],
     ['reserve', [[{ key: 'a', limit: 'a\0b', limits: { requestsPerMinute: 1 } }]]],
-  ] as const)('refuses %s(%j)', (method, args) => {
+  ] as const)('rejects %s(%j)', (method, args) => {
     const limits = limiter({ requestsPerMinute: 1 });
     expect(() => (limits[method] as (...all: unknown[]) => unknown)(...args)).toThrow(InvalidArgumentError);
   });
 
-  it('takes any string for a key', () => {
+  it('accepts any string as a key', () => {
     const limits = limiter({ requestsPerMinute: 1 });
     const keys = ['', '\0', '__proto__', 'constructor', '🦀', '\ud800', '*', '{a}', 'x'.repeat(1 << 20)];
     expect(keys.map((key) => limits.isAllowed(key))).toEqual(keys.map(() => true));
     expect(keys.map((key) => limits.isAllowed(key))).toEqual(keys.map(() => false));
   });
 
-  it('is healthy, and forgets all when closed', async () => {
+  it('is healthy, and forgets all keys when closed', async () => {
     const limits = limiter({ requestsPerMinute: 1 });
     expect(limits.health()).toMatchObject({ status: 'ok', engine, store: 'memory' });
     limits.check('a');

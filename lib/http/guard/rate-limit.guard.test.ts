@@ -35,6 +35,10 @@ function open(rateLimit: FastLiteLLMOptions['rateLimit'] = limits) {
   return { llm, ask };
 }
 
+function responseOf() {
+  return Object.assign(new EventEmitter(), { setHeader() {}, json() {}, statusCode: 200 });
+}
+
 describe('RateLimitGuard', () => {
   it('finds request and response of a GraphQL context', async () => {
     const { ask } = open();
@@ -84,6 +88,30 @@ describe('RateLimitGuard', () => {
     expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 2, deniedCount: 1 });
   });
 
+  it('does not count the prompt of a caller who is over the request limit', async () => {
+    class Chat {
+      @RateLimit({ requestsPerMinute: 1, tokensPerMinute: 1_000_000 })
+      ask() {}
+    }
+    const { llm, ask } = open();
+    const count = jest.spyOn(llm.tokenCounter, 'estimatePromptAsync');
+    const body = { ...chat, messages: [{ role: 'user', content: 'hello '.repeat(10_000) }] };
+    const post = () => ask('http', [{ ip: '192.0.2.9', body }, responseOf()], Chat.prototype.ask, Chat);
+    await expect(post()).resolves.toBe(true);
+    await expect(post()).rejects.toMatchObject({ exceeded: 'minute' });
+    expect(count).toHaveBeenCalledTimes(1);
+  });
+
+  it('stops counting a prompt when it exceeds the tokens left', async () => {
+    const { llm, ask } = open();
+    const count = jest.spyOn(llm.tokenCounter, 'estimatePromptAsync');
+    const body = { ...chat, messages: [{ role: 'user', content: 'hello '.repeat(100_000) }] };
+    const post = ask('http', [{ ip: '192.0.2.9', body }, responseOf()], Gateway.prototype.chat);
+    await expect(post).rejects.toMatchObject({ exceeded: 'tokens', limit: 100 });
+    expect(count).toHaveBeenCalledTimes(1);
+    expect(llm.rateLimiter.getStats()).toMatchObject({ allowedCount: 0, deniedCount: 1 });
+  });
+
   it.each(['ws', 'graphql', 'rpc'])('rejects a body that exceeds the JSON bounds before it counts it: %s', async (type) => {
     const { llm, ask } = open();
     const count = jest.spyOn(llm.tokenCounter, 'estimatePromptAsync');
@@ -99,14 +127,14 @@ describe('RateLimitGuard', () => {
   it('settles reported usage of a request without a prompt, and ignores the usage in its answer', async () => {
     const { llm, ask } = open();
     const left = () => llm.rateLimiter.peek('ip:192.0.2.3', { limit: 'chat', cost: 0 }).remainingTokens;
-    const get = async (): Promise<{ request: object; response: EventEmitter & { json(body: object): void } }> => {
-      const response = Object.assign(new EventEmitter(), { setHeader() {}, json() {}, statusCode: 200 });
+    const get = async (): Promise<{ request: object; response: ReturnType<typeof responseOf> }> => {
+      const response = responseOf();
       const request = { ip: '192.0.2.3', body: { question: 'hello world' } };
       await expect(ask('http', [request, response], Gateway.prototype.chat)).resolves.toBe(true);
       return { request, response };
     };
     const lookedUp = await get();
-    lookedUp.response.json({ usage: { total_tokens: 50 } });
+    (lookedUp.response.json as (body: object) => void)({ usage: { total_tokens: 50 } });
     lookedUp.response.emit('close');
     expect(left()).toBe(100);
     const asked = await get();

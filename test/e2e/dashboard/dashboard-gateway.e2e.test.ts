@@ -2,7 +2,7 @@ import { FastLiteLLM } from 'nestjs-fast-litellm';
 import type { DashboardSnapshot } from '../../../lib/dashboard/dashboard.snapshot.js';
 import { SampleGateway } from '../sample-app/sample-gateway.js';
 
-describe('the dashboard of the sample gateway, with traffic', () => {
+describe('the dashboard of the sample gateway after traffic', () => {
   let gateway: SampleGateway;
   let snapshot: DashboardSnapshot;
 
@@ -19,7 +19,7 @@ describe('the dashboard of the sample gateway, with traffic', () => {
   });
   afterAll(() => gateway.stop());
 
-  it('has the deployments, and what each has answered', () => {
+  it('lists the deployments with the requests that each answered', () => {
     const { deployments } = snapshot;
     expect(deployments?.map(({ id }) => id).sort()).toEqual([
       'local-one/gpt-4o',
@@ -33,7 +33,7 @@ describe('the dashboard of the sample gateway, with traffic', () => {
     for (const { state, inFlight, failures } of deployments ?? []) expect([state, inFlight, failures]).toEqual(['available', 0, 0]);
   });
 
-  it('has the pool, with connections to the providers', () => {
+  it('lists the connections to the providers', () => {
     const { pool } = snapshot;
     expect(pool).toMatchObject({ leased: 0, waiting: 0, maxConnections: 1024 });
     const origins = gateway.providers.map(({ apiBase }) => new URL(apiBase).origin);
@@ -41,7 +41,7 @@ describe('the dashboard of the sample gateway, with traffic', () => {
     for (const { origin, idle } of pool?.endpoints ?? []) expect([origins.includes(origin), idle > 0]).toEqual([true, true]);
   });
 
-  it('has the routes, before the work of engines', () => {
+  it('lists the routes before the engines', () => {
     const names = snapshot.operations.map(({ component, operation }) => `${component} ${operation}`);
     for (const route of ['POST /v1/chat/completions', 'POST /v1/embeddings', 'POST /v1/tokens/count', 'GET /v1/models']) {
       expect(names).toContain(`http ${route}`);
@@ -52,7 +52,7 @@ describe('the dashboard of the sample gateway, with traffic', () => {
     expect(names.filter((name) => name.includes('calibration') || name.includes('/dashboard'))).toEqual([]);
   });
 
-  it('has the limits nearest to exhaustion, and what was spent', () => {
+  it('lists the limits nearest to exhaustion, and the cost', () => {
     const { limits, tallies } = snapshot;
     expect(limits.length).toBeGreaterThan(0);
     for (const { total, remaining, keyHash } of limits) {
@@ -64,7 +64,7 @@ describe('the dashboard of the sample gateway, with traffic', () => {
     expect(tallies.find(({ label }) => label === 'Calls to models')?.total).toBe(7);
   });
 
-  it('shows it all on the page', async () => {
+  it('shows all of it on the page', async () => {
     const page = await gateway.text('/dashboard');
     for (const shown of ['local-two/gpt-4o-mini', 'Share of its group', 'idle of 1,024', 'requests left', 'POST /v1/chat/completions']) {
       expect(page).toContain(shown);

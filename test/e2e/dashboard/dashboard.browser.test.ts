@@ -60,7 +60,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await shows('#live', /^Live$/);
   };
 
-  it('opens, is live, and complains of nothing', async () => {
+  it('opens, is live, and logs no errors', async () => {
     await open();
     expect(await page.locator('#status').textContent()).toContain(EXPECTED_PILL);
     expect(await page.getByRole('heading', { level: 2 }).count()).toBeGreaterThan(7);
@@ -68,7 +68,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('shows what happens while it is open, keys hidden', async () => {
+  it('shows events while it is open, and hides keys', async () => {
     await open();
     llm().tokenCounter.countTokens('one two three', 'gpt-4');
     await shows('#overview', /Tokens counted\s*3/);
@@ -80,7 +80,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('draws percentiles over time, of the operation that is chosen', async () => {
+  it('draws the percentiles of the chosen operation over time', async () => {
     await open();
     const busy = setInterval(() => {
       for (let i = 0; i < 20; i++) llm().tokenCounter.countTokens(`text ${i}`, 'gpt-4');
@@ -106,7 +106,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     }
   });
 
-  it('gives the first interval a minute of time, not a thousand days', async () => {
+  it('scales the time axis to one minute for the first interval', async () => {
     await open();
     const columns = { perSecond: [1], p50: [1], p95: [1], p99: [1] };
     const news = JSON.stringify({ times: [1_700_000_000], series: [{ id: 'a', label: 'a', ...columns }] });
@@ -115,7 +115,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     expect(await page.evaluate(`showPlots(${news}), ${span}`)).toEqual([60, 60]);
   });
 
-  it('connects again by itself when the server was restarted, and goes on', async () => {
+  it('reconnects after a restart of the server', async () => {
     await open();
     await app.close();
     await shows('#live', /^Reconnecting…/);
@@ -125,7 +125,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await shows('#overview', /Tokens counted\s*3/);
   });
 
-  it('asks for the token when the session does not count any more', async () => {
+  it('shows the log-in form when the session is invalid', async () => {
     await app.close();
     await serve({ token: 'first' });
     await page.goto(`${url()}/dashboard`);
@@ -147,7 +147,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await page.getByLabel('Token').waitFor();
   });
 
-  it('says everything but the plots where JavaScript is off', async () => {
+  it('shows everything but the plots without JavaScript', async () => {
     const still = await browser.newContext({ viewport: PHONE, javaScriptEnabled: false });
     const plain = await still.newPage();
     for (let i = 0; i < 5; i++) llm().rateLimiter.check('key');
@@ -172,7 +172,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     await picture(page, `dashboard-${colorScheme}-${size.width}`);
   });
 
-  it.each(['light', 'dark'] as const)('has texts that can be read in the %s: contrast of at least 4.5', async (colorScheme) => {
+  it.each(['light', 'dark'] as const)('has a contrast of at least 4.5 in %s mode', async (colorScheme) => {
     await page.emulateMedia({ colorScheme });
     for (let i = 0; i < 5; i++) llm().rateLimiter.check('key');
     await open();
@@ -180,7 +180,7 @@ describeInBrowser('the dashboard, in a browser', () => {
     expect(faint).toEqual([]);
   });
 
-  it('can be used without a mouse', async () => {
+  it('can be used by keyboard', async () => {
     await open();
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the figures');

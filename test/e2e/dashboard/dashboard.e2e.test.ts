@@ -59,7 +59,7 @@ describe.each([
     return { response, message, ended };
   }
 
-  it('serves a page that says everything without JavaScript, and what it loads', async () => {
+  it('serves a page that works without JavaScript, and its assets', async () => {
     const client = await start({ title: 'Ops <b>' });
     const { text, headers } = await client.get('/dashboard').expect(200);
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
@@ -79,7 +79,7 @@ describe.each([
     await client.get('/dashboard/toString').expect(404);
   });
 
-  it('hides keys wherever it shows limits', async () => {
+  it('hides the keys of limits', async () => {
     const client = await start();
     const llm = app.get(FastLiteLLM);
     for (let i = 0; i < 6; i++) llm.rateLimiter.check(SECRET);
@@ -93,7 +93,7 @@ describe.each([
     }
   });
 
-  it('is live: everything at first, then what changes, and ends when the app closes', async () => {
+  it('streams everything at first, then changes, and ends when the app closes', async () => {
     await start({ intervalMs: 250 });
     const { message, response, ended } = await follow('/dashboard/events');
     expect(response.headers['content-type']).toContain('text/event-stream');
@@ -105,7 +105,7 @@ describe.each([
     await ended;
   });
 
-  it('asks for its token, takes it by form or header, and forgets the session on leaving', async () => {
+  it('accepts its token by form or header, and deletes the session on log-out', async () => {
     const client = await start({ token: 's3cret-token' });
     const { text } = await client.get('/dashboard').expect(401);
     expect(text).toContain('<form class="card" method="post" action="dashboard/login">');
@@ -147,7 +147,7 @@ describe.each([
     },
   );
 
-  it('ends a session on the server when it is logged out, for copies of its cookie and its streams, too', async () => {
+  it('ends a session on log-out, with copies of its cookie and its streams', async () => {
     const client = await start({ token: 's3cret-token' });
     const logIn = async (): Promise<string> => {
       const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
@@ -169,7 +169,7 @@ describe.each([
     stays.response.destroy();
   });
 
-  it('opens ten streams for a session, and more only when one is closed', async () => {
+  it('opens at most ten streams for a session', async () => {
     const client = await start({ token: 's3cret-token' });
     const { headers } = await client.post('/dashboard/login').type('form').send({ token: 's3cret-token' }).expect(303);
     const [cookie] = headers['set-cookie'][0].split(';');
@@ -189,7 +189,7 @@ describe.each([
     for (const { response } of [...streams, byToken]) response.destroy();
   });
 
-  it('goes where it is mounted, also under a prefix and with a slash at the end', async () => {
+  it('works under any path, also with a prefix and a trailing slash', async () => {
     const client = await start({ path: 'ops/llm' }, 'api');
     const bare = await client.get('/api/ops/llm').expect(200);
     expect(bare.text).toContain('src="llm/app.js"');
@@ -202,7 +202,7 @@ describe('FastLiteLLMDashboardModule', () => {
   const boot = (...dashboards: Parameters<typeof Module>[0]['imports'] & object) =>
     Test.createTestingModule({ imports: [FastLiteLLMModule.forRoot({ logger, metrics: false }), ...dashboards] }).compile();
 
-  it('refuses to start in production without a token', async () => {
+  it('does not start in production without a token', async () => {
     const before = process.env.NODE_ENV;
     process.env.NODE_ENV = 'production';
     try {
@@ -216,7 +216,7 @@ describe('FastLiteLLMDashboardModule', () => {
     }
   });
 
-  it('takes its options from a factory, its path from beside it', async () => {
+  it('takes its options from a factory, and its path beside it', async () => {
     const testing = await boot(FastLiteLLMDashboardModule.forRootAsync({ path: 'board', useFactory: () => ({ token: 'later' }) }));
     const app = testing.createNestApplication(new ExpressAdapter(), { logger: false });
     await app.init();
@@ -225,7 +225,7 @@ describe('FastLiteLLMDashboardModule', () => {
     await app.close();
   });
 
-  it('refuses a path that is none', () => {
+  it('rejects an invalid path', () => {
     expect(() => FastLiteLLMDashboardModule.forRoot({ path: 'a b' })).toThrow(InvalidConfigurationError);
   });
 });

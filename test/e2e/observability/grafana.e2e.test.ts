@@ -81,27 +81,24 @@ describe('the dashboard for Grafana', () => {
     await llm.close();
   });
 
-  it.each(queries.map(({ title, expr, legendFormat }) => [title, expr, legendFormat]))(
-    '%s: %s finds what it asks for',
-    (_, expr, legend) => {
-      expect(missing(expr, legend, seen)).toEqual([]);
-      expect(expr).toMatch(/\bfast_litellm_\w+\{.*job=~"\$job", instance=~"\$instance"\}/);
-    },
-  );
+  it.each(queries.map(({ title, expr, legendFormat }) => [title, expr, legendFormat]))('%s: %s finds its metrics', (_, expr, legend) => {
+    expect(missing(expr, legend, seen)).toEqual([]);
+    expect(expr).toMatch(/\bfast_litellm_\w+\{.*job=~"\$job", instance=~"\$instance"\}/);
+  });
 
-  it('notices what is not there', () => {
+  it('finds a missing metric', () => {
     expect(missing('sum(fast_litellm_nothing_total)', '', seen)).toEqual(['fast_litellm_nothing_total']);
     expect(missing('sum by (key) (fast_litellm_router_picks_total)', '{{key}}', seen)).toHaveLength(2);
     expect(missing('fast_litellm_router_deployments{state="gone"}', '', seen)).toEqual(['fast_litellm_router_deployments{state="gone"}']);
     expect(missing('fast_litellm_router_deployments{state=~"cool.*"}', '{{state}}', seen)).toEqual([]);
   });
 
-  it('lets job and instance be chosen', () => {
+  it('has variables for job and instance', () => {
     expect(dashboard.templating.list.map(({ name }) => name)).toEqual(['datasource', ...OF_PROMETHEUS]);
     for (const definition of variables) expect(missing(definition, '', seen)).toEqual([]);
   });
 
-  it('has panels that do not overlap, each with a title and an id of its own', () => {
+  it('has panels that do not overlap, with unique titles and ids', () => {
     const cells = new Set<string>();
     for (const { gridPos, title } of dashboard.panels) {
       expect(title).not.toBe('');

@@ -45,7 +45,7 @@ interface Component {
   readonly reason?: string;
 }
 
-describe('health, and trouble for real', () => {
+describe('health under real failures', () => {
   let app: INestApplication;
   let url: string;
   let registry: Registry;
@@ -85,7 +85,7 @@ describe('health, and trouble for real', () => {
   const isWell = async (capability: string): Promise<boolean> =>
     (await health(capability)).component.status === 'ok' && (await gauge(capability)) === 1;
 
-  it('all deployments cooling: 503 until one is back', async () => {
+  it('is 503 while all deployments are in cooldown', async () => {
     const upstream = await provider('only', { fault: 'status', status: 500 });
     const settings = { allowedFails: 0, cooldownMs: 4000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('m', upstream)], ...settings } });
@@ -105,7 +105,7 @@ describe('health, and trouble for real', () => {
     expect((await llm.client.chat({ model: 'm', messages: [...HELLO] })).usage?.totalTokens).toBeGreaterThan(0);
   });
 
-  it('one group of two cooling: degraded, and still 200', async () => {
+  it('is degraded and 200 while one of two groups is in cooldown', async () => {
     const [bad, good] = [await provider('bad', { fault: 'status', status: 500 }), await provider('good')];
     const settings = { allowedFails: 0, cooldownMs: 4000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('a', bad), deploymentOf('b', good)], ...settings } });
@@ -116,7 +116,7 @@ describe('health, and trouble for real', () => {
     await until(() => isWell('routing'));
   });
 
-  it('a pool with nothing left: degraded until a connection comes back', async () => {
+  it('is degraded while the pool is exhausted', async () => {
     const upstream = await provider('only');
     const llm = await start({ connectionPool: { maxConnections: 2 } });
     const { origin } = new URL(upstream.apiBase);
@@ -188,7 +188,7 @@ describe('health without the addon', () => {
   it.each([
     ['that cannot be found', { FAST_LITELLM_ENGINE: 'auto', NAPI_RS_NATIVE_LIBRARY_PATH: '/no/such/addon.node' }, TERMINUS_DEGRADED],
     ['that nobody wants', { FAST_LITELLM_ENGINE: 'typescript' }, 'up'],
-  ])('%s: 200, and it says so', async (_, env, status) => {
+  ])('%s: 200 with the reason', async (_, env, status) => {
     const gateway = await SampleProcess.start(env);
     try {
       const response = await fetch(`${gateway.url}/health`);

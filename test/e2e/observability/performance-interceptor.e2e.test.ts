@@ -152,7 +152,7 @@ describe.each(adapters)('PerformanceInterceptor on %s', (_, create) => {
     expect(Object.keys(operations())).toHaveLength(4);
   });
 
-  it('counts as failed what ends with a 5xx, and no other', async () => {
+  it('counts only a 5xx as failed', async () => {
     await open();
     await ask().get('/teapot').expect(418);
     await ask().get('/broken').expect(500);
@@ -160,7 +160,7 @@ describe.each(adapters)('PerformanceInterceptor on %s', (_, create) => {
     expect((await recorded('GET /v0/api/broken')).errorCount).toBe(1);
   });
 
-  it('measures a stream to its end', async () => {
+  it('measures a stream until its end', async () => {
     await open();
     await ask().get('/stream').expect(200);
     const { minDurationMs, errorCount } = await recorded('GET /v0/api/stream');
@@ -169,7 +169,7 @@ describe.each(adapters)('PerformanceInterceptor on %s', (_, create) => {
     expect(errorCount).toBe(0);
   });
 
-  it('sees that the client has gone', async () => {
+  it('counts a disconnected client as failed', async () => {
     await open();
     await new Promise<void>((resolve) => {
       const call = get({ port, path: '/v0/api/endless' }, (response) => {
@@ -184,7 +184,7 @@ describe.each(adapters)('PerformanceInterceptor on %s', (_, create) => {
     expect(await recorded('GET /v0/api/endless')).toMatchObject({ totalCalls: 1, errorCount: 1 });
   });
 
-  it('does not see what a guard refuses', async () => {
+  it('does not measure requests that a guard rejects', async () => {
     await open();
     await ask().get('/denied').expect(403);
     await ask().get('/items/1').expect(200);

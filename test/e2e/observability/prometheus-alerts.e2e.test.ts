@@ -96,7 +96,7 @@ function testRules(input: Readonly<Record<string, string>>, afterS: number, aler
 }
 
 describe('the alerts for Prometheus', () => {
-  it('ask for metrics that there are, and say what is the matter', () => {
+  it('use existing metrics, and fire with a description', () => {
     for (const { expr, annotations } of rules) {
       for (const [name] of expr.matchAll(/\bfast_litellm_\w+/g)) expect(documented).toContain(`\`${name}\``);
       expect(annotations.summary).toMatch(/\{\{/);

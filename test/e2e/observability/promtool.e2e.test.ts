@@ -16,7 +16,7 @@ function complaints(metrics: string): string[] {
 }
 
 describeWithPromtool('promtool check metrics', () => {
-  it('is content with /metrics of the sample app', async () => {
+  it('accepts /metrics of the sample app', async () => {
     const gateway = await SampleGateway.start();
     await gateway.exercise();
     await gateway.text('/metrics');
@@ -29,7 +29,7 @@ describeWithPromtool('promtool check metrics', () => {
     expect(metrics).toMatch(/^fast_litellm_call_duration_seconds{component="llm_client",operation="chat",percentile="95"} 0\.\d+$/m);
   });
 
-  it('is content with those of shared state', async () => {
+  it('accepts the metrics of shared state', async () => {
     const registry = new Registry();
     const llm = new FastLiteLLM({
       metrics: { registry },
@@ -43,7 +43,7 @@ describeWithPromtool('promtool check metrics', () => {
       expect(metrics).toContain(`\n# TYPE fast_litellm_${name} gauge\n`);
   });
 
-  it('does complain', () => {
+  it('rejects invalid metrics', () => {
     const wrong = '# HELP requests_counter x\n# TYPE requests_counter counter\nrequests_counter 1\n';
     expect(complaints(wrong).join()).toContain('requests_counter');
   });

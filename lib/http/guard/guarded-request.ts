@@ -4,7 +4,7 @@ import { Reservation } from '../../rate-limit/reservation.js';
 import type { RateLimitDecision } from '../../rate-limit/store.js';
 import { isLarge } from '../body/body-size.js';
 import { BodyBoundsError } from '../body/json-bounds.js';
-import { excessOf } from '../body/json-shape.js';
+import { excessOf, type JsonExcess } from '../body/json-shape.js';
 import { RequestContext } from '../request-context.js';
 import { endWithResponse, watchUsage, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
@@ -100,6 +100,9 @@ export function requestResponseOf(context: ExecutionContext): RequestResponse {
   return { request: { headers: client?.handshake?.headers, ip: client?.handshake?.address ?? client?._socket?.remoteAddress, body } };
 }
 
+/** By body: guarded fields of one GraphQL query share it. */
+const excesses = new WeakMap<object, JsonExcess | null>();
+
 /**
  * Checks a body before it is counted. HTTP bodies are bounded while they arrive (`boundJsonHook`);
  * those of other transports are parsed before the guard sees them.
@@ -108,8 +111,10 @@ export function requestResponseOf(context: ExecutionContext): RequestResponse {
  */
 export function checkBodyBounds(body: unknown, context: ExecutionContext): void {
   const type = context.getType();
-  const excess = type === 'http' ? undefined : excessOf(body);
-  if (excess !== undefined) throw transportError(type, new BodyBoundsError(excess));
+  if (type === 'http' || !isObject(body)) return;
+  let excess = excesses.get(body);
+  if (excess === undefined) excesses.set(body, (excess = excessOf(body) ?? null));
+  if (excess !== null) throw transportError(type, new BodyBoundsError(excess));
 }
 
 function isObject(value: unknown): value is object {

@@ -145,7 +145,8 @@ export class RateLimitGuard implements CanActivate {
     const decision = await this.limiter.precheck(limits.scopes, cost, tokens);
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
     if (!decision.allowed) await this.reject(request, limits, decision);
-    return Math.min(...decision.standings.map(({ remainingTokens }) => remainingTokens ?? Infinity));
+    // A standing is that after the request.
+    return tokens + Math.min(...decision.standings.map(({ remainingTokens }) => remainingTokens ?? Infinity));
   }
 
   private reject(request: GuardedRequest, { route }: ApplicableLimits, decision: RateLimitDecision): Promise<never> {

@@ -17,7 +17,7 @@ import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
-import { readCallersFallbacks, readRequestFallbacks } from '../http/request-fallbacks.js';
+import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /**
  * A body of OpenAI's chat completions or embeddings. LiteLLM's own fields (`tags`, `num_retries`,

@@ -6,7 +6,6 @@ import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { CountedPrompt, type PromptFields, type PromptMemory } from './prompt-memory.js';
-import { fallbackChanges } from '../request-fallbacks.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -15,6 +14,10 @@ const UNLIMITED_REPLY = 1024;
 const MOST_CHOICES = 128;
 /** A prompt that JSON cannot express cannot be sent either. */
 const UNREADABLE_PROMPT = 1;
+
+/** The targets that are read: a request with more is rejected under any settings. */
+const MOST_FALLBACKS = 100;
+const FALLBACK_FIELDS = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'];
 
 export interface EstimateContext {
   readonly counter: TokenCounterService;
@@ -46,6 +49,23 @@ export async function estimateTokens(body: unknown, context: EstimateContext, to
     tokens = Math.max(tokens, withReply(isWhole ? own : prompt + own, { ...body, ...changes }, tokensPerMinute));
   }
   return tokens;
+}
+
+/** The changes that the fallbacks of an unchecked body make to it. */
+function* fallbackChanges(body: Body): Generator<Body> {
+  let left = MOST_FALLBACKS;
+  for (const field of FALLBACK_FIELDS) {
+    const list = body[field];
+    if (!Array.isArray(list)) continue;
+    for (const entry of list as unknown[]) {
+      if (typeof entry !== 'object' || entry === null) continue;
+      const targets = typeof (entry as { readonly model?: unknown }).model === 'string' ? [entry] : Object.values(entry).flat();
+      for (const target of targets as unknown[]) {
+        if (left-- <= 0) return;
+        if (typeof target === 'object' && target !== null) yield target as Body;
+      }
+    }
+  }
 }
 
 /** What to count of a fallback: its own prompt, or what it adds to that of the request. */

@@ -1,5 +1,5 @@
 import type { ProviderFailureKind } from '../../common/provider-error.js';
-import { isList, readRequestFallbacks } from '../../http/request-fallbacks.js';
+import { isList, readRequestFallbacks } from '../request-fallbacks.js';
 import { fallbacksIn, type FallbackKind, type Fallbacks, type FallbackTable } from '../../router/fallbacks.js';
 import type { Sender } from './attempt.js';
 import type { Call, CallTarget } from './call.js';

@@ -33,27 +33,6 @@ export function readCallersFallbacks(
   return value as Fallbacks;
 }
 
-/** The targets that are read: a request with more is rejected under any settings. */
-const MOST_TARGETS = 100;
-const FIELDS = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'];
-
-/** The changes that the fallbacks of an unchecked body make to it. */
-export function* fallbackChanges(body: Readonly<Record<string, unknown>>): Generator<Readonly<Record<string, unknown>>> {
-  let left = MOST_TARGETS;
-  for (const field of FIELDS) {
-    const list = body[field];
-    if (!Array.isArray(list)) continue;
-    for (const entry of list as unknown[]) {
-      if (typeof entry !== 'object' || entry === null) continue;
-      const targets = typeof (entry as { readonly model?: unknown }).model === 'string' ? [entry] : Object.values(entry).flat();
-      for (const target of targets as unknown[]) {
-        if (left-- <= 0) return;
-        if (typeof target === 'object' && target !== null) yield target as Readonly<Record<string, unknown>>;
-      }
-    }
-  }
-}
-
 /** Whether these are names or targets for every model group, and not chains. */
 export function isList(fallbacks: Fallbacks | null | undefined): boolean {
   if (!Array.isArray(fallbacks) || fallbacks.length === 0) return false;

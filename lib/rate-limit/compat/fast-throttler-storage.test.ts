@@ -13,7 +13,7 @@ describe.each(engineNames())('FastThrottlerStorage on the %s engine', (engine) =
     return new FastThrottlerStorage(() => rateLimiter);
   };
 
-  it('counts up, blocks for the block duration, and starts afresh', async () => {
+  it('counts hits, blocks for the block duration, and starts again', async () => {
     const storage = open();
     const hit = () => storage.increment('key', 10_000, 2, 30_000, 'default');
     await expect(hit()).resolves.toEqual({ totalHits: 1, timeToExpire: 10, isBlocked: false, timeToBlockExpire: 0 });
@@ -25,7 +25,7 @@ describe.each(engineNames())('FastThrottlerStorage on the %s engine', (engine) =
     await expect(hit()).resolves.toMatchObject({ totalHits: 1, isBlocked: false });
   });
 
-  it('refuses without a block only as long as the window is full', async () => {
+  it('denies without a block while the window is full', async () => {
     const storage = open();
     const hit = () => storage.increment('key', 10_000, 1, 0, 'default');
     await hit();
@@ -35,7 +35,7 @@ describe.each(engineNames())('FastThrottlerStorage on the %s engine', (engine) =
     await expect(hit()).resolves.toMatchObject({ totalHits: 1, isBlocked: false });
   });
 
-  it('keeps throttlers apart, and takes any figures', async () => {
+  it('counts throttlers apart, and accepts any figures', async () => {
     const storage = open();
     await expect(storage.increment('key', 1000, 1, 1000, 'a')).resolves.toMatchObject({ isBlocked: false });
     await expect(storage.increment('key', 1000, 1, 1000, 'b')).resolves.toMatchObject({ isBlocked: false });
@@ -44,7 +44,7 @@ describe.each(engineNames())('FastThrottlerStorage on the %s engine', (engine) =
     await expect(storage.increment('all', 0.5, Infinity, 1e300, 'a')).resolves.toMatchObject({ totalHits: 1, isBlocked: false });
   });
 
-  it("answers as Nest's own storage does", async () => {
+  it("returns the results of Nest's own storage", async () => {
     const step = fc.record({ waitMs: fc.integer({ min: 0, max: 900 }), key: fc.constantFrom('a', 'b') });
     const original = new ThrottlerStorageService();
     const clock = jest.spyOn(Date, 'now').mockImplementation(() => nowMs);
@@ -62,7 +62,8 @@ describe.each(engineNames())('FastThrottlerStorage on the %s engine', (engine) =
             await storage.increment(key, 1000, limit, blockMs, 'default'),
             await original.increment(`${round}${key}`, 1000, limit, blockMs, 'default'),
           ];
-          // While it blocks, the original goes on forgetting hits: its `totalHits` says nothing then.
+          // While it blocks, the original goes on forgetting hits: its `totalHits` says nothing
+          // then.
           const shown = ({ isBlocked, totalHits, timeToBlockExpire }: typeof ours) => (isBlocked ? [timeToBlockExpire] : [totalHits]);
           expect([ours.isBlocked, ...shown(ours)]).toEqual([theirs.isBlocked, ...shown(theirs)]);
         }

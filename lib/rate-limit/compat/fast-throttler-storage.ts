@@ -6,31 +6,35 @@ import type { RateLimitDecision } from '../store.js';
 /** `ThrottlerStorageRecord` of `@nestjs/throttler` 6. */
 export interface ThrottlerRecord {
   readonly totalHits: number;
-  /** Seconds until the hits are forgotten. */
+  /** Seconds until the hits expire. */
   readonly timeToExpire: number;
   readonly isBlocked: boolean;
   /** Seconds. */
   readonly timeToBlockExpire: number;
 }
 
-/** What one combination of a throttler's figures comes to. */
+/** The limits of one combination of a throttler's figures. */
 interface Throttle {
   readonly hits: RateLimit;
-  /** One permit that a refusal takes: while it is gone, the key is blocked. `null`: refused only as long as the window is full. */
+  /**
+   * One permit that a denial takes: while it is taken, the key is blocked. `null`: denied while the
+   * window is full.
+   */
   readonly block: RateLimit | null;
 }
 
-/** Figures can come from functions of the app; more different ones than that are not worth remembering. */
+/** Combinations that are remembered: an app may compute figures by functions. */
 const MOST_THROTTLES = 1000;
 
 /**
- * `ThrottlerStorage` of `@nestjs/throttler` 6 (not imported: it fits by its shape). Hits are counted in a sliding window, no timer runs, and what is
- * idle is forgotten. As with the original, a key over its limit is blocked for `blockDuration` and starts afresh after it.
+ * A `ThrottlerStorage` for `@nestjs/throttler` 6 (structurally, without importing it). Counts hits in
+ * a sliding window, without timers. As in the original, a key over its limit is blocked for
+ * `blockDuration` and starts again after that.
  */
 export class FastThrottlerStorage {
   private readonly throttles = new Map<string, Throttle>();
 
-  /** @param limiter Gives the limiter whose store keeps the counters. */
+  /** @param limiter Returns the limiter whose store has the counters. */
   constructor(private readonly limiter: () => RateLimiterService) {}
 
   /** Counts a hit. Durations in milliseconds, as `ThrottlerGuard` gives them. */
@@ -40,21 +44,21 @@ export class FastThrottlerStorage {
     const { hits, block } = this.throttle(ttl, limit, blockDuration);
     const limiter = this.limiter();
     const { store } = limiter;
-    // Not every `generateKey` puts the name into the key.
+    // The key of a custom `generateKey` may lack the name.
     const scope = { limit: hits, key: `${throttlerName}\0${key}` };
     if (block === null) return answer(hits, await limiter.decide([scope], 1, 0));
     const blocking = [{ ...scope, limit: block }];
     const looked = store.peek(blocking, 1, 0);
-    // No turn of the event loop where none is needed: nobody comes in between, then.
+    // Awaiting a known decision would let other requests come in between.
     const before = looked instanceof Promise ? await looked : looked;
     if (!before.allowed) return refusal(hits, before, before);
     const taking = limiter.decide([scope], 1, 0);
-    // Others may have blocked the key since, and forgotten its hits: this one would be the first of a fresh window.
+    // Another process may have blocked the key since, and reset its hits.
     const isShared = store.synchronous !== true || limiter.options.sharedAs !== null;
     const [decision, standing] = isShared ? await Promise.all([taking, store.peek(blocking, 1, 0)]) : [await taking, before];
     if (!standing.allowed) return refusal(hits, standing, standing);
     if (decision.allowed) return answer(hits, decision);
-    // In this order, and one call of a script: hits are forgotten while the key is blocked, and at no other time.
+    // In this order, and in one script call: hits are reset only while the key is blocked.
     const [blocked] = await Promise.all([store.check(blocking, 1, 0), store.reset(scope)]);
     return refusal(hits, decision, blocked);
   }
@@ -68,7 +72,7 @@ export class FastThrottlerStorage {
     if (throttle !== undefined) return throttle;
     const windowMs = (ms: number): number => Math.min(Math.max(Math.ceil(ms), 1), LONGEST_WINDOW_MS);
     const requestsPerWindow = Math.min(Math.max(Math.floor(limit), 0), LARGEST_LIMIT);
-    // Hits and blocks are decided together: of a lease one would come without the other.
+    // Not leasable, because hits and blocks are decided together.
     const window = (scope: string, requests: number, lengthMs: number): RateLimit => {
       return { ...compileLimit(scope, { requestsPerWindow: requests, windowMs: windowMs(lengthMs) }, 'throttler'), leasable: false };
     };
@@ -86,12 +90,12 @@ function answer(hits: RateLimit, decision: RateLimitDecision): ThrottlerRecord {
   if (!decision.allowed) return refusal(hits, decision, decision);
   const [{ limit }] = hits.windows;
   const [standing] = decision.standings;
-  // Without a standing the store is away, and lets pass.
+  // Without a standing the store is unavailable, and allows by configuration.
   const totalHits = standing === undefined ? 1 : limit - standing.remainingRequests;
   return { totalHits, timeToExpire: seconds(standing?.resetMs ?? 0), isBlocked: false, timeToBlockExpire: 0 };
 }
 
-/** `until` says how long: a block's own decision, or the window's. */
+/** `until`: the decision of the block, or of the window. */
 function refusal(
   { windows: [{ limit }] }: RateLimit,
   { standings: [standing] }: RateLimitDecision,
@@ -110,7 +114,7 @@ function checkName(path: string, value: unknown): void {
   if (typeof value !== 'string') throw new InvalidArgumentError(path, value, 'must be a string');
 }
 
-/** `Infinity` is one: no limit. */
+/** A number; `Infinity` is no limit. */
 function checkFigure(path: string, value: unknown): void {
   if (typeof value !== 'number' || Number.isNaN(value)) throw new InvalidArgumentError(path, value, 'must be a number');
 }

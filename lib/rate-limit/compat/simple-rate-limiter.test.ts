@@ -13,7 +13,7 @@ describe.each(engineNames())('SimpleRateLimiter on the %s engine', (engine) => {
       (rateLimit) => new FastLiteLLM({ logger, engine, rateLimit }, { env: {}, now: () => nowMs }).rateLimiter,
     );
 
-  it('makes a bucket, a minute and an hour of one figure', () => {
+  it('limits by bucket, minute and hour', () => {
     const limiter = simple(60);
     expect(limiter.getRemaining('a')).toBe(6);
     expect(Array.from({ length: 7 }, () => limiter.isAllowed('a'))).toEqual([true, true, true, true, true, true, false]);
@@ -26,7 +26,7 @@ describe.each(engineNames())('SimpleRateLimiter on the %s engine', (engine) => {
     expect(limiter.getStats(['a'])).toMatchObject({ totalChecks: 63, allowedCount: 60, deniedCount: 3, keys: 1 });
   });
 
-  it('has counters of its own', () => {
+  it('has its own counters', () => {
     const [first, second] = [simple(1), simple(1)];
     expect([first.isAllowed('a'), first.isAllowed('a'), second.isAllowed('a')]).toEqual([true, false, true]);
     expect(() => simple(0)).toThrow(InvalidArgumentError);

@@ -3,10 +3,13 @@ import { LARGEST_LIMIT, type RateLimits } from '../limits.js';
 import type { RateLimiterService, RateLimitStats } from '../rate-limit.service.js';
 import type { RateLimitResult } from '../reservation.js';
 
-/** Requests a minute of a `SimpleRateLimiter` that is not told otherwise. */
+/** Default of `SimpleRateLimiter`. */
 export const DEFAULT_REQUESTS_PER_MINUTE = 60;
 
-/** What the reference's `SimpleRateLimiter` makes of its one figure: a bucket of a tenth of a minute (5 at least), the minute itself, and 60 of it an hour. */
+/**
+ * The limits of fast-litellm's `SimpleRateLimiter`: a bucket of a tenth of a minute (at least 5),
+ * the minute, and 60 times that an hour.
+ */
 export function simpleLimits(requestsPerMinute: number): RateLimits {
   return {
     requestsPerSecond: Math.ceil(requestsPerMinute / 60),
@@ -17,7 +20,8 @@ export function simpleLimits(requestsPerMinute: number): RateLimits {
 }
 
 /**
- * The Python original's `SimpleRateLimiter`: rate limits in one small object, without Nest. Each has counters of its own, in memory.
+ * The `SimpleRateLimiter` of fast-litellm: rate limits without Nest. Each instance has its own
+ * counters, in memory.
  *
  * @example
  * const limiter = new SimpleRateLimiter(60);
@@ -27,7 +31,7 @@ export class SimpleRateLimiter {
   readonly requestsPerMinute: number;
   private limiter: RateLimiterService | undefined = undefined;
 
-  /** @param open Gives a limiter of its own, under these limits. Called once, by the first call of a method. */
+  /** @param open Creates the limiter. Called once, by the first call of a method. */
   constructor(
     requestsPerMinute: number,
     private readonly open: (limits: RateLimits) => RateLimiterService,
@@ -35,22 +39,22 @@ export class SimpleRateLimiter {
     this.requestsPerMinute = checkInteger('requestsPerMinute', requestsPerMinute, { min: 1, max: LARGEST_LIMIT }, refuseArgument);
   }
 
-  /** Asks for one request, and takes it if all limits allow. */
+  /** Takes one request if all limits allow it. */
   check(key: string): RateLimitResult {
     return this.own().check(key);
   }
 
-  /** `check(key).allowed`: it takes. */
+  /** `check(key).allowed`: it takes, too. */
   isAllowed(key: string): boolean {
     return this.own().isAllowed(key);
   }
 
-  /** Requests that would pass right now. Takes nothing. */
+  /** Requests that are allowed right now. Takes nothing. */
   getRemaining(key: string): number {
     return this.own().getRemaining(key);
   }
 
-  /** What was decided since the start; and how `keys` stand. */
+  /** Decisions since the start, and the state of `keys`. */
   getStats(keys?: readonly string[]): RateLimitStats {
     return this.own().getStats(keys);
   }

@@ -11,7 +11,7 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
     return new FastLiteLLM({ logger, engine, rateLimit }, { env: {}, now: () => nowMs }).rateLimiter;
   }
 
-  it('remembers nothing before somebody watches', async () => {
+  it('remembers nothing before watch() is called', async () => {
     const limiter = limiterOf({ requestsPerMinute: 2 });
     limiter.check('early');
     const watch = limiter.watch();
@@ -23,7 +23,7 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
     expect(limiter.watch()).toBe(watch);
   });
 
-  it('puts the nearest to refusal first, by requests or tokens, whichever is tighter', async () => {
+  it('sorts the nearest first, by requests or tokens, whichever is tighter', async () => {
     const limiter = limiterOf({ requestsPerMinute: 10, tokensPerMinute: 1000 });
     const watch = limiter.watch();
     for (let i = 0; i < 5; i++) limiter.check('half');
@@ -38,14 +38,14 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
     expect(await watch.nearest(1)).toHaveLength(1);
   });
 
-  it('looks at the tightest of several scopes', async () => {
+  it('remembers the tightest of several scopes', async () => {
     const limiter = limiterOf({ requestsPerMinute: 100, limits: { team: { requestsPerMinute: 3 } } });
     const watch = limiter.watch();
     limiter.reserve(['user', { key: 'team-a', limit: 'team' }]);
     expect((await watch.nearest(10)).map(({ limit, key }) => `${limit} ${key}`)).toEqual(['team team-a']);
   });
 
-  it('leaves out those with plenty left, and forgets those that have recovered', async () => {
+  it('leaves out keys with plenty left, and forgets recovered ones', async () => {
     const limiter = limiterOf({ requestsPerMinute: 1000 });
     const watch = limiter.watch();
     limiter.check('quiet');
@@ -58,7 +58,7 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
     expect(await watch.nearest(10)).toEqual([]);
   });
 
-  it('knows a limit that lets nothing pass, and takes nothing itself', async () => {
+  it('reports a limit of 0, and takes nothing itself', async () => {
     const limiter = limiterOf({ requestsPerMinute: 0, limits: { two: { requestsPerMinute: 2 } } });
     const watch = limiter.watch();
     limiter.check('nobody');

@@ -1,36 +1,36 @@
 import type { RateLimit } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStore } from '../store.js';
 
-/** A key, and how near it is to being refused. */
+/** A key near its limit. */
 export interface NearLimit {
   /** The limit's name. */
   readonly limit: string;
-  /** As it was asked for: whoever shows it hides it. */
+  /** The key itself: hash it before showing it. */
   readonly key: string;
-  /** What is counted by the tightest of its limits. */
+  /** Unit of the tightest of its limits. */
   readonly unit: 'requests' | 'tokens';
   readonly total: number;
-  /** What would pass right now. */
+  /** Allowed right now. */
   readonly remaining: number;
-  /** Until all of it is free again, if nothing more is asked for. */
+  /** Until all of the limit is free, without further requests. */
   readonly resetMs: number;
 }
 
-/** Keys with more of their limit left than this are not worth a look. */
+/** Keys with a larger share of their limit left are not remembered. */
 const NEAR_SHARE = 0.9;
 const MAX_WATCHED = 128;
 
 /**
- * Remembers which keys came near to their limits lately, so that somebody may ask how they stand. Limiters have no list of their keys: they hold hashes.
- * Of a request with several scopes the tightest counts.
+ * Remembers the keys that came near their limits, because limiters keep only hashes of keys. Of a
+ * request with several scopes the tightest counts.
  */
 export class LimitWatch {
-  /** By limit and key, those seen longest ago first. */
+  /** By limit and key, the least recent first. */
   private readonly seen = new Map<string, RateLimitScope>();
 
   constructor(private readonly store: RateLimitStore) {}
 
-  /** To be told of every decision. */
+  /** Called for every decision. */
   saw(scopes: readonly RateLimitScope[], { allowed, scope, standings }: RateLimitDecision): void {
     const standing = standings[scope];
     if (standing === undefined) return;
@@ -42,7 +42,9 @@ export class LimitWatch {
     if (this.seen.size > MAX_WATCHED) this.seen.delete(this.seen.keys().next().value as string);
   }
 
-  /** How they stand now, the nearest to refusal first. Asks the store and takes nothing; those that have recovered are forgotten. */
+  /**
+   * Their current state, the nearest first. Takes nothing, and forgets keys that have recovered.
+   */
   async nearest(count: number): Promise<readonly NearLimit[]> {
     const stands = await Promise.all([...this.seen].map(([name, scope]) => this.standingOf(name, scope)));
     return stands
@@ -53,7 +55,7 @@ export class LimitWatch {
 
   private async standingOf(name: string, scope: RateLimitScope): Promise<NearLimit | null> {
     const { standings } = await this.store.peek([scope], 0, 0);
-    // Empty while the store cannot be asked.
+    // Empty while the store is unavailable.
     if (standings.length === 0) return null;
     const [standing] = standings;
     const { share, ...near } = tightest(scope.limit, standing);
@@ -82,7 +84,7 @@ function tightest(
   return { share: requests, unit: 'requests', total: limit, remaining: remainingRequests, resetMs };
 }
 
-/** A limit of 0 is used up; one that is not there never is. */
+/** A limit of 0 is exhausted, a missing one never. */
 function shareOf(remaining: number, total: number): number {
   if (total === Infinity) return 1;
   return total === 0 ? 0 : remaining / total;

@@ -2,7 +2,7 @@ import { engineNames } from '../../test/support/engine-names.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { textSteps } from './text-steps.js';
 
-const long = (text: string): string => text.repeat(Math.ceil(300_000 / text.length));
+const long = (text: string): string => text.repeat(Math.ceil(270_000 / text.length));
 
 describe('textSteps', () => {
   it('keeps all texts in order, a long one alone, and no more than 16 Ki of short ones together', () => {

@@ -20,7 +20,7 @@ let copy: string;
 beforeEach(() => {
   copy = mkdtempSync(join(tmpdir(), 'setup-'));
   for (const path of ['scripts', 'native', 'package.json', 'package-lock.json']) {
-    const filter = (source: string): boolean => !/([\\/]target$|\.node$)/.test(source);
+    const filter = (source: string): boolean => !/([\\/](target|corpus)$|\.node$)/.test(source);
     cpSync(join(root, path), join(copy, path), { recursive: true, filter });
   }
 });

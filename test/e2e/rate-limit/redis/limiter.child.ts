@@ -32,7 +32,7 @@ async function run({ redis, limits, key, inFlight, most, forMs }: ChildTask): Pr
     while (!isTold && passed < most && performance.now() < endMs) {
       const { allowed } = await rateLimiter.checkAsync(key);
       if (allowed) passed += writeSync(1, '+');
-      else await new Promise((resolve) => setTimeout(resolve, 10));
+      else await new Promise((resolve) => setTimeout(resolve, 25));
     }
   };
   await Promise.all(Array.from({ length: inFlight }, ask));

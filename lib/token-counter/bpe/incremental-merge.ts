@@ -58,7 +58,7 @@ class TokenList {
   }
 
   ids(): Uint32Array {
-    return this.tokens.slice(0, this.count);
+    return this.tokens.subarray(0, this.count);
   }
 
   /** Goes on for some bytes by blocks; `false` where one does not agree. `prefixes` has room for the hashes. */

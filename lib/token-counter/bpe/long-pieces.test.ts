@@ -140,3 +140,18 @@ it('reads the special tokens that tiktoken publishes', () => {
   expect(harmony.get('<|endofprompt|>')).toBe(200018);
   expect(new Set(harmony.values()).size).toBe(201087 - 199998 + 1);
 });
+
+describe('a piece of millions of units', () => {
+  it('is encoded in steps that never cut a surrogate pair', () => {
+    const ranks = openRanks('o200k_base');
+    const units = 1 << 20;
+    const whole = (text: string): number[] =>
+      Array.from(finish(mergeInStretches(new TextEncoder().encode(text), ranks.vocabulary, ranks.merge)));
+    for (const text of [
+      `${'-'.repeat(units - 1)}😀${'-'.repeat(units)}`,
+      `${'='.repeat(units - 1)}\ud83d${'='.repeat(9)}`,
+      '-'.repeat(units),
+    ])
+      sameIds(text.slice(0, 10), joined(text, ranks, 1024), Uint32Array.from(whole(text)));
+  });
+});

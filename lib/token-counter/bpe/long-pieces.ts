@@ -10,6 +10,8 @@ export const LONG_PIECE_UNITS = 128;
 const SEGMENT_UNITS = 16384;
 /** A unit is three bytes at the most; a segment ends with the first piece that fills it. */
 const SEGMENT_BYTES = 3 * (SEGMENT_UNITS + LONG_PIECE_UNITS);
+/** Units of a long piece that become UTF-8 in one step. */
+const UTF8_UNITS = 1 << 20;
 /** Longer ones are merged as long pieces are. */
 const SHORT_PIECE_BYTES = 128;
 
@@ -107,8 +109,22 @@ function bytesOf(text: string, from: number, to: number): number {
 const NO_IDS = new Uint32Array(0);
 
 function* encodeLongPiece(piece: string, { vocabulary, merge }: RankFile): Generator<Uint32Array, void> {
-  const merging = mergeInStretches(utf8.encode(piece), vocabulary, merge);
+  const pieceBytes = new Uint8Array(Buffer.byteLength(piece));
+  for (let at = 0, end = 0; at < piece.length;) {
+    if (at > 0 || piece.length > UTF8_UNITS) yield NO_IDS;
+    const { read, written } = utf8.encodeInto(stepOf(piece, at), pieceBytes.subarray(end));
+    at += read;
+    end += written;
+  }
+  const merging = mergeInStretches(pieceBytes, vocabulary, merge);
   let step = merging.next();
   for (; !step.done; step = merging.next()) yield NO_IDS;
   yield step.value;
+}
+
+/** The next units to be encoded, without half a surrogate pair. */
+function stepOf(piece: string, at: number): string {
+  const end = at + UTF8_UNITS;
+  const isCut = end < piece.length && (piece.charCodeAt(end - 1) & 0xfc00) === 0xd800;
+  return piece.slice(at, isCut ? end - 1 : end);
 }

@@ -52,4 +52,36 @@ describe('character classes', () => {
     expect(skipRun('\ud800\ud800', 0, OTHER, classes)).toBe(2);
     expect(skipRun('', 0, OTHER, classes)).toBe(0);
   });
+
+  it('end a long run of a repeated pattern at the same character as a run of single steps does', () => {
+    const classes = characterClasses();
+    const oneByOne = (text: string, at: number, mask: number): number => {
+      while (at < text.length && classBitAt(text, at, classes) & mask) at += (text.codePointAt(at) as number) > 0xffff ? 2 : 1;
+      return at;
+    };
+    // Pairs and halves of pairs, as a stride may begin or end within one.
+    for (const pattern of [
+      '-',
+      '-=',
+      'é',
+      '漢字ー',
+      '😀',
+      '😀-',
+      '\ud83d',
+      '\ude00',
+      '\ud83d-',
+      '\ude00\ud83d',
+      '\ude00-\ud83d',
+      '𐵐',
+      'a𐐷',
+      '\udc37\ud801',
+    ])
+      for (const length of [55_439, 55_440, 120_000, 230_001])
+        for (const end of ['', 'a', '7', '\udc00', '\ud801', '\udc37 ']) {
+          const text = `x${pattern.repeat(Math.ceil(length / pattern.length))}${end}${pattern}`;
+          for (const mask of [OTHER | MARK, LOWER | UPPER | UNCASED, OTHER])
+            for (const at of [1, 2])
+              expect([pattern, end, mask, skipRun(text, at, mask, classes)]).toEqual([pattern, end, mask, oneByOne(text, at, mask)]);
+        }
+  });
 });

@@ -92,58 +92,50 @@ export declare function panicForTests(): number
 /** Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end. */
 export declare function prefixLength(text: string, encoding: number, maxTokens: number): number
 
-/** Decides and, if allowed, takes. */
-export declare function rateLimitCheck(): void
+/** Decides on a key and, if allowed, takes. */
+export declare function rateLimitCheck(key: string): void
 
-/** The same for several scopes, all or nothing. */
-export declare function rateLimitCheckAll(): void
+/** Decides on several keys, each under its policy: all or nothing. */
+export declare function rateLimitCheckAll(keys: Array<string>, policies: Uint32Array): void
 
-/** Decides as `rateLimitCheck`, by a key that was not hashed. */
-export declare function rateLimitCheckKey(key: string): void
+/** Decides as `rateLimitCheck`, by a handle. */
+export declare function rateLimitCheckHandle(handle: number): void
 
 /** Closes what this thread opened; the last one forgets the keys. */
 export declare function rateLimitClose(space: number): void
+
+export declare function rateLimitCloseHandle(handle: number): void
 
 /** Gives back what one `rateLimitPolicy` of this thread took. */
 export declare function rateLimitClosePolicy(policy: number): void
 
 /**
- * What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
- * of the tokens, time, index. To be written before, from 9: by how much tokens change, since when (to release, when the place was taken), and the time; from 12, as
- * integers of 32 bits, requests to take, half of the key's hash, tokens to take, the other half, the space, the policy. At 15 how many numbers follow: a lent key's, or
- * policy and hash of each of several scopes.
+ * The array that this thread's calls share with the addon. From 0 the last decision: code, limit, remaining requests, remaining
+ * tokens, retry-after, reset, reset of the tokens, time, index. From 9 what a call reads: space, policy, cost, tokens, time, time of the
+ * decision to settle or release, and by how much its tokens change.
  */
 export declare function rateLimitExchange(): Float64Array
 
-/** Hashes a key's text into the exchange. */
-export declare function rateLimitHash(key: string): void
-
-/** Takes a key out of a space of this thread alone, and writes its state: how many numbers it has, 0 for none, and the numbers. */
-export declare function rateLimitLend(): void
-
-/** A lent key will not come back: its place is free. */
-export declare function rateLimitMakeRoom(space: number): void
+/** Hashes a key once, for `rateLimitCheckHandle`. */
+export declare function rateLimitHandle(space: number, policy: number, key: string): number
 
 /** Opens a space of keys: one for all threads of the process that name it, or a private one. */
 export declare function rateLimitOpen(name: string | undefined | null, maxKeys: number): number
 
 /** Decides as `rateLimitCheck`, and takes nothing. */
-export declare function rateLimitPeek(): void
+export declare function rateLimitPeek(key: string): void
 
 /** The handle of a policy, the same in every thread. Throws `TOO_MANY_POLICIES`. */
 export declare function rateLimitPolicy(spec: RateLimitSpec): number
 
-/** Gives back one of the requests under way: that was let pass at a time, or any where that is infinite. */
-export declare function rateLimitRelease(): void
+/** Ends a request in flight: the one that was allowed at a time, or any where that is infinite. */
+export declare function rateLimitRelease(key: string): void
 
-/** Forgets a key, and that what is under way of it has taken anything. */
-export declare function rateLimitReset(): void
-
-/** Secret numbers of the process for hashing keys: each the same at every call. */
-export declare function rateLimitSecrets(count: number): Array<number>
+/** Forgets a key, and that its requests in flight have taken anything. */
+export declare function rateLimitReset(key: string): void
 
 /** Corrects what a decision took from the tokens of a minute. */
-export declare function rateLimitSettle(): void
+export declare function rateLimitSettle(key: string): void
 
 /** Limits of a policy; what is left out is unlimited. */
 export interface RateLimitSpec {
@@ -169,9 +161,6 @@ export interface RateLimitStats {
   denied: number
   evicted: number
 }
-
-/** Puts a lent key back, with the state that is written there, at the time of a decision. */
-export declare function rateLimitTakeBack(): void
 
 /** Makes the alias table. */
 export declare function routerLottery(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, chances: Float64Array, aliases: Int32Array): void

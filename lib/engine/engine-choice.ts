@@ -33,8 +33,8 @@ export interface EngineChoice<E extends object> {
   forWhole(): EngineChoice<E>;
 
   /**
-   * Which engine the request belongs to right now, without running anything: for calls whose parts may belong to different ones.
-   * `both` while native runs beside TypeScript.
+   * The engine of a request by configuration, without running anything and whether or not errors have switched native off: for state that stays
+   * where it began. `both`: TypeScript answers, native runs beside it.
    */
   assigned(requestId: string | undefined): EngineName | 'both';
 

@@ -94,8 +94,8 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   assigned(requestId: string | undefined): EngineName | 'both' {
     if (this.native === null) return 'typescript';
-    if (this.flag.status().state === 'shadow') return 'both';
-    return this.flag.isEnabled(requestId) ? 'native' : 'typescript';
+    if (this.flag.config.state === 'shadow') return 'both';
+    return this.flag.covers(requestId) ? 'native' : 'typescript';
   }
 
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R {

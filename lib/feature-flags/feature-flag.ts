@@ -72,18 +72,18 @@ export class FeatureFlag {
   /** Whether `id` gets the feature. Asking starts no trial: a feature that errors switched off says `false`. Without an id, a partial rollout says `false`. */
   isEnabled(id?: string): boolean {
     if (this.always !== null) return this.always;
-    return !this.tripped && this.includes(id);
+    return !this.tripped && this.covers(id);
   }
 
   /** Which way this call goes. While tripped, the first call after the cool-off, and one at a time, is a trial. */
   admit(id?: string): Admission {
     const shadow = this.config.state === 'shadow';
     if (this.tripped) {
-      if (!(shadow || this.includes(id)) || !this.startTrial()) return TYPESCRIPT;
+      if (!(shadow || this.covers(id)) || !this.startTrial()) return TYPESCRIPT;
       return shadow ? SHADOW_TRIAL : NATIVE_TRIAL;
     }
     if (shadow) return SHADOW;
-    return this.includes(id) ? NATIVE : TYPESCRIPT;
+    return this.covers(id) ? NATIVE : TYPESCRIPT;
   }
 
   /** Counts a native error; the Nth trips the feature. */
@@ -134,7 +134,8 @@ export class FeatureFlag {
     return wall() + this.retryAtMs - now();
   }
 
-  private includes(id: string | undefined): boolean {
+  /** Whether `id` is in the configured share, also while errors keep the feature off: for state that must not move between engines. */
+  covers(id: string | undefined): boolean {
     if (this.percentage === 100) return true;
     if (this.percentage === 0 || id === undefined || id === null) return false;
     if (typeof id !== 'string') throw new InvalidArgumentError('requestId', id, 'must be a string');

@@ -52,7 +52,7 @@ export class RateLimiterService implements Capability {
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
-    choice: EngineChoice<RateLimitEngine>,
+    private readonly choice: EngineChoice<RateLimitEngine>,
     readonly options: ResolvedRateLimitOptions,
     /** Monotonic milliseconds. */
     now: () => number = turnClock(),
@@ -193,8 +193,9 @@ export class RateLimiterService implements Capability {
 
   /** Runs the self-test of the engine in use, and asks the store. */
   health(): CapabilityHealth | Promise<CapabilityHealth> {
-    const { active: engine, reason, native, typescript, impaired } = this.memory.prospect;
-    const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
+    const { reason, impaired } = this.choice;
+    const { engine } = this.memory.engine;
+    const fault = faultOf(this.memory.engine);
     const own: CapabilityHealth =
       fault === undefined
         ? { status: impaired ? 'degraded' : 'ok', engine, reason, store: this.store.kind }

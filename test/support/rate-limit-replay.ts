@@ -77,19 +77,23 @@ function perform(engine: RateLimitEngine, space: number, handles: readonly numbe
   const { lastDecision } = engine;
   if (call.call !== 'decide') {
     const [policy, key] = call.scope;
-    if (call.call === 'settle') engine.settle(space, handles[policy], key, call.reserved, call.actual, call.atMs, call.nowMs);
-    else if (call.call === 'release') engine.release(space, handles[policy], key, call.atMs);
-    else engine.reset(space, handles[policy], key);
+    const scope = { policy: handles[policy], key };
+    const { call: method } = call;
+    if (method === 'release') engine.release(space, scope, call.atMs);
+    else if (method === 'reset') engine.reset(space, scope);
+    else {
+      const { reserved: reservedTokens, actual: actualTokens, atMs: takenAtMs, nowMs } = call;
+      engine.settle(space, scope, { reservedTokens, actualTokens, takenAtMs, nowMs });
+    }
     return lastDecision;
   }
   const { ask, nowMs } = call;
-  const { cost, tokens } = ask;
+  const asked = { cost: ask.cost, tokens: ask.tokens, nowMs };
   let code: number;
   if (ask.call === 'checkAll') {
-    const policies = Uint32Array.from(ask.scopes, ([policy]) => handles[policy]);
-    const keys = ask.scopes.map(([, key]) => key);
-    code = engine.checkAll(space, policies, keys, cost, tokens, nowMs);
-  } else code = engine[ask.call](space, handles[ask.policy], ask.key, cost, tokens, nowMs);
+    const scopes = ask.scopes.map(([policy, key]) => ({ policy: handles[policy], key }));
+    code = engine.checkAll(space, scopes, asked);
+  } else code = engine[ask.call](space, { policy: handles[ask.policy], key: ask.key }, asked);
   if (code !== lastDecision[DecisionField.code]) throw new Error(`answers ${code}, and says ${lastDecision[DecisionField.code]}`);
   return lastDecision;
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ChainableCommander, Redis } from 'ioredis';
 import { DecisionField } from '../../lib/rate-limit/engine/engine.js';
-import type { PolicySpec } from '../../lib/rate-limit/engine/engine.js';
-import { policyOf } from '../../lib/rate-limit/algorithm/policy.js';
+import type { Ask, PolicyKey, PolicySpec } from '../../lib/rate-limit/engine/engine.js';
+import { compilePolicy } from '../../lib/rate-limit/algorithm/policy.js';
 import { ScriptCall } from '../../lib/rate-limit/redis/script-call.js';
 import {
   OperationKind,
@@ -50,32 +50,33 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
   }
 
   override check(...args: Parameters<TypeScriptRateLimitEngine['check']>): number {
-    const [, policy, key, cost, tokens, nowMs] = args;
-    return this.decided(super.check(...args), [this.scope(policy, key)], OperationKind.take, cost, tokens, nowMs);
+    const [, scope, ask] = args;
+    return this.decided(super.check(...args), [this.redisScope(scope)], OperationKind.take, ask);
   }
 
   override peek(...args: Parameters<TypeScriptRateLimitEngine['peek']>): number {
-    const [, policy, key, cost, tokens, nowMs] = args;
-    return this.decided(super.peek(...args), [this.scope(policy, key)], OperationKind.peek, cost, tokens, nowMs);
+    const [, scope, ask] = args;
+    return this.decided(super.peek(...args), [this.redisScope(scope)], OperationKind.peek, ask);
   }
 
   override checkAll(...args: Parameters<TypeScriptRateLimitEngine['checkAll']>): number {
-    const [, policies, keys, cost, tokens, nowMs] = args;
-    const scopes = keys.map((key, i) => this.scope(policies[i], key));
-    return this.decided(super.checkAll(...args), scopes, OperationKind.take, cost, tokens, nowMs);
+    const [, scopes, ask] = args;
+    const redis = scopes.map((scope) => this.redisScope(scope));
+    return this.decided(super.checkAll(...args), redis, OperationKind.take, ask);
   }
 
   override settle(...args: Parameters<TypeScriptRateLimitEngine['settle']>): void {
-    const [, policy, key, reserved, actual, atMs, nowMs] = args;
+    const [, scope, { reservedTokens, actualTokens, takenAtMs, nowMs }] = args;
     super.settle(...args);
-    this.call([this.scope(policy, key)], OperationKind.give, [0, reserved - actual, atMs], nowMs);
+    this.call([this.redisScope(scope)], OperationKind.give, [0, reservedTokens - actualTokens, takenAtMs], nowMs);
   }
 
   override release(...args: Parameters<TypeScriptRateLimitEngine['release']>): void {
     super.release(...args);
-    const { slotsKey } = this.scope(args[1], args[2]);
+    const [, scope, takenAtMs] = args;
+    const { slotsKey } = this.redisScope(scope);
     const slots = this.slots.get(slotsKey) ?? [];
-    const place = slots.findIndex(({ atMs }) => args[3] === Infinity || atMs === args[3]);
+    const place = slots.findIndex(({ atMs }) => takenAtMs === Infinity || atMs === takenAtMs);
     if (place < 0) return;
     const [{ slot }] = slots.splice(place, 1);
     this.calls.push({ send: (pipeline) => pipeline.zrem(slotsKey, slot) });
@@ -83,7 +84,7 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
 
   override reset(...args: Parameters<TypeScriptRateLimitEngine['reset']>): void {
     super.reset(...args);
-    const scope = this.scope(args[1], args[2]);
+    const scope = this.redisScope(args[1]);
     this.slots.delete(scope.slotsKey);
     this.call([scope], OperationKind.reset, [], this.latestMs);
   }
@@ -110,13 +111,13 @@ export class ShadowedEngine extends TypeScriptRateLimitEngine {
     });
   }
 
-  private scope(policy: number, key: string): RedisScope {
+  private redisScope({ policy, key }: PolicyKey): RedisScope {
     const { name, slotsKey, limits } = this.scopes.get(policy) as Omit<RedisScope, 'stateKey'> & { name: string };
     const stateKey = `${name}/${key}`;
     return { stateKey, slotsKey: slotsKey && `${stateKey}${slotsKey}`, limits };
   }
 
-  private decided(code: number, scopes: RedisScope[], kind: OperationKind, cost: number, tokens: number, nowMs: number): number {
+  private decided(code: number, scopes: RedisScope[], kind: OperationKind, { cost, tokens, nowMs }: Ask): number {
     const slot = String(this.taken++);
     const places = kind === OperationKind.take && scopes.some(({ slotsKey }) => slotsKey !== '') ? [slot, FOREVER_MS] : [];
     this.call(scopes, kind, [cost, tokens, ...places], nowMs, [...this.lastDecision]);
@@ -172,11 +173,7 @@ function compareAnswers(i: number, numbers: Float64Array, answer: readonly numbe
 
 /** A policy as the script knows it. Its keys are under its scope's name. */
 function scopeOf(spec: PolicySpec): Omit<RedisScope, 'stateKey'> & { readonly name: string } {
-  const { rate, burst, windows, tokensPerMinute, maxConcurrent } = policyOf(
-    spec,
-    () => 0,
-    () => 0,
-  );
+  const { rate, burst, windows, tokensPerMinute, maxConcurrent } = compilePolicy(spec);
   const set = (limit: number): number => (limit === Infinity ? -1 : limit);
   const limits = [rate ?? -1, burst, set(tokensPerMinute), set(maxConcurrent)];
   for (const { lengthMs, requests, code } of windows) limits.push(windowId(lengthMs, code), set(requests));

@@ -68,23 +68,26 @@ export function answersTo(engine: RateLimitEngine, { name, policies, steps }: Ve
 function run(engine: RateLimitEngine, space: number, handles: readonly number[], step: VectorStep): number {
   const { call = 'check', policy = 0, key = 'a', scopes = [], cost = 1, tokens = 0, actualTokens = 0, takenAt = 0 } = step;
   const nowMs = vectors.startMs + step.at;
+  const scope = { policy: handles[policy], key };
+  const ask = { cost, tokens, nowMs };
   switch (call) {
     case 'check':
     case 'peek':
-      return engine[call](space, handles[policy], key, cost, tokens, nowMs);
-    case 'checkAll': {
-      const policies = Uint32Array.from(scopes, ([index]) => handles[index]);
-      const keys = scopes.map(([, name]) => name);
-      return engine.checkAll(space, policies, keys, cost, tokens, nowMs);
-    }
+      return engine[call](space, scope, ask);
+    case 'checkAll':
+      return engine.checkAll(
+        space,
+        scopes.map(([index, name]) => ({ policy: handles[index], key: name })),
+        ask,
+      );
     case 'settle':
-      engine.settle(space, handles[policy], key, tokens, actualTokens, vectors.startMs + takenAt, nowMs);
+      engine.settle(space, scope, { reservedTokens: tokens, actualTokens, takenAtMs: vectors.startMs + takenAt, nowMs });
       return 0;
     case 'release':
-      engine.release(space, handles[policy], key, vectors.startMs + (step.takenAt ?? Infinity));
+      engine.release(space, scope, vectors.startMs + (step.takenAt ?? Infinity));
       return 0;
     case 'reset':
-      engine.reset(space, handles[policy], key);
+      engine.reset(space, scope);
       return 0;
   }
 }

@@ -1,15 +1,15 @@
 interface Used {
-  readonly number: number;
+  readonly handle: number;
   times: number;
 }
 
-/** Numbers for names, each as long as its name was not closed as often as it was opened. */
-export class Numbers {
+/** Handles for names, each valid until its name was closed as often as it was opened. */
+export class HandleAllocator {
   private readonly used = new Map<string, Used>();
   private readonly free: number[] = [];
   private next = 0;
 
-  /** @param reuses Whether a number that was given back is the next one: the numbers stay small. */
+  /** @param reuses Whether handles are used again. */
   constructor(private readonly reuses: boolean) {}
 
   /** Names that are open. */
@@ -22,18 +22,20 @@ export class Numbers {
   }
 
   open(name: string): number {
-    let used = this.used.get(name);
-    if (used === undefined) this.used.set(name, (used = { number: this.free.pop() ?? this.next++, times: 0 }));
+    const used = this.used.get(name) ?? { handle: this.free.pop() ?? this.next++, times: 0 };
     used.times += 1;
-    return used.number;
+    this.used.set(name, used);
+    return used.handle;
   }
 
-  close(name: string): void {
+  /** Returns whether nothing has the name open any more. */
+  close(name: string): boolean {
     const used = this.used.get(name);
-    if (used === undefined) return;
+    if (used === undefined) return false;
     used.times -= 1;
-    if (used.times > 0) return;
+    if (used.times > 0) return false;
     this.used.delete(name);
-    if (this.reuses) this.free.push(used.number);
+    if (this.reuses) this.free.push(used.handle);
+    return true;
   }
 }

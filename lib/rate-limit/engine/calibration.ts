@@ -20,7 +20,7 @@ function prepareCheck(engine: RateLimitEngine): CalibrationRun {
   const run = (): void => {
     turn++;
     random = (Math.imul(random, 1_664_525) + 1_013_904_223) | 0;
-    engine.check(space, policy, `client:${random >>> (32 - KEY_BITS)}`, 1, 100, turn);
+    engine.check(space, { policy, key: `client:${random >>> (32 - KEY_BITS)}` }, { cost: 1, tokens: 100, nowMs: turn });
   };
   return { run, end: () => engine.close(space) };
 }

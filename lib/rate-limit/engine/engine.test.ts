@@ -17,7 +17,8 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     spaces.push(space);
     return space;
   };
-  const admits = (space: number, key: string, nowMs = NOW): boolean => engine.check(space, once, key, 1, 0, nowMs) === DecisionCode.allowed;
+  const admits = (space: number, key: string, nowMs = NOW): boolean =>
+    engine.check(space, { policy: once, key }, { cost: 1, tokens: 0, nowMs: nowMs }) === DecisionCode.allowed;
 
   afterAll(() => spaces.forEach((space) => engine.close(space)));
 
@@ -55,7 +56,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
 
   it('tells everything of the last decision, and nothing else', () => {
     const policy = engine.policy({ scope: 'last', requestsPerMinute: 2, tokensPerMinute: 100, maxConcurrent: 5 });
-    engine.check(open(), policy, 'a', 1, 30, NOW + 0.7);
+    engine.check(open(), { policy, key: 'a' }, { cost: 1, tokens: 30, nowMs: NOW + 0.7 });
     expect(engine.lastDecision).toHaveLength(DECISION_FIELDS);
     expect(Array.from(engine.lastDecision)).toEqual([0, 2, 1, 70, 0, 60_000, 60_000, NOW, 0]);
   });
@@ -107,43 +108,43 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
   it('never forgets a key with a request under way for others without', () => {
     const space = open(10);
     const places = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
-    expect(engine.check(space, places, 'under way', 1, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.check(space, { policy: places, key: 'under way' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
     for (let number = 0; number < 100; number++) admits(space, `key ${number}`);
-    expect(engine.check(space, places, 'under way', 1, 0, NOW)).toBe(DecisionCode.concurrency);
+    expect(engine.check(space, { policy: places, key: 'under way' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.concurrency);
   });
 
   it('frees a place that may be of before a reset last, where both happened within a millisecond', () => {
     const space = open();
     const places = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
-    const check = (): number => engine.check(space, places, 'a', 1, 0, NOW);
+    const check = (): number => engine.check(space, { policy: places, key: 'a' }, { cost: 1, tokens: 0, nowMs: NOW });
     expect(check()).toBe(DecisionCode.allowed);
-    engine.reset(space, places, 'a');
+    engine.reset(space, { policy: places, key: 'a' });
     expect(check()).toBe(DecisionCode.allowed);
     // One of both: never more are let pass than there are places.
-    engine.release(space, places, 'a', NOW);
+    engine.release(space, { policy: places, key: 'a' }, NOW);
     expect(check()).toBe(DecisionCode.concurrency);
-    engine.release(space, places, 'a', NOW);
+    engine.release(space, { policy: places, key: 'a' }, NOW);
     expect(check()).toBe(DecisionCode.allowed);
   });
 
   it('decides by handle as by key', () => {
     const space = open(2);
     const policy = engine.policy({ scope: 'handles', requestsPerMinute: 3 });
-    const [a, b] = [engine.handle(space, policy, 'a'), engine.handle(space, policy, 'b')];
-    expect(engine.checkHandle(a, 1, 0, NOW)).toBe(DecisionCode.allowed);
-    expect(engine.check(space, policy, 'a', 1, 0, NOW)).toBe(DecisionCode.allowed);
-    expect(engine.checkHandle(a, 1, 0, NOW)).toBe(DecisionCode.allowed);
+    const [a, b] = [engine.handle(space, { policy, key: 'a' }), engine.handle(space, { policy, key: 'b' })];
+    expect(engine.checkHandle(a, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
+    expect(engine.check(space, { policy, key: 'a' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
+    expect(engine.checkHandle(a, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
     expect(engine.lastDecision[DecisionField.remainingRequests]).toBe(0);
-    expect(engine.checkHandle(a, 1, 0, NOW)).toBe(DecisionCode.minute);
-    expect(engine.checkHandle(b, 1, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.checkHandle(a, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.minute);
+    expect(engine.checkHandle(b, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
     // The key is dropped meanwhile, and comes back.
-    for (const key of ['x', 'y']) engine.check(space, policy, key, 1, 0, NOW);
-    expect(engine.checkHandle(a, 2, 0, NOW)).toBe(DecisionCode.allowed);
-    expect(engine.check(space, policy, 'a', 2, 0, NOW)).toBe(DecisionCode.minute);
+    for (const key of ['x', 'y']) engine.check(space, { policy, key }, { cost: 1, tokens: 0, nowMs: NOW });
+    expect(engine.checkHandle(a, { cost: 2, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
+    expect(engine.check(space, { policy, key: 'a' }, { cost: 2, tokens: 0, nowMs: NOW })).toBe(DecisionCode.minute);
     engine.closeHandle(a);
-    expect(() => engine.checkHandle(a, 1, 0, NOW)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+    expect(() => engine.checkHandle(a, { cost: 1, tokens: 0, nowMs: NOW })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     engine.closeHandle(a);
-    expect(engine.checkHandle(b, 1, 0, NOW)).toBe(DecisionCode.allowed);
+    expect(engine.checkHandle(b, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
   });
 
   it('takes keys of any length and of halves of characters', () => {
@@ -161,10 +162,10 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     const keys = ['', ...bytes, bytes.slice(192).join(''), 'x'.repeat(64), 'x'.repeat(65), 'ÿ'.repeat(63), '東京', 'a\ud800'];
     for (const key of keys) {
       expect(admits(space, key)).toBe(true);
-      expect(engine.peek(space, once, key, 1, 0, NOW)).toBe(DecisionCode.minute);
-      expect(engine.checkAll(space, Uint32Array.of(once), [key], 1, 0, NOW)).toBe(DecisionCode.minute);
-      engine.reset(space, once, key);
-      expect(engine.checkAll(space, Uint32Array.of(once), [key], 1, 0, NOW)).toBe(DecisionCode.allowed);
+      expect(engine.peek(space, { policy: once, key }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.minute);
+      expect(engine.checkAll(space, [{ policy: once, key }], { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.minute);
+      engine.reset(space, { policy: once, key });
+      expect(engine.checkAll(space, [{ policy: once, key }], { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
       expect(admits(space, key)).toBe(false);
     }
   });
@@ -191,27 +192,25 @@ describe('worker threads', () => {
     const { parentPort, workerData: { addon, name, now, turns, shared } } = require('node:worker_threads');
     const binding = require(addon);
     const numbers = binding.rateLimitExchange();
-    const integers = new Int32Array(numbers.buffer).subarray(${2 * (DECISION_FIELDS + 3)});
     const space = binding.rateLimitOpen(name, 100000);
     const requests = binding.rateLimitPolicy({ scope: name, requestsPerMinute: 10000, tokensPerMinute: 50000 });
-    const places = binding.rateLimitPolicy({ scope: name, maxConcurrent: 2 });
+    const concurrent = binding.rateLimitPolicy({ scope: name, maxConcurrent: 2 });
     const flags = new Int32Array(shared);
-    const hash = (key) => { binding.rateLimitHash(key); return [integers[1], integers[3]]; };
-    const [hot, running] = ['every thread has ' + 'this key', 'places'].map(hash);
+    // Space, policy, cost, tokens, time, time of the taking.
+    const ask = (policy, turn) => numbers.set([space, policy, 1, 4, now + turn % 50, Infinity], ${DECISION_FIELDS});
     Atomics.add(flags, 0, 1);
     while (Atomics.load(flags, 0) < 4);
     let allowed = 0, most = 0;
     for (let turn = 0; turn < turns; turn++) {
-      numbers.set([Infinity, now + turn % 50], ${DECISION_FIELDS + 1});
-      integers.set([1, hot[0], 4, hot[1], space, requests]);
-      binding.rateLimitCheck();
+      ask(requests, turn);
+      binding.rateLimitCheck('every thread has this key');
       if (numbers[0] === 0) allowed++;
-      integers.set([1, running[0], 4, running[1], space, places]);
-      binding.rateLimitCheck();
+      ask(concurrent, turn);
+      binding.rateLimitCheck('in flight');
       if (numbers[0] !== 0) continue;
       most = Math.max(most, Atomics.add(flags, 1, 1) + 1);
       Atomics.sub(flags, 1, 1);
-      binding.rateLimitRelease();
+      binding.rateLimitRelease('in flight');
     }
     parentPort.postMessage({ allowed, most });
     Atomics.add(flags, 2, 1);

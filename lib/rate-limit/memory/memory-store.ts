@@ -1,15 +1,23 @@
 import type { CapabilityHealth, MetricSample } from '../../common/capability.js';
-import { measure, type CallRecorder, type CallSeries } from '../../common/recorder.js';
+import { measure, type CallRecorder } from '../../common/recorder.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { EngineSeries } from '../../engine/engine-series.js';
-import { decisionOf, tightest } from './decision.js';
-import { OpenEngines } from './engines.js';
-import { DecisionField, type RateLimitEngine } from '../engine/engine.js';
-import type { RateLimit } from '../limits.js';
-import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from '../store.js';
+import type { Ask, RateLimitEngine } from '../engine/engine.js';
+import type {
+  RateLimitDecision,
+  RateLimitScope,
+  RateLimitStanding,
+  RateLimitStore,
+  RateLimitStoreStats,
+  TakenRateLimit,
+} from '../store.js';
+import { EngineSpace } from './engine-space.js';
 
-/** Stores that nobody closed and nobody has any more: their keys would stay for good. */
-const abandoned = new FinalizationRegistry<OpenEngines>((open) => open.close());
+/** When to try again after a decision at which the native engine failed. */
+const RETRY_AFTER_FAULT_MS = 1_000;
+
+/** Closes the spaces of stores that were collected without being closed: their keys would stay for good. */
+const abandoned = new FinalizationRegistry<Map<RateLimitEngine, EngineSpace>>((spaces) => spaces.forEach((space) => space.close()));
 
 /** What a memory store takes from its surroundings. */
 export interface MemoryStoreContext {
@@ -20,96 +28,71 @@ export interface MemoryStoreContext {
   readonly maxKeys: number;
 }
 
-/** Counters in this process's memory, by the engine that a key belongs to: a key's counters are never split between two. */
+/**
+ * Counters in this process's memory. A key's counters stay in one engine for the life of the store: that of the flag when the store decides first, or
+ * of the key's share of a rollout. Errors that switch the native engine off do not move them. A decision at which the native engine
+ * fails is a denial: what the key has taken is known there only.
+ */
 export class MemoryRateLimitStore implements RateLimitStore {
   readonly kind = 'memory';
   readonly synchronous = true;
-  private chosen: EngineChoice<RateLimitEngine> | undefined = undefined;
   private readonly checks: EngineSeries;
-  private readonly engines: OpenEngines;
+  private readonly spaces = new Map<RateLimitEngine, EngineSpace>();
+  /** The engine of all keys; `null` while that depends on the key, `undefined` before the first decision. */
+  private engineOfAll: RateLimitEngine | null | undefined = undefined;
 
   constructor(
-    private readonly offered: EngineChoice<RateLimitEngine>,
+    private readonly choice: EngineChoice<RateLimitEngine>,
     private readonly context: MemoryStoreContext,
     recorder?: CallRecorder,
   ) {
     this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
-    this.engines = new OpenEngines(context.name, context.maxKeys);
-    abandoned.register(this, this.engines, this);
+    abandoned.register(this, this.spaces, this);
   }
 
-  /**
-   * Made with the first question, and for good: where the native engine is the slower one by then, TypeScript keeps all keys. Threads share a name in the
-   * native engine only.
-   */
-  get choice(): EngineChoice<RateLimitEngine> {
-    return (this.chosen ??= this.context.name === null ? this.offered.forWhole() : this.offered);
-  }
-
-  /** The same, for those who only want to know: it may still change until the first question. */
-  get prospect(): EngineChoice<RateLimitEngine> {
-    return this.chosen ?? this.offered;
+  /** The engine that decides, or will. In a rollout or a shadow run that of a request without a key. */
+  get engine(): RateLimitEngine {
+    const { active, native, typescript } = this.choice;
+    return this.engineOfAll ?? (active === 'native' && native !== null ? native : typescript);
   }
 
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
-    if (scopes.length > 1) return this.checkScopes(scopes, cost, tokens);
-    const { limit, key } = scopes[0];
-    const engine = this.checkKey(limit, key, cost, tokens);
-    return engine === null ? this.checkAssigned(scopes, cost, tokens, this.context.now()) : decisionOf(engine, limit);
-  }
-
-  /**
-   * `check` of one key for those who make no object of the answer: gives the engine that has decided, and has it in its `lastDecision`. `null`, and nothing was
-   * asked, while the engine depends on the key.
-   */
-  checkKey(limit: RateLimit, key: string, cost: number, tokens: number): RateLimitEngine | null {
-    const engine = this.choice.always;
-    if (engine === null) return null;
-    const nowMs = this.context.now();
-    const series = this.checks.of(engine);
-    if (series.sampled()) return this.measureKey(series, engine, limit, key, cost, tokens, nowMs);
-    return this.checkKeyBy(engine, limit, key, cost, tokens, nowMs);
+    const ask = { cost, tokens, nowMs: this.context.now() };
+    const owners = new Set(scopes.map(({ key }) => this.owner(key)));
+    if (owners.size > 1) return this.checkBoth(scopes, ask);
+    const [owner] = owners;
+    const check = (space: EngineSpace): RateLimitDecision => space.check(scopes, ask);
+    if (owner === null) return this.shadow('check', check);
+    const series = this.checks.of(owner);
+    const decide = (): RateLimitDecision => this.attempt(owner, check, () => failed(ask));
+    return series.sampled() ? measure(series, decide, scopes.length) : decide();
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
-    const nowMs = this.context.now();
-    const decisions = scopes.map((scope) => this.run('peek', scope.key, (engine) => this.peekOne(engine, scope, cost, tokens, nowMs)));
-    if (decisions.length === 1) return decisions[0];
-    const standings = decisions.map((decision) => decision.standings[0]);
-    let worst = -1;
-    decisions.forEach((decision, index) => {
-      if (!decision.allowed && (worst < 0 || decision.retryAfterMs > decisions[worst].retryAfterMs)) worst = index;
-    });
-    const scope = worst < 0 ? tightest(standings) : worst;
-    return { ...decisions[scope], standings, scope };
+    return this.peekAt(scopes, { cost, tokens, nowMs: this.context.now() });
   }
 
-  settle({ scopes, tokens, atMs, lease }: TakenRateLimit, actualTokens: number): void {
-    if (tokens === actualTokens) return;
-    const nowMs = this.context.now();
-    scopes.forEach(({ limit, key }, index) => {
-      if (limit.tokensPerMinute === undefined) return;
-      this.giveBack('settle', key, takerOf(lease, index), (engine) =>
-        engine.settle(this.space(engine), this.policy(engine, limit), key, tokens, actualTokens, atMs, nowMs),
-      );
-    });
+  settle({ scopes, tokens: reservedTokens, atMs: takenAtMs }: TakenRateLimit, actualTokens: number): void {
+    if (reservedTokens === actualTokens) return;
+    const settlement = { reservedTokens, actualTokens, takenAtMs, nowMs: this.context.now() };
+    for (const scope of scopes) {
+      if (scope.limit.tokensPerMinute === undefined) continue;
+      this.onOwner('settle', scope, (space) => space.settle(scope, settlement));
+    }
   }
 
-  release({ scopes, atMs, lease }: TakenRateLimit): void {
-    scopes.forEach(({ limit, key }, index) => {
-      if (limit.maxConcurrent === undefined) return;
-      this.giveBack('release', key, takerOf(lease, index), (engine) =>
-        engine.release(this.space(engine), this.policy(engine, limit), key, atMs),
-      );
-    });
+  release({ scopes, atMs }: TakenRateLimit): void {
+    for (const scope of scopes) {
+      if (scope.limit.maxConcurrent !== undefined) this.onOwner('release', scope, (space) => space.release(scope, atMs));
+    }
   }
 
-  reset({ limit, key }: RateLimitScope): void {
-    this.run('reset', key, (engine) => engine.reset(this.space(engine), this.policy(engine, limit), key));
+  reset(scope: RateLimitScope): void {
+    this.onOwner('reset', scope, (space) => space.reset(scope));
   }
 
   stats(): RateLimitStoreStats {
-    const spaces = this.engines.all().map(({ engine, space }) => engine.stats(space));
+    const spaces = [...this.spaces.values()].map((space) => space.stats());
     return {
       keys: spaces.reduce((sum, { keys }) => sum + keys, 0),
       evicted: spaces.reduce((sum, { evicted }) => sum + evicted, 0),
@@ -125,142 +108,80 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   close(): void {
-    this.engines.close();
+    this.spaces.forEach((space) => space.close());
+    this.spaces.clear();
   }
 
-  private checkKeyBy(engine: RateLimitEngine, limit: RateLimit, key: string, cost: number, tokens: number, nowMs: number): RateLimitEngine {
-    try {
-      return this.checkKeyOn(engine, limit, key, cost, tokens, nowMs);
-    } catch (error) {
-      return this.recoverKey(error, engine, limit, key, cost, tokens, nowMs);
-    }
-  }
-
-  private checkKeyOn(engine: RateLimitEngine, limit: RateLimit, key: string, cost: number, tokens: number, nowMs: number): RateLimitEngine {
-    const opened = this.engines.of(engine);
-    engine.check(opened.space, opened.policy(limit), key, cost, tokens, nowMs);
-    return engine;
-  }
-
-  // Functions of their own: one that makes a closure puts what that needs into an object, even where it comes to no closure.
-  private measureKey(
-    series: CallSeries,
-    engine: RateLimitEngine,
-    limit: RateLimit,
-    key: string,
-    cost: number,
-    tokens: number,
-    nowMs: number,
-  ): RateLimitEngine {
-    return measure(series, () => this.checkKeyBy(engine, limit, key, cost, tokens, nowMs), 1);
-  }
-
-  private recoverKey(
-    error: unknown,
-    engine: RateLimitEngine,
-    limit: RateLimit,
-    key: string,
-    cost: number,
-    tokens: number,
-    nowMs: number,
-  ): RateLimitEngine {
-    return this.choice.recover(error, engine, (other) => this.checkKeyOn(other, limit, key, cost, tokens, nowMs));
-  }
-
-  private checkScopes(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
-    const nowMs = this.context.now();
-    const engine = this.choice.always;
-    if (engine === null) return this.checkAssigned(scopes, cost, tokens, nowMs);
-    const series = this.checks.of(engine);
-    const check = (): RateLimitDecision => this.run('check', undefined, (each) => this.checkAll(each, scopes, cost, tokens, nowMs));
-    return series.sampled() ? measure(series, check, scopes.length) : check();
-  }
-
-  private checkOn(
-    engine: RateLimitEngine,
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-    nowMs: number,
-  ): RateLimitDecision {
-    if (scopes.length > 1) return this.checkAll(engine, scopes, cost, tokens, nowMs);
-    const { limit, key } = scopes[0];
-    return decisionOf(this.checkKeyOn(engine, limit, key, cost, tokens, nowMs), limit);
-  }
-
-  /** While the engine depends on the key. */
-  private checkAssigned(scopes: readonly RateLimitScope[], cost: number, tokens: number, nowMs: number): RateLimitDecision {
-    const native = scopes.filter(({ key }) => this.choice.assigned(key) === 'native');
+  /** Scopes of both engines, in a rollout. Only other threads can take in between, and they share the native engine alone: it decides last. */
+  private checkBoth(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
+    const { cost, tokens } = ask;
+    const native = scopes.filter(({ key }) => this.owner(key) === this.choice.native);
     const own = scopes.filter((scope) => !native.includes(scope));
-    const check = (some: readonly RateLimitScope[]): RateLimitDecision =>
-      this.choice.run('check', some[0].key, (engine) => this.checkOn(engine, some, cost, tokens, nowMs));
-    if (native.length === 0 || own.length === 0) return check(scopes);
-    // All or nothing over two engines: only other threads can come in between, and they share the native one alone. So that one decides last of all
-    // that may still refuse.
-    const foreseen = this.peek(own, cost, tokens);
-    const verdict = foreseen.allowed ? check(native) : foreseen;
-    if (verdict.allowed) check(own);
-    const { standings } = this.peek(scopes, 0, 0);
-    const scope = verdict.allowed ? tightest(standings) : scopes.indexOf((verdict === foreseen ? own : native)[verdict.scope]);
-    return { ...verdict, standings, scope, lease: scopes.map((each) => (native.includes(each) ? 'native' : 'typescript')).join(' ') };
+    const foreseen = this.peekAt(own, ask);
+    const decision = foreseen.allowed ? this.check(native, cost, tokens) : foreseen;
+    if (decision.outage !== undefined) return decision;
+    if (decision.allowed) this.check(own, cost, tokens);
+    const { standings } = this.peekAt(scopes, { cost: 0, tokens: 0, nowMs: ask.nowMs });
+    const scope = decision.allowed ? tightest(standings) : scopes.indexOf((decision === foreseen ? own : native)[decision.scope]);
+    return { ...decision, standings, scope };
   }
 
-  private peekOne(engine: RateLimitEngine, { limit, key }: RateLimitScope, cost: number, tokens: number, nowMs: number): RateLimitDecision {
-    engine.peek(this.space(engine), this.policy(engine, limit), key, cost, tokens, nowMs);
-    return decisionOf(engine, limit);
+  private peekAt(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
+    const decisions = scopes.map((scope) => this.onOwner('peek', scope, (space) => space.peek(scope, ask)) ?? failed(ask));
+    const outage = decisions.find((decision) => decision.outage !== undefined);
+    if (outage !== undefined || decisions.length === 1) return outage ?? decisions[0];
+    const standings = decisions.map((decision) => decision.standings[0]);
+    let longest = -1;
+    decisions.forEach((decision, index) => {
+      if (!decision.allowed && (longest < 0 || decision.retryAfterMs > decisions[longest].retryAfterMs)) longest = index;
+    });
+    const scope = longest < 0 ? tightest(standings) : longest;
+    return { ...decisions[scope], standings, scope };
   }
 
-  private checkAll(
-    engine: RateLimitEngine,
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-    nowMs: number,
-  ): RateLimitDecision {
-    const policies = Uint32Array.from(scopes, ({ limit }) => this.policy(engine, limit));
-    const keys = scopes.map(({ key }) => key);
-    engine.checkAll(this.space(engine), policies, keys, cost, tokens, nowMs);
-    const scope = engine.lastDecision[DecisionField.index];
-    const decision = decisionOf(engine, scopes[scope].limit);
-    return { ...decision, standings: scopes.map((each) => this.peekOne(engine, each, 0, 0, nowMs).standings[0]), scope };
+  /** The engine of a key, or `null` where TypeScript decides and the native engine runs beside it. */
+  private owner(key: string): RateLimitEngine | null {
+    const { choice } = this;
+    if (this.engineOfAll === undefined) this.engineOfAll = choice.impaired ? choice.typescript : choice.always;
+    if (this.engineOfAll !== null) return this.engineOfAll;
+    const assigned = choice.assigned(key);
+    if (assigned === 'both') return null;
+    return assigned === 'native' && choice.native !== null ? choice.native : choice.typescript;
   }
 
-  private run<R>(operation: string, key: string | undefined, call: (engine: RateLimitEngine) => R): R {
-    const engine = this.choice.always;
-    if (engine === null) return this.choice.run(operation, key, call);
+  /** Works on a key where its counters are. `undefined`: the native engine failed. */
+  private onOwner<R>(operation: string, { key }: RateLimitScope, work: (space: EngineSpace) => R): R | undefined {
+    const owner = this.owner(key);
+    return owner === null ? this.shadow(operation, work) : this.attempt(owner, work, () => undefined);
+  }
+
+  private shadow<R>(operation: string, work: (space: EngineSpace) => R): R {
+    return this.choice.run(operation, undefined, (engine) => work(this.space(engine)));
+  }
+
+  /** Counts a failure of the native engine, and goes on with what `otherwise` returns. */
+  private attempt<R, O>(engine: RateLimitEngine, work: (space: EngineSpace) => R, otherwise: () => O): R | O {
     try {
-      return call(engine);
+      return work(this.space(engine));
     } catch (error) {
-      return this.choice.recover(error, engine, call);
+      return this.choice.recover(error, engine, otherwise);
     }
   }
 
-  /**
-   * By the engine that took: after a change of engines the other one's counters are of other requests. Where it fails there is nothing to make good elsewhere.
-   */
-  private giveBack(operation: string, key: string, taker: string | undefined, call: (engine: RateLimitEngine) => void): void {
-    const { native, typescript, always } = this.choice;
-    const engine = taker === 'native' ? native : typescript;
-    // Without a mark it is a key's, of whichever request; and beside a shadow both have taken.
-    const isAnybodys = taker === undefined || (taker === 'typescript' && always === null && this.choice.assigned(key) === 'both');
-    if (isAnybodys || engine === null) return this.run(operation, key, call);
-    try {
-      call(engine);
-    } catch (error) {
-      this.choice.recover(error, engine, () => {});
-    }
-  }
-
-  private space(engine: RateLimitEngine): number {
-    return this.engines.of(engine).space;
-  }
-
-  private policy(engine: RateLimitEngine, limit: RateLimit): number {
-    return this.engines.of(engine).policy(limit);
+  private space(engine: RateLimitEngine): EngineSpace {
+    let space = this.spaces.get(engine);
+    if (space === undefined) this.spaces.set(engine, (space = new EngineSpace(engine, this.context.name, this.context.maxKeys)));
+    return space;
   }
 }
 
-/** The engine that took from the scope with this index: `lease` names it, or one for each scope. */
-function takerOf(lease: string | undefined, scope: number): string | undefined {
-  return lease?.includes(' ') === true ? lease.split(' ')[scope] : lease;
+function failed({ nowMs }: Ask): RateLimitDecision {
+  return { allowed: false, scope: 0, retryAfterMs: RETRY_AFTER_FAULT_MS, standings: [], atMs: nowMs, outage: 'deny' };
+}
+
+/** Index of the scope with the least requests left. */
+function tightest(standings: readonly RateLimitStanding[]): number {
+  let least = 0;
+  for (let i = 1; i < standings.length; i++) if (standings[i].remainingRequests < standings[least].remainingRequests) least = i;
+  return least;
 }

@@ -20,6 +20,7 @@ pub enum Failure {
     UnknownEncoding,
     UnknownPolicy,
     UnknownSpace,
+    UnknownHandle,
     NoExchange,
 }
 
@@ -30,6 +31,7 @@ impl From<Failure> for Error {
             Failure::NotANumber => Self::new("INVALID_ARGUMENT", "must be a number".to_owned()),
             Failure::UnknownPolicy => Self::new("INVALID_ARGUMENT", "policy: must be one of this thread".to_owned()),
             Failure::UnknownSpace => Self::new("INVALID_ARGUMENT", "space: must be open".to_owned()),
+            Failure::UnknownHandle => Self::new("INVALID_ARGUMENT", "handle: must be open".to_owned()),
             Failure::NoExchange => Self::new("INVALID_ARGUMENT", "rateLimitExchange must be called first".to_owned()),
             Failure::UnknownEncoding => from_core(&CoreError::UnknownEncoding),
         }

@@ -2,13 +2,13 @@
 //!
 //! Every function catches panics, which reach JavaScript as errors: nothing that goes wrong here ends the process.
 
-mod bare;
 mod connection_pool;
 mod environment;
 mod error;
 mod js_text;
 mod long_count;
 mod rate_limit;
+mod raw_napi;
 mod router;
 mod shared_memory;
 mod shared_words;
@@ -33,9 +33,9 @@ pub fn panic_for_tests() -> u32 {
     panic!("a panic that was asked for");
 }
 
-/// Puts the bare callbacks in the place of the generated ones.
+/// Puts the callbacks without napi-rs in the place of the generated ones.
 #[napi(module_exports)]
 pub fn exports(exports: Object, env: Env) -> napi::Result<()> {
     // SAFETY: both are this registration's own.
-    unsafe { bare::replace(env.raw(), exports.raw()) }
+    unsafe { raw_napi::export(env.raw(), exports.raw(), raw_napi::CALLBACKS.into_iter().chain(rate_limit::CALLBACKS)) }
 }

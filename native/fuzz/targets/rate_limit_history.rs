@@ -2,9 +2,7 @@
 //! Nothing is admitted over a limit, and nothing refused that was free a 60th of a window earlier.
 #![no_main]
 
-use fast_litellm_core::rate_limit::{
-    Ask, Code, Decision, Key, Policy, STATE_NUMBERS, Scope, Space, Spec, hash_text, intern, policy_of, release,
-};
+use fast_litellm_core::rate_limit::{Ask, Code, Correction, Decision, Key, Policy, Scope, Space, Spec, intern, release};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 
@@ -60,8 +58,6 @@ enum Call {
     ReleaseAny,
     Release,
     Reset,
-    /// Takes the key out as numbers, and puts it back.
-    Lend,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -80,7 +76,7 @@ struct Taking {
 #[derive(Default)]
 struct Log {
     takings: Vec<Taking>,
-    /// When the requests in flight were admitted; and those that were in flight at a reset.
+    /// When the requests in flight were allowed; and those that were in flight at a reset.
     running: Vec<u64>,
     forgotten: Vec<u64>,
     /// The last taking before a reset.
@@ -122,7 +118,7 @@ impl Log {
 
 /// The policy of the limits; none where nothing is limited.
 fn policy_for(limits: &Limits) -> Option<(u32, Policy)> {
-    let number = |limit: Option<u64>| limit.map_or(f64::NAN, |limit| limit as f64);
+    let number = |limit: Option<u64>| limit.map(|limit| limit as f64);
     let [requests_per_minute, requests_per_hour, requests_per_day, requests_per_window] =
         limits.windows.map(|limit| number(limit.map(u64::from)));
     let spec = Spec {
@@ -133,7 +129,7 @@ fn policy_for(limits: &Limits) -> Option<(u32, Policy)> {
         requests_per_hour,
         requests_per_day,
         requests_per_window,
-        window_ms: if limits.windows[3].is_some() { 10_000.0 } else { f64::NAN },
+        window_ms: limits.windows[3].map(|_| 10_000.0),
         tokens_per_minute: number(limits.tokens.map(u64::from)),
         max_concurrent: number(limits.places.map(u64::from)),
     };
@@ -143,8 +139,7 @@ fn policy_for(limits: &Limits) -> Option<(u32, Policy)> {
     if limits_nothing || limits.bucket.is_some_and(|(_, burst)| burst == 0) {
         return None;
     }
-    let handle = intern(&spec).expect("a policy");
-    policy_of(handle).map(|policy| (handle, policy))
+    Some(intern(&spec).expect("a policy"))
 }
 
 struct Run {
@@ -156,8 +151,13 @@ struct Run {
 }
 
 impl Run {
-    fn key(&self, number: usize) -> Key {
-        Key::new(&self.policy, hash_text(&[number as u16]))
+    fn scope(&self, number: usize) -> Scope<'_> {
+        Scope { policy: &self.policy, key: Key::new(&self.policy, &[number as u16]) }
+    }
+
+    fn settle(&self, number: usize, taking: Taking, tokens: u16) {
+        let correction = Correction { tokens: i64::from(tokens) - taking.tokens as i64, taken_at_ms: taking.at as f64 };
+        self.space.settle(self.scope(number), correction, self.now as f64);
     }
 
     fn advance(&mut self, by: &Advance) {
@@ -170,76 +170,68 @@ impl Run {
     }
 
     fn step(&mut self, number: usize, call: &Call) {
-        let (key, now) = (self.key(number), self.now as f64);
         match *call {
             Call::Check { cost, tokens } => self.check(number, ask_of(cost, tokens)),
             Call::Peek { cost, tokens } => {
                 let ask = ask_of(cost, tokens);
-                let code = self.space.check(&self.policy, key, ask, now, false, &mut Decision::default());
-                self.judge(&[number], ask, code);
+                let decision = self.space.peek(self.scope(number), ask, self.now as f64);
+                self.judge(&[number], ask, decision);
             }
             Call::CheckAll { keys, cost, tokens } => self.check_all(keys, ask_of(cost, tokens)),
             Call::Settle { tokens } => {
-                let Some(taking) = self.logs[number].takings.last_mut() else { return };
-                self.space.settle(&self.policy, key, i64::from(tokens) - taking.tokens as i64, taking.at as f64, now);
-                if self.now - taking.at < MINUTE_MS {
+                let Some(&taking) = self.logs[number].takings.last() else { return };
+                self.settle(number, taking, tokens);
+                if self.now - taking.at < MINUTE_MS
+                    && let Some(taking) = self.logs[number].takings.last_mut()
+                {
                     taking.tokens = tokens.into();
                 }
             }
             Call::SettleLost { tokens } => {
                 let Some(taking) = self.logs[number].lost else { return };
-                self.space.settle(&self.policy, key, i64::from(tokens) - taking.tokens as i64, taking.at as f64, now);
+                self.settle(number, taking, tokens);
             }
             Call::ReleaseAny => {
-                self.space.release(&self.policy, key, f64::INFINITY);
+                self.space.release(self.scope(number), f64::INFINITY);
                 self.logs[number].running.pop();
             }
             Call::Release => {
                 let log = &mut self.logs[number];
                 let Some(taken_at) = log.forgotten.pop().or_else(|| log.running.pop()) else { return };
-                self.space.release(&self.policy, key, taken_at as f64);
+                self.space.release(self.scope(number), taken_at as f64);
             }
             Call::Reset => {
-                self.space.reset(&self.policy, key);
+                self.space.reset(self.scope(number));
                 let log = &mut self.logs[number];
                 let lost = log.takings.last().copied();
                 log.forgotten.append(&mut log.running);
                 *log = Log { lost, forgotten: std::mem::take(&mut log.forgotten), ..Log::default() };
-                // Within the millisecond of a reset nobody can tell who came before it.
+                // Within the millisecond of a reset, takings before and after it cannot be told apart.
                 self.now += 1;
-            }
-            Call::Lend => {
-                let mut numbers = [f64::NAN; STATE_NUMBERS];
-                let len = self.space.lend(&self.policy, key, &mut numbers);
-                if len > 0 {
-                    self.space.take_back(&self.policy, key, &numbers[..len], now);
-                    self.space.make_room(1);
-                }
             }
         }
     }
 
-    fn judge(&self, numbers: &[usize], ask: Ask, code: Code) {
+    fn judge(&self, numbers: &[usize], ask: Ask, decision: Decision) {
         let is_over = |widened| numbers.iter().any(|number| self.logs[*number].is_over(&self.limits, self.now, ask, widened));
-        if code == Code::Allowed {
+        if decision.is_allowed() {
             assert!(!is_over(false), "admitted over a limit");
         } else {
-            assert!(is_over(true), "refused by {code:?} for nothing");
+            assert!(is_over(true), "denied for nothing: {decision:?}");
         }
     }
 
     fn check(&mut self, number: usize, ask: Ask) {
-        let (key, now) = (self.key(number), self.now as f64);
-        let mut decision = Decision::default();
-        let code = self.space.check(&self.policy, key, ask, now, true, &mut decision);
-        self.judge(&[number], ask, code);
-        if code == Code::Allowed {
+        let (scope, now) = (self.scope(number), self.now as f64);
+        let decision = self.space.check(scope, ask, now);
+        self.judge(&[number], ask, decision);
+        if decision.is_allowed() {
             self.logs[number].take(self.now, ask);
         } else if decision.retry_after_ms.is_finite() {
-            // Asked without taking: nobody comes in between, so the time told is the time it takes, but for a place that is held.
-            let peek = |wait: f64| self.space.check(&self.policy, key, ask, now + wait, false, &mut Decision::default());
-            assert_ne!(peek(decision.retry_after_ms - 1.0), Code::Allowed);
-            assert!(matches!(peek(decision.retry_after_ms), Code::Allowed | Code::Concurrency));
+            // A peek takes nothing, so `retry_after_ms` is exact unless it waits for a request in flight.
+            let peek = |wait: f64| self.space.peek(scope, ask, now + wait).code;
+            assert_ne!(peek(decision.retry_after_ms - 1.0), 0.0);
+            assert!([0.0, f64::from(Code::Concurrency as u8)].contains(&peek(decision.retry_after_ms)));
             // A space's time does not run back.
             self.now += decision.retry_after_ms as u64;
         }
@@ -247,21 +239,20 @@ impl Run {
 
     fn check_all(&mut self, keys: u8, ask: Ask) {
         let numbers: Vec<usize> = (0..KEYS).filter(|number| keys >> number & 1 == 1).collect();
-        let scopes: Vec<Scope<'_>> = numbers.iter().map(|number| Scope { policy: &self.policy, key: self.key(*number) }).collect();
+        let scopes: Vec<Scope<'_>> = numbers.iter().map(|number| self.scope(*number)).collect();
         if scopes.is_empty() {
             return;
         }
-        let code = self.space.check_all(&scopes, ask.cost, ask.tokens, self.now as f64, &mut Decision::default());
-        drop(scopes);
-        self.judge(&numbers, ask, code);
-        if code == Code::Allowed {
+        let decision = self.space.check_all(&scopes, ask, self.now as f64);
+        self.judge(&numbers, ask, decision);
+        if decision.is_allowed() {
             numbers.into_iter().for_each(|number| self.logs[number].take(self.now, ask));
         }
     }
 }
 
 fn ask_of(cost: u8, tokens: u16) -> Ask {
-    Ask { cost: (cost % 8).into(), tokens: tokens.into(), places: 1 }
+    Ask::new((cost % 8).into(), tokens.into())
 }
 
 fuzz_target!(|history: History| {

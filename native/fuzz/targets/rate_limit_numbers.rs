@@ -1,9 +1,7 @@
 //! Any numbers, as JavaScript may hand them over: no panic, no hang, no more keys than there may be, and texts that hash the same wherever they are.
 #![no_main]
 
-use fast_litellm_core::rate_limit::{
-    Ask, Decision, Key, Policy, STATE_NUMBERS, Scope, Space, Spec, Stats, close, hash_text, intern, open, policy_of, release, secret,
-};
+use fast_litellm_core::rate_limit::{Ask, Correction, Key, Policy, Scope, Space, Spec, Stats, close, intern, open, release};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
@@ -42,9 +40,6 @@ enum Call {
     Settle { difference: f64, at_ms: Number },
     Release { at_ms: Number },
     Reset,
-    Lend { room: u16 },
-    TakeBack { numbers: Vec<Number> },
-    MakeRoom,
     MaxKeys { keys: u16 },
 }
 
@@ -59,8 +54,7 @@ struct Input {
 }
 
 fn spec_of(limits: &Limits) -> Spec {
-    let [second, burst, minute, hour, day, window, window_ms, tokens, concurrent] =
-        limits.numbers.map(|number| number.map_or(f64::NAN, Number::value));
+    let [second, burst, minute, hour, day, window, window_ms, tokens, concurrent] = limits.numbers.map(|number| number.map(Number::value));
     Spec {
         scope: limits.scope.map(String::from).unwrap_or_default(),
         requests_per_second: second,
@@ -75,13 +69,12 @@ fn spec_of(limits: &Limits) -> Spec {
     }
 }
 
-fn check_hash(units: &[u16]) {
+fn check_key(policy: &Policy, units: &[u16]) {
     let shifted = [&[1], units].concat();
-    assert_eq!(hash_text(units), hash_text(&shifted[1..]));
+    assert_eq!(Key::new(policy, units), Key::new(policy, &shifted[1..]));
     if let Some((_, shorter)) = units.split_last() {
-        assert_ne!(hash_text(units), hash_text(shorter));
+        assert_ne!(Key::new(policy, units), Key::new(policy, shorter));
     }
-    assert_eq!(secret(units.len() as u32), secret(units.len() as u32));
 }
 
 struct Run {
@@ -96,39 +89,26 @@ impl Run {
 
     fn step(&self, policy: u8, key: u8, now_ms: f64, call: &Call) {
         let space = &self.space;
-        let policy = self.policy(policy);
-        let key_of = |policy: &Policy, key: u8| Key::new(policy, hash_text(&[key.into()]));
-        let key = key_of(policy, key);
-        let mut decision = Decision::default();
+        let scope_of = |policy: u8, key: u8| {
+            let policy = self.policy(policy);
+            Scope { policy, key: Key::new(policy, &[key.into()]) }
+        };
+        let scope = scope_of(policy, key);
         match call {
             &Call::Check { cost, tokens, spends } => {
-                let ask = Ask { cost: cost.into(), tokens: tokens.into(), places: 1 };
-                let code = space.check(policy, key, ask, now_ms, spends, &mut decision);
-                assert_eq!(decision.code, f64::from(code as u8));
+                let ask = Ask::new(cost.into(), tokens.into());
+                let decision = if spends { space.check(scope, ask, now_ms) } else { space.peek(scope, ask, now_ms) };
+                assert!((0.0..8.0).contains(&decision.code));
             }
             Call::CheckAll { scopes, cost, tokens } => {
-                let scope = |&(policy, key): &(u8, u8)| {
-                    let policy = self.policy(policy);
-                    Scope { policy, key: key_of(policy, key) }
-                };
-                let scopes: Vec<Scope<'_>> = scopes.iter().take(12).map(scope).collect();
-                space.check_all(&scopes, (*cost).into(), (*tokens).into(), now_ms, &mut decision);
+                let scopes: Vec<Scope<'_>> = scopes.iter().take(12).map(|&(policy, key)| scope_of(policy, key)).collect();
+                space.check_all(&scopes, Ask::new((*cost).into(), (*tokens).into()), now_ms);
             }
-            &Call::Settle { difference, at_ms } => space.settle(policy, key, difference as i64, at_ms.value(), now_ms),
-            &Call::Release { at_ms } => space.release(policy, key, at_ms.value()),
-            Call::Reset => space.reset(policy, key),
-            Call::Lend { room } => {
-                let mut numbers = vec![0.0; usize::from(*room).min(STATE_NUMBERS)];
-                if space.lend(policy, key, &mut numbers) > 0 {
-                    space.take_back(policy, key, &numbers, now_ms);
-                    space.make_room(1);
-                }
+            &Call::Settle { difference, at_ms } => {
+                space.settle(scope, Correction { tokens: difference as i64, taken_at_ms: at_ms.value() }, now_ms);
             }
-            Call::TakeBack { numbers } => {
-                let numbers: Vec<f64> = numbers.iter().take(STATE_NUMBERS).map(|number| number.value()).collect();
-                space.take_back(policy, key, &numbers, now_ms);
-            }
-            Call::MakeRoom => space.make_room(1),
+            &Call::Release { at_ms } => space.release(scope, at_ms.value()),
+            Call::Reset => space.reset(scope),
             Call::MaxKeys { keys } => space.set_max_keys((*keys).into()),
         }
         let Stats { keys, .. } = space.stats();
@@ -137,9 +117,9 @@ impl Run {
 }
 
 fuzz_target!(|input: Input| {
-    check_hash(&input.key);
-    let handles: Vec<u32> = input.limits.iter().take(POLICIES).filter_map(|limits| intern(&spec_of(limits)).ok()).collect();
-    let policies: Vec<Policy> = handles.iter().filter_map(|handle| policy_of(*handle)).collect();
+    let (handles, policies): (Vec<u32>, Vec<Policy>) =
+        input.limits.iter().take(POLICIES).filter_map(|limits| intern(&spec_of(limits)).ok()).unzip();
+    policies.iter().for_each(|policy| check_key(policy, &input.key));
     let name = input.name.map(String::from);
     // The memory for shards grows with the keys: the check of options has a bound, too.
     let (space_handle, space) = open(name.as_deref(), (input.max_keys as usize).min(1 << 20));

@@ -39,7 +39,7 @@ function churn(): object {
   const tenth = Number(count) / 10;
   const megabytes = [];
   for (let index = 0; index < Number(count); index++) {
-    engine.check(space, policy, freshKey(index), 1, TOKENS, 1.7e12 + index / 1000);
+    engine.check(space, { policy, key: freshKey(index) }, { cost: 1, tokens: TOKENS, nowMs: 1.7e12 + index / 1000 });
     if ((index + 1) % tenth === 0) megabytes.push(resident() / 1e6);
   }
   return { engine: name, megabytes, keys: engine.stats(space).keys };

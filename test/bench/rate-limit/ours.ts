@@ -34,11 +34,11 @@ export function compiled<T>(file: string): T {
 /** Throws, with the reason, when the addon cannot be opened. */
 export function openEngine(kind: EngineKind): RateLimitEngine {
   if (kind === TYPESCRIPT) {
-    return new (compiled<typeof TypeScriptModule>('rate-limit/rate-limit.typescript.js').TypeScriptRateLimitEngine)();
+    return new (compiled<typeof TypeScriptModule>('rate-limit/engine/typescript.js').TypeScriptRateLimitEngine)();
   }
   const { binding, reason } = compiled<typeof NativeBindingModule>('engine/native-binding.js').openNativeBinding();
   if (binding === null) throw new Error(reason);
-  return new (compiled<typeof NativeModule>('rate-limit/rate-limit.native.js').NativeRateLimitEngine)(binding);
+  return new (compiled<typeof NativeModule>('rate-limit/engine/native.js').NativeRateLimitEngine)(binding);
 }
 
 /** The clock that the service reads, where there is an addon to keep it. */
@@ -52,7 +52,7 @@ export function engineDecide(kind: EngineKind, name: string | null = null, maxKe
   const space = engine.open(name, maxKeys);
   const policy = engine.policy({ scope: 'bench', ...LIMITS });
   const now = coarseClock();
-  return (key) => engine.check(space, policy, key, 1, TOKENS, now());
+  return (key) => engine.check(space, { policy, key }, { cost: 1, tokens: TOKENS, nowMs: now() });
 }
 
 /** Those that `handleDecide` knows. */
@@ -66,9 +66,9 @@ export function handleDecide(of: string): Decide {
   const name = of === SHARED ? 'bench' : null;
   const engine = openEngine(kind);
   const space = engine.open(name, MOST_KEYS);
-  const handle = engine.handle(space, engine.policy({ scope: 'bench', ...LIMITS }), 'tenant-42:user:1000000000');
+  const handle = engine.handle(space, { policy: engine.policy({ scope: 'bench', ...LIMITS }), key: 'tenant-42:user:1000000000' });
   const now = coarseClock();
-  return () => engine.checkHandle(handle, 1, TOKENS, now());
+  return () => engine.checkHandle(handle, { cost: 1, tokens: TOKENS, nowMs: now() });
 }
 
 /** The service on one of the engines; to be closed. */

@@ -55,7 +55,7 @@ function grow(engine: RateLimitEngine, keys: number): Block[] {
     for (let i = 0; i < BLOCK; i++) names[i] = flat(freshKey(first + i));
     const startMs = performance.now();
     const before = process.cpuUsage();
-    for (let i = 0; i < BLOCK; i++) engine.check(space, policy, names[i], 1, 1, 1.7e12);
+    for (let i = 0; i < BLOCK; i++) engine.check(space, { policy, key: names[i] }, { cost: 1, tokens: 1, nowMs: 1.7e12 });
     const { user, system } = process.cpuUsage(before);
     const endMs = performance.now();
     const ownMs = Math.min(endMs - startMs, (user + system) / 1_000);

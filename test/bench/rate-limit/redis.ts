@@ -94,7 +94,7 @@ async function open(url: string, run: string): Promise<RedisContender[]> {
     await client.connect();
     return client;
   };
-  const { redisRateLimitStore } = compiled<typeof StoreModule>('rate-limit/rate-limit.redis.js');
+  const { redisRateLimitStore } = compiled<typeof StoreModule>('rate-limit/redis/redis-store.js');
   const own = (name: string, localLease: boolean): RedisContender => {
     const store = redisRateLimitStore({ url, prefix: `${run}:${name}`, onStoreError: 'deny', timeoutMs: 5_000, localLease });
     const service = openService(TYPESCRIPT, { requestsPerMinute: LIMIT, tokensPerMinute: LIMIT, store });

@@ -39,22 +39,22 @@ class FillsItsBucketFaster extends TypeScriptRateLimitEngine {
 }
 
 class SpendsWhatItRefuses extends TypeScriptRateLimitEngine {
-  override check(...[space, policy, key, cost, tokens, nowMs]: Check): number {
-    const code = super.check(space, policy, key, cost, tokens, nowMs);
-    if (code === DecisionCode.allowed || cost < 2) return code;
+  override check(...[space, scope, ask]: Check): number {
+    const code = super.check(space, scope, ask);
+    if (code === DecisionCode.allowed || ask.cost < 2) return code;
     const told = [...this.lastDecision];
-    super.check(space, policy, key, 1, 0, nowMs);
+    super.check(space, scope, { cost: 1, tokens: 0, nowMs: ask.nowMs });
     this.lastDecision.set(told);
     return code;
   }
 }
 
 class TakesAPartOfAll extends TypeScriptRateLimitEngine {
-  override checkAll(...[space, policies, keys, cost, tokens, nowMs]: CheckAll): number {
-    const code = super.checkAll(space, policies, keys, cost, tokens, nowMs);
+  override checkAll(...[space, scopes, ask]: CheckAll): number {
+    const code = super.checkAll(space, scopes, ask);
     if (code === DecisionCode.allowed || this.lastDecision[DecisionField.index] === 0) return code;
     const told = [...this.lastDecision];
-    super.check(space, policies[0], keys[0], cost, tokens, nowMs);
+    super.check(space, scopes[0], ask);
     this.lastDecision.set(told);
     return code;
   }
@@ -67,8 +67,8 @@ class TakesAtAPeek extends TypeScriptRateLimitEngine {
 }
 
 class NeverRefunds extends TypeScriptRateLimitEngine {
-  override settle(...[space, policy, key, reserved, , atMs, nowMs]: Parameters<Reference['settle']>): void {
-    super.settle(space, policy, key, reserved, reserved, atMs, nowMs);
+  override settle(...[space, scope, settlement]: Parameters<Reference['settle']>): void {
+    super.settle(space, scope, { ...settlement, actualTokens: settlement.reservedTokens });
   }
 }
 
@@ -91,8 +91,8 @@ class NeverReleases extends TypeScriptRateLimitEngine {
 }
 
 class ReleasesWhatWasReset extends TypeScriptRateLimitEngine {
-  override release(...[space, policy, key]: Parameters<Reference['release']>): void {
-    super.release(space, policy, key, Infinity);
+  override release(...[space, scope]: Parameters<Reference['release']>): void {
+    super.release(space, scope, Infinity);
   }
 }
 
@@ -101,9 +101,9 @@ class NeverResets extends TypeScriptRateLimitEngine {
 }
 
 class FollowsTheClockBack extends TypeScriptRateLimitEngine {
-  override check(...[space, policy, key, cost, tokens, nowMs]: Check): number {
-    const code = super.check(space, policy, key, cost, tokens, nowMs);
-    this.lastDecision[DecisionField.atMs] = nowMs;
+  override check(...[space, scope, ask]: Check): number {
+    const code = super.check(space, scope, ask);
+    this.lastDecision[DecisionField.atMs] = ask.nowMs;
     return code;
   }
 }

@@ -1,6 +1,7 @@
-//! The numbers that a decision is asked with and answered by: JavaScript reads and writes them in a hundredth of the time that arguments and results take.
+//! The numbers of a decision, in an array that JavaScript and the addon both see: arguments and an object would take longer than
+//! the decision.
 
-use fast_litellm_core::rate_limit::{Ask, DECISION_FIELDS, Decision, STATE_NUMBERS};
+use fast_litellm_core::rate_limit::{Ask, Correction, DECISION_FIELDS, Decision};
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
 use napi::{ValueType, sys};
 use std::ptr;
@@ -9,28 +10,40 @@ use std::ptr;
 #[repr(C)]
 pub struct Numbers {
     pub decision: Decision,
-    /// By how much tokens change, and since when.
+    space: f64,
+    policy: f64,
+    cost: f64,
+    tokens: f64,
+    pub now_ms: f64,
+    /// Of the decision that is settled or released.
+    pub taken_at_ms: f64,
+    /// By how much its tokens change.
     difference: f64,
-    since_ms: f64,
-    now_ms: f64,
-    cost: u32,
-    /// Both halves of the key's hash: apart, as two writes are not yet in memory when one read wants them both.
-    low: u32,
-    tokens: u32,
-    high: u32,
-    space: u32,
-    policy: u32,
-    /// How many numbers of `state` count.
-    pub state_len: f64,
-    /// A key that is lent or comes back; or several scopes, with policy and hash of each.
-    pub state: [f64; STATE_NUMBERS],
 }
 
-/// Integers are half a number.
-const LEN: usize = DECISION_FIELDS + 3 + 6 / 2 + 1 + STATE_NUMBERS;
-/// Policy, and both halves of the hash.
-const SCOPE_NUMBERS: usize = 3;
+const LEN: usize = DECISION_FIELDS + 7;
 const _: () = assert!(size_of::<Numbers>() == LEN * size_of::<f64>());
+
+impl Numbers {
+    #[inline(always)]
+    pub fn space(&self) -> u32 {
+        self.space as u32
+    }
+
+    #[inline(always)]
+    pub fn policy(&self) -> u32 {
+        self.policy as u32
+    }
+
+    #[inline(always)]
+    pub fn ask(&self) -> Ask {
+        Ask::new(self.cost as u64, self.tokens as u64)
+    }
+
+    pub fn correction(&self) -> Correction {
+        Correction { tokens: self.difference as i64, taken_at_ms: self.taken_at_ms }
+    }
+}
 
 /// An environment's array. Its reference is never given up, so it lives as long as the environment.
 #[derive(Clone, Copy)]
@@ -42,7 +55,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// # Safety
-    /// `env` is that of the call that is running.
+    /// `env` is that of the running call.
     pub unsafe fn new(env: sys::napi_env) -> napi::Result<Self> {
         let (mut buffer, mut array, mut reference, mut data) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
         // SAFETY: the caller's.
@@ -55,64 +68,12 @@ impl Exchange {
     }
 
     /// # Safety
-    /// The environment is that of the call that is running, and no other borrow of its numbers is alive.
+    /// The environment is that of the running call, and no other borrow of its numbers is alive.
     #[inline(always)]
     pub unsafe fn numbers<'a>(self) -> &'a mut Numbers {
         // SAFETY: the memory is aligned, lives as long as the environment, and only its own thread uses it.
         unsafe { &mut *self.numbers }
     }
-}
-
-impl Numbers {
-    /// Requests and tokens to take, and the time.
-    #[inline(always)]
-    pub fn ask(&self) -> (Ask, f64) {
-        (Ask { cost: self.cost.into(), tokens: self.tokens.into(), places: 1 }, self.now_ms)
-    }
-
-    #[inline(always)]
-    pub fn space(&self) -> u32 {
-        self.space
-    }
-
-    #[inline(always)]
-    pub fn policy(&self) -> u32 {
-        self.policy
-    }
-
-    #[inline(always)]
-    pub fn hash(&self) -> u64 {
-        hash_of(self.low, self.high)
-    }
-
-    pub fn set_hash(&mut self, hash: u64) {
-        (self.low, self.high) = (hash as u32, (hash >> 32) as u32);
-    }
-
-    /// Policy and hash of each scope.
-    pub fn scopes(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.state().chunks_exact(SCOPE_NUMBERS).map(|scope| (scope[0] as u32, hash_of(scope[1] as i32 as u32, scope[2] as i32 as u32)))
-    }
-
-    /// The time.
-    pub fn now_ms(&self) -> f64 {
-        self.now_ms
-    }
-
-    /// The state that is written there.
-    pub fn state(&self) -> &[f64] {
-        &self.state[..(self.state_len as usize).min(STATE_NUMBERS)]
-    }
-
-    /// By how much tokens change, since when, and the time.
-    pub fn correction(&self) -> (i64, f64, f64) {
-        (self.difference as i64, self.since_ms, self.now_ms)
-    }
-}
-
-#[inline(always)]
-fn hash_of(low: u32, high: u32) -> u64 {
-    u64::from(high) << 32 | u64::from(low)
 }
 
 impl TypeName for Exchange {

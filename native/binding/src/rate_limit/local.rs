@@ -1,9 +1,9 @@
-//! What a thread keeps between calls.
+//! What a thread has open: the process's handles beside what they stand for, so that no decision waits for other threads.
 
 use super::exchange::Exchange;
 use crate::error::{Checked, Failure};
 use crate::js_text::JsText;
-use fast_litellm_core::rate_limit::{self, Policy, Space};
+use fast_litellm_core::rate_limit::{self, Key, Policy, Space};
 use napi::sys;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,33 +11,38 @@ use std::sync::Arc;
 /// Units above this are given back after the call that needed them.
 const KEEP_UNITS: usize = 1 << 16;
 
-/// A space that this thread has open: the process's handle and the space itself, so that no decision waits for other threads' opening and closing.
+/// A space, closed when the thread closes it or ends.
 pub struct Opened {
     pub handle: u32,
     pub space: Arc<Space>,
 }
 
-/// A thread that ends has closed what it opened.
 impl Drop for Opened {
     fn drop(&mut self) {
         rate_limit::close(self.handle);
     }
 }
 
-/// A policy that this thread has interned, and how often.
-pub struct Interned {
+/// A policy, and how often the thread has interned it; released when the thread ends.
+struct Interned {
     handle: u32,
     times: usize,
-    pub policy: Policy,
+    policy: Policy,
 }
 
-/// A thread that ends has released what it interned.
 impl Drop for Interned {
     fn drop(&mut self) {
         for _ in 0..self.times {
             rate_limit::release(self.handle);
         }
     }
+}
+
+/// A key that was hashed once. It outlives its space and its policy: their numbers are used again.
+pub struct KeyHandle {
+    pub space: Arc<Space>,
+    pub policy: Policy,
+    pub key: Key,
 }
 
 /// Things under small numbers that are used again.
@@ -47,7 +52,7 @@ pub struct Numbered<T> {
 }
 
 impl<T> Numbered<T> {
-    pub const fn new() -> Self {
+    const fn new() -> Self {
         Self { things: Vec::new(), free: Vec::new() }
     }
 
@@ -61,7 +66,7 @@ impl<T> Numbered<T> {
     }
 
     #[inline(always)]
-    pub fn get(&self, number: u32) -> Option<&T> {
+    fn get(&self, number: u32) -> Option<&T> {
         self.things.get(number as usize)?.as_ref()
     }
 
@@ -72,33 +77,46 @@ impl<T> Numbered<T> {
     }
 }
 
-/// What a thread keeps between calls.
 pub struct Local {
     units: Vec<u16>,
     policies: Vec<Option<Interned>>,
     pub spaces: Numbered<Opened>,
+    pub handles: Numbered<KeyHandle>,
     pub exchanges: Vec<Exchange>,
 }
 
 thread_local! {
     pub static LOCAL: RefCell<Local> = const {
-        RefCell::new(Local { units: Vec::new(), policies: Vec::new(), spaces: Numbered::new(), exchanges: Vec::new() })
+        RefCell::new(Local {
+            units: Vec::new(),
+            policies: Vec::new(),
+            spaces: Numbered::new(),
+            handles: Numbered::new(),
+            exchanges: Vec::new(),
+        })
     };
 }
 
 impl Local {
-    /// The hash of a key's text.
+    /// The key of a text under a policy.
     #[inline(always)]
-    pub fn hash(&mut self, text: JsText) -> Checked<u64> {
+    pub fn key(&mut self, policy: u32, text: JsText) -> Checked<Key> {
         let len = text.read(&mut self.units)?;
-        let hash = rate_limit::hash_text(&self.units[..len]);
+        let key = Key::new(self.policy(policy)?, &self.units[..len]);
         if self.units.len() > KEEP_UNITS {
             self.units = Vec::new();
         }
-        Ok(hash)
+        Ok(key)
     }
 
-    /// Remembers what was interned once more.
+    pub fn open_handle(&mut self, space: u32, policy: u32, text: JsText) -> Checked<u32> {
+        let key = self.key(policy, text)?;
+        let policy = self.policy(policy)?.clone();
+        let space = self.spaces.get(space).map(|opened| Arc::clone(&opened.space)).ok_or(Failure::UnknownSpace)?;
+        Ok(self.handles.add(KeyHandle { space, policy, key }))
+    }
+
+    /// Remembers a policy that was interned once more.
     pub fn intern(&mut self, handle: u32, policy: Policy) {
         let place = handle as usize;
         if self.policies.len() <= place {
@@ -110,22 +128,19 @@ impl Local {
         }
     }
 
-    /// Releases what was interned once. Whether it was.
+    /// Releases what was interned once. Returns whether it was.
     pub fn release(&mut self, handle: u32) -> bool {
         let Some(place) = self.policies.get_mut(handle as usize) else {
             return false;
         };
-        let Some(interned) = place else {
-            return false;
-        };
-        interned.times -= 1;
-        if interned.times == 0 {
-            interned.times = 1;
-            *place = None;
-        } else {
-            rate_limit::release(handle);
+        match place {
+            Some(interned) if interned.times > 1 => {
+                interned.times -= 1;
+                rate_limit::release(handle);
+                true
+            }
+            _ => place.take().is_some(),
         }
-        true
     }
 
     #[inline(always)]
@@ -141,7 +156,11 @@ impl Local {
         self.spaces.get(space).map(|opened| &*opened.space).ok_or(Failure::UnknownSpace)
     }
 
-    /// What is exchanged with the environment's engine.
+    #[inline(always)]
+    pub fn handle(&self, handle: u32) -> Checked<&KeyHandle> {
+        self.handles.get(handle).ok_or(Failure::UnknownHandle)
+    }
+
     #[inline(always)]
     pub fn exchange(&self, env: sys::napi_env) -> Checked<Exchange> {
         self.exchanges.iter().find(|exchange| exchange.env == env).copied().ok_or(Failure::NoExchange)

@@ -1,15 +1,17 @@
+mod calls;
 mod exchange;
-mod hot;
 mod local;
 
-pub use hot::CALLBACKS;
+pub use calls::CALLBACKS;
 
 use crate::error::{Failure, Result, from_core};
-use crate::js_text::JsText;
+use crate::js_text::{JsText, JsTexts};
+use calls::with_key;
 use exchange::Exchange;
 use fast_litellm_core::rate_limit::{self, Space, Spec, Stats};
 use local::{LOCAL, Opened};
 use napi::Env;
+use napi::bindgen_prelude::Uint32ArraySlice;
 use napi_derive::napi;
 
 /// Limits of a policy; what is left out is unlimited.
@@ -39,23 +41,20 @@ pub struct RateLimitStats {
 /// The handle of a policy, the same in every thread. Throws `TOO_MANY_POLICIES`.
 #[napi(catch_unwind)]
 pub fn rate_limit_policy(spec: RateLimitSpec) -> Result<u32> {
-    let set = |limit: Option<f64>| limit.unwrap_or(f64::NAN);
     let spec = Spec {
         scope: spec.scope.unwrap_or_default(),
-        requests_per_second: set(spec.requests_per_second),
-        burst: set(spec.burst),
-        requests_per_minute: set(spec.requests_per_minute),
-        requests_per_hour: set(spec.requests_per_hour),
-        requests_per_day: set(spec.requests_per_day),
-        requests_per_window: set(spec.requests_per_window),
-        window_ms: set(spec.window_ms),
-        tokens_per_minute: set(spec.tokens_per_minute),
-        max_concurrent: set(spec.max_concurrent),
+        requests_per_second: spec.requests_per_second,
+        burst: spec.burst,
+        requests_per_minute: spec.requests_per_minute,
+        requests_per_hour: spec.requests_per_hour,
+        requests_per_day: spec.requests_per_day,
+        requests_per_window: spec.requests_per_window,
+        window_ms: spec.window_ms,
+        tokens_per_minute: spec.tokens_per_minute,
+        max_concurrent: spec.max_concurrent,
     };
-    let handle = rate_limit::intern(&spec).map_err(|error| from_core(&error))?;
-    if let Some(policy) = rate_limit::policy_of(handle) {
-        LOCAL.with_borrow_mut(|local| local.intern(handle, policy));
-    }
+    let (handle, policy) = rate_limit::intern(&spec).map_err(|error| from_core(&error))?;
+    LOCAL.with_borrow_mut(|local| local.intern(handle, policy));
     Ok(handle)
 }
 
@@ -64,24 +63,6 @@ pub fn rate_limit_policy(spec: RateLimitSpec) -> Result<u32> {
 pub fn rate_limit_close_policy(policy: u32) -> Result<()> {
     let released = LOCAL.with_borrow_mut(|local| local.release(policy));
     if released { Ok(()) } else { Err(Failure::UnknownPolicy.into()) }
-}
-
-/// Secret numbers of the process for hashing keys: each the same at every call.
-#[napi(catch_unwind)]
-#[must_use]
-pub fn rate_limit_secrets(count: u32) -> Vec<i32> {
-    (0..count).map(|index| rate_limit::secret(index) as i32).collect()
-}
-
-/// Hashes a key's text into the exchange.
-#[napi(catch_unwind, ts_args_type = "key: string")]
-pub fn rate_limit_hash(env: Env, key: JsText) -> Result<()> {
-    LOCAL.with_borrow_mut(|local| {
-        let hash = local.hash(key)?;
-        // SAFETY: this call is the only one that runs in its environment.
-        unsafe { local.exchange(env.raw())?.numbers() }.set_hash(hash);
-        Ok(())
-    })
 }
 
 /// Opens a space of keys: one for all threads of the process that name it, or a private one.
@@ -98,10 +79,9 @@ pub fn rate_limit_close(space: u32) -> Result<()> {
     Ok(opened.map(drop).ok_or(Failure::UnknownSpace)?)
 }
 
-/// What this thread exchanges with the functions that decide. Of every decision, from 0: code, limit, remaining requests and tokens, retry-after, reset, reset
-/// of the tokens, time, index. To be written before, from 9: by how much tokens change, since when (to release, when the place was taken), and the time; from 12, as
-/// integers of 32 bits, requests to take, half of the key's hash, tokens to take, the other half, the space, the policy. At 15 how many numbers follow: a lent key's, or
-/// policy and hash of each of several scopes.
+/// The array that this thread's calls share with the addon. From 0 the last decision: code, limit, remaining requests, remaining
+/// tokens, retry-after, reset, reset of the tokens, time, index. From 9 what a call reads: space, policy, cost, tokens, time, time of the
+/// decision to settle or release, and by how much its tokens change.
 #[napi(catch_unwind, ts_return_type = "Float64Array")]
 pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
     LOCAL.with_borrow_mut(|local| {
@@ -115,69 +95,57 @@ pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
     })
 }
 
-/// Decides and, if allowed, takes.
-#[napi(catch_unwind)]
-pub fn rate_limit_check(env: Env) -> Result<()> {
-    Ok(hot::check(env.raw(), true)?)
-}
-
-/// Decides as `rateLimitCheck`, by a key that was not hashed.
+/// Decides on a key and, if allowed, takes.
 #[napi(catch_unwind, ts_args_type = "key: string")]
-pub fn rate_limit_check_key(env: Env, key: JsText) -> Result<()> {
-    Ok(hot::check_key(env.raw(), key)?)
+pub fn rate_limit_check(env: Env, key: JsText) -> Result<()> {
+    Ok(calls::check(env.raw(), key)?)
 }
 
 /// Decides as `rateLimitCheck`, and takes nothing.
-#[napi(catch_unwind)]
-pub fn rate_limit_peek(env: Env) -> Result<()> {
-    Ok(hot::check(env.raw(), false)?)
+#[napi(catch_unwind, ts_args_type = "key: string")]
+pub fn rate_limit_peek(env: Env, key: JsText) -> Result<()> {
+    Ok(calls::peek(env.raw(), key)?)
 }
 
-/// The same for several scopes, all or nothing.
-#[napi(catch_unwind)]
-pub fn rate_limit_check_all(env: Env) -> Result<()> {
-    Ok(hot::check_all(env.raw())?)
+/// Decides on several keys, each under its policy: all or nothing.
+#[napi(catch_unwind, ts_args_type = "keys: Array<string>, policies: Uint32Array")]
+pub fn rate_limit_check_all(env: Env, keys: JsTexts, policies: Uint32ArraySlice<'_>) -> Result<()> {
+    Ok(calls::check_all(env.raw(), &keys, &policies)?)
 }
 
 /// Corrects what a decision took from the tokens of a minute.
-#[napi(catch_unwind)]
-pub fn rate_limit_settle(env: Env) -> Result<()> {
-    Ok(hot::settle(env.raw())?)
+#[napi(catch_unwind, ts_args_type = "key: string")]
+pub fn rate_limit_settle(env: Env, key: JsText) -> Result<()> {
+    Ok(with_key(env.raw(), key, |space, scope, numbers| space.settle(scope, numbers.correction(), numbers.now_ms))?)
 }
 
-/// Gives back one of the requests under way: that was let pass at a time, or any where that is infinite.
-#[napi(catch_unwind)]
-pub fn rate_limit_release(env: Env) -> Result<()> {
-    Ok(hot::release(env.raw())?)
+/// Ends a request in flight: the one that was allowed at a time, or any where that is infinite.
+#[napi(catch_unwind, ts_args_type = "key: string")]
+pub fn rate_limit_release(env: Env, key: JsText) -> Result<()> {
+    Ok(with_key(env.raw(), key, |space, scope, numbers| space.release(scope, numbers.taken_at_ms))?)
 }
 
-/// Forgets a key, and that what is under way of it has taken anything.
-#[napi(catch_unwind)]
-pub fn rate_limit_reset(env: Env) -> Result<()> {
-    Ok(hot::with_key(env.raw(), |space, policy, key, _| space.reset(policy, key))?)
+/// Forgets a key, and that its requests in flight have taken anything.
+#[napi(catch_unwind, ts_args_type = "key: string")]
+pub fn rate_limit_reset(env: Env, key: JsText) -> Result<()> {
+    Ok(with_key(env.raw(), key, |space, scope, _| space.reset(scope))?)
 }
 
-/// Takes a key out of a space of this thread alone, and writes its state: how many numbers it has, 0 for none, and the numbers.
-#[napi(catch_unwind)]
-pub fn rate_limit_lend(env: Env) -> Result<()> {
-    Ok(hot::with_key(env.raw(), |space, policy, key, numbers| {
-        numbers.state_len = space.lend(policy, key, &mut numbers.state) as f64;
-    })?)
+/// Hashes a key once, for `rateLimitCheckHandle`.
+#[napi(catch_unwind, ts_args_type = "space: number, policy: number, key: string")]
+pub fn rate_limit_handle(space: u32, policy: u32, key: JsText) -> Result<u32> {
+    Ok(LOCAL.with_borrow_mut(|local| local.open_handle(space, policy, key))?)
 }
 
-/// Puts a lent key back, with the state that is written there, at the time of a decision.
+/// Decides as `rateLimitCheck`, by a handle.
 #[napi(catch_unwind)]
-pub fn rate_limit_take_back(env: Env) -> Result<()> {
-    Ok(hot::with_key(env.raw(), |space, policy, key, numbers| space.take_back(policy, key, numbers.state(), numbers.now_ms()))?)
+pub fn rate_limit_check_handle(env: Env, handle: u32) -> Result<()> {
+    Ok(calls::check_handle(env.raw(), handle)?)
 }
 
-/// A lent key will not come back: its place is free.
 #[napi(catch_unwind)]
-pub fn rate_limit_make_room(space: u32) -> Result<()> {
-    LOCAL.with_borrow(|local| {
-        local.space(space)?.make_room(1);
-        Ok(())
-    })
+pub fn rate_limit_close_handle(handle: u32) {
+    LOCAL.with_borrow_mut(|local| local.handles.take(handle));
 }
 
 /// What a space has done, in all threads.

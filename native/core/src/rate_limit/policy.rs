@@ -1,14 +1,16 @@
-//! What a key may do.
+//! What a key may do, and what a request asks for.
 
 /// A bucket counts in thousandths of a request: milliseconds times requests per second, without a division.
 pub const PARTS: f64 = 1000.0;
 pub const UNLIMITED: u64 = u64::MAX;
+/// The latest time that is understood, in the year 2109.
+pub const LATEST_MS: u64 = (1 << 42) - 1;
 
-pub(super) const MINUTE_MS: u64 = 60_000;
-pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
-pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+pub const MINUTE_MS: u64 = 60_000;
+pub const HOUR_MS: u64 = 60 * MINUTE_MS;
+pub const DAY_MS: u64 = 24 * HOUR_MS;
 
-/// Which limit refused; 0 is allowed.
+/// The limit that denied a request; 0 is allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
 #[repr(u8)]
 pub enum Code {
@@ -23,19 +25,43 @@ pub enum Code {
     Window = 7,
 }
 
-/// Limits as they were given; `NaN` is not set.
-#[derive(Clone, Debug, PartialEq)]
+/// Limits as they were given; what is missing or no number is unlimited.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spec {
     pub scope: String,
-    pub requests_per_second: f64,
-    pub burst: f64,
-    pub requests_per_minute: f64,
-    pub requests_per_hour: f64,
-    pub requests_per_day: f64,
-    pub requests_per_window: f64,
-    pub window_ms: f64,
-    pub tokens_per_minute: f64,
-    pub max_concurrent: f64,
+    pub requests_per_second: Option<f64>,
+    pub burst: Option<f64>,
+    pub requests_per_minute: Option<f64>,
+    pub requests_per_hour: Option<f64>,
+    pub requests_per_day: Option<f64>,
+    pub requests_per_window: Option<f64>,
+    pub window_ms: Option<f64>,
+    pub tokens_per_minute: Option<f64>,
+    pub max_concurrent: Option<f64>,
+}
+
+/// What a request takes if it is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    pub cost: u64,
+    pub tokens: u64,
+    /// Counted under `max_concurrent`.
+    pub in_flight: u64,
+}
+
+impl Ask {
+    pub const NOTHING: Self = Self { cost: 0, tokens: 0, in_flight: 0 };
+
+    /// One request of this cost.
+    #[must_use]
+    pub fn new(cost: u64, tokens: u64) -> Self {
+        Self { cost, tokens, in_flight: 1 }
+    }
+
+    #[must_use]
+    pub fn times(self, times: u64) -> Self {
+        Self { cost: self.cost * times, tokens: self.tokens * times, in_flight: self.in_flight * times }
+    }
 }
 
 /// One sliding window.
@@ -47,7 +73,7 @@ pub struct Window {
     pub requests: u64,
 }
 
-/// How a key of a family is kept while little was taken under it.
+/// How the state of a family's keys fits into a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
@@ -57,11 +83,11 @@ pub enum Kind {
     Hour = 2,
     Day = 3,
     Bucket = 4,
-    /// Requests under way only.
-    Places = 5,
+    /// Requests in flight only.
+    InFlight = 5,
 }
 
-/// Policies of one family have their keys' states in common.
+/// Policies of one family share the state of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Family(pub u16);
 
@@ -70,7 +96,7 @@ const KIND_BITS: u32 = 3;
 pub const MAX_FAMILIES: usize = 1 << (16 - KIND_BITS);
 
 impl Family {
-    pub(super) fn new(number: usize, kind: Kind) -> Self {
+    pub fn new(number: usize, kind: Kind) -> Self {
         Self((number as u16) << KIND_BITS | kind as u16)
     }
 
@@ -81,7 +107,7 @@ impl Family {
             2 => Kind::Hour,
             3 => Kind::Day,
             4 => Kind::Bucket,
-            5 => Kind::Places,
+            5 => Kind::InFlight,
             _ => Kind::Heap,
         }
     }
@@ -95,7 +121,7 @@ impl Kind {
             Self::Minute => MINUTE_MS,
             Self::Hour => HOUR_MS,
             Self::Day => DAY_MS,
-            Self::Heap | Self::Bucket | Self::Places => 0,
+            Self::Heap | Self::Bucket | Self::InFlight => 0,
         }
     }
 }
@@ -104,30 +130,27 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub family: Family,
-    /// What tells its family from every other one that there was.
+    /// Differs from that of every other family there ever was, because numbers of families are used again.
     pub salt: u64,
     pub has_bucket: bool,
     pub rate: f64,
     pub burst: f64,
-    pub(super) windows: [Window; 4],
-    pub(super) window_count: usize,
-    /// `UNLIMITED` without a limit. With one the first window is the minute's.
+    /// With `tokens_per_minute` the first one is the minute's.
+    pub windows: Box<[Window]>,
     pub tokens_per_minute: u64,
-    /// `UNLIMITED` without a limit.
     pub max_concurrent: u64,
-    /// Whether requests in one window, and tokens in it, are all that is limited.
-    pub(super) is_plain: bool,
 }
 
 impl Policy {
-    #[inline(always)]
-    pub fn windows(&self) -> &[Window] {
-        &self.windows[..self.window_count]
-    }
-
     /// A taking of nothing is remembered where its tokens may be corrected later.
     #[inline(always)]
-    pub fn is_logged(&self, window: &Window, cost: u64, tokens: u64) -> bool {
-        cost > 0 || (window.code == Code::Minute && (tokens > 0 || self.tokens_per_minute != UNLIMITED))
+    pub fn is_logged(&self, window: &Window, ask: Ask) -> bool {
+        ask.cost > 0 || (window.code == Code::Minute && (ask.tokens > 0 || self.tokens_per_minute != UNLIMITED))
+    }
+
+    /// What a window's log counts of a request.
+    #[inline(always)]
+    pub fn tokens_in(&self, window: &Window, ask: Ask) -> u64 {
+        if window.code == Code::Minute { ask.tokens } else { 0 }
     }
 }

@@ -1,28 +1,34 @@
 //! A key in 32 bytes.
 
-use super::busy::Busy;
-use super::log::{Instant, Log};
-use super::policy::{Family, Kind};
-use super::state::{Bucket, FEW, Few, Held, LATEST_MS, State};
+use crate::rate_limit::policy::{Family, Kind, LATEST_MS};
+use crate::rate_limit::window::bucket::Bucket;
+use crate::rate_limit::window::heap_state::HeapState;
+use crate::rate_limit::window::instant::Instant;
+use crate::rate_limit::window::state::{FEW, Few, Held, State};
 use std::ptr::with_exposed_provenance_mut;
 
-/// A key's hash and family, and either the little that was taken under it or a pointer to more.
+/// A key's hash and family, and either the little that was taken under it or a pointer to more. Aligned, so that none is
+/// in two cache lines.
 ///
-/// Aligned, so that none is in two cache lines. Of `meta`, from the top: when the key was last used (42 bits), its family (16), the number of instants (2), requests under way (3), whether it is on the heap (1).
+/// ```text
+/// hash     64
+/// meta     last use 42 | family 16 | instants 2 | requests in flight 3 | on the heap 1
+/// payload  instant 42 | instant 42 | instant 42                of a window: minute, hour or day
+///          level 64 | time 42 | time to fill 22, in 1,024 ms   of a bucket
+///          pointer 64 | requests in flight 64                  on the heap
+/// ```
 #[derive(Debug)]
 #[repr(align(32))]
 pub struct Slot {
     pub hash: u64,
     meta: u64,
-    /// Instants from the oldest to the newest, 42 bits each; or a bucket's level, and its time (42 bits) with the time to fill it (22 bits, in `FULL_UNIT_MS`);
-    /// or a box and the number of requests under way.
     payload: [u64; 2],
 }
 
 const ON_HEAP: u64 = 1;
-const PLACES_SHIFT: u32 = 1;
-const PLACES_BITS: u32 = 3;
-const LEN_SHIFT: u32 = PLACES_SHIFT + PLACES_BITS;
+const IN_FLIGHT_SHIFT: u32 = 1;
+const IN_FLIGHT_BITS: u32 = 3;
+const LEN_SHIFT: u32 = IN_FLIGHT_SHIFT + IN_FLIGHT_BITS;
 const LEN_MASK: u64 = 3;
 const FAMILY_SHIFT: u32 = LEN_SHIFT + 2;
 const USED_SHIFT: u32 = FAMILY_SHIFT + 16;
@@ -79,41 +85,14 @@ impl Slot {
         Family((self.meta >> FAMILY_SHIFT) as u16)
     }
 
-    /// When the key was last used. What is taken from a busy key where its state is does not change the slot.
+    /// When the key was last used.
     #[inline(always)]
     pub fn used_at(&self) -> u64 {
-        let used_at = self.meta >> USED_SHIFT;
-        match self.heap_address() {
-            // SAFETY: as in `busy`, for reading.
-            Some(address) => used_at.max(unsafe { (*with_exposed_provenance_mut::<Busy>(address)).first.newest_at() }),
-            None => used_at,
-        }
+        self.meta >> USED_SHIFT
     }
 
-    /// Requests under way.
     pub fn in_flight(&self) -> u64 {
-        if self.meta & ON_HEAP != 0 { self.payload[1] } else { self.places() }
-    }
-
-    fn places(&self) -> u64 {
-        self.meta >> PLACES_SHIFT & ((1 << PLACES_BITS) - 1)
-    }
-
-    /// Where the state of a busy key is.
-    #[inline(always)]
-    pub fn heap_address(&self) -> Option<usize> {
-        (self.meta & ON_HEAP != 0).then_some(self.payload[0] as usize)
-    }
-
-    /// The state of a busy key where it is.
-    #[inline(always)]
-    pub fn busy(&mut self) -> Option<&mut Busy> {
-        if self.meta & ON_HEAP == 0 {
-            return None;
-        }
-        let busy = with_exposed_provenance_mut::<Busy>(self.payload[0] as usize);
-        // SAFETY: `store` made it of a box, which is the slot's while the flag says so, and the slot is borrowed for as long as this is.
-        Some(unsafe { &mut *busy })
+        if self.meta & ON_HEAP != 0 { self.payload[1] } else { self.meta >> IN_FLIGHT_SHIFT & ((1 << IN_FLIGHT_BITS) - 1) }
     }
 
     /// Moves the state out; the slot is empty until `store`.
@@ -123,12 +102,10 @@ impl Slot {
         if meta & ON_HEAP != 0 {
             // The box has one owner at any time: should a panic come in between, it is the state's.
             self.meta &= !ON_HEAP;
-            let busy = with_exposed_provenance_mut::<Busy>(self.payload[0] as usize);
-            return State {
-                in_flight: self.payload[1],
-                // SAFETY: `store` made it of a box, and the flag says that it was not taken out since.
-                held: Held::Busy(unsafe { Box::from_raw(busy) }),
-            };
+            let heap = with_exposed_provenance_mut::<HeapState>(self.payload[0] as usize);
+            // SAFETY: `store` made it of a box, and the flag says that it was not taken out since.
+            let held = Held::Heap(unsafe { Box::from_raw(heap) });
+            return State { in_flight: self.payload[1], held };
         }
         let kind = self.family().kind();
         let used_at = self.used_at();
@@ -149,18 +126,18 @@ impl Slot {
                 window_ms: kind.window_ms(),
             })
         };
-        State { in_flight: self.places(), held }
+        State { in_flight: self.in_flight(), held }
     }
 
     /// Puts a state in, which was pruned at `used_at` and holds nothing later.
     #[inline(always)]
-    pub fn store(&mut self, state: &mut State, used_at: u64) {
+    pub fn store(&mut self, state: State, used_at: u64) {
         debug_assert!(used_at <= LATEST_MS);
         let family = self.family();
         let header = used_at << USED_SHIFT | u64::from(family.0) << FAMILY_SHIFT;
         let in_flight = state.in_flight;
-        if in_flight >> PLACES_BITS == 0 {
-            let header = header | in_flight << PLACES_SHIFT;
+        if in_flight >> IN_FLIGHT_BITS == 0 {
+            let header = header | in_flight << IN_FLIGHT_SHIFT;
             match &state.held {
                 Held::Few(few) => {
                     let layout = Layout::of(family.kind());
@@ -181,21 +158,17 @@ impl Slot {
                         return;
                     }
                 }
-                Held::Busy(busy) => {
-                    // What a key that is quiet again leaves behind needs no room of its own.
-                    let kind = family.kind();
-                    if kind != Kind::Heap && kind != Kind::Bucket && busy.logs().all(Log::is_empty) {
-                        self.payload = [0; 2];
-                        self.meta = header;
-                        return;
-                    }
+                // What a key that is quiet again leaves behind needs no room of its own.
+                Held::Heap(heap) if family.kind() != Kind::Heap && heap.is_empty() => {
+                    self.payload = [0; 2];
+                    self.meta = header;
+                    return;
                 }
+                Held::Heap(_) => {}
             }
         }
-        let mut busy = std::mem::take(state).into_busy(family.kind());
-        busy.hash = self.hash;
-        let busy = Box::into_raw(busy);
-        self.payload = [busy.expose_provenance() as u64, in_flight];
+        let heap = Box::into_raw(state.into_heap(family.kind()));
+        self.payload = [heap.expose_provenance() as u64, in_flight];
         self.meta = header | ON_HEAP;
     }
 }

@@ -1,13 +1,16 @@
 //! The vectors that all engines answer.
 
-use super::*;
+use super::{policy, scope};
+use crate::rate_limit::policy::{Ask, Policy};
+use crate::rate_limit::table::key::Scope;
+use crate::rate_limit::table::space::{Correction, Space};
+use crate::rate_limit::{Decision, Spec};
 use serde_json::Value;
-use std::sync::Arc;
 
 const NAMES: [&str; 8] = ["allowed", "second", "minute", "hour", "day", "tokens", "concurrency", "window"];
 
 struct Case {
-    space: Arc<Space>,
+    space: Space,
     policies: Vec<Policy>,
     start_ms: f64,
 }
@@ -16,9 +19,9 @@ fn number(value: &Value, field: &str, otherwise: f64) -> f64 {
     value[field].as_f64().unwrap_or(otherwise)
 }
 
-fn policy(name: &str, spec: &Value) -> Policy {
-    let limit = |field| number(spec, field, f64::NAN);
-    let spec = Spec {
+fn policy_of(name: &str, spec: &Value) -> Policy {
+    let limit = |field: &str| spec[field].as_f64();
+    policy(&Spec {
         scope: format!("{name} {}", spec["scope"]),
         requests_per_second: limit("requestsPerSecond"),
         burst: limit("burst"),
@@ -29,43 +32,34 @@ fn policy(name: &str, spec: &Value) -> Policy {
         window_ms: limit("windowMs"),
         tokens_per_minute: limit("tokensPerMinute"),
         max_concurrent: limit("maxConcurrent"),
-    };
-    policy_of(intern(&spec).unwrap()).unwrap()
-}
-
-fn key(policy: &Policy, text: &str) -> Key {
-    Key::new(policy, hash_text(&text.encode_utf16().collect::<Vec<_>>()))
+    })
 }
 
 impl Case {
     fn run(&self, step: &Value) -> Decision {
         let now = self.start_ms + number(step, "at", 0.0);
-        let policy = &self.policies[number(step, "policy", 0.0) as usize];
-        let key_of_step = key(policy, step["key"].as_str().unwrap_or("a"));
-        let (cost, tokens) = (number(step, "cost", 1.0) as u64, number(step, "tokens", 0.0) as u64);
-        let mut decision = Decision::default();
+        let one = scope(&self.policies[number(step, "policy", 0.0) as usize], step["key"].as_str().unwrap_or("a"));
+        let ask = Ask::new(number(step, "cost", 1.0) as u64, number(step, "tokens", 0.0) as u64);
+        let taken_at_ms = |otherwise| self.start_ms + number(step, "takenAt", otherwise);
         match step["call"].as_str() {
             Some("settle") => {
-                let difference = number(step, "actualTokens", 0.0) as i64 - tokens as i64;
-                self.space.settle(policy, key_of_step, difference, self.start_ms + number(step, "takenAt", 0.0), now);
+                let tokens = number(step, "actualTokens", 0.0) as i64 - ask.tokens as i64;
+                self.space.settle(one, Correction { tokens, taken_at_ms: taken_at_ms(0.0) }, now);
             }
-            Some("release") => self.space.release(policy, key_of_step, self.start_ms + number(step, "takenAt", f64::INFINITY)),
-            Some("reset") => self.space.reset(policy, key_of_step),
+            Some("release") => self.space.release(one, taken_at_ms(f64::INFINITY)),
+            Some("reset") => self.space.reset(one),
             Some("checkAll") => {
                 let scopes: Vec<Scope<'_>> = step["scopes"].as_array().unwrap().iter().map(|scope| self.scope(scope)).collect();
-                self.space.check_all(&scopes, cost, tokens, now, &mut decision);
+                return self.space.check_all(&scopes, ask, now);
             }
-            call => {
-                let ask = Ask { cost, tokens, places: 1 };
-                self.space.check(policy, key_of_step, ask, now, call != Some("peek"), &mut decision);
-            }
+            Some("peek") => return self.space.peek(one, ask, now),
+            _ => return self.space.check(one, ask, now),
         }
-        decision
+        Decision::default()
     }
 
-    fn scope(&self, scope: &Value) -> Scope<'_> {
-        let policy = &self.policies[scope[0].as_u64().unwrap() as usize];
-        Scope { policy, key: key(policy, scope[1].as_str().unwrap()) }
+    fn scope(&self, value: &Value) -> Scope<'_> {
+        scope(&self.policies[value[0].as_u64().unwrap() as usize], value[1].as_str().unwrap())
     }
 
     fn field(&self, decision: &Decision, field: &str) -> f64 {
@@ -91,8 +85,8 @@ fn the_shared_vectors() {
     assert!(cases.len() > 20);
     for vector in cases {
         let name = vector["name"].as_str().unwrap();
-        let policies = vector["policies"].as_array().unwrap().iter().map(|spec| policy(name, spec)).collect();
-        let case = Case { space: Arc::new(Space::new(10_000)), policies, start_ms: vectors["startMs"].as_f64().unwrap() };
+        let policies = vector["policies"].as_array().unwrap().iter().map(|spec| policy_of(name, spec)).collect();
+        let case = Case { space: Space::new(10_000), policies, start_ms: vectors["startMs"].as_f64().unwrap() };
         for step in vector["steps"].as_array().unwrap() {
             for time in 0..number(step, "times", 1.0) as usize {
                 let decision = case.run(step);

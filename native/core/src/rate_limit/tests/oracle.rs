@@ -1,7 +1,11 @@
-//! Random histories, judged by an exact log of all that was admitted: never pruned, read from the start each time, and nothing like the engine.
+//! Random histories, judged by an exact log of all that was admitted: never pruned, read from the start each time, and nothing
+//! like the engine.
 
-use super::policy::PARTS;
-use super::*;
+use crate::rate_limit::Spec;
+use crate::rate_limit::policy::{Ask, Code, PARTS, Policy};
+use crate::rate_limit::registry::{close, intern, open, release};
+use crate::rate_limit::table::key::{Key, Scope};
+use crate::rate_limit::table::space::Correction;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -29,7 +33,7 @@ struct Taking {
 #[derive(Default)]
 struct Log {
     takings: Vec<Taking>,
-    /// When the requests under way were let pass; and those that were under way at a reset.
+    /// When the requests in flight were allowed; and those that were in flight at a reset.
     running: Vec<u64>,
     forgotten: Vec<u64>,
     /// The last taking before a reset.
@@ -79,7 +83,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 
 /// Spaces keep histories apart: one scope for all.
 fn policy_for(limits: &Limits) -> (u32, Policy) {
-    let number = |limit: Option<u64>| limit.map_or(f64::NAN, |limit| limit as f64);
+    let number = |limit: Option<u64>| limit.map(|limit| limit as f64);
     let [requests_per_minute, requests_per_hour, requests_per_day, requests_per_window] = limits.windows.map(number);
     let spec = Spec {
         scope: "oracle".to_owned(),
@@ -89,12 +93,11 @@ fn policy_for(limits: &Limits) -> (u32, Policy) {
         requests_per_hour,
         requests_per_day,
         requests_per_window,
-        window_ms: if limits.windows[3].is_some() { 10_000.0 } else { f64::NAN },
+        window_ms: limits.windows[3].map(|_| 10_000.0),
         tokens_per_minute: number(limits.tokens),
         max_concurrent: number(limits.places),
     };
-    let handle = intern(&spec).unwrap();
-    (handle, policy_of(handle).unwrap())
+    intern(&spec).unwrap()
 }
 
 fn advance() -> impl Strategy<Value = u64> {
@@ -119,7 +122,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)))]
 
     #[test]
-    fn nothing_is_admitted_over_a_limit_and_nothing_refused_that_was_free_a_60th_of_a_window_earlier(
+    fn admits_nothing_over_a_limit_and_denies_nothing_that_was_free_a_60th_of_a_window_earlier(
         limits in limits(),
         steps in prop::collection::vec(step(), 1..120),
     ) {
@@ -129,52 +132,53 @@ proptest! {
         let mut now = START;
         for (advance_ms, what, number, cost, tokens) in steps {
             now += advance_ms;
-            let key = Key::new(&policy, hash_text(&[number as u16]));
+            let scope = Scope { policy: &policy, key: Key::new(&policy, &[number as u16]) };
             let log = logs.entry(number).or_default();
-            let ask = Ask { cost, tokens, places: 1 };
-            let mut decision = Decision::default();
+            let ask = Ask::new(cost, tokens);
             match what {
                 16 | 17 => {
                     let Some(taking) = log.takings.last_mut() else { continue };
-                    space.settle(&policy, key, tokens as i64 - taking.tokens as i64, taking.at as f64, now as f64);
+                    let correction = Correction { tokens: tokens as i64 - taking.tokens as i64, taken_at_ms: taking.at as f64 };
+                    space.settle(scope, correction, now as f64);
                     if now - taking.at < MINUTE_MS {
                         taking.tokens = tokens;
                     }
                 }
                 18 => {
                     let Some(taking) = log.lost else { continue };
-                    space.settle(&policy, key, tokens as i64 - taking.tokens as i64, taking.at as f64, now as f64);
+                    let correction = Correction { tokens: tokens as i64 - taking.tokens as i64, taken_at_ms: taking.at as f64 };
+                    space.settle(scope, correction, now as f64);
                 }
                 19 => {
-                    space.release(&policy, key, f64::INFINITY);
+                    space.release(scope, f64::INFINITY);
                     log.running.pop();
                 }
                 20..=22 => {
                     let Some(taken_at) = log.forgotten.pop().or_else(|| log.running.pop()) else { continue };
-                    space.release(&policy, key, taken_at as f64);
+                    space.release(scope, taken_at as f64);
                 }
                 23 => {
-                    space.reset(&policy, key);
+                    space.reset(scope);
                     let lost = log.takings.last().copied();
                     log.forgotten.append(&mut log.running);
                     *log = Log { lost, forgotten: std::mem::take(&mut log.forgotten), ..Log::default() };
-                    // Within the millisecond of a reset nobody can tell who came before it.
+                    // Within the millisecond of a reset, takings before and after it cannot be told apart.
                     now += 1;
                 }
                 _ => {
-                    let code = space.check(&policy, key, ask, now as f64, true, &mut decision);
-                    if code == Code::Allowed {
+                    let decision = space.check(scope, ask, now as f64);
+                    if decision.is_allowed() {
                         prop_assert!(!log.is_over(&limits, now, ask, false), "admitted over a limit");
                         log.takings.push(Taking { at: now, cost, tokens });
                         log.running.push(now);
                         continue;
                     }
-                    prop_assert!(log.is_over(&limits, now, ask, true), "refused by {code:?} for nothing");
+                    prop_assert!(log.is_over(&limits, now, ask, true), "denied for nothing: {decision:?}");
                     if decision.retry_after_ms.is_finite() {
-                        // Asked without taking: nobody comes in between, so the time told is the time it takes, but for a place that somebody holds.
-                        let peek = |wait: f64| space.check(&policy, key, ask, now as f64 + wait, false, &mut Decision::default());
-                        prop_assert_ne!(peek(decision.retry_after_ms - 1.0), Code::Allowed);
-                        prop_assert!(matches!(peek(decision.retry_after_ms), Code::Allowed | Code::Concurrency));
+                        // A peek takes nothing, so `retry_after_ms` is exact unless a request in flight is what it waits for.
+                        let peek = |wait: f64| space.peek(scope, ask, now as f64 + wait).code;
+                        prop_assert_ne!(peek(decision.retry_after_ms - 1.0), 0.0);
+                        prop_assert!([0.0, f64::from(Code::Concurrency as u8)].contains(&peek(decision.retry_after_ms)));
                         // A space's time does not run back.
                         now += decision.retry_after_ms as u64;
                     }

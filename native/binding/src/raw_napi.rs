@@ -1,11 +1,10 @@
-//! The hottest functions behind a border of their own.
+//! Callbacks without napi-rs, for the functions that are called most.
 //!
-//! The generated callbacks keep account of borrowed buffers, which costs several allocations a call: more than counting a short text does.
-//! They take strings and numbers only, and replace the generated callbacks under the same names, so the declarations stay as they are.
+//! The generated callbacks keep account of borrowed buffers, which costs several allocations a call: more than counting a short text.
+//! These take strings and numbers only, and replace the generated ones under the same names, so the declarations stay as they are.
 
 use crate::error::{Checked, Error, Failure};
 use crate::js_text::JsText;
-use crate::rate_limit;
 use crate::token_counter::{count, prefix};
 use napi::sys;
 use std::any::Any;
@@ -15,13 +14,20 @@ use std::ptr;
 
 pub type Callback = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
 
-const CALLBACKS: [(&CStr, Callback); 3] =
+/// Those of the token counter.
+pub const CALLBACKS: [(&CStr, Callback); 3] =
     [(c"countTokens", count_tokens_callback), (c"countTokensUpTo", count_tokens_up_to_callback), (c"prefixLength", prefix_length_callback)];
 
+/// Exports `callbacks` under their names.
+///
 /// # Safety
 /// `env` and `exports` are those of the registration that is running.
-pub unsafe fn replace(env: sys::napi_env, exports: sys::napi_value) -> napi::Result<()> {
-    for (name, callback) in CALLBACKS.into_iter().chain(rate_limit::CALLBACKS) {
+pub unsafe fn export(
+    env: sys::napi_env,
+    exports: sys::napi_value,
+    callbacks: impl IntoIterator<Item = (&'static CStr, Callback)>,
+) -> napi::Result<()> {
+    for (name, callback) in callbacks {
         let mut function = ptr::null_mut();
         // SAFETY: the caller's; the name is NUL-terminated and its length given.
         let status = unsafe {
@@ -63,7 +69,7 @@ unsafe extern "C" fn prefix_length_callback(env: sys::napi_env, info: sys::napi_
     }
 }
 
-/// What a hot function returns.
+/// What such a function returns.
 pub trait Answer {
     /// # Safety
     /// `env` is that of the call that is running.
@@ -87,7 +93,7 @@ impl Answer for () {
     }
 }
 
-/// Reads `N` arguments, works, and returns the answer or throws; a panic is thrown too.
+/// Reads `N` arguments, works, and returns the answer or throws; a panic is thrown, too.
 ///
 /// # Safety
 /// `env` and `info` are those of the call that is running.
@@ -101,17 +107,7 @@ pub unsafe fn answer_with<const N: usize, A: Answer>(
     let mut count = N;
     // SAFETY: the caller's. Arguments that are missing are filled with `undefined`.
     unsafe { sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), ptr::null_mut()) };
-    // SAFETY: the caller's.
-    unsafe { answer(env, || work(arguments)) }
-}
-
-/// The same without arguments.
-///
-/// # Safety
-/// `env` is that of the call that is running.
-#[inline(always)]
-pub unsafe fn answer<A: Answer>(env: sys::napi_env, work: impl FnOnce() -> Checked<A>) -> sys::napi_value {
-    let error = match catch_unwind(AssertUnwindSafe(work)) {
+    let error = match catch_unwind(AssertUnwindSafe(|| work(arguments))) {
         // SAFETY: the caller's.
         Ok(Ok(answer)) => return unsafe { answer.value(env) },
         Ok(Err(failure)) => Error::from(failure),

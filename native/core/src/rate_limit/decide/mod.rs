@@ -1,0 +1,4 @@
+//! Whether a request is allowed, and what is left.
+
+pub mod decision;
+pub mod multi_key;

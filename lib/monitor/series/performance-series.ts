@@ -1,4 +1,5 @@
 import type { CallSeries } from '../../common/recorder.js';
+import { CallTotals } from './call-totals.js';
 import { sharedCounts, type DurationCounts } from './duration-counts.js';
 import { DurationPages, WINDOW_INTERVALS } from './duration-pages.js';
 import { bitsOf, bucketOf, durationOf, END_OF_BITS } from './duration-scale.js';
@@ -46,21 +47,10 @@ export interface Sampling {
   rate: number;
 }
 
-/** Indexes of the figures in a group: each interval has a group, and the total before them. */
-const MEASURED = 0;
-const ERRORS = 1;
-const SUM = 2;
-const MIN = 3;
-const MAX = 4;
-const INPUT = 5;
-const OUTPUT = 6;
-const SKIPPED = 7;
-const FACTS = 8;
-/** The groups: the present interval, those of the window, and the total before them. */
-const FIRST = FACTS;
-const TOTAL = FIRST + WINDOW_INTERVALS * FACTS;
 /** Calls until an idle series checks again whether to measure. */
 const LONG = 1 << 30;
+
+type Span = 'window' | 'total';
 
 /** Calls of one operation: interval, window, total and history, in constant memory. */
 export class PerformanceSeries implements CallSeries {
@@ -69,9 +59,11 @@ export class PerformanceSeries implements CallSeries {
   readonly percentileLabels: readonly Readonly<Record<string, string>>[];
   history = new SeriesHistory();
   private durations = new DurationPages();
-  /** The group of the present interval is copied into the window at its end. */
-  private readonly facts = new Float64Array(TOTAL + FACTS);
-  private present = FIRST;
+  /** The intervals of the window, the present one among them, and the total before it. */
+  private intervals = emptyWindow();
+  private present = 0;
+  private now = this.intervals[0];
+  private before = new CallTotals();
   private left = 0;
   private gap = 0;
   private isCounting = false;
@@ -85,14 +77,14 @@ export class PerformanceSeries implements CallSeries {
   ) {
     this.labels = { component, operation };
     this.percentileLabels = ['50', '95', '99'].map((percentile) => ({ component, operation, percentile }));
-    this.clear();
     this.gap = this.left = this.drawGap();
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.facts.fill(0);
-    for (let group = 0; group <= TOTAL; group += FACTS) this.facts[group + MIN] = Infinity;
+    this.intervals = emptyWindow();
+    this.now = this.intervals[this.present];
+    this.before = new CallTotals();
     this.durations = new DurationPages();
     this.history = new SeriesHistory();
     this.gap = this.left;
@@ -105,63 +97,60 @@ export class PerformanceSeries implements CallSeries {
   record(durationMs: number, ok = true, inputSize = 0, outputSize = 0): void {
     const bits = bitsOf(durationMs);
     if (bits >>> 0 >= this.endOfBits) return;
-    const now = this.facts;
-    now[MEASURED]++;
-    now[SUM] += durationMs;
-    if (durationMs < now[MIN]) now[MIN] = durationMs;
-    if (durationMs > now[MAX]) now[MAX] = durationMs;
-    if (!ok) now[ERRORS]++;
-    if (inputSize !== 0) now[INPUT] += inputSize;
-    if (outputSize !== 0) now[OUTPUT] += outputSize;
+    const { now } = this;
+    now.measured++;
+    now.durationMs += durationMs;
+    if (durationMs < now.minMs) now.minMs = durationMs;
+    if (durationMs > now.maxMs) now.maxMs = durationMs;
+    if (!ok) now.errors++;
+    if (inputSize !== 0) now.inputSize += inputSize;
+    if (outputSize !== 0) now.outputSize += outputSize;
     this.durations.add(bits);
   }
 
   /** Draws again after a change of the sampling. */
   resample(): void {
-    this.keepSkipped();
+    this.now.skipped += this.pendingSkips();
     this.gap = this.left = this.drawGap();
   }
 
   /** Ends the interval: its figures enter the history, and the oldest of the window the total. */
   rotate(): void {
-    this.keepSkipped();
+    this.now.skipped += this.pendingSkips();
     this.gap = this.left;
     this.remember();
-    this.facts.copyWithin(this.present, 0, FACTS);
-    this.empty(0);
-    this.present = this.present + FACTS === TOTAL ? FIRST : this.present + FACTS;
+    this.present = (this.present + 1) % WINDOW_INTERVALS;
+    this.before.add(this.intervals[this.present]);
+    this.now = this.intervals[this.present] = new CallTotals();
     this.durations.rotate();
-    add(this.facts, TOTAL, this.present);
-    this.empty(this.present);
   }
 
-  /** Adds the figures of this series to a group. */
-  addTo(facts: Float64Array, span: 'window' | 'total'): void {
-    for (let group = 0; group < TOTAL; group += FACTS) add(facts, 0, group, this.facts);
-    if (span === 'total') add(facts, 0, TOTAL, this.facts);
-    facts[SKIPPED] += this.pendingSkips();
+  /** Adds the calls of a span to `totals`. */
+  addTo(totals: CallTotals, span: Span): CallTotals {
+    for (const interval of this.intervals) totals.add(interval);
+    if (span === 'total') totals.add(this.before);
+    totals.skipped += this.pendingSkips();
+    return totals;
+  }
+
+  /** Adds its durations to `counts`; a window without any has those of the total. */
+  addDurationsTo(counts: DurationCounts, span: Span): void {
+    if (this.durations.addTo(counts, span) === 0 && span === 'window') this.durations.addTo(counts, 'total');
   }
 
   /** Whether anything was measured in the window. */
   get isBusy(): boolean {
-    let measured = 0;
-    for (let group = 0; group < TOTAL; group += FACTS) measured += this.facts[group + MEASURED];
-    return measured > 0;
-  }
-
-  /** Adds its durations to `counts`; a window without any has those of the total. */
-  addDurationsTo(counts: DurationCounts, span: 'window' | 'total'): void {
-    if (this.durations.addTo(counts, span) === 0 && span === 'window') this.durations.addTo(counts, 'total');
+    return this.intervals.some(({ measured }) => measured > 0);
   }
 
   /** Bytes of the tables. */
   get bytes(): number {
-    return this.facts.byteLength + this.durations.bytes + this.history.bytes;
+    return this.durations.bytes + this.history.bytes;
   }
 
   private draw(): boolean {
     // `record` counts the measured call.
-    if (this.isCounting) this.facts[SKIPPED] += this.gap - 1;
+    if (this.isCounting) this.now.skipped += this.gap - 1;
     this.gap = this.left = this.drawGap();
     return this.isCounting && this.sampling.rate > 0;
   }
@@ -175,23 +164,12 @@ export class PerformanceSeries implements CallSeries {
     return rate >= 1 ? 1 : Math.min(LONG, 1 + Math.round(Math.random() * (2 / rate - 2)));
   }
 
-  private empty(group: number): void {
-    this.facts.fill(0, group, group + FACTS);
-    this.facts[group + MIN] = Infinity;
-  }
-
-  private keepSkipped(): void {
-    this.facts[SKIPPED] += this.pendingSkips();
-  }
-
   private pendingSkips(): number {
     return this.isCounting ? this.gap - this.left : 0;
   }
 
   private remember(): void {
-    const now = this.facts;
-    const measured = now[MEASURED];
-    const calls = measured + now[SKIPPED];
+    const { calls, measured, errors, durationMs, maxMs } = this.now;
     if (measured === 0) {
       this.history.push({ calls, errorRate: undefined, averageMs: 0, buckets: [0, 0, 0, 0] });
       return;
@@ -199,82 +177,63 @@ export class PerformanceSeries implements CallSeries {
     this.durations.addTo(sharedCounts.clear(), 'interval');
     this.history.push({
       calls,
-      errorRate: now[ERRORS] / measured,
-      averageMs: now[SUM] / measured,
-      buckets: [...sharedCounts.percentileBuckets(), bucketOf(now[MAX])],
+      errorRate: errors / measured,
+      averageMs: durationMs / measured,
+      buckets: [...sharedCounts.percentileBuckets(), bucketOf(maxMs)],
     });
   }
 }
 
-/** Reused for one series at a time. */
-const scratch = new Float64Array(FACTS);
-
-function factsOf(series: PerformanceSeries, span: 'window' | 'total'): Float64Array {
-  scratch.fill(0);
-  scratch[MIN] = Infinity;
-  series.addTo(scratch, span);
-  return scratch;
+function emptyWindow(): CallTotals[] {
+  return Array.from({ length: WINDOW_INTERVALS }, () => new CallTotals());
 }
 
 /** Counts since the start, without reading the histograms. */
 export function countsOf(series: PerformanceSeries): Pick<CallFigures, 'totalCalls' | 'errorCount' | 'totalDurationMs'> {
-  const facts = factsOf(series, 'total');
-  return { totalCalls: facts[MEASURED] + facts[SKIPPED], errorCount: facts[ERRORS], totalDurationMs: facts[SUM] };
+  const { calls, errors, durationMs } = series.addTo(new CallTotals(), 'total');
+  return { totalCalls: calls, errorCount: errors, totalDurationMs: durationMs };
 }
 
 /** p50, p95 and p99 of the window in milliseconds; `undefined` if nothing was measured. */
 export function percentilesOf(series: PerformanceSeries): readonly number[] | undefined {
   if (!series.isBusy) return undefined;
-  const facts = factsOf(series, 'window');
   series.addDurationsTo(sharedCounts.clear(), 'window');
-  return percentilesWithin(facts[MIN], facts[MAX]);
+  return percentilesWithin(series.addTo(new CallTotals(), 'window'));
 }
 
 /**
  * The figures of several series together.
  * @param seconds Length of the span, for the throughput.
  */
-export function figuresOf(series: readonly PerformanceSeries[], span: 'window' | 'total', seconds: number): CallFigures {
-  const facts = new Float64Array(FACTS);
-  facts[MIN] = Infinity;
+export function figuresOf(series: readonly PerformanceSeries[], span: Span, seconds: number): CallFigures {
+  const totals = new CallTotals();
   sharedCounts.clear();
   for (const each of series) {
-    each.addTo(facts, span);
+    each.addTo(totals, span);
     each.addDurationsTo(sharedCounts, span);
   }
-  const measuredCalls = facts[MEASURED];
-  const totalCalls = measuredCalls + facts[SKIPPED];
-  const errorRate = measuredCalls > 0 ? facts[ERRORS] / measuredCalls : 0;
-  const min = measuredCalls > 0 ? facts[MIN] : 0;
-  const [p50, p95, p99] = measuredCalls > 0 ? percentilesWithin(min, facts[MAX]) : [0, 0, 0];
+  const { measured, errors } = totals;
+  const [p50, p95, p99] = measured > 0 ? percentilesWithin(totals) : [0, 0, 0];
   return {
-    totalCalls,
-    measuredCalls,
-    errorCount: facts[ERRORS],
-    errorRate,
-    successRate: measuredCalls > 0 ? 1 - errorRate : 0,
-    totalDurationMs: facts[SUM],
-    averageDurationMs: measuredCalls > 0 ? facts[SUM] / measuredCalls : 0,
-    minDurationMs: min,
-    maxDurationMs: facts[MAX],
+    totalCalls: totals.calls,
+    measuredCalls: measured,
+    errorCount: errors,
+    errorRate: measured > 0 ? errors / measured : 0,
+    successRate: measured > 0 ? 1 - errors / measured : 0,
+    totalDurationMs: totals.durationMs,
+    averageDurationMs: measured > 0 ? totals.durationMs / measured : 0,
+    minDurationMs: measured > 0 ? totals.minMs : 0,
+    maxDurationMs: totals.maxMs,
     p50DurationMs: p50,
     p95DurationMs: p95,
     p99DurationMs: p99,
-    throughputPerSecond: seconds > 0 ? totalCalls / seconds : 0,
-    totalInputSize: facts[INPUT],
-    totalOutputSize: facts[OUTPUT],
+    throughputPerSecond: seconds > 0 ? totals.calls / seconds : 0,
+    totalInputSize: totals.inputSize,
+    totalOutputSize: totals.outputSize,
   };
 }
 
-function add(facts: Float64Array, to: number, from: number, source = facts): void {
-  for (let fact = 0; fact < FACTS; fact++) {
-    if (fact === MIN) facts[to + fact] = Math.min(facts[to + fact], source[from + fact]);
-    else if (fact === MAX) facts[to + fact] = Math.max(facts[to + fact], source[from + fact]);
-    else facts[to + fact] += source[from + fact];
-  }
-}
-
 /** Percentiles of `sharedCounts`; the middle of a bucket may lie outside of what was measured. */
-function percentilesWithin(min: number, max: number): number[] {
-  return sharedCounts.percentileBuckets().map((bucket) => Math.min(Math.max(durationOf(bucket), min), max));
+function percentilesWithin({ minMs, maxMs }: CallTotals): number[] {
+  return sharedCounts.percentileBuckets().map((bucket) => Math.min(Math.max(durationOf(bucket), minMs), maxMs));
 }

@@ -1,7 +1,7 @@
 'use strict';
 /* global document, EventSource, getComputedStyle, location, matchMedia, Option, ResizeObserver, setInterval, uPlot, window */
 
-/** Without news for so long the page says that its figures are old. */
+/** After this time without a message the page shows that its figures are old. */
 const STALE_MS = 15_000;
 const RETRY_MS = [1000, 2000, 4000, 8000];
 const HIDDEN_MS = 60_000;
@@ -59,7 +59,7 @@ function isShown({ scales }, value) {
 
 const axis = (format) => ({
   stroke: () => colour('--quiet'),
-  // Of a logarithmic scale only the powers of ten.
+  // A logarithmic scale labels powers of ten only.
   grid: {
     stroke: () => colour('--line'),
     width: 1,
@@ -82,10 +82,10 @@ const timeAxis = () => ({
   },
 });
 
-/** uPlot gives a moment that is alone a thousand days after it, and the axis midnights only. */
+/** For a single point uPlot would show a thousand days, labelled by midnights. */
 const timeRange = (chart, from, to) => (chart.data[0].length === 1 ? [from - 60, from] : [from, to]);
 
-/** Those with nothing on either side: no line would show them. */
+/** Points without neighbours, which no line would show. */
 function lonely(chart, index) {
   const values = chart.data[index];
   const has = (at) => values[at] !== null && values[at] !== undefined;
@@ -98,7 +98,7 @@ function line(label, name, format, fill) {
     stroke: () => colour(name),
     width: 2,
     points: { size: 5, show: true, filter: lonely },
-    // Without a pointer on the plot: the newest.
+    // Without a pointer on the plot, the latest.
     value: (chart, value, series, at) => format(at === null ? last(chart.data[series]) : value),
     ...(fill && { fill: () => `${colour(name)}26` }),
   };
@@ -145,18 +145,18 @@ function sizeOf(place) {
   return { width: place.clientWidth, height: Math.round(height * Number.parseFloat(fontSize)) };
 }
 
-/** The newest figure that there is. */
+/** The latest figure. */
 const last = (values) => values.findLast((value) => value !== null) ?? null;
 
 function fill() {
   const series = chosen();
   const hasData = series !== undefined && plots.times.length > 0;
   element('plots-note').hidden = hasData;
-  element('plots-note').textContent = 'Nothing measured yet: the first interval has to end, with calls in it.';
+  element('plots-note').textContent = 'Nothing measured yet: no interval with calls has ended.';
   for (const { place, names, chart } of charts) {
     place.hidden = !hasData;
     if (!hasData) continue;
-    // It had no width while it was hidden.
+    // A hidden element has no width.
     chart.setSize(sizeOf(place));
     chart.setData(columns(series, names));
   }
@@ -174,7 +174,7 @@ function showPlots(news) {
   else fill();
 }
 
-/** The operations to choose from, by name: those called most would change places under one's hand. */
+/** The operations, sorted by name: an order by calls would change while choosing. */
 function offer() {
   const offered = plots.series.toSorted((a, b) => (a.label < b.label ? -1 : 1));
   const isNew = offered.map(({ id }) => id).join() !== [...choice.options].map(({ value }) => value).join();
@@ -183,12 +183,12 @@ function offer() {
   choice.parentElement.hidden = offered.length < 2;
 }
 
-// News
+// Messages
 
 function show({ version, panels, plots: newPlots }) {
-  // A page of another version would not understand.
+  // The messages of another version need its page.
   if (version !== main.dataset.version) return location.reload();
-  // Made and escaped by the same functions as the page itself.
+  // Rendered and escaped by the functions that render the page.
   for (const [id, html] of Object.entries(panels)) element(id).innerHTML = html;
   if (newPlots) showPlots(newPlots);
   failures = 0;
@@ -203,13 +203,13 @@ function connect() {
   source.onmessage = ({ data }) => show(JSON.parse(data));
   source.onerror = () => {
     say('lost', newsAt === 0 ? 'Connecting…' : `Reconnecting… Figures of ${clock.format(newsAt)}`);
-    // The browser tries again by itself, but not after an answer that was no stream.
+    // The browser reconnects by itself, except after an answer that was no stream.
     if (source.readyState !== EventSource.CLOSED) return;
     retry = setTimeout(again, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
   };
 }
 
-/** The session may be over: then the page asks for the token. */
+/** Reloads when the session has expired, to show the log-in form. */
 async function again() {
   const answer = await fetch(location.href, { method: 'HEAD', cache: 'no-store' }).catch(() => undefined);
   if (answer?.status === 401) location.reload();
@@ -220,7 +220,7 @@ let hiddenSince;
 document.addEventListener('visibilitychange', () => {
   clearTimeout(hiddenSince);
   if (document.hidden) {
-    // Nobody looks: nobody has to be told.
+    // A hidden page needs no updates.
     hiddenSince = setTimeout(() => {
       source.close();
       clearTimeout(retry);
@@ -239,7 +239,7 @@ choice.addEventListener('change', () => {
 });
 window.addEventListener('hashchange', () => showPlots(plots));
 new ResizeObserver(() => fill()).observe(element('plots'));
-// Colours are drawn, not styled.
+// The canvas does not follow style sheets: colours are set by script.
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => draw());
 say('lost', 'Connecting…');
 connect();

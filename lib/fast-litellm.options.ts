@@ -1,7 +1,6 @@
 import { resolveAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
 import type { LogSink } from './common/log-sink.js';
 import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
-import type { CalibrationMode } from './engine/calibration.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { EngineMode } from './engine/engine-mode.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
@@ -33,11 +32,6 @@ export interface FastLiteLLMOptions {
   /** The performance monitor and its alerts. */
   readonly monitor?: PerformanceMonitorOptions;
   /**
-   * Whether both engines are measured after boot, so that the faster one answers: `true` or `'on'` (default) within 500 ms of work and without loading what costs
-   * much, `'full'` in any case, `false` or `'off'` never. Only where the choice is automatic. Environment: `FAST_LITELLM_CALIBRATE`.
-   */
-  readonly calibrate?: boolean | CalibrationMode;
-  /**
    * Libraries to patch in place, so that they answer natively: `true` for all that are installed, or their names. Default: none, nobody's library
    * changes unasked.
    */
@@ -68,7 +62,6 @@ const KEYS = [
   'router',
   'llmClient',
   'monitor',
-  'calibrate',
   'accelerate',
   'connectionPool',
   'metrics',
@@ -77,12 +70,20 @@ const KEYS = [
   'logger',
 ] as const satisfies readonly (keyof FastLiteLLMOptions)[];
 
+/** Options of earlier versions: ignored with a warning, so that an app that still sets them starts. */
+const FORMER_KEYS = ['calibrate'];
+
+/** The options of earlier versions that are set. */
+export function formerOptionsOf(options: FastLiteLLMOptions): string[] {
+  return FORMER_KEYS.filter((key) => key in options);
+}
+
 /**
  * Checks what no capability checks itself.
  * @throws InvalidConfigurationError naming the key.
  */
 export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {
-  checkKnownKeys('', checkObject('options', options), KEYS);
+  checkKnownKeys('', checkObject('options', options), [...KEYS, ...FORMER_KEYS]);
   resolveAccelerate(options.accelerate);
   if (options.logger === undefined) return;
   const logger = checkObject('logger', options.logger);

@@ -7,15 +7,12 @@ import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { deploymentCheck } from './llm-client/providers/deployment-check.js';
 import { promptTokensOf } from './http/token-estimate/token-estimate.js';
-import { answersKnownQuestion } from './router/engine/self-test.js';
 import { ListRouters } from './router/compat/router-cache.js';
-import { GROUP_SIZES } from './router/engine/calibration.js';
-import { RouterEngine } from './router/engine/engine.js';
-import { NativeRouterEngine } from './router/engine/native.js';
+import type { RouterEngine } from './router/engine/engine.js';
+import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
 import type { RouterContext } from './router/router-context.js';
 import { RouterService } from './router/router.service.js';
-import { TypeScriptRouterEngine } from './router/engine/typescript.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
 /** Tokens that a price is asked for: enough for the smallest price to be seen, too few for a tier's higher one. */
@@ -39,17 +36,7 @@ export function openRouting(
   recorder: CallRecorder,
 ): OpenedRouting {
   const resolved = resolveRouterOptions(options, env);
-  const choice = provideEngine<RouterEngine>(
-    RouterEngine,
-    {
-      feature: 'rust_routing',
-      native: (binding) => new NativeRouterEngine(binding),
-      typescript: () => new TypeScriptRouterEngine(),
-      verify: answersKnownQuestion,
-      sizes: GROUP_SIZES,
-    },
-    engines,
-  );
+  const choice = provideEngine(ROUTER_ENGINES, engines);
   const context: RouterContext = {
     now: now ?? coarseClock(choice.native === null ? null : openNativeBinding().binding),
     logger: engines.logger,

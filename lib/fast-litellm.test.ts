@@ -4,6 +4,7 @@ import { NativeEngineUnavailableError } from './common/errors.js';
 import { VERSION } from './common/version.js';
 import { openNativeBinding } from './engine/native-binding.js';
 import { FastLiteLLM } from './fast-litellm.js';
+import type { FastLiteLLMOptions } from './fast-litellm.options.js';
 import type { RateLimitStore } from './rate-limit/store.js';
 
 const lines: string[] = [];
@@ -15,10 +16,10 @@ describe('FastLiteLLM', () => {
   it('says in one line per capability which engine answers, and why', () => {
     new FastLiteLLM({ logger });
     expect(lines).toEqual([
-      expect.stringMatching(/^TokenCounterEngine: (native|typescript), .+/),
-      expect.stringMatching(/^RateLimitEngine: (native|typescript), .+/),
-      expect.stringMatching(/^RouterEngine: (native|typescript), .+/),
-      expect.stringMatching(/^ConnectionPoolEngine: (native|typescript), .+/),
+      expect.stringMatching(/^Token counter: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Rate limiter: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Router: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^Connection pool: (native|TypeScript) engine \(.+\)$/),
     ]);
   });
 
@@ -33,12 +34,20 @@ describe('FastLiteLLM', () => {
     expect(health.reason).toBe(reason);
   });
 
+  it('warns about an option of an earlier version and starts', async () => {
+    const lines: string[] = [];
+    const warn = (line: string): void => void lines.push(line);
+    const llm = new FastLiteLLM({ logger: { log: () => {}, warn, error: warn }, calibrate: 'full' } as FastLiteLLMOptions, { env: {} });
+    expect(lines).toEqual(['unknown option, ignored: calibrate']);
+    await llm.close();
+  });
+
   it('never opens the addon with engine: typescript', async () => {
     const llm = new FastLiteLLM({ logger, engine: 'typescript' }, { env: {} });
     expect(await llm.healthCheckAsync()).toMatchObject({
       status: 'ok',
       rustAvailable: false,
-      reason: 'the option engine is typescript, so the addon stays closed',
+      reason: 'addon not opened: the option engine is typescript',
       components: { token_counting: { engine: 'typescript' } },
     });
     expect(llm.tokenCounter.countTokens('hello world', 'gpt-4')).toBe(2);

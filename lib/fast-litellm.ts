@@ -4,19 +4,18 @@ import type { CallObserver } from './common/call-observer.js';
 import type { Capability, MetricSample } from './common/capability.js';
 import { defaultLog } from './common/default-log.js';
 import { checkBoolean, optional, refuseOption } from './common/options.js';
-import { readCalibrationMode } from './engine/calibration.js';
 import { ConnectionPools } from './connection-pool/pool-registry.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
 import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from './engine/engine-mode.js';
 import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
-import { provideEngine } from './engine/provide-engine.js';
+import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { coarseClock } from './engine/shared-memory.js';
 import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
-import { checkFastLiteLLMOptions, type FastLiteLLMOptions } from './fast-litellm.options.js';
-import { EngineMeasurements } from './fast-litellm.measurements.js';
+import { EngineComparisons } from './fast-litellm.comparison.js';
+import { checkFastLiteLLMOptions, formerOptionsOf, type FastLiteLLMOptions } from './fast-litellm.options.js';
 import { openRouting } from './fast-litellm.routing.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
@@ -26,24 +25,17 @@ import { resolveMetricsOptions, type MetricsOptions } from './metrics/metrics.op
 import { registerPrometheusMetrics } from './metrics/prometheus.js';
 import { resolveMonitorOptions } from './monitor/performance-monitor.options.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
-import { ROUTING_CASES } from './router/engine/calibration.js';
-import { SWEEP_CASES } from './connection-pool/engine/calibration.js';
-import { DECISION_CASES } from './rate-limit/engine/calibration.js';
-import * as rateLimiting from './rate-limit/engine/self-test.js';
-import { RateLimitEngine } from './rate-limit/engine/engine.js';
-import { NativeRateLimitEngine } from './rate-limit/engine/native.js';
 import type { RateLimits } from './rate-limit/limits.js';
+import { RATE_LIMIT_ENGINES } from './rate-limit/engine/engine-provider.js';
 import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-limit/rate-limit.options.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
-import { TypeScriptRateLimitEngine } from './rate-limit/engine/typescript.js';
 import type { ListRouters } from './router/compat/router-cache.js';
 import type { RouterService } from './router/router.service.js';
 import { openTelemetryObserver } from './telemetry/call-spans.js';
-import { TokenCounterEngine } from './token-counter/engine/engine.js';
 import { resolveLlmClientOptions } from './llm-client/llm-client.options.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
-import { CHECKED_ENCODING, TOKEN_COUNTER_RECIPE } from './token-counter/engine/engine-provider.js';
+import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
 /** What `healthCheck` answers. */
@@ -86,93 +78,82 @@ export class FastLiteLLM {
   private readonly connectionPools: ConnectionPools;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
-  private readonly measurements: EngineMeasurements;
-  private readonly onClose: (() => void)[] = [];
-  /** What has to be closed, as far as it was opened. */
+  /** What outlives a call, as far as it was opened. */
   private readonly parts: { close(): void | Promise<void> }[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
     checkFastLiteLLMOptions(options);
     const logger = options.logger ?? context.logger ?? defaultLog();
-    this.setting = readEngineMode(options.engine, context.env);
+    for (const key of formerOptionsOf(options)) logger.warn(`unknown option, ignored: ${key}`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const metrics = readMetrics(options.metrics);
+    this.setting = readEngineMode(options.engine, context.env);
     if (optional(options.telemetry, false, (value) => checkBoolean('telemetry', value))) this.observer = openTelemetryObserver();
-    const calibration = readCalibrationMode(options.calibrate, context.env);
     try {
-      this.featureFlags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
-      const flags = this.featureFlags;
-      const monitor = new PerformanceMonitorService(resolveMonitorOptions(options.monitor, flags.settings.monitoring), {
-        flags,
-        logger,
-        now: context.now,
-        measure: (...pair) => this.measurements.measure(...pair),
-        verdicts: () => [...new Set(Object.values(this.engines).map(({ speeds }) => speeds))].flatMap((speeds) => speeds.all()),
-      });
-      this.monitor = monitor;
-      this.parts.push(monitor);
-      const engines = { setting: this.setting, flags, logger, recorder: monitor };
-
-      const tokenCounting = provideEngine<TokenCounterEngine>(TokenCounterEngine, TOKEN_COUNTER_RECIPE, engines);
-      const batches = tokenCounting.under('batch_token_counting');
-      this.tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
-
-      const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, this.featureFlags.settings.rateLimit);
-      const rateLimits = provideEngine<RateLimitEngine>(
-        RateLimitEngine,
-        {
-          feature: 'rust_rate_limiting',
-          native: (binding) => new NativeRateLimitEngine(binding),
-          typescript: () => new TypeScriptRateLimitEngine(),
-          verify: rateLimiting.answersKnownQuestion,
-        },
-        engines,
+      const flags = new FeatureFlagsService(options.featureFlags, { ...context, logger });
+      const comparisons = this.opened(new EngineComparisons(logger));
+      const monitor = this.opened(
+        new PerformanceMonitorService(resolveMonitorOptions(options.monitor, flags.settings.monitoring), {
+          flags,
+          logger,
+          now: context.now,
+          measure: (rust, typescript, recorder) => comparisons.measure(rust, typescript, recorder),
+        }),
       );
-      const limiterClock = context.now ?? coarseClock(rateLimits.native === null ? null : openNativeBinding().binding);
-      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimits, resolved, limiterClock, monitor);
-      this.rateLimiter = this.openRateLimiter(rateLimitOptions);
-      this.parts.push(this.rateLimiter);
-      const routing = openRouting(options.router, engines, context, this.tokenCounter, monitor);
-      this.router = routing.router;
-      this.parts.push(this.router);
-      this.listRouters = routing.lists;
+      const engines: EngineContext = { setting: this.setting, flags, logger, recorder: monitor };
 
-      this.connectionPools = new ConnectionPools(engines, { recorder: monitor }, context.env);
-      this.parts.push(this.connectionPools);
-      this.connectionPool = this.connectionPools.open(options.connectionPool);
-      const clientOptions = resolveLlmClientOptions(options.llmClient);
-      this.client = new LlmClient(this.router, this.connectionPool.dispatcher, this.tokenCounter, clientOptions, {
+      const tokenCounting = provideEngine(TOKEN_COUNTER_ENGINES, engines);
+      const batches = tokenCounting.under('batch_token_counting');
+      const tokenCounter = new TokenCounterService(tokenCounting, tokenCounterOptions, new StricterChoice(tokenCounting, batches), monitor);
+
+      const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
+      const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
+      const limiterClock = context.now ?? coarseClock(rateLimiting.native === null ? null : openNativeBinding().binding);
+      this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor);
+      const rateLimiter = this.opened(this.openRateLimiter(rateLimitOptions));
+
+      const routing = openRouting(options.router, engines, context, tokenCounter, monitor);
+      const router = this.opened(routing.router);
+
+      this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
+      const connectionPool = this.connectionPools.open(options.connectionPool);
+
+      const client = new LlmClient(router, connectionPool.dispatcher, tokenCounter, resolveLlmClientOptions(options.llmClient), {
         recorder: monitor,
         observer: this.observer,
         now: context.now,
         env: routing.env,
       });
-      this.engines = {
-        [this.tokenCounter.capability]: tokenCounting,
-        batch_token_counting: batches,
-        [this.rateLimiter.capability]: rateLimits,
-        [this.router.capability]: routing.engines,
-        [this.connectionPool.capability]: this.connectionPools.choice,
-      };
-      const measurements = new EngineMeasurements(calibration, monitor, logger);
-      this.measurements = measurements;
-      measurements.add(rateLimits, DECISION_CASES);
-      measurements.addTokenCounting(tokenCounting, CHECKED_ENCODING);
-      measurements.add(this.connectionPools.choice, SWEEP_CASES);
-      measurements.add(routing.engines, ROUTING_CASES);
-      this.onClose.push(() => measurements.close());
-      if (this.setting.mode === 'auto') measurements.start();
-      this.acceleration = new AccelerationService(tokenCounting, this.connectionPool);
-      this.parts.push(this.acceleration);
+
+      const acceleration = this.opened(new AccelerationService(tokenCounting, connectionPool));
       const targets = resolveAccelerate(options.accelerate);
       if (targets.length > 0) {
-        this.acceleration.apply({ targets });
-        logger.log(`Acceleration: ${this.acceleration.summary}`);
+        acceleration.apply({ targets });
+        logger.log(`Acceleration: ${acceleration.summary}`);
       }
-      this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger, () => this.client.callsUnderWay);
+
+      this.engines = {
+        [tokenCounter.capability]: tokenCounting,
+        batch_token_counting: batches,
+        [rateLimiter.capability]: rateLimiting,
+        [router.capability]: routing.engines,
+        [connectionPool.capability]: this.connectionPools.choice,
+      };
+      for (const choice of [tokenCounting, rateLimiting, routing.engines, this.connectionPools.choice]) comparisons.add(choice);
+
+      this.featureFlags = flags;
+      this.monitor = monitor;
+      this.tokenCounter = tokenCounter;
+      this.rateLimiter = rateLimiter;
+      this.router = router;
+      this.listRouters = routing.lists;
+      this.connectionPool = connectionPool;
+      this.client = client;
+      this.acceleration = acceleration;
+      this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger, () => client.callsUnderWay);
       if (metrics !== null) this.registerMetrics(metrics);
     } catch (error) {
-      // What is open by then would keep the process, and libraries patched.
+      // What is open by then would keep the process alive, and libraries patched.
       this.close().catch(() => {});
       throw error;
     }
@@ -241,13 +222,18 @@ export class FastLiteLLM {
    */
   registerMetrics(options: MetricsOptions = {}): void {
     const { registry, ...rest } = resolveMetricsOptions(options);
-    this.onClose.push(registerPrometheusMetrics(this, registry, rest));
+    this.parts.push({ close: registerPrometheusMetrics(this, registry, rest) });
   }
 
-  /** Gives everything back that outlives a call; connections that are leased have `connectionPool.drainTimeoutMs` to be returned. More than once is safe. */
+  /** Closes everything that outlives a call; leased connections have `connectionPool.drainTimeoutMs` to be returned. May be called more than once. */
   async close(): Promise<void> {
-    for (const end of this.onClose.splice(0)) end();
     await Promise.all(this.parts.map(async (part) => part.close()));
+  }
+
+  /** Has `close` close it. */
+  private opened<T extends { close(): void | Promise<void> }>(part: T): T {
+    this.parts.push(part);
+    return part;
   }
 
   private describe({ status, components }: HealthReport): FastLiteLLMHealth {

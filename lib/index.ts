@@ -28,8 +28,6 @@ export { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from '.
 export type { CallRecorder, CallSeries } from './common/recorder.js';
 export type { LogSink } from './common/log-sink.js';
 export { VERSION } from './common/version.js';
-export type { CalibrationMode } from './engine/calibration.js';
-export type { SpeedVerdict } from './engine/engine-speeds.js';
 export type { EngineMode } from './engine/engine-mode.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export type { DashboardOptions } from './dashboard/dashboard.options.js';

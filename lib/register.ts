@@ -4,17 +4,14 @@ import type { PatchStatus } from './acceleration/patch-status.js';
 import { readEngineMode } from './engine/engine-mode.js';
 import { provideEngine } from './engine/provide-engine.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
-import { TokenCounterEngine } from './token-counter/engine/engine.js';
-import { TOKEN_COUNTER_RECIPE } from './token-counter/engine/engine-provider.js';
+import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 
 // `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads no Nest for it.
 
 const warn = (message: string): void => process.emitWarning(message, 'FastLiteLLM');
 const logger = { log: () => {}, warn, error: warn };
 const flags = new FeatureFlagsService({}, { logger });
-const service = new AccelerationService(
-  provideEngine<TokenCounterEngine>(TokenCounterEngine, TOKEN_COUNTER_RECIPE, { setting: readEngineMode(undefined), flags, logger }),
-);
+const service = new AccelerationService(provideEngine(TOKEN_COUNTER_ENGINES, { setting: readEngineMode(undefined), flags, logger }));
 service.apply();
 
 /** `AccelerationService.apply`, without Nest. */

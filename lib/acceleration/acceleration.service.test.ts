@@ -8,7 +8,7 @@ import { InvalidArgumentError } from '../common/errors.js';
 import type { NativeBinding } from '../engine/native-binding.js';
 import { FastLiteLLM } from '../fast-litellm.js';
 import { NativeTokenCounterEngine } from '../token-counter/engine/native.js';
-import { TOKEN_COUNTER_RECIPE } from '../token-counter/engine/engine-provider.js';
+import { TOKEN_COUNTER_ENGINES } from '../token-counter/engine/engine-provider.js';
 import type { AccelerationTarget } from './acceleration.options.js';
 import type { AccelerationService } from './acceleration.service.js';
 
@@ -26,7 +26,7 @@ afterEach(() => {
 
 describe('the acceleration service', () => {
   it('touches nothing without the native engine, and says why', () => {
-    const { service } = openAcceleration({}, { ...TOKEN_COUNTER_RECIPE, verify: () => false });
+    const { service } = openAcceleration({}, { ...TOKEN_COUNTER_ENGINES, selfTest: () => false });
     expect(service.apply()).toBe(false);
     expect(Tiktoken.prototype.encode).toBe(encode);
     expect(service.status()).toMatchObject({ applied: false, rustAvailable: false, reason: expect.stringMatching(/addon/) as string });
@@ -106,8 +106,8 @@ whenNative('acceleration by the native engine', () => {
       }
     }
     let nowMs = 0;
-    const recipe = { ...TOKEN_COUNTER_RECIPE, native: (binding: NativeBinding) => new Failing(binding) };
-    const { service, flags } = openAcceleration({ errorThreshold: 3, coolOffMs: 1000 }, recipe, () => nowMs);
+    const provider = { ...TOKEN_COUNTER_ENGINES, native: (binding: NativeBinding) => new Failing(binding) };
+    const { service, flags } = openAcceleration({ errorThreshold: 3, coolOffMs: 1000 }, provider, () => nowMs);
     service.apply();
     for (let call = 0; call < 10; call++) expect(tokenizer.encode('hello world')).toEqual(IDS);
     expect(failures).toBe(3);
@@ -121,7 +121,7 @@ whenNative('acceleration by the native engine', () => {
 
   it('takes the native engine back after a trial that succeeds', () => {
     let nowMs = 0;
-    const { service, flags } = openAcceleration({ errorThreshold: 1, coolOffMs: 1000 }, TOKEN_COUNTER_RECIPE, () => nowMs);
+    const { service, flags } = openAcceleration({ errorThreshold: 1, coolOffMs: 1000 }, TOKEN_COUNTER_ENGINES, () => nowMs);
     service.apply();
     flags.recordError('rust_token_counting', new Error('once'));
     const { answeredNatively } = target(service);

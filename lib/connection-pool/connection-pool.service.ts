@@ -8,10 +8,11 @@ import { checkFunction, checkInteger, checkObject, refuseArgument } from '../com
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { engineHealth } from '../engine/self-test.js';
 import type { ConnectionPoolEngine, PoolBooks } from './engine/engine.js';
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
 import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from './stats.js';
-import { faultOf } from './engine/self-test.js';
+import { selfTest } from './engine/self-test.js';
 import {
   openSignal,
   requestOptions,
@@ -188,13 +189,11 @@ export class ConnectionPoolService implements Capability {
 
   /** Asks the engine in charge for a history that is known, and looks whether anything is left to lease. */
   health(): CapabilityHealth {
-    const { active: engine, reason, native, typescript, impaired } = this.choice;
-    const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
-    if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}` };
-    if (this.pool.draining) return { status: 'down', engine, reason: 'the pool is drained' };
+    const own = engineHealth(this.choice, selfTest);
+    if (own.status === 'down') return own;
+    if (this.pool.draining) return { ...own, status: 'down', reason: 'the pool is drained' };
     const exhausted = exhaustionOf(this.stats());
-    if (exhausted !== undefined) return { status: 'degraded', engine, reason: exhausted };
-    return { status: impaired ? 'degraded' : 'ok', engine, reason };
+    return exhausted === undefined ? own : { ...own, status: 'degraded', reason: exhausted };
   }
 
   private join(): { books: PoolBooks; engine: EngineName } {

@@ -4,13 +4,10 @@ import { openNativeBinding } from '../engine/native-binding.js';
 import { provideEngine, type EngineContext } from '../engine/provide-engine.js';
 import { coarseClock } from '../engine/shared-memory.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
-import { POOL_SIZES } from './engine/calibration.js';
-import { ConnectionPoolEngine } from './engine/engine.js';
-import { NativeConnectionPoolEngine } from './engine/native.js';
+import type { ConnectionPoolEngine } from './engine/engine.js';
+import { CONNECTION_POOL_ENGINES } from './engine/engine-provider.js';
 import { resolveConnectionPoolOptions, type ConnectionPoolOptions } from './connection-pool.options.js';
 import { ConnectionPoolService, type ConnectionPoolContext } from './connection-pool.service.js';
-import { TypeScriptConnectionPoolEngine } from './engine/typescript.js';
-import { sharesKnownQuestion } from './engine/self-test.js';
 
 /** Makes pools on the engines of one `FastLiteLLM`. */
 export class ConnectionPools {
@@ -23,17 +20,7 @@ export class ConnectionPools {
     private readonly context: ConnectionPoolContext = {},
     private readonly env?: Readonly<Record<string, string | undefined>>,
   ) {
-    this.choice = provideEngine<ConnectionPoolEngine>(
-      ConnectionPoolEngine,
-      {
-        feature: 'rust_connection_pooling',
-        native: (binding) => new NativeConnectionPoolEngine(binding),
-        typescript: () => new TypeScriptConnectionPoolEngine(),
-        verify: sharesKnownQuestion,
-        sizes: POOL_SIZES,
-      },
-      engines,
-    );
+    this.choice = provideEngine(CONNECTION_POOL_ENGINES, engines);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { CapabilityHealth } from '../common/capability.js';
-import { CALIBRATION } from '../engine/calibration.js';
+import { COMPARISON } from '../engine/comparison.js';
 import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
 import type { CallFigures, Comparison, DashboardSource, DeploymentState, History, PoolState, Recommendation } from './dashboard.source.js';
@@ -134,7 +134,7 @@ function busiest(stats: ReturnType<MonitorOf['getPerformanceStats']>): Operation
   const all = Object.entries(stats).flatMap(([component, { operations }]) =>
     Object.entries(operations).map(([operation, { window }]) => ({ component, operation, figures: window })),
   );
-  const called = all.filter(({ operation, figures }) => figures.totalCalls > 0 && !operation.startsWith(CALIBRATION));
+  const called = all.filter(({ operation, figures }) => figures.totalCalls > 0 && !operation.startsWith(COMPARISON));
   const byCalls = (a: OperationState, b: OperationState): number => b.figures.totalCalls - a.figures.totalCalls;
   return called.sort((a, b) => rankOf(a.component) - rankOf(b.component) || byCalls(a, b)).slice(0, SHOWN_OPERATIONS);
 }

@@ -10,12 +10,12 @@ const entry = (component: string, operation: string, calls: readonly number[]) =
 });
 
 describe('plotData', () => {
-  it('sorts whole requests before engines, the busiest first, and leaves out calibration', () => {
+  it('sorts whole requests before engines, the busiest first, and leaves out comparisons on demand', () => {
     const history = {
       endMs: [2000, 4000],
       series: [
         entry('rust_routing', 'pick', [900, 900]),
-        entry('rust_routing', 'calibration_choose', [24, 0]),
+        entry('rust_routing', 'comparison_choose', [24, 0]),
         entry('http', 'GET /quiet', [1, 0]),
         entry('http', 'POST /busy', [10, 30]),
         entry('typescript_rate_limiting', 'check', [0, 0]),

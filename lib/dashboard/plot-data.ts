@@ -1,4 +1,4 @@
-import { CALIBRATION } from '../engine/calibration.js';
+import { COMPARISON } from '../engine/comparison.js';
 import { rankOf } from './dashboard.snapshot.js';
 import type { History } from './dashboard.source.js';
 import { words } from './figures.js';
@@ -27,7 +27,7 @@ export function plotData({ endMs, series }: History): PlotData {
   const seconds = endMs.map((end, at) => ((at > 0 ? end - endMs[at - 1] : endMs.length > 1 ? endMs[1] - endMs[0] : 0) || 1000) / 1000);
   const called = series
     .map((entry) => ({ entry, total: entry.calls.reduce((sum, calls) => sum + calls, 0) }))
-    .filter(({ entry, total }) => total > 0 && !entry.operation.startsWith(CALIBRATION))
+    .filter(({ entry, total }) => total > 0 && !entry.operation.startsWith(COMPARISON))
     .sort((a, b) => rankOf(a.entry.component) - rankOf(b.entry.component) || b.total - a.total);
   return {
     times: endMs.map((end) => end / 1000),

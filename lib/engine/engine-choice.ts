@@ -23,14 +23,8 @@ export interface EngineChoice<E extends object> {
    */
   readonly always: E | null;
 
-  /** `always` for a piece of work of this size (characters of a text): TypeScript where the native engine was measured to be the slower one. */
+  /** `always` for work of this size: TypeScript below the feature's threshold in `SIZE_THRESHOLDS`. */
   alwaysFor(size: number): E | null;
-
-  /**
-   * The choice for something whose state must stay on one engine from its start: this one or, where the native engine was measured to be slower until now,
-   * TypeScript for good. To be asked once, before the first call.
-   */
-  forWhole(): EngineChoice<E>;
 
   /**
    * The engine of a request by configuration, without running anything and whether or not errors have switched native off: for state that stays
@@ -40,7 +34,7 @@ export interface EngineChoice<E extends object> {
 
   /**
    * Runs `call` on the engine this request belongs to, with shadow runs, error counting and fallback. `operation` names it for the monitor: `count`.
-   * With a `size`, TypeScript answers where the native engine was measured to be slower.
+   * With a `size`, TypeScript answers below the feature's threshold in `SIZE_THRESHOLDS`.
    */
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R;
 

@@ -7,7 +7,7 @@ export const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescrip
 /** Decides before the option does. */
 export const ENGINE_VARIABLE = 'FAST_LITELLM_ENGINE';
 
-/** The mode, and who set it: the name of a variable or an option. */
+/** The mode, and the variable or option that set it. */
 export interface EngineSetting {
   readonly mode: EngineMode;
   readonly setBy: string;
@@ -23,12 +23,12 @@ export function readEngineMode(option: unknown, env: Readonly<Record<string, str
   return fromVariable === undefined ? { mode: fromOption, setBy: 'the option engine' } : { mode: fromVariable, setBy: ENGINE_VARIABLE };
 }
 
-/** Whether this process goes without the addon by its environment. */
+/** Whether the environment keeps the addon closed for the whole process. */
 export function isSwitchedOff(): boolean {
   return process.env[ENGINE_VARIABLE] === 'typescript';
 }
 
-/** Why a process without the addon goes without it, when that was asked for. */
+/** The reason where the TypeScript engines were asked for. */
 export function switchedOff(setBy: string): string {
-  return `${setBy} is typescript, so the addon stays closed`;
+  return `addon not opened: ${setBy} is typescript`;
 }

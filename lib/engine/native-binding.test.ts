@@ -27,7 +27,7 @@ describe('openNativeBinding', () => {
     const before = process.env.FAST_LITELLM_ENGINE;
     process.env.FAST_LITELLM_ENGINE = 'typescript';
     try {
-      expect(openNativeBinding()).toEqual({ binding: null, reason: 'FAST_LITELLM_ENGINE is typescript, so the addon stays closed' });
+      expect(openNativeBinding()).toEqual({ binding: null, reason: 'addon not opened: FAST_LITELLM_ENGINE is typescript' });
     } finally {
       if (before === undefined) delete process.env.FAST_LITELLM_ENGINE;
       else process.env.FAST_LITELLM_ENGINE = before;
@@ -49,14 +49,14 @@ describe('openNativeBinding', () => {
     };
     expect(openWith(() => ({ version: () => '9.9.9' }))).toEqual({
       binding: null,
-      reason: expect.stringMatching(/^the addon is of version 9\.9\.9, this package of \d+\.\d+\.\d+$/) as string,
+      reason: expect.stringMatching(/^addon version 9\.9\.9 does not match package version \d+\.\d+\.\d+$/) as string,
     });
     const broken = () => {
       throw new Error('Cannot find native binding.\nMore lines.');
     };
     expect(openWith(broken)).toEqual({
       binding: null,
-      reason: `the addon cannot be opened on ${process.platform}-${process.arch} (Cannot find native binding.)`,
+      reason: `cannot open the addon on ${process.platform}-${process.arch}: Cannot find native binding.`,
     });
 
     // As napi-rs' loader throws: its own message over the places it tried.
@@ -64,13 +64,13 @@ describe('openNativeBinding', () => {
     const loader = (cause: Error) => () => {
       throw new Error('Cannot find native binding. npm has a bug.', { cause });
     };
-    expect(openWith(loader(missing))).toEqual({ binding: null, reason: `there is no addon for ${process.platform}-${process.arch}` });
+    expect(openWith(loader(missing))).toEqual({ binding: null, reason: `no addon for ${process.platform}-${process.arch}` });
     const copied = new Error("Cannot find module 'nestjs-fast-litellm-wasm32-wasi'");
-    expect(openWith(loader(copied))).toEqual({ binding: null, reason: `there is no addon for ${process.platform}-${process.arch}` });
+    expect(openWith(loader(copied))).toEqual({ binding: null, reason: `no addon for ${process.platform}-${process.arch}` });
     const refused = Object.assign(new Error("version `GLIBC_2.38' not found"), { code: 'ERR_DLOPEN_FAILED', cause: missing });
     expect(openWith(loader(refused))).toEqual({
       binding: null,
-      reason: `the addon cannot be opened on ${process.platform}-${process.arch} (version \`GLIBC_2.38' not found)`,
+      reason: `cannot open the addon on ${process.platform}-${process.arch}: version \`GLIBC_2.38' not found`,
     });
   });
 });

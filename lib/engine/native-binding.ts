@@ -25,7 +25,7 @@ function open(): NativeBindingResult {
     const binding = { ...(require('#native') as NativeBinding) };
     const version = binding.version();
     // An addon of another release may take other arguments under the same names, and answer nonsense.
-    if (version !== VERSION) return { binding: null, reason: `the addon is of version ${version}, this package of ${VERSION}` };
+    if (version !== VERSION) return { binding: null, reason: `addon version ${version} does not match package version ${VERSION}` };
     return { binding };
   } catch (error) {
     return { binding: null, reason: whyNot(error) };
@@ -40,6 +40,6 @@ function whyNot(error: unknown): string {
   const [whole = error, ...tried] = causes;
   // The loader copies what it catches into errors of its own, without the code.
   const broken = tried.find(({ code, message }) => code !== 'MODULE_NOT_FOUND' && !message.startsWith('Cannot find module'));
-  if (tried.length > 0 && broken === undefined) return `there is no addon for ${platform}`;
-  return `the addon cannot be opened on ${platform} (${errorMessage(broken ?? whole)})`;
+  if (tried.length > 0 && broken === undefined) return `no addon for ${platform}`;
+  return `cannot open the addon on ${platform}: ${errorMessage(broken ?? whole)}`;
 }

@@ -3,16 +3,12 @@ import { SILENT_RECORDER } from '../common/recorder.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import type { FeatureFlagsOptions } from '../feature-flags/feature-flags.options.js';
 import { openNativeBinding, type NativeBinding, type NativeBindingResult } from './native-binding.js';
-import { provideEngine, type EngineContext, type EngineRecipe } from './provide-engine.js';
+import { provideEngine, type EngineContext, type EngineProvider } from './provide-engine.js';
 import type { ShadowObservation } from './shadow.js';
+import { nativeFrom } from './size-thresholds.js';
 
 /** The smallest engine there can be: it doubles numbers. */
-abstract class DoublerEngine {
-  abstract double(n: number): number;
-  abstract doubleAsync(n: number): Promise<number>;
-}
-
-class WorkingDoubler extends DoublerEngine {
+class WorkingDoubler {
   calls = 0;
   /** What the next calls throw. */
   failure: Error | null = null;
@@ -32,9 +28,9 @@ const binding = {} as NativeBinding;
 
 function setUp({
   options = {},
-  recipe = {},
+  provider = {},
   ...context
-}: { options?: FeatureFlagsOptions; recipe?: Partial<EngineRecipe<WorkingDoubler>> } & Partial<EngineContext> = {}) {
+}: { options?: FeatureFlagsOptions; provider?: Partial<EngineProvider<WorkingDoubler>> } & Partial<EngineContext> = {}) {
   const lines: string[] = [];
   const say = (message: string) => void lines.push(message);
   const logger = { log: say, warn: say, error: say };
@@ -44,8 +40,15 @@ function setUp({
   const typescript = new WorkingDoubler();
   const openBinding = jest.fn((): NativeBindingResult => ({ binding }));
   const choice = provideEngine<WorkingDoubler>(
-    DoublerEngine as typeof WorkingDoubler,
-    { feature: 'rust_token_counting', native: () => native, typescript: () => typescript, verify: (e) => e.double(21) === 42, ...recipe },
+    {
+      name: 'Doubler',
+      feature: 'rust_token_counting',
+      native: () => native,
+      typescript: () => typescript,
+      selfTest: (engine) => engine.double(21) === 42,
+      comparison: [],
+      ...provider,
+    },
     { flags, logger, openBinding, ...context },
   );
   native.calls = 0;
@@ -53,24 +56,24 @@ function setUp({
 }
 
 describe('the choice at boot', () => {
-  it('is native with auto when the addon answers its known question', () => {
+  it('is native with auto when the addon passes the self-test', () => {
     const { choice, native, lines } = setUp();
     expect(choice).toMatchObject({ active: 'native', always: native, feature: 'rust_token_counting' });
-    expect(lines).toEqual(['DoublerEngine: native, the addon is loaded and answers as it should']);
+    expect(lines).toEqual(['Doubler: native engine (addon loaded, self-test passed)']);
   });
 
-  it.each<[string, Partial<EngineRecipe<WorkingDoubler>>, NativeBindingResult, string]>([
+  it.each<[string, Partial<EngineProvider<WorkingDoubler>>, NativeBindingResult, string]>([
     ['cannot be opened', {}, { binding: null, reason: 'no file' }, 'no file'],
-    ['answers wrongly', { verify: () => false }, { binding }, 'the addon gives a wrong answer to a known question'],
+    ['answers wrongly', { selfTest: () => false }, { binding }, 'addon refused, self-test failed: wrong answer'],
     [
-      'throws on its question',
+      'throws in the self-test',
       {
-        verify: () => {
+        selfTest: () => {
           throw new Error('boom');
         },
       },
       { binding },
-      'the addon fails on a known question (boom)',
+      'addon refused, self-test failed: boom',
     ],
     [
       'lacks what the engine needs',
@@ -80,17 +83,17 @@ describe('the choice at boot', () => {
         },
       },
       { binding },
-      'the addon fails on a known question (not a function)',
+      'addon refused, not a function',
     ],
-  ])('is TypeScript with auto, and an error with native, when the addon %s', (_, recipe, result, reason) => {
-    const { choice, typescript, lines } = setUp({ recipe, openBinding: () => result });
-    // An addon that is missing is told of once, by the health of all; one that is wrong, by each engine that it is wrong about.
+  ])('is TypeScript with auto, and an error with native, when the addon %s', (_, provider, result, reason) => {
+    const { choice, typescript, lines } = setUp({ provider, openBinding: () => result });
+    // A missing addon shows once, in the health of the whole; one that fails a self-test shows in the health of that capability.
     const impaired = result.binding !== null;
     expect(choice).toMatchObject({ active: 'typescript', always: typescript, native: null, reason, impaired });
     expect(choice.under('rust_routing').impaired).toBe(impaired);
-    expect(lines).toEqual([`DoublerEngine: typescript, ${reason}`]);
+    expect(lines).toEqual([`Doubler: TypeScript engine (${reason})`]);
     expect(choice.run('double', undefined, (e) => e.double(4))).toBe(8);
-    const asNative = () => setUp({ recipe, openBinding: () => result, setting: { mode: 'native', setBy: 'a test' } });
+    const asNative = () => setUp({ provider, openBinding: () => result, setting: { mode: 'native', setBy: 'a test' } });
     expect(asNative).toThrow(NativeEngineUnavailableError);
     expect(asNative).toThrow(expect.objectContaining({ reason }));
   });
@@ -99,7 +102,7 @@ describe('the choice at boot', () => {
     const { choice, openBinding, lines } = setUp({ setting: { mode: 'typescript', setBy: 'a test' } });
     expect(openBinding).not.toHaveBeenCalled();
     expect(choice).toMatchObject({ active: 'typescript', native: null });
-    expect(lines).toEqual(['DoublerEngine: typescript, a test is typescript, so the addon stays closed']);
+    expect(lines).toEqual(['Doubler: TypeScript engine (addon not opened: a test is typescript)']);
   });
 
   it.each<[FeatureFlagsOptions['features'], string]>([
@@ -128,7 +131,7 @@ describe('the hot path', () => {
     for (let i = 0; i < 10; i++) expect(count(choice, i)).toBe(2 * i);
     expect(native.calls).toBe(3);
     expect(choice).toMatchObject({ always: typescript, active: 'typescript', nativeErrors: 3, impaired: true });
-    expect(choice.reason).toBe('rust_token_counting is switched off after 3 native errors');
+    expect(choice.reason).toBe('rust_token_counting is tripped after 3 native errors');
     native.failure = null;
     flags.resetErrors('rust_token_counting');
     expect(choice).toMatchObject({ always: native, impaired: false });
@@ -166,6 +169,25 @@ describe('the hot path', () => {
     wait(1);
     expect(count(choice, 3)).toBe(6);
     expect(choice.always).toBe(native);
+  });
+});
+
+describe('a size threshold', () => {
+  it('gives smaller work to TypeScript, and everything to native with engine: native', async () => {
+    const provider = { feature: 'rust_routing' } as const;
+    const { choice, native, typescript } = setUp({ provider });
+    const threshold = nativeFrom('rust_routing');
+    expect([choice.alwaysFor(threshold - 1), choice.alwaysFor(threshold), choice.always]).toEqual([typescript, native, native]);
+    choice.run('double', 'a', (e) => e.double(1), threshold - 1);
+    await choice.runAsync('double', 'a', (e) => e.doubleAsync(1), threshold);
+    expect([native.calls, typescript.calls]).toEqual([1, 1]);
+    const asked = setUp({ provider, setting: { mode: 'native', setBy: 'a test' } });
+    expect(asked.choice.alwaysFor(1)).toBe(asked.native);
+  });
+
+  it('changes nothing while the feature is disabled', () => {
+    const { choice, typescript } = setUp({ provider: { feature: 'rust_routing' }, options: { features: { rust_routing: false } } });
+    expect(choice.alwaysFor(1_000_000)).toBe(typescript);
   });
 });
 

@@ -12,7 +12,7 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
 function setUp(features: FeatureFlagsOptions['features']) {
   const flags = new FeatureFlagsService({ features, errorThreshold: 1 }, { env: {}, logger: silent });
-  const general = new SwitchingEngine<Named>('rust_token_counting', native, typescript, 'loaded', flags);
+  const general = new SwitchingEngine<Named>('rust_token_counting', { native: native, typescript: typescript, reason: 'loaded' }, flags);
   return { flags, choice: new StricterChoice(general, general.under('batch_token_counting')) };
 }
 
@@ -47,7 +47,7 @@ describe('StricterChoice', () => {
     expect(choice).toMatchObject({
       always: typescript,
       impaired: true,
-      reason: 'batch_token_counting is switched off after 1 native errors',
+      reason: 'batch_token_counting is tripped after 1 native errors',
     });
   });
 });

@@ -43,10 +43,6 @@ export class StricterChoice<E extends object> implements EngineChoice<E> {
     return this.current.alwaysFor(size);
   }
 
-  forWhole(): EngineChoice<E> {
-    return this.current.forWhole();
-  }
-
   assigned(requestId: string | undefined): EngineName | 'both' {
     return this.current.assigned(requestId);
   }

@@ -5,9 +5,7 @@ import type { Admission, FeatureFlag } from '../feature-flags/feature-flag.js';
 import type { FeatureName } from '../feature-flags/feature-flags.options.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
 import type { EngineChoice } from './engine-choice.js';
-import { capabilityOf, componentOf, EngineSeries, type EngineRecorder } from './engine-series.js';
-import { EngineSpeeds, ONE_SIZE } from './engine-speeds.js';
-import { PinnedChoice } from './pinned-choice.js';
+import { capabilityOf, EngineSeries, type EngineRecorder } from './engine-series.js';
 import { attempt, attemptAsync, observe, ShadowLog, type Outcome, type ShadowSummary } from './shadow.js';
 
 const TYPESCRIPT: Admission = { run: 'typescript', trial: false };
@@ -23,8 +21,22 @@ export interface EngineState {
   readonly shadow: Pick<ShadowSummary, 'runs' | 'differences'>;
 }
 
+/** The two engines of a capability, as they were found at boot. */
+export interface Engines<E extends object> {
+  readonly native: E | null;
+  readonly typescript: E;
+  /** Why native is there or not, for logs and health. */
+  readonly reason: string;
+  /** The addon opened, but failed its self-test. */
+  readonly isRefused?: boolean;
+  /** The smallest size that native answers, where a size is given. Default 0. */
+  readonly nativeFrom?: number;
+}
+
 /** The choice that `provideEngine` makes: two engines and the flag that moves calls between them. */
 export class SwitchingEngine<E extends object> implements EngineChoice<E> {
+  readonly native: E | null;
+  readonly typescript: E;
   always: E | null = null;
 
   private readonly flag: FeatureFlag;
@@ -34,16 +46,12 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   constructor(
     readonly feature: FeatureName,
-    readonly native: E | null,
-    readonly typescript: E,
-    private readonly bootReason: string,
+    private readonly engines: Engines<E>,
     private readonly flags: FeatureFlagsService,
     private readonly recorder?: EngineRecorder,
-    /** What is known of both engines' speeds; shared by all flags over them. */
-    readonly speeds = new EngineSpeeds(componentOf(capabilityOf(feature), 'native'), ONE_SIZE),
-    /** The addon is there, but was wrong about what is known. */
-    private readonly isRefused = false,
   ) {
+    this.native = engines.native;
+    this.typescript = engines.typescript;
     this.flag = flags.flag(feature);
     flags.onChange(feature, () => this.update());
     this.update();
@@ -51,17 +59,11 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   /** The same engines under another feature's flag. */
   under(feature: FeatureName): SwitchingEngine<E> {
-    const { native, typescript, bootReason, flags, recorder, speeds, isRefused } = this;
-    return new SwitchingEngine(feature, native, typescript, bootReason, flags, recorder, speeds, isRefused);
+    return new SwitchingEngine(feature, this.engines, this.flags, this.recorder);
   }
 
   alwaysFor(size: number): E | null {
-    return this.speeds.slow === 0 ? this.always : this.fasterFor(size);
-  }
-
-  forWhole(): EngineChoice<E> {
-    if (this.always !== this.native || !this.speeds.prefersTypeScript(0)) return this;
-    return new PinnedChoice(this.feature, this.typescript, 'the native engine was measured to be slower here');
+    return this.always === this.native && this.isSmall(size) ? this.typescript : this.always;
   }
 
   get active(): EngineName {
@@ -69,17 +71,17 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   }
 
   get reason(): string {
-    if (this.native === null) return this.bootReason;
-    if (this.active === 'native') return this.bootReason + this.exceptions();
+    if (this.native === null) return this.engines.reason;
+    if (this.active === 'native') return this.engines.reason;
     const { state, breaker, errorCount, rolloutPercentage } = this.flag.status();
-    if (breaker !== 'closed') return `${this.feature} is switched off after ${errorCount} native errors`;
+    if (breaker !== 'closed') return `${this.feature} is tripped after ${errorCount} native errors`;
     if (state === 'shadow') return `${this.feature} is shadow: native runs beside it`;
     if (rolloutPercentage > 0) return `${this.feature} is ${state}: native for that share of the request ids`;
     return `${this.feature} is disabled`;
   }
 
   get impaired(): boolean {
-    return this.native === null ? this.isRefused : this.flag.status().breaker !== 'closed';
+    return this.native === null ? this.engines.isRefused === true : this.flag.status().breaker !== 'closed';
   }
 
   /** Native failures that TypeScript made good, shadow runs included, since the start. */
@@ -105,7 +107,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     if (run === 'shadow') {
       const answer = attempt(() => call(typescript));
       const beside = attempt(() => call(native));
-      this.compare(operation, answer, beside, trial, size);
+      this.compare(operation, answer, beside, trial);
       return unwrap(answer);
     }
     let result: R;
@@ -125,7 +127,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     if (run === 'shadow') {
       const answer = await attemptAsync(() => call(typescript));
       // The caller does not wait for the comparison.
-      void attemptAsync(() => call(native)).then((beside) => this.compare(operation, answer, beside, trial, size));
+      void attemptAsync(() => call(native)).then((beside) => this.compare(operation, answer, beside, trial));
       return unwrap(answer);
     }
     let result: R;
@@ -147,17 +149,11 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   private admit(requestId: string | undefined, size: number | undefined): Admission {
     if (this.native === null) return TYPESCRIPT;
     const admission = this.flag.admit(requestId);
-    const isSlow = size !== undefined && admission.run === 'native' && !admission.trial && this.speeds.prefersTypeScript(size);
-    return isSlow ? TYPESCRIPT : admission;
+    return size !== undefined && admission.run === 'native' && !admission.trial && this.isSmall(size) ? TYPESCRIPT : admission;
   }
 
-  private fasterFor(size: number): E | null {
-    return this.always === this.native && this.speeds.prefersTypeScript(size) ? this.typescript : this.always;
-  }
-
-  private exceptions(): string {
-    const kinds = this.speeds.all().map(({ kind }) => kind);
-    return kinds.length === 0 ? '' : `; TypeScript is faster here, and answers where that may be, for ${kinds.join(', ')}`;
+  private isSmall(size: number): boolean {
+    return size < (this.engines.nativeFrom ?? 0);
   }
 
   private seriesOf(operation: string, engine: E): CallSeries {
@@ -201,12 +197,11 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     else this.flag.recordError(error);
   }
 
-  private compare(operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>, trial: boolean, size = 0): void {
+  private compare(operation: string, typescript: Outcome<unknown>, native: Outcome<unknown>, trial: boolean): void {
     if (native.failed && !typescript.failed && !(native.error instanceof FastLiteLLMError)) this.absorb(native.error, trial);
     else if (trial) this.flag.endTrial(native.failed ? 'inconclusive' : 'success');
     const observation = observe(this.feature, operation, typescript, native);
     this.shadowLog.recordShadow(observation);
-    if (!native.failed && !typescript.failed) this.speeds.observe(size, native.ms, typescript.ms);
     try {
       this.recorder?.recordShadow(observation);
     } catch {

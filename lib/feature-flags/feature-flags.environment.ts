@@ -24,7 +24,7 @@ const VARIABLES: Readonly<Record<FeatureName, readonly string[]>> = {
   batch_token_counting: ['BATCH_TOKEN_COUNTING'],
   performance_monitoring: ['PERFORMANCE_MONITORING'],
 };
-const OTHERS = ['ENABLED', 'FEATURE_CONFIG', 'RATE_LIMIT_RPM', 'RATE_LIMIT_BURST', 'ENGINE', 'CALIBRATE'];
+const OTHERS = ['ENABLED', 'FEATURE_CONFIG', 'RATE_LIMIT_RPM', 'RATE_LIMIT_BURST', 'ENGINE'];
 
 /**
  * Reads the variables `FAST_LITELLM_…`: `ENABLED`, one per feature, `FEATURE_CONFIG`, `RATE_LIMIT_RPM`, `RATE_LIMIT_BURST`.

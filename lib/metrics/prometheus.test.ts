@@ -211,7 +211,7 @@ describe('the state of engines and features', () => {
   const silent = { log: () => {}, warn: () => {}, error: () => {} };
   const flags = new FeatureFlagsService({ errorThreshold: 1, features: { rust_routing: 'canary:12.5' } }, { env: {}, logger: silent });
   const native = { n: 1 };
-  const choice = new SwitchingEngine('rust_token_counting', native, { n: 2 }, 'test', flags);
+  const choice = new SwitchingEngine('rust_token_counting', { native: native, typescript: { n: 2 }, reason: 'test' }, flags);
 
   it('is that of the capability, where it is well and has chosen the faster one', () => {
     const engineOf = (health: CapabilityHealth) =>

@@ -5,13 +5,12 @@ import { defaultLog } from '../common/default-log.js';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkBoolean, checkNumber, checkObject, checkOneOf, checkString, optional, refuseArgument } from '../common/options.js';
-import type { CallSeries } from '../common/recorder.js';
+import type { CallRecorder, CallSeries } from '../common/recorder.js';
 import { capabilityOf, componentOf, type EngineRecorder } from '../engine/engine-series.js';
-import type { SpeedVerdict } from '../engine/engine-speeds.js';
-import { CALIBRATION } from '../engine/calibration.js';
+import { COMPARISON } from '../engine/comparison.js';
 import type { ShadowObservation } from '../engine/shadow.js';
 import type { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { findFeature, rolloutPercentage } from '../feature-flags/feature-flags.options.js';
+import { FEATURES, findFeature, rolloutPercentage } from '../feature-flags/feature-flags.options.js';
 import { compare, type PerformanceComparison } from './comparison.js';
 import { PerformanceAlerts, type PerformanceAlert } from './performance-alerts.js';
 import { toCsv } from './performance-export.js';
@@ -41,13 +40,11 @@ export interface PerformanceMonitorContext {
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
-  /** Where the native engine was measured to be slower. Default: nowhere. */
-  readonly verdicts?: () => readonly SpeedVerdict[];
   /**
-   * Has two components measured that nobody has measured enough; `undefined` where that cannot be,
-   * or has been. Default: never.
+   * Measures two components that have too few samples; `undefined` where that is impossible or
+   * already done. Default: never.
    */
-  readonly measure?: (rustComponent: string, typescriptComponent: string) => Promise<void> | undefined;
+  readonly measure?: (rustComponent: string, typescriptComponent: string, recorder: CallRecorder) => Promise<void> | undefined;
 }
 
 /**
@@ -137,12 +134,12 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * By component, of one or of all; a component without calls is left out. Start-up calibration is
+   * By component, of one or of all; a component without calls is left out. Comparisons on demand are
    * not counted in a component's own figures.
    */
   getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
     if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
-    return this.table.stats(component ?? undefined, (operation) => operation.startsWith(CALIBRATION));
+    return this.table.stats(component ?? undefined, (operation) => operation.startsWith(COMPARISON));
   }
 
   /**
@@ -175,7 +172,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
       stats: this.getPerformanceStats(),
       slowAboveMs: (component) => this.slowAboveMs(component),
       slowMs: this.options.slowMs,
-      verdicts: this.context.verdicts?.() ?? [],
+      comparisons: this.engineComparisons(),
       differences: this.differences,
       droppedCalls: this.table.droppedCalls,
       maxSeries: this.options.maxSeries,
@@ -239,8 +236,14 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
   }
 
+  /** Of every native component with its TypeScript engine, by what has been recorded of both. */
+  private engineComparisons(): PerformanceComparison[] {
+    const native = FEATURES.map((feature) => componentOf(capabilityOf(feature), 'native'));
+    return [...new Set(native)].map((component) => this.comparisonOf(component, component.replace(/^rust_/, 'typescript_')));
+  }
+
   private measured(rustComponent: string, typescriptComponent: string): Promise<void> | undefined {
-    return this.table.isOn ? this.context.measure?.(rustComponent, typescriptComponent) : undefined;
+    return this.table.isOn ? this.context.measure?.(rustComponent, typescriptComponent, this) : undefined;
   }
 
   private applyFlag(): void {

@@ -38,16 +38,16 @@ describe('getRecommendations', () => {
     expect(monitor.getRecommendations().map(({ priority }) => priority)).toEqual(['high', 'medium', 'low']);
   });
 
-  it('names operations for which the native engine is slower', () => {
-    const verdict = { component: 'rust_routing', kind: 'all calls', nativeMs: 3, typescriptMs: 2, source: 'shadow' } as const;
-    expect(open({}, {}, [verdict]).getRecommendations()).toMatchObject([
-      {
-        type: 'native_slower',
-        component: 'rust_routing',
-        message: 'rust_routing: the native engine takes 1.50 times as long as TypeScript for all calls (shadow)',
-        priority: 'low',
-      },
-    ]);
-    expect(open({}, {}, [{ ...verdict, nativeMs: 4 }]).getRecommendations()).toMatchObject([{ type: 'native_slower', priority: 'medium' }]);
+  it.each([
+    [3, 'low'],
+    [4, 'medium'],
+    [2.2, undefined],
+  ])('names a native engine that was recorded to take %d ms where TypeScript takes 2', (durationMs, priority) => {
+    const monitor = open();
+    record(monitor, 30, { component: 'rust_routing', operation: 'pick', durationMs });
+    record(monitor, 30, { component: 'typescript_routing', operation: 'pick', durationMs: 2 });
+    const message = `rust_routing: the native engine takes ${(durationMs / 2).toPrecision(3)} times as long as TypeScript (pick)`;
+    const expected = priority === undefined ? [] : [{ type: 'native_slower', component: 'rust_routing', message, priority }];
+    expect(monitor.getRecommendations()).toMatchObject(expected);
   });
 });

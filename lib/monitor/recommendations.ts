@@ -1,4 +1,4 @@
-import type { SpeedVerdict } from '../engine/engine-speeds.js';
+import type { PerformanceComparison } from './comparison.js';
 import type { ComponentStats } from './series/performance-series.js';
 
 /** A recommendation, made from measurements. */
@@ -16,7 +16,8 @@ export interface Evidence {
   /** The threshold of a component; overrides `slowMs`. */
   readonly slowAboveMs: (component: string) => number | undefined;
   readonly slowMs: number;
-  readonly verdicts: readonly SpeedVerdict[];
+  /** Each native engine beside the TypeScript one, by what was recorded of both. */
+  readonly comparisons: readonly PerformanceComparison[];
   /** Shadow runs with different answers, by component. */
   readonly differences: ReadonlyMap<string, number>;
   readonly droppedCalls: number;
@@ -26,23 +27,26 @@ export interface Evidence {
 const MANY_CALLS = 100;
 const FEW_CALLS = 10;
 const MUCH = 0.05;
+/** Less than this is noise. */
+const SLOWER = 1.15;
 const MUCH_SLOWER = 2;
 const PRIORITIES = ['high', 'medium', 'low'];
 
 /** The most urgent first. */
 export function recommend(evidence: Evidence): PerformanceRecommendation[] {
-  const { stats, verdicts, differences, droppedCalls, maxSeries } = evidence;
+  const { stats, comparisons, differences, droppedCalls, maxSeries } = evidence;
   const found: PerformanceRecommendation[] = Object.entries(stats).flatMap(([component, figures]) =>
     ofComponent(component, figures, evidence),
   );
-  for (const { component, kind, nativeMs, typescriptMs, source } of verdicts) {
+  for (const { rustComponent, operations, speedup } of comparisons) {
+    if (speedup === null || speedup * SLOWER > 1) continue;
+    const factor = 1 / speedup;
     found.push({
       type: 'native_slower',
-      component,
-      message: `${component}: the native engine takes ${(nativeMs / typescriptMs).toPrecision(3)} times as long as TypeScript for ${kind} (${source})`,
-      priority: nativeMs >= MUCH_SLOWER * typescriptMs ? 'medium' : 'low',
-      suggestion:
-        'TypeScript answers these where the choice is automatic: nothing to be done, unless it was much faster before. Then rebuild the addon for this machine',
+      component: rustComponent,
+      message: `${rustComponent}: the native engine takes ${factor.toPrecision(3)} times as long as TypeScript (${operations.join(', ')})`,
+      priority: factor >= MUCH_SLOWER ? 'medium' : 'low',
+      suggestion: 'Rebuild the addon for this machine; if it stays slower, switch the feature off',
     });
   }
   for (const [component, count] of differences) {

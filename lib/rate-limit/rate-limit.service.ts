@@ -5,9 +5,10 @@ import { checkArray, checkInteger, checkObject, refuseArgument } from '../common
 import type { CallRecorder } from '../common/recorder.js';
 import { turnClock } from '../common/turn-clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { engineHealth } from '../engine/self-test.js';
 import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './arguments.js';
 import type { RateLimitEngine } from './engine/engine.js';
-import { faultOf } from './engine/self-test.js';
+import { selfTest } from './engine/self-test.js';
 import type { RateLimit } from './limits.js';
 import { MemoryRateLimitStore } from './memory/memory-store.js';
 import { DecisionCounts } from './metrics/counts.js';
@@ -193,13 +194,7 @@ export class RateLimiterService implements Capability {
 
   /** Runs the self-test of the engine in use, and asks the store. */
   health(): CapabilityHealth | Promise<CapabilityHealth> {
-    const { reason, impaired } = this.choice;
-    const { engine } = this.memory.engine;
-    const fault = faultOf(this.memory.engine);
-    const own: CapabilityHealth =
-      fault === undefined
-        ? { status: impaired ? 'degraded' : 'ok', engine, reason, store: this.store.kind }
-        : { status: 'down', engine, reason: `the ${engine} engine ${fault}`, store: this.store.kind };
+    const own: CapabilityHealth = { ...engineHealth(this.choice, selfTest, this.memory.engine), store: this.store.kind };
     return whenKnown(this.store.health(), (store) => (own.status === 'ok' ? { ...own, ...store } : { ...store, ...own }));
   }
 

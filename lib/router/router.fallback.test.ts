@@ -3,8 +3,9 @@ import { provideEngine } from '../engine/provide-engine.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
 import type { FeatureState } from '../feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
-import { answersKnownQuestion } from './engine/self-test.js';
-import { RouterEngine, type Members } from './engine/engine.js';
+import { ROUTER_ENGINES } from './engine/engine-provider.js';
+import type { RouterEngine } from './engine/engine.js';
+import { type Members } from './engine/engine.js';
 import type { RouterMemory } from './state/memory.js';
 import { resolveRouterOptions } from './router.options.js';
 import { RouterService } from './router.service.js';
@@ -57,9 +58,8 @@ function routerWith(
 ): { router: RouterService; choice: SwitchingEngine<RouterEngine> } {
   const flags = new FeatureFlagsService({ features: { rust_routing: state }, errorThreshold: 1_000 }, { env: {}, logger: silent });
   const choice = provideEngine<RouterEngine>(
-    RouterEngine,
-    { feature: 'rust_routing', native: () => native, typescript: () => new TypeScriptRouterEngine(), verify: answersKnownQuestion },
-    { flags, logger: silent, openBinding: () => ({ binding: {} as never }), setting: { mode: 'auto', setBy: 'the test' } },
+    { ...ROUTER_ENGINES, native: () => native },
+    { flags, logger: silent, openBinding: () => ({ binding: {} as never }), setting: { mode: 'native', setBy: 'the test' } },
   );
   return { router: new RouterService(choice, resolveRouterOptions({ modelList: costs, sharedAs }, {}), { logger: silent }), choice };
 }

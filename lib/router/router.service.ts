@@ -5,13 +5,14 @@ import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
 import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { engineHealth } from '../engine/self-test.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
 import { DeploymentList } from './config/deployment-list.js';
 import { explainRouting, stateOf, type DeploymentState, type RoutingExplanation } from './selection/explain.js';
 import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
 import type { CallFailure } from './health/failures.js';
 import { HealthChecks } from './health/health-checks.js';
-import { faultOf } from './engine/self-test.js';
+import { selfTest } from './engine/self-test.js';
 import { countsOf, outageOf } from './health/outage.js';
 import { fastRandom } from './selection/random.js';
 import type { RoutedPick } from './selection/selected-deployment.js';
@@ -231,16 +232,13 @@ export class RouterService implements Capability {
 
   /** Asks the engine in charge questions whose answers are known, and looks whether every group has a deployment left. */
   health(): CapabilityHealth {
-    const { active: engine, reason, native, typescript, impaired } = this.choice;
-    const fault = faultOf(engine === 'native' && native !== null ? native : typescript);
     const states = this.status();
-    const facts = countsOf(states);
-    if (fault !== undefined) return { status: 'down', engine, reason: `the ${engine} engine ${fault}`, ...facts };
+    const own: CapabilityHealth = { ...engineHealth(this.choice, selfTest), ...countsOf(states) };
+    if (own.status === 'down') return own;
     const outage = outageOf(states);
-    if (outage !== undefined) return { engine, ...facts, ...outage };
+    if (outage !== undefined) return { ...own, ...outage };
     const { aloneBecause } = this.routing;
-    const degraded = impaired || aloneBecause !== undefined;
-    const own: CapabilityHealth = { status: degraded ? 'degraded' : 'ok', engine, reason: aloneBecause ?? reason, ...facts };
+    if (aloneBecause !== undefined) return { ...own, status: 'degraded', reason: aloneBecause };
     return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
   }
 

@@ -24,7 +24,11 @@ class UnreliableEngine extends TypeScriptTokenCounterEngine {
 function switching(state = 'enabled') {
   const flags = new FeatureFlagsService({}, { env: { FAST_LITELLM_RUST_TOKEN_COUNTING: state }, logger: silent });
   const native = new UnreliableEngine();
-  const choice = new SwitchingEngine('rust_token_counting', native, new TypeScriptTokenCounterEngine(), 'test', flags);
+  const choice = new SwitchingEngine(
+    'rust_token_counting',
+    { native: native, typescript: new TypeScriptTokenCounterEngine(), reason: 'test' },
+    flags,
+  );
   return { native, choice, flags, counter: new TokenCounterService(choice, resolveTokenCounterOptions()) };
 }
 
@@ -56,7 +60,7 @@ describe('a native engine that fails', () => {
     expect(choice.nativeErrors).toBe(0);
   });
 
-  it('is found out by health when it miscounts, and by shadow runs', () => {
+  it('is reported by health and by shadow runs when it miscounts', () => {
     const { native, choice, counter } = switching('shadow');
     native.fault = 'miscounts';
     expect(counter.countTokens('Hello world')).toBe(2);
@@ -67,7 +71,7 @@ describe('a native engine that fails', () => {
     expect(active.health()).toMatchObject({
       status: 'degraded',
       engine: 'native',
-      reason: 'the native engine gives a wrong answer to a known question',
+      reason: 'native engine self-test failed: wrong answer',
     });
   });
 

@@ -3,10 +3,11 @@ import { InvalidArgumentError } from '../common/errors.js';
 import { checkNumber, checkObject, checkPositiveInteger, refuseArgument } from '../common/options.js';
 import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
+import { engineHealth, faultOf } from '../engine/self-test.js';
 import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
 import type { CountingModel } from './counting-model.js';
-import { faultOf } from './engine/self-test.js';
+import { selfTestOf } from './engine/self-test.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { ModelTable } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
@@ -244,12 +245,11 @@ export class TokenCounterService implements Capability {
 
   /** Runs the self-test of the active engine. `degraded`: the native engine is off after errors, or fails where TypeScript passes. */
   health(): CapabilityHealth {
-    const { active: engine, reason, native, typescript } = this.choice;
     const { encoding } = this.models.get(undefined).facts;
-    const fault = faultOf(engine === 'native' && native !== null ? native : typescript, encoding);
-    if (fault === undefined) return { status: this.choice.impaired ? 'degraded' : 'ok', engine, reason, encoding };
-    const isDegraded = engine === 'native' && faultOf(typescript, encoding) === undefined;
-    return { status: isDegraded ? 'degraded' : 'down', engine, reason: `the ${engine} engine ${fault}`, encoding };
+    const selfTest = selfTestOf(encoding);
+    const health = engineHealth(this.choice, selfTest);
+    const isAnswered = health.engine === 'native' && health.status === 'down' && faultOf(selfTest, this.choice.typescript) === undefined;
+    return { ...health, status: isAnswered ? 'degraded' : health.status, encoding };
   }
 
   private countPlanned(text: string, { model, allowedSpecial, requestId }: CountPlan): number {

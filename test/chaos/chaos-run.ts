@@ -49,7 +49,6 @@ export async function runChaos({ seconds, inFlight, seed, say }: ChaosPlan): Pro
   const quiet = { log: () => {}, warn: () => {}, error: () => {} };
   const llm = new FastLiteLLM({
     logger: quiet,
-    calibrate: false,
     connectionPool: { maxConnections: 400, maxConnectionsPerEndpoint: 100, acquireTimeoutMs: 5000 },
     router: {
       modelList: providers.map(({ name, apiBase }) => ({

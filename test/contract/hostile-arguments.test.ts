@@ -153,7 +153,7 @@ async function complaint(call: () => unknown): Promise<string | undefined> {
 }
 
 describe.each(engineNames())('whatever is given to the %s engine', (engine) => {
-  const llm = new root.FastLiteLLM({ engine, calibrate: false, logger: quiet, router: { modelList: modelList() as never } });
+  const llm = new root.FastLiteLLM({ engine, logger: quiet, router: { modelList: modelList() as never } });
   afterAll(() => llm.close());
 
   it.each(Object.entries(callsOf(llm)))('%s refuses it by name, or has a result', async (_, [call, ...makers]) => {
@@ -179,7 +179,6 @@ describe.each(engineNames())('whatever is given to the %s engine', (engine) => {
   it('is no failure and no difference where native runs in the shadow', async () => {
     const beside = new root.FastLiteLLM({
       engine,
-      calibrate: false,
       logger: quiet,
       featureFlags: { features: { rust_token_counting: 'shadow' } },
     });

@@ -126,10 +126,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 
 async function ask(file: string): Promise<{ readonly found: string[]; readonly llm: FastLiteLLM }> {
-  const llm = new FastLiteLLM(
-    { router: { configPath: join(folder, file), numRetries: 0, maxFallbacks: 0 }, calibrate: false, logger: quiet },
-    { env },
-  );
+  const llm = new FastLiteLLM({ router: { configPath: join(folder, file), numRetries: 0, maxFallbacks: 0 }, logger: quiet }, { env });
   let asked = '';
   jest.spyOn(llm.connectionPool.dispatcher, 'dispatch').mockImplementation(({ origin, path, headers }) => {
     const list = headers as string[];

@@ -13,8 +13,8 @@ interface Recorded {
 
 const recorded = JSON.parse(readFileSync(join(__dirname, '../fixtures/litellm/costs.json'), 'utf8')) as Recorded;
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
-const llm = new FastLiteLLM({ tokenCounter: { pricing: { source: recorded.prices } }, calibrate: false, logger: quiet });
-const bundled = new FastLiteLLM({ calibrate: false, logger: quiet });
+const llm = new FastLiteLLM({ tokenCounter: { pricing: { source: recorded.prices } }, logger: quiet });
+const bundled = new FastLiteLLM({ logger: quiet });
 
 afterEach(async () => {
   await closeClients();
@@ -46,7 +46,7 @@ describe('a fee per request', () => {
 
   it('may be said by the app', () => {
     const overrides = { mine: { inputPerMillion: 1, outputPerMillion: 2, perRequestUsd: 0.5 } };
-    const own = new FastLiteLLM({ tokenCounter: { pricing: { overrides } }, calibrate: false, logger: quiet });
+    const own = new FastLiteLLM({ tokenCounter: { pricing: { overrides } }, logger: quiet });
     expect(own.tokenCounter.estimateCost(1_000_000, 1_000_000, 'mine')).toBeCloseTo(3.5, 9);
     return own.close();
   });

@@ -20,7 +20,7 @@ export interface OpenClient {
 
 /** A client over these deployments, until `closeClients`. */
 export function clientOf(router: RouterOptions, llmClient: LlmClientOptions = {}, connectionPool: ConnectionPoolOptions = {}): OpenClient {
-  const llm = new FastLiteLLM({ router, llmClient, connectionPool, calibrate: false, logger: quiet });
+  const llm = new FastLiteLLM({ router, llmClient, connectionPool, logger: quiet });
   opened.push(llm);
   return { client: llm.client, router: llm.router, pool: llm.connectionPool };
 }

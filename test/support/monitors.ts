@@ -1,4 +1,3 @@
-import type { SpeedVerdict } from '../../lib/engine/engine-speeds.js';
 import type { FeatureFlagsOptions } from '../../lib/feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../../lib/feature-flags/feature-flags.service.js';
 import { resolveMonitorOptions, type PerformanceMonitorOptions } from '../../lib/monitor/performance-monitor.options.js';
@@ -26,16 +25,11 @@ export function useMonitors(): void {
   });
 }
 
-export function openMonitor(
-  options: PerformanceMonitorOptions = {},
-  flagOptions: FeatureFlagsOptions = {},
-  verdicts: readonly SpeedVerdict[] = [],
-): PerformanceMonitorService {
+export function openMonitor(options: PerformanceMonitorOptions = {}, flagOptions: FeatureFlagsOptions = {}): PerformanceMonitorService {
   const flags = new FeatureFlagsService(flagOptions, { env: {}, logger });
   const monitor = new PerformanceMonitorService(resolveMonitorOptions(options, flags.settings.monitoring), {
     flags,
     logger,
-    verdicts: () => verdicts,
   });
   monitors.push(monitor);
   return monitor;

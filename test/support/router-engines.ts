@@ -3,7 +3,8 @@ import { openNativeBinding } from '../../lib/engine/native-binding.js';
 import { provideEngine } from '../../lib/engine/provide-engine.js';
 import { FeatureFlagsService } from '../../lib/feature-flags/feature-flags.service.js';
 import type { ModelListEntry } from '../../lib/router/deployments/deployment.js';
-import { RouterEngine } from '../../lib/router/engine/engine.js';
+import type { RouterEngine } from '../../lib/router/engine/engine.js';
+import { ROUTER_ENGINES } from '../../lib/router/engine/engine-provider.js';
 import { NativeRouterEngine } from '../../lib/router/engine/native.js';
 import { resolveRouterOptions, type RouterOptions } from '../../lib/router/router.options.js';
 import type { RouterContext } from '../../lib/router/router-context.js';
@@ -26,12 +27,11 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 /** A choice that always takes this engine. */
 export function choiceOf(engine: RouterEngine): EngineChoice<RouterEngine> {
   return provideEngine<RouterEngine>(
-    RouterEngine,
     {
-      feature: 'rust_routing',
+      ...ROUTER_ENGINES,
       native: () => engine,
       typescript: () => (engine.engine === 'native' ? new TypeScriptRouterEngine() : engine),
-      verify: () => true,
+      selfTest: () => true,
     },
     {
       setting: { mode: engine.engine === 'native' ? 'native' : 'typescript', setBy: 'the test' },

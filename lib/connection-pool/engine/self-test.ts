@@ -1,4 +1,3 @@
-import { errorMessage } from '../../common/errors.js';
 import { BareConnection, BareEndpoint } from './self-test-fixture.js';
 import type { ConnectionPoolEngine } from './engine.js';
 import { Header } from '../threads/layout.js';
@@ -7,11 +6,11 @@ import { SlotTable } from '../pool/connection-table.js';
 const LIMITS = { maxConnections: 3, maxConnectionsPerEndpoint: 2, maxIdleMs: 100 };
 
 /** Whether the engine keeps the books of a known history right, in memory of a pool of its own. */
-export function answersKnownQuestion(engine: ConnectionPoolEngine): boolean {
+export function selfTest(engine: ConnectionPoolEngine): boolean {
   const books = engine.join(null, LIMITS.maxConnections);
   try {
     const table = new SlotTable<BareConnection>(books, LIMITS);
-    const endpoint = new BareEndpoint('https://known.question');
+    const endpoint = new BareEndpoint('https://self-test.invalid');
     const open = (): number => table.open(endpoint, (id) => new BareConnection(endpoint, id, 1150));
     const [first, second] = [open(), open()].map((id) => table.leased(id));
     const refused = open();
@@ -40,22 +39,13 @@ export function answersKnownQuestion(engine: ConnectionPoolEngine): boolean {
 }
 
 /** The same, and whether there is memory that threads share: other threads may be asking at the same time, so nothing is counted in it. */
-export function sharesKnownQuestion(engine: ConnectionPoolEngine): boolean {
-  const books = engine.join('known question', LIMITS.maxConnections);
+export function sharedMemorySelfTest(engine: ConnectionPoolEngine): boolean {
+  const books = engine.join('self-test', LIMITS.maxConnections);
   try {
-    const place = books.place('https://known.question');
-    const same = books.place('https://known.question') === place && books.origins().get(place) === 'https://known.question';
-    return same && Atomics.load(books.words, Header.connections) === 0 && answersKnownQuestion(engine);
+    const place = books.place('https://self-test.invalid');
+    const same = books.place('https://self-test.invalid') === place && books.origins().get(place) === 'https://self-test.invalid';
+    return same && Atomics.load(books.words, Header.connections) === 0 && selfTest(engine);
   } finally {
     books.leave();
-  }
-}
-
-/** What the engine does wrong, or `undefined`. */
-export function faultOf(engine: ConnectionPoolEngine): string | undefined {
-  try {
-    return answersKnownQuestion(engine) ? undefined : 'gives a wrong answer to a known question';
-  } catch (error) {
-    return `fails on a known question (${errorMessage(error)})`;
   }
 }

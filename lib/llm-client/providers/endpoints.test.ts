@@ -47,7 +47,7 @@ describe('ProviderEndpoints', () => {
     writeFileSync(configPath, JSON.stringify({ model_list: entries, environment_variables: variables }));
     const logger = { log: () => {}, warn: () => {}, error: () => {} };
     const router = { configPath, numRetries: 0 };
-    const llm = new FastLiteLLM({ router, calibrate: false, logger }, { env: { XAI_API_KEY: 'xai-outside' } });
+    const llm = new FastLiteLLM({ router, logger }, { env: { XAI_API_KEY: 'xai-outside' } });
     const asked: unknown[] = [];
     jest.spyOn(llm.connectionPool.dispatcher, 'dispatch').mockImplementation(({ origin, headers }) => {
       asked.push([origin, (headers as string[]).at(-1)]);

@@ -1,4 +1,4 @@
-import { errorMessage, FastLiteLLMError } from '../../common/errors.js';
+import { FastLiteLLMError } from '../../common/errors.js';
 import { TOO_MANY_POLICIES } from '../algorithm/policy.js';
 import type { RateLimitEngine } from './engine.js';
 
@@ -10,10 +10,10 @@ const HISTORY = [
   [1, 0, 60_999, 2],
   [1, 0, 61_000, 0],
 ] as const;
-const LIMITS = { scope: 'known-question', requestsPerMinute: 2, tokensPerMinute: 100 };
+const LIMITS = { scope: 'self-test', requestsPerMinute: 2, tokensPerMinute: 100 };
 
 /** Whether the engine decides a known history right: for boot and health checks, in a space of its own. */
-export function answersKnownQuestion(engine: RateLimitEngine): boolean {
+export function selfTest(engine: RateLimitEngine): boolean {
   const policy = openPolicy(engine);
   if (policy === undefined) return true;
   const space = engine.open(null, 1);
@@ -34,14 +34,5 @@ function openPolicy(engine: RateLimitEngine): number | undefined {
   } catch (error) {
     if (error instanceof FastLiteLLMError && error.code === TOO_MANY_POLICIES) return undefined;
     throw error;
-  }
-}
-
-/** What the engine does wrong, or `undefined`. */
-export function faultOf(engine: RateLimitEngine): string | undefined {
-  try {
-    return answersKnownQuestion(engine) ? undefined : 'gives a wrong answer to a known question';
-  } catch (error) {
-    return `fails on a known question (${errorMessage(error)})`;
   }
 }

@@ -41,7 +41,11 @@ function setUp(limits: RateLimitOptions, state: FeatureState = 'enabled', record
   const silent = { log() {}, warn() {}, error() {} };
   const flags = new FeatureFlagsService({ errorThreshold: 1, features: { rust_rate_limiting: state } }, { env: {}, logger: silent });
   const native = new FailingNativeEngine();
-  const choice = new SwitchingEngine('rust_rate_limiting', native, new TypeScriptRateLimitEngine(), 'a test', flags);
+  const choice = new SwitchingEngine(
+    'rust_rate_limiting',
+    { native, typescript: new TypeScriptRateLimitEngine(), reason: 'a test' },
+    flags,
+  );
   const another = (): RateLimiterService => {
     const limiter = new RateLimiterService(choice, resolveRateLimitOptions(limits), () => 1_000_000, recorder);
     limiters.push(limiter);

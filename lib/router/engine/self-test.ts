@@ -1,4 +1,3 @@
-import { errorMessage } from '../../common/errors.js';
 import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './engine.js';
 import { Order } from '../selection/strategies/strategies.js';
 
@@ -7,7 +6,7 @@ const MEMBERS = 200;
 const NOBODY = new Uint8Array();
 
 /** Whether the engine finds the least busy of known deployments, ranks them, and draws by weight: for boot and health checks, in a state of its own. */
-export function answersKnownQuestion(engine: RouterEngine): boolean {
+export function selfTest(engine: RouterEngine): boolean {
   const memory = engine.open(null, MEMBERS);
   const members: Members = {
     slots: Int32Array.from({ length: MEMBERS }, (_, slot) => slot),
@@ -34,13 +33,4 @@ export function answersKnownQuestion(engine: RouterEngine): boolean {
   engine.lottery(memory, members, question, chances, aliases);
   const drawn = question[Question.count] === MEMBERS - 2 && aliases[1] === 5 && chances[0] === 0;
   return ranked && scanned && drawn && engine.scan(memory, members, NOBODY, question) === 5;
-}
-
-/** What the engine does wrong, or `undefined`. */
-export function faultOf(engine: RouterEngine): string | undefined {
-  try {
-    return answersKnownQuestion(engine) ? undefined : 'gives a wrong answer to a known question';
-  } catch (error) {
-    return `fails on a known question (${errorMessage(error)})`;
-  }
 }

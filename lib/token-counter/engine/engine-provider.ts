@@ -1,18 +1,46 @@
-import type { EngineRecipe } from '../../engine/provide-engine.js';
-import { answersKnownQuestion } from './self-test.js';
-import { TEXT_SIZES } from './calibration.js';
+import type { ComparisonCase } from '../../engine/comparison.js';
+import type { EngineProvider } from '../../engine/provide-engine.js';
 import type { EncodingName, TokenCounterEngine } from './engine.js';
 import { NativeTokenCounterEngine } from './native.js';
+import { selfTestOf } from './self-test.js';
 import { TypeScriptTokenCounterEngine } from './typescript.js';
 
-/** The native engine is asked about it at boot, and so has it loaded. */
-export const CHECKED_ENCODING: EncodingName = 'cl100k_base';
+/** The self-test at boot counts with it, so the native engine has it loaded. */
+const CHECKED_ENCODING: EncodingName = 'cl100k_base';
 
-/** How to come by the two engines that count tokens. */
-export const TOKEN_COUNTER_RECIPE: EngineRecipe<TokenCounterEngine> = {
+const SENTENCES = [
+  "The router's 3 deployments answer in 120 ms; one is in cooldown.",
+  'const limit = Math.max(0, remaining - cost);\n  return { limit };\n',
+  '{"role":"user","content":"Summarise the report, please.","n":1}',
+  'Für Übersicht: die Antwort kam nach 12,5 Sekunden – zu spät.\n',
+  '東京の天気は晴れ、気温は21度です。 ',
+];
+
+/** The two engines that count tokens. */
+export const TOKEN_COUNTER_ENGINES: EngineProvider<TokenCounterEngine> = {
+  name: 'Token counter',
   feature: 'rust_token_counting',
   native: (binding) => new NativeTokenCounterEngine(binding),
   typescript: () => new TypeScriptTokenCounterEngine(),
-  verify: (engine) => answersKnownQuestion(engine, CHECKED_ENCODING),
-  sizes: TEXT_SIZES,
+  selfTest: selfTestOf(CHECKED_ENCODING),
+  comparison: [40, 320, 2048].map(countOf),
 };
+
+/** Counts of texts of this length, each another than the one before. */
+function countOf(length: number): ComparisonCase<TokenCounterEngine> {
+  return {
+    operation: `count_${length}`,
+    prepare: (engine) => {
+      const handle = engine.load(CHECKED_ENCODING);
+      const texts = Array.from({ length: 64 }, (_, index) => mixedText(index, length));
+      let next = 0;
+      return { run: () => void engine.count(texts[next++ % texts.length], handle) };
+    },
+  };
+}
+
+function mixedText(index: number, length: number): string {
+  let text = `${index}: `;
+  for (let turn = index; text.length < length; turn++) text += SENTENCES[turn % SENTENCES.length];
+  return text.slice(0, length);
+}

@@ -10,5 +10,5 @@ export type EngineMode = 'native' | 'typescript';
 export function poolOf(engine: EngineMode, maxConnections: number): Package.ConnectionPoolService {
   const { FastLiteLLM } = require(join(ROOT, 'dist', 'lib', 'index.js')) as typeof Package;
   const connectionPool = { maxConnections, maxConnectionsPerEndpoint: maxConnections };
-  return new FastLiteLLM({ engine, logger: SILENT, calibrate: false, connectionPool }).connectionPool;
+  return new FastLiteLLM({ engine, logger: SILENT, connectionPool }).connectionPool;
 }

@@ -20,7 +20,7 @@ export function routerOver(
   sharedAs?: string,
 ): Package.RouterService {
   const { FastLiteLLM } = load();
-  return new FastLiteLLM({ engine, logger: SILENT, calibrate: false, router: { modelList: list, strategy, sharedAs } }).router;
+  return new FastLiteLLM({ engine, logger: SILENT, router: { modelList: list, strategy, sharedAs } }).router;
 }
 
 /** The choice alone. */

@@ -5,8 +5,7 @@ import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { provideEngine } from '../../../lib/engine/provide-engine.js';
 import type { FeatureFlagsOptions } from '../../../lib/feature-flags/feature-flags.options.js';
 import { FeatureFlagsService } from '../../../lib/feature-flags/feature-flags.service.js';
-import { TokenCounterEngine } from '../../../lib/token-counter/engine/engine.js';
-import { TOKEN_COUNTER_RECIPE } from '../../../lib/token-counter/engine/engine-provider.js';
+import { TOKEN_COUNTER_ENGINES } from '../../../lib/token-counter/engine/engine-provider.js';
 import { usuallyOrLong } from '../../support/long.js';
 import { randomText, seededRandom } from '../../support/random-text.js';
 import { root } from '../../project/sources.js';
@@ -22,11 +21,11 @@ export const COUNT = isNative ? usuallyOrLong(1_200, 20_000) : 500;
 /** A service of its own, and what decides for it. */
 export function openAcceleration(
   options: FeatureFlagsOptions = {},
-  recipe = TOKEN_COUNTER_RECIPE,
+  provider = TOKEN_COUNTER_ENGINES,
   now?: () => number,
 ): { readonly service: AccelerationService; readonly flags: FeatureFlagsService } {
   const flags = new FeatureFlagsService(options, { env: {}, logger: silent, now });
-  const choice = provideEngine<TokenCounterEngine>(TokenCounterEngine, recipe, { flags, logger: silent });
+  const choice = provideEngine(provider, { flags, logger: silent });
   return { service: new AccelerationService(choice), flags };
 }
 

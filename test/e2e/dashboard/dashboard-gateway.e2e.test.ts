@@ -49,7 +49,7 @@ describe('the dashboard of the sample gateway after traffic', () => {
     expect(names).toContain('llm_client first_chunk');
     const firstEngine = names.findIndex((name) => /^(rust|typescript)_/.test(name));
     expect(names.slice(firstEngine).filter((name) => /^(http|llm_client) /.test(name))).toEqual([]);
-    expect(names.filter((name) => name.includes('calibration') || name.includes('/dashboard'))).toEqual([]);
+    expect(names.filter((name) => name.includes('comparison_') || name.includes('/dashboard'))).toEqual([]);
   });
 
   it('lists the limits nearest to exhaustion, and the cost', () => {

@@ -8,7 +8,7 @@ const ANSWER = JSON.stringify({ choices: [{ index: 0, message: { role: 'assistan
 const opened: FastLiteLLM[] = [];
 
 function open(modelList: readonly ModelListEntry[], env: Record<string, string> = {}): { client: LlmClient; router: RouterService } {
-  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, calibrate: false, logger: quiet }, { env });
+  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, logger: quiet }, { env });
   opened.push(llm);
   return llm;
 }

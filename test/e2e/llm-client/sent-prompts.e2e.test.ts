@@ -64,7 +64,6 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
         FastLiteLLMModule.forRoot({
           rateLimit: { limits: { chat: { tokensPerMinute: LIMIT } } },
           router: { modelList, numRetries: 0, disableCooldowns: true, ...router },
-          calibrate: false,
         }),
       ],
       controllers: [Chat],

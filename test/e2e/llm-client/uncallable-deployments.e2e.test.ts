@@ -25,7 +25,7 @@ describe('an app with deployments that cannot be called', () => {
 
   async function boot(router: RouterOptions): Promise<FastLiteLLM> {
     const testing = await Test.createTestingModule({
-      imports: [FastLiteLLMModule.forRoot({ router, logger, metrics: false, calibrate: false })],
+      imports: [FastLiteLLMModule.forRoot({ router, logger, metrics: false })],
     }).compile();
     const llm = testing.get(FastLiteLLM);
     opened.push(llm);
@@ -179,12 +179,10 @@ describe('a configuration that is found wrong when it is called', () => {
         calledByApp: true,
         numRetries: 0,
       },
-      calibrate: false,
       logger: quiet,
     });
     const lone = new FastLiteLLM({
       router: { modelList: [entry(BROKEN.keyless[0], 'k'), entry({ model: 'bedrock/x' }, 'lone', 'lone')], calledByApp: true },
-      calibrate: false,
       logger: quiet,
     });
     try {

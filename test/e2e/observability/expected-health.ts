@@ -10,4 +10,4 @@ export const TERMINUS_DEGRADED = 'degraded' in new HealthIndicatorService().chec
 
 /** The same in the words of Terminus, and of the dashboard. */
 export const EXPECTED_TERMINUS = EXPECTED_HEALTH === 'ok' ? 'up' : TERMINUS_DEGRADED;
-export const EXPECTED_PILL = EXPECTED_HEALTH === 'ok' ? 'Healthy' : 'Degraded: there is no addon';
+export const EXPECTED_PILL = EXPECTED_HEALTH === 'ok' ? 'Healthy' : 'Degraded: no addon';

@@ -4,7 +4,7 @@ const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const opened: FastLiteLLM[] = [];
 
 function open(router: RouterOptions): FastLiteLLM {
-  const llm = new FastLiteLLM({ router, calibrate: false, logger: quiet });
+  const llm = new FastLiteLLM({ router, logger: quiet });
   opened.push(llm);
   return llm;
 }

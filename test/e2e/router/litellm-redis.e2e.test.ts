@@ -43,7 +43,7 @@ const written = (config: object): string => {
   });
 
   const open = (router: RouterOptions, options: Partial<FastLiteLLMOptions> = {}): FastLiteLLM => {
-    const llm = new FastLiteLLM({ router, calibrate: false, logger: { log: say, warn: say, error: say }, ...options });
+    const llm = new FastLiteLLM({ router, logger: { log: say, warn: say, error: say }, ...options });
     opened.push(llm);
     return llm;
   };
@@ -173,8 +173,7 @@ describe('the settings of Redis in router_settings', () => {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- anew, without ioredis
       const fresh = require('nestjs-fast-litellm') as { readonly FastLiteLLM: typeof FastLiteLLM };
       const configPath = written({ router_settings: { redis_host: 'h', redis_port: 1 } });
-      const start = () =>
-        new fresh.FastLiteLLM({ router: { configPath }, calibrate: false, logger: { log: () => {}, warn: () => {}, error: () => {} } });
+      const start = () => new fresh.FastLiteLLM({ router: { configPath }, logger: { log: () => {}, warn: () => {}, error: () => {} } });
       expect(start).toThrow('the shared state of the router needs ioredis, which is not installed: npm install ioredis');
       jest.dontMock('ioredis');
     });

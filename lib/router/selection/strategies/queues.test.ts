@@ -1,5 +1,5 @@
+import { choiceOf } from '../../../../test/support/router-engines.js';
 import fc from 'fast-check';
-import { PinnedChoice } from '../../../engine/pinned-choice.js';
 import { DeploymentStates } from '../../state/deployment-states.js';
 import { orderedBy } from './strategy-factory.js';
 import { Fact, FACTS, type Members } from '../../engine/engine.js';
@@ -19,7 +19,7 @@ function queued(order: Order, count: number, costs: readonly number[] = [], rand
   price(costs);
   const members: Members = { slots: Int32Array.from({ length: count }, (_, slot) => slot), facts, unlimited: true };
   const settings = { limits: false, buffer: 0, sampleTtlMs: 3_600_000, random: () => random };
-  const choice = new PinnedChoice('rust_routing', engine, '');
+  const choice = choiceOf(engine);
   const queues = orderedBy({ choice, group: 'group', memory, members, order, settings });
   const states = new DeploymentStates(memory);
   states.watchers.watch(queues, members.slots);

@@ -1,5 +1,5 @@
+import { choiceOf } from '../../../../test/support/router-engines.js';
 import fc from 'fast-check';
-import { PinnedChoice } from '../../../engine/pinned-choice.js';
 import { orderedBy } from './strategy-factory.js';
 import { FACTS, type Members } from '../../engine/engine.js';
 import { Order } from './strategies.js';
@@ -14,7 +14,7 @@ function ranked(order: Order, count: number) {
   const facts = new Float64Array(count * FACTS).fill(Infinity);
   const members: Members = { slots: Int32Array.from({ length: count }, (_, slot) => slot), facts, unlimited: true };
   const settings = { limits: false, buffer: 0, sampleTtlMs: 3_600_000, random: () => 0 };
-  const choice = new PinnedChoice('rust_routing', engine, '');
+  const choice = choiceOf(engine);
   return { ranking: orderedBy({ choice, group: 'group', memory, members, order, settings }), memory };
 }
 

@@ -1,27 +1,26 @@
-import type { CalibrationCase, CalibrationRun } from '../../engine/calibration.js';
-import type { SizeClasses } from '../../engine/engine-speeds.js';
-import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './engine.js';
+import type { PreparedWork } from '../../engine/comparison.js';
+import type { EngineProvider } from '../../engine/provide-engine.js';
 import { Order } from '../selection/strategies/strategies.js';
+import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './engine.js';
+import { NativeRouterEngine } from './native.js';
+import { selfTest } from './self-test.js';
+import { TypeScriptRouterEngine } from './typescript.js';
 
-const FEW = 512;
-
-/** Groups by the number of their deployments. An engine only reads the state and answers, so each call may go to the faster one. */
-export const GROUP_SIZES: SizeClasses = {
-  names: [`groups up to ${FEW} deployments`, 'larger groups'],
-  of: (count) => (count <= FEW ? 0 : 1),
+/** The two engines that select deployments. */
+export const ROUTER_ENGINES: EngineProvider<RouterEngine> = {
+  name: 'Router',
+  feature: 'rust_routing',
+  native: (binding) => new NativeRouterEngine(binding),
+  typescript: () => new TypeScriptRouterEngine(),
+  selfTest,
+  comparison: [200, 1_000].map((count) => ({ operation: `choose_${count}`, prepare: (engine) => prepareChoices(engine, count) })),
 };
 
 const NOBODY = new Uint8Array();
 const NOW_MS = 1_700_000_000_000;
 
-/** All that an engine is asked for, over groups of these sizes. */
-export const ROUTING_CASES: readonly CalibrationCase<RouterEngine>[] = [200, 1_000].map((count) => ({
-  operation: `choose_${count}`,
-  sizeClass: GROUP_SIZES.of(count),
-  prepare: (engine) => prepareChoices(engine, count),
-}));
-
-function prepareChoices(engine: RouterEngine, count: number): CalibrationRun {
+/** All that an engine is asked for, over a group of this size. */
+function prepareChoices(engine: RouterEngine, count: number): PreparedWork {
   const memory = engine.open(null, count);
   const members: Members = {
     slots: Int32Array.from({ length: count }, (_, slot) => slot),

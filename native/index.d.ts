@@ -162,19 +162,13 @@ export interface RateLimitStats {
   evicted: number
 }
 
-/** Makes the alias table. */
-export declare function routerLottery(ints: Int32Array, doubles: Float64Array, slots: Int32Array, facts: Float64Array, question: Float64Array, chances: Float64Array, aliases: Int32Array): void
-
 /**
- * Takes part in the state of this name, and gives the number of this thread in it: its memory is `router/<name>`, that of what all threads have under way
- * `router/<name>/threads`, a row for each.
+ * Takes part in the state of this name, and returns the number of this thread in it. Its memory is `router/<name>`;
+ * `router/<name>/threads` holds a row of requests in flight per thread.
  */
 export declare function routerOpen(name: string, capacity: number): number
 
-/** Ranks the members. */
-export declare function routerRank(ints: Int32Array, doubles: Float64Array, rows: Int32Array, slots: Int32Array, facts: Float64Array, question: Float64Array, keys: Float64Array, ties: Int32Array, winners: Int32Array): void
-
-/** The position of the best member, or -1. */
+/** The position of the member that the strategy prefers, or -1. */
 export declare function routerScan(ints: Int32Array, doubles: Float64Array, rows: Int32Array, slots: Int32Array, facts: Float64Array, excluded: Uint8Array, question: Float64Array): number
 
 /** The slot of a deployment in the state of this name, or -1. */

@@ -1,26 +1,26 @@
 import { checkArray, checkObject, checkString, joinPath, type Refuse } from '../common/options.js';
 
-/** Where a request may go when its own model fails. */
+/** A model that a request may fall back to. */
 export interface FallbackTarget {
   readonly model: string;
-  /** What the request has otherwise then: parameters beside `model`. */
+  /** Parameters of the request that change with the model. */
   readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
-/** Which error a fallback is for: any, a prompt that is too long, or one that a content filter refuses. */
+/** The error that a fallback is for: any, a prompt that is too long, or one that a content filter rejects. */
 export const FALLBACK_KINDS = ['general', 'context_window', 'content_policy'] as const;
 
 /** The reason for a fallback: any failure, a prompt that is too long, or one that a content filter rejected. */
 export type FallbackKind = (typeof FALLBACK_KINDS)[number];
 
-/** LiteLLM's form of a target: a model's name, or an object with `model` and what the request has otherwise. */
+/** LiteLLM's form of a target: the name of a model, or an object with `model` and other parameters of the request. */
 export type FallbackEntry = string | Readonly<{ model: string } & Record<string, unknown>>;
 
 /** LiteLLM's forms of fallbacks: `[{ 'gpt-4': ['gpt-4o', …] }]`, an object of them, or a plain list for every model. */
 export type Fallbacks =
   readonly (FallbackEntry | Readonly<Record<string, readonly FallbackEntry[]>>)[] | Readonly<Record<string, readonly FallbackEntry[]>>;
 
-/** Targets by the model that failed; `*` is any other. */
+/** Targets by the model that failed; `*` stands for any other. */
 export type FallbackTable = ReadonlyMap<string, readonly FallbackTarget[]>;
 
 const EVERY_MODEL = '*';
@@ -55,7 +55,7 @@ export function readFallbacks(path: string, value: unknown, refuse: Refuse): Fal
   return table;
 }
 
-/** The targets of the first of these names that has any, itself or without its provider; else those of every model. */
+/** Returns the targets of the first of these names that has any, with or without its provider; else those of `*`. */
 export function fallbacksIn(table: FallbackTable, names: readonly string[]): readonly FallbackTarget[] {
   for (const name of names) {
     const targets = table.get(name) ?? table.get(withoutProvider(name));

@@ -7,13 +7,13 @@ import {
 } from '../common/http-errors.js';
 import { samplesOf } from '../common/metric-samples.js';
 import type { Deployment } from './deployments/deployment.js';
-import type { DeploymentState } from './selection/explain.js';
+import type { DeploymentState } from './selection/explanation.js';
 
 const STATES: readonly DeploymentState['state'][] = ['available', 'cooling', 'over_budget', 'unhealthy', 'blocked', 'uncallable'];
 const REASONS = ['no_deployment', 'rate_limit', 'context_window', 'misconfigured'] as const;
 const sample = samplesOf('router');
 
-/** What a router has done since its start. */
+/** Counts of a router since its start. */
 export class RouterCounters {
   picks = 0;
   cancellations = 0;
@@ -33,19 +33,21 @@ export class RouterCounters {
     const counter = (name: string, help: string, value: number, labels?: MetricSample['labels']): MetricSample =>
       sample(name, help, 'counter', value, labels);
     return [
-      counter('picks_total', 'Deployments chosen and booked.', this.picks),
-      counter('calls_total', 'Calls that were given back, by how they came out.', this.successes, { outcome: 'success' }),
-      counter('calls_total', 'Calls that were given back, by how they came out.', this.failures, { outcome: 'failure' }),
-      counter('calls_total', 'Calls that were given back, by how they came out.', this.cancellations, { outcome: 'cancelled' }),
+      counter('picks_total', 'Deployments selected and booked.', this.picks),
+      counter('calls_total', 'Finished calls, by outcome.', this.successes, { outcome: 'success' }),
+      counter('calls_total', 'Finished calls, by outcome.', this.failures, { outcome: 'failure' }),
+      counter('calls_total', 'Finished calls, by outcome.', this.cancellations, { outcome: 'cancelled' }),
       ...deployments.flatMap(({ id, outcomes }) => outcomeSamples(id, outcomes)),
-      ...REASONS.map((reason) => counter('refusals_total', 'Requests that got no deployment, by why.', this.refusals[reason], { reason })),
-      counter('cooldowns_total', 'Deployments that began to cool.', this.cooldowns),
+      ...REASONS.map((reason) =>
+        counter('refusals_total', 'Requests without an eligible deployment, by reason.', this.refusals[reason], { reason }),
+      ),
+      counter('cooldowns_total', 'Cooldowns started.', this.cooldowns),
       ...STATES.map((state) =>
-        sample('deployments', 'Deployments, by how they stand.', 'gauge', states.filter((each) => each.state === state).length, { state }),
+        sample('deployments', 'Deployments, by state.', 'gauge', states.filter((each) => each.state === state).length, { state }),
       ),
       sample(
         'in_flight',
-        'Requests under way at all deployments.',
+        'Requests in flight at all deployments.',
         'gauge',
         states.reduce((sum, { inFlight }) => sum + inFlight, 0),
       ),
@@ -53,10 +55,10 @@ export class RouterCounters {
   }
 }
 
-/** Of those that were called: a long list is mostly silent. */
+/** Only for deployments that were called: of a long list, few are. */
 function outcomeSamples(deployment: string, outcomes: Deployment['outcomes']): MetricSample[] {
   if (outcomes.success + outcomes.failure === 0) return [];
-  const help = 'Calls that came back from a deployment, by how they came out.';
+  const help = 'Finished calls of a deployment, by outcome.';
   return (['success', 'failure'] as const).map((outcome) =>
     sample('deployment_calls_total', help, 'counter', outcomes[outcome], { deployment, outcome }),
   );

@@ -124,16 +124,16 @@ describe('names that come with requests', () => {
   it('are remembered as long as a model may have them', () => {
     const { router } = routerOn(engine, { modelList: [deployment('any', {}, '*')] });
     for (const length of [5, 100_000]) expect(router.getAvailableDeployment('x'.repeat(length))?.id).toBe('any');
-    const { catalogue } = (router as unknown as { routing: { catalogue: { known: ReadonlyMap<string, unknown> } } }).routing;
-    expect([...catalogue.known.keys()].map(({ length }) => length)).toEqual([5]);
+    const { names } = (router as unknown as { core: { names: { known: ReadonlyMap<string, unknown> } } }).core;
+    expect([...names.known.keys()].map(({ length }) => length)).toEqual([5]);
     for (let turn = 0; turn < 3_000; turn++) expect(router.getAvailableDeployment(`model-${turn}`)?.id).toBe('any');
-    expect(catalogue.known.size).toBe(1_000);
+    expect(names.known.size).toBe(1_000);
   });
 
   it('and what else they ask for are remembered in a number', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a')], enableTagFiltering: true });
     for (let turn = 0; turn < 200; turn++) expect(router.getAvailableDeployment('a', { blockedModels: [`b${turn}`] })?.id).toBe('a');
-    const { catalogue } = (router as unknown as { routing: { catalogue: { find(name: string): { group: object } } } }).routing;
-    expect((catalogue.find('a').group as { selections: ReadonlyMap<string, unknown> }).selections.size).toBe(64);
+    const { names } = (router as unknown as { core: { names: { find(name: string): { group: object } } } }).core;
+    expect((names.find('a').group as { selections: ReadonlyMap<string, unknown> }).selections.size).toBe(64);
   });
 });

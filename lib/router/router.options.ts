@@ -24,35 +24,35 @@ import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type 
 import { sharedStateOf } from './config/redis-settings.js';
 import type { RouterSharedState } from './redis/shared-state.js';
 
-/** Which deployments there are, and how the router chooses among them. */
+/** The deployments, and how the router selects one of them. */
 export interface RouterOptions extends RouterSettings {
-  /** Deployments in LiteLLM's shape; behind those of `configPath`. */
+  /** Deployments in LiteLLM's shape; added after those of `configPath`. */
   readonly modelList?: readonly ModelListEntry[];
-  /** A LiteLLM `config.yaml` (or the same as JSON): its `model_list`, `router_settings` and the router's part of `litellm_settings`. */
+  /** Path of a LiteLLM `config.yaml` (or the same as JSON): `model_list`, `router_settings` and the router's part of `litellm_settings` are read. */
   readonly configPath?: string;
   /**
-   * Settings of that file for LiteLLM's proxy that the app itself enforces, such as `general_settings.master_key`: they are left out of the warning that
-   * names what has no effect.
+   * Settings of that file for LiteLLM's proxy that the app itself enforces, such as `general_settings.master_key`.
+   * The warning about settings without effect leaves them out.
    */
   readonly handledSettings?: readonly string[];
-  /** LiteLLM's `router_settings`, in its own names and units; before those of the file, behind those of the options. */
+  /** LiteLLM's `router_settings`, in its own names and units. They override those of the file; the options override them. */
   readonly routerSettings?: LiteLLMRouterSettings;
-  /** Routers of one name share their state across the `worker_threads` of a process (native engine). Default: a state of their own. */
+  /** Routers of one name share their state across the `worker_threads` of a process (native engine). Default: not shared. */
   readonly sharedAs?: string;
-  /** With `sharedAs`: most deployments that the name will ever see, in all threads. 8 to 65,536, default 4,096. */
+  /** With `sharedAs`: upper bound of the deployments of that name, in all threads, removed ones included. 8 to 65,536, default 4,096. */
   readonly maxDeployments?: number;
-  /** State that processes share: `redisRouterState`. Default: over the Redis of LiteLLM's `redis_url`, or `redis_host` and `redis_port`. */
+  /** State that processes share: `redisRouterState`. Default: the Redis of LiteLLM's `redis_url`, or `redis_host` and `redis_port`. */
   readonly sharedState?: RouterSharedState;
-  /** Asks deployments in the background whether they are there. Default: never. */
+  /** Checks deployments in the background. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
   /**
-   * Whether the app refuses to start where a deployment cannot be called: no address, no key, a protocol that is not spoken. Default `false`: such a deployment gets no
-   * requests, and is named in the log, the health report and the metrics.
+   * Whether a deployment that cannot be called is an error at boot: no address, no key, an unsupported protocol.
+   * Default `false`: it gets no requests, and is named in the log, the health report and the metrics.
    */
   readonly strict?: boolean;
-  /** Deployments that the app calls itself (`LlmClient.execute`, `RouterService.acquire`): `true` for all, or the providers. They count as callable. */
+  /** Deployments that the app calls itself (`LlmClient.execute`, `RouterService.acquire`): `true` for all, or their providers. They count as callable. */
   readonly calledByApp?: CalledByApp;
-  /** Counts the input tokens of a context's `messages`, where the context gives no figure. Default: the token counter of the module. */
+  /** Counts the input tokens of a context's `messages` where `inputTokens` is not given. Default: the token counter of the module. */
   readonly countTokens?: (messages: readonly unknown[], model: string) => number;
 }
 
@@ -68,9 +68,9 @@ export interface ResolvedRouterOptions {
   readonly strict: boolean;
   readonly calledByApp: CalledByApp;
   readonly countTokens: RouterOptions['countTokens'];
-  /** Refuses an entry of the model list; values of a file are not quoted. */
+  /** Makes the error for an entry of the model list; values of a file are not quoted. */
   readonly refuse?: Refuse;
-  /** What a file or LiteLLM's settings have that is not understood. */
+  /** Unknown parts of the file and of LiteLLM's settings. */
   readonly warnings: readonly string[];
   readonly env: Environment;
   readonly modelFacts?: ModelFacts;
@@ -95,7 +95,7 @@ const DEFAULT_MAX_DEPLOYMENTS = 4_096;
 
 /**
  * Checks the options and reads the file.
- * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or file and place.
+ * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or the file and the place in it.
  */
 export function resolveRouterOptions(
   options: RouterOptions = {},
@@ -117,7 +117,7 @@ export function resolveRouterOptions(
   const theirs = optional(input.routerSettings, {}, (value) =>
     checkObject(
       at('routerSettings'),
-      resolveEnvironmentNames(value, env, (name) => warn(`the variable ${name} is not set`)),
+      resolveEnvironmentNames(value, env, (name) => warn(`environment variable ${name} is not set`)),
     ),
   );
   const given = fromLiteLLM(at('routerSettings'), theirs, refuseOption, warn);
@@ -148,7 +148,7 @@ export function resolveRouterOptions(
 function checkName(path: string, value: unknown): string {
   const name = checkString(path, value);
   if (NAME.test(name)) return name;
-  throw refuseOption(path, value, 'must be of letters, digits, _ . : - and at most 128 of them');
+  throw refuseOption(path, value, 'must have 1 to 128 letters, digits or _ . : -');
 }
 
 function checkCalledByApp(path: string, value: unknown): CalledByApp {

@@ -8,30 +8,30 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';
 import { DeploymentList } from './config/deployment-list.js';
-import { explainRouting, stateOf, type DeploymentState, type RoutingExplanation } from './selection/explain.js';
+import { explainRouting, stateOf } from './selection/explain.js';
+import type { DeploymentState, RoutingExplanation } from './selection/explanation.js';
 import { FALLBACK_KINDS, fallbacksIn, type FallbackKind, type FallbackTarget } from './fallbacks.js';
 import type { CallFailure } from './health/failures.js';
 import { HealthChecks } from './health/health-checks.js';
 import { selfTest } from './engine/self-test.js';
 import { countsOf, outageOf } from './health/outage.js';
-import { fastRandom } from './selection/random.js';
-import type { RoutedPick } from './selection/selected-deployment.js';
+import type { Selection } from './selection/selection.js';
 import type { RouterContext } from './router-context.js';
 import type { RouterEngine } from './engine/engine.js';
 import { RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
 import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
-import { Routing } from './selection/router-core.js';
+import { RouterCore } from './selection/router-core.js';
 import type { CallSuccess, CallUsage } from './state/call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
 import { stateForSharing } from './redis/state-for-sharing.js';
 
 const NO_TARGETS: readonly FallbackTarget[] = [];
-/** Whoever tells nothing of a call gives back what was booked for it all the same. */
+/** Outcome of a call that is reported without figures: the selection is released all the same. */
 const NOTHING_KNOWN: CallSuccess & CallFailure = { latencyMs: NaN };
 
 /**
- * Chooses deployments for requests, keeps account of what they do, and leaves failing ones alone for a while.
+ * Selects deployments for requests, keeps their state, and puts failing ones in cooldown.
  *
  * @example
  * const pick = router.acquire('gpt-4');
@@ -45,7 +45,7 @@ const NOTHING_KNOWN: CallSuccess & CallFailure = { latencyMs: NaN };
 export class RouterService implements Capability {
   readonly capability = 'routing';
 
-  private readonly routing: Routing;
+  private readonly core: RouterCore;
   private readonly counters = new RouterCounters();
   private readonly logger: LogSink;
   private readonly list: DeploymentList;
@@ -59,7 +59,7 @@ export class RouterService implements Capability {
     private readonly options: ResolvedRouterOptions,
     context: RouterContext = {},
   ) {
-    const { now = steadyNow, random = fastRandom(), recorder = SILENT_RECORDER, modelFacts } = context;
+    const { now = steadyNow, random = Math.random, recorder = SILENT_RECORDER, modelFacts } = context;
     const { settings, env, sharedAs, maxDeployments, sharedState, countTokens = context.countTokens } = options;
     this.logger = context.logger ?? defaultLog();
     this.input = options.input;
@@ -74,7 +74,7 @@ export class RouterService implements Capability {
     this.list = new DeploymentList({ ...reading, ...context.reading }, (warning) => this.logger.warn(warning), options.strict);
     this.list.report(options.warnings);
     this.series = recorder.series(choice.active === 'native' ? 'rust_routing' : 'typescript_routing', 'pick');
-    this.routing = new Routing(this.list.readAll(options.modelList, settings), settings, {
+    this.core = new RouterCore(this.list.readAll(options.modelList, settings), settings, {
       choice,
       sharedAs,
       maxDeployments,
@@ -84,68 +84,68 @@ export class RouterService implements Capability {
       reports: sharedState !== undefined,
       onCooldown: (deployment, untilMs, status) => this.onCooldown(deployment, untilMs, status),
     });
-    sharedState?.start(stateForSharing(this.routing, sharedAs));
+    sharedState?.start(stateForSharing(this.core, sharedAs));
     if (options.healthChecks !== undefined) {
       this.healthChecks = new HealthChecks(options.healthChecks, {
-        deployments: () => this.routing.deployments.filter(({ uncallable }) => uncallable === undefined),
-        healthOf: (deployment, forMs) => this.healthOf(deployment, forMs),
+        deployments: () => this.core.deployments.filter(({ uncallable }) => uncallable === undefined),
+        healthOf: ({ id }, forMs) => this.core.setHealth(id, forMs),
       });
     }
   }
 
-  /** The settings, checked and complete: for whoever calls the deployments. */
+  /** The settings, checked and complete. */
   get settings(): ResolvedRouterSettings {
-    return this.routing.settings;
+    return this.core.settings;
   }
 
-  /** What the configuration has that is not understood; logged once, too. */
+  /** Parts of the configuration that are unknown or have no effect. Each is logged once. */
   get warnings(): readonly string[] {
     return this.list.warnings;
   }
 
-  /** All deployments. */
+  /** Returns all deployments. */
   deployments(): readonly Deployment[] {
-    return this.routing.deployments;
+    return this.core.deployments;
   }
 
-  /** The names that requests may ask for: groups and aliases that are not hidden, and of which a deployment can be called. */
+  /** Returns the names that requests may ask for: model groups and visible aliases with at least one deployment that can be called. */
   models(): readonly string[] {
-    return this.routing.catalogue.callableNames();
+    return this.core.names.callableNames();
   }
 
-  /** Chooses a deployment and books nothing; `null` when none is known for the model, or none may be chosen now. */
+  /** Selects a deployment without booking the request; `null` for an unknown model, and when no deployment is eligible now. */
   getAvailableDeployment(model: string, context?: RoutingContext | null): Deployment | null {
-    return this.routing.peek(model, context ?? undefined);
+    return this.core.peek(model, context ?? undefined);
   }
 
   /**
-   * Chooses a deployment and books the request on it: to be given back by `succeeded`, `failed` or `cancelled`.
-   * @throws NoDeploymentError when the model is unknown, or none of its deployments ever fits this request.
-   * @throws RouterRateLimitError when all are cooling or at a limit.
-   * @throws ContextWindowExceededError when the input fits none.
+   * Selects a deployment and books the request on it. Release it with `succeeded`, `failed` or `cancelled`.
+   * @throws NoDeploymentError for an unknown model, and when no deployment of it ever fits this request.
+   * @throws RouterRateLimitError when all deployments are in cooldown or at a limit.
+   * @throws ContextWindowExceededError when the input is longer than every context window.
    */
   acquire(model: string, context?: RoutingContext | null): RouterPick {
     return this.series.sampled() ? this.bookMeasured(model, context) : this.book(model, context);
   }
 
-  /** The answer is there. After a pick was given back once, nothing more happens. */
+  /** Reports a successful call. A pick that was released before is ignored. */
   succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
-    if (this.routing.succeeded(pick, outcome ?? NOTHING_KNOWN)) this.counters.successes++;
+    if (this.core.succeeded(pick, outcome ?? NOTHING_KNOWN)) this.counters.successes++;
   }
 
-  /** The call failed, which may make the deployment cool. */
+  /** Reports a failed call, which may put the deployment in cooldown. */
   failed(pick: RouterPick, outcome?: CallFailure | null): void {
-    if (this.routing.failed(pick, outcome ?? NOTHING_KNOWN)) this.counters.failures++;
+    if (this.core.failed(pick, outcome ?? NOTHING_KNOWN)) this.counters.failures++;
   }
 
-  /** The caller went away: no failure of the deployment. */
+  /** Reports a call whose caller disconnected: no failure of the deployment. */
   cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
-    if (this.routing.cancelled(pick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
+    if (this.core.cancelled(pick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
   }
 
   /**
-   * Where requests for this model go when it fails: for any error, or for one of a kind.
-   * @param asked the model that the request was for, where a fallback has led to this one: its chain goes before that of `*`
+   * Returns where requests for this model go when it fails: for any error, or for one kind of error.
+   * @param asked the model that the request was for, where a fallback led to this one: its fallbacks take precedence over those of `*`
    */
   fallbacksOf(model: string, kind: FallbackKind = 'general', asked: string = model): readonly FallbackTarget[] {
     checkString('model', model, refuseArgument);
@@ -153,7 +153,7 @@ export class RouterService implements Capability {
     checkOneOf('kind', kind, FALLBACK_KINDS, refuseArgument);
     const { fallbacks, defaultFallbacks } = this.settings;
     const names = (asked === model ? [model] : [model, asked]).flatMap((name) => {
-      const destination = this.routing.find(name);
+      const destination = this.core.names.find(name);
       return destination === null ? [name] : [name, destination.name, destination.group.name];
     });
     const targets = fallbacksIn(fallbacks[kind], names);
@@ -161,97 +161,100 @@ export class RouterService implements Capability {
     return defaultFallbacks.length === 0 ? NO_TARGETS : defaultFallbacks.map((target) => ({ model: target }));
   }
 
-  /** The name that a model is known by: what an alias stands for, and what a name that nobody knows falls back on; else its own. */
+  /** Returns the name that a model resolves to: the target of an alias, the default fallback of an unknown name, else the name itself. */
   knownName(model: string): string {
-    return this.routing.find(model)?.name ?? model;
+    return this.core.names.find(model)?.name ?? model;
   }
 
-  /** How many deployments of the model neither cool nor failed a health check. */
+  /** Returns how many deployments of the model are neither in cooldown nor unhealthy. */
   healthyCount(model: string, context?: RoutingContext | null): number {
-    return this.routing.healthyCount(model, context ?? undefined);
+    return this.core.healthyCount(model, context ?? undefined);
   }
 
-  /** Why a request would get the deployment that it would get, and none of the others. */
+  /** Explains which deployment a request would get now, and why the others are not eligible. */
   explain(model: string, context?: RoutingContext | null): RoutingExplanation {
-    return explainRouting(this.routing, model, context ?? undefined);
+    return explainRouting(this.core, model, context ?? undefined);
   }
 
-  /** How every deployment stands. */
+  /** Returns the state of every deployment. */
   status(): readonly DeploymentState[] {
-    const nowMs = this.routing.now();
-    return [...this.routing.catalogue.byId.values()].map((entry) => stateOf(this.routing, entry, nowMs));
+    const nowMs = this.core.now();
+    return [...this.core.names.byId.values()].map((entry) => stateOf(this.core, entry, nowMs));
   }
 
-  /** Other deployments from now on; those of the same id keep their state. */
+  /** Replaces all deployments; those of the same id keep their state. */
   setModelList(list: readonly ModelListEntry[]): void {
-    this.routing.use(this.list.readAll(list, this.settings), this.settings);
+    this.core.use(this.list.readAll(list, this.settings), this.settings);
   }
 
-  /** @throws InvalidArgumentError naming the key, and nothing is changed. */
+  /**
+   * Adds a deployment.
+   * @throws InvalidArgumentError naming the key; nothing changes then.
+   */
   addDeployment(entry: ModelListEntry): Deployment {
-    const deployments = this.list.added(this.routing.deployments, entry, this.settings);
-    this.routing.use(deployments, this.settings);
+    const deployments = this.list.added(this.core.deployments, entry, this.settings);
+    this.core.use(deployments, this.settings);
     return deployments[deployments.length - 1];
   }
 
   /**
-   * Changes an entry: what is given replaces what it has under the same keys; its state stays. `undefined` when there is no such deployment.
-   * @throws InvalidArgumentError naming the key, and nothing is changed.
+   * Changes the given keys of a deployment, which keeps its state. Returns `undefined` when there is no such deployment.
+   * @throws InvalidArgumentError naming the key; nothing changes then.
    */
   updateDeployment(id: string, change: Partial<ModelListEntry>): Deployment | undefined {
-    const deployments = this.list.updated(this.routing.deployments, id, change, this.settings);
-    if (deployments !== undefined) this.routing.use(deployments, this.settings);
+    const deployments = this.list.updated(this.core.deployments, id, change, this.settings);
+    if (deployments !== undefined) this.core.use(deployments, this.settings);
     return deployments?.find((deployment) => deployment.id === id);
   }
 
-  /** Whether there was such a deployment. Requests under way are still given back. */
+  /** Removes a deployment, and returns whether there was one. Its requests in flight can still be released. */
   removeDeployment(id: string): boolean {
-    const { deployments } = this.routing;
+    const { deployments } = this.core;
     const left = deployments.filter((deployment) => deployment.id !== id);
     if (left.length === deployments.length) return false;
-    this.routing.use(left, this.settings);
+    this.core.use(left, this.settings);
     return true;
   }
 
   /**
-   * Changes some of the settings.
-   * @throws InvalidArgumentError naming the setting, and nothing is changed.
+   * Changes the given settings.
+   * @throws InvalidArgumentError naming the setting; nothing changes then.
    */
   updateSettings(change: RouterSettings): void {
     const input = { ...this.input, ...change };
     const settings = resolveRouterSettings(input, 'settings', refuseArgument);
-    this.routing.use(this.list.reread(this.routing.deployments, settings), settings);
+    this.core.use(this.list.reread(this.core.deployments, settings), settings);
     this.input = input;
   }
 
   /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
-    const budgets = this.routing.budgets.samples(this.routing.now());
+    const budgets = this.core.budgets.samples(this.core.now());
     return [...this.counters.samples(this.status(), this.deployments()), ...budgets, ...(this.options.sharedState?.metrics?.() ?? [])];
   }
 
-  /** Asks the engine in charge questions whose answers are known, and looks whether every group has a deployment left. */
+  /** Runs the self-test of the active engine, and checks that every model group has an available deployment. */
   health(): CapabilityHealth {
     const states = this.status();
     const own: CapabilityHealth = { ...engineHealth(this.choice, selfTest), ...countsOf(states) };
     if (own.status === 'down') return own;
     const outage = outageOf(states);
     if (outage !== undefined) return { ...own, ...outage };
-    const { aloneBecause } = this.routing;
+    const { aloneBecause } = this.core;
     if (aloneBecause !== undefined) return { ...own, status: 'degraded', reason: aloneBecause };
     return own.status === 'ok' ? { ...own, ...this.options.sharedState?.health() } : own;
   }
 
-  /** Ends what goes on in the background. More than once is safe. */
+  /** Stops health checks and the shared state. May be called more than once. */
   async close(): Promise<void> {
     this.healthChecks?.close();
     await this.options.sharedState?.close();
   }
 
-  private book(model: string, context: RoutingContext | null | undefined): RoutedPick {
+  private book(model: string, context: RoutingContext | null | undefined): Selection {
     try {
       if (context?.explain === true) return this.bookExplained(model, context);
-      const pick = this.routing.acquire(model, context ?? undefined);
+      const pick = this.core.acquire(model, context ?? undefined);
       this.counters.picks++;
       return pick;
     } catch (error) {
@@ -260,33 +263,24 @@ export class RouterService implements Capability {
     }
   }
 
-  private bookExplained(model: string, context: RoutingContext): RoutedPick {
+  private bookExplained(model: string, context: RoutingContext): Selection {
     const explanation = this.explain(model, context);
-    const pick = this.routing.acquire(model, context);
+    const pick = this.core.acquire(model, context);
     this.counters.picks++;
-    // Of those that are equal another one may be taken.
+    // Where several are equal, another one may be selected.
     pick.explanation = { ...explanation, chosen: pick.deployment.id };
     return pick;
   }
 
-  private bookMeasured(model: string, context: RoutingContext | null | undefined): RoutedPick {
+  private bookMeasured(model: string, context: RoutingContext | null | undefined): Selection {
     return measure(this.series, () => this.book(model, context));
   }
 
   private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number): void {
     this.counters.cooldowns++;
-    const seconds = Math.ceil((untilMs - this.routing.now()) / 1000);
-    this.logger.warn(`Router: ${id} of ${modelName} is left alone for ${seconds} s after ${status === 0 ? 'a failed connection' : status}`);
+    const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
+    const cause = status === 0 ? 'connection failed' : `status ${status}`;
+    this.logger.warn(`Router: deployment ${id} (${modelName}) in cooldown for ${seconds} s (${cause})`);
     this.options.sharedState?.cooled?.(id, untilMs);
-  }
-
-  private healthOf({ id }: Deployment, forMs: number): void {
-    const { catalogue, memory, states } = this.routing;
-    const entry = catalogue.byId.get(id);
-    if (entry === undefined) return;
-    const nowMs = this.routing.now();
-    const wasWell = memory.unhealthyUntil[entry.slot] <= nowMs;
-    memory.unhealthyUntil[entry.slot] = forMs === 0 ? 0 : nowMs + forMs;
-    if (wasWell !== (forMs === 0)) states.watchers.forget();
   }
 }

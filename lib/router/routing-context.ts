@@ -1,39 +1,39 @@
 import type { Deployment } from './deployments/deployment.js';
-import type { RoutingExplanation } from './selection/explain.js';
-import type { RoutingStrategy } from './selection/strategies/strategies.js';
+import type { RoutingExplanation } from './selection/explanation.js';
+import type { RoutingStrategy } from './selection/strategies/strategy.js';
 
-/** What a choice can depend on besides the model. */
+/** What a selection may depend on besides the model. */
 export interface RoutingContext {
-  /** Tokens of the input: held against context windows and tpm, and booked until the usage is known. */
+  /** Tokens of the input: checked against context windows and tpm, and booked until the usage is known. */
   readonly inputTokens?: number;
-  /** Tokens that the answer may have. */
+  /** Upper bound of the tokens of the answer. */
   readonly maxTokens?: number;
-  /** Counted by the module's token counter, or the router's `countTokens`, where `inputTokens` is not given. */
+  /** Counted by the module's token counter, or by `router.countTokens`, where `inputTokens` is not given. */
   readonly messages?: readonly unknown[];
-  /** With tag filtering: deployments that have one of them. `!tag` excludes, `&tag` is required. */
+  /** With tag filtering: deployments that have one of these tags. `!tag` excludes, `&tag` is required. */
   readonly tags?: readonly string[];
-  /** Another strategy for this request. */
+  /** Overrides the strategy for this request. */
   readonly strategy?: RoutingStrategy | (string & {});
-  /** Whether the answer is streamed: the strategy by latency then goes by the time to the first token. */
+  /** Whether the answer is streamed: `latency_based` then compares the time to first token. */
   readonly stream?: boolean;
-  /** Not these: ids, models of deployments (`azure/gpt-4`) or names of groups. */
+  /** Deployments to leave out: ids, models of deployments (`azure/gpt-4`) or names of model groups. */
   readonly blockedModels?: readonly string[];
-  /** Not these ids: those that have failed this request. */
+  /** Ids of deployments to leave out: those that have failed this request. */
   readonly excludeIds?: readonly string[];
   readonly requestId?: string;
-  /** Whether the pick is to say why each deployment was taken or not: its `explanation`. */
+  /** Whether the pick explains why each deployment was selected or not: its `explanation`. */
   readonly explain?: boolean;
 }
 
-/** A deployment chosen for a request, to be given back by `succeeded`, `failed` or `cancelled`. */
+/** A deployment selected for a request. Release it with `succeeded`, `failed` or `cancelled`. */
 export interface Pick {
   readonly deployment: Deployment;
-  /** What to call there: the deployment's model, with the captured part in the place of its `*`. */
+  /** The model to call: the deployment's, whose `*` is replaced by what the pattern captured. */
   readonly model: string;
-  /** The name of its group. */
+  /** Name of the model group. */
   readonly group: string;
-  /** Under this order it was chosen. */
+  /** The strategy that selected it. */
   readonly strategy: RoutingStrategy | 'custom';
-  /** With `explain: true`: how the deployments stood when this one was chosen. */
+  /** With `explain: true`: the state of all deployments when this one was selected. */
   readonly explanation?: RoutingExplanation;
 }

@@ -12,72 +12,73 @@ import {
   type Refuse,
 } from '../common/options.js';
 import { readProviderBudgets, type Budget } from './config/budget-settings.js';
-import type { CustomRoutingStrategy } from './custom-strategy.js';
+import type { CustomRoutingStrategy } from './selection/strategies/custom.js';
 import { readFallbacks, type Fallbacks, type FallbackTable } from './fallbacks.js';
 import { checkErrorPolicy, type PolicyEnding } from './config/error-policies.js';
 import { MOST_SAMPLES } from './state/memory.js';
-import { checkStrategy, type RoutingStrategy } from './selection/strategies/strategies.js';
+import { checkStrategy } from './selection/strategies/registry.js';
+import type { RoutingStrategy } from './selection/strategies/strategy.js';
 
-/** How the router chooses, what it takes out for how long, and what whoever calls the deployments does about errors. */
+/** How the router selects deployments, when it puts them in cooldown, and how calls are retried. */
 export interface RouterSettings {
-  /** A strategy, by its name here or LiteLLM's, or a function. Default `simple_shuffle`. */
+  /** Name of a strategy (LiteLLM's names are accepted), or a function. Default `simple_shuffle`. */
   readonly strategy?: RoutingStrategy | (string & {}) | CustomRoutingStrategy;
   /** Settings of the strategy `latency_based`. */
   readonly strategyOptions?: {
-    /** `latency_based`: samples are forgotten after this time. Default 3,600,000. */
+    /** `latency_based`: samples expire after this time. Default 3,600,000. */
     readonly sampleTtlMs?: number;
     /** `latency_based`: how many of the last samples count. 1 to 16, default 10. */
     readonly maxSamples?: number;
     /** `latency_based`: deployments within this share of the lowest latency count as equal. Default 0. */
     readonly lowestLatencyBuffer?: number;
   };
-  /** Strategies of some models. */
+  /** Strategies for some models. */
   readonly routingGroups?: readonly RoutingGroup[];
-  /** Other names of models. A hidden one is not listed. */
+  /** Aliases of models. A hidden one is not listed. */
   readonly modelGroupAlias?: Readonly<Record<string, string | { readonly model: string; readonly hidden?: boolean }>>;
-  /** `true`: rpm and tpm refuse under every strategy, not only under those by latency, cost and usage; `false`: context windows are not looked at. */
+  /** `true`: rpm and tpm limit under every strategy, not only by latency, cost and usage; `false`: context windows are not checked. */
   readonly enablePreCallChecks?: boolean;
-  /** Whether `tags` of a request choose among deployments. Default `false`. */
+  /** Whether the `tags` of a request restrict its deployments. Default `false`. */
   readonly enableTagFiltering?: boolean;
-  /** Whether a deployment needs all tags of a request. Default `false`: one of them. */
+  /** Whether a deployment must have all tags of a request. Default `false`: one of them. */
   readonly tagFilteringMatchAll?: boolean;
-  /** How long a failing deployment is left alone. Default 5,000. */
+  /** Duration of a cooldown. Default 5,000. */
   readonly cooldownMs?: number;
-  /** No deployment is ever left alone. Default `false`. */
+  /** Disables cooldowns. Default `false`. */
   readonly disableCooldowns?: boolean;
-  /** So many failures are let pass before a deployment cools, instead of the rule by share. */
+  /** Failures allowed before a cooldown. Replaces the rule by share. */
   readonly allowedFails?: number;
-  /** The same by class of error: `RateLimitErrorAllowedFails`, … */
+  /** The same per class of error: `RateLimitErrorAllowedFails`, … */
   readonly allowedFailsPolicy?: Readonly<Record<string, number>>;
   /** Whether a connection that fails counts as a failure of the deployment. Default `false`, as in LiteLLM. */
   readonly countConnectionErrors?: boolean;
-  /** What may be spent on all deployments of a provider (`openai`, `azure`, …); a deployment's own is its `max_budget` in `budget_duration`. */
+  /** Budgets of providers (`openai`, `azure`, …) over all their deployments; a deployment's own is its `max_budget` per `budget_duration`. */
   readonly providerBudgets?: Readonly<Record<string, Budget>>;
-  /** For deployments without `max_parallel_requests`. */
+  /** Limit for deployments without `max_parallel_requests`. */
   readonly defaultMaxParallelRequests?: number;
-  /** Entries of the model list that cannot be read are left out and reported, where they would be an error. Default `false`. */
+  /** Whether invalid entries of the model list are left out and reported instead of being an error. Default `false`. */
   readonly ignoreInvalidDeployments?: boolean;
-  /** Further tries of a request after the first, each on a deployment chosen anew. Default 2. */
+  /** Retries of a request, each on a newly selected deployment. Default 2. */
   readonly numRetries?: number;
-  /** Least wait before another try. Default 0. */
+  /** Minimum wait before a retry. Default 0. */
   readonly retryAfterMs?: number;
-  /** Tries by class of error: `TimeoutErrorRetries`, … */
+  /** Retries per class of error: `TimeoutErrorRetries`, … */
   readonly retryPolicy?: Readonly<Record<string, number>>;
-  /** The same for single models. */
+  /** The same for single model groups. */
   readonly modelGroupRetryPolicy?: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** Longest time of a request, all of its tries included. Default 6,000,000. */
+  /** Longest time of a request, retries included. Default 6,000,000. */
   readonly timeoutMs?: number;
   /** Longest wait for the first chunk of a stream. */
   readonly streamTimeoutMs?: number;
-  /** Where requests go whose model fails, in LiteLLM's forms. */
+  /** Models to call when one fails, in LiteLLM's forms. */
   readonly fallbacks?: Fallbacks;
   /** Fallbacks for prompts that are too long, in the same forms. */
   readonly contextWindowFallbacks?: Fallbacks;
   /** Fallbacks for prompts that a content filter rejects, in the same forms. */
   readonly contentPolicyFallbacks?: Fallbacks;
-  /** For models without fallbacks of their own, and for names that nobody knows. */
+  /** Fallbacks of models without their own, and of unknown names. */
   readonly defaultFallbacks?: readonly string[];
-  /** Most fallbacks of one request, one after the other. Default 5. */
+  /** Upper bound of the fallbacks of one request. Default 5. */
   readonly maxFallbacks?: number;
 }
 
@@ -150,12 +151,12 @@ export const SETTING_KEYS: readonly (keyof RouterSettings)[] = [
   'maxFallbacks',
 ];
 
-/** LiteLLM's own. */
+/** LiteLLM's default. */
 export const DEFAULT_TIMEOUT_MS = 6_000_000;
 
 const NO_FALLBACKS: FallbackTable = new Map();
 
-/** @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what else `refuse` makes. */
+/** @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what `refuse` makes instead. */
 export function resolveRouterSettings(input: RouterSettings, path: string, refuse: Refuse = refuseOption): ResolvedRouterSettings {
   const at = (key: keyof RouterSettings): string => joinPath(path, key);
   const flag = (key: keyof RouterSettings): boolean => optional(input[key], false, (value) => checkBoolean(at(key), value, refuse));
@@ -229,7 +230,7 @@ function readRoutingGroups(path: string, value: unknown, refuse: Refuse): Readon
       checkString(joinPath(at, 'groupName'), group.groupName, refuse);
       const strategy = checkStrategy(joinPath(at, 'strategy'), group.strategy, refuse);
       for (const model of checkArray(joinPath(at, 'models'), group.models, (where, name) => checkString(where, name, refuse), refuse)) {
-        if (strategies.has(model)) throw refuse(joinPath(at, 'models'), model, 'must name no model of another group');
+        if (strategies.has(model)) throw refuse(joinPath(at, 'models'), model, 'must not contain a model of another routing group');
         strategies.set(model, strategy);
       }
     },

@@ -14,7 +14,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const engines = (['native', 'typescript'] as const).filter((name) => wanted(options.engines, name));
   const effort = options.quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 15 };
   const asked = choosers(engines).filter(({ name }) => wanted(options.only, name));
-  const rows: RouterRow[] = asked.map(({ name, ours, targetNs }) => ({ name, ours, targetNs, ns: SIZES.map(() => NaN) }));
+  const rows: RouterRow[] = asked.map(({ name, ours, targetsNs }) => ({ name, ours, targetsNs, ns: SIZES.map(() => NaN) }));
   for (const [column, size] of SIZES.entries()) {
     for (const { name, ns } of rows) ns[column] = await measureAlone({ name, size, effort });
     console.error(`${size} deployments: measured`);

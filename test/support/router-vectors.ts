@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Fact, FACTS, Question, QUESTION_LENGTH, type Members, type RouterEngine } from '../../lib/router/engine/engine.js';
+import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from '../../lib/router/engine/engine.js';
 import type { RouterMemory } from '../../lib/router/state/memory.js';
 import { root } from '../project/sources.js';
 
@@ -20,7 +20,7 @@ export interface RouterVector {
     excluded?: readonly number[];
   }>;
   readonly members: readonly Numbers[];
-  /** Of a scan, and of a ranking or a lottery. `wakeAtMs` is `null` where nothing changes by itself. */
+  /** Position and number of the eligible. `wakeAtMs` is of an answer that engines no longer give. */
   readonly expected: { readonly scan: number; readonly count: number; readonly wakeAtMs: number | null };
 }
 
@@ -36,23 +36,26 @@ export function askedOf(engine: RouterEngine, vector: RouterVector): { memory: R
   const { members, question } = vector;
   const memory = engine.open(null, 64);
   const facts = new Float64Array(members.length * FACTS).fill(Infinity);
+  const slots = Int32Array.from(members, (_, slot) => slot);
+  const set = (fact: number, slot: number, value: number): void => void (facts[factIndex({ slots, facts }, fact, slot)] = value);
   for (const [slot, member] of members.entries()) {
-    facts[slot * FACTS + Fact.weight] = NaN;
-    facts[slot * FACTS + Fact.cost] = 0;
+    set(Fact.weight, slot, NaN);
+    set(Fact.cost, slot, 0);
     for (const [name, value] of Object.entries(member)) {
       const fact = FACT_NAMES.find((known) => known === name);
       if (fact === undefined) (memory[name as keyof RouterMemory] as Float64Array)[slot] = value;
-      else facts[slot * FACTS + Fact[fact]] = value;
+      else set(Fact[fact], slot, value);
     }
   }
   const asked = new Float64Array(QUESTION_LENGTH);
-  asked[Question.order] = vector.order;
+  asked[Question.strategy] = vector.order;
   asked[Question.nowMs] = routerVectors.nowMs;
   asked[Question.inputTokens] = question.inputTokens ?? 0;
   asked[Question.random] = question.random ?? 0;
+  asked[Question.limited] = 1;
   asked[Question.limits] = question.limits === true ? 1 : 0;
   asked[Question.anyHealth] = question.anyHealth === true ? 1 : 0;
   asked[Question.buffer] = question.buffer ?? 0;
   asked[Question.sampleTtlMs] = question.sampleTtlMs ?? 3_600_000;
-  return { memory, members: { slots: Int32Array.from(members, (_, slot) => slot), facts }, question: asked };
+  return { memory, members: { slots, facts }, question: asked };
 }

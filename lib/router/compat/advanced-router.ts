@@ -3,15 +3,16 @@ import type { ModelListEntry } from '../deployments/deployment.js';
 import type { ListRouters } from './router-cache.js';
 import type { RouterService } from '../router.service.js';
 import type { RouterSettings } from '../settings.js';
-import { checkStrategy, type RoutingStrategy } from '../selection/strategies/strategies.js';
+import { checkStrategy } from '../selection/strategies/registry.js';
+import type { RoutingStrategy } from '../selection/strategies/strategy.js';
 import type { RoutingContext } from '../routing-context.js';
 
-/** The strategy of an `AdvancedRouter` that is told none. */
+/** Default strategy of an `AdvancedRouter`. */
 export const DEFAULT_STRATEGY: RoutingStrategy = 'simple_shuffle';
 
-/** The reference's router: the list comes with the call. The class that users build brings the routers along. */
+/** The router of the Python original: each call passes the model list. The exported class supplies the routers. */
 export class AdvancedRouter {
-  /** The strategy, by its name here. */
+  /** Name of the strategy. */
   readonly strategy: RoutingStrategy;
   private readonly settings: RouterSettings;
   private routers: ListRouters | undefined = undefined;
@@ -26,9 +27,9 @@ export class AdvancedRouter {
   }
 
   /**
-   * The entry of the list that a request for this model would get, itself; `null` when there is none. A list is read when it is first seen, and again when
-   * its length has changed; after other changes call `refresh(list)`.
-   * @param blockedModels Not these: ids, models of deployments or names of groups.
+   * Returns the entry of the list that a request for this model would get; `null` when none is eligible. A list is read on its first use, and again
+   * when its length has changed; after other changes call `refresh(list)`.
+   * @param blockedModels ids, models of deployments or names of model groups to leave out
    */
   getAvailableDeployment(
     modelList: readonly ModelListEntry[],
@@ -38,12 +39,12 @@ export class AdvancedRouter {
     return availableIn(this.routerOf(modelList), model, blockedModels);
   }
 
-  /** Reads a list again that was changed in place. */
+  /** Reads a list again after a change in place. */
   refresh(modelList: readonly ModelListEntry[]): void {
     this.own().refresh(modelList, this.settings);
   }
 
-  /** What keeps account of a list: to book requests, and to tell how they came out, which all strategies but cost and shuffle live on. */
+  /** Returns the router of a list: to book requests and to report their outcome, which all strategies but cost and shuffle need. */
   routerOf(modelList: readonly ModelListEntry[]): RouterService {
     return this.own().of(modelList, this.settings);
   }
@@ -53,7 +54,7 @@ export class AdvancedRouter {
   }
 }
 
-/** The entry that a request would get. */
+/** Returns the entry that a request would get. */
 export function availableIn(
   router: RouterService,
   model: string,

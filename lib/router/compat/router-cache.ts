@@ -17,8 +17,8 @@ interface ListRouter {
 }
 
 /**
- * Routers for lists that come with the call: one for every array and settings object, made when it is first seen, and gone with it. A list that has become
- * longer or shorter is read again by itself; after other changes in place it has to be said (`refresh`).
+ * Routers for model lists that are passed with each call: one per array and settings object, garbage-collected with them. A list is read again when
+ * its length changes; other changes in place need `refresh`.
  */
 export class ListRouters {
   private readonly bySettings = new WeakMap<RouterSettings | LiteLLMRouterSettings, WeakMap<readonly ModelListEntry[], ListRouter>>();
@@ -29,7 +29,7 @@ export class ListRouters {
   ) {}
 
   /**
-   * The router of this list.
+   * Returns the router of this list.
    * @throws InvalidArgumentError naming the entry and key (`modelList[2].litellm_params.rpm`), or the setting.
    */
   of(list: readonly ModelListEntry[], settings: RouterSettings | LiteLLMRouterSettings = DEFAULT_SETTINGS): RouterService {
@@ -49,7 +49,7 @@ export class ListRouters {
     return known.router;
   }
 
-  /** Reads a list again that was changed in place. */
+  /** Reads a list again after a change in place. */
   refresh(list: readonly ModelListEntry[], settings: RouterSettings | LiteLLMRouterSettings = DEFAULT_SETTINGS): void {
     const known = this.bySettings.get(settings)?.get(list);
     if (known === undefined) return;

@@ -1,7 +1,7 @@
 import { checkKnownKeys, checkNumber, checkObject, joinPath, type Refuse } from '../../common/options.js';
 import { checkAmount } from './numeric-options.js';
 
-/** What may be spent in a time that begins with the first call, and again in the next. */
+/** An amount that may be spent per period. The first period starts with the first call. */
 export interface Budget {
   /** In USD. */
   readonly budgetUsd: number;
@@ -37,7 +37,7 @@ export function readProviderBudgets(path: string, value: unknown, refuse: Refuse
   return new Map(entries);
 }
 
-/** LiteLLM's `provider_budget_config`, in the names and units used here. */
+/** Translates LiteLLM's `provider_budget_config` to our names and units. */
 export function budgetsFromLiteLLM(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): Record<string, Budget> {
   const budgets: Record<string, Budget> = {};
   for (const [provider, entry] of Object.entries(checkObject(path, value, refuse))) {
@@ -49,7 +49,7 @@ export function budgetsFromLiteLLM(path: string, value: unknown, refuse: Refuse,
       budget_duration: duration,
       ...others
     } = checkObject(at, entry, refuse);
-    for (const key of Object.keys(others)) warn(`${joinPath(at, key)} is not known here, and has no effect`);
+    for (const key of Object.keys(others)) warn(`unknown option, ignored: ${joinPath(at, key)}`);
     const [limitKey, timeKey] = [
       limit === undefined ? 'max_budget' : 'budget_limit',
       time === undefined ? 'budget_duration' : 'time_period',
@@ -63,11 +63,11 @@ export function budgetsFromLiteLLM(path: string, value: unknown, refuse: Refuse,
 }
 
 /**
- * A time as LiteLLM writes it, in milliseconds: `30s`, `10m`, `24h`, `7d`, `1w`, `1mo`.
+ * Returns a period in milliseconds, written as in LiteLLM: `30s`, `10m`, `24h`, `7d`, `1w`, `1mo`.
  * @throws what `refuse` makes.
  */
 export function readPeriod(path: string, value: unknown, refuse: Refuse): number {
   const [, count, unit] = (typeof value === 'string' && /^(\d+)(s|m|h|d|w|mo)$/.exec(value)) || [];
   if (Number(count) > 0) return Number(count) * UNITS[unit];
-  throw refuse(path, value, 'must be a time such as 30s, 10m, 24h, 7d, 1w or 1mo');
+  throw refuse(path, value, 'must be a period such as 30s, 10m, 24h, 7d, 1w or 1mo');
 }

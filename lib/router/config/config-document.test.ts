@@ -188,7 +188,7 @@ describe('an error of a configuration file', () => {
     const path = written(`router_settings: { optional_pre_call_checks: [${SECRET}, prompt_caching] }`);
     const { warnings } = resolveRouterOptions({ configPath: path }, {});
     expect(warnings).toEqual([
-      expect.stringContaining('an unknown check is not supported'),
+      expect.stringContaining('unknown check is not supported'),
       expect.stringContaining('prompt_caching is not supported'),
     ]);
   });

@@ -8,14 +8,14 @@ import { refuseFileValue } from './file-values.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Nodes of YAML inside each other while it is parsed, several for one level of values. Deeper, the composer's recursion ends the process. */
+/** Upper bound of nested YAML nodes, several per level of values. Beyond it, the recursion of the composer would end the process. */
 const MAX_NODES_DEEP = 300;
 const MAX_INCLUDES = 100;
 
 /**
- * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Files are bounded in size, depth and in what their aliases come to;
- * no error quotes what stands in them, because keys do.
- * @throws InvalidConfigurationError naming file and place.
+ * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Size, depth and expanded aliases are bounded. Errors quote no
+ * text of the file, because it may hold keys.
+ * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigDocument(path: string): Section {
   return withIncluded(path, readDocument(path));
@@ -25,7 +25,7 @@ function readDocument(path: string): Section {
   const document = compose(path, readConfigText(path));
   let value: unknown;
   try {
-    // LiteLLM takes any number of aliases; what they come to is bounded by `checkExtent`.
+    // LiteLLM accepts any number of aliases; `checkExtent` bounds their expansion.
     value = document.toJS({ maxAliasCount: -1 });
   } catch (error) {
     throw new InvalidConfigurationError(path, isMergeFault(error) ? errorMessage(error) : 'cannot be read as YAML: an alias has no anchor');
@@ -67,14 +67,14 @@ function tokensOf(path: string, text: string, lines: LineCounter): CST.Token[] {
   return tokens;
 }
 
-/** The only error of the library that quotes nothing. */
+/** The only error of the YAML library that quotes no text of the file. */
 function isMergeFault(error: unknown): boolean {
   return errorMessage(error).startsWith('Merge sources must be maps');
 }
 
 /**
- * As LiteLLM puts files together: names are relative to the including one, lists are joined, and of anything else the last file's is taken. Unlike there, only
- * files below the folder of the including one are read, wherever symbolic links lead.
+ * Merges included files as LiteLLM does: paths are relative to the including file, lists are joined, of other values the last one wins. Unlike there,
+ * only files below the folder of the including file are read, wherever symbolic links lead.
  */
 function withIncluded(path: string, { include, ...config }: Section): Section {
   if (include === undefined || include === null) return config;

@@ -65,7 +65,7 @@ describe('a LiteLLM configuration', () => {
     const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
     expect(options.warnings).toEqual([
-      expect.stringContaining("for LiteLLM's proxy: litellm_settings.drop_params, general_settings.master_key"),
+      expect.stringContaining("settings of LiteLLM's proxy, without effect: litellm_settings.drop_params, general_settings.master_key"),
       expect.stringContaining('unheard_of'),
       expect.stringContaining('redis_host'),
     ]);
@@ -156,11 +156,11 @@ router_settings:
     const settings = { cache_responses: true, default_litellm_params: { timeout: 1 }, debug_level: 'INFO' };
     const { router } = routerOn(engine, { modelList: [deployment('a', params, 'g', info)], routerSettings: settings });
     expect(router.warnings).toEqual([
-      'router.routerSettings.cache_responses is not known here, and has no effect',
-      'router.routerSettings.default_litellm_params is not known here, and has no effect',
-      'model_info: team_id has no effect here',
-      'model_info: supported_environments has no effect here',
-      "litellm_params: LiteLLM's own, no effect here: itpm, max_retries, tag_regex, mock_response",
+      'unknown option, ignored: router.routerSettings.cache_responses',
+      'unknown option, ignored: router.routerSettings.default_litellm_params',
+      'option without effect: model_info.team_id',
+      'option without effect: model_info.supported_environments',
+      "litellm_params: LiteLLM's own, without effect: itpm, max_retries, tag_regex, mock_response",
     ]);
   });
 

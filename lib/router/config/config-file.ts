@@ -8,17 +8,17 @@ import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
 
-/** What a configuration says of the router. */
+/** The router's part of a configuration file. */
 export interface RouterConfig {
   readonly modelList: readonly unknown[];
   readonly settings: RouterSettings;
-  /** Over the Redis that `router_settings` name. */
+  /** Over the Redis of `router_settings`. */
   readonly sharedState: RouterSharedState | undefined;
-  /** The environment, with the variables that the file sets where there are none of their names. */
+  /** The environment, with the variables of the file that it does not have. */
   readonly env: Environment;
 }
 
-/** Settings of LiteLLM itself that its router falls back on. */
+/** Keys of `litellm_settings` that LiteLLM's router uses as defaults. */
 const GENERAL = new Set([
   'num_retries',
   'request_timeout',
@@ -30,13 +30,13 @@ const GENERAL = new Set([
   'default_fallbacks',
 ]);
 
-/** Sections that are read. */
+/** Sections that have an effect. */
 const READ = new Set(['model_list', 'router_settings', 'environment_variables']);
 
 /**
- * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. What it says beside the router (`general_settings`, callbacks) is left
- * alone, and named.
- * @throws InvalidConfigurationError naming file and place.
+ * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. `warn` receives the settings that do not concern the router
+ * (`general_settings`, callbacks).
+ * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigFile(
   path: string,
@@ -60,11 +60,11 @@ export function readConfigFile(
     return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
   });
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
-  // Who sets a `master_key` takes the gateway to be closed.
-  if (unhandled.length > 0) warn(`${path}: has no effect here, being for LiteLLM's proxy: ${unhandled.join(', ')}`);
+  // An operator who sets a `master_key` expects the gateway to ask for it.
+  if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}`);
   const routerSettings = part('router_settings');
   return {
-    // Resolved entry by entry, so that what is missing is told by place.
+    // Each entry resolves its own variables, so that a missing one is reported with its place.
     modelList: checkArray(`${root}model_list`, config.model_list ?? [], (_, entry) => entry, refuseFileValue),
     settings: {
       ...fromLiteLLM(`${root}litellm_settings`, general, refuseFileValue, warn),
@@ -75,7 +75,7 @@ export function readConfigFile(
   };
 }
 
-/** The environment, with the variables that a file sets where there are none of their names. */
+/** Returns the environment, with the variables of the file that it does not have. */
 export function environmentOf(
   path: string,
   { environment_variables: section }: Readonly<Record<string, unknown>>,

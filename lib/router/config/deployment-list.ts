@@ -6,19 +6,19 @@ import { ListReading, paramsMessage } from './list-reading.js';
 import { readEntry, readModelList, type ModelFacts, type ReadingContext } from './model-list.js';
 import type { ResolvedRouterSettings } from '../settings.js';
 
-/** Reads deployments as a router's settings say, when it begins and while it runs, and keeps what was not understood. */
+/** Reads deployments under the settings of a router, at boot and later, and reports unknown options once. */
 export class DeploymentList {
   private readonly heard = new Set<string>();
   private readonly heardParams = new Set<string>();
 
-  /** @param strict whether a deployment that cannot be called is an error. */
+  /** @param strict whether a deployment that cannot be called is an error */
   constructor(
     private readonly reading: ReadingContext,
     private readonly warn: (message: string) => void,
     private readonly strict = false,
   ) {}
 
-  /** What was not understood so far, and was told once. */
+  /** All warnings so far. */
   get warnings(): readonly string[] {
     return [...this.heard];
   }
@@ -39,7 +39,7 @@ export class DeploymentList {
   }
 
   /**
-   * What is given replaces what the entry has under the same keys; `undefined` when there is no such deployment.
+   * Returns the deployments with the given keys of one changed; `undefined` when there is no such deployment.
    * @throws InvalidArgumentError naming the key.
    */
   updated(
@@ -62,7 +62,7 @@ export class DeploymentList {
     return deployments.map((deployment) => (deployment === known ? updated : deployment));
   }
 
-  /** The same deployments under other settings. */
+  /** Reads the same deployments under other settings. */
   reread(deployments: readonly Deployment[], settings: ResolvedRouterSettings): readonly Deployment[] {
     const context = { ...this.contextOf(settings), refuse: refuseArgument };
     return deployments.map(
@@ -86,12 +86,12 @@ export class DeploymentList {
     return deployment;
   }
 
-  /** One message for each kind of thing, however many deployments it is about. */
+  /** Reports one message per kind of finding, however many deployments it is about. */
   private tell({ warnings, findings, notes, sent, ignored }: ListReading, deployments: number): void {
     const found = findings.length === 0 ? undefined : findingsMessage(findings, deployments);
     if (found !== undefined && this.strict) throw new InvalidConfigurationError(this.reading.path, found);
     const params = paramsMessage(this.unheard(sent), this.unheard(ignored));
-    const noted = notes.length === 0 ? undefined : listed('deployments that are called without a key', notes);
+    const noted = notes.length === 0 ? undefined : listed('deployments called without a key', notes);
     this.report([...warnings, ...[params, noted, found].filter((message) => message !== undefined)]);
   }
 
@@ -107,7 +107,7 @@ export class DeploymentList {
       ...this.reading,
       defaultMaxParallelRequests,
       ignoreInvalid: ignoreInvalidDeployments,
-      looksAtWindows: enablePreCallChecks !== false,
+      checksWindows: enablePreCallChecks !== false,
       modelFacts: enablePreCallChecks === true || modelFacts === undefined ? modelFacts : withoutWindows(modelFacts),
     };
   }

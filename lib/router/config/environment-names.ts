@@ -2,13 +2,13 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 
 const PREFIX = 'os.environ/';
-/** Deeper structures are refused: recursion must end before the stack does, and a cycle has no end. */
+/** Upper bound of the nesting: recursion must end before the stack does, and a cycle has no end. */
 const MAX_DEPTH = 64;
 
 /**
- * Every `os.environ/NAME` in a configuration replaced by what the environment has under that name; of a name that it does not have the entry goes,
- * and `missing` is told. What is given is not changed.
- * @throws InvalidArgumentError (`NESTED_TOO_DEEP`), of what is in itself, too.
+ * Returns a copy of a configuration in which every `os.environ/NAME` is replaced by that variable of the environment. Entries whose variable is not
+ * set are left out, and `missing` receives its name.
+ * @throws InvalidArgumentError (`NESTED_TOO_DEEP`), also for a value that contains itself.
  */
 export function resolveEnvironmentNames(value: unknown, env: Environment, missing: (name: string) => void, depth = 0): unknown {
   if (typeof value === 'string') {

@@ -2,23 +2,23 @@ import { checkKnownKeys, checkObject, joinPath, type Refuse } from '../../common
 import { checkAmounts } from './numeric-options.js';
 import { ERROR_CLASSES } from '../health/failures.js';
 
-/** How LiteLLM's policies end the names of error classes: `RateLimitErrorRetries`. */
+/** Ending of the names of error classes in LiteLLM's policies: `RateLimitErrorRetries`. */
 export type PolicyEnding = 'Retries' | 'AllowedFails';
 
-/** @throws what `refuse` makes, for a name that no failure has (a policy that is misspelled would do nothing) and for what is no amount. */
+/** @throws what `refuse` makes for an unknown error class, because a misspelled policy would do nothing, and for a value that is no amount. */
 export function checkErrorPolicy(path: string, value: unknown, ending: PolicyEnding, refuse: Refuse): Readonly<Record<string, number>> {
   checkKnownKeys(path, checkObject(path, value, refuse), namesEnding(ending), refuse);
   return checkAmounts(path, value, refuse);
 }
 
-/** A policy of a LiteLLM file without the names that are not known here, of which `warn` hears: newer versions may have more. */
+/** Leaves unknown error classes out of a policy of LiteLLM, whose newer versions may have more. `warn` receives them. */
 export function knownErrorPolicy(path: string, value: unknown, ending: PolicyEnding, warn: (message: string) => unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const known = namesEnding(ending);
   return Object.fromEntries(
     Object.entries(value).filter(([name]) => {
       const isKnown = known.includes(name);
-      if (!isKnown) warn(`${joinPath(path, name)} is not known here, and has no effect`);
+      if (!isKnown) warn(`unknown option, ignored: ${joinPath(path, name)}`);
       return isKnown;
     }),
   );

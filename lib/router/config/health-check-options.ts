@@ -2,20 +2,20 @@ import { LONGEST_TIMER_MS } from '../../common/clocks.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
 import type { Deployment } from '../deployments/deployment.js';
 
-/** Whether a deployment is there: `false`, or a promise that is rejected, takes it out until a later check finds it well. */
+/** Checks a deployment. `false` or a rejected promise makes it unhealthy until a later check succeeds. */
 export type HealthProbe = (deployment: Deployment, signal: AbortSignal) => boolean | Promise<boolean>;
 
-/** Background checks of the deployments. One that fails is left alone as long as others are well. */
+/** Background checks of the deployments. An unhealthy one gets no requests while others are healthy. */
 export interface HealthCheckOptions {
   /** Returns whether the deployment is healthy; a rejected promise counts as unhealthy. `signal` aborts at `timeoutMs`. */
   readonly probe: HealthProbe;
-  /** From one round to the next. Default 300,000. */
+  /** Pause between two rounds. Default 300,000. */
   readonly intervalMs?: number;
-  /** Longest wait for one answer. Default 10,000. */
+  /** Time-out of one probe. Default 10,000. */
   readonly timeoutMs?: number;
-  /** Probes at a time. Default 10. */
+  /** Probes in parallel. Default 10. */
   readonly concurrency?: number;
-  /** A failed check says nothing any more after this time. Default: two intervals. */
+  /** A failed check expires after this time. Default: two intervals. */
   readonly stalenessMs?: number;
 }
 

@@ -1,18 +1,18 @@
 import type { Finding } from '../deployments/callability.js';
 import { fateOfParam } from './litellm-keys.js';
 
-/** What is found while a model list is read: said in a few messages for the whole list, not for each entry. */
+/** Findings about a model list, collected for a few messages about the whole list. */
 export class ListReading {
   readonly warnings = new Set<string>();
-  /** Deployments that cannot be called. */
+  /** About deployments that cannot be called. */
   readonly findings: Finding[] = [];
-  /** Of those that can. */
+  /** About deployments that can be called. */
   readonly notes: string[] = [];
-  /** Parameters of providers, and LiteLLM's own that have no effect here. */
+  /** Parameters that are sent to the provider, and those of LiteLLM without effect. */
   readonly sent = new Set<string>();
   readonly ignored = new Set<string>();
 
-  /** @param ids that are taken */
+  /** @param ids the ids that are taken */
   constructor(readonly ids = new Set<string>()) {}
 
   addParams(params: Readonly<Record<string, unknown>>): void {
@@ -20,17 +20,17 @@ export class ListReading {
       if (value === null || value === undefined) continue;
       const fate = fateOfParam(key);
       if (fate === 'sent') this.sent.add(key);
-      // `max_retries: 0`, which many write for the provider's SDK, says nothing of ours.
+      // Many set `max_retries: 0` for the provider's SDK; it does not concern our retries.
       else if (fate === 'ignored' && value !== false && value !== 0) this.ignored.add(key);
     }
   }
 }
 
-/** What becomes of parameters, in one message. */
+/** Returns one message about the effect of parameters. */
 export function paramsMessage(sent: readonly string[], ignored: readonly string[]): string | undefined {
   const parts = [
     sent.length > 0 && `sent with every request, unless it has them: ${sent.join(', ')}`,
-    ignored.length > 0 && `LiteLLM's own, no effect here: ${ignored.join(', ')}`,
+    ignored.length > 0 && `LiteLLM's own, without effect: ${ignored.join(', ')}`,
   ].filter((part) => part !== false);
   return parts.length === 0 ? undefined : `litellm_params: ${parts.join('; ')}`;
 }

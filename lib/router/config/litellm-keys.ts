@@ -9,7 +9,7 @@ export const ENTRY_KEYS: ReadonlySet<string> = new Set([
   'access_groups',
 ]);
 
-/** Parameters of a deployment that have an effect here. */
+/** Parameters of a deployment that have an effect. */
 const USED_PARAMS: ReadonlySet<string> = new Set(
   `model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token rpm tpm weight order max_parallel_requests timeout
   stream_timeout num_retries cooldown_time tags input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost
@@ -17,7 +17,7 @@ const USED_PARAMS: ReadonlySet<string> = new Set(
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret`.split(/\s+/),
 );
 
-/** Parameters that LiteLLM 1.110.2 and its router keep to themselves: no provider gets them. */
+/** Parameters that LiteLLM 1.110.2 and its router do not send to a provider. */
 const LITELLM_PARAMS: ReadonlySet<string> = new Set(
   `access_groups acompletion additional_drop_params aembedding aimg_generation alerting_config allm_passthrough_route allow_client_keepalive_override
   allow_legacy_cloud_file_ids allowed_model_region allowed_openai_params assistant_continue_message assistants_config async_call atext_completion
@@ -43,7 +43,7 @@ const LITELLM_PARAMS: ReadonlySet<string> = new Set(
     /\s+/,
   ),
 );
-/** Families of these: credentials of clouds and observers, prices, settings of LiteLLM's routers of routers. */
+/** Families of such parameters: credentials of clouds and observability services, prices, settings of LiteLLM's auto routers. */
 const LITELLM_FAMILIES = [
   /^(?:_|aws_|vertex_|watsonx_|azure_|s3_|gcs_|dd_|redis_|valkey_|milvus_|litellm_|mock_|health_check_|token_exchange_)/,
   /^(?:langfuse|langsmith|arize|posthog|newrelic|signoz|humanloop|github_copilot|openai_(?:identity|service)|auto_router)_/,
@@ -54,20 +54,20 @@ const LITELLM_FAMILIES = [
 ];
 
 /**
- * What becomes of a deployment's parameter. `used`: it has its effect here. `ignored`: LiteLLM's own, without effect here. `sent`: the provider's, a field of
- * every request that does not have it.
+ * Returns what happens to a parameter of a deployment. `used`: it has an effect. `ignored`: LiteLLM's own, without effect. `sent`: a field for the
+ * provider, added to every request that does not have it.
  */
 export function fateOfParam(key: string): 'used' | 'ignored' | 'sent' {
   if (USED_PARAMS.has(key)) return 'used';
   return LITELLM_PARAMS.has(key) || LITELLM_FAMILIES.some((family) => family.test(key)) ? 'ignored' : 'sent';
 }
 
-/** Whether a deployment's parameter is a field of its requests. */
+/** Whether a parameter of a deployment is a field of its requests. */
 export function isSentParam(key: string): boolean {
   return fateOfParam(key) === 'sent';
 }
 
-/** What LiteLLM knows of a deployment. */
+/** Keys of LiteLLM's `model_info`. */
 export const INFO_KEYS: ReadonlySet<string> = new Set(
   `id db_model base_model mode max_tokens max_input_tokens max_output_tokens input_cost_per_token output_cost_per_token supported_environments allowed_fails
   cache_read_input_token_cost cache_creation_input_token_cost output_cost_per_reasoning_token input_cost_per_request
@@ -76,23 +76,23 @@ export const INFO_KEYS: ReadonlySet<string> = new Set(
   health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),
 );
 
-/** Of an entry and its `model_info`, what says who is called, how often or at what price, and is not heeded here: whoever set one takes it to hold. */
+/** Keys of an entry and its `model_info` that restrict calls in LiteLLM and have no effect here: each is reported. */
 export const UNHEEDED_KEYS: ReadonlySet<string> = new Set(
   `model_list.access_groups model_info.supported_environments model_info.access_groups model_info.team_id model_info.team_public_model_name
   model_info.routing_strategy_args`.split(/\s+/),
 );
 
-/** Parameters of a deployment that LiteLLM lets a request have, and a fallback. */
+/** Parameters of a deployment that LiteLLM accepts in a request, and in a fallback. */
 export const FALLBACK_PARAMS: ReadonlySet<string> = new Set(
   'api_key api_base base_url api_version custom_llm_provider headers extra_headers timeout stream_timeout num_retries max_retries'.split(
     ' ',
   ),
 );
 
-/** Settings of LiteLLM's router that have no meaning here: no reason for a warning. */
+/** Settings of LiteLLM's router that are ignored without a warning. */
 export const IGNORED_SETTINGS: ReadonlySet<string> = new Set('set_verbose debug_level client_ttl polling_interval model_list'.split(' '));
 
-/** Where LiteLLM's router shares its state: read by `sharedStateOf`. */
+/** Settings of LiteLLM's shared state: read by `sharedStateOf`. */
 export const REDIS_SETTINGS: ReadonlySet<string> = new Set(
   'redis_url redis_host redis_port redis_password redis_db cache_kwargs'.split(' '),
 );

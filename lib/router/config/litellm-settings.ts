@@ -6,7 +6,7 @@ import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS, REDIS_SETTINGS } from 
 import { MOST_SAMPLES } from '../state/memory.js';
 import { SETTING_KEYS, type RouterSettings } from '../settings.js';
 
-/** LiteLLM's `router_settings`, in its own names and units: what is not understood is reported. */
+/** LiteLLM's `router_settings`, in its own names and units. Unknown keys are reported. */
 export type LiteLLMRouterSettings = Readonly<Record<string, unknown>>;
 
 const SAME: Readonly<Record<string, keyof RouterSettings>> = {
@@ -33,7 +33,7 @@ const SECONDS: Readonly<Record<string, keyof RouterSettings>> = {
   stream_timeout: 'streamTimeoutMs',
 };
 
-/** Those that are no mere names of others. */
+/** Settings that need more than another name. */
 const OTHERS = [
   'routing_strategy_args',
   'tag_filtering_match_any',
@@ -46,7 +46,7 @@ const OTHERS = [
 ];
 const THEIRS: ReadonlySet<string> = new Set([...Object.keys(SAME), ...Object.keys(SECONDS), ...OTHERS]);
 
-/** Settings in which LiteLLM's names may stand among those used here, which win. */
+/** Translates LiteLLM's names; a setting that is given under our name as well keeps our value. */
 export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSettings, refuse: Refuse): RouterSettings {
   const isTheirs = (key: string): boolean => THEIRS.has(key) && !(SETTING_KEYS as readonly string[]).includes(key);
   const keys = Object.keys(input);
@@ -56,7 +56,7 @@ export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSe
   return { ...fromLiteLLM(path, theirs, refuse, () => {}), ...Object.fromEntries(entries.filter(([key]) => !isTheirs(key))) };
 }
 
-/** What LiteLLM's settings say, in the names and units used here. `warn` hears of keys that are not understood. */
+/** Translates LiteLLM's settings to our names and units. `warn` receives unknown keys. */
 export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings {
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(checkObject(path, input, refuse))) {
@@ -75,24 +75,24 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
     else if (key === 'optional_pre_call_checks') {
       for (const check of Array.isArray(value) ? (value as unknown[]) : []) {
         if (check === 'enforce_model_rate_limits') settings.enablePreCallChecks = true;
-        else warn(`${at}: ${typeof check === 'string' && KNOWN_CHECKS.has(check) ? check : 'an unknown check'} is not supported`);
+        else warn(`${at}: ${typeof check === 'string' && KNOWN_CHECKS.has(check) ? check : 'unknown check'} is not supported`);
       }
-    } else warn(`${at} is not known here, and has no effect`);
+    } else warn(`unknown option, ignored: ${at}`);
   }
   return settings;
 }
 
-/** What a fallback has of a deployment's parameters is not heeded: a group says where it is, and by which key. */
+/** Parameters of a deployment have no effect in a fallback: its model group has address and key. */
 function warnOfParams(path: string, fallbacks: unknown, warn: (message: string) => void, depth = 0): void {
-  // A list of objects of lists of objects.
+  // Fallbacks are lists of objects of lists of objects.
   if (typeof fallbacks !== 'object' || fallbacks === null || depth > 3) return;
   for (const [key, entry] of Object.entries(fallbacks)) {
-    if (FALLBACK_PARAMS.has(key)) warn(`${path}: ${key} of a fallback has no effect here`);
+    if (FALLBACK_PARAMS.has(key)) warn(`${path}: ${key} of a fallback has no effect`);
     warnOfParams(path, entry, warn, depth + 1);
   }
 }
 
-/** A number or a flag may be text: from the environment, quoted, or as YAML 1.1 has it (`yes`). */
+/** Reads a number or flag that is text: from the environment, quoted, or in the words of YAML 1.1 (`yes`). */
 function plain(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   if (/^(?:true|yes|on)$/i.test(value)) return true;
@@ -102,7 +102,7 @@ function plain(value: unknown): unknown {
 
 function strategyOptions(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings['strategyOptions'] {
   const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
-  for (const key of Object.keys(others)) warn(`${joinPath(path, key)} is not known here, and has no effect`);
+  for (const key of Object.keys(others)) warn(`unknown option, ignored: ${joinPath(path, key)}`);
   const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), plain(size), { min: 1 }, refuse);
   if (samples !== undefined && samples > MOST_SAMPLES) warn(`${path}.max_latency_list_size: ${MOST_SAMPLES} samples are kept at most`);
   return {

@@ -8,17 +8,17 @@ import { refuseFileValue } from './file-values.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** What LiteLLM's proxy is protected by: for a gateway that takes its place. */
+/** Settings that protect LiteLLM's proxy, for a gateway that replaces it. */
 export interface LiteLLMProxySettings {
-  /** `general_settings.master_key`, else `LITELLM_MASTER_KEY`: every request has to show it. `null`: there is none. */
+  /** `general_settings.master_key`, else `LITELLM_MASTER_KEY`: every request must send it. `null` without one. */
   readonly masterKey: string | null;
   /** `general_settings.litellm_key_header_name`: the only header that keys are read from. */
   readonly keyHeader: string | null;
-  /** Whether `dangerously_permit_weak_or_unset_master_key` stands in the file, or its variable in the environment. */
+  /** Whether `dangerously_permit_weak_or_unset_master_key` is set in the file, or its variable in the environment. */
   readonly permitsWeakMasterKey: boolean;
-  /** Settings that check clients by another way than the master key: `general_settings.custom_auth`. */
+  /** Settings that authenticate clients by other means than the master key: `general_settings.custom_auth`. */
   readonly authentication: readonly string[];
-  /** Settings that reject some requests of clients who are known: `general_settings.allowed_ips`. */
+  /** Settings that reject some requests of authenticated clients: `general_settings.allowed_ips`. */
   readonly restrictions: readonly string[];
 }
 
@@ -34,11 +34,11 @@ const RESTRICTIONS = ['allowed_ips', 'allowed_routes', 'enforced_params', 'enfor
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
- * Reads what protects LiteLLM's proxy from its `config.yaml` and the environment. The library serves no routes, so nothing of it takes effect by itself: a gateway
- * enforces it, or refuses to start.
+ * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. The library serves no routes, so a gateway has to
+ * enforce them, or to refuse to start.
  *
- * @param configPath Without one, only the environment is read.
- * @throws InvalidConfigurationError where the master key names a variable that is not set, is empty or is no text: the gateway would be open.
+ * @param configPath without it, only the environment is read
+ * @throws InvalidConfigurationError when the master key names a variable that is not set, is empty or is no string: the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
   const config = configPath === undefined ? {} : readConfigDocument(configPath);
@@ -72,7 +72,7 @@ function masterKeyOf(path: string, { master_key: given }: Section, env: Environm
 }
 
 function checkKey(path: string, key: unknown): string {
-  // Of a header, spaces around it go.
+  // Spaces around the value of a header are removed.
   if (typeof key === 'string' && key !== '' && key.trim() === key) return key;
   throw new InvalidConfigurationError(path, 'must be a non-empty text without spaces around it; a number needs quotes');
 }
@@ -83,7 +83,7 @@ function isMeant(value: unknown): boolean {
   return value !== undefined && value !== null && value !== false && value !== 0;
 }
 
-/** Whether a guardrail looks at every request; others are asked for by name. */
+/** Whether a guardrail applies to every request; others apply by name. */
 function hasDefaultGuardrail(guardrails: unknown): boolean {
   if (!Array.isArray(guardrails)) return false;
   return (guardrails as unknown[]).some((entry) => {

@@ -7,7 +7,7 @@ import type { RouterSharedState } from '../redis/shared-state.js';
 
 type Settings = Readonly<Record<string, unknown>>;
 
-/** What Redis is reached by, in LiteLLM's words. */
+/** Connection parameters of Redis, in LiteLLM's names. */
 interface Connection {
   readonly username?: unknown;
   readonly password?: unknown;
@@ -18,11 +18,11 @@ interface Connection {
 const CONNECTION_KEYS = ['username', 'password', 'db', 'ssl'] as const;
 
 /**
- * The state shared over the Redis that LiteLLM's `router_settings` name: `redis_url`, else `redis_host` with `redis_port`. As there, `redis_password`, `redis_db`,
- * `cache_kwargs` and then the variables `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB` and `REDIS_SSL` complete host and port; these variables alone start nothing.
+ * Returns the state shared over the Redis of LiteLLM's `router_settings`: `redis_url`, else `redis_host` with `redis_port`, completed as in LiteLLM
+ * by `redis_password`, `redis_db`, `cache_kwargs` and then the variables `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB` and `REDIS_SSL`.
  *
- * @param path Of the settings, for errors, which quote no value: passwords stand here.
- * @returns `undefined` where the settings name no Redis.
+ * @param path of the settings, for errors; these quote no value, because it may be a password
+ * @returns `undefined` where the settings name no Redis
  */
 export function sharedStateOf(
   path: string,
@@ -38,7 +38,7 @@ export function sharedStateOf(
     return undefined;
   }
   for (const key of Object.keys(checkObject(at('cache_kwargs'), settings.cache_kwargs ?? {}, refuse))) {
-    if (!(CONNECTION_KEYS as readonly string[]).includes(key)) warn(`${at('cache_kwargs')}.${key} has no effect here`);
+    if (!(CONNECTION_KEYS as readonly string[]).includes(key)) warn(`option without effect: ${at('cache_kwargs')}.${key}`);
   }
   return redisRouterState({ url: addressOf(path, settings, env, refuse) });
 }
@@ -58,7 +58,7 @@ function addressOf(path: string, settings: Settings, env: Environment, refuse: R
   const port = numberOf(at('redis_port'), settings.redis_port, 65_535, refuse);
   const database = isSet(db) ? `/${numberOf(at('redis_db'), db, 1_000_000, refuse)}` : '';
   const url = `${isTrue(ssl) ? 'rediss' : 'redis'}://${login}${host}:${port}${database}`;
-  // Of `redis://cache` or `a/b` the URL would name another host.
+  // With a name such as `redis://cache` or `a/b`, the URL would point to another host.
   if (!URL.canParse(url) || new URL(url).hostname !== host)
     throw refuse(at('redis_host'), undefined, 'must be the name or address of a host');
   return url;
@@ -71,7 +71,7 @@ function connectionOf(settings: Settings, env: Environment): Connection {
   return Object.fromEntries(entries);
 }
 
-/** An empty variable is as good as none. */
+/** An empty variable counts as not set. */
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }

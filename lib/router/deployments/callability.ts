@@ -1,4 +1,4 @@
-/** Why a deployment cannot be called, and what its operator can do about it. */
+/** Why a deployment cannot be called, and how to mend it. */
 export interface Uncallable {
   /** Why the deployment cannot be called. */
   readonly reason: string;
@@ -6,39 +6,39 @@ export interface Uncallable {
   readonly mend: string;
 }
 
-/** What is found out of a deployment before it is used. */
+/** Result of the check of a deployment before its first use. */
 export interface DeploymentVerdict {
-  /** Whose deployment it is: `anthropic` of `claude-sonnet-4-5`. */
+  /** `anthropic` for `claude-sonnet-4-5`. */
   readonly provider: string;
   readonly uncallable?: Uncallable;
-  /** Something that its operator should know, though it can be called. */
+  /** A warning about a deployment that can be called. */
   readonly note?: string;
 }
 
-/** Asked of every deployment when it is read: the router itself calls none, and knows no provider. */
+/** Checks a deployment when it is read. The router itself calls none, and knows no provider. */
 export type CheckDeployment = (deployment: {
   readonly id: string;
   readonly model: string;
   readonly params: Readonly<Record<string, unknown>>;
 }) => DeploymentVerdict;
 
-/** Which deployments the app calls itself: all, or those of these providers. */
+/** The deployments that the app calls itself: all, or those of these providers. */
 export type CalledByApp = boolean | readonly string[];
 
-/** One deployment that cannot be called, as it is told. */
+/** A deployment that cannot be called, as it is reported. */
 export interface Finding extends Uncallable {
   readonly id: string;
 }
 
 const MOST_NAMED = 20;
 
-/** All findings of one list, in one message. */
+/** Returns one message for all findings of a list. */
 export function findingsMessage(findings: readonly Finding[], deployments: number): string {
   const lines = findings.map(({ id, reason, mend }) => `${id}: ${reason}${mend === '' ? '' : `; ${mend}`}`);
   return listed(`${findings.length} of ${deployments} deployments cannot be called and get no requests`, lines);
 }
 
-/** A message of many lines, with an end. */
+/** Returns a message with a bounded number of lines. */
 export function listed(title: string, lines: readonly string[]): string {
   const more = lines.length > MOST_NAMED ? [`and ${lines.length - MOST_NAMED} more`] : [];
   return [`${title}:`, ...lines.slice(0, MOST_NAMED), ...more].join('\n  ');

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 
 const LONGEST_NAME = 96;
-/** What headers, metrics and Redis keys take without a second thought. */
+/** Characters that are not valid in headers, metrics and Redis keys alike. */
 const OTHER = /[^\w.:/@*+=-]/g;
 
 /**
- * A name for a deployment that has no id: `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`. Made of what it is, and of a short hash of its whole entry, so that it is the
- * same after a restart, in every process, and in whatever order the list is.
+ * Returns a name for a deployment without an id: `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`. It consists of group, model and host, and of
+ * a hash of the entry, so that it is the same after a restart, in every process, and in any order of the list.
  */
 export function deploymentName(entry: Readonly<Record<string, unknown>>, params: Readonly<Record<string, unknown>>): string {
   const [group, model] = [String(entry.model_name), String(params.model)];
@@ -20,7 +20,7 @@ export function deploymentName(entry: Readonly<Record<string, unknown>>, params:
   return `${name.replace(OTHER, '_').slice(0, LONGEST_NAME)}~${hash}`;
 }
 
-/** JSON that does not depend on the order of keys. */
+/** Returns JSON that does not depend on the order of keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, entry: unknown) => {
     if (typeof entry === 'bigint') return `${entry}n`;

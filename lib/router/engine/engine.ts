@@ -1,94 +1,80 @@
 import type { EngineName } from '../../common/capability.js';
 import type { RouterMemory } from '../state/memory.js';
 
-/** What is asked of an engine, and where it writes more than one number back: places in a `Float64Array`. */
+/** What an engine is asked, and where it writes its second answer: places in a `Float64Array`. */
 export const Question = {
-  /** An `Order`. */
-  order: 0,
+  /** The number of a `Strategy`. */
+  strategy: 0,
   nowMs: 1,
   /** Tokens of the request's input; 0 when unknown. */
   inputTokens: 2,
   /** From 0 to 1, without 1. */
   random: 3,
-  /** 1: rpm and tpm refuse, whatever the order. */
+  /** 1: rpm and tpm limit under every strategy. */
   limits: 4,
-  /** 1: failed health checks do not count. */
+  /** 1: failed health checks are ignored. */
   anyHealth: 5,
-  /** Latencies within this share of the lowest count as equal. */
+  /** Share by which a latency may exceed the lowest and still count as equal. */
   buffer: 6,
-  /** Samples of latency are forgotten after this time. */
+  /** Samples of latency expire after this time. */
   sampleTtlMs: 7,
-  /** Written: when the answer has to be found anew, at the latest. */
-  wakeAtMs: 8,
-  /** Written: how many may be chosen. */
+  /** 0: this request can reach no limit and no context window, so that only cooldowns and health checks matter. */
+  limited: 8,
+  /** Written by the engine: how many deployments are eligible. */
   count: 9,
 } as const;
 export const QUESTION_LENGTH = 10;
 
-/** What does not change of a deployment while it is registered: `FACTS` numbers each, in the order of the members. */
+/** Numbers of a deployment, which do not change while it is registered, but for the turn. */
 export const Fact = {
-  /** Requests a minute; `Infinity` without a limit. */
+  /** Requests per minute; `Infinity` without a limit. */
   rpm: 0,
-  /** Tokens a minute. */
+  /** Tokens per minute. */
   tpm: 1,
   maxParallel: 2,
   maxInputTokens: 3,
   /** `NaN` where none is set. */
   weight: 4,
-  /** USD for a token in and a token out. */
+  /** USD for an input token and an output token. */
   cost: 5,
+  /** Number of the last selection that took it: of equals the one with the lowest turn is selected. */
+  turn: 6,
 } as const;
-export const FACTS = 6;
+export const FACTS = 7;
 
-/** The deployments that are chosen among: their slots in the memory, and their facts. */
+/** The deployments that are compared. */
 export interface Members {
+  /** Their slots in the memory. */
   readonly slots: Int32Array;
+  /** `FACTS` columns, each with a number per member. */
   readonly facts: Float64Array;
-  /** Whether none of them has a limit of its own: rpm, tpm or requests at a time. */
-  readonly unlimited?: boolean;
+}
+
+/** Returns where a fact of the member at `position` is in `facts`. */
+export function factIndex({ slots }: Members, fact: number, position: number): number {
+  return fact * slots.length + position;
 }
 
 /**
- * What takes time with many deployments: contract and injection token in one. Twins give the same answers. What a request needs for an ordinary
- * choice (a draw, the top of a ranking, a counter) is done on `RouterMemory` by whoever holds it, as a call over the border would cost more than that.
- *
- * Synchronous, and without a clock: the instant is part of the question.
+ * Selects one of several deployments: contract and injection token in one. Both engines give the same answers.
+ * Synchronous and without a clock: the time is part of the question.
  */
 export abstract class RouterEngine {
   abstract readonly engine: EngineName;
 
   /**
-   * State of `capacity` deployments: of all threads of the process that open this name with this capacity, exactly, in the native engine; of its own
-   * without a name, and in the TypeScript one.
+   * Opens the state of `capacity` deployments. In the native engine all threads of the process that open the same name share it; without a name, and in
+   * the TypeScript engine, it belongs to this engine.
    */
   abstract open(name: string | null, capacity: number): RouterMemory;
 
-  /** The slot of a deployment in a named state, the same in all threads, or -1 when there are as many as its capacity. */
+  /** Returns a deployment's slot in a named state, the same in all threads, or -1 when all slots are taken. */
   abstract slot(name: string, id: string): number;
 
   /**
-   * The position of the best member by the question's order that may be chosen now, or -1. Among equals the question's random number decides.
-   * `Order.shuffle`: by weight, else by rpm, else by tpm (what is missing counts as 0), else all alike.
-   * @param excluded 1 at the positions that may not be chosen, or empty.
+   * Returns the position of the eligible member that the strategy prefers, or -1 when no member is eligible. Of equals the one with the lowest turn is
+   * selected, of equal turns one by the question's random number. `simple_shuffle` draws by weight, else by rpm, else by tpm, else evenly.
+   * @param excluded 1 at the positions that are excluded; may be empty.
    */
   abstract scan(memory: RouterMemory, members: Members, excluded: Uint8Array, question: Float64Array): number;
-
-  /**
-   * Ranks all members: `keys` receives their figures (`Infinity` where one may not be chosen), `winners` the tournament over them, leaves at `winners.length / 2`;
-   * of equal figures the lower tie wins. Positions behind the members have the key `Infinity` already.
-   */
-  abstract rank(
-    memory: RouterMemory,
-    members: Members,
-    question: Float64Array,
-    keys: Float64Array,
-    ties: Int32Array,
-    winners: Int32Array,
-  ): void;
-
-  /**
-   * Vose's alias table over the members that do not cool and are healthy, which take the first `count` places: a place is drawn evenly, and gives `aliases[2 * place]`
-   * with the chance `chances[place]`, else `aliases[2 * place + 1]`.
-   */
-  abstract lottery(memory: RouterMemory, members: Members, question: Float64Array, chances: Float64Array, aliases: Int32Array): void;
 }

@@ -2,14 +2,14 @@ import type { EngineName } from '../../common/capability.js';
 import { InvalidConfigurationError } from '../../common/errors.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { sharedMemory } from '../../engine/shared-memory.js';
-import { RouterEngine, type Members } from './engine.js';
 import { MAX_THREADS, memoryBytes, rowLength, RouterMemory } from '../state/memory.js';
+import { RouterEngine, type Members } from './engine.js';
 import { TypeScriptRouterEngine } from './typescript.js';
 
-/** With fewer members than this a call over the border takes longer than the work. */
-const FEWEST_MEMBERS = 96;
+/** With fewer members the call into the addon takes longer than the scan (`npm run bench -- router`, docs/design/router-selection.md). */
+const FEWEST_MEMBERS = 100;
 
-/** The engine in Rust, whose named states all threads of the process share: hands over the arrays, nothing else. */
+/** The engine in Rust. All threads of the process share its named states. It passes on the arrays, nothing else. */
 export class NativeRouterEngine extends RouterEngine {
   readonly engine: EngineName = 'native';
   private readonly few = new TypeScriptRouterEngine();
@@ -42,15 +42,5 @@ export class NativeRouterEngine extends RouterEngine {
   scan(memory: RouterMemory, members: Members, excluded: Uint8Array, question: Float64Array): number {
     if (members.slots.length < this.fewestMembers) return this.few.scan(memory, members, excluded, question);
     return this.binding.routerScan(memory.ints, memory.doubles, memory.rows, members.slots, members.facts, excluded, question);
-  }
-
-  rank(memory: RouterMemory, members: Members, question: Float64Array, keys: Float64Array, ties: Int32Array, winners: Int32Array): void {
-    if (members.slots.length < this.fewestMembers) this.few.rank(memory, members, question, keys, ties, winners);
-    else this.binding.routerRank(memory.ints, memory.doubles, memory.rows, members.slots, members.facts, question, keys, ties, winners);
-  }
-
-  lottery(memory: RouterMemory, members: Members, question: Float64Array, chances: Float64Array, aliases: Int32Array): void {
-    if (members.slots.length < this.fewestMembers) this.few.lottery(memory, members, question, chances, aliases);
-    else this.binding.routerLottery(memory.ints, memory.doubles, members.slots, members.facts, question, chances, aliases);
   }
 }

@@ -2,10 +2,10 @@ import type { MetricSample } from '../../common/capability.js';
 import type { Budget } from '../config/budget-settings.js';
 import type { Deployment } from '../deployments/deployment.js';
 
-/** What was spent of one budget. */
+/** Spending of one budget. */
 class Ledger {
   spentUsd = 0;
-  /** Of that, what other processes have not been told of. */
+  /** The part that was not reported to other processes yet. */
   unreportedUsd = 0;
   endsAtMs = 0;
 
@@ -15,7 +15,7 @@ class Ledger {
     public budget: Budget,
   ) {}
 
-  /** Begins anew where the time is over. */
+  /** Starts at 0 again when the period is over. */
   open(nowMs: number): this {
     if (nowMs >= this.endsAtMs) this.spentUsd = 0;
     return this;
@@ -27,20 +27,20 @@ class Ledger {
 }
 
 const NONE: readonly Ledger[] = [];
-/** Budgets of deployments that are gone, and may come back: a list that is replaced in two steps must not begin them anew. Those gone longest are forgotten. */
+/** Ledgers kept of removed deployments, which may come back: a list replaced in two steps must not reset its budgets. */
 const MOST_RETIRED = 1_000;
-/** By so much the end of a time may differ from one exchange to the next. */
+/** The end of a period may differ by this much from one exchange to the next. */
 const JITTER_MS = 50;
 
-/** What providers and deployments have cost, against their budgets. */
+/** Spending of providers and deployments against their budgets. */
 export class Budgets {
-  /** Whether there are any. */
+  /** Whether any budget is set. */
   isUsed = false;
   private readonly ledgers = new Map<string, Ledger>();
   private readonly retired = new Map<string, Ledger>();
   private byDeployment = new Map<string, readonly Ledger[]>();
 
-  /** Other deployments or other budgets from now on; what was spent stays. */
+  /** Replaces deployments and budgets; what was spent stays. */
   use(deployments: readonly Deployment[], ofProviders: ReadonlyMap<string, Budget>): void {
     const wanted = new Set<string>();
     const ledger = (key: string, title: string, budget: Budget): Ledger => {
@@ -63,12 +63,12 @@ export class Budgets {
     this.isUsed = this.ledgers.size > 0;
   }
 
-  /** Whether calls of this deployment have to be paid for. */
+  /** Whether calls of this deployment count against a budget. */
   counts(id: string): boolean {
     return this.byDeployment.has(id);
   }
 
-  /** A call was paid for. Whether a budget was crossed by it. */
+  /** Adds the cost of a call, and returns whether it exceeds a budget that was not exceeded before. */
   spend(id: string, usd: number, nowMs: number): boolean {
     let crossed = false;
     for (const ledger of this.of(id)) {
@@ -81,12 +81,12 @@ export class Budgets {
     return crossed;
   }
 
-  /** Until when a deployment is over a budget of its own or of its provider's; 0 where it is not. */
+  /** Returns until when a deployment is over its budget or its provider's; 0 where it is not. */
   overUntil(id: string, nowMs: number): number {
     return this.of(id).reduce((until, ledger) => (ledger.open(nowMs).isCrossed ? Math.max(until, endOf(ledger, nowMs)) : until), 0);
   }
 
-  /** What there is to say of the budgets that these deployments have crossed, each once. */
+  /** Describes the exceeded budgets of these deployments, each once. */
   crossedBy(ids: readonly string[], nowMs: number): readonly string[] {
     const crossed = new Set(ids.flatMap((id) => this.of(id).filter((ledger) => ledger.open(nowMs).isCrossed)));
     return [...crossed].map(
@@ -94,7 +94,7 @@ export class Budgets {
     );
   }
 
-  /** What others have to be told: all budgets, with what was spent since the last time. */
+  /** Returns all budgets, with what was spent since the last call. */
   takeUnreported(): { readonly key: string; readonly usd: number; readonly periodMs: number }[] {
     return Array.from(this.ledgers.values(), (ledger) => {
       const usd = ledger.unreportedUsd;
@@ -103,13 +103,13 @@ export class Budgets {
     });
   }
 
-  /** What was told and not heard is to be told again. */
+  /** Takes back spending whose report failed. */
   putBack(key: string, usd: number): void {
     const ledger = this.ledgers.get(key);
     if (ledger !== undefined) ledger.unreportedUsd += usd;
   }
 
-  /** What all have spent together, and when its time ends. Whether that changes who is over a budget, or for how long. */
+  /** Sets the spending of all processes, and the end of the period. Returns whether this changes who is over budget, or for how long. */
   settle(key: string, totalUsd: number, endsAtMs: number): boolean {
     const ledger = this.ledgers.get(key);
     if (ledger === undefined) return false;
@@ -127,12 +127,12 @@ export class Budgets {
       return [
         {
           name: 'router_budget_remaining_usd',
-          help: 'What is left of a budget until its time is over.',
+          help: 'Budget left in the current period.',
           type: 'gauge',
           value: Math.max(budgetUsd - ledger.open(nowMs).spentUsd, 0),
           labels,
         },
-        { name: 'router_budget_usd', help: 'What may be spent of a budget in its time.', type: 'gauge', value: budgetUsd, labels },
+        { name: 'router_budget_usd', help: 'Budget per period.', type: 'gauge', value: budgetUsd, labels },
       ];
     });
   }
@@ -148,7 +148,7 @@ export class Budgets {
   }
 }
 
-/** A budget of 0 is over at any time. */
+/** A budget of 0 is always exceeded. */
 function endOf({ endsAtMs, budget }: Ledger, nowMs: number): number {
   if (budget.budgetUsd === 0) return Infinity;
   return endsAtMs > nowMs ? endsAtMs : nowMs + budget.periodMs;

@@ -3,34 +3,33 @@ import { errorMessage } from '../../common/errors.js';
 import type { CallUsage } from '../state/call-success.js';
 
 /**
- * How a call of a deployment failed, as far as its caller knows. Tokens: of a call whose prompt was sent and that no error status answered; without them it
- * has used none.
+ * A failed call of a deployment. Its tokens count when the prompt was sent and no error status came back; without them, none were used.
  */
 export interface CallFailure extends CallUsage {
-  /** The answer's HTTP status. Default: what `error` has as `status` or `statusCode`. */
+  /** HTTP status of the answer. Default: `status` or `statusCode` of `error`. */
   readonly status?: number;
-  /** What was thrown. */
+  /** The error that was thrown. */
   readonly error?: unknown;
-  /** What the answer asks to wait, from its `Retry-After`. */
+  /** Wait that the answer asks for, from its `Retry-After`. */
   readonly retryAfterMs?: number;
-  /** Whether the time was up. */
+  /** Whether the call timed out. */
   readonly timeout?: boolean;
-  /** Whether the deployment's own configuration is at fault: no other request would fare better. */
+  /** Whether the configuration of the deployment is wrong, so that other requests would fail, too. */
   readonly misconfigured?: boolean;
-  /** Whether a content filter refused the request. */
+  /** Whether a content filter rejected the request. */
   readonly contentPolicy?: boolean;
 }
 
-/** For the router, so is one that took too long to come about. */
+/** For the router, a connection that timed out has failed. */
 const CONNECT_TIMEOUT_CODES: ReadonlySet<unknown> = new Set(['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']);
 const CONNECTION_WORDS = /connection (refused|reset|error|closed)|socket hang up|fetch failed|other side closed/i;
 const RATE_LIMIT_WORDS = /\b429\b|rate[ _]limit/i;
 const DEEPEST_CAUSE = 5;
 
-/** Stands for a connection that failed: no status. */
+/** Status of a connection that failed. */
 export const CONNECTION_FAILED = 0;
 
-/** The status that a failure counts as: 408 for a time-out, 500 for an error without one, `CONNECTION_FAILED` where nobody has answered. */
+/** Returns the status of a failure: 408 for a time-out, 500 for an error without status, `CONNECTION_FAILED` without an answer. */
 export function statusOf({ status, error, timeout }: CallFailure): number {
   if (status !== undefined) return status;
   const told = statusIn(error);
@@ -42,12 +41,12 @@ export function statusOf({ status, error, timeout }: CallFailure): number {
   return isConnectionError(error) ? CONNECTION_FAILED : 500;
 }
 
-/** Whether a status says something of the deployment: 429, 401, 404, 408 and 5xx do, other 4xx are about the request. */
+/** Whether a status tells something about the deployment: 429, 401, 404, 408 and 5xx do, other 4xx are about the request. */
 export function countsAgainst(status: number): boolean {
   return status === 429 || status === 401 || status === 404 || status === 408 || status >= 500;
 }
 
-/** The classes of errors that LiteLLM's policies tell apart. */
+/** The error classes of LiteLLM's policies. */
 export const ERROR_CLASSES = [
   'BadRequestError',
   'AuthenticationError',
@@ -60,7 +59,7 @@ export const ERROR_CLASSES = [
   'InternalServerError',
 ] as const;
 
-/** The key under which LiteLLM's policies speak of a status, without their ending: `RateLimitError`. */
+/** Returns the error class of a status in LiteLLM's policies: `RateLimitError`. */
 export function errorClassOf(status: number, contentPolicy = false): (typeof ERROR_CLASSES)[number] | undefined {
   if (contentPolicy) return 'ContentPolicyViolationError';
   switch (status) {

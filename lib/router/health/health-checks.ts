@@ -1,14 +1,14 @@
 import type { Deployment } from '../deployments/deployment.js';
 import type { ResolvedHealthChecks } from '../config/health-check-options.js';
 
-/** What the checks are about, and who hears of them. */
+/** The deployments to check, and where results go. */
 export interface HealthChecked {
   deployments(): readonly Deployment[];
-  /** `forMs`: how long it is to be left alone; 0 when it is well. */
+  /** `forMs`: how long the deployment counts as unhealthy; 0 when it is healthy. */
   healthOf(deployment: Deployment, forMs: number): void;
 }
 
-/** Rounds of probes, on a timer that keeps no process alive. */
+/** Runs rounds of probes, on a timer that does not keep the process alive. */
 export class HealthChecks {
   private timer: NodeJS.Timeout | undefined = undefined;
   private readonly probes = new Set<AbortController>();
@@ -21,16 +21,16 @@ export class HealthChecks {
     this.schedule(0);
   }
 
-  /** One round: every deployment is asked once. */
+  /** Probes every deployment once. */
   async round(): Promise<void> {
     const waiting = [...this.checked.deployments()];
-    const ask = async (): Promise<void> => {
+    const worker = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined && !this.closed; next = waiting.shift()) {
-        const well = await this.probe(next);
-        if (!this.closed) this.checked.healthOf(next, well ? 0 : this.options.stalenessMs);
+        const isHealthy = await this.probe(next);
+        if (!this.closed) this.checked.healthOf(next, isHealthy ? 0 : this.options.stalenessMs);
       }
     };
-    await Promise.all(Array.from({ length: this.options.concurrency }, ask));
+    await Promise.all(Array.from({ length: this.options.concurrency }, worker));
   }
 
   close(): void {
@@ -41,7 +41,7 @@ export class HealthChecks {
 
   private schedule(delayMs: number): void {
     if (this.closed) return;
-    // A rejection that nobody hears ends the process; the next round is another try.
+    // An unhandled rejection would end the process.
     const round = (): Promise<void> => this.round().catch(() => {});
     this.timer = setTimeout(() => void round().finally(() => this.schedule(this.options.intervalMs)), delayMs);
     this.timer.unref();

@@ -1,4 +1,4 @@
-import type { DeploymentState } from '../selection/explain.js';
+import type { DeploymentState } from '../selection/explanation.js';
 import { outageOf } from './outage.js';
 
 const states = (...given: `${string} ${DeploymentState['state']}`[]) =>
@@ -19,10 +19,10 @@ describe('outageOf', () => {
   it('names the groups of which nothing is left', () => {
     expect(outageOf(states('a available', 'b cooling', 'b unhealthy', 'c cooling', 'c blocked'))).toEqual({
       status: 'degraded',
-      reason: 'no deployment is left of b, c',
+      reason: 'no deployment available in b, c',
     });
     const many = Array.from({ length: 9 }, (_, i) => `g${i} cooling` as const);
-    expect(outageOf(states('a available', ...many))?.reason).toBe('no deployment is left of g0, g1, g2, g3, g4 and 4 more');
+    expect(outageOf(states('a available', ...many))?.reason).toBe('no deployment available in g0, g1, g2, g3, g4 and 4 more');
   });
 
   it('is down when nothing is left at all', () => {

@@ -1,11 +1,11 @@
 import type { CapabilityHealth } from '../../common/capability.js';
-import type { DeploymentState } from '../selection/explain.js';
+import type { DeploymentState } from '../selection/explanation.js';
 
 const NAMED_GROUPS = 5;
 
 /**
- * Whether deployments are left that requests can be sent to: `down` when no group has any, `degraded` when one has none, or deployments cannot be called. Those
- * that are blocked by their own settings do not count. Nothing when all is well, or nothing is configured.
+ * Returns `down` when no model group has an available deployment, `degraded` when one group has none or a deployment cannot be called.
+ * Deployments that are blocked by their own limits do not count. `undefined` otherwise.
  */
 export function outageOf(states: readonly DeploymentState[]): Pick<CapabilityHealth, 'status' | 'reason'> | undefined {
   const out = groupsOut(states);
@@ -14,7 +14,7 @@ export function outageOf(states: readonly DeploymentState[]): Pick<CapabilityHea
   return { ...out, reason: uncallable === undefined ? out.reason : `${out.reason}; ${uncallable}` };
 }
 
-/** How many there are, and how many of them may get requests now. */
+/** Counts all deployments, and those that are available. */
 export function countsOf(states: readonly DeploymentState[]): Readonly<Record<string, number>> {
   const count = (wanted: DeploymentState['state']): number => states.filter(({ state }) => state === wanted).length;
   const uncallable = count('uncallable');
@@ -28,12 +28,12 @@ function groupsOut(states: readonly DeploymentState[]): { readonly status: 'down
   }
   const out = [...left].filter(([, count]) => count === 0).map(([group]) => group);
   if (out.length === 0) return undefined;
-  if (out.length === left.size) return { status: 'down', reason: 'no deployment is left: all are cooling or do not answer' };
+  if (out.length === left.size) return { status: 'down', reason: 'no deployment available: all are in cooldown or unhealthy' };
   const more = out.length > NAMED_GROUPS ? ` and ${out.length - NAMED_GROUPS} more` : '';
-  return { status: 'degraded', reason: `no deployment is left of ${out.slice(0, NAMED_GROUPS).join(', ')}${more}` };
+  return { status: 'degraded', reason: `no deployment available in ${out.slice(0, NAMED_GROUPS).join(', ')}${more}` };
 }
 
-/** That deployments cannot be called, and which. */
+/** Names the deployments that cannot be called. */
 function uncallableReason(states: readonly DeploymentState[]): string | undefined {
   const named = states.filter(({ state }) => state === 'uncallable').map(({ id, uncallable }) => `${id} (${uncallable?.reason})`);
   if (named.length === 0) return undefined;

@@ -1,101 +1,59 @@
-import { Fact, FACTS, type Members } from '../engine/engine.js';
-import { minuteOf, type RouterMemory } from '../state/memory.js';
-import { Order } from './strategies/strategies.js';
+import { Fact, factIndex, type Members } from '../engine/engine.js';
+import type { RouterMemory } from '../state/memory.js';
 
-/** Why a deployment may not be chosen; 0 where it may. */
-export const Standing = { free: 0, cooling: 1, unhealthy: 2, concurrency: 3, requests: 4, tokens: 5, context: 6 } as const;
-export type Standing = (typeof Standing)[keyof typeof Standing];
+/** Why a deployment is not eligible; 0 where it is. */
+export const Ineligibility = { none: 0, cooldown: 1, unhealthy: 2, concurrency: 3, requests: 4, tokens: 5, contextWindow: 6 } as const;
+export type Ineligibility = (typeof Ineligibility)[keyof typeof Ineligibility];
 
-/** Requests and tokens of the minute, here and elsewhere. */
-export function usageOf(memory: RouterMemory, slot: number, minute: number): { requests: number; tokens: number } {
-  const here = memory.minute[slot] === minute;
-  const elsewhere = memory.elsewhereMinute[slot] === minute;
-  return {
-    requests: (here ? memory.requests[slot] : 0) + (elsewhere ? memory.elsewhereRequests[slot] : 0),
-    tokens: (here ? memory.tokens[slot] : 0) + (elsewhere ? memory.elsewhereTokens[slot] : 0),
-  };
+/** One look at the deployments of a group: what they are compared by, for which request, and when. */
+export interface Scan {
+  readonly memory: RouterMemory;
+  readonly members: Members;
+  readonly nowMs: number;
+  readonly minute: number;
+  readonly inputTokens: number;
+  /** Whether this request can reach a limit or a context window. */
+  readonly limited: boolean;
+  /** Whether rpm and tpm limit. */
+  readonly limits: boolean;
+  /** Whether failed health checks are ignored. */
+  readonly anyHealth: boolean;
+  readonly sampleTtlMs: number;
 }
 
-/** Whether an order respects rpm and tpm without being asked to. */
-export function respectsLimits(order: Order): boolean {
-  return order >= Order.latency;
+/** Returns why the member at `position` may not take a request now, or `Ineligibility.none`. */
+export function ineligibilityOf(scan: Scan, position: number): Ineligibility {
+  const { memory, nowMs } = scan;
+  const slot = scan.members.slots[position];
+  if (memory.coolingUntil[slot] > nowMs) return Ineligibility.cooldown;
+  if (!scan.anyHealth && memory.unhealthyUntil[slot] > nowMs) return Ineligibility.unhealthy;
+  return scan.limited ? limitReached(scan, position) : Ineligibility.none;
 }
 
-/** Whether a deployment cools or has failed a health check. */
-export function isOut(memory: RouterMemory, slot: number, nowMs: number): boolean {
-  return memory.coolingUntil[slot] > nowMs || memory.unhealthyUntil[slot] > nowMs;
+/** Returns the limit that the member at `position` has reached, or `Ineligibility.none`. */
+export function limitReached(scan: Scan, position: number): Ineligibility {
+  const { memory, inputTokens } = scan;
+  const { slots, facts } = scan.members;
+  const slot = slots[position];
+  const count = slots.length;
+  if (inputTokens > facts[Fact.maxInputTokens * count + position]) return Ineligibility.contextWindow;
+  const maxParallel = facts[Fact.maxParallel * count + position];
+  if (maxParallel !== Infinity && memory.inFlightOf(slot) >= maxParallel) return Ineligibility.concurrency;
+  if (!scan.limits) return Ineligibility.none;
+  const rpm = facts[Fact.rpm * count + position];
+  if (rpm !== Infinity && memory.requestsOf(slot, scan.minute) + 1 > rpm) return Ineligibility.requests;
+  const tpm = facts[Fact.tpm * count + position];
+  if (tpm !== Infinity && memory.tokensOf(slot, scan.minute) + Math.max(inputTokens, 1) > tpm) return Ineligibility.tokens;
+  return Ineligibility.none;
 }
 
-/** Whether the member at `position` may be chosen, and if not, why. `limits`: whether rpm and tpm count. */
-export function standingOf(
-  memory: RouterMemory,
-  members: Members,
-  position: number,
-  nowMs: number,
-  inputTokens: number,
-  limits: boolean,
-  anyHealth: boolean,
-): Standing {
-  const { facts } = members;
-  const slot = members.slots[position];
-  const at = position * FACTS;
-  if (memory.coolingUntil[slot] > nowMs) return Standing.cooling;
-  if (!anyHealth && memory.unhealthyUntil[slot] > nowMs) return Standing.unhealthy;
-  if (inputTokens > facts[at + Fact.maxInputTokens]) return Standing.context;
-  if (memory.inFlightOf(slot) >= facts[at + Fact.maxParallel]) return Standing.concurrency;
-  if (!limits) return Standing.free;
-  const rpm = facts[at + Fact.rpm];
-  const tpm = facts[at + Fact.tpm];
-  if (rpm === Infinity && tpm === Infinity) return Standing.free;
-  const minute = minuteOf(nowMs);
-  const here = memory.minute[slot] === minute;
-  const elsewhere = memory.elsewhereMinute[slot] === minute;
-  const requests = (here ? memory.requests[slot] : 0) + (elsewhere ? memory.elsewhereRequests[slot] : 0);
-  if (requests + 1 > rpm) return Standing.requests;
-  const tokens = (here ? memory.tokens[slot] : 0) + (elsewhere ? memory.elsewhereTokens[slot] : 0);
-  return tokens + (inputTokens > 1 ? inputTokens : 1) > tpm ? Standing.tokens : Standing.free;
-}
-
-/** Mean of the last latencies, in milliseconds; 0 where the newest is `ttlMs` old: all are forgotten then. */
-export function latencyOf(memory: RouterMemory, slot: number, nowMs: number, ttlMs: number): number {
-  return nowMs - memory.latencyAt[slot] < ttlMs ? memory.latency[slot] : 0;
-}
-
-/** The same of times to the first token. */
-export function firstTokenOf(memory: RouterMemory, slot: number, nowMs: number, ttlMs: number): number {
-  return nowMs - memory.firstTokenAt[slot] < ttlMs ? memory.firstToken[slot] : 0;
-}
-
-/** What a member is ordered by: the lowest is chosen. */
-export function figureOf(memory: RouterMemory, members: Members, position: number, order: Order, nowMs: number, ttlMs: number): number {
-  const slot = members.slots[position];
-  switch (order) {
-    case Order.inFlight:
-      return memory.inFlightOf(slot);
-    case Order.latency:
-      return latencyOf(memory, slot, nowMs, ttlMs);
-    case Order.firstToken:
-      return firstTokenOf(memory, slot, nowMs, ttlMs);
-    case Order.tokens:
-      return memory.tokensOf(slot, minuteOf(nowMs));
-    case Order.cost:
-      return members.facts[position * FACTS + Fact.cost];
-    default:
-      return 0;
-  }
-}
-
-/** When a member's standing or figure changes by the time alone, at the latest. */
-export function wakeOf(memory: RouterMemory, members: Members, position: number, order: Order, nowMs: number, ttlMs: number): number {
-  const slot = members.slots[position];
-  let wakeAt = Infinity;
-  const cooling = memory.coolingUntil[slot];
-  if (cooling > nowMs) wakeAt = cooling;
-  const unhealthy = memory.unhealthyUntil[slot];
-  if (unhealthy > nowMs && unhealthy < wakeAt) wakeAt = unhealthy;
-  if (order === Order.latency || order === Order.firstToken) {
-    const stale = (order === Order.latency ? memory.latencyAt[slot] : memory.firstTokenAt[slot]) + ttlMs;
-    if (stale > nowMs && stale < wakeAt) wakeAt = stale;
-  }
-  return wakeAt;
+/** Whether a request that is already booked on the member at `position` keeps it within its limits. */
+export function isWithinLimits({ memory, members, minute, inputTokens, limits }: Scan, position: number): boolean {
+  const { slots, facts } = members;
+  const slot = slots[position];
+  const factOf = (fact: number): number => facts[factIndex(members, fact, position)];
+  if (memory.inFlightOf(slot) > factOf(Fact.maxParallel)) return false;
+  if (!limits) return true;
+  const others = memory.tokensOf(slot, minute) - inputTokens;
+  return memory.requestsOf(slot, minute) <= factOf(Fact.rpm) && others + Math.max(inputTokens, 1) <= factOf(Fact.tpm);
 }

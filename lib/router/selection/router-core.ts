@@ -1,54 +1,63 @@
+import type { EngineChoice } from '../../engine/engine-choice.js';
 import { NoDeploymentError, RouterRateLimitError } from '../../common/http-errors.js';
 import { refuseArgument } from '../../common/options.js';
-import { Budgets } from '../health/budgets.js';
-import { checkFigures, tokensIn, type CallSuccess, type CallUsage } from '../state/call-success.js';
-import { Catalogue, targetOf, type Destination } from '../deployments/name-resolution.js';
-import { recordFailure } from '../health/cooldown.js';
 import type { Deployment } from '../deployments/deployment.js';
-import { MOST_TOKENS, TIMEOUT_LATENCY_MS, type DeploymentStates } from '../state/deployment-states.js';
+import type { RouterEngine } from '../engine/engine.js';
+import { Budgets } from '../health/budgets.js';
+import { recordFailure } from '../health/cooldown.js';
 import { statusOf, type CallFailure } from '../health/failures.js';
-import { Outcomes } from '../state/outcomes.js';
-import { RoutedPick } from './selected-deployment.js';
-import type { Level } from '../deployments/priority-tier.js';
-import { minuteOf, type RouterMemory } from '../state/memory.js';
-import type { ResolvedRouterSettings } from '../settings.js';
-import type { Pick, RoutingContext } from '../routing-context.js';
-import type { RoutingEnvironment } from './routing-environment.js';
-import { Selection } from './selection.js';
-import { statesOf } from '../state/shared-deployment-states.js';
-import { Slots } from '../state/slots.js';
 import { Unreported } from '../redis/usage-delta.js';
+import type { Pick, RoutingContext } from '../routing-context.js';
+import type { ResolvedRouterSettings } from '../settings.js';
+import { checkFigures, tokensIn, type CallSuccess, type CallUsage } from '../state/call-success.js';
+import { DeploymentStates, MOST_TOKENS } from '../state/deployment-states.js';
+import { minuteOf, type RouterMemory } from '../state/memory.js';
+import { Outcomes } from '../state/outcomes.js';
+import { Slots } from '../state/slots.js';
+import { isWithinLimits } from './eligibility.js';
+import { NameResolution, targetOf, type Destination } from './name-resolution.js';
+import type { SelectionRequest } from './priority-tier.js';
+import { Selection } from './selection.js';
+import { Selector, type Selected } from './selector.js';
+
+/** What a router core is made with. */
+export interface RouterEnvironment {
+  readonly choice: EngineChoice<RouterEngine>;
+  readonly sharedAs: string | null;
+  readonly maxDeployments: number;
+  readonly now: () => number;
+  /** From 0 to 1, without 1. */
+  readonly random: () => number;
+  readonly countTokens?: (messages: readonly unknown[], model: string) => number;
+  /** Whether usage is kept for other processes. */
+  readonly reports?: boolean;
+  /** Called when a deployment goes into cooldown. */
+  readonly onCooldown?: (deployment: Deployment, untilMs: number, status: number) => void;
+}
 
 const NO_CONTEXT: RoutingContext = {};
-/** Threads that run for the last place again and again stop here. */
+/** Attempts to book while other threads take the last free place of the selected deployment. */
 const MOST_ATTEMPTS = 16;
 
-/**
- * Chooses deployments and keeps account of them: the router itself, without options, files or Nest. `acquire` and `succeeded` do in one piece what every request needs.
- * They are long on purpose: V8 inlines no function of more than 460 bytes of bytecode, and only one that is inlined nowhere has 920 for what it calls. `succeeded` has 478,
- * so that to take a line out of it can make it slower.
- */
-export class Routing {
-  catalogue!: Catalogue;
+/** Selects deployments and keeps their state: the router without options, files and Nest. */
+export class RouterCore {
+  names!: NameResolution;
   states!: DeploymentStates;
   settings: ResolvedRouterSettings;
   deployments: readonly Deployment[] = [];
   readonly unreported: Unreported | null;
   readonly budgets = new Budgets();
-  readonly outcomes = new Outcomes();
 
-  /** Those that a budget has taken out, and until when. */
+  private readonly outcomes = new Outcomes();
+  /** Slots of the deployments that are over a budget, and until when. */
   private readonly overBudget = new Map<number, number>();
   private readonly slots: Slots;
-  private selection!: Selection;
-  private maxSamples = 0;
-  /** Whether others have to do with what is booked here: other threads book, too, or other processes are told. */
-  private isWatched = false;
+  private selector!: Selector;
 
   constructor(
     deployments: readonly Deployment[],
     settings: ResolvedRouterSettings,
-    private readonly env: RoutingEnvironment,
+    private readonly env: RouterEnvironment,
   ) {
     const { choice, sharedAs, maxDeployments } = env;
     const engine = choice.active === 'native' && choice.native !== null ? choice.native : choice.typescript;
@@ -61,7 +70,7 @@ export class Routing {
     this.use(deployments, settings);
   }
 
-  /** Why the state is not shared though it should be. */
+  /** Why the state is not shared though `sharedAs` is set. */
   get aloneBecause(): string | undefined {
     return this.slots.aloneBecause;
   }
@@ -70,197 +79,148 @@ export class Routing {
     return this.slots.memory;
   }
 
-  /** Other deployments, or other settings, from now on. Deployments of the same id keep their state. */
-  use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
-    const { choice, random } = this.env;
-    const places = this.slots.place(deployments.map(({ id }) => id));
-    const states = statesOf(this.slots.memory);
-    this.outcomes.grow(this.slots.memory.capacity);
-    const placed = deployments.map((deployment, index) => ({ deployment, slot: places[index] }));
-    const order = {
-      limits: settings.enablePreCallChecks === true,
-      buffer: settings.lowestLatencyBuffer,
-      sampleTtlMs: settings.sampleTtlMs,
-      random,
-    };
-    // Where the oldest sample is depends on how many there are.
-    if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
-    states.latencies.ttlMs = states.firstTokens.ttlMs = settings.sampleTtlMs;
-    for (const { deployment, slot } of placed) deployment.outcomes = this.outcomes.of(slot);
-    this.deployments = deployments;
-    this.settings = settings;
-    this.maxSamples = settings.maxSamples;
-    this.states = states;
-    this.isWatched = states.memory.isShared || this.unreported !== null;
-    this.selection = new Selection(states, settings.sampleTtlMs);
-    this.catalogue = new Catalogue(placed, { choice, states, order, settings });
-    this.budgets.use(deployments, settings.providerBudgets);
-    this.applyBudgets();
-  }
-
   now(): number {
     return this.env.now();
   }
 
-  /** The deployment that a request would get, or `null`. Books nothing; among equals it is the last then, unless it takes no turn. */
+  /** Replaces the deployments and the settings. A deployment of the same id keeps its state. */
+  use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
+    const { choice, random } = this.env;
+    const places = this.slots.place(deployments.map(({ id }) => id));
+    const { memory } = this.slots;
+    const states = new DeploymentStates(memory);
+    const placed = deployments.map((deployment, index) => ({ deployment, slot: places[index] }));
+    for (const { deployment, slot } of placed) deployment.outcomes = this.outcomes.of(slot);
+    // The place of the oldest sample depends on how many are kept.
+    if (this.settings.maxSamples !== settings.maxSamples) states.forgetSamples();
+    for (const samples of [states.latencies, states.firstTokens]) {
+      samples.ttlMs = settings.sampleTtlMs;
+      samples.most = settings.maxSamples;
+    }
+    this.deployments = deployments;
+    this.settings = settings;
+    this.states = states;
+    this.selector = new Selector(states);
+    this.names = new NameResolution(placed, { choice, memory, random, settings });
+    this.budgets.use(deployments, settings.providerBudgets);
+    this.applyBudgets();
+  }
+
+  /** Returns the deployment that a request would get, or `null`. Books nothing. */
   peek(model: string, context: RoutingContext = NO_CONTEXT, takesTurn = true): Deployment | null {
-    const destination = this.catalogue.find(model);
+    const destination = this.names.find(model);
     if (destination === null) return null;
-    const nowMs = this.env.now();
-    const { states, selection } = this;
-    states.catchUp(nowMs);
-    if (!selection.choose(destination.group, context, this.inputTokens(model, context), nowMs, takesTurn)) return null;
-    return (selection.level as Level).deployments[selection.position];
+    const inputTokens = this.inputTokens(model, context);
+    const selected = this.selector.select(destination.group, { context, inputTokens, nowMs: this.now(), takesTurn });
+    return selected === null ? null : selected.tier.placed[selected.position].deployment;
   }
 
-  /** Chooses a deployment and books the request on it. */
-  acquire(model: string, context: RoutingContext = NO_CONTEXT, attempt = 1): RoutedPick {
-    const destination = this.catalogue.find(model);
+  /** Selects a deployment and books the request on it. */
+  acquire(model: string, context: RoutingContext = NO_CONTEXT): Selection {
+    const destination = this.names.find(model);
     if (destination === null) throw new NoDeploymentError(model, 'unknown_model');
-    const nowMs = this.env.now();
-    const inputTokens = context === NO_CONTEXT ? 0 : this.inputTokens(model, context);
-    const { states, selection } = this;
-    states.catchUp(nowMs);
-    if (!selection.choose(destination.group, context, inputTokens, nowMs, true))
-      throw this.refusal(model, destination, context, inputTokens, nowMs);
-    const { position } = selection;
-    const level = selection.level as Level;
-    const slot = level.slots[position];
-    const minute = minuteOf(nowMs);
-    const { memory } = states;
-    if (memory.minute[slot] !== minute) states.openMinute(slot, minute);
-    memory.inFlight[slot]++;
-    states.add(memory.requests, slot, 1);
-    if (inputTokens !== 0) states.addWithin(slot, inputTokens);
-    states.changed(slot, nowMs);
-    if (this.isWatched && !this.isBooked(level, slot, inputTokens, nowMs)) return this.acquireAgain(model, context, inputTokens, attempt);
-    const deployment = level.deployments[position];
-    const target = destination.captures.length === 0 ? level.models[position] : targetOf(deployment, destination.captures);
-    return new RoutedPick(deployment, target, level.group, selection.strategy, slot, inputTokens, minute);
-  }
-
-  /** With the tokens as they have been counted. */
-  private acquireAgain(model: string, context: RoutingContext, inputTokens: number, attempt: number): RoutedPick {
-    if (attempt < MOST_ATTEMPTS) return this.acquire(model, { ...context, inputTokens }, attempt + 1);
-    throw this.selection.refusal(model, this.catalogue.find(model) as Destination, context, inputTokens, this.env.now());
-  }
-
-  /** Whether a booking stands, where others book, too, or are told of it. */
-  private isBooked(level: Level, slot: number, inputTokens: number, nowMs: number): boolean {
-    const { states, selection } = this;
-    if (states.memory.isShared && !level.admits(selection.position, selection.order, nowMs, inputTokens)) {
-      // Other threads were faster: a limit is exceeded by what was booked just now.
-      states.undo(slot, inputTokens, nowMs);
-      return false;
+    const inputTokens = this.inputTokens(model, context);
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const request = { context, inputTokens, nowMs: this.now(), takesTurn: true };
+      const selected = this.selector.select(destination.group, request);
+      if (selected === null) throw this.refusal(model, destination, request);
+      const selection = this.book(destination, selected, request);
+      if (selection !== null) return selection;
     }
-    this.unreported?.add(slot, 1, inputTokens, minuteOf(nowMs));
-    return true;
+    throw this.refusal(model, destination, { context, inputTokens, nowMs: this.now(), takesTurn: true });
   }
 
-  /** `false` where it was given back before, as of the two below. */
-  succeeded(given: Pick, outcome: CallSuccess): boolean {
-    const pick = RoutedPick.checked(given);
-    if (pick.done) return false;
-    const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens = 0 } = outcome;
-    const areFigures = typeof latencyMs === 'number' && typeof promptTokens === 'number' && typeof completionTokens === 'number';
-    if (!areFigures || timeToFirstTokenMs !== undefined) checkFigures(outcome);
-    const { states, maxSamples } = this;
-    const { memory } = states;
-    const { slot } = pick;
-    const nowMs = this.env.now();
-    const minute = minuteOf(nowMs);
-    const difference = promptTokens === undefined ? 0 : pick.difference(promptTokens + completionTokens);
-    const since = pick.giveBack();
+  /** Returns `false` when the selection was released before, as do `failed` and `cancelled`. */
+  succeeded(pick: Pick, outcome: CallSuccess): boolean {
+    const selection = Selection.checked(pick);
+    if (selection.isReleased) return false;
+    checkFigures(outcome);
+    const { latencyMs, timeToFirstTokenMs = NaN, promptTokens, completionTokens = 0 } = outcome;
+    const { states } = this;
+    const { slot } = selection.booking;
+    const nowMs = this.now();
+    this.release(selection, promptTokens === undefined ? undefined : promptTokens + completionTokens, nowMs);
     this.outcomes.succeeded(slot);
-    if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, maxSamples, nowMs);
-    if (timeToFirstTokenMs !== undefined && timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, maxSamples, nowMs);
-    if (memory.inFlight[slot] > 0) memory.inFlight[slot]--;
-    if (memory.minute[slot] !== minute) states.openMinute(slot, minute);
-    states.add(memory.successes, slot, 1);
-    if (difference > 0 || (difference < 0 && since === minute)) states.addWithin(slot, difference);
-    states.changed(slot, nowMs);
-    if (this.isWatched) this.unreported?.add(slot, 0, difference, minute);
-    if (this.budgets.isUsed) this.pay(pick, outcome, nowMs);
+    states.addSuccess(slot, nowMs);
+    if (latencyMs >= 0) states.latencies.add(slot, completionTokens > 0 ? latencyMs / completionTokens : latencyMs, nowMs);
+    if (timeToFirstTokenMs >= 0) states.firstTokens.add(slot, timeToFirstTokenMs, nowMs);
+    this.pay(selection, outcome, nowMs);
     return true;
   }
 
-  failed(given: Pick, failure: CallFailure): boolean {
-    const pick = RoutedPick.checked(given);
-    if (pick.done) return false;
+  failed(pick: Pick, failure: CallFailure): boolean {
+    const selection = Selection.checked(pick);
+    if (selection.isReleased) return false;
     checkFigures(failure);
-    const { states, settings } = this;
-    const { slot, deployment } = pick;
-    const [used, status] = [tokensIn(failure), statusOf(failure)];
-    const nowMs = this.env.now();
+    const { states } = this;
+    const { deployment, booking } = selection;
+    const { slot } = booking;
+    const status = statusOf(failure);
+    const nowMs = this.now();
+    this.release(selection, tokensIn(failure), nowMs);
     this.outcomes.failed(slot);
-    states.end(slot);
-    this.settle(pick, pick.giveBack(), used, nowMs);
-    if (used > 0 && this.budgets.isUsed) this.pay(pick, failure, nowMs);
-    if (status === 408) {
-      states.latencies.add(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
-      states.firstTokens.add(slot, TIMEOUT_LATENCY_MS, settings.maxSamples, nowMs);
-    }
-    const coolMs = recordFailure(states, slot, deployment, this.catalogue.sizeOf(deployment), status, failure, settings, nowMs);
+    if (tokensIn(failure) > 0) this.pay(selection, failure, nowMs);
+    if (status === 408) states.addTimeout(slot, nowMs);
+    const groupSize = this.names.groupSizeOf(deployment);
+    const coolMs = recordFailure({ deployment, slot, groupSize, status, failure, nowMs }, states, this.settings);
     if (coolMs > 0) {
-      states.cool(slot, nowMs + coolMs, nowMs);
+      states.cool(slot, nowMs + coolMs);
       this.env.onCooldown?.(deployment, nowMs + coolMs, status);
-    } else states.changed(slot, nowMs);
+    }
     return true;
   }
 
-  cancelled(given: Pick, usage: CallUsage = {}): boolean {
-    const pick = RoutedPick.checked(given);
-    if (pick.done) return false;
+  cancelled(pick: Pick, usage: CallUsage = {}): boolean {
+    const selection = Selection.checked(pick);
+    if (selection.isReleased) return false;
     checkFigures(usage);
-    const { promptTokens = pick.bookedTokens, completionTokens = 0 } = usage;
-    const since = pick.giveBack();
-    const nowMs = this.env.now();
-    this.states.end(pick.slot);
-    const known = usage.promptTokens !== undefined || usage.completionTokens !== undefined;
-    this.settle(pick, since, known ? promptTokens + completionTokens : undefined, nowMs);
-    this.states.changed(pick.slot, nowMs);
-    if (tokensIn(usage) > 0 && this.budgets.isUsed) this.pay(pick, usage, nowMs);
+    const { promptTokens, completionTokens } = usage;
+    const isKnown = promptTokens !== undefined || completionTokens !== undefined;
+    const used = (promptTokens ?? selection.booking.tokens) + (completionTokens ?? 0);
+    const nowMs = this.now();
+    this.release(selection, isKnown ? used : undefined, nowMs);
+    if (tokensIn(usage) > 0) this.pay(selection, usage, nowMs);
     return true;
   }
 
-  /** Takes deployments out that are over a budget, and in again that no longer are. */
+  /** Puts deployments that are over a budget out of rotation, and those that no longer are back. */
   applyBudgets(): void {
     const { budgets, overBudget, states } = this;
     if (!budgets.isUsed && overBudget.size === 0) return;
-    const nowMs = this.env.now();
-    for (const { deployment, slot } of this.catalogue.byId.values()) {
+    const nowMs = this.now();
+    for (const { deployment, slot } of this.names.byId.values()) {
       const until = budgets.overUntil(deployment.id, nowMs);
       const before = overBudget.get(slot);
+      const current = states.memory.coolingUntil[slot];
       if (until > nowMs) {
         overBudget.set(slot, until);
-        const current = states.memory.coolingUntil[slot];
-        if (current < until || (current === before && current !== until)) states.exclude(slot, until, nowMs);
+        if (current < until || (current === before && current !== until)) states.setCooldown(slot, until);
       } else if (before !== undefined) {
         overBudget.delete(slot);
-        if (states.memory.coolingUntil[slot] === before) states.exclude(slot, 0, nowMs);
+        if (current === before) states.setCooldown(slot, 0);
       }
     }
   }
 
-  /** How many deployments could take a request for this model now, leaving limits of their own aside. */
+  /** Records the result of a health check: `forMs` is how long the deployment counts as unhealthy, 0 for healthy. */
+  setHealth(id: string, forMs: number): void {
+    const entry = this.names.byId.get(id);
+    if (entry !== undefined) this.memory.unhealthyUntil[entry.slot] = forMs === 0 ? 0 : this.now() + forMs;
+  }
+
+  /** Number of deployments of the model that are neither in cooldown nor unhealthy; limits are ignored. */
   healthyCount(model: string, context: RoutingContext = NO_CONTEXT): number {
-    const destination = this.catalogue.find(model);
+    const destination = this.names.find(model);
     if (destination === null) return 0;
-    const nowMs = this.env.now();
-    const { coolingUntil, unhealthyUntil } = this.states.memory;
+    const nowMs = this.now();
+    const { coolingUntil, unhealthyUntil } = this.memory;
     const excluded = new Set(context.excludeIds);
-    const selected = destination.group.selected(context.tags, context.blockedModels);
-    return selected.filter(
-      ({ deployment, slot }) =>
-        deployment.isSelectable && coolingUntil[slot] <= nowMs && unhealthyUntil[slot] <= nowMs && !excluded.has(deployment.id),
-    ).length;
+    const isHealthy = (slot: number): boolean => coolingUntil[slot] <= nowMs && unhealthyUntil[slot] <= nowMs;
+    const placed = destination.group.placedFor(context);
+    return placed.filter(({ deployment, slot }) => deployment.isSelectable && !excluded.has(deployment.id) && isHealthy(slot)).length;
   }
 
-  find(model: string): Destination | null {
-    return this.catalogue.find(model);
-  }
-
-  /** What a request's input counts as. */
+  /** Input tokens of a request: given, or counted from its messages; 0 when unknown. */
   inputTokens(model: string, { inputTokens, messages }: RoutingContext): number {
     if (inputTokens === undefined && messages === undefined) return 0;
     const counted = inputTokens ?? (messages === undefined ? 0 : this.env.countTokens?.(messages, model)) ?? 0;
@@ -268,33 +228,52 @@ export class Routing {
     return counted > 0 ? Math.min(Math.floor(counted), MOST_TOKENS) : 0;
   }
 
-  /** Why nobody was chosen, with what it says of budgets where it is about those. */
-  private refusal(model: string, destination: Destination, context: RoutingContext, inputTokens: number, nowMs: number): Error {
-    const refusal = this.selection.refusal(model, destination, context, inputTokens, nowMs);
-    if (!this.budgets.isUsed || !(refusal instanceof RouterRateLimitError)) return refusal;
-    const crossed = this.budgets.crossedBy(refusal.cooldownList, nowMs);
-    if (crossed.length === 0) return refusal;
-    const { retryAfterMs, cooldownList } = refusal;
-    const message = `No deployments available - crossed budget: ${crossed.join('; ')}`;
-    return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message);
+  /** Books the request; `null` when another thread was faster and a limit would be exceeded. */
+  private book(
+    destination: Destination,
+    { tier, position, strategy, strategyName }: Selected,
+    request: SelectionRequest,
+  ): Selection | null {
+    const { deployment, slot } = tier.placed[position];
+    const { inputTokens: tokens, nowMs } = request;
+    const minute = minuteOf(nowMs);
+    this.states.book(slot, tokens, nowMs);
+    if (this.memory.isShared && !isWithinLimits(tier.scanOf(strategy, request, false), position)) {
+      this.states.undo(slot, tokens, nowMs);
+      return null;
+    }
+    this.unreported?.add(slot, 1, tokens, minute);
+    const model = targetOf(deployment, destination.captures);
+    return new Selection({ deployment, model, group: tier.group, strategy: strategyName }, { slot, tokens, minute });
   }
 
-  private pay(
-    { deployment, model }: RoutedPick,
-    { costUsd, promptTokens = 0, completionTokens = 0, usageDetails }: Partial<CallSuccess>,
-    nowMs: number,
-  ): void {
+  /** Ends the request and replaces the booked tokens by those used; where these are unknown, the booked ones stand. */
+  private release(selection: Selection, used: number | undefined, nowMs: number): void {
+    const { slot, minute } = selection.booking;
+    selection.release();
+    this.states.end(slot);
+    if (used === undefined) return;
+    const difference = selection.tokensBeyondBooking(used);
+    this.states.addTokens(slot, difference, minute, nowMs);
+    this.unreported?.add(slot, 0, difference, minuteOf(nowMs));
+  }
+
+  private pay({ deployment, model }: Selection, outcome: Partial<CallSuccess>, nowMs: number): void {
     if (!this.budgets.counts(deployment.id)) return;
-    // Prices are of whole tokens; what was counted by others need not be.
+    const { costUsd, promptTokens = 0, completionTokens = 0, usageDetails } = outcome;
+    // Prices are per whole token; counts reported by the app may have fractions.
     const usd = costUsd ?? deployment.costUsd(Math.round(promptTokens), Math.round(completionTokens), model, usageDetails) ?? 0;
     if (usd > 0 && this.budgets.spend(deployment.id, usd, nowMs)) this.applyBudgets();
   }
 
-  /** Replaces the booked tokens by those that were used; where that is not known, they stand. */
-  private settle(pick: RoutedPick, since: number, used: number | undefined, nowMs: number): void {
-    if (used === undefined) return;
-    const difference = pick.difference(used);
-    this.states.addTokens(pick.slot, difference, since, nowMs);
-    this.unreported?.add(pick.slot, 0, difference, minuteOf(nowMs));
+  /** The error for a request without an eligible deployment; it names the budgets that are exceeded. */
+  private refusal(model: string, { group }: Destination, request: SelectionRequest): Error {
+    const refusal = this.selector.refusal(model, group, request);
+    if (!this.budgets.isUsed || !(refusal instanceof RouterRateLimitError)) return refusal;
+    const crossed = this.budgets.crossedBy(refusal.cooldownList, request.nowMs);
+    if (crossed.length === 0) return refusal;
+    const { retryAfterMs, cooldownList } = refusal;
+    const message = `No deployments available - crossed budget: ${crossed.join('; ')}`;
+    return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message);
   }
 }

@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { UsageDetails } from '../../common/token-cost.js';
 
-/** What was used when the caller went away. */
+/** Usage of a call. */
 export interface CallUsage {
   readonly promptTokens?: number;
   readonly completionTokens?: number;
-  /** Of these tokens, those that have prices of their own: integers. */
+  /** Those of these tokens that have their own prices, as integers. */
   readonly usageDetails?: UsageDetails;
 }
 
@@ -13,16 +13,16 @@ export function tokensIn({ promptTokens = 0, completionTokens = 0 }: CallUsage):
   return promptTokens + completionTokens;
 }
 
-/** How a call came out well. */
+/** A successful call. */
 export interface CallSuccess extends CallUsage {
-  /** From sending it to the end of the answer. */
+  /** From sending the request to the end of the answer. */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs?: number;
-  /** What it cost. Default: by the prices of the deployment, else of the model that was called. Counts for budgets alone. */
+  /** Cost, for budgets only. Default: by the prices of the deployment, else of the model that was called. */
   readonly costUsd?: number;
 }
 
-/** Before anything is given back: texts would be strung together instead of added up. @throws InvalidArgumentError naming the figure. */
+/** Strings would be concatenated instead of added. @throws InvalidArgumentError naming the figure. */
 export function checkFigures(outcome: Partial<CallSuccess>): void {
   const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens } = outcome;
   if (isFigure(latencyMs) && isFigure(timeToFirstTokenMs) && isFigure(promptTokens) && isFigure(completionTokens)) return;

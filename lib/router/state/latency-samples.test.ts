@@ -1,5 +1,5 @@
 import { deployment, routerEngines, routerOn } from '../../../test/support/router-engines.js';
-import type { RoutingCandidate } from '../custom-strategy.js';
+import type { RoutingCandidate } from '../selection/strategies/custom.js';
 
 describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('latencies, %s', (_, engine) => {
   it('are not shown once they are forgotten, in status, explain and to a strategy of the app, and begin anew', () => {

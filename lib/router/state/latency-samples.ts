@@ -1,52 +1,53 @@
-import { MOST_SAMPLES } from './memory.js';
+import { MOST_SAMPLES, type RouterMemory } from './memory.js';
 
-// A constant of this module: a property of another module's exports is read anew at each use.
-const SAMPLES = MOST_SAMPLES;
-
-/** The last samples of a latency of every deployment, and their mean. */
-export class LatencySamples {
-  /** So long after the newest sample all are forgotten. */
-  ttlMs = Infinity;
-
-  constructor(
-    protected readonly means: Float64Array,
-    protected readonly sampledAt: Float64Array,
-    protected readonly counts: Int32Array,
-    protected readonly samples: Float64Array,
-  ) {}
-
-  /** Keeps the last `most` of a deployment. */
-  add(slot: number, value: number, most: number, nowMs: number): void {
-    const { means, counts, samples, sampledAt } = this;
-    if (nowMs - sampledAt[slot] >= this.ttlMs) counts[slot] = means[slot] = 0;
-    sampledAt[slot] = nowMs;
-    // Counts up to `most`, and then around from there to twice of it.
-    const taken = counts[slot];
-    let at = slot * SAMPLES + taken;
-    let next = taken + 1;
-    if (taken < most) means[slot] += (value - means[slot]) / next;
-    else {
-      at -= most;
-      means[slot] += (value - samples[at]) / most;
-      if (next === 2 * most) next = most;
-    }
-    samples[at] = value;
-    counts[slot] = next;
-  }
+interface SampleArrays {
+  readonly means: Float64Array;
+  readonly sampledAt: Float64Array;
+  readonly counts: Int32Array;
+  readonly samples: Float64Array;
 }
 
-/** The same where other threads add, too: whoever counts one has its place, and the mean is that of all that are there. */
-export class SharedLatencySamples extends LatencySamples {
-  override add(slot: number, value: number, most: number, nowMs: number): void {
-    const { means, counts, samples } = this;
-    const first = slot * SAMPLES;
-    if (nowMs - this.sampledAt[slot] >= this.ttlMs) Atomics.store(counts, slot, 0);
+/** The last samples of a latency per deployment, and their mean. Threads that share the memory each write to a place of their own. */
+export class LatencySamples {
+  /** All samples of a deployment expire this long after its newest. */
+  ttlMs = Infinity;
+  /** How many of the last samples count. */
+  most = MOST_SAMPLES;
+
+  constructor(private readonly arrays: SampleArrays) {}
+
+  static ofAnswers({ latency, latencyAt, latencies, latencySamples }: RouterMemory): LatencySamples {
+    return new LatencySamples({ means: latency, sampledAt: latencyAt, counts: latencies, samples: latencySamples });
+  }
+
+  static ofFirstTokens({ firstToken, firstTokenAt, firstTokens, firstTokenSamples }: RouterMemory): LatencySamples {
+    return new LatencySamples({ means: firstToken, sampledAt: firstTokenAt, counts: firstTokens, samples: firstTokenSamples });
+  }
+
+  add(slot: number, valueMs: number, nowMs: number): void {
+    const { means, counts, samples, sampledAt } = this.arrays;
+    const first = slot * MOST_SAMPLES;
+    if (nowMs - sampledAt[slot] >= this.ttlMs) Atomics.store(counts, slot, 0);
     const taken = Atomics.add(counts, slot, 1) >>> 0;
-    samples[first + (taken % most)] = value;
+    samples[first + (taken % this.most)] = valueMs;
+    const kept = Math.min(taken + 1, this.most);
     let sum = 0;
-    const kept = Math.min(taken + 1, most);
     for (let index = 0; index < kept; index++) sum += samples[first + index];
     means[slot] = sum / kept;
-    this.sampledAt[slot] = nowMs;
+    sampledAt[slot] = nowMs;
+  }
+
+  /** Mean of the last samples, in milliseconds; 0 without samples, and once they have expired. */
+  meanOf(slot: number, nowMs: number): number {
+    return nowMs - this.arrays.sampledAt[slot] < this.ttlMs ? this.arrays.means[slot] : 0;
+  }
+
+  forget(slot: number): void {
+    this.arrays.counts[slot] = this.arrays.means[slot] = 0;
+  }
+
+  forgetAll(): void {
+    this.arrays.counts.fill(0);
+    this.arrays.means.fill(0);
   }
 }

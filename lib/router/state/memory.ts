@@ -1,4 +1,4 @@
-/** Integers of every deployment: each is an array of `capacity` in the region. */
+/** Integers per deployment: each is an array of `capacity` in the region. `spare` keeps the doubles aligned for an odd capacity. */
 const INTS = [
   'inFlight',
   'minute',
@@ -15,34 +15,31 @@ const INTS = [
   'elsewhereTokens',
   'spare',
 ] as const;
-/** Doubles of every deployment, behind the integers; then the samples of latency and of the first token. */
+/** Doubles per deployment, after the integers; the samples of latency and of time to first token follow. */
 const DOUBLES = ['coolingUntil', 'unhealthyUntil', 'failsUntil', 'latency', 'firstToken', 'latencyAt', 'firstTokenAt'] as const;
 
-/** Integers before those of the deployments: the journal's length, and, in another cache line, how many threads have a row. */
-const HEADER_INTS = 64;
-const THREADS = 32;
-/** Changes that other threads have time to read; a power of two. */
-export const JOURNAL_LENGTH = 4096;
-const FIRST_INT = HEADER_INTS + JOURNAL_LENGTH;
+/** Integers before those of the deployments: a cache line, whose first says how many threads have a row. */
+const HEADER_INTS = 32;
+const THREADS = 0;
 
 /** Samples of latency kept per deployment. */
 export const MOST_SAMPLES = 16;
 
-/** Bytes of a region for so many deployments. The addon knows this layout, too: native/core/src/router/memory.rs. */
+/** Bytes of a region for `capacity` deployments. native/core/src/router/memory.rs has the same layout. */
 export function memoryBytes(capacity: number): number {
-  const ints = FIRST_INT + INTS.length * capacity;
+  const ints = HEADER_INTS + INTS.length * capacity;
   return ints * 4 + (DOUBLES.length + 2 * MOST_SAMPLES) * capacity * 8;
 }
 
-/** Threads that may share a state at a time. */
+/** Threads that may share a state at the same time. */
 export const MAX_THREADS = 64;
 
-/** Integers of a thread's row of requests under way: whole cache lines, so that no thread writes to those of another. */
+/** Integers in a thread's row of requests in flight: whole cache lines, so that threads do not write to the same line. */
 export function rowLength(capacity: number): number {
   return (capacity + 31) & ~31;
 }
 
-/** Where threads share a state: a row of requests under way for each, and which is this thread's. */
+/** The rows of requests in flight of all threads that share a state, and the number of this thread's row. */
 export interface ThreadRows {
   readonly counts: Int32Array;
   readonly thread: number;
@@ -51,35 +48,32 @@ export interface ThreadRows {
 const NO_ROWS = new Int32Array();
 
 /**
- * What is known of every deployment at the moment, as arrays over one buffer, by the deployment's slot: what JavaScript reads and writes without a call,
- * in memory of this instance, or of the addon for all threads.
+ * The state of all deployments, as arrays over one buffer that are indexed by a deployment's slot. The buffer belongs to this instance, or to the
+ * addon, where all threads share it. Engines read the same arrays.
  */
 export class RouterMemory {
-  /** Everything, as the engines see it. */
+  /** The whole region, as engines read it. */
   readonly ints: Int32Array;
   readonly doubles: Float64Array;
 
-  /** Whether others write to this memory, too: other threads, or other routers of this one. */
+  /** Whether other threads, or other routers of this thread, write to this memory. */
   readonly isShared: boolean;
-  /**
-   * Requests under way, of this thread alone: `inFlightOf` has all. Nobody else writes to them, so that nothing is ever half counted: the addon clears the row of a
-   * thread that ends, however it ends.
-   */
+  /** Requests in flight of this thread; `inFlightOf` adds the others. Only this thread writes here, and the addon clears the row when the thread ends. */
   readonly inFlight: Int32Array;
-  /** Those of all threads, each a row of `rowLength`; empty where nothing is shared. */
+  /** The rows of all threads, each of `rowLength`; empty where nothing is shared. */
   readonly rows: Int32Array;
-  /** Minutes since 1970 that the next four count. */
+  /** Minute since 1970 that the next four count. */
   readonly minute: Int32Array;
   readonly requests: Int32Array;
   readonly tokens: Int32Array;
   readonly successes: Int32Array;
   readonly failures: Int32Array;
-  /** Failures under `allowedFails`, until `failsUntil`. */
+  /** Failures under `allowedFails`, valid until `failsUntil`. */
   readonly fails: Int32Array;
   /** Samples taken since the start. */
   readonly latencies: Int32Array;
   readonly firstTokens: Int32Array;
-  /** What other processes report. */
+  /** Reported by other processes. */
   readonly elsewhereInFlight: Int32Array;
   readonly elsewhereMinute: Int32Array;
   readonly elsewhereRequests: Int32Array;
@@ -88,13 +82,13 @@ export class RouterMemory {
   readonly coolingUntil: Float64Array;
   readonly unhealthyUntil: Float64Array;
   readonly failsUntil: Float64Array;
-  /** Means of the samples, in ms; 0 without any. */
+  /** Means of the samples, in ms; 0 without samples. */
   readonly latency: Float64Array;
   readonly firstToken: Float64Array;
-  /** When the last sample was taken. */
+  /** Time of the last sample. */
   readonly latencyAt: Float64Array;
   readonly firstTokenAt: Float64Array;
-  /** `MOST_SAMPLES` of every deployment. */
+  /** `MOST_SAMPLES` per deployment. */
   readonly latencySamples: Float64Array;
   readonly firstTokenSamples: Float64Array;
   private readonly row: number;
@@ -104,12 +98,12 @@ export class RouterMemory {
     readonly capacity: number,
     shared: ThreadRows | null = null,
   ) {
-    const ints = (this.ints = new Int32Array(buffer, 0, FIRST_INT + INTS.length * capacity));
-    // The addon has counted its threads itself.
+    const ints = (this.ints = new Int32Array(buffer, 0, HEADER_INTS + INTS.length * capacity));
+    // The addon counts its threads itself.
     if (shared !== null && ints[THREADS] <= shared.thread) ints[THREADS] = shared.thread + 1;
     const doubles = (this.doubles = new Float64Array(buffer, ints.byteLength));
     const int = (name: (typeof INTS)[number]): Int32Array => {
-      const start = FIRST_INT + INTS.indexOf(name) * capacity;
+      const start = HEADER_INTS + INTS.indexOf(name) * capacity;
       return ints.subarray(start, start + capacity);
     };
     const double = (name: (typeof DOUBLES)[number]): Float64Array => {
@@ -144,25 +138,24 @@ export class RouterMemory {
     this.firstTokenSamples = doubles.subarray(samples + MOST_SAMPLES * capacity);
   }
 
-  /** Requests under way, of all threads and processes. */
+  /** Requests in flight, of all threads and processes. */
   inFlightOf(slot: number): number {
-    return this.isShared ? this.inThreads(slot) : this.inFlight[slot] + this.elsewhereInFlight[slot];
+    return this.isShared ? this.inFlightOfThreads(slot) : this.inFlight[slot] + this.elsewhereInFlight[slot];
   }
 
-  /** Tokens of this minute, of all threads and processes. */
+  /** Requests of the minute, of all threads and processes. */
+  requestsOf(slot: number, minute: number): number {
+    const here = this.minute[slot] === minute ? this.requests[slot] : 0;
+    return this.elsewhereMinute[slot] === minute ? here + this.elsewhereRequests[slot] : here;
+  }
+
+  /** Tokens of the minute, of all threads and processes. */
   tokensOf(slot: number, minute: number): number {
     const here = this.minute[slot] === minute ? this.tokens[slot] : 0;
     return this.elsewhereMinute[slot] === minute ? here + this.elsewhereTokens[slot] : here;
   }
 
-  private inThreads(slot: number): number {
-    const { rows, row } = this;
-    let count = this.elsewhereInFlight[slot];
-    for (let at = slot, left = this.ints[THREADS]; left > 0; left--, at += row) count += rows[at];
-    return count;
-  }
-
-  /** The same for more deployments, with what is known of these. */
+  /** A larger memory with the same state. */
   grown(capacity: number): RouterMemory {
     const larger = new RouterMemory(new ArrayBuffer(memoryBytes(capacity)), capacity);
     const [from, to] = [this.arrays(), larger.arrays()];
@@ -170,7 +163,7 @@ export class RouterMemory {
     return larger;
   }
 
-  /** Forgets a slot, for the next deployment in it. */
+  /** Clears a slot for the next deployment in it. */
   clear(slot: number): void {
     for (const array of this.arrays()) {
       const each = array.length / this.capacity;
@@ -178,12 +171,19 @@ export class RouterMemory {
     }
   }
 
-  /** All arrays by slot. */
+  private inFlightOfThreads(slot: number): number {
+    const { rows, row } = this;
+    let count = this.elsewhereInFlight[slot];
+    for (let at = slot, left = this.ints[THREADS]; left > 0; left--, at += row) count += rows[at];
+    return count;
+  }
+
+  /** All arrays that are indexed by slot. */
   private arrays(): (Int32Array | Float64Array)[] {
     const { capacity, ints, doubles } = this;
     const samples = DOUBLES.length * capacity;
     return [
-      ...INTS.map((_, index) => ints.subarray(FIRST_INT + index * capacity, FIRST_INT + (index + 1) * capacity)),
+      ...INTS.map((_, index) => ints.subarray(HEADER_INTS + index * capacity, HEADER_INTS + (index + 1) * capacity)),
       ...DOUBLES.map((_, index) => doubles.subarray(index * capacity, (index + 1) * capacity)),
       doubles.subarray(samples, samples + MOST_SAMPLES * capacity),
       doubles.subarray(samples + MOST_SAMPLES * capacity),
@@ -191,7 +191,7 @@ export class RouterMemory {
   }
 }
 
-/** The minute of an instant, as the usage is counted by. */
+/** Minute since 1970 of a time in milliseconds. */
 export function minuteOf(nowMs: number): number {
   return (nowMs / 60_000) | 0;
 }

@@ -1,57 +1,34 @@
-/** Calls that came back from a deployment. */
+/** Finished calls of a deployment since the start. */
 export interface DeploymentOutcomes {
   readonly success: number;
   readonly failure: number;
 }
 
-/** How many calls came back from each deployment since the start, of this process alone, by slot: side by side, as every request adds to one. */
+/** Finished calls per deployment, of this process only. */
 export class Outcomes {
-  private successes = new Float64Array();
-  private failures = new Float64Array();
-
-  /** Makes room for so many slots. */
-  grow(capacity: number): void {
-    if (capacity <= this.successes.length) return;
-    const [successes, failures] = [this.successes, this.failures];
-    this.successes = new Float64Array(capacity);
-    this.failures = new Float64Array(capacity);
-    this.successes.set(successes);
-    this.failures.set(failures);
-  }
+  private readonly bySlot = new Map<number, { success: number; failure: number }>();
 
   succeeded(slot: number): void {
-    this.successes[slot]++;
+    this.countsOf(slot).success++;
   }
 
   failed(slot: number): void {
-    this.failures[slot]++;
+    this.countsOf(slot).failure++;
   }
 
-  /** Another deployment has the slot from now on. */
+  /** Starts anew for another deployment in the slot. */
   forget(slot: number): void {
-    this.successes[slot] = this.failures[slot] = 0;
+    this.bySlot.delete(slot);
   }
 
-  /** What is counted there, as it goes on. */
+  /** Returns the counts, which go on changing. */
   of(slot: number): DeploymentOutcomes {
-    return new SlotOutcomes(
-      () => this.successes[slot],
-      () => this.failures[slot],
-    );
-  }
-}
-
-class SlotOutcomes implements DeploymentOutcomes {
-  constructor(
-    private readonly successes: () => number,
-    private readonly failures: () => number,
-  ) {}
-
-  get success(): number {
-    return this.successes();
+    return this.countsOf(slot);
   }
 
-  get failure(): number {
-    return this.failures();
+  private countsOf(slot: number): { success: number; failure: number } {
+    let counts = this.bySlot.get(slot);
+    if (counts === undefined) this.bySlot.set(slot, (counts = { success: 0, failure: 0 }));
+    return counts;
   }
 }

@@ -4,10 +4,10 @@ import type { RouterMemory } from './memory.js';
 
 const SMALLEST_CAPACITY = 8;
 
-/** Which deployment has which place in the memory. A deployment that is taken out and comes back finds its state again. */
+/** Gives each deployment a slot in the memory. A deployment that is removed and added again keeps its state. */
 export class Slots {
   memory: RouterMemory;
-  /** Why the state is not shared though it should be; `undefined` otherwise. */
+  /** Why the state is not shared though a name is given; `undefined` otherwise. */
   readonly aloneBecause: string | undefined;
   private readonly name: string | null;
   private readonly byId = new Map<string, number>();
@@ -18,7 +18,7 @@ export class Slots {
     private readonly engine: RouterEngine,
     name: string | null,
     private readonly maxDeployments: number,
-    /** Hears of a slot that another deployment gets. */
+    /** Called with a slot before another deployment gets it. */
     private readonly onReuse: (slot: number) => void,
   ) {
     try {
@@ -26,15 +26,15 @@ export class Slots {
       this.name = name;
     } catch (error) {
       if (error instanceof FastLiteLLMError || name === null) throw error;
-      // No memory of the addon's to be had: some runtimes allow none.
-      this.aloneBecause = `router.sharedAs: the state is not shared (${errorMessage(error)})`;
+      // Some runtimes do not allow memory of the addon.
+      this.aloneBecause = `router.sharedAs: state not shared (${errorMessage(error)})`;
       this.memory = engine.open(null, SMALLEST_CAPACITY);
       this.name = null;
     }
   }
 
   /**
-   * Gives every id a slot. The memory may be another one after that.
+   * Returns a slot for every id. The memory may be replaced by a larger one.
    * @throws FastLiteLLMError with the code `TOO_MANY_DEPLOYMENTS`.
    */
   place(ids: readonly string[]): number[] {
@@ -46,7 +46,7 @@ export class Slots {
       this.byId.delete(id);
       this.removed.set(id, slot);
     }
-    // Before anybody new gets the place of one that comes back.
+    // Before new deployments take the slots of those that come back.
     for (const id of wanted) this.takeBack(id);
     return ids.map((id) => this.ownSlot(id));
   }
@@ -54,8 +54,8 @@ export class Slots {
   private sharedSlot(name: string, id: string): number {
     const slot = this.engine.slot(name, id);
     if (slot >= 0) return slot;
-    const most = `${this.maxDeployments} deployments at most under ${name}`;
-    throw new FastLiteLLMError('TOO_MANY_DEPLOYMENTS', `router.maxDeployments: ${most}, those that were removed included`);
+    const rule = `must be at least the number of deployments of ${name}, removed ones included, got ${this.maxDeployments}`;
+    throw new FastLiteLLMError('TOO_MANY_DEPLOYMENTS', `router.maxDeployments: ${rule}`);
   }
 
   private takeBack(id: string): void {
@@ -73,7 +73,7 @@ export class Slots {
 
   private freeSlot(): number {
     for (const [id, slot] of this.removed) {
-      // A request that is under way there will still be given back.
+      // A request in flight there has still to be released.
       if (this.memory.inFlight[slot] > 0) continue;
       this.removed.delete(id);
       this.memory.clear(slot);

@@ -1,13 +1,13 @@
-//! Any memory, facts and question: what is found may be chosen, is counted right, and is the best. Lengths that are wrong are refused.
+//! Any memory, facts and question: what is selected is eligible, counted, and the best. Wrong lengths are rejected.
 #![no_main]
 
-use fast_litellm_core::router::{FACTS, Members, Memory, Order, QUESTION, Question, lottery, rank, scan};
+use fast_litellm_core::router::{FACTS, Members, Memory, QUESTION, Question, Strategy, scan};
 use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
 /// Lengths of the memory, as JavaScript lays it out: `lib/router/state/memory.ts`.
-const HEADER: usize = 64 + 4096;
+const HEADER: usize = 32;
 const INTS: usize = 14;
 const DOUBLES: usize = 39;
 const ROW: usize = 32;
@@ -42,8 +42,6 @@ struct Input {
     facts: Vec<f64>,
     excluded: Vec<u8>,
     question: [f64; QUESTION],
-    leaves: usize,
-    ties: Vec<i32>,
 }
 
 impl<'a> Arbitrary<'a> for Input {
@@ -58,8 +56,6 @@ impl<'a> Arbitrary<'a> for Input {
         let facts = count * FACTS + off(bytes)?;
         let facts = (0..facts).map(|_| Ok(Number::arbitrary(bytes)?.value())).collect::<arbitrary::Result<_>>()?;
         let excluded = (0..bytes.int_in_range(0..=MOST)?).map(|_| Ok(bytes.int_in_range(0..=2)?)).collect::<arbitrary::Result<_>>()?;
-        let leaves = count + bytes.int_in_range(0..=8)? - off(bytes)?.min(count);
-        let ties = (0..leaves).map(|_| i32::arbitrary(bytes)).collect::<arbitrary::Result<_>>()?;
         let (ints, doubles) = (HEADER + INTS * capacity + off(bytes)?, DOUBLES * capacity + off(bytes)?);
         let rows = ROW * bytes.int_in_range(0..=3)? + off(bytes)?;
         // The header is of one number: a thread's rows are read by it.
@@ -74,61 +70,29 @@ impl<'a> Arbitrary<'a> for Input {
             (0..doubles).map(|_| Ok(AtomicU64::new(Number::arbitrary(bytes)?.value().to_bits()))).collect::<arbitrary::Result<_>>()?;
         let mut numbers = [0.0; QUESTION];
         numbers.copy_from_slice(&question);
-        Ok(Self { ints, doubles, rows, slots, facts, excluded, question: numbers, leaves, ties })
-    }
-}
-
-fn check_scan(members: &Members<'_>, excluded: &[u8], question: &Question) {
-    let (found, count) = scan(members, excluded, question);
-    let may_be_chosen = |position: &usize| excluded.get(*position) != Some(&1) && members.free(*position, question);
-    let free: Vec<usize> = (0..members.len()).filter(may_be_chosen).collect();
-    assert_eq!(count, free.len());
-    let Some(found) = found else {
-        // Nothing is within a buffer that is no number, below 0 or beside a figure below 0.
-        let is_buffered = matches!(question.order, Order::Latency | Order::FirstToken);
-        let is_number = |position: &usize| !members.figure(*position, question).is_nan();
-        assert!(is_buffered || !free.iter().any(is_number));
-        return;
-    };
-    assert!(free.contains(&found));
-    if matches!(question.order, Order::InFlight | Order::Tokens | Order::Cost) {
-        let figure = members.figure(found, question);
-        assert!(free.iter().all(|position| !(members.figure(*position, question) < figure)));
-    }
-}
-
-fn check_rank(members: &Members<'_>, question: &Question, leaves: usize, ties: &[i32]) {
-    // As the binding does.
-    if leaves < members.len() {
-        return;
-    }
-    let (mut keys, mut winners) = (vec![f64::INFINITY; leaves], vec![0; 2 * leaves]);
-    let seen = rank(members, question, &mut keys, ties, &mut winners);
-    let asked = Question { input_tokens: 0.0, ..*question };
-    assert_eq!(seen.count, (0..members.len()).filter(|position| members.free(*position, &asked)).count());
-    assert!(winners.iter().all(|winner| (*winner as usize) < leaves));
-    if leaves.is_power_of_two() && leaves > 1 && !keys.iter().any(|key| key.is_nan()) {
-        let best = keys[winners[1] as usize];
-        assert!(keys.iter().all(|key| best <= *key));
-    }
-}
-
-fn check_lottery(members: &Members<'_>, question: &Question) {
-    let len = members.len();
-    let (mut chances, mut aliases) = (vec![0.0; len], vec![-1; 2 * len]);
-    let seen = lottery(members, question, &mut chances, &mut aliases);
-    let out = (0..len).filter(|position| members.is_out(*position, question)).count();
-    assert_eq!(seen.count, len - out);
-    for alias in &aliases[..2 * seen.count] {
-        assert!(!members.is_out(*alias as usize, question));
+        Ok(Self { ints, doubles, rows, slots, facts, excluded, question: numbers })
     }
 }
 
 fuzz_target!(|input: Input| {
-    let Input { ints, doubles, rows, slots, facts, excluded, question, leaves, ties } = input;
-    let (Some(memory), Some(question)) = (Memory::new(&ints, &doubles, &rows), Question::read(question)) else { return };
+    let Input { ints, doubles, rows, slots, facts, excluded, question } = input;
+    let (Some(memory), Some(strategy)) = (Memory::new(&ints, &doubles, &rows), Strategy::from_number(question[0])) else { return };
     let Some(members) = Members::new(memory, &slots, &facts) else { return };
-    check_scan(&members, &excluded, &question);
-    check_rank(&members, &question, leaves, &ties);
-    check_lottery(&members, &question);
+    let question = Question::read(&question);
+    let (found, count) = scan(&members, strategy, &excluded, &question);
+    let asked = Question { limits: question.limits || strategy.respects_limits(), ..question };
+    let is_eligible = |position: &usize| excluded.get(*position) != Some(&1) && members.is_eligible(*position, &asked);
+    let eligible: Vec<usize> = (0..members.len()).filter(is_eligible).collect();
+    assert_eq!(count, eligible.len());
+    let figure = |position: usize| strategy.figure(&members, position, &asked);
+    let Some(found) = found else {
+        // Nothing is within a buffer beside a figure below 0, and no turn is compared with one that is no number.
+        let is_compared = |position: &usize| !figure(*position).is_nan() && !members.fact(*position, FACTS - 1).is_nan();
+        assert!(strategy.is_buffered() || strategy != Strategy::SimpleShuffle && !eligible.iter().all(is_compared) || eligible.is_empty());
+        return;
+    };
+    assert!(eligible.contains(&found));
+    if matches!(strategy, Strategy::LeastBusy | Strategy::UsageBased | Strategy::CostBased) {
+        assert!(eligible.iter().all(|position| !(figure(*position) < figure(found))));
+    }
 });

@@ -39,7 +39,7 @@ describe('an app with deployments that cannot be called', () => {
     await boot({ modelList: [...broken, good()] });
     expect(messages).toHaveLength(2);
     const [params, found] = messages;
-    expect(params).toContain("LiteLLM's own, no effect here: vertex_project, vertex_location");
+    expect(params).toContain("LiteLLM's own, without effect: vertex_project, vertex_location");
     expect(found).toContain('Router: 12 of 13 deployments cannot be called and get no requests:');
     const lines = found.split('\n').slice(1);
     expect(lines.map((line) => line.trim().split(':', 1)[0])).toEqual(IDS);
@@ -161,7 +161,7 @@ describe('an app with deployments that cannot be called', () => {
       }),
     });
     expect(messages).toEqual([
-      "Router: litellm_params: sent with every request, unless it has them: min_p, repetition_penalty; LiteLLM's own, no effect here: cache, callbacks, drop_params",
+      "Router: litellm_params: sent with every request, unless it has them: min_p, repetition_penalty; LiteLLM's own, without effect: cache, callbacks, drop_params",
     ]);
     await llm.client.chat({ model: 'g', messages: [...HELLO], min_p: 0.5 });
     expect(working.latest?.body).toMatchObject({ min_p: 0.5, repetition_penalty: 1.1 });

@@ -110,7 +110,7 @@ describe('health under real failures', () => {
     const settings = { allowedFails: 0, cooldownMs: 4000, numRetries: 0 };
     const llm = await start({ router: { modelList: [deploymentOf('a', bad), deploymentOf('b', good)], ...settings } });
     await expect(llm.client.chat({ model: 'a', messages: [...HELLO] })).rejects.toMatchObject({ providerStatus: 500 });
-    const reason = 'no deployment is left of a';
+    const reason = 'no deployment available in a';
     expect(await health('routing')).toMatchObject({ http: 200, status: TERMINUS_DEGRADED, component: { status: 'degraded', reason } });
     expect(await gauge('routing')).toBe(0.5);
     await until(() => isWell('routing'));

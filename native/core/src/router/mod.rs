@@ -1,15 +1,23 @@
-//! Routing over many deployments: what JavaScript would take long for, on the memory that it reads and writes itself.
+//! Selects one of many deployments, on the memory that JavaScript reads and writes itself. What needs what:
+//!
+//! ```text
+//! scan -> strategy -> members -> memory, question      participants -> memory
+//! ```
 
 mod members;
 mod memory;
-mod order;
-mod space;
+mod participants;
+mod question;
+mod scan;
+mod strategy;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod vector_tests;
 
-pub use members::{FACTS, Members, Order, QUESTION, Question};
+pub use members::{FACTS, Members};
 pub use memory::Memory;
-pub use order::{Seen, lottery, rank, scan};
-pub use space::{Participant, slot};
+pub use participants::{Participant, slot};
+pub use question::{COUNT, QUESTION, Question};
+pub use scan::scan;
+pub use strategy::Strategy;

@@ -1,9 +1,11 @@
-//! The order against plain loops, on random states.
+//! Scans against plain loops, on random states; states that threads share.
 
-use super::members::{FACTS, Members, Order, QUESTION, Question};
+use super::members::{FACTS, Members, TURN, WEIGHT};
 use super::memory::{MAX_THREADS, Memory, bytes, integers, row_length};
-use super::order::{lottery, rank, scan};
-use super::space::{Participant, slot};
+use super::participants::{Participant, slot};
+use super::question::{QUESTION, Question};
+use super::scan::scan;
+use super::strategy::Strategy as Routing;
 use crate::CoreError;
 use crate::shared_memory::Region;
 use proptest::prelude::*;
@@ -30,7 +32,8 @@ impl State {
         for (slot, &count) in in_flight.iter().enumerate() {
             ints[first + slot].store(count, Relaxed);
             doubles[slot].store(if cooling[slot] { NOW + 1.0 } else { NOW }.to_bits(), Relaxed);
-            facts[slot * FACTS + 4] = weights[slot];
+            facts[WEIGHT * in_flight.len() + slot] = weights[slot];
+            facts[TURN * in_flight.len() + slot] = ((slot * 7) % 5) as f64;
         }
         Self { ints, doubles, facts, slots: (0..in_flight.len() as i32).collect() }
     }
@@ -41,11 +44,12 @@ impl State {
     }
 }
 
-fn question(order: Order, random: f64) -> Question {
+fn question(random: f64) -> Question {
     let mut numbers = [0.0; QUESTION];
     numbers[1] = NOW;
     numbers[3] = random;
-    Question { order, ..Question::read(numbers).expect("a question") }
+    numbers[8] = 1.0;
+    Question::read(&numbers)
 }
 
 fn states() -> impl Strategy<Value = State> {
@@ -59,61 +63,53 @@ fn states() -> impl Strategy<Value = State> {
 
 proptest! {
     #[test]
-    fn scan_and_rank_agree_with_a_loop(state in states(), random in 0.0..1.0) {
+    fn the_least_busy_has_the_lowest_count_and_turn(state in states(), random in 0.0..1.0) {
         let members = state.members();
-        let question = question(Order::InFlight, random);
         let first = integers(CAPACITY) - 14 * CAPACITY;
-        let free: Vec<usize> = (0..members.len()).filter(|&slot| f64::from_bits(state.doubles[slot].load(Relaxed)) <= NOW).collect();
-        let lowest = free.iter().map(|&slot| state.ints[first + slot].load(Relaxed)).min();
-        let (found, count) = scan(&members, &[], &question);
-        prop_assert_eq!(count, free.len());
-        prop_assert_eq!(found.map(|slot| state.ints[first + slot].load(Relaxed)), lowest);
-        prop_assert!(found.is_none_or(|slot| free.contains(&slot)));
-
-        let leaves = members.len().next_power_of_two();
-        let (mut keys, ties, mut winners) = (vec![f64::INFINITY; leaves], (0..leaves as i32).collect::<Vec<_>>(), vec![0; 2 * leaves]);
-        let seen = rank(&members, &question, &mut keys, &ties, &mut winners);
-        prop_assert_eq!(seen.count, free.len());
-        prop_assert_eq!(seen.wake_at_ms, if free.len() == members.len() { f64::INFINITY } else { NOW + 1.0 });
-        let best = winners[1] as usize;
-        prop_assert_eq!(keys[best], lowest.map_or(f64::INFINITY, f64::from));
+        let key = |slot: usize| (state.ints[first + slot].load(Relaxed), members.fact(slot, TURN) as i32);
+        let eligible: Vec<usize> = (0..members.len()).filter(|&slot| f64::from_bits(state.doubles[slot].load(Relaxed)) <= NOW).collect();
+        let (found, count) = scan(&members, Routing::LeastBusy, &[], &question(random));
+        prop_assert_eq!(count, eligible.len());
+        prop_assert_eq!(found.map(key), eligible.iter().map(|&slot| key(slot)).min());
+        prop_assert!(found.is_none_or(|slot| eligible.contains(&slot)));
     }
 
     #[test]
-    fn the_alias_table_gives_each_its_share(state in states()) {
+    fn a_draw_gives_each_member_its_share(state in states()) {
         let members = state.members();
-        let (mut chances, mut aliases) = (vec![0.0; members.len()], vec![0; 2 * members.len()]);
-        let seen = lottery(&members, &question(Order::Shuffle, 0.0), &mut chances, &mut aliases);
-        let mut shares = vec![0.0; members.len()];
-        for place in 0..seen.count {
-            shares[aliases[2 * place] as usize] += chances[place] / seen.count as f64;
-            shares[aliases[2 * place + 1] as usize] += (1.0 - chances[place]) / seen.count as f64;
+        let draws = 4_000;
+        let mut counts = vec![0.0; members.len()];
+        for draw in 0..draws {
+            let random = f64::from(draw) / f64::from(draws);
+            if let (Some(position), _) = scan(&members, Routing::SimpleShuffle, &[], &question(random)) {
+                counts[position] += 1.0 / f64::from(draws);
+            }
         }
         let cools = |slot: usize| f64::from_bits(state.doubles[slot].load(Relaxed)) > NOW;
-        let weight = |slot: usize| if cools(slot) { 0.0 } else { members.fact(slot, 4) };
+        let left = (0..members.len()).filter(|&slot| !cools(slot)).count() as f64;
+        let weight = |slot: usize| if cools(slot) { 0.0 } else { members.fact(slot, WEIGHT) };
         let sum: f64 = (0..members.len()).map(weight).sum();
-        for (slot, share) in shares.iter().enumerate() {
-            let expected = if sum > 0.0 { weight(slot) / sum } else if cools(slot) { 0.0 } else { 1.0 / seen.count as f64 };
-            prop_assert!((share - expected).abs() < 1e-9, "slot {} has {} for {}", slot, share, expected);
+        for (slot, share) in counts.iter().enumerate() {
+            let expected = if sum > 0.0 { weight(slot) / sum } else if cools(slot) { 0.0 } else { 1.0 / left };
+            prop_assert!((share - expected).abs() < 1e-3, "slot {} has {} for {}", slot, share, expected);
         }
     }
 }
 
 #[test]
-fn what_is_no_memory_is_refused() {
+fn slots_and_facts_beyond_the_memory_are_rejected() {
     let state = State::new(&[1, 2], &[false, false], &[1.0, 1.0]);
     let memory = Memory::new(&state.ints, &state.doubles, &[]).expect("the lengths of a memory");
     assert!(Members::new(memory, &[0, CAPACITY as i32], &state.facts).is_none());
     assert!(Members::new(memory, &[0, -1], &state.facts).is_none());
     assert!(Members::new(memory, &[0], &state.facts).is_none());
-    assert!(Question::read([9.0; QUESTION]).is_none());
+    assert!(Routing::from_number(9.0).is_none());
 }
 
 #[test]
-fn a_thread_that_goes_gives_back_what_it_had() {
+fn a_thread_that_ends_releases_its_requests() {
     let first = Participant::new("gives back", 8).expect("a state");
     assert_eq!((slot("gives back", "a"), slot("gives back", "b"), slot("gives back", "a")), (Some(0), Some(1), Some(0)));
-    let state = Region::named("router/gives back", bytes(8)).expect("its memory").integers();
     let second = Participant::new("gives back", 8).expect("a state");
     assert_eq!((first.thread, second.thread), (0, 1));
     let rows = Region::named("router/gives back/threads", MAX_THREADS * row_length(8) * 4).expect("its rows").integers();
@@ -122,7 +118,7 @@ fn a_thread_that_goes_gives_back_what_it_had() {
     let memory = first.memory().expect("a memory");
     assert_eq!(memory.in_flight(1), 7);
     drop(second);
-    assert_eq!((memory.in_flight(1), state[0].load(Relaxed)), (4, 1));
+    assert_eq!(memory.in_flight(1), 4);
     assert_eq!(Participant::new("gives back", 8).expect("a state").thread, 1);
     assert!(Participant::new("gives back", 16).is_err());
 }

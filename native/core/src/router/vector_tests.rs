@@ -1,8 +1,10 @@
-//! The vectors that all engines answer.
+//! The vectors that both engines answer.
 
-use super::members::{FACTS, Members, QUESTION, Question};
+use super::members::{COST, FACTS, Members, WEIGHT};
 use super::memory::{Memory, bytes, integers};
-use super::order::{lottery, rank, scan};
+use super::question::{QUESTION, Question};
+use super::scan::scan;
+use super::strategy::Strategy;
 use serde_json::Value;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI32, AtomicU64};
@@ -24,14 +26,17 @@ const INTS: [&str; 13] = [
     "elsewhereTokens",
 ];
 const DOUBLES: [&str; 7] = ["coolingUntil", "unhealthyUntil", "failsUntil", "latency", "firstToken", "latencyAt", "firstTokenAt"];
-const FACT_NAMES: [&str; FACTS] = ["rpm", "tpm", "maxParallel", "maxInputTokens", "weight", "cost"];
+const FACT_NAMES: [&str; FACTS] = ["rpm", "tpm", "maxParallel", "maxInputTokens", "weight", "cost", "turn"];
 
-fn answer(vector: &Value, now_ms: f64) -> (i64, usize, f64) {
+fn answer(vector: &Value, now_ms: f64) -> (i64, usize) {
     let ints: Vec<AtomicI32> = (0..integers(CAPACITY)).map(|_| AtomicI32::new(0)).collect();
     let doubles: Vec<AtomicU64> = (0..(bytes(CAPACITY) - integers(CAPACITY) * 4) / 8).map(|_| AtomicU64::new(0)).collect();
     let first = integers(CAPACITY) - 14 * CAPACITY;
     let members = vector["members"].as_array().unwrap();
-    let mut facts = [f64::INFINITY, f64::INFINITY, f64::INFINITY, f64::INFINITY, f64::NAN, 0.0].repeat(members.len());
+    let count = members.len();
+    let mut facts = vec![f64::INFINITY; FACTS * count];
+    facts[WEIGHT * count..COST * count].fill(f64::NAN);
+    facts[COST * count..].fill(0.0);
     for (slot, member) in members.iter().enumerate() {
         for (name, value) in member.as_object().unwrap() {
             if let Some(array) = INTS.iter().position(|known| known == name) {
@@ -40,7 +45,7 @@ fn answer(vector: &Value, now_ms: f64) -> (i64, usize, f64) {
                 doubles[array * CAPACITY + slot].store(value.as_f64().unwrap().to_bits(), Relaxed);
             } else {
                 let fact = FACT_NAMES.iter().position(|known| known == name).unwrap();
-                facts[slot * FACTS + fact] = value.as_f64().unwrap();
+                facts[fact * count + slot] = value.as_f64().unwrap();
             }
         }
     }
@@ -49,7 +54,7 @@ fn answer(vector: &Value, now_ms: f64) -> (i64, usize, f64) {
     let number = |name: &str, fallback: f64| asked[name].as_f64().unwrap_or(fallback);
     let flag = |name: &str| f64::from(u8::from(asked[name].as_bool().unwrap_or(false)));
     let mut numbers = [0.0; QUESTION];
-    numbers[..8].copy_from_slice(&[
+    numbers[..9].copy_from_slice(&[
         vector["order"].as_f64().unwrap(),
         now_ms,
         number("inputTokens", 0.0),
@@ -58,19 +63,14 @@ fn answer(vector: &Value, now_ms: f64) -> (i64, usize, f64) {
         flag("anyHealth"),
         number("buffer", 0.0),
         number("sampleTtlMs", 3_600_000.0),
+        1.0,
     ]);
-    let question = Question::read(numbers).unwrap();
+    let (strategy, question) = (Strategy::from_number(numbers[0]).unwrap(), Question::read(&numbers));
     let excluded: Vec<u8> =
         asked["excluded"].as_array().map_or(Vec::new(), |mask| mask.iter().map(|bit| bit.as_u64().unwrap() as u8).collect());
     let members = Members::new(Memory::new(&ints, &doubles, &[]).unwrap(), &slots, &facts).unwrap();
-    let (found, count) = scan(&members, &excluded, &question);
-    let leaves = slots.len().next_power_of_two();
-    let seen = if vector["order"] == 0 {
-        lottery(&members, &question, &mut vec![0.0; slots.len()], &mut vec![0; 2 * slots.len()])
-    } else {
-        rank(&members, &question, &mut vec![f64::INFINITY; leaves], &vec![0; leaves], &mut vec![0; 2 * leaves])
-    };
-    (found.map_or(-1, |position| position as i64), count, seen.wake_at_ms)
+    let (found, count) = scan(&members, strategy, &excluded, &question);
+    (found.map_or(-1, |position| position as i64), count)
 }
 
 #[test]
@@ -81,8 +81,7 @@ fn the_shared_vectors() {
     assert!(cases.len() > 30);
     for vector in cases {
         let expected = &vector["expected"];
-        let wake_at_ms = expected["wakeAtMs"].as_f64().unwrap_or(f64::INFINITY);
-        let expected = (expected["scan"].as_i64().unwrap(), expected["count"].as_u64().unwrap() as usize, wake_at_ms);
+        let expected = (expected["scan"].as_i64().unwrap(), expected["count"].as_u64().unwrap() as usize);
         assert_eq!(answer(vector, vectors["nowMs"].as_f64().unwrap()), expected, "{}", vector["name"]);
     }
 }

@@ -1,4 +1,4 @@
-//! States that all threads of the process share: which deployment has which slot, and what each thread has under way.
+//! States that all threads of the process share: which deployment has which slot, and how many requests each thread has in flight.
 
 use super::memory::{MAX_THREADS, Memory, bytes, row_length};
 use crate::CoreError;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 struct Space {
     capacity: usize,
     slots: HashMap<String, u32>,
-    /// Whether the place of a thread is taken.
+    /// Whether a thread uses the row of this number.
     threads: Vec<bool>,
 }
 
@@ -23,7 +23,7 @@ pub fn memory_name(name: &str) -> String {
     format!("router/{name}")
 }
 
-/// The name of the memory that holds what each thread has under way.
+/// The name of the memory that holds the requests in flight of each thread.
 #[must_use]
 pub fn rows_name(name: &str) -> String {
     format!("router/{name}/threads")
@@ -33,7 +33,7 @@ fn rows_bytes(capacity: usize) -> usize {
     MAX_THREADS * row_length(capacity) * 4
 }
 
-/// A thread's part in a state. Nobody else writes to its row, and when it goes, the row is cleared: no count is ever half made, however a thread ends.
+/// A thread's part in a state. Only this thread writes to its row, which is cleared when the thread ends, however it ends.
 pub struct Participant {
     name: String,
     pub thread: u32,
@@ -44,7 +44,7 @@ pub struct Participant {
 
 impl Participant {
     /// # Errors
-    /// When the state has another capacity, its memory cannot be had, or 64 threads share it.
+    /// When the state has another capacity, its memory cannot be allocated, or 64 threads share it.
     pub fn new(name: &str, capacity: usize) -> Result<Self, CoreError> {
         let state = Region::named(&memory_name(name), bytes(capacity))?;
         let mut spaces = SPACES.lock();
@@ -95,7 +95,7 @@ impl Drop for Participant {
     }
 }
 
-/// The slot of a deployment in the state of this name, the same for all threads; `None` where there are too many, or there is no such state.
+/// The slot of a deployment in the state of this name, the same for all threads; `None` where all slots are taken, or no such state is open.
 #[must_use]
 pub fn slot(name: &str, id: &str) -> Option<u32> {
     let mut spaces = SPACES.lock();

@@ -1,11 +1,11 @@
 import type { Placed } from './priority-tier.js';
 
-/** Deployments with this tag take requests that no other deployment's tags fit. */
+/** Deployments with this tag take requests that fit no other deployment's tags. */
 const DEFAULT_TAG = 'default';
 
 /**
- * The deployments whose tags fit a request's: one of them, or all; none that is excluded (`!tag`), all that are required (`&tag`). Where none fits, and
- * for requests without tags, those that are marked `default`; for requests without tags all, where none is.
+ * Returns the deployments that fit a request's tags: one of them, or all; `!tag` excludes, `&tag` is required. Where none fits, those tagged `default`.
+ * A request without tags gets those tagged `default` or, where there are none, all.
  */
 export function matchingTags(placed: readonly Placed[], tags: readonly string[], matchAll: boolean): readonly Placed[] {
   const excluded = tags.filter((tag) => tag.startsWith('!')).map((tag) => tag.slice(1));

@@ -1,87 +1,70 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import type { Deployment } from './deployment.js';
-import { Group, type GroupContext } from './group.js';
+import type { Deployment } from '../deployments/deployment.js';
+import type { Route } from './explanation.js';
+import { ModelGroup, type GroupContext } from './model-group.js';
 import type { Placed } from './priority-tier.js';
 import { Wildcard } from './wildcard.js';
 
-/** How a name leads to deployments. */
-export type Route = 'alias' | 'id' | 'name' | 'wildcard' | 'model' | 'any' | 'default_fallback';
-
-/** Where requests for a name go. */
+/** Where requests for a model name go. */
 export interface Destination {
-  readonly group: Group;
-  /** What was looked for in the end: behind an alias, or a default fallback. */
+  readonly group: ModelGroup;
+  /** The name that was looked up in the end: the target of an alias, or a default fallback. */
   readonly name: string;
   readonly route: Route;
-  /** What stands in the place of the `*` of a deployment's model. */
+  /** What replaces each `*` of the deployment's model. */
   readonly captures: readonly string[];
 }
 
 interface Pattern {
-  readonly group: Group;
+  readonly group: ModelGroup;
   readonly wildcard: Wildcard;
 }
 
-/** Names that were asked for and are remembered: they come with requests. */
+/** Looked-up names that are kept: they come from requests, so there must be a bound. */
 const MOST_KNOWN = 1_000;
-/** No model has a longer name; a longer one is not held against patterns, nor remembered. */
+/** Longer names are not matched against patterns, and not kept. */
 const LONGEST_NAME = 512;
 const ANY = '*';
 const NO_CAPTURES: readonly string[] = [];
 
-/** All deployments, and the names by which requests reach them. Made once per change of the list or the settings. */
-export class Catalogue {
-  readonly groups = new Map<string, Group>();
-  readonly byId = new Map<string, Placed>();
+/** Finds the model group for the name that a request asks for. Built anew when the deployments or the settings change. */
+export class NameResolution {
+  readonly groups: ReadonlyMap<string, ModelGroup>;
+  readonly byId: ReadonlyMap<string, Placed>;
   private readonly known = new Map<string, Destination | null>();
-  private lastName = '';
-  private last: Destination | null;
-  private readonly singles = new Map<string, Group>();
-  private readonly byModel = new Map<string, Group>();
+  private readonly singles = new Map<string, ModelGroup>();
+  private readonly byModel: ReadonlyMap<string, ModelGroup>;
   private readonly patterns: readonly Pattern[];
 
   constructor(
     placed: readonly Placed[],
     private readonly context: GroupContext,
   ) {
-    const byName = new Map<string, Placed[]>();
-    const byModel = new Map<string, Placed[]>();
-    for (const entry of placed) {
-      this.byId.set(entry.deployment.id, entry);
-      append(byName, entry.deployment.modelName, entry);
-      append(byModel, entry.deployment.model, entry);
-    }
-    for (const [name, entries] of byName) this.groups.set(name, this.groupOf(name, entries));
-    for (const [model, entries] of byModel) {
-      if (!model.includes('*')) this.byModel.set(model, this.groupOf(model, entries));
-    }
+    this.byId = new Map(placed.map((entry) => [entry.deployment.id, entry]));
+    this.groups = this.groupedBy(placed, ({ modelName }) => modelName);
+    this.byModel = this.groupedBy(
+      placed.filter(({ deployment }) => !deployment.model.includes('*')),
+      ({ model }) => model,
+    );
     this.patterns = [...this.groups.values()]
       .filter(({ name }) => name.includes('*') && name !== ANY)
-      .sort((a, b) => b.name.length - a.name.length || specials(b.name) - specials(a.name))
+      .sort((a, b) => b.name.length - a.name.length || starsIn(b.name) - starsIn(a.name))
       .map((group) => ({ group, wildcard: new Wildcard(group.name) }));
-    this.last = this.look(this.lastName) ?? this.fallBack();
   }
 
-  /** Where requests for this name go; `null` when nobody knows it. */
+  /** Returns where requests for this name go; `null` for an unknown name. */
   find(name: string): Destination | null {
-    return name === this.lastName ? this.last : this.search(name);
-  }
-
-  private search(name: string): Destination | null {
+    const known = this.known.get(name);
+    if (known !== undefined) return known;
     if (typeof name !== 'string') throw new InvalidArgumentError('model', name, 'must be a string');
-    if (name.length > LONGEST_NAME) return this.look(name) ?? this.fallBack();
-    let found = this.known.get(name);
-    if (found === undefined) {
-      found = this.look(name) ?? this.fallBack();
-      if (this.known.size >= MOST_KNOWN) this.known.delete(this.known.keys().next().value as string);
-      this.known.set(name, found);
-    }
-    this.lastName = name;
-    this.last = found;
+    const found = this.lookUp(name) ?? this.defaultFallback();
+    if (name.length > LONGEST_NAME) return found;
+    if (this.known.size >= MOST_KNOWN) this.known.delete(this.known.keys().next().value as string);
+    this.known.set(name, found);
     return found;
   }
 
-  /** The names that requests may ask for, groups and aliases that are not hidden, of which a deployment can be called. */
+  /** Names of the model groups with a deployment that can be called, and of the aliases for them that are not hidden. */
   callableNames(): readonly string[] {
     const aliases = [...this.context.settings.aliases].filter(([, { hidden }]) => !hidden).map(([name]) => name);
     const isCallable = (name: string): boolean =>
@@ -89,12 +72,12 @@ export class Catalogue {
     return [...new Set([...this.groups.keys(), ...aliases])].filter(isCallable);
   }
 
-  /** How many deployments share the requests of this one: those that cannot be called share none. */
-  sizeOf({ modelName }: Deployment): number {
+  /** Number of callable deployments in the model group of this one. */
+  groupSizeOf({ modelName }: Deployment): number {
     return this.groups.get(modelName)?.placed.filter(({ deployment }) => deployment.uncallable === undefined).length ?? 0;
   }
 
-  private look(name: string): Destination | null {
+  private lookUp(name: string): Destination | null {
     const alias = this.context.settings.aliases.get(name);
     if (alias !== undefined) {
       const target = this.named(alias.model);
@@ -105,7 +88,7 @@ export class Catalogue {
 
   private named(name: string): Destination | null {
     const single = this.byId.get(name);
-    if (single !== undefined) return { group: this.single(single), name, route: 'id', captures: NO_CAPTURES };
+    if (single !== undefined) return { group: this.groupOfOne(single), name, route: 'id', captures: NO_CAPTURES };
     const exact = this.groups.get(name);
     if (exact !== undefined) return { group: exact, name, route: 'name', captures: NO_CAPTURES };
     if (name.length <= LONGEST_NAME) {
@@ -120,45 +103,50 @@ export class Catalogue {
     return any === undefined ? null : { group: any, name, route: 'any', captures: [name] };
   }
 
-  private fallBack(): Destination | null {
+  private defaultFallback(): Destination | null {
     for (const model of this.context.settings.defaultFallbacks) {
-      const destination = this.look(model);
+      const destination = this.lookUp(model);
       if (destination !== null) return { ...destination, route: 'default_fallback' };
     }
     return null;
   }
 
-  private single(entry: Placed): Group {
+  private groupOfOne(entry: Placed): ModelGroup {
     const { id, modelName } = entry.deployment;
     let group = this.singles.get(id);
     if (group === undefined) this.singles.set(id, (group = this.groupOf(modelName, [entry])));
     return group;
   }
 
-  private groupOf(name: string, entries: readonly Placed[]): Group {
+  private groupedBy(placed: readonly Placed[], nameOf: (deployment: Deployment) => string): ReadonlyMap<string, ModelGroup> {
+    const byName = new Map<string, Placed[]>();
+    for (const entry of placed) {
+      const name = nameOf(entry.deployment);
+      const entries = byName.get(name);
+      if (entries === undefined) byName.set(name, [entry]);
+      else entries.push(entry);
+    }
+    return new Map(Array.from(byName, ([name, entries]) => [name, this.groupOf(name, entries)]));
+  }
+
+  private groupOf(name: string, entries: readonly Placed[]): ModelGroup {
     const { settings } = this.context;
-    // Of several that say something, the one with the lowest id decides.
+    // Of several deployments that name a strategy, the one with the lowest id decides.
     const [own] = entries
       .filter(({ deployment }) => deployment.strategy !== undefined)
       .sort((a, b) => (a.deployment.id < b.deployment.id ? -1 : 1));
     const strategy = own?.deployment.strategy ?? settings.strategyOfModel.get(name) ?? settings.strategy;
-    return new Group(name, entries, strategy, this.context);
+    return new ModelGroup(name, entries, strategy, this.context);
   }
 }
 
-/** A deployment's model for a request: what was captured by its group's pattern stands in the place of each `*`. */
+/** Returns the model to call at a deployment: what the pattern captured replaces each `*`. */
 export function targetOf({ model }: Deployment, captures: readonly string[]): string {
   if (captures.length === 0 || !model.includes('*')) return model;
   let next = 0;
   return model.replace(/\*/g, () => captures[Math.min(next++, captures.length - 1)]);
 }
 
-function append(map: Map<string, Placed[]>, key: string, entry: Placed): void {
-  const entries = map.get(key);
-  if (entries === undefined) map.set(key, [entry]);
-  else entries.push(entry);
-}
-
-function specials(pattern: string): number {
+function starsIn(pattern: string): number {
   return pattern.replace(/[^*]/g, '').length;
 }

@@ -1,0 +1,174 @@
+import type { EngineChoice } from '../../engine/engine-choice.js';
+import type { Deployment } from '../deployments/deployment.js';
+import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from '../engine/engine.js';
+import { minuteOf, type RouterMemory } from '../state/memory.js';
+import type { RoutingContext } from '../routing-context.js';
+import { AliasTable } from './alias-table.js';
+import { ineligibilityOf, Ineligibility, type Scan } from './eligibility.js';
+import type { Strategy } from './strategies/strategy.js';
+
+/** A deployment, and its slot in the router's memory. */
+export interface Placed {
+  readonly deployment: Deployment;
+  readonly slot: number;
+}
+
+/** A request that asks for a deployment. */
+export interface SelectionRequest {
+  readonly context: RoutingContext;
+  readonly inputTokens: number;
+  readonly nowMs: number;
+  /** Whether the selected deployment comes last among equals from then on. */
+  readonly takesTurn: boolean;
+}
+
+/** What all tiers of a router share. */
+export interface TierContext {
+  readonly choice: EngineChoice<RouterEngine>;
+  readonly memory: RouterMemory;
+  readonly random: () => number;
+  readonly settings: TierSettings;
+}
+
+export interface TierSettings {
+  /** `true`: rpm and tpm limit under every strategy. */
+  readonly enablePreCallChecks: boolean | undefined;
+  readonly lowestLatencyBuffer: number;
+  readonly sampleTtlMs: number;
+}
+
+const NONE_EXCLUDED = new Uint8Array();
+/** Draws from the alias table before all deployments are scanned: too many of those drawn are not eligible. */
+const DRAWS = 8;
+
+/** The deployments of one model group with the same `order`, of which a strategy selects one. */
+export class PriorityTier {
+  readonly members: Members;
+  private readonly question = new Float64Array(QUESTION_LENGTH);
+  private positions: Map<string, number> | undefined = undefined;
+  private table: AliasTable | undefined = undefined;
+  private turn: number;
+  private pricedMinute = -1;
+  /** Whether a deployment has a limit of its own. */
+  private readonly hasLimits: boolean;
+  private readonly smallestWindow: number;
+
+  constructor(
+    readonly group: string,
+    readonly placed: readonly Placed[],
+    private readonly context: TierContext,
+  ) {
+    const { settings, random } = context;
+    const count = placed.length;
+    this.members = membersOf(placed);
+    this.hasLimits = placed.some(({ deployment: { rpm, tpm, maxParallelRequests } }) => Math.min(rpm, tpm, maxParallelRequests) < Infinity);
+    this.smallestWindow = placed.reduce((least, { deployment }) => Math.min(least, deployment.maxInputTokens), Infinity);
+    // Every process starts with another deployment.
+    const first = Math.floor(random() * count);
+    for (let position = 0; position < count; position++) this.setTurn(position, (position + count - first) % count);
+    this.turn = count;
+    this.question[Question.limits] = settings.enablePreCallChecks === true ? 1 : 0;
+    this.question[Question.buffer] = settings.lowestLatencyBuffer;
+    this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
+  }
+
+  /** Returns the position of the deployment that the strategy prefers, or -1 when none is eligible. */
+  select(strategy: Strategy, request: SelectionRequest, anyHealth: boolean): number {
+    const excluded = this.excludedBy(request.context);
+    const drawn = strategy.figure === null && excluded === null ? this.draw(this.scanOf(strategy, request, anyHealth)) : -1;
+    if (drawn >= 0) return drawn;
+    if (strategy.needsPrices) this.price(minuteOf(request.nowMs));
+    const { question } = this;
+    question[Question.strategy] = strategy.number;
+    question[Question.nowMs] = request.nowMs;
+    question[Question.inputTokens] = request.inputTokens;
+    question[Question.limited] = this.canLimit(request) ? 1 : 0;
+    question[Question.random] = this.context.random();
+    question[Question.anyHealth] = anyHealth ? 1 : 0;
+    const position = this.scan(excluded ?? NONE_EXCLUDED);
+    if (request.takesTurn && position >= 0) this.setTurn(position, this.turn++);
+    return position;
+  }
+
+  /** The deployments of this tier, as `ineligibilityOf` looks at them. */
+  scanOf({ respectsLimits }: Strategy, request: SelectionRequest, anyHealth: boolean): Scan {
+    const { memory, settings } = this.context;
+    const { inputTokens, nowMs } = request;
+    return {
+      memory,
+      members: this.members,
+      nowMs,
+      minute: minuteOf(nowMs),
+      inputTokens,
+      limited: this.canLimit(request),
+      limits: settings.enablePreCallChecks === true || respectsLimits,
+      anyHealth,
+      sampleTtlMs: settings.sampleTtlMs,
+    };
+  }
+
+  /** 1 at the positions of `excludeIds`; `null` where none of them is in this tier. */
+  excludedBy({ excludeIds }: RoutingContext): Uint8Array | null {
+    if (excludeIds === undefined || excludeIds.length === 0) return null;
+    this.positions ??= new Map(this.placed.map(({ deployment }, position) => [deployment.id, position]));
+    let mask: Uint8Array | null = null;
+    for (const id of excludeIds) {
+      const position = this.positions.get(id);
+      if (position !== undefined) (mask ??= new Uint8Array(this.placed.length))[position] = 1;
+    }
+    return mask;
+  }
+
+  private canLimit({ inputTokens }: SelectionRequest): boolean {
+    return this.hasLimits || inputTokens > this.smallestWindow;
+  }
+
+  /** Draws by weight until a deployment is eligible; -1 when none was found. */
+  private draw(scan: Scan): number {
+    this.table ??= new AliasTable(this.members);
+    for (let draw = 0; draw < DRAWS; draw++) {
+      const position = this.table.draw(this.context.random());
+      if (ineligibilityOf(scan, position) === Ineligibility.none) return position;
+    }
+    return -1;
+  }
+
+  private scan(excluded: Uint8Array): number {
+    const { choice, memory } = this.context;
+    const { members, question } = this;
+    const scan = (engine: RouterEngine): number => engine.scan(memory, members, excluded, question);
+    const engine = choice.always;
+    if (engine === null) return choice.run('scan', this.group, scan);
+    try {
+      return scan(engine);
+    } catch (error) {
+      return choice.recover(error, engine, scan);
+    }
+  }
+
+  private setTurn(position: number, turn: number): void {
+    this.members.facts[factIndex(this.members, Fact.turn, position)] = turn;
+  }
+
+  /** Reads the prices, once a minute: they may come from a large table of the app, and may change there. */
+  private price(minute: number): void {
+    if (minute === this.pricedMinute) return;
+    this.pricedMinute = minute;
+    for (const [position, { deployment }] of this.placed.entries())
+      this.members.facts[factIndex(this.members, Fact.cost, position)] = deployment.costPerToken;
+  }
+}
+
+/** Returns the deployments as engines read them, without prices. */
+export function membersOf(placed: readonly Placed[]): Members {
+  const members = { slots: Int32Array.from(placed, ({ slot }) => slot), facts: new Float64Array(placed.length * FACTS) };
+  for (const [position, { deployment }] of placed.entries()) {
+    const set = (fact: number, value: number): void => void (members.facts[factIndex(members, fact, position)] = value);
+    set(Fact.rpm, deployment.rpm);
+    set(Fact.tpm, deployment.tpm);
+    set(Fact.maxParallel, deployment.maxParallelRequests);
+    set(Fact.maxInputTokens, deployment.maxInputTokens);
+    set(Fact.weight, deployment.weight);
+  }
+  return members;
+}

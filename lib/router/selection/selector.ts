@@ -1,0 +1,131 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import {
+  ContextWindowExceededError,
+  DeploymentMisconfiguredError,
+  NoDeploymentError,
+  RouterRateLimitError,
+} from '../../common/http-errors.js';
+import { refuseArgument } from '../../common/options.js';
+import type { DeploymentStates } from '../state/deployment-states.js';
+import { minuteOf } from '../state/memory.js';
+import { ineligibilityOf, Ineligibility } from './eligibility.js';
+import type { ModelGroup } from './model-group.js';
+import type { Placed, PriorityTier, SelectionRequest } from './priority-tier.js';
+import type { CustomRoutingStrategy, RoutingCandidate } from './strategies/custom.js';
+import { checkStrategy, strategyFor } from './strategies/registry.js';
+import { simpleShuffle } from './strategies/simple-shuffle.js';
+import type { RoutingStrategy, Strategy } from './strategies/strategy.js';
+
+/** The deployment at `position` of `tier`, and the strategy that selected it. */
+export interface Selected {
+  readonly tier: PriorityTier;
+  readonly position: number;
+  readonly strategy: Strategy;
+  readonly strategyName: RoutingStrategy | 'custom';
+}
+
+/** Whether failed health checks are ignored: only when they alone leave no deployment eligible. */
+const HEALTH_ROUNDS = [false, true] as const;
+
+/** Selects one of the eligible deployments of a model group, or says why none is eligible. */
+export class Selector {
+  constructor(private readonly states: DeploymentStates) {}
+
+  /** Returns `null` when no deployment is eligible now. */
+  select(group: ModelGroup, request: SelectionRequest): Selected | null {
+    const strategy = this.strategyOf(group, request);
+    const tiers = group.tiersFor(request.context);
+    if (typeof strategy === 'function') return this.ask(strategy, tiers, request);
+    for (const anyHealth of HEALTH_ROUNDS) {
+      for (const tier of tiers) {
+        const position = tier.select(strategy, request, anyHealth);
+        if (position >= 0) return { tier, position, strategy, strategyName: strategy.name };
+      }
+    }
+    return null;
+  }
+
+  /** The error for a request for which `select` returned `null`. */
+  refusal(model: string, group: ModelGroup, request: SelectionRequest): Error {
+    const { context, inputTokens, nowMs } = request;
+    const present = group.placedFor(context);
+    const selectable = present.filter(({ deployment }) => deployment.isSelectable);
+    if (selectable.length === 0) {
+      const uncallable = present.filter(({ deployment }) => deployment.uncallable !== undefined);
+      if (uncallable.length > 0) return misconfigured(model, uncallable);
+      return new NoDeploymentError(model, group.placedFor({ tags: context.tags }).length === 0 ? 'tags' : 'blocked');
+    }
+    const excluded = new Set(context.excludeIds);
+    const left = selectable.filter(({ deployment }) => !excluded.has(deployment.id));
+    if (left.length === 0) return new NoDeploymentError(model, 'excluded');
+    if (left.every(({ deployment }) => inputTokens > deployment.maxInputTokens)) {
+      const largest = left.reduce((most, { deployment }) => Math.max(most, deployment.maxInputTokens), 0);
+      return new ContextWindowExceededError(model, largest, inputTokens);
+    }
+    const strategy = this.strategyOf(group, request);
+    const { coolingUntil } = this.states.memory;
+    const cooling: string[] = [];
+    let waitMs = Infinity;
+    for (const tier of group.tiersFor(context)) {
+      const scan = tier.scanOf(typeof strategy === 'function' ? simpleShuffle : strategy, request, false);
+      for (const [position, { deployment, slot }] of tier.placed.entries()) {
+        if (excluded.has(deployment.id)) continue;
+        const reason = ineligibilityOf(scan, position);
+        if (reason === Ineligibility.none && typeof strategy === 'function') return new NoDeploymentError(model, 'refused_by_strategy');
+        if (reason === Ineligibility.cooldown) {
+          cooling.push(deployment.id);
+          waitMs = Math.min(waitMs, coolingUntil[slot] - nowMs);
+        } else if (reason === Ineligibility.requests || reason === Ineligibility.tokens) {
+          waitMs = Math.min(waitMs, (minuteOf(nowMs) + 1) * 60_000 - nowMs);
+        }
+      }
+    }
+    return new RouterRateLimitError(model, waitMs === Infinity ? undefined : Math.ceil(waitMs), cooling);
+  }
+
+  private strategyOf(group: ModelGroup, { context }: SelectionRequest): Strategy | CustomRoutingStrategy {
+    const own = context.strategy;
+    const strategy = own === undefined ? group.strategy : checkStrategy('context.strategy', own, refuseArgument);
+    return typeof strategy === 'function' ? strategy : strategyFor(strategy, context.stream === true);
+  }
+
+  /** Lets the app's function select. */
+  private ask(strategy: CustomRoutingStrategy, tiers: readonly PriorityTier[], request: SelectionRequest): Selected | null {
+    for (const anyHealth of HEALTH_ROUNDS) {
+      for (const tier of tiers) {
+        const scan = tier.scanOf(simpleShuffle, request, anyHealth);
+        const excluded = tier.excludedBy(request.context);
+        const eligible = tier.placed.filter(
+          (_, position) => excluded?.[position] !== 1 && ineligibilityOf(scan, position) === Ineligibility.none,
+        );
+        if (eligible.length === 0) continue;
+        const candidates = eligible.map((entry) => this.candidate(entry, request.nowMs));
+        const chosen = strategy(candidates, request.context);
+        if (chosen === null) return null;
+        const entry = eligible.find(({ deployment }) => deployment === chosen);
+        if (entry === undefined) throw new InvalidArgumentError('strategy', chosen, 'must return one of its candidates, or null');
+        return { tier, position: tier.placed.indexOf(entry), strategy: simpleShuffle, strategyName: 'custom' };
+      }
+    }
+    return null;
+  }
+
+  private candidate({ deployment, slot }: Placed, nowMs: number): RoutingCandidate {
+    const { memory, latencies, firstTokens } = this.states;
+    const minute = minuteOf(nowMs);
+    return {
+      deployment,
+      inFlight: memory.inFlightOf(slot),
+      requests: memory.requestsOf(slot, minute),
+      tokens: memory.tokensOf(slot, minute),
+      latencyMs: latencies.meanOf(slot, nowMs),
+      timeToFirstTokenMs: firstTokens.meanOf(slot, nowMs),
+    };
+  }
+}
+
+function misconfigured(model: string, placed: readonly Placed[]): DeploymentMisconfiguredError {
+  const ids = placed.map(({ deployment }) => deployment.id);
+  const reasons = placed.map(({ deployment: { id, uncallable } }) => `${id}: ${uncallable?.reason}`);
+  return new DeploymentMisconfiguredError(model, ids, new Error(reasons.slice(0, 20).join('; ')));
+}

@@ -1,0 +1,43 @@
+import { suggestion } from '../../../common/nearest-name.js';
+import { refuseOption, type Refuse } from '../../../common/options.js';
+import { costBased } from './cost-based.js';
+import { firstTokenBased, latencyBased } from './latency-based.js';
+import { leastBusy } from './least-busy.js';
+import { simpleShuffle } from './simple-shuffle.js';
+import type { RoutingStrategy, Strategy } from './strategy.js';
+import { usageBased } from './usage-based.js';
+
+/** All strategies, by their number. */
+export const STRATEGIES: readonly Strategy[] = [simpleShuffle, leastBusy, latencyBased, firstTokenBased, usageBased, costBased];
+
+const BY_NAME: Readonly<Record<RoutingStrategy, Strategy>> = {
+  simple_shuffle: simpleShuffle,
+  least_busy: leastBusy,
+  latency_based: latencyBased,
+  cost_based: costBased,
+  usage_based: usageBased,
+};
+
+/** The names of the strategies. */
+export const ROUTING_STRATEGIES: readonly RoutingStrategy[] = Object.keys(BY_NAME) as RoutingStrategy[];
+
+const ALIASES = new Map(STRATEGIES.flatMap(({ name, aliases }) => aliases.map((alias) => [alias, name] as const)));
+
+/** Returns the strategy's name for a name of its own or of LiteLLM; `undefined` for any other value. */
+export function strategyNamed(name: unknown): RoutingStrategy | undefined {
+  if (typeof name !== 'string') return undefined;
+  return Object.hasOwn(BY_NAME, name) ? (name as RoutingStrategy) : ALIASES.get(name);
+}
+
+/** @throws what `refuse` makes, naming the strategies. */
+export function checkStrategy(path: string, value: unknown, refuse: Refuse = refuseOption): RoutingStrategy {
+  const strategy = strategyNamed(value);
+  if (strategy !== undefined) return strategy;
+  const hint = typeof value === 'string' ? suggestion(value, [...ROUTING_STRATEGIES, ...ALIASES.keys()]) : '';
+  throw refuse(path, value, `must be one of ${ROUTING_STRATEGIES.join(', ')}, or LiteLLM's name of one${hint}`);
+}
+
+/** Returns the strategy; for streamed answers `latency_based` compares the time to first token. */
+export function strategyFor(name: RoutingStrategy, stream: boolean): Strategy {
+  return stream && name === 'latency_based' ? firstTokenBased : BY_NAME[name];
+}

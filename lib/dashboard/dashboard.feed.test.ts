@@ -92,7 +92,7 @@ describe('DashboardFeed', () => {
     const early = watch(feed);
     await advance(1);
     calls = 7;
-    // Somebody loads the page between two ticks: those who watch must not miss what it saw.
+    // A page that loads between two intervals must not hide changes from open pages.
     await advance(0.99);
     await feed.snapshot();
     const late = watch(feed);

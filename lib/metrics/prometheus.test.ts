@@ -213,14 +213,14 @@ describe('the state of engines and features', () => {
   const native = { n: 1 };
   const choice = new SwitchingEngine('rust_token_counting', { native: native, typescript: { n: 2 }, reason: 'test' }, flags);
 
-  it('is that of the capability, where it is well and has chosen the faster one', () => {
+  it('is the engine that a healthy capability reports', () => {
     const engineOf = (health: CapabilityHealth) =>
       engineSamples({ token_counting: choice }, { token_counting: health }).find(({ name }) => name === 'engine_info')?.labels?.engine;
     expect(engineOf({ status: 'ok', engine: 'typescript' })).toBe('typescript');
     expect(engineOf({ status: 'degraded', engine: 'typescript', reason: 'its first check has not finished' })).toBe('native');
   });
 
-  it('is told as it is', async () => {
+  it('is shown by metrics', async () => {
     const registry = new Registry();
     registerPrometheusMetrics({ metrics: () => [...engineSamples({ token_counting: choice }, {}), ...featureSamples(flags)] }, registry);
     expect(await values(registry)).toEqual(

@@ -15,7 +15,7 @@ describe('the names of operations', () => {
   afterEach(() => jest.useRealTimers());
 
   it.each([1n, 7, '', null, undefined, Symbol('x'), {}, [], () => 'x', { toString: () => 'x' }, new String('x')])(
-    'are refused at the border when they are no text: %p',
+    'are rejected when they are no string: %p',
     (name) => {
       const monitor = open();
       for (const work of [

@@ -260,7 +260,7 @@ describe('a rollout', () => {
 });
 
 describe('another store', () => {
-  it('has its answers awaited, and is told what was used', async () => {
+  it('is awaited, and gets the usage', async () => {
     const told: unknown[] = [];
     const late = (memory: RateLimitStore): RateLimitStore => ({
       ...({

@@ -257,7 +257,7 @@ function whenKnown<T, R>(value: MaybePromise<T>, next: (value: T) => R): MaybePr
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** Nobody waits: the store counts its own failures. */
+/** Does not wait: the store counts its own failures. */
 function ignoreFailure(work: void | Promise<unknown>): void {
   if (work instanceof Promise) work.catch(() => {});
 }

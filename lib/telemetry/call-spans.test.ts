@@ -28,7 +28,7 @@ describe('with an SDK', () => {
     observer = {
       started: (call) => {
         const observed = opened.started(call);
-        if (observed === undefined) throw new Error('nobody watches');
+        if (observed === undefined) throw new Error('no observer');
         return observed;
       },
     };

@@ -29,7 +29,7 @@ describe('estimateTokens', () => {
     ['1024 where no reply is named', chat, 1024],
     ['the prompt where that is more', { ...chat, messages: [{ role: 'user', content: ' a'.repeat(3000) }] }, 3007],
     ['embeddings have no reply', { model: 'text-embedding-3-small', input: 'hello world' }, 2],
-    ['embeddings, told by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
+    ['embeddings, recognized by their options', { model: 'own', input: ['hello world', 'hello'], dimensions: 256 }, 3],
     ['a chat that looks like them for a chat', { ...chat, input: 'hello', dimensions: 1, max_tokens: 100 }, 109],
     [
       'a completion that looks like them for one',

@@ -109,7 +109,7 @@ const excesses = new WeakMap<object, JsonExcess | null>();
  *
  * @throws BodyBoundsError in the form of the transport.
  */
-export function checkBodyBounds(body: unknown, context: ExecutionContext): void {
+export function checkMessageBounds(body: unknown, context: ExecutionContext): void {
   const type = context.getType();
   if (type === 'http' || !isObject(body)) return;
   let excess = excesses.get(body);

@@ -8,7 +8,7 @@ import { isLarge } from '../body/body-size.js';
 import { RequestContext } from '../request-context.js';
 import { estimateTokens } from '../token-estimate/token-estimate.js';
 import { clientKey } from './client-key.js';
-import { checkBodyBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
+import { checkMessageBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
 import { checkAmount, RouteTable, type ApplicableLimits, type DefaultKey } from './route-limits.js';
 import { shouldSkip } from './skip-if.js';
@@ -98,7 +98,7 @@ export class RateLimitGuard implements CanActivate {
   ): number | Promise<number> {
     const { body } = request;
     const isLargeBody = isLarge(request);
-    if (isLargeBody) checkBodyBounds(body, context);
+    if (isLargeBody) checkMessageBounds(body, context);
     const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory: RequestContext.of(request) };
     return estimateTokens(body, counting, tokensLeft);
   }

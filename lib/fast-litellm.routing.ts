@@ -1,7 +1,7 @@
 import type { CallRecorder } from './common/recorder.js';
-import { openNativeBinding } from './engine/native-binding.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
-import { coarseClock } from './engine/shared-memory.js';
+import { openNativeBinding } from './engine/native-binding.js';
+import { processClock } from './engine/shared-memory.js';
 import type { SwitchingEngine } from './engine/switching-engine.js';
 import type { Environment } from './feature-flags/feature-flags.environment.js';
 import type { FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
@@ -38,7 +38,7 @@ export function openRouting(
   const resolved = resolveRouterOptions(options, env);
   const choice = provideEngine(ROUTER_ENGINES, engines);
   const context: RouterContext = {
-    now: now ?? coarseClock(choice.native === null ? null : openNativeBinding().binding),
+    now: now ?? processClock(choice.native === null ? null : openNativeBinding().binding),
     logger: engines.logger,
     recorder,
     countTokens: (messages, model) => promptTokensOf({ messages, model }, tokenCounter),

@@ -10,7 +10,7 @@ import type { ConnectionPoolService } from './connection-pool/connection-pool.se
 import { isSwitchedOff, readEngineMode, switchedOff, type EngineSetting } from './engine/engine-mode.js';
 import { openNativeBinding, type NativeBindingResult } from './engine/native-binding.js';
 import { provideEngine, type EngineContext } from './engine/provide-engine.js';
-import { coarseClock } from './engine/shared-memory.js';
+import { processClock } from './engine/shared-memory.js';
 import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
@@ -108,7 +108,7 @@ export class FastLiteLLM {
 
       const rateLimitOptions = resolveRateLimitOptions(options.rateLimit, flags.settings.rateLimit);
       const rateLimiting = provideEngine(RATE_LIMIT_ENGINES, engines);
-      const limiterClock = context.now ?? coarseClock(rateLimiting.native === null ? null : openNativeBinding().binding);
+      const limiterClock = context.now ?? processClock(rateLimiting.native === null ? null : openNativeBinding().binding);
       this.openRateLimiter = (resolved) => new RateLimiterService(rateLimiting, resolved, limiterClock, monitor);
       const rateLimiter = this.opened(this.openRateLimiter(rateLimitOptions));
 

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import { LONGEST_TIMER_MS } from '../common/clocks.js';
+import { LONGEST_TIMER_MS } from '../common/clock.js';
 import { checkInteger, checkKnownKeys, checkObject, checkPositiveInteger, checkString, joinPath, optional } from '../common/options.js';
 import type { FlagsSettings } from '../feature-flags/feature-flags.settings.js';
 import type { ProxyOptions } from './connection/proxies.environment.js';

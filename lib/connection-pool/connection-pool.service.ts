@@ -1,12 +1,11 @@
 import type { Dispatcher } from 'undici';
 import type { Capability, CapabilityHealth, EngineName, MetricSample } from '../common/capability.js';
-import { LONGEST_TIMER_MS } from '../common/clocks.js';
+import { burstClock, LONGEST_TIMER_MS } from '../common/clock.js';
 import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkFunction, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
-import { steadyNow } from '../common/steady-now.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import type { ConnectionPoolEngine, PoolBooks } from './engine/engine.js';
@@ -27,7 +26,7 @@ import { PromisedConnection } from './pool/wait-queue.js';
 
 /** What the service takes from its surroundings. */
 export interface ConnectionPoolContext {
-  /** Milliseconds; coarse is enough. Default `steadyNow`. */
+  /** Milliseconds of a clock that never steps. Default `burstClock()`. */
   readonly now?: () => number;
   readonly recorder?: CallRecorder;
   /** Default: Nest's logger. */
@@ -64,7 +63,7 @@ export class ConnectionPoolService implements Capability {
   constructor(
     private readonly choice: EngineChoice<ConnectionPoolEngine>,
     readonly options: ResolvedConnectionPoolOptions,
-    { now = steadyNow, recorder = SILENT_RECORDER, logger = defaultLog() }: ConnectionPoolContext = {},
+    { now = burstClock(), recorder = SILENT_RECORDER, logger = defaultLog() }: ConnectionPoolContext = {},
   ) {
     this.unit = options.sharedAs ?? 'pool';
     const { books, engine } = this.join();

@@ -1,8 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { InvalidArgumentError } from '../common/errors.js';
-import { openNativeBinding } from '../engine/native-binding.js';
 import { provideEngine, type EngineContext } from '../engine/provide-engine.js';
-import { coarseClock } from '../engine/shared-memory.js';
 import type { SwitchingEngine } from '../engine/switching-engine.js';
 import type { ConnectionPoolEngine } from './engine/engine.js';
 import { CONNECTION_POOL_ENGINES } from './engine/engine-provider.js';
@@ -29,7 +27,7 @@ export class ConnectionPools {
    */
   open(options: ConnectionPoolOptions = {}): ConnectionPoolService {
     const resolved = resolveConnectionPoolOptions(options, this.engines.flags.settings.connectionPool, this.env);
-    const pool = new ConnectionPoolService(this.choice, resolved, { now: this.clock(), logger: this.engines.logger, ...this.context });
+    const pool = new ConnectionPoolService(this.choice, resolved, { logger: this.engines.logger, ...this.context });
     for (const known of this.pools) if (known.isDrained) this.pools.delete(known);
     this.pools.add(pool);
     return pool;
@@ -53,9 +51,5 @@ export class ConnectionPools {
   /** Drains all of them. */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.pools, (pool) => pool.drain()));
-  }
-
-  private clock(): () => number {
-    return coarseClock(this.choice.active === 'native' ? openNativeBinding().binding : null);
   }
 }

@@ -1,10 +1,5 @@
-import { turnClock } from '../common/turn-clock.js';
+import { burstClock } from '../common/clock.js';
 import type { NativeBinding } from './native-binding.js';
-
-/** The clock's region: see native/core/src/clock.rs. */
-const READ = 2;
-const RUNNING = 3;
-const CLOCK = { name: 'clock', bytes: 16 };
 
 const buffers = new WeakMap<NativeBinding, Map<string, ArrayBuffer>>();
 
@@ -26,46 +21,22 @@ export function sharedMemory(binding: NativeBinding, name: string, bytes: number
 }
 
 /**
- * So many readings of one millisecond, and a thread that writes the time is worth what it takes: each of its ticks costs the process 10 to 20 us, the
- * same as some thousands of readings that share the system's clock.
+ * `burstClock` with one start for all threads of the process, as deadlines in shared memory are compared by all: a step of
+ * the wall clock between two starts would set the threads apart. Without the addon there is no such memory.
  */
-const WORTH_A_THREAD = 4096;
-
-/**
- * The time that never steps, in whole milliseconds, and one for all threads of the process: as a thread of the addon writes it into shared memory once
- * a millisecond, where it is read millions of times a second; else as the system's clock has gone on since, read as by `turnClock`. It may be late by the time
- * that 4,096 readings take, never early, and never goes back. Without the addon it is a `turnClock`.
- */
-export function coarseClock(binding: NativeBinding | null): () => number {
-  if (binding === null) return turnClock();
+export function processClock(binding: NativeBinding | null): () => number {
+  if (binding === null) return burstClock();
   try {
-    binding.wakeClock();
-    const memory = sharedMemory(binding, CLOCK.name, CLOCK.bytes);
-    const time = new Float64Array(memory, 0, 1);
-    const state = new Int32Array(memory);
-    // Whole milliseconds, so late by less than one.
-    const startMs = time[0] - performance.now();
-    const read = (): number => Math.floor(startMs + performance.now());
-    const asked = turnClock(read);
-    let latestMs = 0;
-    let reads = 0;
-    const goOn = (): number => {
-      const nowMs = state[RUNNING] === 0 ? asked() : time[0];
-      if (nowMs > latestMs) {
-        latestMs = nowMs;
-        reads = 0;
-      } else if (reads >= WORTH_A_THREAD) {
-        reads = 0;
-        if (state[RUNNING] === 0) binding.wakeClock();
-        else state[READ] = 1;
-        // The thread may not have got a processor for a while.
-        latestMs = Math.max(latestMs, read());
-      }
-      return latestMs;
-    };
-    // All else is kept apart, so that this is inlined where it is called.
-    return () => (++reads < WORTH_A_THREAD && time[0] === latestMs && state[RUNNING] !== 0 ? latestMs : goOn());
+    const startUs = new BigInt64Array(sharedMemory(binding, 'clock start', 8));
+    Atomics.compareExchange(startUs, 0, 0n, BigInt(Math.floor((Date.now() - uptimeMs()) * 1000)));
+    const startMs = Number(startUs[0]) / 1000 + uptimeMs() - performance.now();
+    return burstClock(() => Math.floor(startMs + performance.now()));
   } catch {
-    return turnClock();
+    return burstClock();
   }
+}
+
+/** Of one monotonic clock for all threads; `performance.now()` starts anew in each. */
+function uptimeMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }

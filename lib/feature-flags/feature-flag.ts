@@ -1,4 +1,4 @@
-import type { Clocks } from '../common/clocks.js';
+import type { Clocks } from '../common/clock.js';
 import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import { rolloutPercentage, type FeatureName, type FeatureState } from './feature-flags.options.js';
 import { rolloutPosition, rolloutSeed } from './rollout.js';

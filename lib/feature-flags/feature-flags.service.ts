@@ -1,4 +1,4 @@
-import { clocksOf } from '../common/clocks.js';
+import { clocksOf } from '../common/clock.js';
 import { defaultLog } from '../common/default-log.js';
 import { InvalidArgumentError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';

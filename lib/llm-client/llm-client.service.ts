@@ -2,7 +2,7 @@ import type { CallObserver } from '../common/call-observer.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
-import { steadyNow } from '../common/steady-now.js';
+import { steadyNow } from '../common/clock.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
 import { RequestContext } from '../http/request-context.js';
 import { promptTokensOf, promptTokensOfAsync } from '../http/token-estimate/token-estimate.js';

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
-import { clocksOf } from '../common/clocks.js';
+import { clocksOf } from '../common/clock.js';
 import { defaultLog } from '../common/default-log.js';
 import { errorMessage } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';

@@ -3,7 +3,7 @@ import { FastLiteLLMError, InvalidArgumentError } from '../common/errors.js';
 import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
-import { turnClock } from '../common/turn-clock.js';
+import { burstClock } from '../common/clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './arguments.js';
@@ -56,7 +56,7 @@ export class RateLimiterService implements Capability {
     private readonly choice: EngineChoice<RateLimitEngine>,
     readonly options: ResolvedRateLimitOptions,
     /** Monotonic milliseconds. */
-    now: () => number = turnClock(),
+    now: () => number = burstClock(),
     recorder?: CallRecorder,
   ) {
     this.table = new LimitTable(options);

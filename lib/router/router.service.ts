@@ -3,7 +3,7 @@ import { defaultLog } from '../common/default-log.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
-import { steadyNow } from '../common/steady-now.js';
+import { steadyNow } from '../common/clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import type { Deployment, ModelListEntry } from './deployments/deployment.js';

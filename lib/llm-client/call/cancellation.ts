@@ -1,5 +1,5 @@
 import { EventEmitter, getMaxListeners, setMaxListeners } from 'node:events';
-import { LONGEST_TIMER_MS } from '../../common/clocks.js';
+import { LONGEST_TIMER_MS } from '../../common/clock.js';
 import { RequestCancelledError } from '../../common/errors.js';
 import { refuseArgument } from '../../common/options.js';
 import { whenOver, type NodeResponse } from '../../common/response-over.js';

@@ -1,4 +1,4 @@
-import type { Clocks } from '../../common/clocks.js';
+import type { Clocks } from '../../common/clock.js';
 import { checkString, refuseArgument } from '../../common/options.js';
 import type { CallSeries } from '../../common/recorder.js';
 import { WINDOW_INTERVALS } from './duration-pages.js';

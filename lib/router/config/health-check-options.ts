@@ -1,4 +1,4 @@
-import { LONGEST_TIMER_MS } from '../../common/clocks.js';
+import { LONGEST_TIMER_MS } from '../../common/clock.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
 import type { Deployment } from '../deployments/deployment.js';
 

@@ -1,5 +1,5 @@
 import type * as GenaiPrices from '@pydantic/genai-prices';
-import { steadyNow } from '../../common/steady-now.js';
+import { steadyNow } from '../../common/clock.js';
 import { known } from './pricing-file.js';
 import type { RateTier, TokenRates } from '../../common/token-cost.js';
 import type { ModelPricing, PriceSource } from './pricing.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type * as NativeBindingModule from '../../../lib/engine/native-binding.js';
-import type * as SharedMemoryModule from '../../../lib/engine/shared-memory.js';
+import type * as ClockModule from '../../../lib/common/clock.js';
 import type { FastLiteLLM } from '../../../lib/fast-litellm.js';
 import type { RateLimitEngine } from '../../../lib/rate-limit/engine/engine.js';
 import type * as NativeModule from '../../../lib/rate-limit/engine/native.js';
@@ -41,17 +41,16 @@ export function openEngine(kind: EngineKind): RateLimitEngine {
   return new (compiled<typeof NativeModule>('rate-limit/engine/native.js').NativeRateLimitEngine)(binding);
 }
 
-/** The clock that the service reads, where there is an addon to keep it. */
-export function coarseClock(): () => number {
-  const { binding } = compiled<typeof NativeBindingModule>('engine/native-binding.js').openNativeBinding();
-  return compiled<typeof SharedMemoryModule>('engine/shared-memory.js').coarseClock(binding);
+/** The clock that the service reads. */
+function serviceClock(): () => number {
+  return compiled<typeof ClockModule>('common/clock.js').burstClock();
 }
 
 export function engineDecide(kind: EngineKind, name: string | null = null, maxKeys = MOST_KEYS): Decide {
   const engine = openEngine(kind);
   const space = engine.open(name, maxKeys);
   const policy = engine.policy({ scope: 'bench', ...LIMITS });
-  const now = coarseClock();
+  const now = serviceClock();
   return (key) => engine.check(space, { policy, key }, { cost: 1, tokens: TOKENS, nowMs: now() });
 }
 
@@ -67,7 +66,7 @@ export function handleDecide(of: string): Decide {
   const engine = openEngine(kind);
   const space = engine.open(name, MOST_KEYS);
   const handle = engine.handle(space, { policy: engine.policy({ scope: 'bench', ...LIMITS }), key: 'tenant-42:user:1000000000' });
-  const now = coarseClock();
+  const now = serviceClock();
   return () => engine.checkHandle(handle, { cost: 1, tokens: TOKENS, nowMs: now() });
 }
 
@@ -85,7 +84,7 @@ function serviceDecide(method: 'check' | 'isAllowed'): Decide {
 
 function twinDecide(): Decide {
   const twin = new OpenAddressingTwin(LIMIT, LIMIT);
-  const now = coarseClock();
+  const now = serviceClock();
   return (key) => twin.check(key, TOKENS, now());
 }
 

@@ -1,13 +1,14 @@
 import type { Subscription } from 'rxjs';
 import { DashboardFeed, type FeedMessage } from './dashboard.feed.js';
-import type { DashboardSource, History } from './dashboard.source.js';
+import type { PerformanceHistory } from '../monitor/series/series-history.js';
+import type { DashboardSource } from './dashboard.source.js';
 
 const INTERVAL_MS = 1000;
 
 describe('DashboardFeed', () => {
   let looks: number;
   let calls: number;
-  let history: History;
+  let history: PerformanceHistory;
   let fail: boolean;
   const warnings: string[] = [];
   const logger = { log: () => {}, warn: (line: string) => void warnings.push(line), error: () => {} };
@@ -65,7 +66,19 @@ describe('DashboardFeed', () => {
     const column = [1];
     history = {
       endMs: [1_800_000_000_500],
-      series: [{ component: 'a', operation: 'b', calls: [3], p50DurationMs: column, p95DurationMs: column, p99DurationMs: [null] }],
+      series: [
+        {
+          component: 'a',
+          operation: 'b',
+          calls: [3],
+          p50DurationMs: column,
+          p95DurationMs: column,
+          p99DurationMs: [null],
+          maxDurationMs: [null],
+          averageDurationMs: [null],
+          errorRate: [null],
+        },
+      ],
     };
     await advance(2);
     expect(messages.map(({ plots }) => plots?.series.length)).toEqual([0, undefined, 1, undefined]);

@@ -3,7 +3,11 @@ import type { CapabilityHealth } from '../common/capability.js';
 import { COMPARISON } from '../engine/comparison.js';
 import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
-import type { CallFigures, Comparison, DashboardSource, DeploymentState, History, PoolState, Recommendation } from './dashboard.source.js';
+import type { PerformanceComparison } from '../monitor/comparison.js';
+import type { PerformanceRecommendation } from '../monitor/recommendations.js';
+import type { CallFigures } from '../monitor/series/performance-series.js';
+import type { PerformanceHistory } from '../monitor/series/series-history.js';
+import type { DashboardSource, DeploymentState, PoolState } from './dashboard.source.js';
 
 /** A limit near exhaustion; its key is hashed. */
 export interface LimitState {
@@ -47,10 +51,10 @@ export interface DashboardSnapshot {
   readonly engines: readonly EngineState[];
   readonly features: Readonly<Record<string, FeatureStatus>>;
   readonly tallies: readonly Tally[];
-  readonly comparisons: readonly Comparison[];
+  readonly comparisons: readonly PerformanceComparison[];
   readonly operations: readonly OperationState[];
-  readonly history: History;
-  readonly recommendations: readonly Recommendation[];
+  readonly history: PerformanceHistory;
+  readonly recommendations: readonly PerformanceRecommendation[];
   /** `null` without a router. */
   readonly deployments: readonly DeploymentState[] | null;
   readonly limits: readonly LimitState[];
@@ -123,7 +127,7 @@ function tally(source: DashboardSource, takenMs: number, before?: TakenSnapshot)
 }
 
 /** Compares each native component with its TypeScript one, if either was measured. */
-function compared(components: readonly string[], monitor: MonitorOf): Comparison[] {
+function compared(components: readonly string[], monitor: MonitorOf): PerformanceComparison[] {
   const names = new Set(components.flatMap((component) => /^(?:rust|typescript)_(.+)$/.exec(component)?.[1] ?? []));
   return [...names].sort().map((name) => monitor.compareImplementations(`rust_${name}`, `typescript_${name}`));
 }

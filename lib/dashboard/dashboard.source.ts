@@ -1,62 +1,10 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { EngineState } from '../engine/switching-engine.js';
 import type { FeatureStatus } from '../feature-flags/feature-flag.js';
+import type { PerformanceMonitorService } from '../monitor/performance-monitor.service.js';
 import type { LimitWatch } from '../rate-limit/metrics/near-limits.js';
 
-/** Figures of some calls, from the performance monitor. */
-export interface CallFigures {
-  readonly totalCalls: number;
-  readonly measuredCalls: number;
-  readonly errorRate: number;
-  readonly averageDurationMs: number;
-  readonly p50DurationMs: number;
-  readonly p95DurationMs: number;
-  readonly p99DurationMs: number;
-  readonly throughputPerSecond: number;
-}
-
-/** Comparison of two implementations; ratios are `null` without enough samples. */
-export interface Comparison {
-  readonly rustComponent: string;
-  readonly typescriptComponent: string;
-  readonly enoughSamples: boolean;
-  readonly rust: CallFigures;
-  readonly typescript: CallFigures;
-  readonly speedup: number | null;
-  readonly recommendation: string;
-}
-
-export interface Recommendation {
-  readonly type: string;
-  readonly component: string;
-  readonly message: string;
-  readonly priority: string;
-  readonly suggestion: string;
-}
-
-/** Columns of intervals, the oldest first. */
-export interface HistorySeries {
-  readonly component: string;
-  readonly operation: string;
-  readonly calls: readonly number[];
-  readonly p50DurationMs: readonly (number | null)[];
-  readonly p95DurationMs: readonly (number | null)[];
-  readonly p99DurationMs: readonly (number | null)[];
-}
-
-export interface History {
-  /** Ends of the intervals, in milliseconds since 1970. */
-  readonly endMs: readonly number[];
-  readonly series: readonly HistorySeries[];
-}
-
-/** The part of the performance monitor that the dashboard reads. */
-export interface MonitorSource {
-  getPerformanceStats(): Readonly<Record<string, { readonly operations: Readonly<Record<string, { readonly window: CallFigures }>> }>>;
-  compareImplementations(rustComponent: string, typescriptComponent: string): Comparison;
-  getRecommendations(): readonly Recommendation[];
-  history(): History;
-}
+type MonitorMethod = 'getPerformanceStats' | 'compareImplementations' | 'getRecommendations' | 'history';
 
 /** One deployment of the router, without address and key. */
 export interface DeploymentState {
@@ -114,7 +62,7 @@ export interface DashboardSource {
   features(): Readonly<Record<string, FeatureStatus>>;
   metrics(): readonly MetricSample[];
   readonly limits: Pick<LimitWatch, 'nearest'>;
-  readonly monitor?: MonitorSource;
+  readonly monitor?: Pick<PerformanceMonitorService, MonitorMethod>;
   deployments?(): readonly DeploymentState[];
   pool?(): PoolState;
 }

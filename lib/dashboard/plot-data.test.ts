@@ -1,12 +1,15 @@
 import { plotData } from './plot-data.js';
 
-const entry = (component: string, operation: string, calls: readonly number[]) => ({
+const entry = (component: string, operation: string, calls: number[]) => ({
   component,
   operation,
   calls,
   p50DurationMs: calls.map((count) => (count > 0 ? 1.23456 : null)),
   p95DurationMs: calls.map(() => null),
   p99DurationMs: calls.map(() => null),
+  maxDurationMs: calls.map(() => null),
+  averageDurationMs: calls.map(() => null),
+  errorRate: calls.map(() => null),
 });
 
 describe('plotData', () => {

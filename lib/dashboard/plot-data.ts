@@ -1,6 +1,6 @@
 import { COMPARISON } from '../engine/comparison.js';
 import { rankOf } from './dashboard.snapshot.js';
-import type { History } from './dashboard.source.js';
+import type { PerformanceHistory } from '../monitor/series/series-history.js';
 import { words } from './figures.js';
 
 /** The columns of one operation. Durations in milliseconds; `null` if nothing was measured. */
@@ -23,7 +23,7 @@ export interface PlotData {
 const SHOWN_SERIES = 16;
 
 /** The history of the busiest operations. */
-export function plotData({ endMs, series }: History): PlotData {
+export function plotData({ endMs, series }: PerformanceHistory): PlotData {
   const seconds = endMs.map((end, at) => ((at > 0 ? end - endMs[at - 1] : endMs.length > 1 ? endMs[1] - endMs[0] : 0) || 1000) / 1000);
   const called = series
     .map((entry) => ({ entry, total: entry.calls.reduce((sum, calls) => sum + calls, 0) }))

@@ -1,5 +1,6 @@
 import type { DashboardSnapshot } from '../dashboard.snapshot.js';
-import type { CallFigures, Comparison } from '../dashboard.source.js';
+import type { PerformanceComparison } from '../../monitor/comparison.js';
+import type { CallFigures } from '../../monitor/series/performance-series.js';
 import { compact, duration, NONE, perSecond, share, times, words } from '../figures.js';
 import { html, type Html } from '../html.js';
 import { badge, bar, nothing, table, type BarPart } from './panel.js';
@@ -14,7 +15,7 @@ export function comparisonPanel({ comparisons }: DashboardSnapshot): Html {
   </ul>`;
 }
 
-function versus({ rustComponent, rust, typescript, speedup, enoughSamples, recommendation }: Comparison): Html {
+function versus({ rustComponent, rust, typescript, speedup, enoughSamples, recommendation }: PerformanceComparison): Html {
   const slowest = Math.max(meanOf(rust), meanOf(typescript));
   const verdict =
     speedup === null || !enoughSamples

@@ -134,8 +134,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * By component, of one or of all; a component without calls is left out. Comparisons on demand are
-   * not counted in a component's own figures.
+   * The figures of one component, or of all with calls. Those of a component leave out comparisons
+   * on demand.
    */
   getPerformanceStats(component?: string | null): Record<string, ComponentStats> {
     if (component !== undefined && component !== null) checkString('component', component, refuseArgument);
@@ -143,8 +143,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * Compares two components by what was measured of both; says so where that is too little. Both engines of a capability that have not been
-   * measured are, when they are first asked about: ask again, or wait with `compareImplementationsAsync`.
+   * Compares two components by their measurements. With too few samples it starts to measure the two
+   * engines of a capability: call it again, or wait with `compareImplementationsAsync`.
    * @throws InvalidArgumentError for a name that is empty or no string.
    */
   compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
@@ -153,10 +153,10 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return { ...comparison, recommendation: `${comparison.recommendation} They are being measured now: ask again.` };
   }
 
-  /** The same, when whatever can be measured has been. */
+  /** The same, after measuring. */
   async compareImplementationsAsync(rustComponent: string, typescriptComponent: string): Promise<PerformanceComparison> {
     const { enoughSamples } = this.comparisonOf(rustComponent, typescriptComponent);
-    // What is measured in passing keeps no process alive; who waits for it does.
+    // The measurement keeps no process alive; a caller that waits for it does.
     const awake = setInterval(() => {}, 60_000);
     try {
       if (!enoughSamples) await this.measured(rustComponent, typescriptComponent);
@@ -236,7 +236,7 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
     return compare(named('rustComponent', rustComponent), named('typescriptComponent', typescriptComponent));
   }
 
-  /** Of every native component with its TypeScript engine, by what has been recorded of both. */
+  /** Every native engine beside the TypeScript one, by their measurements. */
   private engineComparisons(): PerformanceComparison[] {
     const native = FEATURES.map((feature) => componentOf(capabilityOf(feature), 'native'));
     return [...new Set(native)].map((component) => this.comparisonOf(component, component.replace(/^rust_/, 'typescript_')));

@@ -16,7 +16,7 @@ export interface Evidence {
   /** The threshold of a component; overrides `slowMs`. */
   readonly slowAboveMs: (component: string) => number | undefined;
   readonly slowMs: number;
-  /** Each native engine beside the TypeScript one, by what was recorded of both. */
+  /** Each native engine beside the TypeScript one, by their measurements. */
   readonly comparisons: readonly PerformanceComparison[];
   /** Shadow runs with different answers, by component. */
   readonly differences: ReadonlyMap<string, number>;
@@ -27,12 +27,12 @@ export interface Evidence {
 const MANY_CALLS = 100;
 const FEW_CALLS = 10;
 const MUCH = 0.05;
-/** Less than this is noise. */
+/** A smaller factor is noise. */
 const SLOWER = 1.15;
 const MUCH_SLOWER = 2;
 const PRIORITIES = ['high', 'medium', 'low'];
 
-/** The most urgent first. */
+/** Recommendations, the most urgent first. */
 export function recommend(evidence: Evidence): PerformanceRecommendation[] {
   const { stats, comparisons, differences, droppedCalls, maxSeries } = evidence;
   const found: PerformanceRecommendation[] = Object.entries(stats).flatMap(([component, figures]) =>

@@ -177,7 +177,7 @@ export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
 export type { ModelLimits, ModelPricing } from './token-counter/pricing/pricing.js';
 export type { UsageDetails } from './common/token-cost.js';
 export type { RequestTokens } from './token-counter/prompt/requests.js';
-export type { AllowedSpecial } from './token-counter/bpe/special-text.js';
+export type { AllowedSpecial } from './token-counter/bpe/special-tokens.js';
 export type { CountMessagesOptions, CountOptions, TrimMessagesOptions } from './token-counter/arguments.js';
 export { ENCODING_NAMES, type EncodingName } from './token-counter/engine/engine.js';
 export type { TokenCounterOptions } from './token-counter/token-counter.options.js';

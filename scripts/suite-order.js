@@ -14,7 +14,7 @@ const LONGEST = [
   'lib/rate-limit/engine/histories.test.ts',
   'test/chaos/chaos.test.ts',
   'test/e2e/app/terminations.e2e.test.ts',
-  'lib/token-counter/bpe/long-pieces.test.ts',
+  'lib/token-counter/bpe/encode.test.ts',
   'lib/acceleration/libraries/tiktoken.test.ts',
   'test/e2e/app/sigterm.e2e.test.ts',
   'test/e2e/router/redis.e2e.test.ts',

@@ -11,7 +11,7 @@ if (binding) engines.push(new NativeTokenCounterEngine(binding));
 
 const random = seededRandom(11);
 
-/** Runs of short texts, empty ones and long ones, as they come: at least `units` UTF-16 units in all. */
+/** Short, empty and long texts in random order: at least `units` UTF-16 units in total. */
 function mixedTexts(units: number): string[] {
   const texts: string[] = [];
   for (let length = 0; length < units; length += texts[texts.length - 1].length) {
@@ -22,11 +22,11 @@ function mixedTexts(units: number): string[] {
   return texts;
 }
 
-describe.each(engines.map((engine) => [engine.engine, engine] as const))('batches of the %s engine', (_name, engine) => {
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('countBatch of the %s engine', (_name, engine) => {
   const handle = engine.load('o200k_base');
   const counted = (texts: readonly string[]): number[] => texts.map((text) => engine.count(text, handle));
 
-  it('counts short, empty and long texts, in one step or many', async () => {
+  it('counts short, empty and long texts of a batch as it counts each text', async () => {
     for (const units of [1, 10_000, usuallyOrLong(150_000, 1_200_000)]) {
       const texts = mixedTexts(units);
       const want = counted(texts);
@@ -35,7 +35,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('batche
     }
   });
 
-  it('keeps batches that run at the same time apart', async () => {
+  it('returns the counts of each of several concurrent batches', async () => {
     const batches = Array.from({ length: usuallyOrLong(5, 12) }, () => mixedTexts(usuallyOrLong(20_000, 40_000)));
     const found = batches.map((texts) => engine.countBatchAsync(texts, handle));
     const between = Array.from(engine.countBatch(batches[0], handle));
@@ -43,35 +43,35 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('batche
     expect(between).toEqual(counted(batches[0]));
   });
 
-  it('counts nothing but empty texts', async () => {
+  it('counts a batch of empty texts', async () => {
     const texts = new Array<string>(500).fill('');
     expect(Array.from(engine.countBatch(texts, handle))).toEqual(counted(texts));
     expect(Array.from(await engine.countBatchAsync(texts, handle))).toEqual(counted(texts));
   });
 });
 
-(binding ? describe : describe.skip)('the border of batches', () => {
+(binding ? describe : describe.skip)('arguments of the native countTokensBatch', () => {
   type Batch = (strings: unknown, lengths: unknown, encoding: unknown) => unknown;
   const { countTokensBatch, countTokensBatchAsync } = (binding ?? {}) as unknown as Record<string, Batch>;
   const handle = binding?.loadEncoding('o200k_base');
   const long = 'many words '.repeat(5000);
 
   it.each([
-    ['lengths that are too few', ['ab', 'cd'], [2]],
-    ['lengths that are too many', ['ab'], [2, 1]],
+    ['too few lengths', ['ab', 'cd'], [2]],
+    ['too many lengths', ['ab'], [2, 1]],
     ['a length that ends inside the next string', ['ab', 'cd'], [3, 1]],
-    ['the same far into a batch', [long, long, 'ab'], [long.length, long.length, 3]],
-    ['something else than a string', ['ab', 7], [2, 1]],
-    ['the same far into a batch', [long, long, null], [long.length, long.length, 4]],
-    ['no array', 'ab', [2]],
-  ])('refuses %s, and counts the next batch', async (_what, strings, lengths) => {
+    ['a wrong length after long texts', [long, long, 'ab'], [long.length, long.length, 3]],
+    ['a number for a string', ['ab', 7], [2, 1]],
+    ['null after long texts', [long, long, null], [long.length, long.length, 4]],
+    ['a string for the array', 'ab', [2]],
+  ])('rejects %s and then counts the next batch', async (_what, strings, lengths) => {
     for (const batch of [countTokensBatch, countTokensBatchAsync]) {
       expect(() => batch(strings, Uint32Array.from(lengths), handle)).toThrow();
       expect(await batch(['hello world', 'a b c'], Uint32Array.of(11, 2, 3), handle)).toEqual(Uint32Array.of(2, 2, 2));
     }
   });
 
-  it('refuses an unknown encoding', () => {
+  it('rejects a batch in an unknown encoding', () => {
     for (const batch of [countTokensBatch, countTokensBatchAsync])
       expect(() => batch(['ab'], Uint32Array.of(2), 99)).toThrow(expect.objectContaining({ code: 'UNKNOWN_ENCODING' }));
   });

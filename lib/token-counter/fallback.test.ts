@@ -6,7 +6,7 @@ import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
-/** A native engine that fails, or miscounts, on demand. */
+/** A native engine that throws or miscounts on demand. */
 class UnreliableEngine extends TypeScriptTokenCounterEngine {
   override readonly engine = 'native' as never;
   fault: 'throws' | 'miscounts' | undefined;
@@ -32,8 +32,8 @@ function switching(state = 'enabled') {
   return { native, choice, flags, counter: new TokenCounterService(choice, resolveTokenCounterOptions()) };
 }
 
-describe('a native engine that fails', () => {
-  it('is made good by TypeScript, counted, and switched off in the end', async () => {
+describe('fallback of the token counter', () => {
+  it('answers from the TypeScript engine when the native engine throws, and trips the circuit breaker', async () => {
     const { native, choice, counter, flags } = switching();
     expect(counter.countTokens('Hello world')).toBe(2);
     expect(native.countCalls).toBe(1);
@@ -51,7 +51,7 @@ describe('a native engine that fails', () => {
     expect(counter.health()).toMatchObject({ status: 'ok', engine: 'native' });
   });
 
-  it('is not blamed for wrong arguments', () => {
+  it('does not count an invalid argument as a failure of the native engine', () => {
     const { choice, counter } = switching();
     expect(() => counter.decode([999_999_999])).toThrow(expect.objectContaining({ code: 'UNKNOWN_TOKEN' }));
     expect(() => counter.countMessages([{ role: 'user', content: [{ type: 'x' }] }])).toThrow(
@@ -60,7 +60,7 @@ describe('a native engine that fails', () => {
     expect(choice.nativeErrors).toBe(0);
   });
 
-  it('is reported by health and by shadow runs when it miscounts', () => {
+  it('reports a native engine that miscounts in shadow runs and in the health report', () => {
     const { native, choice, counter } = switching('shadow');
     native.fault = 'miscounts';
     expect(counter.countTokens('Hello world')).toBe(2);
@@ -75,16 +75,16 @@ describe('a native engine that fails', () => {
     });
   });
 
-  it('serves a share of the request ids, always the same ones', () => {
+  it('serves the same share of request ids natively in a canary rollout', () => {
     const { native, counter } = switching('canary:50');
-    const took = (id: string): boolean => {
+    const isServedNatively = (id: string): boolean => {
       const before = native.countCalls;
       expect(counter.countTokens('Hello world', { requestId: id })).toBe(2);
       return native.countCalls > before;
     };
     const ids = Array.from({ length: 200 }, (_, n) => `request-${n}`);
-    const first = ids.map(took);
-    expect(ids.map(took)).toEqual(first);
+    const first = ids.map(isServedNatively);
+    expect(ids.map(isServedNatively)).toEqual(first);
     expect(first.filter(Boolean).length).toBeGreaterThan(60);
     expect(first.filter(Boolean).length).toBeLessThan(140);
     expect(counter.countTokens('Hello world')).toBe(2);

@@ -12,7 +12,7 @@ const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine()];
 if (binding) engines.push(new NativeTokenCounterEngine(binding));
 
 const MIB = 1 << 20;
-/** Texts whose pieces end nowhere, rarely, or across the border of a portion. */
+/** Texts of one piece, of few pieces, or with pieces across the border of two portions. */
 const LONG_TEXTS: readonly (readonly [string, string])[] = [
   ['prose', 'Some words, and more of them. '.repeat(2500)],
   ['one run of dashes', '-'.repeat(70_000)],
@@ -23,8 +23,8 @@ const LONG_TEXTS: readonly (readonly [string, string])[] = [
   ['white space', ' \n\t'.repeat(23_000) + 'x'],
 ];
 
-describe.each(engines.map((engine) => [engine.engine, engine] as const))('limits in the %s engine', (_name, engine) => {
-  it.each(LONG_TEXTS)('counts %s of many portions as a whole, at once and beside the event loop', async (_what, text) => {
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('countUpTo of the %s engine', (_name, engine) => {
+  it.each(LONG_TEXTS)('counts %s in portions as it counts them at once, synchronously and asynchronously', async (_what, text) => {
     for (const encoding of isLong ? (['o200k_base', 'r50k_base'] as const) : (['o200k_base'] as const)) {
       const handle = engine.load(encoding);
       const count = engine.count(text, handle);
@@ -37,7 +37,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('limits
     }
   });
 
-  it('counts random texts beside the event loop as it does at once', async () => {
+  it('counts random texts asynchronously as it counts them synchronously', async () => {
     const random = seededRandom(5);
     const handle = engine.load('o200k_base');
     for (let round = 0; round < usuallyOrLong(10, 90); round++) {
@@ -48,7 +48,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('limits
     }
   }, 120_000);
 
-  it('answers about a text that is longer than its limit can be without reading it', async () => {
+  it('does not read a text with more bytes than the tokens of the limit can have', async () => {
     const handle = engine.load('cl100k_base');
     const text = '-'.repeat(32 * MIB);
     const started = process.cpuUsage();
@@ -56,12 +56,12 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('limits
       expect(engine.countUpTo(text, handle, 100)).toBe(101);
       expect(await engine.countUpToAsync(text, handle, 100)).toBe(101);
     }
-    // Reading it once takes longer than this for all.
+    // Reading the text once takes longer than the bound for all calls.
     expect(process.cpuUsage(started).user).toBeLessThan(200_000);
   });
 });
 
-it('knows how long the longest token is', () => {
+it('has no token longer than MAX_TOKEN_BYTES', () => {
   for (const encoding of ENCODING_NAMES) {
     let longest = 0;
     for (const [, token] of openRanks(encoding).tokens()) longest = Math.max(longest, Buffer.from(token, 'base64').length);

@@ -3,7 +3,7 @@ import modelToEncoding from 'tiktoken/model_to_encoding.json';
 import { modelFacts } from './models.js';
 
 describe('modelFacts', () => {
-  it.each(Object.entries(modelToEncoding))('gives %s the encoding tiktoken gives it', (model, encoding) => {
+  it.each(Object.entries(modelToEncoding))('gives %s the encoding that tiktoken gives it', (model, encoding) => {
     expect(modelFacts(model)).toMatchObject({ encoding, approximate: false });
   });
 
@@ -19,13 +19,13 @@ describe('modelFacts', () => {
     ['cl100k_base', 'ft:gpt-4:org::id ft:gpt-3.5-turbo-0613:org ft:davinci-002 ft:babbage-002:org'],
     ['r50k_base', 'davinci:ft-org-2023-01-01 curie text-search-ada-doc-001'],
     ['gpt2', 'gpt2 gpt-2'],
-  ])('knows the %s family: %s', (encoding, models) => {
+  ])('gives %s to %s', (encoding, models) => {
     for (const model of models.split(' '))
       expect([model, modelFacts(model)]).toEqual([model, expect.objectContaining({ encoding, approximate: false })]);
   });
 
   it.each(['cl100k_base', 'o200k_base', 'o200k_harmony', 'p50k_base', 'p50k_edit', 'r50k_base', 'gpt2'])(
-    'takes the encoding %s for a model',
+    'accepts the encoding name %s as a model',
     (name) => {
       expect(modelFacts(name)).toMatchObject({ encoding: name, approximate: false });
     },
@@ -45,14 +45,16 @@ describe('modelFacts', () => {
     'ft:',
     '__proto__',
     'constructor',
-  ])('calls %j approximate', (model) => expect(modelFacts(model)).toMatchObject({ encoding: 'cl100k_base', approximate: true }));
+  ])('counts approximately with cl100k_base for %j', (model) =>
+    expect(modelFacts(model)).toMatchObject({ encoding: 'cl100k_base', approximate: true }),
+  );
 
-  it('answers a very long name', () => {
+  it('accepts a model name of megabytes', () => {
     expect(modelFacts('gpt-4o' + '/'.repeat(10_000_000)).approximate).toBe(true);
     expect(modelFacts('a.'.repeat(128)).approximate).toBe(true);
   });
 
-  it('knows the one snapshot with other message costs, and who prices images how', () => {
+  it('returns the token costs of messages, functions and images', () => {
     expect(modelFacts('openai/gpt-3.5-turbo-0301')).toMatchObject({ tokensPerMessage: 4, tokensPerName: -1 });
     expect(modelFacts('gpt-3.5-turbo')).toMatchObject({ tokensPerMessage: 3, tokensPerName: 1, tokensPerFunction: 10, images: 'openai' });
     expect(modelFacts('gpt-4o')).toMatchObject({ tokensPerFunction: 7 });

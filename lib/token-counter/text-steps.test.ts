@@ -5,7 +5,7 @@ import { textSteps } from './text-steps.js';
 const long = (text: string): string => text.repeat(Math.ceil(270_000 / text.length));
 
 describe('textSteps', () => {
-  it('keeps all texts in order, a long one alone, and no more than 16 Ki of short ones together', () => {
+  it('yields a long text alone, at most 16,385 short texts per step, and all texts in order', () => {
     const texts = ['a', long('b '), 'c', long('d '), ...Array<string>(100_000).fill('')];
     const steps = [...textSteps(texts)];
     expect(steps.flat()).toEqual(texts);
@@ -18,7 +18,7 @@ describe.each(engineNames())('countRequestAsync on the %s engine', (engine) => {
   const { tokenCounter } = new FastLiteLLM({ engine, logger: { log: () => {}, warn: () => {}, error: () => {} } });
 
   it.each(['The quick brown fox jumps. ', "let x = {'a': 1};\n\n\tif (x) return\r\n", '漢字かな交じり文', '-', '🦀é '])(
-    'gives what countRequest gives: %j',
+    'returns the count of countRequest for a long text of %j',
     async (text) => {
       const messages = [
         { role: 'system', content: 'Be brief.' },
@@ -30,7 +30,7 @@ describe.each(engineNames())('countRequestAsync on the %s engine', (engine) => {
     },
   );
 
-  it('stops above the limit, and estimates what is left', async () => {
+  it('stops counting above the limit and estimates the rest', async () => {
     const request = { model: 'gpt-4o', messages: [{ role: 'user', content: long('hello world ').repeat(3) }] };
     const whole = await tokenCounter.estimatePromptAsync(request, Infinity);
     expect(whole.counted).toBe(whole.tokens);
@@ -40,7 +40,7 @@ describe.each(engineNames())('countRequestAsync on the %s engine', (engine) => {
     expect(tokens).toBeGreaterThanOrEqual(whole.counted);
   });
 
-  it('refuses what countRequest refuses', async () => {
+  it('rejects a request that countRequest rejects', async () => {
     await expect(tokenCounter.countRequestAsync({ model: 'gpt-4o' })).rejects.toThrow('messages: must be given');
   });
 });

@@ -4,12 +4,12 @@ import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
-describe('the options of token counting', () => {
-  it('have defaults', () => {
+describe('resolveTokenCounterOptions', () => {
+  it('returns the defaults without options', () => {
     expect(resolveTokenCounterOptions()).toMatchObject({ defaultModel: 'gpt-3.5-turbo', maxTextLength: 64 * 1024 * 1024, preload: [] });
   });
 
-  it('set the default model and what is loaded at boot', () => {
+  it('counts with defaultModel, and loads the encodings of preload at boot', () => {
     const loaded: string[] = [];
     const load = jest.spyOn(TypeScriptTokenCounterEngine.prototype, 'load').mockImplementation((encoding) => loaded.push(encoding));
     const tokenCounter = { defaultModel: 'gpt-4o', preload: ['p50k_base', 'r50k_base'] } as const;
@@ -31,7 +31,7 @@ describe('the options of token counting', () => {
     [{ preload: ['o200k_base', 'o300k'] }, 'tokenCounter.preload[1]'],
     [{ pricing: 'prices.json' }, 'tokenCounter.pricing'],
     [{ pricing: { file: 'prices.json' } }, 'tokenCounter.pricing.file'],
-  ])('are refused at boot: %j', (options, path) => {
+  ])('rejects %j at boot', (options, path) => {
     expect(() => resolveTokenCounterOptions(options as TokenCounterOptions)).toThrow(
       expect.objectContaining({ name: 'InvalidConfigurationError', path }),
     );

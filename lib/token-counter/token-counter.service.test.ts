@@ -15,7 +15,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
   const llm = new FastLiteLLM({ engine, logger: silent }, { env: {} });
   const counter = llm.tokenCounter;
 
-  it('counts by model, encoding, options, default', () => {
+  it('counts with the encoding of the model, of the options, or of the default model', () => {
     const text = 'Hallo, 世界! It was the best of times';
     const [old, recent] = [cl100k.encode_ordinary(text).length, o200k.encode_ordinary(text).length];
     expect(old).not.toBe(recent);
@@ -40,7 +40,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.countTokens('\ud800')).toBe(cl100k.encode_ordinary('\ufffd').length);
   });
 
-  it('counts many texts in either way, as plain numbers', async () => {
+  it('counts a batch synchronously and asynchronously, as an array of numbers', async () => {
     const texts = ['Hello world', '', 'x'.repeat(1000), '世界', '<|endoftext|>'];
     const expected = texts.map((text) => counter.countTokens(text, 'gpt-4o'));
     expect(counter.countTokensBatch(texts, 'gpt-4o')).toEqual(expected);
@@ -51,7 +51,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(JSON.stringify(counter.countTokensBatch(['Hello world']))).toBe('[2]');
   });
 
-  it('encodes and decodes', () => {
+  it('encodes a text and decodes its ids to the same text', () => {
     const text = '\ufeffHello, 世界! 🦀\r\n';
     const ids = counter.encode(text, 'gpt-4o');
     expect(ids).toEqual(o200k.encode_ordinary(text));
@@ -63,7 +63,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.decode(counter.encode('🦀').slice(0, 1))).toBe('\ufffd');
   });
 
-  it('treats special tokens as text unless they are allowed, then as tiktoken does', () => {
+  it('encodes special tokens as text unless allowed, and allowed ones as tiktoken does', () => {
     const piece = fc.constantFrom(
       '<|endoftext|>',
       '<|fim_prefix|>',
@@ -109,7 +109,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.truncate('<|endofprompt|>!', 1, { model: 'gpt-oss-20b', allowedSpecial: 'all' })).toBe('<|endofprompt|>');
   });
 
-  it('counts special tokens in batches of both kinds', async () => {
+  it('counts special tokens in synchronous and asynchronous batches', async () => {
     const texts = ['<|endoftext|>', '', 'Hello<|endoftext|> world', '<|fim_prefix|>'];
     const options = { allowedSpecial: ['<|endoftext|>'] };
     const want = [1, 0, 3, counter.countTokens('<|fim_prefix|>')];
@@ -119,7 +119,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(await promise).toEqual(want);
   });
 
-  it('says whether a text is within a limit', () => {
+  it('returns the count of a text within a limit, otherwise false', () => {
     expect(counter.isWithinTokenLimit('Hello world', 2)).toBe(2);
     expect(counter.isWithinTokenLimit('Hello world', 1)).toBe(false);
     expect(counter.isWithinTokenLimit('', 0)).toBe(0);
@@ -128,7 +128,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.isWithinTokenLimit(long, 10)).toBe(false);
   });
 
-  it('truncates to a start that fits', () => {
+  it('truncates a text to its longest start within the limit', () => {
     expect(counter.truncate('Hello world, how are you?', 2)).toBe('Hello world');
     expect(counter.truncate('Hello world', 2)).toBe('Hello world');
     expect(counter.truncate('Hello world', 0)).toBe('');
@@ -148,14 +148,14 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     );
   });
 
-  it('validates an input against the limit of its model', () => {
+  it('validates an input against the context window of its model', () => {
     const { contextWindow } = counter.getModelLimits('gpt-4');
     expect(counter.validateInput('short', 'gpt-4')).toBe(true);
     expect(counter.validateInput(' a'.repeat((contextWindow ?? 0) + 1), 'gpt-4')).toBe(false);
     expect(counter.validateInput(' a'.repeat(10_000), 'unknown')).toBe(true);
   });
 
-  it('prices with the default model', () => {
+  it('estimates costs with the default model if none is given', () => {
     expect(counter.estimateCost(1000, 100, 'gpt-4o')).toBeCloseTo(0.0035, 12);
     expect(counter.estimateCost(1000, 100)).toBe(counter.estimateCost(1000, 100, 'gpt-3.5-turbo'));
     expect(counter.estimateCost(1000, 100, 'unknown')).toBeNull();
@@ -165,7 +165,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(() => counter.estimateCost(1, 1, 4 as never)).toThrow(expect.objectContaining({ path: 'model' }));
   });
 
-  it('refuses token ids whose buffer is gone, and takes those in shared and resizable memory', () => {
+  it('rejects token ids in a detached buffer, and accepts ids in shared and resizable memory', () => {
     const ids = [9906, 1917];
     const transferred = Uint32Array.from(ids);
     structuredClone(transferred, { transfer: [transferred.buffer] });
@@ -191,7 +191,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.decode(tracking.subarray(2))).toBe('');
   });
 
-  it('answers the same about a limit beside the event loop', async () => {
+  it('answers isWithinTokenLimitAsync as isWithinTokenLimit', async () => {
     const specials = { allowedSpecial: 'all' } as const;
     const text = '<|endoftext|>some words, <|endoftext|>and more'.repeat(5000);
     for (const options of [undefined, 'gpt-4o', specials]) {
@@ -204,7 +204,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     await expect(counter.isWithinTokenLimitAsync('a', -1)).rejects.toMatchObject({ path: 'limit' });
   });
 
-  it('is healthy, and counts what it does', () => {
+  it('reports its health, and counts its calls and tokens', () => {
     expect(counter.health()).toMatchObject({ status: 'ok', engine, encoding: 'cl100k_base' });
     const value = (name: string): number => counter.metrics().find((sample) => sample.name === name)?.value ?? NaN;
     const [calls, tokens] = [value('token_counting_calls_total'), value('token_counting_tokens_total')];
@@ -228,13 +228,13 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     ['maxTokens', (value) => counter.truncate('a', value)],
     ['ids', (value) => counter.decode(value)],
     ['ids[0]', (value) => counter.decode([value])],
-  ])('refuses what is no %s', (path, call) => {
+  ])('rejects an invalid %s', (path, call) => {
     for (const value of [NaN, -1, 1.5, {}, undefined, null, Symbol('s'), 1n, new String('text'), () => 'text']) {
       expect(() => call(value as never)).toThrow(expect.objectContaining({ name: 'InvalidArgumentError', path }));
     }
   });
 
-  it('refuses wrong options and says what is right', async () => {
+  it('rejects invalid options with the valid values', async () => {
     expect(() => counter.countTokens('a', { encoding: 'o200k_bsae' as never })).toThrow(
       /encoding: must be one of cl100k_base, .*gpt2 \(did you mean o200k_base\?\)/,
     );
@@ -248,7 +248,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     await expect(counter.countTokensBatchAsync(['a', 7 as never])).rejects.toMatchObject({ path: 'texts[1]' });
   });
 
-  it('refuses a text that is too long, wherever it comes', async () => {
+  it('rejects a text over maxTextLength in every method', async () => {
     const strict = new FastLiteLLM({ engine, logger: silent, tokenCounter: { maxTextLength: 10 } }, { env: {} }).tokenCounter;
     const long = 'x'.repeat(11);
     expect(strict.countTokens('x'.repeat(10))).toBeGreaterThan(0);
@@ -267,7 +267,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     await expect(strict.countTokensBatchAsync([long])).rejects.toEqual(error);
   });
 
-  it('keeps a million model names from growing memory', () => {
+  it('does not grow in memory with 200,000 different model names', () => {
     counter.countTokens('a', 'warm-up');
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 200_000; i++) counter.countTokens('', `model-${i}`);
@@ -276,7 +276,7 @@ describe.each(engineNames())('TokenCounterService on the %s engine', (engine) =>
     expect(counter.countTokens('Hello world', 'gpt-4o')).toBe(2);
   });
 
-  it('backs the SimpleTokenCounter', () => {
+  it('serves the SimpleTokenCounter', () => {
     const simple = new SimpleTokenCounter(2, () => counter);
     expect(simple.modelMaxTokens).toBe(2);
     expect(simple.countTokens('Hello world', 'gpt-4')).toBe(2);

@@ -22,7 +22,7 @@ import {
   encodeSegments,
   segmentsOf,
   splitTexts,
-} from './bpe/special-text.js';
+} from './bpe/special-tokens.js';
 import {
   checkLimit,
   checkTexts,

@@ -1,4 +1,4 @@
-import { splitAtSpecials, type AllowedSpecial } from '../../token-counter/bpe/special-text.js';
+import { splitAtSpecials, type AllowedSpecial } from '../../token-counter/bpe/special-tokens.js';
 
 /** What every special token of OpenAI's encodings begins with. */
 export const SPECIAL_START = '<|';

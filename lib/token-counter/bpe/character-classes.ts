@@ -1,7 +1,7 @@
 import { UNICODE_CLASS_RANGES } from './unicode-classes.js';
 
-// One bit per class, so that a set of classes is a number. The bit's place is the class number of the generated table.
-/** Everything without a bit of its own: punctuation, symbols, controls, unassigned, lone surrogates. */
+// One bit per class, so that a set of classes is a number: bit n is class n of the generated table.
+/** All else: punctuation, symbols, controls, unassigned code points, lone surrogates. */
 export const OTHER = 1 << 0;
 /** Lu or Lt. */
 export const UPPER = 1 << 1;
@@ -13,14 +13,14 @@ export const UNCASED = 1 << 3;
 export const MARK = 1 << 4;
 /** Nd, Nl or No. */
 export const NUMBER = 1 << 5;
-/** The White_Space property: `\s` of the reference's regular expressions, which is not JavaScript's. */
+/** White_Space, the `\s` of Rust's regular expressions; JavaScript's differs. */
 export const SPACE = 1 << 6;
 
 let table: Uint8Array | undefined;
 
 /**
- * Class number of every code point, by Unicode 16 as the reference has it. `\p{...}` of this process may be of another version.
- * Built on first use; only the pages that hold a class take memory (about 250 KB).
+ * Class number of every code point in Unicode 16, tiktoken's version; `\p{...}` in Node may have
+ * another. Built on first use; only memory pages that hold a class are resident (about 250 KB).
  */
 export function characterClasses(): Uint8Array {
   return (table ??= decodeRanges(UNICODE_CLASS_RANGES));
@@ -37,12 +37,12 @@ function decodeRanges(encoded: string): Uint8Array {
   return classes;
 }
 
-/** Units after which `skipRun` looks whether they repeat: a multiple of all numbers up to 12, for patterns of so many characters. */
+/** Units after which `skipRun` looks for a repetition: a multiple of all numbers up to 12. */
 const STRIDE_UNITS = 55_440;
 
 /**
- * The end of the run of characters whose class is in `mask`, from `at` on: `at` itself where there is none.
- * Never cuts a surrogate pair; a lone surrogate is `OTHER`, as the U+FFFD that it stands for.
+ * The end of the run of characters from `at` on whose class is in `mask`; `at` if there is none.
+ * Never cuts a surrogate pair; a lone surrogate is `OTHER`, as U+FFFD is.
  */
 export function skipRun(text: string, at: number, mask: number, classes: Uint8Array): number {
   for (;;) {
@@ -63,13 +63,13 @@ export function skipRun(text: string, at: number, mask: number, classes: Uint8Ar
   }
 }
 
-/** The end of the strides that repeat the one before `at`: comparing strings is much faster than looking up their characters. */
+/** Skips copies of the stride before `at`, because strings compare faster than characters. */
 function skipRepeated(text: string, at: number): number {
   const first = at - STRIDE_UNITS;
-  // Beside other units, half a pair is another character.
+  // Half a surrogate pair is another character beside other units.
   if (isSurrogate(text.charCodeAt(first)) || isSurrogate(text.charCodeAt(at - 1))) return at;
   const stride = text.slice(first, at);
-  // Ten times as fast as `startsWith`.
+  // Ten times faster than `startsWith`.
   while (text.slice(at, at + STRIDE_UNITS) === stride) at += STRIDE_UNITS;
   return at;
 }

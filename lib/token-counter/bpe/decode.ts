@@ -2,19 +2,19 @@ import { InvalidArgumentError } from '../../common/errors.js';
 import { SPECIAL_TOKENS } from './special-tokens.js';
 import { ENCODING_NAMES } from '../engine/engine.js';
 
-/** Special tokens by id, one map per encoding handle. The first text of an id is the one it decodes to. */
+/** Special tokens by id, one map per encoding handle. An id decodes to its first text. */
 const SPECIAL_BYTES: readonly ReadonlyMap<number, Uint8Array>[] = ENCODING_NAMES.map((name) => {
   const bytes = new Map<number, Uint8Array>();
   for (const [text, id] of SPECIAL_TOKENS[name]) if (!bytes.has(id)) bytes.set(id, new TextEncoder().encode(text));
   return bytes;
 });
 
-/** The smallest id of a special token: those below need no look-up. */
+/** The smallest id of a special token: smaller ids need no look-up. */
 const FIRST_SPECIAL: readonly number[] = SPECIAL_BYTES.map((bytes) => Math.min(...bytes.keys()));
 
 /**
- * The bytes of `ids`: special tokens from the table, the stretches between them from `decodeOrdinary`, which is also told where in `ids` its
- * stretch begins and throws `unknownToken` for an id it does not have.
+ * Decodes special tokens from the table and the ids between them with `decodeOrdinary`, which gets
+ * their offset in `ids` and throws `unknownToken` for an id that the encoding lacks.
  */
 export function decodeTokens(
   ids: Uint32Array,
@@ -37,7 +37,7 @@ export function decodeTokens(
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** What an engine throws for an id that its encoding does not have. */
+/** The error for an id that the encoding lacks. */
 export function unknownToken(index: number, id: number, encoding: number): InvalidArgumentError {
   return new InvalidArgumentError(`ids[${index}]`, id, `has to be a token of ${ENCODING_NAMES[encoding]}`, 'UNKNOWN_TOKEN');
 }

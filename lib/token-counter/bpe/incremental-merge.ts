@@ -1,51 +1,53 @@
-import { MAX_BLOCK_BYTES, type BlockMerge } from './block-merge.js';
-import { mergePiece } from './merge.js';
+import { MAX_BLOCK_BYTES, mergePiece, type BlockMerge } from './merge.js';
+import type { RankFile } from './ranks.js';
 import { hashPrefixes, type Vocabulary } from './vocabulary.js';
 
-/** Bytes that are merged between two pauses, and by a stretch: what that takes stays in the processor's caches. */
-const STRETCH_BYTES = 8192;
-/** Bytes of a block that the next one merges again, and of a stretch: the tokens of a run are up to 128 bytes long. */
+/** Bytes of a window, and of the blocks between two pauses: few enough for the CPU's caches. */
+const WINDOW_BYTES = 8192;
+/** Bytes that a block, or a window, merges again. A token has up to 128 bytes. */
 const BLOCK_OVERLAP = 40;
-const STRETCH_OVERLAP = 512;
-/** Stretches after blocks that did not agree, before blocks are tried again. */
-const STRETCHES = 4;
+const WINDOW_OVERLAP = 512;
+/** Windows after blocks without a common token, before blocks are tried again. */
+const WINDOWS_BEFORE_BLOCKS = 4;
 
 /**
- * Merges a piece of any length part by part, with the result of `mergePiece`, in time and memory that grow with the length alone.
+ * Merges a piece of any length part by part, with the result of `mergePiece`, in time and memory
+ * that grow with the length alone.
  *
- * A list of tokens is what merging all their bytes gives if that holds for each two neighbours. So the lists of two parts that overlap can be joined at any
- * token that both have: each two neighbours then come from one of them. Blocks of common text agree after some bytes; where two do not, as in runs of one
- * character, a stretch begins where a token does and is merged as `mergePiece` does it; should that not agree either, a longer one.
+ * A list of tokens is the merge of all its bytes if each two neighbours are the merge of theirs.
+ * Two overlapping parts can therefore be joined at any token that both have:
+ *
+ *     tokens so far   ... | abc | de | f |
+ *     next block                | de | fg | hi ...      both have "de": ... | abc | de | fg | hi
+ *
+ * Blocks of common text share a token after a few bytes. Where two share none, as in runs of one
+ * character, `mergePiece` merges a window that starts at a token; if needed, ever longer windows.
  */
-export function* mergeInStretches(
-  bytes: Uint8Array,
-  vocabulary: Vocabulary,
-  blocks: BlockMerge,
-  stretchBytes = STRETCH_BYTES,
-): Generator<undefined, Uint32Array> {
+export function* mergeIncrementally(bytes: Uint8Array, ranks: RankFile, windowBytes = WINDOW_BYTES): Generator<undefined, Uint32Array> {
+  const { vocabulary, merge: blocks } = ranks;
   const list = new TokenList(bytes, vocabulary);
-  const prefixes = new Int32Array(Math.min(bytes.length, stretchBytes + MAX_BLOCK_BYTES) + 1);
-  let stretches = 0;
+  const prefixes = new Int32Array(Math.min(bytes.length, windowBytes + MAX_BLOCK_BYTES) + 1);
+  let windows = 0;
   while (list.end < bytes.length) {
-    if (stretches > 0) {
-      stretches--;
-      const overlap = Math.min(STRETCH_OVERLAP, stretchBytes >> 2);
-      for (let scale = 1; !list.join(yield* list.stretch(stretchBytes * scale, overlap * scale)); scale *= 4);
-    } else if (!list.extend(blocks, prefixes, stretchBytes)) stretches = STRETCHES;
+    if (windows > 0) {
+      windows--;
+      const overlap = Math.min(WINDOW_OVERLAP, windowBytes >> 2);
+      for (let scale = 1; !list.join(yield* list.mergeWindow(windowBytes * scale, overlap * scale)); scale *= 4);
+    } else if (!list.extend(blocks, prefixes, windowBytes)) windows = WINDOWS_BEFORE_BLOCKS;
     yield undefined;
   }
   return list.ids();
 }
 
-/** Tokens and where the first of them starts. */
-interface Stretch {
+/** The tokens of the bytes from `start` on. */
+interface MergedWindow {
   readonly start: number;
   readonly tokens: Uint32Array;
 }
 
-/** What the first bytes of a piece are merged into. */
+/** The tokens of the first bytes of a piece. */
 class TokenList {
-  /** Where the tokens end. */
+  /** Bytes that are merged. */
   end = 0;
   private tokens: Uint32Array;
   private count = 0;
@@ -54,18 +56,18 @@ class TokenList {
     private readonly bytes: Uint8Array,
     private readonly vocabulary: Vocabulary,
   ) {
-    this.tokens = new Uint32Array(Math.min(bytes.length, STRETCH_BYTES));
+    this.tokens = new Uint32Array(Math.min(bytes.length, WINDOW_BYTES));
   }
 
   ids(): Uint32Array {
     return this.tokens.subarray(0, this.count);
   }
 
-  /** Goes on for some bytes by blocks; `false` where one does not agree. `prefixes` has room for the hashes. */
+  /** Merges up to `most` more bytes by blocks. Returns false if a block shares no token. */
   extend(blocks: BlockMerge, prefixes: Int32Array, most: number): boolean {
-    const from = this.boundBefore(BLOCK_OVERLAP);
+    const from = this.tokenStartBefore(BLOCK_OVERLAP);
     const bytes = this.bytes.subarray(from, from + Math.min(most, prefixes.length - 1));
-    // Behind a long token a block does not reach any further.
+    // After a long token, a block ends before bytes that are not merged yet.
     if (from + Math.min(bytes.length, MAX_BLOCK_BYTES) <= this.end) return false;
     hashPrefixes(bytes, prefixes, bytes.length);
     for (let start = 0; ; start += MAX_BLOCK_BYTES - BLOCK_OVERLAP) {
@@ -77,21 +79,21 @@ class TokenList {
     }
   }
 
-  /** Merges the next bytes from a bound on that has `overlap` bytes behind it. */
-  *stretch(length: number, overlap: number): Generator<undefined, Stretch> {
-    const start = this.boundBefore(overlap);
+  /** Merges `length` bytes from a token on that starts at least `overlap` bytes before the end. */
+  *mergeWindow(length: number, overlap: number): Generator<undefined, MergedWindow> {
+    const start = this.tokenStartBefore(overlap);
     return { start, tokens: yield* mergePiece(this.bytes.subarray(start, start + length), this.vocabulary) };
   }
 
-  /** Goes on with the tokens of a stretch from the first one on that this list has too; `false` if there is none. */
-  join({ start, tokens }: Stretch): boolean {
+  /** Appends a window from the first shared token on. Returns false if there is none. */
+  join({ start, tokens }: MergedWindow): boolean {
     let end = start;
     for (const token of tokens) end += this.vocabulary.lengthOf(token);
     if (end <= this.end) return false;
     let count = this.count;
     let to = this.end;
     while (to > start) to -= this.vocabulary.lengthOf(this.tokens[--count]);
-    // Both lists have a bound at `to`.
+    // In both lists a token starts at `to`.
     let from = start;
     let next = 0;
     while (start > 0) {
@@ -108,7 +110,7 @@ class TokenList {
     return true;
   }
 
-  /** The same with a block that starts at `start`, from the last token on that both have. */
+  /** Appends a block that starts at `start`, from the last shared token on. */
   private joinBlock(block: BlockMerge, start: number, length: number): boolean {
     let count = this.count;
     let from = this.end;
@@ -126,11 +128,11 @@ class TokenList {
     return true;
   }
 
-  /** Where the token starts that has at least `overlap` bytes before the end behind its start. */
-  private boundBefore(overlap: number): number {
-    let bound = this.end;
-    for (let count = this.count; count > 0 && this.end - bound < overlap;) bound -= this.vocabulary.lengthOf(this.tokens[--count]);
-    return bound;
+  /** Start of the last token that starts at least `overlap` bytes before the end. */
+  private tokenStartBefore(overlap: number): number {
+    let start = this.end;
+    for (let count = this.count; count > 0 && this.end - start < overlap;) start -= this.vocabulary.lengthOf(this.tokens[--count]);
+    return start;
   }
 
   private reserve(more: number): void {

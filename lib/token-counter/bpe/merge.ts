@@ -1,12 +1,94 @@
-import { RankQueue } from './rank-queue.js';
 import { hashPrefixes, type Vocabulary } from './vocabulary.js';
 
-/** Pairs looked at between two pauses: about a millisecond. */
+/** Most bytes that `BlockMerge` merges. */
+export const MAX_BLOCK_BYTES = 128;
+
+const NO_MERGE = 0x7fffffff;
+
+/**
+ * Byte-pair merging of at most `MAX_BLOCK_BYTES` bytes: each round scans all pairs for the lowest
+ * rank, the leftmost of equals. One instance serves an encoding and holds the result until the
+ * next.
+ */
+export class BlockMerge {
+  /** The token of the part that starts at a byte. */
+  private readonly ids = new Int32Array(MAX_BLOCK_BYTES);
+  /** The token that the part makes with the next part, or `NO_MERGE`. */
+  private readonly merges = new Int32Array(MAX_BLOCK_BYTES);
+  /** Where the next part starts; 0 at a byte at which no part starts. */
+  private readonly next = new Uint8Array(MAX_BLOCK_BYTES);
+  private readonly previous = new Uint8Array(MAX_BLOCK_BYTES);
+  private length = 0;
+
+  constructor(private readonly vocabulary: Vocabulary) {}
+
+  /**
+   * Merges `bytes[start..end]` and returns the number of tokens. `prefixes`: the hashes of `bytes`.
+   */
+  merge(bytes: Uint8Array, prefixes: Int32Array, start: number, end: number): number {
+    const { ids, merges, next, previous, vocabulary } = this;
+    const { pairs, single } = vocabulary;
+    const length = (this.length = end - start);
+    for (let at = 0, byte = bytes[start]; at < length; at++) {
+      ids[at] = single[byte];
+      next[at] = at + 1;
+      previous[at] = at - 1;
+      const after = at + 1 < length ? bytes[start + at + 1] : 0;
+      const made = at + 1 < length ? pairs[byte | (after << 8)] : -1;
+      merges[at] = made < 0 ? NO_MERGE : made;
+      byte = after;
+    }
+    let count = length;
+    for (;;) {
+      let lowest = NO_MERGE;
+      let at = 0;
+      for (let other = 0; other < length; other++) {
+        const merge = merges[other];
+        if (merge < lowest) {
+          lowest = merge;
+          at = other;
+        }
+      }
+      if (lowest === NO_MERGE) return count;
+      count--;
+      const middle = next[at];
+      const after = next[middle];
+      ids[at] = lowest;
+      next[at] = after;
+      next[middle] = 0;
+      merges[middle] = NO_MERGE;
+      merges[at] = NO_MERGE;
+      if (after < length) {
+        previous[after] = at;
+        const made = vocabulary.find(bytes, prefixes, start + at, start + next[after]);
+        if (made >= 0) merges[at] = made;
+      }
+      if (at > 0) {
+        const before = previous[at];
+        const made = vocabulary.find(bytes, prefixes, start + before, start + after);
+        merges[before] = made < 0 ? NO_MERGE : made;
+      }
+    }
+  }
+
+  /** Returns true if one of the block's tokens is [from, to). */
+  has(from: number, to: number): boolean {
+    return from < this.length && this.next[from] === to;
+  }
+
+  /** Writes the tokens from byte `from` on to `ids` at `at`, and returns where they end. */
+  write(from: number, ids: Uint32Array, at: number): number {
+    for (; from < this.length; from = this.next[from]) ids[at++] = this.ids[from];
+    return at;
+  }
+}
+
+/** Pairs between two pauses: about a millisecond. */
 const PAIRS_PER_STEP = 4096;
 
 /**
- * Byte-pair merging of one piece in near-linear time, with the same result as the reference's, which looks at every pair after every
- * merge: always the lowest rank first, the leftmost where ranks are equal. Yields whenever a millisecond or so of work is done.
+ * Byte-pair merging of a piece of any length in near-linear time: lowest rank first, leftmost of
+ * equals, as tiktoken, whose time is quadratic. Yields after about each millisecond of work.
  */
 export function* mergePiece(bytes: Uint8Array, vocabulary: Vocabulary): Generator<undefined, Uint32Array> {
   const prefixes = new Int32Array(bytes.length + 1);
@@ -18,11 +100,17 @@ export function* mergePiece(bytes: Uint8Array, vocabulary: Vocabulary): Generato
 }
 
 /**
- * A part is known by its first byte: `next` and `previous` link the parts, `ranks` holds the rank of a part joined with its right neighbour.
- * Queue entries are not removed when a part changes, `ranks` tells that they are stale: a part only grows, so no rank comes back to it.
+ * The parts of a piece as a linked list, indexed by the first byte of each part:
  *
- * A merge never makes a pair of a lower rank than its own. That holds because each token of these vocabularies is what merging its bytes
- * gives: a pair of a lower rank would have been merged before, by a way that does not lead through the merge just made. The tests check every token.
+ *     bytes      t   h   e   r   e        parts: "th", "e", "re"
+ *     next       2   .   3   5   .        start of the next part
+ *     previous  -1   .   0   2   .        start of the part before
+ *     ranks      r1 -1   r2 -1  -1        rank of the part joined with the next part; -1: no token
+ *
+ * The queue keeps the entry of a pair that has changed; `ranks` shows that it is stale. A part only
+ * grows, so an old rank never becomes valid again. Ranks are merged in ascending order: a merge
+ * makes no pair of a lower rank, because each token is the result of merging its own bytes (tested
+ * for all).
  */
 class Merge {
   private readonly next: Int32Array;
@@ -48,7 +136,7 @@ class Merge {
     for (let at = 0; at <= length; at++) {
       this.next[at] = at + 1;
       this.previous[at] = at - 1;
-      if (at < length) this.rank(at, at + 2);
+      if (at < length) this.setRank(at, at + 2);
       if (--left === 0) {
         left = PAIRS_PER_STEP;
         yield undefined;
@@ -80,13 +168,13 @@ class Merge {
       previous[after] = at;
       ranks[eaten] = -1;
       this.parts -= 1;
-      if (previous[at] >= 0) this.rank(previous[at], after);
-      this.rank(at, after < this.bytes.length ? next[after] : after + 1);
+      if (previous[at] >= 0) this.setRank(previous[at], after);
+      this.setRank(at, after < this.bytes.length ? next[after] : after + 1);
     }
   }
 
-  /** Notes the rank of the part at `at` joined with its neighbour, which ends at `end`; past the last byte: there is none. */
-  private rank(at: number, end: number): void {
+  /** Sets the rank of the part at `at` joined with the next part, which ends at `end`. */
+  private setRank(at: number, end: number): void {
     const rank = end > this.bytes.length ? -1 : this.vocabulary.find(this.bytes, this.prefixes, at, end);
     this.ranks[at] = rank;
     if (rank >= 0) this.queue.put(rank, at);
@@ -99,5 +187,73 @@ class Merge {
       ids[written++] = this.vocabulary.find(this.bytes, this.prefixes, at, this.next[at]);
     }
     return ids;
+  }
+}
+
+interface Bucket {
+  readonly positions: number[];
+  ascending: boolean;
+}
+
+/**
+ * Priority queue of positions by rank: one bucket per rank and a binary heap of the ranks. A text
+ * has few ranks and many positions, so adding a position takes near-constant time.
+ */
+class RankQueue {
+  private readonly buckets = new Map<number, Bucket>();
+  private readonly heap: number[] = [];
+
+  put(rank: number, position: number): void {
+    const bucket = this.buckets.get(rank);
+    if (bucket === undefined) {
+      this.buckets.set(rank, { positions: [position], ascending: true });
+      this.pushRank(rank);
+      return;
+    }
+    const { positions } = bucket;
+    if (position < positions[positions.length - 1]) bucket.ascending = false;
+    positions.push(position);
+  }
+
+  /** The lowest rank, or -1 if the queue is empty. */
+  nextRank(): number {
+    return this.heap.length > 0 ? this.heap[0] : -1;
+  }
+
+  /** Removes the lowest rank, which is `rank`, and returns its positions in ascending order. */
+  take(rank: number): ArrayLike<number> {
+    const bucket = this.buckets.get(rank) as Bucket;
+    this.buckets.delete(rank);
+    this.popRank();
+    return bucket.ascending ? bucket.positions : Int32Array.from(bucket.positions).sort();
+  }
+
+  private pushRank(rank: number): void {
+    const { heap } = this;
+    let at = heap.push(rank) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (heap[parent] <= rank) break;
+      heap[at] = heap[parent];
+      at = parent;
+    }
+    heap[at] = rank;
+  }
+
+  private popRank(): void {
+    const { heap } = this;
+    const rank = heap.pop() as number;
+    const { length } = heap;
+    if (length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= length) break;
+      if (child + 1 < length && heap[child + 1] < heap[child]) child += 1;
+      if (heap[child] >= rank) break;
+      heap[at] = heap[child];
+      at = child;
+    }
+    heap[at] = rank;
   }
 }

@@ -1,7 +1,7 @@
 import { characterClasses, classBitAt, LOWER, MARK, NUMBER, OTHER, skipRun, SPACE, UNCASED, UPPER, widthAt } from './character-classes.js';
 
 const LETTER = UPPER | LOWER | UNCASED;
-/** In both halves of o200k's words: `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`. */
+/** In both halves of o200k's `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+`. */
 const SHARED = UNCASED | MARK;
 
 const LINE_FEED = 0x0a;
@@ -12,8 +12,9 @@ const SLASH = 0x2f;
 const LONG_S = 0x17f;
 
 /**
- * Where the piece that begins at `at` ends. A piece is what an encoding's pattern matches: tokens never cross its ends. `at` has to be
- * the start of a piece. The patterns look ahead, never back, so any known start is a place to begin.
+ * Returns the end of the pre-tokenizer piece that starts at `at`: one match of the encoding's
+ * pattern, which no token crosses. The patterns look ahead, never back, so any start of a piece
+ * will do.
  */
 export type PieceEnd = (text: string, at: number) => number;
 
@@ -63,8 +64,8 @@ export const o200kPieceEnd: PieceEnd = (text, at) => {
 };
 
 /**
- * `[UPPER SHARED]*[LOWER SHARED]+`, or -1. The first half takes all it can. Unless a lower-case letter follows, it gives back up to its
- * last shared character, which the second half then takes alone.
+ * `[UPPER SHARED]*[LOWER SHARED]+`, or -1. The first half is greedy. Unless a lower-case letter
+ * follows, it backtracks to its last shared character, which is then the whole second half.
  */
 function mixedWordEnd(text: string, at: number, classes: Uint8Array): number {
   let end = at;
@@ -78,7 +79,7 @@ function mixedWordEnd(text: string, at: number, classes: Uint8Array): number {
   return classBitAt(text, end, classes) & LOWER ? skipRun(text, end, LOWER | SHARED, classes) : sharedEnd;
 }
 
-/** What `[UPPER SHARED]+[LOWER SHARED]*` still finds where `mixedWordEnd` found nothing: capitals alone, or -1. */
+/** `[UPPER SHARED]+[LOWER SHARED]*` where `mixedWordEnd` found nothing: capitals alone, or -1. */
 function capitalsEnd(text: string, at: number, classes: Uint8Array): number {
   const end = skipRun(text, at, UPPER, classes);
   return end > at ? end : -1;
@@ -89,7 +90,7 @@ function numberEnd(text: string, at: number, classes: Uint8Array): number {
   return at;
 }
 
-/** ` ?[^\s\p{L}\p{N}]+`, or `at` where it does not match. */
+/** ` ?[^\s\p{L}\p{N}]+`, or `at` if it does not match. */
 function symbolsEnd(text: string, at: number, classes: Uint8Array): number {
   const start = text.charCodeAt(at) === BLANK ? at + 1 : at;
   const end = skipRun(text, start, OTHER | MARK, classes);
@@ -124,7 +125,7 @@ function isLineEnd(unit: number): boolean {
   return unit === LINE_FEED || unit === CARRIAGE_RETURN;
 }
 
-/** `'s|'t|'re|'ve|'m|'ll|'d`, or `at` where it does not match. Without regard to case, `s` is also U+017F: Unicode folds it to `s`. */
+/** `'s|'t|'re|'ve|'m|'ll|'d`, or `at`. Unicode folds U+017F to `s`, so `anyCase` includes it. */
 function contractionEnd(text: string, at: number, anyCase: boolean): number {
   if (text.charCodeAt(at) !== APOSTROPHE) return at;
   const first = letterAt(text, at + 1, anyCase);

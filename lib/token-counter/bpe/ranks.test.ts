@@ -1,7 +1,7 @@
 import { MissingFileError } from '../../common/errors.js';
 import { RankFile } from './ranks.js';
 
-describe('the rank files', () => {
+describe('RankFile', () => {
   afterEach(() => jest.dontMock('tiktoken/lite'));
 
   const withoutTiktoken = (message: string): unknown => {
@@ -15,14 +15,14 @@ describe('the rank files', () => {
     }
   };
 
-  it('say what to do in a bundle, which has tiktoken but not its WASM', () => {
+  it('throws a MissingFileError with the remedy if a bundle has tiktoken without its WASM file', () => {
     const error = withoutTiktoken('Missing tiktoken_bg.wasm');
     expect(error).toBeInstanceOf(MissingFileError);
     expect(error).toMatchObject({ code: 'MISSING_FILE', file: 'tiktoken_bg.wasm', cause: { message: 'Missing tiktoken_bg.wasm' } });
     expect((error as Error).message).toContain('leave nestjs-fast-litellm and tiktoken out of the bundle');
   });
 
-  it('leave any other failure as it is', () => {
+  it('rethrows any other error of loading tiktoken unchanged', () => {
     expect(withoutTiktoken('out of memory')).toMatchObject({ message: 'out of memory' });
   });
 });

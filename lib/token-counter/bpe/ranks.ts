@@ -1,12 +1,12 @@
 import type * as TiktokenLite from 'tiktoken/lite';
 import { errorMessage, MissingFileError } from '../../common/errors.js';
-import { BlockMerge } from './block-merge.js';
+import { BlockMerge } from './merge.js';
 import { cl100kPieceEnd, gpt2PieceEnd, o200kPieceEnd } from './pretokenizer.js';
 import type { PieceEnd } from './pretokenizer.js';
 import type { EncodingName } from '../engine/engine.js';
 import { Vocabulary } from './vocabulary.js';
 
-/** Encodings that differ in their special tokens alone share one file, and so one copy in memory. */
+/** Encodings that differ only in their special tokens share a file and its copy in memory. */
 const FILES: Readonly<Record<EncodingName, string>> = {
   cl100k_base: 'cl100k_base',
   o200k_base: 'o200k_base',
@@ -26,7 +26,7 @@ const PIECES: Readonly<Record<string, PieceEnd>> = {
 
 const opened = new Map<string, RankFile>();
 
-/** The rank file of an encoding, read once per thread. */
+/** Returns the rank file of an encoding. Each thread reads it once. */
 export function openRanks(encoding: EncodingName): RankFile {
   const name = FILES[encoding];
   let file = opened.get(name);
@@ -53,7 +53,7 @@ export class RankFile {
     this.merge = new BlockMerge(this.vocabulary);
   }
 
-  /** tiktoken's own, which judges ours: its merge is quadratic, and its WASM takes 50 MB. */
+  /** tiktoken itself, for tests: its merge is quadratic and its WASM takes 50 MB. */
   get tokenizer(): TiktokenLite.Tiktoken {
     return (this.opened ??= new (openTiktoken().Tiktoken)(this.lines.join('\n'), {}, this.pattern));
   }
@@ -63,12 +63,12 @@ export class RankFile {
     return this.idRanges().reduce((size, [, end]) => Math.max(size, end), 0);
   }
 
-  /** Whether `id` is an ordinary token. The ids have holes, which the tokenizer cannot decode. */
+  /** Returns true if `id` is an ordinary token. The ids have gaps, which tiktoken cannot decode. */
   has(id: number): boolean {
     return this.idRanges().some(([first, end]) => id >= first && id < end);
   }
 
-  /** Every token as `[id, base64]`, by ascending id. A line of the file is `! <first id> <token> <token> ...`. */
+  /** Yields all tokens by ascending id. A line of the file: `! <first id> <token> <token> ...`. */
   *tokens(): Generator<readonly [id: number, base64: string]> {
     for (const line of this.lines) {
       let at = line.indexOf(' ', 2);
@@ -93,7 +93,7 @@ function firstId(line: string): number {
   return Number(line.slice(2, line.indexOf(' ', 2)));
 }
 
-/** Required when it is first needed, so that a process that counts natively never loads the WASM module. */
+/** Loads tiktoken on first use: a process that counts natively never loads the WASM module. */
 function openTiktoken(): typeof TiktokenLite {
   try {
     return require('tiktoken/lite') as typeof TiktokenLite;

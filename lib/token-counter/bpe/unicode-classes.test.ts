@@ -6,12 +6,12 @@ import { UNICODE_CLASS_END } from './unicode-classes.js';
 const scripts = join(__dirname, '../../../scripts');
 
 describe('character classes', () => {
-  it.each(['generate-unicode-classes.mjs', 'generate-token-vectors.mjs'])('what %s wrote is what it would write now', (script) => {
+  it.each(['generate-unicode-classes.mjs', 'generate-token-vectors.mjs'])('finds the output of scripts/%s up to date', (script) => {
     const { status, stderr } = spawnSync(process.execPath, [join(scripts, script), '--check'], { encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  it('are those of Unicode 16', () => {
+  it('classifies characters as Unicode 16 does', () => {
     const classes = characterClasses();
     const examples: [string, number][] = [
       ['A', UPPER],
@@ -35,7 +35,7 @@ describe('character classes', () => {
       ['\ud800', OTHER],
       ['😀', OTHER],
       ['\u{10ffff}', OTHER],
-      // New in Unicode 16, and new only in Unicode 17.
+      // Added in Unicode 16; added in Unicode 17.
       ['\u{10d50}', UPPER],
       ['\ua7ce', OTHER],
     ];
@@ -45,7 +45,7 @@ describe('character classes', () => {
     expect(classes.subarray(UNICODE_CLASS_END).every((value) => value === 0)).toBe(true);
   });
 
-  it('make runs that never cut a surrogate pair', () => {
+  it('ends a run of characters of one class without cutting a surrogate pair', () => {
     const classes = characterClasses();
     expect(skipRun('𝐁𝐁b', 0, UPPER, classes)).toBe(4);
     expect(skipRun('\ud835𝐁', 0, UPPER, classes)).toBe(0);
@@ -53,13 +53,13 @@ describe('character classes', () => {
     expect(skipRun('', 0, OTHER, classes)).toBe(0);
   });
 
-  it('end a long run of a repeated pattern at the same character as a run of single steps does', () => {
+  it('ends a long run of a repeated pattern where a run of single steps ends', () => {
     const classes = characterClasses();
     const oneByOne = (text: string, at: number, mask: number): number => {
       while (at < text.length && classBitAt(text, at, classes) & mask) at += (text.codePointAt(at) as number) > 0xffff ? 2 : 1;
       return at;
     };
-    // Pairs and halves of pairs, as a stride may begin or end within one.
+    // Surrogate pairs and halves of pairs, because a stride may begin or end within a pair.
     for (const pattern of [
       '-',
       '-=',

@@ -1,22 +1,24 @@
 /**
- * All tokens of a rank file, looked up by their bytes. A text's stretches are hashed in constant time from the hashes of its prefixes
- * (`hashPrefixes`), so that a merge may ask for any stretch without reading it.
+ * All tokens of a rank file: a hash table from bytes to token id.
+ *
+ * `hashPrefixes` hashes all prefixes of a text once. The hash of any part of the text follows from
+ * two of them in constant time, so a look-up reads the bytes of the part only to confirm a hit.
  */
 export class Vocabulary {
   /** Bytes of the longest token. */
   readonly longest: number;
   /** The token of each byte. */
   readonly single: Int32Array;
-  /** The token of two bytes, by both; -1 where there is none. */
+  /** The token of two bytes, by `first | (second << 8)`; -1 if there is none. */
   readonly pairs: Int32Array;
   private readonly powers: Int32Array;
 
   private constructor(
     private readonly bytes: Uint8Array,
-    /** Token `id` is `bytes[ends[id - 1]..ends[id]]`; an id that is no token is empty. */
+    /** Token `id` is `bytes[ends[id - 1]..ends[id]]`; empty for an id without a token. */
     private readonly ends: Uint32Array,
     private readonly hashes: Int32Array,
-    /** Open addressing: id + 1, or 0. */
+    /** Open addressing: id + 1, or 0 for a free slot. */
     private readonly slots: Int32Array,
   ) {
     this.pairs = new Int32Array(1 << 16).fill(-1);
@@ -35,7 +37,7 @@ export class Vocabulary {
     for (let i = 1; i <= longest; i++) this.powers[i] = Math.imul(this.powers[i - 1], MULTIPLIER);
   }
 
-  /** `tokens` by ascending id, all below `size`. */
+  /** Builds the table of `tokens`, which come by ascending id, all below `size`. */
   static build(size: number, tokens: Iterable<readonly [id: number, base64: string]>): Vocabulary {
     const ends = new Uint32Array(size);
     const hashes = new Int32Array(size);
@@ -58,12 +60,12 @@ export class Vocabulary {
     return new Vocabulary(bytes.slice(0, used), ends, hashes, slots);
   }
 
-  /** Bytes of a token; 0 for an id that is none. */
+  /** Bytes of a token; 0 for an id without a token. */
   lengthOf(id: number): number {
     return this.ends[id] - (id > 0 ? this.ends[id - 1] : 0);
   }
 
-  /** The bytes of `ids`, all of which are tokens. */
+  /** The bytes of `ids`, all of which must be tokens. */
   decode(ids: Uint32Array): Uint8Array {
     const decoded = new Uint8Array(this.decodedLength(ids));
     let at = 0;
@@ -79,7 +81,7 @@ export class Vocabulary {
     return length;
   }
 
-  /** The token that is exactly `text[start..end]`, or -1. `prefixes` are those of `text`. */
+  /** The token whose bytes are `text[start..end]`, or -1. `prefixes` are the hashes of `text`. */
   find(text: Uint8Array, prefixes: Int32Array, start: number, end: number): number {
     const length = end - start;
     if (length > this.longest) return -1;
@@ -102,7 +104,7 @@ export class Vocabulary {
 
 const MULTIPLIER = 0x2c1b3c6d;
 
-/** Writes the hashes of `bytes[0..i]` to `prefixes[i]`, up to `length`. */
+/** Writes the hash of `bytes[0..i]` to `prefixes[i]` for every `i` up to `length`. */
 export function hashPrefixes(bytes: Uint8Array, prefixes: Int32Array, length: number): void {
   let hash = (prefixes[0] = 0);
   for (let i = 0; i < length; i++) prefixes[i + 1] = hash = (Math.imul(hash, MULTIPLIER) + bytes[i] + 1) | 0;
@@ -114,7 +116,7 @@ function hashAll(bytes: Uint8Array): number {
   return hash;
 }
 
-/** The low bits of a polynomial depend on few bytes: fold the high ones in. */
+/** Folds the high bits in, because the low bits of a polynomial depend on few bytes. */
 function firstSlot(hash: number, mask: number): number {
   const mixed = Math.imul(hash ^ (hash >>> 15), 0x297a2d39);
   return (mixed ^ (mixed >>> 15)) & mask;

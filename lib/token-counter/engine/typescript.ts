@@ -2,7 +2,7 @@ import type { EngineName } from '../../common/capability.js';
 import { decodeTokens, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName } from './engine.js';
-import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/long-pieces.js';
+import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.js';
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
 

@@ -5,39 +5,39 @@ const bundled = new PricingBook({}, 'tokenCounter.pricing');
 const cost = (model: string, input: number, output: number, details: UsageDetails = {}): number | null =>
   bundled.estimateCost(input, output, model, details);
 
-describe('prices of the package', () => {
-  it('prices gpt-4o: 2.50 and 10 USD per million', () => {
+describe('prices of @pydantic/genai-prices', () => {
+  it('prices gpt-4o at 2.50 USD per million input tokens and 10 USD per million output tokens', () => {
     expect(cost('gpt-4o', 1000, 100)).toBeCloseTo(0.0025 + 0.001, 12);
     expect(cost('gpt-4o', 0, 0)).toBe(0);
   });
 
-  it('prices cached reads and cache writes apart', () => {
+  it('prices cache reads and cache writes at their own rates', () => {
     expect(cost('gpt-4o', 1000, 100, { cacheReadTokens: 400 })).toBeCloseTo(600 * 2.5e-6 + 400 * 1.25e-6 + 0.001, 12);
-    // Claude Sonnet 4.5: 3, write 3.75, one-hour write 6, read 0.30, output 15.
+    // Claude Sonnet 4.5: input 3, write 3.75, one-hour write 6, read 0.30, output 15.
     const details = { cacheReadTokens: 200, cacheWriteTokens: 300, cacheWrite1hTokens: 100 };
     expect(cost('claude-sonnet-4-5', 1000, 10, details)).toBeCloseTo(
       500 * 3e-6 + 200 * 0.3e-6 + 200 * 3.75e-6 + 100 * 6e-6 + 10 * 15e-6,
       12,
     );
-    // One-hour writes are writes, whether the sum names them or not.
+    // One-hour writes count as cache writes even if cacheWriteTokens leaves them out.
     expect(cost('claude-sonnet-4-5', 1000, 0, { cacheWrite1hTokens: 100 })).toBeCloseTo(900 * 3e-6 + 100 * 6e-6, 12);
   });
 
-  it('never lets the rest of the input go below nothing', () => {
+  it('charges no negative amount for uncached input if more tokens are cached than sent', () => {
     expect(cost('gpt-4o', 100, 0, { cacheReadTokens: 400 })).toBeCloseTo(400 * 1.25e-6, 12);
   });
 
-  it('counts reasoning as output, within the output', () => {
+  it('counts reasoning tokens as part of the output', () => {
     expect(cost('o3', 0, 100, { reasoningTokens: 60 })).toBeCloseTo(100 * 8e-6, 12);
     expect(cost('o3', 0, 100, { reasoningTokens: 600 })).toBeCloseTo(100 * 8e-6, 12);
   });
 
-  it('applies a tier to the whole request, from the first token above it', () => {
+  it('applies the rates of a tier to the whole request from the first token above its threshold', () => {
     expect(cost('claude-sonnet-4-5', 200_000, 100)).toBeCloseTo(0.6 + 100 * 15e-6, 12);
     expect(cost('claude-sonnet-4-5', 200_001, 100)).toBeCloseTo(200_001 * 6e-6 + 100 * 22.5e-6, 12);
   });
 
-  it.each(['openai/gpt-4o', 'azure/gpt-4o', 'openrouter/openai/gpt-4o'])('prices %s', (model) => {
+  it.each(['openai/gpt-4o', 'azure/gpt-4o', 'openrouter/openai/gpt-4o'])('prices %s as gpt-4o', (model) => {
     expect(cost(model, 1000, 100)).toBeCloseTo(0.0035, 12);
   });
 
@@ -47,7 +47,7 @@ describe('prices of the package', () => {
     'vertex_ai/gemini-2.5-pro',
     'groq/llama-3.3-70b-versatile',
     'ft:gpt-4o-2024-08-06:org::id',
-  ])('knows %s', (model) => expect(cost(model, 1000, 100)).toBeGreaterThan(0));
+  ])('finds a price for %s', (model) => expect(cost(model, 1000, 100)).toBeGreaterThan(0));
 
   it.each([
     'no-such-model',
@@ -60,14 +60,14 @@ describe('prices of the package', () => {
     'toString/gpt-4o',
     'gpt-4o'.repeat(1000),
     'whisper-1',
-  ])('knows no price of %j', (model) => expect(cost(model, 1000, 100)).toBeNull());
+  ])('returns null for %j', (model) => expect(cost(model, 1000, 100)).toBeNull());
 
-  it('makes no price up for output that has none', () => {
+  it('returns null for output tokens of a model without an output price', () => {
     expect(cost('text-embedding-3-small', 1000, 0)).toBeCloseTo(0.00002, 12);
     expect(cost('text-embedding-3-small', 1000, 1)).toBeNull();
   });
 
-  it('knows input limits, not the sum with the output', () => {
+  it('returns the input limit of a model, not the sum of input and output', () => {
     expect(bundled.limits('gpt-4o')).toEqual({ contextWindow: 128_000, maxOutputTokens: null });
     expect(bundled.limits('gpt-5-mini-2025-08-07').contextWindow).toBe(272_000);
     expect(bundled.limits('openrouter/openai/gpt-5').contextWindow).toBe(272_000);
@@ -87,9 +87,9 @@ describe('prices of the package', () => {
     ['gpt-5.3-chat-latest', 128_000],
     ['gpt-5.2-pro', 272_000],
     ['gpt-5.1-codex-max', 272_000],
-  ])('knows that the input of %s has at most %d tokens', (model, most) => expect(bundled.limits(model).contextWindow).toBe(most));
+  ])('limits the input of %s to %d tokens', (model, most) => expect(bundled.limits(model).contextWindow).toBe(most));
 
-  it('stays small and quick under names that never come back', () => {
+  it('does not grow in memory with 20,000 different model names', () => {
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < 20_000; i++) cost(`model-${i}`, 1, 1);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(50e6);

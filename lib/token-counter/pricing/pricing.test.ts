@@ -10,7 +10,7 @@ const bundled = book();
 const cost = (model: string, input: number, output: number, details: UsageDetails = {}, from = bundled): number | null =>
   from.estimateCost(input, output, model, details);
 
-describe("LiteLLM's file", () => {
+describe("LiteLLM's price file", () => {
   const source = {
     sample_spec: { input_cost_per_token: 'in USD', max_tokens: 'LEGACY parameter' },
     'gpt-4o': {
@@ -43,7 +43,7 @@ describe("LiteLLM's file", () => {
   };
   const litellm = book({ source });
 
-  it('goes before the package, and the package before nothing', () => {
+  it("takes prices from LiteLLM's file first, then from the bundled package", () => {
     expect(cost('gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0012, 12);
     expect(cost('openai/gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0012, 12);
     expect(cost('azure/gpt-4o', 1000, 100, {}, litellm)).toBeCloseTo(0.0035, 12);
@@ -68,12 +68,12 @@ describe("LiteLLM's file", () => {
       600e-6 + 100e-7 + 100 * 1.25e-6 + 200 * 2e-6 + 6 * 3e-6 + 4 * 5e-6,
     ],
     [200_001, 0, { cacheWrite1hTokens: 1 }, 200_000 * 4e-6 + 8e-6],
-  ])('prices %i in, %i out, %j', (input, output, details, usd) => {
+  ])('prices %i input and %i output tokens with the details %j', (input, output, details, usd) => {
     expect(cost('gemini/big', input, output, details, litellm)).toBeCloseTo(usd, 10);
   });
 });
 
-describe("models.dev's file", () => {
+describe("models.dev's price file", () => {
   const source = {
     openrouter: {
       id: 'openrouter',
@@ -93,7 +93,7 @@ describe("models.dev's file", () => {
     google: { id: 'google', models: { big: { cost: { input: 1, output: 1, context_over_200k: { input: 2 } }, limit: { context: 1000 } } } },
   };
   const dev = book({ source });
-  it('prices by provider, and a bare name as its maker does', () => {
+  it("takes the price of the named provider, and the maker's price for a name without a provider", () => {
     expect(cost('gpt-4o', 1e6, 0, {}, dev)).toBeCloseTo(1, 9);
     expect(cost('openai/gpt-4o', 1e6, 1e6, { reasoningTokens: 5e5 }, dev)).toBeCloseTo(1 + 1 + 2, 9);
     expect(cost('azure/gpt-4o', 1e6, 0, {}, dev)).toBeCloseTo(7, 9);
@@ -107,8 +107,8 @@ describe("models.dev's file", () => {
   });
 });
 
-describe('overrides', () => {
-  it("go before everything, in our shape or LiteLLM's", () => {
+describe('price overrides', () => {
+  it("prefers overrides to all other prices, in our format and in LiteLLM's", () => {
     const own = book({
       source: { 'gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 1, output_cost_per_token: 1, max_output_tokens: 5 } },
       overrides: {
@@ -125,7 +125,7 @@ describe('overrides', () => {
     expect(own.limits('my-model')).toEqual({ contextWindow: 5, maxOutputTokens: null });
   });
 
-  it('keep the rates of a lower tier that a higher one leaves out', () => {
+  it('takes a rate that a higher tier leaves out from the next lower tier', () => {
     const tiers = [
       { aboveInputTokens: 20, outputPerMillion: 30 },
       { aboveInputTokens: 10, inputPerMillion: 2, outputPerMillion: 20 },
@@ -136,13 +136,13 @@ describe('overrides', () => {
     expect(cost('m', 21, 10, {}, own)).toBeCloseTo(342e-6, 12);
   });
 
-  it('without a rate of their own price cached tokens as input', () => {
+  it('prices cached tokens as input if they have no rate of their own', () => {
     const own = book({ overrides: { m: { inputPerMillion: 1, outputPerMillion: 1, cacheWritePerMillion: 2 } } });
     expect(cost('m', 30, 0, { cacheReadTokens: 10, cacheWriteTokens: 10, cacheWrite1hTokens: 10 }, own)).toBeCloseTo(20e-6 + 20e-6, 12);
   });
 });
 
-describe('what is wrong is named', () => {
+describe('invalid prices and usage', () => {
   const directory = mkdtempSync(join(tmpdir(), 'prices-'));
   const file = (name: string, text: string): string => {
     const path = join(directory, name);
@@ -182,13 +182,13 @@ describe('what is wrong is named', () => {
       'tokenCounter.pricing.overrides.m.tiers[0].aboveInputTokens',
       'must be a number',
     ],
-  ])('in prices: %#', (options, path, message) => {
+  ])('throws an error with the path of an invalid price: %#', (options, path, message) => {
     expect(() => book(options)).toThrow(
       expect.objectContaining({ name: 'InvalidConfigurationError', path, message: expect.stringContaining(message) }),
     );
   });
 
-  it('reads a file with a byte order mark', () => {
+  it('reads a price file with a byte order mark', () => {
     const source = file('bom.json', '\ufeff{"m": {"input_cost_per_token": 1, "output_cost_per_token": 1}}');
     expect(cost('m', 1, 1, {}, book({ source }))).toBe(2);
   });
@@ -204,7 +204,7 @@ describe('what is wrong is named', () => {
     ['usageDetails.cacheWrite1hTokens', 1, 1, { cacheWrite1hTokens: '1' }],
     ['usageDetails.reasoningTokens', 1, 1, { reasoningTokens: null }],
     ['usageDetails.cachedTokens', 1, 1, { cachedTokens: 1 }],
-  ])('in usage: %s', (path, input, output, details) => {
+  ])('throws an error with the path of an invalid usage: %s', (path, input, output, details) => {
     expect(() => cost('gpt-4o', input as number, output as number, details)).toThrow(
       expect.objectContaining({ name: 'InvalidArgumentError', path }),
     );

@@ -47,7 +47,7 @@ describe('imageDimensions', () => {
     ['progressive JPEG', jpeg(800, 600, 0xc2)],
     ['arithmetic JPEG', jpeg(800, 600, 0xc9)],
     [
-      'JPEG with Huffman tables, fill bytes and 250 KB of profile first',
+      'JPEG after Huffman tables, fill bytes and 250 KB of profile',
       jpeg(800, 600, 0xc0, [
         segment(0xc4, Buffer.alloc(40)),
         Buffer.from([0xff, 0xff]),
@@ -57,34 +57,37 @@ describe('imageDimensions', () => {
     ['lossy WebP', lossy],
     ['lossless WebP', lossless],
     ['extended WebP', extended],
-  ])('reads %s', (_name, bytes) => {
+  ])('reads the dimensions of a %s', (_name, bytes) => {
     expect(imageDimensions(dataUrl(bytes))).toEqual({ width: 800, height: 600 });
     expect(imageDimensions(bytes.toString('base64'))).toEqual({ width: 800, height: 600 });
-    // The pixels behind the header change nothing.
+    // Pixels after the header make no difference.
     expect(imageDimensions(dataUrl(Buffer.concat([bytes, Buffer.alloc(2_000_000, 0xff)])))).toEqual({ width: 800, height: 600 });
   });
 
-  it.each([png(800, 600), gif(800, 600), jpeg(800, 600), lossy, lossless, extended])('answers null for every truncated header', (bytes) => {
-    const needed = [...bytes].findIndex((_, length) => imageDimensions(dataUrl(bytes.subarray(0, length))) !== null);
-    for (let length = 0; length < bytes.length; length++) {
-      const size = imageDimensions(dataUrl(bytes.subarray(0, length)));
-      expect(size).toEqual(needed !== -1 && length >= needed ? { width: 800, height: 600 } : null);
-    }
-  });
+  it.each([png(800, 600), gif(800, 600), jpeg(800, 600), lossy, lossless, extended])(
+    'returns null for every truncated header: %#',
+    (bytes) => {
+      const needed = [...bytes].findIndex((_, length) => imageDimensions(dataUrl(bytes.subarray(0, length))) !== null);
+      for (let length = 0; length < bytes.length; length++) {
+        const size = imageDimensions(dataUrl(bytes.subarray(0, length)));
+        expect(size).toEqual(needed !== -1 && length >= needed ? { width: 800, height: 600 } : null);
+      }
+    },
+  );
 
   it.each([
     ['a remote URL', 'https://example.com/cat.png'],
     ['a file id', 'gs://bucket/cat'],
-    ['nothing', ''],
-    ['no base64', 'data:image/png;base64,!!!!'],
+    ['an empty string', ''],
+    ['invalid base64', 'data:image/png;base64,!!!!'],
     ['a data URL that is not base64', 'data:image/svg+xml,<svg/>'],
     ['another format', dataUrl(Buffer.from('BM' + 'x'.repeat(60)))],
     ['a width of 0', dataUrl(png(0, 600))],
     ['0 x 0', dataUrl(gif(0, 0))],
     ['a JPEG without a frame', dataUrl(Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe0, Buffer.alloc(14)), Buffer.from([0, 0])]))],
-  ])('answers null for %s', (_name, source) => expect(imageDimensions(source)).toBeNull());
+  ])('returns null for %s', (_name, source) => expect(imageDimensions(source)).toBeNull());
 
-  it('reads no further than a bounded head of hostile data', () => {
+  it('reads only a bounded head of hostile data', () => {
     const size = 8_000_000;
     const attacks = [
       Buffer.alloc(size, 0xff),
@@ -98,18 +101,18 @@ describe('imageDimensions', () => {
     }
     expect(imageDimensions(`data:${'a'.repeat(size)}`)).toBeNull();
 
-    const behind = (padding: number): Buffer => {
+    const jpegAfter = (padding: number): Buffer => {
       const whole = jpeg(800, 600);
       const comments = Array.from({ length: padding / 60_000 }, () => segment(0xfe, Buffer.alloc(60_000)));
       return Buffer.concat([whole.subarray(0, 2), ...comments, whole.subarray(2)]);
     };
-    expect(imageDimensions(dataUrl(behind(300_000)))).toEqual({ width: 800, height: 600 });
-    expect(imageDimensions(dataUrl(behind(600_000)))).toBeNull();
+    expect(imageDimensions(dataUrl(jpegAfter(300_000)))).toEqual({ width: 800, height: 600 });
+    expect(imageDimensions(dataUrl(jpegAfter(600_000)))).toBeNull();
   });
 });
 
 describe('imageTokens', () => {
-  // OpenAI's own worked examples, and the borders of the two fits.
+  // OpenAI's own examples, then the limits of its two scaling steps.
   it.each([
     [1024, 1024, 765],
     [2048, 4096, 1105],
@@ -126,12 +129,12 @@ describe('imageTokens', () => {
     expect(imageTokens('openai', dataUrl(png(height, width)))).toEqual({ tokens, assumed: false });
   });
 
-  it('counts low detail as 85, whatever the image', () => {
+  it('counts low detail as 85 tokens for an image of any size', () => {
     expect(imageTokens('openai', dataUrl(png(4096, 8192)), 'low')).toEqual({ tokens: 85, assumed: false });
     expect(imageTokens('openai', 'https://example.com/cat.png', 'low')).toEqual({ tokens: 85, assumed: false });
   });
 
-  // Anthropic's table of sizes.
+  // The sizes in Anthropic's documentation.
   it.each([
     [200, 200, 54],
     [1000, 1000, 1334],
@@ -143,7 +146,7 @@ describe('imageTokens', () => {
     expect(imageTokens('anthropic', png(width, height).toString('base64'))).toEqual({ tokens, assumed: false });
   });
 
-  it('assumes a size it cannot read, and says so', () => {
+  it('assumes the most expensive image if its size is unknown, and sets assumed', () => {
     expect(imageTokens('openai', 'https://example.com/cat.png')).toEqual({ tokens: UNKNOWN_OPENAI_IMAGE_TOKENS, assumed: true });
     expect(imageTokens('openai', undefined, 'high')).toEqual({ tokens: UNKNOWN_OPENAI_IMAGE_TOKENS, assumed: true });
     expect(imageTokens('anthropic', 'https://example.com/cat.png', 'low')).toEqual({ tokens: MAX_ANTHROPIC_IMAGE_TOKENS, assumed: true });

@@ -5,7 +5,7 @@ import { MAX_ANTHROPIC_IMAGE_TOKENS, UNKNOWN_OPENAI_IMAGE_TOKENS } from './image
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 const counter = new FastLiteLLM({ engine: 'typescript', logger: silent }, { env: {} }).tokenCounter;
 const count = (messages: ChatMessage[], model = 'gpt-3.5-turbo'): number => counter.countMessages(messages, { model });
-/** What `content` costs beyond an empty one. */
+/** Tokens of `content` beyond those of an empty message. */
 const content = (parts: unknown, model?: string): number =>
   count([{ role: 'user', content: parts }], model) - count([{ role: 'user', content: '' }], model);
 const text = (value: string, model = 'gpt-3.5-turbo'): number => counter.countTokens(value, model);
@@ -33,23 +33,23 @@ describe('countMessages', () => {
     ['gpt-4o', 124],
     ['gpt-4o-mini', 124],
     ['gpt-3.5-turbo-0301', 127],
-  ])('counts the sample of OpenAI with %s as %i', (model, tokens) => expect(count(cookbook, model)).toBe(tokens));
+  ])("counts OpenAI's sample chat for %s as %i tokens", (model, tokens) => expect(count(cookbook, model)).toBe(tokens));
 
   it.each([
     [{ role: 'system', content: 'You are a bot.' }, 12],
     [{ role: 'user', content: 'Hello, how are you?' }, 13],
     [{ role: 'system', content: 'á' }, 8],
     [{ role: 'system', name: 'example_user', content: 'New synergies will help drive top-line growth.' }, 20],
-  ])('counts %j as %i', (message, tokens) => expect(count([message])).toBe(tokens));
+  ])('counts the message %j as %i tokens', (message, tokens) => expect(count([message])).toBe(tokens));
 
-  it('primes the reply of an empty chat', () => expect(count([])).toBe(3));
+  it('counts the 3 tokens that prime the reply for an empty chat', () => expect(count([])).toBe(3));
 
-  it('takes a model for the options and the default model without any', () => {
+  it('accepts a model name instead of options, and uses the default model without either', () => {
     expect(counter.countMessages(cookbook, 'gpt-4o')).toBe(124);
     expect(counter.countMessages(cookbook)).toBe(129);
   });
 
-  it('counts every text field, and of calls the arguments', () => {
+  it('counts every text field of a message, and the arguments of its tool calls', () => {
     const call = { id: 'call_abc123', type: 'function', function: { name: 'get_weather', arguments: '{"city":"Paris"}' } };
     const base = count([{ role: 'assistant', content: null }]);
     expect(count([{ role: 'assistant', content: null, tool_calls: [call, call] }])).toBe(base + 2 * text('{"city":"Paris"}'));
@@ -63,7 +63,7 @@ describe('countMessages', () => {
     expect(count([{ role: 'assistant', refusal: 'No.', audio: { id: 'a' }, content: undefined }])).toBe(base + text('No.'));
   });
 
-  it('counts what looks like a special token as text', () => {
+  it('counts a special token in a message as ordinary text', () => {
     expect(content('<|endoftext|>')).toBe(7);
   });
 });
@@ -80,7 +80,7 @@ describe('content parts', () => {
       ['Hi', ' there'],
     ],
     ['plain strings', ['Hi', 'there'], ['Hi', 'there']],
-    ['one part alone', { type: 'text', text: 'Hi' }, 'Hi'],
+    ['a part outside a list', { type: 'text', text: 'Hi' }, 'Hi'],
     ['refusal', [{ type: 'refusal', refusal: 'I cannot do that.' }], 'I cannot do that.'],
     ['thinking', [{ type: 'thinking', thinking: 'Let me see.', signature: 'c2lnbmF0dXJl' }], 'Let me see.'],
     ['redacted thinking', [{ type: 'redacted_thinking', data: 'ZW5jcnlwdGVk' }], []],
@@ -126,7 +126,7 @@ describe('content parts', () => {
       [{ type: 'search_result', title: 'T', source: 'https://a.b', content: [{ type: 'text', text: 'found' }] }],
       ['T', 'https://a.b', 'found'],
     ],
-  ])('counts %s', (_name, parts, texts) => {
+  ])('counts the texts of content parts: %s', (_name, parts, texts) => {
     expect(content(parts)).toBe([texts].flat().reduce((sum, part) => sum + text(part), 0));
   });
 
@@ -147,9 +147,9 @@ describe('content parts', () => {
     [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }, UNKNOWN_OPENAI_IMAGE_TOKENS],
     [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: png.toString('base64') } }, 765],
     [{ type: 'file', file: { file_id: 'file-1' } }, UNKNOWN_OPENAI_IMAGE_TOKENS],
-  ])('counts an image of OpenAI: %#', (part, tokens) => expect(content([part], 'gpt-4o')).toBe(tokens));
+  ])('counts image parts for an OpenAI model: %#', (part, tokens) => expect(content([part], 'gpt-4o')).toBe(tokens));
 
-  it("counts Gemini's parts, where there is no content", () => {
+  it("counts Gemini's parts of a message without content", () => {
     const parts = [
       { text: 'Hi' },
       { type: 'text', text: ' there' },
@@ -163,7 +163,7 @@ describe('content parts', () => {
     expect(count([{ role: 'user', content: 'Hi', parts }])).toBe(3 + 3 + 1 + text('Hi'));
   });
 
-  it('counts images of Claude by their area', () => {
+  it('counts images for Claude by their area', () => {
     const source = { type: 'base64', media_type: 'image/png', data: png.toString('base64') };
     expect(content([{ type: 'image', source }], 'anthropic/claude-sonnet-4-5')).toBe(Math.ceil((1024 * 1024) / 750));
     expect(content([{ type: 'image_url', image_url: { url } }], 'claude-sonnet-4-5')).toBe(Math.ceil((1024 * 1024) / 750));
@@ -172,7 +172,7 @@ describe('content parts', () => {
     );
   });
 
-  it('counts audio by its length: 10 tokens a second', () => {
+  it('counts audio as 10 tokens per second', () => {
     const wav = Buffer.alloc(44 + 2 * 32_000);
     wav.write('RIFF\0\0\0\0WAVEfmt ', 'latin1');
     wav.writeUInt32LE(32_000, 28);
@@ -185,13 +185,13 @@ describe('content parts', () => {
   });
 });
 
-describe('messages that cannot be counted', () => {
+describe('invalid messages', () => {
   const nested = (depth: number): object =>
     depth === 0 ? { type: 'text', text: 'x' } : { type: 'tool_result', content: [nested(depth - 1)] };
   const cycle: Record<string, unknown> = { type: 'tool_result' };
   cycle.content = [cycle];
-  const selfish: Record<string, unknown> = {};
-  selfish.self = selfish;
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
 
   it.each([
     [undefined, 'messages', 'INVALID_ARGUMENT'],
@@ -221,8 +221,8 @@ describe('messages that cannot be counted', () => {
     [[{ role: 'assistant', tool_calls: [{ id: 'x' }] }], 'messages[0].tool_calls[0]', 'INVALID_ARGUMENT'],
     [[{ role: 'user', content: [nested(2000)] }], expect.stringContaining('messages[0].content[0].content'), 'NESTED_TOO_DEEP'],
     [[{ role: 'user', content: [cycle] }], expect.stringContaining('messages[0].content[0].content'), 'NESTED_TOO_DEEP'],
-    [[{ role: 'user', content: [{ type: 'tool_use', name: 'f', input: selfish }] }], 'messages[0].content[0].input', 'INVALID_ARGUMENT'],
-  ])('names the place: %#', (messages, path, code) => {
+    [[{ role: 'user', content: [{ type: 'tool_use', name: 'f', input: circular }] }], 'messages[0].content[0].input', 'INVALID_ARGUMENT'],
+  ])('throws an error with the path of the invalid part: %#', (messages, path, code) => {
     expect(() => counter.countMessages(messages as never)).toThrow(expect.objectContaining({ path, code }));
   });
 });

@@ -10,7 +10,7 @@ const messages = [{ role: 'user', content: 'Hello, how are you?' }];
 const tools = [{ type: 'function', function: { name: 'now', description: 'The time' } }];
 
 describe('countRequest', () => {
-  it('counts a chat as countMessages does', () => {
+  it('counts a chat request as countMessages counts its messages and tools', () => {
     const choice = { type: 'function', function: { name: 'now' } };
     const expected = counter.countMessages(messages, { model, tools, toolChoice: choice });
     expect(counter.countRequest({ model, messages, tools, tool_choice: choice })).toEqual({
@@ -21,7 +21,7 @@ describe('countRequest', () => {
     expect(tokens({ model, messages, functions: [tools[0].function], function_call: { name: 'now' } })).toBe(expected);
   });
 
-  it("counts Anthropic's system like a message", () => {
+  it("counts Anthropic's system prompt as a system message", () => {
     const system = { role: 'system', content: 'You are a bot.' };
     const expected = counter.countMessages([system, ...messages], { model });
     expect(tokens({ model, messages, system: system.content })).toBe(expected);
@@ -35,12 +35,12 @@ describe('countRequest', () => {
     [[1, 2, 3], 3],
     [[[1, 2, 3], [4]], 4],
     [['Hello world', [4, 5]], 4],
-  ])('counts the input %j of embeddings and the prompt of completions', (input, expected) => {
+  ])('counts %j as the input of embeddings and as the prompt of completions', (input, expected) => {
     expect(tokens({ model, input })).toBe(expected);
     expect(tokens({ model, prompt: input })).toBe(expected);
   });
 
-  it('counts the items of the Responses API', () => {
+  it('counts the input items of the Responses API', () => {
     const chat = counter.countMessages(messages, { model });
     expect(tokens({ model, input: messages })).toBe(chat);
     expect(
@@ -67,7 +67,7 @@ describe('countRequest', () => {
     expect(tokens({ model, input: [reasoning] })).toBe(3 + 3 + text('Thinking'));
   });
 
-  it('counts the calls and outputs of every tool of the Responses API', () => {
+  it('counts the calls and outputs of all tools of the Responses API', () => {
     const png = Buffer.alloc(3000, 7);
     png.write('\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR', 'latin1');
     png.writeUInt32BE(1024, 16);
@@ -85,7 +85,7 @@ describe('countRequest', () => {
     expect(item({ type: 'custom_tool_call', name: 'shell', input: 'ls' })).toBe(text('shell') + text('ls'));
   });
 
-  it('counts the schema of the reply, as an estimate', () => {
+  it('counts the schema of a structured reply, as an estimate', () => {
     const schema = { type: 'object', properties: { at: { type: 'string' } } };
     const expected = counter.countMessages(messages, { model }) + 7 + text('answer:The time') + 3 + 3 + text('at:string');
     const named = { name: 'answer', description: 'The time', schema };
@@ -105,11 +105,11 @@ describe('countRequest', () => {
     { input: 'Hello', previous_response_id: 'resp_1' },
     { input: 'Hello', conversation: 'conv_1' },
     { input: 'Hello', prompt: { id: 'pmpt_1' } },
-  ])('counts what is seen of a prompt that the provider keeps parts of: %j', (body) => {
+  ])('counts the visible part of a prompt that is partly stored at the provider: %j', (body) => {
     expect(counter.countRequest({ model, ...body })).toEqual({ promptTokens: 3 + 3 + 1 + 1, approximate: true, encoding: 'o200k_base' });
   });
 
-  it('says when a count is a guess', () => {
+  it('sets approximate if a count is an estimate', () => {
     for (const unseen of [
       { type: 'item_reference', id: 'm' },
       { type: 'compaction', encrypted_content: 'gAAAA' },
@@ -148,7 +148,7 @@ describe('countRequest', () => {
     ['body', null],
     ['body', [messages]],
     ['body', 'Hello'],
-  ])('names the place that cannot be counted: %s of %j', (path, body) => {
+  ])('throws an error with the path %s for the body %j', (path, body) => {
     expect(() => counter.countRequest(body as object)).toThrow(expect.objectContaining({ name: 'InvalidArgumentError', path }));
   });
 });

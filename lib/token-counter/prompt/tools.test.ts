@@ -23,7 +23,7 @@ const chat = [
 const withProperty = (schema: unknown): Tool[] => [
   { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: { p: schema } } } },
 ];
-// 12 to end, 10 to open and the name, 3 for the properties and 3 for p.
+// 12 for the end, 10 and the name for the function, 3 for the properties, 3 for p.
 const frame = 12 + 10 + text('f') + 3 + 3;
 
 describe('countTools', () => {
@@ -32,11 +32,11 @@ describe('countTools', () => {
     ['gpt-4', 105],
     ['gpt-4o', 101],
     ['gpt-4o-mini', 101],
-  ])('counts the sample of OpenAI with %s as %i', (model, tokens) => {
+  ])("counts OpenAI's sample tool for %s as %i tokens", (model, tokens) => {
     expect(counter.countMessages(chat, { model, tools: [{ type: 'function', function: weather }] })).toBe(tokens);
   });
 
-  it('counts the shapes of every API alike', () => {
+  it('counts a tool in the format of any API alike', () => {
     const { parameters: input_schema, ...rest } = weather;
     const expected = tools([{ type: 'function', function: weather }]);
     expect(tools([{ type: 'function', ...weather, strict: true }])).toBe(expected);
@@ -45,7 +45,7 @@ describe('countTools', () => {
     expect(tools([{ type: 'function', function: { ...weather, description: `${weather.description}.` } }])).toBe(expected);
   });
 
-  it('counts several functions, and the end once', () => {
+  it('counts the end of the tool list once for several functions', () => {
     const one = tools([{ type: 'function', function: weather }]);
     expect(
       tools([
@@ -57,7 +57,7 @@ describe('countTools', () => {
     expect(counter.countMessages([], { tools: null })).toBe(3);
   });
 
-  it('counts functions without parameters, hosted and custom tools', () => {
+  it('counts functions without parameters, hosted tools and custom tools', () => {
     expect(tools([{ type: 'function', function: { name: 'now' } }])).toBe(12 + 10 + text('now'));
     expect(tools([{ type: 'function', function: { name: 'now', parameters: { type: 'object', properties: {} } } }])).toBe(
       12 + 10 + text('now'),
@@ -73,7 +73,7 @@ describe('countTools', () => {
     );
   });
 
-  it('goes into nested objects, items, alternatives and definitions', () => {
+  it('counts nested objects, items, alternatives and definitions of a schema', () => {
     const inner = { type: 'object', properties: { q: { type: 'number', description: 'A number' } } };
     const innerTokens = 3 + 3 + text('q:number:A number');
     expect(tools(withProperty(inner))).toBe(frame + text('p:object') + innerTokens);
@@ -108,7 +108,7 @@ describe('countTools', () => {
     [{ type: 'custom', custom: { name: 'shell' } }, 7 + text('shell')],
     [{ type: 'auto' }, 0],
     [{ type: 'none' }, 1],
-  ])('adds for the choice %j: %i', (toolChoice, tokens) => expect(tools([], 'gpt-4', toolChoice)).toBe(tokens));
+  ])('adds for the tool choice %j %i tokens', (toolChoice, tokens) => expect(tools([], 'gpt-4', toolChoice)).toBe(tokens));
 
   const deep = Array.from({ length: 2000 }).reduce<object>((properties) => ({ type: 'object', properties: { p: properties } }), {});
   it.each([
@@ -121,7 +121,7 @@ describe('countTools', () => {
     ['tools[0].name', [{}], 'INVALID_ARGUMENT'],
     ['tools[0].tools[1]', [{ name: 'n', tools: [weather, 7] }], 'INVALID_ARGUMENT'],
     ['tools[0]', [{ name: 'f', parameters: deep }], 'NESTED_TOO_DEEP'],
-  ])('names the tool that cannot be counted: %s', (path, definitions, code) => {
+  ])('throws an error with the path of the invalid tool: %s', (path, definitions, code) => {
     expect(() => counter.countMessages([], { tools: definitions as never })).toThrow(expect.objectContaining({ path, code }));
   });
 });

@@ -16,13 +16,13 @@ const call = { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 
 const result = { role: 'tool', tool_call_id: 'c1', content: '12:30' };
 
 describe('trimMessages', () => {
-  it('leaves a chat that fits, in a new array', () => {
+  it('returns a copy of a chat that fits', () => {
     const trimmed = trim(chat, count(chat));
     expect(trimmed).toEqual(chat);
     expect(trimmed).not.toBe(chat);
   });
 
-  it('keeps the system message and the newest messages, and shortens the one at the edge', () => {
+  it('keeps the system message and the newest messages, and shortens the oldest of them', () => {
     const before = structuredClone(chat);
     const trimmed = trim(chat, 100);
     expect(chat).toEqual(before);
@@ -33,14 +33,14 @@ describe('trimMessages', () => {
     expect(trimmed.length).toBeGreaterThan(3);
   });
 
-  it('makes one system message of several', () => {
+  it('joins several system messages', () => {
     const trimmed = trim([system, turn(0), { role: 'system', content: 'Be brief.' }, turn(1), turn(2)], 60);
     expect(trimmed[0]).toEqual({ role: 'system', content: 'You are a bot.\nBe brief.' });
     expect(trimmed.filter(({ role }) => role === 'system')).toHaveLength(1);
     expect(trimmed.at(-1)).toEqual(turn(2));
   });
 
-  it('leaves only a shortened system message when that alone is too long', () => {
+  it('returns only a shortened system message if that message alone exceeds the budget', () => {
     const long = { role: 'system', name: 'boss', content: 'word '.repeat(500) };
     const trimmed = trim([long, turn(0), result], 50);
     expect(trimmed).toEqual([{ role: 'system', name: 'boss', content: expect.stringMatching(/^word .*\.\..* $/) }]);
@@ -48,7 +48,7 @@ describe('trimMessages', () => {
     expect(count(trimmed)).toBeGreaterThan(30);
   });
 
-  it('keeps within the budget when system messages of parts cannot be made one', () => {
+  it('stays within the budget if a system message of parts cannot be joined', () => {
     const long = { role: 'system', content: 'word '.repeat(500) };
     const parts = { role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] };
     for (const given of [
@@ -65,20 +65,20 @@ describe('trimMessages', () => {
     expect(trim([system, parts, turn(0)], 10)).toEqual([parts]);
   });
 
-  it('keeps trailing tool messages with the call they answer', () => {
+  it('keeps trailing tool messages with their call', () => {
     const trimmed = trim([system, ...chat.slice(1), call, result, result], 60);
     expect(trimmed[0]).toBe(system);
     expect(trimmed.slice(-3)).toEqual([call, result, result]);
     expect(count(trimmed)).toBeLessThanOrEqual(60);
-    // Even where there is no room for anything.
+    // Also if nothing fits.
     expect(trim([system, turn(0), call, result], 12)).toEqual([system, call, result]);
   });
 
-  it.each([1, 2, 3, 5])('keeps trailing tool messages with the call they answer where maxTokens is %d', (maxTokens) => {
+  it.each([1, 2, 3, 5])('keeps trailing tool messages with their call if maxTokens is %d', (maxTokens) => {
     expect(trim([turn(0), call, result], maxTokens)).toEqual([call, result]);
     expect(trim([call, result, result], maxTokens)).toEqual([call, result, result]);
     expect(trim([result], maxTokens)).toEqual([result]);
-    // As LiteLLM does: a system message that cannot be made to fit stays as it is.
+    // Like LiteLLM: a system message that cannot be shortened stays unchanged.
     expect(trim([system, turn(0), call, result], maxTokens)).toEqual([system, call, result]);
     const parts = { role: 'developer', content: [{ type: 'text', text: 'Be brief.' }] };
     expect(trim([system, parts, turn(0), call, result], maxTokens)).toEqual([parts, call, result]);
@@ -88,20 +88,20 @@ describe('trimMessages', () => {
     expect(trim([turn(0)], maxTokens)).toEqual([]);
   });
 
-  it('drops an older call together with its results', () => {
+  it('drops an older tool call together with its results', () => {
     const trimmed = trim([system, turn(0), call, result, turn(1), turn(2)], 80);
     const roles = trimmed.map(({ role }) => role);
     expect(roles.includes('tool')).toBe(trimmed.includes(call));
     expect(trim([system, call, { ...result, content: 'long '.repeat(100) }, turn(2)], 60)).toEqual([system, turn(2)]);
   });
 
-  it("understands Anthropic's tool results", () => {
+  it("keeps Anthropic's tool results with their call", () => {
     const use = { role: 'assistant', content: [{ type: 'tool_use', id: 't1', name: 'now', input: {} }] };
     const answer = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't1', content: '12:30' }] };
     expect(trim([system, ...chat.slice(1), use, answer], 30)).toEqual([system, use, answer]);
   });
 
-  it('takes the share of the model, or leaves all when no limit is known', () => {
+  it("trims to a share of the model's context window, and not at all if that is unknown", () => {
     const many = Array.from({ length: 400 }, (_, n) => turn(n));
     expect(count(many)).toBeGreaterThan(8192);
     const limit = counter.getModelLimits('gpt-4').contextWindow ?? 0;
@@ -113,7 +113,7 @@ describe('trimMessages', () => {
     expect(counter.trimMessages(many, 'no-such-model')).toEqual(many);
   });
 
-  it('fits any budget and never invents or splits a character', () => {
+  it('fits any budget without splitting a character', () => {
     const content = fc.string({ unit: 'binary', maxLength: 200 });
     const message = fc.record({ role: fc.constantFrom('user', 'assistant', 'system'), content });
     fc.assert(
@@ -133,5 +133,5 @@ describe('trimMessages', () => {
     ['trimRatio', () => counter.trimMessages([], { trimRatio: 1.5 })],
     ['trimRatio', () => counter.trimMessages([], { trimRatio: 0 })],
     ['messages[0].content[0].type', () => counter.trimMessages([{ role: 'user', content: [{ type: 'x' }] }], { maxTokens: 10 })],
-  ])('names a wrong argument: %s', (path, call) => expect(call).toThrow(expect.objectContaining({ path })));
+  ])('throws an error with the path of an invalid argument: %s', (path, call) => expect(call).toThrow(expect.objectContaining({ path })));
 });

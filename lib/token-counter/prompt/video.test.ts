@@ -22,20 +22,20 @@ describe('videoTokens', () => {
     ['at its start', mp4(box('moov', movieHeader(10)), frames(100_000))],
     ['at its end', mp4(frames(100_001), box('moov', movieHeader(10)))],
     ['in 64 bits', mp4(box('moov', movieHeader(10, true)), frames(100_002))],
-  ])('reads the length of an MP4 file %s', (_, data) => expect(videoTokens(data)).toBe(2900));
+  ])('reads the duration of an MP4 file %s', (_, data) => expect(videoTokens(data)).toBe(2900));
 
-  it('assumes 500 kbit/s for any other file', () => {
+  it('assumes 500 kbit/s for a file of another format', () => {
     expect(videoTokens(Buffer.alloc(625_000).toString('base64'))).toBe(2901);
     expect(videoTokens(mp4(frames(625_000)))).toBeGreaterThanOrEqual(2900);
     expect(videoTokens('')).toBe(1);
   });
 
-  it('ignores a length that is too short for the size of the file', () => {
+  it('ignores a duration that is too short for the size of the file', () => {
     expect(videoTokens(mp4(box('moov', movieHeader(0)), frames(10_000_000)))).toBeGreaterThanOrEqual(2900);
   });
 
   it.each([
-    ['a box without a length', mp4(Buffer.alloc(64))],
-    ['a cut header', mp4(box('moov', movieHeader(10))).slice(0, 60)],
-  ])('estimates %s by its size', (_, data) => expect(videoTokens(data)).toBe(1));
+    ['a file with a box of length 0', mp4(Buffer.alloc(64))],
+    ['a file with a truncated header', mp4(box('moov', movieHeader(10))).slice(0, 60)],
+  ])('estimates the duration of %s by its size', (_, data) => expect(videoTokens(data)).toBe(1));
 });

@@ -1,19 +1,19 @@
-import { countSegmentsUpTo, segmentsOf, splitTexts } from './special-text.js';
+import { countSegmentsUpTo, segmentsOf, splitTexts } from './special-tokens.js';
 
-describe('texts with special tokens', () => {
-  it('are counted no further than is needed to pass a limit', () => {
+describe('special tokens', () => {
+  it('stops counting the segments of a text once the limit is exceeded', () => {
     const segments = segmentsOf('ab<|endoftext|>'.repeat(1000), 'cl100k_base', 'all');
-    const asked: number[] = [];
+    const limits: number[] = [];
     const countUpTo = (text: string, left: number): number => {
-      asked.push(left);
+      limits.push(left);
       return text.length;
     };
     expect(countSegmentsUpTo(segments, 7, countUpTo)).toBe(8);
-    expect(asked).toEqual([7, 4, 1]);
+    expect(limits).toEqual([7, 4, 1]);
     expect(countSegmentsUpTo(segments, 3000, countUpTo)).toBe(3000);
   });
 
-  it('go through a batch as ordinary texts', () => {
+  it('splits a batch into ordinary texts and adds one token per special token to their counts', () => {
     const texts = ['<|endoftext|>', 'a', '', 'b<|endoftext|><|endoftext|>c'];
     const split = splitTexts(texts, 'cl100k_base', ['<|endoftext|>']);
     expect(split.texts).toEqual(['a', 'b', 'c']);

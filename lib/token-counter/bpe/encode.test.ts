@@ -5,8 +5,8 @@ import { ENCODING_NAMES } from '../engine/engine.js';
 import { mergePiece } from './merge.js';
 import { openRanks } from './ranks.js';
 import type { RankFile } from './ranks.js';
-import { encodeInSteps, LONG_PIECE_UNITS } from './long-pieces.js';
-import { mergeInStretches } from './incremental-merge.js';
+import { encodeInSteps, LONG_PIECE_UNITS } from './encode.js';
+import { mergeIncrementally } from './incremental-merge.js';
 
 /** Runs a generator to its end. */
 function finish<T>(steps: Generator<unknown, T>): T {
@@ -27,9 +27,9 @@ function joined(text: string, ranks: RankFile, segmentUnits: number): number[] {
 
 describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)('%s', (name) => {
   const ranks = openRanks(name);
-  const { vocabulary, merge } = ranks;
+  const { vocabulary } = ranks;
 
-  /** Without tiktoken: our own pieces, each merged by our own code. */
+  /** Token ids of our own pieces, each merged by our own code. */
   function own(text: string): number[] {
     const ids: number[] = [];
     for (let at = 0, end; at < text.length; at = end) {
@@ -40,7 +40,7 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
     return ids;
   }
 
-  it('cuts and merges as tiktoken does, wherever segments end', () => {
+  it('gives the ids of tiktoken for random texts, wherever a segment ends', () => {
     const random = seededRandom(7);
     for (let i = 0; i < usuallyOrLong(400, 30_000); i++) {
       const text = randomText(random, 60);
@@ -50,7 +50,7 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
     }
   }, 120_000);
 
-  it('merges long pieces as tiktoken does, in one and in stretches', () => {
+  it('gives the ids of tiktoken for long pieces, merged at once and in windows of any size', () => {
     const random = seededRandom(11);
     const alphabets = [
       'a',
@@ -73,15 +73,15 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
       for (let left = 1 + Math.floor(random() * 900); left > 0; left--) text += alphabet[Math.floor(random() * alphabet.length)];
       const want = ranks.tokenizer.encode_ordinary(text);
       sameIds(text, own(text), want);
-      // Stretches shorter than a token, too: there the last tokens of one are always redone.
-      const stretchBytes = [5, 40, 100, 333][i % 4];
+      // Some windows are shorter than a token: their last tokens are always merged again.
+      const windowBytes = [5, 40, 100, 333][i % 4];
       if (ranks.pieceEnd(text, 0) === text.length)
-        sameIds(text, Array.from(finish(mergeInStretches(new TextEncoder().encode(text), vocabulary, merge, stretchBytes))), want);
+        sameIds(text, Array.from(finish(mergeIncrementally(new TextEncoder().encode(text), ranks, windowBytes))), want);
     }
   }, 60_000);
 
-  it('has no token but what merging its bytes gives: the merge goes through ranks in ascending order alone', () => {
-    // A byte that no token has in front makes the piece longer than the token, so that nothing is looked up as a whole.
+  it('merges the bytes of every token into that token, so ranks can be merged in ascending order', () => {
+    // The first byte, which is in no other token, prevents a look-up of the whole piece.
     let tokens = 0;
     const step = usuallyOrLong(24, 1);
     for (const [id, base64] of ranks.tokens()) {
@@ -94,7 +94,7 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
     expect(tokens).toBeGreaterThan(50_000 / step);
   }, 60_000);
 
-  it('knows which ids there are', () => {
+  it('returns true from has() for the ids of ordinary tokens only', () => {
     const missing = { cl100k_base: 100256, o200k_base: 199998, p50k_base: 50256, r50k_base: 50256 }[name];
     expect(ranks.has(missing)).toBe(false);
     expect(ranks.has(0)).toBe(true);
@@ -102,18 +102,18 @@ describe.each(['cl100k_base', 'o200k_base', 'p50k_base', 'r50k_base'] as const)(
     expect(ranks.has(ranks.size)).toBe(false);
   });
 
-  it('does not let a segment grow without end', () => {
+  it('ends a segment of encodeInSteps at its limit, however short the pieces are', () => {
     for (const text of ['word '.repeat(20_000), ' .\n'.repeat(30_000), '字，'.repeat(30_000), '1 \n'.repeat(30_000)]) {
       const steps = [...encodeInSteps(text, ranks, 1024)];
-      // A token has one byte at least, and a segment ends with the first piece that fills it.
+      // A token has at least one byte, and a segment ends with the first piece that fills it.
       expect(Math.max(...steps.map((ids) => ids.length))).toBeLessThan((1024 + LONG_PIECE_UNITS) * 3);
       expect(steps.length).toBeGreaterThan(50);
     }
   });
 });
 
-// Of the patterns, o200k's tells most classes apart.
-it('cuts every code point as tiktoken does', () => {
+// The pattern of o200k distinguishes the most character classes.
+it('gives the ids of tiktoken for every code point', () => {
   const ranks = openRanks('o200k_base');
   const shapes = usuallyOrLong(64, 1);
   for (let block = 0; block < 0x110000; block += 16) {
@@ -127,7 +127,7 @@ it('cuts every code point as tiktoken does', () => {
   }
 }, 120_000);
 
-it('reads the special tokens that tiktoken publishes', () => {
+it('lists the special tokens that tiktoken publishes', () => {
   for (const name of ENCODING_NAMES) {
     if (name === 'o200k_harmony') continue;
     const data = jest.requireActual<{ special_tokens: Record<string, number> }>(`tiktoken/encoders/${name}.json`);
@@ -141,12 +141,11 @@ it('reads the special tokens that tiktoken publishes', () => {
   expect(new Set(harmony.values()).size).toBe(201087 - 199998 + 1);
 });
 
-describe('a piece of millions of units', () => {
-  it('is encoded in steps that never cut a surrogate pair', () => {
+describe('encodeInSteps', () => {
+  it('encodes a piece of a million units without cutting a surrogate pair between two steps', () => {
     const ranks = openRanks('o200k_base');
     const units = 1 << 20;
-    const whole = (text: string): number[] =>
-      Array.from(finish(mergeInStretches(new TextEncoder().encode(text), ranks.vocabulary, ranks.merge)));
+    const whole = (text: string): number[] => Array.from(finish(mergeIncrementally(new TextEncoder().encode(text), ranks)));
     for (const text of [
       `${'-'.repeat(units - 1)}😀${'-'.repeat(units)}`,
       `${'='.repeat(units - 1)}\ud83d${'='.repeat(9)}`,

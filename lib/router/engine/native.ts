@@ -7,7 +7,7 @@ import { RouterEngine, type Members } from './engine.js';
 import { TypeScriptRouterEngine } from './typescript.js';
 
 /** With fewer members the call into the addon takes longer than the scan (`npm run bench -- router`, docs/design/router-selection.md). */
-const FEWEST_MEMBERS = 100;
+const FEWEST_MEMBERS = 256;
 
 /** The engine in Rust. All threads of the process share its named states. It passes on the arrays, nothing else. */
 export class NativeRouterEngine extends RouterEngine {

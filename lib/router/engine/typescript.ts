@@ -53,7 +53,7 @@ export class TypeScriptRouterEngine extends RouterEngine {
 /** The eligible member with the lowest figure, of equals the one with the lowest turn. One pass that allocates nothing. */
 function lowest(scan: Scan, figureOf: NonNullable<Strategy['figure']>, excluded: Uint8Array, question: Float64Array): number {
   const { slots, facts } = scan.members;
-  const turns = facts.subarray(Fact.turn * slots.length);
+  const turnsAt = factIndex(scan.members, Fact.turn, 0);
   const { coolingUntil, unhealthyUntil } = scan.memory;
   const { nowMs, anyHealth, limited } = scan;
   const isMasked = excluded.length > 0;
@@ -71,9 +71,11 @@ function lowest(scan: Scan, figureOf: NonNullable<Strategy['figure']>, excluded:
     count++;
     const figure = figureOf(scan, slot, position);
     if (!(figure <= least)) continue;
-    const turn = turns[position];
-    if (figure === least && turn === first) ties++;
-    if (figure === least && turn >= first) continue;
+    const turn = facts[turnsAt + position];
+    if (figure === least && turn >= first) {
+      if (turn === first) ties++;
+      continue;
+    }
     best = position;
     least = figure;
     first = turn;
@@ -84,11 +86,11 @@ function lowest(scan: Scan, figureOf: NonNullable<Strategy['figure']>, excluded:
   if (buffer <= 0 && ties < 2) return best;
   const limit = least * (1 + buffer);
   const near = eligiblePositions(scan, excluded).filter((position) => figureOf(scan, slots[position], position) <= limit);
-  return oneOf(buffer > 0 ? near : withTurn(near, turns, first), question[Question.random]);
+  return oneOf(buffer > 0 ? near : withTurn(near, scan.members, first), question[Question.random]);
 }
 
-function withTurn(positions: readonly number[], turns: Float64Array, turn: number): readonly number[] {
-  return positions.filter((position) => turns[position] === turn);
+function withTurn(positions: readonly number[], members: Members, turn: number): readonly number[] {
+  return positions.filter((position) => members.facts[factIndex(members, Fact.turn, position)] === turn);
 }
 
 /** Draws by weight where one is set and not all are 0; else by rpm; else by tpm; else evenly. */

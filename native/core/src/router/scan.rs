@@ -23,9 +23,13 @@ pub fn scan(members: &Members<'_>, strategy: Strategy, excluded: &[u8], question
         }
         count += 1;
         let figure = figure(position);
-        if figure < least || (figure == least && turn(position) < first) {
-            (best, least, first, ties) = (Some(position), figure, turn(position), 1);
-        } else if figure == least && turn(position) == first {
+        if figure > least || figure.is_nan() {
+            continue;
+        }
+        let turn = turn(position);
+        if figure < least || turn < first {
+            (best, least, first, ties) = (Some(position), figure, turn, 1);
+        } else if turn == first {
             ties += 1;
         }
     }

@@ -14,9 +14,9 @@ interface SizeThreshold {
  */
 export const SIZE_THRESHOLDS = {
   rust_routing: {
-    operation: 'orders and weights of a priority tier',
+    operation: 'scan of a priority tier',
     unit: 'deployments',
-    nativeFrom: 96,
+    nativeFrom: 256,
     bench: 'router: served, at 20, 200 and 2,000 deployments',
   },
   tiktoken_decode: { operation: 'patched decode of tiktoken', unit: 'token ids', nativeFrom: 64, bench: 'acceleration: tiktoken, decode' },

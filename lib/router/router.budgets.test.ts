@@ -21,7 +21,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     router.succeeded(router.acquire(model), { latencyMs: 1, promptTokens: 1_000, completionTokens: 1_000 });
 
   it.each(['simple_shuffle', 'least_busy', 'latency_based', 'usage_based', 'cost_based'])(
-    'of a provider take all of its deployments out until their time is over: %s',
+    'takes all deployments of a provider out of rotation until the period ends: %s',
     (strategy) => {
       const { router, clock } = open({
         strategy,
@@ -44,7 +44,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     },
   );
 
-  it('refuse with 429, the reason and the time that is left', () => {
+  it('rejects with 429, the exceeded budget and the time until its period ends', () => {
     const { router, clock } = open({ providerBudgets: { azure: { budgetUsd: 1e-12, periodMs: 60_000 } } });
     pay(router, 'z');
     clock.pass(20_000);
@@ -57,7 +57,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     );
   });
 
-  it('of a deployment are its own', () => {
+  it('limits a single deployment by its max_budget', () => {
     const { router } = open({
       modelList: [deployment('a', { max_budget: 2, budget_duration: '1mo', ...price }), deployment('b', { max_budget: 2, ...price })],
     });
@@ -67,7 +67,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(stateOf(router)).toEqual(['a over_budget', 'b available']);
   });
 
-  it('count what the caller says, what a call that ended early has used, and nothing that has no price', () => {
+  it('counts a reported cost and the usage of a cancelled call, and nothing without a price', () => {
     const { router } = open({
       modelList: [deployment('a', price), deployment('free', { model: 'openai/nobody-knows-it' })],
       providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
@@ -85,7 +85,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBeCloseTo(0.5);
   });
 
-  it('count what was cached by its own price, however the call ended', () => {
+  it('counts cached tokens by their own price, also for cancelled calls', () => {
     const { router } = open({
       modelList: [deployment('a', { ...price, cache_read_input_token_cost: 0 })],
       providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
@@ -98,7 +98,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBeCloseTo(8);
   });
 
-  it('count what a pattern was called for by the price of that model', () => {
+  it('counts a call through a pattern by the price of the called model', () => {
     const costUsd = (model: string, promptTokens: number): number | null => (model === 'openai/gpt-4o' ? promptTokens : null);
     const { router } = routerOn(
       engine,
@@ -116,7 +116,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(left()).toBe(5);
   });
 
-  it('take parts of tokens, of which there are no prices', () => {
+  it('rounds fractions of tokens before it asks for a price', () => {
     const costUsd = jest.fn((_model: string, promptTokens: number, completionTokens: number) => promptTokens + completionTokens);
     const { router } = routerOn(
       engine,
@@ -128,7 +128,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(costUsd).toHaveBeenCalledWith('openai/gpt-4.1', 3, 1, undefined);
   });
 
-  it('can be raised, and what failed meanwhile goes on cooling', () => {
+  it('ends over-budget states when a budget is raised, and keeps cooldowns of failures', () => {
     const { router } = open({ providerBudgets: { openai: { budgetUsd: 3, periodMs: 10_000 } }, cooldownMs: 60_000 });
     const late = router.acquire('o2');
     pay(router, 'o1');
@@ -142,7 +142,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(stateOf(router)).toEqual(['o1 available', 'o2 cooling', 'z available']);
   });
 
-  it('are not begun anew by a deployment that goes and comes back', () => {
+  it('keeps what was spent when a deployment is removed and added again', () => {
     const own = deployment('own', { model: 'openai/gpt-4o', max_budget: 1, budget_duration: '10s', ...price });
     const { router, clock } = open({ modelList: [own] });
     pay(router, 'own');
@@ -156,7 +156,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(stateOf(router)).toEqual(['own available']);
   });
 
-  it('end when all processes together say so', () => {
+  it('takes spending and end of the period from all processes', () => {
     let shared: StateOfRouter | undefined;
     const sharedState: RouterSharedState = { start: (state) => void (shared = state), health: () => ({}), close: async () => {} };
     const { router, clock } = open({ providerBudgets: { openai: { budgetUsd: 3, periodMs: 10_000 } }, sharedState });
@@ -175,7 +175,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     shared?.spent?.('provider:unheard-of', 1, 8_000);
   });
 
-  it('of 0 let nothing pass', () => {
+  it('rejects everything under a budget of 0', () => {
     const { router, clock } = open({ providerBudgets: { openai: { budgetUsd: 0, periodMs: 1_000 } } });
     clock.pass(2_000);
     for (let turn = 0; turn < 20; turn++) expect(router.acquire('gpt-4').deployment.id).toBe('z');
@@ -183,7 +183,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   });
 });
 
-describe('the settings of budgets', () => {
+describe('budget settings', () => {
   it.each([
     ['30s', 30_000],
     ['10m', 600_000],
@@ -193,7 +193,7 @@ describe('the settings of budgets', () => {
     ['1mo', 30 * DAY_MS],
   ])('%s', (time, ms) => expect(readPeriod('path', time, (path) => new Error(path))).toBe(ms));
 
-  it.each(['', '0d', 'd', '1y', '1.5h', '-1d', 7, null])('%j is no time', (time) =>
+  it.each(['', '0d', 'd', '1y', '1.5h', '-1d', 7, null])('rejects the period %j', (time) =>
     expect(() => readPeriod('path', time, (path) => new Error(path))).toThrow('path'),
   );
 
@@ -213,7 +213,7 @@ describe('the settings of budgets', () => {
     expect(() => resolveRouterOptions(options, {})).toThrow(expect.objectContaining({ path }));
   });
 
-  it("take LiteLLM's other names, and say what they do not know", () => {
+  it("accepts LiteLLM's other names, and reports unknown keys", () => {
     const { settings, warnings } = resolveRouterOptions(
       { routerSettings: { provider_budget_config: { azure: { max_budget: 5, budget_duration: '30s', soft_budget: 1 } } } },
       {},

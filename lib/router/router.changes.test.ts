@@ -3,8 +3,8 @@ import type { StateOfRouter } from './redis/shared-state.js';
 
 const [engine] = routerEngines();
 
-describe('while it runs', () => {
-  it('deployments come, change and go; those of the same id keep their state', () => {
+describe('a router at runtime', () => {
+  it('adds, changes and removes deployments, which keep their state by id', () => {
     const { router } = routerOn(engine, { strategy: 'least_busy', modelList: [deployment('a'), deployment('b')] });
     const pick = router.acquire('a');
     for (let number = 0; number < 30; number++) router.addDeployment(deployment(`n${number}`, {}, 'other'));
@@ -27,7 +27,7 @@ describe('while it runs', () => {
     expect(router.acquire('gpt-4').deployment.id).toBe('b');
   });
 
-  it('calls that came back still count, those under way too', () => {
+  it('keeps the counts of finished calls, and counts those in flight, when settings change', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a')] });
     const pick = router.acquire('a');
     router.succeeded(router.acquire('a'), { latencyMs: 1 });
@@ -41,7 +41,7 @@ describe('while it runs', () => {
     ]);
   });
 
-  it('deployments that come back find their state, whoever comes with them', () => {
+  it('restores the state of a removed deployment that is added again beside new ones', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a'), deployment('b')] });
     router.failed(router.acquire('a'), { status: 401 });
     const before = router.status()[0];
@@ -53,7 +53,7 @@ describe('while it runs', () => {
     expect(counts).toMatchObject([{ value: 1, labels: { deployment: 'a', outcome: 'failure' } }]);
   });
 
-  it('a deployment in the place of another begins anew', () => {
+  it('clears the slot of a removed deployment before another one gets it', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a'), deployment('b')] });
     router.succeeded(router.acquire('a'), { latencyMs: 40, timeToFirstTokenMs: 9, promptTokens: 7 });
     router.failed(router.acquire('a'), { status: 401 });
@@ -64,13 +64,13 @@ describe('while it runs', () => {
     expect(state).toMatchObject({ state: 'available', requests: 0, latencyMs: 0 });
   });
 
-  it('keeps its id, whatever a change says', () => {
+  it('keeps the id of a deployment when a change names another one', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a'), deployment('b')] });
     expect(router.updateDeployment('a', { model_info: { id: 'b', max_input_tokens: 5 } })).toMatchObject({ id: 'a', maxInputTokens: 5 });
     expect(router.deployments().map(({ id }) => id)).toEqual(['a', 'b']);
   });
 
-  it('samples are forgotten where others are to count', () => {
+  it('forgets latency samples when maxSamples changes', () => {
     const { router } = routerOn(engine, { strategy: 'latency_based', modelList: [deployment('a'), deployment('b')] });
     router.succeeded(router.acquire('a'), { latencyMs: 40 });
     router.updateSettings({ numRetries: 1 });
@@ -79,7 +79,7 @@ describe('while it runs', () => {
     expect(router.status()[0].latencyMs).toBe(0);
   });
 
-  it('others are told nothing of who had the place of a deployment before', () => {
+  it('reports no usage of the deployment that had the slot before', () => {
     let told: StateOfRouter | undefined;
     const sharedState = { start: (state: StateOfRouter) => void (told = state), health: () => ({}), close: () => Promise.resolve() };
     const { router, clock } = routerOn(engine, { modelList: [deployment('a')], sharedState });
@@ -90,7 +90,7 @@ describe('while it runs', () => {
     expect(told?.takeUsage('b', Math.floor(clock.nowMs / 60_000))).toEqual({ requests: 1, tokens: 2 });
   });
 
-  it('settings change, and wrong ones change nothing', () => {
+  it('changes settings, and nothing when one is invalid', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a', {}, 'gpt-4', { max_input_tokens: 5 }), deployment('b')] });
     router.updateSettings({ strategy: 'least-busy', cooldownMs: 1, enablePreCallChecks: false, strategyOptions: { maxSamples: 2 } });
     expect(router.settings).toMatchObject({ strategy: 'least_busy', cooldownMs: 1 });
@@ -102,8 +102,8 @@ describe('while it runs', () => {
   });
 });
 
-describe('many health checks at a time', () => {
-  it('are all ended with the router, and no signal has a listener of each', async () => {
+describe('parallel health checks', () => {
+  it('abort when the router closes, and add one listener per signal', async () => {
     const listening = jest.spyOn(EventTarget.prototype, 'addEventListener');
     const signals: AbortSignal[] = [];
     const { router } = routerOn(engine, {
@@ -120,8 +120,8 @@ describe('many health checks at a time', () => {
   });
 });
 
-describe('names that come with requests', () => {
-  it('are remembered as long as a model may have them', () => {
+describe('names in requests', () => {
+  it('are cached up to 512 characters and 1,000 names', () => {
     const { router } = routerOn(engine, { modelList: [deployment('any', {}, '*')] });
     for (const length of [5, 100_000]) expect(router.getAvailableDeployment('x'.repeat(length))?.id).toBe('any');
     const { names } = (router as unknown as { core: { names: { known: ReadonlyMap<string, unknown> } } }).core;
@@ -130,7 +130,7 @@ describe('names that come with requests', () => {
     expect(names.known.size).toBe(1_000);
   });
 
-  it('and what else they ask for are remembered in a number', () => {
+  it('keep tiers for at most 64 combinations of tags and blocked names', () => {
     const { router } = routerOn(engine, { modelList: [deployment('a')], enableTagFiltering: true });
     for (let turn = 0; turn < 200; turn++) expect(router.getAvailableDeployment('a', { blockedModels: [`b${turn}`] })?.id).toBe('a');
     const { names } = (router as unknown as { core: { names: { find(name: string): { group: object } } } }).core;

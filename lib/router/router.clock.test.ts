@@ -17,7 +17,7 @@ describe.each(routerEngines())('a router of the engine $engine, when the wall cl
   });
   afterEach(() => jest.restoreAllMocks());
 
-  it.each([-STEP_MS, STEP_MS])('leaves cooldowns as long as they are: by %d ms', (stepMs) => {
+  it.each([-STEP_MS, STEP_MS])('keeps the length of cooldowns: by %d ms', (stepMs) => {
     const modelList = [deployment('a', { tpm: 1_000_000 }), deployment('b')];
     const { router } = routerOn(engine, { strategy: 'usage_based', cooldownMs: 50_000, modelList }, CONTEXT);
     const picks = [router.acquire('gpt-4', { inputTokens: 10, excludeIds: ['b'] }), router.acquire('gpt-4', { excludeIds: ['a'] })];

@@ -8,7 +8,7 @@ import { choiceOf } from '../../test/support/router-engines.js';
 
 const [engine] = routerEngines();
 
-describe('the options', () => {
+describe('the router options', () => {
   it.each<[unknown, string]>([
     [{ strategy: 'fastest' }, 'router.strategy'],
     [{ cooldownMs: -1 }, 'router.cooldownMs'],
@@ -27,7 +27,7 @@ describe('the options', () => {
     [{ modelList: {} }, 'router.modelList'],
     [{ routerSettings: { cooldown_time: 'long' } }, 'router.routerSettings.cooldown_time'],
     [[], 'router'],
-  ])('refuse %j', (options, path) => {
+  ])('reject %j', (options, path) => {
     expect(() => resolveRouterOptions(options as RouterOptions, {})).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIGURATION', path }),
     );
@@ -41,7 +41,7 @@ describe('the options', () => {
     [{ model_name: 'a', litellm_params: { model: 'a', tags: 'x' } }, 'litellm_params.tags'],
     [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { routing_strategy: 'x' } }, 'model_info.routing_strategy'],
     [{ model_name: 'a', litellm_params: { model: 'a' }, model_info: { id: 'same' } }, 'model_info.id'],
-  ])('refuse a list with %j', (entry, path) => {
+  ])('reject a list with %j', (entry, path) => {
     const modelList = [deployment('same'), entry as unknown as ModelListEntry];
     expect(() => routerOn(engine, { modelList })).toThrow(expect.objectContaining({ path: `router.modelList[1].${path}` }));
     const { router } = routerOn(engine, { modelList, ignoreInvalidDeployments: true });
@@ -49,7 +49,7 @@ describe('the options', () => {
     expect(router.warnings).toEqual([expect.stringContaining('left out')]);
   });
 
-  it('give a deployment without an id a stable one, and copies of it others', () => {
+  it('give a deployment without an id a stable id, and copies of it other ids', () => {
     const entry = { model_name: 'a', litellm_params: { model: 'openai/a', api_key: 'os.environ/OPENAI_API_KEY' } };
     const turned = { litellm_params: { api_key: 'os.environ/OPENAI_API_KEY', model: 'openai/a' }, model_name: 'a' };
     const { router } = routerOn(engine, { modelList: [entry, turned] });
@@ -61,7 +61,7 @@ describe('the options', () => {
 });
 
 describe('fallbacks', () => {
-  it('of the model, of its name without the provider, of every model, and the default ones', () => {
+  it('are found by model, by its name without provider, by *, and among the defaults', () => {
     const { router } = routerOn(engine, {
       modelList: [deployment('a')],
       modelGroupAlias: { fast: 'gpt-4' },
@@ -87,7 +87,7 @@ describe('fallbacks', () => {
 });
 
 describe('health checks', () => {
-  it('take out who fails them or is late, while others are well, and bring back who is well again', async () => {
+  it('make a failing or late deployment unhealthy while others are healthy, and healthy again', async () => {
     const well: Record<string, boolean | 'never'> = { a: true, b: false, c: 'never' };
     const { router } = routerOn(engine, {
       modelList: ['a', 'b', 'c'].map((id) => deployment(id)),
@@ -118,14 +118,14 @@ describe('health checks', () => {
   });
 });
 
-describe('lists that come with the call', () => {
+describe('model lists passed with each call', () => {
   const lists = new ListRouters(choiceOf(engine), {});
   const modelList = (): ModelListEntry[] => [
     { model_name: 'gpt-4', litellm_params: { model: 'gpt-4', input_cost_per_token: 2 } },
     { model_name: 'gpt-4', litellm_params: { model: 'gpt-4-turbo', input_cost_per_token: 1 } },
   ];
 
-  it('are answered by the entry itself, or by null', () => {
+  it('return the entry itself, or null', () => {
     const router = new AdvancedRouter('cost-based-routing', () => lists);
     const list = modelList();
     expect(router.strategy).toBe('cost_based');
@@ -136,7 +136,7 @@ describe('lists that come with the call', () => {
     expect(router.getAvailableDeployment([], 'gpt-4')).toBeNull();
   });
 
-  it('are read once, when their length changes, and when it is said', () => {
+  it('are read once, again when their length changes, and on refresh', () => {
     const router = new AdvancedRouter('cost_based', () => lists);
     const list = modelList();
     const service = router.routerOf(list);
@@ -151,7 +151,7 @@ describe('lists that come with the call', () => {
     expect(router.getAvailableDeployment(list, 'gpt-4')).toBe(list[0]);
   });
 
-  it('that are wrong are refused, naming the place', () => {
+  it('are rejected with the place of an invalid entry', () => {
     const router = new AdvancedRouter('simple_shuffle', () => lists);
     expect(() => new AdvancedRouter('fastest', () => lists)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'strategy' }),
@@ -167,14 +167,14 @@ describe('lists that come with the call', () => {
     expect(refused([{ model_name: 'a' }])).toMatchObject({ code: 'INVALID_ARGUMENT', path: 'modelList[0].litellm_params' });
   });
 
-  it.each([null, undefined, 5, {}])('are not asked for the model %p', (model) => {
+  it.each([null, undefined, 5, {}])('reject the model %p', (model) => {
     const router = new AdvancedRouter('simple_shuffle', () => lists);
     expect(() => router.getAvailableDeployment(modelList(), model as string)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', path: 'model' }),
     );
   });
 
-  it('are asked for less by a list of names, and by nothing else', () => {
+  it('accept an array of blocked names, and nothing else', () => {
     const router = new AdvancedRouter('cost_based', () => lists);
     const list = modelList();
     expect(router.getAvailableDeployment(list, 'gpt-4', null)).toBe(list[1]);
@@ -183,7 +183,7 @@ describe('lists that come with the call', () => {
     );
   });
 
-  it("have settings of their own, in LiteLLM's names, too", () => {
+  it("have their own settings, also in LiteLLM's names", () => {
     const list = modelList();
     const chosen = (settings: object): unknown => lists.of(list, settings).getAvailableDeployment('gpt-4')?.source;
     expect(chosen({ routing_strategy: 'cost-based-routing' })).toBe(list[1]);

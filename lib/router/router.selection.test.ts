@@ -3,7 +3,7 @@ import type { RouterOptions } from './router.options.js';
 import type { RouterContext } from './router-context.js';
 import type { RouterService } from './router.service.js';
 
-describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('who is asked, %s', (_, engine) => {
+describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('selection, %s', (_, engine) => {
   const router = (options: RouterOptions, context?: RouterContext): RouterService => routerOn(engine, options, context).router;
   const idsOf = (service: RouterService, model: string, context = {}): string[] => {
     const found = new Set(Array.from({ length: 60 }, () => service.getAvailableDeployment(model, context)?.id ?? 'nobody'));
@@ -34,23 +34,23 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       ['the default fallback', 'unheard-of', ['a', 'b']],
     ])('%s', (__, model, ids) => expect(idsOf(service, model)).toEqual(ids));
 
-    it('fill the target with what was captured', () => {
+    it('replace the * of the called model by what the pattern captured', () => {
       expect(service.acquire('openai/gpt-5').model).toBe('openai/gpt-5');
       expect(service.acquire('openai/gpt-5-mini').model).toBe('azure/gpt-5-small');
       expect(service.acquire('v1/m2').model).toBe('x/1/y/2');
     });
 
-    it('lists them, but for hidden ones', () => {
+    it('are listed, except hidden aliases', () => {
       expect(service.models()).toEqual(['gpt-4', 'openai/*', 'openai/*-mini', 'v*/m*', 'fast']);
     });
 
-    it('of any model, where a pattern takes all', () => {
+    it('go to the pattern * when nothing else matches', () => {
       const all = router({ modelList: [deployment('all', { model: 'openrouter/*' }, '*'), deployment('a', {}, 'gpt-4')] });
       expect(all.acquire('mistral/large').model).toBe('openrouter/mistral/large');
       expect(all.acquire('gpt-4').deployment.id).toBe('a');
     });
 
-    it('that nobody knows', () => {
+    it('are rejected when unknown', () => {
       const few = router({ modelList: [deployment('a')] });
       expect(few.getAvailableDeployment('gpt-5')).toBeNull();
       expect(() => few.acquire('x'.repeat(10_000))).toThrow(expect.objectContaining({ code: 'NO_DEPLOYMENT', reason: 'unknown_model' }));
@@ -58,7 +58,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     });
   });
 
-  it('blocks by id, model of the deployment or name of the group', () => {
+  it('leaves out blocked ids, models of deployments and names of model groups', () => {
     const service = router({ modelList: [deployment('a'), deployment('b', { model: 'azure/gpt-4' })] });
     expect(idsOf(service, 'gpt-4', { blockedModels: ['a'] })).toEqual(['b']);
     expect(idsOf(service, 'gpt-4', { blockedModels: ['azure/gpt-4'] })).toEqual(['a']);
@@ -68,7 +68,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     for (let turn = 0; turn < 200; turn++) expect(idsOf(service, 'gpt-4', { blockedModels: ['a', `other ${turn}`] })).toEqual(['b']);
   });
 
-  it('keeps to the lowest order, and goes on to the next when it is out', () => {
+  it('keeps to the priority tier of the lowest order, and uses the next when none of it is eligible', () => {
     const service = router({
       modelList: [deployment('a', { order: 2 }), deployment('b', { order: 1 }), deployment('c'), deployment('d', { order: 1 })],
     });
@@ -102,7 +102,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       [undefined, ['usual']],
     ])('%j', (tags, ids) => expect(idsOf(service, 'gpt-4', { tags })).toEqual(ids));
 
-    it('that fit nobody are refused', () => {
+    it('that fit no deployment are rejected', () => {
       const strict = router({ enableTagFiltering: true, tagFilteringMatchAll: true, modelList: [deployment('a', { tags: ['x', 'y'] })] });
       expect(idsOf(strict, 'gpt-4', { tags: ['x', 'y'] })).toEqual(['a']);
       expect(() => strict.acquire('gpt-4', { tags: ['x', 'z'] })).toThrow(
@@ -118,7 +118,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       deployment('large', {}, 'gpt-4', { max_input_tokens: 1_000 }),
     ];
 
-    it('have to be large enough', () => {
+    it('must fit the input', () => {
       const service = router({ modelList: list });
       expect(idsOf(service, 'gpt-4', { inputTokens: 100 })).toEqual(['large', 'small']);
       expect(idsOf(service, 'gpt-4', { inputTokens: 101 })).toEqual(['large']);
@@ -128,22 +128,22 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(() => service.acquire('gpt-4', { inputTokens: 1_001 })).toThrow(expect.objectContaining(refused));
     });
 
-    it('are those of the model before those of the parameters', () => {
+    it('are read from model_info before litellm_params', () => {
       const entry = deployment('both', { max_input_tokens: 5 }, 'gpt-4', { max_input_tokens: 50 });
       expect(router({ modelList: [entry] }).deployments()[0].maxInputTokens).toBe(50);
     });
 
-    it('are held against messages that are counted by the app', () => {
+    it('are checked against messages counted by the app', () => {
       const service = router({ modelList: list, countTokens: (messages, model) => messages.length * (model === 'gpt-4' ? 60 : 1) });
       expect(idsOf(service, 'gpt-4', { messages: [1, 2] })).toEqual(['large']);
     });
 
-    it('are not looked at when that is switched off', () => {
+    it('are not checked with enablePreCallChecks: false', () => {
       expect(idsOf(router({ modelList: list, enablePreCallChecks: false }), 'gpt-4', { inputTokens: 5_000 })).toEqual(['large', 'small']);
     });
   });
 
-  it('refuses by rpm and tpm where limits are asked for, whatever the strategy, until the minute is over', () => {
+  it('limits by rpm and tpm under every strategy with enablePreCallChecks, until the minute ends', () => {
     for (const strategy of ['simple_shuffle', 'least_busy']) {
       const { router: service, clock } = routerOn(engine, {
         strategy,
@@ -159,7 +159,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     }
   });
 
-  it('says when a limit is over by the strategy of the group, whatever was chosen before', () => {
+  it('computes the wait by the strategy of the group that rejects', () => {
     const entry = { ...deployment('b', { rpm: 1 }, 'limited'), model_info: { id: 'b', routing_strategy: 'usage_based' } };
     const { router: service, clock } = routerOn(engine, { modelList: [deployment('a'), entry] });
     service.acquire('limited');
@@ -168,7 +168,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(() => service.acquire('limited')).toThrow(expect.objectContaining({ retryAfterMs: untilMinute }));
   });
 
-  it('never has more under way at a deployment than it may', () => {
+  it('never exceeds max_parallel_requests', () => {
     const service = router({ modelList: [deployment('a', { max_parallel_requests: 1 }), deployment('b')], defaultMaxParallelRequests: 2 });
     const picks = Array.from({ length: 3 }, () => service.acquire('gpt-4'));
     expect(() => service.acquire('gpt-4')).toThrow(expect.objectContaining({ code: 'ROUTER_RATE_LIMITED', retryAfterMs: undefined }));
@@ -177,7 +177,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   });
 
   describe('strategies', () => {
-    it('of a request, a group and some models go before the general one', () => {
+    it("of a request, a deployment and a routing group take precedence over the router's", () => {
       const costs = [{ input_cost_per_token: 2 }, { input_cost_per_token: 1 }];
       const pair = (group: string, info = {}): ReturnType<typeof deployment>[] =>
         costs.map((cost, at) => deployment(`${group}-${at}`, cost, group, info));
@@ -204,7 +204,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(() => service.acquire('a', { strategy: 'fastest' })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     });
 
-    it("may be the app's own", () => {
+    it('can be a function of the app', () => {
       const seen: number[] = [];
       const service = router({
         modelList: [deployment('a'), deployment('b'), deployment('c', { rpm: 0 })],
@@ -221,7 +221,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(() => wrong.acquire('gpt-4')).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     });
 
-    it('by latency take one within the buffer, by the first token for streams, and forget old samples', () => {
+    it('by latency select within the buffer, by time to first token for streams, and let samples expire', () => {
       const { router: service, clock } = routerOn(engine, {
         strategy: 'latency_based',
         strategyOptions: { lowestLatencyBuffer: 0.5, sampleTtlMs: 10_000, maxSamples: 2 },
@@ -240,7 +240,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(idsOf(service, 'gpt-4')).toEqual(['a', 'b', 'c']);
     });
 
-    it('by latency come to a deployment again that was late before it cooled', () => {
+    it('by latency select a deployment again that timed out before its cooldown', () => {
       const { router: service, clock } = routerOn(engine, { strategy: 'latency_based', modelList: [deployment('a'), deployment('b')] });
       service.succeeded(service.acquire('b'), { latencyMs: 5 });
       service.failed(service.acquire('a'), { timeout: true });
@@ -250,7 +250,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(idsOf(service, 'gpt-4')).toEqual(['a']);
     });
 
-    it('by latency do not all come at once to one that has cooled', () => {
+    it('by latency do not send all requests to a deployment after its cooldown', () => {
       const { router: service, clock } = routerOn(engine, { strategy: 'latency_based', modelList: [deployment('a'), deployment('b')] });
       const sample = (id: string, latencyMs: number): void => service.succeeded(service.acquire(id), { latencyMs });
       sample('a', 20);
@@ -261,7 +261,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(Array.from({ length: 20 }, () => service.acquire('gpt-4').deployment.id)).toEqual(Array(20).fill('b'));
     });
 
-    it('by cost ask the app for prices that no entry has, and take what has none last', () => {
+    it('by cost ask the app for missing prices, and select a deployment without a price last', () => {
       const prices: Record<string, number | null> = { 'openai/a': 3, 'openai/b': 2, 'openai/c': null };
       const context = { modelFacts: { costPerToken: (model: string) => prices[model] } };
       const service = router({ strategy: 'cost_based', modelList: ['a', 'b', 'c'].map((id) => deployment(id)) }, context);

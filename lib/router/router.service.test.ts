@@ -22,7 +22,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
   };
 
   describe('strategies', () => {
-    it('cost: the cheapest, always', () => {
+    it('selects the cheapest by cost_based', () => {
       const { router: service } = router({
         strategy: 'cost-based-routing',
         modelList: three([0.004, 0.002, 0.003].map((cost) => ({ input_cost_per_token: cost / 2, output_cost_per_token: cost / 2 }))),
@@ -30,7 +30,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       for (let turn = 0; turn < 50; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('d2');
     });
 
-    it('latency: the fastest per token of the answer, after each was tried', () => {
+    it('selects the fastest per output token by latency_based, after each was tried', () => {
       const { router: service } = router({ strategy: 'latency_based', modelList: three([{}, {}, {}]) });
       const latency: Record<string, number> = { d1: 100, d2: 50, d3: 200 };
       for (let turn = 0; turn < 3; turn++) {
@@ -40,7 +40,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       for (let turn = 0; turn < 20; turn++) expect(service.getAvailableDeployment('gpt-4')?.id).toBe('d2');
     });
 
-    it('usage: the fewest tokens of the minute', () => {
+    it('selects the fewest tokens of the minute by usage_based', () => {
       const { router: service, clock } = router({
         strategy: 'usage-based-routing-v2',
         modelList: three([{ tpm: 100 }, { tpm: 100 }, { tpm: 100 }]),
@@ -54,14 +54,14 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(service.getAvailableDeployment('gpt-4', { inputTokens: 81 })).not.toBeNull();
     });
 
-    it('least busy: the fewest under way', () => {
+    it('selects the fewest requests in flight by least_busy', () => {
       const { router: service } = router({ strategy: 'least-busy', modelList: three([{}, {}, {}]) });
       const busy: Record<string, number> = { d1: 5, d2: 2, d3: 8 };
       for (const [id, count] of Object.entries(busy)) for (let i = 0; i < count; i++) service.acquire(id);
       expect(service.getAvailableDeployment('gpt-4')?.id).toBe('d2');
     });
 
-    it('shuffle: in proportion to rpm', () => {
+    it('draws in proportion to rpm by simple_shuffle', () => {
       const { router: service } = router({ modelList: three([{ rpm: 900 }, { rpm: 10 }]) });
       let first = 0;
       for (let turn = 0; turn < 10_000; turn++) if (service.acquire('gpt-4').deployment.id === 'd1') first++;
@@ -69,12 +69,12 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(first / 10_000).toBeLessThan(0.999);
     });
 
-    it('shuffle: a weight on the second deployment only is honoured', () => {
+    it('draws by a weight that only the second deployment has', () => {
       const { router: service } = router({ modelList: three([{}, { weight: 1 }]) });
       for (let turn = 0; turn < 100; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('d2');
     });
 
-    it.each(['rpm', 'tpm'])('a %s of 0 blocks, none does not', (limit) => {
+    it.each(['rpm', 'tpm'])('excludes a deployment with a %s of 0, and none without one', (limit) => {
       for (const strategy of ['simple_shuffle', 'least_busy', 'latency_based', 'cost_based', 'usage_based'] as const) {
         const { router: service } = router({ strategy, modelList: three([{ [limit]: 0 }, {}]) });
         for (let turn = 0; turn < 20; turn++) expect(service.acquire('gpt-4').deployment.id).toBe('d2');
@@ -86,7 +86,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     const two = (options: RouterOptions = {}, params: Record<string, unknown> = {}) =>
       router({ modelList: [deployment('a', params), deployment('b', params)], ...options });
 
-    it('after a 429, unless the deployment is alone', () => {
+    it('starts after a 429, unless the deployment is alone', () => {
       const { router: service, clock } = two();
       fail(service, 'a', { status: 429 });
       expect(cooling(service)).toEqual(['a']);
@@ -107,13 +107,13 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       [400, false],
       [422, false],
       [500, false],
-    ])('one %d: %s', (status, cools) => {
+    ])('starts after one %d: %s', (status, cools) => {
       const { router: service } = two();
       fail(service, 'a', { status });
       expect(cooling(service)).toEqual(cools ? ['a'] : []);
     });
 
-    it('when more than half failed of at least five', () => {
+    it('starts when more than half of at least five failed', () => {
       const { router: service } = two();
       for (let turn = 0; turn < 40; turn++) send(service, 'a', true);
       for (let turn = 0; turn < 40; turn++) send(service, 'a', false);
@@ -125,7 +125,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(service)).toEqual(['a']);
     });
 
-    it('of a lone deployment only when a thousand have all failed', () => {
+    it('starts for a lone deployment only when a thousand have all failed', () => {
       const { router: service } = router({ modelList: [deployment('a')] });
       for (let turn = 0; turn < 999; turn++) send(service, 'a', false);
       expect(cooling(service)).toEqual([]);
@@ -133,7 +133,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(service)).toEqual(['a']);
     });
 
-    it('after the 101st failure with 100 allowed', () => {
+    it('starts after the 101st failure with 100 allowed', () => {
       const { router: service } = two({ allowedFails: 100 });
       for (let turn = 0; turn < 100; turn++) send(service, 'a', false, 429);
       expect(cooling(service)).toEqual([]);
@@ -141,7 +141,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(service)).toEqual(['a']);
     });
 
-    it('by the class of the error under a policy', () => {
+    it('follows a policy by error class', () => {
       const { router: service } = two({ allowedFailsPolicy: { RateLimitErrorAllowedFails: 1, TimeoutErrorAllowedFails: 0 } });
       send(service, 'a', false, 429);
       expect(cooling(service)).toEqual([]);
@@ -151,7 +151,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(service)).toEqual(['a', 'b']);
     });
 
-    it('by what a deployment allows itself, before what is allowed to all, and after the fourth where nothing is said of an error', () => {
+    it("follows the deployment's policy before the router's, and allows three failures of an error that a policy does not name", () => {
       const policy = { RateLimitErrorAllowedFails: 0 };
       const own = [
         deployment('a', {}, 'gpt-4', { allowed_fails: 1 }),
@@ -176,20 +176,20 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(general)).toEqual(['c']);
     });
 
-    it("never where the deployment's time is 0", () => {
+    it('never starts with a cooldown_time of 0', () => {
       const { router: service } = two({}, { cooldown_time: 0 });
       fail(service, 'a', { status: 429, retryAfterMs: 30_000 });
       expect(cooling(service)).toEqual([]);
     });
 
-    it("for the deployment's time, else Retry-After, else the router's", () => {
+    it("lasts the deployment's time, else Retry-After, else the router's", () => {
       const [{ router: byAnswer }, { router: byDeployment }] = [two(), two({}, { cooldown_time: 10 })];
       for (const service of [byAnswer, byDeployment]) fail(service, 'a', { status: 429, retryAfterMs: 30_000 });
       const time = (service: RouterService): number | undefined => service.status().find(({ id }) => id === 'a')?.coolingForMs;
       expect([time(byAnswer), time(byDeployment)]).toEqual([30_000, 10_000]);
     });
 
-    it('never for less than is left already', () => {
+    it('is never shortened', () => {
       const { router: service } = two();
       const picks = [1, 2].map(() => service.acquire('a'));
       service.failed(picks[0], { status: 429, retryAfterMs: 30_000 });
@@ -197,7 +197,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(service.status()[0].coolingForMs).toBe(30_000);
     });
 
-    it('is not made longer by those that were under way when it began', () => {
+    it('is not extended by a 500 that was in flight when it started', () => {
       const { router: service, clock } = two({ allowedFails: 1 });
       const picks = [1, 2, 3].map(() => service.acquire('a'));
       for (const pick of picks.slice(1)) service.failed(pick, { status: 500 });
@@ -206,7 +206,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(service.status()[0].coolingForMs).toBe(4_000);
     });
 
-    it('not after a connection that was refused, unless its text speaks of a rate limit', () => {
+    it('does not start after a refused connection, unless its message mentions a rate limit', () => {
       const { router: service } = two();
       for (let turn = 0; turn < 10; turn++) fail(service, 'a', { error: new Error('Connection refused') });
       fail(service, 'a', { error: Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }) });
@@ -215,7 +215,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(cooling(service)).toEqual(['a']);
     });
 
-    it('of both deployments that failed one request; then 429 with the least time left', () => {
+    it('of all deployments rejects with 429 and the shortest wait', () => {
       const { router: service, clock } = two();
       const first = service.acquire('gpt-4');
       service.failed(first, { status: 429, retryAfterMs: 20_000 });
@@ -230,14 +230,14 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
       expect(service.acquire('gpt-4').deployment.id).toBe(second.deployment.id);
     });
 
-    it('never when disabled', () => {
+    it('never starts when disabled', () => {
       const { router: service } = two({ disableCooldowns: true });
       fail(service, 'a', { status: 429 });
       expect(cooling(service)).toEqual([]);
     });
   });
 
-  it('counts what came back, in all and by deployment, and is silent of those that were never called', () => {
+  it('counts finished calls in total and per deployment, and omits deployments that were never called', () => {
     const { router: service } = router({ modelList: [deployment('a'), deployment('b')], disableCooldowns: true });
     const [first, second, third] = Array.from({ length: 3 }, () => service.acquire('a'));
     service.succeeded(first, { latencyMs: 1 });
@@ -257,7 +257,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     ]);
   });
 
-  it('is given back by who can say nothing of the call, too', () => {
+  it('releases a selection that is reported without an outcome', () => {
     const { router: service } = router({ modelList: [deployment('a')] });
     for (const nothing of [undefined, null]) {
       service.succeeded(service.acquire('a', null), nothing);
@@ -268,7 +268,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(service.status()[0]).toMatchObject({ inFlight: 0, requests: 6, successes: 2, failures: 2, latencyMs: 0 });
   });
 
-  it('is given back once', () => {
+  it('releases a selection once', () => {
     const { router: service } = router({ modelList: [deployment('a'), deployment('b')] });
     const pick = service.acquire('a');
     service.cancelled(pick);
@@ -277,7 +277,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(service.status()[0]).toMatchObject({ inFlight: 0, failures: 0, successes: 0, state: 'available' });
   });
 
-  it('can be copied, with all that it tells, but not given back by a copy', () => {
+  it('returns a pick whose copy keeps its fields, but cannot release it', () => {
     const { router: service } = router({ modelList: [deployment('a', { model: 'openai/*' }, 'gpt-*')] });
     const pick = service.acquire('gpt-4');
     const copy = { ...pick };

@@ -11,14 +11,11 @@ import type { RouterContext } from '../../lib/router/router-context.js';
 import { RouterService } from '../../lib/router/router.service.js';
 import { TypeScriptRouterEngine } from '../../lib/router/engine/typescript.js';
 
-/** Where all of Rust is to be seen, whatever the number of members. */
-const EVERY_MEMBER = 1;
-
 /** The engines to be tested: both, where the addon opens; the suite itself says which. The native one does everything itself. */
 export function routerEngines(): RouterEngine[] {
   const { binding } = openNativeBinding();
   const engines: RouterEngine[] = [new TypeScriptRouterEngine()];
-  if (binding !== null) engines.push(new NativeRouterEngine(binding, EVERY_MEMBER));
+  if (binding !== null) engines.push(new NativeRouterEngine(binding));
   return engines;
 }
 

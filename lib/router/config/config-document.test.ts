@@ -38,7 +38,7 @@ describe('the bounds of a configuration file', () => {
   it.each([
     ['lists', (levels: number) => laughs(levels, '[', ']', (alias) => alias)],
     ['maps', (levels: number) => laughs(levels, '{', '}', (alias, index) => `k${index}: ${alias}`)],
-  ])('refuse aliases of aliases that come to too much, in %s', (_, text) => {
+  ])('reject aliases of aliases whose expansion is too large, in %s', (_, text) => {
     expect(readConfigDocument(written(text(3)))).toHaveProperty('a2');
     for (const levels of [9, 30, 200]) {
       const error = refusal(text(levels));
@@ -49,7 +49,7 @@ describe('the bounds of a configuration file', () => {
     }
   });
 
-  it('count what several files come to together', () => {
+  it('count several files together', () => {
     written('model_list: []\nrouter_settings: {}', 'part.yaml');
     expect(refusal(`include: [${Array.from({ length: 101 }, () => 'part.yaml').join(', ')}]`)).toMatchObject({
       message: expect.stringContaining('must name at most 100 files') as string,
@@ -64,7 +64,7 @@ describe('the bounds of a configuration file', () => {
     ['indented maps', Array.from({ length: 1_000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
     ['JSON', `${'{"a":['.repeat(200)}${']}'.repeat(200)}`],
     ['lists within the bounds of the parser', `a: ${'['.repeat(70)}${']'.repeat(70)}`],
-  ])('refuse what is nested too deep: %s', (_, text) => {
+  ])('reject nesting that is too deep: %s', (_, text) => {
     expect(refusal(text)).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringMatching(/must not be nested/) as string });
   });
 
@@ -75,7 +75,7 @@ describe('the bounds of a configuration file', () => {
     },
   );
 
-  it('refuse a file of more than 16 MB, and one that never ends', () => {
+  it('reject a file of more than 16 MB, and one that never ends', () => {
     expect(refusal(`# ${'x'.repeat(16 * 1024 * 1024)}`)).toMatchObject({ message: expect.stringContaining('must have at most') as string });
     if (process.platform !== 'win32') {
       expect(() => readConfigDocument('/dev/zero')).toThrow('must have at most 16777216 bytes');
@@ -83,13 +83,13 @@ describe('the bounds of a configuration file', () => {
     }
   });
 
-  it('let a large configuration be', () => {
+  it('accept a large configuration', () => {
     const entry = (i: number): string => `- { model_name: m${i}, litellm_params: { <<: *shared, model: openai/m${i} } }`;
     const text = `shared: &shared { api_base: 'https://eu.example' }\nmodel_list:\n${Array.from({ length: 3_000 }, (_, i) => entry(i)).join('\n')}`;
     expect(readConfigDocument(written(text)).model_list).toHaveLength(3_000);
   });
 
-  it('hold for a file of flags', () => {
+  it('apply to a file of flags', () => {
     const deep = written(`${'{"features":'.repeat(100)}1${'}'.repeat(100)}`, 'deep.json');
     expect(() => readFlagsFile(deep)).toThrow('must not be nested deeper than 64 levels');
   });
@@ -114,7 +114,7 @@ describe('the include of a configuration file', () => {
     expect(including('two.yaml')()).toEqual({ model_list: [2] });
   });
 
-  it('refuses files elsewhere: absolute, above, through links, folders', () => {
+  it('rejects files elsewhere: absolute, above, through links, folders', () => {
     const elsewhere = written('model_list: [1]', 'elsewhere.yaml', outside);
     symlinkSync(elsewhere, join(folder, 'outside.yaml'));
     symlinkSync(outside, join(folder, 'outside'));
@@ -150,7 +150,7 @@ describe('an error of a configuration file', () => {
     SECRET,
     `[${SECRET}]`,
     `{"a": "${SECRET}" "b"}`,
-  ])('quotes nothing where the file cannot be read: %j', (text) => quoted(text));
+  ])('quotes nothing of an unreadable file: %j', (text) => quoted(text));
 
   it.each([
     `model_list: ${SECRET}`,
@@ -169,7 +169,7 @@ describe('an error of a configuration file', () => {
     `router_settings: { provider_budget_config: { openai: { budget_limit: 1, time_period: ${SECRET} } } }`,
     `router_settings: { routing_strategy_args: { ttl: ${SECRET} } }`,
     `environment_variables: { X: ${SECRET} }\nrouter_settings: { num_retries: os.environ/X }`,
-  ])('quotes no value that is in the wrong place: %j', (text) => quoted(text));
+  ])('quotes no value in the wrong place: %j', (text) => quoted(text));
 
   it('quotes nothing of a file of flags that is not JSON', () => {
     const path = written(`{"features": ${SECRET}}`, 'flags.json');
@@ -178,7 +178,7 @@ describe('an error of a configuration file', () => {
     expect(inspect(error)).not.toContain(SECRET);
   });
 
-  it('says where a file cannot be read', () => {
+  it('names the place of a syntax error', () => {
     expect(refusal('a: 1\nb: [\n')).toMatchObject({
       message: expect.stringMatching(/cannot be read as YAML: \w+ at line \d, column \d$/) as string,
     });

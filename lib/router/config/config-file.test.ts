@@ -24,7 +24,7 @@ const thrownBy = (work: () => unknown): unknown => {
 const env = { AZURE_API_KEY: 'azure-key', OPENAI_API_KEY: 'openai-key', LIMIT: '60' };
 
 describe('a LiteLLM configuration', () => {
-  it('is read as the README has it', () => {
+  it('is read as the README shows', () => {
     const [example] = documents
       .flatMap((document) => codeBlocks(document))
       .filter(({ info, text }) => info === 'yaml' && text.includes('model_list'));
@@ -49,7 +49,7 @@ describe('a LiteLLM configuration', () => {
     expect(router.acquire('default').deployment.provider).toBe('azure');
   });
 
-  it('may be JSON, with settings of LiteLLM itself, and says what it does not understand, once', () => {
+  it('may be JSON with litellm_settings, and reports unknown settings once', () => {
     const path = written(
       'config.json',
       JSON.stringify({
@@ -81,7 +81,7 @@ describe('a LiteLLM configuration', () => {
     expect(router.fallbacksOf('a', 'context_window')).toEqual([{ model: 'b' }]);
   });
 
-  it('may say once what many share, and have numbers and flags as text: of the environment, or of YAML 1.1', () => {
+  it('may use merge keys, and numbers and flags as text from the environment or YAML 1.1', () => {
     const text = `
 shared: &shared { api_base: 'https://eu.example', api_key: os.environ/AZURE_API_KEY, rpm: 5 }
 model_list:
@@ -115,7 +115,7 @@ router_settings:
     expect(() => resolveRouterOptions({ routerSettings: { num_retries: 'soon' } }, {})).toThrow('router.numRetries');
   });
 
-  it('may be in several files, and set variables that are not there', () => {
+  it('may consist of several files, and set missing variables', () => {
     const entry = (name: string): string =>
       `- { model_name: ${name}, litellm_params: { model: openai/${name}, api_key: os.environ/KEY_${name} } }`;
     written('more.yaml', `model_list:\n${entry('b')}\nrouter_settings: { num_retries: 5 }`);
@@ -134,7 +134,7 @@ router_settings:
     ]);
   });
 
-  it('that includes what cannot be included is an error that names it', () => {
+  it('with an invalid include is rejected with its name', () => {
     const gone = written('gone.yaml', 'include: [nowhere.yaml]');
     expect(() => resolveRouterOptions({ configPath: gone }, {})).toThrow(/nowhere\.yaml: cannot be read/);
     const wrong = written('text.yaml', 'include: more.yaml');
@@ -143,7 +143,7 @@ router_settings:
     expect(() => resolveRouterOptions({ configPath: own }, {})).toThrow(expect.objectContaining({ path: `${own}: include` }));
   });
 
-  it('names what would be taken to hold, and does not', () => {
+  it('reports options without effect', () => {
     const params = {
       itpm: 5,
       max_retries: 4,
@@ -164,7 +164,7 @@ router_settings:
     ]);
   });
 
-  it('that cannot be read is an error that names it', () => {
+  it('that cannot be read is rejected with its name', () => {
     expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
     const broken = written('broken.yaml', 'model_list: [\n - }');
     expect(() => resolveRouterOptions({ configPath: broken }, {})).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }));

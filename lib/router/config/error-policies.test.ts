@@ -10,11 +10,11 @@ describe('policies by class of error', () => {
     [{ retryPolicy: { RateLimitErrorAllowedFails: 3 } }, 'router.retryPolicy.RateLimitErrorAllowedFails'],
     [{ modelGroupRetryPolicy: { a: { TimeoutRetries: 3 } } }, 'router.modelGroupRetryPolicy.a.TimeoutRetries'],
     [{ modelGroupRetryPolicy: { a: { TimeoutErrorRetries: -1 } } }, 'router.modelGroupRetryPolicy.a.TimeoutErrorRetries'],
-  ])('refuse %j, which would do nothing', (options, path) => {
+  ])('reject %j, which would have no effect', (options, path) => {
     expect(() => resolveRouterOptions(options, {})).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION', path }));
   });
 
-  it('that a newer LiteLLM has are named, and the rest of them holds', () => {
+  it('of a newer LiteLLM are reported, and the known classes apply', () => {
     const info = { allowed_fails_policy: { NewErrorAllowedFails: 1, TimeoutErrorAllowedFails: 2 } };
     const routerSettings = {
       allowed_fails_policy: { NewErrorAllowedFails: 1 },

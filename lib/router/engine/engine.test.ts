@@ -98,7 +98,7 @@ const [typescript, native] = engines;
     );
   });
 
-  it('refuse arrays of a wrong length in the native engine', () => {
+  it('reject arrays of a wrong length in the native engine', () => {
     const asked = askedOf(native, routerVectors.cases[0]);
     const members = { ...asked.members, slots: Int32Array.of(0, 1, 64) };
     expect(() => native.scan(asked.memory, members, new Uint8Array(), asked.question)).toThrow(

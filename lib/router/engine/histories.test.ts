@@ -178,7 +178,7 @@ function generator(seed: number): () => number {
 }
 
 describe('random histories', () => {
-  it('are chosen for as a plain account says, alike in both engines, and leave no request under way', () => {
+  it('get the selections of a plain model, alike in both engines, and leave no request in flight', () => {
     fc.assert(
       fc.property(history, ({ strategy, deployments, steps, seed }) => {
         const modelList = deployments.map((own, at) => deployment(`d${at}`, own));

@@ -4,20 +4,12 @@ import type { NativeBinding } from '../../engine/native-binding.js';
 import { sharedMemory } from '../../engine/shared-memory.js';
 import { MAX_THREADS, memoryBytes, rowLength, RouterMemory } from '../state/memory.js';
 import { RouterEngine, type Members } from './engine.js';
-import { TypeScriptRouterEngine } from './typescript.js';
-
-/** With fewer members the call into the addon takes longer than the scan (`npm run bench -- router`, docs/design/router-selection.md). */
-const FEWEST_MEMBERS = 256;
 
 /** The engine in Rust. All threads of the process share its named states. It passes on the arrays, nothing else. */
 export class NativeRouterEngine extends RouterEngine {
   readonly engine: EngineName = 'native';
-  private readonly few = new TypeScriptRouterEngine();
 
-  constructor(
-    private readonly binding: NativeBinding,
-    private readonly fewestMembers = FEWEST_MEMBERS,
-  ) {
+  constructor(private readonly binding: NativeBinding) {
     super();
   }
 
@@ -40,7 +32,6 @@ export class NativeRouterEngine extends RouterEngine {
   }
 
   scan(memory: RouterMemory, members: Members, excluded: Uint8Array, question: Float64Array): number {
-    if (members.slots.length < this.fewestMembers) return this.few.scan(memory, members, excluded, question);
     return this.binding.routerScan(memory.ints, memory.doubles, memory.rows, members.slots, members.facts, excluded, question);
   }
 }

@@ -3,8 +3,7 @@ import { simpleShuffle } from '../selection/strategies/simple-shuffle.js';
 import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type RouterEngine } from './engine.js';
 
 const NOW = 1_700_000_000_000;
-/** More than the native engine leaves to TypeScript. */
-const MEMBERS = 600;
+const MEMBERS = 200;
 
 /** Whether the engine selects the least busy of known deployments, and draws by weight: for boot and health checks, in a state of its own. */
 export function selfTest(engine: RouterEngine): boolean {

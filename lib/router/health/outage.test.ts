@@ -14,9 +14,9 @@ describe('outageOf', () => {
     [states('a available', 'a cooling', 'b available')],
     [states('a available', 'b blocked')],
     [states('b blocked')],
-  ])('finds nothing in %j', (given) => expect(outageOf(given)).toBeUndefined());
+  ])('returns undefined for %j', (given) => expect(outageOf(given)).toBeUndefined());
 
-  it('names the groups of which nothing is left', () => {
+  it('names the model groups without an available deployment', () => {
     expect(outageOf(states('a available', 'b cooling', 'b unhealthy', 'c cooling', 'c blocked'))).toEqual({
       status: 'degraded',
       reason: 'no deployment available in b, c',
@@ -25,7 +25,7 @@ describe('outageOf', () => {
     expect(outageOf(states('a available', ...many))?.reason).toBe('no deployment available in g0, g1, g2, g3, g4 and 4 more');
   });
 
-  it('is down when nothing is left at all', () => {
+  it('is down when no deployment is available at all', () => {
     expect(outageOf(states('a cooling', 'b unhealthy', 'b cooling'))).toMatchObject({ status: 'down' });
     expect(outageOf(states('a cooling', 'b blocked'))).toMatchObject({ status: 'down' });
   });

@@ -4,10 +4,10 @@ import type { RouterOptions } from '../router.options.js';
 import type { RouterContext } from '../router-context.js';
 import type { RouterService } from '../router.service.js';
 
-describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('what the router says, %s', (_, engine) => {
+describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('explanations, %s', (_, engine) => {
   const router = (options: RouterOptions, context?: RouterContext): RouterService => routerOn(engine, options, context).router;
 
-  it('explains itself', () => {
+  it('names the reason for every deployment', () => {
     const service = router({
       strategy: 'usage_based',
       enableTagFiltering: true,
@@ -47,7 +47,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(service.explain('gpt-9')).toEqual({ model: 'gpt-9', chosen: null, deployments: [] });
   });
 
-  it('explains a pick, where that is asked for', () => {
+  it('adds the explanation to a pick on request', () => {
     const service = router({ modelList: [deployment('a'), deployment('b'), deployment('off', { rpm: 0 })] });
     const pick = service.acquire('gpt-4', { explain: true, excludeIds: ['a'] });
     expect(pick.explanation).toMatchObject({ chosen: 'b', strategy: 'simple_shuffle' });
@@ -69,7 +69,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     ['least_busy', {}],
     ['cost_based', { explain: true }],
     ['least_busy', { explain: true }],
-  ])('takes nobody their turn under %s: %j', (strategy, context) => {
+  ])('does not change the turns under %s: %j', (strategy, context) => {
     const service = router({ strategy, modelList: [deployment('a'), deployment('b')] });
     const taken = Array.from({ length: 6 }, () => {
       const { chosen } = service.explain('gpt-4');
@@ -81,7 +81,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     expect(taken.filter((id) => id === 'a')).toHaveLength(3);
   });
 
-  it('shows no secret, anywhere', () => {
+  it('shows no secret', () => {
     const lines: string[] = [];
     const say = (line: string): void => void lines.push(line);
     const service = router(

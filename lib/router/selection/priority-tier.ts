@@ -137,8 +137,9 @@ export class PriorityTier {
     const { choice, memory } = this.context;
     const { members, question } = this;
     const scan = (engine: RouterEngine): number => engine.scan(memory, members, excluded, question);
-    const engine = choice.always;
-    if (engine === null) return choice.run('scan', this.group, scan);
+    const count = members.slots.length;
+    const engine = choice.alwaysFor(count);
+    if (engine === null) return choice.run('scan', this.group, scan, count);
     try {
       return scan(engine);
     } catch (error) {

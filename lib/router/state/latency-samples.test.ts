@@ -2,7 +2,7 @@ import { deployment, routerEngines, routerOn } from '../../../test/support/route
 import type { RoutingCandidate } from '../selection/strategies/custom.js';
 
 describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('latencies, %s', (_, engine) => {
-  it('are not shown once they are forgotten, in status, explain and to a strategy of the app, and begin anew', () => {
+  it('are 0 in status, explain and a custom strategy once they have expired, and start anew', () => {
     const seen: number[] = [];
     const strategy = (candidates: readonly RoutingCandidate[]) => {
       seen.push(...candidates.flatMap(({ latencyMs, timeToFirstTokenMs }) => [latencyMs, timeToFirstTokenMs]));

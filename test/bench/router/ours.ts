@@ -20,7 +20,9 @@ export function routerOver(
   sharedAs?: string,
 ): Package.RouterService {
   const { FastLiteLLM } = load();
-  return new FastLiteLLM({ engine, logger: SILENT, router: { modelList: list, strategy, sharedAs } }).router;
+  // `native` would override the threshold below which TypeScript answers.
+  return new FastLiteLLM({ engine: engine === 'native' ? 'auto' : engine, logger: SILENT, router: { modelList: list, strategy, sharedAs } })
+    .router;
 }
 
 /** The choice alone. */

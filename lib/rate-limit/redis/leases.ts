@@ -1,5 +1,5 @@
 import { readDecision } from './decision.js';
-import type { RedisOutage } from './outage.js';
+import type { RedisAsk, RedisOutage } from './outage.js';
 import type { TaggedScope } from './keys.js';
 import { OperationKind, ReplyField } from './protocol.js';
 import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './script-queue.js';
@@ -72,12 +72,7 @@ export class RedisLeases {
   }
 
   /** Decides by a lease; `undefined` for limits that cannot be leased and for cold keys. */
-  check(
-    redis: readonly TaggedScope[],
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-  ): RateLimitDecision | Promise<RateLimitDecision> | undefined {
+  check(redis: readonly TaggedScope[], { scopes, cost, tokens }: RedisAsk): RateLimitDecision | Promise<RateLimitDecision> | undefined {
     if (redis.some(({ leaseMs }) => leaseMs === 0)) return undefined;
     const lease = this.lease(redis, scopes);
     if (lease === undefined) return undefined;
@@ -205,7 +200,7 @@ export class RedisLeases {
       done: (failure, reply, at) => {
         lease.asking = false;
         if (failure !== undefined) this.fail(lease, length, failure);
-        else this.granted(lease, readDecision(reply, at, lease.scopes), reply, at, now);
+        else this.granted(lease, reply, at, now);
       },
       late: (reply, at) => {
         if (reply[at + ReplyField.code] !== 0) return;
@@ -219,7 +214,8 @@ export class RedisLeases {
     this.queue.push(operation);
   }
 
-  private granted(lease: Lease, decision: RateLimitDecision, reply: Float64Array, at: number, askedMs: number): void {
+  private granted(lease: Lease, reply: Float64Array, at: number, askedMs: number): void {
+    const decision = readDecision(reply, at, lease.scopes);
     const first = lease.waiting.shift() as Waiting;
     first.resolve(decision);
     if (decision.allowed) {
@@ -244,7 +240,7 @@ export class RedisLeases {
   private fail(lease: Lease, count: number, failure: StoreFailure): void {
     this.outage.count(failure);
     const failed = lease.waiting.splice(0, count);
-    for (const { cost, tokens, resolve } of failed) void this.outage.answer('check', lease.scopes, cost, tokens).then(resolve);
+    for (const { cost, tokens, resolve } of failed) void this.outage.answer('check', { scopes: lease.scopes, cost, tokens }).then(resolve);
     if (lease.waiting.length > 0) this.ask(lease);
   }
 

@@ -12,6 +12,13 @@ const OUTAGES_OF_FLAPPING = 3;
 const FLAPPING_MS = 30_000;
 const SETTLED_MS = 2_000;
 
+/** What a request asks of the store. */
+export interface RedisAsk {
+  readonly scopes: readonly RateLimitScope[];
+  readonly cost: number;
+  readonly tokens: number;
+}
+
 interface Failed {
   readonly failure: StoreFailure;
   readonly atMs: number;
@@ -59,7 +66,7 @@ export class RedisOutage {
   }
 
   /** Answers a `check` or `peek` that Redis did not answer. */
-  async answer(how: 'check' | 'peek', scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
+  async answer(how: 'check' | 'peek', { scopes, cost, tokens }: RedisAsk): Promise<RateLimitDecision> {
     this.answers++;
     if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens)), outage: 'local' };
     const allowed = this.mode === 'allow';

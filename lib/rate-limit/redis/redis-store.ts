@@ -6,7 +6,7 @@ import { joinDecisions, readDecision } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
 import { RedisLeases } from './leases.js';
 import { resolveRedisOptions, type RedisRateLimitStoreOptions, type ResolvedRedisOptions } from './options.js';
-import { RedisOutage } from './outage.js';
+import { RedisOutage, type RedisAsk } from './outage.js';
 import { OperationKind, type RedisOperation } from './protocol.js';
 import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
@@ -19,6 +19,18 @@ interface Group {
   readonly places: readonly number[];
   readonly scopes: readonly RateLimitScope[];
   readonly redis: readonly TaggedScope[];
+}
+
+/** One operation on the scopes of a group. */
+interface Run<R> {
+  readonly group: Group;
+  readonly kind: OperationKind;
+  readonly values: RedisOperation['values'];
+  readonly read: (reply: Float64Array, at: number) => R;
+  /** Receives a reply after the time-out. */
+  readonly late?: (reply: Float64Array, at: number) => void;
+  /** The result of a failure. Default: the promise is rejected with it. */
+  readonly onFailure?: (failure: StoreFailure) => Promise<R>;
 }
 
 /**
@@ -83,20 +95,19 @@ class RedisRateLimitStore implements RateLimitStore {
     const { leases } = this;
     const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(scopes[0], cost, tokens) : undefined;
     if (spent !== undefined) return spent;
+    const ask = { scopes, cost, tokens };
     const groups = this.groups(scopes);
-    if (groups.length > 1) return this.takeInTurn(groups, scopes, cost, tokens);
-    const leased = leases?.check(groups[0].redis, scopes, cost, tokens);
+    if (groups.length > 1) return this.takeInTurn(groups, ask);
+    const leased = leases?.check(groups[0].redis, ask);
     if (leased !== undefined) return leased;
-    return this.take(groups[0], cost, tokens, (failure) => this.orOutage('check', failure, scopes, cost, tokens));
+    return this.take(groups[0], ask, (failure) => this.orOutage('check', ask, failure));
   }
 
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
     const groups = this.groups(scopes);
-    const parts = groups.map((group) =>
-      this.run(group, OperationKind.peek, [cost, tokens], (reply, at) => readDecision(reply, at, group.scopes)),
-    );
+    const parts = groups.map((group) => this.peekGroup(group, cost, tokens));
     const joined = parts.length === 1 ? parts[0] : Promise.all(parts).then((all) => join(all, groups, scopes.length));
-    return joined.catch((failure: StoreFailure) => this.orOutage('peek', failure, scopes, cost, tokens));
+    return joined.catch((failure: StoreFailure) => this.orOutage('peek', { scopes, cost, tokens }, failure));
   }
 
   async settle(taken: TakenRateLimit, actualTokens: number): Promise<void> {
@@ -126,7 +137,7 @@ class RedisRateLimitStore implements RateLimitStore {
     const [group] = this.groups([scope]);
     this.leases?.forget(group.redis[0].stateKey);
     if (this.outage.mode === 'local') await this.memory.reset(scope);
-    await this.run(group, OperationKind.reset, [], () => undefined).catch((failure: StoreFailure) => this.outage.count(failure));
+    await this.tell(group, OperationKind.reset, []);
   }
 
   stats(): RateLimitStoreStats {
@@ -170,41 +181,41 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 
   /** Scopes in several slots of a Cluster: one after the other, until one denies. */
-  private async takeInTurn(
-    groups: readonly Group[],
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-  ): Promise<RateLimitDecision> {
+  private async takeInTurn(groups: readonly Group[], ask: RedisAsk): Promise<RateLimitDecision> {
     const taken: RateLimitDecision[] = [];
-    const undo = (): void => taken.forEach((part, i) => this.undo(groups[i], part, cost, tokens));
+    const undo = (): void => taken.forEach((part, i) => this.undo(groups[i], part, ask));
+    const count = ask.scopes.length;
     try {
       for (const group of groups) {
-        const part = await this.take(group, cost, tokens);
+        const part = await this.take(group, ask);
         if (!part.allowed) {
           undo();
           const others = await Promise.all(groups.map((other) => (other === group ? Promise.resolve(part) : this.standing(other))));
-          return join(others, groups, scopes.length);
+          return join(others, groups, count);
         }
         taken.push(part);
       }
       const slots = taken.flatMap(({ lease }) => lease ?? []);
-      return { ...join(taken, groups, scopes.length), lease: slots.length === 0 ? undefined : slots.join(' ') };
+      return { ...join(taken, groups, count), lease: slots.length === 0 ? undefined : slots.join(' ') };
     } catch (failure) {
       undo();
-      return this.orOutage('check', failure as StoreFailure, scopes, cost, tokens);
+      return this.orOutage('check', ask, failure as StoreFailure);
     }
   }
 
-  private standing(group: Group): Promise<RateLimitDecision> {
-    return this.run(group, OperationKind.peek, [0, 0], (reply, at) => ({ ...readDecision(reply, at, group.scopes), allowed: true }));
+  private async standing(group: Group): Promise<RateLimitDecision> {
+    return { ...(await this.peekGroup(group, 0, 0)), allowed: true };
+  }
+
+  private peekGroup(group: Group, cost: number, tokens: number): Promise<RateLimitDecision> {
+    const read = (reply: Float64Array, at: number): RateLimitDecision => readDecision(reply, at, group.scopes);
+    return this.run({ group, kind: OperationKind.peek, values: [cost, tokens], read });
   }
 
   private take(
     group: Group,
-    cost: number,
-    tokens: number,
-    otherwise?: (failure: StoreFailure) => Promise<RateLimitDecision>,
+    { cost, tokens }: Pick<RedisAsk, 'cost' | 'tokens'>,
+    onFailure?: (failure: StoreFailure) => Promise<RateLimitDecision>,
   ): Promise<RateLimitDecision> {
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
     const slot = limited ? this.slots.next() : '';
@@ -219,42 +230,35 @@ class RedisRateLimitStore implements RateLimitStore {
       const taken = read(reply, at);
       // `onStoreError` answered already and Redis counted after all. A request that was allowed keeps what it took, but
       // nothing will release this slot.
-      if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? 0 : cost, this.outage.mode === 'allow' ? 0 : tokens);
+      if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? { cost: 0, tokens: 0 } : { cost, tokens });
     };
-    return this.run(group, OperationKind.take, values, read, late, otherwise);
+    return this.run({ group, kind: OperationKind.take, values, read, late, onFailure });
   }
 
-  private undo(group: Group, taken: RateLimitDecision, cost: number, tokens: number): void {
+  private undo(group: Group, taken: RateLimitDecision, { cost, tokens }: Pick<RedisAsk, 'cost' | 'tokens'>): void {
     if (cost > 0 || tokens > 0) void this.giveBack([group], cost, tokens, taken.atMs);
     if (taken.lease !== undefined) void this.slots.release(taken.lease);
   }
 
   private async giveBack(groups: readonly Group[], requests: number, tokens: number, atMs: number): Promise<void> {
-    const values = [requests, tokens, atMs];
-    await Promise.all(
-      groups.map((group) =>
-        this.run(group, OperationKind.give, values, () => undefined).catch((failure: StoreFailure) => this.outage.count(failure)),
-      ),
-    );
+    await Promise.all(groups.map((group) => this.tell(group, OperationKind.give, [requests, tokens, atMs])));
   }
 
-  private run<R>(
-    { tag, redis }: Group,
-    kind: RedisOperation['kind'],
-    values: RedisOperation['values'],
-    read: (reply: Float64Array, at: number) => R,
-    late?: (reply: Float64Array, at: number) => void,
-    otherwise?: (failure: StoreFailure) => Promise<R>,
-  ): Promise<R> {
+  /** An operation without an answer; a failure is only counted. */
+  private tell(group: Group, kind: OperationKind, values: RedisOperation['values']): Promise<void> {
+    return this.run({ group, kind, values, read: () => undefined }).catch((failure: StoreFailure) => this.outage.count(failure));
+  }
+
+  private run<R>({ group, kind, values, read, late, onFailure }: Run<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       this.queue.push({
         kind,
-        tag,
-        scopes: redis,
+        tag: group.tag,
+        scopes: group.redis,
         values,
         done: (failure, reply, at) => {
           if (failure === undefined) resolve(read(reply, at));
-          else if (otherwise !== undefined) resolve(otherwise(failure));
+          else if (onFailure !== undefined) resolve(onFailure(failure));
           // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- caught by this class, and no stack is wanted
           else reject(failure);
         },
@@ -263,15 +267,9 @@ class RedisRateLimitStore implements RateLimitStore {
     });
   }
 
-  private orOutage(
-    how: 'check' | 'peek',
-    failure: StoreFailure,
-    scopes: readonly RateLimitScope[],
-    cost: number,
-    tokens: number,
-  ): Promise<RateLimitDecision> {
+  private orOutage(how: 'check' | 'peek', ask: RedisAsk, failure: StoreFailure): Promise<RateLimitDecision> {
     this.outage.count(failure);
-    return this.outage.answer(how, scopes, cost, tokens);
+    return this.outage.answer(how, ask);
   }
 
   /** Groups scopes by slot: one group without a Cluster. */

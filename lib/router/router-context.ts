@@ -16,8 +16,12 @@ export interface RouterContext {
   readonly modelFacts?: ModelFacts;
   /** Counts the `messages` of a context where the option `router.countTokens` is not set. */
   readonly countTokens?: (messages: readonly unknown[], model: string) => number;
-  /** Whether a deployment can be called, for a router whose deployments are called by this package. */
+  /**
+   * Whether a deployment can be called, for a router whose deployments are called by this package.
+   */
   readonly check?: CheckDeployment;
-  /** How errors of the model list are reported. Default: as those of the option `router.modelList`. */
+  /**
+   * How errors of the model list are reported. Default: as those of the option `router.modelList`.
+   */
   readonly reading?: Pick<ReadingContext, 'path' | 'refuse'>;
 }

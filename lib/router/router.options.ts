@@ -15,8 +15,7 @@ import type { Environment } from '../feature-flags/feature-flags.environment.js'
 import type { CalledByApp } from './deployments/callability.js';
 import { readConfigFile } from './config/config-file.js';
 import type { ModelListEntry } from './deployments/deployment.js';
-import { resolveEnvironmentNames } from './config/environment-names.js';
-import { refuseFileValue } from './config/file-values.js';
+import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.js';
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
 import { fromLiteLLM, type LiteLLMRouterSettings } from './config/litellm-settings.js';
 import type { ModelFacts } from './config/model-list.js';
@@ -28,31 +27,53 @@ import type { RouterSharedState } from './redis/shared-state.js';
 export interface RouterOptions extends RouterSettings {
   /** Deployments in LiteLLM's shape; added after those of `configPath`. */
   readonly modelList?: readonly ModelListEntry[];
-  /** Path of a LiteLLM `config.yaml` (or the same as JSON): `model_list`, `router_settings` and the router's part of `litellm_settings` are read. */
+  /**
+   * Path of a LiteLLM `config.yaml` (or the same as JSON): `model_list`, `router_settings` and the
+   * router's part of `litellm_settings` are read.
+   */
   readonly configPath?: string;
   /**
-   * Settings of that file for LiteLLM's proxy that the app itself enforces, such as `general_settings.master_key`.
-   * The warning about settings without effect leaves them out.
+   * Settings of that file for LiteLLM's proxy that the app itself enforces, such as
+   * `general_settings.master_key`. The warning about settings without effect leaves them out.
    */
   readonly handledSettings?: readonly string[];
-  /** LiteLLM's `router_settings`, in its own names and units. They override those of the file; the options override them. */
+  /**
+   * LiteLLM's `router_settings`, in its own names and units. They override those of the file; the
+   * options override them.
+   */
   readonly routerSettings?: LiteLLMRouterSettings;
-  /** Routers of one name share their state across the `worker_threads` of a process (native engine). Default: not shared. */
+  /**
+   * Routers of one name share their state across the `worker_threads` of a process (native engine).
+   * Default: not shared.
+   */
   readonly sharedAs?: string;
-  /** With `sharedAs`: upper bound of the deployments of that name, in all threads, removed ones included. 8 to 65,536, default 4,096. */
+  /**
+   * With `sharedAs`: upper bound of the deployments of that name, in all threads, removed ones
+   * included. 8 to 65,536, default 4,096.
+   */
   readonly maxDeployments?: number;
-  /** State that processes share: `redisRouterState`. Default: the Redis of LiteLLM's `redis_url`, or `redis_host` and `redis_port`. */
+  /**
+   * State that processes share: `redisRouterState`. Default: the Redis of LiteLLM's `redis_url`, or
+   * `redis_host` and `redis_port`.
+   */
   readonly sharedState?: RouterSharedState;
   /** Checks deployments in the background. Default: never. */
   readonly healthChecks?: HealthCheckOptions;
   /**
-   * Whether a deployment that cannot be called is an error at boot: no address, no key, an unsupported protocol.
-   * Default `false`: it gets no requests, and is named in the log, the health report and the metrics.
+   * Whether a deployment that cannot be called is an error at boot: no address, no key, an
+   * unsupported protocol. Default `false`: it gets no requests, and is named in the log, the health
+   * report and the metrics.
    */
   readonly strict?: boolean;
-  /** Deployments that the app calls itself (`LlmClient.execute`, `RouterService.acquire`): `true` for all, or their providers. They count as callable. */
+  /**
+   * Deployments that the app calls itself (`LlmClient.execute`, `RouterService.acquire`): `true`
+   * for all, or their providers. They count as callable.
+   */
   readonly calledByApp?: CalledByApp;
-  /** Counts the input tokens of a context's `messages` where `inputTokens` is not given. Default: the token counter of the module. */
+  /**
+   * Counts the input tokens of a context's `messages` where `inputTokens` is not given. Default:
+   * the token counter of the module.
+   */
   readonly countTokens?: (messages: readonly unknown[], model: string) => number;
 }
 
@@ -95,7 +116,8 @@ const DEFAULT_MAX_DEPLOYMENTS = 4_096;
 
 /**
  * Checks the options and reads the file.
- * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or the file and the place in it.
+ * @throws InvalidConfigurationError naming the option (`router.cooldownMs`), or the file and the
+ * place in it.
  */
 export function resolveRouterOptions(
   options: RouterOptions = {},

@@ -191,7 +191,8 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
           ...pair('a'),
           ...pair('b'),
           ...pair('c', { routing_strategy: 'cost-based-routing' }),
-          // What a deployment says goes before what is said of its group; of two, the one with the lower id.
+          // What a deployment says goes before what is said of its group; of two, the one with the
+          // lower id.
           deployment('z', { input_cost_per_token: 2 }, 'd', { routing_strategy: 'least-busy' }),
           deployment('y', { input_cost_per_token: 1 }, 'd', { routing_strategy: 'cost-based-routing' }),
         ],

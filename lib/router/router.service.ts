@@ -108,19 +108,27 @@ export class RouterService implements Capability {
     return this.core.deployments;
   }
 
-  /** Returns the names that requests may ask for: model groups and visible aliases with at least one deployment that can be called. */
+  /**
+   * Returns the names that requests may ask for: model groups and visible aliases with at least one
+   * deployment that can be called.
+   */
   models(): readonly string[] {
     return this.core.names.callableNames();
   }
 
-  /** Selects a deployment without booking the request; `null` for an unknown model, and when no deployment is eligible now. */
+  /**
+   * Selects a deployment without booking the request; `null` for an unknown model, and when no
+   * deployment is eligible now.
+   */
   getAvailableDeployment(model: string, context?: RoutingContext | null): Deployment | null {
     return this.core.peek(model, context ?? undefined);
   }
 
   /**
-   * Selects a deployment and books the request on it. Release it with `succeeded`, `failed` or `cancelled`.
-   * @throws NoDeploymentError for an unknown model, and when no deployment of it ever fits this request.
+   * Selects a deployment and books the request on it. Release it with `succeeded`, `failed` or
+   * `cancelled`.
+   * @throws NoDeploymentError for an unknown model, and when no deployment of it ever fits this
+   * request.
    * @throws RouterRateLimitError when all deployments are in cooldown or at a limit.
    * @throws ContextWindowExceededError when the input is longer than every context window.
    */
@@ -144,8 +152,10 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Returns where requests for this model go when it fails: for any error, or for one kind of error.
-   * @param asked the model that the request was for, where a fallback led to this one: its fallbacks take precedence over those of `*`
+   * Returns where requests for this model go when it fails: for any error, or for one kind of
+   * error.
+   * @param asked the model that the request was for, where a fallback led to this one: its
+   * fallbacks take precedence over those of `*`
    */
   fallbacksOf(model: string, kind: FallbackKind = 'general', asked: string = model): readonly FallbackTarget[] {
     checkString('model', model, refuseArgument);
@@ -161,7 +171,10 @@ export class RouterService implements Capability {
     return defaultFallbacks.length === 0 ? NO_TARGETS : defaultFallbacks.map((target) => ({ model: target }));
   }
 
-  /** Returns the name that a model resolves to: the target of an alias, the default fallback of an unknown name, else the name itself. */
+  /**
+   * Returns the name that a model resolves to: the target of an alias, the default fallback of an
+   * unknown name, else the name itself.
+   */
   knownName(model: string): string {
     return this.core.names.find(model)?.name ?? model;
   }
@@ -198,7 +211,8 @@ export class RouterService implements Capability {
   }
 
   /**
-   * Changes the given keys of a deployment, which keeps its state. Returns `undefined` when there is no such deployment.
+   * Changes the given keys of a deployment, which keeps its state. Returns `undefined` when there
+   * is no such deployment.
    * @throws InvalidArgumentError naming the key; nothing changes then.
    */
   updateDeployment(id: string, change: Partial<ModelListEntry>): Deployment | undefined {
@@ -207,7 +221,10 @@ export class RouterService implements Capability {
     return deployments?.find((deployment) => deployment.id === id);
   }
 
-  /** Removes a deployment, and returns whether there was one. Its requests in flight can still be released. */
+  /**
+   * Removes a deployment, and returns whether there was one. Its requests in flight can still be
+   * released.
+   */
   removeDeployment(id: string): boolean {
     const { deployments } = this.core;
     const left = deployments.filter((deployment) => deployment.id !== id);
@@ -233,7 +250,10 @@ export class RouterService implements Capability {
     return [...this.counters.samples(this.status(), this.deployments()), ...budgets, ...(this.options.sharedState?.metrics?.() ?? [])];
   }
 
-  /** Runs the self-test of the active engine, and checks that every model group has an available deployment. */
+  /**
+   * Runs the self-test of the active engine, and checks that every model group has an available
+   * deployment.
+   */
   health(): CapabilityHealth {
     const states = this.status();
     const own: CapabilityHealth = { ...engineHealth(this.choice, selfTest), ...countsOf(states) };

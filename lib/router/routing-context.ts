@@ -4,19 +4,30 @@ import type { RoutingStrategy } from './selection/strategies/strategy.js';
 
 /** What a selection may depend on besides the model. */
 export interface RoutingContext {
-  /** Tokens of the input: checked against context windows and tpm, and booked until the usage is known. */
+  /**
+   * Tokens of the input: checked against context windows and tpm, and booked until the usage is
+   * known.
+   */
   readonly inputTokens?: number;
   /** Upper bound of the tokens of the answer. */
   readonly maxTokens?: number;
-  /** Counted by the module's token counter, or by `router.countTokens`, where `inputTokens` is not given. */
+  /**
+   * Counted by the module's token counter, or by `router.countTokens`, where `inputTokens` is not
+   * given.
+   */
   readonly messages?: readonly unknown[];
-  /** With tag filtering: deployments that have one of these tags. `!tag` excludes, `&tag` is required. */
+  /**
+   * With tag filtering: deployments that have one of these tags. `!tag` excludes, `&tag` is
+   * required.
+   */
   readonly tags?: readonly string[];
   /** Overrides the strategy for this request. */
   readonly strategy?: RoutingStrategy | (string & {});
   /** Whether the answer is streamed: `latency_based` then compares the time to first token. */
   readonly stream?: boolean;
-  /** Deployments to leave out: ids, models of deployments (`azure/gpt-4`) or names of model groups. */
+  /**
+   * Deployments to leave out: ids, models of deployments (`azure/gpt-4`) or names of model groups.
+   */
   readonly blockedModels?: readonly string[];
   /** Ids of deployments to leave out: those that have failed this request. */
   readonly excludeIds?: readonly string[];

@@ -29,14 +29,20 @@ export interface RouterSettings {
     readonly sampleTtlMs?: number;
     /** `latency_based`: how many of the last samples count. 1 to 16, default 10. */
     readonly maxSamples?: number;
-    /** `latency_based`: deployments within this share of the lowest latency count as equal. Default 0. */
+    /**
+     * `latency_based`: deployments within this share of the lowest latency count as equal. Default
+     * 0.
+     */
     readonly lowestLatencyBuffer?: number;
   };
   /** Strategies for some models. */
   readonly routingGroups?: readonly RoutingGroup[];
   /** Aliases of models. A hidden one is not listed. */
   readonly modelGroupAlias?: Readonly<Record<string, string | { readonly model: string; readonly hidden?: boolean }>>;
-  /** `true`: rpm and tpm limit under every strategy, not only by latency, cost and usage; `false`: context windows are not checked. */
+  /**
+   * `true`: rpm and tpm limit under every strategy, not only by latency, cost and usage; `false`:
+   * context windows are not checked.
+   */
   readonly enablePreCallChecks?: boolean;
   /** Whether the `tags` of a request restrict its deployments. Default `false`. */
   readonly enableTagFiltering?: boolean;
@@ -50,13 +56,22 @@ export interface RouterSettings {
   readonly allowedFails?: number;
   /** The same per class of error: `RateLimitErrorAllowedFails`, … */
   readonly allowedFailsPolicy?: Readonly<Record<string, number>>;
-  /** Whether a connection that fails counts as a failure of the deployment. Default `false`, as in LiteLLM. */
+  /**
+   * Whether a connection that fails counts as a failure of the deployment. Default `false`, as in
+   * LiteLLM.
+   */
   readonly countConnectionErrors?: boolean;
-  /** Budgets of providers (`openai`, `azure`, …) over all their deployments; a deployment's own is its `max_budget` per `budget_duration`. */
+  /**
+   * Budgets of providers (`openai`, `azure`, …) over all their deployments; a deployment's own is
+   * its `max_budget` per `budget_duration`.
+   */
   readonly providerBudgets?: Readonly<Record<string, Budget>>;
   /** Limit for deployments without `max_parallel_requests`. */
   readonly defaultMaxParallelRequests?: number;
-  /** Whether invalid entries of the model list are left out and reported instead of being an error. Default `false`. */
+  /**
+   * Whether invalid entries of the model list are left out and reported instead of being an error.
+   * Default `false`.
+   */
   readonly ignoreInvalidDeployments?: boolean;
   /** Retries of a request, each on a newly selected deployment. Default 2. */
   readonly numRetries?: number;
@@ -156,7 +171,10 @@ export const DEFAULT_TIMEOUT_MS = 6_000_000;
 
 const NO_FALLBACKS: FallbackTable = new Map();
 
-/** @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what `refuse` makes instead. */
+/**
+ * @throws InvalidConfigurationError naming the setting (`router.cooldownMs`), or what `refuse`
+ * makes instead.
+ */
 export function resolveRouterSettings(input: RouterSettings, path: string, refuse: Refuse = refuseOption): ResolvedRouterSettings {
   const at = (key: keyof RouterSettings): string => joinPath(path, key);
   const flag = (key: keyof RouterSettings): boolean => optional(input[key], false, (value) => checkBoolean(at(key), value, refuse));

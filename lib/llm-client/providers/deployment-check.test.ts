@@ -13,7 +13,7 @@ describe('parameters that say where a key goes', () => {
     ['a key in capitals', { 'API-KEY': 'sk-1' }, /API-KEY is no parameter/],
     ['an address under another name, beside a key for it', { api_key: 'sk-1', apiBase: 'http://mine/v1' }, /apiBase is no parameter/],
     ['an address by a name of other tools', { api_key: 'sk-1', api_url: 'http://mine/v1' }, /api_url is no parameter/],
-    ['a credential by name', { litellm_credential_name: 'mine' }, /litellm_credential_name is not supported yet/],
+    ['a credential by name', { litellm_credential_name: 'mine' }, /litellm_credential_name names no entry of credential_list/],
     ['a token of an OIDC provider', { api_key: 'oidc/github/x' }, /api_key from an OIDC provider/],
   ])('make %s uncallable, instead of a key of the environment being sent', (_, params, reason) => {
     expect(found(params)).toMatchObject({ reason: expect.stringMatching(reason) as string });

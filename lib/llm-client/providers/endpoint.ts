@@ -229,7 +229,12 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
   }
   if (values.has('litellm_credential_name')) {
     const key = 'litellm_credential_name';
-    throw new DeploymentFault(deploymentId, key, `${key} is not supported yet`, 'set api_key and api_base in the deployment');
+    throw new DeploymentFault(
+      deploymentId,
+      key,
+      `${key} names no entry of credential_list`,
+      'add the credential, or set api_key and api_base',
+    );
   }
 }
 

@@ -10,7 +10,10 @@ import type { RoutingContext } from '../routing-context.js';
 /** Default strategy of an `AdvancedRouter`. */
 export const DEFAULT_STRATEGY: RoutingStrategy = 'simple_shuffle';
 
-/** The router of the Python original: each call passes the model list. The exported class supplies the routers. */
+/**
+ * The router of the Python original: each call passes the model list. The exported class supplies
+ * the routers.
+ */
 export class AdvancedRouter {
   /** Name of the strategy. */
   readonly strategy: RoutingStrategy;
@@ -27,8 +30,9 @@ export class AdvancedRouter {
   }
 
   /**
-   * Returns the entry of the list that a request for this model would get; `null` when none is eligible. A list is read on its first use, and again
-   * when its length has changed; after other changes call `refresh(list)`.
+   * Returns the entry of the list that a request for this model would get; `null` when none is
+   * eligible. A list is read on its first use, and again when its length has changed; after other
+   * changes call `refresh(list)`.
    * @param blockedModels ids, models of deployments or names of model groups to leave out
    */
   getAvailableDeployment(
@@ -44,7 +48,10 @@ export class AdvancedRouter {
     this.own().refresh(modelList, this.settings);
   }
 
-  /** Returns the router of a list: to book requests and to report their outcome, which all strategies but cost and shuffle need. */
+  /**
+   * Returns the router of a list: to book requests and to report their outcome, which all
+   * strategies but cost and shuffle need.
+   */
   routerOf(modelList: readonly ModelListEntry[]): RouterService {
     return this.own().of(modelList, this.settings);
   }

@@ -17,8 +17,9 @@ interface ListRouter {
 }
 
 /**
- * Routers for model lists that are passed with each call: one per array and settings object, garbage-collected with them. A list is read again when
- * its length changes; other changes in place need `refresh`.
+ * Routers for model lists that are passed with each call: one per array and settings object,
+ * garbage-collected with them. A list is read again when its length changes; other changes in place
+ * need `refresh`.
  */
 export class ListRouters {
   private readonly bySettings = new WeakMap<RouterSettings | LiteLLMRouterSettings, WeakMap<readonly ModelListEntry[], ListRouter>>();
@@ -30,7 +31,8 @@ export class ListRouters {
 
   /**
    * Returns the router of this list.
-   * @throws InvalidArgumentError naming the entry and key (`modelList[2].litellm_params.rpm`), or the setting.
+   * @throws InvalidArgumentError naming the entry and key (`modelList[2].litellm_params.rpm`), or
+   * the setting.
    */
   of(list: readonly ModelListEntry[], settings: RouterSettings | LiteLLMRouterSettings = DEFAULT_SETTINGS): RouterService {
     let byList = this.bySettings.get(settings);

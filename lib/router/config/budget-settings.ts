@@ -1,5 +1,5 @@
 import { checkKnownKeys, checkNumber, checkObject, joinPath, type Refuse } from '../../common/options.js';
-import { checkAmount } from './numeric-options.js';
+import { checkAmount } from './file-values.js';
 
 /** An amount that may be spent per period. The first period starts with the first call. */
 export interface Budget {

@@ -8,13 +8,16 @@ import { refuseFileValue } from './file-values.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
-/** Upper bound of nested YAML nodes, several per level of values. Beyond it, the recursion of the composer would end the process. */
+/**
+ * Upper bound of nested YAML nodes, several per level of values. Beyond it, the recursion of the
+ * composer would end the process.
+ */
 const MAX_NODES_DEEP = 300;
 const MAX_INCLUDES = 100;
 
 /**
- * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Size, depth and expanded aliases are bounded. Errors quote no
- * text of the file, because it may hold keys.
+ * Reads a LiteLLM `config.yaml`, or the same as JSON, with the files that it includes. Size, depth
+ * and expanded aliases are bounded. Errors quote no text of the file, because it may hold keys.
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigDocument(path: string): Section {
@@ -73,8 +76,9 @@ function isMergeFault(error: unknown): boolean {
 }
 
 /**
- * Merges included files as LiteLLM does: paths are relative to the including file, lists are joined, of other values the last one wins. Unlike there,
- * only files below the folder of the including file are read, wherever symbolic links lead.
+ * Merges included files as LiteLLM does: paths are relative to the including file, lists are
+ * joined, of other values the last one wins. Unlike there, only files below the folder of the
+ * including file are read, wherever symbolic links lead.
  */
 function withIncluded(path: string, { include, ...config }: Section): Section {
   if (include === undefined || include === null) return config;

@@ -164,6 +164,36 @@ router_settings:
     ]);
   });
 
+  it('fills in the credentials that deployments name, where they have no parameter of their own', () => {
+    const entry = (id: string, params: object): object => ({
+      model_name: 'g',
+      litellm_params: { model: 'openai/a', ...params },
+      model_info: { id },
+    });
+    const path = join(folder, 'credentials.json');
+    const config = {
+      environment_variables: { MINE: 'sk-mine' },
+      credential_list: [{ credential_name: 'mine', credential_values: { api_key: 'os.environ/MINE', api_base: 'https://mine.example' } }],
+      model_list: [
+        entry('all', { litellm_credential_name: 'mine', api_base: null }),
+        entry('own', { litellm_credential_name: 'mine', api_key: 'sk-own' }),
+        entry('unknown', { litellm_credential_name: 'other' }),
+      ],
+    };
+    writeFileSync(path, JSON.stringify(config));
+    const { router } = routerOn(engine, { configPath: path });
+    expect(router.warnings).toEqual(["litellm_params: LiteLLM's own, without effect: litellm_credential_name"]);
+    expect(router.deployments().map(({ params }) => params)).toMatchObject([
+      { api_key: 'sk-mine', api_base: 'https://mine.example' },
+      { api_key: 'sk-own', api_base: 'https://mine.example' },
+      { litellm_credential_name: 'other' },
+    ]);
+    writeFileSync(path, JSON.stringify({ credential_list: [{ credential_name: 'mine' }] }));
+    expect(() => resolveRouterOptions({ configPath: path }, {})).toThrow(
+      expect.objectContaining({ path: `${path}: credential_list[0].credential_values` }),
+    );
+  });
+
   it('that cannot be read is rejected with its name', () => {
     expect(() => resolveRouterOptions({ configPath: join(folder, 'none.yaml') }, {})).toThrow(/none\.yaml: cannot be read/);
     const broken = written('broken.yaml', 'model_list: [\n - }');

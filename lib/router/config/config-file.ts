@@ -1,8 +1,8 @@
 import { checkArray, checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { readConfigDocument } from './config-document.js';
-import { resolveEnvironmentNames } from './environment-names.js';
-import { refuseFileValue } from './file-values.js';
+import { withCredentials } from './credentials.js';
+import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
 import { fromLiteLLM } from './litellm-settings.js';
 import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
@@ -31,11 +31,11 @@ const GENERAL = new Set([
 ]);
 
 /** Sections that have an effect. */
-const READ = new Set(['model_list', 'router_settings', 'environment_variables']);
+const READ = new Set(['model_list', 'router_settings', 'environment_variables', 'credential_list']);
 
 /**
- * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. `warn` receives the settings that do not concern the router
- * (`general_settings`, callbacks).
+ * Reads a LiteLLM `config.yaml`, or the same as JSON, and the files that it includes. `warn`
+ * receives the settings that do not concern the router (`general_settings`, callbacks).
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigFile(
@@ -65,7 +65,11 @@ export function readConfigFile(
   const routerSettings = part('router_settings');
   return {
     // Each entry resolves its own variables, so that a missing one is reported with its place.
-    modelList: checkArray(`${root}model_list`, config.model_list ?? [], (_, entry) => entry, refuseFileValue),
+    modelList: withCredentials(
+      `${root}credential_list`,
+      config.credential_list,
+      checkArray(`${root}model_list`, config.model_list ?? [], (_, entry) => entry, refuseFileValue),
+    ),
     settings: {
       ...fromLiteLLM(`${root}litellm_settings`, general, refuseFileValue, warn),
       ...fromLiteLLM(`${root}router_settings`, routerSettings, refuseFileValue, warn),

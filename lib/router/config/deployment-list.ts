@@ -6,7 +6,10 @@ import { ListReading, paramsMessage } from './list-reading.js';
 import { readEntry, readModelList, type ModelFacts, type ReadingContext } from './model-list.js';
 import type { ResolvedRouterSettings } from '../settings.js';
 
-/** Reads deployments under the settings of a router, at boot and later, and reports unknown options once. */
+/**
+ * Reads deployments under the settings of a router, at boot and later, and reports unknown options
+ * once.
+ */
 export class DeploymentList {
   private readonly heard = new Set<string>();
   private readonly heardParams = new Set<string>();
@@ -39,7 +42,8 @@ export class DeploymentList {
   }
 
   /**
-   * Returns the deployments with the given keys of one changed; `undefined` when there is no such deployment.
+   * Returns the deployments with the given keys of one changed; `undefined` when there is no such
+   * deployment.
    * @throws InvalidArgumentError naming the key.
    */
   updated(

@@ -1,17 +1,23 @@
 import { checkKnownKeys, checkObject, joinPath, type Refuse } from '../../common/options.js';
-import { checkAmounts } from './numeric-options.js';
+import { checkAmounts } from './file-values.js';
 import { ERROR_CLASSES } from '../health/failures.js';
 
 /** Ending of the names of error classes in LiteLLM's policies: `RateLimitErrorRetries`. */
 export type PolicyEnding = 'Retries' | 'AllowedFails';
 
-/** @throws what `refuse` makes for an unknown error class, because a misspelled policy would do nothing, and for a value that is no amount. */
+/**
+ * @throws what `refuse` makes for an unknown error class, because a misspelled policy would do
+ * nothing, and for a value that is no amount.
+ */
 export function checkErrorPolicy(path: string, value: unknown, ending: PolicyEnding, refuse: Refuse): Readonly<Record<string, number>> {
   checkKnownKeys(path, checkObject(path, value, refuse), namesEnding(ending), refuse);
   return checkAmounts(path, value, refuse);
 }
 
-/** Leaves unknown error classes out of a policy of LiteLLM, whose newer versions may have more. `warn` receives them. */
+/**
+ * Leaves unknown error classes out of a policy of LiteLLM, whose newer versions may have more.
+ * `warn` receives them.
+ */
 export function knownErrorPolicy(path: string, value: unknown, ending: PolicyEnding, warn: (message: string) => unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const known = namesEnding(ending);

@@ -1,9 +1,54 @@
-import { UnshownText } from '../../common/errors.js';
-import { refuseOption, type Refuse } from '../../common/options.js';
+import { InvalidArgumentError, UnshownText } from '../../common/errors.js';
+import { checkObject, joinPath, refuseOption, type Refuse } from '../../common/options.js';
+import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 
-/** Makes the error for a value of a configuration file without quoting it: a key in the wrong place must not end up in a log. */
+const PREFIX = 'os.environ/';
+/** Upper bound of the nesting: recursion must end before the stack does, and a cycle has no end. */
+const MAX_DEPTH = 64;
+
+/**
+ * Returns a copy of a configuration in which every `os.environ/NAME` is replaced by that variable
+ * of the environment. Entries whose variable is not set are left out, and `missing` receives its
+ * name.
+ * @throws InvalidArgumentError (`NESTED_TOO_DEEP`), also for a value that contains itself.
+ */
+export function resolveEnvironmentNames(value: unknown, env: Environment, missing: (name: string) => void, depth = 0): unknown {
+  if (typeof value === 'string') {
+    if (!value.startsWith(PREFIX)) return value;
+    const name = value.slice(PREFIX.length);
+    const found = env[name];
+    if (found === undefined) missing(name);
+    return found;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_DEPTH)
+    throw new InvalidArgumentError('configuration', value, `must not be nested deeper than ${MAX_DEPTH} levels`, 'NESTED_TOO_DEEP');
+  const resolve = (entry: unknown): unknown => resolveEnvironmentNames(entry, env, missing, depth + 1);
+  if (Array.isArray(value)) return value.map(resolve).filter((entry) => entry !== undefined);
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const entries = Object.entries(value).map(([key, entry]) => [key, resolve(entry)] as const);
+  return Object.fromEntries(entries.filter(([, entry]) => entry !== undefined));
+}
+
+/**
+ * Makes the error for a value of a configuration file without quoting it: a key in the wrong place
+ * must not end up in a log.
+ */
 export const refuseFileValue: Refuse = (path, value, rule) => refuseOption(path, unshown(value), rule);
 
 function unshown(value: unknown): unknown {
   return typeof value === 'string' ? new UnshownText(value.length) : value;
+}
+
+/** Reads a number of at least 0, which may be text: from the environment, or quoted in YAML. */
+export function checkAmount(path: string, value: unknown, refuse: Refuse): number {
+  const amount = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  if (typeof amount === 'number' && Number.isFinite(amount) && amount >= 0) return amount;
+  throw refuse(path, value, 'must be a number of at least 0');
+}
+
+/** Reads an object of such numbers; `undefined` and `null` are left out. */
+export function checkAmounts(path: string, value: unknown, refuse: Refuse): Readonly<Record<string, number>> {
+  const set = Object.entries(checkObject(path, value, refuse)).filter(([, amount]) => amount !== undefined && amount !== null);
+  return Object.fromEntries(set.map(([key, amount]) => [key, checkAmount(joinPath(path, key), amount, refuse)]));
 }

@@ -2,12 +2,20 @@ import { LONGEST_TIMER_MS } from '../../common/clock.js';
 import { checkFunction, checkInteger, checkKnownKeys, checkObject, joinPath, optional } from '../../common/options.js';
 import type { Deployment } from '../deployments/deployment.js';
 
-/** Checks a deployment. `false` or a rejected promise makes it unhealthy until a later check succeeds. */
+/**
+ * Checks a deployment. `false` or a rejected promise makes it unhealthy until a later check
+ * succeeds.
+ */
 export type HealthProbe = (deployment: Deployment, signal: AbortSignal) => boolean | Promise<boolean>;
 
-/** Background checks of the deployments. An unhealthy one gets no requests while others are healthy. */
+/**
+ * Background checks of the deployments. An unhealthy one gets no requests while others are healthy.
+ */
 export interface HealthCheckOptions {
-  /** Returns whether the deployment is healthy; a rejected promise counts as unhealthy. `signal` aborts at `timeoutMs`. */
+  /**
+   * Returns whether the deployment is healthy; a rejected promise counts as unhealthy. `signal`
+   * aborts at `timeoutMs`.
+   */
   readonly probe: HealthProbe;
   /** Pause between two rounds. Default 300,000. */
   readonly intervalMs?: number;

@@ -43,7 +43,10 @@ const LITELLM_PARAMS: ReadonlySet<string> = new Set(
     /\s+/,
   ),
 );
-/** Families of such parameters: credentials of clouds and observability services, prices, settings of LiteLLM's auto routers. */
+/**
+ * Families of such parameters: credentials of clouds and observability services, prices, settings
+ * of LiteLLM's auto routers.
+ */
 const LITELLM_FAMILIES = [
   /^(?:_|aws_|vertex_|watsonx_|azure_|s3_|gcs_|dd_|redis_|valkey_|milvus_|litellm_|mock_|health_check_|token_exchange_)/,
   /^(?:langfuse|langsmith|arize|posthog|newrelic|signoz|humanloop|github_copilot|openai_(?:identity|service)|auto_router)_/,
@@ -54,8 +57,9 @@ const LITELLM_FAMILIES = [
 ];
 
 /**
- * Returns what happens to a parameter of a deployment. `used`: it has an effect. `ignored`: LiteLLM's own, without effect. `sent`: a field for the
- * provider, added to every request that does not have it.
+ * Returns what happens to a parameter of a deployment. `used`: it has an effect. `ignored`:
+ * LiteLLM's own, without effect. `sent`: a field for the provider, added to every request that does
+ * not have it.
  */
 export function fateOfParam(key: string): 'used' | 'ignored' | 'sent' {
   if (USED_PARAMS.has(key)) return 'used';
@@ -76,7 +80,10 @@ export const INFO_KEYS: ReadonlySet<string> = new Set(
   health_check_model health_check_timeout disable_background_health_check version rpm tpm metadata created_at updated_at`.split(/\s+/),
 );
 
-/** Keys of an entry and its `model_info` that restrict calls in LiteLLM and have no effect here: each is reported. */
+/**
+ * Keys of an entry and its `model_info` that restrict calls in LiteLLM and have no effect here:
+ * each is reported.
+ */
 export const UNHEEDED_KEYS: ReadonlySet<string> = new Set(
   `model_list.access_groups model_info.supported_environments model_info.access_groups model_info.team_id model_info.team_public_model_name
   model_info.routing_strategy_args`.split(/\s+/),

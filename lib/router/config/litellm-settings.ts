@@ -1,5 +1,5 @@
 import { checkNumber, checkObject, joinPath, type Refuse } from '../../common/options.js';
-import { checkAmount } from './numeric-options.js';
+import { checkAmount } from './file-values.js';
 import { budgetsFromLiteLLM } from './budget-settings.js';
 import { knownErrorPolicy } from './error-policies.js';
 import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS, REDIS_SETTINGS } from './litellm-keys.js';
@@ -92,7 +92,10 @@ function warnOfParams(path: string, fallbacks: unknown, warn: (message: string) 
   }
 }
 
-/** Reads a number or flag that is text: from the environment, quoted, or in the words of YAML 1.1 (`yes`). */
+/**
+ * Reads a number or flag that is text: from the environment, quoted, or in the words of YAML 1.1
+ * (`yes`).
+ */
 function plain(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   if (/^(?:true|yes|on)$/i.test(value)) return true;

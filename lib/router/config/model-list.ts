@@ -2,10 +2,9 @@ import { errorMessage } from '../../common/errors.js';
 import { checkArray, checkObject, checkString, joinPath, optional, type Refuse } from '../../common/options.js';
 import { costOf, type TokenRates, type UsageDetails } from '../../common/token-cost.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { checkAmount } from './numeric-options.js';
+import { checkAmount, resolveEnvironmentNames } from './file-values.js';
 import { readPeriod, type Budget } from './budget-settings.js';
 import { Deployment, type DeploymentSettings, type ModelListEntry } from '../deployments/deployment.js';
-import { resolveEnvironmentNames } from './environment-names.js';
 import { isCalledByApp, type CalledByApp, type CheckDeployment, type Uncallable } from '../deployments/callability.js';
 import { deploymentName } from '../deployments/deployment-name.js';
 import { checkErrorPolicy, knownErrorPolicy } from './error-policies.js';
@@ -30,7 +29,9 @@ export interface ReadingContext {
   readonly calledByApp?: CalledByApp;
 }
 
-/** Prices and context windows by the name of a model; `null` or `undefined` where they are unknown. */
+/**
+ * Prices and context windows by the name of a model; `null` or `undefined` where they are unknown.
+ */
 export interface ModelFacts {
   /** USD for an input token and an output token. */
   costPerToken?(model: string): number | null | undefined;
@@ -184,15 +185,18 @@ class EntryReader {
     return value === undefined ? undefined : value * 1000;
   }
 
-  /** The keys beside `litellm_params` and `model_info`. A `model_name` whose variable is not set stays as it is written. */
+  /**
+   * The keys beside `litellm_params` and `model_info`. A `model_name` whose variable is not set
+   * stays as it is written.
+   */
   private resolvedEntry({ litellm_params, model_info, ...own }: Section): Section {
     const resolved = this.resolved(own, (name) => this.unset.add(name));
     return { ...resolved, model_name: resolved.model_name ?? own.model_name, litellm_params, model_info };
   }
 
   /**
-   * An address or model whose variable is not set, or is empty, stays as it is written: without an address, the key would go to the
-   * default address of the provider.
+   * An address or model whose variable is not set, or is empty, stays as it is written: without an
+   * address, the key would go to the default address of the provider.
    */
   private resolvedParams(given: Section): Section {
     const params = { ...this.resolved(given, (name) => this.unset.add(name)) };

@@ -3,22 +3,32 @@ import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import { readConfigDocument } from './config-document.js';
 import { environmentOf } from './config-file.js';
-import { resolveEnvironmentNames } from './environment-names.js';
-import { refuseFileValue } from './file-values.js';
+import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
 
 type Section = Readonly<Record<string, unknown>>;
 
 /** Settings that protect LiteLLM's proxy, for a gateway that replaces it. */
 export interface LiteLLMProxySettings {
-  /** `general_settings.master_key`, else `LITELLM_MASTER_KEY`: every request must send it. `null` without one. */
+  /**
+   * `general_settings.master_key`, else `LITELLM_MASTER_KEY`: every request must send it. `null`
+   * without one.
+   */
   readonly masterKey: string | null;
   /** `general_settings.litellm_key_header_name`: the only header that keys are read from. */
   readonly keyHeader: string | null;
-  /** Whether `dangerously_permit_weak_or_unset_master_key` is set in the file, or its variable in the environment. */
+  /**
+   * Whether `dangerously_permit_weak_or_unset_master_key` is set in the file, or its variable in
+   * the environment.
+   */
   readonly permitsWeakMasterKey: boolean;
-  /** Settings that authenticate clients by other means than the master key: `general_settings.custom_auth`. */
+  /**
+   * Settings that authenticate clients by other means than the master key:
+   * `general_settings.custom_auth`.
+   */
   readonly authentication: readonly string[];
-  /** Settings that reject some requests of authenticated clients: `general_settings.allowed_ips`. */
+  /**
+   * Settings that reject some requests of authenticated clients: `general_settings.allowed_ips`.
+   */
   readonly restrictions: readonly string[];
 }
 
@@ -34,11 +44,12 @@ const RESTRICTIONS = ['allowed_ips', 'allowed_routes', 'enforced_params', 'enfor
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
- * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. The library serves no routes, so a gateway has to
- * enforce them, or to refuse to start.
+ * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. The
+ * library serves no routes, so a gateway has to enforce them, or to refuse to start.
  *
  * @param configPath without it, only the environment is read
- * @throws InvalidConfigurationError when the master key names a variable that is not set, is empty or is no string: the gateway would be open.
+ * @throws InvalidConfigurationError when the master key names a variable that is not set, is empty
+ * or is no string: the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
   const config = configPath === undefined ? {} : readConfigDocument(configPath);

@@ -18,8 +18,9 @@ interface Connection {
 const CONNECTION_KEYS = ['username', 'password', 'db', 'ssl'] as const;
 
 /**
- * Returns the state shared over the Redis of LiteLLM's `router_settings`: `redis_url`, else `redis_host` with `redis_port`, completed as in LiteLLM
- * by `redis_password`, `redis_db`, `cache_kwargs` and then the variables `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB` and `REDIS_SSL`.
+ * Returns the state shared over the Redis of LiteLLM's `router_settings`: `redis_url`, else
+ * `redis_host` with `redis_port`, completed by the other settings, `cache_kwargs` and then the
+ * variables `REDIS_USERNAME`, `REDIS_PASSWORD`, `REDIS_DB` and `REDIS_SSL`, as in LiteLLM.
  *
  * @param path of the settings, for errors; these quote no value, because it may be a password
  * @returns `undefined` where the settings name no Redis

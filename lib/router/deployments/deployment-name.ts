@@ -5,8 +5,9 @@ const LONGEST_NAME = 96;
 const OTHER = /[^\w.:/@*+=-]/g;
 
 /**
- * Returns a name for a deployment without an id: `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`. It consists of group, model and host, and of
- * a hash of the entry, so that it is the same after a restart, in every process, and in any order of the list.
+ * Returns a name for a deployment without an id: `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`.
+ * It consists of group, model and host, and of a hash of the entry, so that it is the same after a
+ * restart, in every process, and in any order of the list.
  */
 export function deploymentName(entry: Readonly<Record<string, unknown>>, params: Readonly<Record<string, unknown>>): string {
   const [group, model] = [String(entry.model_name), String(params.model)];

@@ -7,9 +7,14 @@ import type { RoutingStrategy } from '../selection/strategies/strategy.js';
 
 /** A deployment in the shape of LiteLLM's `model_list`. Other keys are kept as they are. */
 export interface ModelListEntry {
-  /** The name that requests ask for: `gpt-4`, or a pattern, `openai/*`. Deployments of one name share its requests. */
+  /**
+   * The name that requests ask for: `gpt-4`, or a pattern, `openai/*`. Deployments of one name
+   * share its requests.
+   */
   readonly model_name: string;
-  /** Model, address and limits: `model`, `api_base`, `api_key`, `rpm`, `tpm`, `weight`, `order`, … */
+  /**
+   * Model, address and limits: `model`, `api_base`, `api_key`, `rpm`, `tpm`, `weight`, `order`, …
+   */
   readonly litellm_params: Readonly<{ model: string } & Record<string, unknown>>;
   /** Facts about the deployment: `id`, `max_input_tokens`, … */
   readonly model_info?: Readonly<Record<string, unknown>> | null;
@@ -45,11 +50,15 @@ const SHOWN = new Set([
 ]);
 
 /**
- * An upstream endpoint: an entry of the model list, read and complete. Printed, logged or turned into JSON it shows no key, header or
- * credential; `params` holds them for the caller of the endpoint.
+ * An upstream endpoint: an entry of the model list, read and complete. Printed, logged or turned
+ * into JSON it shows no key, header or credential; `params` holds them for the caller of the
+ * endpoint.
  */
 export class Deployment {
-  /** `model_info.id`, else a name made of the entry: `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`. */
+  /**
+   * `model_info.id`, else a name made of the entry:
+   * `chat/azure/gpt-4o@eu.openai.azure.com~1f3a90bc`.
+   */
   declare readonly id: string;
   /** Name of its model group. */
   declare readonly modelName: string;
@@ -102,9 +111,10 @@ export class Deployment {
   }
 
   /**
-   * Returns the cost of a call in USD: by the deployment's own prices, where a side that is not set is free, else by those that the app
-   * knows of the model; `undefined` without a price.
-   * @param called The model that was called, because a pattern (`openai/*`) has no price. Default: the deployment's model.
+   * Returns the cost of a call in USD: by the deployment's own prices, where a side that is not set
+   * is free, else by those that the app knows of the model; `undefined` without a price.
+   * @param called The model that was called, because a pattern (`openai/*`) has no price. Default:
+   * the deployment's model.
    * @param details Those of these tokens that have their own prices.
    */
   costUsd(promptTokens: number, completionTokens: number, called = this.model, details?: UsageDetails): number | undefined {

@@ -18,7 +18,10 @@ export const Question = {
   buffer: 6,
   /** Samples of latency expire after this time. */
   sampleTtlMs: 7,
-  /** 0: this request can reach no limit and no context window, so that only cooldowns and health checks matter. */
+  /**
+   * 0: this request can reach no limit and no context window, so that only cooldowns and health
+   * checks matter.
+   */
   limited: 8,
   /** Written by the engine: how many deployments are eligible. */
   count: 9,
@@ -37,7 +40,9 @@ export const Fact = {
   weight: 4,
   /** USD for an input token and an output token. */
   cost: 5,
-  /** Number of the last selection that took it: of equals the one with the lowest turn is selected. */
+  /**
+   * Number of the last selection that took it: of equals the one with the lowest turn is selected.
+   */
   turn: 6,
 } as const;
 export const FACTS = 7;
@@ -56,24 +61,29 @@ export function factIndex({ slots }: Members, fact: number, position: number): n
 }
 
 /**
- * Selects one of several deployments: contract and injection token in one. Both engines give the same answers.
- * Synchronous and without a clock: the time is part of the question.
+ * Selects one of several deployments: contract and injection token in one. Both engines give the
+ * same answers. Synchronous and without a clock: the time is part of the question.
  */
 export abstract class RouterEngine {
   abstract readonly engine: EngineName;
 
   /**
-   * Opens the state of `capacity` deployments. In the native engine all threads of the process that open the same name share it; without a name, and in
-   * the TypeScript engine, it belongs to this engine.
+   * Opens the state of `capacity` deployments. In the native engine all threads of the process that
+   * open the same name share it; without a name, and in the TypeScript engine, it belongs to this
+   * engine.
    */
   abstract open(name: string | null, capacity: number): RouterMemory;
 
-  /** Returns a deployment's slot in a named state, the same in all threads, or -1 when all slots are taken. */
+  /**
+   * Returns a deployment's slot in a named state, the same in all threads, or -1 when all slots are
+   * taken.
+   */
   abstract slot(name: string, id: string): number;
 
   /**
-   * Returns the position of the eligible member that the strategy prefers, or -1 when no member is eligible. Of equals the one with the lowest turn is
-   * selected, of equal turns one by the question's random number. `simple_shuffle` draws by weight, else by rpm, else by tpm, else evenly.
+   * Returns the position of the eligible member that the strategy prefers, or -1. Of equals the
+   * lowest turn wins, of equal turns the question's random number decides. `simple_shuffle` draws
+   * by weight, else by rpm, else by tpm, else evenly.
    * @param excluded 1 at the positions that are excluded; may be empty.
    */
   abstract scan(memory: RouterMemory, members: Members, excluded: Uint8Array, question: Float64Array): number;

@@ -5,7 +5,10 @@ import { sharedMemory } from '../../engine/shared-memory.js';
 import { MAX_THREADS, memoryBytes, rowLength, RouterMemory } from '../state/memory.js';
 import { RouterEngine, type Members } from './engine.js';
 
-/** The engine in Rust. All threads of the process share its named states. It passes on the arrays, nothing else. */
+/**
+ * The engine in Rust. All threads of the process share its named states. It passes on the arrays,
+ * nothing else.
+ */
 export class NativeRouterEngine extends RouterEngine {
   readonly engine: EngineName = 'native';
 

@@ -5,7 +5,10 @@ import { Fact, FACTS, factIndex, Question, QUESTION_LENGTH, type Members, type R
 const NOW = 1_700_000_000_000;
 const MEMBERS = 200;
 
-/** Whether the engine selects the least busy of known deployments, and draws by weight: for boot and health checks, in a state of its own. */
+/**
+ * Whether the engine selects the least busy of known deployments, and draws by weight: for boot and
+ * health checks, in a state of its own.
+ */
 export function selfTest(engine: RouterEngine): boolean {
   const memory = engine.open(null, MEMBERS);
   const members: Members = {

@@ -5,7 +5,9 @@ import type { Strategy } from '../selection/strategies/strategy.js';
 import { memoryBytes, minuteOf, rowLength, RouterMemory } from '../state/memory.js';
 import { Fact, factIndex, Question, RouterEngine, type Members } from './engine.js';
 
-/** The reference engine: plain loops over the members. States belong to this engine, named or not. */
+/**
+ * The reference engine: plain loops over the members. States belong to this engine, named or not.
+ */
 export class TypeScriptRouterEngine extends RouterEngine {
   readonly engine: EngineName = 'typescript';
   private readonly slots = new Map<string, Map<string, number>>();
@@ -50,7 +52,10 @@ export class TypeScriptRouterEngine extends RouterEngine {
   }
 }
 
-/** The eligible member with the lowest figure, of equals the one with the lowest turn. One pass that allocates nothing. */
+/**
+ * The eligible member with the lowest figure, of equals the one with the lowest turn. One pass that
+ * allocates nothing.
+ */
 function lowest(scan: Scan, figureOf: NonNullable<Strategy['figure']>, excluded: Uint8Array, question: Float64Array): number {
   const { slots, facts } = scan.members;
   const turnsAt = factIndex(scan.members, Fact.turn, 0);

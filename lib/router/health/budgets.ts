@@ -27,7 +27,10 @@ class Ledger {
 }
 
 const NONE: readonly Ledger[] = [];
-/** Ledgers kept of removed deployments, which may come back: a list replaced in two steps must not reset its budgets. */
+/**
+ * Ledgers kept of removed deployments, which may come back: a list replaced in two steps must not
+ * reset its budgets.
+ */
 const MOST_RETIRED = 1_000;
 /** The end of a period may differ by this much from one exchange to the next. */
 const JITTER_MS = 50;
@@ -68,7 +71,9 @@ export class Budgets {
     return this.byDeployment.has(id);
   }
 
-  /** Adds the cost of a call, and returns whether it exceeds a budget that was not exceeded before. */
+  /**
+   * Adds the cost of a call, and returns whether it exceeds a budget that was not exceeded before.
+   */
   spend(id: string, usd: number, nowMs: number): boolean {
     let crossed = false;
     for (const ledger of this.of(id)) {
@@ -109,7 +114,10 @@ export class Budgets {
     if (ledger !== undefined) ledger.unreportedUsd += usd;
   }
 
-  /** Sets the spending of all processes, and the end of the period. Returns whether this changes who is over budget, or for how long. */
+  /**
+   * Sets the spending of all processes, and the end of the period. Returns whether this changes who
+   * is over budget, or for how long.
+   */
   settle(key: string, totalUsd: number, endsAtMs: number): boolean {
     const ledger = this.ledgers.get(key);
     if (ledger === undefined) return false;

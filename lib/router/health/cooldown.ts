@@ -5,7 +5,10 @@ import { CONNECTION_FAILED, countsAgainst, errorClassOf, type CallFailure } from
 
 const FAILURE_SHARE = 0.5;
 const FEWEST_REQUESTS = 5;
-/** Failures of one minute after which a lone deployment goes into cooldown, when no request succeeded. */
+/**
+ * Failures of one minute after which a lone deployment goes into cooldown, when no request
+ * succeeded.
+ */
 const LONE_FAILURES = 1_000;
 /** LiteLLM's default where a policy has no entry for an error. */
 const DEFAULT_ALLOWED_FAILS = 3;
@@ -23,9 +26,7 @@ export interface FailedCall {
 
 /**
  * Records a failure and returns how long the deployment goes into cooldown; 0 for not at all.
- *
- * Only statuses that tell something about the deployment count. By default, within a minute: a 429, 401 or 404, or more than half failed of at least 5;
- * a lone deployment when all of 1,000 failed. `allowedFails` and its policy replace this rule. A wrong configuration of the deployment cools it at once.
+ * A wrong configuration cools it at once, other failures by `allowedFails` or the rule by share.
  */
 export function recordFailure(call: FailedCall, states: DeploymentStates, settings: ResolvedRouterSettings): number {
   const { deployment, slot, status, failure, nowMs } = call;
@@ -43,6 +44,7 @@ export function recordFailure(call: FailedCall, states: DeploymentStates, settin
   return exceedsFailureShare(call, states) ? timeMs : 0;
 }
 
+/** The rule by share: a 429, 401 or 404, or more than half failed of at least 5 in the minute. */
 function exceedsFailureShare({ slot, groupSize, status, nowMs }: FailedCall, states: DeploymentStates): boolean {
   const { successes, failures } = states.outcomesOf(slot, nowMs);
   const total = successes + failures;

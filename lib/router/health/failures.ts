@@ -3,7 +3,8 @@ import { errorMessage } from '../../common/errors.js';
 import type { CallUsage } from '../state/call-success.js';
 
 /**
- * A failed call of a deployment. Its tokens count when the prompt was sent and no error status came back; without them, none were used.
+ * A failed call of a deployment. Its tokens count when the prompt was sent and no error status came
+ * back; without them, none were used.
  */
 export interface CallFailure extends CallUsage {
   /** HTTP status of the answer. Default: `status` or `statusCode` of `error`. */
@@ -14,7 +15,9 @@ export interface CallFailure extends CallUsage {
   readonly retryAfterMs?: number;
   /** Whether the call timed out. */
   readonly timeout?: boolean;
-  /** Whether the configuration of the deployment is wrong, so that other requests would fail, too. */
+  /**
+   * Whether the configuration of the deployment is wrong, so that other requests would fail, too.
+   */
   readonly misconfigured?: boolean;
   /** Whether a content filter rejected the request. */
   readonly contentPolicy?: boolean;
@@ -29,7 +32,10 @@ const DEEPEST_CAUSE = 5;
 /** Status of a connection that failed. */
 export const CONNECTION_FAILED = 0;
 
-/** Returns the status of a failure: 408 for a time-out, 500 for an error without status, `CONNECTION_FAILED` without an answer. */
+/**
+ * Returns the status of a failure: 408 for a time-out, 500 for an error without status,
+ * `CONNECTION_FAILED` without an answer.
+ */
 export function statusOf({ status, error, timeout }: CallFailure): number {
   if (status !== undefined) return status;
   const told = statusIn(error);
@@ -41,7 +47,10 @@ export function statusOf({ status, error, timeout }: CallFailure): number {
   return isConnectionError(error) ? CONNECTION_FAILED : 500;
 }
 
-/** Whether a status tells something about the deployment: 429, 401, 404, 408 and 5xx do, other 4xx are about the request. */
+/**
+ * Whether a status tells something about the deployment: 429, 401, 404, 408 and 5xx do, other 4xx
+ * are about the request.
+ */
 export function countsAgainst(status: number): boolean {
   return status === 429 || status === 401 || status === 404 || status === 408 || status >= 500;
 }

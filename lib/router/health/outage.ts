@@ -4,8 +4,9 @@ import type { DeploymentState } from '../selection/explanation.js';
 const NAMED_GROUPS = 5;
 
 /**
- * Returns `down` when no model group has an available deployment, `degraded` when one group has none or a deployment cannot be called.
- * Deployments that are blocked by their own limits do not count. `undefined` otherwise.
+ * Returns `down` when no model group has an available deployment, `degraded` when one group has
+ * none or a deployment cannot be called. Deployments that are blocked by their own limits do not
+ * count. `undefined` otherwise.
  */
 export function outageOf(states: readonly DeploymentState[]): Pick<CapabilityHealth, 'status' | 'reason'> | undefined {
   const out = groupsOut(states);

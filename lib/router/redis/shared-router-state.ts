@@ -39,10 +39,12 @@ export interface RedisRouterStateOptions {
 const FAILURES_UNTIL_ALONE = 3;
 
 /**
- * Shares cooldowns, the usage of the minute, requests in flight and spending between all processes that use this Redis and
- * prefix. While Redis is unreachable each process decides by its own state, and health is `degraded`.
+ * Shares cooldowns, the usage of the minute, requests in flight and spending between all processes
+ * that use this Redis and prefix. While Redis is unreachable each process decides by its own state,
+ * and health is `degraded`.
  *
- * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError without ioredis, when the router starts.
+ * @throws InvalidConfigurationError naming the option (`redis.timeoutMs`); MissingPackageError
+ * without ioredis, when the router starts.
  * @example
  * FastLiteLLMModule.forRoot({ router: { configPath: 'config.yaml', sharedState: redisRouterState({ url: 'redis://localhost:6379' }) } })
  */
@@ -50,7 +52,10 @@ export function redisRouterState(options: RedisRouterStateOptions): RouterShared
   return new RedisRouterState(resolve(options));
 }
 
-/** Opens a link for each router in turn: options may outlive the app that was started with them, as in tests. */
+/**
+ * Opens a link for each router in turn: options may outlive the app that was started with them, as
+ * in tests.
+ */
 class RedisRouterState implements RouterSharedState {
   private link: RedisLink | undefined = undefined;
 
@@ -176,7 +181,8 @@ class RedisLink {
   /** Exchanges once; returns why it failed, or `undefined`. */
   private async tryExchange(): Promise<string | undefined> {
     const { timeoutMs, prefix } = this.options;
-    // An app's own client may queue commands until it is connected again: one queued exchange is enough.
+    // An app's own client may queue commands until it is connected again: one queued exchange is
+    // enough.
     if (this.exchanging !== undefined) return timeoutReason(timeoutMs);
     const refusal = this.circuit.refusal(prefix);
     if (refusal !== undefined) return refusal;

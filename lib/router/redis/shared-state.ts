@@ -8,7 +8,10 @@ export interface StateOfRouter {
   ids(): readonly string[];
   /** Requests of this process in flight at a deployment. */
   inFlight(id: string): number;
-  /** Requests and tokens of this process in a minute, not reported yet; counts as reported afterwards. */
+  /**
+   * Requests and tokens of this process in a minute, not reported yet; counts as reported
+   * afterwards.
+   */
   takeUsage(id: string, minute: number): { readonly requests: number; readonly tokens: number };
   /** Requests in flight of all other processes, and their usage in a minute. */
   elsewhere(id: string, inFlight: number, minute: number, requests: number, tokens: number): void;
@@ -24,7 +27,10 @@ export interface StateOfRouter {
   now(): number;
 }
 
-/** State of deployments that several processes share: cooldowns, usage of the minute, requests in flight, spending. */
+/**
+ * State of deployments that several processes share: cooldowns, usage of the minute, requests in
+ * flight, spending.
+ */
 export interface RouterSharedState {
   /** Starts the exchange. After `close` it can be started for another router. */
   start(router: StateOfRouter): void;

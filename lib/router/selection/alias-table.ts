@@ -1,6 +1,9 @@
 import { Fact, factIndex, type Members } from '../engine/engine.js';
 
-/** Draws members in proportion to their weights, in the same time for any number of them (Vose's method). The weights never change. */
+/**
+ * Draws members in proportion to their weights, in the same time for any number of them (Vose's
+ * method). The weights never change.
+ */
 export class AliasTable {
   /** A place gives its own position with this chance, else its alias. */
   private readonly chances: Float64Array;
@@ -39,7 +42,10 @@ export class AliasTable {
   }
 }
 
-/** By weight where one is set and not all are 0; else by rpm; else by tpm; else evenly. The engines draw by the same rule. */
+/**
+ * By weight where one is set and not all are 0; else by rpm; else by tpm; else evenly. The engines
+ * draw by the same rule.
+ */
 function weightsOf(members: Members): Float64Array {
   const { slots, facts } = members;
   for (const fact of [Fact.weight, Fact.rpm, Fact.tpm]) {

@@ -5,7 +5,9 @@ import type { RouterMemory } from '../state/memory.js';
 export const Ineligibility = { none: 0, cooldown: 1, unhealthy: 2, concurrency: 3, requests: 4, tokens: 5, contextWindow: 6 } as const;
 export type Ineligibility = (typeof Ineligibility)[keyof typeof Ineligibility];
 
-/** One look at the deployments of a group: what they are compared by, for which request, and when. */
+/**
+ * One look at the deployments of a group: what they are compared by, for which request, and when.
+ */
 export interface Scan {
   readonly memory: RouterMemory;
   readonly members: Members;
@@ -47,7 +49,9 @@ export function limitReached(scan: Scan, position: number): Ineligibility {
   return Ineligibility.none;
 }
 
-/** Whether a request that is already booked on the member at `position` keeps it within its limits. */
+/**
+ * Whether a request that is already booked on the member at `position` keeps it within its limits.
+ */
 export function isWithinLimits({ memory, members, minute, inputTokens, limits }: Scan, position: number): boolean {
   const { slots, facts } = members;
   const slot = slots[position];

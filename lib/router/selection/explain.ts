@@ -18,7 +18,10 @@ const REASONS: Readonly<Record<Ineligibility, ExclusionReason | undefined>> = {
   [Ineligibility.contextWindow]: 'context_window',
 };
 
-/** Explains which deployment a request would get, and why the others are not eligible. Books nothing. */
+/**
+ * Explains which deployment a request would get, and why the others are not eligible. Books
+ * nothing.
+ */
 export function explainRouting(core: RouterCore, model: string, context: RoutingContext = {}): RoutingExplanation {
   const destination = core.names.find(model);
   if (destination === null) return { model, chosen: null, deployments: [] };
@@ -77,7 +80,10 @@ function nameOfState({ memory, budgets }: RouterCore, { deployment, slot }: Plac
   return memory.unhealthyUntil[slot] > nowMs ? 'unhealthy' : 'available';
 }
 
-/** Returns the reason for each deployment of the group; `undefined` where it is eligible but for its `order`. */
+/**
+ * Returns the reason for each deployment of the group; `undefined` where it is eligible but for its
+ * `order`.
+ */
 function reasonsOf(core: RouterCore, group: ModelGroup, context: RoutingContext, scan: Scan): (ExclusionReason | undefined)[] {
   const fitting = new Set(group.placedFor(context));
   const [blocked, excluded] = [new Set(context.blockedModels), new Set(context.excludeIds)];

@@ -37,7 +37,10 @@ export interface DeploymentState {
   readonly tokens: number;
   readonly successes: number;
   readonly failures: number;
-  /** Means of the last samples; 0 without samples, and `strategyOptions.sampleTtlMs` after the newest. */
+  /**
+   * Means of the last samples; 0 without samples, and `strategyOptions.sampleTtlMs` after the
+   * newest.
+   */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs: number;
 }

@@ -30,7 +30,10 @@ export class ModelGroup {
     this.tiers = this.tiersOf(placed);
   }
 
-  /** The priority tiers of the deployments that fit the request's tags and are not blocked: lowest `order` first. */
+  /**
+   * The priority tiers of the deployments that fit the request's tags and are not blocked: lowest
+   * `order` first.
+   */
   tiersFor({ tags, blockedModels }: RoutingContext): readonly PriorityTier[] {
     const isFiltered = this.context.settings.enableTagFiltering;
     if (!isFiltered && isEmpty(blockedModels)) return this.tiers;

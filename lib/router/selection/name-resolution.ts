@@ -27,7 +27,10 @@ const LONGEST_NAME = 512;
 const ANY = '*';
 const NO_CAPTURES: readonly string[] = [];
 
-/** Finds the model group for the name that a request asks for. Built anew when the deployments or the settings change. */
+/**
+ * Finds the model group for the name that a request asks for. Built anew when the deployments or
+ * the settings change.
+ */
 export class NameResolution {
   readonly groups: ReadonlyMap<string, ModelGroup>;
   readonly byId: ReadonlyMap<string, Placed>;
@@ -64,7 +67,10 @@ export class NameResolution {
     return found;
   }
 
-  /** Names of the model groups with a deployment that can be called, and of the aliases for them that are not hidden. */
+  /**
+   * Names of the model groups with a deployment that can be called, and of the aliases for them
+   * that are not hidden.
+   */
   callableNames(): readonly string[] {
     const aliases = [...this.context.settings.aliases].filter(([, { hidden }]) => !hidden).map(([name]) => name);
     const isCallable = (name: string): boolean =>

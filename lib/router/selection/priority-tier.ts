@@ -38,7 +38,10 @@ export interface TierSettings {
 }
 
 const NONE_EXCLUDED = new Uint8Array();
-/** Draws from the alias table before all deployments are scanned: too many of those drawn are not eligible. */
+/**
+ * Draws from the alias table before all deployments are scanned: too many of those drawn are not
+ * eligible.
+ */
 const DRAWS = 8;
 
 /** The deployments of one model group with the same `order`, of which a strategy selects one. */
@@ -72,7 +75,9 @@ export class PriorityTier {
     this.question[Question.sampleTtlMs] = settings.sampleTtlMs;
   }
 
-  /** Returns the position of the deployment that the strategy prefers, or -1 when none is eligible. */
+  /**
+   * Returns the position of the deployment that the strategy prefers, or -1 when none is eligible.
+   */
   select(strategy: Strategy, request: SelectionRequest, anyHealth: boolean): number {
     const excluded = this.excludedBy(request.context);
     const drawn = strategy.figure === null && excluded === null ? this.draw(this.scanOf(strategy, request, anyHealth)) : -1;
@@ -151,7 +156,10 @@ export class PriorityTier {
     this.members.facts[factIndex(this.members, Fact.turn, position)] = turn;
   }
 
-  /** Reads the prices, once a minute: they may come from a large table of the app, and may change there. */
+  /**
+   * Reads the prices, once a minute: they may come from a large table of the app, and may change
+   * there.
+   */
   private price(minute: number): void {
     if (minute === this.pricedMinute) return;
     this.pricedMinute = minute;

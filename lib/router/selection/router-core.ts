@@ -202,13 +202,19 @@ export class RouterCore {
     }
   }
 
-  /** Records the result of a health check: `forMs` is how long the deployment counts as unhealthy, 0 for healthy. */
+  /**
+   * Records the result of a health check: `forMs` is how long the deployment counts as unhealthy, 0
+   * for healthy.
+   */
   setHealth(id: string, forMs: number): void {
     const entry = this.names.byId.get(id);
     if (entry !== undefined) this.memory.unhealthyUntil[entry.slot] = forMs === 0 ? 0 : this.now() + forMs;
   }
 
-  /** Number of deployments of the model that are neither in cooldown nor unhealthy; limits are ignored. */
+  /**
+   * Number of deployments of the model that are neither in cooldown nor unhealthy; limits are
+   * ignored.
+   */
   healthyCount(model: string, context: RoutingContext = NO_CONTEXT): number {
     const destination = this.names.find(model);
     if (destination === null) return 0;
@@ -247,7 +253,10 @@ export class RouterCore {
     return new Selection({ deployment, model, group: tier.group, strategy: strategyName }, { slot, tokens, minute });
   }
 
-  /** Ends the request and replaces the booked tokens by those used; where these are unknown, the booked ones stand. */
+  /**
+   * Ends the request and replaces the booked tokens by those used; where these are unknown, the
+   * booked ones stand.
+   */
   private release(selection: Selection, used: number | undefined, nowMs: number): void {
     const { slot, minute } = selection.booking;
     selection.release();
@@ -266,7 +275,9 @@ export class RouterCore {
     if (usd > 0 && this.budgets.spend(deployment.id, usd, nowMs)) this.applyBudgets();
   }
 
-  /** The error for a request without an eligible deployment; it names the budgets that are exceeded. */
+  /**
+   * The error for a request without an eligible deployment; it names the budgets that are exceeded.
+   */
   private refusal(model: string, { group }: Destination, request: SelectionRequest): Error {
     const refusal = this.selector.refusal(model, group, request);
     if (!this.budgets.isUsed || !(refusal instanceof RouterRateLimitError)) return refusal;

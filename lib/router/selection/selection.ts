@@ -33,7 +33,10 @@ export class Selection implements Pick {
     this.strategy = strategy;
   }
 
-  /** @throws InvalidArgumentError for anything but a selection itself; a copy could be released twice. */
+  /**
+   * @throws InvalidArgumentError for anything but a selection itself; a copy could be released
+   * twice.
+   */
   static checked(pick: Pick): Selection {
     if (pick instanceof Selection) return pick;
     throw new InvalidArgumentError('pick', pick, 'must be the object returned by acquire(), not a copy');

@@ -4,8 +4,9 @@ import type { Placed } from './priority-tier.js';
 const DEFAULT_TAG = 'default';
 
 /**
- * Returns the deployments that fit a request's tags: one of them, or all; `!tag` excludes, `&tag` is required. Where none fits, those tagged `default`.
- * A request without tags gets those tagged `default` or, where there are none, all.
+ * Returns the deployments that fit a request's tags: one of them, or all; `!tag` excludes, `&tag`
+ * is required. Where none fits, those tagged `default`. A request without tags gets those tagged
+ * `default` or, where there are none, all.
  */
 export function matchingTags(placed: readonly Placed[], tags: readonly string[], matchAll: boolean): readonly Placed[] {
   const excluded = tags.filter((tag) => tag.startsWith('!')).map((tag) => tag.slice(1));

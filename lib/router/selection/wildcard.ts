@@ -1,6 +1,7 @@
 /**
- * A pattern for model names, in which each `*` stands for any characters, also none. An earlier `*` takes as much as it can, as `(.*)` in LiteLLM does.
- * It is no regular expression, because that takes exponential time: eight stars over a name of 512 characters never end.
+ * A pattern for model names, in which each `*` stands for any characters, also none. An earlier `*`
+ * takes as much as it can, as `(.*)` in LiteLLM does. It is no regular expression, because that
+ * takes exponential time: eight stars over a name of 512 characters never end.
  */
 export class Wildcard {
   private readonly first: string;

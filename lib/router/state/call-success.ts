@@ -18,11 +18,17 @@ export interface CallSuccess extends CallUsage {
   /** From sending the request to the end of the answer. */
   readonly latencyMs: number;
   readonly timeToFirstTokenMs?: number;
-  /** Cost, for budgets only. Default: by the prices of the deployment, else of the model that was called. */
+  /**
+   * Cost, for budgets only. Default: by the prices of the deployment, else of the model that was
+   * called.
+   */
   readonly costUsd?: number;
 }
 
-/** Strings would be concatenated instead of added. @throws InvalidArgumentError naming the figure. */
+/**
+ * Strings would be concatenated instead of added.
+ * @throws InvalidArgumentError naming the figure.
+ */
 export function checkFigures(outcome: Partial<CallSuccess>): void {
   const { latencyMs, timeToFirstTokenMs, promptTokens, completionTokens } = outcome;
   if (isFigure(latencyMs) && isFigure(timeToFirstTokenMs) && isFigure(promptTokens) && isFigure(completionTokens)) return;

@@ -8,8 +8,8 @@ const TIMEOUT_LATENCY_MS = 1_000_000;
 const LATE_MS = TIMEOUT_LATENCY_MS / MOST_SAMPLES;
 
 /**
- * Reads and writes the state of deployments. Counts change by atomic operations, because other threads may share the memory; a thread never waits for
- * another one.
+ * Reads and writes the state of deployments. Counts change by atomic operations, because other
+ * threads may share the memory; a thread never waits for another one.
  */
 export class DeploymentStates {
   readonly latencies: LatencySamples;
@@ -21,8 +21,8 @@ export class DeploymentStates {
   }
 
   /**
-   * Counts a request as in flight, with its tokens. The atomic operation on the own row comes first: of two threads that do this and then read all rows,
-   * at least one sees both requests.
+   * Counts a request as in flight, with its tokens. The atomic operation on the own row comes
+   * first: of two threads that do this and then read all rows, at least one sees both requests.
    */
   book(slot: number, tokens: number, nowMs: number): void {
     const { memory } = this;
@@ -47,7 +47,9 @@ export class DeploymentStates {
     if (inFlight[slot] > 0) Atomics.sub(inFlight, slot, 1);
   }
 
-  /** Adds tokens to the minute, or takes some away: only from the minute in which they were booked. */
+  /**
+   * Adds tokens to the minute, or takes some away: only from the minute in which they were booked.
+   */
   addTokens(slot: number, tokens: number, bookedMinute: number, nowMs: number): void {
     const minute = minuteOf(nowMs);
     if (tokens === 0 || (tokens < 0 && bookedMinute !== minute)) return;
@@ -65,7 +67,10 @@ export class DeploymentStates {
     Atomics.add(this.memory.failures, slot, 1);
   }
 
-  /** Counts a failure under `allowedFails` and returns the count, which expires `ttlMs` after the last failure. */
+  /**
+   * Counts a failure under `allowedFails` and returns the count, which expires `ttlMs` after the
+   * last failure.
+   */
   addFail(slot: number, ttlMs: number, nowMs: number): number {
     const { memory } = this;
     if (memory.failsUntil[slot] <= nowMs) Atomics.store(memory.fails, slot, 0);
@@ -90,7 +95,8 @@ export class DeploymentStates {
     const { memory } = this;
     if (untilMs > memory.coolingUntil[slot]) memory.coolingUntil[slot] = untilMs;
     memory.fails[slot] = 0;
-    // A time-out among the samples would keep requests away after the cooldown. Other samples stay: without any, all requests would go there at once.
+    // A time-out among the samples would keep requests away after the cooldown. Other samples stay:
+    // without any, all requests would go there at once.
     if (Math.max(memory.latency[slot], memory.firstToken[slot]) < LATE_MS) return;
     this.latencies.forget(slot);
     this.firstTokens.forget(slot);

@@ -7,7 +7,10 @@ interface SampleArrays {
   readonly samples: Float64Array;
 }
 
-/** The last samples of a latency per deployment, and their mean. Threads that share the memory each write to a place of their own. */
+/**
+ * The last samples of a latency per deployment, and their mean. Threads that share the memory each
+ * write to a place of their own.
+ */
 export class LatencySamples {
   /** All samples of a deployment expire this long after its newest. */
   ttlMs = Infinity;

@@ -1,4 +1,7 @@
-/** Integers per deployment: each is an array of `capacity` in the region. `spare` keeps the doubles aligned for an odd capacity. */
+/**
+ * Integers per deployment: each is an array of `capacity` in the region. `spare` keeps the doubles
+ * aligned for an odd capacity.
+ */
 const INTS = [
   'inFlight',
   'minute',
@@ -15,17 +18,26 @@ const INTS = [
   'elsewhereTokens',
   'spare',
 ] as const;
-/** Doubles per deployment, after the integers; the samples of latency and of time to first token follow. */
+/**
+ * Doubles per deployment, after the integers; the samples of latency and of time to first token
+ * follow.
+ */
 const DOUBLES = ['coolingUntil', 'unhealthyUntil', 'failsUntil', 'latency', 'firstToken', 'latencyAt', 'firstTokenAt'] as const;
 
-/** Integers before those of the deployments: a cache line, whose first says how many threads have a row. */
+/**
+ * Integers before those of the deployments: a cache line, whose first says how many threads have a
+ * row.
+ */
 const HEADER_INTS = 32;
 const THREADS = 0;
 
 /** Samples of latency kept per deployment. */
 export const MOST_SAMPLES = 16;
 
-/** Bytes of a region for `capacity` deployments. native/core/src/router/memory.rs has the same layout. */
+/**
+ * Bytes of a region for `capacity` deployments. native/core/src/router/memory.rs has the same
+ * layout.
+ */
 export function memoryBytes(capacity: number): number {
   const ints = HEADER_INTS + INTS.length * capacity;
   return ints * 4 + (DOUBLES.length + 2 * MOST_SAMPLES) * capacity * 8;
@@ -34,12 +46,18 @@ export function memoryBytes(capacity: number): number {
 /** Threads that may share a state at the same time. */
 export const MAX_THREADS = 64;
 
-/** Integers in a thread's row of requests in flight: whole cache lines, so that threads do not write to the same line. */
+/**
+ * Integers in a thread's row of requests in flight: whole cache lines, so that threads do not write
+ * to the same line.
+ */
 export function rowLength(capacity: number): number {
   return (capacity + 31) & ~31;
 }
 
-/** The rows of requests in flight of all threads that share a state, and the number of this thread's row. */
+/**
+ * The rows of requests in flight of all threads that share a state, and the number of this thread's
+ * row.
+ */
 export interface ThreadRows {
   readonly counts: Int32Array;
   readonly thread: number;
@@ -48,8 +66,9 @@ export interface ThreadRows {
 const NO_ROWS = new Int32Array();
 
 /**
- * The state of all deployments, as arrays over one buffer that are indexed by a deployment's slot. The buffer belongs to this instance, or to the
- * addon, where all threads share it. Engines read the same arrays.
+ * The state of all deployments, as arrays over one buffer that are indexed by a deployment's slot.
+ * The buffer belongs to this instance, or to the addon, where all threads share it. Engines read
+ * the same arrays.
  */
 export class RouterMemory {
   /** The whole region, as engines read it. */
@@ -58,7 +77,10 @@ export class RouterMemory {
 
   /** Whether other threads, or other routers of this thread, write to this memory. */
   readonly isShared: boolean;
-  /** Requests in flight of this thread; `inFlightOf` adds the others. Only this thread writes here, and the addon clears the row when the thread ends. */
+  /**
+   * Requests in flight of this thread; `inFlightOf` adds the others. Only this thread writes here,
+   * and the addon clears the row when the thread ends.
+   */
   readonly inFlight: Int32Array;
   /** The rows of all threads, each of `rowLength`; empty where nothing is shared. */
   readonly rows: Int32Array;

@@ -4,7 +4,10 @@ import type { RouterMemory } from './memory.js';
 
 const SMALLEST_CAPACITY = 8;
 
-/** Gives each deployment a slot in the memory. A deployment that is removed and added again keeps its state. */
+/**
+ * Gives each deployment a slot in the memory. A deployment that is removed and added again keeps
+ * its state.
+ */
 export class Slots {
   memory: RouterMemory;
   /** Why the state is not shared though a name is given; `undefined` otherwise. */

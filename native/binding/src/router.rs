@@ -9,11 +9,13 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicI32, AtomicU64};
 
 thread_local! {
-    /// The states that this thread takes part in. They are left when the thread ends, which releases its requests in flight.
+    /// The states that this thread takes part in. They are left when the thread ends, which
+    /// releases its requests in flight.
     static PARTICIPANTS: RefCell<Vec<Participant>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes part in the state of this name, and returns the number of this thread in it. Its memory is `router/<name>`;
+/// Takes part in the state of this name, and returns the number of this thread in it. Its memory is
+/// `router/<name>`;
 /// `router/<name>/threads` holds a row of requests in flight per thread.
 #[napi(catch_unwind)]
 pub fn router_open(name: String, capacity: u32) -> Result<u32> {

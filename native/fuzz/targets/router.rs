@@ -1,4 +1,5 @@
-//! Any memory, facts and question: what is selected is eligible, counted, and the best. Wrong lengths are rejected.
+//! Any memory, facts and question: what is selected is eligible, counted, and the best. Wrong
+//! lengths are rejected.
 #![no_main]
 
 use fast_litellm_core::router::{FACTS, Members, Memory, QUESTION, Question, Strategy, scan};
@@ -86,7 +87,8 @@ fuzz_target!(|input: Input| {
     assert_eq!(count, eligible.len());
     let figure = |position: usize| strategy.figure(&members, position, &asked);
     let Some(found) = found else {
-        // Nothing is within a buffer beside a figure below 0, and no turn is compared with one that is no number.
+        // Nothing is within a buffer beside a figure below 0, and no turn is compared with one that
+        // is no number.
         let is_compared = |position: &usize| !figure(*position).is_nan() && !members.fact(*position, FACTS - 1).is_nan();
         assert!(strategy.is_buffered() || strategy != Strategy::SimpleShuffle && !eligible.iter().all(is_compared) || eligible.is_empty());
         return;

@@ -14,5 +14,8 @@ export interface RoutingCandidate {
   readonly timeToFirstTokenMs: number;
 }
 
-/** Selects one of the candidates, of which there is at least one, or returns `null` to reject the request. Synchronous, called for every request. */
+/**
+ * Selects one of the candidates, of which there is at least one, or returns `null` to reject the
+ * request. Synchronous, called for every request.
+ */
 export type CustomRoutingStrategy = (candidates: readonly RoutingCandidate[], context: RoutingContext) => Deployment | null;

@@ -1,6 +1,9 @@
 import type { Strategy } from './strategy.js';
 
-/** Selects the deployment with the lowest mean latency per token of the answer. One without samples comes first. */
+/**
+ * Selects the deployment with the lowest mean latency per token of the answer. One without samples
+ * comes first.
+ */
 export const latencyBased: Strategy = {
   name: 'latency_based',
   number: 2,

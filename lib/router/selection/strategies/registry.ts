@@ -23,7 +23,9 @@ export const ROUTING_STRATEGIES: readonly RoutingStrategy[] = Object.keys(BY_NAM
 
 const ALIASES = new Map(STRATEGIES.flatMap(({ name, aliases }) => aliases.map((alias) => [alias, name] as const)));
 
-/** Returns the strategy's name for a name of its own or of LiteLLM; `undefined` for any other value. */
+/**
+ * Returns the strategy's name for a name of its own or of LiteLLM; `undefined` for any other value.
+ */
 export function strategyNamed(name: unknown): RoutingStrategy | undefined {
   if (typeof name !== 'string') return undefined;
   return Object.hasOwn(BY_NAME, name) ? (name as RoutingStrategy) : ALIASES.get(name);

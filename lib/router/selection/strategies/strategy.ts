@@ -3,7 +3,10 @@ import type { Scan } from '../eligibility.js';
 /** How one of several deployments is selected. */
 export type RoutingStrategy = 'simple_shuffle' | 'least_busy' | 'latency_based' | 'cost_based' | 'usage_based';
 
-/** A strategy, as the TypeScript engine runs it. native/core/src/router/strategy.rs has the same ones under the same numbers. */
+/**
+ * A strategy, as the TypeScript engine runs it. native/core/src/router/strategy.rs has the same
+ * ones under the same numbers.
+ */
 export interface Strategy {
   readonly name: RoutingStrategy;
   /** Number in a question to an engine, and in test/vectors/router.json. */
@@ -16,6 +19,9 @@ export interface Strategy {
   readonly isBuffered: boolean;
   /** Whether deployments without a price of their own have to be priced first. */
   readonly needsPrices: boolean;
-  /** What the member at `position`, in `slot` of the memory, is compared by: the lowest is selected. `null`: members are drawn by weight. */
+  /**
+   * What the member at `position`, in `slot` of the memory, is compared by: the lowest is selected.
+   * `null`: members are drawn by weight.
+   */
   readonly figure: ((scan: Scan, slot: number, position: number) => number) | null;
 }

@@ -1,4 +1,5 @@
-//! The deployments that are compared, and which of them are eligible: `lib/router/selection/eligibility.ts`.
+//! The deployments that are compared, and which of them are eligible:
+//! `lib/router/selection/eligibility.ts`.
 
 use super::memory::{Double, Int, Memory};
 use super::question::Question;

@@ -1,4 +1,5 @@
-//! Selects one of many deployments, on the memory that JavaScript reads and writes itself. What needs what:
+//! Selects one of many deployments, on the memory that JavaScript reads and writes itself. What
+//! needs what:
 //!
 //! ```text
 //! scan -> strategy -> members -> memory, question      participants -> memory

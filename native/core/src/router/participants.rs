@@ -1,4 +1,5 @@
-//! States that all threads of the process share: which deployment has which slot, and how many requests each thread has in flight.
+//! States that all threads of the process share: which deployment has which slot, and how many
+//! requests each thread has in flight.
 
 use super::memory::{MAX_THREADS, Memory, bytes, row_length};
 use crate::CoreError;
@@ -33,7 +34,8 @@ fn rows_bytes(capacity: usize) -> usize {
     MAX_THREADS * row_length(capacity) * 4
 }
 
-/// A thread's part in a state. Only this thread writes to its row, which is cleared when the thread ends, however it ends.
+/// A thread's part in a state. Only this thread writes to its row, which is cleared when the thread
+/// ends, however it ends.
 pub struct Participant {
     name: String,
     pub thread: u32,
@@ -95,7 +97,8 @@ impl Drop for Participant {
     }
 }
 
-/// The slot of a deployment in the state of this name, the same for all threads; `None` where all slots are taken, or no such state is open.
+/// The slot of a deployment in the state of this name, the same for all threads; `None` where all
+/// slots are taken, or no such state is open.
 #[must_use]
 pub fn slot(name: &str, id: &str) -> Option<u32> {
     let mut spaces = SPACES.lock();

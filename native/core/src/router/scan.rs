@@ -1,4 +1,5 @@
-//! Selects a member: the same answers as those of `lib/router/engine/typescript.ts`, number for number.
+//! Selects a member: the same answers as those of `lib/router/engine/typescript.ts`, number for
+//! number.
 
 use super::members::{Members, RPM, TPM, TURN, WEIGHT};
 use super::question::Question;

@@ -34,7 +34,8 @@ impl Strategy {
         matches!(self, Self::LatencyBased | Self::FirstTokenBased)
     }
 
-    /// What a member is compared by: the lowest is selected. Members of `SimpleShuffle` are drawn instead.
+    /// What a member is compared by: the lowest is selected. Members of `SimpleShuffle` are drawn
+    /// instead.
     #[inline(always)]
     #[must_use]
     pub fn figure(self, members: &Members<'_>, position: usize, question: &Question) -> f64 {

@@ -15,17 +15,17 @@ export interface ConnectionPoolOptions {
   readonly maxIdleMs?: number;
   /** A connection is closed this long after it was opened, once it is not leased. Default: never. */
   readonly maxAgeMs?: number;
-  /** How long `acquire` and `use` wait for a connection unless told otherwise. 0: without end. Default 30,000. */
+  /** How long `acquire` and `use` wait for a connection. 0: no limit. Default 30,000. */
   readonly acquireTimeoutMs?: number;
   /** For TCP and TLS together. Default 30,000. */
   readonly connectTimeoutMs?: number;
-  /** From the request to the end of the response's headers; 0: without end. Default 300,000. */
+  /** From the request to the end of the response's headers. 0: no limit. Default 300,000. */
   readonly headersTimeoutMs?: number;
-  /** Between two pieces of a response, read or left unread; 0: without end. Default 300,000. */
+  /** Between two chunks of a response, read or unread. 0: no limit. Default 300,000. */
   readonly bodyTimeoutMs?: number;
-  /** How long `drain` waits for leased connections unless told otherwise. Default 10,000. */
+  /** How long `drain` waits for leased connections. Default 10,000. */
   readonly drainTimeoutMs?: number;
-  /** Pools of one name count together across the `worker_threads` of a process (native engine): caps and counts hold for all of it. Default: alone. */
+  /** Name of a pool whose caps and counts hold for all `worker_threads` of the process (native engine). Default: not shared. */
   readonly sharedAs?: string;
   /** What `tls.connect` takes: `ca`, `cert`, `key`, `servername`, … */
   readonly tls?: ConnectionOptions;
@@ -33,7 +33,7 @@ export interface ConnectionPoolOptions {
   readonly proxy?: ProxyOptions | string | false;
 }
 
-/** The options, checked and complete; no time limit is `Infinity`. */
+/** The checked options with defaults; `Infinity` is no limit. */
 export interface ResolvedConnectionPoolOptions {
   readonly maxConnections: number;
   readonly maxConnectionsPerEndpoint: number;
@@ -64,11 +64,11 @@ const KNOWN = [
   'proxy',
 ] as const satisfies readonly (keyof ConnectionPoolOptions)[];
 
-/** An id holds the slot and has to leave room for generations. */
+/** An id holds the slot and the generation of a lease. */
 const MOST_CONNECTIONS = 65_535;
 
 /**
- * Checks the options. `settings` are those of the flags file, and go first.
+ * Checks the options. `settings` of the flags file take precedence.
  * @throws InvalidConfigurationError naming the option (`connectionPool.maxConnections`).
  */
 export function resolveConnectionPoolOptions(

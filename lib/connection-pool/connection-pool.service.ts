@@ -8,7 +8,7 @@ import { checkFunction, checkInteger, checkObject, refuseArgument } from '../com
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
-import type { ConnectionPoolEngine, PoolBooks } from './engine/engine.js';
+import type { ConnectionPoolEngine, PoolAccounting } from './engine/engine.js';
 import type { ResolvedConnectionPoolOptions } from './connection-pool.options.js';
 import { exhaustionOf, poolSamples, poolStats, type ConnectionPoolStats } from './stats.js';
 import { selfTest } from './engine/self-test.js';
@@ -19,12 +19,12 @@ import {
   type LeasedConnection,
   type PoolRequestOptions,
 } from './connection/leased-connection.js';
-import type { PoolEndpoint } from './connection/endpoint.js';
 import { PoolDispatcher, type FetchDispatcher } from './pool/dispatcher.js';
+import type { PoolEndpoint } from './pool/endpoint.js';
 import { SocketPool } from './pool/socket-pool.js';
 import { PromisedConnection } from './pool/wait-queue.js';
+import { ConnectionState } from './threads/layout.js';
 
-/** What the service takes from its surroundings. */
 export interface ConnectionPoolContext {
   /** Milliseconds of a clock that never steps. Default `burstClock()`. */
   readonly now?: () => number;
@@ -33,14 +33,14 @@ export interface ConnectionPoolContext {
   readonly logger?: LogSink;
 }
 
-/** Pools that nobody drained and nobody has any more: their place among the members would stay taken. */
-const abandoned = new FinalizationRegistry<PoolBooks>((books) => books.leave());
+/** A pool that is garbage-collected without `drain` would stay a member. */
+const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accounting.leave());
 
 /**
- * Real keep-alive connections to HTTP origins, each lent to one user at a time.
+ * Keep-alive connections to HTTP origins, each leased to one caller at a time.
  *
- * All methods throw `InvalidArgumentError` on an endpoint without `http:` or `https:` and on an id that is not leased (`UNKNOWN_CONNECTION`, or
- * `CONNECTION_RETURNED` when it was returned before), and `PoolClosedError` on a new lease once `drain` was called.
+ * All methods throw `InvalidArgumentError` for an endpoint without `http:` or `https:` and for an id that
+ * is not leased (`UNKNOWN_CONNECTION`, or `CONNECTION_RETURNED`), and `PoolClosedError` after `drain`.
  *
  * @example
  * const answer = await pool.use('https://api.openai.com', async (connection) => {
@@ -53,7 +53,7 @@ export class ConnectionPoolService implements Capability {
   /** The pool for `fetch(url, { dispatcher })`, the OpenAI SDK's `fetchOptions`, and every undici client. */
   readonly dispatcher: FetchDispatcher;
 
-  private readonly books: PoolBooks;
+  private readonly accounting: PoolAccounting;
   private readonly pool: SocketPool;
   private readonly unit: string;
   private readonly acquisitions: CallSeries;
@@ -66,20 +66,19 @@ export class ConnectionPoolService implements Capability {
     { now = burstClock(), recorder = SILENT_RECORDER, logger = defaultLog() }: ConnectionPoolContext = {},
   ) {
     this.unit = options.sharedAs ?? 'pool';
-    const { books, engine } = this.join();
-    this.books = books;
-    abandoned.register(this, books, this);
+    const { accounting, engine } = this.join();
+    this.accounting = accounting;
+    abandoned.register(this, accounting, this);
     this.pool = new SocketPool(options, {
-      books,
+      accounting,
       now,
-      expired: (slots, nowMs, found) =>
-        choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found), options.maxConnections),
+      expired: (slots, nowMs, found) => choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found)),
     });
     this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), logger) as Dispatcher as FetchDispatcher;
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
   }
 
-  /** Leases a connection to a URL or origin, at once: its id, for `request` and `returnConnection`. `null` where a cap is reached. */
+  /** Leases a connection to a URL or origin. Returns its id for `request` and `returnConnection`, or `null` at a cap. */
   getConnection(endpoint: string): number | null {
     if (this.acquisitions.sampled()) return this.getRecorded(endpoint);
     const { pool } = this;
@@ -88,8 +87,8 @@ export class ConnectionPoolService implements Capability {
   }
 
   /**
-   * The same, and waits for its turn where a cap is reached: first come, first served. An idle connection to another endpoint makes room where the pool is full.
-   * Rejects with `PoolTimeoutError`, `PoolClosedError` or the signal's reason.
+   * Leases a connection and waits at a cap, in order of arrival. Where the pool is at its cap, an idle
+   * connection to another endpoint is closed. Rejects with `PoolTimeoutError`, `PoolClosedError` or the signal's reason.
    */
   async acquire(endpoint: string, options: AcquireOptions = {}): Promise<number> {
     checkObject('options', options, refuseArgument);
@@ -100,69 +99,70 @@ export class ConnectionPoolService implements Capability {
     return id > 0 ? id : this.wait(found, limitMs, signal);
   }
 
-  /** Sends a request on a leased connection. Rejects with what undici says of sockets, time-outs and answers. */
+  /** Sends a request on a leased connection. Rejects with undici's errors. */
   request(id: number, options: PoolRequestOptions): Promise<Dispatcher.ResponseData> {
     try {
-      return this.pool.leased(id).request(requestOptions(options));
+      return this.pool.table.leased(id).request(requestOptions(options));
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
   }
 
-  /** Ends a lease. What is under way on the connection is waited for, before anybody else gets it. */
+  /** Ends a lease. Requests in flight complete before the connection is leased again. */
   returnConnection(id: number): void {
     this.pool.release(id);
   }
 
-  /** Closes a connection, leased or idle, and forgets it. */
+  /** Closes a connection, leased or idle. */
   removeConnection(id: number): void {
-    const known = typeof id === 'number' ? this.pool.known(id) : undefined;
-    this.pool.discard(known ?? this.pool.leased(id), 'removed');
+    const { table } = this.pool;
+    const known = typeof id === 'number' ? table.find(id) : undefined;
+    this.pool.discard(known ?? table.leased(id), 'removed');
   }
 
-  /** Whether the connection of this id has an open socket at this moment. An id that is gone has none. */
+  /** Whether the connection of this id has an open socket. */
   healthCheck(id: number): boolean {
     if (!Number.isInteger(id)) throw new InvalidArgumentError('id', id, 'must be the id of a connection');
-    return this.pool.known(id)?.healthy ?? false;
+    return this.pool.table.find(id)?.healthy ?? false;
   }
 
-  /** Closes idle connections that are lost or too old, and those whose answer nobody reads; leased ones stay. Happens by itself as well. Returns how many. */
+  /** Closes idle connections that are lost or expired, and those whose answers stay unread. Returns how many. The pool also does so by itself. */
   cleanup(): number {
     return this.pool.sweep();
   }
 
   /**
-   * Leases a connection for as long as `send` takes, and longer if an answer is still being read then: until its body ends, fails or is destroyed.
-   * Where `send` fails in the middle of an answer, the connection is closed.
+   * Leases a connection until `send` is done and its answers are read, failed or destroyed. If `send`
+   * fails in the middle of an answer, the connection is closed.
    */
   async use<T>(endpoint: string, send: (connection: LeasedConnection) => Promise<T>, options: AcquireOptions = {}): Promise<T> {
     checkFunction('send', send, refuseArgument);
     openSignal(checkObject('options', options, refuseArgument));
     const id = this.getConnection(endpoint) ?? (await this.acquire(endpoint, options));
-    const connection = this.pool.leased(id);
+    const connection = this.pool.table.leased(id);
     const { origin } = connection.endpoint;
     try {
       const result = await send({ id, origin, request: (request) => this.request(id, request) });
       this.giveBack(id);
       return result;
     } catch (error) {
-      if (this.pool.isLeased(id) && connection.isBusy) this.pool.discard(connection, 'removed');
+      if (this.isLeased(id) && connection.isBusy) this.pool.discard(connection, 'removed');
       else this.giveBack(id);
       throw error;
     }
   }
 
-  /** What is open, lent and waited for at this moment. */
+  /** Connections and waiters at this moment. */
   stats(): ConnectionPoolStats {
-    return poolStats(this.pool, this.books, (words, room, leased) =>
-      this.choice.run('totals', this.unit, (engine) => engine.totals(words, room, leased), this.options.maxConnections),
+    return poolStats(this.pool, this.accounting, (words, room, leased) =>
+      this.choice.run('totals', this.unit, (engine) => engine.totals(words, room, leased)),
     );
   }
 
   /**
-   * The end of the pool: nobody gets a connection any more, those who wait are sent away, idle connections are closed, and leased ones as they are returned.
-   * After `deadlineMs` (default `drainTimeoutMs`) the rest is closed too. Done when all sockets are closed. A second call may bring the deadline forward.
+   * Ends the pool: new leases and waiters fail, idle connections are closed, leased ones when they are
+   * returned or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all sockets are closed.
    */
   drain(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     checkObject('options', options, refuseArgument);
@@ -181,12 +181,12 @@ export class ConnectionPoolService implements Capability {
     return this.pool.draining;
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     return poolSamples(this.pool, this.stats());
   }
 
-  /** Asks the engine in charge for a history that is known, and looks whether anything is left to lease. */
+  /** Health by the self-test of the engine and by the connections that are left to lease. */
   health(): CapabilityHealth {
     const own = engineHealth(this.choice, selfTest);
     if (own.status === 'down') return own;
@@ -195,12 +195,12 @@ export class ConnectionPoolService implements Capability {
     return exhausted === undefined ? own : { ...own, status: 'degraded', reason: exhausted };
   }
 
-  private join(): { books: PoolBooks; engine: EngineName } {
+  private join(): { accounting: PoolAccounting; engine: EngineName } {
     const { sharedAs, maxConnections } = this.options;
     const { native, typescript } = this.choice;
     const chosen = this.choice.assigned(this.unit) === 'native' && native !== null ? native : typescript;
-    const join = (engine: ConnectionPoolEngine): { books: PoolBooks; engine: EngineName } => ({
-      books: engine.join(sharedAs, maxConnections),
+    const join = (engine: ConnectionPoolEngine): { accounting: PoolAccounting; engine: EngineName } => ({
+      accounting: engine.join(sharedAs, maxConnections),
       engine: engine.engine,
     });
     try {
@@ -219,9 +219,9 @@ export class ConnectionPoolService implements Capability {
   }
 
   private wait(endpoint: PoolEndpoint, limitMs: number, signal: AbortSignal | undefined): Promise<number> {
-    const { line } = this.pool;
+    const { waiters } = this.pool;
     const waiter = new PromisedConnection(endpoint, limitMs);
-    if (signal !== undefined) waiter.listen(signal, () => line.remove(waiter));
+    if (signal !== undefined) waiter.listen(signal, () => waiters.remove(waiter));
     this.pool.wait(waiter);
     return waiter.promise;
   }
@@ -231,9 +231,13 @@ export class ConnectionPoolService implements Capability {
     return checkInteger('timeoutMs', timeoutMs, { min: 0, max: LONGEST_TIMER_MS }, refuseArgument) || Infinity;
   }
 
-  /** The end of a lease that its user may have ended already. */
+  private isLeased(id: number): boolean {
+    return this.pool.table.find(id)?.state === ConnectionState.leased;
+  }
+
+  /** Ends a lease unless the caller has ended it. */
   private giveBack(id: number): void {
-    if (this.pool.isLeased(id)) this.pool.release(id);
+    if (this.isLeased(id)) this.pool.release(id);
   }
 
   private async startDraining(): Promise<void> {
@@ -242,6 +246,6 @@ export class ConnectionPoolService implements Capability {
     if (this.pool.table.size > 0) await empty;
     await this.pool.end();
     abandoned.unregister(this);
-    this.books.leave();
+    this.accounting.leave();
   }
 }

@@ -7,7 +7,7 @@ import { CONNECTION_POOL_ENGINES } from './engine/engine-provider.js';
 import { resolveConnectionPoolOptions, type ConnectionPoolOptions } from './connection-pool.options.js';
 import { ConnectionPoolService, type ConnectionPoolContext } from './connection-pool.service.js';
 
-/** Makes pools on the engines of one `FastLiteLLM`. */
+/** The pools of one `FastLiteLLM`. */
 export class ConnectionPools {
   readonly choice: SwitchingEngine<ConnectionPoolEngine>;
   private readonly pools = new Set<ConnectionPoolService>();
@@ -22,7 +22,7 @@ export class ConnectionPools {
   }
 
   /**
-   * One more pool. The flags file's settings are for those that have no other.
+   * Opens a pool. Settings of the flags file take precedence over the options.
    * @throws InvalidConfigurationError naming the option.
    */
   open(options: ConnectionPoolOptions = {}): ConnectionPoolService {
@@ -34,21 +34,21 @@ export class ConnectionPools {
   }
 
   /**
-   * The pool of this name: the same one until it is drained.
-   * @throws InvalidArgumentError where it is open with other options.
+   * The pool of this name, the same one until it is drained.
+   * @throws InvalidArgumentError if it is open with other options.
    */
   withName(name: string, options?: ConnectionPoolOptions): ConnectionPoolService {
     const known = this.named.get(name);
     if (known !== undefined && !known.pool.isDrained) {
       if (options === undefined || isDeepStrictEqual(options, known.options)) return known.pool;
-      throw new InvalidArgumentError('options', options, `must be those that the pool ${JSON.stringify(name)} was opened with`);
+      throw new InvalidArgumentError('options', options, `must equal the options that the pool ${JSON.stringify(name)} was opened with`);
     }
     const pool = this.open(options);
     this.named.set(name, { pool, options: options ?? {} });
     return pool;
   }
 
-  /** Drains all of them. */
+  /** Drains all pools. */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.pools, (pool) => pool.drain()));
   }

@@ -1,23 +1,23 @@
 import type { MetricSample } from '../common/capability.js';
 import { samplesOf } from '../common/metric-samples.js';
-import type { ConnectionPoolEngine, PoolBooks } from './engine/engine.js';
+import type { ConnectionPoolEngine, PoolAccounting } from './engine/engine.js';
 import { HEADER } from './threads/layout.js';
 import type { SocketPool } from './pool/socket-pool.js';
 
 /** Connections to one endpoint. */
 export interface EndpointStats {
   readonly activeConnections: number;
-  /** Idle ones: ready to be leased. */
+  /** Idle connections. */
   readonly availableConnections: number;
   readonly totalConnections: number;
   readonly maxConnections: number;
-  /** Calls of this instance that wait for one. */
+  /** Waiters of this instance. */
   readonly waiting: number;
 }
 
-/** What `stats` answers. With `sharedAs`, connections are those of all threads. */
+/** With `sharedAs`, connections are those of all threads. */
 export interface ConnectionPoolStats {
-  /** Leased ones. */
+  /** Leased connections. */
   readonly activeConnections: number;
   readonly idleConnections: number;
   readonly totalConnections: number;
@@ -25,18 +25,17 @@ export interface ConnectionPoolStats {
   readonly maxConnectionsPerEndpoint: number;
   /** Calls that wait for a connection. */
   readonly waiting: number;
-  /** By origin: those with connections, or with somebody who waits. */
+  /** By origin: endpoints with connections or waiters. */
   readonly endpoints: Readonly<Record<string, EndpointStats>>;
 }
 
-/** Adds up what the books and the line say. */
-export function poolStats(pool: SocketPool, books: PoolBooks, totals: ConnectionPoolEngine['totals']): ConnectionPoolStats {
+export function poolStats(pool: SocketPool, accounting: PoolAccounting, totals: ConnectionPoolEngine['totals']): ConnectionPoolStats {
   const { maxConnections: maxTotalConnections, maxConnectionsPerEndpoint: maxConnections } = pool.options;
-  const leased = new Int32Array(books.room);
-  const { connections, leased: activeConnections, waiting } = totals(books.words, books.room, leased);
+  const leased = new Int32Array(accounting.room);
+  const { connections, leased: activeConnections, waiting } = totals(accounting.words, accounting.room, leased);
   const endpoints: Record<string, EndpointStats> = {};
-  for (const [place, origin] of books.origins()) {
-    const totalConnections = books.words[HEADER + place];
+  for (const [place, origin] of accounting.origins()) {
+    const totalConnections = accounting.words[HEADER + place];
     const active = leased[place];
     endpoints[origin] = {
       activeConnections: active,
@@ -62,27 +61,27 @@ export function poolStats(pool: SocketPool, books: PoolBooks, totals: Connection
   };
 }
 
-/** Why the next call would have to wait, or `undefined`. An endpoint at its cap is no matter as long as nobody waits. */
+/** Why the next call would have to wait, or `undefined`. An endpoint at its cap matters only if it has waiters. */
 export function exhaustionOf({ activeConnections, maxTotalConnections, waiting, endpoints }: ConnectionPoolStats): string | undefined {
   if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, ${waiting} calls wait`;
   const full = Object.entries(endpoints).find(([, stats]) => stats.waiting > 0 && stats.activeConnections >= stats.maxConnections);
   return full && `all ${full[1].maxConnections} connections to ${full[0]} are leased, ${full[1].waiting} calls wait`;
 }
 
-/** The metrics of a pool; without endpoints, whose number nobody bounds. */
+/** The metrics of a pool; without endpoints, because their number is unbounded. */
 export function poolSamples(pool: SocketPool, stats: ConnectionPoolStats): MetricSample[] {
   const sample = samplesOf('connection_pool');
-  const connections = 'Open connections, by whether somebody has them.';
+  const connections = 'Open connections by state.';
   return [
     sample('connections', connections, 'gauge', stats.activeConnections, { state: 'leased' }),
     sample('connections', connections, 'gauge', stats.idleConnections, { state: 'idle' }),
-    sample('waiting', 'Calls that wait for a connection.', 'gauge', stats.waiting),
-    sample('waits_total', 'Calls that have waited for a connection.', 'counter', pool.line.waits),
-    sample('wait_seconds_total', 'Time that they waited.', 'counter', pool.line.waitedMs / 1000),
-    sample('opened_total', 'Connections that were opened.', 'counter', pool.opened),
+    sample('waiting', 'Calls waiting for a connection.', 'gauge', stats.waiting),
+    sample('waits_total', 'Calls that waited for a connection.', 'counter', pool.waiters.waits),
+    sample('wait_seconds_total', 'Total time that calls waited for a connection.', 'counter', pool.waiters.waitedMs / 1000),
+    sample('opened_total', 'Connections opened.', 'counter', pool.opened),
     ...Object.entries(pool.closed).map(([reason, count]) =>
-      sample('closed_total', 'Connections that were closed, by why.', 'counter', count, { reason }),
+      sample('closed_total', 'Connections closed, by reason.', 'counter', count, { reason }),
     ),
-    sample('timeouts_total', 'Calls that waited for a connection in vain.', 'counter', pool.timeouts),
+    sample('timeouts_total', 'Calls that timed out while they waited for a connection.', 'counter', pool.timeouts),
   ];
 }

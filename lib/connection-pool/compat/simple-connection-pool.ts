@@ -4,11 +4,12 @@ import type { ConnectionPoolService } from '../connection-pool.service.js';
 import type { ConnectionPoolStats } from '../stats.js';
 import type { PoolRequestOptions } from '../connection/leased-connection.js';
 
-/** The pool that is meant where none is named. */
+/** The name of the default pool. */
 export const DEFAULT_POOL_NAME = 'default';
 
 /**
- * The Python original's `SimpleConnectionPool`: a pool by its name, without Nest. Two of one name are one pool; its connections are real sockets.
+ * fast-litellm's `SimpleConnectionPool`: a pool by its name, without Nest. Two instances of one name are
+ * one pool; its connections are real sockets.
  *
  * @example
  * const pool = new SimpleConnectionPool('providers');
@@ -25,7 +26,7 @@ export class SimpleConnectionPool {
   readonly poolName: string;
   private pool: ConnectionPoolService | undefined = undefined;
 
-  /** @param open Gives the pool of this name. Called once, by the first call of a method. */
+  /** @param open Opens the pool of this name; called by the first method call. */
   constructor(
     poolName: string,
     private readonly open: () => ConnectionPoolService,
@@ -33,7 +34,7 @@ export class SimpleConnectionPool {
     this.poolName = checkString('poolName', poolName, refuseArgument);
   }
 
-  /** Leases a connection to a URL or origin: its id. `null` where a cap is reached. */
+  /** Leases a connection to a URL or origin. Returns its id, or `null` at a cap. */
   getConnection(endpoint: string): number | null {
     return this.own().getConnection(endpoint);
   }
@@ -48,27 +49,27 @@ export class SimpleConnectionPool {
     this.own().returnConnection(id);
   }
 
-  /** Closes a connection and forgets it. */
+  /** Closes a connection. */
   removeConnection(id: number): void {
     this.own().removeConnection(id);
   }
 
-  /** Whether the connection of this id has an open socket at this moment. */
+  /** Whether the connection of this id has an open socket. */
   healthCheck(id: number): boolean {
     return this.own().healthCheck(id);
   }
 
-  /** Closes idle connections that are lost or too old. Returns how many. */
+  /** Closes idle connections that are lost or expired. Returns how many. */
   cleanup(): number {
     return this.own().cleanup();
   }
 
-  /** What is open, lent and waited for at this moment. */
+  /** Connections and waiters at this moment. */
   getStats(): ConnectionPoolStats {
     return this.own().stats();
   }
 
-  /** The end of the pool: see `ConnectionPoolService.drain`. Its name is free then, for another `SimpleConnectionPool`. */
+  /** Ends the pool, as `ConnectionPoolService.drain`; a new instance can use the name afterwards. */
   drain(options?: { readonly deadlineMs?: number }): Promise<void> {
     return this.own().drain(options);
   }

@@ -4,21 +4,27 @@ import { ProxyRefusedError } from '../../common/errors.js';
 import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.js';
 import { proxyFor, type Proxy } from './proxies.js';
 
-/** Opens a socket to one endpoint. Returns the one it is about to connect, where there is one already. */
+/** Opens a socket to one endpoint. Returns the socket that is about to connect, if there is one already. */
 export type Connect = (servername: string | undefined, callback: buildConnector.Callback) => Socket | undefined;
 
-/** How requests get to one endpoint. */
+/** How requests reach one endpoint. */
 export interface Route {
   readonly connect: Connect;
-  /** What goes before each path: through a plain proxy a request names its origin. */
+  /** Prefix of each path: a request through a plain proxy names its origin. */
   readonly prefix: string;
   readonly proxyAuthorization: string | undefined;
 }
 
-/** Connectors of undici return their socket, which their declaration does not tell. */
+/** What connections lead to. */
+export interface ConnectionTarget {
+  readonly origin: string;
+  readonly route: Route;
+}
+
+/** undici's connectors return their socket; their type declaration leaves it out. */
 type Connector = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket;
 
-/** Finds the routes of a pool; TLS sessions are shared by its connections. */
+/** The routes of a pool. Its connections share TLS sessions. */
 export class Routes {
   private readonly direct: Connector;
   private readonly toProxy: Connector;
@@ -27,7 +33,7 @@ export class Routes {
     const { connectTimeoutMs: timeout, tls } = options;
     const build = (more: object): Connector => buildConnector({ autoSelectFamily: true, ...more, timeout }) as Connector;
     this.direct = build(tls);
-    // What is said of the endpoints' names and keys is not meant for a proxy; who may be trusted is.
+    // The names and keys of endpoints do not apply to a proxy; the trusted authorities do.
     this.toProxy = build({ ca: tls.ca, rejectUnauthorized: tls.rejectUnauthorized });
   }
 
@@ -50,11 +56,11 @@ export class Routes {
       const client = new Client(origin, { connect, headersTimeout: connectTimeoutMs });
       client.connect({ path: target, headers }).then(
         ({ statusCode, socket }) => {
-          // From here on the socket is no longer the client's.
+          // The client no longer owns the socket.
           void client.close();
           if (statusCode === 200) {
             const secured = this.direct({ ...addressOf(endpoint), servername, httpSocket: socket as Socket }, callback);
-            // Of its own it would only hear that the tunnel is closed, and not tell.
+            // The TLS socket does not report an error of the tunnel by itself.
             socket.once('error', (error) => secured.destroy(error));
             return;
           }
@@ -66,13 +72,13 @@ export class Routes {
           callback(error as Error, null);
         },
       );
-      // Closed by who opens it, it ends everything that goes over it.
+      // Destroying it ends the tunnel that is being opened over it.
       return attempt;
     };
   }
 }
 
-/** The request as the route's next hop has to see it. */
+/** The request as the next hop of the route expects it. */
 export function routedBy<T extends Dispatcher.DispatchOptions>({ prefix, proxyAuthorization }: Route, options: T): T {
   if (prefix === '') return options;
   const headers =
@@ -83,7 +89,7 @@ export function routedBy<T extends Dispatcher.DispatchOptions>({ prefix, proxyAu
 function withHeader(headers: Dispatcher.DispatchOptions['headers'], name: string, value: string): Dispatcher.DispatchOptions['headers'] {
   if (headers === null || headers === undefined) return { [name]: value };
   if (Array.isArray(headers)) return [...headers, name, value];
-  // A list of names and values is what undici takes of an array.
+  // undici reads an array as alternating names and values.
   if (Symbol.iterator in headers) return [...[...(headers as Iterable<[string, string]>)].flat(), name, value];
   return { ...headers, [name]: value };
 }
@@ -94,6 +100,6 @@ function directly(connector: Connector, to: URL): Connect {
 }
 
 function addressOf({ host, hostname, protocol, port }: URL): buildConnector.Options {
-  // A socket takes an IPv6 address without its brackets.
+  // Sockets take IPv6 addresses without brackets.
   return { host, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), protocol, port };
 }

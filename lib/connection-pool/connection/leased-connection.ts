@@ -11,32 +11,32 @@ export interface PoolRequestOptions {
   readonly headers?: Dispatcher.DispatchOptions['headers'];
   /** A string, bytes, a `Readable` or `FormData`. Default: none. */
   readonly body?: Dispatcher.DispatchOptions['body'];
-  /** Ends the request; the connection is closed then, as its answer would be in the way. */
+  /** Aborts the request and closes the connection, which the rest of the answer would block. */
   readonly signal?: AbortSignal;
-  /** Default: the pool's. 0: without end. */
+  /** Default: the pool's. 0: no limit. */
   readonly headersTimeoutMs?: number;
-  /** Default: the pool's. 0: without end. */
+  /** Default: the pool's. 0: no limit. */
   readonly bodyTimeoutMs?: number;
 }
 
 /** How long to wait for a connection. */
 export interface AcquireOptions {
-  /** Ends the waiting; `acquire` then rejects with its reason. */
+  /** Ends the wait; `acquire` rejects with its reason. */
   readonly signal?: AbortSignal;
-  /** Default: `acquireTimeoutMs` of the pool. 0: without end. */
+  /** Default: `acquireTimeoutMs` of the pool. 0: no limit. */
   readonly timeoutMs?: number;
 }
 
-/** A connection as `use` lends it. */
+/** A connection that `use` has leased. */
 export interface LeasedConnection {
   readonly id: number;
-  /** Where it leads: `https://api.openai.com`. */
+  /** Its origin: `https://api.openai.com`. */
   readonly origin: string;
-  /** Sends a request on it; several go one after the other. */
+  /** Sends a request on it; several requests are sent one after the other. */
   request(options: PoolRequestOptions): Promise<Dispatcher.ResponseData>;
 }
 
-/** The signal that ends the waiting, unless it has been aborted already: then its reason is thrown. */
+/** The signal of the options. Throws its reason if it is aborted. */
 export function openSignal({ signal }: AcquireOptions): AbortSignal | undefined {
   if (signal === undefined || signal === null) return undefined;
   if (typeof signal.throwIfAborted !== 'function') throw refuseArgument('signal', signal, 'must be an AbortSignal');
@@ -44,7 +44,7 @@ export function openSignal({ signal }: AcquireOptions): AbortSignal | undefined 
   return signal;
 }
 
-/** The request in undici's terms. */
+/** The request as undici takes it. */
 export function requestOptions(options: PoolRequestOptions): Dispatcher.RequestOptions {
   checkObject('options', options, refuseArgument);
   const { path, method = 'GET', headers, body, signal, headersTimeoutMs, bodyTimeoutMs } = options;

@@ -1,11 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Client, errors, type buildConnector, type Dispatcher } from 'undici';
-import { SlotState } from '../threads/layout.js';
-import type { Slotted } from '../pool/connection-table.js';
-import { routedBy } from './connector.js';
-import type { PoolEndpoint } from './endpoint.js';
-import type { Returning } from '../pool/returning-queue.js';
+import { ConnectionState } from '../threads/layout.js';
+import { routedBy, type ConnectionTarget } from './connector.js';
 
 /** Limits of a connection; `Infinity` is none. */
 export interface ConnectionLimits {
@@ -14,43 +11,43 @@ export interface ConnectionLimits {
   readonly bodyTimeoutMs: number;
 }
 
-/** What a connection tells its pool. */
-export interface ConnectionEvents {
-  /** Its last request is answered, its answer is read or given up. */
-  free(connection: PooledConnection): void;
-  /** Its socket is gone, or could not be opened. */
-  lost(connection: PooledConnection): void;
-  /** The handler of a request has thrown, when it was told that the request has failed. */
-  misled(error: unknown): void;
+/** What a connection reports to its pool. */
+export interface ConnectionEvents<T extends ConnectionTarget> {
+  /** Its last answer has been read or given up. */
+  free(connection: PooledConnection<T>): void;
+  /** Its socket is closed, or could not be opened. */
+  lost(connection: PooledConnection<T>): void;
+  /** The handler of a request has thrown while it handled the failure of that request. */
+  handlerFailed(error: unknown): void;
 }
 
-/** Closed before a peer does: a peer's own time-out is kept with this margin. */
+/** A connection is closed this long before the keep-alive time-out that its peer announces. */
 const KEEP_ALIVE_MARGIN_MS = 2000;
 
 /**
- * One keep-alive socket and the undici `Client` that speaks over it, one request after the other. The socket is opened at once. Where it is lost between two
- * requests, the next request opens another; in the middle of one it never changes.
+ * One keep-alive socket and the undici `Client` that uses it, one request after the other. The socket
+ * is opened at once; if it is lost between two requests, the next request opens another.
  */
-export class PooledConnection implements Slotted<PooledConnection>, Returning {
+export class PooledConnection<T extends ConnectionTarget> {
   readonly client: Client;
-  state: number = SlotState.leased;
-  /** A request was sent that may not be over: see `isBusy`. */
+  state: number = ConnectionState.leased;
+  /** A request was sent that may still be in flight: see `isBusy`. */
   sent = false;
-  /** The head of an answer has come, and the rest may be left unread. */
+  /** The head of an answer has arrived, and its body may still be unread. */
   answered = false;
-  /** Its socket is gone, or could not be opened; `usable` sees it a little earlier. */
+  /** Its socket is closed or could not be opened; `usable` notices it a little earlier. */
   isLost = false;
-  older: PooledConnection | undefined = undefined;
-  newer: PooledConnection | undefined = undefined;
+  older: PooledConnection<T> | undefined = undefined;
+  newer: PooledConnection<T> | undefined = undefined;
 
-  /** The peer has closed its direction of the socket. Noted, as looking at the stream's own flags takes longer than the rest of a lease. */
+  /** The peer has closed its direction of the socket. */
   private isEnded = false;
   private socket: Socket | null = null;
   private attempt: Socket | undefined = undefined;
-  /** undici does not end a request before its connection is open, whatever it was told: see `giveUp`. */
+  /** undici cannot abort a request before its connection is open: see `giveUp`. */
   connecting = false;
   private isClosed = false;
-  /** The client, waiting for the socket. */
+  /** The client's callback, while it waits for the socket. */
   private wanted: buildConnector.Callback | null = null;
   /** Whether the client has the socket. */
   private given = false;
@@ -58,9 +55,9 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
   private bytesSeenAtMs = 0;
 
   constructor(
-    readonly endpoint: PoolEndpoint,
+    readonly endpoint: T,
     limits: ConnectionLimits,
-    private readonly events: ConnectionEvents,
+    private readonly events: ConnectionEvents<T>,
     public id: number,
     readonly diesAtMs: number,
   ) {
@@ -74,20 +71,20 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
       connect: (options: buildConnector.Options, callback: buildConnector.Callback) => this.provide(options.servername, callback),
     });
     this.client.on('drain', () => {
-      // It is told late, and may be of a request before the one that is under way.
+      // undici emits it late: another request may be in flight by now.
       if (this.isBusy) return;
       this.sent = false;
       this.answered = false;
       events.free(this);
     });
-    // Nobody else can listen to this client: without a listener its `emit` throws, in the middle of what undici does for others, and ends the process.
-    (this.client as EventEmitter).on('error', (error: unknown) => events.misled(error));
-    // An upgrade takes the socket away; all other ends are the socket's own.
+    // Without a listener, `emit` would throw inside of undici and end the process.
+    (this.client as EventEmitter).on('error', (error: unknown) => events.handlerFailed(error));
+    // An upgrade takes the socket away.
     this.client.on('disconnect', () => this.lose());
     this.open(undefined);
   }
 
-  /** Whether it may be leased and kept: it is connecting, or connected and open in both directions. */
+  /** Whether it may be leased: it is connecting, or open in both directions. */
   get usable(): boolean {
     return !this.isLost && !this.isEnded && this.socket?.destroyed !== true;
   }
@@ -97,12 +94,12 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     return this.socket !== null && this.usable;
   }
 
-  /** Whether a request is under way: sent, or with an answer that is not read to its end. */
+  /** Whether a request is in flight, or its answer not read to the end. */
   get isBusy(): boolean {
     return this.sent && this.client.stats.size > 0;
   }
 
-  /** Sends a request, after those that are under way. */
+  /** Sends a request, after those in flight. */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     const routed = routedBy(this.endpoint.route, options);
     this.sent = true;
@@ -122,12 +119,12 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     return request;
   }
 
-  /** Ends the opening of the connection, and with it what waits for that, unless it is open or lent to somebody else by now. */
+  /** Aborts the opening of the connection and the requests that wait for it, unless it is open or leased again. */
   giveUp(id: number, reason: unknown): void {
     if (this.connecting && this.id === id) this.attempt?.destroy(reason instanceof Error ? reason : new errors.RequestAbortedError());
   }
 
-  /** Whether a part of an answer has been waiting to be read for so long. To be asked again and again: it compares with the last time. */
+  /** Whether a part of an answer has been unread for so long, compared with the previous call of this method. */
   isUnread(nowMs: number, limitMs: number): boolean {
     const bytes = this.socket?.bytesRead ?? 0;
     if (bytes !== this.bytesSeen) {
@@ -138,16 +135,16 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     return waiting && nowMs - this.bytesSeenAtMs >= limitMs;
   }
 
-  /** Closes it; requests under way fail with the error, or with undici's own. Done when the socket is closed. */
+  /** Closes it; requests in flight fail with the error, or with undici's own. Resolves when the socket is closed. */
   async close(error: Error | null = null): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.isLost = true;
     const { socket, attempt } = this;
-    // With an error, so that the connector ends its timer.
+    // The connector ends its timer only on an error.
     attempt?.destroy(new Error('the connection is closed'));
     if (!this.given) socket?.destroy();
-    // Its own promise may never be kept where the socket is closed at this moment.
+    // Its promise may stay pending where the socket is closing.
     void this.client.destroy(error);
     const last = socket ?? attempt;
     if (last !== undefined && !last.closed) await new Promise<void>((resolve) => last.once('close', resolve));
@@ -168,9 +165,9 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     this.events.lost(this);
   }
 
-  /** What the client calls when it needs a socket. */
+  /** The client calls it when it needs a socket. */
   private provide(servername: string | undefined, callback: buildConnector.Callback): void {
-    // A request may name another host than the endpoint's, and then needs a certificate of that name.
+    // A request that names another host needs a connection with a certificate of that name.
     const other = servername !== undefined && servername !== null;
     if (this.connecting && !other) {
       this.wanted = callback;
@@ -181,12 +178,12 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     if (socket !== null && !this.given && !socket.destroyed && !other) {
       this.given = true;
       socket.ref();
-      // The client expects its answer later.
+      // The client expects an asynchronous callback.
       queueMicrotask(() => callback(null, socket));
       return;
     }
     if (socket !== null && !this.given) socket.destroy();
-    // With an error, so that its connector ends its timer; nobody waits for it.
+    // The connector ends its timer only on an error.
     this.attempt?.destroy(new Error('another host is named'));
     this.wanted = callback;
     this.open(servername);
@@ -206,7 +203,7 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
       else this.refused(error);
     });
     this.attempt = attempt;
-    // A connection that nobody uses does not keep the process.
+    // An unused connection does not keep the process alive.
     if (this.wanted === null) attempt?.unref();
   }
 
@@ -225,7 +222,7 @@ export class PooledConnection implements Slotted<PooledConnection>, Returning {
     const { wanted } = this;
     if (wanted === null) {
       socket.unref();
-      // Before anything was asked it can only be a refusal; with nobody to read it, the end behind it would not be heard either.
+      // Data before the first request can only be a refusal, and unread data hides the end behind it.
       socket.once('readable', () => {
         if (!this.given) socket.destroy();
       });

@@ -3,14 +3,14 @@ import { InvalidConfigurationError } from '../../common/errors.js';
 import { checkKnownKeys, checkObject, checkString, joinPath } from '../../common/options.js';
 import { proxiesIn, type Environment, type ProxyOptions } from './proxies.environment.js';
 
-/** A proxy, as a connection needs it. */
+/** A proxy and its credentials. */
 export interface Proxy {
   readonly origin: URL;
   /** The value of `proxy-authorization`. */
   readonly authorization: string | undefined;
 }
 
-/** Which proxy an endpoint goes through. */
+/** The proxies of a pool. */
 export interface Proxies {
   readonly http: Proxy | undefined;
   readonly https: Proxy | undefined;
@@ -20,7 +20,7 @@ export interface Proxies {
 const KNOWN = ['http', 'https', 'noProxy'] as const satisfies readonly (keyof ProxyOptions)[];
 
 /**
- * Reads the option, or the environment where there is none.
+ * Reads the option, or the environment if there is none.
  * @throws InvalidConfigurationError naming the option or the variable, without its value.
  */
 export function resolveProxies(option: unknown, env: Environment, path: string): Proxies {
@@ -36,7 +36,7 @@ export function resolveProxies(option: unknown, env: Environment, path: string):
   return proxiesOf(options, (key) => names[key]);
 }
 
-/** The proxy for an endpoint, or `undefined` where it is reached directly. */
+/** The proxy of an endpoint, or `undefined` if it is reached directly. */
 export function proxyFor({ protocol, hostname, port }: URL, proxies: Proxies): Proxy | undefined {
   const proxy = protocol === 'https:' ? proxies.https : proxies.http;
   if (proxy === undefined) return undefined;
@@ -68,7 +68,7 @@ function exceptionsOf(text = ''): Proxies['exceptions'] {
     .map((entry) => {
       const { host = entry, port = '' } = /^(?<host>\[.*\]|[^:]+):(?<port>\d+)$/.exec(entry)?.groups ?? {};
       const name = host.replace(/^\*?\./, '').toLowerCase();
-      // A URL names an IPv6 address in brackets.
+      // A URL has an IPv6 address in brackets.
       return { name: name.includes(':') && !name.startsWith('[') ? `[${name}]` : name, port };
     });
 }

@@ -1,10 +1,8 @@
 import type { PreparedWork } from '../../engine/comparison.js';
 import type { EngineProvider } from '../../engine/provide-engine.js';
-import { SlotTable } from '../pool/connection-table.js';
 import type { ConnectionPoolEngine } from './engine.js';
 import { NativeConnectionPoolEngine } from './native.js';
 import { sharedMemorySelfTest } from './self-test.js';
-import { BareConnection, BareEndpoint } from './self-test-fixture.js';
 import { TypeScriptConnectionPoolEngine } from './typescript.js';
 
 /** The two engines that account for connections. */
@@ -19,18 +17,13 @@ export const CONNECTION_POOL_ENGINES: EngineProvider<ConnectionPoolEngine> = {
 
 /** A sweep that finds nothing to close, and the totals, of a pool of this size. */
 function prepareSweep(engine: ConnectionPoolEngine, count: number): PreparedWork {
-  const books = engine.join(null, count);
-  const table = new SlotTable<BareConnection>(books, { maxConnections: count, maxConnectionsPerEndpoint: count, maxIdleMs: 1_000 });
-  const endpoint = new BareEndpoint('https://comparison.invalid');
-  for (let opened = 0; opened < count; opened++) {
-    const id = table.open(endpoint, (given) => new BareConnection(endpoint, given, Infinity));
-    if (opened % 2 === 0) table.giveBack(table.leased(id), 0);
-  }
+  const accounting = engine.join(null, count);
+  const expiresAtMs = new Float64Array(count + 1).fill(Infinity);
   const found = new Int32Array(64);
-  const leased = new Int32Array(books.room);
+  const leased = new Int32Array(accounting.room);
   const run = (): void => {
-    engine.expired(table.expiresAtMs, 1, found);
-    engine.totals(books.words, books.room, leased);
+    engine.expired(expiresAtMs, 1, found);
+    engine.totals(accounting.words, accounting.room, leased);
   };
-  return { run, end: () => books.leave() };
+  return { run, end: () => accounting.leave() };
 }

@@ -28,7 +28,7 @@ interface Vectors {
 const vectors = JSON.parse(readFileSync(join(__dirname, '../../../test/vectors/connection-pool.json'), 'utf8')) as Vectors;
 const engines = connectionPoolEngines();
 
-describe.each(engines.map((engine) => [engine.engine, engine] as const))('the books of pools, %s', (_, engine) => {
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('the accounting of pools, %s', (_, engine) => {
   it.each(vectors.expired.map((vector) => [vector.name, vector] as const))('finds what expired: %s', (__, vector) => {
     const expiresAtMs = Float64Array.from(vector.expiresAtMs, (atMs) => atMs ?? Infinity);
     const found = new Int32Array(vector.most).fill(-1);
@@ -55,24 +55,24 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the bo
     const members = [0, 1, 2].map(() => engine.join('places', vector.maxConnections));
     expect(members.map(({ member }) => member)).toEqual([0, 1, 2]);
     for (const step of vector.steps) {
-      const books = members[step.member];
-      if (step.call === 'place') expect([step.origin, books.place(step.origin)]).toEqual([step.origin, step.answer]);
-      else if (step.call === 'forget') books.forget(step.place);
-      else books.leave();
+      const accounting = members[step.member];
+      if (step.call === 'place') expect([step.origin, accounting.place(step.origin)]).toEqual([step.origin, step.answer]);
+      else if (step.call === 'forget') accounting.forget(step.place);
+      else accounting.leave();
     }
     expect(Object.fromEntries(members[0].origins())).toEqual(vector.origins);
-    for (const books of members) books.leave();
+    for (const accounting of members) accounting.leave();
   });
 
   it('has a place for every connection and every member, and no more', () => {
-    const books = engine.join(null, 1);
-    const places = Array.from({ length: books.room }, (__, index) => books.place(`http://${index}`));
-    expect(new Set(places).size).toBe(books.room);
-    expect(books.place('http://one.more')).toBe(-1);
-    books.forget(places[3]);
-    expect(books.place('http://one.more')).toBe(places[3]);
-    books.leave();
-    books.leave();
+    const accounting = engine.join(null, 1);
+    const places = Array.from({ length: accounting.room }, (__, index) => accounting.place(`http://${index}`));
+    expect(new Set(places).size).toBe(accounting.room);
+    expect(accounting.place('http://one.more')).toBe(-1);
+    accounting.forget(places[3]);
+    expect(accounting.place('http://one.more')).toBe(places[3]);
+    accounting.leave();
+    accounting.leave();
   });
 
   it('keeps caps of all members together, and counts nothing for who is refused', () => {
@@ -101,7 +101,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('the bo
     expect(() => engine.join('crowd', 8)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
     expect(members[5].reserve(members[5].place('http://a'), 1)).toBe(1);
     expect(members[0].words[Header.connections]).toBe(1);
-    for (const books of members) books.leave();
+    for (const accounting of members) accounting.leave();
     const fresh = engine.join('crowd', 8);
     expect([fresh.member, fresh.words[Header.connections]]).toEqual([0, 0]);
     fresh.leave();

@@ -1,6 +1,6 @@
 import type { EngineName } from '../../common/capability.js';
 
-/** Of all members of a pool together. */
+/** Totals of all members of a pool. */
 export interface PoolTotals {
   readonly connections: number;
   readonly leased: number;
@@ -8,58 +8,55 @@ export interface PoolTotals {
 }
 
 /**
- * One member's access to the counts of its pool: memory for the hot path (see `connection-pool.layout.ts`), names of endpoints as places in it, and the caps.
- * What a member holds is given back by `leave`, in the native engine also by the end of its thread.
+ * One member's access to the counts of its pool: memory (see `threads/layout.ts`), places of endpoints in
+ * it, and the caps. `leave`, and in the native engine the end of its thread, frees what a member holds.
  */
-export abstract class PoolBooks {
+export abstract class PoolAccounting {
   /** The memory of the pool. */
   abstract readonly words: Int32Array;
   /** Places for endpoints. */
   abstract readonly room: number;
-  /** Which part of the memory is this member's. */
+  /** The member's part of the memory. */
   abstract readonly member: number;
-  /** Whether other threads count in this memory too. */
+  /** Whether other threads count in this memory. */
   abstract readonly shared: boolean;
 
-  /** The place of an endpoint, the same for all members, held until `forget`; -1 where all are held. */
+  /** The place of an endpoint, the same for all members, until `forget`; -1 if all are taken. */
   abstract place(origin: string): number;
 
-  /** Gives a place back. */
+  /** Frees a place. */
   abstract forget(place: number): void;
 
   /**
-   * Counts one more connection of this member to the endpoint of a place: 1, or 0 where that has `mostPerEndpoint` already, or -1 where the pool is full; exact
-   * among threads, however one of them ends.
+   * Counts one more connection of this member. 1: counted, 0: the endpoint is at its cap, -1: the pool
+   * is. Exact among threads, also when one of them ends in between.
    */
   abstract reserve(place: number, mostPerEndpoint: number): number;
 
-  /** Counts one less. */
+  /** Counts one connection less. */
   abstract release(place: number): void;
 
-  /** The origins of all places that somebody holds. */
+  /** The origins of all places in use. */
   abstract origins(): ReadonlyMap<number, string>;
 
-  /** Takes what this member counted out of the books. More than once is safe. */
+  /** Removes the counts of this member. May be called more than once. */
   abstract leave(): void;
 }
 
-/**
- * The bookkeeping of connections: contract and injection token in one. Twins give the same answers for every history.
- * Synchronous, without a clock and without sockets: those belong to the service.
- */
+/** Counts the connections of pools. Both engines give the same answers for every history. */
 export abstract class ConnectionPoolEngine {
   abstract readonly engine: EngineName;
 
   /**
-   * Joins the pool of this name as one more member. `null` is a pool of its own. A name is one pool of the process in the native engine, whose threads
-   * share it exactly, and one per engine in the TypeScript one.
-   * @throws Error with the code `INVALID_ARGUMENT` where a member counts with another `maxConnections`, `OUT_OF_RESOURCES` for the 65th member.
+   * Joins the pool of this name as a new member; `null` is a pool of its own. In the native engine all
+   * threads of the process share the pool of a name, in the TypeScript one all instances of the engine.
+   * @throws Error `INVALID_ARGUMENT` for another `maxConnections`, `OUT_OF_RESOURCES` for the 65th member.
    */
-  abstract join(name: string | null, maxConnections: number): PoolBooks;
+  abstract join(name: string | null, maxConnections: number): PoolAccounting;
 
-  /** Writes the slots of connections whose time is over at `nowMs` into `found`, in order, as many as it takes, and returns how many. */
+  /** Writes the slots that have expired at `nowMs` into `found`, in order, up to its length. Returns how many. */
   abstract expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number;
 
-  /** Adds the members up. `leased` gets the leased connections per place. */
+  /** Adds up the members. Writes the leased connections of each place into `leased`. */
   abstract totals(words: Int32Array, room: number, leased: Int32Array): PoolTotals;
 }

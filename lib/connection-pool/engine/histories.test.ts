@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { usuallyOrLong } from '../../../test/support/long.js';
 import { connectionPoolEngines } from '../../../test/support/connection-pool-engines.js';
-import { BareConnection, BareEndpoint } from './self-test-fixture.js';
+import { BareConnection, BareEndpoint } from './self-test.js';
 import type { ConnectionPoolEngine } from './engine.js';
 import { Header, HEADER } from '../threads/layout.js';
-import { SlotTable } from '../pool/connection-table.js';
+import { ConnectionTable } from '../pool/connection-table.js';
 
 const HISTORIES = usuallyOrLong(25, 1_500);
 const LIMITS = { maxConnections: 5, maxConnectionsPerEndpoint: 3, maxIdleMs: 100 };
@@ -34,8 +34,8 @@ interface Held {
 
 /** Replays the steps on two members of one pool, beside a model that does everything the plain way; returns what was answered. */
 function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[] {
-  const books = [0, 1].map(() => engine.join('histories', LIMITS.maxConnections));
-  const tables = books.map((each) => new SlotTable<BareConnection>(each, LIMITS));
+  const accounting = [0, 1].map(() => engine.join('histories', LIMITS.maxConnections));
+  const tables = accounting.map((each) => new ConnectionTable<BareConnection>(each, LIMITS));
   const endpoints = tables.map(() => [0, 1, 2, 3].map((number) => new BareEndpoint(`http://${number}`)));
   const held: Held[] = [];
   const answers: unknown[] = [];
@@ -102,17 +102,17 @@ function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[]
         expect(() => table.leased(wrong)).toThrow(expect.objectContaining({ path: 'id' }));
       }
     }
-    agree(engine, books[0].words, books[0].room, held, waiting);
+    agree(engine, accounting[0].words, accounting[0].room, held, waiting);
     tables.forEach((each, index) => {
       expect(each.size).toBe(held.filter((one) => one.member === index).length);
     });
   }
-  expect(new Map(books[1].origins())).toEqual(
+  expect(new Map(accounting[1].origins())).toEqual(
     new Map(held.map((one) => [endpoints[one.member][one.endpoint].place, `http://${one.endpoint}`])),
   );
-  books[0].leave();
-  agree(engine, books[1].words, books[1].room, held.filter((one) => one.member === 1), 0); // prettier-ignore
-  books[1].leave();
+  accounting[0].leave();
+  agree(engine, accounting[1].words, accounting[1].room, held.filter((one) => one.member === 1), 0); // prettier-ignore
+  accounting[1].leave();
   return answers;
 
   function agree(by: ConnectionPoolEngine, words: Int32Array, room: number, truth: readonly Held[], inLine: number): void {

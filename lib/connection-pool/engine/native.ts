@@ -2,10 +2,10 @@ import type { EngineName } from '../../common/capability.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { sharedMemory } from '../../engine/shared-memory.js';
 import { LocalPool } from '../threads/accounting.js';
-import { ConnectionPoolEngine, PoolBooks, type PoolTotals } from './engine.js';
+import { ConnectionPoolEngine, PoolAccounting, type PoolTotals } from './engine.js';
 import { MAX_MEMBERS, roomFor, wordsFor } from '../threads/layout.js';
 
-/** The engine in Rust: it owns the memory of pools that threads share, and reads whole memories. Hands over and converts, nothing else. */
+/** The engine in Rust, which owns the memory of pools that threads share. Converts arguments, nothing else. */
 export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
   readonly engine: EngineName = 'native';
 
@@ -13,10 +13,10 @@ export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
     super();
   }
 
-  join(name: string | null, maxConnections: number): PoolBooks {
-    // Nobody else sees a pool without a name: a call over the border would only cost.
+  join(name: string | null, maxConnections: number): PoolAccounting {
+    // A pool without a name is not shared: plain memory does.
     if (name === null) return new LocalPool(maxConnections, 1).join();
-    return new NativeBooks(this.binding, name, maxConnections);
+    return new NativeAccounting(this.binding, name, maxConnections);
   }
 
   expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number {
@@ -28,7 +28,7 @@ export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
   }
 }
 
-class NativeBooks extends PoolBooks {
+class NativeAccounting extends PoolAccounting {
   readonly words: Int32Array;
   readonly room: number;
   readonly member: number;

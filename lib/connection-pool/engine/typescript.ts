@@ -1,7 +1,7 @@
 import type { EngineName } from '../../common/capability.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { LocalPool } from '../threads/accounting.js';
-import { ConnectionPoolEngine, type PoolBooks, type PoolTotals } from './engine.js';
+import { ConnectionPoolEngine, type PoolAccounting, type PoolTotals } from './engine.js';
 import { HEADER, Header, Own, ownAt } from '../threads/layout.js';
 
 /** The reference engine. */
@@ -9,7 +9,7 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
   readonly engine: EngineName = 'typescript';
   private readonly pools = new Map<string, LocalPool>();
 
-  join(name: string | null, maxConnections: number): PoolBooks {
+  join(name: string | null, maxConnections: number): PoolAccounting {
     if (name === null) return new LocalPool(maxConnections, 1).join();
     const pool = this.pools.get(name) ?? new LocalPool(maxConnections);
     if (pool.maxConnections !== maxConnections) {
@@ -19,11 +19,11 @@ export class TypeScriptConnectionPoolEngine extends ConnectionPoolEngine {
         `must be ${pool.maxConnections}, as other members of the pool have it`,
       );
     }
-    const books = pool.join(() => {
+    const accounting = pool.join(() => {
       if (pool.isEmpty && this.pools.get(name) === pool) this.pools.delete(name);
     });
     this.pools.set(name, pool);
-    return books;
+    return accounting;
   }
 
   expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number {

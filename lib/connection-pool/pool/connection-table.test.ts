@@ -1,5 +1,5 @@
-import { BareConnection, BareEndpoint } from '../engine/self-test-fixture.js';
-import { SlotTable } from './connection-table.js';
+import { BareConnection, BareEndpoint } from '../engine/self-test.js';
+import { ConnectionTable } from './connection-table.js';
 import { TypeScriptConnectionPoolEngine } from '../engine/typescript.js';
 
 const MOST = 65_535;
@@ -7,8 +7,8 @@ const MOST = 65_535;
 describe('the table of connections', () => {
   const limits = { maxConnections: MOST, maxConnectionsPerEndpoint: MOST, maxIdleMs: 100 };
   const endpoint = new BareEndpoint('http://a');
-  let table: SlotTable<BareConnection>;
-  beforeEach(() => (table = new SlotTable(new TypeScriptConnectionPoolEngine().join(null, MOST), limits)));
+  let table: ConnectionTable<BareConnection>;
+  beforeEach(() => (table = new ConnectionTable(new TypeScriptConnectionPoolEngine().join(null, MOST), limits)));
   const open = (): BareConnection => table.leased(table.open(endpoint, (id) => new BareConnection(endpoint, id, Infinity)));
 
   it('goes round the generations of a slot, and no id is 0, negative or the one before', () => {

@@ -1,61 +1,56 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import type { PoolBooks } from '../engine/engine.js';
-import { HEADER, Header, Own, ownAt, SlotState } from '../threads/layout.js';
+import type { PoolAccounting } from '../engine/engine.js';
+import { ConnectionState, HEADER, Header, Own, ownAt } from '../threads/layout.js';
 
-// Constants of this module: a property of another module's exports is one that V8 reads anew at each use.
-const { free: FREE, idle: IDLE, leased: LEASED, returning: RETURNING } = SlotState;
-
-/** What the table keeps of one endpoint. */
-export interface EndpointSlots<C> {
+/** The table's state of one endpoint. */
+export interface EndpointEntry<C> {
   readonly origin: string;
-  /** The idle connection that was returned last: the warmest socket is leased first. */
+  /** The idle connection that was returned last; it is leased first, because its socket is the warmest. */
   idle: C | undefined;
   /** Connections of this instance, leased and idle. */
   connections: number;
-  /** Its place in the books, -1 while this instance has no connection to it. */
+  /** Its place in the accounting; -1 while this instance has no connection to it. */
   place: number;
 }
 
-/**
- * What the table keeps of one connection, as fields of the connection itself: each array that is looked into costs V8 its map, its length and its address, and
- * a lease has time for few.
- */
-export interface Slotted<C> {
-  readonly endpoint: EndpointSlots<C>;
-  /** Its latest id: its slot, and a generation that the next lease ends. */
+/** The table's state of one connection, as fields of the connection itself. */
+export interface ConnectionEntry<C> {
+  readonly endpoint: EndpointEntry<C>;
+  /** Its current id: its slot and the generation of the lease. */
   id: number;
-  /** `SlotState`. */
+  /** `ConnectionState`. */
   state: number;
-  /** When it is too old to be kept. */
+  /** When it reaches its maximum age. */
   readonly diesAtMs: number;
-  /** While it is idle, those beside it among the idle ones of its endpoint. */
+  /** Its neighbours in the list of idle connections of its endpoint. */
   older: C | undefined;
   newer: C | undefined;
 }
 
 /** The limits that a table keeps. */
-export interface SlotLimits {
+export interface TableLimits {
   readonly maxConnections: number;
   readonly maxConnectionsPerEndpoint: number;
   readonly maxIdleMs: number;
 }
 
-/** Ids stay small integers, which JavaScript keeps without allocating. */
+/** Ids are small integers: JavaScript stores them without an allocation. */
 const LARGEST_ID = 2 ** 31 - 1;
 
 /**
- * The connections of one instance: which are leased, which idle and for how long, and the ids under which they are known. Knows no sockets; leasing and
- * returning cost a few loads and stores.
+ * The connections of one instance: which are leased, which are idle and for how long, and their ids.
+ *
+ *     id = generation | slot       slot: index of the connection, from 1
+ *                                  generation: changes with every lease, so that an old id is recognized
  */
-export class SlotTable<C extends Slotted<C>> {
-  /** By slot, when an idle connection's time is over, for the sweep; of those that are not idle, `Infinity`. */
+export class ConnectionTable<C extends ConnectionEntry<C>> {
+  /** By slot: when an idle connection expires; `Infinity` for all others. */
   readonly expiresAtMs: Float64Array;
 
-  /** By slot. Slots begin with 1, so that no id is 0. */
+  /** By slot. Slots start at 1, so that no id is 0. */
   private readonly connections: (C | undefined)[] = [undefined];
-  /** The last ids of slots that are free. */
+  /** The last ids of free slots. */
   private readonly unused: number[] = [];
-  /** An id's slot is `id & mask`, and what lies above it its generation. */
   private readonly mask: number;
   private readonly generation: number;
   private readonly words: Int32Array;
@@ -64,18 +59,17 @@ export class SlotTable<C extends Slotted<C>> {
   private readonly maxIdleMs: number;
 
   constructor(
-    private readonly books: PoolBooks,
-    private readonly limits: SlotLimits,
+    private readonly accounting: PoolAccounting,
+    private readonly limits: TableLimits,
   ) {
     const { maxConnections, maxIdleMs } = limits;
     this.maxIdleMs = maxIdleMs;
-    // By shifts, as a power would be a double and make one of every id.
     this.mask = (1 << (32 - Math.clz32(maxConnections))) - 1;
     this.generation = this.mask + 1;
     this.expiresAtMs = new Float64Array(maxConnections + 1).fill(Infinity);
-    this.words = books.words;
-    this.own = ownAt(books.room, books.member);
-    this.leasedAt = this.own + HEADER + books.room;
+    this.words = accounting.words;
+    this.own = ownAt(accounting.room, accounting.member);
+    this.leasedAt = this.own + HEADER + accounting.room;
   }
 
   /** Connections of this instance. */
@@ -83,41 +77,41 @@ export class SlotTable<C extends Slotted<C>> {
     return this.words[this.own + Own.connections];
   }
 
-  /** Whether there is no place for another connection: who waits for one, to whatever endpoint, comes before all who ask then. */
+  /** Whether the pool is at its cap: waiters for any endpoint then go first. */
   get isFull(): boolean {
     return Atomics.load(this.words, Header.connections) >= this.limits.maxConnections;
   }
 
-  /** Somebody began (1) or ended (-1) waiting here. */
+  /** Counts a waiter in (1) or out (-1). */
   countWaiting(difference: 1 | -1): void {
     this.words[this.own + Own.waiting] += difference;
   }
 
-  /** Whether the time of an idle connection is over. */
+  /** Whether an idle connection has expired. */
   isOver(connection: C, nowMs: number): boolean {
     return this.expiresAtMs[connection.id & this.mask] <= nowMs;
   }
 
-  /** Leases the connection to an endpoint that was returned last: its new id. */
-  lease(endpoint: EndpointSlots<C>, idle: C): number {
+  /** Leases the first idle connection of an endpoint. Returns its new id. */
+  lease(endpoint: EndpointEntry<C>, idle: C): number {
     const { older } = idle;
     endpoint.idle = older;
     if (older !== undefined) {
       older.newer = undefined;
       idle.older = undefined;
     }
-    idle.state = LEASED;
+    idle.state = ConnectionState.leased;
     this.expiresAtMs[idle.id & this.mask] = Infinity;
     this.words[this.leasedAt + endpoint.place]++;
     return (idle.id = this.idAfter(idle.id));
   }
 
-  /** Makes a connection and leases it: its id. 0: the endpoint is at its cap, -1: the pool is. */
-  open(endpoint: EndpointSlots<C>, make: (id: number) => C): number {
+  /** Makes a connection and leases it. Returns its id; 0: the endpoint is at its cap, -1: the pool is. */
+  open(endpoint: EndpointEntry<C>, make: (id: number) => C): number {
     const refusal = this.reserve(endpoint);
     if (refusal <= 0) return refusal;
     const id = this.idAfter(this.unused.pop() ?? this.connections.length);
-    // Its slot is taken from here on: what makes it may ask for another one.
+    // Reserves the slot: `make` may lease another connection.
     this.connections[id & this.mask] = undefined;
     try {
       this.connections[id & this.mask] = make(id);
@@ -128,12 +122,12 @@ export class SlotTable<C extends Slotted<C>> {
     return id;
   }
 
-  /** Returns a leased connection: idle from now on. */
+  /** Returns a leased connection, which is idle then. */
   giveBack(connection: C, nowMs: number): void {
     const { endpoint, diesAtMs } = connection;
     const { idle } = endpoint;
     const tooLongMs = nowMs + this.maxIdleMs;
-    connection.state = IDLE;
+    connection.state = ConnectionState.idle;
     if (idle !== undefined) {
       connection.older = idle;
       idle.newer = connection;
@@ -143,30 +137,30 @@ export class SlotTable<C extends Slotted<C>> {
     this.words[this.leasedAt + endpoint.place]--;
   }
 
-  /** A leased connection that is given back once its last answer is complete. */
+  /** Marks a leased connection that is returned when its last answer is complete. */
   markReturning(connection: C): void {
-    connection.state = RETURNING;
+    connection.state = ConnectionState.returning;
   }
 
-  /** Leases a connection that is returning to somebody else: its new id. */
+  /** Leases a returning connection anew. Returns its new id. */
   renew(connection: C): number {
-    connection.state = LEASED;
+    connection.state = ConnectionState.leased;
     return (connection.id = this.idAfter(connection.id));
   }
 
-  /** Takes a connection out, leased or idle. */
+  /** Removes a connection, leased or idle. */
   remove(connection: C): void {
     const { endpoint, id } = connection;
-    if (connection.state === IDLE) {
+    if (connection.state === ConnectionState.idle) {
       this.unlink(endpoint, connection);
       this.expiresAtMs[id & this.mask] = Infinity;
       this.words[this.leasedAt + endpoint.place]++;
     }
-    connection.state = FREE;
+    connection.state = ConnectionState.free;
     this.giveUp(endpoint, id);
   }
 
-  /** The connection of an id, `undefined` for one that is unknown or of an earlier lease. */
+  /** The connection of an id; `undefined` for an unknown id or one of an earlier lease. */
   find(id: number): C | undefined {
     const connection = this.connections[id & this.mask];
     return connection?.id === id ? connection : undefined;
@@ -177,24 +171,27 @@ export class SlotTable<C extends Slotted<C>> {
    * @throws InvalidArgumentError for any other.
    */
   leased(id: number): C {
-    if (typeof id === 'number') {
-      const connection = this.connections[id & this.mask];
-      if (connection !== undefined && connection.id === id && connection.state === LEASED) return connection;
-    }
-    throw this.notLeased(id);
+    const connection = typeof id === 'number' ? this.find(id) : undefined;
+    if (connection?.state === ConnectionState.leased) return connection;
+    throw new InvalidArgumentError(
+      'id',
+      id,
+      connection === undefined ? 'must be the id of a leased connection' : 'must be a leased connection, not one that was returned',
+      connection === undefined ? 'UNKNOWN_CONNECTION' : 'CONNECTION_RETURNED',
+    );
   }
 
-  /** The connection of a slot that is taken. */
+  /** The connection of a slot in use. */
   at(slot: number): C {
     return this.connections[slot] as C;
   }
 
-  /** The idle connection whose time is over first, of those that `may` go. */
-  oldestIdle(may: (endpoint: EndpointSlots<C>) => boolean): C | undefined {
+  /** The idle connection that expires first, among the endpoints that `may` accepts. */
+  oldestIdle(may: (endpoint: EndpointEntry<C>) => boolean): C | undefined {
     let oldest: C | undefined;
     let atMs = Infinity;
     for (const connection of this.connections) {
-      if (connection?.state !== IDLE) continue;
+      if (connection?.state !== ConnectionState.idle) continue;
       const expiresAtMs = this.expiresAtMs[connection.id & this.mask];
       if (expiresAtMs >= atMs || !may(connection.endpoint)) continue;
       atMs = expiresAtMs;
@@ -208,19 +205,19 @@ export class SlotTable<C extends Slotted<C>> {
     return this.connections.filter((connection): connection is C => connection?.state === state);
   }
 
-  /** Counts one more connection, as leased. 1: done, 0: the endpoint is at its cap, -1: the pool is. */
-  private reserve(endpoint: EndpointSlots<C>): number {
+  /** Counts one more leased connection. 1: counted, 0: the endpoint is at its cap, -1: the pool is. */
+  private reserve(endpoint: EndpointEntry<C>): number {
     const { words } = this;
     const { maxConnections, maxConnectionsPerEndpoint } = this.limits;
     if (endpoint.place < 0) {
-      // Not before there is room: a pool that is full takes no names either.
+      // A pool at its cap stores no names either.
       if (Atomics.load(words, Header.connections) >= maxConnections) return -1;
-      const place = this.books.place(endpoint.origin);
+      const place = this.accounting.place(endpoint.origin);
       if (place < 0) return -1;
       endpoint.place = place;
     }
     const { place } = endpoint;
-    const answer = this.books.reserve(place, maxConnectionsPerEndpoint);
+    const answer = this.accounting.reserve(place, maxConnectionsPerEndpoint);
     if (answer > 0) {
       endpoint.connections++;
       words[this.leasedAt + place]++;
@@ -228,22 +225,22 @@ export class SlotTable<C extends Slotted<C>> {
     return answer;
   }
 
-  /** Counts one less, that was leased. */
-  private giveUp(endpoint: EndpointSlots<C>, id: number): void {
+  /** Counts one leased connection less. */
+  private giveUp(endpoint: EndpointEntry<C>, id: number): void {
     this.connections[id & this.mask] = undefined;
     this.unused.push(id);
     this.words[this.leasedAt + endpoint.place]--;
     endpoint.connections--;
-    this.books.release(endpoint.place);
+    this.accounting.release(endpoint.place);
     if (endpoint.connections === 0) this.forget(endpoint);
   }
 
-  private forget(endpoint: EndpointSlots<C>): void {
-    this.books.forget(endpoint.place);
+  private forget(endpoint: EndpointEntry<C>): void {
+    this.accounting.forget(endpoint.place);
     endpoint.place = -1;
   }
 
-  private unlink(endpoint: EndpointSlots<C>, connection: C): void {
+  private unlink(endpoint: EndpointEntry<C>, connection: C): void {
     const { older, newer } = connection;
     connection.older = connection.newer = undefined;
     if (newer === undefined) endpoint.idle = older;
@@ -254,15 +251,5 @@ export class SlotTable<C extends Slotted<C>> {
   /** The next generation of the same slot. */
   private idAfter(id: number): number {
     return (id + this.generation) & LARGEST_ID;
-  }
-
-  private notLeased(id: unknown): InvalidArgumentError {
-    const known = typeof id === 'number' && this.find(id) !== undefined;
-    return new InvalidArgumentError(
-      'id',
-      id,
-      known ? 'must be a leased connection, and this one was returned' : 'must be the id of a leased connection',
-      known ? 'CONNECTION_RETURNED' : 'UNKNOWN_CONNECTION',
-    );
   }
 }

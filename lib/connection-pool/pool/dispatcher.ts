@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { Dispatcher, errors } from 'undici';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { LogSink } from '../../common/log-sink.js';
-import type { PoolEndpoint } from '../connection/endpoint.js';
+import type { PoolEndpoint } from './endpoint.js';
 import type { SocketPool } from './socket-pool.js';
 import { Waiter } from './wait-queue.js';
 
@@ -10,14 +10,14 @@ type Options = Dispatcher.DispatchOptions;
 type Handler = Dispatcher.DispatchHandler;
 
 /**
- * undici's `Dispatcher`, and what the global `fetch` calls one. `@types/node` brings the types of the undici that Node has built in, and to TypeScript
- * those of version 6 (Node 20 and 22) are another class than ours: without them `fetch(url, { dispatcher })` would not compile there.
+ * undici's `Dispatcher` and the one that the global `fetch` declares: to TypeScript, the class of the
+ * undici in Node 20 and 22 is another one than ours, and `fetch(url, { dispatcher })` would not compile.
  */
 export type FetchDispatcher = Dispatcher & (RequestInit extends { dispatcher?: infer BuiltIn } ? NonNullable<BuiltIn> : unknown);
 
 /**
- * Ends a request that undici has not started yet. undici's handlers expect several starts of one request, each with a controller of its own, so the
- * controller that undici makes later replaces this one.
+ * Aborts a request that undici has not started yet. Handlers accept several starts of one request,
+ * each with its own controller: the one that undici makes later replaces this one.
  */
 class EarlyController implements Dispatcher.DispatchController {
   aborted = false;
@@ -44,7 +44,7 @@ class EarlyController implements Dispatcher.DispatchController {
   }
 }
 
-/** A request that waits for a connection. */
+/** A request in the wait queue. */
 class WaitingRequest extends Waiter {
   constructor(
     endpoint: PoolEndpoint,
@@ -55,30 +55,30 @@ class WaitingRequest extends Waiter {
     super(endpoint, pool.options.acquireTimeoutMs);
   }
 
-  /** It may be given up from here on: without this, a connection would be lost on it when its turn comes. */
+  /** Joins the queue. The handler can abort the request from here on. */
   join(): void {
     this.pool.wait(this);
     startEarly(this.handler, new EarlyController((error, controller) => this.leave(error, controller)));
   }
 
   grant(id: number): void {
-    this.aside(() => send(this.pool, id, this.options, this.handler));
+    this.isolate(() => send(this.pool, id, this.options, this.handler));
   }
 
   fail(error: unknown, controller: EarlyController | null = null): void {
-    this.aside(() => refuse(this.handler, error as Error, controller));
+    this.isolate(() => refuse(this.handler, error as Error, controller));
   }
 
   private leave(error: Error = new errors.RequestAbortedError(), controller: EarlyController): void {
-    if (this.pool.line.remove(this)) this.fail(error, controller);
+    if (this.pool.waiters.remove(this)) this.fail(error, controller);
   }
 
-  /** Those behind it in the line get their turn, whatever a handler throws when it is told of an error. */
-  private aside(tell: () => void): void {
+  /** A handler that throws must not keep the next waiters from their turn. */
+  private isolate(call: () => void): void {
     try {
-      tell();
+      call();
     } catch (error) {
-      this.pool.misled(error);
+      this.pool.handlerFailed(error);
     }
   }
 }
@@ -86,7 +86,8 @@ class WaitingRequest extends Waiter {
 /**
  * The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is complete.
  *
- * What a handler throws when it is told of an error is an `error` event, as with undici's `Client`; without a listener it is logged, and ends nothing.
+ * An error that a handler throws while it handles a failure becomes an `error` event, as with undici's
+ * `Client`; without a listener it is logged.
  */
 export class PoolDispatcher extends Dispatcher {
   constructor(
@@ -95,16 +96,13 @@ export class PoolDispatcher extends Dispatcher {
     logger: LogSink,
   ) {
     super();
-    pool.onMisled = (error) => {
+    pool.onHandlerFailed = (error) => {
       if (this.listenerCount('error') > 0) (this as EventEmitter).emit('error', error);
-      else
-        logger.error(
-          `the handler of a request has thrown when it was told of an error: ${(error as Error | undefined)?.stack ?? String(error)}`,
-        );
+      else logger.error(`Connection pool: a request's error handler threw (${(error as Error | undefined)?.stack ?? String(error)})`);
     };
   }
 
-  /** As undici's. A request for which there is no connection waits in line, at most `acquireTimeoutMs`. */
+  /** As in undici. A request without a connection waits for at most `acquireTimeoutMs`. */
   override dispatch(options: Options, handler: Handler): boolean {
     try {
       const { origin } = options;
@@ -128,14 +126,14 @@ export class PoolDispatcher extends Dispatcher {
     return answer(this.drain(Infinity), callback);
   }
 
-  /** Drains the pool and waits for nobody. */
+  /** Drains the pool and closes leased connections at once. */
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> & void {
     return answer(this.drain(0), typeof error === 'function' ? error : callback);
   }
 }
 
 function send(pool: SocketPool, id: number, options: Options, handler: Handler): void {
-  const connection = pool.leased(id);
+  const connection = pool.table.leased(id);
   pool.returnLater(connection);
   try {
     connection.dispatch(options, handler);
@@ -143,14 +141,14 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
   } catch (error) {
     refuse(handler, error as Error);
   } finally {
-    // A request that undici refuses never gets as far as an answer.
+    // A request that undici refuses gets no answer.
     if (!connection.isBusy) pool.free(connection);
   }
 }
 
 /**
- * Starts a request for its handler before undici does, which is not until the request is about to be sent: without it, a request that waits or whose
- * connection opens could not be aborted. undici has two kinds of handlers: `onRequestStart` since version 7 and in Node 26, `onConnect` before.
+ * Starts a request for its handler before undici does, so that it can be aborted while it waits or its
+ * connection opens. undici has handlers with `onRequestStart` (from version 7) and with `onConnect`.
  */
 function startEarly(handler: Handler, controller: EarlyController): void {
   const { onRequestStart, onConnect } = handler as Partial<Record<'onRequestStart' | 'onConnect', (...args: unknown[]) => void>>;

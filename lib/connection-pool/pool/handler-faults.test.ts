@@ -62,7 +62,7 @@ describe.each(engineNames())('a handler that throws, %s', (engine) => {
     );
     expect(others).toEqual(new Array(10).fill(200));
     await until(() => pool.stats().activeConnections === 0);
-    const line: unknown = expect.stringContaining('has thrown when it was told of an error: Error: a mistake in a handler');
+    const line: unknown = expect.stringContaining("Connection pool: a request's error handler threw (Error: a mistake in a handler");
     expect(lines).toEqual(new Array(logged).fill(line));
   });
 

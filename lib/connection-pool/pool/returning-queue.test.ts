@@ -1,4 +1,4 @@
-import { ReturningLine, type Returning } from './returning-queue.js';
+import { ReturningQueue, type Returning } from './returning-queue.js';
 
 class Connection implements Returning {
   isBusy = true;
@@ -7,15 +7,15 @@ class Connection implements Returning {
   newer: Connection | undefined;
 }
 
-function lineOf(count: number): { line: ReturningLine<Connection>; all: Connection[] } {
-  const line = new ReturningLine<Connection>();
+function lineOf(count: number): { line: ReturningQueue<Connection>; all: Connection[] } {
+  const line = new ReturningQueue<Connection>();
   const all = Array.from({ length: count }, () => new Connection());
   for (const connection of all) line.add(connection);
   return { line, all };
 }
 
 /** In order, forwards, and the same backwards. */
-function listed(line: ReturningLine<Connection>): Connection[] {
+function listed(line: ReturningQueue<Connection>): Connection[] {
   const found: Connection[] = [];
   for (let each = line.first; each !== undefined; each = each.newer) found.push(each);
   const back: Connection[] = [];

@@ -1,20 +1,20 @@
-/** A connection that is returned once its answer is complete. */
+/** A connection that is returned when its answer is complete. */
 export interface Returning {
   readonly isBusy: boolean;
   readonly usable: boolean;
-  /** Those beside it in the line. */
+  /** Its neighbours in the queue. */
   older: Returning | undefined;
   newer: Returning | undefined;
 }
 
-/** So often the first may be found busy, before others are tried in its place: its answer may take minutes. */
+/** After so many misses the first connection moves to the end: its answer may take minutes. */
 const MOST_MISSES = 8;
 
 /**
- * The connections to one endpoint that are returned once their answers are complete, in the order of their requests: of answers alike the first is complete first.
- * undici tells so a turn later than it is; who looks before has a socket that is still warm, for which undici sets no timer in between.
+ * The connections to one endpoint that are returned when their answers are complete, in the order of
+ * their requests. undici reports the end one turn late; `ready` finds it earlier.
  */
-export class ReturningLine<C extends Returning> {
+export class ReturningQueue<C extends Returning> {
   first: C | undefined = undefined;
   private last: C | undefined = undefined;
   private misses = 0;
@@ -27,7 +27,7 @@ export class ReturningLine<C extends Returning> {
     this.last = connection;
   }
 
-  /** Whether it was there or not. */
+  /** Removes a connection; does nothing for one that is not in the queue. */
   delete(connection: C): void {
     const { older, newer } = connection;
     if (older !== undefined) older.newer = newer;
@@ -38,7 +38,7 @@ export class ReturningLine<C extends Returning> {
     connection.older = connection.newer = undefined;
   }
 
-  /** One of the first that is usable and has nothing under way any more. */
+  /** The first usable connection without a request in flight, among the first `most`. */
   ready(most: number): C | undefined {
     let connection = this.first;
     for (let left = most; connection !== undefined && left > 0; left--) {

@@ -1,27 +1,27 @@
 import { BodyAbandonedError } from '../../common/errors.js';
 import type { ConnectionPoolEngine } from '../engine/engine.js';
-import { SlotState } from '../threads/layout.js';
+import { ConnectionState } from '../threads/layout.js';
 import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.js';
-import type { SlotTable } from './connection-table.js';
-import type { PooledConnection } from '../connection/pooled-connection.js';
+import type { ConnectionTable } from './connection-table.js';
+import type { PoolConnection } from './endpoint.js';
 
-/** A pool, as it is swept. */
+/** What the sweeper needs of a pool. */
 export interface SweptPool {
   readonly options: Pick<ResolvedConnectionPoolOptions, 'maxIdleMs' | 'maxAgeMs' | 'bodyTimeoutMs'>;
-  readonly table: SlotTable<PooledConnection>;
-  /** Closes a connection and takes it out. */
-  discard(connection: PooledConnection, reason: 'expired' | 'lost' | 'abandoned', error?: Error): void;
+  readonly table: ConnectionTable<PoolConnection>;
+  /** Closes and removes a connection. */
+  discard(connection: PoolConnection, reason: 'expired' | 'lost' | 'abandoned', error?: Error): void;
 }
 
 const EVERY_MS = { least: 10, most: 5000 };
-/** Found at a time. */
+/** Expired connections found by one call of the engine. */
 const BATCH = 64;
 
 /**
- * Closes what must not be kept: a little now and then, when somebody comes by after `dueMs`. A timer runs only while there are answers that are read after their
- * lease has ended, as nobody else may come by then.
+ * Closes expired, lost and abandoned connections whenever the pool is used after `dueMs`. A timer runs
+ * only while answers are read after the end of their leases.
  */
-export class PoolSweep {
+export class Sweeper {
   /** When the next sweep is due. */
   dueMs = 0;
   private readonly everyMs: number;
@@ -43,12 +43,12 @@ export class PoolSweep {
     return this.closeExpired(nowMs) + this.closeLost() + this.closeUnread(nowMs);
   }
 
-  /** Looks again by itself for as long as there are answers that are still being read. */
+  /** Sweeps by a timer for as long as there are answers in flight without a lease. */
   watch(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.sweep(this.now());
-      if (this.pool.table.inState(SlotState.returning).length > 0) this.watch();
+      if (this.pool.table.inState(ConnectionState.returning).length > 0) this.watch();
     }, this.everyMs).unref();
   }
 
@@ -61,10 +61,10 @@ export class PoolSweep {
     let closed = 0;
     for (let count = BATCH; count === BATCH;) {
       count = this.expired(table.expiresAtMs, nowMs, this.found);
-      // All of them first: where one is closed, somebody who waits may take another.
+      // Collected first: a waiter may lease one while another is closed.
       const over = Array.from(this.found.subarray(0, count), (slot) => table.at(slot));
       for (const connection of over) {
-        if (connection.state !== SlotState.idle || !table.isOver(connection, nowMs)) continue;
+        if (connection.state !== ConnectionState.idle || !table.isOver(connection, nowMs)) continue;
         this.pool.discard(connection, 'expired');
         closed++;
       }
@@ -74,8 +74,8 @@ export class PoolSweep {
 
   private closeLost(): number {
     let closed = 0;
-    for (const connection of this.pool.table.inState(SlotState.idle)) {
-      if (connection.usable || connection.state !== SlotState.idle) continue;
+    for (const connection of this.pool.table.inState(ConnectionState.idle)) {
+      if (connection.usable || connection.state !== ConnectionState.idle) continue;
       this.pool.discard(connection, 'lost');
       closed++;
     }
@@ -85,8 +85,8 @@ export class PoolSweep {
   private closeUnread(nowMs: number): number {
     const { table, options } = this.pool;
     let closed = 0;
-    for (const connection of table.inState(SlotState.returning)) {
-      if (!connection.isUnread(nowMs, options.bodyTimeoutMs) || connection.state !== SlotState.returning) continue;
+    for (const connection of table.inState(ConnectionState.returning)) {
+      if (!connection.isUnread(nowMs, options.bodyTimeoutMs) || connection.state !== ConnectionState.returning) continue;
       this.pool.discard(connection, 'abandoned', new BodyAbandonedError(connection.endpoint.origin, options.bodyTimeoutMs));
       closed++;
     }

@@ -1,30 +1,30 @@
 import { PoolTimeoutError } from '../../common/errors.js';
-import type { PoolEndpoint } from '../connection/endpoint.js';
+import type { PoolEndpoint } from './endpoint.js';
 
-/** Somebody who waits for a connection. */
+/** An `acquire` or a request that waits for a connection. */
 export abstract class Waiter {
-  /** Where it stands among all. */
+  /** Position among all waiters. */
   order = 0;
-  /** When its time is up, by `performance.now()`. */
+  /** When it times out, by `performance.now()`. */
   deadlineMs = Infinity;
-  /** Since when, by the same clock. */
+  /** When it began to wait, by the same clock. */
   sinceMs = 0;
-  /** Its place in the line, while it stands there. */
-  queue: WaitingQueue | undefined = undefined;
+  /** The queue it is in. */
+  queue: EndpointQueue | undefined = undefined;
   before: Waiter | undefined = undefined;
   behind: Waiter | undefined = undefined;
 
-  /** @param timeoutMs How long it waits, before it fails with `PoolTimeoutError`; `Infinity` is without end. */
+  /** @param timeoutMs Fails with `PoolTimeoutError` after this time; `Infinity`: never. */
   constructor(
     readonly endpoint: PoolEndpoint,
     readonly timeoutMs: number,
   ) {}
 
-  /** Hands a leased connection over. */
+  /** Receives a leased connection. */
   abstract grant(id: number): void;
   abstract fail(error: unknown): void;
 
-  /** Called once it no longer waits. */
+  /** Called when it no longer waits. */
   end(): void {}
 }
 
@@ -67,10 +67,10 @@ export class PromisedConnection extends Waiter {
 }
 
 /**
- * Those who wait for one endpoint. Not a `Set`: once its table is among the old objects, so is each table that replaces it, and each that is replaced keeps
- * all that were in it, with their requests, until the next full collection. Whoever leaves this one lets go of its neighbours.
+ * The waiters for one endpoint, as a linked list. A `Set` in the old generation keeps removed waiters,
+ * with their requests, alive until the next full garbage collection.
  */
-export class WaitingQueue {
+export class EndpointQueue {
   first: Waiter | undefined = undefined;
   private last: Waiter | undefined = undefined;
 
@@ -92,20 +92,20 @@ export class WaitingQueue {
   }
 }
 
-/** Those who wait, first come, first served among all who can be. One timer is for all of them: whoever waits a moment only pays for none. */
-export class WaitingLine {
+/** All waiters, served in order of arrival. One timer serves all of them. */
+export class WaitQueue {
   size = 0;
-  /** Those who have waited, and for how long all of them together, whether they got a connection or not. */
+  /** How many have waited and for how long in total, with or without success. */
   waits = 0;
   waitedMs = 0;
-  private readonly queues = new Map<PoolEndpoint, WaitingQueue>();
+  private readonly queues = new Map<PoolEndpoint, EndpointQueue>();
   private order = 0;
   private timer: NodeJS.Timeout | undefined = undefined;
   private timerAtMs = Infinity;
 
   /**
-   * @param onChange Hears of each that comes and goes.
-   * @param onTimeout Hears of each whose time was up.
+   * @param onChange Called when a waiter joins (1) or leaves (-1).
+   * @param onTimeout Called when a waiter times out.
    */
   constructor(
     private readonly onChange: (difference: 1 | -1) => void,
@@ -116,30 +116,30 @@ export class WaitingLine {
     waiter.order = ++this.order;
     waiter.sinceMs = performance.now();
     let queue = this.queues.get(waiter.endpoint);
-    if (queue === undefined) this.queues.set(waiter.endpoint, (queue = new WaitingQueue()));
+    if (queue === undefined) this.queues.set(waiter.endpoint, (queue = new EndpointQueue()));
     queue.add(waiter);
     this.count(waiter.endpoint, 1);
     if (this.size === 1) this.timer?.ref();
     if (waiter.timeoutMs !== Infinity) this.limit(waiter);
   }
 
-  /** Whether it was waiting; it is not any more. */
+  /** Removes a waiter. Returns whether it was waiting. */
   remove(waiter: Waiter): boolean {
     const { queue } = waiter;
     if (queue === undefined) return false;
     queue.delete(waiter);
-    // An empty queue stays as long as the endpoint is waited for again and again.
+    // The last queue stays: a busy endpoint gets new waiters again and again.
     if (queue.first === undefined && this.queues.size > 1) this.queues.delete(waiter.endpoint);
     waiter.end();
     this.waits++;
     this.waitedMs += performance.now() - waiter.sinceMs;
     this.count(waiter.endpoint, -1);
-    // It does not keep the process for nobody.
+    // Without waiters the timer does not keep the process alive.
     if (this.size === 0) this.timer?.unref();
     return true;
   }
 
-  /** Who waits longest, but for those of these endpoints. */
+  /** The waiter that has waited longest, other than for the endpoints of `except`. */
   first(except: ReadonlySet<PoolEndpoint>): Waiter | undefined {
     let first: Waiter | undefined;
     for (const { first: waiter } of this.queues.values()) {
@@ -149,12 +149,12 @@ export class WaitingLine {
     return first;
   }
 
-  /** Those that somebody waits for. */
+  /** Endpoints with waiters. */
   *endpoints(): Iterable<PoolEndpoint> {
     for (const [endpoint, { first }] of this.queues) if (first !== undefined) yield endpoint;
   }
 
-  /** Takes all out, who are not told. */
+  /** Removes and returns all waiters. */
   clear(): Waiter[] {
     const all = this.all().filter((waiter) => this.remove(waiter));
     this.stop();
@@ -189,7 +189,7 @@ export class WaitingLine {
         waiter.fail(new PoolTimeoutError(waiter.endpoint.origin, waiter.timeoutMs));
       }
     }
-    // Whoever was told may have come back, with another deadline.
+    // A waiter that failed may have joined again with another deadline.
     if (next < this.timerAtMs && this.size > 0) this.wakeAt(next, next - nowMs);
   }
 

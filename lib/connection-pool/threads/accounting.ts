@@ -1,8 +1,8 @@
 import { FastLiteLLMError } from '../../common/errors.js';
-import { PoolBooks } from '../engine/engine.js';
+import { PoolAccounting } from '../engine/engine.js';
 import { HEADER, Header, MAX_MEMBERS, Own, ownAt, roomFor, wordsFor } from './layout.js';
 
-/** A pool whose members live in one thread: plain memory, names in a map. */
+/** The counts of a pool whose members live in one thread. */
 export class LocalPool {
   readonly room: number;
   readonly words: Int32Array;
@@ -23,11 +23,11 @@ export class LocalPool {
     return this.members.size === 0;
   }
 
-  join(onLeave: () => void = () => {}): PoolBooks {
+  join(onLeave: () => void = () => {}): PoolAccounting {
     for (let member = 0; member < this.most; member++) {
       if (this.members.has(member)) continue;
       this.members.add(member);
-      return new LocalBooks(this, member, onLeave);
+      return new LocalAccounting(this, member, onLeave);
     }
     throw new FastLiteLLMError('OUT_OF_RESOURCES', `a pool has at most ${this.most} members`);
   }
@@ -87,7 +87,7 @@ export class LocalPool {
   }
 }
 
-class LocalBooks extends PoolBooks {
+class LocalAccounting extends PoolAccounting {
   readonly words: Int32Array;
   readonly room: number;
   readonly shared = false;

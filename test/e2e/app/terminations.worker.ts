@@ -1,8 +1,8 @@
 // A worker thread that counts in what threads share, a router's requests and a pool's connections, until it is ended from outside.
 import { parentPort, workerData } from 'node:worker_threads';
-import { BareConnection, BareEndpoint } from '../../../lib/connection-pool/engine/self-test-fixture.js';
+import { BareConnection, BareEndpoint } from '../../../lib/connection-pool/engine/self-test.js';
 import { NativeConnectionPoolEngine } from '../../../lib/connection-pool/engine/native.js';
-import { SlotTable } from '../../../lib/connection-pool/pool/connection-table.js';
+import { ConnectionTable } from '../../../lib/connection-pool/pool/connection-table.js';
 import { openNativeBinding } from '../../../lib/engine/native-binding.js';
 import { NativeRouterEngine } from '../../../lib/router/engine/native.js';
 import type { Pick } from '../../../lib/router/routing-context.js';
@@ -23,7 +23,7 @@ const options = { strategy: 'least_busy', sharedAs: name, maxDeployments: 64, mo
 const { router } = routerOn(new NativeRouterEngine(binding), options, { now: Date.now });
 
 const limits = { maxConnections, maxConnectionsPerEndpoint: maxConnections - 2, maxIdleMs: 1_000 };
-const table = new SlotTable<BareConnection>(new NativeConnectionPoolEngine(binding).join(name, maxConnections), limits);
+const table = new ConnectionTable<BareConnection>(new NativeConnectionPoolEngine(binding).join(name, maxConnections), limits);
 const endpoints = [0, 1, 2].map((number) => new BareEndpoint(`http://${number}`));
 
 const picks: Pick[] = [];

@@ -1,21 +1,24 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import type { EndpointSlots } from '../pool/connection-table.js';
-import type { Route, Routes } from './connector.js';
-import type { PooledConnection } from './pooled-connection.js';
-import { ReturningLine } from '../pool/returning-queue.js';
+import type { ConnectionTarget, Route, Routes } from '../connection/connector.js';
+import type { PooledConnection } from '../connection/pooled-connection.js';
+import type { EndpointEntry } from './connection-table.js';
+import { ReturningQueue } from './returning-queue.js';
 
-/** Ways of writing an endpoint, and endpoints without connections, that are remembered. */
+/** Bounds the spellings of endpoints that are cached, and the endpoints that are kept without connections. */
 const MOST_NAMES = 1024;
 
-/** An origin that connections lead to. */
-export class PoolEndpoint implements EndpointSlots<PooledConnection> {
-  idle: PooledConnection | undefined = undefined;
+/** A connection of a pool, to one of its endpoints. */
+export type PoolConnection = PooledConnection<PoolEndpoint>;
+
+/** An origin, with the state of the connections to it. */
+export class PoolEndpoint implements ConnectionTarget, EndpointEntry<PoolConnection> {
+  idle: PoolConnection | undefined = undefined;
   connections = 0;
   place = -1;
-  /** Those who wait for a connection to it. */
+  /** Waiters for a connection to it. */
   waiting = 0;
-  /** Connections to it that come back by themselves. */
-  readonly returning = new ReturningLine<PooledConnection>();
+  /** Connections that are returned when their answers are complete. */
+  readonly returning = new ReturningQueue<PoolConnection>();
 
   constructor(
     readonly origin: string,
@@ -27,30 +30,19 @@ export class PoolEndpoint implements EndpointSlots<PooledConnection> {
 export class Endpoints {
   private readonly byName = new Map<string, PoolEndpoint>();
   private readonly byOrigin = new Map<string, PoolEndpoint>();
-  private lastName: string | undefined = undefined;
-  private last: PoolEndpoint | undefined = undefined;
 
   constructor(private readonly routes: Routes) {}
 
   /**
-   * The endpoint that a URL or an origin belongs to.
-   * @throws InvalidArgumentError for what has no scheme, or another than `http:` and `https:`.
+   * The endpoint of a URL or an origin.
+   * @throws InvalidArgumentError for a name without `http:` or `https:`.
    */
   find(name: string): PoolEndpoint {
-    const { last } = this;
-    return last !== undefined && name === this.lastName ? last : this.look(name);
+    return this.byName.get(name) ?? this.read(name);
   }
 
-  /** Those in use, and the last few that were. */
   all(): Iterable<PoolEndpoint> {
     return this.byOrigin.values();
-  }
-
-  private look(name: string): PoolEndpoint {
-    const endpoint = this.byName.get(name) ?? this.read(name);
-    this.lastName = name;
-    this.last = endpoint;
-    return endpoint;
   }
 
   private read(name: string): PoolEndpoint {
@@ -70,9 +62,7 @@ export class Endpoints {
     for (const [origin, endpoint] of this.byOrigin) {
       if (endpoint.connections === 0 && endpoint.waiting === 0) this.byOrigin.delete(origin);
     }
-    // Names of what is gone.
     this.byName.clear();
-    this.last = undefined;
   }
 }
 
@@ -81,6 +71,6 @@ function originOf(name: unknown): URL {
   if (typeof name !== 'string') throw new InvalidArgumentError('endpoint', name, rule);
   const url = URL.canParse(name) ? new URL(name) : undefined;
   if (url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:')) return new URL(url.origin);
-  // Before an @ there may be a password.
+  // The part before an @ may hold a password.
   throw new InvalidArgumentError('endpoint', name.includes('@') ? `…${name.slice(name.lastIndexOf('@'))}` : name, rule);
 }

@@ -9,19 +9,18 @@ import {
   type Refuse,
 } from '../common/options.js';
 
-/** What can be accelerated in place: npm packages that an app may already use. */
+/** npm packages that can be patched. */
 export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer', 'undici'] as const;
 /** A library that can be patched. */
 export type AccelerationTarget = (typeof ACCELERATION_TARGETS)[number];
 
-/** What `applyAcceleration` takes. */
 export interface AccelerationOptions {
-  /** The libraries to patch. Default: all. One that is not installed is passed over. */
+  /** The libraries to patch. Default: all that are installed. */
   readonly targets?: readonly AccelerationTarget[];
 }
 
 /**
- * The targets of a call.
+ * Checks the targets of a call.
  * @throws InvalidArgumentError naming the entry.
  */
 export function targetsOf(options: AccelerationOptions = {}): readonly AccelerationTarget[] {
@@ -31,7 +30,7 @@ export function targetsOf(options: AccelerationOptions = {}): readonly Accelerat
 }
 
 /**
- * The option `accelerate`: `true` means all targets, `false` and nothing none.
+ * Checks the option `accelerate`: `true` is all targets, `false` or nothing is none.
  * @throws InvalidConfigurationError naming the entry.
  */
 export function resolveAccelerate(value: unknown): readonly AccelerationTarget[] {

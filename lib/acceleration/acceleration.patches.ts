@@ -6,20 +6,20 @@ import type { StandIn } from './stand-in.js';
 import { TiktokenTarget } from './libraries/tiktoken.js';
 import { UndiciTarget, type RequestPool } from './libraries/undici.js';
 
-/** Who asked for patches, and for which. */
+/** The patches that one owner has asked for. */
 interface Request {
   readonly standIn: StandIn;
   readonly pool?: RequestPool;
   readonly targets: readonly AccelerationTarget[];
 }
 
-/** The patches of this thread: libraries are shared by everything that runs in it, so there is one of these. Engines come from whoever asked last. */
+/** The patches of this thread, which shares its libraries. The owner that asked last provides the engine. */
 class Patches {
   private readonly requests = new Map<object, Request>();
   private readonly tokenizers = [new JsTiktokenTarget(), new TiktokenTarget(), new GptTokenizerTarget()];
   private readonly undici = new UndiciTarget();
 
-  /** Patches what `owner` asks for. Without a native engine nothing is touched, and the answer is `false`. */
+  /** Patches what `owner` asks for. Returns `false`, and patches nothing, without a native engine. */
   apply(owner: object, { standIn, pool }: Omit<Request, 'targets'>, options: AccelerationOptions): boolean {
     const targets = targetsOf(options);
     if (!standIn.available) return false;
@@ -30,7 +30,7 @@ class Patches {
     return true;
   }
 
-  /** Puts everything back, whoever asked for it. */
+  /** Removes the patches of all owners. */
   removeAll(): boolean {
     const any = this.requests.size > 0;
     this.requests.clear();
@@ -38,7 +38,7 @@ class Patches {
     return any;
   }
 
-  /** Puts back what `owner` alone asked for. */
+  /** Removes the patches that only `owner` has asked for. */
   release(owner: object): void {
     if (this.requests.delete(owner)) this.update();
   }
@@ -50,7 +50,7 @@ class Patches {
     return { applied: latest !== undefined, rustAvailable: answers, reason, targets: targets as Record<AccelerationTarget, TargetStatus> };
   }
 
-  /** Applies or removes each target as the requests have it; of those that stay, the ones in `again` look for new copies. */
+  /** Applies or removes each target by the requests. Targets in `again` look for new copies. */
   private update(again?: readonly AccelerationTarget[]): void {
     const requests = [...this.requests.values()].reverse();
     const latest = (target: AccelerationTarget): Request | undefined => requests.find(({ targets }) => targets.includes(target));

@@ -8,7 +8,8 @@ import { StandIn } from './stand-in.js';
 import type { RequestPool } from './libraries/undici.js';
 
 /**
- * Patches libraries that the app already uses, in place and reversibly: same results, natively. Nothing is patched unasked.
+ * Patches libraries that the app already uses, in place and reversibly, so that the native engine answers
+ * with the same results. Patches nothing unless it is asked to.
  *
  * @example
  * acceleration.apply({ targets: ['js-tiktoken'] }); // true: LangChain's text splitters are faster from here on
@@ -19,7 +20,7 @@ export class AccelerationService implements Capability {
   private readonly standIn: StandIn;
 
   /**
-   * @param pool What takes the requests of undici's global dispatcher; without one it is left alone.
+   * @param pool Takes the requests of undici's global dispatcher; without it undici is not patched.
    * @internal
    */
   constructor(
@@ -30,41 +31,41 @@ export class AccelerationService implements Capability {
   }
 
   /**
-   * Patches the libraries that are installed. Patches hold for the whole thread; asking again finds copies that have come since.
-   * @returns whether acceleration is in force: `false` without the native engine, and then nothing was touched.
-   * @throws InvalidArgumentError for a target that is not known.
+   * Patches the installed libraries for the whole thread. May be called again for new copies.
+   * @returns `false`, and patches nothing, without the native engine.
+   * @throws InvalidArgumentError for an unknown target.
    */
   apply(options: AccelerationOptions = {}): boolean {
     return patches.apply(this, { standIn: this.standIn, pool: this.pool }, options);
   }
 
   /**
-   * Puts the very functions back that were there before, whoever asked for the patches.
-   * @returns whether there was something to put back.
+   * Restores the original functions, also of patches that other instances applied.
+   * @returns whether anything was patched.
    */
   remove(): boolean {
     return patches.removeAll();
   }
 
-  /** Each library's copies, what became of them, and who answered how many calls. */
+  /** The copies of each library, their state, and the calls by who answered them. */
   status(): PatchStatus {
     return patches.status(this.standIn);
   }
 
-  /** In one sentence what is patched, or why nothing is. */
+  /** What is patched, or why nothing is. */
   get summary(): string {
     const { applied, reason, targets } = this.status();
     const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');
     if (patched.length > 0) return `${patched.join(', ')} patched`;
-    return `nothing is patched, ${applied ? 'no library of these is there to be' : reason}`;
+    return `no library patched (${applied ? 'none installed' : reason})`;
   }
 
-  /** Puts back what this instance alone asked for. */
+  /** Restores the functions that only this instance had patched. */
   close(): void {
     patches.release(this);
   }
 
-  /** Metrics of this capability at this moment, as data. */
+  /** Metrics of this capability, as data. */
   metrics(): readonly MetricSample[] {
     return Object.entries(this.status().targets).flatMap(([library, { state, answeredNatively, passedOn }]): MetricSample[] => [
       {
@@ -76,14 +77,14 @@ export class AccelerationService implements Capability {
       },
       {
         name: 'acceleration_calls_total',
-        help: 'Calls of patched functions, by who answered.',
+        help: 'Calls of patched functions, by what answered.',
         type: 'counter',
         value: answeredNatively,
         labels: { library, answered_by: 'native' },
       },
       {
         name: 'acceleration_calls_total',
-        help: 'Calls of patched functions, by who answered.',
+        help: 'Calls of patched functions, by what answered.',
         type: 'counter',
         value: passedOn,
         labels: { library, answered_by: 'library' },
@@ -91,7 +92,7 @@ export class AccelerationService implements Capability {
     ]);
   }
 
-  /** `degraded`: libraries are patched, and native errors keep the native engine off, so that they answer themselves. */
+  /** `degraded` while libraries are patched but native errors keep the native engine off. */
   health(): CapabilityHealth {
     const { applied, rustAvailable, reason, targets } = this.status();
     const patched = Object.keys(targets).filter((name) => targets[name as AccelerationTarget].state === 'patched');

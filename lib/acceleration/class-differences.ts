@@ -6,18 +6,18 @@ const DIFFERENT = 2;
 const FIRST_SURROGATE = 0xd800;
 const LAST_SURROGATE = 0xdfff;
 
-/** By the class numbers of the engine's table. */
+/** By the class numbers in the engine's table. */
 const OF_CLASS = [/^[\p{L}\p{M}\p{N}\s]/u, /^[\p{Lu}\p{Lt}]/u, /^\p{Ll}/u, /^[\p{Lm}\p{Lo}]/u, /^\p{M}/u, /^\p{N}/u, /^\s/u];
 
-/** Contractions: the engine's know the long s as an s, those of JavaScript tokenizers do not. */
+/** Contractions of the engine accept the long s as an s; those of JavaScript tokenizers do not. */
 const LONG_S = 0x17f;
 
-/** What is known of each code point; a page is looked into when a text first has a character of it. */
+/** The result for each code point, computed by the page when a text first needs it. */
 const known = new Uint8Array(0x110000);
 
 /**
- * Whether a JavaScript tokenizer may split `text` at other places than the engines do. Its patterns take their character classes from the
- * Unicode of this Node version, and `\s` in JavaScript is not `\s` in the reference. Lone surrogates count as different too.
+ * Whether a JavaScript tokenizer may split `text` differently from the engines: it has the character
+ * classes of Node's Unicode version, and another `\s`. Lone surrogates count as different.
  */
 export function mayDiffer(text: string): boolean {
   for (let at = 0; at < text.length; at++) {
@@ -36,7 +36,7 @@ export function mayDiffer(text: string): boolean {
   return false;
 }
 
-/** Compares the page that `point` is on, and says what it found for `point`. */
+/** Compares the page of `point`, and returns the result for `point`. */
 function look(point: number): number {
   const classes = characterClasses();
   const first = point - (point % PAGE);

@@ -1,15 +1,14 @@
-/** On a replacement: what it replaced. Another copy of this package in the process finds it there and keeps off. */
+/** Marks a replacement, so that another copy of this package in the process does not patch it again. */
 const ORIGINAL = Symbol.for('nestjs-fast-litellm.original');
 
-/** Any method: what it is called on and with, only its owner knows. */
 export type Method = (this: never, ...args: never[]) => unknown;
 
-/** `foreign`: somebody else, another copy of this package, has replaced the method before. */
+/** `covered`: removed, below a patch of another library. `foreign`: another copy of this package has patched the method. */
 export type MethodPatchState = 'applied' | 'removed' | 'covered' | 'foreign';
 
 /**
- * One method of one object, replaced and put back. A patch that others have put on top of ours stays where it is: then ours stays too, below it,
- * and lets everything through once it is switched off.
+ * One method of one object, replaced and restored. If another library has patched the method after us,
+ * our replacement stays below that patch and only passes calls on once it is removed.
  */
 export class MethodPatch {
   private replacement: Method | null = null;
@@ -19,7 +18,7 @@ export class MethodPatch {
   constructor(
     private readonly holder: object,
     private readonly name: string,
-    /** Makes what stands in for `original`; asked again only when the original is another one. */
+    /** Makes the replacement; called again only for another original. */
     private readonly make: (original: Method) => Method,
   ) {}
 

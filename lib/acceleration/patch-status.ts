@@ -6,38 +6,36 @@ export interface CopyStatus {
   readonly folder: string;
   /** Its version, from its package.json. */
   readonly version: string;
-  /** What became of the copy. */
   readonly state: 'patched' | 'left_alone';
-  /** Why it was left alone, or which of its files could not be patched: under Jest, say, those that are ES modules. */
+  /** Why it was not patched, or which of its files could not be patched, such as ES modules under Jest. */
   readonly reason?: string;
 }
 
-/** How one library stands. */
+/** State of one library. */
 export interface TargetStatus {
   /**
-   * `left_alone`: there are copies, but none that could be patched. `covered`: removed, but what others have put on top since still calls our
-   * functions, which now let everything through.
+   * `left_alone`: no installed copy could be patched. `covered`: removed, but a later patch of another
+   * library still calls our functions, which pass all calls on.
    */
   readonly state: 'patched' | 'not_applied' | 'not_installed' | 'left_alone' | 'covered';
   /** Why the library is not patched. */
   readonly reason?: string;
-  /** All copies that were found. */
+  /** All copies found. */
   readonly copies: readonly CopyStatus[];
-  /** Calls since the start that the native engine answered; of undici, requests that the pool took. */
+  /** Calls that the native engine answered; for undici, requests that the pool sent. */
   readonly answeredNatively: number;
-  /** Calls that the library itself answered: errors, texts that it reads in a way of its own, unknown tokenizers. */
+  /** Calls that the library answered: errors, texts that it splits differently, unknown tokenizers. */
   readonly passedOn: number;
-  /** Tokenizers that are left to the library, by the reason. */
+  /** Tokenizers that only the library answers for, by reason. */
   readonly passedOver: Readonly<Record<string, number>>;
 }
 
-/** What `getPatchStatus` answers. */
 export interface PatchStatus {
-  /** Whether acceleration was asked for and is in force. */
+  /** Whether patches are applied. */
   readonly applied: boolean;
-  /** Whether the native engine answers patched calls at the moment; if not, the libraries themselves do. */
+  /** Whether the native engine answers patched calls at the moment; otherwise the libraries do. */
   readonly rustAvailable: boolean;
-  /** Why, in a sentence. */
+  /** Why the native engine answers, or why it does not. */
   readonly reason: string;
   /** By library. */
   readonly targets: Readonly<Record<AccelerationTarget, TargetStatus>>;

@@ -3,8 +3,8 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import type { EncodingName, TokenCounterEngine } from '../token-counter/engine/engine.js';
 
 /**
- * Answers in place of a library, by the native engine alone: where that one is switched off, rolled out to a part of the requests, beside another
- * (shadow) or failing, it has no answer, and the library itself gives it.
+ * Answers in place of a library, by the native engine alone. While that is disabled, in a partial rollout,
+ * in a shadow run or failing, there is no answer, and the library answers.
  */
 export class StandIn {
   private readonly handles = new Map<EncodingName, number>();
@@ -16,12 +16,12 @@ export class StandIn {
     return this.choice.reason;
   }
 
-  /** Whether there is a native engine to stand in at all. */
+  /** Whether there is a native engine. */
   get available(): boolean {
     return this.choice.native !== null;
   }
 
-  /** Whether native errors, or a wrong answer, keep it off. */
+  /** Whether native errors or a failed self-test keep it off. */
   get impaired(): boolean {
     return this.choice.impaired;
   }
@@ -39,12 +39,12 @@ export class StandIn {
     return this.ask('count', (engine) => engine.count(text, this.handle(engine, encoding)));
   }
 
-  /** Above `limit` any number may come out. */
+  /** The count up to `limit`; any larger number above it. */
   countUpTo(text: string, encoding: EncodingName, limit: number): number | undefined {
     return this.ask('count_up_to', (engine) => engine.countUpTo(text, this.handle(engine, encoding), limit));
   }
 
-  /** @param ids of the encoding's ordinary tokens, and no others. */
+  /** @param ids Only ordinary tokens of the encoding. */
   decode(ids: Uint32Array, encoding: EncodingName): Uint8Array | undefined {
     return this.ask('decode', (engine) => engine.decode(ids, this.handle(engine, encoding)));
   }
@@ -58,7 +58,7 @@ export class StandIn {
       if (!(error instanceof FastLiteLLMError)) this.choice.recover(error, native, () => undefined);
       return undefined;
     }
-    // What is left to decide: a native engine that errors switched off gets its trial here. In shadow it has nothing to compare with.
+    // A tripped feature gets its half-open call here. A shadow run has nothing to compare with.
     if (always !== null || this.choice.assigned(undefined) === 'both') return undefined;
     return this.choice.run(operation, undefined, (engine) => (engine === native ? call(engine) : undefined));
   }

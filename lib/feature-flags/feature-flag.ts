@@ -3,7 +3,7 @@ import { errorMessage, InvalidArgumentError } from '../common/errors.js';
 import { rolloutPercentage, type FeatureName, type FeatureState } from './feature-flags.options.js';
 import { rolloutPosition, rolloutSeed } from './rollout.js';
 
-/** What a flag consists of once all layers are merged. */
+/** The configuration of a flag, all layers merged. */
 export interface FeatureFlagConfig {
   readonly state: FeatureState;
   readonly errorThreshold: number;
@@ -12,28 +12,28 @@ export interface FeatureFlagConfig {
   readonly performanceThresholdMs?: number;
 }
 
-/** Which way one call goes. `trial`: it is the one call that a tripped feature may make; its end has to be told to `endTrial`. */
+/** The engine of one call. `trial`: the call of a half-open circuit breaker, which must end with `endTrial`. */
 export interface Admission {
   readonly run: 'typescript' | 'native' | 'shadow';
   readonly trial: boolean;
 }
 
-/** What `getFeatureStatus` says of one feature. */
+/** Status of one feature. */
 export interface FeatureStatus {
-  /** In force right now: `disabled` while errors keep it off. */
+  /** The state in force: `disabled` while the circuit breaker is open. */
   readonly state: FeatureState;
   readonly configuredState: FeatureState;
-  /** Whether any request gets the feature right now. */
+  /** Whether any request gets the feature at the moment. */
   readonly enabled: boolean;
   readonly rolloutPercentage: number;
   readonly errorCount: number;
-  /** The same as `errorCount`, under the name of the reference's documentation. */
+  /** The same as `errorCount`, under fast-litellm's name. */
   readonly errors: number;
   readonly errorThreshold: number;
-  /** `open`: switched off by errors. `half_open`: one call is trying whether it works again. */
+  /** `open`: tripped by errors. `half_open`: one call tests whether it works again. */
   readonly breaker: 'closed' | 'open' | 'half_open';
   readonly lastError?: string;
-  /** Milliseconds since 1970 from which one call may try again; absent when only `resetErrors` brings it back. */
+  /** When a call may test it again, in milliseconds since 1970; absent if only `resetErrors` closes the breaker. */
   readonly disabledUntilMs?: number;
   readonly performanceThresholdMs?: number;
 }
@@ -44,9 +44,9 @@ const SHADOW: Admission = { run: 'shadow', trial: false };
 const NATIVE_TRIAL: Admission = { run: 'native', trial: true };
 const SHADOW_TRIAL: Admission = { run: 'shadow', trial: true };
 
-/** One feature: who gets it, and the breaker that takes it away after too many native errors. */
+/** One feature: its rollout, and the circuit breaker that disables it after too many native errors. */
 export class FeatureFlag {
-  /** `true` or `false` when every call gets the same answer at the moment, `null` when each has to `admit`. Changes are announced to `onChange`. */
+  /** `true` or `false` while all calls go the same way, `null` while each has to `admit`. */
   always: boolean | null = false;
 
   private readonly seed: number;
@@ -69,13 +69,13 @@ export class FeatureFlag {
     this.update();
   }
 
-  /** Whether `id` gets the feature. Asking starts no trial: a feature that errors switched off says `false`. Without an id, a partial rollout says `false`. */
+  /** Whether `id` gets the feature. `false` while the breaker is not closed and, without an id, in a partial rollout. */
   isEnabled(id?: string): boolean {
     if (this.always !== null) return this.always;
     return !this.tripped && this.covers(id);
   }
 
-  /** Which way this call goes. While tripped, the first call after the cool-off, and one at a time, is a trial. */
+  /** The engine of this call. After the cool-off of a tripped feature, one call at a time is a trial. */
   admit(id?: string): Admission {
     const shadow = this.config.state === 'shadow';
     if (this.tripped) {
@@ -96,17 +96,17 @@ export class FeatureFlag {
     this.onChange(this, 'tripped');
   }
 
-  /** The end of a trial. `inconclusive`: the call failed through its caller's fault, so the next one tries. */
+  /** Ends a trial. `inconclusive`: the caller's arguments were wrong, so the next call is a trial again. */
   endTrial(outcome: 'success' | 'failure' | 'inconclusive', error?: unknown): void {
     if (outcome === 'failure') this.recordError(error);
-    // A reset may have come in between: then there is nothing left to decide.
+    // A reset ends the trial, too.
     if (this.trialSinceMs === null) return;
     this.trialSinceMs = null;
     if (outcome === 'failure') this.trip();
     else if (outcome === 'success') this.close('recovered');
   }
 
-  /** Forgets the errors; a tripped feature returns to its configured state. */
+  /** Clears the errors; a tripped feature returns to its configured state. */
   reset(): void {
     this.close('reset');
   }
@@ -128,7 +128,7 @@ export class FeatureFlag {
     };
   }
 
-  /** By the wall clock as it is set now. */
+  /** By the current wall clock. */
   private shownRetryMs(): number {
     const { now, wall } = this.clocks;
     return wall() + this.retryAtMs - now();
@@ -144,7 +144,7 @@ export class FeatureFlag {
 
   private startTrial(): boolean {
     const nowMs = this.clocks.now();
-    // A trial that never ended must not keep the feature off for good.
+    // A trial that never ends must not keep the feature disabled forever.
     const free = this.trialSinceMs === null || nowMs - this.trialSinceMs >= this.config.coolOffMs;
     if (nowMs < this.retryAtMs || !free) return false;
     this.trialSinceMs = nowMs;

@@ -3,19 +3,19 @@ import { nearestName } from '../common/nearest-name.js';
 import { FEATURES, parseFeatureState, type FeatureName, type FeatureSettings, type FlagsLayer } from './feature-flags.options.js';
 import type { FlagsSettings } from './feature-flags.settings.js';
 
-/** What the process was started with: `process.env` or a stand-in. */
+/** `process.env` or a substitute. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface EnvironmentFlags extends FlagsLayer {
   readonly configFile?: string;
   readonly settings: FlagsSettings;
-  /** Sentences about variables that look like misspelt flags. */
+  /** Warnings about variables that look like misspelt flags. */
   readonly warnings: readonly string[];
 }
 
 const PREFIX = 'FAST_LITELLM_';
 
-/** Each feature's variables without the prefix, the full name first: the original's documentation uses short ones too. */
+/** The variables of each feature without the prefix, the full name first; fast-litellm documents the short ones. */
 const VARIABLES: Readonly<Record<FeatureName, readonly string[]>> = {
   rust_routing: ['RUST_ROUTING', 'ROUTING'],
   rust_token_counting: ['RUST_TOKEN_COUNTING', 'TOKEN_COUNTING'],
@@ -28,7 +28,7 @@ const OTHERS = ['ENABLED', 'FEATURE_CONFIG', 'RATE_LIMIT_RPM', 'RATE_LIMIT_BURST
 
 /**
  * Reads the variables `FAST_LITELLM_…`: `ENABLED`, one per feature, `FEATURE_CONFIG`, `RATE_LIMIT_RPM`, `RATE_LIMIT_BURST`.
- * @throws InvalidConfigurationError naming the variable whose value is none of the allowed ones.
+ * @throws InvalidConfigurationError naming the variable with a wrong value.
  */
 export function readEnvironment(env: Environment): EnvironmentFlags {
   const features: Partial<Record<FeatureName, FeatureSettings>> = {};
@@ -78,7 +78,7 @@ function readPositiveInteger(env: Environment, variable: string): number | undef
   throw new InvalidConfigurationError(PREFIX + variable, `must be a positive integer, got ${describeValue(text)}`);
 }
 
-/** A warning and no error: other programs may well own variables that begin like ours. */
+/** Warnings, not errors: other programs may have variables with this prefix. */
 function findMisspelt(env: Environment): string[] {
   const known = [...Object.values(VARIABLES).flat(), ...OTHERS];
   return Object.keys(env)

@@ -129,7 +129,9 @@ describe('native errors', () => {
     expect(service.isEnabled('rust_routing')).toBe(false);
     for (let i = 11; i <= 30; i++) service.recordError('rust_routing', new Error(`number ${i}`));
     expect(changes).toHaveBeenCalledTimes(1);
-    expect(logger.lines).toEqual(['rust_routing is switched off until resetErrors(), after 10 native errors; the last: number 10']);
+    expect(logger.lines).toEqual([
+      'Feature flags: rust_routing tripped after 10 native errors (last: number 10); disabled until resetErrors()',
+    ]);
     expect(service.getFeatureStatus().rust_routing).toMatchObject({
       state: 'disabled',
       configuredState: 'canary:100',
@@ -228,8 +230,8 @@ describe('the cool-off', () => {
     expect(flag.admit()).toEqual({ run: 'native', trial: false });
     expect(service.getFeatureStatus().rust_routing).toMatchObject({ state: 'enabled', errorCount: 0 });
     expect(logger.lines).toEqual([
-      'rust_routing is switched off for 5000 ms, then one call tries again, after 1 native errors; the last: first',
-      'rust_routing is enabled again (a call succeeded)',
+      'Feature flags: rust_routing tripped after 1 native errors (last: first); half-open in 5000 ms',
+      'Feature flags: rust_routing is enabled again (a call succeeded)',
     ]);
   });
 

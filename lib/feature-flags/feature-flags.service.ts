@@ -16,26 +16,25 @@ import {
 } from './feature-flags.options.js';
 import { mergeSettings, type FlagsSettings } from './feature-flags.settings.js';
 
-/** What the flags take from their surroundings; every part has the process's own as its default. */
 export interface FeatureFlagsContext {
   /** Default `process.env`. */
   readonly env?: Environment;
-  /** Milliseconds since 1970, of a clock that never steps. Default: the process's own. */
+  /** Milliseconds since 1970, of a clock that never steps. Default: the clock of the process. */
   readonly now?: () => number;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
 }
 
 /**
- * Decides which features are on, for whom, and until when. Environment > file > options > defaults (all on), per entry;
- * what is said of one feature goes before what is said of all.
+ * Decides which requests get a feature. Precedence: environment, file, options, defaults (all enabled), per
+ * entry; settings of one feature take precedence over those of all.
  *
  * @throws InvalidConfigurationError at construction, naming the variable, the file and path, or the option.
  * @example
  * flags.isEnabled('rust_routing', 'request_123'); // true for the same ids every time
  */
 export class FeatureFlagsService {
-  /** What file and environment say about other capabilities. */
+  /** Settings of other capabilities in the file and the environment. */
   readonly settings: FlagsSettings;
 
   private readonly flags = new Map<string, FeatureFlag>();
@@ -61,21 +60,21 @@ export class FeatureFlagsService {
   }
 
   /**
-   * Whether the feature is on for this request. The same id always gets the same answer. Without an id there is no share to be in:
-   * a rollout is on only at 100 %. `shadow` is off: TypeScript answers.
+   * Whether the feature is enabled for this request; always the same for an id. Without an id, a rollout is
+   * enabled only at 100 %. `shadow` is not enabled: TypeScript answers.
    * @throws InvalidArgumentError for an unknown feature.
    */
   isEnabled(feature: FeatureName, requestId?: string): boolean {
     return this.flag(feature).isEnabled(requestId);
   }
 
-  /** Every feature's state, errors and share. */
+  /** State, errors and rollout of every feature. */
   getFeatureStatus(): Record<FeatureName, FeatureStatus> {
     return Object.fromEntries(FEATURES.map((feature) => [feature, this.flag(feature).status()])) as Record<FeatureName, FeatureStatus>;
   }
 
   /**
-   * Forgets the errors of one feature, or of all: those that errors switched off return to their configured state.
+   * Clears the errors of one feature, or of all; tripped features return to their configured state.
    * @throws InvalidArgumentError for an unknown feature.
    */
   resetErrors(feature?: FeatureName | null): void {
@@ -84,7 +83,7 @@ export class FeatureFlagsService {
   }
 
   /**
-   * Counts a native error against the feature. The Nth (`errorThreshold`, default 10) switches it off, once.
+   * Counts a native error of the feature. The Nth (`errorThreshold`, default 10) trips it.
    * @throws InvalidArgumentError for an unknown feature.
    */
   recordError(feature: FeatureName, error: unknown): void {
@@ -102,7 +101,7 @@ export class FeatureFlagsService {
     throw new InvalidArgumentError('feature', feature, unknownFeatureRule(typeof feature === 'string' ? feature : ''), 'UNKNOWN_FEATURE');
   }
 
-  /** Calls `listener`, at once and in the same turn, whenever errors switch the feature off or it comes back. Returns what ends that. */
+  /** Calls `listener` synchronously when the feature trips or recovers. Returns a function that removes the listener. */
   onChange(feature: FeatureName, listener: () => void): () => void {
     const flag = this.flag(feature);
     const listeners = this.listeners.get(flag) ?? new Set();
@@ -115,10 +114,11 @@ export class FeatureFlagsService {
     const { errorCount, lastError, configuredState } = flag.status();
     const { coolOffMs } = flag.config;
     if (event === 'tripped') {
-      const until = coolOffMs > 0 ? `for ${coolOffMs} ms, then one call tries again` : 'until resetErrors()';
-      this.logger.error(`${flag.name} is switched off ${until}, after ${errorCount} native errors; the last: ${lastError}`);
+      const until = coolOffMs > 0 ? `half-open in ${coolOffMs} ms` : 'disabled until resetErrors()';
+      this.logger.error(`Feature flags: ${flag.name} tripped after ${errorCount} native errors (last: ${lastError}); ${until}`);
     } else {
-      this.logger.log(`${flag.name} is ${configuredState} again (${event === 'reset' ? 'its errors were reset' : 'a call succeeded'})`);
+      const cause = event === 'reset' ? 'errors reset' : 'a call succeeded';
+      this.logger.log(`Feature flags: ${flag.name} is ${configuredState} again (${cause})`);
     }
   }
 }

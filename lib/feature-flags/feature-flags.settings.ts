@@ -1,4 +1,4 @@
-/** What the flags file and the environment say about other capabilities, checked, for those capabilities to take as their defaults. */
+/** Settings of other capabilities in the flags file and the environment, which take precedence over their options. */
 export interface FlagsSettings {
   readonly rateLimit: {
     /** `requests_per_minute` of the file, or `FAST_LITELLM_RATE_LIMIT_RPM`. */
@@ -20,7 +20,7 @@ export interface FlagsSettings {
   };
 }
 
-/** `upper` where it says something, `lower` where it does not. */
+/** The settings of `upper`, and those of `lower` that it does not define. */
 export function mergeSettings(upper: FlagsSettings, lower: FlagsSettings): FlagsSettings {
   return {
     rateLimit: overlay(upper.rateLimit, lower.rateLimit),

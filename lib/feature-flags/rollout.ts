@@ -1,13 +1,13 @@
 /**
- * The share of a feature, a number from 0 up to but not including 100 that depends on feature and id alone: the same on every machine,
- * in every process and release. An id has the feature at N per cent when its position is below N, so raising N never drops one.
- * FNV-1a over the UTF-16 units, finished by MurmurHash3's mixer because FNV's high bits barely move with the last characters.
+ * The position of an id, from 0 to below 100, the same on every machine and in every release. An id has the
+ * feature at N per cent if its position is below N: raising N never drops one. FNV-1a over the UTF-16 units,
+ * finished by MurmurHash3's mixer, because the last characters barely change FNV's high bits.
  */
 export function rolloutPosition(featureSeed: number, id: string): number {
   return (mix(fnv1a(featureSeed, id)) / 0x1_0000_0000) * 100;
 }
 
-/** Where the hash of a feature starts: computed once per feature, so that two features do not pick the same ids. */
+/** The start of a feature's hash, so that two features do not select the same ids. */
 export function rolloutSeed(feature: string): number {
   return mix(fnv1a(0x811c9dc5, feature));
 }

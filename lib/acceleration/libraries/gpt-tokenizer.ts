@@ -5,7 +5,7 @@ import { SPECIAL_START } from './special-arguments.js';
 import { toArray } from './token-ids.js';
 import { recognize, type VocabularyName } from './vocabulary-fingerprint.js';
 
-/** The parts of its `BytePairEncodingCore` that are looked at. */
+/** The parts of its `BytePairEncodingCore` that are used here. */
 interface Core {
   readonly mergeableBytePairRankCount: number;
   readonly bytePairRankDecoder: readonly (string | readonly number[] | undefined)[];
@@ -26,13 +26,13 @@ const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
 const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** So many characters for each token of a limit tell mostly that a text is above it: those are read first, up to the end of a word not far from there. */
+/** Characters for each token of a limit that are counted first: mostly they exceed the limit already. */
 const ENOUGH_PER_TOKEN = 8;
 const LONGEST_WORD = 64;
-/** The library stops at the limit: in a text of more characters than this for each token of it, it is done sooner than the engine has read the text. */
+/** Beyond so many characters for each token of a limit the library is faster, because it stops at the limit. */
 const MOST_PER_TOKEN = 64;
 
-/** The patterns whose pieces are the engine's, texts aside that `mayDiffer` and `endsDifferently` name. */
+/** The patterns that split like the engine, except for texts that `mayDiffer` and `endsDifferently` report. */
 const PATTERNS: Readonly<Record<VocabularyName, string>> = {
   cl100k_base: `${SUFFIX}|${WORD}\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s+$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s`,
   o200k_base: `${WORD}[${UPPER}]*[${LOWER}]+(?:${SUFFIX})?|${WORD}[${UPPER}]+[${LOWER}]*(?:${SUFFIX})?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
@@ -41,8 +41,8 @@ const PATTERNS: Readonly<Record<VocabularyName, string>> = {
 };
 
 /**
- * gpt-tokenizer: `encode`, `countTokens` and `isWithinTokenLimit` of every encoding and model. The first two are replaced below their surface, so
- * that functions taken out of a module before are faster too.
+ * gpt-tokenizer: `encode`, `countTokens` and `isWithinTokenLimit` of every encoding and model. The first
+ * two are patched in its core, so that functions imported before the patch are faster too.
  */
 export class GptTokenizerTarget extends LibraryTarget {
   readonly name = 'gpt-tokenizer';
@@ -62,12 +62,12 @@ export class GptTokenizerTarget extends LibraryTarget {
     }
   }
 
-  /** Modules that are loaded already export functions that are bound to the original method. */
+  /** Loaded modules export functions bound to the original method. */
   private patchLoaded({ folder }: InstalledCopy, api: new () => Api): void {
     for (const exported of loadedExports(folder) as { default?: unknown; isWithinTokenLimit?: unknown }[]) {
       const { default: instance, isWithinTokenLimit } = exported;
       if (!(instance instanceof api) || typeof isWithinTokenLimit !== 'function') continue;
-      // What an ES module exports cannot be replaced.
+      // Exports of ES modules cannot be replaced.
       const holders = [exported, instance].filter((holder) => Object.getOwnPropertyDescriptor(holder, 'isWithinTokenLimit')?.configurable);
       for (const holder of holders)
         this.replace<IsWithinTokenLimit>(holder, 'isWithinTokenLimit', (original) => this.limit(original).bind(instance));
@@ -115,7 +115,7 @@ export class GptTokenizerTarget extends LibraryTarget {
     };
   }
 
-  /** The encoding whose answer for this text is the library's. Special tokens that it is to find it finds in a way of its own. */
+  /** The encoding that gives the library's result for this text. The library finds special tokens in its own way. */
   private encodingFor(core: Core, text: string, allowed: AllowedSpecial): VocabularyName | undefined {
     if (this.standIn === null || typeof text !== 'string') return undefined;
     if (allowed !== undefined && allowed.size > 0 && text.includes(SPECIAL_START)) return undefined;
@@ -136,19 +136,19 @@ export class GptTokenizerTarget extends LibraryTarget {
       const found = tokens[id];
       return typeof found === 'object' ? Uint8Array.from(found) : found;
     };
-    // Its modules share their vocabularies.
+    // The library's modules share their vocabularies.
     let vocabulary = this.vocabularies.get(tokens);
     if (vocabulary === undefined) this.vocabularies.set(tokens, (vocabulary = recognize(count, token) ?? 'none'));
-    if (vocabulary === 'none') return this.leave('a vocabulary of its own');
-    if (pattern.source !== PATTERNS[vocabulary] || pattern.flags !== 'gu') return this.leave('a pattern of its own');
-    if (![...specials.keys()].every((name) => name.startsWith(SPECIAL_START))) return this.leave('special tokens of its own');
+    if (vocabulary === 'none') return this.leave('custom vocabulary');
+    if (pattern.source !== PATTERNS[vocabulary] || pattern.flags !== 'gu') return this.leave('custom pattern');
+    if (![...specials.keys()].every((name) => name.startsWith(SPECIAL_START))) return this.leave('custom special tokens');
     return vocabulary;
   }
 }
 
 /**
- * The start of a text of more than twice `length` characters, up to a space behind a letter: in all patterns a piece ends between those, so its tokens are the
- * first ones of the text. Empty where there is no such place near `length`.
+ * The start of a text of more than twice `length` characters, up to a space behind a letter: all patterns
+ * split there, so its tokens are the first of the text. Empty without such a place near `length`.
  */
 function firstWords(text: string, length: number): string {
   if (text.length <= 2 * length) return '';
@@ -162,7 +162,10 @@ function isLetter(unit: number): boolean {
   return lower >= 0x61 && lower <= 0x7a;
 }
 
-/** Whether white space at the end holds a line end, but does not end in one: the library's cl100k_base makes one piece of it, the reference two. */
+/**
+ * Whether the white space at the end contains a line end but does not end in one: the library's
+ * cl100k_base makes one piece of it, tiktoken two.
+ */
 function endsDifferently(text: string): boolean {
   let at = text.length - 1;
   if (at < 0 || isLineEnd(text.charCodeAt(at))) return false;

@@ -2,15 +2,15 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 
-/** A package as it is installed somewhere the app can reach. */
+/** An installed package. */
 export interface InstalledCopy {
   readonly folder: string;
   readonly version: string;
 }
 
 /**
- * Every copy of a package that this app uses, or may use: what the app itself would get, what the packages `through` would get, and what is loaded
- * already.
+ * Every copy of a package that this app may use: the one that the app resolves, those that the packages
+ * `through` resolve, and those that are loaded.
  */
 export function findCopies(name: string, through: readonly string[] = []): InstalledCopy[] {
   const own = [...workingFolder(), ...(require.main === undefined ? [] : [dirname(require.main.filename)])];
@@ -26,12 +26,12 @@ export function findCopies(name: string, through: readonly string[] = []): Insta
   });
 }
 
-/** Loads a file of a copy, by its path in the package's folder: as it is, whatever the package exports. */
+/** Loads a file of a copy by its path in the package, whether or not the package exports it. */
 export function loadFrom(copy: InstalledCopy, file: string): unknown {
   return requireIn(copy.folder)(join(copy.folder, file));
 }
 
-/** What the modules below a folder export that have been loaded with `require`. */
+/** The exports of all modules below a folder that were loaded with `require`. */
 export function loadedExports(folder: string): object[] {
   const { cache } = requireIn(folder);
   return loadedFiles().flatMap((file) => {
@@ -40,7 +40,7 @@ export function loadedExports(folder: string): object[] {
   });
 }
 
-/** None where the folder has been deleted. */
+/** Empty if the folder was deleted. */
 function workingFolder(): string[] {
   try {
     return [process.cwd()];
@@ -57,7 +57,7 @@ function loadedFiles(): string[] {
   return Object.keys(require.cache);
 }
 
-/** The folder of the package that a module in `place` would get. */
+/** The folder of the package that a module in `place` resolves. */
 function folderOf(name: string, place: string): string | undefined {
   let file: string;
   try {
@@ -71,7 +71,7 @@ function folderOf(name: string, place: string): string | undefined {
   return undefined;
 }
 
-/** A package may have manifests further in, which name it without a version. */
+/** The version in the manifest of a folder; manifests of inner folders have none. */
 function versionIn(folder: string, name: string): string | undefined {
   const path = join(folder, 'package.json');
   if (!existsSync(path)) return undefined;

@@ -1,3 +1,4 @@
+import { SIZE_THRESHOLDS } from '../../engine/size-thresholds.js';
 import { mayDiffer } from '../class-differences.js';
 import { encodingWith, type KnownEncoding } from './known-encoding.js';
 import { LibraryTarget } from './library-target.js';
@@ -5,7 +6,7 @@ import { planEncode } from './special-arguments.js';
 import { joinIds, ordinaryIds, toArray } from './token-ids.js';
 import { recognize, type VocabularyName } from './vocabulary-fingerprint.js';
 
-/** The parts of its `Tiktoken` that are looked at. */
+/** The parts of its `Tiktoken` that are used here. */
 interface Tokenizer {
   readonly patStr: string;
   readonly specialTokens: Readonly<Record<string, number>>;
@@ -23,7 +24,7 @@ const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
 const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** The patterns whose pieces are the engine's, texts aside that `mayDiffer` names. */
+/** The patterns that split like the engine, except for texts that `mayDiffer` reports. */
 const PATTERNS: Readonly<Record<VocabularyName, string>> = {
   cl100k_base: `${SUFFIX}|${WORD}\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${SPACES}`,
   o200k_base: `${WORD}[${UPPER}]*[${LOWER}]+${SUFFIX}?|${WORD}[${UPPER}]+[${LOWER}]*${SUFFIX}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`,
@@ -31,14 +32,11 @@ const PATTERNS: Readonly<Record<VocabularyName, string>> = {
   r50k_base: GPT2,
 };
 
-/** Fewer tokens are decoded faster by the library. */
-const MIN_DECODED = 50;
-
-/** js-tiktoken: `encode` and `decode` of every `Tiktoken`, LangChain's among them, whenever it was made. */
+/** js-tiktoken: `encode` and `decode` of every `Tiktoken`, also of those made before the patch, as in LangChain. */
 export class JsTiktokenTarget extends LibraryTarget {
   readonly name = 'js-tiktoken';
   protected readonly versions = { from: '1.0.12', to: '1.0.21' };
-  /** `index` and `lite` are bundled apart for `require`; as ES modules they share one class. */
+  /** The CommonJS bundles of `index` and `lite` have a class each; as ES modules they share one. */
   protected readonly files = ['dist/index.cjs', 'dist/lite.cjs', 'dist/lite.js'];
   protected override readonly through = ['@langchain/core', '@langchain/textsplitters', '@langchain/openai', 'langchain'];
   private readonly known = new WeakMap<Tokenizer, KnownEncoding | null>();
@@ -79,11 +77,11 @@ export class JsTiktokenTarget extends LibraryTarget {
 
   private decoded(tokenizer: Tokenizer, tokens: unknown): string | undefined {
     const { standIn } = this;
-    if (standIn === null || !Array.isArray(tokens) || tokens.length < MIN_DECODED) return undefined;
+    if (standIn === null || !Array.isArray(tokens) || tokens.length < SIZE_THRESHOLDS.js_tiktoken_decode.nativeFrom) return undefined;
     const known = this.identify(tokenizer);
     const ids = known && ordinaryIds(tokens, known.size);
     const bytes = known && ids && standIn.decode(ids, known.encoding);
-    // Its own decoder, which leaves a byte order mark out.
+    // The library's decoder drops a byte order mark.
     return bytes ? tokenizer.textDecoder.decode(bytes) : undefined;
   }
 
@@ -95,8 +93,8 @@ export class JsTiktokenTarget extends LibraryTarget {
 
   private examine({ patStr, specialTokens, rankMap, textMap }: Tokenizer): KnownEncoding | null {
     const vocabulary = rankMap.size === textMap.size ? recognize(textMap.size, (id) => textMap.get(id)) : undefined;
-    if (vocabulary === undefined) return this.leave('a vocabulary of its own');
-    if (patStr !== PATTERNS[vocabulary]) return this.leave('a pattern of its own');
-    return encodingWith(vocabulary, Object.entries(specialTokens)) ?? this.leave('special tokens of its own');
+    if (vocabulary === undefined) return this.leave('custom vocabulary');
+    if (patStr !== PATTERNS[vocabulary]) return this.leave('custom pattern');
+    return encodingWith(vocabulary, Object.entries(specialTokens)) ?? this.leave('custom special tokens');
   }
 }

@@ -2,15 +2,15 @@ import { SPECIAL_TOKENS } from '../../token-counter/bpe/special-tokens.js';
 import type { EncodingName } from '../../token-counter/engine/engine.js';
 import { VOCABULARIES, type VocabularyName } from './vocabulary-fingerprint.js';
 
-/** A tokenizer that is one of OpenAI's. */
+/** An encoding of OpenAI that a tokenizer was recognized as. */
 export interface KnownEncoding {
   readonly encoding: EncodingName;
   readonly specials: ReadonlyMap<string, number>;
-  /** One more than the largest ordinary id. */
+  /** The largest ordinary id plus 1. */
   readonly size: number;
 }
 
-/** Encodings that share a vocabulary differ in their special tokens. */
+/** Encodings of one vocabulary differ in their special tokens. */
 const OF_VOCABULARY: Readonly<Record<VocabularyName, readonly EncodingName[]>> = {
   cl100k_base: ['cl100k_base'],
   o200k_base: ['o200k_base', 'o200k_harmony'],
@@ -18,7 +18,7 @@ const OF_VOCABULARY: Readonly<Record<VocabularyName, readonly EncodingName[]>> =
   r50k_base: ['r50k_base'],
 };
 
-/** The encoding of a vocabulary that has these special tokens, and no other. */
+/** The encoding of a vocabulary with exactly these special tokens. */
 export function encodingWith(vocabulary: VocabularyName, specials: readonly (readonly [string, number])[]): KnownEncoding | undefined {
   return OF_VOCABULARY[vocabulary].map(knownEncoding).find((known) => {
     const has = ([text, id]: readonly [string, number]): boolean => known.specials.get(text) === id;

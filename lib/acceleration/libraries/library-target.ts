@@ -6,17 +6,17 @@ import type { CopyStatus, TargetStatus } from '../patch-status.js';
 import type { StandIn } from '../stand-in.js';
 import { isWithin, type VersionRange } from './version-range.js';
 
-/** One library: where its copies are, what of them is replaced, and how that went. */
+/** One library: finds its copies, patches them and keeps their status. */
 export abstract class LibraryTarget {
   abstract readonly name: AccelerationTarget;
-  /** Versions that the replacements were compared with. */
+  /** Versions that the patches were tested with. */
   protected abstract readonly versions: VersionRange;
-  /** The files of a copy that hold the classes: as CommonJS and as ES modules. */
+  /** The files of a copy with the patched classes: CommonJS and ES modules. */
   protected abstract readonly files: readonly string[];
-  /** Packages that may bring a copy of their own. */
+  /** Packages that may depend on another copy. */
   protected readonly through: readonly string[] = [];
 
-  /** What answers in place of the library; `null` while it is to answer itself. */
+  /** Answers in place of the library; `null` while the library answers itself. */
   protected standIn: StandIn | null = null;
   private readonly patches = new Map<object, Map<string, MethodPatch>>();
   private readonly tally = { native: 0, library: 0 };
@@ -24,14 +24,14 @@ export abstract class LibraryTarget {
   private copies: readonly CopyStatus[] = [];
   private isWanted = false;
 
-  /** Replaces what it can. More than once is safe: copies that have come since are found. */
+  /** Patches all copies that are found. May be called again for copies that were installed or loaded since. */
   apply(standIn: StandIn): void {
     this.isWanted = true;
     this.standIn = standIn;
     this.copies = findCopies(this.name, this.through).map((copy) => this.applyTo(copy));
   }
 
-  /** Puts everything back. */
+  /** Restores the original functions. */
   remove(): void {
     this.isWanted = false;
     this.standIn = null;
@@ -45,35 +45,35 @@ export abstract class LibraryTarget {
     const { copies } = this;
     if (!this.isWanted) {
       const isCovered = this.all().some(({ state }) => state === 'covered');
-      const reason = 'somebody else has replaced the same functions since: ours stay below theirs, and let every call through';
+      const reason = 'another library has patched these functions after us; our patch is now inactive';
       return { state: isCovered ? 'covered' : 'not_applied', ...(isCovered && { reason }), copies, ...counts };
     }
-    if (copies.length === 0) return { state: 'not_installed', reason: `${this.name} is not found from here`, copies, ...counts };
+    if (copies.length === 0) return { state: 'not_installed', reason: `${this.name} is not installed`, copies, ...counts };
     if (copies.some(({ state }) => state === 'patched')) return { state: 'patched', copies, ...counts };
     return { state: 'left_alone', reason: copies[0].reason, copies, ...counts };
   }
 
-  /** Replaces the methods of what one file of a copy exports. */
+  /** Patches the exports of one file of a copy. */
   protected abstract patch(exported: object, copy: InstalledCopy): void;
 
-  /** Replaces one method; the same one only once. */
+  /** Patches one method, once. */
   protected replace<M extends Method>(holder: object, name: string, make: (original: M) => M): void {
     let patches = this.patches.get(holder);
     if (patches === undefined) this.patches.set(holder, (patches = new Map<string, MethodPatch>()));
     let patch = patches.get(name);
     if (patch === undefined) patches.set(name, (patch = new MethodPatch(holder, name, make as unknown as (original: Method) => Method)));
-    if (patch.apply() === 'foreign') throw new Error(`another copy of this package has replaced ${name}`);
-    if (patch.state === 'removed') throw new Error(`${name} cannot be replaced`);
+    if (patch.apply() === 'foreign') throw new Error(`another copy of this package has patched ${name}`);
+    if (patch.state === 'removed') throw new Error(`cannot patch ${name}`);
   }
 
-  /** To be told of each call: whether it was answered here. */
+  /** Counts a call by who answers it. */
   protected answered<R>(answer: R | undefined): R | undefined {
     if (answer === undefined) this.tally.library++;
     else this.tally.native++;
     return answer;
   }
 
-  /** To be told of each tokenizer that is left to the library for good. */
+  /** Counts a tokenizer that the library keeps answering for. */
   protected leave(reason: string): null {
     this.passedOver.set(reason, (this.passedOver.get(reason) ?? 0) + 1);
     return null;
@@ -82,7 +82,7 @@ export abstract class LibraryTarget {
   private applyTo(copy: InstalledCopy): CopyStatus {
     const { from, to } = this.versions;
     if (!isWithin(copy.version, this.versions))
-      return { ...copy, state: 'left_alone', reason: `version ${copy.version} is not known: ${from} to ${to} are` };
+      return { ...copy, state: 'left_alone', reason: `unsupported version ${copy.version}; supported: ${from} to ${to}` };
     const failures = this.files.flatMap((file) => {
       try {
         this.patch(loadFrom(copy, file) as object, copy);

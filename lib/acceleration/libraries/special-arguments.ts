@@ -1,13 +1,13 @@
 import { splitAtSpecials, type AllowedSpecial } from '../../token-counter/bpe/special-tokens.js';
 
-/** What every special token of OpenAI's encodings begins with. */
+/** Prefix of every special token of OpenAI's encodings. */
 export const SPECIAL_START = '<|';
 
 const ASCII = /^[\0-\x7f]+$/;
 
 /**
- * What tiktoken's `encode(text, allowed, disallowed)` encodes: the text itself, or its stretches and the ids of special tokens between them.
- * `null` where the library has to answer: it throws, or the arguments are none that its documentation knows.
+ * Plans tiktoken's `encode(text, allowed, disallowed)`: the text, or its segments with the ids of special
+ * tokens between them. `null` if the library has to answer: it throws, or the arguments are undocumented.
  */
 export function planEncode(
   text: string,
@@ -21,7 +21,7 @@ export function planEncode(
   if (isList && disallowed.some((name) => !ASCII.test(name) || text.includes(name))) return null;
   if (!text.includes(SPECIAL_START)) return text;
   const segments = splitAtSpecials(text, specials, allowed ?? []);
-  // By default whatever is not allowed is refused.
+  // By default, special tokens that are not allowed are an error.
   if (!isList && idsIn(segments) !== idsIn(splitAtSpecials(text, specials, 'all'))) return null;
   return segments;
 }

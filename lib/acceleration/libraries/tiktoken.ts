@@ -1,3 +1,4 @@
+import { SIZE_THRESHOLDS } from '../../engine/size-thresholds.js';
 import { loadedExports, type InstalledCopy } from './installed-copies.js';
 import { knownEncoding, type KnownEncoding } from './known-encoding.js';
 import { LibraryTarget } from './library-target.js';
@@ -5,7 +6,7 @@ import { planEncode } from './special-arguments.js';
 import { joinIds, ordinaryIds } from './token-ids.js';
 import { ENCODING_NAMES, type EncodingName } from '../../token-counter/engine/engine.js';
 
-/** The parts of its `Tiktoken` that are looked at. */
+/** The parts of its `Tiktoken` that are used here. */
 interface Tokenizer {
   readonly name: string | undefined;
   /** 0 once it was freed. */
@@ -18,25 +19,26 @@ type Factory = (name: string, specials?: unknown) => Tokenizer;
 
 const FACTORIES = ['get_encoding', 'encoding_for_model'];
 
-/** A tokenizer made before the patch may have been given special tokens of its own. Asking it costs about 0.1 ms, which pays from here on. */
+/**
+ * Shortest text for which a tokenizer made before the patch is asked for custom special tokens: the
+ * question costs 0.1 ms.
+ */
 const MIN_ASKED = 2000;
-/** Fewer tokens are decoded faster by the library. */
-const MIN_DECODED = 64;
 
 const SENTINEL = '<|endoftext|>';
 const SENTINEL_FOUND = `The text contains a special token that is not allowed: ${SENTINEL}`;
 
 /**
- * tiktoken: `encode`, `encode_ordinary` and `decode` of every tokenizer of a named encoding, whenever it was made. `tiktoken/lite` has the
- * vocabularies that it is given, and cannot be asked for them: it is left alone.
+ * tiktoken: `encode`, `encode_ordinary` and `decode` of every tokenizer of a named encoding. `tiktoken/lite`
+ * is not patched: the vocabulary of its tokenizers cannot be read.
  */
 export class TiktokenTarget extends LibraryTarget {
   readonly name = 'tiktoken';
   protected readonly versions = { from: '1.0.18', to: '1.0.22' };
-  /** The class, whichever of its entry points is loaded, and without the WASM module that they load. */
+  /** The class of all entry points, without the WASM module that they load. */
   protected readonly files = ['tiktoken_bg.cjs'];
   private readonly known = new WeakMap<Tokenizer, KnownEncoding | null>();
-  /** Whether a tokenizer was made with special tokens of its own, as far as we saw it made. */
+  /** Whether a tokenizer was made with custom special tokens; unknown for those made before the patch. */
   private readonly extended = new WeakMap<Tokenizer, boolean>();
 
   protected patch(exported: object, copy: InstalledCopy): void {
@@ -45,7 +47,7 @@ export class TiktokenTarget extends LibraryTarget {
     this.replace<Encode>(prototype, 'encode', (original) => this.encode(original));
     this.replace<EncodeOrdinary>(prototype, 'encode_ordinary', (original) => this.encodeOrdinary(original));
     this.replace<Decode>(prototype, 'decode', (original) => this.decode(original));
-    // Entry points that are loaded already hold the functions themselves.
+    // Loaded entry points hold references to the functions.
     const entries = loadedExports(copy.folder).filter((entry) => (entry as { Tiktoken?: unknown }).Tiktoken === glue.Tiktoken);
     for (const holder of new Set([glue, ...entries]))
       for (const name of FACTORIES) this.replace<Factory>(holder, name, (original) => this.factory(original));
@@ -87,7 +89,10 @@ export class TiktokenTarget extends LibraryTarget {
 
   private decode(original: Decode): Decode {
     const answer = (tokenizer: Tokenizer, tokens: unknown): Uint8Array | undefined => {
-      if ((tokens as ArrayLike<unknown> | undefined)?.length === undefined || (tokens as Uint32Array).length < MIN_DECODED)
+      if (
+        (tokens as ArrayLike<unknown> | undefined)?.length === undefined ||
+        (tokens as Uint32Array).length < SIZE_THRESHOLDS.tiktoken_decode.nativeFrom
+      )
         return undefined;
       const known = this.identify(tokenizer, '');
       const ids = known && ordinaryIds(tokens, known.size);
@@ -99,7 +104,7 @@ export class TiktokenTarget extends LibraryTarget {
     };
   }
 
-  /** The encoding of a tokenizer that lives, while we answer at all. */
+  /** The encoding of a tokenizer that was not freed; `null` while the native engine does not answer. */
   private identify(tokenizer: Tokenizer, text: unknown): KnownEncoding | null {
     if (this.standIn === null || typeof text !== 'string' || !tokenizer?.__wbg_ptr) return null;
     let known = this.known.get(tokenizer);
@@ -108,17 +113,17 @@ export class TiktokenTarget extends LibraryTarget {
   }
 
   private examine({ name }: Tokenizer): KnownEncoding | null {
-    if (!ENCODING_NAMES.includes(name as EncodingName)) return this.leave('a vocabulary of its own');
+    if (!ENCODING_NAMES.includes(name as EncodingName)) return this.leave('custom vocabulary');
     return knownEncoding(name as EncodingName);
   }
 
-  /** Whether `text` holds no special token that only this tokenizer has. */
+  /** Whether `text` contains no custom special token of this tokenizer. */
   private hasNoOthers(tokenizer: Tokenizer, text: string, original: Encode): boolean {
     const extended = this.extended.get(tokenizer);
     if (extended !== undefined) return !extended;
     if (text.length < MIN_ASKED || text.includes(SENTINEL)) return false;
     try {
-      // Refuses the first special token that it finds: if that is the one at the end, there is no other.
+      // It rejects the first special token in the text: if that is the sentinel, there is no other.
       original.call(tokenizer, text + SENTINEL);
       return false;
     } catch (error) {

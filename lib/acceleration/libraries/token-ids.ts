@@ -1,20 +1,19 @@
-/** As the JavaScript libraries give them. */
+/** The ids as the JavaScript libraries return them. */
 export function toArray(ids: Uint32Array): number[] {
   const array = new Array<number>(ids.length);
   for (let at = 0; at < ids.length; at++) array[at] = ids[at];
   return array;
 }
 
-/** The ids, if each is one of a vocabulary of `size`; otherwise `null`. */
+/** A copy of the ids if each is below `size`, otherwise `null`. */
 export function ordinaryIds(ids: unknown, size: number): Uint32Array | null {
-  // What tiktoken gives: apart, so that each loop sees one kind of array.
   if (ids instanceof Uint32Array) return idsOfArray(ids, size);
   if (Array.isArray(ids) || ArrayBuffer.isView(ids)) return idsOfAny(ids as ArrayLike<unknown>, size);
   return null;
 }
 
 function idsOfArray(ids: Uint32Array, size: number): Uint32Array | null {
-  // Nobody changes the copy after the check.
+  // A copy, which cannot change after the check.
   const checked = new Uint32Array(ids);
   for (let at = 0; at < checked.length; at++) if (checked[at] >= size) return null;
   return checked;
@@ -31,7 +30,7 @@ function idsOfAny(ids: ArrayLike<unknown>, size: number): Uint32Array | null {
   return checked;
 }
 
-/** One array of what stands for the segments of a text; `null` if `encode` has no answer for one. */
+/** The ids of all segments; `undefined` if `encode` has no answer for one. */
 export function joinIds(
   segments: readonly (string | number)[],
   encode: (text: string) => Uint32Array | undefined,

@@ -2,8 +2,8 @@ import type { AccelerationTarget } from '../acceleration.options.js';
 import type { TargetStatus } from '../patch-status.js';
 
 /**
- * Where undici finds its dispatcher: version 8, and `fetch` of Node 26 with it, in the first; all before, and `fetch` of older Nodes, in the second. Version 8
- * puts a `Dispatcher1Wrapper` of its own dispatcher there.
+ * Where undici keeps its global dispatcher: version 8 and `fetch` of Node 26 in the first, earlier versions
+ * in the second. Version 8 puts a `Dispatcher1Wrapper` of its dispatcher there.
  */
 const GLOBALS = [Symbol.for('undici.globalDispatcher.2'), Symbol.for('undici.globalDispatcher.1')] as const;
 const WRAPPER = 'Dispatcher1Wrapper';
@@ -20,7 +20,7 @@ interface DispatchOptions {
   readonly upgrade?: unknown;
 }
 
-/** What takes the requests: `ConnectionPoolService`. */
+/** Takes the requests: `ConnectionPoolService`. */
 export interface RequestPool {
   readonly dispatcher: object;
   getConnection(endpoint: string): number | null;
@@ -28,8 +28,8 @@ export interface RequestPool {
 }
 
 /**
- * undici's global dispatcher: `fetch`, and the provider SDKs with it, take a connection of the pool where one is free at once. Everything else,
- * upgrades and full pools among it, goes the way it went before.
+ * undici's global dispatcher: `fetch` and the SDKs on it lease a connection of the pool if one is free.
+ * Other requests, upgrades and full pools included, go to the previous dispatcher.
  */
 export class UndiciTarget {
   readonly name: AccelerationTarget = 'undici';
@@ -64,17 +64,17 @@ export class UndiciTarget {
     const isOurs = this.places.some(({ ours }) => ours !== undefined);
     if (this.isWanted) return { state: isOurs ? 'patched' : 'left_alone', reason: this.reason, ...counts };
     if (!isOurs) return { state: 'not_applied', ...counts };
-    return { state: 'covered', reason: 'somebody else has set a dispatcher since: ours lets every request through', ...counts };
+    return { state: 'covered', reason: 'another dispatcher was set after ours, which is now inactive', ...counts };
   }
 
-  /** Why the dispatcher in use at a place is not to be replaced. A wrapper is judged by the dispatcher that it wraps. */
+  /** Why a dispatcher in use must not be replaced. A wrapper is judged by the dispatcher that it wraps. */
   private whyNot({ current }: GlobalDispatcher): string | undefined {
     const [newest] = this.places;
     if (current?.constructor.name !== WRAPPER) return whatIsItsOwn(current);
     return newest.ours === undefined ? whatIsItsOwn(newest.current) : undefined;
   }
 
-  /** Whatever else a dispatcher can do, it does by `dispatch`. */
+  /** All other methods of a dispatcher use `dispatch`. */
   private make(before: Dispatching, { dispatcher }: RequestPool): object {
     const takes = (options: DispatchOptions): boolean => {
       const taken = this.isFree(options);
@@ -98,7 +98,7 @@ export class UndiciTarget {
     try {
       const id = pool.getConnection(typeof origin === 'string' ? origin : origin.origin);
       if (id === null) return false;
-      // The dispatcher takes it in the same turn.
+      // The pool's dispatcher leases it in the same turn.
       pool.returnConnection(id);
       return true;
     } catch {
@@ -107,7 +107,7 @@ export class UndiciTarget {
   }
 }
 
-/** One of the places where undici finds its dispatcher. */
+/** One of the places where undici keeps its dispatcher. */
 class GlobalDispatcher {
   ours: object | undefined = undefined;
   private before: Dispatching | undefined = undefined;
@@ -115,7 +115,7 @@ class GlobalDispatcher {
   constructor(private readonly symbol: symbol) {}
 
   get current(): Dispatching | undefined {
-    // Node makes its own when one of these names is first used.
+    // Node creates its dispatcher when this global is first read.
     void globalThis.Response;
     return (globalThis as Record<symbol, Dispatching | undefined>)[this.symbol];
   }
@@ -128,7 +128,7 @@ class GlobalDispatcher {
     this.set(this.ours);
   }
 
-  /** Puts the dispatcher back that was there before, unless another one has been set since. */
+  /** Restores the previous dispatcher, unless another one was set meanwhile. */
   restore(): void {
     if (this.ours === undefined || this.current !== this.ours) return;
     this.set(this.before as Dispatching);
@@ -141,20 +141,20 @@ class GlobalDispatcher {
   }
 }
 
-/** Why no dispatcher is to be replaced. */
+/** Why no dispatcher can be replaced. */
 function whyNone(pool: RequestPool | undefined, dispatchers: number): string | undefined {
-  if (pool === undefined) return 'there is no connection pool without the FastLiteLLM class';
+  if (pool === undefined) return 'no connection pool: use the FastLiteLLM class';
   const isProxied = Object.entries(process.env).some(([name, value]) => PROXY_VARIABLE.test(name) && value !== '');
-  if (isProxied) return 'the environment names a proxy, which fetch does not use by itself';
-  return dispatchers === 0 ? 'fetch has no global dispatcher here' : undefined;
+  if (isProxied) return 'a proxy variable is set, which fetch ignores';
+  return dispatchers === 0 ? 'no global dispatcher' : undefined;
 }
 
-/** What an app has made of a dispatcher, which it would lose. */
+/** What the app has configured on a dispatcher and would lose. */
 function whatIsItsOwn(dispatcher: object | undefined): string | undefined {
   const name = dispatcher?.constructor.name;
-  if (dispatcher === undefined || name !== 'Agent') return `the app has a dispatcher of its own (${String(name)})`;
+  if (dispatcher === undefined || name !== 'Agent') return `the app has set a dispatcher (${String(name)})`;
   const symbol = Object.getOwnPropertySymbols(dispatcher).find(({ description }) => description === 'options');
   const options = symbol && (dispatcher as Record<symbol, Record<string, unknown> | undefined>)[symbol];
   const own = Object.entries(options ?? {}).filter(([, value]) => value !== undefined && value !== Infinity);
-  return own.length === 0 ? undefined : `the app has given the dispatcher options of its own (${own.map(([key]) => key).join(', ')})`;
+  return own.length === 0 ? undefined : `the app has set dispatcher options (${own.map(([key]) => key).join(', ')})`;
 }

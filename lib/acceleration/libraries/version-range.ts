@@ -1,4 +1,4 @@
-/** Both ends are versions that were tested, and belong to it. */
+/** Tested versions, both ends included. */
 export interface VersionRange {
   readonly from: string;
   readonly to: string;
@@ -6,7 +6,7 @@ export interface VersionRange {
 
 const RELEASE = /^(\d+)\.(\d+)\.(\d+)$/;
 
-/** Whether a version lies in the range. One that is no plain release does not. */
+/** Whether a version is in the range. A pre-release is not. */
 export function isWithin(version: string, { from, to }: VersionRange): boolean {
   return RELEASE.test(version) && compare(version, from) >= 0 && compare(version, to) <= 0;
 }

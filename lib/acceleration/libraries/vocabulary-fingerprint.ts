@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { EncodingName } from '../../token-counter/engine/engine.js';
 
-/** Longest token there is, in bytes. */
+/** Bytes of the longest token. */
 const MAX_TOKEN_BYTES = 128;
 
-/** A vocabulary that both this package and OpenAI's tokenizers have. */
+/** A vocabulary that this package and OpenAI's tokenizers share. */
 export type VocabularyName = Extract<EncodingName, 'cl100k_base' | 'o200k_base' | 'p50k_base' | 'r50k_base'>;
 
 interface Vocabulary {
   /** One more than the largest id. */
   readonly size: number;
-  /** Fewer, where ids have holes. */
+  /** Fewer if there are gaps between the ids. */
   readonly tokens: number;
-  /** What `fingerprint` makes of them. */
+  /** Their `fingerprint`. */
   readonly hash: string;
 }
 
@@ -23,7 +23,7 @@ export const VOCABULARIES: Readonly<Record<VocabularyName, Vocabulary>> = {
   r50k_base: { size: 50256, tokens: 50256, hash: 'b83936794d5c58d4bf7f24cb0100cd291b9306d80ba0e2ff11988886d2d9c1ec' },
 };
 
-/** SHA-256 over the tokens of the ids from 0 to `size`, each with its length in front; a hole has none. */
+/** SHA-256 over the tokens of the ids from 0 to `size`, each after its length; a gap is of length 0. */
 export function fingerprint(size: number, token: (id: number) => Uint8Array | string | undefined): string {
   const hash = createHash('sha256');
   const bytes = Buffer.alloc(1 << 16);
@@ -44,7 +44,7 @@ export function fingerprint(size: number, token: (id: number) => Uint8Array | st
   return hash.update(bytes.subarray(0, used)).digest('hex');
 }
 
-/** The vocabulary that has these tokens, `tokens` of them, and no other. */
+/** The vocabulary with exactly these tokens. */
 export function recognize(tokens: number, token: (id: number) => Uint8Array | string | undefined): VocabularyName | undefined {
   const names = (Object.keys(VOCABULARIES) as VocabularyName[]).filter((name) => VOCABULARIES[name].tokens === tokens);
   return names.find((name) => fingerprint(VOCABULARIES[name].size, token) === VOCABULARIES[name].hash);

@@ -74,7 +74,7 @@ describe('nestjs-fast-litellm/register', () => {
     expect(taken).toBeLessThanOrEqual(4);
     expect(state).toBe(isNative ? 'patched' : 'not_applied');
     expect(restored).toEqual([true, 'GET /b', 'not_applied']);
-    expect(left).toEqual([true, isNative ? 'the app has given the dispatcher options of its own (connect)' : null]);
+    expect(left).toEqual([true, isNative ? 'the app has set dispatcher options (connect)' : null]);
   });
 
   it('sends the requests of undici 6, 7 and 8 over the pool, whatever line Node has built in', () => {

@@ -69,7 +69,7 @@ class Api {
     ];
   }
 
-  /** Those that an app can call: no parameter is of a type that it cannot name. */
+  /** Constructors that an app can call: not private, and without parameters of types that it cannot name. */
   private constructors(statics: ts.Type): string[] {
     const isInternal = (parameter: ts.Symbol): boolean => {
       const node = this.checker.typeToTypeNode(this.checker.getTypeOfSymbol(parameter), undefined, PRINT);
@@ -78,7 +78,7 @@ class Api {
     };
     return statics
       .getConstructSignatures()
-      .filter((signature) => !signature.parameters.some(isInternal))
+      .filter(({ declaration, parameters }) => !isPrivate(declaration) && !parameters.some(isInternal))
       .map((signature) => `  ${this.printSignature(signature, ts.SyntaxKind.ConstructSignature)}`);
   }
 
@@ -238,4 +238,8 @@ function rename(parameter: ts.ParameterDeclaration, index: number): void {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
+}
+
+function isPrivate(declaration: ts.Declaration | undefined): boolean {
+  return declaration !== undefined && (ts.getCombinedModifierFlags(declaration) & ts.ModifierFlags.Private) !== 0;
 }

@@ -7,21 +7,21 @@ import type { RetryBudget } from './call/retry.js';
 export function callSamples(counts: CallCounts, spending: CallSpending, budget: RetryBudget): readonly MetricSample[] {
   const ended = (outcome: 'succeeded' | 'failed' | 'cancelled'): MetricSample => ({
     name: 'llm_client_calls_total',
-    help: 'Calls to models that are over, by what came of them',
+    help: 'Finished calls, by outcome',
     type: 'counter',
     value: counts[outcome],
     labels: { outcome },
   });
   const tokens = (direction: 'input' | 'output', value: number): MetricSample => ({
     name: 'llm_client_tokens_total',
-    help: 'Tokens that providers reported, or that were estimated where a prompt was sent and no usage came back',
+    help: 'Tokens as providers reported them, or estimated for sent prompts without a reported usage',
     type: 'counter',
     value,
     labels: { direction },
   });
   const estimated = (direction: 'input' | 'output', value: number): MetricSample => ({
     name: 'llm_client_estimated_tokens_total',
-    help: 'Of these tokens, those that no provider reported: prompts of attempts without an answer, and streams that broke',
+    help: 'The estimated part of llm_client_tokens_total: prompts without an answer, and broken streams',
     type: 'counter',
     value,
     labels: { direction },
@@ -31,17 +31,21 @@ export function callSamples(counts: CallCounts, spending: CallSpending, budget: 
     ended('succeeded'),
     ended('failed'),
     ended('cancelled'),
-    { name: 'llm_client_calls_in_flight', help: 'Calls under way', type: 'gauge', value: counts.inFlight },
-    counter('llm_client_attempts_total', 'Requests sent to providers', counts.attempts),
-    counter('llm_client_retries_total', 'Attempts after a failure, in the same group of deployments', counts.retries),
-    counter('llm_client_fallbacks_total', 'Groups that calls have turned to after a failure of another', counts.fallbacks),
+    { name: 'llm_client_calls_in_flight', help: 'Calls in flight', type: 'gauge', value: counts.inFlight },
+    counter('llm_client_attempts_total', 'Attempts, first ones and retries', counts.attempts),
+    counter('llm_client_retries_total', 'Retries within a priority tier', counts.retries),
+    counter('llm_client_fallbacks_total', 'Model groups tried after another one failed', counts.fallbacks),
     tokens('input', spending.inputTokens),
     tokens('output', spending.outputTokens),
     estimated('input', spending.estimated.inputTokens),
     estimated('output', spending.estimated.outputTokens),
-    counter('llm_client_cost_usd_total', 'What those tokens cost, of calls whose price is known', spending.costUsd),
-    counter('llm_client_estimated_cost_usd_total', 'Of that, what the estimated tokens cost', spending.estimated.costUsd),
-    counter('llm_client_unpriced_calls_total', 'Calls whose price is not known', spending.unpricedCalls),
-    counter('llm_client_retries_refused_total', 'Retries that the budget did not allow', budget.exhausted),
+    counter('llm_client_cost_usd_total', 'Cost of these tokens in USD, for calls with a known price', spending.costUsd),
+    counter(
+      'llm_client_estimated_cost_usd_total',
+      'The part of llm_client_cost_usd_total for estimated tokens',
+      spending.estimated.costUsd,
+    ),
+    counter('llm_client_unpriced_calls_total', 'Calls without a known price', spending.unpricedCalls),
+    counter('llm_client_retries_refused_total', 'Retries that the retry budget did not allow', budget.exhausted),
   ];
 }

@@ -1,6 +1,6 @@
 import { isOwnField, withoutOwn } from './own-fields.js';
 
-describe('fields of a body', () => {
+describe('own fields of a body', () => {
   it.each([
     ['cache', { 'no-cache': true }],
     ['user_config', { model_list: [] }],
@@ -10,13 +10,13 @@ describe('fields of a body', () => {
     ['aws_secret_access_key', 'secret'],
     ['vertex_credentials', '{}'],
     ['litellm_params', { api_key: 'sk' }],
-  ])('%s is kept from providers', (name, value) => {
+  ])('keeps %s from providers', (name, value) => {
     expect(isOwnField(name)).toBe(true);
     expect(withoutOwn({ model: 'm', [name]: value })).toEqual({ model: 'm' });
   });
 
   it.each(['messages', 'metadata', 'store', 'user', 'chat_template_kwargs', 'min_p', 'prompt_cache_key', 'web_search_options', 'provider'])(
-    '%s reaches providers',
+    'sends %s to providers',
     (name) => {
       expect(isOwnField(name)).toBe(false);
     },

@@ -110,16 +110,16 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   '14-anchors.yaml': [
     'a: https://api.openai.com/v1/chat/completions key-of-OPENAI',
     'b: https://api.openai.com/v1/chat/completions key-of-OPENAI',
-    'typo: opnai of opnai/gpt-4o is no provider that is known',
+    'typo: unknown provider opnai in opnai/gpt-4o',
     'finetune: https://api.openai.com/v1/chat/completions key-of-OPENAI',
-    'azure-without-base: no provider is named for the model gpt-4-eu',
+    'azure-without-base: the model gpt-4-eu names no provider',
   ],
   '15-custom-provider.yaml': [
     'by-field: https://api.cerebras.ai/v1/chat/completions key-of-CEREBRAS',
     'unknown-field: unknown provider my_llm',
     'at-host: https://api.together.xyz/v1/chat/completions key-of-TOGETHERAI',
     'elsewhere: https://evil.example/api.groq.com/openai/v1/chat/completions no key',
-    'plain: no provider is named for the model my-finetune',
+    'plain: the model my-finetune names no provider',
   ],
 };
 

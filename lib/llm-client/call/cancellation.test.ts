@@ -4,11 +4,11 @@ import { connect, type AddressInfo } from 'node:net';
 import { until } from '../../../test/support/until.js';
 import { CallCancellation } from './cancellation.js';
 
-describe('a signal for many calls', () => {
+describe('a signal that many calls share', () => {
   it.each([
     ['as it comes', () => {}, Infinity],
     ['with a limit of its owner', (signal: AbortSignal) => setMaxListeners(20, signal), 20],
-  ])('%s, ends all of them, and is let go of', (_, prepare, limit) => {
+  ])('cancels all calls of one signal and removes its listeners: %s', (_, prepare, limit) => {
     const control = new AbortController();
     prepare(control.signal);
     const calls = Array.from({ length: 15 }, () => new CallCancellation(control.signal));
@@ -21,7 +21,7 @@ describe('a signal for many calls', () => {
     for (const { error } of others) expect(error).toMatchObject({ code: 'REQUEST_CANCELLED', cause: new Error('enough') });
   });
 
-  it('may have no limit by its owner', () => {
+  it('accepts a signal whose owner allows any number of listeners', () => {
     const control = new AbortController();
     setMaxListeners(0, control.signal);
     const calls = [1, 2].map(() => new CallCancellation(control.signal));
@@ -30,11 +30,11 @@ describe('a signal for many calls', () => {
   });
 });
 
-describe('a client that leaves', () => {
+describe('a client that disconnects', () => {
   it.each([
     ['the answer that is its turn', 0],
     ['an answer before its turn', 1],
-  ])('ends the call for %s, but not one that was over', async (_, number) => {
+  ])('cancels the call for %s, but not a call that is over', async (_, number) => {
     const responses: ServerResponse[] = [];
     const server = createServer((_request, response) => void responses.push(response)).listen(0, '127.0.0.1');
     await once(server, 'listening');

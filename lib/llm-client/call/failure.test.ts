@@ -41,7 +41,7 @@ describe('reasonOf', () => {
     ['a proxy that refuses', new ProxyRefusedError(407), { kind: 'connection' }],
     ['a wrong argument', new InvalidArgumentError('a', 1, 'must not be'), undefined],
     ['no error', 'thrown', undefined],
-  ])('understands %s', (_, error, expected) => {
+  ])('reads the reason of an error: %s', (_, error, expected) => {
     const reason = reasonOf(error);
     if (expected === undefined) expect(reason).toBeUndefined();
     else expect(reason).toMatchObject(expected);
@@ -60,13 +60,13 @@ it.each([
   [429, 'rate_limit'],
   [500, 'server'],
   [529, 'server'],
-])('status %d is %s', (status, kind) => {
+])('kindOfStatus reads status %d as %s', (status, kind) => {
   expect(kindOfStatus(status, 'words')).toBe(kind);
 });
 
 describe('ProviderError', () => {
   const facts = { message: 'no', provider: 'openai', deploymentId: 'a' } as const;
-  it('answers with what the provider has answered, in OpenAI’s shape', () => {
+  it('has the status of the provider’s answer and a body in OpenAI’s shape', () => {
     const error = new ProviderError({ ...facts, kind: 'rate_limit', status: 429, providerCode: 'rate_limit_exceeded', type: 'requests' });
     expect(error.getStatus()).toBe(429);
     expect(error.getResponse()).toEqual({ error: { message: 'no', type: 'requests', param: null, code: 'rate_limit_exceeded' } });
@@ -78,7 +78,7 @@ describe('ProviderError', () => {
     ['malformed', 200, 502],
     ['server', 503, 503],
     ['server', 999, 502],
-  ] as const)('answers %s with a status of its own where the provider has none', (kind, status, expected) => {
+  ] as const)('has a status of its own for %s without a usable one of the provider', (kind, status, expected) => {
     expect(new ProviderError({ ...facts, kind, status }).getStatus()).toBe(expected);
   });
 });

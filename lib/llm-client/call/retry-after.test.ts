@@ -16,6 +16,6 @@ it.each<[string, Parameters<typeof retryAfterOf>[0], number | undefined]>([
   ['emptiness', { 'retry-after': ' ' }, undefined],
   ['less than nothing', { 'retry-after': '-3' }, undefined],
   ['ten years', { 'retry-after': '315360000' }, undefined],
-])('reads %s', (_, headers, ms) => {
+])('retryAfterOf reads %s', (_, headers, ms) => {
   expect(retryAfterOf(headers, NOW)).toBe(ms);
 });

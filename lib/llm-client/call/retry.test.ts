@@ -15,8 +15,8 @@ describe('retriesAllowed', () => {
     ['a time-out', { kind: 'timeout' }, 2],
     ['a lost connection', { kind: 'connection' }, 2],
     ['garbage', { kind: 'malformed' }, 2],
-    ['429, with somebody healthy', { kind: 'rate_limit' }, 2],
-    ['anything, with nobody healthy', { healthy: 0, healthyOthers: 0 }, 0],
+    ['429, with a healthy deployment left', { kind: 'rate_limit' }, 2],
+    ['anything, with no healthy deployment', { healthy: 0, healthyOthers: 0 }, 0],
     ['404', { kind: 'not_found' }, 0],
     ['400', { kind: 'bad_request' }, 0],
     ['401, alone', { kind: 'authentication', healthyOthers: 0 }, 0],
@@ -35,7 +35,7 @@ describe('retriesAllowed', () => {
     ['502, where a policy speaks of it', { status: 502, policy: { BadGatewayErrorRetries: 3, InternalServerErrorRetries: 1 } }, 3],
     ['a filter, where a policy speaks of 400', { kind: 'content_policy', policy: { BadRequestErrorRetries: 3 } }, 3],
     ['a prompt that is too long, where a policy speaks of 400', { kind: 'context_window', policy: { BadRequestErrorRetries: 3 } }, 3],
-  ])('%s', (_, changes, retries) => {
+  ])('retriesAllowed returns the retries for %s', (_, changes, retries) => {
     expect(retriesAllowed(facts(changes))).toBe(retries);
   });
 });
@@ -44,14 +44,14 @@ describe('retryWaitMs', () => {
   const wait = (retry: number, changes: Partial<Parameters<typeof retryWaitMs>[1]> = {}, random = 0): number =>
     retryWaitMs(retry, { healthyOthers: 0, leastMs: 0, ...changes }, random);
 
-  it('is nothing while another deployment is healthy', () =>
+  it('retries at once while another deployment is healthy', () =>
     expect(wait(3, { healthyOthers: 1, retryAfterMs: 9000, leastMs: 500 })).toBe(0));
-  it('is what the provider asked for, up to a minute', () => {
+  it('waits as long as the provider asks, up to a minute', () => {
     expect(wait(0, { retryAfterMs: 60_000 })).toBe(60_000);
     expect(wait(0, { retryAfterMs: 60_001 })).toBe(500);
     expect(wait(0, { retryAfterMs: 10, leastMs: 200 })).toBe(200);
   });
-  it('doubles up to eight seconds, with jitter on top', () => {
+  it('doubles the wait up to eight seconds, with jitter on top', () => {
     expect([0, 1, 2, 3, 4, 5, 60].map((retry) => wait(retry))).toEqual([500, 1000, 2000, 4000, 8000, 8000, 8000]);
     expect(wait(0, {}, 1)).toBe(1250);
     expect(wait(0, { leastMs: 3000 })).toBe(3000);
@@ -60,7 +60,7 @@ describe('retryWaitMs', () => {
 });
 
 describe('RetryBudget', () => {
-  it('lets a share of the calls be retried, and a few a second besides', () => {
+  it('allows retries for a share of the calls, and a few per second in addition', () => {
     const budget = new RetryBudget(0.5, 1, 0);
     const many = (nowMs: number): number => Array.from({ length: 1000 }, () => budget.withdraw(nowMs)).filter(Boolean).length;
     expect(many(0)).toBe(60);
@@ -71,7 +71,7 @@ describe('RetryBudget', () => {
     expect(many(1000)).toBe(0);
   });
 
-  it('never lets more through than was given', () => {
+  it('never allows more retries than it was given', () => {
     const step = fc.record({ calls: fc.nat(20), tries: fc.nat(20), ms: fc.nat(3000) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(0, 0.2, 1), fc.constantFrom(0, 3), (steps, ratio, perSecond) => {

@@ -31,7 +31,7 @@ describe('CallSpending', () => {
   const spending = (): CallSpending => new CallSpending(opened);
   beforeEach(() => void asked.splice(0));
 
-  it('adds up tokens and what the model costs that was called', () => {
+  it('adds up tokens and the cost of the model that was called', () => {
     const sum = spending();
     sum.add(selectionOf(0.25), usage(10, 3));
     sum.add(selectionOf(0.25), usage(1.6, 0));
@@ -42,7 +42,7 @@ describe('CallSpending', () => {
     expect(sum).toMatchObject({ inputTokens: 12, outputTokens: 3, costUsd: 0.5, unpricedCalls: 0 });
   });
 
-  it('takes the model that a deployment says it is', () => {
+  it('prices a deployment by its base_model', () => {
     spending().add(selectionOf(1, {}, { base_model: 'azure/gpt-4o' }), usage(1, 1));
     expect(asked).toEqual([['azure/gpt-4o', 1, 1, undefined]]);
   });
@@ -52,7 +52,7 @@ describe('CallSpending', () => {
     [{ input_cost_per_token: 0.5, output_cost_per_token: 2, cache_read_input_token_cost: 0.25 }, 9],
     [{ input_cost_per_token: 0.5, cache_read_input_token_cost: 0, cache_creation_input_token_cost: 1 }, 1.5],
     [{ output_cost_per_token: 2, output_cost_per_reasoning_token: 5 }, 12],
-  ])('counts tokens that have prices of their own by those: %j', (params, costUsd) => {
+  ])('prices cached and reasoning tokens by their own prices: %j', (params, costUsd) => {
     const details = { cacheReadTokens: 8, cacheWriteTokens: 1, reasoningTokens: 2 };
     const sum = spending();
     sum.add(selectionOf(null, params), { ...usage(10, 3), details });
@@ -61,7 +61,7 @@ describe('CallSpending', () => {
     expect(asked).toEqual([['openai/gpt-4o', 10, 3, details]]);
   });
 
-  it('makes up no price', () => {
+  it('counts a call without a known price as unpriced', () => {
     const sum = spending();
     sum.add(selectionOf(null), usage(10, 3));
     expect(sum).toMatchObject({ inputTokens: 10, outputTokens: 3, costUsd: 0, unpricedCalls: 1 });
@@ -73,14 +73,14 @@ describe('CallSpending', () => {
     [{ input_cost_per_token: '0.5' }, {}, 5],
     [{}, { output_cost_per_token: 2 }, 6],
     [{ input_cost_per_token: 0 }, {}, 0],
-  ])('takes the prices of the deployment first: %j, %j', (params, info, costUsd) => {
+  ])('prefers the prices of the deployment: %j, %j', (params, info, costUsd) => {
     const sum = spending();
     sum.add(selectionOf(1000, params, info), usage(10, 3));
     expect(sum).toMatchObject({ costUsd, unpricedCalls: 0 });
     expect(asked).toEqual([]);
   });
 
-  it('opens the prices once, after a turn', async () => {
+  it('loads the price list once, in a later turn of the event loop', async () => {
     const sum = spending();
     sum.prepare('gpt-4');
     sum.prepare('gpt-4o');

@@ -51,12 +51,12 @@ describe('ProviderEndpoint', () => {
     ],
     ['a base that asks for more', { api_base: 'https://h/v1/?team=a%20b' }, 'https://h/v1/chat/completions?team=a%20b'],
     ['a base with what is asked there', { api_base: 'https://h/v1/chat/completions' }, 'https://h/v1/chat/completions'],
-  ])('knows where %s is', (_, params, url) => {
+  ])('resolves the address of %s', (_, params, url) => {
     const { origin } = endpoint(params);
     expect(origin + endpoint(params).pathOf('/chat/completions', upstreamModel(params.model ?? 'gpt-4o'))).toBe(url);
   });
 
-  it('sends a key to nobody else: a provider that has no known address needs one', () => {
+  it('requires an address for a provider without a default one, so that its key goes nowhere else', () => {
     expect(() => endpoint({ model: 'bedrock/claude', api_key: 'sk-aws' })).toThrow(
       'litellm_params.model: the protocol of bedrock is not supported yet',
     );
@@ -67,7 +67,7 @@ describe('ProviderEndpoint', () => {
     });
   });
 
-  it('sends the key, and what else is set', () => {
+  it('sends the key and the configured headers', () => {
     const more = { default_headers: { b: 'a', d: 'e' }, headers: { 'X-A': 1 }, extra_headers: { b: 'c' } };
     const params = { api_key: 'sk-1', organization: 'org', ...more };
     expect(headersOf(endpoint(params))).toEqual({
@@ -88,7 +88,7 @@ describe('ProviderEndpoint', () => {
     expect(headersOf(endpoint({ api_base: 'http://u:100%@h/v1' }))).toMatchObject({ authorization: `Basic ${btoa('u:100%')}` });
   });
 
-  it('sends each header once, as it is said last, and a key without the end of its line', () => {
+  it('sends each header once with its last value, and a key without a newline', () => {
     const { headers } = endpoint({
       api_key: ' sk-1\n',
       extra_headers: { Authorization: 'Custom x', 'Content-Type': 'text/json', none: null },
@@ -101,13 +101,13 @@ describe('ProviderEndpoint', () => {
     ['api_key', { api_key: 'sk-secret\nsk-other' }],
     ['extra_headers.x', { extra_headers: { x: 'sk-secret\r\n' } }],
     ['headers.a b', { headers: { 'a b': 'sk-secret' } }],
-  ])('refuses a %s that no header can hold, without showing it', (path, params) => {
+  ])('rejects a %s that is no valid header value, without showing it', (path, params) => {
     const attempt = (): ProviderEndpoint => endpoint(params);
-    expect(attempt).toThrow(`deployment a: litellm_params.${path}: must be what a header can hold`);
+    expect(attempt).toThrow(`deployment a: litellm_params.${path}: must be a valid header value`);
     expect(attempt).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') as string }));
   });
 
-  it('takes the key of a well-known provider from the environment, for its own address only', () => {
+  it('reads the key of a well-known provider from the environment, for its own address only', () => {
     const env = { OPENAI_API_KEY: 'sk-env', GROQ_API_KEY: 'gsk' };
     expect(headersOf(endpoint({}, env)).authorization).toBe('Bearer sk-env');
     expect(headersOf(endpoint({ model: 'groq/x' }, env)).authorization).toBe('Bearer gsk');
@@ -116,7 +116,7 @@ describe('ProviderEndpoint', () => {
     expect(headersOf(endpoint({ api_base: 'http://elsewhere' }, env)).authorization).toBeUndefined();
   });
 
-  it('takes the address from the environment where the deployment has none, as the key is for that', () => {
+  it('reads the address from the environment where the deployment has none', () => {
     const env = { OPENAI_API_KEY: 'sk-gateway', OPENAI_BASE_URL: 'http://gateway/v1', OPENAI_API_BASE: 'http://older/v1' };
     const inside = endpoint({}, env);
     expect([inside.origin, headersOf(inside).authorization]).toEqual(['http://gateway', 'Bearer sk-gateway']);
@@ -131,7 +131,7 @@ describe('ProviderEndpoint', () => {
     expect(() => endpoint({}, { OPENAI_BASE_URL: 'gateway' })).toThrow('must be an http or https URL');
   });
 
-  it('takes its secrets out of what is shown', () => {
+  it('redacts its secrets', () => {
     expect(endpoint({ api_key: 'sk-secret' }).redact('wrong key sk-secret, sk-secret!')).toBe('wrong key ***, ***!');
     expect(endpoint({ api_base: 'http://u:pass-word@h' }).redact('pass-word')).toBe('***');
     const inQuery = 'https://h/v1?subscription-key=q-secret&api-version=2024-10-21';
@@ -145,7 +145,7 @@ describe('ProviderEndpoint', () => {
     ['no URL', { api_base: 'secret-host' }],
     ['another protocol', { api_base: 'ftp://secret-host' }],
     ['no text', { api_base: 7 }],
-  ])('refuses an address that is %s, without showing it', (_, params) => {
+  ])('rejects an address that is %s, without showing it', (_, params) => {
     const attempt = (): ProviderEndpoint => endpoint(params);
     expect(attempt).toThrow(InvalidConfigurationError);
     expect(attempt).toThrow(/^deployment a: litellm_params.api_base: must be/);
@@ -162,4 +162,4 @@ it.each([
   ['openrouter/meta-llama/llama-3', 'meta-llama/llama-3'],
   ['meta-llama/Llama-3', 'meta-llama/Llama-3'],
   ['gpt-4o', 'gpt-4o'],
-])('%s is %s there', (model, name) => expect(upstreamModel(model)).toBe(name));
+])('upstreamModel reads %s as %s', (model, name) => expect(upstreamModel(model)).toBe(name));

@@ -217,14 +217,14 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
   for (const [key] of given) {
     const meant = MEANT.get(bare(key));
     if (meant !== undefined && meant !== key && !ADDRESSES.some((address) => address === key)) {
-      throw new DeploymentFault(deploymentId, key, `${key} is no parameter of LiteLLM`, `write ${meant}`);
+      throw new DeploymentFault(deploymentId, key, `${key} is not a LiteLLM parameter`, `write ${meant}`);
     }
   }
   const values = new Map<string, unknown>(given);
   for (const key of TEXTS) {
     const value = values.get(key);
     if (value === undefined) continue;
-    if (typeof value !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a text', 'a number needs quotes');
+    if (typeof value !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a string', 'put a number in quotes');
     if (OIDC.test(value)) throw new DeploymentFault(deploymentId, key, `${key} from an OIDC provider is not supported yet`, 'set api_key');
   }
   if (values.has('litellm_credential_name')) {

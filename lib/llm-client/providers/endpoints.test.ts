@@ -19,7 +19,7 @@ describe('ProviderEndpoints', () => {
     });
   };
 
-  it('ask the provider that a request names, where a deployment is for any', () => {
+  it('calls the provider that a request names, for a deployment of any provider', () => {
     const names = ['gpt-4o', 'groq/llama', 'anthropic/claude', 'openai/gpt-4o', 'groq/other'];
     expect(originOf({}, ...names)).toEqual([
       'https://api.openai.com',
@@ -32,14 +32,14 @@ describe('ProviderEndpoints', () => {
     expect(() => originOf({}, 'bedrock/claude')).toThrow('model: must name a provider');
   });
 
-  it('ask nobody else where it has an address, a key or a provider of its own', () => {
+  it('calls no other provider where the deployment has an address, a key or a provider', () => {
     expect(originOf({ api_base: 'http://h/v1' }, 'groq/llama')).toEqual(['http://h']);
     expect(originOf({ api_key: 'sk-1' }, 'groq/llama')).toEqual(['https://api.openai.com']);
     expect(originOf({ custom_llm_provider: 'mistral' }, 'groq/llama')).toEqual(['https://api.mistral.ai']);
     expect(originOf({ model: 'xai/*' }, 'groq/llama')).toEqual(['https://api.x.ai']);
   });
 
-  it('take keys from the variables that the configuration sets, and before these from the environment', async () => {
+  it('reads keys from the environment, then from the variables of the configuration', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'endpoints-'));
     const configPath = join(folder, 'config.json');
     const entries = ['groq', 'xai'].map((model_name) => ({ model_name, litellm_params: { model: `${model_name}/m` } }));
@@ -64,7 +64,7 @@ describe('ProviderEndpoints', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('are worked out once', () => {
+  it('resolves each endpoint once', () => {
     const { router } = routerOn(engine, { modelList: [entry({}), deployment('a')] });
     const endpoints = new ProviderEndpoints(KEYS);
     const [any, a] = router.deployments();

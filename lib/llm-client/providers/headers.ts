@@ -37,9 +37,9 @@ export function headersOf(
   const headers = new Map([['content-type', 'application/json']]);
   const set = (path: string, name: string, value: string): void => {
     if (OF_CONNECTION.has(name) || (name === 'connection' && !/^(?:close|keep-alive)$/i.test(value)))
-      throw new DeploymentFault(deploymentId, path, 'must be left to the connection', 'take the header out');
+      throw new DeploymentFault(deploymentId, path, 'must not be set, because the connection sets it', 'remove the header');
     if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
-    else throw new DeploymentFault(deploymentId, path, 'must be what a header can hold', '');
+    else throw new DeploymentFault(deploymentId, path, 'must be a valid header value', '');
   };
   if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
   else if (key !== undefined) set('api_key', takesApiKey ? 'api-key' : 'authorization', takesApiKey ? key : `Bearer ${key}`);
@@ -50,7 +50,7 @@ export function headersOf(
     const more = params[part];
     if (typeof more !== 'object' || more === null) continue;
     for (const [name, value] of Object.entries(more)) {
-      if (typeof value === 'object' && value !== null) throw new DeploymentFault(deploymentId, `${part}.${name}`, 'must be a text', '');
+      if (typeof value === 'object' && value !== null) throw new DeploymentFault(deploymentId, `${part}.${name}`, 'must be a string', '');
       if (value !== undefined && value !== null) set(`${part}.${name}`, name.toLowerCase(), String(value));
     }
   }

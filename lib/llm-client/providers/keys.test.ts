@@ -14,7 +14,7 @@ const headerOf = ({ headers }: ProviderEndpoint, name: string): string | undefin
 const withBase = Object.entries(SPOKEN).flatMap(([name, { base }]) => (base === undefined ? [] : [[name, base] as const]));
 
 describe('each provider with a default address', () => {
-  it.each(withBase)('%s is asked there, with its key of the environment', (name, base) => {
+  it.each(withBase)('calls %s at its default address, with its key of the environment', (name, base) => {
     const model = `${name}/org/m`;
     const [variable] = keyVariables(name);
     const asked = endpoint(
@@ -26,7 +26,7 @@ describe('each provider with a default address', () => {
     expect(asked.pathOf('/embeddings', 'm')).toBe(`${new URL(`${base}/embeddings`).pathname}`);
   });
 
-  it.each(withBase)('%s is asked there when its host alone, or the whole operation, is written', (name, base) => {
+  it.each(withBase)('calls %s at that address when only its host or a whole operation is configured', (name, base) => {
     const model = `${name}/m`;
     const [variable] = keyVariables(name);
     for (const written of [
@@ -55,7 +55,7 @@ describe('each provider with a default address', () => {
   );
 });
 
-describe('addresses as people write them', () => {
+describe('addresses in the forms found in configurations', () => {
   it.each([
     ['anthropic/claude', 'https://api.anthropic.com/v1/messages', 'https://api.anthropic.com/v1/chat/completions'],
     ['anthropic/claude', 'https://api.anthropic.com', 'https://api.anthropic.com/v1/chat/completions'],
@@ -92,16 +92,18 @@ describe('addresses as people write them', () => {
     ['heroku/claude', 'https://us.inference.heroku.com', 'https://us.inference.heroku.com/v1/chat/completions'],
     ['azure/d', 'https://r.openai.azure.com/openai/v1/responses', 'https://r.openai.azure.com/openai/v1/chat/completions'],
     ['openai/g', 'https://h/v1////', 'https://h/v1/chat/completions'],
-  ])('%s at %s is asked at %s', (model, api_base, url) => expect(urlOf(endpoint({ model, api_base, api_key: 'k' }), model)).toBe(url));
+  ])('calls %s at %s by the address %s', (model, api_base, url) =>
+    expect(urlOf(endpoint({ model, api_base, api_key: 'k' }), model)).toBe(url),
+  );
 
-  it('of a region that stands before the model are there', () => {
+  it('reads the region before the model', () => {
     const model = 'bedrock_mantle/us-west-2/openai.gpt-oss-120b';
     expect(urlOf(endpoint({ model }), model)).toBe('https://bedrock-mantle.us-west-2.api.aws/v1/chat/completions');
     expect(upstreamModel(model)).toBe('openai.gpt-oss-120b');
     expect(upstreamModel('bedrock_mantle/openai.gpt-oss-120b')).toBe('openai.gpt-oss-120b');
   });
 
-  it('of a region are of its letters, digits and hyphens', () => {
+  it('rejects regions with other characters than letters, digits and hyphens', () => {
     const asked = endpoint({ model: 'bedrock_mantle/m', aws_region_name: 'eu-west-1' }, { AWS_BEARER_TOKEN_BEDROCK: 'b' });
     expect([asked.origin, headerOf(asked, 'authorization')]).toEqual(['https://bedrock-mantle.eu-west-1.api.aws', 'Bearer b']);
     for (const region of ['evil.example/', 'a.b', 'x@evil', 'EU', 'a b', '../x', 'a#'])
@@ -114,7 +116,7 @@ describe('addresses as people write them', () => {
 describe('Azure', () => {
   const at = { model: 'azure/d', api_base: 'https://r.openai.azure.com' };
 
-  it('takes its key from the environment for hosts of Azure alone', () => {
+  it('sends its key of the environment to hosts of Azure only', () => {
     const env = { AZURE_API_KEY: 'az' };
     for (const host of ['r.openai.azure.com', 'r.cognitiveservices.azure.com', 'r.services.ai.azure.com'])
       expect(headerOf(endpoint({ ...at, api_base: `https://${host}` }, env), 'api-key')).toBe('az');
@@ -127,7 +129,7 @@ describe('Azure', () => {
     expect(headerOf(endpoint(at, { AZURE_AD_TOKEN: 'token' }), 'authorization')).toBe('Bearer token');
   });
 
-  it('is not called without a key or a token, Entra’s credentials or not', () => {
+  it('is uncallable without a key or a token, with or without Entra credentials', () => {
     expect(endpoint(at).missingKey()?.reason).toContain('AZURE_OPENAI_API_KEY, AZURE_API_KEY');
     const entra = endpoint({ ...at, tenant_id: 't', client_id: 'c', client_secret: 'secret-of-it' }).missingKey();
     expect(entra).toMatchObject({ reason: expect.stringContaining('not supported yet'), mend: 'set api_key or azure_ad_token' });
@@ -140,7 +142,7 @@ describe('Azure', () => {
 });
 
 describe('a key', () => {
-  it('may be left out at an address of one’s own, and is missed at that of another provider', () => {
+  it('is optional at an own address, and required at that of another provider', () => {
     for (const model of ['openai/m', 'groq/m', 'm', 'org/m', 'hosted_vllm/m'])
       expect(endpoint({ model, api_base: 'http://127.0.0.1:8000/v1' }).missingKey()).toBeUndefined();
     for (const model of ['ollama/m', 'llamafile/m']) expect(endpoint({ model }).missingKey()).toBeUndefined();
@@ -151,7 +153,7 @@ describe('a key', () => {
     expect(elsewhere.keptBack).toEqual(['OPENAI_API_KEY']);
   });
 
-  it('is taken from the first of its variables that is set', () => {
+  it('is read from the first of its variables that is set', () => {
     const both = { HF_TOKEN: 'first', HUGGINGFACE_API_KEY: 'second' };
     expect(headerOf(endpoint({ model: 'huggingface/m' }, both), 'authorization')).toBe('Bearer first');
     expect(headerOf(endpoint({ model: 'huggingface/m' }, { ...both, HF_TOKEN: ' ' }), 'authorization')).toBe('Bearer second');
@@ -176,7 +178,7 @@ describe('a key', () => {
     bare: fc.constantFrom('prefix', 'custom', 'gpt-4o', 'claude-sonnet-5', 'org/m', 'command-r'),
   });
 
-  it('goes to the address of its own deployment, to its provider, or to an address of the environment that it is from', () => {
+  it('is sent to its deployment’s address, its provider, or the address in the same environment only', () => {
     fc.assert(
       fc.property(cases, ({ name, base, envBase, ownKey, envKey, bare }) => {
         const env: Record<string, string> = {};

@@ -7,7 +7,7 @@ describe("headers of undici's flat list", () => {
     ['as they are written', 'x-request-id'],
     ['in capitals', 'X-REQUEST-ID'],
     ['as most are', 'X-Request-Id'],
-  ])('are found %s', (_, name) => {
+  ])('finds headers %s', (_, name) => {
     expect(rawHeader(raw('date', 'now', name, 'a\u00e9'), 'x-request-id')).toBe('a\u00e9');
     expect(rawHeader(['date', 'now', name, 'b'], 'x-request-id')).toBe('b');
   });
@@ -19,12 +19,12 @@ describe("headers of undici's flat list", () => {
     },
   );
 
-  it('give no value where a name is the last', () => {
+  it('finds no value for a name at the end of the list', () => {
     expect(rawHeader(raw('x-request-id'), 'x-request-id')).toBeUndefined();
     expect(rawHeader([], 'x-request-id')).toBeUndefined();
   });
 
-  it('name the request, by the first name that has something to repeat', () => {
+  it('reads the request id from the first header with a printable value', () => {
     expect(requestIdIn(raw('request-id', 'anthropic', 'x-request-id', 'openai'))).toBe('openai');
     expect(requestIdIn(raw('apim-request-id', 'azure', 'x-request-id', 'two words'))).toBe('azure');
     expect(requestIdIn(raw('content-type', 'text/plain', 'x-request-id', 'a'.repeat(257)))).toBeUndefined();

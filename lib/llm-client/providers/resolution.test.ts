@@ -24,7 +24,7 @@ const refusal = (facts: ModelFacts): string => {
 };
 
 describe('the providers that LiteLLM knows', () => {
-  it.each(Object.keys(litellm.prefixes))('include %s, whose prefix is no part of a model, with and without an address', (name) => {
+  it.each(Object.keys(litellm.prefixes))('removes the prefix %s from the model, with and without an address', (name) => {
     expect(isKnownProvider(name)).toBe(true);
     const base = new URL('http://127.0.0.1:9000/v1');
     for (const facts of [{ model: `${name}/some-model` }, { model: `${name}/some-model`, base }]) {
@@ -34,7 +34,7 @@ describe('the providers that LiteLLM knows', () => {
     }
   });
 
-  it('are all of ours', () => {
+  it('knows no provider that LiteLLM does not know', () => {
     expect(providerNames().filter((name) => !(name in litellm.prefixes))).toEqual([]);
   });
 
@@ -54,7 +54,7 @@ describe('the providers that LiteLLM knows', () => {
     soniox: 'its protocol is not spoken',
   };
 
-  it('have the addresses that LiteLLM has, where it says them', () => {
+  it('uses the addresses of LiteLLM, where it has them', () => {
     const differing = Object.entries(litellm.prefixes).flatMap(([name, answer]) =>
       answer?.base && answer.base !== rowOf(name)?.base ? [name] : [],
     );
@@ -76,7 +76,7 @@ describe('names without a prefix', () => {
   /** LiteLLM refuses those it does not list; here they are refused with both prefixes. Neither is called. */
   const isUnlistedGemini = (name: string): boolean => name.startsWith('gemini-') && litellm.bare[name] === null;
 
-  it('belong to whom LiteLLM says, except where that is not wanted', () => {
+  it('resolves names as LiteLLM does, but for listed exceptions', () => {
     const differing = Object.entries(litellm.bare).flatMap(([name, theirs]) => {
       const ours = providerOf({ model: name });
       return ours === theirs || isUnlistedGemini(name) ? [] : [[name, [theirs, ours]]];
@@ -101,7 +101,7 @@ describe('names without a prefix', () => {
     ['claude-*', 'anthropic'],
     ['*', 'openai'],
     ['meta/llama-2-70b-chat'.replace('/', '-') + `:${'0a'.repeat(32)}`, 'replicate'],
-  ])('%s belongs to %s', (model, provider) => expect(providerOf({ model })).toBe(provider));
+  ])('resolves %s to %s', (model, provider) => expect(providerOf({ model })).toBe(provider));
 
   it.each([
     ['gpt-4-eu', 'openai/, or azure/ with an api_base'],
@@ -119,10 +119,10 @@ describe('names without a prefix', () => {
     ['my-model', 'that of its provider'],
     ['*-llama', 'groq/'],
     ['', 'that of its provider'],
-  ])('%s alone is called nowhere, and its error names the prefix', (model, mend) => expect(refusal({ model })).toContain(mend));
+  ])('rejects %s without a prefix, and suggests one', (model, mend) => expect(refusal({ model })).toContain(mend));
 });
 
-describe('a prefix that nobody knows', () => {
+describe('an unknown prefix', () => {
   it.each([
     ['anthropik/claude-3', 'write anthropic/claude-3'],
     ['OpenAI/gpt-4o', 'write openai/gpt-4o'],
@@ -131,9 +131,9 @@ describe('a prefix that nobody knows', () => {
     ['meta-llama/Llama-3.3-70B', 'write the prefix of its provider before it (groq/'],
     ['my-org/my-model', 'write the prefix of its provider before it (openai/, anthropic/'],
     ['/x', 'no provider is named'],
-  ])('is refused, with what was meant: %s', (model, mend) => expect(refusal({ model })).toContain(mend));
+  ])('is rejected with a suggestion: %s', (model, mend) => expect(refusal({ model })).toContain(mend));
 
-  it('belongs to the model at an address of its own', () => {
+  it('is part of the model at an own address', () => {
     const base = new URL('http://127.0.0.1:8000/v1');
     expect(resolveModel({ model: 'meta-llama/Llama-3', base })).toEqual({ provider: 'openai', model: 'meta-llama/Llama-3' });
     expect(resolveModel({ model: 'claude-sonnet-5', base })).toEqual({ provider: 'openai', model: 'claude-sonnet-5' });
@@ -153,11 +153,11 @@ describe('a prefix that nobody knows', () => {
     ['https://notopenai.azure.com.evil.example', 'openai'],
     ['http://api.groq.com/openai/v1', 'openai'],
     ['https://api.groq.com:8443/openai/v1', 'openai'],
-  ])('at %s is asked of %s', (base, provider) => expect(providerOf({ model: 'org/m', base: new URL(base) })).toBe(provider));
+  ])('resolves a model at %s to %s', (base, provider) => expect(providerOf({ model: 'org/m', base: new URL(base) })).toBe(provider));
 });
 
 describe('custom_llm_provider', () => {
-  it('goes before the prefix, of which it takes its own alone', () => {
+  it('goes before the prefix, and removes only its own', () => {
     const of = (model: string, custom_llm_provider: string) => resolveModel({ model, custom_llm_provider });
     expect(of('groq/llama', 'openai')).toEqual({ provider: 'openai', model: 'groq/llama' });
     expect(of('openai/gpt-4o', 'openai')).toEqual({ provider: 'openai', model: 'gpt-4o' });
@@ -168,14 +168,14 @@ describe('custom_llm_provider', () => {
     expect(upstreamModel('groq/llama')).toBe('llama');
   });
 
-  it('keeps the names of OpenRouter’s own models whole', () => {
+  it('keeps the full names of OpenRouter’s own models', () => {
     for (const model of ['openrouter/auto', 'openrouter/openrouter/auto']) expect(upstreamModel(model)).toBe('openrouter/auto');
     expect(upstreamModel('openrouter/anthropic/claude-3.5-sonnet')).toBe('anthropic/claude-3.5-sonnet');
   });
 });
 
 describe('parameters', () => {
-  it('that LiteLLM keeps to itself are sent to no provider', () => {
+  it('sends no parameter to providers that LiteLLM keeps to itself', () => {
     expect(litellm.ownParameters.filter((key) => fateOfParam(key) === 'sent')).toEqual([]);
   });
 

@@ -118,11 +118,11 @@ function unknown(model: string, prefix: string): UnresolvedModel {
   if (prefix === '')
     return {
       key: 'model',
-      reason: `no provider is named for the model ${name}`,
+      reason: `the model ${name} names no provider`,
       mend: `write the prefix of its provider: ${prefixFor(model)}`,
     };
   const meant = nearestName(prefix, providerNames());
-  const reason = `${shown(prefix)} of ${name} is no provider that is known`;
+  const reason = `unknown provider ${shown(prefix)} in ${name}`;
   const typo = meant === undefined ? '' : `write ${meant}${shown(model.slice(prefix.length))} if that is meant, else `;
   return { key: 'model', reason, mend: `${typo}write the prefix of its provider before it (${prefixFor(model)}), or set api_base` };
 }

@@ -168,7 +168,7 @@ class ResponseSink implements ChunkSink {
 /** The last event of a broken stream, which no client takes for a normal end. */
 function errorEvent(error: Error): string {
   const body =
-    error instanceof ProviderError ? error.error : { message: 'The stream was broken off.', type: 'server_error', param: null, code: null };
+    error instanceof ProviderError ? error.error : { message: 'The stream ended early.', type: 'server_error', param: null, code: null };
   return `data: ${JSON.stringify({ error: body })}\n\n`;
 }
 

@@ -7,7 +7,7 @@ describe('StreamRecord', () => {
   it.each([
     ['LF', '\n\n'],
     ['CR and LF', '\r\n\r\n'],
-  ])('counts events that end with %s, wherever the pieces end', (_, end) => {
+  ])('counts events that end with %s, wherever chunks cut them', (_, end) => {
     fc.assert(
       fc.property(fc.array(fc.nat(60), { maxLength: 30 }), (cuts) => {
         const whole = Buffer.from(events(end));
@@ -20,7 +20,7 @@ describe('StreamRecord', () => {
     );
   });
 
-  it('keeps the end of a long stream, and little more', () => {
+  it('keeps only the end of a long stream', () => {
     const record = new StreamRecord();
     for (let index = 0; index < 100_000; index++) record.add(Buffer.from(`${index}\n`));
     const tail = record.tail().toString();

@@ -18,7 +18,7 @@ const pieces = (whole: string, cuts: readonly number[]): Buffer[] => {
 const anyCuts = fc.array(fc.nat(10_000), { maxLength: 20 });
 
 describe('EventFilter', () => {
-  it('takes out the event with the usage alone, wherever the pieces end', () => {
+  it('removes the event that has only the usage, wherever chunks cut it', () => {
     fc.assert(
       fc.property(anyCuts, (cuts) => {
         const filter = new EventFilter(true);
@@ -28,7 +28,7 @@ describe('EventFilter', () => {
     );
   });
 
-  it('does the same where lines end with CR and LF, and holds nothing back', () => {
+  it('removes it from lines that end with CR and LF, without delaying events', () => {
     const crlf = (events: string): string => events.replaceAll('\n', '\r\n');
     fc.assert(
       fc.property(anyCuts, (cuts) => {
@@ -42,37 +42,37 @@ describe('EventFilter', () => {
     ]);
   });
 
-  it('leaves the usage in for who asked for it, and passes whole events all the same', () => {
+  it('keeps the usage for clients that asked for it, and passes only whole events', () => {
     const filter = new EventFilter(false);
     expect(filter.pass(Buffer.from(`${text}${usage}data: {"id"`)).toString()).toBe(text + usage);
     expect(filter.pass(Buffer.from(':1}\n\n')).toString()).toBe('data: {"id":1}\n\n');
   });
 
-  it('keeps what is cut off', () => {
+  it('returns an unfinished event at the end', () => {
     const filter = new EventFilter(true);
     expect(filter.pass(Buffer.from(`${text}data: {"usage"`)).toString()).toBe(text);
     expect(filter.rest().toString()).toBe('data: {"usage"');
     expect(filter.rest()).toHaveLength(0);
   });
 
-  it('keeps what it cannot read', () => {
+  it('passes events that it cannot parse', () => {
     const broken = 'data: {"choices": [],"usage":{]\n\n: "usage"\n\nevent: ping\ndata: {"usage":null,"choices":[]}\n\n';
     expect(new EventFilter(true).pass(Buffer.from(broken)).toString()).toBe(broken);
   });
 
-  it('takes it out whatever else the event has', () => {
+  it('removes a usage event with further fields', () => {
     const others = [`\uFEFF${usage}`, `id: 7\nevent: message\n${usage}`, `: note\n${usage}`, usage.replace(',"usage"', '\ndata: ,"usage"')];
     for (const event of others) expect(new EventFilter(true).pass(Buffer.from(event + text)).toString()).toBe(text);
   });
 });
 
 describe('EventReader', () => {
-  it('tells an error by what it is called', () => {
+  it('reads the data of an error event as an error', () => {
     const events = 'event: error\ndata: {"message":"no"}\n\nevent:error\r\ndata: {"error":"no"}\r\n\r\nevent: error\ndata: gone\n\n';
     expect(new EventReader().read(Buffer.from(events))).toEqual(['{"error":{"message":"no"}}', '{"error":"no"}', '{"error":"gone"}']);
   });
 
-  it('reads events, wherever the pieces end', () => {
+  it('reads events, wherever chunks cut them', () => {
     const whole = `\uFEFFdata: first\n\n: comment\n\ndata:\n\ndata: \r\n\r\nevent: x\r\ndata: {"a":"ü🦀"}\r\n\r\ndata:1\ndata: 2\n\n${text}${done}data: cut`;
     fc.assert(
       fc.property(anyCuts, (cuts) => {

@@ -87,7 +87,7 @@ describe.each(adapters)('the headers of an answer on %s', (adapter) => {
     'text/html,application/json',
     'application/javascript',
     '',
-  ])('are those of JSON where the provider calls its answer %j', async (type) => {
+  ])('are those of JSON when the provider sends %j as content type', async (type) => {
     const client = await start(200, { ...HOSTILE, ...(type !== '' && { 'content-type': type }) }, COMPLETION);
     for (const path of ['/v1/chat/completions', '/v1/embeddings']) {
       const { headers, text } = await client.post(path).send({ model: 'm', messages: HELLO, input: 'x' }).expect(200);
@@ -114,7 +114,7 @@ describe.each(adapters)('the headers of an answer on %s', (adapter) => {
     [500, 'image/svg+xml', '<svg onload="alert(1)"/>'],
     [302, 'text/html', 'moved'],
     [200, 'text/html', '<script>alert(1)</script>'],
-  ])('are those of a JSON error where the provider answers %i as %s', async (status, type, body) => {
+  ])('are those of a JSON error when the provider answers %i as %s', async (status, type, body) => {
     const client = await start(status, { ...HOSTILE, 'content-type': type }, body);
     for (const stream of [false, true]) {
       const answer = await client.post('/v1/chat/completions').send({ model: 'm', messages: HELLO, stream });

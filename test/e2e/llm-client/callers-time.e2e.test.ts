@@ -11,7 +11,7 @@ async function openAt(apiBase: string, params: Record<string, unknown> = {}, rou
 const states = ({ router }: OpenClient): readonly string[] => router.status().map(({ state, failures }) => `${state} ${failures}`);
 const WELL = ['available 0', 'available 0', 'available 0'];
 
-describe('a caller who has little time, as LiteLLM counts', () => {
+describe('a caller with a short time limit, as in LiteLLM', () => {
   afterEach(async () => {
     await closeClients();
     await stopProviders();
@@ -35,13 +35,13 @@ describe('a caller who has little time, as LiteLLM counts', () => {
     ['timeout', { timeout: 0.02 }],
     ['timeout of a stream', { timeout: 0.02, stream: true }],
     ['stream_timeout', { stream_timeout: 0.02, stream: true }],
-  ])('takes no deployment away from the others: %s', async (_, body) => {
+  ])('causes no cooldown: %s', async (_, body) => {
     const open = await openAt(await silent());
     for (let i = 0; i < 9; i++) await ask(open, body);
     expect(states(open)).toEqual(WELL);
   });
 
-  it('takes none away by a timeout in the middle of a stream', async () => {
+  it('causes no cooldown by a time-out in the middle of a stream', async () => {
     const open = await openAt(await stalled());
     for (let i = 0; i < 3; i++) await ask(open, { timeout: 0.1, stream: true });
     expect(states(open)).toEqual(WELL);
@@ -51,13 +51,13 @@ describe('a caller who has little time, as LiteLLM counts', () => {
     ['of the deployment', { timeout: 0.02 }, {}, { timeout: 500 }],
     ['of the router', {}, { timeoutMs: 20 }, { timeout: 500 }],
     ['of the deployment for streams', { stream_timeout: 0.02 }, {}, { stream: true, stream_timeout: 500 }],
-  ])('does not hide that a deployment takes longer than the time %s', async (_, params, router, body) => {
+  ])('does not hide a deployment that exceeds the time limit %s', async (_, params, router, body) => {
     const open = await openAt(await silent(), params, router);
     await ask(open, body);
     expect(states(open).filter((state) => state === 'cooling 1')).toHaveLength(1);
   });
 
-  it('takes none away by a name that no provider behind a * has', async () => {
+  it('causes no cooldown by a model that no provider behind a * has', async () => {
     const apiBase = await scripted((_, response) => {
       response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":{"message":"no such model"}}');
     });

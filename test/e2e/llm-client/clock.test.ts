@@ -29,7 +29,7 @@ describe('a call to a model, when the wall clock steps in the middle of it', () 
     return { deployment: { name: 'failing', apiBase }, requests: () => requests };
   }
 
-  it('ahead, has the time it was given', async () => {
+  it('keeps the call’s time limit when the clock steps ahead', async () => {
     const { deployment } = await failing(HOUR_MS);
     const apiBase = await scripted((request, response) => {
       void once(request.resume(), 'end').then(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"choices":[]}'));
@@ -40,7 +40,7 @@ describe('a call to a model, when the wall clock steps in the middle of it', () 
     expect(answer.call).toMatchObject({ deploymentId: 'other', attempts: 2 });
   });
 
-  it('back, has no more than that', async () => {
+  it('does not extend the call’s time limit when the clock steps back', async () => {
     const { deployment, requests } = await failing(-HOUR_MS);
     const { client } = clientOf({ modelList: [deploymentOf('m', deployment)], retryAfterMs: 30_000 });
     // The first retry would wait longer than that.
@@ -48,7 +48,7 @@ describe('a call to a model, when the wall clock steps in the middle of it', () 
     expect(requests()).toBe(1);
   });
 
-  it('either way, leaves the budget of retries as it is', async () => {
+  it('leaves the retry budget as it is when the clock steps', async () => {
     const { deployment, requests } = await failing(HOUR_MS);
     const modelList = ['a', 'b'].map((name) => deploymentOf('m', { ...deployment, name }, { cooldown_time: 0 }));
     const { client } = clientOf({ modelList, numRetries: 1 }, { retryRatio: 0, retriesPerSecond: 0.1 });

@@ -35,7 +35,7 @@ describe('general fallbacks', () => {
     expect(asked()).toEqual({ m: 1, fb: 1, other: 1 });
   });
 
-  it('end in a circle with the original error', async () => {
+  it('throws the original error when fallbacks form a circle', async () => {
     const { ask, asked } = await groups(
       { a: { fault: 'status', status: 503 }, b: BROKEN, c: BROKEN },
       { fallbacks: [{ a: ['b'] }, { b: ['c'] }, { c: ['a', 'b'] }] },
@@ -44,7 +44,7 @@ describe('general fallbacks', () => {
     expect(asked()).toEqual({ a: 1, b: 1, c: 1 });
   });
 
-  it('try no group again that has another name', async () => {
+  it('tries a model group once, under whatever alias', async () => {
     const { ask, asked } = await groups(
       { a: BROKEN, b: BROKEN },
       {
@@ -59,7 +59,7 @@ describe('general fallbacks', () => {
     expect(asked()).toEqual({ a: 2, b: 2 });
   });
 
-  it('go from one model of a pattern to another', async () => {
+  it('falls back from one model of a pattern to another', async () => {
     const one = await provider('one', BROKEN);
     const { client } = clientOf({
       modelList: [{ ...deploymentOf('o/*', one), litellm_params: { model: 'openai/*', api_base: one.apiBase } }],
@@ -70,7 +70,7 @@ describe('general fallbacks', () => {
     expect([one.requests, one.latest?.body]).toMatchObject([2, { model: 'small' }]);
   });
 
-  it('go five deep at most', async () => {
+  it('follows fallbacks five levels deep at most', async () => {
     const names = ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'];
     const chain = names.slice(0, -1).map((name, i) => ({ [name]: [names[i + 1]] }));
     const { ask, asked } = await groups(Object.fromEntries(names.map((name) => [name, BROKEN])), { fallbacks: chain });
@@ -78,13 +78,13 @@ describe('general fallbacks', () => {
     expect(asked()).toEqual({ m0: 1, m1: 1, m2: 1, m3: 1, m4: 1, m5: 1, m6: 0, m7: 0 });
   });
 
-  it('stop at the budget of attempts', async () => {
+  it('stops at maxAttempts', async () => {
     const { ask, asked } = await groups({ a: BROKEN, b: BROKEN, c: {} }, { fallbacks: [{ a: ['b', 'c'] }] }, 2);
     await expect(ask('a')).rejects.toMatchObject({ deploymentId: 'a' });
     expect(asked()).toEqual({ a: 1, b: 1, c: 0 });
   });
 
-  it('may be others for one call, or none', async () => {
+  it('can be replaced or disabled for one call', async () => {
     const { ask, asked } = await groups({ a: BROKEN, b: {}, c: {} }, { fallbacks: [{ a: ['b'] }] });
     expect((await ask('a', { fallbacks: ['c'] })).call.group).toBe('c');
     await expect(ask('a', { disable_fallbacks: true })).rejects.toMatchObject({ deploymentId: 'a' });
@@ -98,14 +98,14 @@ describe('general fallbacks', () => {
     ['an object of chains', { a: ['c'] }],
     ['targets', [{ model: 'c' }]],
     ['targets in a chain', [{ a: [{ model: 'c' }] }]],
-  ])('of one request may be given as %s', async (_, fallbacks) => {
+  ])('accepts fallbacks of a request as %s', async (_, fallbacks) => {
     const { ask, asked, client } = await groups({ a: BROKEN, b: {}, c: {} }, { fallbacks: [{ a: ['b'] }] });
     expect((await ask('a', { fallbacks })).call.group).toBe('c');
     expect((await client.chat({ model: 'a', messages: HELLO }, { fallbacks })).call.group).toBe('c');
     expect(asked()).toEqual({ a: 2, b: 0, c: 2 });
   });
 
-  it('of one request change it, but send no key, address, header or control field', async () => {
+  it('applies the changes of a request’s fallback, but no key, address, header or control field', async () => {
     const { ask, providers } = await groups({ a: BROKEN, b: {} }, {});
     const shorter = [{ role: 'user', content: 'Hi' }];
     const credentials = {
@@ -137,19 +137,19 @@ describe('general fallbacks', () => {
     ['fallbacks[0].a', [{ a: 'b' }]],
     ['fallbacks[0].a[0].model', [{ a: [{ messages: [] }] }]],
     ['fallbacks', 'b'],
-  ])('of one request are refused with the path of what is wrong: %s', async (path, fallbacks) => {
+  ])('rejects a wrong fallback of a request with its path: %s', async (path, fallbacks) => {
     const { ask, asked } = await groups({ a: {}, b: {} }, {});
     await expect(ask('a', { fallbacks })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path });
     expect(asked()).toEqual({ a: 0, b: 0 });
   });
 
-  it('default ones serve every group, and names that nobody knows', async () => {
+  it('uses default fallbacks for every group and for unknown models', async () => {
     const { ask } = await groups({ a: BROKEN, rescue: {} }, { defaultFallbacks: ['rescue'] });
     expect((await ask('a')).call.group).toBe('rescue');
     expect((await ask('nobody-knows')).call.group).toBe('rescue');
   });
 
-  it('change what the request has otherwise', async () => {
+  it('changes the request as the target says', async () => {
     const b = { model: 'b', temperature: 0.1, api_key: 'sk-other', timeout: 5 };
     const { ask, providers, router } = await groups({ a: BROKEN, b: {} }, { routerSettings: { fallbacks: [{ a: [b] }] } });
     await ask('a', { temperature: 0.9, top_p: 1 });
@@ -159,15 +159,15 @@ describe('general fallbacks', () => {
     );
   });
 
-  it('are not needed by who answers, and know nobody else', async () => {
+  it('uses no fallback after a success, and throws for unknown models without one', async () => {
     const { ask } = await groups({ a: {} }, {});
     expect((await ask('a')).call).toMatchObject({ fallbacks: 0, attempts: 1, failures: [] });
     await expect(ask('nobody-knows')).rejects.toBeInstanceOf(NoDeploymentError);
   });
 });
 
-describe('prompts that are too long, or not allowed', () => {
-  it('take their own chains', async () => {
+describe('context window and content policy fallbacks', () => {
+  it('uses the chains for these errors', async () => {
     const settings: RouterOptions = {
       fallbacks: [{ long: ['general'] }, { bad: ['general'] }, { broken: ['general'] }],
       contextWindowFallbacks: [{ long: ['large'] }],
@@ -180,13 +180,13 @@ describe('prompts that are too long, or not allowed', () => {
     expect(asked()).toMatchObject({ long: 1, bad: 1, broken: 1, large: 1, tolerant: 1, general: 1 });
   });
 
-  it('take the general chain where theirs say nothing of the group, and are too long', async () => {
+  it('uses the general chain for a group without a context window chain', async () => {
     const settings = { fallbacks: [{ long: ['general'] }], contextWindowFallbacks: [{ other: ['general'] }] };
     const { ask } = await groups({ long: TOO_LONG, general: {} }, settings);
     expect((await ask('long')).call.group).toBe('general');
   });
 
-  it('end with the original error where their chains say nothing of the group, and are not allowed', async () => {
+  it('throws the original error for a group without a content policy chain where others have one', async () => {
     const settings = { fallbacks: [{ bad: ['general'] }], contentPolicyFallbacks: [{ other: ['general'] }] };
     const { ask, asked } = await groups({ bad: REFUSED, general: {} }, settings);
     const error = await ask('bad').catch((thrown: unknown) => thrown);
@@ -195,12 +195,12 @@ describe('prompts that are too long, or not allowed', () => {
     expect(asked().general).toBe(0);
   });
 
-  it('take the general chain where there is none for them', async () => {
+  it('uses the general chain where no chain for the error exists', async () => {
     const { ask } = await groups({ long: TOO_LONG, general: {} }, { fallbacks: [{ long: ['general'] }] });
     expect((await ask('long')).call.group).toBe('general');
   });
 
-  it('are seen before they are sent', async () => {
+  it('detects a too long prompt before it is sent', async () => {
     const providers = await Promise.all(['small', 'large'].map((name) => provider(name)));
     const [small, large] = providers.map((each) => deploymentOf(each.name, each));
     const { client } = clientOf({
@@ -213,8 +213,8 @@ describe('prompts that are too long, or not allowed', () => {
   });
 });
 
-describe('orders', () => {
-  it('follow one another within a group, each with its own retries', async () => {
+describe('priority tiers', () => {
+  it('are tried one after the other, each with its own retries', async () => {
     const providers = await Promise.all([provider('first', BROKEN), provider('second', BROKEN), provider('third')]);
     const modelList = providers.map((each, order) => deploymentOf('m', each, { order: order + 1 }));
     const { client } = clientOf({ modelList, disableCooldowns: true, numRetries: 1, retryPolicy: { InternalServerErrorRetries: 0 } });
@@ -223,14 +223,14 @@ describe('orders', () => {
     expect(providers.map(({ requests }) => requests)).toEqual([1, 1, 1]);
   });
 
-  it('follow one another where a request asks for what deployments of several groups call', async () => {
+  it('are tried across groups for a request that names the deployments’ own model', async () => {
     const providers = await Promise.all([provider('first', BROKEN), provider('second')]);
     const modelList = providers.map((each, order) => deploymentOf(each.name, each, { order }));
     const { client } = clientOf({ modelList, numRetries: 0 });
     expect((await client.chat({ model: 'openai/gpt-4o', messages: HELLO })).call).toMatchObject({ deploymentId: 'second', retries: 0 });
   });
 
-  it('end with the error of the last', async () => {
+  it('end with the error of the last tier', async () => {
     const providers = await Promise.all([provider('first', BROKEN), provider('second', { fault: 'status', status: 503 })]);
     const modelList = providers.map((each, order) => deploymentOf('m', each, { order }));
     const { client } = clientOf({ modelList, disableCooldowns: true, numRetries: 0 });
@@ -238,7 +238,7 @@ describe('orders', () => {
     expect(providers.map(({ requests }) => requests)).toEqual([1, 1]);
   });
 
-  it('follow one another for a request that is wrong, too, but not for one that a filter refuses', async () => {
+  it('are tried after a 400, too, but not after a content policy error', async () => {
     const providers = await Promise.all([provider('first', { fault: 'status', status: 400 }), provider('second')]);
     const { client } = clientOf({ modelList: providers.map((each, order) => deploymentOf('m', each, { order })) });
     expect((await client.chat({ model: 'm', messages: HELLO })).call).toMatchObject({ deploymentId: 'second', attempts: 2, retries: 0 });

@@ -13,7 +13,7 @@ function open(modelList: readonly ModelListEntry[], env: Record<string, string> 
   return llm;
 }
 
-describe('names of models that requests complete', () => {
+describe('models that a request completes', () => {
   const requests: string[] = [];
   let base: string;
 
@@ -58,11 +58,11 @@ describe('names of models that requests complete', () => {
   );
 });
 
-describe('variables beside litellm_params', () => {
+describe('variables in a deployment outside litellm_params', () => {
   afterEach(() => Promise.all(opened.splice(0).map((llm) => llm.close())));
   const listed = { litellm_params: { model: 'openai/gpt-4o', api_key: 'k' }, model_info: { id: 'a' } };
 
-  it('are resolved, as LiteLLM resolves the whole of its file', () => {
+  it('are resolved, as LiteLLM resolves its whole file', () => {
     const named = { ...listed, model_name: 'os.environ/GROUP', rpm: 'os.environ/RPM' } as unknown as ModelListEntry;
     const { router } = open([named], { GROUP: 'chat', RPM: '7' });
     expect(router.deployments().map(({ modelName, rpm }) => [modelName, rpm])).toEqual([['chat', 7]]);
@@ -78,7 +78,7 @@ describe('variables beside litellm_params', () => {
     },
   );
 
-  it('stop it where an address is set to nothing: its key would go to the default address', () => {
+  it('make it uncallable where an address is empty, so that its key does not go to the default address', () => {
     const params = { model: 'openai/gpt-4o', api_key: 'sk-for-mine', api_base: 'os.environ/HOST' };
     for (const HOST of ['', ' '])
       expect(open([entry(params, 'a')], { HOST }).router.status()).toMatchObject([
@@ -87,14 +87,14 @@ describe('variables beside litellm_params', () => {
   });
 });
 
-describe('a provider that repeats the key which it refuses', () => {
+describe('a provider that repeats the key it rejects', () => {
   const KEY = 'sk/a+b"c\\d==';
   afterAll(async () => {
     await Promise.all(opened.splice(0).map((llm) => llm.close()));
     await stopProviders();
   });
 
-  it.each(['plain', 'with escaped slashes', 'as an event'])('has it taken out of what the client is told: %s', async (how) => {
+  it.each(['plain', 'with escaped slashes', 'as an event'])('does not show it to the client: %s', async (how) => {
     const said = JSON.stringify({ error: { message: `no such key: ${KEY}.`, code: KEY, type: KEY, param: KEY } });
     const error = how === 'with escaped slashes' ? said.replaceAll('/', '\\/') : said;
     const isEvent = how === 'as an event';

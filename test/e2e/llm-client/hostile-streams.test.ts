@@ -47,7 +47,7 @@ describe('a stream', () => {
     };
   const bytewise = (text: string): Buffer[] => [...Buffer.from(text)].map((byte) => Buffer.of(byte));
 
-  it('may be cut anywhere: in the middle of a character, of a name, of an end', async () => {
+  it('can be cut anywhere: in a character, a name, an end of an event', async () => {
     const open = await over(pieces(bytewise(`: hi\r\n\r\n${delta('grüße ').replaceAll('\n', '\r\n')}${delta('🦀')}data: [DONE]\n\n`)));
     const stream = await open.client.chat({ ...chat, stream: true });
     expect(await textOf(stream)).toBe('grüße 🦀');
@@ -55,7 +55,7 @@ describe('a stream', () => {
     await until(() => isOver(open));
   });
 
-  it('whose first event is an error, in pieces, is asked for elsewhere', async () => {
+  it('falls back when its first event is an error, in pieces', async () => {
     const open = await over(pieces(bytewise(`: hi\n\n${event({ error: { message: 'overloaded', code: 429 } })}`)));
     const { call } = await open.client.chat({ ...chat, stream: true });
     expect(call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'rate_limit', status: 429 }] });
@@ -64,7 +64,7 @@ describe('a stream', () => {
   it.each([
     ['context_length_exceeded', 'context_window'],
     ['content_filter', 'content_policy'],
-  ])('whose first event is %s is about the request, and not the fault of its deployment', async (code, kind) => {
+  ])('does not count against the deployment when its first event is %s', async (code, kind) => {
     const open = await over(pieces([event({ error: { message: 'no', code } })]));
     const failure = { kind, status: 400 };
     // Another tier may take a longer prompt.
@@ -75,7 +75,7 @@ describe('a stream', () => {
     await until(() => isOver(open));
   });
 
-  it('that ends with an error is thrown to its reader, and counted as a failure', async () => {
+  it('throws an error at its end to the reader and counts it as a failure', async () => {
     const open = await over(pieces([delta('half'), event({ error: { message: 'overloaded', type: 'server_error' } })]));
     const reading = textOf(await open.client.chat({ ...chat, stream: true }));
     await expect(reading).rejects.toBeInstanceOf(ProviderError);
@@ -89,7 +89,7 @@ describe('a stream', () => {
   it.each<[string, string]>([
     ['among other things', event({ id: 'x', error: { message: 'gone', code: 502 }, choices: [{ index: 0, finish_reason: 'error' }] })],
     ['by its name', 'event: error\ndata: {"type":"error","message":"gone"}\n\n'],
-  ])('that ends with an error %s is thrown to its reader, and counted as a failure', async (_, last) => {
+  ])('throws an error at its end %s to the reader and counts it as a failure', async (_, last) => {
     const open = await over(pieces([delta('half'), last]));
     await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ message: 'gone', kind: 'server' });
     await (await open.client.chat({ ...chat, stream: true })).sendTo(target);
@@ -101,7 +101,7 @@ describe('a stream', () => {
     ['an error', 'application/json; charset=utf-8', '{"error":{"message":"no","code":429}}', { kind: 'rate_limit', status: 429 }],
     ['a whole answer', 'application/json', answer(null), { kind: 'malformed' }],
     ['a page', 'text/html', '<html>', { kind: 'malformed' }],
-  ])('in whose place %s comes is asked for elsewhere', async (_, type, body, failure) => {
+  ])('falls back when %s comes in its place', async (_, type, body, failure) => {
     const open = await over((response) => response.writeHead(200, { 'content-type': type }).end(body));
     const { call } = await open.client.chat({ ...chat, stream: true });
     expect(call).toMatchObject({ deploymentId: 'well', failures: [failure] });
@@ -111,7 +111,7 @@ describe('a stream', () => {
   it.each<[number, unknown]>([
     [400, { error: { message: 'Unrecognized request argument supplied: stream_options', type: 'invalid_request_error' } }],
     [422, { detail: [{ type: 'extra_forbidden', loc: ['body', 'stream_options'], msg: 'Extra inputs are not permitted' }] }],
-  ])('is not asked for its usage again where that is refused with %d', async (status, refusal) => {
+  ])('is requested without stream_options after these were rejected with %d', async (status, refusal) => {
     const bodies: Body[] = [];
     const open = await noting(bodies, ({ stream_options }, response) => {
       if (stream_options !== undefined) response.writeHead(status, json).end(JSON.stringify(refusal));
@@ -128,7 +128,7 @@ describe('a stream', () => {
     await until(() => isOver(open));
   });
 
-  it('is asked for its usage still where all of a request is repeated that was refused for something else', async () => {
+  it('is still requested with stream_options when an error only repeats the request', async () => {
     const bodies: Body[] = [];
     const { client } = await noting(bodies, (input, response) => {
       if (input.seed === undefined) response.writeHead(200, eventStream).end(delta('a'));
@@ -139,13 +139,13 @@ describe('a stream', () => {
     expect(bodies.map(({ stream_options }) => stream_options !== undefined)).toEqual([true, false, true]);
   });
 
-  it.each(['{cut', 'null', '5'])('with the event %s is thrown to its reader, as an error of its provider', async (garbage) => {
+  it.each(['{cut', 'null', '5'])('throws the unreadable event %s to the reader as a provider error', async (garbage) => {
     const open = await over((response) => void response.writeHead(200, eventStream).end(`${delta('grüße')}data: ${garbage}\n\n`));
     await expect(textOf(await open.client.chat({ ...chat, stream: true }))).rejects.toMatchObject({ kind: 'malformed' });
     await until(() => isOver(open));
   });
 
-  it('needs no [DONE], and of usage that comes twice the last is right', async () => {
+  it('needs no [DONE], and the last of two usages counts', async () => {
     const usage = (total: number): string =>
       event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: total - 1, total_tokens: total } });
     const open = await over(pieces([usage(5), delta('a'), usage(9)]));
@@ -155,14 +155,14 @@ describe('a stream', () => {
     expect(open.router.status()[0]).toMatchObject({ successes: 1, failures: 0 });
   });
 
-  it('tells its usage in however many pieces, and behind it comments', async () => {
+  it('reports its usage in any number of pieces, with comments behind it', async () => {
     const usage = event({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 8, total_tokens: 9 } });
     const open = await over(pieces(bytewise(`${delta('a')}${usage}data: [DONE]\n\n: bye\n\n`), { 'content-type': 'Text/Event-Stream' }));
     const stream = await open.client.chat({ ...chat, stream: true });
     expect([await textOf(stream), stream.call.deploymentId, stream.usage?.totalTokens]).toEqual(['a', 'hostile', 9]);
   });
 
-  it('without usage counts for its deployment by its events, and has none to tell', async () => {
+  it('counts a token per event for its deployment when it reports no usage', async () => {
     const open = await over(pieces([delta('a').repeat(30), 'data: [DONE]\n\n']));
     const stream = await open.client.chat({ ...chat, stream: true });
     expect(await textOf(stream)).toBe('a'.repeat(30));
@@ -170,7 +170,7 @@ describe('a stream', () => {
     expect(open.router.status()[0].tokens).toBeGreaterThan(30);
   });
 
-  it('without usage that breaks has used a token for each event, in however many pieces', async () => {
+  it('counts a token per event when it breaks without a usage, in any number of pieces', async () => {
     const broken = bytewise(delta('a') + delta('b'));
     const open = await over(async (response) => {
       response.writeHead(200, eventStream);
@@ -186,7 +186,7 @@ describe('a stream', () => {
   it.each<[string, (stream: LlmStream) => Promise<unknown>]>([
     ['its reader', textOf],
     ['its client', (stream) => stream.sendTo(target)],
-  ])('whose event has no end is broken off before it takes all memory of %s', async (_, read) => {
+  ])('is aborted when an event without an end would fill the memory of %s', async (_, read) => {
     let sent = 0;
     const open = await over(
       (response) => {
@@ -207,12 +207,12 @@ describe('a stream', () => {
     expect(open.router.status()[0]).toMatchObject({ failures: 1, successes: 0 });
   });
 
-  it('that is compressed, though nobody asked for it, is none', async () => {
+  it('falls back when it is compressed without being asked to', async () => {
     const open = await over(pieces([gzipSync(delta('a'))], { ...eventStream, 'content-encoding': 'gzip' }));
     expect((await open.client.chat({ ...chat, stream: true })).call.deploymentId).toBe('well');
   });
 
-  it('waits for a reader who has stopped reading, and holds little meanwhile', async () => {
+  it('pauses for a reader that stopped, with a bounded buffer', async () => {
     let sent = 0;
     const piece = delta('x'.repeat(1000)).repeat(16);
     const open = await over((response) => {

@@ -47,7 +47,7 @@ describe('a whole answer', () => {
     ['a text', { prompt_tokens: 'NaN' }],
     ['absurd', { prompt_tokens: 1e308, completion_tokens: 1e308, total_tokens: 1e308 }],
     ['nothing', null],
-  ])('with usage that is %s is handed on, and spoils no figure', async (_, usage) => {
+  ])('with %s as usage is handed on, and corrupts no figure', async (_, usage) => {
     const open = await over((response) => response.writeHead(200, json).end(answer(usage)));
     expect((await open.client.chat(chat)).usage).toBeUndefined();
     for (const { name, value } of open.client.metrics()) expect([name, Number.isFinite(value) && value < 1e6]).toEqual([name, true]);
@@ -55,7 +55,7 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
-  it('names itself to the provider’s support, if the name can be repeated', async () => {
+  it('has the provider’s request id, if it is printable', async () => {
     const ids = ['req_1', 'no\tplain one', 'x'.repeat(300)];
     const open = await over((response) => response.writeHead(200, { ...json, 'x-request-id': ids.shift() }).end(answer(null)));
     const named = [await open.client.chat(chat), await open.client.chat(chat), await open.client.chat(chat)];
@@ -65,13 +65,13 @@ describe('a whole answer', () => {
     expect(error).toMatchObject({ providerRequestId: 'req_2' });
   });
 
-  it('that is compressed, though nobody asked for it, is none', async () => {
+  it('is malformed when it is compressed without being asked to', async () => {
     const open = await over((response) => response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(gzipSync(answer(null))));
     expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'malformed' }] });
     await until(() => isOver(open));
   });
 
-  it('that is too large is cut off, and the next one asked', async () => {
+  it('is aborted when it is too large, and another deployment is tried', async () => {
     let sent = 0;
     const pieces = Buffer.alloc(64 * 1024, ' ');
     const endless = (response: ServerResponse): void => {
@@ -88,7 +88,7 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
-  it('may have empty lines before and behind it: some send them until it is there', async () => {
+  it('can have empty lines before and behind it, which some providers send while they work', async () => {
     const open = await over((response) => {
       response.writeHead(200, json);
       const pieces = ['\n', ' \r\n', answer({ total_tokens: 3 }), '\n', '\r\n'];
@@ -104,7 +104,7 @@ describe('a whole answer', () => {
     await until(() => isOver(open) && isOver(empty));
   });
 
-  it('may be longer under way than a connection may be silent, where a time for it is set', async () => {
+  it('can take longer than a connection may be silent, where a time limit is set', async () => {
     // undici looks at times as short as these once a second.
     const slow = (silentMs: number): Promise<string[]> => {
       const late = (response: ServerResponse) => setTimeout(() => response.writeHead(200, json).end(answer(null)), silentMs);
@@ -130,7 +130,7 @@ describe('a whole answer', () => {
     await Promise.all(answers);
   });
 
-  it('may take longer than a stream may to begin', async () => {
+  it('can take longer than a stream may take to begin', async () => {
     const open = await over((response) => void setTimeout(() => response.writeHead(200, json).end(answer(null)), 200), {
       streamTimeoutMs: 50,
       fallbacks: [],
@@ -144,7 +144,7 @@ describe('a whole answer', () => {
     ['an error', [JSON.stringify({ error: { message: 'slow down', code: 429 }, user_id: 'u' })], { kind: 'rate_limit', status: 429 }],
     ['an error in pieces', ['{', ' "err', 'or": "gone" }'], { kind: 'server', status: 500 }],
     ['an error behind empty lines', ['\n', '\r\n', '{ "error" : "gone" }'], { kind: 'server', status: 500 }],
-  ])('that is %s is none, whatever its status says', async (_, parts, failure) => {
+  ])('is malformed when it is %s, whatever its status', async (_, parts, failure) => {
     const open = await over((response) => {
       response.writeHead(200, json);
       for (const part of parts) response.write(part);
@@ -155,12 +155,12 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
-  it('may have a place for an error', async () => {
+  it('can have an empty error field', async () => {
     const open = await over((response) => response.writeHead(200, json).end('{"error":null,"choices":[]}'));
     expect((await open.client.chat(chat)).call.deploymentId).toBe('hostile');
   });
 
-  it.each([301, 307])('that is somewhere else is none: %d', async (status) => {
+  it.each([301, 307])('is malformed when it is a redirection: %d', async (status) => {
     const open = await over((response) => response.writeHead(status, { location: 'https://elsewhere.example/' }).end());
     expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'well', failures: [{ kind: 'malformed', status }] });
     const lone = clientOf({
@@ -175,7 +175,7 @@ describe('a whole answer', () => {
     expect(error).toMatchObject({ error: { type: 'server_error' } });
   });
 
-  it('may have trailers', async () => {
+  it('can have trailers', async () => {
     const open = await over((response) => {
       response.writeHead(200, { ...json, trailer: 'x-checksum' });
       response.write(answer({ total_tokens: 3 }));
@@ -186,14 +186,14 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
-  it('may end with its connection, as of HTTP/1.0, and the next has another', async () => {
+  it('can end with its connection, as in HTTP/1.0', async () => {
     const apiBase = await overSocket((socket) => socket.end(`HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n${answer(null)}`));
     const open = clientOf({ modelList: [deploymentOf('m', { name: 'old', apiBase })], numRetries: 0 });
     for (let i = 0; i < 3; i++) expect((await open.client.chat(chat)).json()).toMatchObject({ id: 'x' });
     await until(() => isOver(open));
   });
 
-  it('of a connection that is reset when it is used again comes from a new one', async () => {
+  it('comes over a new connection when a kept one was reset', async () => {
     const whole = answer(null);
     const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(whole)}\r\n\r\n`;
     const apiBase = await overSocket((socket, requests) => (requests === 1 ? socket.write(head + whole) : socket.resetAndDestroy()));
@@ -206,7 +206,7 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
-  it('that a proxy does not let through comes from elsewhere, and is not held against anybody', async () => {
+  it('comes from another deployment when a proxy rejects it, without a cooldown', async () => {
     const proxy = await overSocket((socket) => socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n'));
     const well = await provider('well');
     const modelList = [
@@ -220,7 +220,7 @@ describe('a whole answer', () => {
     await until(() => isOver(open) && isOver(lone));
   });
 
-  it('that had no connection to come on is held against nobody', async () => {
+  it('does not count against the deployment when no connection was free', async () => {
     const apiBase = await scripted((request) => void request.resume());
     const modelList = [deploymentOf('m', { name: 'busy', apiBase })];
     const open = clientOf({ modelList, numRetries: 0 }, {}, { maxConnectionsPerEndpoint: 1, acquireTimeoutMs: 50 });
@@ -233,7 +233,7 @@ describe('a whole answer', () => {
     await until(() => isOver(open));
   });
 
-  it('costs those who wait no connection when others give up before it', async () => {
+  it('leaves connections to waiting calls when other calls give up', async () => {
     const sockets = new Set<Socket | null>();
     const apiBase = await scripted((request, response) => {
       sockets.add(request.socket);

@@ -7,7 +7,7 @@ afterEach(async () => {
 });
 
 describe('overheadMs', () => {
-  it.each([false, true])('leaves out the time of providers and waits before retries, streamed: %p', async (stream) => {
+  it.each([false, true])('excludes the time of providers and waits before retries, streamed: %p', async (stream) => {
     const slow = await provider('slow', { fault: 'status', status: 500, latencyMs: 300 });
     const { client } = clientOf({ modelList: [deploymentOf('m', slow)], numRetries: 1 });
     const answer = client.chat({ model: 'm', messages: HELLO, stream });
@@ -19,7 +19,7 @@ describe('overheadMs', () => {
     expect(call.durationMs - call.overheadMs).toBeGreaterThanOrEqual(1_090);
   });
 
-  it('leaves out the wait for a connection', async () => {
+  it('excludes the wait for a connection', async () => {
     const slow = await provider('slow', { latencyMs: 400 });
     const { client } = clientOf({ modelList: [deploymentOf('m', slow)] }, {}, { maxConnectionsPerEndpoint: 1 });
     const calls = await Promise.all([1, 2].map(() => client.chat({ model: 'm', messages: HELLO, stream: false })));
@@ -29,7 +29,7 @@ describe('overheadMs', () => {
     expect(Math.max(...others)).toBeGreaterThanOrEqual(780);
   });
 
-  it('has the time for counting and writing the request', async () => {
+  it('includes the time for counting and writing the request', async () => {
     const quick = await provider('quick');
     const { client } = clientOf({ modelList: [deploymentOf('m', quick)] });
     const content = 'one two three four '.repeat(100_000);

@@ -34,14 +34,14 @@ describe('a failed attempt', () => {
     ['answers garbage', { fault: 'garbage' }],
     ['speaks no HTTP', { fault: 'protocol' }],
     ['cuts its answer', { fault: 'cut' }],
-  ])('is followed by another deployment, at once: the first %s', async (_, behaviour) => {
+  ])('is followed by another deployment at once: the first %s', async (_, behaviour) => {
     const { client, open, providers } = await over([behaviour, {}]);
     for (let i = 0; i < 5; i++) expect((await client.chat(chat)).call.deploymentId).toBe('p1');
     expect(providers[0].requests).toBeGreaterThan(0);
     await until(() => isOver(open));
   });
 
-  it('is followed by another deployment when nobody listens at the first, or nothing comes', async () => {
+  it('is followed by another deployment when the connection is refused, or no answer comes', async () => {
     // Long enough for the last one to answer on a loaded machine: its attempt has no more time than the one that hangs.
     const { client, providers } = await over([{}, { fault: 'hang' }, {}], { numRetries: 0 }, { attemptTimeoutMs: 2_000 });
     await providers[0].stop();
@@ -49,7 +49,7 @@ describe('a failed attempt', () => {
     expect(providers[1].requests).toBe(1);
   });
 
-  it('is followed by another deployment where the retries of an SDK are switched off', async () => {
+  it('is followed by another deployment with max_retries: 0, which is for SDKs', async () => {
     const providers = await Promise.all([provider('cheap', status(500)), provider('dear')]);
     const modelList = providers.map((each, cost) => deploymentOf('m', each, { input_cost_per_token: cost, max_retries: 0 }));
     const { client, router } = clientOf({ modelList, strategy: 'cost_based' });
@@ -57,13 +57,13 @@ describe('a failed attempt', () => {
     expect(router.warnings).toEqual([]);
   });
 
-  it('is recorded, like all others of its call', async () => {
+  it('is recorded, like every attempt of its call', async () => {
     const { client, router } = await over([status(500), status(500)], { numRetries: 1 }, {}, false);
     await expect(client.chat(chat)).rejects.toMatchObject({ providerStatus: 500 });
     expect(router.status().map(({ failures }) => failures)).toEqual([1, 1]);
   });
 
-  it('waits as long as a lone provider asks for', async () => {
+  it('is retried after the wait that a lone provider asks for', async () => {
     const { client, providers } = await over([status(429, { retryAfter: '0.3' })], { numRetries: 1 });
     const startedMs = performance.now();
     const answer = client.chat(chat);
@@ -77,19 +77,19 @@ describe('a failed attempt', () => {
     ['401 of the only one', status(401), 'authentication'],
     ['404', status(404), 'not_found'],
     ['422', status(422), 'bad_request'],
-  ])('is the last after %s', async (_, behaviour, kind) => {
+  ])('is not retried after %s', async (_, behaviour, kind) => {
     const { client, providers } = await over([behaviour]);
     await expect(client.chat(chat)).rejects.toMatchObject({ kind });
     expect(providers[0].requests).toBe(1);
   });
 
-  it('is the last where the provider asks for more time than the call has', async () => {
+  it('is not retried when the provider asks for more time than the call has', async () => {
     const { client, providers } = await over([status(429, { retryAfter: '30' })], { numRetries: 1 });
     await expect(client.chat(chat, { timeoutMs: 20_000 })).rejects.toMatchObject({ providerStatus: 429, retryAfterMs: 30_000 });
     expect(providers[0].requests).toBe(1);
   });
 
-  it('is repeated as often as the policy of its kind, of its group or of its deployment says', async () => {
+  it('is retried as the policy of its kind, its group or its deployment says', async () => {
     const many = { disableCooldowns: true };
     const { client, providers } = await over(
       [status(400), status(400)],
@@ -110,7 +110,7 @@ describe('a failed attempt', () => {
     expect(one.requests + two.requests).toBe(2);
   });
 
-  it('is not repeated where all calls together have retried enough', async () => {
+  it('is not retried when the retry budget is used up', async () => {
     const { client, providers } = await over(
       [status(500), status(500)],
       { disableCooldowns: true },
@@ -124,7 +124,7 @@ describe('a failed attempt', () => {
 });
 
 describe('a call', () => {
-  it('ends when its time is up, whatever is under way', async () => {
+  it('ends at its time limit', async () => {
     const { client, open, providers } = await over([{ fault: 'hang' }, { fault: 'hang' }]);
     const error: unknown = await client.chat(chat, { timeoutMs: 1500 }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ kind: 'timeout', code: 'PROVIDER_TIMEOUT' });
@@ -133,7 +133,7 @@ describe('a call', () => {
     await until(() => isOver(open));
   });
 
-  it('says how long to wait when everybody is left alone', async () => {
+  it('says how long to wait when all deployments are in cooldown', async () => {
     const { client } = await over([status(429, { retryAfter: '30' }), status(429, { retryAfter: '20' })]);
     await expect(client.chat(chat)).rejects.toMatchObject({ kind: 'rate_limit', retryAfterMs: expect.any(Number) as number });
     const error: unknown = await client.chat(chat).catch((thrown: unknown) => thrown);
@@ -143,7 +143,7 @@ describe('a call', () => {
     expect(retryAfterMs).toBeLessThanOrEqual(20_000);
   });
 
-  it('shows no key in what it throws, whatever the provider repeats', async () => {
+  it('shows no key in its error, whatever the provider repeats', async () => {
     const { client, providers } = await over([status(401)]);
     providers[0].behave({ errorCode: 'sk-secret-key' });
     const error: unknown = await client.chat(chat).catch((thrown: unknown) => thrown);
@@ -159,7 +159,7 @@ describe('a call', () => {
     ['fallbacks', { ...chat, fallbacks: 'other' }],
     ['tags[0]', { ...chat, tags: [7] }],
     ['routing_strategy', { ...chat, routing_strategy: '' }],
-  ])('is refused for a wrong %s', async (path, body) => {
+  ])('is rejected for a wrong %s', async (path, body) => {
     const { client, providers } = await over([{}]);
     const attempt = client.chat(body as never);
     await expect(attempt).rejects.toBeInstanceOf(InvalidArgumentError);
@@ -167,7 +167,7 @@ describe('a call', () => {
     expect(providers[0].requests).toBe(0);
   });
 
-  it('asks nobody by an address that a variable should have said, least of all the provider that is known by another', async () => {
+  it('does not call a deployment whose address is an unset variable', async () => {
     const one = await provider('one');
     const nowhere = deploymentOf('m', { name: 'nowhere', apiBase: 'os.environ/NO_SUCH_BASE' }, { order: 0 });
     const { client, router } = clientOf({ modelList: [nowhere, deploymentOf('m', one, { order: 1 })] });
@@ -179,7 +179,7 @@ describe('a call', () => {
     await expect(client.chat(chat)).rejects.toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED', deploymentIds: ['nowhere'] });
   });
 
-  it('goes to another deployment where one cannot be asked, and says so where there is none', async () => {
+  it('goes to another deployment when one is uncallable, and throws when there is none', async () => {
     const one = await provider('one');
     const nowhere = { model_name: 'm', litellm_params: { model: 'bedrock/claude', order: 1 }, model_info: { id: 'nowhere' } };
     const open = clientOf({ modelList: [nowhere, deploymentOf('m', one, { order: 2 })], numRetries: 0 });
@@ -195,7 +195,7 @@ describe('a call', () => {
     expect(any.router.status()[0]).toMatchObject({ failures: 0, inFlight: 0 });
   });
 
-  it('is refused by a promise where its body throws', async () => {
+  it('rejects when reading its body throws', async () => {
     const { client } = await over([{}]);
     const broken = Object.defineProperty({ model: 'm' }, 'messages', { enumerable: true, get: () => JSON.parse('{') as unknown });
     for (const operation of ['chat', 'embeddings'] as const) {
@@ -205,7 +205,7 @@ describe('a call', () => {
     }
   });
 
-  it('sends a provider nothing that is meant for the router', async () => {
+  it('does not send the router’s fields to the provider', async () => {
     const { client, providers } = await over([{}]);
     const steering = {
       num_retries: 0,
@@ -226,7 +226,7 @@ describe('a call', () => {
     expect(providers[0].latest?.headers).toMatchObject({ authorization: 'Bearer sk-secret-key', 'content-type': 'application/json' });
   });
 
-  it('takes what the deployment adds, and prefers what the request says', async () => {
+  it('adds the deployment’s fields, and prefers those of the request', async () => {
     const one = await provider('one');
     const thinking = { type: 'enabled', budget_tokens: 1024 };
     const params = { temperature: 0.3, max_tokens: 5, thinking, extra_body: { min_p: 0.1 }, extra_headers: { 'x-team': 'a' } };
@@ -235,7 +235,7 @@ describe('a call', () => {
     expect(one.latest).toMatchObject({ body: { temperature: 1, max_tokens: 5, thinking, min_p: 0.1 }, headers: { 'x-team': 'a' } });
   });
 
-  it('hands on the answer as it came, with its usage', async () => {
+  it('returns the unchanged answer with its usage', async () => {
     const { client, router } = await over([{}]);
     const answer = await client.chat(chat);
     expect(answer.json()).toMatchObject({ object: 'chat.completion', usage: { completion_tokens: 12 } });

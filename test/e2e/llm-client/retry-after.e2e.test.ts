@@ -32,7 +32,7 @@ describe.each(adapters)('RetryAfterFilter on %s', (adapter) => {
   let app: INestApplication;
   afterEach(() => app.close());
 
-  it('says how long to wait, and answers as Nest does', async () => {
+  it('sets Retry-After and answers as Nest does', async () => {
     const started = await startModule(adapter, AppModule);
     ({ app } = started);
     const refused = await started.client.get('/cooling').expect(429);
@@ -45,7 +45,7 @@ describe.each(adapters)('RetryAfterFilter on %s', (adapter) => {
   });
 });
 
-it('leaves an error to Nest where there are no headers', () => {
+it('leaves errors to Nest where the context has no headers', () => {
   const host = new ExecutionContextHost([]);
   const filter = new RetryAfterFilter();
   const handler = new ExternalExceptionsHandler();

@@ -36,7 +36,7 @@ const begin = (deployment: Deployment, { model, signal }: SendContext) =>
   sdk(deployment).chat.completions.create({ model, messages, stream: true, stream_options: { include_usage: true } }, { signal });
 
 describe('execute', () => {
-  it('works with the OpenAI SDK: its answers, its errors, and the usage of both', async () => {
+  it('works with the answers and errors of the OpenAI SDK, and their usage', async () => {
     const open = await over([{ fault: 'status', status: 500 }, {}], { numRetries: 0 });
     const seen: CallFacts[] = [];
     const completion = await open.client.execute('m', complete, { onAnswer: (call) => void seen.push(call) });
@@ -49,7 +49,7 @@ describe('execute', () => {
     await until(() => isOver(open));
   });
 
-  it('refuses the name of an operation that is no text, before anything is sent', async () => {
+  it('rejects an operation that is no text, before anything is sent', async () => {
     const open = await over([{}]);
     for (const operation of [1n, 7, '', null, {}, Symbol('x')]) {
       await expect(open.client.execute('m', complete, { operation: operation as never })).rejects.toMatchObject({
@@ -60,14 +60,14 @@ describe('execute', () => {
     expect(open.providers[0].requests).toBe(0);
   });
 
-  it('throws the error of the SDK itself in the end', async () => {
+  it('throws the SDK’s own error in the end', async () => {
     const open = await over([{ fault: 'status', status: 429, retryAfter: '0.01' }], { numRetries: 1 });
     const error: unknown = await open.client.execute('m', complete).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(OpenAI.RateLimitError);
     expect(open.providers[0].requests).toBe(2);
   });
 
-  it('works with undici and whatever else gives a promise, and tells it where it stands', async () => {
+  it('works with undici, and passes attempt, model and group', async () => {
     const open = await over([{ fault: 'reset' }, {}], { numRetries: 0 });
     const contexts: SendContext[] = [];
     const send = async ({ params }: Deployment, context: SendContext): Promise<{ usage: object }> => {
@@ -84,7 +84,7 @@ describe('execute', () => {
     ]);
   });
 
-  it('throws a mistake of the program as it is, and blames nobody', async () => {
+  it('throws a mistake of the program as it is, without counting a failure', async () => {
     const open = await over([{}, {}]);
     const mistake = new TypeError('undefined is not a function');
     await expect(open.client.execute('m', () => Promise.reject(mistake))).rejects.toBe(mistake);
@@ -99,14 +99,14 @@ describe('execute', () => {
     await expect(open.client.execute('', complete)).rejects.toMatchObject({ path: 'model' });
   });
 
-  it('tells the router of a prompt that is not allowed as what it is, whatever else is known of it', async () => {
+  it('reports a content policy error to the router as such, with or without a status', async () => {
     const open = await over([{}, {}], { allowedFailsPolicy: { ContentPolicyViolationErrorAllowedFails: 0 } });
     const refusal = new ProviderError({ kind: 'content_policy', message: 'no', provider: 'own', deploymentId: 'p0' });
     await expect(open.client.execute('m', () => Promise.reject(refusal))).rejects.toBe(refusal);
     expect(open.router.status().map(({ state }) => state)).toEqual(['cooling', 'available']);
   });
 
-  it('ends with the signal or the time, whether the `send` heeds it or not', async () => {
+  it('ends with the signal or the time limit, whether the `send` heeds it or not', async () => {
     const open = await over([{}], { numRetries: 0 });
     const deaf = () => new Promise<never>(() => {});
     await expect(open.client.execute('m', deaf, { timeoutMs: 30 })).rejects.toMatchObject({ kind: 'timeout' });
@@ -117,7 +117,7 @@ describe('execute', () => {
     await until(() => isOver(open));
   });
 
-  it('aborts the SDK’s request when nobody waits for it', async () => {
+  it('aborts the SDK’s request when the call is cancelled', async () => {
     const open = await over([{ fault: 'hang' }]);
     const controller = new AbortController();
     const call = open.client.execute('m', complete, { signal: controller.signal });
@@ -127,7 +127,7 @@ describe('execute', () => {
     await until(() => open.providers[0].inFlight === 0);
   });
 
-  it.each(['usageOf', 'onAnswer'])('asks nobody again where `%s` throws, and blames nobody', async (name) => {
+  it.each(['usageOf', 'onAnswer'])('does not retry when `%s` throws, and counts no failure', async (name) => {
     const open = await over([{}, {}]);
     const own = new Error('mine');
     const options = {
@@ -142,7 +142,7 @@ describe('execute', () => {
     expect(isOver(open)).toBe(true);
   });
 
-  it('refuses options that are none, by a promise', async () => {
+  it('rejects wrong options', async () => {
     const open = await over([{}]);
     for (const [given, path] of [
       [null, 'options'],
@@ -163,7 +163,7 @@ describe('execute', () => {
     expect(isOver(open)).toBe(true);
   });
 
-  it('reads the usage where it is told to', async () => {
+  it('reads the usage by `usageOf`', async () => {
     const open = await over([{}]);
     await open.client.execute('m', async () => ({ meta: { inputTokens: 3, outputTokens: 4 } }), {
       usageOf: (result) => (result as { meta: unknown }).meta,
@@ -179,7 +179,7 @@ describe('stream', () => {
     return text;
   };
 
-  it('works with the OpenAI SDK, and goes on where the first chunk does not come', async () => {
+  it('works with the OpenAI SDK, and tries another deployment when no first chunk comes', async () => {
     const open = await over([{ fault: 'hang' }, {}], { streamTimeoutMs: 1_500 });
     const chunks = await open.client.stream('m', begin);
     expect(await contents(chunks)).toMatch(/^p1: the quick/);
@@ -188,14 +188,14 @@ describe('stream', () => {
     await until(() => isOver(open));
   });
 
-  it('never goes on to another after the first chunk', async () => {
+  it('tries no other deployment after the first chunk', async () => {
     const open = await over([{ fault: 'cut', chunkDelayMs: 5 }, {}], { countConnectionErrors: true });
     await expect(contents(await open.client.stream('m', begin))).rejects.toThrow();
     expect(open.providers.map(({ requests }) => requests)).toEqual([1, 0]);
     await until(() => isOver(open));
   });
 
-  it('is ended by a reader who leaves, and by a signal while it is read', async () => {
+  it('ends when its reader leaves, and when its signal aborts', async () => {
     const open = await over([{ chunkDelayMs: 5, tokens: 1000 }]);
     for await (const chunk of await open.client.stream('m', begin)) {
       expect(chunk.object).toBe('chat.completion.chunk');
@@ -210,14 +210,14 @@ describe('stream', () => {
     expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
   });
 
-  it('ends when the time of the call is up, in the middle too', async () => {
+  it('ends at the call’s time limit, after its first chunk too', async () => {
     const open = await over([{ chunkDelayMs: 20, tokens: 1000 }]);
     await expect(contents(await open.client.stream('m', begin, { timeoutMs: 1500 }))).rejects.toBeInstanceOf(ProviderError);
     await until(() => open.providers[0].inFlight === 0);
     await until(() => isOver(open));
   });
 
-  it.each(['before it is read', 'between two chunks'])('that nobody reads on is over when its signal says so, %s', async (when) => {
+  it.each(['before it is read', 'between two chunks'])('ends by its signal while it is not read, %s', async (when) => {
     const open = await over([{}]);
     const controller = new AbortController();
     let isLeft = false;
@@ -236,14 +236,14 @@ describe('stream', () => {
     expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
   });
 
-  it('that is left before it was begun is over', async () => {
+  it('ends the call when the stream is abandoned before it is read', async () => {
     const open = await over([{}]);
     const chunks = await open.client.stream('m', begin);
     await chunks[Symbol.asyncIterator]().return?.();
     await until(() => isOver(open));
   });
 
-  it('asks nobody again where `onAnswer` throws', async () => {
+  it('does not retry when `onAnswer` throws', async () => {
     const open = await over([{}, {}]);
     const own = new Error('mine');
     const onAnswer = (): never => {
@@ -254,7 +254,7 @@ describe('stream', () => {
     await until(() => isOver(open));
   });
 
-  it('ends where `usageOf` throws, and blames nobody', async () => {
+  it('ends when `usageOf` throws, and counts no failure', async () => {
     const open = await over([{}, {}]);
     const own = new Error('mine');
     const usageOf = (): never => {
@@ -265,7 +265,7 @@ describe('stream', () => {
     await until(() => isOver(open));
   });
 
-  it('blames nobody for an answer that its reader has left lying', async () => {
+  it('counts no failure for an answer body that was abandoned', async () => {
     const open = await over([{}]);
     const unread = async function* (): AsyncGenerator<OpenAI.ChatCompletionChunk> {
       yield { choices: [] } as unknown as OpenAI.ChatCompletionChunk;
@@ -276,7 +276,7 @@ describe('stream', () => {
     expect(isOver(open)).toBe(true);
   });
 
-  it('may be empty', async () => {
+  it('can be empty', async () => {
     const open = await over([{}]);
     const nothing = async function* (): AsyncGenerator<OpenAI.ChatCompletionChunk> {};
     expect(await contents(await open.client.stream('m', async () => nothing()))).toBe('');

@@ -107,7 +107,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     ['the connection breaks', { fault: 'reset' }, {}],
     ['the answer is none', { fault: 'garbage' }, {}],
     ['the provider speaks no HTTP', { fault: 'protocol' }, {}],
-  ])('is charged where %s', async (_case, behaviour, body) => {
+  ])('is charged when %s', async (_case, behaviour, body) => {
     const { llm, post, used, prompt, spent, first } = await start(behaviour);
     expect(await post(body)).toBeGreaterThanOrEqual(500);
     expect(first.requests).toBe(1);
@@ -122,7 +122,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     ['an error status', { fault: 'status', status: 500 }],
     ['429', { fault: 'status', status: 429 }],
     ['400', { fault: 'status', status: 400 }],
-  ])('is given back where the provider answers with %s', async (_case, behaviour) => {
+  ])('is refunded when the provider answers with %s', async (_case, behaviour) => {
     const { llm, post, used, spent } = await start(behaviour, { numRetries: 1, retryPolicy: { RateLimitErrorRetries: 0 } });
     for (const stream of [false, true]) expect(await post({ stream })).toBeGreaterThanOrEqual(400);
     await until(() => used() === 0);
@@ -134,7 +134,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     ['200 with an error', false, 'application/json', '{"error":{"message":"overloaded","code":503}}'],
     ['200 with an error in the place of a stream', true, 'application/json', '{"error":{"message":"overloaded","code":503}}'],
     ['an error as the first event', true, 'text/event-stream', 'data: {"error":{"message":"overloaded","code":503}}\n\n'],
-  ])('is charged where the provider answers %s: that is no error status', async (_case, stream, contentType, body) => {
+  ])('is charged when the provider answers %s, because that is no error status', async (_case, stream, contentType, body) => {
     const apiBase = await scripted((request, response) => {
       request.resume().on('end', () => response.setHeader('content-type', contentType).end(body));
     });
@@ -143,7 +143,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     await until(() => used() >= prompt && used() <= prompt + 1);
   });
 
-  it('costs nothing where no connection came about', async () => {
+  it('costs nothing when no connection was made', async () => {
     const { llm, post, used, first, spent } = await start({});
     await first.stop();
     expect(await post({})).toBeGreaterThanOrEqual(500);
@@ -152,7 +152,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     expect(spent()).toEqual({ input: 0, estimated: 0, usd: 0 });
   });
 
-  it('is charged where the client leaves before the answer', async () => {
+  it('is charged when the client leaves before the answer', async () => {
     const { llm, port, used, prompt, first } = await start({ fault: 'hang' });
     const over = send(port, { model: 'm', messages: MESSAGES }, undefined, 1_000);
     await until(() => first.requests === 1);
@@ -161,7 +161,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     await until(() => llm.router.status()[0].tokens === prompt);
   });
 
-  it('is charged with what came of the answer where the client leaves a stream, or it is cut', async () => {
+  it('is charged with the received part of a stream that its client leaves, or that is cut', async () => {
     const { port, post, used, prompt, first } = await start({ tokens: 200, chunkDelayMs: 20 });
     await send(port, { model: 'm', messages: MESSAGES, stream: true }, (abort) => abort());
     await until(() => used() >= prompt && used() < prompt + 100);
@@ -180,7 +180,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     expect(spent()).toMatchObject({ input: 3 * prompt, estimated: 3 * prompt });
   });
 
-  it('is charged beside the answer of the attempt that succeeds', async () => {
+  it('is charged in addition to the answer of the attempt that succeeds', async () => {
     const second: LocalProvider = await provider('second', { tokens: 7 });
     const { post, used, prompt } = await start({ fault: 'reset' }, { fallbacks: [{ m: ['n'] }] }, [deploymentOf('n', second)]);
     expect(await post({})).toBeLessThan(300);
@@ -193,7 +193,7 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     await until(() => used() === before + 2 * prompt + 10);
   });
 
-  it('of a fallback with messages of its own is charged as these, and reserved as the largest', async () => {
+  it('is counted by the fallback’s own messages, and reserved by the largest prompt', async () => {
     const { llm, post, used, prompt } = await start({ fault: 'status', status: 500 }, { fallbacks: [] }, [
       deploymentOf('n', await provider('second', { fault: 'reset' })),
     ]);

@@ -93,7 +93,7 @@ describe.each(Object.entries(adapters))("a stream handed to Nest's @Sse, %s", (_
     return events.taken;
   }
 
-  it('waits for a client that reads slowly, and loses nothing', async () => {
+  it('waits for a slow client and loses nothing', async () => {
     const response = await ask();
     response.pause();
     const taken = await standstill();
@@ -111,7 +111,7 @@ describe.each(Object.entries(adapters))("a stream handed to Nest's @Sse, %s", (_
     await until(() => client.callsUnderWay === 0 && upstream.whole === 1);
   }, 60_000);
 
-  it('ends with a client that reads slowly and goes', async () => {
+  it('ends when a slow client disconnects', async () => {
     const response = await ask();
     response.pause();
     await standstill();

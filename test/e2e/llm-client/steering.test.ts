@@ -25,7 +25,7 @@ async function over(first: Partial<ProviderBehaviour>, params: object = {}, sett
   return { ask, providers, router };
 }
 
-describe('the time of a call', () => {
+describe('the time limit of a call', () => {
   it.each<[string, object, RouterOptions, object, CallOptions]>([
     ['an attempt, by its deployment', { timeout: SOON }, {}, {}, {}],
     ['an attempt, by its deployment, streamed', { timeout: SOON }, {}, { stream: true }, {}],
@@ -33,7 +33,7 @@ describe('the time of a call', () => {
     ['a first chunk, by its deployment', { stream_timeout: SOON }, { streamTimeoutMs: 1000 * LATE }, { stream: true }, {}],
     ['a first chunk, by the body', { stream_timeout: LATE }, {}, { stream: true, stream_timeout: SOON }, {}],
     ['a first chunk, by the program', {}, {}, { stream: true, stream_timeout: LATE }, { streamTimeoutMs: 1000 * SOON }],
-  ])('leaves some for another deployment where it is that of %s', async (_, params, settings, body, options) => {
+  ])('leaves time for another deployment when it is that of %s', async (_, params, settings, body, options) => {
     const { ask } = await over(HANGS, params, settings);
     expect((await ask(body, options)).call).toMatchObject({
       deploymentId: 'second',
@@ -41,7 +41,7 @@ describe('the time of a call', () => {
     });
   });
 
-  it.each([false, true])('counts for the router as a time-out where it is up, streamed: %p', async (stream) => {
+  it.each([false, true])('is reported to the router as a time-out, streamed: %p', async (stream) => {
     const { ask, router } = await over(HANGS, { timeout: AT_ONCE, stream_timeout: AT_ONCE });
     await ask({ stream });
     // 1,000 s, so that the strategy by latency asks others first.
@@ -49,7 +49,7 @@ describe('the time of a call', () => {
     expect([latencyMs, timeToFirstTokenMs, failures]).toEqual([1_000_000, 1_000_000, 1]);
   });
 
-  it('does not end a stream that has begun, where it is that of an attempt', async () => {
+  it('does not end a stream after its first chunk when it is that of an attempt', async () => {
     const { ask } = await over({ tokens: 40, chunkDelayMs: 50 }, { timeout: SOON, stream_timeout: null });
     const stream = (await ask({ stream: true })) as unknown as LlmStream;
     let chunks = 0;
@@ -62,7 +62,7 @@ describe('the time of a call', () => {
     ['the router', { timeoutMs: 1000 * AT_ONCE }, {}, {}],
     ['the body', {}, { timeout: AT_ONCE }, {}],
     ['the program, before the body', {}, { timeout: LATE }, { timeoutMs: 1000 * AT_ONCE }],
-  ])('is that of all attempts where it is set by %s', async (_, settings, body, options) => {
+  ])('holds for all attempts when it is set by %s', async (_, settings, body, options) => {
     const { ask, providers } = await over(HANGS, {}, settings);
     await expect(ask(body, options)).rejects.toMatchObject({ kind: 'timeout', deploymentId: 'first' });
     expect(providers[1].requests).toBe(0);
@@ -81,7 +81,7 @@ describe('the retries of a call', () => {
     ['the body, below those of the deployment', { num_retries: 3 }, { numRetries: 2 }, { num_retries: 1 }, {}, 2],
     ['its deployment, at most, for the body', { num_retries: 0 }, { numRetries: 2 }, { num_retries: 2 }, {}, 1],
     ['the policy of its group', {}, { modelGroupRetryPolicy: { m: policy(1) }, retryPolicy: policy(4), numRetries: 5 }, {}, {}, 2],
-  ])('are those of %s', async (_, params, settings, body, options, requests) => {
+  ])('come from %s', async (_, params, settings, body, options, requests) => {
     // With another one beside it, retries wait for nothing.
     const providers = await Promise.all([provider('a', BROKEN), provider('b', BROKEN)]);
     const modelList = providers.map((each) => deploymentOf('m', each, params));
@@ -98,7 +98,7 @@ describe('the deployment of a call', () => {
     ['tags of the program, before the body', { enableTagFiltering: true }, { tags: ['free'] }, { routing: { tags: ['paid'] } }],
     ['a strategy of the body', { strategy: 'usage_based' }, { routing_strategy: 'cost-based-routing' }, {}],
     ['a strategy of the program, before the body', {}, { routing_strategy: 'simple-shuffle' }, { routing: { strategy: 'cost_based' } }],
-  ])('is chosen by %s', async (_, settings, body, options) => {
+  ])('is selected by %s', async (_, settings, body, options) => {
     const providers = await Promise.all(['free', 'paid'].map((name) => provider(name)));
     const modelList = providers.map((each, at) => deploymentOf('m', each, { tags: [each.name], input_cost_per_token: 2 - at }));
     const { client } = clientOf({ modelList, ...settings });

@@ -73,7 +73,7 @@ async function served(open: OpenClient, body: object = {}): Promise<{ url: strin
 }
 
 describe('a stream', () => {
-  it('is read chunk by chunk, and its usage is kept from who did not ask for it', async () => {
+  it('yields chunk by chunk, without the usage event that the client did not ask for', async () => {
     const open = await over([{}]);
     const stream = await open.client.chat(chat);
     expect(stream.call).toMatchObject({ deploymentId: 'p0', attempts: 1 });
@@ -85,7 +85,7 @@ describe('a stream', () => {
     await expect(read(stream)).rejects.toThrow('the stream has been read already');
   });
 
-  it('passes through unchanged, with its facts in the headers', async () => {
+  it('passes through unchanged, with the call’s facts in the headers', async () => {
     const open = await over([{ chunkDelayMs: 1 }]);
     const { apiBase } = open.providers[0];
     const direct = await fetch(`${apiBase}/chat/completions`, { method: 'POST', body: JSON.stringify({ ...chat, model: 'gpt-4o' }) });
@@ -106,14 +106,14 @@ describe('a stream', () => {
     ['is reset', { fault: 'reset' }],
     ['is no stream', { fault: 'garbage' }],
     ['is cut before its first chunk', { fault: 'cut', cutAfterChunks: 0 }],
-  ])('goes to another deployment as long as it has not begun: the first %s', async (_, behaviour) => {
+  ])('falls back to another deployment before its first chunk: the first %s', async (_, behaviour) => {
     const open = await over([behaviour, {}], { streamTimeoutMs: 1_000 });
     for (let i = 0; i < 6; i++) expect(await read(await open.client.chat(chat))).toMatch(/^p1: /);
     expect(open.providers[0].requests).toBeGreaterThan(0);
     await until(() => isOver(open));
   });
 
-  it('counts an error event and comments before any answer as none', async () => {
+  it('takes comments and an error event for no first chunk', async () => {
     const other = await provider('other');
     const comments = ': PROCESSING\n\n';
     const failing = await overScript([comments, event({ error: { message: 'overloaded', code: 'overloaded' } })], [other]);
@@ -122,7 +122,7 @@ describe('a stream', () => {
     expect(await read(await empty.client.chat(chat))).toMatch(/^other: /);
   });
 
-  it('never goes to another deployment after its first chunk', async () => {
+  it('tries no other deployment after its first chunk', async () => {
     const open = await over([{ fault: 'cut', cutAfterChunks: 3, chunkDelayMs: 5 }, { tokens: 40 }], {
       countConnectionErrors: true,
       disableCooldowns: true,
@@ -138,7 +138,7 @@ describe('a stream', () => {
     await until(() => isOver(open));
   });
 
-  it('that breaks ends with an event that says so', async () => {
+  it('ends with an error event when it breaks', async () => {
     const open = await over([{ fault: 'cut', chunkDelayMs: 5 }]);
     const { url } = await served(open);
     const text = await (await fetch(url)).text();
@@ -154,14 +154,14 @@ describe('a stream', () => {
     });
   });
 
-  it('may take its time between chunks, but not for longer than the call has', async () => {
+  it('can pause between chunks, but not beyond the call’s time limit', async () => {
     const open = await over([{ chunkDelayMs: 30, tokens: 1000 }]);
     const started = await open.client.chat(chat, { streamTimeoutMs: 1000, timeoutMs: 1500 });
     await expect(read(started)).rejects.toMatchObject({ kind: 'timeout' });
     await until(() => isOver(open));
   });
 
-  it('waits for a slow reader', async () => {
+  it('pauses the provider for a slow reader', async () => {
     const open = await over([{ tokens: 200_000 }]);
     const { url } = await served(open);
     const response = await new Promise<IncomingMessage>((resolve) => get(url, resolve));
@@ -176,7 +176,7 @@ describe('a stream', () => {
   }, 120_000);
 });
 
-describe('a client that goes', () => {
+describe('a client that leaves', () => {
   const reserved = (request: object): { settled: number[] } => {
     const settled: number[] = [];
     const limiter = { settle: (_: unknown, tokens: number) => void settled.push(tokens), release: () => {} };
@@ -184,7 +184,7 @@ describe('a client that goes', () => {
     return { settled };
   };
 
-  it('ends its stream everywhere: at the provider, in the router, and what came of it is settled', async () => {
+  it('ends its stream at the provider and in the router, and the received part is settled', async () => {
     const open = await over([{ chunkDelayMs: 10, tokens: 1000 }]);
     let reservation: { settled: number[] } | undefined;
     const server = createServer((request, response) => {
@@ -216,7 +216,7 @@ describe('a client that goes', () => {
   it.each<[string, Partial<ProviderBehaviour>]>([
     ['before an answer', { fault: 'hang' }],
     ['while a retry waits', { fault: 'status', status: 429, retryAfter: '20' }],
-  ])('%s ends the call', async (_, behaviour) => {
+  ])('ends the call: %s', async (_, behaviour) => {
     const open = await over([behaviour]);
     const { url, finished } = await served(open, { stream: false });
     const request = get(url);
@@ -230,7 +230,7 @@ describe('a client that goes', () => {
     await until(() => isOver(open));
   });
 
-  it('before its stream is there, of which the call was not told, ends it', async () => {
+  it('ends a stream that is sent to a closed response', async () => {
     const open = await over([{ chunkDelayMs: 10, tokens: 1000 }]);
     let sent: Promise<void> | undefined;
     const server = createServer((_, response) => {
@@ -249,7 +249,7 @@ describe('a client that goes', () => {
     expect(open.router.status()[0]).toMatchObject({ failures: 0, successes: 0 });
   });
 
-  it('has been answered by somebody else: nobody reads its stream', async () => {
+  it('ends a stream whose request was answered already', async () => {
     const open = await over([{ chunkDelayMs: 10, tokens: 1000 }]);
     const refusals: unknown[] = [];
     const server = createServer((_, response) => {
@@ -268,7 +268,7 @@ describe('a client that goes', () => {
     expect(refusals).toMatchObject([{ code: 'ERR_HTTP_HEADERS_SENT' }]);
   });
 
-  it('by its signal gets told so, and nobody is asked for one that is aborted already', async () => {
+  it('rejects by its signal, and sends nothing for one that is aborted already', async () => {
     const open = await over([{ fault: 'hang' }]);
     const controller = new AbortController();
     const call = open.client.chat({ model: 'm', messages: HELLO }, { signal: controller.signal });
@@ -280,7 +280,7 @@ describe('a client that goes', () => {
     await until(() => isOver(open));
   });
 
-  it('leaves a loop early, or cancels', async () => {
+  it('ends the stream by leaving the loop or by cancel()', async () => {
     const open = await over([{ chunkDelayMs: 5, tokens: 1000 }]);
     for await (const chunk of await open.client.chat(chat)) {
       expect(chunk.object).toBe('chat.completion.chunk');

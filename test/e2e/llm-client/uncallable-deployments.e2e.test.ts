@@ -35,7 +35,7 @@ describe('an app with deployments that cannot be called', () => {
   beforeEach(() => void messages.splice(0));
   afterAll(async () => void (await Promise.all(opened.map((llm) => llm.close()))));
 
-  it('starts, and says all of it in one message, without a secret', async () => {
+  it('starts, and logs all of them in one message without secrets', async () => {
     await boot({ modelList: [...broken, good()] });
     expect(messages).toHaveLength(2);
     const [params, found] = messages;
@@ -47,7 +47,7 @@ describe('an app with deployments that cannot be called', () => {
     expect(messages.join()).not.toContain('sk-secret');
   });
 
-  it('names twenty of them at most', async () => {
+  it('names at most twenty of them', async () => {
     const many = Array.from({ length: 50 }, (_, at) => entry({ model: `bedrock/m${at}` }, `b${at}`, `g${at}`));
     await boot({ modelList: [...many, good()] });
     expect(messages).toHaveLength(1);
@@ -75,7 +75,7 @@ describe('an app with deployments that cannot be called', () => {
     expect(llm.router.healthyCount('chat')).toBe(1);
   });
 
-  it('shows them in status, explain, health and metrics, with reason and mend', async () => {
+  it('shows them in status, explain, health and metrics, with reason and advice', async () => {
     const llm = await boot({ modelList: [...broken, good()] });
     const states = llm.router.status();
     for (const id of IDS) {
@@ -93,7 +93,7 @@ describe('an app with deployments that cannot be called', () => {
     expect(JSON.stringify([states, explained, health])).not.toContain('sk-secret');
   });
 
-  it('offers no model that none can answer: group, pattern or alias', async () => {
+  it('offers no model without a callable deployment: group, pattern or alias', async () => {
     const llm = await boot({
       modelList: [
         good(),
@@ -108,7 +108,7 @@ describe('an app with deployments that cannot be called', () => {
     expect(() => llm.router.acquire('groq/x')).toThrow(expect.objectContaining({ code: 'DEPLOYMENT_MISCONFIGURED' }));
   });
 
-  it('refuses to start with strict, naming all of them', async () => {
+  it('does not start with strict, and names all of them', async () => {
     const starting = boot({ modelList: [...broken, good()], strict: true });
     await expect(starting).rejects.toMatchObject({ code: 'INVALID_CONFIGURATION', path: 'router.modelList' });
     const error = (await starting.catch((thrown: unknown) => thrown)) as Error;
@@ -120,7 +120,7 @@ describe('an app with deployments that cannot be called', () => {
     expect(strict.router.deployments().map(({ id }) => id)).toEqual(['working']);
   });
 
-  it('checks what is added, changed or set later', async () => {
+  it('checks deployments that are added, changed or set later', async () => {
     const llm = await boot({ modelList: [good()] });
     expect(messages).toEqual([]);
     expect(llm.router.addDeployment(broken[0]).uncallable?.reason).toMatch(BROKEN.bedrock[1]);
@@ -135,7 +135,7 @@ describe('an app with deployments that cannot be called', () => {
     await expect(llm.client.chat({ model: 'chat', messages: [...HELLO] })).rejects.toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED' });
   });
 
-  it('takes those that the app calls itself as callable, but none whose variable is not set', async () => {
+  it('accepts deployments that the app calls itself, unless a variable is not set', async () => {
     const ids = async (calledByApp: RouterOptions['calledByApp']): Promise<string[]> =>
       (await boot({ modelList: [...broken, good()], calledByApp })).router
         .deployments()
@@ -148,11 +148,11 @@ describe('an app with deployments that cannot be called', () => {
     expect(region).toBe('us-east-1');
   });
 
-  it.each([{ strict: 'yes' }, { calledByApp: 'bedrock' }, { calledByApp: [7] }])('refuses the options %j', async (options) => {
+  it.each([{ strict: 'yes' }, { calledByApp: 'bedrock' }, { calledByApp: [7] }])('rejects the options %j', async (options) => {
     await expect(boot({ modelList: [good()], ...(options as object) })).rejects.toMatchObject({ code: 'INVALID_CONFIGURATION' });
   });
 
-  it('says once which parameters are sent, and which are not', async () => {
+  it('logs once which parameters are sent and which are not', async () => {
     const more = { min_p: 0.1, repetition_penalty: 1.1, cache: { type: 'redis' }, callbacks: ['langfuse'], drop_params: true };
     const llm = await boot({
       modelList: ['a', 'b', 'c'].map((id) => {
@@ -169,8 +169,8 @@ describe('an app with deployments that cannot be called', () => {
   });
 });
 
-describe('a configuration that is found wrong when it is called', () => {
-  it('is 503 for the client, goes on to another deployment, and cools the one at once', async () => {
+describe('a configuration that turns out wrong in a call', () => {
+  it('is 503 for the client, tries another deployment, and causes a cooldown at once', async () => {
     const quiet = { log: () => {}, warn: () => {}, error: () => {} };
     // Without the check of the module: as of a router that somebody else has made.
     const llm = new FastLiteLLM({

@@ -10,9 +10,9 @@ export const BROKEN: Readonly<Record<string, readonly [params: Record<string, un
     { model: 'vertex_ai/gemini-1.5-pro', vertex_project: 'p', vertex_location: 'us-central1' },
     /protocol of vertex_ai is not supported yet/,
   ],
-  typo: [{ model: 'anthropik/claude-3', api_key: 'sk-secret-typo' }, /anthropik of anthropik\/claude-3 is no provider/],
+  typo: [{ model: 'anthropik/claude-3', api_key: 'sk-secret-typo' }, /unknown provider anthropik in anthropik\/claude-3/],
   gemini: [{ model: 'gemini-1.5-pro', api_key: 'sk-secret-gemini' }, /gemini-1\.5-pro is served by two providers/],
-  unnamed: [{ model: 'my-finetune', api_key: 'sk-secret-unnamed' }, /no provider is named for the model my-finetune/],
+  unnamed: [{ model: 'my-finetune', api_key: 'sk-secret-unnamed' }, /the model my-finetune names no provider/],
   'azure-nowhere': [{ model: 'azure/gpt-4', api_key: 'sk-secret-azure' }, /api_base must be given: azure has no default address/],
   entra: [
     { model: 'azure/gpt-4', api_base: 'https://r.openai.azure.com', tenant_id: 't', client_id: 'c', client_secret: 'sk-secret-entra' },

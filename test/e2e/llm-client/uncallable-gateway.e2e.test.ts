@@ -10,7 +10,7 @@ import { createHttpAdapter } from '../../../sample-app/http-adapter.js';
 import { HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
 import { broken, entry, withoutKeys, working } from './uncallable-deployments.js';
 
-describe('the sample gateway with such a configuration', () => {
+describe('the sample gateway with uncallable deployments', () => {
   const folder = mkdtempSync(join(tmpdir(), 'uncallable-'));
   let app: NestFastifyApplication;
   let url: string;
@@ -58,7 +58,7 @@ describe('the sample gateway with such a configuration', () => {
     expect(data.map(({ id }) => id)).toEqual(['chat', 'named', '*']);
   });
 
-  it('answers 503 with a code where the operator is at fault, and 400 where the name is', async () => {
+  it('answers 503 for the operator’s mistake, and 400 for a wrong model', async () => {
     const misconfigured = await chat('lonely');
     const body = await misconfigured.text();
     expect([misconfigured.status, JSON.parse(body)]).toEqual([
@@ -81,7 +81,7 @@ describe('the sample gateway with such a configuration', () => {
     expect(any).toMatchObject({ state: 'available', failures: 0, inFlight: 0 });
   });
 
-  it('answers by the deployment that works, every time', async () => {
+  it('answers by the callable deployment every time', async () => {
     for (let i = 0; i < 30; i++) {
       const response = await chat('chat');
       expect([response.status, response.headers.get('x-litellm-model-id')]).toEqual([200, 'working']);
@@ -89,7 +89,7 @@ describe('the sample gateway with such a configuration', () => {
     }
   });
 
-  it('calls a deployment without an id by a name that people can read, in headers and metrics', async () => {
+  it('names a deployment without an id readably, in headers and metrics', async () => {
     const response = await chat('named');
     await response.arrayBuffer();
     const name = response.headers.get('x-litellm-model-id') ?? '';
@@ -99,7 +99,7 @@ describe('the sample gateway with such a configuration', () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toContain(`deployment="${name}",outcome="success"`);
   });
 
-  it('is degraded, says why, and counts them', async () => {
+  it('reports a degraded health with the reason, and counts them', async () => {
     const health = (await (await fetch(`${url}/health`)).json()) as object;
     expect(JSON.stringify(health)).toContain('13 of 16 deployments cannot be called');
     expect(JSON.stringify(health)).not.toContain('sk-secret');

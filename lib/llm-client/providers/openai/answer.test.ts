@@ -13,11 +13,11 @@ describe('usageIn', () => {
     ['an answer with more behind', { usage, system_fingerprint: 'fp', service_tier: null }],
     ['spaces', `{"usage" :\n ${JSON.stringify(usage, null, 2)}}`],
     ['the last of several', { other: { usage: { prompt_tokens: 1 } }, usage }],
-    ['a text that speaks of usage', { choices: [{ message: { content: 'The "usage": {"prompt_tokens": 4000} of a tool \\' } }], usage }],
-    ['an end that is none', { usage, metadata: { usage: 'a lot' } }],
-    ['front of some that are none', { usage, steps: new Array(60).fill({ usage: null }) }],
+    ['a text that contains a usage', { choices: [{ message: { content: 'The "usage": {"prompt_tokens": 4000} of a tool \\' } }], usage }],
+    ['an answer that ends with another usage key', { usage, metadata: { usage: 'a lot' } }],
+    ['an answer with many other usage keys behind it', { usage, steps: new Array(60).fill({ usage: null }) }],
     ['a stream', `data: {"choices":[],"usage":null}\n\ndata: ${JSON.stringify({ choices: [], usage })}\n\ndata: [DONE]\n\n`],
-  ])('finds it in %s', (_, value) => {
+  ])('finds the usage in %s', (_, value) => {
     expect(scan(value)).toEqual(found);
   });
 
@@ -28,12 +28,12 @@ describe('usageIn', () => {
     ['half of one', '{"usage":{"prompt_tokens":1,"comp'],
     ['no numbers', { usage: { prompt_tokens: 'many' } }],
     ['a long object', { usage: { prompt_tokens: 1, x: 'x'.repeat(5000) } }],
-    ['front of more that are none than are looked at', { usage, steps: new Array(100).fill({ usage: null }) }],
-  ])('finds none in %s', (_, value) => {
+    ['an answer with too many other usage keys behind it', { usage, steps: new Array(100).fill({ usage: null }) }],
+  ])('finds no usage in %s', (_, value) => {
     expect(scan(value)).toBeUndefined();
   });
 
-  it('finds what a parser would, whatever stands around it', () => {
+  it('finds the same usage as a JSON parser, whatever surrounds it', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (before, after) => {
         expect(scan({ before, usage, after: JSON.stringify({ after, usage: { prompt_tokens: 1 } }) })).toEqual(found);
@@ -42,7 +42,7 @@ describe('usageIn', () => {
   });
 });
 
-it('has no details where all are 0 or no numbers', () => {
+it('usageIn reports no details where all of them are 0 or no numbers', () => {
   const fields = { prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: null, cache_read_input_tokens: -1 };
   expect(scan({ usage: { prompt_tokens: 9, completion_tokens: 12, total_tokens: 21, ...fields } })).toEqual({
     promptTokens: 9,

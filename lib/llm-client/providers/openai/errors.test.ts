@@ -15,7 +15,7 @@ it.each<[string, unknown, object]>([
   ['FastAPI, of a field', { detail: [{ type: 'x', loc: ['body', 'tools', 0], msg: 'no' }] }, { message: 'body.tools.0: no' }],
   ['nobody, of a field that cannot be', { detail: [{ loc: ['body', { toString: 1 }], msg: 'no' }] }, { message: 'body.: no' }],
   ['Mistral', { object: 'error', message: { detail: [{ loc: ['body', 'n'], msg: 'no' }] } }, { message: 'body.n: no' }],
-])('reads the error of %s', (_, body, expected) => expect(errorIn(JSON.stringify(body))).toMatchObject(expected));
+])('errorIn reads the error of %s', (_, body, expected) => expect(errorIn(JSON.stringify(body))).toMatchObject(expected));
 
 it.each([
   '',
@@ -27,9 +27,9 @@ it.each([
   '{"error":null}',
   '{"error":{}}',
   '{"message":{"message":{"message":{"message":{"message":{"message":{}}}}}}}',
-])('finds no words in %s', (body) => expect(errorIn(body).message).toBeUndefined());
+])('errorIn finds no message in %s', (body) => expect(errorIn(body).message).toBeUndefined());
 
-it('tells an error from what only has a place for one', () => {
+it('hasError tells an error from a field for errors that is empty', () => {
   expect(['{"error":{}}', '{"id":"x","error":"no"}'].map(hasError)).toEqual([true, true]);
   const none = [
     '{"error":null}',

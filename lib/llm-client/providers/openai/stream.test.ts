@@ -25,11 +25,11 @@ describe('openingOf', () => {
     ['a chunk without an error', 'data: {"error":null,"choices":[]}\n\n', 'answer'],
     ['a short end', 'data: [DONE]\n\n', 'answer'],
     ['more spaces than a search may go through again for each of them', `data:${' '.repeat(64 * 1024)}`, 'answer'],
-  ])('%s', (_, text, opening) => {
+  ])('decides what a stream begins with: %s', (_, text, opening) => {
     expect(openingOf(text)).toEqual(opening);
   });
 
-  it('says the same of an error and of a chunk, wherever they are cut', () => {
+  it('decides the same or not yet, wherever the beginning is cut', () => {
     const whole = [`: ok\n\nevent: error\ndata: ${failure}\n\n`, `data: ${failure}\n\n`, `: ok\n\ndata: ${chunk}\n\n`];
     for (const text of whole) {
       const ends = Array.from({ length: text.length }, (_, end) => openingOf(text.slice(0, end)));
@@ -39,7 +39,7 @@ describe('openingOf', () => {
   });
 });
 
-it('an error is found in the end of a stream, and none in a text that speaks of one', () => {
+it('errorAtEnd finds an error at the end of a stream, and none in a text that quotes one', () => {
   expect(errorAtEnd(Buffer.from(`oices":[]}\n\ndata: ${failure}\n\n`))).toBe(failure);
   const quoted = JSON.stringify({ choices: [{ delta: { content: `\ndata: ${failure}` } }], error: null });
   expect(errorAtEnd(Buffer.from(`data: ${quoted}\n\ndata: [DONE]\n\n`))).toBeUndefined();

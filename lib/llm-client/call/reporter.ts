@@ -92,8 +92,9 @@ export class CallReporter implements AttemptReporter {
     if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...used });
     else this.router.cancelled(selection, used);
     if (cost !== undefined) {
-      call.lostTokens += cost.totalTokens;
-      call.hasUncountedLoss ||= usage === undefined && attempt.promptTokens === undefined;
+      // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
+      if (usage === undefined && attempt.promptTokens === undefined) call.hasUncountedLoss = true;
+      else call.lostTokens += cost.totalTokens;
       this.spending.add(selection, cost, usage === undefined);
     }
     if (reason !== undefined) {

@@ -39,7 +39,7 @@ describe('deploymentCheck', () => {
   );
 
   it.each([[{ connection: 'upgrade' }], [{ 'x-team': { a: 1 } }], [{ 'x-team': ['a', 'b'] }]])('rejects the header %j', (extra_headers) => {
-    expect(found({ extra_headers })).toMatchObject({ reason: expect.stringContaining('must be') as string });
+    expect(found({ extra_headers })).toMatchObject({ reason: expect.stringContaining('must ') as string });
   });
 
   it.each(['openai/', 'azure/..', 'azure/.', 'azure/\ud800'])('rejects %j, which names no model', (model) => {

@@ -130,7 +130,7 @@ describe('an unknown prefix', () => {
     ['togetherai/llama', 'write together_ai/llama'],
     ['meta-llama/Llama-3.3-70B', 'write the prefix of its provider before it (groq/'],
     ['my-org/my-model', 'write the prefix of its provider before it (openai/, anthropic/'],
-    ['/x', 'no provider is named'],
+    ['/x', 'names no provider'],
   ])('is rejected with a suggestion: %s', (model, mend) => expect(refusal({ model })).toContain(mend));
 
   it('is part of the model at an own address', () => {

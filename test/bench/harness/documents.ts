@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..', '..');
 
+/** Where the three figures of the first screen stand. */
+export const README = join(ROOT, 'README.md');
 /** Where the tables of each bench, and every target, stand. */
 const BENCHMARKS = join(ROOT, 'docs', 'benchmarks.md');
 

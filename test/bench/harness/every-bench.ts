@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { benchArguments, commandLine } from './arguments.js';
 import { environment } from './environment.js';
-import { writeReport } from './documents.js';
+import { README, writeReport, writeSection } from './documents.js';
+import { headlines } from './headlines.js';
 import { markdownTable } from './table.js';
 import type { Verdict } from './verdict.js';
 
@@ -37,6 +38,8 @@ export function main(names: readonly string[], runner: string, argv: readonly st
   if (options.writeDocs) {
     writeReport('all', `${facts}\n\n${summary(outcomes)}`);
     writeReport('targets', `${facts}\n\n${table(outcomes)}`);
+    const figures = headlines(verdicts);
+    if (figures !== undefined) writeSection(README, 'figures', figures);
   }
   if (outcomes.some(({ targets }) => targets === undefined)) process.exitCode = 1;
 }

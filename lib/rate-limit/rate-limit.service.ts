@@ -173,7 +173,9 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-  /** Starts to remember the keys that come near their limits. For dashboards. */
+   * Starts to remember the keys that come near their limits. For dashboards.
+   * @internal
+   */
   watch(): LimitWatch {
     return (this.limitWatch ??= new LimitWatch(this.store));
   }

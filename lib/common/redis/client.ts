@@ -8,6 +8,7 @@ export type SendCommand = (this: CommandSender, ...values: (string | number)[]) 
 
 /** How a client sends a command without `enableAutoPipelining`, which routes a script to the wrong node of a Cluster. */
 export interface CommandSender {
+  /** Makes the functions that send a command. */
   createBuiltinCommand(name: string): { readonly buffer: SendCommand; readonly string: SendCommand };
 }
 
@@ -21,8 +22,11 @@ export interface RedisClient extends CommandSender {
   readonly isCluster?: boolean;
   /** Of a Cluster, by slot: the addresses of its nodes, the master first. */
   readonly slots?: readonly (readonly string[] | undefined)[];
+  /** Asks whether the server answers. */
   ping(): Promise<unknown>;
+  /** Adds a listener for the moment at which the connection is ready. */
   on(event: 'ready', listener: () => void): unknown;
+  /** Removes it. */
   off(event: 'ready', listener: () => void): unknown;
 }
 

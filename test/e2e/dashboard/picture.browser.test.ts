@@ -4,10 +4,10 @@ import { BROWSER_FLAGS, describeInBrowser, executablePath } from '../../support/
 import { root } from '../../project/sources.js';
 import { SampleGateway } from '../sample-app/sample-gateway.js';
 
-/** `README_PICTURE=1`: sends traffic for two minutes, until the plots are full, and writes the README's picture. */
+/** `README_PICTURE=1`: sends traffic for 75 seconds, until the plots have lines, and writes the README's picture. */
 const isWritten = process.env.README_PICTURE === '1';
 const PICTURE = join(root, 'docs/images/dashboard.png');
-const TRAFFIC_MS = 120_000;
+const TRAFFIC_MS = 75_000;
 
 jest.setTimeout(TRAFFIC_MS + 60_000);
 

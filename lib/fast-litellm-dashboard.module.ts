@@ -9,7 +9,7 @@ import { checkDashboardPath, resolveDashboardOptions, type DashboardOptions } fr
 import { FastLiteLLM } from './fast-litellm.js';
 import { dashboardSource } from './fast-litellm-dashboard.source.js';
 
-/** Where the dashboard is mounted; beside the options, and known before them. */
+/** Where the dashboard is mounted. Beside the options, because routes are created before factories run. */
 export interface DashboardMount {
   /** Default `/dashboard`. */
   readonly path?: string;
@@ -30,10 +30,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 const ATTEMPTS_PER_MINUTE = 20;
 
 /**
- * One page that shows how `FastLiteLLM` does: engines and flags, native beside TypeScript, latencies over time, deployments, limits, connections. On Express and
- * Fastify, beside `FastLiteLLMModule`. In production it must have a token.
+ * Mounts a page with health, engines, feature flags, latencies, deployments, limits and connections, on Express and
+ * Fastify, beside `FastLiteLLMModule`. If `NODE_ENV` is `production`, it must have a token.
  *
- * @throws InvalidConfigurationError at boot, naming the option; MissingFileError where a bundler left the page's files behind.
+ * @throws InvalidConfigurationError at boot, naming the option; MissingFileError if a bundler left the page's files out.
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN })] })
  * export class AppModule {}

@@ -40,7 +40,7 @@ const SERVICES = [
   FastLiteLLMHealthIndicator,
 ];
 
-/** What is on by default in Nest alone, where its package is there. */
+/** Options with the defaults of the Nest module. */
 function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
   checkObject('options', options);
   return options.telemetry === undefined && hasOpenTelemetry() ? { ...options, telemetry: true } : options;
@@ -49,7 +49,7 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
 /**
  * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `RouterService`, `PerformanceMonitorService`,
  * `AccelerationService`, `ConnectionPoolService`, `LlmClient`, `FastLiteLLMHealthIndicator`.
- * Global, unless `isGlobal: false`. Wrong options stop the app at boot, naming the option.
+ * Global, unless `isGlobal` is `false`. Invalid options stop the app at boot with an error that names the option.
  *
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot()] })
@@ -94,7 +94,7 @@ export class FastLiteLLMModule
     return super.forRoot(checkObject('options', options));
   }
 
-  /** Not sooner: an app that fails to start would never take its metrics back. */
+  /** Registers metrics here, not in the constructor, because an app that fails to start would not remove them. */
   onModuleInit(): void {
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
   }
@@ -105,12 +105,12 @@ export class FastLiteLLMModule
     if (typeof server?.prependListener === 'function') this.llm.shutdown.watch(server);
   }
 
-  /** The first of the hooks: the app is not ready from here on. */
+  /** The first shutdown hook: reports the app as not ready. */
   onModuleDestroy(): void {
     this.llm.shutdown.begin();
   }
 
-  /** Before the HTTP server closes, which cuts connections in some set-ups. */
+  /** Drains before the HTTP server closes, because closing it aborts connections in some set-ups. */
   beforeApplicationShutdown(): Promise<void> {
     return this.llm.shutdown.drain();
   }

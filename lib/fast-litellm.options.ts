@@ -12,10 +12,10 @@ import type { LlmClientOptions } from './llm-client/llm-client.options.js';
 import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
 
-/** Everything that can be set, one key per capability. All of it is optional and checked once, at boot. */
+/** Options, one key per capability. All are optional and checked once, at boot. */
 export interface FastLiteLLMOptions {
   /**
-   * `auto` (default): the native engine where the addon works, otherwise TypeScript. `native`: an error at boot where it does not work.
+   * `auto` (default): the native engine if the addon works, otherwise TypeScript. `native`: an error at boot if it does not.
    * `typescript`: the addon is never opened. Environment: `FAST_LITELLM_ENGINE`.
    */
   readonly engine?: EngineMode;
@@ -32,25 +32,25 @@ export interface FastLiteLLMOptions {
   /** The performance monitor and its alerts. */
   readonly monitor?: PerformanceMonitorOptions;
   /**
-   * Libraries to patch in place, so that they answer natively: `true` for all that are installed, or their names. Default: none, nobody's library
-   * changes unasked.
+   * Libraries to patch in place, so that they answer natively: `true` for all that are installed, or their names.
+   * Default: none.
    */
   readonly accelerate?: boolean | readonly AccelerationTarget[];
   /** The connection pool. */
   readonly connectionPool?: ConnectionPoolOptions;
   /**
-   * Whether prom-client's global registry shows the metrics, or how: in another registry, under another prefix. Default: in the Nest module where prom-client is
-   * installed; not in the plain class.
+   * Whether prom-client's global registry shows the metrics, or where and how. Default: `true` in the Nest module if
+   * prom-client is installed, `false` in the plain class.
    */
   readonly metrics?: boolean | MetricsOptions;
   /** The graceful shutdown of a Nest app. */
   readonly shutdown?: ShutdownOptions;
   /**
-   * Whether calls to models become OpenTelemetry spans. Default: in the Nest module where `@opentelemetry/api` is installed; not in the plain class. Without an
-   * SDK in the app they go nowhere.
+   * Whether calls to models become OpenTelemetry spans. Default: `true` in the Nest module if `@opentelemetry/api` is
+   * installed, `false` in the plain class.
    */
   readonly telemetry?: boolean;
-  /** Takes the few lines this package logs. Default: Nest's logger. */
+  /** Receives the log lines of this package. Default: Nest's logger. */
   readonly logger?: LogSink;
 }
 

@@ -38,19 +38,19 @@ import { resolveTokenCounterOptions } from './token-counter/token-counter.option
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
-/** What `healthCheck` answers. */
+/** The result of `healthCheck`. */
 export interface FastLiteLLMHealth extends HealthReport {
   /** Whether the native addon is open. */
   readonly rustAvailable: boolean;
-  /** Why it is not, or that the app is shutting down. */
+  /** Why the addon is not open, or `the app is shutting down`. */
   readonly reason?: string;
 }
 
 /**
- * All capabilities and what they share. The Nest module holds one and injects its parts; without Nest, build one yourself.
+ * All capabilities in one object. The Nest module creates one and injects its parts; without Nest, create it yourself.
  *
- * @throws InvalidConfigurationError naming the option, variable or file that is wrong.
- * @throws NativeEngineUnavailableError with `engine: 'native'`, where the addon does not work.
+ * @throws InvalidConfigurationError naming the invalid option, variable or file.
+ * @throws NativeEngineUnavailableError if `engine` is `native` and the addon does not work.
  * @example
  * const llm = new FastLiteLLM({ featureFlags: { features: { rust_token_counting: 'canary:10' } } });
  * llm.tokenCounter.countTokens('Hello world', 'gpt-4o');
@@ -69,16 +69,16 @@ export class FastLiteLLM {
   readonly acceleration: AccelerationService;
   readonly connectionPool: ConnectionPoolService;
   readonly client: LlmClient;
-  /** Hears of calls to models: OpenTelemetry's spans, with `telemetry`. */
+  /** Observer of calls to models: makes OpenTelemetry spans if `telemetry` is on. */
   readonly observer?: CallObserver;
-  /** Brings the app down without cutting anybody off; the Nest module uses it. */
+  /** Graceful shutdown; the Nest module uses it. */
   readonly shutdown: GracefulShutdown;
 
   private readonly openRateLimiter: (options: ResolvedRateLimitOptions) => RateLimiterService;
   private readonly connectionPools: ConnectionPools;
   private readonly setting: EngineSetting;
   private readonly engines: Readonly<Record<string, SwitchingEngine<object>>>;
-  /** What outlives a call, as far as it was opened. */
+  /** What `close` has to close. */
   private readonly parts: { close(): void | Promise<void> }[] = [];
 
   constructor(options: FastLiteLLMOptions = {}, context: FeatureFlagsContext = {}) {
@@ -160,7 +160,7 @@ export class FastLiteLLM {
   }
 
   /**
-   * One more limiter on the same engines, with these limits and counters of its own; its owner closes it.
+   * Creates another limiter with these limits and its own counters. The caller closes it.
    * @throws InvalidConfigurationError naming the limit.
    */
   rateLimiterUnder(limits: RateLimits): RateLimiterService {
@@ -168,8 +168,8 @@ export class FastLiteLLM {
   }
 
   /**
-   * One more connection pool on the same engines: of a name, or of nobody else's. `close` drains it.
-   * @throws InvalidConfigurationError naming the option, InvalidArgumentError where the name is open with other options.
+   * Opens another connection pool, shared under `name` or private. `close` drains it.
+   * @throws InvalidConfigurationError naming the option; InvalidArgumentError if the name is open with other options.
    */
   connectionPoolUnder(options?: ConnectionPoolOptions, name?: string): ConnectionPoolService {
     return name === undefined ? this.connectionPools.open(options) : this.connectionPools.withName(name, options);
@@ -194,7 +194,7 @@ export class FastLiteLLM {
     }));
   }
 
-  /** Every number of this instance, as data. */
+  /** All metrics of this instance, as data. */
   metrics(): readonly MetricSample[] {
     const { components } = checkHealth(this.capabilities());
     return [
@@ -206,18 +206,18 @@ export class FastLiteLLM {
     ];
   }
 
-  /** Asks every capability a question whose answer is known. One that can only answer later is given with its latest answer. */
+  /** Runs the self-test of every capability. One that answers later appears with its latest result. */
   healthCheck(): FastLiteLLMHealth {
     return this.describe(checkHealth(this.capabilities()));
   }
 
-  /** The same, waiting for every answer. */
+  /** The same, and waits for every result. */
   async healthCheckAsync(): Promise<FastLiteLLMHealth> {
     return this.describe(await checkHealthAsync(this.capabilities()));
   }
 
   /**
-   * Shows the metrics in prom-client's global registry, or that of the options, until `close`.
+   * Registers the metrics in prom-client's global registry, or in that of the options, until `close`.
    * @throws MissingPackageError without `prom-client`.
    */
   registerMetrics(options: MetricsOptions = {}): void {
@@ -225,7 +225,7 @@ export class FastLiteLLM {
     this.parts.push({ close: registerPrometheusMetrics(this, registry, rest) });
   }
 
-  /** Closes everything that outlives a call; leased connections have `connectionPool.drainTimeoutMs` to be returned. May be called more than once. */
+  /** Closes connections, stores and timers; leased connections have `connectionPool.drainTimeoutMs` to be returned. May be called more than once. */
   async close(): Promise<void> {
     await Promise.all(this.parts.map(async (part) => part.close()));
   }

@@ -21,12 +21,12 @@ import type { TokenCounterService } from './token-counter/token-counter.service.
 
 let instance: FastLiteLLM | undefined;
 
-/** The process-wide instance behind the functions of this file, built by the first call of one: with the environment, but no options. */
+/** The process-wide instance behind these functions. The first call creates it, with the environment and without options. */
 function processWide(): FastLiteLLM {
   return (instance ??= new FastLiteLLM());
 }
 
-/** Whether the native addon can be opened here. Under `FAST_LITELLM_ENGINE=typescript` it is `false` and the addon stays closed. */
+/** Whether the native addon can be opened. `false` with `FAST_LITELLM_ENGINE=typescript`, which never opens it. */
 export declare const RUST_ACCELERATION_AVAILABLE: boolean;
 // A getter, so that requiring this package does not open the addon for those who set `engine: 'typescript'`.
 Object.defineProperty(exports, 'RUST_ACCELERATION_AVAILABLE', { enumerable: true, get: () => openNativeBinding().binding !== null });
@@ -103,18 +103,18 @@ export const estimateCost: TokenCounterService['estimateCost'] = (...args) => pr
 /** `TokenCounterService.getModelLimits` of the process-wide instance. */
 export const getModelLimits: TokenCounterService['getModelLimits'] = (...args) => processWide().tokenCounter.getModelLimits(...args);
 
-/** `RateLimiterService.check` of the process-wide instance: under 10 requests a second, 600 a minute and 10,000 an hour, unless the environment says otherwise. */
+/** `RateLimiterService.check` of the process-wide instance. Default limits: 10 requests a second, 600 a minute, 10,000 an hour. */
 export const checkRateLimit: RateLimiterService['check'] = (...args) => processWide().rateLimiter.check(...args);
 
 /** `RateLimiterService.getStats` of the process-wide instance. */
 export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => processWide().rateLimiter.getStats(...args);
 
 /**
- * The entry of a model list in LiteLLM's shape that a request for `model` would get: the caller's own object, or `null` when there is none. A list is read
- * when it is first seen, and again when its length has changed; after other changes in place call `refreshModelList`.
+ * Selects an entry of a model list in LiteLLM's shape: the caller's own object, or `null` if no entry is eligible. A list is
+ * read when it is first seen and when its length changes; after other changes in place call `refreshModelList`.
  *
- * @param blockedModels Not these: ids, models of deployments (`azure/gpt-4`) or names of groups.
- * @param settings By their names here or LiteLLM's. Keep the object: a list is read once for each.
+ * @param blockedModels Excluded ids, models of deployments (`azure/gpt-4`) or names of groups.
+ * @param settings Router settings, by their names here or LiteLLM's. Reuse the object: a list is read once for each.
  * @throws InvalidArgumentError naming the entry and key.
  */
 export function getAvailableDeployment(
@@ -127,7 +127,7 @@ export function getAvailableDeployment(
   return availableIn(processWide().listRouters.of(modelList, settings ?? undefined), model, blockedModels, context);
 }
 
-/** Reads a list of `getAvailableDeployment` again that was changed in place. */
+/** Reads a list of `getAvailableDeployment` again after a change in place. */
 export function refreshModelList(modelList: readonly ModelListEntry[], settings?: RouterSettings | LiteLLMRouterSettings | null): void {
   processWide().listRouters.refresh(modelList, settings ?? undefined);
 }
@@ -175,21 +175,21 @@ export const cleanupExpiredConnections: ConnectionPoolService['cleanup'] = () =>
 export const getConnectionPoolStats: ConnectionPoolService['stats'] = () => processWide().connectionPool.stats();
 
 /**
- * The reference's `SimpleRateLimiter`. Each has counters of its own, on the engine that the environment chooses.
+ * `SimpleRateLimiter` of the Python package: one limit, its own counters, in memory.
  *
  * @example
  * const limiter = new SimpleRateLimiter(60);
  * limiter.check('user_123'); // { allowed: true, remainingRequests: 5, … }
  */
 export class SimpleRateLimiter extends RateLimiterFacade {
-  /** @param requestsPerMinute Default 60. Of it come a bucket (burst: a tenth, at least 5) and 60 times as many an hour. */
+  /** @param requestsPerMinute Default 60. Also sets a token bucket (burst: a tenth, at least 5) and 60 times as many an hour. */
   constructor(requestsPerMinute: number = DEFAULT_REQUESTS_PER_MINUTE) {
     super(requestsPerMinute, (limits) => processWide().rateLimiterUnder(limits));
   }
 }
 
 /**
- * The reference's `SimpleConnectionPool`: two of one name are one pool.
+ * `SimpleConnectionPool` of the Python package: two of one name are the same pool.
  *
  * @example
  * const pool = new SimpleConnectionPool('providers');
@@ -198,7 +198,7 @@ export class SimpleRateLimiter extends RateLimiterFacade {
 export class SimpleConnectionPool extends ConnectionPoolFacade {
   /**
    * @param poolName Default `default`.
-   * @param options Those of `connectionPool`. They are given once, with the first of a name.
+   * @param options Those of `connectionPool`. Only the first pool of a name takes them.
    */
   constructor(poolName: string = DEFAULT_POOL_NAME, options?: ConnectionPoolOptions) {
     super(poolName, () => processWide().connectionPoolUnder(options, poolName));
@@ -206,13 +206,13 @@ export class SimpleConnectionPool extends ConnectionPoolFacade {
 }
 
 /**
- * The storage of `@nestjs/throttler` 6, on this package's counters.
+ * A storage for `@nestjs/throttler` 6 that counts in sliding windows.
  *
  * @example
  * ThrottlerModule.forRoot({ throttlers: [{ ttl: 60_000, limit: 60 }], storage: new FastThrottlerStorage() })
  */
 export class FastThrottlerStorage extends ThrottlerStorageFacade {
-  /** @param limiter Where the counters live: over Redis, if its store is. Default: in memory, apart from all others. */
+  /** @param limiter Counts in this service's store, Redis included. Default: in memory, with its own counters. */
   constructor(limiter?: RateLimiterService) {
     let own = limiter;
     // A store, or options, would be taken for one until the first request.
@@ -223,21 +223,21 @@ export class FastThrottlerStorage extends ThrottlerStorageFacade {
 }
 
 /**
- * The reference's `SimpleTokenCounter`, on the process-wide instance.
+ * `SimpleTokenCounter` of the Python package, on the process-wide instance.
  *
  * @example
  * const counter = new SimpleTokenCounter(4096);
  * counter.countTokens('Hello world', 'gpt-4'); // 2
  */
 export class SimpleTokenCounter extends TokenCounterFacade {
-  /** @param modelMaxTokens The most tokens `validateInput` lets pass. Default 4096. */
+  /** @param modelMaxTokens Most tokens that `validateInput` accepts. Default 4096. */
   constructor(modelMaxTokens: number = DEFAULT_MODEL_MAX_TOKENS) {
     super(modelMaxTokens, () => processWide().tokenCounter);
   }
 }
 
 /**
- * The reference's `AdvancedRouter`: the model list comes with the call.
+ * `AdvancedRouter` of the Python package: the model list comes with the call.
  *
  * @example
  * const router = new AdvancedRouter('simple_shuffle');

@@ -163,7 +163,8 @@ export interface RateLimitStats {
 }
 
 /**
- * Takes part in the state of this name, and returns the number of this thread in it. Its memory is `router/<name>`;
+ * Takes part in the state of this name, and returns the number of this thread in it. Its memory is
+ * `router/<name>`;
  * `router/<name>/threads` holds a row of requests in flight per thread.
  */
 export declare function routerOpen(name: string, capacity: number): number

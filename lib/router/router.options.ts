@@ -129,11 +129,11 @@ export function resolveRouterOptions(
   const at = (key: keyof RouterOptions): string => joinPath(path, key);
   const warnings = new Set<string>();
   const warn = (message: string): void => void warnings.add(message);
-  const handled = optional(input.handledSettings, [], (value) =>
+  const handledSettings = optional(input.handledSettings, [], (value) =>
     checkArray(at('handledSettings'), value, (where, name) => checkString(where, name)),
   );
   const file = optional(input.configPath, undefined, (value) =>
-    readConfigFile(checkString(at('configPath'), value), around, warn, handled),
+    readConfigFile(checkString(at('configPath'), value), { env: around, warn, handledSettings }),
   );
   const env = file?.env ?? around;
   const theirs = optional(input.routerSettings, {}, (value) =>
@@ -142,7 +142,7 @@ export function resolveRouterOptions(
       resolveEnvironmentNames(value, env, (name) => warn(`environment variable ${name} is not set`)),
     ),
   );
-  const given = fromLiteLLM(at('routerSettings'), theirs, refuseOption, warn);
+  const given = fromLiteLLM(at('routerSettings'), theirs, { refuse: refuseOption, warn });
   const ofSettings = sharedStateOf(at('routerSettings'), theirs, { env, refuse: refuseOption, warn }) ?? file?.sharedState;
   const own = Object.fromEntries(SETTING_KEYS.filter((key) => input[key] !== undefined).map((key) => [key, input[key]])) as RouterSettings;
   const refuse = file === undefined ? refuseOption : refuseFileValue;

@@ -1,5 +1,5 @@
 import { checkKnownKeys, checkNumber, checkObject, joinPath, type Refuse } from '../../common/options.js';
-import { checkAmount } from './file-values.js';
+import { checkAmount, type Reporting } from './file-values.js';
 
 /** An amount that may be spent per period. The first period starts with the first call. */
 export interface Budget {
@@ -38,7 +38,7 @@ export function readProviderBudgets(path: string, value: unknown, refuse: Refuse
 }
 
 /** Translates LiteLLM's `provider_budget_config` to our names and units. */
-export function budgetsFromLiteLLM(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): Record<string, Budget> {
+export function budgetsFromLiteLLM(path: string, value: unknown, { refuse, warn }: Reporting): Record<string, Budget> {
   const budgets: Record<string, Budget> = {};
   for (const [provider, entry] of Object.entries(checkObject(path, value, refuse))) {
     const at = joinPath(path, provider);

@@ -18,6 +18,14 @@ export interface RouterConfig {
   readonly env: Environment;
 }
 
+/** What a file is read with. */
+export interface FileContext {
+  readonly env: Environment;
+  readonly warn: (message: string) => void;
+  /** Settings of LiteLLM's proxy that the app enforces: no warning names them. */
+  readonly handledSettings: readonly string[];
+}
+
 /** Keys of `litellm_settings` that LiteLLM's router uses as defaults. */
 const GENERAL = new Set([
   'num_retries',
@@ -38,12 +46,7 @@ const READ = new Set(['model_list', 'router_settings', 'environment_variables', 
  * receives the settings that do not concern the router (`general_settings`, callbacks).
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
-export function readConfigFile(
-  path: string,
-  given: Environment,
-  warn: (message: string) => void,
-  handledSettings: readonly string[] = [],
-): RouterConfig {
+export function readConfigFile(path: string, { env: given, warn, handledSettings }: FileContext): RouterConfig {
   const config = readConfigDocument(path);
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
@@ -63,6 +66,7 @@ export function readConfigFile(
   // An operator who sets a `master_key` expects the gateway to ask for it.
   if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}`);
   const routerSettings = part('router_settings');
+  const reporting = { refuse: refuseFileValue, warn };
   return {
     // Each entry resolves its own variables, so that a missing one is reported with its place.
     modelList: withCredentials(
@@ -71,10 +75,10 @@ export function readConfigFile(
       checkArray(`${root}model_list`, config.model_list ?? [], (_, entry) => entry, refuseFileValue),
     ),
     settings: {
-      ...fromLiteLLM(`${root}litellm_settings`, general, refuseFileValue, warn),
-      ...fromLiteLLM(`${root}router_settings`, routerSettings, refuseFileValue, warn),
+      ...fromLiteLLM(`${root}litellm_settings`, general, reporting),
+      ...fromLiteLLM(`${root}router_settings`, routerSettings, reporting),
     },
-    sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, refuse: refuseFileValue, warn }),
+    sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
     env,
   };
 }

@@ -2,6 +2,14 @@ import { InvalidArgumentError, UnshownText } from '../../common/errors.js';
 import { checkObject, joinPath, refuseOption, type Refuse } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 
+/** How a reader of settings reports what it finds. */
+export interface Reporting {
+  /** Makes the error for an invalid value. */
+  readonly refuse: Refuse;
+  /** Receives options that are unknown or have no effect. */
+  readonly warn: (message: string) => void;
+}
+
 const PREFIX = 'os.environ/';
 /** Upper bound of the nesting: recursion must end before the stack does, and a cycle has no end. */
 const MAX_DEPTH = 64;

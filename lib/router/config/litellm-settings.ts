@@ -1,5 +1,5 @@
 import { checkNumber, checkObject, joinPath, type Refuse } from '../../common/options.js';
-import { checkAmount } from './file-values.js';
+import { checkAmount, type Reporting } from './file-values.js';
 import { budgetsFromLiteLLM } from './budget-settings.js';
 import { knownErrorPolicy } from './error-policies.js';
 import { FALLBACK_PARAMS, IGNORED_SETTINGS, KNOWN_CHECKS, REDIS_SETTINGS } from './litellm-keys.js';
@@ -53,11 +53,12 @@ export function inOwnNames(path: string, input: RouterSettings | LiteLLMRouterSe
   if (!keys.some(isTheirs)) return input;
   const entries = Object.entries(input);
   const theirs = Object.fromEntries(entries.filter(([key]) => isTheirs(key)));
-  return { ...fromLiteLLM(path, theirs, refuse, () => {}), ...Object.fromEntries(entries.filter(([key]) => !isTheirs(key))) };
+  return { ...fromLiteLLM(path, theirs, { refuse, warn: () => {} }), ...Object.fromEntries(entries.filter(([key]) => !isTheirs(key))) };
 }
 
 /** Translates LiteLLM's settings to our names and units. `warn` receives unknown keys. */
-export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings {
+export function fromLiteLLM(path: string, input: unknown, reporting: Reporting): RouterSettings {
+  const { refuse, warn } = reporting;
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(checkObject(path, input, refuse))) {
     if (value === null || value === undefined || IGNORED_SETTINGS.has(key) || REDIS_SETTINGS.has(key)) continue;
@@ -65,12 +66,12 @@ export function fromLiteLLM(path: string, input: unknown, refuse: Refuse, warn: 
     if (key.endsWith('fallbacks')) warnOfParams(at, value, warn);
     if (Object.hasOwn(SAME, key)) settings[SAME[key]] = plain(value);
     else if (Object.hasOwn(SECONDS, key)) settings[SECONDS[key]] = checkAmount(at, value, refuse) * 1000;
-    else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, refuse, warn);
+    else if (key === 'routing_strategy_args') settings.strategyOptions = strategyOptions(at, value, reporting);
     else if (key === 'tag_filtering_match_any') settings.tagFilteringMatchAll = plain(value) === false;
-    else if (key === 'provider_budget_config') settings.providerBudgets = budgetsFromLiteLLM(at, value, refuse, warn);
+    else if (key === 'provider_budget_config') settings.providerBudgets = budgetsFromLiteLLM(at, value, reporting);
     else if (key === 'allowed_fails_policy') settings.allowedFailsPolicy = knownErrorPolicy(at, value, 'AllowedFails', warn);
     else if (key === 'retry_policy') settings.retryPolicy = knownErrorPolicy(at, value, 'Retries', warn);
-    else if (key === 'model_group_retry_policy') settings.modelGroupRetryPolicy = groupPolicies(at, value, refuse, warn);
+    else if (key === 'model_group_retry_policy') settings.modelGroupRetryPolicy = groupPolicies(at, value, reporting);
     else if (key === 'routing_groups') settings.routingGroups = routingGroups(value);
     else if (key === 'optional_pre_call_checks') {
       for (const check of Array.isArray(value) ? (value as unknown[]) : []) {
@@ -103,7 +104,7 @@ function plain(value: unknown): unknown {
   return value.trim() !== '' && Number.isFinite(Number(value)) ? Number(value) : value;
 }
 
-function strategyOptions(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): RouterSettings['strategyOptions'] {
+function strategyOptions(path: string, value: unknown, { refuse, warn }: Reporting): RouterSettings['strategyOptions'] {
   const { ttl, lowest_latency_buffer: buffer, max_latency_list_size: size, ...others } = checkObject(path, value, refuse);
   for (const key of Object.keys(others)) warn(`unknown option, ignored: ${joinPath(path, key)}`);
   const samples = size === undefined ? undefined : checkNumber(joinPath(path, 'max_latency_list_size'), plain(size), { min: 1 }, refuse);
@@ -115,7 +116,7 @@ function strategyOptions(path: string, value: unknown, refuse: Refuse, warn: (me
   };
 }
 
-function groupPolicies(path: string, value: unknown, refuse: Refuse, warn: (message: string) => void): Readonly<Record<string, unknown>> {
+function groupPolicies(path: string, value: unknown, { refuse, warn }: Reporting): Readonly<Record<string, unknown>> {
   const policies = Object.entries(checkObject(path, value, refuse));
   return Object.fromEntries(policies.map(([group, policy]) => [group, knownErrorPolicy(joinPath(path, group), policy, 'Retries', warn)]));
 }

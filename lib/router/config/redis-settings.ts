@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import { checkObject, joinPath, type Refuse } from '../../common/options.js';
 import { checkRedisUrl } from '../../common/redis/client.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
+import type { Reporting } from './file-values.js';
 import { redisRouterState } from '../redis/shared-router-state.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
 
@@ -28,7 +29,7 @@ const CONNECTION_KEYS = ['username', 'password', 'db', 'ssl'] as const;
 export function sharedStateOf(
   path: string,
   settings: Settings,
-  { env, refuse, warn }: { readonly env: Environment; readonly refuse: Refuse; readonly warn: (message: string) => void },
+  { env, refuse, warn }: Reporting & { readonly env: Environment },
 ): RouterSharedState | undefined {
   const at = (key: string): string => joinPath(path, key);
   const { redis_url: url, redis_host: host, redis_port: port } = settings;

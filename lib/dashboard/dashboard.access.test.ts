@@ -1,5 +1,4 @@
-import { DashboardAccess, SESSION_COOKIE } from './dashboard.access.js';
-import { EndedSessions } from './ended-sessions.js';
+import { DashboardAccess, EndedSessions, SESSION_COOKIE } from './dashboard.access.js';
 import { checkDashboardPath, resolveDashboardOptions } from './dashboard.options.js';
 
 const asking = (headers: Record<string, string>) => ({ headers });

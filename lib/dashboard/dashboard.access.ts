@@ -1,5 +1,4 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { EndedSessions, type DashboardSession } from './ended-sessions.js';
 
 /** The part of a request that authenticates it. */
 export interface AskingRequest {
@@ -87,4 +86,39 @@ function cookieOf({ headers }: AskingRequest, name: string): string | undefined 
     if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
   }
   return undefined;
+}
+
+/** A session of a browser. */
+export interface DashboardSession {
+  readonly id: string;
+  /** By the wall clock. */
+  readonly endMs: number;
+}
+
+/** Remembered log-outs. A client needs the token to log out more often. */
+const MOST_SESSIONS = 10_000;
+
+/**
+ * Sessions logged out in this process, until they expire. Above the bound, those that expire first
+ * count as logged out.
+ */
+export class EndedSessions {
+  private readonly endMsOf = new Map<string, number>();
+  /** Sessions that expire by then count as logged out. */
+  private floorMs = 0;
+
+  constructor(private readonly most = MOST_SESSIONS) {}
+
+  has({ id, endMs }: DashboardSession): boolean {
+    return endMs <= this.floorMs || this.endMsOf.has(id);
+  }
+
+  add({ id, endMs }: DashboardSession, nowMs: number): void {
+    this.endMsOf.set(id, endMs);
+    if (this.endMsOf.size <= this.most) return;
+    for (const [known, end] of this.endMsOf) if (end <= nowMs) this.endMsOf.delete(known);
+    if (this.endMsOf.size <= this.most) return;
+    this.floorMs = Math.max(this.floorMs, Math.min(...this.endMsOf.values()));
+    for (const [known, end] of this.endMsOf) if (end <= this.floorMs) this.endMsOf.delete(known);
+  }
 }

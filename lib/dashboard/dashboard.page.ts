@@ -1,8 +1,7 @@
 import type { DashboardSnapshot } from './dashboard.snapshot.js';
 import { html, Html } from './html.js';
 import { enginesPanel, featuresPanel } from './panels/engines.panel.js';
-import { overviewPanel, processPanel, statusPanel } from './panels/overview.panel.js';
-import { recommendationsPanel } from './panels/recommendations.panel.js';
+import { overviewPanel, processPanel, recommendationsPanel, statusPanel } from './panels/overview.panel.js';
 import { comparisonPanel, operationsPanel } from './panels/speed.panel.js';
 import { deploymentsPanel, limitsPanel, poolPanel } from './panels/traffic.panel.js';
 

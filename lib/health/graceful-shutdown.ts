@@ -38,7 +38,7 @@ export class GracefulShutdown {
   }
 
   /** HTTP requests in flight. */
-  get requestsUnderWay(): number {
+  get requestsInFlight(): number {
     return this.open.size;
   }
 

@@ -3,8 +3,8 @@ import { checkInteger, checkKnownKeys, checkObject, optional } from '../common/o
 /** Shutdown of the app (`shutdown`). For apps with `enableShutdownHooks()`. */
 export interface ShutdownOptions {
   /**
-   * How long new requests are accepted after `/health` reports not ready, in milliseconds: as long as
-   * a load balancer needs to notice. Default 0.
+   * How long new requests are accepted after `/health` reports not ready, in milliseconds: as long
+   * as a load balancer needs to notice. Default 0.
    */
   readonly noticeMs?: number;
   /** Longest wait for requests in flight, in milliseconds; the rest are aborted. Default 10,000. */

@@ -24,7 +24,8 @@ const NO_LABELS: Labels = {};
 
 /**
  * Sorts samples by name, and bounds the series of each name: the first `maxSeries` sets of labels
- * keep a series of their own for good, all later ones share one. A counter never moves between them.
+ * keep a series of their own for good, all later ones share one. A counter never moves between
+ * them.
  */
 export class MetricFamilies {
   /** By name without the prefix. */
@@ -37,9 +38,9 @@ export class MetricFamilies {
   ) {}
 
   /**
-   * Two sources with the same series are two instances in one process: their counters add up, and of
-   * their gauges the latest counts. Samples that share a series add up, or are left out where a sum
-   * has no meaning.
+   * Two sources with the same series are two instances in one process: their counters add up, and
+   * of their gauges the latest counts. Samples that share a series add up, or are left out where a
+   * sum has no meaning.
    */
   sort(sources: Iterable<readonly MetricSample[]>): Map<string, MetricFamily> {
     const families = new Map<string, MetricFamily>();

@@ -44,7 +44,7 @@ describe('compareImplementations', () => {
       ...none,
       recommendation: /^Too few samples: t has 19/,
     });
-    expect(monitor.compareImplementations('r', 'nobody')).toMatchObject({ enoughSamples: false, typescript: { totalCalls: 0 } });
+    expect(monitor.compareImplementations('r', 'unknown')).toMatchObject({ enoughSamples: false, typescript: { totalCalls: 0 } });
     expect(() => monitor.compareImplementations('', 't')).toThrow(expect.objectContaining({ path: 'rustComponent' }));
   });
 });

@@ -143,8 +143,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * Compares two components by their measurements. With too few samples it starts to measure the two
-   * engines of a capability: call it again, or wait with `compareImplementationsAsync`.
+   * Compares two components by their measurements. With too few samples it starts to measure the
+   * two engines of a capability: call it again, or wait with `compareImplementationsAsync`.
    * @throws InvalidArgumentError for a name that is empty or no string.
    */
   compareImplementations(rustComponent: string, typescriptComponent: string): PerformanceComparison {
@@ -180,8 +180,8 @@ export class PerformanceMonitorService implements Capability, EngineRecorder {
   }
 
   /**
-   * Exports the statistics as JSON (`getPerformanceStats`), or as CSV (RFC 4180) with a line for each
-   * operation and component.
+   * Exports the statistics as JSON (`getPerformanceStats`), or as CSV (RFC 4180) with a line for
+   * each operation and component.
    * @throws InvalidArgumentError for any other format.
    */
   exportPerformanceData(component?: string | null, format: 'json' | 'csv' = 'json'): string {

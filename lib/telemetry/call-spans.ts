@@ -9,9 +9,9 @@ import { answerAttributes, attemptAttributes, callAttributes, endAttributes, tar
 type Api = typeof OpenTelemetry;
 
 /**
- * Records calls of models as OpenTelemetry spans, by the semantic conventions for generative AI: one
- * for the call, with usage and response, and a child for each attempt. Spans hold no text of a prompt
- * or an answer, no key and no error message.
+ * Records calls of models as OpenTelemetry spans, by the semantic conventions for generative AI:
+ * one for the call, with usage and response, and a child for each attempt. Spans hold no text of a
+ * prompt or an answer, no key and no error message.
  *
  * @throws MissingPackageError without `@opentelemetry/api`.
  */
@@ -20,11 +20,11 @@ export function openTelemetryObserver(): CallObserver {
   const api = loadOptionalPackage('@opentelemetry/api', 'telemetry', () => require('@opentelemetry/api') as Api);
   const provider = api.trace.getTracerProvider();
   const tracer = provider.getTracer('nestjs-fast-litellm', VERSION);
-  const nobody = new api.ProxyTracerProvider().getDelegate();
+  const noop = new api.ProxyTracerProvider().getDelegate();
   return {
     started: (call) => {
       // The app has the package, but no SDK: nothing records the span.
-      if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === nobody) return undefined;
+      if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === noop) return undefined;
       const options = { kind: api.SpanKind.CLIENT, attributes: callAttributes(call) };
       const span = tracer.startSpan(`${call.operation} ${call.model}`, options);
       return api.isSpanContextValid(span.spanContext()) ? new CallSpan(api, tracer, span, call) : undefined;

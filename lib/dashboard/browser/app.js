@@ -1,5 +1,6 @@
 'use strict';
-/* global document, EventSource, getComputedStyle, location, matchMedia, Option, ResizeObserver, setInterval, uPlot, window */
+/* global document, EventSource, getComputedStyle, location, matchMedia, Option */
+/* global ResizeObserver, setInterval, uPlot, window */
 
 /** After this time without a message the page shows that its figures are old. */
 const STALE_MS = 15_000;

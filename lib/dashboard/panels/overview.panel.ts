@@ -1,6 +1,7 @@
 import type { DashboardSnapshot, Tally } from '../dashboard.snapshot.js';
-import { compact, count, NONE, perSecond, span, usd } from '../figures.js';
+import { compact, count, NONE, perSecond, span, usd, words } from '../figures.js';
 import { html, type Html } from '../html.js';
+import { badge, nothing } from './panel.js';
 
 const STATES = {
   ok: { kind: 'good', text: 'Healthy' },
@@ -36,4 +37,24 @@ function tile({ label, unit, total, perSecond: rate }: Tally): Html {
     <dd class="total" title="${exact}">${shown}</dd>
     <dd class="rate">${growth}</dd>
   </div>`;
+}
+
+const SHOWN_RECOMMENDATIONS = 8;
+const PRIORITIES: Readonly<Record<string, 'bad' | 'warn' | 'plain'>> = { high: 'bad', medium: 'warn' };
+
+/** Recommendations, the most urgent first. */
+export function recommendationsPanel({ recommendations }: DashboardSnapshot): Html {
+  if (recommendations.length === 0) return nothing('No recommendations.');
+  const rest = recommendations.length - SHOWN_RECOMMENDATIONS;
+  return html`<ul class="advice">
+      ${recommendations.slice(0, SHOWN_RECOMMENDATIONS).map(
+        ({ type, priority, message, suggestion }) =>
+          html`<li>
+            <div class="head"><strong>${words(type)}</strong>${badge(PRIORITIES[priority] ?? 'plain', priority)}</div>
+            <p>${message}</p>
+            <p class="note">${suggestion}</p>
+          </li>`,
+      )}
+    </ul>
+    ${rest > 0 && html`<p class="note">And ${rest} more.</p>`}`;
 }

@@ -1,4 +1,3 @@
-import { share } from '../figures.js';
 import { html, type Html } from '../html.js';
 
 /** A column of a table. */
@@ -72,9 +71,4 @@ export function bar(parts: readonly BarPart[]): Html {
 export function usageBar(used: number, total: number): Html {
   const part = total > 0 ? Math.min(1, Math.max(0, used / total)) : 1;
   return bar([{ kind: part >= 1 ? 'full' : part >= 0.75 ? 'near' : 'used', percentage: part * 100 }]);
-}
-
-/** `37%`, also of a whole of 0. */
-export function shareOf(part: number, whole: number): string {
-  return whole > 0 ? share(part / whole) : share(0);
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { WINDOW_INTERVALS } from './duration-pages.js';
+import { WINDOW_INTERVALS } from './duration-histograms.js';
 import { figuresOf, PerformanceSeries, type CallFigures } from './performance-series.js';
 
 const ALL = { on: true, rate: 1 };

@@ -1,8 +1,15 @@
 import type { CallSeries } from '../../common/recorder.js';
 import { CallTotals } from './call-totals.js';
-import { sharedCounts, type DurationCounts } from './duration-counts.js';
-import { DurationPages, WINDOW_INTERVALS } from './duration-pages.js';
-import { bitsOf, bucketOf, durationOf, END_OF_BITS } from './duration-scale.js';
+import {
+  bitsOf,
+  bucketOf,
+  type DurationCounts,
+  durationOf,
+  DurationPages,
+  END_OF_BITS,
+  sharedCounts,
+  WINDOW_INTERVALS,
+} from './duration-histograms.js';
 import { SeriesHistory } from './series-history.js';
 
 /** Figures of some calls. All but `totalCalls` are of measured calls; without any they are 0. */

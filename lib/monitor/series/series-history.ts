@@ -1,4 +1,4 @@
-import { durationOf } from './duration-scale.js';
+import { durationOf } from './duration-histograms.js';
 
 /** Intervals of the history. */
 export const HISTORY_INTERVALS = 40;

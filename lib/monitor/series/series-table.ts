@@ -1,7 +1,7 @@
 import type { Clocks } from '../../common/clock.js';
 import { checkString, refuseArgument } from '../../common/options.js';
 import type { CallSeries } from '../../common/recorder.js';
-import { WINDOW_INTERVALS } from './duration-pages.js';
+import { WINDOW_INTERVALS } from './duration-histograms.js';
 import type { ResolvedMonitorOptions } from '../performance-monitor.options.js';
 import {
   figuresOf,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { bucketOf, BUCKETS_PER_OCTAVE, durationOf, OCTAVES } from './duration-scale.js';
+import { bucketOf, BUCKETS_PER_OCTAVE, durationOf, OCTAVES } from './duration-histograms.js';
 
 const LAST = OCTAVES * BUCKETS_PER_OCTAVE - 1;
 

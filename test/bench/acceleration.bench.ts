@@ -15,7 +15,7 @@ const [BEFORE, AFTER] = ['before', 'after'];
 
 type Methods = Record<string, unknown>;
 
-/** The functions that the patch replaces: a turn takes the ones it is about, and pays nothing for the change. */
+/** The functions that the patch replaces, taken once so that a turn does not pay for the switch. */
 class Switch {
   private readonly places: readonly (readonly [holder: Methods, name: string, original: unknown, patched: unknown])[];
 

@@ -14,7 +14,9 @@ const WIDTHS = [1, 32];
 const TARGET = 5;
 const WARM_UPS = 3;
 
-/** `npm run bench -- call`: the processor time of a chat call, beside the openai SDK; the provider is another process. */
+/**
+ * `npm run bench -- call`: CPU time of a chat call and of the openai SDK's; provider in a child.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
   const machine = environment();

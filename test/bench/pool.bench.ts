@@ -12,7 +12,10 @@ const WIDTHS = [1, 10, 100];
 
 const say = (line: string): void => console.error(line);
 
-/** `npm run bench -- pool`. `--only leases` or `--only requests` measures one of both; `--engine` chooses among ours. */
+/**
+ * `npm run bench -- pool`. `--only leases` or `--only requests` runs one part; `--engine` one
+ * engine.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
   const before = environment();

@@ -18,10 +18,13 @@ import { threadsRow } from './rate-limit/threads.js';
 
 const say = (line: string): void => console.error(line);
 const REDIS = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
-/** Peers this many times slower than the fastest of them are not filled with the next row's keys. */
+/** Peers this many times slower than the fastest peer are left out of the next row. */
 const HOPELESS = 4;
 
-/** `npm run bench -- rate-limit`. Sections for `--only`: `fresh`, `reused`, `handle`, `memory`, `churn`, `pause`, `threads`, `guard`, `redis`. */
+/**
+ * `npm run bench -- rate-limit`. `--only`: fresh, reused, handle, memory, churn, pause, threads,
+ * guard, redis.
+ */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
   const wants = (section: string): boolean => options.only.length === 0 || options.only.some((part) => section.includes(part));
@@ -84,7 +87,10 @@ async function decisionRows(
   return rows;
 }
 
-/** The native engine and the peers in one process, each of our other ways in its own: an app has one in use, and V8 does not compile calls that lead to two into one another. */
+/**
+ * Native engine and peers in one process, our other variants each in one: V8 inlines for the one in
+ * use.
+ */
 async function rowApart(task: DecisionTask): Promise<DecisionRow> {
   const isOther = (name: string): boolean => name !== NATIVE && OURS.includes(name);
   const row = await measuredApart({ ...task, names: task.names.filter((name) => !isOther(name)) });
@@ -93,7 +99,7 @@ async function rowApart(task: DecisionTask): Promise<DecisionRow> {
   return { ...row, ns: { ...ns, ...row.ns } };
 }
 
-/** Each in a process of its own: they have no peer to be compared with, and an app has one engine in use. */
+/** Each in a process of its own: there is no peer, and an app uses one engine. */
 async function handlesApart(effort: Effort): Promise<DecisionRow> {
   const ns: Record<string, number> = {};
   for (const name of handleNames()) Object.assign(ns, (await measuredApart({ count: 1, freshness: 'handle', names: [name], effort })).ns);
@@ -103,7 +109,7 @@ async function handlesApart(effort: Effort): Promise<DecisionRow> {
 async function pausesOf(kinds: readonly EngineKind[], quick: boolean): Promise<PauseRow[]> {
   const rows: PauseRow[] = [];
   for (const kind of kinds) {
-    // The reference engine's objects are the collector's: a million of them show what there is to see.
+    // The TypeScript engine's objects burden the collector: a million keys suffice.
     rows.push(await pauseRow(kind, quick ? 10_000 : kind === NATIVE ? 10_000_000 : 1_000_000, quick ? 1 : 3));
   }
   return rows;

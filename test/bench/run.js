@@ -1,6 +1,6 @@
 'use strict';
-// `npm run bench -- NAME [options]`: brings up to date what a bench needs (its peers, the compiled package) and runs test/bench/NAME.bench.ts;
-// without a name all of them, one after the other.
+// `npm run bench -- NAME [options]`: brings up to date what a bench needs (its peers, the compiled
+// package) and runs test/bench/NAME.bench.ts; without a name all of them, one after the other.
 
 const { spawnSync } = require('node:child_process');
 const { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } = require('node:fs');
@@ -23,13 +23,15 @@ function run(what, command, args, cwd) {
   if (status !== 0) throw new Error(`${what} failed: ${error?.message ?? `${command} ended with ${status}`}`);
 }
 
-/** The packages to compare with: installed on first use, so that nobody who only installs or tests the package pays for them. */
+/**
+ * The peers: installed on first use, so that installing or testing the package does not need them.
+ */
 function installPeers() {
   const stamp = join(__dirname, 'node_modules', '.package-lock.json');
   const lock = join(__dirname, 'package-lock.json');
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
   say('installing the packages to compare with (about 150 MB, once)…');
-  // Not `npm ci`: it refuses a lock file that leaves out the packages of other platforms, which some peers name and never published.
+  // Not `npm ci`: it rejects a lock file without the unpublished platform packages of some peers.
   run(
     'installing the peers',
     'npm',
@@ -47,7 +49,7 @@ function buildPackage() {
   run('compiling the package', process.execPath, [require.resolve('@nestjs/cli/bin/nest.js'), 'build', 'sample-app'], root);
 }
 
-/** The bench itself becomes plain JavaScript, so that the processes it starts are measured without a compiler in them. */
+/** Compiles the bench to JavaScript, so that measured processes contain no compiler. */
 function compileBench() {
   const { transformSync } = require('@swc/core');
   rmSync(compiled, { recursive: true, force: true });

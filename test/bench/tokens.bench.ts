@@ -97,7 +97,9 @@ async function throughputRows(installed: readonly Contender[], options: BenchArg
   return rows;
 }
 
-/** Those that were not hopelessly behind in the row before: on the longest texts a slow package takes seconds to show the same again. */
+/**
+ * Contenders that were not far behind in the row before: on long texts a slow one takes seconds.
+ */
 function worthwhile(opened: readonly Opened[], rows: readonly Row[]): Opened[] {
   const before = rows.at(-1);
   if (before?.best === undefined) return [...opened];

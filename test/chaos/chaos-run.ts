@@ -14,7 +14,9 @@ export interface ChaosReport {
   /** Answers and errors of no known kind. */
   readonly surprises: readonly unknown[];
   readonly faults: Readonly<Record<string, number>>;
-  /** Left over when all requests are over: connections that are lent, requests under way in the router and the client, listeners on a signal of all requests. */
+  /**
+   * Leaks after all requests: leased connections, requests in flight, listeners on a shared signal.
+   */
   readonly left: { readonly leased: number; readonly routed: number; readonly calls: number; readonly listeners: number };
   /** Sockets and timers of the process, before and after. */
   readonly resources: { readonly before: Readonly<Record<string, number>>; readonly after: Readonly<Record<string, number>> };

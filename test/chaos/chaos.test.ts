@@ -3,7 +3,7 @@ import { usuallyOrLong } from '../support/long.js';
 
 const SECONDS = usuallyOrLong(12, 180);
 
-describe('under 64 requests at a time, while providers refuse, hang, reset, answer nonsense, cut, freeze and are killed', () => {
+describe('64 concurrent requests to providers that deny, hang, reset, garble, truncate, freeze and are killed', () => {
   let report: ChaosReport;
   beforeAll(
     async () => {
@@ -12,7 +12,7 @@ describe('under 64 requests at a time, while providers refuse, hang, reset, answ
     SECONDS * 1000 + 60_000,
   );
 
-  it('every request ends in an answer or in an error that says what it is', () => {
+  it('ends every request with an answer or with a known error', () => {
     expect(report.surprises).toEqual([]);
     expect(report.outcomes['failed otherwise']).toBeUndefined();
     expect(report.outcomes.answered).toBeGreaterThan(2 * SECONDS);
@@ -21,20 +21,20 @@ describe('under 64 requests at a time, while providers refuse, hang, reset, answ
     expect(Object.keys(report.faults).length).toBeGreaterThan(usuallyOrLong(5, 12));
   });
 
-  it('nothing is left over: no lease, no request under way, no listener, no socket, no timer', () => {
+  it('leaks no lease, request in flight, listener, socket or timer', () => {
     expect(report.left).toEqual({ leased: 0, routed: 0, calls: 0, listeners: 0 });
     const { before, after } = report.resources;
     for (const name of ['TCPSocketWrap', 'TCPConnectWrap', 'TCPServerWrap', 'PipeWrap', 'Timeout'])
       expect(`${name}: ${Math.max(0, (after[name] ?? 0) - (before[name] ?? 0))}`).toBe(`${name}: 0`);
   });
 
-  it('memory stays flat', () => {
+  it('does not grow in memory', () => {
     const { heap } = report;
     const half = (from: number): number => Math.min(...heap.slice(from, from + Math.floor(heap.length / 2)));
     expect(half(Math.ceil(heap.length / 2))).toBeLessThan(half(1) * 1.25 + 4e6);
   });
 
-  it('the requests are spread evenly again when all is mended', () => {
+  it('distributes requests evenly again after the faults', () => {
     expect(report.shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 1);
     for (const share of report.shares) expect(share).toBeGreaterThan(0.15);
   });

@@ -5,7 +5,7 @@ import { RequestCancelledError } from '../../lib/common/errors.js';
 import type { LlmClient } from '../../lib/llm-client/llm-client.service.js';
 import type { ModelRequest } from '../../lib/llm-client/request.js';
 
-/** An HTTP server in front of a client, as small as it can be: what it answers is the client's doing. */
+/** A minimal HTTP server in front of a client: its answers come from the client alone. */
 export class Front {
   /** Thrown, and of no known kind. */
   readonly surprises: unknown[] = [];
@@ -16,7 +16,8 @@ export class Front {
     private readonly signal: AbortSignal,
   ) {
     this.server = createServer((request, response) => void this.serve(request, response));
-    // The load runs in the same process: on a stalled machine a connection would be closed while its next request is being written.
+    // The load runs in this process: on a stalled machine the default closes connections during a
+    // write.
     this.server.keepAliveTimeout = 0;
   }
 

@@ -1,6 +1,9 @@
 import { runChaos } from './chaos-run.js';
 
-/** `node --require ./test/support/typescript-hook.js test/chaos/main.ts [MINUTES] [SEED]`: the same as the test, for longer. */
+/**
+ * `node --require ./test/support/typescript-hook.js test/chaos/main.ts [MINUTES] [SEED]`: a long
+ * run.
+ */
 async function main([minutes = '10', seed = String(Date.now())]: string[]): Promise<void> {
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   say(`${minutes} minutes, seed ${seed}`);

@@ -6,7 +6,7 @@ import type { ProviderFacts, ProviderMessage } from '../../sample-app/providers/
 
 const root = join(__dirname, '..', '..');
 
-/** A local provider in a process of its own, which can be stopped, killed and started again on its port. */
+/** A local provider in its own process, which can be stopped, killed and restarted on its port. */
 export class ProviderProcess {
   port = 0;
   private child: ChildProcess | undefined;
@@ -38,7 +38,7 @@ export class ProviderProcess {
     return 'facts' in message ? message.facts : { requests: 0, abandoned: 0, inFlight: 0, connections: 0 };
   }
 
-  /** Holds the process in the middle of whatever it does: its sockets stay open, and nothing is answered. */
+  /** Stops the process (SIGSTOP): its sockets stay open without answers. */
   freeze(): void {
     this.isStopped = true;
     this.child?.kill('SIGSTOP');

@@ -99,7 +99,7 @@ const calls: Readonly<Record<string, () => void>> = {
   VERSION: () => expect(root.VERSION).toMatch(/^\d+\.\d+\.\d+$/),
 };
 
-describe('the API of the reference', () => {
+describe('the API of fast-litellm', () => {
   beforeAll(async () => {
     server = createServer((_, response) => response.end());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -110,21 +110,21 @@ describe('the API of the reference', () => {
     server.close();
   });
 
-  it('is called here by every name of its table, and no other', () => {
+  it('is covered here name by name, as listed in its table', () => {
     const named = rows.map((name) => (name === '__version__' ? 'VERSION' : name));
     expect(Object.keys(calls).sort()).toEqual([...new Set(named)].sort());
   });
 
-  it.each(Object.keys(calls))('%s answers', (name) => calls[name]());
+  it.each(Object.keys(calls))('has a working %s', (name) => calls[name]());
 
-  it('has the classes that Nest injects, its guards and decorators', () => {
+  it('exports the injectable classes, guards and decorators', () => {
     const [, line] = /^Nest: ([^]*?)\n\n/m.exec(contract) ?? [];
     const names = codeIn(line).map((code) => nameOf(code.replace('@', '')));
     expect(names.length).toBeGreaterThan(10);
     expect(names.filter((name) => typeof (root as unknown as Record<string, unknown>)[name] !== 'function')).toEqual([]);
   });
 
-  it('refuses an argument that can never work, by an error with a code', () => {
+  it('rejects an invalid argument with an error code', () => {
     expect(() => root.isEnabled('nothing' as root.FeatureName)).toThrow(expect.objectContaining({ code: 'UNKNOWN_FEATURE' }) as Error);
     expect(() => new root.SimpleRateLimiter(0)).toThrow(root.InvalidArgumentError);
   });

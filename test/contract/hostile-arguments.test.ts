@@ -152,11 +152,11 @@ async function complaint(call: () => unknown): Promise<string | undefined> {
   }
 }
 
-describe.each(engineNames())('whatever is given to the %s engine', (engine) => {
+describe.each(engineNames())('hostile arguments to the %s engine', (engine) => {
   const llm = new root.FastLiteLLM({ engine, logger: quiet, router: { modelList: modelList() as never } });
   afterAll(() => llm.close());
 
-  it.each(Object.entries(callsOf(llm)))('%s refuses it by name, or has a result', async (_, [call, ...makers]) => {
+  it.each(Object.entries(callsOf(llm)))('%s returns a result or throws an error with the argument’s path', async (_, [call, ...makers]) => {
     const complaints: string[] = [];
     for (const [index, maker] of makers.entries()) {
       for (const place of placesIn(maker())) {
@@ -171,12 +171,12 @@ describe.each(engineNames())('whatever is given to the %s engine', (engine) => {
     expect(complaints).toEqual([]);
   });
 
-  it('is no failure of the engine, whatever it throws', () => {
+  it('does not count a hostile argument as a failure of the native engine', () => {
     expect(llm.engineStates().map(({ nativeErrors }) => nativeErrors)).toEqual(llm.engineStates().map(() => 0));
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
-  it('is no failure and no difference where native runs in the shadow', async () => {
+  it('does not count a hostile argument as a failure or a difference in shadow runs', async () => {
     const beside = new root.FastLiteLLM({
       engine,
       logger: quiet,

@@ -1,4 +1,4 @@
-/** What the getters and traps below throw: the caller's own error, which is to come out as it went in. */
+/** The error of the getters and traps below, which must reach the caller unchanged. */
 export class OwnError extends Error {}
 
 const own = (): never => {

@@ -5,7 +5,8 @@ import type { ModelListEntry, ModelRequest, RouterOptions } from 'nestjs-fast-li
 import { clientOf, closeClients } from '../support/llm-client-setup.js';
 import { HELLO, scripted, stopProviders } from '../support/llm-client-providers.js';
 
-// LiteLLM's Router made the calls of fixtures/litellm/router-calls.json (router_calls.py); the same scenarios are played here.
+// Replays the scenarios that LiteLLM's Router ran for fixtures/litellm/router-calls.json
+// (router_calls.py).
 
 type Answer = number | 'ok' | 'context' | 'policy' | 'hang' | 'reset';
 
@@ -160,7 +161,7 @@ function tierOf({ deployments }: Scenario, called: string): string {
 describe(`the calls of LiteLLM ${recorded.litellm}`, () => {
   const played = new Map<Scenario, Promise<string>>();
 
-  // Most of the time is spent waiting before retries. Those that hang come last: on a loaded machine their time would be up before they are sent.
+  // Scenarios that hang come last: on a loaded machine they would time out before they are sent.
   beforeAll(async () => {
     const hangs = ({ deployments }: Scenario): boolean => deployments.some(({ answers }) => answers.includes('hang'));
     for (const some of [recorded.scenarios.filter((scenario) => !hangs(scenario)), recorded.scenarios.filter(hangs)]) {
@@ -180,7 +181,7 @@ describe(`the calls of LiteLLM ${recorded.litellm}`, () => {
     const theirs = scenario.litellm.map(({ calls }) => calls.join(','));
     const difference = DIFFERENCES.find((known) => known.scenario.test(name));
     if (difference === undefined) {
-      // Where LiteLLM selects at random within a tier, its runs need not have come to all that it may do.
+      // LiteLLM selects at random within a tier, so its recorded runs may not cover every outcome.
       const tiers = (calls = ''): string => calls.replace(/\w+/g, (id) => tierOf(scenario, id));
       if (isRandom) expect(theirs.map(tiers)).toContain(tiers(ours));
       else expect(theirs).toEqual([ours]);
@@ -190,7 +191,7 @@ describe(`the calls of LiteLLM ${recorded.litellm}`, () => {
     }
   });
 
-  it('differ on purpose where the list says so, and each line of it is of use', () => {
+  it('differ from ours only in the listed ways, each of which occurs', () => {
     for (const { scenario } of DIFFERENCES) expect(recorded.scenarios.some(({ name }) => scenario.test(name))).toBe(true);
   });
 });

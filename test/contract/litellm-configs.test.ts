@@ -150,7 +150,7 @@ async function ask(file: string): Promise<{ readonly found: string[]; readonly l
 }
 
 describe('a LiteLLM configuration', () => {
-  it.each(readdirSync(folder))('%s: each deployment can be called, or says why not', async (file) => {
+  it.each(readdirSync(folder))('%s: each deployment is callable or has a reason', async (file) => {
     const { found, llm } = await ask(file);
     await new Promise((resolve) => setImmediate(resolve));
     await llm.close();
@@ -158,5 +158,5 @@ describe('a LiteLLM configuration', () => {
     expect(found.join()).not.toMatch(/secret-of/);
   });
 
-  it('has its expectations here', () => expect(Object.keys(EXPECTED)).toEqual(readdirSync(folder)));
+  it('has expectations in this suite', () => expect(Object.keys(EXPECTED)).toEqual(readdirSync(folder)));
 });

@@ -4,7 +4,7 @@ import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { clientOf, closeClients } from '../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../support/llm-client-providers.js';
 
-// What text costs: LiteLLM's completion_cost beside ours, by its own prices (fixtures/litellm/costs.py), and fees per request.
+// Compares costs with LiteLLM's completion_cost at its prices (fixtures/litellm/costs.py).
 
 interface Recorded {
   readonly prices: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
@@ -22,8 +22,8 @@ afterEach(async () => {
 });
 afterAll(() => Promise.all([llm.close(), bundled.close()]));
 
-describe('the cost of text', () => {
-  it.each(Object.keys(recorded.prices))('of %s is what LiteLLM says, and its fee per request', (model) => {
+describe('estimateCost', () => {
+  it.each(Object.keys(recorded.prices))('returns the cost of LiteLLM for %s, plus its fee per request', (model) => {
     // LiteLLM has these fees in its file, and leaves them out of its costs.
     const fee = Number(recorded.prices[model].input_cost_per_request ?? 0);
     const costs = recorded.costs.filter((cost) => cost.model === model);
@@ -33,7 +33,7 @@ describe('the cost of text', () => {
     }
   });
 
-  it('has the models of the list', () => expect(Object.keys(recorded.prices).length).toBeGreaterThanOrEqual(50));
+  it('is compared for at least 50 models', () => expect(Object.keys(recorded.prices).length).toBeGreaterThanOrEqual(50));
 });
 
 describe('a fee per request', () => {
@@ -42,9 +42,9 @@ describe('a fee per request', () => {
     ['perplexity/sonar-pro', 0.0185],
     ['perplexity/sonar-reasoning-pro', 0.0168],
     ['perplexity/sonar-deep-research', 0.0028],
-  ])('is part of what %s costs', (model, usd) => expect(bundled.tokenCounter.estimateCost(1000, 100, model)).toBeCloseTo(usd, 9));
+  ])('is part of the cost of %s', (model, usd) => expect(bundled.tokenCounter.estimateCost(1000, 100, model)).toBeCloseTo(usd, 9));
 
-  it('may be said by the app', () => {
+  it('can be set by the app', () => {
     const overrides = { mine: { inputPerMillion: 1, outputPerMillion: 2, perRequestUsd: 0.5 } };
     const own = new FastLiteLLM({ tokenCounter: { pricing: { overrides } }, logger: quiet });
     expect(own.tokenCounter.estimateCost(1_000_000, 1_000_000, 'mine')).toBeCloseTo(3.5, 9);
@@ -54,7 +54,7 @@ describe('a fee per request', () => {
   it.each([
     ['the deployment', { model: 'openai/mine', input_cost_per_token: 0, output_cost_per_token: 0, input_cost_per_request: 0.012 }],
     ['the price list', { model: 'perplexity/sonar', input_cost_per_token: undefined }],
-  ])('of %s is spent, and counts against a budget', async (_case, params) => {
+  ])('of %s counts as spending and against a budget', async (_case, params) => {
     const one = await provider('one');
     const modelList = [deploymentOf('m', one, { ...params, max_budget: 0.03, budget_duration: '1d' })];
     const { client, router } = clientOf({ modelList });
@@ -68,7 +68,7 @@ describe('a fee per request', () => {
     expect(router.deployments()[0].costUsd(0, 0)).toBeCloseTo(0.012, 9);
   });
 
-  it('is none of the price by which deployments are compared', async () => {
+  it('does not influence the lowest-cost strategy', async () => {
     const [one, two] = await Promise.all([provider('one'), provider('two')]);
     const modelList = [deploymentOf('m', one, { model: 'perplexity/sonar' }), deploymentOf('m', two, { model: 'openai/gpt-4o' })];
     const { client } = clientOf({ modelList, strategy: 'cost_based' });

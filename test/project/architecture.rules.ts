@@ -4,7 +4,10 @@ import ts from 'typescript';
 /** Path from the project's root, with `/`, and text. */
 export type Sources = ReadonlyMap<string, string>;
 
-/** Imports go from a higher floor to a lower one; folders of one floor are blind to each other. `''` is `lib/` itself. */
+/**
+ * Imports go to a lower floor only; folders of one floor do not import each other. `''`: `lib/`
+ * itself.
+ */
 export const floors: Readonly<Record<string, number>> = {
   '': 6,
   acceleration: 5,
@@ -24,13 +27,18 @@ export const floors: Readonly<Record<string, number>> = {
   common: 0,
 };
 
-/** The first floor whose suites take the engine that an app gets; those below name theirs. */
+/**
+ * From this floor on, suites use the engine of the environment; below it, they name their engine.
+ */
 const FIRST_OF_APPS = 4;
 
-/** Folders whose suites name the engine that they test, and go over both: `FAST_LITELLM_ENGINE` makes no difference to what they show. */
+/** Folders whose suites name both engines, so `FAST_LITELLM_ENGINE` has no effect on them. */
 export const namedEngines: readonly string[] = Object.keys(floors).filter((folder) => floors[folder] < FIRST_OF_APPS);
 
-/** The only files of `lib/` that may import a package: whoever does without the package does without these. */
+/**
+ * The only files of `lib/` that may import an optional package: an app without it does not load
+ * them.
+ */
 const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = [
   { package: /^#native$/, files: /^lib\/engine\/native-binding\.ts$/ },
   { package: /^@nestjs\/terminus$/, files: /^lib\/health\// },
@@ -44,7 +52,10 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
 const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'type', 'types', 'constant', 'constants']);
 const isTest = (path: string): boolean => path.endsWith('.test.ts');
 
-/** Every module that a file names: `import`, `export … from`, `import()` and `require()`, types included. */
+/**
+ * All imported modules of a file: `import`, `export … from`, `import()` and `require()`, also of
+ * types.
+ */
 export function importsOf(text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map((file) => file.fileName);
 }
@@ -84,7 +95,7 @@ function sampleImport(path: string, specifier: string): string | undefined {
   return join(dirname(path), specifier).startsWith('sample-app/') ? undefined : 'the sample app knows the package by its name only';
 }
 
-/** Where a suite leaves its engine to the environment: it makes an instance without naming one, or takes that of the process. */
+/** Places at which a suite takes its engine from the environment. */
 function unnamedEngines(path: string, text: string): string[] {
   const found = importsOf(text).filter((name) => /^nestjs-fast-litellm|\.\.\/(standalone|index)\.js$/.test(name));
   const visit = (node: ts.Node): void => {
@@ -101,7 +112,10 @@ function unnamedEngines(path: string, text: string): string[] {
 
 const isEngine = ({ name }: ts.ObjectLiteralElementLike): boolean => name?.getText() === 'engine';
 
-/** Every breach of the layout in these sources, as `path: what` or `path -> import: why`. Tests of `lib/` may look anywhere. */
+/**
+ * All violations of the layout: `path: what` or `path -> import: why`. Tests of `lib/` import
+ * anything.
+ */
 export function violations(sources: Sources): string[] {
   const found: string[] = [];
   for (const [path, text] of sources) {
@@ -121,7 +135,7 @@ export function violations(sources: Sources): string[] {
   return found;
 }
 
-/** Groups of files that import each other in a circle, types included, each in the order of its paths. */
+/** Groups of files in an import cycle, types included; each group sorted. */
 export function circles(sources: Sources): string[][] {
   const graph = new Map<string, string[]>();
   for (const [path, text] of sources) {

@@ -8,31 +8,31 @@ describe('the project', () => {
   const sources = readSources(['lib', 'sample-app', 'scripts', 'test', 'native'], written);
   generated.forEach((path) => sources.delete(path));
 
-  test('is read', () => {
+  test('is found by the test', () => {
     expect(sources.has('lib/common/errors.ts')).toBe(true);
     expect(sources.has('native/Cargo.toml')).toBe(true);
     expect(importsOf(sources.get('test/project/architecture.test.ts') ?? '')).toContain('./architecture.rules.js');
   });
 
-  test('keeps its floors', () => {
+  test('imports only from lower floors', () => {
     expect(violations(sources)).toEqual([]);
   });
 
-  test('has no files that import each other in a circle', () => {
+  test('has no import cycles', () => {
     expect(circles(sources)).toEqual([]);
   });
 
-  test('suites that `ready` runs once are those that name their engine', () => {
+  test('lists in engine-suites.js the folders whose suites name their engine', () => {
     const { NAMED_ENGINES } = jest.requireActual<{ NAMED_ENGINES: readonly string[] }>('../../scripts/engine-suites.js');
     expect([...NAMED_ENGINES].sort()).toEqual([...namedEngines].sort());
   });
 
-  test('of the tests only test/support/long.ts reads LONG: its importers are the suites that `ready` runs in full', () => {
+  test('reads LONG in tests only through test/support/long.ts, whose importers `ready` runs longer', () => {
     const readers = [...sources].filter(([, text]) => /process\.env(\.LONG\b|\[['"]LONG)/.test(text)).map(([path]) => path);
     expect(readers).toEqual(['scripts/fuzz.js', 'scripts/ready.js', 'test/support/long.ts']);
   });
 
-  test('the suites that are run first, in their place', () => {
+  test('lists only existing suites in suite-order.js', () => {
     const { LONGEST } = jest.requireActual<{ LONGEST: readonly string[] }>('../../scripts/suite-order.js');
     expect(LONGEST.filter((path) => !sources.has(path))).toEqual([]);
   });
@@ -69,7 +69,7 @@ describe('the checker finds', () => {
     ["napi in the core's manifest", 'native/core/Cargo.toml', 'napi = "3"'],
     ['the sample reaching into lib', 'sample-app/main.ts', "import { A } from '../lib/index.js';"],
     ['a suite on no engine', 'lib/router/a.test.ts', 'new FastLiteLLM({ router }, { env: {} });'],
-    ['a suite on the options of somebody else', 'lib/common/a.test.ts', 'const open = (options) => new FastLiteLLM(options);'],
+    ['a suite with options of its caller', 'lib/common/a.test.ts', 'const open = (options) => new FastLiteLLM(options);'],
     ['a suite on the instance of the process', 'lib/rate-limit/a.test.ts', "import { checkRateLimit } from '../standalone.js';"],
   ])('%s', (_, path, text) => {
     expect(check(path, text)).toHaveLength(1);
@@ -85,7 +85,7 @@ describe('the checker finds', () => {
     ['lib/http/a.test.ts', 'new FastLiteLLM();'],
     ['native/binding/src/a.rs', 'use napi::Result;'],
     ['sample-app/main.ts', "import { A } from 'nestjs-fast-litellm'; import { B } from './b.js';"],
-  ])('nothing wrong in %s', (path, text) => {
+  ])('no violation in %s', (path, text) => {
     expect(check(path, text)).toEqual([]);
   });
 
@@ -104,7 +104,7 @@ describe('the checker finds', () => {
     expect(circles(new Map(Object.entries({ ...files, 'lib/e/e.ts': "import { b } from '../a/b.js';" })))).toEqual([Object.keys(files)]);
   });
 
-  test('every floor to be below the roof', () => {
+  test('lib/ itself to be the highest floor', () => {
     expect(Math.max(...Object.values(floors))).toBe(floors['']);
   });
 });

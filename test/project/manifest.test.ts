@@ -32,7 +32,7 @@ const packageOf = (specifier: string): string =>
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
 
-/** Peers that no file imports: Nest asks for them, and a second copy beside the app's would break decorators and streams. */
+/** Peers that Nest needs: a second copy beside the app's would break decorators and streams. */
 const peersOfNest = ['@nestjs/core', 'reflect-metadata', 'rxjs'];
 
 describe('dependencies', () => {
@@ -43,30 +43,30 @@ describe('dependencies', () => {
   const imported = new Set(specifiers.filter((name) => !/^[.#]/.test(name) && !isBuiltin(name)).map(packageOf));
   const { dependencies, peerDependencies, devDependencies } = manifest;
 
-  test('every package that lib/ imports is declared', () => {
+  test('declare every package that lib/ imports', () => {
     const declared = Object.keys({ ...dependencies, ...peerDependencies });
     expect([...imported].filter((name) => !declared.includes(name))).toEqual([]);
     expect(imported.size).toBeGreaterThan(0);
   });
 
-  test('every dependency is imported', () => {
+  test('contain only imported packages', () => {
     expect(Object.keys(dependencies).filter((name) => !imported.has(name))).toEqual([]);
   });
 
-  test('every peer is imported, or Nest needs it', () => {
+  test('contain only peers that lib/ imports or Nest needs', () => {
     expect(Object.keys(peerDependencies).filter((name) => !imported.has(name) && !peersOfNest.includes(name))).toEqual([]);
   });
 
-  test('every peer is installed for the tests, and no dependency is declared twice', () => {
+  test('include every peer for the tests, and no package twice', () => {
     expect(Object.keys(peerDependencies).filter((name) => !(name in devDependencies))).toEqual([]);
     expect(Object.keys(dependencies).filter((name) => name in devDependencies || name in peerDependencies)).toEqual([]);
   });
 
-  test('Node built-ins are imported with node:', () => {
+  test('exclude Node built-ins, which are imported with node:', () => {
     expect(specifiers.filter((name) => isBuiltin(name) && !name.startsWith('node:'))).toEqual([]);
   });
 
-  test('the package loads without its optional peers', () => {
+  test('are not needed to load the package if they are optional peers', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta);
     const load = (specifier: string): unknown => {
       let loaded: unknown;
@@ -84,7 +84,7 @@ describe('dependencies', () => {
     expect(load('../../lib/index.js')).toHaveProperty('FastLiteLLMModule');
   });
 
-  test('optional peers are those that one adapter alone needs', () => {
+  test('are optional peers if only one adapter needs them', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter((name) => manifest.peerDependenciesMeta[name].optional);
     expect(optional.filter((name) => !/ioredis|microservices|opentelemetry|prom|terminus|websockets/.test(name))).toEqual([]);
     expect(optional.filter((name) => !(name in peerDependencies))).toEqual([]);
@@ -103,16 +103,16 @@ describe('the published package', () => {
     expect(manifest.imports).toEqual({ '#native': './native/index.js' });
   });
 
-  test('lets an app mend and share what it depends on; the addon holds the vocabularies of one tiktoken', () => {
+  test('depends on version ranges, except for tiktoken, whose vocabularies are in the addon', () => {
     const pinned = Object.keys(manifest.dependencies).filter((name) => !manifest.dependencies[name].startsWith('^'));
     expect(pinned).toEqual(['tiktoken']);
   });
 
-  test('runs nothing where it is installed', () => {
+  test('has no install script', () => {
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
-  test('holds the compiled library, the addon, where there is one, and the documentation, nothing else', () => {
+  test('contains only the compiled library, the addon if built, and the documentation', () => {
     const pack = ['pack', '--dry-run', '--json', '--ignore-scripts'];
     const cli = process.env.npm_execpath;
     const json = cli?.endsWith('npm-cli.js')
@@ -140,7 +140,7 @@ describe('the published package', () => {
 });
 
 describe('the version', () => {
-  test('is one, everywhere', () => {
+  test('is the same in all manifests', () => {
     const { version } = manifest;
     const lock = JSON.parse(read('package-lock.json')) as { version: string; packages: Record<string, { version: string }> };
     expect([lock.version, lock.packages[''].version]).toEqual([version, version]);

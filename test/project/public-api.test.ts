@@ -5,7 +5,7 @@ import { root } from './sources.js';
 
 const RECORD = join(root, 'test', 'fixtures', 'public-api.txt');
 
-// After a change that is meant: `UPDATE_PUBLIC_API=1 npm test -- test/project/public-api`, and a line in CHANGELOG.md.
+// To accept a change: `UPDATE_PUBLIC_API=1 npm test -- test/project/public-api`, and CHANGELOG.md.
 it('exports the names and shapes that test/fixtures/public-api.txt records', () => {
   const api = describePublicApi(['lib/index.ts', 'lib/register.ts']);
   if (process.env.UPDATE_PUBLIC_API === '1') writeFileSync(RECORD, api);

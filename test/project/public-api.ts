@@ -7,7 +7,10 @@ const DECLARED = PRINT | ts.NodeBuilderFlags.InTypeAlias;
 /** What is made of it or takes it is left out: an app can do nothing with it. */
 const INTERNAL_CLASS = '(internal class)';
 
-/** What `files` export, as their `.d.ts` would show it: one line an export or member, sorted, so that two versions can be compared by line. */
+/**
+ * The exports of `files` as in their `.d.ts`: a line per export or member, sorted, for a diff by
+ * line.
+ */
 export function describePublicApi(files: readonly string[]): string {
   const config = ts.readConfigFile(join(root, 'tsconfig.build.json'), (path) => ts.sys.readFile(path));
   const { options } = ts.parseJsonConfigFileContent({ ...config.config, files }, ts.sys, root);
@@ -19,8 +22,9 @@ export function describePublicApi(files: readonly string[]): string {
 }
 
 /**
- * The exports of one file. Names that nobody can import are written as what they stand for, parameters lose their names, and unions are sorted: renaming an
- * internal type or a parameter changes nothing here, as it changes nothing for an app.
+ * The exports of one file. Internal types are expanded, parameters have no names, and unions are
+ * sorted: renaming an internal type or a parameter changes nothing here, as it changes nothing for
+ * an app.
  */
 class Api {
   private readonly checker: ts.TypeChecker;
@@ -179,8 +183,8 @@ class Api {
   }
 
   /**
-   * The compiler keeps one union for all that have the same members, with the name it was first given: whether it prints that name depends on the order
-   * of files, so a union is always written out.
+   * Unions are always expanded: the compiler merges unions with the same members, and the name that
+   * it prints depends on the order of files.
    */
   private isExpanded(symbol: ts.Symbol | undefined): boolean {
     if (symbol === undefined) return false;

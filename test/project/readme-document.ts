@@ -46,7 +46,9 @@ export function codeBlocks({ path, text: markdown }: Document): CodeBlock[] {
   return blocks;
 }
 
-/** The table that follows `marker`: its rows, without head and rule, as cells. @throws if there is none. */
+/**
+ * The rows of the table after `marker`, as cells, without its head. @throws if there is no table.
+ */
 export function tableAfter(markdown: string, marker: string): string[][] {
   const start = markdown.indexOf(marker);
   const lines = start < 0 ? [] : markdown.slice(start + marker.length).split('\n');

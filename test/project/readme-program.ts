@@ -3,7 +3,7 @@ import ts from 'typescript';
 import { codeBlocks, documents, type CodeBlock } from './readme-document.js';
 import { root } from './sources.js';
 
-/** Each `ts` block of the documents as a module of its own beside the tests, and the library that they import by its name. */
+/** The `ts` blocks of the documents, each as a module beside the tests, and the library. */
 export class ReadmeProgram {
   readonly blocks: readonly CodeBlock[] = documents.flatMap(codeBlocks).filter(({ info }) => /^ts\b/.test(info));
 
@@ -28,7 +28,7 @@ export class ReadmeProgram {
     this.checker = this.program.getTypeChecker();
   }
 
-  /** What the compiler has against a block, with lines of its document. */
+  /** Compiler errors of a block, with line numbers of its document. */
   complaints(block: CodeBlock): string[] {
     const source = this.program.getSourceFile(fileOf(block));
     return ts.getPreEmitDiagnostics(this.program, source).map(({ messageText, start = 0 }) => {
@@ -37,7 +37,10 @@ export class ReadmeProgram {
     });
   }
 
-  /** A block as CommonJS in an async function body. A statement that ends in `// => value` becomes `expectValue(statement, value, line)`. */
+  /**
+   * A block as the body of an async function. `x; // => value` becomes `expectValue(x, value,
+   * line)`.
+   */
   executable({ text, line }: CodeBlock): string {
     const source = ts.createSourceFile('block.ts', text, ts.ScriptTarget.ES2022, true);
     let checked = text;
@@ -53,7 +56,7 @@ export class ReadmeProgram {
     return outputText;
   }
 
-  /** The interfaces that the package exports under a name that `pattern` matches. */
+  /** The exported interfaces whose names match `pattern`. */
   exportedInterfaces(pattern: RegExp): string[] {
     const index = this.program.getSourceFile(join(root, 'lib/index.ts')) as ts.SourceFile;
     const module = this.checker.getSymbolAtLocation(index) as ts.Symbol;
@@ -64,8 +67,8 @@ export class ReadmeProgram {
   }
 
   /**
-   * Every option of an interface of lib/, and what they consist of, by path; entries of a dictionary as `<name>`. Interfaces in `whole` are not
-   * taken apart: they have a table of their own.
+   * All options of an interface of lib/ with their members, by path; entries of a dictionary as
+   * `<name>`. Interfaces in `whole` are not expanded, because they have a table of their own.
    */
   optionPaths(name: string, whole: ReadonlySet<string>): string[] {
     return this.paths(this.checker.getTypeAtLocation(this.interfaceOf(name)), '', whole);

@@ -10,7 +10,7 @@ export interface Expression {
 /** What a source file has of regular expressions. */
 export interface Findings {
   readonly expressions: readonly Expression[];
-  /** Those that are made while the program runs, which nothing can check: the place and the code of each. */
+  /** Expressions created at run time, which cannot be checked: the place and the code of each. */
   readonly dynamic: readonly string[];
 }
 
@@ -21,7 +21,10 @@ function isString(node: ts.Node | undefined): boolean {
   return node !== undefined && (ts.isStringLiteralLike(node) || ts.isTemplateExpression(node));
 }
 
-/** Whether `RegExp` stands there as a value: as what is called, given a new name or handed on, but not in a type or behind `instanceof`. */
+/**
+ * True if `RegExp` is used as a value: called, assigned or passed; not in a type or after
+ * `instanceof`.
+ */
 function isConstructor(node: ts.Node): boolean {
   if (!ts.isIdentifier(node) || node.text !== 'RegExp') return false;
   const { parent } = node;

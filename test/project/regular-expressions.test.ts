@@ -10,14 +10,20 @@ interface Diagnostics {
 type Check = (source: string, flags: string, parameters: Record<string, number>) => Diagnostics;
 
 const { checkSync } = jest.requireActual<{ checkSync: Check }>('recheck');
-// Where Recheck cannot prove (look-ahead and the like) it searches for an attack: always the same way.
+// Where Recheck has no proof (for example look-ahead), it searches for an attack, with a fixed
+// seed.
 const PARAMETERS = { timeout: 60_000, randomSeed: 1 };
 
-/** Above it, the count of a repetition is as bad as none: `a{512,}` reads a shorter run again from each of its characters. */
+/**
+ * Larger counts are as slow as unbounded ones: `a{512,}` rereads a shorter run from each character.
+ */
 const SMALL_COUNT = 30;
 const COUNT = /(?<!\\u?)\{(\d+)(?:(,)(\d*))?\}/g;
 
-/** The expression with every large count as one without an end; a run below a large minimum ends in what is not there. */
+/**
+ * The expression with large counts unbounded; after a large minimum it requires an impossible
+ * character.
+ */
 function withoutLargeCounts(source: string): string {
   return source.replace(COUNT, (written, least: string, comma?: string, most = least) => {
     if (Number(least) > SMALL_COUNT) return '+\\x01';
@@ -25,7 +31,7 @@ function withoutLargeCounts(source: string): string {
   });
 }
 
-/** What is wrong with an expression; `undefined` where its time is linear in the length of the text, whatever the text. */
+/** The problem of an expression; `undefined` if its time is linear for every text. */
 function faultOf({ place, source, flags }: Expression): string | undefined {
   const { status, complexity, attack, error } = checkSync(withoutLargeCounts(source), flags, PARAMETERS);
   if (status === 'safe') return undefined;
@@ -47,7 +53,7 @@ describe('regular expressions of lib/ and sample-app/', () => {
   const findings = [...sources].map(([path, text]) => regularExpressionsOf(path, text));
   const expressions = findings.flatMap(({ expressions }) => expressions);
 
-  test('are found', () => {
+  test('are found by the test', () => {
     expect(sources.has('lib/llm-client/stream/sse-reader.ts')).toBe(true);
     expect(sources.has('sample-app/page/app.js')).toBe(true);
     expect(expressions.length).toBeGreaterThan(60);
@@ -85,7 +91,7 @@ describe('the checker', () => {
     ['a class', String.raw`text.replace(/[^\w.:-]/g, '_')`],
     ['a bounded name', String.raw`/^[\w.:-]{1,128}$/.test(text)`],
     ['a sticky search', String.raw`text.matchAll(/([0-9a-z]*)([A-F])([0-9a-z]*),/gy)`],
-  ])('finds nothing wrong with %s', (_, text) => {
+  ])('accepts %s', (_, text) => {
     expect(faultsIn(text)).toEqual([undefined]);
   });
 
@@ -100,7 +106,7 @@ describe('the checker', () => {
     expect(regularExpressionsOf('a.ts', text).dynamic).toHaveLength(1);
   });
 
-  test('lets RegExp stand where nothing is made of it', () => {
+  test('accepts RegExp where no expression is created', () => {
     const text = 'interface A { path?: string | RegExp }\nconst is = (a: unknown) => a instanceof RegExp;';
     expect(regularExpressionsOf('a.ts', text)).toEqual({ expressions: [], dynamic: [] });
   });

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { root } from './sources.js';
 
-// These tests run the real scripts in a copy of their own, without installed packages: nothing of this checkout is built, removed or changed.
+// Runs the real scripts in a copy without installed packages, so that this checkout stays
+// unchanged.
 jest.setTimeout(120_000);
 
 const withCargo = spawnSync('cargo', ['--version']).status === 0 ? test : test.skip;
@@ -33,7 +34,7 @@ interface Outcome {
 }
 
 function script(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
-  // NATIVE and TEST_ENGINE of whoever runs this suite are not part of the case.
+  // Removes NATIVE and TEST_ENGINE of the environment.
   const own = { ...process.env, NATIVE: '', TEST_ENGINE: '', CARGO_TARGET_DIR: join(copy, 'cargo-target'), ...env };
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { cwd: copy, env: own });
@@ -57,14 +58,14 @@ function addons(): string[] {
   return readdirSync(join(copy, 'native')).filter((name) => name.endsWith('.node'));
 }
 
-describe('prepare, without cargo', () => {
-  test('says so in one line and lets the install pass', async () => {
+describe('prepare without cargo', () => {
+  test('logs one line and succeeds', async () => {
     const { code, lines } = await prepare({ PATH: pathWithoutCargo });
     expect(lines).toEqual([expect.stringMatching(/^native addon: not built, the TypeScript engines will answer: cargo is not installed/)]);
     expect(code).toBe(0);
   });
 
-  test('fails the install with NATIVE=required, still in one line', async () => {
+  test('fails with NATIVE=required and one line', async () => {
     const { code, lines } = await prepare({ PATH: pathWithoutCargo, NATIVE: 'required' });
     expect(lines).toEqual([expect.stringMatching(/^native addon: not built, and NATIVE=required: cargo is not installed/)]);
     expect(code).toBe(1);
@@ -76,7 +77,7 @@ describe('prepare, without cargo', () => {
     expect(addons()).toEqual([]);
   });
 
-  test('leaves everything alone with NATIVE=skip', async () => {
+  test('does nothing with NATIVE=skip', async () => {
     writeFileSync(join(copy, 'native', 'nestjs-fast-litellm.test.node'), '');
     const { code, lines } = await prepare({ PATH: pathWithoutCargo, NATIVE: 'skip' });
     expect([code, lines]).toEqual([0, ['native addon: skipped (NATIVE=skip)']]);
@@ -84,7 +85,7 @@ describe('prepare, without cargo', () => {
   });
 });
 
-describe('prepare, with a crate registry out of reach', () => {
+describe('prepare without access to the crate registry', () => {
   withCargo('that refuses: one line, and the install passes', async () => {
     const { code, lines } = await prepare({ CARGO_HOME: emptyCargoHome('http://127.0.0.1:9') });
     expect(lines).toEqual([
@@ -113,7 +114,7 @@ describe('prepare, with a crate registry out of reach', () => {
   });
 });
 
-describe('prepare, with sources that do not compile', () => {
+describe('prepare with sources that do not compile', () => {
   withCargo('says what the compiler said, and leaves the generated files as they were', async () => {
     const generated = ['index.js', 'index.d.ts'].map((name) => join(copy, 'native', name));
     generated.forEach((path) => writeFileSync(path, '// as committed\n'));
@@ -135,7 +136,7 @@ describe('prepare, with sources that do not compile', () => {
   });
 });
 
-describe('prepare, of dist/', () => {
+describe('prepare of dist/', () => {
   const compiled = (): string[] => (existsSync(join(copy, 'dist')) ? readdirSync(join(copy, 'dist', 'lib')) : []);
 
   /** In place of Nest's compiler. */
@@ -145,14 +146,14 @@ describe('prepare, of dist/', () => {
     writeFileSync(join(copy, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'), body);
   }
 
-  test('compiles what is missing, so that a package made from a git address has it', async () => {
+  test('compiles a missing dist/, so that installs from git have it', async () => {
     installCompiler();
     expect(await script(['scripts/build-dist.js'], { DIST: '' })).toEqual({ code: 0, lines: ['compiling to dist/…'] });
     expect(compiled()).toEqual(['index.js']);
     expect(await script(['scripts/build-dist.js'], { DIST: '' })).toEqual({ code: 0, lines: [] });
   });
 
-  test('leaves it where it is not wanted, or cannot be compiled', async () => {
+  test('does not compile with DIST=skip or without the compiler', async () => {
     expect(await script(['scripts/build-dist.js'], { DIST: '' })).toEqual({ code: 0, lines: [] });
     installCompiler();
     expect(await script(['scripts/build-dist.js'], { DIST: 'skip' })).toEqual({ code: 0, lines: [] });
@@ -168,7 +169,7 @@ describe('npm test', () => {
     writeFileSync(join(copy, 'node_modules', '.package-lock.json'), '{}');
   }
 
-  test('hands on arguments, engine and exit code', async () => {
+  test('passes arguments, engine and exit code on', async () => {
     installJest('console.log(process.env.TEST_ENGINE, ...process.argv.slice(2)); process.exitCode = 7;');
     const { code, lines } = await script(['scripts/run.js', 'test:typescript', 'lib/common', '-t', 'a b'], { NATIVE: 'skip' });
     expect(lines.at(-1)).toBe('typescript lib/common -t a b');
@@ -182,7 +183,7 @@ describe('npm test', () => {
     ['22.12.0', true],
     ['23.11.0', false],
     ['24.0.0', true],
-  ])('knows whether it runs on Node %s: %s', async (node, runs) => {
+  ])('supports Node %s: %s', async (node, runs) => {
     installJest("console.log('Jest runs');");
     writeFileSync(
       join(copy, 'other-node.js'),

@@ -3,7 +3,7 @@ import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** A server on loopback that numbers its sockets, and notices a second request on one that has not answered the first. */
+/** A local server that numbers its sockets and detects a second request on a busy socket. */
 export class TaggedServer {
   readonly sockets = new Map<Socket, number>();
   requests = 0;

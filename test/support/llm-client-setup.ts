@@ -25,7 +25,7 @@ export function clientOf(router: RouterOptions, llmClient: LlmClientOptions = {}
   return { client: llm.client, router: llm.router, pool: llm.connectionPool };
 }
 
-/** Requests, calls and connections that are under way: none, when all is over. */
+/** Requests, calls and connections in flight: none at the end of a test. */
 function underWay({ client, router, pool }: OpenClient): { routed: number; calls: number; leased: number } {
   return {
     routed: router.status().reduce((sum, { inFlight }) => sum + inFlight, 0),
@@ -34,7 +34,7 @@ function underWay({ client, router, pool }: OpenClient): { routed: number; calls
   };
 }
 
-/** Whether nothing is under way any more; connections are given back when their sockets say so. */
+/** Waits until nothing is in flight; connections are returned when their sockets close. */
 export function isOver(open: OpenClient): boolean {
   return Object.values(underWay(open)).every((count) => count === 0);
 }

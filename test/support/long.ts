@@ -1,17 +1,18 @@
 const asked = Number(process.env.LONG ?? 0);
 
-/** Whether there is time for what is long. */
+/** True if the tests run in full. */
 export const isLong = asked > 0;
 
 /**
- * How much a test does: `usually` in `npm test`, `long` with `LONG=1`, and with `LONG=0.5` as many times more than usually as `long` is more than that. The
- * same test, the same code: only the count or the duration differs. `npm run ready` finds the suites that need a long run by their import of this file.
+ * The count or duration of a test: `usually` in `npm test`, `long` with `LONG=1`, and between them,
+ * on a logarithmic scale, with `LONG=0.5`. `npm run ready` runs the suites that import this file
+ * longer.
  */
 export function usuallyOrLong(usually: number, long: number): number {
   return Math.round(usually * (long / usually) ** Math.min(asked, 1));
 }
 
-/** How many histories a test replays: with `LONG=1` as many as the contract asks for, with `LONG=20000` so many, otherwise `usually`. */
+/** Histories to replay: 100,000 with `LONG=1`, so many with `LONG=20000`, otherwise `usually`. */
 export function histories(usually: number): number {
   return asked > 1 ? asked : usuallyOrLong(usually, 100_000);
 }

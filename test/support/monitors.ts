@@ -35,7 +35,7 @@ export function openMonitor(options: PerformanceMonitorOptions = {}, flagOptions
   return monitor;
 }
 
-/** Records a call several times: of component `c`, operation `o` and 1 ms, unless it says otherwise. */
+/** Records a call several times. Default: component `c`, operation `o`, 1 ms. */
 export function record(monitor: PerformanceMonitorService, times: number, call: Partial<PerformanceRecord>): void {
   for (let i = 0; i < times; i++) monitor.recordPerformance({ component: 'c', operation: 'o', durationMs: 1, ...call });
 }

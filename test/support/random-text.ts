@@ -1,4 +1,4 @@
-/** A seeded source of numbers in [0, 1): the same seed gives the same texts everywhere. */
+/** A seeded generator of numbers in [0, 1): the same seed gives the same texts everywhere. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -46,8 +46,9 @@ const ATOMS: readonly (readonly string[])[] = [
 ];
 
 /**
- * A text of up to `maxAtoms` atoms of all kinds glued together: words, white space, contractions, digits, punctuation, scripts, marks, emoji,
- * lone surrogates, any code point, runs of one atom, and `extra` (tokens of a vocabulary, say).
+ * A text of up to `maxAtoms` atoms of all kinds: words, white space, contractions, digits,
+ * punctuation, scripts, marks, emoji, lone surrogates, any code point, runs of one atom, and
+ * `extra` (for example tokens of a vocabulary).
  */
 export function randomText(random: () => number, maxAtoms: number, extra: readonly string[] = []): string {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { PolicySpec } from '../../lib/rate-limit/engine/engine.js';
 
-/** A decision that is asked for. */
+/** A requested decision. */
 export type Ask =
   | { readonly call: 'check' | 'peek'; readonly policy: number; readonly key: string; readonly cost: number; readonly tokens: number }
   | {
@@ -11,7 +11,7 @@ export type Ask =
       readonly tokens: number;
     };
 
-/** One call of a history; `taking` counts what was allowed before, round and round. */
+/** One call of a history; `taking` is an index into the earlier takings, modulo their number. */
 export type Step =
   | Ask
   | { readonly call: 'settle'; readonly taking: number; readonly actual: number }
@@ -21,11 +21,11 @@ export type Step =
 
 export interface History {
   readonly policies: readonly PolicySpec[];
-  /** Each step, and how far the clock goes on before it; below 0 it goes back. */
+  /** Each step, and the milliseconds that pass before it; negative: the clock goes back. */
   readonly steps: readonly (readonly [advanceMs: number, step: Step])[];
 }
 
-/** Few, so that a short history comes back to each of them. */
+/** Few, so that a short history uses each of them repeatedly. */
 const POLICIES = 2;
 const KEYS = ['a', ''] as const;
 const MOST_STEPS = 80;
@@ -35,7 +35,7 @@ const TOKENS = [0, 1, 10, 50, 400] as const;
 const SHORT_MS = [0, 0, 0, 1, 10, 100, 500, 999, 1000, 1001] as const;
 const LONG_MS = [59_999, 60_000, 60_001, 61_000, 3_600_000, 86_400_000, 2 ** 31, 2 ** 32, 2 ** 32 + 30_000] as const;
 const BACK_MS = [-1, -1000, -3_600_000] as const;
-/** How often each call is made, in relation to the others. */
+/** Relative frequency of each call. */
 const WEIGHTS = [
   ['check', 30],
   ['peek', 1],
@@ -49,7 +49,7 @@ const WEIGHT = WEIGHTS.reduce((sum, [, weight]) => sum + weight, 0);
 
 const limit = fc.constantFrom(0, 1, 2, 3, 5, 8, 20, 100);
 
-/** Policies of any limits, small enough to be met by a short history. */
+/** Policies with any limits, small enough that a short history reaches them. */
 const policySpecs: fc.Arbitrary<PolicySpec> = fc
   .record(
     {
@@ -68,20 +68,20 @@ const policySpecs: fc.Arbitrary<PolicySpec> = fc
   .map((spec) => ({ ...spec, windowMs: spec.requestsPerWindow === undefined ? undefined : 10_000 }));
 
 /**
- * Histories, drawn as plain numbers: a step is a word for the time and a word for the call, each read digit by digit. fast-check makes and shrinks numbers
- * many times as fast as records, and 0 is the simplest step.
+ * Histories, drawn as numbers: a step is one number for the time and one for the call, each read
+ * digit by digit. fast-check draws and shrinks numbers many times faster than records.
  */
 export function randomHistories({ clockRunsBack }: { clockRunsBack: boolean }): fc.Arbitrary<History> {
   const words = fc.array(fc.tuple(fc.nat(2 ** 32 - 1), fc.nat(2 ** 32 - 1)), { minLength: 1, maxLength: MOST_STEPS, size: 'max' });
   const policies = fc.array(policySpecs, { minLength: POLICIES, maxLength: POLICIES });
   return fc.record({ policies, words: fc.noBias(words) }).map((drawn) => ({
-    // A scope for each that is not the same, as the oracle knows nothing of limits that change.
+    // A scope per policy, because the oracle does not support limits that change.
     policies: drawn.policies.map((spec) => ({ ...spec, scope: JSON.stringify(spec) })),
     steps: drawn.words.map(([time, call]) => [advanceOf(new Digits(time), clockRunsBack), stepOf(new Digits(call))] as const),
   }));
 }
 
-/** The digits of a number, each of its own base. */
+/** The digits of a number, each with its own base. */
 class Digits {
   constructor(private rest: number) {}
 

@@ -1,6 +1,6 @@
 import type { PolicySpec } from '../../lib/rate-limit/engine/engine.js';
 
-/** What is limited, by the name of the option that limits it. */
+/** A limited quantity, by the name of its option. */
 export type LimitName =
   | 'requestsPerSecond'
   | 'requestsPerMinute'
@@ -24,14 +24,14 @@ interface WindowLimit {
   readonly limit: number;
 }
 
-/** What one allowed decision took under one key. */
+/** What one allowed decision took from one key. */
 export interface Taking {
   readonly atMs: number;
   readonly cost: number;
   tokens: number;
 }
 
-/** How much a key has left: of requests (without a limit of these, places), and of tokens. */
+/** What remains of a key: requests (without a request limit, concurrency slots) and tokens. */
 export interface Left {
   readonly requests: number;
   readonly tokens: number;
@@ -42,13 +42,14 @@ const DAY_MS = 86_400_000;
 const PARTS = 1000;
 
 /**
- * An exact log of everything that was admitted, never pruned and read from the start each time: slow, and nothing like the engines.
- * It judges answers instead of giving its own, for a refusal may be due a 60th of the window longer than needed: that is what `widened` means below.
+ * An exact log of everything that was allowed, never pruned and read from the start each time:
+ * slow, and unlike the engines. It checks answers instead of giving its own, because an engine may
+ * deny for up to a 60th of the window longer than needed; `widened` below means that longer window.
  */
 export class Oracle {
   private readonly counters = new Map<string, Counter>();
 
-  /** Keys of equal policies are one. */
+  /** Keys of equal policies share a counter. */
   counter(id: string, spec: PolicySpec): Counter {
     let counter = this.counters.get(id);
     if (counter === undefined) this.counters.set(id, (counter = { spec, windows: windowsOf(spec), takings: [], inFlight: 0 }));
@@ -60,7 +61,7 @@ export class Oracle {
   }
 }
 
-/** Which limits are over; or, where `widened`, may be said to be. */
+/** The exceeded limits; with `widened`, those that an engine may report as exceeded. */
 export function limitsOver(counter: Counter, atMs: number, cost: number, tokens: number, places: number, widened: boolean): LimitName[] {
   const { spec, inFlight, windows } = counter;
   const over: LimitName[] = [];
@@ -74,7 +75,7 @@ export function limitsOver(counter: Counter, atMs: number, cost: number, tokens:
   return over;
 }
 
-/** What is left; or, where `widened`, may be said to be left at least. */
+/** What remains; with `widened`, the least that an engine may report. */
 export function leftOf(counter: Counter, atMs: number, widened: boolean): Left {
   const { spec, inFlight, windows } = counter;
   const { requestsPerSecond, maxConcurrent, tokensPerMinute } = spec;
@@ -103,7 +104,7 @@ function taken({ takings }: Counter, what: 'cost' | 'tokens', lengthMs: number, 
   return sum;
 }
 
-/** What the bucket holds, in thousandths of a request: from the beginning, in whole numbers. */
+/** Level of the bucket in thousandths of a request, computed from the start in integers. */
 function levelOf({ spec, takings }: Counter, atMs: number): number {
   const { requestsPerSecond: rate = 0, burst = Math.max(1, rate) } = spec;
   const full = rate === 0 ? 0 : burst * PARTS;

@@ -4,9 +4,9 @@ import type { Ask, History, Step } from './rate-limit-history.js';
 import { leftOf, limitsOver, Oracle, type Counter, type LimitName, type Taking } from './rate-limit-oracle.js';
 
 const START_MS = 1_700_000_000_000;
-/** Of refused checks, each of so many is asked again when it is said to pass. */
+/** One of so many denied checks is repeated after its retryAfterMs. */
 const ASKED_AGAIN = 3;
-/** Times that are not a request's: of a release by key. */
+/** Takings of a release by key, which belongs to no request. */
 const WHICHEVER = Infinity;
 
 const NAMES: Readonly<Record<number, LimitName>> = {
@@ -21,7 +21,7 @@ const NAMES: Readonly<Record<number, LimitName>> = {
 
 type Scope = readonly [policy: number, key: string];
 
-/** A call of the engine as it was made, for its twins to be asked the same. */
+/** A call of the engine with its arguments, to replay it on another engine. */
 export type Call =
   | { readonly call: 'decide'; readonly ask: Ask; readonly nowMs: number; readonly answer: readonly number[] }
   | {
@@ -36,15 +36,16 @@ export type Call =
   | { readonly call: 'reset'; readonly scope: Scope };
 
 /**
- * Runs a history and judges every answer by an exact log: nothing over any limit, nothing refused that the log of a 60th of the window earlier would have
- * admitted, by a limit that is over, nothing said to be left that is not, and `retryAfterMs` to the millisecond. Returns the calls with their answers; throws what
- * is wrong.
+ * Replays a history and checks each answer against an exact log: nothing is allowed over a limit,
+ * nothing is denied that a window longer by a 60th allows, remaining is never too high, and
+ * retryAfterMs is exact to the millisecond. Returns the calls with their answers; throws on an
+ * error.
  */
 export function judge(engine: RateLimitEngine, history: History): readonly Call[] {
   return inSpace(engine, history.policies, (run) => new Judgement(run, history.policies).of(history.steps));
 }
 
-/** Asks a twin the same. Throws where it answers otherwise. */
+/** Replays the calls on another engine. Throws if an answer differs. */
 export function repeat(engine: RateLimitEngine, { policies }: History, calls: readonly Call[]): void {
   inSpace(engine, policies, (run) => {
     for (const [index, call] of calls.entries()) {
@@ -52,7 +53,7 @@ export function repeat(engine: RateLimitEngine, { policies }: History, calls: re
       if (call.call !== 'decide') continue;
       for (let field = 0; field < call.answer.length; field++) {
         if (given[field] === call.answer[field]) continue;
-        throw new Error(`call ${index}: ${engine.engine} says ${given.join()}, and its twin ${call.answer.join()}`);
+        throw new Error(`call ${index}: ${engine.engine} answers ${given.join()}, the other engine ${call.answer.join()}`);
       }
     }
   });
@@ -68,7 +69,7 @@ function inSpace<R>(engine: RateLimitEngine, policies: readonly PolicySpec[], wo
     return work((call) => perform(engine, space, handles, call));
   } finally {
     engine.close(space);
-    // Of each history's own limits there would be no end.
+    // Each history has its own limits: removed here, or they would accumulate.
     for (const handle of handles) engine.closePolicy(handle);
   }
 }
@@ -98,7 +99,7 @@ function perform(engine: RateLimitEngine, space: number, handles: readonly numbe
   return lastDecision;
 }
 
-/** A request that was let pass, and what of it is still to be given back. */
+/** An allowed request, and what it has not released yet. */
 interface Passed {
   readonly tokens: number;
   readonly atMs: number;
@@ -112,9 +113,9 @@ class Judgement {
   private readonly passed: Passed[] = [];
   private readonly ids: readonly string[];
   private nowMs = START_MS;
-  /** A space's time never runs back. */
+  /** The time of a space never runs backwards. */
   private latestMs = 0;
-  /** Within the millisecond of a reset nobody can tell who came before it: the clock goes on then, and not back behind it. */
+  /** Requests in the millisecond of a reset have no defined order, so the clock moves past it. */
   private leastMs = 0;
   private refusals = 0;
 
@@ -152,7 +153,7 @@ class Judgement {
     return this.passed[taking % Math.max(this.passed.length, 1)];
   }
 
-  /** Nobody else comes in between, so the time told is the time it takes. */
+  /** No other request comes in between, so retryAfterMs must be exact. */
   private askAgain(step: Ask): void {
     const told = this.calls.at(-1);
     if (told?.call !== 'decide' || this.refusals++ % ASKED_AGAIN > 0) return;
@@ -162,7 +163,7 @@ class Judgement {
     if (waitMs > 1 && this.decide(step) === DecisionCode.allowed) throw new Error('passed before retryAfterMs');
     this.nowMs += 1;
     const after = this.decide(step);
-    // Only a release helps then.
+    // Only a release makes room.
     if (after !== DecisionCode.allowed && after !== DecisionCode.concurrency) throw new Error(`refused by ${after} after retryAfterMs`);
   }
 
@@ -196,7 +197,7 @@ class Judgement {
     if (!over.includes(name)) throw new Error(`refused by ${name} where ${over.join() || 'nothing'} is over`);
   }
 
-  /** What is said to be left: after the taking, or as it stands after a refusal. */
+  /** Checks remaining: after the taking, or unchanged after a denial. */
   private judgeRest(ask: Ask, scopes: readonly Scope[], answer: readonly number[], atMs: number): void {
     const isSupposed = ask.call === 'peek' && answer[DecisionField.code] === DecisionCode.allowed;
     const lefts = (widened: boolean): { requests: number; tokens: number } => {
@@ -206,7 +207,7 @@ class Judgement {
     const [least, most] = [lefts(true), lefts(false)];
     const told = { requests: answer[DecisionField.remainingRequests], tokens: answer[DecisionField.remainingTokens] };
     for (const what of ['requests', 'tokens'] as const) {
-      // A peek tells what would be left: after the taking that it foresees.
+      // A peek returns what would remain after the taking.
       const given = isSupposed ? ask[what === 'requests' ? 'cost' : 'tokens'] : 0;
       const isPlaces = isSupposed && what === 'requests' && countsPlaces(this.policies[scopes[0][0]]);
       const supposed = told[what] + (isPlaces ? 1 : given);
@@ -236,7 +237,7 @@ class Judgement {
     }
   }
 
-  /** Gives back the places of a request: of none that a reset has forgotten. */
+  /** Releases the concurrency slots of a request, except those that a reset has removed. */
   private finish(passed: Passed | undefined): void {
     for (const part of passed?.parts ?? []) {
       if (part.isReleased) continue;
@@ -246,7 +247,7 @@ class Judgement {
     }
   }
 
-  /** By key: that of any request, also where there is none. */
+  /** Releases by key, also if no request holds a slot. */
   private release(scope: Scope): void {
     this.call({ call: 'release', scope, atMs: WHICHEVER });
     const running = this.partsOf(scope).find(({ isReset, isReleased }) => !isReset && !isReleased);
@@ -277,7 +278,7 @@ class Judgement {
     return this.passed.flatMap(({ parts }) => parts.filter((part) => this.id(part.scope) === id));
   }
 
-  /** How often the scope with this index was named up to there. */
+  /** How often the scope of this index was named up to here. */
   private timesNamed(scopes: readonly Scope[], index: number): number {
     const id = this.id(scopes[index]);
     let times = 0;

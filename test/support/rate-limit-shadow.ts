@@ -16,10 +16,10 @@ import { rateLimitScript } from '../../lib/rate-limit/redis/script.js';
 import { TypeScriptRateLimitEngine } from '../../lib/rate-limit/engine/typescript.js';
 
 const FOREVER_MS = 1e12;
-/** Operations at one instant that go into one call of the script, as those of one turn of the event loop do. */
+/** Operations of one script call, like those of one turn of the event loop. */
 const MOST_IN_A_CALL = 8;
 
-/** The script with the time of the call for Redis's, and keys that outlive the test: its time goes by in no time. */
+/** The Lua script with the time of the history instead of Redis's, and keys without expiry. */
 export const TIMELESS_SCRIPT = rateLimitScript()
   .replace(/local time = [^\n]*\nlocal clock = [^\n]*\n/, 'local clock = cjson.decode(ARGV[1])[6]\n')
   .replace(/('PSETEX', KEYS\[key\]), [^,]+,/g, `$1, ${FOREVER_MS},`);
@@ -34,7 +34,9 @@ interface Asked {
 /** Operations that the script performs in one call, or a command to Redis itself. */
 type Call = { readonly nowMs: number; readonly asked: Asked[] } | { readonly send: (pipeline: ChainableCommander) => void };
 
-/** The TypeScript engine, with a Redis that is asked the same; their answers are compared in the end. */
+/**
+ * The TypeScript engine beside a Redis with the same operations; compares their answers at the end.
+ */
 export class ShadowedEngine extends TypeScriptRateLimitEngine {
   private readonly scopes = new Map<number, Omit<RedisScope, 'stateKey'> & { readonly name: string }>();
   /** Those that are taken, by the key that they are kept under, with the time of their taking. */

@@ -11,7 +11,7 @@ import { until } from './until.js';
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
 /**
- * Below the ports that the system gives out by itself, so that nobody is given this one before the server is there, or while it is down.
+ * Below the ephemeral ports, so that no other process gets the port while the server is down.
  */
 async function freePort(): Promise<number> {
   for (;;) {
@@ -54,7 +54,7 @@ export class RedisServer {
     return server;
   }
 
-  /** A Sentinel that alone decides who is the master `main`, at first the one on `masterPort`; and soon. */
+  /** A Sentinel that alone elects the master `main`, quickly; at first the one on `masterPort`. */
   static async startSentinel(masterPort: number): Promise<RedisServer> {
     const [port, directory] = [await freePort(), newDirectory()];
     const file = join(directory, 'sentinel.conf');

@@ -11,7 +11,7 @@ import type { RouterContext } from '../../lib/router/router-context.js';
 import { RouterService } from '../../lib/router/router.service.js';
 import { TypeScriptRouterEngine } from '../../lib/router/engine/typescript.js';
 
-/** The engines to be tested: both, where the addon opens; the suite itself says which. The native one does everything itself. */
+/** The engines under test: TypeScript and, if the addon loads, native. */
 export function routerEngines(): RouterEngine[] {
   const { binding } = openNativeBinding();
   const engines: RouterEngine[] = [new TypeScriptRouterEngine()];

@@ -20,7 +20,7 @@ export interface RouterVector {
     excluded?: readonly number[];
   }>;
   readonly members: readonly Numbers[];
-  /** Position and number of the eligible. `wakeAtMs` is of an answer that engines no longer give. */
+  /** Position and number of the eligible deployments. `wakeAtMs`: no longer in the answers. */
   readonly expected: { readonly scan: number; readonly count: number; readonly wakeAtMs: number | null };
 }
 

@@ -1,6 +1,6 @@
 'use strict';
-// For processes that a test starts with `node --require test/support/typescript-hook.js FILE.ts`: loads the sources as they are, as Jest does, and the package by its
-// name from lib/, not from an older dist/.
+// For `node --require test/support/typescript-hook.js FILE.ts`: loads the sources as Jest does, and
+// the package by its name from lib/, not from an older dist/.
 
 const { createHash } = require('node:crypto');
 const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');

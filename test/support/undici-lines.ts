@@ -6,7 +6,7 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 /** By its `engines`: on an older Node it does not load. */
 const SUPPORTS_UNDICI_8 = major > 22 || (major === 22 && minor >= 19);
 
-/** Each release line of undici that an app may have installed, by the name of its package here; undici 8 where Node can load it. */
+/** The supported major versions of undici by package name; undici 8 only if Node can load it. */
 export const UNDICI_LINES: readonly (readonly [name: string, undici: Line])[] = [
   'undici6',
   'undici',

@@ -9,7 +9,7 @@ export async function until(holds: () => boolean | Promise<boolean>, forMs = 20_
   }
 }
 
-/** The router counts a deployment's tokens by the minute of the clock: waits where it ends within `ms`. */
+/** Waits if the minute ends within `ms`, because the router counts tokens per clock minute. */
 export async function untilMinuteLasts(ms = 5_000): Promise<void> {
   const left = 60_000 - (Date.now() % 60_000);
   if (left < ms) await sleep(left);

@@ -42,7 +42,7 @@ interface GptTokenizer {
 
 const load = <T>(name: string): T => require(join(ROOT, 'node_modules', name)) as T;
 
-/** Every row of the table. To be made while the patch is in force: then tiktoken's tokenizers are known from the start. */
+/** All rows of the table. Created while the patch is active, so that it knows the tokenizers. */
 export function cases(quick: boolean): Case[] {
   const pools = SIZES.map(([label, kind, bytes]) => [label, textPool(kind, bytes).blocks.flat()] as const);
   const fresh = freshSlices(filesUnder(join(ROOT, 'node_modules')), 'md', quick ? 20 : 1000);
@@ -112,7 +112,9 @@ function each<T>(inputs: readonly T[], call: (input: T) => unknown): (times: num
   };
 }
 
-/** LangChain's own text splitter, with js-tiktoken below it: 64 KB in chunks of 400 tokens. Its vocabulary is not fetched, but read from the package. */
+/**
+ * LangChain's text splitter on js-tiktoken, 64 KB in chunks of 400 tokens, vocabulary from disk.
+ */
 export async function splitterCase(): Promise<Case> {
   const { TokenTextSplitter } = load<{ TokenTextSplitter: new (options: object) => { splitText(text: string): Promise<string[]> } }>(
     '@langchain/textsplitters',

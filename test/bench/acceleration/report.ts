@@ -13,7 +13,7 @@ export interface Row {
   readonly speedup: number;
 }
 
-/** Nobody's call may become slower. */
+/** No call may become slower. */
 const TARGET = '>= 1';
 
 /** Both encodings of a call in one line, as `cl100k / o200k`. */

@@ -36,7 +36,7 @@ export function callClients(origin: string): CallClient[] {
   return [ours(origin), openAiSdk(origin), bareUndici(origin)];
 }
 
-/** The compiled package, which is what users run: two deployments, counted prompt, prices, metrics. */
+/** The compiled package, as users run it: two deployments, counted prompt, prices, metrics. */
 function ours(origin: string): CallClient {
   const { FastLiteLLM } = require(join(ROOT, 'dist', 'lib', 'index.js')) as typeof Package;
   const deployment = (id: string) => ({

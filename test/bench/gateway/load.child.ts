@@ -18,7 +18,7 @@ export interface LoadResult {
   readonly wallMs: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** Of streams: from the provider's writing of a chunk to its arrival, of first chunks and of all. */
+  /** Delay of streamed chunks from provider to client: of first chunks, and of all. */
   readonly firstP99Us: number;
   readonly firstP50Us: number;
   readonly chunkP99Us: number;

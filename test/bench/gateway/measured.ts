@@ -29,9 +29,11 @@ export interface GatewayLoad {
   readonly chunks: number;
 }
 
-/** V8 goes on compiling a gateway for about 6,000 requests, and one that serves has long had them. Left out where one round only shows that all works. */
+/**
+ * V8 compiles a gateway for about 6,000 requests. Skipped if one round only shows that all works.
+ */
 const WARM_UP: GatewayLoad = { connections: 32, requests: 12_000, chunks: 0 };
-/** Streams go through functions of their own, and through others that were compiled for whole answers. */
+/** Streams use functions of their own, and others that were compiled for whole answers. */
 const STREAM_WARM_UP: GatewayLoad = { connections: 32, requests: 3000, chunks: 3 };
 
 /** Measures all gateways in turns, round by round, so that a noisy moment hits all alike. */
@@ -49,7 +51,7 @@ export async function measureGateways(
     const rows = new Map<GatewayLoad, GatewayRow[]>();
     if (rounds > 1) for (const gateway of gateways) await once(gateway, load, WARM_UP);
     for (const kind of loads) {
-      // Portkey 1.15.2 appends to the headers of a `fetch` response, which are immutable: it answers every stream with 500.
+      // Portkey 1.15.2 answers streams with 500: it appends to the immutable headers of a response.
       const able = kind.chunks === 0 ? gateways : gateways.filter(({ name }) => name !== PORTKEY_NAME);
       if (rounds > 1 && kind.chunks > 0) for (const gateway of able) await once(gateway, load, STREAM_WARM_UP);
       rows.set(kind, await underLoad(able, load, kind, rounds, say));

@@ -1,4 +1,4 @@
-// The sample app's own route, with everything on: guard with requests and tokens counted, router with cooldowns, leased connection, settling, metrics.
+// The sample app's route with all features: guard (requests and tokens), router with cooldowns,
 import { Module } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { join } from 'node:path';

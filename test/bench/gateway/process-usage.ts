@@ -1,4 +1,4 @@
-// Loaded into every process that is measured: answers each message with the CPU time that the process has used, in microseconds, and its memory.
+// Loaded into each measured process: answers a message with its CPU time (microseconds) and memory.
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   process.send?.({ cpuUs: user + system, rss: process.memoryUsage.rss() });

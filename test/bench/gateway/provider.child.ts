@@ -1,4 +1,4 @@
-// The provider that every gateway is measured before: answers of fixed bytes, and streams whose chunks carry the instant they were written at.
+// The provider behind each gateway: fixed answers, and streams whose chunks carry their send time.
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +20,9 @@ function event(choices: unknown[], more: object = {}): string {
   return `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'gpt-4o', choices, ...more })}\n\n`;
 }
 
-/** A chunk with its instant: of the clock that all processes of a machine share. As OpenAI's, it has a place for the usage where that was asked for. */
+/**
+ * A chunk with its send time, by the system clock. Has a usage field if requested, like OpenAI's.
+ */
 const chunk = (more: object): string => event([{ index: 0, delta: { content: `${process.hrtime.bigint()} ` }, finish_reason: null }], more);
 
 function stream(response: ServerResponse, chunks: number, gapMs: number, asksForUsage: boolean): void {

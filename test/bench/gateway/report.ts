@@ -12,7 +12,7 @@ export interface GatewayResult {
   readonly streamed: readonly GatewayRow[];
 }
 
-/** How many times as much CPU `name` takes as `other`: the median of the ratios within the rounds. */
+/** CPU time of `name` relative to `other`: the median of the ratios of the rounds. */
 export function timesCpu(rows: readonly GatewayRow[], name: string, other: string): number {
   const of = (wanted: string): readonly number[] => rows.find((row) => row.name === wanted)?.cpuUsByRound ?? [];
   const theirs = of(other);

@@ -1,7 +1,7 @@
 import { benchArguments, commandLine } from './arguments.js';
 
 describe('the arguments of a bench', () => {
-  it('are read, and write docs/benchmarks.md only after a full run', () => {
+  it('write docs/benchmarks.md only after a full run', () => {
     expect(benchArguments([])).toMatchObject({ quick: false, only: [], engines: [], writeDocs: true });
     expect(benchArguments(['--only', 'fresh, hot', '--json', 'a.json'])).toMatchObject({
       only: ['fresh', 'hot'],
@@ -11,7 +11,7 @@ describe('the arguments of a bench', () => {
     expect(() => benchArguments(['--fast'])).toThrow("'--fast'");
   });
 
-  it('are shown without the place of files', () => {
+  it('are shown without paths of this machine', () => {
     expect(commandLine('pool', ['--quick', '--json', '/home/me/a.json', '--write-docs'])).toBe('npm run bench -- pool --quick');
     expect(commandLine('pool', ['--json=/home/me/a.json'])).toBe('npm run bench -- pool');
     expect(commandLine(undefined, [])).toBe('npm run bench');

@@ -10,7 +10,7 @@ export interface BenchArguments {
   readonly only: readonly string[];
   /** Where the raw figures go. */
   readonly json?: string;
-  /** Write the tables of docs/benchmarks.md. Default: only after a full run, because half a table would replace a whole one. */
+  /** Write the tables of docs/benchmarks.md. Default: only after a full run. */
   readonly writeDocs: boolean;
 }
 
@@ -41,7 +41,7 @@ export function benchArguments(argv: readonly string[]): BenchArguments {
   };
 }
 
-/** How a table says it came about: without where this machine keeps its files. `name` is none for all benches. */
+/** The command for a table, without paths of this machine. No `name`: all benches. */
 export function commandLine(name: string | undefined, argv: readonly string[]): string {
   const isShown = (arg: string, index: number): boolean => !/^--(json|write-docs)\b/.test(arg) && argv[index - 1] !== '--json';
   const shown = argv.filter(isShown);

@@ -4,13 +4,18 @@ import type { ChildProcess } from 'node:child_process';
 /** What `ask` answers when the child did not, in time. */
 export const TIMED_OUT = Symbol('timed out');
 
-/** A process that answers messages one by one, and is killed and started anew when it takes too long: no other way stops native code. */
+/**
+ * A process that answers messages one by one; killed and restarted on time-out, as native code must
+ * be.
+ */
 export class PatientChild {
   private child?: ChildProcess;
 
   constructor(private readonly file: string) {}
 
-  /** Sends `message`; resolves with the child's answer or, after `timeoutMs`, `TIMED_OUT`. Rejects when the child dies by itself. */
+  /**
+   * Sends `message`. Resolves with the answer, or `TIMED_OUT` after `timeoutMs`; rejects on exit.
+   */
   ask<T>(message: object, timeoutMs: number): Promise<T | typeof TIMED_OUT> {
     const child = (this.child ??= fork(this.file, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
     return new Promise((resolve, reject) => {
@@ -39,7 +44,7 @@ export class PatientChild {
   }
 }
 
-/** Runs a script in a fresh process and reads the JSON that it prints last: what it logs before may stand on the same output. */
+/** Runs a script in a fresh process and parses the last line of its output as JSON. */
 export function runForJson<T>(file: string, args: readonly string[], nodeOptions: readonly string[] = [], timeoutMs = 60_000): Promise<T> {
   return new Promise((resolve, reject) => {
     execFile(process.execPath, [...nodeOptions, file, ...args], { timeout: timeoutMs }, (error, stdout, stderr) => {

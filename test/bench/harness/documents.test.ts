@@ -9,7 +9,7 @@ describe('writeSection', () => {
   const file = join(folder, 'README.md');
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('replaces what is between the markers, and nothing else', () => {
+  it('replaces only the text between the markers', () => {
     writeFileSync(file, 'before\n<!-- bench:tokens -->\nold\n<!-- /bench:tokens -->\nafter\n');
     expect(writeSection(file, 'tokens', 'new')).toBe(true);
     expect(writeSection(file, 'tokens', 'newer')).toBe(true);
@@ -26,7 +26,7 @@ describe('writeSection', () => {
 });
 
 describe('markdownTable', () => {
-  it('aligns and escapes', () => {
+  it('aligns columns and escapes cells of a Markdown table', () => {
     expect(markdownTable([{ title: 'name' }, { title: 'x', right: true }], [['a|b', 12]])).toBe(
       ['| name |   x |', '| ---- | --: |', '| a\\|b |  12 |'].join('\n'),
     );
@@ -38,5 +38,5 @@ describe('markdownTable', () => {
     [0.123, '0.12'],
     [0, '0.00'],
     [NaN, '-'],
-  ])('writes %d as %s', (value, text) => expect(short(value)).toBe(text));
+  ])('formats %d as %s', (value, text) => expect(short(value)).toBe(text));
 });

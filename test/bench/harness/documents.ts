@@ -8,14 +8,14 @@ export const README = join(ROOT, 'README.md');
 /** Where the tables of each bench, and every target, stand. */
 const BENCHMARKS = join(ROOT, 'docs', 'benchmarks.md');
 
-/** Puts what a bench found into its section of docs/benchmarks.md, and says so where there is none. */
+/** Writes the result of a bench into its section of docs/benchmarks.md; logs a missing section. */
 export function writeReport(name: string, text: string): void {
   if (writeSection(BENCHMARKS, name, text)) return;
   console.error(`docs/benchmarks.md has no <!-- bench:${name} --> section: nothing written there`);
 }
 
 /**
- * Puts `text` between the `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` lines of a Markdown file.
+ * Writes `text` between the lines `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` of a file.
  * Returns false, and writes nothing, when the file or the markers are missing.
  */
 export function writeSection(file: string, name: string, text: string): boolean {

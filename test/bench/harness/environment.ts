@@ -6,7 +6,7 @@ export interface Environment {
   readonly cpu: string;
   readonly node: string;
   readonly platform: string;
-  /** Processes that wanted to run in the minute before: more than one core's worth, and the figures are not worth keeping. */
+  /** Load of the minute before. Above one core, discard the figures. */
   readonly loadBefore: number;
 }
 

@@ -1,6 +1,6 @@
 import { measure, median, speedup, type Task } from './measure.js';
 
-/** A clock that only the tasks move: real time would make these tests depend on what else the machine does. */
+/** A clock that only the tasks move: real time would depend on other processes. */
 let nowNs = 0n;
 beforeEach(() => void jest.spyOn(process.hrtime, 'bigint').mockImplementation(() => nowNs));
 afterEach(() => jest.restoreAllMocks());
@@ -19,7 +19,7 @@ function taking(name: string, ms: number): Task & { turns: number[] } {
 }
 
 describe('median', () => {
-  it('is the middle, or the mean of the two middles, of what was measured', () => {
+  it('returns the middle value, or the mean of the two middle values, without NaN', () => {
     expect(median([3, NaN, 1, 2])).toBe(2);
     expect(median([4, 1, 2, 3])).toBe(2.5);
     expect(median([NaN])).toBeNaN();
@@ -27,18 +27,18 @@ describe('median', () => {
 });
 
 describe('speedup', () => {
-  it('is the median of the ratios within the rounds that both took part in', () => {
+  it('returns the median of the ratios of the rounds in which both tasks ran', () => {
     const samples = new Map([
       ['ours', [1, 10, 2]],
       ['theirs', [5, 50, NaN]],
     ]);
     expect(speedup(samples, 'ours', 'theirs')).toBe(5);
-    expect(speedup(samples, 'ours', 'nobody')).toBeNaN();
+    expect(speedup(samples, 'ours', 'unknown')).toBeNaN();
   });
 });
 
 describe('measure', () => {
-  it('makes turns long enough and finds the time of one operation', async () => {
+  it('measures the time of one operation in turns of sufficient length', async () => {
     const [quick, slow] = [taking('quick', 0.001), taking('slow', 7)];
     const samples = await measure([quick, slow], { rounds: 3, minMs: 4, keep: () => true });
     expect(samples.get('quick')).toEqual([1000, 1000, 1000]);
@@ -47,7 +47,7 @@ describe('measure', () => {
     expect(slow.turns).toEqual([1, 1, 1, 1, 1]);
   });
 
-  it('takes no stall for a turn that is long enough', async () => {
+  it('does not mistake a stall for a turn of sufficient length', async () => {
     const task = taking('stalled at first', 0.001);
     const run = task.run.bind(task);
     task.run = (times) => {
@@ -58,7 +58,7 @@ describe('measure', () => {
     expect(Math.min(...task.turns.slice(-3))).toBeGreaterThanOrEqual(4000);
   });
 
-  it('waits for asynchronous tasks', async () => {
+  it('awaits asynchronous tasks', async () => {
     const task: Task = {
       name: 'asynchronous',
       async run(times) {
@@ -69,7 +69,7 @@ describe('measure', () => {
     expect((await measure([task], { rounds: 2, minMs: 1, keep: () => true })).get('asynchronous')).toEqual([5e6, 5e6]);
   });
 
-  it('gives every task its turn in every place', async () => {
+  it('runs each task at each position of a round', async () => {
     const order: string[] = [];
     const tasks = ['a', 'b', 'c'].map((name) => ({ ...taking(name, 5) }));
     const recorded = tasks.map(({ name, run }) => ({ name, run: (times: number) => (order.push(name), run(times)) }));
@@ -77,7 +77,7 @@ describe('measure', () => {
     expect(order.slice(6).join('')).toBe('abcbcacab');
   });
 
-  it('lets those far behind go after the warm-up, those behind after the trial, and keeps whom it is told to keep', async () => {
+  it('drops very slow tasks after the warm-up and slow tasks after the trial, except those to keep', async () => {
     const tasks = [taking('kept', 20), taking('best', 1), taking('behind', 2.5), taking('far behind', 12)];
     const samples = await measure(tasks, { rounds: 5, minMs: 3, trialRounds: 2, keep: (name) => name === 'kept' });
     const taken = (name: string): number => (samples.get(name) ?? []).filter((ns) => !Number.isNaN(ns)).length;

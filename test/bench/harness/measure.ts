@@ -10,26 +10,31 @@ export interface MeasureOptions {
   readonly rounds: number;
   /** Least length of one turn, in milliseconds: `times` grows until a turn takes this long. */
   readonly minMs: number;
-  /** Tasks that stay to the end. Of the others, those far behind leave early, so that a bench does not spend its time on its slowest peers. */
+  /** Tasks that run in all rounds. Of the others, slow ones are dropped early to save time. */
   readonly keep: (name: string) => boolean;
-  /** Counts the processor time of this process, and not the time that passes: for tasks that wait for nothing, on a machine that others use, too. Default `false`. */
+  /**
+   * Measures the CPU time of this process instead of wall time, for tasks without I/O. Default
+   * `false`.
+   */
   readonly cpuTime?: boolean;
-  /** After how many rounds those leave that are `BEHIND` times slower than the fastest of the others. Default 3. */
+  /**
+   * Rounds after which tasks `BEHIND` times slower than the fastest other are dropped. Default 3.
+   */
   readonly trialRounds?: number;
 }
 
-/** What a warm-up shows is rough: only a task this many times slower than the fastest of the others has its warm-up for its only figure. */
+/** A task this many times slower than the fastest other keeps the rough figure of its warm-up. */
 const FAR_BEHIND = 4;
 const BEHIND = 1.5;
 /** A collection or the compiler may hold a turn up for as long as this. */
 const LONGEST_STALL_MS = 100;
 
-/** Nanoseconds per operation, by task and round. A round that a task did not take part in is `NaN`. */
+/** Nanoseconds per operation, by task and round; `NaN` for a round without the task. */
 export type Samples = Map<string, number[]>;
 
 /**
- * Times the tasks in turns (A B C, B C A, …), so that a noisy moment of the machine hits all of them alike, and a ratio taken within a round is
- * fair even where the absolute times are not.
+ * Times the tasks in turns (A B C, B C A, …), so that a noisy moment of the machine hits all of
+ * them alike, and a ratio taken within a round is fair even where the absolute times are not.
  */
 export async function measure(
   tasks: readonly Task[],
@@ -62,12 +67,12 @@ function withoutThoseBehind(tasks: readonly Task[], samples: Samples, keep: (nam
   return tasks.filter((task) => keep(task.name) || speed(task) <= best * factor);
 }
 
-/** How many operations make a turn long enough, and what one then took. What it runs on the way is the warm-up. */
+/** Operations for a turn of sufficient length, and the time of one. Serves as the warm-up. */
 async function calibrate(task: Task, minMs: number, now: () => bigint): Promise<{ times: number; ns: number }> {
   let times = 1;
   for (;;) {
     let ns = await timeOnce(task, times, now);
-    // A few calls with a stall among them look like a turn that is long enough: then the next one is not.
+    // A stall makes a few calls look like a turn of sufficient length: the next turn shows it.
     if (ns >= minMs * 1e6 && ns < LONGEST_STALL_MS * 1e6) ns = Math.min(ns, await timeOnce(task, times, now));
     if (ns >= minMs * 1e6) return { times, ns: ns / times };
     times = Math.ceil(times * Math.min(10, Math.max(1.3, (1.2e6 * minMs) / Math.max(ns, 1e3))));
@@ -95,7 +100,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** How many times faster `subject` is than `other`: the median of the ratios within the rounds that both took part in. */
+/** Speed of `subject` relative to `other`: the median of the ratios of their common rounds. */
 export function speedup(samples: Samples, subject: string, other: string): number {
   const ours = samples.get(subject) ?? [];
   const theirs = samples.get(other) ?? [];

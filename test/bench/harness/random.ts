@@ -1,4 +1,4 @@
-/** A seeded generator of numbers in [0, 1): the same seed gives the same texts on every machine, so runs can be compared. */
+/** A seeded generator of numbers in [0, 1): the same seed gives the same texts on every machine. */
 export type Random = () => number;
 
 /** Mulberry-style mixing of a counter: good enough for texts, and two lines long. */
@@ -27,7 +27,7 @@ export function pickByRank<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(items.length ** random()) - 1];
 }
 
-/** The items in an order that the seed decides; the argument is left alone. */
+/** Returns a copy of the items in an order that depends on the seed. */
 export function shuffled<T>(random: Random, items: readonly T[]): T[] {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i--) {

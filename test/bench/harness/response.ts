@@ -1,6 +1,9 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
 
-/** A response whose turn it is, as most are: with its connection. Node's own way to give it one adds listeners to the socket each time. */
+/**
+ * A response with its connection. Node's `assignSocket` would add listeners to the socket each
+ * time.
+ */
 export function responseTo(request: IncomingMessage): ServerResponse {
   return Object.assign(new ServerResponse(request), { socket: request.socket });
 }

@@ -1,6 +1,6 @@
 export type Cell = string | number;
 
-/** A Markdown table, aligned so that it also reads well in a terminal. Columns with `right` are aligned to the right. */
+/** A Markdown table, padded for a terminal. Columns with `right` are aligned to the right. */
 export function markdownTable(columns: readonly { title: string; right?: boolean }[], rows: readonly (readonly Cell[])[]): string {
   const cells = rows.map((row) => row.map((cell) => String(cell).replaceAll('|', '\\|')));
   const widths = columns.map(({ title }, column) => Math.max(3, title.length, ...cells.map((row) => row[column]?.length ?? 0)));

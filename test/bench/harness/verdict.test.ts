@@ -1,16 +1,16 @@
 import { atLeast, atMost, missedLines, verdictTable } from './verdict.js';
 
 describe('verdicts', () => {
-  it('say whether a figure is as low or as high as it should be', () => {
+  it('tell whether a figure reaches its target', () => {
     expect(atMost('scrape', 4.42, 5, ' ms')).toEqual([{ what: 'scrape', target: '<= 5 ms', measured: '4.42 ms', met: true }]);
     expect(atLeast('batch', 1.27, 1.7, ' x')).toEqual([{ what: 'batch', target: '>= 1.7 x', measured: '1.27 x', met: false }]);
   });
 
-  it('say nothing of what was not measured', () => {
+  it('are empty for a figure that was not measured', () => {
     expect([...atMost('a', undefined, 1, ''), ...atLeast('b', NaN, 1, '')]).toEqual([]);
   });
 
-  it('name every miss in a line, and stand in a table', () => {
+  it('list every missed target on a line of its own, beside the table', () => {
     const all = [...atMost('scrape', 4.42, 5, ' ms'), ...atLeast('batch', 1.27, 1.7, ' x')];
     expect(missedLines(all)).toBe('MISSED: batch: 1.27 x, target >= 1.7 x');
     expect(verdictTable(all).split('\n')).toHaveLength(4);

@@ -18,7 +18,7 @@ class Routes {
   handle(): void {}
 }
 
-/** Nanoseconds that the interceptor adds to a request over an empty one: its call, and its listener when the response closes. */
+/** Nanoseconds that the interceptor adds to a request: its call, and its listener for the end. */
 export async function interceptorNs(monitor: PerformanceMonitorService, quick: boolean): Promise<number> {
   const { PerformanceInterceptor } = compiled();
   const request = Object.assign(new IncomingMessage(new Socket()), { method: 'POST', route: { path: '/v1/chat/completions' } });

@@ -13,7 +13,7 @@ interface ScrapeMs {
   readonly promClient: number;
 }
 
-/** What a scrape of 200 series takes, in a process of its own: the heap that the other rows leave behind is not the scrape's. */
+/** Time of a scrape of 200 series, in a process of its own because of the heap of other rows. */
 export function scrapeMs(quick: boolean): Promise<ScrapeMs> {
   return runForJson(join(__dirname, 'scrape.child.js'), quick ? ['quick'] : []);
 }

@@ -1,4 +1,4 @@
-// A fresh process that measures the leases of one engine: what V8 learns of the code with one engine is not what it would learn from both. Argument: the question
+// Measures the leases of one engine in a fresh process, because V8 optimizes for the engine in use.
 // as JSON.
 import { ownLeaseRows, type LeaseQuestion } from './leases.js';
 

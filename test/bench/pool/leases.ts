@@ -35,7 +35,10 @@ export interface LeaseQuestion {
   readonly quick: boolean;
 }
 
-/** Leases without I/O: ours of connections that are open, the peers' of plain objects. Ours one engine to a process, as an app has them. */
+/**
+ * Leases without I/O: ours of open connections, the peers' of plain objects. One engine per
+ * process.
+ */
 export async function leaseRows(origin: string, engines: readonly EngineMode[], quick: boolean): Promise<LeaseRow[]> {
   const rows: LeaseRow[] = [];
   for (const engine of engines) {
@@ -90,7 +93,7 @@ async function ours(origin: string, engine: EngineMode): Promise<LeaseTask[]> {
   ];
 }
 
-/** The bare minimum, to see how fast the machine is: a stack of free numbers, each with its generation; no endpoints, time, caps or counts. */
+/** A lower bound: a stack of free numbers with generations; no endpoints, time, caps or counts. */
 function freeList(): LeaseTask {
   const free = Array.from({ length: SIZE }, (_, slot) => slot);
   const ids = Int32Array.from({ length: SIZE }, (_, slot) => slot);

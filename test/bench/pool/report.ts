@@ -4,7 +4,9 @@ import { atLeast, atMost, type Verdict } from '../harness/verdict.js';
 import type { LeaseRow } from './leases.js';
 import { CONNECTIONS, type RequestFigures, type RequestRow } from './requests.js';
 
-/** What requests on leased connections are held to: against the same level of undici, and against Node's own client. */
+/**
+ * Targets for requests on leased connections, relative to undici's dispatcher and Node's client.
+ */
 export const REQUEST_TARGETS = { timesUndici: 0.95, timesHttp: 4 };
 
 export function report(leases: readonly LeaseRow[], requests: readonly RequestRow[], environment: Environment, command: string): string {
@@ -23,7 +25,7 @@ export function report(leases: readonly LeaseRow[], requests: readonly RequestRo
     requests.map(({ name, ours, figures }) => [bold(name, ours), ...figures.map(cell)]),
   );
   return [
-    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Processor time of the client's process, medians of rounds in turns; the server is another process. Every client may have ${CONNECTIONS} connections for each request under way.`,
+    `\`${command}\` on ${cpu}, Node ${node}, ${platform}, ${date}, load ${loadBefore.toFixed(1)}. Processor time of the client's process, medians of rounds in turns; the server is another process. Every client may have ${CONNECTIONS} connections for each request in flight.`,
     leaseTable,
     requestTable,
     `Ours in bold. Held to: \`dispatch\` ${REQUEST_TARGETS.timesUndici} times undici's and ${REQUEST_TARGETS.timesHttp} times node:http; \`request\`, which like undici's makes a promise and a stream for each answer, ${REQUEST_TARGETS.timesUndici} times undici's.`,

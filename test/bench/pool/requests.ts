@@ -2,7 +2,7 @@ import { measure, median, speedup, type Task } from '../harness/measure.js';
 import { BARE_DISPATCH, BARE_REQUEST, clients, HTTP_AGENT, type Client } from './clients.js';
 import type { EngineMode } from './ours.js';
 
-/** One client with so many requests under way: microseconds of its process's processor time a request, and how much faster it is than others. */
+/** One client with so many requests in flight: CPU microseconds per request, and relative speed. */
 export interface RequestFigures {
   readonly inFlight: number;
   readonly us: number;
@@ -11,7 +11,7 @@ export interface RequestFigures {
   readonly timesHttp: number;
 }
 
-/** For each request under way: one that has just been answered keeps its connection a turn longer. */
+/** Per request in flight: an answered request keeps its connection one turn longer. */
 export const CONNECTIONS = 2;
 
 const WARM_UPS = 3;
@@ -22,7 +22,7 @@ export interface RequestRow {
   readonly figures: RequestFigures[];
 }
 
-/** Keeps `inFlight` requests under way until `times` are answered. */
+/** Keeps `inFlight` requests in flight until `times` are answered. */
 export function requesting(client: Client, inFlight: number): Task {
   return {
     name: client.name,
@@ -44,7 +44,7 @@ export function requesting(client: Client, inFlight: number): Task {
   };
 }
 
-/** Measures all clients in turns, first with one request under way. */
+/** Measures all clients in turns, first with one request in flight. */
 export async function requestRows(
   origin: string,
   widths: readonly number[],
@@ -56,7 +56,7 @@ export async function requestRows(
   for (const inFlight of widths) {
     const all = clients(origin, CONNECTIONS * inFlight, engines, quick);
     const tasks = all.map((client) => requesting(client, inFlight));
-    // All of them before any is measured: whoever came first would pay for what undici's code is compiled to.
+    // Warms up all clients first: otherwise the first one would pay for the compilation of undici.
     for (let turn = 0; turn < WARM_UPS; turn++) for (const task of tasks) await task.run(quick ? 100 : 4_000);
     const samples = await measure(tasks, { rounds: quick ? 2 : 11, minMs: quick ? 5 : 120, keep: () => true, cpuTime: true });
     for (const { name, ours } of all) {

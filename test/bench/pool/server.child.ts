@@ -1,4 +1,4 @@
-// The server that all clients ask, in a process of its own: the same bytes for every request, over connections that it never closes.
+// The server for all clients, in its own process: fixed answers over connections that stay open.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -6,7 +6,7 @@ export const BENCH = join(ROOT, 'test', 'bench');
 /** Opens what test/bench has installed. */
 export const peer = createRequire(join(BENCH, 'package.json'));
 
-/** Decides on one request under a key. A promise where the package gives one: waiting for it is part of its price. */
+/** Decides on one request of a key. Awaiting the promise of a package is part of its cost. */
 export type Decide = (key: string) => unknown;
 
 /** A limiter as the bench knows it, opened with a limit that no row reaches. */

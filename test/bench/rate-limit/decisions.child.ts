@@ -1,4 +1,5 @@
-// A fresh process that measures one row: what V8 learns of the code in one row is not what it would learn in another. Argument: the task as JSON.
+// Measures one row in a fresh process, because V8 optimizes for one row. Argument: the task as
+// JSON.
 import { decisionRow, handleRow, type DecisionTask } from './decisions.js';
 import { openByName } from './open.js';
 

@@ -86,7 +86,7 @@ async function taskOf({ name, asynchronous, open }: Contender, count: number, fr
 type Run = Task['run'];
 
 /**
- * A loop of the contender's own: in one that all share, V8 would neither inline the fast ones nor forget what it learned of the slow ones.
+ * A loop per contender: in a shared loop, V8 would not inline the fast ones.
  * Not from any input: the text is this line's.
  */
 const loop = (decide: Decide, next: () => string): Run =>

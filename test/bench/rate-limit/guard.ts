@@ -90,7 +90,7 @@ function expressPair(): [object, object] {
   return [request, response];
 }
 
-/** Fastify's own reply, made again and again: its headers are a plain object until they are sent. */
+/** Fastify's reply, recreated each time: its headers are a plain object until they are sent. */
 async function fastifyPair(): Promise<MakeRequest> {
   const app = Fastify();
   let made: [request: object, reply: object] | undefined;
@@ -114,7 +114,10 @@ function ownGuard(kind: EngineKind, headers: boolean): CanActivate {
   return new Guard(openService(kind, { requestsPerMinute: LIMIT, headers }), undefined as never);
 }
 
-/** With so many hits within its window, all of which it looks through each time: the oldest is taken out, as in a bench none expires. */
+/**
+ * So many hits within the window, all scanned each time; the oldest is removed, as none expires
+ * here.
+ */
 async function throttlerGuard(hits: number): Promise<CanActivate | undefined> {
   const own = createRequire(join(ROOT, 'package.json'));
   try {

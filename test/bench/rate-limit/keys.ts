@@ -4,9 +4,9 @@ import { seeded } from '../harness/random.js';
 export const KEY_COUNTS = [1, 1_000, 100_000, 1_000_000] as const;
 export type Freshness = 'fresh' | 'reused';
 
-/** How many numbers of keys are drawn ahead: enough that a turn does not meet the same order again soon. */
+/** Key numbers drawn in advance: enough that the order does not repeat soon. */
 const DRAWN = 1 << 20;
-/** Of so many keys some are much more popular than others; of fewer and of more all are asked about alike. */
+/** For this number of keys the distribution is skewed; for all others it is uniform. */
 const RANKED = 100_000;
 const FIRST = 1_000_000_000;
 
@@ -20,7 +20,7 @@ export interface KeyStream {
   next(): string;
 }
 
-/** With `reused` the strings are made once, and one string's hash is known to V8 from its first use on. */
+/** With `reused` the strings are created once, and V8 caches the hash of each. */
 export function keyStream(count: number, freshness: Freshness): KeyStream {
   const random = seeded(count);
   // Popular keys are not neighbours in the order of their making.

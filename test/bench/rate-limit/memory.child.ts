@@ -1,4 +1,4 @@
-// A fresh process that fills one contender and prints what its memory grew by. Run with --expose-gc. Arguments: `keys NAME COUNT`, or `churn NAME COUNT MAX_KEYS`.
+// Fills one contender in a fresh process and prints the growth of its memory. Run with --expose-gc.
 import { LIMIT, TOKENS } from './contenders.js';
 import { freshKey } from './keys.js';
 import { openByName } from './open.js';
@@ -27,7 +27,7 @@ async function fill(): Promise<number> {
     }
   }
   const grown = resident() - before;
-  // Whoever is not needed any more would have been collected with all its keys.
+  // A use after the measurement: otherwise the contender would be collected with its keys.
   await decide('the last');
   return grown / keys;
 }

@@ -5,7 +5,7 @@ import { NATIVE, TYPESCRIPT } from './ours.js';
 /** Resident bytes per key, of a million keys that made one to three requests each. */
 export type MemoryRow = Readonly<Record<string, number | string>>;
 
-/** What ten million keys leave behind where 100,000 may be kept: resident megabytes after each million. */
+/** Ten million keys in a table for 100,000: resident megabytes after each million. */
 export interface ChurnRow {
   readonly engine: string;
   readonly megabytes: readonly number[];

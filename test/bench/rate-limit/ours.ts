@@ -59,7 +59,7 @@ export function handleNames(): readonly string[] {
   return missingReason() === undefined ? [NATIVE, TYPESCRIPT, SHARED] : [TYPESCRIPT];
 }
 
-/** A key that is resolved once, in a space of one thread or, `SHARED`, in one that a name shares. */
+/** A key resolved once, in the space of one thread or, `SHARED`, in a named shared space. */
 export function handleDecide(of: string): Decide {
   const kind = of === TYPESCRIPT ? TYPESCRIPT : NATIVE;
   const name = of === SHARED ? 'bench' : null;

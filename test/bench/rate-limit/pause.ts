@@ -3,12 +3,12 @@ import type { RateLimitEngine } from '../../../lib/rate-limit/engine/engine.js';
 import { flat, freshKey } from './keys.js';
 import { openEngine, type EngineKind } from './ours.js';
 
-/** Decisions that are timed together: to read the times for each would take longer than to decide. */
+/** Decisions timed together: reading the clock takes longer than one decision. */
 const BLOCK = 64;
 /** Keys before those that count: V8 compiles meanwhile. */
 const WARM_UP = 200_000;
 
-/** The longest that one decision can have taken while a space grew to so many keys: its table's growth, and not the collector's. */
+/** Longest decision while a space grows to so many keys, without pauses of the collector. */
 export interface PauseRow {
   readonly engine: string;
   readonly keys: number;
@@ -43,8 +43,8 @@ export async function pauseRow(kind: EngineKind, keys: number, runs: number): Pr
 }
 
 /**
- * The slow blocks among all. A block's own time is the lesser of the time that passed and the processor time: another process that had the processor adds
- * to the one, another thread of this process to the other.
+ * The slow blocks. The time of a block is the lesser of wall time and CPU time: another process
+ * adds to the one, another thread of this process to the other.
  */
 function grow(engine: RateLimitEngine, keys: number): Block[] {
   const space = engine.open(null, keys * 2);

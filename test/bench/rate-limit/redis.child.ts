@@ -1,4 +1,4 @@
-// A fresh process that asks Redis, as an app has nothing else to do between two answers. Argument: the task as JSON.
+// Asks Redis from a fresh process, which is idle between two answers. Argument: the task as JSON.
 import { redisRows, type RedisTask } from './redis.js';
 
 async function main(): Promise<void> {

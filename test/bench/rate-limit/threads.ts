@@ -4,8 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { median } from '../harness/measure.js';
 
 /**
- * Decisions a second of one worker thread, and of two that share a space by name, each with a processor to itself: from the processor time that a decision
- * takes, as other work of the machine would halve what two of them get done.
+ * Decisions per second of one worker thread, and of two that share a named space, each with a core
+ * of its own: from the CPU time that a decision takes, as other work of the machine would halve
+ * what two of them get done.
  */
 export interface ThreadsRow {
   readonly keys: number;

@@ -5,8 +5,9 @@ const WINDOW_MS = 60_000;
 const SLOTS = 4;
 
 /**
- * What a table of typed arrays can do in JavaScript: open addressing, a keyed hash over the characters, requests and tokens of a minute in four
- * portions. Fewer features and a coarser window than the engines: a bound for their speed, not a limiter to use.
+ * The speed of typed arrays in JavaScript: open addressing, a keyed hash over the characters,
+ * requests and tokens of a minute in four intervals. It has fewer features and a coarser window
+ * than the engines: a bound for their speed, not a limiter.
  */
 export class OpenAddressingTwin {
   private readonly seed = randomInt(2 ** 31);

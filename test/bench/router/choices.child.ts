@@ -1,5 +1,5 @@
-// A fresh process that measures one row over one list: what V8 learns of the code with one engine and one strategy, as an app has them, is not what it would
-// learn from all of them in turn. Argument: the task as JSON.
+// Measures one row over one list in a fresh process: V8 optimizes for one engine and one strategy,
+// as in an app, and not as it would learn from all of them in turn. Argument: the task as JSON.
 import { choosers } from './choosers.js';
 import { modelListOf } from './model-list.js';
 import { measured, type ChoiceTask } from './rounds.js';

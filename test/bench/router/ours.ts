@@ -30,7 +30,7 @@ export function choosing(name: string, router: Package.RouterService): Peer {
   return { name, choose: () => (router.getAvailableDeployment(MODEL) === null ? 0 : 1) };
 }
 
-/** A choice, booked, and given back with its latency and usage: everything that a request costs here. */
+/** A selection, released with its latency and usage: all that a request costs here. */
 export function serving(name: string, router: Package.RouterService): Peer {
   const outcome = { latencyMs: 100, promptTokens: 10, completionTokens: 20 };
   let turn = 0;

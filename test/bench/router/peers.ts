@@ -28,7 +28,7 @@ export function filtering(list: readonly ModelListEntry[]): Peer {
   };
 }
 
-/** A weighted choice in the manner of Portkey's gateway: every target is copied with its weight first. */
+/** Weighted selection as in Portkey's gateway, which first copies every target with its weight. */
 export function copying(list: readonly ModelListEntry[]): Peer {
   const targets = list.map((entry) => ({ ...entry.litellm_params, provider: 'openai' }));
   return {
@@ -49,7 +49,7 @@ export function copying(list: readonly ModelListEntry[]): Peer {
   };
 }
 
-/** The least busy of all by a loop over their counts, which it also keeps: no cooldown, no limits, no names. */
+/** Least busy by a loop over counts, which it maintains: no cooldown, no limits, no names. */
 export function scanning(list: readonly ModelListEntry[]): Peer {
   const counts = new Int32Array(list.length);
   return {
@@ -64,7 +64,7 @@ export function scanning(list: readonly ModelListEntry[]): Peer {
   };
 }
 
-/** The bare minimum of a weighted draw, to see how fast the machine is: an alias table, and nothing else. */
+/** A lower bound of a weighted draw: an alias table and nothing else. */
 export function aliasTable(list: readonly ModelListEntry[]): Peer {
   const chances = Float64Array.from(list, (entry) => weightOf(entry) / 5);
   const aliases = Int32Array.from(list, (_, index) => (index * 7) % list.length);

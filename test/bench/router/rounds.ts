@@ -37,7 +37,7 @@ export function measured(peer: Peer, { rounds, minMs }: Effort): Measured {
   return { ns, chosen };
 }
 
-/** How long a row runs before it is measured: V8 compiles, and compiles anew, in the first tenths of a second; its threads' time would be the row's. */
+/** Warm-up of a row: V8 compiles and recompiles in the first tenths of a second. */
 const WARM_UP_MS = 500;
 
 /** How many choices take `minMs`, once the code is compiled. */

@@ -1,4 +1,4 @@
-// The sample gateway in a process of its own, which tells the longest wait of its event loop since it was asked last.
+// The sample gateway in its own process; reports the longest stall of its event loop on request.
 import 'reflect-metadata';
 import { join } from 'node:path';
 import type { start as begin } from '../../../sample-app/start.js';

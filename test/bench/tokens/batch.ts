@@ -15,7 +15,7 @@ export interface BatchRow {
   /** Times one thread that counts the messages one by one. */
   readonly synchronous: number;
   readonly promise: number;
-  /** How late, in milliseconds, a 1 ms timer of the main thread was at worst: with nothing to do, and during batches. */
+  /** Worst delay of a 1 ms timer on the main thread, in milliseconds: idle, and during batches. */
   readonly idleLatenessMs: number;
   readonly batchLatenessMs: number;
 }
@@ -24,7 +24,7 @@ const MESSAGES = 1000;
 const MESSAGES_OF_A_SMOKE_RUN = 100;
 const PROSE: readonly TextKind[] = ['prose', 'prose', 'prose', 'prose', 'prose'];
 
-/** From a greeting to a pasted document: lengths spread evenly over the orders of magnitude from 12 B to 12 KB, half of them plain prose. */
+/** From a greeting to a document: 12 B to 12 KB, log-uniform lengths, half of them plain prose. */
 function chatMessages(count: number): string[] {
   const random = seeded(1000);
   const kinds = [...PROSE, ...TEXT_KINDS.slice(1, 6)];

@@ -7,7 +7,7 @@ export type BenchEncoding = (typeof ENCODINGS)[number];
 
 /** A way to count tokens, ready to be called. */
 export interface Counter {
-  /** Number of tokens of ordinary text. Packages that only count off the main thread return a promise. */
+  /** Tokens of ordinary text. Packages that count only off the main thread return a promise. */
   count(text: string): number | Promise<number>;
   encode?(text: string): ArrayLike<number>;
 }
@@ -35,7 +35,9 @@ export const ROOT = join(__dirname, '..', '..', '..');
 export const BENCH = join(ROOT, 'test', 'bench');
 /** Opens what test/bench has installed. */
 const peer = createRequire(join(BENCH, 'package.json'));
-/** The reference is a dependency of the package itself: it is there even where the peers are not. */
+/**
+ * The reference is a dependency of the package itself, so it is installed even without the peers.
+ */
 const own = createRequire(join(ROOT, 'package.json'));
 
 const both = ENCODINGS;
@@ -150,7 +152,7 @@ export function peers(): Available {
   return { installed, missing };
 }
 
-/** The file that two packages want to be given: one line per token, base64 and rank. Written from tiktoken's own data, once. */
+/** The rank file that two packages need: a line per token, base64 and rank. Written once. */
 export function rankFile(encoding: BenchEncoding): string {
   const folder = join(BENCH, 'node_modules', '.cache');
   const file = join(folder, `${encoding}.tiktoken`);

@@ -9,7 +9,9 @@ export interface Opened {
   readonly counter: Counter;
 }
 
-/** How long one contender may take to show, text by text, that it counts right. Every timed block is checked by its sum besides. */
+/**
+ * Time limit for checking one contender text by text. Each timed block is also checked by its sum.
+ */
 const GATE_MS = 40;
 
 /** Tokens of every text by the reference, and of every block. */
@@ -38,7 +40,9 @@ export interface Differences {
   first: string;
 }
 
-/** With more than this share of the tokens wrong a package does other work, and is not measured. Below it, it is measured and the difference told. */
+/**
+ * A package with a larger share of wrong counts is not measured; below it, the share is reported.
+ */
 const TOLERATED_SHARE = 0.005;
 
 export function doesOtherWork(found: Differences | undefined): boolean {
@@ -74,7 +78,7 @@ async function countOrError(counter: Counter, text: string): Promise<number | st
   }
 }
 
-/** One operation of this task counts one block of the pool, the next one each time, and compares the block's sum. */
+/** One operation counts the next block of the pool and compares the block's sum. */
 export class CountTask implements Task {
   readonly name: string;
   /** What the blocks' sums showed while it was timed. */
@@ -114,7 +118,7 @@ export class CountTask implements Task {
   }
 }
 
-/** Lets the just-in-time compilers see every shape of text before anything is timed: for `ms` of processor time, as a busy machine compiles late. */
+/** Warms up on all kinds of text for `ms` of CPU time, because a busy machine compiles late. */
 export async function warmUp({ counter }: Opened, texts: readonly string[], ms: number): Promise<void> {
   const start = process.cpuUsage();
   const spentMs = (): number => {

@@ -10,8 +10,9 @@ const SLICE_BYTES = 4096;
 const SLICES_PER_FILE = 16;
 
 /**
- * 4 KB slices of those of the files that are of one kind, each a string of its own, in an order that depends on the
- * seed alone: at most `count`, fewer when the tree is small. Slices that hold the text of a special token are left out, as packages differ there by design.
+ * 4 KB slices of those of the files that are of one kind, each a string of its own, in an order
+ * that depends on the seed alone: at most `count`, fewer when the tree is small. Slices that hold
+ * the text of a special token are left out, as packages differ there by design.
  */
 export function freshSlices(files: readonly string[], kind: FreshKind, count: number): string[] {
   const slices: string[] = [];
@@ -32,7 +33,9 @@ function characterStart(bytes: Buffer, at: number): number {
   return at;
 }
 
-/** Every file under a folder (an installed dependency tree), in an order that does not depend on the file system. */
+/**
+ * All files of a folder (an installed dependency tree), in an order independent of the file system.
+ */
 export function filesUnder(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())

@@ -13,7 +13,7 @@ import { staysToTheEnd } from './throughput.js';
 const LEAVE_BEHIND = 2;
 const TRIAL_ROUNDS = 4;
 const SLICES_PER_ROUND = 48;
-/** The share of the stream that runs untimed before: a service that has been up for a while has met the common words of its traffic. */
+/** Share of the stream that runs untimed first: a running service has already met common words. */
 const WARM_UP_SHARE = 0.15;
 
 export interface FreshEffort {
@@ -23,8 +23,8 @@ export interface FreshEffort {
 }
 
 /**
- * A stream of texts that no contender has seen: in each round all of them count the same slices, each of them once. Service and native
- * engine share their caches, so the service gets slices of its own.
+ * A stream of new texts: in each round, every contender counts the same slices once. Service and
+ * native engine share their caches, so the service gets slices of its own.
  */
 export async function freshRow(
   label: string,

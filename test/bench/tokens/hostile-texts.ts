@@ -1,7 +1,7 @@
 import { between, pick, seeded } from '../harness/random.js';
 import type { Random } from '../harness/random.js';
 
-/** What a tokenizer takes for one piece, however long: merging it naively takes time that grows with the square of its length. */
+/** Texts of one piece: a naive merge takes quadratic time. */
 const makers: Record<string, (random: Random) => string> = {
   'one letter': () => 'a',
   'random letters': (random) => String.fromCharCode(between(random, 97, 122)),

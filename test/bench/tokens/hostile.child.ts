@@ -18,7 +18,7 @@ export interface HostileAnswer {
 
 let counter: Counter | undefined;
 
-// Without the bench there is nobody to answer.
+// Exits with the bench.
 process.on('disconnect', () => process.exit());
 
 process.on('message', ({ name, encoding, kind, bytes }: HostileQuestion) => {

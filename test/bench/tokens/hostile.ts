@@ -6,7 +6,7 @@ import type { Opened } from './counted.js';
 import type { HostileAnswer, HostileQuestion } from './hostile.child.js';
 import { HOSTILE_KINDS, hostileText } from './hostile-texts.js';
 
-/** Milliseconds for 100 KB and for 1 MB, and how much longer 1 MB takes than 500 KB: about 2 when time grows with the length. */
+/** Milliseconds for 100 KB and 1 MB, and the ratio of 1 MB to 500 KB: about 2 for linear time. */
 export interface OursOnHostile {
   readonly ms100k: number;
   readonly ms1m: number;
@@ -55,7 +55,7 @@ export function hostileOurs(opened: readonly Opened[], encoding: BenchEncoding, 
   });
 }
 
-/** One package on every kind, in a process of its own that is ended when a text takes longer than `capMs`. */
+/** One package on all kinds, in its own process, which is killed after `capMs` on one text. */
 export async function hostilePeer(peer: Contender, encoding: BenchEncoding, capMs: number): Promise<Record<string, number | string>> {
   const child = new PatientChild(join(__dirname, 'hostile.child.js'));
   const ask = (question: Omit<HostileQuestion, 'name' | 'encoding'>, ms: number): Promise<HostileAnswer | typeof TIMED_OUT> =>

@@ -1,4 +1,5 @@
-// A fresh process that opens one contender and prints what that cost. Run with --expose-gc. Arguments: name, encoding, worker threads.
+// Opens one contender in a fresh process and prints the cost. Run with --expose-gc. Arguments:
+// name,
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { BenchEncoding } from './contenders.js';

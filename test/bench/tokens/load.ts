@@ -5,7 +5,7 @@ import { rankFile } from './contenders.js';
 import type { BenchEncoding, Contender } from './contenders.js';
 import { OURS } from './ours.js';
 
-/** What it takes to get ready in a fresh process: package loaded, encoding loaded, a first text counted. */
+/** Start-up in a fresh process: package loaded, encoding loaded, a first text counted. */
 export interface LoadCost {
   readyMs: number;
   /** Growth of the resident set, after a garbage collection. */

@@ -17,7 +17,7 @@ export function openByName(name: string, encoding: BenchEncoding): Counter {
   return found.open(encoding);
 }
 
-/** Ours run in Nest apps: Nest itself is loaded before the measurement begins. The others get nothing, as they need nothing. */
+/** Ours run in Nest apps, so Nest is loaded before the measurement. Peers do not need it. */
 export function loadWhatTheAppHas(name: string): void {
   if (OURS.includes(name)) require('@nestjs/common');
 }

@@ -23,7 +23,7 @@ function compiled<T>(file: string): T {
   return require(join(ROOT, 'dist', 'lib', file)) as T;
 }
 
-/** The engine itself, with its batches. Throws, with the reason, when the addon cannot be opened. */
+/** The engine itself, with its batches. Throws with the reason if the addon cannot be loaded. */
 export function openEngine(name: typeof NATIVE | typeof TYPESCRIPT): TokenCounterEngine {
   if (name === TYPESCRIPT) {
     const { TypeScriptTokenCounterEngine } = compiled<typeof TypeScriptModule>('token-counter/token-counter.typescript.js');
@@ -35,14 +35,17 @@ export function openEngine(name: typeof NATIVE | typeof TYPESCRIPT): TokenCounte
   return new NativeTokenCounterEngine(binding);
 }
 
-/** In the order of their turns: native and service never follow each other, as the second one would find the tables in the processor's caches. */
+/**
+ * In turn order: native and service are never adjacent, because they share tables in the CPU's
+ * caches.
+ */
 const openers: Record<string, (encoding: BenchEncoding) => Counter> = {
   [NATIVE]: (encoding) => engineCounter(openEngine(NATIVE), encoding),
   [TYPESCRIPT]: (encoding) => engineCounter(openEngine(TYPESCRIPT), encoding),
   [SERVICE]: serviceCounter,
 };
 
-/** Our engines and the service, those that can run here; and why the others cannot. Loads no encoding: what that costs is measured, too. */
+/** Our available engines and the service, and why others are missing. Loads no encoding. */
 export function ours(): Available {
   const { version } = require(join(ROOT, 'package.json')) as { version: string };
   const reason = reasonWithoutNative();

@@ -12,7 +12,9 @@ const SIZES: readonly [string, number][] = [
   ['1 MB', 1_048_576],
 ];
 
-/** Rows that docs/benchmarks.md shows unfolded: what traffic looks like first, then each size once and each kind once. */
+/**
+ * Rows that docs/benchmarks.md shows unfolded: typical traffic first, then each size and each kind.
+ */
 const HEADLINE = new Set([
   '11 B prose',
   '60 B prose',
@@ -23,7 +25,7 @@ const HEADLINE = new Set([
 ]);
 export const isHeadline = ({ mode, label }: Row): boolean => mode !== 'rotating' || HEADLINE.has(label);
 
-/** Whether the row was asked for: `--only` names parts of `fresh md`, `rotating 4 KB prose`, `hostile`, `batch`, `load`. */
+/** True if `--only` selects the row by a part of `fresh md`, `rotating 4 KB prose`, `hostile`, … */
 export function wanted({ only }: BenchArguments, name: string): boolean {
   return only.length === 0 || only.some((part) => name.includes(part));
 }
@@ -36,7 +38,7 @@ export interface PlannedRow {
   readonly kind: TextKind;
 }
 
-/** The rows on generated texts, in their order: the grid of every kind and size, then the other ways of calling. */
+/** The rows on generated texts in order: all kinds and sizes, then the other ways of calling. */
 export function planned(options: BenchArguments): PlannedRow[] {
   const grid = TEXT_KINDS.flatMap((kind) => SIZES.map(([size, bytes]): PlannedRow => ({ mode: 'rotating', size, bytes, kind })));
   const extra = (mode: RowMode, size: string, kinds: readonly TextKind[]): PlannedRow[] =>

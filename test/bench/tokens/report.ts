@@ -7,7 +7,7 @@ import { NATIVE, SERVICE, TYPESCRIPT } from './ours.js';
 import type { Row } from './row.js';
 import type { TokensResult } from './targets.js';
 
-/** Both encodings in one cell. Under 1, the other side is faster: shown in bold, as it must not be overlooked. */
+/** Both encodings in one cell. A value below 1 is bold: the other side is faster. */
 function pair(rows: readonly (Row | undefined)[], value: (row: Row) => number | undefined, ratio = true): string {
   const cells = rows.map((row) => {
     const number = row === undefined ? undefined : value(row);

@@ -22,7 +22,9 @@ export interface Row {
   readonly best?: string;
   /** How many times faster than `best`, by each of ours. */
   readonly timesBest: Record<string, number>;
-  /** Contenders whose counts differ from tiktoken's. Those with too many differences are not measured. */
+  /**
+   * Contenders whose counts differ from tiktoken's; those with many differences are not measured.
+   */
   readonly wrong: Record<string, Differences>;
 }
 

@@ -4,7 +4,7 @@ import { TEXT_KINDS, hotPool, textPool } from './texts.js';
 const isCut = (text: string): boolean => text.includes('\ufffd');
 
 describe.each(TEXT_KINDS)('%s', (kind) => {
-  it.each([11, 500])('has distinct, whole, reproducible texts of %d bytes', (bytes) => {
+  it.each([11, 500])('gives distinct, valid, reproducible texts of %d bytes', (bytes) => {
     const texts = textPool(kind, bytes).blocks.flat();
     expect(texts.join()).toBe(textPool(kind, bytes).blocks.flat().join());
     expect(new Set(texts).size).toBeGreaterThan(texts.length * (bytes > 100 ? 0.999 : 0.5));

@@ -12,7 +12,7 @@ export interface TextPool {
   readonly bytesPerBlock: number;
 }
 
-/** Distinct texts of `bytes` UTF-8 bytes each, the same ones on every machine: 8 blocks of about 64 KB, less when the texts are short. */
+/** Distinct texts of `bytes` UTF-8 bytes, the same on every machine: 8 blocks of at most 64 KB. */
 export function textPool(kind: TextKind, bytes: number): TextPool {
   const perBlock = Math.max(1, Math.min(512, Math.floor(65_536 / bytes)));
   const blockCount = bytes > 131_072 ? 2 : 8;
@@ -47,7 +47,9 @@ export function makeText(kind: TextKind, bytes: number, random: Random): string 
   return flatten(Buffer.from(parts.join('')), start, bytes);
 }
 
-/** Cut at characters, and with them in one place: a string that was put together is a tree to V8, and the first reader pays for that. */
+/**
+ * Cuts at characters and flattens: V8 stores a concatenated string as a tree until its first read.
+ */
 function flatten(buffer: Buffer, from: number, bytes: number): string {
   let [start, end] = [from, Math.min(from + bytes, buffer.length)];
   while ((buffer[start] & 0xc0) === 0x80) start++;

@@ -51,7 +51,7 @@ export async function throughputRow(request: RowRequest, opened: readonly Opened
   const { pool, ...facts } = request;
   const { passed, expected, wrong } = await gate(opened, pool);
   const tasks = passed.map((contender) => new CountTask(contender, pool, expected));
-  // A turn of a slow package on the longest texts takes a quarter of a second: enough for its figure to be steady.
+  // A turn of a slow package on the longest texts takes 250 ms: enough for a stable figure.
   const rounds = pool.bytesPerBlock > LONG_BLOCK ? Math.min(LONG_ROUNDS, effort.rounds) : effort.rounds;
   const samples = await measure(tasks, { ...effort, rounds, keep: staysToTheEnd });
   for (const { name, found } of tasks) {
@@ -70,7 +70,7 @@ function trashCaches(): void {
   for (let i = 0; i < TRASH.length; i += 64) TRASH[i] = trashed;
 }
 
-/** Each call is timed alone, on a text not seen before, with nothing of the tokenizer's tables left in the caches. */
+/** Times each call alone, on a new text, with the tokenizer's tables evicted from the caches. */
 export async function coldRow(request: RowRequest, opened: readonly Opened[], calls: number): Promise<Row> {
   const { pool, ...facts } = request;
   const { passed: right, wrong } = await gate(opened, pool);

@@ -7,7 +7,10 @@ export interface Recipe {
   readonly order: 'cycle' | 'random';
 }
 
-/** A text of at least `bytes` UTF-8 bytes, less than one part more. A random one differs with the seed. */
+/**
+ * A text of at least `bytes` UTF-8 bytes, by less than one part more. A random text depends on the
+ * seed.
+ */
 export function textOf({ parts, order }: Recipe, bytes: number, seed: number): string {
   const lengths = parts.map((part) => Buffer.byteLength(part));
   if (order === 'cycle') return parts.join('').repeat(Math.ceil(bytes / lengths.reduce((sum, length) => sum + length)));
@@ -32,7 +35,9 @@ export function described({ parts, order }: Recipe): string {
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 const PUNCTUATION = [...'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~ \t\n\r'];
-/** A run of code points of each script and kind that tokenizers treat in their own way; U+D800: lone surrogates. */
+/**
+ * Runs of code points of each script and kind that tokenizers distinguish; U+D800: lone surrogates.
+ */
 const KINDS = [
   0xa0, 0x100, 0x300, 0x391, 0x430, 0x5d0, 0x620, 0x905, 0xe01, 0x10d0, 0x1200, 0x200b, 0x2010, 0x2500, 0x3041, 0x4e00, 0xac00, 0xd800,
   0xe000, 0xfe00, 0x1f300, 0x1f3fb, 0x1d400, 0x20000, 0xe0061,
@@ -41,7 +46,9 @@ const KIND_SIZE = 30;
 /** Lengths around those where pieces are treated in another way. */
 const WORD_LENGTHS = [1, 2, 4, 8, 12, 15, 16, 30, 31, 63, 64, 100, 128, 129, 255, 256, 312, 313, 400, 1000];
 
-/** What is tried in any case: characters, pairs and random triples of punctuation, random texts of every alphabet in words of every length. */
+/**
+ * Always tried: characters, pairs and random triples of punctuation, random texts of all alphabets.
+ */
 export function knownRecipes(): (() => Recipe)[] {
   const random = seeded(1);
   const repeated = (part: string) => (): Recipe => ({ parts: [part], order: 'cycle' });

@@ -13,10 +13,10 @@ export interface Found {
 
 const SEARCH_BYTES = 8 << 10;
 const KEPT = 40;
-/** A text is timed this many times, each time another one where its order is random; the fastest counts. */
+/** Number of timings of a text, each with a new random order if it has one; the fastest counts. */
 const TIMES = 3;
 
-/** Nanoseconds of processor time a byte, of the fastest of `times`: what else runs on the machine does not count. */
+/** CPU nanoseconds per byte, of the fastest of `times`. */
 export function rateOf(count: Count, recipe: Recipe, bytes: number, times = TIMES): number {
   let best = Infinity;
   for (let time = 0; time < times; time++) {
@@ -31,8 +31,8 @@ export function rateOf(count: Count, recipe: Recipe, bytes: number, times = TIME
 }
 
 /**
- * The slowest texts that are found within `ms`: a fifth for what is known, two fifths for the tokens of the vocabulary, each repeated, and the rest for
- * mutations of the slowest so far.
+ * The slowest texts that are found within `ms`: a fifth for what is known, two fifths for the
+ * tokens of the vocabulary, each repeated, and the rest for mutations of the slowest so far.
  */
 export function search(count: Count, tokens: readonly string[], ms: number): Found[] {
   const random = seeded(7);

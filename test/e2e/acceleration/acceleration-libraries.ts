@@ -15,7 +15,7 @@ const silent = { log: () => {}, warn: () => {}, error: () => {} };
 /** Whether there is a native engine to patch with. */
 export const isNative = openNativeBinding().binding !== null;
 
-/** Texts compared for each library; without the native engine nothing is patched, and there is little to compare. */
+/** Texts per library; few without the native engine, because then nothing is patched. */
 export const COUNT = isNative ? usuallyOrLong(1_200, 20_000) : 500;
 
 /** A service of its own, and what decides for it. */
@@ -29,7 +29,10 @@ export function openAcceleration(
   return { service: new AccelerationService(choice), flags };
 }
 
-/** Texts in which special tokens are as likely as words: short ones for the most part. A third without characters that libraries read differently. */
+/**
+ * Mostly short texts with many special tokens; a third of them without characters that libraries
+ * read differently.
+ */
 export function randomTexts(count: number, seed: number, specials: readonly string[]): string[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, (_, index) => {
@@ -47,7 +50,9 @@ export function outcome(call: () => unknown): unknown {
   }
 }
 
-/** Compares what `ask` comes to for each text, without the patch and with it. Returns the texts with different answers. */
+/**
+ * Compares the result of `ask` for each text without and with the patch. Returns texts that differ.
+ */
 export function differences(
   texts: readonly string[],
   service: AccelerationService,

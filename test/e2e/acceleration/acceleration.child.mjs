@@ -1,4 +1,5 @@
-// An app of ES modules, started with the sources' hook: `acceleration.child.mjs SCENARIO`. Says what it saw as one line of JSON.
+// An app of ES modules: `acceleration.child.mjs SCENARIO`, with the hook. Prints its result as
+// JSON.
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 
@@ -25,7 +26,9 @@ const scenarios = {
     return { before, during, after: ask(), limits, targets, afterwards: getPatchStatus().targets };
   },
 
-  /** LangChain's text splitter, whose tokenizer comes from @langchain/core, and its vocabulary from the net. */
+  /**
+   * LangChain's text splitter with the tokenizer of @langchain/core, which fetches its vocabulary.
+   */
   async langchain() {
     const { TokenTextSplitter } = await import('@langchain/textsplitters');
     globalThis.fetch = async (url) => globalThis.Response.json(require(`js-tiktoken/ranks/${/js\/(\w+)\.json$/.exec(String(url))[1]}`));

@@ -31,7 +31,7 @@ function see(...args: string[]): Seen {
 const natively = (targets: PatchStatus['targets']) => Object.values(targets).map(({ answeredNatively }) => answeredNatively);
 
 describe('nestjs-fast-litellm/register', () => {
-  it('accelerates ES modules too, functions taken out of them before, and puts them back', () => {
+  it('patches ES modules, including functions imported before, and removes the patch', () => {
     const { before, during, after, limits, targets, afterwards } = see('modules');
     expect(during).toEqual(before);
     expect(after).toEqual(before);
@@ -45,7 +45,7 @@ describe('nestjs-fast-litellm/register', () => {
     expect(targets.undici.state).toBe(isNative ? 'left_alone' : 'not_applied');
   });
 
-  it('gives LangChain the same chunks', () => {
+  it('leaves the chunks of LangChain unchanged', () => {
     const { before, after, targets } = see('langchain');
     expect(after).toEqual(before);
     expect(before.length).toBeGreaterThan(10);
@@ -53,7 +53,7 @@ describe('nestjs-fast-litellm/register', () => {
     expect(targets['js-tiktoken'].answeredNatively).toBe(isNative ? before.length : 0);
   });
 
-  it('sends what fetch sends over the pool, where it has a connection', () => {
+  it('sends the requests of fetch over the pool if it has a connection', () => {
     const {
       before,
       one,
@@ -77,7 +77,7 @@ describe('nestjs-fast-litellm/register', () => {
     expect(left).toEqual([true, isNative ? 'the app has set dispatcher options (connect)' : null]);
   });
 
-  it('sends the requests of undici 6, 7 and 8 over the pool, whatever line Node has built in', () => {
+  it('sends the requests of undici 6, 7 and 8 over the pool on any version of Node', () => {
     const { state, reason, many, counts } = see('all lines of undici');
     expect(many).toEqual(new Array(many.length).fill('tea'));
     expect(many.length).toBeGreaterThanOrEqual(7);
@@ -85,11 +85,11 @@ describe('nestjs-fast-litellm/register', () => {
     expect(counts).toEqual(isNative ? [many.length, 0] : [0, 0]);
   });
 
-  it('loads no Nest', () => {
+  it('does not load Nest', () => {
     expect(see('without Nest').nest).toEqual([]);
   });
 
-  it('passes over what is not installed', () => {
+  it('skips libraries that are not installed', () => {
     const folder = mkdtempSync(join(tmpdir(), 'acceleration-'));
     const { applied, targets } = see('elsewhere', folder);
     rmdirSync(folder);

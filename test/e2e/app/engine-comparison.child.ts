@@ -2,7 +2,7 @@ import { FastLiteLLM, type PerformanceComparison } from '../../../lib/index.js';
 
 const CAPABILITIES = ['token_counting', 'rate_limiting', 'routing', 'connection_pooling'];
 
-/** Prints what comparisons of both engines say: at first, when awaited, and after that. The environment decides. */
+/** Prints comparisons of both engines: the first one, an awaited one, and a later one. */
 async function main(): Promise<void> {
   const { monitor } = new FastLiteLLM();
   const compare = (name: string): PerformanceComparison => monitor.compareImplementations(`rust_${name}`, `typescript_${name}`);

@@ -58,14 +58,14 @@ describe('compareImplementations', () => {
     },
   );
 
-  it('is not run at boot', async () => {
+  it('does not run at boot', async () => {
     const llm = new FastLiteLLM({ logger: { log() {}, warn() {}, error() {} } });
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(llm.monitor.getPerformanceStats()).toEqual({});
     await llm.close();
   });
 
-  it('warns once where a bundler left the thread out', async () => {
+  it('warns once if a bundle lacks the file of the thread', async () => {
     const warnings: string[] = [];
     const comparisons = new EngineComparisons({ warn: (line) => warnings.push(line) }, '/nowhere/comparison.thread.js');
     comparisons.add({ feature: 'rust_routing', native: {} } as never);

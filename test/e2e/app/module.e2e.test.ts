@@ -51,7 +51,7 @@ afterEach(() => register.clear());
 describe.each([
   ['Express', () => new ExpressAdapter()],
   ['Fastify', () => new FastifyAdapter()],
-])('the module on %s', (_, adapter) => {
+])('FastLiteLLMModule on %s', (_, adapter) => {
   let app: INestApplication;
 
   async function start(...imports: Parameters<typeof Module>[0]['imports'] & object) {
@@ -65,7 +65,7 @@ describe.each([
   }
   afterEach(() => app.close());
 
-  it('counts, flags, is healthy and shows its metrics', async () => {
+  it('serves counts, feature flags, health and metrics', async () => {
     const client = await start(FastLiteLLMModule.forRoot({ logger, featureFlags: { features: { rust_routing: false } } }));
     await client.get('/tokens').expect(200, { tokens: 2, canary: false });
     const { body } = (await client.get('/health').expect(200)) as { body: { status: string; details: Record<string, unknown> } };
@@ -83,7 +83,7 @@ describe('FastLiteLLMModule', () => {
   const compile = async (...imports: Parameters<typeof Module>[0]['imports'] & object) =>
     (await Test.createTestingModule({ imports }).compile()).init();
 
-  it('needs no options', async () => {
+  it('starts without options', async () => {
     const testing = await compile(FastLiteLLMModule.forRoot());
     const llm = testing.get(FastLiteLLM);
     expect(testing.get(TokenCounterService)).toBe(llm.tokenCounter);
@@ -109,7 +109,7 @@ describe('FastLiteLLMModule', () => {
     ],
     ['useClass', FastLiteLLMModule.forRootAsync({ useClass: OptionsFactory })],
     ['useExisting', FastLiteLLMModule.forRootAsync({ imports: [ConfigModule], useExisting: OptionsFactory })],
-  ])('takes its options from %s', async (_, module) => {
+  ])('reads its options from %s', async (_, module) => {
     const testing = await compile(module);
     expect(testing.get(FeatureFlagsService).getFeatureStatus().rust_routing.state).toBe('canary:7');
     await testing.close();
@@ -122,7 +122,7 @@ describe('FastLiteLLMModule', () => {
     ['metrics: must be true, false or an object', { metrics: 'yes' as never }],
     ['logger.warn: must be a function', { logger: { log: () => {} } as never }],
     ['tokenCounter.', { tokenCounter: { nonsense: 1 } as never }],
-  ])('stops at boot with %s', async (message, wrong) => {
+  ])('fails at boot with %s', async (message, wrong) => {
     const boots = [
       compile(FastLiteLLMModule.forRoot({ logger, ...wrong })),
       compile(FastLiteLLMModule.forRootAsync({ useFactory: () => ({ logger, ...wrong }) })),
@@ -133,14 +133,14 @@ describe('FastLiteLLMModule', () => {
     }
   });
 
-  it.each([null, 5, 'text', []])('stops at boot where the factory gives %p', async (options) => {
+  it.each([null, 5, 'text', []])('fails at boot if the factory returns %p', async (options) => {
     await expect(compile(FastLiteLLMModule.forRootAsync({ useFactory: () => options as never }))).rejects.toThrow(
       'options: must be an object',
     );
     expect(() => FastLiteLLMModule.forRoot(options as never)).toThrow('options: must be an object');
   });
 
-  it('is global, unless told otherwise', async () => {
+  it('is global by default', async () => {
     @Injectable()
     class Consumer {
       constructor(@Inject(TokenCounterService) readonly tokens: TokenCounterService) {}
@@ -154,7 +154,7 @@ describe('FastLiteLLMModule', () => {
     await expect(boot(false)).rejects.toThrow(/dependencies/);
   });
 
-  it('shows its metrics where prom-client is, unless told otherwise, until the app closes', async () => {
+  it('registers its metrics with prom-client by default, until the app closes', async () => {
     const names = () => register.getMetricsAsArray().map(({ name }) => name);
     const testing = await compile(FastLiteLLMModule.forRoot({ logger }));
     expect(names()).toContain('fast_litellm_engine_info');
@@ -164,7 +164,7 @@ describe('FastLiteLLMModule', () => {
     expect(names()).toEqual([]);
   });
 
-  it('waits for calls to models that belong to no HTTP request, as long as for those that do', async () => {
+  it('waits at shutdown for calls outside of HTTP requests as for the others', async () => {
     const modelList = [{ model_name: 'chat', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } }];
     const testing = await compile(FastLiteLLMModule.forRoot({ logger, metrics: false, router: { modelList } }));
     let answer = (_: string): void => {};
@@ -179,7 +179,7 @@ describe('FastLiteLLMModule', () => {
     expect(order).toEqual(['answered', 'closed']);
   });
 
-  it('may exist twice in one process', async () => {
+  it('can be used twice in one process', async () => {
     const [first, second] = await Promise.all([
       compile(FastLiteLLMModule.forRoot({ logger })),
       compile(FastLiteLLMModule.forRoot({ logger })),

@@ -12,7 +12,7 @@ const TOKENS = 40;
 /** The first one has no text. */
 const CHUNKS = TOKENS + 1;
 
-describe('the sample app, told to end', () => {
+describe('shutdown of the sample app', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sigterm-'));
   let upstream: LocalProvider;
   let gateway: SampleProcess;
@@ -51,7 +51,7 @@ describe('the sample app, told to end', () => {
     );
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'by %s: ends the streams that are under way, takes no new requests, and exits with 0',
+    'finishes the streams in flight on %s, accepts no new requests, and exits with 0',
     async (signal) => {
       await start();
       const streams = await Promise.all(Array.from({ length: 8 }, () => post({ stream: true })));
@@ -68,7 +68,7 @@ describe('the sample app, told to end', () => {
     },
   );
 
-  it('is not ready first, and still takes requests, for as long as a load balancer needs', async () => {
+  it('reports not ready and still accepts requests for shutdown.noticeMs', async () => {
     await start({ SHUTDOWN_NOTICE_MS: '4000' });
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
     gateway.signal('SIGTERM');

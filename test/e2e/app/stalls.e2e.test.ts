@@ -114,7 +114,7 @@ const pairs = adapters
   .flatMap((adapter) => engineNames().map((engine) => [adapter, engine] as const))
   .filter(([adapter, engine]) => isLong || adapter === adapters[0] || engine === engineNames().at(-1));
 
-describe.each(pairs)('a body on %s, by the %s engine', (adapter, engine) => {
+describe.each(pairs)('event loop stalls on %s with the %s engine', (adapter, engine) => {
   let app: INestApplication;
   let provider: Server;
   let url: string;
@@ -178,7 +178,7 @@ describe.each(pairs)('a body on %s, by the %s engine', (adapter, engine) => {
       isDone = true;
       await others;
       expect([answer.status, error?.param, error?.code]).toEqual(expected === 200 ? [200, undefined, undefined] : [400, ...expected]);
-      // The client that sends is in this process, too: generous, and still a tenth of what a stall took.
+      // Generous, because the client runs in this process; still a tenth of the former stalls.
       expect(longestMs).toBeLessThan(1500 + 10 * parseMs);
     },
   );

@@ -64,8 +64,8 @@ async function tokenizing(kind: TokenizingKind): Promise<Worker> {
   );
 });
 
-(binding === null ? describe.skip : describe)('threads that are ended in the middle of counting', () => {
-  it('leave what they share as if they had never been', async () => {
+(binding === null ? describe.skip : describe)('threads that are terminated while counting', () => {
+  it('release all that they hold in shared memory', async () => {
     if (binding === null) return;
     const modelList = Array.from({ length: SHARED.deployments }, (_, at) => deployment(`d${at}`));
     const options = { strategy: 'least_busy', sharedAs: SHARED.name, maxDeployments: 64, modelList };

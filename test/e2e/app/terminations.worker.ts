@@ -1,4 +1,4 @@
-// A worker thread that counts in what threads share, a router's requests and a pool's connections, until it is ended from outside.
+// A worker thread that uses a router and a pool in shared memory until it is terminated.
 import { parentPort, workerData } from 'node:worker_threads';
 import { BareConnection, BareEndpoint } from '../../../lib/connection-pool/engine/self-test.js';
 import { NativeConnectionPoolEngine } from '../../../lib/connection-pool/engine/native.js';

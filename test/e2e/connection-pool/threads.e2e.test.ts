@@ -58,7 +58,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     await server.close();
   });
 
-  it('keeps its caps exactly, and what a thread held is free when it ends, however it ends', async () => {
+  it('never exceeds its caps, and frees the connections of a thread however it ends', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that grab' };
     const pool = pools.open(options);
     const threads = Array.from({ length: 4 }, () => new PoolThread(options));
@@ -83,7 +83,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     await pool.drain();
   }, 60_000);
 
-  it('serves all threads under one cap, and no two users on one socket', async () => {
+  it('serves all threads under one cap, with one request per socket', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that work' };
     const pool = pools.open(options);
     const threads = Array.from({ length: 4 }, () => new PoolThread(options));
@@ -100,7 +100,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     expect(answers).toEqual([250, 250, 250, 250, 250]);
     expect(server.requests - requests).toBe(1250);
     expect(server.overlaps).toBe(0);
-    // A socket that is being closed to make room is still open for the server when the next one opens.
+    // The server may still see the old socket when the next one opens.
     expect(most).toBeLessThanOrEqual(2 * OPTIONS.maxConnections);
     await until(() => pool.stats().activeConnections === 0);
     expect(pool.stats()).toMatchObject({ waiting: 0 });
@@ -111,7 +111,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     await until(() => server.open === 0);
   }, 60_000);
 
-  it('gives way: an idle connection of another thread is closed for who waits, a leased one when it is returned', async () => {
+  it('closes an idle connection of another thread for a waiter, and a leased one when it is returned', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that give way' };
     const pool = pools.open(options);
     const thread = new PoolThread(options);
@@ -128,7 +128,7 @@ const isClosed = openNativeBinding().binding === null || process.env.FAST_LITELL
     await pool.drain();
   }, 60_000);
 
-  it('goes on when a thread ends that somebody waits for', async () => {
+  it('serves a waiter after the thread that held the connection has ended', async () => {
     const options = { ...OPTIONS, sharedAs: 'threads that end' };
     const pool = pools.open(options);
     const thread = new PoolThread(options);

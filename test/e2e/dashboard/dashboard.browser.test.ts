@@ -207,7 +207,10 @@ function inksOf(id: string): number {
   return inks;
 }
 
-/** Texts whose colour is too near to what they stand on, by WCAG's formula. A string: the page's policy is for the page, not for the tester. */
+/**
+ * Texts with too little contrast by WCAG's formula. A string, because the page's policy forbids
+ * injected scripts.
+ */
 const FAINT_TEXTS = `(() => {
   const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const linear = (value) => { const c = value / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };

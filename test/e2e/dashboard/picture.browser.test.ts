@@ -4,7 +4,7 @@ import { BROWSER_FLAGS, describeInBrowser, executablePath } from '../../support/
 import { root } from '../../project/sources.js';
 import { SampleGateway } from '../sample-app/sample-gateway.js';
 
-/** `README_PICTURE=1`: sends traffic for 75 seconds, until the plots have lines, and writes the README's picture. */
+/** `README_PICTURE=1`: sends 75 seconds of traffic and writes the picture of the README. */
 const isWritten = process.env.README_PICTURE === '1';
 const PICTURE = join(root, 'docs/images/dashboard.png');
 const TRAFFIC_MS = 75_000;

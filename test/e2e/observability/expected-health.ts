@@ -1,7 +1,7 @@
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { RUST_ACCELERATION_AVAILABLE } from 'nestjs-fast-litellm';
 
-/** Health of an instance with no trouble of its own: where the addon is not there, though nobody has asked to do without, that is one. */
+/** Health of a working instance: degraded if the addon is missing and was not disabled. */
 export const EXPECTED_HEALTH: 'ok' | 'degraded' =
   RUST_ACCELERATION_AVAILABLE || process.env.TEST_ENGINE === 'typescript' ? 'ok' : 'degraded';
 

@@ -25,20 +25,20 @@ describe('the messages of a routing context', () => {
     expect(router.status()[0].tokens).toBe(tokenCounter.countMessages(messages, 'gpt-4o'));
   });
 
-  it('are held against the context window', () => {
+  it('are compared with the context window', () => {
     const { router } = open({ modelList: [entry({ max_input_tokens: 5 })], enablePreCallChecks: true });
     expect(() => router.acquire('gpt-4o', { messages })).toThrow(ContextWindowExceededError);
     expect(router.getAvailableDeployment('gpt-4o', { messages })).toBeNull();
     expect(router.explain('gpt-4o', { messages }).deployments[0].reason).toBe('context_window');
   });
 
-  it('are estimated where they have a part of an unknown kind', () => {
+  it('are estimated if they have a part of an unknown type', () => {
     const { router } = open({ modelList: [entry()] });
     router.acquire('gpt-4o', { messages: [{ role: 'user', content: [{ type: 'hologram', text: 'word '.repeat(1_000) }] }] });
     expect(router.status()[0].tokens).toBeGreaterThanOrEqual(1_250);
   });
 
-  it('are counted by countTokens of the router where that is set, and not at all beside inputTokens', () => {
+  it('are counted by countTokens of the router if set, and not counted if inputTokens is given', () => {
     const { router } = open({ modelList: [entry()], countTokens: () => 7 });
     router.acquire('gpt-4o', { messages });
     router.acquire('gpt-4o', { messages, inputTokens: 100 });

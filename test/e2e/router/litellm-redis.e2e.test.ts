@@ -53,7 +53,7 @@ const written = (config: object): string => {
   };
   const settings = (): object => ({ redis_host: '127.0.0.1', redis_port: redis.port, redis_password: PASSWORD });
 
-  it('is where routers of one config.yaml share their state, until they are closed', async () => {
+  it('holds the shared state of routers with one config.yaml until they close', async () => {
     const configPath = written({ router_settings: { ...settings(), redis_db: 3 } });
     const [first, second] = [open({ configPath }), open({ configPath })];
     const selection = first.router.acquire('g');
@@ -91,18 +91,18 @@ const written = (config: object): string => {
       { REDIS_PASSWORD: PASSWORD, REDIS_URL: 'redis://nowhere:1' },
     ],
     ['as a user of cache_kwargs', () => ({ ...settings(), cache_kwargs: { username: 'router' } }), {}],
-  ])('is reached %s', async (_, given, variables) => {
+  ])('is configured %s', async (_, given, variables) => {
     const env = Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, value === 'port' ? String(redis.port) : value]));
     const { router } = open({ configPath: written({ router_settings: given(), environment_variables: env }) });
     await until(() => router.health().sharedState === 'redis' && router.health().status === 'ok');
   });
 
-  it('is that of the option routerSettings, too', async () => {
+  it('is also read from the option routerSettings', async () => {
     const { router } = open({ modelList: MODELS.model_list, routerSettings: { ...settings() } });
     await until(() => router.health().status === 'ok' && router.health().sharedState === 'redis');
   });
 
-  it('leaves a wrong password out of health and log', async () => {
+  it('keeps a wrong password out of health reports and logs', async () => {
     const { router } = open({ configPath: written({ router_settings: { ...settings(), redis_password: 'sk-wrong' } }) });
     await until(() => router.metrics().some(({ name, value }) => name === 'router_shared_state_failures_total' && value > 2));
     expect(router.health()).toMatchObject({ status: 'degraded', sharedState: 'redis' });
@@ -115,7 +115,7 @@ describe('the settings of Redis in router_settings', () => {
   const resolve = (settings: object, env: Readonly<Record<string, string>> = {}) =>
     resolveRouterOptions({ configPath: written({ router_settings: settings }) }, env);
 
-  it('start nothing without a host and a port, as in LiteLLM, and say so', () => {
+  it('have no effect without host and port, as in LiteLLM, and log that', () => {
     for (const given of [
       { redis_host: 'h' },
       { redis_port: 6379 },
@@ -135,7 +135,7 @@ describe('the settings of Redis in router_settings', () => {
     });
   });
 
-  it('give way to sharedState of the options', () => {
+  it('are overridden by sharedState of the options', () => {
     const own = { start: () => {}, health: () => ({}), close: () => Promise.resolve() };
     const configPath = written({ router_settings: { redis_host: 'h', redis_port: 1 } });
     expect(resolveRouterOptions({ configPath, sharedState: own }, {}).sharedState).toBe(own);
@@ -153,7 +153,7 @@ describe('the settings of Redis in router_settings', () => {
     [{ redis_host: 'h', redis_port: 1, redis_db: 'sk-secret' }, 'redis_db: must be an integer'],
     [{ redis_host: 'h', redis_port: 1, redis_password: ['sk-secret'] }, 'redis_password: must be a string'],
     [{ redis_host: 'h', redis_port: 1, cache_kwargs: 'sk-secret' }, 'cache_kwargs: must be an object'],
-  ])('are refused without quoting them: %j', (settings, message) => {
+  ])('are rejected without being quoted: %j', (settings, message) => {
     let thrown: unknown;
     try {
       resolve(settings);
@@ -165,7 +165,7 @@ describe('the settings of Redis in router_settings', () => {
     expect(inspect(thrown)).not.toContain('sk-secret');
   });
 
-  it('name ioredis where it is not installed', () => {
+  it('throw an error that names ioredis if it is not installed', () => {
     jest.isolateModules(() => {
       jest.doMock('ioredis', () => {
         throw Object.assign(new Error("Cannot find module 'ioredis'"), { code: 'MODULE_NOT_FOUND' });

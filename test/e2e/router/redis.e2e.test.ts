@@ -57,7 +57,7 @@ function fromMinute(): () => number {
     return found;
   };
 
-  it('see what the others have under way', async () => {
+  it('count the requests in flight of the other processes', async () => {
     const [first, second] = [open(), open()];
     const picks = [1, 2, 3].map(() => first.acquire('a'));
     await until(() => of(second, 'a').inFlight === 3);
@@ -68,7 +68,7 @@ function fromMinute(): () => number {
     expect(of(first, 'a').inFlight).toBe(0);
   });
 
-  it('give up a Redis that hangs, and share with the one that has taken its address', async () => {
+  it('abandon a Redis that hangs, and use its replacement at the same address', async () => {
     const next = await RedisServer.start();
     const hung = await RedisServer.start();
     const proxy = await Proxy.start(hung.port);
@@ -89,7 +89,7 @@ function fromMinute(): () => number {
     }
   });
 
-  it('count the usage of a minute together, and respect limits by it', async () => {
+  it('add up the usage of a minute, and respect their limits together', async () => {
     const now = fromMinute();
     const [first, second] = [1, 2].map(() => open({ strategy: 'usage_based' }, {}, now));
     first.succeeded(first.acquire('a'), { latencyMs: 1, promptTokens: 60, completionTokens: 30 });
@@ -104,7 +104,7 @@ function fromMinute(): () => number {
     expect([of(first, 'a').tokens, of(second, 'a').tokens, of(first, 'b').tokens]).toEqual([90, 90, 95]);
   });
 
-  it('tell what they have used since they told last when they close', async () => {
+  it('publish their remaining usage when they close', async () => {
     const now = fromMinute();
     const [first, second] = [open({}, { intervalMs: 2_000 }, now), open({}, {}, now)];
     await until(() => first.health().status === 'ok');
@@ -113,7 +113,7 @@ function fromMinute(): () => number {
     await until(() => of(second, 'a').tokens === 60);
   });
 
-  it('spend from one budget, and what was spent while Redis was away counts, too', async () => {
+  it('share one budget, including what was spent during an outage of Redis', async () => {
     const real = new Redis(redis.url);
     clients.push(real);
     let isAway = false;
@@ -156,7 +156,7 @@ function fromMinute(): () => number {
     });
   }, 60_000);
 
-  it('cool together, and do not prolong it', async () => {
+  it('share a cooldown without prolonging it', async () => {
     const [first, second] = [open({ cooldownMs: 4_000 }), open({ cooldownMs: 4_000 })];
     first.failed(first.acquire('a'), { status: 429 });
     await until(() => of(second, 'a').state === 'cooling');
@@ -167,7 +167,7 @@ function fromMinute(): () => number {
     expect(of(second, 'a').state).toBe('available');
   });
 
-  it('forget what a process had under way that was killed', async () => {
+  it('forget the requests in flight of a killed process', async () => {
     const router = open({}, { prefix: 'fast-litellm:' });
     const args = [
       '--require',
@@ -183,7 +183,7 @@ function fromMinute(): () => number {
     await until(() => of(router, 'a').inFlight === 0, 10_000);
   }, 60_000);
 
-  it('take a client of the app, and leave it open', async () => {
+  it('accept a client of the app, and leave it open', async () => {
     const client = new Redis(redis.url);
     const [first, second] = [open({}, { client }), open()];
     first.acquire('a');
@@ -194,7 +194,7 @@ function fromMinute(): () => number {
     client.disconnect();
   });
 
-  it('need no more rights than what the docs say', async () => {
+  it('need only the permissions listed in the docs', async () => {
     const [, keys, commands] = /`(~\S+)` and `((?:\+\w+ ?)+)`/.exec(readFileSync('docs/router.md', 'utf8')) as RegExpExecArray;
     await redis.ask((client) => client.call('ACL', 'SETUSER', 'router', 'reset', 'on', '>secret', keys, ...commands.split(' ')));
     const budgets = {
@@ -221,7 +221,7 @@ function fromMinute(): () => number {
     expect(failures()).toEqual(before);
   });
 
-  it('may have the same state one after the other, not at once', async () => {
+  it('may use the same sharedState one after the other, not at once', async () => {
     const sharedState = redisRouterState({ url: redis.url, prefix, intervalMs: 20 });
     const [first, other] = [open({ sharedState }), open()];
     const start = (): RouterService => open({ sharedState });
@@ -238,7 +238,7 @@ function fromMinute(): () => number {
     await until(async () => !String(await client.client('LIST')).includes('name=fast-litellm-router'));
   });
 
-  it('close though a client of the app waits for Redis to come back', async () => {
+  it('close while a client of the app waits for Redis', async () => {
     const own = await RedisServer.start();
     const client = new Redis(own.url, { maxRetriesPerRequest: null, disconnectTimeout: 100 });
     clients.push(client);
@@ -253,7 +253,7 @@ function fromMinute(): () => number {
     await own.stop();
   });
 
-  it('go on alone while Redis is away, say so, and find each other again', async () => {
+  it('route alone during an outage of Redis, log it, and share again afterwards', async () => {
     const own = await RedisServer.start();
     const [first, second] = [open({}, { url: own.url }), open({}, { url: own.url })];
     first.acquire('a');
@@ -271,7 +271,7 @@ function fromMinute(): () => number {
   }, 60_000);
 });
 
-describe('the options of a shared state', () => {
+describe('the options of sharedState', () => {
   it.each([
     [{}, 'redis'],
     [{ url: 'http://a' }, 'redis.url'],
@@ -279,7 +279,7 @@ describe('the options of a shared state', () => {
     [{ client: {} }, 'redis.client'],
     [{ url: 'redis://a', prefix: '{x}' }, 'redis.prefix'],
     [{ url: 'redis://a', intervall: 1 }, 'redis.intervall'],
-  ])('refuse %j', (options, path) => {
+  ])('reject %j', (options, path) => {
     const refused = (): unknown => redisRouterState(options as RedisRouterStateOptions);
     expect(refused).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION', path }));
     expect(refused).not.toThrow(/secret/);

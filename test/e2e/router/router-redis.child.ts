@@ -1,4 +1,4 @@
-// A process that has requests under way at deployments which it shares with others, until it is ended.
+// A process with requests in flight at shared deployments, until it is killed.
 import { redisRouterState } from '../../../lib/router/redis/shared-router-state.js';
 import { deployment, routerEngines, routerOn } from '../../support/router-engines.js';
 

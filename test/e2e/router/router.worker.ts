@@ -11,12 +11,12 @@ export interface WorkerTask {
   readonly strategy: string;
   readonly deployments: number;
   readonly turns: number;
-  /** Requests that are left under way at the end. */
+  /** Requests that are in flight at the end. */
   readonly keeps: number;
   /** Whether it goes on until it is stopped from outside. */
   readonly endless: boolean;
   readonly params?: Readonly<Record<string, unknown>>;
-  /** Where the threads wait for each other: how many are there, and a counter of requests under way, and the most there were. */
+  /** The barrier of the threads: its size, the requests in flight, and their maximum. */
   readonly meeting: SharedArrayBuffer;
   readonly threads: number;
 }

@@ -64,7 +64,7 @@ const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, th
 });
 
 (binding === null ? describe.skip : describe)('a limit that threads share', () => {
-  it('is never exceeded: requests at a time', async () => {
+  it('enforces the limit of concurrent requests over all threads', async () => {
     const task = {
       ...base,
       turns: usuallyOrLong(3_000, 10_000),
@@ -81,7 +81,7 @@ const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, th
     expect(inFlightOf(router)).toEqual([0, 0]);
   }, 60_000);
 
-  it('is seen by all: a cooldown', async () => {
+  it('shares a cooldown with all threads', async () => {
     const task = { ...base, turns: 1, threads: 1, deployments: 3, strategy: 'least_busy', name: 'threads-cooldown' };
     const [router, other] = [observer(task), observer(task)];
     router.failed(router.acquire('d1'), { status: 429 });
@@ -93,7 +93,7 @@ const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, th
 });
 
 (binding === null ? describe.skip : describe)('a thread that ends', () => {
-  it('gives back what it had under way', async () => {
+  it('releases the requests in flight of a thread that ends', async () => {
     const task = { ...base, turns: 100, threads: 1, keeps: 3, strategy: 'least_busy', name: 'threads-keeps' };
     const router = observer(task);
     const own = router.acquire('d7');
@@ -105,7 +105,7 @@ const base = { turns: usuallyOrLong(5_000, 20_000), keeps: 0, endless: false, th
     expect(inFlightOf(router)).toEqual(new Array(40).fill(0));
   }, 60_000);
 
-  it('stopped in the middle, too, and holds up nobody', async () => {
+  it('releases the requests in flight of a terminated thread without blocking the others', async () => {
     for (let round = 0; round < 3; round++) {
       const task = { ...base, threads: 3, endless: true, strategy: 'least_busy', name: 'threads-stopped' };
       const meeting = new SharedArrayBuffer(16);

@@ -20,7 +20,7 @@ describe('the sample gateway without a key', () => {
     'text/json',
     'text/plain, application/json',
     ' ',
-  ])('takes no body of the type %j on /v1', async (type) => {
+  ])('rejects a body of the type %j on /v1', async (type) => {
     for (const path of ['/v1/tokens/count', '/v1/chat/completions', '/v1/embeddings', '/%76%31/tokens/count']) {
       const answer = await ask(path, { method: 'POST', headers: { 'content-type': type }, body: COUNT });
       expect([path, answer.status]).toEqual([path, 415]);
@@ -31,7 +31,7 @@ describe('the sample gateway without a key', () => {
     }
   });
 
-  it('takes no body without a type, and no compressed one', async () => {
+  it('rejects a body without a type and a compressed body', async () => {
     expect((await ask('/v1/tokens/count', { method: 'POST', body: COUNT })).status).toBe(415);
     expect((await count({ 'content-encoding': 'gzip' })).status).toBe(415);
     expect((await ask('/v1/tokens/count', { method: 'POST', headers: { 'transfer-encoding': 'chunked' }, body: COUNT })).status).toBe(415);
@@ -52,7 +52,7 @@ describe('the sample gateway without a key', () => {
     ['Origin of another port', { origin: 'http://127.0.0.1:1' }],
     ['Origin: null', { origin: 'null' }],
     ['an Origin that begins alike', { origin: 'http://127.0.0.1:1.evil.example' }],
-  ])('rejects requests of pages of other sites: %s', async (_, headers) => {
+  ])('rejects cross-site requests: %s', async (_, headers) => {
     const answers = [
       await count(headers),
       await ask('/v1/models', { headers }),
@@ -72,7 +72,7 @@ describe('the sample gateway without a key', () => {
     for (const answer of answers) expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
   });
 
-  it('serves its own pages, links to them, and programs', async () => {
+  it('serves its own pages, links to them, and clients that are not browsers', async () => {
     const { host } = new URL(addressOf().url);
     for (const headers of [
       { 'sec-fetch-site': 'same-origin', origin: addressOf().url },
@@ -91,7 +91,7 @@ describe('the sample gateway without a key', () => {
     expect((await ask('/', { headers: { ...link, 'sec-fetch-dest': 'iframe' } })).status).toBe(403);
   });
 
-  it('is not known by the name of another site, whose address may be this machine’s', async () => {
+  it('rejects a foreign host name that resolves to this machine (DNS rebinding)', async () => {
     for (const host of ['evil.example', 'evil.example:3000', 'EVIL.example.', '127.0.0.1.nip.io', 'localhost.evil.example']) {
       const answer = await ask('/v1/models', { headers: { host } });
       expect([host, answer.status]).toEqual([host, 403]);
@@ -101,7 +101,7 @@ describe('the sample gateway without a key', () => {
       expect((await ask('/v1/models', { headers: { host } })).status).toBe(200);
   });
 
-  it('reads bodies up to the size of the client’s tier, by their length and in chunks', async () => {
+  it('reads bodies up to the limit of the client’s tier, with a length and in chunks', async () => {
     const key = { authorization: 'Bearer sk-pro-demo' };
     const body = (bytes: number): string => `{"model":"gpt-4o","pad":"${'a b '.repeat(bytes / 4 - 9)}","input":"x"}`;
     const [small, large, huge] = [body(BODY_BYTES.free - 1000), body(BODY_BYTES.free + 1000), body(BODY_BYTES.pro + 1000)];
@@ -122,7 +122,7 @@ describe('the sample gateway without a key', () => {
     }
   });
 
-  it('rejects a body by its length before any of it has come, and closes a connection that goes on sending', async () => {
+  it('rejects a body by its length before it arrives, and closes a connection that keeps sending', async () => {
     const { port } = addressOf();
     const socket = connect(port, '127.0.0.1');
     let text = '';
@@ -137,7 +137,7 @@ describe('the sample gateway without a key', () => {
     clearInterval(sending);
   });
 
-  it('says nothing about itself to a browser that sniffs', async () => {
+  it('sends headers against content sniffing', async () => {
     for (const path of ['/health', '/metrics', '/v1/models', '/v1/nothing', '/nowhere'])
       expect((await ask(path)).headers['x-content-type-options']).toBe('nosniff');
   });
@@ -146,7 +146,7 @@ describe('the sample gateway without a key', () => {
 describe('the sample gateway with CORS_ORIGINS', () => {
   gatewayWith({ CORS_ORIGINS: 'https://app.example, http://localhost:5173' });
 
-  it('serves pages of these origins, preflights included, and of no others', async () => {
+  it('serves pages and preflights of these origins only', async () => {
     const page = { origin: 'https://app.example', 'sec-fetch-site': 'cross-site' };
     const preflight = await ask('/v1/chat/completions', {
       method: 'OPTIONS',

@@ -74,13 +74,13 @@ const underWay = (): number[] => {
   return [router.status().reduce((sum, { inFlight }) => sum + inFlight, 0), connectionPool.stats().activeConnections];
 };
 
-describe('the OpenAI SDK, unchanged', () => {
+describe('the unmodified OpenAI SDK', () => {
   const weather: OpenAI.ChatCompletionTool = {
     type: 'function',
     function: { name: 'get_weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
   };
 
-  it('chats', async () => {
+  it('completes a chat', async () => {
     const { data, response } = await sdk.chat.completions.create({ model: 'chat', messages }).withResponse();
     expect(data.choices[0].message.content).toMatch(/^one: the quick/);
     expect(data.usage?.completion_tokens).toBe(12);
@@ -92,7 +92,7 @@ describe('the OpenAI SDK, unchanged', () => {
     expect(response.headers.get('x-ratelimit-remaining-tokens')).toMatch(/^\d+$/);
   });
 
-  it('chats by an alias, streamed, with and without usage', async () => {
+  it('streams a chat with an alias, with and without usage', async () => {
     let text = '';
     const named = { headers: { 'x-request-id': 'mine' } };
     const { data: stream, request_id } = await sdk.chat.completions
@@ -107,14 +107,14 @@ describe('the OpenAI SDK, unchanged', () => {
     expect(usage?.completion_tokens).toBe(12);
   });
 
-  it.each([false, true])('is answered under any name, streamed: %p', async (stream) => {
+  it.each([false, true])('gets an answer for any model name, streamed: %p', async (stream) => {
     const { response } = await sdk.chat.completions.create({ model: '通义', messages, stream }).withResponse();
     const names = ['id', 'group'].map((name) => response.headers.get(`x-litellm-model-${name}`));
     expect(names).toEqual(['%C3%A9 1', '%E9%80%9A%E4%B9%89']);
     expect(names.map((name) => decodeURIComponent(name ?? ''))).toEqual(['é 1', '通义']);
   });
 
-  it('gets tools called, whole and streamed', async () => {
+  it('receives tool calls, streamed and not', async () => {
     const { choices } = await sdk.chat.completions.create({ model: 'chat', messages, tools: [weather] });
     expect(choices[0].finish_reason).toBe('tool_calls');
     expect(choices[0].message.tool_calls).toMatchObject([{ function: { name: 'get_weather', arguments: '{"city":"Oslo"}' } }]);
@@ -124,14 +124,14 @@ describe('the OpenAI SDK, unchanged', () => {
     ]);
   });
 
-  it('gets embeddings and models', async () => {
+  it('receives embeddings and models', async () => {
     const { data } = await sdk.embeddings.create({ model: 'chat', input: ['a', 'b'], encoding_format: 'float' });
     expect(data.map(({ embedding }) => embedding.length)).toEqual([8, 8]);
     const models = await sdk.models.list();
     expect(models.data.map(({ id }) => id).sort()).toEqual(['chat', 'gpt-4', 'lonely', 'rescue', 'rescued', '通义']);
   });
 
-  it('aborts, and nothing is left under way', async () => {
+  it('leaves no request in flight after an abort', async () => {
     providers[0].behave({ chunkDelayMs: 20, tokens: 1000 });
     const before = providers[0].abandoned;
     const stream = await sdk.chat.completions.create({ model: 'chat', messages, stream: true });
@@ -172,7 +172,7 @@ describe('the OpenAI SDK, unchanged', () => {
     ['999', { status: 999 }, OpenAI.InternalServerError, { status: 502 }],
     ['garbage', { fault: 'garbage' }, OpenAI.InternalServerError, { status: 502 }],
     ['no answer', { fault: 'reset' }, OpenAI.InternalServerError, { status: 502 }],
-  ])('gets the right class for %s', async (_, behaviour, type, facts) => {
+  ])('throws the matching error class for %s', async (_, behaviour, type, facts) => {
     providers[0].behave({ fault: 'status', ...behaviour });
     for (const stream of [false, true]) {
       const error: unknown = await sdk.chat.completions.create({ model: 'lonely', messages, stream }).catch((thrown: unknown) => thrown);
@@ -181,7 +181,7 @@ describe('the OpenAI SDK, unchanged', () => {
     }
   });
 
-  it('is told how long to wait, and believes it', async () => {
+  it('retries after the time of the retry-after header', async () => {
     providers[0].behave({ fault: 'status', status: 429, retryAfter: '7' });
     const options = { maxRetries: 0, headers: {}, timeout: 1000 };
     const error: unknown = await sdk.chat.completions
@@ -191,7 +191,7 @@ describe('the OpenAI SDK, unchanged', () => {
     expect([headers.get('retry-after'), headers.get('retry-after-ms')]).toEqual(['7', '7000']);
   });
 
-  it('throws when a stream breaks', async () => {
+  it('throws if a stream breaks', async () => {
     providers[0].behave({ fault: 'cut', chunkDelayMs: 2 });
     const read = async (): Promise<void> => {
       for await (const chunk of await sdk.chat.completions.create({ model: 'chat', messages, stream: true })) expect(chunk.id).toBeTruthy();
@@ -200,7 +200,7 @@ describe('the OpenAI SDK, unchanged', () => {
     expect(providers[1].requests).toBe(0);
   });
 
-  it('notices nothing of a deployment that fails, nor of a group', async () => {
+  it('receives its answer although a deployment or a model group fails', async () => {
     providers[0].behave({ fault: 'status', status: 500 });
     const retried = await sdk.chat.completions.create({ model: 'chat', messages }).withResponse();
     expect(retried.data.choices[0].message.content).toMatch(/^two:/);
@@ -222,14 +222,14 @@ describe('the gateway', () => {
   it.each<[string, unknown, number, object]>([
     ['no model', { messages }, 400, { param: 'model', code: 'invalid_argument', type: 'invalid_request_error' }],
     ['no object', [], 400, { param: 'body' }],
-    ['a model that nobody has', { model: 'nobody', messages }, 404, { code: 'model_not_found' }],
-  ])('refuses %s in OpenAI’s shape', async (_, body, status, error) => {
+    ['an unknown model', { model: 'unknown', messages }, 404, { code: 'model_not_found' }],
+  ])('rejects %s in the error format of OpenAI', async (_, body, status, error) => {
     const response = await post(body);
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ error });
   });
 
-  it('settles what the guard has reserved by what was used', async () => {
+  it('settles the reservation of the guard with the actual usage', async () => {
     const key = { authorization: 'Bearer sk-pro-demo' };
     const remaining = async (body: object): Promise<number> => {
       const response = await post({ model: 'chat', messages, ...body }, key);
@@ -246,7 +246,7 @@ describe('the gateway', () => {
     expect(Math.abs((await remaining({ max_tokens: 100_000 })) - before)).toBeLessThan(1000);
   });
 
-  it('passes the provider’s bytes on', async () => {
+  it('forwards the bytes of the provider unchanged', async () => {
     const anonymous = (text: string): string => text.replace(/one-\d+/g, 'id');
     const direct = await fetch(`${providers[0].apiBase}/chat/completions`, {
       method: 'POST',
@@ -257,7 +257,7 @@ describe('the gateway', () => {
     expect(through.headers.get('content-type')).toBe('application/json');
   });
 
-  it('shows no key of a provider on any page', async () => {
+  it('shows no provider key on any page', async () => {
     providers[0].behave({ fault: 'status', status: 401 });
     const pages = await Promise.all([
       post({ model: 'lonely', messages }).then((response) => response.text()),
@@ -267,8 +267,8 @@ describe('the gateway', () => {
   });
 });
 
-describe('without a configuration', () => {
-  it('has two providers of its own, and goes on with one', async () => {
+describe('the gateway without a configuration', () => {
+  it('starts two local providers, and works with one of them', async () => {
     delete process.env.LITELLM_CONFIG;
     register.clear();
     const testing = await Test.createTestingModule({ imports: [AppModule] }).compile();

@@ -24,7 +24,7 @@ describe('the sample gateway with a master key', () => {
     ['undefined', { authorization: 'Bearer undefined' }],
     ['null', { authorization: 'Bearer null' }],
     ['a wrong header before the right one', { 'x-litellm-api-key': 'sk-other', ...bearer }],
-  ])('rejects %s on every route that costs or tells something', async (_, headers) => {
+  ])('rejects %s on every protected route', async (_, headers) => {
     const answers = [
       await count(headers),
       await ask('/v1/chat/completions', { method: 'POST', headers: { ...json, ...headers }, body: '{"model":"gpt-4o","messages":[]}' }),
@@ -50,19 +50,19 @@ describe('the sample gateway with a master key', () => {
     ['x-litellm-api-key', { 'x-litellm-api-key': `Bearer ${KEY}` }],
     ['x-goog-api-key', { 'x-goog-api-key': KEY }],
     ['Ocp-Apim-Subscription-Key', { 'ocp-apim-subscription-key': KEY }],
-  ])('takes the key from %s', async (_, headers) => {
+  ])('accepts the key from %s', async (_, headers) => {
     expect((await count(headers)).status).toBe(200);
     expect((await ask('/v1/models', { headers })).status).toBe(200);
     expect((await ask('/metrics', { headers })).status).toBe(200);
   });
 
-  it('tells probes the status, and those with the key the rest', async () => {
+  it('shows probes only the status, and clients with the key all details', async () => {
     const probe = await ask('/health');
     expect([probe.status, JSON.parse(probe.text)]).toEqual([200, { status: 'ok' }]);
     expect((await ask('/health', { headers: bearer })).text).toContain('fast_litellm');
   });
 
-  it('asks for the key on the dashboard, too', async () => {
+  it('requires the key on the dashboard', async () => {
     expect((await ask('/dashboard')).status).toBe(401);
     expect((await ask('/dashboard/data')).status).toBe(401);
     expect((await ask('/dashboard/data', { headers: bearer })).status).toBe(200);
@@ -72,7 +72,7 @@ describe('the sample gateway with a master key', () => {
     expect((await count({}, 'a'.repeat(BODY_BYTES.free + 1))).status).toBe(401);
   });
 
-  it('shows no key anywhere', async () => {
+  it('shows the key in no response', async () => {
     for (const path of ['/health', '/metrics', '/v1/models', '/dashboard/data', '/']) {
       expect((await ask(path, { headers: bearer })).text).not.toMatch(/sk-master|sk-provider/);
     }
@@ -149,7 +149,7 @@ describe('the start of the sample gateway', () => {
       { HOST: '0.0.0.0' },
       /general_settings\.master_key is the public one/,
     ],
-  ])('fails with %s, rather than to be open', async (_, general, more, env, message) => {
+  ])('fails with %s instead of serving without a key', async (_, general, more, env, message) => {
     const started = await startWith({ LITELLM_CONFIG: config(general, more), ...env });
     await started.app?.close();
     expect(started.message).toMatch(message);
@@ -175,7 +175,7 @@ describe('the start of the sample gateway', () => {
     ['the key of the file before that', '{ master_key: sk-of-file }', { LITELLM_MASTER_KEY: 'sk-of-environment' }, 'sk-of-file'],
     ['a key of PRO_API_KEYS beside it', '{ master_key: sk-of-file }', { PRO_API_KEYS: 'sk-one, sk-two' }, 'sk-two'],
     ['custom_auth beside it', '{ master_key: sk-of-file, custom_auth: my.auth }', {}, 'sk-of-file'],
-  ])('asks for %s', async (_, general, env, key) => {
+  ])('requires %s', async (_, general, env, key) => {
     const { app } = await startWith({ LITELLM_CONFIG: config(general), ...env });
     if (app === undefined) throw new Error('it has not started');
     const status = async (shown?: string) =>
@@ -184,7 +184,7 @@ describe('the start of the sample gateway', () => {
     await app.close();
   });
 
-  it('reads the key from the header that general_settings name, and from no other', async () => {
+  it('reads the key only from the header of general_settings', async () => {
     const { app } = await startWith({ LITELLM_CONFIG: config('{ master_key: sk-of-file, litellm_key_header_name: X-Team-Key }') });
     if (app === undefined) throw new Error('it has not started');
     const status = async (headers: Record<string, string>) => (await app.inject({ url: '/v1/models', headers })).statusCode;
@@ -192,13 +192,13 @@ describe('the start of the sample gateway', () => {
     await app.close();
   });
 
-  it('asks for LITELLM_MASTER_KEY without a file, too', async () => {
+  it('requires LITELLM_MASTER_KEY also without a file', async () => {
     const { app } = await startWith({ LITELLM_MASTER_KEY: 'sk-of-environment' });
     expect((await app?.inject({ url: '/v1/models' }))?.statusCode).toBe(401);
     await app?.close();
   });
 
-  it('fails with CORS_ORIGINS that are none', async () => {
+  it('fails with invalid CORS_ORIGINS', async () => {
     for (const CORS_ORIGINS of ['app.example', 'https://app.example/', 'https://app.example/path', 'null'])
       expect((await startWith({ CORS_ORIGINS })).message).toMatch(/^CORS_ORIGINS must be origins such as/);
   });

@@ -19,7 +19,10 @@ interface Asked {
   readonly stream_options?: { readonly include_usage?: boolean };
 }
 
-/** Two words for each choice, by turns; where usage is asked for, every event has a place for it, and one more event the figures. */
+/**
+ * Two words per choice, alternating; with usage, every event has the field and one more has the
+ * figures.
+ */
 function events({ n = 1, stream_options }: Asked): string[] {
   const isAsked = stream_options?.include_usage === true;
   const event = (choices: unknown[], usage: unknown = null): string =>
@@ -92,7 +95,7 @@ describe.each(Object.entries(adapters))('a stream for the OpenAI SDK, %s', (_, a
     await stopProviders();
   });
 
-  it('has each of its choices, and its usage for those alone who ask', async () => {
+  it('has all its choices, and usage only on request', async () => {
     const asked = { model: 'm', messages, n: 2 };
     for (const include_usage of [false, true]) {
       const options = { stream_options: { include_usage } };
@@ -107,7 +110,7 @@ describe.each(Object.entries(adapters))('a stream for the OpenAI SDK, %s', (_, a
     }
   });
 
-  it('is aborted by its helper, and the provider is told', async () => {
+  it('ends the request to the provider when the SDK helper aborts it', async () => {
     const before = left;
     const runner = sdk.chat.completions.stream({ model: 'm', messages, n: LASTING });
     runner.once('chunk', () => runner.abort());
@@ -116,7 +119,7 @@ describe.each(Object.entries(adapters))('a stream for the OpenAI SDK, %s', (_, a
     await until(() => left === before + 1 && client.callsUnderWay === 0);
   });
 
-  it.each([false, true])('that is cut in an event ends with an error that the SDK knows, usage asked for: %s', async (include_usage) => {
+  it.each([false, true])('ends with an error of the SDK if it is cut within an event, with usage: %s', async (include_usage) => {
     const asked = { model: 'm', messages, n: CUT, stream_options: { include_usage } };
     let chunks = 0;
     const read = async (): Promise<void> => {
@@ -126,7 +129,7 @@ describe.each(Object.entries(adapters))('a stream for the OpenAI SDK, %s', (_, a
     expect(chunks).toBeGreaterThan(CUT);
   });
 
-  it('is gathered by nobody on its way, unless the app says otherwise', async () => {
+  it('is not buffered on its way unless the app configures it', async () => {
     const headersOf = async (user: string): Promise<(string | null)[]> => {
       const { response } = await sdk.chat.completions.create({ model: 'm', messages, user, stream: true }).withResponse();
       await response.body?.cancel();

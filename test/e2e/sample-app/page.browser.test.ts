@@ -43,12 +43,15 @@ describeInBrowser('the page, in a browser', () => {
   afterEach(() => page.close());
 
   const read = (selector: string) => page.locator(selector).textContent();
-  /** Waits until the element shows it. Not by evaluating a string in the page: its policy forbids that, as it should. */
+  /**
+   * Waits until the element shows the text. Evaluates no string, because the page's policy forbids
+   * it.
+   */
   const shows = (selector: string, wanted: RegExp) =>
     page.locator(selector).filter({ hasText: wanted }).waitFor({ state: 'attached', timeout: 10_000 });
   const exactly = (value: number) => new RegExp(`^${value.toLocaleString('en-US')}$`);
 
-  it('counts the text that it opens with, and complains of nothing', async () => {
+  it('counts its initial text without console errors', async () => {
     const text = await page.locator('#text').inputValue();
     expect(await read('#tokens')).toBe(String(countTokens(text, 'gpt-4o')));
     expect(await page.locator('#pieces span').count()).toBeGreaterThan(10);
@@ -57,7 +60,7 @@ describeInBrowser('the page, in a browser', () => {
     await picture(page, 'desktop');
   });
 
-  it('counts while one types', async () => {
+  it('counts while the user types', async () => {
     const text = 'Every keystroke counts: 日本語, naïve, 👩‍👩‍👧.';
     await page.locator('#text').fill('');
     await shows('#tokens', exactly(0));
@@ -70,7 +73,7 @@ describeInBrowser('the page, in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('counts anew for another model, and says what is an estimate', async () => {
+  it('counts again for another model, and marks an estimate', async () => {
     const text = '日本語のテキスト '.repeat(50);
     await page.locator('#text').fill(text);
     await page.locator('#model').selectOption('gpt-4');
@@ -84,7 +87,7 @@ describeInBrowser('the page, in a browser', () => {
     expect(await read('#tokens')).toMatch(/^≈ /);
   });
 
-  it('shows the newest answer, even if an older one comes later', async () => {
+  it('shows the latest answer even if an older one arrives later', async () => {
     await page.route('**/v1/tokens/count', async (route) => {
       if (route.request().postData()?.includes(OLD)) await new Promise((resolve) => setTimeout(resolve, HELD_MS));
       // The browser has dropped the held one by then.
@@ -99,7 +102,7 @@ describeInBrowser('the page, in a browser', () => {
     expect(await read('#tokens')).toBe('1');
   });
 
-  it('takes text as text, never as HTML', async () => {
+  it('escapes HTML in texts', async () => {
     const text = `<img src=x onerror="document.title='owned'"> <script>document.title='owned'</script>`;
     await page.locator('#text').fill(text);
     await shows('#tokens', exactly(countTokens(text, 'gpt-4o')));
@@ -109,7 +112,7 @@ describeInBrowser('the page, in a browser', () => {
     expect(complaints).toEqual([]);
   });
 
-  it('counts a long text, and says that its tokens are not shown', async () => {
+  it('counts a long text without showing its tokens, and says so', async () => {
     const text = 'word '.repeat(100_000);
     await page.locator('#text').fill(text);
     await shows('#tokens', exactly(countTokens(text, 'gpt-4o')));
@@ -117,7 +120,7 @@ describeInBrowser('the page, in a browser', () => {
     expect(await read('#pieces-note')).toBe('Too long a text to be shown.');
   });
 
-  it('says so when the server refuses or is gone', async () => {
+  it('shows an error if the server rejects the request or is down', async () => {
     await page.route('**/v1/tokens/count', (route) => route.continue({ postData: '{}' }));
     await page.locator('#text').fill('not what is sent');
     await shows('#note', /^model: must be a non-empty string/);
@@ -140,7 +143,7 @@ describeInBrowser('the page, in a browser', () => {
     await picture(page, `${colorScheme}-${size.width}`);
   });
 
-  it('can be used without a mouse, every field with its name', async () => {
+  it('can be used by keyboard, and labels every field', async () => {
     for (const name of ['Model', 'Text']) expect(await page.getByLabel(name, { exact: true }).count()).toBe(1);
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement.id')).toBe('model');

@@ -81,7 +81,7 @@ describe('POST /v1/tokens/count', () => {
     expect((await post({ model: 'gpt-4o', ...prompt })).body).toMatchObject({ prompt_tokens: tokens });
   });
 
-  it('says what it does not know of a model', async () => {
+  it('marks the count of an unknown model as an estimate', async () => {
     for (const model of ['no-such-model', '__proto__', 'constructor', 'x'.repeat(1000)]) {
       expect((await post({ model, input: 'Hello' })).body).toEqual({
         model,
@@ -95,12 +95,12 @@ describe('POST /v1/tokens/count', () => {
     }
   });
 
-  it('says how long the counting took', async () => {
+  it('returns the duration of the count', async () => {
     const { headers } = await post({ model: 'gpt-4o', input: 'Hello' });
     expect(headers.get('server-timing')).toMatch(/^count;dur=\d+\.\d{3}$/);
   });
 
-  it('shows where tokens end, when asked', async () => {
+  it('returns the tokens of the text on request', async () => {
     const { body } = await post({ model: 'gpt-4o', input: 'Hello wörld 🦀', include: ['tokens'] });
     const { tokens } = body;
     expect(tokens.map(({ text }) => text).join('')).toBe('Hello wörld 🦀');
@@ -134,11 +134,11 @@ describe('POST /v1/tokens/count', () => {
     ['body', '[]'],
     ['body', '"text"'],
     ['body', 'null'],
-  ])('answers 400 and names %s in %j', async (param, body) => {
+  ])('answers 400 with the parameter %s for %j', async (param, body) => {
     expect(await post(body)).toMatchObject({ status: 400, body: invalid(param) });
   });
 
-  it('names the part of a message that it does not know', async () => {
+  it('answers with the path of an unknown message part', async () => {
     const content = [{ type: 'text', text: 'a' }, { type: 'hologram' }];
     const { status, body } = await post({ model: 'gpt-4o', messages: [{ role: 'user', content }] });
     expect(status).toBe(400);
@@ -152,24 +152,24 @@ describe('POST /v1/tokens/count', () => {
     ['__proto__', '{"model":"gpt-4o","input":"a","__proto__":{"polluted":true}}', 400],
     ['a nested __proto__', '{"model":"gpt-4o","messages":[{"role":"user","content":"a","__proto__":{"polluted":true}}]}', 400],
     ['constructor.prototype', '{"model":"gpt-4o","input":"a","constructor":{"prototype":{"polluted":true}}}', 400],
-  ])('refuses %s', async (_, body, status) => {
+  ])('rejects %s', async (_, body, status) => {
     expect(await post(body)).toMatchObject({ status, body: refused });
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
-  it('refuses what is not JSON', async () => {
+  it('rejects a body that is not JSON', async () => {
     expect(await post('model: gpt-4o', { 'content-type': 'application/yaml' })).toMatchObject({ status: 415, body: refused });
     expect(await post('gpt-4o', { 'content-type': 'text/plain' })).toMatchObject({ status: 415, body: refused });
     expect(await post('"gpt-4o"')).toMatchObject({ status: 400, body: invalid('body') });
   });
 
-  it('refuses a body above the limit with 413', async () => {
+  it('rejects a body above the limit with 413', async () => {
     const body = `{"model":"gpt-4o","input":"${'a'.repeat(MAX_BODY_BYTES)}"}`;
     const error = { message: expect.stringContaining(String(MAX_BODY_BYTES)) as string, code: 'request_too_large' };
     expect(await post(body)).toMatchObject({ status: 413, body: { error } });
   });
 
-  it('keeps the id that a client gives its request, and gives one otherwise', async () => {
+  it('returns the request id of the client, otherwise a new one', async () => {
     const idOf = async (id: string): Promise<string | null> =>
       (await fetch(`${url}/health`, { headers: { 'x-request-id': id } })).headers.get('x-request-id');
     expect(await idOf('trace-7:a')).toBe('trace-7:a');
@@ -177,13 +177,13 @@ describe('POST /v1/tokens/count', () => {
     expect(await idOf('x'.repeat(129))).toMatch(/^[\da-f-]{36}$/);
   });
 
-  it('answers what does not exist in the same shape', async () => {
+  it('answers an unknown path in the same error format', async () => {
     const response = await fetch(`${url}/v1/tokens/nothing`);
     expect(response.status).toBe(404);
     expect(await response.json()).toEqual(refused);
   });
 
-  it('tells nothing of a failure of its own', async () => {
+  it('hides the details of an internal error', async () => {
     const broken = jest.spyOn(app.get(TokenCounterService), 'countRequestAsync').mockImplementation(() => {
       throw new Error('secret');
     });
@@ -202,7 +202,7 @@ describe('POST /v1/tokens/count', () => {
     expect(await post(deep)).toMatchObject({ status: 400 });
   });
 
-  it.each(['a', ' ', '\n', "'", '\u0301', '🦀'])('is not held up by a hundred thousand times %j', async (unit) => {
+  it.each(['a', ' ', '\n', "'", '\u0301', '🦀'])('counts a hundred thousand times %j without a stall', async (unit) => {
     const startedMs = performance.now();
     const { body } = await post({ model: 'gpt-4o', input: unit.repeat(100_000 / unit.length) });
     expect(body.prompt_tokens).toBeGreaterThan(0);
@@ -211,7 +211,7 @@ describe('POST /v1/tokens/count', () => {
 });
 
 describe('GET /health', () => {
-  it('is well, and says which engine answers and why', async () => {
+  it('reports health with the engine and its reason', async () => {
     const response = await fetch(`${url}/health`);
     expect(response.status).toBe(200);
     const components = { token_counting: { status: 'ok', engine, reason: expect.stringMatching(/./) } };
@@ -221,7 +221,7 @@ describe('GET /health', () => {
     });
   });
 
-  it('is 503, in the shape of Terminus, when counting is broken', async () => {
+  it('answers 503 in the format of Terminus if counting fails', async () => {
     const health = { status: 'down', engine: 'typescript', reason: 'gives a wrong answer' } as const;
     const broken = jest.spyOn(app.get(TokenCounterService), 'health').mockReturnValue(health);
     const response = await fetch(`${url}/health`);
@@ -239,21 +239,21 @@ describe('GET /metrics', () => {
     return Number(new RegExp(`^fast_litellm_${name} (\\d+)$`, 'm').exec(text)?.[1]);
   };
 
-  it('counts every answer and its tokens', async () => {
+  it('exposes the number of calls and tokens', async () => {
     const [calls, tokens] = [await read('token_counting_calls_total'), await read('token_counting_tokens_total')];
     await post({ model: 'gpt-4o', input: 'Hello world' });
     expect(await read('token_counting_calls_total')).toBe(calls + 1);
     expect(await read('token_counting_tokens_total')).toBe(tokens + 2);
   });
 
-  it('says which engine runs', async () => {
+  it('exposes the engine in use', async () => {
     const { body } = await post({ model: 'gpt-4o', input: 'Hello' });
     expect(await read(`engine_info\\{capability="token_counting",engine="${body.engine}"\\}`)).toBe(1);
   });
 });
 
 describe('GET /', () => {
-  it('says what runs, under a strict policy', async () => {
+  it('shows version and engine under a strict content security policy', async () => {
     const response = await fetch(url);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
     const policy = response.headers.get('content-security-policy');
@@ -267,7 +267,7 @@ describe('GET /', () => {
     expect(html).not.toMatch(/<script(?! src="\/)|<style| style=| on\w+="|https?:/);
   });
 
-  it('has its script, its styles and its icon', async () => {
+  it('serves its script, styles and icon', async () => {
     const kinds = { 'app.js': 'text/javascript', 'app.css': 'text/css', 'icon.svg': 'image/svg+xml' };
     for (const [name, kind] of Object.entries(kinds)) {
       const response = await fetch(`${url}/${name}`);
@@ -276,7 +276,7 @@ describe('GET /', () => {
     }
   });
 
-  it('escapes what it says', async () => {
+  it('escapes its values', async () => {
     const components = { token_counting: { status: 'ok', engine: 'typescript', reason: `<img src=x onerror="a('&')">` } } as const;
     const forged = jest.spyOn(app.get(TokenCounterService), 'health').mockReturnValue(components.token_counting);
     const html = await (await fetch(url)).text();
@@ -285,7 +285,7 @@ describe('GET /', () => {
     expect(html).not.toContain('<img');
   });
 
-  it('leaves the errors of other paths to Nest', async () => {
+  it('does not handle errors of other paths', async () => {
     const response = await fetch(`${url}/nothing`);
     expect([response.status, await response.json()]).toEqual([404, expect.objectContaining({ statusCode: 404 })]);
   });

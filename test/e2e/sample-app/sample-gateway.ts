@@ -54,7 +54,7 @@ export class SampleGateway {
     for (let i = 0; i < 4; i++) await this.chat({ stream: i % 2 === 1 });
     await Promise.all([
       this.chat({ model: 'gpt-4o' }),
-      this.chat({ model: 'nobody-has-it' }),
+      this.chat({ model: 'unknown-model' }),
       this.post('/v1/embeddings', { model: 'text-embedding-3-small', input: 'Hello' }),
       this.post('/v1/tokens/count', { model: 'gpt-4o', input: 'Hello world' }),
       this.text('/v1/models'),

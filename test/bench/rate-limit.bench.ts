@@ -9,7 +9,7 @@ import { guardRows } from './rate-limit/guard.js';
 import { KEY_COUNTS, type Freshness } from './rate-limit/keys.js';
 import { churnRows, memoryRow } from './rate-limit/memory.js';
 import { contenders } from './rate-limit/open.js';
-import { ALLOWED, handleNames, NATIVE, OURS, SERVICE, SHARED, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
+import { ALLOWED, handleNames, NATIVE, OURS, SERVICE, TYPESCRIPT, type EngineKind } from './rate-limit/ours.js';
 import { pauseRow, type PauseRow } from './rate-limit/pause.js';
 import { redisRowsApart } from './rate-limit/redis.js';
 import { report } from './rate-limit/report.js';
@@ -33,7 +33,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
   const kinds = ([NATIVE, TYPESCRIPT] as const).filter((kind) => installed.some(({ name }) => name === kind));
   const effort = quick ? { rounds: 2, minMs: 2 } : { rounds: 9, minMs: 20 };
-  const names = installed.map(({ name }) => name).filter((name) => ![SERVICE, ALLOWED, SHARED].includes(name));
+  const names = installed.map(({ name }) => name).filter((name) => ![SERVICE, ALLOWED].includes(name));
 
   const result: RateLimitResult = {
     // First: a heap that has held millions of keys makes each allocation of a guard dearer.

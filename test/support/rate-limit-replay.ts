@@ -164,7 +164,7 @@ class Judgement {
     this.nowMs += 1;
     const after = this.decide(step);
     // Only a release makes room.
-    if (after !== DecisionCode.allowed && after !== DecisionCode.concurrency) throw new Error(`refused by ${after} after retryAfterMs`);
+    if (after !== DecisionCode.allowed && after !== DecisionCode.concurrency) throw new Error(`denied by ${after} after retryAfterMs`);
   }
 
   private decide(ask: Ask): number {
@@ -194,7 +194,7 @@ class Judgement {
     const times = this.timesNamed(scopes, refusing);
     const over = limitsOver(this.counter(scopes[refusing]), atMs, cost * times, tokens * times, times, true);
     const name = NAMES[answer[DecisionField.code]];
-    if (!over.includes(name)) throw new Error(`refused by ${name} where ${over.join() || 'nothing'} is over`);
+    if (!over.includes(name)) throw new Error(`denied by ${name} where ${over.join() || 'nothing'} is over`);
   }
 
   /** Checks remaining: after the taking, or unchanged after a denial. */

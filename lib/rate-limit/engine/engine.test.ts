@@ -28,20 +28,20 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(answers.map(({ answer }) => answer)).toEqual(answers.map(({ expected }) => expected));
   });
 
-  it('has one handle for equal policies', () => {
+  it('returns one handle for equal policies', () => {
     expect(engine.policy({ requestsPerMinute: 1, scope: 'engine test' })).toBe(once);
     expect(engine.policy({ requestsPerMinute: 2, scope: 'engine test' })).not.toBe(once);
     expect(engine.policy({ requestsPerMinute: 1, scope: 'another' })).not.toBe(once);
   });
 
-  it('refuses more scopes and kinds of limits than it can tell apart, until one of them is closed', () => {
+  it('throws TOO_MANY_POLICIES at 8,192 scopes and kinds of limits, until one of them is closed', () => {
     const policies: number[] = [];
     const fill = (): void => {
       for (let number = policies.length; number <= 8192; number++)
         policies.push(engine.policy({ scope: `n ${number}`, requestsPerMinute: 1 }));
     };
-    const refused = { name: 'InvalidArgumentError', code: 'TOO_MANY_POLICIES', path: 'limit' };
-    expect(fill).toThrow(expect.objectContaining(refused));
+    const thrown = { name: 'InvalidArgumentError', code: 'TOO_MANY_POLICIES', path: 'limit' };
+    expect(fill).toThrow(expect.objectContaining(thrown));
     const most = policies.length;
     expect(most).toBeGreaterThan(8000);
     expect(most).toBeLessThan(8192);
@@ -54,14 +54,14 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     for (const policy of [again, ...policies]) engine.closePolicy(policy);
   });
 
-  it('tells everything of the last decision, and nothing else', () => {
+  it('writes every field of the last decision', () => {
     const policy = engine.policy({ scope: 'last', requestsPerMinute: 2, tokensPerMinute: 100, maxConcurrent: 5 });
     engine.check(open(), { policy, key: 'a' }, { cost: 1, tokens: 30, nowMs: NOW + 0.7 });
     expect(engine.lastDecision).toHaveLength(DECISION_FIELDS);
     expect(Array.from(engine.lastDecision)).toEqual([0, 2, 1, 70, 0, 60_000, 60_000, NOW, 0]);
   });
 
-  it('keeps spaces apart, but for those of one name', () => {
+  it('shares keys between spaces of one name only', () => {
     const [first, second] = [engine.open('engine test', 100), engine.open('engine test', 100)];
     expect(admits(open(), 'a')).toBe(true);
     expect(admits(first, 'a')).toBe(true);
@@ -75,7 +75,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     engine.close(fresh);
   });
 
-  it('forgets the least recently used key where there are too many', () => {
+  it('evicts the least recently used key above maxKeys', () => {
     const space = open(3);
     for (const key of ['a', 'b', 'c']) expect(admits(space, key)).toBe(true);
     expect(admits(space, 'a')).toBe(false);
@@ -85,7 +85,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(admits(space, 'b')).toBe(true);
   });
 
-  it('keeps bounded what comes and goes, and the keys in use above all', () => {
+  it('stays within maxKeys under churn, and keeps the keys in use', () => {
     const space = open(5000);
     for (let number = 0; number < 50_000; number++) {
       if (number % 100 === 0) expect(admits(space, 'in use', NOW + Math.floor(number / 1000))).toBe(number === 0);
@@ -97,7 +97,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(evicted).toBeGreaterThan(44_000);
   });
 
-  it('drops idle keys by itself when new ones come', () => {
+  it('drops idle keys when new ones come', () => {
     const space = open(1_000_000);
     for (let number = 0; number < 20_000; number++) admits(space, `old ${number}`);
     for (let number = 0; number < 20_000; number++) admits(space, `new ${number}`, NOW + 60_000);
@@ -105,29 +105,31 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(engine.stats(space).keys).toBeLessThan(22_000);
   });
 
-  it('never forgets a key with a request under way for others without', () => {
+  it('evicts keys without requests in flight first', () => {
     const space = open(10);
-    const places = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
-    expect(engine.check(space, { policy: places, key: 'under way' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
+    const concurrent = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
+    expect(engine.check(space, { policy: concurrent, key: 'in flight' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
     for (let number = 0; number < 100; number++) admits(space, `key ${number}`);
-    expect(engine.check(space, { policy: places, key: 'under way' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.concurrency);
+    expect(engine.check(space, { policy: concurrent, key: 'in flight' }, { cost: 1, tokens: 0, nowMs: NOW })).toBe(
+      DecisionCode.concurrency,
+    );
   });
 
-  it('frees a place that may be of before a reset last, where both happened within a millisecond', () => {
+  it('ends the requests from before a reset first, where both happened within a millisecond', () => {
     const space = open();
-    const places = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
-    const check = (): number => engine.check(space, { policy: places, key: 'a' }, { cost: 1, tokens: 0, nowMs: NOW });
+    const concurrent = engine.policy({ scope: 'engine test', maxConcurrent: 1 });
+    const check = (): number => engine.check(space, { policy: concurrent, key: 'a' }, { cost: 1, tokens: 0, nowMs: NOW });
     expect(check()).toBe(DecisionCode.allowed);
-    engine.reset(space, { policy: places, key: 'a' });
+    engine.reset(space, { policy: concurrent, key: 'a' });
     expect(check()).toBe(DecisionCode.allowed);
-    // One of both: never more are let pass than there are places.
-    engine.release(space, { policy: places, key: 'a' }, NOW);
+    // One of both requests ended: never more are in flight than are allowed.
+    engine.release(space, { policy: concurrent, key: 'a' }, NOW);
     expect(check()).toBe(DecisionCode.concurrency);
-    engine.release(space, { policy: places, key: 'a' }, NOW);
+    engine.release(space, { policy: concurrent, key: 'a' }, NOW);
     expect(check()).toBe(DecisionCode.allowed);
   });
 
-  it('decides by handle as by key', () => {
+  it('decides by a handle as by its key', () => {
     const space = open(2);
     const policy = engine.policy({ scope: 'handles', requestsPerMinute: 3 });
     const [a, b] = [engine.handle(space, { policy, key: 'a' }), engine.handle(space, { policy, key: 'b' })];
@@ -147,7 +149,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(engine.checkHandle(b, { cost: 1, tokens: 0, nowMs: NOW })).toBe(DecisionCode.allowed);
   });
 
-  it('takes keys of any length and of halves of characters', () => {
+  it('accepts keys of any length and with lone surrogates', () => {
     const space = open();
     const long = 'x'.repeat(1 << 20);
     const keys = [long, `${long}y`, `y${long}`, '字'.repeat(40_000), '\ud800', '\udc00', '\ud801', '\ufffd', 'a\ud800', '\ud800a'];
@@ -155,7 +157,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     expect(keys.map((key) => admits(space, key))).toEqual(keys.map(() => false));
   });
 
-  it('knows a key in every function, whoever hashes it there', () => {
+  it('finds the same key from every method', () => {
     const space = engine.open('every function', 10_000);
     spaces.push(space);
     const bytes = Array.from({ length: 256 }, (__, unit) => String.fromCharCode(unit));
@@ -170,7 +172,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
     }
   });
 
-  it('takes any clock', () => {
+  it('accepts any number as the time', () => {
     for (const nowMs of [0, -5, NaN, 0.9, -Infinity]) {
       const space = open();
       expect(admits(space, 'a', nowMs)).toBe(true);
@@ -187,7 +189,7 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
 const ifNative = native === undefined ? it.skip : it;
 
 describe('worker threads', () => {
-  /** Takes from one space of a name, all workers at once, and posts how many it was allowed and how many it saw under way at most. */
+  /** Takes from one named space, all workers at once, and posts how many requests were allowed and how many it saw in flight at most. */
   const WORKER = `
     const { parentPort, workerData: { addon, name, now, turns, shared } } = require('node:worker_threads');
     const binding = require(addon);
@@ -218,7 +220,7 @@ describe('worker threads', () => {
     while (Atomics.load(flags, 2) < 4);
   `;
 
-  ifNative('share a limiter by its name, exactly', async () => {
+  ifNative('share a space by its name, and admit exactly its limit', async () => {
     const shared = new SharedArrayBuffer(12);
     const workerData = { addon: join(__dirname, '..', '..', '..', 'native'), name: 'worker threads', now: NOW, turns: 20_000, shared };
     const results = await Promise.all(

@@ -7,7 +7,7 @@ import { resolveRateLimitOptions, type RateLimitOptions } from '../rate-limit.op
 import { RateLimiterService } from '../rate-limit.service.js';
 import { TypeScriptRateLimitEngine } from '../engine/typescript.js';
 
-/** Stands for a native engine that may fail. */
+/** A native engine that fails on demand. */
 class FailingNativeEngine extends TypeScriptRateLimitEngine {
   override readonly engine: EngineName = 'native';
   fails = false;

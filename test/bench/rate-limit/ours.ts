@@ -15,11 +15,9 @@ export const TYPESCRIPT = 'typescript';
 export const SERVICE = 'service';
 /** The same, where only whether it passes is asked. */
 export const ALLOWED = 'service, isAllowed';
-/** The native engine in a space of a name. */
-export const SHARED = 'native, shared';
 export const TWIN = 'JavaScript twin';
 /** Never shown as a peer. */
-export const OURS: readonly string[] = [NATIVE, SHARED, TYPESCRIPT, SERVICE, ALLOWED, TWIN];
+export const OURS: readonly string[] = [NATIVE, TYPESCRIPT, SERVICE, ALLOWED, TWIN];
 export type EngineKind = typeof NATIVE | typeof TYPESCRIPT;
 
 const SILENT = { log() {}, warn() {}, error() {} };
@@ -56,15 +54,13 @@ export function engineDecide(kind: EngineKind, name: string | null = null, maxKe
 
 /** Those that `handleDecide` knows. */
 export function handleNames(): readonly string[] {
-  return missingReason() === undefined ? [NATIVE, TYPESCRIPT, SHARED] : [TYPESCRIPT];
+  return missingReason() === undefined ? [NATIVE, TYPESCRIPT] : [TYPESCRIPT];
 }
 
-/** A key resolved once, in the space of one thread or, `SHARED`, in a named shared space. */
-export function handleDecide(of: string): Decide {
-  const kind = of === TYPESCRIPT ? TYPESCRIPT : NATIVE;
-  const name = of === SHARED ? 'bench' : null;
-  const engine = openEngine(kind);
-  const space = engine.open(name, MOST_KEYS);
+/** A key that is resolved once. */
+export function handleDecide(kind: string): Decide {
+  const engine = openEngine(kind === TYPESCRIPT ? TYPESCRIPT : NATIVE);
+  const space = engine.open(null, MOST_KEYS);
   const handle = engine.handle(space, { policy: engine.policy({ scope: 'bench', ...LIMITS }), key: 'tenant-42:user:1000000000' });
   const now = serviceClock();
   return () => engine.checkHandle(handle, { cost: 1, tokens: TOKENS, nowMs: now() });
@@ -94,7 +90,6 @@ export function ours(): { readonly installed: Contender[]; readonly missing: { n
   const reason = missingReason();
   const all: Record<string, () => Decide> = {
     [NATIVE]: () => engineDecide(NATIVE),
-    [SHARED]: () => engineDecide(NATIVE, 'bench decisions'),
     [TYPESCRIPT]: () => engineDecide(TYPESCRIPT),
     [SERVICE]: () => serviceDecide('check'),
     [ALLOWED]: () => serviceDecide('isAllowed'),
@@ -103,7 +98,7 @@ export function ours(): { readonly installed: Contender[]; readonly missing: { n
   const names = Object.keys(all).filter((name) => reason === undefined || name === TYPESCRIPT || name === TWIN);
   return {
     installed: names.map((name) => ({ name, version, asynchronous: false, open: all[name] })),
-    missing: reason === undefined ? [] : [NATIVE, SHARED, SERVICE, ALLOWED].map((name) => ({ name, reason })),
+    missing: reason === undefined ? [] : [NATIVE, SERVICE, ALLOWED].map((name) => ({ name, reason })),
   };
 }
 

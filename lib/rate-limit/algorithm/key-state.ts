@@ -1,43 +1,60 @@
 import { DecisionCode } from '../engine/engine.js';
+import type { HashedKey } from './key-index.js';
 import { isLogged, type Policy } from './policy.js';
 import { TokenBucket } from './token-bucket.js';
 import { WindowLog } from './window-log.js';
 
+const NONE: readonly WindowLog[] = [];
+
 /** What was taken under one key. */
-export class KeyState {
+export class KeyState implements HashedKey {
+  readonly low: number;
+  readonly high: number;
+  readonly family: number;
   inFlight = 0;
-  /** Order of use, and place in the order of the sweep: the table's. */
+  /** Order of use, and number: the table's. */
   lastUse = 0;
-  place = 0;
+  number = 0;
   readonly bucket: TokenBucket | null;
-  /** One for each window of the policy. */
-  readonly logs: readonly WindowLog[];
+  /** Of the first window, and of the others. */
+  private readonly first: WindowLog | null;
+  private readonly others: readonly WindowLog[];
 
   /** @param policy Any of the family. */
-  constructor(
-    readonly id: string,
-    policy: Policy,
-  ) {
+  constructor({ low, high, family }: HashedKey, policy: Policy) {
+    this.low = low;
+    this.high = high;
+    this.family = family;
     this.bucket = policy.rate === null ? null : TokenBucket.full(policy);
-    this.logs = policy.windows.map(({ lengthMs }) => new WindowLog(lengthMs));
+    const [first = null, ...others] = policy.windows.map(({ lengthMs }) => new WindowLog(lengthMs));
+    this.first = first;
+    this.others = others.length === 0 ? NONE : others;
+  }
+
+  /** The log of the policy's window with this index. */
+  log(index: number): WindowLog {
+    return index === 0 ? (this.first as WindowLog) : this.others[index - 1];
   }
 
   /** Whether it tells no more than a key never seen. */
   isIdle(nowMs: number): boolean {
-    return this.inFlight === 0 && nowMs >= (this.bucket?.fullAtMs ?? 0) && this.logs.every(({ emptyAtMs }) => nowMs >= emptyAtMs);
+    if (this.inFlight > 0 || nowMs < (this.bucket?.fullAtMs ?? 0) || nowMs < (this.first?.emptyAtMs ?? 0)) return false;
+    return this.others.every(({ emptyAtMs }) => nowMs >= emptyAtMs);
   }
 
   /** Forgets what is over at `atMs`. */
   prune(atMs: number): void {
-    for (const log of this.logs) log.prune(atMs);
+    this.first?.prune(atMs);
+    for (let index = 0; index < this.others.length; index++) this.others[index].prune(atMs);
   }
 
   /** Takes what was decided at `atMs`. */
   take(policy: Policy, { cost, tokens }: { readonly cost: number; readonly tokens: number }, atMs: number): void {
     this.bucket?.take(policy, cost, atMs);
-    policy.windows.forEach((window, index) => {
-      if (isLogged(policy, window, cost, tokens)) this.logs[index].add(atMs, cost, window.code === DecisionCode.minute ? tokens : 0);
-    });
+    for (let index = 0; index < policy.windows.length; index++) {
+      const window = policy.windows[index];
+      if (isLogged(policy, window, cost, tokens)) this.log(index).add(atMs, cost, window.code === DecisionCode.minute ? tokens : 0);
+    }
     if (policy.maxConcurrent !== Infinity) this.inFlight += 1;
   }
 }

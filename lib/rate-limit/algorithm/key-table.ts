@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { DecisionCode, type Ask, type Settlement, type SpaceStats } from '../engine/engine.js';
 import { Standing, summarize, type Decision } from './decision.js';
+import { KeyIndex, type HashedKey } from './key-index.js';
 import { KeyState } from './key-state.js';
 import type { Policy } from './policy.js';
 import { ResetTombstones } from './reset-tombstones.js';
@@ -14,19 +14,11 @@ const COMPARED_AT_MOST = 256;
 const SWEPT = 2;
 /** The latest time an engine understands, in the year 2109. */
 const LATEST_MS = 2 ** 42 - 1;
-/** Longer keys are held as digests. */
-const LONGEST_KEY = 64;
 
-/** A key as the table knows it, under the policy that governs it. */
+/** A key of the table, and the policy that governs it. */
 export interface TableScope {
   readonly policy: Policy;
-  readonly id: string;
-}
-
-/** Clients choose keys, so the table holds no long ones: with a megabyte each they would fill the memory. */
-export function tableScope(policy: Policy, key: string): TableScope {
-  if (key.length <= LONGEST_KEY) return { policy, id: `${policy.family}/${key}` };
-  return { policy, id: `${policy.family}#${createHash('sha256').update(key, 'utf16le').digest('base64')}` };
+  readonly key: HashedKey;
 }
 
 /** The keys of one space, bounded. No timers: idle keys are dropped when new ones come. */
@@ -34,12 +26,14 @@ export class KeyTable {
   private allowed = 0;
   private denied = 0;
   private evicted = 0;
-  private readonly states = new Map<string, KeyState>();
-  /** In the order of the sweep. */
-  private readonly order: KeyState[] = [];
+  private readonly index = new KeyIndex();
+  /** By the number in the index, without gaps. */
+  private readonly states: KeyState[] = [];
   private readonly resets = new ResetTombstones();
   private uses = 0;
-  private latestMs = 0;
+  /** The table's times count from the first that it hears of: V8 keeps small integers in an object's fields, and others outside. */
+  private originMs = 0;
+  private latestMs = -1;
   /** Where the sweep stands. */
   private hand = 0;
 
@@ -50,100 +44,108 @@ export class KeyTable {
 
   get stats(): SpaceStats {
     const { allowed, denied, evicted } = this;
-    return { keys: this.order.length, checks: allowed + denied, allowed, denied, evicted };
+    return { keys: this.states.length, checks: allowed + denied, allowed, denied, evicted };
   }
 
+  /** Decides and, if allowed, takes. */
   check(scope: TableScope, ask: Ask): Decision {
-    return this.checkAll([scope], ask);
+    const atMs = this.at(ask.nowMs);
+    const state = this.find(scope, atMs);
+    const decision = new Standing(scope.policy, state, atMs).decide({ cost: ask.cost, tokens: ask.tokens, inFlight: 1 });
+    if (this.count(decision)) (state ?? this.add(scope, atMs)).take(scope.policy, ask, atMs);
+    return this.dated(decision);
   }
 
-  /** Decides and, if all scopes allow, takes. */
+  /** The same for several scopes, all or nothing. */
   checkAll(scopes: readonly TableScope[], ask: Ask): Decision {
     const atMs = this.at(ask.nowMs);
-    const decisions = scopes.map((scope, index) => {
+    const standings = scopes.map((scope) => new Standing(scope.policy, this.find(scope, atMs), atMs));
+    const decisions = standings.map((standing, index) => {
       const times = timesNamed(scopes, index);
-      return this.standing(scope, atMs).decide({ cost: ask.cost * times, tokens: ask.tokens * times, inFlight: times });
+      return standing.decide({ cost: ask.cost * times, tokens: ask.tokens * times, inFlight: times });
     });
     const isAllowed = decisions.every(({ code }) => code === DecisionCode.allowed);
-    if (isAllowed) {
-      this.allowed += 1;
-      for (const scope of scopes) this.held(scope, atMs).take(scope.policy, ask, atMs);
-      return scopes.length === 1 ? decisions[0] : summarize(decisions, decisions);
-    }
-    this.denied += 1;
-    // Nothing is taken from the others either.
-    return scopes.length === 1
-      ? decisions[0]
-      : summarize(
-          decisions,
-          scopes.map((scope) => this.standing(scope, atMs).left()),
-        );
+    // Where one denies, nothing is taken from the others either.
+    const decision = summarize(decisions, isAllowed ? decisions : standings.map((standing) => standing.left()));
+    if (this.count(decision)) for (const scope of scopes) (this.find(scope, atMs) ?? this.add(scope, atMs)).take(scope.policy, ask, atMs);
+    return this.dated(decision);
   }
 
+  /** What `check` would return. Takes nothing and is not counted. */
   peek(scope: TableScope, { cost, tokens, nowMs }: Ask): Decision {
-    return this.standing(scope, this.at(nowMs)).decide({ cost, tokens, inFlight: 1 });
-  }
-
-  settle({ policy, id }: TableScope, { reservedTokens, actualTokens, takenAtMs, nowMs }: Settlement): void {
     const atMs = this.at(nowMs);
-    const state = this.find(id);
-    const [minute] = policy.windows;
-    if (state === undefined || minute?.code !== DecisionCode.minute || this.resets.covers(id, takenAtMs)) return;
-    state.prune(atMs);
-    if (atMs - takenAtMs < minute.lengthMs) state.logs[0].adjust(takenAtMs, actualTokens - reservedTokens);
+    return this.dated(new Standing(scope.policy, this.find(scope, atMs), atMs).decide({ cost, tokens, inFlight: 1 }));
   }
 
-  release({ id }: TableScope, takenAtMs: number): void {
-    if (this.resets.end(id, takenAtMs)) return;
-    const state = this.find(id);
-    if (state !== undefined && state.inFlight > 0) state.inFlight -= 1;
+  settle(scope: TableScope, { reservedTokens, actualTokens, takenAtMs, nowMs }: Settlement): void {
+    const atMs = this.at(nowMs);
+    const sinceMs = takenAtMs - this.originMs;
+    const state = this.find(scope, atMs);
+    const [minute] = scope.policy.windows;
+    if (state === null || minute?.code !== DecisionCode.minute || this.resets.covers(resetId(scope), sinceMs)) return;
+    if (atMs - sinceMs < minute.lengthMs) state.log(0).adjust(sinceMs, actualTokens - reservedTokens);
+  }
+
+  release(scope: TableScope, takenAtMs: number): void {
+    if (this.resets.end(resetId(scope), takenAtMs - this.originMs)) return;
+    const state = this.find(scope, this.latestMs);
+    if (state !== null && state.inFlight > 0) state.inFlight -= 1;
   }
 
   /** Forgets a key, and that its requests in flight have taken anything. */
-  reset({ policy, id }: TableScope): void {
-    const state = this.states.get(id);
-    if (state === undefined) return;
-    if (state.inFlight > 0 || policy.tokensPerMinute !== Infinity) this.resets.add(id, state.inFlight, this.latestMs);
+  reset(scope: TableScope): void {
+    const state = this.find(scope, this.latestMs);
+    if (state === null) return;
+    if (state.inFlight > 0 || scope.policy.tokensPerMinute !== Infinity) this.resets.add(resetId(scope), state.inFlight, this.latestMs);
     this.drop(state);
   }
 
   /** The table's time, which never runs back: idle keys may be dropped, and a clock that is put back must not bring them to mind. */
   private at(nowMs: number): number {
-    const ms = Math.min(Math.floor(nowMs), LATEST_MS);
-    if (ms > this.latestMs) this.latestMs = ms;
+    const ms = nowMs > 0 ? Math.min(Math.floor(nowMs), LATEST_MS) : 0;
+    if (this.latestMs < 0) this.originMs = ms;
+    this.latestMs = Math.max(this.latestMs, ms - this.originMs);
     return this.latestMs;
   }
 
-  private standing({ policy, id }: TableScope, atMs: number): Standing {
-    const state = this.find(id) ?? null;
-    state?.prune(atMs);
-    return new Standing(policy, state, atMs);
+  private dated(decision: Decision): Decision {
+    decision.atMs += this.originMs;
+    return decision;
   }
 
-  /** The state of a key, which was used. */
-  private find(id: string): KeyState | undefined {
-    const state = this.states.get(id);
-    if (state !== undefined) state.lastUse = ++this.uses;
+  /** Returns whether the request is allowed. */
+  private count({ code }: Decision): boolean {
+    const isAllowed = code === DecisionCode.allowed;
+    if (isAllowed) this.allowed += 1;
+    else this.denied += 1;
+    return isAllowed;
+  }
+
+  /** The state of a key as it is at `atMs`, which was used. */
+  private find({ key }: TableScope, atMs: number): KeyState | null {
+    const number = this.index.find(key);
+    if (number < 0) return null;
+    const state = this.states[number];
+    state.lastUse = ++this.uses;
+    state.prune(atMs);
     return state;
   }
 
-  private held({ policy, id }: TableScope, atMs: number): KeyState {
-    const known = this.states.get(id);
-    if (known !== undefined) return known;
+  private add({ policy, key }: TableScope, atMs: number): KeyState {
     this.makeRoom(atMs);
-    const state = new KeyState(id, policy);
+    const state = new KeyState(key, policy);
     state.lastUse = ++this.uses;
-    state.place = this.order.push(state) - 1;
-    this.states.set(id, state);
+    state.number = this.states.push(state) - 1;
+    this.index.set(key, state.number);
     return state;
   }
 
   private makeRoom(nowMs: number): void {
-    for (let looked = 0; looked < SWEPT && this.order.length > 0; looked++) {
+    for (let looked = 0; looked < SWEPT && this.states.length > 0; looked++) {
       const state = this.next();
       if (state.isIdle(nowMs)) this.drop(state);
     }
-    while (this.order.length >= this.maxKeys && this.order.length > 0) {
+    while (this.states.length >= this.maxKeys && this.states.length > 0) {
       const victim = this.victim(nowMs);
       if (!victim.isIdle(nowMs)) this.evicted += 1;
       this.drop(victim);
@@ -152,7 +154,7 @@ export class KeyTable {
 
   /** An idle key, otherwise the least recently used one; those with a request in flight go last. */
   private victim(nowMs: number): KeyState {
-    const { length } = this.order;
+    const { length } = this.states;
     let oldest = this.next();
     for (let compared = 1; !oldest.isIdle(nowMs); compared++) {
       // Neighbours came about the same time: where all are new, the search goes on.
@@ -168,21 +170,27 @@ export class KeyTable {
 
   /** The key after the last one, round and round. */
   private next(): KeyState {
-    this.hand = this.hand + 1 < this.order.length ? this.hand + 1 : 0;
-    return this.order[this.hand];
+    this.hand = this.hand + 1 < this.states.length ? this.hand + 1 : 0;
+    return this.states[this.hand];
   }
 
-  /** The last key of the order takes its place. */
+  /** The last key takes its number. */
   private drop(state: KeyState): void {
-    this.states.delete(state.id);
-    const last = this.order.pop() as KeyState;
+    this.index.remove(state);
+    const last = this.states.pop() as KeyState;
     if (last === state) return;
-    this.order[state.place] = last;
-    last.place = state.place;
+    last.number = state.number;
+    this.states[last.number] = last;
+    this.index.set(last, last.number);
   }
+}
+
+function resetId({ key: { low, high, family } }: TableScope): string {
+  return `${family}/${low}/${high}`;
 }
 
 /** How often the scope with this index was named, up to there. */
 function timesNamed(scopes: readonly TableScope[], index: number): number {
-  return scopes.reduce((times, { id }, other) => (other <= index && id === scopes[index].id ? times + 1 : times), 0);
+  const id = resetId(scopes[index]);
+  return scopes.slice(0, index + 1).filter((scope) => resetId(scope) === id).length;
 }

@@ -11,68 +11,93 @@ interface Instant {
   tokens: number;
 }
 
-/** What was taken within one sliding window: a queue of instants, each counted until a window's length after its last taking. */
+/**
+ * What was taken within one sliding window: a queue of instants, each counted until a window's length after its last taking. Most decisions read and write
+ * the fields of the log alone: each further object would be a wait for memory where there are many keys.
+ */
 export class WindowLog {
   /** In the window since the last `prune`. */
   requests = 0;
   tokens = 0;
-  private instants: Instant[] = [];
+  /** When the oldest instant is out of the window; 0 if there is none. */
+  private expiresMs = 0;
+  private newestMs = 0;
   /** When the newest instant began. */
   private startMs = 0;
+  private newestRequests = 0;
+  private newestTokens = 0;
+  /** Instants before the newest, the oldest first; `null` if there are none. */
+  private older: Instant[] | null = null;
 
   constructor(private readonly windowMs: number) {}
 
   /** When nothing is counted any more. */
   get emptyAtMs(): number {
-    const newest = this.instants.at(-1);
-    return newest === undefined ? 0 : newest.atMs + this.windowMs;
+    return this.expiresMs === 0 ? 0 : this.newestMs + this.windowMs;
   }
 
   /** Forgets what is out of the window at `atMs`. */
   prune(atMs: number): void {
-    while (this.instants.length > 0 && atMs - this.instants[0].atMs >= this.windowMs) {
-      const { requests, tokens } = this.instants.shift() as Instant;
-      this.requests -= requests;
-      this.tokens -= tokens;
-    }
+    while (this.expiresMs > 0 && atMs >= this.expiresMs) this.forgetOldest();
   }
 
   /** Counts a taking at `atMs`, which is not before the last one. Pruned before. */
   add(atMs: number, requests: number, tokens: number): void {
+    if (!this.joins(atMs, requests, tokens)) this.begin(atMs);
+    this.newestMs = atMs;
+    this.newestRequests += requests;
+    this.newestTokens += tokens;
     this.requests += requests;
     this.tokens += tokens;
-    const newest = this.instants.at(-1);
-    const mayMerge = this.instants.length >= EXACT_INSTANTS && (atMs - this.startMs) * MERGES_PER_WINDOW < this.windowMs;
-    if (newest !== undefined && (newest.atMs === atMs || mayMerge) && hasRoom(newest, requests, tokens)) {
-      newest.atMs = atMs;
-      newest.requests += requests;
-      newest.tokens += tokens;
-      return;
-    }
-    this.startMs = atMs;
-    // A literal has room for one instant, which is enough for most keys; `push` makes room for 17.
-    if (newest === undefined) this.instants = [{ atMs, requests, tokens }];
-    else this.instants.push({ atMs, requests, tokens });
   }
 
   /** Adds `tokens`, which may be negative, to the instant that counts `sinceMs`, a time within the window. */
   adjust(sinceMs: number, tokens: number): void {
-    const instant = this.instants.find(({ atMs }) => atMs >= sinceMs);
+    const older = this.older?.find(({ atMs }) => atMs >= sinceMs);
+    const instant = older ?? this.newest();
     // A later instant is another taking's: the key was evicted meanwhile.
-    if (instant === undefined || (instant.atMs - sinceMs) * MERGES_PER_WINDOW >= this.windowMs) return;
+    if (instant === undefined || instant.atMs < sinceMs || (instant.atMs - sinceMs) * MERGES_PER_WINDOW >= this.windowMs) return;
     const adjusted = Math.min(Math.max(instant.tokens + tokens, 0), LARGEST_COUNT);
     this.tokens += adjusted - instant.tokens;
-    instant.tokens = adjusted;
+    if (older === undefined) this.newestTokens = adjusted;
+    else older.tokens = adjusted;
   }
 
   /** Time from `atMs` until so many requests or tokens are out of the window: `Infinity` if there are not so many. */
   waitFor(amount: number, unit: 'requests' | 'tokens', atMs: number): number {
     let freed = 0;
-    const last = this.instants.find((instant) => (freed += instant[unit]) >= amount);
+    const last = [...(this.older ?? []), this.newest()].find((instant) => (freed += instant?.[unit] ?? 0) >= amount);
     return last === undefined ? Infinity : last.atMs + this.windowMs - atMs;
   }
-}
 
-function hasRoom(instant: Instant, requests: number, tokens: number): boolean {
-  return instant.requests + requests <= LARGEST_COUNT && instant.tokens + tokens <= LARGEST_COUNT;
+  /** Whether a taking is counted with the newest instant. */
+  private joins(atMs: number, requests: number, tokens: number): boolean {
+    if (this.expiresMs === 0) return false;
+    if (this.newestRequests + requests > LARGEST_COUNT || this.newestTokens + tokens > LARGEST_COUNT) return false;
+    if (atMs === this.newestMs) return true;
+    return (this.older?.length ?? 0) + 1 >= EXACT_INSTANTS && (atMs - this.startMs) * MERGES_PER_WINDOW < this.windowMs;
+  }
+
+  private begin(atMs: number): void {
+    const before = this.newest();
+    if (before === undefined) this.expiresMs = atMs + this.windowMs;
+    else if (this.older === null) this.older = [before];
+    else this.older.push(before);
+    this.startMs = atMs;
+    this.newestRequests = this.newestTokens = 0;
+  }
+
+  private newest(): Instant | undefined {
+    if (this.expiresMs === 0) return undefined;
+    return { atMs: this.newestMs, requests: this.newestRequests, tokens: this.newestTokens };
+  }
+
+  private forgetOldest(): void {
+    const oldest = this.older?.shift();
+    this.requests -= oldest?.requests ?? this.newestRequests;
+    this.tokens -= oldest?.tokens ?? this.newestTokens;
+    if (this.older?.length === 0) this.older = null;
+    // Without an older one it was the newest.
+    this.expiresMs = oldest === undefined ? 0 : (this.older?.[0].atMs ?? this.newestMs) + this.windowMs;
+  }
 }

@@ -1,13 +1,14 @@
 import type { EngineName } from '../../common/capability.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import { HandleAllocator } from '../algorithm/handle-allocator.js';
-import { KeyTable, tableScope, type TableScope } from '../algorithm/key-table.js';
+import { KeyHash } from '../algorithm/key-hash.js';
+import { KeyTable, type TableScope } from '../algorithm/key-table.js';
 import { compilePolicy, MOST_FAMILIES, tooManyPolicies, type Policy } from '../algorithm/policy.js';
 import type { Decision } from '../algorithm/decision.js';
 import { DECISION_FIELDS, DecisionField, RateLimitEngine } from './engine.js';
 import type { Ask, PolicyKey, PolicySpec, Settlement, SpaceStats } from './engine.js';
 
-const FIELDS = Object.entries(DecisionField) as [keyof Decision, number][];
+const FIELDS = Object.keys(DecisionField) as (keyof Decision)[];
 
 /** The reference engine. */
 export class TypeScriptRateLimitEngine extends RateLimitEngine {
@@ -20,6 +21,7 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
   private readonly tables = new Map<number, KeyTable>();
   private readonly tableHandles = new HandleAllocator(false);
   private readonly handles = new Map<number, { readonly table: KeyTable; readonly scope: TableScope }>();
+  private readonly hash = new KeyHash();
   private opened = 0;
 
   policy(spec: PolicySpec): number {
@@ -99,7 +101,8 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
   }
 
   private scope({ policy, key }: PolicyKey): TableScope {
-    return tableScope(this.policies[policy], key);
+    const governing = this.policies[policy];
+    return { policy: governing, key: this.hash.of(key, governing.family) };
   }
 
   private table(space: number): KeyTable {
@@ -109,7 +112,7 @@ export class TypeScriptRateLimitEngine extends RateLimitEngine {
   }
 
   private tell(decision: Decision): number {
-    for (const [field, place] of FIELDS) this.lastDecision[place] = decision[field];
+    for (const field of FIELDS) this.lastDecision[DecisionField[field]] = decision[field];
     return decision.code;
   }
 }

@@ -19,7 +19,10 @@ import { LIMITS } from './tiers/tiers.js';
 import { OpenAIErrorFilter } from './tokens/openai-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
-/** A small gateway: OpenAI's API in front of several deployments, with limits per client, metrics and a dashboard. */
+/**
+ * A small gateway: OpenAI's API in front of several deployments, with limits per client, metrics
+ * and a dashboard.
+ */
 @Module({
   imports: [
     UpstreamsModule,

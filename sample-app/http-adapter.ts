@@ -15,8 +15,8 @@ const REQUEST_TIMEOUT_MS = 60_000;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
 /**
- * Creates the HTTP server with its limits and front door. Each request has an id, the client's `x-request-id` or a
- * generated one, which its answer repeats.
+ * Creates the HTTP server with its limits and front door. Each request has an id, the client's
+ * `x-request-id` or a generated one, which its answer repeats.
  * @throws StartError if the settings would leave the gateway open.
  */
 export function createHttpAdapter(settings: GatewaySettings = readGatewaySettings(process.env)): FastifyAdapter {

@@ -7,7 +7,10 @@ import { AppModule } from './app.module.js';
 import { createHttpAdapter } from './http-adapter.js';
 import { listenAddress, listenFailure, StartError } from './listen-address.js';
 
-/** Nest logs start errors with a stack; errors with a complete message are logged by the caller instead. */
+/**
+ * Nest logs start errors with a stack; errors with a complete message are logged by the caller
+ * instead.
+ */
 class StartLogger extends ConsoleLogger {
   override error(message: unknown, ...rest: unknown[]): void {
     if (!isExplained(message)) super.error(message, ...(rest as string[]));

@@ -1,5 +1,6 @@
 'use strict';
-// What `npm run sanitize` and `npm run fuzz` build with. Rust's sanitizers are not stable yet; RUSTC_BOOTSTRAP lets the stable compiler have them.
+// Build settings of `npm run sanitize` and `npm run fuzz`. RUSTC_BOOTSTRAP enables Rust's
+// sanitizers, which are unstable, in the stable compiler.
 
 const { capture } = require('./process.js');
 

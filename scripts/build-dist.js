@@ -1,6 +1,6 @@
 'use strict';
-// The other half of npm's `prepare`: compiles dist/ where it is missing and the compiler is installed, as when npm makes a package of a git address.
-// DIST=skip leaves that to whoever needs it.
+// The second half of npm's `prepare`: compiles a missing dist/ if the compiler is installed, as for
+// an install from git. Not with DIST=skip.
 
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');

@@ -1,6 +1,7 @@
 'use strict';
-// npm's `prepare`: builds the native addon when this machine can, and says in one line why not when it cannot. Never fails an install,
-// unless NATIVE=required. NATIVE=skip leaves everything as it is. `--once`: a failure with the same sources and compiler is not tried again.
+// npm's `prepare`: builds the native addon, or logs in one line why it cannot. Fails an install
+// only with NATIVE=required. NATIVE=skip does nothing. `--once`: does not repeat a build that
+// failed with the same sources and compiler.
 
 const { createHash } = require('node:crypto');
 const { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } = require('node:fs');
@@ -45,7 +46,7 @@ function readStamp() {
   }
 }
 
-/** The line that says most: rustc's and cargo's own "error: …", with cargo's innermost cause. */
+/** The most specific line: the "error: …" of rustc or cargo, with cargo's innermost cause. */
 function reasonIn(output) {
   const lines = output
     .replace(/\x1b\[[0-9;]*m/g, '')
@@ -60,7 +61,7 @@ function reasonIn(output) {
 
 /** @returns {Promise<string | null>} why there is no addon, or null when there is one */
 async function build() {
-  // Fetched first and apart, so that a registry out of reach ends here; the compilation itself then stays offline.
+  // A separate fetch fails early without a registry; the compilation is then offline.
   const env = { CARGO_HTTP_TIMEOUT: '20', CARGO_NET_RETRY: '1', ...process.env, CARGO_TERM_COLOR: 'never' };
   const lock = existsSync(join(native, 'Cargo.lock')) ? ['--locked'] : [];
   const fetch = ['fetch', '--manifest-path', join(native, 'Cargo.toml'), ...lock];

@@ -1,5 +1,6 @@
 'use strict';
-// `node scripts/commit-subjects.js BASE`: fails if a commit since BASE has a subject of more than 72 characters.
+// `node scripts/commit-subjects.js BASE`: fails if a commit since BASE has a subject of more than
+// 72 characters.
 
 const { execFileSync } = require('node:child_process');
 

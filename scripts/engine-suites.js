@@ -1,17 +1,18 @@
 'use strict';
 
 /**
- * Folders of lib/ whose suites say themselves on which engine they run: each on both. `TEST_ENGINE` makes no difference to what they show, so `ready`
- * runs them once. The other suites take the engine that an app gets, and run once more on TypeScript alone. `test/project/architecture.rules.ts` checks it.
+ * Folders of lib/ whose suites name both engines, so `TEST_ENGINE` has no effect and `ready` runs
+ * them once. The other suites use the default engine and run once more on TypeScript alone. Checked
+ * by `test/project/architecture.rules.ts`.
  */
 const NAMED_ENGINES = ['common', 'connection-pool', 'engine', 'feature-flags', 'monitor', 'rate-limit', 'router', 'token-counter'];
 
-/** Folders whose suites look at sources and scripts, where no engine answers. */
+/** Folders whose suites use no engine. */
 const ENGINE_BLIND = ['test/project', 'test/bench'];
 
 /**
- * Suites that may differ between release lines of Node, whose built-in undici and streams differ: `ready` runs them on each. Parts of paths. The workflow runs
- * all suites on each line.
+ * Suites that depend on Node's built-in undici and streams, as parts of paths: `ready` runs them on
+ * each supported version of Node. The workflow runs all suites on each version.
  */
 const NODE_SUITES = [
   'lib/acceleration/libraries/undici',

@@ -1,7 +1,7 @@
 'use strict';
-// `npm run fuzz`: every target of native/fuzz on its kept corpus, then on new inputs for 15 seconds, or 10 minutes with LONG=1. For less than 15 it is built
-// with less effort.
-// `npm run fuzz -- tokens 60`: one target for a minute. `--minimize`: keep of all inputs the fewest that reach as much.
+// `npm run fuzz`: each target of native/fuzz on its corpus, then on new inputs for 15 seconds
+// (LONG=1: 10 minutes; below 15 seconds with a faster build). `npm run fuzz -- tokens 60`: one
+// target for a minute. `--minimize`: keeps the fewest inputs with the same coverage.
 
 const { mkdirSync, readdirSync, renameSync, rmSync } = require('node:fs');
 const { availableParallelism } = require('node:os');
@@ -25,7 +25,7 @@ const COVERAGE = [
 ];
 /** An input that takes seconds is a finding, as is one that takes gigabytes. */
 const LIMITS = ['-timeout=10', '-rss_limit_mb=3072', '-malloc_limit_mb=1024'];
-/** Texts have to be long before what is quadratic shows; histories are long enough by their steps. */
+/** Only long texts show quadratic time; histories are long enough by their steps. */
 const LONGEST = { tokens: 1 << 16, long_text: 1 << 16, token_ids: 1 << 14 };
 const LONGEST_OTHERS = 1 << 13;
 const LONGEST_KEPT = 512;
@@ -82,7 +82,9 @@ async function fuzz(program, name, seconds) {
   return ok;
 }
 
-/** Replaces the kept corpus by the fewest inputs that reach all that it and the found one do; short ones only, so that the repository stays small. */
+/**
+ * Replaces the corpus by the fewest short inputs with the coverage of the old and the new inputs.
+ */
 async function minimize(program, name) {
   const [found, kept] = corporaOf(name);
   const next = `${kept}.next`;

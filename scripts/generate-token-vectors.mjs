@@ -1,6 +1,7 @@
 /**
- * Writes test/vectors/token-counter.json: texts and the ids that tiktoken itself gives for them. The TypeScript and the Rust tests read it.
- * A text with a lone surrogate, which is no valid JSON string for Rust, is given by its UTF-16 `units` instead.
+ * Writes test/vectors/token-counter.json for the TypeScript and the Rust tests: texts with
+ * tiktoken's ids. A text with a lone surrogate, which Rust's JSON rejects, is given by its UTF-16
+ * `units`.
  *
  *   node scripts/generate-token-vectors.mjs [--check]
  */
@@ -11,7 +12,10 @@ import { fileURLToPath } from 'node:url';
 const require = createRequire(import.meta.url);
 const { Tiktoken } = require('tiktoken/lite');
 
-/** Encoding, its rank file, and whether it gets every text: those that share another's ranks get the first group of each kind. */
+/**
+ * Encoding, rank file, and whether it gets all texts or, with shared ranks, the first group of each
+ * kind.
+ */
 const ENCODINGS = [
   { name: 'cl100k_base', file: 'cl100k_base', full: true },
   { name: 'o200k_base', file: 'o200k_base', full: true },
@@ -167,7 +171,7 @@ const LONE = [
   '\ud800\u0301A\udc00',
 ];
 
-/** One change of class at each place around the 64th byte, where vectorized code crosses from one block to the next. */
+/** A change of class at each place around byte 64, where vectorized code enters the next block. */
 const BORDERS = [];
 for (let at = 60; at <= 70; at++) {
   const head = letters.slice(0, at - 1) + 'x';

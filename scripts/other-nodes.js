@@ -9,7 +9,8 @@ const [own] = process.versions.node.split('.').map(Number);
 const OTHER_NODES = [20, 22, 24, 26].filter((line) => line !== own);
 
 /**
- * Installs the newest release of a line from the npm package `node` into npm's cache, or finds it there.
+ * Installs the newest release of a line from the npm package `node` into npm's cache, or finds it
+ * there.
  * @returns {Promise<string | undefined>} the path of its executable
  */
 async function findNode(line) {

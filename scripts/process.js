@@ -20,7 +20,7 @@ function holdSignals(child, onInterrupt = () => {}) {
 
 /**
  * Runs a command on this terminal.
- * @returns {Promise<number>} its exit code; 128 + the signal's number when a signal ended it; 127 when it could not be started
+ * @returns {Promise<number>} exit code; 128 + signal number after a signal; 127 if it did not start
  */
 function run(command, args, options = {}) {
   return new Promise((resolve) => {
@@ -39,8 +39,9 @@ function run(command, args, options = {}) {
 }
 
 /**
- * Runs a command and keeps what it says.
- * @param {{ env?: NodeJS.ProcessEnv, timeoutMs?: number, isPatient?: boolean }} options isPatient: it takes what others leave of the processor
+ * Runs a command and captures its output.
+ * @param {{ env?: NodeJS.ProcessEnv, timeoutMs?: number, isPatient?: boolean }} options
+ *   isPatient: low priority
  * @returns {Promise<{ code: number, output: string, timedOut: boolean, missing: boolean }>}
  */
 function capture(command, args, { env = process.env, timeoutMs = 0, isPatient = false } = {}) {
@@ -70,7 +71,9 @@ function capture(command, args, { env = process.env, timeoutMs = 0, isPatient = 
   });
 }
 
-/** npm as [command, arguments, options] for `run`: the one that started us, or the one on the PATH (a .cmd on Windows, which needs a shell). */
+/**
+ * npm as arguments of `run`: the running one, or that of the PATH (on Windows a .cmd, in a shell).
+ */
 function npm(...args) {
   const cli = process.env.npm_execpath;
   if (cli && basename(cli) === 'npm-cli.js') return [process.execPath, [cli, ...args]];

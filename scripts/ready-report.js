@@ -1,5 +1,5 @@
 'use strict';
-// The checks of `npm run ready`, and what they come to: tests passed and failed, and the names of the checks that failed.
+// The results of `npm run ready`: passed and failed tests, and the names of failed checks.
 
 const { readFileSync } = require('node:fs');
 const { run, capture } = require('./process.js');
@@ -47,7 +47,9 @@ function addJest(name, file) {
 
 /**
  * Runs Jest on this terminal.
- * @param {{ name: string, report: string, args?: string[], env?: NodeJS.ProcessEnv, node?: string }} check report: where the JSON goes; node: by default this one
+ * @param {{ name: string, report: string, args?: string[], env?: NodeJS.ProcessEnv, node?: string
+ * }} check
+ *   report: path of the JSON report; node: executable, default this one
  */
 async function jest({ name, report, args = [], env = {}, node = process.execPath }) {
   console.error(`\n[ready] ${name}`);

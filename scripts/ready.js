@@ -1,8 +1,11 @@
 'use strict';
-// `npm run ready`: every check that CI makes. Goes on after a failure and ends with a line that sums it up.
-// `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in FILE. `LONG=1`: all that is long, in full; without it a dose.
-//
-// IN_TURN run one after the other, with the processors to themselves; BESIDE run at the same time at low priority. To add a check, add it to one of them.
+/**
+ * `npm run ready`: all checks of CI. Continues after a failure and ends with a summary line.
+ *
+ * `--tested FILE`: the suite has already run on the default engine, with Jest's JSON report in
+ * FILE. `LONG=1`: long tests run in full. IN_TURN run one after the other; BESIDE run at the same
+ * time at low priority. To add a check, add it to one of these two lists.
+ */
 
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
@@ -31,7 +34,7 @@ async function rustChecks() {
   await plain('clippy', cargo('clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'), PATIENT);
 }
 
-/** The core's tests under AddressSanitizer: the same, with an eye on memory. The short run of CI leaves it at that. */
+/** The core's tests; in the short run of CI only under AddressSanitizer. */
 async function rustSuite() {
   if (LONG || !CI) await rustTests('cargo test', cargo('test', '--workspace'));
   await counted('cargo test under AddressSanitizer', node('scripts/sanitize.js'), PATIENT);

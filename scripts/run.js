@@ -1,5 +1,6 @@
 'use strict';
-// `npm start`, `npm run dev`, `npm test` and `npm run test:<engine>` on a bare clone: installs and builds what is missing, then runs. Built-ins only.
+// `npm start`, `npm run dev`, `npm test` and `npm run test:<engine>` in a fresh clone: installs and
+// builds what is missing, then runs. Uses Node built-ins only.
 
 const { existsSync, lstatSync, readFileSync, readdirSync, statSync } = require('node:fs');
 const { join } = require('node:path');
@@ -23,7 +24,7 @@ async function step(line, command, args, options) {
 
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
-  // NestJS 12 has no CommonJS build: the others cannot require() an ES module, or are no longer kept up.
+  // NestJS 12 is ES modules only: other versions of Node cannot require() them or are end-of-life.
   if (major >= 24 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return;
   const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   console.error(`Node ${process.versions.node} is none of those that this project runs on: ${engines.node}`);
@@ -31,13 +32,13 @@ function checkNode() {
 }
 
 async function install() {
-  // npm writes this file last, so a broken-off install is seen too.
+  // npm writes this file last, so it is missing after an aborted install.
   if (modifiedMs('node_modules/.package-lock.json') >= modifiedMs('package-lock.json')) {
     await step('', process.execPath, ['scripts/build-native.js', '--once']);
     return;
   }
   if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
-    // `npm ci` empties the folder that the link leads to, which is somebody else's.
+    // `npm ci` would empty the target of the link.
     console.error('node_modules is a link and is missing or older than package-lock.json: remove the link, or install where it leads');
     process.exit(1);
   }

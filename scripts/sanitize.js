@@ -1,5 +1,6 @@
 'use strict';
-// `npm run sanitize`: the core's tests under AddressSanitizer and LeakSanitizer. What follows goes to the test program: `npm run sanitize -- router`.
+// `npm run sanitize`: the core's tests under AddressSanitizer and LeakSanitizer. Arguments go to
+// the test program: `npm run sanitize -- router`.
 
 const { addressSanitizer, sayMissing } = require('./address-sanitizer.js');
 const { capture, root } = require('./process.js');

@@ -1,11 +1,11 @@
 'use strict';
-// Jest's order of suites. By itself it takes those first that were slow the last time and, in a fresh clone, those with the largest files: a short file that
-// runs for a minute comes last then, alone, while the other processors wait for it.
+// The order of suites. In a fresh clone Jest starts the largest files first: a short file that runs
+// for a minute would come last, while the other cores are idle.
 
 const { posix, relative, sep } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-/** Those that take long for what they do, not for what they say. */
+/** Suites that run long although their files are short. */
 const LONGEST = [
   'lib/token-counter/engine/engine.test.ts',
   'test/e2e/rate-limit/redis/processes.e2e.test.ts',

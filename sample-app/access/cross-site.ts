@@ -3,8 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /**
- * Whether a browser sent the request for a page of another site: by `Sec-Fetch-Site`, or over plain HTTP, where browsers
- * omit it, by comparing `Origin` with the host. Programs send neither. Following a link is not cross-site.
+ * Whether a browser sent the request for a page of another site: by `Sec-Fetch-Site`, or over plain
+ * HTTP, where browsers omit it, by comparing `Origin` with the host. Programs send neither.
+ * Following a link is not cross-site.
  */
 export function isCrossSite(method: string, headers: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site'];

@@ -22,8 +22,9 @@ interface Asked {
 }
 
 /**
- * Checks the headers of a request before its body is read: host, cross-site origin, key, content type and length. It
- * runs before Nest, whose guards run after the body is read. Rejections have OpenAI's error shape.
+ * Checks the headers of a request before its body is read: host, cross-site origin, key, content
+ * type and length. It runs before Nest, whose guards run after the body is read. Rejections have
+ * OpenAI's error shape.
  */
 export function addFrontDoor(adapter: FastifyAdapter, settings: GatewaySettings): void {
   const instance = adapter.getInstance();

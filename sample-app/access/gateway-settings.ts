@@ -24,10 +24,10 @@ export interface GatewaySettings {
 }
 
 /**
- * Reads the access settings: `general_settings` of `LITELLM_CONFIG`, else `LITELLM_MASTER_KEY`; `PRO_API_KEYS`,
- * `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
- * @throws StartError for a LiteLLM setting that is not supported and would leave the gateway more open than LiteLLM's
- * proxy; `InvalidConfigurationError` for the file.
+ * Reads the access settings: `general_settings` of `LITELLM_CONFIG`, else `LITELLM_MASTER_KEY`;
+ * `PRO_API_KEYS`, `CORS_ORIGINS`, `ALLOWED_HOSTS`, `HOST`.
+ * @throws StartError for a LiteLLM setting that is not supported and would leave the gateway more
+ * open than LiteLLM's proxy; `InvalidConfigurationError` for the file.
  */
 export function readGatewaySettings(env: Environment): GatewaySettings {
   const configPath = env.LITELLM_CONFIG?.trim() || undefined;

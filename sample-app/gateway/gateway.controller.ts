@@ -29,7 +29,10 @@ export class GatewayController {
     private readonly router: RouterService,
   ) {}
 
-  /** Chat completion, complete or streamed: the provider's bytes, with routing details in the headers. */
+  /**
+   * Chat completion, complete or streamed: the provider's bytes, with routing details in the
+   * headers.
+   */
   @Post('chat/completions')
   @HttpCode(200)
   async chat(@Body() body: unknown, @Req() request: object, @Res() reply: Reply): Promise<void> {

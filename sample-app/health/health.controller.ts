@@ -12,7 +12,10 @@ export class HealthController {
     private readonly fastLiteLLM: FastLiteLLMHealthIndicator,
   ) {}
 
-  /** 200 while the self-test of every capability passes, otherwise 503. With a master key, clients without it only get the status. */
+  /**
+   * 200 while the self-test of every capability passes, otherwise 503. With a master key, clients
+   * without it only get the status.
+   */
   @Get()
   @HealthCheck()
   async check(@Req() request: { readonly headers: IncomingHttpHeaders }): Promise<HealthCheckResult | Pick<HealthCheckResult, 'status'>> {

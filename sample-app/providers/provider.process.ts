@@ -13,7 +13,10 @@ export interface ProviderFacts {
   readonly connections: number;
 }
 
-/** Runs a local provider: `node provider.process.js NAME [PORT] [BEHAVIOUR as JSON]`. Ends with its parent. */
+/**
+ * Runs a local provider: `node provider.process.js NAME [PORT] [BEHAVIOUR as JSON]`. Ends with its
+ * parent.
+ */
 async function main([name = 'provider', port = '0', behaviour = '{}']: string[]): Promise<void> {
   const provider = await LocalProvider.start(name, JSON.parse(behaviour) as Partial<ProviderBehaviour>, Number(port));
   process.on('message', (message: { readonly behave?: Partial<ProviderBehaviour> }) => {

@@ -20,7 +20,10 @@ const NAMES = ['local-one', 'local-two'];
 const SHARED_MODELS = ['gpt-4o-mini', 'text-embedding-3-small'];
 const MODEL_OF_THE_FIRST = 'gpt-4o';
 
-/** Upstreams of the gateway: the deployments of `LITELLM_CONFIG` (LiteLLM's `config.yaml`), or two local providers on loopback. */
+/**
+ * Upstreams of the gateway: the deployments of `LITELLM_CONFIG` (LiteLLM's `config.yaml`), or two
+ * local providers on loopback.
+ */
 @Injectable()
 export class Upstreams implements OnApplicationShutdown {
   private constructor(

@@ -33,7 +33,8 @@ describe('the two tiers of POST /v1/tokens/count', () => {
   });
 
   it('refuses in the shape of OpenAI, whatever key is made up, and lets those who pay pass', async () => {
-    // Injected without sockets: on a busy machine the connections would take too long to exceed the limit.
+    // Injected without sockets: on a busy machine the connections would take too long to exceed the
+    // limit.
     const ask = (key: string) =>
       app.inject({
         method: 'POST',

@@ -23,8 +23,8 @@ interface Request {
 }
 
 /**
- * The key under which a request counts. Only known keys get a counter of their own; other clients count by address,
- * because a client could send a new key with each request.
+ * The key under which a request counts. Only known keys get a counter of their own; other clients
+ * count by address, because a client could send a new key with each request.
  */
 function rule(tier: Tier, name: keyof typeof LIMITS): RateLimitRule {
   return {

@@ -12,7 +12,10 @@ interface OpenAIError {
   readonly code: string | null;
 }
 
-/** Answers errors below `/v1/` in OpenAI's shape, `{ error: { message, type, param, code } }`; others as Nest does. */
+/**
+ * Answers errors below `/v1/` in OpenAI's shape, `{ error: { message, type, param, code } }`;
+ * others as Nest does.
+ */
 
 @Catch()
 export class OpenAIErrorFilter extends BaseExceptionFilter {

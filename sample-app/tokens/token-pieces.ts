@@ -5,8 +5,8 @@ export interface TokenPiece {
 }
 
 /**
- * Splits a text at the boundaries of its tokens. If a token ends inside a character (many emoji), the piece continues
- * until a token ends at a character's end.
+ * Splits a text at the boundaries of its tokens. If a token ends inside a character (many emoji),
+ * the piece continues until a token ends at a character's end.
  *
  * @param text Without lone surrogates.
  */

@@ -14,7 +14,10 @@ interface CountAnswer {
   readonly model: string;
   readonly encoding: EncodingName;
   readonly prompt_tokens: number;
-  /** Whether the count is an estimate: the tokenizer is not public, or an image or document was estimated. */
+  /**
+   * Whether the count is an estimate: the tokenizer is not public, or an image or document was
+   * estimated.
+   */
   readonly approximate: boolean;
   /** The engine that counted. */
   readonly engine: EngineName;
@@ -35,8 +38,9 @@ export class TokensController {
   constructor(private readonly counter: TokenCounterService) {}
 
   /**
-   * Counts the prompt of an OpenAI-style request body: `model` with `messages` (`tools`, `tool_choice`), `input` or
-   * `prompt`. `include: ["tokens"]` adds the tokens of a single text. `Server-Timing` has the counting time.
+   * Counts the prompt of an OpenAI-style request body: `model` with `messages` (`tools`,
+   * `tool_choice`), `input` or `prompt`. `include: ["tokens"]` adds the tokens of a single text.
+   * `Server-Timing` has the counting time.
    */
   @Post('count')
   @HttpCode(200)

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-include!("src/token_counter/pair_hash.rs");
+include!("src/token_counter/split/pair_hash.rs");
 #[path = "src/unicode_classes.rs"]
 mod unicode_classes;
 
@@ -23,7 +23,7 @@ struct RankFile {
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src/token_counter/pair_hash.rs");
+    println!("cargo:rerun-if-changed=src/token_counter/split/pair_hash.rs");
     println!("cargo:rerun-if-changed=src/unicode_classes.rs");
     println!("cargo:rerun-if-env-changed=TIKTOKEN_ENCODERS");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());

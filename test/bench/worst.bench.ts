@@ -43,7 +43,7 @@ interface Part {
 export function main(argv: readonly string[]): void {
   const options = benchArguments(argv);
   const machine = environment();
-  const { openRanks } = require(join(ROOT, 'dist', 'lib', 'token-counter', 'token-counter.ranks.js')) as typeof RanksModule;
+  const { openRanks } = require(join(ROOT, 'dist', 'lib', 'token-counter', 'bpe', 'ranks.js')) as typeof RanksModule;
   const isWanted = (name: string, wanted: readonly string[]): boolean => wanted.length === 0 || wanted.some((part) => name.includes(part));
   const parts: Part[] = [];
   for (const name of ENGINES.filter((each) => isWanted(each, options.engines))) {

@@ -1,14 +1,14 @@
 //! Collects the ids of pieces.
 
-use super::cache::Cache;
-use super::classify::Classify;
-use super::cuts::parts;
-use super::id_cache::{IdPlace, IdTable};
-use super::key::{Key, MAX_KEY};
-use super::merge::{MAX_DEFINED, push_merged};
-use super::scan::Pieces;
-use super::text::Text;
-use super::vocabulary::{NONE, Vocabulary};
+use crate::token_counter::bpe::key::{Key, MAX_KEY};
+use crate::token_counter::bpe::merge::{MAX_DEFINED, push_merged};
+use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
+use crate::token_counter::cache::Cache;
+use crate::token_counter::cache::ids::{IdPlace, IdTable};
+use crate::token_counter::simd::Simd;
+use crate::token_counter::split::cuts::parts;
+use crate::token_counter::split::scan::Pieces;
+use crate::token_counter::text::Text;
 use std::ops::ControlFlow;
 
 /// Appends the ids of the pieces it is shown.
@@ -31,7 +31,7 @@ impl<'a> Encoder<'a> {
 
 impl Pieces for Encoder<'_> {
     #[inline(always)]
-    unsafe fn window<C: Classify>(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
+    unsafe fn window<C: Simd>(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
         let mut rest = starts & (starts - 1);
         let mut from = 0;
         while from < end {

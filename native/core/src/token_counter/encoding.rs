@@ -1,39 +1,39 @@
 //! An encoding: its pattern and vocabulary, and what can be asked of it.
 
-use super::cache::Cache;
-use super::case_cuts::CaseCuts;
-use super::counter::Counter;
-use super::cuts::Cuts;
-use super::encoder::Encoder;
-#[cfg(target_arch = "x86_64")]
-use super::machine::{Vectors, vectors};
-use super::pattern::Pattern;
-use super::scan::scan;
-#[cfg(target_arch = "x86_64")]
-use super::short_text::READ;
-use super::text::Text;
-use super::vocabulary::Vocabulary;
-#[cfg(target_arch = "x86_64")]
-use super::window::WINDOW;
 use crate::CoreError;
+use crate::token_counter::bpe::vocabulary::Vocabulary;
+use crate::token_counter::cache::Cache;
+#[cfg(target_arch = "x86_64")]
+use crate::token_counter::cpu_features::{Vectors, vectors};
+use crate::token_counter::encoder::Encoder;
+use crate::token_counter::lookup::counter::Counter;
+#[cfg(target_arch = "x86_64")]
+use crate::token_counter::split::block::READ;
+#[cfg(target_arch = "x86_64")]
+use crate::token_counter::split::block::WINDOW;
+use crate::token_counter::split::case_cuts::CaseCuts;
+use crate::token_counter::split::cuts::Cuts;
+use crate::token_counter::split::pattern::Pattern;
+use crate::token_counter::split::scan::scan;
+use crate::token_counter::text::Text;
 
 /// Immutable, one per process and vocabulary, used by all threads; each brings its own [`Cache`].
 pub struct Encoding {
-    pub(super) pattern: Pattern,
-    pub(super) vocabulary: Vocabulary,
+    pub(crate) pattern: Pattern,
+    pub(crate) vocabulary: Vocabulary,
     /// Where the pattern does not cut there itself, and windows find the pieces.
     case_cuts: Option<CaseCuts>,
 }
 
 impl Encoding {
-    pub(super) fn new(pattern: Pattern, packed: &'static [u8]) -> Self {
+    pub(crate) fn new(pattern: Pattern, packed: &'static [u8]) -> Self {
         let vocabulary = Vocabulary::new(packed);
         let case_cuts = (pattern == Pattern::Cl100k).then(|| CaseCuts::new(&vocabulary));
         Self { pattern, vocabulary, case_cuts }
     }
 
     #[inline(always)]
-    pub(super) fn cuts(&self) -> Cuts<'_> {
+    pub(crate) fn cuts(&self) -> Cuts<'_> {
         Cuts { spanned: self.vocabulary.spanned, case: self.case_cuts.as_ref() }
     }
 

@@ -2,11 +2,11 @@
 //!
 //! A border is a place where a piece starts whatever stands around it, so what lies before is counted as if the text ended there.
 
-use super::cache::Cache;
-use super::classes::{MARK, NUMBER, SPACE, class_of, is_letter};
-use super::encoding::Encoding;
-use super::text::Text;
-use super::vocabulary::MAX_LONG;
+use crate::token_counter::bpe::vocabulary::MAX_LONG;
+use crate::token_counter::cache::Cache;
+use crate::token_counter::encoding::Encoding;
+use crate::token_counter::split::classes::{MARK, NUMBER, SPACE, class_of, is_letter};
+use crate::token_counter::text::Text;
 
 /// Units that are taken at a time from a text that is there as a whole: their bytes stay in the second-level cache.
 pub const PORTION: usize = 1 << 15;
@@ -117,8 +117,8 @@ fn point_of(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{VOCABULARY_COUNT, encoding};
     use super::*;
+    use crate::token_counter::{VOCABULARY_COUNT, encoding};
     use proptest::prelude::*;
 
     fn check(units: &[u16], portion: usize) {

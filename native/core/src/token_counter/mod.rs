@@ -1,61 +1,29 @@
 //! Counting and encoding, as tiktoken does it: every function here gives tiktoken's ids for every string.
 
-mod backtrack;
-mod blocks;
-mod cache;
-mod case_cuts;
-mod classes;
-mod classify;
 #[cfg(target_arch = "x86_64")]
-mod classify_avx512;
-mod counter;
-mod cuts;
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod bpe;
+mod cache;
+mod cpu_features;
 mod encoder;
 mod encoding;
-mod filter;
-#[cfg(target_arch = "x86_64")]
-mod four_keys;
-mod heap_merge;
-mod huge_pages;
-mod id_cache;
-mod joins;
-mod key;
-#[cfg(target_arch = "x86_64")]
-mod listed_pieces;
-mod long_merge;
-mod long_pieces;
 mod long_text;
-mod longest;
-mod machine;
-mod merge;
-mod narrow;
-#[cfg(target_arch = "x86_64")]
-mod narrow_avx512;
-#[cfg(target_arch = "x86_64")]
-mod narrow_wide;
-mod pattern;
-mod piece;
-mod run_merge;
-mod scan;
-#[cfg(target_arch = "x86_64")]
-mod short_text;
+mod lookup;
+mod portable;
+mod simd;
 mod split;
 mod text;
-mod unknown_pieces;
-mod vocabulary;
-mod wide_characters;
-#[cfg(target_arch = "x86_64")]
-mod wide_characters_avx512;
-mod window;
 
 pub use cache::Cache;
+#[cfg(all(fuzzing, target_arch = "x86_64"))]
+pub use cpu_features::{Vectors, use_vectors};
 pub use encoding::Encoding;
 pub use long_text::{LongText, PORTION};
-#[cfg(all(fuzzing, target_arch = "x86_64"))]
-pub use machine::{Vectors, use_vectors};
 pub use text::Text;
 
-use pattern::Pattern;
+use split::pattern::Pattern;
 use std::sync::OnceLock;
 
 /// Names in the order of their handles; the TypeScript engine has the same.
@@ -98,7 +66,5 @@ pub fn encoding(vocabulary: usize) -> &'static Encoding {
     })
 }
 
-#[cfg(test)]
-mod long_merge_tests;
 #[cfg(test)]
 mod tests;

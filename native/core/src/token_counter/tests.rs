@@ -1,7 +1,9 @@
 //! Against the shared vectors, a merge written as it is defined, and the `bpe` crate.
 
-use super::vocabulary::{NONE, Vocabulary};
 use super::*;
+use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
+use crate::token_counter::bpe::{long_merge, merge};
+use crate::token_counter::split::cuts;
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::HashMap;

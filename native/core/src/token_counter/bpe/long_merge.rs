@@ -1,0 +1,292 @@
+//! Merging of pieces of any length in time that grows with the length alone, with the result of `merge.rs`: by `backtrack.rs` where that is fast,
+//! by `run_merge.rs` where one byte follows itself, elsewhere by blocks.
+//!
+//! A list of tokens is what merging all their bytes gives if that holds for each two neighbours; so lists of two blocks that overlap can be joined
+//! at any token that both have, as each pair of neighbours then comes from one of the lists. Blocks of common text agree after some bytes.
+//! Where two do not, as in runs of one character, the next one begins where a token of the last one does, and is longer.
+
+use crate::token_counter::bpe::backtrack::{Backtrack, Tokens};
+use crate::token_counter::bpe::block_merge::{Block, Merged, TOGETHER, merge_blocks};
+use crate::token_counter::bpe::heap_merge::merge_any;
+use crate::token_counter::bpe::run_merge::{RunMerge, runs_of};
+use crate::token_counter::bpe::vocabulary::Vocabulary;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Blocks of common text: 256 bytes each, of which a quarter is merged twice.
+const SHORT: usize = 4;
+const SHORT_OVERLAP: usize = Block::<SHORT>::MOST - 192;
+/// Blocks of runs, whose tokens are long: of two kilobytes each, nearly as many as fit the first-level cache.
+const LONG: usize = 32;
+const LONG_OVERLAP: usize = 288;
+const LONG_TOGETHER: usize = 3;
+/// Short blocks of the first round: fewer are in vain if they do not agree.
+const FIRST_TOGETHER: usize = 3;
+/// Text of few runs: where the next bytes are so few, and as many bytes and runs are merged at once.
+const RUNS_AHEAD: usize = 512;
+const FEW_RUNS: usize = 8;
+const RUN_BYTES: usize = 1 << 14;
+const RUN_OVERLAP: usize = 512;
+const MOST_RUNS: usize = 48;
+/// Rounds of a kind before it is looked whether a faster way is one again.
+const ROUNDS: u32 = 8;
+
+/// Longest piece of the last table.
+pub const MAX_LARGE: usize = 312;
+/// A block of a whole piece.
+const WHOLE: usize = 8;
+/// Pieces of at most this many bytes are merged in one block.
+pub const MAX_BLOCK: usize = Block::<WHOLE>::MOST;
+/// Pieces of up to [`MAX_BLOCK`] bytes that are merged together at the most.
+pub const MAX_BLOCKS: usize = TOGETHER;
+
+/// How the next bytes are merged.
+#[derive(Clone, Copy)]
+enum Way {
+    Backtrack,
+    /// By short blocks in turns, by long ones, or by one long one behind the other.
+    Short,
+    Long,
+    One,
+}
+
+/// Working memory, kept between calls.
+#[derive(Default)]
+pub struct LongMerge {
+    tokens: Tokens,
+    backtrack: Backtrack,
+    whole: Vec<Block<WHOLE>>,
+    short: Vec<Block<SHORT>>,
+    long: Vec<Block<LONG>>,
+    runs: RunMerge,
+    /// Set when nobody wants the result any more, which then is none.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl LongMerge {
+    /// Merges `len` bytes and returns the ids.
+    ///
+    /// # Safety
+    /// `len >= 1` bytes must be readable at `at`.
+    pub unsafe fn merge(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) -> &[u32] {
+        self.tokens.ids.clear();
+        self.tokens.end = 0;
+        self.backtrack.start();
+        let (mut way, mut left) = (Way::Backtrack, 0);
+        // Not before: what a cache keeps has to be a result.
+        while self.tokens.end < len && !(self.tokens.end > MAX_LARGE && self.is_stopped()) {
+            // SAFETY: the caller's.
+            let agreed = unsafe {
+                match way {
+                    Way::Backtrack => {
+                        let longest = self.backtrack.extend(vocabulary, at, len, &mut self.tokens);
+                        let text = std::slice::from_raw_parts(at, len);
+                        let ahead = &text[self.tokens.end..len.min(self.tokens.end + RUNS_AHEAD)];
+                        if runs_of(ahead).nth(FEW_RUNS).is_none() && self.extend_by_runs(vocabulary, text) {
+                            continue;
+                        }
+                        // Short blocks cannot agree on a token that is longer than what they share.
+                        way = if longest > SHORT_OVERLAP { Way::Long } else { Way::Short };
+                        left = ROUNDS;
+                        continue;
+                    }
+                    Way::Short => self.extend_short(vocabulary, at, len, if left == ROUNDS { FIRST_TOGETHER } else { TOGETHER }),
+                    Way::Long => self.extend_long(vocabulary, at, len, LONG_TOGETHER),
+                    Way::One => self.extend_long(vocabulary, at, len, 1),
+                }
+            };
+            left -= 1;
+            (way, left) = match way {
+                Way::Short if !agreed => (Way::Long, ROUNDS),
+                Way::Long if !agreed => (Way::One, ROUNDS),
+                _ if left == 0 => (Way::Backtrack, 0),
+                _ => (way, left),
+            };
+        }
+        &self.tokens.ids
+    }
+
+    /// Counts the tokens of pieces of up to `MAX_BLOCK` bytes, from the first to the second of each pair on.
+    ///
+    /// # Safety
+    /// At most `MAX_BLOCKS`, each with at least a byte, readable in `text`; as many `counts`.
+    pub unsafe fn count_blocks(&mut self, vocabulary: &Vocabulary, text: *const u8, pieces: &[(usize, usize)], counts: &mut [u32]) {
+        self.whole.resize_with(self.whole.len().max(pieces.len()), || Block::new(vocabulary));
+        // SAFETY: the caller's.
+        unsafe { merge_blocks(vocabulary, text, pieces, &mut self.whole) };
+        for (count, block) in counts.iter_mut().zip(&self.whole).take(pieces.len()) {
+            *count = block.count();
+        }
+    }
+
+    /// Gives memory back that one huge piece has needed.
+    pub fn shrink(&mut self, above: usize) {
+        if self.tokens.ids.capacity() * size_of::<u32>() > above {
+            (self.tokens, self.backtrack) = Default::default();
+        }
+    }
+
+    /// Whether nobody wants the result.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// By runs of one byte, if those before the end are few, too; whether they agreed.
+    fn extend_by_runs(&mut self, vocabulary: &Vocabulary, text: &[u8]) -> bool {
+        let (from, _) = self.bound_before(vocabulary, RUN_OVERLAP);
+        let most = &text[from..text.len().min(from + RUN_BYTES)];
+        let to = from + runs_of(most).take(MOST_RUNS).map(<[u8]>::len).sum::<usize>();
+        if to <= self.tokens.end {
+            return false;
+        }
+        let mut runs = std::mem::take(&mut self.runs);
+        let agreed = self.append(vocabulary, runs.merge(vocabulary, text, from, to));
+        self.runs = runs;
+        agreed
+    }
+
+    /// By a round of short blocks; whether all of them agreed.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn extend_short(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
+        let mut blocks = std::mem::take(&mut self.short);
+        // SAFETY: the caller's.
+        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (together, SHORT_OVERLAP)) };
+        self.short = blocks;
+        agreed
+    }
+
+    /// The same by long ones.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn extend_long(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, together: usize) -> bool {
+        let mut blocks = std::mem::take(&mut self.long);
+        // SAFETY: the caller's.
+        let agreed = unsafe { self.extend(vocabulary, at, len, &mut blocks, (together, LONG_OVERLAP)) };
+        self.long = blocks;
+        agreed
+    }
+
+    /// # Safety
+    /// As for `merge`; at most `TOGETHER` blocks.
+    unsafe fn extend<const GROUPS: usize>(
+        &mut self,
+        vocabulary: &Vocabulary,
+        at: *const u8,
+        len: usize,
+        blocks: &mut Vec<Block<GROUPS>>,
+        (together, overlap): (usize, usize),
+    ) -> bool {
+        let (mut from, first_len) = self.bound_before(vocabulary, overlap);
+        // In a run that has come to repeat itself, blocks that far apart begin where tokens do.
+        let most = Block::<GROUPS>::MOST;
+        let stride = most - overlap - (most - overlap) % first_len;
+        let mut places = [(0, 0); TOGETHER];
+        let mut count = 0;
+        while count < together {
+            let to = len.min(from + most);
+            places[count] = (from, to);
+            count += 1;
+            if to == len {
+                break;
+            }
+            from += stride;
+        }
+        blocks.resize_with(blocks.len().max(count), || Block::new(vocabulary));
+        // SAFETY: the caller's.
+        unsafe { merge_blocks(vocabulary, at, &places[..count], blocks) };
+        let agreed = blocks[..count].iter().all(|block| self.append(vocabulary, block.merged()));
+        if !agreed {
+            // SAFETY: the caller's.
+            unsafe { self.repair(vocabulary, at, len, together > 1) };
+        }
+        agreed
+    }
+
+    /// Goes on where a block did not agree: by one that begins where a token does, or if that did not either by any that does.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn repair(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, by_one: bool) {
+        // SAFETY: the caller's.
+        unsafe {
+            if by_one {
+                let mut blocks = std::mem::take(&mut self.long);
+                blocks.resize_with(blocks.len().max(1), || Block::new(vocabulary));
+                let (from, _) = self.bound_before(vocabulary, LONG_OVERLAP);
+                merge_blocks(vocabulary, at, &[(from, len.min(from + Block::<LONG>::MOST))], &mut blocks);
+                let agreed = self.append(vocabulary, blocks[0].merged());
+                self.long = blocks;
+                if agreed {
+                    return;
+                }
+            }
+            self.extend_any(vocabulary, at, len);
+        }
+    }
+
+    /// By a block without a bound to its length: where what is merged last depends on what is far behind, as in a chain of ever lower ranks.
+    ///
+    /// # Safety
+    /// As for `merge`.
+    unsafe fn extend_any(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize) {
+        let (mut most, mut overlap) = (Block::<LONG>::MOST, LONG_OVERLAP);
+        loop {
+            (most, overlap) = (most * 4, overlap * 4);
+            let (from, _) = self.bound_before(vocabulary, overlap);
+            let to = len.min(from + most);
+            // SAFETY: the caller's.
+            let bytes = unsafe { std::slice::from_raw_parts(at.add(from), to - from) };
+            let (bounds, ids) = merge_any(vocabulary, bytes);
+            if self.append(vocabulary, Merged { start: from, len: to - from, bounds: &bounds, ids: &ids }) {
+                return;
+            }
+        }
+    }
+
+    /// Where the token starts that has at least `overlap` bytes before `end` behind its start, or the piece; and its length.
+    fn bound_before(&self, vocabulary: &Vocabulary, overlap: usize) -> (usize, usize) {
+        let mut bound = self.tokens.end;
+        let mut token_len = 1;
+        for token in self.tokens.ids.iter().rev() {
+            if self.tokens.end - bound >= overlap {
+                break;
+            }
+            token_len = vocabulary.token_len(*token);
+            bound -= token_len;
+        }
+        (bound, token_len)
+    }
+
+    /// Goes on with the tokens of a block from the last token on that both have; `false` if there is none.
+    fn append(&mut self, vocabulary: &Vocabulary, block: Merged) -> bool {
+        let mut to = self.tokens.end;
+        let mut kept = self.tokens.ids.len();
+        if block.start == 0 {
+            (to, kept) = (0, 0);
+        } else {
+            loop {
+                kept = match kept.checked_sub(1) {
+                    Some(kept) => kept,
+                    None => return false,
+                };
+                let from = to - vocabulary.token_len(self.tokens.ids[kept]);
+                if from < block.start {
+                    return false;
+                }
+                if block.has(from, to) {
+                    to = from;
+                    break;
+                }
+                to = from;
+            }
+        }
+        self.tokens.ids.truncate(kept);
+        block.push_from(to, &mut self.tokens.ids);
+        self.tokens.end = block.start + block.len;
+        true
+    }
+}

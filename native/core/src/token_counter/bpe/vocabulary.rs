@@ -1,0 +1,304 @@
+//! The vocabulary of an encoding: bytes to id and back, built once per process and then only read, by all threads.
+
+use crate::runtime::huge_pages::HugeSlice;
+use crate::runtime::prefetch::prefetch;
+use crate::token_counter::bpe::filter::Filter;
+use crate::token_counter::bpe::key::Key;
+use crate::token_counter::bpe::lengths::{Lengths, finish, step};
+pub use crate::token_counter::bpe::lengths::{MAX_LONG, MAX_SHORT};
+
+/// No token.
+pub const NONE: u32 = u32::MAX;
+const SLOTS_PER_LINE: usize = 4;
+const ID_SHIFT: u32 = 44;
+const DERIVED_BYTES: usize = 12;
+
+/// Tables over one packed vocabulary (the build script tells the layout).
+pub struct Vocabulary {
+    /// Where each token's bytes start in `bytes`; one more for the end.
+    offsets: Vec<u32>,
+    /// Of each token, and so nearer than two offsets.
+    lengths: &'static [u8],
+    bytes: &'static [u8],
+    /// Three ids for each token, see `split` and `prefix`.
+    derived: &'static [u8],
+    /// The bitmap of `cuts.rs`.
+    pub spanned: &'static [u8],
+    /// Tokens of one byte.
+    pub byte_ids: [u32; 256],
+    /// Tokens of 3 to 13 bytes, four slots to a line, the next line when one is full; behind those `lines`, those of `joins.rs`, then `Fixed`.
+    memory: HugeSlice<Line>,
+    lines: usize,
+    /// Lines of `joins.rs`; the one behind them stays empty.
+    pub(crate) join_lines: usize,
+    /// Longer tokens: ids plus one, open addressing.
+    pub(crate) long: Vec<u32>,
+}
+
+/// In front of [`Vocabulary::joined`]: 2^20 bits, as what is left of the tables' last huge page holds them.
+type JoinFilter = Filter<{ (1 << 20) / 64 }, 24>;
+
+/// Lines for the joins of so many tokens: four to each, so that one in twenty is full and the next one has to be looked at as well.
+/// With fewer to a line, o200k's tables take one more huge page.
+fn lines_for(tokens: usize) -> usize {
+    tokens / 4 + 1
+}
+
+/// Four slots, a cache line.
+pub(crate) type Line = [u64; 2 * SLOTS_PER_LINE];
+
+/// The tables whose size does not depend on the vocabulary, on the same huge pages.
+pub(crate) struct Fixed {
+    /// Tokens of two bytes, by both; `NONE` where there is none.
+    pub(crate) pairs: [u32; 1 << 16],
+    /// Of short tokens, so that most misses end in the second-level cache.
+    filter: Filter<{ (1 << FILTER_BITS) / 64 }, 19>,
+    /// Of two tokens that make one.
+    pub(crate) join_filter: JoinFilter,
+    /// Which lengths tokens may have, for [`Vocabulary::longest`].
+    pub(crate) lengths: Lengths,
+}
+
+const FILTER_BITS: u32 = 21;
+/// So many tokens before one is inserted, its cache lines are asked for.
+const INSERT_AHEAD: u32 = 12;
+
+impl Vocabulary {
+    /// Reads a packed vocabulary.
+    pub fn new(packed: &'static [u8]) -> Self {
+        let (count, rest) = packed.split_at(4);
+        let count = u32::from_le_bytes([count[0], count[1], count[2], count[3]]) as usize;
+        let (lengths, rest) = rest.split_at(count);
+        let mut offsets = Vec::with_capacity(count + 1);
+        let mut end = 0u32;
+        offsets.push(0);
+        for length in lengths {
+            end += u32::from(*length);
+            offsets.push(end);
+        }
+        let (bytes, rest) = rest.split_at(end as usize);
+        let (derived, spanned) = rest.split_at(count * DERIVED_BYTES);
+
+        let short_count = lengths.iter().filter(|len| (3..=MAX_SHORT as u8).contains(len)).count();
+        let long_count = lengths.iter().filter(|len| **len > MAX_SHORT as u8).count();
+        let lines = (short_count * 4 / 3 / SLOTS_PER_LINE).next_power_of_two();
+        let mut vocabulary = Self {
+            offsets,
+            lengths,
+            bytes,
+            derived,
+            spanned,
+            byte_ids: [NONE; 256],
+            memory: HugeSlice::new(lines + lines_for(count) + 1 + size_of::<Fixed>() / size_of::<Line>()),
+            lines,
+            join_lines: lines_for(count),
+            long: vec![0; (long_count * 3).next_power_of_two()],
+        };
+        vocabulary.fixed_mut().pairs.fill(NONE);
+        for id in 0..count as u32 {
+            vocabulary.prefetch_insert(id + INSERT_AHEAD);
+            vocabulary.insert(id);
+        }
+        vocabulary
+    }
+
+    #[inline(always)]
+    pub(crate) fn fixed(&self) -> &Fixed {
+        // SAFETY: `new` made room for it behind all lines; it is plain integers, zeroed, and needs no more alignment than a line has.
+        unsafe { &*self.joins().add(self.join_lines + 1).cast::<Fixed>() }
+    }
+
+    pub(crate) fn fixed_mut(&mut self) -> &mut Fixed {
+        // SAFETY: as above, and `self` is borrowed alone.
+        unsafe { &mut *self.joins_mut().add(self.join_lines + 1).cast::<Fixed>() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn joins(&self) -> *const Line {
+        // SAFETY: inside the memory.
+        unsafe { self.memory.as_ptr().add(self.lines) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn joins_mut(&mut self) -> *mut Line {
+        // SAFETY: inside the memory.
+        unsafe { self.memory.as_mut_ptr().add(self.lines) }
+    }
+
+    fn insert(&mut self, id: u32) {
+        let token = self.token(id).unwrap_or(&[]);
+        let len = token.len();
+        match token {
+            [] => {}
+            [byte] => self.byte_ids[usize::from(*byte)] = id,
+            [first, second] => self.fixed_mut().pairs[usize::from(u16::from_le_bytes([*first, *second]))] = id,
+            _ if len <= MAX_SHORT => self.insert_short(id),
+            _ => {
+                let mut at = finish(token.iter().fold(0, |hash, byte| step(hash, *byte))) as usize & (self.long.len() - 1);
+                while self.long[at] != 0 {
+                    at = (at + 1) & (self.long.len() - 1);
+                }
+                self.long[at] = id + 1;
+            }
+        }
+        if len > 1 {
+            self.insert_join(id);
+        }
+        self.fixed_mut().lengths.insert(token);
+    }
+
+    /// Asks for the cache lines that `insert` writes to.
+    #[inline(always)]
+    fn prefetch_insert(&self, id: u32) {
+        let Some(token) = self.token(id) else {
+            return;
+        };
+        if (3..=MAX_SHORT).contains(&token.len()) {
+            self.prefetch(self.key_of(token));
+        }
+        self.prefetch_join(id);
+    }
+
+    /// The key of a token of at most 13 bytes.
+    #[inline(always)]
+    fn key_of(&self, token: &[u8]) -> Key {
+        debug_assert!(token.len() <= MAX_SHORT && self.derived.len() >= 16);
+        // SAFETY: a token is a part of the packed vocabulary, in which more than 16 bytes come behind the last of them.
+        unsafe { Key::read(token.as_ptr(), token.len()) }
+    }
+
+    fn insert_short(&mut self, id: u32) {
+        let token = self.token(id).unwrap_or(&[]);
+        let key = self.key_of(token);
+        let tag = key.high | (token.len() as u64) << 40;
+        let hash = key.hash();
+        self.fixed_mut().filter.insert(hash);
+        let mut line = self.line_of(hash);
+        loop {
+            let slots = &mut self.memory[line];
+            if let Some(free) = (0..SLOTS_PER_LINE).find(|slot| slots[slot * 2 + 1] == 0) {
+                slots[free * 2] = key.low;
+                slots[free * 2 + 1] = tag | u64::from(id) << ID_SHIFT;
+                return;
+            }
+            line = (line + 1) & (self.lines - 1);
+        }
+    }
+
+    #[inline(always)]
+    fn line_of(&self, hash: u64) -> usize {
+        (hash >> 40) as usize & (self.lines - 1)
+    }
+
+    /// Number of ids, special tokens not among them.
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// The bytes of a token.
+    pub fn token(&self, id: u32) -> Option<&'static [u8]> {
+        let bounds = self.offsets.get(id as usize..id as usize + 2)?;
+        (bounds[0] != bounds[1]).then(|| &self.bytes[bounds[0] as usize..bounds[1] as usize])
+    }
+
+    /// Writes a token that exists to `target[at..]`, and returns where it ends. A short one is copied by its register-full: what follows it is overwritten.
+    #[inline(always)]
+    pub fn write_token(&self, id: u32, target: &mut [u8], at: usize) -> usize {
+        const FULL: usize = 16;
+        let start = self.offsets[id as usize] as usize;
+        let len = self.token_len(id);
+        match (self.bytes.get(start..start + FULL), target.get_mut(at..at + FULL)) {
+            (Some(from), Some(to)) if len <= FULL => to.copy_from_slice(from),
+            _ => target[at..at + len].copy_from_slice(&self.bytes[start..start + len]),
+        }
+        at + len
+    }
+
+    /// Length of a token that exists.
+    #[inline(always)]
+    pub fn token_len(&self, id: u32) -> usize {
+        usize::from(self.lengths[id as usize])
+    }
+
+    /// The two tokens whose merge makes this one; twice the same id for a single byte.
+    #[inline(always)]
+    pub fn split(&self, id: u32) -> (u32, u32) {
+        (self.derived(id, 0), self.derived(id, 1))
+    }
+
+    /// The longest other token that this one begins with; itself for a single byte.
+    #[inline(always)]
+    pub fn prefix(&self, id: u32) -> u32 {
+        self.derived(id, 2)
+    }
+
+    #[inline(always)]
+    fn derived(&self, id: u32, which: usize) -> u32 {
+        let at = id as usize * DERIVED_BYTES + which * 4;
+        u32::from_le_bytes([self.derived[at], self.derived[at + 1], self.derived[at + 2], self.derived[at + 3]])
+    }
+
+    /// The token of two bytes.
+    #[inline(always)]
+    pub fn pair(&self, first: u8, second: u8) -> u32 {
+        // SAFETY: the table has 2^16 entries.
+        unsafe { *self.fixed().pairs.get_unchecked(usize::from(u16::from_le_bytes([first, second]))) }
+    }
+
+    /// Asks for what tells how a token was made, and what it begins with.
+    #[inline(always)]
+    pub fn prefetch_derived(&self, id: u32) {
+        prefetch(self.derived.as_ptr().wrapping_add(id as usize * DERIVED_BYTES));
+    }
+
+    /// The token of `len` bytes at `at`, or `NONE`.
+    ///
+    /// # Safety
+    /// `len >= 1` bytes, and 16 bytes, must be readable at `at`.
+    #[inline(always)]
+    pub unsafe fn find(&self, at: *const u8, len: usize) -> u32 {
+        // SAFETY: the caller's.
+        unsafe {
+            match len {
+                1 => self.byte_ids[usize::from(*at)],
+                2 => self.pair(*at, *at.add(1)),
+                3..=MAX_SHORT => self.find_short(Key::read(at, len), len),
+                _ => self.find_long(std::slice::from_raw_parts(at, len)),
+            }
+        }
+    }
+
+    /// The token of 3 to 13 bytes with this key, or `NONE`.
+    #[inline(always)]
+    pub fn find_short(&self, key: Key, len: usize) -> u32 {
+        let hash = key.hash();
+        if !self.fixed().filter.may_have(hash) {
+            return NONE;
+        }
+        let tag = key.high | (len as u64) << 40;
+        let mut line = self.line_of(hash);
+        loop {
+            // SAFETY: `line_of` and the mask below keep it inside the table.
+            let slots = unsafe { self.memory.get_unchecked(line) };
+            // All four at once: which one it is cannot be predicted.
+            let differs = |slot: usize| (slots[slot * 2] ^ key.low) | (slots[slot * 2 + 1] ^ tag) << (64 - ID_SHIFT);
+            let found = (0..SLOTS_PER_LINE).fold(0u32, |found, slot| found | u32::from(differs(slot) == 0) << slot);
+            if found != 0 {
+                let slot = found.trailing_zeros() as usize & (SLOTS_PER_LINE - 1);
+                return (slots[slot * 2 + 1] >> ID_SHIFT) as u32;
+            }
+            if slots[SLOTS_PER_LINE * 2 - 1] == 0 {
+                return NONE;
+            }
+            line = (line + 1) & (self.lines - 1);
+        }
+    }
+
+    /// Asks for the cache lines that `find_short` would read.
+    #[inline(always)]
+    pub fn prefetch(&self, key: Key) {
+        let hash = key.hash();
+        self.fixed().filter.prefetch(hash);
+        prefetch(&raw const self.memory[self.line_of(hash)]);
+    }
+}

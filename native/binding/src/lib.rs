@@ -6,13 +6,11 @@ mod connection_pool;
 mod environment;
 mod error;
 mod js_text;
-mod long_count;
 mod rate_limit;
 mod raw_napi;
 mod router;
 mod shared_memory;
 mod shared_words;
-mod token_batch;
 mod token_counter;
 
 use napi::bindgen_prelude::Object;

@@ -1,10 +1,10 @@
 //! Texts that are handed over in portions: none has to be held as a whole, and a count ends soon after its limit.
 
+use super::thread_buffers::{LongPortion, push_long, vocabulary};
+use super::threads::threads;
 use crate::environment::Stop;
 use crate::error::{Error, Result};
 use crate::js_text::JsText;
-use crate::token_batch::threads;
-use crate::token_counter::{push_long, vocabulary};
 use fast_litellm_core::token_counter::LongText;
 use napi::bindgen_prelude::Object;
 use napi::{Env, JsDeferred};
@@ -35,7 +35,8 @@ impl LongCount {
     pub fn push(&self, portion: JsText, last: bool) -> Result<u32> {
         let mut units = Vec::new();
         let len = portion.read(&mut units)?;
-        Ok(push(&self.text, self.vocabulary, &units[..len], last, self.limit, None))
+        let portion = LongPortion { units: &units[..len], last, limit: self.limit };
+        Ok(push(&self.text, self.vocabulary, &portion, None))
     }
 
     /// The same beside the calling thread. One portion at a time.
@@ -52,7 +53,8 @@ impl LongCount {
             if stop.is_set() {
                 return deferred.reject(napi::Error::from_reason("the thread has ended"));
             }
-            match catch_unwind(AssertUnwindSafe(|| push(&text, vocabulary, &units[..len], last, limit, Some(&stop)))) {
+            let portion = LongPortion { units: &units[..len], last, limit };
+            match catch_unwind(AssertUnwindSafe(|| push(&text, vocabulary, &portion, Some(&stop)))) {
                 Ok(count) => deferred.resolve(Box::new(move |_| Ok(count))),
                 Err(_) => deferred.reject(napi::Error::from_reason("a panic while counting a text")),
             }
@@ -61,7 +63,7 @@ impl LongCount {
     }
 }
 
-fn push(text: &Mutex<LongText>, vocabulary: usize, units: &[u16], last: bool, limit: u32, stop: Option<&Stop>) -> u32 {
+fn push(text: &Mutex<LongText>, vocabulary: usize, portion: &LongPortion, stop: Option<&Stop>) -> u32 {
     let mut text = text.lock().unwrap_or_else(PoisonError::into_inner);
-    push_long(&mut text, vocabulary, units, last, limit, stop)
+    push_long(&mut text, vocabulary, portion, stop)
 }

@@ -1,8 +1,7 @@
 import { isSharedArrayBuffer, isUint32Array } from 'node:util/types';
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
-import type { CountingModel } from './counting-model.js';
-import type { ModelTable } from './model-table.js';
+import type { CountingModel, ModelTable } from './model-table.js';
 import type { AllowedSpecial } from './bpe/special-tokens.js';
 import type { EncodingName } from './engine/engine.js';
 import type { Tool, ToolChoice } from './prompt/tools.js';
@@ -13,7 +12,7 @@ export interface CountOptions {
   readonly model?: string | null;
   /** Instead of a model. */
   readonly encoding?: EncodingName;
-  /** Special tokens to recognize. Default none: they count as text. Names unknown to the encoding are ignored. */
+  /** Special tokens to recognize; unknown names are ignored. Default: none, they count as text. */
   readonly allowedSpecial?: AllowedSpecial;
   /** For rollouts: the same id always gets the same engine. */
   readonly requestId?: string;
@@ -76,7 +75,9 @@ export function optionsOf<O extends { readonly model?: string | null }>(options:
   return (typeof options === 'string' ? { model: options } : checkObject('options', options ?? {}, refuseArgument)) as O;
 }
 
-/** The error for a value that is not a string, or longer than `maxLength` UTF-16 units (`TEXT_TOO_LONG`). */
+/**
+ * The error for a value that is no string or exceeds `maxLength` UTF-16 units (`TEXT_TOO_LONG`).
+ */
 export function textError(path: string, text: unknown, maxLength: number): InvalidArgumentError {
   if (typeof text !== 'string') return new InvalidArgumentError(path, text, 'must be a string');
   return new InvalidArgumentError(

@@ -5,7 +5,10 @@ export interface ModelFacts {
   readonly encoding: EncodingName;
   /** The model's tokenizer is unknown: counts are an estimate, made with cl100k_base. */
   readonly approximate: boolean;
-  /** Tokens added for each chat message, and for its `name` (OpenAI's cookbook, "How to count tokens with tiktoken"). */
+  /**
+   * Tokens per chat message and per `name` (OpenAI's cookbook, "How to count tokens with
+   * tiktoken").
+   */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;
   /** Tokens that open a function tool (same source): 7 for o200k models, 10 for older ones. */
@@ -17,7 +20,7 @@ export interface ModelFacts {
 /** No model has a longer name. Keeps hostile names cheap and out of caches. */
 export const MAX_MODEL_NAME_LENGTH = 256;
 
-// The first match decides. Sources: tiktoken's model table with its prefixes, and OpenAI's model pages.
+// The first match wins. Sources: tiktoken's model table and prefixes, and OpenAI's model pages.
 const FAMILIES: readonly (readonly [RegExp, EncodingName])[] = [
   [/^gpt-oss(?![a-z0-9])/, 'o200k_harmony'],
   [/^(?:o[1-9]|codex-mini|gpt-4o|chatgpt-4o|gpt-4\.[1-9]|gpt-[5-9](?:\.\d+)?)(?![a-z0-9.])/, 'o200k_base'],
@@ -32,9 +35,10 @@ const FAMILIES: readonly (readonly [RegExp, EncodingName])[] = [
 /**
  * Finds the encoding and the counting rules of a model.
  *
- * Understands provider prefixes (`azure/gpt-4o`, `openrouter/openai/gpt-4o`, Bedrock's `openai.gpt-oss-20b-1:0`),
- * fine-tunes (`ft:gpt-4o-2024-08-06:org::id`, `davinci:ft-org`), dated and other suffixes, any case, and names of
- * encodings. Unknown names use cl100k_base with `approximate: true`. Never throws.
+ * Understands provider prefixes (`azure/gpt-4o`, `openrouter/openai/gpt-4o`, Bedrock's
+ * `openai.gpt-oss-20b-1:0`), fine-tunes (`ft:gpt-4o-2024-08-06:org::id`, `davinci:ft-org`), dated
+ * and other suffixes, any case, and names of encodings. Unknown names use cl100k_base with
+ * `approximate: true`. Never throws.
  */
 export function modelFacts(model: string): ModelFacts {
   if (model.length > MAX_MODEL_NAME_LENGTH) return facts('cl100k_base', true, '');

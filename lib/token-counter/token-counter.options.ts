@@ -16,8 +16,8 @@ export interface TokenCounterOptions {
   /** Model of calls that name none. Default `gpt-3.5-turbo`, as in fast-litellm. */
   readonly defaultModel?: string;
   /**
-   * Longest text that is counted, in UTF-16 units. Default 64 Mi, about 200 MB as UTF-8. Lower it where texts
-   * come from untrusted clients.
+   * Longest text that is counted, in UTF-16 units. Default 64 Mi, about 200 MB as UTF-8. Lower it
+   * where texts come from untrusted clients.
    */
   readonly maxTextLength?: number;
   /** Encodings to load at boot instead of with the first call that needs them. Default none. */
@@ -40,7 +40,8 @@ const KNOWN: readonly (keyof TokenCounterOptions)[] = ['defaultModel', 'maxTextL
 
 /**
  * Checks the options and reads the price file.
- * @throws InvalidConfigurationError naming the option (`tokenCounter.preload[1]`), or the file and the path in it.
+ * @throws InvalidConfigurationError naming the option (`tokenCounter.preload[1]`), or the file and
+ * the path in it.
  */
 export function resolveTokenCounterOptions(options: TokenCounterOptions = {}, path = 'tokenCounter'): ResolvedTokenCounterOptions {
   const input = checkObject(path, options);

@@ -6,10 +6,9 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth, faultOf } from '../engine/self-test.js';
 import { EngineCalls } from '../engine/engine-calls.js';
 import type { EngineSeries } from '../engine/engine-series.js';
-import type { CountingModel } from './counting-model.js';
 import { selfTestOf } from './engine/self-test.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
-import { ModelTable } from './model-table.js';
+import { ModelTable, type CountingModel } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits } from './pricing/pricing.js';
 import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
@@ -48,8 +47,8 @@ const NO_DETAILS: UsageDetails = {};
 /**
  * Counts, encodes and truncates texts and chats, and estimates their cost.
  *
- * Every method throws `InvalidArgumentError` for an invalid argument; `TEXT_TOO_LONG` for a text above
- * `tokenCounter.maxTextLength`.
+ * Every method throws `InvalidArgumentError` for an invalid argument; `TEXT_TOO_LONG` for a text
+ * above `tokenCounter.maxTextLength`.
  *
  * @example
  * counter.countTokens('Hello world', 'gpt-4o'); // 2
@@ -109,7 +108,7 @@ export class TokenCounterService implements Capability {
     return this.countedAll(split.total(this.batchChoice.run('count_batch', requestId, count, averageLength(split.texts))));
   }
 
-  /** Like `countTokensBatch`, without blocking the event loop. Later changes of the array have no effect. */
+  /** Like `countTokensBatch`, without blocking the event loop. Copies the array. */
   async countTokensBatchAsync(texts: readonly string[], options?: string | CountOptions | null): Promise<number[]> {
     const { model, allowedSpecial, requestId } = planCount(options, this.models);
     checkTexts(texts, this.maxTextLength);
@@ -119,8 +118,8 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Counts the prompt tokens of a chat: 3 for each message, 1 for each name, 3 to prime the reply, all texts, tools
-   * by OpenAI's cookbook, images by their provider's rule.
+   * Counts the prompt tokens of a chat: 3 for each message, 1 for each name, 3 to prime the reply,
+   * all texts, tools by OpenAI's cookbook, images by their provider's rule.
    * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
    */
   countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
@@ -138,17 +137,21 @@ export class TokenCounterService implements Capability {
     return this.requests.count(body, options?.requestId);
   }
 
-  /** Like `countRequest`, without blocking the event loop. The body must not change before the result is there. */
+  /**
+   * Like `countRequest`, without blocking the event loop. Do not change the body in the meantime.
+   */
   countRequestAsync(body: object, options?: { readonly requestId?: string } | null): Promise<RequestTokens> {
     return this.requests.countAsync(body, options?.requestId);
   }
 
-  /** Counts a prompt for a limit: text that no rule counts is estimated at a quarter token for each byte. */
+  /** Counts a prompt for a limit; text that no rule counts is estimated at 0.25 tokens per byte. */
   estimatePrompt(body: Readonly<Record<string, unknown>>): number {
     return this.requests.estimate(body);
   }
 
-  /** Like `estimatePrompt`, without blocking the event loop; stops counting above `limit` tokens. */
+  /**
+   * Like `estimatePrompt`, without blocking the event loop; stops counting above `limit` tokens.
+   */
   estimatePromptAsync(body: Readonly<Record<string, unknown>>, limit: number): Promise<PromptEstimate> {
     return this.requests.estimateAsync(body, limit);
   }
@@ -172,7 +175,10 @@ export class TokenCounterService implements Capability {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
-  /** The token count if it is at most `limit`, otherwise `false`. Stops counting soon after the limit. */
+  /**
+   * The token count if it is at most `limit`, otherwise `false`. Stops counting soon after the
+   * limit.
+   */
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
     const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
     const countUpTo = (engine: TokenCounterEngine): number =>
@@ -182,8 +188,9 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Like `isWithinTokenLimit`, without blocking the event loop: on a thread of the addon, or in short steps with the
-   * TypeScript engine. For texts above some tens of KB; for shorter ones the hand-over costs more than counting.
+   * Like `isWithinTokenLimit`, without blocking the event loop: on a thread of the addon, or in
+   * short steps with the TypeScript engine. For texts above some tens of KB; for shorter ones the
+   * hand-over costs more than counting.
    */
   async isWithinTokenLimitAsync(text: string, limit: number, options?: string | CountOptions | null): Promise<number | false> {
     const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
@@ -201,9 +208,10 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Trims messages to `maxTokens`: keeps the system message, trailing tool messages and the newest of the others.
-   * Returns a new array; the given messages are not changed. Without `maxTokens`, the limit is a share of the
-   * model's context window; with an unknown window all messages are kept.
+   * Trims messages to `maxTokens`: keeps the system message, trailing tool messages and the newest
+   * of the others. Returns a new array; the given messages are not changed. Without `maxTokens`,
+   * the limit is a share of the model's context window; with an unknown window all messages are
+   * kept.
    */
   trimMessages<M extends ChatMessage>(messages: readonly M[], options: TrimMessagesOptions | string | null = {}): M[] {
     if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
@@ -215,15 +223,19 @@ export class TokenCounterService implements Capability {
   }
 
   /**
-   * Estimates the cost in USD; `null` if no price is known. `inputTokens` include cached tokens (Anthropic's own
-   * figure does not: add them). Tokens with prices of their own go into `usageDetails`.
+   * Estimates the cost in USD; `null` if no price is known. `inputTokens` include cached tokens
+   * (Anthropic's own figure does not: add them). Tokens with prices of their own go into
+   * `usageDetails`.
    */
   estimateCost(inputTokens: number, outputTokens: number, model?: string | null, usageDetails?: UsageDetails | null): number | null {
     const details = checkObject('usageDetails', usageDetails ?? NO_DETAILS, refuseArgument);
     return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
-  /** Input and output limit of a model; `null` where unknown. Output limits come from `tokenCounter.pricing` only. */
+  /**
+   * Input and output limit of a model, `null` if unknown. Output limits: `tokenCounter.pricing`
+   * only.
+   */
   getModelLimits(model?: string | null): ModelLimits {
     return this.options.pricing.limits(this.nameOf(model));
   }
@@ -243,7 +255,10 @@ export class TokenCounterService implements Capability {
     ];
   }
 
-  /** Runs the self-test of the active engine. `degraded`: the native engine is off after errors, or fails where TypeScript passes. */
+  /**
+   * Runs the self-test of the active engine. `degraded`: the native engine is off after errors, or
+   * fails where TypeScript passes.
+   */
   health(): CapabilityHealth {
     const { encoding } = this.models.get(undefined).facts;
     const selfTest = selfTestOf(encoding);

@@ -3,7 +3,8 @@ import type { TokenCounterEngine } from './engine/engine.js';
 /**
  * The longest start of `text`, cut at a token, that has at most `maxTokens` tokens.
  *
- * Cutting can change how the pre-tokenizer splits the end of the start, so the result is counted again.
+ * Cutting can change how the pre-tokenizer splits the end of the start, so the result is counted
+ * again.
  */
 function truncateText(text: string, maxTokens: number, engine: TokenCounterEngine, handle: number): string {
   // Doubling steps: hostile text must not turn this into a loop over every token.
@@ -14,7 +15,10 @@ function truncateText(text: string, maxTokens: number, engine: TokenCounterEngin
   return '';
 }
 
-/** `truncateText` for a text that may be split at special tokens: each is one token and is never cut. */
+/**
+ * `truncateText` for a text that may be split at special tokens: each is one token and is never
+ * cut.
+ */
 export function truncateSegments(
   text: string,
   segments: readonly (string | number)[],

@@ -4,23 +4,26 @@ import { decodeTokens, unknownToken } from '../bpe/decode.js';
 import { isLongerThan, TokenCounterEngine } from './engine.js';
 import type { EncodingName } from './engine.js';
 
-/** UTF-16 units that are read in one go: by a batch that waits, and by one beside which the event loop gets its turns. */
+/** UTF-16 units of one call of the addon: in a synchronous batch, and in an asynchronous one. */
 const UNITS_PER_CALL = 1 << 20;
 const UNITS_PER_STEP = 1 << 18;
-/** Steps whose texts are held in memory at once. */
-const STEPS_UNDER_WAY = 16;
-/** Shorter texts are joined, up to about this many units: reading a string costs more than joining it. */
+/** Steps of a batch in flight at the same time. */
+const STEPS_IN_FLIGHT = 16;
+/**
+ * Shorter texts are joined, up to about this many units: passing a string costs more than joining
+ * it.
+ */
 const JOIN_BELOW = 256;
 const JOINED_UNITS = 1 << 12;
-/** Longer texts are handed over in portions of so many units: a tenth of a millisecond each. */
+/** Longer texts are passed in portions of so many units, 0.1 ms each. */
 const UNITS_PER_PORTION = 1 << 16;
-/** Ids kept ready for `encode`, and bytes for `decode`. */
+/** Sizes of the reused buffers: ids of `encode`, bytes of `decode`. */
 const SCRATCH_IDS = 1 << 14;
 const SCRATCH_BYTES = 1 << 16;
-/** The addon takes limits as 32-bit numbers; no text has that many tokens. */
+/** The addon takes 32-bit limits; no text has that many tokens. */
 const LARGEST_LIMIT = 0xffffffff;
 
-/** The engine in Rust: hands over and converts, nothing else. */
+/** The native engine: passes calls to the addon and converts arguments and results. */
 export class NativeTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'native';
   private scratch: Uint32Array | undefined = undefined;
@@ -64,16 +67,16 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
 
   async countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array> {
     const counts = new Uint32Array(texts.length);
-    const underWay: Promise<void>[] = [];
+    const inFlight: Promise<void>[] = [];
     for (const { first, strings, lengths } of steps(texts, UNITS_PER_STEP)) {
-      if (underWay.length > 0) await nextTurn();
-      if (underWay.length >= STEPS_UNDER_WAY) await underWay.shift();
+      if (inFlight.length > 0) await nextTurn();
+      if (inFlight.length >= STEPS_IN_FLIGHT) await inFlight.shift();
       const counted = this.binding.countTokensBatchAsync(strings, lengths, encoding).then((found) => counts.set(found, first));
-      // The first failure is the batch's; those behind it have nobody who waits for them.
+      // The first failure rejects the batch; later ones must not be unhandled rejections.
       counted.catch(() => undefined);
-      underWay.push(counted);
+      inFlight.push(counted);
     }
-    await Promise.all(underWay);
+    await Promise.all(inFlight);
     return counts;
   }
 
@@ -81,7 +84,7 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     const ids = text.length <= SCRATCH_IDS ? (this.scratch ??= new Uint32Array(SCRATCH_IDS)) : new Uint32Array(text.length);
     const count = this.binding.encode(text, encoding, ids);
     if (count <= ids.length) return ids.slice(0, count);
-    // Rare characters take up to three tokens for a unit.
+    // Rare characters have up to three tokens per unit.
     const all = new Uint32Array(count);
     this.binding.encode(text, encoding, all);
     return all;
@@ -122,7 +125,7 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
   }
 }
 
-/** Texts for one call each, the short ones joined, and the length of each text: `first` is the index of the first one. */
+/** Texts grouped by call, short ones joined, with all lengths. `first`: index of the first text. */
 function* steps(texts: readonly string[], size: number): Generator<{ first: number; strings: string[]; lengths: Uint32Array }> {
   let end: number;
   for (let first = 0; first < texts.length; first = end) {
@@ -148,7 +151,7 @@ function withShortOnesJoined(texts: readonly string[], first: number, end: numbe
   return strings;
 }
 
-/** A text in portions; the empty text is one. */
+/** Splits a text into portions; an empty text has one. */
 function* portions(text: string): Generator<{ portion: string; isLast: boolean }> {
   for (let at = 0; at === 0 || at < text.length; at += UNITS_PER_PORTION) {
     const end = at + UNITS_PER_PORTION;

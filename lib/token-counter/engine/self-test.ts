@@ -1,7 +1,9 @@
 import type { SelfTest } from '../../engine/self-test.js';
 import type { EncodingName, TokenCounterEngine } from './engine.js';
 
-/** Letters of three scripts, a contraction, digits, white space, an emoji, what looks like a special token, and a lone surrogate. */
+/**
+ * Three scripts, a contraction, digits, white space, an emoji, a special token, a lone surrogate.
+ */
 const TEXT = "It's 12345 tokens:\n\n  naïve 东京 🦀<|endoftext|>\ud800";
 
 // From tiktoken 1.0.22.
@@ -15,7 +17,7 @@ const TOKENS: Readonly<Record<EncodingName, number>> = {
   gpt2: 25,
 };
 
-/** Counts a text whose number of tokens is known; loads the encoding. */
+/** Compares the count of a text with tiktoken's. Loads the encoding. */
 export function selfTestOf(encoding: EncodingName): SelfTest<TokenCounterEngine> {
   return (engine) => engine.count(TEXT, engine.load(encoding)) === TOKENS[encoding];
 }

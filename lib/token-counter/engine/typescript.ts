@@ -6,12 +6,16 @@ import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
 
-/** UTF-16 units that `countBatchAsync` works through in one turn of the event loop: a quarter of a millisecond of plain text, one and a half of the hardest. */
+/**
+ * UTF-16 units that `countBatchAsync` counts per turn of the event loop: 0.25 ms of prose, 1.5 ms
+ * at worst.
+ */
 const UNITS_PER_TURN = 1024;
 
 /**
- * The engine without the addon: the ranks of the `tiktoken` package, pieces and merge of our own. No text takes more than linear time, and every answer is
- * tiktoken's, whose own merge is quadratic in the length of a piece.
+ * The TypeScript engine: ranks of the `tiktoken` package, own pre-tokenizer and merge. Gives the
+ * results of tiktoken in linear time for every text; tiktoken's merge is quadratic in the length of
+ * a piece.
  */
 export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   readonly engine: EngineName = 'typescript';
@@ -67,7 +71,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
       }
       if (text.length <= LONG_PIECE_UNITS) {
         counts[index] = encodeShortText(text, ranks).length;
-        // A call costs something however short its text is.
+        // Overhead of a text.
         left -= text.length + 16;
         continue;
       }
@@ -112,7 +116,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
   }
 }
 
-/** Segment size for a search that ends after `tokens`: in common text a token is four units long. */
+/** Segment size for a count up to `tokens`: in common text a token has four units. */
 function unitsFor(tokens: number): number {
   return Math.min(UNITS_PER_TURN, Math.max(LONG_PIECE_UNITS, tokens * 4));
 }

@@ -19,16 +19,22 @@ const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek'
 /** Prices can depend on date and hour: looked up again after a minute. */
 const FRESH_MS = 60_000;
 const MAX_REMEMBERED = 1000;
-/** From gpt-5 on, OpenAI publishes one window for input and reply: of 400,000 tokens 128,000 are for the reply. */
+/**
+ * From gpt-5 on, OpenAI publishes one window for input and reply: of 400,000 tokens 128,000 are for
+ * the reply.
+ */
 const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
-/** Input limits by OpenAI's model pages that the package gets wrong: gpt-5 chat models and gpt-5-pro. */
+/**
+ * Input limits from OpenAI's model pages where the package is wrong: gpt-5 chat models, gpt-5-pro.
+ */
 const SMALL_INPUT = { names: /^(?:openai\/)?gpt-5(?:(?:\.[12])?-chat|-pro)(?![a-z0-9])/i, tokens: 128_000 };
 
 let opened: typeof GenaiPrices | undefined;
 
 /**
- * Prices from `@pydantic/genai-prices`: dated prices, tiers, more than 30 providers; context windows for about a
- * quarter of its models, no output limits. Loaded with the first lookup (about 0.1 s); never uses the network.
+ * Prices from `@pydantic/genai-prices`: dated prices, tiers, more than 30 providers; context
+ * windows for about a quarter of its models, no output limits. Loaded with the first lookup (about
+ * 0.1 s); never uses the network.
  */
 export class GenaiPriceSource implements PriceSource {
   private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();

@@ -13,7 +13,10 @@ const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
 };
 const TIER_FIELD = /^(\w+)_above_(\d+)k_tokens$/;
 
-/** Prices in the shape of LiteLLM's `model_prices_and_context_window.json`: USD per token, one entry per model. */
+/**
+ * Prices in the shape of LiteLLM's `model_prices_and_context_window.json`: USD per token, one entry
+ * per model.
+ */
 export class LiteLLMPrices implements PriceSource {
   private readonly models = new Map<string, { pricing: ModelPricing; provider: string }>();
 
@@ -68,7 +71,8 @@ export function litellmPricing(entry: PriceEntry, path: string): ModelPricing {
     ...rates,
     perRequestUsd: readNumber(entry, 'input_cost_per_request', path),
     tiers: tiers.size === 0 ? undefined : [...tiers.values()].map(known),
-    // `max_tokens` is the older field: the output limit in entries that have one, else the input limit.
+    // `max_tokens` is the older field: the output limit in entries that have one, else the input
+    // limit.
     contextWindow: readNumber(entry, 'max_input_tokens', path) ?? (maxOutputTokens === undefined ? maxTokens : undefined),
     maxOutputTokens,
   });

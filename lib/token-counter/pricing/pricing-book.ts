@@ -9,9 +9,15 @@ import { checkUsage, type ModelLimits, type ModelPricing, type PriceSource } fro
 
 /** Sources of prices and limits, used before the package's own. */
 export interface PricingOptions {
-  /** A JSON file or its content: LiteLLM's `model_prices_and_context_window.json` or models.dev's `api.json`. */
+  /**
+   * A JSON file or its content: LiteLLM's `model_prices_and_context_window.json` or models.dev's
+   * `api.json`.
+   */
   readonly source?: string | object;
-  /** By model name, used first: `ModelPricing` (USD per million tokens) or an entry of LiteLLM's file (USD per token). */
+  /**
+   * By model name, used first: `ModelPricing` (USD per million tokens) or an entry of LiteLLM's
+   * file (USD per token).
+   */
   readonly overrides?: Readonly<Record<string, ModelPricing | Readonly<Record<string, unknown>>>>;
 }
 
@@ -25,11 +31,14 @@ const RATES = [
   'perRequestUsd',
 ];
 
-/** Prices and limits of models: from the overrides, then the source, then `@pydantic/genai-prices`. */
+/** Prices and limits of models: overrides, then the source, then `@pydantic/genai-prices`. */
 export class PricingBook {
   private readonly sources: readonly PriceSource[];
 
-  /** @param path Names the option in errors. @throws InvalidConfigurationError naming file or option and the path inside. */
+  /**
+   * @param path Names the option in errors. @throws InvalidConfigurationError naming file or option
+   * and the path inside.
+   */
   constructor({ source, overrides }: PricingOptions, path: string) {
     const sources: PriceSource[] = [];
     if (overrides !== undefined) sources.push(new OverridePrices(overrides, joinPath(path, 'overrides')));
@@ -40,7 +49,7 @@ export class PricingBook {
     this.sources = [...sources, new GenaiPriceSource()];
   }
 
-  /** Cost in USD; `null` without a known price. @throws InvalidArgumentError for an invalid count. */
+  /** Cost in USD, or `null` without a price. @throws InvalidArgumentError for an invalid count. */
   estimateCost(inputTokens: number, outputTokens: number, model: string, details: UsageDetails): number | null {
     checkUsage(inputTokens, outputTokens, details);
     if (model.length > MAX_MODEL_NAME_LENGTH) return null;

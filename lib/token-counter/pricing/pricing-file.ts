@@ -11,7 +11,10 @@ export interface PriceFile {
   readonly entries: Readonly<Record<string, PriceEntry>>;
 }
 
-/** Reads a price source from a JSON file or takes it as an object. @throws InvalidConfigurationError naming the file and, inside, the path. */
+/**
+ * Reads a price source from a JSON file or takes it as an object. @throws InvalidConfigurationError
+ * naming the file and, inside, the path.
+ */
 export function openPriceFile(source: unknown, option: string): PriceFile {
   const name = typeof source === 'string' ? source : option;
   const content = typeof source === 'string' ? readJson(source, option) : source;

@@ -6,8 +6,8 @@ const DEFAULT_BYTES_PER_SECOND = 16_000;
 const WAV_HEADER = 44;
 
 /**
- * Estimates the tokens of base64 audio: one for each 100 ms, at least 1. The byte rate comes from a WAV header or
- * the format (`pcm16` is 24 kHz mono), otherwise 128 kbit/s is assumed.
+ * Estimates the tokens of base64 audio: one for each 100 ms, at least 1. The byte rate comes from a
+ * WAV header or the format (`pcm16` is 24 kHz mono), otherwise 128 kbit/s is assumed.
  */
 export function audioTokens(data: string, format: string | undefined): number {
   const bytes = Math.floor((data.length * 3) / 4);

@@ -58,12 +58,12 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
 ]);
 
 /**
- * Counts a message's `content`: a string, nothing, or a list of parts. Text counts as text, images as
- * `imageTokens` says, audio by its length, `tool_use` as name and JSON input, a binary document as one image
- * of unknown size.
+ * Counts a message's `content`: a string, nothing, or a list of parts. Text counts as text, images
+ * as `imageTokens` says, audio by its length, `tool_use` as name and JSON input, a binary document
+ * as one image of unknown size.
  *
- * @throws InvalidArgumentError naming the part (`messages[2].content[1].type`); `UNKNOWN_CONTENT_TYPE` for an
- * unknown type.
+ * @throws InvalidArgumentError naming the part (`messages[2].content[1].type`);
+ * `UNKNOWN_CONTENT_TYPE` for an unknown type.
  */
 export function countContent(content: unknown, path: string, context: PromptContext, depth = 0): number {
   if (typeof content === 'string') return context.count(content);
@@ -130,7 +130,10 @@ function countFile(file: unknown, context: PromptContext): number {
   return name + countImage(typeof file.file_data === 'string' ? file.file_data : undefined, 'high', context);
 }
 
-/** `video_url` with its data inline: no provider counts its bytes as text. `undefined` for any other part. */
+/**
+ * `video_url` with its data inline: no provider counts its bytes as text. `undefined` for any other
+ * part.
+ */
 function countVideo({ type, video_url }: Part, context: PromptContext): number | undefined {
   const url = isRecord(video_url) ? video_url.url : video_url;
   if (type !== 'video_url' || typeof url !== 'string' || !url.startsWith('data:video/')) return undefined;

@@ -4,7 +4,7 @@ export interface ImageDimensions {
   readonly height: number;
 }
 
-// Enough for a JPEG with an EXIF thumbnail and a colour profile before its frame header (64 KiB a segment).
+// Enough for a JPEG with an EXIF thumbnail and a colour profile (64 KiB per segment).
 // A multiple of 4: whole base64 groups.
 const HEAD_CHARS = 512 * 1024;
 const DATA_URL = /^data:[^,]{0,256};base64,/i;
@@ -13,8 +13,8 @@ const DATA_URL = /^data:[^,]{0,256};base64,/i;
  * Reads the size of a PNG, JPEG, GIF or WebP image from the header of a `data:` URL or bare base64.
  * `null` for other formats, remote URLs (never fetched), truncated or broken data and sizes of 0.
  *
- * Not the package `image-size`: it walks a hostile JPEG byte by byte (37 ms for 256 KB) and returns 1 x 1 or
- * 0 x 1 for truncated headers.
+ * Not the package `image-size`: it walks a hostile JPEG byte by byte (37 ms for 256 KB) and returns
+ * 1 x 1 or 0 x 1 for truncated headers.
  */
 export function imageDimensions(source: string): ImageDimensions | null {
   const prefix = DATA_URL.exec(source.slice(0, 300));

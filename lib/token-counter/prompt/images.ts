@@ -20,13 +20,15 @@ export interface ImageTokens {
 /**
  * Counts an image by its provider's published rule.
  *
- * OpenAI: 85 tokens at `low` detail. Otherwise the image is scaled down to fit 2048 x 2048, then its short side
- * to 768, and costs 85 + 170 for each 512-px tile. `auto` and no detail count as `high`, so that a budget is
- * not exceeded (LiteLLM uses 85). All OpenAI models use gpt-4o's published rule.
+ * OpenAI: 85 tokens at `low` detail. Otherwise the image is scaled down to fit 2048 x 2048, then
+ * its short side to 768, and costs 85 + 170 for each 512-px tile. `auto` and no detail count as
+ * `high`, so that a budget is not exceeded (LiteLLM uses 85). All OpenAI models use gpt-4o's
+ * published rule.
  *
  * Anthropic: width * height / 750 after scaling to 1568 px, at most 1,600; it has no detail levels.
  *
- * @param source A `data:` URL, bare base64 or a remote URL. Remote images are not fetched: their size is unknown.
+ * @param source A `data:` URL, bare base64 or a remote URL. Remote images are not fetched: their
+ * size is unknown.
  */
 export function imageTokens(
   rule: 'openai' | 'anthropic',

@@ -4,7 +4,10 @@ import { countParts } from './gemini-parts.js';
 import { countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
-/** A chat message in the shape of OpenAI, Anthropic or Gemini (`parts`). Structural, so that the types of any SDK fit. */
+/**
+ * A chat message in the shape of OpenAI, Anthropic or Gemini (`parts`). Structural, so that the
+ * types of any SDK fit.
+ */
 export interface ChatMessage {
   readonly role: string;
   readonly content?: unknown;
@@ -16,9 +19,9 @@ export interface ChatMessage {
 export const REPLY_PRIMING = 3;
 
 /**
- * Counts the prompt tokens of a chat by OpenAI's cookbook ("How to count tokens with tiktoken"): 3 for each
- * message, 1 for each `name`, 3 to prime the reply, and the text of every string field. Of `tool_calls` and
- * `function_call` the arguments count, as in LiteLLM.
+ * Counts the prompt tokens of a chat by OpenAI's cookbook ("How to count tokens with tiktoken"): 3
+ * for each message, 1 for each `name`, 3 to prime the reply, and the text of every string field. Of
+ * `tool_calls` and `function_call` the arguments count, as in LiteLLM.
  *
  * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
  */

@@ -7,8 +7,8 @@ export interface PromptContext {
   /** Counts ordinary text. */
   readonly count: (text: string) => number;
   /**
-   * For limits: content that no rule knows is estimated by its length. Otherwise parts of unknown type are
-   * rejected and unknown fields count 0.
+   * For limits: content that no rule knows is estimated by its length. Otherwise parts of unknown
+   * type are rejected and unknown fields count 0.
    */
   readonly estimatesUnknown?: boolean;
   /** UTF-16 units of all strings counted by a rule, media included. */
@@ -17,7 +17,7 @@ export interface PromptContext {
   assumed: boolean;
 }
 
-/** Deeper structures are rejected: no provider accepts them, and recursion must not exhaust the stack. */
+/** Deeper structures are rejected: no provider accepts them, and they could exhaust the stack. */
 const MAX_DEPTH = 32;
 
 export function checkDepth(depth: number, path: string): void {
@@ -46,7 +46,9 @@ export function countUnread(value: unknown, context: PromptContext): number {
 /** Lower bound of the estimate for a byte of text. */
 export const TOKENS_PER_BYTE = 1 / 4;
 
-/** Tokens of a structure as JSON, the form in which tool arguments are sent. A string counts as it is, `undefined` as 0. */
+/**
+ * Tokens of a structure as JSON, like tool arguments. A string counts as it is, `undefined` as 0.
+ */
 export function countJson(value: unknown, path: string, context: PromptContext): number {
   if (value === undefined || value === null) return 0;
   if (typeof value === 'string') return context.count(value);

@@ -1,8 +1,7 @@
 import { checkObject, refuseArgument } from '../../common/options.js';
 import type { EngineCalls } from '../../engine/engine-calls.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
-import type { CountingModel } from '../counting-model.js';
-import type { ModelTable } from '../model-table.js';
+import type { CountingModel, ModelTable } from '../model-table.js';
 import { TOKENS_PER_BYTE, type PromptContext } from './prompt-context.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
 import { textSteps } from '../text-steps.js';
@@ -55,7 +54,7 @@ export class RequestCounter {
     return answerOf(this.shared.counted(tokens + counted), model, context);
   }
 
-  /** Count for limits: at least a quarter token for each byte of prompt text that no rule counts. */
+  /** Count for limits: at least a quarter token per byte of prompt text that no rule counts. */
   estimate(body: Body): number {
     const model = this.modelOf(body);
     const { engines, counted } = this.shared;
@@ -66,7 +65,10 @@ export class RequestCounter {
     return counted(estimate);
   }
 
-  /** Like `estimate`, off the main thread. Stops counting above `limit` tokens and estimates the rest. */
+  /**
+   * Like `estimate`, off the main thread. Stops counting above `limit` tokens and estimates the
+   * rest.
+   */
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
     const model = this.modelOf(body);
     const { context, texts, tokens } = this.collect(body, model, true);
@@ -150,11 +152,12 @@ function answerOf(promptTokens: number, { facts }: CountingModel, { assumed }: P
   return { promptTokens, approximate: facts.approximate || assumed, encoding: facts.encoding };
 }
 
-/** Estimated tokens of the prompt's text beyond the `readUnits` UTF-16 units that rules have counted. */
+/** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */
 function unreadTokens({ messages, input, prompt, system, instructions, tools, functions }: Body, readUnits: number): number {
   let units = 0;
   let bytes = 0;
-  // A loop, because a body may be nested deeper than the stack; bounded, because it may contain itself.
+  // A loop, because a body may be nested deeper than the stack; bounded, because it may contain
+  // itself.
   const open: unknown[] = [messages, input, prompt, system, instructions, tools, functions];
   for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
     const value = open.pop();

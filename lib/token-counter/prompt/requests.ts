@@ -13,8 +13,8 @@ export interface RequestTokens {
   /** Tokens of the prompt, tools and images included. */
   readonly promptTokens: number;
   /**
-   * Whether the count is an estimate: unknown tokenizer, image of unknown size, audio, binary document, or
-   * earlier turns that only the provider has.
+   * Whether the count is an estimate: unknown tokenizer, image of unknown size, audio, binary
+   * document, or earlier turns that only the provider has.
    */
   readonly approximate: boolean;
   /** The encoding used for counting. */
@@ -25,10 +25,11 @@ export interface RequestTokens {
  * Counts the prompt tokens of a request body in OpenAI's style:
  * - chat: `messages` with `tools`, `tool_choice`, the older `functions`, Anthropic's `system`;
  * - Responses: `input` items and `instructions`;
- * - embeddings (`input`) and completions (`prompt`): a text, several, or token ids. A plain text counts alone.
+ * - embeddings (`input`) and completions (`prompt`): a text, several, or token ids. A plain text
+ *   counts alone.
  *
- * @throws InvalidArgumentError naming the field (`messages[0].content[1].type`); `messages` for a body
- * without a prompt.
+ * @throws InvalidArgumentError naming the field (`messages[0].content[1].type`); `messages` for a
+ * body without a prompt.
  */
 export function countRequestBody(body: Body, context: PromptContext): number {
   if (body.messages !== undefined) {
@@ -66,7 +67,10 @@ function countResponses(body: Body, context: PromptContext): number {
   return tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context);
 }
 
-/** A message that the body has as a field of its own (`system`, `instructions`); its role is one token. */
+/**
+ * A message that the body has as a field of its own (`system`, `instructions`); its role is one
+ * token.
+ */
 function countSystem(content: unknown, path: string, context: PromptContext): number {
   if (content === undefined || content === null) return 0;
   return context.model.tokensPerMessage + 1 + countContent(content, path, context);

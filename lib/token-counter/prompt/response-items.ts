@@ -10,8 +10,8 @@ const CONTENTS = ['content', 'summary'];
 const STRUCTURES = ['input', 'action', 'actions', 'operation', 'queries', 'results', 'outputs'];
 
 /**
- * Counts the items of the Responses API: messages, reasoning, tool calls of every kind and their outputs.
- * Ids do not count.
+ * Counts the items of the Responses API: messages, reasoning, tool calls of every kind and their
+ * outputs. Ids do not count.
  *
  * @throws InvalidArgumentError naming the field (`input[0].content[1].type`).
  */

@@ -1,7 +1,10 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { checkDepth, countJson, isRecord, type PromptContext } from './prompt-context.js';
 
-/** A tool: OpenAI's (Chat Completions or Responses), Anthropic's (`input_schema`) or Gemini's (`function_declarations`). */
+/**
+ * A tool: OpenAI's (Chat Completions or Responses), Anthropic's (`input_schema`) or Gemini's
+ * (`function_declarations`).
+ */
 export type Tool = Readonly<Record<string, unknown>> | object;
 
 /** `auto`, `none`, `required`, or an object that names the tool. */
@@ -9,7 +12,7 @@ export type ToolChoice = string | Readonly<Record<string, unknown>> | object | n
 
 type Schema = Readonly<Record<string, unknown>>;
 
-// OpenAI's cookbook, "How to count tokens with tiktoken", section 7. The opening of a function depends on the model.
+// OpenAI's cookbook, "How to count tokens with tiktoken", section 7.
 const PROPERTIES_START = 3;
 const PROPERTY = 3;
 const ENUM_START = -3;
@@ -20,10 +23,10 @@ const CHOICE_NONE = 1;
 const CHOICE_NAMED = 7;
 
 /**
- * Counts tool definitions by OpenAI's cookbook rule: for each function its opening and `name:description`,
- * for each property `name:type:description` and its enum, 12 at the end. The cookbook covers flat properties;
- * nested objects, `items`, `prefixItems`, `additionalProperties`, `anyOf`, `oneOf`, `allOf` and `$defs` are
- * counted here by the same rule, once each.
+ * Counts tool definitions by OpenAI's cookbook rule: for each function its opening and
+ * `name:description`, for each property `name:type:description` and its enum, 12 at the end. The
+ * cookbook covers flat properties; nested objects, `items`, `prefixItems`, `additionalProperties`,
+ * `anyOf`, `oneOf`, `allOf` and `$defs` are counted here by the same rule, once each.
  *
  * @throws InvalidArgumentError naming the tool (`tools[1]`).
  */
@@ -72,8 +75,9 @@ function soleKey(tool: Schema): string | undefined {
 }
 
 /**
- * Counts the JSON schema that a reply must follow (`response_format`, or `text.format` of the Responses API).
- * No rule is published, so it counts as a function with that schema and the count is an estimate.
+ * Counts the JSON schema that a reply must follow (`response_format`, or `text.format` of the
+ * Responses API). No rule is published, so it counts as a function with that schema and the count
+ * is an estimate.
  */
 export function countResponseFormat(format: unknown, path: string, context: PromptContext): number {
   if (!isRecord(format) || format.type !== 'json_schema') return 0;

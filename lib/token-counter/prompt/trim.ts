@@ -8,9 +8,11 @@ const GAP = '..';
  * Trims a chat to `maxTokens` (as `countMessages` counts, without tools) by LiteLLM's rules:
  * - System messages are joined into one. The newest other messages are kept, as many as fit.
  * - The first message that does not fit is shortened in its middle if it is plain text.
- * - Trailing tool messages stay with the assistant message that called them; an older call is kept or dropped
+ * - Trailing tool messages stay with the assistant message that called them; an older call is kept
+ *   kept or dropped
  *   together with its results.
- * - A system message that is too long alone is shortened and the rest dropped; if it cannot be shortened, it
+ * - A system message that is too long alone is shortened and the rest dropped; if it cannot be
+ *   shortened, it
  *   stays beside the trailing tool messages.
  *
  * Returns a new array; the given messages are not changed.
@@ -65,8 +67,9 @@ function joinSystem<M extends ChatMessage>(system: readonly M[]): M[] {
 }
 
 /**
- * Shortens system messages that are too long together and could not be joined: texts share the room that the
- * others leave, in order; a text without room is dropped. A single message that cannot be shortened stays.
+ * Shortens system messages that are too long together and could not be joined: texts share the room
+ * that the others leave, in order; a text without room is dropped. A single message that cannot be
+ * shortened stays.
  */
 function shortenAll<M extends ChatMessage>(system: readonly M[], available: number, context: PromptContext): M[] {
   const costs = system.map((message, index) => countMessage(message, index, context));
@@ -91,7 +94,9 @@ function toUnits<M extends ChatMessage>(messages: readonly M[]): M[][] {
   return units;
 }
 
-/** A copy without the middle of its text that costs at most `available`; `undefined` if impossible. */
+/**
+ * A copy without the middle of its text that costs at most `available`; `undefined` if impossible.
+ */
 function shorten<M extends ChatMessage>(message: M, available: number, context: PromptContext): M | undefined {
   const { content } = message;
   if (typeof content !== 'string' || available <= 0) return undefined;

@@ -1,7 +1,7 @@
 //! A string argument that is copied once, into a buffer that is there already.
 //!
-//! One UTF-16 copy costs the same for every kind of string and, narrowed here, beats asking for UTF-8 wherever the text is not all ASCII;
-//! asking for the length first would cost a second call.
+//! One UTF-16 copy costs the same for every kind of string and, narrowed here, beats asking for
+//! UTF-8 wherever the text is not all ASCII; asking for the length first would cost a second call.
 
 use crate::error::{Checked, Failure};
 use napi::bindgen_prelude::{FromNapiValue, TypeName, ValidateNapiValue};
@@ -75,7 +75,8 @@ impl JsText {
     #[inline(always)]
     fn copy(self, units: &mut [u16]) -> Checked<usize> {
         let mut len = 0;
-        // SAFETY: the value is alive as long as the call it is an argument of, and the buffer's length is given.
+        // SAFETY: the value is alive as long as the call it is an argument of, and the buffer's
+        // length is given.
         let status = unsafe { sys::napi_get_value_string_utf16(self.env, self.value, units.as_mut_ptr(), units.len(), &raw mut len) };
         check(status)?;
         Ok(len)

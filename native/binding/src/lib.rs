@@ -1,6 +1,7 @@
 //! The addon: converts between Node-API and the core, and nothing else.
 //!
-//! Every function catches panics, which reach JavaScript as errors: nothing that goes wrong here ends the process.
+//! Every function catches panics, which reach JavaScript as errors: nothing that goes wrong here
+//! ends the process.
 
 mod connection_pool;
 mod environment;

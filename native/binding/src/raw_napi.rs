@@ -1,7 +1,6 @@
-//! Callbacks without napi-rs, for the functions that are called most.
-//!
-//! The generated callbacks keep account of borrowed buffers, which costs several allocations a call: more than counting a short text.
-//! These take strings and numbers only, and replace the generated ones under the same names, so the declarations stay as they are.
+//! Callbacks without napi-rs for the functions that are called most: the generated callbacks record
+//! borrowed buffers, which takes several allocations, more than counting a short text. They replace
+//! the generated ones under the same names, so the declarations stay as they are.
 
 use crate::error::{Checked, Error, Failure};
 use crate::js_text::JsText;

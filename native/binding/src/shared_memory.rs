@@ -11,7 +11,8 @@ use std::ptr;
 /// A region on its way to JavaScript.
 pub struct External(Region);
 
-/// Zeroed memory by name, the same in every thread of the process, which outlives them all. A name keeps its size.
+/// Zeroed memory by name, the same in every thread of the process, which outlives them all. A name
+/// keeps its size.
 #[napi(catch_unwind, ts_return_type = "ArrayBuffer")]
 pub fn shared_memory(name: String, bytes: u32) -> Result<External> {
     Region::named(&name, bytes as usize).map(External).map_err(|error| from_core(&error))
@@ -36,7 +37,8 @@ impl TypeName for External {
 impl ToNapiValue for External {
     unsafe fn to_napi_value(env: sys::napi_env, External(region): Self) -> napi::Result<sys::napi_value> {
         let mut buffer = ptr::null_mut();
-        // SAFETY: the environment is the caller's; the memory outlives it, so there is nothing to finalize.
+        // SAFETY: the environment is the caller's; the memory outlives it, so there is nothing to
+        // finalize.
         let status = unsafe {
             sys::napi_create_external_arraybuffer(env, region.start().cast(), region.bytes(), None, ptr::null_mut(), &raw mut buffer)
         };

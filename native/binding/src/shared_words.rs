@@ -21,7 +21,8 @@ impl Word for AtomicU64 {
     const NAME: &'static str = "Float64Array";
 }
 
-/// An argument. napi's own slices lend plain numbers, which nobody may write to as long as they are lent.
+/// An argument. napi's own slices lend plain numbers, which nobody may write to as long as they are
+/// lent.
 pub struct SharedWords<A> {
     data: *const A,
     length: usize,
@@ -29,7 +30,8 @@ pub struct SharedWords<A> {
 
 impl<A> SharedWords<A> {
     pub fn words(&self) -> &[A] {
-        // SAFETY: the array is an argument of the call under way, so it and its memory stay; it is aligned to its elements, and atomics take other writers.
+        // SAFETY: the array is an argument of the call under way, so it and its memory stay; it is
+        // aligned to its elements, and atomics take other writers.
         unsafe { std::slice::from_raw_parts(self.data, self.length) }
     }
 }

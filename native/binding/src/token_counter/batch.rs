@@ -43,7 +43,8 @@ impl Batch {
         })
     }
 
-    /// Reads all texts. Calls `start` for each further thread that is to take portions, `most_takers` at the most, and `ahead` when many wait.
+    /// Reads all texts. Calls `start` for each further thread that is to take portions,
+    /// `most_takers` at the most, and `ahead` when many wait.
     pub fn read(&self, strings: &JsTexts, most_takers: usize, start: impl Fn(), ahead: impl Fn() -> bool) -> Result<()> {
         let mut first = 0;
         let mut next = 0;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 /// A batch below this many units is counted by the calling thread alone: waking others costs more.
 const ALONE_BELOW: u32 = 16 << 10;
 
-/// Counts many texts on all cores; the calling thread takes part. Each of `strings` is a text, or several joined; `lengths` has the UTF-16 length of each text.
+/// Counts many texts on all cores; the calling thread takes part. Each of `strings` is a text, or
+/// several joined; `lengths` has the UTF-16 length of each text.
 #[napi(catch_unwind, ts_args_type = "strings: readonly string[], lengths: Uint32Array, encoding: number")]
 pub fn count_tokens_batch(strings: JsTexts, lengths: Uint32ArraySlice, encoding: u32) -> Result<Uint32Array> {
     let batch = Batch::new(&lengths, encoding, Stop::default())?;
@@ -32,7 +33,8 @@ pub fn count_tokens_batch(strings: JsTexts, lengths: Uint32ArraySlice, encoding:
     Ok(batch.counted()?.into())
 }
 
-/// The same beside the calling thread, which only reads, and beside Node's own pool, which files and name look-ups need.
+/// The same beside the calling thread, which only reads, and beside Node's own pool, which files
+/// and name look-ups need.
 #[napi(
     catch_unwind,
     ts_args_type = "strings: readonly string[], lengths: Uint32Array, encoding: number",

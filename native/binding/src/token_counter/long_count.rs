@@ -1,4 +1,5 @@
-//! Texts that are handed over in portions: none has to be held as a whole, and a count ends soon after its limit.
+//! Texts that are handed over in portions: none has to be held as a whole, and a count ends soon
+//! after its limit.
 
 use super::thread_buffers::{LongPortion, push_long, vocabulary};
 use super::threads::threads;
@@ -30,7 +31,8 @@ impl LongCount {
         Ok(Self { text: Arc::default(), vocabulary: vocabulary(encoding)?, limit })
     }
 
-    /// Takes the next portion, and returns the tokens that are certain: all of them behind the `last` one. Above the limit the text need not go on.
+    /// Takes the next portion, and returns the tokens that are certain: all of them behind the
+    /// `last` one. Above the limit the text need not go on.
     #[napi(catch_unwind, ts_args_type = "portion: string, last: boolean")]
     pub fn push(&self, portion: JsText, last: bool) -> Result<u32> {
         let mut units = Vec::new();

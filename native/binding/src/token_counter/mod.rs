@@ -26,7 +26,8 @@ pub fn prefix(text: JsText, handle: impl FnOnce() -> Checked<u32>, max_tokens: u
     with_text(text, handle, |encoding, cache, text, ids| encoding.prefix_len(cache, text.narrowed(), max_tokens as usize, ids) as u32)
 }
 
-/// The handle of an encoding, whose tables are built at the first call of the process. Throws `UNKNOWN_ENCODING`.
+/// The handle of an encoding, whose tables are built at the first call of the process. Throws
+/// `UNKNOWN_ENCODING`.
 #[napi(catch_unwind)]
 pub fn load_encoding(name: String) -> Result<u32> {
     let handle = token_counter::handle_of(&name).ok_or(Failure::UnknownEncoding)?;
@@ -40,7 +41,8 @@ pub fn count_tokens(text: JsText, encoding: u32) -> Result<u32> {
     Ok(count(text, || Ok(encoding), u32::MAX)?)
 }
 
-/// Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it.
+/// Like `countTokens`, but stops once more than `limit` are certain and then returns some number
+/// above it.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, limit: number")]
 pub fn count_tokens_up_to(text: JsText, encoding: u32, limit: u32) -> Result<u32> {
     Ok(count(text, || Ok(encoding), limit)?)
@@ -65,7 +67,8 @@ pub fn encode(text: JsText, encoding: u32, mut ids: Uint32ArraySlice) -> Result<
     Ok(count)
 }
 
-/// Writes the bytes of `ids`, which may not hold special tokens, to the start of `bytes`, if all fit, and returns how many they are. Throws `UNKNOWN_TOKEN`.
+/// Writes the bytes of `ids`, which may not hold special tokens, to the start of `bytes`, if all
+/// fit, and returns how many they are. Throws `UNKNOWN_TOKEN`.
 #[napi(catch_unwind, ts_args_type = "ids: Uint32Array, encoding: number, bytes: Uint8Array")]
 pub fn decode(ids: Uint32ArraySlice, encoding: u32, mut bytes: Uint8ArraySlice) -> Result<f64> {
     let encoding = token_counter::encoding(vocabulary(encoding)?);
@@ -74,7 +77,8 @@ pub fn decode(ids: Uint32ArraySlice, encoding: u32, mut bytes: Uint8ArraySlice) 
     Ok(len as f64)
 }
 
-/// Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end.
+/// Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in
+/// half at the end.
 #[napi(catch_unwind, ts_args_type = "text: string, encoding: number, maxTokens: number")]
 pub fn prefix_length(text: JsText, encoding: u32, max_tokens: u32) -> Result<u32> {
     Ok(prefix(text, || Ok(encoding), max_tokens)?)

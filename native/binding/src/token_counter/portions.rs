@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub const PORTION: usize = 8 << 10;
 /// Portions that wait before a calling thread that waits for the batch counts one itself.
 pub const MOST_WAITING: usize = 64;
-/// Buffers that are kept, and their size in units: fresh memory costs more than counting what is read into it.
+/// Buffers that are kept, and their size in units: fresh memory costs more than counting what is
+/// read into it.
 const KEEP_BUFFERS: usize = 64;
 const KEEP_UNITS: usize = 4 * PORTION;
 

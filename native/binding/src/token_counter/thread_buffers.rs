@@ -93,12 +93,14 @@ pub struct LongPortion<'a> {
     pub limit: u32,
 }
 
-/// Takes a portion of a long text, with this thread's cache. What it returns after a stop is no count.
+/// Takes a portion of a long text, with this thread's cache. What it returns after a stop is no
+/// count.
 pub fn push_long(text: &mut LongText, vocabulary: usize, portion: &LongPortion, stop: Option<&Stop>) -> u32 {
     with_cache(vocabulary, stop, |cache, _| push_portions(text, vocabulary, cache, portion))
 }
 
-/// Counts texts that lie one behind the other in `units`, with this thread's buffers. What it returns after a stop are no counts.
+/// Counts texts that lie one behind the other in `units`, with this thread's buffers. What it
+/// returns after a stop are no counts.
 pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize, stop: &Stop) -> Vec<u32> {
     with_cache(vocabulary, Some(stop), |cache, text| {
         let encoding = token_counter::encoding(vocabulary);

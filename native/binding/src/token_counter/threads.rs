@@ -16,7 +16,8 @@ pub fn threads() -> Result<&'static rayon::ThreadPool> {
         .map_err(|error| Error::new("THREADS_UNAVAILABLE", error.clone()))
 }
 
-/// On a machine without a core to spare, the event loop wakes beside these threads: a tenth of its weight each, and it need not wait for their turns to end.
+/// On a machine without a core to spare, the event loop wakes beside these threads: a tenth of its
+/// weight each, and it need not wait for their turns to end.
 #[cfg(target_os = "linux")]
 fn yield_to_others() {
     // SAFETY: on Linux this sets the calling thread alone. A refusal changes nothing but who waits.

@@ -1,7 +1,6 @@
-//! The time in shared memory, written once a millisecond by a thread that sleeps while nobody reads.
-//!
-//! It begins with the wall clock and goes on with the monotonic one: a machine's time that is put back or forward moves nothing here.
-//! Reading it costs JavaScript a load and a store; `Date.now()` costs more than many a decision.
+//! The time in shared memory, written once a millisecond by a thread that sleeps while unused.
+//! It starts with the wall clock and continues with the monotonic one, so a corrected system time
+//! moves nothing. JavaScript reads it with a load and a store; `Date.now()` costs more.
 
 use crate::CoreError;
 use crate::runtime::shared_memory::Region;

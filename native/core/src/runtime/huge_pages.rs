@@ -1,4 +1,5 @@
-//! Tables of megabytes that are read at random: on small pages every second look-up also misses the address cache.
+//! Tables of megabytes that are read at random: on small pages every second look-up also misses the
+//! address cache.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
@@ -44,10 +45,12 @@ impl<T: Zeroed> HugeSlice<T> {
     }
 }
 
-/// Zeroed memory that takes room only where it is written to: the allocator would write the zeros. Null when there is none.
+/// Zeroed memory that takes room only where it is written to: the allocator would write the zeros.
+/// Null when there is none.
 #[cfg(target_os = "linux")]
 fn allocate(layout: Layout) -> *mut u8 {
-    // SAFETY: a new private mapping, larger than asked for by what aligning it takes; the rest is given back at once.
+    // SAFETY: a new private mapping, larger than asked for by what aligning it takes; the rest is
+    // given back at once.
     unsafe {
         let align = layout.align().max(PAGE);
         let size = mapped_size(layout) + align;

@@ -1,6 +1,6 @@
-//! Zeroed memory by name, for the whole process: JavaScript of every thread reads and updates it with Atomics, Rust beside it.
-//!
-//! A region is never given back: a thread may hold it as long as the process lives, and names are few (one per pool, per router, one clock).
+//! Zeroed memory by name for the whole process: the JavaScript of every thread uses it with
+//! Atomics. A region is never released, because a thread may hold it as long as the process lives.
+//! Names are few (one for each pool and router, one for the clock).
 
 use crate::CoreError;
 use parking_lot::Mutex;
@@ -34,7 +34,8 @@ impl Region {
     /// The region of this name, made when it is asked for first.
     ///
     /// # Errors
-    /// When it exists with another size, when there are too many, when the size is zero, no multiple of 8 or over 1 GiB, or when the system has no memory.
+    /// When it exists with another size, when there are too many, when the size is zero, no
+    /// multiple of 8 or over 1 GiB, or when the system has no memory.
     pub fn named(name: &str, bytes: usize) -> Result<Self, CoreError> {
         let mut regions = REGIONS.lock();
         if let Some(region) = regions.get(name) {

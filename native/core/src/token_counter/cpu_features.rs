@@ -3,7 +3,8 @@
 #[cfg(target_arch = "x86_64")]
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Compiles a function twice, with and without wide vectors, and calls the one that fits: a target feature does not reach into functions that are not inlined.
+/// Compiles a function twice, with and without wide vectors, and calls the one that fits: a target
+/// feature does not reach into functions that are not inlined.
 macro_rules! by_machine {
     ($(#[$meta:meta])* $visibility:vis unsafe fn $name:ident $([const $generic:ident : $kind:ty])? ($($argument:ident : $type:ty),* $(,)?) -> $result:ty $body:block) => {
         $(#[$meta])*
@@ -47,7 +48,8 @@ pub enum Vectors {
     Plain = 1,
     /// AVX2 and the bit instructions of its time.
     Avx2,
-    /// AVX-512 with permutes and compressions of bytes: servers since 2021 (Ice Lake) and 2022 (Zen 4).
+    /// AVX-512 with permutes and compressions of bytes: servers since 2021 (Ice Lake) and 2022 (Zen
+    /// 4).
     Avx512,
 }
 
@@ -70,7 +72,8 @@ pub fn vectors() -> Vectors {
     }
 }
 
-/// For fuzz targets, which compare the ways: makes the whole process use these vectors, and returns whether the processor has them.
+/// For fuzz targets, which compare the ways: makes the whole process use these vectors, and returns
+/// whether the processor has them.
 #[cfg(all(fuzzing, target_arch = "x86_64"))]
 pub fn use_vectors(vectors: Vectors) -> bool {
     let has = vectors <= detect();

@@ -37,14 +37,16 @@ impl Encoding {
         Cuts { spanned: self.vocabulary.spanned, case: self.case_cuts.as_ref() }
     }
 
-    /// Number of tokens; may stop once more than `limit` are certain, and then returns some number above it.
+    /// Number of tokens; may stop once more than `limit` are certain, and then returns some number
+    /// above it.
     pub fn count(&self, cache: &mut Cache, text: &Text, limit: u32) -> u32 {
         let mut counter = Counter::new(&self.vocabulary, cache, text, limit);
         scan(self.pattern, text, self.cuts(), &mut counter);
         counter.total()
     }
 
-    /// The same for the first `len` of the `units`, for which `text` is used. What is behind them may be read, too.
+    /// The same for the first `len` of the `units`, for which `text` is used. What is behind them
+    /// may be read, too.
     #[inline(always)]
     pub fn count_utf16(&self, cache: &mut Cache, text: &mut Text, units: &[u16], len: usize, limit: u32) -> u32 {
         #[cfg(target_arch = "x86_64")]
@@ -64,10 +66,12 @@ impl Encoding {
         scan(self.pattern, text, self.cuts(), &mut encoder);
     }
 
-    /// Writes the bytes of `ids` to the start of `target`, if all of them fit, and returns how many they are. What is behind them may change too.
+    /// Writes the bytes of `ids` to the start of `target`, if all of them fit, and returns how many
+    /// they are. What is behind them may change too.
     ///
     /// # Errors
-    /// [`CoreError::UnknownToken`] names the first id that is none; special tokens are the caller's business.
+    /// [`CoreError::UnknownToken`] names the first id that is none; special tokens are the caller's
+    /// business.
     pub fn decode(&self, ids: &[u32], target: &mut [u8]) -> Result<usize, CoreError> {
         let mut len = 0;
         for id in ids {
@@ -79,7 +83,8 @@ impl Encoding {
         Ok(len)
     }
 
-    /// Length in UTF-16 units of the first `max_tokens` tokens of `text`, without a character cut in half at the end.
+    /// Length in UTF-16 units of the first `max_tokens` tokens of `text`, without a character cut
+    /// in half at the end.
     pub fn prefix_len(&self, cache: &mut Cache, text: &Text, max_tokens: usize, ids: &mut Vec<u32>) -> usize {
         ids.clear();
         self.encode(cache, text, max_tokens.saturating_add(1), ids);

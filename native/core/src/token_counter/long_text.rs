@@ -1,6 +1,5 @@
-//! Counts a text that comes in portions: what is held is no more than the stretch of it that has no border yet.
-//!
-//! A border is a place where a piece starts whatever stands around it, so what lies before is counted as if the text ended there.
+//! Counts a text that comes in portions, and holds no more than what has no border yet.
+//! A border is a place where a piece starts whatever stands around it.
 
 use crate::token_counter::bpe::vocabulary::MAX_LONG;
 use crate::token_counter::cache::Cache;
@@ -8,7 +7,8 @@ use crate::token_counter::encoding::Encoding;
 use crate::token_counter::split::classes::{MARK, NUMBER, SPACE, class_of, is_letter};
 use crate::token_counter::text::Text;
 
-/// Units that are taken at a time from a text that is there as a whole: their bytes stay in the second-level cache.
+/// Units that are taken at a time from a text that is there as a whole: their bytes stay in the
+/// second-level cache.
 pub const PORTION: usize = 1 << 15;
 
 /// A text while it is counted.
@@ -24,8 +24,9 @@ pub struct LongText {
 }
 
 impl LongText {
-    /// Takes the next units and returns the tokens that are certain: all of them behind the `last` units, otherwise no more than there are.
-    /// Above `limit` it is some number that the text has at least, and the text need not go on.
+    /// Takes the next units and returns the tokens that are certain: all of them behind the `last`
+    /// units, otherwise no more than there are. Above `limit` it is some number that the text has
+    /// at least, and the text need not go on.
     pub fn push(&mut self, encoding: &Encoding, cache: &mut Cache, units: &[u16], last: bool, limit: u32) -> u32 {
         self.append(units, last);
         let end = if last { self.open.len() } else { self.last_border() };
@@ -90,7 +91,8 @@ impl LongText {
     }
 }
 
-/// Whether a piece ends between two characters in all patterns, and would end there as well if the text did.
+/// Whether a piece ends between two characters in all patterns, and would end there as well if the
+/// text did.
 fn is_border(left: u32, right: u32) -> bool {
     // SAFETY: code points.
     let (left, right_class) = unsafe { (class_of(left), class_of(right)) };
@@ -165,7 +167,8 @@ mod tests {
         }
     }
 
-    /// Every border that is found is where the exact matcher's pieces end, with and without what follows.
+    /// Every border that is found is where the exact matcher's pieces end, with and without what
+    /// follows.
     #[test]
     fn borders_of_every_class_and_kind() {
         let samples =

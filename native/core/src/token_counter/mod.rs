@@ -1,4 +1,5 @@
-//! Counting and encoding, as tiktoken does it: every function here gives tiktoken's ids for every string.
+//! Counting and encoding, as tiktoken does it: every function here gives tiktoken's ids for every
+//! string.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -29,7 +30,8 @@ use std::sync::OnceLock;
 /// Names in the order of their handles; the TypeScript engine has the same.
 pub const ENCODING_NAMES: [&str; 7] = ["cl100k_base", "o200k_base", "o200k_harmony", "p50k_base", "p50k_edit", "r50k_base", "gpt2"];
 
-/// Encodings that differ in their special tokens only share a vocabulary: the index of each handle's.
+/// Encodings that differ in their special tokens only share a vocabulary: the index of each
+/// handle's.
 const VOCABULARIES: [usize; 7] = [0, 1, 1, 2, 2, 3, 3];
 
 /// Vocabularies, and so caches, there are.

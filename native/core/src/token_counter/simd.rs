@@ -1,4 +1,5 @@
-//! What is done by vectors, where the processor has them: one implementation for each kind of processor, all with the same results.
+//! What is done by vectors, where the processor has them: one implementation for each kind of
+//! processor, all with the same results.
 
 use crate::token_counter::split::block::{Masks, Wide};
 
@@ -23,7 +24,8 @@ pub trait Simd {
     /// The classes of 64 bytes.
     ///
     /// # Safety
-    /// 64 bytes must be readable at `at`, and the machine must have the implementation's instructions.
+    /// 64 bytes must be readable at `at`, and the machine must have the implementation's
+    /// instructions.
     unsafe fn classify(at: *const u8) -> Masks;
 
     /// The bytes of characters beyond ASCII, but for the first of each.
@@ -32,7 +34,8 @@ pub trait Simd {
     /// As for `classify`.
     unsafe fn inner_bytes(at: *const u8) -> u64;
 
-    /// Classifies characters up to the first that bit operations cannot place; returns where it is, or the window's length.
+    /// Classifies characters up to the first that bit operations cannot place; returns where it is,
+    /// or the window's length.
     ///
     /// # Safety
     /// As for `classify`; the characters are whole, and the bitmap is a vocabulary's.
@@ -41,6 +44,7 @@ pub trait Simd {
     /// Writes UTF-16 as UTF-8 and returns the length. A lone surrogate becomes U+FFFD.
     ///
     /// # Safety
-    /// `out` must have room for `3 * units.len() + 64` bytes, and the machine must have the implementation's instructions.
+    /// `out` must have room for `3 * units.len() + 64` bytes, and the machine must have the
+    /// implementation's instructions.
     unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize;
 }

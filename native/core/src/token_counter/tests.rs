@@ -8,14 +8,16 @@ use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// How often a cache answers before it is replaced by a new one, whose pages the system has to fill with zeroes: that took most of the time.
+/// How often a cache answers before it is replaced by a new one, whose pages the system has to fill
+/// with zeroes: that took most of the time.
 const TIMES_A_CACHE: usize = 64;
 
 thread_local! {
     static CACHES: RefCell<HashMap<usize, (Cache, usize)>> = RefCell::default();
 }
 
-/// The bytes of `ids`, the same for a target that has room for them alone, and none in one that is too small.
+/// The bytes of `ids`, the same for a target that has room for them alone, and none in one that is
+/// too small.
 fn decoded(encoding: &Encoding, ids: &[u32]) -> Vec<u8> {
     let len = encoding.decode(ids, &mut []).unwrap();
     let mut bytes = vec![0; len + 100];
@@ -88,7 +90,8 @@ fn the_shared_vectors() {
     }
 }
 
-/// The reference's own words: while some neighbours make a token, merge the leftmost of the lowest rank.
+/// The reference's own words: while some neighbours make a token, merge the leftmost of the lowest
+/// rank.
 fn merged_as_defined(vocabulary: &Vocabulary, piece: &[u8]) -> Vec<u32> {
     let padded = [piece, &[0; 160]].concat();
     // SAFETY: padded.

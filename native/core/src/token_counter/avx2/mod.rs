@@ -19,7 +19,8 @@ macro_rules! classify_by {
                 use core::arch::x86_64::{$eq, $gt, $load, $movemask, $or, $set, $shift, $sub};
                 let mut masks = Masks::default();
                 for part in 0..WINDOW / $width {
-                    // SAFETY: 64 bytes are readable and the machine has the instructions, says the caller.
+                    // SAFETY: 64 bytes are readable and the machine has the instructions, says the
+                    // caller.
                     unsafe {
                         let bytes = $load(at.add(part * $width).cast::<$vector>());
                         #[allow(clippy::cast_lossless, reason = "the mask of 16 bytes comes as i32 too")]

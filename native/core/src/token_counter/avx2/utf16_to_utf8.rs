@@ -1,4 +1,5 @@
-//! UTF-16 to UTF-8, eight units at a time: each becomes its bytes in a lane of its own, and a shuffle closes the gaps.
+//! UTF-16 to UTF-8, eight units at a time: each becomes its bytes in a lane of its own, and a
+//! shuffle closes the gaps.
 
 use crate::token_counter::portable::utf16_to_utf8::{one_to_utf8, to_utf8 as rest_to_utf8};
 use core::arch::x86_64::{
@@ -54,12 +55,14 @@ static ONE_TO_THREE: Shuffles = {
 };
 
 /// # Safety
-/// `out` must have room for `3 * units.len() + 16` bytes, and the machine must have these instructions.
+/// `out` must have room for `3 * units.len() + 16` bytes, and the machine must have these
+/// instructions.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize {
     let mut read = 0;
     let mut written = 0;
-    // SAFETY: at most three bytes are written for a unit read, and 16 are stored where as many or more may still be written.
+    // SAFETY: at most three bytes are written for a unit read, and 16 are stored where as many or
+    // more may still be written.
     unsafe {
         while read + 16 <= units.len() {
             if read + 32 <= units.len() && narrow_if_ascii(units.as_ptr().add(read), out.add(written)) {
@@ -78,7 +81,8 @@ pub unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize {
     }
 }
 
-/// Narrows 32 units if they are ASCII. A yes or no can be guessed ahead, so the next step need not wait as it has to for a number.
+/// Narrows 32 units if they are ASCII. A yes or no can be guessed ahead, so the next step need not
+/// wait as it has to for a number.
 ///
 /// # Safety
 /// 32 units must be readable, 32 bytes writable, and the machine have AVX2.

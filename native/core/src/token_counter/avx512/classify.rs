@@ -1,4 +1,5 @@
-//! The classes of 64 bytes by AVX-512: one look-up of all of them in a table of bits, and a test of each bit.
+//! The classes of 64 bytes by AVX-512: one look-up of all of them in a table of bits, and a test of
+//! each bit.
 
 use crate::token_counter::split::block::Masks;
 use core::arch::x86_64::{

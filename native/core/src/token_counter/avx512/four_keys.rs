@@ -1,4 +1,5 @@
-//! Keys of four pieces in a vector of 512 bits, and their look-up in a cache's table of small pieces.
+//! Keys of four pieces in a vector of 512 bits, and their look-up in a cache's table of small
+//! pieces.
 
 use crate::token_counter::cache::{HASH_FACTOR, SMALL_BITS, TAG_ROTATION};
 use crate::token_counter::split::block::WINDOW;
@@ -28,7 +29,8 @@ pub(crate) static COUNTING: [u8; WINDOW + 1] = {
     bytes
 };
 
-/// Each of 16 bytes: of the piece, zeros behind it, and its length on top, as `Cache::small_place` has them.
+/// Each of 16 bytes: of the piece, zeros behind it, and its length on top, as `Cache::small_place`
+/// has them.
 #[derive(Clone, Copy)]
 pub(crate) struct FourKeys(__m512i);
 
@@ -37,7 +39,8 @@ pub(crate) struct FourKeys(__m512i);
 /// # Safety
 /// The machine must have AVX-512, as far as `Vectors::Avx512` goes.
 impl FourKeys {
-    /// Of the pieces at four places, at each of which 16 bytes are readable. `lens`: their lengths, the first one's lowest.
+    /// Of the pieces at four places, at each of which 16 bytes are readable. `lens`: their lengths,
+    /// the first one's lowest.
     #[inline(always)]
     pub(crate) unsafe fn read(at: impl Fn(usize) -> *const u8, lens: u32) -> Self {
         // SAFETY: the caller's.
@@ -48,7 +51,8 @@ impl FourKeys {
         }
     }
 
-    /// Of the pieces `four * 4` and on of a window, of which `starts` and `lens` have 16 in each of their quarters.
+    /// Of the pieces `four * 4` and on of a window, of which `starts` and `lens` have 16 in each of
+    /// their quarters.
     #[inline(always)]
     pub(crate) unsafe fn of_window(window: __m512i, starts: __m512i, lens: __m512i, four: usize) -> Self {
         // SAFETY: the caller's.
@@ -79,7 +83,8 @@ impl FourKeys {
         }
     }
 
-    /// Adds the counts of those that the table has to `counts`; bit `2 * i` of the mask: it has the i-th.
+    /// Adds the counts of those that the table has to `counts`; bit `2 * i` of the mask: it has the
+    /// i-th.
     #[inline(always)]
     pub(crate) unsafe fn look_up(self, table: *const u8, offsets: &[u64; 8], counts: __m512i) -> (__m512i, u8) {
         // SAFETY: the caller's; these are offsets in the table.

@@ -1,7 +1,6 @@
-//! Looks up pieces with vectors of 512 bits: four keys to a vector, sixteen pieces a step.
-//!
-//! The windows only write down where pieces start and how long they are. Of a full list all places are worked out first, and asked for unless the
-//! text is familiar; then they are read. No branch depends on a piece.
+//! Looks up pieces with vectors of 512 bits: four keys to a vector, sixteen pieces a step. The
+//! windows only list the pieces; the places of a full list are computed and requested before any is
+//! read. No branch depends on a piece.
 
 use crate::runtime::prefetch::prefetch;
 use crate::token_counter::avx512::four_keys::{COUNTING, FOUR, FourKeys};
@@ -49,7 +48,8 @@ impl Counter<'_> {
             };
             store(0, _mm512_castsi512_si128(from));
             store(1, _mm512_extracti32x4_epi32::<1>(from));
-            // Behind the last one come empty pieces at the window's start, up to a whole vector of keys.
+            // Behind the last one come empty pieces at the window's start, up to a whole vector of
+            // keys.
             if count > 2 * SIXTEEN - FOUR {
                 store(2, _mm512_extracti32x4_epi32::<2>(from));
                 store(3, _mm512_extracti32x4_epi32::<3>(from));
@@ -63,7 +63,8 @@ impl Counter<'_> {
         }
     }
 
-    /// Counts pieces of a window above 15 bytes: the `long`-th of those that start at `starts` and end behind `last_bytes`.
+    /// Counts pieces of a window above 15 bytes: the `long`-th of those that start at `starts` and
+    /// end behind `last_bytes`.
     ///
     /// # Safety
     /// As for `list`.
@@ -105,7 +106,8 @@ impl Counter<'_> {
         self.cache.is_familiar = (self.unknown_len - before) * FAMILIAR_SHARE < len;
     }
 
-    /// Where the listed pieces are in the table, as byte offsets, and what is there if they are known; asks for it if `ASK`.
+    /// Where the listed pieces are in the table, as byte offsets, and what is there if they are
+    /// known; asks for it if `ASK`.
     #[inline(always)]
     unsafe fn find_places<const ASK: bool>(
         &self,
@@ -132,7 +134,8 @@ impl Counter<'_> {
         }
     }
 
-    /// Adds up the counts of the known pieces, and writes the others behind those that are unknown already.
+    /// Adds up the counts of the known pieces, and writes the others behind those that are unknown
+    /// already.
     #[inline(always)]
     unsafe fn read_places(
         &mut self,

@@ -1,8 +1,6 @@
-//! Counts an ASCII text of one window, with vectors of 512 bits, as a processor likes it that has nothing else to do meanwhile.
-//!
-//! Each step waits for the one before, so a wrong guess of how many pieces there are would cost as much as all of them: four are always looked up, or
-//! sixteen, and those that are not there are empty. The text was written a moment ago: what is read in the sizes in which it was written is at hand at
-//! once, all else only when everything before has been done, the text before included.
+//! Counts an ASCII text of one window, where every branch that is predicted wrongly would cost as
+//! much as all look-ups: four or sixteen pieces are always looked up, the missing ones are empty.
+//! Units are read in the sizes in which V8 wrote them, so that store forwarding works.
 
 use crate::token_counter::avx512::classify::classify_ascii;
 use crate::token_counter::avx512::four_keys::{COUNTING, FOUR, FourKeys};
@@ -29,7 +27,8 @@ const SIXTEEN: usize = 16;
 const MOST: usize = 2 * SIXTEEN;
 
 impl Encoding {
-    /// The number of tokens of the first `len` units, if this is a text for this file; `text` is overwritten.
+    /// The number of tokens of the first `len` units, if this is a text for this file; `text` is
+    /// overwritten.
     ///
     /// # Safety
     /// `READ` units must be readable, and the machine must have the instructions.
@@ -38,7 +37,8 @@ impl Encoding {
         if len == 0 || len > WINDOW {
             return None;
         }
-        // SAFETY: the caller's; `set_block` writes a window and its padding; the pieces are the text's.
+        // SAFETY: the caller's; `set_block` writes a window and its padding; the pieces are the
+        // text's.
         unsafe {
             let block = ascii(units, len)?;
             let at = text.set_block(block, len);
@@ -105,7 +105,8 @@ unsafe fn ascii(units: *const u16, len: usize) -> Option<__m512i> {
     }
 }
 
-/// The first `len` of 16 units, and zeros. V8 writes what is left of a string behind whole sixteens unit by unit.
+/// The first `len` of 16 units, and zeros. V8 writes what is left of a string behind whole sixteens
+/// unit by unit.
 #[inline(always)]
 unsafe fn one_by_one(units: *const u16, len: usize) -> [__m128i; 2] {
     // SAFETY: as for `count_short`. Volatile, or the compiler would make one load of all.
@@ -123,11 +124,12 @@ unsafe fn one_by_one(units: *const u16, len: usize) -> [__m128i; 2] {
     [eight!(0: 0 1 2 3 4 5 6 7), eight!(8: 0 1 2 3 4 5 6 7)]
 }
 
-/// The tokens of those of up to four pieces of 15 bytes that are known, and a bit for each that is not: few enough to be faster without vectors, where less
-/// has to be waited for.
+/// The tokens of those of up to four pieces of 15 bytes that are known, and a bit for each that is
+/// not: few enough to be faster without vectors, where less has to be waited for.
 ///
 /// # Safety
-/// `len` bytes with pieces at `starts`, and the padding of a text, are readable at `at`; the table is alive.
+/// `len` bytes with pieces at `starts`, and the padding of a text, are readable at `at`; the table
+/// is alive.
 #[inline(always)]
 unsafe fn look_up_four(table: SmallTable, at: *const u8, starts: u64, len: usize) -> (u32, u32) {
     let mut rest = starts & (starts - 1);
@@ -147,7 +149,8 @@ unsafe fn look_up_four(table: SmallTable, at: *const u8, starts: u64, len: usize
 /// The same for pieces of a block, unless one is long or they are too many.
 ///
 /// # Safety
-/// The machine must have the instructions, the `len` bytes of the block have pieces at `starts`, and the table is alive.
+/// The machine must have the instructions, the `len` bytes of the block have pieces at `starts`,
+/// and the table is alive.
 #[inline(always)]
 unsafe fn look_up_block(table: SmallTable, block: __m512i, starts: u64, len: usize) -> Option<(u32, u32)> {
     // SAFETY: the caller's.

@@ -1,5 +1,6 @@
-//! UTF-16 to UTF-8 by AVX-512: 32 units of ASCII a step, or 16 of whatever kind, each in a lane of its own. A compression closes the gaps, so no
-//! branch depends on how many bytes a character takes.
+//! UTF-16 to UTF-8 by AVX-512: 32 units of ASCII a step, or 16 of whatever kind, each in a lane of
+//! its own. A compression closes the gaps, so no branch depends on how many bytes a character
+//! takes.
 
 use core::arch::x86_64::{
     __m256i, __m512i, _mm256_storeu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi32_mask,
@@ -15,7 +16,8 @@ const MOST: usize = 32;
 const BITS: i64 = i64::from_le_bytes([18, 12, 6, 0, 50, 44, 38, 32]);
 
 /// # Safety
-/// `out` must have room for `3 * units.len() + 64` bytes, and the machine must have these instructions.
+/// `out` must have room for `3 * units.len() + 64` bytes, and the machine must have these
+/// instructions.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize {
     let mut read = 0;
@@ -23,8 +25,9 @@ pub unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize {
     let mut first_is_done = false;
     while read < units.len() {
         let count = (units.len() - read).min(MOST);
-        // SAFETY: `count` units are readable. At most three bytes were written for a unit read, and one more where the second half of a pair is
-        // yet to be read, which has three of its own: so 64 more are writable.
+        // SAFETY: `count` units are readable. At most three bytes were written for a unit read, and
+        // one more where the second half of a pair is yet to be read, which has three of its own:
+        // so 64 more are writable.
         unsafe {
             let start = units.as_ptr().add(read).cast();
             let these = _mm512_maskz_loadu_epi16(u32::MAX >> (MOST - count), start);
@@ -44,8 +47,9 @@ pub unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize {
     written
 }
 
-/// Narrows the first `count` of 16 units, where `behind` has the next one of each; returns how many bytes they became. A pair whose first half is the
-/// last unit is narrowed here, and `first_is_done` next time: so where the next sixteen begin does not wait for what these are.
+/// Narrows the first `count` of 16 units, where `behind` has the next one of each; returns how many
+/// bytes they became. A pair whose first half is the last unit is narrowed here, and
+/// `first_is_done` next time: so where the next sixteen begin does not wait for what these are.
 ///
 /// # Safety
 /// 64 bytes must be writable at `at`, and the machine must have AVX-512.

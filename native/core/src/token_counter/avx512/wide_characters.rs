@@ -1,5 +1,6 @@
-//! The characters beyond ASCII in a window by AVX-512: sixteen a step, each in a lane of its own. Only the tables are read one by one: on Zen 4 a gather
-//! of sixteen takes longer than sixteen loads.
+//! The characters beyond ASCII in a window by AVX-512: sixteen a step, each in a lane of its own.
+//! Only the tables are read one by one: on Zen 4 a gather of sixteen takes longer than sixteen
+//! loads.
 
 use crate::token_counter::avx512::four_keys::COUNTING;
 use crate::token_counter::simd::WideCharacters;
@@ -17,7 +18,8 @@ use core::arch::x86_64::{
 const SIXTEEN: usize = 16;
 
 /// # Safety
-/// As for [`Simd::classify_wide`](crate::token_counter::simd::Simd::classify_wide), and the machine must have these instructions.
+/// As for [`Simd::classify_wide`](crate::token_counter::simd::Simd::classify_wide), and the machine
+/// must have these instructions.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt")]
 pub unsafe fn classify_wide(characters: &WideCharacters, masks: &mut Masks) -> (usize, Wide) {
@@ -64,13 +66,15 @@ pub unsafe fn classify_wide(characters: &WideCharacters, masks: &mut Masks) -> (
     (len.min(before.count_ones() as usize), wide)
 }
 
-/// What a character is asked for as a neighbour, see `cuts.rs`: its key and that of its last byte; 0 for one at which no piece is cut.
+/// What a character is asked for as a neighbour, see `cuts.rs`: its key and that of its last byte;
+/// 0 for one at which no piece is cut.
 struct Keys {
     whole: __m512i,
     partial: __m512i,
 }
 
-/// Which of the characters `right` no token crosses to, the ones before the first standing last in `left`.
+/// Which of the characters `right` no token crosses to, the ones before the first standing last in
+/// `left`.
 ///
 /// # Safety
 /// As for `classify_wide`; `is_cut_at` tells which of the first `len` have a key.

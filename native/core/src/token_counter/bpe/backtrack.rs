@@ -1,13 +1,16 @@
-//! Merging of long pieces by the longest tokens that fit, with the result of `merge.rs`: fast where tokens are long and fit at once.
+//! Merging of long pieces by the longest tokens that fit, with the result of `merge.rs`: fast where
+//! tokens are long and fit at once.
 
 use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
 
-/// 2 KB of answers: repeated texts ask for few pairs, and of random ones a table of any size knows few.
+/// 2 KB of answers: repeated texts ask for few pairs, and of random ones a table of any size knows
+/// few.
 const ANSWER_BITS: u32 = 8;
 /// What a candidate costs whose answer is not known, in units of one whose answer is.
 const UNKNOWN_COST: usize = 8;
-/// Units after which it is asked how far they have led, and bytes that they have to: at less, merging by blocks takes less time.
-/// More where tokens are long, as blocks take longer there, and most units are spent on the first of a pattern.
+/// Units after which it is asked how far they have led, and bytes that they have to: at less,
+/// merging by blocks takes less time. More where tokens are long, as blocks take longer there, and
+/// most units are spent on the first of a pattern.
 const COST: usize = 128;
 const COST_PER_LONGEST: usize = 24;
 const MOST_COST: usize = 512;
@@ -24,7 +27,8 @@ pub struct Tokens {
 /// Working memory of [`Backtrack::extend`], kept between calls.
 #[derive(Default)]
 pub struct Backtrack {
-    /// What `fits` has answered, by the hash of the pair: both ids, and the answer in the lowest bit. Made at the first long piece.
+    /// What `fits` has answered, by the hash of the pair: both ids, and the answer in the lowest
+    /// bit. Made at the first long piece.
     answers: Vec<u64>,
     /// Bit per position: known to be a dead end.
     dead: Vec<u64>,
@@ -37,13 +41,13 @@ impl Backtrack {
         self.answers.resize(1 << ANSWER_BITS, 0);
     }
 
-    /// Goes on until the end of the piece of `len` bytes, or until it takes too long; returns the length of the longest token that was tried.
-    ///
-    /// Takes the longest token that fits behind the last one, where two neighbours fit when merging their bytes would give just these two.
-    /// Every prefix of a merged piece is itself merged, so a position once found to lead nowhere is never tried again.
+    /// Continues to the end of the piece of `len` bytes, or until the work exceeds its worth;
+    /// returns the length of the longest token that was tried. A dead end is never tried again,
+    /// because every prefix of a merged piece is itself merged.
     ///
     /// # Safety
-    /// `tokens` are those of a part of the piece, and not all; `len + 16` bytes must be readable at `at`.
+    /// `tokens` are those of a part of the piece, and not all; `len + 16` bytes must be readable at
+    /// `at`.
     pub unsafe fn extend(&mut self, vocabulary: &Vocabulary, at: *const u8, len: usize, tokens: &mut Tokens) -> usize {
         let mut position = tokens.end;
         let mut goal = position + WORTH;
@@ -62,7 +66,8 @@ impl Backtrack {
                 }
                 cost += 1;
                 let end = position + candidate_len;
-                // Where to go on if the candidate fits or not, which takes as long to tell as it takes to fetch this.
+                // Where to go on if the candidate fits or not, which takes as long to tell as it
+                // takes to fetch this.
                 vocabulary.prefetch_longest(at.add(end));
                 vocabulary.prefetch_derived(candidate);
                 if !self.is_dead(end) && self.fits_last(vocabulary, &tokens.ids, candidate, &mut cost) {
@@ -77,7 +82,8 @@ impl Backtrack {
                     candidate_len = vocabulary.token_len(candidate);
                 } else {
                     self.set_dead(position);
-                    // A dead end at the very start cannot be: the merged piece begins with some token.
+                    // A dead end at the very start cannot be: the merged piece begins with some
+                    // token.
                     let Some(last) = tokens.ids.pop() else {
                         break;
                     };
@@ -120,8 +126,9 @@ impl Backtrack {
     }
 }
 
-/// Whether merging the bytes of `left` and `right` gives these two tokens again: no merge across the border between them would have come
-/// before the merges that made them. Walks down the two sides' splits, always the one that was merged last.
+/// Whether merging the bytes of `left` and `right` gives these two tokens again: no merge across
+/// the border between them would have come before the merges that made them. Walks down the two
+/// sides' splits, always the one that was merged last.
 #[inline]
 fn fits(vocabulary: &Vocabulary, mut left: u32, mut right: u32) -> bool {
     let mut limit = NONE;

@@ -1,6 +1,5 @@
-//! Byte-pair merging of blocks of some hundred bytes, as `merge.rs` does it with pieces of up to 63: several in turns, a merge each.
-//!
-//! The lowest rank is found in two steps: of each 64 positions it is kept, and after a merge looked for again only where the merge was.
+//! Byte-pair merging of blocks of some hundred bytes, several in turns, a merge each.
+//! The lowest rank is kept for each 64 positions, and searched again only where a merge was.
 
 use crate::token_counter::bpe::merge_table::Join;
 use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
@@ -71,7 +70,8 @@ fn previous_bound(bounds: &[u64], at: usize) -> usize {
 
 /// A block of fewer than `GROUPS` times 64 bytes while it is merged.
 pub struct Block<const GROUPS: usize> {
-    /// Rank of the merge of the part that starts here with the next one, and this position in the low bits: the minimum is the leftmost lowest.
+    /// Rank of the merge of the part that starts here with the next one, and this position in the
+    /// low bits: the minimum is the leftmost lowest.
     merges: [[u32; LANES]; GROUPS],
     /// The token of the part that starts here.
     ids: [[u32; LANES]; GROUPS],
@@ -83,7 +83,8 @@ pub struct Block<const GROUPS: usize> {
     len: usize,
     /// Parts there are.
     count: u32,
-    /// What was merged last: where it starts, where its right part started, and where the part before it starts.
+    /// What was merged last: where it starts, where its right part started, and where the part
+    /// before it starts.
     at: usize,
     middle: usize,
     left: usize,
@@ -162,7 +163,8 @@ impl<const GROUPS: usize> Block<GROUPS> {
         let [at, middle, left] = [self.at, self.middle, self.left].map(|position| position / LANES);
         // SAFETY: groups of positions below MOST.
         unsafe {
-            // The lanes of these merges are not written yet: vectors that are read right behind a write to a lane have to wait for it.
+            // The lanes of these merges are not written yet: vectors that are read right behind a
+            // write to a lane have to wait for it.
             let mut lowest = lowest_of(self.merges.get_unchecked(at)).min(at_merge);
             if left == at {
                 lowest = lowest.min(left_merge);
@@ -254,10 +256,12 @@ unsafe fn merge_all[const GROUPS: usize](vocabulary: &Vocabulary, text: *const u
 /// Blocks that are merged in turns at the most.
 pub const TOGETHER: usize = 12;
 
-/// Merges bytes of `text`, from the first to the second of each pair on, in as many of the `blocks`.
+/// Merges bytes of `text`, from the first to the second of each pair on, in as many of the
+/// `blocks`.
 ///
 /// # Safety
-/// At most `TOGETHER`, each with at least a byte and at most the blocks' MOST, readable, and as many blocks.
+/// At most `TOGETHER`, each with at least a byte and at most the blocks' MOST, readable, and as
+/// many blocks.
 pub unsafe fn merge_blocks<const GROUPS: usize>(
     vocabulary: &Vocabulary,
     text: *const u8,

@@ -1,8 +1,9 @@
-//! A bit for each of many hashes: most of what a table does not have is told here, nearer than the table.
+//! A bit for each of many hashes: rejects most keys that a table lacks, and is nearer than the
+//! table.
 
 use crate::runtime::prefetch::prefetch;
 
-/// `WORDS`, a power of two, times 64 bits; which one is told by a hash from bit `SHIFT` on.
+/// `WORDS`, a power of two, times 64 bits; a hash selects one by its bits from `SHIFT` on.
 #[repr(transparent)]
 pub struct Filter<const WORDS: usize, const SHIFT: u32>([u64; WORDS]);
 

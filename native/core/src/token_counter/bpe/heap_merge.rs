@@ -1,10 +1,12 @@
-//! Byte-pair merging of any number of bytes, by a heap of all merges: slower than blocks, and without a bound.
+//! Byte-pair merging of any number of bytes, by a heap of all merges: slower than blocks, and
+//! without a bound.
 
 use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Merges any number of bytes: the bounds and ids of [`crate::token_counter::bpe::block_merge::Merged`].
+/// Merges any number of bytes: the bounds and ids of
+/// [`crate::token_counter::bpe::block_merge::Merged`].
 pub(crate) fn merge_any(vocabulary: &Vocabulary, bytes: &[u8]) -> (Vec<u64>, Vec<u32>) {
     let len = bytes.len();
     let mut ids: Vec<u32> = bytes.iter().map(|byte| vocabulary.byte_ids[usize::from(*byte)]).collect();

@@ -1,6 +1,7 @@
 //! Which lengths tokens have, and the hash of long ones.
 
-/// Longest token of the main table. A slot is 16 bytes: 13 of the token, 4 bits of length, 20 of id.
+/// Longest token of the main table. A slot is 16 bytes: 13 of the token, 4 bits of length, 20 of
+/// id.
 pub const MAX_SHORT: usize = 13;
 /// Longest token there is.
 pub const MAX_LONG: usize = 128;
@@ -35,7 +36,7 @@ impl Lengths {
         }
     }
 
-    /// Whether a token of more than 13 bytes may be these: most pieces are told here.
+    /// Whether a token of more than 13 bytes may be these: this rejects most pieces.
     pub fn may_have(&self, bytes: &[u8]) -> bool {
         debug_assert!((MAX_SHORT + 1..=MAX_LONG).contains(&bytes.len()));
         // SAFETY: more than eight bytes.

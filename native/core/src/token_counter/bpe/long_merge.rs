@@ -1,9 +1,6 @@
-//! Merging of pieces of any length in time that grows with the length alone, with the result of `merge.rs`: by `backtrack.rs` where that is fast,
-//! by `run_merge.rs` where one byte follows itself, elsewhere by blocks.
-//!
-//! A list of tokens is what merging all their bytes gives if that holds for each two neighbours; so lists of two blocks that overlap can be joined
-//! at any token that both have, as each pair of neighbours then comes from one of the lists. Blocks of common text agree after some bytes.
-//! Where two do not, as in runs of one character, the next one begins where a token of the last one does, and is longer.
+//! Merges pieces of any length in linear time: by backtracking, by run lengths or by blocks. The
+//! result is that of `merge.rs`; docs/design/tokenizer.md explains why overlapping blocks can be
+//! joined.
 
 use crate::token_counter::bpe::backtrack::{Backtrack, Tokens};
 use crate::token_counter::bpe::block_merge::{Block, Merged, TOGETHER, merge_blocks};
@@ -16,13 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Blocks of common text: 256 bytes each, of which a quarter is merged twice.
 const SHORT: usize = 4;
 const SHORT_OVERLAP: usize = Block::<SHORT>::MOST - 192;
-/// Blocks of runs, whose tokens are long: of two kilobytes each, nearly as many as fit the first-level cache.
+/// Blocks of runs, whose tokens are long: of two kilobytes each, nearly as many as fit the
+/// first-level cache.
 const LONG: usize = 32;
 const LONG_OVERLAP: usize = 288;
 const LONG_TOGETHER: usize = 3;
 /// Short blocks of the first round: fewer are in vain if they do not agree.
 const FIRST_TOGETHER: usize = 3;
-/// Text of few runs: where the next bytes are so few, and as many bytes and runs are merged at once.
+/// Text of few runs: where the next bytes are so few, and as many bytes and runs are merged at
+/// once.
 const RUNS_AHEAD: usize = 512;
 const FEW_RUNS: usize = 8;
 const RUN_BYTES: usize = 1 << 14;
@@ -59,7 +58,7 @@ pub struct LongMerge {
     short: Vec<Block<SHORT>>,
     long: Vec<Block<LONG>>,
     runs: RunMerge,
-    /// Set when nobody wants the result any more, which then is none.
+    /// Set when the caller has gone: the result is not used then.
     pub stop: Option<Arc<AtomicBool>>,
 }
 
@@ -106,7 +105,8 @@ impl LongMerge {
         &self.tokens.ids
     }
 
-    /// Counts the tokens of pieces of up to `MAX_BLOCK` bytes, from the first to the second of each pair on.
+    /// Counts the tokens of pieces of up to `MAX_BLOCK` bytes, from the first to the second of each
+    /// pair on.
     ///
     /// # Safety
     /// At most `MAX_BLOCKS`, each with at least a byte, readable in `text`; as many `counts`.
@@ -126,7 +126,7 @@ impl LongMerge {
         }
     }
 
-    /// Whether nobody wants the result.
+    /// Whether the caller has gone.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
@@ -206,7 +206,8 @@ impl LongMerge {
         agreed
     }
 
-    /// Goes on where a block did not agree: by one that begins where a token does, or if that did not either by any that does.
+    /// Goes on where a block did not agree: by one that begins where a token does, or if that did
+    /// not either by any that does.
     ///
     /// # Safety
     /// As for `merge`.
@@ -228,7 +229,8 @@ impl LongMerge {
         }
     }
 
-    /// By a block without a bound to its length: where what is merged last depends on what is far behind, as in a chain of ever lower ranks.
+    /// By a block without a bound to its length: where what is merged last depends on what is far
+    /// behind, as in a chain of ever lower ranks.
     ///
     /// # Safety
     /// As for `merge`.
@@ -247,7 +249,8 @@ impl LongMerge {
         }
     }
 
-    /// Where the token starts that has at least `overlap` bytes before `end` behind its start, or the piece; and its length.
+    /// Where the token starts that has at least `overlap` bytes before `end` behind its start, or
+    /// the piece; and its length.
     fn bound_before(&self, vocabulary: &Vocabulary, overlap: usize) -> (usize, usize) {
         let mut bound = self.tokens.end;
         let mut token_len = 1;
@@ -261,7 +264,8 @@ impl LongMerge {
         (bound, token_len)
     }
 
-    /// Goes on with the tokens of a block from the last token on that both have; `false` if there is none.
+    /// Goes on with the tokens of a block from the last token on that both have; `false` if there
+    /// is none.
     fn append(&mut self, vocabulary: &Vocabulary, block: Merged) -> bool {
         let mut to = self.tokens.end;
         let mut kept = self.tokens.ids.len();

@@ -90,7 +90,8 @@ fn runs_of_every_byte() {
     }
 }
 
-/// Bytes each of whose pairs has a lower rank than the one before: which of them merge is told by the last one.
+/// Bytes each of whose pairs has a lower rank than the one before: which of them merge is told by
+/// the last one.
 #[test]
 fn chains_of_falling_ranks() {
     for vocabulary in VOCABULARIES.iter() {

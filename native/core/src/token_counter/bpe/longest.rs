@@ -30,7 +30,8 @@ impl Vocabulary {
         NONE
     }
 
-    /// Asks for what [`Self::longest`] reads where nothing longer is a token, which is most of the time where many look-ups follow one another.
+    /// Asks for what [`Self::longest`] reads where nothing longer is a token, which is most of the
+    /// time where many look-ups follow one another.
     ///
     /// # Safety
     /// 16 bytes must be readable at `at`.
@@ -46,7 +47,8 @@ impl Vocabulary {
         }
     }
 
-    /// The longest token at `at` of at most `limit` bytes, and its length. Adds the look-ups that it takes to `lookups`.
+    /// The longest token at `at` of at most `limit` bytes, and its length. Adds the look-ups that
+    /// it takes to `lookups`.
     ///
     /// # Safety
     /// `limit >= 1` bytes, and 16 bytes, must be readable at `at`.
@@ -82,7 +84,8 @@ impl Vocabulary {
         }
     }
 
-    /// `lengths` has bit `len - 1` for each length that may occur. All prefixes are hashed in one walk, so hostile text costs no more than its length.
+    /// `lengths` has bit `len - 1` for each length that may occur. All prefixes are hashed in one
+    /// walk, so hostile text costs no more than its length.
     ///
     /// # Safety
     /// `limit` bytes must be readable at `at`.

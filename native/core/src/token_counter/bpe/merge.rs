@@ -1,8 +1,6 @@
-//! Byte-pair merging of pieces that are no tokens as a whole, exactly as the reference does it: always the lowest rank, the leftmost of equals.
-//! For pieces of up to [`MAX_DEFINED`] bytes; `long_merge.rs` has longer ones.
-//!
-//! A merge is a chain of look-ups that each wait for the one before. So several pieces are merged in turns, a step each: while one waits for
-//! memory, the others go on.
+//! Byte-pair merging of pieces of up to [`MAX_DEFINED`] bytes, exactly as the reference does it:
+//! always the lowest rank, the leftmost of equals. Several pieces are merged in turns, a step each:
+//! while one waits for memory, the others continue.
 
 use crate::token_counter::bpe::merge_table::Join;
 use crate::token_counter::bpe::piece::Piece;
@@ -18,7 +16,8 @@ const TOGETHER: usize = 12;
 /// Counts the tokens that each of the `pieces`, none of which is a token, merges into.
 ///
 /// # Safety
-/// The pieces are below `LANES` bytes long, lie in the text from `text` on, and there are as many `counts`.
+/// The pieces are below `LANES` bytes long, lie in the text from `text` on, and there are as many
+/// `counts`.
 #[inline(always)]
 pub unsafe fn merged_counts<const LANES: usize>(vocabulary: &Vocabulary, text: *const u8, pieces: &[Piece], counts: &mut [u8]) {
     // SAFETY: the caller's.
@@ -60,8 +59,8 @@ pub unsafe fn push_merged(vocabulary: &Vocabulary, at: *const u8, len: usize, ou
 /// A piece while it is merged.
 #[derive(Clone, Copy)]
 struct Parts<const LANES: usize> {
-    /// Rank of the merge of the part that starts here with the next one, and this position in the low bits: the minimum is the leftmost lowest.
-    /// From `NO_MERGE` on there is none.
+    /// Rank of the merge of the part that starts here with the next one, and this position in the
+    /// low bits: the minimum is the leftmost lowest. From `NO_MERGE` on there is none.
     merges: [u32; LANES],
     /// The token of the part that starts here.
     ids: [u32; LANES],
@@ -111,14 +110,16 @@ impl<const LANES: usize> Parts<LANES> {
     fn lowest(&mut self, vocabulary: &Vocabulary) -> u32 {
         let start_merge = packed(vocabulary.end_join(self.start_join), self.start);
         let left_merge = packed(vocabulary.end_join(self.left_join), self.left);
-        // Not among those yet: vectors that are read right behind writes to their lanes have to wait for them.
+        // Not among those yet: vectors that are read right behind writes to their lanes have to
+        // wait for them.
         let mut lanes = [NONE; 8];
         for eight in self.merges.chunks_exact(8) {
             for (lane, merge) in lanes.iter_mut().zip(eight) {
                 *lane = (*lane).min(*merge);
             }
         }
-        // SAFETY: positions below LANES. The left one first: where there is none it is the start itself.
+        // SAFETY: positions below LANES. The left one first: where there is none it is the start
+        // itself.
         unsafe {
             *self.merges.get_unchecked_mut(self.left as usize) = left_merge;
             *self.merges.get_unchecked_mut(self.start as usize) = start_merge;
@@ -155,7 +156,8 @@ impl<const LANES: usize> Parts<LANES> {
         }
     }
 
-    /// The number of tokens if `merge`, the next one, is the last or none: two parts never merge, they would be the whole piece.
+    /// The number of tokens if `merge`, the next one, is the last or none: two parts never merge,
+    /// they would be the whole piece.
     #[inline(always)]
     fn counted(&self, merge: u32) -> Option<u32> {
         if merge >= NO_MERGE {

@@ -1,8 +1,5 @@
-//! Which token two neighbours make, by their ids.
-//!
-//! Every token is made by one merge (the build script checks it): merging goes by rank and never looks outside the bytes that end up together, so
-//! whenever two parts make a token, they are the two that its own bytes alone would have come to. The pair says all that the bytes would,
-//! in 8 bytes whatever the length.
+//! Finds the token that two neighbours make, by their ids: 8 bytes whatever their length. Every
+//! token is made by exactly one pair (the build script checks it), see docs/design/tokenizer.md.
 
 use crate::runtime::prefetch::prefetch;
 use crate::token_counter::bpe::vocabulary::{Line, NONE, Vocabulary};
@@ -42,11 +39,13 @@ impl Vocabulary {
         Join { key: 0, line: self.join_lines }
     }
 
-    /// Begins to look up what `left` and `right` make, if they are `neighbours`, and asks for the cache line.
+    /// Begins to look up what `left` and `right` make, if they are `neighbours`, and asks for the
+    /// cache line.
     #[inline(always)]
     pub fn begin_join(&self, left: u32, right: u32, neighbours: bool) -> Join {
         let key = key_of(left, right);
-        // Asked for without a look at a filter, though most pairs make nothing: that look would be waited for, the line is not.
+        // Asked for without a look at a filter, though most pairs make nothing: that look would be
+        // waited for, the line is not.
         let line = if neighbours { self.join_line_of(hash(key)) } else { self.join_lines };
         // SAFETY: at most `join_lines`.
         prefetch(unsafe { self.joins().add(line) });
@@ -68,7 +67,8 @@ impl Vocabulary {
         }
     }
 
-    /// The token that two tokens make, or `NONE`. Waited for, unlike those that begin and end, so it asks the filter first, which is nearer.
+    /// The token that two tokens make, or `NONE`. Waited for, unlike those that begin and end, so
+    /// it asks the filter first, which is nearer.
     #[inline(always)]
     pub fn joined(&self, left: u32, right: u32) -> u32 {
         let key = key_of(left, right);

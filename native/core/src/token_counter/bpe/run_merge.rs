@@ -1,6 +1,6 @@
-//! Byte-pair merging of bytes that are few runs of one byte each: equal parts side by side are merged at once.
+//! Byte-pair merging of few runs of one byte each: equal parts side by side are merged at once.
 //!
-//! With tokens `aa` and `aaaa` seven bytes take two steps: `(a, 7)`, `(aa, 3) (a, 1)`, `(aaaa, 1) (aa, 1) (a, 1)`.
+//! With tokens `aa` and `aaaa`: `(a, 7)`, `(aa, 3) (a, 1)`, `(aaaa, 1) (aa, 1) (a, 1)`.
 
 use crate::token_counter::bpe::block_merge::Merged;
 use crate::token_counter::bpe::vocabulary::{NONE, Vocabulary};
@@ -16,7 +16,8 @@ struct Run {
 #[derive(Default)]
 pub struct RunMerge {
     runs: Vec<Run>,
-    /// Of each run: the token that two of its own make, and the one that its last makes with the next run's first.
+    /// Of each run: the token that two of its own make, and the one that its last makes with the
+    /// next run's first.
     merges: Vec<[u32; 2]>,
     bounds: Vec<u64>,
     ids: Vec<u32>,
@@ -25,8 +26,8 @@ pub struct RunMerge {
 impl RunMerge {
     /// Merges the bytes of `text` from `start` to `end`.
     ///
-    /// Merges of one rank come from the same pair of tokens, and a merge never makes a pair of a lower rank than its own.
-    /// So a run that is next can be merged as a whole, from the left, without a look at the others.
+    /// Merges of one rank are of the same pair of tokens, and a merge never makes a pair of a lower
+    /// rank than its own: so a run can be merged as a whole.
     pub fn merge(&mut self, vocabulary: &Vocabulary, text: &[u8], start: usize, end: usize) -> Merged<'_> {
         let bytes = &text[start..end];
         self.runs.clear();

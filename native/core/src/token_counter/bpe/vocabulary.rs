@@ -1,4 +1,5 @@
-//! The vocabulary of an encoding: bytes to id and back, built once per process and then only read, by all threads.
+//! The vocabulary of an encoding: bytes to id and back, built once per process and then only read,
+//! by all threads.
 
 use crate::runtime::huge_pages::HugeSlice;
 use crate::runtime::prefetch::prefetch;
@@ -26,7 +27,8 @@ pub struct Vocabulary {
     pub spanned: &'static [u8],
     /// Tokens of one byte.
     pub byte_ids: [u32; 256],
-    /// Tokens of 3 to 13 bytes, four slots to a line, the next line when one is full; behind those `lines`, those of `joins.rs`, then `Fixed`.
+    /// Tokens of 3 to 13 bytes, four slots to a line, the next line when one is full; behind those
+    /// `lines`, those of `joins.rs`, then `Fixed`.
     memory: HugeSlice<Line>,
     lines: usize,
     /// Lines of `joins.rs`; the one behind them stays empty.
@@ -35,11 +37,12 @@ pub struct Vocabulary {
     pub(crate) long: Vec<u32>,
 }
 
-/// In front of [`Vocabulary::joined`]: 2^20 bits, as what is left of the tables' last huge page holds them.
+/// In front of [`Vocabulary::joined`]: 2^20 bits, as what is left of the tables' last huge page
+/// holds them.
 type JoinFilter = Filter<{ (1 << 20) / 64 }, 24>;
 
-/// Lines for the joins of so many tokens: four to each, so that one in twenty is full and the next one has to be looked at as well.
-/// With fewer to a line, o200k's tables take one more huge page.
+/// Lines for the joins of so many tokens: four to each, so that one in twenty is full and the next
+/// one has to be looked at as well. With fewer to a line, o200k's tables take one more huge page.
 fn lines_for(tokens: usize) -> usize {
     tokens / 4 + 1
 }
@@ -104,7 +107,8 @@ impl Vocabulary {
 
     #[inline(always)]
     pub(crate) fn fixed(&self) -> &Fixed {
-        // SAFETY: `new` made room for it behind all lines; it is plain integers, zeroed, and needs no more alignment than a line has.
+        // SAFETY: `new` made room for it behind all lines; it is plain integers, zeroed, and needs
+        // no more alignment than a line has.
         unsafe { &*self.joins().add(self.join_lines + 1).cast::<Fixed>() }
     }
 
@@ -163,7 +167,8 @@ impl Vocabulary {
     #[inline(always)]
     fn key_of(&self, token: &[u8]) -> Key {
         debug_assert!(token.len() <= MAX_SHORT && self.derived.len() >= 16);
-        // SAFETY: a token is a part of the packed vocabulary, in which more than 16 bytes come behind the last of them.
+        // SAFETY: a token is a part of the packed vocabulary, in which more than 16 bytes come
+        // behind the last of them.
         unsafe { Key::read(token.as_ptr(), token.len()) }
     }
 
@@ -201,7 +206,8 @@ impl Vocabulary {
         (bounds[0] != bounds[1]).then(|| &self.bytes[bounds[0] as usize..bounds[1] as usize])
     }
 
-    /// Writes a token that exists to `target[at..]`, and returns where it ends. A short one is copied by its register-full: what follows it is overwritten.
+    /// Writes a token that exists to `target[at..]`, and returns where it ends. A short one is
+    /// copied by its register-full: what follows it is overwritten.
     #[inline(always)]
     pub fn write_token(&self, id: u32, target: &mut [u8], at: usize) -> usize {
         const FULL: usize = 16;

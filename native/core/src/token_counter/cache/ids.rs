@@ -1,4 +1,5 @@
-//! The ids of pieces that were encoded before: direct-mapped, per thread and encoding, made when a text is first encoded.
+//! The ids of pieces that were encoded before: direct-mapped, per thread and encoding, made when a
+//! text is first encoded.
 
 use crate::runtime::huge_pages::HugeSlice;
 use crate::token_counter::bpe::key::{Key, MAX_KEY};
@@ -50,7 +51,7 @@ impl IdTable {
     /// Appends the piece's ids, if they are known.
     ///
     /// # Safety
-    /// The cache must be alive, and nobody else may be using it.
+    /// The cache must be alive, and used by no other thread.
     #[inline(always)]
     pub unsafe fn push(self, place: IdPlace, ids: &mut Vec<u32>) -> bool {
         // SAFETY: the caller's; the index has BITS bits.

@@ -1,4 +1,5 @@
-//! What pieces were counted before, per thread and encoding. The pieces in use, a line each, are to fit the second-level cache, whatever the tables' size.
+//! What pieces were counted before, per thread and encoding. The pieces in use, a line each, are to
+//! fit the second-level cache, whatever the tables' size.
 
 pub mod ids;
 
@@ -11,7 +12,8 @@ use crate::token_counter::bpe::long_merge::{LongMerge, MAX_LARGE};
 pub(crate) const SMALL_BITS: u32 = 16;
 pub(crate) const TAG_ROTATION: u32 = 29;
 pub(crate) const HASH_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Pieces that had to be merged are worth a second table behind the first, where few put one another out: to merge one takes as long as to look up fifty.
+/// Pieces that had to be merged are worth a second table behind the first, where few put one
+/// another out: to merge one takes as long as to look up fifty.
 const MERGED_BITS: u32 = 13;
 /// Of those, as many as fit a cache line.
 const WAYS: usize = 4;
@@ -36,7 +38,8 @@ unsafe impl Zeroed for Tables {}
 /// Counts of pieces of up to 312 bytes, and the working memory of the longer ones.
 pub struct Cache {
     tables: HugeSlice<Tables>,
-    /// Pieces of up to 312 bytes: long names, rulers of dashes and the like come again and again. Made at the first one.
+    /// Pieces of up to 312 bytes: long names, rulers of dashes and the like come again and again.
+    /// Made at the first one.
     large: Vec<Large>,
     /// Whether the texts of late were nearly all known.
     pub is_familiar: bool,

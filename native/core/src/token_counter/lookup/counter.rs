@@ -1,8 +1,6 @@
-//! Counts pieces.
-//!
-//! Most of the time goes to waits for memory, so in a text that is not familiar no piece is looked up where it is found. A place is asked for first
-//! and read later, when what was asked for many others is on its way, too; those that are not known there wait for `unknown_pieces.rs`.
-//! With vectors of 512 bits the pieces are listed first in any case, see `listed_pieces.rs`.
+//! Counts pieces. Most of the time is spent on waits for memory (docs/design/tokenizer.md): places
+//! are requested first and read later, and pieces without an entry wait for `unknown_pieces.rs`.
+//! With AVX-512 all pieces are listed first, see `avx512/listed_pieces.rs`.
 
 use crate::token_counter::bpe::key::{Key, MAX_KEY};
 use crate::token_counter::bpe::piece::Piece;
@@ -23,14 +21,16 @@ const ASKED: usize = 2 * WINDOW;
 /// So many of them are looked up as soon as they are there.
 #[cfg(target_arch = "x86_64")]
 const FULL_LIST: usize = LISTED - WINDOW;
-/// A text's first window has to have more pieces to be listed: the shortest texts are done sooner piece by piece.
+/// A text's first window has to have more pieces to be listed: the shortest texts are done sooner
+/// piece by piece.
 #[cfg(target_arch = "x86_64")]
 const FEW: u32 = 8;
 /// Pieces that the cache does not know: of one list on top of what makes a batch worth it.
 pub(crate) const UNKNOWN: usize = 2 * WINDOW + LISTED;
 /// Written behind the last of them: as vectors are stored whole.
 pub(crate) const SPILL: usize = 8;
-/// Below one unknown piece in so many a text is familiar: its pieces are at hand, and looked up where they are found, which takes fewer steps.
+/// Below one unknown piece in so many a text is familiar: its pieces are at hand, and looked up
+/// where they are found, which takes fewer steps.
 pub(crate) const FAMILIAR_SHARE: usize = 16;
 /// With more unknown pieces than this in a window, it is no longer.
 const FAMILIAR_WINDOW: usize = 2;
@@ -113,7 +113,8 @@ impl Pieces for Counter<'_> {
     unsafe fn window<C: Simd>(&mut self, base: usize, starts: u64, end: usize) -> ControlFlow<()> {
         #[cfg(target_arch = "x86_64")]
         if C::LISTS_PIECES && (base > 0 || starts.count_ones() > FEW) {
-            // SAFETY: the machine has the instructions, and `look_up_listed` makes room for one more window.
+            // SAFETY: the machine has the instructions, and `look_up_listed` makes room for one
+            // more window.
             unsafe {
                 self.list(base, starts, end);
                 if self.listed.len >= FULL_LIST {
@@ -139,7 +140,8 @@ impl Pieces for Counter<'_> {
             if len > MAX_KEY {
                 self.total += self.count_long_later(start, len);
             } else {
-                // At once: beyond ASCII the matcher takes longer than the look-up, and pieces come again soon.
+                // At once: beyond ASCII the matcher takes longer than the look-up, and pieces come
+                // again soon.
                 let (known, count) = self.cache.small(Cache::small_place(Key::read(at, len), len));
                 if known {
                     self.total += count;
@@ -156,7 +158,8 @@ impl Pieces for Counter<'_> {
 /// Calls `piece` with where each piece of a window starts, and its length.
 #[inline(always)]
 fn each_piece(base: usize, starts: u64, end: usize, mut piece: impl FnMut(usize, usize)) {
-    // A border where the last piece ends; behind a whole window there is no bit for it, and none left to find either.
+    // A border where the last piece ends; behind a whole window there is no bit for it, and none
+    // left to find either.
     let mut rest = starts & (starts - 1) | if end < WINDOW { 1 << end } else { 0 };
     let mut from = 0;
     loop {

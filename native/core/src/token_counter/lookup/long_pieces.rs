@@ -15,7 +15,8 @@ impl Counter<'_> {
     /// The count of a piece, or 0 if it has to wait.
     ///
     /// # Safety
-    /// `len > MAX_KEY` bytes of the text from `start` on, and there is room for one more that waits.
+    /// `len > MAX_KEY` bytes of the text from `start` on, and there is room for one more that
+    /// waits.
     #[inline(never)]
     pub(crate) unsafe fn count_long_later(&mut self, start: usize, len: usize) -> u32 {
         // SAFETY: the caller's.

@@ -1,4 +1,5 @@
-//! Counts the pieces of up to 15 bytes that the cache does not know: together, as each of them waits for memory.
+//! Counts the pieces of up to 15 bytes that the cache does not know: together, as each of them
+//! waits for memory.
 
 use crate::token_counter::bpe::key::{Key, MAX_KEY};
 use crate::token_counter::bpe::merge::{merged_count, merged_counts};
@@ -8,10 +9,12 @@ use crate::token_counter::cache::Cache;
 use crate::token_counter::lookup::counter::{Counter, UNKNOWN};
 use std::mem::MaybeUninit;
 
-/// So many pieces before one is looked up, its cache lines are asked for: all of them at once would not fit the first-level cache.
+/// So many pieces before one is looked up, its cache lines are asked for: all of them at once would
+/// not fit the first-level cache.
 const AHEAD: usize = 20;
-/// What the cache has for a piece that waits to be merged: a quarter of those that have to be stand near another of their kind. No piece has this
-/// count, and none keeps it: the merge writes over it.
+/// What the cache has for a piece that waits to be merged: a quarter of those that have to be stand
+/// near another of their kind. No piece has this count, and none keeps it: the merge writes over
+/// it.
 pub(crate) const MERGING: u32 = 0;
 
 impl Counter<'_> {

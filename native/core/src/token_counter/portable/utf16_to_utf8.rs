@@ -9,7 +9,8 @@ pub unsafe fn to_utf8(units: &[u16], out: *mut u8) -> usize {
     let mut read = 0;
     let mut written = 0;
     while read < units.len() {
-        // SAFETY: `read <= units.len()`, and `written <= 3 * read`, so the caller's room covers the store.
+        // SAFETY: `read <= units.len()`, and `written <= 3 * read`, so the caller's room covers the
+        // store.
         let ascii = unsafe { ascii_to_utf8(&units[read..], out.add(written)) };
         read += ascii;
         written += ascii;

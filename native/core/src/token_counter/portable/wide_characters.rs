@@ -11,8 +11,9 @@ use crate::token_counter::split::wide_characters::{Character, is_cut_at};
 const _: () = assert!(UPPER == 0b001 && LOWER == 0b010 && OTHER_LETTER == 0b011 && MARK == 0b100);
 
 by_machine! {
-/// The characters that start at `leads` and end before `len`. How long one is, which class of those that can be placed it has, and whether a token
-/// crosses to it cannot be predicted, so nothing branches on that.
+/// The characters that start at `leads` and end before `len`. How long one is, which class of those
+/// that can be placed it has, and whether a token crosses to it cannot be predicted, so nothing
+/// branches on that.
 ///
 /// # Safety
 /// As for [`Simd::classify_wide`](crate::token_counter::simd::Simd::classify_wide).
@@ -40,7 +41,8 @@ pub unsafe fn classify_wide(characters: &WideCharacters, masks: &mut Masks) -> (
         fours |= u64::from(class >> 2) << start;
         if is_cut_at(character.lead()) {
             let right = character.key();
-            // SAFETY: the caller's. With no such character before this one, what is found is not used.
+            // SAFETY: the caller's. With no such character before this one, what is found is not
+            // used.
             let crossed = unsafe { may_be_crossed(spanned, left, last_of_left, right) };
             cuts |= u64::from(!crossed & (left != 0)) << start;
             (left, last_of_left) = (right, character.last());

@@ -2,7 +2,8 @@
 
 /// Bytes of a window.
 pub const WINDOW: usize = 64;
-/// Units that have to be readable from a text's start on, however short it is, to be counted as one window.
+/// Units that have to be readable from a text's start on, however short it is, to be counted as one
+/// window.
 #[cfg(target_arch = "x86_64")]
 pub const READ: usize = WINDOW + 16;
 
@@ -17,7 +18,8 @@ pub struct Masks {
     pub blank: u64,
     pub line: u64,
     pub quote: u64,
-    /// Line ends and slashes: joined as vectors, since the compiler takes a union of two masks apart into 64 scalar steps.
+    /// Line ends and slashes: joined as vectors, since the compiler takes a union of two masks
+    /// apart into 64 scalar steps.
     pub line_or_slash: u64,
     /// Not ASCII.
     pub high: u64,
@@ -32,7 +34,8 @@ pub struct Wide {
     pub marks: u64,
     /// All bytes of a character but its first.
     pub inner: u64,
-    /// The characters, by their first byte, behind which and another of them no token is: where a piece may be cut, see `cuts.rs`.
+    /// The characters, by their first byte, behind which and another of them no token is: where a
+    /// piece may be cut, see `cuts.rs`.
     pub cuts: u64,
 }
 

@@ -1,21 +1,21 @@
-//! Where a word may be cut because a capital follows a small letter.
-//!
-//! To cl100k's pattern `getUserName` is one word. It is no token, and such words are too many to be known. But no token of the vocabulary has
-//! such a border between just those letters in three of four places, so nothing is merged across it (see `cuts.rs`) and its parts, which are
-//! familiar, can be counted apart.
+//! Finds where a word may be cut because a capital follows a small letter (`getUserName`). In three
+//! of four such places no token of cl100k spans the letters around, so nothing merges across them,
+//! and the parts are known more often than the whole word.
 
 use crate::token_counter::bpe::vocabulary::Vocabulary;
 
 /// Letters on either side of a border that are looked at.
 const SIDE: usize = 3;
-/// Bits by which a letter is told from others here: case does not matter, and characters that share them only miss a cut.
+/// Bits that distinguish letters here: case does not matter, and characters that share
+/// them only miss a cut.
 const LETTER_BITS: u32 = 5;
 const NEAR_BITS: u32 = 4 * LETTER_BITS;
 const FAR_BITS: u32 = 16;
 
 /// The borders inside tokens, as bitmaps.
 pub struct CaseCuts {
-    /// By two letters before and two behind: of the tokens that have fewer than three on a side, every letter in place of a missing one.
+    /// By two letters before and two behind: of the tokens that have fewer than three on a side,
+    /// every letter in place of a missing one.
     near: Box<[u64]>,
     /// By the hash of three letters before and three behind.
     far: Box<[u64]>,
@@ -63,7 +63,8 @@ impl CaseCuts {
         }
     }
 
-    /// Those of the `borders` of a window that no token crosses. A border's bit is that of the capital; none is the first.
+    /// Those of the `borders` of a window that no token crosses. A border's bit is that of the
+    /// capital; none is the first.
     ///
     /// # Safety
     /// 64 bytes and eight more must be readable at `at`, which is where a piece starts.
@@ -72,7 +73,8 @@ impl CaseCuts {
         let mut cut = 0;
         while borders != 0 {
             let border = borders.trailing_zeros() as usize;
-            // SAFETY: the caller's. Before the piece nothing is read: no token of it reaches there, and for letters that are missing all are set.
+            // SAFETY: the caller's. Before the piece nothing is read: no token of it reaches there,
+            // and for letters that are missing all are set.
             let around = u64::from_le(unsafe { at.add(border.saturating_sub(SIDE)).cast::<u64>().read_unaligned() });
             let around = around << (8 * SIDE.saturating_sub(border));
             let crossed = is_set(&self.near, near_bit(around)) | is_set(&self.far, far_bit(around));

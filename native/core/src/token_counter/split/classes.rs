@@ -1,4 +1,5 @@
-//! Character classes of Unicode 16, as the reference's patterns see them. Node's own follow its ICU and differ between versions.
+//! Character classes of Unicode 16, as the reference's patterns see them. Node's own follow its ICU
+//! and differ between versions.
 
 /// `\p{Lu}` or `\p{Lt}`.
 pub const UPPER: u8 = 1;
@@ -24,7 +25,8 @@ const INDEX_BYTES: usize = 0x11_0000 / 64 * 2;
 #[inline(always)]
 pub unsafe fn class_of(point: u32) -> u8 {
     debug_assert!(point < 0x11_0000);
-    // SAFETY: the table has an entry for each block of 64 points, and all 64 classes of each block that an entry names.
+    // SAFETY: the table has an entry for each block of 64 points, and all 64 classes of each block
+    // that an entry names.
     unsafe {
         let block = u16::from_le(TABLE.as_ptr().add((point >> 6) as usize * 2).cast::<u16>().read_unaligned());
         *TABLE.get_unchecked(INDEX_BYTES + usize::from(block) * 64 + (point & 63) as usize)

@@ -1,14 +1,13 @@
-//! Where no token can cross.
-//!
-//! Merging never joins bytes on both sides of a border that no token of the vocabulary spans, so a long piece may be cut there and its parts
-//! merged apart. Of all pairs of adjacent characters few are spanned (1,857 in cl100k, 21,123 in o200k, ASCII aside); the build script writes
-//! them into a bitmap by hash. A collision only misses a cut. Behind an ASCII character nothing is cut: nearly all such pairs are spanned.
+//! Finds borders that no token of the vocabulary spans: a long piece may be cut there.
+//! The build script writes the pairs of characters that tokens span into a bitmap by hash, because
+//! they are few (1,857 in cl100k, 21,123 in o200k). A collision only misses a cut.
 
 use crate::token_counter::split::case_cuts::CaseCuts;
 
 include!("pair_hash.rs");
 
-/// What is known of where no token crosses; a piece may be cut there, and its parts are shown as if they were pieces.
+/// What is known of where no token crosses; a piece may be cut there, and its parts are shown as if
+/// they were pieces.
 #[derive(Clone, Copy)]
 pub struct Cuts<'a> {
     /// The bitmap of pairs.
@@ -30,7 +29,8 @@ unsafe fn is_spanned(bitmap: &[u8], left: u32, right: u32) -> bool {
     unsafe { *bitmap.get_unchecked(bit / 8) >> (bit % 8) & 1 != 0 }
 }
 
-/// Whether a token may have both of two adjacent characters, or the end of the left one and the right one. The left one is beyond ASCII.
+/// Whether a token may have both of two adjacent characters, or the end of the left one and the
+/// right one. The left one is beyond ASCII.
 ///
 /// # Safety
 /// `bitmap` is a vocabulary's.
@@ -57,10 +57,12 @@ unsafe fn character(at: *const u8) -> (u32, usize) {
     }
 }
 
-/// Length of the first part of the `len` bytes at `at`, which is all of them when there is nowhere to cut.
+/// Length of the first part of the `len` bytes at `at`, which is all of them when there is nowhere
+/// to cut.
 ///
 /// # Safety
-/// `bitmap` is a vocabulary's; `len >= 1` bytes of UTF-8 from a character's start, and four more, are readable at `at`.
+/// `bitmap` is a vocabulary's; `len >= 1` bytes of UTF-8 from a character's start, and four more,
+/// are readable at `at`.
 #[inline(always)]
 pub unsafe fn first_part(bitmap: &[u8], at: *const u8, len: usize) -> usize {
     // SAFETY: positions stay below `len`.

@@ -1,13 +1,15 @@
 //! Where a text may be walked from a second time.
 //!
-//! Where a window begins is known only once the one before is done. Two such chains of steps, from the start and from the middle, fit side by side.
+//! Where a window begins is known only once the one before is done. Two such chains of steps, from
+//! the start and from the middle, fit side by side.
 
 /// Shorter texts are not split.
 const SPLIT_FROM: usize = 512;
 /// Bytes in which a place is looked for.
 const SEARCHED: usize = 128;
 
-/// A place near the middle where a piece starts, whatever stands around: a space between two small letters. 0 if there is none.
+/// A place near the middle where a piece starts, whatever stands around: a space between two small
+/// letters. 0 if there is none.
 #[inline(always)]
 pub fn split_of(bytes: &[u8]) -> usize {
     if bytes.len() < SPLIT_FROM {

@@ -1,11 +1,12 @@
 // Shared with the build script, which fills the bitmap that `cuts.rs` reads.
 
-/// Bits of a pair's hash. The bitmap of spanned pairs is 64 KB, so that it stays in the second-level cache.
+/// Bits of a pair's hash. The bitmap of spanned pairs is 64 KB, so that it stays in the
+/// second-level cache.
 const PAIR_HASH_BITS: u32 = 19;
 
-/// Where the pair of two adjacent characters stands in the bitmap: the right one tells which 64 bytes, the left one where in them, so that what is
-/// asked about a character lies together, and a text needs as many places as it has different characters. A character's key is its UTF-8 bytes,
-/// the first one lowest.
+/// Bit of a pair of adjacent characters: the right one selects the cache line, the left one the bit
+/// in it, so a text reads one line for each different character. A character's key is its UTF-8
+/// bytes, the first one lowest.
 #[inline(always)]
 const fn pair_hash(left: u32, right: u32) -> u32 {
     let line = right.wrapping_mul(LINE_FACTOR) >> LINE_SHIFT;
@@ -17,7 +18,8 @@ pub(crate) const BIT_FACTOR: u32 = 0x9e37_79b1;
 pub(crate) const LINE_BITS: u32 = 9;
 pub(crate) const LINE_SHIFT: u32 = 32 - (PAIR_HASH_BITS - LINE_BITS);
 
-/// Key of a left character of which only the last byte is inside the token. No character has a key with its top byte 0x01.
+/// Key of a left character of which only the last byte is inside the token. No character has a key
+/// with its top byte 0x01.
 #[inline(always)]
 pub(crate) const fn partial_key(last_byte: u8) -> u32 {
     0x0100_0000 | last_byte as u32

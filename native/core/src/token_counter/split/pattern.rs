@@ -1,5 +1,6 @@
-//! The three splitting patterns of the encodings, as exact matchers of one piece. No regex: none of them looks behind, so a piece depends
-//! only on what follows its start. `window.rs` finds most pieces of ASCII text faster; this is what it falls back to.
+//! The three splitting patterns of the encodings, as exact matchers of one piece. No regex: none of
+//! them looks behind, so a piece depends only on what follows its start. `window.rs` finds most
+//! pieces of ASCII text faster; this is what it falls back to.
 
 use crate::token_counter::split::classes::{LOWER, MARK, NUMBER, OTHER_LETTER, SPACE, UPPER, class_of, is_letter};
 
@@ -8,9 +9,11 @@ use crate::token_counter::split::classes::{LOWER, MARK, NUMBER, OTHER_LETTER, SP
 pub enum Pattern {
     /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
     Gpt2,
-    /// `(?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+    /// `(?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
+    /// ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
     Cl100k,
-    /// Words end where upper case follows lower case, and carry a contraction: see tiktoken's `o200k_base`.
+    /// Words end where upper case follows lower case, and carry a contraction: see tiktoken's
+    /// `o200k_base`.
     O200k,
 }
 
@@ -65,7 +68,8 @@ impl Scan<'_> {
         }
     }
 
-    /// Length of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d` at `at`, or 0. In any case, U+017F is an `s` too.
+    /// Length of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll`, `'d` at `at`, or 0. In any case, U+017F is
+    /// an `s` too.
     #[inline(always)]
     fn contraction(self, at: usize, any_case: bool) -> usize {
         if self.byte(at) != b'\'' {
@@ -132,7 +136,8 @@ fn is_other(class: u8) -> bool {
     class == OTHER || class == MARK
 }
 
-/// Where the piece that starts at `at` ends. `text` is valid UTF-8, `at` a character border before its end.
+/// Where the piece that starts at `at` ends. `text` is valid UTF-8, `at` a character border before
+/// its end.
 #[inline(always)]
 pub fn piece_end(pattern: Pattern, text: &[u8], at: usize) -> usize {
     let scan = Scan(text);
@@ -215,7 +220,8 @@ fn o200k(scan: Scan, at: usize) -> usize {
     let letter = is_letter(first.class);
     let prefixed = !letter && !is_line_end(scan.byte(at));
     let bare = letter || first.class == MARK;
-    // The order of the pattern's two word alternatives, each with its optional first character tried first.
+    // The order of the pattern's two word alternatives, each with its optional first character
+    // tried first.
     let word = (prefixed.then(|| lower_word(scan, first.next)).flatten())
         .or_else(|| bare.then(|| lower_word(scan, at)).flatten())
         .or_else(|| prefixed.then(|| upper_word(scan, first.next)).flatten())
@@ -240,7 +246,8 @@ fn is_lowerish(class: u8) -> bool {
 #[inline(always)]
 fn lower_word(scan: Scan, at: usize) -> Option<usize> {
     let mut end = at;
-    // Behind the last character of the upper run that the second set takes as well: where backtracking would stop.
+    // Behind the last character of the upper run that the second set takes as well: where
+    // backtracking would stop.
     let mut last_of_both = None;
     loop {
         let c = scan.at(end);
@@ -256,7 +263,8 @@ fn lower_word(scan: Scan, at: usize) -> Option<usize> {
     if lower > end { Some(lower) } else { last_of_both }
 }
 
-/// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*`, where `lower_word` has failed: no lower-case letter can follow.
+/// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*`, where `lower_word` has failed: no
+/// lower-case letter can follow.
 #[inline(always)]
 fn upper_word(scan: Scan, at: usize) -> Option<usize> {
     let end = scan.run(at, is_upperish);

@@ -16,7 +16,8 @@ pub trait Pieces {
     /// Whether they may be shown in any order.
     const IN_ANY_ORDER: bool = false;
 
-    /// Pieces of one window: bit i of `starts` set, a piece starts at `base + i`; the last one ends at `base + end`, at most 64 bytes on.
+    /// Pieces of one window: bit i of `starts` set, a piece starts at `base + i`; the last one ends
+    /// at `base + end`, at most 64 bytes on.
     ///
     /// # Safety
     /// The machine must have `C`'s instructions.
@@ -90,7 +91,8 @@ fn by_piece<P: Pieces>(text: &Text, pieces: &mut P) -> ControlFlow<()> {
 unsafe fn by_window<P: Pieces, C: Simd, const O200K: bool>(text: &Text, cuts: Cuts, pieces: &mut P) -> ControlFlow<()> {
     let bytes = text.as_bytes();
     let split = if P::IN_ANY_ORDER { split_of(bytes) } else { 0 };
-    // One call of `step` for both: it is thousands of bytes of code, which a text after a pause has to fetch first.
+    // One call of `step` for both: it is thousands of bytes of code, which a text after a pause has
+    // to fetch first.
     let (mut now, mut other) = (0..split, split..bytes.len());
     loop {
         if now.is_empty() {
@@ -98,7 +100,8 @@ unsafe fn by_window<P: Pieces, C: Simd, const O200K: bool>(text: &Text, cuts: Cu
                 return ControlFlow::Continue(());
             }
         } else {
-            // SAFETY: the caller's; both parts begin where the text does, and their positions are below their ends.
+            // SAFETY: the caller's; both parts begin where the text does, and their positions are
+            // below their ends.
             unsafe { step::<P, C, O200K>(text, &bytes[..now.end], &mut now.start, cuts, pieces)? };
         }
         std::mem::swap(&mut now, &mut other);
@@ -108,7 +111,8 @@ unsafe fn by_window<P: Pieces, C: Simd, const O200K: bool>(text: &Text, cuts: Cu
 /// Shows the pieces of one window, or one piece, as if the text ended where `bytes` do.
 ///
 /// # Safety
-/// The machine must have `C`'s instructions; `bytes` are the text's first ones, and `position` is below their end.
+/// The machine must have `C`'s instructions; `bytes` are the text's first ones, and `position` is
+/// below their end.
 #[inline(always)]
 unsafe fn step<P: Pieces, C: Simd, const O200K: bool>(
     text: &Text,

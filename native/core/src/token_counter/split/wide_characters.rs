@@ -1,21 +1,24 @@
-//! The characters beyond ASCII in a window: their bytes join the masks of their class, so that the window need not end before them.
+//! The characters beyond ASCII in a window: their bytes join the masks of their class, so that the
+//! window need not end before them.
 
 use crate::token_counter::simd::{Simd, WideCharacters};
 use crate::token_counter::split::block::{Masks, Wide};
 
-/// Whether pieces are cut at such characters, by their first byte: Chinese and Japanese, punctuation and signs, and what takes four bytes.
-/// In scripts that have spaces a word is known as a whole more often.
+/// Whether pieces are cut at such characters, by their first byte: Chinese and Japanese,
+/// punctuation and signs, and what takes four bytes. In scripts that have spaces a word is known as
+/// a whole more often.
 #[inline(always)]
 pub fn is_cut_at(lead: u8) -> bool {
     matches!(lead, 0xe2..=0xe9 | 0xef..)
 }
 
-/// Classifies the characters whose bytes are `high`, up to the first that the window's bit operations cannot place: a number, which counts
-/// by characters, white space, or one that is not whole. Returns how many bytes are left before it.
+/// Classifies the characters whose bytes are `high`, up to the first that the window's bit
+/// operations cannot place: a number, which counts by characters, white space, or one that is not
+/// whole. Returns how many bytes are left before it.
 ///
 /// # Safety
-/// `spanned` is a vocabulary's, and the machine has `C`'s instructions.
-/// A character starts at the first `high` byte, `high` has bits below `len` only, and four bytes are readable behind each.
+/// `spanned` is a vocabulary's, and the machine has `C`'s instructions. A character starts at the
+/// first `high` byte, `high` has bits below `len` only, and four bytes are readable behind each.
 #[inline(always)]
 pub unsafe fn classify<C: Simd>(at: *const u8, len: usize, high: u64, spanned: &[u8], masks: &mut Masks) -> (usize, Wide) {
     // SAFETY: the caller's.
@@ -65,7 +68,8 @@ impl Character {
 
     #[inline(always)]
     pub fn point(self) -> u32 {
-        // Six bits of each byte but the first, put together in pairs; then what belongs to the next character goes, and what tells the width.
+        // Six bits of each byte but the first, put together in pairs; then what belongs to the next
+        // character goes, and what tells the width.
         let pairs = (self.bytes & 0xff00_3f00) >> 2 | self.bytes & 0x003f_003f;
         let all = pairs >> 4 & 0x03ff_f000 | pairs & 0x0fff;
         (all >> (24 - 6 * self.width)) & ((2 << (5 * self.width)) - 1)

@@ -1,7 +1,6 @@
-//! All piece starts of 64 bytes at once.
-//!
-//! The patterns never look behind, so a window may begin at any known piece start. Vector compares turn 64 bytes into one bit mask per class;
-//! some forty bit operations on those give every piece start. All but the last are used; the last one begins the next window.
+//! Finds all piece starts of 64 bytes at once: one bit mask per class, then bit operations.
+//! The patterns never look behind, so a window may begin at any known start: the last one that the
+//! window before found. See docs/design/tokenizer.md.
 
 use crate::token_counter::simd::Simd;
 use crate::token_counter::split::block::{Masks, WINDOW, Wide};
@@ -12,20 +11,23 @@ use crate::token_counter::split::wide_characters;
 /// Piece starts of one window.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Starts {
-    /// Bit i: a piece, or a part of one, starts at byte i; bit 0 always, and none at or behind `end`.
+    /// Bit i: a piece, or a part of one, starts at byte i; bit 0 always, and none at or behind
+    /// `end`.
     pub starts: u64,
-    /// Where the last of these pieces ends; 0 when the window tells nothing and the exact matcher has to take the next piece.
+    /// Where the last of these pieces ends; 0 when the window tells nothing and the exact matcher
+    /// has to take the next piece.
     pub end: usize,
 }
 
-/// A window that ends at a cut before this many bytes is not worth what it takes: a long run of letters would be walked two by two.
+/// A window that ends at a cut before this many bytes is not worth what it takes: a long run of
+/// letters would be walked two by two.
 const LEAST_CUT: u32 = 16;
 
 /// A window that tells nothing.
 pub const NOTHING: Starts = Starts { starts: 0, end: 0 };
 
-/// Finds the piece starts in the `len` bytes (at most 64) from `at` on, where a piece starts; `last`: the text ends behind them.
-/// For `Pattern::Cl100k` (`O200K` false) and `Pattern::O200k`.
+/// Finds the piece starts in the `len` bytes (at most 64) from `at` on, where a piece starts;
+/// `last`: the text ends behind them. For `Pattern::Cl100k` (`O200K` false) and `Pattern::O200k`.
 ///
 /// # Safety
 /// 64 bytes and some more must be readable at `at`, and the machine must have `C`'s instructions.
@@ -70,7 +72,8 @@ pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wi
     }
     let letter = upper | lower | either;
 
-    // `[\r\n]*` (o200k: `[\r\n/]*`) behind punctuation belongs to it. Adding a bit to a run of ones clears it from there to its end.
+    // `[\r\n]*` (o200k: `[\r\n/]*`) behind punctuation belongs to it. Adding a bit to a run of ones
+    // clears it from there to its end.
     let tail_start = line & other << 1;
     let tail_set = if O200K { masks.line_or_slash & valid } else { line };
     let tail_sum = tail_set.wrapping_add(tail_start);
@@ -102,7 +105,8 @@ pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wi
             line_after &= line_after - 1;
         }
     }
-    // A blank, or punctuation that is a piece start, is the optional first character of the word behind it.
+    // A blank, or punctuation that is a piece start, is the optional first character of the word
+    // behind it.
     let mut letter_starts = letter & !(letter << 1) & !(blank << 1) & !wide.behind(other_starts);
     if O200K {
         if upper & either << 1 != 0 {
@@ -137,8 +141,9 @@ pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wi
     if certain == 0 {
         return NOTHING;
     }
-    // The next window may begin at a cut inside a word, which goes on as it would have: in o200k only if nothing in it has a case. Elsewhere it may
-    // not: what is punctuation there could be the first character of a word.
+    // The next window may begin at a cut inside a word, which goes on as it would have: in o200k
+    // only if nothing in it has a case. Elsewhere it may not: what is punctuation there could be
+    // the first character of a word.
     let anchors = if !O200K || upper | lower == 0 { wide.cuts & letter } else { 0 };
     let end = ((starts | anchors) & u64::MAX >> (64 - certain)).ilog2();
     if end < LEAST_CUT && case_cuts != 0 {
@@ -147,8 +152,9 @@ pub unsafe fn starts_of<const O200K: bool>(at: *const u8, masks: Masks, wide: Wi
     Starts { starts: (starts | wide.cuts) & ((1 << end) - 1), end: end as usize }
 }
 
-/// The marks that are parts of words: o200k takes them for letters of either case, but not where the punctuation before goes on with them, which is
-/// wherever that is not a word's optional first character. `other` is punctuation and all marks.
+/// The marks that are parts of words: o200k takes them for letters of either case, but not where
+/// the punctuation before goes on with them, which is wherever that is not a word's optional first
+/// character. `other` is punctuation and all marks.
 #[inline(never)]
 fn marks_of_words(other: u64, mut marks: u64, space: u64, wide: Wide) -> u64 {
     let mut other = other & !marks;
@@ -180,7 +186,8 @@ fn third_digits(digit: u64) -> u64 {
     starts
 }
 
-/// Contractions: in cl100k a piece of their own, in o200k the end of the word before (one for each word).
+/// Contractions: in cl100k a piece of their own, in o200k the end of the word before (one for each
+/// word).
 ///
 /// # Safety
 /// Two bytes must be readable behind every quote.

@@ -1,4 +1,5 @@
-//! Text as the scanner wants it: valid UTF-8 with readable bytes behind its end, so that wide loads need no bound checks.
+//! Text as the scanner wants it: valid UTF-8 with readable bytes behind its end, so that wide loads
+//! need no bound checks.
 
 pub mod utf16_to_utf8;
 

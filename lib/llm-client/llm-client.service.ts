@@ -20,7 +20,7 @@ import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.option
 import { callSamples } from './metrics.js';
 import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-exchange.js';
-import { ProviderSender, type OPERATIONS, type ProviderAccess } from './providers/provider-sender.js';
+import { ProviderSender, type Operation, type ProviderAccess } from './providers/provider-sender.js';
 import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmStream } from './stream/llm-stream.js';
@@ -128,19 +128,27 @@ export class LlmClient implements Capability {
     return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.callsUnderWay };
   }
 
-  private async ask(operation: keyof typeof OPERATIONS, body: ModelRequest, given: CallOptions): Promise<LlmAnswer | LlmStream> {
-    const { tokenCounter, requestLimits } = this;
-    const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
-    const request = new ReadRequest(asked, given, this.options.streamUsage, requestLimits);
-    const { model, stream, maxTokens, options, startedAtMs } = request;
-    const memory = options.request ? RequestContext.of(options.request) : undefined;
-    let promptTokens = options.routing?.inputTokens;
-    if (promptTokens === undefined) {
-      // Small prompts are counted at once: an `await` would cost each call a turn of the event
-      // loop.
-      if (request.isLarge) promptTokens = await promptTokensOfAsync(request.body, tokenCounter, memory);
-      else promptTokens = promptTokensOf(request.body, tokenCounter, memory);
+  /** Not `async`: returning the pipeline's promise from it would cost each call three turns of the microtask queue. */
+  private ask(operation: Operation, body: ModelRequest, given: CallOptions): Promise<LlmAnswer | LlmStream> {
+    try {
+      const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
+      const request = new ReadRequest(asked, given, this.options.streamUsage, this.requestLimits);
+      const { routing, request: http } = request.options;
+      const memory = http ? RequestContext.of(http) : undefined;
+      const stated = routing?.inputTokens;
+      if (stated === undefined && request.isLarge) {
+        const counted = promptTokensOfAsync(request.body, this.tokenCounter, memory);
+        return counted.then((promptTokens) => this.send(operation, request, promptTokens));
+      }
+      return this.send(operation, request, stated ?? promptTokensOf(request.body, this.tokenCounter, memory));
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
     }
+  }
+
+  private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<LlmAnswer | LlmStream> {
+    const { model, stream, maxTokens, options, startedAtMs } = request;
     const description = { operation, model, stream, maxTokens, promptTokens, startedAtMs };
     return this.run(description, options, new ProviderSender(this.providers, operation, request));
   }

@@ -53,7 +53,8 @@ export class Attempt implements JudgedAttempt {
   estimatedUsage: AnswerUsage | undefined = undefined;
   firstChunkAtMs: number | undefined = undefined;
   private sentAtMs: number | undefined = undefined;
-  private hasAnswer = false;
+  endedAtMs = NaN;
+  private answeredAtMs: number | undefined = undefined;
   private isOver = false;
   private exchange: Exchange | undefined = undefined;
   private timer: AttemptTimer | undefined = undefined;
@@ -89,16 +90,15 @@ export class Attempt implements JudgedAttempt {
     this.timer ??= new AttemptTimer(this.times, this);
   }
 
-  /** Sends, within the attempt's span: from here on the pool and the provider are waited for. */
-  run<T>(send: () => T): T {
+  /** From here on the pool and the provider are waited for. */
+  sending(): void {
     this.sentAtMs ??= performance.now();
-    return this.observed === undefined ? send() : this.observed.run(send);
   }
 
   /** The answer, or its first chunk, has arrived. */
   answered(nowMs = performance.now()): void {
-    if (this.hasAnswer) return;
-    this.hasAnswer = true;
+    if (this.answeredAtMs !== undefined) return;
+    this.answeredAtMs = nowMs;
     this.call.upstreamMs += nowMs - (this.sentAtMs ?? this.startedAtMs);
   }
 
@@ -155,7 +155,7 @@ export class Attempt implements JudgedAttempt {
   facts(): CallFacts {
     const { attempts, retries, fallbacks, failures, description, upstreamMs, waitedMs } = this.call;
     const { deployment, group } = this.selection;
-    const durationMs = performance.now() - description.startedAtMs;
+    const durationMs = (this.answeredAtMs ?? performance.now()) - description.startedAtMs;
     return {
       deploymentId: deployment.id,
       provider: deployment.provider,
@@ -176,6 +176,7 @@ export class Attempt implements JudgedAttempt {
     if (this.isOver) return false;
     this.isOver = true;
     this.answered();
+    this.endedAtMs = this.firstChunkAtMs === undefined ? (this.answeredAtMs as number) : performance.now();
     this.timer?.stop();
     this.call.cancellation.active = undefined;
     return true;

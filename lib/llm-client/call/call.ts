@@ -39,6 +39,7 @@ export interface CallSettings {
 }
 
 const NONE: readonly never[] = [];
+const BY_OPERATOR: AttemptTimes['byCaller'] = { whole: false, firstChunk: false };
 
 /** One call: what it was asked for, how far it may go, and what its attempts have come to. */
 export class Call {
@@ -119,7 +120,7 @@ export class Call {
     const isCallSet = callMs !== DEFAULT_TIMEOUT_MS;
     if (!this.stream) {
       const isSet = isCallSet || ownMs !== Infinity;
-      const byCaller = { whole: isCallers && leftMs < ownMs, firstChunk: false };
+      const byCaller = isCallers && leftMs < ownMs ? { whole: true, firstChunk: false } : BY_OPERATOR;
       return { wholeMs: Math.min(ownMs, leftMs), firstChunkMs: Infinity, isHeadSet: isSet, isBodySet: isSet, byCaller };
     }
     const allowedMs = streamTimeoutMs ?? settings.streamTimeoutMs ?? ownMs;

@@ -102,8 +102,10 @@ class CustomExchange implements Exchange {
     attempt.begin(this);
     this.wasSent = true;
     const context = { signal: controller.signal, attempt: number, model, group, overrides: target.overrides };
+    attempt.sending();
     // Asynchronous, because a `send` may throw before it returns a promise.
-    return this.until(attempt.run(async () => send(deployment, context)));
+    const work = async (): Promise<T> => send(deployment, context);
+    return this.until(attempt.observed === undefined ? work() : attempt.observed.run(work));
   }
 
   /** The result of `work`, unless the exchange is aborted before. */

@@ -67,10 +67,10 @@ export class CallReporter implements AttemptReporter {
 
   /** The answer is complete. */
   succeeded(attempt: Attempt): void {
-    const { call, selection, usage, startedAtMs, firstChunkAtMs } = attempt;
+    const { call, selection, usage, startedAtMs, firstChunkAtMs, endedAtMs } = attempt;
     const known = usage ?? attempt.estimatedUsage;
     this.router.succeeded(selection, {
-      latencyMs: performance.now() - startedAtMs,
+      latencyMs: endedAtMs - startedAtMs,
       timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,
       promptTokens: known?.promptTokens,
       completionTokens: known?.completionTokens,
@@ -81,7 +81,7 @@ export class CallReporter implements AttemptReporter {
     if (!this.end(call, 'succeeded')) return;
     // Without a usage the cost of the answer is not known: the whole reservation stands.
     this.settle(call, usage?.totalTokens);
-    this.record(call, true, usage);
+    this.record(call, endedAtMs, usage);
     call.observed?.ended(outcomeOf(usage));
   }
 
@@ -115,7 +115,7 @@ export class CallReporter implements AttemptReporter {
     const isCancelled = call.cancellation.error !== undefined;
     if (!this.end(call, isCancelled ? 'cancelled' : 'failed')) return;
     this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
-    if (!isCancelled) this.record(call, false, usage);
+    if (!isCancelled) this.record(call, undefined, usage);
     call.observed?.ended({ ...outcomeOf(usage), ...(isCancelled ? { cancelled: true } : { error }) });
   }
 
@@ -137,11 +137,12 @@ export class CallReporter implements AttemptReporter {
     request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss });
   }
 
-  private record({ description }: Call, ok: boolean, usage: AnswerUsage | undefined): void {
+  private record({ description }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {
     const { operation, startedAtMs, promptTokens } = description;
     let series = this.series.get(operation);
     if (series === undefined) this.series.set(operation, (series = this.recorder.series(COMPONENT, operation)));
-    series.record(performance.now() - startedAtMs, ok, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
+    const endedAtMs = succeededAtMs ?? performance.now();
+    series.record(endedAtMs - startedAtMs, succeededAtMs !== undefined, usage?.promptTokens ?? promptTokens, usage?.completionTokens);
   }
 }
 

@@ -88,7 +88,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   private state: 'waiting' | 'streaming' | 'over' = 'waiting';
   private failure: Error | undefined = undefined;
   /** Chunks that nothing has taken yet. */
-  private waiting: Buffer[] = [];
+  private waiting: Buffer[] | undefined = undefined;
   private size = 0;
   private sink: ChunkSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
@@ -113,7 +113,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   /** The whole answer, or the part of a stream that nothing has taken yet. */
   takeBytes(): Buffer {
     const bytes = this.waitingBytes();
-    this.waiting = [];
+    this.waiting = undefined;
     this.size = 0;
     return bytes;
   }
@@ -245,13 +245,15 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   }
 
   private keep(chunk: Buffer): void {
-    this.waiting.push(chunk);
+    if (this.waiting === undefined) this.waiting = [chunk];
+    else this.waiting.push(chunk);
     this.size += chunk.length;
   }
 
   private waitingBytes(): Buffer {
-    if (this.waiting.length > 1) this.waiting = [Buffer.concat(this.waiting, this.size)];
-    return this.waiting[0] ?? EMPTY;
+    const { waiting = [EMPTY] } = this;
+    if (waiting.length > 1) this.waiting = [Buffer.concat(waiting, this.size)];
+    return (this.waiting ?? waiting)[0];
   }
 
   private faultOfWhole(): ProviderError | undefined {

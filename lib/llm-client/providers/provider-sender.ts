@@ -1,3 +1,4 @@
+import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
@@ -11,7 +12,8 @@ import { changesOf } from './openai/request.js';
 import { ProviderExchange, type ProviderRequest, type ProviderTransport } from './provider-exchange.js';
 
 /** Operations of providers, and their paths. */
-export const OPERATIONS = { chat: '/chat/completions', embeddings: '/embeddings' } as const;
+const OPERATIONS = { chat: '/chat/completions', embeddings: '/embeddings' } as const;
+export type Operation = keyof typeof OPERATIONS;
 
 /** What requests to providers go through. */
 export interface ProviderAccess {
@@ -28,7 +30,7 @@ const NO_LIMIT = 0;
 export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
   constructor(
     private readonly access: ProviderAccess,
-    private readonly operation: keyof typeof OPERATIONS,
+    private readonly operation: Operation,
     private readonly request: ReadRequest,
   ) {}
 
@@ -46,7 +48,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
         // Aborted while a large body is written, `answered` rejects before it is awaited.
         if (typeof written !== 'string') exchange.answered.catch(() => {});
         const sent = this.requestFor(attempt, known, typeof written === 'string' ? written : await written);
-        attempt.run(() => access.transport.dispatch(sent, exchange));
+        this.dispatch(attempt, sent, exchange);
         await exchange.answered;
       } catch (error) {
         // The caller did not ask for `stream_options`: a provider that refuses them is asked again
@@ -73,6 +75,13 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
   private bodyFor({ model, target }: Attempt, { endpoint, defaults, fixed }: KnownEndpoint, addsUsage: boolean): string | Promise<Buffer> {
     const { request } = this;
     return endpoint.protocol.bodyOf({ request, model, overrides: target.overrides, addsUsage, defaults, fixed });
+  }
+
+  private dispatch(attempt: Attempt, sent: ProviderRequest, exchange: ProviderExchange): void {
+    const { transport } = this.access;
+    attempt.sending();
+    if (attempt.observed === undefined) transport.dispatch(sent, exchange);
+    else dispatchObserved(attempt.observed, transport, sent, exchange);
   }
 
   private requestFor({ model, times }: Attempt, { endpoint }: KnownEndpoint, body: string | Buffer): ProviderRequest {
@@ -131,6 +140,16 @@ class ProviderStream implements StreamSource {
     else attempt.breakOff(failure);
     this.usage = usage ?? (failure === undefined ? undefined : attempt.estimatedUsage);
   }
+}
+
+/** Apart from `dispatch`, so that calls without telemetry allocate no closure. */
+function dispatchObserved(
+  observed: ObservedAttempt,
+  transport: ProviderTransport,
+  sent: ProviderRequest,
+  exchange: ProviderExchange,
+): void {
+  observed.run(() => transport.dispatch(sent, exchange));
 }
 
 /** Some providers do not know `stream_options`, and name them in their error. */

@@ -1,6 +1,7 @@
 //! What a thread has open: the process's handles beside what they stand for, so that no decision waits for other threads.
 
 use super::exchange::Exchange;
+use super::numbered::Numbered;
 use crate::error::{Checked, Failure};
 use crate::js_text::JsText;
 use fast_litellm_core::rate_limit::{self, Key, Policy, Space};
@@ -43,38 +44,6 @@ pub struct KeyHandle {
     pub space: Arc<Space>,
     pub policy: Policy,
     pub key: Key,
-}
-
-/// Things under small numbers that are used again.
-pub struct Numbered<T> {
-    things: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-impl<T> Numbered<T> {
-    const fn new() -> Self {
-        Self { things: Vec::new(), free: Vec::new() }
-    }
-
-    pub fn add(&mut self, thing: T) -> u32 {
-        let number = self.free.pop().unwrap_or(self.things.len() as u32);
-        if number as usize == self.things.len() {
-            self.things.push(None);
-        }
-        self.things[number as usize] = Some(thing);
-        number
-    }
-
-    #[inline(always)]
-    fn get(&self, number: u32) -> Option<&T> {
-        self.things.get(number as usize)?.as_ref()
-    }
-
-    pub fn take(&mut self, number: u32) -> Option<T> {
-        let thing = self.things.get_mut(number as usize)?.take()?;
-        self.free.push(number);
-        Some(thing)
-    }
 }
 
 pub struct Local {

@@ -1,6 +1,8 @@
 mod calls;
 mod exchange;
 mod local;
+mod numbered;
+mod spec;
 
 pub use calls::CALLBACKS;
 
@@ -8,26 +10,12 @@ use crate::error::{Failure, Result, from_core};
 use crate::js_text::{JsText, JsTexts};
 use calls::with_key;
 use exchange::Exchange;
-use fast_litellm_core::rate_limit::{self, Space, Spec, Stats};
+use fast_litellm_core::rate_limit::{self, Space, Stats};
 use local::{LOCAL, Opened};
 use napi::Env;
 use napi::bindgen_prelude::Uint32ArraySlice;
 use napi_derive::napi;
-
-/// Limits of a policy; what is left out is unlimited.
-#[napi(object)]
-pub struct RateLimitSpec {
-    pub scope: Option<String>,
-    pub requests_per_second: Option<f64>,
-    pub burst: Option<f64>,
-    pub requests_per_minute: Option<f64>,
-    pub requests_per_hour: Option<f64>,
-    pub requests_per_day: Option<f64>,
-    pub requests_per_window: Option<f64>,
-    pub window_ms: Option<f64>,
-    pub tokens_per_minute: Option<f64>,
-    pub max_concurrent: Option<f64>,
-}
+use spec::RateLimitSpec;
 
 /// What a space has done.
 #[napi(object)]
@@ -41,19 +29,7 @@ pub struct RateLimitStats {
 /// The handle of a policy, the same in every thread. Throws `TOO_MANY_POLICIES`.
 #[napi(catch_unwind)]
 pub fn rate_limit_policy(spec: RateLimitSpec) -> Result<u32> {
-    let spec = Spec {
-        scope: spec.scope.unwrap_or_default(),
-        requests_per_second: spec.requests_per_second,
-        burst: spec.burst,
-        requests_per_minute: spec.requests_per_minute,
-        requests_per_hour: spec.requests_per_hour,
-        requests_per_day: spec.requests_per_day,
-        requests_per_window: spec.requests_per_window,
-        window_ms: spec.window_ms,
-        tokens_per_minute: spec.tokens_per_minute,
-        max_concurrent: spec.max_concurrent,
-    };
-    let (handle, policy) = rate_limit::intern(&spec).map_err(|error| from_core(&error))?;
+    let (handle, policy) = rate_limit::intern(&spec.into()).map_err(|error| from_core(&error))?;
     LOCAL.with_borrow_mut(|local| local.intern(handle, policy));
     Ok(handle)
 }

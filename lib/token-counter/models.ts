@@ -5,10 +5,7 @@ export interface ModelFacts {
   readonly encoding: EncodingName;
   /** The model's tokenizer is unknown: counts are an estimate, made with cl100k_base. */
   readonly approximate: boolean;
-  /**
-   * Tokens per chat message and per `name` (OpenAI's cookbook, "How to count tokens with
-   * tiktoken").
-   */
+  /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;
   /** Tokens that open a function tool (same source): 7 for o200k models, 10 for older ones. */

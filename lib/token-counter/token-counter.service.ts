@@ -137,9 +137,7 @@ export class TokenCounterService implements Capability {
     return this.requests.count(body, options?.requestId);
   }
 
-  /**
-   * Like `countRequest`, without blocking the event loop. Do not change the body in the meantime.
-   */
+  /** Like `countRequest`, without blocking the event loop. Do not change the body meanwhile. */
   countRequestAsync(body: object, options?: { readonly requestId?: string } | null): Promise<RequestTokens> {
     return this.requests.countAsync(body, options?.requestId);
   }
@@ -149,9 +147,7 @@ export class TokenCounterService implements Capability {
     return this.requests.estimate(body);
   }
 
-  /**
-   * Like `estimatePrompt`, without blocking the event loop; stops counting above `limit` tokens.
-   */
+  /** Like `estimatePrompt`, without blocking the event loop. Stops above `limit` tokens. */
   estimatePromptAsync(body: Readonly<Record<string, unknown>>, limit: number): Promise<PromptEstimate> {
     return this.requests.estimateAsync(body, limit);
   }
@@ -175,10 +171,7 @@ export class TokenCounterService implements Capability {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
-  /**
-   * The token count if it is at most `limit`, otherwise `false`. Stops counting soon after the
-   * limit.
-   */
+  /** The token count if it is at most `limit`, otherwise `false`. Stops soon after the limit. */
   isWithinTokenLimit(text: string, limit: number, options?: string | CountOptions | null): number | false {
     const { most, model, segments, requestId } = this.planLimit('limit', text, limit, options);
     const countUpTo = (engine: TokenCounterEngine): number =>
@@ -232,10 +225,7 @@ export class TokenCounterService implements Capability {
     return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
-  /**
-   * Input and output limit of a model, `null` if unknown. Output limits: `tokenCounter.pricing`
-   * only.
-   */
+  /** Limits of a model, `null` if unknown. Output limits come from `tokenCounter.pricing` only. */
   getModelLimits(model?: string | null): ModelLimits {
     return this.options.pricing.limits(this.nameOf(model));
   }

@@ -15,10 +15,7 @@ function truncateText(text: string, maxTokens: number, engine: TokenCounterEngin
   return '';
 }
 
-/**
- * `truncateText` for a text that may be split at special tokens: each is one token and is never
- * cut.
- */
+/** `truncateText` for a text split at special tokens, which are one token each and never cut. */
 export function truncateSegments(
   text: string,
   segments: readonly (string | number)[],

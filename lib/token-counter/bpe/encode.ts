@@ -72,10 +72,7 @@ function encodePieces(text: string, pieces: number, ranks: RankFile): Uint32Arra
   return ids.slice(0, count);
 }
 
-/**
- * Writes the ids of `bytes[start..end]`, one piece, to `ids` at `count`, and returns where they
- * end.
- */
+/** Writes the ids of the piece `bytes[start..end]` to `ids` at `count`; returns their end. */
 function encodePiece(start: number, end: number, count: number, ranks: RankFile): number {
   const { vocabulary, merge } = ranks;
   const whole = end - start === 1 ? vocabulary.single[bytes[start]] : vocabulary.find(bytes, prefixes, start, end);

@@ -22,9 +22,7 @@ export class BlockMerge {
 
   constructor(private readonly vocabulary: Vocabulary) {}
 
-  /**
-   * Merges `bytes[start..end]` and returns the number of tokens. `prefixes`: the hashes of `bytes`.
-   */
+  /** Merges `bytes[start..end]`, with the hashes `prefixes`, and returns the number of tokens. */
   merge(bytes: Uint8Array, prefixes: Int32Array, start: number, end: number): number {
     const { ids, merges, next, previous, vocabulary } = this;
     const { pairs, single } = vocabulary;

@@ -79,9 +79,7 @@ export function countSegments(segments: readonly (string | number)[], count: (te
   return tokens;
 }
 
-/**
- * Counts up to `limit`; `limit + 1` stands for any higher count. `countUpTo` gets the tokens left.
- */
+/** Counts up to `limit`; `limit + 1` means more. `countUpTo` gets the tokens left. */
 export function countSegmentsUpTo(
   segments: readonly (string | number)[],
   limit: number,

@@ -8,9 +8,7 @@ export type EncodingName = (typeof ENCODING_NAMES)[number];
 /** Bytes of the longest token of all encodings. */
 export const MAX_TOKEN_BYTES = 128;
 
-/**
- * True if the length alone proves more than `limit` tokens: a UTF-16 unit has at least one byte.
- */
+/** True if the length proves more than `limit` tokens: a UTF-16 unit has at least one byte. */
 export function isLongerThan(text: string, limit: number): boolean {
   return text.length > limit * MAX_TOKEN_BYTES;
 }
@@ -30,10 +28,7 @@ export abstract class TokenCounterEngine {
   /** Number of tokens of `text`. */
   abstract count(text: string, encoding: number): number;
 
-  /**
-   * Like `count`, but may stop above `limit`: a result above `limit` only means "more than
-   * `limit`".
-   */
+  /** Like `count`, but may stop above `limit`: then the result is some number above `limit`. */
   abstract countUpTo(text: string, encoding: number, limit: number): number;
 
   /** Like `countUpTo`, blocking the calling thread for at most a few milliseconds at a time. */
@@ -48,10 +43,7 @@ export abstract class TokenCounterEngine {
   /** The token ids of `text`. */
   abstract encode(text: string, encoding: number): Uint32Array;
 
-  /**
-   * The bytes of `ids`, special tokens included. Throws `UNKNOWN_TOKEN` for an id that is not in
-   * the encoding.
-   */
+  /** The bytes of `ids`, with special tokens. Throws `UNKNOWN_TOKEN` for an unknown id. */
   abstract decode(ids: Uint32Array, encoding: number): Uint8Array;
 
   /**

@@ -9,10 +9,7 @@ const UNITS_PER_CALL = 1 << 20;
 const UNITS_PER_STEP = 1 << 18;
 /** Steps of a batch in flight at the same time. */
 const STEPS_IN_FLIGHT = 16;
-/**
- * Shorter texts are joined, up to about this many units: passing a string costs more than joining
- * it.
- */
+/** Shorter texts are joined, up to about `JOINED_UNITS`, because passing a string costs more. */
 const JOIN_BELOW = 256;
 const JOINED_UNITS = 1 << 12;
 /** Longer texts are passed in portions of so many units, 0.1 ms each. */

@@ -1,9 +1,7 @@
 import type { SelfTest } from '../../engine/self-test.js';
 import type { EncodingName, TokenCounterEngine } from './engine.js';
 
-/**
- * Three scripts, a contraction, digits, white space, an emoji, a special token, a lone surrogate.
- */
+/** Scripts, a contraction, digits, white space, an emoji, a special token, a lone surrogate. */
 const TEXT = "It's 12345 tokens:\n\n  naïve 东京 🦀<|endoftext|>\ud800";
 
 // From tiktoken 1.0.22.

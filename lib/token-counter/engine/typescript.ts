@@ -6,10 +6,7 @@ import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
 
-/**
- * UTF-16 units that `countBatchAsync` counts per turn of the event loop: 0.25 ms of prose, 1.5 ms
- * at worst.
- */
+/** UTF-16 units per turn of the event loop: 0.25 ms of prose, 1.5 ms at worst. */
 const UNITS_PER_TURN = 1024;
 
 /**

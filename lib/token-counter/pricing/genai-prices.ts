@@ -19,14 +19,9 @@ const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'cohere', 'deepseek'
 /** Prices can depend on date and hour: looked up again after a minute. */
 const FRESH_MS = 60_000;
 const MAX_REMEMBERED = 1000;
-/**
- * From gpt-5 on, OpenAI publishes one window for input and reply: of 400,000 tokens 128,000 are for
- * the reply.
- */
+/** From gpt-5 on, OpenAI's window of 400,000 tokens includes 128,000 for the reply. */
 const SHARED_WINDOW = { models: /^(?:openai\/)?gpt-[5-9]/, from: 400_000, replyTokens: 128_000 };
-/**
- * Input limits from OpenAI's model pages where the package is wrong: gpt-5 chat models, gpt-5-pro.
- */
+/** Input limits from OpenAI's model pages where the package is wrong. */
 const SMALL_INPUT = { names: /^(?:openai\/)?gpt-5(?:(?:\.[12])?-chat|-pro)(?![a-z0-9])/i, tokens: 128_000 };
 
 let opened: typeof GenaiPrices | undefined;

@@ -13,10 +13,7 @@ const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
 };
 const TIER_FIELD = /^(\w+)_above_(\d+)k_tokens$/;
 
-/**
- * Prices in the shape of LiteLLM's `model_prices_and_context_window.json`: USD per token, one entry
- * per model.
- */
+/** Prices as in LiteLLM's `model_prices_and_context_window.json`, in USD per token. */
 export class LiteLLMPrices implements PriceSource {
   private readonly models = new Map<string, { pricing: ModelPricing; provider: string }>();
 

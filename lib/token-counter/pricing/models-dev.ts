@@ -14,10 +14,7 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ['fireworks_ai', 'fireworks-ai'],
 ]);
 
-/**
- * Prices in the shape of `https://models.dev/api.json`: providers with models, USD per million
- * tokens.
- */
+/** Prices as in `https://models.dev/api.json`, in USD per million tokens. */
 export class ModelsDevPrices implements PriceSource {
   private readonly providers = new Map<string, Map<string, ModelPricing>>();
 

@@ -9,10 +9,7 @@ import { checkUsage, type ModelLimits, type ModelPricing, type PriceSource } fro
 
 /** Sources of prices and limits, used before the package's own. */
 export interface PricingOptions {
-  /**
-   * A JSON file or its content: LiteLLM's `model_prices_and_context_window.json` or models.dev's
-   * `api.json`.
-   */
+  /** A JSON file, or its content, in the format of LiteLLM or of models.dev's `api.json`. */
   readonly source?: string | object;
   /**
    * By model name, used first: `ModelPricing` (USD per million tokens) or an entry of LiteLLM's

@@ -130,10 +130,7 @@ function countFile(file: unknown, context: PromptContext): number {
   return name + countImage(typeof file.file_data === 'string' ? file.file_data : undefined, 'high', context);
 }
 
-/**
- * `video_url` with its data inline: no provider counts its bytes as text. `undefined` for any other
- * part.
- */
+/** `video_url` with inline data, which is not counted as text; `undefined` for other parts. */
 function countVideo({ type, video_url }: Part, context: PromptContext): number | undefined {
   const url = isRecord(video_url) ? video_url.url : video_url;
   if (type !== 'video_url' || typeof url !== 'string' || !url.startsWith('data:video/')) return undefined;

@@ -46,9 +46,7 @@ export function countUnread(value: unknown, context: PromptContext): number {
 /** Lower bound of the estimate for a byte of text. */
 export const TOKENS_PER_BYTE = 1 / 4;
 
-/**
- * Tokens of a structure as JSON, like tool arguments. A string counts as it is, `undefined` as 0.
- */
+/** Tokens of a structure as JSON, of a string as it is; 0 for `undefined`. */
 export function countJson(value: unknown, path: string, context: PromptContext): number {
   if (value === undefined || value === null) return 0;
   if (typeof value === 'string') return context.count(value);

@@ -65,10 +65,7 @@ export class RequestCounter {
     return counted(estimate);
   }
 
-  /**
-   * Like `estimate`, off the main thread. Stops counting above `limit` tokens and estimates the
-   * rest.
-   */
+  /** Like `estimate`, off the main thread. Above `limit` tokens, estimates the rest. */
   async estimateAsync(body: Body, limit: number): Promise<PromptEstimate> {
     const model = this.modelOf(body);
     const { context, texts, tokens } = this.collect(body, model, true);

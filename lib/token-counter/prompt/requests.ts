@@ -67,10 +67,7 @@ function countResponses(body: Body, context: PromptContext): number {
   return tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context);
 }
 
-/**
- * A message that the body has as a field of its own (`system`, `instructions`); its role is one
- * token.
- */
+/** A message in a field of the body (`system`, `instructions`); its role is one token. */
 function countSystem(content: unknown, path: string, context: PromptContext): number {
   if (content === undefined || content === null) return 0;
   return context.model.tokensPerMessage + 1 + countContent(content, path, context);

@@ -94,9 +94,7 @@ function toUnits<M extends ChatMessage>(messages: readonly M[]): M[][] {
   return units;
 }
 
-/**
- * A copy without the middle of its text that costs at most `available`; `undefined` if impossible.
- */
+/** A copy of at most `available` tokens, cut in the middle; `undefined` if impossible. */
 function shorten<M extends ChatMessage>(message: M, available: number, context: PromptContext): M | undefined {
   const { content } = message;
   if (typeof content !== 'string' || available <= 0) return undefined;

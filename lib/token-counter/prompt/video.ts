@@ -1,10 +1,7 @@
 // Gemini bills 258 tokens for each frame, at one frame a second, and 32 for each second of audio
 // ("Understand and count tokens", Gemini API). Of the providers with published rules it bills most.
 const TOKENS_PER_SECOND = 258 + 32;
-/**
- * 500 kbit/s, less than most cameras and screen recorders write: an unknown length is not estimated
- * too short.
- */
+/** 500 kbit/s, less than most cameras write, so that a duration is not estimated too short. */
 const ASSUMED_BYTES_PER_SECOND = 62_500;
 /** 8 Mbit/s: a header that tells of a shorter video than these bytes make is not believed. */
 const MOST_BYTES_PER_SECOND = 1_000_000;
@@ -22,10 +19,7 @@ export function videoTokens(base64: string): number {
   return Math.max(1, Math.ceil(seconds * TOKENS_PER_SECOND));
 }
 
-/**
- * Walks the boxes of the file to `moov`, and inside of it to `mvhd`, without decoding what lies
- * between.
- */
+/** Finds `moov` among the boxes of the file and `mvhd` in it, without decoding other boxes. */
 function mp4Seconds(base64: string, bytes: number): number | undefined {
   let at = 0;
   for (let boxes = 0; boxes < MOST_BOXES && at + BOX_HEADER <= bytes; boxes++) {

@@ -107,7 +107,8 @@ function withCached(fields: Fields): number | undefined {
 
 /**
  * `inputTokens` of the AI SDK include cached tokens from its version 6 on. Version 5 passes the
- * provider's figure on, which excludes them for Anthropic: then there may be more cached than input.
+ * provider's figure on, which excludes them for Anthropic: then there may be more cached than
+ * input.
  */
 function inputOfAiSdk({ inputTokens, cachedInputTokens }: Fields): number | undefined {
   const input = totalIn(inputTokens);

@@ -15,12 +15,13 @@ export type FromRequest<T> = (request: any, context: ExecutionContext) => T | Pr
 export interface RateLimitRule extends RateLimits {
   /**
    * Rules with one name and the same kinds of limits count together, wherever they are. Without
-   * limits beside it: a name in `rateLimit.limits`. Default: the route; on a class, all of its routes.
+   * limits beside it: a name in `rateLimit.limits`. Default: the route; on a class, all of its
+   * routes.
    */
   readonly name?: string;
   /**
-   * The key that the request counts under. `false`: the rule does not apply to the request. Default,
-   * also if it returns nothing: the hashed API key, otherwise the client's address.
+   * The key that the request counts under. `false`: the rule does not apply to the request.
+   * Default, also if it returns nothing: the hashed API key, otherwise the client's address.
    */
   readonly key?: FromRequest<string | number | false | null | undefined>;
   /** Requests that the request counts as, under all limits. Set it in one rule only. Default 1. */
@@ -36,8 +37,9 @@ const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', '
 
 /**
  * Limits a route, or every route of a class, that `RateLimitGuard` guards. All rules of a request
- * have to allow it. A rule of a method replaces the rule of its class with the same name, and a rule
- * of a class that of its base class. A route with a rule does not use the limits of the options.
+ * have to allow it. A rule of a method replaces the rule of its class with the same name, and a
+ * rule of a class that of its base class. A route with a rule does not use the limits of the
+ * options.
  *
  * @throws InvalidArgumentError for an invalid rule, when the class is defined.
  * @example

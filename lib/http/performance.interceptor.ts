@@ -27,8 +27,8 @@ interface KnownRoute {
 
 /**
  * Measures HTTP requests from the end of the guards to the end of the response, streams included,
- * as component `http` and the pattern of the route (`POST /v1/models/:id`), never the URL. A request
- * has failed when it ends with a 5xx, or early because the client disconnected.
+ * as component `http` and the pattern of the route (`POST /v1/models/:id`), never the URL. A
+ * request has failed when it ends with a 5xx, or early because the client disconnected.
  *
  * Not measured: requests that a guard rejects, other transports, and `@SkipPerformance()`.
  *

@@ -36,8 +36,9 @@ const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
 /**
  * State of one request: its counted prompt, its reservations, and the usage that settles them.
  *
- * Usage arrives from a JSON answer (`watchUsage`), from `reportUsage`, and from calls of `LlmClient`
- * (`endCall`); the larger of report and calls is settled once the response and all calls have ended.
+ * Usage arrives from a JSON answer (`watchUsage`), from `reportUsage`, and from calls of
+ * `LlmClient` (`endCall`); the larger of report and calls is settled once the response and all
+ * calls have ended.
  */
 export class RequestContext {
   prompt: CountedPrompt | undefined = undefined;
@@ -73,8 +74,8 @@ export class RequestContext {
   }
 
   /**
-   * Settles the reservation at the end of the request. Returns `true` for the first one of a request
-   * that has not ended: the caller then waits for the response to end.
+   * Settles the reservation at the end of the request. Returns `true` for the first one of a
+   * request that has not ended: the caller then waits for the response to end.
    */
   hold(limiter: RateLimiterService, reservation: Reservation, by: RequestContext = this): boolean {
     const isFirst = this.held === undefined;

@@ -3,9 +3,9 @@ import { refuseArgument } from '../common/options.js';
 import { readFallbacks, type Fallbacks, type FallbackTable } from '../router/fallbacks.js';
 
 /**
- * Reads the fallbacks of one request in LiteLLM's three forms: names (`['f']`), chains by model group
- * (`[{ g: ['f'] }]`), and targets that change the request (`[{ model: 'f', messages: […] }]`). Keys,
- * addresses and headers in a target are never sent.
+ * Reads the fallbacks of one request in LiteLLM's three forms: names (`['f']`), chains by model
+ * group (`[{ g: ['f'] }]`), and targets that change the request (`[{ model: 'f', messages: […]
+ * }]`). Keys, addresses and headers in a target are never sent.
  * @throws InvalidArgumentError naming the entry.
  */
 export function readRequestFallbacks(path: string, value: unknown): FallbackTable {
@@ -13,8 +13,8 @@ export function readRequestFallbacks(path: string, value: unknown): FallbackTabl
 }
 
 /**
- * Reads the fallbacks of a request's body: at most `most` targets, all of them model groups that the
- * caller may call.
+ * Reads the fallbacks of a request's body: at most `most` targets, all of them model groups that
+ * the caller may call.
  * @throws InvalidArgumentError naming the entry.
  */
 export function readCallersFallbacks(

@@ -69,7 +69,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
 
   it('counts a reported cost and the usage of a cancelled call, and nothing without a price', () => {
     const { router } = open({
-      modelList: [deployment('a', price), deployment('free', { model: 'openai/nobody-knows-it' })],
+      modelList: [deployment('a', price), deployment('free', { model: 'openai/unknown-model' })],
       providerBudgets: { openai: { budgetUsd: 10, periodMs: DAY_MS } },
     });
     router.succeeded(router.acquire('free'), { latencyMs: 1, promptTokens: 1e9 });

@@ -16,7 +16,7 @@ describe('a router at runtime', () => {
       model: 'openai/new',
     });
     expect(router.deployments()[0].params.api_key).toBe('sk-secret-a');
-    expect(router.updateDeployment('nobody', {})).toBeUndefined();
+    expect(router.updateDeployment('none', {})).toBeUndefined();
     expect(router.removeDeployment('a')).toBe(true);
     expect(router.removeDeployment('a')).toBe(false);
     // Its place is not given to another one before the request is back.

@@ -6,7 +6,7 @@ import type { RouterService } from './router.service.js';
 describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('selection, %s', (_, engine) => {
   const router = (options: RouterOptions, context?: RouterContext): RouterService => routerOn(engine, options, context).router;
   const idsOf = (service: RouterService, model: string, context = {}): string[] => {
-    const found = new Set(Array.from({ length: 60 }, () => service.getAvailableDeployment(model, context)?.id ?? 'nobody'));
+    const found = new Set(Array.from({ length: 60 }, () => service.getAvailableDeployment(model, context)?.id ?? 'none'));
     return [...found].sort();
   };
 
@@ -20,7 +20,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
         deployment('two', { model: 'x/*/y/*' }, 'v*/m*'),
       ],
       modelGroupAlias: { fast: 'gpt-4', secret: { model: 'openai/o3', hidden: true } },
-      defaultFallbacks: ['nobody', 'gpt-4'],
+      defaultFallbacks: ['none', 'gpt-4'],
     });
 
     it.each([
@@ -62,7 +62,7 @@ describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))
     const service = router({ modelList: [deployment('a'), deployment('b', { model: 'azure/gpt-4' })] });
     expect(idsOf(service, 'gpt-4', { blockedModels: ['a'] })).toEqual(['b']);
     expect(idsOf(service, 'gpt-4', { blockedModels: ['azure/gpt-4'] })).toEqual(['a']);
-    expect(idsOf(service, 'gpt-4', { blockedModels: ['gpt-4'] })).toEqual(['nobody']);
+    expect(idsOf(service, 'gpt-4', { blockedModels: ['gpt-4'] })).toEqual(['none']);
     expect(() => service.acquire('gpt-4', { blockedModels: ['gpt-4'] })).toThrow(expect.objectContaining({ reason: 'blocked' }));
     expect(() => service.acquire('gpt-4', { excludeIds: ['a', 'b'] })).toThrow(expect.objectContaining({ reason: 'excluded' }));
     for (let turn = 0; turn < 200; turn++) expect(idsOf(service, 'gpt-4', { blockedModels: ['a', `other ${turn}`] })).toEqual(['b']);

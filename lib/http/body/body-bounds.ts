@@ -72,8 +72,10 @@ const LISTS: Readonly<Record<string, keyof BodyBounds>> = {
 const FALLBACKS: readonly string[] = Object.keys(LISTS).filter((name) => LISTS[name] === 'fallbacks');
 
 /**
- * Checks the lists and objects of a request's body against their bounds, before other code walks them.
- * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the field, the bound and the number of entries.
+ * Checks the lists and objects of a request's body against their bounds, before other code walks
+ * them.
+ * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the field, the bound and the number of
+ * entries.
  */
 export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path = ''): void {
   new BodyCheck(bounds, path).check(body);

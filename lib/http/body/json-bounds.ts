@@ -47,7 +47,8 @@ export type JsonBodyParser = (request: object, body: Buffer, done: (error: Error
 
 /**
  * Creates a parser that reads JSON bodies over 16 KiB in several turns of the event loop: no other
- * request waits longer than for `JSON.parse`. Fastify's own parser takes twice as long, in one turn.
+ * request waits longer than for `JSON.parse`. Fastify's own parser takes twice as long, in one
+ * turn.
  *
  * @param small Parses the others: `getDefaultJsonParser('error', 'error')` of the Fastify instance.
  * @example
@@ -76,8 +77,8 @@ export type BoundJsonMiddleware = (
 ) => void;
 
 /**
- * Creates a `preParsing` hook of Fastify that rejects JSON bodies whose shape only costs time, while
- * they arrive and before they are parsed. Bodies of up to 16 KiB are not checked.
+ * Creates a `preParsing` hook of Fastify that rejects JSON bodies whose shape only costs time,
+ * while they arrive and before they are parsed. Bodies of up to 16 KiB are not checked.
  *
  * @throws InvalidArgumentError naming the bound.
  * @example

@@ -14,8 +14,8 @@ export type RateLimitPrecheck = (request: object, response: object, next: (error
 
 /**
  * Creates a middleware that rejects a client who is over a limit before its body is read. It counts
- * nothing; the guard does. It lets through bodies of up to 16 KiB, and leaves to the guard all rules
- * whose `key`, `cost` or `skipIf` needs the body or a user.
+ * nothing; the guard does. It lets through bodies of up to 16 KiB, and leaves to the guard all
+ * rules whose `key`, `cost` or `skipIf` needs the body or a user.
  *
  * Register it between `NestFactory.create` and `listen`: Nest adds its body parsers after it.
  *

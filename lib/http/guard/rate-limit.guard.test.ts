@@ -20,7 +20,7 @@ class Gateway {
   chat() {}
   @RateLimit({ maxConcurrent: 1 })
   one() {}
-  @RateLimit({ name: 'nobody' })
+  @RateLimit({ name: 'missing' })
   unknown() {}
 }
 
@@ -166,7 +166,7 @@ describe('RateLimitGuard', () => {
   });
 
   it('rejects a rule that names unknown limits', async () => {
-    await expect(open().ask('http', [{}, {}], Gateway.prototype.unknown)).rejects.toThrow(/nobody/);
+    await expect(open().ask('http', [{}, {}], Gateway.prototype.unknown)).rejects.toThrow(/missing/);
   });
 
   it('reads the decorators of an inherited handler for each class', async () => {

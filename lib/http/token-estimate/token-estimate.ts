@@ -30,8 +30,8 @@ export interface EstimateContext {
 
 /**
  * Estimates the tokens of a request: its prompt, and the reply that its body allows
- * (`max_completion_tokens`, `max_tokens`, `max_output_tokens`, times `n`), otherwise at least 1024 or
- * a quarter of the limit. Embeddings have no reply; a body without a prompt has 0.
+ * (`max_completion_tokens`, `max_tokens`, `max_output_tokens`, times `n`), otherwise at least 1024
+ * or a quarter of the limit. Embeddings have no reply; a body without a prompt has 0.
  *
  * Of several prompts, several figures for the reply, and the fallbacks of the request the largest
  * counts, because each provider reads its own. Counting a large body stops above `tokensLeft`: then

@@ -73,7 +73,7 @@ describe('names without a prefix', () => {
     'j2-mid': ['ai21_chat', null, 'retired'],
     'j2-ultra': ['ai21_chat', null, 'retired'],
   };
-  /** LiteLLM refuses those it does not list; here they are refused with both prefixes. Neither is called. */
+  /** Rejected with both prefixes; LiteLLM rejects those that it does not list. */
   const isUnlistedGemini = (name: string): boolean => name.startsWith('gemini-') && litellm.bare[name] === null;
 
   it('resolves names as LiteLLM does, but for listed exceptions', () => {
@@ -185,7 +185,7 @@ describe('parameters', () => {
   )('%s is the provider’s', (key) => expect(fateOfParam(key)).toBe('sent'));
 
   it.each('my_api_key hf_access_token proxy_password db_credentials aws_new_thing vertex_new_thing input_cost_per_new'.split(' '))(
-    '%s is sent to nobody',
+    '%s sends no request',
     (key) => expect(fateOfParam(key)).toBe('ignored'),
   );
 });

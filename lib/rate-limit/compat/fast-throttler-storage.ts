@@ -27,8 +27,8 @@ interface Throttle {
 const MOST_THROTTLES = 1000;
 
 /**
- * A `ThrottlerStorage` for `@nestjs/throttler` 6 (structurally, without importing it). Counts hits in
- * a sliding window, without timers. As in the original, a key over its limit is blocked for
+ * A `ThrottlerStorage` for `@nestjs/throttler` 6 (structurally, without importing it). Counts hits
+ * in a sliding window, without timers. As in the original, a key over its limit is blocked for
  * `blockDuration` and starts again after that.
  */
 export class FastThrottlerStorage {

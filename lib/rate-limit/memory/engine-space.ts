@@ -10,7 +10,7 @@ import {
 import { countsRequests, type RateLimit } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding, RateLimitStoreStats } from '../store.js';
 
-/** What a memory store has open in one engine: a space for its keys, and a policy for each of its limits. */
+/** The handles of a memory store in one engine: a space for its keys, and a policy per limit. */
 export class EngineSpace {
   private readonly space: number;
   private readonly policies = new WeakMap<RateLimit, number>();

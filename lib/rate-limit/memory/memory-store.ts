@@ -16,29 +16,30 @@ import { EngineSpace } from './engine-space.js';
 /** When to try again after a decision at which the native engine failed. */
 const RETRY_AFTER_FAULT_MS = 1_000;
 
-/** Closes the spaces of stores that were collected without being closed: their keys would stay for good. */
+/** Closes the spaces of stores that were collected without close(): their keys would leak. */
 const abandoned = new FinalizationRegistry<Map<RateLimitEngine, EngineSpace>>((spaces) => spaces.forEach((space) => space.close()));
 
 /** What a memory store takes from its surroundings. */
 export interface MemoryStoreContext {
   /** Whole milliseconds that only grow. */
   readonly now: () => number;
-  /** Spaces of one name share their keys across the threads of a process, in the native engine. `null` is private. */
+  /** Name of a space whose keys all threads share (native engine); `null`: private. */
   readonly name: string | null;
   readonly maxKeys: number;
 }
 
 /**
- * Counters in this process's memory. A key's counters stay in one engine for the life of the store: that of the flag when the store decides first, or
- * of the key's share of a rollout. Errors that switch the native engine off do not move them. A decision at which the native engine
- * fails is a denial: what the key has taken is known there only.
+ * Counters in the memory of this process. A key stays in one engine for the life of the store, even
+ * if the circuit breaker trips: the engine of the flag at the first decision, or of the key's share
+ * of a rollout. If the native engine fails, the request is denied, because only it has the key's
+ * counters.
  */
 export class MemoryRateLimitStore implements RateLimitStore {
   readonly kind = 'memory';
   readonly synchronous = true;
   private readonly checks: EngineSeries;
   private readonly spaces = new Map<RateLimitEngine, EngineSpace>();
-  /** The engine of all keys; `null` while that depends on the key, `undefined` before the first decision. */
+  /** Engine of all keys; `null`: it depends on the key; `undefined`: before the first decision. */
   private engineOfAll: RateLimitEngine | null | undefined = undefined;
 
   constructor(
@@ -50,7 +51,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     abandoned.register(this, this.spaces, this);
   }
 
-  /** The engine that decides, or will. In a rollout or a shadow run that of a request without a key. */
+  /** The engine that decides; in a rollout or a shadow run, that of a request without a key. */
   get engine(): RateLimitEngine {
     const { active, native, typescript } = this.choice;
     return this.engineOfAll ?? (active === 'native' && native !== null ? native : typescript);
@@ -112,7 +113,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     this.spaces.clear();
   }
 
-  /** Scopes of both engines, in a rollout. Only other threads can take in between, and they share the native engine alone: it decides last. */
+  /** Scopes of both engines, in a rollout. Native decides last: other threads may take from it. */
   private checkBoth(scopes: readonly RateLimitScope[], ask: Ask): RateLimitDecision {
     const { cost, tokens } = ask;
     const native = scopes.filter(({ key }) => this.owner(key) === this.choice.native);
@@ -139,7 +140,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return { ...decisions[scope], standings, scope };
   }
 
-  /** The engine of a key, or `null` where TypeScript decides and the native engine runs beside it. */
+  /** The engine of a key; `null` in a shadow run, in which TypeScript decides. */
   private owner(key: string): RateLimitEngine | null {
     const { choice } = this;
     if (this.engineOfAll === undefined) this.engineOfAll = choice.impaired ? choice.typescript : choice.always;

@@ -61,12 +61,12 @@ describe.each(engineNames())('LimitWatch on the %s engine', (engine) => {
   it('reports a limit of 0, and takes nothing itself', async () => {
     const limiter = limiterOf({ requestsPerMinute: 0, limits: { two: { requestsPerMinute: 2 } } });
     const watch = limiter.watch();
-    limiter.check('nobody');
-    limiter.check('somebody', { limit: 'two' });
+    limiter.check('exhausted');
+    limiter.check('halved', { limit: 'two' });
     for (let i = 0; i < 5; i++) await watch.nearest(10);
     expect(await watch.nearest(10)).toMatchObject([
-      { key: 'nobody', total: 0, remaining: 0 },
-      { key: 'somebody', total: 2, remaining: 1 },
+      { key: 'exhausted', total: 0, remaining: 0 },
+      { key: 'halved', total: 2, remaining: 1 },
     ]);
   });
 

@@ -17,7 +17,7 @@ export const ROUTER_ENGINES: EngineProvider<RouterEngine> = {
   comparison: [200, 1_000].map((count) => ({ operation: `choose_${count}`, prepare: (engine) => prepareChoices(engine, count) })),
 };
 
-const NOBODY = new Uint8Array();
+const NO_DEPLOYMENTS = new Uint8Array();
 const NOW_MS = 1_700_000_000_000;
 
 /** All that an engine is asked for, over a group of this size. */
@@ -38,7 +38,7 @@ function prepareChoices(engine: RouterEngine, count: number): PreparedWork {
   const run = (): void => {
     for (const { number } of [leastBusy, simpleShuffle]) {
       question[Question.strategy] = number;
-      engine.scan(memory, members, NOBODY, question);
+      engine.scan(memory, members, NO_DEPLOYMENTS, question);
     }
   };
   return { run };

@@ -98,7 +98,7 @@ class Accounted {
       pick = this.router.acquire('gpt-4', { inputTokens, excludeIds });
     } catch {
       expect(level).toEqual([]);
-      return 'nobody';
+      return 'none';
     }
     const at = Number(pick.deployment.id.slice(1));
     expect(level).toContain(at);

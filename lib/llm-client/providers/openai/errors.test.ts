@@ -13,7 +13,7 @@ it.each<[string, unknown, object]>([
   ['an error within one', { error: { error: { message: 'no' } } }, { message: 'no' }],
   ['FastAPI', { detail: 'Not Found' }, { message: 'Not Found' }],
   ['FastAPI, of a field', { detail: [{ type: 'x', loc: ['body', 'tools', 0], msg: 'no' }] }, { message: 'body.tools.0: no' }],
-  ['nobody, of a field that cannot be', { detail: [{ loc: ['body', { toString: 1 }], msg: 'no' }] }, { message: 'body.: no' }],
+  ['a location that is not a string', { detail: [{ loc: ['body', { toString: 1 }], msg: 'no' }] }, { message: 'body.: no' }],
   ['Mistral', { object: 'error', message: { detail: [{ loc: ['body', 'n'], msg: 'no' }] } }, { message: 'body.n: no' }],
 ])('errorIn reads the error of %s', (_, body, expected) => expect(errorIn(JSON.stringify(body))).toMatchObject(expected));
 

@@ -21,7 +21,9 @@ export type SkipIf = (context: ExecutionContext) => boolean | null | undefined |
  * (burst 20), 600 a minute, 10,000 an hour.
  */
 export interface RateLimitOptions extends RateLimits {
-  /** More limits by name, for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`. */
+  /**
+   * More limits by name, for `check(key, { limit: 'chat' })` and `@RateLimit({ name: 'chat' })`.
+   */
   readonly limits?: Readonly<Record<string, RateLimits>>;
   /** Name under which worker threads share the counters (native engine). Default: not shared. */
   readonly sharedAs?: string;
@@ -33,7 +35,8 @@ export interface RateLimitOptions extends RateLimits {
   readonly headers?: boolean;
   /**
    * Skips all limits of `RateLimitGuard` for a request: for controllers of other packages, such as
-   * metrics and probes. Called before anything is counted. If it throws, the request fails (`SKIP_IF_FAILED`).
+   * metrics and probes. Called before anything is counted. An error fails the request
+   * (`SKIP_IF_FAILED`).
    */
   readonly skipIf?: SkipIf;
 }

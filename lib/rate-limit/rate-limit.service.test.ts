@@ -195,7 +195,7 @@ describe.each(engineNames())('RateLimiterService on the %s engine', (engine) => 
     ['check', ['a', { cost: -1 }]],
     ['check', ['a', { cost: 0.5 }]],
     ['check', ['a', { tokens: 2 ** 32 }]],
-    ['check', ['a', { limit: 'nobody' }]],
+    ['check', ['a', { limit: 'unknown' }]],
     ['check', ['a', { limits: {} }]],
     ['check', ['a', { limits: { requestsPerMinut: 1 } }]],
     ['check', ['a', { limits: { burst: 1 } }]],

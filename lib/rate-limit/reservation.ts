@@ -6,14 +6,17 @@ import type { RateLimitDecision, RateLimitStanding, TakenRateLimit } from './sto
 export interface RateLimitResult {
   readonly allowed: boolean;
   readonly reason: 'ok' | 'rate_limit_exceeded';
-  /** The limit that denied; when allowed, the one with the least left. Of several scopes, that of `scope`. */
+  /**
+   * The limit that denied or, if allowed, the one with the least left; of several scopes, of
+   * `scope`.
+   */
   readonly limit: number;
   readonly remainingRequests: number;
   /** Under `tokensPerMinute` only. */
   readonly remainingTokens?: number;
   /**
-   * When denied: the time until this request is allowed, if nothing else is taken. Absent where no time helps: the request is larger than the limit, or waits for
-   * a `release`.
+   * If denied: the time until this request is allowed, provided that nothing else is taken. Absent
+   * if the request exceeds the limit by itself, or waits for a `release`.
    */
   readonly retryAfterMs?: number;
   /** Until all of the limit is free again, if nothing is taken. */
@@ -32,7 +35,7 @@ interface Taken extends TakenRateLimit {
   isReleased: boolean;
 }
 
-/** What `reserve` returns: to be handed to `settle` or `release` of the service that returned it. */
+/** The result of `reserve`, for `settle` or `release` of the same service. */
 export class Reservation implements RateLimitResult {
   readonly allowed: boolean;
   readonly reason: RateLimitResult['reason'];
@@ -45,7 +48,8 @@ export class Reservation implements RateLimitResult {
   readonly scope: number;
   readonly outage?: RateLimitDecision['outage'];
 
-  // Private to the language, so that nobody can make up a reservation and return the tokens of another one.
+  // A private field, so that no caller can forge a reservation and return the tokens of another
+  // one.
   #taken: Taken | undefined = undefined;
 
   private constructor(decision: RateLimitDecision, asked: Pick<TakenRateLimit, 'scopes' | 'tokens'> | undefined) {

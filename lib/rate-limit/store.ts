@@ -1,7 +1,7 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
 import type { ExceededLimit, RateLimit } from './limits.js';
 
-/** A limit and a key. All scopes of a request are decided together: all take their part, or none does. */
+/** A limit and a key. All scopes of a request are decided together: either all take, or none. */
 export interface RateLimitScope {
   readonly limit: RateLimit;
   /** Any string. The counters are those of `limit.name` and this key. */
@@ -10,7 +10,10 @@ export interface RateLimitScope {
 
 /** What is left in one scope after a decision. */
 export interface RateLimitStanding {
-  /** The tightest limit: of the bucket (its burst) or of a window. `Infinity` where no requests are counted. */
+  /**
+   * The tightest limit, of the bucket (its burst) or of a window; `Infinity` without request
+   * limits.
+   */
   readonly limit: number;
   /** Requests that would be allowed now. `Infinity` where no requests are counted. */
   readonly remainingRequests: number;
@@ -60,8 +63,8 @@ export interface RateLimitStoreStats {
 }
 
 /**
- * Keeps the counters and decides. A store in memory decides at once; a store elsewhere may return promises, and reads its own clock.
- * The service has checked the arguments.
+ * Keeps the counters and decides. A store in memory decides synchronously; any other may return
+ * promises and reads its own clock. The service has checked the arguments.
  */
 export interface RateLimitStore {
   /** `memory`, `redis`. */
@@ -69,13 +72,15 @@ export interface RateLimitStore {
   /** Whether every method returns its result at once, never a promise. */
   readonly synchronous?: boolean;
 
-  /** Decides on all scopes. When allowed, takes `cost` requests, `tokens` and a slot of each scope; takes nothing when denied. */
+  /**
+   * Decides on all scopes. If allowed, takes `cost` requests, `tokens` and a slot of each scope.
+   */
   check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision>;
 
   /** Returns what `check` would return. Takes nothing. */
   peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision>;
 
-  /** Replaces the reserved tokens by those used, at the instant of the reservation. Called once per reservation. */
+  /** Replaces the reserved tokens by those used, at the time of the reservation. Called once. */
   settle(taken: TakenRateLimit, actualTokens: number): void | Promise<void>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */
@@ -88,7 +93,7 @@ export interface RateLimitStore {
   stats(): RateLimitStoreStats;
   /** Metrics of the store, beside those of the service. */
   metrics(): readonly MetricSample[];
-  /** Health where it differs from that of a healthy store in memory; the service adds the engine. */
+  /** Health, if it differs from that of a memory store; the service adds the engine. */
   health(): Partial<CapabilityHealth> | Promise<Partial<CapabilityHealth>>;
   /** Closes connections and timers. May be called more than once. */
   close(): void | Promise<void>;

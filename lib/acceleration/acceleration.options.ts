@@ -14,6 +14,7 @@ export const ACCELERATION_TARGETS = ['js-tiktoken', 'tiktoken', 'gpt-tokenizer',
 /** A library that can be patched. */
 export type AccelerationTarget = (typeof ACCELERATION_TARGETS)[number];
 
+/** The libraries to patch. */
 export interface AccelerationOptions {
   /** The libraries to patch. Default: all that are installed. */
   readonly targets?: readonly AccelerationTarget[];

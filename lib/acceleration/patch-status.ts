@@ -30,6 +30,7 @@ export interface TargetStatus {
   readonly passedOver: Readonly<Record<string, number>>;
 }
 
+/** Which libraries are patched, and their copies. */
 export interface PatchStatus {
   /** Whether patches are applied. */
   readonly applied: boolean;

@@ -16,6 +16,7 @@ import {
 } from './feature-flags.options.js';
 import { mergeSettings, type FlagsSettings } from './feature-flags.settings.js';
 
+/** The environment and the logger that feature flags use. */
 export interface FeatureFlagsContext {
   /** Default `process.env`. */
   readonly env?: Environment;

@@ -26,7 +26,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   }))
   .build();
 
-/** Tokens that an address may try in a minute. */
+/** Tokens that an address can try in a minute. */
 const ATTEMPTS_PER_MINUTE = 20;
 
 /**

@@ -1,7 +1,7 @@
 import type { DashboardSource, DeploymentState, PoolState } from './dashboard/dashboard.source.js';
 import type { FastLiteLLM } from './fast-litellm.js';
 
-/** What the dashboard may ask of an instance. */
+/** The data of the dashboard. */
 export function dashboardSource(llm: FastLiteLLM, version: string): DashboardSource {
   return {
     version,
@@ -44,7 +44,7 @@ function poolOf({ connectionPool }: FastLiteLLM): PoolState {
   };
 }
 
-/** Of a limit; not set is `Infinity`. */
+/** A limit, or `undefined` if it is `Infinity`. */
 function set(limit: number): number | undefined {
   return limit === Infinity ? undefined : limit;
 }

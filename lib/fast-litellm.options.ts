@@ -79,7 +79,7 @@ export function formerOptionsOf(options: FastLiteLLMOptions): string[] {
 }
 
 /**
- * Checks what no capability checks itself.
+ * Checks the options that no capability checks.
  * @throws InvalidConfigurationError naming the key.
  */
 export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {

@@ -15,15 +15,15 @@ import type { RouterContext } from './router/router-context.js';
 import { RouterService } from './router/router.service.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 
-/** Tokens that a price is asked for: enough for the smallest price to be seen, too few for a tier's higher one. */
+/** Tokens of a sample price: enough for the smallest price, too few for a higher tier. */
 const PRICED_TOKENS = 1_000;
 
-/** The router of the options, those of lists that come with calls, and the engines of both. */
+/** The router of the options, the routers of lists that come with calls, and their engines. */
 export interface OpenedRouting {
   readonly engines: SwitchingEngine<RouterEngine>;
   readonly router: RouterService;
   readonly lists: ListRouters;
-  /** With the variables that the router's file sets. */
+  /** The environment with the variables that the router's file sets. */
   readonly env: Environment;
 }
 
@@ -45,7 +45,7 @@ export function openRouting(
     modelFacts: {
       costPerToken: (model) => {
         const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);
-        // A fee of each request is none of its tokens.
+        // Without the fee of a request.
         return cost === null ? null : (cost - (tokenCounter.estimateCost(0, 0, model) ?? 0)) / PRICED_TOKENS;
       },
       costUsd: (model, promptTokens, completionTokens, details) =>

@@ -153,7 +153,7 @@ export class FastLiteLLM {
       this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger, () => client.callsUnderWay);
       if (metrics !== null) this.registerMetrics(metrics);
     } catch (error) {
-      // What is open by then would keep the process alive, and libraries patched.
+      // Open parts would keep the process alive and libraries patched.
       this.close().catch(() => {});
       throw error;
     }
@@ -253,13 +253,13 @@ export class FastLiteLLM {
     return this.setting.mode === 'typescript' ? { binding: null, reason: switchedOff(this.setting.setBy) } : openNativeBinding();
   }
 
-  /** By the option, or by the environment, which keeps the addon closed for the whole process. */
+  /** By the option or the environment. */
   private isWithoutAddonByChoice(): boolean {
     return this.setting.mode === 'typescript' || isSwitchedOff();
   }
 }
 
-/** The options to show metrics with, or `null` where they are not to be shown. */
+/** The options of metrics, or `null` without metrics. */
 function readMetrics(option: FastLiteLLMOptions['metrics']): MetricsOptions | null {
   if (typeof option === 'object') return resolveMetricsOptions(option);
   if (option !== undefined && typeof option !== 'boolean') throw refuseOption('metrics', option, 'must be true, false or an object');

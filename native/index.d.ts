@@ -181,5 +181,3 @@ export declare function sharedMemory(name: string, bytes: number): ArrayBuffer
 /** The addon's version, which is the package's. */
 export declare function version(): string
 
-/** Writes the time into the region `clock` and makes its thread go on. */
-export declare function wakeClock(): void

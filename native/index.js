@@ -874,4 +874,3 @@ module.exports.routerScan = nativeBinding.routerScan
 module.exports.routerSlot = nativeBinding.routerSlot
 module.exports.sharedMemory = nativeBinding.sharedMemory
 module.exports.version = nativeBinding.version
-module.exports.wakeClock = nativeBinding.wakeClock

@@ -1,6 +1,6 @@
 /** What is known of a call to a model when it begins. Neither text nor keys. */
 export interface CallStart {
-  /** `chat`, `embeddings`, `text_completion`; of a call with a `send` of the caller's own what it says, `chat` otherwise. */
+  /** `chat`, `embeddings` or `text_completion`; for a custom `send` its `operation`, default `chat`. */
   readonly operation: string;
   /** As it was asked for: a model group. */
   readonly model: string;
@@ -19,7 +19,7 @@ export interface AttemptStart {
   readonly number: number;
   /** The deployment's id. */
   readonly deploymentId: string;
-  /** As the provider is told. */
+  /** As it is sent to the provider. */
   readonly model: string;
   /** `openai`, `azure`, `anthropic`: LiteLLM's prefix of the model. */
   readonly provider?: string;
@@ -49,7 +49,7 @@ export interface CallOutcome {
 
 /** One attempt, as it goes on. */
 export interface ObservedAttempt {
-  /** Runs what sends the request, so that whatever it starts (spans of an HTTP client) is seen as part of this attempt. */
+  /** Runs the function that sends the request, so that spans of an HTTP client become children of the attempt. */
   run<T>(send: () => T): T;
   /** The first chunk of a streamed answer is there. */
   firstChunk(): void;
@@ -66,7 +66,7 @@ export interface ObservedCall {
 }
 
 /**
- * Whoever watches calls to models as they happen; OpenTelemetry's spans do. It must not throw, and what it is not given it does without.
+ * Observes calls to models, such as for OpenTelemetry spans. It must not throw.
  *
  * @example
  * const call = observer?.started({ operation: 'chat', model, stream: false });

@@ -1,7 +1,7 @@
-/** Where a capability's answers come from. */
+/** The engine that answers for a capability. */
 export type EngineName = 'native' | 'typescript';
 
-/** One number of a capability, described as data: the metrics adapter translates it, the capability pushes nothing. */
+/** One metric of a capability, described as data for the metrics adapter. */
 export interface MetricSample {
   /** Prometheus style, without the package's prefix: `token_counting_tokens_total`. */
   readonly name: string;
@@ -15,7 +15,7 @@ export interface MetricSample {
   readonly addsUp?: false;
 }
 
-/** What a capability says of itself when asked. `degraded`: it answers, but not the way it was configured to. */
+/** Health of a capability. `degraded`: it answers, but not as configured. */
 export interface CapabilityHealth {
   readonly status: 'ok' | 'degraded' | 'down';
   readonly engine: EngineName;
@@ -24,10 +24,10 @@ export interface CapabilityHealth {
   readonly [detail: string]: unknown;
 }
 
-/** What a capability answers to the report under way: who is only as well as another one need not have it asked twice. */
+/** The health of another capability in the same report, so that none is asked twice. */
 export type HealthOf = <C extends Capability>(capability: C) => ReturnType<C['health']>;
 
-/** What every capability's service implements, so that health and metrics need to know none of them. */
+/** Implemented by the service of every capability, for health and metrics. */
 export interface Capability {
   /** In snake_case, as in the flags and the metrics: `token_counting`. */
   readonly capability: string;

@@ -9,7 +9,7 @@ const MAX_DEPTH = 64;
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /**
- * Reads a configuration file as UTF-8, without a byte order mark, up to 16 MB: also from a pipe, whose size nobody knows before.
+ * Reads a configuration file as UTF-8, without a byte order mark, up to 16 MB: also from a pipe of unknown size.
  * @throws InvalidConfigurationError naming the file.
  */
 export function readConfigText(file: string): string {
@@ -40,7 +40,7 @@ function textOf(file: string, descriptor: number): string {
 }
 
 /**
- * Parses JSON of a configuration file. Its errors say where, but quote nothing, because keys stand in such files.
+ * Parses JSON of a configuration file. Errors name the place but quote nothing, because the file may hold keys.
  * @throws InvalidConfigurationError naming the file.
  */
 export function parseConfigJson(file: string, text: string): unknown {
@@ -61,8 +61,8 @@ function placeIn({ message }: Error): string {
 }
 
 /**
- * Bounds a parsed configuration: its depth, and the number of values that a walk would meet. Aliases of YAML share their value, so nine levels of nine aliases
- * are few objects and 387 million values. Each object is counted once, and in time that its own size takes.
+ * Bounds the depth and the number of values of a parsed configuration. YAML aliases share their value:
+ * nine levels of nine aliases are few objects but 387 million values. Takes time linear in the objects.
  * @throws InvalidConfigurationError naming the file.
  */
 export function checkExtent(file: string, value: unknown): void {

@@ -1,4 +1,4 @@
-/** Codes of errors of Node, undici and the pool, for a connection that never came about, or broke; those of a time that was up are not among them. */
+/** Error codes of Node, undici and the pool for a connection that failed or broke, time-outs excluded. */
 export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -14,7 +14,7 @@ export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
   'PROXY_REFUSED',
 ]);
 
-/** Of these, and of time-outs, those of a connection that never came about: nothing was sent over it. */
+/** Error codes, time-outs included, of a connection that was never open: nothing was sent over it. */
 const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',

@@ -1,7 +1,7 @@
 import type * as Nest from '@nestjs/common';
 import type { LogSink } from './log-sink.js';
 
-/** Nest's logger, or the console where Nest is not installed. Loaded with the first line, since whoever brings a logger needs no Nest for it. */
+/** Nest's logger, or the console if Nest is not installed. Loaded with the first line: with another logger Nest is not needed. */
 export function defaultLog(): LogSink {
   let sink: LogSink | undefined;
   const open = (): LogSink => (sink ??= openLog());
@@ -14,7 +14,7 @@ export function defaultLog(): LogSink {
 
 function openLog(): LogSink {
   try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when there is something to say
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded on first use
     const { Logger } = require('@nestjs/common') as typeof Nest;
     return new Logger('FastLiteLLM');
   } catch {

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 
 /**
- * Every error this package throws. `code` is stable and meant for programs; `message` is meant for people and may be reworded.
+ * Base of all errors of this package. `code` is stable, for programs; `message` is for people and may change.
  */
 export class FastLiteLLMError extends Error {
   /** Stable, machine-readable. */
@@ -15,7 +15,7 @@ export class FastLiteLLMError extends Error {
 }
 
 /**
- * A caller passed something that can never work. Never a reason to fall back to the other engine: both refuse it alike.
+ * A wrong argument. No reason for a fallback: both engines reject it.
  * `path` names the argument or option (`rateLimit.requestsPerMinute`), `rule` what it has to be.
  */
 export class InvalidArgumentError extends FastLiteLLMError {
@@ -31,7 +31,7 @@ export class InvalidArgumentError extends FastLiteLLMError {
   }
 }
 
-/** The configuration is wrong: options, environment or a file, at boot, before anything has started; or a deployment that is called and has no address. */
+/** Wrong options, environment or configuration file, at boot; or a deployment without an address, when it is called. */
 export class InvalidConfigurationError extends FastLiteLLMError {
   /** Where: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json: features.rust_routing.state`, `tokenCounter.maxTextLength`. */
   readonly path: string;
@@ -52,7 +52,7 @@ export class NativeEngineUnavailableError extends FastLiteLLMError {
   }
 }
 
-/** Something was asked for that needs a package which is not installed: an optional peer of this one. */
+/** A feature needs an optional peer dependency that is not installed. */
 export class MissingPackageError extends FastLiteLLMError {
   readonly packageName: string;
 
@@ -62,7 +62,7 @@ export class MissingPackageError extends FastLiteLLMError {
   }
 }
 
-/** A file of a package is not where its code is: a bundler took the code and left the file behind. */
+/** A file of a package is missing beside its code, such as after bundling. */
 export class MissingFileError extends FastLiteLLMError {
   readonly file: string;
 
@@ -96,7 +96,7 @@ export class PoolClosedError extends FastLiteLLMError {
   }
 }
 
-/** Nobody read an answer for `bodyTimeoutMs` after its lease had ended, so its connection was closed. */
+/** An answer was not read for `bodyTimeoutMs` after the end of its lease, so its connection was closed. */
 export class BodyAbandonedError extends FastLiteLLMError {
   readonly origin: string;
 
@@ -117,7 +117,7 @@ export class ProxyRefusedError extends FastLiteLLMError {
   }
 }
 
-/** The caller of a model has gone, or has aborted its signal, before the answer was there. What the signal gave as reason is the `cause`. */
+/** The client disconnected or aborted its signal before the answer. The signal's reason is the `cause`. */
 export class RequestCancelledError extends FastLiteLLMError {
   constructor(reason: unknown) {
     const why = types.isNativeError(reason) ? reason.message : 'its signal was aborted';
@@ -125,14 +125,14 @@ export class RequestCancelledError extends FastLiteLLMError {
   }
 }
 
-/** Stands for a text in an error message that nobody knows the meaning of: it may be a secret. */
+/** Stands for a text of unknown meaning in an error message: it may be a secret. */
 export class UnshownText {
   constructor(readonly length: number) {}
 }
 
 const LARGEST_SHOWN = 10n ** 40n;
 
-/** A value for an error message: its type and a short form of it. Strings are cut, objects are named, never printed: they may hold secrets. */
+/** A value for an error message. Strings are cut, objects are named but not printed: they may hold secrets. */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -163,7 +163,7 @@ function describeObject(value: object): string {
   }
 }
 
-/** The first line of a thrown thing's message. Not by `instanceof`: an addon's errors may belong to another realm than the caller. */
+/** The first line of an error's message. Not by `instanceof`: errors of the addon may belong to another realm. */
 export function errorMessage(error: unknown): string {
   if (!types.isNativeError(error) && !(error instanceof Error)) return `thrown was ${describeValue(error)}`;
   const message: unknown = error.message;

@@ -1,6 +1,6 @@
 /**
- * The entry of `names` that was most likely meant by `typed`, or `undefined` when none is close. Case, `_` and `-` do not count as differences,
- * so `requests_per_minute` finds `requestsPerMinute`; otherwise up to a third of the letters may be wrong, missing or swapped.
+ * The entry of `names` closest to `typed`, or `undefined`. Ignores case, `_` and `-`; up to a third of the
+ * other letters may be wrong, missing or swapped.
  */
 export function nearestName(typed: string, names: Iterable<string>): string | undefined {
   const wanted = bare(typed);

@@ -1,8 +1,8 @@
 import { MissingPackageError } from './errors.js';
 
 /**
- * Loads an optional peer when it is first needed. `load` holds the `require`, with its name spelled out for bundlers to see.
- * @throws MissingPackageError when it is not installed; whatever else goes wrong while loading is thrown on.
+ * Loads an optional peer dependency on first use. `load` contains the `require` with a literal name, for bundlers.
+ * @throws MissingPackageError if it is not installed; rethrows other errors.
  */
 export function loadOptionalPackage<T>(packageName: string, purpose: string, load: () => T): T {
   try {

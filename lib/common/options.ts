@@ -16,7 +16,7 @@ export interface Range {
   readonly max?: number;
 }
 
-/** A finite number within `range`. Numeric strings are refused: whoever reads them (the environment) converts them. */
+/** A finite number within `range`. Numeric strings are rejected: readers of the environment convert them. */
 export function checkNumber(path: string, value: unknown, range: Range = {}, refuse: Refuse = refuseOption): number {
   if (typeof value === 'number' && Number.isFinite(value) && within(value, range)) return value;
   throw refuse(path, value, `must be a number${rangeWords(range)}`);
@@ -77,7 +77,7 @@ export function checkArray<T>(
   return Array.from(value, (entry, index) => check(`${path}[${index}]`, entry));
 }
 
-/** Throws on the first key of `object` that is not in `known`, naming the one that was probably meant. An empty `path` is the root. */
+/** Throws for the first key of `object` that is not in `known`, with a suggestion. An empty `path` is the root. */
 export function checkKnownKeys(path: string, object: object, known: readonly string[], refuse: Refuse = refuseOption): void {
   for (const key of Object.keys(object)) {
     if (known.includes(key)) continue;
@@ -93,7 +93,7 @@ export function joinPath(path: string, key: string): string {
 }
 
 /**
- * `check` for an entry that may be left out: `undefined` gives `fallback`, everything else, `null` too, has to pass.
+ * Checks an optional entry: `undefined` gives `fallback`; everything else, `null` too, must pass `check`.
  *
  * @example
  * const maxKeys = optional(input.maxKeys, 100_000, (value) => checkPositiveInteger('rateLimit.maxKeys', value));

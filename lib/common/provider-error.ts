@@ -41,7 +41,7 @@ export interface ProviderFailureFacts {
   /** The provider's own `type` and `param`. */
   readonly type?: string | null;
   readonly param?: string | null;
-  /** How long the provider asks to be left alone. */
+  /** The provider's Retry-After. */
   readonly retryAfterMs?: number;
   /** What the provider calls the request. */
   readonly providerRequestId?: string;
@@ -60,7 +60,7 @@ const CODES = {
   malformed: 'PROVIDER_MALFORMED',
 } as const satisfies Readonly<Record<ProviderFailureKind, string>>;
 
-/** What a client is told where the provider has said nothing by HTTP. */
+/** The status for clients where the provider sent none. */
 const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number>>> = { timeout: 504, connection: 502, malformed: 502 };
 
 /**
@@ -72,7 +72,7 @@ export class ProviderError extends HttpException {
   readonly code: (typeof CODES)[ProviderFailureKind];
   /** The class of the failure. */
   readonly kind: ProviderFailureKind;
-  /** HTTP status of the provider's answer; absent where there was none. `getStatus()` is what a client is told. */
+  /** HTTP status of the provider's answer; absent without an answer. `getStatus()` is the status for the client. */
   readonly providerStatus?: number;
   readonly provider: string;
   /** The deployment that answered or failed. */

@@ -1,5 +1,5 @@
 /**
- * The calls of one operation of one component, as whoever makes them records them: resolved once, kept, and cheap enough to leave on.
+ * Records the calls of one operation of one component. Get it once and keep it.
  *
  * Where a call takes microseconds or less, `sampled` decides before any clock is read; it counts the call either way. Where it takes longer
  * (a request, a connection, an answer of a provider), every call may be recorded without asking.
@@ -26,7 +26,7 @@ export interface CallSeries {
 /** Where capabilities record what they did; the performance monitor is one. */
 export interface CallRecorder {
   /**
-   * The series of these names, the same one every time. To be asked for once, not per call: at construction, or when first needed.
+   * The series of these names, always the same one. Get it once, not for every call.
    * @param component `routing`, `connection_pooling`, `llm_client`; of an engine's work `rust_routing`, `typescript_routing`.
    * @param operation `pick`, `acquire`, `execute`. Bounded sets only: never a key, a user, a raw URL or a secret.
    */

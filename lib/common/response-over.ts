@@ -4,7 +4,7 @@ interface Connection extends EventEmitter {
   readonly destroyed: boolean;
 }
 
-/** Node's response of HTTP/1; or of HTTP/2, which is no stream itself and says what became of it by the one that it has. */
+/** Node's response of HTTP/1, or of HTTP/2, whose state is that of its stream. */
 export interface NodeResponse extends EventEmitter {
   readonly destroyed: boolean;
   readonly closed?: boolean;
@@ -13,10 +13,10 @@ export interface NodeResponse extends EventEmitter {
   readonly stream?: { readonly destroyed: boolean };
 }
 
-/** Calls `done` once when a response is over, sent or not: at once, if it is already. Gives a function that lets go of the response before. */
+/** Calls `done` once when a response ends, sent or not; at once if it has ended. Returns a function that stops waiting. */
 export function whenOver(response: NodeResponse, done: () => void): () => void {
   if (response.closed || response.destroyed || response.stream?.destroyed === true) return over(done);
-  // A request that comes before the last one is answered has no connection until that is, and Node does not tell its response of the end of one.
+  // Node does not report the end of the connection to the response of a pipelined request.
   const socket = response.socket === null ? response.req?.socket : undefined;
   if (socket !== undefined) return whenOverBeforeItsTurn(response, socket, done);
   response.on('close', done);
@@ -41,7 +41,7 @@ function whenOverBeforeItsTurn(response: NodeResponse, socket: Connection, done:
 
 const waitingBySocket = new WeakMap<Connection, Set<() => void>>();
 
-/** To be called when a connection ends. One listener for all of them: Node would warn of a leak where a client sends many requests at once. */
+/** Callbacks for the end of a connection. One listener for all: Node warns of a leak for many pipelined requests. */
 function waitingFor(socket: Connection): Set<() => void> {
   const known = waitingBySocket.get(socket);
   if (known !== undefined) return known;

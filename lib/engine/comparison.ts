@@ -11,23 +11,23 @@ export interface PreparedWork {
   readonly end?: () => void;
 }
 
-/** Durations of single calls in milliseconds, without the slowest quarter of them: there the machine did something else. */
+/** Durations of single calls in milliseconds, without the slowest quarter, which other processes have disturbed. */
 export interface ComparedTimes {
   readonly operation: string;
   readonly nativeMs: readonly number[];
   readonly typescriptMs: readonly number[];
 }
 
-/** Names of the operations that comparisons on demand are recorded under begin so. */
+/** Prefix of the operations that comparisons on demand are recorded under. */
 export const COMPARISON = 'comparison_';
 
-/** V8 compiles a loop after tens of milliseconds; both engines run so long before the first round counts. */
+/** Each engine runs so long before the first round: V8 compiles a loop after tens of milliseconds. */
 const WARM_UP_MS = 150;
 const ROUNDS = 40;
 /** Length of a round: long enough for the clock. */
 const ROUND_MS = 0.2;
 
-/** Times each case on both engines, in turns. Takes about a third of a second for a case, without a break: for a thread of its own. */
+/** Times each case on both engines, in turns. Blocks for a third of a second for each case: to be run in a worker thread. */
 export function compareEngines<E>(native: E, typescript: E, cases: readonly ComparisonCase<E>[]): ComparedTimes[] {
   return cases.map(({ operation, prepare }) => {
     const works = [prepare(native), prepare(typescript)];

@@ -3,7 +3,7 @@ import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from './engine-choice.js';
 import { EngineSeries } from './engine-series.js';
 
-/** How a service calls its engine: without a detour where one engine answers everything, and recorded as it is sampled. */
+/** How a service calls its engine: directly while one engine answers all calls, and recorded as it is sampled. */
 export class EngineCalls<E extends { readonly engine: EngineName }> {
   private readonly known = new Map<string, EngineSeries>();
 
@@ -13,7 +13,7 @@ export class EngineCalls<E extends { readonly engine: EngineName }> {
     private readonly recorder?: CallRecorder,
   ) {}
 
-  /** For hot paths, which keep it. */
+  /** The series of an operation, for hot paths to keep. */
   series(operation: string): EngineSeries {
     let series = this.known.get(operation);
     if (series === undefined) this.known.set(operation, (series = new EngineSeries(this.recorder, this.capability, operation)));
@@ -28,7 +28,7 @@ export class EngineCalls<E extends { readonly engine: EngineName }> {
     return series.sampled() ? measure(series, () => this.attempt(engine, call), size) : this.attempt(engine, call);
   }
 
-  /** Calls this engine; a failure of the native one is made good by TypeScript. */
+  /** Calls this engine; TypeScript answers if the native engine fails. */
   attempt<R>(engine: E, call: (engine: E) => R): R {
     try {
       return call(engine);

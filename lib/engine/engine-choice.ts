@@ -1,25 +1,25 @@
 import type { EngineName } from '../common/capability.js';
 
 /**
- * The outcome of choosing between the native and the TypeScript engine for one capability, and the only place where a call moves from
- * one to the other. Built by `provideEngine`; a capability's service holds one and never looks at flags, the addon or the options itself.
+ * The choice between the native and the TypeScript engine of one capability, and the only place where a call
+ * moves from one to the other. A service holds one and never reads flags or opens the addon itself.
  */
 export interface EngineChoice<E extends object> {
   /** The flag that governs the native engine: `rust_token_counting`. */
   readonly feature: string;
-  /** `null` when the addon is missing, refused by option, or cannot do this. */
+  /** `null` if the addon is missing, fails its self-test, or is not wanted. */
   readonly native: E | null;
   readonly typescript: E;
-  /** The engine that answers a request without an id right now. */
+  /** The engine that answers a request without an id at the moment. */
   readonly active: EngineName;
-  /** Why that one, in a sentence for a log line, `/health` and the page. */
+  /** Why that engine, for the log, `/health` and the dashboard. */
   readonly reason: string;
-  /** Whether it answers, but not the way it was configured to: native errors keep the native engine off right now, or the addon was wrong about what is known. */
+  /** Whether native errors keep the native engine off, or it has failed its self-test. */
   readonly impaired: boolean;
 
   /**
-   * The engine that answers *every* call at the moment, or `null` while that depends on the request (rollout) or on more than one engine (shadow).
-   * For hot paths: `const e = choice.always; if (e !== null) try { return e.count(…) } catch (error) { return choice.recover(error, e, …) }`.
+   * The engine that answers every call at the moment; `null` in a partial rollout, a shadow run or while the
+   * circuit breaker is half-open. A hot path calls it directly and passes its errors to `recover`.
    */
   readonly always: E | null;
 
@@ -27,23 +27,24 @@ export interface EngineChoice<E extends object> {
   alwaysFor(size: number): E | null;
 
   /**
-   * The engine of a request by configuration, without running anything and whether or not errors have switched native off: for state that stays
-   * where it began. `both`: TypeScript answers, native runs beside it.
+   * The engine of a request by configuration, whether or not errors keep native off: for state that stays
+   * in one engine. `both`: a shadow run.
    */
   assigned(requestId: string | undefined): EngineName | 'both';
 
   /**
-   * Runs `call` on the engine this request belongs to, with shadow runs, error counting and fallback. `operation` names it for the monitor: `count`.
+   * Runs `call` on the engine of this request, with shadow runs, error counting and fallback. `operation`
+   * names it for the monitor: `count`.
    * With a `size`, TypeScript answers below the feature's threshold in `SIZE_THRESHOLDS`.
    */
   run<R>(operation: string, requestId: string | undefined, call: (engine: E) => R, size?: number): R;
 
-  /** The same for promises: a rejection of the native engine is counted, then TypeScript answers. */
+  /** `run` for promises: a rejection of the native engine is counted, then TypeScript answers. */
   runAsync<R>(operation: string, requestId: string | undefined, call: (engine: E) => Promise<R>, size?: number): Promise<R>;
 
   /**
-   * To be called with what `engine` threw. Errors of the caller (`FastLiteLLMError`) and of the TypeScript engine are thrown on; after a native failure TypeScript
-   * answers the same call. Where it can, the failure is counted against the feature, which may trip it; what both fail at is the caller's.
+   * Handles an error of `engine`: rethrows errors of the caller (`FastLiteLLMError`) and of the TypeScript
+   * engine; counts a native failure, and TypeScript answers. An error of both engines counts as the caller's.
    */
   recover<R>(error: unknown, engine: E, call: (engine: E) => R): R;
 }

@@ -1,10 +1,10 @@
 import { checkOneOf, optional } from '../common/options.js';
 
-/** `auto`: native where it works, otherwise TypeScript. `native`: an error at boot where it does not. `typescript`: the addon is never opened. */
+/** `auto`: native if it works, otherwise TypeScript. `native`: an error at boot if it does not work. `typescript`: the addon stays closed. */
 export type EngineMode = 'auto' | 'native' | 'typescript';
 export const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescript'];
 
-/** Decides before the option does. */
+/** Takes precedence over the option. */
 export const ENGINE_VARIABLE = 'FAST_LITELLM_ENGINE';
 
 /** The mode, and the variable or option that set it. */
@@ -14,7 +14,7 @@ export interface EngineSetting {
 }
 
 /**
- * The environment's `FAST_LITELLM_ENGINE` before the option before `auto`.
+ * Reads the engine mode: `FAST_LITELLM_ENGINE`, else the option, else `auto`.
  * @throws InvalidConfigurationError naming the variable or the option.
  */
 export function readEngineMode(option: unknown, env: Readonly<Record<string, string | undefined>> = process.env): EngineSetting {

@@ -2,7 +2,7 @@ import type { EngineName } from '../common/capability.js';
 import { SILENT_RECORDER, type CallRecorder, type CallSeries } from '../common/recorder.js';
 import type { ShadowRecorder } from './shadow.js';
 
-/** Whoever keeps what engines did, alone and side by side: the performance monitor. */
+/** Records the calls and shadow runs of engines: the performance monitor. */
 export interface EngineRecorder extends CallRecorder, ShadowRecorder {}
 
 /** `token_counting`, of `rust_token_counting` and `batch_token_counting`. */
@@ -10,13 +10,13 @@ export function capabilityOf(feature: string): string {
   return feature.replace(/^(rust|batch)_/, '');
 }
 
-/** What an engine's work is recorded under: `rust_token_counting`, `typescript_token_counting`. */
+/** The component that an engine's calls are recorded under: `rust_token_counting`. */
 export function componentOf(capability: string, engine: EngineName): string {
   return `${engine === 'native' ? 'rust' : 'typescript'}_${capability}`;
 }
 
 /**
- * The calls of one operation, by the engine that answers them.
+ * The series of one operation, by the engine that answers.
  *
  * @example
  * const series = this.counts.of(engine);

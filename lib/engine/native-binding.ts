@@ -7,13 +7,13 @@ import { ENGINE_VARIABLE, isSwitchedOff, switchedOff } from './engine-mode.js';
 /** What the addon exports. */
 export type NativeBinding = typeof Binding;
 
-/** The addon, or in one sentence why it cannot be used. */
+/** The addon, or why it cannot be used. */
 export type NativeBindingResult =
   { readonly binding: NativeBinding; readonly reason?: undefined } | { readonly binding: null; readonly reason: string };
 
 let opened: NativeBindingResult | undefined;
 
-/** Opens the addon, once per thread; not at all under `FAST_LITELLM_ENGINE=typescript`. Never throws. The only place that opens `native/`. */
+/** Opens the addon, once per thread, unless `FAST_LITELLM_ENGINE=typescript`. Never throws. */
 export function openNativeBinding(): NativeBindingResult {
   if (isSwitchedOff()) return { binding: null, reason: switchedOff(ENGINE_VARIABLE) };
   return (opened ??= open());
@@ -21,10 +21,10 @@ export function openNativeBinding(): NativeBindingResult {
 
 function open(): NativeBindingResult {
   try {
-    // A copy: V8 looks for each function that the addon exports in a table, and knows where an ordinary object has it.
+    // A copy, because property reads of an ordinary object are faster.
     const binding = { ...(require('#native') as NativeBinding) };
     const version = binding.version();
-    // An addon of another release may take other arguments under the same names, and answer nonsense.
+    // An addon of another release may take other arguments under the same names.
     if (version !== VERSION) return { binding: null, reason: `addon version ${version} does not match package version ${VERSION}` };
     return { binding };
   } catch (error) {
@@ -32,13 +32,13 @@ function open(): NativeBindingResult {
   }
 }
 
-/** The loader tries each place in turn and chains what went wrong there. A missing file is only a place passed over, yet its own message blames npm for it. */
+/** The loader tries several files and chains the errors. A missing file is not the cause if another error is in the chain. */
 function whyNot(error: unknown): string {
   const platform = `${process.platform}-${process.arch}`;
   const causes: NodeJS.ErrnoException[] = [];
   for (let cause = error; types.isNativeError(cause); cause = cause.cause) causes.push(cause);
   const [whole = error, ...tried] = causes;
-  // The loader copies what it catches into errors of its own, without the code.
+  // The loader wraps errors without their code.
   const broken = tried.find(({ code, message }) => code !== 'MODULE_NOT_FOUND' && !message.startsWith('Cannot find module'));
   if (tried.length > 0 && broken === undefined) return `no addon for ${platform}`;
   return `cannot open the addon on ${platform}: ${errorMessage(broken ?? whole)}`;

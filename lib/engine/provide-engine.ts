@@ -11,14 +11,14 @@ import { faultOf, type SelfTest } from './self-test.js';
 import { nativeFrom } from './size-thresholds.js';
 import { SwitchingEngine, type Engines } from './switching-engine.js';
 
-/** What a capability tells of its two engines. */
+/** The two engines of a capability. */
 export interface EngineProvider<E extends object> {
   /** For log lines: `Token counter`. */
   readonly name: string;
   readonly feature: FeatureName;
   readonly native: (binding: NativeBinding) => E;
   readonly typescript: () => E;
-  /** The native engine answers only if it passes. */
+  /** The native engine is used only if it passes. */
   readonly selfTest: SelfTest<E>;
   /** Work that `compareImplementations` times on both. */
   readonly comparison: readonly ComparisonCase<E>[];
@@ -28,7 +28,7 @@ export interface EngineContext {
   /** Default `auto`. */
   readonly setting?: EngineSetting;
   readonly flags: FeatureFlagsService;
-  /** Keeps what the engines did where the choice calls them, and shadow runs, beside the choice's own log. */
+  /** Records the calls and the shadow runs of the engines. */
   readonly recorder?: EngineRecorder;
   /** Default: Nest's logger. */
   readonly logger?: LogSink;
@@ -39,8 +39,8 @@ export interface EngineContext {
 const AUTO: EngineSetting = { mode: 'auto', setBy: 'the default' };
 
 /**
- * Chooses between the native and the TypeScript engine of a capability, and logs which and why. `auto` takes native if the addon opens
- * and passes the self-test, `native` fails if it does not, `typescript` never opens it. Afterwards the feature's flag moves calls between the two.
+ * Chooses the engine of a capability at boot, and logs which and why. `auto`: native if the addon opens and
+ * passes the self-test. Afterwards the flag of the feature moves calls between the two engines.
  *
  * @throws NativeEngineUnavailableError with the mode `native`, when the addon cannot be used.
  */

@@ -1,25 +1,25 @@
 import { isDeepStrictEqual, types } from 'node:util';
 import { FastLiteLLMError } from '../common/errors.js';
 
-/** One call that both engines answered. Holds no text of a user: results are described, not quoted. */
+/** One shadow run. Contains no text of users: results are described, not quoted. */
 export interface ShadowObservation {
   readonly feature: string;
   readonly operation: string;
   readonly typescriptMs: number;
   readonly nativeMs: number;
-  /** Both gave the same result, or refused with the same code, or threw an error of the same name. */
+  /** Both returned the same result, or failed with the same code or an error of the same name. */
   readonly equal: boolean;
   readonly typescript: string;
   readonly native: string;
 }
 
-/** Whoever wants to hear of shadow runs: the performance monitor. What it throws is lost. */
+/** Receives shadow runs: the performance monitor. Its errors are ignored. */
 export interface ShadowRecorder {
   /** Takes one shadow run. */
   recordShadow(observation: ShadowObservation): void;
 }
 
-/** What one call to one engine came to. */
+/** The outcome of one call of one engine. */
 export interface Outcome<R> {
   readonly result?: R;
   readonly error?: unknown;
@@ -39,7 +39,7 @@ export interface ShadowSummary {
 
 const KEPT_DIFFERENCES = 20;
 
-/** Sums shadow runs up, in constant memory. */
+/** Totals of shadow runs, in constant memory. */
 export class ShadowLog implements ShadowRecorder {
   private runs = 0;
   private differences = 0;

@@ -4,11 +4,12 @@ import type { NativeBinding } from './native-binding.js';
 const buffers = new WeakMap<NativeBinding, Map<string, ArrayBuffer>>();
 
 /**
- * Memory of the addon, zeroed at first, which all threads of the process see under this name: for state that JavaScript reads and updates with
- * `Atomics`, where a call over the border would cost more than the work. It is never given back, so names come from options, not from requests.
+ * Zeroed memory of the addon, the same for all threads of the process under one name, for state that
+ * JavaScript updates with `Atomics`. It is never freed, so names come from options, not from requests.
  *
  * @param bytes A multiple of 8, at most 1 GiB; the same for every thread.
- * @throws Error with the code `INVALID_ARGUMENT` (another size), `OUT_OF_RESOURCES` (4,096 names), or where the runtime takes no such memory.
+ * @throws Error `INVALID_ARGUMENT` for another size, `OUT_OF_RESOURCES` after 4,096 names, or if the
+ *   runtime does not support such memory.
  */
 export function sharedMemory(binding: NativeBinding, name: string, bytes: number): ArrayBuffer {
   let known = buffers.get(binding);
@@ -21,8 +22,8 @@ export function sharedMemory(binding: NativeBinding, name: string, bytes: number
 }
 
 /**
- * `burstClock` with one start for all threads of the process, as deadlines in shared memory are compared by all: a step of
- * the wall clock between two starts would set the threads apart. Without the addon there is no such memory.
+ * `burstClock` with one start for all threads of the process, because they compare deadlines in shared
+ * memory: a step of the wall clock between two starts would set the threads apart.
  */
 export function processClock(binding: NativeBinding | null): () => number {
   if (binding === null) return burstClock();
@@ -36,7 +37,7 @@ export function processClock(binding: NativeBinding | null): () => number {
   }
 }
 
-/** Of one monotonic clock for all threads; `performance.now()` starts anew in each. */
+/** The monotonic clock that all threads share; `performance.now()` starts at 0 in each. */
 function uptimeMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -1,4 +1,4 @@
-/** Sizes below which another engine than the native one answers, because the bench shows that it is faster there. */
+/** A size below which the native engine does not answer, because the bench shows that the alternative is faster. */
 interface SizeThreshold {
   readonly operation: string;
   readonly unit: string;

@@ -2,8 +2,8 @@ import type { EngineName } from '../common/capability.js';
 import type { EngineChoice } from './engine-choice.js';
 
 /**
- * Two flags over the same two engines: native answers only where both let it. For an operation that has a flag of its own beside its capability's,
- * such as `batch_token_counting`. Calls run under the flag that is stricter at the moment, so errors count against that one; under the second on a tie.
+ * Two flags over the same engines: native answers only where both allow it. For an operation with its own
+ * flag, such as `batch_token_counting`. Errors count for the stricter flag; for the operation's on a tie.
  */
 export class StricterChoice<E extends object> implements EngineChoice<E> {
   constructor(
@@ -64,7 +64,7 @@ export class StricterChoice<E extends object> implements EngineChoice<E> {
   }
 }
 
-/** 0: TypeScript for all; 1: it depends on the request; 2: native for all. */
+/** 0: TypeScript for all requests, 1: depends on the request, 2: native for all. */
 function freedom<E extends object>({ always, typescript }: EngineChoice<E>): number {
   if (always === null) return 1;
   return always === typescript ? 0 : 2;

@@ -10,13 +10,13 @@ import { attempt, attemptAsync, observe, ShadowLog, type Outcome, type ShadowSum
 
 const TYPESCRIPT: Admission = { run: 'typescript', trial: false };
 
-/** An engine choice as it is shown. */
+/** An engine choice as metrics and the dashboard show it. */
 export interface EngineState {
   readonly capability: string;
   /** The engine that answers a request without an id. */
   readonly active: EngineName;
   readonly reason: string;
-  /** Native failures that TypeScript made good. */
+  /** Native failures after which TypeScript answered. */
   readonly nativeErrors: number;
   readonly shadow: Pick<ShadowSummary, 'runs' | 'differences'>;
 }
@@ -84,12 +84,12 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return this.native === null ? this.engines.isRefused === true : this.flag.status().breaker !== 'closed';
   }
 
-  /** Native failures that TypeScript made good, shadow runs included, since the start. */
+  /** Native failures since the start, shadow runs included. */
   get nativeErrors(): number {
     return this.failures;
   }
 
-  /** What shadow runs have shown so far. */
+  /** Results of shadow runs so far. */
   get shadow(): ShadowSummary {
     return this.shadowLog.summary();
   }
@@ -114,7 +114,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     try {
       result = this.measured(operation, native, call);
     } catch (error) {
-      return this.madeGood(error, trial, () => this.measured(operation, typescript, call));
+      return this.answerInstead(error, trial, () => this.measured(operation, typescript, call));
     }
     if (trial) this.flag.endTrial('success');
     return result;
@@ -126,7 +126,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     if (native === null || run === 'typescript') return this.measuredAsync(operation, typescript, call);
     if (run === 'shadow') {
       const answer = await attemptAsync(() => call(typescript));
-      // The caller does not wait for the comparison.
+      // The caller does not wait for the native engine.
       void attemptAsync(() => call(native)).then((beside) => this.compare(operation, answer, beside, trial));
       return unwrap(answer);
     }
@@ -143,7 +143,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
 
   recover<R>(error: unknown, engine: E, call: (engine: E) => R): R {
     if (engine !== this.native) throw error;
-    return this.madeGood(error, false, () => call(this.typescript));
+    return this.answerInstead(error, false, () => call(this.typescript));
   }
 
   private admit(requestId: string | undefined, size: number | undefined): Admission {
@@ -178,15 +178,15 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return unwrap(outcome);
   }
 
-  /** TypeScript's answer to what native failed at. What TypeScript fails at, too, is the fault of neither: a getter of the caller's that throws. */
-  private madeGood<R>(error: unknown, trial: boolean, call: () => R): R {
+  /** TypeScript's answer after a native failure. If it fails too, the caller is at fault, such as by a getter that throws. */
+  private answerInstead<R>(error: unknown, trial: boolean, call: () => R): R {
     const outcome = error instanceof FastLiteLLMError ? { error, failed: true } : attempt(call);
     if (!outcome.failed) this.absorb(error, trial);
     else if (trial) this.flag.endTrial('inconclusive');
     return unwrap(outcome);
   }
 
-  /** Counts a native failure; throws on what is the caller's own fault. */
+  /** Counts a native failure; rethrows an error of the caller. */
   private absorb(error: unknown, trial: boolean): void {
     if (error instanceof FastLiteLLMError) {
       if (trial) this.flag.endTrial('inconclusive');
@@ -205,7 +205,7 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     try {
       this.recorder?.recordShadow(observation);
     } catch {
-      // A broken observer is no reason to fail a call that has been answered.
+      // A failing recorder must not fail a call that was answered.
     }
   }
 

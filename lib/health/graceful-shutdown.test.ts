@@ -46,9 +46,9 @@ describe('GracefulShutdown', () => {
     const socket = connect(port, '127.0.0.1');
     socket.write('GET /slow HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3));
     await until(() => held.length === 3);
-    expect(shutdown.requestsInFlight).toBe(3);
+    expect(shutdown.requestsUnderWay).toBe(3);
     socket.destroy();
-    await until(() => shutdown.requestsInFlight === 0);
+    await until(() => shutdown.requestsUnderWay === 0);
   });
 
   it('does not wait without a server and without calls in flight', async () => {
@@ -64,7 +64,7 @@ describe('GracefulShutdown', () => {
     const shutdown = shutdownWith({ drainMs: 20_000 });
     const slow = ask('/slow');
     await until(() => held.length === 1);
-    expect([shutdown.requestsInFlight, shutdown.isShuttingDown]).toEqual([1, false]);
+    expect([shutdown.requestsUnderWay, shutdown.isShuttingDown]).toEqual([1, false]);
     let isDrained = false;
     const drained = shutdown.drain().then(() => (isDrained = true));
     expect(shutdown.isShuttingDown).toBe(true);
@@ -137,9 +137,9 @@ describe('GracefulShutdown', () => {
   it('stops counting a request whose client disconnected', async () => {
     const shutdown = shutdownWith({});
     const request = get(`${url}/slow`).on('error', () => {});
-    await until(() => shutdown.requestsInFlight === 1);
+    await until(() => shutdown.requestsUnderWay === 1);
     request.destroy();
-    await until(() => shutdown.requestsInFlight === 0);
+    await until(() => shutdown.requestsUnderWay === 0);
   });
 
   it('can be called twice, also with a server that never listened', async () => {

@@ -38,7 +38,7 @@ export class GracefulShutdown {
   }
 
   /** HTTP requests in flight. */
-  get requestsInFlight(): number {
+  get requestsUnderWay(): number {
     return this.open.size;
   }
 

@@ -1,6 +1,6 @@
 import { checkArray, checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { readConfigDocument } from './config-document.js';
+import type * as ConfigDocument from './config-document.js';
 import { withCredentials } from './credentials.js';
 import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
 import { fromLiteLLM } from './litellm-settings.js';
@@ -47,6 +47,8 @@ const READ = new Set(['model_list', 'router_settings', 'environment_variables', 
  * @throws InvalidConfigurationError naming the file and the place in it.
  */
 export function readConfigFile(path: string, { env: given, warn, handledSettings }: FileContext): RouterConfig {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
+  const { readConfigDocument } = require('./config-document.js') as typeof ConfigDocument;
   const config = readConfigDocument(path);
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);

@@ -1,7 +1,7 @@
 import { InvalidConfigurationError } from '../../common/errors.js';
 import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import { readConfigDocument } from './config-document.js';
+import type * as ConfigDocument from './config-document.js';
 import { environmentOf } from './config-file.js';
 import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
 
@@ -52,6 +52,8 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
  * or is no string: the gateway would be open.
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
+  const { readConfigDocument } = require('./config-document.js') as typeof ConfigDocument;
   const config = configPath === undefined ? {} : readConfigDocument(configPath);
   const path = `${configPath ?? 'the environment'}: general_settings`;
   const general = checkObject(path, config.general_settings ?? {}, refuseFileValue);

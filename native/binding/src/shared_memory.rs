@@ -1,7 +1,6 @@
 //! Memory of the whole process, as an `ArrayBuffer` for the thread that asks.
 
 use crate::error::{Result, from_core};
-use fast_litellm_core::clock;
 use fast_litellm_core::shared_memory::Region;
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
 use napi::{ValueType, sys};
@@ -16,12 +15,6 @@ pub struct External(Region);
 #[napi(catch_unwind, ts_return_type = "ArrayBuffer")]
 pub fn shared_memory(name: String, bytes: u32) -> Result<External> {
     Region::named(&name, bytes as usize).map(External).map_err(|error| from_core(&error))
-}
-
-/// Writes the time into the region `clock` and makes its thread go on.
-#[napi(catch_unwind)]
-pub fn wake_clock() -> Result<()> {
-    clock::wake().map_err(|error| from_core(&error))
 }
 
 impl TypeName for External {

@@ -17,8 +17,6 @@ pub enum CoreError {
     TooManyRegions,
     #[error("the system has no memory for a region of {0} bytes")]
     NoMemory(usize),
-    #[error("the thread of the clock could not be started")]
-    NoClock,
     #[error("maxConnections: must be {expected}, as other members of the pool have it, got {got}")]
     PoolLimit { expected: usize, got: usize },
     #[error("64 members share this already, and no more can")]
@@ -35,7 +33,7 @@ impl CoreError {
             Self::BatchLengths { .. } => "INVALID_ARGUMENT",
             Self::TooManyFamilies => "TOO_MANY_POLICIES",
             Self::RegionBytes(_) | Self::RegionSize { .. } | Self::PoolLimit { .. } => "INVALID_ARGUMENT",
-            Self::TooManyRegions | Self::NoMemory(_) | Self::NoClock | Self::TooManyMembers => "OUT_OF_RESOURCES",
+            Self::TooManyRegions | Self::NoMemory(_) | Self::TooManyMembers => "OUT_OF_RESOURCES",
         }
     }
 }

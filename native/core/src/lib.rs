@@ -12,4 +12,4 @@ pub mod token_counter;
 mod unicode_classes;
 
 pub use error::CoreError;
-pub use runtime::{clock, shared_memory};
+pub use runtime::shared_memory;

@@ -21,7 +21,7 @@ interface LeaseTask extends Task {
   end?(): Promise<void>;
 }
 
-const LEASE_TARGET_NS = 25;
+const LEASE_TARGET_NS = 60;
 /** Things in a pool. */
 const SIZE = 10;
 const ENDPOINTS = ['/v1/chat/completions', '/v1/embeddings'];

@@ -6,6 +6,8 @@ import { median } from '../harness/measure.js';
 export interface StartUp {
   /** From the start of the process. */
   readonly readyMs: number;
+  /** Processor time of the process by then. */
+  readonly cpuMs: number;
   /** Resident memory after a garbage collection. */
   readonly megabytes: number;
 }
@@ -20,6 +22,7 @@ export async function started(rounds: number): Promise<{ readonly bare: StartUp;
   }
   const medianOf = (all: readonly StartUp[]): StartUp => ({
     readyMs: median(all.map(({ readyMs }) => readyMs)),
+    cpuMs: median(all.map(({ cpuMs }) => cpuMs)),
     megabytes: median(all.map(({ megabytes }) => megabytes)),
   });
   return { bare: medianOf(found.bare), withModule: medianOf(found.module) };

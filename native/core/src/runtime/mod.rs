@@ -1,6 +1,5 @@
 //! What the engines need of the process and the machine.
 
-pub mod clock;
 pub(crate) mod huge_pages;
 pub(crate) mod prefetch;
 pub mod shared_memory;

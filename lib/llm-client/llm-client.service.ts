@@ -38,8 +38,8 @@ export interface LlmClientContext {
 }
 
 /**
- * Calls models through the router: selects a deployment, sends, and on failure retries, falls back or
- * gives up as the router's settings say (in the order of `call/pipeline.ts`).
+ * Calls models through the router: selects a deployment, sends, and on failure retries, falls back
+ * or gives up as the router's settings say (in the order of `call/pipeline.ts`).
  *
  * Throws the first model group's failure as it came: a `ProviderError`, or what the caller's `send`
  * threw; `RequestCancelledError` when the caller has left.
@@ -128,7 +128,10 @@ export class LlmClient implements Capability {
     return { status, engine, ...(reason !== undefined && { reason }), inFlight: this.callsUnderWay };
   }
 
-  /** Not `async`: returning the pipeline's promise from it would cost each call three turns of the microtask queue. */
+  /**
+   * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
+   * microtask queue.
+   */
   private ask(operation: Operation, body: ModelRequest, given: CallOptions): Promise<LlmAnswer | LlmStream> {
     try {
       const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;

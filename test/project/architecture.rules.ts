@@ -180,7 +180,8 @@ const MAX_COMMENT_COLUMNS = 100;
 const MAX_LINE_COMMENTS = 3;
 /** Words that the glossary of the project replaces, in comments and strings of `lib/`. */
 const FORBIDDEN_WORDS = /\b(twins?|under way|let pass|left alone|known questions?|whoever|nobody|somebody)\b/i;
-const COMMENT = /^\s*(\/\/|\/\*|\*)/;
+const COMMENT = /^\s*(\/\/|\/\*|\* )/;
+const RUST_COMMENT = /^\s*\/\//;
 /** `//`, but not `///` and `//!`, which are docblocks in Rust. */
 const LINE_COMMENT = /^\s*\/\/(?![/!])/;
 /** Comments for a tool, which must stay on one line. */
@@ -197,7 +198,7 @@ export function comments(sources: Sources): string[] {
     let isExample = false;
     text.split('\n').forEach((line, at) => {
       const report = (what: string): void => void found.push(`${path}:${at + 1}: ${what}`);
-      const isComment = COMMENT.test(line);
+      const isComment = (path.endsWith('.rs') ? RUST_COMMENT : COMMENT).test(line);
       isExample = isComment && (isExample || line.includes('@example'));
       if (isComment && !isExample && !DIRECTIVE.test(line) && line.length > MAX_COMMENT_COLUMNS) report(`${line.length} columns`);
       run = LINE_COMMENT.test(line) ? run + 1 : 0;

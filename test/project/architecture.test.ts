@@ -11,7 +11,6 @@ const notYet = new Set<string>([
   'lib/acceleration',
   'lib/acceleration/libraries',
   'lib/common',
-  'lib/common/redis',
   'lib/connection-pool',
   'lib/connection-pool/compat',
   'lib/connection-pool/connection',
@@ -20,20 +19,9 @@ const notYet = new Set<string>([
   'lib/connection-pool/threads',
   'lib/engine',
   'lib/feature-flags',
-  'lib/llm-client',
-  'lib/rate-limit/algorithm',
-  'lib/rate-limit/engine',
-  'lib/rate-limit/redis',
   'native/binding/src',
-  'native/binding/src/rate_limit',
   'native/core/src/connection_pool',
-  'native/core/src/rate_limit',
-  'native/core/src/rate_limit/decide',
-  'native/core/src/rate_limit/table',
-  'native/core/src/rate_limit/tests',
-  'native/core/src/rate_limit/window',
   'native/core/src/token_counter/bpe',
-  'native/fuzz/src',
 ]);
 
 describe('the project', () => {

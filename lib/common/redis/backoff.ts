@@ -3,7 +3,10 @@ export const FAILURES_TO_OPEN = 3;
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 2_000;
 
-/** Delays between attempts to reach Redis again: random around 100 ms at first, then around twice the last, at most 2 s. */
+/**
+ * Delays between attempts to reach Redis again: random around 100 ms at first, then around twice
+ * the last, at most 2 s.
+ */
 export class Backoff {
   private delayMs = FIRST_DELAY_MS;
 

@@ -7,9 +7,9 @@ import { withinTime } from './deadline.js';
 const BEFORE_FIRST_READY = new Set(['wait', 'connecting', 'connect', 'ready']);
 
 /**
- * The circuit breaker of all Redis users. It opens after three failures in a row, so that a lost Redis costs a few time-outs and
- * not one per request. While it is open, a ping in the background finds out when Redis is back. In a Cluster each node has a
- * circuit of its own.
+ * The circuit breaker of all Redis users. It opens after three failures in a row, so that a lost
+ * Redis costs a few time-outs and not one per request. While it is open, a ping in the background
+ * finds out when Redis is back. In a Cluster each node has a circuit of its own.
  */
 export class RedisCircuitBreaker {
   private failures = 0;
@@ -62,7 +62,10 @@ export class RedisCircuitBreaker {
     this.nodes?.succeeded(tag);
   }
 
-  /** Counts a command without an answer: time-out, or closed connection. An error that Redis answers is a success here. */
+  /**
+   * Counts a command without an answer: time-out, or closed connection. An error that Redis answers
+   * is a success here.
+   */
   failed(tag: string, reason: string): void {
     if (this.nodes !== undefined) return this.nodes.failed(tag, reason);
     this.failures++;
@@ -97,7 +100,10 @@ export class RedisCircuitBreaker {
     if (this.probe !== undefined && !this.closed) this.scheduleProbe();
   }
 
-  /** One ping at a time: a late failure of an older ping must not reopen a circuit that a newer one has closed. */
+  /**
+   * One ping at a time: a late failure of an older ping must not reopen a circuit that a newer one
+   * has closed.
+   */
   private ping(): Promise<void> {
     return (this.pinging ??= this.pingOnce().finally(() => (this.pinging = undefined)));
   }

@@ -6,15 +6,19 @@ import { checkString, refuseOption } from '../options.js';
 /** Sends one command; called on its client. */
 export type SendCommand = (this: CommandSender, ...values: (string | number)[]) => Promise<unknown>;
 
-/** How a client sends a command without `enableAutoPipelining`, which routes a script to the wrong node of a Cluster. */
+/**
+ * How a client sends a command without `enableAutoPipelining`, which routes a script to the wrong
+ * node of a Cluster.
+ */
 export interface CommandSender {
   /** Makes the functions that send a command. */
   createBuiltinCommand(name: string): { readonly buffer: SendCommand; readonly string: SendCommand };
 }
 
 /**
- * The part of an `ioredis` client that this package uses: a `Redis`, with or without Sentinels, or a `Cluster`, with Redis 6
- * or later or Valkey behind it. Not ioredis's own type, so that apps without ioredis can compile against this package.
+ * The part of an `ioredis` client that this package uses: a `Redis`, with or without Sentinels, or
+ * a `Cluster`, with Redis 6 or later or Valkey behind it. Not ioredis's own type, so that apps
+ * without ioredis can compile against this package.
  */
 export interface RedisClient extends CommandSender {
   /** `ready`, or still connecting, or lost: `reconnecting`, `end`. */
@@ -41,7 +45,10 @@ export interface RedisClientSettings {
   readonly purpose: string;
   /** As `CLIENT LIST` shows it. */
   readonly connectionName: string;
-  /** Longest wait for an answer; after four of them without one the connection is closed and the address resolved again. */
+  /**
+   * Longest wait for an answer; after four of them without one the connection is closed and the
+   * address resolved again.
+   */
   readonly timeoutMs: number;
   /** Whether commands wait for a connection. Default `true`. */
   readonly enableOfflineQueue?: boolean;
@@ -58,16 +65,16 @@ const TIMEOUTS_UNTIL_DEAD = 4;
 const SHORTEST_SOCKET_TIMEOUT_MS = 1_000;
 
 /**
- * Delay before reconnection `attempt` (from 1), in ms: random, below a bound that doubles up to 3 s, so that processes that
- * lost Redis together do not return together.
+ * Delay before reconnection `attempt` (from 1), in ms: random, below a bound that doubles up to 3
+ * s, so that processes that lost Redis together do not return together.
  */
 export function reconnectDelayMs(attempt: number, random: () => number = Math.random): number {
   return Math.ceil(random() * Math.min(LAST_RECONNECT_MS, FIRST_RECONNECT_MS * 2 ** Math.min(attempt, 16)));
 }
 
 /**
- * Opens a client to `url` (`redis://`, `rediss://`) that never waits long and repeats no command: a command without an answer
- * may have been executed.
+ * Opens a client to `url` (`redis://`, `rediss://`) that never waits long and repeats no command: a
+ * command without an answer may have been executed.
  * @throws MissingPackageError without ioredis.
  */
 export function openRedisClient(url: string, settings: RedisClientSettings): OwnedRedisClient {
@@ -101,7 +108,10 @@ export function checkRedisClient(path: string, value: unknown): RedisClient {
   throw refuseOption(path, value, 'must be a client of ioredis');
 }
 
-/** Checks an option that is the URL of a Redis server. The error does not show the value, which may hold a password. */
+/**
+ * Checks an option that is the URL of a Redis server. The error does not show the value, which may
+ * hold a password.
+ */
 export function checkRedisUrl(path: string, value: unknown): string {
   const url = checkString(path, value);
   if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) throw refuseOption(path, undefined, 'must be a URL of redis:// or rediss://');
@@ -115,12 +125,18 @@ export function checkRedisPrefix(path: string, value: unknown): string {
   throw refuseOption(path, value, 'must have no { or }: these mark the slot of a Cluster');
 }
 
-/** Why a command failed. ioredis explains a lost connection by a retry option that no user of this package set. */
+/**
+ * Why a command failed. ioredis explains a lost connection by a retry option that no user of this
+ * package set.
+ */
 export function failureReason(error: unknown): string {
   return (error as Error | undefined)?.name === 'MaxRetriesPerRequestError' ? 'the connection to Redis is lost' : errorMessage(error);
 }
 
-/** Whether Redis itself answered with an error. Not by `instanceof`: the client may come from another copy of its package. */
+/**
+ * Whether Redis itself answered with an error. Not by `instanceof`: the client may come from
+ * another copy of its package.
+ */
 export function isReplyError(error: unknown): boolean {
   return (error as Error | undefined)?.name === 'ReplyError';
 }

@@ -16,15 +16,19 @@ interface FailingNode {
 }
 
 /**
- * The circuit of each node of a Cluster, so that the keys of healthy nodes are served when one node is down. Half-open, a node
- * is tried by one call at a time. Slots that another node takes over are asked there at once.
+ * The circuit of each node of a Cluster, so that the keys of healthy nodes are served when one node
+ * is down. Half-open, a node is tried by one call at a time. Slots that another node takes over are
+ * asked there at once.
  */
 export class ClusterNodes {
   private readonly failing = new Map<string, FailingNode>();
 
   constructor(private readonly client: Pick<RedisClient, 'slots'>) {}
 
-  /** Why no command should be sent to the node that has the keys of this hash tag; `undefined`: send it. */
+  /**
+   * Why no command should be sent to the node that has the keys of this hash tag; `undefined`: send
+   * it.
+   */
   refusal(tag: string): string | undefined {
     if (this.failing.size === 0) return undefined;
     const node = this.failing.get(this.nodeOf(tag));
@@ -62,7 +66,10 @@ export class ClusterNodes {
   }
 }
 
-/** The slot of a hash tag of plain characters: CRC16 (XMODEM), as the Redis Cluster specification says. */
+/**
+ * The slot of a hash tag of plain characters: CRC16 (XMODEM), as the Redis Cluster specification
+ * says.
+ */
 export function slotOf(tag: string): number {
   let crc = 0;
   for (let i = 0; i < tag.length; i++) {

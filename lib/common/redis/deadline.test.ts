@@ -20,7 +20,7 @@ describe('a wait for Redis', () => {
     await expect(withinTime(Promise.reject(new Error('READONLY')), TIMEOUT_MS)).rejects.toThrow('READONLY');
   });
 
-  it('keeps no process alive where nobody waits for it', async () => {
+  it('does not keep the process alive in the background', async () => {
     // Only those that keep the process are listed.
     const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();

@@ -5,8 +5,8 @@ import { errorMessage } from '../errors.js';
 import { isReplyError, type RedisClient, type SendCommand } from './client.js';
 
 /**
- * Reads a Lua script, with the files of the same folder that its `-- include: NAME` lines name. Comment lines are left out and
- * names in capitals are replaced by their numbers.
+ * Reads a Lua script, with the files of the same folder that its `-- include: NAME` lines name.
+ * Comment lines are left out and names in capitals are replaced by their numbers.
  */
 export function readLua(folder: string, file: string, numbers: Readonly<Record<string, number>> = {}): string {
   return readFileSync(join(folder, file), 'utf8')
@@ -15,7 +15,10 @@ export function readLua(folder: string, file: string, numbers: Readonly<Record<s
     .replace(/\b[A-Z][A-Z_]+\b/g, (name) => String(numbers[name] ?? name));
 }
 
-/** A script on one client: sent by its hash, and in full to a Redis that does not know it (restarted, or a replica that took over). */
+/**
+ * A script on one client: sent by its hash, and in full to a Redis that does not know it
+ * (restarted, or a replica that took over).
+ */
 export class LuaScript {
   private readonly sha: string;
   private readonly evalsha: SendCommand;

@@ -138,7 +138,8 @@ export class Standing {
 }
 
 /**
- * One decision of several: that of the scope that denies for longest or, when allowed, has the least requests left.
+ * One decision of several: that of the scope that denies for longest or, when allowed, has the
+ * least requests left.
  * @param left What is left in each scope, after this decision.
  */
 export function summarize(decisions: readonly Decision[], left: readonly Decision[]): Decision {

@@ -5,13 +5,18 @@ export interface HashedKey {
   readonly family: number;
 }
 
-/** Numbers of an entry: both halves of the hash, the family, and the key's number counted from 1. */
+/**
+ * Numbers of an entry: both halves of the hash, the family, and the key's number counted from 1.
+ */
 const STRIDE = 4;
 const FAMILY = 2;
 const NUMBER = 3;
 const SMALLEST = 16;
 
-/** An open-addressed table from hashes to numbers. An entry is a quarter of a cache line, and holds nothing of the key's text. */
+/**
+ * An open-addressed table from hashes to numbers. An entry is a quarter of a cache line, and holds
+ * nothing of the key's text.
+ */
 export class KeyIndex {
   private entries = new Int32Array(SMALLEST * STRIDE);
   private mask = SMALLEST - 1;

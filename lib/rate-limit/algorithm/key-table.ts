@@ -31,7 +31,10 @@ export class KeyTable {
   private readonly states: KeyState[] = [];
   private readonly resets = new ResetTombstones();
   private uses = 0;
-  /** The table's times count from the first that it hears of: V8 keeps small integers in an object's fields, and others outside. */
+  /**
+   * The table's times count from the first that it hears of: V8 keeps small integers in an object's
+   * fields, and others outside.
+   */
   private originMs = 0;
   private latestMs = -1;
   /** Where the sweep stands. */
@@ -100,7 +103,10 @@ export class KeyTable {
     this.drop(state);
   }
 
-  /** The table's time, which never runs back: idle keys may be dropped, and a clock that is put back must not bring them to mind. */
+  /**
+   * The table's time, which never runs back: idle keys may be dropped, and a clock that is put back
+   * must not bring them to mind.
+   */
   private at(nowMs: number): number {
     const ms = nowMs > 0 ? Math.min(Math.floor(nowMs), LATEST_MS) : 0;
     if (this.latestMs < 0) this.originMs = ms;

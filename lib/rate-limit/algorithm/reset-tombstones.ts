@@ -1,4 +1,6 @@
-/** So many are remembered. With more, the oldest is forgotten, and its key counts as never reset. */
+/**
+ * So many are remembered. With more, the oldest is forgotten, and its key counts as never reset.
+ */
 const MOST = 4096;
 const MINUTE_MS = 60_000;
 
@@ -9,7 +11,10 @@ interface Reset {
   inFlight: number;
 }
 
-/** Keys that were reset while their requests were in flight. What those give back later must not free what was taken since. */
+/**
+ * Keys that were reset while their requests were in flight. What those give back later must not
+ * free what was taken since.
+ */
 export class ResetTombstones {
   private readonly resets = new Map<string, Reset>();
 
@@ -26,8 +31,9 @@ export class ResetTombstones {
   }
 
   /**
-   * Whether the request that was allowed at `takenMs` was in flight at a reset; if so it has ended now. At the very instant of the reset that cannot be told:
-   * then it counts as such while some have not ended, so that requests in flight are never counted as fewer than they are.
+   * Whether the request that was allowed at `takenMs` was in flight at a reset; if so it has ended
+   * now. At the very instant of the reset that cannot be told: then it counts as such while some
+   * have not ended, so that requests in flight are never counted as fewer than they are.
    */
   end(id: string, takenMs: number): boolean {
     const reset = this.resets.get(id);

@@ -1,6 +1,9 @@
 import type { Policy } from './policy.js';
 
-/** A bucket counts in thousandths of a request: milliseconds times requests per second, without a division. */
+/**
+ * A bucket counts in thousandths of a request: milliseconds times requests per second, without a
+ * division.
+ */
 const PARTS = 1000;
 
 /** A token bucket. Figures are the policy's: policies of one family share a bucket. */
@@ -20,7 +23,10 @@ export class TokenBucket {
     return this.levelAfter(policy, cost, atMs) / PARTS;
   }
 
-  /** Whole milliseconds from `atMs` until it holds `cost`, 0 if it does; `Infinity` if it never will. */
+  /**
+   * Whole milliseconds from `atMs` until it holds `cost`, 0 if it does; `Infinity` if it never
+   * will.
+   */
   waitFor(policy: Policy, cost: number, atMs: number): number {
     if (cost > policy.burst) return Infinity;
     return waitForLevel(this.levelAfter(policy, 0, atMs), cost * PARTS, policy.rate ?? 0);
@@ -45,8 +51,8 @@ export class TokenBucket {
 function waitForLevel(level: number, wanted: number, rate: number): number {
   if (level >= wanted) return 0;
   let ms = Math.ceil((wanted - level) / rate);
-  // The division was rounded, the flow is not: one more millisecond will do. Where the rate is lost beside the level, steps of 1 would take
-  // years, so they double.
+  // The division was rounded, the flow is not: one more millisecond will do. Where the rate is lost
+  // beside the level, steps of 1 would take years, so they double.
   for (let step = 1; ms <= Number.MAX_SAFE_INTEGER && level + ms * rate < wanted; step *= 2) ms += step;
   return ms <= Number.MAX_SAFE_INTEGER ? ms : Infinity;
 }

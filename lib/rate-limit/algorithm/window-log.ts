@@ -1,4 +1,7 @@
-/** Up to so many instants are kept one by one; with more, those within a 60th of the window are merged. So there are 64 at most. */
+/**
+ * Up to so many instants are kept one by one; with more, those within a 60th of the window are
+ * merged. So there are 64 at most.
+ */
 const EXACT_INSTANTS = 4;
 const MERGES_PER_WINDOW = 60;
 /** What one instant holds at most, of requests and of tokens. */
@@ -12,8 +15,9 @@ interface Instant {
 }
 
 /**
- * What was taken within one sliding window: a queue of instants, each counted until a window's length after its last taking. Most decisions read and write
- * the fields of the log alone: each further object would be a wait for memory where there are many keys.
+ * What was taken within one sliding window: a queue of instants, each counted until a window's
+ * length after its last taking. Most decisions read and write the fields of the log alone: each
+ * further object would be a wait for memory where there are many keys.
  */
 export class WindowLog {
   /** In the window since the last `prune`. */
@@ -51,7 +55,10 @@ export class WindowLog {
     this.tokens += tokens;
   }
 
-  /** Adds `tokens`, which may be negative, to the instant that counts `sinceMs`, a time within the window. */
+  /**
+   * Adds `tokens`, which may be negative, to the instant that counts `sinceMs`, a time within the
+   * window.
+   */
   adjust(sinceMs: number, tokens: number): void {
     const older = this.older?.find(({ atMs }) => atMs >= sinceMs);
     const instant = older ?? this.newest();
@@ -63,7 +70,10 @@ export class WindowLog {
     else older.tokens = adjusted;
   }
 
-  /** Time from `atMs` until so many requests or tokens are out of the window: `Infinity` if there are not so many. */
+  /**
+   * Time from `atMs` until so many requests or tokens are out of the window: `Infinity` if there
+   * are not so many.
+   */
   waitFor(amount: number, unit: 'requests' | 'tokens', atMs: number): number {
     let freed = 0;
     const last = [...(this.older ?? []), this.newest()].find((instant) => (freed += instant?.[unit] ?? 0) >= amount);

@@ -18,7 +18,10 @@ export const RATE_LIMIT_ENGINES: EngineProvider<RateLimitEngine> = {
 const KEY_BITS = 15;
 const LIMITS = { scope: 'comparison', requestsPerMinute: 1e9, tokensPerMinute: 1e12 };
 
-/** Decisions over requests and tokens for 32,768 keys in random order, each by a new string: as the keys of requests are. */
+/**
+ * Decisions over requests and tokens for 32,768 keys in random order, each by a new string: as the
+ * keys of requests are.
+ */
 function prepareCheck(engine: RateLimitEngine): PreparedWork {
   const space = engine.open(null, 1 << KEY_BITS);
   const policy = engine.policy(LIMITS);

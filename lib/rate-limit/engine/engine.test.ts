@@ -189,7 +189,10 @@ describe.each(engines.map((engine) => [engine.engine, engine] as const))('rate l
 const ifNative = native === undefined ? it.skip : it;
 
 describe('worker threads', () => {
-  /** Takes from one named space, all workers at once, and posts how many requests were allowed and how many it saw in flight at most. */
+  /**
+   * Takes from one named space, all workers at once, and posts how many requests were allowed and
+   * how many it saw in flight at most.
+   */
   const WORKER = `
     const { parentPort, workerData: { addon, name, now, turns, shared } } = require('node:worker_threads');
     const binding = require(addon);

@@ -2,13 +2,15 @@ import type { EngineName } from '../../common/capability.js';
 import type { ExceededLimit } from '../limits.js';
 
 /**
- * What a key may do: at least one limit is set, and all that are set must allow a request. The service has checked that numbers are finite,
- * not negative, and windows of whole milliseconds. A limit of 0 denies everything; of a fraction, windows admit the whole part.
+ * What a key may do: at least one limit is set, and all that are set must allow a request. The
+ * service has checked that numbers are finite, not negative, and windows of whole milliseconds. A
+ * limit of 0 denies everything; of a fraction, windows admit the whole part.
  */
 export interface PolicySpec {
   /**
-   * Policies of one scope share the state of a key: a key whose limits change keeps its history as long as the same kinds of limits are set.
-   * Policies of different scopes have states of their own, even under the same key. Default `''`.
+   * Policies of one scope share the state of a key: a key whose limits change keeps its history as
+   * long as the same kinds of limits are set. Policies of different scopes have states of their
+   * own, even under the same key. Default `''`.
    */
   readonly scope?: string;
   /** Token bucket: requests that flow in per second, fractions included. */
@@ -33,7 +35,10 @@ export interface PolicyKey {
   readonly key: string;
 }
 
-/** What a request asks for: whole numbers from 0 to 2^31, at a time in milliseconds whose fraction is ignored. */
+/**
+ * What a request asks for: whole numbers from 0 to 2^31, at a time in milliseconds whose fraction
+ * is ignored.
+ */
 export interface Ask {
   readonly cost: number;
   readonly tokens: number;
@@ -49,8 +54,8 @@ export interface Settlement {
 }
 
 /**
- * Answers of `check`: 0 is allowed, the others name the limit that denies. Of several, it is the one to wait for longest; of equals the first of
- * second, minute, hour, day, window, tokens.
+ * Answers of `check`: 0 is allowed, the others name the limit that denies. Of several, it is the
+ * one to wait for longest; of equals the first of second, minute, hour, day, window, tokens.
  */
 export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7 } as const;
 export type DecisionCode = (typeof DecisionCode)[keyof typeof DecisionCode];
@@ -70,15 +75,21 @@ export const EXCEEDED: Readonly<Record<number, ExceededLimit | undefined>> = {
 export const DecisionField = {
   /** A `DecisionCode`. */
   code: 0,
-  /** The limit that denies or, when allowed, the request limit with the least left; without one that of tokens, then of concurrency. Of a bucket its burst. */
+  /**
+   * The limit that denies or, when allowed, the request limit with the least left; without one that
+   * of tokens, then of concurrency. Of a bucket its burst.
+   */
   limit: 1,
-  /** Whole requests that the tightest request limit still admits; without one those of `maxConcurrent`, otherwise `Infinity`. */
+  /**
+   * Whole requests that the tightest request limit still admits; without one those of
+   * `maxConcurrent`, otherwise `Infinity`.
+   */
   remainingRequests: 2,
   /** `Infinity` without `tokensPerMinute`. */
   remainingTokens: 3,
   /**
-   * 0 when allowed. When denied, the time after which this very request passes if nothing else is taken; `Infinity` where no time helps:
-   * it is larger than the limit, or waits for a `release`.
+   * 0 when allowed. When denied, the time after which this very request passes if nothing else is
+   * taken; `Infinity` where no time helps: it is larger than the limit, or waits for a `release`.
    */
   retryAfterMs: 4,
   /** Time until all of `limit` is free again if nothing is taken; 0 for concurrency. */
@@ -88,8 +99,8 @@ export const DecisionField = {
   /** The time of this decision, for `settle` and `release`. */
   atMs: 7,
   /**
-   * Of `checkAll`: index of the scope that denies or, when allowed, has the least requests left; otherwise 0. What remains is then the least of all
-   * scopes, the rest is that scope's.
+   * Of `checkAll`: index of the scope that denies or, when allowed, has the least requests left;
+   * otherwise 0. What remains is then the least of all scopes, the rest is that scope's.
    */
   index: 8,
 } as const;
@@ -108,16 +119,20 @@ export interface SpaceStats {
 }
 
 /**
- * Decides on requests: contract and injection token. Both engines give the same answers to every history.
+ * Decides on requests: contract and injection token. Both engines give the same answers to every
+ * history.
  *
- * Synchronous, and without a clock: `nowMs` is an argument. The time of a space never runs back: an earlier `nowMs` than its last one counts
- * as that one.
+ * Synchronous, and without a clock: `nowMs` is an argument. The time of a space never runs back: an
+ * earlier `nowMs` than its last one counts as that one.
  *
- * Windows never admit more than the limit in any span `[t, t + length)`. A taking is counted for exactly the window's length as long as four
- * instants or fewer are remembered; of more, those within a 60th of the window are counted together until the last of them is out. So nothing is
- * denied that an exact log would have admitted a 60th of the window earlier. A denied request takes nothing.
+ * Windows never admit more than the limit in any span `[t, t + length)`. A taking is counted for
+ * exactly the window's length as long as four instants or fewer are remembered; of more, those
+ * within a 60th of the window are counted together until the last of them is out. So nothing is
+ * denied that an exact log would have admitted a 60th of the window earlier. A denied request takes
+ * nothing.
  *
- * Keys are held as hashes: two keys that are taken for one, once in millions of millions, only share their limits.
+ * Keys are held as hashes: two keys that are taken for one, once in millions of millions, only
+ * share their limits.
  */
 export abstract class RateLimitEngine {
   abstract readonly engine: EngineName;
@@ -126,30 +141,40 @@ export abstract class RateLimitEngine {
   abstract readonly lastDecision: Float64Array;
 
   /**
-   * The handle of a policy: the same one for equal policies, until it was closed as often as it was asked for.
-   * @throws InvalidArgumentError `TOO_MANY_POLICIES` where 8,192 scopes and kinds of limits are in use.
+   * The handle of a policy: the same one for equal policies, until it was closed as often as it was
+   * asked for.
+   * @throws InvalidArgumentError `TOO_MANY_POLICIES` where 8,192 scopes and kinds of limits are in
+   * use.
    */
   abstract policy(spec: PolicySpec): number;
 
-  /** Gives back what one `policy` gave. With the last policy of a scope and its kinds of limits go the keys held under them. */
+  /**
+   * Gives back what one `policy` gave. With the last policy of a scope and its kinds of limits go
+   * the keys held under them.
+   */
   abstract closePolicy(policy: number): void;
 
   /**
-   * Opens a space of keys. A name is opened once per process in the native engine, whose threads share it exactly, and once per engine in the
-   * TypeScript one; `null` is private. Up to 1,024 keys exactly the least recently used one is evicted, above that about the least recently used of
-   * its neighbours; idle ones go first. Opening a name again sets its `maxKeys`.
+   * Opens a space of keys. A name is opened once per process in the native engine, whose threads
+   * share it exactly, and once per engine in the TypeScript one; `null` is private. Up to 1,024
+   * keys exactly the least recently used one is evicted, above that about the least recently used
+   * of its neighbours; idle ones go first. Opening a name again sets its `maxKeys`.
    */
   abstract open(name: string | null, maxKeys: number): number;
 
   /** Closes what one `open` opened; the last one forgets the keys. */
   abstract close(space: number): void;
 
-  /** Decides and, if allowed, takes `cost` requests and `tokens`, and counts a request in flight. Returns a `DecisionCode`; the rest is in `lastDecision`. */
+  /**
+   * Decides and, if allowed, takes `cost` requests and `tokens`, and counts a request in flight.
+   * Returns a `DecisionCode`; the rest is in `lastDecision`.
+   */
   abstract check(space: number, scope: PolicyKey, ask: Ask): number;
 
   /**
-   * The same for several scopes at once (one at least), all or nothing. A scope that is named twice is taken from twice. Of several that deny,
-   * `lastDecision` describes the one to wait for longest.
+   * The same for several scopes at once (one at least), all or nothing. A scope that is named twice
+   * is taken from twice. Of several that deny, `lastDecision` describes the one to wait for
+   * longest.
    */
   abstract checkAll(space: number, scopes: readonly PolicyKey[], ask: Ask): number;
 
@@ -157,23 +182,28 @@ export abstract class RateLimitEngine {
   abstract peek(space: number, scope: PolicyKey, ask: Ask): number;
 
   /**
-   * Corrects what a decision took from `tokensPerMinute`, at the instant of that decision. Once it is out of the window, nothing is left to correct.
-   * Called once per reservation.
+   * Corrects what a decision took from `tokensPerMinute`, at the instant of that decision. Once it
+   * is out of the window, nothing is left to correct. Called once per reservation.
    */
   abstract settle(space: number, scope: PolicyKey, settlement: Settlement): void;
 
   /**
-   * Ends a request in flight: the one that was allowed at `takenAtMs`, or any if that is infinite. A request that was allowed before the key was reset
-   * ends none of those allowed since.
+   * Ends a request in flight: the one that was allowed at `takenAtMs`, or any if that is infinite.
+   * A request that was allowed before the key was reset ends none of those allowed since.
    */
   abstract release(space: number, scope: PolicyKey, takenAtMs: number): void;
 
-  /** Forgets a key of the policy's scope: its requests in flight count as if they had taken nothing. */
+  /**
+   * Forgets a key of the policy's scope: its requests in flight count as if they had taken nothing.
+   */
   abstract reset(space: number, scope: PolicyKey): void;
 
   abstract stats(space: number): SpaceStats;
 
-  /** Resolves a key once: `checkHandle` needs no string. A handle stays valid while its key is dropped and comes back. */
+  /**
+   * Resolves a key once: `checkHandle` needs no string. A handle stays valid while its key is
+   * dropped and comes back.
+   */
   abstract handle(space: number, scope: PolicyKey): number;
 
   /** As `check`. */

@@ -15,7 +15,10 @@ const Argument = {
   difference: DECISION_FIELDS + 6,
 } as const;
 
-/** The engine in Rust: every key's state and every decision is there. Numbers cross in an array that both sides see. */
+/**
+ * The engine in Rust: every key's state and every decision is there. Numbers cross in an array that
+ * both sides see.
+ */
 export class NativeRateLimitEngine extends RateLimitEngine {
   readonly engine: EngineName = 'native';
   readonly lastDecision: Float64Array;

@@ -2,7 +2,9 @@ import { FastLiteLLMError } from '../../common/errors.js';
 import { TOO_MANY_POLICIES } from '../algorithm/policy.js';
 import type { RateLimitEngine } from './engine.js';
 
-/** Cost, tokens and instant of a request, and the decision on it: 0 allowed, 2 the minute, 5 tokens. */
+/**
+ * Cost, tokens and instant of a request, and the decision on it: 0 allowed, 2 the minute, 5 tokens.
+ */
 const HISTORY = [
   [1, 60, 1_000, 0],
   [1, 50, 1_000, 5],
@@ -12,7 +14,10 @@ const HISTORY = [
 ] as const;
 const LIMITS = { scope: 'self-test', requestsPerMinute: 2, tokensPerMinute: 100 };
 
-/** Whether the engine decides a known history right: for boot and health checks, in a space of its own. */
+/**
+ * Whether the engine decides a known history right: for boot and health checks, in a space of its
+ * own.
+ */
 export function selfTest(engine: RateLimitEngine): boolean {
   const policy = openPolicy(engine);
   if (policy === undefined) return true;
@@ -27,7 +32,10 @@ export function selfTest(engine: RateLimitEngine): boolean {
   }
 }
 
-/** `undefined` where the app has as many names of limits as there may be: the engine is right to refuse this one. */
+/**
+ * `undefined` where the app has as many names of limits as there may be: the engine is right to
+ * refuse this one.
+ */
 function openPolicy(engine: RateLimitEngine): number | undefined {
   try {
     return engine.policy(LIMITS);

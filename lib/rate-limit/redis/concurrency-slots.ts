@@ -12,8 +12,8 @@ interface HeldSlot {
 const RENEWALS_PER_TTL = 3;
 
 /**
- * Slots of this process's requests in flight under `maxConcurrent`. They expire in Redis, so that a process that dies
- * frees them, and are renewed while the process lives.
+ * Slots of this process's requests in flight under `maxConcurrent`. They expire in Redis, so that a
+ * process that dies frees them, and are renewed while the process lives.
  */
 export class RedisSlots {
   private readonly process = randomBytes(9).toString('base64url');

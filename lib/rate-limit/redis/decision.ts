@@ -28,7 +28,10 @@ function readStanding(reply: Float64Array, at: number, limit: RateLimit): RateLi
   };
 }
 
-/** Joins decisions of several Cluster slots into one. `parts[i]` is about the scopes `places[i]` of `count`. */
+/**
+ * Joins decisions of several Cluster slots into one. `parts[i]` is about the scopes `places[i]` of
+ * `count`.
+ */
 export function joinDecisions(
   parts: readonly RateLimitDecision[],
   places: readonly (readonly number[])[],

@@ -3,10 +3,16 @@ import { limitNumbers, type RedisScope } from './protocol.js';
 import type { RateLimit } from '../limits.js';
 import type { RateLimitScope } from '../store.js';
 
-/** Text that can be part of a Redis key. No `/`, which separates limit and key; no `{` and `}`, which mark the hash tag. */
+/**
+ * Text that can be part of a Redis key. No `/`, which separates limit and key; no `{` and `}`,
+ * which mark the hash tag.
+ */
 const PLAIN = /^[\w.:@-]{1,96}$/;
 
-/** A lease lasts a 60th of the shortest window and at most this long: a permit is counted at most this much late. */
+/**
+ * A lease lasts a 60th of the shortest window and at most this long: a permit is counted at most
+ * this much late.
+ */
 const LONGEST_LEASE_MS = 1_000;
 const LEASES_PER_WINDOW = 60;
 
@@ -25,8 +31,8 @@ interface KnownLimit {
 }
 
 /**
- * Names the keys in Redis: `PREFIX{NAME/KEY}/KINDS`, or `PREFIX{all}NAME/KEY/KINDS` with `oneSlot`. Limits of the same
- * name and kinds count together, as in memory.
+ * Names the keys in Redis: `PREFIX{NAME/KEY}/KINDS`, or `PREFIX{all}NAME/KEY/KINDS` with `oneSlot`.
+ * Limits of the same name and kinds count together, as in memory.
  */
 export class RedisKeys {
   private readonly limits = new WeakMap<RateLimit, KnownLimit>();
@@ -65,21 +71,30 @@ export class RedisKeys {
   }
 }
 
-/** The kinds of a limit as letters: bucket, windows by length, concurrency. Tokens count in the minute's window. */
+/**
+ * The kinds of a limit as letters: bucket, windows by length, concurrency. Tokens count in the
+ * minute's window.
+ */
 function kindsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit): string {
   const kinds = windows.map(({ exceeded, lengthMs }) => (exceeded === 'window' ? `w${lengthMs}` : exceeded[0]));
   if (tokensPerMinute !== undefined && kinds[0] !== 'm') kinds.unshift('m');
   return `${bucket === undefined ? '' : 'b'}${kinds.join('')}${maxConcurrent === undefined ? '' : 'c'}`;
 }
 
-/** Buckets refill while a permit lies unused, and concurrency is about now: both are decided by Redis only. */
+/**
+ * Buckets refill while a permit lies unused, and concurrency is about now: both are decided by
+ * Redis only.
+ */
 function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent, leasable }: RateLimit): number {
   if (bucket !== undefined || maxConcurrent !== undefined || leasable === false) return 0;
   const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
   return Math.min(LONGEST_LEASE_MS, Math.floor(shortest / LEASES_PER_WINDOW));
 }
 
-/** The text if it is plain, otherwise its hash, so that any key works with `redis-cli`, globs and slots. */
+/**
+ * The text if it is plain, otherwise its hash, so that any key works with `redis-cli`, globs and
+ * slots.
+ */
 function plain(text: string): string {
   // UTF-16 keeps lone surrogates apart.
   return PLAIN.test(text) ? text : `~${createHash('sha256').update(text, 'utf16le').digest('base64url')}`;

@@ -6,11 +6,16 @@ import type { QueuedOperation, RedisScriptQueue, StoreFailure } from './script-q
 import type { RateLimit } from '../limits.js';
 import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from '../store.js';
 
-/** One process leases at most 1/4 of the remaining permits: the closer the limit, the fewer lie unused. */
+/**
+ * One process leases at most 1/4 of the remaining permits: the closer the limit, the fewer lie
+ * unused.
+ */
 const SHARE = 4;
 const FIRST_PERMITS = 4;
 const SWEEP_MS = 500;
-/** A key with more calls between two sweeps is hot. A lease for a cold key costs more than it saves. */
+/**
+ * A key with more calls between two sweeps is hot. A lease for a cold key costs more than it saves.
+ */
 const CALLS_OF_COLD_KEYS = 3;
 
 interface Waiting {
@@ -40,9 +45,10 @@ interface Lease {
 }
 
 /**
- * Permits of hot keys, leased in batches and spent in this process. Redis counts a batch at the last instant at
- * which it may be spent, and this process measures that time from before its request, so no permit is used after it
- * was counted. The permits of a process that dies are free again when they leave the window.
+ * Permits of hot keys, leased in batches and spent in this process. Redis counts a batch at the
+ * last instant at which it may be spent, and this process measures that time from before its
+ * request, so no permit is used after it was counted. The permits of a process that dies are free
+ * again when they leave the window.
  */
 export class RedisLeases {
   /** Decisions made without Redis. */
@@ -84,7 +90,10 @@ export class RedisLeases {
     });
   }
 
-  /** Drops the leases of a key without giving them back. Of a batch on its way, only waiting requests get permits. */
+  /**
+   * Drops the leases of a key without giving them back. Of a batch on its way, only waiting
+   * requests get permits.
+   */
   forget(stateKey: string): void {
     for (const [id, lease] of this.leases) {
       if (!lease.redis.some((scope) => scope.stateKey === stateKey)) continue;

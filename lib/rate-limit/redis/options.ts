@@ -11,7 +11,10 @@ import {
 } from '../../common/options.js';
 import { checkRedisClient, checkRedisPrefix, checkRedisUrl, type RedisClient } from '../../common/redis/client.js';
 
-/** Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by the same limits. */
+/**
+ * Answer while Redis is unreachable, too slow or out of memory. `local`: this process decides by
+ * the same limits.
+ */
 export type OnStoreError = 'deny' | 'allow' | 'local';
 export type OnDataLoss = 'forget' | 'refuse';
 const ON_DATA_LOSS: readonly OnDataLoss[] = ['forget', 'refuse'];
@@ -21,34 +24,46 @@ const ON_STORE_ERROR: readonly OnStoreError[] = ['deny', 'allow', 'local'];
 export interface RedisRateLimitStoreOptions {
   /** `redis://…` or `rediss://…`: opens a connection for the store. Either this or `client`. */
   readonly url?: string;
-  /** A client of `ioredis` that the app already has (`Redis`, with or without Sentinels, or `Cluster`); the store does not close it. */
+  /**
+   * A client of `ioredis` that the app already has (`Redis`, with or without Sentinels, or
+   * `Cluster`); the store does not close it.
+   */
   readonly client?: RedisClient;
-  /** Required: whether an outage of Redis denies all requests, allows all, or falls back to limits per process. */
+  /**
+   * Required: whether an outage of Redis denies all requests, allows all, or falls back to limits
+   * per process.
+   */
   readonly onStoreError: OnStoreError;
   /** Prefix of all key names. Default `fast-litellm:`. */
   readonly prefix?: string;
   /** Longest wait for Redis, in ms. Default 250. */
   readonly timeoutMs?: number;
   /**
-   * Leases permits of hot keys in batches and spends them in this process. Limits are never exceeded, but permits that
-   * lie unused in one process, for a second at most, are denied to others and count for up to a second longer.
-   * Does not apply to limits with `requestsPerSecond` or `maxConcurrent`. Default `false`; `true` means batches of up
-   * to 512 and at most a quarter of the remaining permits.
+   * Leases permits of hot keys in batches and spends them in this process. Limits are never
+   * exceeded, but permits that lie unused in one process, for a second at most, are denied to
+   * others and count for up to a second longer. Does not apply to limits with `requestsPerSecond`
+   * or `maxConcurrent`. Default `false`; `true` means batches of up to 512 and at most a quarter of
+   * the remaining permits.
    */
   readonly localLease?: boolean | { readonly maxPermits?: number };
   /**
-   * Cluster: keeps all keys in one slot, so that one node decides all scopes together. By default keys are spread, and
-   * scopes in different slots are decided one after the other; a later denial gives back what was taken. Default `false`.
+   * Cluster: keeps all keys in one slot, so that one node decides all scopes together. By default
+   * keys are spread, and scopes in different slots are decided one after the other; a later denial
+   * gives back what was taken. Default `false`.
    */
   readonly oneSlot?: boolean;
   /**
-   * When Redis lost its data (flushed, or restarted without persistence). `forget` (default): start again, so that a key
-   * may get one more limit within that window. `refuse`: deny requests until each limit's window has passed. A Redis
-   * without the store's mark counts as one that lost its data, a new one too: set it with
-   * `SET fast-litellm:{all}mark 0`. In a Cluster only with `oneSlot`.
+   * When Redis lost its data (flushed, or restarted without persistence). `forget` (default): start
+   * again, so that a key may get one more limit within that window. `refuse`: deny requests until
+   * each limit's window has passed. A Redis without the store's mark counts as one that lost its
+   * data, a new one too: set it with `SET fast-litellm:{all}mark 0`. In a Cluster only with
+   * `oneSlot`.
    */
   readonly onDataLoss?: OnDataLoss;
-  /** How long a request in flight of a process that died still counts under `maxConcurrent`, in ms. Default 60,000. */
+  /**
+   * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms.
+   * Default 60,000.
+   */
   readonly slotTtlMs?: number;
 }
 

@@ -48,7 +48,10 @@ export class RedisOutage {
     if (this.beginnings.push(atMs) > OUTAGES_OF_FLAPPING) this.beginnings.shift();
   }
 
-  /** Redis is reachable. After a rejected write only another write shows whether it still rejects them. */
+  /**
+   * Redis is reachable. After a rejected write only another write shows whether it still rejects
+   * them.
+   */
   async reachable(writeTest: (tag: string) => Promise<StoreFailure | undefined>): Promise<void> {
     if (this.lastRefusal === undefined) return this.succeeded(false);
     const failure = await writeTest(this.lastRefusal.failure.tag);
@@ -57,8 +60,8 @@ export class RedisOutage {
   }
 
   /**
-   * Redis executed a command. One without a write (ping, peek, denied request) proves that Redis is reachable, not that
-   * it accepts writes: out of memory, or as a replica, it answers those.
+   * Redis executed a command. One without a write (ping, peek, denied request) proves that Redis is
+   * reachable, not that it accepts writes: out of memory, or as a replica, it answers those.
    */
   succeeded(wrote: boolean): void {
     if (wrote) this.lastRefusal = undefined;
@@ -80,7 +83,10 @@ export class RedisOutage {
     return this.isOver && !this.isUnsettled(nowMs, this.last.atMs) ? undefined : this.last.failure.reason;
   }
 
-  /** The last error that Redis answered, if recent: it can explain why the connection is closed again and again. */
+  /**
+   * The last error that Redis answered, if recent: it can explain why the connection is closed
+   * again and again.
+   */
   refusal(): string | undefined {
     const { lastRefusal } = this;
     if (lastRefusal === undefined || performance.now() - lastRefusal.atMs >= MEMORY_OF_FAILURE_MS) return undefined;

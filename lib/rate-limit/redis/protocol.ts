@@ -4,14 +4,17 @@ import type { RateLimit } from '../limits.js';
 /** Operations of the script and their `values`. */
 export const OperationKind = {
   /**
-   * `cost, tokens`: decides and takes. Then `slot, slotTtlMs` with a limit of concurrency, and for a lease `leaseMs,
-   * sureRequests, sureTokens, moreRequests, moreTokens, share`: also takes the sure amounts as far as they are left,
-   * and 1/`share` of the rest, up to the more amounts.
+   * `cost, tokens`: decides and takes. Then `slot, slotTtlMs` with a limit of concurrency, and for
+   * a lease `leaseMs, sureRequests, sureTokens, moreRequests, moreTokens, share`: also takes the
+   * sure amounts as far as they are left, and 1/`share` of the rest, up to the more amounts.
    */
   take: 1,
   /** `cost, tokens`: decides only. */
   peek: 2,
-  /** `requests, tokens, atMs`: gives back what was taken at that instant; negative amounts take more. */
+  /**
+   * `requests, tokens, atMs`: gives back what was taken at that instant; negative amounts take
+   * more.
+   */
   give: 3,
   /** `slot`: the request ended. */
   release: 4,
@@ -56,8 +59,9 @@ export function standingAt(scope: number): number {
 }
 
 /**
- * A limit as numbers for the script: rate and capacity of the bucket, tokens per minute, concurrency, then id and limit
- * of each window; -1: no limit. Tokens count in the minute's window, which exists if either is limited.
+ * A limit as numbers for the script: rate and capacity of the bucket, tokens per minute,
+ * concurrency, then id and limit of each window; -1: no limit. Tokens count in the minute's window,
+ * which exists if either is limited.
  */
 export function limitNumbers(limit: RateLimit): readonly number[] {
   const { bucket, windows, tokensPerMinute, maxConcurrent } = limit;

@@ -34,12 +34,14 @@ interface Run<R> {
 }
 
 /**
- * Rate limits in Redis 6 or later, or Valkey, shared by many processes. A Lua script decides all requests of a turn of the
- * event loop on Redis's clock, with the same results as the memory store.
+ * Rate limits in Redis 6 or later, or Valkey, shared by many processes. A Lua script decides all
+ * requests of a turn of the event loop on Redis's clock, with the same results as the memory store.
  *
- * When Redis loses its data, a key may get one more limit within that window, unless `onDataLoss` is `refuse`.
+ * When Redis loses its data, a key may get one more limit within that window, unless `onDataLoss`
+ * is `refuse`.
  *
- * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given and ioredis is not installed.
+ * @throws InvalidConfigurationError naming the option; MissingPackageError when a `url` is given
+ * and ioredis is not installed.
  *
  * @example
  * FastLiteLLMModule.forRoot({
@@ -228,8 +230,8 @@ class RedisRateLimitStore implements RateLimitStore {
     const values = limited ? [cost, tokens, slot, this.slots.ttlMs] : [cost, tokens];
     const late = (reply: Float64Array, at: number): void => {
       const taken = read(reply, at);
-      // `onStoreError` answered already and Redis counted after all. A request that was allowed keeps what it took, but
-      // nothing will release this slot.
+      // `onStoreError` answered already and Redis counted after all. A request that was allowed
+      // keeps what it took, but nothing will release this slot.
       if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? { cost: 0, tokens: 0 } : { cost, tokens });
     };
     return this.run({ group, kind: OperationKind.take, values, read, late, onFailure });

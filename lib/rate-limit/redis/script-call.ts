@@ -9,9 +9,15 @@ import {
   type RedisOperation,
 } from './protocol.js';
 
-/** Kind of an entry for the fast path: takes of one key under one limit, with `cost` and `tokens` only. */
+/**
+ * Kind of an entry for the fast path: takes of one key under one limit, with `cost` and `tokens`
+ * only.
+ */
 const FAST_PATH = 0;
-/** Instead of a code: all takes of a fast-path entry were allowed. Followed by the time and the rest after the last. */
+/**
+ * Instead of a code: all takes of a fast-path entry were allowed. Followed by the time and the rest
+ * after the last.
+ */
 const ALL_PASSED = -1;
 const PASSED_LENGTH = 4;
 
@@ -33,7 +39,10 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
   /** Offset of each operation's reply. */
   readonly starts: number[] = [];
   private length = 0;
-  /** Fast-path takes, and indexes of other operations. Operations of different keys may change their order. */
+  /**
+   * Fast-path takes, and indexes of other operations. Operations of different keys may change their
+   * order.
+   */
   private readonly entries: (FastPathTakes | number)[] = [];
   /** Entries that further takes of their key can join. */
   private readonly open = new Map<string, FastPathTakes>();
@@ -64,8 +73,9 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
   }
 
   /**
-   * The argument is JSON: all limits, all operations, and the number of fast-path keys, which come first. Keys and
-   * limits are named by their number from 1. Operations are one flat array, which Redis parses faster:
+   * The argument is JSON: all limits, all operations, and the number of fast-path keys, which come
+   * first. Keys and limits are named by their number from 1. Operations are one flat array, which
+   * Redis parses faster:
    * - kind, number of values, values, number of scopes, then key, slots and limit of each scope;
    * - fast path: kind, key, limit, number of takes, then cost and tokens of each.
    */

@@ -6,7 +6,10 @@ import { rateLimitScript } from './script.js';
 import { ScriptCall } from './script-call.js';
 import { OperationKind, ReplyField, type RedisMark, type RedisOperation } from './protocol.js';
 
-/** Why the store has no answer. `reply`: Redis answered with an error (out of memory, read only, still loading). */
+/**
+ * Why the store has no answer. `reply`: Redis answered with an error (out of memory, read only,
+ * still loading).
+ */
 export type StoreFailureKind = 'timeout' | 'connection' | 'reply';
 
 export class StoreFailure {
@@ -38,7 +41,10 @@ export interface ScriptQueueSettings {
   readonly onSuccess: (wrote: boolean) => void;
 }
 
-/** Collects the operations of one turn of the event loop into few script calls: a call costs Redis as much as many decisions. */
+/**
+ * Collects the operations of one turn of the event loop into few script calls: a call costs Redis
+ * as much as many decisions.
+ */
 export class RedisScriptQueue {
   /** By the hash tag of their keys in a Cluster; otherwise one. */
   private waiting = new Map<string, ScriptCall<QueuedOperation>>();

@@ -51,7 +51,8 @@ const LONG_MS = 3_600_000;
   it(
     'answers random histories as the engine in memory, and as an exact log allows',
     async () => {
-      // Never back: Redis does not note the time of a refusal, so it would know less of it than the engines.
+      // Never back: Redis does not note the time of a refusal, so it would know less of it than the
+      // engines.
       const answered = fc.asyncProperty(randomHistories({ clockRunsBack: false }), async (history) => {
         const engine = new ShadowedEngine();
         judge(engine, history);

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { readLua } from '../../common/redis/lua-script.js';
 
 /**
- * The numbers behind the names in capitals of the Lua files. They are put into the text because a Lua name costs every function
- * that uses it, in every call.
+ * The numbers behind the names in capitals of the Lua files. They are put into the text because a
+ * Lua name costs every function that uses it, in every call.
  */
 const NUMBERS = {
   // Codes of a decision.
@@ -20,11 +20,13 @@ const NUMBERS = {
   MERGES: 60,
   PARTS: 1_000,
   LONGEST_MS: 2_592_000_000,
-  // A time to live is renewed after an eighth of it, of a minute's after half: PSETEX costs Redis twice as much as KEEPTTL.
+  // A time to live is renewed after an eighth of it, of a minute's after half: PSETEX costs Redis
+  // twice as much as KEEPTTL.
   SLACK: 8,
   LONG_SLACK: 2,
   MOST_LONG_SLACK_MS: 30_000,
-  // Fields of a key state: its time, its expiry in Redis, the bucket (a rate below 0: none), whether it changed, its windows.
+  // Fields of a key state: its time, its expiry in Redis, the bucket (a rate below 0: none),
+  // whether it changed, its windows.
   LAST: 1,
   ENDS: 2,
   RATE: 3,

@@ -5,7 +5,10 @@ import { StoreFailure } from './script-queue.js';
 
 const TTL_MS = 1_000;
 
-/** Tests whether Redis accepts writes: out of memory, unable to save, or as a replica, it still answers pings and reads. */
+/**
+ * Tests whether Redis accepts writes: out of memory, unable to save, or as a replica, it still
+ * answers pings and reads.
+ */
 export class RedisWriteTest {
   private readonly set: SendCommand;
 
@@ -17,7 +20,10 @@ export class RedisWriteTest {
     this.set = client.createBuiltinCommand('set').buffer;
   }
 
-  /** Writes a key that expires, in a Cluster on the node of this hash tag; `undefined` when Redis has written it. */
+  /**
+   * Writes a key that expires, in a Cluster on the node of this hash tag; `undefined` when Redis
+   * has written it.
+   */
   async failure(tag: string): Promise<StoreFailure | undefined> {
     try {
       await withinTime(this.set.call(this.client, this.keys.probe(tag), 1, 'PX', TTL_MS), this.timeoutMs);

@@ -1,4 +1,5 @@
-//! tiktoken as it is defined: the pattern cuts a text into pieces, and of each piece's neighbours those of the lowest rank are merged, the leftmost first.
+//! tiktoken as it is defined: the pattern cuts a text into pieces, and of each piece's neighbours
+//! those of the lowest rank are merged, the leftmost first.
 
 use base64::Engine as _;
 use fancy_regex::Regex;
@@ -56,7 +57,8 @@ impl Tokenizer {
             ids.push(*id);
             return;
         }
-        // `next[i]` is where the part that begins at `i` ends; `before[i]` where the one before it begins. A part that was merged away has no end.
+        // `next[i]` is where the part that begins at `i` ends; `before[i]` where the one before it
+        // begins. A part that was merged away has no end.
         let len = piece.len();
         let mut next: Vec<usize> = (1..=len).collect();
         let mut before: Vec<usize> = (0..len).map(|at| at.wrapping_sub(1)).collect();

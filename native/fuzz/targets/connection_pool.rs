@@ -1,4 +1,5 @@
-//! Members of a pool against plain counts: caps hold, what a member counted leaves with it, and a memory that JavaScript scribbled on harms nothing.
+//! Members of a pool against plain counts: caps hold, what a member counted leaves with it, and a
+//! memory that JavaScript scribbled on harms nothing.
 #![no_main]
 
 use fast_litellm_core::CoreError;

@@ -1,5 +1,6 @@
-//! A text in portions of any length, cut anywhere, against the whole of it, with and without a limit.
-//! Input: the vocabulary and whether units follow, the limit, the length of a portion; then UTF-8 or UTF-16.
+//! A text in portions of any length, cut anywhere, against the whole of it, with and without a
+//! limit. Input: the vocabulary and whether units follow, the limit, the length of a portion; then
+//! UTF-8 or UTF-16.
 #![no_main]
 
 use fast_litellm_core::token_counter::{Cache, LongText, Text, encoding};

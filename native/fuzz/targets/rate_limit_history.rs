@@ -1,5 +1,6 @@
-//! Histories of a space, judged by an exact log of all that was admitted: never pruned, and read from the start each time.
-//! Nothing is admitted over a limit, and nothing refused that was free a 60th of a window earlier.
+//! Histories of a space, judged by an exact log of all that was admitted: never pruned, and read
+//! from the start each time. Nothing is admitted over a limit, and nothing refused that was free a
+//! 60th of a window earlier.
 #![no_main]
 
 use fast_litellm_core::rate_limit::{Ask, Code, Correction, Decision, Key, Policy, Scope, Space, Spec, intern, release};
@@ -15,7 +16,8 @@ const PARTS: u64 = 1_000;
 const KEYS: usize = 3;
 const STEPS: usize = 400;
 
-/// Limits by window (minute, hour, day, ten seconds), then tokens, places, and the bucket's rate and burst.
+/// Limits by window (minute, hour, day, ten seconds), then tokens, places, and the bucket's rate
+/// and burst.
 #[derive(Arbitrary, Debug)]
 struct Limits {
     windows: [Option<u8>; 4],
@@ -84,7 +86,8 @@ struct Log {
 }
 
 impl Log {
-    /// Whether a limit is over, exactly; or, where `widened`, may be said to be over: what was taken may count a 60th of its window longer.
+    /// Whether a limit is over, exactly; or, where `widened`, may be said to be over: what was
+    /// taken may count a 60th of its window longer.
     fn is_over(&self, limits: &Limits, at: u64, ask: Ask, widened: bool) -> bool {
         let sum = |length: u64, what: fn(&Taking) -> u64| -> u64 {
             let counted = |taking: &&Taking| (at - taking.at) * 60 < length * if widened { 61 } else { 60 };
@@ -206,7 +209,8 @@ impl Run {
                 let lost = log.takings.last().copied();
                 log.forgotten.append(&mut log.running);
                 *log = Log { lost, forgotten: std::mem::take(&mut log.forgotten), ..Log::default() };
-                // Within the millisecond of a reset, takings before and after it cannot be told apart.
+                // Within the millisecond of a reset, takings before and after it cannot be told
+                // apart.
                 self.now += 1;
             }
         }
@@ -228,7 +232,8 @@ impl Run {
         if decision.is_allowed() {
             self.logs[number].take(self.now, ask);
         } else if decision.retry_after_ms.is_finite() {
-            // A peek takes nothing, so `retry_after_ms` is exact unless it waits for a request in flight.
+            // A peek takes nothing, so `retry_after_ms` is exact unless it waits for a request in
+            // flight.
             let peek = |wait: f64| self.space.peek(scope, ask, now + wait).code;
             assert_ne!(peek(decision.retry_after_ms - 1.0), 0.0);
             assert!([0.0, f64::from(Code::Concurrency as u8)].contains(&peek(decision.retry_after_ms)));

@@ -1,4 +1,5 @@
-//! Any numbers, as JavaScript may hand them over: no panic, no hang, no more keys than there may be, and texts that hash the same wherever they are.
+//! Any numbers, as JavaScript may hand them over: no panic, no hang, no more keys than there may
+//! be, and texts that hash the same wherever they are.
 #![no_main]
 
 use fast_litellm_core::rate_limit::{Ask, Correction, Key, Policy, Scope, Space, Spec, Stats, close, intern, open, release};

@@ -1,4 +1,5 @@
-//! Bytes of any ids, into targets of any size. Input: the vocabulary, the target's size, then ids of three or, behind an odd byte, four bytes.
+//! Bytes of any ids, into targets of any size. Input: the vocabulary, the target's size, then ids
+//! of three or, behind an odd byte, four bytes.
 #![no_main]
 
 use fast_litellm_core::CoreError;

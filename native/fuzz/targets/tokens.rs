@@ -1,5 +1,6 @@
-//! Every way to count and encode a text, with every kind of vectors that the machine has, against tiktoken's definition.
-//! Input: the vocabulary and whether units follow; then UTF-8 or UTF-16, several texts apart by 0xff.
+//! Every way to count and encode a text, with every kind of vectors that the machine has, against
+//! tiktoken's definition. Input: the vocabulary and whether units follow; then UTF-8 or UTF-16,
+//! several texts apart by 0xff.
 #![no_main]
 
 use fast_litellm_core::token_counter::{Cache, Text, encoding};
@@ -7,7 +8,8 @@ use fast_litellm_fuzz::tokenizer::Tokenizer;
 use fast_litellm_fuzz::ways;
 use libfuzzer_sys::fuzz_target;
 
-/// Longer texts are compared among the core's own ways only, and with one limit: time is to show what is quadratic.
+/// Longer texts are compared among the core's own ways only, and with one limit: time is to show
+/// what is quadratic.
 const LONGEST_REFERENCE: usize = 4096;
 const TEXTS: usize = 8;
 

@@ -1,5 +1,5 @@
-//! The numbers of a decision, in an array that JavaScript and the addon both see: arguments and an object would take longer than
-//! the decision.
+//! The numbers of a decision, in an array that JavaScript and the addon both see: arguments and an
+//! object would take longer than the decision.
 
 use fast_litellm_core::rate_limit::{Ask, Correction, DECISION_FIELDS, Decision};
 use napi::bindgen_prelude::{ToNapiValue, TypeName};
@@ -71,7 +71,8 @@ impl Exchange {
     /// The environment is that of the running call, and no other borrow of its numbers is alive.
     #[inline(always)]
     pub unsafe fn numbers<'a>(self) -> &'a mut Numbers {
-        // SAFETY: the memory is aligned, lives as long as the environment, and only its own thread uses it.
+        // SAFETY: the memory is aligned, lives as long as the environment, and only its own thread
+        // uses it.
         unsafe { &mut *self.numbers }
     }
 }

@@ -1,4 +1,5 @@
-//! What a thread has open: the process's handles beside what they stand for, so that no decision waits for other threads.
+//! What a thread has open: the process's handles beside what they stand for, so that no decision
+//! waits for other threads.
 
 use super::exchange::Exchange;
 use super::numbered::Numbered;

@@ -55,9 +55,10 @@ pub fn rate_limit_close(space: u32) -> Result<()> {
     Ok(opened.map(drop).ok_or(Failure::UnknownSpace)?)
 }
 
-/// The array that this thread's calls share with the addon. From 0 the last decision: code, limit, remaining requests, remaining
-/// tokens, retry-after, reset, reset of the tokens, time, index. From 9 what a call reads: space, policy, cost, tokens, time, time of the
-/// decision to settle or release, and by how much its tokens change.
+/// The array that this thread's calls share with the addon. From 0 the last decision: code, limit,
+/// remaining requests, remaining tokens, retry-after, reset, reset of the tokens, time, index. From
+/// 9 what a call reads: space, policy, cost, tokens, time, time of the decision to settle or
+/// release, and by how much its tokens change.
 #[napi(catch_unwind, ts_return_type = "Float64Array")]
 pub fn rate_limit_exchange(env: Env) -> napi::Result<Exchange> {
     LOCAL.with_borrow_mut(|local| {

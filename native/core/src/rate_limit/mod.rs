@@ -1,7 +1,8 @@
-//! Rate limits: decides on a request and takes from the limits in one step, exactly, in every thread of the process.
+//! Rate limits: decides on a request and takes from the limits in one step, exactly, in every
+//! thread of the process.
 //!
-//! `table` keeps the keys, `window` what was taken under one key, `decide` says whether a request is allowed.
-//! docs/design/rate-limiter.md draws the data structures.
+//! `table` keeps the keys, `window` what was taken under one key, `decide` says whether a request
+//! is allowed. docs/design/rate-limiter.md draws the data structures.
 
 mod decide;
 mod policy;

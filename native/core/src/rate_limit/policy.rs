@@ -1,6 +1,7 @@
 //! What a key may do, and what a request asks for.
 
-/// A bucket counts in thousandths of a request: milliseconds times requests per second, without a division.
+/// A bucket counts in thousandths of a request: milliseconds times requests per second, without a
+/// division.
 pub const PARTS: f64 = 1000.0;
 pub const UNLIMITED: u64 = u64::MAX;
 /// The latest time that is understood, in the year 2109.
@@ -130,7 +131,8 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub family: Family,
-    /// Differs from that of every other family there ever was, because numbers of families are used again.
+    /// Differs from that of every other family there ever was, because numbers of families are used
+    /// again.
     pub salt: u64,
     pub has_bucket: bool,
     pub rate: f64,

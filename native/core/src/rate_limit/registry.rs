@@ -43,7 +43,8 @@ struct Policies {
 
 static POLICIES: LazyLock<Mutex<Policies>> = LazyLock::new(Mutex::default);
 
-/// A policy and its handle: the same one for equal limits, in every thread, until it was released as often as it was interned.
+/// A policy and its handle: the same one for equal limits, in every thread, until it was released
+/// as often as it was interned.
 pub fn intern(spec: &Spec) -> Result<(u32, Policy), CoreError> {
     let mut policies = POLICIES.lock();
     let policies = &mut *policies;
@@ -65,8 +66,8 @@ pub fn intern(spec: &Spec) -> Result<(u32, Policy), CoreError> {
     Ok((handle, policy))
 }
 
-/// Gives back what one `intern` took. The last one frees the handle and, with the last policy of a family, the family:
-/// keys that are still held under it are never found again.
+/// Gives back what one `intern` took. The last one frees the handle and, with the last policy of a
+/// family, the family: keys that are still held under it are never found again.
 pub fn release(handle: u32) {
     let mut policies = POLICIES.lock();
     let policies = &mut *policies;
@@ -216,7 +217,8 @@ pub fn open(name: Option<&str>, max_keys: usize) -> (u32, Arc<Space>) {
     (handle, space)
 }
 
-/// Closes what one `open` opened; the last one forgets the keys, once no thread decides in the space.
+/// Closes what one `open` opened; the last one forgets the keys, once no thread decides in the
+/// space.
 pub fn close(handle: u32) {
     let mut spaces = SPACES.lock();
     let Some(open) = spaces.open.get_mut(&handle) else {

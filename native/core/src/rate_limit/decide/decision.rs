@@ -88,8 +88,8 @@ impl Standing<'_> {
         if longest.0 == Code::Allowed { (Code::Concurrency, f64::INFINITY) } else { longest }
     }
 
-    /// What is left once `asked` is taken, or as it is. `None`: it may not be taken. `code` is the limit to describe, where one
-    /// denies.
+    /// What is left once `asked` is taken, or as it is. `None`: it may not be taken. `code` is the
+    /// limit to describe, where one denies.
     #[inline(always)]
     fn describe(self, asked: Option<Ask>, code: Code) -> Option<Decision> {
         let Self { policy, state, at } = self;

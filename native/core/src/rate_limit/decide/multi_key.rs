@@ -73,7 +73,8 @@ impl Left {
     }
 }
 
-/// What several decisions come to: that of the scope that denies for longest or, when allowed, has the least requests left.
+/// What several decisions come to: that of the scope that denies for longest or, when allowed, has
+/// the least requests left.
 #[derive(Default)]
 struct Summary {
     decision: Decision,

@@ -1,5 +1,5 @@
-//! The index of a shard: an open-addressed table of slot numbers. The largest shards have a few thousand entries, so a rebuild
-//! takes less than a millisecond.
+//! The index of a shard: an open-addressed table of slot numbers. The largest shards have a few
+//! thousand entries, so a rebuild takes less than a millisecond.
 
 /// An entry: 8 bits of the hash above 24 bits of the slot's number, counted from 1.
 const TAG_SHIFT: u32 = 24;
@@ -78,8 +78,8 @@ impl Index {
         self.entries[hole] = 0;
     }
 
-    /// Makes room for one more beside `len`: four of five places are taken at most. It grows by a quarter, because empty places
-    /// are memory, too.
+    /// Makes room for one more beside `len`: four of five places are taken at most. It grows by a
+    /// quarter, because empty places are memory, too.
     pub fn reserve(&mut self, len: usize, hash_of: impl Fn(usize) -> u64) {
         let places = self.entries.len();
         if (len + 1) * 5 > places * 4 {

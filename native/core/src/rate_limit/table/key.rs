@@ -4,7 +4,8 @@ use crate::rate_limit::policy::Policy;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
-/// One for the process. It is seeded: clients choose keys, and must not be able to choose where these fall in the table.
+/// One for the process. It is seeded: clients choose keys, and must not be able to choose where
+/// these fall in the table.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// Two keys that are taken for one, once in 2^64 pairs, only share their limits.

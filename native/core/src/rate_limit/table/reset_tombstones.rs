@@ -1,4 +1,5 @@
-//! Keys that were reset while their requests were in flight. What those give back later must not free what was taken since.
+//! Keys that were reset while their requests were in flight. What those give back later must not
+//! free what was taken since.
 
 use super::key::Scope;
 use crate::rate_limit::policy::MINUTE_MS;
@@ -66,9 +67,10 @@ impl ResetTombstones {
         self.len.store(by_key.len(), Relaxed);
     }
 
-    /// Whether the request that was allowed at `taken_at` was in flight at a reset; if so it has ended now. At the very instant
-    /// of the reset that cannot be told: then it counts as such while some have not ended, so that requests in flight are
-    /// never counted as fewer than they are.
+    /// Whether the request that was allowed at `taken_at` was in flight at a reset; if so it has
+    /// ended now. At the very instant of the reset that cannot be told: then it counts as such
+    /// while some have not ended, so that requests in flight are never counted as fewer than they
+    /// are.
     #[inline(always)]
     pub fn end(&self, scope: Scope<'_>, taken_at: u64) -> bool {
         self.len.load(Relaxed) > 0 && self.end_known(scope, taken_at)

@@ -1,4 +1,5 @@
-//! A part of a space's keys: slots without gaps, in chunks that growth never moves, and their index.
+//! A part of a space's keys: slots without gaps, in chunks that growth never moves, and their
+//! index.
 
 use super::index::{Index, MOST};
 use super::key::Scope;
@@ -61,7 +62,8 @@ impl Shard {
         &mut self.chunks[number / CHUNK][number % CHUNK]
     }
 
-    /// Works on the state of a slot as it is at `now`, or at its last use if that was later. The key is the one used last.
+    /// Works on the state of a slot as it is at `now`, or at its last use if that was later. The
+    /// key is the one used last.
     #[inline(always)]
     pub fn update<R>(&mut self, number: usize, now: u64, work: impl FnOnce(&mut State, u64) -> R) -> R {
         self.touch(number);
@@ -96,8 +98,8 @@ impl Shard {
         }
     }
 
-    /// A slot for a key that `find` did not find; sweeps what is idle at `at` on the way. Returns its number and how many keys
-    /// were swept.
+    /// A slot for a key that `find` did not find; sweeps what is idle at `at` on the way. Returns
+    /// its number and how many keys were swept.
     pub fn insert(&mut self, hash: u64, family: Family, at: u64) -> (usize, usize) {
         let mut swept = 0;
         for _ in 0..SWEPT.min(self.len) {

@@ -7,8 +7,8 @@ use crate::rate_limit::window::instant::Instant;
 use crate::rate_limit::window::state::{FEW, Few, Held, State};
 use std::ptr::with_exposed_provenance_mut;
 
-/// A key's hash and family, and either the little that was taken under it or a pointer to more. Aligned, so that none is
-/// in two cache lines.
+/// A key's hash and family, and either the little that was taken under it or a pointer to more.
+/// Aligned, so that none is in two cache lines.
 ///
 /// ```text
 /// hash     64

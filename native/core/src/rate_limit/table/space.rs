@@ -18,8 +18,8 @@ const KEYS_PER_SHARD: usize = 8192;
 const USUAL_SHARDS: usize = 64;
 const SHARD_BITS_AT_MOST: u32 = 12;
 
-/// A shard is locked for less time than it takes to put a thread to sleep; a thread that was interrupted meanwhile gets the
-/// processor.
+/// A shard is locked for less time than it takes to put a thread to sleep; a thread that was
+/// interrupted meanwhile gets the processor.
 type Locked = SpinMutex<Shard, spin::Yield>;
 pub type Guard<'a> = SpinMutexGuard<'a, Shard>;
 
@@ -133,7 +133,8 @@ impl Space {
         }
     }
 
-    /// Ends a request in flight: the one that was allowed at `taken_at_ms`, or any if that is infinite.
+    /// Ends a request in flight: the one that was allowed at `taken_at_ms`, or any if that is
+    /// infinite.
     pub fn release(&self, scope: Scope<'_>, taken_at_ms: f64) {
         let mut shard = self.lock(self.shard_of(scope.key));
         if self.resets.end(scope, taken_at_ms as u64) {

@@ -1,5 +1,5 @@
-//! What shows inside only: how states are kept, many threads, keys that come and go. Whole histories are judged from the TypeScript
-//! side, beside the other engine.
+//! What shows inside only: how states are kept, many threads, keys that come and go. Whole
+//! histories are judged from the TypeScript side, beside the other engine.
 
 mod oracle;
 mod table;

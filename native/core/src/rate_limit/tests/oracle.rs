@@ -1,5 +1,5 @@
-//! Random histories, judged by an exact log of all that was admitted: never pruned, read from the start each time, and nothing
-//! like the engine.
+//! Random histories, judged by an exact log of all that was admitted: never pruned, read from the
+//! start each time, and nothing like the engine.
 
 use crate::rate_limit::Spec;
 use crate::rate_limit::policy::{Ask, Code, PARTS, Policy};
@@ -14,7 +14,8 @@ const MINUTE_MS: u64 = 60_000;
 /// Windows of a policy with their lengths.
 const LENGTHS: [u64; 4] = [MINUTE_MS, 60 * MINUTE_MS, 24 * 60 * MINUTE_MS, 10_000];
 
-/// Limits by window (minute, hour, day, ten seconds), then tokens, slots, and the bucket's rate and burst.
+/// Limits by window (minute, hour, day, ten seconds), then tokens, slots, and the bucket's rate and
+/// burst.
 #[derive(Clone, Debug)]
 struct Limits {
     windows: [Option<u64>; 4],
@@ -41,7 +42,8 @@ struct Log {
 }
 
 impl Log {
-    /// Whether a limit is over, exactly; or, where `widened`, may be said to be over: what was taken may count a 60th of its window longer.
+    /// Whether a limit is over, exactly; or, where `widened`, may be said to be over: what was
+    /// taken may count a 60th of its window longer.
     fn is_over(&self, limits: &Limits, at: u64, ask: Ask, widened: bool) -> bool {
         let sum = |length: u64, what: fn(&Taking) -> u64| -> u64 {
             let counted = |taking: &&Taking| (at - taking.at) * 60 < length * if widened { 61 } else { 60 };
@@ -108,8 +110,8 @@ fn advance() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// A check (0 to 15), a settlement of an earlier taking (16, 17) or of one before a reset (18), a release by key (19) or of a request (20 to 22) or a reset (23),
-/// of one of three keys.
+/// A check (0 to 15), a settlement of an earlier taking (16, 17) or of one before a reset (18), a
+/// release by key (19) or of a request (20 to 22) or a reset (23), of one of three keys.
 type Step = (u64, u8, usize, u64, u64);
 
 fn step() -> impl Strategy<Value = Step> {
@@ -162,7 +164,8 @@ proptest! {
                     let lost = log.takings.last().copied();
                     log.forgotten.append(&mut log.running);
                     *log = Log { lost, forgotten: std::mem::take(&mut log.forgotten), ..Log::default() };
-                    // Within the millisecond of a reset, takings before and after it cannot be told apart.
+                    // Within the millisecond of a reset, takings before and after it cannot be told
+                    // apart.
                     now += 1;
                 }
                 _ => {
@@ -175,7 +178,8 @@ proptest! {
                     }
                     prop_assert!(log.is_over(&limits, now, ask, true), "denied for nothing: {decision:?}");
                     if decision.retry_after_ms.is_finite() {
-                        // A peek takes nothing, so `retry_after_ms` is exact unless a request in flight is what it waits for.
+                        // A peek takes nothing, so `retry_after_ms` is exact unless a request in
+                        // flight is what it waits for.
                         let peek = |wait: f64| space.peek(scope, ask, now as f64 + wait).code;
                         prop_assert_ne!(peek(decision.retry_after_ms - 1.0), 0.0);
                         prop_assert!([0.0, f64::from(Code::Concurrency as u8)].contains(&peek(decision.retry_after_ms)));

@@ -37,8 +37,8 @@ pub fn wait_for_level(level: f64, wanted: f64, rate: f64) -> Option<u64> {
         return Some(0);
     }
     let mut ms = ((wanted - level) / rate).ceil();
-    // The division was rounded, the flow is not: one more millisecond will do. Where the rate is lost beside the level,
-    // steps of 1 would take years, so they double.
+    // The division was rounded, the flow is not: one more millisecond will do. Where the rate is
+    // lost beside the level, steps of 1 would take years, so they double.
     let mut step = 1.0;
     while ms <= LARGEST && level + ms * rate < wanted {
         ms += step;

@@ -31,13 +31,15 @@ impl Instant {
         self.tokens as i64 - before
     }
 
-    /// Whether this is the instant that counts `since`, if none before it does. It is not where the key was evicted meanwhile.
+    /// Whether this is the instant that counts `since`, if none before it does. It is not where the
+    /// key was evicted meanwhile.
     pub fn counts(&self, since: u64, window_ms: u64) -> bool {
         (self.at - since) * MERGES_PER_WINDOW < window_ms
     }
 }
 
-/// Time from `at` until so much of what `count` counts is out of the window; `None` if there is not so much.
+/// Time from `at` until so much of what `count` counts is out of the window; `None` if there is not
+/// so much.
 pub fn wait_for(instants: impl Iterator<Item = Instant>, window_ms: u64, amount: u64, at: u64, count: fn(&Instant) -> u64) -> Option<u64> {
     let mut freed = 0;
     for instant in instants {

@@ -1,9 +1,11 @@
-//! What was taken within one sliding window: a queue of instants, each counted until a window's length after its last taking.
+//! What was taken within one sliding window: a queue of instants, each counted until a window's
+//! length after its last taking.
 
 use super::instant::{Instant, MERGES_PER_WINDOW, wait_for};
 use super::ring::Ring;
 
-/// Up to so many instants are kept one by one; with more, those within a 60th of the window are merged. So there are 64 at most.
+/// Up to so many instants are kept one by one; with more, those within a 60th of the window are
+/// merged. So there are 64 at most.
 pub const EXACT_INSTANTS: usize = 4;
 
 /// The log of a busy key.
@@ -88,7 +90,8 @@ impl Log {
         }
     }
 
-    /// Adds `tokens`, which may be negative, to the instant that counts `since`, a time within the window.
+    /// Adds `tokens`, which may be negative, to the instant that counts `since`, a time within the
+    /// window.
     pub fn adjust(&mut self, since: u64, tokens: i64) {
         let Some((index, mut instant)) = self.instants().enumerate().find(|(_, instant)| instant.at >= since) else {
             return;

@@ -3,11 +3,13 @@
 use super::instant::Instant;
 use std::collections::VecDeque;
 
-/// Room at first and at last. A ring seldom needs more, and sizes in between would leave holes in the allocator's memory.
+/// Room at first and at last. A ring seldom needs more, and sizes in between would leave holes in
+/// the allocator's memory.
 const LITTLE_ROOM: usize = 8;
 const FULL_ROOM: usize = 64;
 
-/// A queue of instants. Of each time the lower bits are kept: a later time, less than a window away, gives the others.
+/// A queue of instants. Of each time the lower bits are kept: a later time, less than a window
+/// away, gives the others.
 #[derive(Debug)]
 pub enum Ring {
     /// Of a minute: 16 bits of time, 16 of requests, 32 of tokens.
@@ -91,7 +93,8 @@ fn age(later: u64, time: u32) -> u64 {
 
 fn push<T>(ring: &mut VecDeque<T>, instant: T) {
     if ring.len() == ring.capacity() {
-        // More than `FULL_ROOM` only where instants cannot be merged, because one would hold too much.
+        // More than `FULL_ROOM` only where instants cannot be merged, because one would hold too
+        // much.
         let room = if ring.len() < LITTLE_ROOM { LITTLE_ROOM } else { FULL_ROOM.max(2 * ring.len()) };
         ring.reserve_exact(room - ring.len());
     }

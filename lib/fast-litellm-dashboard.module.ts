@@ -9,7 +9,10 @@ import { checkDashboardPath, resolveDashboardOptions, type DashboardOptions } fr
 import { FastLiteLLM } from './fast-litellm.js';
 import { dashboardSource } from './fast-litellm-dashboard.source.js';
 
-/** Where the dashboard is mounted. Beside the options, because routes are created before factories run. */
+/**
+ * Where the dashboard is mounted. Beside the options, because routes are created before factories
+ * run.
+ */
 export interface DashboardMount {
   /** Default `/dashboard`. */
   readonly path?: string;
@@ -30,10 +33,12 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
 const ATTEMPTS_PER_MINUTE = 20;
 
 /**
- * Mounts a page with health, engines, feature flags, latencies, deployments, limits and connections, on Express and
- * Fastify, beside `FastLiteLLMModule`. If `NODE_ENV` is `production`, it must have a token.
+ * Mounts a page with health, engines, feature flags, latencies, deployments, limits and
+ * connections, on Express and Fastify, beside `FastLiteLLMModule`. If `NODE_ENV` is `production`,
+ * it must have a token.
  *
- * @throws InvalidConfigurationError at boot, naming the option; MissingFileError if a bundler left the page's files out.
+ * @throws InvalidConfigurationError at boot, naming the option; MissingFileError if a bundler left
+ * the page's files out.
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot(), FastLiteLLMDashboardModule.forRoot({ token: process.env.DASHBOARD_TOKEN })] })
  * export class AppModule {}

@@ -11,8 +11,9 @@ import { capabilityOf, componentOf } from './engine/engine-series.js';
 const THREAD = join(__dirname, `fast-litellm.comparison.thread${extname(__filename)}`);
 
 /**
- * Measures both engines of a capability when they are first compared, once, in a worker thread: the TypeScript token counter alone
- * takes a tenth of a second and 50 MB to load. Capabilities are measured one after the other.
+ * Measures both engines of a capability when they are first compared, once, in a worker thread: the
+ * TypeScript token counter alone takes a tenth of a second and 50 MB to load. Capabilities are
+ * measured one after the other.
  */
 export class EngineComparisons {
   /** Features with both engines that have not been measured. */
@@ -30,7 +31,10 @@ export class EngineComparisons {
     if (native !== null) this.unmeasured.add(feature);
   }
 
-  /** Resolves when the two components have been measured; `undefined` where they are not the engines of one capability, or have been before. */
+  /**
+   * Resolves when the two components have been measured; `undefined` where they are not the engines
+   * of one capability, or have been before.
+   */
   measure(rustComponent: string, typescriptComponent: string, recorder: CallRecorder): Promise<void> | undefined {
     if (rustComponent.replace(/^rust_/, 'typescript_') !== typescriptComponent || !this.unmeasured.has(rustComponent)) return undefined;
     const running = this.running.get(rustComponent);

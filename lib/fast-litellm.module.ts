@@ -47,9 +47,10 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
 }
 
 /**
- * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`, `RateLimiterService`, `RouterService`, `PerformanceMonitorService`,
- * `AccelerationService`, `ConnectionPoolService`, `LlmClient`, `FastLiteLLMHealthIndicator`.
- * Global, unless `isGlobal` is `false`. Invalid options stop the app at boot with an error that names the option.
+ * Injects `FastLiteLLM` and its parts: `FeatureFlagsService`, `TokenCounterService`,
+ * `RateLimiterService`, `RouterService`, `PerformanceMonitorService`, `AccelerationService`,
+ * `ConnectionPoolService`, `LlmClient`, `FastLiteLLMHealthIndicator`. Global, unless `isGlobal` is
+ * `false`. Invalid options stop the app at boot with an error that names the option.
  *
  * @example
  * \@Module({ imports: [FastLiteLLMModule.forRoot()] })
@@ -94,7 +95,10 @@ export class FastLiteLLMModule
     return super.forRoot(checkObject('options', options));
   }
 
-  /** Registers metrics here, not in the constructor, because an app that fails to start would not remove them. */
+  /**
+   * Registers metrics here, not in the constructor, because an app that fails to start would not
+   * remove them.
+   */
   onModuleInit(): void {
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
   }
@@ -110,7 +114,9 @@ export class FastLiteLLMModule
     this.llm.shutdown.begin();
   }
 
-  /** Drains before the HTTP server closes, because closing it aborts connections in some set-ups. */
+  /**
+   * Drains before the HTTP server closes, because closing it aborts connections in some set-ups.
+   */
   beforeApplicationShutdown(): Promise<void> {
     return this.llm.shutdown.drain();
   }

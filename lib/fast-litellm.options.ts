@@ -15,8 +15,9 @@ import type { TokenCounterOptions } from './token-counter/token-counter.options.
 /** Options, one key per capability. All are optional and checked once, at boot. */
 export interface FastLiteLLMOptions {
   /**
-   * `auto` (default): the native engine if the addon works, otherwise TypeScript. `native`: an error at boot if it does not.
-   * `typescript`: the addon is never opened. Environment: `FAST_LITELLM_ENGINE`.
+   * `auto` (default): the native engine if the addon works, otherwise TypeScript. `native`: an
+   * error at boot if it does not. `typescript`: the addon is never opened. Environment:
+   * `FAST_LITELLM_ENGINE`.
    */
   readonly engine?: EngineMode;
   /** Feature flags: which requests the native engine answers. */
@@ -32,22 +33,22 @@ export interface FastLiteLLMOptions {
   /** The performance monitor and its alerts. */
   readonly monitor?: PerformanceMonitorOptions;
   /**
-   * Libraries to patch in place, so that they answer natively: `true` for all that are installed, or their names.
-   * Default: none.
+   * Libraries to patch in place, so that they answer natively: `true` for all that are installed,
+   * or their names. Default: none.
    */
   readonly accelerate?: boolean | readonly AccelerationTarget[];
   /** The connection pool. */
   readonly connectionPool?: ConnectionPoolOptions;
   /**
-   * Whether prom-client's global registry shows the metrics, or where and how. Default: `true` in the Nest module if
-   * prom-client is installed, `false` in the plain class.
+   * Whether prom-client's global registry shows the metrics, or where and how. Default: `true` in
+   * the Nest module if prom-client is installed, `false` in the plain class.
    */
   readonly metrics?: boolean | MetricsOptions;
   /** The graceful shutdown of a Nest app. */
   readonly shutdown?: ShutdownOptions;
   /**
-   * Whether calls to models become OpenTelemetry spans. Default: `true` in the Nest module if `@opentelemetry/api` is
-   * installed, `false` in the plain class.
+   * Whether calls to models become OpenTelemetry spans. Default: `true` in the Nest module if
+   * `@opentelemetry/api` is installed, `false` in the plain class.
    */
   readonly telemetry?: boolean;
   /** Receives the log lines of this package. Default: Nest's logger. */
@@ -70,7 +71,9 @@ const KEYS = [
   'logger',
 ] as const satisfies readonly (keyof FastLiteLLMOptions)[];
 
-/** Options of earlier versions: ignored with a warning, so that an app that still sets them starts. */
+/**
+ * Options of earlier versions: ignored with a warning, so that an app that still sets them starts.
+ */
 const FORMER_KEYS = ['calibrate'];
 
 /** The options of earlier versions that are set. */

@@ -47,7 +47,8 @@ export interface FastLiteLLMHealth extends HealthReport {
 }
 
 /**
- * All capabilities in one object. The Nest module creates one and injects its parts; without Nest, create it yourself.
+ * All capabilities in one object. The Nest module creates one and injects its parts; without Nest,
+ * create it yourself.
  *
  * @throws InvalidConfigurationError naming the invalid option, variable or file.
  * @throws NativeEngineUnavailableError if `engine` is `native` and the addon does not work.
@@ -62,7 +63,8 @@ export class FastLiteLLM {
   readonly monitor: PerformanceMonitorService;
   readonly router: RouterService;
   /**
-   * Routers for model lists that come with the call: those of `getAvailableDeployment` and `AdvancedRouter`.
+   * Routers for model lists that come with the call: those of `getAvailableDeployment` and
+   * `AdvancedRouter`.
    * @internal
    */
   readonly listRouters: ListRouters;
@@ -169,7 +171,8 @@ export class FastLiteLLM {
 
   /**
    * Opens another connection pool, shared under `name` or private. `close` drains it.
-   * @throws InvalidConfigurationError naming the option; InvalidArgumentError if the name is open with other options.
+   * @throws InvalidConfigurationError naming the option; InvalidArgumentError if the name is open
+   * with other options.
    */
   connectionPoolUnder(options?: ConnectionPoolOptions, name?: string): ConnectionPoolService {
     return name === undefined ? this.connectionPools.open(options) : this.connectionPools.withName(name, options);
@@ -206,7 +209,9 @@ export class FastLiteLLM {
     ];
   }
 
-  /** Runs the self-test of every capability. One that answers later appears with its latest result. */
+  /**
+   * Runs the self-test of every capability. One that answers later appears with its latest result.
+   */
   healthCheck(): FastLiteLLMHealth {
     return this.describe(checkHealth(this.capabilities()));
   }
@@ -217,7 +222,8 @@ export class FastLiteLLM {
   }
 
   /**
-   * Registers the metrics in prom-client's global registry, or in that of the options, until `close`.
+   * Registers the metrics in prom-client's global registry, or in that of the options, until
+   * `close`.
    * @throws MissingPackageError without `prom-client`.
    */
   registerMetrics(options: MetricsOptions = {}): void {
@@ -225,7 +231,10 @@ export class FastLiteLLM {
     this.parts.push({ close: registerPrometheusMetrics(this, registry, rest) });
   }
 
-  /** Closes connections, stores and timers; leased connections have `connectionPool.drainTimeoutMs` to be returned. May be called more than once. */
+  /**
+   * Closes connections, stores and timers; leased connections have `connectionPool.drainTimeoutMs`
+   * to be returned. May be called more than once.
+   */
   async close(): Promise<void> {
     await Promise.all(this.parts.map(async (part) => part.close()));
   }

@@ -6,7 +6,8 @@ import { provideEngine } from './engine/provide-engine.js';
 import { FeatureFlagsService } from './feature-flags/feature-flags.service.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 
-// `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads no Nest for it.
+// `import 'nestjs-fast-litellm/register'`: accelerates the libraries that the app uses, and loads
+// no Nest for it.
 
 const warn = (message: string): void => process.emitWarning(message, 'FastLiteLLM');
 const logger = { log: () => {}, warn, error: warn };

@@ -21,14 +21,21 @@ import type { TokenCounterService } from './token-counter/token-counter.service.
 
 let instance: FastLiteLLM | undefined;
 
-/** The process-wide instance behind these functions. The first call creates it, with the environment and without options. */
+/**
+ * The process-wide instance behind these functions. The first call creates it, with the environment
+ * and without options.
+ */
 function processWide(): FastLiteLLM {
   return (instance ??= new FastLiteLLM());
 }
 
-/** Whether the native addon can be opened. `false` with `FAST_LITELLM_ENGINE=typescript`, which never opens it. */
+/**
+ * Whether the native addon can be opened. `false` with `FAST_LITELLM_ENGINE=typescript`, which
+ * never opens it.
+ */
 export declare const RUST_ACCELERATION_AVAILABLE: boolean;
-// A getter, so that requiring this package does not open the addon for those who set `engine: 'typescript'`.
+// A getter, so that requiring this package does not open the addon for those who set `engine:
+// 'typescript'`.
 Object.defineProperty(exports, 'RUST_ACCELERATION_AVAILABLE', { enumerable: true, get: () => openNativeBinding().binding !== null });
 
 /** `FeatureFlagsService.isEnabled` of the process-wide instance. */
@@ -103,18 +110,23 @@ export const estimateCost: TokenCounterService['estimateCost'] = (...args) => pr
 /** `TokenCounterService.getModelLimits` of the process-wide instance. */
 export const getModelLimits: TokenCounterService['getModelLimits'] = (...args) => processWide().tokenCounter.getModelLimits(...args);
 
-/** `RateLimiterService.check` of the process-wide instance. Default limits: 10 requests a second, 600 a minute, 10,000 an hour. */
+/**
+ * `RateLimiterService.check` of the process-wide instance. Default limits: 10 requests a second,
+ * 600 a minute, 10,000 an hour.
+ */
 export const checkRateLimit: RateLimiterService['check'] = (...args) => processWide().rateLimiter.check(...args);
 
 /** `RateLimiterService.getStats` of the process-wide instance. */
 export const getRateLimitStats: RateLimiterService['getStats'] = (...args) => processWide().rateLimiter.getStats(...args);
 
 /**
- * Selects an entry of a model list in LiteLLM's shape: the caller's own object, or `null` if no entry is eligible. A list is
- * read when it is first seen and when its length changes; after other changes in place call `refreshModelList`.
+ * Selects an entry of a model list in LiteLLM's shape: the caller's own object, or `null` if no
+ * entry is eligible. A list is read when it is first seen and when its length changes; after other
+ * changes in place call `refreshModelList`.
  *
  * @param blockedModels Excluded ids, models of deployments (`azure/gpt-4`) or names of groups.
- * @param settings Router settings, by their names here or LiteLLM's. Reuse the object: a list is read once for each.
+ * @param settings Router settings, by their names here or LiteLLM's. Reuse the object: a list is
+ * read once for each.
  * @throws InvalidArgumentError naming the entry and key.
  */
 export function getAvailableDeployment(
@@ -154,7 +166,10 @@ export const getRecommendations: PerformanceMonitorService['getRecommendations']
 /** `PerformanceMonitorService.exportPerformanceData` of the process-wide instance. */
 export const exportPerformanceData: PerformanceMonitorService['exportPerformanceData'] = (...args) =>
   processWide().monitor.exportPerformanceData(...args);
-/** `ConnectionPoolService.getConnection` of the process-wide instance: 10 connections to an endpoint, 100 in all. */
+/**
+ * `ConnectionPoolService.getConnection` of the process-wide instance: 10 connections to an
+ * endpoint, 100 in all.
+ */
 export const getConnection: ConnectionPoolService['getConnection'] = (...args) => processWide().connectionPool.getConnection(...args);
 
 /** `ConnectionPoolService.returnConnection` of the process-wide instance. */
@@ -182,7 +197,10 @@ export const getConnectionPoolStats: ConnectionPoolService['stats'] = () => proc
  * limiter.check('user_123'); // { allowed: true, remainingRequests: 5, … }
  */
 export class SimpleRateLimiter extends RateLimiterFacade {
-  /** @param requestsPerMinute Default 60. Also sets a token bucket (burst: a tenth, at least 5) and 60 times as many an hour. */
+  /**
+   * @param requestsPerMinute Default 60. Also sets a token bucket (burst: a tenth, at least 5) and
+   * 60 times as many an hour.
+   */
   constructor(requestsPerMinute: number = DEFAULT_REQUESTS_PER_MINUTE) {
     super(requestsPerMinute, (limits) => processWide().rateLimiterUnder(limits));
   }
@@ -212,7 +230,10 @@ export class SimpleConnectionPool extends ConnectionPoolFacade {
  * ThrottlerModule.forRoot({ throttlers: [{ ttl: 60_000, limit: 60 }], storage: new FastThrottlerStorage() })
  */
 export class FastThrottlerStorage extends ThrottlerStorageFacade {
-  /** @param limiter Counts in this service's store, Redis included. Default: in memory, with its own counters. */
+  /**
+   * @param limiter Counts in this service's store, Redis included. Default: in memory, with its own
+   * counters.
+   */
   constructor(limiter?: RateLimiterService) {
     let own = limiter;
     // A store, or options, would be taken for one until the first request.

@@ -13,7 +13,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class LongCount {
   /** Throws `UNKNOWN_ENCODING`. */
   constructor(encoding: number, limit: number)
-  /** Takes the next portion, and returns the tokens that are certain: all of them behind the `last` one. Above the limit the text need not go on. */
+  /**
+   * Takes the next portion, and returns the tokens that are certain: all of them behind the
+   * `last` one. Above the limit the text need not go on.
+   */
   push(portion: string, last: boolean): number
   /** The same beside the calling thread. One portion at a time. */
   pushAsync(portion: string, last: boolean): Promise<number>
@@ -25,7 +28,10 @@ export declare function connectionPoolExpired(expiresAtMs: Float64Array, nowMs: 
 /** Gives a place back. Throws `INVALID_ARGUMENT`. */
 export declare function connectionPoolForget(handle: number, place: number): void
 
-/** Joins the pool of this name. An environment that ends leaves the pools that it joined. Throws `INVALID_ARGUMENT` and `OUT_OF_RESOURCES`. */
+/**
+ * Joins the pool of this name. An environment that ends leaves the pools that it joined. Throws
+ * `INVALID_ARGUMENT` and `OUT_OF_RESOURCES`.
+ */
 export declare function connectionPoolJoin(name: string, maxConnections: number): ConnectionPoolMember
 
 /** Takes what the member counted out of the books. More than once is safe. */
@@ -40,7 +46,10 @@ export interface ConnectionPoolMember {
 /** The origins of all places that are held. Throws `INVALID_ARGUMENT`. */
 export declare function connectionPoolOrigins(handle: number): Array<ConnectionPoolPlace>
 
-/** The place of an endpoint, the same for all members; -1 where all are held. Throws `INVALID_ARGUMENT`. */
+/**
+ * The place of an endpoint, the same for all members; -1 where all are held. Throws
+ * `INVALID_ARGUMENT`.
+ */
 export declare function connectionPoolPlace(handle: number, origin: string): number
 
 /** An endpoint and its place in the memory. */
@@ -52,7 +61,10 @@ export interface ConnectionPoolPlace {
 /** Counts one less. Throws `INVALID_ARGUMENT`. */
 export declare function connectionPoolRelease(handle: number, place: number): void
 
-/** Counts one more connection to the endpoint of a place: 1, or 0 where that is at its cap, or -1 where the pool is. Throws `INVALID_ARGUMENT`. */
+/**
+ * Counts one more connection to the endpoint of a place: 1, or 0 where that is at its cap, or -1
+ * where the pool is. Throws `INVALID_ARGUMENT`.
+ */
 export declare function connectionPoolReserve(handle: number, place: number, mostPerEndpoint: number): number
 
 /** Adds the members up; `leased` gets the leased connections per place. */
@@ -68,28 +80,46 @@ export interface ConnectionPoolTotals {
 /** Number of tokens of `text`. */
 export declare function countTokens(text: string, encoding: number): number
 
-/** Counts many texts on all cores; the calling thread takes part. Each of `strings` is a text, or several joined; `lengths` has the UTF-16 length of each text. */
+/**
+ * Counts many texts on all cores; the calling thread takes part. Each of `strings` is a text, or
+ * several joined; `lengths` has the UTF-16 length of each text.
+ */
 export declare function countTokensBatch(strings: readonly string[], lengths: Uint32Array, encoding: number): Uint32Array
 
-/** The same beside the calling thread, which only reads, and beside Node's own pool, which files and name look-ups need. */
+/**
+ * The same beside the calling thread, which only reads, and beside Node's own pool, which files
+ * and name look-ups need.
+ */
 export declare function countTokensBatchAsync(strings: readonly string[], lengths: Uint32Array, encoding: number): Promise<Uint32Array>
 
-/** Like `countTokens`, but stops once more than `limit` are certain and then returns some number above it. */
+/**
+ * Like `countTokens`, but stops once more than `limit` are certain and then returns some number
+ * above it.
+ */
 export declare function countTokensUpTo(text: string, encoding: number, limit: number): number
 
-/** Writes the bytes of `ids`, which may not hold special tokens, to the start of `bytes`, if all fit, and returns how many they are. Throws `UNKNOWN_TOKEN`. */
+/**
+ * Writes the bytes of `ids`, which may not hold special tokens, to the start of `bytes`, if all
+ * fit, and returns how many they are. Throws `UNKNOWN_TOKEN`.
+ */
 export declare function decode(ids: Uint32Array, encoding: number, bytes: Uint8Array): number
 
 /** Writes the ids of `text` into `ids`, as many as fit, and returns how many there are. */
 export declare function encode(text: string, encoding: number, ids: Uint32Array): number
 
-/** The handle of an encoding, whose tables are built at the first call of the process. Throws `UNKNOWN_ENCODING`. */
+/**
+ * The handle of an encoding, whose tables are built at the first call of the process. Throws
+ * `UNKNOWN_ENCODING`.
+ */
 export declare function loadEncoding(name: string): number
 
 /** Panics inside Rust, for the tests of what happens then. Throws, like every panic. */
 export declare function panicForTests(): number
 
-/** Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in half at the end. */
+/**
+ * Length in UTF-16 units of the first `maxTokens` tokens of `text`, without a character cut in
+ * half at the end.
+ */
 export declare function prefixLength(text: string, encoding: number, maxTokens: number): number
 
 /** Decides on a key and, if allowed, takes. */
@@ -110,9 +140,10 @@ export declare function rateLimitCloseHandle(handle: number): void
 export declare function rateLimitClosePolicy(policy: number): void
 
 /**
- * The array that this thread's calls share with the addon. From 0 the last decision: code, limit, remaining requests, remaining
- * tokens, retry-after, reset, reset of the tokens, time, index. From 9 what a call reads: space, policy, cost, tokens, time, time of the
- * decision to settle or release, and by how much its tokens change.
+ * The array that this thread's calls share with the addon. From 0 the last decision: code, limit,
+ * remaining requests, remaining tokens, retry-after, reset, reset of the tokens, time, index. From
+ * 9 what a call reads: space, policy, cost, tokens, time, time of the decision to settle or
+ * release, and by how much its tokens change.
  */
 export declare function rateLimitExchange(): Float64Array
 
@@ -175,9 +206,11 @@ export declare function routerScan(ints: Int32Array, doubles: Float64Array, rows
 /** The slot of a deployment in the state of this name, or -1. */
 export declare function routerSlot(name: string, id: string): number
 
-/** Zeroed memory by name, the same in every thread of the process, which outlives them all. A name keeps its size. */
+/**
+ * Zeroed memory by name, the same in every thread of the process, which outlives them all. A name
+ * keeps its size.
+ */
 export declare function sharedMemory(name: string, bytes: number): ArrayBuffer
 
 /** The addon's version, which is the package's. */
 export declare function version(): string
-

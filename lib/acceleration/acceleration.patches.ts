@@ -13,13 +13,18 @@ interface Request {
   readonly targets: readonly AccelerationTarget[];
 }
 
-/** The patches of this thread, which shares its libraries. The owner that asked last provides the engine. */
+/**
+ * The patches of this thread, which shares its libraries. The owner that asked last provides the
+ * engine.
+ */
 class Patches {
   private readonly requests = new Map<object, Request>();
   private readonly tokenizers = [new JsTiktokenTarget(), new TiktokenTarget(), new GptTokenizerTarget()];
   private readonly undici = new UndiciTarget();
 
-  /** Patches what `owner` asks for. Returns `false`, and patches nothing, without a native engine. */
+  /**
+   * Patches what `owner` asks for. Returns `false`, and patches nothing, without a native engine.
+   */
   apply(owner: object, { standIn, pool }: Omit<Request, 'targets'>, options: AccelerationOptions): boolean {
     const targets = targetsOf(options);
     if (!standIn.available) return false;

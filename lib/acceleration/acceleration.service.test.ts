@@ -217,7 +217,7 @@ whenNative('the copies of a library', () => {
     expect(target(service).answeredNatively).toBe(answeredNatively + 1);
   });
 
-  it('are left alone in an unknown version', () => {
+  it('are not patched in an unknown version', () => {
     const folder = install(makeApp(), '1.1.0');
     const { encode: theirs } = jest.requireActual<{ Tiktoken: typeof Tiktoken }>(join(folder, 'dist/lite.cjs')).Tiktoken.prototype;
     const { service } = openAcceleration();

@@ -8,8 +8,8 @@ import { StandIn } from './stand-in.js';
 import type { RequestPool } from './libraries/undici.js';
 
 /**
- * Patches libraries that the app already uses, in place and reversibly, so that the native engine answers
- * with the same results. Patches nothing unless it is asked to.
+ * Patches libraries that the app already uses, in place and reversibly, so that the native engine
+ * answers with the same results. Patches nothing unless it is asked to.
  *
  * @example
  * acceleration.apply({ targets: ['js-tiktoken'] }); // true: LangChain's text splitters are faster from here on

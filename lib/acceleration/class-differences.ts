@@ -16,8 +16,9 @@ const LONG_S = 0x17f;
 const known = new Uint8Array(0x110000);
 
 /**
- * Whether a JavaScript tokenizer may split `text` differently from the engines: it has the character
- * classes of Node's Unicode version, and another `\s`. Lone surrogates count as different.
+ * Whether a JavaScript tokenizer may split `text` differently from the engines: it has the
+ * character classes of Node's Unicode version, and another `\s`. Lone surrogates count as
+ * different.
  */
 export function mayDiffer(text: string): boolean {
   for (let at = 0; at < text.length; at++) {

@@ -1,14 +1,19 @@
-/** Marks a replacement, so that another copy of this package in the process does not patch it again. */
+/**
+ * Marks a replacement, so that another copy of this package in the process does not patch it again.
+ */
 const ORIGINAL = Symbol.for('nestjs-fast-litellm.original');
 
 export type Method = (this: never, ...args: never[]) => unknown;
 
-/** `covered`: removed, below a patch of another library. `foreign`: another copy of this package has patched the method. */
+/**
+ * `covered`: removed, below a patch of another library. `foreign`: another copy of this package has
+ * patched the method.
+ */
 export type MethodPatchState = 'applied' | 'removed' | 'covered' | 'foreign';
 
 /**
- * One method of one object, replaced and restored. If another library has patched the method after us,
- * our replacement stays below that patch and only passes calls on once it is removed.
+ * One method of one object, replaced and restored. If another library has patched the method after
+ * us, our replacement stays below that patch and only passes calls on once it is removed.
  */
 export class MethodPatch {
   private replacement: Method | null = null;

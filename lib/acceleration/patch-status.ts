@@ -7,15 +7,18 @@ export interface CopyStatus {
   /** Its version, from its package.json. */
   readonly version: string;
   readonly state: 'patched' | 'left_alone';
-  /** Why it was not patched, or which of its files could not be patched, such as ES modules under Jest. */
+  /**
+   * Why it was not patched, or which of its files could not be patched, such as ES modules under
+   * Jest.
+   */
   readonly reason?: string;
 }
 
 /** State of one library. */
 export interface TargetStatus {
   /**
-   * `left_alone`: no installed copy could be patched. `covered`: removed, but a later patch of another
-   * library still calls our functions, which pass all calls on.
+   * `left_alone`: no installed copy could be patched. `covered`: removed, but a later patch of
+   * another library still calls our functions, which pass all calls on.
    */
   readonly state: 'patched' | 'not_applied' | 'not_installed' | 'left_alone' | 'covered';
   /** Why the library is not patched. */
@@ -24,7 +27,9 @@ export interface TargetStatus {
   readonly copies: readonly CopyStatus[];
   /** Calls that the native engine answered; for undici, requests that the pool sent. */
   readonly answeredNatively: number;
-  /** Calls that the library answered: errors, texts that it splits differently, unknown tokenizers. */
+  /**
+   * Calls that the library answered: errors, texts that it splits differently, unknown tokenizers.
+   */
   readonly passedOn: number;
   /** Tokenizers that only the library answers for, by reason. */
   readonly passedOver: Readonly<Record<string, number>>;

@@ -3,8 +3,8 @@ import type { EngineChoice } from '../engine/engine-choice.js';
 import type { EncodingName, TokenCounterEngine } from '../token-counter/engine/engine.js';
 
 /**
- * Answers in place of a library, by the native engine alone. While that is disabled, in a partial rollout,
- * in a shadow run or failing, there is no answer, and the library answers.
+ * Answers in place of a library, by the native engine alone. While that is disabled, in a partial
+ * rollout, in a shadow run or failing, there is no answer, and the library answers.
  */
 export class StandIn {
   private readonly handles = new Map<EncodingName, number>();

@@ -1,6 +1,8 @@
 /** What is known of a call to a model when it begins. Neither text nor keys. */
 export interface CallStart {
-  /** `chat`, `embeddings` or `text_completion`; for a custom `send` its `operation`, default `chat`. */
+  /**
+   * `chat`, `embeddings` or `text_completion`; for a custom `send` its `operation`, default `chat`.
+   */
   readonly operation: string;
   /** As it was asked for: a model group. */
   readonly model: string;
@@ -49,7 +51,10 @@ export interface CallOutcome {
 
 /** One attempt, as it goes on. */
 export interface ObservedAttempt {
-  /** Runs the function that sends the request, so that spans of an HTTP client become children of the attempt. */
+  /**
+   * Runs the function that sends the request, so that spans of an HTTP client become children of
+   * the attempt.
+   */
   run<T>(send: () => T): T;
   /** The first chunk of a streamed answer is there. */
   firstChunk(): void;

@@ -31,8 +31,9 @@ const BURST = 32;
 const afterTurn = setImmediate;
 
 /**
- * `steadyNow` for code that reads it thousands of times a millisecond, as a reading takes 60 ns. In a
- * burst up to 32 calls of one turn of the event loop share a reading: late by what they take, never early.
+ * `steadyNow` for code that reads it thousands of times a millisecond, as a reading takes 60 ns. In
+ * a burst up to 32 calls of one turn of the event loop share a reading: late by what they take,
+ * never early.
  */
 export function burstClock(read: () => number = steadyNow): () => number {
   let nowMs = 0;

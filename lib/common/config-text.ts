@@ -9,7 +9,8 @@ const MAX_DEPTH = 64;
 const BYTE_ORDER_MARK = /^\uFEFF/;
 
 /**
- * Reads a configuration file as UTF-8, without a byte order mark, up to 16 MB: also from a pipe of unknown size.
+ * Reads a configuration file as UTF-8, without a byte order mark, up to 16 MB: also from a pipe of
+ * unknown size.
  * @throws InvalidConfigurationError naming the file.
  */
 export function readConfigText(file: string): string {
@@ -40,7 +41,8 @@ function textOf(file: string, descriptor: number): string {
 }
 
 /**
- * Parses JSON of a configuration file. Errors name the place but quote nothing, because the file may hold keys.
+ * Parses JSON of a configuration file. Errors name the place but quote nothing, because the file
+ * may hold keys.
  * @throws InvalidConfigurationError naming the file.
  */
 export function parseConfigJson(file: string, text: string): unknown {
@@ -61,8 +63,9 @@ function placeIn({ message }: Error): string {
 }
 
 /**
- * Bounds the depth and the number of values of a parsed configuration. YAML aliases share their value:
- * nine levels of nine aliases are few objects but 387 million values. Takes time linear in the objects.
+ * Bounds the depth and the number of values of a parsed configuration. YAML aliases share their
+ * value: nine levels of nine aliases are few objects but 387 million values. Takes time linear in
+ * the objects.
  * @throws InvalidConfigurationError naming the file.
  */
 export function checkExtent(file: string, value: unknown): void {

@@ -1,4 +1,7 @@
-/** Error codes of Node, undici and the pool for a connection that failed or broke, time-outs excluded. */
+/**
+ * Error codes of Node, undici and the pool for a connection that failed or broke, time-outs
+ * excluded.
+ */
 export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -14,7 +17,9 @@ export const CONNECTION_CODES: ReadonlySet<unknown> = new Set([
   'PROXY_REFUSED',
 ]);
 
-/** Error codes, time-outs included, of a connection that was never open: nothing was sent over it. */
+/**
+ * Error codes, time-outs included, of a connection that was never open: nothing was sent over it.
+ */
 const NEVER_CONNECTED: ReadonlySet<unknown> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',

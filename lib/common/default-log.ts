@@ -1,7 +1,10 @@
 import type * as Nest from '@nestjs/common';
 import type { LogSink } from './log-sink.js';
 
-/** Nest's logger, or the console if Nest is not installed. Loaded with the first line: with another logger Nest is not needed. */
+/**
+ * Nest's logger, or the console if Nest is not installed. Loaded with the first line: with another
+ * logger Nest is not needed.
+ */
 export function defaultLog(): LogSink {
   let sink: LogSink | undefined;
   const open = (): LogSink => (sink ??= openLog());

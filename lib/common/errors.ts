@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 
 /**
- * Base of all errors of this package. `code` is stable, for programs; `message` is for people and may change.
+ * Base of all errors of this package. `code` is stable, for programs; `message` is for people and
+ * may change.
  */
 export class FastLiteLLMError extends Error {
   /** Stable, machine-readable. */
@@ -31,9 +32,15 @@ export class InvalidArgumentError extends FastLiteLLMError {
   }
 }
 
-/** Wrong options, environment or configuration file, at boot; or a deployment without an address, when it is called. */
+/**
+ * Wrong options, environment or configuration file, at boot; or a deployment without an address,
+ * when it is called.
+ */
 export class InvalidConfigurationError extends FastLiteLLMError {
-  /** Where: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json: features.rust_routing.state`, `tokenCounter.maxTextLength`. */
+  /**
+   * Where: `FAST_LITELLM_RUST_ROUTING`, `/etc/flags.json: features.rust_routing.state`,
+   * `tokenCounter.maxTextLength`.
+   */
   readonly path: string;
 
   constructor(path: string, message: string, options?: ErrorOptions) {
@@ -96,12 +103,15 @@ export class PoolClosedError extends FastLiteLLMError {
   }
 }
 
-/** An answer was not read for `bodyTimeoutMs` after the end of its lease, so its connection was closed. */
+/**
+ * An answer was not read for `bodyTimeoutMs` after the end of its lease, so its connection was
+ * closed.
+ */
 export class BodyAbandonedError extends FastLiteLLMError {
   readonly origin: string;
 
   constructor(origin: string, timeoutMs: number) {
-    super('BODY_ABANDONED', `nobody read the answer of ${origin} for ${timeoutMs} ms`);
+    super('BODY_ABANDONED', `the answer of ${origin} was not read for ${timeoutMs} ms`);
     this.origin = origin;
   }
 }
@@ -117,7 +127,10 @@ export class ProxyRefusedError extends FastLiteLLMError {
   }
 }
 
-/** The client disconnected or aborted its signal before the answer. The signal's reason is the `cause`. */
+/**
+ * The client disconnected or aborted its signal before the answer. The signal's reason is the
+ * `cause`.
+ */
 export class RequestCancelledError extends FastLiteLLMError {
   constructor(reason: unknown) {
     const why = types.isNativeError(reason) ? reason.message : 'its signal was aborted';
@@ -132,7 +145,10 @@ export class UnshownText {
 
 const LARGEST_SHOWN = 10n ** 40n;
 
-/** A value for an error message. Strings are cut, objects are named but not printed: they may hold secrets. */
+/**
+ * A value for an error message. Strings are cut, objects are named but not printed: they may hold
+ * secrets.
+ */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -163,7 +179,10 @@ function describeObject(value: object): string {
   }
 }
 
-/** The first line of an error's message. Not by `instanceof`: errors of the addon may belong to another realm. */
+/**
+ * The first line of an error's message. Not by `instanceof`: errors of the addon may belong to
+ * another realm.
+ */
 export function errorMessage(error: unknown): string {
   if (!types.isNativeError(error) && !(error instanceof Error)) return `thrown was ${describeValue(error)}`;
   const message: unknown = error.message;

@@ -1,6 +1,6 @@
 /**
- * The entry of `names` closest to `typed`, or `undefined`. Ignores case, `_` and `-`; up to a third of the
- * other letters may be wrong, missing or swapped.
+ * The entry of `names` closest to `typed`, or `undefined`. Ignores case, `_` and `-`; up to a third
+ * of the other letters may be wrong, missing or swapped.
  */
 export function nearestName(typed: string, names: Iterable<string>): string | undefined {
   const wanted = bare(typed);
@@ -28,7 +28,10 @@ function bare(name: string): string {
   return name.replace(/[_-]/g, '').toLowerCase();
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that lead from `a` to `b` (optimal string alignment). */
+/**
+ * Insertions, deletions, substitutions and swaps of neighbours that lead from `a` to `b` (optimal
+ * string alignment).
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

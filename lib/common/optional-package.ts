@@ -1,7 +1,8 @@
 import { MissingPackageError } from './errors.js';
 
 /**
- * Loads an optional peer dependency on first use. `load` contains the `require` with a literal name, for bundlers.
+ * Loads an optional peer dependency on first use. `load` contains the `require` with a literal
+ * name, for bundlers.
  * @throws MissingPackageError if it is not installed; rethrows other errors.
  */
 export function loadOptionalPackage<T>(packageName: string, purpose: string, load: () => T): T {

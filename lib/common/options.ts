@@ -16,7 +16,10 @@ export interface Range {
   readonly max?: number;
 }
 
-/** A finite number within `range`. Numeric strings are rejected: readers of the environment convert them. */
+/**
+ * A finite number within `range`. Numeric strings are rejected: readers of the environment convert
+ * them.
+ */
 export function checkNumber(path: string, value: unknown, range: Range = {}, refuse: Refuse = refuseOption): number {
   if (typeof value === 'number' && Number.isFinite(value) && within(value, range)) return value;
   throw refuse(path, value, `must be a number${rangeWords(range)}`);
@@ -77,7 +80,10 @@ export function checkArray<T>(
   return Array.from(value, (entry, index) => check(`${path}[${index}]`, entry));
 }
 
-/** Throws for the first key of `object` that is not in `known`, with a suggestion. An empty `path` is the root. */
+/**
+ * Throws for the first key of `object` that is not in `known`, with a suggestion. An empty `path`
+ * is the root.
+ */
 export function checkKnownKeys(path: string, object: object, known: readonly string[], refuse: Refuse = refuseOption): void {
   for (const key of Object.keys(object)) {
     if (known.includes(key)) continue;
@@ -87,13 +93,17 @@ export function checkKnownKeys(path: string, object: object, known: readonly str
   }
 }
 
-/** `a` and `b` give `a.b`; nothing and `b` give `b`; `flags.json: `, the root of a file, and `b` give `flags.json: b`. */
+/**
+ * `a` and `b` give `a.b`; nothing and `b` give `b`; `flags.json: `, the root of a file, and `b`
+ * give `flags.json: b`.
+ */
 export function joinPath(path: string, key: string): string {
   return path === '' || path.endsWith(': ') ? path + key : `${path}.${key}`;
 }
 
 /**
- * Checks an optional entry: `undefined` gives `fallback`; everything else, `null` too, must pass `check`.
+ * Checks an optional entry: `undefined` gives `fallback`; everything else, `null` too, must pass
+ * `check`.
  *
  * @example
  * const maxKeys = optional(input.maxKeys, 100_000, (value) => checkPositiveInteger('rateLimit.maxKeys', value));

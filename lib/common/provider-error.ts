@@ -64,15 +64,19 @@ const CODES = {
 const STATUS_WITHOUT_ANSWER: Readonly<Partial<Record<ProviderFailureKind, number>>> = { timeout: 504, connection: 502, malformed: 502 };
 
 /**
- * A provider failed, or refused: an `HttpException` with the provider's status and a body in OpenAI's shape, so that a gateway's client sees what
- * it would have seen there. Without an answer 504 for a time-out, 502 otherwise.
+ * A provider failed, or refused: an `HttpException` with the provider's status and a body in
+ * OpenAI's shape, so that a gateway's client sees what it would have seen there. Without an answer
+ * 504 for a time-out, 502 otherwise.
  */
 export class ProviderError extends HttpException {
   /** Stable, machine-readable. */
   readonly code: (typeof CODES)[ProviderFailureKind];
   /** The class of the failure. */
   readonly kind: ProviderFailureKind;
-  /** HTTP status of the provider's answer; absent without an answer. `getStatus()` is the status for the client. */
+  /**
+   * HTTP status of the provider's answer; absent without an answer. `getStatus()` is the status for
+   * the client.
+   */
   readonly providerStatus?: number;
   readonly provider: string;
   /** The deployment that answered or failed. */

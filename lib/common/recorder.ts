@@ -1,8 +1,9 @@
 /**
  * Records the calls of one operation of one component. Get it once and keep it.
  *
- * Where a call takes microseconds or less, `sampled` decides before any clock is read; it counts the call either way. Where it takes longer
- * (a request, a connection, an answer of a provider), every call may be recorded without asking.
+ * Where a call takes microseconds or less, `sampled` decides before any clock is read; it counts
+ * the call either way. Where it takes longer (a request, a connection, an answer of a provider),
+ * every call may be recorded without asking.
  *
  * @example
  * if (!series.sampled()) return pick();
@@ -27,8 +28,10 @@ export interface CallSeries {
 export interface CallRecorder {
   /**
    * The series of these names, always the same one. Get it once, not for every call.
-   * @param component `routing`, `connection_pooling`, `llm_client`; of an engine's work `rust_routing`, `typescript_routing`.
-   * @param operation `pick`, `acquire`, `execute`. Bounded sets only: never a key, a user, a raw URL or a secret.
+   * @param component `routing`, `connection_pooling`, `llm_client`; of an engine's work
+   * `rust_routing`, `typescript_routing`.
+   * @param operation `pick`, `acquire`, `execute`. Bounded sets only: never a key, a user, a raw
+   * URL or a secret.
    */
   series(component: string, operation: string): CallSeries;
 }

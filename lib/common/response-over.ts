@@ -13,7 +13,10 @@ export interface NodeResponse extends EventEmitter {
   readonly stream?: { readonly destroyed: boolean };
 }
 
-/** Calls `done` once when a response ends, sent or not; at once if it has ended. Returns a function that stops waiting. */
+/**
+ * Calls `done` once when a response ends, sent or not; at once if it has ended. Returns a function
+ * that stops waiting.
+ */
 export function whenOver(response: NodeResponse, done: () => void): () => void {
   if (response.closed || response.destroyed || response.stream?.destroyed === true) return over(done);
   // Node does not report the end of the connection to the response of a pipelined request.
@@ -41,7 +44,10 @@ function whenOverBeforeItsTurn(response: NodeResponse, socket: Connection, done:
 
 const waitingBySocket = new WeakMap<Connection, Set<() => void>>();
 
-/** Callbacks for the end of a connection. One listener for all: Node warns of a leak for many pipelined requests. */
+/**
+ * Callbacks for the end of a connection. One listener for all: Node warns of a leak for many
+ * pipelined requests.
+ */
 function waitingFor(socket: Connection): Set<() => void> {
   const known = waitingBySocket.get(socket);
   if (known !== undefined) return known;

@@ -3,8 +3,8 @@ import 'reflect-metadata';
 const SKIPPED = 'fast-litellm:skip-performance';
 
 /**
- * Takes a route, or every route of a class, out of what `PerformanceInterceptor` measures: events without end, whose every request ends because the
- * client leaves, and probes.
+ * Takes a route, or every route of a class, out of what `PerformanceInterceptor` measures: events
+ * without end, whose every request ends because the client leaves, and probes.
  *
  * @example
  * \@Sse('events') @SkipPerformance()

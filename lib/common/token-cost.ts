@@ -1,4 +1,7 @@
-/** Prices in USD per million tokens. A rate that is left out: cached reads, cache writes and reasoning fall back to the plain rate of their side. */
+/**
+ * Prices in USD per million tokens. A rate that is left out: cached reads, cache writes and
+ * reasoning fall back to the plain rate of their side.
+ */
 export interface TokenRates {
   readonly inputPerMillion?: number;
   readonly outputPerMillion?: number;
@@ -11,7 +14,10 @@ export interface TokenRates {
   readonly perRequestUsd?: number;
 }
 
-/** Rates that hold for the whole request once its input is longer: tiers are cliffs, as providers bill them. */
+/**
+ * Rates that hold for the whole request once its input is longer: tiers are cliffs, as providers
+ * bill them.
+ */
 export interface RateTier extends TokenRates {
   readonly aboveInputTokens: number;
 }
@@ -21,11 +27,16 @@ export interface TieredRates extends TokenRates {
   readonly tiers?: readonly RateTier[];
 }
 
-/** Parts of a request's tokens that have prices of their own. Each is contained in the input or output tokens. */
+/**
+ * Parts of a request's tokens that have prices of their own. Each is contained in the input or
+ * output tokens.
+ */
 export interface UsageDetails {
   /** Input read from a cache (OpenAI's `cached_tokens`, Anthropic's `cache_read_input_tokens`). */
   readonly cacheReadTokens?: number;
-  /** Input written to a cache, one-hour writes included (Anthropic's `cache_creation_input_tokens`). */
+  /**
+   * Input written to a cache, one-hour writes included (Anthropic's `cache_creation_input_tokens`).
+   */
   readonly cacheWriteTokens?: number;
   /** Those of `cacheWriteTokens` that live an hour. */
   readonly cacheWrite1hTokens?: number;
@@ -36,9 +47,10 @@ export interface UsageDetails {
 const NO_DETAILS: UsageDetails = {};
 
 /**
- * Cost of one request in USD, its fee included. `inputTokens` are all input tokens, cached ones included, as OpenAI, Gemini and LiteLLM report them; Anthropic's own
- * `input_tokens` leave its cache reads and writes out, so add them. More cached tokens than input price the rest at 0, never below.
- * Plain floating point: compare with a tolerance.
+ * Cost of one request in USD, its fee included. `inputTokens` are all input tokens, cached ones
+ * included, as OpenAI, Gemini and LiteLLM report them; Anthropic's own `input_tokens` leave its
+ * cache reads and writes out, so add them. More cached tokens than input price the rest at 0, never
+ * below. Plain floating point: compare with a tolerance.
  *
  * @returns `null` if a token that was used has no price: none is made up.
  */

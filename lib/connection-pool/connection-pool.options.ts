@@ -13,7 +13,9 @@ export interface ConnectionPoolOptions {
   readonly maxConnectionsPerEndpoint?: number;
   /** An idle connection is closed after this time. Default 300,000. */
   readonly maxIdleMs?: number;
-  /** A connection is closed this long after it was opened, once it is not leased. Default: never. */
+  /**
+   * A connection is closed this long after it was opened, once it is not leased. Default: never.
+   */
   readonly maxAgeMs?: number;
   /** How long `acquire` and `use` wait for a connection. 0: no limit. Default 30,000. */
   readonly acquireTimeoutMs?: number;
@@ -25,7 +27,10 @@ export interface ConnectionPoolOptions {
   readonly bodyTimeoutMs?: number;
   /** How long `drain` waits for leased connections. Default 10,000. */
   readonly drainTimeoutMs?: number;
-  /** Name of a pool whose caps and counts hold for all `worker_threads` of the process (native engine). Default: not shared. */
+  /**
+   * Name of a pool whose caps and counts hold for all `worker_threads` of the process (native
+   * engine). Default: not shared.
+   */
   readonly sharedAs?: string;
   /** What `tls.connect` takes: `ca`, `cert`, `key`, `servername`, … */
   readonly tls?: ConnectionOptions;

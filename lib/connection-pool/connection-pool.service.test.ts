@@ -120,7 +120,7 @@ describe.each(engineNames())('leases, %s', (engine) => {
     expect([pool.healthCheck(again), pool.stats().totalConnections]).toEqual([false, 0]);
   });
 
-  it('wait for what is under way when they end', async () => {
+  it('wait for requests in flight when they end', async () => {
     const pool = pools.open({ maxConnectionsPerEndpoint: 1 });
     const id = pool.getConnection(server.origin)!;
     const answer = read(pool, id, '/hold');

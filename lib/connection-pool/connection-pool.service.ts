@@ -39,8 +39,9 @@ const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accou
 /**
  * Keep-alive connections to HTTP origins, each leased to one caller at a time.
  *
- * All methods throw `InvalidArgumentError` for an endpoint without `http:` or `https:` and for an id that
- * is not leased (`UNKNOWN_CONNECTION`, or `CONNECTION_RETURNED`), and `PoolClosedError` after `drain`.
+ * All methods throw `InvalidArgumentError` for an endpoint without `http:` or `https:` and for an
+ * id that is not leased (`UNKNOWN_CONNECTION`, or `CONNECTION_RETURNED`), and `PoolClosedError`
+ * after `drain`.
  *
  * @example
  * const answer = await pool.use('https://api.openai.com', async (connection) => {
@@ -50,7 +51,10 @@ const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accou
  */
 export class ConnectionPoolService implements Capability {
   readonly capability = 'connection_pooling';
-  /** The pool for `fetch(url, { dispatcher })`, the OpenAI SDK's `fetchOptions`, and every undici client. */
+  /**
+   * The pool for `fetch(url, { dispatcher })`, the OpenAI SDK's `fetchOptions`, and every undici
+   * client.
+   */
   readonly dispatcher: FetchDispatcher;
 
   private readonly accounting: PoolAccounting;
@@ -78,7 +82,10 @@ export class ConnectionPoolService implements Capability {
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
   }
 
-  /** Leases a connection to a URL or origin. Returns its id for `request` and `returnConnection`, or `null` at a cap. */
+  /**
+   * Leases a connection to a URL or origin. Returns its id for `request` and `returnConnection`, or
+   * `null` at a cap.
+   */
   getConnection(endpoint: string): number | null {
     if (this.acquisitions.sampled()) return this.getRecorded(endpoint);
     const { pool } = this;
@@ -87,8 +94,9 @@ export class ConnectionPoolService implements Capability {
   }
 
   /**
-   * Leases a connection and waits at a cap, in order of arrival. Where the pool is at its cap, an idle
-   * connection to another endpoint is closed. Rejects with `PoolTimeoutError`, `PoolClosedError` or the signal's reason.
+   * Leases a connection and waits at a cap, in order of arrival. Where the pool is at its cap, an
+   * idle connection to another endpoint is closed. Rejects with `PoolTimeoutError`,
+   * `PoolClosedError` or the signal's reason.
    */
   async acquire(endpoint: string, options: AcquireOptions = {}): Promise<number> {
     checkObject('options', options, refuseArgument);
@@ -127,14 +135,17 @@ export class ConnectionPoolService implements Capability {
     return this.pool.table.find(id)?.healthy ?? false;
   }
 
-  /** Closes idle connections that are lost or expired, and those whose answers stay unread. Returns how many. The pool also does so by itself. */
+  /**
+   * Closes idle connections that are lost or expired, and those whose answers stay unread. Returns
+   * how many. The pool also does so by itself.
+   */
   cleanup(): number {
     return this.pool.sweep();
   }
 
   /**
-   * Leases a connection until `send` is done and its answers are read, failed or destroyed. If `send`
-   * fails in the middle of an answer, the connection is closed.
+   * Leases a connection until `send` is done and its answers are read, failed or destroyed. If
+   * `send` fails in the middle of an answer, the connection is closed.
    */
   async use<T>(endpoint: string, send: (connection: LeasedConnection) => Promise<T>, options: AcquireOptions = {}): Promise<T> {
     checkFunction('send', send, refuseArgument);
@@ -161,8 +172,9 @@ export class ConnectionPoolService implements Capability {
   }
 
   /**
-   * Ends the pool: new leases and waiters fail, idle connections are closed, leased ones when they are
-   * returned or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all sockets are closed.
+   * Ends the pool: new leases and waiters fail, idle connections are closed, leased ones when they
+   * are returned or after `deadlineMs` (default `drainTimeoutMs`). Resolves when all sockets are
+   * closed.
    */
   drain(options: { readonly deadlineMs?: number } = {}): Promise<void> {
     checkObject('options', options, refuseArgument);

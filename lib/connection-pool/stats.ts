@@ -61,7 +61,10 @@ export function poolStats(pool: SocketPool, accounting: PoolAccounting, totals: 
   };
 }
 
-/** Why the next call would have to wait, or `undefined`. An endpoint at its cap matters only if it has waiters. */
+/**
+ * Why the next call would have to wait, or `undefined`. An endpoint at its cap matters only if it
+ * has waiters.
+ */
 export function exhaustionOf({ activeConnections, maxTotalConnections, waiting, endpoints }: ConnectionPoolStats): string | undefined {
   if (activeConnections >= maxTotalConnections) return `all ${maxTotalConnections} connections are leased, ${waiting} calls wait`;
   const full = Object.entries(endpoints).find(([, stats]) => stats.waiting > 0 && stats.activeConnections >= stats.maxConnections);

@@ -11,7 +11,10 @@ export interface PreparedWork {
   readonly end?: () => void;
 }
 
-/** Durations of single calls in milliseconds, without the slowest quarter, which other processes have disturbed. */
+/**
+ * Durations of single calls in milliseconds, without the slowest quarter, which other processes
+ * have disturbed.
+ */
 export interface ComparedTimes {
   readonly operation: string;
   readonly nativeMs: readonly number[];
@@ -21,13 +24,18 @@ export interface ComparedTimes {
 /** Prefix of the operations that comparisons on demand are recorded under. */
 export const COMPARISON = 'comparison_';
 
-/** Each engine runs so long before the first round: V8 compiles a loop after tens of milliseconds. */
+/**
+ * Each engine runs so long before the first round: V8 compiles a loop after tens of milliseconds.
+ */
 const WARM_UP_MS = 150;
 const ROUNDS = 40;
 /** Length of a round: long enough for the clock. */
 const ROUND_MS = 0.2;
 
-/** Times each case on both engines, in turns. Blocks for a third of a second for each case: to be run in a worker thread. */
+/**
+ * Times each case on both engines, in turns. Blocks for a third of a second for each case: to be
+ * run in a worker thread.
+ */
 export function compareEngines<E>(native: E, typescript: E, cases: readonly ComparisonCase<E>[]): ComparedTimes[] {
   return cases.map(({ operation, prepare }) => {
     const works = [prepare(native), prepare(typescript)];

@@ -3,7 +3,10 @@ import { measure, type CallRecorder } from '../common/recorder.js';
 import type { EngineChoice } from './engine-choice.js';
 import { EngineSeries } from './engine-series.js';
 
-/** How a service calls its engine: directly while one engine answers all calls, and recorded as it is sampled. */
+/**
+ * How a service calls its engine: directly while one engine answers all calls, and recorded as it
+ * is sampled.
+ */
 export class EngineCalls<E extends { readonly engine: EngineName }> {
   private readonly known = new Map<string, EngineSeries>();
 

@@ -1,6 +1,9 @@
 import { checkOneOf, optional } from '../common/options.js';
 
-/** `auto`: native if it works, otherwise TypeScript. `native`: an error at boot if it does not work. `typescript`: the addon stays closed. */
+/**
+ * `auto`: native if it works, otherwise TypeScript. `native`: an error at boot if it does not work.
+ * `typescript`: the addon stays closed.
+ */
 export type EngineMode = 'auto' | 'native' | 'typescript';
 export const ENGINE_MODES: readonly EngineMode[] = ['auto', 'native', 'typescript'];
 

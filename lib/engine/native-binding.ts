@@ -32,7 +32,10 @@ function open(): NativeBindingResult {
   }
 }
 
-/** The loader tries several files and chains the errors. A missing file is not the cause if another error is in the chain. */
+/**
+ * The loader tries several files and chains the errors. A missing file is not the cause if another
+ * error is in the chain.
+ */
 function whyNot(error: unknown): string {
   const platform = `${process.platform}-${process.arch}`;
   const causes: NodeJS.ErrnoException[] = [];

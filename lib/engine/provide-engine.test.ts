@@ -87,7 +87,8 @@ describe('the choice at boot', () => {
     ],
   ])('is TypeScript with auto, and an error with native, when the addon %s', (_, provider, result, reason) => {
     const { choice, typescript, lines } = setUp({ provider, openBinding: () => result });
-    // A missing addon shows once, in the health of the whole; one that fails a self-test shows in the health of that capability.
+    // A missing addon shows once, in the health of the whole; one that fails a self-test shows in
+    // the health of that capability.
     const impaired = result.binding !== null;
     expect(choice).toMatchObject({ active: 'typescript', always: typescript, native: null, reason, impaired });
     expect(choice.under('rust_routing').impaired).toBe(impaired);

@@ -39,8 +39,9 @@ export interface EngineContext {
 const AUTO: EngineSetting = { mode: 'auto', setBy: 'the default' };
 
 /**
- * Chooses the engine of a capability at boot, and logs which and why. `auto`: native if the addon opens and
- * passes the self-test. Afterwards the flag of the feature moves calls between the two engines.
+ * Chooses the engine of a capability at boot, and logs which and why. `auto`: native if the addon
+ * opens and passes the self-test. Afterwards the flag of the feature moves calls between the two
+ * engines.
  *
  * @throws NativeEngineUnavailableError with the mode `native`, when the addon cannot be used.
  */

@@ -2,7 +2,10 @@ import type { CapabilityHealth, EngineName } from '../common/capability.js';
 import { errorMessage } from '../common/errors.js';
 import type { EngineChoice } from './engine-choice.js';
 
-/** Asks an engine a question whose answer is known, and returns whether it is right. Runs at boot and in health checks. */
+/**
+ * Asks an engine a question whose answer is known, and returns whether it is right. Runs at boot
+ * and in health checks.
+ */
 export type SelfTest<E> = (engine: E) => boolean;
 
 /** Why the engine fails its self-test, or `undefined`. */
@@ -19,7 +22,10 @@ export function activeEngine<E extends object>({ active, native, typescript }: E
   return active === 'native' && native !== null ? native : typescript;
 }
 
-/** Health of a capability by the self-test of its engine: `degraded` while native errors keep the native engine off. */
+/**
+ * Health of a capability by the self-test of its engine: `degraded` while native errors keep the
+ * native engine off.
+ */
 export function engineHealth<E extends { readonly engine: EngineName }>(
   choice: EngineChoice<E>,
   selfTest: SelfTest<E>,

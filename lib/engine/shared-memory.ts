@@ -4,11 +4,13 @@ import type { NativeBinding } from './native-binding.js';
 const buffers = new WeakMap<NativeBinding, Map<string, ArrayBuffer>>();
 
 /**
- * Zeroed memory of the addon, the same for all threads of the process under one name, for state that
- * JavaScript updates with `Atomics`. It is never freed, so names come from options, not from requests.
+ * Zeroed memory of the addon, the same for all threads of the process under one name, for state
+ * that JavaScript updates with `Atomics`. It is never freed, so names come from options, not from
+ * requests.
  *
  * @param bytes A multiple of 8, at most 1 GiB; the same for every thread.
- * @throws Error `INVALID_ARGUMENT` for another size, `OUT_OF_RESOURCES` after 4,096 names, or if the
+ * @throws Error `INVALID_ARGUMENT` for another size, `OUT_OF_RESOURCES` after 4,096 names, or if
+ * the
  *   runtime does not support such memory.
  */
 export function sharedMemory(binding: NativeBinding, name: string, bytes: number): ArrayBuffer {
@@ -22,8 +24,8 @@ export function sharedMemory(binding: NativeBinding, name: string, bytes: number
 }
 
 /**
- * `burstClock` with one start for all threads of the process, because they compare deadlines in shared
- * memory: a step of the wall clock between two starts would set the threads apart.
+ * `burstClock` with one start for all threads of the process, because they compare deadlines in
+ * shared memory: a step of the wall clock between two starts would set the threads apart.
  */
 export function processClock(binding: NativeBinding | null): () => number {
   if (binding === null) return burstClock();

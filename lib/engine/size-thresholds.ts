@@ -1,4 +1,7 @@
-/** A size below which the native engine does not answer, because the bench shows that the alternative is faster. */
+/**
+ * A size below which the native engine does not answer, because the bench shows that the
+ * alternative is faster.
+ */
 interface SizeThreshold {
   readonly operation: string;
   readonly unit: string;
@@ -9,8 +12,9 @@ interface SizeThreshold {
 }
 
 /**
- * The only table of size thresholds. An operation that is not listed is native at every size. `engine: 'native'` overrides the
- * thresholds between the two engines, so that a test or a bench can measure the native one.
+ * The only table of size thresholds. An operation that is not listed is native at every size.
+ * `engine: 'native'` overrides the thresholds between the two engines, so that a test or a bench
+ * can measure the native one.
  */
 export const SIZE_THRESHOLDS = {
   rust_routing: {

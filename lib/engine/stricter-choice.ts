@@ -2,8 +2,9 @@ import type { EngineName } from '../common/capability.js';
 import type { EngineChoice } from './engine-choice.js';
 
 /**
- * Two flags over the same engines: native answers only where both allow it. For an operation with its own
- * flag, such as `batch_token_counting`. Errors count for the stricter flag; for the operation's on a tie.
+ * Two flags over the same engines: native answers only where both allow it. For an operation with
+ * its own flag, such as `batch_token_counting`. Errors count for the stricter flag; for the
+ * operation's on a tie.
  */
 export class StricterChoice<E extends object> implements EngineChoice<E> {
   constructor(

@@ -33,7 +33,9 @@ export interface Engines<E extends object> {
   readonly nativeFrom?: number;
 }
 
-/** The choice that `provideEngine` makes: two engines and the flag that moves calls between them. */
+/**
+ * The choice that `provideEngine` makes: two engines and the flag that moves calls between them.
+ */
 export class SwitchingEngine<E extends object> implements EngineChoice<E> {
   readonly native: E | null;
   readonly typescript: E;
@@ -178,7 +180,10 @@ export class SwitchingEngine<E extends object> implements EngineChoice<E> {
     return unwrap(outcome);
   }
 
-  /** TypeScript's answer after a native failure. If it fails too, the caller is at fault, such as by a getter that throws. */
+  /**
+   * TypeScript's answer after a native failure. If it fails too, the caller is at fault, such as by
+   * a getter that throws.
+   */
   private answerInstead<R>(error: unknown, trial: boolean, call: () => R): R {
     const outcome = error instanceof FastLiteLLMError ? { error, failed: true } : attempt(call);
     if (!outcome.failed) this.absorb(error, trial);

@@ -12,7 +12,10 @@ export interface FeatureFlagConfig {
   readonly performanceThresholdMs?: number;
 }
 
-/** The engine of one call. `trial`: the call of a half-open circuit breaker, which must end with `endTrial`. */
+/**
+ * The engine of one call. `trial`: the call of a half-open circuit breaker, which must end with
+ * `endTrial`.
+ */
 export interface Admission {
   readonly run: 'typescript' | 'native' | 'shadow';
   readonly trial: boolean;
@@ -33,7 +36,10 @@ export interface FeatureStatus {
   /** `open`: tripped by errors. `half_open`: one call tests whether it works again. */
   readonly breaker: 'closed' | 'open' | 'half_open';
   readonly lastError?: string;
-  /** When a call may test it again, in milliseconds since 1970; absent if only `resetErrors` closes the breaker. */
+  /**
+   * When a call may test it again, in milliseconds since 1970; absent if only `resetErrors` closes
+   * the breaker.
+   */
   readonly disabledUntilMs?: number;
   readonly performanceThresholdMs?: number;
 }
@@ -44,7 +50,9 @@ const SHADOW: Admission = { run: 'shadow', trial: false };
 const NATIVE_TRIAL: Admission = { run: 'native', trial: true };
 const SHADOW_TRIAL: Admission = { run: 'shadow', trial: true };
 
-/** One feature: its rollout, and the circuit breaker that disables it after too many native errors. */
+/**
+ * One feature: its rollout, and the circuit breaker that disables it after too many native errors.
+ */
 export class FeatureFlag {
   /** `true` or `false` while all calls go the same way, `null` while each has to `admit`. */
   always: boolean | null = false;
@@ -69,13 +77,19 @@ export class FeatureFlag {
     this.update();
   }
 
-  /** Whether `id` gets the feature. `false` while the breaker is not closed and, without an id, in a partial rollout. */
+  /**
+   * Whether `id` gets the feature. `false` while the breaker is not closed and, without an id, in a
+   * partial rollout.
+   */
   isEnabled(id?: string): boolean {
     if (this.always !== null) return this.always;
     return !this.tripped && this.covers(id);
   }
 
-  /** The engine of this call. After the cool-off of a tripped feature, one call at a time is a trial. */
+  /**
+   * The engine of this call. After the cool-off of a tripped feature, one call at a time is a
+   * trial.
+   */
   admit(id?: string): Admission {
     const shadow = this.config.state === 'shadow';
     if (this.tripped) {
@@ -96,7 +110,10 @@ export class FeatureFlag {
     this.onChange(this, 'tripped');
   }
 
-  /** Ends a trial. `inconclusive`: the caller's arguments were wrong, so the next call is a trial again. */
+  /**
+   * Ends a trial. `inconclusive`: the caller's arguments were wrong, so the next call is a trial
+   * again.
+   */
   endTrial(outcome: 'success' | 'failure' | 'inconclusive', error?: unknown): void {
     if (outcome === 'failure') this.recordError(error);
     // A reset ends the trial, too.
@@ -134,7 +151,10 @@ export class FeatureFlag {
     return wall() + this.retryAtMs - now();
   }
 
-  /** Whether `id` is in the configured share, also while errors keep the feature off: for state that must not move between engines. */
+  /**
+   * Whether `id` is in the configured share, also while errors keep the feature off: for state that
+   * must not move between engines.
+   */
   covers(id: string | undefined): boolean {
     if (this.percentage === 100) return true;
     if (this.percentage === 0 || id === undefined || id === null) return false;

@@ -15,7 +15,10 @@ export interface EnvironmentFlags extends FlagsLayer {
 
 const PREFIX = 'FAST_LITELLM_';
 
-/** The variables of each feature without the prefix, the full name first; fast-litellm documents the short ones. */
+/**
+ * The variables of each feature without the prefix, the full name first; fast-litellm documents the
+ * short ones.
+ */
 const VARIABLES: Readonly<Record<FeatureName, readonly string[]>> = {
   rust_routing: ['RUST_ROUTING', 'ROUTING'],
   rust_token_counting: ['RUST_TOKEN_COUNTING', 'TOKEN_COUNTING'],
@@ -27,7 +30,8 @@ const VARIABLES: Readonly<Record<FeatureName, readonly string[]>> = {
 const OTHERS = ['ENABLED', 'FEATURE_CONFIG', 'RATE_LIMIT_RPM', 'RATE_LIMIT_BURST', 'ENGINE'];
 
 /**
- * Reads the variables `FAST_LITELLM_…`: `ENABLED`, one per feature, `FEATURE_CONFIG`, `RATE_LIMIT_RPM`, `RATE_LIMIT_BURST`.
+ * Reads the variables `FAST_LITELLM_…`: `ENABLED`, one per feature, `FEATURE_CONFIG`,
+ * `RATE_LIMIT_RPM`, `RATE_LIMIT_BURST`.
  * @throws InvalidConfigurationError naming the variable with a wrong value.
  */
 export function readEnvironment(env: Environment): EnvironmentFlags {

@@ -32,7 +32,10 @@ type Json = Readonly<Record<string, unknown>>;
 const FEATURE_KEYS = { errorThreshold: 'error_threshold', performanceThresholdMs: 'performance_threshold_ms', coolOffMs: 'cool_off_ms' };
 const STATES = ['enabled', 'disabled', 'shadow', 'canary', 'rollout', 'gradual_rollout'] as const;
 
-/** The entries a feature's `config` may have; those of another feature would do nothing there, so they are refused. */
+/**
+ * The entries a feature's `config` may have; those of another feature would do nothing there, so
+ * they are refused.
+ */
 const CONFIG_KEYS: Partial<Record<FeatureName, readonly string[]>> = {
   rust_rate_limiting: ['requests_per_minute', 'burst_size'],
   rust_connection_pooling: ['max_connections_per_endpoint', 'idle_timeout_seconds'],
@@ -43,7 +46,8 @@ const MOST_SECONDS = 2_147_483;
 
 /**
  * Reads a JSON file of flags in either of the original's shapes, or a mixture.
- * @throws InvalidConfigurationError naming the file and the path inside it: `flags.json: features.rust_routing.state`.
+ * @throws InvalidConfigurationError naming the file and the path inside it: `flags.json:
+ * features.rust_routing.state`.
  */
 export function readFlagsFile(file: string): FileFlags {
   return readFlagsJson(file, parseConfigJson(file, readConfigText(file)));
@@ -124,7 +128,10 @@ function readFeature(path: string, entry: Json): FeatureSettings {
   return { ...readFeatureNumbers(path, entry, FEATURE_KEYS), state: readState(path, entry, percentage) };
 }
 
-/** A percentage takes effect with `canary`, `rollout` and `enabled: true`; the states that name no share ignore it, as the original does. */
+/**
+ * A percentage takes effect with `canary`, `rollout` and `enabled: true`; the states that name no
+ * share ignore it, as the original does.
+ */
 function readState(path: string, entry: Json, percentage: number | undefined): FeatureState | undefined {
   if (entry.enabled !== undefined) {
     if (!checkBoolean(`${path}.enabled`, entry.enabled)) return 'disabled';

@@ -11,7 +11,10 @@ import {
 } from '../common/options.js';
 import { suggestion } from '../common/nearest-name.js';
 
-/** Every feature that can be switched, under the names of the Python original. All are on by default. */
+/**
+ * Every feature that can be switched, under the names of the Python original. All are on by
+ * default.
+ */
 export const FEATURES = [
   'rust_routing',
   'rust_token_counting',
@@ -23,24 +26,36 @@ export const FEATURES = [
 /** The name of a feature that can be switched. */
 export type FeatureName = (typeof FEATURES)[number];
 
-/** Spellings found in the original's code and documentation, accepted wherever a feature is named. */
+/**
+ * Spellings found in the original's code and documentation, accepted wherever a feature is named.
+ */
 export const FEATURE_ALIASES: Readonly<Record<string, FeatureName>> = { rust_connection_pool: 'rust_connection_pooling' };
 
 /**
- * Who gets the feature. `canary:N` and `rollout:N` give it to N per cent of the request ids (0 to 100, decimals allowed); the two differ in name only.
- * `shadow`: TypeScript answers and the native engine runs beside it, to be compared.
+ * Who gets the feature. `canary:N` and `rollout:N` give it to N per cent of the request ids (0 to
+ * 100, decimals allowed); the two differ in name only. `shadow`: TypeScript answers and the native
+ * engine runs beside it, to be compared.
  */
 export type FeatureState = 'enabled' | 'disabled' | 'shadow' | `canary:${number}` | `rollout:${number}`;
 
-/** What can be said of one feature. Every part may be left to a lower layer: environment > file > options > defaults. */
+/**
+ * What can be said of one feature. Every part may be left to a lower layer: environment > file >
+ * options > defaults.
+ */
 export interface FeatureSettings {
   /** Default `enabled`. */
   readonly state?: FeatureState;
   /** The native error that switches the feature off. Default 10. */
   readonly errorThreshold?: number;
-  /** Calls slower than this, in milliseconds, are reported by the performance monitor. Default: none. */
+  /**
+   * Calls slower than this, in milliseconds, are reported by the performance monitor. Default:
+   * none.
+   */
   readonly performanceThresholdMs?: number;
-  /** Milliseconds after which a feature that errors switched off tries one call again. Default 0: it stays off until `resetErrors`. */
+  /**
+   * Milliseconds after which a feature that errors switched off tries one call again. Default 0: it
+   * stays off until `resetErrors`.
+   */
   readonly coolOffMs?: number;
 }
 
@@ -48,13 +63,22 @@ export interface FeatureSettings {
 export interface FeatureFlagsOptions {
   /** `false` switches every feature off. Default `true`. Environment: `FAST_LITELLM_ENABLED`. */
   readonly enabled?: boolean;
-  /** Path of a JSON file with features, relative to the working directory. Environment: `FAST_LITELLM_FEATURE_CONFIG`. */
+  /**
+   * Path of a JSON file with features, relative to the working directory. Environment:
+   * `FAST_LITELLM_FEATURE_CONFIG`.
+   */
   readonly configFile?: string;
-  /** `{ rust_routing: 'canary:10', rust_rate_limiting: false, rust_token_counting: { state: 'shadow', errorThreshold: 3 } }`. */
+  /**
+   * `{ rust_routing: 'canary:10', rust_rate_limiting: false, rust_token_counting: { state:
+   * 'shadow', errorThreshold: 3 } }`.
+   */
   readonly features?: Readonly<Partial<Record<FeatureName, boolean | FeatureState | FeatureSettings>>>;
   /** For the features that set none of their own. Default 10. */
   readonly errorThreshold?: number;
-  /** For the features that set none of their own, in milliseconds. Default 0: off until `resetErrors`. */
+  /**
+   * For the features that set none of their own, in milliseconds. Default 0: off until
+   * `resetErrors`.
+   */
   readonly coolOffMs?: number;
   /** `false`: errors are counted but never switch anything off. Default `true`. */
   readonly autoDisableOnErrors?: boolean;
@@ -105,7 +129,10 @@ export function rolloutPercentage(state: FeatureState): number {
   return state === 'disabled' || state === 'shadow' ? 0 : Number(state.slice(state.indexOf(':') + 1));
 }
 
-/** The numbers that a file and `forRoot` may give for a feature; `name` turns an entry into the spelling of that place. */
+/**
+ * The numbers that a file and `forRoot` may give for a feature; `name` turns an entry into the
+ * spelling of that place.
+ */
 export function readFeatureNumbers(
   path: string,
   input: Readonly<Record<string, unknown>>,

@@ -27,10 +27,11 @@ export interface FeatureFlagsContext {
 }
 
 /**
- * Decides which requests get a feature. Precedence: environment, file, options, defaults (all enabled), per
- * entry; settings of one feature take precedence over those of all.
+ * Decides which requests get a feature. Precedence: environment, file, options, defaults (all
+ * enabled), per entry; settings of one feature take precedence over those of all.
  *
- * @throws InvalidConfigurationError at construction, naming the variable, the file and path, or the option.
+ * @throws InvalidConfigurationError at construction, naming the variable, the file and path, or the
+ * option.
  * @example
  * flags.isEnabled('rust_routing', 'request_123'); // true for the same ids every time
  */
@@ -61,8 +62,8 @@ export class FeatureFlagsService {
   }
 
   /**
-   * Whether the feature is enabled for this request; always the same for an id. Without an id, a rollout is
-   * enabled only at 100 %. `shadow` is not enabled: TypeScript answers.
+   * Whether the feature is enabled for this request; always the same for an id. Without an id, a
+   * rollout is enabled only at 100 %. `shadow` is not enabled: TypeScript answers.
    * @throws InvalidArgumentError for an unknown feature.
    */
   isEnabled(feature: FeatureName, requestId?: string): boolean {
@@ -102,7 +103,10 @@ export class FeatureFlagsService {
     throw new InvalidArgumentError('feature', feature, unknownFeatureRule(typeof feature === 'string' ? feature : ''), 'UNKNOWN_FEATURE');
   }
 
-  /** Calls `listener` synchronously when the feature trips or recovers. Returns a function that removes the listener. */
+  /**
+   * Calls `listener` synchronously when the feature trips or recovers. Returns a function that
+   * removes the listener.
+   */
   onChange(feature: FeatureName, listener: () => void): () => void {
     const flag = this.flag(feature);
     const listeners = this.listeners.get(flag) ?? new Set();

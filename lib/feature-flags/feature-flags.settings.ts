@@ -1,4 +1,7 @@
-/** Settings of other capabilities in the flags file and the environment, which take precedence over their options. */
+/**
+ * Settings of other capabilities in the flags file and the environment, which take precedence over
+ * their options.
+ */
 export interface FlagsSettings {
   readonly rateLimit: {
     /** `requests_per_minute` of the file, or `FAST_LITELLM_RATE_LIMIT_RPM`. */

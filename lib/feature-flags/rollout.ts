@@ -1,7 +1,8 @@
 /**
- * The position of an id, from 0 to below 100, the same on every machine and in every release. An id has the
- * feature at N per cent if its position is below N: raising N never drops one. FNV-1a over the UTF-16 units,
- * finished by MurmurHash3's mixer, because the last characters barely change FNV's high bits.
+ * The position of an id, from 0 to below 100, the same on every machine and in every release. An id
+ * has the feature at N per cent if its position is below N: raising N never drops one. FNV-1a over
+ * the UTF-16 units, finished by MurmurHash3's mixer, because the last characters barely change
+ * FNV's high bits.
  */
 export function rolloutPosition(featureSeed: number, id: string): number {
   return (mix(fnv1a(featureSeed, id)) / 0x1_0000_0000) * 100;

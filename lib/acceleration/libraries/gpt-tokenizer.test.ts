@@ -79,7 +79,8 @@ describe('gpt-tokenizer, patched', () => {
     const natively = stats().answeredNatively;
     expect(differences(long, service, (text, index) => modules[index % 6].isWithinTokenLimit(text, index % 97))).toEqual([]);
     if (isNative) expect(stats().answeredNatively - natively).toBeGreaterThan(300);
-    // Where the first words are tokens enough, the rest is not even looked at: the library would answer the same.
+    // Where the first words are tokens enough, the rest is not even looked at: the library would
+    // answer the same.
     const unequal = `${'word '.repeat(50)}${'a\ufeffb'.repeat(2000)}`;
     const before = stats().answeredNatively;
     expect(differences([unequal], service, (text) => modules[0].isWithinTokenLimit(text, 10))).toEqual([]);

@@ -26,13 +26,22 @@ const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
 const WORD = '[^\\r\\n\\p{L}\\p{N}]?';
 const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/** Characters for each token of a limit that are counted first: mostly they exceed the limit already. */
+/**
+ * Characters for each token of a limit that are counted first: mostly they exceed the limit
+ * already.
+ */
 const ENOUGH_PER_TOKEN = 8;
 const LONGEST_WORD = 64;
-/** Beyond so many characters for each token of a limit the library is faster, because it stops at the limit. */
+/**
+ * Beyond so many characters for each token of a limit the library is faster, because it stops at
+ * the limit.
+ */
 const MOST_PER_TOKEN = 64;
 
-/** The patterns that split like the engine, except for texts that `mayDiffer` and `endsDifferently` report. */
+/**
+ * The patterns that split like the engine, except for texts that `mayDiffer` and `endsDifferently`
+ * report.
+ */
 const PATTERNS: Readonly<Record<VocabularyName, string>> = {
   cl100k_base: `${SUFFIX}|${WORD}\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s+$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s`,
   o200k_base: `${WORD}[${UPPER}]*[${LOWER}]+(?:${SUFFIX})?|${WORD}[${UPPER}]+[${LOWER}]*(?:${SUFFIX})?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`,
@@ -41,8 +50,8 @@ const PATTERNS: Readonly<Record<VocabularyName, string>> = {
 };
 
 /**
- * gpt-tokenizer: `encode`, `countTokens` and `isWithinTokenLimit` of every encoding and model. The first
- * two are patched in its core, so that functions imported before the patch are faster too.
+ * gpt-tokenizer: `encode`, `countTokens` and `isWithinTokenLimit` of every encoding and model. The
+ * first two are patched in its core, so that functions imported before the patch are faster too.
  */
 export class GptTokenizerTarget extends LibraryTarget {
   readonly name = 'gpt-tokenizer';
@@ -115,7 +124,10 @@ export class GptTokenizerTarget extends LibraryTarget {
     };
   }
 
-  /** The encoding that gives the library's result for this text. The library finds special tokens in its own way. */
+  /**
+   * The encoding that gives the library's result for this text. The library finds special tokens in
+   * its own way.
+   */
   private encodingFor(core: Core, text: string, allowed: AllowedSpecial): VocabularyName | undefined {
     if (this.standIn === null || typeof text !== 'string') return undefined;
     if (allowed !== undefined && allowed.size > 0 && text.includes(SPECIAL_START)) return undefined;
@@ -147,8 +159,9 @@ export class GptTokenizerTarget extends LibraryTarget {
 }
 
 /**
- * The start of a text of more than twice `length` characters, up to a space behind a letter: all patterns
- * split there, so its tokens are the first of the text. Empty without such a place near `length`.
+ * The start of a text of more than twice `length` characters, up to a space behind a letter: all
+ * patterns split there, so its tokens are the first of the text. Empty without such a place near
+ * `length`.
  */
 function firstWords(text: string, length: number): string {
   if (text.length <= 2 * length) return '';

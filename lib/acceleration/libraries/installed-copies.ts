@@ -9,8 +9,8 @@ export interface InstalledCopy {
 }
 
 /**
- * Every copy of a package that this app may use: the one that the app resolves, those that the packages
- * `through` resolve, and those that are loaded.
+ * Every copy of a package that this app may use: the one that the app resolves, those that the
+ * packages `through` resolve, and those that are loaded.
  */
 export function findCopies(name: string, through: readonly string[] = []): InstalledCopy[] {
   const own = [...workingFolder(), ...(require.main === undefined ? [] : [dirname(require.main.filename)])];

@@ -32,7 +32,10 @@ const PATTERNS: Readonly<Record<VocabularyName, string>> = {
   r50k_base: GPT2,
 };
 
-/** js-tiktoken: `encode` and `decode` of every `Tiktoken`, also of those made before the patch, as in LangChain. */
+/**
+ * js-tiktoken: `encode` and `decode` of every `Tiktoken`, also of those made before the patch, as
+ * in LangChain.
+ */
 export class JsTiktokenTarget extends LibraryTarget {
   readonly name = 'js-tiktoken';
   protected readonly versions = { from: '1.0.12', to: '1.0.21' };

@@ -24,7 +24,10 @@ export abstract class LibraryTarget {
   private copies: readonly CopyStatus[] = [];
   private isWanted = false;
 
-  /** Patches all copies that are found. May be called again for copies that were installed or loaded since. */
+  /**
+   * Patches all copies that are found. May be called again for copies that were installed or loaded
+   * since.
+   */
   apply(standIn: StandIn): void {
     this.isWanted = true;
     this.standIn = standIn;

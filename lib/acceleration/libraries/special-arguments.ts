@@ -6,8 +6,9 @@ export const SPECIAL_START = '<|';
 const ASCII = /^[\0-\x7f]+$/;
 
 /**
- * Plans tiktoken's `encode(text, allowed, disallowed)`: the text, or its segments with the ids of special
- * tokens between them. `null` if the library has to answer: it throws, or the arguments are undocumented.
+ * Plans tiktoken's `encode(text, allowed, disallowed)`: the text, or its segments with the ids of
+ * special tokens between them. `null` if the library has to answer: it throws, or the arguments are
+ * undocumented.
  */
 export function planEncode(
   text: string,

@@ -29,8 +29,8 @@ const SENTINEL = '<|endoftext|>';
 const SENTINEL_FOUND = `The text contains a special token that is not allowed: ${SENTINEL}`;
 
 /**
- * tiktoken: `encode`, `encode_ordinary` and `decode` of every tokenizer of a named encoding. `tiktoken/lite`
- * is not patched: the vocabulary of its tokenizers cannot be read.
+ * tiktoken: `encode`, `encode_ordinary` and `decode` of every tokenizer of a named encoding.
+ * `tiktoken/lite` is not patched: the vocabulary of its tokenizers cannot be read.
  */
 export class TiktokenTarget extends LibraryTarget {
   readonly name = 'tiktoken';
@@ -38,7 +38,10 @@ export class TiktokenTarget extends LibraryTarget {
   /** The class of all entry points, without the WASM module that they load. */
   protected readonly files = ['tiktoken_bg.cjs'];
   private readonly known = new WeakMap<Tokenizer, KnownEncoding | null>();
-  /** Whether a tokenizer was made with custom special tokens; unknown for those made before the patch. */
+  /**
+   * Whether a tokenizer was made with custom special tokens; unknown for those made before the
+   * patch.
+   */
   private readonly extended = new WeakMap<Tokenizer, boolean>();
 
   protected patch(exported: object, copy: InstalledCopy): void {
@@ -104,7 +107,9 @@ export class TiktokenTarget extends LibraryTarget {
     };
   }
 
-  /** The encoding of a tokenizer that was not freed; `null` while the native engine does not answer. */
+  /**
+   * The encoding of a tokenizer that was not freed; `null` while the native engine does not answer.
+   */
   private identify(tokenizer: Tokenizer, text: unknown): KnownEncoding | null {
     if (this.standIn === null || typeof text !== 'string' || !tokenizer?.__wbg_ptr) return null;
     let known = this.known.get(tokenizer);

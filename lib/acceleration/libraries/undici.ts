@@ -2,8 +2,8 @@ import type { AccelerationTarget } from '../acceleration.options.js';
 import type { TargetStatus } from '../patch-status.js';
 
 /**
- * Where undici keeps its global dispatcher: version 8 and `fetch` of Node 26 in the first, earlier versions
- * in the second. Version 8 puts a `Dispatcher1Wrapper` of its dispatcher there.
+ * Where undici keeps its global dispatcher: version 8 and `fetch` of Node 26 in the first, earlier
+ * versions in the second. Version 8 puts a `Dispatcher1Wrapper` of its dispatcher there.
  */
 const GLOBALS = [Symbol.for('undici.globalDispatcher.2'), Symbol.for('undici.globalDispatcher.1')] as const;
 const WRAPPER = 'Dispatcher1Wrapper';
@@ -28,8 +28,8 @@ export interface RequestPool {
 }
 
 /**
- * undici's global dispatcher: `fetch` and the SDKs on it lease a connection of the pool if one is free.
- * Other requests, upgrades and full pools included, go to the previous dispatcher.
+ * undici's global dispatcher: `fetch` and the SDKs on it lease a connection of the pool if one is
+ * free. Other requests, upgrades and full pools included, go to the previous dispatcher.
  */
 export class UndiciTarget {
   readonly name: AccelerationTarget = 'undici';
@@ -67,7 +67,10 @@ export class UndiciTarget {
     return { state: 'covered', reason: 'another dispatcher was set after ours, which is now inactive', ...counts };
   }
 
-  /** Why a dispatcher in use must not be replaced. A wrapper is judged by the dispatcher that it wraps. */
+  /**
+   * Why a dispatcher in use must not be replaced. A wrapper is judged by the dispatcher that it
+   * wraps.
+   */
   private whyNot({ current }: GlobalDispatcher): string | undefined {
     const [newest] = this.places;
     if (current?.constructor.name !== WRAPPER) return whatIsItsOwn(current);

@@ -23,7 +23,9 @@ export const VOCABULARIES: Readonly<Record<VocabularyName, Vocabulary>> = {
   r50k_base: { size: 50256, tokens: 50256, hash: 'b83936794d5c58d4bf7f24cb0100cd291b9306d80ba0e2ff11988886d2d9c1ec' },
 };
 
-/** SHA-256 over the tokens of the ids from 0 to `size`, each after its length; a gap is of length 0. */
+/**
+ * SHA-256 over the tokens of the ids from 0 to `size`, each after its length; a gap is of length 0.
+ */
 export function fingerprint(size: number, token: (id: number) => Uint8Array | string | undefined): string {
   const hash = createHash('sha256');
   const bytes = Buffer.alloc(1 << 16);

@@ -8,8 +8,8 @@ import type { PoolRequestOptions } from '../connection/leased-connection.js';
 export const DEFAULT_POOL_NAME = 'default';
 
 /**
- * fast-litellm's `SimpleConnectionPool`: a pool by its name, without Nest. Two instances of one name are
- * one pool; its connections are real sockets.
+ * fast-litellm's `SimpleConnectionPool`: a pool by its name, without Nest. Two instances of one
+ * name are one pool; its connections are real sockets.
  *
  * @example
  * const pool = new SimpleConnectionPool('providers');
@@ -69,7 +69,9 @@ export class SimpleConnectionPool {
     return this.own().stats();
   }
 
-  /** Ends the pool, as `ConnectionPoolService.drain`; a new instance can use the name afterwards. */
+  /**
+   * Ends the pool, as `ConnectionPoolService.drain`; a new instance can use the name afterwards.
+   */
   drain(options?: { readonly deadlineMs?: number }): Promise<void> {
     return this.own().drain(options);
   }

@@ -4,7 +4,10 @@ import { ProxyRefusedError } from '../../common/errors.js';
 import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.js';
 import { proxyFor, type Proxy } from './proxies.js';
 
-/** Opens a socket to one endpoint. Returns the socket that is about to connect, if there is one already. */
+/**
+ * Opens a socket to one endpoint. Returns the socket that is about to connect, if there is one
+ * already.
+ */
 export type Connect = (servername: string | undefined, callback: buildConnector.Callback) => Socket | undefined;
 
 /** How requests reach one endpoint. */

@@ -56,7 +56,7 @@ describe.each(engineNames())('use, %s', (engine) => {
     await until(() => pool.stats().totalConnections === 0);
   });
 
-  it('gives up a body that nobody reads', async () => {
+  it('gives up a body that is not read', async () => {
     const pool = pools.open({ bodyTimeoutMs: 100 });
     const { body, status } = await pool.use(server.origin, async (connection) => {
       const answer = await connection.request({ path: '/big' });

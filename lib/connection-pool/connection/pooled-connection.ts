@@ -25,8 +25,8 @@ export interface ConnectionEvents<T extends ConnectionTarget> {
 const KEEP_ALIVE_MARGIN_MS = 2000;
 
 /**
- * One keep-alive socket and the undici `Client` that uses it, one request after the other. The socket
- * is opened at once; if it is lost between two requests, the next request opens another.
+ * One keep-alive socket and the undici `Client` that uses it, one request after the other. The
+ * socket is opened at once; if it is lost between two requests, the next request opens another.
  */
 export class PooledConnection<T extends ConnectionTarget> {
   readonly client: Client;
@@ -119,12 +119,18 @@ export class PooledConnection<T extends ConnectionTarget> {
     return request;
   }
 
-  /** Aborts the opening of the connection and the requests that wait for it, unless it is open or leased again. */
+  /**
+   * Aborts the opening of the connection and the requests that wait for it, unless it is open or
+   * leased again.
+   */
   giveUp(id: number, reason: unknown): void {
     if (this.connecting && this.id === id) this.attempt?.destroy(reason instanceof Error ? reason : new errors.RequestAbortedError());
   }
 
-  /** Whether a part of an answer has been unread for so long, compared with the previous call of this method. */
+  /**
+   * Whether a part of an answer has been unread for so long, compared with the previous call of
+   * this method.
+   */
   isUnread(nowMs: number, limitMs: number): boolean {
     const bytes = this.socket?.bytesRead ?? 0;
     if (bytes !== this.bytesSeen) {
@@ -135,7 +141,10 @@ export class PooledConnection<T extends ConnectionTarget> {
     return waiting && nowMs - this.bytesSeenAtMs >= limitMs;
   }
 
-  /** Closes it; requests in flight fail with the error, or with undici's own. Resolves when the socket is closed. */
+  /**
+   * Closes it; requests in flight fail with the error, or with undici's own. Resolves when the
+   * socket is closed.
+   */
   async close(error: Error | null = null): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -222,7 +231,8 @@ export class PooledConnection<T extends ConnectionTarget> {
     const { wanted } = this;
     if (wanted === null) {
       socket.unref();
-      // Data before the first request can only be a refusal, and unread data hides the end behind it.
+      // Data before the first request can only be a refusal, and unread data hides the end behind
+      // it.
       socket.once('readable', () => {
         if (!this.given) socket.destroy();
       });

@@ -1,4 +1,7 @@
-/** Proxies by the protocol of the endpoint. Their URLs may hold a user and a password, which are never logged. */
+/**
+ * Proxies by the protocol of the endpoint. Their URLs may hold a user and a password, which are
+ * never logged.
+ */
 export interface ProxyOptions {
   /** For `http:` endpoints: requests are sent to it with the full URL. */
   readonly http?: string;
@@ -12,7 +15,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const VARIABLES: Readonly<Record<keyof ProxyOptions, string>> = { http: 'HTTP_PROXY', https: 'HTTPS_PROXY', noProxy: 'NO_PROXY' };
 
-/** The proxies of the environment, and the names of the variables. Lower-case names take precedence. */
+/**
+ * The proxies of the environment, and the names of the variables. Lower-case names take precedence.
+ */
 export function proxiesIn(env: Environment): { options: ProxyOptions; names: Readonly<Record<keyof ProxyOptions, string>> } {
   const name = (key: keyof ProxyOptions): string => {
     const small = VARIABLES[key].toLowerCase();

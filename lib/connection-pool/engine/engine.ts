@@ -8,8 +8,9 @@ export interface PoolTotals {
 }
 
 /**
- * One member's access to the counts of its pool: memory (see `threads/layout.ts`), places of endpoints in
- * it, and the caps. `leave`, and in the native engine the end of its thread, frees what a member holds.
+ * One member's access to the counts of its pool: memory (see `threads/layout.ts`), places of
+ * endpoints in it, and the caps. `leave`, and in the native engine the end of its thread, frees
+ * what a member holds.
  */
 export abstract class PoolAccounting {
   /** The memory of the pool. */
@@ -28,8 +29,8 @@ export abstract class PoolAccounting {
   abstract forget(place: number): void;
 
   /**
-   * Counts one more connection of this member. 1: counted, 0: the endpoint is at its cap, -1: the pool
-   * is. Exact among threads, also when one of them ends in between.
+   * Counts one more connection of this member. 1: counted, 0: the endpoint is at its cap, -1: the
+   * pool is. Exact among threads, also when one of them ends in between.
    */
   abstract reserve(place: number, mostPerEndpoint: number): number;
 
@@ -48,13 +49,18 @@ export abstract class ConnectionPoolEngine {
   abstract readonly engine: EngineName;
 
   /**
-   * Joins the pool of this name as a new member; `null` is a pool of its own. In the native engine all
-   * threads of the process share the pool of a name, in the TypeScript one all instances of the engine.
-   * @throws Error `INVALID_ARGUMENT` for another `maxConnections`, `OUT_OF_RESOURCES` for the 65th member.
+   * Joins the pool of this name as a new member; `null` is a pool of its own. In the native engine
+   * all threads of the process share the pool of a name, in the TypeScript one all instances of the
+   * engine.
+   * @throws Error `INVALID_ARGUMENT` for another `maxConnections`, `OUT_OF_RESOURCES` for the 65th
+   * member.
    */
   abstract join(name: string | null, maxConnections: number): PoolAccounting;
 
-  /** Writes the slots that have expired at `nowMs` into `found`, in order, up to its length. Returns how many. */
+  /**
+   * Writes the slots that have expired at `nowMs` into `found`, in order, up to its length. Returns
+   * how many.
+   */
   abstract expired(expiresAtMs: Float64Array, nowMs: number, found: Int32Array): number;
 
   /** Adds up the members. Writes the leased connections of each place into `leased`. */

@@ -32,7 +32,10 @@ interface Held {
   returned: number;
 }
 
-/** Replays the steps on two members of one pool, beside a model that does everything the plain way; returns what was answered. */
+/**
+ * Replays the steps on two members of one pool, beside a model that does everything the plain way;
+ * returns what was answered.
+ */
 function replay(engine: ConnectionPoolEngine, steps: readonly Step[]): unknown[] {
   const accounting = [0, 1].map(() => engine.join('histories', LIMITS.maxConnections));
   const tables = accounting.map((each) => new ConnectionTable<BareConnection>(each, LIMITS));

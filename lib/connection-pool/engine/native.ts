@@ -5,7 +5,10 @@ import { LocalPool } from '../threads/accounting.js';
 import { ConnectionPoolEngine, PoolAccounting, type PoolTotals } from './engine.js';
 import { MAX_MEMBERS, roomFor, wordsFor } from '../threads/layout.js';
 
-/** The engine in Rust, which owns the memory of pools that threads share. Converts arguments, nothing else. */
+/**
+ * The engine in Rust, which owns the memory of pools that threads share. Converts arguments,
+ * nothing else.
+ */
 export class NativeConnectionPoolEngine extends ConnectionPoolEngine {
   readonly engine: EngineName = 'native';
 

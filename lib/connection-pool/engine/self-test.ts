@@ -37,7 +37,10 @@ export function selfTest(engine: ConnectionPoolEngine): boolean {
   }
 }
 
-/** `selfTest`, and whether there is shared memory. Other threads may run it at the same time, so it counts nothing there. */
+/**
+ * `selfTest`, and whether there is shared memory. Other threads may run it at the same time, so it
+ * counts nothing there.
+ */
 export function sharedMemorySelfTest(engine: ConnectionPoolEngine): boolean {
   const accounting = engine.join('self-test', LIMITS.maxConnections);
   try {

@@ -5,7 +5,10 @@ import { ConnectionState, HEADER, Header, Own, ownAt } from '../threads/layout.j
 /** The table's state of one endpoint. */
 export interface EndpointEntry<C> {
   readonly origin: string;
-  /** The idle connection that was returned last; it is leased first, because its socket is the warmest. */
+  /**
+   * The idle connection that was returned last; it is leased first, because its socket is the
+   * warmest.
+   */
   idle: C | undefined;
   /** Connections of this instance, leased and idle. */
   connections: number;
@@ -38,10 +41,12 @@ export interface TableLimits {
 const LARGEST_ID = 2 ** 31 - 1;
 
 /**
- * The connections of one instance: which are leased, which are idle and for how long, and their ids.
+ * The connections of one instance: which are leased, which are idle and for how long, and their
+ * ids.
  *
- *     id = generation | slot       slot: index of the connection, from 1
- *                                  generation: changes with every lease, so that an old id is recognized
+ *     id = generation | slot
+ *     slot: index of the connection, from 1
+ *     generation: changes with every lease, so that an old id is recognized
  */
 export class ConnectionTable<C extends ConnectionEntry<C>> {
   /** By slot: when an idle connection expires; `Infinity` for all others. */
@@ -106,7 +111,10 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     return (idle.id = this.idAfter(idle.id));
   }
 
-  /** Makes a connection and leases it. Returns its id; 0: the endpoint is at its cap, -1: the pool is. */
+  /**
+   * Makes a connection and leases it. Returns its id; 0: the endpoint is at its cap, -1: the pool
+   * is.
+   */
   open(endpoint: EndpointEntry<C>, make: (id: number) => C): number {
     const refusal = this.reserve(endpoint);
     if (refusal <= 0) return refusal;
@@ -205,7 +213,9 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     return this.connections.filter((connection): connection is C => connection?.state === state);
   }
 
-  /** Counts one more leased connection. 1: counted, 0: the endpoint is at its cap, -1: the pool is. */
+  /**
+   * Counts one more leased connection. 1: counted, 0: the endpoint is at its cap, -1: the pool is.
+   */
   private reserve(endpoint: EndpointEntry<C>): number {
     const { words } = this;
     const { maxConnections, maxConnectionsPerEndpoint } = this.limits;

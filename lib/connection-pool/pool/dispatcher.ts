@@ -10,8 +10,9 @@ type Options = Dispatcher.DispatchOptions;
 type Handler = Dispatcher.DispatchHandler;
 
 /**
- * undici's `Dispatcher` and the one that the global `fetch` declares: to TypeScript, the class of the
- * undici in Node 20 and 22 is another one than ours, and `fetch(url, { dispatcher })` would not compile.
+ * undici's `Dispatcher` and the one that the global `fetch` declares: to TypeScript, the class of
+ * the undici in Node 20 and 22 is another one than ours, and `fetch(url, { dispatcher })` would not
+ * compile.
  */
 export type FetchDispatcher = Dispatcher & (RequestInit extends { dispatcher?: infer BuiltIn } ? NonNullable<BuiltIn> : unknown);
 
@@ -84,10 +85,11 @@ class WaitingRequest extends Waiter {
 }
 
 /**
- * The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is complete.
+ * The pool as undici's `Dispatcher`: each request has a connection to itself until its answer is
+ * complete.
  *
- * An error that a handler throws while it handles a failure becomes an `error` event, as with undici's
- * `Client`; without a listener it is logged.
+ * An error that a handler throws while it handles a failure becomes an `error` event, as with
+ * undici's `Client`; without a listener it is logged.
  */
 export class PoolDispatcher extends Dispatcher {
   constructor(
@@ -147,8 +149,9 @@ function send(pool: SocketPool, id: number, options: Options, handler: Handler):
 }
 
 /**
- * Starts a request for its handler before undici does, so that it can be aborted while it waits or its
- * connection opens. undici has handlers with `onRequestStart` (from version 7) and with `onConnect`.
+ * Starts a request for its handler before undici does, so that it can be aborted while it waits or
+ * its connection opens. undici has handlers with `onRequestStart` (from version 7) and with
+ * `onConnect`.
  */
 function startEarly(handler: Handler, controller: EarlyController): void {
   const { onRequestStart, onConnect } = handler as Partial<Record<'onRequestStart' | 'onConnect', (...args: unknown[]) => void>>;

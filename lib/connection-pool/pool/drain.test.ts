@@ -104,7 +104,7 @@ describe.each(engineNames())('the end of a pool, %s', (engine) => {
         ),
       );
       for (const result of await Promise.all(work)) if (typeof result === 'object') await result.dump();
-      // A connection that is still connecting, and one to nobody.
+      // A connection that is still connecting, and one to a closed port.
       pool.getConnection(server.origin);
       pool.getConnection('http://127.0.0.1:9');
       await pool.drain({ deadlineMs: 0 });
@@ -114,7 +114,8 @@ describe.each(engineNames())('the end of a pool, %s', (engine) => {
     await until(() => server.open === 0);
     const left = resources();
     for (const name of before) left.splice(left.indexOf(name), left.includes(name) ? 1 : 0);
-    // The server's own keep-alive look-out and undici's clock for time-outs, of which there is one per process, come and go by themselves.
+    // The server's own keep-alive look-out and undici's clock for time-outs, of which there is one
+    // per process, come and go by themselves.
     expect(left.filter((name) => name !== 'Timeout' && name !== 'Immediate')).toEqual([]);
   });
 });

@@ -4,7 +4,10 @@ import type { PooledConnection } from '../connection/pooled-connection.js';
 import type { EndpointEntry } from './connection-table.js';
 import { ReturningQueue } from './returning-queue.js';
 
-/** Bounds the spellings of endpoints that are cached, and the endpoints that are kept without connections. */
+/**
+ * Bounds the spellings of endpoints that are cached, and the endpoints that are kept without
+ * connections.
+ */
 const MOST_NAMES = 1024;
 
 /** A connection of a pool, to one of its endpoints. */

@@ -50,7 +50,7 @@ describe.each(engineNames())('faults, %s', (engine) => {
     expect(pool.stats().idleConnections).toBe(3);
     for (const socket of sockets) socket.end();
     await until(() => pool.stats().totalConnections === 0);
-    // And in the same turn of the event loop, when nobody here can know it yet.
+    // And in the same turn of the event loop, when this process cannot know it yet.
     for (let round = 0; round < 30; round++) {
       await expect(get(pool, origin)).resolves.toBe('ok');
       for (const socket of sockets) {

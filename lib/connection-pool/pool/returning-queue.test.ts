@@ -25,7 +25,7 @@ function listed(line: ReturningQueue<Connection>): Connection[] {
 }
 
 describe('connections that come back by themselves', () => {
-  it('are in the order of their requests, whoever leaves', () => {
+  it('are in the order of their requests when others leave', () => {
     const { line, all } = lineOf(4);
     line.delete(all[1]);
     line.delete(all[1]);

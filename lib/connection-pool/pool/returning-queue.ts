@@ -11,8 +11,8 @@ export interface Returning {
 const MOST_MISSES = 8;
 
 /**
- * The connections to one endpoint that are returned when their answers are complete, in the order of
- * their requests. undici reports the end one turn late; `ready` finds it earlier.
+ * The connections to one endpoint that are returned when their answers are complete, in the order
+ * of their requests. undici reports the end one turn late; `ready` finds it earlier.
  */
 export class ReturningQueue<C extends Returning> {
   first: C | undefined = undefined;

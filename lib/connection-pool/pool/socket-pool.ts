@@ -20,7 +20,10 @@ export interface SocketPoolContext {
   readonly now: () => number;
 }
 
-/** Other threads free connections without a message, and a request for one may get lost: both are repeated at this interval. */
+/**
+ * Other threads free connections without a message, and a request for one may get lost: both are
+ * repeated at this interval.
+ */
 const RETRY_MS = 20;
 /** Returning connections that are checked before an idle one is leased, and where there is none. */
 const RETURNING_CHECKED = { first: 2, last: 8 };
@@ -62,7 +65,10 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     this.fairness = accounting.shared && sharedAs !== null ? new ThreadFairness(sharedAs, this, accounting, maxConnections) : null;
   }
 
-  /** The id of a leased connection; 0: the endpoint is at its cap or has waiters, -1: the pool is at its cap. */
+  /**
+   * The id of a leased connection; 0: the endpoint is at its cap or has waiters, -1: the pool is at
+   * its cap.
+   */
   lease(endpoint: PoolEndpoint): number {
     if (this.draining) throw new PoolClosedError(endpoint.origin);
     const nowMs = this.now();
@@ -81,7 +87,10 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     return this.reclaim(endpoint, nowMs, RETURNING_CHECKED.last) || this.open(endpoint, nowMs);
   }
 
-  /** As `lease`; where the pool is at its cap, an idle connection to another endpoint is closed for it. */
+  /**
+   * As `lease`; where the pool is at its cap, an idle connection to another endpoint is closed for
+   * it.
+   */
   take(endpoint: PoolEndpoint): number {
     const id = this.lease(endpoint);
     if (id >= 0 || endpoint.waiting > 0) return id;
@@ -148,7 +157,10 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     if (this.waiters.size === 0) this.stopRetries();
   }
 
-  /** Refuses new leases. Idle connections are closed before the waiters fail, because these may ask for another one at once. */
+  /**
+   * Refuses new leases. Idle connections are closed before the waiters fail, because these may ask
+   * for another one at once.
+   */
   startDraining(): void {
     this.draining = true;
     const waiting = this.waiters.clear();
@@ -200,7 +212,10 @@ export class SocketPool implements ConnectionEvents<PoolEndpoint> {
     if (nowMs >= this.sweeper.dueMs) this.sweeper.sweep(nowMs);
   }
 
-  /** Leases a returning connection whose answer is complete. Checks few: where many are busy, nearly all are. */
+  /**
+   * Leases a returning connection whose answer is complete. Checks few: where many are busy, nearly
+   * all are.
+   */
   private reclaim(endpoint: PoolEndpoint, nowMs: number, most: number): number {
     if (endpoint.returning.first === undefined) return 0;
     const isPromised = this.waiters.size > 0 && (endpoint.waiting > 0 || this.table.isFull);

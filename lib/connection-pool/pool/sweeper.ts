@@ -18,8 +18,8 @@ const EVERY_MS = { least: 10, most: 5000 };
 const BATCH = 64;
 
 /**
- * Closes expired, lost and abandoned connections whenever the pool is used after `dueMs`. A timer runs
- * only while answers are read after the end of their leases.
+ * Closes expired, lost and abandoned connections whenever the pool is used after `dueMs`. A timer
+ * runs only while answers are read after the end of their leases.
  */
 export class Sweeper {
   /** When the next sweep is due. */

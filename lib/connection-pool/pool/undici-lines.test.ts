@@ -146,7 +146,7 @@ describe.each(engineNames())('the dispatcher, %s,', (engine) => {
       await until(() => pool.stats().activeConnections === 0 && pool.stats().waiting === 0);
     });
 
-    it('ends what is under way and what waits when the pool is destroyed', async () => {
+    it('ends requests in flight and waiting requests when the pool is destroyed', async () => {
       const pool = pools.open({ maxConnections: 1 });
       const { dispatcher } = pool;
       const holding = ask(`${server.origin}/hold`, { dispatcher });
@@ -158,7 +158,7 @@ describe.each(engineNames())('the dispatcher, %s,', (engine) => {
       await Promise.all(ends);
     });
 
-    it('closes when what is under way is answered', async () => {
+    it('closes when the requests in flight are answered', async () => {
       const pool = pools.open({ maxConnections: 1 });
       const { dispatcher } = pool;
       const holding = ask(`${server.origin}/hold`, { dispatcher });

@@ -55,7 +55,7 @@ describe.each(engineNames())('waiting for a connection, %s', (engine) => {
     expect(order).toEqual(['other', 'same', 'other again']);
     pool.returnConnection(same);
     pool.returnConnection(again);
-    // Full of idle connections: nobody waits for those.
+    // Full of idle connections: no request waits for those.
     const third = await pool.acquire('http://127.0.0.1:9');
     expect(pool.stats()).toMatchObject({ totalConnections: 2, activeConnections: 1 });
     pool.removeConnection(third);

@@ -67,8 +67,8 @@ export class PromisedConnection extends Waiter {
 }
 
 /**
- * The waiters for one endpoint, as a linked list. A `Set` in the old generation keeps removed waiters,
- * with their requests, alive until the next full garbage collection.
+ * The waiters for one endpoint, as a linked list. A `Set` in the old generation keeps removed
+ * waiters, with their requests, alive until the next full garbage collection.
  */
 export class EndpointQueue {
   first: Waiter | undefined = undefined;

@@ -1,6 +1,6 @@
 /**
- * Layout of a pool's counts: an `Int32Array` that JavaScript and the addon read alike. The members of a
- * pool are its instances, of one thread or, in memory of the addon, of several.
+ * Layout of a pool's counts: an `Int32Array` that JavaScript and the addon read alike. The members
+ * of a pool are its instances, of one thread or, in memory of the addon, of several.
  *
  *     header      16   Header: totals of all members
  *     per place   room connections of each endpoint
@@ -8,8 +8,8 @@
  *                 room its connections of each endpoint
  *                 room how many of those are leased
  *
- * Only `PoolAccounting.reserve` and `release` write totals, together with the member's share: in shared
- * memory that is one call of the addon, which the end of a thread cannot interrupt.
+ * Only `PoolAccounting.reserve` and `release` write totals, together with the member's share: in
+ * shared memory that is one call of the addon, which the end of a thread cannot interrupt.
  */
 export const HEADER = 16;
 /** Totals of all members. */
@@ -19,7 +19,10 @@ export const Own = { connections: 0, waiting: 1 } as const;
 /** Instances that can share a pool at a time. */
 export const MAX_MEMBERS = 64;
 
-/** Places for endpoints: one for each connection and one for each member that is about to open one, in whole cache lines. */
+/**
+ * Places for endpoints: one for each connection and one for each member that is about to open one,
+ * in whole cache lines.
+ */
 export function roomFor(maxConnections: number): number {
   return (maxConnections + MAX_MEMBERS + 15) & ~15;
 }

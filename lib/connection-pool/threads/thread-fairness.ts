@@ -11,12 +11,16 @@ export interface FairPool {
 
 type Message = { readonly wanted: string; readonly by: number } | { readonly room: true };
 
-/** After a pool has given a place away, it opens no connection for this time, so that the other thread can take it. */
+/**
+ * After a pool has given a place away, it opens no connection for this time, so that the other
+ * thread can take it.
+ */
 const HOLD_OFF_MS = 5;
 
 /**
- * Fairness between the pools of one name in several threads. A pool with waiters repeats its request;
- * the others close an idle connection at once, or a returned one if they keep at least as many.
+ * Fairness between the pools of one name in several threads. A pool with waiters repeats its
+ * request; the others close an idle connection at once, or a returned one if they keep at least as
+ * many.
  */
 export class ThreadFairness {
   private readonly channel: BroadcastChannel;
@@ -50,7 +54,10 @@ export class ThreadFairness {
     this.channel.postMessage({ room: true } satisfies Message);
   }
 
-  /** Whether a returned connection is to be closed for another thread. Forgets that thread's request. */
+  /**
+   * Whether a returned connection is to be closed for another thread. Forgets that thread's
+   * request.
+   */
   yields(origin: string, nowMs: number): boolean {
     if (this.wanted.size === 0) return false;
     const isFull = Atomics.load(this.accounting.words, Header.connections) >= this.maxConnections;

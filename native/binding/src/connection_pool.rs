@@ -42,7 +42,8 @@ thread_local! {
     static MEMBERS: RefCell<Members> = RefCell::default();
 }
 
-/// Joins the pool of this name. An environment that ends leaves the pools that it joined. Throws `INVALID_ARGUMENT` and `OUT_OF_RESOURCES`.
+/// Joins the pool of this name. An environment that ends leaves the pools that it joined. Throws
+/// `INVALID_ARGUMENT` and `OUT_OF_RESOURCES`.
 #[napi(catch_unwind)]
 pub fn connection_pool_join(env: Env, name: String, max_connections: u32) -> Result<ConnectionPoolMember> {
     let member = connection_pool::join(&name, max_connections as usize).map_err(|error| from_core(&error))?;
@@ -68,13 +69,15 @@ pub fn connection_pool_leave(handle: u32) {
     MEMBERS.with_borrow_mut(|members| members.open.remove(&handle));
 }
 
-/// The place of an endpoint, the same for all members; -1 where all are held. Throws `INVALID_ARGUMENT`.
+/// The place of an endpoint, the same for all members; -1 where all are held. Throws
+/// `INVALID_ARGUMENT`.
 #[napi(catch_unwind)]
 pub fn connection_pool_place(handle: u32, origin: String) -> Result<i32> {
     with_member(handle, |member| member.place(&origin).map_or(-1, |place| place as i32))
 }
 
-/// Counts one more connection to the endpoint of a place: 1, or 0 where that is at its cap, or -1 where the pool is. Throws `INVALID_ARGUMENT`.
+/// Counts one more connection to the endpoint of a place: 1, or 0 where that is at its cap, or -1
+/// where the pool is. Throws `INVALID_ARGUMENT`.
 #[napi(catch_unwind)]
 pub fn connection_pool_reserve(handle: u32, place: u32, most_per_endpoint: u32) -> Result<i32> {
     with_member(handle, |member| match member.reserve(place, most_per_endpoint as usize) {

@@ -1,9 +1,12 @@
-//! The books of connection pools, in memory that JavaScript of every thread reads. Here are the names of pools and endpoints, the caps, the end of a
-//! member (an instance in one thread), and what reads a whole memory: the sweep and the totals.
+//! The books of connection pools, in memory that JavaScript of every thread reads. Here are the
+//! names of pools and endpoints, the caps, the end of a member (an instance in one thread), and
+//! what reads a whole memory: the sweep and the totals.
 //!
-//! Layout, in 32-bit integers, `room` places for endpoints: header (`HEADER`) · connections per place · then for each member a header, its connections
-//! per place, and its leased connections per place. Of its part a member's thread writes the leases and those who wait itself; all connections are counted
-//! here, by one call from the first word to the last: a thread of JavaScript can be ended from outside at nearly any point, but in no call of ours.
+//! Layout, in 32-bit integers, `room` places for endpoints: header (`HEADER`) · connections per
+//! place · then for each member a header, its connections per place, and its leased connections per
+//! place. Of its part a member's thread writes the leases and those who wait itself; all
+//! connections are counted here, by one call from the first word to the last: a thread of
+//! JavaScript can be ended from outside at nearly any point, but in no call of ours.
 
 mod pool;
 mod read;

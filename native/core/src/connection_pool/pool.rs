@@ -93,7 +93,8 @@ impl Member {
         self.pool.region
     }
 
-    /// The place of an endpoint, the same for all members, held until `forget`; `None` where all are held.
+    /// The place of an endpoint, the same for all members, held until `forget`; `None` where all
+    /// are held.
     #[must_use]
     pub fn place(&self, origin: &str) -> Option<u32> {
         let mut names = self.pool.names.lock();
@@ -144,7 +145,8 @@ impl Member {
         }
     }
 
-    /// Connections in all, to the endpoint, the member's, and the member's to the endpoint; `None` for what is no place.
+    /// Connections in all, to the endpoint, the member's, and the member's to the endpoint; `None`
+    /// for what is no place.
     fn counts(&self, place: u32) -> Option<[&'static AtomicI32; 4]> {
         let words = self.pool.region.integers();
         let own = own_at(self.pool.room, self.index);

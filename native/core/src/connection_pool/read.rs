@@ -12,7 +12,8 @@ pub struct Totals {
     pub waiting: i32,
 }
 
-/// Writes the slots of connections whose time is over into `found`, in order, as many as it takes, and returns how many.
+/// Writes the slots of connections whose time is over into `found`, in order, as many as it takes,
+/// and returns how many.
 pub fn expired(expires_at_ms: &[f64], now_ms: f64, found: &mut [i32]) -> usize {
     let over = expires_at_ms.iter().enumerate().filter(|(_, at_ms)| **at_ms <= now_ms);
     let mut count = 0;
@@ -23,7 +24,8 @@ pub fn expired(expires_at_ms: &[f64], now_ms: f64, found: &mut [i32]) -> usize {
     count
 }
 
-/// Adds the members up. `leased` gets the leased connections per place. A memory that is too short for its room counts as empty.
+/// Adds the members up. `leased` gets the leased connections per place. A memory that is too short
+/// for its room counts as empty.
 pub fn totals(words: &[AtomicI32], room: usize, leased: &mut [i32]) -> Totals {
     let mut totals = Totals { connections: words.get(CONNECTIONS).map_or(0, |word| word.load(Acquire)), leased: 0, waiting: 0 };
     leased.fill(0);

@@ -26,12 +26,12 @@ function compiled<T>(file: string): T {
 /** The engine itself, with its batches. Throws with the reason if the addon cannot be loaded. */
 export function openEngine(name: typeof NATIVE | typeof TYPESCRIPT): TokenCounterEngine {
   if (name === TYPESCRIPT) {
-    const { TypeScriptTokenCounterEngine } = compiled<typeof TypeScriptModule>('token-counter/token-counter.typescript.js');
+    const { TypeScriptTokenCounterEngine } = compiled<typeof TypeScriptModule>('token-counter/engine/typescript.js');
     return new TypeScriptTokenCounterEngine();
   }
   const { binding, reason } = compiled<typeof NativeBindingModule>('engine/native-binding.js').openNativeBinding();
   if (binding === null) throw new Error(reason);
-  const { NativeTokenCounterEngine } = compiled<typeof NativeModule>('token-counter/token-counter.native.js');
+  const { NativeTokenCounterEngine } = compiled<typeof NativeModule>('token-counter/engine/native.js');
   return new NativeTokenCounterEngine(binding);
 }
 

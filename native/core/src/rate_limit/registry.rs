@@ -1,6 +1,6 @@
 //! The policies and spaces of the process, each as long as it is in use.
 
-use super::policy::{Code, DAY_MS, Family, HOUR_MS, Kind, MAX_FAMILIES, MINUTE_MS, Policy, Spec, UNLIMITED, Window};
+use super::policy::{Code, DAY_MS, Family, HOUR_MS, Kind, LATEST_MS, MAX_FAMILIES, MINUTE_MS, Policy, Spec, UNLIMITED, Window};
 use super::table::space::Space;
 use crate::CoreError;
 use parking_lot::Mutex;
@@ -113,13 +113,15 @@ fn identity_of(spec: &Spec) -> Identity {
 impl Policies {
     fn compile(&mut self, spec: &Spec) -> Result<(Policy, Common), CoreError> {
         let tokens_per_minute = set(spec.tokens_per_minute);
+        // Bounded, so that the end of a window is a number, too.
+        let window_ms = (set(spec.window_ms).unwrap_or_default() as u64).min(LATEST_MS);
         // Requests and tokens of a minute are taken at the same instants: one log holds both.
         let per_minute = set(spec.requests_per_minute).or(tokens_per_minute.map(|_| f64::INFINITY));
         let windows: Box<[Window]> = [
             (Code::Minute, MINUTE_MS, per_minute),
             (Code::Hour, HOUR_MS, set(spec.requests_per_hour)),
             (Code::Day, DAY_MS, set(spec.requests_per_day)),
-            (Code::Window, set(spec.window_ms).unwrap_or_default() as u64, set(spec.requests_per_window)),
+            (Code::Window, window_ms, set(spec.requests_per_window)),
         ]
         .into_iter()
         .filter_map(|(code, length_ms, requests)| Some(Window { code, length_ms, requests: whole(Some(requests?)) }))

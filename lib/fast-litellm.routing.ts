@@ -11,7 +11,7 @@ import { ListRouters } from './router/compat/router-cache.js';
 import type { RouterEngine } from './router/engine/engine.js';
 import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
 import { resolveRouterOptions, type RouterOptions } from './router/router.options.js';
-import type { RouterContext } from './router/router-context.js';
+import type { RouterContext } from './router/router-dependencies.js';
 import { RouterService } from './router/router.service.js';
 import type { TokenCounterService } from './token-counter/token-counter.service.js';
 

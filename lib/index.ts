@@ -35,7 +35,7 @@ export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-
 export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats.js';
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
-export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/connection/leased-connection.js';
+export type { AcquireOptions, LeasedConnection, PoolRequestOptions } from './connection-pool/connection/lease-options.js';
 export type { ProxyOptions } from './connection-pool/connection/proxies.environment.js';
 export { FastLiteLLM, type FastLiteLLMHealth } from './fast-litellm.js';
 export { FastLiteLLMModule } from './fast-litellm.module.js';
@@ -116,11 +116,11 @@ export type { DeploymentState, ExclusionReason, Route, RoutingExplanation } from
 export type { FallbackEntry, FallbackKind, Fallbacks, FallbackTarget } from './router/fallbacks.js';
 export type { CallFailure } from './router/health/failures.js';
 export type { HealthCheckOptions, HealthProbe } from './router/config/health-check-options.js';
-export type { LiteLLMRouterSettings } from './router/config/litellm-settings.js';
+export type { LiteLLMRouterSettings } from './router/config/litellm-router-settings.js';
 export { readLiteLLMProxySettings, type LiteLLMProxySettings } from './router/config/proxy-settings.js';
 export type { RedisClient as RouterRedisClient } from './common/redis/client.js';
 export type { RouterOptions } from './router/router.options.js';
-export { redisRouterState, type RedisRouterStateOptions } from './router/redis/shared-router-state.js';
+export { redisRouterState, type RedisRouterStateOptions } from './router/redis/redis-shared-state.js';
 export { RouterService } from './router/router.service.js';
 export type { ResolvedRouterSettings, RouterSettings, RoutingGroup } from './router/settings.js';
 export { ROUTING_STRATEGIES } from './router/selection/strategies/registry.js';

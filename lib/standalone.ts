@@ -13,7 +13,7 @@ import type { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { DEFAULT_REQUESTS_PER_MINUTE, SimpleRateLimiter as RateLimiterFacade } from './rate-limit/compat/simple-rate-limiter.js';
 import { AdvancedRouter as RouterFacade, availableIn, DEFAULT_STRATEGY } from './router/compat/advanced-router.js';
 import type { ModelListEntry } from './router/deployments/deployment.js';
-import type { LiteLLMRouterSettings } from './router/config/litellm-settings.js';
+import type { LiteLLMRouterSettings } from './router/config/litellm-router-settings.js';
 import type { RouterSettings } from './router/settings.js';
 import type { RoutingContext } from './router/routing-context.js';
 import { DEFAULT_MODEL_MAX_TOKENS, SimpleTokenCounter as TokenCounterFacade } from './token-counter/compat/simple-token-counter.js';

@@ -18,7 +18,7 @@ import {
   type AcquireOptions,
   type LeasedConnection,
   type PoolRequestOptions,
-} from './connection/leased-connection.js';
+} from './connection/lease-options.js';
 import { PoolDispatcher, type FetchDispatcher } from './pool/dispatcher.js';
 import type { PoolEndpoint } from './pool/endpoint.js';
 import { SocketPool } from './pool/socket-pool.js';

@@ -17,7 +17,7 @@ import { readConfigFile } from './config/config-file.js';
 import type { ModelListEntry } from './deployments/deployment.js';
 import { refuseFileValue, resolveEnvironmentNames } from './config/file-values.js';
 import { resolveHealthChecks, type HealthCheckOptions, type ResolvedHealthChecks } from './config/health-check-options.js';
-import { fromLiteLLM, type LiteLLMRouterSettings } from './config/litellm-settings.js';
+import { fromLiteLLM, type LiteLLMRouterSettings } from './config/litellm-router-settings.js';
 import type { ModelFacts } from './config/model-list.js';
 import { resolveRouterSettings, SETTING_KEYS, type ResolvedRouterSettings, type RouterSettings } from './settings.js';
 import { sharedStateOf } from './config/redis-settings.js';

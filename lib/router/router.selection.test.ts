@@ -1,6 +1,6 @@
 import { deployment, routerEngines, routerOn } from '../../test/support/router-engines.js';
 import type { RouterOptions } from './router.options.js';
-import type { RouterContext } from './router-context.js';
+import type { RouterContext } from './router-dependencies.js';
 import type { RouterService } from './router.service.js';
 
 describe.each(routerEngines().map((engine) => [engine.engine, engine] as const))('selection, %s', (_, engine) => {

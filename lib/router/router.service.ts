@@ -16,7 +16,7 @@ import { HealthChecks } from './health/health-checks.js';
 import { selfTest } from './engine/self-test.js';
 import { countsOf, outageOf } from './health/outage.js';
 import type { Selection } from './selection/selection.js';
-import type { RouterContext } from './router-context.js';
+import type { RouterContext } from './router-dependencies.js';
 import type { RouterEngine } from './engine/engine.js';
 import { RouterCounters } from './metrics.js';
 import type { ResolvedRouterOptions } from './router.options.js';
@@ -24,7 +24,7 @@ import { resolveRouterSettings, type ResolvedRouterSettings, type RouterSettings
 import { RouterCore } from './selection/router-core.js';
 import type { CallSuccess, CallUsage } from './state/call-success.js';
 import type { Pick as RouterPick, RoutingContext } from './routing-context.js';
-import { stateForSharing } from './redis/state-for-sharing.js';
+import { stateForSharing } from './redis/shared-state-adapter.js';
 
 const NO_TARGETS: readonly FallbackTarget[] = [];
 /** Outcome of a call that is reported without figures: the selection is released all the same. */

@@ -7,7 +7,7 @@ import type { RouterEngine } from '../../lib/router/engine/engine.js';
 import { ROUTER_ENGINES } from '../../lib/router/engine/engine-provider.js';
 import { NativeRouterEngine } from '../../lib/router/engine/native.js';
 import { resolveRouterOptions, type RouterOptions } from '../../lib/router/router.options.js';
-import type { RouterContext } from '../../lib/router/router-context.js';
+import type { RouterContext } from '../../lib/router/router-dependencies.js';
 import { RouterService } from '../../lib/router/router.service.js';
 import { TypeScriptRouterEngine } from '../../lib/router/engine/typescript.js';
 

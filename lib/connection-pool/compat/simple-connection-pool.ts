@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { checkString, refuseArgument } from '../../common/options.js';
 import type { ConnectionPoolService } from '../connection-pool.service.js';
 import type { ConnectionPoolStats } from '../stats.js';
-import type { PoolRequestOptions } from '../connection/leased-connection.js';
+import type { PoolRequestOptions } from '../connection/lease-options.js';
 
 /** The name of the default pool. */
 export const DEFAULT_POOL_NAME = 'default';

@@ -3,7 +3,7 @@ import { TestPools } from '../../../test/support/connection-pool-engines.js';
 import { engineNames } from '../../../test/support/engine-names.js';
 import { TaggedServer } from '../../../test/support/connection-pool-server.js';
 import { until } from '../../../test/support/until.js';
-import type { LeasedConnection } from './leased-connection.js';
+import type { LeasedConnection } from './lease-options.js';
 
 const BIG = 3_000_000;
 

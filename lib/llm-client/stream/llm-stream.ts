@@ -6,7 +6,7 @@ import { EventReader } from './sse-reader.js';
 import { EVENT_STREAM_ANSWER, setFacts, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
 import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange.js';
 import { drainOf } from './response-drain.js';
-import { EventFilter } from './usage-filter.js';
+import { EventFilter } from './event-filter.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
 type ResponseHeaders = Record<string, number | string | string[] | undefined>;

@@ -1,4 +1,4 @@
-import { countEvents, edgeOf } from './usage-filter.js';
+import { countEvents, edgeOf } from './event-filter.js';
 
 /** Bytes kept of a stream's end: enough for the usage and the last event. */
 const TAIL_BYTES = 8 * 1024;

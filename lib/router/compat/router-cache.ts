@@ -2,9 +2,9 @@ import type { LogSink } from '../../common/log-sink.js';
 import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { ModelListEntry } from '../deployments/deployment.js';
-import { inOwnNames, type LiteLLMRouterSettings } from '../config/litellm-settings.js';
+import { inOwnNames, type LiteLLMRouterSettings } from '../config/litellm-router-settings.js';
 import type { RouterEngine } from '../engine/engine.js';
-import type { RouterContext } from '../router-context.js';
+import type { RouterContext } from '../router-dependencies.js';
 import { RouterService } from '../router.service.js';
 import { resolveRouterSettings, SETTING_KEYS, type RouterSettings } from '../settings.js';
 

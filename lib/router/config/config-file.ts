@@ -1,9 +1,9 @@
 import { checkArray, checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import type * as ConfigDocument from './config-document.js';
+import type * as ConfigDocument from './config-yaml.js';
 import { withCredentials } from './credentials.js';
 import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
-import { fromLiteLLM } from './litellm-settings.js';
+import { fromLiteLLM } from './litellm-router-settings.js';
 import { sharedStateOf } from './redis-settings.js';
 import type { RouterSettings } from '../settings.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
@@ -48,7 +48,7 @@ const READ = new Set(['model_list', 'router_settings', 'environment_variables', 
  */
 export function readConfigFile(path: string, { env: given, warn, handledSettings }: FileContext): RouterConfig {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
-  const { readConfigDocument } = require('./config-document.js') as typeof ConfigDocument;
+  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
   const config = readConfigDocument(path);
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);

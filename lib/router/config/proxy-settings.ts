@@ -1,7 +1,7 @@
 import { InvalidConfigurationError } from '../../common/errors.js';
 import { checkObject } from '../../common/options.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
-import type * as ConfigDocument from './config-document.js';
+import type * as ConfigDocument from './config-yaml.js';
 import { environmentOf } from './config-file.js';
 import { refuseFileValue, resolveEnvironmentNames } from './file-values.js';
 
@@ -53,7 +53,7 @@ const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
  */
 export function readLiteLLMProxySettings(configPath?: string, env: Environment = process.env): LiteLLMProxySettings {
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first file: the YAML parser takes 10 ms of the start
-  const { readConfigDocument } = require('./config-document.js') as typeof ConfigDocument;
+  const { readConfigDocument } = require('./config-yaml.js') as typeof ConfigDocument;
   const config = configPath === undefined ? {} : readConfigDocument(configPath);
   const path = `${configPath ?? 'the environment'}: general_settings`;
   const general = checkObject(path, config.general_settings ?? {}, refuseFileValue);

@@ -3,7 +3,7 @@ import { checkObject, joinPath, type Refuse } from '../../common/options.js';
 import { checkRedisUrl } from '../../common/redis/client.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { Reporting } from './file-values.js';
-import { redisRouterState } from '../redis/shared-router-state.js';
+import { redisRouterState } from '../redis/redis-shared-state.js';
 import type { RouterSharedState } from '../redis/shared-state.js';
 
 type Settings = Readonly<Record<string, unknown>>;

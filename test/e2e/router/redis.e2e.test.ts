@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { RedisClient as RouterRedisClient } from '../../../lib/common/redis/client.js';
-import { redisRouterState, type RedisRouterStateOptions } from '../../../lib/router/redis/shared-router-state.js';
+import { redisRouterState, type RedisRouterStateOptions } from '../../../lib/router/redis/redis-shared-state.js';
 import type { RouterOptions } from '../../../lib/router/router.options.js';
 import type { RouterService } from '../../../lib/router/router.service.js';
 import { hasRedis, Proxy, RedisServer } from '../../support/redis-server.js';

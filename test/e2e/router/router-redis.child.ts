@@ -1,5 +1,5 @@
 // A process with requests in flight at shared deployments, until it is killed.
-import { redisRouterState } from '../../../lib/router/redis/shared-router-state.js';
+import { redisRouterState } from '../../../lib/router/redis/redis-shared-state.js';
 import { deployment, routerEngines, routerOn } from '../../support/router-engines.js';
 
 const [url, requests] = [process.argv[2], Number(process.argv[3])];

@@ -7,7 +7,7 @@ import { simpleShuffle } from './simple-shuffle.js';
 import type { RoutingStrategy, Strategy } from './strategy.js';
 import { usageBased } from './usage-based.js';
 
-/** All strategies, by their number. */
+/** All strategies, by their number: `strategy.rs` of the native engine has the same order. */
 export const STRATEGIES: readonly Strategy[] = [simpleShuffle, leastBusy, latencyBased, firstTokenBased, usageBased, costBased];
 
 const BY_NAME: Readonly<Record<RoutingStrategy, Strategy>> = {

@@ -1,4 +1,5 @@
-//! Where the pieces of a text are: tokens never cross their ends.
+//! Splits a text into pieces before BPE; no token crosses the end of a piece. The entry is
+//! `scan::scan`; `pattern` is the encoding's expression, `cuts` splits long pieces further.
 
 pub mod block;
 pub mod case_cuts;

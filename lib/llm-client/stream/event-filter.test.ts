@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { EventReader } from './sse-reader.js';
-import { countEvents, EventFilter } from './usage-filter.js';
+import { countEvents, EventFilter } from './event-filter.js';
 
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
 const text = event({ choices: [{ delta: { content: 'ü "usage": 🦀' } }], usage: null });

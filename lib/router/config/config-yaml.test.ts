@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { InvalidConfigurationError } from '../../common/errors.js';
 import { readFlagsFile } from '../../feature-flags/feature-flags.file.js';
-import { readConfigDocument } from './config-document.js';
+import { readConfigDocument } from './config-yaml.js';
 import { resolveRouterOptions } from '../router.options.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'config-'));

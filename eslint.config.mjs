@@ -23,7 +23,7 @@ const nodeGlobals = Object.fromEntries(
 );
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', 'native/target/', 'native/index.js', 'native/index.d.ts', '**/node_modules/']),
+  globalIgnores(['dist/', 'coverage/', 'docs/api/', 'native/target/', 'native/index.js', 'native/index.d.ts', '**/node_modules/']),
   js.configs.recommended,
   {
     files: ['**/*.ts'],

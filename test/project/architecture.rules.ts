@@ -178,7 +178,8 @@ export function stronglyConnected(graph: ReadonlyMap<string, readonly string[]>)
 
 const MAX_COMMENT_COLUMNS = 100;
 const MAX_LINE_COMMENTS = 3;
-/** Words that the glossary of the project replaces, in comments and strings of `lib/`. */
+const PRODUCT = /^(lib|sample-app|scripts)\/|^native\/(core|binding)\/src\//;
+/** Words that the glossary of the project replaces, in comments and strings of the product. */
 const FORBIDDEN_WORDS = /\b(twins?|under way|let pass|left alone|known questions?|whoever|nobody|somebody)\b/i;
 const COMMENT = /^\s*(\/\/|\/\*|\* )/;
 const RUST_COMMENT = /^\s*\/\//;
@@ -203,7 +204,7 @@ export function comments(sources: Sources): string[] {
       if (isComment && !isExample && !DIRECTIVE.test(line) && line.length > MAX_COMMENT_COLUMNS) report(`${line.length} columns`);
       run = LINE_COMMENT.test(line) ? run + 1 : 0;
       if (run === MAX_LINE_COMMENTS + 1) report(`more than ${MAX_LINE_COMMENTS} lines`);
-      const [word] = (path.startsWith('lib/') && FORBIDDEN_WORDS.exec(line)) || [];
+      const [word] = (PRODUCT.test(path) && FORBIDDEN_WORDS.exec(line)) || [];
       if (word !== undefined) report(`"${word}"`);
     });
   }

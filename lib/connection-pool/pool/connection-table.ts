@@ -150,7 +150,7 @@ export class ConnectionTable<C extends ConnectionEntry<C>> {
     connection.state = ConnectionState.returning;
   }
 
-  /** Leases a returning connection anew. Returns its new id. */
+  /** Leases a returning connection again. Returns its new id. */
   renew(connection: C): number {
     connection.state = ConnectionState.leased;
     return (connection.id = this.idAfter(connection.id));

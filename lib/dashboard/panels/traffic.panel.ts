@@ -52,7 +52,7 @@ export function limitsPanel({ limits }: DashboardSnapshot): Html {
   return html`<ul class="limits">
       ${limits.map(limitRow)}
     </ul>
-    <p class="note">Keys are hashed, anew for each process.</p>`;
+    <p class="note">Keys are hashed with a salt of each process.</p>`;
 }
 
 function limitRow({ limit, keyHash, unit, total, remaining, resetMs }: LimitState): Html {

@@ -32,8 +32,8 @@ export class KeyTable {
   private readonly resets = new ResetTombstones();
   private uses = 0;
   /**
-   * The table's times count from the first that it hears of: V8 keeps small integers in an object's
-   * fields, and others outside.
+   * The table's times count from the first one: V8 stores small integers in an object's fields and
+   * larger ones outside.
    */
   private originMs = 0;
   private latestMs = -1;

@@ -74,7 +74,7 @@ export class EngineSpace {
 
   private openPolicy(limit: RateLimit): number {
     const policy = this.engine.policy({ scope: limit.name, ...limit.limits });
-    // Once is enough: limits that are made anew with every call would be opened without end.
+    // One handle for each policy: limits created for every call would otherwise open without bound.
     if (this.open.has(policy)) this.engine.closePolicy(policy);
     else this.open.add(policy);
     return policy;

@@ -35,6 +35,8 @@ export interface RedisRouterStateOptions {
   readonly silenceMs?: number;
 }
 
+/** Hash tag of all keys: in a Cluster they are on one node. */
+const HASH_TAG = 'router';
 /** Failed exchanges in a row after which the state of others no longer counts. */
 const FAILURES_UNTIL_ALONE = 3;
 
@@ -180,22 +182,22 @@ class RedisLink {
 
   /** Exchanges once; returns why it failed, or `undefined`. */
   private async tryExchange(): Promise<string | undefined> {
-    const { timeoutMs, prefix } = this.options;
+    const { timeoutMs } = this.options;
     // An app's own client may queue commands until it is connected again: one queued exchange is
     // enough.
     if (this.exchanging !== undefined) return timeoutReason(timeoutMs);
-    const refusal = this.circuit.refusal(prefix);
+    const refusal = this.circuit.refusal(HASH_TAG);
     if (refusal !== undefined) return refusal;
     const exchange = this.exchange(this.router);
     this.exchanging = exchange.finally(() => (this.exchanging = undefined)).catch(() => {});
     try {
       await withinTime(exchange, timeoutMs);
-      this.circuit.succeeded(prefix);
+      this.circuit.succeeded(HASH_TAG);
       return undefined;
     } catch (error) {
       const reason = failureReason(error);
-      if (isReplyError(error)) this.circuit.succeeded(prefix);
-      else this.circuit.failed(prefix, reason);
+      if (isReplyError(error)) this.circuit.succeeded(HASH_TAG);
+      else this.circuit.failed(HASH_TAG, reason);
       return reason;
     }
   }
@@ -303,7 +305,7 @@ function resolve(options: RedisRouterStateOptions, path = 'redis'): ResolvedOpti
   return {
     url: optional(input.url, undefined, (value) => checkRedisUrl(joinPath(path, 'url'), value)),
     client: optional(input.client, undefined, (value) => checkRedisClient(joinPath(path, 'client'), value)),
-    prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkRedisPrefix(joinPath(path, 'prefix'), value))}{router}`,
+    prefix: `${optional(input.prefix, 'fast-litellm:', (value) => checkRedisPrefix(joinPath(path, 'prefix'), value))}{${HASH_TAG}}`,
     intervalMs: time('intervalMs', 100, 10),
     timeoutMs: time('timeoutMs', 250, 1),
     silenceMs: time('silenceMs', 5_000, 100),

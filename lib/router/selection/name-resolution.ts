@@ -28,8 +28,8 @@ const ANY = '*';
 const NO_CAPTURES: readonly string[] = [];
 
 /**
- * Finds the model group for the name that a request asks for. Built anew when the deployments or
- * the settings change.
+ * Finds the model group for the model name of a request. Rebuilt when the deployments or the
+ * settings change.
  */
 export class NameResolution {
   readonly groups: ReadonlyMap<string, ModelGroup>;

@@ -16,7 +16,7 @@ export class Outcomes {
     this.countsOf(slot).failure++;
   }
 
-  /** Starts anew for another deployment in the slot. */
+  /** Clears the slot for another deployment. */
   forget(slot: number): void {
     this.bySlot.delete(slot);
   }

@@ -21,8 +21,8 @@ impl Word for AtomicU64 {
     const NAME: &'static str = "Float64Array";
 }
 
-/// An argument. napi's own slices lend plain numbers, which nobody may write to as long as they are
-/// lent.
+/// A typed array argument. Not one of napi's slices: these are borrowed as plain numbers, and other
+/// threads may write to this array meanwhile.
 pub struct SharedWords<A> {
     data: *const A,
     length: usize,
@@ -30,8 +30,8 @@ pub struct SharedWords<A> {
 
 impl<A> SharedWords<A> {
     pub fn words(&self) -> &[A] {
-        // SAFETY: the array is an argument of the call under way, so it and its memory stay; it is
-        // aligned to its elements, and atomics take other writers.
+        // SAFETY: the array is an argument of the current call, so its memory stays valid; it is
+        // aligned to its elements, and atomics allow other writers.
         unsafe { std::slice::from_raw_parts(self.data, self.length) }
     }
 }
@@ -39,7 +39,7 @@ impl<A> SharedWords<A> {
 impl<A: Word> FromNapiValue for SharedWords<A> {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
         let (mut kind, mut length, mut data) = (0, 0, ptr::null_mut());
-        // SAFETY: env and value are those of the call under way; what is not asked for may be null.
+        // SAFETY: env and value belong to the current call; unused outputs may be null.
         let status = unsafe {
             sys::napi_get_typedarray_info(env, value, &raw mut kind, &raw mut length, &raw mut data, ptr::null_mut(), ptr::null_mut())
         };

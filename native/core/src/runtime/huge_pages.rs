@@ -49,8 +49,8 @@ impl<T: Zeroed> HugeSlice<T> {
 /// Null when there is none.
 #[cfg(target_os = "linux")]
 fn allocate(layout: Layout) -> *mut u8 {
-    // SAFETY: a new private mapping, larger than asked for by what aligning it takes; the rest is
-    // given back at once.
+    // SAFETY: a new private mapping, larger than requested so that it can be aligned; the unused
+    // ends are unmapped below.
     unsafe {
         let align = layout.align().max(PAGE);
         let size = mapped_size(layout) + align;

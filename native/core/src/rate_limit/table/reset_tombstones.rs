@@ -21,7 +21,7 @@ struct Reset {
 }
 
 impl Reset {
-    /// Whether nothing that was taken before can be given back any more.
+    /// Whether the tombstone has expired: takings before the reset can no longer be given back.
     fn is_over(&self, now: u64) -> bool {
         self.in_flight == 0 && now.saturating_sub(self.at) >= MINUTE_MS
     }

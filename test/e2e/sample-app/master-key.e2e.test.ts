@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { register } from 'prom-client';
 import { BODY_BYTES } from '../../../sample-app/access/front-door.js';
 import { isExplained, start } from '../../../sample-app/start.js';
+import { EXPECTED_HEALTH } from '../observability/expected-health.js';
 import { ask, config, count, error, gatewayWith, json, setEnvironment } from './sample-requests.js';
 
 beforeAll(() => Logger.overrideLogger(false));
@@ -58,7 +59,7 @@ describe('the sample gateway with a master key', () => {
 
   it('shows probes only the status, and clients with the key all details', async () => {
     const probe = await ask('/health');
-    expect([probe.status, JSON.parse(probe.text)]).toEqual([200, { status: 'ok' }]);
+    expect([probe.status, JSON.parse(probe.text)]).toEqual([200, { status: EXPECTED_HEALTH }]);
     expect((await ask('/health', { headers: bearer })).text).toContain('fast_litellm');
   });
 

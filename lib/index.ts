@@ -23,6 +23,8 @@ export {
   RouterRateLimitError,
   type NoDeploymentReason,
   type RateLimitRefusal,
+  UnsupportedRequestError,
+  type UnsupportedRequest,
 } from './common/http-errors.js';
 export { ProviderError, type OpenAIErrorBody, type ProviderFailureKind } from './common/provider-error.js';
 export type { CallRecorder, CallSeries } from './common/recorder.js';

@@ -146,6 +146,44 @@ export class ContextWindowExceededError extends HttpException {
   }
 }
 
+/** Facts of an `UnsupportedRequestError`. */
+export interface UnsupportedRequest {
+  /** Path of the field in the body: `n`, `messages[2].content[0]`. Absent: the whole operation. */
+  readonly param?: string;
+  /** Of the deployment: `anthropic`, `gemini`. */
+  readonly provider: string;
+  /** What the provider lacks, as a clause: `anthropic has no choices beside the first`. */
+  readonly reason: string;
+  /** What the client or the operator can do. */
+  readonly mend: string;
+}
+
+/**
+ * The request asks for what its deployment's provider cannot express: 400 in OpenAI's shape.
+ * Nothing was sent; other deployments and fallbacks are tried, and no deployment is blamed.
+ */
+export class UnsupportedRequestError extends HttpException implements UnsupportedRequest {
+  /** Stable, machine-readable. */
+  readonly code: 'UNSUPPORTED_PARAMETER' | 'UNSUPPORTED_OPERATION';
+  readonly param?: string;
+  readonly provider: string;
+  readonly reason: string;
+  readonly mend: string;
+
+  constructor({ param, provider, reason, mend }: UnsupportedRequest) {
+    const code = param === undefined ? 'UNSUPPORTED_OPERATION' : 'UNSUPPORTED_PARAMETER';
+    const message = `${param === undefined ? '' : `${param} is not supported: `}${reason}; ${mend}.`;
+    super({ error: { message, type: 'invalid_request_error', param: param ?? null, code: code.toLowerCase() } }, 400);
+    this.name = new.target.name;
+    this.message = message;
+    this.code = code;
+    this.param = param;
+    this.provider = provider;
+    this.reason = reason;
+    this.mend = mend;
+  }
+}
+
 /** Names of models come from clients. */
 function shortened(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;

@@ -29,6 +29,11 @@ export interface LlmClientOptions {
   readonly maxAnswerBytes?: number;
   /** Whether to request a stream's usage that the client does not see. Default true. */
   readonly streamUsage?: boolean;
+  /**
+   * Whether parameters that a provider does not have are dropped instead of refused. A deployment's
+   * `drop_params` and the request's come first. Default false.
+   */
+  readonly dropParams?: boolean;
   /** Bounds of the lists in a body, such as `messages` and `tools`; each has a default. */
   readonly bounds?: BodyBounds;
   /** Upper bounds of what a request's body may ask for. */
@@ -44,6 +49,7 @@ const KEYS = [
   'retriesPerSecond',
   'maxAnswerBytes',
   'streamUsage',
+  'dropParams',
   'bounds',
   'callerLimits',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
@@ -61,6 +67,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}): Resolve
     retriesPerSecond: number('retriesPerSecond', 10),
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
+    dropParams: optional(given.dropParams, false, (value) => checkBoolean('llmClient.dropParams', value)),
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
   };

@@ -20,7 +20,8 @@ import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.option
 import { callSamples } from './metrics.js';
 import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-exchange.js';
-import { ProviderSender, type Operation, type ProviderAccess } from './providers/provider-sender.js';
+import type { Operation } from './providers/protocol.js';
+import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
 import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmStream } from './stream/llm-stream.js';
@@ -67,7 +68,13 @@ export class LlmClient implements Capability {
     const reporter = new CallReporter(router, spending, recorder, observer);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     this.client = { router, options, reporter, retryBudget, now, random };
-    this.providers = { transport, endpoints: new ProviderEndpoints(env), tokenCounter, maxAnswerBytes: options.maxAnswerBytes };
+    this.providers = {
+      transport,
+      endpoints: new ProviderEndpoints(env),
+      tokenCounter,
+      maxAnswerBytes: options.maxAnswerBytes,
+      dropParams: options.dropParams,
+    };
     this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(options.callerLimits, router.settings) };
   }
 
@@ -86,6 +93,33 @@ export class LlmClient implements Capability {
   /** Embeddings: `body` is OpenAI's. */
   embeddings(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer> {
     return this.ask('embeddings', body, options) as Promise<LlmAnswer>;
+  }
+
+  /**
+   * A response of OpenAI's Responses API. Providers without that API answer by chat; what chat
+   * cannot express is an `InvalidArgumentError` that names the field.
+   */
+  responses(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
+  responses(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
+  responses(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
+  responses(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
+    return this.ask('responses', body, options);
+  }
+
+  /** A message of Anthropic's Messages API. Providers without that API answer by chat. */
+  messages(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
+  messages(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
+  messages(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
+  messages(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
+    return this.ask('messages', body, options);
+  }
+
+  /** A completion of OpenAI's older API. Providers without it answer by chat. */
+  completions(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
+  completions(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
+  completions(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
+  completions(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
+    return this.ask('completions', body, options);
   }
 
   /**
@@ -134,8 +168,9 @@ export class LlmClient implements Capability {
    */
   private ask(operation: Operation, body: ModelRequest, given: CallOptions): Promise<LlmAnswer | LlmStream> {
     try {
+      const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
       const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
-      const request = new ReadRequest(asked, given, this.options.streamUsage, this.requestLimits);
+      const request = new ReadRequest(asked, given, addsUsage, this.requestLimits);
       const { routing, request: http } = request.options;
       const memory = http ? RequestContext.of(http) : undefined;
       const stated = routing?.inputTokens;

@@ -136,7 +136,7 @@ export class ReadRequest {
     const headers = (options.request as LimitedRequest | undefined)?.headers;
     this.isLarge = isLarge({ headers, body });
     this.hasOwnFields = Object.keys(body).some(isOwnField);
-    const reply = body.max_completion_tokens ?? body.max_tokens;
+    const reply = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;

@@ -1,6 +1,6 @@
 import { CONNECTION_CODES } from '../../common/connection-codes.js';
 import { FastLiteLLMError, InvalidConfigurationError } from '../../common/errors.js';
-import { DeploymentMisconfiguredError } from '../../common/http-errors.js';
+import { DeploymentMisconfiguredError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import type { FailureReport, Selection } from './call-router.js';
 import { retryAfterOf, type AnyHeaders } from './retry-after.js';
@@ -23,6 +23,11 @@ export class Failure {
     readonly fault: Fault,
     readonly reason?: FailureReason,
   ) {}
+
+  /** Whether the deployment is unfit for this request: another one may be fit. */
+  get isUnfit(): boolean {
+    return this.fault === 'operator' || this.error instanceof UnsupportedRequestError;
+  }
 
   get countsAgainstDeployment(): boolean {
     return this.fault === 'provider' || this.fault === 'operator';
@@ -50,6 +55,7 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   const { selection, cancelled, isOverCallersTime } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
+  if (thrown instanceof UnsupportedRequestError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 400 });
   const { deployment, group } = selection;
   // The client of the call must not read what its operator has to correct.
   const error = thrown instanceof InvalidConfigurationError ? new DeploymentMisconfiguredError(group, [deployment.id], thrown) : thrown;

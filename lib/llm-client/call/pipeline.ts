@@ -91,7 +91,7 @@ export class CallPipeline<R> {
   }
 
   /** How long to wait before the next retry within the priority tier; `undefined`: none is made. */
-  private retryWaitMs({ selection, target }: Attempt, { fault, reason }: Failure, retry: number): number | undefined {
+  private retryWaitMs({ selection, target }: Attempt, { isUnfit, reason }: Failure, retry: number): number | undefined {
     const { call, client } = this;
     const { router, retryBudget, now, random } = client;
     const { deployment } = selection;
@@ -99,7 +99,7 @@ export class CallPipeline<R> {
     const healthy = router.healthyCount(target.model, call.context);
     const healthyOthers = router.healthyCount(target.model, { ...call.context, excludeIds: [deployment.id] });
     // Nothing was sent: another deployment is no retry.
-    if (fault === 'operator' && healthyOthers > 0) return 0;
+    if (isUnfit && healthyOthers > 0) return 0;
     const { retryPolicy, modelGroupRetryPolicy: ofGroups } = router.settings;
     const policy = Object.hasOwn(ofGroups, target.model) ? ofGroups[target.model] : retryPolicy;
     const isPolicyHeeded = deployment.numRetries === undefined;

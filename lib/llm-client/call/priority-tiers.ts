@@ -42,12 +42,12 @@ export class PriorityTiers {
     return this.acquire(passed);
   }
 
-  failed({ deployment, group }: Selection, { fault }: Failure): void {
+  failed({ deployment, group }: Selection, { isUnfit }: Failure): void {
     this.group = group;
     this.current ??= deployment;
     this.tried.push(deployment.id);
-    // A wrong configuration is wrong the next time, too.
-    this.mayRepeat = fault !== 'operator';
+    // What is unfit is unfit the next time, too.
+    this.mayRepeat = !isUnfit;
   }
 
   /** Goes on to the next tier. `false`: there is none. */

@@ -1,6 +1,7 @@
 import { decoded } from '../../common/basic-authorization.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
+import type { RequestAuthorization } from './authorization.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
@@ -32,6 +33,8 @@ export class ProviderEndpoint {
   readonly provider: string;
   /** OpenAI's protocol, until rows of the provider table name another one. */
   readonly protocol: Protocol = OPENAI;
+  /** Credentials beside those in `headers`. */
+  readonly authorization: RequestAuthorization | undefined = undefined;
   readonly origin: string;
   /** Names and values in turns, as undici takes them. */
   readonly headers: readonly string[];
@@ -103,14 +106,14 @@ export class ProviderEndpoint {
   }
 
   /**
-   * The path of an operation (`/chat/completions`) for a model.
+   * The path of an operation (`/chat/completions`, also with a query) for a model.
    * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
    */
   pathOf(operation: string, model: string): string {
     if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
     const { base, query, namesDeployment } = this.address;
-    if (!namesDeployment) return base + operation + query;
-    return `${base}/openai/deployments/${encodeURIComponent(model)}${operation}${query}`;
+    const own = namesDeployment ? `/openai/deployments/${encodeURIComponent(model)}${operation}` : operation;
+    return base + own + (query !== '' && own.includes('?') ? `&${query.slice(1)}` : query);
   }
 
   /** Removes the deployment's secrets from `message`: some providers repeat the key they reject. */

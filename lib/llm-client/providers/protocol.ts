@@ -1,11 +1,18 @@
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import type { ReadRequest } from '../request.js';
+import type { ModelRequest, ReadRequest } from '../request.js';
+
+/** The APIs that clients may call. Each is named after the last part of its path. */
+export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages';
 
 /** What is sent to one deployment. */
 export interface SentRequest {
   readonly request: ReadRequest;
-  /** As the provider knows it. */
+  /** The request's body, or what a bridge made of it. */
+  readonly body: ModelRequest;
+  /** The deployment's provider, as in the provider table. */
+  readonly provider: string;
+  /** The model as the provider knows it. */
   readonly model: string;
   /** What a fallback changes in the request. */
   readonly overrides: Readonly<Record<string, unknown>> | undefined;
@@ -14,6 +21,44 @@ export interface SentRequest {
   /** The deployment's fields: those that the request overrides, and those that override it. */
   readonly defaults: Readonly<Record<string, unknown>> | undefined;
   readonly fixed: Readonly<Record<string, unknown>> | undefined;
+  /** The client's `dropParams`, which the deployment and the request may override. */
+  readonly dropParams: boolean;
+  /** The deployment's `litellm_params`. */
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/** A request in the provider's words, and how its answer is read. */
+export interface WireCall {
+  /** Behind the address's own path; may have a query. */
+  readonly path: string;
+  /** More headers, names and values in turns. */
+  readonly headers?: readonly string[];
+  /** As bytes if it is large. */
+  readonly body: string | Promise<string | Buffer>;
+  /** Puts the answer into the words of the client's API. Absent: its bytes pass unchanged. */
+  readonly translator?: AnswerTranslator;
+  /** Reads the bytes behind the translator. */
+  readonly reader: AnswerReader;
+  /** The content type of a stream. Default: server-sent events. */
+  readonly streamType?: RegExp;
+}
+
+/**
+ * Translates one answer. It throws what it cannot read (any `Error`): the answer counts as
+ * malformed. An error in a stream becomes an event `data: {"error":{…}}` in OpenAI's shape, whose
+ * `code` may be a status.
+ */
+export interface AnswerTranslator {
+  /** Bytes that wait for the rest of their event. They are bounded by the exchange. */
+  readonly pending: number;
+  whole(answer: Buffer): Buffer;
+  /**
+   * The events that a chunk of a stream completes; may be empty. Nothing before the first content:
+   * until then an error lets another deployment be tried.
+   */
+  chunk(bytes: Buffer): Buffer;
+  /** What is left at the end of a stream. @throws Error for a stream that was cut. */
+  end(): Buffer;
 }
 
 /** What an answer of status 200 is instead: no answer at all, or an error as JSON. */
@@ -22,24 +67,41 @@ export type AnswerFault = 'malformed' | { readonly error: string };
 /** What a stream begins with: too little to tell, an answer, or an error (as JSON) in its place. */
 export type StreamOpening = 'undecided' | 'answer' | { readonly error: string };
 
+/** Reads what the client must know of an answer that passes. */
+export interface AnswerReader {
+  /** What is wrong with a whole answer; `undefined`: nothing. */
+  faultIn(answer: Buffer): AnswerFault | undefined;
+  /** The usage in a whole answer, or in a stream by its last bytes and (8 KB of) its first. */
+  usageIn(bytes: Buffer, head?: Buffer): AnswerUsage | undefined;
+  /** Until a stream has begun with an answer, another deployment may be tried. */
+  openingOf(bytes: Buffer): StreamOpening;
+  /** The error that a stream ended with, as JSON. @param tail its last bytes */
+  errorAtEnd(tail: Buffer): string | undefined;
+}
+
+/** An error as a provider states it. */
+export interface StatedError extends Partial<OpenAIErrorBody> {
+  /** In place of the answer's own status, which may be 200. */
+  readonly status?: number;
+  /** What its body asks to wait; the header counts first. */
+  readonly retryAfterMs?: number;
+}
+
 /**
  * A wire protocol of providers. The client's inner language is OpenAI's chat: a protocol writes
  * such a request in its own words and reads the answers back. Each has a folder beside this file:
  * request, answer, stream, errors.
  */
 export interface Protocol {
-  /** The body of a request, as bytes if it is large. @throws InvalidArgumentError for no JSON */
-  bodyOf(sent: SentRequest): string | Promise<Buffer>;
-  /** What is wrong with a whole answer; `undefined`: nothing. */
-  faultIn(answer: Buffer): AnswerFault | undefined;
-  /** The usage in a whole answer, or in the last bytes of a stream. */
-  usageIn(bytes: Buffer): AnswerUsage | undefined;
-  /** Until a stream has begun with an answer, another deployment may be tried. */
-  openingOf(bytes: Buffer): StreamOpening;
-  /** The error that a stream ended with, as JSON. @param tail its last bytes */
-  errorAtEnd(tail: Buffer): string | undefined;
+  readonly name: string;
+  /**
+   * Puts an operation into the provider's words; `undefined`: the provider does not have it. Then
+   * the operation is bridged to `chat`, where a bridge exists.
+   * @throws InvalidArgumentError for no JSON; UnsupportedRequestError for what it cannot express.
+   */
+  call(operation: Operation, sent: SentRequest): WireCall | undefined;
   /** The error that a body states. */
-  errorIn(body: string): Partial<OpenAIErrorBody>;
+  errorIn(body: string): StatedError;
   /** Whether a body states an error in the place of an answer. */
   hasError(body: string): boolean;
 }

@@ -28,10 +28,11 @@ export class ProviderErrors {
 
   /** An error in a stream, or in place of an answer. Some providers name its status as `code`. */
   inAnswer(json: string, head: AnswerHead): ProviderError {
-    const code = this.endpoint.protocol.errorIn(json).code ?? '';
-    if (/^[45]\d\d$/.test(code)) return this.answered(Number(code), json, head);
+    const { code = '', status } = this.endpoint.protocol.errorIn(json);
+    if (status !== undefined) return this.answered(status, json, head);
+    if (/^[45]\d\d$/.test(code ?? '')) return this.answered(Number(code), json, head);
     // Without one, a content filter or a prompt that is too long is a 400: the provider is well.
-    return this.answered(kindOfStatus(400, code) === 'bad_request' ? 500 : 400, json, head);
+    return this.answered(kindOfStatus(400, code ?? '') === 'bad_request' ? 500 : 400, json, head);
   }
 
   /** An error that the provider answered with. */
@@ -51,7 +52,7 @@ export class ProviderErrors {
       providerCode: code,
       type,
       param,
-      retryAfterMs: retryAfterOf({ get: (name) => rawHeader(rawHeaders, name) ?? null }, Date.now()),
+      retryAfterMs: retryAfterOf({ get: (name) => rawHeader(rawHeaders, name) ?? null }, Date.now()) ?? stated.retryAfterMs,
       providerRequestId: requestId,
     });
   }

@@ -5,6 +5,7 @@ import type { Exchange } from '../call/attempt.js';
 import { kindOfCode } from '../call/failure.js';
 import { StreamRecord } from '../stream/stream-record.js';
 import type { KnownEndpoint } from './endpoints.js';
+import type { WireCall } from './protocol.js';
 import type { AnswerHead } from './provider-errors.js';
 import { rawHeader, requestIdIn } from './raw-headers.js';
 
@@ -14,7 +15,7 @@ export interface ProviderRequest {
   readonly path: string;
   readonly method: 'POST';
   /** Names and values in turns. */
-  readonly headers: string[];
+  headers: string[];
   readonly body: string | Buffer;
   /** In milliseconds, until the headers and between chunks. 0: none. Default: the connection's. */
   readonly headersTimeout?: number;
@@ -49,6 +50,7 @@ export interface ChunkSink {
 /** What an exchange goes by. */
 export interface ExchangeSettings {
   readonly known: KnownEndpoint;
+  readonly call: WireCall;
   readonly stream: boolean;
   /** Largest whole answer, and largest event of a stream, in bytes. */
   readonly maxBytes: number;
@@ -118,12 +120,17 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     return bytes;
   }
 
+  /** The usage in a whole answer. */
+  usageIn(answer: Buffer): AnswerUsage | undefined {
+    return this.settings.call.reader.usageIn(answer);
+  }
+
   /** What a stream that is over ended with: its usage, or an error. */
   ending(): { readonly usage: AnswerUsage | undefined; readonly error: ProviderError | undefined } {
-    const { protocol } = this.settings.known.endpoint;
+    const { reader } = this.settings.call;
     const tail = this.record?.tail() ?? EMPTY;
-    const stated = protocol.errorAtEnd(tail);
-    return { usage: protocol.usageIn(tail), error: stated === undefined ? undefined : this.errorIn(stated) };
+    const stated = reader.errorAtEnd(tail);
+    return { usage: reader.usageIn(tail, this.record?.head()), error: stated === undefined ? undefined : this.errorIn(stated) };
   }
 
   /** Ends it from this side, in any state. */
@@ -186,7 +193,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     if (encoding !== undefined && encoding !== 'identity') {
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
     } else if (this.settings.stream) {
-      this.streams = EVENT_STREAM.test(contentType);
+      this.streams = (this.settings.call.streamType ?? EVENT_STREAM).test(contentType);
       // JSON may say what is wrong.
       if (!this.streams && !JSON_TYPE.test(contentType)) this.abort(this.refused());
     }
@@ -207,9 +214,10 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   onComplete(): void {
     if (this.state === 'over') return;
     if (this.status >= 300) return this.finish(this.refused());
+    if (this.streams && !this.endTranslation()) return;
     if (this.state === 'streaming') return this.finish(undefined);
     if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
-    this.finish(this.settings.stream ? this.refused() : this.faultOfWhole());
+    this.finish(this.settings.stream ? this.refused() : (this.translateWhole() ?? this.faultOfWhole()));
   }
 
   onError(error: Error): void {
@@ -221,7 +229,59 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     this.finish(this.settings.known.errors.failed(kindOfCode(error) ?? 'connection', message, this, error));
   }
 
-  private onStreamData(chunk: Buffer): boolean {
+  private onStreamData(received: Buffer): boolean {
+    const { maxBytes, call } = this.settings;
+    const { translator } = call;
+    let chunk = received;
+    if (translator !== undefined) {
+      try {
+        chunk = translator.chunk(received);
+      } catch (error) {
+        this.abort(this.unreadable(error));
+        return false;
+      }
+      if (translator.pending > maxBytes) {
+        this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
+        return false;
+      }
+      if (chunk.length === 0) return true;
+    }
+    return this.take(chunk);
+  }
+
+  /** What a translator still holds belongs to the stream. `false`: the stream was cut. */
+  private endTranslation(): boolean {
+    const { translator } = this.settings.call;
+    if (translator === undefined) return true;
+    let rest: Buffer;
+    try {
+      rest = translator.end();
+    } catch (error) {
+      this.finish(this.unreadable(error));
+      return false;
+    }
+    if (rest.length > 0) this.take(rest);
+    return this.state !== 'over';
+  }
+
+  private translateWhole(): ProviderError | undefined {
+    const { translator } = this.settings.call;
+    if (translator === undefined) return undefined;
+    try {
+      const translated = translator.whole(this.takeBytes());
+      this.keep(translated);
+      return undefined;
+    } catch (error) {
+      return this.unreadable(error);
+    }
+  }
+
+  private unreadable(error: unknown): ProviderError {
+    const message = 'The provider answered with something that is not of its protocol.';
+    return this.settings.known.errors.failed('malformed', message, this, error as Error);
+  }
+
+  private take(chunk: Buffer): boolean {
     const { maxBytes } = this.settings;
     const record = (this.record ??= new StreamRecord());
     record.add(chunk);
@@ -237,7 +297,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
 
   /** While there are only comments or half an error, another deployment may still be tried. */
   private open(): void {
-    const opening = this.settings.known.endpoint.protocol.openingOf(this.waitingBytes());
+    const opening = this.settings.call.reader.openingOf(this.waitingBytes());
     if (opening === 'undecided' && this.size < LONGEST_ERROR) return;
     if (typeof opening === 'object') return this.abort(this.errorIn(opening.error));
     this.state = 'streaming';
@@ -257,7 +317,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   }
 
   private faultOfWhole(): ProviderError | undefined {
-    const fault = this.settings.known.endpoint.protocol.faultIn(this.waitingBytes());
+    const fault = this.settings.call.reader.faultIn(this.waitingBytes());
     if (fault === undefined) return undefined;
     if (fault === 'malformed') return this.malformed('The provider answered with something that is no JSON object.');
     this.takeBytes();

@@ -1,3 +1,4 @@
+import { UnsupportedRequestError } from '../../common/http-errors.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/token-estimate.js';
@@ -8,12 +9,11 @@ import type { ClosableResponse } from '../call/cancellation.js';
 import type { ReadRequest } from '../request.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
+import { bridgeOf } from '../bridges/bridges.js';
+import type { Bridge, BridgedAnswer } from '../bridges/bridge.js';
 import { changesOf } from './openai/request.js';
+import type { Operation, SentRequest, WireCall } from './protocol.js';
 import { ProviderExchange, type ProviderRequest, type ProviderTransport } from './provider-exchange.js';
-
-/** Operations of providers, and their paths. */
-const OPERATIONS = { chat: '/chat/completions', embeddings: '/embeddings' } as const;
-export type Operation = keyof typeof OPERATIONS;
 
 /** What requests to providers go through. */
 export interface ProviderAccess {
@@ -21,6 +21,7 @@ export interface ProviderAccess {
   readonly endpoints: ProviderEndpoints;
   readonly tokenCounter: TokenCounterService;
   readonly maxAnswerBytes: number;
+  readonly dropParams: boolean;
 }
 
 /** undici's word for it. */
@@ -40,17 +41,21 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     const known = access.endpoints.of(deployment, model);
     attempt.provider = known.endpoint.provider;
     let addsUsage = request.addsUsage && !known.refusesStreamOptions;
+    let isRenewed = false;
     for (;;) {
-      const exchange = new ProviderExchange({ known, stream: request.stream, maxBytes: access.maxAnswerBytes });
+      const { call, bridged } = this.callFor(attempt, known, addsUsage);
+      const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes });
       try {
         attempt.begin(exchange);
-        const written = this.bodyFor(attempt, known, addsUsage);
-        // Aborted while a large body is written, `answered` rejects before it is awaited.
-        if (typeof written !== 'string') exchange.answered.catch(() => {});
-        const sent = this.requestFor(attempt, known, typeof written === 'string' ? written : await written);
-        this.dispatch(attempt, sent, exchange);
+        const sent = this.requestFor(attempt, known, call, exchange);
+        this.dispatch(attempt, sent instanceof Promise ? await sent : sent, exchange);
         await exchange.answered;
       } catch (error) {
+        // A token that was revoked before its time is fetched again, once.
+        if (exchange.status === 401 && !isRenewed && known.endpoint.authorization?.renew() === true) {
+          isRenewed = true;
+          continue;
+        }
         // The caller did not ask for `stream_options`: a provider that refuses them is asked again
         // without.
         if (!addsUsage || !refusesStreamOptions(exchange)) throw error;
@@ -59,7 +64,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
       }
       // Certain only now: an error that repeats the whole request names them, too.
       if (request.addsUsage && !addsUsage) known.refusesStreamOptions = true;
-      return request.stream ? this.streamOf(attempt, exchange) : this.answerOf(attempt, exchange, known);
+      return request.stream ? this.streamOf(attempt, exchange, bridged) : this.answerOf(attempt, exchange, bridged);
     }
   }
 
@@ -72,9 +77,23 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     return count({ ...request.body, ...changesOf(overrides) }, access.tokenCounter);
   }
 
-  private bodyFor({ model, target }: Attempt, { endpoint, defaults, fixed }: KnownEndpoint, addsUsage: boolean): string | Promise<Buffer> {
-    const { request } = this;
-    return endpoint.protocol.bodyOf({ request, model, overrides: target.overrides, addsUsage, defaults, fixed });
+  /** The operation as the provider has it, else by chat. */
+  private callFor({ model, target, selection }: Attempt, known: KnownEndpoint, addsUsage: boolean): BridgeableCall {
+    const { request, operation } = this;
+    const { endpoint, defaults, fixed } = known;
+    const { body } = request;
+    const { params } = selection.deployment;
+    const { dropParams } = this.access;
+    const { protocol, provider } = endpoint;
+    const { overrides } = target;
+    const sent: SentRequest = { request, body, provider, model, overrides, addsUsage, defaults, fixed, dropParams, params };
+    const own = protocol.call(operation, sent);
+    if (own !== undefined) return { call: own, bridged: undefined };
+    const bridge = bridgeOf(operation);
+    const call = bridge && protocol.call('chat', { ...sent, body: bridge.request(body) });
+    if (call !== undefined) return { call, bridged: (bridge as Bridge).answer(body) };
+    const reason = `${provider} does not offer ${operation} for ${model}`;
+    throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
   }
 
   private dispatch(attempt: Attempt, sent: ProviderRequest, exchange: ProviderExchange): void {
@@ -84,30 +103,55 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     else dispatchObserved(attempt.observed, transport, sent, exchange);
   }
 
-  private requestFor({ model, times }: Attempt, { endpoint }: KnownEndpoint, body: string | Buffer): ProviderRequest {
-    return {
-      origin: endpoint.origin,
-      path: endpoint.pathOf(OPERATIONS[this.operation], model),
-      method: 'POST',
-      headers: endpoint.headers as string[],
-      body,
-      headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
-      bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
-    };
+  private requestFor(
+    attempt: Attempt,
+    known: KnownEndpoint,
+    call: WireCall,
+    exchange: ProviderExchange,
+  ): ProviderRequest | Promise<ProviderRequest> {
+    const { authorization } = known.endpoint;
+    const { body } = call;
+    if (typeof body === 'string' && authorization === undefined) return requestWith(attempt, known, call, body);
+    // Aborted in the meantime, `answered` rejects before it is awaited.
+    exchange.answered.catch(() => {});
+    return (async () => {
+      const request = requestWith(attempt, known, call, await body);
+      if (authorization !== undefined) request.headers = [...request.headers, ...(await authorization.headersFor(request))];
+      return request;
+    })();
   }
 
-  private answerOf(attempt: Attempt, exchange: ProviderExchange, { endpoint }: KnownEndpoint): LlmAnswer {
+  private answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer {
     attempt.answered();
     attempt.estimatedUsage = attempt.estimate(this.operation === 'embeddings' ? 0 : exchange.receivedTokens);
     const bytes = exchange.takeBytes();
-    attempt.usage = endpoint.protocol.usageIn(bytes);
-    return new LlmAnswer(bytes, attempt.usage, attempt.facts());
+    attempt.usage = exchange.usageIn(bytes);
+    return new LlmAnswer(bridged === undefined ? bytes : bridged.whole(bytes), attempt.usage, attempt.facts());
   }
 
-  private streamOf(attempt: Attempt, exchange: ProviderExchange): LlmStream {
+  private streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream {
     attempt.firstChunk();
-    return new LlmStream(attempt.facts(), new ProviderStream(attempt, exchange, this.request.addsUsage));
+    return new LlmStream(attempt.facts(), new ProviderStream(attempt, exchange, this.request.addsUsage, bridged));
   }
+}
+
+/** A call, and what puts its answer into the client's API where that is not the provider's. */
+interface BridgeableCall {
+  readonly call: WireCall;
+  readonly bridged: BridgedAnswer | undefined;
+}
+
+function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, call: WireCall, body: string | Buffer): ProviderRequest {
+  const headers = endpoint.headers as string[];
+  return {
+    origin: endpoint.origin,
+    path: endpoint.pathOf(call.path, model),
+    method: 'POST',
+    headers: call.headers === undefined ? headers : [...headers, ...call.headers],
+    body,
+    headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
+    bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
+  };
 }
 
 /** A stream in progress: its end is the end of its attempt and of its call. */
@@ -118,6 +162,7 @@ class ProviderStream implements StreamSource {
     private readonly attempt: Attempt,
     readonly exchange: ProviderExchange,
     readonly hidesUsage: boolean,
+    readonly bridged: BridgedAnswer | undefined,
   ) {
     exchange.whenOver((error) => this.ended(error));
   }

@@ -1,5 +1,6 @@
-import { ProviderError } from '../../common/provider-error.js';
+import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error.js';
 import { whenOver, type NodeResponse } from '../../common/response-over.js';
+import type { BridgedAnswer } from '../bridges/bridge.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
@@ -23,6 +24,8 @@ export interface StreamSource {
   readonly exchange: ProviderExchange;
   /** Whether the event with the usage is kept back: its caller did not ask for it. */
   readonly hidesUsage: boolean;
+  /** Puts the chat's events into the client's API; absent: they are what the client asked for. */
+  readonly bridged: BridgedAnswer | undefined;
   /** The response that the call was given, whose buffer the reader fills. */
   readonly response: ClosableResponse | undefined;
   /** When the stream is over, if its provider reported it. */
@@ -91,7 +94,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
     this.take();
     const { exchange, hidesUsage, response } = this.source;
-    const queue = new EventQueue(exchange);
+    const queue = new EventQueue(exchange, this.source.bridged);
     exchange.attach(queue);
     try {
       for (let data = await queue.next(); data !== undefined; data = await queue.next()) {
@@ -149,7 +152,8 @@ class ResponseSink implements ChunkSink {
 
   chunk(bytes: Buffer): boolean {
     const passed = this.filter.pass(bytes);
-    return passed.length === 0 || this.response.write(passed);
+    const written = this.source.bridged?.chunk(passed) ?? passed;
+    return written.length === 0 || this.response.write(written);
   }
 
   end(error: Error | undefined): void {
@@ -157,19 +161,29 @@ class ResponseSink implements ChunkSink {
     response.removeListener('drain', this.drained);
     this.unwatch();
     if (!response.destroyed) {
-      const last = error === undefined ? this.filter.rest() : errorEvent(error);
+      const last = this.last(error);
       if (last.length > 0) response.write(last);
     }
     response.end();
     this.done();
   }
+
+  private last(error: Error | undefined): Buffer | string {
+    const { bridged } = this.source;
+    if (bridged === undefined) return error === undefined ? this.filter.rest() : errorEvent(error);
+    if (error !== undefined) return bridged.error(errorBodyOf(error), error instanceof ProviderError ? error.getStatus() : 500);
+    return Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]);
+  }
+}
+
+function errorBodyOf(error: Error): OpenAIErrorBody {
+  if (error instanceof ProviderError) return error.error;
+  return { message: 'The stream ended early.', type: 'server_error', param: null, code: null };
 }
 
 /** The last event of a broken stream, which no client takes for a normal end. */
 function errorEvent(error: Error): string {
-  const body =
-    error instanceof ProviderError ? error.error : { message: 'The stream ended early.', type: 'server_error', param: null, code: null };
-  return `data: ${JSON.stringify({ error: body })}\n\n`;
+  return `data: ${JSON.stringify({ error: errorBodyOf(error) })}\n\n`;
 }
 
 /** Queues the events of a stream for a reader that takes them one by one. */
@@ -180,15 +194,19 @@ class EventQueue implements ChunkSink {
   private error: Error | undefined = undefined;
   private wake: (() => void) | undefined = undefined;
 
-  constructor(private readonly exchange: ProviderExchange) {}
+  constructor(
+    private readonly exchange: ProviderExchange,
+    private readonly bridged: BridgedAnswer | undefined,
+  ) {}
 
   chunk(bytes: Buffer): boolean {
-    this.events.push(...this.reader.read(bytes));
+    this.events.push(...this.reader.read(this.bridged?.chunk(bytes) ?? bytes));
     this.wake?.();
     return this.events.length < MOST_WAITING;
   }
 
   end(error: Error | undefined): void {
+    if (error === undefined && this.bridged !== undefined) this.events.push(...this.reader.read(this.bridged.end()));
     this.ended = true;
     this.error = error;
     this.wake?.();

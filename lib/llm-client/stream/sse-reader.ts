@@ -14,6 +14,8 @@ export class EventReader {
   /** The unfinished event: one event may arrive in thousands of pieces. */
   private pieces: string[] = [];
   private hasBegun = false;
+  /** Characters of the unfinished event. */
+  pending = 0;
   /** The last characters of the pieces: a chunk may cut the end of an event. */
   private edge = '';
 
@@ -22,6 +24,7 @@ export class EventReader {
     const piece = this.decode(chunk);
     const seen = this.edge + piece;
     this.pieces.push(piece);
+    this.pending += piece.length;
     if (!END.test(seen)) {
       this.edge = seen.slice(-LONGEST_EDGE);
       return NONE;
@@ -29,6 +32,7 @@ export class EventReader {
     const events = this.pieces.join('').split(END);
     const rest = events.pop() as string;
     this.pieces = [rest];
+    this.pending = rest.length;
     this.edge = rest.slice(-LONGEST_EDGE);
     return events.map(dataOf).filter((data) => data !== undefined);
   }

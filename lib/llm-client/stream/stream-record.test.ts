@@ -25,8 +25,8 @@ describe('StreamRecord', () => {
     for (let index = 0; index < 100_000; index++) record.add(Buffer.from(`${index}\n`));
     const tail = record.tail().toString();
     expect(tail.endsWith('\n99998\n99999\n')).toBe(true);
-    expect(tail.length).toBeGreaterThanOrEqual(8192);
-    expect(tail.length).toBeLessThan(8200);
+    expect(tail.length).toBeGreaterThanOrEqual(16_384);
+    expect(tail.length).toBeLessThan(16_400);
     record.add(Buffer.alloc(20_000, 'x'));
     expect(record.tail()).toHaveLength(20_000);
   });

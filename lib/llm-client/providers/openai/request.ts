@@ -1,42 +1,49 @@
 import { errorMessage, InvalidArgumentError } from '../../../common/errors.js';
+import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { nextTurn } from '../../../common/next-turn.js';
 import { largeJson } from '../../../http/body/large-json.js';
-import type { ReadRequest } from '../../request.js';
 import { tagsIn, withoutOwn } from '../../own-fields.js';
 import type { SentRequest } from '../protocol.js';
 
 /** The body: the deployment's defaults, the request, a fallback's changes, `extra_body`. */
 export function bodyOf(sent: SentRequest): string | Promise<Buffer> {
-  const { request } = sent;
-  if (request.isLarge) return largeBody(sent);
+  return written(sent, () => mergedFields(sent));
+}
+
+/** Writes fields as JSON, those of a large request in steps. @throws InvalidArgumentError */
+export function written(sent: SentRequest, fields: () => object): string | Promise<Buffer> {
+  if (sent.request.isLarge) return largeBody(sent, fields);
   try {
-    return JSON.stringify(fieldsOf(sent));
+    return JSON.stringify(fields());
   } catch (error) {
-    throw notJson(request, error);
+    throw notJson(sent, error);
   }
 }
 
-async function largeBody(sent: SentRequest): Promise<Buffer> {
+async function largeBody(sent: SentRequest, fields: () => object): Promise<Buffer> {
   await nextTurn();
   try {
-    return await largeJson(fieldsOf(sent));
+    return await largeJson(fields());
   } catch (error) {
-    throw notJson(sent.request, error);
+    throw notJson(sent, error);
   }
 }
 
-function fieldsOf({ request, model, overrides, addsUsage, defaults, fixed }: SentRequest): Readonly<Record<string, unknown>> {
-  const fields = requestFields(request, addsUsage);
+/** The deployment's defaults, the request, a fallback's changes, `extra_body`, in this order. */
+export function mergedFields(sent: SentRequest): Readonly<Record<string, unknown>> {
+  const { model, overrides, defaults, fixed } = sent;
+  const fields = requestFields(sent);
   if (defaults === undefined && fixed === undefined && overrides === undefined) {
     return model === fields.model ? fields : { ...fields, model };
   }
   return { ...defaults, ...fields, ...(overrides && changesOf(overrides)), ...fixed, model: fixed?.model ?? model };
 }
 
-function requestFields({ body, hasOwnFields, hasTags }: ReadRequest, addsUsage: boolean): Readonly<Record<string, unknown>> {
+function requestFields({ body, request, addsUsage }: SentRequest): Readonly<Record<string, unknown>> {
+  const { hasOwnFields, hasTags } = request;
   if (!hasOwnFields && !hasTags && !addsUsage) return body;
   const fields = withoutOwn(body);
-  if (hasTags) fields.metadata = withoutTags(body.metadata as object);
+  if (hasTags && tagsIn(body.metadata) !== undefined) fields.metadata = withoutTags(body.metadata as object);
   if (addsUsage) fields.stream_options = { ...(body.stream_options as object | undefined), include_usage: true };
   return fields;
 }
@@ -57,6 +64,8 @@ function withoutTags(metadata: object): object | undefined {
 }
 
 /** Cycles, BigInt, or too deep for the stack. */
-function notJson({ body }: ReadRequest, error: unknown): InvalidArgumentError {
+function notJson({ body }: SentRequest, error: unknown): Error {
+  // What a protocol refuses is JSON.
+  if (error instanceof InvalidArgumentError || error instanceof UnsupportedRequestError) return error;
   return new InvalidArgumentError('body', body, `must be JSON (${errorMessage(error)})`);
 }

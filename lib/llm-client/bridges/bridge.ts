@@ -1,0 +1,28 @@
+import type { OpenAIErrorBody } from '../../common/provider-error.js';
+import type { ModelRequest } from '../request.js';
+
+/**
+ * Serves another API of clients by OpenAI's chat, for providers that do not have that API
+ * themselves. Each has a folder beside this file: request, answer, stream.
+ */
+export interface Bridge {
+  /**
+   * The request as one of chat, its `stream_options.include_usage` set where it streams.
+   * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent.
+   */
+  request(body: ModelRequest): ModelRequest;
+  /** @param body the client's request */
+  answer(body: ModelRequest): BridgedAnswer;
+}
+
+/** Puts one answer of OpenAI's chat into the words of the client's API. */
+export interface BridgedAnswer {
+  /** @param chat a whole chat completion */
+  whole(chat: Buffer): Buffer;
+  /** The client's events for the chat events that a chunk completes; may be empty. */
+  chunk(bytes: Buffer): Buffer;
+  /** The events that end the stream. */
+  end(): Buffer;
+  /** The event that ends a broken stream. @param status for the client */
+  error(error: OpenAIErrorBody, status: number): Buffer;
+}

@@ -1,0 +1,17 @@
+/** What a `data:` URL of base64 holds. */
+export interface InlineData {
+  /** `image/png` */
+  readonly mediaType: string;
+  /** base64 */
+  readonly data: string;
+}
+
+/** Parameters of its media type are cut. `undefined`: no `data:` URL, or one that is not base64. */
+export function inlineDataIn(url: string): InlineData | undefined {
+  if (!url.startsWith('data:')) return undefined;
+  const comma = url.indexOf(',');
+  // A head without a comma may be as long as the body.
+  if (comma < 0 || comma > 256) return undefined;
+  const [mediaType, ...parameters] = url.slice('data:'.length, comma).split(';');
+  return parameters.at(-1) === 'base64' ? { mediaType: mediaType.toLowerCase(), data: url.slice(comma + 1) } : undefined;
+}

@@ -24,8 +24,8 @@ export interface ProviderAddress {
   readonly query: string;
   /** Whether the path contains the model, as Azure's does. */
   readonly namesDeployment: boolean;
-  /** Whether the key is sent as `api-key`. */
-  readonly takesApiKey: boolean;
+  /** The header for the key; `undefined`: `authorization`, as a Bearer token. */
+  readonly keyHeader: string | undefined;
 }
 
 /** What an address depends on besides its text. */
@@ -38,8 +38,8 @@ export interface AddressContext {
 /** Reads an address as its provider means it. */
 export function addressOf(provider: string, url: URL, { version }: AddressContext): ProviderAddress {
   const path = operationPath(provider, url);
-  const takesApiKey = provider === 'azure' || provider === 'azure_text' || (provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname));
-  const plain = { url, query: url.search, namesDeployment: false, takesApiKey };
+  const keyHeader = provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname) ? 'api-key' : rowOf(provider)?.keyHeader;
+  const plain = { url, query: url.search, namesDeployment: false, keyHeader };
   if (provider === 'azure' || provider === 'azure_text') {
     if (path.endsWith('/openai/v1')) return { ...plain, base: path };
     if (version !== undefined && UNDATED_AZURE.has(version)) return { ...plain, base: `${path}/openai/v1` };

@@ -5,8 +5,8 @@ import type { RequestAuthorization } from './authorization.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
-import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
+import { protocolOf } from './protocols.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
 import { isResolved, regionIn, resolveModel } from './resolution.js';
 
@@ -31,8 +31,7 @@ const NO_MODEL = /^\.{0,2}$|\p{Surrogate}/u;
 /** A deployment's address, headers and key, resolved once. */
 export class ProviderEndpoint {
   readonly provider: string;
-  /** OpenAI's protocol, until rows of the provider table name another one. */
-  readonly protocol: Protocol = OPENAI;
+  readonly protocol: Protocol;
   /** Credentials beside those in `headers`. */
   readonly authorization: RequestAuthorization | undefined = undefined;
   readonly origin: string;
@@ -62,6 +61,7 @@ export class ProviderEndpoint {
     if (!params.model.includes('*') && !isModelName(resolved.model))
       throw new DeploymentFault(deploymentId, 'model', 'must name a model behind its provider', '');
     this.provider = provider;
+    this.protocol = protocolOf(provider);
     const around = new ProviderEnvironment(provider, env);
     const url = base ?? this.defaultBase(around);
     this.address = addressOf(provider, url, { deploymentId, version: text(params.api_version) ?? around.version() });

@@ -30,7 +30,7 @@ const SCHEME = /^(?:basic|bearer) +/i;
  */
 export function headersOf(
   params: HeaderParams,
-  { url, takesApiKey }: ProviderAddress,
+  { url, keyHeader }: ProviderAddress,
   { key, token }: Credentials,
   deploymentId: string,
 ): readonly string[] {
@@ -42,7 +42,7 @@ export function headersOf(
     else throw new DeploymentFault(deploymentId, path, 'must be a valid header value', '');
   };
   if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
-  else if (key !== undefined) set('api_key', takesApiKey ? 'api-key' : 'authorization', takesApiKey ? key : `Bearer ${key}`);
+  else if (key !== undefined) set('api_key', keyHeader ?? 'authorization', keyHeader === undefined ? `Bearer ${key}` : key);
   else if (token !== undefined) set('azure_ad_token', 'authorization', `Bearer ${token}`);
   const { organization } = params;
   if (typeof organization === 'string' && organization !== '') set('organization', 'openai-organization', organization);

@@ -1,5 +1,10 @@
-/** A provider with OpenAI's protocol: its address, and its environment variables. */
+/** The wire protocols of `protocols.ts`. */
+export type ProtocolName = 'openai';
+
+/** A provider that can be called: its protocol, its address, and its environment variables. */
 export interface ProviderRow {
+  /** Default: OpenAI's. */
+  readonly protocol?: ProtocolName;
   /** Default address; without one, `api_base` or a variable must give it. */
   readonly base?: string;
   /** Variables for its key; the first one set wins. Default: `<NAME>_API_KEY`. */
@@ -8,6 +13,8 @@ export interface ProviderRow {
   readonly bases?: readonly string[];
   /** Other addresses that may get a key from the environment. */
   readonly alsoAt?: readonly string[];
+  /** The header for its key. Default: `authorization`, as a Bearer token. */
+  readonly keyHeader?: string;
   /** Host suffixes of a provider with one host per customer. */
   readonly suffixes?: readonly string[];
   /** Whether calls without a key are usual, as with a local server. */
@@ -44,6 +51,7 @@ const AZURE: ProviderRow = {
   keys: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
   bases: ['AZURE_BASE_URL', 'AZURE_API_BASE'],
   suffixes: AZURE_SUFFIXES,
+  keyHeader: 'api-key',
 };
 /** Servers that the operator runs. */
 const OWN_SERVER: ProviderRow = { keyOptional: true };

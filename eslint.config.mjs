@@ -46,7 +46,7 @@ export default defineConfig(
   },
   // What is heavy or may be missing is opened when it is first needed.
   {
-    files: ['lib/engine/native-binding.ts', 'lib/token-counter/bpe/ranks.ts'],
+    files: ['lib/connection-pool/**/*.ts', 'lib/engine/native-binding.ts', 'lib/token-counter/bpe/ranks.ts'],
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   // Programs of the terminal; packages that only a bench installs have no types here.

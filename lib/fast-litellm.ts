@@ -34,6 +34,7 @@ import type { RouterService } from './router/router.service.js';
 import { openTelemetryObserver } from './telemetry/call-spans.js';
 import { resolveLlmClientOptions } from './llm-client/llm-client.options.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
+import type { ProviderTransport } from './llm-client/providers/provider-exchange.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
@@ -120,7 +121,10 @@ export class FastLiteLLM {
       this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
       const connectionPool = this.connectionPools.open(options.connectionPool);
 
-      const client = new LlmClient(router, connectionPool.dispatcher, tokenCounter, resolveLlmClientOptions(options.llmClient), {
+      const transport: ProviderTransport = {
+        dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request, handler),
+      };
+      const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient), {
         recorder: monitor,
         observer: this.observer,
         now: context.now,

@@ -19,7 +19,8 @@ import {
   type LeasedConnection,
   type PoolRequestOptions,
 } from './connection/lease-options.js';
-import { PoolDispatcher, type FetchDispatcher } from './pool/dispatcher.js';
+import type * as PoolDispatchers from './pool/dispatcher.js';
+import type { FetchDispatcher } from './pool/dispatcher.js';
 import type { PoolEndpoint } from './pool/endpoint.js';
 import { SocketPool } from './pool/socket-pool.js';
 import { PromisedConnection } from './pool/wait-queue.js';
@@ -51,16 +52,12 @@ const abandoned = new FinalizationRegistry<PoolAccounting>((accounting) => accou
  */
 export class ConnectionPoolService implements Capability {
   readonly capability = 'connection_pooling';
-  /**
-   * The pool for `fetch(url, { dispatcher })`, the OpenAI SDK's `fetchOptions`, and every undici
-   * client.
-   */
-  readonly dispatcher: FetchDispatcher;
-
   private readonly accounting: PoolAccounting;
   private readonly pool: SocketPool;
   private readonly unit: string;
   private readonly acquisitions: CallSeries;
+  private readonly logger: LogSink;
+  private opened: FetchDispatcher | undefined = undefined;
   private drained: Promise<void> | undefined = undefined;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -78,8 +75,16 @@ export class ConnectionPoolService implements Capability {
       now,
       expired: (slots, nowMs, found) => choice.run('expired', this.unit, (each) => each.expired(slots, nowMs, found)),
     });
-    this.dispatcher = new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), logger) as Dispatcher as FetchDispatcher;
+    this.logger = logger;
     this.acquisitions = recorder.series(`${engine === 'native' ? 'rust' : 'typescript'}_connection_pooling`, 'acquire');
+  }
+
+  /**
+   * The pool for `fetch(url, { dispatcher })`, the OpenAI SDK's `fetchOptions`, and every undici
+   * client.
+   */
+  get dispatcher(): FetchDispatcher {
+    return (this.opened ??= this.openDispatcher());
   }
 
   /**
@@ -205,6 +210,12 @@ export class ConnectionPoolService implements Capability {
     if (this.pool.draining) return { ...own, status: 'down', reason: 'the pool is drained' };
     const exhausted = exhaustionOf(this.stats());
     return exhausted === undefined ? own : { ...own, status: 'degraded', reason: exhausted };
+  }
+
+  private openDispatcher(): FetchDispatcher {
+    // Its class extends one of undici, which is loaded late.
+    const { PoolDispatcher } = require('./pool/dispatcher.js') as typeof PoolDispatchers;
+    return new PoolDispatcher(this.pool, (deadlineMs) => this.drain({ deadlineMs }), this.logger) as Dispatcher as FetchDispatcher;
   }
 
   private join(): { accounting: PoolAccounting; engine: EngineName } {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { buildConnector, Client, type Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
+import { undici } from './undici.js';
 import { ProxyRefusedError } from '../../common/errors.js';
 import type { ResolvedConnectionPoolOptions } from '../connection-pool.options.js';
 import { proxyFor, type Proxy } from './proxies.js';
@@ -29,15 +30,19 @@ type Connector = (options: buildConnector.Options, callback: buildConnector.Call
 
 /** The routes of a pool. Its connections share TLS sessions. */
 export class Routes {
-  private readonly direct: Connector;
-  private readonly toProxy: Connector;
+  private builtDirect: Connector | undefined = undefined;
+  private builtToProxy: Connector | undefined = undefined;
 
-  constructor(private readonly options: ResolvedConnectionPoolOptions) {
-    const { connectTimeoutMs: timeout, tls } = options;
-    const build = (more: object): Connector => buildConnector({ autoSelectFamily: true, ...more, timeout }) as Connector;
-    this.direct = build(tls);
+  constructor(private readonly options: ResolvedConnectionPoolOptions) {}
+
+  private get direct(): Connector {
+    return (this.builtDirect ??= this.build(this.options.tls));
+  }
+
+  private get toProxy(): Connector {
     // The names and keys of endpoints do not apply to a proxy; the trusted authorities do.
-    this.toProxy = build({ ca: tls.ca, rejectUnauthorized: tls.rejectUnauthorized });
+    const { ca, rejectUnauthorized } = this.options.tls;
+    return (this.builtToProxy ??= this.build({ ca, rejectUnauthorized }));
   }
 
   to(endpoint: URL): Route {
@@ -49,6 +54,10 @@ export class Routes {
     return { connect: this.tunnel(endpoint, proxy), prefix: '', proxyAuthorization: undefined };
   }
 
+  private build(tls: object): Connector {
+    return undici().buildConnector({ autoSelectFamily: true, ...tls, timeout: this.options.connectTimeoutMs }) as Connector;
+  }
+
   private tunnel(endpoint: URL, { origin, authorization }: Proxy): Connect {
     const { connectTimeoutMs } = this.options;
     const target = `${endpoint.hostname}:${endpoint.port || '443'}`;
@@ -56,7 +65,7 @@ export class Routes {
     return (servername, callback) => {
       let attempt: Socket | undefined;
       const connect = (...to: Parameters<Connector>): void => void (attempt = this.toProxy(...to));
-      const client = new Client(origin, { connect, headersTimeout: connectTimeoutMs });
+      const client = new (undici().Client)(origin, { connect, headersTimeout: connectTimeoutMs });
       client.connect({ path: target, headers }).then(
         ({ statusCode, socket }) => {
           // The client no longer owns the socket.

@@ -1,8 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { Client, errors, type buildConnector, type Dispatcher } from 'undici';
+import type { buildConnector, Client, Dispatcher } from 'undici';
 import { ConnectionState } from '../threads/layout.js';
 import { routedBy, type ConnectionTarget } from './connector.js';
+import { undici } from './undici.js';
 
 /** Limits of a connection; `Infinity` is none. */
 export interface ConnectionLimits {
@@ -61,7 +62,7 @@ export class PooledConnection<T extends ConnectionTarget> {
     public id: number,
     readonly diesAtMs: number,
   ) {
-    this.client = new Client(endpoint.origin, {
+    this.client = new (undici().Client)(endpoint.origin, {
       pipelining: 1,
       keepAliveTimeout: limits.maxIdleMs,
       keepAliveMaxTimeout: limits.maxIdleMs,
@@ -124,7 +125,8 @@ export class PooledConnection<T extends ConnectionTarget> {
    * leased again.
    */
   giveUp(id: number, reason: unknown): void {
-    if (this.connecting && this.id === id) this.attempt?.destroy(reason instanceof Error ? reason : new errors.RequestAbortedError());
+    if (this.connecting && this.id === id)
+      this.attempt?.destroy(reason instanceof Error ? reason : new (undici().errors.RequestAbortedError)());
   }
 
   /**

@@ -164,7 +164,10 @@ export class RouterService implements Capability {
     const { fallbacks, defaultFallbacks } = this.settings;
     const names = (asked === model ? [model] : [model, asked]).flatMap((name) => {
       const destination = this.core.names.find(name);
-      return destination === null ? [name] : [name, destination.name, destination.group.name];
+      if (destination === null) return [name];
+      const { group, route, name: found } = destination;
+      // As in LiteLLM, who asks for one deployment does not ask for its group.
+      return route === 'id' ? [name, found] : [name, found, group.name];
     });
     const targets = fallbacksIn(fallbacks[kind], names);
     if (targets.length > 0 || kind !== 'general') return targets;

@@ -3,6 +3,7 @@ import type { Call, CallSettings, CallTarget } from './call.js';
 import { Failure } from './failure.js';
 import { FallbackPlan } from './fallback-plan.js';
 import { PriorityTiers } from './priority-tiers.js';
+import type { Deployment } from './call-router.js';
 import type { CallReporter } from './reporter.js';
 import { retriesAllowed, retryWaitMs, type RetryBudget } from './retry.js';
 
@@ -95,7 +96,8 @@ export class CallPipeline<R> {
     const { call, client } = this;
     const { router, retryBudget, now, random } = client;
     const { deployment } = selection;
-    if (reason === undefined) return undefined;
+    // As in LiteLLM, a deployment that is called by its id is called once.
+    if (reason === undefined || isCalledById(target, deployment)) return undefined;
     const healthy = router.healthyCount(target.model, call.context);
     const healthyOthers = router.healthyCount(target.model, { ...call.context, excludeIds: [deployment.id] });
     // Nothing was sent: another deployment is no retry.
@@ -118,4 +120,8 @@ export class CallPipeline<R> {
     );
     return call.hasTimeFor(waitMs) && retryBudget.withdraw(now()) ? waitMs : undefined;
   }
+}
+
+function isCalledById({ model }: CallTarget, { id, modelName }: Deployment): boolean {
+  return model === id && modelName !== model;
 }

@@ -103,6 +103,29 @@ export type { CallOptions, ModelRequest } from './llm-client/request.js';
 export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
 export { LlmClient } from './llm-client/llm-client.service.js';
 export { LlmStream } from './llm-client/stream/llm-stream.js';
+export type {
+  ChatChunkChoice,
+  ChatCompletion,
+  ChatCompletionChoice,
+  ChatCompletionChunk,
+  ChatCompletionMessage,
+  ChatCompletionToolCall,
+  ChatDelta,
+  CompletionUsage,
+  ThinkingContent,
+} from './llm-client/api/chat.js';
+export type { EmbeddingList, TextCompletion } from './llm-client/api/completions.js';
+export type { Message, MessageBlock, MessageEvent, MessageUsage } from './llm-client/api/messages.js';
+export type {
+  ChatRequest,
+  ChatRequestMessage,
+  ChatRequestPart,
+  CompletionRequest,
+  EmbeddingRequest,
+  MessagesRequest,
+  ResponsesRequest,
+} from './llm-client/api/requests.js';
+export type { ResponsesAnswer, ResponsesEvent, ResponsesItem } from './llm-client/api/responses.js';
 export type { AnswerUsage, Usage } from './http/answer-usage.js';
 export type { LimitedRequest, RequestResponse } from './http/guard/guarded-request.js';
 export { RateLimitGuard } from './http/guard/rate-limit.guard.js';

@@ -25,6 +25,16 @@ import { ProviderSender, type ProviderAccess } from './providers/provider-sender
 import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmStream } from './stream/llm-stream.js';
+import type { ChatCompletion, ChatCompletionChunk } from './api/chat.js';
+import type { EmbeddingList, TextCompletion } from './api/completions.js';
+import type { Message, MessageEvent } from './api/messages.js';
+import type { ChatRequest, CompletionRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest } from './api/requests.js';
+import type { ResponsesAnswer, ResponsesEvent } from './api/responses.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+type Streamed = { readonly stream: true };
+type Whole = { readonly stream?: false | null };
+type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
 
 /** What the client takes from its surroundings. */
 export interface LlmClientContext {
@@ -47,7 +57,7 @@ export interface LlmClientContext {
  *
  * @example
  * const answer = await client.chat({ model: 'gpt-4o', messages: [{ role: 'user', content: 'Hello' }] });
- * answer.json().choices[0].message.content;
+ * const { content } = answer.json().choices[0].message;
  */
 export class LlmClient implements Capability {
   readonly capability = 'llm_client';
@@ -83,43 +93,43 @@ export class LlmClient implements Capability {
    * chunk arrived. `body` is OpenAI's; the provider's answer is handed on unchanged.
    * @throws InvalidArgumentError for a body without a model, or a wrong field that steers the call.
    */
-  chat(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
-  chat(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
-  chat(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
-  chat(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
-    return this.ask('chat', body, options);
+  chat(body: ChatRequest & Streamed, options?: CallOptions): Promise<LlmStream<ChatCompletionChunk>>;
+  chat(body: ChatRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ChatCompletion>>;
+  chat(body: ChatRequest, options?: CallOptions): Promise<LlmAnswer<ChatCompletion> | LlmStream<ChatCompletionChunk>>;
+  chat(body: ChatRequest, options: CallOptions = {}): Promise<Answered<ChatCompletion, ChatCompletionChunk>> {
+    return this.ask('chat', body, options) as Promise<Answered<ChatCompletion, ChatCompletionChunk>>;
   }
 
   /** Embeddings: `body` is OpenAI's. */
-  embeddings(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer> {
-    return this.ask('embeddings', body, options) as Promise<LlmAnswer>;
+  embeddings(body: EmbeddingRequest, options: CallOptions = {}): Promise<LlmAnswer<EmbeddingList>> {
+    return this.ask('embeddings', body, options) as Promise<LlmAnswer<EmbeddingList>>;
   }
 
   /**
    * A response of OpenAI's Responses API. Providers without that API answer by chat; what chat
    * cannot express is an `InvalidArgumentError` that names the field.
    */
-  responses(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
-  responses(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
-  responses(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
-  responses(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
-    return this.ask('responses', body, options);
+  responses(body: ResponsesRequest & Streamed, options?: CallOptions): Promise<LlmStream<ResponsesEvent>>;
+  responses(body: ResponsesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer>>;
+  responses(body: ResponsesRequest, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer> | LlmStream<ResponsesEvent>>;
+  responses(body: ResponsesRequest, options: CallOptions = {}): Promise<Answered<ResponsesAnswer, ResponsesEvent>> {
+    return this.ask('responses', body, options) as Promise<Answered<ResponsesAnswer, ResponsesEvent>>;
   }
 
   /** A message of Anthropic's Messages API. Providers without that API answer by chat. */
-  messages(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
-  messages(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
-  messages(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
-  messages(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
-    return this.ask('messages', body, options);
+  messages(body: MessagesRequest & Streamed, options?: CallOptions): Promise<LlmStream<MessageEvent>>;
+  messages(body: MessagesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<Message>>;
+  messages(body: MessagesRequest, options?: CallOptions): Promise<LlmAnswer<Message> | LlmStream<MessageEvent>>;
+  messages(body: MessagesRequest, options: CallOptions = {}): Promise<Answered<Message, MessageEvent>> {
+    return this.ask('messages', body, options) as Promise<Answered<Message, MessageEvent>>;
   }
 
   /** A completion of OpenAI's older API. Providers without it answer by chat. */
-  completions(body: ModelRequest & { readonly stream: true }, options?: CallOptions): Promise<LlmStream>;
-  completions(body: ModelRequest & { readonly stream?: false | null }, options?: CallOptions): Promise<LlmAnswer>;
-  completions(body: ModelRequest, options?: CallOptions): Promise<LlmAnswer | LlmStream>;
-  completions(body: ModelRequest, options: CallOptions = {}): Promise<LlmAnswer | LlmStream> {
-    return this.ask('completions', body, options);
+  completions(body: CompletionRequest & Streamed, options?: CallOptions): Promise<LlmStream<TextCompletion>>;
+  completions(body: CompletionRequest & Whole, options?: CallOptions): Promise<LlmAnswer<TextCompletion>>;
+  completions(body: CompletionRequest, options?: CallOptions): Promise<LlmAnswer<TextCompletion> | LlmStream<TextCompletion>>;
+  completions(body: CompletionRequest, options: CallOptions = {}): Promise<Answered<TextCompletion, TextCompletion>> {
+    return this.ask('completions', body, options) as Promise<Answered<TextCompletion, TextCompletion>>;
   }
 
   /**
@@ -166,10 +176,11 @@ export class LlmClient implements Capability {
    * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
    * microtask queue.
    */
-  private ask(operation: Operation, body: ModelRequest, given: CallOptions): Promise<LlmAnswer | LlmStream> {
+  private ask(operation: Operation, body: Fields, given: CallOptions): Promise<LlmAnswer | LlmStream> {
     try {
       const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
-      const asked = operation === 'embeddings' ? { ...body, stream: undefined } : body;
+      // Without a model it is refused while it is read.
+      const asked = (operation === 'embeddings' ? { ...body, stream: undefined } : body) as ModelRequest;
       const request = new ReadRequest(asked, given, addsUsage, this.requestLimits);
       const { routing, request: http } = request.options;
       const memory = http ? RequestContext.of(http) : undefined;

@@ -80,8 +80,8 @@ export function factHeaders(call: CallFacts): Record<string, string> {
   return headers;
 }
 
-/** A provider's complete answer, with its bytes unchanged. */
-export class LlmAnswer {
+/** A provider's complete answer, with its bytes unchanged. `Json` is what `json()` returns. */
+export class LlmAnswer<Json = Record<string, unknown>> {
   /** The content type of `bytes`, whatever the provider stated. */
   readonly contentType = JSON_ANSWER;
 
@@ -93,7 +93,7 @@ export class LlmAnswer {
   ) {}
 
   /** Parses the answer, for example a `ChatCompletion`. @throws SyntaxError for no JSON. */
-  json<T = Record<string, unknown>>(): T {
+  json<T = Json>(): T {
     return JSON.parse(this.bytes.toString('utf8')) as T;
   }
 

@@ -40,8 +40,8 @@ const DONE = '[DONE]';
 /** Events that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 64;
 
-/** A provider's streamed answer. Read it once: by `sendTo`, or as an iterable. */
-export class LlmStream implements AsyncIterable<Record<string, unknown>> {
+/** A provider's streamed answer. Read it once: by `sendTo`, or as an iterable of its events. */
+export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable<Event> {
   private taken = false;
 
   /** @internal Made by `LlmClient`. */
@@ -91,7 +91,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
    * thrown as a `ProviderError`. Leaving the loop early ends the stream. With the call's
    * `response`, the next event waits until that has room.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Record<string, unknown>, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event, void, undefined> {
     this.take();
     const { exchange, hidesUsage, response } = this.source;
     const queue = new EventQueue(exchange, this.source.bridged);
@@ -106,7 +106,7 @@ export class LlmStream implements AsyncIterable<Record<string, unknown>> {
           throw error;
         }
         if (hidesUsage && isUsageOnly(event)) continue;
-        yield event;
+        yield event as Event;
         await drainOf(response);
       }
     } finally {

@@ -4,11 +4,13 @@ import { checkFunction, checkObject, checkString, refuseArgument } from '../comm
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { checkBodyBounds } from '../http/body/body-bounds.js';
 import { RequestContext } from '../http/request-context.js';
 import { promptTokensOf, promptTokensOfAsync } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
+import { countMessagesTokens, type MessageTokens } from './bridges/messages/count-tokens.js';
 import type { Sender } from './call/attempt.js';
 import { Call, type CallDescription } from './call/call.js';
 import { CustomSender, CustomStreamSender } from './call/custom-sender.js';
@@ -122,6 +124,15 @@ export class LlmClient implements Capability {
   messages(body: MessagesRequest, options?: CallOptions): Promise<LlmAnswer<Message> | LlmStream<MessageEvent>>;
   messages(body: MessagesRequest, options: CallOptions = {}): Promise<Answered<Message, MessageEvent>> {
     return this.ask('messages', body, options) as Promise<Answered<Message, MessageEvent>>;
+  }
+
+  /**
+   * Counts the input tokens of a message, as Anthropic's `count_tokens` does; calls no provider.
+   * @throws InvalidArgumentError naming a wrong field of the body.
+   */
+  async countMessageTokens(body: object): Promise<MessageTokens> {
+    checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
+    return countMessagesTokens(body, this.tokenCounter);
   }
 
   /** A completion of OpenAI's older API. Providers without it answer by chat. */

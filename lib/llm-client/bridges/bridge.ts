@@ -8,9 +8,11 @@ import type { ModelRequest } from '../request.js';
 export interface Bridge {
   /**
    * The request as one of chat, its `stream_options.include_usage` set where it streams.
-   * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent.
+   * @param provider of the deployment, for errors
+   * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent;
+   * UnsupportedRequestError where another deployment may offer it.
    */
-  request(body: ModelRequest): ModelRequest;
+  request(body: ModelRequest, provider: string): ModelRequest;
   /** @param body the client's request */
   answer(body: ModelRequest): BridgedAnswer;
 }

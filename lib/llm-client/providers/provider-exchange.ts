@@ -170,6 +170,12 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     return this.malformed('The provider sent an event that is no JSON object.');
   }
 
+  /** An answer that its translator or bridge cannot read. */
+  unreadable(error: unknown): ProviderError {
+    const message = 'The provider answered with something that is not of its protocol.';
+    return this.settings.known.errors.failed('malformed', message, this, error as Error);
+  }
+
   onRequestSent(): void {
     this.wasSent = true;
   }
@@ -274,11 +280,6 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     } catch (error) {
       return this.unreadable(error);
     }
-  }
-
-  private unreadable(error: unknown): ProviderError {
-    const message = 'The provider answered with something that is not of its protocol.';
-    return this.settings.known.errors.failed('malformed', message, this, error as Error);
   }
 
   private take(chunk: Buffer): boolean {

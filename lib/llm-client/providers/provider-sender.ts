@@ -6,13 +6,13 @@ import type { TokenCounterService } from '../../token-counter/token-counter.serv
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../call/attempt.js';
 import type { ClosableResponse } from '../call/cancellation.js';
-import type { ReadRequest } from '../request.js';
+import type { ModelRequest, ReadRequest } from '../request.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
 import { bridgeOf } from '../bridges/bridges.js';
-import type { Bridge, BridgedAnswer } from '../bridges/bridge.js';
+import type { BridgedAnswer } from '../bridges/bridge.js';
 import { changesOf } from './openai/request.js';
-import type { Operation, SentRequest, WireCall } from './protocol.js';
+import type { Operation, WireCall } from './protocol.js';
 import { ProviderExchange, type ProviderRequest, type ProviderTransport } from './provider-exchange.js';
 
 /** What requests to providers go through. */
@@ -40,7 +40,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     const { deployment, model } = attempt.selection;
     const known = access.endpoints.of(deployment, model);
     attempt.provider = known.endpoint.provider;
-    let addsUsage = request.addsUsage && !known.refusesStreamOptions;
+    // A bridge asks for the usage of each stream, which its API always reports.
+    const asksUsage = request.addsUsage || (request.stream && bridgeOf(this.operation) !== undefined);
+    let addsUsage = asksUsage && !known.refusesStreamOptions;
     let isRenewed = false;
     for (;;) {
       const { call, bridged } = this.callFor(attempt, known, addsUsage);
@@ -63,7 +65,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
         continue;
       }
       // Certain only now: an error that repeats the whole request names them, too.
-      if (request.addsUsage && !addsUsage) known.refusesStreamOptions = true;
+      if (asksUsage && !addsUsage) known.refusesStreamOptions = true;
       return request.stream ? this.streamOf(attempt, exchange, bridged) : this.answerOf(attempt, exchange, bridged);
     }
   }
@@ -86,12 +88,18 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     const { dropParams } = this.access;
     const { protocol, provider } = endpoint;
     const { overrides } = target;
-    const sent: SentRequest = { request, body, provider, model, overrides, addsUsage, defaults, fixed, dropParams, params };
-    const own = protocol.call(operation, sent);
+    const shared = { request, provider, model, defaults, fixed, dropParams, params };
+    const own = protocol.call(operation, { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage });
     if (own !== undefined) return { call: own, bridged: undefined };
     const bridge = bridgeOf(operation);
-    const call = bridge && protocol.call('chat', { ...sent, body: bridge.request(body) });
-    if (call !== undefined) return { call, bridged: (bridge as Bridge).answer(body) };
+    if (bridge !== undefined) {
+      // A fallback's changes are in the client's words, as the body is.
+      const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
+      const { stream_options: usage, ...chat } = bridge.request(asked, provider);
+      const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
+      const call = protocol.call('chat', { ...shared, body: bridgedBody, overrides: undefined, addsUsage: false });
+      if (call !== undefined) return { call, bridged: bridge.answer(asked) };
+    }
     const reason = `${provider} does not offer ${operation} for ${model}`;
     throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
   }
@@ -126,7 +134,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     attempt.estimatedUsage = attempt.estimate(this.operation === 'embeddings' ? 0 : exchange.receivedTokens);
     const bytes = exchange.takeBytes();
     attempt.usage = exchange.usageIn(bytes);
-    return new LlmAnswer(bridged === undefined ? bytes : bridged.whole(bytes), attempt.usage, attempt.facts());
+    return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts());
   }
 
   private streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream {
@@ -152,6 +160,15 @@ function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, cal
     headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
     bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
   };
+}
+
+/** @throws ProviderError for an answer that is not of chat */
+function wholeOf(bridged: BridgedAnswer, chat: Buffer, exchange: ProviderExchange): Buffer {
+  try {
+    return bridged.whole(chat);
+  } catch (error) {
+    throw exchange.unreadable(error);
+  }
 }
 
 /** A stream in progress: its end is the end of its attempt and of its call. */

@@ -1,0 +1,22 @@
+import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
+import { isLarge } from '../../../http/body/body-size.js';
+import { promptTokensOf, promptTokensOfAsync } from '../../../http/token-estimate/token-estimate.js';
+import type { TokenCounterService } from '../../../token-counter/token-counter.service.js';
+
+/** The answer of Anthropic's `/v1/messages/count_tokens`. */
+export interface MessageTokens {
+  readonly input_tokens: number;
+}
+
+/**
+ * Counts the input of a message by the encoding of its model. For models whose tokenizer is not
+ * public, Claude too, it is an estimate, rounded up. Large bodies are counted off the main thread.
+ * @throws InvalidArgumentError naming a wrong field
+ */
+export async function countMessagesTokens(body: object, counter: TokenCounterService): Promise<MessageTokens> {
+  const fields = checkObject('body', body, refuseArgument);
+  checkString('model', fields.model, refuseArgument);
+  checkArray('messages', fields.messages, (path, message) => checkObject(path, message, refuseArgument), refuseArgument);
+  const tokens = isLarge({ body }) ? await promptTokensOfAsync(fields, counter) : promptTokensOf(fields, counter);
+  return { input_tokens: Math.ceil(tokens) };
+}

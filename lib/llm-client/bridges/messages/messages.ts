@@ -1,0 +1,19 @@
+import type { Bridge } from '../bridge.js';
+import { answerContext, messageOf } from './answer.js';
+import { chatRequest } from './request.js';
+import { MessageEvents } from './stream.js';
+
+/** Anthropic's Messages API. */
+export const MESSAGES_BRIDGE: Bridge = {
+  request: chatRequest,
+  answer(body) {
+    const context = answerContext(body);
+    const events = new MessageEvents(context);
+    return {
+      whole: (chat) => Buffer.from(JSON.stringify(messageOf(chat, context))),
+      chunk: (bytes) => events.chunk(bytes),
+      end: () => events.end(),
+      error: (error, status) => events.error(error, status),
+    };
+  },
+};

@@ -70,7 +70,7 @@ export function toolUseId(id: unknown): string {
   return typeof id === 'string' && id !== '' ? id : `toolu_${randomUUID().replaceAll('-', '')}`;
 }
 
-/** Signed blocks as they came, else the text of the thinking, which nobody has signed. */
+/** Signed blocks as they came, else the text of the thinking, unsigned. */
 function thinkingBlocks({ thinking_blocks: blocks, reasoning_content: text, reasoning }: NonNullable<ChatChoice['message']>): object[] {
   if (Array.isArray(blocks) && blocks.length > 0) return (blocks as readonly ThinkingBlock[]).map(thinkingBlock);
   const thinking = textIn(text) || textIn(reasoning);

@@ -241,7 +241,7 @@ function marked(part: ChatPart, { cache_control: mark }: Fields): ChatPart {
   return isMark(mark) ? { ...part, cache_control: mark } : part;
 }
 
-/** Blocks of Anthropic's own tools come from answers of Anthropic: other providers may not read them. */
+/** Blocks of Anthropic's own tools come from its answers: other providers may not read them. */
 function unknownBlock(path: string, { type }: Fields, provider: string): Error {
   if (typeof type !== 'string') return new InvalidArgumentError(`${path}.type`, type, 'must be a string');
   const reason = `${provider} has no content block ${type.slice(0, 64)} here`;

@@ -108,7 +108,7 @@ export class MessageEvents {
     return written;
   }
 
-  /** Its last events. A chat may report usage behind the finish reason, so they wait for its end. */
+  /** Its last events: they wait for the chat's end, because usage may follow the finish reason. */
   private ended(): string {
     const begun = this.begun({});
     const written = this.blocks.end();

@@ -34,6 +34,17 @@ export type { EngineMode } from './engine/engine-mode.js';
 export type { ShadowObservation, ShadowRecorder, ShadowSummary } from './engine/shadow.js';
 export type { DashboardOptions } from './dashboard/dashboard.options.js';
 export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-dashboard.module.js';
+export { FastLiteLLMGatewayModule } from './fast-litellm-gateway.module.js';
+export {
+  GATEWAY_ENDPOINTS,
+  type GatewayEndpoint,
+  type GatewayMount,
+  type GatewayOptions,
+  type GatewayRateLimits,
+  type RateLimitsByEndpoint,
+} from './gateway/gateway.options.js';
+export { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
+export { isCrossSite, isForeignHost } from './gateway/access/cross-site.js';
 export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats.js';
 export type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 export { ConnectionPoolService } from './connection-pool/connection-pool.service.js';

@@ -3,20 +3,23 @@ import { APP_FILTER, APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import {
   FastLiteLLMDashboardModule,
+  FastLiteLLMGatewayModule,
   FastLiteLLMModule,
   PerformanceInterceptor,
   rateLimitPrecheck,
   type FastLiteLLMOptions,
+  type GatewayOptions,
 } from 'nestjs-fast-litellm';
+import { BODY_BYTES } from './access/front-door.js';
 import { readGatewaySettings } from './access/gateway-settings.js';
-import { GatewayController } from './gateway/gateway.controller.js';
+import { visitorOf } from './access/visitors.js';
 import { HealthController } from './health/health.controller.js';
 import { MetricsModule } from './metrics/metrics.module.js';
 import { PageController } from './page/page.controller.js';
 import { Upstreams } from './providers/upstreams.js';
 import { UpstreamsModule } from './providers/upstreams.module.js';
-import { LIMITS } from './tiers/tiers.js';
-import { OpenAIErrorFilter } from './tokens/openai-error.filter.js';
+import { CHAT_RULES, LIMITS } from './tiers/tiers.js';
+import { ApiErrorFilter } from './tokens/api-error.filter.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
 /**
@@ -38,6 +41,13 @@ import { TokensController } from './tokens/tokens.controller.js';
         connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
       }),
     }),
+    FastLiteLLMGatewayModule.forRootAsync({
+      rateLimit: CHAT_RULES,
+      useFactory: (): GatewayOptions => ({
+        maxBodyBytes: (request) => BODY_BYTES[visitorOf(request).tier],
+        allowedHosts: readGatewaySettings(process.env).hosts ?? undefined,
+      }),
+    }),
     FastLiteLLMDashboardModule.forRootAsync({
       // With a master key the dashboard needs a key, too.
       useFactory: () => ({ token: process.env.DASHBOARD_TOKEN || (readGatewaySettings(process.env).masterKey ?? undefined) }),
@@ -45,9 +55,9 @@ import { TokensController } from './tokens/tokens.controller.js';
     MetricsModule,
     TerminusModule,
   ],
-  controllers: [TokensController, GatewayController, HealthController, PageController],
+  controllers: [TokensController, HealthController, PageController],
   providers: [
-    { provide: APP_FILTER, useClass: OpenAIErrorFilter },
+    { provide: APP_FILTER, useClass: ApiErrorFilter },
     { provide: APP_INTERCEPTOR, useClass: PerformanceInterceptor },
   ],
 })
@@ -56,8 +66,6 @@ export class AppModule implements NestModule {
 
   /** Clients over a limit are rejected before the body of their request is read. */
   configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(rateLimitPrecheck(this.moduleRef, GatewayController, 'chat')).forRoutes('v1/chat/completions');
-    consumer.apply(rateLimitPrecheck(this.moduleRef, GatewayController, 'embeddings')).forRoutes('v1/embeddings');
     consumer.apply(rateLimitPrecheck(this.moduleRef, TokensController, 'count')).forRoutes('v1/tokens/count');
   }
 }

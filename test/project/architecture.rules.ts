@@ -9,7 +9,8 @@ export type Sources = ReadonlyMap<string, string>;
  * itself.
  */
 export const floors: Readonly<Record<string, number>> = {
-  '': 6,
+  '': 7,
+  gateway: 6,
   acceleration: 5,
   health: 5,
   metrics: 5,

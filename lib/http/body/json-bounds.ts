@@ -85,7 +85,7 @@ export type BoundJsonMiddleware = (
  * adapter.getInstance().addHook('preParsing', boundJsonHook());
  */
 export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
-  const checked = checkBounds(bounds);
+  const checked = resolveJsonBounds(bounds);
   return ({ raw }, _reply, payload, done) => {
     if (!isLargeJson(raw.headers)) {
       done(null, payload);
@@ -119,7 +119,7 @@ export function boundJsonHook(bounds: JsonBounds = {}): BoundJsonHook {
  * app.use(boundJsonMiddleware(32 * 1024 * 1024));
  */
 export function boundJsonMiddleware(maxBytes: number, bounds: JsonBounds = {}): BoundJsonMiddleware {
-  const checked = checkBounds(bounds);
+  const checked = resolveJsonBounds(bounds);
   checkInteger('maxBytes', maxBytes, { min: 1 }, refuseArgument);
   return (request, _response, next) => {
     const { headers } = request;
@@ -166,7 +166,8 @@ function isOtherCharset(headers: IncomingMessage['headers']): boolean {
   return charset.toLowerCase() !== 'utf-8';
 }
 
-function checkBounds(bounds: JsonBounds): Required<JsonBounds> {
+/** @throws InvalidArgumentError naming the bound. */
+export function resolveJsonBounds(bounds: JsonBounds): Required<JsonBounds> {
   const given = checkObject('bounds', bounds, refuseArgument);
   const names = Object.keys(DEFAULT_JSON_BOUNDS) as (keyof JsonBounds)[];
   checkKnownKeys('bounds', given, names, refuseArgument);

@@ -34,7 +34,12 @@ export function rateLimitPrecheck<C extends object>(
     app.get(TokenCounterService, { strict: false }),
   ),
 ): RateLimitPrecheck {
-  const handler = checkFunction('method', (controller.prototype as C)[method], refuseArgument);
+  const handler = checkFunction<(...args: unknown[]) => unknown>('method', (controller.prototype as C)[method], refuseArgument);
+  return precheckBy(guard, controller, handler);
+}
+
+/** The same by a guard, whose limits of `handler` apply. */
+export function precheckBy(guard: RateLimitGuard, controller: Type<object>, handler: (...args: unknown[]) => unknown): RateLimitPrecheck {
   return (request, response, next) => {
     if (!mayBeLarge((request as LimitedRequest).headers ?? {})) {
       next();

@@ -1,4 +1,4 @@
-// The sample app's route with all features: guard (requests and tokens), router with cooldowns,
+// The gateway module's route with all features: guard (requests and tokens), router with cooldowns,
 import { Module } from '@nestjs/common';
 import type { Type } from '@nestjs/common';
 import { join } from 'node:path';
@@ -8,8 +8,7 @@ const MANY = 1_000_000_000;
 const LIMIT = { requestsPerMinute: MANY, tokensPerMinute: MANY };
 
 export function ours(origin: string): Type {
-  const { FastLiteLLMModule } = require(join(ROOT, 'dist', 'lib', 'index.js'));
-  const { GatewayController } = require(join(ROOT, 'dist', 'sample-app', 'gateway', 'gateway.controller.js'));
+  const { FastLiteLLMGatewayModule, FastLiteLLMModule } = require(join(ROOT, 'dist', 'lib', 'index.js'));
   const deployment = (id: string): object => ({
     model_name: 'gpt-4o',
     litellm_params: { model: 'openai/gpt-4o', api_base: `${origin}/v1`, api_key: 'sk-bench' },
@@ -20,12 +19,12 @@ export function ours(origin: string): Type {
     imports: [
       FastLiteLLMModule.forRoot({
         router: { modelList: [deployment('one'), deployment('two')] },
-        rateLimit: { limits: { free: LIMIT, pro: LIMIT, 'free-chat': LIMIT, 'pro-chat': LIMIT } },
+        rateLimit: { limits: { chat: LIMIT } },
         connectionPool: { maxConnections: 1024, maxConnectionsPerEndpoint: 256 },
         tokenCounter: { preload: ['o200k_base'] },
       }),
+      FastLiteLLMGatewayModule.forRoot({ endpoints: ['chat'], rateLimit: [{ name: 'chat' }] }),
     ],
-    controllers: [GatewayController],
   })(OursModule);
   return OursModule;
 }

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 const SCHEME_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+/** A dot and a top-level domain, as the names of web sites have. */
+const SITE_NAME = /\.[a-z][a-z0-9-]*\.?$/;
 
 /**
  * Whether a browser sent the request for a page of another site: by `Sec-Fetch-Site`, or over plain
@@ -14,11 +16,14 @@ export function isCrossSite(method: string, headers: IncomingHttpHeaders): boole
   return origin !== undefined && !isOwn(origin, headers.host);
 }
 
-/** Whether `Host` may be another site's name that points to this machine (DNS rebinding). */
+/**
+ * Whether `Host` may be another site's name that points to this machine (DNS rebinding).
+ * @param hosts names of this server, in lower case
+ */
 export function isForeignHost(host: string | undefined, hosts: readonly string[]): boolean {
   const name = (host ?? '').replace(/:\d*$/, '').toLowerCase();
   // Addresses, `localhost` and other names without a dot cannot belong to a web site.
-  const isSite = /\.[a-z][a-z0-9-]*\.?$/.test(name) && !name.endsWith('.localhost');
+  const isSite = SITE_NAME.test(name) && !name.endsWith('.localhost');
   return isSite && !hosts.includes(name);
 }
 

@@ -1,0 +1,81 @@
+import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { checkObject } from './common/options.js';
+import { FastLiteLLM } from './fast-litellm.js';
+import { boundBodies } from './gateway/body/bodies.js';
+import { createGatewayControllers } from './gateway/gateway.controllers.js';
+import { GATEWAY_DESK, type GatewayDesk } from './gateway/gateway.desk.js';
+import { resolveGatewayMount, resolveGatewayOptions, type GatewayMount, type GatewayOptions } from './gateway/gateway.options.js';
+import { MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
+import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+
+/** Names the keys that belong to the mount. */
+const NO_MOUNT: GatewayMount = {
+  path: undefined,
+  endpoints: undefined,
+  unprefixed: undefined,
+  guards: undefined,
+  imports: undefined,
+  rateLimit: undefined,
+};
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModuleBuilder<GatewayOptions>({
+  moduleName: 'FastLiteLLMGateway',
+})
+  .setClassMethodName('forRoot')
+  .setFactoryMethodName('createGatewayOptions')
+  .setExtras<GatewayMount>(NO_MOUNT, (definition, mount) => {
+    const { controllers, routes } = createGatewayControllers(resolveGatewayMount(mount));
+    return {
+      ...definition,
+      imports: [...(definition.imports ?? []), ...(mount.imports ?? [])],
+      providers: [...(definition.providers ?? []), { provide: MOUNTED_ROUTES, useValue: routes }],
+      controllers: [...controllers],
+    };
+  })
+  .build();
+
+/**
+ * Mounts the APIs of OpenAI and Anthropic in front of the router's deployments, on Express and
+ * Fastify, beside `FastLiteLLMModule`: rate limits, routing, fallbacks, usage and cost for any
+ * client of these APIs.
+ *
+ * @throws InvalidConfigurationError at boot, naming the option.
+ * @example
+ * \@Module({ imports: [FastLiteLLMModule.forRoot({ router: { configPath: 'config.yaml' } }), FastLiteLLMGatewayModule.forRoot()] })
+ * export class AppModule {}
+ */
+@Module({
+  providers: [
+    {
+      provide: GATEWAY_DESK,
+      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
+      useFactory: (llm: FastLiteLLM, options?: GatewayOptions): GatewayDesk => ({
+        options: resolveGatewayOptions(options),
+        client: llm.client,
+        router: llm.router,
+        tokenCounter: llm.tokenCounter,
+        rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
+        readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
+      }),
+    },
+  ],
+})
+export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
+  constructor(
+    @Inject(GATEWAY_DESK) desk: GatewayDesk,
+    @Inject(MOUNTED_ROUTES) routes: readonly MountedRoute[],
+    @Inject(HttpAdapterHost) host: HttpAdapterHost,
+  ) {
+    super();
+    boundBodies(host, desk, routes);
+  }
+
+  /**
+   * Mounts the gateway.
+   * @throws InvalidConfigurationError at boot, naming the option.
+   */
+  static override forRoot(options: GatewayOptions & GatewayMount = {}): DynamicModule {
+    return super.forRoot(checkObject('options', options));
+  }
+}

@@ -1,0 +1,51 @@
+import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { gatewayError } from '../errors.js';
+import { contentTypeFault } from '../body/content-type.js';
+import { GATEWAY_DESK, type GatewayDesk } from '../gateway.desk.js';
+import { GATEWAY_ROUTE, type MountedRoute } from '../routes/mounted-route.js';
+import { isCrossSite, isForeignHost } from './cross-site.js';
+
+interface Asked {
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Express's response, or Fastify's reply. */
+interface Answering {
+  getHeader(name: string): unknown;
+  readonly raw?: ServerResponse;
+}
+
+/**
+ * Rejects other types of bodies than JSON, and what a browser sends for a page of another site
+ * unless the app's CORS has allowed it: a gateway on a developer's machine has no key, and a form
+ * or script of any site could use it.
+ */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(@Inject(GATEWAY_DESK) private readonly desk: GatewayDesk) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const http = context.switchToHttp();
+    const { method, headers } = http.getRequest<Asked>();
+    const { allowedHosts } = this.desk.options;
+    if (allowedHosts !== null && isForeignHost(headers.host, allowedHosts)) {
+      throw gatewayError(403, 'host_not_allowed', 'The gateway is not known by this host; its operator can allow it.');
+    }
+    if (isCrossSite(method, headers) && !isAllowedByCors(headers, http.getResponse<Answering>())) {
+      const message = 'Requests from pages of other sites are not allowed; the operator can allow the site by CORS.';
+      throw gatewayError(403, 'cross_site_request', message);
+    }
+    const { route } = Reflect.getMetadata(GATEWAY_ROUTE, context.getHandler()) as MountedRoute;
+    const fault = contentTypeFault(headers, route.body);
+    if (fault !== undefined) throw fault;
+    return true;
+  }
+}
+
+/** The app's CORS has run before, and set its header for the origins that it allows. */
+function isAllowedByCors({ origin }: IncomingHttpHeaders, response: Answering): boolean {
+  const allowed = response.getHeader('access-control-allow-origin') ?? response.raw?.getHeader('access-control-allow-origin');
+  return allowed === '*' || (origin !== undefined && allowed === origin);
+}

@@ -1,0 +1,49 @@
+import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { RateLimitExceededError } from '../common/http-errors.js';
+import { setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
+import { answerTo, anthropicError, type ErrorAnswer } from './errors.js';
+
+/** What a client may be told besides the error. */
+interface ErrorFacts {
+  readonly retryAfterMs?: number;
+  readonly providerRequestId?: string;
+}
+
+/** The body of an error: in Anthropic's shape for its clients, else in OpenAI's. */
+export function errorBody(answer: ErrorAnswer, isAnthropics: boolean): object {
+  return isAnthropics ? anthropicError(answer) : { error: answer.error };
+}
+
+/** Answers the errors of the gateway's routes in the shape of the API that the client speaks. */
+export abstract class GatewayErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger('FastLiteLLMGateway');
+  protected abstract readonly isAnthropics: boolean;
+
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+
+  catch(error: unknown, context: ArgumentsHost): void {
+    const { httpAdapter } = this.host;
+    const response = context.switchToHttp().getResponse<HeaderTarget & object>();
+    const answer = answerTo(error);
+    if (answer.isUnexpected) this.logger.error(error);
+    if (httpAdapter.isHeadersSent(response)) return httpAdapter.end(response) as void;
+    const { retryAfterMs, providerRequestId } = error as ErrorFacts;
+    if (providerRequestId !== undefined) httpAdapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
+    // The guard has already set the header of its own errors.
+    if (retryAfterMs !== undefined && !(error instanceof RateLimitExceededError)) setRetryAfter(response, retryAfterMs);
+    if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');
+    httpAdapter.setHeader(response, 'x-content-type-options', 'nosniff');
+    httpAdapter.reply(response, errorBody(answer, this.isAnthropics), answer.status);
+  }
+}
+
+@Catch()
+export class OpenAIErrorFilter extends GatewayErrorFilter {
+  protected readonly isAnthropics = false;
+}
+
+@Catch()
+export class AnthropicErrorFilter extends GatewayErrorFilter {
+  protected readonly isAnthropics = true;
+}

@@ -1,0 +1,144 @@
+import {
+  Controller,
+  HttpCode,
+  Inject,
+  Req,
+  RequestMapping,
+  RequestMethod,
+  Res,
+  SetMetadata,
+  UseFilters,
+  UseGuards,
+  VERSION_NEUTRAL,
+  type CanActivate,
+  type Type,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { RateLimit, SkipRateLimit } from '../http/decorators.js';
+import { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
+import { AccessGuard } from './access/access.guard.js';
+import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
+import { GATEWAY_DESK, type GatewayDesk } from './gateway.desk.js';
+import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
+import { FASTIFY_ROUTE_CONFIG, GATEWAY_ROUTE, type MountedRoute } from './routes/mounted-route.js';
+import { MODEL_CALLS } from './routes/model-calls.js';
+import { MODEL_LISTS } from './routes/models.js';
+import { OPERATOR_ROUTES } from './routes/operator.js';
+import type { GatewayExchange, GatewayReply, GatewayRequest, GatewayRoute } from './routes/route.js';
+
+const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...MODEL_LISTS, ...OPERATOR_ROUTES];
+/** Endpoints that call no model: they have no limits unless these are named. */
+const UNLIMITED: ReadonlySet<GatewayEndpoint> = new Set(['models', 'health', 'model_info']);
+
+/** The routes of one gateway, and the controllers that serve them. */
+export interface GatewayControllers {
+  readonly controllers: readonly Type<object>[];
+  readonly routes: readonly MountedRoute[];
+}
+
+/** What routes have in common: each combination is a controller, on which their limits are. */
+interface Group {
+  readonly endpoint: GatewayEndpoint | 'default';
+  readonly atRoot: boolean;
+  readonly routes: readonly GatewayRoute[];
+}
+
+/** Makes the controllers of a gateway. @throws InvalidArgumentError for a wrong rate limit rule. */
+export function createGatewayControllers(mount: ResolvedGatewayMount): GatewayControllers {
+  const wanted = ROUTES.filter(({ endpoint }) => mount.endpoints.has(endpoint));
+  const groups = [...groupsOf(wanted, mount.rateLimit, false), ...groupsOf(wanted, mount.rateLimit, true)];
+  const made = groups.map((group) => createController(mount, group));
+  return { controllers: made.map(({ controller }) => controller), routes: made.flatMap(({ routes }) => routes) };
+}
+
+function groupsOf(routes: readonly GatewayRoute[], limits: GatewayRateLimits | undefined, atRoot: boolean): Group[] {
+  const groups = new Map<Group['endpoint'], GatewayRoute[]>();
+  for (const route of routes) {
+    if (atRoot ? route.atRoot === undefined : route.atRoot === 'only') continue;
+    const isOwn = UNLIMITED.has(route.endpoint) || (isByEndpoint(limits) && limits[route.endpoint] !== undefined);
+    const name = isOwn ? route.endpoint : 'default';
+    groups.set(name, [...(groups.get(name) ?? []), route]);
+  }
+  return [...groups].map(([endpoint, of]) => ({ endpoint, atRoot, routes: of }));
+}
+
+function createController(mount: ResolvedGatewayMount, group: Group): { controller: Type<object>; routes: readonly MountedRoute[] } {
+  class GatewayController {
+    constructor(
+      readonly desk: GatewayDesk,
+      readonly host: HttpAdapterHost,
+    ) {}
+  }
+  Inject(GATEWAY_DESK)(GatewayController, undefined, 0);
+  Inject(HttpAdapterHost)(GatewayController, undefined, 1);
+  // Unnamed limits count under the class's name.
+  Object.defineProperty(GatewayController, 'name', { value: `Gateway${capitalized(group.endpoint)}Controller` });
+  const paths = group.atRoot ? [''] : [mount.path, ...(mount.unprefixed ? [''] : [])];
+  Controller({ path: paths, version: VERSION_NEUTRAL })(GatewayController);
+  const guards: Type<CanActivate>[] = group.endpoint === 'health' ? [] : [AccessGuard, ...mount.guards, RateLimitGuard];
+  UseGuards(...guards)(GatewayController);
+  limitsOf(group.endpoint, mount.rateLimit)(GatewayController);
+  const routes = group.routes.map((route): MountedRoute => {
+    const mounted = {
+      route,
+      paths: paths.map((path) => (path === '' ? route.path : `${path}/${route.path}`)),
+      controller: GatewayController,
+    };
+    addHandler(GatewayController, mounted);
+    return mounted;
+  });
+  return { controller: GatewayController, routes };
+}
+
+interface Handling {
+  readonly desk: GatewayDesk;
+  readonly host: HttpAdapterHost;
+}
+
+function addHandler(controller: Type<object>, mounted: MountedRoute): void {
+  const { route } = mounted;
+  const { name } = route;
+  const handlers = {
+    async [name](this: Handling, request: GatewayRequest, reply: GatewayReply): Promise<void> {
+      const { desk, host } = this;
+      const exchange: GatewayExchange = {
+        request,
+        reply,
+        callOptions: { ...(await desk.options.callOptions?.(request)), request, response: reply },
+        json: (body, status = 200) => {
+          host.httpAdapter.setHeader(reply, 'content-type', 'application/json; charset=utf-8');
+          host.httpAdapter.setHeader(reply, 'x-content-type-options', 'nosniff');
+          host.httpAdapter.reply(reply, JSON.stringify(body), status);
+        },
+      };
+      await route.handle(desk, exchange);
+    },
+  };
+  const prototype = controller.prototype as object;
+  const descriptor: PropertyDescriptor = { value: handlers[name], writable: true, configurable: true };
+  Object.defineProperty(prototype, name, descriptor);
+  Req()(prototype, name, 0);
+  Res()(prototype, name, 1);
+  const decorators: MethodDecorator[] = [
+    RequestMapping({ path: [route.path, ...(route.morePaths ?? [])], method: RequestMethod[route.method] }),
+    HttpCode(200),
+    UseFilters(route.endpoint === 'messages' ? AnthropicErrorFilter : OpenAIErrorFilter),
+    SetMetadata(GATEWAY_ROUTE, mounted),
+    SetMetadata(FASTIFY_ROUTE_CONFIG, { [GATEWAY_ROUTE]: mounted }),
+  ];
+  for (const decorate of decorators) decorate(prototype, name, descriptor);
+}
+
+function limitsOf(endpoint: Group['endpoint'], limits: GatewayRateLimits | undefined): ClassDecorator {
+  const rules = isByEndpoint(limits) ? limits[endpoint] : UNLIMITED.has(endpoint as GatewayEndpoint) ? false : limits;
+  if (rules === false || (rules === undefined && UNLIMITED.has(endpoint as GatewayEndpoint))) return SkipRateLimit();
+  return rules === undefined || rules.length === 0 ? () => {} : RateLimit(...rules);
+}
+
+function isByEndpoint(limits: GatewayRateLimits | undefined): limits is RateLimitsByEndpoint {
+  return limits !== undefined && !Array.isArray(limits);
+}
+
+function capitalized(endpoint: string): string {
+  return endpoint.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

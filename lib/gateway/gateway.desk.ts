@@ -1,0 +1,24 @@
+import type { LlmClient } from '../llm-client/llm-client.service.js';
+import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
+import type { RouterService } from '../router/router.service.js';
+import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+import type { ResolvedGatewayOptions } from './gateway.options.js';
+
+/** What probes are told. */
+export interface GatewayReadiness {
+  readonly isShuttingDown: boolean;
+  readonly isHealthy: boolean;
+}
+
+/** What the gateway's routes work with. */
+export interface GatewayDesk {
+  readonly options: ResolvedGatewayOptions;
+  readonly client: LlmClient;
+  readonly router: RouterService;
+  readonly tokenCounter: TokenCounterService;
+  readonly rateLimits: RateLimitGuard;
+  readonly readiness: () => GatewayReadiness;
+}
+
+/** Injection token of the desk of one gateway. */
+export const GATEWAY_DESK = Symbol('FastLiteLLMGatewayDesk');

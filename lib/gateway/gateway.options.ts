@@ -1,0 +1,150 @@
+import type { CanActivate, DynamicModule, ForwardReference, Type } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { InvalidConfigurationError } from '../common/errors.js';
+import {
+  checkArray,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+  checkPositiveInteger,
+  checkString,
+  checkBoolean,
+  optional,
+  refuseOption,
+} from '../common/options.js';
+import type { JsonBounds } from '../http/body/json-shape.js';
+import type { RateLimitRule } from '../http/decorators.js';
+import type { CallOptions } from '../llm-client/request.js';
+
+/** The parts of the gateway's API, each of one or several routes. */
+export const GATEWAY_ENDPOINTS = ['chat', 'completions', 'embeddings', 'responses', 'messages', 'models', 'health', 'model_info'] as const;
+
+/** A part of the gateway's API. */
+export type GatewayEndpoint = (typeof GATEWAY_ENDPOINTS)[number];
+
+/**
+ * Limits of the gateway's routes: rules for all, or by endpoint. `default`: for those that are not
+ * named. `false`: none. Endpoints that call no model have none unless they are named.
+ */
+export type GatewayRateLimits = readonly RateLimitRule[] | RateLimitsByEndpoint;
+
+export type RateLimitsByEndpoint = Readonly<Partial<Record<GatewayEndpoint | 'default', readonly RateLimitRule[] | false>>>;
+
+/**
+ * What routes the gateway has. Beside the options, because routes are created before factories run.
+ */
+export interface GatewayMount {
+  /** Path of the API, below the app's global prefix. Default `v1`. */
+  readonly path?: string;
+  /** Default: all. */
+  readonly endpoints?: readonly GatewayEndpoint[];
+  /**
+   * Whether the routes are also there without `path` (`/chat/completions`), as in LiteLLM. Default
+   * false.
+   */
+  readonly unprefixed?: boolean;
+  /** Guards of all routes but `health`, in this order, before the rate limits. */
+  readonly guards?: readonly Type<CanActivate>[];
+  /** Modules whose providers the guards need. */
+  readonly imports?: readonly (Type<unknown> | DynamicModule | Promise<DynamicModule> | ForwardReference)[];
+  /** Default: the limits of the `rateLimit` options of `FastLiteLLMModule`. */
+  readonly rateLimit?: GatewayRateLimits;
+}
+
+/** Options of the gateway. */
+export interface GatewayOptions {
+  /**
+   * Largest body of a request in bytes, or a function that is given the request before its body is
+   * read. Default 32 MiB, as at Anthropic.
+   */
+  readonly maxBodyBytes?: number | ((request: IncomingMessage) => number);
+  /** Bounds of the shape of JSON bodies; each has a default. */
+  readonly jsonBounds?: JsonBounds;
+  /**
+   * Names under which browsers may reach this server: protects a gateway without authentication on
+   * loopback from other sites' names for it. Default: any.
+   */
+  readonly allowedHosts?: readonly string[];
+  /** Options for the calls of a request: tags, time limits, which models its client may call. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
+  readonly callOptions?: (request: any) => CallOptions | Promise<CallOptions>;
+}
+
+/** The checked options, with defaults. */
+export interface ResolvedGatewayOptions {
+  readonly maxBodyBytes: (request: IncomingMessage) => number;
+  readonly jsonBounds: JsonBounds | undefined;
+  /** In lower case; `null`: any. */
+  readonly allowedHosts: readonly string[] | null;
+  readonly callOptions: GatewayOptions['callOptions'];
+}
+
+/** The checked mount, with defaults. */
+export interface ResolvedGatewayMount {
+  /** Without slashes around it. */
+  readonly path: string;
+  readonly endpoints: ReadonlySet<GatewayEndpoint>;
+  readonly unprefixed: boolean;
+  readonly guards: readonly Type<CanActivate>[];
+  readonly rateLimit: GatewayRateLimits | undefined;
+}
+
+const DEFAULT_BODY_BYTES = 32 * 1024 * 1024;
+const OPTIONS = ['maxBodyBytes', 'jsonBounds', 'allowedHosts', 'callOptions'] as const satisfies readonly (keyof GatewayOptions)[];
+const PATH = /^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/;
+
+/** @throws InvalidConfigurationError naming the option. */
+export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGatewayOptions {
+  const given = checkObject('gateway', options);
+  checkKnownKeys('gateway', given, OPTIONS);
+  return {
+    maxBodyBytes: bodyLimitOf(given.maxBodyBytes),
+    jsonBounds: optional(given.jsonBounds, undefined, (value) => checkObject('gateway.jsonBounds', value)),
+    allowedHosts: optional(given.allowedHosts, null, (value) =>
+      checkArray('gateway.allowedHosts', value, (path, host) => checkString(path, host).toLowerCase()),
+    ),
+    callOptions: optional(given.callOptions, undefined, (value) =>
+      checkFunction<NonNullable<GatewayOptions['callOptions']>>('gateway.callOptions', value),
+    ),
+  };
+}
+
+function bodyLimitOf(value: unknown): (request: IncomingMessage) => number {
+  if (typeof value === 'function') return value as (request: IncomingMessage) => number;
+  const bytes = optional(value, DEFAULT_BODY_BYTES, (given) => checkPositiveInteger('gateway.maxBodyBytes', given));
+  return () => bytes;
+}
+
+/** @throws InvalidConfigurationError naming the option. */
+export function resolveGatewayMount({ path, endpoints, unprefixed, guards, rateLimit }: GatewayMount): ResolvedGatewayMount {
+  return {
+    path: checkPath(path ?? 'v1'),
+    endpoints: new Set(optional(endpoints, GATEWAY_ENDPOINTS, checkEndpoints)),
+    unprefixed: optional(unprefixed, false, (value) => checkBoolean('gateway.unprefixed', value)),
+    guards: optional(guards, [], (value) =>
+      checkArray('gateway.guards', value, (at, guard) => checkFunction(at, guard) as unknown as Type<CanActivate>),
+    ),
+    rateLimit: optional(rateLimit, undefined, checkRateLimits),
+  };
+}
+
+function checkPath(path: unknown): string {
+  const given = checkString('gateway.path', path);
+  if (PATH.test(given)) return given.replace(/^\/|\/$/g, '');
+  throw refuseOption('gateway.path', path, 'must be a path of letters, digits, _ . ~ - and /');
+}
+
+function checkEndpoints(value: unknown): readonly GatewayEndpoint[] {
+  const endpoints = checkArray('gateway.endpoints', value, (path, entry) => checkOneOf(path, entry, GATEWAY_ENDPOINTS));
+  if (endpoints.length > 0) return endpoints;
+  throw new InvalidConfigurationError('gateway.endpoints', 'must name at least one endpoint');
+}
+
+/** The rules themselves are checked where they are applied. */
+function checkRateLimits(value: unknown): GatewayRateLimits {
+  if (Array.isArray(value)) return value as readonly RateLimitRule[];
+  const limits = checkObject('gateway.rateLimit', value);
+  checkKnownKeys('gateway.rateLimit', limits, [...GATEWAY_ENDPOINTS, 'default']);
+  return limits;
+}

@@ -1,0 +1,52 @@
+import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/token-estimate.js';
+import { isLarge } from '../../http/body/body-size.js';
+import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
+import type { LlmClient } from '../../llm-client/llm-client.service.js';
+import type { CallOptions, ModelRequest } from '../../llm-client/request.js';
+import type { LlmStream } from '../../llm-client/stream/llm-stream.js';
+import type { GatewayDesk } from '../gateway.desk.js';
+import { modelRequestOf, type GatewayExchange, type GatewayRoute } from './route.js';
+
+type Ask = (client: LlmClient, body: ModelRequest, options: CallOptions) => Promise<LlmAnswer | LlmStream>;
+
+/** The routes that send a JSON body to a model. */
+export const MODEL_CALLS: readonly GatewayRoute[] = [
+  call({ name: 'chat', endpoint: 'chat', path: 'chat/completions' }, (client, body, options) => client.chat(body, options)),
+  call({ name: 'completions', endpoint: 'completions', path: 'completions' }, (client, body, options) => client.completions(body, options)),
+  call({ name: 'embeddings', endpoint: 'embeddings', path: 'embeddings' }, (client, body, options) => client.embeddings(body, options)),
+  call({ name: 'responses', endpoint: 'responses', path: 'responses' }, (client, body, options) => client.responses(body, options)),
+  call({ name: 'messages', endpoint: 'messages', path: 'messages' }, (client, body, options) => client.messages(body, options)),
+  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, (tokens) => ({
+    object: 'response.input_tokens',
+    input_tokens: tokens,
+  })),
+  count({ name: 'countMessageTokens', endpoint: 'messages', path: 'messages/count_tokens' }, (tokens) => ({ input_tokens: tokens })),
+];
+
+type RouteNames = Pick<GatewayRoute, 'name' | 'endpoint' | 'path'>;
+
+function call(names: RouteNames, ask: Ask): GatewayRoute {
+  return {
+    ...names,
+    method: 'POST',
+    body: 'json',
+    async handle({ client }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
+      const answer = await ask(client, modelRequestOf(request), callOptions);
+      await answer.sendTo(reply);
+    },
+  };
+}
+
+/** Counts the prompt here: no provider is asked. */
+function count(names: RouteNames, answer: (tokens: number) => object): GatewayRoute {
+  return {
+    ...names,
+    method: 'POST',
+    body: 'json',
+    async handle({ tokenCounter }: GatewayDesk, { request, json }: GatewayExchange): Promise<void> {
+      const body = modelRequestOf(request);
+      const tokens = isLarge(request) ? await promptTokensOfAsync(body, tokenCounter) : promptTokensOf(body, tokenCounter);
+      json(answer(tokens));
+    },
+  };
+}

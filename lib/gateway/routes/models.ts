@@ -1,0 +1,44 @@
+import { NoDeploymentError } from '../../common/http-errors.js';
+import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayExchange, GatewayRequest, GatewayRoute } from './route.js';
+
+/** When models were made is not known; LiteLLM states this time, too. */
+const CREATED = 1_677_610_602;
+const OWNER = 'gateway';
+/** Ids with slashes that are not encoded. No pattern for them works on both Express and Fastify. */
+const SPLIT_IDS = Array.from({ length: 4 }, (_, more) => `models/:id${Array.from({ length: more + 1 }, (_, i) => `/:part${i}`).join('')}`);
+
+/** The routes that list the models which requests can use. */
+export const MODEL_LISTS: readonly GatewayRoute[] = [
+  { name: 'models', endpoint: 'models', method: 'GET', path: 'models', body: 'none', handle: list },
+  { name: 'model', endpoint: 'models', method: 'GET', path: 'models/:id', morePaths: SPLIT_IDS, body: 'none', handle: retrieve },
+];
+
+function list({ router }: GatewayDesk, { request, json }: GatewayExchange): void {
+  const ids = router.models();
+  if (!isAnthropics(request)) return json({ object: 'list', data: ids.map(openAIModel) });
+  json({ data: ids.map(anthropicModel), has_more: false, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null });
+}
+
+function retrieve({ router }: GatewayDesk, { request, json }: GatewayExchange): void {
+  const id = modelId(request);
+  if (!router.models().includes(id)) throw new NoDeploymentError(id, 'unknown_model');
+  json(isAnthropics(request) ? anthropicModel(id) : openAIModel(id));
+}
+
+/** As LiteLLM tells clients of Anthropic from those of OpenAI. */
+function isAnthropics({ headers }: GatewayRequest): boolean {
+  return headers['anthropic-version'] !== undefined;
+}
+
+function openAIModel(id: string): object {
+  return { id, object: 'model', created: CREATED, owned_by: OWNER };
+}
+
+function anthropicModel(id: string): object {
+  return { type: 'model', id, display_name: id, created_at: new Date(CREATED * 1000).toISOString() };
+}
+
+function modelId({ params }: GatewayRequest): string {
+  return Object.values(params as Readonly<Record<string, string>>).join('/');
+}

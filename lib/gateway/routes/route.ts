@@ -1,0 +1,53 @@
+import type { AnswerTarget } from '../../llm-client/answer/llm-answer.js';
+import type { CallOptions, ModelRequest } from '../../llm-client/request.js';
+import type { IncomingHttpHeaders } from 'node:http';
+import { InvalidArgumentError } from '../../common/errors.js';
+import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayEndpoint } from '../gateway.options.js';
+
+/** Express's request, or Fastify's, as far as routes read it. */
+export interface GatewayRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body?: unknown;
+  readonly query?: unknown;
+  readonly params?: unknown;
+}
+
+export type GatewayReply = AnswerTarget & NonNullable<CallOptions['response']>;
+
+/** One request at one route. */
+export interface GatewayExchange {
+  readonly request: GatewayRequest;
+  readonly reply: GatewayReply;
+  /** What the app sets for the calls of this request, and the request itself. */
+  readonly callOptions: CallOptions;
+  /** Answers with JSON. */
+  readonly json: (body: unknown, status?: number) => void;
+}
+
+/** What a body may be. */
+export type GatewayBody = 'none' | 'json';
+
+/** A route of the gateway. */
+export interface GatewayRoute {
+  /** Name of its handler. */
+  readonly name: string;
+  readonly endpoint: GatewayEndpoint;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the gateway's path. */
+  readonly path: string;
+  /** More paths of the same handler. */
+  readonly morePaths?: readonly string[];
+  /** Whether it is at the root, as LiteLLM has it, beside or in place of the gateway's path. */
+  readonly atRoot?: 'also' | 'only';
+  readonly body: GatewayBody;
+  handle(desk: GatewayDesk, exchange: GatewayExchange): Promise<void> | void;
+}
+
+/** @throws InvalidArgumentError for anything but an object. */
+export function modelRequestOf({ body }: GatewayRequest): ModelRequest {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as ModelRequest;
+  throw new InvalidArgumentError('body', body, 'must be a JSON object');
+}

@@ -11,8 +11,8 @@ const HEADLINES = [
   },
   { title: '', target: 'cl100k_base fresh md', unit: ' x best other', says: '$ times as fast as the fastest other package' },
   {
-    title: 'a chat call with `LlmClient`, 32 in flight',
-    target: 'LlmClient.chat, 32 in flight',
+    title: 'a chat call with `LlmClient`, 16 in flight',
+    target: 'LlmClient.chat, 16 in flight',
     unit: ' x less CPU than the openai SDK',
     says: '$ times less CPU than the `openai` SDK',
   },

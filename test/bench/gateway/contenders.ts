@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 /** dist/bench/gateway -> the project. */
 export const ROOT = join(__dirname, '..', '..', '..');
@@ -12,18 +12,57 @@ export const BARE_FASTIFY = 'Nest Fastify + undici';
 export const BARE_EXPRESS = 'Nest Express + undici';
 export const FETCH = 'Nest Express + fetch';
 export const PORTKEY_NAME = '@portkey-ai/gateway';
+export const LITELLM_NAME = 'LiteLLM proxy';
+export const LITER_LLM_NAME = 'liter-llm proxy';
 export const DIRECT = 'the provider itself';
 
 /** Every gateway, ours first. */
-export const GATEWAYS = [OURS_FASTIFY, OURS_EXPRESS, BARE_FASTIFY, BARE_EXPRESS, FETCH, PORTKEY_NAME] as const;
+export const GATEWAYS = [
+  OURS_FASTIFY,
+  OURS_EXPRESS,
+  BARE_FASTIFY,
+  BARE_EXPRESS,
+  FETCH,
+  PORTKEY_NAME,
+  LITELLM_NAME,
+  LITER_LLM_NAME,
+] as const;
 export type GatewayName = (typeof GATEWAYS)[number];
 
 /** Those that can run here, and why the others cannot. */
 export function available(wanted: readonly string[]): { installed: GatewayName[]; missing: { name: string; reason: string }[] } {
   const chosen = GATEWAYS.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
-  const hasPortkey = existsSync(PORTKEY);
+  const reasons = new Map(
+    chosen.flatMap((name) => {
+      const reason = lack(name);
+      return reason === undefined ? [] : [[name, reason] as const];
+    }),
+  );
   return {
-    installed: chosen.filter((name) => name !== PORTKEY_NAME || hasPortkey),
-    missing: chosen.includes(PORTKEY_NAME) && !hasPortkey ? [{ name: PORTKEY_NAME, reason: 'not installed' }] : [],
+    installed: chosen.filter((name) => !reasons.has(name)),
+    missing: [...reasons].map(([name, reason]) => ({ name, reason })),
   };
+}
+
+/** The programs of other languages: a path in the environment, else by `PATH`. */
+export const PROGRAMS: Readonly<
+  Partial<Record<GatewayName, { readonly variable: string; readonly command: string; readonly install: string }>>
+> = {
+  [LITELLM_NAME]: { variable: 'LITELLM', command: 'litellm', install: "pip install 'litellm[proxy]'" },
+  [LITER_LLM_NAME]: { variable: 'LITER_LLM', command: 'liter-llm', install: 'cargo install liter-llm-cli' },
+};
+
+export function programOf(name: GatewayName): string | undefined {
+  const program = PROGRAMS[name];
+  if (program === undefined) return undefined;
+  const places = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program.command));
+  return [process.env[program.variable] ?? '', ...places].find((path) => path !== '' && existsSync(path));
+}
+
+/** Why a gateway cannot run here. */
+function lack(name: GatewayName): string | undefined {
+  if (name === PORTKEY_NAME) return existsSync(PORTKEY) ? undefined : 'not installed';
+  const program = PROGRAMS[name];
+  if (program === undefined || programOf(name) !== undefined) return undefined;
+  return `not found: ${program.install}, or set ${program.variable} to its path`;
 }

@@ -103,8 +103,9 @@ async function underLoad(
 async function once(gateway: Listening, load: LoadProcess, kind: GatewayLoad): Promise<Omit<GatewayRow, 'cpuUsByRound'>> {
   const { name, origin, headers } = gateway;
   const before = await gateway.cpuUs();
-  const { wallMs, chunks, ...times } = await load.run({ origin, headers, ...kind });
+  const requests = kind.chunks > 0 ? kind.requests : Math.max(kind.connections, Math.round(kind.requests * gateway.share));
+  const { wallMs, chunks, ...times } = await load.run({ origin, headers, ...kind, requests });
   const cpuUs = (await gateway.cpuUs()) - before;
-  const count = kind.chunks > 0 ? chunks : kind.requests;
+  const count = kind.chunks > 0 ? chunks : requests;
   return { name, connections: kind.connections, cpuUs: cpuUs / count, perSecond: (count / wallMs) * 1000, ...times };
 }

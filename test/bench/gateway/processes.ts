@@ -1,10 +1,12 @@
-import { fork } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { PORTKEY, PORTKEY_NAME } from './contenders.js';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { LITELLM_NAME, PORTKEY, PORTKEY_NAME, programOf } from './contenders.js';
 import type { GatewayName } from './contenders.js';
 import type { LoadJob, LoadResult } from './load.child.js';
 
@@ -22,8 +24,14 @@ export class Listening {
     this.headers = headers;
   }
 
+  /** The share of a load's requests that it gets: slow ones would take minutes. */
+  get share(): number {
+    return this.name === LITELLM_NAME ? 1 / 20 : 1;
+  }
+
   /** CPU time used so far, in microseconds. */
   async cpuUs(): Promise<number> {
+    if (!this.child.connected) return procCpuUs(this.child.pid as number);
     this.child.send('?');
     const [{ cpuUs }] = (await once(this.child, 'message')) as [{ cpuUs: number }];
     return cpuUs;
@@ -42,6 +50,8 @@ export async function startProvider(): Promise<Listening> {
 }
 
 export async function startGateway(name: GatewayName, provider: Listening): Promise<Listening> {
+  const program = programOf(name);
+  if (program !== undefined) return startProgram(name, program, provider);
   if (name !== PORTKEY_NAME) {
     const child = fork(join(__dirname, 'gateway.child.js'), [name, provider.origin], quiet);
     return new Listening(name, child, await originOf(child));
@@ -80,6 +90,52 @@ async function originOf(child: ChildProcess): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
+/** One process, one worker, as their documentation starts them, with one deployment. */
+async function startProgram(name: GatewayName, program: string, provider: Listening): Promise<Listening> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'bench-'));
+  const isLiteLLM = name === LITELLM_NAME;
+  const config = join(folder, isLiteLLM ? 'config.yaml' : 'liter-llm-proxy.toml');
+  writeFileSync(config, isLiteLLM ? liteLLMConfig(provider.origin) : literLlmConfig(provider.origin));
+  const args = isLiteLLM
+    ? ['--config', config, '--host', '127.0.0.1', '--port', `${port}`, '--num_workers', '1']
+    : ['api', '--config', config, '--host', '127.0.0.1', '--port', `${port}`];
+  const env = { ...process.env, LITELLM_LOCAL_MODEL_COST_MAP: 'True', LITELLM_LOG: 'ERROR' };
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'ignore'], env, cwd: folder });
+  const origin = `http://127.0.0.1:${port}`;
+  await answering(origin, 60_000);
+  return new Listening(name, child, origin, { authorization: `Bearer ${MASTER_KEY}` });
+}
+
+const MASTER_KEY = 'sk-bench-0123456789abcdef0123456789abcdef';
+
+function liteLLMConfig(origin: string): string {
+  return `model_list:
+  - model_name: gpt-4o
+    litellm_params: { model: openai/gpt-4o, api_base: "${origin}/v1", api_key: sk-bench }
+general_settings: { master_key: ${MASTER_KEY} }
+`;
+}
+
+function literLlmConfig(origin: string): string {
+  return `[general]
+master_key = "${MASTER_KEY}"
+
+[[models]]
+name = "gpt-4o"
+provider_model = "openai/gpt-4o"
+api_key = "sk-bench"
+base_url = "${origin}/v1"
+`;
+}
+
+/** CPU time of another program's process, by Linux. Ticks are a hundredth of a second. */
+function procCpuUs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -89,8 +145,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function answering(origin: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+async function answering(origin: string, withinMs = 10_000): Promise<void> {
+  for (let attempt = 0; attempt < withinMs / 50; attempt++) {
     const isUp = await fetch(origin).then(
       () => true,
       () => false,

@@ -48,6 +48,8 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
   const parts: Buffer[] = [];
   request.on('data', (part: Buffer) => parts.push(part));
   request.on('end', () => {
+    // LiteLLM asks for other things at its start.
+    if (request.method !== 'POST') return void response.writeHead(404).end();
     const body = JSON.parse(Buffer.concat(parts).toString()) as Asked;
     if (body.stream === true) stream(response, body.max_tokens ?? 50, 10, body.stream_options?.include_usage === true);
     else response.writeHead(200, { 'content-type': 'application/json', 'content-length': ANSWER.length }).end(ANSWER);

@@ -99,7 +99,7 @@ function ours({ client }: Package.FastLiteLLM): Client[] {
     call: async () => lengthOf((await client.chat({ ...CHAT, model })).json<ChatAnswer>()),
     stream: async () => {
       let length = 0;
-      for await (const chunk of await client.chat({ ...CHAT, model, stream: true })) length += deltaOf(chunk as unknown as ChatChunk);
+      for await (const chunk of await client.chat({ ...CHAT, model, stream: true })) length += deltaOf(chunk);
       return length;
     },
   });

@@ -1,4 +1,5 @@
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
+import type { SentRequest } from '../providers/protocol.js';
 import type { ModelRequest } from '../request.js';
 
 /**
@@ -8,11 +9,11 @@ import type { ModelRequest } from '../request.js';
 export interface Bridge {
   /**
    * The request as one of chat, its `stream_options.include_usage` set where it streams.
-   * @param provider of the deployment, for errors
+   * @param sent of the deployment, for errors and `drop_params`
    * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent;
    * UnsupportedRequestError where another deployment may offer it.
    */
-  request(body: ModelRequest, provider: string): ModelRequest;
+  request(body: ModelRequest, sent: SentRequest): ModelRequest;
   /** @param body the client's request */
   answer(body: ModelRequest): BridgedAnswer;
 }

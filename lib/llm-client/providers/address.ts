@@ -26,6 +26,8 @@ export interface ProviderAddress {
   readonly namesDeployment: boolean;
   /** The header for the key; `undefined`: `authorization`, as a Bearer token. */
   readonly keyHeader: string | undefined;
+  /** The base of operations that Azure has at its newer addresses only. */
+  readonly v1?: string;
 }
 
 /** What an address depends on besides its text. */
@@ -44,7 +46,8 @@ export function addressOf(provider: string, url: URL, { version }: AddressContex
     if (path.endsWith('/openai/v1')) return { ...plain, base: path };
     if (version !== undefined && UNDATED_AZURE.has(version)) return { ...plain, base: `${path}/openai/v1` };
     const query = queryWith(url, version, DATED_AZURE);
-    return { ...plain, base: path, query, namesDeployment: !AZURE_DEPLOYMENT.test(path) };
+    const v1 = `${path.replace(AZURE_DEPLOYMENT, '')}/openai/v1`;
+    return { ...plain, base: path, query, namesDeployment: !AZURE_DEPLOYMENT.test(path), v1 };
   }
   if (provider === 'azure_ai') {
     const isRoot = path === '' && AZURE_MODELS_HOST.test(url.hostname);

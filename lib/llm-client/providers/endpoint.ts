@@ -111,7 +111,8 @@ export class ProviderEndpoint {
    */
   pathOf(operation: string, model: string): string {
     if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
-    const { base, query, namesDeployment } = this.address;
+    const { base, query, namesDeployment, v1 } = this.address;
+    if (operation === '/responses' && v1 !== undefined) return v1 + operation;
     const own = namesDeployment ? `/openai/deployments/${encodeURIComponent(model)}${operation}` : operation;
     return base + own + (query !== '' && own.includes('?') ? `&${query.slice(1)}` : query);
   }

@@ -12,6 +12,8 @@ import { isResolved, resolveModel } from './resolution.js';
 export class KnownEndpoint {
   /** Whether it rejected `stream_options`. */
   refusesStreamOptions = false;
+  /** Operations that it does not have after all, each with its model. */
+  readonly lacking = new Set<string>();
 
   constructor(
     readonly endpoint: ProviderEndpoint,

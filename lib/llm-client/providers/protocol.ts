@@ -77,6 +77,8 @@ export interface AnswerReader {
   openingOf(bytes: Buffer): StreamOpening;
   /** The error that a stream ended with, as JSON. @param tail its last bytes */
   errorAtEnd(tail: Buffer): string | undefined;
+  /** The event that ends a broken stream in the client's API. Default: chat's. */
+  errorEvent?(error: OpenAIErrorBody): string;
 }
 
 /** An error as a provider states it. */

@@ -1,5 +1,5 @@
 import { FastLiteLLMError, ProxyRefusedError } from '../../common/errors.js';
-import type { ProviderError } from '../../common/provider-error.js';
+import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Exchange } from '../call/attempt.js';
 import { kindOfCode } from '../call/failure.js';
@@ -163,6 +163,11 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   /** An error that an event of the stream states. */
   errorIn(json: string): ProviderError {
     return this.settings.known.errors.inAnswer(json, this);
+  }
+
+  /** The event that tells the client that its stream is broken; `undefined`: chat's. */
+  errorEvent(error: OpenAIErrorBody): string | undefined {
+    return this.settings.call.reader.errorEvent?.(error);
   }
 
   /** An event of the stream that is no JSON. */

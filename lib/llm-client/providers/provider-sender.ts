@@ -12,7 +12,7 @@ import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
 import { bridgeOf } from '../bridges/bridges.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import { changesOf } from './openai/request.js';
-import type { Operation, WireCall } from './protocol.js';
+import type { Operation, SentRequest, WireCall } from './protocol.js';
 import { ProviderExchange, type ProviderRequest, type ProviderTransport } from './provider-exchange.js';
 
 /** What requests to providers go through. */
@@ -24,6 +24,10 @@ export interface ProviderAccess {
   readonly dropParams: boolean;
 }
 
+/** A 404 that chat would be answered with, too. */
+const NO_MODEL = /model_not_found|DeploymentNotFound/;
+/** Clients may name the models of a deployment. */
+const MOST_LACKING = 1000;
 /** undici's word for it. */
 const NO_LIMIT = 0;
 
@@ -45,7 +49,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     let addsUsage = asksUsage && !known.refusesStreamOptions;
     let isRenewed = false;
     for (;;) {
-      const { call, bridged } = this.callFor(attempt, known, addsUsage);
+      const { call, bridged, isBridgeable } = this.callFor(attempt, known, addsUsage);
       const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes });
       try {
         attempt.begin(exchange);
@@ -56,6 +60,10 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
         // A token that was revoked before its time is fetched again, once.
         if (exchange.status === 401 && !isRenewed && known.endpoint.authorization?.renew() === true) {
           isRenewed = true;
+          continue;
+        }
+        if (isBridgeable && lacksOperation(exchange) && known.lacking.size < MOST_LACKING) {
+          known.lacking.add(`${this.operation} ${attempt.model}`);
           continue;
         }
         // The caller did not ask for `stream_options`: a provider that refuses them is asked again
@@ -89,16 +97,18 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     const { protocol, provider } = endpoint;
     const { overrides } = target;
     const shared = { request, provider, model, defaults, fixed, dropParams, params };
-    const own = protocol.call(operation, { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage });
-    if (own !== undefined) return { call: own, bridged: undefined };
+    const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
     const bridge = bridgeOf(operation);
+    const lacks = bridge !== undefined && known.lacking.has(`${operation} ${model}`);
+    const own = lacks ? undefined : protocol.call(operation, sent);
+    if (own !== undefined) return { call: own, bridged: undefined, isBridgeable: bridge !== undefined };
     if (bridge !== undefined) {
       // A fallback's changes are in the client's words, as the body is.
       const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
-      const { stream_options: usage, ...chat } = bridge.request(asked, provider);
+      const { stream_options: usage, ...chat } = bridge.request(asked, sent);
       const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
       const call = protocol.call('chat', { ...shared, body: bridgedBody, overrides: undefined, addsUsage: false });
-      if (call !== undefined) return { call, bridged: bridge.answer(asked) };
+      if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
     }
     const reason = `${provider} does not offer ${operation} for ${model}`;
     throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
@@ -147,6 +157,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
 interface BridgeableCall {
   readonly call: WireCall;
   readonly bridged: BridgedAnswer | undefined;
+  /** Whether chat can serve the operation where the provider turns out not to have it. */
+  readonly isBridgeable: boolean;
 }
 
 function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, call: WireCall, body: string | Buffer): ProviderRequest {
@@ -212,6 +224,11 @@ function dispatchObserved(
   exchange: ProviderExchange,
 ): void {
   observed.run(() => transport.dispatch(sent, exchange));
+}
+
+/** Compatible servers may lack an operation of OpenAI's, or have it for some models only. */
+function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
+  return status === 405 || status === 501 || (status === 404 && !NO_MODEL.test(errorBody));
 }
 
 /** Some providers do not know `stream_options`, and name them in their error. */

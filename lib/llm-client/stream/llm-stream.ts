@@ -169,9 +169,13 @@ class ResponseSink implements ChunkSink {
   }
 
   private last(error: Error | undefined): Buffer | string {
-    const { bridged } = this.source;
-    if (bridged === undefined) return error === undefined ? this.filter.rest() : errorEvent(error);
-    if (error !== undefined) return bridged.error(errorBodyOf(error), error instanceof ProviderError ? error.getStatus() : 500);
+    const { bridged, exchange } = this.source;
+    if (error !== undefined) {
+      const body = errorBodyOf(error);
+      if (bridged !== undefined) return bridged.error(body, error instanceof ProviderError ? error.getStatus() : 500);
+      return exchange.errorEvent(body) ?? errorEvent(body);
+    }
+    if (bridged === undefined) return this.filter.rest();
     return Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]);
   }
 }
@@ -182,8 +186,8 @@ function errorBodyOf(error: Error): OpenAIErrorBody {
 }
 
 /** The last event of a broken stream, which no client takes for a normal end. */
-function errorEvent(error: Error): string {
-  return `data: ${JSON.stringify({ error: errorBodyOf(error) })}\n\n`;
+function errorEvent(error: OpenAIErrorBody): string {
+  return `data: ${JSON.stringify({ error })}\n\n`;
 }
 
 /** Queues the events of a stream for a reader that takes them one by one. */

@@ -5,7 +5,7 @@ import { MessageEvents } from './stream.js';
 
 /** Anthropic's Messages API. */
 export const MESSAGES_BRIDGE: Bridge = {
-  request: chatRequest,
+  request: (body, { provider }) => chatRequest(body, provider),
   answer(body) {
     const context = answerContext(body);
     const events = new MessageEvents(context);

@@ -2,9 +2,10 @@ import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import type { ModelRequest } from '../../request.js';
 import { MESSAGES_BRIDGE } from './messages.js';
+import { chatRequest } from './request.js';
 
 const user = { role: 'user', content: 'Hello' } as const;
-const chatOf = (fields: object): ModelRequest => MESSAGES_BRIDGE.request({ model: 'm', messages: [user], ...fields }, 'openai');
+const chatOf = (fields: object): ModelRequest => chatRequest({ model: 'm', messages: [user], ...fields }, 'openai');
 const messagesOf = (...messages: object[]): unknown => chatOf({ messages }).messages;
 const blocks = (...content: object[]): unknown => messagesOf({ role: 'user', content });
 const said = (...content: object[]): unknown => messagesOf({ role: 'assistant', content });
@@ -226,7 +227,7 @@ describe('the bridge of Messages translates a request', () => {
       tools: [{ ...tool, name: long }],
       tool_choice: { type: 'tool', name: long },
     };
-    const chat = MESSAGES_BRIDGE.request(body, 'openai') as ReturnType<typeof JSON.parse>;
+    const chat = chatRequest(body, 'openai') as ReturnType<typeof JSON.parse>;
     expect(short).toHaveLength(64);
     expect([chat.messages[0].tool_calls[0], chat.tools[0], chat.tool_choice].map((each) => each.function.name)).toEqual([
       short,

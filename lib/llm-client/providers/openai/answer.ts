@@ -53,13 +53,19 @@ export function usageIn(bytes: Buffer): AnswerUsage | undefined {
 }
 
 function usageAt(bytes: Buffer, from: number): AnswerUsage | undefined {
+  const value = objectBehind(bytes, from);
+  return value === undefined ? undefined : usageFrom(value);
+}
+
+/** The object behind a key that ends at `from`; `undefined`: none, or a long one. */
+export function objectBehind(bytes: Buffer, from: number): unknown {
   const colon = behindSpace(bytes, from);
   if (bytes[colon] !== COLON) return undefined;
   const start = behindSpace(bytes, colon + 1);
   const end = bytes[start] === OPEN ? objectEnd(bytes, start) : -1;
   if (end < 0) return undefined;
   try {
-    return usageFrom(JSON.parse(bytes.toString('utf8', start, end)));
+    return JSON.parse(bytes.toString('utf8', start, end));
   } catch {
     return undefined;
   }

@@ -1,0 +1,180 @@
+import { InvalidArgumentError } from '../../../common/errors.js';
+import { UnsupportedRequestError } from '../../../common/http-errors.js';
+import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
+import { dropsParams, refused } from '../../providers/parameters.js';
+import type { SentRequest } from '../../providers/protocol.js';
+import type { ModelRequest } from '../../request.js';
+import { chatMessagesOf } from './input.js';
+import type { KeptItems } from './kept-items.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Fields that refer to what OpenAI keeps: without them the request would be another one. */
+const KEPT_BY_OPENAI = ['previous_response_id', 'conversation', 'prompt'];
+/** Fields that chat cannot express, and the values that ask for nothing. */
+const NO_EQUIVALENT: Readonly<Record<string, (value: unknown) => boolean>> = {
+  background: (value) => value === false,
+  context_management: (value) => Array.isArray(value) && value.length === 0,
+  moderation: () => false,
+};
+/** Fields that change no answer of chat. `store` is true unless a client says otherwise. */
+const WITHOUT_EFFECT = [
+  'include',
+  'max_tool_calls',
+  'prompt_cache_options',
+  'store',
+  'stream_options',
+  'truncation',
+  'background',
+  'context_management',
+  ...KEPT_BY_OPENAI,
+];
+/** Fields that are translated one by one. */
+const TRANSLATED = [
+  'input',
+  'instructions',
+  'max_output_tokens',
+  'reasoning',
+  'text',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'top_logprobs',
+];
+const DROPPED = new Set([...WITHOUT_EFFECT, ...TRANSLATED, ...Object.keys(NO_EQUIVALENT)]);
+
+/**
+ * A request of Responses as one of chat. A provider's own fields pass.
+ * @throws InvalidArgumentError naming a wrong field; UnsupportedRequestError naming one that chat
+ * has no equivalent for.
+ */
+export function chatRequestOf(body: ModelRequest, sent: SentRequest, kept: KeptItems): ModelRequest {
+  refuseWithoutEquivalent(body, sent);
+  const others = Object.entries(body).filter(([name, value]) => !DROPPED.has(name) && value !== null);
+  const tools = toolsOf(body, sent);
+  const logprobs = logprobsOf(body);
+  return {
+    ...Object.fromEntries(others),
+    model: body.model,
+    messages: chatMessagesOf(body, sent, kept),
+    ...(isSet(body.max_output_tokens) && { max_tokens: body.max_output_tokens }),
+    ...effortOf(body.reasoning),
+    ...textOf(body.text, sent),
+    ...(tools.length > 0 && { tools, ...choiceOf(body, sent) }),
+    ...(tools.length > 0 && isSet(body.parallel_tool_calls) && { parallel_tool_calls: body.parallel_tool_calls }),
+    ...logprobs,
+    ...(body.stream === true && { stream_options: { include_usage: true } }),
+  };
+}
+
+function refuseWithoutEquivalent(body: ModelRequest, sent: SentRequest): void {
+  for (const name of KEPT_BY_OPENAI) {
+    if (!isSet(body[name])) continue;
+    const mend = 'send the whole input instead, or ask for a model whose provider has the Responses API';
+    throw new UnsupportedRequestError({ param: name, provider: sent.provider, reason: `${sent.provider} keeps no responses`, mend });
+  }
+  for (const [name, asksNothing] of Object.entries(NO_EQUIVALENT)) {
+    if (isSet(body[name]) && !asksNothing(body[name]) && !dropsParams(sent)) throw refused(name, sent);
+  }
+}
+
+/** Function tools; OpenAI's own tools have no equivalent. */
+function toolsOf({ tools, tool_choice: choice }: ModelRequest, sent: SentRequest): readonly object[] {
+  if (!isSet(tools)) return [];
+  const functions = checkArray(
+    'tools',
+    tools,
+    (path, value) => {
+      const tool = checkObject(path, value, refuseArgument);
+      if (tool.type === 'function') return functionToolOf(path, tool);
+      if (dropsParams(sent)) return undefined;
+      throw refused(path, sent, `${sent.provider} has function tools only, not ${shown(tool.type)}`);
+    },
+    refuseArgument,
+  ).filter((tool) => tool !== undefined);
+  const allowed = allowedTools(choice);
+  return allowed === undefined ? functions : functions.filter((tool) => allowed.has(tool.function.name));
+}
+
+function functionToolOf(path: string, { name, description, parameters, strict }: Fields) {
+  return {
+    type: 'function',
+    function: {
+      name: checkString(`${path}.name`, name, refuseArgument),
+      ...(isSet(description) && { description }),
+      ...(isSet(parameters) && { parameters }),
+      ...(isSet(strict) && { strict }),
+    },
+  };
+}
+
+/** The names in `{ type: 'allowed_tools', tools }`: only these are sent. */
+function allowedTools(choice: unknown): ReadonlySet<unknown> | undefined {
+  if (!isObject(choice) || choice.type !== 'allowed_tools') return undefined;
+  const path = 'tool_choice.tools';
+  return new Set(checkArray(path, choice.tools, (at, value) => checkObject(at, value, refuseArgument).name, refuseArgument));
+}
+
+function choiceOf({ tool_choice: choice }: ModelRequest, sent: SentRequest): object {
+  if (!isSet(choice)) return {};
+  if (typeof choice === 'string') return { tool_choice: choice };
+  const { type, name, mode } = checkObject('tool_choice', choice, refuseArgument);
+  if (type === 'allowed_tools') return { tool_choice: mode ?? 'auto' };
+  if (type === 'function') {
+    return { tool_choice: { type, function: { name: checkString('tool_choice.name', name, refuseArgument) } } };
+  }
+  if (dropsParams(sent)) return {};
+  throw refused('tool_choice', sent, `${sent.provider} has function tools only, not ${shown(type)}`);
+}
+
+function effortOf(reasoning: unknown): object {
+  if (!isSet(reasoning)) return {};
+  const { effort } = checkObject('reasoning', reasoning, refuseArgument);
+  return isSet(effort) ? { reasoning_effort: effort } : {};
+}
+
+function textOf(text: unknown, sent: SentRequest): object {
+  if (!isSet(text)) return {};
+  const { format, verbosity } = checkObject('text', text, refuseArgument);
+  return {
+    ...(isSet(format) && formatOf(checkObject('text.format', format, refuseArgument), sent)),
+    ...(isSet(verbosity) && { verbosity }),
+  };
+}
+
+function formatOf({ type, ...rest }: Fields, sent: SentRequest): object {
+  if (type === 'text') return {};
+  if (type === 'json_object') return { response_format: { type } };
+  if (type !== 'json_schema') {
+    if (dropsParams(sent)) return {};
+    throw refused('text.format', sent, `${sent.provider} has text, json_object and json_schema, not ${shown(type)}`);
+  }
+  const { name, description, schema, strict } = rest;
+  const format = {
+    name: checkString('text.format.name', name, refuseArgument),
+    ...(isSet(description) && { description }),
+    schema: checkObject('text.format.schema', schema, refuseArgument),
+    ...(isSet(strict) && { strict }),
+  };
+  return { response_format: { type, json_schema: format } };
+}
+
+/** Responses asks for log probabilities by either field. */
+function logprobsOf({ include, top_logprobs: top }: ModelRequest): object {
+  if (isSet(include) && !Array.isArray(include)) throw new InvalidArgumentError('include', include, 'must be an array');
+  const isIncluded = Array.isArray(include) && include.includes('message.output_text.logprobs');
+  if (!isIncluded && !(typeof top === 'number' && top > 0)) return {};
+  return { logprobs: true, ...(isSet(top) && { top_logprobs: top }) };
+}
+
+function shown(type: unknown): string {
+  return typeof type === 'string' ? type.slice(0, 40) : 'one without a type';
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}

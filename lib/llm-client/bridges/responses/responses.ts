@@ -1,0 +1,47 @@
+import type { OpenAIErrorBody } from '../../../common/provider-error.js';
+import type { ModelRequest } from '../../request.js';
+import type { Bridge, BridgedAnswer } from '../bridge.js';
+import { fieldsOf, ResponseFrame, responseOf } from './answer.js';
+import { KeptItems } from './kept-items.js';
+import { chatRequestOf } from './request.js';
+import { ResponseStream } from './stream.js';
+
+const KEPT = new KeptItems();
+
+/** OpenAI's Responses by chat. */
+export const RESPONSES_BRIDGE: Bridge = {
+  request: (body, sent) => chatRequestOf(body, sent, KEPT),
+  answer: (body) => new BridgedResponse(body, KEPT),
+};
+
+/** One response made of a chat completion. */
+export class BridgedResponse implements BridgedAnswer {
+  private readonly frame: ResponseFrame;
+  private readonly stream: ResponseStream;
+
+  constructor(
+    body: ModelRequest,
+    private readonly kept: KeptItems,
+  ) {
+    this.frame = new ResponseFrame(body);
+    this.stream = new ResponseStream(this.frame, (item) => kept.keep(item));
+  }
+
+  whole(chat: Buffer): Buffer {
+    const { response, output } = responseOf(fieldsOf(JSON.parse(chat.toString('utf8'))), this.frame);
+    if (this.frame.isStored) for (const item of output) this.kept.keep(item);
+    return Buffer.from(JSON.stringify(response));
+  }
+
+  chunk(bytes: Buffer): Buffer {
+    return Buffer.from(this.stream.chunk(bytes));
+  }
+
+  end(): Buffer {
+    return Buffer.from(this.stream.end());
+  }
+
+  error(error: OpenAIErrorBody): Buffer {
+    return Buffer.from(this.stream.fail(error));
+  }
+}

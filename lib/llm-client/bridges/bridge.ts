@@ -8,6 +8,10 @@ import type { ModelRequest } from '../request.js';
  */
 export interface Bridge {
   /**
+   * Parameters of chat that stand for hints of the client's API: they never refuse a request.
+   */
+  readonly hints?: ReadonlySet<string>;
+  /**
    * The request as one of chat, its `stream_options.include_usage` set where it streams.
    * @param sent of the deployment, for errors and `drop_params`
    * @throws InvalidArgumentError naming a field that is wrong, or has no equivalent;

@@ -59,13 +59,17 @@ export function splitParameters(sent: SentRequest, rules: ParameterRules): Split
     if (value === undefined || value === null) continue;
     if (rules.translated.has(name)) chat[name] = value;
     else if (!CHAT_PARAMETERS.has(name) || allowed.has(name)) own[name] = value;
-    else if (!rules.ignored.has(name) && NEUTRAL[name]?.(value) !== true && !dropsParams(sent)) throw refused(name, sent);
+    else if (!rules.ignored.has(name) && NEUTRAL[name]?.(value) !== true && !dropsParams(sent, name)) throw refused(name, sent);
   }
   return { chat, own };
 }
 
-/** For a value that a protocol cannot express although it has the parameter. */
-export function dropsParams({ request, params, dropParams }: SentRequest): boolean {
+/**
+ * For a value that a protocol cannot express although it has the parameter.
+ * @param name of the parameter: a bridge's hints are always dropped
+ */
+export function dropsParams({ request, params, dropParams, hints }: SentRequest, name?: string): boolean {
+  if (name !== undefined && hints?.has(name) === true) return true;
   const said = request.body.drop_params ?? params.drop_params ?? dropParams;
   return said === true;
 }

@@ -23,6 +23,8 @@ export interface SentRequest {
   readonly fixed: Readonly<Record<string, unknown>> | undefined;
   /** The client's `dropParams`, which the deployment and the request may override. */
   readonly dropParams: boolean;
+  /** Parameters that a provider without them does not get, and that refuse no request. */
+  readonly hints?: ReadonlySet<string>;
   /** The deployment's `litellm_params`. */
   readonly params: Readonly<Record<string, unknown>>;
 }

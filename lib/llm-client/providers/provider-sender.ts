@@ -107,7 +107,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
       const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
       const { stream_options: usage, ...chat } = bridge.request(asked, sent);
       const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
-      const call = protocol.call('chat', { ...shared, body: bridgedBody, overrides: undefined, addsUsage: false });
+      const { hints } = bridge;
+      const call = protocol.call('chat', { ...shared, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
       if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
     }
     const reason = `${provider} does not offer ${operation} for ${model}`;

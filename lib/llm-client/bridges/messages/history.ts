@@ -166,29 +166,30 @@ interface Turn {
   readonly texts: ChatPart[];
   readonly calls: ChatToolCall[];
   readonly thinking: ThinkingBlock[];
-  readonly unsigned: string[];
+  /** The texts of all thinking. */
+  readonly thoughts: string[];
 }
 
 function assistantMessages(blocks: readonly (readonly [string, Fields])[], provider: string): readonly ChatMessage[] {
-  const turn: Turn = { texts: [], calls: [], thinking: [], unsigned: [] };
+  const turn: Turn = { texts: [], calls: [], thinking: [], thoughts: [] };
   for (const [path, block] of blocks) addToTurn(turn, path, block, provider);
-  const { texts, calls, thinking, unsigned } = turn;
+  const { texts, calls, thinking, thoughts } = turn;
   const content = contentOf(texts);
-  if (content === undefined && calls.length + thinking.length + unsigned.length === 0) return [];
+  if (content === undefined && calls.length + thinking.length + thoughts.length === 0) return [];
   const mark = blocks.find(([, block]) => block.type === 'tool_use' && isMark(block.cache_control))?.[1].cache_control;
   return [
     {
       role: 'assistant',
       content: content ?? (calls.length > 0 ? null : ''),
       ...(calls.length > 0 && { tool_calls: calls }),
-      ...(unsigned.length > 0 && { reasoning_content: unsigned.join('\n') }),
+      ...(thoughts.length > 0 && { reasoning_content: thoughts.join('\n') }),
       ...(thinking.length > 0 && { thinking_blocks: thinking }),
       ...(isMark(mark) && { cache_control: mark }),
     },
   ];
 }
 
-function addToTurn({ texts, calls, thinking, unsigned }: Turn, path: string, block: Fields, provider: string): void {
+function addToTurn({ texts, calls, thinking, thoughts }: Turn, path: string, block: Fields, provider: string): void {
   switch (block.type) {
     case 'text':
       texts.push(...notEmpty(textPart(path, block)));
@@ -202,9 +203,9 @@ function addToTurn({ texts, calls, thinking, unsigned }: Turn, path: string, blo
     case 'thinking': {
       const { thinking: text, signature } = block;
       if (typeof text !== 'string') throw new InvalidArgumentError(`${path}.thinking`, text, 'must be a string');
+      if (text !== '') thoughts.push(text);
       // Only Claude signs its thinking; the unsigned came from `reasoning_content`.
       if (typeof signature === 'string' && signature !== '') thinking.push({ type: 'thinking', thinking: text, signature });
-      else if (text !== '') unsigned.push(text);
       break;
     }
     default:

@@ -5,6 +5,8 @@ import { MessageEvents } from './stream.js';
 
 /** Anthropic's Messages API. */
 export const MESSAGES_BRIDGE: Bridge = {
+  // Claude Code asks each model to think.
+  hints: new Set(['reasoning_effort']),
   request: (body, { provider }) => chatRequest(body, provider),
   answer(body) {
     const context = answerContext(body);

@@ -205,6 +205,7 @@ describe('the bridge of Messages translates a request', () => {
       said({ type: 'thinking', thinking: 'hm', signature: 's' }, { type: 'redacted_thinking', data: 'd' }, text),
       {
         content: 'Hello',
+        reasoning_content: 'hm',
         thinking_blocks: [
           { type: 'thinking', thinking: 'hm', signature: 's' },
           { type: 'redacted_thinking', data: 'd' },

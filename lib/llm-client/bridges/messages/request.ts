@@ -4,6 +4,7 @@ import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkInteger, checkNumber, checkObject, checkString, refuseArgument } from '../../../common/options.js';
 import type { ModelRequest } from '../../request.js';
 import { chatMessages, systemMessages } from './history.js';
+import { closedSchema } from './closed-schema.js';
 import { chatTools, chatToolUse, isMark } from './tools.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -87,6 +88,10 @@ function format({ output_config: config, output_format: older }: ModelRequest): 
   if (value === undefined || value === null) return {};
   const { type, schema } = checkObject(path, value, refuseArgument);
   if (type !== 'json_schema') throw new InvalidArgumentError(`${path}.type`, type, 'must be json_schema');
-  const json_schema = { name: 'output', schema: checkObject(`${path}.schema`, schema, refuseArgument), strict: true };
+  const json_schema = {
+    name: 'output',
+    schema: closedSchema(`${path}.schema`, checkObject(`${path}.schema`, schema, refuseArgument)),
+    strict: true,
+  };
   return { response_format: { type, json_schema } };
 }

@@ -53,6 +53,7 @@ const DETAILS = {
   reasoningTokens: [
     'completion_tokens_details.reasoning_tokens',
     'output_tokens_details.reasoning_tokens',
+    'output_tokens_details.thinking_tokens',
     'outputTokenDetails.reasoningTokens',
     'outputTokens.reasoning',
     'reasoningTokens',

@@ -86,6 +86,7 @@ export class LlmClient implements Capability {
       tokenCounter,
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
+      maxOutputOf: (model) => tokenCounter.getModelLimits(model).maxOutputTokens,
     };
     this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(options.callerLimits, router.settings) };
   }

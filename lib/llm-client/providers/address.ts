@@ -35,10 +35,13 @@ export interface AddressContext {
   readonly deploymentId: string;
   /** `api_version`. */
   readonly version?: string;
+  /** The name of the protocol. Default: OpenAI's. */
+  readonly protocol?: string;
 }
 
 /** Reads an address as its provider means it. */
-export function addressOf(provider: string, url: URL, { version }: AddressContext): ProviderAddress {
+export function addressOf(provider: string, url: URL, { version, protocol }: AddressContext): ProviderAddress {
+  if (protocol === 'anthropic') return messagesAddress(provider, url);
   const path = operationPath(provider, url);
   const keyHeader = provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname) ? 'api-key' : rowOf(provider)?.keyHeader;
   const plain = { url, query: url.search, namesDeployment: false, keyHeader };
@@ -54,6 +57,15 @@ export function addressOf(provider: string, url: URL, { version }: AddressContex
     return { ...plain, base: isRoot ? '/models' : path, query: queryWith(url, version, isRoot ? DATED_AZURE_MODELS : undefined) };
   }
   return { ...plain, base: path };
+}
+
+/** Anthropic's protocol: `/v1` may be left out of an address, at Azure `/anthropic` too. */
+function messagesAddress(provider: string, url: URL): ProviderAddress {
+  const path = operationPath(provider, url).replace(/\/v1$/, '');
+  const isAzure = provider === 'azure_ai';
+  const root = isAzure ? `${path.replace(/\/(?:anthropic|models)$/, '')}/anthropic` : path;
+  const keyHeader = isAzure ? 'api-key' : rowOf(provider)?.keyHeader;
+  return { url, base: `${root}/v1`, query: url.search, namesDeployment: false, keyHeader };
 }
 
 /** The path below which the operations are, without those of the provider's own protocol. */

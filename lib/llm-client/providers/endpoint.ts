@@ -61,10 +61,14 @@ export class ProviderEndpoint {
     if (!params.model.includes('*') && !isModelName(resolved.model))
       throw new DeploymentFault(deploymentId, 'model', 'must name a model behind its provider', '');
     this.provider = provider;
-    this.protocol = protocolOf(provider);
+    this.protocol = protocolOf(provider, resolved.model);
     const around = new ProviderEnvironment(provider, env);
     const url = base ?? this.defaultBase(around);
-    this.address = addressOf(provider, url, { deploymentId, version: text(params.api_version) ?? around.version() });
+    this.address = addressOf(provider, url, {
+      deploymentId,
+      version: text(params.api_version) ?? around.version(),
+      protocol: this.protocol.name,
+    });
     this.origin = url.origin;
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
     const ownToken = isAzure(provider) ? text(params.azure_ad_token) : undefined;
@@ -93,7 +97,7 @@ export class ProviderEndpoint {
     if (!isAtHome && host !== undefined) {
       return new DeploymentFault(deploymentId, 'api_key', `no API key for ${address.url.host}`, 'set api_key in the deployment');
     }
-    const variables = keyVariables(provider);
+    const variables = credentialVariables(provider);
     const reason = `no API key: api_key is not set, ${variables.length === 1 ? 'nor is' : 'nor one of'} ${variables.join(', ')}`;
     const mend = `set ${variables[0]} in the environment, or api_key: os.environ/${variables[0]} in the deployment`;
     return new DeploymentFault(deploymentId, 'api_key', reason, mend);
@@ -146,6 +150,10 @@ function isAzure(provider: string): boolean {
   return provider === 'azure' || provider === 'azure_ai' || provider === 'azure_text';
 }
 
+function credentialVariables(provider: string): readonly string[] {
+  return [...keyVariables(provider), ...(rowOf(provider)?.tokens ?? [])];
+}
+
 /** The environment variables of a provider, as LiteLLM names them. */
 class ProviderEnvironment {
   constructor(
@@ -159,14 +167,15 @@ class ProviderEnvironment {
       .find((value) => value !== undefined);
   }
 
-  /** Azure's token in place of a key. */
+  /** A token in place of a key. */
   token(): string | undefined {
-    return isAzure(this.provider) ? text(this.env.AZURE_AD_TOKEN) : undefined;
+    const names = isAzure(this.provider) ? ['AZURE_AD_TOKEN'] : (rowOf(this.provider)?.tokens ?? []);
+    return names.map((name) => text(this.env[name])).find((value) => value !== undefined);
   }
 
   /** Names of the variables that hold a key. */
   setKeys(): readonly string[] {
-    return keyVariables(this.provider).filter((name) => text(this.env[name]) !== undefined);
+    return credentialVariables(this.provider).filter((name) => text(this.env[name]) !== undefined);
   }
 
   base(): { readonly name: string; readonly value: string } | undefined {

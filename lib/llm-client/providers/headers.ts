@@ -22,6 +22,11 @@ const SECRET_NAME = /authorization|cookie|api-?key|secret|-key$|token$/;
 const SECRET_PARAMETER = /key|token|secret|sig|code|password/i;
 /** Headers of the connection: undici rejects requests that set them. */
 const OF_CONNECTION = new Set(['content-length', 'transfer-encoding', 'keep-alive', 'upgrade', 'expect']);
+/** Anthropic's tokens of persons: they are no API keys. */
+const ANTHROPIC_TOKEN = /^sk-ant-oat/;
+const ANTHROPIC_TOKEN_BETA = 'oauth-2025-04-20';
+/** A list: what the deployment has is added to what its key needs. */
+const BETAS = 'anthropic-beta';
 const SCHEME = /^(?:basic|bearer) +/i;
 
 /**
@@ -38,11 +43,15 @@ export function headersOf(
   const set = (path: string, name: string, value: string): void => {
     if (OF_CONNECTION.has(name) || (name === 'connection' && !/^(?:close|keep-alive)$/i.test(value)))
       throw new DeploymentFault(deploymentId, path, 'must not be set, because the connection sets it', 'remove the header');
-    if (NAME.test(name) && VALUE.test(value)) headers.set(name, value);
+    if (NAME.test(name) && VALUE.test(value))
+      headers.set(name, name === BETAS && headers.has(name) ? `${headers.get(name)},${value}` : value);
     else throw new DeploymentFault(deploymentId, path, 'must be a valid header value', '');
   };
   if (url.username !== '' || url.password !== '') set('api_base', 'authorization', basicAuthorization(url));
-  else if (key !== undefined) set('api_key', keyHeader ?? 'authorization', keyHeader === undefined ? `Bearer ${key}` : key);
+  else if (ANTHROPIC_TOKEN.test(key ?? token ?? '')) {
+    set('api_key', 'authorization', `Bearer ${key ?? token}`);
+    set('api_key', BETAS, ANTHROPIC_TOKEN_BETA);
+  } else if (key !== undefined) set('api_key', keyHeader ?? 'authorization', keyHeader === undefined ? `Bearer ${key}` : key);
   else if (token !== undefined) set('azure_ad_token', 'authorization', `Bearer ${token}`);
   const { organization } = params;
   if (typeof organization === 'string' && organization !== '') set('organization', 'openai-organization', organization);

@@ -11,6 +11,10 @@ const headerOf = ({ headers }: ProviderEndpoint, name: string): string | undefin
   const at = headers.indexOf(name);
   return at < 0 ? undefined : headers[at + 1];
 };
+const keyOf = (asked: ProviderEndpoint): string | undefined => {
+  const { keyHeader } = SPOKEN[asked.provider];
+  return keyHeader === undefined ? headerOf(asked, 'authorization')?.replace('Bearer ', '') : headerOf(asked, keyHeader);
+};
 const withBase = Object.entries(SPOKEN).flatMap(([name, { base }]) => (base === undefined ? [] : [[name, base] as const]));
 
 describe('each provider with a default address', () => {
@@ -22,7 +26,7 @@ describe('each provider with a default address', () => {
       { [variable]: 'key-of-it', OPENAI_API_KEY: variable === 'OPENAI_API_KEY' ? 'key-of-it' : 'sk-openai' },
     );
     expect(urlOf(asked, model)).toBe(`${base}/chat/completions`);
-    expect(headerOf(asked, 'authorization')).toBe('Bearer key-of-it');
+    expect(keyOf(asked)).toBe('key-of-it');
     expect(asked.pathOf('/embeddings', 'm')).toBe(`${new URL(`${base}/embeddings`).pathname}`);
   });
 
@@ -39,7 +43,7 @@ describe('each provider with a default address', () => {
     ]) {
       const asked = endpoint({ model, api_base: written }, { [variable]: 'key-of-it' });
       expect(urlOf(asked, model)).toBe(`${base}/chat/completions`);
-      expect(headerOf(asked, 'authorization')).toBe('Bearer key-of-it');
+      expect(keyOf(asked)).toBe('key-of-it');
     }
   });
 
@@ -62,6 +66,7 @@ describe('addresses in the forms found in configurations', () => {
     ['claude-sonnet-5', 'https://api.anthropic.com/v1/', 'https://api.anthropic.com/v1/chat/completions'],
     ['anthropic/claude', 'http://proxy:4000', 'http://proxy:4000/v1/chat/completions'],
     ['anthropic/claude', 'http://proxy:4000/v1/messages', 'http://proxy:4000/v1/chat/completions'],
+    ['anthropic/MiniMax-M2', 'https://api.minimax.io/anthropic', 'https://api.minimax.io/anthropic/v1/chat/completions'],
     ['ollama/llama3', 'http://o:11434/api/generate', 'http://o:11434/v1/chat/completions'],
     ['ollama_chat/llama3', 'http://o:11434/api/chat/', 'http://o:11434/v1/chat/completions'],
     ['ollama/llama3', 'http://o:11434/api', 'http://o:11434/v1/chat/completions'],
@@ -137,7 +142,58 @@ describe('Azure', () => {
     expect(() => endpoint({ model: 'azure/d', api_key: 'k' })).toThrow(
       'api_base: must be given: azure has no default address; set it, or AZURE_API_BASE',
     );
-    expect(() => endpoint({ ...at, model: 'azure_ai/claude-opus-4-5', api_key: 'k' })).toThrow('the protocol of Claude on azure_ai');
+  });
+
+  it.each([
+    ['https://r.services.ai.azure.com', 'https://r.services.ai.azure.com/anthropic/v1/messages'],
+    ['https://r.services.ai.azure.com/models', 'https://r.services.ai.azure.com/anthropic/v1/messages'],
+    ['https://r.services.ai.azure.com/anthropic/', 'https://r.services.ai.azure.com/anthropic/v1/messages'],
+    ['https://r.services.ai.azure.com/anthropic/v1', 'https://r.services.ai.azure.com/anthropic/v1/messages'],
+    ['https://gateway.corp/azure/anthropic/v1/messages', 'https://gateway.corp/azure/anthropic/v1/messages'],
+  ])("calls Claude on azure_ai at %s by Anthropic's protocol", (base, url) => {
+    const asked = endpoint({ model: 'azure_ai/claude-opus-4-5', api_base: base, api_key: 'k' });
+    expect(asked.protocol.name).toBe('anthropic');
+    expect(asked.origin + asked.pathOf('/messages', 'claude-opus-4-5')).toBe(url);
+    expect(headerOf(asked, 'api-key')).toBe('k');
+    expect(endpoint({ model: 'azure_ai/mistral-large', api_base: base, api_key: 'k' }).protocol.name).toBe('openai');
+  });
+
+  it('does not send the key of the environment to a foreign host for Claude', () => {
+    const asked = endpoint(
+      { model: 'azure_ai/claude-opus-4-5', api_base: 'https://evil.corp/x.services.ai.azure.com/anthropic' },
+      { AZURE_AI_API_KEY: 'az' },
+    );
+    expect(asked.headers.join()).not.toContain('az');
+    expect(asked.keptBack).toEqual(['AZURE_AI_API_KEY']);
+  });
+});
+
+describe('Anthropic', () => {
+  const model = 'anthropic/claude-opus-4-5';
+
+  it.each([
+    ['an API key as x-api-key', { api_key: 'sk-ant-api03-1' }, {}, { 'x-api-key': 'sk-ant-api03-1' }],
+    ["the environment's key first", {}, { ANTHROPIC_API_KEY: 'sk-key', ANTHROPIC_AUTH_TOKEN: 'token' }, { 'x-api-key': 'sk-key' }],
+    ["the environment's token as Bearer", {}, { ANTHROPIC_AUTH_TOKEN: 'token' }, { authorization: 'Bearer token' }],
+    [
+      'a token of a person as Bearer, with its beta',
+      { api_key: 'sk-ant-oat01-1', extra_headers: { 'Anthropic-Beta': 'context-1m-2025-08-07' } },
+      {},
+      { authorization: 'Bearer sk-ant-oat01-1', 'anthropic-beta': 'oauth-2025-04-20,context-1m-2025-08-07' },
+    ],
+  ])('gets %s', (_, params, env, headers) => {
+    const asked = endpoint({ model, ...params }, env);
+    expect(Object.fromEntries(Object.keys(headers).map((name) => [name, headerOf(asked, name)]))).toEqual(headers);
+    expect(['x-api-key', 'authorization'].filter((name) => headerOf(asked, name) !== undefined)).toHaveLength(1);
+    expect(asked.missingKey()).toBeUndefined();
+    expect(asked.redact(`wrong: ${Object.values({ ...params, ...env }).find((value) => typeof value === 'string')}`)).toBe('wrong: ***');
+  });
+
+  it('names both variables when there is no credential, and keeps both back from a foreign host', () => {
+    expect(endpoint({ model }).missingKey()?.reason).toContain('ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN');
+    const asked = endpoint({ model, api_base: 'https://gateway.corp' }, { ANTHROPIC_API_KEY: 'key', ANTHROPIC_AUTH_TOKEN: 'token' });
+    expect(asked.keptBack).toEqual(['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN']);
+    expect(asked.headers.join()).not.toMatch(/key$|token/);
   });
 });
 

@@ -5,7 +5,7 @@ import type { SentRequest } from './protocol.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** OpenAI's chat parameters: a provider has them or not. Any other is a provider's own. */
-const CHAT_PARAMETERS: ReadonlySet<string> = new Set(
+export const CHAT_PARAMETERS: ReadonlySet<string> = new Set(
   `audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages metadata modalities model n
   parallel_tool_calls prediction presence_penalty prompt_cache_key prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier stop
   store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity web_search_options thinking`.split(/\s+/),

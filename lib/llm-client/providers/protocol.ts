@@ -27,13 +27,17 @@ export interface SentRequest {
   readonly hints?: ReadonlySet<string>;
   /** The deployment's `litellm_params`. */
   readonly params: Readonly<Record<string, unknown>>;
+  /** The deployment's headers, its key among them: names and values in turns. */
+  readonly headers?: readonly string[];
+  /** Most tokens that a model answers with, by the price list; `null`: unknown. */
+  readonly maxOutputOf?: (model: string) => number | null;
 }
 
 /** A request in the provider's words, and how its answer is read. */
 export interface WireCall {
   /** Behind the address's own path; may have a query. */
   readonly path: string;
-  /** More headers, names and values in turns. */
+  /** More headers, names and values in turns. They replace the deployment's of the same name. */
   readonly headers?: readonly string[];
   /** As bytes if it is large. */
   readonly body: string | Promise<string | Buffer>;

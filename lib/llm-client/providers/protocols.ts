@@ -1,10 +1,12 @@
+import { ANTHROPIC } from './anthropic/anthropic.js';
 import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
 import { rowOf, type ProtocolName } from './provider-table.environment.js';
 
-const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { openai: OPENAI };
+const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { openai: OPENAI, anthropic: ANTHROPIC };
 
-/** The protocol that a provider speaks. */
-export function protocolOf(provider: string): Protocol {
+/** The protocol that a provider speaks with a model. */
+export function protocolOf(provider: string, model: string): Protocol {
+  if (provider === 'azure_ai' && /claude/i.test(model)) return ANTHROPIC;
   return PROTOCOLS[rowOf(provider)?.protocol ?? 'openai'];
 }

@@ -13,6 +13,7 @@ import { bridgeOf } from '../bridges/bridges.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import { changesOf } from './openai/request.js';
 import type { Operation, SentRequest, WireCall } from './protocol.js';
+import { rawHeader } from './raw-headers.js';
 import { ProviderExchange, type ProviderRequest, type ProviderTransport } from './provider-exchange.js';
 
 /** What requests to providers go through. */
@@ -22,6 +23,8 @@ export interface ProviderAccess {
   readonly tokenCounter: TokenCounterService;
   readonly maxAnswerBytes: number;
   readonly dropParams: boolean;
+  /** Most tokens that a model answers with, by the price list; `null`: unknown. */
+  readonly maxOutputOf: (model: string) => number | null;
 }
 
 /** A 404 that chat would be answered with, too. */
@@ -93,10 +96,10 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     const { endpoint, defaults, fixed } = known;
     const { body } = request;
     const { params } = selection.deployment;
-    const { dropParams } = this.access;
-    const { protocol, provider } = endpoint;
+    const { dropParams, maxOutputOf } = this.access;
+    const { protocol, provider, headers } = endpoint;
     const { overrides } = target;
-    const shared = { request, provider, model, defaults, fixed, dropParams, params };
+    const shared = { request, provider, model, defaults, fixed, dropParams, params, headers, maxOutputOf };
     const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
     const bridge = bridgeOf(operation);
     const lacks = bridge !== undefined && known.lacking.has(`${operation} ${model}`);
@@ -163,16 +166,22 @@ interface BridgeableCall {
 }
 
 function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, call: WireCall, body: string | Buffer): ProviderRequest {
-  const headers = endpoint.headers as string[];
   return {
     origin: endpoint.origin,
     path: endpoint.pathOf(call.path, model),
     method: 'POST',
-    headers: call.headers === undefined ? headers : [...headers, ...call.headers],
+    headers: withHeaders(endpoint.headers, call.headers),
     body,
     headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
     bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
   };
+}
+
+/** Headers of the call replace those of the deployment. */
+function withHeaders(headers: readonly string[], own: readonly string[] | undefined): string[] {
+  if (own === undefined) return headers as string[];
+  const kept = headers.flatMap((name, at) => (at % 2 === 0 && rawHeader(own, name) === undefined ? [name, headers[at + 1]] : []));
+  return [...kept, ...own];
 }
 
 /** @throws ProviderError for an answer that is not of chat */

@@ -1,5 +1,5 @@
 /** The wire protocols of `protocols.ts`. */
-export type ProtocolName = 'openai';
+export type ProtocolName = 'openai' | 'anthropic';
 
 /** A provider that can be called: its protocol, its address, and its environment variables. */
 export interface ProviderRow {
@@ -9,6 +9,8 @@ export interface ProviderRow {
   readonly base?: string;
   /** Variables for its key; the first one set wins. Default: `<NAME>_API_KEY`. */
   readonly keys?: readonly string[];
+  /** Variables for a token in place of the key: it is sent as a Bearer token. */
+  readonly tokens?: readonly string[];
   /** Variables for its address. Default: `<NAME>_BASE_URL`, `<NAME>_API_BASE`. */
   readonly bases?: readonly string[];
   /** Other addresses that may get a key from the environment. */
@@ -78,8 +80,11 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
     suffixes: [...AZURE_SUFFIXES, '.models.ai.azure.com', '.inference.ai.azure.com'],
   },
   anthropic: {
+    protocol: 'anthropic',
     base: 'https://api.anthropic.com/v1',
-    keys: ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'],
+    keys: ['ANTHROPIC_API_KEY'],
+    tokens: ['ANTHROPIC_AUTH_TOKEN'],
+    keyHeader: 'x-api-key',
     bases: ['ANTHROPIC_API_BASE', 'ANTHROPIC_BASE_URL'],
     root: '/v1',
   },

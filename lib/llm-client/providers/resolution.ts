@@ -99,9 +99,6 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
   if (UNSPOKEN.has(provider)) {
     return { key, provider, reason: `the protocol of ${provider} is not supported yet`, mend: openAIWayOf(provider) };
   }
-  if (provider === 'azure_ai' && /claude/i.test(model)) {
-    return { key, provider, reason: 'the protocol of Claude on azure_ai is not supported yet', mend: openAIWayOf(provider) };
-  }
   return { provider, model };
 }
 

@@ -19,7 +19,7 @@ export function faultIn(answer: Buffer): AnswerFault | undefined {
 }
 
 /** Has the braces of an object, with white space around it: some providers send empty lines. */
-function looksWhole(answer: Buffer): boolean {
+export function looksWhole(answer: Buffer): boolean {
   let end = answer.length - 1;
   while (answer[end] <= 32) end--;
   return answer[behindSpace(answer)] === OPEN && answer[end] === CLOSE;
@@ -43,26 +43,26 @@ function behindSpace(answer: Buffer, from = 0): number {
  * to find it.
  */
 export function usageIn(bytes: Buffer): AnswerUsage | undefined {
+  return lastUsageIn(bytes, usageFrom, LONGEST_USAGE);
+}
+
+/** The last `"usage":{…}` that `read` takes for one. @param longest in bytes */
+export function lastUsageIn(bytes: Buffer, read: (usage: unknown) => AnswerUsage | undefined, longest: number): AnswerUsage | undefined {
   let at = bytes.lastIndexOf(USAGE);
   for (let keys = 0; at >= 0 && keys < MOST_KEYS; keys++) {
-    const usage = usageAt(bytes, at + USAGE.length);
+    const usage = read(objectBehind(bytes, at + USAGE.length, longest));
     if (usage !== undefined) return usage;
     at = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1);
   }
   return undefined;
 }
 
-function usageAt(bytes: Buffer, from: number): AnswerUsage | undefined {
-  const value = objectBehind(bytes, from);
-  return value === undefined ? undefined : usageFrom(value);
-}
-
 /** The object behind a key that ends at `from`; `undefined`: none, or a long one. */
-export function objectBehind(bytes: Buffer, from: number): unknown {
+export function objectBehind(bytes: Buffer, from: number, longest = LONGEST_USAGE): unknown {
   const colon = behindSpace(bytes, from);
   if (bytes[colon] !== COLON) return undefined;
   const start = behindSpace(bytes, colon + 1);
-  const end = bytes[start] === OPEN ? objectEnd(bytes, start) : -1;
+  const end = bytes[start] === OPEN ? objectEnd(bytes, start, longest) : -1;
   if (end < 0) return undefined;
   try {
     return JSON.parse(bytes.toString('utf8', start, end));
@@ -72,8 +72,8 @@ export function objectBehind(bytes: Buffer, from: number): unknown {
 }
 
 /** Behind the brace that closes the object that opens at `from`; -1 where none does. */
-function objectEnd(bytes: Buffer, from: number): number {
-  const last = Math.min(bytes.length, from + LONGEST_USAGE);
+function objectEnd(bytes: Buffer, from: number, longest: number): number {
+  const last = Math.min(bytes.length, from + longest);
   let depth = 0;
   let inString = false;
   for (let at = from; at < last; at++) {

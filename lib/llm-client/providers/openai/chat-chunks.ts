@@ -10,6 +10,8 @@ export interface ChatUsage {
   readonly prompt_tokens_details?: { readonly cached_tokens?: number; readonly cache_creation_tokens?: number };
   readonly completion_tokens_details?: { readonly reasoning_tokens?: number };
   readonly cache_creation_input_tokens?: number;
+  readonly cache_creation?: { readonly ephemeral_5m_input_tokens: number; readonly ephemeral_1h_input_tokens: number };
+  readonly server_tool_use?: object;
   readonly cache_read_input_tokens?: number;
 }
 

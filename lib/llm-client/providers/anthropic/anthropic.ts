@@ -1,0 +1,124 @@
+import { InvalidArgumentError } from '../../../common/errors.js';
+import { headerOf, type AnyHeaders } from '../../call/retry-after.js';
+import { OPENAI_READER } from '../openai/openai.js';
+import { mergedFields, written } from '../openai/request.js';
+import { CHAT_PARAMETERS } from '../parameters.js';
+import type { Operation, Protocol, SentRequest, WireCall } from '../protocol.js';
+import { rawHeader } from '../raw-headers.js';
+import { errorIn, hasError } from './errors.js';
+import { MESSAGES_READER, PassingTranslator } from './native.js';
+import { messagesRequest, type TakenByHost } from './request.js';
+import { MessageTranslator } from './stream.js';
+import { fieldsOf, type Fields } from './blocks.js';
+
+/** The version whose requests are written here. A client of its own API may name another one. */
+const VERSION = '2023-06-01';
+
+/** Where Anthropic's models are served: Anthropic itself, or a cloud. */
+export interface MessagesHost extends TakenByHost {
+  /** Behind the address's own path. */
+  pathOf(sent: SentRequest): string;
+  /** `anthropic_version` of the body, for a host that has the model in its path. */
+  readonly bodyVersion?: string;
+}
+
+const DIRECT: MessagesHost = { takesUrls: true, midSystem: true, hasTiers: true, pathOf: () => '/messages' };
+const FOUNDRY: MessagesHost = { ...DIRECT, midSystem: false };
+
+/** Anthropic's Messages API. */
+export const ANTHROPIC: Protocol = {
+  name: 'anthropic',
+  call: (operation, sent) => messagesCall(operation, sent, sent.provider === 'azure_ai' ? FOUNDRY : DIRECT),
+  errorIn,
+  hasError,
+};
+
+/**
+ * An operation as a request to any host of Anthropic's models; `undefined`: they do not have it.
+ * @throws InvalidArgumentError, UnsupportedRequestError naming the parameter
+ */
+export function messagesCall(operation: Operation, sent: SentRequest, host: MessagesHost): WireCall | undefined {
+  if (operation === 'chat') return chatCall(sent, host);
+  return operation === 'messages' ? nativeCall(sent, host) : undefined;
+}
+
+function chatCall(sent: SentRequest, host: MessagesHost): WireCall {
+  const { body, names, betas } = messagesRequest(sent, host);
+  const includesUsage = sent.addsUsage || fieldsOf(sent.body.stream_options).include_usage === true;
+  return {
+    path: host.pathOf(sent),
+    headers: headersFor(sent, host, { betas }),
+    body: written(sent, () => placed(body, host)),
+    translator: new MessageTranslator({ names, model: sent.model, includesUsage }),
+    reader: OPENAI_READER,
+  };
+}
+
+/** The client's own request: only what steers the call is taken out. */
+function nativeCall(sent: SentRequest, host: MessagesHost): WireCall {
+  const { headers } = fieldsOf(sent.request.options.request);
+  const version = clientVersion(headerOf(headers as AnyHeaders, 'anthropic-version'));
+  const betas = listOf(headerOf(headers as AnyHeaders, 'anthropic-beta')).map(checkedBeta);
+  const native = { ...sent, addsUsage: false, defaults: nativeDefaults(sent.defaults) };
+  return {
+    path: host.pathOf(sent),
+    headers: headersFor(sent, host, { betas, version }),
+    body: written(sent, () => placed(mergedFields(native), host)),
+    ...(sent.request.stream && { translator: new PassingTranslator() }),
+    reader: MESSAGES_READER,
+  };
+}
+
+function placed(body: Fields, { bodyVersion }: MessagesHost): Fields {
+  if (bodyVersion === undefined) return body;
+  const others = { anthropic_version: bodyVersion, ...body };
+  delete (others as { model?: unknown }).model;
+  return others;
+}
+
+/** Chat parameters with the same meaning here. */
+const SHARED = new Set(['max_tokens', 'temperature', 'top_p', 'thinking']);
+
+/** A deployment's fields are in the words of chat: only those that Anthropic has. */
+function nativeDefaults(defaults: Fields | undefined): Fields | undefined {
+  if (defaults === undefined) return undefined;
+  return Object.fromEntries(Object.entries(defaults).filter(([name]) => SHARED.has(name) || !CHAT_PARAMETERS.has(name)));
+}
+
+/** What of the headers depends on the request. */
+interface RequestHeaders {
+  readonly betas: readonly string[];
+  /** The client's. */
+  readonly version?: string;
+}
+
+/** Betas of the deployment, of the request and of the client are one list. */
+function headersFor({ headers = [] }: SentRequest, host: MessagesHost, { betas, version }: RequestHeaders): string[] {
+  const all = new Set([...listOf(rawHeader(headers, 'anthropic-beta')), ...betas]);
+  const versioned =
+    host.bodyVersion === undefined ? ['anthropic-version', version ?? rawHeader(headers, 'anthropic-version') ?? VERSION] : [];
+  return all.size === 0 ? versioned : [...versioned, 'anthropic-beta', [...all].join(',')];
+}
+
+function listOf(header: string | undefined): string[] {
+  if (header === undefined || header.length > LONGEST_BETAS) return [];
+  return header
+    .split(',')
+    .map((beta) => beta.trim())
+    .filter((beta) => beta !== '');
+}
+
+/** A longer list is none. */
+const LONGEST_BETAS = 4096;
+const BETA = /^[\w.:-]{1,128}$/;
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+
+function checkedBeta(beta: string): string {
+  if (BETA.test(beta)) return beta;
+  throw new InvalidArgumentError('anthropic-beta', beta, 'must be a list of names of betas');
+}
+
+function clientVersion(version: string | undefined): string | undefined {
+  if (version === undefined || DATE.test(version)) return version;
+  throw new InvalidArgumentError('anthropic-version', version, 'must be a date like 2023-06-01');
+}

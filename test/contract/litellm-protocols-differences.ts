@@ -1,0 +1,106 @@
+/** A difference from LiteLLM that is wanted. */
+export interface Wanted {
+  /** Of fixtures/litellm/protocols. */
+  readonly protocol: RegExp;
+  /** The case, as the test names it: request, answer, model. Default: any. */
+  readonly request?: RegExp;
+  /** What differs, where, and both values: `sent.body.messages[0].name: LiteLLM "a", ours "b"`. */
+  readonly difference: RegExp;
+  readonly why: string;
+}
+
+const ANY = /./;
+const OPENAI = /^(?:openai|azure)$/;
+const BRIDGED = /^(?:messages|responses)$/;
+/** The whole of a case, whose error LiteLLM raises itself. */
+const NOT_REFUSED = /^(?:error: LiteLLM .*"bad_request".*, ours nothing$|sent: LiteLLM nothing|answer: LiteLLM nothing)/;
+
+export const WANTED: readonly Wanted[] = [
+  {
+    protocol: ANY,
+    difference: /^sent\.body\.messages\[\d+\]\.content: LiteLLM nothing, ours null$/,
+    why: 'null is what OpenAI documents for a message of calls alone; LiteLLM removes nulls.',
+  },
+  {
+    protocol: OPENAI,
+    request: /^developer/,
+    difference: /role: LiteLLM "system", ours "developer"$/,
+    why: "A request in OpenAI's own API passes to OpenAI as it is; every model there takes the role.",
+  },
+  {
+    protocol: OPENAI,
+    request: /^(?:effort|thinking|system .*o3|system .*gpt-5|penalties|stop list)/,
+    difference: NOT_REFUSED,
+    why: 'OpenAI judges its own parameters, by the model; LiteLLM judges by a list of capabilities, which is older than new models.',
+  },
+  {
+    protocol: OPENAI,
+    request: /^max_tokens/,
+    difference: /max_(?:completion_)?tokens/,
+    why: 'To do: reasoning models of OpenAI take max_completion_tokens alone.',
+  },
+  {
+    protocol: ANY,
+    request: /error 403/,
+    difference: /^error\.kind: LiteLLM "(?:server|bad_request)", ours "authentication"$/,
+    why: 'A key without the permission is refused as one that is wrong: another deployment may have it. LiteLLM has no such class for this provider.',
+  },
+  {
+    protocol: ANY,
+    request: /error 413/,
+    difference: /^error\.kind: LiteLLM "server", ours "bad_request"$/,
+    why: 'The request is too large: repeating it does not help. LiteLLM has no class for it.',
+  },
+  {
+    protocol: ANY,
+    request: /error 504/,
+    difference: /^error\.kind: LiteLLM "timeout", ours "server"$/,
+    why: "The provider's own time-out is an error of its server; ours are those of this client's limits.",
+  },
+  {
+    protocol: /^openai$/,
+    request: /error content policy/,
+    difference: /^error\.kind: LiteLLM "bad_request", ours "content_policy"$/,
+    why: 'The code content_policy_violation counts; LiteLLM looks for words in the message.',
+  },
+  {
+    protocol: BRIDGED,
+    request: /^(?:thinking|effort)/,
+    difference: NOT_REFUSED,
+    why: 'A model of an OpenAI-compatible provider judges reasoning_effort itself, unless the provider table says that it has none.',
+  },
+  {
+    protocol: BRIDGED,
+    request: /^(?:user|one call at a time)/,
+    difference: /^sent\.body\.(?:user: LiteLLM nothing, ours "user-1"|parallel_tool_calls: LiteLLM nothing, ours false)$/,
+    why: 'Chat has the field: it is passed on. LiteLLM drops it.',
+  },
+  {
+    protocol: /^messages$/,
+    request: /^system parts/,
+    difference: /cache_control: LiteLLM nothing/,
+    why: 'To do: cache marks mean something to Claude alone.',
+  },
+  {
+    protocol: BRIDGED,
+    difference: /^sent\.body\.messages\[\d+\]\.content: LiteLLM \[\{"type":"text".*, ours "/,
+    why: 'Parts of text alone become one text: many providers take only texts of tools and of the model.',
+  },
+  {
+    protocol: /^messages$/,
+    request: /^thinking before calls/,
+    difference: /\.(?:thinking_blocks|reasoning_content): LiteLLM /,
+    why: 'To do: thinking of Claude means nothing to other models.',
+  },
+  {
+    protocol: /^responses$/,
+    difference: /^sent\.body\.messages\[\d+\]\.tool_calls\[\d+\]\.index: LiteLLM 0, ours nothing$/,
+    why: 'index is a field of chunks; LiteLLM sends 0 with each call.',
+  },
+  {
+    protocol: BRIDGED,
+    request: /empty, streamed/,
+    difference: /^answer\.(?:content|output): LiteLLM .*"text":"".*, ours \[\]$/,
+    why: 'An answer without content has no block, streamed as whole. LiteLLM opens an empty one in streams.',
+  },
+];

@@ -59,22 +59,3 @@ function answer(status: number, error: { readonly message: string; readonly para
   const type = status >= 500 ? 'server_error' : 'invalid_request_error';
   return { status, error: { message, type, param, code }, isUnexpected: false };
 }
-
-/** Anthropic's names of errors by status. */
-const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
-  400: 'invalid_request_error',
-  401: 'authentication_error',
-  402: 'billing_error',
-  403: 'permission_error',
-  404: 'not_found_error',
-  413: 'request_too_large',
-  429: 'rate_limit_error',
-  504: 'timeout_error',
-  529: 'overloaded_error',
-};
-
-/** An error as Anthropic's clients read it. */
-export function anthropicError({ status, error }: ErrorAnswer): object {
-  const type = ANTHROPIC_TYPES[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error');
-  return { type: 'error', error: { type, message: error.message } };
-}

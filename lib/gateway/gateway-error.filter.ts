@@ -2,7 +2,8 @@ import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from 
 import { HttpAdapterHost } from '@nestjs/core';
 import { RateLimitExceededError } from '../common/http-errors.js';
 import { setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
-import { answerTo, anthropicError, type ErrorAnswer } from './errors.js';
+import { messagesError } from '../llm-client/bridges/messages/errors.js';
+import { answerTo, type ErrorAnswer } from './errors.js';
 
 /** What a client may be told besides the error. */
 interface ErrorFacts {
@@ -11,8 +12,8 @@ interface ErrorFacts {
 }
 
 /** The body of an error: in Anthropic's shape for its clients, else in OpenAI's. */
-export function errorBody(answer: ErrorAnswer, isAnthropics: boolean): object {
-  return isAnthropics ? anthropicError(answer) : { error: answer.error };
+export function errorBody({ status, error }: ErrorAnswer, isAnthropics: boolean, requestId?: string): object {
+  return isAnthropics ? messagesError(status, error, requestId) : { error };
 }
 
 /** Answers the errors of the gateway's routes in the shape of the API that the client speaks. */
@@ -34,7 +35,7 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     if (retryAfterMs !== undefined && !(error instanceof RateLimitExceededError)) setRetryAfter(response, retryAfterMs);
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');
     httpAdapter.setHeader(response, 'x-content-type-options', 'nosniff');
-    httpAdapter.reply(response, errorBody(answer, this.isAnthropics), answer.status);
+    httpAdapter.reply(response, errorBody(answer, this.isAnthropics, providerRequestId), answer.status);
   }
 }
 

@@ -16,11 +16,13 @@ export const MODEL_CALLS: readonly GatewayRoute[] = [
   call({ name: 'embeddings', endpoint: 'embeddings', path: 'embeddings' }, (client, body, options) => client.embeddings(body, options)),
   call({ name: 'responses', endpoint: 'responses', path: 'responses' }, (client, body, options) => client.responses(body, options)),
   call({ name: 'messages', endpoint: 'messages', path: 'messages' }, (client, body, options) => client.messages(body, options)),
-  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, (tokens) => ({
-    object: 'response.input_tokens',
-    input_tokens: tokens,
-  })),
-  count({ name: 'countMessageTokens', endpoint: 'messages', path: 'messages/count_tokens' }, (tokens) => ({ input_tokens: tokens })),
+  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, async ({ tokenCounter }, body) => {
+    const tokens = isLarge({ body }) ? await promptTokensOfAsync(body, tokenCounter) : promptTokensOf(body, tokenCounter);
+    return { object: 'response.input_tokens', input_tokens: tokens };
+  }),
+  count({ name: 'countMessageTokens', endpoint: 'messages', path: 'messages/count_tokens' }, ({ client }, body) =>
+    client.countMessageTokens(body),
+  ),
 ];
 
 type RouteNames = Pick<GatewayRoute, 'name' | 'endpoint' | 'path'>;
@@ -38,15 +40,13 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
 }
 
 /** Counts the prompt here: no provider is asked. */
-function count(names: RouteNames, answer: (tokens: number) => object): GatewayRoute {
+function count(names: RouteNames, counted: (desk: GatewayDesk, body: ModelRequest) => Promise<object>): GatewayRoute {
   return {
     ...names,
     method: 'POST',
     body: 'json',
-    async handle({ tokenCounter }: GatewayDesk, { request, json }: GatewayExchange): Promise<void> {
-      const body = modelRequestOf(request);
-      const tokens = isLarge(request) ? await promptTokensOfAsync(body, tokenCounter) : promptTokensOf(body, tokenCounter);
-      json(answer(tokens));
+    async handle(desk: GatewayDesk, { request, json }: GatewayExchange): Promise<void> {
+      json(await counted(desk, modelRequestOf(request)));
     },
   };
 }

@@ -87,12 +87,6 @@ export const WANTED: readonly Wanted[] = [
     why: 'Parts of text alone become one text: many providers take only texts of tools and of the model.',
   },
   {
-    protocol: /^messages$/,
-    request: /^thinking before calls/,
-    difference: /\.(?:thinking_blocks|reasoning_content): LiteLLM /,
-    why: 'To do: thinking of Claude means nothing to other models.',
-  },
-  {
     protocol: /^responses$/,
     difference: /^sent\.body\.messages\[\d+\]\.tool_calls\[\d+\]\.index: LiteLLM 0, ours nothing$/,
     why: 'index is a field of chunks; LiteLLM sends 0 with each call.',

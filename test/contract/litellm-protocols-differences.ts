@@ -97,4 +97,57 @@ export const WANTED: readonly Wanted[] = [
     difference: /^answer\.(?:content|output): LiteLLM .*"text":"".*, ours \[\]$/,
     why: 'An answer without content has no block, streamed as whole. LiteLLM opens an empty one in streams.',
   },
+  {
+    protocol: /^anthropic$/,
+    request: /^system later/,
+    difference: /Operator note/,
+    why: 'A later system message stays in place as text of the user, as it was written. LiteLLM puts a sentence of its own before it.',
+  },
+  {
+    protocol: /^anthropic$/,
+    difference: /^sent\.body\.tools\[\d+\]\.type: LiteLLM "custom", ours nothing$/,
+    why: 'custom is the default type of a tool.',
+  },
+  {
+    protocol: /^anthropic$/,
+    request: /^pdf/,
+    difference: /\.title: LiteLLM nothing, ours "a\.pdf"$/,
+    why: 'The name of a file is the title of its document. LiteLLM drops it.',
+  },
+  {
+    protocol: /^(?:anthropic|bedrock-claude)$/,
+    difference: /^answer\.usage\.reasoning: LiteLLM \d, ours nothing$/,
+    why: 'Tokens of thinking are those that the provider states. LiteLLM counts the text by a tokenizer of another model.',
+  },
+  {
+    protocol: /^anthropic$/,
+    request: /^(?:effort|hello)/,
+    difference: /^sent\.body\.max_tokens: LiteLLM \d+, ours 64000$/,
+    why: 'Without a limit of the client the answer may be as long as the model can. LiteLLM takes budget + 4096 with thinking, and 128000 for models it has no row of.',
+  },
+  {
+    protocol: /^anthropic$/,
+    request: /^json schema/,
+    difference:
+      /^sent\.(?:body\.output_(?:format: LiteLLM \{.*, ours nothing|config: LiteLLM nothing)|headers\.anthropic-beta: LiteLLM "structured-outputs)/,
+    why: 'output_config.format is the field that is no longer a beta. LiteLLM sends its older name.',
+  },
+  {
+    protocol: /^(?:anthropic|bedrock-nova)$/,
+    request: /^json schema → json tool/,
+    difference: /^answer\.choices\[0\]\.content: LiteLLM "\{\\"name\\": .*, ours "\{\\"name\\":\\"Ada/,
+    why: "The same JSON, without Python's spaces.",
+  },
+  {
+    protocol: ANY,
+    request: /error (?:413|500|502|529)/,
+    difference: /^error\.status: /,
+    why: "The status of the answer is the provider's own.",
+  },
+  {
+    protocol: /^anthropic$/,
+    request: /broken, streamed/,
+    difference: /^error\.status: LiteLLM 500, ours 529$/,
+    why: 'An error in a stream has the status of its type: overloaded_error is 529.',
+  },
 ];

@@ -38,7 +38,7 @@ interface Fixture {
 
 /** What our client did: the same parts as LiteLLM's. */
 interface Played {
-  readonly sent?: { readonly path: string; readonly body: Fields };
+  readonly sent?: { readonly path: string; readonly headers: Fields; readonly body: Fields };
   readonly answer?: Fields;
   readonly error?: { readonly kind: string; readonly status: number };
 }
@@ -47,7 +47,7 @@ const folder = join(__dirname, '../fixtures/litellm/protocols');
 const read = <T>(name: string): T => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as T;
 const requests = read<Readonly<Record<Operation, Readonly<Record<string, Fields>>>>>('requests');
 
-const PROTOCOLS = ['openai', 'azure', 'messages', 'responses'];
+const PROTOCOLS = ['openai', 'azure', 'anthropic', 'messages', 'responses'];
 const used = new Set<Wanted>();
 
 /** LiteLLM's exceptions by our kinds of failures. */
@@ -109,7 +109,7 @@ class Replay {
     let body = '';
     request.on('data', (data) => (body += String(data)));
     request.on('end', () => {
-      this.received = { path: request.url ?? '', body: bodyFacts(JSON.parse(body) as Fields) };
+      this.received = { path: request.url ?? '', headers: headerFacts(request), body: bodyFacts(JSON.parse(body) as Fields) };
       this.write(response, this.playing as Case);
     });
   }
@@ -129,6 +129,21 @@ class Replay {
   }
 }
 
+/** Headers that decide, without their secrets, as protocols.py records them. */
+function headerFacts({ headers }: IncomingMessage): Fields {
+  const kept = ['anthropic-version', 'anthropic-beta'].map((name) => [name, headers[name]]);
+  const secret = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'].map((name) => [
+    name,
+    masked(headers[name] as string | undefined),
+  ]);
+  return Object.fromEntries([...kept, ...secret]) as Fields;
+}
+
+function masked(value: string | undefined): string | undefined {
+  const space = value?.indexOf(' ') ?? -1;
+  return value === undefined ? undefined : `${value.slice(0, space + 1)}***`;
+}
+
 async function contentOf(answer: LlmAnswer<unknown> | LlmStream<unknown>, { stream }: Case): Promise<unknown> {
   if (stream !== true) return (answer as LlmAnswer).json();
   const events: unknown[] = [];
@@ -138,7 +153,7 @@ async function contentOf(answer: LlmAnswer<unknown> | LlmStream<unknown>, { stre
 
 function expected({ operation }: Fixture, { sent, litellm, stream }: Case): Played {
   const { answer, chunks, error } = litellm;
-  const request = sent === null ? undefined : { path: sent.path, body: bodyFacts(sent.body) };
+  const request = sent === null ? undefined : { path: sent.path, headers: sent.headers, body: bodyFacts(sent.body) };
   // Messages state an error of the stream by an event.
   if (chunks?.some(({ type }) => type === 'error')) return { sent: request, error: { kind: 'server', status: 500 } };
   if (error === undefined) return { sent: request, answer: factsOf(operation, stream ? chunks : answer, stream === true) };

@@ -156,11 +156,12 @@ export function blocksIn({ thinking_blocks: blocks }: Fields): readonly Thinking
 /** Chat's usage by the names of Responses. */
 export function responsesUsageOf(usage: unknown): object | undefined {
   const { prompt_tokens: input, completion_tokens: output, total_tokens: total, ...details } = fieldsOf(usage);
+  const { cached_tokens: cached, cache_creation_tokens: written } = fieldsOf(details.prompt_tokens_details);
   if (typeof input !== 'number' && typeof output !== 'number') return undefined;
   const [inputTokens, outputTokens] = [numberOf(input), numberOf(output)];
   return {
     input_tokens: inputTokens,
-    input_tokens_details: { cached_tokens: numberOf(fieldsOf(details.prompt_tokens_details).cached_tokens) },
+    input_tokens_details: { cached_tokens: numberOf(cached), cache_write_tokens: numberOf(written) },
     output_tokens: outputTokens,
     output_tokens_details: { reasoning_tokens: numberOf(fieldsOf(details.completion_tokens_details).reasoning_tokens) },
     total_tokens: typeof total === 'number' ? total : inputTokens + outputTokens,

@@ -20,6 +20,7 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   'drop_params',
   'additional_drop_params',
   'allowed_openai_params',
+  'extra_body',
   'guardrails',
   'cache',
   'caching',

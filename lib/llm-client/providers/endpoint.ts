@@ -39,6 +39,8 @@ export class ProviderEndpoint {
   readonly headers: readonly string[];
   /** Environment variables whose key is not sent, because the address is not the provider's. */
   readonly keptBack: readonly string[];
+  /** Whether the address is the provider's own. */
+  readonly isAtHome: boolean;
   /** Whether the environment has the provider's key or address. */
   readonly isSetUp: boolean;
   private readonly address: ProviderAddress;
@@ -70,6 +72,7 @@ export class ProviderEndpoint {
       protocol: this.protocol.name,
     });
     this.origin = url.origin;
+    this.isAtHome = isAtProvider(provider, url);
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
     const ownToken = isAzure(provider) ? text(params.azure_ad_token) : undefined;
     // A deployment's own credentials, of any kind, keep the environment's key out.

@@ -1,4 +1,5 @@
 import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { isOwnField } from '../own-fields.js';
 import { mergedFields } from './openai/request.js';
 import type { SentRequest } from './protocol.js';
 
@@ -21,7 +22,7 @@ const NEUTRAL: Readonly<Record<string, (value: unknown) => boolean>> = {
   top_logprobs: (value) => value === 0,
   parallel_tool_calls: (value) => value === true,
   tool_choice: (value) => value === 'auto',
-  response_format: (value) => (value as { readonly type?: unknown }).type === 'text',
+  response_format: (value) => (value as { readonly type?: unknown } | null)?.type === 'text',
   modalities: (value) => Array.isArray(value) && value.every((each) => each === 'text'),
   service_tier: (value) => value === 'auto',
 };
@@ -41,6 +42,49 @@ export interface SplitParameters {
   readonly own: Fields;
 }
 
+/** A request's fields before a protocol reads them. */
+export interface RequestedFields {
+  /** Defaults of the deployment, the request, changes of a fallback; less what is dropped. */
+  readonly fields: Fields;
+  /** OpenAI's parameters that are sent whatever the provider has. */
+  readonly allowed: ReadonlySet<string>;
+  /** Fields that are added as they are: the request's `extra_body` and the deployment's. */
+  readonly extra: Fields | undefined;
+}
+
+/** Parameters of a body's `extra_body` that are not added: limits and the router go by the body. */
+const NOT_EXTRA: ReadonlySet<string> = new Set(['input', 'prompt', 'max_output_tokens']);
+const NONE_ALLOWED: ReadonlySet<string> = new Set();
+
+/** Applies `additional_drop_params`, and reads `allowed_openai_params` and `extra_body`. */
+export function requestedFields(sent: SentRequest): RequestedFields {
+  const { request, params, fixed } = sent;
+  const { body, hasOwnFields } = request;
+  const own = hasOwnFields ? body : undefined;
+  const dropped = [...listOf(own?.additional_drop_params), ...listOf(params.additional_drop_params)];
+  const allowed = [...listOf(own?.allowed_openai_params), ...listOf(params.allowed_openai_params)];
+  const merged = mergedFields(fixed === undefined ? sent : { ...sent, fixed: undefined });
+  const added = own === undefined ? undefined : extraOf(own.extra_body);
+  return {
+    fields: dropped.length === 0 ? merged : withoutDropped(merged, dropped),
+    allowed: allowed.length === 0 ? NONE_ALLOWED : new Set(allowed),
+    extra: added === undefined ? fixed : { ...added, ...fixed },
+  };
+}
+
+/** The fields of a request without a dialect, such as one for embeddings. */
+export function policedFields(sent: SentRequest): Fields {
+  const { fields, extra } = requestedFields(sent);
+  return extra === undefined ? fields : { ...fields, ...extra };
+}
+
+/** Only parameters of providers: the model, the address and the key stay the body's. */
+function extraOf(extra: unknown): Fields | undefined {
+  if (typeof extra !== 'object' || extra === null || Array.isArray(extra)) return undefined;
+  const entries = Object.entries(extra).filter(([name]) => !CHAT_PARAMETERS.has(name) && !NOT_EXTRA.has(name) && !isOwnField(name));
+  return Object.fromEntries(entries);
+}
+
 /**
  * Splits a chat request as LiteLLM does: `additional_drop_params` are removed, a parameter that the
  * provider does not have is removed with `drop_params`, sent with `allowed_openai_params`, else
@@ -48,20 +92,26 @@ export interface SplitParameters {
  * @throws UnsupportedRequestError naming the parameter and the switches
  */
 export function splitParameters(sent: SentRequest, rules: ParameterRules): SplitParameters {
-  const fields = withoutDropped(mergedFields(sent), [
-    ...listOf(sent.request.body.additional_drop_params),
-    ...listOf(sent.params.additional_drop_params),
-  ]);
-  const allowed = new Set([...listOf(sent.request.body.allowed_openai_params), ...listOf(sent.params.allowed_openai_params)]);
-  const chat: Record<string, unknown> = {};
-  const own: Record<string, unknown> = {};
+  const { fields, allowed, extra } = requestedFields(sent);
+  const chat: [string, unknown][] = [];
+  const own: [string, unknown][] = [];
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === null) continue;
-    if (rules.translated.has(name)) chat[name] = value;
-    else if (!CHAT_PARAMETERS.has(name) || allowed.has(name)) own[name] = value;
-    else if (!rules.ignored.has(name) && NEUTRAL[name]?.(value) !== true && !dropsParams(sent, name)) throw refused(name, sent);
+    if (rules.translated.has(name)) chat.push([name, value]);
+    else if (!CHAT_PARAMETERS.has(name) || allowed.has(name)) own.push([name, value]);
+    else if (!rules.ignored.has(name) && !asksForNothing(name, value) && !dropsParams(sent, name)) throw refused(name, sent);
   }
-  return { chat, own };
+  return { chat: Object.fromEntries(chat), own: { ...Object.fromEntries(own), ...extra } };
+}
+
+/** Whether a value of one of OpenAI's parameters is the one that it has anyway. */
+export function asksForNothing(name: string, value: unknown): boolean {
+  return Object.hasOwn(NEUTRAL, name) && NEUTRAL[name](value);
+}
+
+/** Whether a parameter is one of OpenAI's chat, so that a provider has it or not. */
+export function isChatParameter(name: string): boolean {
+  return CHAT_PARAMETERS.has(name);
 }
 
 /**

@@ -25,6 +25,10 @@ export interface SentRequest {
   readonly dropParams: boolean;
   /** Parameters that a provider without them does not get, and that refuse no request. */
   readonly hints?: ReadonlySet<string>;
+  /** `base_model`: the model behind a name of the operator's, as Azure's deployments have it. */
+  readonly baseModel?: string;
+  /** Whether the address is the provider's own, not a server of the operator's. */
+  readonly isAtHome?: boolean;
   /** The deployment's `litellm_params`. */
   readonly params: Readonly<Record<string, unknown>>;
   /** The deployment's headers, its key among them: names and values in turns. */

@@ -5,6 +5,7 @@ import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/t
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../call/attempt.js';
+import type { Deployment } from '../call/call-router.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
@@ -95,11 +96,12 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     const { request, operation } = this;
     const { endpoint, defaults, fixed } = known;
     const { body } = request;
-    const { params } = selection.deployment;
+    const { params, info } = selection.deployment;
     const { dropParams, maxOutputOf } = this.access;
     const { protocol, provider, headers } = endpoint;
     const { overrides } = target;
-    const shared = { request, provider, model, defaults, fixed, dropParams, params, headers, maxOutputOf };
+    const facts = { provider, model, baseModel: baseModelOf(params, info), isAtHome: endpoint.isAtHome };
+    const shared = { request, defaults, fixed, dropParams, params, headers, maxOutputOf, ...facts };
     const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
     const bridge = bridgeOf(operation);
     const lacks = bridge !== undefined && known.lacking.has(`${operation} ${model}`);
@@ -155,6 +157,12 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     attempt.firstChunk();
     return new LlmStream(attempt.facts(), new ProviderStream(attempt, exchange, this.request.addsUsage, bridged));
   }
+}
+
+/** LiteLLM reads it in both places. */
+function baseModelOf({ base_model: own }: Deployment['params'], { base_model: model }: Deployment['info']): string | undefined {
+  const named = own ?? model;
+  return typeof named === 'string' && named !== '' ? named : undefined;
 }
 
 /** A call, and what puts its answer into the client's API where that is not the provider's. */

@@ -1,3 +1,31 @@
+import type { Dialect } from './openai/dialect.js';
+import {
+  AZURE_AI,
+  AZURE_DIALECT,
+  CACHING,
+  CEREBRAS,
+  COHERE_DIALECT,
+  DATABRICKS,
+  DEEPINFRA,
+  DEEPSEEK,
+  FIREWORKS,
+  GROQ,
+  HUGGINGFACE,
+  LOCAL,
+  MISTRAL,
+  MOONSHOT,
+  NVIDIA_NIM,
+  OLDER,
+  OPENAI_DIALECT,
+  OPENAI_ELSEWHERE,
+  OPENROUTER,
+  PERPLEXITY,
+  SAMBANOVA,
+  TOGETHER,
+  XAI,
+  ZAI,
+} from './provider-table.dialects.js';
+
 /** The wire protocols of `protocols.ts`. */
 export type ProtocolName = 'openai' | 'anthropic';
 
@@ -5,6 +33,10 @@ export type ProtocolName = 'openai' | 'anthropic';
 export interface ProviderRow {
   /** Default: OpenAI's. */
   readonly protocol?: ProtocolName;
+  /** How its chat differs from OpenAI's. Default: what most compatible servers have. */
+  readonly dialect?: Dialect;
+  /** The same at addresses that are not its own. Default: `dialect`. */
+  readonly elsewhere?: Dialect;
   /** Default address; without one, `api_base` or a variable must give it. */
   readonly base?: string;
   /** Variables for its key; the first one set wins. Default: `<NAME>_API_KEY`. */
@@ -29,6 +61,7 @@ export interface ProviderRow {
 
 const AZURE_SUFFIXES = ['.openai.azure.com', '.cognitiveservices.azure.com', '.services.ai.azure.com'];
 const OLLAMA: ProviderRow = {
+  dialect: LOCAL,
   base: 'http://127.0.0.1:11434/v1',
   bases: ['OLLAMA_BASE_URL', 'OLLAMA_API_BASE'],
   keys: ['OLLAMA_API_KEY'],
@@ -37,6 +70,7 @@ const OLLAMA: ProviderRow = {
   root: '/v1',
 };
 const COHERE: ProviderRow = {
+  dialect: COHERE_DIALECT,
   base: 'https://api.cohere.ai/compatibility/v1',
   bases: ['COHERE_BASE_URL', 'COHERE_API_BASE'],
   keys: ['COHERE_API_KEY', 'CO_API_KEY'],
@@ -44,19 +78,22 @@ const COHERE: ProviderRow = {
   native: /^\/v[12](?:\/(?:chat|embed))?$/,
 };
 const OPENAI: ProviderRow = {
+  dialect: OPENAI_DIALECT,
+  elsewhere: OPENAI_ELSEWHERE,
   base: 'https://api.openai.com/v1',
   bases: ['OPENAI_BASE_URL', 'OPENAI_API_BASE'],
   keys: ['OPENAI_API_KEY'],
 };
 const AI21: ProviderRow = { base: 'https://api.ai21.com/studio/v1', keys: ['AI21_API_KEY'], bases: ['AI21_API_BASE'] };
 const AZURE: ProviderRow = {
+  dialect: AZURE_DIALECT,
   keys: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
   bases: ['AZURE_BASE_URL', 'AZURE_API_BASE'],
   suffixes: AZURE_SUFFIXES,
   keyHeader: 'api-key',
 };
 /** Servers that the operator runs. */
-const OWN_SERVER: ProviderRow = { keyOptional: true };
+const OWN_SERVER: ProviderRow = { dialect: LOCAL, keyOptional: true };
 
 /** Addresses and variables as in LiteLLM 1.110.2, for providers that answer `/chat/completions`. */
 export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
@@ -76,6 +113,7 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   azure: AZURE,
   azure_text: AZURE,
   azure_ai: {
+    dialect: AZURE_AI,
     keys: ['AZURE_AI_API_KEY', 'AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
     suffixes: [...AZURE_SUFFIXES, '.models.ai.azure.com', '.inference.ai.azure.com'],
   },
@@ -107,35 +145,37 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   aihubmix: { base: 'https://aihubmix.com/v1' },
   aiml: { base: 'https://api.aimlapi.com/v1' },
   amazon_nova: { base: 'https://api.nova.amazon.com/v1' },
-  apertis: { base: 'https://api.stima.tech/v1', keys: ['STIMA_API_KEY'] },
+  apertis: { dialect: OLDER, base: 'https://api.stima.tech/v1', keys: ['STIMA_API_KEY'] },
   assemblyai: { base: 'https://llm-gateway.assemblyai.com/v1' },
-  baseten: { base: 'https://inference.baseten.co/v1' },
+  baseten: { dialect: OLDER, base: 'https://inference.baseten.co/v1' },
   bigmodel: { base: 'https://open.bigmodel.cn/api/paas/v4' },
-  cerebras: { base: 'https://api.cerebras.ai/v1' },
-  charity_engine: { base: 'https://api.charityengine.services/remotejobs/v2/inference' },
-  chutes: { base: 'https://llm.chutes.ai/v1' },
+  cerebras: { dialect: CEREBRAS, base: 'https://api.cerebras.ai/v1' },
+  charity_engine: { dialect: OLDER, base: 'https://api.charityengine.services/remotejobs/v2/inference' },
+  chutes: { dialect: OLDER, base: 'https://llm.chutes.ai/v1' },
   clarifai: { base: 'https://api.clarifai.com/v2/ext/openai/v1' },
   clf_ai_gateway: { base: 'https://api.clfaigateway.dev/v1' },
-  codestral: { base: 'https://codestral.mistral.ai/v1' },
+  codestral: { dialect: MISTRAL, base: 'https://codestral.mistral.ai/v1' },
   cognition: { base: 'https://api.cognition.ai/v1' },
   cometapi: { base: 'https://api.cometapi.com/v1', keys: ['COMETAPI_KEY'] },
   compactifai: { base: 'https://api.compactif.ai/v1' },
   coralbricks: { base: 'https://inference.coralbricks.ai/v1' },
   cortecs: { base: 'https://api.cortecs.ai/v1' },
-  crusoe: { base: 'https://api.inference.crusoecloud.com/v1' },
-  darkbloom: { base: 'https://api.darkbloom.dev/v1' },
+  crusoe: { dialect: OLDER, base: 'https://api.inference.crusoecloud.com/v1' },
+  darkbloom: { dialect: OLDER, base: 'https://api.darkbloom.dev/v1' },
   dashscope: {
+    dialect: CACHING,
     base: 'https://dashscope.aliyuncs.com/compatible-mode/v1',
     alsoAt: ['https://dashscope-intl.aliyuncs.com', 'https://dashscope-us.aliyuncs.com'],
   },
-  databricks: { suffixes: ['.cloud.databricks.com', '.azuredatabricks.net', '.gcp.databricks.com'] },
-  deepinfra: { base: 'https://api.deepinfra.com/v1/openai' },
-  deepseek: { base: 'https://api.deepseek.com/beta' },
+  databricks: { dialect: DATABRICKS, suffixes: ['.cloud.databricks.com', '.azuredatabricks.net', '.gcp.databricks.com'] },
+  deepinfra: { dialect: DEEPINFRA, base: 'https://api.deepinfra.com/v1/openai' },
+  deepseek: { dialect: DEEPSEEK, base: 'https://api.deepseek.com/beta' },
   edenai: { base: 'https://api.edenai.run/v3' },
-  empiriolabs: { base: 'https://api.empiriolabs.ai/v1' },
+  empiriolabs: { dialect: OLDER, base: 'https://api.empiriolabs.ai/v1' },
   empower: { base: 'https://app.empower.dev/api/v1' },
   featherless_ai: { base: 'https://api.featherless.ai/v1', keys: ['FEATHERLESS_AI_API_KEY', 'FEATHERLESS_API_KEY'] },
   fireworks_ai: {
+    dialect: FIREWORKS,
     base: 'https://api.fireworks.ai/inference/v1',
     keys: ['FIREWORKS_API_KEY', 'FIREWORKS_AI_API_KEY', 'FIREWORKSAI_API_KEY', 'FIREWORKS_AI_TOKEN'],
     bases: ['FIREWORKS_AI_BASE_URL', 'FIREWORKS_BASE_URL', 'FIREWORKS_AI_API_BASE', 'FIREWORKS_API_BASE'],
@@ -149,51 +189,53 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   github: { base: 'https://models.inference.ai.azure.com', alsoAt: ['https://models.github.ai'] },
   gmi: { base: 'https://api.gmi-serving.com/v1' },
   gradient_ai: { base: 'https://inference.do-ai.run/v1' },
-  groq: { base: 'https://api.groq.com/openai/v1' },
+  groq: { dialect: GROQ, base: 'https://api.groq.com/openai/v1' },
   helicone: { base: 'https://ai-gateway.helicone.ai' },
   heroku: { root: '/v1', suffixes: ['.heroku.com'] },
   hostinger_router: { base: 'https://router.hostinger.com/v1' },
   huggingface: {
+    dialect: HUGGINGFACE,
     base: 'https://router.huggingface.co/v1',
     keys: ['HF_TOKEN', 'HUGGINGFACE_API_KEY'],
     bases: ['HF_API_BASE', 'HUGGINGFACE_API_BASE'],
   },
-  hyperbolic: { base: 'https://api.hyperbolic.xyz/v1' },
+  hyperbolic: { dialect: OLDER, base: 'https://api.hyperbolic.xyz/v1' },
   inception: { base: 'https://api.inceptionlabs.ai/v1' },
   inferenceapis: { base: 'https://api.inferenceapis.com/v1' },
   jina_ai: { base: 'https://api.jina.ai/v1', keys: ['JINA_AI_API_KEY', 'JINA_API_KEY', 'JINA_AI_TOKEN'] },
   kyma: { base: 'https://kymaapi.com/v1' },
-  lambda_ai: { base: 'https://api.lambda.ai/v1', keys: ['LAMBDA_API_KEY'], bases: ['LAMBDA_API_BASE'] },
-  libertai: { base: 'https://api.libertai.io/v1' },
-  llamagate: { base: 'https://api.llamagate.dev/v1' },
+  lambda_ai: { dialect: OLDER, base: 'https://api.lambda.ai/v1', keys: ['LAMBDA_API_KEY'], bases: ['LAMBDA_API_BASE'] },
+  libertai: { dialect: OLDER, base: 'https://api.libertai.io/v1' },
+  llamagate: { dialect: OLDER, base: 'https://api.llamagate.dev/v1' },
   maritalk: { base: 'https://chat.maritaca.ai/api' },
   meta: { base: 'https://api.meta.ai/v1' },
   meta_llama: { base: 'https://api.llama.com/compat/v1', keys: ['LLAMA_API_KEY'], bases: ['LLAMA_API_BASE'] },
-  minimax: { base: 'https://api.minimax.io/v1', alsoAt: ['https://api.minimaxi.com'] },
-  mistral: { base: 'https://api.mistral.ai/v1' },
+  minimax: { dialect: CACHING, base: 'https://api.minimax.io/v1', alsoAt: ['https://api.minimaxi.com'] },
+  mistral: { dialect: MISTRAL, base: 'https://api.mistral.ai/v1' },
   modelscope: { base: 'https://api-inference.modelscope.cn/v1' },
-  moonshot: { base: 'https://api.moonshot.ai/v1' },
+  moonshot: { dialect: MOONSHOT, base: 'https://api.moonshot.ai/v1' },
   morph: { base: 'https://api.morphllm.com/v1' },
   nadir: { base: 'https://api.getnadir.com/v1' },
-  'nano-gpt': { base: 'https://nano-gpt.com/api/v1', keys: ['NANOGPT_API_KEY'] },
-  nebius: { base: 'https://api.studio.nebius.ai/v1' },
-  neosantara: { base: 'https://api.neosantara.xyz/v1' },
+  'nano-gpt': { dialect: OLDER, base: 'https://nano-gpt.com/api/v1', keys: ['NANOGPT_API_KEY'] },
+  nebius: { dialect: OLDER, base: 'https://api.studio.nebius.ai/v1' },
+  neosantara: { dialect: OLDER, base: 'https://api.neosantara.xyz/v1' },
   novita: { base: 'https://api.novita.ai/v3/openai' },
   nscale: { base: 'https://inference.api.nscale.com/v1' },
-  nvidia_nim: { base: 'https://integrate.api.nvidia.com/v1' },
+  nvidia_nim: { dialect: NVIDIA_NIM, base: 'https://integrate.api.nvidia.com/v1' },
   openinfer: { base: 'https://api.openinfer.ai/v1' },
-  openrouter: { base: 'https://openrouter.ai/api/v1', keys: ['OPENROUTER_API_KEY', 'OR_API_KEY'] },
+  openrouter: { dialect: OPENROUTER, base: 'https://openrouter.ai/api/v1', keys: ['OPENROUTER_API_KEY', 'OR_API_KEY'] },
   ovhcloud: { base: 'https://oai.endpoints.kepler.ai.cloud.ovh.net/v1' },
   parasail: { base: 'https://api.parasail.io/v1' },
   perplexity: {
+    dialect: PERPLEXITY,
     base: 'https://api.perplexity.ai',
     keys: ['PERPLEXITYAI_API_KEY', 'PERPLEXITY_API_KEY'],
     bases: ['PERPLEXITY_BASE_URL', 'PERPLEXITY_API_BASE', 'PERPLEXITYAI_BASE_URL', 'PERPLEXITYAI_API_BASE'],
   },
-  pinstripes: { base: 'https://pinstripes.io/v1' },
-  poe: { base: 'https://api.poe.com/v1' },
+  pinstripes: { dialect: OLDER, base: 'https://pinstripes.io/v1' },
+  poe: { dialect: OLDER, base: 'https://api.poe.com/v1' },
   prism: { base: 'https://api.prisminference.com/v1' },
-  publicai: { base: 'https://api.publicai.co/v1' },
+  publicai: { dialect: OLDER, base: 'https://api.publicai.co/v1' },
   qwen_ai_platform: {
     base: 'https://dashscope.aliyuncs.com/compatible-mode/v1',
     keys: ['QWEN_AI_PLATFORM_API_KEY', 'DASHSCOPE_API_KEY'],
@@ -202,32 +244,34 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   refuseless: { base: 'https://api.refuseless.com/v1' },
   reka: { base: 'https://api.reka.ai/v1' },
   sail: { base: 'https://api.sailresearch.com/v1' },
-  sambanova: { base: 'https://api.sambanova.ai/v1' },
-  sarvam: { base: 'https://api.sarvam.ai/v1' },
+  sambanova: { dialect: SAMBANOVA, base: 'https://api.sambanova.ai/v1' },
+  sarvam: { dialect: OLDER, base: 'https://api.sarvam.ai/v1' },
   scaleway: { base: 'https://api.scaleway.ai/v1', keys: ['SCW_SECRET_KEY'] },
-  'scx-ai': { base: 'https://api.scx.ai/v1', keys: ['SCX_API_KEY'], bases: ['SCX_API_BASE'] },
+  'scx-ai': { dialect: OLDER, base: 'https://api.scx.ai/v1', keys: ['SCX_API_KEY'], bases: ['SCX_API_BASE'] },
   streamlake: { base: 'https://vanchin.streamlake.ai/api/gateway/v1/endpoints' },
-  synthetic: { base: 'https://api.synthetic.new/openai/v1' },
+  synthetic: { dialect: OLDER, base: 'https://api.synthetic.new/openai/v1' },
   tencent: { base: 'https://tokenhub-intl.tencentcloudmaas.com/v1' },
   tensormesh: {
+    dialect: OLDER,
     base: 'https://serverless.tensormesh.ai/v1',
     keys: ['TENSORMESH_INFERENCE_API_KEY'],
     bases: ['TENSORMESH_SERVERLESS_BASE_URL'],
   },
   together_ai: {
+    dialect: TOGETHER,
     base: 'https://api.together.ai/v1',
     keys: ['TOGETHER_API_KEY', 'TOGETHER_AI_API_KEY', 'TOGETHERAI_API_KEY', 'TOGETHER_AI_TOKEN'],
     alsoAt: ['https://api.together.xyz'],
   },
   v0: { base: 'https://api.v0.dev/v1' },
   veniceai: { base: 'https://api.venice.ai/api/v1', keys: ['VENICE_AI_API_KEY'] },
-  vercel_ai_gateway: { base: 'https://ai-gateway.vercel.sh/v1', keys: ['VERCEL_AI_GATEWAY_API_KEY', 'VERCEL_OIDC_TOKEN'] },
-  volcengine: { base: 'https://ark.cn-beijing.volces.com/api/v3' },
+  vercel_ai_gateway: { dialect: LOCAL, base: 'https://ai-gateway.vercel.sh/v1', keys: ['VERCEL_AI_GATEWAY_API_KEY', 'VERCEL_OIDC_TOKEN'] },
+  volcengine: { dialect: OLDER, base: 'https://ark.cn-beijing.volces.com/api/v3' },
   wally: { base: 'https://inference.runanywhere.ai/v1' },
   wandb: { base: 'https://api.inference.wandb.ai/v1' },
-  xai: { base: 'https://api.x.ai/v1' },
-  xiaomi_mimo: { base: 'https://api.xiaomimimo.com/v1' },
-  zai: { base: 'https://api.z.ai/api/paas/v4' },
+  xai: { dialect: XAI, base: 'https://api.x.ai/v1' },
+  xiaomi_mimo: { dialect: OLDER, base: 'https://api.xiaomimimo.com/v1' },
+  zai: { dialect: ZAI, base: 'https://api.z.ai/api/paas/v4' },
   zerogpu: { base: 'https://api.zerogpu.ai/v1' },
 };
 

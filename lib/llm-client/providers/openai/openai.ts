@@ -1,8 +1,14 @@
-import type { AnswerReader, Operation, Protocol } from '../protocol.js';
+import type { AnswerReader, AnswerTranslator, Operation, Protocol, SentRequest } from '../protocol.js';
+import { rowOf } from '../provider-table.environment.js';
+import { COMPATIBLE } from '../provider-table.dialects.js';
 import { faultIn, usageIn } from './answer.js';
 import { errorIn, hasError } from './errors.js';
 import { hasCompletions, hasResponses } from './own-apis.js';
-import { bodyOf } from './request.js';
+import { DialectTranslator } from './dialect-answer.js';
+import { chatFields } from './dialect-request.js';
+import { dialectOfModel, type Dialect } from './dialect.js';
+import { policedFields } from '../parameters.js';
+import { written } from './request.js';
 import { responsesCall } from './responses/responses.js';
 import { errorAtEnd, openingOf } from './stream.js';
 
@@ -21,8 +27,24 @@ export const OPENAI: Protocol = {
   call(operation, sent) {
     if (operation === 'responses') return hasResponses(sent) ? responsesCall(sent) : undefined;
     const path = operation === 'completions' && !hasCompletions(sent) ? undefined : PATHS[operation];
-    return path === undefined ? undefined : { path, body: bodyOf(sent), reader: OPENAI_READER };
+    if (path === undefined) return undefined;
+    if (operation !== 'chat') return { path, body: written(sent, () => policedFields(sent)), reader: OPENAI_READER };
+    const dialect = dialectOf(sent);
+    const body = written(sent, () => chatFields(sent, dialect));
+    return { path, body, reader: OPENAI_READER, translator: translatorOf(sent, dialect) };
   },
   errorIn,
   hasError,
 };
+
+/** The dialect of the deployment's provider and model. */
+export function dialectOf({ provider, model, baseModel, isAtHome }: SentRequest): Dialect {
+  const { dialect = COMPATIBLE, elsewhere = dialect } = rowOf(provider) ?? {};
+  return dialectOfModel(isAtHome === false ? elsewhere : dialect, baseModel ?? model);
+}
+
+function translatorOf({ body, addsUsage }: SentRequest, { answers }: Dialect): AnswerTranslator | undefined {
+  if (answers === undefined) return undefined;
+  const { include_usage: isAsked } = (body.stream_options ?? {}) as { readonly include_usage?: unknown };
+  return new DialectTranslator(answers, answers.usageInContent === true && (addsUsage || isAsked === true));
+}

@@ -1,0 +1,93 @@
+import type { MessageRules } from './dialect.js';
+import { isFields, without } from './dialect-tools.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What messages are written with. */
+export interface MessageContext {
+  readonly rules: MessageRules;
+  /** Whether marks for the prompt cache are kept. */
+  readonly isMarked: boolean;
+  readonly isThinking: boolean;
+}
+
+/** Fields that other protocols' answers add to a message, for the way back to their provider. */
+const OF_OTHERS = ['thinking_blocks', 'reasoning_items', 'provider_specific_fields'] as const;
+const MARK = 'cache_control';
+/** LiteLLM's mark of a thought signature within the id of a Gemini tool call. */
+const SIGNATURE = '__thought__';
+/** DeepSeek's and Moonshot's least text of a lost thinking. */
+const LOST = ' ';
+
+/** Messages in a provider's dialect; what is no message stays, for the provider's own error. */
+export function dialectMessages(messages: unknown, context: MessageContext): unknown {
+  if (!Array.isArray(messages)) return messages;
+  const written = messages.map((message: unknown) => (isFields(message) ? messageIn(message, context) : message));
+  return context.rules.dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
+}
+
+function messageIn(message: Fields, { rules, isMarked, isThinking }: MessageContext): Fields {
+  const { roles = {}, named, strings, lacks = [], dropsNulls, needsReasoning } = rules;
+  const { role } = message;
+  const isNamed = named === undefined || named.some((each) => each === role);
+  let own = without(message, [...OF_OTHERS, ...lacks, ...(isMarked ? [] : [MARK]), ...(isNamed ? [] : ['name'])]);
+  if (typeof role === 'string' && Object.hasOwn(roles, role)) own = { ...own, role: roles[role] };
+  const content = contentIn(own.content, isMarked, strings?.includes(String(own.role)) === true);
+  if (content !== own.content) own = { ...own, content };
+  if (Array.isArray(own.tool_calls)) own = withCalls(own, own.tool_calls);
+  const id = unsigned(own.tool_call_id);
+  if (id !== own.tool_call_id) own = { ...own, tool_call_id: id };
+  if (role !== 'assistant') return own;
+  if (dropsNulls === true) own = without(own, nullsIn(own));
+  return needsReasoning === undefined ? own : withReasoning(own, message, needsReasoning === 'when thinking' ? isThinking : hasCalls(own));
+}
+
+function contentIn(content: unknown, isMarked: boolean, isString: boolean): unknown {
+  if (!Array.isArray(content)) return content;
+  const parts = content as readonly unknown[];
+  if (isString && parts.length > 0 && parts.every(isText)) return parts.map(({ text }) => text).join('');
+  if (isMarked || !parts.some((part) => isFields(part) && MARK in part)) return parts;
+  return parts.map((part) => (isFields(part) ? without(part, [MARK]) : part));
+}
+
+function isText(part: unknown): part is { readonly text: string } {
+  return isFields(part) && part.type === 'text' && typeof part.text === 'string';
+}
+
+/** Without a position, which belongs to streams, and what Gemini's answers add. */
+function withCalls(message: Fields, calls: readonly unknown[]): Fields {
+  const written = calls.map((call) => {
+    if (!isFields(call)) return call;
+    const own = without(call, ['index', 'provider_specific_fields']);
+    const id = unsigned(own.id);
+    const called = isFields(own.function) ? without(own.function, ['provider_specific_fields']) : own.function;
+    return id === own.id && called === own.function ? own : { ...own, id, function: called };
+  });
+  return written.every((call, at) => call === calls[at]) ? message : { ...message, tool_calls: written };
+}
+
+function unsigned(id: unknown): unknown {
+  if (typeof id !== 'string') return id;
+  const at = id.indexOf(SIGNATURE);
+  return at <= 0 ? id : id.slice(0, at);
+}
+
+function nullsIn(message: Fields): readonly string[] {
+  return Object.keys(message).filter((key) => message[key] === null || message[key] === undefined);
+}
+
+function hasCalls({ tool_calls: calls }: Fields): boolean {
+  return Array.isArray(calls) && calls.length > 0;
+}
+
+function withReasoning(own: Fields, { provider_specific_fields: kept }: Fields, isNeeded: boolean): Fields {
+  if (!isNeeded || (typeof own.reasoning_content === 'string' && own.reasoning_content !== '')) return own;
+  const found = isFields(kept) && typeof kept.reasoning_content === 'string' ? kept.reasoning_content : '';
+  return { ...own, reasoning_content: found === '' ? LOST : found };
+}
+
+function isEmpty(message: unknown): boolean {
+  if (!isFields(message) || message.role !== 'assistant' || hasCalls(message) || message.function_call !== undefined) return false;
+  const { content } = message;
+  return content === undefined || content === null || content === '' || (Array.isArray(content) && content.length === 0);
+}

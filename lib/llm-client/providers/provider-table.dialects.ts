@@ -5,7 +5,8 @@ const words = (text: string): ReadonlySet<string> => new Set(text.split(/\s+/));
 /** The older name of the limit: most compatible servers know only this one. */
 const OLD_LIMIT = { max_completion_tokens: 'max_tokens' };
 const NEW_LIMIT = { max_tokens: 'max_completion_tokens' };
-const COMMON: MessageRules = { roles: { developer: 'system' } };
+const COMMON: MessageRules = { roles: { developer: 'system' }, dropsNulls: true };
+const ALL_ROLES = ['system', 'user', 'assistant', 'tool'];
 const REASONING_FIELD = { reasoning: true } as const;
 const STRICT_FINISH = { eos: 'stop', eos_token: 'stop', stop_sequence: 'stop' } as const;
 
@@ -14,15 +15,20 @@ export const COMPATIBLE: Dialect = { messages: COMMON };
 /** Servers of vLLM, Ollama and others: their text of thinking is in `reasoning`. */
 export const LOCAL: Dialect = { messages: COMMON, answers: REASONING_FIELD };
 /** The same, and the older name of the limit. */
-export const OLDER: Dialect = { renamed: OLD_LIMIT, messages: COMMON };
+export const OLDER: Dialect = { renamed: OLD_LIMIT, lacks: words('thinking'), messages: COMMON };
 
-const UNSET_BY_OPENAI = words('thinking');
+const NEVER_OPENAI = words('thinking');
+const WITHOUT_REASONING = words('thinking reasoning_effort verbosity');
 const OPENAI_MESSAGES: MessageRules = { lacks: ['reasoning_content'] };
 const O_SERIES: Dialect = {
   renamed: NEW_LIMIT,
   lacks: words('top_p presence_penalty frequency_penalty logprobs top_logprobs thinking'),
   accepts: { temperature: [1] },
   messages: OPENAI_MESSAGES,
+};
+const O3_MINI: Dialect = {
+  ...O_SERIES,
+  lacks: words('top_p presence_penalty frequency_penalty logprobs top_logprobs thinking parallel_tool_calls'),
 };
 const FIRST_O1: Dialect = {
   ...O_SERIES,
@@ -49,11 +55,13 @@ const NOT_REASONING_BY_DEFAULT: Dialect = { ...GPT_5, defaultEffort: 'none' };
 
 /** OpenAI itself: what its reasoning models lack. */
 export const OPENAI_DIALECT: Dialect = {
-  lacks: UNSET_BY_OPENAI,
+  lacks: NEVER_OPENAI,
   messages: OPENAI_MESSAGES,
   models: [
     { matches: /(?:^|\/)o1-(?:mini|preview)/, dialect: FIRST_O1 },
+    { matches: /(?:^|\/)o3-mini/, dialect: O3_MINI },
     { matches: /(?:^|\/)o\d(?:-|$)/, dialect: O_SERIES },
+    { matches: /(?:^|\/)(?:gpt-[34]|chatgpt-|gpt-5-chat)/, dialect: { lacks: WITHOUT_REASONING, messages: OPENAI_MESSAGES } },
     { matches: /(?:^|\/)gpt-5-search/, dialect: GPT_5_SEARCH },
     { matches: /(?:^|\/)gpt-5\.[124](?:-mini|-nano)?(?:-\d{4}-\d\d-\d\d)?$/, dialect: NOT_REASONING_BY_DEFAULT },
     { matches: /(?:^|\/)gpt-(?!5-chat)[5-9](?:\.\d+)?(?:-|$)/, dialect: GPT_5 },
@@ -74,34 +82,40 @@ export const OPENAI_ELSEWHERE: Dialect = {
 const AZURE_MESSAGES: MessageRules = { ...COMMON, lacks: ['reasoning_content'] };
 /** Azure's deployments by `base_model`, else by their own name, which often has the model's. */
 export const AZURE_DIALECT: Dialect = {
-  lacks: UNSET_BY_OPENAI,
+  lacks: NEVER_OPENAI,
   messages: AZURE_MESSAGES,
   models: [
     { matches: /(?:^|[^a-z\d])o1-(?:mini|preview)/, dialect: FIRST_O1 },
     { matches: /(?:^|[^a-z\d])o[134](?:[^a-z\d]|$)|o_series\//, dialect: O_SERIES },
-    { matches: /gpt-5-chat/, dialect: { renamed: NEW_LIMIT, lacks: UNSET_BY_OPENAI, messages: AZURE_MESSAGES } },
+    { matches: /gpt-?(?:4|35)/, dialect: { lacks: WITHOUT_REASONING, messages: AZURE_MESSAGES } },
+    { matches: /gpt-5-chat/, dialect: { renamed: NEW_LIMIT, lacks: WITHOUT_REASONING, messages: AZURE_MESSAGES } },
     { matches: /gpt-5\.[124](?:-mini|-nano)?(?:-\d{4}-\d\d-\d\d)?$/, dialect: { ...NOT_REASONING_BY_DEFAULT, messages: AZURE_MESSAGES } },
     { matches: /gpt-?[5-9](?:[^\d]|$)|gpt5_series\//, dialect: { ...GPT_5, messages: AZURE_MESSAGES } },
   ],
 };
 export const AZURE_AI: Dialect = {
   ...AZURE_DIALECT,
-  messages: { ...AZURE_MESSAGES, strings: ['system', 'user', 'assistant', 'tool'] },
+  messages: { ...AZURE_MESSAGES, strings: ALL_ROLES },
 };
 
+const MISTRAL_MESSAGES: MessageRules = { ...COMMON, named: ['tool'], strings: ALL_ROLES, dropsEmpty: true, lacks: ['reasoning_content'] };
 const MISTRAL_ONLY =
   'stream temperature top_p max_tokens max_completion_tokens tools tool_choice seed stop response_format parallel_tool_calls prompt_cache_key reasoning_effort';
-export const MISTRAL: Dialect = {
+const MISTRAL_REST: Dialect = {
   renamed: { ...OLD_LIMIT, seed: 'random_seed' },
   only: words(MISTRAL_ONLY),
   values: { tool_choice: { required: 'any' } },
-  messages: { ...COMMON, named: ['tool'], dropsNulls: true, dropsEmpty: true, lacks: ['reasoning_content'] },
-  tools: { lacksStrict: true, schemaLacks: ['$id', '$schema'] },
+  messages: MISTRAL_MESSAGES,
+  tools: { schemaLacks: ['$id', '$schema'] },
   answers: { parts: true, usageInContent: true, finish: { model_length: 'length' } },
+};
+export const MISTRAL: Dialect = {
+  ...MISTRAL_REST,
+  models: [{ matches: /magistral/, dialect: { ...MISTRAL_REST, messages: { ...MISTRAL_MESSAGES, replaysThinking: true } } }],
 };
 export const GROQ: Dialect = {
   lacks: words('web_search_options thinking'),
-  messages: { ...COMMON, dropsNulls: true, lacks: ['reasoning_content'] },
+  messages: { ...COMMON, lacks: ['reasoning_content'] },
   answers: REASONING_FIELD,
 };
 export const DEEPSEEK: Dialect = {
@@ -140,8 +154,9 @@ export const FIREWORKS: Dialect = {
   ),
   values: { tool_choice: { required: 'any' } },
   messages: COMMON,
+  tools: { lacksStrict: true },
 };
-export const TOGETHER: Dialect = { messages: COMMON, answers: { reasoning: true, finish: STRICT_FINISH } };
+export const TOGETHER: Dialect = { lacks: words('thinking'), messages: COMMON, answers: { reasoning: true, finish: STRICT_FINISH } };
 export const CEREBRAS: Dialect = {
   renamed: OLD_LIMIT,
   only: words(
@@ -172,7 +187,7 @@ export const SAMBANOVA: Dialect = {
   only: words(
     'max_completion_tokens max_tokens response_format stop stream stream_options temperature top_p tools tool_choice parallel_tool_calls',
   ),
-  messages: { ...COMMON, strings: ['system', 'user', 'assistant', 'tool'] },
+  messages: { ...COMMON, strings: ALL_ROLES },
 };
 const MOONSHOT_REST: Dialect = {
   renamed: OLD_LIMIT,
@@ -183,7 +198,7 @@ const MOONSHOT_REST: Dialect = {
 export const MOONSHOT: Dialect = {
   ...MOONSHOT_REST,
   bounds: { temperature: [0, 1] },
-  messages: { ...COMMON, strings: ['system', 'user', 'assistant', 'tool'] },
+  messages: { ...COMMON, strings: ALL_ROLES },
   models: [
     {
       matches: /thinking|k2\.[5-9]|k[3-9]/,
@@ -202,7 +217,10 @@ export const ZAI: Dialect = {
 export const HUGGINGFACE: Dialect = { messages: COMMON, answers: { finish: STRICT_FINISH } };
 export const DATABRICKS: Dialect = {
   renamed: OLD_LIMIT,
-  messages: { ...COMMON, named: ['user'], dropsEmpty: true },
+  only: words(
+    'stream stream_options stop temperature top_p max_tokens max_completion_tokens n response_format tools tool_choice reasoning_effort thinking service_tier user',
+  ),
+  messages: { ...COMMON, named: ['user'], strings: ['tool'], dropsEmpty: true, lacks: ['reasoning_content'], cacheMarks: true },
   answers: { parts: true },
 };
 export const COHERE_DIALECT: Dialect = {
@@ -210,4 +228,28 @@ export const COHERE_DIALECT: Dialect = {
   answers: {
     finish: { COMPLETE: 'stop', STOP_SEQUENCE: 'stop', MAX_TOKENS: 'length', TOOL_CALL: 'tool_calls', ERROR_TOXIC: 'content_filter' },
   },
+};
+export const HYPERBOLIC: Dialect = {
+  renamed: OLD_LIMIT,
+  only: words(
+    'stream stream_options temperature top_p max_tokens max_completion_tokens frequency_penalty presence_penalty stop n tools tool_choice response_format seed user reasoning_effort',
+  ),
+  messages: COMMON,
+};
+export const BASETEN: Dialect = {
+  renamed: OLD_LIMIT,
+  only: words(
+    'max_tokens max_completion_tokens reasoning_effort response_format seed stop stream stream_options temperature top_p tool_choice tools user presence_penalty frequency_penalty',
+  ),
+  messages: COMMON,
+};
+export const VOLCENGINE: Dialect = {
+  renamed: OLD_LIMIT,
+  lacks: words('modalities audio prediction web_search_options parallel_tool_calls store safety_identifier'),
+  messages: COMMON,
+};
+/** GitHub's models: OpenAI's newer ones know only the newer name of the limit. */
+export const GITHUB: Dialect = {
+  ...OLDER,
+  models: [{ matches: /(?:^|\/)(?:o\d(?:-|$)|gpt-[5-9])/, dialect: { renamed: NEW_LIMIT, lacks: words('thinking'), messages: COMMON } }],
 };

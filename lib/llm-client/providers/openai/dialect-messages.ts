@@ -39,6 +39,7 @@ function messageIn(message: Fields, { rules, isMarked, isThinking }: MessageCont
   if (id !== own.tool_call_id) own = { ...own, tool_call_id: id };
   if (role !== 'assistant') return own;
   if (dropsNulls === true) own = without(own, nullsIn(own));
+  if (rules.replaysThinking === true) own = withThinking(own, message.reasoning_content);
   return needsReasoning === undefined ? own : withReasoning(own, message, needsReasoning === 'when thinking' ? isThinking : hasCalls(own));
 }
 
@@ -84,6 +85,15 @@ function withReasoning(own: Fields, { provider_specific_fields: kept }: Fields, 
   if (!isNeeded || (typeof own.reasoning_content === 'string' && own.reasoning_content !== '')) return own;
   const found = isFields(kept) && typeof kept.reasoning_content === 'string' ? kept.reasoning_content : '';
   return { ...own, reasoning_content: found === '' ? LOST : found };
+}
+
+/** As Mistral's own answers have it. */
+function withThinking(own: Fields, thinking: unknown): Fields {
+  if (typeof thinking !== 'string' || thinking.trim() === '') return own;
+  const { content } = own;
+  const parts: readonly unknown[] =
+    typeof content === 'string' ? (content === '' ? [] : [{ type: 'text', text: content }]) : Array.isArray(content) ? content : [];
+  return { ...own, content: [{ type: 'thinking', thinking: [{ type: 'text', text: thinking }], closed: true }, ...parts] };
 }
 
 function isEmpty(message: unknown): boolean {

@@ -54,6 +54,8 @@ export interface MessageRules {
   readonly dropsEmpty?: true;
   /** Whether marks for the prompt cache (`cache_control`) are kept, or for which models. */
   readonly cacheMarks?: true | RegExp;
+  /** Whether the text of thinking goes back as a part of the content. */
+  readonly replaysThinking?: true;
   /** Messages of the assistant that need `reasoning_content`. */
   readonly needsReasoning?: 'when thinking' | 'with tool calls';
 }

@@ -23,6 +23,8 @@ describe('openingOf', () => {
     ['most of a chunk', `data: ${chunk}`, 'answer'],
     ['a chunk of another name', `event: message\ndata: ${chunk}\n\n`, 'answer'],
     ['a chunk without an error', 'data: {"error":null,"choices":[]}\n\n', 'answer'],
+    ["Azure's results of its filter", 'data: {"choices":[],"prompt_filter_results":[]}\n\n', 'undecided'],
+    ['an error behind them', `data: {"choices":[],"prompt_filter_results":[]}\n\ndata: ${failure}\n\n`, { error: failure }],
     ['a short end', 'data: [DONE]\n\n', 'answer'],
     ['more spaces than a search may go through again for each of them', `data:${' '.repeat(64 * 1024)}`, 'answer'],
   ])('decides what a stream begins with: %s', (_, text, opening) => {

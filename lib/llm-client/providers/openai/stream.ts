@@ -12,6 +12,9 @@ const LONGEST_OPENING = 64;
 /** More of a beginning is not read. */
 const LONGEST_READ = 64 * 1024;
 const ERROR = 'error';
+/** Azure's first event has the results of its filter, and nothing of the answer. */
+const NO_CHOICES = '{"choices":[]';
+const FILTER_RESULTS = '"prompt_filter_results"';
 
 /** @param bytes all that has arrived so far, wherever the chunks ended */
 export function openingOf(bytes: Buffer): StreamOpening {
@@ -19,7 +22,11 @@ export function openingOf(bytes: Buffer): StreamOpening {
   const begun = text.slice((COMMENTS.exec(text) as RegExpExecArray)[0].length);
   if (begun === '' || begun.startsWith(':')) return 'undecided';
   const isError = ERROR_EVENT.test(begun);
-  const data = DATA.exec(begun)?.[1].trim();
+  const first = DATA.exec(begun);
+  const data = first?.[1].trim();
+  if (first !== null && data?.startsWith(NO_CHOICES) === true && data.includes(FILTER_RESULTS)) {
+    return openingOf(Buffer.from(begun.slice(first.index + first[0].length)));
+  }
   if (data !== undefined) return isError || hasError(data) ? { error: data } : 'answer';
   if (isError || HALF_AN_ERROR.test(begun)) return 'undecided';
   return begun.length < LONGEST_OPENING ? 'undecided' : 'answer';

@@ -38,7 +38,8 @@ async function sentFor(model: string, fields: Fields): Promise<Sent> {
   };
   try {
     const call = protocolOf(resolved.provider).call('chat', { request, body, isAtHome: true, ...facts });
-    const { model: _, messages, ...rest } = JSON.parse(String(await call?.body)) as Fields;
+    const { messages, ...all } = JSON.parse(String(await call?.body)) as Fields;
+    const rest = Object.fromEntries(Object.entries(all).filter(([name]) => name !== 'model'));
     const shown = isDeepStrictEqual(messages, given.messages) ? rest : { ...rest, messages };
     return isDeepStrictEqual(shown, fields.messages === undefined ? fields : {}) ? 'same' : shown;
   } catch (error) {

@@ -3,7 +3,7 @@ import { eventOf } from '../../stream/event-translator.js';
 import { EventReader } from '../../stream/sse-reader.js';
 import type { AnswerTranslator } from '../protocol.js';
 import type { AnswerRules } from './dialect.js';
-import { isFields } from './dialect-tools.js';
+import { isFields, without } from './dialect-tools.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -74,8 +74,7 @@ export class DialectTranslator implements AnswerTranslator {
     // Some providers state it with each event, as a running total: the last one counts.
     this.usage = event.usage;
     this.last = parsed;
-    const { usage: _, ...rest } = event;
-    return choices.length === 0 ? '' : eventOf(rest);
+    return choices.length === 0 ? '' : eventOf(without(event, ['usage']));
   }
 
   private usageEvent(): string {
@@ -148,7 +147,7 @@ function textsOf(parts: readonly unknown[]): Fields {
   let reasoning = '';
   for (const part of parts) {
     if (!isFields(part)) continue;
-    if (part.type === 'text') content += String(part.text ?? '');
+    if (part.type === 'text') content += typeof part.text === 'string' ? part.text : '';
     else reasoning += textIn(part.thinking ?? part.summary ?? part.reasoning);
   }
   return { content: content === '' && reasoning !== '' ? null : content, ...(reasoning !== '' && { reasoning_content: reasoning }) };

@@ -22,7 +22,8 @@ function bodyFor(provider: string, model: string, fields: Fields, more: Partial<
     isAtHome: true,
   };
   const call = OPENAI.call('chat', { request, body, provider, model, ...rest, ...more });
-  const { model: _, messages, ...sent } = JSON.parse(String(call?.body)) as Fields;
+  const { messages, ...all } = JSON.parse(call?.body as string) as Fields;
+  const sent = Object.fromEntries(Object.entries(all).filter(([name]) => name !== 'model'));
   return messages === undefined || JSON.stringify(messages) === JSON.stringify(body.messages) ? sent : { ...sent, messages };
 }
 

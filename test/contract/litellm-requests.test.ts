@@ -37,7 +37,7 @@ async function sentFor(model: string, fields: Fields): Promise<Sent> {
     params: {},
   };
   try {
-    const call = protocolOf(resolved.provider).call('chat', { request, body, isAtHome: true, ...facts });
+    const call = protocolOf(resolved.provider, resolved.model).call('chat', { request, body, isAtHome: true, ...facts });
     const { messages, ...all } = JSON.parse(String(await call?.body)) as Fields;
     const rest = Object.fromEntries(Object.entries(all).filter(([name]) => name !== 'model'));
     const shown = isDeepStrictEqual(messages, given.messages) ? rest : { ...rest, messages };

@@ -36,11 +36,13 @@ export class ProviderErrors {
   }
 
   /** An error that the provider answered with. */
-  answered(status: number, body: string, { rawHeaders, requestId }: AnswerHead): ProviderError {
+  answered(answerStatus: number, body: string, { rawHeaders, requestId }: AnswerHead): ProviderError {
     const { endpoint, deploymentId } = this;
     // Redacted after parsing: JSON often writes the slash of a key as `\/`.
     const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
     const stated = endpoint.protocol.errorIn(body);
+    // Google answers a wrong key with 400, and its body says so.
+    const { status = answerStatus } = stated;
     const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);
     const words = message ?? `The provider answered ${status}.`;
     return new ProviderError({

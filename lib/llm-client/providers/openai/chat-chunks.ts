@@ -18,7 +18,8 @@ export interface ChatUsage {
 /** Writes the events of one streamed chat completion. */
 export class ChatChunks {
   private readonly created = Math.floor(Date.now() / 1000);
-  private hasBegun = false;
+  /** Choices that have begun, by index. */
+  private readonly begun = new Set<number>();
 
   /** @param includesUsage Whether the client or this package asked for the usage event. */
   constructor(
@@ -27,16 +28,14 @@ export class ChatChunks {
     private readonly includesUsage: boolean,
   ) {}
 
-  /** The first one carries the role. */
-  delta(delta: Readonly<Record<string, unknown>>, index = 0): string {
-    const role = this.hasBegun ? undefined : { role: 'assistant' };
-    this.hasBegun = true;
-    return this.event([{ index, delta: { ...role, ...delta }, finish_reason: null }]);
+  /** The first one of a choice carries the role. */
+  delta(delta: Readonly<Record<string, unknown>>, index = 0, logprobs?: object): string {
+    const role = this.isFirst(index) ? { role: 'assistant' } : undefined;
+    return this.event([{ index, delta: { ...role, ...delta }, ...(logprobs && { logprobs }), finish_reason: null }]);
   }
 
   finish(reason: FinishReason, index = 0): string {
-    const delta = this.hasBegun ? {} : { role: 'assistant', content: '' };
-    this.hasBegun = true;
+    const delta = this.isFirst(index) ? { role: 'assistant', content: '' } : {};
     return this.event([{ index, delta, finish_reason: reason }]);
   }
 
@@ -44,6 +43,12 @@ export class ChatChunks {
   end(usage: ChatUsage | undefined): string {
     const last = usage === undefined || !this.includesUsage ? '' : this.event([], usage);
     return `${last}data: [DONE]\n\n`;
+  }
+
+  private isFirst(index: number): boolean {
+    if (this.begun.has(index)) return false;
+    this.begun.add(index);
+    return true;
   }
 
   private event(choices: readonly object[], usage?: ChatUsage): string {

@@ -1,0 +1,236 @@
+import { randomUUID } from 'node:crypto';
+import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
+import { fieldsOf, idWithSignature, listOf, textOf } from './content-types.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Any other reason counts as `stop`. */
+const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  MAX_TOKENS: 'length',
+  CONTINUATION: 'length',
+  SAFETY: 'content_filter',
+  RECITATION: 'content_filter',
+  LANGUAGE: 'content_filter',
+  BLOCKLIST: 'content_filter',
+  PROHIBITED_CONTENT: 'content_filter',
+  SPII: 'content_filter',
+  OTHER: 'content_filter',
+  ESCALATION: 'content_filter',
+  NO_IMAGE: 'content_filter',
+};
+const OF_IMAGES = /^IMAGE_/;
+/** The model went astray; another attempt often succeeds. */
+const ASTRAY = new Set(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL', 'MALFORMED_RESPONSE', 'MISSING_THOUGHT_SIGNATURE']);
+
+/** One candidate of an answer, whole or event by event. */
+export class Candidate {
+  private calls = 0;
+  private images = 0;
+  private reason: string | undefined = undefined;
+  private hasContent = false;
+
+  get isFinished(): boolean {
+    return this.reason !== undefined;
+  }
+
+  /** Ended without any content, by a mistake of the model. */
+  get wentAstray(): string | undefined {
+    return !this.hasContent && this.reason !== undefined && ASTRAY.has(this.reason) ? this.reason : undefined;
+  }
+
+  /** `tool_calls` if any event had a call: Gemini says `STOP` for both. */
+  get finish(): FinishReason {
+    const reason = this.reason ?? '';
+    const finish = OF_IMAGES.test(reason) ? 'content_filter' : (FINISH_REASONS[reason] ?? 'stop');
+    return finish === 'stop' && this.calls > 0 ? 'tool_calls' : finish;
+  }
+
+  /** What an event adds, as a delta of OpenAI's; `undefined`: nothing. */
+  read(event: Fields): Record<string, unknown> | undefined {
+    this.reason = textOf(event.finishReason) ?? this.reason;
+    const found = new Found();
+    for (const part of listOf(fieldsOf(event.content).parts)) this.readPart(fieldsOf(part), found);
+    const delta = found.delta(event.groundingMetadata);
+    this.hasContent ||= delta !== undefined;
+    return delta;
+  }
+
+  private readPart(part: Fields, found: Found): void {
+    const { text, functionCall, inlineData } = part;
+    const signature = textOf(part.thoughtSignature);
+    if (functionCall !== undefined) {
+      found.calls.push(callOf(fieldsOf(functionCall), signature, this.calls++));
+      return;
+    }
+    if (signature !== undefined) found.signatures.push(signature);
+    if (typeof text === 'string') found.add(text, part.thought === true);
+    if (inlineData !== undefined) this.readMedia(fieldsOf(inlineData), part.thought === true, found);
+  }
+
+  private readMedia({ mimeType, data }: Fields, isThought: boolean, found: Found): void {
+    if (typeof mimeType !== 'string' || typeof data !== 'string') return;
+    if (mimeType.startsWith('audio/')) found.audio = { data, transcript: '' };
+    else if (!mimeType.startsWith('image/')) found.add(`data:${mimeType};base64,${data}`, isThought);
+    else if (!isThought) {
+      found.images.push({ type: 'image_url', index: this.images++, image_url: { url: `data:${mimeType};base64,${data}`, detail: 'auto' } });
+    }
+  }
+}
+
+/** What one event of a candidate holds. */
+class Found {
+  readonly calls: object[] = [];
+  readonly images: object[] = [];
+  readonly signatures: string[] = [];
+  audio: object | undefined = undefined;
+  private text = '';
+  private thoughts = '';
+
+  add(text: string, isThought: boolean): void {
+    if (isThought) this.thoughts += text;
+    else this.text += text;
+  }
+
+  delta(grounding: unknown): Record<string, unknown> | undefined {
+    const { text, thoughts, calls, images, signatures, audio } = this;
+    const delta: Record<string, unknown> = {};
+    if (text !== '') delta.content = text;
+    if (thoughts !== '') delta.reasoning_content = thoughts;
+    if (calls.length > 0) delta.tool_calls = calls;
+    if (images.length > 0) delta.images = images;
+    if (audio !== undefined) delta.audio = audio;
+    const more = {
+      ...(signatures.length > 0 && { thought_signatures: signatures }),
+      ...(typeof grounding === 'object' && grounding !== null && { grounding_metadata: grounding }),
+    };
+    if (Object.keys(more).length > 0) delta.provider_specific_fields = more;
+    return Object.keys(delta).length === 0 ? undefined : delta;
+  }
+}
+
+/** Calls arrive whole. Gemini 3 gives them ids, which it wants back. */
+function callOf({ id, name, args }: Fields, signature: string | undefined, index: number): object {
+  const own = textOf(id) ?? `call_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+  return {
+    index,
+    id: idWithSignature(own, signature),
+    type: 'function',
+    function: { name: textOf(name) ?? '', arguments: JSON.stringify(args ?? {}) },
+    ...(signature !== undefined && { provider_specific_fields: { thought_signature: signature } }),
+  };
+}
+
+/** A whole answer as a chat completion. @throws Error for one without candidates */
+export function chatCompletionOf(answer: Fields, model: string): object {
+  const read = listOf(answer.candidates).map((candidate) => choiceOf(fieldsOf(candidate)));
+  const isBlocked = textOf(fieldsOf(answer.promptFeedback).blockReason) !== undefined;
+  if (read.length === 0 && !isBlocked) throw new Error('the answer has no candidates');
+  const astray = astrayIn(read.map(({ candidate }) => candidate));
+  if (astray !== undefined) return astray;
+  const blocked = { index: 0, message: { role: 'assistant', content: null }, finish_reason: 'content_filter' };
+  const usage = usageOf(usageFigures(fieldsOf(answer.usageMetadata)), answer.candidates);
+  return {
+    id: textOf(answer.responseId) ?? newAnswerId(),
+    object: 'chat.completion',
+    created: Math.floor(Date.now() / 1000),
+    model: textOf(answer.modelVersion) ?? model,
+    choices: read.length === 0 ? [blocked] : read.map(({ choice }, at) => ({ index: at, ...choice })),
+    ...(usage !== undefined && { usage }),
+  };
+}
+
+function choiceOf(event: Fields): { readonly candidate: Candidate; readonly choice: object } {
+  const candidate = new Candidate();
+  const { tool_calls: calls, ...delta } = candidate.read(event) ?? {};
+  const message = {
+    role: 'assistant',
+    content: null,
+    ...delta,
+    ...(calls !== undefined && { tool_calls: listOf(calls).map((call) => withoutIndex(fieldsOf(call))) }),
+  };
+  const logprobs = logprobsOf(event.logprobsResult);
+  const index = indexOf(event);
+  return {
+    candidate,
+    choice: { ...(index !== undefined && { index }), message, finish_reason: candidate.finish, ...(logprobs !== undefined && { logprobs }) },
+  };
+}
+
+function withoutIndex({ index: _, ...call }: Fields): Fields {
+  return call;
+}
+
+export function newAnswerId(): string {
+  return `chatcmpl-${randomUUID()}`;
+}
+
+/** Gemini leaves the first index out. */
+export function indexOf({ index }: Fields): number | undefined {
+  return typeof index === 'number' && Number.isSafeInteger(index) && index >= 0 ? index : undefined;
+}
+
+/** The error in the place of an answer of which nothing but the model's mistake came. */
+export function astrayIn(candidates: readonly Candidate[]): { readonly error: object } | undefined {
+  const reasons = candidates.map(({ wentAstray }) => wentAstray);
+  if (reasons.length === 0 || reasons.includes(undefined)) return undefined;
+  const message = `The model gave no answer (finish reason ${reasons[0]}).`;
+  return { error: { message, type: 'server_error', param: null, code: '500' } };
+}
+
+/** Google's log probabilities in OpenAI's shape. */
+export function logprobsOf(result: unknown): { readonly content: readonly object[] } | undefined {
+  const { chosenCandidates, topCandidates } = fieldsOf(result);
+  if (!Array.isArray(chosenCandidates)) return undefined;
+  const tops = listOf(topCandidates);
+  const content = chosenCandidates.map((chosen, at) => ({
+    ...tokenOf(chosen),
+    top_logprobs: listOf(fieldsOf(tops[at]).candidates).map(tokenOf),
+  }));
+  return { content };
+}
+
+function tokenOf(value: unknown): object {
+  const { token, logProbability } = fieldsOf(value);
+  return { token: typeof token === 'string' ? token : '', logprob: logProbability ?? 0, bytes: null };
+}
+
+const USAGE_FIGURES = [
+  'promptTokenCount',
+  'candidatesTokenCount',
+  'thoughtsTokenCount',
+  'cachedContentTokenCount',
+  'toolUsePromptTokenCount',
+  'totalTokenCount',
+] as const;
+
+/** The figures that are read, by their names in `usageMetadata`. */
+export type UsageFigures = Readonly<Partial<Record<(typeof USAGE_FIGURES)[number], number>>>;
+
+export function usageFigures(metadata: Fields): UsageFigures {
+  const figures = USAGE_FIGURES.map((name) => [name, metadata[name]] as const);
+  return Object.fromEntries(figures.filter(([, value]) => typeof value === 'number' && Number.isFinite(value) && value >= 0));
+}
+
+/**
+ * Google's figures in OpenAI's words; `undefined`: there are none. Thoughts count as completion,
+ * unless the figure of the candidates includes them.
+ */
+export function usageOf(figures: UsageFigures, candidates: unknown): ChatUsage | undefined {
+  if (figures.promptTokenCount === undefined && figures.totalTokenCount === undefined) return undefined;
+  const [prompt, answer, thoughts, cached, tools, total] = USAGE_FIGURES.map((name) => figures[name] ?? 0);
+  const isInclusive = prompt + answer + tools === total;
+  const promptTokens = prompt + (isSearched(candidates) ? 0 : tools);
+  const completionTokens = answer + (isInclusive ? 0 : thoughts);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: Math.max(total, promptTokens + completionTokens),
+    ...(cached > 0 && { prompt_tokens_details: { cached_tokens: cached } }),
+    ...(thoughts > 0 && { completion_tokens_details: { reasoning_tokens: thoughts } }),
+  };
+}
+
+/** Google bills a search by itself, and its results not as input. */
+function isSearched(candidates: unknown): boolean {
+  return listOf(candidates).some((candidate) => listOf(fieldsOf(fieldsOf(candidate).groundingMetadata).webSearchQueries).length > 0);
+}

@@ -1,0 +1,39 @@
+/** A piece of a turn in Gemini's words: `text`, `inlineData`, `functionCall`, … */
+export type GeminiPart = Readonly<Record<string, unknown>>;
+
+export interface GeminiTurn {
+  readonly role: 'user' | 'model';
+  readonly parts: readonly GeminiPart[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Between a call's id and its signature, as in LiteLLM. */
+const SIGNATURE_MARK = '__thought__';
+
+/** The call id for clients. Clients that drop unknown fields return the signature in it. */
+export function idWithSignature(id: string, signature: string | undefined): string {
+  return signature === undefined ? id : `${id}${SIGNATURE_MARK}${signature}`;
+}
+
+/** A call id as Gemini knows it, and the signature in it. */
+export function splitCallId(id: string): { readonly id: string; readonly signature: string | undefined } {
+  const at = id.indexOf(SIGNATURE_MARK);
+  if (at < 0) return { id, signature: undefined };
+  const signature = id.slice(at + SIGNATURE_MARK.length);
+  return { id: id.slice(0, at), signature: signature === '' ? undefined : signature };
+}
+
+/** An object's fields; none for anything else. */
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** A text that is not empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

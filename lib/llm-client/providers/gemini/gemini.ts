@@ -1,0 +1,38 @@
+import { OPENAI_READER } from '../openai/openai.js';
+import { written } from '../openai/request.js';
+import type { Protocol, SentRequest, WireCall } from '../protocol.js';
+import { batchEmbedContents } from './embeddings.js';
+import { errorIn, hasError } from './errors.js';
+import { generateContentBody } from './request.js';
+import { GeminiTranslator } from './stream.js';
+
+/** Google's generateContent, of the Gemini API (Google AI Studio). */
+export const GEMINI: Protocol = {
+  name: 'gemini',
+  call(operation, sent) {
+    if (operation === 'chat') return generateContent(sent, modelPath(sent.model), false);
+    return operation === 'embeddings' ? batchEmbedContents(sent, modelPath(sent.model)) : undefined;
+  },
+  errorIn,
+  hasError,
+};
+
+/** A chat request at a model's path (`/models/gemini-3-pro`), whole or streamed. */
+export function generateContent(sent: SentRequest, path: string, isVertex: boolean): WireCall {
+  const { request, body, addsUsage, model } = sent;
+  const { stream_options: options } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };
+  return {
+    path: path + (request.stream ? ':streamGenerateContent?alt=sse' : ':generateContent'),
+    body: written(sent, () => generateContentBody(sent, isVertex)),
+    translator: new GeminiTranslator(model, addsUsage || options?.include_usage === true),
+    reader: OPENAI_READER,
+  };
+}
+
+/** Tuned models have a collection of their own. */
+const COLLECTION = /^(?:models|tunedModels)\//;
+
+function modelPath(model: string): string {
+  const collection = COLLECTION.exec(model)?.[0] ?? 'models/';
+  return `/${collection}${encodeURIComponent(model.replace(COLLECTION, ''))}`;
+}

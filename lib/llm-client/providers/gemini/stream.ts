@@ -1,0 +1,84 @@
+import { EventTranslator, eventOf, type Fields } from '../../stream/event-translator.js';
+import { ChatChunks } from '../openai/chat-chunks.js';
+import type { AnswerTranslator } from '../protocol.js';
+import { astrayIn, Candidate, chatCompletionOf, indexOf, logprobsOf, newAnswerId, usageFigures, usageOf, type UsageFigures } from './answer.js';
+import { fieldsOf, listOf, textOf } from './content-types.js';
+import { hasError, openAIErrorIn } from './errors.js';
+
+/** Each candidate costs memory; Google has at most 8. */
+const MOST_CANDIDATES = 64;
+
+/** Translates answers of `:generateContent` and of `:streamGenerateContent`. */
+export class GeminiTranslator extends EventTranslator implements AnswerTranslator {
+  private readonly chunks: ChatChunks;
+  private readonly candidates = new Map<number, Candidate>();
+  private usage: UsageFigures = {};
+  /** Those of the last event that had metadata of a search. */
+  private searched: readonly unknown[] = [];
+  private isNamed = false;
+  private isBlocked = false;
+  private hasFailed = false;
+
+  /** @param includesUsage Whether a stream ends with its usage. */
+  constructor(
+    private readonly model: string,
+    includesUsage: boolean,
+  ) {
+    super();
+    this.chunks = new ChatChunks(newAnswerId(), model, includesUsage);
+  }
+
+  whole(answer: Buffer): Buffer {
+    const text = answer.toString('utf8');
+    const translated = hasError(text) ? openAIErrorIn(text) : chatCompletionOf(fieldsOf(JSON.parse(text)), this.model);
+    return Buffer.from(JSON.stringify(translated));
+  }
+
+  protected event(event: Fields): string {
+    if (this.hasFailed) return '';
+    if (event.error !== undefined && event.error !== null) {
+      this.hasFailed = true;
+      return eventOf(openAIErrorIn(JSON.stringify(event)));
+    }
+    this.takeName(event);
+    // A running total: each figure replaces the one before.
+    if (event.usageMetadata !== undefined) this.usage = { ...this.usage, ...usageFigures(fieldsOf(event.usageMetadata)) };
+    this.isBlocked ||= textOf(fieldsOf(event.promptFeedback).blockReason) !== undefined;
+    const candidates = listOf(event.candidates);
+    if (candidates.some((each) => fieldsOf(each).groundingMetadata !== undefined)) this.searched = candidates;
+    return candidates.map((each, at) => this.candidateEvent(fieldsOf(each), at)).join('');
+  }
+
+  protected last(): string {
+    if (this.hasFailed) return '';
+    const { candidates, chunks, isBlocked } = this;
+    const all = [...candidates.values()];
+    const isComplete = all.length === 0 ? isBlocked : all.every(({ isFinished }) => isFinished);
+    if (!isComplete) throw new Error('the stream ended before its finish reason');
+    const astray = astrayIn(all);
+    if (astray !== undefined) return eventOf(astray);
+    const finishes = [...candidates].map(([index, { finish }]) => chunks.finish(finish, index));
+    if (finishes.length === 0) finishes.push(chunks.finish('content_filter'));
+    return finishes.join('') + chunks.end(usageOf(this.usage, this.searched));
+  }
+
+  private takeName({ responseId, modelVersion }: Fields): void {
+    if (this.isNamed) return;
+    this.isNamed = true;
+    this.chunks.id = textOf(responseId) ?? this.chunks.id;
+    this.chunks.model = textOf(modelVersion) ?? this.chunks.model;
+  }
+
+  private candidateEvent(event: Fields, at: number): string {
+    const index = indexOf(event) ?? at;
+    let candidate = this.candidates.get(index);
+    if (candidate === undefined) {
+      if (this.candidates.size >= MOST_CANDIDATES) throw new Error(`the answer has more than ${MOST_CANDIDATES} candidates`);
+      this.candidates.set(index, (candidate = new Candidate()));
+    }
+    const delta = candidate.read(event);
+    const logprobs = logprobsOf(event.logprobsResult);
+    if (delta === undefined && logprobs === undefined) return '';
+    return this.chunks.delta(delta ?? {}, index, logprobs);
+  }
+}

@@ -36,7 +36,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   ],
   '03-every-provider.yaml': [
     'claude: https://api.anthropic.com/v1/chat/completions key-of-ANTHROPIC',
-    'gemini: https://generativelanguage.googleapis.com/v1beta/openai/chat/completions key-of-GEMINI',
+    'gemini: https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent key-of-GEMINI',
     'groq: https://api.groq.com/openai/v1/chat/completions key-of-GROQ',
     'mistral: https://api.mistral.ai/v1/chat/completions key-of-MISTRAL',
     'together: https://api.together.ai/v1/chat/completions key-of-TOGETHERAI',

@@ -1,6 +1,10 @@
 import { withoutTrailingSlashes } from '../../common/trailing-slashes.js';
 import { DeploymentFault } from './deployment-fault.js';
+import { geminiAddress } from './gemini/address.js';
+import type { ProviderAddress } from './provider-address.js';
 import { isAtProvider, rowOf } from './provider-table.environment.js';
+
+export type { ProviderAddress };
 
 const DATED_AZURE = '2024-10-21';
 const DATED_AZURE_MODELS = '2024-05-01-preview';
@@ -15,21 +19,6 @@ const OPERATIONS = ['/chat/completions', '/completions', '/embeddings', '/respon
 const OLLAMA_OPERATIONS = new Set(['/api', '/api/generate', '/api/chat', '/api/embed', '/api/embeddings', '/api/tags']);
 const REGION = /^[a-z0-9-]{1,63}$/;
 
-/** Where a deployment's operations are. */
-export interface ProviderAddress {
-  readonly url: URL;
-  /** The path before an operation's own. */
-  readonly base: string;
-  /** With its `?`, or empty. */
-  readonly query: string;
-  /** Whether the path contains the model, as Azure's does. */
-  readonly namesDeployment: boolean;
-  /** The header for the key; `undefined`: `authorization`, as a Bearer token. */
-  readonly keyHeader: string | undefined;
-  /** The base of operations that Azure has at its newer addresses only. */
-  readonly v1?: string;
-}
-
 /** What an address depends on besides its text. */
 export interface AddressContext {
   readonly deploymentId: string;
@@ -42,6 +31,7 @@ export interface AddressContext {
 /** Reads an address as its provider means it. */
 export function addressOf(provider: string, url: URL, { version, protocol }: AddressContext): ProviderAddress {
   if (protocol === 'anthropic') return messagesAddress(provider, url);
+  if (protocol === 'gemini') return geminiAddress(url);
   const path = operationPath(provider, url);
   const keyHeader = provider === 'azure_ai' && AZURE_KEY_HOST.test(url.hostname) ? 'api-key' : rowOf(provider)?.keyHeader;
   const plain = { url, query: url.search, namesDeployment: false, keyHeader };
@@ -79,7 +69,7 @@ function operationPath(provider: string, url: URL): string {
   if (path === '' && root !== undefined) return root;
   const own = base === undefined ? '' : withoutTrailingSlashes(new URL(base).pathname);
   const isOwn = isAtProvider(provider, url);
-  if ((isOwn && path === '') || (native?.test(path) === true && (isOwn || path === '/v1beta'))) return own;
+  if ((isOwn && path === '') || (native?.test(path) === true && isOwn)) return own;
   return path;
 }
 

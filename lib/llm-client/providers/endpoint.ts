@@ -5,6 +5,7 @@ import type { RequestAuthorization } from './authorization.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
+import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
 import { protocolOf } from './protocols.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
@@ -63,14 +64,15 @@ export class ProviderEndpoint {
     if (!params.model.includes('*') && !isModelName(resolved.model))
       throw new DeploymentFault(deploymentId, 'model', 'must name a model behind its provider', '');
     this.provider = provider;
-    this.protocol = protocolOf(provider, resolved.model);
+    const protocol = protocolOf(provider, resolved.model);
     const around = new ProviderEnvironment(provider, env);
     const url = base ?? this.defaultBase(around);
     this.address = addressOf(provider, url, {
       deploymentId,
       version: text(params.api_version) ?? around.version(),
-      protocol: this.protocol.name,
+      protocol: protocol.name,
     });
+    this.protocol = this.address.isOpenAICompatible === true ? OPENAI : protocol;
     this.origin = url.origin;
     this.isAtHome = isAtProvider(provider, url);
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);

@@ -31,7 +31,7 @@ import {
 } from './provider-table.dialects.js';
 
 /** The wire protocols of `protocols.ts`. */
-export type ProtocolName = 'openai' | 'anthropic';
+export type ProtocolName = 'openai' | 'anthropic' | 'gemini';
 
 /** A provider that can be called: its protocol, its address, and its environment variables. */
 export interface ProviderRow {
@@ -131,9 +131,10 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
     root: '/v1',
   },
   gemini: {
-    base: 'https://generativelanguage.googleapis.com/v1beta/openai',
+    protocol: 'gemini',
+    base: 'https://generativelanguage.googleapis.com/v1beta',
     keys: ['GOOGLE_API_KEY', 'GEMINI_API_KEY'],
-    native: /^\/v1(?:beta|alpha)?(?:\/models)?$/,
+    keyHeader: 'x-goog-api-key',
   },
   cohere: COHERE,
   cohere_chat: COHERE,

@@ -5,19 +5,13 @@ import { fieldsOf, idWithSignature, listOf, textOf } from './content-types.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Any other reason counts as `stop`. */
-const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
-  MAX_TOKENS: 'length',
-  CONTINUATION: 'length',
-  SAFETY: 'content_filter',
-  RECITATION: 'content_filter',
-  LANGUAGE: 'content_filter',
-  BLOCKLIST: 'content_filter',
-  PROHIBITED_CONTENT: 'content_filter',
-  SPII: 'content_filter',
-  OTHER: 'content_filter',
-  ESCALATION: 'content_filter',
-  NO_IMAGE: 'content_filter',
-};
+const FINISH_REASONS: ReadonlyMap<string, FinishReason> = new Map([
+  ['MAX_TOKENS', 'length'],
+  ['CONTINUATION', 'length'],
+  ...['SAFETY', 'RECITATION', 'LANGUAGE', 'BLOCKLIST', 'PROHIBITED_CONTENT', 'SPII', 'OTHER', 'ESCALATION', 'NO_IMAGE'].map(
+    (reason) => [reason, 'content_filter'] as const,
+  ),
+]);
 const OF_IMAGES = /^IMAGE_/;
 /** The model went astray; another attempt often succeeds. */
 const ASTRAY = new Set(['MALFORMED_FUNCTION_CALL', 'UNEXPECTED_TOOL_CALL', 'MALFORMED_RESPONSE', 'MISSING_THOUGHT_SIGNATURE']);
@@ -41,7 +35,7 @@ export class Candidate {
   /** `tool_calls` if any event had a call: Gemini says `STOP` for both. */
   get finish(): FinishReason {
     const reason = this.reason ?? '';
-    const finish = OF_IMAGES.test(reason) ? 'content_filter' : (FINISH_REASONS[reason] ?? 'stop');
+    const finish = OF_IMAGES.test(reason) ? 'content_filter' : (FINISH_REASONS.get(reason) ?? 'stop');
     return finish === 'stop' && this.calls > 0 ? 'tool_calls' : finish;
   }
 
@@ -152,7 +146,12 @@ function choiceOf(event: Fields): { readonly candidate: Candidate; readonly choi
   const index = indexOf(event);
   return {
     candidate,
-    choice: { ...(index !== undefined && { index }), message, finish_reason: candidate.finish, ...(logprobs !== undefined && { logprobs }) },
+    choice: {
+      ...(index !== undefined && { index }),
+      message,
+      finish_reason: candidate.finish,
+      ...(logprobs !== undefined && { logprobs }),
+    },
   };
 }
 

@@ -245,7 +245,7 @@ function responseOf(text: string): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : { content: text };
 }
 
-/** The signature of an answer's text. One that a call carries must not be sent twice: each is billed. */
+/** The signature of an answer's text. One that a call carries, too, would be billed twice. */
 function textSignatureOf({ provider_specific_fields: more }: Fields, ofCalls: ReadonlySet<string | undefined>): string | undefined {
   const first = textOf(listOf(fieldsOf(more).thought_signatures)[0]);
   return first === undefined || ofCalls.has(first) ? undefined : first;

@@ -8,7 +8,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Google answers a wrong key with 400. */
 const WRONG_KEY = /^API key (?:not valid|expired)/;
-const TOO_LONG = /token count\b.{0,80}\b(?:exceeds|only supports)/s;
+/** A prompt that is too long: its message has one of each. */
+const TOO_LONG = [/token count/, /exceeds the maximum|only supports/];
 const RETRY_INFO = /google\.rpc\.RetryInfo$/;
 const SECONDS = /^(\d{1,9}(?:\.\d{1,9})?)s$/;
 const UNAUTHENTICATED = 401;
@@ -24,7 +25,7 @@ export function errorIn(body: string): StatedError {
   const details = listOf(error.details).map(fieldsOf);
   const words = textOf(message);
   const isWrongKey = details.some(({ reason }) => reason === 'API_KEY_INVALID') || (words !== undefined && WRONG_KEY.test(words));
-  const isTooLong = words !== undefined && TOO_LONG.test(words);
+  const isTooLong = words !== undefined && TOO_LONG.every((pattern) => pattern.test(words));
   return {
     message: words,
     code: isTooLong ? 'context_length_exceeded' : textOf(name),

@@ -153,7 +153,11 @@ function fileOf({ url }: Medium, mimeType: string | undefined): GeminiPart {
 function requiredType({ format, isImage }: Medium, { pathname }: URL, path: string): string {
   const known = format ?? typeByName(pathname) ?? (isImage ? SOME_IMAGE : undefined);
   if (known !== undefined) return known;
-  throw new InvalidArgumentError(`${path}.file.format`, undefined, 'must be the media type (application/pdf), which the name does not tell');
+  throw new InvalidArgumentError(
+    `${path}.file.format`,
+    undefined,
+    'must be the media type (application/pdf), which the name does not tell',
+  );
 }
 
 function typeByName(name: string): string | undefined {

@@ -17,12 +17,10 @@ const RULES: ParameterRules = {
     top_logprobs tools tool_choice response_format reasoning_effort thinking modalities web_search_options service_tier`.split(/\s+/),
   ),
   // As in LiteLLM, parallel calls cannot be switched off.
-  ignored: new Set(
-    ['metadata', 'parallel_tool_calls', 'prompt_cache_key', 'prompt_cache_retention', 'safety_identifier', 'store', 'user'],
-  ),
+  ignored: new Set(['metadata', 'parallel_tool_calls', 'prompt_cache_key', 'prompt_cache_retention', 'safety_identifier', 'store', 'user']),
 };
 
-/** Google's own fields of `generationConfig`, which clients write at the top, in either spelling. */
+/** Google's own fields of `generationConfig`, which clients write at the top. */
 const CONFIG_FIELDS = new Set(
   `temperature topP topK candidateCount maxOutputTokens stopSequences presencePenalty frequencyPenalty responseMimeType responseSchema
   responseJsonSchema responseFormat responseModalities responseLogprobs logprobs seed speechConfig thinkingConfig imageConfig mediaResolution

@@ -77,7 +77,7 @@ class SchemaWriter {
   }
 
   private referenced(schema: Fields, reference: string, { depth, references }: Place): Fields {
-    const { $ref: _, ...beside } = schema;
+    const beside = besideReference(schema);
     if (references.includes(reference)) return { type: 'object', ...descriptionIn(beside) };
     return this.part({ ...this.target(reference), ...beside }, { depth, references: [...references, reference] });
   }
@@ -98,8 +98,8 @@ class SchemaWriter {
   /** `allOf` as one schema: Google has none. */
   private merged({ allOf: _, ...schema }: Fields, all: readonly unknown[]): Fields {
     const parts = all.map((each) => {
-      const { $ref: reference, ...beside } = fieldsOf(each);
-      return typeof reference === 'string' ? { ...this.target(reference), ...beside } : beside;
+      const part = fieldsOf(each);
+      return typeof part.$ref === 'string' ? { ...this.target(part.$ref), ...besideReference(part) } : part;
     });
     parts.push(schema);
     const properties = parts.flatMap((each) => Object.entries(fieldsOf(each.properties)));
@@ -131,14 +131,16 @@ class SchemaWriter {
   private plain(schema: Fields, place: Place): Fields {
     const properties = Object.entries(fieldsOf(schema.properties));
     const values = valuesIn(schema);
-    const type = properties.length > 0 ? 'object' : (schema.type ?? (values.some((value) => typeof value === 'string') ? 'string' : 'object'));
-    const allowed = this.allowed(String(type).toLowerCase(), values);
+    const stated = typeof schema.type === 'string' ? schema.type : undefined;
+    const guessed = values.some((value) => typeof value === 'string') ? 'string' : 'object';
+    const type = properties.length > 0 ? 'object' : (stated ?? guessed);
+    const allowed = this.allowed(type.toLowerCase(), values);
     const written: Record<string, unknown> = { type };
     for (const [name, value] of Object.entries(schema)) if (KEPT.has(name)) written[name] = value;
     if (typeof schema.format === 'string' && FORMATS.has(schema.format)) written.format = schema.format;
     if (allowed !== undefined) written.enum = allowed;
     if (values.includes(null)) written.nullable = true;
-    if (String(type).toLowerCase() === 'array') written.items = this.items(schema, place);
+    if (type.toLowerCase() === 'array') written.items = this.items(schema, place);
     if (properties.length === 0) return written;
     written.properties = Object.fromEntries(properties.map(([name, each]) => [name, this.part(each, place)]));
     const names = new Set<unknown>(properties.map(([name]) => name));
@@ -162,6 +164,10 @@ class SchemaWriter {
     this.enumLength += allowed.reduce((sum, value) => sum + value.length, 0);
     return allowed.length === 0 ? undefined : allowed;
   }
+}
+
+function besideReference({ $ref: _, ...others }: Fields): Fields {
+  return others;
 }
 
 function valuesIn({ enum: values, const: only }: Fields): readonly unknown[] {

@@ -1,7 +1,17 @@
 import { EventTranslator, eventOf, type Fields } from '../../stream/event-translator.js';
 import { ChatChunks } from '../openai/chat-chunks.js';
 import type { AnswerTranslator } from '../protocol.js';
-import { astrayIn, Candidate, chatCompletionOf, indexOf, logprobsOf, newAnswerId, usageFigures, usageOf, type UsageFigures } from './answer.js';
+import {
+  astrayIn,
+  Candidate,
+  chatCompletionOf,
+  indexOf,
+  logprobsOf,
+  newAnswerId,
+  usageFigures,
+  usageOf,
+  type UsageFigures,
+} from './answer.js';
 import { fieldsOf, listOf, textOf } from './content-types.js';
 import { hasError, openAIErrorIn } from './errors.js';
 

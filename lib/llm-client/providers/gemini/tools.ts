@@ -9,12 +9,19 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Google's own tools, by the names that clients and LiteLLM give them. */
 const GOOGLE_TOOLS: ReadonlyMap<string, string> = new Map(
-  ['googleSearch', 'googleSearchRetrieval', 'enterpriseWebSearch', 'urlContext', 'codeExecution', 'googleMaps', 'computerUse', 'fileSearch'].flatMap(
-    (name) => [
-      [name, name],
-      [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name],
-    ],
-  ),
+  [
+    'googleSearch',
+    'googleSearchRetrieval',
+    'enterpriseWebSearch',
+    'urlContext',
+    'codeExecution',
+    'googleMaps',
+    'computerUse',
+    'fileSearch',
+  ].flatMap((name) => [
+    [name, name],
+    [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name],
+  ]),
 );
 /** OpenAI's types of hosted tools that Google has, too. */
 const HOSTED: ReadonlyMap<string, string> = new Map([
@@ -70,8 +77,7 @@ function declarationOf({ name, description, parameters }: Fields, path: string, 
   return {
     name,
     ...(textOf(description) !== undefined && { description }),
-    ...(parameters !== undefined &&
-      parameters !== null && { parameters: googleSchema(parameters, `${path}.function.parameters`, rules) }),
+    ...(parameters !== undefined && parameters !== null && { parameters: googleSchema(parameters, `${path}.function.parameters`, rules) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ModelRequest } from '../../request.js';
+import { fieldsOf, listOf, numberIn, stringIn, textOf, type Fields } from '../chat-answers.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import {
   functionCallItem,
@@ -11,8 +12,6 @@ import {
   type MessagePart,
   type OutputItem,
 } from './items.js';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** How a response ended, and why where it is not complete. */
 export interface ResponseEnd {
@@ -107,15 +106,6 @@ function partsOf(message: Fields, logprobs: Fields): readonly MessagePart[] {
   return parts;
 }
 
-/** Some providers answer with content parts. */
-export function textOf(content: unknown): string {
-  if (typeof content === 'string') return content;
-  return listOf(content)
-    .map((part) => fieldsOf(part))
-    .map(({ type, text }) => (type === 'text' && typeof text === 'string' ? text : ''))
-    .join('');
-}
-
 /** Chat nests what Responses has flat. */
 function annotationsIn(annotations: unknown): readonly object[] {
   return listOf(annotations)
@@ -155,32 +145,16 @@ export function blocksIn({ thinking_blocks: blocks }: Fields): readonly Thinking
 
 /** Chat's usage by the names of Responses. */
 export function responsesUsageOf(usage: unknown): object | undefined {
-  const { prompt_tokens: input, completion_tokens: output, total_tokens: total, ...details } = fieldsOf(usage);
-  const { cached_tokens: cached, cache_creation_tokens: written } = fieldsOf(details.prompt_tokens_details);
+  const { prompt_tokens: input, completion_tokens: output, total_tokens: total, ...others } = fieldsOf(usage);
+  const details = fieldsOf(others.prompt_tokens_details);
+  const written = numberIn(details.cache_creation_tokens) || numberIn(others.cache_creation_input_tokens);
   if (typeof input !== 'number' && typeof output !== 'number') return undefined;
-  const [inputTokens, outputTokens] = [numberOf(input), numberOf(output)];
+  const [inputTokens, outputTokens] = [numberIn(input), numberIn(output)];
   return {
     input_tokens: inputTokens,
-    input_tokens_details: { cached_tokens: numberOf(cached), cache_write_tokens: numberOf(written) },
+    input_tokens_details: { cached_tokens: numberIn(details.cached_tokens), cache_write_tokens: written },
     output_tokens: outputTokens,
-    output_tokens_details: { reasoning_tokens: numberOf(fieldsOf(details.completion_tokens_details).reasoning_tokens) },
+    output_tokens_details: { reasoning_tokens: numberIn(fieldsOf(others.completion_tokens_details).reasoning_tokens) },
     total_tokens: typeof total === 'number' ? total : inputTokens + outputTokens,
   };
-}
-
-function numberOf(value: unknown): number {
-  return typeof value === 'number' ? value : 0;
-}
-
-/** Anything else counts as absent. */
-export function stringIn(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }

@@ -1,7 +1,8 @@
 import type { OpenAIErrorBody } from '../../../common/provider-error.js';
 import type { ModelRequest } from '../../request.js';
 import type { Bridge, BridgedAnswer } from '../bridge.js';
-import { fieldsOf, ResponseFrame, responseOf } from './answer.js';
+import { completionIn } from '../chat-answers.js';
+import { ResponseFrame, responseOf } from './answer.js';
 import { KeptItems } from './kept-items.js';
 import { chatRequestOf } from './request.js';
 import { ResponseStream } from './stream.js';
@@ -28,7 +29,7 @@ export class BridgedResponse implements BridgedAnswer {
   }
 
   whole(chat: Buffer): Buffer {
-    const { response, output } = responseOf(fieldsOf(JSON.parse(chat.toString('utf8'))), this.frame);
+    const { response, output } = responseOf(completionIn(chat), this.frame);
     if (this.frame.isStored) for (const item of output) this.kept.keep(item);
     return Buffer.from(JSON.stringify(response));
   }

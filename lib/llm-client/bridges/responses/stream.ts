@@ -4,7 +4,18 @@ import { isError } from '../../providers/openai/errors.js';
 import { errorEventOf } from '../../providers/openai/responses/passing-response.js';
 import { eventOf } from '../../stream/event-translator.js';
 import { EventReader } from '../../stream/sse-reader.js';
-import { argumentsOf, blocksIn, endOf, fieldsOf, listOf, stringIn, textOf, thoughtIn, type Fields, type ResponseFrame } from './answer.js';
+import {
+  errorIn,
+  fieldsOf,
+  listOf,
+  objectIn,
+  stringIn,
+  textOf,
+  UNFINISHED_STREAM,
+  UNREADABLE_EVENT,
+  type Fields,
+} from '../chat-answers.js';
+import { argumentsOf, blocksIn, endOf, thoughtIn, type ResponseFrame } from './answer.js';
 import { functionCallItem, messageItem, reasoningItem, textPart, type ItemStatus, type MessagePart, type OutputItem } from './items.js';
 
 const DONE = '[DONE]';
@@ -56,10 +67,7 @@ export class ResponseStream {
   end(): string {
     if (this.hasFailed) return '';
     this.begin();
-    if (this.finish === undefined) {
-      const message = 'The provider ended its stream without a finish reason.';
-      return this.fail({ message, type: 'server_error', param: null, code: null });
-    }
+    if (this.finish === undefined) return this.fail(UNFINISHED_STREAM);
     const end = endOf(this.finish);
     const calls = [...this.calls.values()].filter(({ isClosed }) => !isClosed);
     const open = [...(this.open === undefined ? [] : [this.open]), ...calls].sort((a, b) => a.index - b.index);
@@ -93,12 +101,12 @@ export class ResponseStream {
   private event(data: string): void {
     const chunk = objectIn(data);
     if (chunk === undefined || isError(chunk.error)) {
-      this.written += this.fail(chunk === undefined ? UNREADABLE : errorIn(chunk.error));
+      this.written += this.fail(chunk === undefined ? UNREADABLE_EVENT : errorIn(chunk.error));
       return;
     }
     this.characters += data.length;
     if (this.characters > MOST_CHARACTERS) {
-      this.written += this.fail({ ...UNREADABLE, message: 'The answer is too long.' });
+      this.written += this.fail({ ...UNREADABLE_EVENT, message: 'The answer is too long.' });
       return;
     }
     this.model ??= chunk.model;
@@ -137,7 +145,7 @@ export class ResponseStream {
     let call = this.calls.get(key);
     if (call === undefined) {
       if (this.calls.size >= MOST_CALLS) {
-        this.written += this.fail({ ...UNREADABLE, message: 'The answer has too many tool calls.' });
+        this.written += this.fail({ ...UNREADABLE_EVENT, message: 'The answer has too many tool calls.' });
         return;
       }
       this.closeOpen();
@@ -312,28 +320,5 @@ class OpenCall implements OpenItem {
 
   private state(status: ItemStatus) {
     return functionCallItem(this.item.id, status, { ...this.called, arguments: this.input });
-  }
-}
-
-const UNREADABLE: OpenAIErrorBody = {
-  message: 'The provider sent an event that is no JSON object.',
-  type: 'server_error',
-  param: null,
-  code: null,
-};
-
-function errorIn(error: unknown): OpenAIErrorBody {
-  const text = (value: unknown): string | null => (typeof value === 'string' || typeof value === 'number' ? String(value) : null);
-  if (typeof error === 'string') return { ...UNREADABLE, message: error };
-  const { message, type, param, code } = fieldsOf(error);
-  return { message: text(message) ?? 'The provider sent an error.', type: text(type), param: text(param), code: text(code) };
-}
-
-function objectIn(json: string): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -17,27 +17,10 @@ const NOT_REFUSED = /^(?:error: LiteLLM .*"bad_request".*, ours nothing$|sent: L
 
 export const WANTED: readonly Wanted[] = [
   {
-    protocol: ANY,
-    difference: /^sent\.body\.messages\[\d+\]\.content: LiteLLM nothing, ours null$/,
-    why: 'null is what OpenAI documents for a message of calls alone; LiteLLM removes nulls.',
-  },
-  {
-    protocol: OPENAI,
-    request: /^developer/,
-    difference: /role: LiteLLM "system", ours "developer"$/,
-    why: "A request in OpenAI's own API passes to OpenAI as it is; every model there takes the role.",
-  },
-  {
     protocol: OPENAI,
     request: /^(?:effort|thinking|system .*o3|system .*gpt-5|penalties|stop list)/,
     difference: NOT_REFUSED,
-    why: 'OpenAI judges its own parameters, by the model; LiteLLM judges by a list of capabilities, which is older than new models.',
-  },
-  {
-    protocol: OPENAI,
-    request: /^max_tokens/,
-    difference: /max_(?:completion_)?tokens/,
-    why: 'To do: reasoning models of OpenAI take max_completion_tokens alone.',
+    why: "At an address that is not of OpenAI the server judges its parameters. OpenAI's own are compared by provider_requests.py.",
   },
   {
     protocol: ANY,
@@ -74,12 +57,6 @@ export const WANTED: readonly Wanted[] = [
     request: /^(?:user|one call at a time)/,
     difference: /^sent\.body\.(?:user: LiteLLM nothing, ours "user-1"|parallel_tool_calls: LiteLLM nothing, ours false)$/,
     why: 'Chat has the field: it is passed on. LiteLLM drops it.',
-  },
-  {
-    protocol: /^messages$/,
-    request: /^system parts/,
-    difference: /cache_control: LiteLLM nothing/,
-    why: 'To do: cache marks mean something to Claude alone.',
   },
   {
     protocol: BRIDGED,
@@ -149,5 +126,17 @@ export const WANTED: readonly Wanted[] = [
     request: /broken, streamed/,
     difference: /^error\.status: LiteLLM 500, ours 529$/,
     why: 'An error in a stream has the status of its type: overloaded_error is 529.',
+  },
+  {
+    protocol: /^azure$/,
+    request: /^cache marks/,
+    difference: /\.cache_control: LiteLLM \{"type":"ephemeral"\}, ours nothing$/,
+    why: 'Cache marks mean something to Claude alone. LiteLLM sends them to OpenAI and Azure.',
+  },
+  {
+    protocol: /^messages$/,
+    request: /^thinking before calls/,
+    difference: /\.thinking_blocks: LiteLLM \[.*, ours nothing$/,
+    why: 'Thinking that Claude signed goes to Claude alone; others get its text as reasoning_content.',
   },
 ];

@@ -10,6 +10,7 @@ export interface Wanted {
 }
 
 const ANY = /./;
+const CLAUDE = /anthropic$/;
 const OPENAI = /^(?:openai|azure)$/;
 const BRIDGED = /^(?:messages|responses)$/;
 /** The whole of a case, whose error LiteLLM raises itself. */
@@ -75,35 +76,35 @@ export const WANTED: readonly Wanted[] = [
     why: 'An answer without content has no block, streamed as whole. LiteLLM opens an empty one in streams.',
   },
   {
-    protocol: /^anthropic$/,
+    protocol: CLAUDE,
     request: /^system later/,
     difference: /Operator note/,
     why: 'A later system message stays in place as text of the user, as it was written. LiteLLM puts a sentence of its own before it.',
   },
   {
-    protocol: /^anthropic$/,
+    protocol: CLAUDE,
     difference: /^sent\.body\.tools\[\d+\]\.type: LiteLLM "custom", ours nothing$/,
     why: 'custom is the default type of a tool.',
   },
   {
-    protocol: /^anthropic$/,
+    protocol: CLAUDE,
     request: /^pdf/,
     difference: /\.title: LiteLLM nothing, ours "a\.pdf"$/,
     why: 'The name of a file is the title of its document. LiteLLM drops it.',
   },
   {
-    protocol: /^(?:anthropic|bedrock-claude)$/,
+    protocol: /anthropic$|^bedrock-claude$/,
     difference: /^answer\.usage\.reasoning: LiteLLM \d, ours nothing$/,
     why: 'Tokens of thinking are those that the provider states. LiteLLM counts the text by a tokenizer of another model.',
   },
   {
-    protocol: /^anthropic$/,
+    protocol: CLAUDE,
     request: /^(?:effort|hello)/,
     difference: /^sent\.body\.max_tokens: LiteLLM \d+, ours 64000$/,
     why: 'Without a limit of the client the answer may be as long as the model can. LiteLLM takes budget + 4096 with thinking, and 128000 for models it has no row of.',
   },
   {
-    protocol: /^anthropic$/,
+    protocol: CLAUDE,
     request: /^json schema/,
     difference:
       /^sent\.(?:body\.output_(?:format: LiteLLM \{.*, ours nothing|config: LiteLLM nothing)|headers\.anthropic-beta: LiteLLM "structured-outputs)/,
@@ -122,7 +123,7 @@ export const WANTED: readonly Wanted[] = [
     why: "The status of the answer is the provider's own.",
   },
   {
-    protocol: /^anthropic$/,
+    protocol: CLAUDE,
     request: /broken, streamed/,
     difference: /^error\.status: LiteLLM 500, ours 529$/,
     why: 'An error in a stream has the status of its type: overloaded_error is 529.',
@@ -138,5 +139,16 @@ export const WANTED: readonly Wanted[] = [
     request: /^thinking before calls/,
     difference: /\.thinking_blocks: LiteLLM \[.*, ours nothing$/,
     why: 'Thinking that Claude signed goes to Claude alone; others get its text as reasoning_content.',
+  },
+  {
+    protocol: /^messages-anthropic$/,
+    difference: /^sent\.body\.stream: LiteLLM false, ours nothing$/,
+    why: "The client's bytes pass as they are.",
+  },
+  {
+    protocol: /^responses-anthropic$/,
+    request: /^effort low/,
+    difference: /^sent\.body\.thinking: LiteLLM \{.*1024.*, ours nothing$/,
+    why: 'A budget of 1024 does not fit below max_tokens 100: Anthropic would refuse what LiteLLM sends.',
   },
 ];

@@ -47,7 +47,7 @@ const folder = join(__dirname, '../fixtures/litellm/protocols');
 const read = <T>(name: string): T => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as T;
 const requests = read<Readonly<Record<Operation, Readonly<Record<string, Fields>>>>>('requests');
 
-const PROTOCOLS = ['openai', 'azure', 'anthropic', 'messages', 'responses'];
+const PROTOCOLS = ['openai', 'azure', 'anthropic', 'messages', 'messages-anthropic', 'responses', 'responses-anthropic'];
 const used = new Set<Wanted>();
 
 /** LiteLLM's exceptions by our kinds of failures. */

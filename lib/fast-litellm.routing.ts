@@ -25,6 +25,8 @@ export interface OpenedRouting {
   readonly lists: ListRouters;
   /** The environment with the variables that the router's file sets. */
   readonly env: Environment;
+  /** The file's `litellm_settings.drop_params`. */
+  readonly dropParams: boolean | undefined;
 }
 
 /** @throws InvalidConfigurationError naming the option, or the file and place in it. */
@@ -58,5 +60,6 @@ export function openRouting(
     router: new RouterService(choice, resolved, { ...context, check: deploymentCheck(resolved.env) }),
     lists: new ListRouters(choice, context),
     env: resolved.env,
+    dropParams: resolved.dropParams,
   };
 }

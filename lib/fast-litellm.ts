@@ -124,7 +124,7 @@ export class FastLiteLLM {
       const transport: ProviderTransport = {
         dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request, handler),
       };
-      const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient), {
+      const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.dropParams), {
         recorder: monitor,
         observer: this.observer,
         now: context.now,

@@ -31,7 +31,8 @@ export interface LlmClientOptions {
   readonly streamUsage?: boolean;
   /**
    * Whether parameters that a provider does not have are dropped instead of refused. A deployment's
-   * `drop_params` and the request's come first. Default false.
+   * `drop_params` and the request's come first. Default: `drop_params` in the `litellm_settings` of
+   * `router.configPath`, else false.
    */
   readonly dropParams?: boolean;
   /** Bounds of the lists in a body, such as `messages` and `tools`; each has a default. */
@@ -54,8 +55,11 @@ const KEYS = [
   'callerLimits',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
-/** @throws InvalidConfigurationError naming the option. */
-export function resolveLlmClientOptions(options: LlmClientOptions = {}): ResolvedLlmClientOptions {
+/**
+ * @param dropParams `litellm_settings.drop_params` of a configuration file
+ * @throws InvalidConfigurationError naming the option.
+ */
+export function resolveLlmClientOptions(options: LlmClientOptions = {}, dropParams = false): ResolvedLlmClientOptions {
   const given = checkObject('llmClient', options);
   checkKnownKeys('llmClient', given, KEYS);
   const number = (key: keyof LlmClientOptions, fallback: number): number =>
@@ -67,7 +71,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}): Resolve
     retriesPerSecond: number('retriesPerSecond', 10),
     maxAnswerBytes: optional(given.maxAnswerBytes, 64 * 1024 * 1024, (value) => checkPositiveInteger('llmClient.maxAnswerBytes', value)),
     streamUsage: optional(given.streamUsage, true, (value) => checkBoolean('llmClient.streamUsage', value)),
-    dropParams: optional(given.dropParams, false, (value) => checkBoolean('llmClient.dropParams', value)),
+    dropParams: optional(given.dropParams, dropParams, (value) => checkBoolean('llmClient.dropParams', value)),
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
   };

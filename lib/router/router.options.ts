@@ -94,6 +94,8 @@ export interface ResolvedRouterOptions {
   /** Unknown parts of the file and of LiteLLM's settings. */
   readonly warnings: readonly string[];
   readonly env: Environment;
+  /** `litellm_settings.drop_params` of the file, for the client. */
+  readonly dropParams?: boolean;
   readonly modelFacts?: ModelFacts;
 }
 
@@ -164,6 +166,7 @@ export function resolveRouterOptions(
     countTokens: optional(input.countTokens, undefined, (value) => checkFunction(at('countTokens'), value)),
     warnings: [...warnings],
     env,
+    dropParams: file?.dropParams,
   };
 }
 

@@ -14,6 +14,8 @@ export interface RouterConfig {
   readonly settings: RouterSettings;
   /** Over the Redis of `router_settings`. */
   readonly sharedState: RouterSharedState | undefined;
+  /** `litellm_settings.drop_params`, for the client. */
+  readonly dropParams: boolean | undefined;
   /** The environment, with the variables of the file that it does not have. */
   readonly env: Environment;
 }
@@ -38,6 +40,9 @@ const GENERAL = new Set([
   'default_fallbacks',
 ]);
 
+/** Keys of `litellm_settings` that concern calls. */
+const OF_CLIENT = new Set(['drop_params', 'enable_azure_ad_token_refresh']);
+
 /** Sections that have an effect. */
 const READ = new Set(['model_list', 'router_settings', 'environment_variables', 'credential_list']);
 
@@ -53,7 +58,8 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   const root = `${path}: `;
   const missing = (name: string): void => warn(`${path} names the variable ${name}, which is not set`);
   const object = (key: string): Readonly<Record<string, unknown>> => checkObject(`${root}${key}`, config[key] ?? {}, refuseFileValue);
-  const env = environmentOf(path, config, given, missing);
+  const settings = resolveEnvironmentNames(object('litellm_settings'), given, missing) as Readonly<Record<string, unknown>>;
+  const env = withAzureCredential(environmentOf(path, config, given, missing), settings);
   const part = (key: string): Readonly<Record<string, unknown>> =>
     resolveEnvironmentNames(object(key), env, missing) as Record<string, unknown>;
   const general = Object.fromEntries(Object.entries(part('litellm_settings')).filter(([key]) => GENERAL.has(key)));
@@ -61,7 +67,7 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
     if (READ.has(section)) return [];
     const value = config[section];
     const keys = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [''];
-    const unknown = section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key)) : keys;
+    const unknown = section === 'litellm_settings' ? keys.filter((key) => !GENERAL.has(key) && !OF_CLIENT.has(key)) : keys;
     return unknown.map((key) => (key === '' ? section : `${section}.${key}`));
   });
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
@@ -81,8 +87,14 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
       ...fromLiteLLM(`${root}router_settings`, routerSettings, reporting),
     },
     sharedState: sharedStateOf(`${root}router_settings`, routerSettings, { env, ...reporting }),
+    dropParams: typeof settings.drop_params === 'boolean' ? settings.drop_params : undefined,
     env,
   };
+}
+
+/** The setting has LiteLLM ask for tokens as this variable does. */
+function withAzureCredential(env: Environment, { enable_azure_ad_token_refresh: isAsked }: Readonly<Record<string, unknown>>): Environment {
+  return isAsked === true ? { AZURE_CREDENTIAL: 'DefaultAzureCredential', ...env } : env;
 }
 
 /** Returns the environment, with the variables of the file that it does not have. */

@@ -14,18 +14,19 @@ const USED_PARAMS: ReadonlySet<string> = new Set(
   `model api_key api_base base_url api_version organization custom_llm_provider azure_ad_token rpm tpm weight order max_parallel_requests timeout
   stream_timeout num_retries cooldown_time tags input_cost_per_token output_cost_per_token cache_read_input_token_cost cache_creation_input_token_cost
   output_cost_per_reasoning_token input_cost_per_request max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
-  allowed_fails_policy max_input_tokens tenant_id client_id client_secret`.split(/\s+/),
+  allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
+  use_chat_completions_api`.split(/\s+/),
 );
 
 /** Parameters that LiteLLM 1.110.2 and its router do not send to a provider. */
 const LITELLM_PARAMS: ReadonlySet<string> = new Set(
-  `access_groups acompletion additional_drop_params aembedding aimg_generation alerting_config allm_passthrough_route allow_client_keepalive_override
-  allow_legacy_cloud_file_ids allowed_model_region allowed_openai_params assistant_continue_message assistants_config async_call atext_completion
-  attempted_targets azure background_health_check_model_groups base_model bedrock_tags bos_token bucket_name cache cache_key cache_kwargs cache_responses caching
+  `access_groups acompletion aembedding aimg_generation alerting_config allm_passthrough_route allow_client_keepalive_override
+  allow_legacy_cloud_file_ids allowed_model_region assistant_continue_message assistants_config async_call atext_completion
+  attempted_targets azure background_health_check_model_groups bedrock_tags bos_token bucket_name cache cache_key cache_kwargs cache_responses caching
   caching_groups callbacks chatgpt_auth_file client client_side_timeout client_ttl complete_response completion_call_id
   configurable_clientside_auth_params context_window_fallback_dict custom_prompt_dict daily_reset_time data_residency debug_level default_litellm_params
   default_api_key_rpm_limit default_api_key_tpm_limit default_fallbacks default_max_parallel_requests default_priority deployment_affinity_ttl_seconds deployment_id
-  disable_add_transform_inline_image_block disable_cooldowns drop_params enable_health_check_routing enable_json_schema_validation
+  disable_add_transform_inline_image_block disable_cooldowns enable_health_check_routing enable_json_schema_validation
   enable_mid_stream_fallback_continuation enable_pre_call_checks enable_prompt_caching enable_tag_filtering enable_weighted_failover
   ensure_alternating_roles eos_token failure_callback fallback_access_check fallback_budget_check fallback_depth fallback_on_unsupported_params
   fallbacks content_policy_fallbacks context_window_fallbacks fastest_response final_prompt_value fireworks_forward_user_id force_timeout guardrail_list
@@ -38,8 +39,7 @@ const LITELLM_PARAMS: ReadonlySet<string> = new Set(
   retry_policy retry_strategy roles router_general_settings routing_groups routing_strategy routing_strategy_args rpd rust search_tool_name search_tools
   secret_fields self session_affinity_repin_on_failover set_verbose shared_session silent_model ssl_verify stream stream_chunk_size stream_options
   stream_response stream_timeout_by_service_tier success_callback supports_system_message tag_filtering_match_any tag_regex tag_routing_prefix
-  text_completion thought_signature_in_tool_call_id tiered_pricing timeout_by_service_tier tpd ttl turn_off_message_logging use_chat_completions_api
-  use_client use_in_pass_through use_litellm_proxy use_xai_oauth user_continue_message vector_store_id verbose wandb_api_key weave_project_id`.split(
+  text_completion thought_signature_in_tool_call_id tiered_pricing timeout_by_service_tier tpd ttl turn_off_message_logging   use_client use_in_pass_through use_litellm_proxy use_xai_oauth user_continue_message vector_store_id verbose wandb_api_key weave_project_id`.split(
     /\s+/,
   ),
 );

@@ -161,7 +161,7 @@ describe('an app with deployments that cannot be called', () => {
       }),
     });
     expect(messages).toEqual([
-      "Router: litellm_params: sent with every request, unless it has them: min_p, repetition_penalty; LiteLLM's own, without effect: cache, callbacks, drop_params",
+      "Router: litellm_params: sent with every request, unless it has them: min_p, repetition_penalty; LiteLLM's own, without effect: cache, callbacks",
     ]);
     await llm.client.chat({ model: 'g', messages: [...HELLO], min_p: 0.5 });
     expect(working.latest?.body).toMatchObject({ min_p: 0.5, repetition_penalty: 1.1 });

@@ -77,7 +77,7 @@ function lowest(scan: Scan, figureOf: NonNullable<Strategy['figure']>, excluded:
     const figure = figureOf(scan, slot, position);
     if (!(figure <= least)) continue;
     const turn = facts[turnsAt + position];
-    if (figure === least && turn >= first) {
+    if (best >= 0 && figure === least && !(turn < first)) {
       if (turn === first) ties++;
       continue;
     }

@@ -28,7 +28,7 @@ pub fn scan(members: &Members<'_>, strategy: Strategy, excluded: &[u8], question
             continue;
         }
         let turn = turn(position);
-        if figure < least || turn < first {
+        if best.is_none() || figure < least || turn < first {
             (best, least, first, ties) = (Some(position), figure, turn, 1);
         } else if turn == first {
             ties += 1;

@@ -172,7 +172,34 @@ function withParsedArguments(call: Fields): Fields {
 
 /** A request's body; JSON within texts is parsed, because spaces in it mean nothing. */
 export function bodyFacts(body: Fields): Fields {
-  return JSON.parse(JSON.stringify(body), (key, value: unknown) => (key === 'arguments' ? parsed(value) : value)) as Fields;
+  return inCamelCase(JSON.parse(JSON.stringify(body), (key, value: unknown) => (key === 'arguments' ? parsed(value) : value))) as Fields;
+}
+
+/** Fields of Gemini's API, which reads both `topP` and `top_p`. */
+const GEMINI_FIELDS = new Set(
+  `system_instruction function_call function_response function_declarations inline_data mime_type file_data file_uri max_output_tokens top_p top_k
+  response_mime_type response_json_schema response_schema tool_config function_calling_config allowed_function_names stop_sequences thinking_config
+  frequency_penalty presence_penalty candidate_count`.split(/\s+/),
+);
+
+/** Renames the fields of a request of Gemini; any other request has no `contents`. */
+function inCamelCase(body: unknown): unknown {
+  if (!isFields(body) || !Array.isArray(body.contents)) return body;
+  const text = JSON.stringify(body).replace(/"([a-z_]+)":/g, (found, name: string) =>
+    GEMINI_FIELDS.has(name) ? `"${camelCase(name)}":` : found,
+  );
+  return JSON.parse(text) as unknown;
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Ids that are made at random, by their order, as protocols.py writes them. */
+export function withCountedIds(value: unknown): unknown {
+  const ids = new Map<string, string>();
+  const counted = (id: string): string => ids.get(id) ?? (ids.set(id, `random-${ids.size + 1}`).get(id) as string);
+  return JSON.parse(JSON.stringify(value ?? null).replace(/(?<=_)[0-9a-f]{24,32}/g, counted)) as unknown;
 }
 
 function parsed(value: unknown): unknown {

@@ -162,7 +162,7 @@ class ConversationWriter {
   /** The texts of a message that has nothing else. */
   private textsOf(message: Fields, path: string): Block[] {
     const { content, role } = message;
-    if (!Array.isArray(content)) return textBlocks(content, path, message);
+    if (!Array.isArray(content)) return textBlocks(content, `${path}.content`, message);
     const blocks = content.flatMap((part: unknown, at) => {
       const fields = fieldsOf(part);
       const { type, text, refusal } = fields;
@@ -177,7 +177,7 @@ class ConversationWriter {
 
   private blocksOf(message: Fields, path: string): Block[] {
     const { content } = message;
-    if (!Array.isArray(content)) return textBlocks(content, path, message);
+    if (!Array.isArray(content)) return textBlocks(content, `${path}.content`, message);
     const blocks = content.flatMap((part: unknown, at) => this.partOf(fieldsOf(part), `${path}.content[${at}]`));
     return markedLast(blocks, message);
   }

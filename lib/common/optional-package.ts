@@ -17,3 +17,15 @@ export function loadOptionalPackage<T>(packageName: string, purpose: string, loa
     throw error;
   }
 }
+
+/** Whether a package is there, without loading it. `resolve` contains its literal name. */
+export function isInstalled(resolve: () => string): boolean {
+  try {
+    resolve();
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A package that hides its entry is there, too.
+    return code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND';
+  }
+}

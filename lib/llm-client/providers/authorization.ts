@@ -1,3 +1,5 @@
+import type { DeploymentFault } from './deployment-fault.js';
+
 /** A request before it has its credentials. */
 export interface UnsignedRequest {
   readonly origin: string;
@@ -18,4 +20,10 @@ export interface RequestAuthorization {
   headersFor(request: UnsignedRequest): readonly string[] | Promise<readonly string[]>;
   /** The provider refused the credentials: gets new ones. `false`: there are no newer ones. */
   renew(): boolean;
+  /** Whether an answer says that the credentials are no longer good. Default: status 401. */
+  refuses?(status: number, body: string): boolean;
+  /** What is missing for any request, such as a package. */
+  missing?(): DeploymentFault | undefined;
+  /** What must not be shown in messages. */
+  readonly secrets?: readonly string[];
 }

@@ -57,8 +57,8 @@ describe('ProviderEndpoint', () => {
   });
 
   it('requires an address for a provider without a default one, so that its key goes nowhere else', () => {
-    expect(() => endpoint({ model: 'bedrock/claude', api_key: 'sk-aws' })).toThrow(
-      'litellm_params.model: the protocol of bedrock is not supported yet',
+    expect(() => endpoint({ model: 'sagemaker/claude', api_key: 'sk-aws' })).toThrow(
+      'litellm_params.model: the protocol of sagemaker is not supported yet',
     );
     expect(() => endpoint({ model: 'hosted_vllm/llama', api_key: 'sk-vllm' })).toThrow('litellm_params.api_base: must be given');
     expect(endpoint({ model: 'meta-llama/Llama-3', api_base: 'http://127.0.0.1:8000/v1' })).toMatchObject({

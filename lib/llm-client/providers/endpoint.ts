@@ -2,6 +2,8 @@ import { decoded } from '../../common/basic-authorization.js';
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { Environment } from '../../feature-flags/feature-flags.environment.js';
 import type { RequestAuthorization } from './authorization.js';
+import { AwsAuthorization, hasAwsCredentials } from './bedrock/credentials.js';
+import { bedrockBase, bedrockRegion } from './bedrock/region.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
@@ -21,6 +23,7 @@ export interface EndpointParams extends HeaderParams {
   readonly azure_ad_token?: unknown;
   readonly api_version?: unknown;
   readonly aws_region_name?: unknown;
+  readonly aws_bedrock_runtime_endpoint?: unknown;
   readonly tenant_id?: unknown;
   readonly client_id?: unknown;
   readonly client_secret?: unknown;
@@ -34,7 +37,7 @@ export class ProviderEndpoint {
   readonly provider: string;
   readonly protocol: Protocol;
   /** Credentials beside those in `headers`. */
-  readonly authorization: RequestAuthorization | undefined = undefined;
+  readonly authorization: RequestAuthorization | undefined;
   readonly origin: string;
   /** Names and values in turns, as undici takes them. */
   readonly headers: readonly string[];
@@ -57,7 +60,7 @@ export class ProviderEndpoint {
   ) {
     checkEndpointParams(params, deploymentId);
     const given = said(params.api_base) ?? said(params.base_url);
-    const base = given === undefined ? undefined : parseBase(given, deploymentId);
+    let base = given === undefined ? undefined : parseBase(given, deploymentId);
     const resolved = resolveModel({ model: params.model, custom_llm_provider: params.custom_llm_provider, base });
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
@@ -66,6 +69,8 @@ export class ProviderEndpoint {
     this.provider = provider;
     const protocol = protocolOf(provider, resolved.model);
     const around = new ProviderEnvironment(provider, env);
+    const isBedrock = provider === 'bedrock';
+    if (isBedrock) base ??= ownEndpoint(params, deploymentId);
     const url = base ?? this.defaultBase(around);
     this.address = addressOf(provider, url, {
       deploymentId,
@@ -78,12 +83,17 @@ export class ProviderEndpoint {
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
     const ownToken = isAzure(provider) ? text(params.azure_ad_token) : undefined;
     // A deployment's own credentials, of any kind, keep the environment's key out.
-    const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials;
+    const hasOwnKeys = isBedrock && hasAwsCredentials({ ...params });
+    const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials || hasOwnKeys;
     const key = text(params.api_key) ?? (isForThis && !isKeyed ? around.key() : undefined);
     const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
+    const isSigned = isBedrock && key === undefined && !hasCredentials(this.headers, url) && (isForThis || hasOwnKeys);
+    const aws = { params: { ...params }, env, deploymentId, takesEnvironment: isForThis };
+    this.authorization = isSigned ? new AwsAuthorization({ ...aws, region: bedrockRegion(aws.params, env, deploymentId) }) : undefined;
     this.keptBack = isKeyed || isForThis || hasCredentials(this.headers, url) ? [] : around.setKeys();
-    this.isSetUp = key !== undefined || token !== undefined || around.base() !== undefined;
+    const hasKeys = key !== undefined || token !== undefined || (isSigned && text(env.AWS_ACCESS_KEY_ID) !== undefined);
+    this.isSetUp = hasKeys || around.base() !== undefined;
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
@@ -91,6 +101,7 @@ export class ProviderEndpoint {
   missingKey(): DeploymentFault | undefined {
     const { provider, deploymentId, address } = this;
     if (hasCredentials(this.headers, address.url)) return undefined;
+    if (this.authorization !== undefined) return this.authorization.missing?.();
     if (this.hasEntraCredentials) {
       const reason = 'authentication by tenant_id, client_id and client_secret is not supported yet';
       return new DeploymentFault(deploymentId, 'client_secret', reason, 'set api_key or azure_ad_token');
@@ -129,7 +140,8 @@ export class ProviderEndpoint {
   /** Removes the deployment's secrets from `message`: some providers repeat the key they reject. */
   redact(message: string): string {
     let clean = message;
-    for (const secret of this.secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, '***');
+    for (const secret of [...this.secrets, ...(this.authorization?.secrets ?? [])])
+      if (clean.includes(secret)) clean = clean.replaceAll(secret, '***');
     return clean;
   }
 
@@ -137,6 +149,7 @@ export class ProviderEndpoint {
     const { provider, deploymentId, params } = this;
     const set = around.base();
     if (set !== undefined) return parseBase(set.value, deploymentId, `api_base (from ${set.name})`);
+    if (provider === 'bedrock') return new URL(bedrockBase(bedrockRegion({ ...params }, around.env, deploymentId)));
     const known =
       provider === 'bedrock_mantle'
         ? regionalBase(regionIn(params.model) ?? text(params.aws_region_name) ?? around.region(), deploymentId)
@@ -145,6 +158,12 @@ export class ProviderEndpoint {
     const reason = `must be given: ${provider} has no default address`;
     throw new DeploymentFault(deploymentId, 'api_base', reason, `set it, or ${baseVariables(provider).at(-1)} in the environment`);
   }
+}
+
+/** Bedrock's own words for `api_base`. */
+function ownEndpoint({ aws_bedrock_runtime_endpoint: endpoint }: EndpointParams, deploymentId: string): URL | undefined {
+  const given = said(endpoint);
+  return given === undefined ? undefined : parseBase(given, deploymentId, 'aws_bedrock_runtime_endpoint');
 }
 
 function isModelName(model: string): boolean {
@@ -163,7 +182,7 @@ function credentialVariables(provider: string): readonly string[] {
 class ProviderEnvironment {
   constructor(
     private readonly provider: string,
-    private readonly env: Environment,
+    readonly env: Environment,
   ) {}
 
   key(): string | undefined {
@@ -219,7 +238,19 @@ function text(value: unknown): string | undefined {
 }
 
 /** Parameters that decide which key is sent where. A typo must not send the environment's key. */
-const TEXTS = ['api_key', 'azure_ad_token', 'api_version', 'custom_llm_provider', 'organization', 'aws_region_name'] as const;
+const TEXTS = [
+  'api_key',
+  'azure_ad_token',
+  'api_version',
+  'custom_llm_provider',
+  'organization',
+  'aws_region_name',
+  'aws_access_key_id',
+  'aws_secret_access_key',
+  'aws_session_token',
+  'aws_profile_name',
+  'aws_role_name',
+] as const;
 const ADDRESSES = ['api_base', 'base_url'] as const;
 /** Their names without case and separators: recognizes `apiKey`, `API-KEY`, `api_url`. */
 const MEANT: ReadonlyMap<string, string> = new Map([

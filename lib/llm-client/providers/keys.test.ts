@@ -248,7 +248,13 @@ describe('a key', () => {
         const home = [own, ...alsoAt].flatMap((url) => (url === undefined ? [] : [new URL(url).origin]));
         const isHome = home.includes(origin) || suffixes.some((suffix) => origin.startsWith('https://') && origin.endsWith(suffix));
         if (base !== undefined) expect(origin).toBe(new URL(base).origin);
-        else expect([...home, ...ofEnvironment, 'https://bedrock-mantle.us-east-1.api.aws']).toContain(origin);
+        else
+          expect([
+            ...home,
+            ...ofEnvironment,
+            'https://bedrock-mantle.us-east-1.api.aws',
+            'https://bedrock-runtime.us-west-2.amazonaws.com',
+          ]).toContain(origin);
         for (const variable of Object.keys(env)) {
           if (!sent.includes(`env-${variable}`)) continue;
           expect(keyVariables(provider)).toContain(variable);

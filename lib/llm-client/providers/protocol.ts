@@ -112,8 +112,8 @@ export interface Protocol {
    * @throws InvalidArgumentError for no JSON; UnsupportedRequestError for what it cannot express.
    */
   call(operation: Operation, sent: SentRequest): WireCall | undefined;
-  /** The error that a body states. */
-  errorIn(body: string): StatedError;
+  /** The error that a body or a header states. @param header by its name in lower case */
+  errorIn(body: string, header?: (name: string) => string | undefined): StatedError;
   /** Whether a body states an error in the place of an answer. */
   hasError(body: string): boolean;
 }

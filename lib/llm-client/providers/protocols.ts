@@ -1,10 +1,11 @@
 import { ANTHROPIC } from './anthropic/anthropic.js';
+import { BEDROCK } from './bedrock/bedrock.js';
 import { GEMINI } from './gemini/gemini.js';
 import { OPENAI } from './openai/openai.js';
 import type { Protocol } from './protocol.js';
 import { rowOf, type ProtocolName } from './provider-table.environment.js';
 
-const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { openai: OPENAI, anthropic: ANTHROPIC, gemini: GEMINI };
+const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { openai: OPENAI, anthropic: ANTHROPIC, bedrock: BEDROCK, gemini: GEMINI };
 
 /** The protocol that a provider speaks with a model. */
 export function protocolOf(provider: string, model: string): Protocol {

@@ -40,7 +40,7 @@ export class ProviderErrors {
     const { endpoint, deploymentId } = this;
     // Redacted after parsing: JSON often writes the slash of a key as `\/`.
     const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
-    const stated = endpoint.protocol.errorIn(body);
+    const stated = endpoint.protocol.errorIn(body, (name) => rawHeader(rawHeaders, name));
     // Google answers a wrong key with 400, and its body says so; any other status says enough.
     const status = answerStatus === 400 ? (stated.status ?? 400) : answerStatus;
     const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);

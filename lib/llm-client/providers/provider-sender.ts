@@ -9,6 +9,7 @@ import type { Deployment } from '../call/call-router.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
+import type { RequestAuthorization } from './authorization.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
 import { bridgeOf } from '../bridges/bridges.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
@@ -62,7 +63,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
         await exchange.answered;
       } catch (error) {
         // A token that was revoked before its time is fetched again, once.
-        if (exchange.status === 401 && !isRenewed && known.endpoint.authorization?.renew() === true) {
+        if (!isRenewed && renewsAfter(exchange, known.endpoint.authorization)) {
           isRenewed = true;
           continue;
         }
@@ -247,6 +248,13 @@ function dispatchObserved(
 /** Compatible servers may lack an operation of OpenAI's, or have it for some models only. */
 function lacksOperation({ status, errorBody }: ProviderExchange): boolean {
   return status === 405 || status === 501 || (status === 404 && !NO_MODEL.test(errorBody));
+}
+
+/** Whether the provider refused the credentials, and there may be others. */
+function renewsAfter({ status, errorBody }: ProviderExchange, authorization: RequestAuthorization | undefined): boolean {
+  if (authorization === undefined) return false;
+  const isRefused = authorization.refuses?.(status, errorBody) ?? status === 401;
+  return isRefused && authorization.renew();
 }
 
 /** Some providers do not know `stream_options`, and name them in their error. */

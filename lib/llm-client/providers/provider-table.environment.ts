@@ -31,7 +31,7 @@ import {
 } from './provider-table.dialects.js';
 
 /** The wire protocols of `protocols.ts`. */
-export type ProtocolName = 'openai' | 'anthropic' | 'gemini';
+export type ProtocolName = 'openai' | 'anthropic' | 'bedrock' | 'gemini';
 
 /** A provider that can be called: its protocol, its address, and its environment variables. */
 export interface ProviderRow {
@@ -55,6 +55,8 @@ export interface ProviderRow {
   readonly keyHeader?: string;
   /** Host suffixes of a provider with one host per customer. */
   readonly suffixes?: readonly string[];
+  /** Host names of a provider whose suffix other services share. */
+  readonly hosts?: RegExp;
   /** Whether calls without a key are usual, as with a local server. */
   readonly keyOptional?: true;
   /** Path for an `api_base` without one, on any host. */
@@ -138,6 +140,13 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
   },
   cohere: COHERE,
   cohere_chat: COHERE,
+  bedrock: {
+    protocol: 'bedrock',
+    keys: ['AWS_BEARER_TOKEN_BEDROCK'],
+    bases: ['AWS_BEDROCK_RUNTIME_ENDPOINT'],
+    hosts:
+      /^(?:[a-z0-9-]+\.)?bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$/,
+  },
   bedrock_mantle: {
     keys: ['BEDROCK_MANTLE_API_KEY', 'AWS_BEARER_TOKEN_BEDROCK'],
     bases: ['BEDROCK_MANTLE_API_BASE'],
@@ -285,7 +294,7 @@ export const REGION_VARIABLES: readonly string[] = ['BEDROCK_MANTLE_REGION', 'AW
 
 /** Providers of LiteLLM 1.110.2 whose protocol is not supported. Their names are prefixes, too. */
 export const UNSPOKEN: ReadonlySet<string> = new Set(
-  `a2a a2a_agent aiohttp_openai anthropic_text auto_router aws_polly aws_textract azure_speech bedrock bespoke black_forest_labs bytez chatgpt
+  `a2a a2a_agent aiohttp_openai anthropic_text auto_router aws_polly aws_textract azure_speech bespoke black_forest_labs bytez chatgpt
   cloudflare cursor custom databricks_agent datarobot deepgram dotprompt elevenlabs eu_jev fal_ai gdc gigachat github_copilot humanloop
   infinity langflow langfuse langgraph laya litellm_agent manus microsoft_365_copilot milvus mongodb nace nlp_cloud nvidia_riva oci oobabooga
   opencode_go opensearch parallel_ai petals pg_vector predibase ragflow recraft reducto replicate runwayml s3_vectors sagemaker
@@ -295,8 +304,6 @@ export const UNSPOKEN: ReadonlySet<string> = new Set(
 
 /** OpenAI-compatible alternatives of providers with another protocol. */
 const OPENAI_WAYS: Readonly<Record<string, string>> = {
-  bedrock:
-    'use its OpenAI-compatible endpoint: model openai/<model id>, api_base https://bedrock-runtime.<region>.amazonaws.com/openai/v1, api_key a Bedrock API key',
   vertex_ai: 'use the Gemini API with the prefix gemini/ and an API key',
   vllm: 'run the server of vLLM: hosted_vllm/<model> with its api_base',
   anthropic_text: 'use a current model: anthropic/<model>',
@@ -343,9 +350,10 @@ let origins: ReadonlyMap<string, string> | undefined;
 
 /** Whether an address is the provider's own: scheme, host and port, never a part of a name. */
 export function isAtProvider(provider: string, url: URL): boolean {
-  const { base, alsoAt = [], suffixes = [] } = rowOf(provider) ?? {};
+  const { base, alsoAt = [], suffixes = [], hosts } = rowOf(provider) ?? {};
   if ([base, ...alsoAt].some((own) => own !== undefined && new URL(own).origin === url.origin)) return true;
-  return url.protocol === 'https:' && url.port === '' && suffixes.some((suffix) => url.hostname.endsWith(suffix));
+  if (url.protocol !== 'https:' || url.port !== '') return false;
+  return suffixes.some((suffix) => url.hostname.endsWith(suffix)) || hosts?.test(url.hostname) === true;
 }
 
 /** The provider of an address. Without TLS there is none: any server may listen there. */

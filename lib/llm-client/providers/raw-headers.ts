@@ -17,8 +17,8 @@ function isNamed(key: Buffer | string, name: string): boolean {
   return true;
 }
 
-/** Of OpenAI and most others, of Anthropic, of Azure. */
-const REQUEST_IDS = ['x-request-id', 'request-id', 'apim-request-id'];
+/** Of OpenAI and most others, of Anthropic, of Azure, of AWS. */
+const REQUEST_IDS = ['x-request-id', 'request-id', 'apim-request-id', 'x-amzn-requestid'];
 /** What can stand in a response header unchanged. */
 const PLAIN = /^[\x21-\x7e]{1,256}$/;
 

@@ -162,7 +162,8 @@ describe('custom_llm_provider', () => {
     expect(of('groq/llama', 'openai')).toEqual({ provider: 'openai', model: 'groq/llama' });
     expect(of('openai/gpt-4o', 'openai')).toEqual({ provider: 'openai', model: 'gpt-4o' });
     expect(of('x', 'mistral')).toEqual({ provider: 'mistral', model: 'x' });
-    expect(of('x', 'bedrock')).toMatchObject({ provider: 'bedrock', key: 'custom_llm_provider' });
+    expect(of('x', 'sagemaker')).toMatchObject({ provider: 'sagemaker', key: 'custom_llm_provider' });
+    expect(of('us.amazon.nova-pro-v1:0', 'bedrock')).toEqual({ provider: 'bedrock', model: 'us.amazon.nova-pro-v1:0' });
     expect(of('x', 'gorq')).toMatchObject({ reason: 'unknown provider gorq', mend: 'write groq' });
     expect(upstreamModel('groq/llama', 'openai')).toBe('groq/llama');
     expect(upstreamModel('groq/llama')).toBe('llama');

@@ -1,4 +1,5 @@
 import { nearestName } from '../../common/nearest-name.js';
+import { modelBehindRegion } from './bedrock/region.js';
 import { prefixFor, providerOfBareName } from './bare-models.js';
 import { isKnownProvider, openAIWayOf, providerAt, providerNames, UNSPOKEN } from './provider-table.environment.js';
 
@@ -31,6 +32,8 @@ export interface UnresolvedModel {
 const LONGEST_SHOWN = 80;
 /** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is not part of the model. */
 const MANTLE_REGION = /^([a-z]{2}(?:-[a-z]+){1,2}-\d)\//;
+/** LiteLLM's other ways to call Bedrock. */
+const BEDROCK_ROUTE = /^(agent|agentcore|async_invoke|chat_completions|claude_platform|converse_like|invoke|mantle|openai)\//;
 /** Models that Google serves by both the Gemini API and Vertex AI. */
 const BY_TWO = /^(?:gemini-|text-embedding-00\d)/;
 
@@ -99,6 +102,11 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
   if (UNSPOKEN.has(provider)) {
     return { key, provider, reason: `the protocol of ${provider} is not supported yet`, mend: openAIWayOf(provider) };
   }
+  const route = provider === 'bedrock' ? BEDROCK_ROUTE.exec(model)?.[1] : undefined;
+  if (route !== undefined) {
+    const reason = `the route ${route}/ of bedrock is not supported`;
+    return { key, provider, reason, mend: 'write bedrock/<model>, which is called by Converse' };
+  }
   return { provider, model };
 }
 
@@ -106,6 +114,7 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
 function cut(model: string, prefix: string): string {
   if (!model.startsWith(`${prefix}/`)) return model;
   const rest = model.slice(prefix.length + 1);
+  if (prefix === 'bedrock') return modelBehindRegion(rest);
   if (prefix === 'bedrock_mantle') return rest.replace(MANTLE_REGION, '');
   return prefix === 'openrouter' && !rest.includes('/') && rest !== '*' ? model : rest;
 }

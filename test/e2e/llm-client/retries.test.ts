@@ -181,7 +181,7 @@ describe('a call', () => {
 
   it('goes to another deployment when one is uncallable, and throws when there is none', async () => {
     const one = await provider('one');
-    const nowhere = { model_name: 'm', litellm_params: { model: 'bedrock/claude', order: 1 }, model_info: { id: 'nowhere' } };
+    const nowhere = { model_name: 'm', litellm_params: { model: 'sagemaker/claude', order: 1 }, model_info: { id: 'nowhere' } };
     const open = clientOf({ modelList: [nowhere, deploymentOf('m', one, { order: 2 })], numRetries: 0 });
     expect((await open.client.chat(chat)).call).toMatchObject({ deploymentId: 'one', failures: [] });
     const lone = clientOf({ modelList: [nowhere] });
@@ -191,7 +191,10 @@ describe('a call', () => {
     });
     expect(lone.router.status()[0]).toMatchObject({ state: 'uncallable', requests: 0, failures: 0, inFlight: 0 });
     const any = clientOf({ modelList: [{ model_name: '*', litellm_params: { model: '*' } }] });
-    await expect(any.client.chat({ ...chat, model: 'bedrock/claude' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', path: 'model' });
+    await expect(any.client.chat({ ...chat, model: 'sagemaker/claude' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      path: 'model',
+    });
     expect(any.router.status()[0]).toMatchObject({ failures: 0, inFlight: 0 });
   });
 

@@ -48,7 +48,7 @@ describe('an app with deployments that cannot be called', () => {
   });
 
   it('names at most twenty of them', async () => {
-    const many = Array.from({ length: 50 }, (_, at) => entry({ model: `bedrock/m${at}` }, `b${at}`, `g${at}`));
+    const many = Array.from({ length: 50 }, (_, at) => entry({ model: `sagemaker/m${at}` }, `b${at}`, `g${at}`));
     await boot({ modelList: [...many, good()] });
     expect(messages).toHaveLength(1);
     expect(messages[0].split('\n')).toHaveLength(22);
@@ -182,7 +182,7 @@ describe('a configuration that turns out wrong in a call', () => {
       logger: quiet,
     });
     const lone = new FastLiteLLM({
-      router: { modelList: [entry(BROKEN.keyless[0], 'k'), entry({ model: 'bedrock/x' }, 'lone', 'lone')], calledByApp: true },
+      router: { modelList: [entry(BROKEN.keyless[0], 'k'), entry({ model: 'sagemaker/x' }, 'lone', 'lone')], calledByApp: true },
       logger: quiet,
     });
     try {

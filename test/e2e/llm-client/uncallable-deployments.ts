@@ -3,8 +3,8 @@ import type { ModelListEntry } from '../../../lib/router/deployments/deployment.
 /** Deployments of the public kinds that once were picked, and failed: by id, with what is said of each. */
 export const BROKEN: Readonly<Record<string, readonly [params: Record<string, unknown>, reason: RegExp]>> = {
   bedrock: [
-    { model: 'bedrock/anthropic.claude-3-5-sonnet-20240620-v1:0', aws_region_name: 'us-east-1' },
-    /protocol of bedrock is not supported yet/,
+    { model: 'bedrock/invoke/anthropic.claude-3-5-sonnet-20240620-v1:0', aws_region_name: 'us-east-1' },
+    /the route invoke\/ of bedrock is not supported/,
   ],
   vertex: [
     { model: 'vertex_ai/gemini-1.5-pro', vertex_project: 'p', vertex_location: 'us-central1' },

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
+import type { ThinkingBlock } from '../openai/chat-types.js';
+import { errorIn, hasError, statusOf } from './errors.js';
+import { unwrapped } from './messages.js';
+import type { ToolNames } from './tool-names.js';
+import { JSON_TOOL } from './tools.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What an answer is read by. */
+export interface AnswerContext {
+  readonly model: string;
+  readonly names: ToolNames;
+  /** Whether the structured output is the input of a tool. */
+  readonly hasJsonTool: boolean;
+  readonly includesUsage: boolean;
+}
+
+const REASONS: Readonly<Record<string, FinishReason>> = {
+  end_turn: 'stop',
+  stop_sequence: 'stop',
+  tool_use: 'tool_calls',
+  max_tokens: 'length',
+  model_context_window_exceeded: 'length',
+  pause_turn: 'length',
+  guardrail_intervened: 'content_filter',
+  content_filtered: 'content_filter',
+  refusal: 'content_filter',
+};
+
+/** @param hasCalls whether the answer has calls of the client's tools */
+export function finishOf(stopReason: unknown, hasCalls: boolean): FinishReason {
+  const known = typeof stopReason === 'string' && Object.hasOwn(REASONS, stopReason) ? REASONS[stopReason] : 'stop';
+  if (known === 'stop' && hasCalls) return 'tool_calls';
+  // The structured output was the only call.
+  return known === 'tool_calls' && !hasCalls ? 'stop' : known;
+}
+
+/** A new id of an answer: the service gives none. */
+export function answerId(): string {
+  return `chatcmpl-${randomUUID()}`;
+}
+
+/** @param more `additionalModelResponseFields`, which may have the tokens of the thinking */
+export function usageOf(usage: unknown, more: unknown): ChatUsage | undefined {
+  if (!isObject(usage)) return undefined;
+  const read = amount(usage.cacheReadInputTokens);
+  const write = amount(usage.cacheWriteInputTokens);
+  const prompt = amount(usage.inputTokens) + read + write;
+  const completion = amount(usage.outputTokens);
+  const thinking = Math.min(amount(fieldAt(more, 'usage', 'output_tokens_details', 'thinking_tokens')), completion);
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+    ...(read + write > 0 && {
+      prompt_tokens_details: { cached_tokens: read, cache_creation_tokens: write },
+      cache_read_input_tokens: read,
+      cache_creation_input_tokens: write,
+      cache_creation: cacheCreation(usage.cacheDetails),
+    }),
+    ...(thinking > 0 && { completion_tokens_details: { reasoning_tokens: thinking } }),
+  };
+}
+
+/** Written tokens by how long the cache keeps them. */
+function cacheCreation(details: unknown): ChatUsage['cache_creation'] {
+  if (!Array.isArray(details) || details.length === 0) return undefined;
+  const sum = (ttl: string): number =>
+    (details as readonly unknown[]).reduce<number>(
+      (total, each) => total + (fieldAt(each, 'ttl') === ttl ? amount(fieldAt(each, 'inputTokens')) : 0),
+      0,
+    );
+  return { ephemeral_5m_input_tokens: sum('5m'), ephemeral_1h_input_tokens: sum('1h') };
+}
+
+/** Thinking that only Claude can read, as Anthropic has it. */
+export function redactedBlock(content: string): ThinkingBlock {
+  return { type: 'redacted_thinking', data: unwrapped(content) };
+}
+
+/** Translates a whole answer. @throws Error for what is none */
+export function wholeAnswer(answer: Buffer, { model, names, hasJsonTool }: AnswerContext): Buffer {
+  const json = answer.toString('utf8');
+  if (hasError(json)) return Buffer.from(JSON.stringify({ error: openAIError(json) }));
+  const parsed: unknown = JSON.parse(json);
+  const content = fieldAt(parsed, 'output', 'message', 'content');
+  if (!isObject(parsed) || !Array.isArray(content)) throw new SyntaxError('an answer without a message');
+  const parts = new AnswerParts(names, hasJsonTool);
+  for (const block of content as readonly unknown[]) if (isObject(block)) parts.add(block);
+  const message = parts.message();
+  const usage = usageOf(parsed.usage, parsed.additionalModelResponseFields);
+  const tier = fieldAt(parsed.serviceTier, 'type');
+  return Buffer.from(
+    JSON.stringify({
+      id: answerId(),
+      object: 'chat.completion',
+      created: Math.floor(Date.now() / 1000),
+      model,
+      choices: [{ index: 0, message, logprobs: null, finish_reason: finishOf(parsed.stopReason, message.tool_calls !== undefined) }],
+      ...(usage && { usage }),
+      ...(typeof tier === 'string' && { service_tier: tier }),
+      ...(isObject(parsed.trace) && { trace: parsed.trace }),
+    }),
+  );
+}
+
+/** The blocks of a whole answer. */
+class AnswerParts {
+  private text = '';
+  private reasoning = '';
+  private json: string | undefined = undefined;
+  private readonly thinking: ThinkingBlock[] = [];
+  private readonly calls: object[] = [];
+  private readonly citations: unknown[] = [];
+
+  constructor(
+    private readonly names: ToolNames,
+    private readonly hasJsonTool: boolean,
+  ) {}
+
+  add({ text, toolUse, reasoningContent, citationsContent }: Fields): void {
+    if (typeof text === 'string') this.text += text;
+    else if (isObject(toolUse)) this.addCall(toolUse);
+    else if (isObject(reasoningContent)) this.addReasoning(reasoningContent);
+    else if (isObject(citationsContent)) this.addCited(citationsContent);
+  }
+
+  message(): Fields {
+    const { text, json, reasoning, thinking, calls, citations } = this;
+    const content = json ?? text;
+    return {
+      role: 'assistant',
+      content: content === '' && calls.length > 0 ? null : content,
+      refusal: null,
+      ...(reasoning !== '' && { reasoning_content: reasoning }),
+      ...(thinking.length > 0 && { thinking_blocks: thinking }),
+      ...(calls.length > 0 && { tool_calls: calls }),
+      ...(citations.length > 0 && { provider_specific_fields: { citations } }),
+    };
+  }
+
+  private addCall({ toolUseId: id, name, input, type }: Fields): void {
+    // The service has called its own tool.
+    if (type === 'server_tool_use') return;
+    if (typeof id !== 'string' || typeof name !== 'string') throw new SyntaxError('a call without an id or a name');
+    const written = JSON.stringify(input ?? {});
+    if (this.hasJsonTool && name === JSON_TOOL) this.json ??= written;
+    else this.calls.push({ id, type: 'function', function: { name: this.names.original(name), arguments: written } });
+  }
+
+  private addReasoning({ reasoningText, redactedContent }: Fields): void {
+    if (typeof redactedContent === 'string') this.thinking.push(redactedBlock(redactedContent));
+    if (!isObject(reasoningText)) return;
+    const { text, signature } = reasoningText;
+    const thinking = textOf(text);
+    if (thinking === '' && typeof signature !== 'string') return;
+    this.reasoning += thinking;
+    this.thinking.push({ type: 'thinking', thinking, ...(typeof signature === 'string' && { signature }) });
+  }
+
+  private addCited({ content, citations }: Fields): void {
+    if (Array.isArray(content)) for (const part of content as readonly unknown[]) this.text += textOf(fieldAt(part, 'text'));
+    if (Array.isArray(citations)) this.citations.push(...(citations as readonly unknown[]));
+  }
+}
+
+/** An exception in the place of an answer. */
+function openAIError(json: string): object {
+  const { message, type } = errorIn(json);
+  return {
+    message: message ?? 'The provider answered with an exception.',
+    type: type ?? null,
+    code: type === undefined || type === null ? null : String(statusOf(type)),
+  };
+}
+
+export function fieldAt(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), value);
+}
+
+export function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function amount(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,29 @@
+import type { Protocol, SentRequest, WireCall } from '../protocol.js';
+import { OPENAI_READER } from '../openai/openai.js';
+import { errorIn, hasError } from './errors.js';
+import { ConverseRequest } from './request.js';
+import { ConverseAnswer } from './stream.js';
+
+const EVENT_STREAM = /^application\/vnd\.amazon\.eventstream\b/i;
+
+/** Amazon Bedrock's Converse. */
+export const BEDROCK: Protocol = {
+  name: 'bedrock',
+  call(operation, sent) {
+    return operation === 'chat' ? converse(sent) : undefined;
+  },
+  errorIn,
+  hasError,
+};
+
+function converse(sent: SentRequest): WireCall {
+  const request = new ConverseRequest(sent);
+  const { names, hasJsonTool, includesUsage, model } = request;
+  return {
+    path: `/model/${encodeURIComponent(model.id)}/${sent.request.stream ? 'converse-stream' : 'converse'}`,
+    body: request.body(),
+    translator: new ConverseAnswer({ model: sent.model, names, hasJsonTool, includesUsage }),
+    reader: OPENAI_READER,
+    streamType: EVENT_STREAM,
+  };
+}

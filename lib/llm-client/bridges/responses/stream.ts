@@ -187,6 +187,7 @@ class OpenReasoning implements OpenItem {
   private text = '';
   private hasPart = false;
   private readonly blocks: ThinkingBlock[] = [];
+  private blockIndex: unknown = undefined;
   private readonly place: { readonly item_id: string; readonly output_index: number; readonly summary_index: 0 };
 
   constructor(
@@ -219,13 +220,23 @@ class OpenReasoning implements OpenItem {
   }
 
   /** Parts of one block, its signature last. */
-  private addBlock(block: ThinkingBlock): void {
+  private addBlock({ type, thinking, signature, data, index }: StreamedBlock): void {
+    const block = {
+      type,
+      ...(thinking !== undefined && { thinking }),
+      ...(signature && { signature }),
+      ...(data !== undefined && { data }),
+    };
     const last = this.blocks.at(-1);
-    const goesOn = last?.type === 'thinking' && block.type === 'thinking' && !last.signature;
+    const goesOn = last?.type === 'thinking' && type === 'thinking' && last.signature === undefined && this.blockIndex === index;
+    this.blockIndex = index;
     if (!goesOn) this.blocks.push(block);
-    else this.blocks[this.blocks.length - 1] = { ...last, ...block, thinking: (last.thinking ?? '') + (block.thinking ?? '') };
+    else this.blocks[this.blocks.length - 1] = { ...last, ...block, thinking: (last.thinking ?? '') + (thinking ?? '') };
   }
 }
+
+/** A part of a thinking block; `index` tells blocks apart. */
+type StreamedBlock = ThinkingBlock & { readonly index?: unknown };
 
 class OpenText implements OpenItem {
   readonly index: number;

@@ -10,16 +10,17 @@ import { errorAtEnd } from '../stream.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 const NONE = Buffer.alloc(0);
+const LINE_FEED = 10;
 const FAILED = Buffer.from('"failed"');
 const ERROR_KEY = Buffer.from('"error"');
 /** Events before the first content. */
 const PREPARING = new Set(['response.created', 'response.in_progress', 'response.queued', 'keepalive']);
 const ENDS = ['response.completed', 'response.incomplete', 'response.failed'].map((name) => Buffer.from(name));
 const [, , FAILED_END] = ENDS;
-const ERRORS = ['event: error', '"type":"error"', '"type": "error"'].map((text) => Buffer.from(text));
-const LONGEST_MARK = Math.max(...[...ENDS, ...ERRORS].map(({ length }) => length));
+const ERROR_EVENT = Buffer.from('error');
+const LONGEST_MARK = Math.max(...ENDS.map(({ length }) => length));
 /** What stands before the name of an event; within a JSON string the quotes are escaped. */
-const BEFORE_NAME = /(?:"type": ?"|(?:^|\n)event: ?)$/;
+const BEFORE_NAME = /(?:"type": ?"|\nevent: ?)$/;
 const LONGEST_BEFORE = 16;
 /** Bytes kept of the last event's beginning: it repeats the whole answer behind them. */
 const HEAD_OF_END = 8 * 1024;
@@ -84,16 +85,19 @@ export class PassingResponse implements AnswerTranslator, AnswerReader {
 
   private watch(bytes: Buffer): void {
     if (this.hasEnded) return this.keep(bytes);
-    const seen = this.edge.length === 0 ? bytes : Buffer.concat([this.edge, bytes]);
-    for (const name of ENDS) {
-      const at = nameAt(seen, name);
-      if (at < 0) continue;
+    // Most chunks end with an event: then the next one begins with a line.
+    const startsLine = this.edge.length === 0;
+    const seen = startsLine ? bytes : Buffer.concat([this.edge, bytes]);
+    const [first] = ENDS.map((name) => ({ name, at: nameAt(seen, name, startsLine) }))
+      .filter(({ at }) => at >= 0)
+      .sort((a, b) => a.at - b.at);
+    this.hasError ||= nameAt(first === undefined ? seen : seen.subarray(0, first.at), ERROR_EVENT, startsLine) >= 0;
+    if (first !== undefined) {
       this.hasEnded = true;
-      this.hasFailed = name === FAILED_END;
-      return this.keep(seen.subarray(at));
+      this.hasFailed = first.name === FAILED_END;
+      return this.keep(seen.subarray(first.at));
     }
-    this.hasError ||= ERRORS.some((mark) => seen.includes(mark));
-    this.edge = seen.subarray(-(LONGEST_MARK + LONGEST_BEFORE));
+    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(-(LONGEST_MARK + LONGEST_BEFORE));
   }
 
   private keep(bytes: Buffer): void {
@@ -108,9 +112,11 @@ export function errorEventOf({ message, type, param, code }: OpenAIErrorBody, se
   return eventOf({ type: 'error', sequence_number: sequenceNumber, code, message, param, error }, 'error');
 }
 
-function nameAt(bytes: Buffer, name: Buffer): number {
+function nameAt(bytes: Buffer, name: Buffer, startsLine: boolean): number {
   for (let at = bytes.indexOf(name); at >= 0; at = bytes.indexOf(name, at + name.length)) {
-    if (BEFORE_NAME.test(bytes.toString('latin1', Math.max(0, at - LONGEST_BEFORE), at))) return at;
+    const from = Math.max(0, at - LONGEST_BEFORE);
+    const line = startsLine && from === 0 ? '\n' : '';
+    if (BEFORE_NAME.test(line + bytes.toString('latin1', from, at))) return at;
   }
   return -1;
 }

@@ -12,6 +12,7 @@ export interface Wanted {
 const ANY = /./;
 const CLAUDE = /anthropic$/;
 const GOOGLE = /^(?:gemini|vertex)$/;
+const BEDROCK = /^bedrock-/;
 const OPENAI = /^(?:openai|azure)$/;
 const BRIDGED = /^(?:messages|responses)$/;
 /** The whole of a case, whose error LiteLLM raises itself. */
@@ -77,7 +78,7 @@ export const WANTED: readonly Wanted[] = [
     why: 'An answer without content has no block, streamed as whole. LiteLLM opens an empty one in streams.',
   },
   {
-    protocol: CLAUDE,
+    protocol: /anthropic$|^bedrock-/,
     request: /^system later/,
     difference: /Operator note/,
     why: 'A later system message stays in place as text of the user, as it was written. LiteLLM puts a sentence of its own before it.',
@@ -94,7 +95,7 @@ export const WANTED: readonly Wanted[] = [
     why: 'The name of a file is the title of its document. LiteLLM drops it.',
   },
   {
-    protocol: /anthropic$|^bedrock-claude$/,
+    protocol: /anthropic$|^bedrock-/,
     difference: /^answer\.usage\.reasoning: LiteLLM \d, ours nothing$/,
     why: 'Tokens of thinking are those that the provider states. LiteLLM counts the text by a tokenizer of another model.',
   },
@@ -174,5 +175,46 @@ export const WANTED: readonly Wanted[] = [
     request: /refusal$/,
     difference: /^answer\.choices\[0\]\.content: LiteLLM nothing, ours "I cannot"$/,
     why: 'The text before the filter stepped in belongs to the answer, as in a stream.',
+  },
+  {
+    protocol: BEDROCK,
+    difference: /^sent\.body\.(?:inferenceConfig: LiteLLM \{\}|.*\.json\.required: LiteLLM \[\]), ours nothing$/,
+    why: 'Empty fields are left out.',
+  },
+  {
+    protocol: BEDROCK,
+    request: /^pdf/,
+    difference: /\.document\.name: LiteLLM "Document.*", ours "a"$/,
+    why: 'The name of the file is the name of the document, without what Bedrock refuses in it. LiteLLM makes one of a hash.',
+  },
+  {
+    protocol: BEDROCK,
+    request: /^choice none/,
+    difference: NOT_REFUSED,
+    why: 'Without calls in the conversation, tools that may not be called are left out. LiteLLM refuses the parameter.',
+  },
+  {
+    protocol: /^bedrock-nova$/,
+    request: /^effort none/,
+    difference: NOT_REFUSED,
+    why: 'A model that does not think needs no parameter for that.',
+  },
+  {
+    protocol: /^bedrock-nova$/,
+    request: /^one call at a time/,
+    difference: /^(?:sent|answer|error): /,
+    why: 'A parameter that a model does not have is refused, unless drop_params is set. LiteLLM drops this one without a word.',
+  },
+  {
+    protocol: /^bedrock-nova$/,
+    request: /^cache marks/,
+    difference: /^sent\.body\.toolConfig\.tools: .*cachePoint/,
+    why: 'Nova has no cache for tools, by the documentation of Bedrock.',
+  },
+  {
+    protocol: /^bedrock-nova$/,
+    request: /^json schema → json(?: tool)?, streamed/,
+    difference: /^(?:sent\.path|error|answer): /,
+    why: 'The stream is one of the provider. LiteLLM asks for a whole answer, and makes a stream of it.',
   },
 ];

@@ -170,9 +170,11 @@ function withParsedArguments(call: Fields): Fields {
   return { ...call, arguments: parsed(call.arguments) };
 }
 
+const JSON_TEXTS = new Set(['arguments', 'schema']);
+
 /** A request's body; JSON within texts is parsed, because spaces in it mean nothing. */
 export function bodyFacts(body: Fields): Fields {
-  return inCamelCase(JSON.parse(JSON.stringify(body), (key, value: unknown) => (key === 'arguments' ? parsed(value) : value))) as Fields;
+  return inCamelCase(JSON.parse(JSON.stringify(body), (key, value: unknown) => (JSON_TEXTS.has(key) ? parsed(value) : value))) as Fields;
 }
 
 /** Fields of Gemini's API, which reads both `topP` and `top_p`. */

@@ -47,7 +47,18 @@ const folder = join(__dirname, '../fixtures/litellm/protocols');
 const read = <T>(name: string): T => JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as T;
 const requests = read<Readonly<Record<Operation, Readonly<Record<string, Fields>>>>>('requests');
 
-const PROTOCOLS = ['openai', 'azure', 'anthropic', 'gemini', 'messages', 'messages-anthropic', 'responses', 'responses-anthropic'];
+const PROTOCOLS = [
+  'openai',
+  'azure',
+  'anthropic',
+  'gemini',
+  'bedrock-claude',
+  'bedrock-nova',
+  'messages',
+  'messages-anthropic',
+  'responses',
+  'responses-anthropic',
+];
 const used = new Set<Wanted>();
 
 /** LiteLLM's exceptions by our kinds of failures. */

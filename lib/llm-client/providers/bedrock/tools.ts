@@ -56,7 +56,7 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
   }
   // Tools that are not sent are not called.
   const ownTools = choice === 'none' && !hasTools ? [] : toolsOf(chat, context);
-  const tools = jsonSchema === undefined ? ownTools : [...ownTools, jsonTool(jsonSchema, isThinking || !canForceTools(model))];
+  const tools = jsonSchema === undefined ? ownTools : [...ownTools, jsonTool(jsonSchema, model, isThinking || !canForceTools(model))];
   if (tools.length === 0) return hasTools ? { tools: [DUMMY] } : undefined;
   if (jsonSchema !== undefined) {
     const toolChoice = isThinking || !canForceTools(model) ? undefined : ownTools.length > 0 ? { any: {} } : { tool: { name: JSON_TOOL } };
@@ -112,21 +112,25 @@ function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Pic
     toolSpec: {
       name: sentName,
       description: typeof description === 'string' && description.trim() !== '' ? description : sentName,
-      inputSchema: { json: objectSchema(parameters) },
+      inputSchema: { json: objectSchema(parameters, model) },
       ...(strict === true && hasStrictTools(model) && { strict }),
     },
   };
 }
 
+/** What Nova takes at the root of a tool's schema, and what references point to. */
+const NOVA_ROOT = new Set(['type', 'properties', 'required', '$defs', 'definitions']);
+
 /** The service wants a type at the root. */
-function objectSchema(parameters: unknown): object {
+function objectSchema(parameters: unknown, model: BedrockModel): object {
   if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters)) return EMPTY_SCHEMA;
-  return typeof (parameters as Fields).type === 'string' ? parameters : { ...parameters, type: 'object' };
+  const schema = typeof (parameters as Fields).type === 'string' ? parameters : { ...parameters, type: 'object' };
+  return isNova(model) ? Object.fromEntries(Object.entries(schema).filter(([key]) => NOVA_ROOT.has(key))) : schema;
 }
 
-function jsonTool({ schema, description }: JsonSchema, isUnforced: boolean): Block {
+function jsonTool({ schema, description }: JsonSchema, model: BedrockModel, isUnforced: boolean): Block {
   const words = [isUnforced ? UNFORCED : undefined, description].filter((each) => typeof each === 'string' && each !== '');
-  return { toolSpec: { name: JSON_TOOL, description: words.join(' ') || JSON_TOOL, inputSchema: { json: objectSchema(schema) } } };
+  return { toolSpec: { name: JSON_TOOL, description: words.join(' ') || JSON_TOOL, inputSchema: { json: objectSchema(schema, model) } } };
 }
 
 function choiceOf(choice: unknown, names: ToolNames): Block | undefined {

@@ -3,6 +3,12 @@ import { join } from 'node:path';
 import { FastLiteLLM } from 'nestjs-fast-litellm';
 import { HELLO } from '../support/llm-client-providers.js';
 
+jest.mock('@azure/identity', () => ({
+  ClientSecretCredential: class {
+    getToken = () => Promise.resolve({ token: 'token-of-entra', expiresOnTimestamp: Date.now() + 3_600_000 });
+  },
+}));
+
 const folder = join(__dirname, '../fixtures/litellm-configs');
 /** Keys as people have them; `os.environ/…` of the files is read from here. */
 const env = Object.fromEntries(
@@ -35,7 +41,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'gpt-4o: https://api.openai.com/v1/chat/completions key-of-OPENAI',
   ],
   '03-every-provider.yaml': [
-    'claude: https://api.anthropic.com/v1/chat/completions key-of-ANTHROPIC',
+    'claude: https://api.anthropic.com/v1/messages key-of-ANTHROPIC',
     'gemini: https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:generateContent key-of-GEMINI',
     'groq: https://api.groq.com/openai/v1/chat/completions key-of-GROQ',
     'mistral: https://api.mistral.ai/v1/chat/completions key-of-MISTRAL',
@@ -46,10 +52,10 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   ],
   '04-wildcards.yaml': [
     'openai/*: https://api.openai.com/v1/chat/completions key-of-OPENAI',
-    'anthropic/*: https://api.anthropic.com/v1/chat/completions key-of-ANTHROPIC',
+    'anthropic/*: https://api.anthropic.com/v1/messages key-of-ANTHROPIC',
     'groq/*: https://api.groq.com/openai/v1/chat/completions key-of-GROQ',
     'vertex_ai/*: the protocol of vertex_ai is not supported yet',
-    'claude-*: https://api.anthropic.com/v1/chat/completions key-of-ANTHROPIC',
+    'claude-*: https://api.anthropic.com/v1/messages key-of-ANTHROPIC',
     '*: https://api.groq.com/openai/v1/chat/completions key-of-GROQ',
   ],
   '05-bedrock.yaml': [
@@ -67,7 +73,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'openai-like: http://0.0.0.0:8000/chat/completions no key',
   ],
   '08-azure-entra.yaml': [
-    'gpt-4o: authentication by tenant_id, client_id and client_secret is not supported yet',
+    'gpt-4o: https://my.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21 token-of-entra',
     'token: https://my.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21 token-of-azure',
     'foundry: https://my.services.ai.azure.com/models/chat/completions key-of-AZURE_AI',
     'nowhere: litellm_params.api_base must be given: azure_ai has no default address',
@@ -93,7 +99,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   ],
   '12-team-gateway.yaml': [
     'upstream: http://upstream:4000/chat/completions key-of-upstream',
-    'messages: https://api.anthropic.com/v1/chat/completions key-of-ANTHROPIC',
+    'messages: https://api.anthropic.com/v1/messages key-of-ANTHROPIC',
     'copilot: the protocol of github_copilot is not supported yet',
     'models: https://models.inference.ai.azure.com/chat/completions key-of-GITHUB',
     'router: https://openrouter.ai/api/v1/chat/completions key-of-OPENROUTER',

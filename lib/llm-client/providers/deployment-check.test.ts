@@ -18,7 +18,7 @@ describe('deploymentCheck', () => {
     ],
     ['an address by a name of other tools', { api_key: 'sk-1', api_url: 'http://mine/v1' }, /api_url is not a LiteLLM parameter/],
     ['a credential by name', { litellm_credential_name: 'mine' }, /litellm_credential_name names no entry of credential_list/],
-    ['a token of an OIDC provider', { api_key: 'oidc/github/x' }, /api_key from an OIDC provider/],
+    ['a token of an OIDC provider', { api_key: 'oidc/github/x' }, /api_key by this OIDC service/],
   ])('finds %s uncallable, so that no key of the environment is sent in its place', (_, params, reason) => {
     expect(found(params)).toMatchObject({ reason: expect.stringMatching(reason) as string });
     expect(found(params, '*')).toMatchObject({ reason: expect.stringMatching(reason) as string });

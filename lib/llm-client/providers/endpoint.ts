@@ -4,6 +4,8 @@ import type { Environment } from '../../feature-flags/feature-flags.environment.
 import type { RequestAuthorization } from './authorization.js';
 import { AwsAuthorization, hasAwsCredentials } from './bedrock/credentials.js';
 import { bedrockBase, bedrockRegion } from './bedrock/region.js';
+import { azureAuthorization, isLocalOidc, namesAzureIdentity } from './azure-credentials.environment.js';
+import { databricksAuthorization, hasDatabricksClient } from './databricks-credentials.environment.js';
 import { addressOf, parseBase, regionalBase, type ProviderAddress } from './address.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { hasCredentials, headersOf, secretsIn, secretsInQuery, type HeaderParams } from './headers.js';
@@ -81,19 +83,18 @@ export class ProviderEndpoint {
     this.origin = url.origin;
     this.isAtHome = isAtProvider(provider, url);
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
-    const ownToken = isAzure(provider) ? text(params.azure_ad_token) : undefined;
+    const ownToken = isAzure(provider) && !isLocalOidc(params.azure_ad_token) ? text(params.azure_ad_token) : undefined;
     // A deployment's own credentials, of any kind, keep the environment's key out.
     const hasOwnKeys = isBedrock && hasAwsCredentials({ ...params });
     const isKeyed = text(params.api_key) !== undefined || ownToken !== undefined || this.hasEntraCredentials || hasOwnKeys;
-    const key = text(params.api_key) ?? (isForThis && !isKeyed ? around.key() : undefined);
+    const isClient = provider === 'databricks' && isForThis && hasDatabricksClient(env);
+    const key = text(params.api_key) ?? (isForThis && !isKeyed && !isClient ? around.key() : undefined);
     const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
-    const isSigned = isBedrock && key === undefined && !hasCredentials(this.headers, url) && (isForThis || hasOwnKeys);
-    const aws = { params: { ...params }, env, deploymentId, takesEnvironment: isForThis };
-    this.authorization = isSigned ? new AwsAuthorization({ ...aws, region: bedrockRegion(aws.params, env, deploymentId) }) : undefined;
+    this.authorization = hasCredentials(this.headers, url) ? undefined : this.authorizationBy(env, isForThis);
     this.keptBack = isKeyed || isForThis || hasCredentials(this.headers, url) ? [] : around.setKeys();
-    const hasKeys = key !== undefined || token !== undefined || (isSigned && text(env.AWS_ACCESS_KEY_ID) !== undefined);
-    this.isSetUp = hasKeys || around.base() !== undefined;
+    const isFetched = this.authorization !== undefined && (!isBedrock || text(env.AWS_ACCESS_KEY_ID) !== undefined);
+    this.isSetUp = key !== undefined || token !== undefined || isFetched || around.base() !== undefined;
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
@@ -102,10 +103,6 @@ export class ProviderEndpoint {
     const { provider, deploymentId, address } = this;
     if (hasCredentials(this.headers, address.url)) return undefined;
     if (this.authorization !== undefined) return this.authorization.missing?.();
-    if (this.hasEntraCredentials) {
-      const reason = 'authentication by tenant_id, client_id and client_secret is not supported yet';
-      return new DeploymentFault(deploymentId, 'client_secret', reason, 'set api_key or azure_ad_token');
-    }
     const isAtHome = isAtProvider(provider, address.url);
     const host = isAtHome ? provider : providerAt(address.url);
     const asks = isAzure(provider) || (host !== undefined && rowOf(host)?.keyOptional !== true);
@@ -119,10 +116,21 @@ export class ProviderEndpoint {
     return new DeploymentFault(deploymentId, 'api_key', reason, mend);
   }
 
-  /** Azure's authentication as an app, which is not supported yet. */
+  /** An identity of the deployment's own at Azure. */
   private get hasEntraCredentials(): boolean {
-    const { tenant_id: tenant, client_id: client, client_secret: secret } = this.params;
-    return isAzure(this.provider) && [tenant, client, secret].some((part) => text(part) !== undefined);
+    const { params, provider } = this;
+    return isAzure(provider) && (namesAzureIdentity({ ...params }) || isLocalOidc(params.azure_ad_token));
+  }
+
+  /** @param takesEnvironment whether credentials of the environment may go to this address */
+  private authorizationBy(env: Environment, takesEnvironment: boolean): RequestAuthorization | undefined {
+    const { provider, deploymentId, params } = this;
+    const access = { params: { ...params }, env, deploymentId, takesEnvironment };
+    if (isAzure(provider)) return azureAuthorization(access);
+    if (provider === 'bedrock' && (takesEnvironment || hasAwsCredentials(access.params))) {
+      return new AwsAuthorization({ ...access, region: bedrockRegion(access.params, env, deploymentId) });
+    }
+    return provider === 'databricks' && takesEnvironment ? databricksAuthorization(this.origin, env, deploymentId) : undefined;
   }
 
   /**
@@ -257,7 +265,7 @@ const MEANT: ReadonlyMap<string, string> = new Map([
   ...[...TEXTS, ...ADDRESSES].map((key) => [bare(key), key] as const),
   ...['api_url', 'api_base_url', 'api_endpoint'].map((key) => [bare(key), 'api_base'] as const),
 ]);
-/** LiteLLM fetches a token from these providers and uses it as the key. */
+/** LiteLLM fetches such values from services; Azure's are also read on this machine. */
 const OIDC = /^\s*oidc\//;
 
 /** @throws DeploymentFault naming a wrong parameter of those that decide where the key is sent. */
@@ -274,7 +282,13 @@ export function checkEndpointParams(params: object, deploymentId: string): void 
     const value = values.get(key);
     if (value === undefined) continue;
     if (typeof value !== 'string') throw new DeploymentFault(deploymentId, key, 'must be a string', 'put a number in quotes');
-    if (OIDC.test(value)) throw new DeploymentFault(deploymentId, key, `${key} from an OIDC provider is not supported yet`, 'set api_key');
+    if (OIDC.test(value) && !(key === 'azure_ad_token' && isLocalOidc(value)))
+      throw new DeploymentFault(
+        deploymentId,
+        key,
+        `${key} by this OIDC service is not supported`,
+        'set api_key, or azure_ad_token: oidc/env/<variable> or oidc/file/<path>',
+      );
   }
   if (values.has('litellm_credential_name')) {
     const key = 'litellm_credential_name';

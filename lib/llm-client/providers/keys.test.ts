@@ -4,6 +4,12 @@ import { ProviderEndpoint, type EndpointParams } from './endpoint.js';
 import { upstreamModel } from './resolution.js';
 import { baseVariables, keyVariables, SPOKEN } from './provider-table.environment.js';
 
+let isMissing = false;
+jest.mock('../../common/optional-package.js', () => ({
+  ...jest.requireActual<object>('../../common/optional-package.js'),
+  isInstalled: () => !isMissing,
+}));
+
 const endpoint = (params: Partial<EndpointParams>, env: Record<string, string> = {}): ProviderEndpoint =>
   new ProviderEndpoint({ model: 'openai/gpt-4o', ...params }, 'a', env);
 const urlOf = (asked: ProviderEndpoint, model: string): string => asked.origin + asked.pathOf('/chat/completions', upstreamModel(model));
@@ -118,10 +124,16 @@ describe('Azure', () => {
     expect(headerOf(endpoint(at, { AZURE_AD_TOKEN: 'token' }), 'authorization')).toBe('Bearer token');
   });
 
-  it('is uncallable without a key or a token, with or without Entra credentials', () => {
+  it('is uncallable without a key or a token, or with Entra credentials without the library', () => {
     expect(endpoint(at).missingKey()?.reason).toContain('AZURE_OPENAI_API_KEY, AZURE_API_KEY');
+    expect(endpoint({ ...at, tenant_id: 't', client_id: 'c', client_secret: 'secret-of-it' }).missingKey()).toBeUndefined();
+    isMissing = true;
     const entra = endpoint({ ...at, tenant_id: 't', client_id: 'c', client_secret: 'secret-of-it' }).missingKey();
-    expect(entra).toMatchObject({ reason: expect.stringContaining('not supported yet'), mend: 'set api_key or azure_ad_token' });
+    isMissing = false;
+    expect(entra).toMatchObject({
+      reason: 'authentication by Microsoft Entra ID needs @azure/identity, which is not installed',
+      mend: 'npm install @azure/identity, or set api_key',
+    });
     expect(entra?.message).not.toContain('secret-of-it');
     expect(() => endpoint({ model: 'azure/d', api_key: 'k' })).toThrow(
       'api_base: must be given: azure has no default address; set it, or AZURE_API_BASE',

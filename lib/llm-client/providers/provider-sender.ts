@@ -59,7 +59,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
       try {
         attempt.begin(exchange);
         const sent = this.requestFor(attempt, known, call, exchange);
-        this.dispatch(attempt, sent instanceof Promise ? await sent : sent, exchange);
+        this.dispatch(attempt, sent instanceof Promise ? await inTime(sent, exchange) : sent, exchange);
         await exchange.answered;
       } catch (error) {
         // A token that was revoked before its time is fetched again, once.
@@ -172,6 +172,11 @@ interface BridgeableCall {
   readonly bridged: BridgedAnswer | undefined;
   /** Whether chat can serve the operation where the provider turns out not to have it. */
   readonly isBridgeable: boolean;
+}
+
+/** An attempt that is over does not wait for its body or its credentials. */
+async function inTime(request: Promise<ProviderRequest>, exchange: ProviderExchange): Promise<ProviderRequest> {
+  return (await Promise.race([request, exchange.answered])) as ProviderRequest;
 }
 
 function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, call: WireCall, body: string | Buffer): ProviderRequest {

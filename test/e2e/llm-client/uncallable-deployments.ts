@@ -15,8 +15,8 @@ export const BROKEN: Readonly<Record<string, readonly [params: Record<string, un
   unnamed: [{ model: 'my-finetune', api_key: 'sk-secret-unnamed' }, /the model my-finetune names no provider/],
   'azure-nowhere': [{ model: 'azure/gpt-4', api_key: 'sk-secret-azure' }, /api_base must be given: azure has no default address/],
   entra: [
-    { model: 'azure/gpt-4', api_base: 'https://r.openai.azure.com', tenant_id: 't', client_id: 'c', client_secret: 'sk-secret-entra' },
-    /authentication by tenant_id, client_id and client_secret is not supported yet/,
+    { model: 'azure/gpt-4', api_base: 'https://r.openai.azure.com', client_id: 'c', client_secret: 'sk-secret-entra' },
+    /tenant_id must be set beside the other parts of the identity/,
   ],
   keyless: [{ model: 'groq/llama-3' }, /no API key: api_key is not set, nor is GROQ_API_KEY/],
   'unset-key': [{ model: 'openai/gpt-4o', api_key: 'os.environ/NO_SUCH_KEY' }, /environment variable NO_SUCH_KEY is not set/],

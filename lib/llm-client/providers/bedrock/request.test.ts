@@ -498,8 +498,9 @@ describe('tools', () => {
   it('asks for structured output as the input of a forced tool elsewhere', () => {
     const own = { toolSpec: { name: 'json_tool_call', description: 'json_tool_call', inputSchema: { json: schema } } };
     const nova = 'amazon.nova-pro-v1:0';
+    const plain = spec('f', { inputSchema: { json: { type: 'object', properties: {} } } });
     expect(sent({ response_format }, nova).toolConfig).toEqual({ tools: [own], toolChoice: { tool: { name: 'json_tool_call' } } });
-    expect(sent({ response_format, tools: [tool('f')] }, nova).toolConfig).toEqual({ tools: [spec('f'), own], toolChoice: { any: {} } });
+    expect(sent({ response_format, tools: [tool('f')] }, nova).toolConfig).toEqual({ tools: [plain, own], toolChoice: { any: {} } });
     expect(sent({ response_format }, 'meta.llama3-1-8b-instruct-v1:0').toolConfig).not.toHaveProperty('toolChoice');
   });
 

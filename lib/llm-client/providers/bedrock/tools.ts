@@ -7,6 +7,7 @@ import type { Block } from './media.js';
 import { cachePointOf } from './messages.js';
 import { canDisableParallelTools, canForceTools, hasStrictTools, isNova, type BedrockModel } from './models.js';
 import type { ToolNames } from './tool-names.js';
+import { plainSchema } from './tool-schema.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -56,7 +57,7 @@ export function toolConfigOf(chat: Fields, context: ToolContext): ToolConfig | u
   }
   // Tools that are not sent are not called.
   const ownTools = choice === 'none' && !hasTools ? [] : toolsOf(chat, context);
-  const tools = jsonSchema === undefined ? ownTools : [...ownTools, jsonTool(jsonSchema, model, isThinking || !canForceTools(model))];
+  const tools = jsonSchema === undefined ? ownTools : [...ownTools, jsonTool(jsonSchema, isThinking || !canForceTools(model), model)];
   if (tools.length === 0) return hasTools ? { tools: [DUMMY] } : undefined;
   if (jsonSchema !== undefined) {
     const toolChoice = isThinking || !canForceTools(model) ? undefined : ownTools.length > 0 ? { any: {} } : { tool: { name: JSON_TOOL } };
@@ -112,25 +113,28 @@ function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Pic
     toolSpec: {
       name: sentName,
       description: typeof description === 'string' && description.trim() !== '' ? description : sentName,
-      inputSchema: { json: objectSchema(parameters, model) },
+      inputSchema: { json: objectSchema(parameters, model, `${path}.function.parameters`) },
       ...(strict === true && hasStrictTools(model) && { strict }),
     },
   };
 }
 
-/** What Nova takes at the root of a tool's schema, and what references point to. */
-const NOVA_ROOT = new Set(['type', 'properties', 'required', '$defs', 'definitions']);
-
 /** The service wants a type at the root. */
-function objectSchema(parameters: unknown, model: BedrockModel): object {
+function objectSchema(parameters: unknown, { family }: BedrockModel, path: string): object {
   if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters)) return EMPTY_SCHEMA;
-  const schema = typeof (parameters as Fields).type === 'string' ? parameters : { ...parameters, type: 'object' };
-  return isNova(model) ? Object.fromEntries(Object.entries(schema).filter(([key]) => NOVA_ROOT.has(key))) : schema;
+  if (family !== 'claude' && family !== 'unknown') return plainSchema(parameters as Fields, path);
+  return typeof (parameters as Fields).type === 'string' ? parameters : { ...parameters, type: 'object' };
 }
 
-function jsonTool({ schema, description }: JsonSchema, model: BedrockModel, isUnforced: boolean): Block {
+function jsonTool({ schema, description }: JsonSchema, isUnforced: boolean, model: BedrockModel): Block {
   const words = [isUnforced ? UNFORCED : undefined, description].filter((each) => typeof each === 'string' && each !== '');
-  return { toolSpec: { name: JSON_TOOL, description: words.join(' ') || JSON_TOOL, inputSchema: { json: objectSchema(schema, model) } } };
+  return {
+    toolSpec: {
+      name: JSON_TOOL,
+      description: words.join(' ') || JSON_TOOL,
+      inputSchema: { json: objectSchema(schema, model, 'response_format.json_schema.schema') },
+    },
+  };
 }
 
 function choiceOf(choice: unknown, names: ToolNames): Block | undefined {

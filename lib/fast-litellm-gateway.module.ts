@@ -2,7 +2,7 @@ import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@
 import { HttpAdapterHost } from '@nestjs/core';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
-import { boundBodies } from './gateway/body/bodies.js';
+import { readBodies } from './gateway/body/bodies.js';
 import { createGatewayControllers } from './gateway/gateway.controllers.js';
 import { GATEWAY_DESK, type GatewayDesk } from './gateway/gateway.desk.js';
 import { resolveGatewayMount, resolveGatewayOptions, type GatewayMount, type GatewayOptions } from './gateway/gateway.options.js';
@@ -68,7 +68,7 @@ export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
     @Inject(HttpAdapterHost) host: HttpAdapterHost,
   ) {
     super();
-    boundBodies(host, desk, routes);
+    readBodies(host, desk, routes);
   }
 
   /**

@@ -37,6 +37,7 @@ export { FastLiteLLMDashboardModule, type DashboardMount } from './fast-litellm-
 export { FastLiteLLMGatewayModule } from './fast-litellm-gateway.module.js';
 export {
   GATEWAY_ENDPOINTS,
+  type ForwardedEndpoint,
   type GatewayEndpoint,
   type GatewayMount,
   type GatewayOptions,
@@ -114,6 +115,16 @@ export type { LlmClientOptions } from './llm-client/llm-client.options.js';
 export type { CallOptions, ModelRequest } from './llm-client/request.js';
 export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
 export { LlmClient } from './llm-client/llm-client.service.js';
+export type {
+  AccountRequest,
+  ForwardedForm,
+  ForwardedRequest,
+  ImageList,
+  ModerationList,
+  RerankedList,
+} from './llm-client/api/forwarded.js';
+export { MultipartBody } from './llm-client/forward/multipart.js';
+export { LlmBytes } from './llm-client/stream/llm-bytes.js';
 export { LlmStream } from './llm-client/stream/llm-stream.js';
 export type {
   ChatChunkChoice,

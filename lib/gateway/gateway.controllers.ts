@@ -21,12 +21,13 @@ import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.
 import { GATEWAY_DESK, type GatewayDesk } from './gateway.desk.js';
 import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
 import { FASTIFY_ROUTE_CONFIG, GATEWAY_ROUTE, type MountedRoute } from './routes/mounted-route.js';
+import { FORWARDED_ROUTES } from './routes/forwarded.js';
 import { MODEL_CALLS } from './routes/model-calls.js';
 import { MODEL_LISTS } from './routes/models.js';
 import { OPERATOR_ROUTES } from './routes/operator.js';
 import type { GatewayExchange, GatewayReply, GatewayRequest, GatewayRoute } from './routes/route.js';
 
-const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...MODEL_LISTS, ...OPERATOR_ROUTES];
+const ROUTES: readonly GatewayRoute[] = [...MODEL_CALLS, ...FORWARDED_ROUTES, ...MODEL_LISTS, ...OPERATOR_ROUTES];
 /** Endpoints that call no model: they have no limits unless these are named. */
 const UNLIMITED: ReadonlySet<GatewayEndpoint> = new Set(['models', 'health', 'model_info']);
 

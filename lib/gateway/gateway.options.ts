@@ -18,10 +18,28 @@ import type { RateLimitRule } from '../http/decorators.js';
 import type { CallOptions } from '../llm-client/request.js';
 
 /** The parts of the gateway's API, each of one or several routes. */
-export const GATEWAY_ENDPOINTS = ['chat', 'completions', 'embeddings', 'responses', 'messages', 'models', 'health', 'model_info'] as const;
+export const GATEWAY_ENDPOINTS = [
+  'chat',
+  'completions',
+  'embeddings',
+  'responses',
+  'messages',
+  'images',
+  'audio',
+  'moderations',
+  'rerank',
+  'files',
+  'batches',
+  'models',
+  'health',
+  'model_info',
+] as const;
 
 /** A part of the gateway's API. */
 export type GatewayEndpoint = (typeof GATEWAY_ENDPOINTS)[number];
+
+/** Endpoints whose requests need not name a model, where the operator does. */
+export type ForwardedEndpoint = Extract<GatewayEndpoint, 'images' | 'audio' | 'moderations' | 'rerank' | 'files' | 'batches'>;
 
 /**
  * Limits of the gateway's routes: rules for all, or by endpoint. `default`: for those that are not
@@ -66,6 +84,11 @@ export interface GatewayOptions {
    * loopback from other sites' names for it. Default: any.
    */
   readonly allowedHosts?: readonly string[];
+  /**
+   * Models for requests that name none, by endpoint: a moderation model; for `files` and `batches`
+   * the model group whose account has them.
+   */
+  readonly models?: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
   /** Options for the calls of a request: tags, time limits, which models its client may call. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
   readonly callOptions?: (request: any) => CallOptions | Promise<CallOptions>;
@@ -77,6 +100,7 @@ export interface ResolvedGatewayOptions {
   readonly jsonBounds: JsonBounds | undefined;
   /** In lower case; `null`: any. */
   readonly allowedHosts: readonly string[] | null;
+  readonly models: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
   readonly callOptions: GatewayOptions['callOptions'];
 }
 
@@ -91,7 +115,14 @@ export interface ResolvedGatewayMount {
 }
 
 const DEFAULT_BODY_BYTES = 32 * 1024 * 1024;
-const OPTIONS = ['maxBodyBytes', 'jsonBounds', 'allowedHosts', 'callOptions'] as const satisfies readonly (keyof GatewayOptions)[];
+const FORWARDED = ['images', 'audio', 'moderations', 'rerank', 'files', 'batches'] as const satisfies readonly ForwardedEndpoint[];
+const OPTIONS = [
+  'maxBodyBytes',
+  'jsonBounds',
+  'allowedHosts',
+  'models',
+  'callOptions',
+] as const satisfies readonly (keyof GatewayOptions)[];
 const PATH = /^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/;
 
 /** @throws InvalidConfigurationError naming the option. */
@@ -104,10 +135,18 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
     allowedHosts: optional(given.allowedHosts, null, (value) =>
       checkArray('gateway.allowedHosts', value, (path, host) => checkString(path, host).toLowerCase()),
     ),
+    models: optional(given.models, {}, checkModels),
     callOptions: optional(given.callOptions, undefined, (value) =>
       checkFunction<NonNullable<GatewayOptions['callOptions']>>('gateway.callOptions', value),
     ),
   };
+}
+
+function checkModels(value: unknown): ResolvedGatewayOptions['models'] {
+  const models = checkObject('gateway.models', value);
+  checkKnownKeys('gateway.models', models, FORWARDED);
+  for (const [endpoint, model] of Object.entries(models)) checkString(`gateway.models.${endpoint}`, model);
+  return models;
 }
 
 function bodyLimitOf(value: unknown): (request: IncomingMessage) => number {

@@ -19,6 +19,8 @@ import { CallReporter } from './call/reporter.js';
 import { RetryBudget } from './call/retry.js';
 import { CallSpending } from './call/spending.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
+import { accountCall, modelCall } from './forward/forward-requests.js';
+import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from './forward/forwarded.js';
 import { callSamples } from './metrics.js';
 import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-exchange.js';
@@ -26,8 +28,10 @@ import type { Operation } from './providers/protocol.js';
 import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
 import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
+import type { LlmBytes } from './stream/llm-bytes.js';
 import type { LlmStream } from './stream/llm-stream.js';
 import type { ChatCompletion, ChatCompletionChunk } from './api/chat.js';
+import type { AccountRequest, ForwardedForm, ForwardedRequest, ImageList, ModerationList, RerankedList } from './api/forwarded.js';
 import type { EmbeddingList, TextCompletion } from './api/completions.js';
 import type { Message, MessageEvent } from './api/messages.js';
 import type { ChatRequest, CompletionRequest, EmbeddingRequest, MessagesRequest, ResponsesRequest } from './api/requests.js';
@@ -37,6 +41,7 @@ type Fields = Readonly<Record<string, unknown>>;
 type Streamed = { readonly stream: true };
 type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
+type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
 
 /** What the client takes from its surroundings. */
 export interface LlmClientContext {
@@ -144,6 +149,62 @@ export class LlmClient implements Capability {
     return this.ask('completions', body, options) as Promise<Answered<TextCompletion, TextCompletion>>;
   }
 
+  /** Images of OpenAI's API. With `stream: true` their events. */
+  images(body: ForwardedRequest & Streamed, options?: CallOptions): Promise<LlmStream>;
+  images(body: ForwardedRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ImageList>>;
+  images(body: ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>>;
+  images(body: ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
+    return this.forward('images', '/images/generations', body, options) as Promise<Answered<ImageList, Fields>>;
+  }
+
+  /** Edits of images. `form` is OpenAI's; some providers take JSON. */
+  imageEdits(form: ForwardedForm | ForwardedRequest, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
+    return this.forward('images', '/images/edits', form, options) as Promise<Answered<ImageList, Fields>>;
+  }
+
+  /** Variations of an image. */
+  imageVariations(form: ForwardedForm, options?: CallOptions): Promise<Answered<ImageList, Fields>> {
+    return this.forward('images', '/images/variations', form, options) as Promise<Answered<ImageList, Fields>>;
+  }
+
+  /** Speech of OpenAI's API: the sound as it arrives. */
+  speech(body: ForwardedRequest, options?: CallOptions): Promise<LlmBytes> {
+    return this.forward('audio', '/audio/speech', body, options) as Promise<LlmBytes>;
+  }
+
+  /** A transcript: JSON, or a text as the form's `response_format` says. */
+  transcriptions(form: ForwardedForm, options?: CallOptions): Promise<Answered<Fields, Fields>> {
+    return this.forward('audio', '/audio/transcriptions', form, options) as Promise<Answered<Fields, Fields>>;
+  }
+
+  /** The same in English. */
+  translations(form: ForwardedForm, options?: CallOptions): Promise<Answered<Fields, Fields>> {
+    return this.forward('audio', '/audio/translations', form, options) as Promise<Answered<Fields, Fields>>;
+  }
+
+  /** Moderations of OpenAI's API. */
+  moderations(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<ModerationList>> {
+    return this.forward('moderations', '/moderations', body, options) as Promise<LlmAnswer<ModerationList>>;
+  }
+
+  /** Documents in the order of their relevance, by providers with a route `/rerank`. */
+  rerank(body: ForwardedRequest, options?: CallOptions): Promise<LlmAnswer<RerankedList>> {
+    return this.forward('rerank', '/rerank', body, options) as Promise<LlmAnswer<RerankedList>>;
+  }
+
+  /**
+   * Files of a provider's account. `/…/content` answers with bytes, anything else with JSON.
+   * @throws NoDeploymentError for an unknown model group.
+   */
+  files(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer | LlmBytes> {
+    return this.askAccount('files', request, options) as Promise<LlmAnswer | LlmBytes>;
+  }
+
+  /** Batches of a provider's account. @throws NoDeploymentError for an unknown model group. */
+  batches(request: AccountRequest, options?: CallOptions): Promise<LlmAnswer> {
+    return this.askAccount('batches', request, options) as Promise<LlmAnswer>;
+  }
+
   /**
    * Calls `model` by the client that `send` uses: an SDK, the AI SDK, `fetch`. Switch off its own
    * retries (`maxRetries: 0`), or both multiply. The usage is read from the result's `usage`.
@@ -188,12 +249,12 @@ export class LlmClient implements Capability {
    * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
    * microtask queue.
    */
-  private ask(operation: Operation, body: Fields, given: CallOptions): Promise<LlmAnswer | LlmStream> {
+  private ask(operation: Operation, body: Fields, given: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
     try {
       const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
       // Without a model it is refused while it is read.
       const asked = (operation === 'embeddings' ? { ...body, stream: undefined } : body) as ModelRequest;
-      const request = new ReadRequest(asked, given, addsUsage, this.requestLimits);
+      const request = new ReadRequest(asked, given, addsUsage, this.requestLimits, forwarded);
       const { routing, request: http } = request.options;
       const memory = http ? RequestContext.of(http) : undefined;
       const stated = routing?.inputTokens;
@@ -208,7 +269,27 @@ export class LlmClient implements Capability {
     }
   }
 
-  private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<LlmAnswer | LlmStream> {
+  private async forward(
+    operation: ForwardedOperation,
+    path: ForwardedPath,
+    body: ForwardedRequest | ForwardedForm,
+    options: CallOptions = {},
+  ): Promise<AnyAnswer> {
+    const { fields, forwarded } = await modelCall({ method: 'POST', path, answer: FORWARDED_PATHS[path] }, body);
+    return this.ask(operation, fields, options, forwarded);
+  }
+
+  private async askAccount(operation: 'files' | 'batches', request: AccountRequest, options: CallOptions = {}): Promise<AnyAnswer> {
+    const { fields, forwarded } = await accountCall(operation, request, (group) => {
+      const name = this.router.knownName(group);
+      return this.router.deployments().filter((each) => each.isSelectable && (each.modelName === name || each.id === name));
+    });
+    // What has made a file or a batch is not done twice.
+    const retries = forwarded.method === 'POST' ? { numRetries: 0 } : undefined;
+    return this.ask(operation, fields, { ...options, disableFallbacks: true, ...retries }, forwarded);
+  }
+
+  private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<AnyAnswer> {
     const { model, stream, maxTokens, options, startedAtMs } = request;
     const description = { operation, model, stream, maxTokens, promptTokens, startedAtMs };
     return this.run(description, options, new ProviderSender(this.providers, operation, request));

@@ -15,6 +15,7 @@ import { isLarge } from '../http/body/body-size.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
+import type { Forwarded } from './forward/forwarded.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
@@ -125,12 +126,15 @@ export class ReadRequest {
     options: CallOptions,
     streamUsage: boolean,
     limits: RequestLimits,
+    /** Where the request passes as it is. */
+    readonly forwarded?: Forwarded,
   ) {
     checkBodyBounds(checkObject('body', body, refuseArgument), limits.bounds);
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
-    this.stream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
+    const asksStream = optional(body.stream ?? undefined, false, (value) => checkBoolean('stream', value, refuseArgument));
+    this.stream = asksStream || forwarded?.answer === 'bytes';
     const { stream_options: streamOptions } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };
     this.addsUsage = this.stream && streamUsage && streamOptions?.include_usage !== true;
     const headers = (options.request as LimitedRequest | undefined)?.headers;

@@ -2,14 +2,14 @@ import type { HttpAdapterHost } from '@nestjs/core';
 import type { GatewayDesk } from '../gateway.desk.js';
 import type { MountedRoute } from '../routes/mounted-route.js';
 import { readExpressBodies, type ExpressApp } from './express-bodies.js';
-import { boundFastifyBodies, type FastifyInstance } from './fastify-bodies.js';
+import { readFastifyBodies, type FastifyInstance } from './fastify-bodies.js';
 
-/** Bounds the bodies of the gateway's routes, as soon as the app has its HTTP adapter. */
-export function boundBodies(host: HttpAdapterHost, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
+/** Reads the bodies of the gateway's routes, as soon as the app has its HTTP adapter. */
+export function readBodies(host: HttpAdapterHost, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
   const bind = (): void => {
     const { httpAdapter } = host;
     const instance: unknown = httpAdapter.getInstance();
-    if (httpAdapter.getType() === 'fastify') boundFastifyBodies(instance as FastifyInstance, desk, routes);
+    if (httpAdapter.getType() === 'fastify') readFastifyBodies(instance as FastifyInstance, desk, routes);
     else readExpressBodies(instance as ExpressApp, desk, routes);
   };
   // In tests the app is made after its modules.

@@ -3,18 +3,19 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { gatewayError } from '../errors.js';
 import type { GatewayBody } from '../routes/route.js';
 
-const TYPES: Readonly<Record<Exclude<GatewayBody, 'none'>, { readonly pattern: RegExp; readonly words: string }>> = {
-  json: { pattern: /^application\/json[ \t]*(?:;|$)/i, words: 'application/json' },
-};
+const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+const FORM_TYPE = /^multipart\/form-data[ \t]*;/i;
 
 /**
  * What is wrong with the content type of a request. Strict, because other types that forms can send
  * reach a server from any web page.
  */
 export function contentTypeFault(headers: IncomingHttpHeaders, body: GatewayBody): HttpException | undefined {
-  if (body === 'none') return undefined;
-  const { pattern, words } = TYPES[body];
+  const type = headers['content-type'];
+  if (body === 'none' || (body === 'optional' && type === undefined)) return undefined;
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (pattern.test(headers['content-type'] ?? '') && encoding === 'identity') return undefined;
+  const wanted = body === 'form' ? FORM_TYPE : JSON_TYPE;
+  if (wanted.test(type ?? '') && encoding === 'identity') return undefined;
+  const words = body === 'form' ? 'multipart/form-data' : 'application/json';
   return gatewayError(415, null, `The body must be sent as ${words}, and not compressed.`);
 }

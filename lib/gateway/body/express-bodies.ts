@@ -1,16 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HttpException } from '@nestjs/common';
-import { isLargeBody } from '../../http/body/body-size.js';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
-import { JsonShape, type JsonBounds } from '../../http/body/json-shape.js';
-import { parseLargeJson } from '../../http/body/large-json.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { handlerOf, type MountedRoute } from '../routes/mounted-route.js';
-import { readBody, statedLengthFault } from './body-limits.js';
 import { contentTypeFault } from './content-type.js';
 import { earlyAnswer } from './early-answer.js';
+import { readRequestBody, statedLengthFault } from './request-body.js';
 
 type ExpressRequest = IncomingMessage & { body?: unknown; readonly path: string };
 
@@ -30,7 +26,7 @@ interface ReadRoute {
  * known; a request that is missed is read by the app's parsers, and checked by the guards.
  */
 export function readExpressBodies(app: ExpressApp, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
-  const bounds = resolveJsonBounds(desk.options.jsonBounds ?? {});
+  const jsonBounds = resolveJsonBounds(desk.options.jsonBounds ?? {});
   const byPath = new Map(
     routes.flatMap((mounted) => {
       const precheck = precheckBy(desk.rateLimits, mounted.controller, handlerOf(mounted));
@@ -45,7 +41,13 @@ export function readExpressBodies(app: ExpressApp, desk: GatewayDesk, routes: re
     if (found === undefined || contentTypeFault(request.headers, found.mounted.route.body) !== undefined) return next();
     found.precheck(request, response, (denied) => {
       if (denied !== undefined) return refuse(response, denied, found.mounted);
-      readJson(request, desk.options.maxBodyBytes(request), bounds).then(
+      const limit = desk.options.maxBodyBytes(request);
+      const fault = statedLengthFault(request, limit);
+      if (fault !== undefined) {
+        boundUnreadBody(request);
+        return refuse(response, fault, found.mounted);
+      }
+      readRequestBody(request, { kind: found.mounted.route.body, limit, jsonBounds }).then(
         (body) => {
           request.body = body;
           next();
@@ -67,21 +69,6 @@ function routeOf({ method, path }: ExpressRequest, routes: ReadonlyMap<string, R
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-async function readJson(request: IncomingMessage, limit: number, bounds: Required<JsonBounds>): Promise<unknown> {
-  const fault = statedLengthFault(request, limit);
-  if (fault !== undefined) {
-    boundUnreadBody(request);
-    throw fault;
-  }
-  const body = await readBody(request, limit, new JsonShape(bounds));
-  if (body.length === 0) return undefined;
-  try {
-    return isLargeBody(body) ? await parseLargeJson(body) : (JSON.parse(body.toString()) as unknown);
-  } catch (error) {
-    throw new HttpException(`The body is not JSON: ${(error as Error).message}`, 400);
-  }
 }
 
 function refuse(response: ServerResponse, error: unknown, { route }: MountedRoute): void {

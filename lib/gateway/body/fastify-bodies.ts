@@ -1,17 +1,17 @@
-import type { IncomingMessage } from 'node:http';
-import { Transform, type Readable } from 'node:stream';
-import { boundJsonHook, type BoundJsonHook } from '../../http/body/json-bounds.js';
-import { precheckBy } from '../../http/guard/precheck.js';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
-import { bodyTooLarge } from '../errors.js';
+import { precheckBy } from '../../http/guard/precheck.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { GATEWAY_ROUTE, handlerOf, type MountedRoute } from '../routes/mounted-route.js';
 import { contentTypeFault } from './content-type.js';
-import { earlyAnswer, type EarlyAnswer } from './early-answer.js';
-import { statedLengthFault } from './body-limits.js';
+import { earlyAnswer } from './early-answer.js';
+import { readRequestBody, statedLengthFault } from './request-body.js';
 
 interface FastifyRequest {
   readonly raw: IncomingMessage;
+  body: unknown;
 }
 
 interface FastifyReply {
@@ -20,15 +20,16 @@ interface FastifyReply {
   send(body: object): FastifyReply;
 }
 
-type Done = (error?: Error) => void;
-type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: Done) => void;
+type Done = (error?: Error | null, payload?: Readable) => void;
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: Done) => void;
+type PreParsing = (request: FastifyRequest, reply: FastifyReply, payload: Readable, done: Done) => void;
 
 /** What Fastify's hook `onRoute` is given. */
 interface FastifyRoute {
   readonly config?: Readonly<Record<string, unknown>>;
-  bodyLimit?: number;
-  onRequest?: OnRequest | OnRequest[];
-  preParsing?: BoundJsonHook | BoundJsonHook[];
+  onRequest?: Hook | Hook[];
+  preParsing?: PreParsing | PreParsing[];
+  preValidation?: Hook | Hook[];
   errorHandler?: (error: Error, request: FastifyRequest, reply: FastifyReply) => void;
 }
 
@@ -37,24 +38,27 @@ export interface FastifyInstance {
   addHook(name: 'onRoute', hook: (route: FastifyRoute) => void): unknown;
 }
 
+/** Headers from which Fastify concludes that there is a body to parse. */
+const OF_BODY = ['content-type', 'content-length', 'transfer-encoding'] as const;
+
 /**
- * Bounds the bodies of the gateway's routes on Fastify, and answers what is wrong with them before
+ * Reads the bodies of the gateway's routes on Fastify, and answers what is wrong with them before
  * Nest sees the request. Other routes keep the app's own limits and parsers.
  */
-export function boundFastifyBodies(instance: FastifyInstance, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
-  const boundJson = boundJsonHook(desk.options.jsonBounds);
+export function readFastifyBodies(instance: FastifyInstance, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
   instance.addHook('onRoute', (route) => {
     const mounted = route.config?.[GATEWAY_ROUTE] as MountedRoute | undefined;
     if (mounted === undefined || !routes.includes(mounted)) return;
-    // The limit depends on the request; the hooks below keep it.
-    route.bodyLimit = Number.MAX_SAFE_INTEGER;
-    route.onRequest = [
-      ...listOf(route.onRequest),
-      refuseByHeaders(desk, mounted),
-      precheckBy(desk.rateLimits, mounted.controller, handlerOf(mounted)),
-    ];
-    route.preParsing = [...listOf(route.preParsing), boundArriving(desk), boundJson];
-    route.errorHandler = (error, _request, reply) => answer(reply, earlyAnswer(error, mounted.route));
+    route.errorHandler = (error, _request, reply) => {
+      const { status, headers, body } = earlyAnswer(error, mounted.route);
+      reply.code(status).headers(headers).send(body);
+    };
+    if (mounted.route.body === 'none') return;
+    const { preParsing, preValidation } = reading(desk, mounted);
+    const precheck: Hook = precheckBy(desk.rateLimits, mounted.controller, handlerOf(mounted));
+    route.onRequest = [...listOf(route.onRequest), refuseByHeaders(desk, mounted), precheck];
+    route.preParsing = [...listOf(route.preParsing), preParsing];
+    route.preValidation = [preValidation, ...listOf(route.preValidation)];
   });
 }
 
@@ -62,11 +66,7 @@ function listOf<H>(hooks: H | H[] | undefined): H[] {
   return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 }
 
-function answer(reply: FastifyReply, { status, headers, body }: EarlyAnswer): void {
-  reply.code(status).headers(headers).send(body);
-}
-
-function refuseByHeaders({ options }: GatewayDesk, { route }: MountedRoute): OnRequest {
+function refuseByHeaders({ options }: GatewayDesk, { route }: MountedRoute): Hook {
   return ({ raw }, _reply, done) => {
     const fault = contentTypeFault(raw.headers, route.body) ?? statedLengthFault(raw, options.maxBodyBytes(raw));
     if (fault !== undefined) boundUnreadBody(raw);
@@ -74,25 +74,46 @@ function refuseByHeaders({ options }: GatewayDesk, { route }: MountedRoute): OnR
   };
 }
 
-/** The length of a chunked body is only known after reading it. */
-function boundArriving({ options }: GatewayDesk): BoundJsonHook {
-  return ({ raw }, _reply, payload, done) => {
-    if (raw.headers['transfer-encoding'] === undefined) return done(null, payload);
-    done(null, bounded(payload, raw, options.maxBodyBytes(raw)));
+/** What was read of a request, and the headers that Fastify does not see meanwhile. */
+interface ReadBody {
+  readonly body: unknown;
+  readonly hidden: Pick<IncomingHttpHeaders, (typeof OF_BODY)[number]>;
+}
+
+/**
+ * Two hooks around Fastify's own parsing, which then finds no body: its parsers belong to the app,
+ * and adding one would change what the app's other routes accept.
+ */
+function reading({ options }: GatewayDesk, { route }: MountedRoute): { readonly preParsing: PreParsing; readonly preValidation: Hook } {
+  const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
+  const read = new WeakMap<IncomingMessage, ReadBody>();
+  return {
+    preParsing: ({ raw }, _reply, payload, done) => {
+      readRequestBody(raw, { kind: route.body, payload, limit: options.maxBodyBytes(raw), jsonBounds }).then(
+        (body) => {
+          read.set(raw, { body, hidden: hideBody(raw.headers) });
+          done(null, payload);
+        },
+        (error: Error) => done(error),
+      );
+    },
+    preValidation: (request, _reply, done) => {
+      const { body, hidden } = read.get(request.raw) as ReadBody;
+      Object.assign(request.raw.headers, hidden);
+      request.body = body;
+      done();
+    },
   };
 }
 
-function bounded(payload: Readable, raw: IncomingMessage, limit: number): Readable {
-  let received = 0;
-  const passed = new Transform({
-    transform(chunk: Buffer, _encoding, pass) {
-      received += chunk.length;
-      if (received <= limit) return pass(null, chunk);
-      payload.unpipe(passed);
-      boundUnreadBody(raw);
-      pass(Object.assign(bodyTooLarge(limit), { statusCode: 413 }));
-    },
-  });
-  payload.once('error', (error) => passed.destroy(error));
-  return payload.pipe(passed);
+function hideBody(headers: IncomingHttpHeaders): ReadBody['hidden'] {
+  const hidden: Record<string, string> = {};
+  for (const name of OF_BODY) {
+    const value = headers[name];
+    if (value === undefined) continue;
+    hidden[name] = value;
+
+    delete headers[name];
+  }
+  return hidden;
 }

@@ -27,8 +27,8 @@ export interface GatewayExchange {
   readonly json: (body: unknown, status?: number) => void;
 }
 
-/** What a body may be. */
-export type GatewayBody = 'none' | 'json';
+/** What a body is: of a `form` the text fields; `optional` JSON. */
+export type GatewayBody = 'none' | 'json' | 'optional' | 'form';
 
 /** A route of the gateway. */
 export interface GatewayRoute {

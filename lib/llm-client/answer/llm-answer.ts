@@ -82,14 +82,13 @@ export function factHeaders(call: CallFacts): Record<string, string> {
 
 /** A provider's complete answer, with its bytes unchanged. `Json` is what `json()` returns. */
 export class LlmAnswer<Json = Record<string, unknown>> {
-  /** The content type of `bytes`, whatever the provider stated. */
-  readonly contentType = JSON_ANSWER;
-
   constructor(
     readonly bytes: Buffer,
     /** The answer's usage, if it has one. */
     readonly usage: AnswerUsage | undefined,
     readonly call: CallFacts,
+    /** The content type of `bytes`: JSON, or of a text such as a transcript. */
+    readonly contentType: string = JSON_ANSWER,
   ) {}
 
   /** Parses the answer, for example a `ChatCompletion`. @throws SyntaxError for no JSON. */
@@ -98,7 +97,7 @@ export class LlmAnswer<Json = Record<string, unknown>> {
   }
 
   /**
-   * Answers an HTTP request with the unchanged bytes, as JSON and `nosniff`, with the headers of
+   * Answers an HTTP request with the unchanged bytes and `nosniff`, with the headers of
    * `call`. No header of the provider is passed on.
    */
   sendTo(target: AnswerTarget): Promise<void> {

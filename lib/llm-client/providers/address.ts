@@ -15,7 +15,19 @@ const AZURE_MODELS_HOST = /\.services\.ai\.azure\.com$/;
 /** These hosts take the key in a header of their own, for every model. */
 const AZURE_KEY_HOST = /\.(?:openai|services\.ai|cognitiveservices)\.azure\.com$/;
 /** Operations that are often left in an address, as the provider's page shows it. */
-const OPERATIONS = ['/chat/completions', '/completions', '/embeddings', '/responses'];
+const OPERATIONS = [
+  '/chat/completions',
+  '/completions',
+  '/embeddings',
+  '/responses',
+  '/images/generations',
+  '/images/edits',
+  '/audio/speech',
+  '/audio/transcriptions',
+  '/audio/translations',
+  '/moderations',
+  '/rerank',
+];
 const OLLAMA_OPERATIONS = new Set(['/api', '/api/generate', '/api/chat', '/api/embed', '/api/embeddings', '/api/tags']);
 const REGION = /^[a-z0-9-]{1,63}$/;
 

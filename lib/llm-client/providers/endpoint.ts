@@ -134,14 +134,16 @@ export class ProviderEndpoint {
   }
 
   /**
-   * The path of an operation (`/chat/completions`, also with a query) for a model.
+   * The path of an operation (`/chat/completions`, also with a query) for a model; without one, of
+   * the provider's account.
    * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
    */
-  pathOf(operation: string, model: string): string {
-    if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
+  pathOf(operation: string, model: string | undefined): string {
+    if (model !== undefined && !isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
     const { base, query, namesDeployment, v1 } = this.address;
     if (operation === '/responses' && v1 !== undefined) return v1 + operation;
-    const own = namesDeployment ? `/openai/deployments/${encodeURIComponent(model)}${operation}` : operation;
+    const deployment = model === undefined ? '/openai' : `/openai/deployments/${encodeURIComponent(model)}`;
+    const own = namesDeployment ? deployment + operation : operation;
     return base + own + (query !== '' && own.includes('?') ? `&${query.slice(1)}` : query);
   }
 

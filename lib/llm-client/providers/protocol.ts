@@ -1,9 +1,10 @@
 import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { ForwardedOperation } from '../forward/forwarded.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
 
 /** The APIs that clients may call. Each is named after the last part of its path. */
-export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages';
+export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | ForwardedOperation;
 
 /** What is sent to one deployment. */
 export interface SentRequest {
@@ -43,14 +44,22 @@ export interface WireCall {
   readonly path: string;
   /** More headers, names and values in turns. They replace the deployment's of the same name. */
   readonly headers?: readonly string[];
+  /** Default: POST. */
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Whether the provider's account is asked, and no model: the path never names one. */
+  readonly isOfAccount?: boolean;
   /** As bytes if it is large. */
-  readonly body: string | Promise<string | Buffer>;
+  readonly body: string | Buffer | Promise<string | Buffer>;
   /** Puts the answer into the words of the client's API. Absent: its bytes pass unchanged. */
   readonly translator?: AnswerTranslator;
   /** Reads the bytes behind the translator. */
   readonly reader: AnswerReader;
   /** The content type of a stream. Default: server-sent events. */
   readonly streamType?: RegExp;
+  /** Content types of whole answers that are no JSON, and pass unread. */
+  readonly textType?: RegExp;
+  /** Whether the stream is bytes instead of events. */
+  readonly isBytes?: boolean;
 }
 
 /**

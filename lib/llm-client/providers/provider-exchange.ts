@@ -13,7 +13,7 @@ import { rawHeader, requestIdIn } from './raw-headers.js';
 export interface ProviderRequest {
   readonly origin: string;
   readonly path: string;
-  readonly method: 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Names and values in turns. */
   headers: string[];
   readonly body: string | Buffer;
@@ -74,6 +74,8 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   status = 0;
   rawHeaders = NO_HEADERS;
   requestId: string | undefined = undefined;
+  /** Of an answer, as the provider states it. */
+  contentType = '';
   /** Whether the request was handed to the socket. */
   wasSent = false;
   /** The body of an answer with an error status. */
@@ -109,7 +111,14 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
 
   /** Each event of a stream is about one token. */
   get receivedTokens(): number {
+    if (this.settings.call.isBytes === true) return 0;
     return this.streams ? (this.record?.events ?? 0) : Math.ceil(this.size / BYTES_PER_TOKEN);
+  }
+
+  /** Whether a whole answer is a text, which passes unread. */
+  get isText(): boolean {
+    const { stream, call } = this.settings;
+    return !stream && call.textType?.test(this.contentType) === true;
   }
 
   /** The whole answer, or the part of a stream that nothing has taken yet. */
@@ -200,6 +209,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     this.requestId = requestIdIn(rawHeaders);
     if (status >= 300) return true;
     const contentType = rawHeader(rawHeaders, 'content-type') ?? '';
+    this.contentType = contentType;
     const encoding = rawHeader(rawHeaders, 'content-encoding');
     if (encoding !== undefined && encoding !== 'identity') {
       this.abort(this.malformed('The provider encoded its answer, which the request did not ask for.'));
@@ -228,6 +238,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     if (this.streams && !this.endTranslation()) return;
     if (this.state === 'streaming') return this.finish(undefined);
     if (this.streams) return this.finish(this.malformed('The provider ended its stream before the first event.'));
+    if (this.isText) return this.finish(undefined);
     this.finish(this.settings.stream ? this.refused() : (this.translateWhole() ?? this.faultOfWhole()));
   }
 
@@ -291,7 +302,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     const { maxBytes } = this.settings;
     const record = (this.record ??= new StreamRecord());
     record.add(chunk);
-    if (record.unended > maxBytes) {
+    if (record.unended > maxBytes && this.settings.call.isBytes !== true) {
       this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
       return false;
     }

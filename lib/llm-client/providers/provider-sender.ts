@@ -8,6 +8,9 @@ import type { Attempt, Sender } from '../call/attempt.js';
 import type { Deployment } from '../call/call-router.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
+import { JSON_ANSWER } from '../answer/llm-answer.js';
+import { safeContentType } from '../forward/content-types.js';
+import { LlmBytes } from '../stream/llm-bytes.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
 import type { RequestAuthorization } from './authorization.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
@@ -37,14 +40,14 @@ const MOST_LACKING = 1000;
 const NO_LIMIT = 0;
 
 /** Sends attempts by the protocol of their provider, over the connection pool. */
-export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
+export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> {
   constructor(
     private readonly access: ProviderAccess,
     private readonly operation: Operation,
     private readonly request: ReadRequest,
   ) {}
 
-  async send(attempt: Attempt): Promise<LlmAnswer | LlmStream> {
+  async send(attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
     const { request, access } = this;
     const { deployment, model } = attempt.selection;
     const known = access.endpoints.of(deployment, model);
@@ -136,7 +139,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
   ): ProviderRequest | Promise<ProviderRequest> {
     const { authorization } = known.endpoint;
     const { body } = call;
-    if (typeof body === 'string' && authorization === undefined) return requestWith(attempt, known, call, body);
+    if (!(body instanceof Promise) && authorization === undefined) return requestWith(attempt, known, call, body);
     // Aborted in the meantime, `answered` rejects before it is awaited.
     exchange.answered.catch(() => {});
     return (async () => {
@@ -146,17 +149,25 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream> {
     })();
   }
 
-  private answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer {
-    attempt.answered();
-    attempt.estimatedUsage = attempt.estimate(this.operation === 'embeddings' ? 0 : exchange.receivedTokens);
-    const bytes = exchange.takeBytes();
-    attempt.usage = exchange.usageIn(bytes);
-    return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts());
+  /** Whether answers without a usage are estimated by their length. */
+  private get hasReply(): boolean {
+    return this.operation !== 'embeddings' && this.request.forwarded === undefined;
   }
 
-  private streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream {
+  private answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer {
+    attempt.answered();
+    attempt.estimatedUsage = attempt.estimate(this.hasReply ? exchange.receivedTokens : 0);
+    const bytes = exchange.takeBytes();
+    attempt.usage = exchange.usageIn(bytes);
+    const contentType = exchange.isText ? safeContentType(exchange.contentType) : JSON_ANSWER;
+    return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts(), contentType);
+  }
+
+  private streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream | LlmBytes {
     attempt.firstChunk();
-    return new LlmStream(attempt.facts(), new ProviderStream(attempt, exchange, this.request.addsUsage, bridged));
+    const source = new ProviderStream(attempt, exchange, this.request.addsUsage, bridged);
+    if (this.request.forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);
+    return new LlmStream<Record<string, unknown>>(attempt.facts(), source);
   }
 }
 
@@ -182,8 +193,8 @@ async function inTime(request: Promise<ProviderRequest>, exchange: ProviderExcha
 function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, call: WireCall, body: string | Buffer): ProviderRequest {
   return {
     origin: endpoint.origin,
-    path: endpoint.pathOf(call.path, model),
-    method: 'POST',
+    path: endpoint.pathOf(call.path, call.isOfAccount === true ? undefined : model),
+    method: call.method ?? 'POST',
     headers: withHeaders(endpoint.headers, call.headers),
     body,
     headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,

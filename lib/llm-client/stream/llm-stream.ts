@@ -1,23 +1,15 @@
 import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error.js';
-import { whenOver, type NodeResponse } from '../../common/response-over.js';
+import { whenOver } from '../../common/response-over.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
 import type { ClosableResponse } from '../call/cancellation.js';
 import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
-import { EVENT_STREAM_ANSWER, setFacts, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
+import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
 import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange.js';
+import { openResponse, type Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import { EventFilter } from './event-filter.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-
-type ResponseHeaders = Record<string, number | string | string[] | undefined>;
-
-/** Node's response, as far as a stream needs it. */
-type Writable = NodeResponse & {
-  writeHead(status: number, headers: ResponseHeaders): unknown;
-  write(bytes: Buffer | string): boolean;
-  end(): unknown;
-};
 
 /** Where a stream comes from. */
 export interface StreamSource {
@@ -34,8 +26,6 @@ export interface StreamSource {
   leave(): void;
 }
 
-/** Keeps Express's compression from buffering events; nginx reads a header of its own. */
-const NOT_GATHERED = 'no-cache, no-transform';
 const DONE = '[DONE]';
 /** Events that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 64;
@@ -67,18 +57,10 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
    */
   sendTo(target: AnswerTarget): Promise<void> {
     this.take();
-    // Headers that the app set stay. Fastify keeps a copy of its own.
-    const headers = (target.getHeaders?.() ?? {}) as ResponseHeaders;
-    target.hijack?.();
-    const response = (target.raw ?? target) as Writable;
-    headers['cache-control'] ??= NOT_GATHERED;
-    headers['x-accel-buffering'] ??= 'no';
-    setFacts(this.call, (name, value) => (headers[name] = value));
-    headers['content-type'] = EVENT_STREAM_ANSWER;
+    let response: Writable;
     try {
-      response.writeHead(200, headers);
+      response = openResponse(target, this.call, EVENT_STREAM_ANSWER);
     } catch (error) {
-      // The request was answered already, for example by a time-out middleware.
       this.source.leave();
       const refusal = error as Error;
       return Promise.reject(refusal);

@@ -9,6 +9,7 @@ import { chatFields } from './dialect-request.js';
 import { dialectOfModel, type Dialect } from './dialect.js';
 import { policedFields } from '../parameters.js';
 import { written } from './request.js';
+import { forwardedCall } from './forwarded.js';
 import { responsesCall } from './responses/responses.js';
 import { errorAtEnd, openingOf } from './stream.js';
 
@@ -25,6 +26,8 @@ export const OPENAI_READER: AnswerReader = { faultIn, usageIn, openingOf, errorA
 export const OPENAI: Protocol = {
   name: 'openai',
   call(operation, sent) {
+    const { forwarded } = sent.request;
+    if (forwarded !== undefined) return forwardedCall(forwarded, sent, OPENAI_READER);
     if (operation === 'responses') return hasResponses(sent) ? responsesCall(sent) : undefined;
     const path = operation === 'completions' && !hasCompletions(sent) ? undefined : PATHS[operation];
     if (path === undefined) return undefined;

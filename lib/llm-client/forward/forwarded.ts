@@ -1,0 +1,32 @@
+import type { MultipartBody } from './multipart.js';
+
+/** APIs of OpenAI whose requests pass to providers as they are, but for the model's name. */
+export type ForwardedOperation = 'images' | 'audio' | 'moderations' | 'rerank' | 'files' | 'batches';
+
+/** What a request is answered with: JSON; a text or JSON; any bytes, as they arrive. */
+export type ForwardedAnswer = 'json' | 'text' | 'bytes';
+
+/** The APIs that have a model, and what they are answered with. */
+export const FORWARDED_PATHS = {
+  '/images/generations': 'json',
+  '/images/edits': 'json',
+  '/images/variations': 'json',
+  '/audio/speech': 'bytes',
+  '/audio/transcriptions': 'text',
+  '/audio/translations': 'text',
+  '/moderations': 'json',
+  '/rerank': 'json',
+} as const satisfies Readonly<Record<string, ForwardedAnswer>>;
+export type ForwardedPath = keyof typeof FORWARDED_PATHS;
+
+/** A request that passes as it is. */
+export interface Forwarded {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Behind the provider's base, with its query: `/images/edits`. */
+  readonly path: string;
+  /** In place of a JSON body. */
+  readonly form?: MultipartBody;
+  readonly answer: ForwardedAnswer;
+  /** Whether the provider's account is asked, and no model. */
+  readonly isOfAccount?: boolean;
+}

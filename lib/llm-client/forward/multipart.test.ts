@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { isOwnField } from '../own-fields.js';
+import { MultipartBody } from './multipart.js';
+
+const part = (disposition: string, content: string | Buffer, more = ''): Buffer =>
+  Buffer.concat([Buffer.from(`content-disposition: form-data; ${disposition}\r\n${more}\r\n`), Buffer.from(content)]);
+const formOf = (parts: readonly Buffer[], boundary = 'x-1'): Buffer =>
+  Buffer.concat([
+    ...parts.flatMap((each) => [Buffer.from(`--${boundary}\r\n`), each, Buffer.from('\r\n')]),
+    Buffer.from(`--${boundary}--\r\n`),
+  ]);
+const parse = (bytes: Buffer, boundary = 'x-1'): MultipartBody => MultipartBody.parse(bytes, `multipart/form-data; boundary=${boundary}`);
+const readBack = (bytes: Buffer): Promise<FormData> =>
+  new Response(bytes, { headers: { 'content-type': 'multipart/form-data; boundary=x-1' } }).formData();
+
+describe('MultipartBody', () => {
+  it('replaces the model and drops fields, and keeps the other bytes', async () => {
+    const file = Buffer.from([0, 13, 10, 45, 45, 120, 45, 50, 255]);
+    const bytes = formOf([
+      part('name="model"', 'old'),
+      part('name="file"; filename="a.mp3"', file, 'content-type: audio/mpeg\r\n'),
+      part('name="tags"', '["a"]'),
+      part('name="prompt"', 'ü'),
+    ]);
+    const form = await readBack(parse(bytes).withModel('whisper-1', isOwnField));
+    expect([...form.keys()].sort()).toEqual(['file', 'model', 'prompt']);
+    expect([form.get('model'), form.get('prompt')]).toEqual(['whisper-1', 'ü']);
+    const sent = form.get('file') as File;
+    expect([sent.name, sent.type, Buffer.from(await sent.arrayBuffer())]).toEqual(['a.mp3', 'audio/mpeg', file]);
+  });
+
+  it('leaves out every model of a form that has several', async () => {
+    const form = await readBack(parse(formOf([part('name="model"', 'a'), part('name="model"', 'b')])).withModel('c', () => false));
+    expect(form.getAll('model')).toEqual(['c']);
+  });
+
+  it('reads the texts of fields, the last of each name, and no files', () => {
+    const form = parse(
+      formOf([part('name="a"', '1'), part('name="a"', '2'), part('name="b"; filename="b"', '3'), part('name="__proto__"', '4')]),
+    );
+    expect(Object.entries(form.fields())).toEqual([
+      ['a', '2'],
+      ['__proto__', '4'],
+    ]);
+    expect([form.text('a'), form.text('b'), form.text('c')]).toEqual(['2', undefined, undefined]);
+    expect(() => parse(formOf([part('name="a"', 'x'.repeat(70_000))])).text('a')).toThrow('65536 bytes');
+  });
+
+  it.each([
+    ['a text before the first boundary', (body: string) => `preamble\r\n${body}`],
+    ['a text behind the last one', (body: string) => `${body}epilogue`],
+    ['spaces behind boundaries', (body: string) => body.replaceAll('--x-1\r\n', '--x-1 \t\r\n')],
+    ['names of headers in capitals', (body: string) => body.replaceAll('content-disposition', 'Content-Disposition')],
+  ])('accepts %s', (_, change) => {
+    expect(parse(Buffer.from(change(formOf([part('name="model"', 'm')]).toString()))).text('model')).toBe('m');
+  });
+
+  it('accepts a boundary in quotes', () => {
+    const bytes = formOf([part('name="model"', 'm')], 'a b:c');
+    expect(MultipartBody.parse(bytes, 'Multipart/Form-Data; charset=utf-8; boundary="a b:c"').text('model')).toBe('m');
+  });
+
+  it('takes the forms of JavaScript', async () => {
+    const form = new FormData();
+    form.set('model', 'm');
+    form.set('file', new Blob(['x']), 'ä.txt');
+    const written = (await MultipartBody.of(form)).withModel('n', () => false);
+    expect(written.toString()).toContain('name="model"\r\n\r\nn\r\n');
+    expect(written.toString()).toContain('filename="ä.txt"');
+  });
+
+  it('reads back any contents, whatever they look like', async () => {
+    const content = fc.oneof(fc.uint8Array({ maxLength: 60 }), fc.constantFrom('\r\n--x-', '\r\n\r\n', '--').map(Buffer.from));
+    await fc.assert(
+      fc.asyncProperty(fc.array(content, { maxLength: 5 }), async (contents) => {
+        const parts = contents.map((bytes, i) => part(`name="f${i}"; filename="f"`, Buffer.from(bytes)));
+        const form = await readBack(parse(formOf(parts)).withModel('m', () => false));
+        const sent = await Promise.all(contents.map(async (_, i) => Buffer.from(await (form.get(`f${i}`) as File).arrayBuffer())));
+        expect(sent).toEqual(contents.map((bytes) => Buffer.from(bytes)));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('refuses or reads any bytes, and never throws anything else', () => {
+    const piece = fc.oneof(
+      fc.constantFrom('--x-1', '\r\n', '--', 'content-disposition: form-data; name="a"', '\r\n\r\n', ' '),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        let error: unknown;
+        try {
+          parse(Buffer.from(pieces.join('')));
+        } catch (thrown) {
+          error = thrown;
+        }
+        expect(error === undefined || (error as { readonly code?: string }).code === 'INVALID_ARGUMENT').toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('takes time in proportion to the bytes', () => {
+    // Quadratic time over these would be minutes.
+    const ends = Buffer.from(`--x-1\r\n${'\r\n--x-'.repeat(1_000_000)}`);
+    const headers = Buffer.from(`--x-1\r\ncontent-disposition: form-data${'; name='.repeat(1_000_000)}\r\n--x-1--`);
+    expect(() => parse(ends)).toThrow('boundary');
+    expect(() => parse(headers)).toThrow('headers');
+  });
+});

@@ -1,0 +1,143 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+
+/** A part of a form: where it is in the bytes, and what it is called. */
+interface FormPart {
+  readonly name: string;
+  /** Whether it is a file: it has a file name. */
+  readonly isFile: boolean;
+  /** Of its headers, behind the boundary's line. */
+  readonly start: number;
+  readonly contentStart: number;
+  readonly end: number;
+}
+
+const TYPE = /^multipart\/form-data[ \t]*(?:;|$)/i;
+/** RFC 2046: 1 to 70 characters. */
+const BOUNDARY = /;[ \t]*boundary=(?:"([\w'()+,./:=? -]{1,70})"|([\w'()+,./:=?-]{1,70}))[ \t]*(?:;|$)/i;
+const NAME = /;[ \t]*name="([^"\r\n]{0,1000})"/i;
+const DISPOSITION = /^content-disposition:[ \t]*form-data\b([^\r\n]*)$/im;
+const FILE = /;[ \t]*filename\*?=/i;
+const CRLF = Buffer.from('\r\n');
+const END_OF_HEADERS = Buffer.from('\r\n\r\n');
+const DASH = 45;
+const [CR, LF, SPACE, TAB] = Buffer.from('\r\n \t');
+const MOST_PARTS = 1000;
+const LONGEST_HEADERS = 8 * 1024;
+const LONGEST_TEXT = 64 * 1024;
+
+/** Whether a content type is that of a form with a boundary. */
+export function isMultipart(contentType: string | undefined): boolean {
+  return contentType !== undefined && TYPE.test(contentType) && BOUNDARY.test(contentType);
+}
+
+/**
+ * A body of `multipart/form-data`: its bytes as they were sent, and where its parts are. Parsing
+ * copies nothing and takes time in proportion to the bytes.
+ */
+export class MultipartBody {
+  private constructor(
+    readonly bytes: Buffer,
+    readonly contentType: string,
+    private readonly boundary: string,
+    private readonly parts: readonly FormPart[],
+  ) {}
+
+  /** @throws InvalidArgumentError for anything but a whole form. */
+  static parse(bytes: Buffer, contentType: string): MultipartBody {
+    const boundary = boundaryIn(contentType);
+    return new MultipartBody(bytes, contentType, boundary, partsIn(bytes, boundary));
+  }
+
+  /** A form of JavaScript, with its files. */
+  static async of(form: FormData): Promise<MultipartBody> {
+    const encoded = new Response(form);
+    const bytes = Buffer.from(await encoded.arrayBuffer());
+    return MultipartBody.parse(bytes, encoded.headers.get('content-type') ?? '');
+  }
+
+  /** The text of a field, the last of its name. @throws InvalidArgumentError if it is long. */
+  text(name: string): string | undefined {
+    const part = this.parts.findLast((each) => each.name === name && !each.isFile);
+    if (part === undefined) return undefined;
+    if (part.end - part.contentStart > LONGEST_TEXT) {
+      throw new InvalidArgumentError(name, undefined, `must be a text of at most ${LONGEST_TEXT} bytes`);
+    }
+    return this.bytes.toString('utf8', part.contentStart, part.end);
+  }
+
+  /** The texts of all short fields that are no files. */
+  fields(): Record<string, string> {
+    const short = this.parts.filter(({ isFile, contentStart, end }) => !isFile && end - contentStart <= LONGEST_TEXT);
+    return Object.fromEntries(short.map(({ name, contentStart, end }) => [name, this.bytes.toString('utf8', contentStart, end)]));
+  }
+
+  /** The bytes with another `model`, and without the fields that `drops` names. */
+  withModel(model: string, drops: (name: string) => boolean): Buffer {
+    const delimiter = Buffer.from(`--${this.boundary}\r\n`);
+    const written: Buffer[] = [];
+    const add = (...content: Buffer[]): void => void written.push(delimiter, ...content, CRLF);
+    for (const part of this.parts) {
+      const isModel = part.name === 'model' && !part.isFile;
+      if (!isModel && !drops(part.name)) add(this.bytes.subarray(part.start, part.end));
+    }
+    add(Buffer.from(`content-disposition: form-data; name="model"\r\n\r\n${model}`));
+    return Buffer.concat([...written, Buffer.from(`--${this.boundary}--\r\n`)]);
+  }
+
+  /** The bytes without the fields that `drops` names. */
+  without(drops: (name: string) => boolean): Buffer {
+    const delimiter = Buffer.from(`--${this.boundary}\r\n`);
+    const kept = this.parts.filter(({ name }) => !drops(name));
+    if (kept.length === this.parts.length) return this.bytes;
+    const written = kept.flatMap(({ start, end }) => [delimiter, this.bytes.subarray(start, end), CRLF]);
+    return Buffer.concat([...written, Buffer.from(`--${this.boundary}--\r\n`)]);
+  }
+}
+
+function boundaryIn(contentType: string): string {
+  const [, quoted, plain] = (TYPE.test(contentType) && BOUNDARY.exec(contentType)) || [];
+  const boundary = quoted ?? plain;
+  if (boundary === undefined) throw broken('must be of the type multipart/form-data with a boundary');
+  return boundary;
+}
+
+function partsIn(bytes: Buffer, boundary: string): FormPart[] {
+  const delimiter = Buffer.from(`\r\n--${boundary}`);
+  const opening = delimiter.subarray(CRLF.length);
+  // What stands before the first boundary is ignored, as RFC 2046 says.
+  let at = bytes.subarray(0, opening.length).equals(opening) ? -CRLF.length : bytes.indexOf(delimiter);
+  const parts: FormPart[] = [];
+  while (at !== -1) {
+    const behind = at + delimiter.length;
+    if (bytes[behind] === DASH && bytes[behind + 1] === DASH) return parts;
+    if (parts.length >= MOST_PARTS) throw broken(`must have at most ${MOST_PARTS} parts`);
+    const start = endOfLine(bytes, behind);
+    const end = bytes.indexOf(delimiter, start - CRLF.length);
+    if (end === -1) break;
+    parts.push(partAt(bytes, start, end));
+    at = end;
+  }
+  throw broken('must end with its boundary');
+}
+
+/** Behind the line of a boundary, which may have spaces at its end. */
+function endOfLine(bytes: Buffer, from: number): number {
+  let at = from;
+  while (bytes[at] === SPACE || bytes[at] === TAB) at++;
+  if (bytes[at] === CR && bytes[at + 1] === LF) return at + CRLF.length;
+  throw broken('must have its boundaries on lines of their own');
+}
+
+function partAt(bytes: Buffer, start: number, end: number): FormPart {
+  const headersEnd = bytes.subarray(start, Math.min(end, start + LONGEST_HEADERS)).indexOf(END_OF_HEADERS);
+  if (headersEnd === -1) throw broken('must have parts with headers');
+  const headers = bytes.toString('utf8', start, start + headersEnd);
+  const disposition = DISPOSITION.exec(headers)?.[1] ?? '';
+  const name = NAME.exec(disposition)?.[1];
+  if (name === undefined) throw broken('must have parts with names');
+  return { name, isFile: FILE.test(disposition), start, contentStart: start + headersEnd + END_OF_HEADERS.length, end };
+}
+
+function broken(rule: string): InvalidArgumentError {
+  return new InvalidArgumentError('body', 'another form', rule);
+}

@@ -1,0 +1,139 @@
+import { whenOver } from '../../common/response-over.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
+import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange.js';
+import type { StreamSource } from './llm-stream.js';
+import { openResponse, type Writable } from './open-response.js';
+import { drainOf } from './response-drain.js';
+
+/** Bytes that wait for a slow reader before the provider is paused. */
+const MOST_WAITING = 256 * 1024;
+
+/** A provider's answer of bytes, such as sound, as it arrives. Read it once. */
+export class LlmBytes implements AsyncIterable<Buffer> {
+  private taken = false;
+
+  /** @internal Made by `LlmClient`. */
+  constructor(
+    readonly call: CallFacts,
+    /** The provider's if it is safe in a browser, else `application/octet-stream`. */
+    readonly contentType: string,
+    private readonly source: StreamSource,
+  ) {}
+
+  /** The usage, once all has arrived and if its provider reported one. */
+  get usage(): AnswerUsage | undefined {
+    return this.source.usage;
+  }
+
+  /** Ends it early: the request to the provider is aborted. */
+  cancel(): void {
+    this.source.leave();
+  }
+
+  /**
+   * Answers an HTTP request with the bytes as they arrive, and the headers of `call`. An answer
+   * that breaks off ends with the connection, so that its client does not take it for whole.
+   */
+  sendTo(target: AnswerTarget): Promise<void> {
+    this.take();
+    let response: Writable;
+    try {
+      response = openResponse(target, this.call, this.contentType);
+    } catch (error) {
+      this.source.leave();
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
+    return new Promise((resolve) => this.source.exchange.attach(new ByteSink(response, this.source, resolve)));
+  }
+
+  /** The bytes as they arrive. Leaving the loop early ends the answer. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    this.take();
+    const { exchange, response } = this.source;
+    const queue = new ByteQueue(exchange);
+    exchange.attach(queue);
+    try {
+      for (let bytes = await queue.next(); bytes !== undefined; bytes = await queue.next()) {
+        yield bytes;
+        await drainOf(response);
+      }
+    } finally {
+      this.source.leave();
+    }
+  }
+
+  private take(): void {
+    if (this.taken) throw new TypeError('the answer has been read already');
+    this.taken = true;
+  }
+}
+
+class ByteSink implements ChunkSink {
+  private readonly drained = (): void => this.source.exchange.resume();
+  private readonly unwatch: () => void;
+
+  constructor(
+    private readonly response: Writable,
+    private readonly source: StreamSource,
+    private readonly done: () => void,
+  ) {
+    response.on('drain', this.drained);
+    this.unwatch = whenOver(response, () => source.leave());
+  }
+
+  chunk(bytes: Buffer): boolean {
+    return this.response.write(bytes);
+  }
+
+  end(error: Error | undefined): void {
+    const { response } = this;
+    response.removeListener('drain', this.drained);
+    this.unwatch();
+    if (error === undefined) response.end();
+    else response.destroy();
+    this.done();
+  }
+}
+
+/** Queues bytes for a reader that takes them one by one. */
+class ByteQueue implements ChunkSink {
+  private chunks: Buffer[] = [];
+  private waiting = 0;
+  private ended = false;
+  private error: Error | undefined = undefined;
+  private wake: (() => void) | undefined = undefined;
+
+  constructor(private readonly exchange: ProviderExchange) {}
+
+  chunk(bytes: Buffer): boolean {
+    this.chunks.push(bytes);
+    this.waiting += bytes.length;
+    this.wake?.();
+    return this.waiting < MOST_WAITING;
+  }
+
+  end(error: Error | undefined): void {
+    this.ended = true;
+    this.error = error;
+    this.wake?.();
+  }
+
+  async next(): Promise<Buffer | undefined> {
+    for (;;) {
+      if (this.waiting > 0) {
+        const bytes = Buffer.concat(this.chunks, this.waiting);
+        this.chunks = [];
+        this.waiting = 0;
+        return bytes;
+      }
+      if (this.ended) break;
+      this.exchange.resume();
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = undefined;
+    }
+    if (this.error !== undefined) throw this.error;
+    return undefined;
+  }
+}

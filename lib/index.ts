@@ -99,6 +99,7 @@ export type { HistoryColumns } from './monitor/series/series-history.js';
 export { PerformanceInterceptor } from './http/performance.interceptor.js';
 export { LlmAnswer, type AnswerTarget, type CallFacts } from './llm-client/answer/llm-answer.js';
 export type { MessageTokens } from './llm-client/bridges/messages/count-tokens.js';
+export type { ResponseTokens } from './llm-client/bridges/responses/count-tokens.js';
 export type { AttemptFailure } from './llm-client/call/call.js';
 export {
   BodyBoundsError,

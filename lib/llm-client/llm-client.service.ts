@@ -11,6 +11,7 @@ import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
 import { countMessagesTokens, type MessageTokens } from './bridges/messages/count-tokens.js';
+import { countResponsesTokens, type ResponseTokens } from './bridges/responses/count-tokens.js';
 import type { Sender } from './call/attempt.js';
 import { Call, type CallDescription } from './call/call.js';
 import { CustomSender, CustomStreamSender } from './call/custom-sender.js';
@@ -122,6 +123,15 @@ export class LlmClient implements Capability {
   responses(body: ResponsesRequest, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer> | LlmStream<ResponsesEvent>>;
   responses(body: ResponsesRequest, options: CallOptions = {}): Promise<Answered<ResponsesAnswer, ResponsesEvent>> {
     return this.ask('responses', body, options) as Promise<Answered<ResponsesAnswer, ResponsesEvent>>;
+  }
+
+  /**
+   * Counts the input tokens of a response, as OpenAI's `input_tokens` does; calls no provider.
+   * @throws InvalidArgumentError naming a wrong field of the body.
+   */
+  async countResponseTokens(body: object): Promise<ResponseTokens> {
+    checkBodyBounds(checkObject('body', body, refuseArgument), this.requestLimits.bounds);
+    return countResponsesTokens(body, this.tokenCounter);
   }
 
   /** A message of Anthropic's Messages API. Providers without that API answer by chat. */

@@ -1,5 +1,3 @@
-import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/token-estimate.js';
-import { isLarge } from '../../http/body/body-size.js';
 import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
 import type { LlmClient } from '../../llm-client/llm-client.service.js';
 import type { CallOptions, ModelRequest } from '../../llm-client/request.js';
@@ -16,10 +14,9 @@ export const MODEL_CALLS: readonly GatewayRoute[] = [
   call({ name: 'embeddings', endpoint: 'embeddings', path: 'embeddings' }, (client, body, options) => client.embeddings(body, options)),
   call({ name: 'responses', endpoint: 'responses', path: 'responses' }, (client, body, options) => client.responses(body, options)),
   call({ name: 'messages', endpoint: 'messages', path: 'messages' }, (client, body, options) => client.messages(body, options)),
-  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, async ({ tokenCounter }, body) => {
-    const tokens = isLarge({ body }) ? await promptTokensOfAsync(body, tokenCounter) : promptTokensOf(body, tokenCounter);
-    return { object: 'response.input_tokens', input_tokens: tokens };
-  }),
+  count({ name: 'countResponseTokens', endpoint: 'responses', path: 'responses/input_tokens' }, ({ client }, body) =>
+    client.countResponseTokens(body),
+  ),
   count({ name: 'countMessageTokens', endpoint: 'messages', path: 'messages/count_tokens' }, ({ client }, body) =>
     client.countMessageTokens(body),
   ),

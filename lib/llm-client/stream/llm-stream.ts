@@ -198,13 +198,18 @@ class EventQueue implements ChunkSink {
     this.wake?.();
   }
 
+  private get isEmpty(): boolean {
+    return this.events.length === 0 && !this.ended;
+  }
+
   async next(): Promise<string | undefined> {
     for (;;) {
       const event = this.events.shift();
       if (event !== undefined) return event;
       if (this.ended) break;
       this.exchange.resume();
-      await new Promise<void>((resolve) => (this.wake = resolve));
+      // What the connection had read already arrives at once.
+      if (this.isEmpty) await new Promise<void>((resolve) => (this.wake = resolve));
       this.wake = undefined;
     }
     if (this.error !== undefined) throw this.error;

@@ -127,6 +127,23 @@ export type {
 export { MultipartBody } from './llm-client/forward/multipart.js';
 export { LlmBytes } from './llm-client/stream/llm-bytes.js';
 export { LlmStream } from './llm-client/stream/llm-stream.js';
+export { EventTranslator } from './llm-client/stream/event-translator.js';
+export { splitParameters, type ParameterRules, type SplitParameters } from './llm-client/providers/parameters.js';
+export type {
+  AnswerFault,
+  AnswerReader,
+  AnswerTranslator,
+  Operation,
+  Protocol,
+  SentRequest,
+  StatedError,
+  StreamOpening,
+  WireCall,
+} from './llm-client/providers/protocol.js';
+export { provideProtocol } from './llm-client/providers/provide-protocol.js';
+export type { ProvidedProvider } from './llm-client/providers/provided.js';
+export { ChatChunks, type ChatUsage, type FinishReason } from './llm-client/providers/openai/chat-chunks.js';
+export { OPENAI_READER } from './llm-client/providers/openai/openai.js';
 export type {
   ChatChunkChoice,
   ChatCompletion,

@@ -2,6 +2,7 @@ import { ANTHROPIC } from './anthropic/anthropic.js';
 import { BEDROCK } from './bedrock/bedrock.js';
 import { GEMINI } from './gemini/gemini.js';
 import { OPENAI } from './openai/openai.js';
+import { providedProtocol } from './provided.js';
 import type { Protocol } from './protocol.js';
 import { rowOf, type ProtocolName } from './provider-table.environment.js';
 
@@ -10,5 +11,5 @@ const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = { openai: OPENAI, an
 /** The protocol that a provider speaks with a model. */
 export function protocolOf(provider: string, model: string): Protocol {
   if (provider === 'azure_ai' && /claude/i.test(model)) return ANTHROPIC;
-  return PROTOCOLS[rowOf(provider)?.protocol ?? 'openai'];
+  return providedProtocol(provider) ?? PROTOCOLS[rowOf(provider)?.protocol ?? 'openai'];
 }

@@ -1,4 +1,5 @@
 import type { Dialect } from './openai/dialect.js';
+import { providedNames, providedRow } from './provided.js';
 import {
   AZURE_AI,
   AZURE_DIALECT,
@@ -321,16 +322,16 @@ export function openAIWayOf(provider: string): string {
 }
 
 export function isKnownProvider(name: string): boolean {
-  return Object.hasOwn(SPOKEN, name) || UNSPOKEN.has(name);
+  return Object.hasOwn(SPOKEN, name) || UNSPOKEN.has(name) || providedRow(name) !== undefined;
 }
 
 /** The names of all known providers. */
 export function providerNames(): readonly string[] {
-  return [...Object.keys(SPOKEN), ...UNSPOKEN];
+  return [...Object.keys(SPOKEN), ...UNSPOKEN, ...providedNames()];
 }
 
 export function rowOf(provider: string): ProviderRow | undefined {
-  return Object.hasOwn(SPOKEN, provider) ? SPOKEN[provider] : undefined;
+  return Object.hasOwn(SPOKEN, provider) ? SPOKEN[provider] : providedRow(provider);
 }
 
 export function keyVariables(provider: string): readonly string[] {

@@ -9,6 +9,13 @@ jest.mock('@azure/identity', () => ({
   },
 }));
 
+/** Without a network there is no application default. */
+jest.mock('google-auth-library', () => ({
+  GoogleAuth: class {
+    getClient = async (): Promise<object> => ({ credentials: {}, getAccessToken: async () => ({ token: 'token-of-google' }) });
+  },
+}));
+
 const folder = join(__dirname, '../fixtures/litellm-configs');
 /** Keys as people have them; `os.environ/…` of the files is read from here. */
 const env = Object.fromEntries(
@@ -54,7 +61,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'openai/*: https://api.openai.com/v1/chat/completions key-of-OPENAI',
     'anthropic/*: https://api.anthropic.com/v1/messages key-of-ANTHROPIC',
     'groq/*: https://api.groq.com/openai/v1/chat/completions key-of-GROQ',
-    'vertex_ai/*: the protocol of vertex_ai is not supported yet',
+    'vertex_ai/*: https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/publishers/google/models/m:generateContent token-of-google',
     'claude-*: https://api.anthropic.com/v1/messages key-of-ANTHROPIC',
     '*: https://api.groq.com/openai/v1/chat/completions key-of-GROQ',
   ],
@@ -63,7 +70,10 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     'nova: https://bedrock-runtime.eu-west-1.amazonaws.com/model/amazon.nova-pro-v1%3A0/converse key-of-bedrock',
     'mantle: https://bedrock-mantle.eu-west-1.api.aws/v1/chat/completions key-of-bedrock',
   ],
-  '06-vertex.yaml': ['gemini-pro: the protocol of vertex_ai is not supported yet', 'bare: gemini-1.5-pro is served by two providers'],
+  '06-vertex.yaml': [
+    "gemini-pro: litellm_params.vertex_credentials must be Google's credentials as JSON, or the path of a file with them",
+    'bare: gemini-1.5-pro is served by two providers',
+  ],
   '07-local-servers.yaml': [
     'vllm: http://gpu:8000/v1/chat/completions no key',
     'ollama: http://localhost:11434/v1/chat/completions no key',

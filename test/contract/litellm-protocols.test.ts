@@ -10,6 +10,13 @@ import { WANTED, type Wanted } from './litellm-protocols-differences.js';
 // Replays what LiteLLM made of requests and answers for fixtures/litellm/protocols
 // (protocols.py): the same request must reach the provider, and the same answer the client.
 
+/** Tokens of Vertex AI. */
+jest.mock('google-auth-library', () => ({
+  GoogleAuth: class {
+    getClient = async (): Promise<object> => ({ credentials: {}, getAccessToken: async () => ({ token: 'token-of-google' }) });
+  },
+}));
+
 type Operation = 'chat' | 'messages' | 'responses';
 
 interface Case {
@@ -52,6 +59,7 @@ const PROTOCOLS = [
   'azure',
   'anthropic',
   'gemini',
+  'vertex',
   'bedrock-claude',
   'bedrock-nova',
   'messages',
@@ -84,10 +92,12 @@ class Replay {
   async open(): Promise<void> {
     const { fixture } = this;
     const origin = new URL(await scripted((request, response) => this.answer(request, response))).origin;
+    // Only credentials of the deployment itself go to an address that is not Google's.
+    const credentials = fixture.params.model.startsWith('vertex_ai/') && { vertex_credentials: { type: 'service_account' } };
     const models = new Set([fixture.params.model, ...fixture.cases.flatMap(({ model }) => model ?? [])]);
     const modelList = [...models].map((model): ModelListEntry => {
       const base = origin + fixture.base.replace('{model}', model.slice(model.indexOf('/') + 1));
-      return { model_name: model, litellm_params: { ...fixture.params, model, [fixture.baseKey]: base } };
+      return { model_name: model, litellm_params: { ...fixture.params, ...credentials, model, [fixture.baseKey]: base } };
     });
     this.client = clientOf({ modelList, routerSettings: { num_retries: 0, disable_cooldowns: true } }).client;
   }

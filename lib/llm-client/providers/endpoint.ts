@@ -14,6 +14,7 @@ import type { Protocol } from './protocol.js';
 import { protocolOf } from './protocols.js';
 import { baseVariables, isAtProvider, keyVariables, providerAt, REGION_VARIABLES, rowOf } from './provider-table.environment.js';
 import { isResolved, regionIn, resolveModel } from './resolution.js';
+import { isVertex, vertexDeployment } from './vertex/deployment.js';
 
 /** The part of `litellm_params` that says where and how a deployment is reached. */
 export interface EndpointParams extends HeaderParams {
@@ -73,13 +74,13 @@ export class ProviderEndpoint {
     const around = new ProviderEnvironment(provider, env);
     const isBedrock = provider === 'bedrock';
     if (isBedrock) base ??= ownEndpoint(params, deploymentId);
-    const url = base ?? this.defaultBase(around);
-    this.address = addressOf(provider, url, {
-      deploymentId,
-      version: text(params.api_version) ?? around.version(),
-      protocol: protocol.name,
-    });
-    this.protocol = this.address.isOpenAICompatible === true ? OPENAI : protocol;
+    const vertex = isVertex(provider)
+      ? vertexDeployment({ model: resolved.model, params: { ...params }, env, deploymentId, base })
+      : undefined;
+    const url = vertex?.address.url ?? base ?? this.defaultBase(around);
+    const version = text(params.api_version) ?? around.version();
+    this.address = vertex?.address ?? addressOf(provider, url, { deploymentId, version, protocol: protocol.name });
+    this.protocol = vertex?.protocol ?? (this.address.isOpenAICompatible === true ? OPENAI : protocol);
     this.origin = url.origin;
     this.isAtHome = isAtProvider(provider, url);
     const isForThis = base === undefined || isAtProvider(provider, base) || around.isItsAddress(base);
@@ -91,10 +92,11 @@ export class ProviderEndpoint {
     const key = text(params.api_key) ?? (isForThis && !isKeyed && !isClient ? around.key() : undefined);
     const token = ownToken ?? (isForThis && !isKeyed ? around.token() : undefined);
     this.headers = headersOf(params, this.address, { key, token }, deploymentId);
-    this.authorization = hasCredentials(this.headers, url) ? undefined : this.authorizationBy(env, isForThis);
-    this.keptBack = isKeyed || isForThis || hasCredentials(this.headers, url) ? [] : around.setKeys();
+    const isAuthorized = hasCredentials(this.headers, url);
+    this.authorization = isAuthorized ? undefined : vertex === undefined ? this.authorizationBy(env, isForThis) : vertex.authorization;
+    this.keptBack = isKeyed || isForThis || isAuthorized ? [] : (vertex?.keptBack ?? around.setKeys());
     const isFetched = this.authorization !== undefined && (!isBedrock || text(env.AWS_ACCESS_KEY_ID) !== undefined);
-    this.isSetUp = key !== undefined || token !== undefined || isFetched || around.base() !== undefined;
+    this.isSetUp = key !== undefined || token !== undefined || (vertex?.isSetUp ?? isFetched) || around.base() !== undefined;
     this.secrets = [...secretsIn(this.headers), ...secretsInQuery(url), decoded(url.password)].filter((secret) => secret.length > 3);
   }
 
@@ -260,6 +262,8 @@ const TEXTS = [
   'aws_session_token',
   'aws_profile_name',
   'aws_role_name',
+  'vertex_project',
+  'vertex_location',
 ] as const;
 const ADDRESSES = ['api_base', 'base_url'] as const;
 /** Their names without case and separators: recognizes `apiKey`, `API-KEY`, `api_url`. */

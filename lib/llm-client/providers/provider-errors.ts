@@ -41,8 +41,8 @@ export class ProviderErrors {
     // Redacted after parsing: JSON often writes the slash of a key as `\/`.
     const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
     const stated = endpoint.protocol.errorIn(body, (name) => rawHeader(rawHeaders, name));
-    // Google answers a wrong key with 400, and its body says so; any other status says enough.
-    const status = answerStatus === 400 ? (stated.status ?? 400) : answerStatus;
+    // Google answers a wrong key with 400, and its body says so.
+    const status = answerStatus === 400 && stated.status === 401 ? 401 : answerStatus;
     const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);
     const words = message ?? `The provider answered ${status}.`;
     return new ProviderError({

@@ -99,6 +99,13 @@ const AZURE: ProviderRow = {
   suffixes: AZURE_SUFFIXES,
   keyHeader: 'api-key',
 };
+/** Its address is that of a project and a location, its credentials Google's. */
+const VERTEX: ProviderRow = {
+  protocol: 'gemini',
+  keys: [],
+  bases: ['VERTEXAI_API_BASE', 'VERTEX_API_BASE'],
+  suffixes: ['.googleapis.com'],
+};
 /** Servers that the operator runs. */
 const OWN_SERVER: ProviderRow = { dialect: LOCAL, keyOptional: true };
 
@@ -139,6 +146,8 @@ export const SPOKEN: Readonly<Record<string, ProviderRow>> = {
     keys: ['GOOGLE_API_KEY', 'GEMINI_API_KEY'],
     keyHeader: 'x-goog-api-key',
   },
+  vertex_ai: VERTEX,
+  vertex_ai_beta: VERTEX,
   cohere: COHERE,
   cohere_chat: COHERE,
   bedrock: {
@@ -300,12 +309,11 @@ export const UNSPOKEN: ReadonlySet<string> = new Set(
   infinity langflow langfuse langgraph laya litellm_agent manus microsoft_365_copilot milvus mongodb nace nlp_cloud nvidia_riva oci oobabooga
   opencode_go opensearch parallel_ai petals pg_vector predibase ragflow recraft reducto replicate runwayml s3_vectors sagemaker
   sagemaker_chat sagemaker_nova sap scaledown snowflake soniox stability strands_decider text-completion-codestral text-completion-inception
-  topaz transcribe triton typesafe valkey vertex_ai vertex_ai_beta vllm voyage watsonx watsonx_text`.split(/\s+/),
+  topaz transcribe triton typesafe valkey vllm voyage watsonx watsonx_text`.split(/\s+/),
 );
 
 /** OpenAI-compatible alternatives of providers with another protocol. */
 const OPENAI_WAYS: Readonly<Record<string, string>> = {
-  vertex_ai: 'use the Gemini API with the prefix gemini/ and an API key',
   vllm: 'run the server of vLLM: hosted_vllm/<model> with its api_base',
   anthropic_text: 'use a current model: anthropic/<model>',
   cloudflare:
@@ -313,7 +321,7 @@ const OPENAI_WAYS: Readonly<Record<string, string>> = {
   oobabooga: 'use its OpenAI-compatible endpoint: model openai/<model> with api_base http://<host>:5000/v1',
   replicate: 'use a provider that speaks the OpenAI protocol',
 };
-const ALIKE: Readonly<Record<string, string>> = { vertex_ai_beta: 'vertex_ai', sagemaker_chat: 'sagemaker', watsonx_text: 'watsonx' };
+const ALIKE: Readonly<Record<string, string>> = { sagemaker_chat: 'sagemaker', watsonx_text: 'watsonx' };
 const ANY_WAY = 'use openai/<model> with the api_base of an OpenAI-compatible endpoint';
 
 /** The advice for a provider whose protocol is not supported. */

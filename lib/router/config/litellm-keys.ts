@@ -16,7 +16,8 @@ const USED_PARAMS: ReadonlySet<string> = new Set(
   output_cost_per_reasoning_token input_cost_per_request max_budget budget_duration headers extra_headers extra_body default_headers aws_region_name allowed_fails
   allowed_fails_policy max_input_tokens tenant_id client_id client_secret azure_scope base_model drop_params additional_drop_params allowed_openai_params
   use_chat_completions_api aws_access_key_id aws_secret_access_key aws_session_token aws_profile_name aws_role_name aws_session_name aws_external_id
-  aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id`.split(/\s+/),
+  aws_web_identity_token aws_sts_endpoint aws_bedrock_runtime_endpoint model_id
+  vertex_project vertex_location vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials`.split(/\s+/),
 );
 
 /** Parameters that LiteLLM 1.110.2 and its router do not send to a provider. */

@@ -39,7 +39,7 @@ describe('an app with deployments that cannot be called', () => {
     await boot({ modelList: [...broken, good()] });
     expect(messages).toHaveLength(2);
     const [params, found] = messages;
-    expect(params).toContain("LiteLLM's own, without effect: vertex_project, vertex_location");
+    expect(params).toContain("LiteLLM's own, without effect: s3_bucket_name");
     expect(found).toContain('Router: 12 of 13 deployments cannot be called and get no requests:');
     const lines = found.split('\n').slice(1);
     expect(lines.map((line) => line.trim().split(':', 1)[0])).toEqual(IDS);

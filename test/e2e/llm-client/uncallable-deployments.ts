@@ -6,10 +6,7 @@ export const BROKEN: Readonly<Record<string, readonly [params: Record<string, un
     { model: 'bedrock/invoke/anthropic.claude-3-5-sonnet-20240620-v1:0', aws_region_name: 'us-east-1' },
     /the route invoke\/ of bedrock is not supported/,
   ],
-  vertex: [
-    { model: 'vertex_ai/gemini-1.5-pro', vertex_project: 'p', vertex_location: 'us-central1' },
-    /protocol of vertex_ai is not supported yet/,
-  ],
+  vertex: [{ model: 'vertex_ai/gemini-1.5-pro', vertex_location: 'us-central1', s3_bucket_name: 'b' }, /vertex_project must be given/],
   typo: [{ model: 'anthropik/claude-3', api_key: 'sk-secret-typo' }, /unknown provider anthropik in anthropik\/claude-3/],
   gemini: [{ model: 'gemini-1.5-pro', api_key: 'sk-secret-gemini' }, /gemini-1\.5-pro is served by two providers/],
   unnamed: [{ model: 'my-finetune', api_key: 'sk-secret-unnamed' }, /the model my-finetune names no provider/],
@@ -41,7 +38,15 @@ export const broken: readonly ModelListEntry[] = Object.entries(BROKEN).map(([id
 export const working = (apiBase: string, id = 'working', group = 'chat'): ModelListEntry =>
   entry({ model: 'openai/gpt-4o', api_base: apiBase, api_key: 'sk-working' }, id, group);
 
-const VARIABLES = ['GROQ_API_KEY', 'OPENAI_API_KEY', 'AZURE_API_KEY', 'AZURE_OPENAI_API_KEY', 'AZURE_API_BASE'];
+const VARIABLES = [
+  'GROQ_API_KEY',
+  'OPENAI_API_KEY',
+  'AZURE_API_KEY',
+  'AZURE_OPENAI_API_KEY',
+  'AZURE_API_BASE',
+  'VERTEXAI_PROJECT',
+  'GOOGLE_CLOUD_PROJECT',
+];
 
 /** Takes keys out of the environment; gives them back when what it returns is called. */
 export function withoutKeys(): () => void {

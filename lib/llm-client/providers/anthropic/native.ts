@@ -24,13 +24,13 @@ const PROLOGUE = new Set(['message_start', 'ping']);
 /** Within a text their quotes would be escaped. */
 const DELTA = Buffer.from('"message_delta"');
 const START = Buffer.from('"message_start"');
-const ENDINGS = ['"message_stop"', '"type":"error"', '"type": "error"', 'event: error'].map((word) => Buffer.from(word));
-const LONGEST_ENDING = Math.max(...ENDINGS.map((word) => word.length));
+const STOP = Buffer.from('"message_stop"');
+const ERROR = Buffer.from('"error"');
 
 /** Reads answers of Anthropic that pass to a client unchanged. */
 export const MESSAGES_READER: AnswerReader = {
   faultIn(answer) {
-    const isError = answer.subarray(0, ERROR_HEAD).includes('"error"');
+    const isError = answer.subarray(0, ERROR_HEAD).includes(ERROR);
     return isError && looksWhole(answer) ? faultOf(answer.toString('utf8')) : faultInWhole(answer);
   },
   usageIn(bytes, head) {
@@ -96,8 +96,8 @@ export class PassingTranslator implements AnswerTranslator {
     if (this.hasEnded) return bytes;
     // A chunk may cut a word.
     const seen = this.edge.length === 0 ? bytes : Buffer.concat([this.edge, bytes]);
-    this.hasEnded = ENDINGS.some((word) => seen.includes(word));
-    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(1 - LONGEST_ENDING);
+    this.hasEnded = seen.includes(STOP) || seen.includes(ERROR);
+    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(1 - STOP.length);
     return bytes;
   }
 

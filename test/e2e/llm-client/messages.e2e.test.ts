@@ -179,6 +179,16 @@ describe('client.messages', () => {
     expect(stream.usage).toMatchObject({ promptTokens: 100, completionTokens: 20 });
   });
 
+  it('lets a model answer that cannot think, although thinking was asked for', async () => {
+    const provider = await chatScript('azure', () => ({ content: 'Hi' }));
+    const { client } = clientOf({ modelList: [deploymentOf('claude', provider, { model: 'azure/gpt-4o', api_version: '2024-10-21' })] });
+    await client.messages({ ...ask, thinking: { type: 'adaptive' } });
+    expect(provider.asked).toEqual([expect.not.objectContaining({ reasoning_effort: expect.anything() as unknown })]);
+    await expect(client.chat({ model: 'claude', messages: ask.messages, reasoning_effort: 'high' })).rejects.toMatchObject({
+      param: 'reasoning_effort',
+    });
+  });
+
   it('asks again without stream_options where a provider refuses them', async () => {
     const provider = await chatScript('old', (_, body) =>
       body.stream_options === undefined

@@ -7,6 +7,7 @@ import type { Operation, Protocol, SentRequest, WireCall } from '../protocol.js'
 import { rawHeader } from '../raw-headers.js';
 import { errorIn, hasError } from './errors.js';
 import { MESSAGES_READER, PassingTranslator } from './native.js';
+import { withOwnHistory } from './native-history.js';
 import { messagesRequest, type TakenByHost } from './request.js';
 import { MessageTranslator } from './stream.js';
 import { fieldsOf, type Fields } from './blocks.js';
@@ -63,7 +64,7 @@ function nativeCall(sent: SentRequest, host: MessagesHost): WireCall {
   return {
     path: host.pathOf(sent),
     headers: headersFor(sent, host, { betas, version }),
-    body: written(sent, () => placed(mergedFields(native), host)),
+    body: written(sent, () => placed(withOwnHistory(mergedFields(native)), host)),
     ...(sent.request.stream && { translator: new PassingTranslator() }),
     reader: MESSAGES_READER,
   };

@@ -65,7 +65,7 @@ function byEffort(effort: string, { sent, traits, maxTokens, isForced }: Thinkin
     return isForced ? { effort: known } : { thinking: { type: 'adaptive', display: 'summarized' }, effort: known };
   }
   if (traits.budget) return isForced ? {} : withBudget(BUDGETS[effort], maxTokens);
-  if (dropsParams(sent)) return {};
+  if (dropsParams(sent, 'reasoning_effort')) return {};
   throw refused('reasoning_effort', sent, `${sent.model} does not think before it answers`);
 }
 

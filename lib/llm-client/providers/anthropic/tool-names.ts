@@ -45,9 +45,13 @@ const ID = /^[\w-]{1,64}$/;
 /** LiteLLM hides a signature of Gemini behind this in the id of a call. */
 const SIGNATURE = '__thought__';
 
+export function isToolId(id: string): boolean {
+  return ID.test(id);
+}
+
 /** The id of a call as Anthropic takes it: the same for the call and its result. */
 export function toolIdOf(id: string): string {
-  if (ID.test(id)) return id;
+  if (isToolId(id)) return id;
   return (
     id
       .split(SIGNATURE, 1)[0]

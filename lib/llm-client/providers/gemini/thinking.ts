@@ -32,12 +32,12 @@ export function thinkingOf({ reasoning_effort: effort, thinking }: Fields, { sen
   const asked = typeof effort === 'string' ? effort : fieldsOf(effort).effort;
   if (model.thinking === 'none') {
     const isNone = asked === 'none' || fieldsOf(thinking).type === 'disabled';
-    if (isNone || dropsParams(sent)) return undefined;
+    if (isNone || dropsParams(sent, param)) return undefined;
     throw refused(param, sent);
   }
   if (effort === undefined) return ofBudget(fieldsOf(thinking), model);
   const config = ofEffort(textOf(asked) ?? '', model);
-  if (config !== undefined || dropsParams(sent)) return config;
+  if (config !== undefined || dropsParams(sent, param)) return config;
   throw refused(param, sent, 'Gemini knows the efforts none, minimal, low, medium, high, xhigh and max');
 }
 

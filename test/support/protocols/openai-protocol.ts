@@ -1,0 +1,90 @@
+import { listIn, pieces, SCRIPTED_USAGE, type Fields, type ScriptedAnswer, type ScriptedProtocol } from './protocol-script.js';
+
+const { input, cached, output } = SCRIPTED_USAGE;
+const USAGE = {
+  prompt_tokens: input,
+  completion_tokens: output,
+  total_tokens: input + output,
+  prompt_tokens_details: { cached_tokens: cached },
+};
+const HEAD = { id: 'chatcmpl-1', created: 1, model: 'gpt-5.2' };
+const NAME = /^[\w-]{1,64}$/;
+/** OpenAI's limit of call ids. */
+const LONGEST_ID = 40;
+const FIELDS = new Set(['role', 'content', 'name', 'tool_calls', 'tool_call_id', 'refusal', 'audio']);
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  system: ['text'],
+  user: ['text', 'image_url', 'file', 'input_audio'],
+  assistant: ['text', 'refusal'],
+  tool: ['text'],
+};
+
+function callsOf({ calls = [] }: ScriptedAnswer, nextId: () => string): object[] {
+  return calls.map(({ name, input: given }) => ({
+    id: `call_${nextId()}`,
+    type: 'function',
+    function: { name, arguments: JSON.stringify(given) },
+  }));
+}
+
+function finishOf({ calls = [], isCut = false }: ScriptedAnswer): string {
+  return isCut ? 'length' : calls.length > 0 ? 'tool_calls' : 'stop';
+}
+
+/** OpenAI's chat, at Azure. */
+export const OPENAI_SCRIPT: ScriptedProtocol = {
+  name: 'openai',
+  // Azure's deployments get what OpenAI's own API takes, at any address.
+  params: (origin) => ({ model: 'azure/gpt-5.2', api_base: origin, api_key: 'azure-key', api_version: '2024-10-21' }),
+  isStream: (_, { stream }) => stream === true,
+  whole(answer, nextId) {
+    const calls = callsOf(answer, nextId);
+    const message = { role: 'assistant', content: answer.text ?? null, refusal: null, ...(calls.length > 0 && { tool_calls: calls }) };
+    return { ...HEAD, object: 'chat.completion', choices: [{ index: 0, message, finish_reason: finishOf(answer) }], usage: USAGE };
+  },
+  stream(answer, nextId) {
+    const event = (data: object): string => `data: ${JSON.stringify({ ...HEAD, object: 'chat.completion.chunk', ...data })}\n\n`;
+    const delta = (fields: object, finish: string | null = null): string =>
+      event({ choices: [{ index: 0, delta: fields, finish_reason: finish }], usage: null });
+    const calls = (callsOf(answer, nextId) as { function: { name: string; arguments: string } }[]).flatMap((call, index) => [
+      delta({ tool_calls: [{ index, ...call, function: { ...call.function, arguments: '' } }] }),
+      ...pieces(call.function.arguments).map((piece) => delta({ tool_calls: [{ index, function: { arguments: piece } }] })),
+    ]);
+    const texts = pieces(answer.text ?? '').map((content) => delta({ content }));
+    const events = [
+      delta({ role: 'assistant', content: '' }),
+      ...texts,
+      ...calls,
+      delta({}, finishOf(answer)),
+      event({ choices: [], usage: USAGE }),
+    ];
+    return { type: 'text/event-stream', body: `${events.join('')}data: [DONE]\n\n` };
+  },
+  faultsIn({ messages, tools }) {
+    const faults: string[] = [];
+    let waiting: string[] = [];
+    for (const [at, message] of listIn(messages).entries()) {
+      const role = String(message.role);
+      const path = `messages[${at}]`;
+      for (const key of Object.keys(message)) if (!FIELDS.has(key)) faults.push(`Unknown parameter: ${path}.${key}`);
+      if (role === 'tool') {
+        const id = String(message.tool_call_id);
+        if (!waiting.includes(id)) faults.push(`${path}: no tool call waits for ${id}`);
+        waiting = waiting.filter((each) => each !== id);
+      } else if (waiting.length > 0) faults.push(`${path}: no result of ${waiting.join()}`);
+      for (const { type, ...part } of listIn(message.content)) {
+        if (!PARTS[role].includes(String(type))) faults.push(`${path}: ${String(type)} in a message of ${role}`);
+        if ('cache_control' in part) faults.push(`Unknown parameter: ${path}.content.cache_control`);
+      }
+      const calls = listIn(message.tool_calls);
+      if (role === 'assistant') waiting = calls.map(({ id }) => String(id));
+      for (const { id, function: called } of calls) {
+        if (String(id).length > LONGEST_ID) faults.push(`${path}: the id ${String(id)} is too long`);
+        if (!NAME.test(String((called as Fields).name))) faults.push(`${path}: the name ${String((called as Fields).name)}`);
+      }
+    }
+    for (const { function: called } of listIn(tools)) if (!NAME.test(String((called as Fields).name))) faults.push('tools: a name');
+    return faults;
+  },
+  error: (_, message) => ({ error: { message, type: 'server_error', param: null, code: null } }),
+};

@@ -106,7 +106,6 @@ class Session {
     return this.sdk.beta.messages.create({
       model: 'small',
       max_tokens: 512,
-      temperature: 1,
       system: [
         { type: 'text', text: BILLING },
         { type: 'text', text: 'Name the session.' },

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { LlmClient } from 'nestjs-fast-litellm';
+import type { LlmAnswer, LlmClient } from 'nestjs-fast-litellm';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { stopProviders } from '../../support/llm-client-providers.js';
 import { disorderIn, joinedMessage, type Message, type MessageEvent } from '../../support/message-events.js';
@@ -88,7 +88,7 @@ class MessagesConversation implements Conversation {
       tools: ['weather', 'map'].map((name) => ({ name, description: name, input_schema: schema })),
       messages: this.messages,
     } as never;
-    const message = streams ? await this.joined(client, body) : (await client.messages(body)).json<Message>();
+    const message = streams ? await this.joined(client, body) : whole<Message>(await client.messages(body));
     this.messages.push({ role: 'assistant', content: message.content });
     const uses = message.content.filter(({ type }) => type === 'tool_use');
     expect(message.stop_reason).toBe(uses.length > 0 ? 'tool_use' : 'end_turn');
@@ -103,6 +103,11 @@ class MessagesConversation implements Conversation {
     expect(disorderIn(events)).toBeUndefined();
     return joinedMessage(events);
   }
+}
+
+/** The overloads of the client are for the types of its requests. */
+function whole<T>(answer: object): T {
+  return (answer as LlmAnswer).json<T>();
 }
 
 function resultOf(at: number): unknown {
@@ -135,7 +140,7 @@ class ChatConversation implements Conversation {
     } as never;
     const message = streams
       ? await this.joined(client, body)
-      : (await client.chat(body)).json<{ choices: { message: Fields }[] }>().choices[0].message;
+      : whole<{ choices: { message: Fields }[] }>(await client.chat(body)).choices[0].message;
     this.messages.push(message);
     const calls = listIn(message.tool_calls);
     this.saidCalls += calls.length;

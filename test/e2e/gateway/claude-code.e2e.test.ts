@@ -3,11 +3,12 @@ import { GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { stopProviders } from '../../support/llm-client-providers.js';
 import { disorderIn, joinedMessage, messageEventsIn, type Message } from '../../support/message-events.js';
 import { ANTHROPIC_SCRIPT } from '../../support/protocols/anthropic-protocol.js';
+import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';
 import { GEMINI_SCRIPT } from '../../support/protocols/gemini-protocol.js';
 import { OPENAI_SCRIPT } from '../../support/protocols/openai-protocol.js';
 import { SCRIPTED_USAGE, ScriptedProvider, type ScriptedAnswer, type ScriptedProtocol } from '../../support/protocols/protocol-script.js';
 
-const PROTOCOLS = [ANTHROPIC_SCRIPT, OPENAI_SCRIPT, GEMINI_SCRIPT];
+const PROTOCOLS = [ANTHROPIC_SCRIPT, OPENAI_SCRIPT, GEMINI_SCRIPT, BEDROCK_SCRIPT];
 const TURNS = 20;
 const BILLING = 'x-anthropic-billing-header: cc_version=2.1.9; cc_entrypoint=cli; cch=00000;';
 const LONG_NAME = 'mcp__plugin_design_system_figma_desktop__get_variable_definitions_of_node';

@@ -3,12 +3,13 @@ import type { LlmAnswer, LlmClient } from 'nestjs-fast-litellm';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { stopProviders } from '../../support/llm-client-providers.js';
 import { disorderIn, joinedMessage, type Message, type MessageEvent } from '../../support/message-events.js';
-import { ANTHROPIC_SCRIPT } from '../../support/protocols/anthropic-protocol.js';
-import { GEMINI_SCRIPT } from '../../support/protocols/gemini-protocol.js';
+import { ANTHROPIC_SCRIPT, CLAUDE_SIGNATURE } from '../../support/protocols/anthropic-protocol.js';
+import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';
+import { geminiSignaturesIn, GEMINI_SCRIPT, SKIPPED } from '../../support/protocols/gemini-protocol.js';
 import { OPENAI_SCRIPT } from '../../support/protocols/openai-protocol.js';
 import { listIn, ScriptedProvider, type Fields, type ScriptedAnswer } from '../../support/protocols/protocol-script.js';
 
-const PROTOCOLS = [ANTHROPIC_SCRIPT, OPENAI_SCRIPT, GEMINI_SCRIPT];
+const PROTOCOLS = [ANTHROPIC_SCRIPT, OPENAI_SCRIPT, GEMINI_SCRIPT, BEDROCK_SCRIPT];
 const NAMES = PROTOCOLS.map(({ name }) => name);
 const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
 
@@ -51,6 +52,11 @@ class Providers {
 
   get faults(): string[] {
     return this.all.flatMap(({ faults }) => faults);
+  }
+
+  /** The last request to a provider. */
+  lastOf(name: string): Fields {
+    return this.all.find(({ protocol }) => protocol.name === name)?.asked.at(-1) ?? {};
   }
 
   /** From here on the provider of this name answers. */
@@ -187,12 +193,20 @@ describe.each(APIS)('a conversation by %s goes on across protocols', (_, begin) 
   it.each([false, true])('around and back, streamed: %p', async (streams) => {
     const providers = await Providers.start();
     const conversation = begin();
-    const schedule = [...NAMES, ...NAMES, ...[...NAMES].reverse()];
+    const schedule = [...NAMES, ...NAMES, ...[...NAMES].reverse(), 'anthropic', 'bedrock', 'gemini'];
     for (const [step, name] of schedule.entries()) {
       providers.next(name, step);
       await conversation.ask(providers.client, streams);
     }
     expect(providers.faults).toEqual([]);
+    // What each provider signed returns to it, and to no other.
+    const claudes = ['anthropic', 'bedrock'].map((name) => JSON.stringify(providers.lastOf(name)).split(CLAUDE_SIGNATURE).length - 1);
+    expect(Math.min(...claudes)).toBeGreaterThan(1);
+    expect(geminiSignaturesIn(providers.lastOf('gemini')).length).toBeGreaterThan(0);
+    expect(JSON.stringify(providers.lastOf('gemini'))).toContain(SKIPPED);
+    for (const name of ['openai', 'gemini']) expect(JSON.stringify(providers.lastOf(name))).not.toContain(CLAUDE_SIGNATURE);
+    for (const name of ['openai', 'anthropic', 'bedrock'])
+      expect(JSON.stringify(providers.lastOf(name))).not.toMatch(/__thought__|thoughtSignature/);
     expect(conversation.saidCalls).toBe(schedule.reduce((sum, __, step) => sum + (ANSWERS[step % ANSWERS.length].calls?.length ?? 0), 0));
   });
 

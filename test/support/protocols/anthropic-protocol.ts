@@ -10,7 +10,7 @@ const USAGE = {
 const ID = /^[\w-]+$/;
 const NAME = /^[\w-]{1,128}$/;
 /** What Claude's signatures begin with here, and no other provider's. */
-export const CLAUDE_SIGNATURE = 'claude-';
+export const CLAUDE_SIGNATURE = 'signed-by-claude-';
 
 function contentOf({ thinking, text, calls = [] }: ScriptedAnswer, nextId: () => string): Fields[] {
   return [

@@ -12,7 +12,13 @@ const USAGE = {
 const NAME = /^[a-zA-Z_][\w.:-]{0,63}$/;
 const SIGNATURE = 'gemini-';
 /** Google's value for calls that no Gemini has signed. */
-const SKIPPED = Buffer.from('skip_thought_signature_validator').toString('base64');
+export const SKIPPED = Buffer.from('skip_thought_signature_validator').toString('base64');
+
+/** Signatures of Gemini's own in a request. */
+export function geminiSignaturesIn({ contents }: Fields): string[] {
+  const signatures = listIn(contents).flatMap(({ parts }) => listIn(parts).map(({ thoughtSignature }) => thoughtSignature));
+  return signatures.filter((signature): signature is string => typeof signature === 'string' && signature !== SKIPPED);
+}
 
 function partsOf({ thinking, text, calls = [] }: ScriptedAnswer, nextId: () => string): Fields[] {
   return [

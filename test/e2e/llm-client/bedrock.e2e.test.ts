@@ -227,7 +227,7 @@ describe('Bedrock', () => {
       messages: [{ role: 'user', content: 'Hi' }],
       tools: [{ name: 'f', input_schema: { type: 'object' } }],
     } as const;
-    const whole = (await client.messages(asked)).json() as unknown as Record<string, unknown>;
+    const whole: unknown = (await client.messages(asked)).json();
     expect(whole).toMatchObject({
       stop_reason: 'tool_use',
       content: [
@@ -256,6 +256,23 @@ describe('Bedrock', () => {
       .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ProviderError);
     expect(error).toMatchObject({ ...expected, providerStatus: status, providerCode: type, message, providerRequestId: 'req-7' });
+  });
+
+  it('embeds texts', async () => {
+    const received: Received[] = [];
+    const origin = await playing(
+      (response) => response.writeHead(200, json).end('{"embedding":[0.5,1],"inputTextTokenCount":4}'),
+      received,
+    );
+    const { client } = clientOf({ modelList: [bedrock(origin, { ...keys, model: 'bedrock/amazon.titan-embed-text-v2:0' })] });
+    const answer = await client.embeddings({ model: 'm', input: 'Hello', dimensions: 256 });
+    expect([answer.json().data[0].embedding, answer.usage?.totalTokens]).toEqual([[0.5, 1], 4]);
+    expect([received[0].url, received[0].body]).toEqual([
+      '/model/amazon.titan-embed-text-v2%3A0/invoke',
+      '{"inputText":"Hello","dimensions":256}',
+    ]);
+    const chats = clientOf({ modelList: [bedrock(origin)], numRetries: 0 });
+    await expect(chats.client.embeddings({ model: 'm', input: 'Hello' })).rejects.toMatchObject({ code: 'UNSUPPORTED_OPERATION' });
   });
 
   it('shows no key that an error repeats', async () => {

@@ -83,7 +83,8 @@ export function redactedBlock(content: string): ThinkingBlock {
 /** Translates a whole answer. @throws Error for what is none */
 export function wholeAnswer(answer: Buffer, { model, names, hasJsonTool }: AnswerContext): Buffer {
   const json = answer.toString('utf8');
-  if (hasError(json)) return Buffer.from(JSON.stringify({ error: openAIError(json) }));
+  const exception = exceptionIn(json);
+  if (exception !== undefined) return exception;
   const parsed: unknown = JSON.parse(json);
   const content = fieldAt(parsed, 'output', 'message', 'content');
   if (!isObject(parsed) || !Array.isArray(content)) throw new SyntaxError('an answer without a message');
@@ -166,14 +167,12 @@ class AnswerParts {
   }
 }
 
-/** An exception in the place of an answer. */
-function openAIError(json: string): object {
-  const { message, type } = errorIn(json);
-  return {
-    message: message ?? 'The provider answered with an exception.',
-    type: type ?? null,
-    code: type === undefined || type === null ? null : String(statusOf(type)),
-  };
+/** An exception in the place of an answer, in OpenAI's shape; `undefined`: there is none. */
+export function exceptionIn(json: string): Buffer | undefined {
+  if (!hasError(json)) return undefined;
+  const { message = 'The provider answered with an exception.', type } = errorIn(json);
+  const code = type === undefined || type === null ? null : String(statusOf(type));
+  return Buffer.from(JSON.stringify({ error: { message, type: type ?? null, code } }));
 }
 
 export function fieldAt(value: unknown, ...path: readonly string[]): unknown {

@@ -1,16 +1,18 @@
 import type { Protocol, SentRequest, WireCall } from '../protocol.js';
 import { OPENAI_READER } from '../openai/openai.js';
+import { embeddingCall } from './embeddings.js';
 import { errorIn, hasError } from './errors.js';
 import { ConverseRequest } from './request.js';
 import { ConverseAnswer } from './stream.js';
 
 const EVENT_STREAM = /^application\/vnd\.amazon\.eventstream\b/i;
 
-/** Amazon Bedrock's Converse. */
+/** Amazon Bedrock's Converse, and the embeddings of some of its models. */
 export const BEDROCK: Protocol = {
   name: 'bedrock',
   call(operation, sent) {
-    return operation === 'chat' ? converse(sent) : undefined;
+    if (operation === 'chat') return converse(sent);
+    return operation === 'embeddings' ? embeddingCall(sent) : undefined;
   },
   errorIn,
   hasError,

@@ -1,0 +1,88 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Dialect } from '../../lib/llm-client/providers/openai/dialect.js';
+import { isChatParameter } from '../../lib/llm-client/providers/parameters.js';
+import { keyVariables, SPOKEN, type ProviderRow } from '../../lib/llm-client/providers/provider-table.environment.js';
+import { tableAfter } from './readme-document.js';
+import { root } from './sources.js';
+
+// UPDATE_PROVIDERS=1 writes the table into docs/providers.md; run prettier on it afterwards.
+
+const PATH = join(root, 'docs/providers.md');
+const MARKER = '<!-- providers -->';
+const HEAD = ['prefix', 'protocol', 'address', 'key', "what differs from OpenAI's chat"];
+/** OpenAI's parameters that are worth a word where they are missing. */
+const NOTABLE =
+  `audio frequency_penalty functions logit_bias logprobs modalities n parallel_tool_calls prediction presence_penalty reasoning_effort
+  response_format seed stop thinking tool_choice tools top_logprobs top_p verbosity web_search_options`.split(/\s+/);
+
+const code = (text: string): string => `\`${text}\``;
+
+function addressOf({ base, suffixes }: ProviderRow): string {
+  if (base !== undefined) return code(base.replace(/^https:\/\//, ''));
+  return suffixes === undefined ? '`api_base`' : `\`api_base\`: ${suffixes.map((suffix) => code(`*${suffix}`)).join(', ')}`;
+}
+
+function keyOf(name: string, row: ProviderRow): string {
+  const names = [...keyVariables(name), ...(row.tokens ?? [])].map(code).join(', ');
+  return row.keyOptional === true ? `${names} (optional)` : names;
+}
+
+function differences({
+  renamed = {},
+  only,
+  lacks,
+  values = {},
+  bounds = {},
+  messages = {},
+  tools = {},
+  answers,
+  models,
+  ...more
+}: Dialect): string {
+  const missing = NOTABLE.filter((name) => lacks?.has(name) === true || (only !== undefined && isChatParameter(name) && !only.has(name)));
+  const { finish = {} } = answers ?? {};
+  const parts = [
+    ...Object.entries(renamed).map(([from, to]) => `${code(from)} → ${code(to)}`),
+    missing.length > 0 && `no ${missing.map(code).join(', ')}`,
+    ...Object.entries(values).flatMap(([name, map]) =>
+      Object.entries(map).map(([from, to]) => `${code(`${name}: ${from}`)} → ${code(String(to))}`),
+    ),
+    ...Object.entries(more.accepts ?? {}).map(([name, accepted]) => `${code(name)} ${accepted.join(' or ')} only`),
+    ...Object.entries(bounds).map(([name, [least, most]]) => `${code(name)} from ${least} to ${most}`),
+    more.switchesThinking === true && 'thinking on or off, no budget',
+    more.requiredTool !== undefined && '`tool_choice: required` as a message',
+    messages.named !== undefined && `\`name\` of ${messages.named.join(', ')} only`,
+    messages.strings !== undefined && (messages.strings.length === 1 ? `texts of ${messages.strings[0]} as a string` : 'texts as a string'),
+    messages.dropsEmpty === true && 'no empty answers',
+    messages.cacheMarks !== undefined && `\`cache_control\` kept${messages.cacheMarks === true ? '' : ' for some models'}`,
+    messages.needsReasoning !== undefined && `\`reasoning_content\` ${messages.needsReasoning}`,
+    tools.lacksStrict === true && 'no `strict`',
+    tools.schemaLacks !== undefined && `no ${tools.schemaLacks.map(code).join(', ')} in schemas`,
+    tools.functionsOnly === true && 'functions only',
+    ...Object.entries(finish).map(([from, to]) => `finish ${from === '' ? 'empty' : code(from)} → ${code(to)}`),
+    answers?.reasoning === true && '`reasoning` → `reasoning_content`',
+    answers?.parts === true && 'answers in parts → text',
+    answers?.usageInContent === true && 'usage in an event of its own',
+    answers?.reasoningApart === true && 'tokens of reasoning counted as completion',
+    models !== undefined && 'more for some models',
+  ];
+  return parts.filter((part) => part !== false).join('; ');
+}
+
+function rows(): string[][] {
+  return Object.entries(SPOKEN).map(([name, row]) => {
+    const { protocol = 'openai', dialect } = row;
+    return [code(`${name}/`), protocol, addressOf(row), keyOf(name, row), dialect === undefined ? '' : differences(dialect)];
+  });
+}
+
+it('docs/providers.md has the rows of the provider table', () => {
+  const text = readFileSync(PATH, 'utf8');
+  if (process.env.UPDATE_PROVIDERS === '1') {
+    const table = [HEAD, HEAD.map(() => '---'), ...rows()].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+    writeFileSync(PATH, `${text.slice(0, text.indexOf(MARKER))}${MARKER}\n\n${table}\n`);
+    return;
+  }
+  expect(tableAfter(text, MARKER).map((cells) => cells.map((cell) => cell.trim()))).toEqual(rows());
+});

@@ -43,7 +43,7 @@ const CHAT = {
   ],
 };
 const MESSAGE = {
-  model: 'claude-sonnet-4-5',
+  model: 'claude-opus-4-8',
   max_tokens: 100,
   system: SYSTEM,
   messages: [{ role: 'user' as const, content: QUESTION }],
@@ -80,9 +80,9 @@ export async function startClients(): Promise<Clients> {
 function deployments(origin: string): { model_name: string; litellm_params: { model: string }; model_info: { id: string } }[] {
   const models: readonly (readonly [string, Readonly<Record<string, unknown>> & { readonly model: string }])[] = [
     ['gpt-4o', { model: 'openai/gpt-4o', api_base: `${origin}/v1` }],
-    ['anthropic', { model: 'anthropic/claude-sonnet-4-5', api_base: `${origin}/v1` }],
+    ['anthropic', { model: 'anthropic/claude-opus-4-8', api_base: `${origin}/v1` }],
     ['gemini', { model: 'gemini/gemini-2.5-flash', api_base: `${origin}/v1beta` }],
-    ['bedrock', { model: 'bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0', api_base: origin, aws_region_name: 'us-east-1' }],
+    ['bedrock', { model: 'bedrock/us.anthropic.claude-opus-4-8-v1:0', api_base: origin, aws_region_name: 'us-east-1' }],
   ];
   return models.flatMap(([name, params]) =>
     [1, 2].map((copy) => ({

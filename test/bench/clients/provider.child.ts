@@ -33,7 +33,7 @@ const message = {
   id: 'msg_bench',
   type: 'message',
   role: 'assistant',
-  model: 'claude-sonnet-4-5',
+  model: 'claude-opus-4-8',
   stop_reason: 'end_turn',
   stop_sequence: null,
   usage: { input_tokens: 60, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 150 },

@@ -23,6 +23,7 @@ const NODE_SUITES = [
   'test/e2e/connection-pool',
   'test/e2e/sample-app/gateway',
   'test/e2e/llm-client/hostile-streams',
+  'test/e2e/llm-client/newest-sdks',
   'test/e2e/llm-client/send',
   'test/e2e/llm-client/sse',
   'test/e2e/llm-client/streams',

@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { deploymentOf, stopProviders } from '../../support/llm-client-providers.js';
+import { clientOf, closeClients } from '../../support/llm-client-setup.js';
+import { gatewayTo, recorder, sendChat } from '../../support/responses-gateway.js';
+
+const run = promisify(execFile);
+/** They need Node 22, so they are no devDependencies; the versions are those that were looked at. */
+const PACKAGES = { ai: '7.0.173', '@ai-sdk/openai': '4.0.118', openai: '7.59.0', zod: '^4.1.8' };
+const canRun = Number(process.versions.node.split('.')[0]) >= 22;
+
+let folder: string;
+
+beforeAll(async () => {
+  if (!canRun) return;
+  folder = mkdtempSync(join(tmpdir(), 'newest-sdks-'));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies: PACKAGES }));
+  copyFileSync(join(__dirname, 'newest-sdks.child.mjs'), join(folder, 'program.mjs'));
+  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder });
+}, 180_000);
+
+afterAll(async () => {
+  await closeClients();
+  await stopProviders();
+  if (canRun) rmSync(folder, { recursive: true, force: true });
+});
+
+(canRun ? test : test.skip)(
+  'the AI SDK 7 and openai 7 are served, unchanged',
+  async () => {
+    const provider = await recorder((_, body, response) => {
+      const { messages, tools } = body as {
+        readonly messages: readonly { readonly role: string; readonly content: string }[];
+        tools?: object;
+      };
+      const last = messages[messages.length - 1];
+      const toolCalls = [{ id: 'call_1', name: 'weather', arguments: '{"city":"Bern"}' }];
+      if (tools !== undefined && last.role !== 'tool') sendChat(response, body, { tool_calls: toolCalls });
+      else sendChat(response, body, { content: last.role === 'tool' ? `It is ${last.content}.` : 'Hello there.' });
+    });
+    const params = { model: 'groq/llama', api_base: provider.apiBase };
+    const { client } = clientOf({ modelList: [deploymentOf('m', { name: 'chat', apiBase: provider.apiBase }, params)] });
+    const { stdout } = await run(process.execPath, [join(folder, 'program.mjs'), await gatewayTo(client)]);
+    expect(JSON.parse(stdout)).toEqual({
+      aiSdk: { whole: 'Hello there.', tokens: 11, streamed: 'Hello there.', agent: 'It is cold in Bern.', steps: 2 },
+      openai: { whole: 'Hello there.', streamed: 'Hello there.', response: 'Hello there.' },
+    });
+  },
+  60_000,
+);

@@ -28,6 +28,8 @@ export interface SentRequest {
   readonly hints?: ReadonlySet<string>;
   /** `base_model`: the model behind a name of the operator's, as Azure's deployments have it. */
   readonly baseModel?: string;
+  /** `mode` in the deployment's `model_info`: `chat`, `responses`. */
+  readonly mode?: unknown;
   /** Whether the address is the provider's own, not a server of the operator's. */
   readonly isAtHome?: boolean;
   /** The deployment's `litellm_params`. */

@@ -104,7 +104,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const { dropParams, maxOutputOf } = this.access;
     const { protocol, provider, headers } = endpoint;
     const { overrides } = target;
-    const facts = { provider, model, baseModel: baseModelOf(params, info), isAtHome: endpoint.isAtHome };
+    const facts = { provider, model, baseModel: baseModelOf(params, info), mode: info.mode, isAtHome: endpoint.isAtHome };
     const shared = { request, defaults, fixed, dropParams, params, headers, maxOutputOf, ...facts };
     const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
     const bridge = bridgeOf(operation);

@@ -163,6 +163,51 @@ describe('Responses at a provider that has them', () => {
   });
 });
 
+describe('chat of a model that answers by Responses', () => {
+  it.each(['openai/responses/gpt-4o', 'azure/responses/gpt-4o'])(
+    'serves the SDK of OpenAI, whole, streamed and with tools, by %s',
+    async (model) => {
+      const { client, requests } = await native(answer, { model });
+      const sdk = new OpenAI({ baseURL: await gatewayTo(client), apiKey: 'sk', maxRetries: 0 });
+      const messages = [{ role: 'user' as const, content: 'Hi' }];
+      const whole = await sdk.chat.completions.create({ model: 'm', messages });
+      expect(whole.choices).toMatchObject([{ message: { content: 'Hello there.' }, finish_reason: 'stop' }]);
+      expect(whole.usage).toMatchObject({ prompt_tokens: 7, completion_tokens: 4, prompt_tokens_details: { cached_tokens: 3 } });
+      const streamed = sdk.chat.completions.stream({ model: 'm', messages, stream_options: { include_usage: true } });
+      expect(await streamed.finalContent()).toBe('Hello there.');
+      expect(await streamed.totalUsage()).toMatchObject({ total_tokens: 11 });
+      const tools = [{ type: 'function' as const, function: { name: 'weather', parameters: { type: 'object', properties: {} } } }];
+      const calling = await sdk.chat.completions.stream({ model: 'm', messages, tools }).finalChatCompletion();
+      expect(calling.choices).toMatchObject([
+        {
+          message: { tool_calls: [{ id: 'call_1', function: { name: 'weather', arguments: '{"city":"Bern"}' } }] },
+          finish_reason: 'tool_calls',
+        },
+      ]);
+      expect(requests.map(({ url, body }) => [url.endsWith('/v1/responses'), body.model])).toEqual(requests.map(() => [true, 'gpt-4o']));
+    },
+  );
+
+  it('passes Responses to the same deployment', async () => {
+    const { client, requests } = await native(answer, { model: 'groq/responses/llama' });
+    await client.responses({ model: 'm', input: 'Hi' });
+    expect(requests).toMatchObject([{ url: '/v1/responses', body: { model: 'llama', input: 'Hi' } }]);
+  });
+
+  it.each([
+    ['a cut stream', [], /not of its protocol/],
+    ['response.failed', [failed], /on fire/],
+  ])('throws for %s', async (_, last, words) => {
+    const reply = (__: string, ___: Json, response: ServerResponse) => sendEvents(response, [...begun, ...said, ...last]);
+    const { client } = await native(reply, { model: 'openai/responses/gpt-4o' });
+    const stream = await client.chat({ model: 'm', messages: [{ role: 'user', content: 'Hi' }], stream: true });
+    const read = async () => {
+      for await (const chunk of stream) expect(chunk.choices).toBeDefined();
+    };
+    await expect(read()).rejects.toThrow(words);
+  });
+});
+
 describe('a server without /responses', () => {
   it.each([true, false])('is called by chat from then on (stream %s)', async (stream) => {
     const { client, requests } = await native((url, body, response) => {

@@ -1,7 +1,6 @@
-import type { AnswerReader, AnswerTranslator, Operation, Protocol, SentRequest } from '../protocol.js';
+import type { AnswerTranslator, Operation, Protocol, SentRequest } from '../protocol.js';
 import { rowOf } from '../provider-table.environment.js';
 import { COMPATIBLE } from '../provider-table.dialects.js';
-import { faultIn, usageIn } from './answer.js';
 import { errorIn, hasError } from './errors.js';
 import { hasCompletions, hasResponses } from './own-apis.js';
 import { DialectTranslator } from './dialect-answer.js';
@@ -10,8 +9,9 @@ import { dialectOfModel, type Dialect } from './dialect.js';
 import { policedFields } from '../parameters.js';
 import { written } from './request.js';
 import { forwardedCall } from './forwarded.js';
-import { responsesCall } from './responses/responses.js';
-import { errorAtEnd, openingOf } from './stream.js';
+import { OPENAI_READER } from './reader.js';
+import { chatNeedsResponses } from './responses/needs-responses.js';
+import { chatByResponses, responsesCall } from './responses/responses.js';
 
 const PATHS: Readonly<Partial<Record<Operation, string>>> = {
   chat: '/chat/completions',
@@ -19,8 +19,7 @@ const PATHS: Readonly<Partial<Record<Operation, string>>> = {
   embeddings: '/embeddings',
 };
 
-/** Reads answers in OpenAI's words, a provider's own or translated ones. */
-export const OPENAI_READER: AnswerReader = { faultIn, usageIn, openingOf, errorAtEnd };
+export { OPENAI_READER };
 
 /** OpenAI's chat and embeddings; completions and Responses where the provider has them. */
 export const OPENAI: Protocol = {
@@ -29,6 +28,7 @@ export const OPENAI: Protocol = {
     const { forwarded } = sent.request;
     if (forwarded !== undefined) return forwardedCall(forwarded, sent, OPENAI_READER);
     if (operation === 'responses') return hasResponses(sent) ? responsesCall(sent) : undefined;
+    if (operation === 'chat' && chatNeedsResponses(sent)) return chatByResponses(sent);
     const path = operation === 'completions' && !hasCompletions(sent) ? undefined : PATHS[operation];
     if (path === undefined) return undefined;
     if (operation !== 'chat') return { path, body: written(sent, () => policedFields(sent)), reader: OPENAI_READER };

@@ -1,5 +1,6 @@
 import { isAtProvider } from '../provider-table.environment.js';
 import type { SentRequest } from '../protocol.js';
+import { isPinnedToResponses } from './responses/needs-responses.js';
 
 /**
  * Providers with `/responses`, as in LiteLLM 1.110.2; all others are served by chat. Where a server
@@ -20,7 +21,9 @@ const COMPLETES = /(?:^|:)(?:babbage|davinci)-002|-instruct\b/;
 const V1_ADDRESS = /\/openai\/v1\/?$/;
 
 /** Whether the provider answers `/responses` for the model. */
-export function hasResponses({ provider, model, params }: SentRequest): boolean {
+export function hasResponses(sent: SentRequest): boolean {
+  const { provider, model, params } = sent;
+  if (isPinnedToResponses(sent)) return true;
   if (params.use_chat_completions_api === true) return false;
   if (provider === 'azure_ai') return V1_ADDRESS.test(baseIn(params));
   // Databricks has it for OpenAI's models only.

@@ -1,5 +1,10 @@
 import type { SentRequest, WireCall } from '../../protocol.js';
-import { mergedFields, written } from '../request.js';
+import { policedFields } from '../../parameters.js';
+import { OPENAI_READER } from '../reader.js';
+import { written } from '../request.js';
+import { responsesFieldsOf } from './chat-request.js';
+import { ResponseToChat } from './chat-stream.js';
+import { responsesModel } from './needs-responses.js';
 import { inResponsesWords } from './parameters.js';
 import { PassingResponse } from './passing-response.js';
 
@@ -14,9 +19,20 @@ export function responsesCall(sent: SentRequest): WireCall {
   };
 }
 
+/** A chat request, sent to `/responses`. */
+export function chatByResponses(sent: SentRequest): WireCall {
+  const { include_usage: isAsked } = { ...(sent.body.stream_options as { readonly include_usage?: unknown } | null | undefined) };
+  return {
+    path: '/responses',
+    body: written(sent, () => responsesFieldsOf(sent)),
+    reader: OPENAI_READER,
+    translator: new ResponseToChat(responsesModel(sent.model), sent.addsUsage || isAsked === true),
+  };
+}
+
 /** The deployment's defaults and a fallback's changes may be chat's. */
 function passedFields(sent: SentRequest): object {
   const { defaults, overrides } = sent;
   const inWords = { defaults: defaults && inResponsesWords(defaults), overrides: overrides && inResponsesWords(overrides) };
-  return mergedFields({ ...sent, ...inWords });
+  return policedFields({ ...sent, ...inWords, model: responsesModel(sent.model) });
 }

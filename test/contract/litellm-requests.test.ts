@@ -60,6 +60,7 @@ const WANTED: readonly (readonly [reason: string, isMeant: (model: string, name:
   ['the text for required tools is our own', (model, name) => /kimi/.test(model) && name.includes('"required"')],
   ['whether a model reasons changes monthly: its provider answers', (_, name) => name.includes('"reasoning_effort"')],
   ['a new limit is translated, not refused', (model, name) => model.startsWith('hyperbolic/') && name.includes('max_completion_tokens')],
+  ['Mistral refuses ids of calls but those of nine letters', (model, name) => /^(?:mi|code)stral\//.test(model) && name === 'tool result'],
   ['Groq prefers the new limit', (model, name) => model.startsWith('groq/') && name.includes('max_completion_tokens')],
   [
     'parameters that change no answer are dropped where the provider lacks them, else sent',

@@ -98,7 +98,15 @@ export const AZURE_AI: Dialect = {
   messages: { ...AZURE_MESSAGES, strings: ALL_ROLES },
 };
 
-const MISTRAL_MESSAGES: MessageRules = { ...COMMON, named: ['tool'], strings: ALL_ROLES, dropsEmpty: true, lacks: ['reasoning_content'] };
+const NINE_LETTERS = { matches: /^[a-zA-Z0-9]{9}$/, length: 9 };
+const MISTRAL_MESSAGES: MessageRules = {
+  callIds: NINE_LETTERS,
+  ...COMMON,
+  named: ['tool'],
+  strings: ALL_ROLES,
+  dropsEmpty: true,
+  lacks: ['reasoning_content'],
+};
 const MISTRAL_ONLY =
   'stream temperature top_p max_tokens max_completion_tokens tools tool_choice seed stop response_format parallel_tool_calls prompt_cache_key reasoning_effort';
 const MISTRAL_REST: Dialect = {

@@ -1,4 +1,5 @@
-import type { MessageRules } from './dialect.js';
+import { createHash } from 'node:crypto';
+import type { CallIds, MessageRules } from './dialect.js';
 import { isFields, without } from './dialect-tools.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -16,6 +17,8 @@ const OF_OTHERS = ['thinking_blocks', 'reasoning_items', 'provider_specific_fiel
 const MARK = 'cache_control';
 /** LiteLLM's mark of a thought signature within the id of a Gemini tool call. */
 const SIGNATURE = '__thought__';
+/** OpenAI's own limit. */
+const OPENAI_IDS: CallIds = { matches: /^[^]{0,40}$/, length: 32 };
 /** DeepSeek's and Moonshot's least text of a lost thinking. */
 const LOST = ' ';
 
@@ -27,15 +30,15 @@ export function dialectMessages(messages: unknown, context: MessageContext): unk
 }
 
 function messageIn(message: Fields, { rules, isMarked, isThinking }: MessageContext): Fields {
-  const { roles = {}, named, strings, lacks = [], dropsNulls, needsReasoning } = rules;
+  const { roles = {}, named, strings, lacks = [], dropsNulls, needsReasoning, callIds = OPENAI_IDS } = rules;
   const { role } = message;
   const isNamed = named === undefined || named.some((each) => each === role);
   let own = without(message, [...OF_OTHERS, ...lacks, ...(isMarked ? [] : [MARK]), ...(isNamed ? [] : ['name'])]);
   if (typeof role === 'string' && Object.hasOwn(roles, role)) own = { ...own, role: roles[role] };
   const content = contentIn(own.content, isMarked, strings?.includes(String(own.role)) === true);
   if (content !== own.content) own = { ...own, content };
-  if (Array.isArray(own.tool_calls)) own = withCalls(own, own.tool_calls);
-  const id = unsigned(own.tool_call_id);
+  if (Array.isArray(own.tool_calls)) own = withCalls(own, own.tool_calls, callIds);
+  const id = sentId(own.tool_call_id, callIds);
   if (id !== own.tool_call_id) own = { ...own, tool_call_id: id };
   if (role !== 'assistant') return own;
   if (dropsNulls === true) own = without(own, nullsIn(own));
@@ -56,21 +59,23 @@ function isText(part: unknown): part is { readonly text: string } {
 }
 
 /** Without a position, which belongs to streams, and what Gemini's answers add. */
-function withCalls(message: Fields, calls: readonly unknown[]): Fields {
+function withCalls(message: Fields, calls: readonly unknown[], callIds: CallIds): Fields {
   const written = calls.map((call) => {
     if (!isFields(call)) return call;
     const own = without(call, ['index', 'provider_specific_fields']);
-    const id = unsigned(own.id);
+    const id = sentId(own.id, callIds);
     const called = isFields(own.function) ? without(own.function, ['provider_specific_fields']) : own.function;
     return id === own.id && called === own.function ? own : { ...own, id, function: called };
   });
   return written.every((call, at) => call === calls[at]) ? message : { ...message, tool_calls: written };
 }
 
-function unsigned(id: unknown): unknown {
+/** Without Gemini's signature. An id of another provider may not be one here. */
+function sentId(id: unknown, { matches, length }: CallIds): unknown {
   if (typeof id !== 'string') return id;
   const at = id.indexOf(SIGNATURE);
-  return at <= 0 ? id : id.slice(0, at);
+  const own = at <= 0 ? id : id.slice(0, at);
+  return matches.test(own) ? own : createHash('sha256').update(own).digest('hex').slice(0, length);
 }
 
 function nullsIn(message: Fields): readonly string[] {

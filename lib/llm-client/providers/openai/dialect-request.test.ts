@@ -219,6 +219,22 @@ describe('a chat in the dialect of its provider', () => {
         { role: 'tool', tool_call_id: 'call_1', content: 'b' },
       ],
     ],
+    ...[
+      ['openai', 'x'.repeat(41), '3164596df4fdd018b2c567ec8c03e79b'],
+      ['mistral', 'call_1', '74196fe72'],
+    ].map(([provider, given, sent]): [string, string, string, object[], object[]] => [
+      'ids of calls that the provider takes',
+      provider,
+      'm',
+      [
+        { role: 'assistant', content: 'a', tool_calls: [{ ...call, id: given }] },
+        { role: 'tool', tool_call_id: given, content: 'b' },
+      ],
+      [
+        { role: 'assistant', content: 'a', tool_calls: [{ ...sentCall, id: sent }] },
+        { role: 'tool', tool_call_id: sent, content: 'b' },
+      ],
+    ]),
     [
       'marks of the cache where they are read',
       'dashscope',

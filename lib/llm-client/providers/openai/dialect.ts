@@ -48,6 +48,8 @@ export interface MessageRules {
   readonly strings?: readonly string[];
   /** Fields that no message has. */
   readonly lacks?: readonly string[];
+  /** Ids of tool calls that the provider takes; others become hashes. Default: of 40 characters. */
+  readonly callIds?: CallIds;
   /** Whether fields that are `null` are removed. */
   readonly dropsNulls?: true;
   /** Whether messages of the assistant without content and calls are removed. */
@@ -58,6 +60,13 @@ export interface MessageRules {
   readonly replaysThinking?: true;
   /** Messages of the assistant that need `reasoning_content`. */
   readonly needsReasoning?: 'when thinking' | 'with tool calls';
+}
+
+/** @see MessageRules.callIds */
+export interface CallIds {
+  readonly matches: RegExp;
+  /** Of a hash, in hexadecimal digits. */
+  readonly length: number;
 }
 
 /** How tools differ. */

@@ -8,7 +8,9 @@ async function main(): Promise<void> {
   const { providers } = app.get(Upstreams, { strict: false });
   const local = providers.map(({ name, apiBase, pid }) => `\n  ${name}: process ${pid}, ${apiBase}`).join('');
   process.stdout.write(`
-  ${url}/v1                  OpenAI's API: chat/completions, embeddings, models
+  ${url}/v1                  OpenAI's API: chat/completions, completions, embeddings, models
+  ${url}/v1/responses        OpenAI's Responses API
+  ${url}/v1/messages         Anthropic's Messages API: ANTHROPIC_BASE_URL=${url}
   ${url}/v1/tokens/count     POST a request body, get its tokens
   ${url}/                    count as you type
   ${url}/dashboard           how it does

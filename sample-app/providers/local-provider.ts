@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { answerByProtocol, type ProtocolAnswer, type ProtocolRequest } from './protocol-answers.js';
 import { chunks, completion, embeddings, failure, replyTo, type ProviderRequest } from './provider-answers.js';
 import { isHit, WELL_BEHAVED, type ProviderBehaviour } from './provider-behaviour.js';
 
-/** A server on loopback that speaks OpenAI's protocol, with faults on request. */
+/** A server on loopback that speaks the protocols of providers, with faults on request. */
 export class LocalProvider {
   behaviour: ProviderBehaviour;
   /** Requests received. */
@@ -95,7 +96,11 @@ export class LocalProvider {
     if (path.endsWith('/models')) json(response, 200, { object: 'list', data: [{ id: this.name, object: 'model', owned_by: 'local' }] });
     else if (path.endsWith('/embeddings')) json(response, 200, embeddings(model, body, behaviour), hit);
     else if (path.endsWith('/chat/completions')) await this.chat(body, model, behaviour, response, hit);
-    else json(response, 404, failure(404, 'unknown_url'));
+    else {
+      const answer = answerByProtocol({ path, body: body as ProtocolRequest['body'], name: this.name, behaviour });
+      if (answer === undefined) json(response, 404, failure(404, 'unknown_url'));
+      else await stream(response, answer, behaviour, hit);
+    }
   }
 
   /** Applies the fault; returns whether the request is handled. */
@@ -134,16 +139,25 @@ export class LocalProvider {
       json(response, 200, completion(id, model, reply, behaviour), cut);
       return;
     }
-    response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
-    const events = chunks(id, body, model, reply, behaviour);
-    for (const [index, event] of events.entries()) {
-      if (cut && index >= behaviour.cutAfterChunks) return void response.destroy();
-      if (index > 0 && behaviour.chunkDelayMs > 0) await sleep(behaviour.chunkDelayMs);
-      if (response.destroyed) return;
-      if (!response.write(event)) await drained(response);
-    }
-    response.end();
+    const parts = chunks(id, body, model, reply, behaviour);
+    await stream(response, { type: 'text/event-stream; charset=utf-8', parts }, behaviour, cut);
   }
+}
+
+async function stream(
+  response: ServerResponse,
+  { type, parts }: ProtocolAnswer,
+  behaviour: ProviderBehaviour,
+  cut: boolean,
+): Promise<void> {
+  response.writeHead(200, { 'content-type': type, 'cache-control': 'no-cache' });
+  for (const [index, part] of parts.entries()) {
+    if (cut && index >= behaviour.cutAfterChunks) return void response.destroy();
+    if (index > 0 && behaviour.chunkDelayMs > 0) await sleep(behaviour.chunkDelayMs);
+    if (response.destroyed) return;
+    if (!response.write(part)) await drained(response);
+  }
+  response.end();
 }
 
 /** Resolves when the response can take more, or is closed. */

@@ -1,7 +1,7 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { fork, type ChildProcess } from 'node:child_process';
 import { extname, join } from 'node:path';
-import type { RouterOptions } from 'nestjs-fast-litellm';
+import type { ModelListEntry, RouterOptions } from 'nestjs-fast-litellm';
 import { ENFORCED_SETTINGS } from '../access/gateway-settings.js';
 import { LocalProvider } from './local-provider.js';
 import type { ProviderMessage } from './provider.process.js';
@@ -19,6 +19,12 @@ const NAMES = ['local-one', 'local-two'];
 /** Models of the local providers: both serve each, but one that only the first has. */
 const SHARED_MODELS = ['gpt-4o-mini', 'text-embedding-3-small'];
 const MODEL_OF_THE_FIRST = 'gpt-4o';
+/** One model of each other protocol, which the first provider answers. */
+const OTHER_PROTOCOLS: Readonly<Record<string, string>> = {
+  'claude-sonnet-4-5': 'anthropic/claude-sonnet-4-5',
+  'gemini-2.5-flash': 'gemini/gemini-2.5-flash',
+  'nova-lite': 'bedrock/amazon.nova-lite-v1:0',
+};
 
 /**
  * Upstreams of the gateway: the deployments of `LITELLM_CONFIG` (LiteLLM's `config.yaml`), or two
@@ -44,15 +50,16 @@ export class Upstreams implements OnApplicationShutdown {
 }
 
 function routerOver(providers: readonly RunningProvider[]): RouterOptions {
-  const deployment = (model: string, { name, apiBase }: RunningProvider): NonNullable<RouterOptions['modelList']>[number] => ({
+  const deployment = (model: string, { name, apiBase }: RunningProvider, called = `openai/${model}`): ModelListEntry => ({
     model_name: model,
-    litellm_params: { model: `openai/${model}`, api_base: apiBase, api_key: 'sk-local' },
+    litellm_params: { model: called, api_base: apiBase, api_key: 'sk-local' },
     model_info: { id: `${name}/${model}` },
   });
   return {
     modelList: [
       ...SHARED_MODELS.flatMap((model) => providers.map((provider) => deployment(model, provider))),
       deployment(MODEL_OF_THE_FIRST, providers[0]),
+      ...Object.entries(OTHER_PROTOCOLS).map(([model, called]) => deployment(model, providers[0], called)),
     ],
     fallbacks: [{ [MODEL_OF_THE_FIRST]: [SHARED_MODELS[0]] }],
     // A killed provider refuses connections, which puts its deployment into cooldown like a 500.

@@ -20,6 +20,7 @@ import { AccessGuard } from './access/access.guard.js';
 import { AnthropicErrorFilter, OpenAIErrorFilter } from './gateway-error.filter.js';
 import { GATEWAY_DESK, type GatewayDesk } from './gateway.desk.js';
 import type { GatewayEndpoint, GatewayRateLimits, RateLimitsByEndpoint, ResolvedGatewayMount } from './gateway.options.js';
+import { documentTag, operationOf } from './openapi/operation.js';
 import { FASTIFY_ROUTE_CONFIG, GATEWAY_ROUTE, type MountedRoute } from './routes/mounted-route.js';
 import { FORWARDED_ROUTES } from './routes/forwarded.js';
 import { MODEL_CALLS } from './routes/model-calls.js';
@@ -78,6 +79,7 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
   Controller({ path: paths, version: VERSION_NEUTRAL })(GatewayController);
   const guards: Type<CanActivate>[] = group.endpoint === 'health' ? [] : [AccessGuard, ...mount.guards, RateLimitGuard];
   UseGuards(...guards)(GatewayController);
+  documentTag(GatewayController);
   limitsOf(group.endpoint, mount.rateLimit)(GatewayController);
   const routes = group.routes.map((route): MountedRoute => {
     const mounted = {
@@ -85,7 +87,7 @@ function createController(mount: ResolvedGatewayMount, group: Group): { controll
       paths: paths.map((path) => (path === '' ? route.path : `${path}/${route.path}`)),
       controller: GatewayController,
     };
-    addHandler(GatewayController, mounted);
+    addHandler(GatewayController, mounted, mount);
     return mounted;
   });
   return { controller: GatewayController, routes };
@@ -96,7 +98,7 @@ interface Handling {
   readonly host: HttpAdapterHost;
 }
 
-function addHandler(controller: Type<object>, mounted: MountedRoute): void {
+function addHandler(controller: Type<object>, mounted: MountedRoute, mount: ResolvedGatewayMount): void {
   const { route } = mounted;
   const { name } = route;
   const handlers = {
@@ -124,6 +126,7 @@ function addHandler(controller: Type<object>, mounted: MountedRoute): void {
     RequestMapping({ path: [route.path, ...(route.morePaths ?? [])], method: RequestMethod[route.method] }),
     HttpCode(200),
     UseFilters(route.endpoint === 'messages' ? AnthropicErrorFilter : OpenAIErrorFilter),
+    ...operationOf(route, mount.guards.length > 0),
     SetMetadata(GATEWAY_ROUTE, mounted),
     SetMetadata(FASTIFY_ROUTE_CONFIG, { [GATEWAY_ROUTE]: mounted }),
   ];

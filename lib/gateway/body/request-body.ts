@@ -56,12 +56,15 @@ export function statedLengthFault({ headers }: IncomingMessage, limit: number): 
   return headers['content-length'] === undefined || Number(headers['content-length']) <= limit ? undefined : bodyTooLarge(limit);
 }
 
+function ignore(): void {}
+
 function readBytes(request: IncomingMessage, { payload = request, limit }: BodyReading, shape: JsonShape | undefined): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     const stop = (): void => {
-      payload.off('data', read).off('end', complete).off('error', fail);
+      // It may still fail, when its client leaves: an error without a listener would end the process.
+      payload.off('data', read).off('end', complete).off('error', fail).on('error', ignore);
       request.off('close', leave);
     };
     const fail = (error: Error): void => {

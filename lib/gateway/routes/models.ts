@@ -6,12 +6,22 @@ import type { GatewayExchange, GatewayRequest, GatewayRoute } from './route.js';
 const CREATED = 1_677_610_602;
 const OWNER = 'gateway';
 /** Ids with slashes that are not encoded. No pattern for them works on both Express and Fastify. */
-const SPLIT_IDS = Array.from({ length: 4 }, (_, more) => `models/:id${Array.from({ length: more + 1 }, (_, i) => `/:part${i}`).join('')}`);
+const [SPLIT_ID, ...SPLIT_IDS] = [1, 2, 3, 4].map((more) => `models/:id${Array.from({ length: more }, (_, i) => `/:part${i}`).join('')}`);
 
 /** The routes that list the models which requests can use. */
 export const MODEL_LISTS: readonly GatewayRoute[] = [
   { name: 'models', endpoint: 'models', method: 'GET', path: 'models', body: 'none', handle: list },
-  { name: 'model', endpoint: 'models', method: 'GET', path: 'models/:id', morePaths: SPLIT_IDS, body: 'none', handle: retrieve },
+  { name: 'model', endpoint: 'models', method: 'GET', path: 'models/:id', body: 'none', handle: retrieve },
+  {
+    name: 'modelOfParts',
+    endpoint: 'models',
+    method: 'GET',
+    path: SPLIT_ID,
+    morePaths: SPLIT_IDS,
+    body: 'none',
+    isHidden: true,
+    handle: retrieve,
+  },
 ];
 
 function list({ router }: GatewayDesk, { request, json }: GatewayExchange): void {

@@ -43,6 +43,8 @@ export interface GatewayRoute {
   /** Whether it is at the root, as LiteLLM has it, beside or in place of the gateway's path. */
   readonly atRoot?: 'also' | 'only';
   readonly body: GatewayBody;
+  /** Whether OpenAPI documents leave it out: another route has the same answer. */
+  readonly isHidden?: boolean;
   handle(desk: GatewayDesk, exchange: GatewayExchange): Promise<void> | void;
 }
 

@@ -1,9 +1,26 @@
-import { Controller, Injectable, Post, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  Controller,
+  Injectable,
+  Post,
+  UnauthorizedException,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+} from '@nestjs/common';
+import type { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { IncomingMessage, Server } from 'node:http';
+import { connect } from 'node:net';
 import OpenAI from 'openai';
 import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 import { deploymentOf, HELLO, provider, stopProviders } from '../../support/llm-client-providers.js';
-import { FastLiteLLMGatewayModule, type FastLiteLLMOptions, type GatewayMount, type GatewayOptions } from 'nestjs-fast-litellm';
+import {
+  boundJsonHook,
+  FastLiteLLMGatewayModule,
+  type FastLiteLLMOptions,
+  type GatewayMount,
+  type GatewayOptions,
+} from 'nestjs-fast-litellm';
 import { until } from '../../support/until.js';
 
 afterAll(stopProviders);
@@ -235,6 +252,25 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s', (adap
     controller.abort();
     await expect(call).rejects.toThrow();
     await until(() => upstream.abandoned > before);
+  });
+
+  it('survives clients that leave in the middle of a body, behind hooks of the app', async () => {
+    const prepare = (app: INestApplication): void => {
+      if (adapter === 'Fastify') (app.getHttpAdapter() as FastifyAdapter).getInstance().addHook('preParsing', boundJsonHook());
+    };
+    await start({}, {}, { prepare });
+    const head = 'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+    for (const more of ['Content-Length: 100000\r\n\r\n{"model":', 'Transfer-Encoding: chunked\r\n\r\n9\r\n{"model":\r\n']) {
+      const socket = connect(gateway.port, '127.0.0.1');
+      socket.write(head + more);
+      const server = gateway.app.getHttpServer() as Server;
+      const request = await new Promise<IncomingMessage>((resolve) => server.once('request', resolve));
+      const closed = new Promise((resolve) => request.once('close', resolve));
+      await until(() => request.listenerCount('data') > 0 || request.readableLength > 0);
+      socket.destroy();
+      await closed;
+    }
+    expect((await gateway.post('/v1/chat/completions', CHAT)).status).toBe(200);
   });
 
   it('passes the errors of providers on, with their wait', async () => {

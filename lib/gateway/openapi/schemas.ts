@@ -1,0 +1,153 @@
+/** A JSON schema, as OpenAPI 3 has it. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+const text: Schema = { type: 'string' };
+const number: Schema = { type: 'number' };
+const integer: Schema = { type: 'integer' };
+const flag: Schema = { type: 'boolean' };
+const anything: Schema = {};
+const list = (items: Schema): Schema => ({ type: 'array', items });
+const oneOf = (...schemas: Schema[]): Schema => ({ oneOf: schemas });
+const file: Schema = { type: 'string', format: 'binary' };
+
+/** Other fields pass: the lists here are those that most clients use. */
+function object(properties: Readonly<Record<string, Schema>>, required: readonly string[] = []): Schema {
+  return { type: 'object', properties, ...(required.length > 0 && { required }), additionalProperties: true };
+}
+
+const model: Schema = { type: 'string', description: 'A model group of the router, or an alias' };
+const stream: Schema = { type: 'boolean', description: 'Whether to answer by server-sent events' };
+const content = oneOf(text, list(object({ type: text }, ['type'])));
+const sampling = { temperature: number, top_p: number };
+const usage = object({ prompt_tokens: integer, completion_tokens: integer, total_tokens: integer });
+const newUsage = object({ input_tokens: integer, output_tokens: integer, total_tokens: integer });
+const named = (name: string): Schema => ({ type: 'string', enum: [name] });
+const listOf = (entry: Schema): Schema => object({ object: named('list'), data: list(entry) }, ['data']);
+
+const chatMessage = object({ role: text, content, tool_calls: list(object({})), tool_call_id: text }, ['role']);
+const tool = object({ type: text, function: object({ name: text, description: text, parameters: object({}) }, ['name']) }, ['type']);
+const modelEntry = object({ id: text, object: named('model'), created: integer, owned_by: text }, ['id']);
+const fileEntry = object({ id: text, object: named('file'), bytes: integer, filename: text, purpose: text, status: text }, ['id']);
+const batchEntry = object({ id: text, object: named('batch'), endpoint: text, input_file_id: text, status: text }, ['id']);
+const images = object({ created: integer, data: list(object({ b64_json: text, url: text })), usage: newUsage });
+const countRequest = object({ model, messages: list(object({})), system: content, tools: list(object({})) }, ['model', 'messages']);
+
+/** The requests, by the names of routes. */
+export const REQUESTS: Readonly<Record<string, Schema>> = {
+  chat: object(
+    {
+      model,
+      messages: list(chatMessage),
+      stream,
+      ...sampling,
+      max_completion_tokens: integer,
+      tools: list(tool),
+      tool_choice: anything,
+      response_format: object({ type: text }),
+    },
+    ['model', 'messages'],
+  ),
+  completions: object({ model, prompt: oneOf(text, list(text)), stream, max_tokens: integer, ...sampling }, ['model', 'prompt']),
+  embeddings: object(
+    { model, input: oneOf(text, list(text), list(integer), list(list(integer))), dimensions: integer, encoding_format: text },
+    ['model', 'input'],
+  ),
+  responses: object(
+    { model, input: oneOf(text, list(object({}))), instructions: text, stream, max_output_tokens: integer, tools: list(object({})) },
+    ['model', 'input'],
+  ),
+  countResponseTokens: object({ model, input: oneOf(text, list(object({}))), instructions: text, tools: list(object({})) }, ['model']),
+  messages: object(
+    {
+      model,
+      max_tokens: integer,
+      messages: list(object({ role: text, content }, ['role', 'content'])),
+      system: content,
+      stream,
+      ...sampling,
+      tools: list(object({ name: text, description: text, input_schema: object({}) }, ['name'])),
+      tool_choice: object({ type: text }),
+      thinking: object({ type: text }),
+    },
+    ['model', 'max_tokens', 'messages'],
+  ),
+  countMessageTokens: countRequest,
+  images: object({ model, prompt: text, n: integer, size: text, stream }, ['prompt']),
+  imageEdits: object({ model, prompt: text, image: file, mask: file }, ['prompt', 'image']),
+  imageVariations: object({ model, image: file }, ['image']),
+  speech: object({ model, input: text, voice: anything, response_format: text, speed: number }, ['input', 'voice']),
+  transcriptions: object({ model, file, language: text, prompt: text, response_format: text, stream }, ['file']),
+  translations: object({ model, file, prompt: text, response_format: text }, ['file']),
+  moderations: object({ model, input: anything }, ['input']),
+  rerank: object({ model, query: text, documents: list(anything), top_n: integer }, ['query', 'documents']),
+  uploadFile: object({ file, purpose: text }, ['file', 'purpose']),
+  createBatch: object({ input_file_id: text, endpoint: text, completion_window: text }, ['input_file_id', 'endpoint', 'completion_window']),
+};
+
+/** The answers, by the names of routes. */
+export const ANSWERS: Readonly<Record<string, Schema>> = {
+  chat: object(
+    {
+      id: text,
+      object: named('chat.completion'),
+      created: integer,
+      model: text,
+      choices: list(object({ index: integer, message: chatMessage, finish_reason: text })),
+      usage,
+    },
+    ['id', 'choices'],
+  ),
+  completions: object({
+    id: text,
+    object: named('text_completion'),
+    choices: list(object({ index: integer, text, finish_reason: text })),
+    usage,
+  }),
+  embeddings: listOf(object({ object: named('embedding'), index: integer, embedding: oneOf(list(number), text) })),
+  responses: object({
+    id: text,
+    object: named('response'),
+    status: text,
+    model: text,
+    output: list(object({ type: text })),
+    usage: newUsage,
+  }),
+  countResponseTokens: object({ object: named('response.input_tokens'), input_tokens: integer }, ['input_tokens']),
+  messages: object({
+    id: text,
+    type: named('message'),
+    role: text,
+    model: text,
+    content: list(object({ type: text }, ['type'])),
+    stop_reason: text,
+    usage: object({ input_tokens: integer, output_tokens: integer }),
+  }),
+  countMessageTokens: object({ input_tokens: integer }, ['input_tokens']),
+  images,
+  imageEdits: images,
+  imageVariations: images,
+  transcriptions: object({ text }),
+  translations: object({ text }),
+  moderations: object({ id: text, model: text, results: list(object({ flagged: flag, categories: object({}) })) }),
+  rerank: object({ results: list(object({ index: integer, relevance_score: number })) }),
+  models: listOf(modelEntry),
+  model: modelEntry,
+  uploadFile: fileEntry,
+  retrieveFile: fileEntry,
+  listFiles: listOf(fileEntry),
+  deleteFile: object({ id: text, object: named('file'), deleted: flag }),
+  createBatch: batchEntry,
+  retrieveBatch: batchEntry,
+  cancelBatch: batchEntry,
+  listBatches: listOf(batchEntry),
+  liveliness: text,
+  liveness: text,
+  readiness: object({ status: text, db: text }, ['status']),
+  modelInfo: object({ data: list(object({ model_name: text, litellm_params: object({}), model_info: object({}) })) }, ['data']),
+};
+
+const error = object({ message: text, type: text, param: { type: 'string', nullable: true }, code: { type: 'string', nullable: true } });
+
+/** Errors of OpenAI's API, and of Anthropic's. */
+export const OPENAI_ERROR = object({ error }, ['error']);
+export const ANTHROPIC_ERROR = object({ type: named('error'), error: object({ type: text, message: text }), request_id: text }, ['error']);

@@ -1,22 +1,19 @@
+import { DEFAULT_BODY_BOUNDS } from '../../lib/http/body/body-bounds.js';
 import type { SentRequest } from '../../lib/llm-client/providers/protocol.js';
-import type { ReadRequest } from '../../lib/llm-client/request.js';
-import { type ModelRequest } from '../../lib/llm-client/request.js';
-import { isOwnField } from '../../lib/llm-client/own-fields.js';
+import { ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from '../../lib/llm-client/request.js';
+
+const LIMITS: RequestLimits = {
+  bounds: DEFAULT_BODY_BOUNDS,
+  ofCaller: () => ({ timeoutMs: Infinity, numRetries: 0, maxFallbacks: 0 }),
+};
 
 /** A request as a protocol gets it. `facts` replace what a plain deployment has. */
-export function sentRequest(body: Readonly<Record<string, unknown>>, facts: Partial<SentRequest> = {}): SentRequest {
-  const { model = 'm' } = facts;
-  const whole = { model, ...body } as ModelRequest;
-  const request = {
-    body: whole,
-    model,
-    stream: body.stream === true,
-    addsUsage: false,
-    isLarge: false,
-    hasTags: false,
-    hasOwnFields: Object.keys(body).some(isOwnField),
-    options: {},
-  } as Partial<ReadRequest> as ReadRequest;
+export function sentRequest(
+  body: Readonly<Record<string, unknown>>,
+  { options = {}, ...facts }: Partial<SentRequest> & { readonly options?: CallOptions } = {},
+): SentRequest {
+  const whole = { model: facts.model ?? 'm', ...body } as ModelRequest;
+  const request = new ReadRequest(whole, options, true, LIMITS);
   const plain = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
-  return { request, body: whole, provider: 'gemini', model, ...plain, ...facts };
+  return { request, body: whole, provider: 'gemini', model: whole.model, ...plain, ...facts };
 }

@@ -1,5 +1,5 @@
 import { anthropicEvent, anthropicEvents, anthropicMessage } from '../../../../test/support/anthropic-events.js';
-import { sentRequest } from '../../../../test/support/sent-request.js';
+import { sentRequest } from '../../../../test/support/sent-requests.js';
 import type { SentRequest } from '../protocol.js';
 import { ANTHROPIC, messagesCall } from './anthropic.js';
 import { MESSAGES_READER, PassingTranslator } from './native.js';

@@ -1,4 +1,4 @@
-import { sentRequest } from '../../../../test/support/sent-request.js';
+import { sentRequest } from '../../../../test/support/sent-requests.js';
 import type { SentRequest } from '../protocol.js';
 import { ANTHROPIC } from './anthropic.js';
 

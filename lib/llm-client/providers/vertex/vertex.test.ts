@@ -93,6 +93,14 @@ describe('a model on Vertex AI', () => {
     expect(callOf('vertex_ai/claude-sonnet-4-5', body, 'messages').fields).toEqual({ anthropic_version: 'vertex-2023-10-16', ...body });
   });
 
+  it.each([
+    ['{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', { status: 529, message: 'Overloaded' }],
+    ['{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"Quota"}}', { status: 429, code: 'RESOURCE_EXHAUSTED' }],
+    ['{"error":{"message":"x"}}', { message: 'x' }],
+  ])('states %s with its status', (body, error) => {
+    expect(endpoint(PROJECT).protocol.errorIn(body)).toMatchObject(error);
+  });
+
   it.each(['gemma/gemma-3-12b-it', 'bge/123', 'agent_engine/1'])('%s cannot be called, and says what can', (model) => {
     expect(fault(() => endpoint({ ...PROJECT, model: `vertex_ai/${model}` }))).toMatch(
       /litellm_params\.model: the protocol of .* is not supported; deploy it .* vertex_ai\/openai/,

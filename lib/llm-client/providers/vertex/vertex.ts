@@ -1,10 +1,11 @@
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { messagesCall, type MessagesHost } from '../anthropic/anthropic.js';
+import { errorIn as claudeErrorIn } from '../anthropic/errors.js';
 import { embedContent, predictEmbeddings } from '../gemini/embeddings.js';
 import { errorIn, hasError } from '../gemini/errors.js';
 import { generateContent } from '../gemini/gemini.js';
 import { OPENAI } from '../openai/openai.js';
-import type { Operation, Protocol, SentRequest, WireCall } from '../protocol.js';
+import type { Operation, Protocol, SentRequest, StatedError, WireCall } from '../protocol.js';
 import { vertexModel, type VertexModel } from './models.js';
 import type { VertexPlace } from './place.js';
 
@@ -17,7 +18,15 @@ const MULTIMODAL = /^multimodalembedding/;
 
 /** Vertex AI: each model by the protocol that Google serves it by. */
 export function vertexProtocol(place: VertexPlace): Protocol {
-  return { name: 'vertex', call: (operation, sent) => callOf(operation, sent, place), errorIn, hasError };
+  return { name: 'vertex', call: (operation, sent) => callOf(operation, sent, place), errorIn: anyErrorIn, hasError };
+}
+
+/** Google's, or one of Claude: a stream of its has Anthropic's events. */
+function anyErrorIn(body: string): StatedError {
+  const stated = errorIn(body);
+  if (stated.status !== undefined) return stated;
+  const ofClaude = claudeErrorIn(body);
+  return ofClaude.status === undefined ? stated : ofClaude;
 }
 
 function callOf(operation: Operation, sent: SentRequest, place: VertexPlace): WireCall | undefined {

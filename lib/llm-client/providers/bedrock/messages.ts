@@ -18,8 +18,15 @@ export interface Conversation {
   readonly messages: readonly Turn[];
   /** Whether it contains calls or results of tools. */
   readonly hasTools: boolean;
-  /** Whether the tools of the last assistant turn were called without signed thinking. */
-  readonly hasLostThinking: boolean;
+}
+
+/** What messages depend on. */
+export interface ConversationContext {
+  readonly sent: SentRequest;
+  readonly model: BedrockModel;
+  readonly names: ToolNames;
+  /** Whether signed thinking is sent back to Claude. */
+  readonly keepsThinking: boolean;
 }
 
 /** What stands where the service demands a text. */
@@ -32,10 +39,10 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
  * @throws InvalidArgumentError for what is no message; UnsupportedRequestError for parts that the
  * service does not take
  */
-export function conversationOf(messages: unknown, sent: SentRequest, model: BedrockModel, names: ToolNames): Conversation {
+export function conversationOf(messages: unknown, context: ConversationContext): Conversation {
   if (!Array.isArray(messages) || messages.length === 0)
     throw new InvalidArgumentError('messages', messages, 'must be a list with a message');
-  return new Turns(sent, model, names).of(messages as readonly ChatMessage[]);
+  return new Turns(context).of(messages as readonly ChatMessage[]);
 }
 
 /** The user's part of a turn: the service wants all results of tools first. */
@@ -52,23 +59,18 @@ class Turns {
   private assistant: Block[] | undefined = undefined;
   private readonly resultIds = new Set<string>();
   private hasTools = false;
-  private hasLostThinking = false;
 
-  constructor(
-    private readonly sent: SentRequest,
-    private readonly model: BedrockModel,
-    private readonly names: ToolNames,
-  ) {
-    this.media = new MediaBlocks(sent);
+  constructor(private readonly context: ConversationContext) {
+    this.media = new MediaBlocks(context.sent);
   }
 
   of(messages: readonly ChatMessage[]): Conversation {
     for (const [at, message] of messages.entries()) this.add(message, `messages[${at}]`);
     this.endUser();
     this.endAssistant();
-    const { system, turns, hasTools, hasLostThinking } = this;
+    const { system, turns, hasTools } = this;
     if (turns.length === 0 || turns[0].role === 'assistant') turns.unshift({ role: 'user', content: [{ text: PLACEHOLDER }] });
-    return { system, messages: withoutLastSpace(turns), hasTools, hasLostThinking };
+    return { system, messages: withoutLastSpace(turns), hasTools };
   }
 
   private add(message: ChatMessage, path: string): void {
@@ -137,10 +139,7 @@ class Turns {
     const blocks = (this.assistant ??= []);
     const signed = Array.isArray(thinking) ? (thinking as readonly ThinkingBlock[]).flatMap((block) => this.reasoning(block)) : [];
     blocks.push(...signed, ...this.blocksOf(message, path));
-    if (calls === undefined || calls === null) {
-      this.hasLostThinking = false;
-      return;
-    }
+    if (calls === undefined || calls === null) return;
     if (!Array.isArray(calls)) throw new InvalidArgumentError(`${path}.tool_calls`, calls, 'must be a list');
     const ids = new Set<string>();
     for (const [at, call] of (calls as readonly ChatToolCall[]).entries()) {
@@ -150,7 +149,6 @@ class Turns {
       blocks.push({ toolUse: use }, ...this.cachePoint((call as { readonly cache_control?: object }).cache_control));
     }
     this.hasTools ||= calls.length > 0;
-    this.hasLostThinking = calls.length > 0 && signed.length === 0;
   }
 
   private toolUse(call: ChatToolCall, path: string): { readonly toolUseId: string; readonly name: string; readonly input: object } {
@@ -159,13 +157,13 @@ class Turns {
     const name: unknown = called?.name;
     if (typeof name !== 'string' || name === '')
       throw new InvalidArgumentError(`${path}.function.name`, name, 'must be the name of a function');
-    return { toolUseId: sentId(id), name: this.names.sent(name), input: inputOf(called?.arguments, `${path}.function.arguments`) };
+    return { toolUseId: sentId(id), name: this.context.names.sent(name), input: inputOf(called?.arguments, `${path}.function.arguments`) };
   }
 
   /** Claude alone takes its thinking back, and only signed. */
   private reasoning(block: ThinkingBlock | null): readonly Block[] {
-    const { family } = this.model;
-    if (block === null || (family !== 'claude' && family !== 'unknown')) return [];
+    const { model, keepsThinking } = this.context;
+    if (block === null || !keepsThinking || (model.family !== 'claude' && model.family !== 'unknown')) return [];
     const { type, thinking = '', signature, data } = block;
     if (type === 'redacted_thinking' && typeof data === 'string' && data !== '')
       return [{ reasoningContent: { redactedContent: wrapped(data) } }];
@@ -201,12 +199,12 @@ class Turns {
     if (type === 'input_audio') return this.media.audio(part, path);
     if (type === 'document') return this.media.document(part, path);
     if (typeof type !== 'string') throw new InvalidArgumentError(`${path}.type`, type, 'must be a string');
-    const { provider } = this.sent;
+    const { provider } = this.context.sent;
     throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} has no parts of this type`, mend: 'remove it' });
   }
 
   private cachePoint(mark: object | null | undefined): readonly Block[] {
-    return cachePointOf(mark, this.model);
+    return cachePointOf(mark, this.context.model);
   }
 }
 

@@ -1,3 +1,5 @@
+import { traitsOf, type ModelTraits } from '../anthropic/models.js';
+
 /** What of a model's name says how it is called. */
 export interface BedrockModel {
   /** In the path: a model, an inference profile, an ARN. */
@@ -5,7 +7,9 @@ export interface BedrockModel {
   readonly family: 'claude' | 'nova' | 'nova-2' | 'gpt' | 'gpt-oss' | 'deepseek' | 'other' | 'unknown';
   /** Claude's: 3.7 is 307. 0 for others. */
   readonly version: number;
-  /** The part of the name that was recognized. */
+  /** Of Claude, as on any other host. */
+  readonly traits?: ModelTraits;
+  /** Of the model, which an ARN may hide. */
   readonly name: string;
 }
 
@@ -26,7 +30,7 @@ const NEWEST = 9900;
 
 /**
  * @param model behind `bedrock/`, without route and region
- * @param base the model that an ARN hides: `base_model`
+ * @param base the model that an ARN, or a name of the operator's, hides: `base_model`
  * @param id `model_id`, which is called in place of the model
  */
 export function bedrockModel(model: string, base?: string, id?: string): BedrockModel {
@@ -34,9 +38,9 @@ export function bedrockModel(model: string, base?: string, id?: string): Bedrock
   if (imported !== null)
     return { id: id ?? model.slice(imported[0].length), family: imported[1] as 'nova' | 'nova-2', version: 0, name: '' };
   const called = id ?? model;
-  const name = base !== undefined && OPAQUE.test(model) ? base : model;
+  const name = base ?? model;
   const claude = CLAUDE.exec(name);
-  if (claude !== null) return { id: called, family: 'claude', version: versionOf(claude), name };
+  if (claude !== null) return { id: called, family: 'claude', version: versionOf(claude), traits: traitsOf(name), name };
   const family = FAMILIES.find(([pattern]) => pattern.test(name))?.[1] ?? (OPAQUE.test(name) ? 'unknown' : 'other');
   return { id: called, family, version: 0, name };
 }
@@ -50,36 +54,17 @@ export function isNova({ family }: BedrockModel): boolean {
   return family === 'nova' || family === 'nova-2';
 }
 
-/** Extended thinking. */
-export function isThinkingClaude({ family, version }: BedrockModel): boolean {
-  return family === 'claude' && version >= 307;
-}
-
-/** Thinking that the model measures itself, by an effort. */
-export function thinksAdaptively({ family, version }: BedrockModel): boolean {
-  return family === 'claude' && version >= 406;
-}
-
-/** Thinking with a budget of tokens. */
-export function takesBudget({ version }: BedrockModel): boolean {
-  return version <= 406;
-}
-
-/** From Claude 4.7 on: no `temperature`, `top_p`, `top_k`. */
-export function hasFixedSampling({ family, version }: BedrockModel): boolean {
-  return family === 'claude' && version >= 407;
-}
-
 /** `outputConfig.textFormat`. Later Claude models take it only while they think. */
-export function hasTextFormat({ family, version, name }: BedrockModel, thinks: boolean): boolean {
-  if (family === 'claude') return version >= 405 && (version <= 406 || thinks);
+export function hasTextFormat({ traits, version, name }: BedrockModel, thinks: boolean): boolean {
+  if (traits !== undefined) return traits.structured && (version <= 406 || thinks);
   return /(?:^|[./])(?:deepseek\.v3|minimax\.|mistral\.(?:ministral-3|mistral-large-3|voxtral)|moonshot\.|nvidia\.nemotron|qwen\.qwen3|zai\.)/.test(
     name,
   );
 }
 
 /** `toolChoice` with `any` or a tool. */
-export function canForceTools({ family, name }: BedrockModel): boolean {
+export function canForceTools({ family, traits, name }: BedrockModel): boolean {
+  if (traits !== undefined) return traits.forcedTools;
   return family !== 'other' || /(?:^|[./])(?:mistral|qwen|minimax|moonshot|moonshotai|nvidia|writer|xai|zai)\./.test(name);
 }
 

@@ -322,11 +322,24 @@ describe('parameters', () => {
       { reasoning_effort: 'xhigh' },
       'global.anthropic.claude-opus-4-6-v1',
       {
-        additionalModelRequestFields: { thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort: 'xhigh' } },
+        additionalModelRequestFields: { thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort: 'high' } },
         additionalModelResponseFieldPaths: ['/usage/output_tokens_details'],
       },
     ],
     ['no effort', { reasoning_effort: 'none' }, 'us.anthropic.claude-opus-4-8', {}],
+    [
+      'no effort of a Claude that thinks unasked',
+      { reasoning_effort: 'none' },
+      'us.anthropic.claude-sonnet-5',
+      { additionalModelRequestFields: { thinking: { type: 'disabled' } } },
+    ],
+    [
+      'an effort beside a tool that has to be called',
+      { reasoning_effort: 'low', tools: [tool('f')], tool_choice: 'required' },
+      CLAUDE,
+      { toolConfig: { tools: [spec('f')], toolChoice: { any: {} } } },
+    ],
+    ['a temperature beyond that of Claude', { temperature: 1.5 }, CLAUDE, { inferenceConfig: { temperature: 1 } }],
     [
       'a small budget',
       { thinking: { type: 'enabled', budget_tokens: 10 }, max_tokens: 4000 },
@@ -342,7 +355,7 @@ describe('parameters', () => {
       { thinking: { type: 'enabled', budget_tokens: 3000 } },
       'us.anthropic.claude-opus-4-8',
       {
-        additionalModelRequestFields: { thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort: 'medium' } },
+        additionalModelRequestFields: { thinking: { type: 'adaptive' }, output_config: { effort: 'medium' } },
         additionalModelResponseFieldPaths: ['/usage/output_tokens_details'],
       },
     ],
@@ -376,7 +389,12 @@ describe('parameters', () => {
     ['thinking of a model that does not', { thinking: { type: 'adaptive' } }, 'amazon.nova-pro-v1:0', 'thinking'],
     ['a temperature while it thinks', { reasoning_effort: 'low', temperature: 0 }, CLAUDE, 'temperature'],
     ['a temperature of a Claude without', { temperature: 0 }, 'us.anthropic.claude-opus-4-8', 'temperature'],
-    ['a forced tool while it thinks', { reasoning_effort: 'low', tools: [tool('f')], tool_choice: 'required' }, CLAUDE, 'tool_choice'],
+    [
+      'a forced tool while it thinks',
+      { thinking: { type: 'enabled', budget_tokens: 2000 }, tools: [tool('f')], tool_choice: 'required' },
+      CLAUDE,
+      'tool_choice',
+    ],
     ['a forced tool of a model without', { tools: [tool('f')], tool_choice: 'required' }, 'meta.llama3-1-8b-instruct-v1:0', 'tool_choice'],
     [
       'one tool at a time of a model without',
@@ -407,7 +425,7 @@ describe('parameters', () => {
   });
 
   it.each<[string, Fields, RegExp]>([
-    ['an effort that is none', { reasoning_effort: 'huge' }, /^reasoning_effort: must be one of/],
+    ['an effort that is none', { reasoning_effort: 'huge' }, /^reasoning_effort: must be /],
     ['a thinking that is none', { thinking: { type: 'on' } }, /^thinking\.type/],
     ['a budget that is no integer', { thinking: { type: 'enabled', budget_tokens: 'x' } }, /^thinking\.budget_tokens/],
     ['a maximum that is none', { max_tokens: 'many' }, /^max_tokens: must be a positive integer/],

@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
+import { lacksThinking } from '../anthropic/conversation.js';
 import { written } from '../openai/request.js';
 import { dropsParams, refused, splitParameters, type ParameterRules, type SplitParameters } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { conversationOf } from './messages.js';
-import { bedrockModel, hasFixedSampling, hasTextFormat, isNova, type BedrockModel } from './models.js';
+import { bedrockModel, hasTextFormat, isNova, type BedrockModel } from './models.js';
 import { thinkingOf, type Thinking } from './thinking.js';
 import { ToolNames } from './tool-names.js';
 import { parallelToolsOf, toolConfigOf, type JsonSchema, type ToolContext } from './tools.js';
@@ -33,6 +34,7 @@ export class ConverseRequest {
   readonly hasJsonTool: boolean;
   private readonly parameters: SplitParameters;
   private readonly thinking: Thinking;
+  private readonly isLost: boolean;
   private readonly format: JsonSchema | undefined;
 
   /** @throws UnsupportedRequestError for parameters that the service does not have */
@@ -41,7 +43,10 @@ export class ConverseRequest {
     this.model = bedrockModel(model, baseModel, text(params.model_id));
     this.parameters = splitParameters(sent, RULES);
     const { chat } = this.parameters;
-    this.thinking = thinkingOf(chat, maxTokensOf(chat), sent, this.model);
+    const thinking = thinkingOf(chat, { sent, model: this.model, maxTokens: maxTokensOf(chat) });
+    // Claude wants the thinking before a call of a tool back, or none.
+    this.isLost = thinking.budget !== undefined && lacksThinking(chat.messages);
+    this.thinking = this.isLost ? { fields: {}, isOn: false } : thinking;
     this.format = formatOf(chat.response_format);
     this.hasJsonTool = this.format !== undefined && !hasTextFormat(this.model, this.thinking.isOn);
   }
@@ -56,11 +61,9 @@ export class ConverseRequest {
   }
 
   private fields(): Fields {
-    const { sent, model, names, format, hasJsonTool } = this;
+    const { sent, model, names, format, hasJsonTool, thinking, isLost } = this;
     const { chat, own } = this.parameters;
-    const { system, messages, hasTools, hasLostThinking } = conversationOf(chat.messages, sent, model, names);
-    // Claude wants the thinking before a call of a tool back, or none.
-    const thinking = hasLostThinking && this.thinking.budget !== undefined ? { fields: {}, isOn: false } : this.thinking;
+    const { system, messages, hasTools } = conversationOf(chat.messages, { sent, model, names, keepsThinking: !isLost });
     const jsonSchema = hasJsonTool ? format : undefined;
     const context: ToolContext = { sent, model, names, jsonSchema, hasTools, isThinking: thinking.isOn };
     const toolConfig = toolConfigOf(chat, context);
@@ -84,14 +87,16 @@ export class ConverseRequest {
     const fields: Record<string, unknown> = {};
     const maxTokens = maxTokensOf(chat) ?? (budget === undefined ? undefined : budget + ANSWER_TOKENS);
     if (maxTokens !== undefined) fields.maxTokens = maxTokens;
-    const isFixed = hasFixedSampling(model) || (isOn && model.family === 'claude');
+    const isClaude = model.traits !== undefined;
+    const isFixed = isClaude && (isOn || !model.traits.sampling);
     for (const [name, as] of [
       ['temperature', 'temperature'],
       ['top_p', 'topP'],
     ] as const) {
       const value = chat[name];
       if (value === undefined || (isFixed && value === 1)) continue;
-      if (!isFixed) fields[as] = value;
+      // OpenAI's temperatures go up to 2.
+      if (!isFixed) fields[as] = isClaude && name === 'temperature' && typeof value === 'number' ? Math.min(value, 1) : value;
       else if (!dropsParams(sent, name)) throw refused(name, sent, `${sent.model} has no ${name}${isOn ? ' while it thinks' : ''}`);
     }
     const stops = stopsOf(chat.stop);

@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
+import type { ModelTraits } from '../anthropic/models.js';
+import { thinkingFor, thinks } from '../anthropic/thinking.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
-import { isThinkingClaude, takesBudget, thinksAdaptively, type BedrockModel } from './models.js';
+import type { BedrockModel } from './models.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -14,40 +16,69 @@ export interface Thinking {
   readonly budget?: number;
 }
 
+/** What it depends on. */
+export interface ThinkingContext {
+  readonly sent: SentRequest;
+  readonly model: BedrockModel;
+  /** Of the request: the budget must not reach it. */
+  readonly maxTokens: number | undefined;
+}
+
 const OFF: Thinking = { fields: {}, isOn: false };
 const LEAST_BUDGET = 1024;
-const BUDGETS: Readonly<Record<string, number>> = { minimal: 1024, low: 1024, medium: 2048, high: 4096, xhigh: 8192, max: 16384 };
-const EFFORTS: Readonly<Record<string, string>> = {
+const EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'];
+/** Nova's levels. */
+const NOVA_EFFORTS: Readonly<Record<string, string>> = {
   minimal: 'low',
   low: 'low',
   medium: 'medium',
   high: 'high',
-  xhigh: 'xhigh',
-  max: 'max',
+  xhigh: 'high',
+  max: 'high',
 };
-/** Nova's levels end at `high`. */
-const NOVA_EFFORTS: Readonly<Record<string, string>> = { ...EFFORTS, xhigh: 'high', max: 'high' };
 
 /**
  * @param chat `thinking`, as Anthropic has it, or `reasoning_effort`
- * @param maxTokens of the request, which the budget must not reach
+ * @throws InvalidArgumentError, UnsupportedRequestError naming the parameter
  */
-export function thinkingOf(chat: Fields, maxTokens: number | undefined, sent: SentRequest, model: BedrockModel): Thinking {
+export function thinkingOf(chat: Fields, context: ThinkingContext): Thinking {
   const { thinking, reasoning_effort: effort } = chat;
-  if (thinking !== undefined) return stated(thinking, maxTokens, sent, model);
+  const { sent, model } = context;
+  const type = thinking === undefined ? undefined : typeOf(thinking as Fields);
+  if (model.traits !== undefined) return ofClaude(chat, context, model.traits);
+  if (type === 'disabled') return OFF;
+  if (type !== undefined) {
+    // Behind an ARN may be Claude.
+    if (model.family === 'unknown') return { fields: { thinking }, isOn: true };
+    if (dropsParams(sent, 'thinking')) return OFF;
+    throw refused('thinking', sent);
+  }
   if (effort === undefined || effort === 'none') return OFF;
-  if (typeof effort !== 'string' || !Object.hasOwn(EFFORTS, effort))
-    throw new InvalidArgumentError('reasoning_effort', effort, `must be one of none, ${Object.keys(EFFORTS).join(', ')}`);
-  if (isThinkingClaude(model)) return thinksAdaptively(model) ? adaptive(EFFORTS[effort]) : budgeted(BUDGETS[effort], maxTokens);
+  if (typeof effort !== 'string' || !EFFORTS.includes(effort))
+    throw new InvalidArgumentError('reasoning_effort', effort, `must be one of none, ${EFFORTS.join(', ')}`);
   const fields = effortOf(effort, model);
   if (fields !== undefined) return { fields, isOn: false };
   if (dropsParams(sent, 'reasoning_effort')) return OFF;
   const isHidden = model.family === 'unknown';
-  throw refused(
-    'reasoning_effort',
-    sent,
-    isHidden ? 'the model behind this ARN is not known without base_model in litellm_params' : undefined,
-  );
+  throw refused('reasoning_effort', sent, isHidden ? 'the model behind this ARN is not known without base_model' : undefined);
+}
+
+function typeOf({ type, budget_tokens: budget }: Fields): string {
+  if (type === 'enabled' && !Number.isInteger(budget))
+    throw new InvalidArgumentError('thinking.budget_tokens', budget, 'must be an integer');
+  if (type === 'enabled' || type === 'adaptive' || type === 'disabled') return type;
+  throw new InvalidArgumentError('thinking.type', type, 'must be enabled, adaptive or disabled');
+}
+
+/** As on Anthropic's own host; the service refuses smaller budgets. */
+function ofClaude(chat: Fields, { sent, maxTokens }: ThinkingContext, traits: ModelTraits): Thinking {
+  const isForced = chat.tool_choice === 'required' || typeof chat.tool_choice === 'object';
+  const asked = thinkingFor(chat, { sent, traits, maxTokens, isForced });
+  const { thinking, effort } = asked;
+  const budget = thinking?.type === 'enabled' ? Math.max(thinking.budget_tokens as number, LEAST_BUDGET) : undefined;
+  const own = budget === undefined ? thinking : { ...thinking, budget_tokens: budget };
+  const fields = { ...(own !== undefined && { thinking: own }), ...(effort !== undefined && { output_config: { effort } }) };
+  return { fields, isOn: thinks(asked, traits), budget };
 }
 
 /** The effort as models of other families take it; `undefined`: not at all. */
@@ -56,42 +87,4 @@ function effortOf(effort: string, { family, name }: BedrockModel): Fields | unde
   if (family === 'gpt') return { reasoning: { effort } };
   if (family === 'gpt-oss' || (family === 'deepseek' && !name.includes('deepseek.r1'))) return { reasoning_effort: effort };
   return undefined;
-}
-
-/** Anthropic's own parameter. */
-function stated(thinking: unknown, maxTokens: number | undefined, sent: SentRequest, model: BedrockModel): Thinking {
-  const { type, budget_tokens: budget } = thinking as { readonly type?: unknown; readonly budget_tokens?: unknown };
-  if (type !== 'enabled' && type !== 'adaptive' && type !== 'disabled')
-    throw new InvalidArgumentError('thinking.type', type, 'must be enabled, adaptive or disabled');
-  const { family } = model;
-  if (!isThinkingClaude(model) && family !== 'unknown') {
-    if (type === 'disabled' || dropsParams(sent, 'thinking')) return OFF;
-    throw refused('thinking', sent);
-  }
-  if (type === 'disabled') return { fields: { thinking }, isOn: false };
-  if (type === 'adaptive')
-    return thinksAdaptively(model) || family === 'unknown' ? { fields: { thinking }, isOn: true } : budgeted(BUDGETS.medium, maxTokens);
-  if (typeof budget !== 'number' || !Number.isInteger(budget))
-    throw new InvalidArgumentError('thinking.budget_tokens', budget, 'must be an integer');
-  if (!takesBudget(model)) return adaptive(effortFor(budget));
-  return {
-    fields: { thinking: { ...(thinking as object), budget_tokens: Math.max(budget, LEAST_BUDGET) } },
-    isOn: true,
-    budget: Math.max(budget, LEAST_BUDGET),
-  };
-}
-
-function adaptive(effort: string): Thinking {
-  return { fields: { thinking: { type: 'adaptive', display: 'summarized' }, output_config: { effort } }, isOn: true };
-}
-
-/** Without room for the least budget there is no thinking. */
-function budgeted(budget: number, maxTokens: number | undefined): Thinking {
-  const fitting = maxTokens === undefined ? budget : Math.min(budget, maxTokens - 1);
-  if (fitting < LEAST_BUDGET) return OFF;
-  return { fields: { thinking: { type: 'enabled', budget_tokens: fitting } }, isOn: true, budget: fitting };
-}
-
-function effortFor(budget: number): string {
-  return budget < 2048 ? 'low' : budget < 4096 ? 'medium' : 'high';
 }

@@ -101,6 +101,7 @@ export const AZURE_AI: Dialect = {
 const NINE_LETTERS = { matches: /^[a-zA-Z0-9]{9}$/, length: 9 };
 const MISTRAL_MESSAGES: MessageRules = {
   callIds: NINE_LETTERS,
+  answersTools: true,
   ...COMMON,
   named: ['tool'],
   strings: ALL_ROLES,

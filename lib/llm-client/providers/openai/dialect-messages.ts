@@ -19,6 +19,7 @@ const MARK = 'cache_control';
 const SIGNATURE = '__thought__';
 /** OpenAI's own limit. */
 const OPENAI_IDS: CallIds = { matches: /^[^]{0,40}$/, length: 32 };
+const ANSWER = { role: 'assistant', content: 'OK.' };
 /** DeepSeek's and Moonshot's least text of a lost thinking. */
 const LOST = ' ';
 
@@ -26,7 +27,15 @@ const LOST = ' ';
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;
   const written = messages.map((message: unknown) => (isFields(message) ? messageIn(message, context) : message));
-  return context.rules.dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
+  const { dropsEmpty, answersTools } = context.rules;
+  const kept = dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
+  return answersTools === true ? kept.flatMap((message, at) => answered(message, kept[at - 1])) : kept;
+}
+
+/** With an answer of the assistant between results of tools and a user's message. */
+function answered(message: unknown, before: unknown): unknown[] {
+  const isBehindTool = isFields(before) && before.role === 'tool';
+  return isBehindTool && isFields(message) && message.role === 'user' ? [ANSWER, message] : [message];
 }
 
 function messageIn(message: Fields, { rules, isMarked, isThinking }: MessageContext): Fields {

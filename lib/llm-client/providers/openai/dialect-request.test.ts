@@ -236,6 +236,22 @@ describe('a chat in the dialect of its provider', () => {
       ],
     ]),
     [
+      'an answer between results of tools and the user',
+      'mistral',
+      'm',
+      [
+        { role: 'tool', tool_call_id: 'abcdefghi', content: 'b' },
+        { role: 'user', content: 'c' },
+        { role: 'user', content: 'd' },
+      ],
+      [
+        { role: 'tool', tool_call_id: 'abcdefghi', content: 'b' },
+        { role: 'assistant', content: 'OK.' },
+        { role: 'user', content: 'c' },
+        { role: 'user', content: 'd' },
+      ],
+    ],
+    [
       'marks of the cache where they are read',
       'dashscope',
       'm',

@@ -54,6 +54,8 @@ export interface MessageRules {
   readonly dropsNulls?: true;
   /** Whether messages of the assistant without content and calls are removed. */
   readonly dropsEmpty?: true;
+  /** Whether the assistant has to answer results of tools before the user speaks. */
+  readonly answersTools?: true;
   /** Whether marks for the prompt cache (`cache_control`) are kept, or for which models. */
   readonly cacheMarks?: true | RegExp;
   /** Whether the text of thinking goes back as a part of the content. */

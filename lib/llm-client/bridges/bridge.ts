@@ -30,6 +30,8 @@ export interface BridgedAnswer {
   chunk(bytes: Buffer): Buffer;
   /** The events that end the stream. */
   end(): Buffer;
+  /** An event that means nothing, for a silent stream; empty where none may be written. */
+  ping?(): Buffer;
   /** The event that ends a broken stream. @param status for the client */
   error(error: OpenAIErrorBody, status: number): Buffer;
 }

@@ -9,6 +9,7 @@ import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange
 import { openResponse, type Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
 import { EventFilter } from './event-filter.js';
+import { KeepAlive } from './keep-alive.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
 /** Where a stream comes from. */
@@ -27,6 +28,7 @@ export interface StreamSource {
 }
 
 const DONE = '[DONE]';
+const NONE = Buffer.alloc(0);
 /** Events that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 64;
 
@@ -120,6 +122,7 @@ class ResponseSink implements ChunkSink {
   private readonly filter: EventFilter;
   private readonly drained = (): void => this.source.exchange.resume();
   private readonly unwatch: () => void;
+  private readonly keepAlive: KeepAlive | undefined;
 
   constructor(
     private readonly response: Writable,
@@ -127,6 +130,14 @@ class ResponseSink implements ChunkSink {
     private readonly done: () => void,
   ) {
     this.filter = new EventFilter(source.hidesUsage);
+    const { bridged } = source;
+    this.keepAlive =
+      bridged?.ping === undefined
+        ? undefined
+        : new KeepAlive(
+            () => bridged.ping?.() ?? NONE,
+            (event) => response.write(event),
+          );
     response.on('drain', this.drained);
     // Its client may have left before the first chunk arrived.
     this.unwatch = whenOver(response, () => source.leave());
@@ -135,12 +146,15 @@ class ResponseSink implements ChunkSink {
   chunk(bytes: Buffer): boolean {
     const passed = this.filter.pass(bytes);
     const written = this.source.bridged?.chunk(passed) ?? passed;
-    return written.length === 0 || this.response.write(written);
+    if (written.length === 0) return true;
+    this.keepAlive?.heard();
+    return this.response.write(written);
   }
 
   end(error: Error | undefined): void {
     const { response } = this;
     response.removeListener('drain', this.drained);
+    this.keepAlive?.stop();
     this.unwatch();
     if (!response.destroyed) {
       const last = this.last(error);

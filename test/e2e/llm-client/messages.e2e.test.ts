@@ -1,7 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { chatScript, type ChatScript, type ChatScriptAnswer } from '../../support/chat-script.js';
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
-import { deploymentOf, stopProviders } from '../../support/llm-client-providers.js';
+import { deploymentOf, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { disorderIn, messageEventsIn } from '../../support/message-events.js';
 import { messagesServer } from '../../support/messages-server.js';
 
@@ -177,6 +177,31 @@ describe('client.messages', () => {
       'message_stop',
     ]);
     expect(stream.usage).toMatchObject({ promptTokens: 100, completionTokens: 20 });
+  });
+
+  it('keeps a silent stream alive with pings', async () => {
+    let goOn = (): void => {};
+    const apiBase = await scripted((request, response) => {
+      request.resume();
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n');
+      goOn = () => response.end('data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n');
+    });
+    const { client } = clientOf({ modelList: [deploymentOf('claude', { name: 'slow', apiBase })] });
+    const url = await messagesServer(client);
+    const ticks: (() => void)[] = [];
+    const timers = jest.spyOn(global, 'setInterval').mockImplementation((tick) => {
+      ticks.push(tick);
+      return { unref: () => undefined } as never;
+    });
+    const answer = await fetch(`${url}/v1/messages`, { method: 'POST', body: JSON.stringify({ ...ask, stream: true }) });
+    timers.mockRestore();
+    // The first tick hears the events of the beginning.
+    for (const tick of [...ticks, ...ticks, ...ticks]) tick();
+    goOn();
+    const events = messageEventsIn(await answer.text());
+    expect(events.map(({ type }) => type).filter((type) => type === 'ping')).toHaveLength(3);
+    expect(disorderIn(events)).toBeUndefined();
   });
 
   it('lets a model answer that cannot think, although thinking was asked for', async () => {

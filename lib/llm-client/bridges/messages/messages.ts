@@ -15,6 +15,7 @@ export const MESSAGES_BRIDGE: Bridge = {
       whole: (chat) => Buffer.from(JSON.stringify(messageOf(chat, context))),
       chunk: (bytes) => events.chunk(bytes),
       end: () => events.end(),
+      ping: () => events.ping(),
       error: (error, status) => events.error(error, status),
     };
   },

@@ -188,6 +188,15 @@ describe('a stream of the bridge of Messages', () => {
     expect(disorderIn(messageEventsIn(stream.toString()))).toBeUndefined();
   });
 
+  it('has pings between its beginning and its end only', () => {
+    const answer = MESSAGES_BRIDGE.answer({ model: 'm' });
+    expect(answer.ping?.()).toHaveLength(0);
+    answer.chunk(Buffer.from(chatOf([{ content: 'a' }])));
+    expect(answer.ping?.().toString()).toBe('event: ping\ndata: {"type":"ping"}\n\n');
+    answer.end();
+    expect(answer.ping?.()).toHaveLength(0);
+  });
+
   it('bounds what waits for the end of a call, and the number of calls', () => {
     const wait = translated(chatOf([call(0, 'a', 'f', '{'), ...Array.from({ length: 9 }, () => ({ content: 'x'.repeat(1024 * 1024) }))]));
     expect(short(messageEventsIn(wait)).at(-1)).toMatchObject({ type: 'api_error' });

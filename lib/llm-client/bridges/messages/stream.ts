@@ -9,6 +9,7 @@ import { messagesError } from './errors.js';
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
+const PING = Buffer.from(eventOf({ type: 'ping' }, 'ping'));
 const CUT: OpenAIErrorBody = { message: 'The stream ended early.', type: 'api_error', param: null, code: null };
 
 /** What a chunk of a chat has that a message needs. */
@@ -53,6 +54,11 @@ export class MessageEvents {
     return Buffer.from(this.finish === undefined ? this.failed(CUT, 500) : this.ended());
   }
 
+  /** Clients want none before `message_start`, nor behind the end. */
+  ping(): Buffer {
+    return this.state === 'begun' ? PING : NONE;
+  }
+
   error(error: OpenAIErrorBody, status: number): Buffer {
     return this.state === 'over' ? NONE : Buffer.from(this.failed(error, status));
   }
@@ -83,7 +89,7 @@ export class MessageEvents {
     this.state = 'begun';
     const end = { content: [], stop_reason: null, stop_sequence: null, usage: usageOf(this.usage) };
     const message = { ...messageHead(head, this.context), ...end };
-    return eventOf({ type: 'message_start', message }, 'message_start') + eventOf({ type: 'ping' }, 'ping');
+    return eventOf({ type: 'message_start', message }, 'message_start') + PING.toString();
   }
 
   private content({

@@ -25,11 +25,15 @@ interface Case {
   readonly stream?: true;
   readonly model?: string;
   readonly sent: { readonly path: string; readonly headers: Fields; readonly body: Fields } | null;
-  readonly litellm: {
-    readonly answer?: Fields;
-    readonly chunks?: readonly Fields[];
-    readonly error?: { readonly class: string; readonly status: number | null };
-  };
+  /** The index of the result. */
+  readonly litellm: number;
+}
+
+/** What LiteLLM made of an answer. */
+interface Result {
+  readonly answer?: Fields;
+  readonly chunks?: readonly Fields[];
+  readonly error?: { readonly class: string; readonly status: number | null };
 }
 
 interface Fixture {
@@ -40,6 +44,7 @@ interface Fixture {
   readonly streamType: string;
   readonly answers: Readonly<Record<string, { readonly whole?: Fields; readonly stream?: readonly string[] }>>;
   readonly errors: Readonly<Record<string, readonly [number, Fields]>>;
+  readonly results: readonly Result[];
   readonly cases: readonly Case[];
 }
 
@@ -172,8 +177,8 @@ async function contentOf(answer: LlmAnswer<unknown> | LlmStream<unknown>, { stre
   return events;
 }
 
-function expected({ operation }: Fixture, { sent, litellm, stream }: Case): Played {
-  const { answer, chunks, error } = litellm;
+function expected({ operation, results }: Fixture, { sent, litellm, stream }: Case): Played {
+  const { answer, chunks, error } = results[litellm];
   const request = sent === null ? undefined : { path: sent.path, headers: sent.headers, body: bodyFacts(sent.body) };
   // Messages state an error of the stream by an event.
   if (chunks?.some(({ type }) => type === 'error')) return { sent: request, error: { kind: 'server', status: 500 } };

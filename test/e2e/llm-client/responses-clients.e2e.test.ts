@@ -6,7 +6,7 @@ import { zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
 import { closeClients, clientOf } from '../../support/llm-client-setup.js';
 import { deploymentOf, stopProviders } from '../../support/llm-client-providers.js';
-import { gatewayTo, recorder, sendChat, type ChatTurn } from '../../support/responses-gateway.js';
+import { gatewayTo, recorder, sendChat, sendEvents, sendJson, type ChatTurn } from '../../support/responses-gateway.js';
 
 type Json = Record<string, unknown>;
 
@@ -142,5 +142,66 @@ describe('LangChain with useResponsesApi, by chat', () => {
     const parameters = { type: 'object', properties: { city: { type: 'string' } } };
     const withTools = model.bindTools([{ type: 'function', function: { name: 'weather', parameters } }]);
     expect((await withTools.invoke('Weather?')).tool_calls).toMatchObject([{ name: 'weather', args: { city: 'Bern' } }]);
+  });
+});
+
+describe('the AI SDK with its default model, by the Messages API of Anthropic', () => {
+  const thinking = { type: 'thinking', thinking: 'A tool knows it.', signature: 'sig-1' };
+  const call = { type: 'tool_use', id: 'toolu_1', name: 'weather', input: { city: 'Bern' } };
+  const contentFor = ({ messages }: Json): readonly Json[] =>
+    (messages as readonly Json[]).length > 1
+      ? [{ type: 'text', text: 'It is cold.' }]
+      : [thinking, { type: 'text', text: 'I look it up. ' }, call];
+
+  it.each([
+    [undefined, false],
+    [undefined, true],
+    [false, false],
+    [false, true],
+  ])('returns signed thinking and the text of the first step (store %s, stream %s)', async (store, stream) => {
+    const provider = await recorder((_, body, response) => {
+      const content = contentFor(body);
+      const stop = content.length > 1 ? 'tool_use' : 'end_turn';
+      const whole = {
+        id: 'msg_1',
+        type: 'message',
+        role: 'assistant',
+        model: 'claude',
+        stop_reason: stop,
+        usage: { input_tokens: 3, output_tokens: 4 },
+      };
+      if (body.stream !== true) return sendJson(response, { ...whole, content });
+      const deltas: Readonly<Record<string, (block: Json) => readonly object[]>> = {
+        thinking: (block) => [
+          { type: 'thinking_delta', thinking: block.thinking },
+          { type: 'signature_delta', signature: block.signature },
+        ],
+        text: (block) => [{ type: 'text_delta', text: block.text }],
+        tool_use: (block) => [{ type: 'input_json_delta', partial_json: JSON.stringify(block.input) }],
+      };
+      sendEvents(response, [
+        { type: 'message_start', message: { ...whole, content: [], stop_reason: null } },
+        ...content.flatMap((block, index) => [
+          { type: 'content_block_start', index, content_block: { ...block, thinking: '', signature: '', text: '', input: {} } },
+          ...deltas[String(block.type)](block).map((delta) => ({ type: 'content_block_delta', index, delta })),
+          { type: 'content_block_stop', index },
+        ]),
+        { type: 'message_delta', delta: { stop_reason: stop }, usage: { output_tokens: 4 } },
+        { type: 'message_stop' },
+      ]);
+    });
+    const params = { model: 'anthropic/claude-opus-4-1', api_base: provider.apiBase, thinking: { type: 'enabled', budget_tokens: 1024 } };
+    const { client } = clientOf({ modelList: [deploymentOf('m', { name: 'claude', apiBase: provider.apiBase }, params)] });
+    const settings = {
+      model: createOpenAI({ baseURL: await gatewayTo(client), apiKey: 'sk' })('m'),
+      prompt: 'Weather?',
+      tools: { weather },
+      stopWhen: stepCountIs(3),
+      providerOptions: { openai: store === undefined ? {} : { store } },
+    };
+    expect(stream ? await streamText(settings).text : (await generateText(settings)).text).toBe('It is cold.');
+    const { messages } = provider.requests.at(-1)?.body as { readonly messages: readonly Json[] };
+    expect(messages[1]).toMatchObject({ role: 'assistant', content: [thinking, { type: 'text', text: 'I look it up. ' }, call] });
+    expect(messages[2]).toMatchObject({ role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1' }] });
   });
 });

@@ -11,6 +11,7 @@ const KEPT = new KeptItems();
 
 /** OpenAI's Responses by chat. */
 export const RESPONSES_BRIDGE: Bridge = {
+  hints: new Set(['parallel_tool_calls', 'verbosity']),
   request: (body, sent) => chatRequestOf(body, sent, KEPT),
   answer: (body) => new BridgedResponse(body, KEPT),
 };

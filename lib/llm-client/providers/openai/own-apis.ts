@@ -1,4 +1,3 @@
-import { isAtProvider } from '../provider-table.environment.js';
 import type { SentRequest } from '../protocol.js';
 import { isPinnedToResponses } from './responses/needs-responses.js';
 
@@ -32,15 +31,11 @@ export function hasResponses(sent: SentRequest): boolean {
 }
 
 /** Whether the provider answers `/completions` for the model. */
-export function hasCompletions({ provider, model, params }: SentRequest): boolean {
+export function hasCompletions({ provider, model, isAtHome }: SentRequest): boolean {
   if (WITH_COMPLETIONS.has(provider)) return true;
   if (provider !== 'openai' && provider !== 'azure') return false;
-  return COMPLETES.test(model) || (provider === 'openai' && isElsewhere(baseIn(params)));
-}
-
-/** A server of another vendor with OpenAI's protocol. */
-function isElsewhere(base: string): boolean {
-  return URL.canParse(base) && !isAtProvider('openai', new URL(base));
+  // A server of another vendor with OpenAI's protocol continues prompts.
+  return COMPLETES.test(model) || (provider === 'openai' && isAtHome === false);
 }
 
 function baseIn({ api_base: base, base_url: url }: SentRequest['params']): string {

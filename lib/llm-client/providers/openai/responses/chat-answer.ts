@@ -5,7 +5,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** Text between two summaries of the model's thinking. */
 export const BETWEEN_THOUGHTS = '\n\n';
 
-/** A whole response as a chat completion; a failed one as its error. @throws Error for no response */
+/** A whole response as a chat completion, or as its error. @throws Error for no response */
 export function completionOf(response: Fields): object {
   if (response.status === 'failed' || isObject(response.error)) return { error: errorOf(response) };
   if (!Array.isArray(response.output)) throw new TypeError('the response has no output');

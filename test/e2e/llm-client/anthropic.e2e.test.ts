@@ -105,7 +105,7 @@ describe('chat over Anthropic', () => {
     const { message, finish_reason } = (await client.chat(request)).json().choices[0];
     expect(finish_reason).toBe('tool_calls');
     expect(message.tool_calls).toEqual([
-      { index: 0, id: 'toolu_1', type: 'function', function: { name: 'weather.now', arguments: '{"city":"Oslo"}' } },
+      { id: 'toolu_1', type: 'function', function: { name: 'weather.now', arguments: '{"city":"Oslo"}' } },
     ]);
     await client.chat({ ...request, messages: [...HELLO, message, { role: 'tool', tool_call_id: 'toolu_1', content: 'Rain' }] });
     expect(script.asked[1].body).toMatchObject({

@@ -23,10 +23,9 @@ export function finishReason(stopReason: unknown, hasCalls: boolean): FinishReas
 }
 
 /** A call of a tool in OpenAI's words. */
-export function callOf(block: Fields, names: ToolNames, index: number): Fields {
+export function callOf(block: Fields, names: ToolNames): Fields {
   const { id, name, input, caller } = block;
   return {
-    index,
     id,
     type: 'function',
     function: { name: typeof name === 'string' ? names.original(name) : name, arguments: JSON.stringify(input ?? {}) },
@@ -87,9 +86,9 @@ class MessageWriter {
     const { type, text, citations } = block;
     if (type === 'text') this.write(text);
     else if (type === 'tool_use' && block.name === JSON_TOOL) this.write(JSON.stringify(block.input ?? {}));
-    else if (type === 'tool_use') this.calls.push(callOf(block, this.names, this.calls.length));
+    else if (type === 'tool_use') this.calls.push(callOf(block, this.names));
     else if (type === 'thinking' || type === 'redacted_thinking') this.thinking.push(block);
-    else if (type === 'server_tool_use') this.note('server_tool_calls', callOf(block, this.names, this.noted('server_tool_calls')));
+    else if (type === 'server_tool_use') this.note('server_tool_calls', callOf(block, this.names));
     else {
       const field = resultsField(type);
       if (field !== undefined) this.note(field, block);
@@ -118,9 +117,5 @@ class MessageWriter {
     const noted = this.own.get(field);
     if (noted === undefined) this.own.set(field, [value]);
     else noted.push(value);
-  }
-
-  private noted(field: string): number {
-    return this.own.get(field)?.length ?? 0;
   }
 }

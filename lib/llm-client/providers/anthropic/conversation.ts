@@ -85,6 +85,7 @@ class ConversationWriter {
   /** Leading ones are the prompt's. Later ones stay: moving them there would break caches. */
   private addSystem(message: Fields, path: string): void {
     const blocks = this.textsOf(message, path);
+    if (blocks.length === 0) return;
     const isFirst = this.turns.length === 0 && !this.hasUser && this.assistant.length === 0;
     if (isFirst) append(this.system, blocks);
     else if (this.context.midSystem) {

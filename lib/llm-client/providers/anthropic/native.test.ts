@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { anthropicEvent, anthropicEvents, anthropicMessage } from '../../../../test/support/anthropic-events.js';
 import { sentRequest } from '../../../../test/support/sent-requests.js';
 import type { SentRequest } from '../protocol.js';
@@ -197,6 +198,36 @@ describe('what a passing answer is', () => {
     expect(written('overloaded_error')).toBe('event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"m"}}\n\n');
     expect(written('server_error')).toBe('event: error\ndata: {"type":"error","error":{"type":"api_error","message":"m"}}\n\n');
   });
+});
+
+it('reads any bytes without an error of its own', () => {
+  const words = fc.constantFrom(
+    '"usage"',
+    ':',
+    '{',
+    '}',
+    '"message_delta"',
+    '"message_start"',
+    'data: ',
+    '\n\n',
+    'event: error\n',
+    '"type"',
+    '"error"',
+    '1',
+    ',',
+    '"input_tokens"',
+  );
+  const text = fc.array(fc.oneof(words, fc.string()), { maxLength: 30 }).map((parts) => Buffer.from(parts.join('')));
+  fc.assert(
+    fc.property(text, text, (bytes, head) => {
+      MESSAGES_READER.usageIn(bytes);
+      MESSAGES_READER.usageIn(bytes, head);
+      MESSAGES_READER.faultIn(bytes);
+      MESSAGES_READER.openingOf(bytes);
+      MESSAGES_READER.errorAtEnd(bytes);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 describe('a passing stream', () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { sentRequest } from '../../../../test/support/sent-requests.js';
 import type { SentRequest } from '../protocol.js';
 import { ANTHROPIC } from './anthropic.js';
@@ -593,6 +594,78 @@ describe('an answer by a schema', () => {
 
   it('is left to the prompt without a schema', () => {
     expect(sentBody({ response_format: { type: 'json_object' } })).toEqual(sentBody({}));
+  });
+});
+
+describe('any conversation', () => {
+  const part = fc.oneof(fc.constant(text('x')), fc.constant({ type: 'image_url', image_url: { url: PNG } }), fc.constant(text(' ')));
+  const said = fc.oneof(fc.constantFrom('Hi', '', ' '), fc.array(part, { maxLength: 3 }), fc.constant(null));
+  const words = fc.oneof(fc.constantFrom('Hi', '', ' '), fc.constant(null));
+  const id = fc.constantFrom('a', 'b', 'c/d');
+  const message = fc.oneof(
+    fc.record({ role: fc.constant('user'), content: said }),
+    fc.record({ role: fc.constantFrom('system', 'developer'), content: words }),
+    fc.record({
+      role: fc.constant('assistant'),
+      content: words,
+      tool_calls: fc.array(
+        id.map((each) => call(each)),
+        { maxLength: 2 },
+      ),
+    }),
+    fc.record({ role: fc.constant('tool'), tool_call_id: id, content: said }),
+  );
+
+  it.each(['claude-sonnet-4-5', 'claude-opus-4-8'])('has turns as %s takes them', (model) => {
+    fc.assert(
+      fc.property(fc.array(message, { maxLength: 10 }), (given) => {
+        const turns = messagesOf(given, { model }) as { role: string; content: Fields[] }[];
+        expect(turns[0].role).toBe('user');
+        for (const [at, { role, content }] of turns.entries()) {
+          expect(content.length).toBeGreaterThan(0);
+          expect(role).not.toBe(turns[at - 1]?.role);
+          // Behind the user, before the assistant.
+          if (role === 'system') expect([turns[at - 1].role, turns[at + 1]?.role ?? 'assistant']).toEqual(['user', 'assistant']);
+          const types = content.map(({ type }) => type);
+          const results = types.filter((type) => type === 'tool_result');
+          expect(types.slice(0, results.length)).toEqual(results);
+          const ids = content.filter(({ type }) => type === 'tool_result').map(({ tool_use_id }) => tool_use_id);
+          expect(new Set(ids).size).toBe(ids.length);
+          for (const block of content) if (block.type === 'text') expect(String(block.text).trim()).not.toBe('');
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('and any parameter is sent, or refused by its name', () => {
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.constantFrom(
+        'auto',
+        'required',
+        'high',
+        1,
+        true,
+        { type: 'function', function: { name: 'x' } },
+        { type: 'json_schema', json_schema: { schema: {} } },
+      ),
+    );
+    const names =
+      `messages tools tool_choice parallel_tool_calls response_format reasoning_effort thinking stop user metadata temperature top_p max_tokens web_search_options
+      service_tier top_k output_config`.split(/\s+/);
+    const fields = fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 4 });
+    fc.assert(
+      fc.property(fields, fc.boolean(), (given, dropParams) => {
+        try {
+          expect(sentBody(given, { dropParams })).toHaveProperty('max_tokens');
+        } catch (error) {
+          const { code = '' } = error as { code?: string };
+          if (!['INVALID_ARGUMENT', 'UNSUPPORTED_PARAMETER', 'TOO_MANY_ENTRIES'].includes(code)) throw error;
+        }
+      }),
+      { numRuns: 2000 },
+    );
   });
 });
 

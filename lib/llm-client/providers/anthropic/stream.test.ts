@@ -59,7 +59,7 @@ function joined(events: readonly Fields[]): { message: Fields; finish: unknown; 
     if (typeof reasoning_content === 'string')
       message.reasoning_content = `${(message.reasoning_content as string | undefined) ?? ''}${reasoning_content}`;
     for (const { index, function: called, ...head } of (tool_calls ?? []) as { index: number; function: Fields }[]) {
-      calls[index] ??= { index, ...head, function: { name: called.name, arguments: '' } };
+      calls[index] ??= { ...head, function: { name: called.name, arguments: '' } };
       const seen = calls[index].function as { arguments: string };
       seen.arguments += called.arguments as string;
     }
@@ -105,9 +105,9 @@ describe('a whole answer', () => {
       content: 'Hello there',
       reasoning_content: 'Let me think',
       thinking_blocks: [THOUGHT, redacted],
-      tool_calls: [{ index: 0, id: 'toolu_1', type: 'function', function: { name: 'a.b', arguments: '{"city":"Oslo"}' } }],
+      tool_calls: [{ id: 'toolu_1', type: 'function', function: { name: 'a.b', arguments: '{"city":"Oslo"}' } }],
       provider_specific_fields: {
-        server_tool_calls: [{ index: 0, id: 'srvtoolu_1', type: 'function', function: { name: 'web_search', arguments: '{"query":"x"}' } }],
+        server_tool_calls: [{ id: 'srvtoolu_1', type: 'function', function: { name: 'web_search', arguments: '{"query":"x"}' } }],
         web_search_results: [FOUND],
       },
     });
@@ -263,6 +263,48 @@ describe('a streamed answer', () => {
     const expected = streamed(events);
     for (const size of [1, 2, 3, 7, 64]) expect(streamed(events, size)).toEqual(expected);
     expect(streamed([events.join('').replaceAll('\n', '\r\n')], 3)).toEqual(expected);
+  });
+
+  it('may have any events: it is translated, or refused with an error', () => {
+    const type = fc.constantFrom(
+      'message_start',
+      'content_block_start',
+      'content_block_delta',
+      'content_block_stop',
+      'message_delta',
+      'message_stop',
+      'error',
+      'x',
+    );
+    const inner = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      block,
+      fc.record(
+        {
+          type: fc.constantFrom('text_delta', 'input_json_delta', 'thinking_delta', 'signature_delta', 'citations_delta'),
+          text: fc.jsonValue({ maxDepth: 1 }),
+          partial_json: fc.jsonValue({ maxDepth: 1 }),
+        },
+        { requiredKeys: [] },
+      ),
+    );
+    const event = fc.record(
+      { type, index: fc.constantFrom(0, 1, 'x'), message: inner, content_block: inner, delta: inner, usage: inner, error: inner },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 8 }), (events) => {
+        let seen: Fields[];
+        try {
+          seen = streamed(events.map((each) => anthropicEvent(each as Fields)));
+        } catch (error) {
+          return expect(error).toBeInstanceOf(Error);
+        }
+        expect(seen.length === 0 || seen.at(-1)?.done === true || seen.at(-1)?.error !== undefined).toBe(true);
+        expect(seen.filter(({ done }) => done === true).length).toBeLessThan(2);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('begins with the role, and has one finish reason and one usage at its end', () => {

@@ -40,7 +40,6 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
   private stopReason: unknown = undefined;
   private calls = 0;
   private thoughts = 0;
-  private serverCalls = 0;
   private state: 'streaming' | 'ended' | 'failed' = 'streaming';
 
   constructor(private readonly context: AnswerContext) {
@@ -90,8 +89,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
     const opened = this.opened(block);
     this.open.set(index, opened);
     const { kind } = opened;
-    if (kind === 'call')
-      return this.call(opened.index, { ...callOf({ ...block, input: undefined }, this.context.names, opened.index) }, '');
+    if (kind === 'call') return this.call(opened.index, { ...callOf({ ...block, input: undefined }, this.context.names) }, '');
     if (kind === 'text') return this.content(block.text);
     if (block.type === 'redacted_thinking') return this.chunks.delta({ thinking_blocks: [block] });
     const field = resultsField(block.type);
@@ -103,7 +101,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
     const rest = { block, hasInput: false, input: '' };
     if (type === 'tool_use' && name === JSON_TOOL) return { kind: 'answer', index: 0, ...rest };
     if (type === 'tool_use') return { kind: 'call', index: this.calls++, ...rest };
-    if (type === 'server_tool_use') return { kind: 'server', index: this.serverCalls++, ...rest };
+    if (type === 'server_tool_use') return { kind: 'server', index: 0, ...rest };
     if (type === 'thinking' || type === 'redacted_thinking') return { kind: 'thinking', index: this.thoughts++, ...rest };
     return { kind: type === 'text' ? 'text' : 'other', index: 0, ...rest };
   }
@@ -152,7 +150,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
     const { kind, block, index, hasInput } = opened;
     if (kind === 'server') {
       const input: unknown = hasInput ? JSON.parse(opened.input) : block.input;
-      return this.own({ server_tool_calls: [callOf({ ...block, input }, this.context.names, index)] });
+      return this.own({ server_tool_calls: [callOf({ ...block, input }, this.context.names)] });
     }
     if (hasInput) return '';
     // Some servers have the whole input at the start.

@@ -308,9 +308,9 @@ export const WANTED: readonly Wanted[] = [
     why: 'As the name of a PDF.',
   },
   {
-    protocol: CLAUDE,
+    protocol: /anthropic$|^bedrock-claude$/,
     request: /^temperature above 1/,
-    difference: /^sent\.body\.temperature: LiteLLM 1\.7, ours 1$/,
+    difference: /^sent\.body\.(?:inferenceConfig\.)?temperature: LiteLLM 1\.7, ours 1$/,
     why: '1 is the highest temperature of Anthropic, 2 that of OpenAI: more is 1.',
   },
   {
@@ -328,8 +328,8 @@ export const WANTED: readonly Wanted[] = [
   {
     protocol: /^bedrock-claude$/,
     request: /^thinking and a forced tool/,
-    difference: /^(?:sent|answer|error): /,
-    why: 'Bedrock refuses a forced tool while the model thinks, and so does this client, unless drop_params is set.',
+    difference: /^sent\.body\.(?:additionalModelRe(?:quest|sponse)\w+: LiteLLM .*, ours nothing$|toolConfig\.toolChoice\.)/,
+    why: 'Bedrock refuses a forced tool while the model thinks: the tool counts. LiteLLM gives up the force.',
   },
   {
     protocol: GOOGLE,

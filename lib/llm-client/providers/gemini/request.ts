@@ -31,7 +31,7 @@ const TOP_FIELDS = new Set(['safetySettings', 'cachedContent', 'labels', 'toolCo
 /** Writes the body of `:generateContent`. @throws InvalidArgumentError, UnsupportedRequestError */
 export function generateContentBody(sent: SentRequest, isVertex: boolean): Fields {
   const { chat, own } = splitParameters(sent, RULES);
-  const model = geminiModel(sent.model);
+  const model = geminiModel(sent.baseModel ?? sent.model);
   const target: MediaTarget = { sent, model, isVertex };
   const { contents, systemInstruction, mediaResolution } = contentsOf(chat.messages, target);
   const { config, top } = ownFields(own, sent);

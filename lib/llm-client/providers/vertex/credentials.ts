@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type * as Library from 'google-auth-library';
-import { loadOptionalPackage } from '../../../common/optional-package.js';
+import { isInstalled, loadOptionalPackage } from '../../../common/optional-package.js';
 import { ProviderError } from '../../../common/provider-error.js';
 import type { Environment } from '../../../feature-flags/feature-flags.environment.js';
 import { kindOfCode } from '../../call/failure.js';
-import type { RequestAuthorization, UnsignedRequest } from '../authorization.js';
+import type { RequestAuthorization } from '../authorization.js';
+import { BearerTokens, sharedTokens, type AccessToken } from '../bearer-tokens.js';
 import { DeploymentFault } from '../deployment-fault.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -12,12 +14,8 @@ type Fields = Readonly<Record<string, unknown>>;
 const PACKAGE = 'google-auth-library';
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 const HOSTS = '.googleapis.com';
-/** A token is renewed before its end, while it still serves. */
-const EARLY_MS = 4 * 60_000;
 /** Where the library does not say when a token ends. */
 const USUAL_LIFE_MS = 30 * 60_000;
-/** A token as new as this is not the one that was refused. */
-const FRESH_MS = 5_000;
 
 /** What a deployment's tokens are got with. */
 export interface GoogleCredentials {
@@ -66,24 +64,19 @@ function projectIn({ project_id: project, quota_project_id: quota }: Fields): st
   return [project, quota].find((value): value is string => typeof value === 'string' && value !== '');
 }
 
-/** A token, and until when it serves. */
-interface Token {
-  readonly value: string;
-  readonly headers: readonly string[];
-  readonly fetchedAtMs: number;
-  readonly endsAtMs: number;
-}
-
-/** Google's access tokens by Google's own library: one for all requests, renewed early. */
+/** Google's access tokens by Google's own library: one for all deployments of an identity. */
 export class GoogleAuthorization implements RequestAuthorization {
-  private auth: Library.GoogleAuth | undefined = undefined;
-  private token: Token | undefined = undefined;
-  private fetching: Promise<Token> | undefined = undefined;
+  private readonly tokens: BearerTokens;
 
   constructor(
-    private readonly credentials: GoogleCredentials,
+    { json }: GoogleCredentials,
     private readonly deploymentId: string,
-  ) {}
+  ) {
+    const identity = createHash('sha256')
+      .update(`google ${JSON.stringify(json) ?? ''}`)
+      .digest('base64');
+    this.tokens = sharedTokens(identity, () => new BearerTokens(fetcher(json)));
+  }
 
   /** Whether these credentials may be sent to an address. */
   static isFor({ from }: GoogleCredentials, { protocol, hostname }: URL): boolean {
@@ -91,93 +84,70 @@ export class GoogleAuthorization implements RequestAuthorization {
   }
 
   get secrets(): readonly string[] {
-    return this.token === undefined ? [] : [this.token.value];
+    const { known } = this.tokens;
+    return known === undefined ? [] : [known];
   }
 
-  headersFor(_request: UnsignedRequest): readonly string[] | Promise<readonly string[]> {
-    const { token } = this;
-    const nowMs = Date.now();
-    if (token !== undefined && nowMs < token.endsAtMs - EARLY_MS) return token.headers;
-    const next = this.fetched();
-    if (token === undefined || nowMs >= token.endsAtMs) return next.then(({ headers }) => headers);
-    // The old one still serves: the next request finds the new one, or the error.
-    next.catch(() => {});
-    return token.headers;
+  headersFor(): readonly string[] | Promise<readonly string[]> {
+    const token = this.tokens.get();
+    if (typeof token === 'string') return bearer(token);
+    return token.then(bearer, (error: unknown) => {
+      throw this.faultOf(error as Fields);
+    });
   }
 
   renew(): boolean {
-    const { token } = this;
-    if (token !== undefined && Date.now() - token.fetchedAtMs >= FRESH_MS) {
-      this.token = undefined;
-      // The library keeps the token, too.
-      this.auth = undefined;
-    }
+    this.tokens.renew();
     return true;
   }
 
-  /** What the operator has to install. */
   missing(): DeploymentFault | undefined {
-    try {
-      require.resolve(PACKAGE);
-      return undefined;
-    } catch {
-      return this.notInstalled();
-    }
-  }
-
-  private fetched(): Promise<Token> {
-    const begun = (this.fetching ??= this.fetch());
-    const over = (): void => {
-      if (this.fetching === begun) this.fetching = undefined;
-    };
-    begun.then(over, over);
-    return begun;
-  }
-
-  private async fetch(): Promise<Token> {
-    try {
-      const client = await this.library().getClient();
-      const { token } = await client.getAccessToken();
-      if (typeof token !== 'string' || token === '') throw new Error('no token');
-      const nowMs = Date.now();
-      const { expiry_date: statedMs } = client.credentials;
-      const endsAtMs = typeof statedMs === 'number' && statedMs > nowMs ? statedMs : nowMs + USUAL_LIFE_MS;
-      return (this.token = { value: token, headers: ['authorization', `Bearer ${token}`], fetchedAtMs: nowMs, endsAtMs });
-    } catch (error) {
-      throw error instanceof DeploymentFault ? error : this.failure(error as Fields);
-    }
-  }
-
-  private library(): Library.GoogleAuth {
-    if (this.auth !== undefined) return this.auth;
-    let library: typeof Library;
-    try {
-      // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first request: an optional peer
-      library = loadOptionalPackage(PACKAGE, 'calling Vertex AI', () => require('google-auth-library') as typeof Library);
-    } catch {
-      throw this.notInstalled();
-    }
-    const { json } = this.credentials;
-    return (this.auth = new library.GoogleAuth({ scopes: SCOPE, ...(json !== undefined && { credentials: json }) }));
+    return isInstalled(() => require.resolve('google-auth-library')) ? undefined : this.notInstalled();
   }
 
   private notInstalled(): DeploymentFault {
-    const reason = `Vertex AI needs the package ${PACKAGE}, which is not installed`;
+    const reason = `Vertex AI needs ${PACKAGE}, which is not installed`;
     return new DeploymentFault(this.deploymentId, 'vertex_credentials', reason, `npm install ${PACKAGE}`);
   }
 
   /** Without the library's own error: it holds the request, and the signed assertion in it. */
-  private failure({ status, code, response }: Fields): Error {
+  private faultOf({ status, code, response }: Fields): Error {
+    if (code === 'MISSING_PACKAGE') return this.notInstalled();
     const answer = response as { readonly status?: unknown; readonly data?: { readonly error?: unknown } } | undefined;
-    const [stated] = [status, answer?.status, code].filter((value): value is number => typeof value === 'number');
+    const stated = [status, answer?.status, code].find((value) => typeof value === 'number');
     const kind = stated === undefined ? kindOfCode({ code }) : stated >= 500 ? 'server' : stated === 429 ? 'rate_limit' : undefined;
     if (kind !== undefined) {
       const message = `Google's token service failed (${stated ?? String(code)}).`;
       return new ProviderError({ kind, message, provider: 'vertex_ai', deploymentId: this.deploymentId });
     }
     const said = answer?.data?.error;
-    const word = typeof said === 'string' && /^[a-z_]{1,40}$/.test(said) ? said : (stated ?? 'none found');
+    const word = typeof said === 'string' && /^[a-z_]{1,40}$/.test(said) ? said : (stated ?? 'no credentials found');
     const mend = 'correct vertex_credentials or VERTEXAI_CREDENTIALS, or run gcloud auth application-default login';
-    return new DeploymentFault(this.deploymentId, 'vertex_credentials', `Google granted no token (${word})`, mend);
+    return new DeploymentFault(this.deploymentId, 'vertex_credentials', `Google grants no token (${word})`, mend);
   }
+}
+
+function bearer(token: string): readonly string[] {
+  return ['authorization', `Bearer ${token}`];
+}
+
+/** The library keeps its tokens, too: after a refusal a new one of it asks for a new token. */
+function fetcher(json: Fields | undefined): (isRefused: boolean) => Promise<AccessToken> {
+  let auth: Library.GoogleAuth | undefined;
+  return async (isRefused) => {
+    if (isRefused) auth = undefined;
+    auth ??= new (library().GoogleAuth)({ scopes: SCOPE, ...(json !== undefined && { credentials: json }) });
+    const client = await auth.getClient();
+    const { token } = await client.getAccessToken();
+    if (typeof token !== 'string' || token === '') throw new Error('Google answered without a token');
+    const { expiry_date: statedMs } = client.credentials;
+    const nowMs = Date.now();
+    return { token, expiresAtMs: typeof statedMs === 'number' && statedMs > nowMs ? statedMs : nowMs + USUAL_LIFE_MS };
+  };
+}
+
+/** @throws MissingPackageError */
+function library(): typeof Library {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- with the first request: an optional peer
+  return loadOptionalPackage(PACKAGE, 'calling Vertex AI', () => require('google-auth-library') as typeof Library);
 }

@@ -47,6 +47,7 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^@opentelemetry\//, files: /^lib\/telemetry\// },
   { package: /^ioredis$/, files: /\/redis\// },
   { package: /^@nestjs\/websockets$/, files: /^lib\/http\/guard\/rate-limit-exception\.ts$/ },
+  { package: /^google-auth-library$/, files: /^lib\/llm-client\/providers\/vertex\// },
   { package: /^undici$/, files: /^lib\/connection-pool\// },
 ];
 

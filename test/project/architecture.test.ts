@@ -70,6 +70,7 @@ describe('the checker finds', () => {
     ['prom-client elsewhere', 'lib/health/a.ts', "import { A } from 'prom-client';"],
     ['OpenTelemetry elsewhere', 'lib/http/a.ts', "import { A } from '@opentelemetry/api';"],
     ['ioredis elsewhere', 'lib/rate-limit/a.service.ts', "import { A } from 'ioredis';"],
+    ["Google's credentials elsewhere", 'lib/llm-client/providers/a.ts', "import type * as A from 'google-auth-library';"],
     ['undici elsewhere', 'lib/http/a.ts', "import { A } from 'undici';"],
     ['a second index', 'lib/router/index.ts', ''],
     ['a name that says nothing', 'lib/router/utils.ts', ''],

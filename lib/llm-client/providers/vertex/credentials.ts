@@ -111,13 +111,14 @@ export class GoogleAuthorization implements RequestAuthorization {
   }
 
   /** Without the library's own error: it holds the request, and the signed assertion in it. */
-  private faultOf({ status, code, response }: Fields): Error {
+  private faultOf(error: Fields): Error {
+    const { status, code, response } = error;
     if (code === 'MISSING_PACKAGE') return this.notInstalled();
     const answer = response as { readonly status?: unknown; readonly data?: { readonly error?: unknown } } | undefined;
     const stated = [status, answer?.status, code].find((value) => typeof value === 'number');
-    const kind = stated === undefined ? kindOfCode({ code }) : stated >= 500 ? 'server' : stated === 429 ? 'rate_limit' : undefined;
+    const kind = stated === undefined ? kindOfCode(error) : stated >= 500 ? 'server' : stated === 429 ? 'rate_limit' : undefined;
     if (kind !== undefined) {
-      const message = `Google's token service failed (${stated ?? String(code)}).`;
+      const message = `Google's token service failed (${stated ?? kind}).`;
       return new ProviderError({ kind, message, provider: 'vertex_ai', deploymentId: this.deploymentId });
     }
     const said = answer?.data?.error;

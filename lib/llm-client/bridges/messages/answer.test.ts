@@ -22,6 +22,7 @@ describe('the bridge of Messages answers', () => {
       content: [text],
       stop_reason: 'end_turn',
       stop_sequence: null,
+      stop_details: null,
       usage: { input_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0, output_tokens: 0 },
     });
   });

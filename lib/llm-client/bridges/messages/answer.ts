@@ -110,13 +110,17 @@ export interface ChatEnding extends Pick<ChatChoice, 'finish_reason' | 'stop_rea
   readonly isRefused: boolean;
 }
 
+/** The fields of a message that has not ended. */
+export const NOT_STOPPED = { stop_reason: null, stop_sequence: null, stop_details: null };
+const REFUSAL = { type: 'refusal', category: null, explanation: null };
+
 /** Some providers finish with `stop` although the model calls tools. */
 export function stopOf({ finish_reason: finish, stop_reason: stop, hasCalls, isRefused }: ChatEnding, context: AnswerContext): Fields {
-  if (finish === 'length') return { stop_reason: 'max_tokens', stop_sequence: null };
-  if (finish === 'content_filter' || (isRefused && !hasCalls)) return { stop_reason: 'refusal', stop_sequence: null };
-  if (hasCalls) return { stop_reason: 'tool_use', stop_sequence: null };
-  if (typeof stop === 'string' && context.stopSequences.includes(stop)) return { stop_reason: 'stop_sequence', stop_sequence: stop };
-  return { stop_reason: 'end_turn', stop_sequence: null };
+  if (finish === 'length') return { ...NOT_STOPPED, stop_reason: 'max_tokens' };
+  if (finish === 'content_filter' || (isRefused && !hasCalls)) return { ...NOT_STOPPED, stop_reason: 'refusal', stop_details: REFUSAL };
+  if (hasCalls) return { ...NOT_STOPPED, stop_reason: 'tool_use' };
+  if (typeof stop !== 'string' || !context.stopSequences.includes(stop)) return { ...NOT_STOPPED, stop_reason: 'end_turn' };
+  return { ...NOT_STOPPED, stop_reason: 'stop_sequence', stop_sequence: stop };
 }
 
 /** Anthropic's usage. Its input is what was neither read from the cache nor written to it. */

@@ -61,7 +61,7 @@ describe('the bridge of Messages translates a request', () => {
         [name]:
           name === 'output_format' ? { type: 'json_schema', schema: { a: 1 } } : { format: { type: 'json_schema', schema: { a: 1 } } },
       },
-      { response_format: { type: 'json_schema', json_schema: { name: 'output', schema: { a: 1 }, strict: true } } },
+      { response_format: { type: 'json_schema', json_schema: { name: 'structured_output', schema: { a: 1 }, strict: true } } },
     ]),
     [
       'tools',

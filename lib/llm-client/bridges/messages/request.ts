@@ -89,7 +89,7 @@ function format({ output_config: config, output_format: older }: ModelRequest): 
   const { type, schema } = checkObject(path, value, refuseArgument);
   if (type !== 'json_schema') throw new InvalidArgumentError(`${path}.type`, type, 'must be json_schema');
   const json_schema = {
-    name: 'output',
+    name: 'structured_output',
     schema: closedSchema(`${path}.schema`, checkObject(`${path}.schema`, schema, refuseArgument)),
     strict: true,
   };

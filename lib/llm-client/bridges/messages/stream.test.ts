@@ -51,6 +51,7 @@ describe('a stream of the bridge of Messages', () => {
           content: [],
           stop_reason: null,
           stop_sequence: null,
+          stop_details: null,
           usage: noUsage,
         },
       },
@@ -61,7 +62,7 @@ describe('a stream of the bridge of Messages', () => {
       { type: 'content_block_stop', index: 0 },
       {
         type: 'message_delta',
-        delta: { stop_reason: 'end_turn', stop_sequence: null },
+        delta: { stop_reason: 'end_turn', stop_sequence: null, stop_details: null },
         usage: { input_tokens: 5, cache_creation_input_tokens: 0, cache_read_input_tokens: 4, output_tokens: 2 },
       },
       { type: 'message_stop' },
@@ -135,7 +136,7 @@ describe('a stream of the bridge of Messages', () => {
     ['tool_calls', { content: 'a', ...call(0, 'a', 'f', '{}') }, 'tool_use'],
     [null, { content: 'a' }, 'end_turn'],
   ])('finishes %s of %j with %s', (finish, delta, reason) => {
-    expect(eventsOf([delta], finish).at(-2)?.delta).toEqual({ stop_reason: reason, stop_sequence: null });
+    expect(eventsOf([delta], finish).at(-2)?.delta).toMatchObject({ stop_reason: reason, stop_sequence: null });
   });
 
   it('does not need [DONE] behind a finish reason, nor a usage', () => {

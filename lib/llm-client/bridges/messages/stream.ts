@@ -3,7 +3,7 @@ import { errorIn, isError } from '../../providers/openai/errors.js';
 import type { ThinkingBlock } from '../../providers/openai/chat-types.js';
 import { eventOf, type Fields } from '../../stream/event-translator.js';
 import { EventReader } from '../../stream/sse-reader.js';
-import { messageHead, stopOf, textIn, usageOf, type AnswerContext } from './answer.js';
+import { messageHead, NOT_STOPPED, stopOf, textIn, usageOf, type AnswerContext } from './answer.js';
 import { ContentBlocks, type CallDelta } from './content-blocks.js';
 import { messagesError } from './errors.js';
 
@@ -87,7 +87,7 @@ export class MessageEvents {
   private begun(head: Fields): string {
     if (this.state !== 'waiting') return '';
     this.state = 'begun';
-    const end = { content: [], stop_reason: null, stop_sequence: null, usage: usageOf(this.usage) };
+    const end = { content: [], ...NOT_STOPPED, usage: usageOf(this.usage) };
     const message = { ...messageHead(head, this.context), ...end };
     return eventOf({ type: 'message_start', message }, 'message_start') + PING.toString();
   }

@@ -73,6 +73,10 @@ const WANTED: readonly (readonly [reason: string, isMeant: (model: string, name:
   ['thinking is sent to providers that may know it', (_, name) => name.includes('"thinking"')],
   ['vLLM reads the whole tool', (model, name) => model.startsWith('hosted_vllm/') && name.includes('"tools"')],
   ['auto is sent where it is accepted', (model, name) => model.startsWith('deepinfra/') && name.includes('"auto"')],
+  [
+    "tools of OpenAI's newest models go by Responses, at OpenAI itself",
+    (model, name) => model === 'openai/gpt-5.5' && name.includes('"tools"'),
+  ],
   ['the search is a tool of another API', (model, name) => /^(?:xai|groq)/.test(model) && name.includes('web_search_options')],
 ];
 

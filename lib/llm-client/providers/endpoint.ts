@@ -64,7 +64,8 @@ export class ProviderEndpoint {
     checkEndpointParams(params, deploymentId);
     const given = said(params.api_base) ?? said(params.base_url);
     let base = given === undefined ? undefined : parseBase(given, deploymentId);
-    const resolved = resolveModel({ model: params.model, custom_llm_provider: params.custom_llm_provider, base });
+    const { model, custom_llm_provider } = params;
+    const resolved = resolveModel({ model, custom_llm_provider, base, isInProject: namesProject({ ...params }) });
     if (!isResolved(resolved)) throw new DeploymentFault(deploymentId, resolved.key, resolved.reason, resolved.mend);
     const { provider } = resolved;
     if (!params.model.includes('*') && !isModelName(resolved.model))
@@ -176,6 +177,11 @@ export class ProviderEndpoint {
 function ownEndpoint({ aws_bedrock_runtime_endpoint: endpoint }: EndpointParams, deploymentId: string): URL | undefined {
   const given = said(endpoint);
   return given === undefined ? undefined : parseBase(given, deploymentId, 'aws_bedrock_runtime_endpoint');
+}
+
+/** A bare `gemini-…` is Vertex AI's then. */
+function namesProject({ vertex_project: project, vertex_ai_project: other }: Readonly<Record<string, unknown>>): boolean {
+  return text(project) !== undefined || text(other) !== undefined;
 }
 
 function isModelName(model: string): boolean {

@@ -104,7 +104,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const { dropParams, maxOutputOf } = this.access;
     const { protocol, provider, headers } = endpoint;
     const { overrides } = target;
-    const facts = { provider, model, baseModel: baseModelOf(params, info), mode: info.mode, isAtHome: endpoint.isAtHome };
+    const facts = { provider, model, baseModel: baseModelOf(selection.deployment), mode: info.mode, isAtHome: endpoint.isAtHome };
     const shared = { request, defaults, fixed, dropParams, params, headers, maxOutputOf, ...facts };
     const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
     const bridge = bridgeOf(operation);
@@ -171,10 +171,10 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   }
 }
 
-/** LiteLLM reads it in both places. */
-function baseModelOf({ base_model: own }: Deployment['params'], { base_model: model }: Deployment['info']): string | undefined {
-  const named = own ?? model;
-  return typeof named === 'string' && named !== '' ? named : undefined;
+/** LiteLLM reads it in both places, and the series of Azure's models in the name. */
+function baseModelOf({ params, info, model }: Deployment): string | undefined {
+  const named = [params.base_model, info.base_model].find((value) => typeof value === 'string' && value !== '');
+  return (named as string | undefined) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
 }
 
 /** A call, and what puts its answer into the client's API where that is not the provider's. */

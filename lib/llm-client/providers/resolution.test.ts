@@ -133,6 +133,11 @@ describe('an unknown prefix', () => {
     ['/x', 'names no provider'],
   ])('is rejected with a suggestion: %s', (model, mend) => expect(refusal({ model })).toContain(mend));
 
+  it("takes a bare name of Gemini's for Vertex AI where the deployment names a project", () => {
+    expect(resolveModel({ model: 'gemini-2.5-pro', isInProject: true })).toEqual({ provider: 'vertex_ai', model: 'gemini-2.5-pro' });
+    expect(resolveModel({ model: 'gemini-2.5-pro' })).toMatchObject({ mend: expect.stringContaining('vertex_ai/') as string });
+  });
+
   it('is part of the model at an own address', () => {
     const base = new URL('http://127.0.0.1:8000/v1');
     expect(resolveModel({ model: 'meta-llama/Llama-3', base })).toEqual({ provider: 'openai', model: 'meta-llama/Llama-3' });
@@ -167,6 +172,11 @@ describe('custom_llm_provider', () => {
     expect(of('x', 'gorq')).toMatchObject({ reason: 'unknown provider gorq', mend: 'write groq' });
     expect(upstreamModel('groq/llama', 'openai')).toBe('groq/llama');
     expect(upstreamModel('groq/llama')).toBe('llama');
+  });
+
+  it("leaves LiteLLM's series of Azure's models out of the name of the deployment", () => {
+    expect(resolveModel({ model: 'azure/o_series/mine' })).toEqual({ provider: 'azure', model: 'mine' });
+    expect(upstreamModel('azure/gpt5_series/gpt-5')).toBe('gpt-5');
   });
 
   it('keeps the full names of OpenRouter’s own models', () => {

@@ -10,6 +10,8 @@ export interface ModelFacts {
   readonly custom_llm_provider?: unknown;
   /** The deployment's own `api_base`, if it has one. */
   readonly base?: URL;
+  /** Whether the deployment names a project of Google's cloud. */
+  readonly isInProject?: boolean;
 }
 
 /** The provider, and its name of the model. */
@@ -32,6 +34,8 @@ export interface UnresolvedModel {
 const LONGEST_SHOWN = 80;
 /** `bedrock_mantle/us-west-2/openai.gpt-oss-120b`: the region is not part of the model. */
 const MANTLE_REGION = /^([a-z]{2}(?:-[a-z]+){1,2}-\d)\//;
+/** LiteLLM's words for what is behind a deployment's name at Azure; see `baseModelOf`. */
+const AZURE_SERIES = /^(?:o_series|gpt5_series)\//;
 /** LiteLLM's other ways to call Bedrock. */
 const BEDROCK_ROUTE = /^(agent|agentcore|async_invoke|chat_completions|claude_platform|converse_like|invoke|mantle|openai)\//;
 /** Models that Google serves by both the Gemini API and Vertex AI. */
@@ -43,7 +47,7 @@ const BY_TWO = /^(?:gemini-|text-embedding-00\d)/;
  * else is rejected: a key must not go to a guessed host.
  */
 export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel {
-  const { model, custom_llm_provider: custom, base } = facts;
+  const { model, custom_llm_provider: custom, base, isInProject } = facts;
   if (typeof custom === 'string' && custom !== '') return byCustomProvider(model, custom);
   const slash = model.indexOf('/');
   const prefix = slash > 0 ? model.slice(0, slash) : '';
@@ -52,7 +56,7 @@ export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel
   const owner = slash < 0 ? providerOfBareName(model) : undefined;
   if (owner === undefined) return unknown(model, prefix);
   const resolved = spoken(owner, model, 'model');
-  if (owner !== 'vertex_ai' || !BY_TWO.test(model)) return resolved;
+  if (owner !== 'vertex_ai' || !BY_TWO.test(model) || isInProject === true) return resolved;
   return {
     ...resolved,
     key: 'model',
@@ -116,6 +120,7 @@ function cut(model: string, prefix: string): string {
   const rest = model.slice(prefix.length + 1);
   if (prefix === 'bedrock') return modelBehindRegion(rest);
   if (prefix === 'bedrock_mantle') return rest.replace(MANTLE_REGION, '');
+  if (prefix === 'azure') return rest.replace(AZURE_SERIES, '');
   return prefix === 'openrouter' && !rest.includes('/') && rest !== '*' ? model : rest;
 }
 

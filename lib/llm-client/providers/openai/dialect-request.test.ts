@@ -62,6 +62,14 @@ describe('a chat in the dialect of its provider', () => {
       { baseModel: 'azure/gpt-5-mini' },
       { max_completion_tokens: 5 },
     ],
+    [
+      "Azure's newer limit by the series",
+      'azure',
+      'mine',
+      { max_tokens: 5 },
+      { baseModel: 'azure/o_series/mine' },
+      { max_completion_tokens: 5 },
+    ],
     ["Azure's older limit without one", 'azure', 'mine', { max_tokens: 5 }, {}, { max_tokens: 5 }],
     [
       'temperature without reasoning',

@@ -9,6 +9,11 @@ const mocked = {
   fromNodeProviderChain: jest.fn(),
 };
 jest.mock('@aws-sdk/credential-providers', () => mocked);
+let isInstalled = true;
+jest.mock('../../../common/optional-package.js', () => ({
+  ...jest.requireActual<object>('../../../common/optional-package.js'),
+  isInstalled: () => isInstalled,
+}));
 
 const START = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
@@ -140,6 +145,18 @@ describe('AwsAuthorization', () => {
     await expect(failing({ name: 'CredentialsProviderError' })).rejects.toThrow(fault);
     await expect(failing({ name: 'AccessDenied', $fault: 'client' })).rejects.toThrow(fault);
     await expect(failing({ name: 'InternalFailure', $fault: 'server' })).rejects.toThrow(/^no such profile$/);
+  });
+
+  it('is uncallable without the package that it needs, and says which', () => {
+    isInstalled = false;
+    const missing = (params: object): string | undefined => new AwsAuthorization(access(params)).missing()?.message;
+    expect(missing({ aws_profile_name: 'dev' })).toContain('aws_profile_name needs @aws-sdk/credential-providers, which is not installed');
+    expect(missing({})).toContain(
+      'no API key and no AWS credentials are set; npm install @aws-sdk/credential-providers, or set AWS_BEARER',
+    );
+    expect(missing(keys)).toBeUndefined();
+    isInstalled = true;
+    expect(missing({})).toBeUndefined();
   });
 
   it.each<[string, object, RegExp]>([

@@ -118,7 +118,7 @@ class Turns {
   }
 
   private addResult(message: ChatMessage, path: string): void {
-    const { tool_call_id: id, content, cache_control: mark } = message;
+    const { tool_call_id: id, content, cache_control: mark, is_error: isError } = message as ChatMessage & { readonly is_error?: unknown };
     if (typeof id !== 'string' || id === '') throw new InvalidArgumentError(`${path}.tool_call_id`, id, 'must be the id of a tool call');
     const { results } = this.userTurn();
     this.hasTools = true;
@@ -128,7 +128,7 @@ class Turns {
     this.resultIds.add(toolUseId);
     const blocks = typeof content === 'string' && content !== '' ? [{ text: content }] : this.blocksOf(message, path);
     const parts = blocks.filter((block) => !('cachePoint' in block));
-    results.push({ toolResult: { toolUseId, content: parts } });
+    results.push({ toolResult: { toolUseId, content: parts, ...(isError === true && { status: 'error' }) } });
     const [point] = [...this.cachePoint(mark), ...blocks.filter((block) => 'cachePoint' in block)];
     if (point !== undefined) results.push(point);
   }

@@ -59,13 +59,13 @@ describe('messages', () => {
   });
 
   it('puts all results of a turn first, in one message, each once', () => {
-    const result = (id: string, content: unknown): Fields => ({ role: 'tool', tool_call_id: id, content });
+    const result = (id: string, content: unknown, more: Fields = {}): Fields => ({ role: 'tool', tool_call_id: id, content, ...more });
     expect(
       messages(
         USER,
         { role: 'assistant', content: null, tool_calls: [call('a', 'f', '{"x":1}'), call('b', 'g', '')] },
         { role: 'system', content: 'Note' },
-        result('a', '1'),
+        result('a', '1', { is_error: true }),
         result('b', [
           { type: 'text', text: '2' },
           { type: 'image_url', image_url: { url: png } },
@@ -82,7 +82,7 @@ describe('messages', () => {
       {
         role: 'user',
         content: [
-          { toolResult: { toolUseId: 'a', content: [{ text: '1' }] } },
+          { toolResult: { toolUseId: 'a', content: [{ text: '1' }], status: 'error' } },
           { toolResult: { toolUseId: 'b', content: [{ text: '2' }, { image: { format: 'png', source: { bytes: 'aGk=' } } }] } },
           { text: 'Note' },
           { text: 'Hi' },

@@ -18,7 +18,8 @@ const NOTABLE =
 
 const code = (text: string): string => `\`${text}\``;
 
-function addressOf({ base, suffixes }: ProviderRow): string {
+function addressOf({ base, suffixes, hosts }: ProviderRow): string {
+  if (hosts !== undefined) return 'by region';
   if (base !== undefined) return code(base.replace(/^https:\/\//, ''));
   return suffixes === undefined ? '`api_base`' : `\`api_base\`: ${suffixes.map((suffix) => code(`*${suffix}`)).join(', ')}`;
 }

@@ -107,7 +107,7 @@ export const WANTED: readonly Wanted[] = [
   },
   {
     protocol: CLAUDE,
-    request: /^json schema/,
+    request: /^(?:json schema|output format)/,
     difference:
       /^sent\.(?:body\.output_(?:format: LiteLLM \{.*, ours nothing|config: LiteLLM nothing)|headers\.anthropic-beta: LiteLLM "structured-outputs)/,
     why: 'output_config.format is the field that is no longer a beta. LiteLLM sends its older name.',
@@ -218,10 +218,10 @@ export const WANTED: readonly Wanted[] = [
     why: 'The stream is one of the provider. LiteLLM asks for a whole answer, and makes a stream of it.',
   },
   {
-    protocol: OPENAI,
+    protocol: /^(?:openai|azure|messages)$/,
     request: /^image in a result/,
-    difference: /^sent\.body\.messages: /,
-    why: "A request in the provider's own API passes as it is. LiteLLM moves images of tools into a message of the user.",
+    difference: /\.text: LiteLLM "\[The following.*, ours "From the result of call_1:"$/,
+    why: 'An image of a tool goes to a message of the user, with the id of its call. LiteLLM writes another sentence.',
   },
   {
     protocol: CLAUDE,
@@ -354,5 +354,17 @@ export const WANTED: readonly Wanted[] = [
     request: /^prefill/,
     difference: /\.text: LiteLLM "The answer is ", ours "The answer is"$/,
     why: 'Blanks at the end of the last message are cut for every model, as Claude wants it.',
+  },
+  {
+    protocol: /^messages$/,
+    request: /^server tool/,
+    difference: /^(?:sent|answer|error): /,
+    why: 'A tool of a server that the provider does not have is refused. LiteLLM sends web_search_options to every provider.',
+  },
+  {
+    protocol: /^messages$/,
+    request: /^output format/,
+    difference: /\.json_schema\.name: LiteLLM "structured_output", ours "output"$/,
+    why: 'Chat needs a name of the schema, whatever it is.',
   },
 ];

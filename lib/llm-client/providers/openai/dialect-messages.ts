@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CallIds, MessageRules } from './dialect.js';
 import { isFields, without } from './dialect-tools.js';
+import { withoutToolMedia } from './tool-media.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -26,7 +27,7 @@ const LOST = ' ';
 /** Messages in a provider's dialect; what is no message stays, for the provider's own error. */
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;
-  const written = messages.map((message: unknown) => (isFields(message) ? messageIn(message, context) : message));
+  const written = withoutToolMedia(messages).map((message) => (isFields(message) ? messageIn(message, context) : message));
   const { dropsEmpty, answersTools } = context.rules;
   const kept = dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
   return answersTools === true ? kept.flatMap((message, at) => answered(message, kept[at - 1])) : kept;

@@ -361,10 +361,4 @@ export const WANTED: readonly Wanted[] = [
     difference: /^(?:sent|answer|error): /,
     why: 'A tool of a server that the provider does not have is refused. LiteLLM sends web_search_options to every provider.',
   },
-  {
-    protocol: /^messages$/,
-    request: /^output format/,
-    difference: /\.json_schema\.name: LiteLLM "structured_output", ours "output"$/,
-    why: 'Chat needs a name of the schema, whatever it is.',
-  },
 ];

@@ -51,7 +51,7 @@ export class PricingBook {
     checkUsage(inputTokens, outputTokens, details);
     if (model.length > MAX_MODEL_NAME_LENGTH) return null;
     for (const source of this.sources) {
-      const pricing = source.lookup(model);
+      const pricing = lookup(source, model);
       // A source may know a model's limits but not its price: the next one is tried.
       const cost = pricing === undefined ? null : costOf(pricing, inputTokens, outputTokens, details);
       if (cost !== null) return cost;
@@ -65,12 +65,20 @@ export class PricingBook {
     if (model.length > MAX_MODEL_NAME_LENGTH) return { contextWindow, maxOutputTokens };
     for (const source of this.sources) {
       if (contextWindow !== null && maxOutputTokens !== null) break;
-      const pricing = source.lookup(model);
+      const pricing = lookup(source, model);
       contextWindow ??= pricing?.contextWindow ?? null;
       maxOutputTokens ??= pricing?.maxOutputTokens ?? null;
     }
     return { contextWindow, maxOutputTokens };
   }
+}
+
+/** LiteLLM's route is no part of the model: `openai/responses/gpt-4o`. */
+const RESPONSES_ROUTE = /(^|\/)responses\//;
+
+function lookup(source: PriceSource, model: string): ModelPricing | undefined {
+  const pricing = source.lookup(model);
+  return pricing === undefined && model.includes('responses/') ? source.lookup(model.replace(RESPONSES_ROUTE, '$1')) : pricing;
 }
 
 class OverridePrices implements PriceSource {

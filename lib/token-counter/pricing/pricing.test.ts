@@ -73,6 +73,17 @@ describe("LiteLLM's price file", () => {
   });
 });
 
+describe("LiteLLM's route to Responses", () => {
+  it.each(['openai/responses/gpt-4o', 'responses/gpt-4o'])('is no part of the model in %s', (model) => {
+    expect(cost(model, 1000, 1000)).toBe(cost('openai/gpt-4o', 1000, 1000));
+    expect(bundled.limits(model)).toEqual(bundled.limits('openai/gpt-4o'));
+  });
+
+  it('is no part of another word', () => {
+    expect(cost('openai/myresponses/gpt-4o', 1000, 1000)).toBeNull();
+  });
+});
+
 describe("models.dev's price file", () => {
   const source = {
     openrouter: {

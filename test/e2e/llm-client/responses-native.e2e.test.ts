@@ -208,6 +208,19 @@ describe('chat of a model that answers by Responses', () => {
   });
 });
 
+describe('a group with both kinds of deployments', () => {
+  it('sends what chat cannot express to the one that has Responses', async () => {
+    const chat = await recorder((_, body, response) => sendChat(response, body, { content: 'By chat.' }));
+    const own = await recorder(answer);
+    const modelList = [deployment('chat', chat, { model: 'groq/llama', order: 1 }), deployment('own', own, { order: 2 })];
+    const { client } = clientOf({ modelList });
+    const plain = await client.responses({ model: 'm', input: 'Hi' });
+    const linked = await client.responses({ model: 'm', input: 'Hi', previous_response_id: 'resp_0' });
+    expect([plain.call.deploymentId, linked.call.deploymentId]).toEqual(['chat', 'own']);
+    expect(chat.requests).toHaveLength(1);
+  });
+});
+
 describe('a server without /responses', () => {
   it.each([true, false])('is called by chat from then on (stream %s)', async (stream) => {
     const { client, requests } = await native((url, body, response) => {

@@ -83,6 +83,26 @@ describe('the events of a bridged response', () => {
     });
   });
 
+  it('ends with an error event beyond the text that it can hold', () => {
+    const bridged = new BridgedResponse({ model: 'm' }, new KeptItems());
+    const chunk = Buffer.from(delta({ content: 'x'.repeat(1024 * 1024) }));
+    const written = Array.from({ length: 40 }, () => bridged.chunk(chunk));
+    expect(written[30].length).toBeGreaterThan(1024 * 1024);
+    expect(written[39]).toHaveLength(0);
+    const last = written.findLast((bytes) => bytes.length > 0)?.toString();
+    expect(last).toContain('event: error');
+    expect(last).toContain('The answer is too long.');
+    expect(bridged.end()).toHaveLength(0);
+  });
+
+  it('ends with an error event beyond the calls that it can hold', () => {
+    const calls = Array.from({ length: 1001 }, (_, index) => ({ index, id: `c${index}`, function: { name: 'f', arguments: '{' } }));
+    expect(eventsOf(delta({ tool_calls: calls }) + finish('tool_calls')).at(-1)).toMatchObject({
+      type: 'error',
+      message: 'The answer has too many tool calls.',
+    });
+  });
+
   it.each([
     ['a stream without a finish reason', delta({ content: 'a' })],
     ['an event that is no JSON', `${delta({ content: 'a' })}data: {oops\n\n`],

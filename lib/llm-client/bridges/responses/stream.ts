@@ -241,7 +241,9 @@ type StreamedBlock = ThinkingBlock & { readonly index?: unknown };
 class OpenText implements OpenItem {
   readonly index: number;
   private readonly parts: MessagePart[] = [];
-  private part: MessagePart | undefined = undefined;
+  private kind: MessagePart['type'] | undefined = undefined;
+  private text = '';
+  private logprobs: unknown[] = [];
 
   constructor(
     private readonly item: ItemPlace,
@@ -251,23 +253,17 @@ class OpenText implements OpenItem {
     write('response.output_item.added', { output_index: item.index, item: messageItem(item.id, 'in_progress', []) });
   }
 
-  private get place() {
-    return { item_id: this.item.id, output_index: this.index, content_index: this.parts.length };
-  }
-
   addText(text: string, logprobs: readonly unknown[]): void {
-    if (this.part?.type !== 'output_text') this.begin(textPart('', []));
-    const { text: before, logprobs: probabilities } = this.part as MessagePart & { type: 'output_text' };
-    (probabilities as unknown[]).push(...logprobs);
-    this.part = textPart(before + text, probabilities);
-    this.write('response.output_text.delta', { ...this.place, delta: text, logprobs });
+    if (this.kind !== 'output_text') this.begin('output_text');
+    this.text += text;
+    if (logprobs.length > 0) this.logprobs.push(...logprobs);
+    this.writePart('response.output_text.delta', { delta: text, logprobs });
   }
 
   addRefusal(refusal: string): void {
-    if (this.part?.type !== 'refusal') this.begin({ type: 'refusal', refusal: '' });
-    const { refusal: before } = this.part as MessagePart & { type: 'refusal' };
-    this.part = { type: 'refusal', refusal: before + refusal };
-    this.write('response.refusal.delta', { ...this.place, delta: refusal });
+    if (this.kind !== 'refusal') this.begin('refusal');
+    this.text += refusal;
+    this.writePart('response.refusal.delta', { delta: refusal });
   }
 
   close(status: ItemStatus): OutputItem {
@@ -277,20 +273,29 @@ class OpenText implements OpenItem {
     return item;
   }
 
-  private begin(part: MessagePart): void {
+  private writePart(type: string, fields: object): void {
+    this.write(type, { item_id: this.item.id, output_index: this.index, content_index: this.parts.length, ...fields });
+  }
+
+  private begin(kind: MessagePart['type']): void {
     this.endPart();
-    this.part = part;
-    this.write('response.content_part.added', { ...this.place, part });
+    this.kind = kind;
+    this.writePart('response.content_part.added', { part: this.part(kind) });
   }
 
   private endPart(): void {
-    const { part, place, write } = this;
-    if (part === undefined) return;
-    if (part.type === 'refusal') write('response.refusal.done', { ...place, refusal: part.refusal });
-    else write('response.output_text.done', { ...place, text: part.text, logprobs: part.logprobs });
-    write('response.content_part.done', { ...place, part });
+    const { kind, text, logprobs } = this;
+    if (kind === undefined) return;
+    const part = this.part(kind);
+    if (kind === 'refusal') this.writePart('response.refusal.done', { refusal: text });
+    else this.writePart('response.output_text.done', { text, logprobs });
+    this.writePart('response.content_part.done', { part });
     this.parts.push(part);
-    this.part = undefined;
+    [this.kind, this.text, this.logprobs] = [undefined, '', []];
+  }
+
+  private part(kind: MessagePart['type']): MessagePart {
+    return kind === 'refusal' ? { type: 'refusal', refusal: this.text } : textPart(this.text, this.logprobs);
   }
 }
 

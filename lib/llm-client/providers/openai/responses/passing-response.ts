@@ -19,6 +19,8 @@ const ENDS = ['response.completed', 'response.incomplete', 'response.failed'].ma
 const [, , FAILED_END] = ENDS;
 const ERROR_EVENT = Buffer.from('error');
 const LONGEST_MARK = Math.max(...ENDS.map(({ length }) => length));
+/** One of them is in every end and in every error. */
+const WORDS = /complete|failed|error/;
 /** What stands before the name of an event; within a JSON string the quotes are escaped. */
 const BEFORE_NAME = /(?:"type": ?"|\nevent: ?)$/;
 const LONGEST_BEFORE = 16;
@@ -88,16 +90,22 @@ export class PassingResponse implements AnswerTranslator, AnswerReader {
     // Most chunks end with an event: then the next one begins with a line.
     const startsLine = this.edge.length === 0;
     const seen = startsLine ? bytes : Buffer.concat([this.edge, bytes]);
+    // 124 ns for an event; three searches of the bytes take 450.
+    if (WORDS.test(seen.toString('latin1'))) this.look(seen, startsLine);
+    if (this.hasEnded) return;
+    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(-(LONGEST_MARK + LONGEST_BEFORE));
+  }
+
+  /** Any text may have such a word: only at the start of an event it counts. */
+  private look(seen: Buffer, startsLine: boolean): void {
     const [first] = ENDS.map((name) => ({ name, at: nameAt(seen, name, startsLine) }))
       .filter(({ at }) => at >= 0)
       .sort((a, b) => a.at - b.at);
     this.hasError ||= nameAt(first === undefined ? seen : seen.subarray(0, first.at), ERROR_EVENT, startsLine) >= 0;
-    if (first !== undefined) {
-      this.hasEnded = true;
-      this.hasFailed = first.name === FAILED_END;
-      return this.keep(seen.subarray(first.at));
-    }
-    this.edge = seen.at(-1) === LINE_FEED ? NONE : seen.subarray(-(LONGEST_MARK + LONGEST_BEFORE));
+    if (first === undefined) return;
+    this.hasEnded = true;
+    this.hasFailed = first.name === FAILED_END;
+    this.keep(seen.subarray(first.at));
   }
 
   private keep(bytes: Buffer): void {

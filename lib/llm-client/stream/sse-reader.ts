@@ -47,10 +47,22 @@ export class EventReader {
 
 /** The `data` of one event; `undefined` for an event without data, which the standard ignores. */
 export function dataOf(event: string): string | undefined {
+  const only = onlyData(event);
+  if (only !== undefined) return only;
   const lines = event.split(/\r?\n/).filter((line) => line.startsWith('data:'));
   const data = lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n');
   if (data === '') return undefined;
   return CALLED_ERROR.test(event) && !hasError(data) ? `{"error":${asJson(data)}}` : data;
+}
+
+/** Most events are one line of data, or have one line before it: their name. */
+function onlyData(event: string): string | undefined {
+  const at = event.startsWith('data: {') ? 0 : event.indexOf('\ndata: {') + 1;
+  const isOne =
+    at === 0
+      ? event.startsWith('data: {')
+      : event.indexOf('\n') === at - 1 && !event.startsWith('event: error') && !event.startsWith('event:error');
+  return isOne && !event.includes('\n', at) ? event.slice(at + 6) : undefined;
 }
 
 function asJson(data: string): string {

@@ -18,6 +18,8 @@ export interface ChatUsage {
 /** Writes the events of one streamed chat completion. */
 export class ChatChunks {
   private readonly created = Math.floor(Date.now() / 1000);
+  /** What all events begin with, for an id and a model. */
+  private written: { readonly id: string; readonly model: string; readonly json: string } | undefined = undefined;
   /** Choices that have begun, by index. */
   private readonly begun = new Set<number>();
 
@@ -52,8 +54,17 @@ export class ChatChunks {
   }
 
   private event(choices: readonly object[], usage?: ChatUsage): string {
-    const { id, created, model } = this;
-    return eventOf({ id, object: 'chat.completion.chunk', created, model, choices, ...(usage !== undefined && { usage }) });
+    const rest = usage === undefined ? '' : `,"usage":${JSON.stringify(usage)}`;
+    return `data: ${this.start()}${JSON.stringify(choices)}${rest}}\n\n`;
+  }
+
+  /** Up to the choices: most events differ in these alone. */
+  private start(): string {
+    const { id, model, created, written } = this;
+    if (written !== undefined && written.id === id && written.model === model) return written.json;
+    const json = `${JSON.stringify({ id, object: 'chat.completion.chunk', created, model }).slice(0, -1)},"choices":`;
+    this.written = { id, model, json };
+    return json;
   }
 }
 

@@ -1,0 +1,38 @@
+import { dataOf, EventReader } from './sse-reader.js';
+
+describe('dataOf', () => {
+  it.each<[string, string | undefined]>([
+    ['data: {"a":1}', '{"a":1}'],
+    ['data:{"a":1}', '{"a":1}'],
+    ['event: x\ndata: {"a":1}', '{"a":1}'],
+    ['event: x\r\ndata: {"a":1}', '{"a":1}'],
+    ['id: 1\nevent: x\ndata: {"a":1}\nretry: 5', '{"a":1}'],
+    ['data: {"a":\ndata: 1}', '{"a":\n1}'],
+    ['event: x\ndata: {"a":\ndata: 1}', '{"a":\n1}'],
+    ['data: [DONE]', '[DONE]'],
+    [': data: {"a":1}', undefined],
+    ['event: x', undefined],
+    ['data:', undefined],
+    ['xdata: {"a":1}', undefined],
+    ['event: error\ndata: {"a":1}', '{"error":{"a":1}}'],
+    ['event:error\ndata: {"a":1}', '{"error":{"a":1}}'],
+    ['event: error\ndata: {"error":{"a":1}}', '{"error":{"a":1}}'],
+    ['data: {"a":1}\nevent: error', '{"error":{"a":1}}'],
+    ['event: error\ndata: busy', '{"error":"busy"}'],
+  ])('of %j is %j', (event, data) => {
+    expect(dataOf(event)).toBe(data);
+  });
+});
+
+it('reads the same events wherever chunks cut them', () => {
+  const bytes = Buffer.from(
+    '\uFEFF: hi\n\nevent: x\ndata: {"a":"grüße 🦀"}\n\ndata: {"b":1}\r\n\r\nevent: error\ndata: {"c":1}\n\ndata: [DONE]\n\n',
+  );
+  const events = ['{"a":"grüße 🦀"}', '{"b":1}', '{"error":{"c":1}}', '[DONE]'];
+  for (let size = 1; size < bytes.length; size++) {
+    const reader = new EventReader();
+    const read: string[] = [];
+    for (let at = 0; at < bytes.length; at += size) read.push(...reader.read(bytes.subarray(at, at + size)));
+    expect(read).toEqual(events);
+  }
+});

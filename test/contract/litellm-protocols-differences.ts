@@ -113,12 +113,6 @@ export const WANTED: readonly Wanted[] = [
     why: 'output_config.format is the field that is no longer a beta. LiteLLM sends its older name.',
   },
   {
-    protocol: /^(?:anthropic|bedrock-nova)$/,
-    request: /^json schema → json tool/,
-    difference: /^answer\.choices\[0\]\.content: LiteLLM "\{\\"name\\": .*, ours "\{\\"name\\":\\"Ada/,
-    why: "The same JSON, without Python's spaces.",
-  },
-  {
     protocol: ANY,
     request: /error (?:413|500|502|529)/,
     difference: /^error\.status: /,

@@ -20,7 +20,8 @@ function messageOfChoice(message: Fields, finish: unknown): Fields {
   const { content, refusal, reasoning_content: reasoning, thinking_blocks: blocks, tool_calls: calls } = message;
   return {
     finish,
-    content: content || undefined,
+    // Spaces in structured output mean nothing.
+    content: (text(content).startsWith('{') ? parsed(content) : content) || undefined,
     refusal: refusal || undefined,
     reasoning: reasoning || undefined,
     thinking: joinedThinking(list(blocks)),

@@ -90,6 +90,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
 class Replay {
   private received: Played['sent'] = undefined;
   private playing: Case | undefined = undefined;
+  private pieceSize = Infinity;
   private client: LlmClient | undefined = undefined;
 
   constructor(private readonly fixture: Fixture) {}
@@ -107,9 +108,11 @@ class Replay {
     this.client = clientOf({ modelList, routerSettings: { num_retries: 0, disable_cooldowns: true } }).client;
   }
 
-  async play(played: Case): Promise<Played> {
+  /** @param pieceSize of a stream, in bytes */
+  async play(played: Case, pieceSize = Infinity): Promise<Played> {
     const { operation, params } = this.fixture;
     this.playing = played;
+    this.pieceSize = pieceSize;
     this.received = undefined;
     const stream = played.stream && { stream: true, ...(operation === 'chat' && { stream_options: { include_usage: true } }) };
     const body = { ...requests[operation][played.request], ...stream, model: played.model ?? params.model } as ModelRequest;
@@ -151,8 +154,21 @@ class Replay {
     const parts = answers[answer];
     response.setHeader('content-type', stream ? streamType : 'application/json');
     if (!stream) response.end(JSON.stringify(parts.whole));
-    else response.end(Buffer.concat((parts.stream ?? []).map((part) => Buffer.from(part, isBinary ? 'base64' : 'utf8'))));
+    else
+      void inPieces(
+        response,
+        Buffer.concat((parts.stream ?? []).map((part) => Buffer.from(part, isBinary ? 'base64' : 'utf8'))),
+        this.pieceSize,
+      );
   }
+}
+
+/** Each piece is a chunk of its own, written when the one before it is. */
+async function inPieces(response: ServerResponse, bytes: Buffer, size: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += size) {
+    await new Promise((written) => response.write(bytes.subarray(at, Math.min(at + size, bytes.length)), written));
+  }
+  response.end();
 }
 
 /** Headers that decide, without their secrets, as protocols.py records them. */
@@ -186,6 +202,15 @@ function expected({ operation, results }: Fixture, { sent, litellm, stream }: Ca
   return { sent: request, error: { kind: kindOf(error), status: error.status ?? 0 } };
 }
 
+/** Answers that are recorded whole and as a stream, for one request. */
+function answersOfBoth({ cases, answers }: Fixture): [answer: string, whole: Case, stream: Case][] {
+  return Object.entries(answers).flatMap(([answer, { whole, stream }]): [string, Case, Case][] => {
+    const streamed = cases.find((each) => each.answer === answer && each.stream === true);
+    if (whole === undefined || stream === undefined || streamed === undefined) return [];
+    return [[answer, { ...streamed, stream: undefined }, streamed]];
+  });
+}
+
 function kindOf({ class: name, status }: { readonly class: string; readonly status: number | null }): string {
   if (name === 'MidStreamFallbackError' && status === 429) return 'rate_limit';
   return KINDS.find(([known]) => known.test(name))?.[1] ?? '';
@@ -213,6 +238,15 @@ describe.each(PROTOCOLS)('the protocol %s as LiteLLM speaks it', (protocol) => {
   const replay = new Replay(fixture);
 
   beforeAll(() => replay.open());
+
+  it.each(answersOfBoth(fixture))('joins the stream of "%s" to the whole answer, wherever its bytes are cut', async (_, whole, stream) => {
+    const { answer, error } = await replay.play(whole);
+    const expected = withCountedIds({ answer, error });
+    for (const pieceSize of [Infinity, 7]) {
+      const streamed = await replay.play(stream, pieceSize);
+      expect(withCountedIds({ answer: streamed.answer, error: streamed.error })).toEqual(expected);
+    }
+  });
 
   it.each(fixture.cases.map((each) => [nameOf(each), each] as const))('%s', async (name, each) => {
     const found = differences(withCountedIds(expected(fixture, each)), withCountedIds(await replay.play(each)));

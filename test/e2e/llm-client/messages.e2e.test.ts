@@ -3,6 +3,8 @@ import { chatScript, type ChatScript, type ChatScriptAnswer } from '../../suppor
 import { clientOf, closeClients } from '../../support/llm-client-setup.js';
 import { deploymentOf, scripted, stopProviders } from '../../support/llm-client-providers.js';
 import { disorderIn, messageEventsIn } from '../../support/message-events.js';
+import { ANTHROPIC_SCRIPT } from '../../support/protocols/anthropic-protocol.js';
+import { ScriptedProvider } from '../../support/protocols/protocol-script.js';
 import { messagesServer } from '../../support/messages-server.js';
 
 afterEach(async () => {
@@ -177,6 +179,21 @@ describe('client.messages', () => {
       'message_stop',
     ]);
     expect(stream.usage).toMatchObject({ promptTokens: 100, completionTokens: 20 });
+  });
+
+  it("leaves a request with Anthropic's own tools to a deployment at Anthropic", async () => {
+    const provider = await chatScript('openai', () => ({ content: 'Hi' }));
+    const [own, origin] = await ScriptedProvider.start(ANTHROPIC_SCRIPT, () => ({ text: 'Found it.' }));
+    const modelList = [deploymentOf('claude', provider, { order: 1 }), own.deployment('claude', origin)];
+    const { client, router } = clientOf({ modelList, numRetries: 0 });
+    const tools = [{ type: 'web_search_20250305', name: 'web_search' }];
+    const answer = await client.messages({ ...ask, tools } as never);
+    expect(answer.call).toMatchObject({ deploymentId: 'claude-anthropic', attempts: 2 });
+    expect([provider.asked.length, own.asked[0].tools]).toEqual([0, tools]);
+    expect(router.status().map(({ id, failures, successes }) => [id, failures, successes])).toEqual([
+      ['openai', 0, 0],
+      ['claude-anthropic', 0, 1],
+    ]);
   });
 
   it('keeps a silent stream alive with pings', async () => {

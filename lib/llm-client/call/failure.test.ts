@@ -57,6 +57,7 @@ it.each([
   [408, 'timeout'],
   [422, 'bad_request'],
   [409, 'server'],
+  [424, 'server'],
   [429, 'rate_limit'],
   [500, 'server'],
   [529, 'server'],

@@ -128,8 +128,8 @@ export function kindOfStatus(status: number, words: string): ProviderFailureKind
   if (status === 404) return 'not_found';
   if (status === 408) return 'timeout';
   if (status === 429) return 'rate_limit';
-  // A conflict is about the moment, not about the request.
-  return status >= 500 || status === 409 ? 'server' : 'bad_request';
+  // A conflict is about the moment, not about the request; 424 is a failure of Bedrock's model.
+  return status >= 500 || status === 409 || status === 424 ? 'server' : 'bad_request';
 }
 
 /** What an error without an answer means, by the codes of it and its causes. */

@@ -190,6 +190,45 @@ describe('Bedrock', () => {
     }
   });
 
+  it('takes what AWS’s default chain finds, at the address of the same environment', async () => {
+    const [asked, received]: [Received[], Received[]] = [[], []];
+    const credentials = {
+      AccessKeyId: 'ASIACONTAINER',
+      SecretAccessKey: 'secret-of-it',
+      Token: 'token',
+      Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+    };
+    const container = await playing((response) => response.writeHead(200, json).end(JSON.stringify(credentials)), asked);
+    const origin = await playing((response) => response.writeHead(200, json).end(JSON.stringify(saying('Hello'))), received);
+    const set = {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `${container}/keys`,
+      AWS_BEDROCK_RUNTIME_ENDPOINT: origin,
+      AWS_EC2_METADATA_DISABLED: 'true',
+    };
+    const unset = ['AWS_BEARER_TOKEN_BEDROCK', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE'];
+    const before = { ...process.env };
+    try {
+      for (const name of unset) delete process.env[name];
+      Object.assign(process.env, set, { HOME: tmpdir(), AWS_SHARED_CREDENTIALS_FILE: '/none', AWS_CONFIG_FILE: '/none' });
+      const { client } = clientOf({ modelList: [bedrock('', {})] });
+      await Promise.all([client.chat(chat), client.chat(chat)]);
+      await client.chat(chat);
+      expect([asked.length, received.length]).toEqual([1, 3]);
+      const signed = await signatureOf(received[2], {
+        accessKeyId: 'ASIACONTAINER',
+        secretAccessKey: 'secret-of-it',
+        sessionToken: 'token',
+      });
+      expect(received[2].headers.authorization).toBe(signed);
+      delete process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
+      const none = clientOf({ modelList: [bedrock('', {})], numRetries: 0 });
+      await expect(none.client.chat(chat)).rejects.toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED' });
+    } finally {
+      for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+      Object.assign(process.env, before);
+    }
+  });
+
   it('streams binary frames, wherever packets cut them', async () => {
     const open = await over(inParts(bytewise(Buffer.concat(bedrockStream(saying('Grüße 🦀'))))));
     const stream = await open.client.chat({ ...chat, stream: true });
@@ -244,7 +283,7 @@ describe('Bedrock', () => {
     [429, 'ThrottlingException', 'Too many requests', { kind: 'rate_limit' }],
     [403, 'AccessDeniedException', 'You do not have access', { kind: 'authentication' }],
     [404, 'ResourceNotFoundException', 'No such model', { kind: 'not_found' }],
-    [424, 'ModelErrorException', 'It failed', { kind: 'bad_request' }],
+    [424, 'ModelErrorException', 'It failed', { kind: 'server' }],
     [503, 'ServiceUnavailableException', 'Busy', { kind: 'server' }],
     [400, 'ValidationException', 'Input is too long for requested model.', { kind: 'context_window' }],
     [400, 'ValidationException', 'Malformed input request', { kind: 'bad_request' }],

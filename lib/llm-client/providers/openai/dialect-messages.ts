@@ -27,8 +27,10 @@ const LOST = ' ';
 /** Messages in a provider's dialect; what is no message stays, for the provider's own error. */
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;
+  const { rules } = context;
+  if (messages.every((message) => isFields(message) && isPlain(message, rules))) return messages;
   const written = withoutToolMedia(messages).map((message) => (isFields(message) ? messageIn(message, context) : message));
-  const { dropsEmpty, answersTools } = context.rules;
+  const { dropsEmpty, answersTools } = rules;
   const kept = dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
   return answersTools === true ? kept.flatMap((message, at) => answered(message, kept[at - 1])) : kept;
 }
@@ -39,7 +41,19 @@ function answered(message: unknown, before: unknown): unknown[] {
   return isBehindTool && isFields(message) && message.role === 'user' ? [ANSWER, message] : [message];
 }
 
-function messageIn(message: Fields, { rules, isMarked, isThinking }: MessageContext): Fields {
+/** As most messages are: a role that stays, and a text. No rule changes them. */
+function isPlain(message: Fields, { roles, needsReasoning }: MessageRules): boolean {
+  const { role, content } = message;
+  if (typeof content !== 'string' || content === '' || typeof role !== 'string') return false;
+  for (const key in message) if (key !== 'role' && key !== 'content') return false;
+  return (roles === undefined || !Object.hasOwn(roles, role)) && (role !== 'assistant' || needsReasoning === undefined);
+}
+
+function messageIn(message: Fields, context: MessageContext): Fields {
+  return isPlain(message, context.rules) ? message : messageBy(message, context);
+}
+
+function messageBy(message: Fields, { rules, isMarked, isThinking }: MessageContext): Fields {
   const { roles = {}, named, strings, lacks = [], dropsNulls, needsReasoning, callIds = OPENAI_IDS } = rules;
   const { role } = message;
   const isNamed = named === undefined || named.some((each) => each === role);

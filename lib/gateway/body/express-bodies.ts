@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
+import type { JsonBounds } from '../../http/body/json-shape.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
 import type { GatewayDesk } from '../gateway.desk.js';
@@ -12,59 +13,77 @@ type ExpressRequest = IncomingMessage & { body?: unknown; readonly path: string 
 
 /** An Express app, as far as the gateway needs it. */
 export interface ExpressApp {
-  use(middleware: (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void): unknown;
+  use(middleware: ExpressMiddleware): unknown;
 }
 
+type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/** A route whose bodies are read here. */
 interface ReadRoute {
   readonly mounted: MountedRoute;
   readonly precheck: RateLimitPrecheck;
+  readonly maxBodyBytes: (request: IncomingMessage) => number;
+  readonly jsonBounds: Required<JsonBounds>;
 }
+
+/** The routes of all gateways of an app, by method and path. */
+const tables = new WeakMap<ExpressApp, Map<string, ReadRoute>>();
+/** Parts of the longest path of a gateway: longer ends of a request's path are not looked up. */
+const MOST_PARTS = 16;
 
 /**
  * Reads the bodies of the gateway's routes on Express, before the app's own parsers: these take
  * 100 kB by default. Requests are found by the end of their path, because the app's prefix is not
  * known; a request that is missed is read by the app's parsers, and checked by the guards.
  */
-export function readExpressBodies(app: ExpressApp, desk: GatewayDesk, routes: readonly MountedRoute[]): void {
-  const jsonBounds = resolveJsonBounds(desk.options.jsonBounds ?? {});
-  const byPath = new Map(
-    routes.flatMap((mounted) => {
-      const precheck = precheckBy(desk.rateLimits, mounted.controller, handlerOf(mounted));
-      return mounted.route.body === 'none'
-        ? []
-        : mounted.paths.map((path) => [`${mounted.route.method} ${path}`, { mounted, precheck }] as const);
-    }),
-  );
-  const longest = Math.max(...[...byPath.keys()].map((key) => key.split('/').length));
-  app.use((request, response, next) => {
-    const found = routeOf(request, byPath, longest);
-    if (found === undefined || contentTypeFault(request.headers, found.mounted.route.body) !== undefined) return next();
-    found.precheck(request, response, (denied) => {
-      if (denied !== undefined) return refuse(response, denied, found.mounted);
-      const limit = desk.options.maxBodyBytes(request);
+export function readExpressBodies(app: ExpressApp, { options, rateLimits }: GatewayDesk, routes: readonly MountedRoute[]): void {
+  let table = tables.get(app);
+  if (table === undefined) {
+    tables.set(app, (table = new Map<string, ReadRoute>()));
+    app.use(bodyReader(table));
+  }
+  const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
+  for (const mounted of routes) {
+    const { body, method } = mounted.route;
+    if (body === 'none') continue;
+    const precheck = precheckBy(rateLimits, mounted.controller, handlerOf(mounted));
+    const route = { mounted, precheck, maxBodyBytes: options.maxBodyBytes, jsonBounds };
+    for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);
+  }
+}
+
+function bodyReader(routes: ReadonlyMap<string, ReadRoute>): ExpressMiddleware {
+  return (request, response, next) => {
+    const route = routeOf(request, routes);
+    if (route === undefined || request.readableEnded || contentTypeFault(request.headers, route.mounted.route.body) !== undefined)
+      return next();
+    const { mounted, precheck, maxBodyBytes, jsonBounds } = route;
+    precheck(request, response, (denied) => {
+      if (denied !== undefined) return refuse(response, denied, mounted);
+      const limit = maxBodyBytes(request);
       const fault = statedLengthFault(request, limit);
       if (fault !== undefined) {
         boundUnreadBody(request);
-        return refuse(response, fault, found.mounted);
+        return refuse(response, fault, mounted);
       }
-      readRequestBody(request, { kind: found.mounted.route.body, limit, jsonBounds }).then(
+      readRequestBody(request, { kind: mounted.route.body, limit, jsonBounds }).then(
         (body) => {
           request.body = body;
           next();
         },
-        (error: unknown) => refuse(response, error, found.mounted),
+        (error: unknown) => refuse(response, error, mounted),
       );
     });
-  });
+  };
 }
 
-/** The route whose path is the request's, or the end of it. */
-function routeOf({ method, path }: ExpressRequest, routes: ReadonlyMap<string, ReadRoute>, longest: number): ReadRoute | undefined {
+/** The route whose path is the request's, or the end of it. The longest one counts. */
+function routeOf({ method, path }: ExpressRequest, routes: ReadonlyMap<string, ReadRoute>): ReadRoute | undefined {
   const parts = path
     .toLowerCase()
     .split('/')
     .filter((part) => part !== '');
-  for (let from = Math.max(0, parts.length - longest); from < parts.length; from++) {
+  for (let from = Math.max(0, parts.length - MOST_PARTS); from < parts.length; from++) {
     const found = routes.get(`${method} ${parts.slice(from).join('/')}`);
     if (found !== undefined) return found;
   }

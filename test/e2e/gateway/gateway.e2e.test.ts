@@ -10,6 +10,7 @@ import {
 import type { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { IncomingMessage, Server } from 'node:http';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import OpenAI from 'openai';
 import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
@@ -168,6 +169,42 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s', (adap
       body: over,
     });
     expect([chunked.status, errorIn(chunked).error.type]).toEqual([413, 'request_too_large']);
+  });
+
+  it.each([
+    ['deep JSON', `{"model":"gpt-4o","messages":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 'body_out_of_bounds'],
+    ['many keys', `{${Array.from({ length: 30_000 }, (_, i) => `"k${i}":1`).join()}}`, 'body_out_of_bounds'],
+    ['a key __proto__', '{"model":"gpt-4o","__proto__":{"stream":true}}', null],
+    ['bytes that are no UTF-8', Buffer.from([123, 255, 254, 125]), null],
+    ['a text', '"gpt-4o"', 'invalid_argument'],
+    ['null', 'null', 'invalid_argument'],
+    ['nothing', '', 'invalid_argument'],
+  ])('refuses %s', async (_, body, code) => {
+    await start();
+    const answer = await gateway.ask('/v1/chat/completions', { headers: { 'content-type': 'application/json' }, body });
+    expect([answer.status, errorIn(answer).error.code]).toEqual([400, code]);
+    expect((await gateway.post('/v1/chat/completions', CHAT)).status).toBe(200);
+  });
+
+  it('refuses compressed bodies, which could be larger than they say', async () => {
+    await start();
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    expect((await gateway.ask('/v1/chat/completions', { headers, body: gzipSync(JSON.stringify(CHAT)) })).status).toBe(415);
+  });
+
+  it('is mounted beside another gateway with options of its own', async () => {
+    const second = FastLiteLLMGatewayModule.forRoot({
+      path: 'team/v1',
+      endpoints: ['chat', 'models'],
+      guards: [KeyGuard],
+      maxBodyBytes: 1000,
+    });
+    await start({ path: 'v1' }, {}, { imports: [second] });
+    expect((await gateway.post('/v1/chat/completions', CHAT)).status).toBe(200);
+    expect((await gateway.post('/team/v1/chat/completions', CHAT)).status).toBe(401);
+    const large = { ...CHAT, user: 'x'.repeat(2000) };
+    expect((await gateway.post('/team/v1/chat/completions', large)).status).toBe(413);
+    expect((await gateway.post('/v1/chat/completions', large)).status).toBe(200);
   });
 
   it('keeps its limits for its own routes', async () => {

@@ -18,6 +18,12 @@ const NOTABLE =
 
 const code = (text: string): string => `\`${text}\``;
 
+/** Addresses that are those of an account, and credentials that are no key. */
+const BY_ACCOUNT: Readonly<Record<string, readonly [address: string, key: string]>> = {
+  vertex_ai: ['of `vertex_project` and `vertex_location`', "Google's credentials"],
+  vertex_ai_beta: ['of `vertex_project` and `vertex_location`', "Google's credentials"],
+};
+
 function addressOf({ base, suffixes, hosts }: ProviderRow): string {
   if (hosts !== undefined) return 'by region';
   if (base !== undefined) return code(base.replace(/^https:\/\//, ''));
@@ -74,7 +80,8 @@ function differences({
 function rows(): string[][] {
   return Object.entries(SPOKEN).map(([name, row]) => {
     const { protocol = 'openai', dialect } = row;
-    return [code(`${name}/`), protocol, addressOf(row), keyOf(name, row), dialect === undefined ? '' : differences(dialect)];
+    const [address, key] = BY_ACCOUNT[name] ?? [addressOf(row), keyOf(name, row)];
+    return [code(`${name}/`), protocol, address, key, dialect === undefined ? '' : differences(dialect)];
   });
 }
 

@@ -122,7 +122,7 @@ export function chatCompletionOf(answer: Fields, model: string): object {
   const astray = astrayIn(read.map(({ candidate }) => candidate));
   if (astray !== undefined) return astray;
   const blocked = { index: 0, message: { role: 'assistant', content: null }, finish_reason: 'content_filter' };
-  const usage = usageOf(usageFigures(fieldsOf(answer.usageMetadata)), answer.candidates);
+  const usage = usageOf(replaceFigures({}, fieldsOf(answer.usageMetadata)), answer.candidates);
   return {
     id: textOf(answer.responseId) ?? newAnswerId(),
     object: 'chat.completion',
@@ -203,11 +203,15 @@ const USAGE_FIGURES = [
 ] as const;
 
 /** The figures that are read, by their names in `usageMetadata`. */
-export type UsageFigures = Readonly<Partial<Record<(typeof USAGE_FIGURES)[number], number>>>;
+export type UsageFigures = Partial<Record<(typeof USAGE_FIGURES)[number], number>>;
 
-export function usageFigures(metadata: Fields): UsageFigures {
-  const figures = USAGE_FIGURES.map((name) => [name, metadata[name]] as const);
-  return Object.fromEntries(figures.filter(([, value]) => typeof value === 'number' && Number.isFinite(value) && value >= 0));
+/** A running total: each figure replaces the one before. */
+export function replaceFigures(figures: UsageFigures, metadata: Fields): UsageFigures {
+  for (const name of USAGE_FIGURES) {
+    const value = metadata[name];
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) figures[name] = value;
+  }
+  return figures;
 }
 
 /**

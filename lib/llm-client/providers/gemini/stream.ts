@@ -8,7 +8,7 @@ import {
   indexOf,
   logprobsOf,
   newAnswerId,
-  usageFigures,
+  replaceFigures,
   usageOf,
   type UsageFigures,
 } from './answer.js';
@@ -22,7 +22,7 @@ const MOST_CANDIDATES = 64;
 export class GeminiTranslator extends EventTranslator implements AnswerTranslator {
   private readonly chunks: ChatChunks;
   private readonly candidates = new Map<number, Candidate>();
-  private usage: UsageFigures = {};
+  private readonly usage: UsageFigures = {};
   /** Those of the last event that had metadata of a search. */
   private searched: readonly unknown[] = [];
   private isNamed = false;
@@ -51,8 +51,7 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
       return eventOf(openAIErrorIn(JSON.stringify(event)));
     }
     this.takeName(event);
-    // A running total: each figure replaces the one before.
-    if (event.usageMetadata !== undefined) this.usage = { ...this.usage, ...usageFigures(fieldsOf(event.usageMetadata)) };
+    replaceFigures(this.usage, fieldsOf(event.usageMetadata));
     this.isBlocked ||= textOf(fieldsOf(event.promptFeedback).blockReason) !== undefined;
     const candidates = listOf(event.candidates);
     if (candidates.some((each) => fieldsOf(each).groundingMetadata !== undefined)) this.searched = candidates;

@@ -2,7 +2,7 @@ import { withoutTrailingSlashes } from '../../common/trailing-slashes.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { geminiAddress } from './gemini/address.js';
 import type { ProviderAddress } from './provider-address.js';
-import { isAtProvider, rowOf } from './provider-table.environment.js';
+import { CLOUDS, isAtProvider, rowOf } from './provider-table.environment.js';
 
 export type { ProviderAddress };
 
@@ -61,12 +61,12 @@ export function addressOf(provider: string, url: URL, { version, protocol }: Add
   return { ...plain, base: path };
 }
 
-/** Anthropic's protocol: `/v1` may be left out of an address, at Azure `/anthropic` too. */
+/** Anthropic's protocol: `/v1` may be left out of an address, at a cloud `/anthropic` too. */
 function messagesAddress(provider: string, url: URL): ProviderAddress {
   const path = operationPath(provider, url).replace(/\/v1$/, '');
-  const isAzure = provider === 'azure_ai';
-  const root = isAzure ? `${path.replace(/\/(?:anthropic|models)$/, '')}/anthropic` : path;
-  const keyHeader = isAzure ? 'api-key' : rowOf(provider)?.keyHeader;
+  const isCloud = CLOUDS.has(provider);
+  const root = isCloud ? `${path.replace(/\/(?:anthropic|models|openai)$/, '')}/anthropic` : path;
+  const keyHeader = provider === 'azure_ai' ? 'api-key' : rowOf(provider)?.keyHeader;
   return { url, base: `${root}/v1`, query: url.search, namesDeployment: false, keyHeader };
 }
 

@@ -185,6 +185,25 @@ describe('Anthropic', () => {
     expect(asked.redact(`wrong: ${Object.values({ ...params, ...env }).find((value) => typeof value === 'string')}`)).toBe('wrong: ***');
   });
 
+  it.each([
+    ['bedrock_mantle/us-west-2/anthropic.claude-opus-4-7', undefined, 'https://bedrock-mantle.us-west-2.api.aws/anthropic/v1/messages'],
+    [
+      'bedrock_mantle/anthropic.claude-opus-4-7',
+      'https://bedrock-mantle.eu-west-1.api.aws/v1',
+      'https://bedrock-mantle.eu-west-1.api.aws/anthropic/v1/messages',
+    ],
+    [
+      'bedrock_mantle/anthropic.claude-opus-4-7',
+      'https://bedrock-mantle.eu-west-1.api.aws/openai/v1',
+      'https://bedrock-mantle.eu-west-1.api.aws/anthropic/v1/messages',
+    ],
+  ])('serves %s at %s on bedrock_mantle', (claude, base, url) => {
+    const asked = endpoint({ model: claude, api_base: base }, { AWS_BEARER_TOKEN_BEDROCK: 'bedrock-key' });
+    expect(asked.protocol.name).toBe('anthropic');
+    expect(asked.origin + asked.pathOf('/messages', 'm')).toBe(url);
+    expect(headerOf(asked, 'authorization')).toBe('Bearer bedrock-key');
+  });
+
   it('names both variables when there is no credential, and keeps both back from a foreign host', () => {
     expect(endpoint({ model }).missingKey()?.reason).toContain('ANTHROPIC_API_KEY, ANTHROPIC_AUTH_TOKEN');
     const asked = endpoint({ model, api_base: 'https://gateway.corp' }, { ANTHROPIC_API_KEY: 'key', ANTHROPIC_AUTH_TOKEN: 'token' });

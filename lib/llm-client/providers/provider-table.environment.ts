@@ -329,6 +329,9 @@ export function openAIWayOf(provider: string): string {
   return OPENAI_WAYS[ALIKE[provider] ?? provider] ?? ANY_WAY;
 }
 
+/** Clouds with models of several makers: Claude's by Anthropic's protocol, below `/anthropic`. */
+export const CLOUDS: ReadonlySet<string> = new Set(['azure_ai', 'bedrock_mantle']);
+
 export function isKnownProvider(name: string): boolean {
   return Object.hasOwn(SPOKEN, name) || UNSPOKEN.has(name) || providedRow(name) !== undefined;
 }

@@ -24,12 +24,16 @@ export interface MessagesHost extends TakenByHost {
 }
 
 const DIRECT: MessagesHost = { takesUrls: true, midSystem: true, hasTiers: true, pathOf: () => '/messages' };
-const FOUNDRY: MessagesHost = { ...DIRECT, midSystem: false };
+/** Clouds that have all in the body, as Anthropic has. */
+const CLOUDS: Readonly<Record<string, MessagesHost>> = {
+  azure_ai: { ...DIRECT, midSystem: false },
+  bedrock_mantle: { ...DIRECT, midSystem: false, takesUrls: false },
+};
 
 /** Anthropic's Messages API. */
 export const ANTHROPIC: Protocol = {
   name: 'anthropic',
-  call: (operation, sent) => messagesCall(operation, sent, sent.provider === 'azure_ai' ? FOUNDRY : DIRECT),
+  call: (operation, sent) => messagesCall(operation, sent, CLOUDS[sent.provider] ?? DIRECT),
   errorIn,
   hasError,
 };

@@ -221,6 +221,41 @@ describe('a group with both kinds of deployments', () => {
   });
 });
 
+describe('a conversation that goes on at another provider', () => {
+  it.each([undefined, false])('sends the items of a bridge whole and without foreign thinking (store %s)', async (store) => {
+    const turn = { reasoning_content: 'Hm. ', content: 'I look it up. ', tool_calls: [{ id: 'call_9', name: 'weather', arguments: '{}' }] };
+    const chat = await recorder((_, body, response) => sendChat(response, body, turn));
+    const own = await recorder(answer);
+    const modelList = [deployment('chat', chat, { model: 'groq/llama' }), { ...deployment('own', own), model_name: 'n' }];
+    const base = await gatewayTo(clientOf({ modelList }).client);
+    const weather = tool({ inputSchema: z.object({}), execute: () => 'cold' });
+    const models = ['m', 'n'].map((name) => createOpenAI({ baseURL: base, apiKey: 'sk' })(name));
+    const { text: said } = await generateText({
+      model: models[0],
+      prompt: 'Weather?',
+      tools: { weather },
+      stopWhen: stepCountIs(2),
+      prepareStep: ({ stepNumber }) => ({ model: models[stepNumber] }),
+      providerOptions: { openai: store === undefined ? {} : { store } },
+    });
+    expect(said).toBe('Hello there.');
+    expect(own.requests[0].body.input).toMatchObject([
+      { role: 'user' },
+      { role: 'assistant', content: [{ type: 'output_text', text: 'I look it up. ' }] },
+      { type: 'function_call', call_id: 'call_9' },
+      { type: 'function_call_output', call_id: 'call_9', output: 'cold' },
+    ]);
+  });
+
+  it('leaves out what Azure refuses in its own items', async () => {
+    const { client, requests } = await native(answer, { model: 'azure/gpt-4o' });
+    const reasoning = { type: 'reasoning', id: 'rs_1', status: null, summary: [], encrypted_content: 'gAAA' };
+    await client.responses({ model: 'm', input: [message, reasoning, call] as never });
+    const withoutStatus = (item: object) => Object.fromEntries(Object.entries(item).filter(([name]) => name !== 'status'));
+    expect(requests[0].body.input).toEqual([withoutStatus(message), withoutStatus(reasoning), call]);
+  });
+});
+
 describe('a server without /responses', () => {
   it.each([true, false])('is called by chat from then on (stream %s)', async (stream) => {
     const { client, requests } = await native((url, body, response) => {

@@ -30,6 +30,9 @@ export class KeptItems {
   }
 }
 
+/** Those of this process. */
+export const KEPT_ITEMS = new KeptItems();
+
 function weightOf(item: OutputItem): number {
   if (item.type === 'function_call') return ITEM_WEIGHT + item.arguments.length + item.name.length;
   if (item.type === 'reasoning') {

@@ -3,17 +3,15 @@ import type { ModelRequest } from '../../request.js';
 import type { Bridge, BridgedAnswer } from '../bridge.js';
 import { completionIn } from '../chat-answers.js';
 import { ResponseFrame, responseOf } from './answer.js';
-import { KeptItems } from './kept-items.js';
+import { KEPT_ITEMS, type KeptItems } from './kept-items.js';
 import { chatRequestOf } from './request.js';
 import { ResponseStream } from './stream.js';
-
-const KEPT = new KeptItems();
 
 /** OpenAI's Responses by chat. */
 export const RESPONSES_BRIDGE: Bridge = {
   hints: new Set(['parallel_tool_calls', 'verbosity']),
-  request: (body, sent) => chatRequestOf(body, sent, KEPT),
-  answer: (body) => new BridgedResponse(body, KEPT),
+  request: (body, sent) => chatRequestOf(body, sent, KEPT_ITEMS),
+  answer: (body) => new BridgedResponse(body, KEPT_ITEMS),
 };
 
 /** One response made of a chat completion. */

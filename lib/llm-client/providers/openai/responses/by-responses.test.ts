@@ -120,6 +120,15 @@ describe('a chat request in the words of Responses', () => {
     ]);
   });
 
+  it('shortens ids that OpenAI refuses, in the call and in its output alike', () => {
+    const id = `call_1__thought__${'x'.repeat(500)}`;
+    const call = { id, type: 'function', function: { name: 'f', arguments: '{}' } };
+    const items = inputOf({ role: 'assistant', content: null, tool_calls: [call] }, { role: 'tool', tool_call_id: id, content: 'done' });
+    const [first, second] = items as readonly { readonly call_id: string }[];
+    expect(first.call_id).toMatch(/^call_[0-9a-f]{32}$/);
+    expect(second.call_id).toBe(first.call_id);
+  });
+
   it.each([
     ['stop', { stop: 'x' }],
     ['seed', { seed: 1 }],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { checkArray, checkObject, refuseArgument } from '../../../../common/options.js';
 import type { ChatMessage, ChatPart } from '../chat-types.js';
 import { refused, splitParameters, type ParameterRules } from '../../parameters.js';
@@ -44,7 +45,9 @@ function itemsOf(path: string, value: unknown, sent: SentRequest): readonly obje
     case 'user':
       return [{ type: 'message', role, content: contentOf(`${path}.content`, content, sent) }];
     case 'tool':
-      return [{ type: 'function_call_output', call_id: message.tool_call_id, output: contentOf(`${path}.content`, content, sent) }];
+      return [
+        { type: 'function_call_output', call_id: shortId(message.tool_call_id), output: contentOf(`${path}.content`, content, sent) },
+      ];
     case 'assistant':
       return [...saidItems(path, message), ...callItems(`${path}.tool_calls`, calls)];
     default:
@@ -76,10 +79,18 @@ function callItems(path: string, calls: unknown): readonly object[] {
     (at, value) => {
       const { id, function: called } = checkObject(at, value, refuseArgument);
       const { name, arguments: input = '' } = checkObject(`${at}.function`, called, refuseArgument);
-      return { type: 'function_call', call_id: id, name, arguments: input };
+      return { type: 'function_call', call_id: shortId(id), name, arguments: input };
     },
     refuseArgument,
   );
+}
+
+/** OpenAI refuses longer ids; those of Gemini's calls carry signatures. */
+const LONGEST_ID = 64;
+
+function shortId(id: unknown): unknown {
+  if (typeof id !== 'string' || id.length <= LONGEST_ID) return id;
+  return `call_${createHash('sha256').update(id).digest('hex').slice(0, 32)}`;
 }
 
 function contentOf(path: string, content: unknown, sent: SentRequest): string | readonly object[] {

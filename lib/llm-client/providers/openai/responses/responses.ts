@@ -4,6 +4,7 @@ import { OPENAI_READER } from '../reader.js';
 import { written } from '../request.js';
 import { responsesFieldsOf } from './chat-request.js';
 import { ResponseToChat } from './chat-stream.js';
+import { readableInput } from './input-items.js';
 import { responsesModel } from './needs-responses.js';
 import { inResponsesWords } from './parameters.js';
 import { PassingResponse } from './passing-response.js';
@@ -34,5 +35,7 @@ export function chatByResponses(sent: SentRequest): WireCall {
 function passedFields(sent: SentRequest): object {
   const { defaults, overrides } = sent;
   const inWords = { defaults: defaults && inResponsesWords(defaults), overrides: overrides && inResponsesWords(overrides) };
-  return policedFields({ ...sent, ...inWords, model: responsesModel(sent.model) });
+  const fields = policedFields({ ...sent, ...inWords, model: responsesModel(sent.model) });
+  const input = readableInput(fields.input, sent.provider);
+  return input === fields.input ? fields : { ...fields, input };
 }

@@ -66,6 +66,19 @@ export async function completions(
   use(text, embeddings);
 }
 
+export async function forwarded(
+  images: OpenAI.ImageGenerateParams,
+  image: OpenAI.ImageGenerateParamsNonStreaming,
+  speech: OpenAI.Audio.SpeechCreateParams,
+  moderation: OpenAI.ModerationCreateParams,
+): Promise<void> {
+  const list = (await client.images(image)).json();
+  const drawn: OpenAI.ImagesResponse = list;
+  const json = (await client.moderations(moderation)).json();
+  const judged: OpenAI.ModerationCreateResponse = json;
+  use(drawn, judged, await client.images(images), await client.speech(speech));
+}
+
 /** The SDK computes `output_text`, which no provider sends; `access_programs` has OpenAI alone. */
 type SentResponse = Omit<OpenAI.Responses.Response, 'output_text' | 'access_programs'>;
 type Sent<T> = T extends { response: OpenAI.Responses.Response } ? Omit<T, 'response'> & { response: SentResponse } : T;

@@ -16,7 +16,8 @@ export type ForwardedForm = FormData | MultipartBody;
 /** The answer of OpenAI's images API. */
 export interface ImageList {
   readonly created: number;
-  readonly data?: readonly { readonly b64_json?: string; readonly url?: string; readonly revised_prompt?: string }[];
+  /** Not read-only, nor are other lists here: the SDK's are not. */
+  readonly data?: { readonly b64_json?: string; readonly url?: string; readonly revised_prompt?: string }[];
   readonly [field: string]: OtherField;
 }
 
@@ -24,8 +25,18 @@ export interface ImageList {
 export interface ModerationList {
   readonly id: string;
   readonly model: string;
-  readonly results: readonly { readonly flagged: boolean; readonly [field: string]: OtherField }[];
+  readonly results: ModerationResult[];
   readonly [field: string]: OtherField;
+}
+
+/** What a text or an image is, by OpenAI's categories. */
+export interface ModerationResult {
+  readonly flagged: boolean;
+  /** Booleans by the names of categories. */
+  readonly categories: OtherField;
+  /** From 0 to 1, by the names of categories. */
+  readonly category_scores: OtherField;
+  readonly category_applied_input_types: OtherField;
 }
 
 /** The answer of a rerank API, as Cohere's, Jina's and vLLM's have it. */

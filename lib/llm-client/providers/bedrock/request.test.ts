@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import type { ReadRequest } from '../../request.js';
 import type { SentRequest } from '../protocol.js';
 import { BEDROCK } from './bedrock.js';
@@ -535,4 +536,69 @@ it('writes the model into the path, and asks for a stream there', () => {
   const id = 'arn:aws:bedrock:us-east-1:1:provisioned-model/x';
   const wire = BEDROCK.call('chat', sentOf({ model_id: 'of the client' }, CLAUDE, { params: { model_id: id } }));
   expect(wire?.path).toBe(`/model/${encodeURIComponent(id)}/converse`);
+});
+
+describe('any request', () => {
+  const words = fc.constantFrom(
+    '',
+    ' ',
+    'user',
+    'assistant',
+    'tool',
+    'system',
+    'text',
+    'image_url',
+    'file',
+    'document',
+    'required',
+    'none',
+    'json_schema',
+    'enabled',
+    'f',
+    '{}',
+    png,
+  );
+  const names = fc.constantFrom(
+    ...`role content type text image_url url file file_data tool_calls id function name arguments tool_call_id thinking_blocks thinking signature data cache_control
+    ttl source media_type parameters schema json_schema $ref items properties __proto__ constructor`.split(/\s+/),
+  );
+  const json = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 5 },
+      words,
+      fc.constantFrom(null, 0, 7, -1, true),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(names, tie('value'), { maxKeys: 5 }),
+    ),
+  })).value;
+  const fields = fc.dictionary(
+    fc.constantFrom(
+      ...`messages tools tool_choice response_format thinking reasoning_effort stop temperature top_p max_tokens parallel_tool_calls service_tier
+      web_search_options inferenceConfig additionalModelRequestFields top_k stream_options`.split(/\s+/),
+    ),
+    json,
+    { maxKeys: 6 },
+  );
+  const models = fc.constantFrom(
+    CLAUDE,
+    'us.anthropic.claude-opus-4-8',
+    'amazon.nova-pro-v1:0',
+    'us.amazon.nova-2-lite-v1:0',
+    'meta.llama3-1-8b-instruct-v1:0',
+  );
+
+  it('is written, or rejected by the name of what is wrong in it', () => {
+    fc.assert(
+      fc.property(fields, models, fc.boolean(), (body, model, dropParams) => {
+        try {
+          expect(sent(body, model, { dropParams })).toHaveProperty('messages');
+        } catch (error) {
+          const { code, path, param } = error as { readonly code?: unknown; readonly path?: string; readonly param?: string };
+          expect(['INVALID_ARGUMENT', 'UNSUPPORTED_PARAMETER']).toContain(code);
+          expect(path ?? param).not.toBe('body');
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
 });

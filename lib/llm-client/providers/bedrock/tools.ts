@@ -84,7 +84,7 @@ function toolsOf({ tools, web_search_options: search }: Fields, { sent, model, n
   if (tools !== undefined && !Array.isArray(tools)) throw new InvalidArgumentError('tools', tools, 'must be a list');
   const blocks = ((tools ?? []) as readonly ChatTool[]).flatMap((tool, at) => {
     const mark = cachePointOf(
-      tool.cache_control ?? (tool.function as { readonly cache_control?: object } | undefined)?.cache_control,
+      (tool as ChatTool | null)?.cache_control ?? (tool?.function as { readonly cache_control?: object } | null | undefined)?.cache_control,
       model,
     );
     // Nova has no caches behind tools.
@@ -101,7 +101,7 @@ function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Pic
   // In the service's own words.
   if (known?.toolSpec !== undefined || known?.systemTool !== undefined || known?.cachePoint !== undefined) return tool as Block;
   const called = tool?.function;
-  if (called === undefined) {
+  if (called === undefined || called === null) {
     const { provider } = sent;
     throw new UnsupportedRequestError({ param: path, provider, reason: `${provider} has function tools only`, mend: 'remove it' });
   }

@@ -131,6 +131,16 @@ describe('DialectTranslator', () => {
     ]);
   });
 
+  it('passes the bytes of events that need nothing, whatever follows', () => {
+    const translator = new DialectTranslator({ reasoning: true });
+    const plain = events(delta({ content: 'a' }));
+    expect(translator.chunk(plain)).toBe(plain);
+    expect(translator.chunk(plain.subarray(0, 9)).length).toBe(0);
+    expect(translator.chunk(plain.subarray(9)).toString('utf8')).toBe(plain.toString('utf8'));
+    expect(translator.chunk(plain)).toBe(plain);
+    expect(translator.chunk(events(delta({ reasoning: 'Hm' }))).toString('utf8')).toContain('"reasoning_content":"Hm"');
+  });
+
   it('passes errors, and refuses an event that is no JSON', () => {
     const error = { error: { message: 'no "tool_calls"' } };
     expect(streamOf({}, [events(error)])).toEqual([error]);

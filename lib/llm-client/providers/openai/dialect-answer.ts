@@ -9,6 +9,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const DONE = '[DONE]';
 const NONE = Buffer.alloc(0);
+const LINE_FEED = 10;
 
 /** Puts answers of OpenAI-compatible providers right. What needs nothing passes unparsed. */
 export class DialectTranslator implements AnswerTranslator {
@@ -19,6 +20,8 @@ export class DialectTranslator implements AnswerTranslator {
   /** The last event, for the one of the usage. */
   private last: Fields = {};
   private isDone = false;
+  /** Whether the bytes so far end with an event: the next ones may pass unread. */
+  private isBetween = true;
 
   constructor(
     private readonly rules: AnswerRules,
@@ -49,6 +52,10 @@ export class DialectTranslator implements AnswerTranslator {
   }
 
   chunk(bytes: Buffer): Buffer {
+    const isWhole = endsAnEvent(bytes);
+    const passes = this.isBetween && isWhole && !this.movesUsage && this.choices.size === 0;
+    if (passes && !this.triggers.some((trigger) => bytes.includes(trigger))) return bytes;
+    this.isBetween = isWhole;
     let written = '';
     for (const data of this.reader.read(bytes)) written += this.event(data);
     return written === '' ? NONE : Buffer.from(written);
@@ -119,6 +126,11 @@ export class DialectTranslator implements AnswerTranslator {
     const isApart = Number(prompt) + Number(completion) + Number(reasoning) === total && Number(reasoning) > 0;
     return isApart ? { usage: { ...usage, completion_tokens: Number(completion) + Number(reasoning) } } : {};
   }
+}
+
+function endsAnEvent(bytes: Buffer): boolean {
+  const { length } = bytes;
+  return length > 1 && bytes[length - 1] === LINE_FEED && bytes[length - 2] === LINE_FEED;
 }
 
 /** What is known of the tool calls of one choice. */

@@ -24,7 +24,6 @@ const WANTED: Readonly<Record<string, string>> = {
   'system blocks': 'marks of the cache are removed where the request is written for a provider without them',
   'two texts of the assistant': 'texts stay apart, and are joined for providers that take only one',
   'no parallel tools': 'chat has a parameter for it',
-  'image in a result': 'OpenAI takes only texts in messages of tools',
   sampling: 'a stream of messages reports its usage',
   'no thinking': 'models that always think refuse the effort none',
 };

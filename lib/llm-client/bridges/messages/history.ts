@@ -45,37 +45,23 @@ function blocksOf(path: string, content: unknown): readonly (readonly [path: str
 /** Results of tools first: OpenAI wants them right behind their calls. */
 function userMessages(blocks: readonly (readonly [string, Fields])[], provider: string): readonly ChatMessage[] {
   const results: ChatMessage[] = [];
-  const media: ChatPart[] = [];
   const parts: ChatPart[] = [];
   for (const [path, block] of blocks) {
-    if (block.type === 'tool_result') {
-      const result = toolResult(path, block, provider);
-      results.push(result.message);
-      media.push(...result.media);
-    } else parts.push(...userParts(path, block, provider));
+    if (block.type === 'tool_result') results.push(toolResult(path, block, provider));
+    else parts.push(...userParts(path, block, provider));
   }
-  const content = contentOf([...media, ...parts]);
+  const content = contentOf(parts);
   return content === undefined ? results : [...results, { role: 'user', content }];
 }
 
-/** A result, and what of it a message of the role `tool` cannot hold. */
-interface ToolResult {
-  readonly message: ChatMessage;
-  readonly media: readonly ChatPart[];
-}
-
-function toolResult(path: string, block: Fields, provider: string): ToolResult {
+/** Its texts are one, which every provider takes. A cache mark within it holds for all of it. */
+function toolResult(path: string, block: Fields, provider: string): ChatMessage {
   const id = checkString(`${path}.tool_use_id`, block.tool_use_id, refuseArgument);
   const parts = blocksOf(`${path}.content`, block.content ?? []).flatMap(([at, each]) => userParts(at, each, provider));
-  const files = parts.filter(({ type }) => type !== 'text');
-  const texts = parts.flatMap(({ text }) => (text === undefined ? [] : [text]));
-  if (files.length > 0) texts.push(`[${files.length} of its parts follow in the next message]`);
   const mark = [block, ...parts].find((each) => isMark(each.cache_control))?.cache_control;
-  const cacheControl = isMark(mark) ? { cache_control: mark } : {};
-  return {
-    message: { role: 'tool', tool_call_id: id, content: texts.join('\n'), ...cacheControl },
-    media: files.length === 0 ? [] : [{ type: 'text', text: `From the result of ${id}:` }, ...files],
-  };
+  const hasMedia = parts.some(({ type }) => type !== 'text');
+  const content = hasMedia ? parts.map(({ cache_control: _, ...part }) => part) : parts.map(({ text }) => text).join('\n');
+  return { role: 'tool', tool_call_id: id, content, ...(isMark(mark) && { cache_control: mark }) };
 }
 
 function userParts(path: string, block: Fields, provider: string): readonly ChatPart[] {

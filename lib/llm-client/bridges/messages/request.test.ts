@@ -172,15 +172,15 @@ describe('the bridge of Messages translates a request', () => {
     ]);
   });
 
-  it('images within results to the message behind them, because tool messages hold text only', () => {
+  it('images within results, in their place', () => {
     const results = [
-      { type: 'tool_result', tool_use_id: 'a', content: [text, png] },
+      { type: 'tool_result', tool_use_id: 'a', content: [text, { ...png, cache_control: { type: 'ephemeral' } }] },
       { type: 'tool_result', tool_use_id: 'b', content: [cached] },
     ];
     expect(blocks(...results, text)).toEqual([
-      { role: 'tool', tool_call_id: 'a', content: 'Hello\n[1 of its parts follow in the next message]' },
+      { role: 'tool', tool_call_id: 'a', content: [text, pngPart], cache_control: { type: 'ephemeral' } },
       { role: 'tool', tool_call_id: 'b', content: 'Hello', cache_control: { type: 'ephemeral' } },
-      { role: 'user', content: [{ type: 'text', text: 'From the result of a:' }, pngPart, text] },
+      user,
     ]);
   });
 

@@ -218,6 +218,12 @@ describe('usage', () => {
     },
   );
 
+  it('is unknown where the server reports none', () => {
+    const none = anthropicEvents(anthropicMessage([TEXT])).map((event) => event.replace(/"usage":\{[^}]*\}/, '"usage":null'));
+    expect(joined(streamed(none)).usage).toBeUndefined();
+    expect(whole({ ...anthropicMessage([TEXT]), usage: undefined }).usage).toBeUndefined();
+  });
+
   it('is left out of a stream that did not ask for it', () => {
     const events = streamed(anthropicEvents(anthropicMessage([TEXT])), 1e9, false);
     expect(events.some((event) => event.usage !== undefined)).toBe(false);

@@ -4,7 +4,7 @@ import { EventTranslator } from '../../stream/event-translator.js';
 import { callOf, chatCompletion, finishReason, messageFields, resultsField } from './answer.js';
 import { errorIn } from './errors.js';
 import type { ToolNames } from './tool-names.js';
-import { fieldsOf, JSON_TOOL, type Fields } from './blocks.js';
+import { fieldsOf, isObject, JSON_TOOL, type Fields } from './blocks.js';
 import { chatUsage, mergedUsage } from './usage.js';
 
 /** Blocks that are open at once; Anthropic writes one after the other. */
@@ -80,7 +80,7 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
   private start({ id, model, usage }: Fields): string {
     if (typeof id === 'string') this.chunks.id = id;
     if (typeof model === 'string') this.chunks.model = model;
-    this.usage = mergedUsage({}, usage);
+    this.addUsage(usage);
     return '';
   }
 
@@ -159,10 +159,15 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
   }
 
   private messageDelta(delta: Fields, { usage, context_management }: Fields): string {
-    this.usage = mergedUsage(this.usage ?? {}, usage);
+    this.addUsage(usage);
     if (typeof delta.stop_reason === 'string') this.stopReason = delta.stop_reason;
     const fields = messageFields({ ...delta, context_management });
     return Object.keys(fields).length === 0 ? '' : this.own(fields);
+  }
+
+  /** A server that reports none has its answers estimated. */
+  private addUsage(usage: unknown): void {
+    if (isObject(usage)) this.usage = mergedUsage(this.usage ?? {}, usage);
   }
 
   private stop(): string {

@@ -252,6 +252,19 @@ describe('the Gemini API', () => {
       for (const tokens of [usage.promptTokens, usage.completionTokens, usage.totalTokens]) expect(tokens).toBeLessThanOrEqual(1e15);
   });
 
+  it('bears an answer that nests without end', async () => {
+    const deep = `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}}]},"finishReason":"STOP"}]}`;
+    const { client } = await over((response, { url }) => {
+      const isStream = url.includes('alt=sse');
+      response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' });
+      response.end(isStream ? `data: ${deep}\n\n` : deep);
+    });
+    for (const stream of [false, true]) {
+      const failed = client.chat({ ...chat, stream }, { disableFallbacks: true });
+      await expect(failed).rejects.toMatchObject({ kind: 'malformed' });
+    }
+  });
+
   it('refuses what it cannot express with the name of the parameter, and asks another deployment', async () => {
     const { client, received } = await over((response) => json(response, ended([{ text: 'Hi' }])));
     const answer = await client.chat({ ...chat, logit_bias: { 5: 1 } });

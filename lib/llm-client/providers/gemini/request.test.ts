@@ -185,6 +185,12 @@ describe("parameters in Gemini's words", () => {
     ]);
   });
 
+  it('rejects arguments that nest without end', () => {
+    const nested = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+    const messages = [{ role: 'assistant', tool_calls: [{ id: '1', function: { name: 'f', arguments: nested } }] }];
+    expect(() => bodyOf({ messages })).toThrow(/^body: must be JSON/);
+  });
+
   it("lets a deployment's extra_body come last", () => {
     expect(bodyOf({ temperature: 1 }, { fixed: { safetySettings: [], temperature: 0.5 } })).toEqual({
       contents: HELLO_CONTENTS,

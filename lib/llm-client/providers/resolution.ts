@@ -109,7 +109,8 @@ function spoken(provider: string, model: string, key: UnresolvedModel['key']): R
   const route = provider === 'bedrock' ? BEDROCK_ROUTE.exec(model)?.[1] : undefined;
   if (route !== undefined) {
     const reason = `the route ${route}/ of bedrock is not supported`;
-    return { key, provider, reason, mend: 'write bedrock/<model>, which is called by Converse' };
+    const compatible = 'openai/<model> with the api_base https://bedrock-runtime.<region>.amazonaws.com/openai/v1';
+    return { key, provider, reason, mend: `write bedrock/<model>, which is called by Converse, or ${compatible}` };
   }
   return { provider, model };
 }

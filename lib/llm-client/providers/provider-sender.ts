@@ -15,7 +15,7 @@ import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
 import type { RequestAuthorization } from './authorization.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
 import { bridgeOf } from '../bridges/bridges.js';
-import type { BridgedAnswer } from '../bridges/bridge.js';
+import type { Bridge, BridgedAnswer } from '../bridges/bridge.js';
 import { changesOf } from './openai/request.js';
 import type { Operation, SentRequest, WireCall } from './protocol.js';
 import { rawHeader } from './raw-headers.js';
@@ -56,8 +56,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const asksUsage = request.addsUsage || (request.stream && bridgeOf(this.operation) !== undefined);
     let addsUsage = asksUsage && !known.refusesStreamOptions;
     let isRenewed = false;
+    let notFound: SendState['notFound'];
     for (;;) {
-      const { call, bridged, isBridgeable } = this.callFor(attempt, known, addsUsage);
+      const { call, bridged, isBridgeable } = this.callFor(attempt, known, { addsUsage, notFound });
       const exchange = new ProviderExchange({ known, call, stream: request.stream, maxBytes: access.maxAnswerBytes });
       try {
         attempt.begin(exchange);
@@ -70,10 +71,12 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
           isRenewed = true;
           continue;
         }
-        if (isBridgeable && lacksOperation(exchange) && known.lacking.size < MOST_LACKING) {
-          known.lacking.add(`${this.operation} ${attempt.model}`);
+        if (isBridgeable && lacksOperation(exchange)) {
+          notFound = { error };
           continue;
         }
+        // By chat neither: then the first answer says what was not found.
+        if (notFound !== undefined && exchange.status === 404) throw notFound.error;
         // The caller did not ask for `stream_options`: a provider that refuses them is asked again
         // without.
         if (!addsUsage || !refusesStreamOptions(exchange)) throw error;
@@ -82,6 +85,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       }
       // Certain only now: an error that repeats the whole request names them, too.
       if (asksUsage && !addsUsage) known.refusesStreamOptions = true;
+      if (notFound !== undefined && known.lacking.size < MOST_LACKING) known.lacking.add(`${this.operation} ${attempt.model}`);
       return request.stream ? this.streamOf(attempt, exchange, bridged) : this.answerOf(attempt, exchange, bridged);
     }
   }
@@ -96,7 +100,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
   }
 
   /** The operation as the provider has it, else by chat. */
-  private callFor({ model, target, selection }: Attempt, known: KnownEndpoint, addsUsage: boolean): BridgeableCall {
+  private callFor({ model, target, selection }: Attempt, known: KnownEndpoint, state: SendState): BridgeableCall {
+    const { addsUsage, notFound } = state;
     const { request, operation } = this;
     const { endpoint, defaults, fixed } = known;
     const { body } = request;
@@ -108,13 +113,14 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const shared = { request, defaults, fixed, dropParams, params, headers, maxOutputOf, ...facts };
     const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
     const bridge = bridgeOf(operation);
-    const lacks = bridge !== undefined && known.lacking.has(`${operation} ${model}`);
+    const lacks = bridge !== undefined && (notFound !== undefined || known.lacking.has(`${operation} ${model}`));
     const own = lacks ? undefined : protocol.call(operation, sent);
-    if (own !== undefined) return { call: own, bridged: undefined, isBridgeable: bridge !== undefined };
+    const isBridgeable = bridge !== undefined && protocol.name === 'openai';
+    if (own !== undefined) return { call: own, bridged: undefined, isBridgeable };
     if (bridge !== undefined) {
       // A fallback's changes are in the client's words, as the body is.
       const asked = overrides === undefined ? body : { ...body, ...changesOf(overrides) };
-      const { stream_options: usage, ...chat } = bridge.request(asked, sent);
+      const { stream_options: usage, ...chat } = bridgedRequest(bridge, asked, sent, notFound);
       const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
       const { hints } = bridge;
       const call = protocol.call('chat', { ...shared, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
@@ -175,6 +181,22 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
 function baseModelOf({ params, info, model }: Deployment): string | undefined {
   const named = [params.base_model, info.base_model].find((value) => typeof value === 'string' && value !== '');
   return (named as string | undefined) ?? (/\/(?:o_series|gpt5_series)\//.test(model) ? model : undefined);
+}
+
+/** What a request to the deployment has shown so far. */
+interface SendState {
+  readonly addsUsage: boolean;
+  /** The answer of a provider that seems not to have the operation. */
+  readonly notFound: { readonly error: unknown } | undefined;
+}
+
+/** @throws `notFound` where chat cannot take its place */
+function bridgedRequest(bridge: Bridge, body: ModelRequest, sent: SentRequest, notFound: SendState['notFound']): ModelRequest {
+  try {
+    return bridge.request(body, sent);
+  } catch (error) {
+    throw notFound === undefined ? error : notFound.error;
+  }
 }
 
 /** A call, and what puts its answer into the client's API where that is not the provider's. */

@@ -54,6 +54,7 @@ describe.each([
 
   it('take several prompts only where the provider has completions', async () => {
     const { sdk } = await gatewayOver(model, hasCompletions);
+    await sdk.completions.create({ model: 'm', prompt: 'a' });
     const asked = sdk.completions.create({ model: 'm', prompt: ['a', 'b'] });
     if (hasCompletions) await expect(asked).resolves.toMatchObject({ object: 'text_completion' });
     else await expect(asked).rejects.toMatchObject({ status: 400, param: 'prompt' });

@@ -268,6 +268,22 @@ describe('a server without /responses', () => {
     expect(requests.map(({ url }) => url)).toEqual(['/v1/responses', '/v1/chat/completions', '/v1/chat/completions']);
   });
 
+  it.each([
+    ['an item that the provider no longer has', { input: [{ type: 'item_reference', id: 'msg_0' }] }, 1],
+    ['a model that chat does not have either', { input: 'Hi' }, 2],
+  ])('is not what 404 means for %s', async (_, body, requestsMade) => {
+    let isGone = true;
+    const { client, requests } = await native((url, sent, response) => {
+      if (isGone) sendJson(response, { error: { message: `Not found at ${url}` } }, 404);
+      else answer(url, sent, response);
+    });
+    await expect(client.responses({ model: 'm', ...body } as never)).rejects.toThrow('Not found at /v1/responses');
+    expect(requests).toHaveLength(requestsMade);
+    isGone = false;
+    await client.responses({ model: 'm', input: 'Hi' });
+    expect(requests.at(-1)?.url).toBe('/v1/responses');
+  });
+
   it('is not looked for where the model is unknown', async () => {
     const error = { error: { message: 'no', code: 'model_not_found' } };
     const { client, requests } = await native((_, __, response) => sendJson(response, error, 404));

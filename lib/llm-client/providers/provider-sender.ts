@@ -106,7 +106,9 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const { endpoint, defaults, fixed } = known;
     const { body } = request;
     const { params, info } = selection.deployment;
-    const { dropParams, maxOutputOf } = this.access;
+    const { dropParams } = this.access;
+    const { max_output_tokens: stated } = selection.deployment.info;
+    const maxOutputOf = typeof stated === 'number' ? () => stated : this.access.maxOutputOf;
     const { protocol, provider, headers } = endpoint;
     const { overrides } = target;
     const facts = { provider, model, baseModel: baseModelOf(selection.deployment), mode: info.mode, isAtHome: endpoint.isAtHome };

@@ -90,6 +90,14 @@ describe('chat over Anthropic', () => {
     });
   });
 
+  it('asks for as much as the deployment states that its model can write', async () => {
+    const script = await anthropicScript('claude', () => anthropicMessage([HI]));
+    const entry = deploymentOf('m', script, CLAUDE);
+    const { client } = clientOf({ modelList: [{ ...entry, model_info: { ...entry.model_info, max_output_tokens: 777 } }] });
+    await client.chat({ model: 'm', messages: HELLO });
+    expect(script.asked[0].body).toMatchObject({ max_tokens: 777 });
+  });
+
   it('streams, and knows the usage although the caller did not ask for it', async () => {
     const { client, script } = await only(anthropicMessage([THOUGHT, HI], { usage: USAGE }));
     const stream = await client.chat({ ...CHAT, stream: true });

@@ -185,10 +185,12 @@ describe("parameters in Gemini's words", () => {
     ]);
   });
 
-  it('rejects arguments that nest without end', () => {
+  it('rejects arguments that nest without end', async () => {
     const nested = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
     const messages = [{ role: 'assistant', tool_calls: [{ id: '1', function: { name: 'f', arguments: nested } }] }];
-    expect(() => bodyOf({ messages })).toThrow(/^body: must be JSON/);
+    // A body as large as this is written in steps.
+    const { body } = generateContent(sentRequest({ messages }, { model: FLASH }), '/models/m', false);
+    await expect(body).rejects.toThrow(/^body: must be JSON/);
   });
 
   it("lets a deployment's extra_body come last", () => {

@@ -63,7 +63,7 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
     const chunks: Buffer[] = [];
     let bytes = 0;
     const stop = (): void => {
-      // It fails when its client leaves, and an error without a listener would end the process.
+      // It fails when its client leaves: an error without a listener would end the process.
       payload.off('data', read).off('end', complete).off('error', fail).on('error', ignore);
       request.off('close', leave);
     };

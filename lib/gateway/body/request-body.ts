@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
-import { isLargeBody } from '../../http/body/body-size.js';
+import { isLargeBody, mayBeLarge } from '../../http/body/body-size.js';
 import { BodyBoundsError } from '../../http/body/json-bounds.js';
 import { JsonShape, type JsonBounds } from '../../http/body/json-shape.js';
 import { parseLargeJson, parseSmallJson } from '../../http/body/large-json.js';
@@ -36,7 +36,7 @@ export function formOf(body: unknown): MultipartBody | undefined {
  */
 export async function readRequestBody(request: IncomingMessage, reading: BodyReading): Promise<unknown> {
   const isForm = reading.kind === 'form';
-  const bytes = await readBytes(request, reading, isForm ? undefined : new JsonShape(reading.jsonBounds));
+  const bytes = await readBytes(request, reading, isForm || !mayBeLarge(request.headers) ? undefined : new JsonShape(reading.jsonBounds));
   if (isForm) {
     const form = MultipartBody.parse(bytes, request.headers['content-type'] ?? '');
     const fields = form.fields();

@@ -46,6 +46,7 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^(prom-client|@willsoto\/nestjs-prometheus)$/, files: /^lib\/metrics\// },
   { package: /^@opentelemetry\//, files: /^lib\/telemetry\// },
   { package: /^ioredis$/, files: /\/redis\// },
+  { package: /^@nestjs\/swagger$/, files: /^lib\/gateway\/openapi\// },
   { package: /^@nestjs\/websockets$/, files: /^lib\/http\/guard\/rate-limit-exception\.ts$/ },
   { package: /^google-auth-library$/, files: /^lib\/llm-client\/providers\/vertex\// },
   { package: /^undici$/, files: /^lib\/connection-pool\// },

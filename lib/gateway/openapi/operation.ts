@@ -1,4 +1,5 @@
 import { SetMetadata } from '@nestjs/common';
+import type { ApiOperationOptions } from '@nestjs/swagger';
 import type { GatewayRoute } from '../routes/route.js';
 import { ANSWERS, ANTHROPIC_ERROR, OPENAI_ERROR, REQUESTS, type Schema } from './schemas.js';
 
@@ -65,7 +66,7 @@ export function operationOf(route: GatewayRoute, isGuarded: boolean): MethodDeco
   const ofBody = schema === undefined ? [] : [{ in: 'body', required: true, type: String, schema }];
   const isOpen = endpoint === 'health' || !isGuarded;
   return [
-    SetMetadata(OPERATION, { summary: SUMMARIES[name] ?? name, operationId: name }),
+    SetMetadata(OPERATION, { summary: SUMMARIES[name] ?? name, operationId: name } satisfies ApiOperationOptions),
     SetMetadata(PARAMETERS, [...ofBody, ...ofPath, ...ofAccount]),
     SetMetadata(RESPONSES, responsesOf(route)),
     ...(body === 'form' ? [SetMetadata(CONSUMES, ['multipart/form-data'])] : []),

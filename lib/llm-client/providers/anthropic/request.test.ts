@@ -500,6 +500,13 @@ describe('parameters', () => {
     expect(body).toMatchObject({ max_tokens: 5, top_k: 2, stop_sequences: ['x'], speed: 'fast' });
   });
 
+  it('go by the base model of a deployment with a name of its own', () => {
+    expect(sentBody({ model: 'my-claude', reasoning_effort: 'low' }, { baseModel: 'claude-opus-4-6' })).toMatchObject({
+      max_tokens: 128_000,
+      thinking: { type: 'adaptive' },
+    });
+  });
+
   it('ask for a stream', () => {
     expect(sentBody({ stream: true }).stream).toBe(true);
     expect(sentBody({})).not.toHaveProperty('stream');

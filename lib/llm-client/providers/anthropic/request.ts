@@ -38,7 +38,7 @@ export interface MessagesRequest {
 /** @throws InvalidArgumentError, UnsupportedRequestError naming the parameter */
 export function messagesRequest(sent: SentRequest, host: TakenByHost): MessagesRequest {
   const { chat, own } = splitParameters(sent, RULES);
-  const traits = traitsOf(sent.model);
+  const traits = traitsOf(sent.baseModel ?? sent.model);
   const names = new ToolNames(toolNamesIn(chat.tools));
   const maxTokens = chat.max_completion_tokens ?? chat.max_tokens ?? sent.maxOutputOf?.(sent.model) ?? traits.maxOutput;
   const isForced = isForcing(asForcing(chat.tool_choice));

@@ -12,7 +12,12 @@ export function bodyOf(sent: SentRequest): string | Promise<Buffer> {
 
 /** Writes fields as JSON, those of a large request in steps. @throws InvalidArgumentError */
 export function written(sent: SentRequest, fields: () => object): string | Promise<Buffer> {
-  if (sent.request.isLarge) return largeBody(sent, fields);
+  if (sent.request.isLarge) {
+    const body = largeBody(sent, fields);
+    // A call that is cancelled before it is sent does not wait for its body.
+    body.catch(() => {});
+    return body;
+  }
   try {
     return JSON.stringify(fields());
   } catch (error) {

@@ -88,7 +88,7 @@ describe('dependencies', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter((name) => manifest.peerDependenciesMeta[name].optional);
     expect(
       optional.filter(
-        (name) => !/ioredis|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth/.test(name),
+        (name) => !/ioredis|microservices|opentelemetry|prom|terminus|websockets|^@aws|^@azure|^@smithy|^google-auth/.test(name),
       ),
     ).toEqual([]);
     expect(optional.filter((name) => !(name in peerDependencies))).toEqual([]);
@@ -150,7 +150,9 @@ describe('the version', () => {
     expect([lock.version, lock.packages[''].version]).toEqual([version, version]);
     expect(/^\[workspace\.package\][^[]*?^version = "([^"]+)"/m.exec(read('native/Cargo.toml'))?.[1]).toBe(version);
     expect(/^## \[(?!Unreleased\])([^\]]+)\]/m.exec(read('CHANGELOG.md'))?.[1]).toBe(version);
-    const constants = [...readSources(['lib'], /\.ts$/).values()].flatMap((text) => [...text.matchAll(/\bVERSION = '([^']+)'/g)]);
+    const constants = [...readSources(['lib'], /\.ts$/).values()].flatMap((text) => [
+      ...text.matchAll(/\bexport const VERSION = '([^']+)'/g),
+    ]);
     expect(constants.map(([, constant]) => constant).filter((constant) => constant !== version)).toEqual([]);
     expect(read('native/index.js')).toContain(version);
   });

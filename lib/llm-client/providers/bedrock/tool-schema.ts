@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
+import { SchemaBudget } from '../schema-budget.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -9,10 +10,11 @@ const MOST_PARTS = 20_000;
 /**
  * A schema at whose root there is `type`, `properties` and `required` alone, as models other than
  * Claude want it: references are replaced by what they refer to.
+ * @param budget of all schemas of the request
  * @throws InvalidArgumentError for references to nothing, and for schemas that are too large
  */
-export function plainSchema(schema: Fields, path: string): Fields {
-  const { properties = {}, required } = new Inliner(schema, path).of(schema, []) as Fields;
+export function plainSchema(schema: Fields, path: string, budget = new SchemaBudget()): Fields {
+  const { properties = {}, required } = new Inliner(schema, path, budget).of(schema, []) as Fields;
   return { type: 'object', properties, ...(required !== undefined && { required }) };
 }
 
@@ -22,11 +24,17 @@ class Inliner {
   constructor(
     private readonly root: Fields,
     private readonly path: string,
+    private readonly budget: SchemaBudget,
   ) {}
 
   /** @param within the references on the way here: one within itself becomes any object */
   of(value: unknown, within: readonly string[], depth = 0): unknown {
-    if (typeof value !== 'object' || value === null) return value;
+    if (typeof value !== 'object' || value === null) {
+      this.budget.value(this.path, value);
+      return value;
+    }
+    this.budget.part(this.path);
+    this.budget.take(this.path, Object.keys(value).length);
     if (depth > DEEPEST || ++this.parts > MOST_PARTS) this.refuse(`must have at most ${DEEPEST} levels and ${MOST_PARTS} parts`);
     if (Array.isArray(value)) return value.map((each) => this.of(each, within, depth + 1));
     const { $ref: reference, ...others } = value as Fields;
@@ -40,6 +48,7 @@ class Inliner {
   }
 
   private referred(reference: string): unknown {
+    this.budget.value(this.path, reference);
     const steps = reference.startsWith('#/') ? reference.slice(2).split('/') : undefined;
     const found = steps?.reduce<unknown>((at, step) => {
       const name = step.replaceAll('~1', '/').replaceAll('~0', '~');

@@ -3,6 +3,7 @@ import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import type { ChatTool } from '../openai/chat-types.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
+import { SchemaBudget } from '../schema-budget.js';
 import type { Block } from './media.js';
 import { cachePointOf } from './messages.js';
 import { canDisableParallelTools, canForceTools, hasStrictTools, isNova, type BedrockModel } from './models.js';
@@ -82,13 +83,14 @@ export function parallelToolsOf(chat: Fields, config: ToolConfig | undefined, { 
 
 function toolsOf({ tools, web_search_options: search }: Fields, { sent, model, names }: ToolContext): Block[] {
   if (tools !== undefined && !Array.isArray(tools)) throw new InvalidArgumentError('tools', tools, 'must be a list');
+  const budget = new SchemaBudget();
   const blocks = ((tools ?? []) as readonly ChatTool[]).flatMap((tool, at) => {
     const mark = cachePointOf(
       (tool as ChatTool | null)?.cache_control ?? (tool?.function as { readonly cache_control?: object } | null | undefined)?.cache_control,
       model,
     );
     // Nova has no caches behind tools.
-    return [specOf(tool, `tools[${at}]`, { sent, model, names }), ...(model.family === 'claude' ? mark : [])];
+    return [specOf(tool, `tools[${at}]`, { sent, model, names }, budget), ...(model.family === 'claude' ? mark : [])];
   });
   if (search === undefined) return blocks;
   if (isNova(model)) return [...blocks, { systemTool: { name: 'nova_grounding' } }];
@@ -96,7 +98,9 @@ function toolsOf({ tools, web_search_options: search }: Fields, { sent, model, n
   throw refused('web_search_options', sent);
 }
 
-function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Pick<ToolContext, 'sent' | 'model' | 'names'>): Block {
+type SpecContext = Pick<ToolContext, 'sent' | 'model' | 'names'>;
+
+function specOf(tool: ChatTool | null, path: string, { sent, model, names }: SpecContext, budget: SchemaBudget): Block {
   const known = tool as { readonly toolSpec?: unknown; readonly systemTool?: unknown; readonly cachePoint?: unknown };
   // In the service's own words.
   if (known?.toolSpec !== undefined || known?.systemTool !== undefined || known?.cachePoint !== undefined) return tool as Block;
@@ -113,16 +117,16 @@ function specOf(tool: ChatTool | null, path: string, { sent, model, names }: Pic
     toolSpec: {
       name: sentName,
       description: typeof description === 'string' && description.trim() !== '' ? description : sentName,
-      inputSchema: { json: objectSchema(parameters, model, `${path}.function.parameters`) },
+      inputSchema: { json: objectSchema(parameters, model, `${path}.function.parameters`, budget) },
       ...(strict === true && hasStrictTools(model) && { strict }),
     },
   };
 }
 
 /** The service wants a type at the root. */
-function objectSchema(parameters: unknown, { family }: BedrockModel, path: string): object {
+function objectSchema(parameters: unknown, { family }: BedrockModel, path: string, budget?: SchemaBudget): object {
   if (typeof parameters !== 'object' || parameters === null || Array.isArray(parameters)) return EMPTY_SCHEMA;
-  if (family !== 'claude' && family !== 'unknown') return plainSchema(parameters as Fields, path);
+  if (family !== 'claude' && family !== 'unknown') return plainSchema(parameters as Fields, path, budget);
   return typeof (parameters as Fields).type === 'string' ? parameters : { ...parameters, type: 'object' };
 }
 

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
+import { SchemaBudget } from '../schema-budget.js';
 import { fieldsOf, listOf } from './content-types.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -8,6 +9,8 @@ const DEEPEST = 64;
 const MOST_PARTS = 20_000;
 /** Google's bound of all values of `enum` in a request. */
 const LONGEST_ENUMS = 2000;
+/** JSON schema has seven. */
+const MOST_TYPES = 7;
 /** Keywords that Google's schemas share with JSON schema, besides those with rules of their own. */
 const KEPT = new Set(
   `title description nullable default minItems maxItems minProperties maxProperties minimum maximum minLength maxLength pattern example
@@ -27,15 +30,16 @@ export interface SchemaRules {
  * Writes a JSON schema in Google's older subset, as LiteLLM does: references copied in (one within
  * itself becomes any object), `null` as `nullable`, `oneOf` as `anyOf`, `allOf` merged, `enum` of
  * strings, no `additionalProperties`, no object with empty properties.
+ * @param budget of all schemas of the request
  * @throws InvalidArgumentError for what is no schema, too deep or too large
  */
-export function googleSchema(schema: unknown, path: string, rules: SchemaRules): Fields {
+export function googleSchema(schema: unknown, path: string, rules: SchemaRules, budget = new SchemaBudget()): Fields {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema))
     throw new InvalidArgumentError(path, schema, 'must be a JSON schema');
-  const writer = new SchemaWriter(schema as Fields, path, rules);
+  const writer = new SchemaWriter(schema as Fields, path, rules, budget);
   const written = writer.write();
   if (!rules.integerEnums || writer.enumLength <= LONGEST_ENUMS) return written;
-  return new SchemaWriter(schema as Fields, path, { ...rules, integerEnums: false }).write();
+  return new SchemaWriter(schema as Fields, path, { ...rules, integerEnums: false }, budget).write();
 }
 
 /** Where the writer is: how deep, and within which references. */
@@ -53,6 +57,7 @@ class SchemaWriter {
     private readonly root: Fields,
     private readonly path: string,
     private readonly rules: SchemaRules,
+    private readonly budget: SchemaBudget,
   ) {}
 
   write(): Fields {
@@ -63,7 +68,9 @@ class SchemaWriter {
     if (depth > DEEPEST) throw new InvalidArgumentError(this.path, depth, `must not nest deeper than ${DEEPEST} levels`);
     if (++this.parts > MOST_PARTS)
       throw new InvalidArgumentError(this.path, this.parts, `must have at most ${MOST_PARTS} parts, with its references copied in`);
+    this.budget.part(this.path);
     const schema = fieldsOf(given);
+    this.budget.take(this.path, Object.keys(schema).length);
     const place = { depth: depth + 1, references };
     if (typeof schema.$ref === 'string') return this.referenced(schema, schema.$ref, place);
     const all = listOf(schema.allOf);
@@ -84,6 +91,7 @@ class SchemaWriter {
 
   /** @param reference `#/$defs/Node` */
   private target(reference: string): Fields {
+    this.budget.value(this.path, reference);
     const steps = reference.startsWith('#') ? reference.slice(1).split('/').slice(1) : undefined;
     const found = steps
       ?.map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
@@ -113,6 +121,8 @@ class SchemaWriter {
 
   private ofTypes({ type: _, ...schema }: Fields, types: readonly unknown[], place: Place): Fields {
     if (types.length === 1) return this.plain({ ...schema, type: types[0] }, place);
+    if (types.length > MOST_TYPES)
+      throw new InvalidArgumentError(this.path, types.length, `must have at most ${MOST_TYPES} types in one schema`);
     const choices = types.map((type) => (type === 'null' ? { type } : forType(schema, type)));
     return this.choice(descriptionIn(schema), choices, place);
   }
@@ -121,9 +131,10 @@ class SchemaWriter {
   private choice(schema: Fields, choices: readonly unknown[], place: Place): Fields {
     const others = choices.filter((each) => fieldsOf(each).type !== 'null');
     const nullable = others.length < choices.length && { nullable: true };
+    const description = descriptionIn(schema);
     const anyOf = (others.length === 0 ? [{ type: 'string' }] : others).map((each) => {
       const written = this.part(each, place);
-      return { ...written, ...nullable, ...descriptionIn(schema) };
+      return { ...written, ...nullable, ...(this.kept(description) as Fields) };
     });
     return { anyOf };
   }
@@ -131,12 +142,14 @@ class SchemaWriter {
   private plain(schema: Fields, place: Place): Fields {
     const properties = Object.entries(fieldsOf(schema.properties));
     const values = valuesIn(schema);
+    this.budget.value(this.path, values);
+    this.budget.value(this.path, schema.required);
     const stated = typeof schema.type === 'string' ? schema.type : undefined;
     const guessed = values.some((value) => typeof value === 'string') ? 'string' : 'object';
     const type = properties.length > 0 ? 'object' : (stated ?? guessed);
     const allowed = this.allowed(type.toLowerCase(), values);
     const written: Record<string, unknown> = { type };
-    for (const [name, value] of Object.entries(schema)) if (KEPT.has(name)) written[name] = value;
+    for (const [name, value] of Object.entries(schema)) if (KEPT.has(name)) written[name] = this.kept(value);
     if (typeof schema.format === 'string' && FORMATS.has(schema.format)) written.format = schema.format;
     if (allowed !== undefined) written.enum = allowed;
     if (values.includes(null)) written.nullable = true;
@@ -148,6 +161,11 @@ class SchemaWriter {
     if (required.length > 0) written.required = required;
     if (this.rules.ordered) written.propertyOrdering ??= [...names];
     return written;
+  }
+
+  private kept(value: unknown): unknown {
+    this.budget.value(this.path, value);
+    return value;
   }
 
   private items({ items, prefixItems }: Fields, place: Place): Fields {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { dropsParams, refused } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
+import { SchemaBudget } from '../schema-budget.js';
 import { fieldsOf, listOf, textOf } from './content-types.js';
 import type { MediaTarget } from './media.js';
 import { googleSchema } from './schema.js';
@@ -40,12 +41,13 @@ const SEARCHES = new Set(['googleSearch', 'googleSearchRetrieval', 'enterpriseWe
 export function toolsOf(chat: Fields, toolConfig: unknown, target: MediaTarget): readonly Fields[] {
   const functionDeclarations: Fields[] = [];
   const own = new Map<string, Fields>();
+  const budget = new SchemaBudget();
   listOf(chat.tools).forEach((tool, at) => {
     const path = `tools[${at}]`;
     const fields = fieldsOf(tool);
     const [name, value] = googleTool(fields) ?? [];
     if (name !== undefined) own.set(name, fieldsOf(value));
-    else if (fields.function !== undefined) functionDeclarations.push(declarationOf(fieldsOf(fields.function), path, target));
+    else if (fields.function !== undefined) functionDeclarations.push(declarationOf(fieldsOf(fields.function), path, target, budget));
     else if (!dropsParams(target.sent)) throw refused(`${path}.type`, target.sent, `Gemini has no tool of the type ${String(fields.type)}`);
   });
   if (chat.web_search_options !== undefined) own.set('googleSearch', {});
@@ -71,13 +73,14 @@ function googleTool({ type, ...others }: Fields): readonly [string, unknown] | u
   return known === undefined ? undefined : [known, others[name]];
 }
 
-function declarationOf({ name, description, parameters }: Fields, path: string, { model }: MediaTarget): Fields {
+function declarationOf({ name, description, parameters }: Fields, path: string, { model }: MediaTarget, budget: SchemaBudget): Fields {
   if (textOf(name) === undefined) throw new InvalidArgumentError(`${path}.function.name`, name, 'must be the name of a function');
   const rules = { integerEnums: model.isThree, ordered: false };
   return {
     name,
     ...(textOf(description) !== undefined && { description }),
-    ...(parameters !== undefined && parameters !== null && { parameters: googleSchema(parameters, `${path}.function.parameters`, rules) }),
+    ...(parameters !== undefined &&
+      parameters !== null && { parameters: googleSchema(parameters, `${path}.function.parameters`, rules, budget) }),
   };
 }
 

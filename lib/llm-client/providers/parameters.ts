@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { isOwnField } from '../own-fields.js';
 import { mergedFields } from './openai/request.js';
@@ -61,7 +62,7 @@ export function requestedFields(sent: SentRequest): RequestedFields {
   const { request, params, fixed } = sent;
   const { body, hasOwnFields } = request;
   const own = hasOwnFields ? body : undefined;
-  const dropped = [...listOf(own?.additional_drop_params), ...listOf(params.additional_drop_params)];
+  const dropped = [...callersDrops(own?.additional_drop_params), ...listOf(params.additional_drop_params)];
   const allowed = [...listOf(own?.allowed_openai_params), ...listOf(params.allowed_openai_params)];
   const merged = mergedFields(fixed === undefined ? sent : { ...sent, fixed: undefined });
   const added = own === undefined ? undefined : extraOf(own.extra_body);
@@ -134,26 +135,36 @@ function listOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((name) => typeof name === 'string') : [];
 }
 
-/** Removes fields by path: `user`, `tools[*].function.strict`, `messages[0].name`. */
-export function withoutDropped(fields: Fields, paths: readonly string[]): Fields {
-  return paths.reduce<unknown>(
-    (value, path) =>
-      without(
-        value,
-        path.split(/[.[]/).map((step) => step.replace(']', '')),
-      ),
-    fields,
-  ) as Fields;
+/** Most paths of a caller, and the longest: each may walk the whole conversation. */
+const MOST_DROPS = 64;
+const LONGEST_DROP = 256;
+
+/** @throws InvalidArgumentError for too many or too long ones */
+function callersDrops(given: unknown): readonly string[] {
+  const paths = listOf(given);
+  if (paths.length <= MOST_DROPS && paths.every(({ length }) => length <= LONGEST_DROP)) return paths;
+  const rule = `must be at most ${MOST_DROPS} paths of at most ${LONGEST_DROP} characters`;
+  throw new InvalidArgumentError('additional_drop_params', given, rule);
 }
 
-function without(value: unknown, [step, ...rest]: readonly string[]): unknown {
+/** Removes fields by path: `user`, `tools[*].function.strict`, `messages[0].name`. */
+export function withoutDropped(fields: Fields, paths: readonly string[]): Fields {
+  return paths.reduce<unknown>((value, path) => {
+    const steps = path.split(/[.[]/).map((step) => step.replace(']', ''));
+    return without(value, steps, 0);
+  }, fields) as Fields;
+}
+
+function without(value: unknown, steps: readonly string[], at: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
+  const step = steps[at];
+  const isLast = at === steps.length - 1;
   if (Array.isArray(value)) {
     const items = value as readonly unknown[];
-    if (rest.length === 0) return items.filter((_, at) => step !== '*' && step !== String(at));
-    return items.map((item, at) => (step === '*' || step === String(at) ? without(item, rest) : item));
+    if (isLast) return items.filter((_, place) => step !== '*' && step !== String(place));
+    return items.map((item, place) => (step === '*' || step === String(place) ? without(item, steps, at + 1) : item));
   }
   if (!Object.hasOwn(value, step)) return value;
   const { [step]: dropped, ...others } = value as Fields;
-  return rest.length === 0 ? others : { ...others, [step]: without(dropped, rest) };
+  return isLast ? others : { ...others, [step]: without(dropped, steps, at + 1) };
 }

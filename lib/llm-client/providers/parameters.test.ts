@@ -1,0 +1,55 @@
+import { requestedFields, withoutDropped } from './parameters.js';
+import type { SentRequest } from './protocol.js';
+
+const sentWith = (drops: unknown, params: object = {}): SentRequest => {
+  const body = { model: 'm', messages: [{ role: 'user', content: 'a', name: 'n' }], additional_drop_params: drops };
+  const request = { body, hasOwnFields: true, hasTags: false };
+  return { model: 'm', provider: 'openai', params, body, request, headers: [], addsUsage: false } as unknown as SentRequest;
+};
+
+describe('additional_drop_params', () => {
+  it.each<[string, object]>([
+    ['messages[*].name', { messages: [{ role: 'user' }, { role: 'tool' }], tools: [[1], 2] }],
+    ['messages[1].name', { messages: [{ role: 'user', name: 'a' }, { role: 'tool' }], tools: [[1], 2] }],
+    ['messages[0]', { messages: [{ role: 'tool', name: 'b' }], tools: [[1], 2] }],
+    [
+      'tools[*][0]',
+      {
+        messages: [
+          { role: 'user', name: 'a' },
+          { role: 'tool', name: 'b' },
+        ],
+        tools: [[], 2],
+      },
+    ],
+    [
+      'messages.none.name',
+      {
+        messages: [
+          { role: 'user', name: 'a' },
+          { role: 'tool', name: 'b' },
+        ],
+        tools: [[1], 2],
+      },
+    ],
+  ])('removes %s', (path, left) => {
+    const messages = [
+      { role: 'user', name: 'a' },
+      { role: 'tool', name: 'b' },
+    ];
+    expect(withoutDropped({ messages, tools: [[1], 2] }, [path])).toEqual(left);
+  });
+
+  it.each<[string, readonly string[]]>([
+    ['many paths', Array.from({ length: 65 }, () => 'messages[*].name')],
+    ['a long path', [`messages[*]${'.a'.repeat(200)}`]],
+  ])('of a caller must not be %s, each of which may walk the whole conversation', (_, paths) => {
+    expect(() => requestedFields(sentWith(paths))).toThrow('additional_drop_params: must be at most 64 paths of at most 256 characters');
+  });
+
+  it('of the operator may be', () => {
+    const additional_drop_params = [...Array.from({ length: 100 }, (_, at) => `x${at}`), 'messages[*].name'];
+    const { fields } = requestedFields(sentWith(['messages[*].content'], { additional_drop_params }));
+    expect(fields.messages).toEqual([{ role: 'user' }]);
+  });
+});

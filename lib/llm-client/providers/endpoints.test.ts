@@ -32,6 +32,22 @@ describe('ProviderEndpoints', () => {
     expect(() => originOf({}, 'bedrock/claude')).toThrow('model: must name a provider');
   });
 
+  it('goes by the region and the protocol of each name, whichever is called first', () => {
+    const { router } = routerOn(engine, { modelList: [entry({})] });
+    const endpoints = new ProviderEndpoints({ AWS_BEARER_TOKEN_BEDROCK: 'k', AWS_REGION: 'us-east-1' });
+    const at = (name: string): readonly string[] => {
+      const { deployment: chosen, model } = router.acquire(name);
+      const { origin, protocol } = endpoints.of(chosen, model).endpoint;
+      return [origin, protocol.name];
+    };
+    expect(at('bedrock/eu-west-1/amazon.nova-pro-v1:0')).toEqual(['https://bedrock-runtime.eu-west-1.amazonaws.com', 'bedrock']);
+    expect(at('bedrock/amazon.nova-pro-v1:0')).toEqual(['https://bedrock-runtime.us-east-1.amazonaws.com', 'bedrock']);
+    const claude = at('bedrock_mantle/anthropic.claude-opus-4-7');
+    const other = at('bedrock_mantle/us-west-2/openai.gpt-oss-120b');
+    expect([claude[1], other]).toEqual(['anthropic', ['https://bedrock-mantle.us-west-2.api.aws', 'openai']]);
+    expect(at('bedrock_mantle/openai.gpt-oss-120b')).toEqual([claude[0], 'openai']);
+  });
+
   it('calls no other provider where the deployment has an address, a key or a provider', () => {
     expect(originOf({ api_base: 'http://h/v1' }, 'groq/llama')).toEqual(['http://h']);
     expect(originOf({ api_key: 'sk-1' }, 'groq/llama')).toEqual(['https://api.openai.com']);

@@ -6,7 +6,8 @@ import type { Deployment } from '../call/call-router.js';
 import { DeploymentFault } from './deployment-fault.js';
 import { ProviderEndpoint } from './endpoint.js';
 import { ProviderErrors } from './provider-errors.js';
-import { isResolved, resolveModel } from './resolution.js';
+import { isResolved, regionBehind, resolveModel } from './resolution.js';
+import { protocolOf } from './protocols.js';
 
 /** How one deployment is called. */
 export class KnownEndpoint {
@@ -25,10 +26,12 @@ export class KnownEndpoint {
   ) {}
 }
 
+const MOST_KNOWN = 1000;
+
 /** Resolves the endpoints of deployments, each once. An updated deployment is another object. */
 export class ProviderEndpoints {
   private readonly known = new WeakMap<Deployment, KnownEndpoint>();
-  /** Endpoints of deployments for any provider (`*`), by provider. */
+  /** Endpoints of deployments for any provider (`*`), by provider, protocol and region. */
   private readonly ofAnyProvider = new WeakMap<Deployment, Map<string, KnownEndpoint>>();
 
   /** @param env Environment that may hold the keys of well-known providers. */
@@ -57,9 +60,12 @@ export class ProviderEndpoints {
   private ofProvider(deployment: Deployment, called: string): KnownEndpoint {
     const resolved = resolveModel({ model: called });
     if (!isResolved(resolved)) throw unknownProvider(called, `${resolved.reason}; ${resolved.mend}`);
+    const { provider } = resolved;
+    // The model's name may say the region and the protocol, too.
+    const key = `${provider} ${protocolOf(provider, resolved.model).name} ${regionBehind(provider, called) ?? ''}`;
     let byProvider = this.ofAnyProvider.get(deployment);
     if (byProvider === undefined) this.ofAnyProvider.set(deployment, (byProvider = new Map<string, KnownEndpoint>()));
-    let known = byProvider.get(resolved.provider);
+    let known = byProvider.get(key);
     if (known === undefined) {
       // The client named the provider: an unknown one must not take the deployment out for others.
       try {
@@ -69,7 +75,9 @@ export class ProviderEndpoints {
         throw error;
       }
       if (known.endpoint.missingKey() !== undefined || !known.endpoint.isSetUp) throw unknownProvider(called);
-      byProvider.set(resolved.provider, known);
+      // Clients write the regions: those of one process are few, unless a client makes them up.
+      if (byProvider.size >= MOST_KNOWN) byProvider.clear();
+      byProvider.set(key, known);
     }
     return known;
   }

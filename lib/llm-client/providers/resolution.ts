@@ -1,5 +1,5 @@
 import { nearestName } from '../../common/nearest-name.js';
-import { modelBehindRegion } from './bedrock/region.js';
+import { modelBehindRegion, regionInModel } from './bedrock/region.js';
 import { prefixFor, providerOfBareName } from './bare-models.js';
 import { isKnownProvider, openAIWayOf, providerAt, providerNames, UNSPOKEN } from './provider-table.environment.js';
 
@@ -68,6 +68,12 @@ export function resolveModel(facts: ModelFacts): ResolvedModel | UnresolvedModel
 /** The region in the name of a `bedrock_mantle` model. */
 export function regionIn(model: string): string | undefined {
   return MANTLE_REGION.exec(model.slice(model.indexOf('/') + 1))?.[1];
+}
+
+/** The region in the name of a model at AWS, which its address has. */
+export function regionBehind(provider: string, model: string): string | undefined {
+  if (provider === 'bedrock_mantle') return regionIn(model);
+  return provider === 'bedrock' ? regionInModel(model) : undefined;
 }
 
 export function isResolved(resolution: ResolvedModel | UnresolvedModel): resolution is ResolvedModel {

@@ -15,11 +15,16 @@ export function modelBehindRegion(model: string): string {
   return withoutRoute(model).replace(BEFORE_MODEL, '');
 }
 
+/** The region of an ARN, or before a model. */
+export function regionInModel(model: string): string | undefined {
+  const name = withoutRoute(model);
+  return OF_ARN.exec(name)?.[1] ?? BEFORE_MODEL.exec(name)?.[1];
+}
+
 /** Stated, of the model's name or of the environment. @throws DeploymentFault for a wrong one */
 export function bedrockRegion(params: Readonly<Record<string, unknown>>, env: Environment, deploymentId: string): string {
   const { model, model_id: id, aws_region_name: stated } = params;
-  const names = [id, model].filter((each) => typeof each === 'string').map(withoutRoute);
-  const ofModel = names.map((name) => OF_ARN.exec(name)?.[1] ?? BEFORE_MODEL.exec(name)?.[1]);
+  const ofModel = [id, model].filter((each) => typeof each === 'string').map(regionInModel);
   const region = [stated, ...ofModel, ...VARIABLES.map((name) => env[name])].find((each) => typeof each === 'string' && each.trim() !== '');
   if (region === undefined) return DEFAULT;
   const trimmed = (region as string).trim();

@@ -51,6 +51,21 @@ const SCOPE = 'https://cognitiveservices.azure.com/.default';
 /** Federated tokens on this machine: of a variable, a file, or a file that a variable names. */
 const LOCAL_OIDC = /^oidc\/(?:env|file|env_path)\/./;
 
+/** Codes by which Entra refuses an identity. The library passes them on without the status. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'invalid_request',
+  'invalid_grant',
+  'invalid_scope',
+  'invalid_resource',
+  'unsupported_grant_type',
+  'access_denied',
+  'consent_required',
+  'interaction_required',
+  'login_required',
+]);
+
 /** Whether a deployment names an identity of its own. */
 export function namesAzureIdentity({ tenant_id: tenant, client_id: client, client_secret: secret }: Params): boolean {
   return [tenant, client, secret].some((part) => text(part) !== undefined);
@@ -148,12 +163,14 @@ class EntraAuthorization implements RequestAuthorization {
 
   /** What the operator has to correct; an outage of the service stays what it is. */
   private faultOf(error: unknown): unknown {
-    const { name, statusCode: status, errorResponse, code } = error as EntraError;
+    const { name, statusCode: status, errorResponse, code, message } = error as EntraError;
     if (code === 'MISSING_PACKAGE') return this.missing() ?? error;
+    const word = typeof errorResponse?.error === 'string' ? errorResponse.error : wordIn(message);
     const isRefused =
-      name === 'CredentialUnavailableError' || (typeof status === 'number' && status >= 400 && status < 500 && status !== 429);
+      name === 'CredentialUnavailableError' ||
+      (typeof status === 'number' ? status >= 400 && status < 500 && status !== 429 : REFUSALS.has(word ?? ''));
     if (!isRefused) return error;
-    const said = typeof errorResponse?.error === 'string' ? errorResponse.error : String(name);
+    const said = word ?? String(name);
     const mend = 'correct tenant_id, client_id and client_secret, and the role of the identity at the resource';
     return new DeploymentFault(this.access.deploymentId, this.key, `Microsoft Entra ID grants no token (${said})`, mend);
   }
@@ -163,8 +180,14 @@ class EntraAuthorization implements RequestAuthorization {
 interface EntraError {
   readonly name?: unknown;
   readonly code?: unknown;
+  readonly message?: unknown;
   readonly statusCode?: unknown;
   readonly errorResponse?: { readonly error?: unknown };
+}
+
+/** OAuth's code of the error, with which the messages of MSAL begin. */
+function wordIn(message: unknown): string | undefined {
+  return typeof message === 'string' ? /^([a-z_]{1,40}): /.exec(message)?.[1] : undefined;
 }
 
 /** The library keeps its tokens, too: after a refusal a new credential asks for a new one. */

@@ -1,4 +1,6 @@
+import { FastLiteLLMError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { ProviderError } from '../../common/provider-error.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/token-estimate.js';
@@ -7,6 +9,7 @@ import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../call/attempt.js';
 import type { Deployment } from '../call/call-router.js';
 import type { ClosableResponse } from '../call/cancellation.js';
+import { kindOfCode } from '../call/failure.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
 import { JSON_ANSWER } from '../answer/llm-answer.js';
 import { safeContentType } from '../forward/content-types.js';
@@ -152,7 +155,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     exchange.answered.catch(() => {});
     return (async () => {
       const request = requestWith(attempt, known, call, await body);
-      if (authorization !== undefined) request.headers = [...request.headers, ...(await authorization.headersFor(request))];
+      if (authorization !== undefined) request.headers = [...request.headers, ...(await credentialsFor(request, known, exchange))];
       return request;
     })();
   }
@@ -224,6 +227,21 @@ function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, cal
     headersTimeout: times.isHeadSet ? NO_LIMIT : undefined,
     bodyTimeout: times.isBodySet ? NO_LIMIT : undefined,
   };
+}
+
+/** @throws ProviderError where the service that grants them is out; DeploymentFault where it refuses */
+async function credentialsFor(
+  request: ProviderRequest,
+  { endpoint, errors }: KnownEndpoint,
+  exchange: ProviderExchange,
+): Promise<readonly string[]> {
+  try {
+    return (await endpoint.authorization?.headersFor(request)) ?? [];
+  } catch (error) {
+    if (error instanceof ProviderError || error instanceof FastLiteLLMError || !(error instanceof Error)) throw error;
+    const message = `The service that grants credentials for ${endpoint.provider} failed.`;
+    throw errors.failed(kindOfCode(error) ?? 'server', message, exchange, error);
+  }
 }
 
 /** Headers of the call replace those of the deployment. */

@@ -80,9 +80,26 @@ describe('a call with a token of Entra ID', () => {
     await expect(chat(await start('no-token', () => true, 50))).rejects.toMatchObject({ kind: 'timeout' });
   });
 
-  it('blames the operator where Entra refuses the identity', async () => {
-    mockToken = () => Promise.reject(Object.assign(new Error('wrong secret-of-entra'), { name: 'AuthenticationError', statusCode: 401 }));
-    const error = await chat(await start('refused', () => true)).catch((thrown: Error) => thrown);
+  it('fails as at its provider while Entra is out', async () => {
+    const named = { name: 'AuthenticationRequiredError' };
+    mockToken = () => Promise.reject(Object.assign(new Error('network_error: See https://aka.ms/msal.js.errors'), named));
+    const message = 'The service that grants credentials for azure failed.';
+    await expect(chat(await start('out', () => true))).rejects.toMatchObject({ name: 'ProviderError', kind: 'server', message });
+    mockToken = () => Promise.reject(Object.assign(new Error('no route to secret-of-entra'), { code: 'ENOTFOUND' }));
+    await expect(chat(await start('unreachable', () => true))).rejects.toMatchObject({
+      name: 'ProviderError',
+      kind: 'connection',
+      message,
+    });
+  });
+
+  it.each([
+    ['by a status', Object.assign(new Error('wrong secret-of-entra'), { name: 'AuthenticationError', statusCode: 401 })],
+    // As @azure/identity 4.13 passes MSAL's errors on.
+    ['by a word', Object.assign(new Error('invalid_client: 7000215 - secret-of-entra'), { name: 'AuthenticationRequiredError' })],
+  ])('blames the operator where Entra refuses the identity %s', async (how, refusal) => {
+    mockToken = () => Promise.reject(refusal);
+    const error = await chat(await start(`refused ${how}`, () => true)).catch((thrown: Error) => thrown);
     expect(error).toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED' });
     expect(`${String((error as Error).cause)} ${(error as Error).message}`).toContain('Microsoft Entra ID grants no token');
     expect(`${String((error as Error).cause)} ${(error as Error).message}`).not.toContain('secret-of-entra');

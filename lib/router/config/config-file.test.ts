@@ -65,7 +65,9 @@ describe('a LiteLLM configuration', () => {
     const options = resolveRouterOptions({ configPath: path, timeoutMs: 5 }, env);
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
     expect(options.warnings).toEqual([
-      expect.stringContaining("settings of LiteLLM's proxy, without effect: general_settings.master_key"),
+      expect.stringContaining(
+        "settings of LiteLLM's proxy, without effect: general_settings.master_key; protect the app's routes by guards",
+      ),
       expect.stringContaining('unheard_of'),
       expect.stringContaining('redis_host'),
     ]);

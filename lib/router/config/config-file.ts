@@ -72,7 +72,8 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   });
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
   // An operator who sets a `master_key` expects the gateway to ask for it.
-  if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}`);
+  const mend = unhandled.includes('general_settings.master_key') ? "; protect the app's routes by guards that ask for the key" : '';
+  if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}${mend}`);
   const routerSettings = part('router_settings');
   const reporting = { refuse: refuseFileValue, warn };
   return {

@@ -305,8 +305,8 @@ class EntryReader {
 type OwnRates = TokenRates & Required<Pick<TokenRates, 'inputPerMillion' | 'outputPerMillion'>>;
 
 function unsetVariables(names: readonly string[]): Uncallable {
-  const are = names.length === 1 ? `variable ${names[0]} is` : `variables ${names.join(', ')} are`;
-  return { reason: `the environment ${are} not set`, mend: 'set it, or take os.environ/ out of the deployment' };
+  const [are, them] = names.length === 1 ? [`variable ${names[0]} is`, 'it'] : [`variables ${names.join(', ')} are`, 'them'];
+  return { reason: `the environment ${are} not set`, mend: `set ${them}, or take os.environ/ out of the deployment` };
 }
 
 function providerOf(model: string, params: Section): string {

@@ -44,8 +44,8 @@ const RESTRICTIONS = ['allowed_ips', 'allowed_routes', 'enforced_params', 'enfor
 const WEAK_MASTER_KEY = 'dangerously_permit_weak_or_unset_master_key';
 
 /**
- * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. The
- * library serves no routes, so a gateway has to enforce them, or to refuse to start.
+ * Reads the settings that protect LiteLLM's proxy from its `config.yaml` and the environment. They
+ * have no effect by themselves: the app has to enforce them by guards, or to refuse to start.
  *
  * @param configPath without it, only the environment is read
  * @throws InvalidConfigurationError when the master key names a variable that is not set, is empty

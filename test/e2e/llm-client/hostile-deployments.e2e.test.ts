@@ -68,6 +68,15 @@ describe('variables in a deployment outside litellm_params', () => {
     expect(router.deployments().map(({ modelName, rpm }) => [modelName, rpm])).toEqual([['chat', 7]]);
   });
 
+  it.each([
+    [{ api_base: 'os.environ/NO_BASE' }, 'variable NO_BASE is not set', 'set it, or'],
+    [{ api_base: 'os.environ/NO_BASE', api_key: 'os.environ/NO_KEY' }, 'variables NO_KEY, NO_BASE are not set', 'set them, or'],
+  ])('are named in what has to be corrected: %j', (own, reason, mend) => {
+    const { router } = open([{ model_name: 'chat', litellm_params: { ...listed.litellm_params, ...own } }]);
+    const corrected: unknown = { reason: expect.stringContaining(reason), mend: expect.stringContaining(mend) };
+    expect(router.status()).toMatchObject([{ state: 'uncallable', uncallable: corrected }]);
+  });
+
   it.each([{ model_name: 'os.environ/NO_SUCH' }, { model_name: 'chat', rpm: 'os.environ/NO_SUCH' }])(
     'stop the deployment where they are not set, not the app: %j',
     (own) => {

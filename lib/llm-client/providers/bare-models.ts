@@ -81,5 +81,5 @@ const FAMILIES: readonly (readonly [RegExp, string])[] = [
 
 /** The prefix to suggest to the operator. */
 export function prefixFor(name: string): string {
-  return FAMILIES.find(([pattern]) => pattern.test(name))?.[1] ?? 'openai/, anthropic/, gemini/, groq/ or that of its provider';
+  return FAMILIES.find(([pattern]) => pattern.test(name))?.[1] ?? 'openai/, anthropic/, gemini/, groq/ or another of docs/providers.md';
 }

@@ -5,8 +5,21 @@ import { deployment, routerEngines, routerOn } from '../../../test/support/route
 import { FastLiteLLM } from '../../fast-litellm.js';
 import { ProviderEndpoints } from './endpoints.js';
 
+let mockIsInstalled = true;
+jest.mock('../../common/optional-package.js', () => ({
+  ...jest.requireActual<object>('../../common/optional-package.js'),
+  isInstalled: () => mockIsInstalled,
+}));
+afterEach(() => (mockIsInstalled = true));
+
 const [engine] = routerEngines();
-const KEYS = { OPENAI_API_KEY: 'sk-o', GROQ_API_KEY: 'gsk', ANTHROPIC_API_KEY: 'sk-ant' };
+const KEYS = {
+  OPENAI_API_KEY: 'sk-o',
+  GROQ_API_KEY: 'gsk',
+  ANTHROPIC_API_KEY: 'sk-ant',
+  VERTEXAI_PROJECT: 'p',
+  VERTEXAI_CREDENTIALS: '{"type":"authorized_user"}',
+};
 
 describe('ProviderEndpoints', () => {
   const entry = (params: Record<string, unknown>) => deployment('any', { api_key: undefined, model: '*', ...params }, '*');
@@ -29,7 +42,20 @@ describe('ProviderEndpoints', () => {
       'https://api.groq.com',
     ]);
     expect(originOf({ api_base: '' }, 'groq/llama')).toEqual(['https://api.groq.com']);
-    expect(() => originOf({}, 'bedrock/claude')).toThrow('model: must name a provider');
+  });
+
+  it.each([
+    ['bedrock/claude', 'the environment has no key or address for bedrock'],
+    ['mistral/large', 'the environment has no key or address for mistral'],
+    ['ollama/llama3', 'the environment has no key or address for ollama'],
+    ['azure/gpt-4o', 'azure does not serve that name, or the environment has no address or project for it'],
+    ['bedrock/invoke/x', 'the route invoke/ of bedrock is not supported'],
+    ['nothing', 'the model nothing names no provider; write the prefix of its provider'],
+    ['sagemaker/x', 'the protocol of sagemaker is not supported yet'],
+    ['vertex_ai/gemini-2.5-pro', 'Vertex AI needs google-auth-library, which is not installed'],
+  ])('says for a deployment of any provider why %s cannot be called', (name, reason) => {
+    mockIsInstalled = false;
+    expect(() => originOf({}, name)).toThrow(`model: must name a model of this server, or a provider that is set up here (${reason}`);
   });
 
   it('goes by the region and the protocol of each name, whichever is called first', () => {

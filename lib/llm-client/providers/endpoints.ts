@@ -71,10 +71,15 @@ export class ProviderEndpoints {
       try {
         known = this.read(deployment, called);
       } catch (error) {
-        if (error instanceof DeploymentFault) throw unknownProvider(called);
+        if (error instanceof DeploymentFault) throw unknownProvider(called, incomplete(resolved.provider));
         throw error;
       }
-      if (known.endpoint.missingKey() !== undefined || !known.endpoint.isSetUp) throw unknownProvider(called);
+      const { endpoint } = known;
+      const lacks = endpoint.isSetUp ? endpoint.authorization?.missing?.() : undefined;
+      if (lacks !== undefined) throw unknownProvider(called, lacks.reason);
+      if (endpoint.missingKey() !== undefined || !endpoint.isSetUp) {
+        throw unknownProvider(called, `the environment has no key or address for ${resolved.provider}`);
+      }
       // Clients write the regions: those of one process are few, unless a client makes them up.
       if (byProvider.size >= MOST_KNOWN) byProvider.clear();
       byProvider.set(key, known);
@@ -88,9 +93,13 @@ export class ProviderEndpoints {
   }
 }
 
-function unknownProvider(called: string, detail?: string): InvalidArgumentError {
-  const rule = 'must name a provider that is set up here and speaks the OpenAI protocol';
-  return new InvalidArgumentError('model', called, detail === undefined ? rule : `${rule} (${detail})`);
+function unknownProvider(called: string, detail: string): InvalidArgumentError {
+  return new InvalidArgumentError('model', called, `must name a model of this server, or a provider that is set up here (${detail})`);
+}
+
+/** Without the names of variables, which are the operator's. */
+function incomplete(provider: string): string {
+  return `${provider} does not serve that name, or the environment has no address or project for it`;
 }
 
 /** Whether a deployment serves any provider that a request names: `*` without address or key. */

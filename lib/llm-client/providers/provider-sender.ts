@@ -229,7 +229,7 @@ function requestWith({ model, times }: Attempt, { endpoint }: KnownEndpoint, cal
   };
 }
 
-/** @throws ProviderError where the service that grants them is out; DeploymentFault where it refuses */
+/** @throws ProviderError where a token service is out, DeploymentFault if that refuses */
 async function credentialsFor(
   request: ProviderRequest,
   { endpoint, errors }: KnownEndpoint,

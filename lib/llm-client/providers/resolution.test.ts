@@ -116,9 +116,9 @@ describe('names without a prefix', () => {
     ['kimi-k2', 'moonshot/'],
     ['gemini-2.5-pro', 'gemini/ (Gemini API) or vertex_ai/ (Vertex AI)'],
     ['command-center', 'cohere/'],
-    ['my-model', 'that of its provider'],
+    ['my-model', 'another of docs/providers.md'],
     ['*-llama', 'groq/'],
-    ['', 'that of its provider'],
+    ['', 'another of docs/providers.md'],
   ])('rejects %s without a prefix, and suggests one', (model, mend) => expect(refusal({ model })).toContain(mend));
 });
 

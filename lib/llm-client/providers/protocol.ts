@@ -123,7 +123,10 @@ export interface Protocol {
    * @throws InvalidArgumentError for no JSON; UnsupportedRequestError for what it cannot express.
    */
   call(operation: Operation, sent: SentRequest): WireCall | undefined;
-  /** The error that a body or a header states. @param header by its name in lower case */
+  /**
+   * The error that a body or a header states. A body that it throws for, such as a proxy's page,
+   * states none. @param header by its name in lower case
+   */
   errorIn(body: string, header?: (name: string) => string | undefined): StatedError;
   /** Whether a body states an error in the place of an answer. */
   hasError(body: string): boolean;

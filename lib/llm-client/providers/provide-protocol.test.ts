@@ -2,6 +2,7 @@ import { deploymentCheck } from './deployment-check.js';
 import { ProviderEndpoint } from './endpoint.js';
 import { OPENAI } from './openai/openai.js';
 import { provideProtocol } from './provide-protocol.js';
+import { ProviderErrors } from './provider-errors.js';
 import type { ProvidedProvider } from './provided.js';
 
 const protocol = { ...OPENAI, name: 'acme' };
@@ -43,6 +44,20 @@ describe('provideProtocol', () => {
     ['an unknown option', 'acme', { bases_: [] }, 'provider.bases_: is not a known option'],
   ])('refuses %s', (_, name, wrong, message) => {
     expect(() => provideProtocol(name, { protocol, ...wrong } as ProvidedProvider)).toThrow(message);
+  });
+
+  it('keeps the status of an error whose body the protocol cannot read', () => {
+    const errorIn = (body: string) => ({ message: (JSON.parse(body) as { reason: string }).reason });
+    const remove = provideProtocol('acme', { protocol: { ...protocol, errorIn } });
+    const errors = new ProviderErrors(new ProviderEndpoint({ model: 'acme/m', api_base: 'http://localhost:1' }, 'a', {}), 'a');
+    const head = { rawHeaders: [], requestId: undefined };
+    expect(errors.answered(503, '<html>', { ...head, status: 503 })).toMatchObject({ kind: 'server', providerStatus: 503 });
+    expect(errors.answered(429, '{"reason":"slow down"}', { ...head, status: 429 })).toMatchObject({
+      kind: 'rate_limit',
+      message: 'slow down',
+    });
+    expect(errors.inAnswer('<html>', { ...head, status: 200 })).toMatchObject({ kind: 'server' });
+    remove();
   });
 
   it('refuses a name that is provided already', () => {

@@ -2,6 +2,7 @@ import { ProviderError, type ProviderFailureKind } from '../../common/provider-e
 import { kindOfStatus } from '../call/failure.js';
 import { retryAfterOf } from '../call/retry-after.js';
 import type { ProviderEndpoint } from './endpoint.js';
+import type { StatedError } from './protocol.js';
 import { rawHeader } from './raw-headers.js';
 
 /** The head of an answer. Status 0: none has arrived. */
@@ -28,7 +29,7 @@ export class ProviderErrors {
 
   /** An error in a stream, or in place of an answer. Some providers name its status as `code`. */
   inAnswer(json: string, head: AnswerHead): ProviderError {
-    const { code = '', status } = this.endpoint.protocol.errorIn(json);
+    const { code = '', status } = this.statedIn(json);
     if (status !== undefined) return this.answered(status, json, head);
     if (/^[45]\d\d$/.test(code ?? '')) return this.answered(Number(code), json, head);
     // Without one, a content filter or a prompt that is too long is a 400: the provider is well.
@@ -40,7 +41,7 @@ export class ProviderErrors {
     const { endpoint, deploymentId } = this;
     // Redacted after parsing: JSON often writes the slash of a key as `\/`.
     const clean = (text: string | null | undefined): string | undefined => (typeof text === 'string' ? endpoint.redact(text) : undefined);
-    const stated = endpoint.protocol.errorIn(body, (name) => rawHeader(rawHeaders, name));
+    const stated = this.statedIn(body, (name) => rawHeader(rawHeaders, name));
     // Google answers a wrong key with 400, and its body says so.
     const status = answerStatus === 400 && stated.status === 401 ? 401 : answerStatus;
     const [message, type, param, code] = [stated.message, stated.type, stated.param, stated.code].map(clean);
@@ -57,5 +58,14 @@ export class ProviderErrors {
       retryAfterMs: retryAfterOf({ get: (name) => rawHeader(rawHeaders, name) ?? null }, Date.now()) ?? stated.retryAfterMs,
       providerRequestId: requestId,
     });
+  }
+
+  /** Proxies answer with pages, which a protocol of the app's own may not expect. */
+  private statedIn(body: string, header?: (name: string) => string | undefined): StatedError {
+    try {
+      return this.endpoint.protocol.errorIn(body, header);
+    } catch {
+      return {};
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
+import { containersIn } from './containers.js';
 import { checkInteger, checkKnownKeys, checkObject, optional } from '../../common/options.js';
 
 /** The most entries that the lists and objects of a request's body may have. */
@@ -11,6 +12,8 @@ export interface BodyBounds {
   readonly parts?: number;
   /** `tool_calls` of all messages together. Default 10,000. */
   readonly toolCalls?: number;
+  /** Objects and lists in the arguments of all calls together. Default 200,000. */
+  readonly argumentValues?: number;
   /** `tools` and `functions`. Default 1,024. */
   readonly tools?: number;
   /** Token ids in `input` or `prompt`. Default 1,000,000. */
@@ -36,6 +39,7 @@ export const DEFAULT_BODY_BOUNDS: ResolvedBodyBounds = {
   messages: 10_000,
   parts: 20_000,
   toolCalls: 10_000,
+  argumentValues: 200_000,
   tools: 1024,
   tokenIds: 1_000_000,
   fallbacks: 64,
@@ -57,6 +61,9 @@ export function resolveBodyBounds(path: string, value: unknown): ResolvedBodyBou
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** Fewer characters of arguments have no more containers than any bound. */
+const COUNTED_ARGUMENTS = 64 * 1024;
 
 /** The bound of a field that is a list. */
 const LISTS: Readonly<Record<string, keyof BodyBounds>> = {
@@ -84,6 +91,9 @@ export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path =
 class BodyCheck {
   private parts = 0;
   private toolCalls = 0;
+  /** Characters of all arguments of calls, and objects and lists in those behind the first. */
+  private arguments = 0;
+  private values = 0;
 
   constructor(
     private readonly bounds: ResolvedBodyBounds,
@@ -133,11 +143,21 @@ class BodyCheck {
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i];
       if (typeof message !== 'object' || message === null) continue;
-      const { content, parts, tool_calls } = message as Fields;
+      const { content, parts, tool_calls, arguments: input } = message as Fields;
+      this.checkArguments(input, `${name}[${i}].arguments`);
       if (Array.isArray(content)) this.atMost('parts', (this.parts += content.length), `${name}[${i}].content`);
       if (Array.isArray(parts)) this.atMost('parts', (this.parts += parts.length), `${name}[${i}].parts`);
-      if (Array.isArray(tool_calls)) this.atMost('toolCalls', (this.toolCalls += tool_calls.length), `${name}[${i}].tool_calls`);
+      if (!Array.isArray(tool_calls)) continue;
+      this.atMost('toolCalls', (this.toolCalls += tool_calls.length), `${name}[${i}].tool_calls`);
+      for (const call of tool_calls) this.checkArguments(argumentsOf(call), `${name}[${i}].tool_calls`);
     }
+  }
+
+  /** JSON in a text, which the bounds of a JSON body do not see: protocols may parse it. */
+  private checkArguments(json: unknown, name: string): void {
+    if (typeof json !== 'string') return;
+    this.arguments += json.length;
+    if (this.arguments > COUNTED_ARGUMENTS) this.atMost('argumentValues', (this.values += containersIn(json)), name);
   }
 
   /** Names, targets, or chains by model group. A target has the fields and bounds of a request. */
@@ -161,4 +181,9 @@ class BodyCheck {
       }
     });
   }
+}
+
+function argumentsOf(call: unknown): unknown {
+  const { function: called } = (call ?? {}) as { readonly function?: { readonly arguments?: unknown } | null };
+  return called?.arguments;
 }

@@ -40,6 +40,20 @@ describe('additional_drop_params', () => {
     expect(withoutDropped({ messages, tools: [[1], 2] }, [path])).toEqual(left);
   });
 
+  it('copies nothing from which nothing is removed', () => {
+    const fields = {
+      messages: [
+        { role: 'user', content: [{ type: 'text' }] },
+        { role: 'user', content: [{ type: 'text', x: 1 }] },
+      ],
+    };
+    const left = withoutDropped(fields, ['messages[*].content[*].x', 'messages[*].content[*].none']);
+    const { messages } = left as typeof fields;
+    expect(messages[0]).toBe(fields.messages[0]);
+    expect(messages[1]).toEqual(fields.messages[0]);
+    expect(withoutDropped(fields, ['none', 'messages[*].none'])).toBe(fields);
+  });
+
   it.each<[string, readonly string[]]>([
     ['many paths', Array.from({ length: 65 }, () => 'messages[*].name')],
     ['a long path', [`messages[*]${'.a'.repeat(200)}`]],

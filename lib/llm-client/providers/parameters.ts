@@ -155,16 +155,24 @@ export function withoutDropped(fields: Fields, paths: readonly string[]): Fields
   }, fields) as Fields;
 }
 
+/** The value itself where nothing is removed: most parts of a conversation have no such field. */
 function without(value: unknown, steps: readonly string[], at: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const step = steps[at];
   const isLast = at === steps.length - 1;
-  if (Array.isArray(value)) {
-    const items = value as readonly unknown[];
-    if (isLast) return items.filter((_, place) => step !== '*' && step !== String(place));
-    return items.map((item, place) => (step === '*' || step === String(place) ? without(item, steps, at + 1) : item));
-  }
+  if (Array.isArray(value)) return withoutItems(value, step, isLast ? undefined : (item) => without(item, steps, at + 1));
   if (!Object.hasOwn(value, step)) return value;
-  const { [step]: dropped, ...others } = value as Fields;
-  return isLast ? others : { ...others, [step]: without(dropped, steps, at + 1) };
+  const fields = value as Fields;
+  const left = isLast ? undefined : without(fields[step], steps, at + 1);
+  if (!isLast && left === fields[step]) return value;
+  const others = Object.entries(fields).filter(([name]) => name !== step);
+  return Object.fromEntries(isLast ? others : [...others, [step, left]]);
+}
+
+/** @param next what becomes of an item; `undefined`: it is removed */
+function withoutItems(items: readonly unknown[], step: string, next: ((item: unknown) => unknown) | undefined): readonly unknown[] {
+  const isMeant = (place: number): boolean => step === '*' || step === String(place);
+  if (next === undefined) return items.filter((_, place) => !isMeant(place));
+  const left = items.map((item, place) => (isMeant(place) ? next(item) : item));
+  return left.every((item, place) => item === items[place]) ? items : left;
 }

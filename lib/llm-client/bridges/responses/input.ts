@@ -1,3 +1,4 @@
+import { append } from '../../../common/append.js';
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
@@ -5,11 +6,13 @@ import type { ChatMessage, ChatPart, ChatToolCall, ThinkingBlock } from '../../p
 import { refused } from '../../providers/parameters.js';
 import type { SentRequest } from '../../providers/protocol.js';
 import type { ModelRequest } from '../../request.js';
-import { thinkingBlocksIn } from './items.js';
+import { containersIn } from '../../../http/body/containers.js';
+import { sealedIn, thinkingBlocksIn } from './items.js';
 import type { KeptItems } from './kept-items.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const MOST_SEALED = 20_000;
 const ROLES = ['user', 'assistant', 'system', 'developer'] as const;
 type Role = (typeof ROLES)[number];
 
@@ -26,6 +29,8 @@ export function chatMessagesOf({ instructions, input }: ModelRequest, sent: Sent
 class InputReader {
   private readonly messages: ChatMessage[] = [];
   private turn: AssistantTurn | undefined = undefined;
+  /** Objects and lists in sealed reasoning so far. */
+  private sealed = 0;
 
   constructor(
     private readonly sent: SentRequest,
@@ -53,12 +58,22 @@ class InputReader {
           content: this.content(`${path}.output`, item.output),
         });
       case 'reasoning':
-        return this.assistant().think(reasoningText(path, item), thinkingBlocksIn(item.encrypted_content));
+        return this.assistant().think(reasoningText(path, item), this.thinking(`${path}.encrypted_content`, item.encrypted_content));
       case 'item_reference':
         return this.reference(path, item);
       default:
         throw refused(`${path}.type`, this.sent, `${this.sent.provider} has no items of type ${shown(type)}`);
     }
+  }
+
+  /** The bounds of JSON bodies do not see what is sealed. */
+  private thinking(path: string, encrypted: unknown): readonly ThinkingBlock[] | undefined {
+    const json = sealedIn(encrypted);
+    if (json === undefined) return undefined;
+    this.sealed += containersIn(json);
+    if (this.sealed > MOST_SEALED)
+      throw new InvalidArgumentError(path, this.sealed, `must have at most ${MOST_SEALED} blocks in all items together`);
+    return thinkingBlocksIn(json);
   }
 
   message(role: Exclude<Role, 'assistant'>, content: ChatMessage['content']): void {
@@ -143,7 +158,7 @@ class AssistantTurn {
   private readonly blocks: ThinkingBlock[] = [];
 
   say(content: string | readonly ChatPart[]): void {
-    if (typeof content !== 'string') this.texts.push(...content);
+    if (typeof content !== 'string') append(this.texts, content);
     else if (content !== '') this.texts.push({ type: 'text', text: content });
   }
 
@@ -153,7 +168,7 @@ class AssistantTurn {
 
   think(text: string, blocks: readonly ThinkingBlock[] = []): void {
     if (text !== '') this.thoughts.push(text);
-    this.blocks.push(...blocks);
+    append(this.blocks, blocks);
   }
 
   /** None for thoughts alone: no chat has such a message. */

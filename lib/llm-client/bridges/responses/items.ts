@@ -92,11 +92,16 @@ function sealed(blocks: readonly ThinkingBlock[]): string {
   return SEAL + Buffer.from(JSON.stringify(blocks)).toString('base64');
 }
 
-/** The thinking blocks that `sealed` wrote; `undefined` for anything else. */
-export function thinkingBlocksIn(encrypted: unknown): readonly ThinkingBlock[] | undefined {
+/** The JSON that `sealed` wrote; `undefined` for anything else. */
+export function sealedIn(encrypted: unknown): string | undefined {
   if (typeof encrypted !== 'string' || !encrypted.startsWith(SEAL)) return undefined;
+  return Buffer.from(encrypted.slice(SEAL.length), 'base64').toString('utf8');
+}
+
+/** The thinking blocks of sealed JSON; `undefined` for anything else. */
+export function thinkingBlocksIn(json: string): readonly ThinkingBlock[] | undefined {
   try {
-    const blocks: unknown = JSON.parse(Buffer.from(encrypted.slice(SEAL.length), 'base64').toString('utf8'));
+    const blocks: unknown = JSON.parse(json);
     return Array.isArray(blocks) ? (blocks as ThinkingBlock[]) : undefined;
   } catch {
     return undefined;

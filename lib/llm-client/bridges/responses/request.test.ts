@@ -88,6 +88,17 @@ describe('the input of Responses as messages', () => {
     expect(messagesOf({ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'gAAAA' }, user)).toEqual([user]);
   });
 
+  it('refuses sealed reasoning that would cost more than it says', () => {
+    const sealed = (blocks: number): object => {
+      const json = `[${Array.from({ length: blocks }, () => '{"type":"thinking"}').join()}]`;
+      return { type: 'reasoning', summary: [], encrypted_content: `thinking_blocks:${Buffer.from(json).toString('base64')}` };
+    };
+    const [assistant] = messagesOf(sealed(15_000), { role: 'assistant', content: 'a' }, user) as { thinking_blocks: object[] }[];
+    expect(assistant.thinking_blocks).toHaveLength(15_000);
+    expect(() => messagesOf(sealed(15_000), sealed(6_000), user)).toThrow('input[1].encrypted_content: must have at most 20000 blocks');
+    expect(() => messagesOf(sealed(200_000), user)).toThrow('input[0].encrypted_content: must have at most 20000 blocks');
+  });
+
   it('has the parts of an output', () => {
     const parts = [
       { type: 'input_text', text: 'a' },

@@ -1,3 +1,4 @@
+import { append } from '../../../common/append.js';
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { inlineDataIn } from '../data-url.js';
@@ -241,11 +242,6 @@ class ConversationWriter {
       mend: `change it, or call another model than ${model}`,
     });
   }
-}
-
-/** A list may be too long for the arguments of one call. */
-function append(target: Block[], blocks: readonly Block[]): void {
-  for (const block of blocks) target.push(block);
 }
 
 /** Blank texts are refused by Anthropic. */

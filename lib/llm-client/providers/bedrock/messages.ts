@@ -1,3 +1,4 @@
+import { append } from '../../../common/append.js';
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import type { ChatMessage, ChatPart, ChatToolCall, ThinkingBlock } from '../openai/chat-types.js';
@@ -45,6 +46,11 @@ export function conversationOf(messages: unknown, context: ConversationContext):
   return new Turns(context).of(messages as readonly ChatMessage[]);
 }
 
+/** A turn that may go on. */
+interface OpenTurn extends Turn {
+  readonly content: Block[];
+}
+
 /** The user's part of a turn: the service wants all results of tools first. */
 interface UserTurn {
   readonly results: Block[];
@@ -54,7 +60,7 @@ interface UserTurn {
 class Turns {
   private readonly media: MediaBlocks;
   private readonly system: Block[] = [];
-  private readonly turns: Turn[] = [];
+  private readonly turns: OpenTurn[] = [];
   private user: UserTurn | undefined = undefined;
   private assistant: Block[] | undefined = undefined;
   private readonly resultIds = new Set<string>();
@@ -77,10 +83,10 @@ class Turns {
     const role: unknown = (message as ChatMessage | null)?.role;
     if (role === 'system' || role === 'developer') {
       const isLeading = this.turns.length === 0 && this.user === undefined && this.assistant === undefined;
-      if (isLeading) this.system.push(...this.blocksOf(message, path));
+      if (isLeading) append(this.system, this.blocksOf(message, path));
       // Later ones stay in place: moved to the front they would invalidate the cache.
-      else this.userTurn().others.push(...this.blocksOf(message, path));
-    } else if (role === 'user') this.userTurn().others.push(...this.blocksOf(message, path));
+      else append(this.userTurn().others, this.blocksOf(message, path));
+    } else if (role === 'user') append(this.userTurn().others, this.blocksOf(message, path));
     else if (role === 'tool') this.addResult(message, path);
     else if (role === 'assistant') this.addAssistant(message, path);
     else throw new InvalidArgumentError(`${path}.role`, role, `must be one of ${ROLES.join(', ')}`);
@@ -111,9 +117,9 @@ class Turns {
   }
 
   /** A turn between two others may have been empty. */
-  private push(turn: Turn): void {
+  private push(turn: OpenTurn): void {
     const last = this.turns.at(-1);
-    if (last?.role === turn.role) this.turns[this.turns.length - 1] = { ...last, content: [...last.content, ...turn.content] };
+    if (last?.role === turn.role) append(last.content, turn.content);
     else this.turns.push(turn);
   }
 
@@ -138,7 +144,8 @@ class Turns {
     const { thinking_blocks: thinking, tool_calls: calls } = message;
     const blocks = (this.assistant ??= []);
     const signed = Array.isArray(thinking) ? (thinking as readonly ThinkingBlock[]).flatMap((block) => this.reasoning(block)) : [];
-    blocks.push(...signed, ...this.blocksOf(message, path));
+    append(blocks, signed);
+    append(blocks, this.blocksOf(message, path));
     if (calls === undefined || calls === null) return;
     if (!Array.isArray(calls)) throw new InvalidArgumentError(`${path}.tool_calls`, calls, 'must be a list');
     const ids = new Set<string>();

@@ -40,6 +40,14 @@ const messages = (...list: Fields[]): unknown => sent({ messages: list }).messag
 const call = (id: string, name: string, input: string): Fields => ({ id, type: 'function', function: { name, arguments: input } });
 
 describe('messages', () => {
+  it('takes more blocks of thinking and parts than a call has arguments, and turns around empty ones', () => {
+    const signed = Array.from({ length: 150_000 }, () => ({ type: 'redacted_thinking', data: 'aGk=' }));
+    const parts = Array.from({ length: 150_000 }, () => ({ type: 'text', text: 'a' }));
+    const list = [USER, { role: 'assistant', content: 'b', thinking_blocks: signed }, { role: 'user', content: parts }];
+    const turns = messages(...list, { role: 'assistant', content: '' }, USER) as { content: object[] }[];
+    expect(turns.map(({ content }) => content.length)).toEqual([1, 150_001, 150_001]);
+  });
+
   it('puts leading system messages in front and leaves later ones in place', () => {
     const body = sent({
       messages: [

@@ -6,6 +6,8 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Deeper schemas are refused, and those that references multiply. */
 const DEEPEST = 64;
 const MOST_PARTS = 20_000;
+/** What copying a value costs, in characters. */
+const COPIED = 16;
 
 /**
  * A schema at whose root there is `type`, `properties` and `required` alone, as models other than
@@ -30,6 +32,7 @@ class Inliner {
   /** @param within the references on the way here: one within itself becomes any object */
   of(value: unknown, within: readonly string[], depth = 0): unknown {
     if (typeof value !== 'object' || value === null) {
+      this.budget.take(this.path, COPIED);
       this.budget.value(this.path, value);
       return value;
     }

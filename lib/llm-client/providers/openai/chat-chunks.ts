@@ -15,6 +15,13 @@ export interface ChatUsage {
   readonly cache_read_input_tokens?: number;
 }
 
+/** Each event repeats the id and the model, which a provider may state without end. */
+const LONGEST_NAME = 1024;
+
+function short(name: string): string {
+  return name.length <= LONGEST_NAME ? name : name.slice(0, LONGEST_NAME);
+}
+
 /** Writes the events of one streamed chat completion. */
 export class ChatChunks {
   private readonly created = Math.floor(Date.now() / 1000);
@@ -23,12 +30,34 @@ export class ChatChunks {
   /** Choices that have begun, by index. */
   private readonly begun = new Set<number>();
 
+  private ownId: string;
+  private ownModel: string;
+
   /** @param includesUsage Whether the client or this package asked for the usage event. */
   constructor(
-    public id: string,
-    public model: string,
+    id: string,
+    model: string,
     private readonly includesUsage: boolean,
-  ) {}
+  ) {
+    this.ownId = short(id);
+    this.ownModel = short(model);
+  }
+
+  get id(): string {
+    return this.ownId;
+  }
+
+  set id(id: string) {
+    this.ownId = short(id);
+  }
+
+  get model(): string {
+    return this.ownModel;
+  }
+
+  set model(model: string) {
+    this.ownModel = short(model);
+  }
 
   /** The first one of a choice carries the role. */
   delta(delta: Readonly<Record<string, unknown>>, index = 0, logprobs?: object): string {

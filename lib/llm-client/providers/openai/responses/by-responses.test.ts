@@ -315,6 +315,16 @@ describe('a response as a chat completion', () => {
     expect(JSON.parse(whole)).toEqual({ error: { message: 'no', type: null, code: 'server_error' } });
   });
 
+  it('throws for calls without end', () => {
+    const added = (at: unknown): string =>
+      `data: ${JSON.stringify({ type: 'response.output_item.added', output_index: at, item: { type: 'function_call', call_id: 'c', name: 'f' } })}\n\n`;
+    const translator = new ResponseToChat('m', false);
+    const endless = (): void => {
+      for (let at = 0; at < 2000; at++) translator.chunk(Buffer.from(added(at)));
+    };
+    expect(endless).toThrow('too many calls');
+  });
+
   it('throws for a stream that was cut, and for an answer that is no response', () => {
     expect(() => translated([{ type: 'response.created', response: {} }])).toThrow('ended without');
     expect(() => new ResponseToChat('m', false).whole(Buffer.from('{}'))).toThrow('no output');

@@ -15,6 +15,8 @@ import {
   type Fields,
 } from './chat-answer.js';
 
+const MOST_CALLS = 1000;
+
 /** Translates a response, whole or streamed, into a chat completion. */
 export class ResponseToChat extends EventTranslator implements AnswerTranslator {
   private readonly chunks: ChatChunks;
@@ -89,6 +91,7 @@ export class ResponseToChat extends EventTranslator implements AnswerTranslator 
     const call = fieldsOf(item);
     if (call.type !== 'function_call' || this.calls.has(at)) return '';
     const index = this.calls.size;
+    if (index >= MOST_CALLS) throw new Error('the answer has too many calls');
     this.calls.set(at, { index, hasInput: false });
     return this.chunks.delta({ tool_calls: [{ index, ...callOf({ ...call, arguments: '' }) }] });
   }

@@ -92,9 +92,14 @@ function sealed(blocks: readonly ThinkingBlock[]): string {
   return SEAL + Buffer.from(JSON.stringify(blocks)).toString('base64');
 }
 
+/** Whether an `encrypted_content` is ours, which other providers cannot read. */
+export function isSealed(encrypted: unknown): encrypted is string {
+  return typeof encrypted === 'string' && encrypted.startsWith(SEAL);
+}
+
 /** The JSON that `sealed` wrote; `undefined` for anything else. */
 export function sealedIn(encrypted: unknown): string | undefined {
-  if (typeof encrypted !== 'string' || !encrypted.startsWith(SEAL)) return undefined;
+  if (!isSealed(encrypted)) return undefined;
   return Buffer.from(encrypted.slice(SEAL.length), 'base64').toString('utf8');
 }
 

@@ -1,4 +1,4 @@
-import { thinkingBlocksIn } from '../../../bridges/responses/items.js';
+import { isSealed } from '../../../bridges/responses/items.js';
 import { KEPT_ITEMS } from '../../../bridges/responses/kept-items.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -21,7 +21,7 @@ function readableItem(item: unknown, provider: string): readonly unknown[] {
   const { type, id } = item as Fields;
   const kept = (type === 'item_reference' || type === undefined) && typeof id === 'string' ? KEPT_ITEMS.get(id) : undefined;
   const whole = (kept ?? item) as Fields;
-  if (whole.type === 'reasoning' && thinkingBlocksIn(whole.encrypted_content) !== undefined) return [];
+  if (whole.type === 'reasoning' && isSealed(whole.encrypted_content)) return [];
   if (provider !== 'azure' || !WITHOUT_STATUS.has(String(whole.type)) || whole.status === undefined) return [whole];
   return [Object.fromEntries(Object.entries(whole).filter(([name]) => name !== 'status'))];
 }

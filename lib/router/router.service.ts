@@ -1,5 +1,6 @@
 import type { Capability, CapabilityHealth, MetricSample } from '../common/capability.js';
 import { defaultLog } from '../common/default-log.js';
+import { errorMessage, InvalidConfigurationError } from '../common/errors.js';
 import type { LogSink } from '../common/log-sink.js';
 import { checkOneOf, checkString, refuseArgument, refuseOption } from '../common/options.js';
 import { measure, SILENT_RECORDER, type CallSeries } from '../common/recorder.js';
@@ -82,7 +83,7 @@ export class RouterService implements Capability {
       random,
       countTokens,
       reports: sharedState !== undefined,
-      onCooldown: (deployment, untilMs, status) => this.onCooldown(deployment, untilMs, status),
+      onCooldown: (deployment, untilMs, ...why) => this.onCooldown(deployment, untilMs, ...why),
     });
     sharedState?.start(stateForSharing(this.core, sharedAs));
     if (options.healthChecks !== undefined) {
@@ -299,11 +300,17 @@ export class RouterService implements Capability {
     return measure(this.series, () => this.book(model, context));
   }
 
-  private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number): void {
+  private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number, failure: CallFailure): void {
     this.counters.cooldowns++;
     const seconds = Math.ceil((untilMs - this.core.now()) / 1000);
-    const cause = status === 0 ? 'connection failed' : `status ${status}`;
+    const cause = misconfigurationIn(failure, id) ?? (status === 0 ? 'connection failed' : `status ${status}`);
     this.logger.warn(`Router: deployment ${id} (${modelName}) in cooldown for ${seconds} s (${cause})`);
     this.options.sharedState?.cooled?.(id, untilMs);
   }
+}
+
+/** What the operator has to correct. The client's error does not say it. */
+function misconfigurationIn({ misconfigured, error }: CallFailure, id: string): string | undefined {
+  const cause = misconfigured === true ? (error as Partial<Error> | null | undefined)?.cause : undefined;
+  return cause instanceof InvalidConfigurationError ? errorMessage(cause).replace(`deployment ${id}: `, '') : undefined;
 }

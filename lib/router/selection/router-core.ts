@@ -32,7 +32,7 @@ export interface RouterEnvironment {
   /** Whether usage is kept for other processes. */
   readonly reports?: boolean;
   /** Called when a deployment goes into cooldown. */
-  readonly onCooldown?: (deployment: Deployment, untilMs: number, status: number) => void;
+  readonly onCooldown?: (deployment: Deployment, untilMs: number, status: number, failure: CallFailure) => void;
 }
 
 const NO_CONTEXT: RoutingContext = {};
@@ -165,7 +165,7 @@ export class RouterCore {
     const coolMs = recordFailure({ deployment, slot, groupSize, status, failure, nowMs }, states, this.settings);
     if (coolMs > 0) {
       states.cool(slot, nowMs + coolMs);
-      this.env.onCooldown?.(deployment, nowMs + coolMs, status);
+      this.env.onCooldown?.(deployment, nowMs + coolMs, status, failure);
     }
     return true;
   }

@@ -14,7 +14,8 @@ jest.mock('@azure/identity', () => ({
 }));
 
 const ANSWER = JSON.stringify({ choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }] });
-const quiet = { log: () => {}, warn: () => {}, error: () => {} };
+const warned: string[] = [];
+const logger = { log: () => {}, warn: (line: string) => void warned.push(line), error: () => {} };
 const opened: FastLiteLLM[] = [];
 
 interface Started {
@@ -34,7 +35,7 @@ async function start(client: string, accepts: (token: string) => boolean, attemp
   });
   const identity = { tenant_id: 't', client_id: client, client_secret: 'secret-of-entra' };
   const modelList = [{ model_name: 'm', litellm_params: { model: 'azure/gpt-4o', api_base, ...identity } }];
-  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, llmClient: { attemptTimeoutMs }, logger: quiet });
+  const llm = new FastLiteLLM({ router: { modelList, numRetries: 0 }, llmClient: { attemptTimeoutMs }, logger });
   opened.push(llm);
   return { llm, seen };
 }
@@ -101,6 +102,10 @@ describe('a call with a token of Entra ID', () => {
     mockToken = () => Promise.reject(refusal);
     const error = await chat(await start(`refused ${how}`, () => true)).catch((thrown: Error) => thrown);
     expect(error).toMatchObject({ code: 'DEPLOYMENT_MISCONFIGURED' });
+    expect(warned.at(-1)).toMatch(
+      /in cooldown for 5 s \(litellm_params.client_secret: Microsoft Entra ID grants no token .*; correct tenant_id/,
+    );
+    expect(warned.join()).not.toContain('secret-of-entra');
     expect(`${String((error as Error).cause)} ${(error as Error).message}`).toContain('Microsoft Entra ID grants no token');
     expect(`${String((error as Error).cause)} ${(error as Error).message}`).not.toContain('secret-of-entra');
   });

@@ -48,15 +48,17 @@ interface Group {
 /** Makes the controllers of a gateway. @throws InvalidArgumentError for a wrong rate limit rule. */
 export function createGatewayControllers(mount: ResolvedGatewayMount): GatewayControllers {
   const wanted = ROUTES.filter(({ endpoint }) => mount.endpoints.has(endpoint));
-  const groups = [...groupsOf(wanted, mount.rateLimit, false), ...groupsOf(wanted, mount.rateLimit, true)];
+  const groups = [...groupsOf(wanted, mount, false), ...groupsOf(wanted, mount, true)];
   const made = groups.map((group) => createController(mount, group));
   return { controllers: made.map(({ controller }) => controller), routes: made.flatMap(({ routes }) => routes) };
 }
 
-function groupsOf(routes: readonly GatewayRoute[], limits: GatewayRateLimits | undefined, atRoot: boolean): Group[] {
+function groupsOf(routes: readonly GatewayRoute[], { rateLimit: limits, unprefixed }: ResolvedGatewayMount, atRoot: boolean): Group[] {
   const groups = new Map<Group['endpoint'], GatewayRoute[]>();
   for (const route of routes) {
     if (atRoot ? route.atRoot === undefined : route.atRoot === 'only') continue;
+    // Without the path it is at the root already: Fastify refuses to have it twice.
+    if (atRoot && unprefixed && route.atRoot === 'also') continue;
     const isOwn = UNLIMITED.has(route.endpoint) || (isByEndpoint(limits) && limits[route.endpoint] !== undefined);
     const name = isOwn ? route.endpoint : 'default';
     groups.set(name, [...(groups.get(name) ?? []), route]);

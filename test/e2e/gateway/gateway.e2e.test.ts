@@ -215,6 +215,13 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('the gateway on %s', (adap
     expect((await gateway.post('/v1/chat/completions', { ...CHAT, user: large.text })).status).toBe(200);
   });
 
+  it('has all routes without the path, too', async () => {
+    await start({ unprefixed: true });
+    for (const path of ['/v1/model/info', '/model/info', '/v1/models', '/models', '/health/liveliness']) {
+      expect(await gateway.ask(path, { method: 'GET' })).toMatchObject({ status: 200 });
+    }
+  });
+
   it('has only the endpoints that are asked for, at the path and prefix of the app', async () => {
     await start({ path: 'llm/v1', endpoints: ['chat'], unprefixed: true }, {}, { prepare: (app) => app.setGlobalPrefix('api') });
     expect((await openai('/api/llm/v1').chat.completions.create({ model: 'gpt-4o', messages: [...HELLO] })).object).toBe('chat.completion');

@@ -32,8 +32,8 @@ export interface EndpointParams extends HeaderParams {
   readonly client_secret?: unknown;
 }
 
-/** What cannot be part of a path: `..`, or half a surrogate pair, which has no encoding. */
-const NO_MODEL = /^\.{0,2}$|\p{Surrogate}/u;
+/** What cannot be part of a path: `..` between slashes, or half a surrogate pair. */
+const NO_MODEL = /^$|(?:^|[\\/])\.{1,2}(?:$|[\\/])|\p{Surrogate}/u;
 
 /** A deployment's address, headers and key, resolved once. */
 export class ProviderEndpoint {
@@ -137,12 +137,20 @@ export class ProviderEndpoint {
   }
 
   /**
+   * Before a protocol writes the model into a path.
+   * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
+   */
+  checkModel(model: string): void {
+    if (!isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
+  }
+
+  /**
    * The path of an operation (`/chat/completions`, also with a query) for a model; without one, of
    * the provider's account.
    * @throws InvalidArgumentError where the client's part of the name (behind a `*`) is no model.
    */
   pathOf(operation: string, model: string | undefined): string {
-    if (model !== undefined && !isModelName(model)) throw new InvalidArgumentError('model', model, 'must name a model behind its provider');
+    if (model !== undefined) this.checkModel(model);
     const { base, query, namesDeployment, v1 } = this.address;
     if (operation === '/responses' && v1 !== undefined) return v1 + operation;
     const deployment = model === undefined ? '/openai' : `/openai/deployments/${encodeURIComponent(model)}`;

@@ -136,7 +136,7 @@ function listOf(value: unknown): readonly string[] {
 }
 
 /** Most paths of a caller, and the longest: each may walk the whole conversation. */
-const MOST_DROPS = 64;
+const MOST_DROPS = 16;
 const LONGEST_DROP = 256;
 
 /** @throws InvalidArgumentError for too many or too long ones */

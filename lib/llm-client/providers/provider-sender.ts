@@ -55,6 +55,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const { deployment, model } = attempt.selection;
     const known = access.endpoints.of(deployment, model);
     attempt.provider = known.endpoint.provider;
+    if (request.forwarded?.isOfAccount !== true) known.endpoint.checkModel(attempt.model);
     // A bridge asks for the usage of each stream, which its API always reports.
     const asksUsage = request.addsUsage || (request.stream && bridgeOf(this.operation) !== undefined);
     let addsUsage = asksUsage && !known.refusesStreamOptions;

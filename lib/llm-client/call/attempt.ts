@@ -51,6 +51,8 @@ export class Attempt implements JudgedAttempt {
   usage: AnswerUsage | undefined = undefined;
   /** Of a complete answer whose provider reported no usage. */
   estimatedUsage: AnswerUsage | undefined = undefined;
+  /** The provider does not have what a request that passes as it is asks for: a path, a file. */
+  isNotThere = false;
   firstChunkAtMs: number | undefined = undefined;
   private sentAtMs: number | undefined = undefined;
   endedAtMs = NaN;

@@ -6,7 +6,7 @@ import { CallbackError, judge, judgeSelection, routerReport, type JudgedAttempt 
 
 const attemptAt = (model = 'openai/gpt-4o', changes: Partial<JudgedAttempt> = {}): JudgedAttempt => {
   const selection = { deployment: { id: 'a', model }, group: 'm', model } as Selection;
-  return { selection, cancelled: undefined, isOverCallersTime: false, ...changes };
+  return { selection, cancelled: undefined, isOverCallersTime: false, isNotThere: false, ...changes };
 };
 const provider = (kind: ProviderFailureKind, status?: number): ProviderError =>
   new ProviderError({ kind, message: 'no', status, provider: 'openai', deploymentId: 'a' });
@@ -18,6 +18,7 @@ describe('judge', () => {
     ['a time limit of the operator', provider('timeout'), attemptAt(), 'provider', 'timeout'],
     ['an unknown model', provider('not_found', 404), attemptAt(), 'provider', 'not_found'],
     ['an unknown model behind a *', provider('not_found', 404), attemptAt('openai/*'), 'caller', 'not_found'],
+    ['a file that is not there', provider('not_found', 404), attemptAt('openai/gpt-4o', { isNotThere: true }), 'caller', 'not_found'],
     ['a time limit of the caller', provider('timeout'), attemptAt('openai/gpt-4o', { isOverCallersTime: true }), 'caller', 'timeout'],
     ['a full pool', poolIsFull, attemptAt(), 'pool', 'timeout'],
     ['a wrong configuration', new DeploymentMisconfiguredError('m', ['a']), attemptAt(), 'operator', 'authentication'],

@@ -48,11 +48,13 @@ export interface JudgedAttempt {
   readonly cancelled: Error | undefined;
   /** Whether it ran out of a time that the request's body had set. */
   readonly isOverCallersTime: boolean;
+  /** Whether the provider has no such path or object; it may answer chat all the same. */
+  readonly isNotThere: boolean;
 }
 
 /** The one place that decides whose fault a failed attempt is, and whether its call goes on. */
 export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
-  const { selection, cancelled, isOverCallersTime } = attempt;
+  const { selection, cancelled, isOverCallersTime, isNotThere } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
   if (thrown instanceof UnsupportedRequestError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 400 });
@@ -64,7 +66,7 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   if (error instanceof DeploymentMisconfiguredError) return new Failure(error, 'operator', reason);
   // Behind a `*` the caller names the model.
   const isUnknownModel = reason.kind === 'not_found' && deployment.model.includes('*');
-  if (isOverCallersTime || isUnknownModel) return new Failure(error, 'caller', reason);
+  if (isOverCallersTime || isUnknownModel || isNotThere) return new Failure(error, 'caller', reason);
   const isPoolFull = error instanceof FastLiteLLMError && reason.kind === 'timeout';
   return new Failure(error, isPoolFull ? 'pool' : 'provider', reason);
 }

@@ -81,6 +81,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
         }
         // By chat neither: then the first answer says what was not found.
         if (notFound !== undefined && exchange.status === 404) throw notFound.error;
+        attempt.isNotThere = request.forwarded !== undefined && lacksOperation(exchange);
         // The caller did not ask for `stream_options`: a provider that refuses them is asked again
         // without.
         if (!addsUsage || !refusesStreamOptions(exchange)) throw error;

@@ -38,6 +38,23 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('requests that pass the ga
     expect([tokens('input'), tokens('output')]).toEqual([5, 7]);
   });
 
+  it('keeps a deployment in rotation that has no such path, file or method', async () => {
+    await start();
+    // The only deployment of a group is never in cooldown for a 404.
+    for (const group of ['image', 'team/files'])
+      gateway.llm.router.addDeployment(
+        deploymentOf(group, { name: `${group}-2`, apiBase: upstream.apiBase }, { model: `openai/${group}-model` }),
+      );
+    upstream.answer = (_, response) => {
+      response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":{"message":"Not Found","code":null}}');
+      return true;
+    };
+    const status = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: { readonly status: number }) => error.status);
+    expect(await status(openai.images.generate({ model: 'image', prompt: 'A dog' }))).toBe(404);
+    expect((await gateway.ask('/v1/files/file-1', { method: 'GET', headers: { 'x-litellm-model': 'team/files' } })).status).toBe(404);
+    expect(gateway.llm.router.metrics().find(({ name }) => name.endsWith('cooldowns_total'))?.value).toBe(0);
+  });
+
   it('edits images: forms pass with the model of the deployment', async () => {
     await start();
     const image = await toFile(Buffer.from(PIXEL, 'base64'), 'dog.png', { type: 'image/png' });

@@ -39,11 +39,13 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
   }
 }
 
+/** Answers errors in OpenAI's shape, as the gateway does. */
 @Catch()
 export class OpenAIErrorFilter extends GatewayErrorFilter {
   protected readonly isAnthropics = false;
 }
 
+/** Answers errors in Anthropic's shape. */
 @Catch()
 export class AnthropicErrorFilter extends GatewayErrorFilter {
   protected readonly isAnthropics = true;

@@ -47,6 +47,7 @@ export type ForwardedEndpoint = Extract<GatewayEndpoint, 'images' | 'audio' | 'm
  */
 export type GatewayRateLimits = readonly RateLimitRule[] | RateLimitsByEndpoint;
 
+/** Limits by endpoint; `default`: for those that are not named. `false`: none. */
 export type RateLimitsByEndpoint = Readonly<Partial<Record<GatewayEndpoint | 'default', readonly RateLimitRule[] | false>>>;
 
 /**

@@ -72,6 +72,7 @@ export interface WireCall {
 export interface AnswerTranslator {
   /** Bytes that wait for the rest of their event. They are bounded by the exchange. */
   readonly pending: number;
+  /** A whole answer. @throws Error for one that cannot be read */
   whole(answer: Buffer): Buffer;
   /**
    * The events that a chunk of a stream completes; may be empty. Nothing before the first content:

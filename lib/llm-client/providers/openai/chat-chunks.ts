@@ -1,5 +1,6 @@
 import { eventOf } from '../../stream/event-translator.js';
 
+/** Why a choice ended, in OpenAI's words. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter';
 
 /** Usage in OpenAI's words. */
@@ -43,18 +44,22 @@ export class ChatChunks {
     this.ownModel = short(model);
   }
 
+  /** Of the completion; it may come late, with an event of the provider. */
   get id(): string {
     return this.ownId;
   }
 
+  /** Long ones are cut: each event repeats it. */
   set id(id: string) {
     this.ownId = short(id);
   }
 
+  /** As the provider names it. */
   get model(): string {
     return this.ownModel;
   }
 
+  /** Long ones are cut. */
   set model(model: string) {
     this.ownModel = short(model);
   }
@@ -65,6 +70,7 @@ export class ChatChunks {
     return this.event([{ index, delta: { ...role, ...delta }, ...(logprobs && { logprobs }), finish_reason: null }]);
   }
 
+  /** The last event of a choice. */
   finish(reason: FinishReason, index = 0): string {
     const delta = this.isFirst(index) ? { role: 'assistant', content: '' } : {};
     return this.event([{ index, delta, finish_reason: reason }]);

@@ -1,3 +1,4 @@
+import { reportUsage } from '../../http/request-context.js';
 import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
 import type { LlmClient } from '../../llm-client/llm-client.service.js';
 import type { CallOptions, ModelRequest } from '../../llm-client/request.js';
@@ -43,7 +44,10 @@ function count(names: RouteNames, counted: (desk: GatewayDesk, body: ModelReques
     method: 'POST',
     body: 'json',
     async handle(desk: GatewayDesk, { request, json }: GatewayExchange): Promise<void> {
-      json(await counted(desk, modelRequestOf(request)));
+      const answer = await counted(desk, modelRequestOf(request));
+      // What the guard reserved for a prompt that is sent nowhere is given back.
+      reportUsage(request, 0);
+      json(answer);
     },
   };
 }

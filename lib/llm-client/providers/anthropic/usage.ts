@@ -12,10 +12,11 @@ export function mergedUsage(before: Fields, later: unknown): Fields {
   return merged;
 }
 
-/** Anthropic's usage in OpenAI's words. */
-export function chatUsage(usage: Fields): ChatUsage {
+/** Anthropic's usage in OpenAI's words; `undefined`: it has no figures. */
+export function chatUsage(usage: Fields): ChatUsage | undefined {
   // The figures beside the iterations leave out what compaction used.
   const parts = Array.isArray(usage.iterations) && usage.iterations.length > 0 ? usage.iterations.map(fieldsOf) : [usage];
+  if (!parts.some((part) => isFigure(part.input_tokens) || isFigure(part.output_tokens))) return undefined;
   const sum = (read: (part: Fields) => unknown): number => parts.reduce((total, part) => total + tokens(read(part)), 0);
   const created = sum((part) => part.cache_creation_input_tokens);
   const cached = sum((part) => part.cache_read_input_tokens);
@@ -42,9 +43,13 @@ export function chatUsage(usage: Fields): ChatUsage {
 
 /** Anthropic's usage for limits and costs; `undefined`: it has no figures. */
 export function answerUsage(usage: Fields): AnswerUsage | undefined {
-  return usage.input_tokens === undefined && usage.output_tokens === undefined ? undefined : usageFrom(chatUsage(usage));
+  return usageFrom(chatUsage(usage));
 }
 
 function tokens(value: unknown): number {
-  return typeof value === 'number' && value >= 0 && value <= LARGEST ? value : 0;
+  return isFigure(value) ? value : 0;
+}
+
+function isFigure(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= LARGEST;
 }

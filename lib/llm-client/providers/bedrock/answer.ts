@@ -44,7 +44,8 @@ export function answerId(): string {
 
 /** @param more `additionalModelResponseFields`, which may have the tokens of the thinking */
 export function usageOf(usage: unknown, more: unknown): ChatUsage | undefined {
-  if (!isObject(usage)) return undefined;
+  // Without a figure the answer is estimated.
+  if (!isObject(usage) || !(isAmount(usage.inputTokens) || isAmount(usage.outputTokens))) return undefined;
   const read = amount(usage.cacheReadInputTokens);
   const write = amount(usage.cacheWriteInputTokens);
   const prompt = amount(usage.inputTokens) + read + write;
@@ -184,7 +185,11 @@ export function isObject(value: unknown): value is Fields {
 }
 
 function amount(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
+  return isAmount(value) ? value : 0;
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
 function textOf(value: unknown): string {

@@ -178,7 +178,10 @@ describe('a whole answer', () => {
 
   it('takes figures that are none for 0', () => {
     const lying = { inputTokens: -5, outputTokens: '7', cacheReadInputTokens: null, cacheDetails: [null] };
-    expect(whole(answerOf([], 'end_turn', { usage: lying })).usage).toEqual({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 });
+    const usageOf = (usage: object): unknown => whole(answerOf([], 'end_turn', { usage })).usage;
+    expect(usageOf({ ...lying, inputTokens: 3 })).toEqual({ prompt_tokens: 3, completion_tokens: 0, total_tokens: 3 });
+    // A usage of zeros would make the answer free.
+    expect(usageOf(lying)).toBeUndefined();
   });
 
   it('has the structured output as its content', () => {

@@ -73,7 +73,8 @@ export function finishOf({ incomplete_details: details }: Fields, hasCalls: bool
 }
 
 export function chatUsageOf(usage: unknown): ChatUsage | undefined {
-  if (!isObject(usage)) return undefined;
+  // Without a figure the answer is estimated.
+  if (!isObject(usage) || (typeof usage.input_tokens !== 'number' && typeof usage.output_tokens !== 'number')) return undefined;
   const { input_tokens_details: input, output_tokens_details: output } = usage;
   const [prompt, completion] = [numberIn(usage.input_tokens), numberIn(usage.output_tokens)];
   return {

@@ -2,12 +2,16 @@ import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@
 import { HttpAdapterHost } from '@nestjs/core';
 import { checkObject } from './common/options.js';
 import { FastLiteLLM } from './fast-litellm.js';
+import { MasterKey } from './gateway/access/master-key.js';
 import { readBodies } from './gateway/body/bodies.js';
 import { createGatewayControllers } from './gateway/gateway.controllers.js';
 import { GATEWAY_DESK, type GatewayDesk } from './gateway/gateway.desk.js';
 import { resolveGatewayMount, resolveGatewayOptions, type GatewayMount, type GatewayOptions } from './gateway/gateway.options.js';
-import { MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
+import { GUARD_COUNT, MOUNTED_ROUTES, type MountedRoute } from './gateway/routes/mounted-route.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+import { readLiteLLMProxySettings } from './router/config/proxy-settings.js';
+
+const MASTER_KEY_SETTING = 'general_settings.master_key';
 
 /** Names the keys that belong to the mount. */
 const NO_MOUNT: GatewayMount = {
@@ -29,7 +33,11 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
     return {
       ...definition,
       imports: [...(definition.imports ?? []), ...(mount.imports ?? [])],
-      providers: [...(definition.providers ?? []), { provide: MOUNTED_ROUTES, useValue: routes }],
+      providers: [
+        ...(definition.providers ?? []),
+        { provide: MOUNTED_ROUTES, useValue: routes },
+        { provide: GUARD_COUNT, useValue: mount.guards?.length ?? 0 },
+      ],
       controllers: [...controllers],
     };
   })
@@ -49,9 +57,10 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
   providers: [
     {
       provide: GATEWAY_DESK,
-      inject: [FastLiteLLM, MODULE_OPTIONS_TOKEN],
-      useFactory: (llm: FastLiteLLM, options?: GatewayOptions): GatewayDesk => ({
+      inject: [FastLiteLLM, GUARD_COUNT, MODULE_OPTIONS_TOKEN],
+      useFactory: (llm: FastLiteLLM, guards: number, options?: GatewayOptions): GatewayDesk => ({
         options: resolveGatewayOptions(options),
+        masterKey: masterKeyOf(llm, guards, options),
         client: llm.client,
         router: llm.router,
         tokenCounter: llm.tokenCounter,
@@ -78,4 +87,14 @@ export class FastLiteLLMGatewayModule extends ConfigurableModuleClass {
   static override forRoot(options: GatewayOptions & GatewayMount = {}): DynamicModule {
     return super.forRoot(checkObject('options', options));
   }
+}
+
+/** The option, else the one of LiteLLM's configuration, where the app has no guards of its own. */
+function masterKeyOf({ liteLLMConfig }: FastLiteLLM, guards: number, options?: GatewayOptions): MasterKey | null {
+  const { masterKey: own } = resolveGatewayOptions(options);
+  if (own !== null) return new MasterKey(own);
+  const { path, handledSettings, env } = liteLLMConfig;
+  if (path === undefined || guards > 0 || handledSettings.includes(MASTER_KEY_SETTING)) return null;
+  const { masterKey, keyHeader } = readLiteLLMProxySettings(path, env);
+  return masterKey === null ? null : new MasterKey(masterKey, keyHeader);
 }

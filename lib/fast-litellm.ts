@@ -13,6 +13,7 @@ import { provideEngine, type EngineContext } from './engine/provide-engine.js';
 import { processClock } from './engine/shared-memory.js';
 import { StricterChoice } from './engine/stricter-choice.js';
 import type { EngineState, SwitchingEngine } from './engine/switching-engine.js';
+import type { Environment } from './feature-flags/feature-flags.environment.js';
 import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/feature-flags.service.js';
 import { EngineComparisons } from './fast-litellm.comparison.js';
 import { checkFastLiteLLMOptions, formerOptionsOf, type FastLiteLLMOptions } from './fast-litellm.options.js';
@@ -74,6 +75,11 @@ export class FastLiteLLM {
   readonly client: LlmClient;
   /** Observer of calls to models: makes OpenTelemetry spans if `telemetry` is on. */
   readonly observer?: CallObserver;
+  /**
+   * LiteLLM's configuration file, and which of its settings the app enforces itself.
+   * @internal
+   */
+  readonly liteLLMConfig: { readonly path?: string; readonly handledSettings: readonly string[]; readonly env?: Environment };
   /** Graceful shutdown; the Nest module uses it. */
   readonly shutdown: GracefulShutdown;
 
@@ -90,6 +96,8 @@ export class FastLiteLLM {
     for (const key of formerOptionsOf(options)) logger.warn(`unknown option, ignored: ${key}`);
     const tokenCounterOptions = resolveTokenCounterOptions(options.tokenCounter);
     const metrics = readMetrics(options.metrics);
+    const { configPath: path, handledSettings = [] } = options.router ?? {};
+    this.liteLLMConfig = { path, handledSettings, env: context.env };
     this.setting = readEngineMode(options.engine, context.env);
     if (optional(options.telemetry, false, (value) => checkBoolean('telemetry', value))) this.observer = openTelemetryObserver();
     try {

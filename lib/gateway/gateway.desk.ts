@@ -2,6 +2,7 @@ import type { LlmClient } from '../llm-client/llm-client.service.js';
 import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
+import type { MasterKey } from './access/master-key.js';
 import type { ResolvedGatewayOptions } from './gateway.options.js';
 
 /** What probes are told. */
@@ -13,6 +14,8 @@ export interface GatewayReadiness {
 /** What the gateway's routes work with. */
 export interface GatewayDesk {
   readonly options: ResolvedGatewayOptions;
+  /** What requests have to send; `null`: the app's guards decide. */
+  readonly masterKey: MasterKey | null;
   readonly client: LlmClient;
   readonly router: RouterService;
   readonly tokenCounter: TokenCounterService;

@@ -90,6 +90,12 @@ export interface GatewayOptions {
    * the model group whose account has them.
    */
   readonly models?: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
+  /**
+   * Key that requests have to send, in any header that LiteLLM's proxy reads. Default, where the
+   * gateway has no `guards`: `general_settings.master_key` of `router.configPath`, else
+   * `LITELLM_MASTER_KEY`, unless `router.handledSettings` has `general_settings.master_key`.
+   */
+  readonly masterKey?: string;
   /** Options for the calls of a request: tags, time limits, which models its client may call. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the app declares the type of its framework's request
   readonly callOptions?: (request: any) => CallOptions | Promise<CallOptions>;
@@ -103,6 +109,7 @@ export interface ResolvedGatewayOptions {
   readonly allowedHosts: readonly string[] | null;
   readonly models: Readonly<Partial<Record<ForwardedEndpoint, string>>>;
   readonly callOptions: GatewayOptions['callOptions'];
+  readonly masterKey: string | null;
 }
 
 /** The checked mount, with defaults. */
@@ -123,6 +130,7 @@ const OPTIONS = [
   'allowedHosts',
   'models',
   'callOptions',
+  'masterKey',
 ] as const satisfies readonly (keyof GatewayOptions)[];
 const PATH = /^\/?(?:[\w.~-]+\/)*[\w.~-]+\/?$/;
 
@@ -137,6 +145,7 @@ export function resolveGatewayOptions(options: GatewayOptions = {}): ResolvedGat
       checkArray('gateway.allowedHosts', value, (path, host) => checkString(path, host).toLowerCase()),
     ),
     models: optional(given.models, {}, checkModels),
+    masterKey: optional(given.masterKey, null, (value) => checkString('gateway.masterKey', value)),
     callOptions: optional(given.callOptions, undefined, (value) =>
       checkFunction<NonNullable<GatewayOptions['callOptions']>>('gateway.callOptions', value),
     ),

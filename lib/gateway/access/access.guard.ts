@@ -18,7 +18,8 @@ interface Answering {
 }
 
 /**
- * Rejects other types of bodies than JSON, and what a browser sends for a page of another site
+ * Rejects requests without the master key, if there is one, other types of bodies than JSON, and
+ * what a browser sends for a page of another site
  * unless the app's CORS has allowed it: a gateway on a developer's machine has no key, and a form
  * or script of any site could use it.
  */
@@ -29,7 +30,8 @@ export class AccessGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const http = context.switchToHttp();
     const { method, headers } = http.getRequest<Asked>();
-    const { allowedHosts } = this.desk.options;
+    const { masterKey, options } = this.desk;
+    const { allowedHosts } = options;
     if (allowedHosts !== null && isForeignHost(headers.host, allowedHosts)) {
       throw gatewayError(403, 'host_not_allowed', 'The gateway is not known by this host; its operator can allow it.');
     }
@@ -37,6 +39,8 @@ export class AccessGuard implements CanActivate {
       const message = 'Requests from pages of other sites are not allowed; the operator can allow the site by CORS.';
       throw gatewayError(403, 'cross_site_request', message);
     }
+    const keyFault = masterKey?.faultIn(headers);
+    if (keyFault !== undefined) throw keyFault;
     const { route } = Reflect.getMetadata(GATEWAY_ROUTE, context.getHandler()) as MountedRoute;
     const fault = contentTypeFault(headers, route.body);
     if (fault !== undefined) throw fault;

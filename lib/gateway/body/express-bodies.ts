@@ -3,6 +3,7 @@ import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
+import type { MasterKey } from '../access/master-key.js';
 import type { GatewayDesk } from '../gateway.desk.js';
 import { handlerOf, type MountedRoute } from '../routes/mounted-route.js';
 import { contentTypeFault } from './content-type.js';
@@ -22,6 +23,7 @@ type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, nex
 interface ReadRoute {
   readonly mounted: MountedRoute;
   readonly precheck: RateLimitPrecheck;
+  readonly masterKey: MasterKey | null;
   readonly maxBodyBytes: (request: IncomingMessage) => number;
   readonly jsonBounds: Required<JsonBounds>;
 }
@@ -36,7 +38,7 @@ const MOST_PARTS = 16;
  * 100 kB by default. Requests are found by the end of their path, because the app's prefix is not
  * known; a request that is missed is read by the app's parsers, and checked by the guards.
  */
-export function readExpressBodies(app: ExpressApp, { options, rateLimits }: GatewayDesk, routes: readonly MountedRoute[]): void {
+export function readExpressBodies(app: ExpressApp, { options, rateLimits, masterKey }: GatewayDesk, routes: readonly MountedRoute[]): void {
   let table = tables.get(app);
   if (table === undefined) {
     tables.set(app, (table = new Map<string, ReadRoute>()));
@@ -47,7 +49,7 @@ export function readExpressBodies(app: ExpressApp, { options, rateLimits }: Gate
     const { body, method } = mounted.route;
     if (body === 'none') continue;
     const precheck = precheckBy(rateLimits, mounted.controller, handlerOf(mounted));
-    const route = { mounted, precheck, maxBodyBytes: options.maxBodyBytes, jsonBounds };
+    const route = { mounted, precheck, masterKey, maxBodyBytes: options.maxBodyBytes, jsonBounds };
     for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);
   }
 }
@@ -57,7 +59,12 @@ function bodyReader(routes: ReadonlyMap<string, ReadRoute>): ExpressMiddleware {
     const route = routeOf(request, routes);
     if (route === undefined || request.readableEnded || contentTypeFault(request.headers, route.mounted.route.body) !== undefined)
       return next();
-    const { mounted, precheck, maxBodyBytes, jsonBounds } = route;
+    const { mounted, precheck, masterKey, maxBodyBytes, jsonBounds } = route;
+    const keyFault = masterKey?.faultIn(request.headers);
+    if (keyFault !== undefined) {
+      boundUnreadBody(request);
+      return refuse(response, keyFault, mounted);
+    }
     precheck(request, response, (denied) => {
       if (denied !== undefined) return refuse(response, denied, mounted);
       const limit = maxBodyBytes(request);

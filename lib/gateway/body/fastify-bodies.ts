@@ -63,9 +63,10 @@ function listOf<H>(hooks: H | H[] | undefined): H[] {
   return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks];
 }
 
-function refuseByHeaders({ options }: GatewayDesk, { route }: MountedRoute): Hook {
+function refuseByHeaders({ options, masterKey }: GatewayDesk, { route }: MountedRoute): Hook {
   return ({ raw }, _reply, done) => {
-    const fault = contentTypeFault(raw.headers, route.body) ?? statedLengthFault(raw, options.maxBodyBytes(raw));
+    const { headers } = raw;
+    const fault = masterKey?.faultIn(headers) ?? contentTypeFault(headers, route.body) ?? statedLengthFault(raw, options.maxBodyBytes(raw));
     if (fault !== undefined) boundUnreadBody(raw);
     done(fault);
   };

@@ -20,5 +20,8 @@ export function handlerOf({ controller, route }: MountedRoute): (...args: unknow
   return (controller.prototype as Record<string, (...args: unknown[]) => unknown>)[route.name];
 }
 
+/** Injection token of a number: how many guards of the app the routes of one gateway have. */
+export const GUARD_COUNT = Symbol('FastLiteLLMGatewayGuards');
+
 /** Injection token of all routes of one gateway. */
 export const MOUNTED_ROUTES = Symbol('FastLiteLLMGatewayRoutes');

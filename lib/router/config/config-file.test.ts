@@ -66,7 +66,7 @@ describe('a LiteLLM configuration', () => {
     expect(options.settings).toMatchObject({ numRetries: 1, timeoutMs: 5, streamTimeoutMs: 2_000 });
     expect(options.warnings).toEqual([
       expect.stringContaining(
-        "settings of LiteLLM's proxy, without effect: general_settings.master_key; protect the app's routes by guards",
+        "settings of LiteLLM's proxy, without effect: general_settings.master_key; FastLiteLLMGatewayModule asks for the master key",
       ),
       expect.stringContaining('unheard_of'),
       expect.stringContaining('redis_host'),

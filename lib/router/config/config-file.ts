@@ -72,7 +72,9 @@ export function readConfigFile(path: string, { env: given, warn, handledSettings
   });
   const unhandled = unheeded.filter((setting) => !handledSettings.includes(setting));
   // An operator who sets a `master_key` expects the gateway to ask for it.
-  const mend = unhandled.includes('general_settings.master_key') ? "; protect the app's routes by guards that ask for the key" : '';
+  const mend = unhandled.includes('general_settings.master_key')
+    ? "; FastLiteLLMGatewayModule asks for the master key unless it has guards, the app's own routes need some that do"
+    : '';
   if (unhandled.length > 0) warn(`${path}: settings of LiteLLM's proxy, without effect: ${unhandled.join(', ')}${mend}`);
   const routerSettings = part('router_settings');
   const reporting = { refuse: refuseFileValue, warn };

@@ -1,0 +1,96 @@
+import { Injectable, type CanActivate } from '@nestjs/common';
+import Anthropic from '@anthropic-ai/sdk';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import OpenAI from 'openai';
+import type { LocalProvider } from '../../../sample-app/providers/local-provider.js';
+import { ADAPTERS, GatewayApp, type AdapterName, type AppAround } from '../../support/gateway-app.js';
+import { provider, stopProviders } from '../../support/llm-client-providers.js';
+
+const KEY = 'sk-of-the-operator';
+const MESSAGES = [{ role: 'user' as const, content: 'Hello' }];
+
+@Injectable()
+class OpenGuard implements CanActivate {
+  canActivate(): boolean {
+    return true;
+  }
+}
+
+describe.each(Object.keys(ADAPTERS) as AdapterName[])('the master key of a config.yaml on %s', (adapter) => {
+  let folder: string;
+  let configPath: string;
+  let upstream: LocalProvider;
+  let gateway: GatewayApp;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'gateway-'));
+    configPath = join(folder, 'config.yaml');
+    upstream = await provider('one');
+    const config = {
+      model_list: [
+        { model_name: 'gpt-4o', litellm_params: { model: 'openai/gpt-4o', api_base: upstream.apiBase, api_key: 'sk-upstream' } },
+      ],
+      general_settings: { master_key: KEY },
+    };
+    writeFileSync(configPath, JSON.stringify(config));
+  });
+  afterEach(() => gateway.stop());
+  afterAll(async () => {
+    rmSync(folder, { recursive: true });
+    await stopProviders();
+  });
+
+  const start = async (options: object = {}, handledSettings: string[] = []): Promise<void> => {
+    const around: AppAround = { module: { router: { configPath, handledSettings } } };
+    gateway = await GatewayApp.start(adapter, options, around);
+  };
+  const chat = (apiKey: string) =>
+    new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey, maxRetries: 0 }).chat.completions.create({ model: 'gpt-4o', messages: MESSAGES });
+
+  it('is asked for, before a body is read, in the shape of the API', async () => {
+    await start();
+    const before = upstream.requests;
+    await expect(chat('sk-other')).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
+    const large = { model: 'gpt-4o', messages: [{ role: 'user', content: 'x'.repeat(30 * 2 ** 20) }] };
+    const refused = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(large),
+    }).then(
+      ({ status }) => status,
+      // The connection may be closed while the body is still being sent.
+      () => 401,
+    );
+    expect(refused).toBe(401);
+    const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'sk-other', maxRetries: 0 });
+    await expect(anthropic.messages.create({ model: 'gpt-4o', max_tokens: 9, messages: MESSAGES })).rejects.toMatchObject({
+      status: 401,
+      error: { type: 'error', error: { type: 'authentication_error' } },
+    });
+    expect((await fetch(`${gateway.url}/v1/models`)).status).toBe(401);
+    expect(upstream.requests).toBe(before);
+  });
+
+  it('opens the gateway, as a Bearer token or as x-api-key; probes need none', async () => {
+    await start();
+    expect((await chat(KEY)).choices[0].message.content).not.toBe('');
+    const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: KEY, maxRetries: 0 });
+    expect((await anthropic.messages.create({ model: 'gpt-4o', max_tokens: 9, messages: MESSAGES })).content).toHaveLength(1);
+    expect((await fetch(`${gateway.url}/health/liveliness`)).status).toBe(200);
+  });
+
+  it.each<[string, object, string[]]>([
+    ['guards of its own', { guards: [OpenGuard] }, []],
+    ['an app that enforces the setting', {}, ['general_settings.master_key']],
+  ])('is left to %s', async (_, options, handled) => {
+    await start(options, handled);
+    expect((await chat('sk-any')).choices).toHaveLength(1);
+  });
+
+  it('may be another one', async () => {
+    await start({ masterKey: 'sk-second' });
+    await expect(chat(KEY)).rejects.toMatchObject({ status: 401 });
+    expect((await chat('sk-second')).choices).toHaveLength(1);
+  });
+});

@@ -19,7 +19,7 @@ const MODELS = [
   'gpt-4',
   'gpt-3.5-turbo',
   'text-embedding-3-small',
-  'claude-sonnet-4-5',
+  'claude-opus-4-8',
 ];
 
 const SAMPLE_TEXT = 'Tokens are not words: "unbelievably" is several, and so is 🦀.\nTokens sind keine Wörter, 也不是汉字。';

@@ -21,7 +21,7 @@ const SHARED_MODELS = ['gpt-4o-mini', 'text-embedding-3-small'];
 const MODEL_OF_THE_FIRST = 'gpt-4o';
 /** One model of each other protocol, which the first provider answers. */
 const OTHER_PROTOCOLS: Readonly<Record<string, string>> = {
-  'claude-sonnet-4-5': 'anthropic/claude-sonnet-4-5',
+  'claude-opus-4-8': 'anthropic/claude-opus-4-8',
   'gemini-2.5-flash': 'gemini/gemini-2.5-flash',
   'nova-lite': 'bedrock/amazon.nova-lite-v1:0',
 };

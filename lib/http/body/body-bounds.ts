@@ -184,6 +184,7 @@ class BodyCheck {
 }
 
 function argumentsOf(call: unknown): unknown {
-  const { function: called } = (call ?? {}) as { readonly function?: { readonly arguments?: unknown } | null };
-  return called?.arguments;
+  const { function: called } = (call ?? {}) as { readonly function?: unknown };
+  // Of a program's own body: functions throw at this name.
+  return typeof called === 'object' && called !== null ? (called as { readonly arguments?: unknown }).arguments : undefined;
 }

@@ -22,7 +22,7 @@ describe('the dashboard of the sample gateway after traffic', () => {
   it('lists the deployments with the requests that each answered', () => {
     const { deployments } = snapshot;
     expect(deployments?.map(({ id }) => id).sort()).toEqual([
-      'local-one/claude-sonnet-4-5',
+      'local-one/claude-opus-4-8',
       'local-one/gemini-2.5-flash',
       'local-one/gpt-4o',
       'local-one/gpt-4o-mini',

@@ -186,7 +186,8 @@ describe('a configuration that turns out wrong in a call', () => {
       logger: quiet,
     });
     try {
-      for (let i = 0; i < 6; i++)
+      // It is selected at random, until it is found out.
+      for (let i = 0; i < 40; i++)
         expect((await llm.client.chat({ model: 'chat', messages: [...HELLO] })).call.deploymentId).toBe('working');
       expect(llm.router.status().find(({ id }) => id === 'late')).toMatchObject({ state: 'cooling', failures: 1 });
       const failed = lone.client.chat({ model: 'lone', messages: [...HELLO] });

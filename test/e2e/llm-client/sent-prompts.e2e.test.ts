@@ -72,8 +72,9 @@ describe.each(adapters)('a prompt that was sent, on %s', (_, adapter) => {
     opened.push(app);
     await app.listen(0, '127.0.0.1');
     const llm = app.get(FastLiteLLM);
-    // Loads undici, before the first call's time counts.
+    // Loads undici and the price list, before the first call's time counts.
     expect(llm.connectionPool.dispatcher).toBeDefined();
+    llm.tokenCounter.estimateCost(1, 1, 'gpt-4o');
     const limiter = app.get(RateLimiterService);
     const prompt = llm.tokenCounter.countMessages(MESSAGES, 'm');
     const used = () => LIMIT - (limiter.peek('ip:127.0.0.1', { limit: 'chat', cost: 0 }).remainingTokens ?? NaN);

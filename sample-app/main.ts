@@ -13,8 +13,8 @@ async function main(): Promise<void> {
   ${url}/v1/messages         Anthropic's Messages API: ANTHROPIC_BASE_URL=${url}
   ${url}/v1/tokens/count     POST a request body, get its tokens
   ${url}/                    count as you type
-  ${url}/dashboard           how it does
-  ${url}/health              is it well
+  ${url}/dashboard           requests, limits, deployments and cost
+  ${url}/health              state of each part
   ${url}/metrics             for Prometheus
 ${local === '' ? '' : `${local}\n`}
 `);

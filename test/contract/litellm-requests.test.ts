@@ -51,7 +51,10 @@ async function sentFor(model: string, fields: Fields): Promise<Sent> {
 /** What is sent otherwise on purpose. */
 const WANTED: readonly (readonly [reason: string, isMeant: (model: string, name: string) => boolean])[] = [
   ['OpenAI knows the role developer', (model, name) => name === 'developer' && model.startsWith('openai/')],
-  ["another provider's marks and blocks help nobody, and some servers reject them", (_, name) => name === 'marks' || name === 'thinking'],
+  [
+    'cache marks and thinking blocks are for Claude only, and some servers reject them',
+    (_, name) => name === 'marks' || name === 'thinking',
+  ],
   ['OpenAI accepts null, and o3-mini a system message', (model, name) => isOpenAIs(model) && /^(?:system|names|tool result)$/.test(name)],
   [
     'which Moonshot models reason is read from their names',

@@ -45,7 +45,7 @@ function count(names: RouteNames, counted: (desk: GatewayDesk, body: ModelReques
     body: 'json',
     async handle(desk: GatewayDesk, { request, json }: GatewayExchange): Promise<void> {
       const answer = await counted(desk, modelRequestOf(request));
-      // What the guard reserved for a prompt that is sent nowhere is given back.
+      // Counting sends no prompt: releases the tokens that the guard reserved.
       reportUsage(request, 0);
       json(answer);
     },

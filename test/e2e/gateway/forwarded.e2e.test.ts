@@ -179,7 +179,7 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('requests that pass the ga
     await start();
     const nothing = await gateway.ask('/v1/files', { method: 'GET' });
     expect([nothing.status, nothing.text.includes('x-litellm-model')]).toEqual([400, true]);
-    expect((await gateway.ask('/v1/files', { method: 'GET', headers: { 'x-litellm-model': 'nobody' } })).status).toBe(404);
+    expect((await gateway.ask('/v1/files', { method: 'GET', headers: { 'x-litellm-model': 'unknown-model' } })).status).toBe(404);
     const before = upstream.arrived.length;
     const climbing = await gateway.ask('/v1/files/..%2f..%2fadmin?model=image', { method: 'GET' });
     expect(climbing.status).toBe(400);

@@ -3,7 +3,8 @@ import { chatUsage } from './usage.js';
 import type { ToolNames } from './tool-names.js';
 import { fieldsOf, isObject, JSON_TOOL, type Fields } from './blocks.js';
 
-const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+/** Those of Claude, wherever it is served. */
+export const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
   end_turn: 'stop',
   stop_sequence: 'stop',
   tool_use: 'tool_calls',

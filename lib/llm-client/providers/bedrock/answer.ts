@@ -1,3 +1,4 @@
+import { FINISH_REASONS } from '../anthropic/answer.js';
 import { randomUUID } from 'node:crypto';
 import type { ChatUsage, FinishReason } from '../openai/chat-chunks.js';
 import type { ThinkingBlock } from '../openai/chat-types.js';
@@ -18,15 +19,9 @@ export interface AnswerContext {
 }
 
 const REASONS: Readonly<Record<string, FinishReason>> = {
-  end_turn: 'stop',
-  stop_sequence: 'stop',
-  tool_use: 'tool_calls',
-  max_tokens: 'length',
-  model_context_window_exceeded: 'length',
-  pause_turn: 'length',
+  ...FINISH_REASONS,
   guardrail_intervened: 'content_filter',
   content_filtered: 'content_filter',
-  refusal: 'content_filter',
 };
 
 /** @param hasCalls whether the answer has calls of the client's tools */

@@ -40,7 +40,7 @@ module.exports = {
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^nestjs-fast-litellm$': '<rootDir>/lib/index.ts',
-    '^nestjs-fast-litellm/register$': '<rootDir>/lib/register.ts',
+    '^nestjs-fast-litellm/([a-z-]+)$': '<rootDir>/lib/$1.ts',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/native/target/', '<rootDir>/test/bench/node_modules/'],
   transform: {

@@ -12,7 +12,7 @@ interface Manifest {
   readonly types: string;
   readonly engines: Readonly<Record<string, string>>;
   readonly files: readonly string[];
-  readonly exports: Readonly<Record<string, unknown>> & { readonly './register': { readonly types: string } };
+  readonly exports: Readonly<Record<string, unknown>>;
   readonly typesVersions: unknown;
   readonly imports: Readonly<Record<string, string>>;
   readonly scripts: Readonly<Record<string, string>>;
@@ -102,8 +102,13 @@ describe('the published package', () => {
     expect(manifest.exports['.']).toEqual({ types: `./${manifest.types}`, default: `./${manifest.main}` });
     expect([manifest.main, manifest.types]).toEqual(['dist/lib/index.js', 'dist/lib/index.d.ts']);
     // A compiler of the older resolution, NestJS 11's default, reads no `exports`.
-    const registerTypes = manifest.exports['./register'].types;
-    expect(manifest.typesVersions).toEqual({ '*': { register: [registerTypes] } });
+    const entries = Object.keys(manifest.exports).filter((entry) => !['.', './package.json'].includes(entry));
+    const names = entries.map((entry) => entry.slice('./'.length));
+    const typesOf = (name: string): string => `./dist/lib/${name}.d.ts`;
+    const expected = names.map((name) => [`./${name}`, { types: typesOf(name), default: `./dist/lib/${name}.js` }]);
+    expect(manifest.exports).toMatchObject(Object.fromEntries(expected));
+    expect(manifest.typesVersions).toEqual({ '*': Object.fromEntries(names.map((name) => [name, [typesOf(name)]])) });
+    expect(names.filter((name) => !existsSync(join(root, 'lib', `${name}.ts`)))).toEqual([]);
     expect(manifest.imports).toEqual({ '#native': './native/index.js' });
   });
 

@@ -5,7 +5,17 @@
  * them once. The other suites use the default engine and run once more on TypeScript alone. Checked
  * by `test/project/architecture.rules.ts`.
  */
-const NAMED_ENGINES = ['common', 'connection-pool', 'engine', 'feature-flags', 'monitor', 'rate-limit', 'router', 'token-counter'];
+const NAMED_ENGINES = [
+  'common',
+  'connection-pool',
+  'engine',
+  'feature-flags',
+  'json-body',
+  'monitor',
+  'rate-limit',
+  'router',
+  'token-counter',
+];
 
 /** Folders whose suites use no engine. */
 const ENGINE_BLIND = ['test/project', 'test/bench'];

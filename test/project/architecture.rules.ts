@@ -18,6 +18,7 @@ export const floors: Readonly<Record<string, number>> = {
   telemetry: 5,
   'llm-client': 5,
   http: 4,
+  'json-body': 3,
   'token-counter': 3,
   'rate-limit': 3,
   'connection-pool': 3,

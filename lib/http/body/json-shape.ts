@@ -1,16 +1,6 @@
-/** Bounds of a JSON text. */
-export interface JsonBounds {
-  /** Levels of nesting. Default 128. */
-  readonly maxDepth?: number;
-  /** Keys of one object. Default 10,000. */
-  readonly maxKeys?: number;
-  /** Objects and arrays. Default 200,000. */
-  readonly maxContainers?: number;
-  /** Values of every kind. Default 1,000,000. */
-  readonly maxValues?: number;
-}
+import { DEFAULT_JSON_BOUNDS, LONGEST_SHOWN_KEY, type JsonBounds } from '../../json-body/json-bounds.js';
 
-export const DEFAULT_JSON_BOUNDS: Required<JsonBounds> = { maxDepth: 128, maxKeys: 10_000, maxContainers: 200_000, maxValues: 1_000_000 };
+export { DEFAULT_JSON_BOUNDS, type JsonBounds };
 
 /** A bound that a text exceeds. */
 export interface JsonExcess {
@@ -28,8 +18,6 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-/** Bytes that are kept of a field's name. */
-const LONGEST_FIELD = 64;
 
 /**
  * Counts the values of a JSON text while its bytes arrive. Parsing 30 MiB of empty objects takes
@@ -71,8 +59,8 @@ export class JsonShape {
     // The bytes end behind a backslash.
     this.isEscaped = at > bytes.length;
     this.inString = at >= bytes.length;
-    if (this.depth === 1 && this.field.length < LONGEST_FIELD)
-      this.field.push(...bytes.subarray(start, Math.min(at, start + LONGEST_FIELD)));
+    if (this.depth === 1 && this.field.length < LONGEST_SHOWN_KEY)
+      this.field.push(...bytes.subarray(start, Math.min(at, start + LONGEST_SHOWN_KEY)));
     return Math.min(at, bytes.length);
   }
 
@@ -99,7 +87,7 @@ export class JsonShape {
   }
 
   private exceeds(bound: keyof JsonBounds): void {
-    const field = this.depth > 1 && this.field.length > 0 ? Buffer.from(this.field).toString().slice(0, LONGEST_FIELD) : undefined;
+    const field = this.depth > 1 && this.field.length > 0 ? Buffer.from(this.field).toString().slice(0, LONGEST_SHOWN_KEY) : undefined;
     this.excess = { bound, limit: this.bounds[bound], field };
   }
 }
@@ -122,7 +110,7 @@ export function excessOf(value: unknown, bounds: Required<JsonBounds> = DEFAULT_
     if (values > bounds.maxValues) return exceeds('maxValues');
     for (let i = 0; i < inner.length; i++) {
       if (typeof inner[i] === 'object')
-        open.push({ value: inner[i], depth: depth + 1, field: field ?? names?.[i].slice(0, LONGEST_FIELD) });
+        open.push({ value: inner[i], depth: depth + 1, field: field ?? names?.[i].slice(0, LONGEST_SHOWN_KEY) });
     }
   }
   return undefined;

@@ -1,0 +1,66 @@
+import { LONGEST_SHOWN_KEY, type JsonBounds } from '../json-bounds.js';
+import { asBuffer, decodeJsonText, MARK } from '../text-marks.js';
+import type { JsonFault, JsonScan, ScannedField } from './engine.js';
+
+/** Numbers of a field in `ScanNumbers.fields`. */
+export const FIELD_NUMBERS = 6;
+
+/** What both engines find, as numbers: byte offsets and indices. */
+export interface ScanNumbers {
+  readonly isObject: boolean;
+  /** For each field: `keyStart`, the key's closing quote, and the rest of `ScannedField`. */
+  readonly fields: ArrayLike<number>;
+  readonly texts: Uint32Array;
+  readonly outline: string | undefined;
+}
+
+export function scanOf(bytes: Buffer, { isObject, fields: numbers, texts, outline }: ScanNumbers): JsonScan {
+  const fields: ScannedField[] = [];
+  for (let at = 0; at < numbers.length; at += FIELD_NUMBERS) {
+    fields.push({
+      name: decodeJsonText(bytes, numbers[at] + 1, numbers[at + 1]),
+      keyStart: numbers[at],
+      valueStart: numbers[at + 2],
+      valueEnd: numbers[at + 3],
+      firstText: numbers[at + 4],
+      endText: numbers[at + 5],
+    });
+  }
+  return { fields, isObject, outline, texts };
+}
+
+/** The JSON from `start` on, with a mark for each text. */
+export function outlineOf(bytes: Buffer, start: number, texts: ArrayLike<number>): string | undefined {
+  if (texts.length === 0) return undefined;
+  let outline = '';
+  let from = start;
+  for (let index = 0; index < texts.length; index += 2) {
+    outline += `${bytes.toString('utf8', from, texts[index])}${MARK}${index / 2}`;
+    from = texts[index + 1];
+  }
+  return outline + bytes.toString('utf8', from);
+}
+
+/** Refuses the byte at `at`, or the end. */
+export function syntaxFault(bytes: Uint8Array, at: number): JsonFault {
+  return { kind: 'syntax', at, message: at < bytes.length ? `unexpected character in JSON at byte ${at}` : 'unexpected end of JSON' };
+}
+
+/** `key`: the places of the quotes of the field that exceeds it; -1 outside of any. */
+export function boundFault(
+  bytes: Uint8Array,
+  bounds: Required<JsonBounds>,
+  bound: keyof JsonBounds,
+  key: readonly [number, number],
+): JsonFault {
+  const limit = bounds[bound];
+  return key[0] < 0 ? { kind: 'bound', bound, limit } : { kind: 'bound', bound, limit, field: shownKey(bytes, key) };
+}
+
+export function duplicateFault(bytes: Uint8Array, key: readonly [number, number]): JsonFault {
+  return { kind: 'duplicate', at: key[0], key: shownKey(bytes, key) };
+}
+
+function shownKey(bytes: Uint8Array, [start, end]: readonly [number, number]): string {
+  return decodeJsonText(asBuffer(bytes), start + 1, end).slice(0, LONGEST_SHOWN_KEY);
+}

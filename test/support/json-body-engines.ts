@@ -1,0 +1,23 @@
+import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../lib/json-body/engine/engine.js';
+import { TypeScriptJsonBodyEngine } from '../../lib/json-body/engine/typescript.js';
+import { decodeJsonText, markedIndex } from '../../lib/json-body/text-marks.js';
+
+/** The engines to be tested: both, where the addon opens; the suite itself says which. */
+export function jsonBodyEngines(): JsonBodyEngine[] {
+  return [new TypeScriptJsonBodyEngine()];
+}
+
+/** The scan of a text that is expected to be accepted. */
+export function accepted(result: JsonScan | JsonFault): JsonScan {
+  if (isJsonFault(result)) throw new Error(`the scan refused it: ${JSON.stringify(result)}`);
+  return result;
+}
+
+/** The value that a scan stands for: its outline, parsed, with the long texts in their places. */
+export function restored(bytes: Buffer, { outline, texts }: JsonScan): unknown {
+  if (outline === undefined) return JSON.parse(bytes.toString().replace(/^\ufeff/, ''));
+  return JSON.parse(outline, (_, value: unknown) => {
+    const index = typeof value === 'string' ? markedIndex(value) : -1;
+    return index < 0 ? value : decodeJsonText(bytes, texts[2 * index], texts[2 * index + 1]);
+  });
+}

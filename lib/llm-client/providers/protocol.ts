@@ -72,6 +72,11 @@ export interface WireCall {
 export interface AnswerTranslator {
   /** Bytes that wait for the rest of their event. They are bounded by the exchange. */
   readonly pending: number;
+  /**
+   * Whether an event has ended the stream: nothing behind it is read. Absent: only the lines of
+   * `AnswerReader.ends`, or the end of the connection, end it.
+   */
+  readonly isOver?: boolean;
   /** A whole answer. @throws Error for one that cannot be read */
   whole(answer: Buffer): Buffer;
   /**
@@ -93,6 +98,13 @@ export type StreamOpening = 'undecided' | 'answer' | { readonly error: string };
 export interface AnswerReader {
   /** What is wrong with a whole answer; `undefined`: nothing. */
   faultIn(answer: Buffer): AnswerFault | undefined;
+  /**
+   * How the lines begin that stand only in the event that ends a stream, such as `data: [DONE]`.
+   * The answer ends behind that event, even if the provider keeps the connection open.
+   */
+  readonly ends?: readonly Buffer[];
+  /** Whether `usageIn` needs the first bytes of a stream. Default: true. */
+  readonly readsHead?: boolean;
   /** The usage in a whole answer, or in a stream by its last bytes and (8 KB of) its first. */
   usageIn(bytes: Buffer, head?: Buffer): AnswerUsage | undefined;
   /** Until a stream has begun with an answer, another deployment may be tried. */

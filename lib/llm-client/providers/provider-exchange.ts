@@ -60,6 +60,8 @@ export interface ExchangeSettings {
 const LONGEST_ERROR = 64 * 1024;
 /** What waits for a slow reader until the provider is told to wait. */
 const MOST_WAITING = 256 * 1024;
+/** How long a connection may stay open behind the end of its stream, in ms. */
+const END_WAIT_MS = 500;
 const BYTES_PER_TOKEN = 4;
 const EVENT_STREAM = /^text\/event-stream\b/i;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
@@ -97,6 +99,9 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   private sink: ChunkSink | undefined = undefined;
   private onStreamEnd: ((error: Error | undefined) => void) | undefined = undefined;
   private record: StreamRecord | undefined = undefined;
+  /** Gives up a request whose stream has ended; set until its connection is free. */
+  private giveUp: (() => void) | undefined = undefined;
+  private endTimer: NodeJS.Timeout | undefined = undefined;
 
   constructor(private readonly settings: ExchangeSettings) {
     this.answered = new Promise((resolve, reject) => {
@@ -222,7 +227,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.state === 'over') return false;
+    if (this.state === 'over') return this.onDataBehindEnd();
     if (this.streams) return this.onStreamData(chunk);
     const { stream, maxBytes } = this.settings;
     this.keep(chunk);
@@ -233,7 +238,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   }
 
   onComplete(): void {
-    if (this.state === 'over') return;
+    if (this.state === 'over') return this.closed();
     if (this.status >= 300) return this.finish(this.refused());
     if (this.streams && !this.endTranslation()) return;
     if (this.state === 'streaming') return this.finish(undefined);
@@ -243,7 +248,7 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
   }
 
   onError(error: Error): void {
-    if (this.state === 'over') return;
+    if (this.state === 'over') return this.closed();
     // The pool's own error: no connection was free, or it is closed.
     if (error instanceof FastLiteLLMError && !(error instanceof ProxyRefusedError)) return this.finish(error);
     const code = String((error as NodeJS.ErrnoException).code ?? 'no code');
@@ -266,9 +271,38 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
         this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
         return false;
       }
-      if (chunk.length === 0) return true;
     }
-    return this.take(chunk);
+    const takesMore = chunk.length === 0 || this.take(chunk);
+    const isOver = translator?.isOver === true || this.record?.isOver === true;
+    if (!isOver) return takesMore;
+    this.endEarly();
+    return true;
+  }
+
+  /** The stream is over, its request not yet: most often the connection is free at once. */
+  private endEarly(): void {
+    const { abortRequest } = this;
+    // An error in the place of an answer has ended it already.
+    if (this.state === 'over') return;
+    this.onComplete();
+    if (abortRequest === undefined) return;
+    this.giveUp = () => {
+      this.closed();
+      abortRequest(new Error('the provider did not end its stream'));
+    };
+    this.endTimer = setTimeout(this.giveUp, END_WAIT_MS).unref();
+  }
+
+  /** More than the end of the connection was not to come. */
+  private onDataBehindEnd(): boolean {
+    const { giveUp } = this;
+    giveUp?.();
+    return giveUp !== undefined;
+  }
+
+  private closed(): void {
+    clearTimeout(this.endTimer);
+    this.giveUp = undefined;
   }
 
   /** What a translator still holds belongs to the stream. `false`: the stream was cut. */
@@ -298,11 +332,11 @@ export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
     }
   }
 
-  private take(chunk: Buffer): boolean {
-    const { maxBytes } = this.settings;
-    const record = (this.record ??= new StreamRecord());
-    record.add(chunk);
-    if (record.unended > maxBytes && this.settings.call.isBytes !== true) {
+  private take(received: Buffer): boolean {
+    const { maxBytes, call } = this.settings;
+    const record = (this.record ??= new StreamRecord({ ends: call.reader.ends, hasHead: call.reader.readsHead }));
+    const chunk = record.add(received);
+    if (record.unended > maxBytes && call.isBytes !== true) {
       this.abort(this.malformed(`An event of the provider's stream is longer than ${maxBytes} bytes.`));
       return false;
     }

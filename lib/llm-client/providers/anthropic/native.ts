@@ -1,4 +1,5 @@
 import type { AnswerUsage } from '../../../http/answer-usage.js';
+import { endLinesOf } from '../../stream/event-scan.js';
 import { eventOf } from '../../stream/event-translator.js';
 import { dataOf } from '../../stream/sse-reader.js';
 import { faultIn as faultInWhole, lastUsageIn, looksWhole } from '../openai/answer.js';
@@ -38,6 +39,7 @@ export const MESSAGES_READER: AnswerReader = {
   },
   openingOf,
   errorAtEnd,
+  ends: endLinesOf('message_stop', 'error'),
   errorEvent: ({ message, type }) => eventOf({ type: 'error', error: { type: isErrorType(type) ? type : 'api_error', message } }, 'error'),
 };
 

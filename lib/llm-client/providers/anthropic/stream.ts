@@ -47,6 +47,10 @@ export class MessageTranslator extends EventTranslator implements AnswerTranslat
     this.chunks = new ChatChunks('', context.model, context.includesUsage);
   }
 
+  get isOver(): boolean {
+    return this.state !== 'streaming';
+  }
+
   whole(answer: Buffer): Buffer {
     return chatCompletion(answer, this.context.names);
   }

@@ -41,6 +41,11 @@ export class ConverseAnswer implements AnswerTranslator {
     return this.frames.pending + this.heldText.length;
   }
 
+  /** Behind its `metadata`, which has the usage. */
+  get isOver(): boolean {
+    return this.state === 'over';
+  }
+
   whole(answer: Buffer): Buffer {
     return wholeAnswer(answer, this.context);
   }

@@ -38,6 +38,11 @@ export class GeminiTranslator extends EventTranslator implements AnswerTranslato
     this.chunks = new ChatChunks(newAnswerId(), model, includesUsage);
   }
 
+  /** No event of Google's ends a stream: only an error does. */
+  get isOver(): boolean {
+    return this.hasFailed;
+  }
+
   whole(answer: Buffer): Buffer {
     const text = answer.toString('utf8');
     const translated = hasError(text) ? openAIErrorIn(text) : chatCompletionOf(fieldsOf(JSON.parse(text)), this.model);

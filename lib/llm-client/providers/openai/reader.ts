@@ -2,5 +2,10 @@ import type { AnswerReader } from '../protocol.js';
 import { faultIn, usageIn } from './answer.js';
 import { errorAtEnd, openingOf } from './stream.js';
 
+/** The end, or an error: its event has nothing but the error. */
+const ENDS = ['data: [DONE]', 'data:[DONE]', 'data: {"error":{', 'data: {"error": {', 'event: error', 'event:error'].map((line) =>
+  Buffer.from(line),
+);
+
 /** Reads answers in OpenAI's words, a provider's own or translated ones. */
-export const OPENAI_READER: AnswerReader = { faultIn, usageIn, openingOf, errorAtEnd };
+export const OPENAI_READER: AnswerReader = { faultIn, usageIn, openingOf, errorAtEnd, ends: ENDS, readsHead: false };

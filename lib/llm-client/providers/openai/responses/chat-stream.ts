@@ -20,7 +20,7 @@ const MOST_CALLS = 1000;
 /** Translates a response, whole or streamed, into a chat completion. */
 export class ResponseToChat extends EventTranslator implements AnswerTranslator {
   private readonly chunks: ChatChunks;
-  private isOver = false;
+  isOver = false;
   /** The part of the thinking that was written last. */
   private thinking: string | undefined = undefined;
   /** Of each function call: its number, and whether its arguments have come. */

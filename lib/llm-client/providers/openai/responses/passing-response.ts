@@ -1,5 +1,6 @@
 import type { OpenAIErrorBody } from '../../../../common/provider-error.js';
 import type { AnswerUsage } from '../../../../http/answer-usage.js';
+import { endLinesOf } from '../../../stream/event-scan.js';
 import { eventOf } from '../../../stream/event-translator.js';
 import { EventReader } from '../../../stream/sse-reader.js';
 import type { AnswerFault, AnswerReader, AnswerTranslator, StreamOpening } from '../../protocol.js';
@@ -18,6 +19,7 @@ const PREPARING = new Set(['response.created', 'response.in_progress', 'response
 const ENDS = ['response.completed', 'response.incomplete', 'response.failed'].map((name) => Buffer.from(name));
 const [, , FAILED_END] = ENDS;
 const ERROR_EVENT = Buffer.from('error');
+const END_LINES = endLinesOf('response.completed', 'response.incomplete', 'response.failed', 'error');
 const LONGEST_MARK = Math.max(...ENDS.map(({ length }) => length));
 /** One of them is in every end and in every error. */
 const WORDS = /complete|failed|error/;
@@ -29,6 +31,8 @@ const HEAD_OF_END = 8 * 1024;
 
 /** Lets a streamed response pass unchanged, and watches for its last event. */
 export class PassingResponse implements AnswerTranslator, AnswerReader {
+  readonly ends = END_LINES;
+  readonly readsHead = false;
   private opening: StreamOpening = 'undecided';
   private readonly reader = new EventReader();
   /** The last bytes of the chunk before: a chunk may cut a name. */

@@ -11,6 +11,7 @@ export type Sources = ReadonlyMap<string, string>;
 export const floors: Readonly<Record<string, number>> = {
   '': 7,
   gateway: 6,
+  'ai-sdk': 6,
   acceleration: 5,
   health: 5,
   metrics: 5,

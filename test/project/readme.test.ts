@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as library from 'nestjs-fast-litellm';
+import * as aiSdk from 'nestjs-fast-litellm/ai-sdk';
 import { readFlagsFile } from '../../lib/feature-flags/feature-flags.file.js';
 import { noRedis } from '../support/no-redis.js';
 import { allDocuments, anchors, codeBlocks, codeIn, documentation, documents, tableAfter } from './readme-document.js';
@@ -42,7 +43,8 @@ describe('the examples', () => {
     ) => Promise<void>;
     const requirePackage = (specifier: string): unknown => {
       if (specifier === 'nestjs-fast-litellm') return library;
-      expect(specifier).toMatch(/^(?:@nestjs\/|node:)/);
+      if (specifier === 'nestjs-fast-litellm/ai-sdk') return aiSdk;
+      expect(specifier).toMatch(/^(?:@nestjs\/|node:|ai$)/);
       return jest.requireActual(specifier);
     };
     await run(requirePackage, {}, expectValue);
@@ -126,7 +128,7 @@ describe('the table of errors', () => {
 
   it('names classes that are exported', () => {
     const classes = new Set(tableAfter(documentation, '<!-- errors -->').flatMap(([, cell]) => codeIn(cell)));
-    const exported = Object.keys(library).filter((name) => name.endsWith('Error'));
+    const exported = Object.keys({ ...library, ...aiSdk }).filter((name) => name.endsWith('Error'));
     expect([...classes].sort()).toEqual(exported.sort());
   });
 });

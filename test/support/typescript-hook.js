@@ -13,7 +13,11 @@ const root = resolve(__dirname, '..', '..');
 const cache = join(root, 'node_modules', '.cache', 'typescript-hook');
 const salt = JSON.stringify([swcOptions, require('@swc/core/package.json').version]);
 
-const library = { 'nestjs-fast-litellm': 'lib/index.ts', 'nestjs-fast-litellm/register': 'lib/register.ts' };
+const library = {
+  'nestjs-fast-litellm': 'lib/index.ts',
+  'nestjs-fast-litellm/ai-sdk': 'lib/ai-sdk.ts',
+  'nestjs-fast-litellm/register': 'lib/register.ts',
+};
 
 const find = Module._resolveFilename;
 Module._resolveFilename = function (request, parent, ...rest) {

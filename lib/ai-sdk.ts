@@ -1,0 +1,8 @@
+// `import { createFastLiteLLM } from 'nestjs-fast-litellm/ai-sdk'`: model groups as models of
+// Vercel's AI SDK.
+export { AiSdkCallError } from './ai-sdk/call-error.js';
+export { FastLiteLLMEmbeddingModel } from './ai-sdk/embedding-model.js';
+export { FastLiteLLMLanguageModel } from './ai-sdk/language-model.js';
+export type { FastLiteLLMProviderSettings, ModelGroups } from './ai-sdk/model-calls.js';
+export { createFastLiteLLM, type FastLiteLLMProvider } from './ai-sdk/provider.js';
+export type { InProcessLimit } from './http/in-process-limits.js';

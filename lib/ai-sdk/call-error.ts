@@ -1,0 +1,50 @@
+import { FastLiteLLMError } from '../common/errors.js';
+import { ProviderError } from '../common/provider-error.js';
+
+/** By these the AI SDK recognizes its own errors, whichever copy of it made them. */
+const OF_AI_SDK = Symbol.for('vercel.ai.error');
+const CALL_ERROR = Symbol.for('vercel.ai.error.AI_APICallError');
+
+interface HttpError extends Error {
+  getStatus(): number;
+  getResponse(): unknown;
+}
+
+/**
+ * A call of a model group failed: an `APICallError` of the AI SDK, whose `cause` is the error of
+ * `LlmClient`. It is not retryable, because the client has made the retries and fallbacks.
+ */
+export class AiSdkCallError extends FastLiteLLMError {
+  /** As a client of the gateway would get it; absent where nothing stands for a status. */
+  readonly statusCode?: number;
+  /** `retry-after`, if the provider or a limit names a time. */
+  readonly responseHeaders?: Record<string, string>;
+  /** JSON in OpenAI's shape. */
+  readonly responseBody?: string;
+  readonly isRetryable = false;
+  /** The model group, in the place of an address. */
+  readonly url: string;
+  /** The model group; the prompt is not repeated. */
+  readonly requestBodyValues: { readonly model: string };
+  readonly data?: unknown;
+
+  constructor(model: string, cause: Error & { readonly code?: unknown }) {
+    super(typeof cause.code === 'string' ? cause.code : 'AI_SDK_CALL_FAILED', cause.message, { cause });
+    this.name = 'AI_APICallError';
+    this.url = `fast-litellm:${model}`;
+    this.requestBodyValues = { model };
+    const { retryAfterMs } = cause as { readonly retryAfterMs?: number };
+    if (retryAfterMs !== undefined) this.responseHeaders = { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) };
+    if (isHttpError(cause)) {
+      this.statusCode = cause.getStatus();
+      this.data = cause instanceof ProviderError ? { error: cause.error } : cause.getResponse();
+      this.responseBody = JSON.stringify(this.data);
+    }
+    for (const marker of [OF_AI_SDK, CALL_ERROR]) Object.defineProperty(this, marker, { value: true });
+  }
+}
+
+/** By what they have: `HttpException` may come from another copy of Nest. */
+function isHttpError(error: Error): error is HttpError {
+  return typeof (error as Partial<HttpError>).getStatus === 'function' && typeof (error as Partial<HttpError>).getResponse === 'function';
+}

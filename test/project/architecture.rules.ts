@@ -12,6 +12,7 @@ export const floors: Readonly<Record<string, number>> = {
   '': 7,
   gateway: 6,
   'ai-sdk': 6,
+  langchain: 6,
   acceleration: 5,
   health: 5,
   metrics: 5,
@@ -50,6 +51,7 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^ioredis$/, files: /\/redis\// },
   { package: /^@nestjs\/swagger$/, files: /^lib\/gateway\/openapi\// },
   { package: /^@nestjs\/websockets$/, files: /^lib\/http\/guard\/rate-limit-exception\.ts$/ },
+  { package: /^@langchain\//, files: /^lib\/langchain\// },
   { package: /^google-auth-library$/, files: /^lib\/llm-client\/providers\/vertex\// },
   { package: /^undici$/, files: /^lib\/connection-pool\// },
 ];

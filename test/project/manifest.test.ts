@@ -88,7 +88,8 @@ describe('dependencies', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter((name) => manifest.peerDependenciesMeta[name].optional);
     expect(
       optional.filter(
-        (name) => !/ioredis|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth/.test(name),
+        (name) =>
+          !/ioredis|langchain|microservices|opentelemetry|prom|terminus|websockets|swagger|^@aws|^@azure|^@smithy|^google-auth/.test(name),
       ),
     ).toEqual([]);
     expect(optional.filter((name) => !(name in peerDependencies))).toEqual([]);

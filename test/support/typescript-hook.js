@@ -16,6 +16,7 @@ const salt = JSON.stringify([swcOptions, require('@swc/core/package.json').versi
 const library = {
   'nestjs-fast-litellm': 'lib/index.ts',
   'nestjs-fast-litellm/ai-sdk': 'lib/ai-sdk.ts',
+  'nestjs-fast-litellm/langchain': 'lib/langchain.ts',
   'nestjs-fast-litellm/register': 'lib/register.ts',
 };
 

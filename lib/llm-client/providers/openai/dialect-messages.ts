@@ -14,7 +14,7 @@ export interface MessageContext {
 }
 
 /** Fields that other protocols' answers add to a message, for the way back to their provider. */
-const OF_OTHERS = ['thinking_blocks', 'reasoning_items', 'provider_specific_fields'] as const;
+const OF_OTHERS = ['thinking_blocks', 'reasoning_items', 'provider_specific_fields', 'is_error'] as const;
 const MARK = 'cache_control';
 /** LiteLLM's mark of a thought signature within the id of a Gemini tool call. */
 const SIGNATURE = '__thought__';

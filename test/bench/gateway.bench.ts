@@ -3,36 +3,59 @@ import { benchArguments, commandLine } from './harness/arguments.js';
 import { environment } from './harness/environment.js';
 import { writeReport } from './harness/documents.js';
 import { missedLines } from './harness/verdict.js';
-import { available } from './gateway/contenders.js';
+import { AT_EACH_SIZE, available, GATEWAYS, type GatewayName } from './gateway/contenders.js';
+import type { GatewayLoad } from './gateway/load.child.js';
 import { measureGateways } from './gateway/measured.js';
-import type { GatewayLoad } from './gateway/measured.js';
+import type { GatewayRow } from './gateway/measured.js';
 import { report, verdicts } from './gateway/report.js';
 import type { GatewayResult } from './gateway/report.js';
+import { ANSWERS, BODIES, type SizedLoad } from './gateway/sizes.js';
 
 const say = (line: string): void => console.error(line);
 
-/** `npm run bench -- gateway`. */
+const WHOLE: readonly SizedLoad[] = [1500, 6000].map((requests, at) => {
+  const connections = [1, 32][at];
+  return { title: `whole ${connections}`, load: { connections, requests, chunks: 0 } };
+});
+const STREAMED: SizedLoad = { title: 'streamed', load: { connections: 32, requests: 64, chunks: 100 } };
+
+/** `npm run bench -- gateway`. `--only`: `whole 1`, `whole 32`, `streamed`, or a title of sizes.ts. */
 export async function main(argv: readonly string[]): Promise<void> {
   const options = benchArguments(argv);
   const machine = environment();
-  const { installed, missing } = available(options.engines);
-  for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
-  const size = options.quick ? 0.02 : 1;
-  const load = (connections: number, requests: number, chunks = 0): GatewayLoad => ({
-    connections,
-    requests: Math.max(connections, Math.round(requests * size)),
-    chunks: chunks === 0 ? 0 : Math.max(5, Math.round(chunks * size)),
+  const share = options.quick ? 0.02 : 1;
+  const smaller = (load: GatewayLoad): GatewayLoad => ({
+    ...load,
+    connections: options.quick ? Math.min(load.connections, 32) : load.connections,
+    requests: Math.max(options.quick ? 1 : load.connections, Math.round(load.requests * share)),
+    chunks: load.chunks === 0 ? 0 : Math.max(5, Math.round(load.chunks * share)),
   });
-  const wanted = (name: string): boolean => options.only.length === 0 || options.only.some((part) => name.includes(part));
-  const loads = [load(1, 1500), load(32, 6000), load(32, 64, 100)].filter((_, i) => wanted(['whole 1', 'whole 32', 'streamed'][i]));
-  const rounds = options.quick ? 1 : 7;
-  const rows = await measureGateways(installed, loads, rounds, say);
+  const wanted = (all: readonly SizedLoad[]): SizedLoad[] =>
+    all.filter(({ title }) => options.only.length === 0 || options.only.some((part) => title.includes(part)));
+  const measured = async (names: readonly GatewayName[], loads: readonly SizedLoad[], rounds: number) => {
+    const kinds = wanted(loads).map((each) => ({ ...each, load: smaller(each.load) }));
+    const { installed, missing } = available(options.engines, names);
+    for (const { name, reason } of missing) say(`not measured: ${name} (${reason})`);
+    if (kinds.length === 0) return [];
+    const rows = await measureGateways(
+      installed,
+      kinds.map(({ load }) => load),
+      options.quick ? 1 : rounds,
+      say,
+    );
+    return kinds.map((kind) => [kind, rows.get(kind.load) ?? []] as const);
+  };
+  const rowsOf = (all: readonly (readonly [SizedLoad, readonly GatewayRow[]])[]) => all.map(([, rows]) => rows);
+  const classic = await measured(GATEWAYS, [...WHOLE, STREAMED], 7);
+  const sized = await measured(AT_EACH_SIZE, [...ANSWERS, ...BODIES], 5);
   const result: GatewayResult = {
-    whole: loads.filter(({ chunks }) => chunks === 0).map((kind) => rows.get(kind) ?? []),
-    streamed: loads.filter(({ chunks }) => chunks > 0).flatMap((kind) => rows.get(kind) ?? []),
+    whole: rowsOf(classic.filter(([{ load }]) => load.chunks === 0)),
+    streamed: rowsOf(classic.filter(([{ load }]) => load.chunks > 0)).flat(),
+    answers: sized.filter(([{ load }]) => load.chunks > 0 || load.answerBytes !== undefined),
+    bodies: sized.filter(([{ load }]) => load.chunks === 0 && load.answerBytes === undefined),
   };
   const facts = { environment: machine, command: commandLine('gateway', argv) };
-  if (result.whole.length > 0) console.log(`\n${report(result, facts)}\n`);
+  console.log(`\n${report(result, facts)}\n`);
   const targets = verdicts(result);
   console.log(missedLines(targets));
   if (options.json !== undefined)

@@ -14,6 +14,8 @@ export const FETCH = 'Nest Express + fetch';
 export const PORTKEY_NAME = '@portkey-ai/gateway';
 export const LITELLM_NAME = 'LiteLLM proxy';
 export const LITER_LLM_NAME = 'liter-llm proxy';
+export const PIPE = 'bare Node, bytes piped';
+export const PARSE = 'bare Node, JSON parsed';
 export const DIRECT = 'the provider itself';
 
 /** Every gateway, ours first. */
@@ -27,11 +29,16 @@ export const GATEWAYS = [
   LITELLM_NAME,
   LITER_LLM_NAME,
 ] as const;
-export type GatewayName = (typeof GATEWAYS)[number];
+/** Those that are measured with bodies and streams of all sizes. */
+export const AT_EACH_SIZE = [OURS_FASTIFY, PIPE, PARSE, LITER_LLM_NAME, LITELLM_NAME] as const;
+export type GatewayName = (typeof GATEWAYS)[number] | (typeof AT_EACH_SIZE)[number];
 
 /** Those that can run here, and why the others cannot. */
-export function available(wanted: readonly string[]): { installed: GatewayName[]; missing: { name: string; reason: string }[] } {
-  const chosen = GATEWAYS.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+export function available(
+  wanted: readonly string[],
+  all: readonly GatewayName[] = GATEWAYS,
+): { installed: GatewayName[]; missing: { name: string; reason: string }[] } {
+  const chosen = all.filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
   const reasons = new Map(
     chosen.flatMap((name) => {
       const reason = lack(name);

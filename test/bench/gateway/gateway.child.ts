@@ -4,8 +4,9 @@ import './process-usage.js';
 import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import { overFetch, overUndici } from './bare.js';
-import { BARE_EXPRESS, BARE_FASTIFY, FETCH, OURS_EXPRESS, OURS_FASTIFY } from './contenders.js';
+import { BARE_EXPRESS, BARE_FASTIFY, FETCH, OURS_EXPRESS, OURS_FASTIFY, PARSE, PIPE } from './contenders.js';
 import { ours } from './ours.js';
+import { parsing, piping } from './plain.js';
 
 // Not imported: beside the bench's peers the compiler would find another copy of Nest than runs.
 const { Logger } = require('@nestjs/common');
@@ -25,13 +26,19 @@ const [, rootOf] =
   ].find(([known]) => known === name) ?? [];
 
 async function main(): Promise<void> {
+  const server = name === PIPE ? piping(origin) : name === PARSE ? parsing(origin) : await nestServer();
+  if (!server.listening) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  process.send?.({ port: (server.address() as AddressInfo).port });
+}
+
+async function nestServer(): Promise<Server> {
   Logger.overrideLogger(['error']);
   const root = (rootOf as typeof ours)(origin);
   const app = await (express
     ? NestFactory.create(root, new ExpressAdapter(), { logger: ['error'] })
     : NestFactory.create(root, new FastifyAdapter(), { logger: ['error'] }));
   await app.listen(0, '127.0.0.1');
-  process.send?.({ port: ((app.getHttpServer() as Server).address() as AddressInfo).port });
+  return app.getHttpServer() as Server;
 }
 
 void main();

@@ -2,15 +2,24 @@
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { median } from '../harness/measure.js';
+import { messagesOf, type BodyKind } from './bodies.js';
 
-/** What is to be sent where. */
-export interface LoadJob {
-  readonly origin: string;
+/** A kind of load. */
+export interface GatewayLoad extends BodyKind {
   readonly connections: number;
   readonly requests: number;
-  readonly headers: Readonly<Record<string, string>>;
   /** Chunks of a stream; 0: no stream. */
   readonly chunks: number;
+  /** Between two chunks of a stream, in ms. Default 10. 0: as fast as they are taken. */
+  readonly gapMs?: number;
+  /** Least length of a whole answer. */
+  readonly answerBytes?: number;
+}
+
+/** What is to be sent where. */
+export interface LoadJob extends GatewayLoad {
+  readonly origin: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** How it went. Times in microseconds. */
@@ -21,34 +30,33 @@ export interface LoadResult {
   /** Delay of streamed chunks from provider to client: of first chunks, and of all. */
   readonly firstP99Us: number;
   readonly firstP50Us: number;
+  readonly chunkP50Us: number;
   readonly chunkP99Us: number;
   readonly chunks: number;
 }
 
-const messages = [
-  { role: 'system', content: 'You are a helpful assistant. Answer in one paragraph, without lists, and say what you do not know.' },
-  { role: 'user', content: 'Why is the sky blue during the day and red in the evening? Please explain it to a child of ten years.' },
-];
-
-async function run({ origin, connections, requests, headers, chunks }: LoadJob): Promise<LoadResult> {
+async function run({ origin, connections, requests, headers, ...load }: LoadJob): Promise<LoadResult> {
+  const { chunks, gapMs = 10, answerBytes } = load;
   const pool = new Pool(origin, { connections });
-  const body = JSON.stringify({ model: 'gpt-4o', messages, ...(chunks > 0 ? { stream: true, max_tokens: chunks } : { max_tokens: 100 }) });
-  const options: Dispatcher.DispatchOptions = {
-    path: '/v1/chat/completions',
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body,
-  };
+  const asked = chunks > 0 ? { stream: true, max_tokens: chunks, user: `gap=${gapMs}` } : { max_tokens: 100 };
+  const shared = { model: 'gpt-4o', ...asked, ...(answerBytes !== undefined && { user: `answer=${answerBytes}` }) };
   const latencies: number[] = [];
   const firsts: number[] = [];
   const rest: number[] = [];
   let seen = 0;
   let left = requests;
-  const one = (): Promise<void> =>
+  const one = (body: string): Promise<void> =>
     new Promise((resolve, reject) => {
+      const options: Dispatcher.DispatchOptions = {
+        path: '/v1/chat/completions',
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body,
+      };
       const start = process.hrtime.bigint();
       let status = 0;
       let events = 0;
+      let cut = '';
       pool.dispatch(options, {
         onConnect() {},
         onHeaders(code: number) {
@@ -58,7 +66,10 @@ async function run({ origin, connections, requests, headers, chunks }: LoadJob):
         onData(data: Buffer) {
           if (chunks > 0) {
             const now = process.hrtime.bigint();
-            for (const [, at] of data.toString('latin1').matchAll(/"content":"(\d+) "/g)) {
+            const text = cut + data.toString('latin1');
+            const end = text.lastIndexOf('\n') + 1;
+            cut = text.slice(end);
+            for (const [, at] of text.slice(0, end).matchAll(/"content":"(\d+) "/g)) {
               (events++ === 0 ? firsts : rest).push(Number(now - BigInt(at)) / 1000);
             }
           }
@@ -74,7 +85,9 @@ async function run({ origin, connections, requests, headers, chunks }: LoadJob):
       });
     });
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await one();
+    const messages = messagesOf(load);
+    const fixed = load.bytes === undefined ? JSON.stringify({ ...shared, messages: messages() }) : undefined;
+    while (left-- > 0) await one(fixed ?? JSON.stringify({ ...shared, messages: messages() }));
   };
   const start = performance.now();
   await Promise.all(Array.from({ length: connections }, worker));
@@ -87,6 +100,7 @@ async function run({ origin, connections, requests, headers, chunks }: LoadJob):
     p99Us: at(latencies, 0.99),
     firstP99Us: at(firsts, 0.99),
     firstP50Us: at(firsts, 0.5),
+    chunkP50Us: at(rest, 0.5),
     chunkP99Us: at(rest, 0.99),
     chunks: seen,
   };

@@ -2,7 +2,8 @@ import { median } from '../harness/measure.js';
 import { DIRECT, PORTKEY_NAME } from './contenders.js';
 import type { GatewayName } from './contenders.js';
 import { LoadProcess, startGateway, startProvider } from './processes.js';
-import type { Listening } from './processes.js';
+import type { Listening, Watched } from './processes.js';
+import type { GatewayLoad } from './load.child.js';
 
 /** One gateway under one load: medians over the rounds. */
 export interface GatewayRow {
@@ -18,16 +19,13 @@ export interface GatewayRow {
   /** Of streams: from the provider's writing to the client. */
   readonly firstP50Us: number;
   readonly firstP99Us: number;
+  readonly chunkP50Us: number;
   readonly chunkP99Us: number;
+  /** Of a round of its own. */
+  readonly watched: Watched;
 }
 
-/** A kind of load. */
-export interface GatewayLoad {
-  readonly connections: number;
-  readonly requests: number;
-  /** 0: not streamed. */
-  readonly chunks: number;
-}
+type Round = Omit<GatewayRow, 'cpuUsByRound' | 'watched'>;
 
 /**
  * V8 compiles a gateway for about 6,000 requests. Skipped if one round only shows that all works.
@@ -50,6 +48,7 @@ export async function measureGateways(
     for (const name of names) gateways.push(await startGateway(name, provider));
     const rows = new Map<GatewayLoad, GatewayRow[]>();
     if (rounds > 1) for (const gateway of gateways) await once(gateway, load, WARM_UP);
+    for (const gateway of gateways) gateway.warmedUp();
     for (const kind of loads) {
       // Portkey 1.15.2 answers streams with 500: it appends to the immutable headers of a response.
       const able = kind.chunks === 0 ? gateways : gateways.filter(({ name }) => name !== PORTKEY_NAME);
@@ -70,7 +69,7 @@ async function underLoad(
   rounds: number,
   say: (line: string) => void,
 ): Promise<GatewayRow[]> {
-  const taken = new Map(gateways.map(({ name }) => [name, [] as Omit<GatewayRow, 'cpuUsByRound'>[]]));
+  const taken = new Map(gateways.map(({ name }) => [name, [] as Round[]]));
   for (let round = 0; round <= rounds; round++) {
     for (let turn = 0; turn < gateways.length; turn++) {
       const gateway = gateways[(turn + round) % gateways.length];
@@ -79,6 +78,8 @@ async function underLoad(
       if (round > 0) taken.get(gateway.name)?.push(row);
     }
   }
+  const watched = new Map<string, Watched>();
+  for (const gateway of gateways) watched.set(gateway.name, await gateway.watched(() => once(gateway, load, kind)));
   return gateways.map(({ name }) => {
     const each = taken.get(name) ?? [];
     const over = (field: keyof (typeof each)[number]): number => median(each.map((row) => Number(row[field])));
@@ -92,15 +93,19 @@ async function underLoad(
       p99Us: over('p99Us'),
       firstP50Us: over('firstP50Us'),
       firstP99Us: over('firstP99Us'),
+      chunkP50Us: over('chunkP50Us'),
       chunkP99Us: over('chunkP99Us'),
+      watched: watched.get(name) as Watched,
     };
     const what = kind.chunks > 0 ? 'chunk' : 'request';
-    say(`${row.name}, ${kind.connections} connections: ${row.cpuUs.toFixed(1)} us CPU a ${what}, ${row.perSecond.toFixed(0)} a second`);
+    say(
+      `${row.name}, ${kind.connections} connections${kind.bytes === undefined ? '' : `, ${kind.bytes} bytes`}: ${row.cpuUs.toFixed(1)} us CPU a ${what}, ${row.perSecond.toFixed(0)} a second`,
+    );
     return row;
   });
 }
 
-async function once(gateway: Listening, load: LoadProcess, kind: GatewayLoad): Promise<Omit<GatewayRow, 'cpuUsByRound'>> {
+async function once(gateway: Listening, load: LoadProcess, kind: GatewayLoad): Promise<Round> {
   const { name, origin, headers } = gateway;
   const before = await gateway.cpuUs();
   const requests = kind.chunks > 0 ? kind.requests : Math.max(kind.connections, Math.round(kind.requests * gateway.share));

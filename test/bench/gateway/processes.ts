@@ -14,6 +14,7 @@ import type { LoadJob, LoadResult } from './load.child.js';
 export class Listening {
   /** Headers that it wants of its clients. */
   readonly headers: Readonly<Record<string, string>>;
+  private idleMiB = NaN;
 
   constructor(
     readonly name: string,
@@ -32,13 +33,52 @@ export class Listening {
   /** CPU time used so far, in microseconds. */
   async cpuUs(): Promise<number> {
     if (!this.child.connected) return procCpuUs(this.child.pid as number);
-    this.child.send('?');
-    const [{ cpuUs }] = (await once(this.child, 'message')) as [{ cpuUs: number }];
-    return cpuUs;
+    return (await this.ask('usage')).cpuUs;
+  }
+
+  /** From here on its memory counts as that of an idle process. */
+  warmedUp(): void {
+    this.idleMiB = rssMiB(this.child.pid as number);
+  }
+
+  /** Runs `work` and says what it did to the process, but for its CPU time. */
+  async watched(work: () => Promise<unknown>): Promise<Watched> {
+    const pid = this.child.pid as number;
+    const { idleMiB } = this;
+    let mostMiB = rssMiB(pid);
+    const timer = setInterval(() => (mostMiB = Math.max(mostMiB, rssMiB(pid))), 20);
+    const isOurs = this.child.connected;
+    if (isOurs) await this.ask('watch');
+    await work();
+    clearInterval(timer);
+    return { idleMiB, mostMiB, gapMs: isOurs ? (await this.ask('stop')).gapMs : NaN };
+  }
+
+  private async ask(what: 'usage' | 'watch' | 'stop'): Promise<{ readonly cpuUs: number; readonly gapMs: number }> {
+    this.child.send(what);
+    const [answer] = (await once(this.child, 'message')) as [{ cpuUs: number; gapMs: number }];
+    return answer;
   }
 
   stop(): void {
     this.child.kill('SIGKILL');
+  }
+}
+
+/** A process under load. */
+export interface Watched {
+  /** Its memory before and at most; Linux only. */
+  readonly idleMiB: number;
+  readonly mostMiB: number;
+  /** The longest stand-still of its event loop; Node only. */
+  readonly gapMs: number;
+}
+
+function rssMiB(pid: number): number {
+  try {
+    return (Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096) / 2 ** 20;
+  } catch {
+    return NaN;
   }
 }
 

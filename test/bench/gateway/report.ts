@@ -4,12 +4,16 @@ import { markdownTable, short } from '../harness/table.js';
 import { atMost, type Verdict } from '../harness/verdict.js';
 import { BARE_EXPRESS, BARE_FASTIFY, DIRECT, OURS_EXPRESS, OURS_FASTIFY, PORTKEY_NAME } from './contenders.js';
 import type { GatewayRow } from './measured.js';
+import { sizeTables, sizeVerdicts, type SizedRows } from './sizes.js';
 
 /** What a run has measured. */
 export interface GatewayResult {
   /** By number of connections. */
   readonly whole: readonly (readonly GatewayRow[])[];
   readonly streamed: readonly GatewayRow[];
+  /** By size. */
+  readonly bodies: SizedRows;
+  readonly answers: SizedRows;
 }
 
 /** CPU time of `name` relative to `other`: the median of the ratios of the rounds. */
@@ -24,11 +28,12 @@ const TARGETS: readonly { readonly name: string; readonly other: string; readonl
   { name: OURS_FASTIFY, other: PORTKEY_NAME, most: 1 / 8, words: '<= 1/8 of Portkey' },
   { name: OURS_EXPRESS, other: BARE_EXPRESS, most: 1.25, words: '<= 1.25 x bare Express' },
 ];
+const STREAMED = 'Streamed, 32 at a time, a chunk every 10 ms each (`@portkey-ai/gateway` 1.15.2 answers streams with 500 on Node 20):';
 const FIRST_CHUNK_US = 1000;
 const CHUNK_CPU = 1.3;
 
 /** Every target beside its figure. */
-export function verdicts({ whole, streamed }: GatewayResult): Verdict[] {
+export function verdicts({ whole, streamed, bodies, answers }: GatewayResult): Verdict[] {
   return [
     ...whole.flatMap((rows) =>
       TARGETS.flatMap(({ name, other, most }) =>
@@ -37,6 +42,7 @@ export function verdicts({ whole, streamed }: GatewayResult): Verdict[] {
     ),
     ...atMost(`${OURS_FASTIFY}, streamed, CPU a chunk`, timesCpu(streamed, OURS_FASTIFY, BARE_FASTIFY), CHUNK_CPU, ` x ${BARE_FASTIFY}`),
     ...atMost(`${OURS_FASTIFY}, streamed, first chunk late at p99`, addedUs(streamed, OURS_FASTIFY, 'firstP99Us'), FIRST_CHUNK_US, ' us'),
+    ...sizeVerdicts([...bodies, ...answers]),
   ];
 }
 
@@ -54,9 +60,9 @@ export function report(result: GatewayResult, facts: { readonly environment: Env
     .map(({ what, target, measured }) => `${what}: ${measured}, target ${target}`);
   return [
     `${date}, ${cpu}, ${platform}, Node ${node}, load ${loadBefore.toFixed(1)}. \`${command}\`. Provider, gateway and load are processes of their own on one machine; medians of interleaved rounds.`,
-    wholeTable(result.whole),
-    'Streamed, 32 at a time, a chunk every 10 ms each (`@portkey-ai/gateway` 1.15.2 answers streams with 500 on Node 20):',
-    streamTable(result.streamed),
+    ...(result.whole.length === 0 ? [] : [wholeTable(result.whole)]),
+    ...(result.streamed.length === 0 ? [] : [STREAMED, streamTable(result.streamed)]),
+    ...sizeTables(result.bodies, result.answers),
     missed.length === 0 ? 'All targets are met.' : `Missed: ${missed.join('; ')}.`,
   ].join('\n\n');
 }

@@ -32,6 +32,7 @@ describe('reasonOf', () => {
     ['axios', named('AxiosError', { response: { status: 404, headers: {} } }), { kind: 'not_found', status: 404 }],
     ['fetch', new TypeError('fetch failed', { cause: named('E', { code: 'ECONNRESET' }) }), { kind: 'connection' }],
     ['undici', named('HeadersTimeoutError', { code: 'UND_ERR_HEADERS_TIMEOUT' }), { kind: 'timeout' }],
+    ['the HTTP parser of undici 7', named('HTTPParserError'), { kind: 'malformed' }],
     ['an HTTP parser', named('HTTPParserError', { code: 'HPE_INVALID_CONSTANT' }), { kind: 'malformed' }],
     ['AbortSignal.timeout', new DOMException('too long', 'TimeoutError'), { kind: 'timeout' }],
     ['something else', named('Surprise'), { kind: 'server' }],
@@ -64,6 +65,13 @@ it.each([
 ])('kindOfStatus reads status %d as %s', (status, kind) => {
   expect(kindOfStatus(status, 'words')).toBe(kind);
 });
+
+it.each(['Output blocked by content filtering policy', 'The response was blocked.', 'content_filter'])(
+  'kindOfStatus reads a content policy in the words: %s',
+  (words) => {
+    expect(kindOfStatus(400, words)).toBe('content_policy');
+  },
+);
 
 describe('ProviderError', () => {
   const facts = { message: 'no', provider: 'openai', deploymentId: 'a' } as const;

@@ -116,7 +116,8 @@ const TIMEOUT_CODES = new Set([
 const TIMEOUT_NAMES = new Set(['TimeoutError', 'APIConnectionTimeoutError']);
 const CONTEXT_WINDOW =
   /context_length_exceeded|maximum context length|context window|prompt is too long|input is too long|too many tokens/i;
-const CONTENT_POLICY = /content_policy|content_filter|content management policy|content policy|responsible ai/i;
+const CONTENT_POLICY =
+  /content_policy|content_filter|content management policy|content filtering policy|content policy|response was blocked|responsible ai/i;
 
 /** What a status means. `words`: code and message, which tell kinds of 400 apart. */
 export function kindOfStatus(status: number, words: string): ProviderFailureKind {
@@ -141,6 +142,8 @@ export function kindOfCode(error: unknown): 'timeout' | 'connection' | 'malforme
     const className = (cause.constructor as { readonly name?: string } | undefined)?.name ?? '';
     if (TIMEOUT_CODES.has(String(code)) || TIMEOUT_NAMES.has(String(name)) || TIMEOUT_NAMES.has(className)) return 'timeout';
     if (CONNECTION_CODES.has(String(code)) || className === 'APIConnectionError') return 'connection';
+    // undici 7 names no code.
+    if (name === 'HTTPParserError') return 'malformed';
     if (typeof code === 'string' && /^HPE_|CONTENT_LENGTH_MISMATCH$/.test(code)) return 'malformed';
   }
   return undefined;

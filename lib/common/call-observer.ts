@@ -47,6 +47,15 @@ export interface CallOutcome {
   readonly responseModel?: string;
   readonly responseId?: string;
   readonly finishReasons?: readonly string[];
+  /**
+   * USD for these tokens, estimated ones included; of a call for all of its attempts. Absent
+   * without a known price.
+   */
+  readonly costUsd?: number;
+  /** Of a call: retries within a priority tier. */
+  readonly retries?: number;
+  /** Of a call: model groups tried after another one failed. */
+  readonly fallbacks?: number;
 }
 
 /** One attempt, as it goes on. */

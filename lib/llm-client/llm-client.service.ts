@@ -238,6 +238,17 @@ export class LlmClient implements Capability {
     return this.run(description, options, new CustomStreamSender(send, options));
   }
 
+  /**
+   * Adds an observer of calls: of those that begin from now on, until the returned function is
+   * called.
+   * @throws InvalidArgumentError for an observer without `started`.
+   */
+  observe(observer: CallObserver): () => void {
+    const { started } = checkObject('observer', observer, refuseArgument);
+    checkFunction('observer.started', started, refuseArgument);
+    return this.client.reporter.observers.add(observer);
+  }
+
   /** Calls in flight: streams until they are read to their end. */
   get callsUnderWay(): number {
     return this.client.reporter.counts.inFlight;

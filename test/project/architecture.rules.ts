@@ -13,6 +13,7 @@ export const floors: Readonly<Record<string, number>> = {
   gateway: 6,
   'ai-sdk': 6,
   langchain: 6,
+  testing: 6,
   acceleration: 5,
   health: 5,
   metrics: 5,
@@ -56,6 +57,9 @@ const owners: readonly { readonly package: RegExp; readonly files: RegExp }[] = 
   { package: /^undici$/, files: /^lib\/connection-pool\// },
 ];
 
+/** What tests import: `lib/testing.ts` and its folder. Nothing else of `lib/` sees it. */
+const TESTING_KIT = /^lib\/testing(?:\.js|\/)/;
+
 const emptyNames = new Set(['util', 'utils', 'helper', 'helpers', 'type', 'types', 'constant', 'constants']);
 const isTest = (path: string): boolean => path.endsWith('.test.ts');
 
@@ -90,6 +94,7 @@ function libraryImport(path: string, specifier: string): string | undefined {
   if (!specifier.endsWith('.js') && !specifier.endsWith('.json')) return 'a relative import ends in .js';
   const target = join(dirname(path), specifier);
   if (!target.startsWith('lib/')) return 'it leaves lib/';
+  if (TESTING_KIT.test(target) && path !== 'lib/testing.ts' && folderOf(path) !== 'testing') return 'the testing kit is for tests';
   const [from, to] = [folderOf(path), folderOf(target)];
   if (from === to) return undefined;
   return floors[to] < floors[from]

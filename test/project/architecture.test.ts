@@ -60,6 +60,8 @@ describe('the checker finds', () => {
     ['the LLM client from http', 'lib/http/a.ts', "import { b } from '../llm-client/b.js';"],
     ['a neighbour adapter', 'lib/health/a.ts', "import { b } from '../metrics/b.js';"],
     ['the roof from below', 'lib/http/a.ts', "import { b } from '../index.js';"],
+    ['the testing kit from lib itself', 'lib/index.ts', "export * from './testing/provider.js';"],
+    ['the entry point of the testing kit', 'lib/index.ts', "export * from './testing.js';"],
     ['a way out of lib', 'lib/engine/a.ts', "import b from '../../native/index.js';"],
     ['the package by its own name', 'lib/http/a.ts', "import { b } from 'nestjs-fast-litellm';"],
     ['an unknown folder', 'lib/misc/a.ts', ''],
@@ -88,6 +90,8 @@ describe('the checker finds', () => {
 
   test.each([
     ['lib/index.ts', "export { A } from './fast-litellm.js'; export { B } from './router/b.js';"],
+    ['lib/testing.ts', "export { A } from './testing/a.js';"],
+    ['lib/testing/a.ts', "import type { A } from '../common/a.js';"],
     ['lib/http/a.ts', "import { A } from '../router/a.js'; import { B } from '../common/b.js'; import { C } from '@nestjs/common';"],
     ['lib/engine/native-binding.ts', "import type * as B from '#native'; require('#native');"],
     ['lib/rate-limit/redis/redis-store.ts', "import type { A } from 'ioredis';"],

@@ -4,6 +4,7 @@ import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Attempt, AttemptReporter } from './attempt.js';
 import type { Call } from './call.js';
+import { CallObservers } from './call-observers.js';
 import type { CallRouter } from './call-router.js';
 import { routerReport, type Failure } from './failure.js';
 import type { CallSpending } from './spending.js';
@@ -25,6 +26,7 @@ const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 /** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
 export class CallReporter implements AttemptReporter {
   readonly counts = new CallCounts();
+  readonly observers = new CallObservers();
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
 
@@ -32,8 +34,9 @@ export class CallReporter implements AttemptReporter {
     private readonly router: CallRouter,
     readonly spending: CallSpending,
     private readonly recorder: CallRecorder,
-    private readonly observer: CallObserver | undefined,
+    observer: CallObserver | undefined,
   ) {
+    if (observer !== undefined) this.observers.add(observer);
     this.firstChunks = recorder.series(COMPONENT, 'first_chunk');
   }
 
@@ -41,7 +44,7 @@ export class CallReporter implements AttemptReporter {
     const { operation, model, stream, maxTokens } = call.description;
     this.counts.inFlight++;
     call.request?.beginCall();
-    call.observed = this.observer?.started({ operation, model, stream, maxTokens });
+    call.observed = this.observers.started({ operation, model, stream, maxTokens });
     this.spending.prepare(model);
   }
 
@@ -76,13 +79,13 @@ export class CallReporter implements AttemptReporter {
       completionTokens: known?.completionTokens,
       usageDetails: known?.details,
     });
-    attempt.observed?.ended({ ...outcomeOf(usage), status: 200 });
-    if (known !== undefined) this.spending.add(selection, known, usage === undefined);
+    const costUsd = known === undefined ? undefined : this.spend(attempt, known, usage === undefined);
+    attempt.observed?.ended({ ...outcomeOf(usage), costUsd, status: 200 });
     if (!this.end(call, 'succeeded')) return;
     // Without a usage the cost of the answer is not known: the whole reservation stands.
     this.settle(call, usage?.totalTokens);
     this.record(call, endedAtMs, usage);
-    call.observed?.ended(outcomeOf(usage));
+    call.observed?.ended({ ...outcomeOf(usage), ...totalsOf(call) });
   }
 
   attemptFailed(attempt: Attempt, failure: Failure): void {
@@ -91,18 +94,19 @@ export class CallReporter implements AttemptReporter {
     const used = { ...(cost ?? NO_TOKENS), usageDetails: cost?.details };
     if (failure.countsAgainstDeployment) this.router.failed(selection, { ...routerReport(failure), ...used });
     else this.router.cancelled(selection, used);
+    let costUsd: number | undefined;
     if (cost !== undefined) {
       // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
       if (usage === undefined && attempt.promptTokens === undefined) call.hasUncountedLoss = true;
       else call.lostTokens += cost.totalTokens;
-      this.spending.add(selection, cost, usage === undefined);
+      costUsd = this.spend(attempt, cost, usage === undefined);
     }
     if (reason !== undefined) {
       const { deployment, group } = selection;
       call.failures = [...call.failures, { deploymentId: deployment.id, group, kind: reason.kind, status: reason.status }];
     }
     const status = error instanceof ProviderError ? error.providerStatus : undefined;
-    attempt.observed?.ended({ ...outcomeOf(cost), error, status, cancelled: fault === 'cancelled' });
+    attempt.observed?.ended({ ...outcomeOf(cost), costUsd, error, status, cancelled: fault === 'cancelled' });
   }
 
   streamBroke(attempt: Attempt, failure: Failure): void {
@@ -116,7 +120,13 @@ export class CallReporter implements AttemptReporter {
     if (!this.end(call, isCancelled ? 'cancelled' : 'failed')) return;
     this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
     if (!isCancelled) this.record(call, undefined, usage);
-    call.observed?.ended({ ...outcomeOf(usage), ...(isCancelled ? { cancelled: true } : { error }) });
+    call.observed?.ended({ ...outcomeOf(usage), ...totalsOf(call), ...(isCancelled ? { cancelled: true } : { error }) });
+  }
+
+  private spend({ call, selection }: Attempt, usage: AnswerUsage, isEstimated: boolean): number | undefined {
+    const costUsd = this.spending.add(selection, usage, isEstimated);
+    call.costUsd += costUsd ?? NaN;
+    return costUsd;
   }
 
   private end(call: Call, outcome: 'succeeded' | 'failed' | 'cancelled'): boolean {
@@ -156,4 +166,8 @@ function outcomeOf(usage: AnswerUsage | undefined): CallOutcome {
     cacheReadTokens: details?.cacheReadTokens,
     reasoningTokens: details?.reasoningTokens,
   };
+}
+
+function totalsOf({ costUsd, retries, fallbacks }: Call): CallOutcome {
+  return { costUsd: Number.isNaN(costUsd) ? undefined : costUsd, retries, fallbacks };
 }

@@ -22,7 +22,8 @@ export class CallSpending {
     setImmediate(() => this.openPrices(model)).unref();
   }
 
-  add({ deployment, model }: Selection, { promptTokens, completionTokens, details }: AnswerUsage, isEstimated = false): void {
+  /** Adds these tokens. Returns their cost in USD; `undefined`: without a known price. */
+  add({ deployment, model }: Selection, { promptTokens, completionTokens, details }: AnswerUsage, isEstimated = false): number | undefined {
     const input = Math.round(promptTokens);
     const output = Math.round(completionTokens);
     const costUsd = deployment.costUsd(input, output, model, details);
@@ -32,5 +33,6 @@ export class CallSpending {
       sums.outputTokens += output;
       sums.costUsd += costUsd ?? 0;
     }
+    return costUsd;
   }
 }

@@ -1,0 +1,100 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A request that a provider received. */
+export class ReceivedRequest {
+  /** The body as JSON; `{}` where it is none. */
+  readonly body: Fields;
+
+  /** @internal Made by the provider. */
+  constructor(
+    readonly method: string,
+    /** With its query. */
+    readonly url: string,
+    readonly headers: IncomingHttpHeaders,
+    /** The body's bytes. */
+    readonly bytes: Buffer,
+  ) {
+    this.body = jsonIn(bytes);
+  }
+
+  /** @internal */
+  static async read(request: IncomingMessage): Promise<ReceivedRequest> {
+    const parts: Buffer[] = [];
+    for await (const part of request) parts.push(part as Buffer);
+    return new ReceivedRequest(request.method ?? 'GET', request.url ?? '/', request.headers, Buffer.concat(parts));
+  }
+
+  /** Without its query. */
+  get path(): string {
+    const [path] = this.url.split('?');
+    return path;
+  }
+
+  /** The model that is asked for, in the body or in the path. */
+  get model(): string {
+    const { model } = this.body;
+    if (typeof model === 'string') return model;
+    const [, name] = /\/(?:models?|deployments)\/([^/]*)/.exec(this.path) ?? [];
+    return decodeURIComponent(name?.replace(/:\w+$/, '') ?? 'unknown');
+  }
+
+  /** Whether a stream is asked for, in the body or in the path. */
+  get stream(): boolean {
+    return this.body.stream === true || /:streamGenerateContent$|\/converse-stream$/.test(this.path);
+  }
+
+  /** The text of the user's last turn, in any protocol; `''` where there is none. */
+  get prompt(): string {
+    const { messages, contents, input, prompt } = this.body;
+    const turns = messages ?? contents ?? input ?? prompt;
+    if (!Array.isArray(turns)) return textOf(turns);
+    const last = (turns as unknown[]).findLast((turn) => typeof turn === 'string' || fieldsOf(turn).role === 'user');
+    return typeof last === 'string' ? last : textOf(fieldsOf(last).content ?? fieldsOf(last).parts);
+  }
+
+  /** Names of the tools that the model may call, in any protocol. */
+  get toolNames(): readonly string[] {
+    const { tools, toolConfig } = this.body;
+    return listOf(tools ?? fieldsOf(toolConfig).tools).flatMap((tool) => {
+      const { name, function: called, toolSpec, functionDeclarations } = fieldsOf(tool);
+      const named = [
+        name,
+        fieldsOf(called).name,
+        fieldsOf(toolSpec).name,
+        ...listOf(functionDeclarations).map((each) => fieldsOf(each).name),
+      ];
+      return named.filter((each): each is string => typeof each === 'string');
+    });
+  }
+
+  /** The body of a form (`multipart/form-data`). */
+  form(): Promise<FormData> {
+    return new Response(this.bytes, { headers: { 'content-type': this.headers['content-type'] ?? '' } }).formData();
+  }
+}
+
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === 'string') return content;
+  return listOf(content)
+    .map((part) => (typeof part === 'string' ? part : fieldsOf(part).text))
+    .filter((text) => typeof text === 'string')
+    .join('');
+}
+
+function jsonIn(bytes: Buffer): Fields {
+  try {
+    return fieldsOf(JSON.parse(bytes.toString('utf8')));
+  } catch {
+    return {};
+  }
+}

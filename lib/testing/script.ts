@@ -1,0 +1,149 @@
+import type { ServerResponse } from 'node:http';
+import type { ReceivedRequest } from './received-request.js';
+
+/** A call of a tool in an answer. */
+export interface ScriptedToolCall {
+  readonly name: string;
+  /** The arguments; a string is sent as it is, valid JSON or not. Default `{}`. */
+  readonly arguments?: object | string;
+  /** Default: an id as the protocol has it, `call_1`. */
+  readonly id?: string;
+}
+
+/** Tokens that an answer reports. The figures of each side contain their details. */
+export interface ScriptedUsage {
+  /** All tokens of the prompt, cached ones included. Default: a quarter of its characters. */
+  readonly promptTokens?: number;
+  /** All tokens of the answer, reasoning included. Default: a quarter of its characters. */
+  readonly completionTokens?: number;
+  /** Tokens of the prompt that were read from the provider's cache. Default 0. */
+  readonly cacheReadTokens?: number;
+  /** Tokens of the prompt that were written to the provider's cache. Default 0. */
+  readonly cacheWriteTokens?: number;
+  /** Tokens of the answer that the model thought with. Default 0. */
+  readonly reasoningTokens?: number;
+}
+
+/** Why an answer ends, in OpenAI's words; each protocol has its own. */
+export type ScriptedFinish = 'stop' | 'length' | 'tool_calls' | 'content_filter';
+
+/**
+ * How a provider fails. Those in a stream come after `afterChunks` chunks of content; a whole
+ * answer is cut in its middle instead.
+ *
+ * - `hang`: accepts the request and never answers
+ * - `reset`: resets the connection before an answer
+ * - `not_http`: answers with bytes that are not HTTP
+ * - `garbage`: status 200 with a page in HTML
+ * - `error_in_200`: status 200 with an error in the place of the answer, or as the only event
+ * - `error_in_stream`: an error event in the place of further chunks
+ * - `garbage_in_stream`: an event that cannot be read
+ * - `hang_in_stream`: sends nothing more and leaves the connection open
+ * - `cut`: closes the connection between two events
+ * - `cut_in_event`: closes the connection in the middle of an event
+ * - `missing_end`: ends the stream properly, without its last events and its usage
+ * - `length_too_long`: a `content-length` above the number of bytes sent
+ * - `length_too_short`: a `content-length` below it
+ */
+export type ProviderFault =
+  | 'hang'
+  | 'reset'
+  | 'not_http'
+  | 'garbage'
+  | 'error_in_200'
+  | 'error_in_stream'
+  | 'garbage_in_stream'
+  | 'hang_in_stream'
+  | 'cut'
+  | 'cut_in_event'
+  | 'missing_end'
+  | 'length_too_long'
+  | 'length_too_short';
+
+/** One answer of a provider, in no protocol's words. All fields are optional. */
+export interface ScriptedAnswer {
+  /** Default `Hello from <name of the provider>.`, unless there are tool calls. */
+  readonly text?: string;
+  /** Thinking before the text; signed in the protocols that sign it. */
+  readonly thinking?: string;
+  readonly toolCalls?: readonly ScriptedToolCall[];
+  /** The model refuses with these words: OpenAI's `refusal`, Anthropic's stop reason `refusal`. */
+  readonly refusal?: string;
+  /** Default `stop`, `tool_calls` with tool calls, `content_filter` with a refusal. */
+  readonly finishReason?: ScriptedFinish;
+  /** `null`: the answer reports none. */
+  readonly usage?: ScriptedUsage | null;
+  /** A vector for each text of a request for embeddings. Default: eight figures of the text. */
+  readonly embeddings?: readonly (readonly number[])[];
+  /** Headers besides those of the protocol. */
+  readonly headers?: Readonly<Record<string, string>>;
+
+  /** Sent in place of all of the above: an object as JSON, a string or bytes as they are. */
+  readonly body?: object | string | Buffer;
+  /** Events of a stream in place of all of the above: objects in the protocol's framing. */
+  readonly events?: readonly (object | string | Buffer)[];
+  /** Answers by hand. */
+  readonly respond?: (response: ServerResponse, request: ReceivedRequest) => void | Promise<void>;
+
+  /** Wait before the head of the answer, in milliseconds. Default 0. */
+  readonly delayMs?: number;
+  /** Wait between the head of a stream and its first event, in milliseconds. Default 0. */
+  readonly firstChunkDelayMs?: number;
+  /** Wait between two chunks of content, in milliseconds. Default 0. */
+  readonly chunkDelayMs?: number;
+  /** Characters in each chunk of a stream. Default: a word. */
+  readonly chunkLength?: number;
+
+  /** Status of an error, from 400. With a fault in the answer: the status that its error names. */
+  readonly status?: number;
+  /** The error's message. Default: what the provider says with this status. */
+  readonly message?: string;
+  /** The error's code or type in the provider's words. Default: that of the status. */
+  readonly code?: string;
+  /** Why the request is refused, in the provider's words. Its status is 400 by default. */
+  readonly reason?: 'context_window' | 'content_policy';
+  /** The header `retry-after`: seconds, or a date as a string. */
+  readonly retryAfter?: number | string;
+  readonly fault?: ProviderFault;
+  /** Chunks of content before the fault. Default 1. */
+  readonly afterChunks?: number;
+}
+
+/** An answer; a string is its text. */
+export type ScriptStep = string | ScriptedAnswer;
+
+/**
+ * How a provider answers: always the same, one step for each request (the last step answers all
+ * further requests), or as a function says.
+ */
+export type ProviderScript =
+  ScriptStep | readonly ScriptStep[] | ((request: ReceivedRequest, index: number) => ScriptStep | Promise<ScriptStep>);
+
+/** A script that is being played. */
+export class ScriptReader {
+  private next = 0;
+
+  /** @param cycles Whether a list begins again after its last step. */
+  constructor(
+    private readonly script: ProviderScript,
+    private readonly cycles: boolean,
+  ) {}
+
+  async answerTo(request: ReceivedRequest): Promise<ScriptedAnswer> {
+    const index = this.next++;
+    const step = await this.stepAt(index, request);
+    return typeof step === 'string' ? { text: step } : step;
+  }
+
+  private stepAt(index: number, request: ReceivedRequest): ScriptStep | Promise<ScriptStep> {
+    const { script } = this;
+    if (typeof script === 'function') return script(request, index);
+    if (!isList(script)) return script;
+    const at = this.cycles ? index % script.length : Math.min(index, script.length - 1);
+    return script[at] ?? {};
+  }
+}
+
+function isList(script: ProviderScript): script is readonly ScriptStep[] {
+  return Array.isArray(script);
+}

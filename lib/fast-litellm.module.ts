@@ -24,7 +24,7 @@ import { PerformanceMonitorService } from './monitor/performance-monitor.service
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
 import { RouterService } from './router/router.service.js';
-import { hasOpenTelemetry } from './telemetry/call-spans.js';
+import { hasOpenTelemetry } from './telemetry/opentelemetry.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
 
 const SERVICES = [

@@ -47,7 +47,7 @@ export interface FastLiteLLMOptions {
   /** The graceful shutdown of a Nest app. */
   readonly shutdown?: ShutdownOptions;
   /**
-   * Whether calls to models become OpenTelemetry spans. Default: `true` in the Nest module if
+   * Whether calls to models become OpenTelemetry spans and metrics. Default: `true` in Nest if
    * `@opentelemetry/api` is installed, `false` in the plain class.
    */
   readonly telemetry?: boolean;

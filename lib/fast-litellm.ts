@@ -32,7 +32,7 @@ import { resolveRateLimitOptions, type ResolvedRateLimitOptions } from './rate-l
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import type { ListRouters } from './router/compat/router-cache.js';
 import type { RouterService } from './router/router.service.js';
-import { openTelemetryObserver } from './telemetry/call-spans.js';
+import { openTelemetryObserver } from './telemetry/opentelemetry.js';
 import { resolveLlmClientOptions } from './llm-client/llm-client.options.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
 import type { ProviderTransport } from './llm-client/providers/provider-exchange.js';
@@ -73,7 +73,7 @@ export class FastLiteLLM {
   readonly acceleration: AccelerationService;
   readonly connectionPool: ConnectionPoolService;
   readonly client: LlmClient;
-  /** Observer of calls to models: makes OpenTelemetry spans if `telemetry` is on. */
+  /** Observer of calls to models: makes OpenTelemetry spans and metrics if `telemetry` is on. */
   readonly observer?: CallObserver;
   /**
    * LiteLLM's configuration file, and which of its settings the app enforces itself.

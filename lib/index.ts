@@ -69,7 +69,7 @@ export { FastLiteLLMHealthIndicator, type HealthSource } from './health/health.i
 export type { GracefulShutdown, WatchedServer } from './health/graceful-shutdown.js';
 export type { ShutdownOptions } from './health/shutdown.options.js';
 export type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from './common/call-observer.js';
-export { openTelemetryObserver } from './telemetry/call-spans.js';
+export { openTelemetryObserver } from './telemetry/opentelemetry.js';
 export type { HealthReport } from './health/health-report.js';
 export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';
 export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';

@@ -3,7 +3,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor, type ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import type { AttemptStart, CallObserver, CallStart, ObservedCall } from '../common/call-observer.js';
 import { FastLiteLLMError } from '../common/errors.js';
-import { hasOpenTelemetry, openTelemetryObserver } from './call-spans.js';
+import { hasOpenTelemetry, openTelemetryObserver } from './opentelemetry.js';
 import { errorType } from './span-attributes.js';
 
 const chat: CallStart = { operation: 'chat', model: 'smart', stream: false };
@@ -208,7 +208,7 @@ describe('without an SDK', () => {
       jest.doMock('@opentelemetry/api', () => {
         throw Object.assign(new Error("Cannot find module '@opentelemetry/api'"), { code: 'MODULE_NOT_FOUND' });
       });
-      const { openTelemetryObserver } = jest.requireActual<{ openTelemetryObserver: () => CallObserver }>('./call-spans.js');
+      const { openTelemetryObserver } = jest.requireActual<{ openTelemetryObserver: () => CallObserver }>('./opentelemetry.js');
       expect(openTelemetryObserver).toThrow(expect.objectContaining({ code: 'MISSING_PACKAGE', packageName: '@opentelemetry/api' }));
       jest.dontMock('@opentelemetry/api');
     });

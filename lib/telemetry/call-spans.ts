@@ -1,44 +1,32 @@
 // eslint-disable-next-line @typescript-eslint/ban-ts-comment
 /** @ts-ignore: in the declarations, for those who compile without this optional peer */
 import type * as OpenTelemetry from '@opentelemetry/api';
-import type { AttemptStart, CallObserver, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from '../common/call-observer.js';
-import { loadOptionalPackage } from '../common/optional-package.js';
+import type { AttemptStart, CallOutcome, CallStart, ObservedAttempt, ObservedCall } from '../common/call-observer.js';
 import { VERSION } from '../common/version.js';
 import { answerAttributes, attemptAttributes, callAttributes, endAttributes, targetAttributes } from './span-attributes.js';
 
 type Api = typeof OpenTelemetry;
 
-/**
- * Records calls of models as OpenTelemetry spans, by the semantic conventions for generative AI:
- * one for the call, with usage and response, and a child for each attempt. Spans hold no text of a
- * prompt or an answer, no key and no error message.
- *
- * @throws MissingPackageError without `@opentelemetry/api`.
- */
-export function openTelemetryObserver(): CallObserver {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
-  const api = loadOptionalPackage('@opentelemetry/api', 'telemetry', () => require('@opentelemetry/api') as Api);
-  const provider = api.trace.getTracerProvider();
-  const tracer = provider.getTracer('nestjs-fast-litellm', VERSION);
-  const noop = new api.ProxyTracerProvider().getDelegate();
-  return {
-    started: (call) => {
-      // The app has the package, but no SDK: nothing records the span.
-      if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === noop) return undefined;
-      const options = { kind: api.SpanKind.CLIENT, attributes: callAttributes(call) };
-      const span = tracer.startSpan(`${call.operation} ${call.model}`, options);
-      return api.isSpanContextValid(span.spanContext()) ? new CallSpan(api, tracer, span, call) : undefined;
-    },
-  };
-}
+/** Starts the spans of calls. */
+export class CallSpans {
+  private readonly provider: OpenTelemetry.TracerProvider;
+  private readonly tracer: OpenTelemetry.Tracer;
+  private readonly noop: OpenTelemetry.TracerProvider;
 
-/** Whether `@opentelemetry/api` is installed. */
-export function hasOpenTelemetry(): boolean {
-  try {
-    require.resolve('@opentelemetry/api');
-    return true;
-  } catch {
-    return false;
+  constructor(private readonly api: Api) {
+    this.provider = api.trace.getTracerProvider();
+    this.tracer = this.provider.getTracer('nestjs-fast-litellm', VERSION);
+    this.noop = new api.ProxyTracerProvider().getDelegate();
+  }
+
+  /** `undefined`: nothing would record the span. */
+  started(call: CallStart): ObservedCall | undefined {
+    const { api, provider, tracer } = this;
+    // The app has the package, but no SDK.
+    if (provider instanceof api.ProxyTracerProvider && provider.getDelegate() === this.noop) return undefined;
+    const options = { kind: api.SpanKind.CLIENT, attributes: callAttributes(call) };
+    const span = tracer.startSpan(`${call.operation} ${call.model}`, options);
+    return api.isSpanContextValid(span.spanContext()) ? new CallSpan(api, tracer, span, call) : undefined;
   }
 }
 

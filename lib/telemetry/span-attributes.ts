@@ -11,6 +11,7 @@ const PROVIDERS: Readonly<Record<string, string>> = {
   bedrock: 'aws.bedrock',
   gemini: 'gcp.gemini',
   mistral: 'mistral_ai',
+  moonshot: 'moonshot_ai',
   vertex_ai: 'gcp.vertex_ai',
   watsonx: 'ibm.watsonx.ai',
   xai: 'x_ai',

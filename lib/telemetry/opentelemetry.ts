@@ -1,0 +1,33 @@
+// eslint-disable-next-line @typescript-eslint/ban-ts-comment
+/** @ts-ignore: in the declarations, for those who compile without this optional peer */
+import type * as OpenTelemetry from '@opentelemetry/api';
+import type { CallObserver } from '../common/call-observer.js';
+import { loadOptionalPackage } from '../common/optional-package.js';
+import { CallMetrics } from './call-metrics.js';
+import { CallSpans } from './call-spans.js';
+
+/**
+ * Records calls of models as OpenTelemetry spans and metrics, by the semantic conventions for
+ * generative AI: a span for the call, with usage and response, a child for each attempt, and
+ * histograms of durations, times to the first chunk and tokens. Neither holds text of a prompt or
+ * an answer, a key or an error message.
+ *
+ * @throws MissingPackageError without `@opentelemetry/api`.
+ */
+export function openTelemetryObserver(): CallObserver {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- only when asked: an optional peer
+  const api = loadOptionalPackage('@opentelemetry/api', 'telemetry', () => require('@opentelemetry/api') as typeof OpenTelemetry);
+  const spans = new CallSpans(api);
+  const metrics = new CallMetrics(api);
+  return { started: (call) => metrics.started(call, spans.started(call)) };
+}
+
+/** Whether `@opentelemetry/api` is installed. */
+export function hasOpenTelemetry(): boolean {
+  try {
+    require.resolve('@opentelemetry/api');
+    return true;
+  } catch {
+    return false;
+  }
+}

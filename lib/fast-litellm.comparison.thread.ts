@@ -3,6 +3,7 @@ import { CONNECTION_POOL_ENGINES } from './connection-pool/engine/engine-provide
 import { compareEngines, type ComparedTimes } from './engine/comparison.js';
 import { openNativeBinding, type NativeBinding } from './engine/native-binding.js';
 import type { EngineProvider } from './engine/provide-engine.js';
+import { JSON_BODY_ENGINES } from './json-body/engine/engine-provider.js';
 import { RATE_LIMIT_ENGINES } from './rate-limit/engine/engine-provider.js';
 import { ROUTER_ENGINES } from './router/engine/engine-provider.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
@@ -23,5 +24,6 @@ const times =
         ...timesOf(RATE_LIMIT_ENGINES, binding),
         ...timesOf(ROUTER_ENGINES, binding),
         ...timesOf(CONNECTION_POOL_ENGINES, binding),
+        ...timesOf(JSON_BODY_ENGINES, binding),
       ];
 parentPort?.postMessage(times);

@@ -77,6 +77,19 @@ export interface ConnectionPoolTotals {
   waiting: number
 }
 
+/**
+ * Counts texts that stand in `bytes` between the places `texts`, as JSON strings do between their
+ * quotes. Writes tokens, then UTF-16 units, into the two halves of `counts`, and returns how many
+ * texts were counted: not all of them if there are more than `limit` tokens.
+ */
+export declare function countSlices(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number, counts: Uint32Array): number
+
+/**
+ * The same on another thread if that is worth it: then the promise has tokens and units of those
+ * that were counted; otherwise a number is returned.
+ */
+export declare function countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number, counts: Uint32Array): number | Promise<Uint32Array>
+
 /** Number of tokens of `text`. */
 export declare function countTokens(text: string, encoding: number): number
 
@@ -205,6 +218,25 @@ export declare function routerScan(ints: Int32Array, doubles: Float64Array, rows
 
 /** The slot of a deployment in the state of this name, or -1. */
 export declare function routerSlot(name: string, id: string): number
+
+/**
+ * Scans a JSON text. `numbers` starts with the bounds (depth, keys, containers, values) and gets
+ * the answer: 0, whether it is an object, the numbers of fields and texts, six numbers a field
+ * (quotes of the key, value, texts) and two a text; 1, place of a wrong byte; 2, bound, quotes of
+ * the field; 3, quotes of a doubled key; 4, place of `__proto__`; or 5 and the length that
+ * `numbers` needs. Returns the outline, if there are long texts.
+ */
+export declare function scanJson(bytes: Uint8Array, numbers: Uint32Array): string | undefined
+
+/** The same on another thread, over a copy of the bytes. `numbers` has the bounds alone. */
+export declare function scanJsonAsync(bytes: Uint8Array, numbers: Uint32Array): Promise<ScannedJson>
+
+/** A scan off the calling thread. */
+export interface ScannedJson {
+  /** As `scanJson` writes them. */
+  numbers: Uint32Array
+  outline?: string
+}
 
 /**
  * Zeroed memory by name, the same in every thread of the process, which outlives them all. A name

@@ -24,6 +24,7 @@ const VARIABLES: Readonly<Record<FeatureName, readonly string[]>> = {
   rust_token_counting: ['RUST_TOKEN_COUNTING', 'TOKEN_COUNTING'],
   rust_rate_limiting: ['RUST_RATE_LIMITING', 'RATE_LIMITING'],
   rust_connection_pooling: ['RUST_CONNECTION_POOLING', 'RUST_CONNECTION_POOL', 'CONNECTION_POOLING', 'CONNECTION_POOL'],
+  rust_json_scanning: ['RUST_JSON_SCANNING', 'JSON_SCANNING'],
   batch_token_counting: ['BATCH_TOKEN_COUNTING'],
   performance_monitoring: ['PERFORMANCE_MONITORING'],
 };

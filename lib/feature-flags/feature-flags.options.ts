@@ -12,8 +12,8 @@ import {
 import { suggestion } from '../common/nearest-name.js';
 
 /**
- * Every feature that can be switched, under the names of the Python original. All are on by
- * default.
+ * Every feature that can be switched, under the names of the Python original where it has the
+ * feature. All are on by default.
  */
 export const FEATURES = [
   'rust_routing',
@@ -22,6 +22,7 @@ export const FEATURES = [
   'rust_connection_pooling',
   'batch_token_counting',
   'performance_monitoring',
+  'rust_json_scanning',
 ] as const;
 /** The name of a feature that can be switched. */
 export type FeatureName = (typeof FEATURES)[number];

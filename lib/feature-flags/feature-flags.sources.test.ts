@@ -132,6 +132,7 @@ describe('the file', () => {
       'shadow',
       'disabled',
       'canary:5',
+      'enabled',
     ]);
     expect(service.getFeatureStatus().rust_routing).toMatchObject({ errorThreshold: 3, performanceThresholdMs: 250 });
     expect(service.settings.monitoring).toMatchObject({ performanceAlerts: false, metricsRetentionHours: 24, alertFile: 'alerts.log' });

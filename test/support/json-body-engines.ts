@@ -1,10 +1,14 @@
+import { openNativeBinding } from '../../lib/engine/native-binding.js';
 import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../lib/json-body/engine/engine.js';
-import { TypeScriptJsonBodyEngine } from '../../lib/json-body/engine/typescript.js';
+import { JSON_BODY_ENGINES } from '../../lib/json-body/engine/engine-provider.js';
 import { decodeJsonText, markedIndex } from '../../lib/json-body/text-marks.js';
 
 /** The engines to be tested: both, where the addon opens; the suite itself says which. */
 export function jsonBodyEngines(): JsonBodyEngine[] {
-  return [new TypeScriptJsonBodyEngine()];
+  const { binding } = openNativeBinding();
+  const engines = [JSON_BODY_ENGINES.typescript()];
+  if (binding !== null) engines.push(JSON_BODY_ENGINES.native(binding));
+  return engines;
 }
 
 /** The scan of a text that is expected to be accepted. */

@@ -1,8 +1,9 @@
 import type { JsonBounds } from '../json-bounds.js';
 import { LONGEST_SHORT_TEXT } from '../text-marks.js';
 import type { JsonFault, JsonScan } from './engine.js';
+import { keyText } from './key-text.js';
 import { ObjectKeys } from './object-keys.js';
-import { boundFault, duplicateFault, outlineOf, scanOf, syntaxFault } from './results.js';
+import { boundFault, duplicateFault, FIELD_NUMBERS, outlineOf, scanOf, syntaxFault, unescapedKey } from './results.js';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -108,7 +109,8 @@ export class JsonScanner {
     }
     const texts = Uint32Array.from(this.texts);
     const outline = outlineOf(this.bytes, this.start, texts);
-    this.result = scanOf(this.bytes, { isObject: this.isObject, fields: this.fields, texts, outline });
+    const fields = { numbers: this.fields, from: 0, count: this.fields.length / FIELD_NUMBERS };
+    this.result = scanOf(this.bytes, { isObject: this.isObject, fields, texts, outline });
   }
 
   /** Takes the byte at `at`, outside of strings and numbers. */
@@ -281,8 +283,8 @@ export class JsonScanner {
       this.exceeds('maxKeys');
       return;
     }
-    const raw = this.bytes.toString('utf8', start, end);
-    const quoted = raw.includes('\\') ? `"${JSON.parse(`${raw}"`) as string}` : raw;
+    const raw = keyText(this.bytes, start, end);
+    const quoted = raw.includes('\\') ? `"${unescapedKey(raw.slice(1))}` : raw;
     if (quoted === PROTOTYPE) this.result ??= { kind: 'prototype', at: start };
     else if (!keys.add(quoted)) this.result ??= duplicateFault(this.bytes, [start, end]);
   }

@@ -1,24 +1,25 @@
 import { LONGEST_SHOWN_KEY, type JsonBounds } from '../json-bounds.js';
 import { asBuffer, decodeJsonText, MARK } from '../text-marks.js';
+import { keyText } from './key-text.js';
 import type { JsonFault, JsonScan, ScannedField } from './engine.js';
 
-/** Numbers of a field in `ScanNumbers.fields`. */
+/** Numbers of a field: the quotes of its key, then as in `ScannedField` from `valueStart` on. */
 export const FIELD_NUMBERS = 6;
 
 /** What both engines find, as numbers: byte offsets and indices. */
 export interface ScanNumbers {
   readonly isObject: boolean;
-  /** For each field: `keyStart`, the key's closing quote, and the rest of `ScannedField`. */
-  readonly fields: ArrayLike<number>;
+  /** The fields' numbers, from the index `from` on. */
+  readonly fields: { readonly numbers: ArrayLike<number>; readonly from: number; readonly count: number };
   readonly texts: Uint32Array;
   readonly outline: string | undefined;
 }
 
-export function scanOf(bytes: Buffer, { isObject, fields: numbers, texts, outline }: ScanNumbers): JsonScan {
+export function scanOf(bytes: Buffer, { isObject, fields: { numbers, from, count }, texts, outline }: ScanNumbers): JsonScan {
   const fields: ScannedField[] = [];
-  for (let at = 0; at < numbers.length; at += FIELD_NUMBERS) {
+  for (let at = from; at < from + count * FIELD_NUMBERS; at += FIELD_NUMBERS) {
     fields.push({
-      name: decodeJsonText(bytes, numbers[at] + 1, numbers[at + 1]),
+      name: unescapedKey(keyText(bytes, numbers[at] + 1, numbers[at + 1])),
       keyStart: numbers[at],
       valueStart: numbers[at + 2],
       valueEnd: numbers[at + 3],
@@ -27,6 +28,11 @@ export function scanOf(bytes: Buffer, { isObject, fields: numbers, texts, outlin
     });
   }
   return { fields, isObject, outline, texts };
+}
+
+/** The key that stands in JSON as `raw`. */
+export function unescapedKey(raw: string): string {
+  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
 }
 
 /** The JSON from `start` on, with a mark for each text. */

@@ -13,6 +13,15 @@ export function isLongerThan(text: string, limit: number): boolean {
   return text.length > limit * MAX_TOKEN_BYTES;
 }
 
+/** Counts of the texts of a JSON body, one by one. */
+export interface SliceCounts {
+  readonly counts: Uint32Array;
+  /** UTF-16 units of each text. */
+  readonly units: Uint32Array;
+  /** How many texts are counted: the others are behind the limit. */
+  readonly counted: number;
+}
+
 /**
  * Counts and encodes text: contract and injection token. Both engines give the same results.
  *
@@ -39,6 +48,15 @@ export abstract class TokenCounterEngine {
 
   /** Like `countBatch`, blocking the calling thread for at most a few milliseconds at a time. */
   abstract countBatchAsync(texts: readonly string[], encoding: number): Promise<Uint32Array>;
+
+  /**
+   * Counts texts that are the raw contents of JSON strings: `texts` has the start and the end of
+   * each in `bytes`. May stop above `limit` tokens in all. Blocks the calling thread.
+   */
+  abstract countSlices(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): SliceCounts;
+
+  /** Like `countSlices`, blocking the calling thread for at most a few milliseconds at a time. */
+  abstract countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts>;
 
   /** The token ids of `text`. */
   abstract encode(text: string, encoding: number): Uint32Array;

@@ -2,7 +2,7 @@ import type { EngineName } from '../../common/capability.js';
 import type { NativeBinding } from '../../engine/native-binding.js';
 import { decodeTokens, unknownToken } from '../bpe/decode.js';
 import { isLongerThan, TokenCounterEngine } from './engine.js';
-import type { EncodingName } from './engine.js';
+import type { EncodingName, SliceCounts } from './engine.js';
 
 /** UTF-16 units of one call of the addon: in a synchronous batch, and in an asynchronous one. */
 const UNITS_PER_CALL = 1 << 20;
@@ -77,6 +77,22 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
     return counts;
   }
 
+  countSlices(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): SliceCounts {
+    const numbers = new Uint32Array(texts.length);
+    return countsOf(numbers, this.binding.countSlices(bytes, texts, encoding, Math.min(limit, LARGEST_LIMIT), numbers));
+  }
+
+  async countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts> {
+    const numbers = new Uint32Array(texts.length);
+    const counted = this.binding.countSlicesAsync(bytes, texts, encoding, Math.min(limit, LARGEST_LIMIT), numbers);
+    if (typeof counted === 'number') return countsOf(numbers, counted);
+    const found = await counted;
+    const half = found.length / 2;
+    numbers.set(found.subarray(0, half));
+    numbers.set(found.subarray(half), numbers.length / 2);
+    return countsOf(numbers, half);
+  }
+
   encode(text: string, encoding: number): Uint32Array {
     const ids = text.length <= SCRATCH_IDS ? (this.scratch ??= new Uint32Array(SCRATCH_IDS)) : new Uint32Array(text.length);
     const count = this.binding.encode(text, encoding, ids);
@@ -120,6 +136,12 @@ export class NativeTokenCounterEngine extends TokenCounterEngine {
       throw error;
     }
   }
+}
+
+/** `numbers`: tokens in its first half, units in its second. */
+function countsOf(numbers: Uint32Array, counted: number): SliceCounts {
+  const half = numbers.length / 2;
+  return { counts: numbers.subarray(0, half), units: numbers.subarray(half), counted };
 }
 
 /** Texts grouped by call, short ones joined, with all lengths. `first`: index of the first text. */

@@ -1,7 +1,8 @@
 import type { EngineName } from '../../common/capability.js';
 import { decodeTokens, unknownToken } from '../bpe/decode.js';
 import { ENCODING_NAMES, isLongerThan, TokenCounterEngine } from './engine.js';
-import type { EncodingName } from './engine.js';
+import type { EncodingName, SliceCounts } from './engine.js';
+import { SliceTexts } from './slice-texts.js';
 import { encodeInSteps, encodeShortText, LONG_PIECE_UNITS } from '../bpe/encode.js';
 import { openRanks } from '../bpe/ranks.js';
 import type { RankFile } from '../bpe/ranks.js';
@@ -78,6 +79,18 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
       }
     }
     return counts;
+  }
+
+  countSlices(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): SliceCounts {
+    const slices = new SliceTexts(bytes, texts);
+    for (const text of slices.upTo(limit)) slices.add(this.countUpTo(text, encoding, limit - slices.sum));
+    return slices.result();
+  }
+
+  async countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts> {
+    const slices = new SliceTexts(bytes, texts);
+    for (const text of slices.upTo(limit)) slices.add(await this.countUpToAsync(text, encoding, limit - slices.sum));
+    return slices.result();
   }
 
   encode(text: string, encoding: number): Uint32Array {

@@ -17,6 +17,7 @@ pub type Checked<T> = std::result::Result<T, Failure>;
 pub enum Failure {
     NotAString,
     NotANumber,
+    NotAnArray,
     UnknownEncoding,
     UnknownPolicy,
     UnknownSpace,
@@ -29,6 +30,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::NotAString => Self::new("INVALID_ARGUMENT", "text: must be a string".to_owned()),
             Failure::NotANumber => Self::new("INVALID_ARGUMENT", "must be a number".to_owned()),
+            Failure::NotAnArray => Self::new("INVALID_ARGUMENT", "must be typed arrays of the documented types and lengths".to_owned()),
             Failure::UnknownPolicy => Self::new("INVALID_ARGUMENT", "policy: must be one of this thread".to_owned()),
             Failure::UnknownSpace => Self::new("INVALID_ARGUMENT", "space: must be open".to_owned()),
             Failure::UnknownHandle => Self::new("INVALID_ARGUMENT", "handle: must be open".to_owned()),

@@ -7,11 +7,13 @@ mod connection_pool;
 mod environment;
 mod error;
 mod js_text;
+mod json_body;
 mod rate_limit;
 mod raw_napi;
 mod router;
 mod shared_memory;
 mod shared_words;
+mod threads;
 mod token_counter;
 
 use napi::bindgen_prelude::Object;
@@ -36,5 +38,7 @@ pub fn panic_for_tests() -> u32 {
 #[napi(module_exports)]
 pub fn exports(exports: Object, env: Env) -> napi::Result<()> {
     // SAFETY: both are this registration's own.
-    unsafe { raw_napi::export(env.raw(), exports.raw(), raw_napi::CALLBACKS.into_iter().chain(rate_limit::CALLBACKS)) }
+    unsafe {
+        raw_napi::export(env.raw(), exports.raw(), raw_napi::CALLBACKS.into_iter().chain(rate_limit::CALLBACKS).chain(json_body::CALLBACKS))
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod connection_pool;
 mod error;
+pub mod json_body;
 #[cfg(test)]
 mod long;
 pub mod rate_limit;

@@ -1,10 +1,10 @@
 //! Batches, as JavaScript asks for them.
 
 use super::batch::{Batch, Resolve};
-use super::threads::threads;
 use crate::environment::Stop;
 use crate::error::{Error, Result};
 use crate::js_text::JsTexts;
+use crate::threads::threads;
 use napi::Env;
 use napi::bindgen_prelude::{Object, Uint32Array, Uint32ArraySlice};
 use napi_derive::napi;

@@ -2,10 +2,10 @@
 //! after its limit.
 
 use super::thread_buffers::{LongPortion, push_long, vocabulary};
-use super::threads::threads;
 use crate::environment::Stop;
 use crate::error::{Error, Result};
 use crate::js_text::JsText;
+use crate::threads::threads;
 use fast_litellm_core::token_counter::LongText;
 use napi::bindgen_prelude::Object;
 use napi::{Env, JsDeferred};

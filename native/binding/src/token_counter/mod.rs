@@ -2,10 +2,10 @@
 
 mod batch;
 mod count_batch;
+mod json_texts;
 mod long_count;
 mod portions;
 mod thread_buffers;
-mod threads;
 
 use crate::error::{Checked, Failure, Result, from_core};
 use crate::js_text::JsText;

@@ -3,7 +3,7 @@
 use crate::environment::Stop;
 use crate::error::{Checked, Failure};
 use crate::js_text::JsText;
-use fast_litellm_core::token_counter::{self, Cache, Encoding, LongText, PORTION, Text, VOCABULARY_COUNT};
+use fast_litellm_core::token_counter::{self, Cache, Encoding, JsonTextCounter, LongText, PORTION, Text, VOCABULARY_COUNT};
 use std::cell::RefCell;
 
 /// Buffers above this are given back after the call that needed them.
@@ -17,11 +17,19 @@ struct Local {
     units: Vec<u16>,
     text: Text,
     ids: Vec<u32>,
+    json: JsonBuffers,
     caches: [Option<Box<Cache>>; VOCABULARY_COUNT],
 }
 
+/// For texts that are counted as they stand in JSON: of the size of a portion.
+#[derive(Default)]
+struct JsonBuffers {
+    long: LongText,
+    bytes: Vec<u8>,
+}
+
 thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local { units: Vec::new(), text: Text::EMPTY, ids: Vec::new(), caches: [const { None }; VOCABULARY_COUNT] }) };
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local { units: Vec::new(), text: Text::EMPTY, ids: Vec::new(), json: JsonBuffers { long: LongText::EMPTY, bytes: Vec::new() }, caches: [const { None }; VOCABULARY_COUNT] }) };
 }
 
 impl Local {
@@ -116,6 +124,17 @@ pub fn count_each(units: &[u16], lengths: &[u32], vocabulary: usize, stop: &Stop
         };
         lengths.iter().map(count).collect()
     })
+}
+
+/// Lets `work` count with this thread's buffers. What it finds after a stop are no counts.
+pub fn with_json_counter(vocabulary: usize, stop: Option<&Stop>, work: impl FnOnce(JsonTextCounter)) {
+    LOCAL.with_borrow_mut(|local| {
+        let cache = cache(&mut local.caches, vocabulary);
+        cache.merge.stop = stop.map(Stop::flag);
+        work(JsonTextCounter { cache: &mut *cache, long: &mut local.json.long, bytes: &mut local.json.bytes });
+        cache.merge.stop = None;
+        local.finish_long();
+    });
 }
 
 /// With this thread's cache and text, which are stopped with the environment.

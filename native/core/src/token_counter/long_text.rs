@@ -24,11 +24,24 @@ pub struct LongText {
 }
 
 impl LongText {
+    /// Without memory of its own yet.
+    pub const EMPTY: Self = Self { open: Text::EMPTY, high: None, searched: 0, total: 0 };
+
     /// Takes the next units and returns the tokens that are certain: all of them behind the `last`
     /// units, otherwise no more than there are. Above `limit` it is some number that the text has
     /// at least, and the text need not go on.
     pub fn push(&mut self, encoding: &Encoding, cache: &mut Cache, units: &[u16], last: bool, limit: u32) -> u32 {
         self.append(units, last);
+        self.count_certain(encoding, cache, last, limit)
+    }
+
+    /// The same for a portion that is UTF-8; no text comes in portions of both kinds.
+    pub fn push_str(&mut self, encoding: &Encoding, cache: &mut Cache, portion: &str, last: bool, limit: u32) -> u32 {
+        self.open.push_str(portion);
+        self.count_certain(encoding, cache, last, limit)
+    }
+
+    fn count_certain(&mut self, encoding: &Encoding, cache: &mut Cache, last: bool, limit: u32) -> u32 {
         let end = if last { self.open.len() } else { self.last_border() };
         if end > 0 {
             let left = limit.saturating_sub(self.total);

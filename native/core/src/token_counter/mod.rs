@@ -7,9 +7,11 @@ mod avx2;
 mod avx512;
 mod bpe;
 mod cache;
+mod count_memory;
 mod cpu_features;
 mod encoder;
 mod encoding;
+mod json_texts;
 mod long_text;
 mod lookup;
 mod portable;
@@ -18,9 +20,11 @@ mod split;
 mod text;
 
 pub use cache::Cache;
+pub use count_memory::CountMemory;
 #[cfg(all(fuzzing, target_arch = "x86_64"))]
 pub use cpu_features::{Vectors, use_vectors};
 pub use encoding::Encoding;
+pub use json_texts::{JsonTextCounter, JsonTexts, TextCount};
 pub use long_text::{LongText, PORTION};
 pub use text::Text;
 

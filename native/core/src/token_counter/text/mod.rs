@@ -64,12 +64,17 @@ impl Text {
         self.finish(len);
     }
 
+    /// Appends a string.
+    pub(crate) fn push_str(&mut self, text: &str) {
+        let end = self.len + text.len();
+        self.grow(end + PADDING);
+        self.bytes[self.len..end].copy_from_slice(text.as_bytes());
+        self.finish(end);
+    }
+
     /// Appends UTF-16; a lone surrogate becomes U+FFFD.
     pub(crate) fn push_utf16(&mut self, units: &[u16]) {
-        let wanted = self.len + units.len() * 3 + PADDING;
-        if self.bytes.len() < wanted {
-            self.bytes.resize(wanted.next_power_of_two(), 0);
-        }
+        self.grow(self.len + units.len() * 3 + PADDING);
         // SAFETY: room for three bytes per unit and the padding behind what is there.
         let added = unsafe { to_utf8(units, self.bytes.as_mut_ptr().add(self.len)) };
         self.finish(self.len + added);
@@ -117,6 +122,13 @@ impl Text {
     pub fn shrink(&mut self, above: usize) {
         if self.bytes.len() > above {
             *self = Self::default();
+        }
+    }
+
+    /// Makes room, and keeps what is there.
+    fn grow(&mut self, wanted: usize) {
+        if self.bytes.len() < wanted {
+            self.bytes.resize(wanted.next_power_of_two(), 0);
         }
     }
 

@@ -1,15 +1,14 @@
-//! The threads that count beside the calling one.
+//! The threads that count and scan beside the calling one.
 
 use crate::error::{Error, Result};
 use std::sync::OnceLock;
 
-/// One thread a core, started by the first batch that needs them.
+/// One thread a core, started by the first work that needs them.
 pub fn threads() -> Result<&'static rayon::ThreadPool> {
     static THREADS: OnceLock<std::result::Result<rayon::ThreadPool, String>> = OnceLock::new();
     THREADS
         .get_or_init(|| {
-            let threads =
-                rayon::ThreadPoolBuilder::new().thread_name(|i| format!("token-counter-{i}")).start_handler(|_| yield_to_others());
+            let threads = rayon::ThreadPoolBuilder::new().thread_name(|i| format!("fast-litellm-{i}")).start_handler(|_| yield_to_others());
             threads.build().map_err(|error| error.to_string())
         })
         .as_ref()

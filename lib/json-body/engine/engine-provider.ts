@@ -1,0 +1,25 @@
+import type { ComparisonCase } from '../../engine/comparison.js';
+import type { EngineProvider } from '../../engine/provide-engine.js';
+import { DEFAULT_JSON_BOUNDS } from '../json-bounds.js';
+import type { JsonBodyEngine } from './engine.js';
+import { NativeJsonBodyEngine } from './native.js';
+import { selfTest } from './self-test.js';
+import { TypeScriptJsonBodyEngine } from './typescript.js';
+
+/** The two engines that scan JSON bodies. */
+export const JSON_BODY_ENGINES: EngineProvider<JsonBodyEngine> = {
+  name: 'JSON bodies',
+  feature: 'rust_json_scanning',
+  native: (binding) => new NativeJsonBodyEngine(binding),
+  typescript: () => new TypeScriptJsonBodyEngine(),
+  selfTest,
+  comparison: [100, 4_000, 40_000].map(scanOf),
+};
+
+/** A scan of a chat of about this many bytes. */
+function scanOf(bytes: number): ComparisonCase<JsonBodyEngine> {
+  const content = 'Summarise the report, please.\n'.repeat(bytes / 120);
+  const messages = ['system', 'user', 'assistant', 'user'].map((role) => ({ role, content }));
+  const body = Buffer.from(JSON.stringify({ model: 'gpt-4o', messages, stream: true }));
+  return { operation: `scan_${bytes}`, prepare: (engine) => ({ run: () => void engine.scan(body, DEFAULT_JSON_BOUNDS) }) };
+}

@@ -1,0 +1,110 @@
+import { usuallyOrLong } from '../../test/support/long.js';
+import { RandomJson } from '../../test/support/random-json.js';
+import { openNativeBinding } from '../engine/native-binding.js';
+import type { TokenCounterEngine } from './engine/engine.js';
+import { NativeTokenCounterEngine } from './engine/native.js';
+import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
+
+const { binding } = openNativeBinding();
+const typescript = new TypeScriptTokenCounterEngine();
+const engines: TokenCounterEngine[] = [typescript];
+if (binding) engines.push(new NativeTokenCounterEngine(binding));
+
+const TEXTS = usuallyOrLong(300, 20_000);
+const MOST = 2 ** 31 - 1;
+
+/** A body of these raw texts, the places of the texts, and what they are in JavaScript. */
+function bodyOf(raws: readonly string[]): { bytes: Buffer; places: Uint32Array; texts: string[] } {
+  const places: number[] = [];
+  let json = '[';
+  let end = 1;
+  for (const raw of raws) {
+    const length = Buffer.byteLength(raw);
+    places.push(end + 1, end + 1 + length);
+    json += `"${raw}",`;
+    end += length + 3;
+  }
+  return { bytes: Buffer.from(json), places: Uint32Array.from(places), texts: raws.map((raw) => JSON.parse(`"${raw}"`) as string) };
+}
+
+const random = new RandomJson(161);
+const raws = Array.from({ length: TEXTS }, () => random.text());
+// Long enough to be remembered.
+const longRaws = raws.filter((_, index) => index % 20 === 0).map((raw) => `${raw} and on `.repeat(1 + Math.ceil(1200 / (raw.length + 8))));
+
+describe.each(engines.map((engine) => [engine.engine, engine] as const))('the counts of texts of a JSON body, %s', (_name, engine) => {
+  const handle = engine.load('o200k_base');
+
+  it('are those of the parsed texts, the first time and when the texts are known', async () => {
+    const { bytes, places, texts } = bodyOf([...raws, ...longRaws, ...longRaws]);
+    const counts = texts.map((text) => engine.count(text, handle));
+    const units = texts.map(({ length }) => length);
+    for (const found of [
+      engine.countSlices(bytes, places, handle, MOST),
+      engine.countSlices(bytes, places, handle, MOST),
+      await engine.countSlicesAsync(bytes, places, handle, MOST),
+    ]) {
+      expect(Array.from(found.counts)).toEqual(counts);
+      expect(Array.from(found.units)).toEqual(units);
+      expect(found.counted).toBe(texts.length);
+    }
+  });
+
+  it('differ by encoding, also of a known text', () => {
+    const { bytes, places, texts } = bodyOf(['東京の天気は晴れ、気温は21度です。'.repeat(50)]);
+    for (const encoding of ['cl100k_base', 'o200k_base', 'r50k_base', 'cl100k_base'] as const) {
+      const other = engine.load(encoding);
+      expect(engine.countSlices(bytes, places, other, MOST).counts[0]).toBe(engine.count(texts[0], other));
+    }
+  });
+
+  it('are right for all-new texts that another thread counts, several bodies at a time', async () => {
+    const bodies = Array.from({ length: 6 }, (_, body) =>
+      bodyOf(Array.from({ length: 4 }, (__, text) => `${engine.engine} ${body} ${text}: caf\\u00e9\\n "`.slice(0, -1).repeat(600))),
+    );
+    const found = await Promise.all(bodies.map(({ bytes, places }) => engine.countSlicesAsync(bytes, places, handle, MOST)));
+    for (const [index, { texts }] of bodies.entries())
+      expect(Array.from(found[index].counts)).toEqual(texts.map((text) => engine.count(text, handle)));
+  });
+
+  it('end above the limit', async () => {
+    const { bytes, places, texts } = bodyOf(['one two three', `${engine.engine} `.repeat(6_000), 'four']);
+    const first = engine.count(texts[0], handle);
+    for (const limit of [first, first + 100]) {
+      for (const found of [engine.countSlices(bytes, places, handle, limit), await engine.countSlicesAsync(bytes, places, handle, limit)]) {
+        expect(found.counted).toBe(2);
+        expect(found.counts[0] + found.counts[1]).toBeGreaterThan(limit);
+        expect(found.counts[2]).toBe(0);
+      }
+    }
+    const sum = texts.reduce((total, text) => total + engine.count(text, handle), 0);
+    expect((await engine.countSlicesAsync(bytes, places, handle, sum)).counted).toBe(3);
+  });
+
+  it('are none without texts', async () => {
+    const found = await engine.countSlicesAsync(Buffer.from('{}'), new Uint32Array(0), handle, 0);
+    expect([found.counted, found.counts.length, found.units.length]).toEqual([0, 0, 0]);
+  });
+});
+
+const withAddon = binding === null ? describe.skip : describe;
+withAddon('the addon', () => {
+  it('refuses places outside of the bytes, and arrays of other types and lengths', () => {
+    const { countSlices, countSlicesAsync, scanJson, scanJsonAsync } = binding!;
+    const bytes = Buffer.from('"abc"');
+    for (const places of [
+      [0, 6],
+      [3, 2],
+      [6, 6],
+    ])
+      for (const call of [countSlices, countSlicesAsync])
+        expect(() => call(bytes, Uint32Array.from(places), 0, 9, new Uint32Array(2))).toThrow(
+          expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+        );
+    expect(() => countSlices(bytes, Uint32Array.of(0, 1), 0, 9, new Uint32Array(1))).toThrow('typed arrays');
+    expect(() => scanJson('{}' as never, new Uint32Array(9))).toThrow('typed arrays');
+    expect(() => scanJson(new Uint16Array(2) as never, new Uint32Array(9))).toThrow('typed arrays');
+    expect(() => scanJson(bytes, new Uint32Array(3))).toThrow('typed arrays');
+    expect(() => scanJsonAsync(bytes, new Uint32Array(3))).toThrow('typed arrays');
+  });
+});

@@ -18,6 +18,9 @@ import { FeatureFlagsService, type FeatureFlagsContext } from './feature-flags/f
 import { EngineComparisons } from './fast-litellm.comparison.js';
 import { checkFastLiteLLMOptions, formerOptionsOf, type FastLiteLLMOptions } from './fast-litellm.options.js';
 import { openRouting } from './fast-litellm.routing.js';
+import { gatewayFetch, type GatewayFetch } from './gateway/in-process/gateway-fetch.js';
+import { resolveGatewayOptions } from './gateway/gateway.options.js';
+import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
 import { resolveShutdownOptions } from './health/shutdown.options.js';
@@ -33,9 +36,10 @@ import { RateLimiterService } from './rate-limit/rate-limit.service.js';
 import type { ListRouters } from './router/compat/router-cache.js';
 import type { RouterService } from './router/router.service.js';
 import { openTelemetryObserver } from './telemetry/opentelemetry.js';
+import type { InProcessCallSettings } from './llm-client/in-process-calls.js';
 import { resolveLlmClientOptions } from './llm-client/llm-client.options.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
-import type { ProviderTransport } from './llm-client/providers/provider-exchange.js';
+import type { ProviderTransport } from './llm-client/providers/provider-transport.js';
 import { resolveTokenCounterOptions } from './token-counter/token-counter.options.js';
 import { TOKEN_COUNTER_ENGINES } from './token-counter/engine/engine-provider.js';
 import { TokenCounterService } from './token-counter/token-counter.service.js';
@@ -188,6 +192,22 @@ export class FastLiteLLM {
    */
   connectionPoolUnder(options?: ConnectionPoolOptions, name?: string): ConnectionPoolService {
     return name === undefined ? this.connectionPools.open(options) : this.connectionPools.withName(name, options);
+  }
+
+  /**
+   * Makes a `fetch` for the SDKs of OpenAI and Anthropic: their requests go through router, limits
+   * and connection pool in this process, without a server. The SDK's address and key are not used.
+   *
+   * @throws InvalidArgumentError for an unknown setting
+   * @example
+   * const openai = new OpenAI({ apiKey: 'unused', fetch: llm.fetch() });
+   */
+  fetch(settings: InProcessCallSettings = {}): GatewayFetch {
+    const { client, router, tokenCounter, rateLimiter } = this;
+    const rateLimits = new RateLimitGuard(rateLimiter, tokenCounter);
+    const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true });
+    const options = resolveGatewayOptions();
+    return gatewayFetch({ options, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, readiness }, settings);
   }
 
   /** Every capability, for health and metrics. */

@@ -44,6 +44,7 @@ export {
   type GatewayRateLimits,
   type RateLimitsByEndpoint,
 } from './gateway/gateway.options.js';
+export type { GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 export { OpenAIErrorFilter } from './gateway/gateway-error.filter.js';
 export { isCrossSite, isForeignHost } from './gateway/access/cross-site.js';
 export type { EndpointStats, ConnectionPoolStats } from './connection-pool/stats.js';
@@ -96,6 +97,7 @@ export type { PerformanceHistory } from './monitor/series/series-history.js';
 export type { CallFigures, ComponentStats, OperationStats } from './monitor/series/performance-series.js';
 export type { PerformanceRecommendation } from './monitor/recommendations.js';
 export type { HistoryColumns } from './monitor/series/series-history.js';
+export type { InProcessLimit } from './http/in-process-limits.js';
 export { PerformanceInterceptor } from './http/performance.interceptor.js';
 export { LlmAnswer, type AnswerTarget, type CallFacts } from './llm-client/answer/llm-answer.js';
 export type { MessageTokens } from './llm-client/bridges/messages/count-tokens.js';
@@ -113,6 +115,7 @@ export {
 export type { JsonBounds } from './http/body/json-shape.js';
 export type { BodyBounds } from './http/body/body-bounds.js';
 export type { LlmClientOptions } from './llm-client/llm-client.options.js';
+export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
 export type { CallOptions, ModelRequest } from './llm-client/request.js';
 export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
 export { LlmClient } from './llm-client/llm-client.service.js';

@@ -1,31 +1,11 @@
-import { InvalidArgumentError } from '../common/errors.js';
 import { checkKnownKeys, checkObject, refuseArgument } from '../common/options.js';
-import { takeLimits, type InProcessLimit, type LimitedCall } from '../http/in-process-limits.js';
+import { beginCall, type InProcessCallSettings, type ModelGroups } from '../llm-client/in-process-calls.js';
 import type { LlmClient } from '../llm-client/llm-client.service.js';
 import type { CallOptions } from '../llm-client/request.js';
-import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
-import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { AiSdkCallError } from './call-error.js';
 
-/** Where calls go: a `FastLiteLLM`, which Nest injects, or its parts. */
-export interface ModelGroups {
-  readonly client: LlmClient;
-  readonly rateLimiter: RateLimiterService;
-  readonly tokenCounter: TokenCounterService;
-}
-
 /** Settings of the provider that `createFastLiteLLM` makes. */
-export interface FastLiteLLMProviderSettings {
-  /**
-   * Options of each call: the HTTP `request` whose reservation its tokens settle, tags, time
-   * limits, fallbacks. A function is called for each call.
-   */
-  readonly callOptions?: CallOptions | (() => CallOptions);
-  /**
-   * Key, or key and limit, that each call is counted under; tokens are reserved and settled by its
-   * usage. Not beside `callOptions.request`, whose guard counts. Default: no limit.
-   */
-  readonly rateLimit?: InProcessLimit | (() => InProcessLimit);
+export interface FastLiteLLMProviderSettings extends InProcessCallSettings {
   /**
    * URLs that are passed to the provider, by media type. Default none: the AI SDK downloads them,
    * because not every provider of a group could.
@@ -42,8 +22,8 @@ const SETTINGS = [
   'maxEmbeddingsPerCall',
 ] as const satisfies readonly (keyof FastLiteLLMProviderSettings)[];
 
-/** A call that has begun. */
-export interface BegunCall {
+/** A call of a model. */
+export interface ModelCall {
   readonly options: CallOptions;
   /** Releases and settles what the call took of limits. */
   readonly end: (failed: boolean) => void;
@@ -65,33 +45,16 @@ export class ModelCalls {
   }
 
   /** @throws AiSdkCallError if a limit denies it */
-  async begin(body: { readonly model: string }, signal: AbortSignal | undefined): Promise<BegunCall> {
-    const { callOptions = {}, rateLimit } = this.settings;
-    const given = typeof callOptions === 'function' ? callOptions() : callOptions;
-    const limit = typeof rateLimit === 'function' ? rateLimit() : rateLimit;
-    if (limit !== undefined && given.request !== undefined) {
-      throw new InvalidArgumentError('settings.rateLimit', limit, 'cannot be set beside callOptions.request');
-    }
+  async begin(body: { readonly model: string }, signal: AbortSignal | undefined): Promise<ModelCall> {
     const errorFor = (error: unknown): unknown => {
       if (signal?.aborted === true) return signal.reason;
       return error instanceof Error ? new AiSdkCallError(body.model, error) : error;
     };
-    let taken: LimitedCall | undefined;
     try {
-      signal?.throwIfAborted();
-      if (limit !== undefined) taken = await takeLimits(this.groups, body, limit);
+      const { options, limits } = await beginCall(this.groups, this.settings, { body }, signal);
+      return { options, end: (failed) => limits?.end(failed), errorFor };
     } catch (error) {
       throw errorFor(error);
     }
-    const signals = [given.signal, signal].filter((each) => each !== undefined && each !== null);
-    return {
-      options: {
-        ...given,
-        ...(signals.length > 0 && { signal: signals.length === 1 ? signals[0] : AbortSignal.any(signals) }),
-        ...(taken !== undefined && { request: taken.request }),
-      },
-      end: (failed) => taken?.end(failed),
-      errorFor,
-    };
   }
 }

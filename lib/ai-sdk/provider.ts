@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { checkString, refuseArgument } from '../common/options.js';
+import type { ModelGroups } from '../llm-client/in-process-calls.js';
 import { FastLiteLLMEmbeddingModel } from './embedding-model.js';
 import { FastLiteLLMLanguageModel } from './language-model.js';
-import { ModelCalls, type FastLiteLLMProviderSettings, type ModelGroups } from './model-calls.js';
+import { ModelCalls, type FastLiteLLMProviderSettings } from './model-calls.js';
 
 /** Model groups as models of the AI SDK. */
 export interface FastLiteLLMProvider {

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { InvalidArgumentError, RequestCancelledError } from '../common/errors.js';
 import type { OpenAIErrorBody } from '../common/provider-error.js';
+import { messagesError } from '../llm-client/bridges/messages/errors.js';
 
 /** What a client gets for an error. */
 export interface ErrorAnswer {
@@ -8,6 +9,11 @@ export interface ErrorAnswer {
   readonly error: OpenAIErrorBody;
   /** Whether the operator has to look into it. */
   readonly isUnexpected: boolean;
+}
+
+/** The body of an error: in Anthropic's shape for its clients, else in OpenAI's. */
+export function errorBody({ status, error }: ErrorAnswer, isAnthropics: boolean, requestId?: string): object {
+  return isAnthropics ? messagesError(status, error, requestId) : { error };
 }
 
 /** An error of the gateway itself, in OpenAI's shape. */

@@ -2,18 +2,12 @@ import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from 
 import { HttpAdapterHost } from '@nestjs/core';
 import { RateLimitExceededError } from '../common/http-errors.js';
 import { setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
-import { messagesError } from '../llm-client/bridges/messages/errors.js';
-import { answerTo, type ErrorAnswer } from './errors.js';
+import { answerTo, errorBody } from './errors.js';
 
 /** What a client may be told besides the error. */
 interface ErrorFacts {
   readonly retryAfterMs?: number;
   readonly providerRequestId?: string;
-}
-
-/** The body of an error: in Anthropic's shape for its clients, else in OpenAI's. */
-export function errorBody({ status, error }: ErrorAnswer, isAnthropics: boolean, requestId?: string): object {
-  return isAnthropics ? messagesError(status, error, requestId) : { error };
 }
 
 /** Answers the errors of the gateway's routes in the shape of the API that the client speaks. */

@@ -1,12 +1,22 @@
 import { RateLimitExceededError } from '../common/http-errors.js';
+import { checkString, refuseArgument } from '../common/options.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import { Reservation } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { isLarge } from './body/body-size.js';
+import { setRateLimitHeaders, type HeaderTarget } from './guard/headers.js';
+import { policyHeader, quotasOf } from './guard/quotas.js';
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';
 
 /** What a call in this process counts under: a key, or a key and a name in `rateLimit.limits`. */
 export type InProcessLimit = string | { readonly key: string; readonly limit?: string };
+
+/** What stands for the HTTP request of a call: its usage settles what the request reserved. */
+export interface LimitedRequestFields {
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body?: unknown;
+}
 
 /** What counts and limits. */
 export interface LimitCounters {
@@ -14,45 +24,45 @@ export interface LimitCounters {
   readonly tokenCounter: TokenCounterService;
 }
 
-/** A call whose limits were taken, in the place of an HTTP request. */
+/** Limits that were taken for a call. */
 export interface LimitedCall {
-  /** For the call's `CallOptions`: its usage settles the reservation. */
-  readonly request: object;
-  /** Frees the slot; unless it failed, unknown usage leaves the reserved tokens as they are. */
-  end(failed: boolean): void;
+  /** Sets the headers that `RateLimitGuard` sets. */
+  readonly setHeaders: (target: HeaderTarget) => void;
+  /** Frees the slot. A call that failed gives back the tokens that it did not use. */
+  readonly end: (failed: boolean) => void;
 }
 
 /**
  * Takes a request, and the tokens that its body may use, as `RateLimitGuard` does for a route.
- * @throws RateLimitExceededError if the limit denies it
+ * @throws RateLimitExceededError if the limit denies it; InvalidArgumentError for an unknown limit
  */
-export async function takeLimits(counters: LimitCounters, body: object, of: InProcessLimit): Promise<LimitedCall> {
+export async function takeLimits(counters: LimitCounters, request: LimitedRequestFields, of: InProcessLimit): Promise<LimitedCall> {
   const { rateLimiter, tokenCounter } = counters;
-  const { key, limit } = typeof of === 'string' ? { key: of } : of;
-  const { options } = rateLimiter;
-  const limits = limit === undefined ? options.limit : options.named.get(limit);
-  const request = {};
-  const memory = RequestContext.of(request);
-  const { tokensPerMinute } = limits ?? {};
-  const counting = { counter: tokenCounter, tokensPerMinute: tokensPerMinute ?? Infinity, isLarge: isLarge({ body }), memory };
-  const tokens = tokensPerMinute === undefined ? 0 : await estimateTokens(body, counting);
-  const reservation = await rateLimiter.reserveAsync(key, { tokens, ...(limit !== undefined && { limit }) });
-  if (!reservation.allowed) {
-    const { exceeded, retryAfterMs, limit: figure } = reservation;
-    throw new RateLimitExceededError({
-      limitName: limit ?? options.limit.name,
-      exceeded,
-      limit: exceeded === 'tokens' ? tokensPerMinute : figure,
-      retryAfterMs,
-    });
-  }
-  memory.hold(rateLimiter, reservation);
-  let isOver = false;
-  return {
-    request,
-    end(failed) {
-      if (!isOver) memory.end(failed);
-      isOver = true;
-    },
+  const { key, limit: name } = typeof of === 'string' ? { key: of } : of;
+  const scope = { key: checkString('rateLimit.key', key, refuseArgument), limit: rateLimiter.limitNamed(name) };
+  const { limit } = scope;
+  const context = RequestContext.of(request);
+  const { tokensPerMinute } = limit;
+  const counting = { counter: tokenCounter, tokensPerMinute: tokensPerMinute ?? Infinity, isLarge: isLarge(request), memory: context };
+  const tokens = tokensPerMinute === undefined ? 0 : await estimateTokens(request.body, counting);
+  const decision = await rateLimiter.decide([scope], 1, tokens);
+  const setHeaders = (target: HeaderTarget): void => {
+    if (!rateLimiter.options.headers || decision.standings.length === 0) return;
+    const limits = [{ limit, quotas: quotasOf(limit.name, limit) }];
+    setRateLimitHeaders(target, { limits, policyHeader: policyHeader(limits) }, decision);
   };
+  if (!decision.allowed) {
+    const { exceeded, retryAfterMs, standings } = decision;
+    const figures: Partial<Record<string, number>> = { tokens: tokensPerMinute, concurrency: limit.maxConcurrent };
+    const figure = figures[exceeded ?? ''] ?? standings.at(0)?.limit;
+    const waits = retryAfterMs === Infinity ? undefined : retryAfterMs;
+    throw new RateLimitExceededError({ limitName: limit.name, exceeded, limit: figure, retryAfterMs: waits });
+  }
+  context.hold(rateLimiter, Reservation.of(decision, { scopes: [scope], tokens }));
+  let isOver = false;
+  const end = (failed: boolean): void => {
+    if (!isOver) context.end(failed);
+    isOver = true;
+  };
+  return { setHeaders, end };
 }

@@ -24,7 +24,7 @@ import { accountCall, modelCall } from './forward/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from './forward/forwarded.js';
 import { callSamples } from './metrics.js';
 import { ProviderEndpoints } from './providers/endpoints.js';
-import type { ProviderTransport } from './providers/provider-exchange.js';
+import type { ProviderTransport } from './providers/provider-transport.js';
 import type { Operation } from './providers/protocol.js';
 import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
 import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';

@@ -167,6 +167,15 @@ export class RateLimiterService implements Capability {
     return whenKnown(this.store.check(scopes, cost, tokens), (decision) => this.count(scopes, decision));
   }
 
+  /**
+   * The limit of this name, or the default one.
+   * @throws InvalidArgumentError for an unknown name
+   * @internal
+   */
+  limitNamed(name?: string): RateLimit {
+    return this.table.get({ limit: name });
+  }
+
   /** Peeks; counts a denial as a decision. The caller checks the arguments. */
   precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
     return whenKnown(this.store.peek(scopes, cost, tokens), (decision) => (decision.allowed ? decision : this.count(scopes, decision)));

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { OPENAI_SDK, OTHERS, OURS, OURS_BY, OURS_MESSAGES, startClients, type Client } from './clients/clients.js';
+import { OPENAI_SDK, OTHERS, OURS, OURS_BY, OURS_MESSAGES, SDK_BY_OURS, startClients, type Client } from './clients/clients.js';
 import { benchArguments, commandLine } from './harness/arguments.js';
 import { writeReport } from './harness/documents.js';
 import { environment } from './harness/environment.js';
@@ -13,6 +13,8 @@ const WIDTHS = [1, 16];
 const TARGET = 5;
 /** What a call by another protocol may cost, by OpenAI's. */
 const MOST_BY_PROTOCOL = 1.5;
+/** What a call of the SDK by our `fetch` may cost, by its own. */
+const MOST_BY_FETCH = 1.2;
 /** What a stream that passes unchanged may cost, by OpenAI's. */
 const MOST_BY_PASSING = 1.1;
 const WARM_UPS = 3;
@@ -72,6 +74,12 @@ function verdicts([one, sixteen, streams]: readonly Samples[]): Verdict[] {
   return [
     ...[one, sixteen].flatMap((samples, at) => [
       ...atLeast(`${OURS}, ${WIDTHS[at]} in flight`, times(samples, OPENAI_SDK), TARGET, ' x less CPU than the openai SDK'),
+      ...atMost(
+        `${SDK_BY_OURS}, ${WIDTHS[at]} in flight`,
+        speedup(samples, OPENAI_SDK, SDK_BY_OURS),
+        MOST_BY_FETCH,
+        ' x the CPU of plain fetch',
+      ),
       ...[...OURS_BY, OURS_MESSAGES].flatMap((name) =>
         atMost(`${name}, ${WIDTHS[at]} in flight`, times(samples, name), MOST_BY_PROTOCOL, " x OpenAI's protocol"),
       ),

@@ -44,7 +44,7 @@ describe('the examples', () => {
     const requirePackage = (specifier: string): unknown => {
       if (specifier === 'nestjs-fast-litellm') return library;
       if (specifier === 'nestjs-fast-litellm/ai-sdk') return aiSdk;
-      expect(specifier).toMatch(/^(?:@nestjs\/|node:|ai$)/);
+      expect(specifier).toMatch(/^(?:@nestjs\/|node:|(?:ai|openai)$)/);
       return jest.requireActual(specifier);
     };
     await run(requirePackage, {}, expectValue);

@@ -1,5 +1,4 @@
-import { answerTo } from '../errors.js';
-import { errorBody } from '../gateway-error.filter.js';
+import { answerTo, errorBody } from '../errors.js';
 import type { GatewayRoute } from '../routes/route.js';
 
 /** The answer to a request whose body was not read to its end. */

@@ -29,6 +29,14 @@ export function formOf(body: unknown): MultipartBody | undefined {
   return typeof body === 'object' && body !== null ? forms.get(body) : undefined;
 }
 
+/** The text fields of a form, for `request.body`. @throws InvalidArgumentError for a broken form */
+export function readForm(bytes: Buffer, contentType: string): object {
+  const form = MultipartBody.parse(bytes, contentType);
+  const fields = form.fields();
+  forms.set(fields, form);
+  return fields;
+}
+
 /**
  * Reads the body of a request: JSON, or the text fields of a form.
  * @throws HttpException for a body that is not what its type says, or out of bounds: then its rest
@@ -38,10 +46,7 @@ export async function readRequestBody(request: IncomingMessage, reading: BodyRea
   const isForm = reading.kind === 'form';
   const bytes = await readBytes(request, reading, isForm || !mayBeLarge(request.headers) ? undefined : new JsonShape(reading.jsonBounds));
   if (isForm) {
-    const form = MultipartBody.parse(bytes, request.headers['content-type'] ?? '');
-    const fields = form.fields();
-    forms.set(fields, form);
-    return fields;
+    return readForm(bytes, request.headers['content-type'] ?? '');
   }
   if (bytes.length === 0) return undefined;
   try {

@@ -2,6 +2,7 @@ import type { OpenAIErrorBody } from '../../common/provider-error.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { ForwardedOperation } from '../forward/forwarded.js';
 import type { ModelRequest, ReadRequest } from '../request.js';
+import type { ProviderTransport } from './provider-transport.js';
 
 /** The APIs that clients may call. Each is named after the last part of its path. */
 export type Operation = 'chat' | 'completions' | 'embeddings' | 'responses' | 'messages' | ForwardedOperation;
@@ -143,4 +144,6 @@ export interface Protocol {
   errorIn(body: string, header?: (name: string) => string | undefined): StatedError;
   /** Whether a body states an error in the place of an answer. */
   hasError(body: string): boolean;
+  /** Sends its requests in the place of the connection pool: a model in this process. */
+  readonly transport?: ProviderTransport;
 }

@@ -46,6 +46,9 @@ export function addProvided(name: string, provider: ProvidedProvider): () => voi
   checkKnownKeys('provider', given, ['protocol', 'base', 'keys', 'bases', 'keyHeader', 'keyOptional'], refuseArgument);
   const protocol = checkObject('provider.protocol', given.protocol, refuseArgument);
   for (const method of ['call', 'errorIn', 'hasError']) checkFunction(`provider.protocol.${method}`, protocol[method], refuseArgument);
+  optional(protocol.transport, undefined, (value) =>
+    checkFunction('provider.protocol.transport.dispatch', (value as { readonly dispatch?: unknown }).dispatch, refuseArgument),
+  );
   const names = (key: 'keys' | 'bases'): readonly string[] | undefined =>
     optional(given[key], undefined, (value) =>
       checkArray(`provider.${key}`, value, (path, each) => checkString(path, each, refuseArgument), refuseArgument),

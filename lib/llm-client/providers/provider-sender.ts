@@ -16,13 +16,15 @@ import { safeContentType } from '../forward/content-types.js';
 import { LlmBytes } from '../stream/llm-bytes.js';
 import { LlmStream, type StreamSource } from '../stream/llm-stream.js';
 import type { RequestAuthorization } from './authorization.js';
+import type { ProviderEndpoint } from './endpoint.js';
 import type { KnownEndpoint, ProviderEndpoints } from './endpoints.js';
 import { bridgeOf } from '../bridges/bridges.js';
 import type { Bridge, BridgedAnswer } from '../bridges/bridge.js';
 import { changesOf } from './openai/request.js';
 import type { Operation, SentRequest, WireCall } from './protocol.js';
 import { rawHeader } from './raw-headers.js';
-import { ProviderExchange, type ProviderRequest, type ProviderTransport } from './provider-exchange.js';
+import { ProviderExchange } from './provider-exchange.js';
+import type { ProviderRequest, ProviderTransport } from './provider-transport.js';
 
 /** What requests to providers go through. */
 export interface ProviderAccess {
@@ -67,7 +69,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
       try {
         attempt.begin(exchange);
         const sent = this.requestFor(attempt, known, call, exchange);
-        this.dispatch(attempt, sent instanceof Promise ? await inTime(sent, exchange) : sent, exchange);
+        this.dispatch(attempt, known.endpoint, sent instanceof Promise ? await inTime(sent, exchange) : sent, exchange);
         await exchange.answered;
       } catch (error) {
         // A token that was revoked before its time is fetched again, once.
@@ -152,8 +154,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     throw new UnsupportedRequestError({ provider, reason, mend: 'ask for another model' });
   }
 
-  private dispatch(attempt: Attempt, sent: ProviderRequest, exchange: ProviderExchange): void {
-    const { transport } = this.access;
+  private dispatch(attempt: Attempt, { protocol }: ProviderEndpoint, sent: ProviderRequest, exchange: ProviderExchange): void {
+    const transport = protocol.transport ?? this.access.transport;
     attempt.sending();
     if (attempt.observed === undefined) transport.dispatch(sent, exchange);
     else dispatchObserved(attempt.observed, transport, sent, exchange);

@@ -28,6 +28,8 @@ export const OURS = 'LlmClient.chat';
 export const OURS_BY = ['anthropic', 'gemini', 'bedrock'].map((protocol) => `${OURS}, ${protocol}`);
 export const OURS_MESSAGES = 'LlmClient.messages, anthropic';
 export const OPENAI_SDK = 'openai SDK';
+/** The SDK by our `fetch`: with routing, limits and fallbacks. */
+export const SDK_BY_OURS = 'openai SDK with llm.fetch()';
 export const OTHERS = [OPENAI_SDK, '@anthropic-ai/sdk', 'AI SDK (openai)', 'LangChain ChatOpenAI'];
 
 const MAX_CONNECTIONS = 64;
@@ -64,11 +66,21 @@ export async function startClients(): Promise<Clients> {
   const llm = new FastLiteLLM({
     logger: SILENT,
     router: { modelList: deployments(origin) },
+    // Counted and never denied.
+    rateLimit: { requestsPerMinute: 1_000_000_000, tokensPerMinute: 2_000_000_000 },
     connectionPool: { maxConnections: MAX_CONNECTIONS, maxConnectionsPerEndpoint: MAX_CONNECTIONS },
   });
   const pool = new Pool(origin, { connections: MAX_CONNECTIONS });
   return {
-    all: [...ours(llm), openAiSdk(origin), anthropicSdk(origin), aiSdk(origin), langChain(origin), bareUndici(pool)],
+    all: [
+      ...ours(llm),
+      openAiSdk(origin, (settings) => llm.fetch(settings)),
+      openAiSdk(origin),
+      anthropicSdk(origin),
+      aiSdk(origin),
+      langChain(origin),
+      bareUndici(pool),
+    ],
     close: async () => {
       await Promise.all([llm.close(), pool.destroy()]);
       child.kill('SIGKILL');
@@ -120,10 +132,11 @@ function ours({ client }: Package.FastLiteLLM): Client[] {
   return [chat(OURS, 'gpt-4o'), ...OURS_BY.map((name) => chat(name, name.slice(OURS.length + 2))), messages];
 }
 
-function openAiSdk(origin: string): Client {
-  const sdk = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'sk-bench', maxRetries: 2 });
+/** @param own our `fetch` in the place of the SDK's */
+function openAiSdk(origin: string, own?: Package.FastLiteLLM['fetch']): Client {
+  const sdk = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'sk-bench', maxRetries: 2, fetch: own?.({ rateLimit: 'bench' }) });
   return {
-    name: OPENAI_SDK,
+    name: own === undefined ? OPENAI_SDK : SDK_BY_OURS,
     call: async () => lengthOf(await sdk.chat.completions.create(CHAT)),
     stream: async () => {
       let length = 0;

@@ -3,6 +3,7 @@ import { createOpenAI } from '@ai-sdk/openai';
 import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai';
 import { generateText, streamText } from 'ai';
 import OpenAI from 'openai';
+import { FastLiteLLM, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
 import { LocalProvider } from '../../../sample-app/providers/local-provider.js';
 import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
 
@@ -18,9 +19,22 @@ const REPLY = 'one: the quick brown fox jumps over a lazy dog while rain';
 const messages = [{ role: 'user' as const, content: 'Hello' }];
 const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 
-describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of the gateway on %s', (adapter) => {
+/** Where the clients send: to a gateway, or into this process. */
+interface Served {
+  readonly url: string;
+  readonly fetch?: typeof fetch;
+  stop(): Promise<void>;
+}
+
+async function serve(way: AdapterName | 'fetch', module: FastLiteLLMOptions): Promise<Served> {
+  if (way !== 'fetch') return GatewayApp.start(way, {}, { module });
+  const llm = new FastLiteLLM({ ...module, logger: { log: () => {}, warn: () => {}, error: () => {} } });
+  return { url: 'http://nowhere.invalid', fetch: llm.fetch({ rateLimit: 'key:1' }), stop: () => llm.close() };
+}
+
+describe.each([...(Object.keys(ADAPTERS) as AdapterName[]), 'fetch'] as const)('clients of the gateway on %s', (way) => {
   let upstream: LocalProvider;
-  let gateway: GatewayApp;
+  let gateway: Served;
   let openai: OpenAI;
   let anthropic: Anthropic;
   beforeAll(async () => {
@@ -29,9 +43,10 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of the gateway on
       model_name,
       litellm_params: { model, api_base: upstream.apiBase, api_key: 'sk-local' },
     }));
-    gateway = await GatewayApp.start(adapter, {}, { module: { router: { modelList }, rateLimit: { requestsPerMinute: 100_000 } } });
-    openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'any', maxRetries: 0 });
-    anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'any', maxRetries: 0 });
+    gateway = await serve(way, { router: { modelList }, rateLimit: { requestsPerMinute: 100_000 } });
+    const { fetch } = gateway;
+    openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'any', maxRetries: 0, fetch });
+    anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'any', maxRetries: 0, fetch });
   });
   afterAll(async () => {
     await gateway.stop();
@@ -91,7 +106,7 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of the gateway on
   });
 
   it.each(NAMES)('serves the default model of the AI SDK by %s', async (name) => {
-    const provider = createOpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'any' });
+    const provider = createOpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'any', fetch: gateway.fetch });
     expect((await generateText({ model: provider(name), prompt: 'Hello', maxRetries: 0 })).text).toBe(REPLY);
     let text = '';
     for await (const part of streamText({ model: provider(name), prompt: 'Hello', maxRetries: 0 }).textStream) text += part;
@@ -99,7 +114,7 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of the gateway on
   });
 
   it.each(NAMES)('serves LangChain by %s: chat, streams, Responses', async (model) => {
-    const settings = { model, apiKey: 'any', maxRetries: 0, configuration: { baseURL: `${gateway.url}/v1` } };
+    const settings = { model, apiKey: 'any', maxRetries: 0, configuration: { baseURL: `${gateway.url}/v1`, fetch: gateway.fetch } };
     const chat = new ChatOpenAI(settings);
     expect((await chat.invoke('Hello')).text).toBe(REPLY);
     let text = '';
@@ -113,7 +128,7 @@ describe.each(Object.keys(ADAPTERS) as AdapterName[])('clients of the gateway on
       model: 'gpt',
       apiKey: 'any',
       maxRetries: 0,
-      configuration: { baseURL: `${gateway.url}/v1` },
+      configuration: { baseURL: `${gateway.url}/v1`, fetch: gateway.fetch },
     });
     expect(await embeddings.embedDocuments(['a', 'b'])).toHaveLength(2);
   });

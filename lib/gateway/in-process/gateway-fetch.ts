@@ -1,0 +1,122 @@
+import { checkKnownKeys, checkObject, refuseArgument } from '../../common/options.js';
+import { setRetryAfter } from '../../http/guard/headers.js';
+import { beginCall, type BegunCall, type InProcessCallSettings, type ModelGroups } from '../../llm-client/in-process-calls.js';
+import { readForm } from '../body/request-body.js';
+import { answerTo, errorBody, gatewayError } from '../errors.js';
+import type { GatewayDesk } from '../gateway.desk.js';
+import type { GatewayExchange, GatewayReply, GatewayRequest } from '../routes/route.js';
+import { FetchReply } from './fetch-reply.js';
+import { findRoute, type FoundRoute } from './routes.js';
+
+/** A `fetch` for the SDKs of OpenAI and Anthropic. */
+export type GatewayFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+const SETTINGS = ['callOptions', 'rateLimit'] as const satisfies readonly (keyof InProcessCallSettings)[];
+
+/** What a client may be told of an error besides its body. */
+interface ErrorFacts {
+  readonly retryAfterMs?: number;
+  readonly providerRequestId?: string;
+}
+
+/**
+ * Serves the gateway's API to SDKs in this process, without a server: whatever the address, the end
+ * of its path is the route. A path that is none of the gateway's is a 404; nothing is ever sent to
+ * the address.
+ * @throws InvalidArgumentError for an unknown setting
+ */
+export function gatewayFetch(desk: GatewayDesk & ModelGroups, settings: InProcessCallSettings): GatewayFetch {
+  checkKnownKeys('settings', checkObject('settings', settings, refuseArgument), SETTINGS, refuseArgument);
+  return async (input, init = {}) => {
+    const isRequest = typeof input === 'object' && 'method' in input;
+    const signal = init.signal ?? (isRequest ? input.signal : undefined);
+    signal?.throwIfAborted();
+    const reply = new FetchReply(signal);
+    const { pathname, search } = new URL(isRequest ? input.url : input);
+    const method = (init.method ?? (isRequest ? input.method : 'GET')).toUpperCase();
+    const headers = Object.fromEntries(new Headers(init.headers ?? (isRequest ? input.headers : undefined)));
+    const found = findRoute(method, pathname);
+    const isAnthropics = found?.route.endpoint === 'messages' || headers['anthropic-version'] !== undefined;
+    let call: BegunCall | undefined;
+    try {
+      if (found === undefined) throw gatewayError(404, null, `There is no route ${method} ${pathname}.`);
+      const body = await bodyOf(found, isRequest && init.body === undefined ? input : init, headers);
+      const request: GatewayRequest = { method, url: pathname + search, headers, body, params: found.params };
+      call = await beginCall(desk, settings, request, signal);
+      call.limits?.setHeaders(reply);
+      void handle({ desk, found, call, request, reply, isAnthropics });
+    } catch (error) {
+      refuse(error, reply, isAnthropics);
+    }
+    return reply.answered;
+  };
+}
+
+/** A request on its way to a route. */
+interface Handling {
+  readonly desk: GatewayDesk;
+  readonly found: FoundRoute;
+  readonly call: BegunCall;
+  readonly request: GatewayRequest;
+  readonly reply: FetchReply;
+  readonly isAnthropics: boolean;
+}
+
+/** Ends with the answer, a stream's last event included. */
+async function handle({ desk, found, call, request, reply, isAnthropics }: Handling): Promise<void> {
+  const exchange: GatewayExchange = {
+    request,
+    reply: reply as unknown as GatewayReply,
+    callOptions: call.options,
+    json: (body, status = 200) => sendJson(reply, status, body),
+  };
+  try {
+    await found.route.handle(desk, exchange);
+    call.limits?.end(reply.destroyed);
+  } catch (error) {
+    call.limits?.end(true);
+    refuse(error, reply, isAnthropics);
+  }
+}
+
+/** A text is JSON, as the SDKs write it. Anything else is read as `fetch` would send it. */
+async function bodyOf({ route }: FoundRoute, from: Request | RequestInit, headers: Record<string, string>): Promise<unknown> {
+  if (route.body === 'none' || from.body === undefined || from.body === null) return undefined;
+  if (route.body !== 'form' && typeof from.body === 'string') return parsed(from.body);
+  const read = from instanceof Request ? from : new Response(from.body);
+  const bytes = Buffer.from(await read.arrayBuffer());
+  if (route.body !== 'form') return bytes.length === 0 ? undefined : parsed(bytes.toString('utf8'));
+  return readForm(bytes, headers['content-type'] ?? read.headers.get('content-type') ?? '');
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    throw gatewayError(400, null, `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Answers as the gateway does; SDKs do not retry, because retries and fallbacks were made here. */
+function refuse(error: unknown, reply: FetchReply, isAnthropics: boolean): void {
+  if (reply.headersSent) return reply.destroy();
+  const answer = answerTo(error);
+  // A mistake in the program is no answer of an API.
+  if (answer.isUnexpected) return reply.fail(error);
+  const { retryAfterMs, providerRequestId } = error as ErrorFacts;
+  if (providerRequestId !== undefined) reply.setHeader('llm_provider-x-request-id', providerRequestId);
+  if (retryAfterMs !== undefined) setRetryAfter(reply, retryAfterMs);
+  reply.setHeader('x-should-retry', 'false');
+  sendJson(reply, answer.status, errorBody(answer, isAnthropics, providerRequestId));
+}
+
+function sendJson(reply: FetchReply, status: number, body: unknown): void {
+  const bytes = Buffer.from(JSON.stringify(body));
+  const headers = {
+    'content-type': 'application/json; charset=utf-8',
+    'x-content-type-options': 'nosniff',
+    'content-length': bytes.length,
+  };
+  reply.writeHead(status, headers);
+  reply.end(bytes);
+}

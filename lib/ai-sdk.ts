@@ -3,6 +3,9 @@
 export { AiSdkCallError } from './ai-sdk/call-error.js';
 export { FastLiteLLMEmbeddingModel } from './ai-sdk/embedding-model.js';
 export { FastLiteLLMLanguageModel } from './ai-sdk/language-model.js';
-export type { FastLiteLLMProviderSettings, ModelGroups } from './ai-sdk/model-calls.js';
+export type { FastLiteLLMProviderSettings } from './ai-sdk/model-calls.js';
+export { fromAiSdk, type AiSdkDeploymentParams } from './ai-sdk/deployments/from-ai-sdk.js';
+export type { AiSdkEmbeddingModel, AiSdkLanguageModel, AiSdkModel } from './ai-sdk/deployments/sdk-models.js';
 export { createFastLiteLLM, type FastLiteLLMProvider } from './ai-sdk/provider.js';
 export type { InProcessLimit } from './http/in-process-limits.js';
+export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';

@@ -1,123 +1,14 @@
 import { APICallError, type EmbeddingModelV3, type LanguageModelV3, type ProviderV3 } from '@ai-sdk/provider';
-import {
-  createProviderRegistry,
-  embed,
-  embedMany,
-  generateObject,
-  generateText,
-  jsonSchema,
-  Output,
-  stepCountIs,
-  streamText,
-  tool,
-} from 'ai';
-import { FastLiteLLM, type FastLiteLLMOptions } from 'nestjs-fast-litellm';
-import { createFastLiteLLM, type FastLiteLLMProviderSettings } from 'nestjs-fast-litellm/ai-sdk';
-import { stopProviders } from '../../support/llm-client-providers.js';
-import { ANTHROPIC_SCRIPT } from '../../support/protocols/anthropic-protocol.js';
-import { BEDROCK_SCRIPT } from '../../support/protocols/bedrock-protocol.js';
-import { GEMINI_SCRIPT } from '../../support/protocols/gemini-protocol.js';
-import { OPENAI_SCRIPT } from '../../support/protocols/openai-protocol.js';
-import { listIn, ScriptedProvider, SCRIPTED_USAGE, type Fields, type ScriptedAnswer } from '../../support/protocols/protocol-script.js';
+import { createProviderRegistry, embed, embedMany, generateObject, generateText, jsonSchema, Output, streamText } from 'ai';
+import type { FastLiteLLM } from 'nestjs-fast-litellm';
+import { createFastLiteLLM } from 'nestjs-fast-litellm/ai-sdk';
+import { agent, Chain, closeChains, NAMES, open, PDF, PNG } from '../../support/ai-sdk-chain.js';
 import { embeddings, hanging, type ProviderState } from '../../support/ai-sdk-providers.js';
+import { OPENAI_SCRIPT } from '../../support/protocols/openai-protocol.js';
+import { listIn, ScriptedProvider, SCRIPTED_USAGE } from '../../support/protocols/protocol-script.js';
 import { until } from '../../support/until.js';
 
-const PROTOCOLS = [ANTHROPIC_SCRIPT, OPENAI_SCRIPT, GEMINI_SCRIPT, BEDROCK_SCRIPT];
-const NAMES = PROTOCOLS.map(({ name }) => name);
-const PNG = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
-const PDF = Buffer.from('%PDF-1.4\n%%EOF').toString('base64');
-const quiet = { log: () => {}, warn: () => {}, error: () => {} };
-const opened: FastLiteLLM[] = [];
-
-afterAll(async () => {
-  await Promise.all(opened.map((llm) => llm.close()));
-  await stopProviders();
-});
-
-function open(options: FastLiteLLMOptions): FastLiteLLM {
-  const llm = new FastLiteLLM({ logger: quiet, ...options });
-  opened.push(llm);
-  return llm;
-}
-
-const weather = tool({
-  description: 'The weather',
-  inputSchema: jsonSchema<{ city: string }>({ type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }),
-  execute: ({ city }) => `Rain in ${city}.`,
-});
-const map = tool({
-  description: 'A map',
-  inputSchema: jsonSchema<{ city: string }>({ type: 'object', properties: { city: { type: 'string' } } }),
-  execute: () => ({ png: PNG }),
-  toModelOutput: ({ output }) => ({
-    type: 'content',
-    value: [
-      { type: 'text', text: 'See:' },
-      { type: 'image-data', data: output.png, mediaType: 'image/png' },
-    ],
-  }),
-});
-const call = (name: string, city: string): { name: string; input: Fields } => ({ name, input: { city } });
-const STEPS: readonly ScriptedAnswer[] = [
-  { thinking: 'Two cities.', text: 'Let me see.', calls: [call('weather', 'Oslo'), call('weather', 'Bergen')] },
-  { thinking: 'And the map.', calls: [call('map', 'Oslo')] },
-  { text: 'It rains in both.' },
-];
-
-/** Four providers in one chain of fallbacks. `answering` gives the answers, the others fail. */
-class Chain {
-  readonly providers: ScriptedProvider[] = [];
-  readonly answeredBy: string[] = [];
-  llm!: FastLiteLLM;
-  models!: ReturnType<typeof createFastLiteLLM>;
-
-  static async start(answering: (turn: number) => string, steps = STEPS, settings: FastLiteLLMProviderSettings = {}): Promise<Chain> {
-    const chain = new Chain();
-    const { answeredBy } = chain;
-    const modelList = await Promise.all(
-      PROTOCOLS.map(async (protocol) => {
-        const [provider, origin] = await ScriptedProvider.start(protocol, () => {
-          const turn = answeredBy.length;
-          if (answering(turn) !== protocol.name) return { status: 503 };
-          answeredBy.push(protocol.name);
-          return steps[turn % steps.length];
-        });
-        chain.providers.push(provider);
-        return provider.deployment(protocol.name, origin);
-      }),
-    );
-    const [first, ...others] = NAMES;
-    chain.llm = open({ router: { modelList, numRetries: 0, disableCooldowns: true, fallbacks: [{ [first]: others }] } });
-    chain.models = createFastLiteLLM(chain.llm, settings);
-    return chain;
-  }
-
-  get faults(): string[] {
-    return this.providers.flatMap(({ faults }) => faults);
-  }
-
-  counted(name: string, labels: Fields = {}): number {
-    const found = this.llm.client.metrics().filter((sample) => sample.name === name);
-    return found.find((sample) => Object.entries(labels).every(([key, value]) => sample.labels?.[key] === value))?.value ?? NaN;
-  }
-}
-
-const agent = {
-  tools: { weather, map },
-  stopWhen: stepCountIs(5),
-  maxOutputTokens: 8000,
-  system: 'Be short.',
-  messages: [
-    {
-      role: 'user' as const,
-      content: [
-        { type: 'text' as const, text: 'Look at this.' },
-        { type: 'image' as const, image: Buffer.from(PNG, 'base64') },
-        { type: 'file' as const, data: PDF, mediaType: 'application/pdf', filename: 'a.pdf' },
-      ],
-    },
-  ],
-};
+afterAll(closeChains);
 
 describe('an agent of the AI SDK', () => {
   /** Each step by another provider: the one that answered before is dead. */

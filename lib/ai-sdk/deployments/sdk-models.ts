@@ -1,0 +1,89 @@
+import type { EmbeddingCallOptions, ModelCallOptions } from '../specification.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A part of an answer, of the versions 2 to 4. */
+export interface AnswerPart {
+  readonly type: string;
+  readonly id?: string;
+  readonly text?: string;
+  readonly delta?: string;
+  readonly toolCallId?: string;
+  readonly toolName?: string;
+  readonly input?: string;
+  readonly providerExecuted?: boolean;
+  readonly mediaType?: string;
+  readonly data?: unknown;
+  readonly url?: string;
+  readonly title?: string;
+  readonly modelId?: string;
+  readonly usage?: unknown;
+  readonly finishReason?: unknown;
+  readonly error?: unknown;
+  readonly providerMetadata?: Fields;
+}
+
+/** A whole answer. */
+export interface ModelAnswer {
+  readonly content: readonly AnswerPart[];
+  readonly finishReason: unknown;
+  readonly usage: unknown;
+  readonly response?: { readonly id?: string; readonly modelId?: string };
+}
+
+interface NamedModel {
+  /** `v2`, `v3` or `v4`. */
+  readonly specificationVersion: string;
+  readonly provider: string;
+  readonly modelId: string;
+}
+
+/** A language model of any provider of the AI SDK 5 to 7. */
+export interface AiSdkLanguageModel extends NamedModel {
+  // Methods of all versions, whose types differ in what is not read here.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  doGenerate(options: any): PromiseLike<any>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  doStream(options: any): PromiseLike<any>;
+}
+
+/** An embedding model of any provider of the AI SDK 5 to 7. */
+export interface AiSdkEmbeddingModel extends NamedModel {
+  readonly maxEmbeddingsPerCall?: PromiseLike<number | undefined> | number | undefined;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  doEmbed(options: any): PromiseLike<any>;
+}
+
+export type AiSdkModel = AiSdkLanguageModel | AiSdkEmbeddingModel;
+
+/** The same methods with what is read of them. */
+export interface ReadLanguageModel extends NamedModel {
+  doGenerate(options: ModelCallOptions): PromiseLike<ModelAnswer>;
+  doStream(options: ModelCallOptions): PromiseLike<{ readonly stream: ReadableStream<AnswerPart> }>;
+}
+
+export interface ReadEmbeddingModel extends NamedModel {
+  readonly maxEmbeddingsPerCall?: PromiseLike<number | undefined> | number | undefined;
+  doEmbed(
+    options: EmbeddingCallOptions,
+  ): PromiseLike<{ readonly embeddings: readonly number[][]; readonly usage?: { readonly tokens?: number } }>;
+}
+
+const models = new Map<string, AiSdkModel>();
+const names = new WeakMap<object, string>();
+
+/** The name of a model in deployments. The same model has one name; models are kept for good. */
+export function nameOfModel(model: AiSdkModel): string {
+  const known = names.get(model);
+  if (known !== undefined) return known;
+  const plain = `${model.provider}/${model.modelId}`;
+  let name = plain;
+  for (let copy = 2; models.has(name); copy++) name = `${plain}~${copy}`;
+  models.set(name, model);
+  names.set(model, name);
+  return name;
+}
+
+export function modelNamed(name: string): ReadLanguageModel | ReadEmbeddingModel | undefined {
+  return models.get(name);
+}

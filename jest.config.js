@@ -27,7 +27,7 @@ const esmOnly = [
 
 /** @type {import('jest').Config} */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/jest-environment.js',
   // Four on the usual two cores, where Jest alone would take one: the tests wait for sockets, windows and processes half of the time.
   maxWorkers: Math.max(4, availableParallelism() - 1),
   testSequencer: '<rootDir>/scripts/suite-order.js',
@@ -37,11 +37,7 @@ module.exports = {
   testTimeout: 30_000,
   // First `js`: inside node_modules `./x.js` must stay `./x.js`, even beside an `x.ts` or `x.json`.
   moduleFileExtensions: ['js', 'mjs', 'cjs', 'ts', 'tsx', 'json', 'node'],
-  moduleNameMapper: {
-    '^(\\.{1,2}/.*)\\.js$': '$1',
-    '^nestjs-fast-litellm$': '<rootDir>/lib/index.ts',
-    '^nestjs-fast-litellm/([a-z-]+)$': '<rootDir>/lib/$1.ts',
-  },
+  resolver: '<rootDir>/test/support/jest-resolver.js',
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/native/target/', '<rootDir>/test/bench/node_modules/'],
   transform: {
     '\\.tsx?$': ['@swc/jest', swcOptions],

@@ -7,27 +7,17 @@ const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = requi
 const Module = require('node:module');
 const { dirname, join, resolve } = require('node:path');
 const { threadId } = require('node:worker_threads');
+const findSource = require('./find-source.js');
 const swcOptions = require('./swc-options.js');
 
 const root = resolve(__dirname, '..', '..');
 const cache = join(root, 'node_modules', '.cache', 'typescript-hook');
 const salt = JSON.stringify([swcOptions, require('@swc/core/package.json').version]);
 
-const library = {
-  'nestjs-fast-litellm': 'lib/index.ts',
-  'nestjs-fast-litellm/ai-sdk': 'lib/ai-sdk.ts',
-  'nestjs-fast-litellm/langchain': 'lib/langchain.ts',
-  'nestjs-fast-litellm/register': 'lib/register.ts',
-};
-
 const find = Module._resolveFilename;
 Module._resolveFilename = function (request, parent, ...rest) {
-  if (Object.hasOwn(library, request)) return resolve(root, library[request]);
-  if (parent?.filename?.endsWith('.ts') && /^\..*\.js$/.test(request)) {
-    const source = resolve(dirname(parent.filename), request.replace(/\.js$/, '.ts'));
-    if (existsSync(source)) return source;
-  }
-  return find.call(this, request, parent, ...rest);
+  const folder = parent?.filename?.endsWith('.ts') ? dirname(parent.filename) : undefined;
+  return findSource(request, folder) ?? find.call(this, request, parent, ...rest);
 };
 
 /** Kept in a file: the tests start a hundred threads and processes, and each loads most of lib/. */

@@ -26,7 +26,7 @@ function transformed(filename) {
   const kept = join(cache, createHash('sha1').update(salt).update(filename).update(source).digest('hex'));
   if (existsSync(kept)) return readFileSync(kept, 'utf8');
   // Loaded where it is needed alone: it is large.
-  const { code } = require('@swc/core').transformSync(source, { filename, swcrc: false, ...swcOptions, sourceMaps: 'inline' });
+  const { code } = require('@swc/core').transformSync(source, { filename, swcrc: false, ...swcOptions });
   mkdirSync(cache, { recursive: true });
   // In one step, as others may read it.
   const written = `${kept}.${process.pid}.${threadId}`;

@@ -117,10 +117,18 @@ function isUsageOnly({ choices, usage }: Readonly<Record<string, unknown>>): boo
   return Array.isArray(choices) && choices.length === 0 && typeof usage === 'object' && usage !== null;
 }
 
-/** Writes a stream to a response, and pauses the provider while the client is slow. */
+/**
+ * Writes a stream to a response, and pauses the provider while the client is slow. What arrives at
+ * once is written at once: each write costs a chunk of HTTP.
+ */
 class ResponseSink implements ChunkSink {
   private readonly filter: EventFilter;
-  private readonly drained = (): void => this.source.exchange.resume();
+  private gathered: Buffer[] = [];
+  private isFull = false;
+  private readonly drained = (): void => {
+    this.isFull = false;
+    this.source.exchange.resume();
+  };
   private readonly unwatch: () => void;
   private readonly keepAlive: KeepAlive | undefined;
 
@@ -144,15 +152,33 @@ class ResponseSink implements ChunkSink {
   }
 
   chunk(bytes: Buffer): boolean {
-    const passed = this.filter.pass(bytes);
+    if (this.gathered.push(bytes) === 1) process.nextTick(writeGathered, this);
+    return !this.isFull;
+  }
+
+  writeInTime(): void {
+    try {
+      this.writeGathered();
+    } catch (error) {
+      const { exchange } = this.source;
+      exchange.abort(exchange.unreadable(error));
+    }
+  }
+
+  private writeGathered(): void {
+    const { gathered } = this;
+    if (gathered.length === 0) return;
+    this.gathered = [];
+    const passed = this.filter.pass(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered));
     const written = this.source.bridged?.chunk(passed) ?? passed;
-    if (written.length === 0) return true;
+    if (written.length === 0) return;
     this.keepAlive?.heard();
-    return this.response.write(written);
+    this.isFull = !this.response.write(written);
   }
 
   end(error: Error | undefined): void {
     const { response } = this;
+    this.writeGathered();
     response.removeListener('drain', this.drained);
     this.keepAlive?.stop();
     this.unwatch();
@@ -174,6 +200,11 @@ class ResponseSink implements ChunkSink {
     if (bridged === undefined) return this.filter.rest();
     return Buffer.concat([bridged.chunk(this.filter.rest()), bridged.end()]);
   }
+}
+
+/** For `nextTick`, without a closure for each chunk. */
+function writeGathered(sink: ResponseSink): void {
+  sink.writeInTime();
 }
 
 function errorBodyOf(error: Error): OpenAIErrorBody {

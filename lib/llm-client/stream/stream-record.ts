@@ -4,8 +4,10 @@ import { EventScan, type EndLines } from './event-scan.js';
 const TAIL_BYTES = 16 * 1024;
 /** Bytes kept of its beginning, where a protocol states there what the prompt used. */
 const HEAD_BYTES = 8 * 1024;
-/** Small chunks are joined: each costs some hundred bytes beside its own. */
-const MOST_CHUNKS = 32;
+/** Beyond them, before the tail is moved to the front of its buffer. */
+const TAIL_ROOM = 4 * 1024;
+const SMALLEST_TAIL = 1024;
+const NONE = Buffer.alloc(0);
 
 /** What a stream is recorded for. */
 export interface RecordedStream {
@@ -17,8 +19,10 @@ export interface RecordedStream {
 /** Records the ends of a passing stream and the number of its events, wherever chunks cut them. */
 export class StreamRecord {
   private readonly scan: EventScan;
-  private readonly latest: Buffer[] = [];
-  private latestBytes = 0;
+  /** Copied, because a chunk of some bytes would keep the memory of a whole read. */
+  private last: Buffer = NONE;
+  private lastBytes = 0;
+  private isLastOwn = false;
   private readonly first: Buffer[] = [];
   /** Bytes that are still to be kept. */
   private missing: number;
@@ -50,11 +54,7 @@ export class StreamRecord {
       this.first.push(Buffer.from(chunk.subarray(0, this.missing)));
       this.missing -= chunk.length;
     }
-    const { latest } = this;
-    latest.push(chunk);
-    this.latestBytes += chunk.length;
-    while (this.latestBytes - latest[0].length >= TAIL_BYTES) this.latestBytes -= (latest.shift() as Buffer).length;
-    if (latest.length >= MOST_CHUNKS) this.join();
+    this.keep(chunk);
     return chunk;
   }
 
@@ -65,12 +65,30 @@ export class StreamRecord {
 
   /** The last bytes of the stream. */
   tail(): Buffer {
-    return Buffer.concat(this.latest);
+    return this.last.subarray(0, this.lastBytes);
   }
 
-  private join(): void {
-    const all = Buffer.concat(this.latest);
-    this.latest.splice(0, this.latest.length, Buffer.from(all.subarray(-TAIL_BYTES)));
-    this.latestBytes = Math.min(all.length, TAIL_BYTES);
+  private keep(chunk: Buffer): void {
+    const { length } = chunk;
+    if (length >= TAIL_BYTES) {
+      this.last = chunk;
+      this.isLastOwn = false;
+      this.lastBytes = length;
+      return;
+    }
+    if (this.lastBytes + length > this.last.length) this.makeRoom(length);
+    this.last.set(chunk, this.lastBytes);
+    this.lastBytes += length;
+  }
+
+  private makeRoom(length: number): void {
+    const kept = this.last.subarray(Math.max(0, this.lastBytes + length - TAIL_BYTES), this.lastBytes);
+    const most = TAIL_BYTES + TAIL_ROOM;
+    if (!this.isLastOwn || this.last.length < most) {
+      this.last = Buffer.allocUnsafeSlow(Math.min(most, Math.max(SMALLEST_TAIL, 2 * (kept.length + length))));
+      this.isLastOwn = true;
+    }
+    this.last.set(kept);
+    this.lastBytes = kept.length;
   }
 }

@@ -16,6 +16,8 @@ export {
   RequestCancelledError,
 } from './common/errors.js';
 export {
+  BudgetExceededError,
+  type BudgetRefusal,
   ContextWindowExceededError,
   DeploymentMisconfiguredError,
   NoDeploymentError,
@@ -74,18 +76,25 @@ export { openTelemetryObserver } from './telemetry/opentelemetry.js';
 export type { HealthReport } from './health/health-report.js';
 export type { MetricRegistry, MetricsOptions } from './metrics/metrics.options.js';
 export { registerPrometheusMetrics, type MetricSource } from './metrics/prometheus.js';
-export type { CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/arguments.js';
+export type { ActualUsage, CheckOptions, LimitChoice, ScopeChoice, ScopeList } from './rate-limit/arguments.js';
 export type { ExceededLimit, RateLimit as NamedRateLimit, RateLimits } from './rate-limit/limits.js';
+export type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './rate-limit/budget/account.js';
+export type { BudgetLimit, BudgetOptions, BudgetWindow, UsdWindowKind } from './rate-limit/budget/budget-limits.js';
+export type { BudgetAlert, BudgetSettings } from './rate-limit/budget/budget-settings.js';
+export type { Span } from './rate-limit/budget/calendar.js';
 export { redisRateLimitStore } from './rate-limit/redis/redis-store.js';
 export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/redis/options.js';
 export type { RateLimitOptions, SkipIf } from './rate-limit/rate-limit.options.js';
-export { RateLimiterService, type RateLimitStats } from './rate-limit/rate-limit.service.js';
+export { RateLimiterService, type BudgetReport, type RateLimitStats } from './rate-limit/rate-limit.service.js';
 export type {
+  BudgetDenial,
+  Extension,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,
   RateLimitStore,
   RateLimitStoreStats,
+  Settled,
   TakenRateLimit,
 } from './rate-limit/store.js';
 export type { RateLimitResult, Reservation } from './rate-limit/reservation.js';

@@ -13,6 +13,30 @@ export interface RateLimitRefusal {
   readonly retryAfterMs?: number;
 }
 
+/** Facts of a `BudgetExceededError`. */
+export interface BudgetRefusal {
+  /** The limits whose budget denied the request: a name in `rateLimit.limits`, or of a rule. */
+  readonly limitName: string;
+  readonly reason: 'budget_exhausted' | 'budget_held' | 'request_exceeds_budget';
+  readonly period: 'day' | 'month' | 'window';
+  readonly limitUsd: number;
+  readonly spentUsd: number;
+  readonly heldUsd: number;
+  /** When the window is over. */
+  readonly resetsAt: Date;
+  /** Under `budget_held`: calls in flight may return what they hold. */
+  readonly retryAfterMs?: number;
+}
+
+/** What a client is answered. */
+interface ClientAnswer {
+  readonly message: string;
+  readonly status: number;
+  readonly error: { readonly message: string; readonly type: string; readonly param: null; readonly code: string } & Readonly<
+    Record<string, unknown>
+  >;
+}
+
 const REFUSED_BY: Readonly<Record<string, string>> = {
   second: 'requests per second',
   minute: 'requests per minute',
@@ -26,30 +50,69 @@ const REFUSED_BY: Readonly<Record<string, string>> = {
 /** A rate limit denied a request: 429 in OpenAI's shape, 503 when the store was unavailable. */
 export class RateLimitExceededError extends HttpException implements RateLimitRefusal {
   /** Stable, machine-readable. */
-  readonly code: 'RATE_LIMIT_EXCEEDED' | 'RATE_LIMIT_UNAVAILABLE';
+  readonly code: 'RATE_LIMIT_EXCEEDED' | 'RATE_LIMIT_UNAVAILABLE' | 'BUDGET_EXCEEDED';
   readonly limitName: string;
   readonly exceeded?: string;
   readonly limit?: number;
   readonly retryAfterMs?: number;
 
-  constructor({ limitName, exceeded, limit, retryAfterMs }: RateLimitRefusal) {
-    const seconds = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
-    const wait = seconds === undefined ? '' : ` Please try again in ${seconds} s.`;
-    const known = exceeded !== undefined;
-    const message = known
-      ? `Rate limit reached: ${limit} ${REFUSED_BY[exceeded]} (${limitName}).${wait}`
-      : `The rate limit (${limitName}) cannot be checked at the moment.${wait}`;
-    const type = !known ? 'server_error' : exceeded === 'tokens' ? 'tokens' : 'requests';
-    const code = known ? 'rate_limit_exceeded' : 'rate_limit_unavailable';
-    super({ error: { message, type, param: null, code } }, known ? 429 : 503);
+  constructor({ limitName, exceeded, limit, retryAfterMs }: RateLimitRefusal, budgetAnswer?: ClientAnswer) {
+    const answer = budgetAnswer ?? rateAnswer({ limitName, exceeded, limit, retryAfterMs });
+    super({ error: answer.error }, answer.status);
     this.name = new.target.name;
-    this.message = message;
-    this.code = known ? 'RATE_LIMIT_EXCEEDED' : 'RATE_LIMIT_UNAVAILABLE';
+    this.message = answer.message;
+    this.code = budgetAnswer !== undefined ? 'BUDGET_EXCEEDED' : exceeded !== undefined ? 'RATE_LIMIT_EXCEEDED' : 'RATE_LIMIT_UNAVAILABLE';
     this.limitName = limitName;
     this.exceeded = exceeded;
     this.limit = limit;
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/**
+ * A budget denied a request: 429 in OpenAI's shape, of the type `budget_exceeded`, with the reason
+ * as its code. SDKs retry any 429, so the header `x-should-retry: false` goes with it where waiting
+ * does not help.
+ */
+export class BudgetExceededError extends RateLimitExceededError {
+  readonly reason: BudgetRefusal['reason'];
+  readonly limitUsd: number;
+  readonly spentUsd: number;
+  readonly heldUsd: number;
+  readonly resetsAt: Date;
+
+  constructor(refusal: BudgetRefusal) {
+    const { limitName, reason, limitUsd, spentUsd, heldUsd, resetsAt, retryAfterMs } = refusal;
+    super({ limitName, exceeded: 'usd', limit: limitUsd, retryAfterMs }, budgetAnswer(refusal));
+    this.reason = reason;
+    this.limitUsd = limitUsd;
+    this.spentUsd = spentUsd;
+    this.heldUsd = heldUsd;
+    this.resetsAt = resetsAt;
+  }
+}
+
+function budgetAnswer({ limitName, reason, period, limitUsd, spentUsd, heldUsd, resetsAt }: BudgetRefusal): ClientAnswer {
+  const facts = `${limitUsd} USD (${limitName}, ${period}): ${spentUsd} USD spent, ${heldUsd} USD held by requests in flight.`;
+  const message = {
+    budget_exhausted: `Budget exceeded: ${facts} It resets at ${resetsAt.toISOString()}.`,
+    budget_held: `Budget exceeded for the moment: ${facts}`,
+    request_exceeds_budget: `This request may cost more than the whole budget of ${facts}`,
+  }[reason];
+  const figures = { scope: limitName, limit_usd: limitUsd, spent_usd: spentUsd, held_usd: heldUsd, resets_at: resetsAt.toISOString() };
+  return { message, status: 429, error: { message, type: 'budget_exceeded', param: null, code: reason, ...figures } };
+}
+
+function rateAnswer({ limitName, exceeded, limit, retryAfterMs }: RateLimitRefusal): ClientAnswer {
+  const seconds = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000);
+  const wait = seconds === undefined ? '' : ` Please try again in ${seconds} s.`;
+  const known = exceeded !== undefined;
+  const message = known
+    ? `Rate limit reached: ${limit} ${REFUSED_BY[exceeded]} (${limitName}).${wait}`
+    : `The rate limit (${limitName}) cannot be checked at the moment.${wait}`;
+  const type = !known ? 'server_error' : exceeded === 'tokens' ? 'tokens' : 'requests';
+  const code = known ? 'rate_limit_exceeded' : 'rate_limit_unavailable';
+  return { message, status: known ? 429 : 503, error: { message, type, param: null, code } };
 }
 
 /** Reasons of a `NoDeploymentError`. */

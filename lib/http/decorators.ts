@@ -1,7 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
 import 'reflect-metadata';
 import { InvalidArgumentError } from '../common/errors.js';
-import { checkFunction, checkInteger, checkKnownKeys, checkObject, optional, refuseArgument } from '../common/options.js';
+import { LARGEST_USD } from '../common/nano-usd.js';
+import { checkFunction, checkInteger, checkKnownKeys, checkNumber, checkObject, optional, refuseArgument } from '../common/options.js';
 import { SKIPPED_LIMITS } from '../common/skip-rate-limit.js';
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimits } from '../rate-limit/limits.js';
@@ -28,12 +29,17 @@ export interface RateLimitRule extends RateLimits {
   readonly cost?: number | FromRequest<number>;
   /** Tokens to reserve, under all limits. Set it in one rule only. Default: an estimate. */
   readonly tokens?: number | FromRequest<number>;
+  /**
+   * USD to hold in budgets, under all limits: the most that the request may cost. Set it in one
+   * rule only. Default: an estimate by the prices of the body's `model`.
+   */
+  readonly usd?: number | FromRequest<number>;
   /** Skips this rule for a request; called before `key`. `rateLimit.skipIf` skips all rules. */
   readonly skipIf?: SkipIf;
 }
 
 const RULES = 'fast-litellm:rate-limit';
-const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens', 'skipIf'];
+const KNOWN: readonly (keyof RateLimitRule)[] = [...LIMIT_KEYS, 'name', 'key', 'cost', 'tokens', 'usd', 'skipIf'];
 
 /**
  * Limits a route, or every route of a class, that `RateLimitGuard` guards. All rules of a request
@@ -89,7 +95,7 @@ function decorate(apply: (target: object) => void): ClassDecorator & MethodDecor
 
 function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
   checkKnownKeys(path, checkObject(path, rule, refuseArgument), KNOWN, refuseArgument);
-  const { name, key, cost, tokens, skipIf, ...limits } = rule;
+  const { name, key, cost, tokens, usd, skipIf, ...limits } = rule;
   optional(name, undefined, (value) => checkLimitName(`${path}.name`, value, refuseArgument));
   optional(key, undefined, (value) => checkFunction(`${path}.key`, value, refuseArgument));
   optional(skipIf, undefined, (value) => checkFunction(`${path}.skipIf`, value, refuseArgument));
@@ -97,6 +103,7 @@ function checkRule(path: string, rule: RateLimitRule): RateLimitRule {
     if (amount !== undefined && typeof amount !== 'function')
       checkInteger(`${path}.${field}`, amount, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
   }
+  if (usd !== undefined && typeof usd !== 'function') checkNumber(`${path}.usd`, usd, { min: 0, max: LARGEST_USD }, refuseArgument);
   if (name === undefined || hasLimits(limits)) compileLimit(name ?? 'route', limits, path, refuseArgument);
   return rule;
 }

@@ -1,9 +1,13 @@
 import { IncomingMessage } from 'node:http';
-import { checkObject, refuseArgument } from '../common/options.js';
+import { checkNumber, checkObject, refuseArgument } from '../common/options.js';
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
+import { BudgetExceededError } from '../common/http-errors.js';
+import { LARGEST_USD, nanoUsd, usdOf } from '../common/nano-usd.js';
 import { Reservation } from '../rate-limit/reservation.js';
-import { usedTokens, type Usage } from './answer-usage.js';
+import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-usage.js';
+import { budgetRefusal } from './budget-refusal.js';
+import { RequestMoney, type CallCost, type PriceOf } from './request-money.js';
 import type { CountedPrompt } from './token-estimate/prompt-memory.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -52,6 +56,8 @@ export class RequestContext {
   private hasFailed = false;
   private isWatched = false;
   private held: Held | undefined = undefined;
+  /** Where a reservation holds money. */
+  protected money: RequestMoney | undefined = undefined;
 
   /** The context of a request; Express's, Fastify's and Node's request objects share it. */
   static of(request: object): RequestContext {
@@ -79,6 +85,7 @@ export class RequestContext {
    */
   hold(limiter: RateLimiterService, reservation: Reservation, by: RequestContext = this): boolean {
     const isFirst = this.held === undefined;
+    if (Reservation.holdsMoney(reservation)) this.money ??= new RequestMoney();
     this.held = { limiter, reservation, by, before: this.held };
     if (!this.isOver) return isFirst;
     // A later guard or field still runs after the client has disconnected; no second end will come.
@@ -91,9 +98,50 @@ export class RequestContext {
     return !this.isWatched && (this.isWatched = true);
   }
 
-  /** Sets the tokens used so far; the last report counts. After the end it settles at once. */
-  report(tokens: number): void {
+  /** Whether the request has money held in budgets. */
+  get holdsMoney(): boolean {
+    return this.money !== undefined;
+  }
+
+  /** Prices usage that is reported without a cost. */
+  set priceOf(priceOf: PriceOf) {
+    if (this.money !== undefined) this.money.priceOf ??= priceOf;
+  }
+
+  /** Cost in nano-USD of a call without a known price; `undefined`: it is not made. */
+  get unpricedNanoUsd(): number | undefined {
+    return this.held?.limiter.options.budgets.unpricedNanoUsd;
+  }
+
+  /**
+   * Holds `nano` more for a call, beside what other calls of the request have spent or hold.
+   * Returns the error of a budget that denies it; then nothing more is held for the call.
+   */
+  async cover(nano: number, by: RequestContext = this): Promise<BudgetExceededError | undefined> {
+    const { money } = by;
+    if (money === undefined) return undefined;
+    const total = (money.spent ?? 0) + money.covered + nano;
+    for (let { held } = this; held !== undefined; held = held.before) {
+      const { limiter, reservation } = held;
+      if (held.by !== by || !Reservation.holdsMoney(reservation)) continue;
+      const denial = await limiter.raise(reservation, total);
+      if (denial !== undefined) return new BudgetExceededError(budgetRefusal(denial.limitName, denial));
+    }
+    money.covered += nano;
+    return undefined;
+  }
+
+  /**
+   * Sets the tokens used so far, and their cost in nano-USD where the program knows it; the last
+   * report counts. After the end it settles at once.
+   */
+  report(tokens: number, usage?: AnswerUsage, nano?: number): void {
     this.reported = bounded(tokens);
+    const { money } = this;
+    if (money !== undefined) {
+      money.reported = nano ?? money.reported;
+      money.priced = (usage && money.priceOf?.(usage)) ?? money.priced;
+    }
     this.settleIfOver();
   }
 
@@ -103,8 +151,9 @@ export class RequestContext {
   }
 
   /** Ends it. `tokens`: the usage of its answer; `undefined` if unknown. */
-  endCall(tokens: number | undefined, lost = NOTHING_LOST): void {
+  endCall(tokens: number | undefined, lost = NOTHING_LOST, cost?: CallCost): void {
     this.callsInFlight -= 1;
+    this.pay(cost);
     this.isUncounted ||= lost.isUncounted;
     if (tokens !== undefined) this.spent = bounded((this.spent ?? 0) + tokens + lost.tokens);
     else this.surplus = bounded(this.surplus + lost.tokens);
@@ -126,6 +175,13 @@ export class RequestContext {
     if (this.isOver) this.settle();
   }
 
+  protected pay(cost: CallCost | undefined): void {
+    const { money } = this;
+    if (money === undefined || cost === undefined) return;
+    money.spent = (money.spent ?? 0) + cost.nanoUsd;
+    money.covered -= cost.coveredNanoUsd;
+  }
+
   /** The larger of both: a report may cover some of the calls, or tokens of no call. */
   protected get used(): number | undefined {
     const { reported, spent } = this;
@@ -135,7 +191,9 @@ export class RequestContext {
   private settle(): void {
     if (this.callsInFlight > 0) return;
     const known = this.used ?? (this.hasFailed && !this.isUncounted ? 0 : undefined);
-    this.held = this.settleBy(known === undefined ? undefined : bounded(known + this.surplus));
+    const paid = this.money?.used ?? (known === 0 && this.hasFailed ? 0 : undefined);
+    this.held = this.settleBy(known === undefined ? undefined : bounded(known + this.surplus), paid);
+    this.money?.clear();
     // The context may live on: a WebSocket sends many messages, each with a reservation of its own.
     this.reported = this.spent = undefined;
     this.surplus = 0;
@@ -143,7 +201,7 @@ export class RequestContext {
   }
 
   /** Settles what can be settled; returns the reservations that stand until usage is reported. */
-  private settleBy(used: number | undefined): Held | undefined {
+  private settleBy(used: number | undefined, nano: number | undefined): Held | undefined {
     const isOnly = this.held?.before === undefined;
     /** Settled counters: several guards or fields may share one, and usage counts once. */
     const settled = new Set<string>();
@@ -151,17 +209,23 @@ export class RequestContext {
     for (let { held } = this; held !== undefined; held = held.before) {
       const { limiter, reservation, by } = held;
       const own = by === this ? undefined : by.used;
-      if (own !== undefined) {
-        limiter.settle(reservation, own);
+      const ownNano = by === this ? undefined : by.money?.used;
+      if (own !== undefined || ownNano !== undefined) {
+        limiter.settle(reservation, usageOf(own, ownNano));
         continue;
       }
       const counters = isOnly ? '' : countersOf(reservation);
       const isFirst = !settled.has(counters);
       settled.add(counters);
-      if (used !== undefined) limiter.settle(reservation, isFirst ? used : 0);
+      const reserved = this.surplus > 0 ? Reservation.tokensOf(reservation) + this.surplus : undefined;
+      if (used !== undefined || (nano !== undefined && Reservation.holdsMoney(reservation)))
+        limiter.settle(reservation, isFirst ? usageOf(used ?? reserved, nano) : usageOf(0, 0));
       // Failed attempts come on top of what was reserved for the answer.
-      else if (this.surplus > 0 && isFirst) limiter.settle(reservation, Reservation.tokensOf(reservation) + this.surplus);
-      else standing = { ...held, before: standing };
+      else if (reserved !== undefined && isFirst) limiter.settle(reservation, reserved);
+      else {
+        limiter.charge(reservation);
+        standing = { ...held, before: standing };
+      }
     }
     return standing;
   }
@@ -174,7 +238,16 @@ class FieldContext extends RequestContext {
   }
 
   override hold(limiter: RateLimiterService, reservation: Reservation): boolean {
+    if (Reservation.holdsMoney(reservation)) this.money ??= new RequestMoney();
     return this.whole.hold(limiter, reservation, this);
+  }
+
+  override get unpricedNanoUsd(): number | undefined {
+    return this.whole.unpricedNanoUsd;
+  }
+
+  override cover(nano: number): Promise<BudgetExceededError | undefined> {
+    return this.whole.cover(nano, this);
   }
 
   override watch(): boolean {
@@ -185,7 +258,8 @@ class FieldContext extends RequestContext {
     this.whole.beginCall();
   }
 
-  override endCall(tokens: number | undefined, lost = NOTHING_LOST): void {
+  override endCall(tokens: number | undefined, lost = NOTHING_LOST, cost?: CallCost): void {
+    this.pay(cost);
     if (tokens !== undefined || lost.tokens > 0) this.spent = bounded((this.spent ?? 0) + (tokens ?? 0) + lost.tokens);
     this.whole.endCall(undefined, { tokens: 0, isUncounted: lost.isUncounted });
   }
@@ -204,6 +278,11 @@ function countersOf(reservation: Reservation): string {
   return JSON.stringify(Reservation.scopesOf(reservation).map(({ limit, key }) => [limit.name, key]));
 }
 
+/** Money that is not known stays as it was held. */
+function usageOf(tokens: number | undefined, nano: number | undefined): { readonly tokens?: number; readonly usd?: number } {
+  return { tokens, usd: nano === undefined ? undefined : usdOf(nano) };
+}
+
 function bounded(tokens: number): number {
   return Math.min(Math.max(0, Math.ceil(tokens)), LARGEST_AMOUNT);
 }
@@ -215,11 +294,15 @@ function bounded(tokens: number): number {
  *
  * @param request The handler's request; for WebSockets the message (an object); for GraphQL the
  * resolver's `info`, where several fields of a query use tokens.
+ * @param costUsd What it has cost, for budgets. Default: by the prices of the body's `model`.
  * @example
  * for await (const chunk of stream) if (chunk.usage) reportUsage(request, chunk.usage);
  */
-export function reportUsage(request: object, usage: Usage | number): void {
+export function reportUsage(request: object, usage: Usage | number, costUsd?: number): void {
   checkObject('request', request, refuseArgument);
+  const nano = costUsd === undefined ? undefined : nanoUsd(checkNumber('costUsd', costUsd, { min: 0, max: LARGEST_USD }, refuseArgument));
   const tokens = typeof usage === 'number' ? usage : usedTokens(usage);
-  if (tokens !== undefined && tokens >= 0) RequestContext.of(request).report(tokens);
+  if (tokens === undefined || !(tokens >= 0)) return;
+  const context = RequestContext.of(request);
+  context.report(tokens, context.holdsMoney ? usageFrom(usage) : undefined, nano);
 }

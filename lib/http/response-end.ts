@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { whenOver } from '../common/response-over.js';
-import { usedTokens } from './answer-usage.js';
+import { usageFrom, usedTokens } from './answer-usage.js';
 import type { RequestContext } from './request-context.js';
 
 /** Express's response, or Fastify's reply. */
@@ -28,8 +28,9 @@ export function watchUsage(response: HttpResponse, context: RequestContext): voi
   // Assigned by name: V8 allocates a function expression that is assigned to a field as old, and
   // with it the whole request.
   const watched = function (this: unknown, body?: unknown): unknown {
-    const tokens = usedTokens((body as { readonly usage?: unknown } | null | undefined)?.usage);
-    if (tokens !== undefined) context.report(tokens);
+    const usage = (body as { readonly usage?: unknown } | null | undefined)?.usage;
+    const tokens = usedTokens(usage);
+    if (tokens !== undefined) context.report(tokens, context.holdsMoney ? usageFrom(usage) : undefined);
     return answer.call(this, body);
   };
   response[method] = watched;

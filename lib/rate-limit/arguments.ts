@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from '../common/errors.js';
 import { suggestion } from '../common/nearest-name.js';
-import { checkInteger, checkObject, refuseArgument } from '../common/options.js';
+import { LARGEST_USD, nanoUsd } from '../common/nano-usd.js';
+import { checkInteger, checkNumber, checkObject, joinPath, refuseArgument, refuseOption, type Refuse } from '../common/options.js';
+import { BUDGET_KEYS } from './budget/budget-limits.js';
 import { compileLimit, LIMIT_KEYS, type RateLimit, type RateLimits } from './limits.js';
 import { checkLimitName, DEFAULT_LIMIT_NAME, type ResolvedRateLimitOptions } from './rate-limit.options.js';
 import type { RateLimitScope } from './store.js';
@@ -18,6 +20,16 @@ export interface CheckOptions extends LimitChoice {
   readonly cost?: number;
   /** Tokens to take from `tokensPerMinute`. Default 0. */
   readonly tokens?: number;
+  /** USD to hold in budgets: the most that the request may cost. Default 0. */
+  readonly usd?: number;
+}
+
+/** What a reservation has come to. */
+export interface ActualUsage {
+  /** Default: the reserved tokens. */
+  readonly tokens?: number;
+  /** Default: all that was held. */
+  readonly usd?: number;
 }
 
 /** One of several keys that are decided together. */
@@ -40,13 +52,25 @@ export function checkAmount(path: string, value: number | undefined, fallback: n
   return value === undefined ? fallback : checkInteger(path, value, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
 }
 
+/** USD of an argument as nano-USD, rounded up. */
+export function checkUsd(path: string, value: number | undefined, fallback: number): number {
+  return value === undefined ? fallback : nanoUsd(checkNumber(path, value, { min: 0, max: LARGEST_USD }, refuseArgument));
+}
+
 /** Finds limits by name, and compiles those of calls, once per object. */
 export class LimitTable {
   private readonly compiled = new WeakMap<RateLimits, RateLimit>();
   /** By content: stores remember a limit by its object, but apps write new ones with each call. */
   private readonly equal = new Map<string, RateLimit>();
 
-  constructor(private readonly options: ResolvedRateLimitOptions) {}
+  /** @param noBudgets Why limits with budgets cannot be used, if so. */
+  constructor(
+    private readonly options: ResolvedRateLimitOptions,
+    private readonly noBudgets?: string,
+  ) {
+    this.checkBudgets(options.limit, 'rateLimit', refuseOption);
+    for (const [name, limit] of options.named) this.checkBudgets(limit, `rateLimit.limits.${name}`, refuseOption);
+  }
 
   /** @throws InvalidArgumentError for an unknown name, and for invalid limits. */
   get(choice: LimitChoice, path = ''): RateLimit {
@@ -84,6 +108,7 @@ export class LimitTable {
     const known = this.compiled.get(checkObject(`${path}limits`, limits, refuseArgument));
     if (known?.name === name) return known;
     let limit = compileLimit(checkLimitName(`${path}limit`, name, refuseArgument), limits, `${path}limits`, refuseArgument);
+    this.checkBudgets(limit, `${path}limits`, refuseArgument);
     const content = [name, ...LIMIT_KEYS.map((key) => limit.limits[key])].join('/');
     const equal = this.equal.get(content);
     if (equal !== undefined) limit = equal;
@@ -91,5 +116,11 @@ export class LimitTable {
     this.equal.set(content, limit);
     this.compiled.set(limits, limit);
     return limit;
+  }
+
+  private checkBudgets({ budgets, limits }: RateLimit, path: string, refuse: Refuse): void {
+    if (budgets === undefined || this.noBudgets === undefined) return;
+    const key = BUDGET_KEYS.find((each) => limits[each] !== undefined) ?? 'usdPerDay';
+    throw refuse(joinPath(path, key), limits[key], this.noBudgets);
   }
 }

@@ -1,7 +1,8 @@
 import { checkInteger, checkKnownKeys, checkNumber, checkObject, joinPath, refuseOption, type Refuse } from '../common/options.js';
+import { BUDGET_KEYS, compileBudgets, type BudgetLimit, type BudgetOptions } from './budget/budget-limits.js';
 
 /** The limits of one key, which all must allow. 0 allows nothing, unset is unlimited. */
-export interface RateLimits {
+export interface RateLimits extends BudgetOptions {
   /** Token bucket: the rate at which it refills; may be a fraction. */
   readonly requestsPerSecond?: number;
   /**
@@ -25,8 +26,8 @@ export interface RateLimits {
   readonly maxConcurrent?: number;
 }
 
-/** The limit that denied a request. */
-export type ExceededLimit = 'second' | 'minute' | 'hour' | 'day' | 'window' | 'tokens' | 'concurrency';
+/** The limit that denied a request; `usd`: a budget. */
+export type ExceededLimit = 'second' | 'minute' | 'hour' | 'day' | 'window' | 'tokens' | 'concurrency' | 'usd';
 
 export interface RateLimitWindow {
   readonly exceeded: 'minute' | 'hour' | 'day' | 'window';
@@ -44,11 +45,13 @@ export interface RateLimit {
   readonly windows: readonly RateLimitWindow[];
   readonly tokensPerMinute?: number;
   readonly maxConcurrent?: number;
+  /** One at least; `undefined` where no money is limited. */
+  readonly budgets?: readonly BudgetLimit[];
   /** `false`: a store decides each request by itself and leases nothing ahead. */
   readonly leasable?: boolean;
 }
 
-export const LIMIT_KEYS = [
+const RATE_KEYS = [
   'requestsPerSecond',
   'burst',
   'requestsPerMinute',
@@ -59,6 +62,8 @@ export const LIMIT_KEYS = [
   'tokensPerMinute',
   'maxConcurrent',
 ] as const satisfies readonly (keyof RateLimits)[];
+
+export const LIMIT_KEYS = [...RATE_KEYS, ...BUDGET_KEYS] as const;
 
 /** Exact in every store. */
 export const LARGEST_LIMIT = 2 ** 31;
@@ -75,6 +80,11 @@ export function countsRequests({ bucket, windows }: RateLimit): boolean {
   return bucket !== undefined || windows.length > 0;
 }
 
+/** Whether it limits anything besides money. */
+export function countsRates({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit): boolean {
+  return bucket !== undefined || windows.length > 0 || tokensPerMinute !== undefined || maxConcurrent !== undefined;
+}
+
 /** Whether any limit is set. */
 export function hasLimits(limits: RateLimits): boolean {
   return LIMIT_KEYS.some((key) => limits[key] !== undefined);
@@ -88,13 +98,14 @@ export function compileLimit(name: string, limits: RateLimits, path: string, ref
   const input = checkObject(path, limits, refuse);
   checkKnownKeys(path, input, LIMIT_KEYS, refuse);
   const at = (key: keyof RateLimits): string => joinPath(path, key);
-  for (const key of LIMIT_KEYS) {
+  for (const key of RATE_KEYS) {
     const range = key === 'windowMs' ? { min: 1, max: LONGEST_WINDOW_MS } : { min: 0, max: LARGEST_LIMIT };
     const check = key === 'requestsPerSecond' ? checkNumber : checkInteger;
     if (input[key] !== undefined) check(at(key), input[key], range, refuse);
   }
   if (!hasLimits(limits)) throw refuse(path, limits, 'must set at least one limit');
   const { requestsPerWindow, windowMs, tokensPerMinute, maxConcurrent } = limits;
+  const budgets = compileBudgets(limits, path, refuse);
   const bucket = bucketOf(limits, at('burst'), refuse);
   const windows = WINDOWS.flatMap(([key, exceeded, lengthMs]): RateLimitWindow[] => {
     const limit = limits[key];
@@ -105,7 +116,7 @@ export function compileLimit(name: string, limits: RateLimits, path: string, ref
   else if (windowMs !== undefined) throw refuse(at('windowMs'), windowMs, 'needs requestsPerWindow beside it');
   else if (requestsPerWindow !== undefined) throw refuse(at('requestsPerWindow'), requestsPerWindow, 'needs windowMs beside it');
   const complete = { ...limits, ...(bucket && { requestsPerSecond: bucket.perSecond, burst: bucket.capacity }) };
-  return { name, limits: complete, bucket, windows, tokensPerMinute, maxConcurrent };
+  return { name, limits: complete, bucket, windows, tokensPerMinute, maxConcurrent, budgets };
 }
 
 function bucketOf(limits: RateLimits, path: string, refuse: Refuse): RateLimit['bucket'] {

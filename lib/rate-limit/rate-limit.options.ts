@@ -10,6 +10,7 @@ import {
   optional,
   refuseOption,
 } from '../common/options.js';
+import { resolveBudgetSettings, type BudgetSettings, type ResolvedBudgetSettings } from './budget/budget-settings.js';
 import { compileLimit, hasLimits, LIMIT_KEYS, type RateLimit, type RateLimits } from './limits.js';
 import type { RateLimitStore } from './store.js';
 
@@ -31,6 +32,8 @@ export interface RateLimitOptions extends RateLimits {
   readonly maxKeys?: number;
   /** A store, or a function that makes it of the one in memory. Default: in memory. */
   readonly store?: RateLimitStore | ((memory: RateLimitStore) => RateLimitStore);
+  /** What holds for all budgets (`usdPerDay`, …): alerts, prices, a file. */
+  readonly budgets?: BudgetSettings;
   /** Whether `RateLimitGuard` sets headers beside `Retry-After`. Default `true`. */
   readonly headers?: boolean;
   /**
@@ -48,6 +51,7 @@ export interface ResolvedRateLimitOptions {
   readonly sharedAs: string | null;
   readonly maxKeys: number;
   readonly store: RateLimitOptions['store'];
+  readonly budgets: ResolvedBudgetSettings;
   readonly headers: boolean;
   readonly skipIf?: SkipIf;
 }
@@ -56,7 +60,16 @@ export interface ResolvedRateLimitOptions {
 export const DEFAULT_LIMIT_NAME = 'default';
 const DEFAULT_LIMITS: RateLimits = { requestsPerSecond: 10, burst: 20, requestsPerMinute: 600, requestsPerHour: 10_000 };
 const DEFAULT_MAX_KEYS = 250_000;
-const KNOWN: readonly (keyof RateLimitOptions)[] = [...LIMIT_KEYS, 'limits', 'sharedAs', 'maxKeys', 'store', 'headers', 'skipIf'];
+const KNOWN: readonly (keyof RateLimitOptions)[] = [
+  ...LIMIT_KEYS,
+  'limits',
+  'sharedAs',
+  'maxKeys',
+  'store',
+  'budgets',
+  'headers',
+  'skipIf',
+];
 const NAME = /^[\w.:-]{1,128}$/;
 
 /**
@@ -85,6 +98,7 @@ export function resolveRateLimitOptions(
     sharedAs: optional(input.sharedAs, null, (value) => checkString(at('sharedAs'), value)),
     maxKeys: optional(input.maxKeys, DEFAULT_MAX_KEYS, (value) => checkPositiveInteger(at('maxKeys'), value)),
     store: optional(options.store, undefined, (value) => checkStore(at('store'), value as RateLimitStore)),
+    budgets: resolveBudgetSettings(at('budgets'), input.budgets),
     headers: optional(input.headers, true, (value) => checkBoolean(at('headers'), value)),
     skipIf: optional(input.skipIf, undefined, (value) => checkFunction<SkipIf>(at('skipIf'), value)),
   };

@@ -6,16 +6,26 @@ import type { CallRecorder } from '../common/recorder.js';
 import { burstClock } from '../common/clock.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
-import { checkAmount, LARGEST_AMOUNT, LimitTable, type CheckOptions, type LimitChoice, type ScopeList } from './arguments.js';
+import {
+  checkAmount,
+  checkUsd,
+  LARGEST_AMOUNT,
+  LimitTable,
+  type ActualUsage,
+  type CheckOptions,
+  type LimitChoice,
+  type ScopeList,
+} from './arguments.js';
 import type { RateLimitEngine } from './engine/engine.js';
 import { selfTest } from './engine/self-test.js';
 import type { RateLimit } from './limits.js';
 import { MemoryRateLimitStore } from './memory/memory-store.js';
+import { BudgetCounts, shownStanding } from './metrics/budget-counts.js';
 import { DecisionCounts } from './metrics/counts.js';
 import { LimitWatch } from './metrics/near-limits.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { Reservation, type RateLimitResult } from './reservation.js';
-import type { RateLimitDecision, RateLimitScope, RateLimitStore } from './store.js';
+import type { Extension, RateLimitDecision, RateLimitScope, RateLimitStore, Settled, TakenRateLimit } from './store.js';
 
 /** The result of `getStats`. */
 export interface RateLimitStats {
@@ -26,6 +36,20 @@ export interface RateLimitStats {
   readonly keys?: number;
   /** The requested keys, as `peek` returns them. */
   readonly details?: Readonly<Record<string, RateLimitResult>>;
+}
+
+/** One budget of a key, in USD. */
+export interface BudgetReport {
+  readonly period: 'day' | 'month' | 'window';
+  readonly limitUsd: number;
+  /** Settled in the current window. */
+  readonly spentUsd: number;
+  /** Reserved by calls that have not been settled. */
+  readonly heldUsd: number;
+  /** Settled since the key is known, over all windows. */
+  readonly totalUsd: number;
+  /** When all of the window is over. */
+  readonly resetsAt: Date;
 }
 
 /** A store in memory decides at once, any other with a promise. */
@@ -40,6 +64,8 @@ type MaybePromise<T> = T | Promise<T>;
  * const { allowed, retryAfterMs } = limiter.check('user_123');
  * const reservation = limiter.reserve(['key:a1', { key: 'team:7', limit: 'team' }], { tokens: 900 });
  * if (reservation.allowed) limiter.settle(reservation, usage.total_tokens);
+ * const paid = limiter.reserve('key:a1', { usd: 0.02 });
+ * if (paid.allowed) limiter.settle(paid, { usd: 0.0061 });
  */
 export class RateLimiterService implements Capability {
   readonly capability = 'rate_limiting';
@@ -49,6 +75,7 @@ export class RateLimiterService implements Capability {
   private readonly table: LimitTable;
   private readonly memory: MemoryRateLimitStore;
   private readonly counts = new DecisionCounts();
+  private readonly budgetCounts: BudgetCounts;
   private limitWatch: LimitWatch | null = null;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -59,10 +86,12 @@ export class RateLimiterService implements Capability {
     now: () => number = burstClock(),
     recorder?: CallRecorder,
   ) {
-    this.table = new LimitTable(options);
-    this.memory = new MemoryRateLimitStore(choice, { now, name: options.sharedAs, maxKeys: options.maxKeys }, recorder);
+    const { sharedAs, maxKeys, budgets } = options;
+    this.memory = new MemoryRateLimitStore(choice, { now, name: sharedAs, maxKeys, snapshotFile: budgets.snapshotFile }, recorder);
     const { store = this.memory } = options;
     this.store = typeof store === 'function' ? store(this.memory) : store;
+    this.budgetCounts = new BudgetCounts(budgets);
+    this.table = new LimitTable(options, whyNoBudgets(this.store, sharedAs));
   }
 
   /** Takes requests and tokens if all limits allow it. `release(key)` frees a slot. */
@@ -112,16 +141,64 @@ export class RateLimiterService implements Capability {
   }
 
   /**
-   * Replaces the reserved tokens by those used (0 returns all) and frees the slots. Settling twice,
+   * Replaces the reserved tokens by those used (0 returns all) and what was held by what was spent,
+   * and frees the slots. A number means tokens; then all that was held is spent. Settling twice,
    * or settling a denial, does nothing. Does not wait for the store.
    */
-  settle(reservation: Reservation, actualTokens: number): void {
-    ignoreFailure(this.finish(reservation, actualTokens));
+  settle(reservation: Reservation, actual: number | ActualUsage): void {
+    ignoreFailure(this.finish(reservation, actual));
   }
 
   /** `settle`, and waits for the store. */
-  async settleAsync(reservation: Reservation, actualTokens: number): Promise<void> {
-    await this.finish(reservation, actualTokens);
+  async settleAsync(reservation: Reservation, actual: number | ActualUsage): Promise<void> {
+    await this.finish(reservation, actual);
+  }
+
+  /**
+   * Raises what a reservation holds to `usd`, before a step that may cost more than was foreseen.
+   * Returns whether all budgets allow that; if not, the reservation stays as it is.
+   */
+  extend(reservation: Reservation, usd: number): boolean {
+    this.checkSynchronous();
+    return this.raise(reservation, checkUsd('usd', usd, 0)) === undefined;
+  }
+
+  /** The same as `extend`, for every store. */
+  async extendAsync(reservation: Reservation, usd: number): Promise<boolean> {
+    return (await this.raise(reservation, checkUsd('usd', usd, 0))) === undefined;
+  }
+
+  /** The budgets of a key under one limit, in the order of day, month, window. Takes nothing. */
+  getBudgets(key: string, options: LimitChoice = {}): readonly BudgetReport[] {
+    this.checkSynchronous();
+    return this.budgetsOf(key, options) as readonly BudgetReport[];
+  }
+
+  /** The same as `getBudgets`, for every store. */
+  async getBudgetsAsync(key: string, options: LimitChoice = {}): Promise<readonly BudgetReport[]> {
+    return this.budgetsOf(key, options);
+  }
+
+  /**
+   * Raises what a reservation holds to `nanoUsd`; returns the denial of a budget.
+   * @internal
+   */
+  raise(reservation: Reservation, nanoUsd: number): MaybePromise<Extension> {
+    const taken = Reservation.takeForExtension(Reservation.checked('reservation', reservation));
+    if (taken === undefined || this.store.extend === undefined || nanoUsd <= (taken.nanoUsd ?? 0)) return undefined;
+    return whenKnown(this.store.extend(taken, nanoUsd), (denial) => {
+      if (denial === undefined) Reservation.extended(reservation, nanoUsd);
+      return denial;
+    });
+  }
+
+  /**
+   * Counts the money of a reservation as spent; a later `settle` corrects that.
+   * @internal
+   */
+  charge(reservation: Reservation): void {
+    const taken = Reservation.takeForExtension(reservation);
+    if (taken !== undefined && Reservation.holdsMoney(reservation)) ignoreFailure(this.pay(taken, taken.tokens, taken.nanoUsd ?? 0));
   }
 
   /** Frees the slots of a reservation, once, or that of a `check` by its key. Tokens stay. */
@@ -163,8 +240,8 @@ export class RateLimiterService implements Capability {
   }
 
   /** The decision of the store, counted. The caller checks the arguments. */
-  decide(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
-    return whenKnown(this.store.check(scopes, cost, tokens), (decision) => this.count(scopes, decision));
+  decide(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
+    return whenKnown(this.store.check(scopes, cost, tokens, nanoUsd), (decision) => this.count(scopes, decision));
   }
 
   /**
@@ -177,8 +254,10 @@ export class RateLimiterService implements Capability {
   }
 
   /** Peeks; counts a denial as a decision. The caller checks the arguments. */
-  precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
-    return whenKnown(this.store.peek(scopes, cost, tokens), (decision) => (decision.allowed ? decision : this.count(scopes, decision)));
+  precheck(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
+    return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) =>
+      decision.allowed ? decision : this.count(scopes, decision),
+    );
   }
 
   /**
@@ -199,6 +278,7 @@ export class RateLimiterService implements Capability {
       ...(evicted === undefined
         ? []
         : [sample('evicted_keys_total', 'Keys evicted before they expired, because maxKeys was reached.', 'counter', evicted)]),
+      ...this.budgetCounts.samples(),
       ...this.store.metrics(),
     ];
   }
@@ -211,7 +291,7 @@ export class RateLimiterService implements Capability {
 
   /** Frees memory and connections. May be called more than once. */
   async close(): Promise<void> {
-    this.memory.close();
+    await this.memory.close();
     if (this.store !== this.memory) await this.store.close();
   }
 
@@ -219,23 +299,41 @@ export class RateLimiterService implements Capability {
     const scopes = this.table.scopes(keys, options);
     const cost = checkAmount('cost', options.cost, 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
-    return whenKnown(this.decide(scopes, cost, tokens), (decision) => Reservation.of(decision, { scopes, tokens }));
+    const nanoUsd = checkUsd('usd', options.usd, 0);
+    return whenKnown(this.decide(scopes, cost, tokens, nanoUsd), (decision) => Reservation.of(decision, { scopes, tokens, nanoUsd }));
   }
 
   private look(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {
     const scopes = this.table.scopes(keys, options);
     const cost = checkAmount('cost', options.cost, 1);
     const tokens = checkAmount('tokens', options.tokens, 0);
-    return whenKnown(this.store.peek(scopes, cost, tokens), (decision) => Reservation.of(decision));
+    const nanoUsd = checkUsd('usd', options.usd, 0);
+    return whenKnown(this.store.peek(scopes, cost, tokens, nanoUsd), (decision) => Reservation.of(decision));
   }
 
-  private finish(reservation: Reservation, actualTokens: number): void | Promise<unknown> {
-    const tokens = checkInteger('actualTokens', actualTokens, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
+  private budgetsOf(key: string, options: LimitChoice): MaybePromise<readonly BudgetReport[]> {
+    const scope = this.table.scope(checkKey('key', key), options);
+    return whenKnown(this.store.peek([scope], 0, 0), ({ standings: [standing] }) => (standing?.budgets ?? []).map(shownStanding));
+  }
+
+  private finish(reservation: Reservation, actual: number | ActualUsage): void | Promise<unknown> {
+    const used = typeof actual === 'number' ? { tokens: actual } : (checkObject('actual', actual, refuseArgument) as ActualUsage);
+    if (used.tokens !== undefined) checkInteger('actualTokens', used.tokens, { min: 0, max: LARGEST_AMOUNT }, refuseArgument);
+    if (used.usd !== undefined) checkUsd('actual.usd', used.usd, 0);
     const taken = Reservation.takeForSettlement(Reservation.checked('reservation', reservation));
-    const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined);
-    const settled = taken !== undefined && counts ? this.store.settle(taken, tokens) : undefined;
+    const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined || limit.budgets !== undefined);
+    const settled =
+      taken !== undefined && counts
+        ? this.pay(taken, used.tokens ?? taken.tokens, checkUsd('actual.usd', used.usd, taken.nanoUsd ?? 0))
+        : undefined;
     const released = this.free(reservation, {});
     return settled || released ? Promise.all([settled, released]) : undefined;
+  }
+
+  private pay(taken: TakenRateLimit, tokens: number, nanoUsd: number): MaybePromise<void> {
+    return whenKnown(this.store.settle(taken, tokens, nanoUsd), (spendings: Settled) => {
+      if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - (taken.nanoUsd ?? 0));
+    });
   }
 
   private free(held: Reservation | string, options: LimitChoice): void | Promise<void> {
@@ -257,6 +355,13 @@ export class RateLimiterService implements Capability {
     this.counts.add(decision.allowed, decision.exceeded);
     return decision;
   }
+}
+
+/** Why limits with budgets are refused; `undefined`: they are not. */
+function whyNoBudgets({ kind, keepsBudgets }: RateLimitStore, sharedAs: string | null): string | undefined {
+  if (keepsBudgets !== true) return `needs a store that keeps budgets, which the ${kind} store does not`;
+  if (kind !== 'memory' || sharedAs === null) return undefined;
+  return 'cannot be used with sharedAs: budgets are kept by one thread; use Redis to share them';
 }
 
 function checkKey(path: string, key: unknown): string {

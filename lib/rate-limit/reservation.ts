@@ -1,4 +1,7 @@
 import { InvalidArgumentError } from '../common/errors.js';
+import { usdOf } from '../common/nano-usd.js';
+import type { BudgetDenialReason } from './budget/account.js';
+import { tightestBudget } from './budget/tightest.js';
 import type { ExceededLimit } from './limits.js';
 import type { RateLimitDecision, RateLimitStanding, TakenRateLimit } from './store.js';
 
@@ -21,16 +24,23 @@ export interface RateLimitResult {
   readonly retryAfterMs?: number;
   /** Until all of the limit is free again, if nothing is taken. */
   readonly resetMs: number;
-  /** The limit that denied. */
+  /** The limit that denied; `usd`: a budget. */
   readonly exceeded?: ExceededLimit;
+  /** Where a budget denied: why. */
+  readonly budgetDenial?: BudgetDenialReason;
+  /** USD that the tightest budget of `scope` has left. Under budgets only. */
+  readonly remainingUsd?: number;
   /** Index of the scope that the figures describe. */
   readonly scope: number;
   /** The store could not decide: this is the configured answer. */
   readonly outage?: RateLimitDecision['outage'];
 }
 
+type Asked = Pick<TakenRateLimit, 'scopes' | 'tokens' | 'nanoUsd'>;
+
 /** What was taken, and what has been done about it since. */
 interface Taken extends TakenRateLimit {
+  nanoUsd: number;
   isSettled: boolean;
   isReleased: boolean;
 }
@@ -45,6 +55,8 @@ export class Reservation implements RateLimitResult {
   readonly retryAfterMs?: number;
   readonly resetMs: number;
   readonly exceeded?: ExceededLimit;
+  readonly budgetDenial?: BudgetDenialReason;
+  readonly remainingUsd?: number;
   readonly scope: number;
   readonly outage?: RateLimitDecision['outage'];
 
@@ -52,9 +64,9 @@ export class Reservation implements RateLimitResult {
   // one.
   #taken: Taken | undefined = undefined;
 
-  private constructor(decision: RateLimitDecision, asked: Pick<TakenRateLimit, 'scopes' | 'tokens'> | undefined) {
-    const { allowed, exceeded, standings, retryAfterMs, scope, outage, atMs, lease } = decision;
-    const { limit = 0, remainingRequests = 0, remainingTokens, resetMs = 0 }: Partial<RateLimitStanding> = standings[scope] ?? {};
+  private constructor(decision: RateLimitDecision, asked: Asked | undefined) {
+    const { allowed, exceeded, standings, retryAfterMs, scope, outage, atMs, lease, hold, budget } = decision;
+    const { limit = 0, remainingRequests = 0, remainingTokens, resetMs = 0, budgets }: Partial<RateLimitStanding> = standings[scope] ?? {};
     this.allowed = allowed;
     this.reason = allowed ? 'ok' : 'rate_limit_exceeded';
     this.limit = limit;
@@ -63,16 +75,20 @@ export class Reservation implements RateLimitResult {
     this.retryAfterMs = allowed || retryAfterMs === Infinity ? undefined : retryAfterMs;
     this.resetMs = resetMs;
     this.exceeded = exceeded;
+    if (budgets !== undefined) {
+      this.budgetDenial = budget?.reason;
+      this.remainingUsd = usdOf(tightestBudget(budgets).leftNanoUsd);
+    }
     this.scope = scope;
     this.outage = outage;
     if (!allowed || asked === undefined) return;
-    const { scopes, tokens } = asked;
-    // A spread in place of the two fields takes 3 us.
-    this.#taken = { scopes, tokens, atMs, lease, outage, isSettled: false, isReleased: false };
+    const { scopes, tokens, nanoUsd = 0 } = asked;
+    // A spread in place of the fields takes 3 us.
+    this.#taken = { scopes, tokens, atMs, lease, hold, nanoUsd, outage, isSettled: false, isReleased: false };
   }
 
   /** @param asked What was to be taken; nothing by a peek. */
-  static of(decision: RateLimitDecision, asked?: Pick<TakenRateLimit, 'scopes' | 'tokens'>): Reservation {
+  static of(decision: RateLimitDecision, asked?: Asked): Reservation {
     return new Reservation(decision, asked);
   }
 
@@ -85,6 +101,27 @@ export class Reservation implements RateLimitResult {
   /** Tokens that are reserved until it is settled; 0 for a denial. */
   static tokensOf(reservation: Reservation): number {
     return reservation.#taken?.tokens ?? 0;
+  }
+
+  /** Nano-USD that are held until it is settled; 0 for a denial. */
+  static nanoUsdOf(reservation: Reservation): number {
+    return reservation.#taken?.nanoUsd ?? 0;
+  }
+
+  /** Whether money is held in a budget. */
+  static holdsMoney(reservation: Reservation): boolean {
+    return reservation.#taken?.scopes.some(({ limit }) => limit.budgets !== undefined) === true;
+  }
+
+  /** What `extend` and a provisional settlement work on; `undefined` once it is settled. */
+  static takeForExtension(reservation: Reservation): TakenRateLimit | undefined {
+    const taken = reservation.#taken;
+    return taken === undefined || taken.isSettled ? undefined : taken;
+  }
+
+  /** The store has raised what is held. */
+  static extended(reservation: Reservation, nanoUsd: number): void {
+    if (reservation.#taken !== undefined) reservation.#taken.nanoUsd = nanoUsd;
   }
 
   /** The scopes that it was taken from; none for a denial. */

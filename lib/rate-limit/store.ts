@@ -1,4 +1,5 @@
 import type { CapabilityHealth, MetricSample } from '../common/capability.js';
+import type { BudgetDenialReason, BudgetSpending, BudgetStanding } from './budget/account.js';
 import type { ExceededLimit, RateLimit } from './limits.js';
 
 /** A limit and a key. All scopes of a request are decided together: either all take, or none. */
@@ -23,6 +24,14 @@ export interface RateLimitStanding {
   readonly resetMs: number;
   /** The same for `tokensPerMinute`. */
   readonly tokensResetMs?: number;
+  /** Its budgets, in the order of day, month, window. */
+  readonly budgets?: readonly BudgetStanding[];
+}
+
+/** Why a budget denies, and how it stands. */
+export interface BudgetDenial {
+  readonly reason: BudgetDenialReason;
+  readonly standing: BudgetStanding;
 }
 
 /** The decision of a store. */
@@ -40,6 +49,10 @@ export interface RateLimitDecision {
   readonly atMs: number;
   /** The store's own name for what was taken, handed back with `settle` and `release`. */
   readonly lease?: string;
+  /** The store's own record of the money that was held, handed back with `settle` and `extend`. */
+  readonly hold?: unknown;
+  /** Where `exceeded` is `usd`. */
+  readonly budget?: BudgetDenial;
   /** The store could not decide: this is the configured answer. */
   readonly outage?: 'deny' | 'allow' | 'local';
 }
@@ -51,8 +64,17 @@ export interface TakenRateLimit {
   /** `Infinity` where a request is released by its key alone: then any request of the key ends. */
   readonly atMs: number;
   readonly lease?: string;
+  /** Nano-USD held, extensions included. */
+  readonly nanoUsd?: number;
+  readonly hold?: unknown;
   readonly outage?: RateLimitDecision['outage'];
 }
+
+/** What a settlement added to budgets; nothing where no money was held. */
+export type Settled = readonly BudgetSpending[] | void;
+
+/** The denial of an extension, or nothing where the hold was raised. */
+export type Extension = (BudgetDenial & { readonly limitName: string }) | undefined;
 
 /** The keys of a store. */
 export interface RateLimitStoreStats {
@@ -71,17 +93,27 @@ export interface RateLimitStore {
   readonly kind: string;
   /** Whether every method returns its result at once, never a promise. */
   readonly synchronous?: boolean;
+  /** Whether it keeps budgets. Without that, limits with budgets are refused. */
+  readonly keepsBudgets?: boolean;
 
   /**
-   * Decides on all scopes. If allowed, takes `cost` requests, `tokens` and a slot of each scope.
+   * Decides on all scopes. If allowed, takes `cost` requests, `tokens` and a slot of each scope,
+   * and holds `nanoUsd` (default 0) in each budget.
    */
-  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision>;
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd?: number): RateLimitDecision | Promise<RateLimitDecision>;
 
   /** Returns what `check` would return. Takes nothing. */
-  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision>;
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd?: number): RateLimitDecision | Promise<RateLimitDecision>;
 
-  /** Replaces the reserved tokens by those used, at the time of the reservation. Called once. */
-  settle(taken: TakenRateLimit, actualTokens: number): void | Promise<void>;
+  /**
+   * Replaces the reserved tokens by those used, at the time of the reservation, and the money held
+   * by `actualNanoUsd` (default: all of it is spent). Returns what was added to budgets. Called
+   * once for tokens; a later call with the same tokens corrects the money.
+   */
+  settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number): Settled | Promise<Settled>;
+
+  /** Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed. */
+  extend?(taken: TakenRateLimit, nanoUsd: number): Extension | Promise<Extension>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */
   release(taken: TakenRateLimit): void | Promise<void>;

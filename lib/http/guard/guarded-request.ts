@@ -6,9 +6,10 @@ import { isLarge } from '../body/body-size.js';
 import { BodyBoundsError } from '../body/json-bounds.js';
 import { excessOf, type JsonExcess } from '../body/json-shape.js';
 import { RequestContext } from '../request-context.js';
+import type { PriceOf } from '../request-money.js';
 import { endWithResponse, watchUsage, type HttpResponse } from '../response-end.js';
 import type { Identifiable } from './client-key.js';
-import { setRateLimitHeaders, setRetryAfter } from './headers.js';
+import { setBudgetDenial, setRateLimitHeaders, setRetryAfter } from './headers.js';
 import type { LimitQuotas } from './quotas.js';
 import { transportError } from './rate-limit-exception.js';
 
@@ -60,20 +61,22 @@ export class GuardedRequest implements RequestResponse {
     const { response } = this;
     if (response === undefined) return;
     if (all && decision.standings.length > 0) setRateLimitHeaders(response, limits, decision);
-    if (!decision.allowed && decision.retryAfterMs !== Infinity) setRetryAfter(response, decision.retryAfterMs);
+    if (decision.budget !== undefined) setBudgetDenial(response, decision.budget);
+    else if (!decision.allowed && decision.retryAfterMs !== Infinity) setRetryAfter(response, decision.retryAfterMs);
   }
 
   /** Settles the reservation when the response ends; that of a message when usage is reported. */
-  settleAtEnd(limiter: RateLimiterService, reservation: Reservation): void {
+  settleAtEnd(limiter: RateLimiterService, reservation: Reservation, priceOf?: PriceOf): void {
     const { response } = this;
     const context = this.requestContext();
     const isFirst = context.hold(limiter, reservation);
+    if (priceOf !== undefined) context.priceOf = priceOf;
     if (response === undefined) {
       context.end(false);
       return;
     }
     // A request without a prompt may look up a stored answer, whose usage is not its own.
-    if (Reservation.tokensOf(reservation) > 0 && context.watch()) watchUsage(response, context);
+    if ((Reservation.tokensOf(reservation) > 0 || Reservation.holdsMoney(reservation)) && context.watch()) watchUsage(response, context);
     if (isFirst) endWithResponse(response, context);
   }
 

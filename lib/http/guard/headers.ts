@@ -1,4 +1,8 @@
+import { usdText } from '../../common/nano-usd.js';
+import type { BudgetDenialReason, BudgetStanding } from '../../rate-limit/budget/account.js';
+import { tightestBudget } from '../../rate-limit/budget/tightest.js';
 import type { RateLimitDecision, RateLimitStanding } from '../../rate-limit/store.js';
+import { HELD_RETRY_MS } from '../budget-refusal.js';
 import type { LimitQuotas, Quota } from './quotas.js';
 
 /** Express's response, Node's own, or Fastify's reply. */
@@ -47,6 +51,27 @@ export function setRateLimitHeaders(target: HeaderTarget, { limits, policyHeader
     setHeader(target, 'x-ratelimit-remaining-tokens', String(remainingTokens));
     setHeader(target, 'x-ratelimit-reset-tokens', duration(tokensResetMs));
   }
+  const budgets = standings.flatMap((standing) => standing.budgets ?? []);
+  if (budgets.length > 0) setBudgetHeaders(target, budgets, decision.atMs);
+}
+
+/** Sets `x-ratelimit-{limit,remaining,reset}-usd` of the tightest budget, and its spending. */
+function setBudgetHeaders(target: HeaderTarget, standings: readonly BudgetStanding[], atMs: number): void {
+  const { standing, leftNanoUsd } = tightestBudget(standings);
+  setHeader(target, 'x-ratelimit-limit-usd', usdText(standing.limitNanoUsd));
+  setHeader(target, 'x-ratelimit-remaining-usd', usdText(leftNanoUsd));
+  setHeader(target, 'x-ratelimit-reset-usd', duration(Math.max(0, standing.resetsAtMs - atMs)));
+  setHeader(target, 'x-litellm-key-spend', usdText(standing.spentNanoUsd));
+}
+
+/**
+ * Sets `Retry-After` where calls in flight hold the money, otherwise `x-should-retry: false`: the
+ * SDKs of OpenAI and Anthropic retry any other 429.
+ */
+export function setBudgetDenial(target: HeaderTarget, { reason }: { readonly reason: BudgetDenialReason }): void {
+  if (target.headersSent === true) return;
+  if (reason === 'budget_held') setRetryAfter(target, HELD_RETRY_MS);
+  else setHeader(target, 'x-should-retry', 'false');
 }
 
 /** Sets `Retry-After` (seconds), and `retry-after-ms`, which OpenAI's clients read first. */

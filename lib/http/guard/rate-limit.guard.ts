@@ -1,12 +1,15 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { RateLimitExceededError } from '../../common/http-errors.js';
+import { nanoUsd, usdOf } from '../../common/nano-usd.js';
+import { checkUsd } from '../../rate-limit/arguments.js';
 import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
 import type { RateLimitDecision } from '../../rate-limit/store.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { isLarge } from '../body/body-size.js';
 import { RequestContext } from '../request-context.js';
-import { estimateTokens } from '../token-estimate/token-estimate.js';
+import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
+import type { PriceOf } from '../request-money.js';
 import { clientKey } from './client-key.js';
 import { checkMessageBounds, GuardedRequest, requestResponseOf, type LimitedRequest, type RequestResponse } from './guarded-request.js';
 import { transportError } from './rate-limit-exception.js';
@@ -51,7 +54,7 @@ export class RateLimitGuard implements CanActivate {
     // A caller who is over a limit must not make us count a long prompt: limits are asked first,
     // and counting stops where they have no tokens left.
     const { countsTokens } = limits.route;
-    const tokensLeft = countsTokens && request.isLarge ? await this.peek(request, limits, cost) : undefined;
+    const tokensLeft = (countsTokens || limits.route.countsMoney) && request.isLarge ? await this.peek(request, limits, cost) : undefined;
     let tokens = countsTokens ? await this.tokensOf(request, limits, tokensLeft) : 0;
     if (tokensLeft !== undefined && tokens > tokensLeft) {
       await this.peek(request, limits, cost, tokens);
@@ -59,12 +62,15 @@ export class RateLimitGuard implements CanActivate {
       tokens = await this.tokensOf(request, limits);
     }
 
-    const decision = await this.limiter.decide(limits.scopes, cost, tokens);
+    const nano = limits.route.countsMoney ? await this.nanoUsdOf(request, limits) : 0;
+    const decision = await this.limiter.decide(limits.scopes, cost, tokens, nano);
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
     if (!decision.allowed) return this.reject(request, limits, decision);
 
     this.markCounted(context);
-    if (limits.route.reserves) request.settleAtEnd(this.limiter, Reservation.of(decision, { scopes: limits.scopes, tokens }));
+    if (!limits.route.reserves) return true;
+    const reservation = Reservation.of(decision, { scopes: limits.scopes, tokens, nanoUsd: nano });
+    request.settleAtEnd(this.limiter, reservation, limits.route.countsMoney ? this.priceOf(request) : undefined);
     return true;
   }
 
@@ -104,6 +110,18 @@ export class RateLimitGuard implements CanActivate {
   }
 
   /**
+   * USD to hold in budgets when no rule says: the most that the request may cost. Default: by the
+   * prices of the body's `model`; `undefined` where none is known.
+   */
+  protected async getUsd(request: LimitedRequest, context: ExecutionContext): Promise<number | undefined> {
+    const { body } = request;
+    const isLargeBody = isLarge(request);
+    if (isLargeBody) checkMessageBounds(body, context);
+    const nano = await estimateNanoUsd(body, { counter: this.tokenCounter, isLarge: isLargeBody, memory: RequestContext.of(request) });
+    return nano === undefined ? undefined : usdOf(nano);
+  }
+
+  /**
    * Throws the error of a rejected request. Default: `error` itself, a 429 in OpenAI's shape; with
    * `extensions` for GraphQL; as a `WsException` or `RpcException` for messages.
    */
@@ -140,9 +158,27 @@ export class RateLimitGuard implements CanActivate {
     return checkAmount('tokens', typeof tokens === 'number' ? tokens : await tokens(request, context));
   }
 
+  /** Prices the usage of an answer by the model of its request. */
+  private priceOf({ request }: GuardedRequest): PriceOf {
+    const { model } = (request.body ?? {}) as { readonly model?: unknown };
+    const name = typeof model === 'string' ? model : undefined;
+    return ({ promptTokens, completionTokens, details }) => {
+      const usd = this.tokenCounter.estimateCost(promptTokens, completionTokens, name, details);
+      return usd === null ? undefined : nanoUsd(usd);
+    };
+  }
+
+  /** At least 1: a request of unknown cost must not pass a budget that is spent. */
+  private async nanoUsdOf({ request, context }: GuardedRequest, { route }: ApplicableLimits): Promise<number> {
+    const { usd = await this.getUsd(request, context) } = route;
+    const value = typeof usd === 'function' ? await usd(request, context) : usd;
+    if (value === undefined) return Math.max(1, this.limiter.options.budgets.unpricedNanoUsd ?? 0);
+    return Math.max(1, checkUsd('@RateLimit.usd', value, 0));
+  }
+
   /** Rejects a request that is over a limit already; otherwise returns the tokens left. */
   private async peek(request: GuardedRequest, limits: ApplicableLimits, cost: number, tokens = limits.route.leastTokens): Promise<number> {
-    const decision = await this.limiter.precheck(limits.scopes, cost, tokens);
+    const decision = await this.limiter.precheck(limits.scopes, cost, tokens, limits.route.leastNanoUsd);
     request.setHeaders(limits.route, decision, this.limiter.options.headers);
     if (!decision.allowed) await this.reject(request, limits, decision);
     // A standing is that after the request.

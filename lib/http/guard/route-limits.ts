@@ -2,12 +2,13 @@ import type { ExecutionContext } from '@nestjs/common';
 import { HOST_METADATA, PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError } from '../../common/errors.js';
-import { RateLimitExceededError } from '../../common/http-errors.js';
+import { BudgetExceededError, RateLimitExceededError } from '../../common/http-errors.js';
 import { LARGEST_AMOUNT } from '../../rate-limit/arguments.js';
 import { LIMIT_KEYS, type RateLimit, type RateLimits } from '../../rate-limit/limits.js';
 import { DEFAULT_LIMIT_NAME, isLimitName } from '../../rate-limit/rate-limit.options.js';
 import type { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import type { RateLimitDecision, RateLimitScope } from '../../rate-limit/store.js';
+import { budgetRefusal } from '../budget-refusal.js';
 import { ownRules, ownSkips, type RateLimitRule } from '../decorators.js';
 import { GuardedRequest, type LimitedRequest } from './guarded-request.js';
 import { policyHeader, quotasOf, type Quota } from './quotas.js';
@@ -39,6 +40,8 @@ export class RouteLimits {
   /** The smallest `tokensPerMinute`; `undefined` where no limit counts tokens. */
   readonly tokensPerMinute: number | undefined;
   readonly hasConcurrency: boolean;
+  /** Whether a limit has a budget. */
+  readonly countsMoney: boolean;
   /** `RateLimit-Policy`: the same for every answer. */
   readonly policyHeader: string;
   /** By the limits that apply: the route without the others. */
@@ -48,10 +51,12 @@ export class RouteLimits {
     readonly limits: readonly RouteLimit[],
     readonly cost: NonNullable<RateLimitRule['cost']>,
     readonly tokens: RateLimitRule['tokens'],
+    readonly usd: RateLimitRule['usd'],
   ) {
     const tokensPerMinute = Math.min(...limits.map(({ limit }) => limit.tokensPerMinute ?? Infinity));
     this.tokensPerMinute = tokensPerMinute === Infinity ? undefined : tokensPerMinute;
     this.hasConcurrency = limits.some(({ limit }) => limit.maxConcurrent !== undefined);
+    this.countsMoney = limits.some(({ limit }) => limit.budgets !== undefined);
     this.policyHeader = policyHeader(limits);
   }
 
@@ -61,12 +66,17 @@ export class RouteLimits {
 
   /** Whether there is something to settle or release when a request ends. */
   get reserves(): boolean {
-    return this.countsTokens || this.hasConcurrency;
+    return this.countsTokens || this.hasConcurrency || this.countsMoney;
   }
 
   /** Tokens that any request needs, before they are counted. */
   get leastTokens(): number {
     return this.tokens === undefined && this.countsTokens ? 1 : 0;
+  }
+
+  /** Nano-USD that any request needs: the least there is, so that none passes a spent budget. */
+  get leastNanoUsd(): number {
+    return this.countsMoney ? 1 : 0;
   }
 
   /** The limits that apply to a request: all whose `key` is not `false`. `undefined`: none. */
@@ -111,8 +121,9 @@ export class RouteLimits {
   }
 
   /** The error of a request that these limits deny. */
-  errorOf({ scope, exceeded, retryAfterMs, standings }: RateLimitDecision): RateLimitExceededError {
+  errorOf({ scope, exceeded, retryAfterMs, standings, budget }: RateLimitDecision): RateLimitExceededError {
     const { limit, label } = this.limits[scope];
+    if (budget !== undefined) return new BudgetExceededError(budgetRefusal(label, budget));
     const figures: Partial<Record<string, number>> = { tokens: limit.tokensPerMinute, concurrency: limit.maxConcurrent };
     return new RateLimitExceededError({
       limitName: label,
@@ -145,6 +156,7 @@ export class RouteLimits {
         this.limits.filter((_, index) => keys[index] !== false),
         this.cost,
         this.tokens,
+        this.usd,
       );
       this.parts.set(name, part);
     }
@@ -176,7 +188,9 @@ export class RouteTable {
       const label = rule?.name ?? (number === 1 ? DEFAULT_LIMIT_NAME : `${DEFAULT_LIMIT_NAME}-${number}`);
       return { limit, label, quotas: quotasOf(label, limit), key: rule?.key, skipIf: rule?.skipIf };
     });
-    return limits.length === 0 ? null : new RouteLimits(limits, onlyOne('cost', rules) ?? 1, onlyOne('tokens', rules));
+    return limits.length === 0
+      ? null
+      : new RouteLimits(limits, onlyOne('cost', rules) ?? 1, onlyOne('tokens', rules), onlyOne('usd', rules));
   }
 
   private limitOf(rule: RateLimitRule, scope: string): RateLimit {
@@ -263,7 +277,7 @@ function limitName(scope: string): string {
   return `${name.replace(/[^\w.:-]/g, '_').slice(0, 100)}:${hash}`;
 }
 
-function onlyOne<K extends 'cost' | 'tokens'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {
+function onlyOne<K extends 'cost' | 'tokens' | 'usd'>(field: K, rules: readonly ScopedRule[]): RateLimitRule[K] {
   const given = rules.flatMap(({ rule }) => (rule?.[field] === undefined ? [] : [rule[field]]));
   if (given.length > 1) throw new InvalidArgumentError(`@RateLimit.${field}`, undefined, 'must be set by one rule of a route only');
   return given[0];

@@ -5,6 +5,7 @@ import type { PromptEstimate } from '../../token-counter/prompt/request-counter.
 import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { outputCap, worstNanoUsd } from './worst-cost.js';
 import { CountedPrompt, type PromptFields, type PromptMemory } from './prompt-memory.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -177,6 +178,25 @@ function estimateByLength({ messages, input, prompt, system, instructions, tools
   } catch {
     return UNREADABLE_PROMPT;
   }
+}
+
+/**
+ * The most nano-USD that a request may cost by the prices of its model: `max_tokens`, otherwise the
+ * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` where no price is known.
+ */
+export async function estimateNanoUsd(
+  body: unknown,
+  { counter, isLarge = false, memory }: Omit<EstimateContext, 'tokensPerMinute'>,
+): Promise<number | undefined> {
+  if (!isBody(body)) return 0;
+  const prompt = isLarge ? await promptTokensOfAsync(body, counter, memory) : promptTokensOf(body, counter, memory);
+  if (prompt === 0) return 0;
+  const { model, n } = body;
+  const name = typeof model === 'string' ? model : undefined;
+  const asked = replyOf({ ...body, n: 1 });
+  const choices = Math.min(Math.max(positive(n), 1), MOST_CHOICES);
+  const output = isEmbedding(body) ? 0 : outputCap(asked === 0 ? undefined : asked, counter.getModelLimits(name).maxOutputTokens, choices);
+  return worstNanoUsd((input, out, details) => counter.estimateCost(input, out, name, details), prompt, output);
 }
 
 /** Tokens of the prompt and of the reply that the body allows. */

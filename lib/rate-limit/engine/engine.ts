@@ -55,9 +55,10 @@ export interface Settlement {
 
 /**
  * Answers of `check`: 0 is allowed, the others name the limit that denies. Of several, it is the
- * one to wait for longest; of equals the first of second, minute, hour, day, window, tokens.
+ * one to wait for longest; of equals the first of second, minute, hour, day, window, tokens. `usd`
+ * is decided beside the engines, which keep no money.
  */
-export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7 } as const;
+export const DecisionCode = { allowed: 0, second: 1, minute: 2, hour: 3, day: 4, tokens: 5, concurrency: 6, window: 7, usd: 8 } as const;
 export type DecisionCode = (typeof DecisionCode)[keyof typeof DecisionCode];
 
 /** The limit that denies, by `DecisionCode`; none where the request is allowed. */
@@ -69,6 +70,7 @@ export const EXCEEDED: Readonly<Record<number, ExceededLimit | undefined>> = {
   [DecisionCode.tokens]: 'tokens',
   [DecisionCode.concurrency]: 'concurrency',
   [DecisionCode.window]: 'window',
+  [DecisionCode.usd]: 'usd',
 };
 
 /** Places in `lastDecision`. */

@@ -3,14 +3,20 @@ import { measure, type CallRecorder } from '../../common/recorder.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
+import { countsRates } from '../limits.js';
 import type {
+  Extension,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,
   RateLimitStore,
   RateLimitStoreStats,
+  Settled,
   TakenRateLimit,
 } from '../store.js';
+import { BudgetDecisions, hasBudgets } from './budget-decisions.js';
+import { BudgetHold, BudgetLedger } from './budget-ledger.js';
+import { BudgetSnapshot } from './budget-snapshot.js';
 import { EngineSpace } from './engine-space.js';
 
 /** When to try again after a decision at which the native engine failed. */
@@ -26,6 +32,8 @@ export interface MemoryStoreContext {
   /** Name of a space whose keys all threads share (native engine); `null`: private. */
   readonly name: string | null;
   readonly maxKeys: number;
+  /** Where budgets are kept over a restart. */
+  readonly snapshotFile?: string;
 }
 
 /**
@@ -37,6 +45,10 @@ export interface MemoryStoreContext {
 export class MemoryRateLimitStore implements RateLimitStore {
   readonly kind = 'memory';
   readonly synchronous = true;
+  readonly keepsBudgets = true;
+  private readonly ledger: BudgetLedger;
+  private readonly budgets: BudgetDecisions;
+  private readonly snapshot: BudgetSnapshot | undefined;
   private readonly checks: EngineSeries;
   private readonly spaces = new Map<RateLimitEngine, EngineSpace>();
   /** Engine of all keys; `null`: it depends on the key; `undefined`: before the first decision. */
@@ -49,6 +61,10 @@ export class MemoryRateLimitStore implements RateLimitStore {
   ) {
     this.checks = new EngineSeries(recorder, 'rate_limiting', 'check');
     abandoned.register(this, this.spaces, this);
+    this.ledger = new BudgetLedger(context.maxKeys);
+    const rates = { check: this.checkRates.bind(this), peek: this.peekRates.bind(this) };
+    this.budgets = new BudgetDecisions(this.ledger, rates, context.now);
+    this.snapshot = context.snapshotFile === undefined ? undefined : new BudgetSnapshot(this.ledger, context.snapshotFile);
   }
 
   /** The engine that decides; in a rollout or a shadow run, that of a request without a key. */
@@ -57,7 +73,15 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return this.engineOfAll ?? (active === 'native' && native !== null ? native : typescript);
   }
 
-  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision {
+    return hasBudgets(scopes) ? this.budgets.check(scopes, { cost, tokens, nanoUsd }) : this.checkRates(scopes, cost, tokens);
+  }
+
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision {
+    return hasBudgets(scopes) ? this.budgets.peek(scopes, { cost, tokens, nanoUsd }) : this.peekRates(scopes, cost, tokens);
+  }
+
+  private checkRates(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
     const ask = { cost, tokens, nowMs: this.context.now() };
     const owners = new Set(scopes.map(({ key }) => this.owner(key)));
     if (owners.size > 1) return this.checkBoth(scopes, ask);
@@ -69,17 +93,27 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return series.sampled() ? measure(series, decide, scopes.length) : decide();
   }
 
-  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
+  private peekRates(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision {
     return this.peekAt(scopes, { cost, tokens, nowMs: this.context.now() });
   }
 
-  settle({ scopes, tokens: reservedTokens, atMs: takenAtMs }: TakenRateLimit, actualTokens: number): void {
-    if (reservedTokens === actualTokens) return;
+  settle(
+    { scopes, tokens: reservedTokens, atMs: takenAtMs, hold, nanoUsd }: TakenRateLimit,
+    actualTokens: number,
+    actualNanoUsd = nanoUsd,
+  ): Settled {
+    const spent = hold instanceof BudgetHold ? this.ledger.settle(hold, actualNanoUsd ?? hold.nanoUsd, this.context.now()) : undefined;
+    if (reservedTokens === actualTokens) return spent;
     const settlement = { reservedTokens, actualTokens, takenAtMs, nowMs: this.context.now() };
     for (const scope of scopes) {
       if (scope.limit.tokensPerMinute === undefined) continue;
       this.onOwner('settle', scope, (space) => space.settle(scope, settlement));
     }
+    return spent;
+  }
+
+  extend({ hold }: TakenRateLimit, nanoUsd: number): Extension {
+    return hold instanceof BudgetHold ? this.ledger.extend(hold, nanoUsd, this.context.now()) : undefined;
   }
 
   release({ scopes, atMs }: TakenRateLimit): void {
@@ -89,14 +123,16 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   reset(scope: RateLimitScope): void {
+    this.ledger.reset(scope);
+    if (!countsRates(scope.limit)) return;
     this.onOwner('reset', scope, (space) => space.reset(scope));
   }
 
   stats(): RateLimitStoreStats {
     const spaces = [...this.spaces.values()].map((space) => space.stats());
     return {
-      keys: spaces.reduce((sum, { keys }) => sum + keys, 0),
-      evicted: spaces.reduce((sum, { evicted }) => sum + evicted, 0),
+      keys: spaces.reduce((sum, { keys }) => sum + keys, this.ledger.size),
+      evicted: spaces.reduce((sum, { evicted }) => sum + evicted, this.ledger.evicted),
     };
   }
 
@@ -105,12 +141,14 @@ export class MemoryRateLimitStore implements RateLimitStore {
   }
 
   health(): Partial<CapabilityHealth> {
-    return {};
+    const failure = this.snapshot?.failure;
+    return failure === undefined ? {} : { status: 'degraded', reason: `cannot write rateLimit.budgets.snapshotFile (${failure})` };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.spaces.forEach((space) => space.close());
     this.spaces.clear();
+    await this.snapshot?.close();
   }
 
   /** Scopes of both engines, in a rollout. Native decides last: other threads may take from it. */

@@ -11,7 +11,7 @@ import { OperationKind, type RedisOperation } from './protocol.js';
 import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
-import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, TakenRateLimit } from '../store.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, Settled, TakenRateLimit } from '../store.js';
 
 /** Scopes in one slot of a Cluster, and their indexes among all. */
 interface Group {
@@ -112,7 +112,7 @@ class RedisRateLimitStore implements RateLimitStore {
     return joined.catch((failure: StoreFailure) => this.orOutage('peek', { scopes, cost, tokens }, failure));
   }
 
-  async settle(taken: TakenRateLimit, actualTokens: number): Promise<void> {
+  async settle(taken: TakenRateLimit, actualTokens: number): Promise<Settled> {
     if (taken.outage === 'local') return this.memory.settle(taken, actualTokens);
     if (taken.outage !== undefined || taken.tokens === actualTokens) return;
     const limited = taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);

@@ -1,0 +1,29 @@
+/**
+ * Money as whole billionths of a USD: sums of floating point lose cents over a month, and an
+ * embedding costs less than a millionth.
+ */
+export const NANO_PER_USD = 1_000_000_000;
+/** The largest budget and the largest cost of one call: four million USD, far below 2^53. */
+export const LARGEST_USD = 4_000_000;
+export const LARGEST_NANO_USD = LARGEST_USD * NANO_PER_USD;
+
+/** USD as nano-USD, rounded up. What floating point adds beyond 15 digits is no money. */
+export function nanoUsd(usd: number): number {
+  return Math.min(Math.ceil(Number((usd * NANO_PER_USD).toPrecision(15))), LARGEST_NANO_USD);
+}
+
+/** A sum that stays an exact integer: counters stop at 2^53 - 1, nine million USD. */
+export function addNanoUsd(sum: number, nano: number): number {
+  return Math.min(Math.max(sum + nano, 0), Number.MAX_SAFE_INTEGER);
+}
+
+export function usdOf(nano: number): number {
+  return nano / NANO_PER_USD;
+}
+
+/** An amount for headers and messages: `0.000000125`, never `1.25e-7`. */
+export function usdText(nano: number): string {
+  const digits = String(nano).padStart(10, '0');
+  const fraction = digits.slice(-9).replace(/0{1,9}$/, '');
+  return fraction === '' ? digits.slice(0, -9) : `${digits.slice(0, -9)}.${fraction}`;
+}

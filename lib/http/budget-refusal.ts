@@ -1,0 +1,20 @@
+import type { BudgetRefusal } from '../common/http-errors.js';
+import { usdOf } from '../common/nano-usd.js';
+import type { BudgetDenial } from '../rate-limit/store.js';
+
+/** When to ask again for money that calls in flight hold: some of them end every second. */
+export const HELD_RETRY_MS = 1_000;
+
+/** A store's denial as the client is told of it. */
+export function budgetRefusal(limitName: string, { reason, standing }: BudgetDenial): BudgetRefusal {
+  return {
+    limitName,
+    reason,
+    period: standing.period,
+    limitUsd: usdOf(standing.limitNanoUsd),
+    spentUsd: usdOf(standing.spentNanoUsd),
+    heldUsd: usdOf(standing.heldNanoUsd),
+    resetsAt: new Date(standing.resetsAtMs),
+    retryAfterMs: reason === 'budget_held' ? HELD_RETRY_MS : undefined,
+  };
+}

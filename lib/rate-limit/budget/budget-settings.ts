@@ -1,0 +1,77 @@
+import { LARGEST_USD, nanoUsd } from '../../common/nano-usd.js';
+import {
+  checkArray,
+  checkFunction,
+  checkKnownKeys,
+  checkNumber,
+  checkObject,
+  checkString,
+  joinPath,
+  optional,
+  refuseOption,
+} from '../../common/options.js';
+
+/** A budget has crossed a mark of `alertAt`. */
+export interface BudgetAlert {
+  /** The limit's name. */
+  readonly limit: string;
+  /** The key itself: it may name a user. */
+  readonly key: string;
+  readonly period: 'day' | 'month' | 'window';
+  /** The mark: 0.8 of the budget. */
+  readonly mark: number;
+  readonly limitUsd: number;
+  readonly spentUsd: number;
+  readonly heldUsd: number;
+  readonly resetsAt: Date;
+}
+
+/** What holds for all budgets of a limiter. */
+export interface BudgetSettings {
+  /** Shares of a budget whose crossing is reported, once in each window. Default 0.5, 0.8 and 1. */
+  readonly alertAt?: readonly number[];
+  /** Called when what was spent crosses a mark. It must not throw. Default: nothing. */
+  readonly onAlert?: (alert: BudgetAlert) => void;
+  /**
+   * Cost in USD of a request whose model has no known price. Default: such a request is denied,
+   * because it could cost anything.
+   */
+  readonly unpricedUsd?: number;
+  /**
+   * A file that keeps the budgets of the memory store over a restart: written every 5 seconds and
+   * at shutdown, by one process. Default: none.
+   */
+  readonly snapshotFile?: string;
+}
+
+/** The checked settings, with defaults. */
+export interface ResolvedBudgetSettings {
+  /** Ascending. */
+  readonly alertAt: readonly number[];
+  readonly onAlert?: (alert: BudgetAlert) => void;
+  readonly unpricedNanoUsd: number | undefined;
+  readonly snapshotFile: string | undefined;
+}
+
+const DEFAULT_MARKS = [0.5, 0.8, 1];
+const KNOWN: readonly (keyof BudgetSettings)[] = ['alertAt', 'onAlert', 'unpricedUsd', 'snapshotFile'];
+const MOST_MARKS = 16;
+
+/** @throws InvalidConfigurationError naming the option (`rateLimit.budgets.alertAt[0]`). */
+export function resolveBudgetSettings(path: string, value: unknown): ResolvedBudgetSettings {
+  const input = value === undefined ? {} : checkObject(path, value);
+  checkKnownKeys(path, input, KNOWN);
+  const at = (key: keyof BudgetSettings): string => joinPath(path, key);
+  const marks = optional(input.alertAt, DEFAULT_MARKS, (list) =>
+    checkArray(at('alertAt'), list, (markPath, mark) => checkNumber(markPath, mark, { min: 0.000_001, max: 100 })),
+  );
+  if (marks.length > MOST_MARKS) throw refuseOption(at('alertAt'), marks, `must have ${MOST_MARKS} marks at most`);
+  return {
+    alertAt: [...new Set(marks)].sort((a, b) => a - b),
+    onAlert: optional(input.onAlert, undefined, (fn) => checkFunction<(alert: BudgetAlert) => void>(at('onAlert'), fn)),
+    unpricedNanoUsd: optional(input.unpricedUsd, undefined, (usd) =>
+      nanoUsd(checkNumber(at('unpricedUsd'), usd, { min: 0, max: LARGEST_USD })),
+    ),
+    snapshotFile: optional(input.snapshotFile, undefined, (file) => checkString(at('snapshotFile'), file)),
+  };
+}

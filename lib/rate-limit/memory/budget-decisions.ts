@@ -1,0 +1,99 @@
+import { countsRates } from '../limits.js';
+import type { RateLimitDecision, RateLimitScope, RateLimitStanding } from '../store.js';
+import type { BudgetLedger, LedgerDenial } from './budget-ledger.js';
+
+/** What a request asks for. */
+export interface BudgetedAsk {
+  readonly cost: number;
+  readonly tokens: number;
+  readonly nanoUsd: number;
+}
+
+/** Decides requests, tokens and concurrency alone. */
+export interface RateDecisions {
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision;
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision;
+}
+
+const NOTHING: BudgetedAsk = { cost: 0, tokens: 0, nanoUsd: 0 };
+const UNLIMITED: RateLimitStanding = { limit: Infinity, remainingRequests: Infinity, resetMs: 0 };
+
+/** Whether any of the limits has a budget. */
+export function hasBudgets(scopes: readonly RateLimitScope[]): boolean {
+  for (let i = 0; i < scopes.length; i++) if (scopes[i].limit.budgets !== undefined) return true;
+  return false;
+}
+
+/**
+ * Joins the decision on money with that on requests, tokens and concurrency, all or nothing: both
+ * are synchronous, so nothing comes between. A budget that is spent denies before any other limit,
+ * one that is only held after all of them.
+ */
+export class BudgetDecisions {
+  constructor(
+    readonly ledger: BudgetLedger,
+    private readonly rates: RateDecisions,
+    private readonly now: () => number,
+  ) {}
+
+  check(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
+    const nowMs = this.now();
+    const { ledger } = this;
+    const decision = this.decide('check', scopes, ask, nowMs);
+    const hold = decision.allowed && decision.outage === undefined ? ledger.hold(scopes, ask.nanoUsd, nowMs) : undefined;
+    return { ...decision, standings: this.standings(scopes, decision, nowMs, 0), hold };
+  }
+
+  peek(scopes: readonly RateLimitScope[], ask: BudgetedAsk): RateLimitDecision {
+    const nowMs = this.now();
+    const decision = this.decide('peek', scopes, ask, nowMs);
+    return { ...decision, standings: this.standings(scopes, decision, nowMs, decision.allowed ? ask.nanoUsd : 0) };
+  }
+
+  private decide(how: 'check' | 'peek', scopes: readonly RateLimitScope[], ask: BudgetedAsk, nowMs: number): RateLimitDecision {
+    const denial = this.ledger.denial(scopes, ask.nanoUsd, nowMs);
+    if (denial === undefined) return this.onRates(how, scopes, ask, nowMs);
+    if (denial.reason === 'budget_held') {
+      const rates = this.onRates('peek', scopes, ask, nowMs);
+      if (!rates.allowed) return rates;
+    }
+    return denied(denial, this.onRates('peek', scopes, NOTHING, nowMs));
+  }
+
+  /** The decision on the scopes that limit anything besides money, for the places of all scopes. */
+  private onRates(
+    how: 'check' | 'peek',
+    scopes: readonly RateLimitScope[],
+    { cost, tokens }: BudgetedAsk,
+    nowMs: number,
+  ): RateLimitDecision {
+    const places = scopes.flatMap(({ limit }, index) => (countsRates(limit) ? [index] : []));
+    const allowed = { allowed: true, scope: 0, retryAfterMs: 0, standings: scopes.map(() => UNLIMITED), atMs: nowMs };
+    if (places.length === 0) return allowed;
+    const decision = this.rates[how](
+      places.map((place) => scopes[place]),
+      cost,
+      tokens,
+    );
+    if (decision.standings.length === 0) return decision;
+    const standings = [...allowed.standings];
+    places.forEach((place, index) => (standings[place] = decision.standings[index]));
+    return { ...decision, scope: places[decision.scope], standings };
+  }
+
+  private standings(
+    scopes: readonly RateLimitScope[],
+    { standings }: RateLimitDecision,
+    nowMs: number,
+    pending: number,
+  ): RateLimitStanding[] {
+    return standings.map((standing, index) => {
+      const budgets = this.ledger.standings(scopes[index], nowMs, pending);
+      return budgets === undefined ? standing : { ...standing, budgets };
+    });
+  }
+}
+
+function denied({ reason, standing, scope, waitMs }: LedgerDenial, left: RateLimitDecision): RateLimitDecision {
+  return { ...left, allowed: false, scope, exceeded: 'usd', retryAfterMs: waitMs, budget: { reason, standing } };
+}

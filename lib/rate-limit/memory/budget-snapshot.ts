@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import { addNanoUsd } from '../../common/nano-usd.js';
+import { errorMessage, InvalidConfigurationError } from '../../common/errors.js';
+import { BudgetAccount, type BudgetPart } from '../budget/account.js';
+import type { BudgetLedger } from './budget-ledger.js';
+
+const EVERY_MS = 5_000;
+/** Accounts written in one turn of the event loop. */
+const SLICE = 500;
+const HEADER = '{"fastLiteLLMBudgets":1}';
+const PATH = 'rateLimit.budgets.snapshotFile';
+
+/**
+ * Keeps the ledger in a file: a header, then a line of JSON per account: `[name, total, parts]`, in
+ * nano-USD. Written beside the file and renamed, so that it is whole.
+ */
+export class BudgetSnapshot {
+  /** Why the last write failed. */
+  failure: string | undefined = undefined;
+  private readonly timer: NodeJS.Timeout;
+  private writing: Promise<void> | undefined = undefined;
+
+  /** @throws InvalidConfigurationError for a file that cannot be read, or is another one. */
+  constructor(
+    private readonly ledger: BudgetLedger,
+    private readonly file: string,
+  ) {
+    restore(ledger, file);
+    this.timer = setInterval(() => void this.save(), EVERY_MS);
+    this.timer.unref();
+  }
+
+  /** Writes what has changed. Never rejects: the next write tries again. */
+  save(): Promise<void> {
+    if (this.writing !== undefined || !this.ledger.isDirty) return this.writing ?? Promise.resolve();
+    this.ledger.isDirty = false;
+    this.writing = write(this.ledger, this.file)
+      .then(
+        () => (this.failure = undefined),
+        (error: unknown) => {
+          this.failure = errorMessage(error);
+          this.ledger.isDirty = true;
+        },
+      )
+      .then(() => (this.writing = undefined));
+    return this.writing;
+  }
+
+  /** Writes a last time. */
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writing;
+    await this.save();
+  }
+}
+
+async function write(ledger: BudgetLedger, file: string): Promise<void> {
+  const draft = `${file}.${process.pid}.tmp`;
+  // Keys may name users.
+  const handle = await open(draft, 'w', 0o600);
+  try {
+    let lines = [HEADER];
+    for (const [name, { total, parts }] of ledger.entries()) {
+      lines.push(JSON.stringify([name, total, parts.map(({ startMs, endMs, spent, held }) => [startMs, endMs, spent, held])]));
+      if (lines.length < SLICE) continue;
+      await handle.write(`${lines.join('\n')}\n`);
+      lines = [];
+    }
+    await handle.write(`${lines.join('\n')}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(draft, file);
+}
+
+function restore(ledger: BudgetLedger, file: string): void {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new InvalidConfigurationError(PATH, `cannot be read: ${errorMessage(error)}`);
+  }
+  const [header, ...lines] = text.split('\n');
+  try {
+    if (header !== HEADER) throw new Error('it has another format');
+    for (const line of lines) if (line !== '') restoreAccount(ledger, JSON.parse(line) as Line);
+  } catch (error) {
+    throw new InvalidConfigurationError(PATH, `is no file of budgets (${errorMessage(error)}); remove it to start at 0`);
+  }
+}
+
+type Line = readonly [name: string, total: number, parts: readonly (readonly [number, number, number, number])[]];
+
+/** What was held by a process that ended counts as spent: its calls may have been made. */
+function restoreAccount(ledger: BudgetLedger, [name, total, parts]: Line): void {
+  const account = new BudgetAccount();
+  account.total = amount(total);
+  account.parts = parts.map(([startMs, endMs, spent, held]): BudgetPart => {
+    account.total = addNanoUsd(account.total, amount(held));
+    return { startMs: amount(startMs), endMs: amount(endMs), spent: addNanoUsd(amount(spent), held), held: 0 };
+  });
+  if (typeof name !== 'string') throw new Error('a name is missing');
+  ledger.restore(name, account);
+}
+
+function amount(value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error('an amount is no integer');
+}

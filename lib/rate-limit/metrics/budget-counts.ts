@@ -1,0 +1,59 @@
+import type { MetricSample } from '../../common/capability.js';
+import { samplesOf } from '../../common/metric-samples.js';
+import { usdOf } from '../../common/nano-usd.js';
+import type { BudgetSpending, BudgetStanding } from '../budget/account.js';
+import type { BudgetAlert, ResolvedBudgetSettings } from '../budget/budget-settings.js';
+
+/** Counts what settlements add to budgets, and reports the marks that they cross. */
+export class BudgetCounts {
+  private overshootNanoUsd = 0;
+  private readonly alerts = new Map<number, number>();
+
+  constructor(private readonly settings: ResolvedBudgetSettings) {}
+
+  /** @param excessNanoUsd What the call has cost above what was held for it. */
+  settled(spendings: readonly BudgetSpending[], excessNanoUsd: number): void {
+    if (excessNanoUsd > 0) this.overshootNanoUsd += excessNanoUsd;
+    for (const spending of spendings) this.alert(spending);
+  }
+
+  samples(): MetricSample[] {
+    const sample = samplesOf('rate_limit_budget');
+    return [
+      sample(
+        'overshoot_usd_total',
+        'What calls have cost above the amount that was held for them, in USD.',
+        'counter',
+        usdOf(this.overshootNanoUsd),
+      ),
+      ...this.settings.alertAt.map((mark) =>
+        sample('alerts_total', 'Budgets that have crossed this share of their amount.', 'counter', this.alerts.get(mark) ?? 0, {
+          mark: String(mark),
+        }),
+      ),
+    ];
+  }
+
+  /** Spending in a window only grows, so one settlement crosses each mark. */
+  private alert({ limitName, key, beforeNanoUsd, standing }: BudgetSpending): void {
+    const { limitNanoUsd, spentNanoUsd } = standing;
+    for (const mark of this.settings.alertAt) {
+      const atNanoUsd = mark * limitNanoUsd;
+      if (beforeNanoUsd >= atNanoUsd || spentNanoUsd < atNanoUsd) continue;
+      this.alerts.set(mark, (this.alerts.get(mark) ?? 0) + 1);
+      this.settings.onAlert?.({ limit: limitName, key, mark, ...shownStanding(standing) });
+    }
+  }
+}
+
+/** A standing in USD. */
+export function shownStanding(standing: BudgetStanding): Omit<BudgetAlert, 'limit' | 'key' | 'mark'> & { readonly totalUsd: number } {
+  return {
+    period: standing.period,
+    limitUsd: usdOf(standing.limitNanoUsd),
+    spentUsd: usdOf(standing.spentNanoUsd),
+    heldUsd: usdOf(standing.heldNanoUsd),
+    totalUsd: usdOf(standing.totalNanoUsd),
+    resetsAt: new Date(standing.resetsAtMs),
+  };
+}

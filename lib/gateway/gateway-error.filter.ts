@@ -1,7 +1,7 @@
 import { Catch, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { RateLimitExceededError } from '../common/http-errors.js';
-import { setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
+import { BudgetExceededError, RateLimitExceededError } from '../common/http-errors.js';
+import { setBudgetDenial, setRetryAfter, type HeaderTarget } from '../http/guard/headers.js';
 import { answerTo, errorBody } from './errors.js';
 
 /** What a client may be told besides the error. */
@@ -25,6 +25,7 @@ export abstract class GatewayErrorFilter implements ExceptionFilter {
     if (httpAdapter.isHeadersSent(response)) return httpAdapter.end(response) as void;
     const { retryAfterMs, providerRequestId } = error as ErrorFacts;
     if (providerRequestId !== undefined) httpAdapter.setHeader(response, 'llm_provider-x-request-id', providerRequestId);
+    if (error instanceof BudgetExceededError) setBudgetDenial(response, error);
     // The guard has already set the header of its own errors.
     if (retryAfterMs !== undefined && !(error instanceof RateLimitExceededError)) setRetryAfter(response, retryAfterMs);
     if (answer.status === 401) httpAdapter.setHeader(response, 'www-authenticate', 'Bearer');

@@ -120,14 +120,17 @@ export class RequestContext {
   async cover(nano: number, by: RequestContext = this): Promise<BudgetExceededError | undefined> {
     const { money } = by;
     if (money === undefined) return undefined;
-    const total = (money.spent ?? 0) + money.covered + nano;
+    // Before anything is awaited: calls of one request may begin together.
+    money.covered += nano;
+    const total = (money.spent ?? 0) + money.covered;
     for (let { held } = this; held !== undefined; held = held.before) {
       const { limiter, reservation } = held;
       if (held.by !== by || !Reservation.holdsMoney(reservation)) continue;
       const denial = await limiter.raise(reservation, total);
-      if (denial !== undefined) return new BudgetExceededError(budgetRefusal(denial.limitName, denial));
+      if (denial === undefined) continue;
+      money.covered -= nano;
+      return new BudgetExceededError(budgetRefusal(denial.limitName, denial));
     }
-    money.covered += nano;
     return undefined;
   }
 

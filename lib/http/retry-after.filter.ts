@@ -1,25 +1,27 @@
 import { Catch, type ArgumentsHost } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
-import { RouterRateLimitError } from '../common/http-errors.js';
+import { BudgetExceededError, RouterRateLimitError } from '../common/http-errors.js';
 import { ProviderError } from '../common/provider-error.js';
-import { setRetryAfter, type HeaderTarget } from './guard/headers.js';
+import { setBudgetDenial, setRetryAfter, type HeaderTarget } from './guard/headers.js';
 
 /**
  * Sets `Retry-After` and `retry-after-ms` when the router or a provider rejects a request for a
- * known time; Nest answers. `RateLimitGuard` sets its own. HTTP only: in GraphQL and microservices
- * the error goes on. Not for WebSocket gateways: Nest takes what a filter caught there as answered.
+ * known time, and `x-should-retry: false` when a budget is spent; Nest answers. `RateLimitGuard`
+ * sets its own. HTTP only: in GraphQL and microservices the error goes on. Not for WebSocket
+ * gateways: Nest takes what a filter caught there as answered.
  *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: RetryAfterFilter }]
  */
-@Catch(RouterRateLimitError, ProviderError)
-export class RetryAfterFilter extends BaseExceptionFilter<RouterRateLimitError | ProviderError> {
+@Catch(RouterRateLimitError, ProviderError, BudgetExceededError)
+export class RetryAfterFilter extends BaseExceptionFilter<RouterRateLimitError | ProviderError | BudgetExceededError> {
   /** Sets `Retry-After` and `retry-after-ms`, then answers as Nest does. */
-  override catch(error: RouterRateLimitError | ProviderError, host: ArgumentsHost): void {
+  override catch(error: RouterRateLimitError | ProviderError | BudgetExceededError, host: ArgumentsHost): void {
     // Nest answers by itself. An error that a filter throws for a message ends the process in Nest
     // 11.
     if (host.getType() !== 'http') return;
-    if (error.retryAfterMs !== undefined) setRetryAfter(host.switchToHttp().getResponse<HeaderTarget>(), error.retryAfterMs);
+    if (error instanceof BudgetExceededError) setBudgetDenial(host.switchToHttp().getResponse<HeaderTarget>(), error);
+    else if (error.retryAfterMs !== undefined) setRetryAfter(host.switchToHttp().getResponse<HeaderTarget>(), error.retryAfterMs);
     super.catch(error, host);
   }
 }

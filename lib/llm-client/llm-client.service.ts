@@ -85,14 +85,15 @@ export class LlmClient implements Capability {
     const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
     const reporter = new CallReporter(router, spending, recorder, observer);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
-    this.client = { router, options, reporter, retryBudget, now, random };
+    const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
+    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf };
     this.providers = {
       transport,
       endpoints: new ProviderEndpoints(env),
       tokenCounter,
       maxAnswerBytes: options.maxAnswerBytes,
       dropParams: options.dropParams,
-      maxOutputOf: (model) => tokenCounter.getModelLimits(model).maxOutputTokens,
+      maxOutputOf,
     };
     this.requestLimits = { bounds: options.bounds, ofCaller: () => callerBounds(options.callerLimits, router.settings) };
   }
@@ -311,8 +312,8 @@ export class LlmClient implements Capability {
   }
 
   private send(operation: Operation, request: ReadRequest, promptTokens: number): Promise<AnyAnswer> {
-    const { model, stream, maxTokens, options, startedAtMs } = request;
-    const description = { operation, model, stream, maxTokens, promptTokens, startedAtMs };
+    const { model, stream, maxTokens, choices, options, startedAtMs } = request;
+    const description = { operation, model, stream, maxTokens, choices, promptTokens, startedAtMs };
     return this.run(description, options, new ProviderSender(this.providers, operation, request));
   }
 

@@ -113,6 +113,8 @@ export class ReadRequest {
   readonly addsUsage: boolean;
   readonly options: SteeredOptions;
   readonly maxTokens: number | undefined;
+  /** `n`: answers asked for. */
+  readonly choices: number | undefined;
   /** Whether counting and writing the body take turns of the event loop of their own. */
   readonly isLarge: boolean;
   /** Whether it has fields that no provider gets. */
@@ -142,6 +144,7 @@ export class ReadRequest {
     this.hasOwnFields = Object.keys(body).some(isOwnField);
     const reply = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;
+    this.choices = typeof body.n === 'number' ? body.n : undefined;
     this.hasTags = tagsIn(body.metadata) !== undefined;
     this.options = this.hasOwnFields || this.hasTags ? steered(body, options, limits.ofCaller()) : options;
   }

@@ -1,3 +1,4 @@
+import { nanoUsd, usdText } from '../../common/nano-usd.js';
 import type { AttemptFailure } from '../call/call.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
@@ -19,6 +20,11 @@ export interface CallFacts {
   readonly durationMs: number;
   /** The part of `durationMs` not spent waiting for providers, connections and retries. */
   readonly overheadMs: number;
+  /**
+   * Cost of the answer in USD, by its usage and the prices of the deployment; absent without a
+   * price, without a usage, and for a stream, whose `costUsd` has it at its end.
+   */
+  readonly costUsd?: number;
   /** The provider's id of the request, for its support. Absent with a `send` of one's own. */
   readonly providerRequestId?: string;
 }
@@ -53,7 +59,7 @@ const PROVIDER_REQUEST_ID = 'llm_provider-x-request-id';
 
 /** Passes the headers of an answer to `set`, by LiteLLM's names. */
 export function setFacts(call: CallFacts, set: (name: string, value: string) => void): void {
-  const { providerRequestId } = call;
+  const { providerRequestId, costUsd } = call;
   set('x-content-type-options', 'nosniff');
   set('x-litellm-model-id', headerText(call.deploymentId));
   set('x-litellm-model-group', headerText(call.group));
@@ -61,6 +67,7 @@ export function setFacts(call: CallFacts, set: (name: string, value: string) => 
   set('x-litellm-attempted-fallbacks', String(call.fallbacks));
   set('x-litellm-response-duration-ms', call.durationMs.toFixed(3));
   set('x-litellm-overhead-duration-ms', call.overheadMs.toFixed(3));
+  if (costUsd !== undefined) set('x-litellm-response-cost', usdText(nanoUsd(costUsd)));
   if (providerRequestId !== undefined) set(PROVIDER_REQUEST_ID, providerRequestId);
 }
 

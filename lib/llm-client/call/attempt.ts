@@ -169,8 +169,16 @@ export class Attempt implements JudgedAttempt {
       failures,
       durationMs,
       overheadMs: Math.max(0, durationMs - upstreamMs - waitedMs),
+      costUsd: this.costUsd,
       providerRequestId: this.exchange?.requestId,
     };
+  }
+
+  /** Cost of the answer in USD, once its usage is known. */
+  get costUsd(): number | undefined {
+    const { usage, selection } = this;
+    if (usage === undefined) return undefined;
+    return selection.deployment.costUsd(usage.promptTokens, usage.completionTokens, selection.model, usage.details);
   }
 
   /** `false` where it is over already. */

@@ -4,6 +4,7 @@ import { RequestContext } from '../../http/request-context.js';
 import { DEFAULT_TIMEOUT_MS } from '../../router/settings.js';
 import type { ResolvedLlmClientOptions } from '../llm-client.options.js';
 import type { SteeredOptions } from '../request.js';
+import { CallBudget } from './call-budget.js';
 import { CallCancellation, type AttemptTimes } from './cancellation.js';
 import type { CallRouter, Deployment, FallbackTarget, RoutingContext } from './call-router.js';
 
@@ -27,6 +28,8 @@ export interface CallDescription {
   readonly stream: boolean;
   readonly maxTokens?: number;
   readonly promptTokens?: number;
+  /** Answers asked for (`n`). */
+  readonly choices?: number;
   readonly startedAtMs: number;
 }
 
@@ -63,6 +66,8 @@ export class Call {
   readonly cancellation: CallCancellation;
   /** The HTTP request whose reservation the call settles. */
   readonly request: RequestContext | undefined;
+  /** Where the request has money held in budgets. */
+  readonly budget: CallBudget | undefined;
   readonly context: RoutingContext;
   readonly maxFallbacks: number;
   private readonly deadlineAtMs: number;
@@ -78,6 +83,7 @@ export class Call {
     const { request, response } = options;
     this.cancellation = new CallCancellation(options.signal, response && 'raw' in response ? response.raw : (response ?? undefined));
     this.request = request ? RequestContext.of(request) : undefined;
+    this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
     this.context = { inputTokens, maxTokens, stream, ...options.routing };
     this.maxFallbacks = options.disableFallbacks === true ? 0 : settings.maxFallbacks;
     this.deadlineAtMs = client.now() + (options.timeoutMs ?? settings.timeoutMs);

@@ -1,6 +1,6 @@
 import { CONNECTION_CODES } from '../../common/connection-codes.js';
 import { FastLiteLLMError, InvalidConfigurationError } from '../../common/errors.js';
-import { DeploymentMisconfiguredError, UnsupportedRequestError } from '../../common/http-errors.js';
+import { BudgetExceededError, DeploymentMisconfiguredError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import type { FailureReport, Selection } from './call-router.js';
 import { retryAfterOf, type AnyHeaders } from './retry-after.js';
@@ -26,7 +26,7 @@ export class Failure {
 
   /** Whether the deployment is unfit for this request: another one may be fit. */
   get isUnfit(): boolean {
-    return this.fault === 'operator' || this.error instanceof UnsupportedRequestError;
+    return this.fault === 'operator' || this.error instanceof UnsupportedRequestError || this.error instanceof BudgetExceededError;
   }
 
   get countsAgainstDeployment(): boolean {
@@ -58,6 +58,8 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
   if (thrown instanceof UnsupportedRequestError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 400 });
+  // A cheaper deployment or fallback may be within the budget.
+  if (thrown instanceof BudgetExceededError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 429 });
   const { deployment, group } = selection;
   // The client of the call must not read what its operator has to correct.
   const error = thrown instanceof InvalidConfigurationError ? new DeploymentMisconfiguredError(group, [deployment.id], thrown) : thrown;

@@ -13,6 +13,8 @@ export interface ClientContext extends CallSettings {
   readonly retryBudget: RetryBudget;
   /** From 0 to 1. */
   readonly random: () => number;
+  /** Most tokens that a model answers with; `null`: unknown. */
+  readonly maxOutputOf: (model: string) => number | null;
 }
 
 /**
@@ -70,6 +72,7 @@ export class CallPipeline<R> {
         const attempt = new Attempt(call, selection, target, client.reporter);
         client.reporter.attemptStarted(attempt);
         try {
+          if (call.budget !== undefined) await call.budget.cover(attempt, client.maxOutputOf);
           const answer = await sender.send(attempt);
           if (!call.stream) attempt.succeed();
           return answer;

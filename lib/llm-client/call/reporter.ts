@@ -81,6 +81,7 @@ export class CallReporter implements AttemptReporter {
     });
     const costUsd = known === undefined ? undefined : this.spend(attempt, known, usage === undefined);
     attempt.observed?.ended({ ...outcomeOf(usage), costUsd, status: 200 });
+    if (known === undefined) call.budget?.lose();
     if (!this.end(call, 'succeeded')) return;
     // Without a usage the cost of the answer is not known: the whole reservation stands.
     this.settle(call, usage?.totalTokens);
@@ -97,8 +98,10 @@ export class CallReporter implements AttemptReporter {
     let costUsd: number | undefined;
     if (cost !== undefined) {
       // What was reserved for an uncounted prompt stands, and covers what arrived of its answer.
-      if (usage === undefined && attempt.promptTokens === undefined) call.hasUncountedLoss = true;
-      else call.lostTokens += cost.totalTokens;
+      if (usage === undefined && attempt.promptTokens === undefined) {
+        call.hasUncountedLoss = true;
+        call.budget?.lose();
+      } else call.lostTokens += cost.totalTokens;
       costUsd = this.spend(attempt, cost, usage === undefined);
     }
     if (reason !== undefined) {
@@ -126,6 +129,7 @@ export class CallReporter implements AttemptReporter {
   private spend({ call, selection }: Attempt, usage: AnswerUsage, isEstimated: boolean): number | undefined {
     const costUsd = this.spending.add(selection, usage, isEstimated);
     call.costUsd += costUsd ?? NaN;
+    call.budget?.pay(costUsd, call.request?.unpricedNanoUsd);
     return costUsd;
   }
 
@@ -143,8 +147,8 @@ export class CallReporter implements AttemptReporter {
   }
 
   /** @param tokens of the answer; `undefined` where that is not known */
-  private settle({ request, lostTokens, hasUncountedLoss }: Call, tokens: number | undefined): void {
-    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss });
+  private settle({ request, lostTokens, hasUncountedLoss, budget }: Call, tokens: number | undefined): void {
+    request?.endCall(tokens, { tokens: lostTokens, isUncounted: hasUncountedLoss }, budget?.cost);
   }
 
   private record({ description }: Call, succeededAtMs: number | undefined, usage: AnswerUsage | undefined): void {

@@ -296,6 +296,10 @@ class ProviderStream implements StreamSource {
     return this.attempt.call.cancellation.response;
   }
 
+  get costUsd(): number | undefined {
+    return this.attempt.costUsd;
+  }
+
   leave(): void {
     this.attempt.call.cancellation.cancel(new Error('the stream was not read to its end'));
   }

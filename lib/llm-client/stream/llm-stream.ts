@@ -23,6 +23,8 @@ export interface StreamSource {
   readonly response: ClosableResponse | undefined;
   /** When the stream is over, if its provider reported it. */
   readonly usage: AnswerUsage | undefined;
+  /** What that costs in USD, where the price is known. */
+  readonly costUsd: number | undefined;
   /** Nothing reads the stream any more. */
   leave(): void;
 }
@@ -45,6 +47,11 @@ export class LlmStream<Event = Record<string, unknown>> implements AsyncIterable
   /** The usage, once the stream is over and if its provider reported one. */
   get usage(): AnswerUsage | undefined {
     return this.source.usage;
+  }
+
+  /** Cost of the answer in USD, once the stream is over; absent without a usage or a price. */
+  get costUsd(): number | undefined {
+    return this.source.costUsd;
   }
 
   /** Ends the stream early: the request to the provider is aborted. */

@@ -1,0 +1,77 @@
+import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { nanoUsd } from '../../common/nano-usd.js';
+import type { CallCost } from '../../http/request-money.js';
+import { outputCap, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
+import type { Attempt } from './attempt.js';
+
+/** Operations whose answers are not priced by output tokens. */
+const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank']);
+
+/** The money of one call whose request has budgets. */
+export class CallBudget {
+  /** Of attempts that have ended. */
+  private spent = 0;
+  /** Held in the budgets of the request. */
+  private covered = 0;
+  private isUnknown = false;
+
+  /**
+   * Holds the most that an attempt may cost, beside what the call has spent. Called before anything
+   * is sent, so that a retry or a fallback to a dearer model is denied, too.
+   * @throws BudgetExceededError; UnsupportedRequestError for a model without a price.
+   */
+  async cover(attempt: Attempt, maxOutputOf: (model: string) => number | null): Promise<void> {
+    const { request } = attempt.call;
+    const nano = worstOf(attempt, maxOutputOf) ?? request?.unpricedNanoUsd;
+    if (nano === undefined) throw unpriced(attempt);
+    const more = this.spent + nano - this.covered;
+    if (more <= 0) return;
+    const denial = await request?.cover(more);
+    if (denial !== undefined) throw denial;
+    this.covered += more;
+  }
+
+  /** An attempt has ended. @param costUsd `undefined`: its model has no known price */
+  pay(costUsd: number | undefined, unpricedNanoUsd: number | undefined): void {
+    this.spent += costUsd === undefined ? (unpricedNanoUsd ?? 0) : nanoUsd(costUsd);
+  }
+
+  /** What it has cost is not known: all that is held counts. */
+  lose(): void {
+    this.isUnknown = true;
+  }
+
+  get cost(): CallCost {
+    const { spent, covered, isUnknown } = this;
+    return { nanoUsd: isUnknown ? Math.max(spent, covered) : spent, coveredNanoUsd: covered };
+  }
+}
+
+/** By the prices of the deployment. */
+function worstOf(
+  { call, selection, promptTokens = 0, target }: Attempt,
+  maxOutputOf: (model: string) => number | null,
+): number | undefined {
+  const { deployment, model } = selection;
+  const { operation, maxTokens, choices } = call.description;
+  const asked = outputIn(target.overrides) ?? maxTokens ?? outputIn(deployment.params);
+  const { max_output_tokens: stated } = deployment.info;
+  const most = typeof stated === 'number' ? stated : maxOutputOf(model);
+  const output = WITHOUT_OUTPUT.has(operation) ? 0 : outputCap(asked, most, choices);
+  return worstNanoUsd((input, out, details) => deployment.costUsd(input, out, model, details), promptTokens, output);
+}
+
+function outputIn(fields: Readonly<Record<string, unknown>> | undefined): number | undefined {
+  const figures = [fields?.max_completion_tokens, fields?.max_tokens, fields?.max_output_tokens];
+  return figures.find((figure): figure is number => typeof figure === 'number' && figure > 0);
+}
+
+function unpriced({ selection: { deployment } }: Attempt): UnsupportedRequestError {
+  const mend = 'the operator has to set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
+  return new UnsupportedRequestError({
+    param: 'model',
+    provider: deployment.provider,
+    reason: `a budget applies, and the price of ${deployment.modelName} is not known`,
+    mend,
+  });
+}

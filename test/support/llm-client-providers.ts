@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { startProvider, type ProviderProtocol, type StartProviderOptions, type TestProvider } from 'nestjs-fast-litellm/testing';
 import type { ModelListEntry } from '../../lib/router/deployments/deployment.js';
 import { LocalProvider } from '../../sample-app/providers/local-provider.js';
 import type { ProviderBehaviour } from '../../sample-app/providers/provider-behaviour.js';
@@ -10,6 +11,13 @@ const opened: (() => Promise<unknown>)[] = [];
 export async function provider(name: string, behaviour: Partial<ProviderBehaviour> = {}): Promise<LocalProvider> {
   const started = await LocalProvider.start(name, behaviour);
   opened.push(() => started.stop());
+  return started;
+}
+
+/** A provider of the testing kit, until `stopProviders`. */
+export async function testProvider(protocol: ProviderProtocol, options: StartProviderOptions = {}): Promise<TestProvider> {
+  const started = await startProvider(protocol, options);
+  opened.push(() => started.close());
   return started;
 }
 

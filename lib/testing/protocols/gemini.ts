@@ -62,7 +62,7 @@ function partsOf({ thinking, text, calls, nextId }: Reply): Fields[] {
     // Only the first of parallel calls is signed.
     ...calls.map((call, index) => ({
       functionCall: { name: call.name, args: inputOf(call), id: call.id ?? `fc_${nextId()}` },
-      ...(index === 0 && { thoughtSignature: Buffer.from(`gemini-${nextId()}`).toString('base64') }),
+      ...(index === 0 && { thoughtSignature: Buffer.from(`gemini-${nextId()}+/?`).toString('base64') }),
     })),
   ];
 }

@@ -1,64 +1,8 @@
-import { EventStreamCodec } from '@smithy/eventstream-codec';
 import { CLAUDE_SIGNATURE } from './anthropic-protocol.js';
-import { listIn, pieces, SCRIPTED_USAGE, type Fields, type ScriptedAnswer, type ScriptedProtocol } from './protocol-script.js';
+import { listIn, type Fields, type ScriptedProtocol } from './protocol-script.js';
 
-const { input, cached, output } = SCRIPTED_USAGE;
-const USAGE = {
-  inputTokens: input - cached,
-  outputTokens: output,
-  totalTokens: input + output,
-  cacheReadInputTokens: cached,
-  cacheWriteInputTokens: 0,
-};
 const ID = /^[\w-]{1,64}$/;
 const NAME = /^[a-zA-Z][\w-]{0,63}$/;
-const codec = new EventStreamCodec(
-  (bytes) => (typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8')),
-  (text) => Buffer.from(text),
-);
-
-function frame(type: string, payload: object): Buffer {
-  const headers = { ':message-type': 'event', ':event-type': type, ':content-type': 'application/json' };
-  const strings = Object.entries(headers).map(([name, value]) => [name, { type: 'string', value }] as const);
-  return Buffer.from(codec.encode({ headers: Object.fromEntries(strings), body: Buffer.from(JSON.stringify(payload)) }));
-}
-
-function contentOf({ thinking, text, calls = [] }: ScriptedAnswer, nextId: () => string): Fields[] {
-  return [
-    ...(thinking === undefined
-      ? []
-      : [{ reasoningContent: { reasoningText: { text: thinking, signature: CLAUDE_SIGNATURE + nextId() } } }]),
-    ...(text === undefined ? [] : [{ text }]),
-    ...calls.map(({ name, input: given }) => ({ toolUse: { toolUseId: `tooluse_${nextId()}`, name, input: given } })),
-  ];
-}
-
-function stopOf({ calls = [], isCut = false }: ScriptedAnswer): string {
-  return isCut ? 'max_tokens' : calls.length > 0 ? 'tool_use' : 'end_turn';
-}
-
-function framesOf(block: Fields, contentBlockIndex: number): Buffer[] {
-  const delta = (value: object): Buffer => frame('contentBlockDelta', { contentBlockIndex, delta: value });
-  const { text, toolUse, reasoningContent } = block as {
-    readonly text?: string;
-    readonly toolUse?: { readonly input: unknown };
-    readonly reasoningContent?: { readonly reasoningText: { readonly text: string; readonly signature: string } };
-  };
-  const frames: Buffer[] = [];
-  if (reasoningContent !== undefined) {
-    const { text: thinking, signature } = reasoningContent.reasoningText;
-    frames.push(
-      ...pieces(thinking).map((piece) => delta({ reasoningContent: { text: piece } })),
-      delta({ reasoningContent: { signature } }),
-    );
-  } else if (toolUse !== undefined) {
-    const { input: given, ...head } = toolUse;
-    frames.push(frame('contentBlockStart', { contentBlockIndex, start: { toolUse: head } }));
-    frames.push(...pieces(JSON.stringify(given)).map((piece) => delta({ toolUse: { input: piece } })));
-  } else frames.push(...pieces(text ?? '').map((piece) => delta({ text: piece })));
-  return [...frames, frame('contentBlockStop', { contentBlockIndex })];
-}
-
 /** Bedrock's Converse, before a Claude. */
 export const BEDROCK_SCRIPT: ScriptedProtocol = {
   name: 'bedrock',
@@ -68,22 +12,6 @@ export const BEDROCK_SCRIPT: ScriptedProtocol = {
     api_key: 'bedrock-key',
     aws_region_name: 'us-east-1',
   }),
-  isStream: (path) => path.endsWith('/converse-stream'),
-  whole: (answer, nextId) => ({
-    output: { message: { role: 'assistant', content: contentOf(answer, nextId) } },
-    stopReason: stopOf(answer),
-    usage: USAGE,
-    metrics: { latencyMs: 1 },
-  }),
-  stream(answer, nextId) {
-    const frames = [
-      frame('messageStart', { role: 'assistant' }),
-      ...contentOf(answer, nextId).flatMap(framesOf),
-      frame('messageStop', { stopReason: stopOf(answer) }),
-      frame('metadata', { usage: USAGE, metrics: { latencyMs: 1 } }),
-    ];
-    return { type: 'application/vnd.amazon.eventstream', body: Buffer.concat(frames) };
-  },
   faultsIn({ messages, toolConfig, additionalModelRequestFields: more }) {
     const turns = listIn(messages);
     const faults = turns.flatMap((turn, at) => turnFaults(turn, turns[at - 1], `messages[${at}]`));
@@ -100,7 +28,6 @@ export const BEDROCK_SCRIPT: ScriptedProtocol = {
       faults.push('Expected `thinking`, but found another block');
     return faults;
   },
-  error: (_, message) => ({ message }),
 };
 
 function turnFaults({ role, content }: Fields, before: Fields | undefined, path: string): string[] {

@@ -1,14 +1,5 @@
-import { listIn, pieces, SCRIPTED_USAGE, type Fields, type ScriptedAnswer, type ScriptedProtocol } from './protocol-script.js';
+import { listIn, type Fields, type ScriptedProtocol } from './protocol-script.js';
 
-const { input, cached, output } = SCRIPTED_USAGE;
-const THOUGHTS = 10;
-const USAGE = {
-  promptTokenCount: input,
-  cachedContentTokenCount: cached,
-  candidatesTokenCount: output - THOUGHTS,
-  thoughtsTokenCount: THOUGHTS,
-  totalTokenCount: input + output,
-};
 const NAME = /^[a-zA-Z_][\w.:-]{0,63}$/;
 const SIGNATURE = 'gemini-';
 /** Google's value for calls that no Gemini has signed. */
@@ -20,42 +11,10 @@ export function geminiSignaturesIn({ contents }: Fields): string[] {
   return signatures.filter((signature): signature is string => typeof signature === 'string' && signature !== SKIPPED);
 }
 
-function partsOf({ thinking, text, calls = [] }: ScriptedAnswer, nextId: () => string): Fields[] {
-  return [
-    ...(thinking === undefined ? [] : [{ text: thinking, thought: true }]),
-    ...(text === undefined ? [] : [{ text }]),
-    ...calls.map(({ name, input: args }, index) => ({
-      functionCall: { name, args, id: nextId() },
-      ...(index === 0 && { thoughtSignature: Buffer.from(`${SIGNATURE}${nextId()}+/?`).toString('base64') }),
-    })),
-  ];
-}
-
-function chunk(parts: readonly Fields[], more: object = {}): object {
-  return {
-    candidates: [{ content: { role: 'model', parts }, index: 0, ...more }],
-    usageMetadata: USAGE,
-    modelVersion: 'gemini-3-pro-preview',
-    responseId: 'r1',
-  };
-}
-
 /** Gemini's generateContent. */
 export const GEMINI_SCRIPT: ScriptedProtocol = {
   name: 'gemini',
   params: (origin) => ({ model: 'gemini/gemini-3-pro-preview', api_base: `${origin}/v1beta`, api_key: 'gemini-key' }),
-  isStream: (path) => path.includes(':streamGenerateContent'),
-  whole: (answer, nextId) => chunk(partsOf(answer, nextId), { finishReason: answer.isCut === true ? 'MAX_TOKENS' : 'STOP' }),
-  stream(answer, nextId) {
-    const parts = partsOf(answer, nextId).flatMap((part) =>
-      typeof part.text === 'string' ? pieces(part.text).map((text) => ({ ...part, text })) : [part],
-    );
-    const events = [
-      ...parts.map((part) => chunk([part])),
-      chunk([{ text: '' }], { finishReason: answer.isCut === true ? 'MAX_TOKENS' : 'STOP' }),
-    ];
-    return { type: 'text/event-stream', body: events.map((event) => `data: ${JSON.stringify(event)}\r\n\r\n`).join('') };
-  },
   faultsIn({ contents, tools }) {
     const turns = listIn(contents);
     const faults = turns.flatMap((turn, at) => turnFaults(turn, turns[at - 1], `contents[${at}]`));
@@ -65,7 +24,6 @@ export const GEMINI_SCRIPT: ScriptedProtocol = {
         if (!NAME.test(String(name))) faults.push(`tools: the name ${String(name)}`);
     return faults;
   },
-  error: (code, message) => ({ error: { code, message, status: code === 400 ? 'INVALID_ARGUMENT' : 'UNAVAILABLE' } }),
 };
 
 function turnFaults({ role, parts }: Fields, before: Fields | undefined, path: string): string[] {

@@ -1,13 +1,5 @@
-import { listIn, pieces, SCRIPTED_USAGE, type Fields, type ScriptedAnswer, type ScriptedProtocol } from './protocol-script.js';
+import { listIn, type Fields, type ScriptedProtocol } from './protocol-script.js';
 
-const { input, cached, output } = SCRIPTED_USAGE;
-const USAGE = {
-  prompt_tokens: input,
-  completion_tokens: output,
-  total_tokens: input + output,
-  prompt_tokens_details: { cached_tokens: cached },
-};
-const HEAD = { id: 'chatcmpl-1', created: 1, model: 'gpt-5.2' };
 const NAME = /^[\w-]{1,64}$/;
 /** OpenAI's limit of call ids. */
 const LONGEST_ID = 40;
@@ -19,47 +11,11 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   tool: ['text'],
 };
 
-function callsOf({ calls = [] }: ScriptedAnswer, nextId: () => string): object[] {
-  return calls.map(({ name, input: given }) => ({
-    id: `call_${nextId()}`,
-    type: 'function',
-    function: { name, arguments: JSON.stringify(given) },
-  }));
-}
-
-function finishOf({ calls = [], isCut = false }: ScriptedAnswer): string {
-  return isCut ? 'length' : calls.length > 0 ? 'tool_calls' : 'stop';
-}
-
 /** OpenAI's chat, at Azure. */
 export const OPENAI_SCRIPT: ScriptedProtocol = {
   name: 'openai',
   // Azure's deployments get what OpenAI's own API takes, at any address.
   params: (origin) => ({ model: 'azure/gpt-5.2', api_base: origin, api_key: 'azure-key', api_version: '2024-10-21' }),
-  isStream: (_, { stream }) => stream === true,
-  whole(answer, nextId) {
-    const calls = callsOf(answer, nextId);
-    const message = { role: 'assistant', content: answer.text ?? null, refusal: null, ...(calls.length > 0 && { tool_calls: calls }) };
-    return { ...HEAD, object: 'chat.completion', choices: [{ index: 0, message, finish_reason: finishOf(answer) }], usage: USAGE };
-  },
-  stream(answer, nextId) {
-    const event = (data: object): string => `data: ${JSON.stringify({ ...HEAD, object: 'chat.completion.chunk', ...data })}\n\n`;
-    const delta = (fields: object, finish: string | null = null): string =>
-      event({ choices: [{ index: 0, delta: fields, finish_reason: finish }], usage: null });
-    const calls = (callsOf(answer, nextId) as { function: { name: string; arguments: string } }[]).flatMap((call, index) => [
-      delta({ tool_calls: [{ index, ...call, function: { ...call.function, arguments: '' } }] }),
-      ...pieces(call.function.arguments).map((piece) => delta({ tool_calls: [{ index, function: { arguments: piece } }] })),
-    ]);
-    const texts = pieces(answer.text ?? '').map((content) => delta({ content }));
-    const events = [
-      delta({ role: 'assistant', content: '' }),
-      ...texts,
-      ...calls,
-      delta({}, finishOf(answer)),
-      event({ choices: [], usage: USAGE }),
-    ];
-    return { type: 'text/event-stream', body: `${events.join('')}data: [DONE]\n\n` };
-  },
   faultsIn({ messages, tools }) {
     const faults: string[] = [];
     let waiting: string[] = [];
@@ -86,5 +42,4 @@ export const OPENAI_SCRIPT: ScriptedProtocol = {
     for (const { function: called } of listIn(tools)) if (!NAME.test(String((called as Fields).name))) faults.push('tools: a name');
     return faults;
   },
-  error: (_, message) => ({ error: { message, type: 'server_error', param: null, code: null } }),
 };

@@ -1,9 +1,9 @@
 import type { JsonBounds } from '../json-bounds.js';
-import { LONGEST_SHORT_TEXT } from '../text-marks.js';
+import { LONGEST_SHORT_TEXT, MARK } from '../text-marks.js';
 import type { JsonFault, JsonScan } from './engine.js';
 import { keyText } from './key-text.js';
 import { ObjectKeys } from './object-keys.js';
-import { boundFault, duplicateFault, FIELD_NUMBERS, outlineOf, scanOf, syntaxFault, unescapedKey } from './results.js';
+import { boundFault, duplicateFault, FIELD_NUMBERS, scanOf, syntaxFault, unescapedKey } from './results.js';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -62,7 +62,6 @@ export class JsonScanner {
   result: JsonScan | JsonFault | undefined = undefined;
 
   private at: number;
-  private readonly start: number;
   private expected = VALUE;
   private number = 0;
   private stringStart = 0;
@@ -80,13 +79,16 @@ export class JsonScanner {
   private firstText = 0;
   private readonly fields: number[] = [];
   private readonly texts: number[] = [];
+  private outline = '';
+  /** Where the outline ends. */
+  private outlined: number;
 
   constructor(
     private readonly bytes: Buffer,
     private readonly bounds: Required<JsonBounds>,
   ) {
-    this.start = BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte) ? 3 : 0;
-    this.at = this.start;
+    this.at = BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte) ? 3 : 0;
+    this.outlined = this.at;
   }
 
   /** Goes on, to about `until`. */
@@ -108,7 +110,7 @@ export class JsonScanner {
       return;
     }
     const texts = Uint32Array.from(this.texts);
-    const outline = outlineOf(this.bytes, this.start, texts);
+    const outline = texts.length === 0 ? undefined : this.outline + this.bytes.toString('utf8', this.outlined);
     const fields = { numbers: this.fields, from: 0, count: this.fields.length / FIELD_NUMBERS };
     this.result = scanOf(this.bytes, { isObject: this.isObject, fields, texts, outline });
   }
@@ -271,8 +273,15 @@ export class JsonScanner {
       this.expected = COLON_NEXT;
       return;
     }
-    if (at - stringStart - 1 > LONGEST_SHORT_TEXT || isMark(bytes, stringStart + 1)) this.texts.push(stringStart + 1, at);
+    if (at - stringStart - 1 > LONGEST_SHORT_TEXT || isMark(bytes, stringStart + 1)) this.longText(stringStart + 1, at);
     this.valueEnded();
+  }
+
+  /** The outline grows with each text: a body of a million marks would stall the last turn. */
+  private longText(start: number, end: number): void {
+    this.outline += `${this.bytes.toString('utf8', this.outlined, start)}${MARK}${this.texts.length / 2}`;
+    this.outlined = end;
+    this.texts.push(start, end);
   }
 
   /** `start` and `end`: the quotes of the key. */

@@ -1,5 +1,5 @@
 import { LONGEST_SHOWN_KEY, type JsonBounds } from '../json-bounds.js';
-import { asBuffer, decodeJsonText, MARK } from '../text-marks.js';
+import { asBuffer, decodeJsonText } from '../text-marks.js';
 import { keyText } from './key-text.js';
 import type { JsonFault, JsonScan, ScannedField } from './engine.js';
 
@@ -33,18 +33,6 @@ export function scanOf(bytes: Buffer, { isObject, fields: { numbers, from, count
 /** The key that stands in JSON as `raw`. */
 export function unescapedKey(raw: string): string {
   return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
-}
-
-/** The JSON from `start` on, with a mark for each text. */
-export function outlineOf(bytes: Buffer, start: number, texts: ArrayLike<number>): string | undefined {
-  if (texts.length === 0) return undefined;
-  let outline = '';
-  let from = start;
-  for (let index = 0; index < texts.length; index += 2) {
-    outline += `${bytes.toString('utf8', from, texts[index])}${MARK}${index / 2}`;
-    from = texts[index + 1];
-  }
-  return outline + bytes.toString('utf8', from);
 }
 
 /** Refuses the byte at `at`, or the end. */

@@ -5,8 +5,8 @@ import { asBuffer } from '../text-marks.js';
 import { JsonBodyEngine, type JsonFault, type JsonScan } from './engine.js';
 import { JsonScanner } from './json-scanner.js';
 
-/** Bytes that are scanned in one turn of the event loop: 0.1 ms of long texts, 1 ms of keys. */
-const BYTES_PER_TURN = 1 << 16;
+/** Bytes that are scanned in one turn of the event loop: 0.1 ms of long texts, 2 ms of marks. */
+const BYTES_PER_TURN = 1 << 15;
 
 /** The TypeScript engine. */
 export class TypeScriptJsonBodyEngine extends JsonBodyEngine {

@@ -1,11 +1,12 @@
 import { RateLimitExceededError } from '../common/http-errors.js';
 import { checkString, refuseArgument } from '../common/options.js';
+import type { RateLimit } from '../rate-limit/limits.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import { isLarge } from './body/body-size.js';
 import { setRateLimitHeaders, type HeaderTarget } from './guard/headers.js';
-import { policyHeader, quotasOf } from './guard/quotas.js';
+import { policyHeader, quotasOf, type LimitQuotas } from './guard/quotas.js';
 import { RequestContext } from './request-context.js';
 import { estimateTokens } from './token-estimate/token-estimate.js';
 
@@ -48,8 +49,7 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
   const decision = await rateLimiter.decide([scope], 1, tokens);
   const setHeaders = (target: HeaderTarget): void => {
     if (!rateLimiter.options.headers || decision.standings.length === 0) return;
-    const limits = [{ limit, quotas: quotasOf(limit.name, limit) }];
-    setRateLimitHeaders(target, { limits, policyHeader: policyHeader(limits) }, decision);
+    setRateLimitHeaders(target, quotasFor(limit), decision);
   };
   if (!decision.allowed) {
     const { exceeded, retryAfterMs, standings } = decision;
@@ -65,4 +65,16 @@ export async function takeLimits(counters: LimitCounters, request: LimitedReques
     isOver = true;
   };
   return { setHeaders, end };
+}
+
+const known = new WeakMap<RateLimit, LimitQuotas>();
+
+/** The same for every call under a limit. */
+function quotasFor(limit: RateLimit): LimitQuotas {
+  let quotas = known.get(limit);
+  if (quotas === undefined) {
+    const limits = [{ limit, quotas: quotasOf(limit.name, limit) }];
+    known.set(limit, (quotas = { limits, policyHeader: policyHeader(limits) }));
+  }
+  return quotas;
 }

@@ -31,7 +31,8 @@ export interface ModelAnswer {
   readonly response?: { readonly id?: string; readonly modelId?: string };
 }
 
-interface NamedModel {
+/** What every model says of itself. */
+export interface NamedModel {
   /** `v2`, `v3` or `v4`. */
   readonly specificationVersion: string;
   readonly provider: string;
@@ -40,9 +41,10 @@ interface NamedModel {
 
 /** A language model of any provider of the AI SDK 5 to 7. */
 export interface AiSdkLanguageModel extends NamedModel {
-  // Methods of all versions, whose types differ in what is not read here.
+  /** A whole answer. The versions' types differ in what is not read here. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   doGenerate(options: any): PromiseLike<any>;
+  /** A stream of its parts. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   doStream(options: any): PromiseLike<any>;
 }
@@ -50,10 +52,12 @@ export interface AiSdkLanguageModel extends NamedModel {
 /** An embedding model of any provider of the AI SDK 5 to 7. */
 export interface AiSdkEmbeddingModel extends NamedModel {
   readonly maxEmbeddingsPerCall?: PromiseLike<number | undefined> | number | undefined;
+  /** The vectors of texts. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   doEmbed(options: any): PromiseLike<any>;
 }
 
+/** A model of the AI SDK that can be a deployment. */
 export type AiSdkModel = AiSdkLanguageModel | AiSdkEmbeddingModel;
 
 /** The same methods with what is read of them. */

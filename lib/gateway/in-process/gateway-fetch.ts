@@ -11,6 +11,9 @@ import { findRoute, type FoundRoute } from './routes.js';
 /** A `fetch` for the SDKs of OpenAI and Anthropic. */
 export type GatewayFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
+/** Headers that routes and protocols read: no key of the client is among them. */
+const READ_HEADERS = ['content-type', 'anthropic-version', 'anthropic-beta', 'x-litellm-model'] as const;
+
 const SETTINGS = ['callOptions', 'rateLimit'] as const satisfies readonly (keyof InProcessCallSettings)[];
 
 /** What a client may be told of an error besides its body. */
@@ -34,7 +37,7 @@ export function gatewayFetch(desk: GatewayDesk & ModelGroups, settings: InProces
     const reply = new FetchReply(signal);
     const { pathname, search } = new URL(isRequest ? input.url : input);
     const method = (init.method ?? (isRequest ? input.method : 'GET')).toUpperCase();
-    const headers = Object.fromEntries(new Headers(init.headers ?? (isRequest ? input.headers : undefined)));
+    const headers = readHeaders(init.headers ?? (isRequest ? input.headers : undefined));
     const found = findRoute(method, pathname);
     const isAnthropics = found?.route.endpoint === 'messages' || headers['anthropic-version'] !== undefined;
     let call: BegunCall | undefined;
@@ -50,6 +53,17 @@ export function gatewayFetch(desk: GatewayDesk & ModelGroups, settings: InProces
     }
     return reply.answered;
   };
+}
+
+/** Reading all headers of a `Headers` sorts them. */
+function readHeaders(given: RequestInit['headers']): Record<string, string> {
+  const all = given instanceof Headers ? given : new Headers(given);
+  const headers: Record<string, string> = {};
+  for (const name of READ_HEADERS) {
+    const value = all.get(name);
+    if (value !== null) headers[name] = value;
+  }
+  return headers;
 }
 
 /** A request on its way to a route. */

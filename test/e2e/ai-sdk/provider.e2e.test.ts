@@ -14,33 +14,30 @@ describe('an agent of the AI SDK', () => {
   /** Each step by another provider: the one that answered before is dead. */
   const rotations = NAMES.map((_, shift) => [...NAMES.slice(shift), ...NAMES.slice(0, shift)]);
 
-  it.each([...NAMES.map((name) => [name, [name]] as const), ...rotations.map((names) => [names.join(', '), names] as const)])(
-    'is answered as a whole by %s',
-    async (_, names) => {
-      const chain = await Chain.start((turn) => names[turn % names.length]);
-      const result = await generateText({ model: chain.models(NAMES[0]), ...agent });
-      expect(chain.faults).toEqual([]);
-      expect(result.text).toBe('It rains in both.');
-      expect(result.steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'tool-calls', 'stop']);
-      expect(result.steps[0].toolResults.map(({ output }) => output)).toEqual(['Rain in Oslo.', 'Rain in Bergen.']);
-      expect(result.steps[0].text).toBe('Let me see.');
-      if (names[0] !== 'openai') expect(result.steps[0].reasoningText).toBe('Two cities.');
-      expect(result.totalUsage).toMatchObject({
-        inputTokens: 3 * SCRIPTED_USAGE.input,
-        outputTokens: 3 * SCRIPTED_USAGE.output,
-        inputTokenDetails: { cacheReadTokens: 3 * SCRIPTED_USAGE.cached },
-      });
-      // Once each, whichever attempts failed before.
-      expect(chain.counted('llm_client_calls_total', { outcome: 'succeeded' })).toBe(3);
-      expect(chain.counted('llm_client_tokens_total', { direction: 'output' })).toBe(3 * SCRIPTED_USAGE.output);
-      const { providerMetadata, response } = result.steps[1];
-      expect(providerMetadata?.fastLiteLLM).toMatchObject({
-        provider: PROVIDERS[names[1 % names.length]],
-        fallbacks: NAMES.indexOf(names[1 % names.length]),
-      });
-      expect(response.headers?.['x-litellm-model-group']).toBe(names[1 % names.length]);
-    },
-  );
+  it.each(rotations.map((names) => [names.join(', '), names] as const))('is answered as a whole by %s', async (_, names) => {
+    const chain = await Chain.start((turn) => names[turn % names.length]);
+    const result = await generateText({ model: chain.models(NAMES[0]), ...agent });
+    expect(chain.faults).toEqual([]);
+    expect(result.text).toBe('It rains in both.');
+    expect(result.steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'tool-calls', 'stop']);
+    expect(result.steps[0].toolResults.map(({ output }) => output)).toEqual(['Rain in Oslo.', 'Rain in Bergen.']);
+    expect(result.steps[0].text).toBe('Let me see.');
+    if (names[0] !== 'openai') expect(result.steps[0].reasoningText).toBe('Two cities.');
+    expect(result.totalUsage).toMatchObject({
+      inputTokens: 3 * SCRIPTED_USAGE.input,
+      outputTokens: 3 * SCRIPTED_USAGE.output,
+      inputTokenDetails: { cacheReadTokens: 3 * SCRIPTED_USAGE.cached },
+    });
+    // Once each, whichever attempts failed before.
+    expect(chain.counted('llm_client_calls_total', { outcome: 'succeeded' })).toBe(3);
+    expect(chain.counted('llm_client_tokens_total', { direction: 'output' })).toBe(3 * SCRIPTED_USAGE.output);
+    const { providerMetadata, response } = result.steps[1];
+    expect(providerMetadata?.fastLiteLLM).toMatchObject({
+      provider: PROVIDERS[names[1 % names.length]],
+      fallbacks: NAMES.indexOf(names[1 % names.length]),
+    });
+    expect(response.headers?.['x-litellm-model-group']).toBe(names[1 % names.length]);
+  });
 
   it.each([...NAMES.map((name) => [name, [name]] as const), [rotations[1].join(', '), rotations[1]] as const])(
     'is answered in streams by %s',

@@ -25,7 +25,7 @@ class AnswerController {
     const models = createFastLiteLLM(this.llm, { callOptions: { request, response: response.raw ?? response } });
     const look = tool({ inputSchema: jsonSchema<object>({ type: 'object', properties: {} }), execute: () => 'Seen.' });
     const result = streamText({ model: models('m'), prompt, tools: { look }, stopWhen: stepCountIs(3) });
-    result.pipeTextStreamToResponse(response.raw ?? response);
+    void result.pipeTextStreamToResponse(response.raw ?? response);
   }
 }
 

@@ -2,10 +2,23 @@ import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { nanoUsd } from '../../common/nano-usd.js';
 import type { CallCost } from '../../http/request-money.js';
 import { outputCap, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
-import type { Attempt } from './attempt.js';
+import type { RequestContext } from '../../http/request-context.js';
+import type { Selection } from './call-router.js';
 
 /** Operations whose answers are not priced by output tokens. */
 const WITHOUT_OUTPUT = new Set(['embeddings', 'moderations', 'rerank']);
+
+/** An attempt, as its price is foreseen. */
+export interface PricedAttempt {
+  readonly call: {
+    readonly request: RequestContext | undefined;
+    readonly description: { readonly operation: string; readonly maxTokens?: number; readonly choices?: number };
+  };
+  readonly selection: Selection;
+  readonly promptTokens: number | undefined;
+  /** What a fallback changes of the request. */
+  readonly target: { readonly overrides?: Readonly<Record<string, unknown>> };
+}
 
 /** The money of one call whose request has budgets. */
 export class CallBudget {
@@ -20,7 +33,7 @@ export class CallBudget {
    * is sent, so that a retry or a fallback to a dearer model is denied, too.
    * @throws BudgetExceededError; UnsupportedRequestError for a model without a price.
    */
-  async cover(attempt: Attempt, maxOutputOf: (model: string) => number | null): Promise<void> {
+  async cover(attempt: PricedAttempt, maxOutputOf: (model: string) => number | null): Promise<void> {
     const { request } = attempt.call;
     const nano = worstOf(attempt, maxOutputOf) ?? request?.unpricedNanoUsd;
     if (nano === undefined) throw unpriced(attempt);
@@ -49,7 +62,7 @@ export class CallBudget {
 
 /** By the prices of the deployment. */
 function worstOf(
-  { call, selection, promptTokens = 0, target }: Attempt,
+  { call, selection, promptTokens = 0, target }: PricedAttempt,
   maxOutputOf: (model: string) => number | null,
 ): number | undefined {
   const { deployment, model } = selection;
@@ -66,7 +79,7 @@ function outputIn(fields: Readonly<Record<string, unknown>> | undefined): number
   return figures.find((figure): figure is number => typeof figure === 'number' && figure > 0);
 }
 
-function unpriced({ selection: { deployment } }: Attempt): UnsupportedRequestError {
+function unpriced({ selection: { deployment } }: PricedAttempt): UnsupportedRequestError {
   const mend = 'the operator has to set its price (input_cost_per_token), or rateLimit.budgets.unpricedUsd';
   return new UnsupportedRequestError({
     param: 'model',

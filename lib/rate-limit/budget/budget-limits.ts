@@ -64,7 +64,7 @@ const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_
 /** As the windows of requests: an amount counts for the length and up to a 60th longer. */
 const PARTS_PER_WINDOW = 60;
 
-/** Checks the budgets of a limit; `undefined` without any. @throws by `refuse`, naming the option. */
+/** Checks the budgets of a limit; `undefined` without any. @throws by `refuse`. */
 export function compileBudgets(options: BudgetOptions, path: string, refuse: Refuse): readonly BudgetLimit[] | undefined {
   const at = (key: keyof BudgetOptions): string => joinPath(path, key);
   const { usdPerDay, usdPerMonth, usdPerWindow, usdWindow, usdWindowKind, timeZone = 'UTC' } = options;

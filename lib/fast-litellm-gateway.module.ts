@@ -65,6 +65,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
         router: llm.router,
         tokenCounter: llm.tokenCounter,
         rateLimits: new RateLimitGuard(llm.rateLimiter, llm.tokenCounter),
+        json: llm.json,
         readiness: () => ({ isShuttingDown: llm.shutdown.isShuttingDown, isHealthy: llm.healthCheck().status !== 'down' }),
       }),
     },

@@ -43,7 +43,7 @@ export function openRouting(
     now: now ?? processClock(choice.native === null ? null : openNativeBinding().binding),
     logger: engines.logger,
     recorder,
-    countTokens: (messages, model) => promptTokensOf({ messages, model }, tokenCounter),
+    countTokens: (messages, model) => promptTokensOf({ messages, model }, { counter: tokenCounter }) as number,
     modelFacts: {
       costPerToken: (model) => {
         const cost = tokenCounter.estimateCost(PRICED_TOKENS, PRICED_TOKENS, model);

@@ -20,6 +20,7 @@ describe('FastLiteLLM', () => {
       expect.stringMatching(/^Rate limiter: (native|TypeScript) engine \(.+\)$/),
       expect.stringMatching(/^Router: (native|TypeScript) engine \(.+\)$/),
       expect.stringMatching(/^Connection pool: (native|TypeScript) engine \(.+\)$/),
+      expect.stringMatching(/^JSON bodies: (native|TypeScript) engine \(.+\)$/),
     ]);
   });
 

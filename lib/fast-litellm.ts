@@ -21,6 +21,7 @@ import { openRouting } from './fast-litellm.routing.js';
 import { gatewayFetch, type GatewayFetch } from './gateway/in-process/gateway-fetch.js';
 import { resolveGatewayOptions } from './gateway/gateway.options.js';
 import { RateLimitGuard } from './http/guard/rate-limit.guard.js';
+import { JsonReader } from './http/body/json-reader.js';
 import { checkHealth, checkHealthAsync, type HealthReport } from './health/health-report.js';
 import { GracefulShutdown } from './health/graceful-shutdown.js';
 import { resolveShutdownOptions } from './health/shutdown.options.js';
@@ -37,6 +38,7 @@ import type { ListRouters } from './router/compat/router-cache.js';
 import type { RouterService } from './router/router.service.js';
 import { openTelemetryObserver } from './telemetry/opentelemetry.js';
 import type { InProcessCallSettings } from './llm-client/in-process-calls.js';
+import { JSON_BODY_ENGINES } from './json-body/engine/engine-provider.js';
 import { resolveLlmClientOptions } from './llm-client/llm-client.options.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
 import type { ProviderTransport } from './llm-client/providers/provider-transport.js';
@@ -77,6 +79,8 @@ export class FastLiteLLM {
   readonly acceleration: AccelerationService;
   readonly connectionPool: ConnectionPoolService;
   readonly client: LlmClient;
+  /** Reads the JSON bodies of the gateway and of the client. @internal */
+  readonly json: JsonReader;
   /** Observer of calls to models: makes OpenTelemetry spans and metrics if `telemetry` is on. */
   readonly observer?: CallObserver;
   /**
@@ -133,6 +137,8 @@ export class FastLiteLLM {
       this.connectionPools = this.opened(new ConnectionPools(engines, { recorder: monitor }, context.env));
       const connectionPool = this.connectionPools.open(options.connectionPool);
 
+      const jsonScanning = provideEngine(JSON_BODY_ENGINES, engines);
+      const json = new JsonReader(jsonScanning);
       const transport: ProviderTransport = {
         dispatch: (request, handler) => connectionPool.dispatcher.dispatch(request, handler),
       };
@@ -141,6 +147,7 @@ export class FastLiteLLM {
         observer: this.observer,
         now: context.now,
         env: routing.env,
+        json,
       });
 
       const acceleration = this.opened(new AccelerationService(tokenCounting, connectionPool));
@@ -156,8 +163,10 @@ export class FastLiteLLM {
         [rateLimiter.capability]: rateLimiting,
         [router.capability]: routing.engines,
         [connectionPool.capability]: this.connectionPools.choice,
+        json_scanning: jsonScanning,
       };
-      for (const choice of [tokenCounting, rateLimiting, routing.engines, this.connectionPools.choice]) comparisons.add(choice);
+      for (const choice of [tokenCounting, rateLimiting, routing.engines, this.connectionPools.choice, jsonScanning])
+        comparisons.add(choice);
 
       this.featureFlags = flags;
       this.monitor = monitor;
@@ -167,6 +176,7 @@ export class FastLiteLLM {
       this.listRouters = routing.lists;
       this.connectionPool = connectionPool;
       this.client = client;
+      this.json = json;
       this.acceleration = acceleration;
       this.shutdown = new GracefulShutdown(resolveShutdownOptions(options.shutdown), logger, () => client.callsUnderWay);
       if (metrics !== null) this.registerMetrics(metrics);
@@ -203,11 +213,11 @@ export class FastLiteLLM {
    * const openai = new OpenAI({ apiKey: 'unused', fetch: llm.fetch() });
    */
   fetch(settings: InProcessCallSettings = {}): GatewayFetch {
-    const { client, router, tokenCounter, rateLimiter } = this;
+    const { client, router, tokenCounter, rateLimiter, json } = this;
     const rateLimits = new RateLimitGuard(rateLimiter, tokenCounter);
     const readiness = () => ({ isShuttingDown: this.shutdown.isShuttingDown, isHealthy: true });
     const options = resolveGatewayOptions();
-    return gatewayFetch({ options, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, readiness }, settings);
+    return gatewayFetch({ options, masterKey: null, client, router, tokenCounter, rateLimiter, rateLimits, json, readiness }, settings);
   }
 
   /** Every capability, for health and metrics. */

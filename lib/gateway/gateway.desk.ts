@@ -1,4 +1,5 @@
 import type { LlmClient } from '../llm-client/llm-client.service.js';
+import type { JsonReader } from '../http/body/json-reader.js';
 import type { RateLimitGuard } from '../http/guard/rate-limit.guard.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
@@ -20,6 +21,7 @@ export interface GatewayDesk {
   readonly router: RouterService;
   readonly tokenCounter: TokenCounterService;
   readonly rateLimits: RateLimitGuard;
+  readonly json: JsonReader;
   readonly readiness: () => GatewayReadiness;
 }
 

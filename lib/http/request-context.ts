@@ -8,7 +8,6 @@ import { Reservation } from '../rate-limit/reservation.js';
 import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-usage.js';
 import { budgetRefusal } from './budget-refusal.js';
 import { RequestMoney, type CallCost, type PriceOf } from './request-money.js';
-import type { CountedPrompt } from './token-estimate/prompt-memory.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
 const CONTEXT = Symbol('request context');
@@ -45,7 +44,8 @@ const NOTHING_LOST: LostTokens = { tokens: 0, isUncounted: false };
  * calls have ended.
  */
 export class RequestContext {
-  prompt: CountedPrompt | undefined = undefined;
+  /** Tokens of its prompt, as its guard has counted them. */
+  promptTokens: number | undefined = undefined;
   protected reported: number | undefined = undefined;
   protected spent: number | undefined = undefined;
   /** Lost tokens of calls that report no usage: settled on top of what is known. */

@@ -4,9 +4,10 @@ import { checkFunction, checkObject, checkString, refuseArgument } from '../comm
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
 import { steadyNow } from '../common/clock.js';
 import type { Environment } from '../feature-flags/feature-flags.environment.js';
+import { isJsonSource, type JsonReader, type JsonSource } from '../http/body/json-reader.js';
+import { jsonBodyOf } from '../http/body/body-object.js';
 import { checkBodyBounds } from '../http/body/body-bounds.js';
-import { RequestContext } from '../http/request-context.js';
-import { promptTokensOf, promptTokensOfAsync } from '../http/token-estimate/token-estimate.js';
+import { promptTokensOf } from '../http/token-estimate/token-estimate.js';
 import type { RouterService } from '../router/router.service.js';
 import type { TokenCounterService } from '../token-counter/token-counter.service.js';
 import type { LlmAnswer } from './answer/llm-answer.js';
@@ -27,7 +28,7 @@ import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-transport.js';
 import type { Operation } from './providers/protocol.js';
 import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
-import { checkCallOptions, ReadRequest, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
+import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmBytes } from './stream/llm-bytes.js';
 import type { LlmStream } from './stream/llm-stream.js';
@@ -54,6 +55,7 @@ export interface LlmClientContext {
   readonly random?: () => number;
   /** Where the keys of well-known providers are looked up. Default `process.env`. */
   readonly env?: Environment;
+  readonly json: JsonReader;
 }
 
 /**
@@ -73,6 +75,7 @@ export class LlmClient implements Capability {
   private readonly client: ClientContext;
   private readonly providers: ProviderAccess;
   private readonly requestLimits: RequestLimits;
+  private readonly json: JsonReader;
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -80,8 +83,9 @@ export class LlmClient implements Capability {
     transport: ProviderTransport,
     private readonly tokenCounter: TokenCounterService,
     private readonly options: ResolvedLlmClientOptions,
-    { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random, env = process.env }: LlmClientContext = {},
+    { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random, env = process.env, json }: LlmClientContext,
   ) {
+    this.json = json;
     const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
     const reporter = new CallReporter(router, spending, recorder, observer);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
@@ -100,18 +104,19 @@ export class LlmClient implements Capability {
 
   /**
    * Requests a chat completion: resolves with the answer, or with `stream: true` once the first
-   * chunk arrived. `body` is OpenAI's; the provider's answer is handed on unchanged.
+   * chunk arrived. `body` is OpenAI's, as an object, or as JSON in a `Buffer` or a stream of bytes,
+   * which is not parsed where the provider takes it as it is; the answer is handed on unchanged.
    * @throws InvalidArgumentError for a body without a model, or a wrong field that steers the call.
    */
   chat(body: ChatRequest & Streamed, options?: CallOptions): Promise<LlmStream<ChatCompletionChunk>>;
   chat(body: ChatRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ChatCompletion>>;
-  chat(body: ChatRequest, options?: CallOptions): Promise<LlmAnswer<ChatCompletion> | LlmStream<ChatCompletionChunk>>;
-  chat(body: ChatRequest, options: CallOptions = {}): Promise<Answered<ChatCompletion, ChatCompletionChunk>> {
+  chat(body: ChatRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<ChatCompletion> | LlmStream<ChatCompletionChunk>>;
+  chat(body: ChatRequest | JsonSource, options: CallOptions = {}): Promise<Answered<ChatCompletion, ChatCompletionChunk>> {
     return this.ask('chat', body, options) as Promise<Answered<ChatCompletion, ChatCompletionChunk>>;
   }
 
   /** Embeddings: `body` is OpenAI's. */
-  embeddings(body: EmbeddingRequest, options: CallOptions = {}): Promise<LlmAnswer<EmbeddingList>> {
+  embeddings(body: EmbeddingRequest | JsonSource, options: CallOptions = {}): Promise<LlmAnswer<EmbeddingList>> {
     return this.ask('embeddings', body, options) as Promise<LlmAnswer<EmbeddingList>>;
   }
 
@@ -121,8 +126,8 @@ export class LlmClient implements Capability {
    */
   responses(body: ResponsesRequest & Streamed, options?: CallOptions): Promise<LlmStream<ResponsesEvent>>;
   responses(body: ResponsesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer>>;
-  responses(body: ResponsesRequest, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer> | LlmStream<ResponsesEvent>>;
-  responses(body: ResponsesRequest, options: CallOptions = {}): Promise<Answered<ResponsesAnswer, ResponsesEvent>> {
+  responses(body: ResponsesRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<ResponsesAnswer> | LlmStream<ResponsesEvent>>;
+  responses(body: ResponsesRequest | JsonSource, options: CallOptions = {}): Promise<Answered<ResponsesAnswer, ResponsesEvent>> {
     return this.ask('responses', body, options) as Promise<Answered<ResponsesAnswer, ResponsesEvent>>;
   }
 
@@ -138,8 +143,8 @@ export class LlmClient implements Capability {
   /** A message of Anthropic's Messages API. Providers without that API answer by chat. */
   messages(body: MessagesRequest & Streamed, options?: CallOptions): Promise<LlmStream<MessageEvent>>;
   messages(body: MessagesRequest & Whole, options?: CallOptions): Promise<LlmAnswer<Message>>;
-  messages(body: MessagesRequest, options?: CallOptions): Promise<LlmAnswer<Message> | LlmStream<MessageEvent>>;
-  messages(body: MessagesRequest, options: CallOptions = {}): Promise<Answered<Message, MessageEvent>> {
+  messages(body: MessagesRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<Message> | LlmStream<MessageEvent>>;
+  messages(body: MessagesRequest | JsonSource, options: CallOptions = {}): Promise<Answered<Message, MessageEvent>> {
     return this.ask('messages', body, options) as Promise<Answered<Message, MessageEvent>>;
   }
 
@@ -155,8 +160,8 @@ export class LlmClient implements Capability {
   /** A completion of OpenAI's older API. Providers without it answer by chat. */
   completions(body: CompletionRequest & Streamed, options?: CallOptions): Promise<LlmStream<TextCompletion>>;
   completions(body: CompletionRequest & Whole, options?: CallOptions): Promise<LlmAnswer<TextCompletion>>;
-  completions(body: CompletionRequest, options?: CallOptions): Promise<LlmAnswer<TextCompletion> | LlmStream<TextCompletion>>;
-  completions(body: CompletionRequest, options: CallOptions = {}): Promise<Answered<TextCompletion, TextCompletion>> {
+  completions(body: CompletionRequest | JsonSource, options?: CallOptions): Promise<LlmAnswer<TextCompletion> | LlmStream<TextCompletion>>;
+  completions(body: CompletionRequest | JsonSource, options: CallOptions = {}): Promise<Answered<TextCompletion, TextCompletion>> {
     return this.ask('completions', body, options) as Promise<Answered<TextCompletion, TextCompletion>>;
   }
 
@@ -271,24 +276,45 @@ export class LlmClient implements Capability {
    * Not `async`: returning the pipeline's promise from it would cost each call three turns of the
    * microtask queue.
    */
-  private ask(operation: Operation, body: Fields, given: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
+  private ask(operation: Operation, body: Fields | JsonSource, given: CallOptions, forwarded?: Forwarded): Promise<AnyAnswer> {
     try {
-      const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
+      if (isJsonSource(body)) return this.json.readSource(body).then((read) => this.ask(operation, read as Fields, given, forwarded));
+      const isStreamless = operation === 'embeddings' && (body as Fields | undefined)?.stream !== undefined;
       // Without a model it is refused while it is read.
-      const asked = (operation === 'embeddings' ? { ...body, stream: undefined } : body) as ModelRequest;
-      const request = new ReadRequest(asked, given, addsUsage, this.requestLimits, forwarded);
-      const { routing, request: http } = request.options;
-      const memory = http ? RequestContext.of(http) : undefined;
-      const stated = routing?.inputTokens;
-      if (stated === undefined && request.isLarge) {
-        const counted = promptTokensOfAsync(request.body, this.tokenCounter, memory);
-        return counted.then((promptTokens) => this.send(operation, request, promptTokens));
-      }
-      return this.send(operation, request, stated ?? promptTokensOf(request.body, this.tokenCounter, memory));
+      const asked = (isStreamless ? { ...body, stream: undefined } : body) as ModelRequest;
+      const json = jsonBodyOf(asked);
+      if (!(json instanceof Promise)) return this.askWith(operation, { body: asked, json, forwarded }, given);
+      return json.then((written) => this.askWith(operation, { body: asked, json: written, forwarded }, given));
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
+  }
+
+  private askWith(operation: Operation, asked: AskedBody, given: CallOptions): Promise<AnyAnswer> {
+    try {
+      const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
+      const request = new ReadRequest(asked, given, addsUsage, this.requestLimits);
+      // A form has its own bytes.
+      if (!request.isLarge || request.json !== undefined || asked.forwarded?.form !== undefined) return this.count(operation, request);
+      return this.json.write(asked.body).then((json) => {
+        request.json = json;
+        return this.count(operation, request);
+      });
+    } catch (error) {
+      const refusal = error as Error;
+      return Promise.reject(refusal);
+    }
+  }
+
+  private count(operation: Operation, request: ReadRequest): Promise<AnyAnswer> {
+    const { options, body, json, isLarge } = request;
+    const stated = options.routing?.inputTokens;
+    if (stated !== undefined) return this.send(operation, request, stated);
+    const tokens = promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
+    return typeof tokens === 'number'
+      ? this.send(operation, request, tokens)
+      : tokens.then((counted) => this.send(operation, request, counted));
   }
 
   private async forward(

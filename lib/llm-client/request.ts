@@ -11,7 +11,8 @@ import {
 } from '../common/options.js';
 import type { Fallbacks } from '../router/fallbacks.js';
 import { checkBodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
-import { isLarge } from '../http/body/body-size.js';
+import { isLarge, isLargeBody } from '../http/body/body-size.js';
+import type { JsonBody } from '../http/body/json-body.js';
 import type { ClosableResponse } from './call/cancellation.js';
 import type { RoutingContext } from './call/call-router.js';
 import type { LimitedRequest } from '../http/guard/guarded-request.js';
@@ -104,6 +105,15 @@ export interface RequestLimits {
   readonly ofCaller: () => Required<CallerLimits>;
 }
 
+/** What a call is asked for. */
+export interface AskedBody {
+  readonly body: ModelRequest;
+  /** The same as bytes, where it has them. */
+  readonly json?: JsonBody;
+  /** Where the request passes as it is. */
+  readonly forwarded?: Forwarded;
+}
+
 /** A request body, read once: what is sent, and what steers the call. */
 export class ReadRequest {
   readonly startedAtMs = performance.now();
@@ -122,16 +132,19 @@ export class ReadRequest {
   /** Whether its `metadata` has tags for the router. */
   readonly hasTags: boolean;
 
+  readonly body: ModelRequest;
+  /** Bytes of a large body, which protocols that pass it send; `undefined`: they write it. */
+  json: JsonBody | undefined;
+  readonly forwarded: Forwarded | undefined;
+
   /** @throws InvalidArgumentError naming the field. */
-  constructor(
-    readonly body: ModelRequest,
-    options: CallOptions,
-    streamUsage: boolean,
-    limits: RequestLimits,
-    /** Where the request passes as it is. */
-    readonly forwarded?: Forwarded,
-  ) {
-    checkBodyBounds(checkObject('body', body, refuseArgument), limits.bounds);
+  constructor({ body, json, forwarded }: AskedBody, options: CallOptions, streamUsage: boolean, limits: RequestLimits) {
+    this.body = body;
+    this.json = json;
+    this.forwarded = forwarded;
+    checkObject('body', body, refuseArgument);
+    if (json === undefined) checkBodyBounds(body, limits.bounds);
+    else checkBodyBounds(json.outline, limits.bounds, '', (text) => json.textOf(text));
     checkObject('options', options, refuseArgument);
     checkCallOptions(options);
     this.model = checkString('model', body.model, refuseArgument);
@@ -140,7 +153,7 @@ export class ReadRequest {
     const { stream_options: streamOptions } = body as { readonly stream_options?: { readonly include_usage?: unknown } | null };
     this.addsUsage = this.stream && streamUsage && streamOptions?.include_usage !== true;
     const headers = (options.request as LimitedRequest | undefined)?.headers;
-    this.isLarge = isLarge({ headers, body });
+    this.isLarge = json === undefined ? isLarge({ headers, body }) : isLargeBody(json.bytes);
     this.hasOwnFields = Object.keys(body).some(isOwnField);
     const reply = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
     this.maxTokens = typeof reply === 'number' ? reply : undefined;

@@ -12,6 +12,7 @@ import { ModelTable, type CountingModel } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
 import type { ModelLimits } from './pricing/pricing.js';
 import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
+import type { LongTexts } from './prompt/prompt-context.js';
 import type { RequestTokens } from './prompt/requests.js';
 import {
   countSegments,
@@ -150,6 +151,20 @@ export class TokenCounterService implements Capability {
   /** Like `estimatePrompt`, without blocking the event loop. Stops above `limit` tokens. */
   estimatePromptAsync(body: Readonly<Record<string, unknown>>, limit: number): Promise<PromptEstimate> {
     return this.requests.estimateAsync(body, limit);
+  }
+
+  /**
+   * Like `estimatePrompt` for a body whose long texts are bytes; `undefined` if it takes the parsed
+   * body to tell.
+   * @internal
+   */
+  estimateLongPrompt(body: Readonly<Record<string, unknown>>, texts: LongTexts): number | undefined {
+    return this.requests.estimateLong(body, texts);
+  }
+
+  /** The same without blocking the event loop. Stops above `limit` tokens. @internal */
+  estimateLongPromptAsync(body: Readonly<Record<string, unknown>>, texts: LongTexts, limit: number): Promise<PromptEstimate | undefined> {
+    return this.requests.estimateLongAsync(body, texts, limit);
   }
 
   /** Encodes a text to token ids. */

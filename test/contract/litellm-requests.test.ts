@@ -26,7 +26,7 @@ async function sentFor(model: string, fields: Fields): Promise<Sent> {
   if (!isResolved(resolved)) throw new Error(`${model} is not resolved`);
   const given = { messages: HELLO, ...fields };
   const body = { model, ...given };
-  const request = new ReadRequest(body, {}, false, limits);
+  const request = new ReadRequest({ body }, {}, false, limits);
   const facts = {
     ...resolved,
     overrides: undefined,

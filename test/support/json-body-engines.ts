@@ -1,3 +1,4 @@
+import { JsonReader } from '../../lib/http/body/json-reader.js';
 import { openNativeBinding } from '../../lib/engine/native-binding.js';
 import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../lib/json-body/engine/engine.js';
 import { JSON_BODY_ENGINES } from '../../lib/json-body/engine/engine-provider.js';
@@ -23,5 +24,17 @@ export function restored(bytes: Buffer, { outline, texts }: JsonScan): unknown {
   return JSON.parse(outline, (_, value: unknown) => {
     const index = typeof value === 'string' ? markedIndex(value) : -1;
     return index < 0 ? value : decodeJsonText(bytes, texts[2 * index], texts[2 * index + 1]);
+  });
+}
+
+/** A reader that scans by one engine. */
+export function readerOf(engine: JsonBodyEngine): JsonReader {
+  return new JsonReader({
+    always: engine,
+    run: (_operation, _requestId, call) => call(engine),
+    runAsync: (_operation, _requestId, call) => call(engine),
+    recover: (error) => {
+      throw error;
+    },
   });
 }

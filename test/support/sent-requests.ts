@@ -13,7 +13,7 @@ export function sentRequest(
   { options = {}, ...facts }: Partial<SentRequest> & { readonly options?: CallOptions } = {},
 ): SentRequest {
   const whole = { model: facts.model ?? 'm', ...body } as ModelRequest;
-  const request = new ReadRequest(whole, options, true, LIMITS);
+  const request = new ReadRequest({ body: whole }, options, true, LIMITS);
   const plain = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
   return { request, body: whole, provider: 'gemini', model: whole.model, ...plain, ...facts };
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { resolveJsonBounds } from '../../http/body/json-bounds.js';
 import type { JsonBounds } from '../../http/body/json-shape.js';
+import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { precheckBy, type RateLimitPrecheck } from '../../http/guard/precheck.js';
 import type { MasterKey } from '../access/master-key.js';
@@ -25,6 +26,7 @@ interface ReadRoute {
   readonly precheck: RateLimitPrecheck;
   readonly masterKey: MasterKey | null;
   readonly maxBodyBytes: (request: IncomingMessage) => number;
+  readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
 }
 
@@ -38,7 +40,11 @@ const MOST_PARTS = 16;
  * 100 kB by default. Requests are found by the end of their path, because the app's prefix is not
  * known; a request that is missed is read by the app's parsers, and checked by the guards.
  */
-export function readExpressBodies(app: ExpressApp, { options, rateLimits, masterKey }: GatewayDesk, routes: readonly MountedRoute[]): void {
+export function readExpressBodies(
+  app: ExpressApp,
+  { options, rateLimits, masterKey, json }: GatewayDesk,
+  routes: readonly MountedRoute[],
+): void {
   let table = tables.get(app);
   if (table === undefined) {
     tables.set(app, (table = new Map<string, ReadRoute>()));
@@ -49,7 +55,7 @@ export function readExpressBodies(app: ExpressApp, { options, rateLimits, master
     const { body, method } = mounted.route;
     if (body === 'none') continue;
     const precheck = precheckBy(rateLimits, mounted.controller, handlerOf(mounted));
-    const route = { mounted, precheck, masterKey, maxBodyBytes: options.maxBodyBytes, jsonBounds };
+    const route = { mounted, precheck, masterKey, maxBodyBytes: options.maxBodyBytes, json, jsonBounds };
     for (const path of mounted.paths) table.set(`${method} ${path.toLowerCase()}`, route);
   }
 }
@@ -59,7 +65,7 @@ function bodyReader(routes: ReadonlyMap<string, ReadRoute>): ExpressMiddleware {
     const route = routeOf(request, routes);
     if (route === undefined || request.readableEnded || contentTypeFault(request.headers, route.mounted.route.body) !== undefined)
       return next();
-    const { mounted, precheck, masterKey, maxBodyBytes, jsonBounds } = route;
+    const { mounted, precheck, masterKey, maxBodyBytes, json, jsonBounds } = route;
     const keyFault = masterKey?.faultIn(request.headers);
     if (keyFault !== undefined) {
       boundUnreadBody(request);
@@ -73,7 +79,7 @@ function bodyReader(routes: ReadonlyMap<string, ReadRoute>): ExpressMiddleware {
         boundUnreadBody(request);
         return refuse(response, fault, mounted);
       }
-      readRequestBody(request, { kind: mounted.route.body, limit, jsonBounds }).then(
+      readRequestBody(request, { kind: mounted.route.body, limit, json, jsonBounds }).then(
         (body) => {
           request.body = body;
           next();

@@ -82,12 +82,15 @@ interface ReadBody {
  * Two hooks around Fastify's own parsing, which then finds no body: its parsers belong to the app,
  * and adding one would change what the app's other routes accept.
  */
-function reading({ options }: GatewayDesk, { route }: MountedRoute): { readonly preParsing: PreParsing; readonly preValidation: Hook } {
+function reading(
+  { options, json }: GatewayDesk,
+  { route }: MountedRoute,
+): { readonly preParsing: PreParsing; readonly preValidation: Hook } {
   const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
   const read = new WeakMap<IncomingMessage, ReadBody>();
   return {
     preParsing: ({ raw }, _reply, payload, done) => {
-      readRequestBody(raw, { kind: route.body, payload, limit: options.maxBodyBytes(raw), jsonBounds }).then(
+      readRequestBody(raw, { kind: route.body, payload, limit: options.maxBodyBytes(raw), json, jsonBounds }).then(
         (body) => {
           read.set(raw, { body, hidden: hideBody(raw.headers) });
           done(null, payload);

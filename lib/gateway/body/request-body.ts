@@ -1,11 +1,9 @@
-import { HttpException } from '@nestjs/common';
+import type { HttpException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { RequestCancelledError } from '../../common/errors.js';
-import { isLargeBody, mayBeLarge } from '../../http/body/body-size.js';
-import { BodyBoundsError } from '../../http/body/json-bounds.js';
-import { JsonShape, type JsonBounds } from '../../http/body/json-shape.js';
-import { parseLargeJson, parseSmallJson } from '../../http/body/large-json.js';
+import type { JsonBounds } from '../../http/body/json-shape.js';
+import type { JsonReader } from '../../http/body/json-reader.js';
 import { boundUnreadBody } from '../../http/body/unread-body.js';
 import { MultipartBody } from '../../llm-client/forward/multipart.js';
 import { bodyTooLarge } from '../errors.js';
@@ -18,8 +16,12 @@ export interface BodyReading {
   readonly payload?: Readable;
   /** In bytes. */
   readonly limit: number;
+  readonly json: JsonReader;
   readonly jsonBounds: Required<JsonBounds>;
 }
+
+/** Stated lengths up to this one are allocated at once: clients may state more than they send. */
+const ALLOCATED_AT_ONCE = 4 * 1024 * 1024;
 
 /** The forms that were read, by the object that `request.body` is. */
 const forms = new WeakMap<object, MultipartBody>();
@@ -43,17 +45,11 @@ export function readForm(bytes: Buffer, contentType: string): object {
  * is not kept. InvalidArgumentError for a broken form.
  */
 export async function readRequestBody(request: IncomingMessage, reading: BodyReading): Promise<unknown> {
-  const isForm = reading.kind === 'form';
-  const bytes = await readBytes(request, reading, isForm || !mayBeLarge(request.headers) ? undefined : new JsonShape(reading.jsonBounds));
-  if (isForm) {
+  const bytes = await readBytes(request, reading);
+  if (reading.kind === 'form') {
     return readForm(bytes, request.headers['content-type'] ?? '');
   }
-  if (bytes.length === 0) return undefined;
-  try {
-    return isLargeBody(bytes) ? await parseLargeJson(bytes) : parseSmallJson(bytes);
-  } catch (error) {
-    throw new HttpException(`The body is not JSON: ${(error as Error).message}`, 400);
-  }
+  return bytes.length === 0 ? undefined : reading.json.read(bytes, reading.jsonBounds);
 }
 
 /** The error for a body whose stated length is above the limit. */
@@ -63,10 +59,9 @@ export function statedLengthFault({ headers }: IncomingMessage, limit: number): 
 
 function ignore(): void {}
 
-function readBytes(request: IncomingMessage, { payload = request, limit }: BodyReading, shape: JsonShape | undefined): Promise<Buffer> {
+function readBytes(request: IncomingMessage, { payload = request, limit }: BodyReading): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
+    const body = new ReceivedBytes(Number(request.headers['content-length']));
     const stop = (): void => {
       // It fails when its client leaves: an error without a listener would end the process.
       payload.off('data', read).off('end', complete).off('error', fail).on('error', ignore);
@@ -83,15 +78,12 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
       payload.resume();
     };
     const read = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      const excess = shape?.write(chunk);
-      if (bytes > limit) refuse(bodyTooLarge(limit));
-      else if (excess !== undefined) refuse(new BodyBoundsError(excess));
-      else chunks.push(chunk);
+      if (body.length + chunk.length > limit) refuse(bodyTooLarge(limit));
+      else body.add(chunk);
     };
     const complete = (): void => {
       stop();
-      resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes));
+      resolve(body.whole());
     };
     const leave = (): void => {
       // A request that is complete closes before a stream behind it has ended.
@@ -100,4 +92,35 @@ function readBytes(request: IncomingMessage, { payload = request, limit }: BodyR
     payload.on('data', read).on('end', complete).on('error', fail);
     request.on('close', leave);
   });
+}
+
+/** The bytes of a body while they arrive. */
+class ReceivedBytes {
+  length = 0;
+  private readonly chunks: Buffer[] = [];
+  /** All of them, where the length was stated and more than one chunk comes. */
+  private all: Buffer | undefined = undefined;
+
+  constructor(private readonly statedLength: number) {}
+
+  add(chunk: Buffer): void {
+    const { chunks, statedLength, length } = this;
+    this.length += chunk.length;
+    const isStated = this.length <= statedLength && statedLength <= ALLOCATED_AT_ONCE;
+    if (this.all === undefined && chunks.length === 0 && isStated && chunk.length < statedLength)
+      this.all = Buffer.allocUnsafeSlow(statedLength);
+    if (this.all !== undefined && this.length > this.all.length) {
+      // A hook of the app has made more of the bytes.
+      chunks.push(this.all.subarray(0, length));
+      this.all = undefined;
+    }
+    if (this.all === undefined) chunks.push(chunk);
+    else chunk.copy(this.all, length);
+  }
+
+  whole(): Buffer {
+    const { all, chunks, length } = this;
+    if (all !== undefined) return all.subarray(0, length);
+    return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length);
+  }
 }

@@ -1,3 +1,4 @@
+import { releaseBody } from '../../http/body/body-object.js';
 import { reportUsage } from '../../http/request-context.js';
 import type { LlmAnswer } from '../../llm-client/answer/llm-answer.js';
 import type { LlmClient } from '../../llm-client/llm-client.service.js';
@@ -32,6 +33,7 @@ function call(names: RouteNames, ask: Ask): GatewayRoute {
     body: 'json',
     async handle({ client }: GatewayDesk, { request, reply, callOptions }: GatewayExchange): Promise<void> {
       const answer = await ask(client, modelRequestOf(request), callOptions);
+      releaseBody(request.body);
       await answer.sendTo(reply);
     },
   };

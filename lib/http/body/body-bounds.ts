@@ -83,9 +83,10 @@ const FALLBACKS: readonly string[] = Object.keys(LISTS).filter((name) => LISTS[n
  * them.
  * @throws InvalidArgumentError (`TOO_MANY_ENTRIES`) naming the field, the bound and the number of
  * entries.
+ * @param textOf the text that a string of an outline stands for
  */
-export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path = ''): void {
-  new BodyCheck(bounds, path).check(body);
+export function checkBodyBounds(body: Fields, bounds: ResolvedBodyBounds, path = '', textOf?: (text: string) => string): void {
+  new BodyCheck(bounds, path, textOf).check(body);
 }
 
 class BodyCheck {
@@ -98,6 +99,7 @@ class BodyCheck {
   constructor(
     private readonly bounds: ResolvedBodyBounds,
     private readonly path: string,
+    private readonly textOf = (text: string): string => text,
   ) {}
 
   check(body: Fields): void {
@@ -156,8 +158,9 @@ class BodyCheck {
   /** JSON in a text, which the bounds of a JSON body do not see: protocols may parse it. */
   private checkArguments(json: unknown, name: string): void {
     if (typeof json !== 'string') return;
-    this.arguments += json.length;
-    if (this.arguments > COUNTED_ARGUMENTS) this.atMost('argumentValues', (this.values += containersIn(json)), name);
+    const text = this.textOf(json);
+    this.arguments += text.length;
+    if (this.arguments > COUNTED_ARGUMENTS) this.atMost('argumentValues', (this.values += containersIn(text)), name);
   }
 
   /** Names, targets, or chains by model group. A target has the fields and bounds of a request. */
@@ -165,7 +168,7 @@ class BodyCheck {
     const entries: unknown[] = Array.isArray(fallbacks) ? fallbacks : [fallbacks];
     let count = entries.length;
     const checkTarget = (target: unknown, at: string): void => {
-      if (typeof target === 'object' && target !== null) checkBodyBounds(target as Fields, this.bounds, `${this.path}${at}.`);
+      if (typeof target === 'object' && target !== null) checkBodyBounds(target as Fields, this.bounds, `${this.path}${at}.`, this.textOf);
     };
     entries.forEach((entry, index) => {
       if (typeof entry !== 'object' || entry === null) return;

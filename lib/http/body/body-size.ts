@@ -1,3 +1,4 @@
+import { receivedBody } from './body-object.js';
 import type { Identifiable } from '../guard/client-key.js';
 
 /** Bytes, or UTF-16 units and values, of a body that is cheap to parse and count in one turn. */
@@ -15,6 +16,8 @@ export function mayBeLarge(headers: Headers): boolean {
 /** Whether a parsed body is over 16 KiB: by its headers, otherwise by its content. */
 export function isLarge({ headers, body }: { readonly headers?: Headers; readonly body?: unknown }): boolean {
   if (typeof body !== 'object' || body === null) return typeof body === 'string' && body.length > LARGE_BODY;
+  const received = receivedBody(body);
+  if (received !== undefined) return isLargeBody(received.bytes);
   return (headers === undefined ? undefined : isDeclaredLarge(headers)) ?? weightLeft(body, LARGE_BODY, 0) < 0;
 }
 

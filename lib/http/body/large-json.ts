@@ -12,7 +12,7 @@ const UNITS_PER_TURN = 1 << 18;
  * Writes a value as JSON. Long texts are written in several turns of the event loop, because 32 MiB
  * at once take 0.2 s; the rest in one, which takes less time than parsing it took.
  */
-export async function largeJson(value: object): Promise<Buffer> {
+export async function largeJson(value: object | string): Promise<Buffer> {
   const long: string[] = [];
   const mark = `\u0000${Math.random()}`;
   // No text of the body can contain the mark, except by guessing it.

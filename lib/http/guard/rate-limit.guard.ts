@@ -6,6 +6,7 @@ import { RateLimiterService } from '../../rate-limit/rate-limit.service.js';
 import { Reservation } from '../../rate-limit/reservation.js';
 import type { RateLimitDecision } from '../../rate-limit/store.js';
 import { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { jsonBodyOf } from '../body/body-object.js';
 import { isLarge } from '../body/body-size.js';
 import { RequestContext } from '../request-context.js';
 import { estimateNanoUsd, estimateTokens } from '../token-estimate/token-estimate.js';
@@ -106,7 +107,9 @@ export class RateLimitGuard implements CanActivate {
     const isLargeBody = isLarge(request);
     if (isLargeBody) checkMessageBounds(body, context);
     const counting = { counter: this.tokenCounter, tokensPerMinute, isLarge: isLargeBody, memory: RequestContext.of(request) };
-    return estimateTokens(body, counting, tokensLeft);
+    const json = jsonBodyOf(body);
+    if (!(json instanceof Promise)) return estimateTokens(body, { ...counting, json }, tokensLeft);
+    return json.then((written) => estimateTokens(body, { ...counting, json: written }, tokensLeft));
   }
 
   /**
@@ -117,7 +120,8 @@ export class RateLimitGuard implements CanActivate {
     const { body } = request;
     const isLargeBody = isLarge(request);
     if (isLargeBody) checkMessageBounds(body, context);
-    const nano = await estimateNanoUsd(body, { counter: this.tokenCounter, isLarge: isLargeBody, memory: RequestContext.of(request) });
+    const counting = { counter: this.tokenCounter, isLarge: isLargeBody, memory: RequestContext.of(request) };
+    const nano = await estimateNanoUsd(body, { ...counting, json: await jsonBodyOf(body) });
     return nano === undefined ? undefined : usdOf(nano);
   }
 

@@ -1,6 +1,5 @@
 import { FastLiteLLM } from '../../fast-litellm.js';
-import type { PromptMemory } from './prompt-memory.js';
-import { estimateTokens, promptTokensOf } from './token-estimate.js';
+import { estimateTokens } from './token-estimate.js';
 
 const counter = new FastLiteLLM({ logger: { log: () => {}, warn: () => {}, error: () => {} } }).tokenCounter;
 const estimate = (body: unknown, tokensPerMinute = 100_000) => estimateTokens(body, { counter, tokensPerMinute });
@@ -118,34 +117,6 @@ describe('estimateTokens', () => {
     const tokens = await estimate({ ...chat, max_tokens });
     expect(tokens).toBe(max_tokens === 1e308 ? 2 ** 31 : 1024);
     expect(await estimate({ ...chat, max_tokens: 10, n: 1e9 })).toBe(9 + 10 * 128);
-  });
-
-  it('counts a prompt once, and again when it has changed', () => {
-    const ask = jest.spyOn(counter, 'estimatePrompt');
-    const message = { role: 'user', content: 'hello world' };
-    const body: { model: string; messages: { role: string; content: string }[]; tools?: object[] } = {
-      model: 'gpt-4',
-      messages: [message],
-    };
-    const memory: PromptMemory = { prompt: undefined };
-    const tokens = (): number => promptTokensOf(body, counter, memory);
-    expect([tokens(), tokens(), ask.mock.calls.length]).toEqual([9, 9, 1]);
-    body.messages.push({ role: 'assistant', content: 'hello world' });
-    expect(tokens()).toBe(15);
-    body.messages.unshift({ role: 'system', content: 'hello' });
-    expect(tokens()).toBe(20);
-    body.messages[2].content = '';
-    expect(tokens()).toBe(18);
-    body.messages[1].content = 'hello';
-    expect(tokens()).toBe(17);
-    body.messages = [{ ...message, content: 'hello world' }];
-    expect([tokens(), ask.mock.calls.length]).toEqual([9, 6]);
-    // Without a memory it counts each time; another model is another prompt.
-    expect([promptTokensOf(body, counter), promptTokensOf({ ...body, model: 'gpt-4o' }, counter, memory), ask.mock.calls.length]).toEqual([
-      9, 9, 8,
-    ]);
-    expect([promptTokensOf({ ...body, model: 'gpt-4o', stream: undefined }, counter, memory), ask.mock.calls.length]).toEqual([9, 8]);
-    ask.mockRestore();
   });
 
   it('ignores what a body says of its prototype', async () => {

@@ -6,7 +6,7 @@ import { REPLY_PRIMING } from '../../token-counter/prompt/messages.js';
 import { TOKENS_PER_BYTE } from '../../token-counter/prompt/prompt-context.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { outputCap, worstNanoUsd } from './worst-cost.js';
-import { CountedPrompt, type PromptFields, type PromptMemory } from './prompt-memory.js';
+import type { JsonBody, Soon } from '../body/json-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -20,14 +20,23 @@ const UNREADABLE_PROMPT = 1;
 const MOST_FALLBACKS = 100;
 const FALLBACK_FIELDS = ['fallbacks', 'context_window_fallbacks', 'content_policy_fallbacks'];
 
-export interface EstimateContext {
+/** How a prompt is counted. */
+export interface PromptCounting {
   readonly counter: TokenCounterService;
-  readonly tokensPerMinute: number;
   /** Counts off the main thread. */
   readonly isLarge?: boolean;
-  /** Keeps the count of the prompt for `LlmClient`. */
-  readonly memory?: PromptMemory;
+  /** The body as bytes, where it has them: it keeps the count of its prompt. */
+  readonly json?: JsonBody;
 }
+
+export interface EstimateContext extends PromptCounting {
+  readonly tokensPerMinute: number;
+  /** Of the request: keeps the count for calls whose bodies are not known. */
+  readonly memory?: { promptTokens: number | undefined };
+}
+
+/** The prompt cannot be counted by its outline: the parsed body is to be counted. */
+class NeedsTexts extends Error {}
 
 /**
  * Estimates the tokens of a request: its prompt, and the reply that its body allows
@@ -39,14 +48,24 @@ export interface EstimateContext {
  * the rest is estimated, and the result is at most `tokensPerMinute` unless more was counted.
  */
 export async function estimateTokens(body: unknown, context: EstimateContext, tokensLeft = Infinity): Promise<number> {
-  if (!isBody(body)) return 0;
-  const { counter, tokensPerMinute, isLarge = false, memory } = context;
-  const prompt = isLarge ? await estimateLarge(body, context, tokensLeft) : promptTokensOf(body, counter, memory);
+  const { json } = context;
+  if (json === undefined) return isBody(body) ? estimate(body, context, tokensLeft) : 0;
+  try {
+    return await estimate(json.promptFields, context, tokensLeft);
+  } catch (error) {
+    if (!(error instanceof NeedsTexts)) throw error;
+    return estimate(json.parsed(), { ...context, json: undefined }, tokensLeft);
+  }
+}
+
+async function estimate(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
+  const { json, isLarge = false, tokensPerMinute } = context;
+  const prompt = json?.promptTokens ?? (isLarge ? await estimateLarge(body, context, tokensLeft) : kept(largestOf(body, context), context));
   let tokens = withReply(prompt, body, tokensPerMinute);
   for (const changes of fallbackChanges(body)) {
     if (tokens > tokensLeft) break;
     const { counted, isWhole } = promptOfFallback(changes);
-    const own = isLarge ? await promptTokensOfAsync(counted, counter, undefined, tokensLeft) : promptTokensOf(counted, counter);
+    const own = isLarge ? (await largestPrompt(counted, context, tokensLeft)).tokens : largestOf(counted, context);
     tokens = Math.max(tokens, withReply(isWhole ? own : prompt + own, { ...body, ...changes }, tokensPerMinute));
   }
   return tokens;
@@ -78,57 +97,65 @@ function promptOfFallback(changes: Body): { readonly counted: Body; readonly isW
 }
 
 /** Tokens of a large prompt, as far as `tokensLeft` leaves room beside its reply. */
-async function estimateLarge(body: Body, { counter, tokensPerMinute, memory }: EstimateContext, tokensLeft: number): Promise<number> {
-  if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
+async function estimateLarge(body: Body, context: EstimateContext, tokensLeft: number): Promise<number> {
+  const { tokensPerMinute } = context;
   const reply = replyOf(body);
-  const { counted, tokens, isWhole } = await largestPrompt(body, counter, tokensLeft - reply);
+  const { counted, tokens, isWhole } = await largestPrompt(body, context, tokensLeft - reply);
   if (!isWhole) return Math.max(counted, Math.min(tokens, tokensPerMinute - reply));
-  if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
+  return kept(tokens, context);
+}
+
+function kept(tokens: number, { json, memory }: PromptCounting & Pick<EstimateContext, 'memory'>): number {
+  if (json !== undefined) json.promptTokens = tokens;
+  if (memory !== undefined) memory.promptTokens = tokens;
   return tokens;
 }
 
-/** Tokens of a request's prompt, kept in `memory` until the prompt changes. 0 without a prompt. */
-export function promptTokensOf(request: object, counter: TokenCounterService, memory?: PromptMemory): number {
-  const body = request as Body;
-  if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
+/** Tokens of a request's prompt, for a large one off the main thread. 0 without a prompt. */
+export function promptTokensOf(request: object, context: Omit<EstimateContext, 'tokensPerMinute'>): Soon<number> {
+  const { json, isLarge = false } = context;
+  if (json?.promptTokens !== undefined) return json.promptTokens;
+  const body = json?.promptFields ?? (request as Body);
+  if (!isLarge) {
+    try {
+      return kept(largestOf(body, context), context);
+    } catch (error) {
+      if (!(error instanceof NeedsTexts)) throw error;
+      return kept(largestOf(json?.parsed() as Body, { ...context, json: undefined }), context);
+    }
+  }
+  return countLarge(body, context).catch((error: unknown) => {
+    if (!(error instanceof NeedsTexts)) throw error;
+    return countLarge(json?.parsed() as Body, { ...context, json: undefined }).then((tokens) => kept(tokens, context));
+  });
+}
+
+async function countLarge(body: Body, context: Omit<EstimateContext, 'tokensPerMinute'>): Promise<number> {
+  const { tokens } = await largestPrompt(body, context, Infinity);
+  return kept(tokens, context);
+}
+
+/** The largest prompt of a small body, and its tools. */
+function largestOf(body: Body, context: PromptCounting): number {
   const { prompts, tools } = promptsOf(body);
   let tokens = 0;
-  for (const prompt of prompts) tokens = Math.max(tokens, estimateOf(prompt, counter));
-  if (tools !== undefined) tokens += Math.max(0, estimateOf(tools, counter) - REPLY_PRIMING);
-  if (memory !== undefined) memory.prompt = CountedPrompt.of(tokens, body);
-  return tokens;
-}
-
-/** The same off the main thread, for large bodies. Stops above `limit`; the rest is estimated. */
-export async function promptTokensOfAsync(
-  request: object,
-  counter: TokenCounterService,
-  memory?: PromptMemory,
-  limit = Infinity,
-): Promise<number> {
-  const body = request as Body;
-  if (memory?.prompt?.isOf(body) === true) return memory.prompt.tokens;
-  const { tokens, isWhole } = await largestPrompt(body, counter, limit);
-  if (memory !== undefined && isWhole) memory.prompt = CountedPrompt.of(tokens, body);
+  for (const prompt of prompts) tokens = Math.max(tokens, estimateOf(prompt, context));
+  if (tools !== undefined) tokens += Math.max(0, estimateOf(tools, context) - REPLY_PRIMING);
   return tokens;
 }
 
 /** The largest prompt of a body, and its tools. `isWhole`: no count stopped early. */
-async function largestPrompt(
-  body: Body,
-  counter: TokenCounterService,
-  limit: number,
-): Promise<PromptEstimate & { readonly isWhole: boolean }> {
+async function largestPrompt(body: Body, context: PromptCounting, limit: number): Promise<PromptEstimate & { readonly isWhole: boolean }> {
   const { prompts, tools } = promptsOf(body);
-  const ofTools = tools === undefined ? undefined : await estimateOfAsync(tools, counter, limit + REPLY_PRIMING);
+  const ofTools = tools === undefined ? undefined : await estimateOfAsync(tools, context, limit + REPLY_PRIMING);
   const extra = Math.max(0, (ofTools?.counted ?? 0) - REPLY_PRIMING);
   const extraTokens = Math.max(0, (ofTools?.tokens ?? 0) - REPLY_PRIMING);
   let [counted, tokens] = [0, 0];
   for (const prompt of prompts) {
     if (extra + counted > limit) break;
-    const estimate = await estimateOfAsync(prompt, counter, limit - extra);
-    counted = Math.max(counted, estimate.counted);
-    tokens = Math.max(tokens, estimate.tokens);
+    const estimated = await estimateOfAsync(prompt, context, limit - extra);
+    counted = Math.max(counted, estimated.counted);
+    tokens = Math.max(tokens, estimated.tokens);
   }
   return { counted: counted + extra, tokens: tokens + extraTokens, isWhole: counted + extra <= limit };
 }
@@ -149,7 +176,8 @@ function promptsOf(body: Body): { readonly prompts: readonly Body[]; readonly to
   return { prompts, tools: hasTools ? { model: body.model, messages: [], tools, functions, tool_choice, function_call } : undefined };
 }
 
-function estimateOf(body: Body, counter: TokenCounterService): number {
+function estimateOf(body: Body, { counter, json }: PromptCounting): number {
+  if (json !== undefined) return found(counter.estimateLongPrompt(body, json));
   try {
     return counter.estimatePrompt(body);
   } catch (error) {
@@ -157,9 +185,10 @@ function estimateOf(body: Body, counter: TokenCounterService): number {
   }
 }
 
-async function estimateOfAsync(body: Body, counter: TokenCounterService, limit: number): Promise<PromptEstimate> {
+async function estimateOfAsync(body: Body, { counter, json }: PromptCounting, limit: number): Promise<PromptEstimate> {
   // Not in the turn that parsed the body: each of them takes its time.
   await nextTurn();
+  if (json !== undefined) return found(await counter.estimateLongPromptAsync(body, json, limit));
   try {
     return await counter.estimatePromptAsync(body, limit);
   } catch (error) {
@@ -168,8 +197,13 @@ async function estimateOfAsync(body: Body, counter: TokenCounterService, limit: 
   }
 }
 
+function found<T>(estimated: T | undefined): T {
+  if (estimated === undefined) throw new NeedsTexts();
+  return estimated;
+}
+
 /** Estimates a prompt that cannot be counted by the length of its JSON. */
-function estimateByLength({ messages, input, prompt, system, instructions, tools, functions }: PromptFields, error: unknown): number {
+function estimateByLength({ messages, input, prompt, system, instructions, tools, functions }: Body, error: unknown): number {
   if (!(error instanceof InvalidArgumentError)) throw error;
   if ((messages ?? input ?? prompt ?? undefined) === undefined) return 0;
   try {
@@ -184,13 +218,12 @@ function estimateByLength({ messages, input, prompt, system, instructions, tools
  * The most nano-USD that a request may cost by the prices of its model: `max_tokens`, otherwise the
  * model's own limit or 16,384, times `n`. 0 without a prompt; `undefined` where no price is known.
  */
-export async function estimateNanoUsd(
-  body: unknown,
-  { counter, isLarge = false, memory }: Omit<EstimateContext, 'tokensPerMinute'>,
-): Promise<number | undefined> {
-  if (!isBody(body)) return 0;
-  const prompt = isLarge ? await promptTokensOfAsync(body, counter, memory) : promptTokensOf(body, counter, memory);
+export async function estimateNanoUsd(given: unknown, context: Omit<EstimateContext, 'tokensPerMinute'>): Promise<number | undefined> {
+  const { counter, json } = context;
+  if (!isBody(given)) return 0;
+  const prompt = await promptTokensOf(given, context);
   if (prompt === 0) return 0;
+  const body = json?.promptFields ?? given;
   const { model, n } = body;
   const name = typeof model === 'string' ? model : undefined;
   const asked = replyOf({ ...body, n: 1 });

@@ -95,7 +95,7 @@ export class Call {
 
   /** Prompt tokens: the client's own count, else that of the request's guard. */
   get promptTokens(): number | undefined {
-    return this.description.promptTokens ?? this.request?.prompt?.tokens;
+    return this.description.promptTokens ?? this.request?.promptTokens;
   }
 
   /** Whether no further attempt may begin. */

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { plainValue } from '../../http/body/raw-field.js';
 import { isOwnField } from '../own-fields.js';
 import { mergedFields } from './openai/request.js';
 import type { SentRequest } from './protocol.js';
@@ -163,8 +164,9 @@ function without(value: unknown, steps: readonly string[], at: number): unknown 
   if (Array.isArray(value)) return withoutItems(value, step, isLast ? undefined : (item) => without(item, steps, at + 1));
   if (!Object.hasOwn(value, step)) return value;
   const fields = value as Fields;
-  const left = isLast ? undefined : without(fields[step], steps, at + 1);
-  if (!isLast && left === fields[step]) return value;
+  const inner = plainValue(fields[step]);
+  const left = isLast ? undefined : without(inner, steps, at + 1);
+  if (!isLast && left === inner) return value;
   const others = Object.entries(fields).filter(([name]) => name !== step);
   return Object.fromEntries(isLast ? others : [...others, [step, left]]);
 }

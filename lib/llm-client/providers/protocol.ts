@@ -16,6 +16,8 @@ export interface SentRequest {
   readonly provider: string;
   /** The model as the provider knows it. */
   readonly model: string;
+  /** Whether long fields of `body` are `RawField`s: the protocol hands them on as they came. */
+  readonly passes?: boolean;
   /** What a fallback changes in the request. */
   readonly overrides: Readonly<Record<string, unknown>> | undefined;
   /** Whether the usage of a stream is asked for although the caller did not. */

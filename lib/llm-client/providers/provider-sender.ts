@@ -3,7 +3,7 @@ import { UnsupportedRequestError } from '../../common/http-errors.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { ObservedAttempt } from '../../common/call-observer.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
-import { promptTokensOf, promptTokensOfAsync } from '../../http/token-estimate/token-estimate.js';
+import { promptTokensOf } from '../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
 import { LlmAnswer } from '../answer/llm-answer.js';
 import type { Attempt, Sender } from '../call/attempt.js';
@@ -102,8 +102,8 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     // What the program states of its input holds, whatever a fallback changes.
     const stated = request.options.routing?.inputTokens;
     if (stated !== undefined) return stated;
-    const count = request.isLarge ? promptTokensOfAsync : promptTokensOf;
-    return count({ ...request.body, ...changesOf(overrides) }, access.tokenCounter);
+    const { tokenCounter: counter } = access;
+    return promptTokensOf({ ...request.body, ...changesOf(overrides) }, { counter, isLarge: request.isLarge });
   }
 
   /** The operation as the provider has it, else by chat. */

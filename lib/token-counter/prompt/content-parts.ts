@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { audioTokens } from './audio.js';
 import { imageTokens } from './images.js';
-import { checkDepth, countJson, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { checkDepth, countJson, countString, countText, countUnread, isRecord, textOf, type PromptContext } from './prompt-context.js';
 import { videoTokens } from './video.js';
 
 type Part = Readonly<Record<string, unknown>>;
@@ -66,7 +66,7 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
  * `UNKNOWN_CONTENT_TYPE` for an unknown type.
  */
 export function countContent(content: unknown, path: string, context: PromptContext, depth = 0): number {
-  if (typeof content === 'string') return context.count(content);
+  if (typeof content === 'string') return countString(content, context);
   if (content === undefined || content === null) return 0;
   checkDepth(depth, path);
   if (!Array.isArray(content)) return countPart(content, path, context, depth);
@@ -76,7 +76,7 @@ export function countContent(content: unknown, path: string, context: PromptCont
 }
 
 function countPart(part: unknown, path: string, context: PromptContext, depth: number): number {
-  if (typeof part === 'string') return context.count(part);
+  if (typeof part === 'string') return countString(part, context);
   if (!isRecord(part)) throw new InvalidArgumentError(path, part, 'must be a string or an object with a type');
   const counter = typeof part.type === 'string' ? PARTS.get(part.type) : undefined;
   if (counter === undefined && context.estimatesUnknown === true) return countVideo(part, context) ?? countUnread(part, context);
@@ -108,7 +108,9 @@ export function countUnknown(context: PromptContext): number {
   return 0;
 }
 
-export function countImage(source: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
+/** @param given a string of the body */
+export function countImage(given: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
+  const source = given === undefined ? undefined : textOf(given, context);
   const image = imageTokens(context.model.images, source, detail);
   context.readUnits += source?.length ?? 0;
   if (image.assumed) context.assumed = true;
@@ -132,7 +134,8 @@ function countFile(file: unknown, context: PromptContext): number {
 
 /** `video_url` with inline data, which is not counted as text; `undefined` for other parts. */
 function countVideo({ type, video_url }: Part, context: PromptContext): number | undefined {
-  const url = isRecord(video_url) ? video_url.url : video_url;
+  const given = isRecord(video_url) ? video_url.url : video_url;
+  const url = typeof given === 'string' ? textOf(given, context) : given;
   if (type !== 'video_url' || typeof url !== 'string' || !url.startsWith('data:video/')) return undefined;
   const data = url.slice(0, 256).indexOf(';base64,');
   if (data < 0) return undefined;
@@ -146,6 +149,7 @@ function countAudio(part: Part, path: string, context: PromptContext): number {
   if (!isRecord(audio) || typeof audio.data !== 'string')
     throw new InvalidArgumentError(`${path}.input_audio.data`, isRecord(audio) ? audio.data : audio, 'must be base64 audio');
   context.assumed = true;
-  context.readUnits += audio.data.length;
-  return audioTokens(audio.data, typeof audio.format === 'string' ? audio.format : undefined);
+  const data = textOf(audio.data, context);
+  context.readUnits += data.length;
+  return audioTokens(data, typeof audio.format === 'string' ? audio.format : undefined);
 }

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent, countImage } from './content-parts.js';
-import { countJson, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -21,7 +21,7 @@ export function countParts(parts: unknown, path: string, context: PromptContext)
 }
 
 function countPart(part: Part, path: string, context: PromptContext): number {
-  if (typeof part.text === 'string') return context.count(part.text);
+  if (typeof part.text === 'string') return countString(part.text, context);
   const blob = part.inlineData ?? part.inline_data;
   if (isRecord(blob)) return countImage(typeof blob.data === 'string' ? blob.data : undefined, 'high', context);
   if (isRecord(part.fileData ?? part.file_data)) return countImage(undefined, 'high', context);

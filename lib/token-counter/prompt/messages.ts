@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countParts } from './gemini-parts.js';
-import { countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
+import { countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 import { countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 
 /**
@@ -44,7 +44,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
   for (const field in message) {
     const value = message[field];
     if (typeof value === 'string') {
-      tokens += context.count(value);
+      tokens += countString(value, context);
       if (field === 'name') tokens += context.model.tokensPerName;
     } else if (value === null || value === undefined) {
       continue;

@@ -1,11 +1,31 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import type { ModelFacts } from '../models.js';
 
+/** Long texts of a body: the raw contents of JSON strings. Strings of the body stand for them. */
+export interface LongTexts {
+  readonly bytes: Uint8Array;
+  /** Start and end of each text. */
+  readonly places: Uint32Array;
+  /** The index of the text that a string of the body stands for, or -1. */
+  indexOf(text: string): number;
+  textAt(index: number): string;
+}
+
+/** Counts them for a context. */
+export interface LongTextCounter {
+  /** The text that a string of the body stands for. */
+  textOf(text: string): string;
+  /** Tokens of a string of the body if it stands for a long text. */
+  count(text: string): number | undefined;
+}
+
 /** Inputs and running results of counting one prompt. */
 export interface PromptContext {
   readonly model: ModelFacts;
   /** Counts ordinary text. */
   readonly count: (text: string) => number;
+  /** Of a body whose long texts are bytes. */
+  readonly long?: LongTextCounter;
   /**
    * For limits: content that no rule knows is estimated by its length. Otherwise parts of unknown
    * type are rejected and unknown fields count 0.
@@ -29,15 +49,25 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Tokens of a string of the body. */
+export function countString(text: string, context: PromptContext): number {
+  return context.long?.count(text) ?? context.count(text);
+}
+
+/** A string of the body as text. */
+export function textOf(text: string, { long }: PromptContext): string {
+  return long === undefined ? text : long.textOf(text);
+}
+
 /** Tokens of `value` if it is a string; other values as `countUnread`. */
 export function countText(value: unknown, context: PromptContext): number {
-  return typeof value === 'string' ? context.count(value) : countUnread(value, context);
+  return typeof value === 'string' ? countString(value, context) : countUnread(value, context);
 }
 
 /** Tokens of a value that no rule counts: 0 or, for limits, an estimate by its length. */
 export function countUnread(value: unknown, context: PromptContext): number {
   if (context.estimatesUnknown !== true || (typeof value !== 'string' && (typeof value !== 'object' || value === null))) return 0;
-  const bytes = Buffer.byteLength(jsonOf(value, 'body') ?? '');
+  const bytes = Buffer.byteLength(jsonOf(value, 'body', context) ?? '');
   context.assumed = true;
   context.readUnits += bytes;
   return Math.ceil(bytes * TOKENS_PER_BYTE);
@@ -49,14 +79,15 @@ export const TOKENS_PER_BYTE = 1 / 4;
 /** Tokens of a structure as JSON, of a string as it is; 0 for `undefined`. */
 export function countJson(value: unknown, path: string, context: PromptContext): number {
   if (value === undefined || value === null) return 0;
-  if (typeof value === 'string') return context.count(value);
-  const json = jsonOf(value, path);
+  if (typeof value === 'string') return countString(value, context);
+  const json = jsonOf(value, path, context);
   return json === undefined ? 0 : context.count(json);
 }
 
-function jsonOf(value: unknown, path: string): string | undefined {
+function jsonOf(value: unknown, path: string, { long }: PromptContext): string | undefined {
   try {
-    return JSON.stringify(value);
+    if (long === undefined) return JSON.stringify(value);
+    return JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? long.textOf(each) : each));
   } catch (error) {
     // Cycles, BigInt, stack overflow.
     throw new InvalidArgumentError(path, value, `must be JSON (${(error as Error).message.split('\n', 1)[0]})`);

@@ -1,17 +1,22 @@
+import { InvalidArgumentError } from '../../common/errors.js';
 import { checkObject, refuseArgument } from '../../common/options.js';
 import type { EngineCalls } from '../../engine/engine-calls.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import type { CountingModel, ModelTable } from '../model-table.js';
-import { TOKENS_PER_BYTE, type PromptContext } from './prompt-context.js';
+import { CollectedTexts } from './collected-texts.js';
+import { TOKENS_PER_BYTE, type LongTexts, type PromptContext } from './prompt-context.js';
 import { countRequestBody, type RequestTokens } from './requests.js';
 import { textSteps } from '../text-steps.js';
 import { textError } from '../arguments.js';
-import type { TokenCounterEngine } from '../engine/engine.js';
+import type { SliceCounts, TokenCounterEngine } from '../engine/engine.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
 /** Bound of the walk: more values than a body of 32 MiB can have. */
 const MOST_VALUES = 20_000_000;
+
+/** As engines take limits: no text has more tokens. */
+const LARGEST_LIMIT = 0xffffffff;
 
 /** Estimated tokens of a prompt. */
 export interface PromptEstimate {
@@ -75,8 +80,50 @@ export class RequestCounter {
     return { counted: certain, tokens: Math.max(estimated, unreadTokens(body, context.readUnits)) };
   }
 
+  /**
+   * The same for a body whose long texts are bytes; `undefined` if it takes the texts themselves to
+   * tell: then the parsed body is to be counted.
+   */
+  estimateLong(body: Body, texts: LongTexts): number | undefined {
+    const model = this.modelOf(body);
+    const collected = new CollectedTexts(texts, this.shared.maxTextLength);
+    const estimate = this.countable(() =>
+      this.shared.engines.run('count_request', undefined, (engine): number | undefined => {
+        collected.clear();
+        const context = this.context(model, engine, true, collected);
+        const tokens = countRequestBody(body, context);
+        if (collected.places.length === 0) return this.withUnread(body, tokens, context, collected);
+        const { counts, units } = engine.countSlices(texts.bytes, collected.toCount(), model.handle(engine), LARGEST_LIMIT);
+        collected.read(units);
+        return this.withUnread(body, tokens + sumOf(counts), context, collected);
+      }),
+    );
+    return estimate === undefined ? undefined : this.shared.counted(estimate);
+  }
+
+  /** The same off the main thread. Above `limit` tokens, estimates the rest. */
+  async estimateLongAsync(body: Body, texts: LongTexts, limit: number): Promise<PromptEstimate | undefined> {
+    const model = this.modelOf(body);
+    const long = new CollectedTexts(texts, this.shared.maxTextLength);
+    const found = this.countable(() => this.collect(body, model, true, long));
+    if (found === undefined) return undefined;
+    const short = await this.countTexts(found.texts, model, limit - found.tokens, undefined);
+    let tokens = found.tokens + short.counted;
+    let { unitsLeft } = short;
+    if (long.places.length > 0) {
+      const slices = tokens > limit ? undefined : await this.countSlices(long, model, limit - tokens);
+      if (slices !== undefined) tokens += sumOf(slices.counts);
+      unitsLeft += long.read(slices?.units, slices?.counted);
+    }
+    const certain = this.shared.counted(tokens);
+    const estimated = certain + Math.ceil(unitsLeft * TOKENS_PER_BYTE);
+    if (tokens > limit) return { counted: certain, tokens: estimated };
+    const all = this.withUnread(body, estimated, found.context, long);
+    return all === undefined ? undefined : { counted: certain, tokens: all };
+  }
+
   /** The context of one count on an engine. */
-  context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false): PromptContext {
+  context(model: CountingModel, engine: TokenCounterEngine, estimatesUnknown = false, long?: CollectedTexts): PromptContext {
     const handle = model.handle(engine);
     const { maxTextLength } = this.shared;
     const context: PromptContext = {
@@ -86,6 +133,7 @@ export class RequestCounter {
         context.readUnits += text.length;
         return engine.count(text, handle);
       },
+      long,
       estimatesUnknown,
       readUnits: 0,
       assumed: false,
@@ -102,6 +150,7 @@ export class RequestCounter {
     body: Body,
     model: CountingModel,
     estimatesUnknown: boolean,
+    long?: CollectedTexts,
   ): { readonly context: PromptContext; readonly texts: readonly string[]; readonly tokens: number } {
     const { maxTextLength } = this.shared;
     const texts: string[] = [];
@@ -113,11 +162,40 @@ export class RequestCounter {
         if (text !== '') texts.push(text);
         return 0;
       },
+      long,
       estimatesUnknown,
       readUnits: 0,
       assumed: false,
     };
     return { context, texts, tokens: countRequestBody(body, context) };
+  }
+
+  /** `undefined` for a body that breaks a rule: the error is to show its texts. */
+  private countable<R>(count: () => R): R | undefined {
+    try {
+      return count();
+    } catch (error) {
+      if (error instanceof InvalidArgumentError) return undefined;
+      throw error;
+    }
+  }
+
+  private countSlices(long: CollectedTexts, model: CountingModel, limit: number): Promise<SliceCounts> {
+    const places = long.toCount();
+    const most = Math.min(Math.max(0, Math.floor(limit)), LARGEST_LIMIT);
+    const count = async (engine: TokenCounterEngine): Promise<SliceCounts> =>
+      engine.countSlicesAsync(long.texts.bytes, places, model.handle(engine), most);
+    return this.shared.batchChoice.runAsync('count_request', undefined, count, long.averageLength);
+  }
+
+  /**
+   * `tokens`, or the estimate of the text that no rule has counted if that is larger; `undefined`
+   * if only the texts can tell.
+   */
+  private withUnread(body: Body, tokens: number, { readUnits }: PromptContext, long: CollectedTexts): number | undefined {
+    const { units, bytes } = textsIn(body, long);
+    const unread = units - readUnits - long.readUnits;
+    return unread <= 0 || Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE) <= tokens ? tokens : undefined;
   }
 
   private countTexts(
@@ -150,7 +228,17 @@ function answerOf(promptTokens: number, { facts }: CountingModel, { assumed }: P
 }
 
 /** Estimated tokens of the prompt beyond the `readUnits` UTF-16 units that rules have counted. */
-function unreadTokens({ messages, input, prompt, system, instructions, tools, functions }: Body, readUnits: number): number {
+function unreadTokens(body: Body, readUnits: number): number {
+  const { units, bytes } = textsIn(body);
+  const unread = units - readUnits;
+  return unread <= 0 ? 0 : Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE);
+}
+
+/** UTF-16 units of all texts of a prompt, and their bytes, of long ones at most as many. */
+function textsIn(
+  { messages, input, prompt, system, instructions, tools, functions }: Body,
+  long?: CollectedTexts,
+): { readonly units: number; readonly bytes: number } {
   let units = 0;
   let bytes = 0;
   // A loop, because a body may be nested deeper than the stack; bounded, because it may contain
@@ -159,14 +247,20 @@ function unreadTokens({ messages, input, prompt, system, instructions, tools, fu
   for (let walked = 0; open.length > 0 && walked < MOST_VALUES; walked++) {
     const value = open.pop();
     if (typeof value === 'string') {
-      units += value.length;
-      bytes += Buffer.byteLength(value);
+      const size = long?.sizeOf(value);
+      units += size?.units ?? value.length;
+      bytes += size?.bytes ?? Buffer.byteLength(value);
     } else if (Array.isArray(value)) {
       for (let i = 0; i < value.length; i++) if (typeof value[i] !== 'number') open.push(value[i]);
     } else if (typeof value === 'object' && value !== null) {
       for (const key in value) open.push((value as Body)[key]);
     }
   }
-  const unread = units - readUnits;
-  return unread <= 0 ? 0 : Math.ceil((bytes / units) * unread * TOKENS_PER_BYTE);
+  return { units, bytes };
+}
+
+function sumOf(counts: Uint32Array): number {
+  let sum = 0;
+  for (const count of counts) sum += count;
+  return sum;
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
 import { countMessages, REPLY_PRIMING, type ChatMessage } from './messages.js';
-import { countJson, isRecord, type PromptContext } from './prompt-context.js';
+import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
 import type { EncodingName } from '../engine/engine.js';
@@ -74,12 +74,12 @@ function countSystem(content: unknown, path: string, context: PromptContext): nu
 }
 
 function countInputs(inputs: unknown, path: string, context: PromptContext): number {
-  if (typeof inputs === 'string') return context.count(inputs);
+  if (typeof inputs === 'string') return countString(inputs, context);
   if (!Array.isArray(inputs)) throw new InvalidArgumentError(path, inputs, 'must be a text, an array of texts, or token ids');
   let tokens = 0;
   for (let i = 0; i < inputs.length; i++) {
     const input: unknown = inputs[i];
-    if (typeof input === 'string') tokens += context.count(input);
+    if (typeof input === 'string') tokens += countString(input, context);
     else if (isTokenId(input)) tokens += 1;
     else if (Array.isArray(input) && input.every(isTokenId)) tokens += input.length;
     else throw new InvalidArgumentError(`${path}[${i}]`, input, 'must be a text or token ids');

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkDepth, countJson, isRecord, type PromptContext } from './prompt-context.js';
+import { checkDepth, countJson, countString, isRecord, textOf, type PromptContext } from './prompt-context.js';
 
 /**
  * A tool: OpenAI's (Chat Completions or Responses), Anthropic's (`input_schema`) or Gemini's
@@ -43,7 +43,7 @@ export function countToolChoice(choice: ToolChoice | undefined, context: PromptC
   if (!isRecord(choice)) return 0;
   if (choice.type === 'none') return CHOICE_NONE;
   const { name } = [choice.function, choice.custom].find(isRecord) ?? choice;
-  return typeof name === 'string' ? CHOICE_NAMED + context.count(name) : 0;
+  return typeof name === 'string' ? CHOICE_NAMED + countString(name, context) : 0;
 }
 
 function countTool(tool: unknown, path: string, context: PromptContext, depth: number): number {
@@ -54,9 +54,10 @@ function countTool(tool: unknown, path: string, context: PromptContext, depth: n
   const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
   // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
   const parameters = definition.parameters ?? definition.input_schema;
-  const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);
+  const stated = definition.name ?? definition.type;
+  const name = typeof stated === 'string' ? textOf(stated, context) : (stated ?? (parameters === undefined ? soleKey(tool) : undefined));
   if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
-  const line = context.count(joined(name, undefined, definition.description));
+  const line = context.count(joined(name, undefined, describedBy(definition, context)));
   const own = context.model.tokensPerFunction + line + (isRecord(parameters) ? countSchema(parameters, path, context, 0) : 0);
   // A namespace of the Responses API.
   return Array.isArray(tool.tools) ? own + countEach(tool.tools, `${path}.tools`, context, depth + 1) : own;
@@ -109,7 +110,7 @@ function countProperties(properties: unknown, path: string, context: PromptConte
       tokens += context.count(name);
       continue;
     }
-    tokens += countEnum(schema.enum, path, context) + context.count(joined(name, typeName(schema), schema.description));
+    tokens += countEnum(schema.enum, path, context) + context.count(joined(name, typeName(schema, context), describedBy(schema, context)));
     tokens += countSchema(schema, path, context, depth + 1);
   }
   return tokens;
@@ -127,16 +128,25 @@ function alternatives(schema: Schema): Schema[] {
 }
 
 /** `string`, `string|null`, or the last part of a reference. */
-function typeName(schema: Schema): string | undefined {
-  if (typeof schema.type === 'string') return schema.type;
-  if (Array.isArray(schema.type)) return schema.type.filter((type) => typeof type === 'string').join('|');
-  if (typeof schema.$ref === 'string') return schema.$ref.slice(schema.$ref.lastIndexOf('/') + 1);
-  const types = alternatives(schema).map((alternative) => (typeof alternative.type === 'string' ? alternative.type : 'any'));
+function typeName(schema: Schema, context: PromptContext): string | undefined {
+  const { type: given, $ref: ref } = schema;
+  if (typeof given === 'string') return textOf(given, context);
+  if (Array.isArray(given)) return given.flatMap((type) => (typeof type === 'string' ? [textOf(type, context)] : [])).join('|');
+  if (typeof ref === 'string') return lastPart(textOf(ref, context));
+  const types = alternatives(schema).map(({ type }) => (typeof type === 'string' ? textOf(type, context) : 'any'));
   return types.length === 0 ? undefined : types.join('|');
 }
 
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+function describedBy({ description }: Schema, context: PromptContext): string | undefined {
+  return typeof description === 'string' ? textOf(description, context) : undefined;
+}
+
 /** The cookbook's line, without its final full stop. Missing parts leave no colon. */
-function joined(name: string, type: string | undefined, description: unknown): string {
-  const text = typeof description === 'string' && description !== '' ? `:${description.replace(/\.$/, '')}` : '';
+function joined(name: string, type: string | undefined, description: string | undefined): string {
+  const text = description !== undefined && description !== '' ? `:${description.replace(/\.$/, '')}` : '';
   return type === undefined ? name + text : `${name}:${type}${text}`;
 }

@@ -1,6 +1,6 @@
 import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
 import { isLarge } from '../../../http/body/body-size.js';
-import { promptTokensOf, promptTokensOfAsync } from '../../../http/token-estimate/token-estimate.js';
+import { promptTokensOf } from '../../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../../token-counter/token-counter.service.js';
 
 /** The answer of Anthropic's `/v1/messages/count_tokens`. */
@@ -17,6 +17,6 @@ export async function countMessagesTokens(body: object, counter: TokenCounterSer
   const fields = checkObject('body', body, refuseArgument);
   checkString('model', fields.model, refuseArgument);
   checkArray('messages', fields.messages, (path, message) => checkObject(path, message, refuseArgument), refuseArgument);
-  const tokens = isLarge({ body }) ? await promptTokensOfAsync(fields, counter) : promptTokensOf(fields, counter);
+  const tokens = await promptTokensOf(fields, { counter, isLarge: isLarge({ body }) });
   return { input_tokens: Math.ceil(tokens) };
 }

@@ -1,6 +1,6 @@
 import { checkArray, checkObject, checkString, refuseArgument } from '../../../common/options.js';
 import { isLarge } from '../../../http/body/body-size.js';
-import { promptTokensOf, promptTokensOfAsync } from '../../../http/token-estimate/token-estimate.js';
+import { promptTokensOf } from '../../../http/token-estimate/token-estimate.js';
 import type { TokenCounterService } from '../../../token-counter/token-counter.service.js';
 
 /** The answer of OpenAI's `/v1/responses/input_tokens`. */
@@ -22,6 +22,6 @@ export async function countResponsesTokens(body: object, counter: TokenCounterSe
   const items = typeof input === 'string' ? [{ role: 'user', content: input }] : (input ?? []);
   checkArray('input', items, (path, item) => checkObject(path, item, refuseArgument), refuseArgument);
   const prompt = { ...fields, input: items, instructions: fields.instructions ?? '' };
-  const tokens = isLarge({ body }) ? await promptTokensOfAsync(prompt, counter) : promptTokensOf(prompt, counter);
+  const tokens = await promptTokensOf(prompt, { counter, isLarge: isLarge({ body }) });
   return { object: 'response.input_tokens', input_tokens: Math.ceil(tokens) };
 }

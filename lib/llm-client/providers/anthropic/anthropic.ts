@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../../common/errors.js';
 import { headerOf, type AnyHeaders } from '../../call/retry-after.js';
 import { OPENAI_READER } from '../openai/openai.js';
-import { mergedFields, written } from '../openai/request.js';
+import { mergedFields, passed, written } from '../openai/request.js';
 import { CHAT_PARAMETERS } from '../parameters.js';
 import type { Operation, Protocol, SentRequest, WireCall } from '../protocol.js';
 import { rawHeader } from '../raw-headers.js';
@@ -64,11 +64,11 @@ function nativeCall(sent: SentRequest, host: MessagesHost): WireCall {
   const { headers } = fieldsOf(sent.request.options.request);
   const version = clientVersion(headerOf(headers as AnyHeaders, 'anthropic-version'));
   const betas = listOf(headerOf(headers as AnyHeaders, 'anthropic-beta')).map(checkedBeta);
-  const native = { ...sent, addsUsage: false, defaults: nativeDefaults(sent.defaults) };
+  const native = { ...passed(sent), addsUsage: false, defaults: nativeDefaults(sent.defaults) };
   return {
     path: host.pathOf(sent),
     headers: headersFor(sent, host, { betas, version }),
-    body: written(sent, () => placed(withOwnHistory(mergedFields(native)), host)),
+    body: written(native, () => placed(withOwnHistory(mergedFields(native)), host)),
     ...(sent.request.stream && { translator: new PassingTranslator() }),
     reader: MESSAGES_READER,
   };

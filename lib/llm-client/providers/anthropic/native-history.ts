@@ -1,3 +1,4 @@
+import { RawField } from '../../../http/body/raw-field.js';
 import { fieldsOf, isObject, type Fields } from './blocks.js';
 import { isToolId, toolIdOf } from './tool-names.js';
 
@@ -11,6 +12,12 @@ const THINKING = new Set<unknown>(['thinking', 'redacted_thinking']);
  * nothing is to be mended it is the same object.
  */
 export function withOwnHistory(body: Fields): Fields {
+  const { messages: given } = body;
+  if (given instanceof RawField) {
+    // A long id counts as another provider's: then the messages themselves are looked at.
+    const outlined = { ...body, messages: given.outlined };
+    return withOwnHistory(outlined) === outlined ? body : withOwnHistory({ ...body, messages: given.value() });
+  }
   if (!Array.isArray(body.messages)) return body;
   const before = body.messages as readonly unknown[];
   const messages = before.map(mended);

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../../common/errors.js';
 import { lacksThinking } from '../anthropic/conversation.js';
 import { written } from '../openai/request.js';
 import { dropsParams, refused, splitParameters, type ParameterRules, type SplitParameters } from '../parameters.js';
-import type { SentRequest } from '../protocol.js';
+import type { SentRequest, WireCall } from '../protocol.js';
 import { conversationOf } from './messages.js';
 import { bedrockModel, hasTextFormat, isNova, type BedrockModel } from './models.js';
 import { thinkingOf, type Thinking } from './thinking.js';
@@ -56,7 +56,7 @@ export class ConverseRequest {
     return (this.parameters.chat.stream_options as { readonly include_usage?: unknown } | undefined)?.include_usage === true;
   }
 
-  body(): string | Promise<string | Buffer> {
+  body(): WireCall['body'] {
     return written(this.sent, () => this.fields());
   }
 

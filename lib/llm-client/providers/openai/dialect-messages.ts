@@ -11,6 +11,12 @@ export interface MessageContext {
   /** Whether marks for the prompt cache are kept. */
   readonly isMarked: boolean;
   readonly isThinking: boolean;
+  /** The text that a string of the messages stands for (`RawField`). */
+  readonly textOf: (text: string) => string;
+}
+
+interface IdContext extends Pick<MessageContext, 'textOf'> {
+  readonly callIds: CallIds;
 }
 
 /** Fields that other protocols' answers add to a message, for the way back to their provider. */
@@ -24,15 +30,19 @@ const ANSWER = { role: 'assistant', content: 'OK.' };
 /** DeepSeek's and Moonshot's least text of a lost thinking. */
 const LOST = ' ';
 
-/** Messages in a provider's dialect; what is no message stays, for the provider's own error. */
+/**
+ * Messages in a provider's dialect, the list itself where nothing is to be changed; what is no
+ * message stays, for the provider's own error.
+ */
 export function dialectMessages(messages: unknown, context: MessageContext): unknown {
   if (!Array.isArray(messages)) return messages;
   const { rules } = context;
   if (messages.every((message) => isFields(message) && isPlain(message, rules))) return messages;
-  const written = withoutToolMedia(messages).map((message) => (isFields(message) ? messageIn(message, context) : message));
+  const written = withoutToolMedia(messages, context.textOf).map((message) => (isFields(message) ? messageIn(message, context) : message));
   const { dropsEmpty, answersTools } = rules;
   const kept = dropsEmpty === true ? written.filter((message) => !isEmpty(message)) : written;
-  return answersTools === true ? kept.flatMap((message, at) => answered(message, kept[at - 1])) : kept;
+  const all = answersTools === true ? kept.flatMap((message, at) => answered(message, kept[at - 1])) : kept;
+  return all.length === messages.length && all.every((message, at) => message === messages[at]) ? messages : all;
 }
 
 /** With an answer of the assistant between results of tools and a user's message. */
@@ -53,27 +63,30 @@ function messageIn(message: Fields, context: MessageContext): Fields {
   return isPlain(message, context.rules) ? message : messageBy(message, context);
 }
 
-function messageBy(message: Fields, { rules, isMarked, isThinking }: MessageContext): Fields {
+function messageBy(message: Fields, context: MessageContext): Fields {
+  const { rules, isMarked, isThinking, textOf } = context;
   const { roles = {}, named, strings, lacks = [], dropsNulls, needsReasoning, callIds = OPENAI_IDS } = rules;
   const { role } = message;
   const isNamed = named === undefined || named.some((each) => each === role);
   let own = without(message, [...OF_OTHERS, ...lacks, ...(isMarked ? [] : [MARK]), ...(isNamed ? [] : ['name'])]);
   if (typeof role === 'string' && Object.hasOwn(roles, role)) own = { ...own, role: roles[role] };
-  const content = contentIn(own.content, isMarked, strings?.includes(String(own.role)) === true);
+  const isString = strings?.includes(String(own.role)) === true;
+  const content = contentIn(own.content, isMarked, isString ? textOf : undefined);
   if (content !== own.content) own = { ...own, content };
-  if (Array.isArray(own.tool_calls)) own = withCalls(own, own.tool_calls, callIds);
-  const id = sentId(own.tool_call_id, callIds);
+  if (Array.isArray(own.tool_calls)) own = withCalls(own, own.tool_calls, { callIds, textOf });
+  const id = sentId(own.tool_call_id, { callIds, textOf });
   if (id !== own.tool_call_id) own = { ...own, tool_call_id: id };
   if (role !== 'assistant') return own;
   if (dropsNulls === true) own = without(own, nullsIn(own));
-  if (rules.replaysThinking === true) own = withThinking(own, message.reasoning_content);
+  if (rules.replaysThinking === true) own = withThinking(own, message.reasoning_content, textOf);
   return needsReasoning === undefined ? own : withReasoning(own, message, needsReasoning === 'when thinking' ? isThinking : hasCalls(own));
 }
 
-function contentIn(content: unknown, isMarked: boolean, isString: boolean): unknown {
+/** @param textOf for content that has to be one text */
+function contentIn(content: unknown, isMarked: boolean, textOf: MessageContext['textOf'] | undefined): unknown {
   if (!Array.isArray(content)) return content;
   const parts = content as readonly unknown[];
-  if (isString && parts.length > 0 && parts.every(isText)) return parts.map(({ text }) => text).join('');
+  if (textOf !== undefined && parts.length > 0 && parts.every(isText)) return parts.map(({ text }) => textOf(text)).join('');
   if (isMarked || !parts.some((part) => isFields(part) && MARK in part)) return parts;
   return parts.map((part) => (isFields(part) ? without(part, [MARK]) : part));
 }
@@ -83,11 +96,11 @@ function isText(part: unknown): part is { readonly text: string } {
 }
 
 /** Without a position, which belongs to streams, and what Gemini's answers add. */
-function withCalls(message: Fields, calls: readonly unknown[], callIds: CallIds): Fields {
+function withCalls(message: Fields, calls: readonly unknown[], context: IdContext): Fields {
   const written = calls.map((call) => {
     if (!isFields(call)) return call;
     const own = without(call, ['index', 'provider_specific_fields']);
-    const id = sentId(own.id, callIds);
+    const id = sentId(own.id, context);
     const called = isFields(own.function) ? without(own.function, ['provider_specific_fields']) : own.function;
     return id === own.id && called === own.function ? own : { ...own, id, function: called };
   });
@@ -95,11 +108,13 @@ function withCalls(message: Fields, calls: readonly unknown[], callIds: CallIds)
 }
 
 /** Without Gemini's signature. An id of another provider may not be one here. */
-function sentId(id: unknown, { matches, length }: CallIds): unknown {
+function sentId(id: unknown, { callIds, textOf }: IdContext): unknown {
   if (typeof id !== 'string') return id;
-  const at = id.indexOf(SIGNATURE);
-  const own = at <= 0 ? id : id.slice(0, at);
-  return matches.test(own) ? own : createHash('sha256').update(own).digest('hex').slice(0, length);
+  const whole = textOf(id);
+  const at = whole.indexOf(SIGNATURE);
+  const own = at <= 0 ? whole : whole.slice(0, at);
+  if (!callIds.matches.test(own)) return createHash('sha256').update(own).digest('hex').slice(0, callIds.length);
+  return own === whole ? id : own;
 }
 
 function nullsIn(message: Fields): readonly string[] {
@@ -117,8 +132,8 @@ function withReasoning(own: Fields, { provider_specific_fields: kept }: Fields, 
 }
 
 /** As Mistral's own answers have it. */
-function withThinking(own: Fields, thinking: unknown): Fields {
-  if (typeof thinking !== 'string' || thinking.trim() === '') return own;
+function withThinking(own: Fields, thinking: unknown, textOf: MessageContext['textOf']): Fields {
+  if (typeof thinking !== 'string' || textOf(thinking).trim() === '') return own;
   const { content } = own;
   const parts: readonly unknown[] =
     typeof content === 'string' ? (content === '' ? [] : [{ type: 'text', text: content }]) : Array.isArray(content) ? content : [];

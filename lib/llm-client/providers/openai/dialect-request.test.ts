@@ -11,7 +11,7 @@ const HELLO = [{ role: 'user', content: 'Hello' }];
 /** The body of a chat: `messages` only where they are not those of the request. */
 function bodyFor(provider: string, model: string, fields: Fields, more: Partial<SentRequest> = {}): Fields {
   const body = { model: 'group', messages: HELLO, ...fields };
-  const request = new ReadRequest(body, {}, false, limits);
+  const request = new ReadRequest({ body }, {}, false, limits);
   const rest = {
     overrides: undefined,
     addsUsage: false,

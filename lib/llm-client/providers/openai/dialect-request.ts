@@ -1,3 +1,4 @@
+import { rewrittenBy } from '../../../http/body/raw-field.js';
 import { asksForNothing, dropsParams, isChatParameter, refused, requestedFields, type RequestedFields } from '../parameters.js';
 import type { SentRequest } from '../protocol.js';
 import { dialectMessages } from './dialect-messages.js';
@@ -90,8 +91,11 @@ class ChatFields {
       case 'messages':
         return this.messages(value);
       case 'tools': {
-        const kept = dialectTools(value, tools, keepsMarks(rules?.cacheMarks, this.sent.model));
-        return tools?.functionsOnly === true && Array.isArray(kept) && kept.length === 0 ? undefined : kept;
+        const isMarked = keepsMarks(rules?.cacheMarks, this.sent.model);
+        return rewrittenBy(value, (given) => {
+          const kept = dialectTools(given, tools, isMarked);
+          return tools?.functionsOnly === true && Array.isArray(kept) && kept.length === 0 ? undefined : kept;
+        });
       }
       case 'max_tokens':
         // The newer name of the limit counts where the request has both.
@@ -114,9 +118,12 @@ class ChatFields {
     const { sent, dialect, thinking, fields } = this;
     const { messages: rules = {}, requiredTool } = dialect;
     const isMarked = keepsMarks(rules.cacheMarks, sent.model);
-    const messages = dialectMessages(given, { rules, isMarked, isThinking: thinking === 'enabled' });
-    const asks = requiredTool !== undefined && fields.tool_choice === 'required' && Array.isArray(messages);
-    return asks ? [...(messages as unknown[]), { role: 'user', content: requiredTool }] : messages;
+    const context = { rules, isMarked, isThinking: thinking === 'enabled' };
+    return rewrittenBy(given, (list, textOf) => {
+      const messages = dialectMessages(list, { ...context, textOf });
+      const asks = requiredTool !== undefined && fields.tool_choice === 'required' && Array.isArray(messages);
+      return asks ? [...(messages as unknown[]), { role: 'user', content: requiredTool }] : messages;
+    });
   }
 }
 

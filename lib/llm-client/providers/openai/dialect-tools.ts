@@ -5,28 +5,39 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Deeper parts of a schema stay as they are. */
 const DEEPEST = 64;
 
-/** The tools of a request in a provider's dialect. @param isMarked whether cache marks are kept */
+/**
+ * The tools of a request in a provider's dialect, the list itself where nothing is to be changed.
+ * @param isMarked whether cache marks are kept
+ */
 export function dialectTools(tools: unknown, rules: ToolRules = {}, isMarked: boolean): unknown {
   if (!Array.isArray(tools)) return tools;
   const { functionsOnly, lacksStrict, schemaLacks } = rules;
   const isChanged = functionsOnly !== undefined || lacksStrict !== undefined || schemaLacks !== undefined;
   if (!isChanged && (isMarked || !tools.some((tool) => isFields(tool) && 'cache_control' in tool))) return tools;
   const kept: unknown[] = functionsOnly === true ? tools.filter((tool) => isFields(tool) && tool.type === 'function') : tools;
-  return kept.map((tool) => {
+  const written = kept.map((tool) => {
     if (!isFields(tool)) return tool;
     const own = isMarked ? tool : without(tool, ['cache_control']);
     if (!isFields(own.function)) return own;
     const called = lacksStrict === true ? without(own.function, ['strict']) : own.function;
     const parameters = schemaLacks === undefined ? called.parameters : cleaned(called.parameters, schemaLacks, 0);
-    return { ...own, function: parameters === called.parameters ? called : { ...called, parameters } };
+    const definition = parameters === called.parameters ? called : { ...called, parameters };
+    return definition === own.function ? own : { ...own, function: definition };
   });
+  return written.length === tools.length && written.every((tool, at) => tool === tools[at]) ? tools : written;
 }
 
+/** Returns the same schema where it has none of the keys. */
 function cleaned(schema: unknown, keys: readonly string[], depth: number): unknown {
   if (depth > DEEPEST || typeof schema !== 'object' || schema === null) return schema;
-  if (Array.isArray(schema)) return schema.map((part) => cleaned(part, keys, depth + 1));
-  const kept = Object.entries(schema).filter(([key]) => !keys.includes(key));
-  return Object.fromEntries(kept.map(([key, part]) => [key, cleaned(part, keys, depth + 1)]));
+  if (Array.isArray(schema)) {
+    const parts = schema.map((part) => cleaned(part, keys, depth + 1));
+    return parts.every((part, at) => part === schema[at]) ? schema : parts;
+  }
+  const fields = Object.entries(schema);
+  const kept = fields.filter(([key]) => !keys.includes(key)).map(([key, part]) => [key, cleaned(part, keys, depth + 1)] as const);
+  const isSame = kept.length === fields.length && kept.every(([, part], at) => part === fields[at][1]);
+  return isSame ? schema : Object.fromEntries(kept);
 }
 
 /** Returns the same object where it has none of the keys. */

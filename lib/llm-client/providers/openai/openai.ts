@@ -7,7 +7,7 @@ import { DialectTranslator } from './dialect-answer.js';
 import { chatFields } from './dialect-request.js';
 import { dialectOfModel, type Dialect } from './dialect.js';
 import { policedFields } from '../parameters.js';
-import { written } from './request.js';
+import { passed, written } from './request.js';
 import { forwardedCall } from './forwarded.js';
 import { OPENAI_READER } from './reader.js';
 import { chatNeedsResponses } from './responses/needs-responses.js';
@@ -24,11 +24,12 @@ export { OPENAI_READER };
 /** OpenAI's chat and embeddings; completions and Responses where the provider has them. */
 export const OPENAI: Protocol = {
   name: 'openai',
-  call(operation, sent) {
+  call(operation, given) {
+    const sent = passed(given);
     const { forwarded } = sent.request;
     if (forwarded !== undefined) return forwardedCall(forwarded, sent, OPENAI_READER);
     if (operation === 'responses') return hasResponses(sent) ? responsesCall(sent) : undefined;
-    if (operation === 'chat' && chatNeedsResponses(sent)) return chatByResponses(sent);
+    if (operation === 'chat' && chatNeedsResponses(sent)) return chatByResponses(given);
     const path = operation === 'completions' && !hasCompletions(sent) ? undefined : PATHS[operation];
     if (path === undefined) return undefined;
     if (operation !== 'chat') return { path, body: written(sent, () => policedFields(sent)), reader: OPENAI_READER };

@@ -1,17 +1,32 @@
 import { errorMessage, InvalidArgumentError } from '../../../common/errors.js';
 import { UnsupportedRequestError } from '../../../common/http-errors.js';
 import { nextTurn } from '../../../common/next-turn.js';
+import { writtenFields, writtenInTurns } from '../../../http/body/json-writer.js';
 import { largeJson } from '../../../http/body/large-json.js';
+import { areShort, fieldsToPass } from '../../../http/body/raw-field.js';
+import type { ModelRequest } from '../../request.js';
 import { tagsIn, withoutOwn } from '../../own-fields.js';
-import type { SentRequest } from '../protocol.js';
+import type { SentRequest, WireCall } from '../protocol.js';
 
 /** The body: the deployment's defaults, the request, a fallback's changes, `extra_body`. */
-export function bodyOf(sent: SentRequest): string | Promise<Buffer> {
+export function bodyOf(sent: SentRequest): WireCall['body'] {
   return written(sent, () => mergedFields(sent));
 }
 
+/**
+ * The request for a protocol that passes the client's fields: its long ones are `RawField`s, which
+ * are forwarded as the bytes that came.
+ */
+export function passed(sent: SentRequest): SentRequest {
+  const { request, body } = sent;
+  return request.json === undefined || body !== request.body
+    ? sent
+    : { ...sent, body: fieldsToPass(request.json) as ModelRequest, passes: true };
+}
+
 /** Writes fields as JSON, those of a large request in steps. @throws InvalidArgumentError */
-export function written(sent: SentRequest, fields: () => object): string | Promise<Buffer> {
+export function written(sent: SentRequest, fields: () => object): WireCall['body'] {
+  if (sent.passes === true) return spliced(sent, fields);
   if (sent.request.isLarge) {
     const body = largeBody(sent, fields);
     // A call that is cancelled before it is sent does not wait for its body.
@@ -20,6 +35,21 @@ export function written(sent: SentRequest, fields: () => object): string | Promi
   }
   try {
     return JSON.stringify(fields());
+  } catch (error) {
+    throw notJson(sent, error);
+  }
+}
+
+/** Raw fields between those that have changed. */
+function spliced(sent: SentRequest, fields: () => object): WireCall['body'] {
+  try {
+    const made = fields() as Readonly<Record<string, unknown>>;
+    if (!sent.request.isLarge || areShort(made)) return writtenFields(Object.entries(made));
+    const body = writtenInTurns(Object.entries(made)).catch((error: unknown) => {
+      throw notJson(sent, error);
+    });
+    body.catch(() => {});
+    return body;
   } catch (error) {
     throw notJson(sent, error);
   }

@@ -8,7 +8,7 @@ const MEDIA = new Set<unknown>(['image_url', 'file', 'input_audio']);
  * Moves images and files in results of tools to a user's message behind them: OpenAI's tool
  * messages hold text only, while Anthropic, Gemini and Bedrock take both.
  */
-export function withoutToolMedia(messages: readonly unknown[]): readonly unknown[] {
+export function withoutToolMedia(messages: readonly unknown[], textOf = (text: string): string => text): readonly unknown[] {
   if (!messages.some(hasMedia)) return messages;
   const written: unknown[] = [];
   let media: unknown[] = [];
@@ -23,7 +23,7 @@ export function withoutToolMedia(messages: readonly unknown[]): readonly unknown
       const texts = message.content.filter((part) => !isMedia(part));
       const note = { type: 'text', text: `[${moved.length} of its parts follow in the next message]` };
       written.push({ ...message, content: texts.length > 0 ? texts : [note] });
-      media.push({ type: 'text', text: `From the result of ${String(message.tool_call_id)}:` }, ...moved);
+      media.push({ type: 'text', text: `From the result of ${textOf(String(message.tool_call_id))}:` }, ...moved);
     }
   }
   if (media.length > 0) written.push({ role: 'user', content: media });

@@ -1,3 +1,4 @@
+import { outlineOf } from '../../../../http/body/raw-field.js';
 import type { SentRequest } from '../../protocol.js';
 
 const PREFIX = 'responses/';
@@ -27,7 +28,7 @@ export function chatNeedsResponses(sent: SentRequest): boolean {
 }
 
 function valueOf({ body, overrides, defaults, fixed }: SentRequest, name: string): unknown {
-  return fixed?.[name] ?? overrides?.[name] ?? body[name] ?? defaults?.[name];
+  return fixed?.[name] ?? overrides?.[name] ?? outlineOf(body[name]) ?? defaults?.[name];
 }
 
 function hasFunctionTool(tools: unknown): boolean {

@@ -1,3 +1,4 @@
+import { changedBy } from '../../../../http/body/raw-field.js';
 import type { SentRequest, WireCall } from '../../protocol.js';
 import { policedFields } from '../../parameters.js';
 import { OPENAI_READER } from '../reader.js';
@@ -36,6 +37,6 @@ function passedFields(sent: SentRequest): object {
   const { defaults, overrides } = sent;
   const inWords = { defaults: defaults && inResponsesWords(defaults), overrides: overrides && inResponsesWords(overrides) };
   const fields = policedFields({ ...sent, ...inWords, model: responsesModel(sent.model) });
-  const input = readableInput(fields.input, sent.provider);
+  const input = changedBy(fields.input, (given, textOf) => readableInput(given, sent.provider, textOf));
   return input === fields.input ? fields : { ...fields, input };
 }

@@ -1,0 +1,204 @@
+import type { ScannedField } from '../../json-body/engine/engine.js';
+import { markedIndex } from '../../json-body/text-marks.js';
+import type { JsonBody, Soon } from './json-body.js';
+
+/** Shorter lists and objects without long texts are parsed at once. */
+const PARSED_AT_ONCE = 1024;
+const OPEN_ARRAY = 0x5b;
+const OPEN_OBJECT = 0x7b;
+
+/** By the objects that apps see. */
+const bodies = new WeakMap<object, BodyObject>();
+
+/** A long field, which is parsed when it is read for the first time. */
+interface LazyField {
+  readonly get: () => unknown;
+  /** Where its bytes are; `undefined` once it is read, or they are released. */
+  source: JsonBody | undefined;
+}
+
+type Rewrite = (shown: BodyObject) => Promise<JsonBody | undefined>;
+
+/** A field of an app's object. */
+export interface CurrentField {
+  readonly name: string;
+  /** Its place in the bytes; `undefined` if the app has added or changed it. */
+  readonly scanned: ScannedField | undefined;
+}
+
+/**
+ * A JSON body as the plain object that an app sees: its long fields are accessors that parse on
+ * first access. Tells exactly which fields the app has changed: one that was never read has not.
+ */
+export class BodyObject {
+  readonly object: Record<string, unknown> = {};
+  private readonly lazy = new Map<string, LazyField>();
+  /** Long texts that the app has seen, by their index in the scan. */
+  private texts: string[] = [];
+
+  private constructor(
+    private body: JsonBody | undefined,
+    private readonly rewrite: Rewrite,
+  ) {}
+
+  /** @param rewrite writes what the app has changed */
+  static of(body: JsonBody, rewrite: Rewrite): BodyObject {
+    const made = new BodyObject(body, rewrite);
+    for (const field of body.scan.fields) made.add(body, field);
+    bodies.set(made.object, made);
+    return made;
+  }
+
+  /** The bytes that came, or were written from the object since; `undefined` once released. */
+  get json(): JsonBody | undefined {
+    return this.body;
+  }
+
+  /** The bytes with what the app has changed since; `undefined` once released or forgotten. */
+  get current(): Soon<JsonBody | undefined> {
+    return this.isChanged ? this.rewrite(this) : this.body;
+  }
+
+  /** Whether the app has changed, added or removed fields since the bytes were read or written. */
+  private get isChanged(): boolean {
+    const { body } = this;
+    if (body === undefined) return false;
+    const names = this.names();
+    return names.length !== body.scan.fields.length || !names.every((name) => this.isAsIn(body, name));
+  }
+
+  /** The fields at this moment. */
+  fields(body: JsonBody): readonly CurrentField[] {
+    const scanned = new Map(body.scan.fields.map((field) => [field.name, field]));
+    return this.names().map((name) => ({ name, scanned: this.isAsIn(body, name) ? scanned.get(name) : undefined }));
+  }
+
+  /** Takes bytes that were written from the object: from here on it is compared with these. */
+  rewritten(body: JsonBody): void {
+    this.body = body;
+    this.texts = [];
+  }
+
+  /** From here on the object is an app's own. */
+  forget(): void {
+    this.body = undefined;
+    bodies.delete(this.object);
+  }
+
+  /** Gives the bytes back. Long fields that were never read are `undefined` from here on. */
+  release(): void {
+    this.forget();
+    this.texts = [];
+    for (const field of this.lazy.values()) field.source = undefined;
+  }
+
+  /** Of all fields that JSON has. */
+  private names(): readonly string[] {
+    const { object } = this;
+    return Object.keys(object).filter((name) => this.isUnread(name) || object[name] !== undefined);
+  }
+
+  private add(body: JsonBody, field: ScannedField): void {
+    const { name, valueStart, valueEnd, firstText, endText } = field;
+    const first = body.bytes[valueStart];
+    const isContainer = first === OPEN_OBJECT || first === OPEN_ARRAY;
+    if (firstText < endText || (isContainer && valueEnd - valueStart > PARSED_AT_ONCE)) this.addLazy(body, field);
+    // The outline's own would change with the app's.
+    else this.object[name] = isContainer ? body.valueOf(field) : body.outline[name];
+  }
+
+  private addLazy(body: JsonBody, field: ScannedField): void {
+    const { object, lazy } = this;
+    const { name } = field;
+    let value: unknown;
+    const settle = (settled: unknown): boolean =>
+      Reflect.defineProperty(object, name, { value: settled, writable: true, enumerable: true, configurable: true });
+    const get = (): unknown => {
+      const { source } = own;
+      if (source !== undefined) {
+        own.source = undefined;
+        value = source.valueOf(field);
+        this.learn(value, this.body?.outline[name]);
+        // Without effect if the app has frozen the object.
+        settle(value);
+      }
+      return value;
+    };
+    const set = (given: unknown): void => {
+      if (!settle(given)) throw new TypeError(`Cannot assign to read only property '${name}' of object`);
+    };
+    const own: LazyField = { get, source: body };
+    lazy.set(name, own);
+    Object.defineProperty(object, name, { get, set, enumerable: true, configurable: true });
+  }
+
+  private isUnread(name: string): boolean {
+    const field = this.lazy.get(name);
+    return field?.source !== undefined && Object.getOwnPropertyDescriptor(this.object, name)?.get === field.get;
+  }
+
+  private isAsIn(body: JsonBody, name: string): boolean {
+    if (!Object.hasOwn(body.outline, name)) return false;
+    return this.isUnread(name) || this.isSame(this.object[name], body.outline[name], body);
+  }
+
+  /** Compares values one by one; long texts with the strings that were parsed. */
+  private isSame(value: unknown, outlined: unknown, body: JsonBody): boolean {
+    if (hasOwnJson(value)) return this.isSame(value.toJSON(), outlined, body);
+    if (typeof outlined === 'string') {
+      const index = markedIndex(outlined);
+      return value === (index < 0 ? outlined : (this.texts[index] ??= body.textAt(index)));
+    }
+    if (typeof outlined !== 'object' || outlined === null) return value === outlined;
+    if (typeof value !== 'object' || value === null) return false;
+    if (Array.isArray(outlined)) {
+      return Array.isArray(value) && value.length === outlined.length && outlined.every((each, at) => this.isSame(value[at], each, body));
+    }
+    const names = Object.keys(value);
+    return (
+      !Array.isArray(value) &&
+      names.length === Object.keys(outlined).length &&
+      names.every((name) => Object.hasOwn(outlined, name) && this.isSame(fieldOf(value, name), fieldOf(outlined, name), body))
+    );
+  }
+
+  /** Remembers the texts that stand in the places of marks. */
+  private learn(value: unknown, outlined: unknown): void {
+    if (typeof outlined === 'string') {
+      const index = markedIndex(outlined);
+      if (index >= 0 && typeof value === 'string') this.texts[index] = value;
+    } else if (typeof outlined === 'object' && outlined !== null && typeof value === 'object' && value !== null) {
+      for (const name in outlined) this.learn(fieldOf(value, name), fieldOf(outlined, name));
+    }
+  }
+}
+
+/**
+ * The bytes of a body that the gateway has read, with what the app has changed of it since;
+ * `undefined` for any other object.
+ */
+export function jsonBodyOf(object: unknown): Soon<JsonBody | undefined> {
+  return bodies.get(object as object)?.current;
+}
+
+/** The same without a look at changes. */
+export function receivedBody(object: object): JsonBody | undefined {
+  return bodies.get(object)?.json;
+}
+
+/**
+ * Gives the bytes of a body back, once no attempt can need them. Long fields that the app has not
+ * read are `undefined` from here on.
+ */
+export function releaseBody(object: unknown): void {
+  bodies.get(object as object)?.release();
+}
+
+function fieldOf(value: object, name: string): unknown {
+  return (value as Readonly<Record<string, unknown>>)[name];
+}
+
+/** A `Date`, for example. */
+function hasOwnJson(value: unknown): value is { toJSON(): unknown } {
+  return typeof (value as { readonly toJSON?: unknown } | null | undefined)?.toJSON === 'function';
+}

@@ -1,0 +1,83 @@
+import type { JsonScan, ScannedField } from '../../json-body/engine/engine.js';
+import type { LongTexts } from '../../token-counter/prompt/prompt-context.js';
+import { decodeJsonText, markedIndex } from '../../json-body/text-marks.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A value, or a promise of it for long bodies. */
+export type Soon<T> = T | Promise<T>;
+
+/** A JSON object as the bytes that came, and what a scan has found in them. It never changes. */
+export class JsonBody implements LongTexts {
+  /** Tokens of its prompt, once they are counted. */
+  promptTokens: number | undefined = undefined;
+  private parsedOutline: Fields | undefined = undefined;
+  private readFields: Fields | undefined = undefined;
+
+  constructor(
+    readonly bytes: Buffer,
+    readonly scan: JsonScan,
+  ) {}
+
+  /** Its fields with marks in place of long texts. Not to be changed. */
+  get outline(): Fields {
+    return (this.parsedOutline ??= JSON.parse(this.scan.outline ?? textIn(this.bytes)) as Fields);
+  }
+
+  /** The same, but for the model's name, which is no part of the prompt. */
+  get promptFields(): Fields {
+    return (this.readFields ??= this.withModel());
+  }
+
+  /** The bytes of a field's value. */
+  sliceOf({ valueStart, valueEnd }: ScannedField): Buffer {
+    return this.bytes.subarray(valueStart, valueEnd);
+  }
+
+  /** A field's value, parsed anew. */
+  valueOf({ valueStart, valueEnd }: ScannedField): unknown {
+    return JSON.parse(this.bytes.toString('utf8', valueStart, valueEnd));
+  }
+
+  /** All fields, parsed anew. */
+  parsed(): Fields {
+    return JSON.parse(textIn(this.bytes)) as Fields;
+  }
+
+  get places(): Uint32Array {
+    return this.scan.texts;
+  }
+
+  indexOf(text: string): number {
+    return markedIndex(text);
+  }
+
+  /** The text that stands at an index of `scan.texts`. */
+  textAt(index: number): string {
+    const { texts } = this.scan;
+    return decodeJsonText(this.bytes, texts[2 * index], texts[2 * index + 1]);
+  }
+
+  /** The same as it stands between its quotes. */
+  rawText(index: number): Buffer {
+    const { texts } = this.scan;
+    return this.bytes.subarray(texts[2 * index], texts[2 * index + 1]);
+  }
+
+  /** A text of the outline, the long one where it is a mark. */
+  textOf(outlined: string): string {
+    const index = markedIndex(outlined);
+    return index < 0 ? outlined : this.textAt(index);
+  }
+
+  private withModel(): Fields {
+    const { outline } = this;
+    const { model } = outline;
+    return typeof model !== 'string' || markedIndex(model) < 0 ? outline : { ...outline, model: this.textOf(model) };
+  }
+}
+
+/** JSON as text, without a byte order mark. */
+export function textIn(bytes: Buffer): string {
+  return bytes.toString('utf8', bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
+}

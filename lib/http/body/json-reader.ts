@@ -1,0 +1,133 @@
+import { HttpException } from '@nestjs/common';
+import { isUtf8 } from 'node:buffer';
+import { InvalidArgumentError } from '../../common/errors.js';
+import type { EngineChoice } from '../../engine/engine-choice.js';
+import { isJsonFault, type JsonBodyEngine, type JsonFault, type JsonScan } from '../../json-body/engine/engine.js';
+import { DEFAULT_JSON_BOUNDS, type JsonBounds } from '../../json-body/json-bounds.js';
+import { asBuffer } from '../../json-body/text-marks.js';
+import { BodyObject } from './body-object.js';
+import { JsonBody, textIn, type Soon } from './json-body.js';
+import { BodyBoundsError } from './json-bounds.js';
+import { writtenInTurns } from './json-writer.js';
+import { RawField } from './raw-field.js';
+
+/** Shorter texts are scanned on the main thread: handing them over takes longer. */
+const SCANNED_APART = 32 * 1024;
+/** Shorter bodies are parsed at once: what the bytes of a long one save is less than they cost. */
+const KEPT_FROM = 4 * 1024;
+
+/** Longest JSON of a stream. */
+const LONGEST_SOURCE = 32 * 1024 * 1024;
+
+/** JSON as bytes, whole or as a stream. The caller does not change them until the call has ended. */
+export type JsonSource = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export function isJsonSource(body: unknown): body is JsonSource {
+  return body instanceof Uint8Array || (typeof body === 'object' && body !== null && Symbol.asyncIterator in body);
+}
+
+/** Reads JSON bodies, and keeps the bytes of long ones. */
+export class JsonReader {
+  constructor(private readonly engines: Pick<EngineChoice<JsonBodyEngine>, 'always' | 'run' | 'runAsync' | 'recover'>) {}
+
+  /**
+   * What `request.body` becomes: a plain object, or one that parses its long fields when they are
+   * read (`BodyObject`).
+   * @throws HttpException (400) for no JSON, a doubled key, `__proto__`, and a text out of
+   * bounds
+   */
+  read(received: Uint8Array, bounds: Required<JsonBounds>): Soon<unknown> {
+    const bytes = asUtf8(received);
+    const scan = this.scan(bytes, bounds);
+    return scan instanceof Promise ? scan.then((found) => this.bodyOf(bytes, found)) : this.bodyOf(bytes, scan);
+  }
+
+  /** The same for a program's bytes. @throws InvalidArgumentError instead, also above 32 MiB */
+  async readSource(source: JsonSource): Promise<unknown> {
+    const bytes = source instanceof Uint8Array ? source : await collected(source);
+    try {
+      return await this.read(bytes, DEFAULT_JSON_BOUNDS);
+    } catch (error) {
+      if (!(error instanceof HttpException)) throw error;
+      throw new InvalidArgumentError('body', undefined, `must be one JSON object within the bounds (${error.message})`);
+    }
+  }
+
+  /** A program's object as bytes; `undefined` for what cannot be written, or is out of bounds. */
+  write(object: object): Promise<JsonBody | undefined> {
+    return this.written(() => Object.entries(object));
+  }
+
+  private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault): unknown {
+    if (isJsonFault(scan)) throw errorOf(scan);
+    if (!scan.isObject || bytes.length < KEPT_FROM) return JSON.parse(textIn(bytes));
+    return BodyObject.of(new JsonBody(bytes, scan), (shown) => this.rewrite(shown)).object;
+  }
+
+  private async rewrite(shown: BodyObject): Promise<JsonBody | undefined> {
+    const { json } = shown;
+    if (json === undefined) return undefined;
+    const written = await this.written(() =>
+      shown.fields(json).map(({ name, scanned }) => [name, scanned === undefined ? shown.object[name] : new RawField(json, scanned)]),
+    );
+    // Released meanwhile, or an app has made something else of it: then its own object counts.
+    if (written === undefined || shown.json === undefined) shown.forget();
+    else shown.rewritten(written);
+    return written;
+  }
+
+  /** The code that sends an object that cannot be written says what is wrong with it. */
+  private async written(fields: () => readonly (readonly [name: string, value: unknown])[]): Promise<JsonBody | undefined> {
+    let bytes: Buffer;
+    try {
+      bytes = await writtenInTurns(fields());
+    } catch {
+      return undefined;
+    }
+    const scan = await this.scan(bytes, DEFAULT_JSON_BOUNDS);
+    return isJsonFault(scan) || !scan.isObject ? undefined : new JsonBody(bytes, scan);
+  }
+
+  private scan(bytes: Buffer, bounds: Required<JsonBounds>): Soon<JsonScan | JsonFault> {
+    const { engines } = this;
+    if (bytes.length > SCANNED_APART) return engines.runAsync('scan', undefined, (engine) => engine.scanAsync(bytes, bounds));
+    const engine = engines.always;
+    if (engine === null) return engines.run('scan', undefined, (either) => either.scan(bytes, bounds));
+    try {
+      return engine.scan(bytes, bounds);
+    } catch (error) {
+      return engines.recover(error, engine, (either) => either.scan(bytes, bounds));
+    }
+  }
+}
+
+/** @throws InvalidArgumentError for a longer one, and for chunks that are no bytes */
+async function collected(source: Exclude<JsonSource, Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of source as AsyncIterable<unknown>) {
+    if (!(chunk instanceof Uint8Array)) throw new InvalidArgumentError('body', chunk, 'must be a stream of bytes');
+    length += chunk.length;
+    if (length > LONGEST_SOURCE) throw new InvalidArgumentError('body', length, `must not be longer than ${LONGEST_SOURCE} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** Other bytes become U+FFFD, as everywhere in Node. */
+function asUtf8(received: Uint8Array): Buffer {
+  return isUtf8(received) ? asBuffer(received) : Buffer.from(asBuffer(received).toString());
+}
+
+function errorOf(fault: JsonFault): HttpException {
+  switch (fault.kind) {
+    case 'bound':
+      return new BodyBoundsError(fault);
+    case 'duplicate':
+      return new HttpException(`The body has the key ${JSON.stringify(fault.key)} twice in one object.`, 400);
+    case 'prototype':
+      return new HttpException(`The body has a key "__proto__", at byte ${fault.at}.`, 400);
+    default:
+      return new HttpException(`The body is not JSON: ${fault.message}.`, 400);
+  }
+}

@@ -1,0 +1,43 @@
+import { largeJson } from './large-json.js';
+
+/** JSON that is written already. */
+export class WrittenJson {
+  constructor(readonly bytes: Buffer) {}
+}
+
+/** Shorter texts are written in the turn of their neighbours. */
+const SHORT_TEXT = 16 * 1024;
+
+type Field = readonly [name: string, value: unknown];
+
+/** Writes fields as an object: `WrittenJson` as its bytes, others as `JSON.stringify` does. */
+export function writtenFields(fields: Iterable<Field>): Buffer {
+  const parts: Buffer[] = [];
+  let text = '';
+  let separator = '{';
+  for (const [name, value] of fields) {
+    const json = value instanceof WrittenJson ? '' : JSON.stringify(value);
+    // A function, or `undefined`.
+    if (json === undefined) continue;
+    text += `${separator}${JSON.stringify(name)}:${json}`;
+    separator = ',';
+    if (!(value instanceof WrittenJson)) continue;
+    parts.push(Buffer.from(text), value.bytes);
+    text = '';
+  }
+  parts.push(Buffer.from(separator === '{' ? '{}' : `${text}}`));
+  return Buffer.concat(parts);
+}
+
+/** The same with turns of the event loop for values that may be long. */
+export async function writtenInTurns(fields: Iterable<Field>): Promise<Buffer> {
+  const written: Field[] = [];
+  for (const [name, value] of fields) written.push([name, isLong(value) ? new WrittenJson(await largeJson(value)) : value]);
+  return writtenFields(written);
+}
+
+function isLong(value: unknown): value is object | string {
+  if (typeof value === 'string') return value.length > SHORT_TEXT;
+  const isWritten = value instanceof WrittenJson || typeof (value as { readonly toJSON?: unknown } | null)?.toJSON === 'function';
+  return typeof value === 'object' && value !== null && !isWritten;
+}

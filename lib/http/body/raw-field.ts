@@ -1,0 +1,136 @@
+import type { ScannedField } from '../../json-body/engine/engine.js';
+import type { JsonBody } from './json-body.js';
+import { WrittenJson } from './json-writer.js';
+import { MARK } from '../../json-body/text-marks.js';
+
+/** A field that is forwarded as the bytes that came. */
+export class RawField extends WrittenJson {
+  private parsed: { readonly value: unknown } | undefined = undefined;
+
+  constructor(
+    readonly body: JsonBody,
+    private readonly field: ScannedField,
+  ) {
+    super(body.sliceOf(field));
+  }
+
+  /** Its value with marks in place of long texts: its structure is certain, and short texts. */
+  get outlined(): unknown {
+    return this.body.outline[this.field.name];
+  }
+
+  /** A text of `outlined`, the long one where it is a mark. */
+  readonly textOf = (text: string): string => this.body.textOf(text);
+
+  /** Its value, parsed once. */
+  value(): unknown {
+    return (this.parsed ??= { value: this.body.valueOf(this.field) }).value;
+  }
+
+  /** For code that writes it with other values. */
+  toJSON(): unknown {
+    return this.value();
+  }
+}
+
+/** The value of a raw field, parsed, and any other value itself. */
+export function plainValue(value: unknown): unknown {
+  return value instanceof RawField ? value.value() : value;
+}
+
+/** A text that reads like a mark: what is made of it cannot be told from one. */
+class NeedsTexts extends Error {}
+
+/** A mark as a value: within a text its quotes would be escaped, behind a key there is a colon. */
+const WRITTEN_MARK = /"\uf8ff(\d{1,10})"(?!:)/g;
+
+/** The JSON of an outline, with the bytes that came in the places of marks. */
+function spliced(body: JsonBody, outlined: unknown): Buffer {
+  const json = JSON.stringify(outlined);
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { index, 0: mark, 1: place } of json.matchAll(WRITTEN_MARK)) {
+    parts.push(Buffer.from(json.slice(from, index + 1)), body.rawText(Number(place)));
+    from = index + mark.length - 1;
+  }
+  parts.push(Buffer.from(json.slice(from)));
+  return Buffer.concat(parts);
+}
+
+/**
+ * What a change makes of a raw field, where it hands long texts on: it works on the outline, and
+ * the texts stay the bytes that came. Any other value as `changedBy`.
+ * @param change gets a function for texts that it joins or looks into
+ */
+export function rewrittenBy(value: unknown, change: (value: unknown, textOf: (text: string) => string) => unknown): unknown {
+  if (!(value instanceof RawField)) return change(value, itself);
+  const { outlined, body } = value;
+  const textOf = (text: string): string => {
+    const whole = body.textOf(text);
+    if (whole !== text && whole.startsWith(MARK)) throw new NeedsTexts();
+    return whole;
+  };
+  try {
+    const changed = change(outlined, textOf);
+    if (typeof changed !== 'object' || changed === null) return changedBy(value, change);
+    return changed === outlined ? value : new WrittenJson(spliced(body, changed));
+  } catch (error) {
+    if (error instanceof NeedsTexts) return changedBy(value, change);
+    throw error;
+  }
+}
+
+/**
+ * What a change makes of a value. A raw field stays as it is where the change returns its structure
+ * itself. @param change gets a function for texts that decide: long ones are marks
+ */
+export function changedBy(value: unknown, change: (value: unknown, textOf: (text: string) => string) => unknown): unknown {
+  if (!(value instanceof RawField)) return change(value, itself);
+  const { outlined } = value;
+  return change(outlined, value.textOf) === outlined ? value : change(value.value(), itself);
+}
+
+function itself(text: string): string {
+  return text;
+}
+
+/** The structure of a raw field, and any other value itself. */
+export function outlineOf(value: unknown): unknown {
+  return value instanceof RawField ? value.outlined : value;
+}
+
+/** Fields that may be long, and that protocols hand on without a look or by their structure. */
+const PASSED: ReadonlySet<string> = new Set([
+  'messages',
+  'input',
+  'prompt',
+  'suffix',
+  'system',
+  'instructions',
+  'tools',
+  'functions',
+  'documents',
+]);
+
+/** Whether fields are written in one turn of the event loop: none that may be long is a value. */
+export function areShort(fields: Readonly<Record<string, unknown>>): boolean {
+  for (const name in fields) {
+    const value = fields[name];
+    if (PASSED.has(name) && typeof value !== 'number' && value !== undefined && value !== null && !(value instanceof WrittenJson))
+      return false;
+  }
+  return true;
+}
+
+/** The fields of a body for a protocol that passes them: long ones are `RawField`s. */
+export function fieldsToPass(body: JsonBody): Readonly<Record<string, unknown>> {
+  const { outline, scan } = body;
+  const fields: Record<string, unknown> = {};
+  for (const field of scan.fields) {
+    const { name, firstText, endText } = field;
+    const isPlain = firstText === endText && (typeof outline[name] !== 'object' || outline[name] === null);
+    if (!isPlain && PASSED.has(name)) fields[name] = new RawField(body, field);
+    else fields[name] = firstText === endText ? outline[name] : body.valueOf(field);
+  }
+  return fields;
+}

@@ -1,0 +1,86 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import type { LongTextCounter, LongTexts } from './prompt-context.js';
+
+/** The long texts of a body that its rules count, for an engine to count all at once. */
+export class CollectedTexts implements LongTextCounter {
+  /** Indices of texts. */
+  readonly places: number[] = [];
+  /** UTF-16 units of the texts that were counted. */
+  readUnits = 0;
+  private readonly units = new Map<number, number>();
+
+  constructor(
+    readonly texts: LongTexts,
+    private readonly maxTextLength: number,
+  ) {}
+
+  /** Before another walk through the body. */
+  clear(): void {
+    this.places.length = 0;
+    this.units.clear();
+    this.readUnits = 0;
+  }
+
+  textOf(text: string): string {
+    const index = this.texts.indexOf(text);
+    return index < 0 ? text : this.texts.textAt(index);
+  }
+
+  /** Its tokens come later. */
+  count(text: string): number | undefined {
+    const index = this.texts.indexOf(text);
+    if (index < 0) return undefined;
+    // Escaped it may be longer than the text: the error is for the text itself.
+    if (this.lengthOf(index) > this.maxTextLength) throw new InvalidArgumentError('text', undefined, 'may be too long');
+    this.places.push(index);
+    return 0;
+  }
+
+  /** The places of the texts to count. */
+  toCount(): Uint32Array {
+    const { texts, places } = this;
+    const wanted = new Uint32Array(places.length * 2);
+    places.forEach((index, at) => {
+      wanted[2 * at] = texts.places[2 * index];
+      wanted[2 * at + 1] = texts.places[2 * index + 1];
+    });
+    return wanted;
+  }
+
+  /** Average bytes of a text to count. */
+  get averageLength(): number {
+    const { places } = this;
+    return places.reduce((sum, index) => sum + this.lengthOf(index), 0) / Math.max(1, places.length);
+  }
+
+  /**
+   * Takes the UTF-16 units of the first `counted` texts. Returns about how many the others have: a
+   * text has at most as many as its bytes.
+   */
+  read(units: Uint32Array | undefined, counted = units?.length ?? 0): number {
+    let left = 0;
+    this.places.forEach((index, at) => {
+      const known = units !== undefined && at < counted ? units[at] : undefined;
+      if (known === undefined) left += this.lengthOf(index);
+      const length = known ?? this.lengthOf(index);
+      this.units.set(index, length);
+      this.readUnits += length;
+    });
+    return left;
+  }
+
+  /** Of a string of the body that stands for a long text; its bytes are at most so many. */
+  sizeOf(text: string): { readonly units: number; readonly bytes: number } | undefined {
+    const index = this.texts.indexOf(text);
+    if (index < 0) return undefined;
+    const known = this.units.get(index);
+    if (known !== undefined) return { units: known, bytes: this.lengthOf(index) };
+    const uncounted = this.texts.textAt(index);
+    return { units: uncounted.length, bytes: Buffer.byteLength(uncounted) };
+  }
+
+  private lengthOf(index: number): number {
+    const { places } = this.texts;
+    return places[2 * index + 1] - places[2 * index];
+  }
+}

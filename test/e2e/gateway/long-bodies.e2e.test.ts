@@ -1,0 +1,142 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import type { LlmAnswer } from 'nestjs-fast-litellm';
+import { Readable } from 'node:stream';
+import type { Observable } from 'rxjs';
+import { ADAPTERS, GatewayApp, type AdapterName } from '../../support/gateway-app.js';
+import { clientOf, closeClients } from '../../support/llm-client-setup.js';
+import { deploymentOf, scripted, stopProviders } from '../../support/llm-client-providers.js';
+
+type Fields = Record<string, unknown>;
+
+const TEXT = `Gr\\u00fc\\u00dfe \\/ ${'x'.repeat(40_000)}`;
+const MESSAGES = `[ {"role":"system","content":"short"},\n {"role":"user","content":"${TEXT}"} ]`;
+const BODY = `{"model":"gpt-4o", "messages": ${MESSAGES},"temperature":1.0}`;
+const ANSWER = {
+  id: 'c',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }],
+};
+
+const arrived: string[] = [];
+/** Answers that fail first. */
+let failures = 0;
+let apiBase: string;
+/** What the app does to a body before its handler, and what it sees behind. */
+let edit: (body: Fields) => void = () => {};
+
+@Injectable()
+class Editing implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    edit(context.switchToHttp().getRequest<{ body: Fields }>().body);
+    return next.handle();
+  }
+}
+
+beforeAll(async () => {
+  apiBase = await scripted((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      arrived.push(Buffer.concat(parts).toString());
+      const status = failures-- > 0 ? 500 : 200;
+      response
+        .writeHead(status, { 'content-type': 'application/json' })
+        .end(JSON.stringify(status === 200 ? ANSWER : { error: { message: 'down' } }));
+    });
+  });
+});
+beforeEach(() => {
+  arrived.length = failures = 0;
+  edit = () => {};
+});
+afterAll(async () => {
+  await closeClients();
+  await stopProviders();
+});
+
+const router = () => ({
+  modelList: [
+    deploymentOf('gpt-4o', { name: 'one', apiBase }, { model: 'openai/one' }),
+    deploymentOf('other', { name: 'two', apiBase }, { model: 'openai/two' }),
+  ],
+  numRetries: 1,
+  fallbacks: [{ 'gpt-4o': ['other'] }],
+});
+const sent = (model: string) => `{"model":"${model}","messages":${MESSAGES},"temperature":1}`;
+
+describe.each(Object.keys(ADAPTERS) as AdapterName[])('long bodies on %s', (adapter) => {
+  let gateway: GatewayApp;
+  beforeAll(async () => {
+    gateway = await GatewayApp.start(
+      adapter,
+      {},
+      {
+        module: { router: router(), rateLimit: { tokensPerMinute: 1_000_000 } },
+        providers: [{ provide: APP_INTERCEPTOR, useClass: Editing }],
+      },
+    );
+  });
+  afterAll(() => gateway.stop());
+  const post = (body: string) => gateway.ask('/v1/chat/completions', { headers: { 'content-type': 'application/json' }, body });
+
+  it('are forwarded as the bytes that came, by retries and fallbacks too', async () => {
+    failures = 2;
+    expect((await post(BODY)).status).toBe(200);
+    expect(arrived).toEqual([sent('one'), sent('one'), sent('two')]);
+  });
+
+  it('are read and edited by the app like any other', async () => {
+    edit = (body) => {
+      (body.messages as Fields[])[0].content = 'edited';
+      body.seed = 7;
+      delete body.temperature;
+    };
+    expect((await post(BODY)).status).toBe(200);
+    const { messages } = JSON.parse(BODY) as { messages: Fields[] };
+    expect(JSON.parse(arrived[0])).toEqual({ model: 'one', messages: [{ role: 'system', content: 'edited' }, messages[1]], seed: 7 });
+    edit = (body) => void JSON.stringify(body);
+    expect((await post(BODY)).status).toBe(200);
+    expect(arrived[1]).toBe(sent('one'));
+  });
+
+  it('are refused with a doubled key', async () => {
+    const answer = await post(BODY.replace('"temperature"', '"mod\\u0065l":"other","temperature"'));
+    expect([answer.status, arrived.length]).toEqual([400, 0]);
+    expect(answer.text).toContain('\\"model\\" twice');
+  });
+});
+
+describe('LlmClient', () => {
+  it.each<[string, () => Buffer | ReadableStream<Uint8Array> | Readable]>([
+    ['a Buffer', () => Buffer.from(BODY)],
+    ['a stream of Node', () => Readable.from([Buffer.from(BODY.slice(0, 20_000)), Buffer.from(BODY.slice(20_000))])],
+    ['a stream of the web', () => new Blob([BODY]).stream() as ReadableStream<Uint8Array>],
+  ])('sends the JSON of %s as it came', async (_, source) => {
+    const answer = (await clientOf(router()).client.chat(source())) as LlmAnswer;
+    expect(JSON.parse(answer.bytes.toString())).toMatchObject({ id: 'c' });
+    expect(arrived).toEqual([sent('one')]);
+  });
+
+  it('writes a large object once for all attempts', async () => {
+    failures = 2;
+    const body = JSON.parse(BODY) as { model: string };
+    await clientOf(router()).client.chat(body);
+    const written = JSON.stringify({ ...body, model: 'MODEL' });
+    expect(arrived).toEqual([written.replace('MODEL', 'one'), written.replace('MODEL', 'one'), written.replace('MODEL', 'two')]);
+  });
+
+  it.each([
+    ['no JSON', Buffer.from('{"model":'), 'must be one JSON object'],
+    ['no object', Buffer.from('[1]'), 'must be an object'],
+    ['a doubled key', Buffer.from('{"model":"gpt-4o","model":"other"}'), 'twice'],
+    ['a stream of texts', Readable.from([{}]), 'must be a stream of bytes'],
+  ])('refuses %s', async (_, source, message) => {
+    await expect(clientOf(router()).client.chat(source)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});

@@ -82,6 +82,7 @@ export class TestProvider {
     return provider;
   }
 
+  /** The port that it listens on. */
   get port(): number {
     return this.listening;
   }

@@ -5,6 +5,7 @@ import { describeCalls, endOf, figure, type RecordedAttempt, type RecordedCall }
 
 /** What calls are recorded of: a `FastLiteLLM` or its `client`. */
 export interface ObservedClient {
+  /** Adds an observer; the returned function removes it. */
   observe(observer: CallObserver): () => void;
 }
 

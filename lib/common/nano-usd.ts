@@ -7,9 +7,14 @@ export const NANO_PER_USD = 1_000_000_000;
 export const LARGEST_USD = 4_000_000;
 export const LARGEST_NANO_USD = LARGEST_USD * NANO_PER_USD;
 
-/** USD as nano-USD, rounded up. What floating point adds beyond 15 digits is no money. */
+/** What floating point adds to an amount, as a share of it: no money. */
+const NOISE = 2e-15;
+
+/** USD as nano-USD, rounded up. */
 export function nanoUsd(usd: number): number {
-  return Math.min(Math.ceil(Number((usd * NANO_PER_USD).toPrecision(15))), LARGEST_NANO_USD);
+  const nano = usd * NANO_PER_USD;
+  const nearest = Math.round(nano);
+  return Math.min(nano - nearest <= nano * NOISE ? nearest : nearest + 1, LARGEST_NANO_USD);
 }
 
 /** A sum that stays an exact integer: counters stop at 2^53 - 1, nine million USD. */

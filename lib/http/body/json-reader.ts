@@ -14,12 +14,12 @@ import { RawField } from './raw-field.js';
 /** Shorter texts are scanned on the main thread: handing them over takes longer. */
 const SCANNED_APART = 32 * 1024;
 /** Shorter bodies are parsed at once: what the bytes of a long one save is less than they cost. */
-const KEPT_FROM = 4 * 1024;
+const KEPT_FROM = 8 * 1024;
 
 /** Longest JSON of a stream. */
 const LONGEST_SOURCE = 32 * 1024 * 1024;
 
-/** JSON as bytes, whole or as a stream. The caller does not change them until the call has ended. */
+/** JSON as bytes, whole or as a stream. They do not change until the call has ended. */
 export type JsonSource = Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export function isJsonSource(body: unknown): body is JsonSource {

@@ -36,7 +36,7 @@ async function sentBy(operation: Operation, provider: string, request: ReadReque
 async function bothOf(json: string): Promise<readonly [ReadRequest, ReadRequest]> {
   const body = JSON.parse(json) as ModelRequest;
   // Longer than bodies that are parsed at once.
-  const object = (await reader.read(Buffer.from(json + ' '.repeat(5000)), DEFAULT_JSON_BOUNDS)) as ModelRequest;
+  const object = (await reader.read(Buffer.from(json + ' '.repeat(10_000)), DEFAULT_JSON_BOUNDS)) as ModelRequest;
   const bytes = (await jsonBodyOf(object)) as JsonBody;
   return [new ReadRequest({ body }, {}, false, limits), new ReadRequest({ body: object, json: bytes }, {}, false, limits)];
 }

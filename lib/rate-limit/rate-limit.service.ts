@@ -291,8 +291,7 @@ export class RateLimiterService implements Capability {
 
   /** Frees memory and connections. May be called more than once. */
   async close(): Promise<void> {
-    await this.memory.close();
-    if (this.store !== this.memory) await this.store.close();
+    await Promise.all([this.memory.close(), this.store !== this.memory && this.store.close()]);
   }
 
   private take(keys: ScopeList, options: CheckOptions): MaybePromise<Reservation> {

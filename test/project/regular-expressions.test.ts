@@ -43,11 +43,6 @@ function faultsIn(text: string): readonly (string | undefined)[] {
   return regularExpressionsOf('a.ts', text).expressions.map(faultOf);
 }
 
-beforeAll(() => {
-  // The JavaScript of Recheck runs everywhere, its native binary and Java do not.
-  process.env.RECHECK_BACKEND = 'pure';
-});
-
 describe('regular expressions of lib/ and sample-app/', () => {
   const sources = readSources(['lib', 'sample-app'], /(?<!\.test|\.bench)\.(?:ts|js|mjs|cjs)$/);
   const findings = [...sources].map(([path, text]) => regularExpressionsOf(path, text));

@@ -1,8 +1,8 @@
 import { ProviderError, type ExecuteOptions, type Send } from 'nestjs-fast-litellm';
 import { RequestContext } from '../../../lib/http/request-context.js';
-import { Reservation } from '../../../lib/rate-limit/reservation.js';
 import { clientOf, closeClients, isOver } from '../../support/llm-client-setup.js';
 import { deploymentOf } from '../../support/llm-client-providers.js';
+import { reservationOf } from '../../support/reservation.js';
 import { until } from '../../support/until.js';
 
 // What calls by a `send` of the caller's own settle of the tokens that were reserved for their request.
@@ -19,10 +19,9 @@ function open() {
   const { client, ...rest } = clientOf({ modelList: [deploymentOf('m', { name: 'a', apiBase: 'http://127.0.0.1:1/v1' })], numRetries: 0 });
   const request = {};
   const settled: number[] = [];
-  const limiter = { settle: (_: unknown, tokens: number) => void settled.push(tokens), release: () => {} };
-  jest.spyOn(Reservation, 'tokensOf').mockReturnValue(RESERVED);
+  const limiter = { settle: (_: unknown, used: { tokens: number }) => void settled.push(used.tokens), charge: () => {}, release: () => {} };
   const context = RequestContext.of(request);
-  context.hold(limiter as never, {} as never);
+  context.hold(limiter as never, reservationOf(RESERVED));
   const end = (failed: boolean): number | string => {
     context.end(failed);
     return settled[0] ?? STANDS;
@@ -33,8 +32,6 @@ function open() {
 const counted: ExecuteOptions = { routing: { inputTokens: 50 } };
 
 describe('execute', () => {
-  afterEach(() => void jest.restoreAllMocks());
-
   it.each<[string, Send<unknown>, ExecuteOptions, number | string]>([
     ['a broken connection', () => Promise.reject(coded('ECONNRESET')), counted, 50],
     ['a time limit', () => new Promise<never>(() => {}), { ...counted, timeoutMs: 20 }, 50],
@@ -85,8 +82,6 @@ describe('execute', () => {
 });
 
 describe('stream', () => {
-  afterEach(() => void jest.restoreAllMocks());
-
   async function* chunks(count: number, error?: Error): AsyncGenerator<object> {
     for (let chunk = 0; chunk < count; chunk++) yield { chunk };
     if (error !== undefined) throw error;

@@ -5,6 +5,7 @@ import { RequestContext } from '../../../lib/http/request-context.js';
 import type { ProviderBehaviour } from '../../../sample-app/providers/provider-behaviour.js';
 import { clientOf, closeClients, isOver, type OpenClient } from '../../support/llm-client-setup.js';
 import { deploymentOf, HELLO, provider, scripted, stopProviders } from '../../support/llm-client-providers.js';
+import { reservationOf } from '../../support/reservation.js';
 import { until } from '../../support/until.js';
 
 const closing: (() => void)[] = [];
@@ -179,8 +180,12 @@ describe('a stream', () => {
 describe('a client that leaves', () => {
   const reserved = (request: object): { settled: number[] } => {
     const settled: number[] = [];
-    const limiter = { settle: (_: unknown, tokens: number) => void settled.push(tokens), release: () => {} };
-    RequestContext.of(request).hold(limiter as never, {} as never);
+    const limiter = {
+      settle: (_: unknown, used: { tokens: number }) => void settled.push(used.tokens),
+      charge: () => {},
+      release: () => {},
+    };
+    RequestContext.of(request).hold(limiter as never, reservationOf(0));
     return { settled };
   };
 

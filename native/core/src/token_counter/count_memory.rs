@@ -89,7 +89,7 @@ impl CountMemory {
         let place = place as usize;
         let mut sets = self.locks[place % LOCKS].lock();
         let count = sets.len();
-        work(&mut sets[place / LOCKS & (count - 1)])
+        work(&mut sets[(place / LOCKS) & (count - 1)])
     }
 }
 

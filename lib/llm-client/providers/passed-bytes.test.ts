@@ -65,6 +65,11 @@ const CHANGES: readonly Partial<SentRequest>[] = [
   { params: { additional_drop_params: ['messages[*].name', 'user', 'tools[0].function.strict'] }, dropParams: true },
 ];
 
+/** Bytes keep `-0`, which JSON.stringify writes as 0. */
+function asWritten(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value)) as unknown;
+}
+
 describe('a body that passes as bytes', () => {
   it('parses to the value that the same body as an object is sent as, by every protocol', async () => {
     for (let seed = 1; seed <= usuallyOrLong(15, 1000); seed++) {
@@ -83,7 +88,7 @@ describe('a body that passes as bytes', () => {
           const expected = await sentBy(operation, provider, object, change);
           const sent = await sentBy(operation, provider, bytes, change);
           try {
-            expect(sent).toEqual(expected);
+            expect(asWritten(sent)).toEqual(asWritten(expected));
           } catch (error) {
             throw new Error(`${operation} by ${provider}, seed ${seed}: ${json}\n${(error as Error).message}`, { cause: error });
           }

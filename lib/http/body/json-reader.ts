@@ -60,7 +60,9 @@ export class JsonReader {
 
   private bodyOf(bytes: Buffer, scan: JsonScan | JsonFault): unknown {
     if (isJsonFault(scan)) throw errorOf(scan);
-    if (!scan.isObject || bytes.length < KEPT_FROM) return JSON.parse(textIn(bytes));
+    if (bytes.length < KEPT_FROM) return JSON.parse(textIn(bytes));
+    // No API takes another value: a long one is not parsed to be refused.
+    if (!scan.isObject) throw new HttpException('The body must be a JSON object.', 400);
     return BodyObject.of(new JsonBody(bytes, scan), (shown) => this.rewrite(shown)).object;
   }
 

@@ -112,14 +112,23 @@ const PASSED: ReadonlySet<string> = new Set([
   'documents',
 ]);
 
-/** Whether fields are written in one turn of the event loop: none that may be long is a value. */
-export function areShort(fields: Readonly<Record<string, unknown>>): boolean {
-  for (const name in fields) {
-    const value = fields[name];
-    if (PASSED.has(name) && typeof value !== 'number' && value !== undefined && value !== null && !(value instanceof WrittenJson))
-      return false;
-  }
-  return true;
+/** Longer values are not written in the turn of their neighbours. */
+const LONGEST_SHORT_FIELD = 16 * 1024;
+
+/**
+ * Whether fields are written in one turn of the event loop: none that may be long is a value.
+ * @param body that they were made of
+ */
+export function areShort(fields: Readonly<Record<string, unknown>>, body: JsonBody | undefined): boolean {
+  const isLong = (name: string, value: unknown): boolean => {
+    if (typeof value === 'string') return value.length > LONGEST_SHORT_FIELD;
+    return PASSED.has(name) && typeof value === 'object' && value !== null && !(value instanceof WrittenJson);
+  };
+  for (const name in fields) if (isLong(name, fields[name])) return false;
+  // What else has come as one long value, under any name.
+  return (
+    body?.scan.fields.every(({ name, valueStart, valueEnd }) => PASSED.has(name) || valueEnd - valueStart <= LONGEST_SHORT_FIELD) ?? true
+  );
 }
 
 /** The fields of a body for a protocol that passes them: long ones are `RawField`s. */

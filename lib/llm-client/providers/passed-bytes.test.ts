@@ -12,18 +12,12 @@ import type { Operation, SentRequest } from './protocol.js';
 const limits = { bounds: DEFAULT_BODY_BOUNDS, ofCaller: () => ({ timeoutMs: Infinity, numRetries: 0, maxFallbacks: 0 }) };
 const reader = readerOf(jsonBodyEngines()[0]);
 
+/** Of a deployment without parameters of its own. */
+const SENT = { overrides: undefined, addsUsage: false, defaults: undefined, fixed: undefined, dropParams: false, params: {} };
+
 /** The JSON that a protocol sends, or its error. */
 async function sentBy(operation: Operation, provider: string, request: ReadRequest, more: Partial<SentRequest>): Promise<unknown> {
-  const rest = {
-    overrides: undefined,
-    addsUsage: false,
-    defaults: undefined,
-    fixed: undefined,
-    dropParams: false,
-    params: {},
-    isAtHome: true,
-  };
-  const sent: SentRequest = { request, body: request.body, provider, model: 'mistral-x', ...rest, ...more };
+  const sent: SentRequest = { ...SENT, request, body: request.body, provider, model: 'mistral-x', isAtHome: true, ...more };
   try {
     const call = protocolOf(provider, sent.model).call(operation, sent);
     return call === undefined ? 'none' : JSON.parse(String(await call.body));
@@ -97,24 +91,24 @@ describe('a body that passes as bytes', () => {
     }
   }, 3_600_000);
 
+  it.each(['"user":"%"', '"metadata":{"note":"%"}', '"prompt_cache_key":"%"', '"logit_bias":["%"]'])(
+    'is written in several turns where a long value stands under another name: %s',
+    async (field) => {
+      const [, request] = await bothOf(`{"model":"group","messages":[],${field.replace('%', 'x'.repeat(40_000))}}`);
+      const sent: SentRequest = { ...SENT, request, body: request.body, provider: 'openai', model: 'm' };
+      const call = protocolOf('openai', 'm').call('chat', sent);
+      expect(call?.body).toBeInstanceOf(Promise);
+      expect(String(await call?.body)).toContain('x'.repeat(40_000));
+    },
+  );
+
   it.each(['openai', 'azure', 'hosted_vllm'])('is sent by %s with the texts as they came', async (provider) => {
     const text = `\\u0041\\/ ${'x'.repeat(400)}`;
     const messages = `[ {"role": "user","content":"${text}"}, {"role":"assistant","content":null,"tool_calls":[{"id":"call_12345","type":"function","function":{"name":"f","arguments":"${text}"}}]},
       {"role":"tool","tool_call_id":"call_12345","content":"${text}"} ]`;
     const [, request] = await bothOf(`{"model":"group","messages":${messages},"num_retries":1}`);
     const model = 'm';
-    const sent = {
-      request,
-      body: request.body,
-      provider,
-      model,
-      overrides: undefined,
-      addsUsage: false,
-      defaults: undefined,
-      fixed: undefined,
-      dropParams: false,
-      params: {},
-    };
+    const sent: SentRequest = { ...SENT, request, body: request.body, provider, model };
     const call = protocolOf(provider, model).call('chat', sent);
     const written = String(await call?.body);
     if (provider === 'openai') expect(written).toBe(`{"model":"m","messages":${messages}}`);

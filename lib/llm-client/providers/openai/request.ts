@@ -44,7 +44,7 @@ export function written(sent: SentRequest, fields: () => object): WireCall['body
 function spliced(sent: SentRequest, fields: () => object): WireCall['body'] {
   try {
     const made = fields() as Readonly<Record<string, unknown>>;
-    if (!sent.request.isLarge || areShort(made)) return writtenFields(Object.entries(made));
+    if (!sent.request.isLarge || areShort(made, sent.request.json)) return writtenFields(Object.entries(made));
     const body = writtenInTurns(Object.entries(made)).catch((error: unknown) => {
       throw notJson(sent, error);
     });

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Shorter texts are counted faster than they are looked up.
 const REMEMBERED_FROM: usize = 1 << 10;
-/// A larger buffer is given back before the next text.
+/// A larger buffer is freed before the next text.
 const KEEP_BYTES: usize = 1 << 18;
 
 /// A text and what is known of it.

@@ -56,8 +56,7 @@ describe('modelFacts', () => {
 
   it('returns the token costs of messages, functions and images', () => {
     expect(modelFacts('openai/gpt-3.5-turbo-0301')).toMatchObject({ tokensPerMessage: 4, tokensPerName: -1 });
-    expect(modelFacts('gpt-3.5-turbo')).toMatchObject({ tokensPerMessage: 3, tokensPerName: 1, tokensPerFunction: 10, images: 'openai' });
-    expect(modelFacts('gpt-4o')).toMatchObject({ tokensPerFunction: 7 });
+    expect(modelFacts('gpt-3.5-turbo')).toMatchObject({ tokensPerMessage: 3, tokensPerName: 1, images: 'openai' });
     expect(modelFacts('bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0')).toMatchObject({ images: 'anthropic', approximate: true });
   });
 });

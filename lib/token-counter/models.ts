@@ -8,8 +8,6 @@ export interface ModelFacts {
   /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;
-  /** Tokens that open a function tool (same source): 7 for o200k models, 10 for older ones. */
-  readonly tokensPerFunction: number;
   /** The provider whose rule counts images. */
   readonly images: 'openai' | 'anthropic';
 }
@@ -60,7 +58,6 @@ function facts(encoding: EncodingName, approximate: boolean, name: string): Mode
     approximate,
     tokensPerMessage: legacy ? 4 : 3,
     tokensPerName: legacy ? -1 : 1,
-    tokensPerFunction: encoding.startsWith('o200k') ? 7 : 10,
     images: name.includes('claude') ? 'anthropic' : 'openai',
   };
 }

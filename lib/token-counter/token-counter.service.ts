@@ -120,7 +120,7 @@ export class TokenCounterService implements Capability {
 
   /**
    * Counts the prompt tokens of a chat: 3 for each message, 1 for each name, 3 to prime the reply,
-   * all texts, tools by OpenAI's cookbook, images by their provider's rule.
+   * all texts, tools by LiteLLM's rule, images by their provider's rule.
    * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
    */
   countMessages(messages: readonly ChatMessage[], options: CountMessagesOptions | string | null = {}): number {
@@ -128,7 +128,7 @@ export class TokenCounterService implements Capability {
     const found = this.models.get(model);
     return this.counted(
       this.engines.run('count_messages', requestId, (engine) =>
-        countMessages(messages, tools, toolChoice, this.requests.context(found, engine)),
+        countMessages(messages, this.requests.context(found, engine), { tools, toolChoice }),
       ),
     );
   }

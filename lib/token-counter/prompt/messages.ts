@@ -15,32 +15,46 @@ export interface ChatMessage {
   readonly [field: string]: unknown;
 }
 
+/** What a prompt has beside its messages. */
+export interface ChatTools {
+  readonly tools?: readonly Tool[] | null;
+  readonly toolChoice?: ToolChoice;
+  /** Default: whether one of the messages is a system message. */
+  readonly hasSystemMessage?: boolean;
+}
+
 /** Every reply starts with `<|start|>assistant<|message|>`. */
 export const REPLY_PRIMING = 3;
 
 /**
  * Counts the prompt tokens of a chat by OpenAI's cookbook ("How to count tokens with tiktoken"): 3
  * for each message, 1 for each `name`, 3 to prime the reply, and the text of every string field. Of
- * `tool_calls` and `function_call` the arguments count, as in LiteLLM.
+ * `tool_calls` the arguments count, as in LiteLLM; of the older `function_call` also the name, and
+ * 3 more, as OpenAI's API has reported it.
  *
  * @throws InvalidArgumentError naming the field (`messages[2].content[1].type`).
  */
-export function countMessages(
-  messages: readonly ChatMessage[],
-  tools: readonly Tool[] | null | undefined,
-  toolChoice: ToolChoice | undefined,
-  context: PromptContext,
-): number {
+export function countMessages(messages: readonly ChatMessage[], context: PromptContext, given: ChatTools = {}): number {
   if (!Array.isArray(messages)) throw new InvalidArgumentError('messages', messages, 'must be an array of messages');
   let tokens = REPLY_PRIMING;
   for (let i = 0; i < messages.length; i++) tokens += countMessage(messages[i] as ChatMessage, i, context);
-  return tokens + countTools(tools, context) + countToolChoice(toolChoice, context);
+  const { tools, toolChoice, hasSystemMessage = messages.some(isSystemMessage) } = given;
+  return tokens + countTools({ tools, hasSystemMessage }, context) + countToolChoice(toolChoice, context);
 }
+
+/** Whether a message instructs the model; newer models call the role `developer`. */
+export function isSystemMessage({ role }: ChatMessage): boolean {
+  return role === 'system' || role === 'developer';
+}
+
+// As OpenAI's API counted them in 2023, for calls of the older `functions`.
+const FUNCTION_CALL = 3;
+const FUNCTION_RESULT = -2;
 
 /** Tokens of one message, without the priming of the reply, so that counts of messages add up. */
 export function countMessage(message: ChatMessage, index: number, context: PromptContext): number {
   if (!isRecord(message)) throw new InvalidArgumentError(`messages[${index}]`, message, 'must be an object');
-  let tokens = context.model.tokensPerMessage;
+  let tokens = context.model.tokensPerMessage + (message.role === 'function' ? FUNCTION_RESULT : 0);
   for (const field in message) {
     const value = message[field];
     if (typeof value === 'string') {
@@ -55,7 +69,7 @@ export function countMessage(message: ChatMessage, index: number, context: Promp
     } else if (field === 'tool_calls') {
       tokens += countToolCalls(value, `messages[${index}].tool_calls`, context);
     } else if (field === 'function_call' && isRecord(value)) {
-      tokens += countText(value.arguments, context);
+      tokens += FUNCTION_CALL + countText(value.name, context) + countText(value.arguments, context);
     } else {
       tokens += countUnread(value, context);
     }

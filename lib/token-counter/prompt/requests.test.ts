@@ -81,13 +81,16 @@ describe('countRequest', () => {
     expect(item({ type: 'code_interpreter_call', code: '1 + 1', outputs: [{ type: 'logs', logs: '2' }] })).toBe(
       text('1 + 1') + text('[{"type":"logs","logs":"2"}]'),
     );
-    expect(item({ type: 'mcp_list_tools', server_label: 's', tools: [{ name: 'now', input_schema: {} }] })).toBe(12 + 7 + text('now'));
+    expect(item({ type: 'mcp_list_tools', server_label: 's', tools: [{ name: 'now', input_schema: {} }] })).toBe(
+      9 + text('namespace functions {\n\ntype now = () => any;\n\n} // namespace functions'),
+    );
     expect(item({ type: 'custom_tool_call', name: 'shell', input: 'ls' })).toBe(text('shell') + text('ls'));
   });
 
   it('counts the schema of a structured reply, as an estimate', () => {
     const schema = { type: 'object', properties: { at: { type: 'string' } } };
-    const expected = counter.countMessages(messages, { model }) + 7 + text('answer:The time') + 3 + 3 + text('at:string');
+    const chat = counter.countMessages(messages, { model });
+    const expected = chat + text('// The time\ntype answer = (_: {\nat?: string,\n}) => any;\n');
     const named = { name: 'answer', description: 'The time', schema };
     expect(counter.countRequest({ model, messages, response_format: { type: 'json_schema', json_schema: named } })).toEqual({
       promptTokens: expected,
@@ -95,9 +98,7 @@ describe('countRequest', () => {
       encoding: 'o200k_base',
     });
     expect(tokens({ model, input: messages, text: { format: { type: 'json_schema', ...named } } })).toBe(expected);
-    expect(tokens({ model, messages, response_format: { type: 'json_schema', json_schema: { schema: true } } })).toBe(
-      expected - 7 - text('answer:The time') - 6 - text('at:string'),
-    );
+    expect(tokens({ model, messages, response_format: { type: 'json_schema', json_schema: { schema: true } } })).toBe(chat);
     expect(counter.countRequest({ model, messages, response_format: { type: 'json_object' } })).toMatchObject({ approximate: false });
   });
 

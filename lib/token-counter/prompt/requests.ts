@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
 import { countContent } from './content-parts.js';
-import { countMessages, REPLY_PRIMING, type ChatMessage } from './messages.js';
+import { countMessages, isSystemMessage, REPLY_PRIMING, type ChatMessage } from './messages.js';
 import { countJson, countString, isRecord, type PromptContext } from './prompt-context.js';
 import { countItems } from './response-items.js';
 import { countResponseFormat, countToolChoice, countTools, type Tool, type ToolChoice } from './tools.js';
@@ -34,8 +34,10 @@ export interface RequestTokens {
 export function countRequestBody(body: Body, context: PromptContext): number {
   if (body.messages !== undefined) {
     const tools = (body.tools ?? body.functions) as readonly Tool[] | undefined;
-    const choice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
-    const tokens = countSystem(body.system, 'system', context) + countMessages(body.messages as ChatMessage[], tools, choice, context);
+    const toolChoice = (body.tool_choice ?? body.function_call) as ToolChoice | undefined;
+    const hasSystemMessage = (body.system ?? undefined) === undefined ? undefined : true;
+    const chat = countMessages(body.messages as ChatMessage[], context, { tools, toolChoice, hasSystemMessage });
+    const tokens = countSystem(body.system, 'system', context) + chat;
     return tokens + countResponseFormat(body.response_format, 'response_format', context);
   }
   if (isResponses(body)) return countResponses(body, context);
@@ -64,7 +66,17 @@ function countResponses(body: Body, context: PromptContext): number {
   else if (body.input !== undefined) tokens += countItems(body.input, context);
   if (isRecord(body.prompt)) tokens += countJson(body.prompt.variables, 'prompt.variables', context);
   if (isRecord(body.text)) tokens += countResponseFormat(body.text.format, 'text.format', context);
-  return tokens + countTools(body.tools as readonly Tool[] | undefined, context) + countToolChoice(body.tool_choice as ToolChoice, context);
+  const tools = body.tools as readonly Tool[] | undefined;
+  return (
+    tokens +
+    countTools({ tools, hasSystemMessage: hasSystemItem(body) }, context) +
+    countToolChoice(body.tool_choice as ToolChoice, context)
+  );
+}
+
+function hasSystemItem({ instructions, input }: Body): boolean {
+  if ((instructions ?? undefined) !== undefined) return true;
+  return Array.isArray(input) && input.some((item) => isRecord(item) && isSystemMessage(item as unknown as ChatMessage));
 }
 
 /** A message in a field of the body (`system`, `instructions`); its role is one token. */

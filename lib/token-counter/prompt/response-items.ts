@@ -32,7 +32,8 @@ function countItem(item: Item, path: string, context: PromptContext): number {
   for (const field of CONTENTS) tokens += countContent(item[field], `${path}.${field}`, context);
   for (const field of STRUCTURES) tokens += countJson(item[field], `${path}.${field}`, context);
   // The tools found by `mcp_list_tools` and `tool_search_output`.
-  if (Array.isArray(item.tools)) tokens += countTools(item.tools as readonly Tool[], context, `${path}.tools`);
+  if (Array.isArray(item.tools))
+    tokens += countTools({ tools: item.tools as readonly Tool[], hasSystemMessage: false, path: `${path}.tools` }, context);
   if (item.type === 'image_generation_call' && typeof item.result === 'string') tokens += countImage(item.result, 'high', context);
   if (item.type === 'item_reference' || typeof item.encrypted_content === 'string') tokens += countUnknown(context);
   return tokens;

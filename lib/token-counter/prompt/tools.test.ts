@@ -23,8 +23,11 @@ const chat = [
 const withProperty = (schema: unknown): Tool[] => [
   { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: { p: schema } } } },
 ];
-// 12 for the end, 10 and the name for the function, 3 for the properties, 3 for p.
-const frame = 12 + 10 + text('f') + 3 + 3;
+/** Tokens of functions written as types. */
+const written = (...lines: string[]): number =>
+  9 + text(['namespace functions {', '', ...lines, '', '} // namespace functions'].join('\n'));
+/** The same of one function with the lines as its properties. */
+const properties = (...lines: string[]): number => written('type f = (_: {', ...lines, '}) => any;');
 
 describe('countTools', () => {
   it.each([
@@ -42,58 +45,86 @@ describe('countTools', () => {
     expect(tools([{ type: 'function', ...weather, strict: true }])).toBe(expected);
     expect(tools([{ ...rest, input_schema }])).toBe(expected);
     expect(tools([{ function_declarations: [weather] }])).toBe(expected);
-    expect(tools([{ type: 'function', function: { ...weather, description: `${weather.description}.` } }])).toBe(expected);
   });
 
-  it('counts the end of the tool list once for several functions', () => {
-    const one = tools([{ type: 'function', function: weather }]);
-    expect(
-      tools([
-        { type: 'function', function: weather },
-        { type: 'function', function: weather },
-      ]),
-    ).toBe(2 * one - 12);
+  it('counts 4 tokens less beside a system message', () => {
+    const given = [{ type: 'function', function: weather }];
+    const [system, user] = chat;
+    const developer = { ...system, role: 'developer' };
+    const both = (messages: object[]): number =>
+      counter.countMessages(messages as never, { model: 'gpt-4', tools: given }) -
+      counter.countMessages(messages as never, { model: 'gpt-4' });
+    expect(both([user])).toBe(tools(given));
+    expect(both([system, user])).toBe(tools(given) - 4);
+    expect(both([user, developer])).toBe(tools(given) - 4);
+    const body = (fields: object): number => counter.countRequest({ model: 'gpt-4', messages: [user], ...fields }).promptTokens;
+    expect(body({ system: system.content, tools: given }) - body({ system: system.content })).toBe(tools(given) - 4);
+    const item = (fields: object): number => counter.countRequest({ model: 'gpt-4', input: [user], ...fields }).promptTokens;
+    expect(item({ instructions: 'Brief.', tools: given }) - item({ instructions: 'Brief.' })).toBe(tools(given) - 4);
+    expect(item({ input: chat, tools: given }) - item({ input: chat })).toBe(tools(given) - 4);
+    expect(item({ tools: given }) - item({})).toBe(tools(given));
+  });
+
+  it('counts no tokens without tools', () => {
     expect(tools([])).toBe(0);
     expect(counter.countMessages([], { tools: null })).toBe(3);
   });
 
   it('counts functions without parameters, hosted tools and custom tools', () => {
-    expect(tools([{ type: 'function', function: { name: 'now' } }])).toBe(12 + 10 + text('now'));
+    expect(tools([{ type: 'function', function: { name: 'now' } }])).toBe(written('type now = () => any;'));
     expect(tools([{ type: 'function', function: { name: 'now', parameters: { type: 'object', properties: {} } } }])).toBe(
-      12 + 10 + text('now'),
+      written('type now = () => any;'),
     );
-    expect(tools([{ type: 'web_search' }])).toBe(12 + 10 + text('web_search'));
-    expect(tools([{ type: 'web_search_20250305', name: 'web_search' }])).toBe(12 + 10 + text('web_search'));
-    expect(tools([{ googleSearch: {} }])).toBe(12 + 10 + text('googleSearch'));
+    expect(tools([{ type: 'web_search' }])).toBe(written('type web_search = () => any;'));
+    expect(tools([{ type: 'web_search_20250305', name: 'web_search' }])).toBe(written('type web_search = () => any;'));
+    expect(tools([{ googleSearch: {} }])).toBe(written('type googleSearch = () => any;'));
     expect(tools([{ type: 'namespace', name: 'clock', description: 'Time', tools: [{ type: 'function', name: 'now' }] }])).toBe(
-      12 + 10 + text('clock:Time') + 10 + text('now'),
+      written('// Time', 'type clock = () => any;', '', 'type now = () => any;'),
     );
     expect(tools([{ type: 'custom', custom: { name: 'shell', description: 'Runs a command.' } }])).toBe(
-      12 + 10 + text('shell:Runs a command'),
+      written('// Runs a command.', 'type shell = () => any;'),
     );
   });
 
-  it('counts nested objects, items, alternatives and definitions of a schema', () => {
-    const inner = { type: 'object', properties: { q: { type: 'number', description: 'A number' } } };
-    const innerTokens = 3 + 3 + text('q:number:A number');
-    expect(tools(withProperty(inner))).toBe(frame + text('p:object') + innerTokens);
-    expect(tools(withProperty({ type: 'array', items: inner }))).toBe(frame + text('p:array') + innerTokens);
-    expect(tools(withProperty({ type: 'array', items: { type: 'string', enum: ['a', 'b'] } }))).toBe(
-      frame + text('p:array') - 3 + 2 * (3 + 1),
+  const inner = { type: 'object', properties: { q: { type: 'number', description: 'A number' } } };
+  const innerType = '{\n  // A number\n  q?: number,\n}';
+  it.each<[string, unknown]>([
+    ['p?: string,', { type: 'string' }],
+    ['p?: "a" | "b",', { type: 'string', enum: ['a', 'b'] }],
+    ['p?: "1" | "2",', { type: 'integer', enum: [1, 2] }],
+    ['p?: boolean,', { type: 'boolean', enum: [true] }],
+    [`p?: ${innerType},`, inner],
+    [`p?: ${innerType}[],`, { type: 'array', items: inner }],
+    ['p?: any[],', { type: 'array' }],
+    ['p?: "a"[][],', { type: 'array', items: { type: 'array', items: { type: 'string', enum: ['a'] } } }],
+    [`p?: [${innerType}, "a"],`, { type: 'array', prefixItems: [inner, { enum: ['a'] }] }],
+    ['p?: {\n\n},', { type: 'object', additionalProperties: false }],
+    ['p?: {\n  [key: string]: number,\n},', { type: 'object', additionalProperties: { type: 'number' } }],
+    [`p?: ${innerType} | null,`, { anyOf: [inner, { type: 'null' }] }],
+    [`p?: ${innerType} | null,`, { ...inner, type: ['object', 'null', 'object'] }],
+    ['p?: "a" | null,', { oneOf: [{ enum: ['a'] }, { type: 'null' }] }],
+    ['p?: string & any,', { allOf: [{ type: 'string' }, { format: 'date' }] }],
+    ['p?: string | null,', { type: ['string', 'null'] }],
+    ['p?: "a",', { const: 'a' }],
+    ['p?: Point,', { $ref: '#/$defs/Point' }],
+    ['p?: any,', true],
+    ['p?: "1" | "null" | "{"a":1}",', { enum: [1, null, { a: 1 }] }],
+    ['p?: {\n  q?: {\n    r?: string,\n},\n},', { properties: { q: { type: 'object', properties: { r: { type: 'string' } } } } }],
+  ])('counts the property %j', (line, schema) => {
+    expect(tools(withProperty(schema))).toBe(properties(line));
+  });
+
+  it('counts required properties, and definitions once each', () => {
+    const given = { type: 'object', properties: { p: { type: 'string' }, q: { $ref: '#/$defs/Point' } }, required: ['p'] };
+    expect(tools([{ name: 'f', parameters: { ...given, $defs: { Point: inner } } }])).toBe(
+      properties('p: string,', 'q?: Point,', `Point: ${innerType},`),
     );
-    expect(tools(withProperty({ type: 'array', prefixItems: [inner, { enum: ['a'] }] }))).toBe(
-      frame + text('p:array') + innerTokens - 3 + (3 + 1),
-    );
-    expect(tools(withProperty({ type: 'object', additionalProperties: inner }))).toBe(frame + text('p:object') + innerTokens);
-    expect(tools(withProperty({ type: 'object', additionalProperties: false }))).toBe(frame + text('p:object'));
-    expect(tools(withProperty({ anyOf: [inner, { type: 'null' }] }))).toBe(frame + text('p:object|null') + innerTokens);
-    expect(tools(withProperty({ oneOf: [{ enum: ['a'] }, { type: 'null' }] }))).toBe(frame + text('p:any|null') - 3 + (3 + 1));
-    expect(tools(withProperty({ type: ['string', 'null'] }))).toBe(frame + text('p:string|null'));
-    expect(tools(withProperty({ $ref: '#/$defs/Point' }))).toBe(frame + text('p:Point'));
-    expect(tools(withProperty(true))).toBe(frame + text('p'));
-    expect(tools(withProperty({ enum: [1, null, { a: 1 }] }))).toBe(frame + text('p') - 3 + 9 + text('1') + text('{"a":1}'));
-    const withDefinitions = { name: 'f', input_schema: { $defs: { Point: inner } } };
-    expect(tools([withDefinitions])).toBe(12 + 10 + text('f') + 3 + 3 + text('Point:object') + innerTokens);
+  });
+
+  it('writes each schema once however often its types repeat', () => {
+    const type = Array.from({ length: 20_000 }, (_, i) => ['string', 'array'][i % 2]);
+    const nested = Array.from({ length: 15 }).reduce<object>((items) => ({ type, items, enum: ['a'] }), { type, enum: ['a'] });
+    expect(tools(withProperty(nested))).toBe(properties(`p?: ${'"a" | '.repeat(16)}any[]${'[]'.repeat(15)},`));
   });
 
   it.each<[ToolChoice | undefined, number]>([

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { checkDepth, countJson, countString, isRecord, textOf, type PromptContext } from './prompt-context.js';
+import { checkDepth, countString, isRecord, type PromptContext } from './prompt-context.js';
+import { ToolDefinitions } from './tool-definitions.js';
 
 /**
  * A tool: OpenAI's (Chat Completions or Responses), Anthropic's (`input_schema`) or Gemini's
@@ -10,31 +11,39 @@ export type Tool = Readonly<Record<string, unknown>> | object;
 /** `auto`, `none`, `required`, or an object that names the tool. */
 export type ToolChoice = string | Readonly<Record<string, unknown>> | object | null;
 
-type Schema = Readonly<Record<string, unknown>>;
-
-// OpenAI's cookbook, "How to count tokens with tiktoken", section 7.
-const PROPERTIES_START = 3;
-const PROPERTY = 3;
-const ENUM_START = -3;
-const ENUM_ITEM = 3;
-const FUNCTIONS_END = 12;
-// LiteLLM's token counter: what forbidding tools and naming one add to the prompt.
+// OpenAI's rule for functions is not published. These constants and the layout in
+// `tool-definitions.ts` are those of LiteLLM's token counter.
+const NAMESPACE_START = 'namespace functions {\n\n';
+const NAMESPACE_END = '} // namespace functions';
+const DEFINITIONS = 9;
+/** The definitions join the system message, so that its frame is not counted twice. */
+const JOINED_SYSTEM_MESSAGE = -4;
 const CHOICE_NONE = 1;
 const CHOICE_NAMED = 7;
 
+/** Tools and what else decides about their count. */
+export interface ToolCount {
+  readonly tools: readonly Tool[] | null | undefined;
+  /** Whether the prompt has a system message. */
+  readonly hasSystemMessage: boolean;
+  /** Names the tools in errors. Default `tools`. */
+  readonly path?: string;
+}
+
 /**
- * Counts tool definitions by OpenAI's cookbook rule: for each function its opening and
- * `name:description`, for each property `name:type:description` and its enum, 12 at the end. The
- * cookbook covers flat properties; nested objects, `items`, `prefixItems`, `additionalProperties`,
- * `anyOf`, `oneOf`, `allOf` and `$defs` are counted here by the same rule, once each.
+ * Counts tool definitions by LiteLLM's rule: written as TypeScript types in a namespace, 9 more
+ * tokens, 4 less if there is a system message. Nested objects and arrays follow the same rule.
  *
  * @throws InvalidArgumentError naming the tool (`tools[1]`).
  */
-export function countTools(tools: readonly Tool[] | null | undefined, context: PromptContext, path = 'tools'): number {
+export function countTools({ tools, hasSystemMessage, path = 'tools' }: ToolCount, context: PromptContext): number {
   if (tools === undefined || tools === null) return 0;
   if (!Array.isArray(tools)) throw new InvalidArgumentError(path, tools, 'must be an array of tools');
   if (tools.length === 0) return 0;
-  return FUNCTIONS_END + countEach(tools, path, context, 0);
+  const definitions = new ToolDefinitions(context);
+  addEach(definitions, tools, path, 0);
+  const text = `${NAMESPACE_START}${definitions.text}\n${NAMESPACE_END}`;
+  return DEFINITIONS + (hasSystemMessage ? JOINED_SYSTEM_MESSAGE : 0) + countDefinitions(text, definitions, context);
 }
 
 /** Tokens that `tool_choice` adds: 1 for `none`, 7 plus the name for one tool, otherwise 0. */
@@ -44,35 +53,6 @@ export function countToolChoice(choice: ToolChoice | undefined, context: PromptC
   if (choice.type === 'none') return CHOICE_NONE;
   const { name } = [choice.function, choice.custom].find(isRecord) ?? choice;
   return typeof name === 'string' ? CHOICE_NAMED + countString(name, context) : 0;
-}
-
-function countTool(tool: unknown, path: string, context: PromptContext, depth: number): number {
-  if (!isRecord(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
-  checkDepth(depth, path);
-  const declarations = tool.function_declarations ?? tool.functionDeclarations;
-  if (Array.isArray(declarations)) return countEach(declarations, `${path}.function_declarations`, context, depth + 1);
-  const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
-  // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
-  const parameters = definition.parameters ?? definition.input_schema;
-  const stated = definition.name ?? definition.type;
-  const name = typeof stated === 'string' ? textOf(stated, context) : (stated ?? (parameters === undefined ? soleKey(tool) : undefined));
-  if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
-  const line = context.count(joined(name, undefined, describedBy(definition, context)));
-  const own = context.model.tokensPerFunction + line + (isRecord(parameters) ? countSchema(parameters, path, context, 0) : 0);
-  // A namespace of the Responses API.
-  return Array.isArray(tool.tools) ? own + countEach(tool.tools, `${path}.tools`, context, depth + 1) : own;
-}
-
-function countEach(tools: readonly unknown[], path: string, context: PromptContext, depth: number): number {
-  let tokens = 0;
-  for (let i = 0; i < tools.length; i++) tokens += countTool(tools[i], `${path}[${i}]`, context, depth);
-  return tokens;
-}
-
-/** `googleSearch` of `{ googleSearch: {} }`. */
-function soleKey(tool: Schema): string | undefined {
-  const [key, ...others] = Object.keys(tool);
-  return others.length === 0 && key !== 'function' && key !== 'custom' && isRecord(tool[key]) ? key : undefined;
 }
 
 /**
@@ -85,68 +65,39 @@ export function countResponseFormat(format: unknown, path: string, context: Prom
   const { name, description, schema } = isRecord(format.json_schema) ? format.json_schema : format;
   if (!isRecord(schema)) return 0;
   context.assumed = true;
-  return countTool({ name: typeof name === 'string' ? name : 'response', description, parameters: schema }, path, context, 0);
+  const definitions = new ToolDefinitions(context);
+  definitions.add(typeof name === 'string' ? name : 'response', description, schema, path);
+  return countDefinitions(definitions.text, definitions, context);
 }
 
-/** Counts the inside of a schema: properties, items, alternatives and definitions. */
-function countSchema(schema: Schema, path: string, context: PromptContext, depth: number): number {
+/** Counts a text that is more than the strings of the body in it. */
+function countDefinitions(text: string, { readUnits }: ToolDefinitions, context: PromptContext): number {
+  const tokens = context.count(text);
+  context.readUnits += readUnits - text.length;
+  return tokens;
+}
+
+function addEach(definitions: ToolDefinitions, tools: readonly unknown[], path: string, depth: number): void {
   checkDepth(depth, path);
-  let tokens = countProperties(schema.properties, path, context, depth);
-  tokens += countProperties(schema.$defs ?? schema.definitions, path, context, depth);
-  for (const inner of [schema.items, schema.prefixItems, schema.additionalProperties, alternatives(schema)].flat())
-    if (isRecord(inner)) tokens += countEnum(inner.enum, path, context) + countSchema(inner, path, context, depth + 1);
-  return tokens;
+  for (let i = 0; i < tools.length; i++) addTool(definitions, tools[i], `${path}[${i}]`, depth);
 }
 
-function countProperties(properties: unknown, path: string, context: PromptContext, depth: number): number {
-  if (!isRecord(properties)) return 0;
-  const names = Object.keys(properties);
-  if (names.length === 0) return 0;
-  let tokens = PROPERTIES_START;
-  for (const name of names) {
-    const schema = properties[name];
-    tokens += PROPERTY;
-    if (!isRecord(schema)) {
-      tokens += context.count(name);
-      continue;
-    }
-    tokens += countEnum(schema.enum, path, context) + context.count(joined(name, typeName(schema, context), describedBy(schema, context)));
-    tokens += countSchema(schema, path, context, depth + 1);
-  }
-  return tokens;
+function addTool(definitions: ToolDefinitions, tool: unknown, path: string, depth: number): void {
+  if (!isRecord(tool)) throw new InvalidArgumentError(path, tool, 'must be an object');
+  const declarations = tool.function_declarations ?? tool.functionDeclarations;
+  if (Array.isArray(declarations)) return addEach(definitions, declarations, `${path}.function_declarations`, depth + 1);
+  const definition = [tool.function, tool.custom].find(isRecord) ?? tool;
+  const parameters = definition.parameters ?? definition.input_schema;
+  // A hosted tool (web search) only has its type or, with Gemini, its name as a key.
+  const name = definition.name ?? definition.type ?? (parameters === undefined ? soleKey(tool) : undefined);
+  if (typeof name !== 'string') throw new InvalidArgumentError(`${path}.name`, name, 'must be a string');
+  definitions.add(name, definition.description, parameters, path);
+  // A namespace of the Responses API.
+  if (Array.isArray(tool.tools)) addEach(definitions, tool.tools, `${path}.tools`, depth + 1);
 }
 
-function countEnum(values: unknown, path: string, context: PromptContext): number {
-  if (!Array.isArray(values)) return 0;
-  let tokens = ENUM_START;
-  for (const value of values) tokens += ENUM_ITEM + countJson(value, path, context);
-  return tokens;
-}
-
-function alternatives(schema: Schema): Schema[] {
-  return [schema.anyOf, schema.oneOf, schema.allOf].flat().filter(isRecord);
-}
-
-/** `string`, `string|null`, or the last part of a reference. */
-function typeName(schema: Schema, context: PromptContext): string | undefined {
-  const { type: given, $ref: ref } = schema;
-  if (typeof given === 'string') return textOf(given, context);
-  if (Array.isArray(given)) return given.flatMap((type) => (typeof type === 'string' ? [textOf(type, context)] : [])).join('|');
-  if (typeof ref === 'string') return lastPart(textOf(ref, context));
-  const types = alternatives(schema).map(({ type }) => (typeof type === 'string' ? textOf(type, context) : 'any'));
-  return types.length === 0 ? undefined : types.join('|');
-}
-
-function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-function describedBy({ description }: Schema, context: PromptContext): string | undefined {
-  return typeof description === 'string' ? textOf(description, context) : undefined;
-}
-
-/** The cookbook's line, without its final full stop. Missing parts leave no colon. */
-function joined(name: string, type: string | undefined, description: string | undefined): string {
-  const text = description !== undefined && description !== '' ? `:${description.replace(/\.$/, '')}` : '';
-  return type === undefined ? name + text : `${name}:${type}${text}`;
+/** `googleSearch` of `{ googleSearch: {} }`. */
+function soleKey(tool: Readonly<Record<string, unknown>>): string | undefined {
+  const [key, ...others] = Object.keys(tool);
+  return others.length === 0 && key !== 'function' && key !== 'custom' && isRecord(tool[key]) ? key : undefined;
 }

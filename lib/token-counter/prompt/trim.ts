@@ -1,4 +1,4 @@
-import { countMessage, REPLY_PRIMING, type ChatMessage } from './messages.js';
+import { countMessage, isSystemMessage, REPLY_PRIMING, type ChatMessage } from './messages.js';
 import { isRecord, type PromptContext } from './prompt-context.js';
 
 const MAX_ATTEMPTS = 10;
@@ -24,8 +24,8 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
   let left = maxTokens - REPLY_PRIMING;
   if (cost(messages) <= left) return [...messages];
 
-  const system = joinSystem(messages.filter(isSystem));
-  const units = toUnits(messages.filter((message) => !isSystem(message)));
+  const system = joinSystem(messages.filter(isSystemMessage));
+  const units = toUnits(messages.filter((message) => !isSystemMessage(message)));
   const last = units.at(-1);
   const trailing = last !== undefined && isToolResult(last[last.length - 1]) ? last : [];
   const systemCost = cost(system);
@@ -50,10 +50,6 @@ export function trimToFit<M extends ChatMessage>(messages: readonly M[], maxToke
     break;
   }
   return [...system, ...kept];
-}
-
-function isSystem(message: ChatMessage): boolean {
-  return message.role === 'system' || message.role === 'developer';
 }
 
 function isToolResult(message: ChatMessage): boolean {

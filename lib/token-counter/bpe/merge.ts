@@ -4,9 +4,12 @@ import { hashPrefixes, type Vocabulary } from './vocabulary.js';
 export const MAX_BLOCK_BYTES = 128;
 
 const NO_MERGE = 0x7fffffff;
+/** Pairs whose lowest rank is kept, as a power of two: the next merge is found in two short scans. */
+const GROUP_BITS = 4;
+const GROUP = 1 << GROUP_BITS;
 
 /**
- * Byte-pair merging of at most `MAX_BLOCK_BYTES` bytes: each round scans all pairs for the lowest
+ * Byte-pair merging of at most `MAX_BLOCK_BYTES` bytes: each round merges the pair of the lowest
  * rank, the leftmost of equals. One instance serves an encoding and holds the result until the
  * next.
  */
@@ -14,7 +17,9 @@ export class BlockMerge {
   /** The token of the part that starts at a byte. */
   private readonly ids = new Int32Array(MAX_BLOCK_BYTES);
   /** The token that the part makes with the next part, or `NO_MERGE`. */
-  private readonly merges = new Int32Array(MAX_BLOCK_BYTES);
+  private readonly merges = new Int32Array(MAX_BLOCK_BYTES + GROUP);
+  /** The lowest of each `GROUP` of `merges`. */
+  private readonly lowest = new Int32Array(MAX_BLOCK_BYTES >> GROUP_BITS);
   /** Where the next part starts; 0 at a byte at which no part starts. */
   private readonly next = new Uint8Array(MAX_BLOCK_BYTES);
   private readonly previous = new Uint8Array(MAX_BLOCK_BYTES);
@@ -24,6 +29,39 @@ export class BlockMerge {
 
   /** Merges `bytes[start..end]`, with the hashes `prefixes`, and returns the number of tokens. */
   merge(bytes: Uint8Array, prefixes: Int32Array, start: number, end: number): number {
+    const { ids, merges, next, previous, vocabulary } = this;
+    this.begin(bytes, start, end);
+    const { length } = this;
+    let count = length;
+    for (let at = this.lowestPair(); at >= 0; at = this.lowestPair()) {
+      count--;
+      const middle = next[at];
+      const after = next[middle];
+      ids[at] = merges[at];
+      next[at] = after;
+      next[middle] = 0;
+      merges[middle] = NO_MERGE;
+      let made = -1;
+      if (after < length) {
+        previous[after] = at;
+        made = vocabulary.find(bytes, prefixes, start + at, start + next[after]);
+      }
+      merges[at] = made < 0 ? NO_MERGE : made;
+      const group = at >> GROUP_BITS;
+      if (at > 0) {
+        const before = previous[at];
+        const joined = vocabulary.find(bytes, prefixes, start + before, start + after);
+        merges[before] = joined < 0 ? NO_MERGE : joined;
+        if (before >> GROUP_BITS !== group) this.updateGroup(before >> GROUP_BITS);
+      }
+      this.updateGroup(group);
+      if (middle >> GROUP_BITS !== group) this.updateGroup(middle >> GROUP_BITS);
+    }
+    return count;
+  }
+
+  /** One part for each byte. */
+  private begin(bytes: Uint8Array, start: number, end: number): void {
     const { ids, merges, next, previous, vocabulary } = this;
     const { pairs, single } = vocabulary;
     const length = (this.length = end - start);
@@ -36,37 +74,30 @@ export class BlockMerge {
       merges[at] = made < 0 ? NO_MERGE : made;
       byte = after;
     }
-    let count = length;
-    for (;;) {
-      let lowest = NO_MERGE;
-      let at = 0;
-      for (let other = 0; other < length; other++) {
-        const merge = merges[other];
-        if (merge < lowest) {
-          lowest = merge;
-          at = other;
-        }
-      }
-      if (lowest === NO_MERGE) return count;
-      count--;
-      const middle = next[at];
-      const after = next[middle];
-      ids[at] = lowest;
-      next[at] = after;
-      next[middle] = 0;
-      merges[middle] = NO_MERGE;
-      merges[at] = NO_MERGE;
-      if (after < length) {
-        previous[after] = at;
-        const made = vocabulary.find(bytes, prefixes, start + at, start + next[after]);
-        if (made >= 0) merges[at] = made;
-      }
-      if (at > 0) {
-        const before = previous[at];
-        const made = vocabulary.find(bytes, prefixes, start + before, start + after);
-        merges[before] = made < 0 ? NO_MERGE : made;
+    merges.fill(NO_MERGE, length, length + GROUP);
+    for (let group = 0; group << GROUP_BITS < length; group++) this.updateGroup(group);
+  }
+
+  private updateGroup(group: number): void {
+    const { merges } = this;
+    const from = group << GROUP_BITS;
+    let lowest = merges[from];
+    for (let at = from + 1; at < from + GROUP; at++) if (merges[at] < lowest) lowest = merges[at];
+    this.lowest[group] = lowest;
+  }
+
+  /** The leftmost pair of the lowest rank; -1 where no pair makes a token. */
+  private lowestPair(): number {
+    const { lowest, length } = this;
+    let best = NO_MERGE;
+    let found = -1;
+    for (let group = 0; group << GROUP_BITS < length; group++) {
+      if (lowest[group] < best) {
+        best = lowest[group];
+        found = group;
       }
     }
+    return found < 0 ? -1 : this.merges.indexOf(best, found << GROUP_BITS);
   }
 
   /** Returns true if one of the block's tokens is [from, to). */

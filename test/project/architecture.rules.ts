@@ -9,6 +9,7 @@ export type Sources = ReadonlyMap<string, string>;
  * itself.
  */
 export const floors: Readonly<Record<string, number>> = {
+  cli: 8,
   '': 7,
   gateway: 6,
   'ai-sdk': 6,

@@ -1,0 +1,85 @@
+import { parseArgs } from 'node:util';
+import { errorMessage, FastLiteLLMError } from '../common/errors.js';
+import { suggestion } from '../common/nearest-name.js';
+import { VERSION } from '../common/version.js';
+import { UsageError, type Command, type CommandIo, type GivenArguments } from './command.js';
+import { commandHelp, PROGRAM, programHelp } from './help.js';
+
+interface CommandEntry {
+  /** One line of the list of commands, without a full stop. */
+  readonly summary: string;
+  /** Loads it when it is called, so that others start without it. */
+  readonly load: () => Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  count: {
+    summary: 'counts the tokens of files or of the standard input, with cost and share of the context window',
+    load: async () => (await import('./commands/count.js')).COUNT,
+  },
+};
+
+const SUCCESS = 0;
+const FAILURE = 1;
+const USAGE = 2;
+
+/**
+ * Runs `npx nestjs-fast-litellm` with these arguments.
+ * @returns the exit code: 0; 1 for a failure or a finding; 2 for arguments that are wrong
+ */
+export async function runCli(args: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    io.stdout.write(programHelp(COMMANDS));
+    return name === undefined ? USAGE : SUCCESS;
+  }
+  if (name === '--version' || name === '-v') {
+    io.stdout.write(`${VERSION}\n`);
+    return SUCCESS;
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    io.stderr.write(`${PROGRAM}: unknown command '${name}'${suggestion(name, Object.keys(COMMANDS))}; --help lists the commands\n`);
+    return USAGE;
+  }
+  return runCommand(name, entry, rest, io);
+}
+
+async function runCommand(name: string, { summary, load }: CommandEntry, args: string[], io: CommandIo): Promise<number> {
+  const command = await load();
+  try {
+    const given = readArguments(args, command);
+    if (given.options.help !== true) return await command.run(given, io);
+    io.stdout.write(commandHelp(name, summary, command));
+    return SUCCESS;
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    if (!isUsage && !(error instanceof FastLiteLLMError)) throw error;
+    io.stderr.write(`${PROGRAM} ${name}: ${errorMessage(error)}${isUsage ? `; --help shows the options` : ''}\n`);
+    return isUsage ? USAGE : FAILURE;
+  }
+}
+
+/** @throws UsageError for unknown options, missing values and operands that are not taken */
+function readArguments(args: string[], { options, operands }: Command): GivenArguments {
+  const known = Object.fromEntries(
+    Object.entries(options).map(([name, { type, short, multiple = false }]) => [
+      name,
+      { type, multiple, ...(short !== undefined && { short }) },
+    ]),
+  );
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { ...known, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: operands !== undefined,
+    });
+    return { options: values, operands: positionals };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code?.startsWith('ERR_PARSE_ARGS_') !== true) throw error;
+    // The first sentence says what is wrong, the others how Node would take it.
+    const [, typed = ''] = /^Unknown option '--([^']+)'/.exec(message) ?? [];
+    throw new UsageError(message.split('. ', 1)[0] + suggestion(typed, Object.keys(options)));
+  }
+}

@@ -1,0 +1,55 @@
+/** An option of a command. */
+export interface CommandOption {
+  readonly type: 'string' | 'boolean';
+  /** One letter. */
+  readonly short?: string;
+  /** May be given several times. */
+  readonly multiple?: boolean;
+  /** Name of the value in the help: `name` is shown as `<name>`. */
+  readonly value?: string;
+  /** One line of the help. */
+  readonly help: string;
+}
+
+/** Values of options by name, as `util.parseArgs` gives them. */
+export type GivenOptions = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+/** What was typed behind the name of a command. */
+export interface GivenArguments {
+  readonly options: GivenOptions;
+  readonly operands: readonly string[];
+}
+
+/** The streams and the environment that a command works with. */
+export interface CommandIo {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
+  readonly stdout: NodeJS.WritableStream;
+  /** Errors and the progress bar, which is drawn on a terminal only. */
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * A command of `npx nestjs-fast-litellm`: a file in `commands/` exports one, and `cli.ts` lists it.
+ */
+export interface Command {
+  /** What may follow the options: `[files…]`. Without it, operands are an error. */
+  readonly operands?: string;
+  readonly options: Readonly<Record<string, CommandOption>>;
+  /** Sentences below the options in the help. */
+  readonly notes?: readonly string[];
+  /**
+   * Runs it.
+   * @returns the exit code: 0, or 1 if it found what it looks for (a limit exceeded, a fault)
+   * @throws UsageError for arguments that it cannot take
+   */
+  run(given: GivenArguments, io: CommandIo): Promise<number>;
+}
+
+/** What was typed cannot be run: shown without a stack, with exit code 2. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UsageError';
+  }
+}

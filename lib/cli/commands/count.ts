@@ -1,0 +1,177 @@
+import { errorMessage, InvalidArgumentError } from '../../common/errors.js';
+import type { TokenCounterService } from '../../token-counter/token-counter.service.js';
+import { UsageError, type Command, type CommandIo, type GivenArguments } from '../command.js';
+import { integerOption, isGiven, textOption, textOptions } from '../given-options.js';
+import { PROGRAM } from '../help.js';
+import { ProgressBar } from '../output/progress-bar.js';
+import { alignedLines } from '../output/table.js';
+import { TextPieces } from '../text-pieces.js';
+import { textOf, textSources, UnreadableError, type TextSource } from '../text-sources.js';
+import { openTokenCounter } from '../token-counting.js';
+
+const DEFAULT_MODEL = 'gpt-4o';
+/** Some milliseconds of work on the native engine, and memory of some times as much. */
+const PIECE_LENGTH = 4 * 1024 * 1024;
+/** A request body is parsed as a whole. */
+const MOST_REQUEST_BYTES = 64 * 1024 * 1024;
+
+/** What one source costs on one model. */
+interface Count {
+  readonly source: string;
+  readonly model: string;
+  readonly tokens: number;
+  readonly approximate: boolean;
+  /** `null` without a known price. */
+  readonly costUsd: number | null;
+  /** `null` if it is not known. */
+  readonly contextWindow: number | null;
+}
+
+interface CountSettings {
+  readonly counter: TokenCounterService;
+  /** Empty: that of the request, or the default. */
+  readonly models: readonly string[];
+  readonly isRequest: boolean;
+  readonly outputTokens: number;
+}
+
+/** `npx nestjs-fast-litellm count` */
+export const COUNT: Command = {
+  operands: '[files…]',
+  options: {
+    model: { type: 'string', short: 'm', multiple: true, value: 'name', help: `model that counts, repeatable (default ${DEFAULT_MODEL})` },
+    request: { type: 'boolean', short: 'r', help: 'each file is the JSON body of a request: chat, Responses, completions or embeddings' },
+    'output-tokens': { type: 'string', short: 'o', value: 'n', help: 'tokens of the reply, for the cost (default 0)' },
+    limit: { type: 'string', short: 'l', value: 'n', help: 'exit with 1 if a file has more tokens' },
+    prices: { type: 'string', value: 'file', help: "prices and limits in LiteLLM's or models.dev's format" },
+    json: { type: 'boolean', help: 'write JSON' },
+    'no-progress': { type: 'boolean', help: 'draw no progress bar' },
+  },
+  notes: ['Without files, and for "-", it reads the standard input. A "~" marks an estimate.'],
+  run,
+};
+
+async function run({ options, operands }: GivenArguments, io: CommandIo): Promise<number> {
+  const source = textOption(options, 'prices');
+  const settings: CountSettings = {
+    counter: openTokenCounter(source === undefined ? {} : { pricing: { source } }, io),
+    models: textOptions(options, 'model'),
+    isRequest: isGiven(options, 'request'),
+    outputTokens: integerOption(options, 'output-tokens') ?? 0,
+  };
+  const limit = integerOption(options, 'limit') ?? Infinity;
+  if (operands.length === 0 && io.stdin.isTTY === true) throw new UsageError('name a file, or pipe a text to it');
+
+  const sources = textSources(operands, io);
+  const total = sources.some(({ bytes }) => bytes === 0) ? 0 : sources.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bar = isGiven(options, 'no-progress') ? undefined : new ProgressBar(io.stderr, total);
+  const counts: Count[] = [];
+  let failures = 0;
+  for (const each of sources) {
+    try {
+      counts.push(...(await countSource(each, settings, (bytes) => bar?.add(bytes, each.name))));
+    } catch (error) {
+      if (!(error instanceof UnreadableError) && !(error instanceof InvalidArgumentError)) throw error;
+      failures++;
+      bar?.end();
+      io.stderr.write(`${PROGRAM} count: ${each.name}: ${error.message}\n`);
+    }
+  }
+  bar?.end();
+  if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ counts, totals: totalsOf(counts) }, null, 2)}\n`);
+  else if (counts.length > 0) io.stdout.write(`${tableOf(counts, sources.length).join('\n')}\n`);
+  return failures > 0 || counts.some(({ tokens }) => tokens > limit) ? 1 : 0;
+}
+
+async function countSource(source: TextSource, settings: CountSettings, onRead: (bytes: number) => void): Promise<Count[]> {
+  const { counter, outputTokens } = settings;
+  const counted = settings.isRequest ? await countRequests(source, settings, onRead) : await countTexts(source, settings, onRead);
+  return counted.map(({ model, tokens, approximate }) => ({
+    source: source.name,
+    model,
+    tokens,
+    approximate,
+    costUsd: counter.estimateCost(tokens, outputTokens, model),
+    contextWindow: counter.getModelLimits(model).contextWindow,
+  }));
+}
+
+/** Reads the text once for all models, in pieces: its length is not limited by memory. */
+async function countTexts(source: TextSource, { counter, models }: CountSettings, onRead: (bytes: number) => void) {
+  const counts = (models.length === 0 ? [DEFAULT_MODEL] : models).map((model) => ({
+    model,
+    tokens: 0,
+    approximate: counter.countRequest({ model, prompt: '' }).approximate,
+  }));
+  const add = async (piece: string): Promise<void> => {
+    for (const count of counts) count.tokens += (await counter.countTokensBatchAsync([piece], count.model))[0];
+  };
+  const pieces = new TextPieces(PIECE_LENGTH);
+  for await (const part of textOf(source, onRead)) {
+    const piece = pieces.add(part);
+    if (piece !== undefined) await add(piece);
+  }
+  await add(pieces.end());
+  return counts;
+}
+
+async function countRequests(source: TextSource, { counter, models }: CountSettings, onRead: (bytes: number) => void) {
+  let text = '';
+  for await (const part of textOf(source, onRead)) {
+    text += part;
+    if (text.length > MOST_REQUEST_BYTES) throw new UnreadableError(`is longer than ${MOST_REQUEST_BYTES} characters`);
+  }
+  const body = bodyOf(text);
+  const named = models.length > 0 ? models : [typeof body.model === 'string' ? body.model : DEFAULT_MODEL];
+  return Promise.all(
+    named.map(async (model) => {
+      const { promptTokens: tokens, approximate } = await counter.countRequestAsync({ ...body, model });
+      return { model, tokens, approximate };
+    }),
+  );
+}
+
+function bodyOf(text: string): Readonly<Record<string, unknown>> {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw new UnreadableError(`is not JSON (${errorMessage(error)})`, { cause: error });
+  }
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Readonly<Record<string, unknown>>;
+  throw new UnreadableError('is not a request: it must be a JSON object');
+}
+
+function totalsOf(counts: readonly Count[]) {
+  return [...new Set(counts.map(({ model }) => model))].map((model) => {
+    const own = counts.filter((count) => count.model === model);
+    const costs = own.map(({ costUsd }) => costUsd);
+    return {
+      model,
+      tokens: own.reduce((sum, { tokens }) => sum + tokens, 0),
+      approximate: own.some(({ approximate }) => approximate),
+      costUsd: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
+    };
+  });
+}
+
+function tableOf(counts: readonly Count[], sources: number): string[] {
+  const rows = counts.map(({ source, model, contextWindow, ...count }) => [
+    source,
+    model,
+    ...figures(count),
+    shareOf(count, contextWindow),
+  ]);
+  const totals = sources > 1 ? totalsOf(counts).map(({ model, ...total }) => ['total', model, ...figures(total), '']) : [];
+  const head = ['file', 'model', 'tokens', 'cost (USD)', 'of window'];
+  return alignedLines([head, ...rows, ...totals], ['left', 'left', 'right', 'right', 'right']);
+}
+
+function figures({ tokens, approximate, costUsd }: Pick<Count, 'tokens' | 'approximate' | 'costUsd'>): string[] {
+  const mark = approximate ? '~' : '';
+  return [mark + tokens.toLocaleString('en'), costUsd === null ? '-' : `${mark}${costUsd.toFixed(costUsd < 1 ? 6 : 2)}`];
+}
+
+function shareOf({ tokens }: Pick<Count, 'tokens'>, contextWindow: number | null): string {
+  return contextWindow === null ? '-' : `${((tokens / contextWindow) * 100).toFixed(1)} %`;
+}

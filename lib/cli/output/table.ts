@@ -1,0 +1,11 @@
+/** How a column is aligned. */
+export type Alignment = 'left' | 'right';
+
+/** Lines with aligned columns, two spaces apart. Columns are aligned to the left by default. */
+export function alignedLines(rows: readonly (readonly string[])[], alignments: readonly Alignment[] = []): string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
+  const padded = (cell: string, column: number): string =>
+    alignments[column] === 'right' ? cell.padStart(widths[column]) : cell.padEnd(widths[column]);
+  return rows.map((row) => row.map(padded).join('  ').trimEnd());
+}

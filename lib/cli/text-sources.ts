@@ -1,0 +1,60 @@
+import { createReadStream, statSync } from 'node:fs';
+import { errorMessage } from '../common/errors.js';
+import type { CommandIo } from './command.js';
+
+const READ_BYTES = 1024 * 1024;
+/** Text files have no NUL; git looks at as many bytes. */
+const SNIFFED_BYTES = 8000;
+
+/** A file, or the standard input. */
+export interface TextSource {
+  /** Its path, `-` for the standard input. */
+  readonly name: string;
+  /** 0 if it is not known. */
+  readonly bytes: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/** A file cannot be counted, for a reason that its reader can mend. */
+export class UnreadableError extends Error {}
+
+/** The files of the operands; without operands, and for `-`, the standard input. */
+export function textSources(paths: readonly string[], io: CommandIo): TextSource[] {
+  return (paths.length === 0 ? ['-'] : paths).map((path) => (path === '-' ? standardInput(io) : file(path)));
+}
+
+/**
+ * Decodes a source, which has to be UTF-8 text. `onRead` learns of each part.
+ * @throws UnreadableError for what cannot be opened, and for binary data
+ */
+export async function* textOf(source: TextSource, onRead: (bytes: number) => void): AsyncGenerator<string> {
+  // A byte order mark is a part of the text, as for tiktoken.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  let isFirst = true;
+  try {
+    for await (const bytes of source.open()) {
+      if (isFirst && bytes.subarray(0, SNIFFED_BYTES).includes(0)) throw new UnreadableError('is not a text file');
+      isFirst = false;
+      onRead(bytes.length);
+      yield decoder.decode(bytes, { stream: true });
+    }
+  } catch (error) {
+    if (error instanceof UnreadableError) throw error;
+    throw new UnreadableError(`cannot be read (${errorMessage(error)})`, { cause: error });
+  }
+  yield decoder.decode();
+}
+
+function file(path: string): TextSource {
+  let bytes = 0;
+  try {
+    bytes = statSync(path).size;
+  } catch {
+    // Opening it reports why.
+  }
+  return { name: path, bytes, open: () => createReadStream(path, { highWaterMark: READ_BYTES }) };
+}
+
+function standardInput({ stdin }: CommandIo): TextSource {
+  return { name: '-', bytes: 0, open: () => stdin as unknown as AsyncIterable<Uint8Array> };
+}

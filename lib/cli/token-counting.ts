@@ -1,0 +1,16 @@
+import { readEngineMode } from '../engine/engine-mode.js';
+import { provideEngine } from '../engine/provide-engine.js';
+import { FeatureFlagsService } from '../feature-flags/feature-flags.service.js';
+import { TOKEN_COUNTER_ENGINES } from '../token-counter/engine/engine-provider.js';
+import { resolveTokenCounterOptions, type TokenCounterOptions } from '../token-counter/token-counter.options.js';
+import { TokenCounterService } from '../token-counter/token-counter.service.js';
+import type { CommandIo } from './command.js';
+
+/** Opens the token counter alone: commands start without Nest, router and pool. */
+export function openTokenCounter(options: TokenCounterOptions, { stderr, env }: CommandIo): TokenCounterService {
+  const warn = (message: string): void => void stderr.write(`${message}\n`);
+  const logger = { log: () => {}, warn, error: warn };
+  const flags = new FeatureFlagsService({}, { logger, env });
+  const engines = provideEngine(TOKEN_COUNTER_ENGINES, { setting: readEngineMode(undefined, env), flags, logger });
+  return new TokenCounterService(engines, resolveTokenCounterOptions(options));
+}

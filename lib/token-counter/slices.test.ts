@@ -3,6 +3,7 @@ import { RandomJson } from '../../test/support/random-json.js';
 import { openNativeBinding } from '../engine/native-binding.js';
 import type { TokenCounterEngine } from './engine/engine.js';
 import { NativeTokenCounterEngine } from './engine/native.js';
+import { partEnd } from './engine/slice-texts.js';
 import { TypeScriptTokenCounterEngine } from './engine/typescript.js';
 
 const { binding } = openNativeBinding();
@@ -106,5 +107,23 @@ withAddon('the addon', () => {
     expect(() => scanJson(new Uint16Array(2) as never, new Uint32Array(9))).toThrow('typed arrays');
     expect(() => scanJson(bytes, new Uint32Array(3))).toThrow('typed arrays');
     expect(() => scanJsonAsync(bytes, new Uint32Array(3))).toThrow('typed arrays');
+  });
+});
+
+describe('the parts of a long text', () => {
+  it('are never cut within an escape or a character', () => {
+    const runs = ['\\\\', '\\t', '\\u0041', '\\ud83d\\ude00', '\\\\\\"', '\\\\u0041', '東\\n', '😀'].map((piece) => piece.repeat(20));
+    for (const raw of [...raws.slice(0, 50), ...runs, ...runs.map((run, at) => `a${run}${runs[(at + 1) % runs.length]}`)]) {
+      const bytes = Buffer.from(raw);
+      for (let most = 7; most < 20; most += 2) {
+        let joined = '';
+        for (let from = 0, to: number; from < bytes.length; from = to) {
+          to = partEnd(bytes, from, bytes.length, most);
+          if (to <= from) throw new Error(`no progress at ${from}`);
+          joined += JSON.parse(`"${bytes.toString('utf8', from, to)}"`) as string;
+        }
+        expect(joined).toBe(JSON.parse(`"${raw}"`));
+      }
+    }
   });
 });

@@ -89,7 +89,7 @@ export class TypeScriptTokenCounterEngine extends TokenCounterEngine {
 
   async countSlicesAsync(bytes: Uint8Array, texts: Uint32Array, encoding: number, limit: number): Promise<SliceCounts> {
     const slices = new SliceTexts(bytes, texts);
-    for (const text of slices.upTo(limit)) slices.add(await this.countUpToAsync(text, encoding, limit - slices.sum));
+    for await (const text of slices.upToInTurns(limit)) slices.add(await this.countUpToAsync(text, encoding, limit - slices.sum));
     return slices.result();
   }
 

@@ -18,6 +18,7 @@ export {
 export {
   BudgetExceededError,
   type BudgetRefusal,
+  CallQueueError,
   ContextWindowExceededError,
   DeploymentMisconfiguredError,
   NoDeploymentError,
@@ -25,6 +26,7 @@ export {
   RouterRateLimitError,
   type NoDeploymentReason,
   type RateLimitRefusal,
+  type ReachedLimit,
   UnsupportedRequestError,
   type UnsupportedRequest,
 } from './common/http-errors.js';
@@ -128,7 +130,10 @@ export type { LlmClientOptions } from './llm-client/llm-client.options.js';
 export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
 export type { CallOptions, ModelRequest } from './llm-client/request.js';
 export type { ExecuteOptions, Send, SendContext } from './llm-client/send.js';
-export { LlmClient } from './llm-client/llm-client.service.js';
+export { LlmClient, type LlmClientStatus } from './llm-client/llm-client.service.js';
+export type { QueueClassStatus, QueueStatus } from './llm-client/queue/call-queue.js';
+export type { QueueClass } from './llm-client/queue/queue-class.js';
+export type { QueuedCaller, QueueOptions } from './llm-client/queue/queue.options.js';
 export type {
   AccountRequest,
   ForwardedForm,

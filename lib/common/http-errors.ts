@@ -165,6 +165,9 @@ export class DeploymentMisconfiguredError extends HttpException {
   }
 }
 
+/** A limit of a deployment: `max_parallel_requests`, rpm, tpm. */
+export type ReachedLimit = 'concurrency' | 'requests' | 'tokens';
+
 /** All deployments of a model are in cooldown or at their own limit: 429 in OpenAI's shape. */
 export class RouterRateLimitError extends HttpException {
   /** Stable, machine-readable. */
@@ -174,8 +177,16 @@ export class RouterRateLimitError extends HttpException {
   readonly retryAfterMs?: number;
   /** Ids of the deployments in cooldown. */
   readonly cooldownList: readonly string[];
+  /** The limits that deployments have reached; empty where all of them are in cooldown. */
+  readonly reached: readonly ReachedLimit[];
 
-  constructor(model: string, retryAfterMs: number | undefined, cooldownList: readonly string[], why?: string) {
+  constructor(
+    model: string,
+    retryAfterMs: number | undefined,
+    cooldownList: readonly string[],
+    why?: string,
+    reached: readonly ReachedLimit[] = [],
+  ) {
     const wait = retryAfterMs === undefined ? '' : `, Try again in ${Math.ceil(retryAfterMs / 1000)} seconds`;
     const named = cooldownList.length > 20 ? [...cooldownList.slice(0, 20), '…'] : cooldownList;
     const cause = why ?? 'No deployments available for selected model';
@@ -186,6 +197,35 @@ export class RouterRateLimitError extends HttpException {
     this.model = model;
     this.retryAfterMs = retryAfterMs;
     this.cooldownList = cooldownList;
+    this.reached = reached;
+  }
+}
+
+/** Why a call did not get a place in the queue of `LlmClient`, or left it. */
+export type QueueRefusal = 'queue_full' | 'queue_timeout';
+
+const QUEUE_REFUSALS: Readonly<Record<QueueRefusal, { readonly code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT'; readonly words: string }>> = {
+  queue_full: { code: 'QUEUE_FULL', words: 'too many requests wait already' },
+  queue_timeout: { code: 'QUEUE_TIMEOUT', words: 'no deployment could take the request in time' },
+};
+
+/** A call could not wait any longer for a deployment: 429 in OpenAI's shape. Nothing was sent. */
+export class CallQueueError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code: 'QUEUE_FULL' | 'QUEUE_TIMEOUT';
+  readonly model: string;
+  /** Until the calls that wait now have probably gone: 1 to 60 s. */
+  readonly retryAfterMs: number;
+
+  constructor(refusal: QueueRefusal, model: string, retryAfterMs: number) {
+    const { code, words } = QUEUE_REFUSALS[refusal];
+    const message = `The model ${shortened(model)} is busy: ${words}. Please try again in ${Math.ceil(retryAfterMs / 1000)} s.`;
+    super({ error: { message, type: 'requests', param: null, code: refusal } }, 429);
+    this.name = new.target.name;
+    this.message = message;
+    this.code = code;
+    this.model = model;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

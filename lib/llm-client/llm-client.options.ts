@@ -1,5 +1,6 @@
 import { checkBoolean, checkInteger, checkKnownKeys, checkNumber, checkObject, checkPositiveInteger, optional } from '../common/options.js';
 import { resolveBodyBounds, type BodyBounds, type ResolvedBodyBounds } from '../http/body/body-bounds.js';
+import { resolveQueueOptions, type QueueOptions, type ResolvedQueueOptions } from './queue/queue.options.js';
 
 /** Upper bounds of what a request's body may ask for. They do not apply to `CallOptions`. */
 export interface CallerLimits {
@@ -39,9 +40,14 @@ export interface LlmClientOptions {
   readonly bounds?: BodyBounds;
   /** Upper bounds of what a request's body may ask for. */
   readonly callerLimits?: CallerLimits;
+  /** Lets calls wait for a deployment. Default: they fail at once where none can take them. */
+  readonly queue?: QueueOptions;
 }
 
-export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds'>> & { readonly bounds: ResolvedBodyBounds };
+export type ResolvedLlmClientOptions = Required<Omit<LlmClientOptions, 'bounds' | 'queue'>> & {
+  readonly bounds: ResolvedBodyBounds;
+  readonly queue?: ResolvedQueueOptions;
+};
 
 const KEYS = [
   'maxAttempts',
@@ -53,6 +59,7 @@ const KEYS = [
   'dropParams',
   'bounds',
   'callerLimits',
+  'queue',
 ] as const satisfies readonly (keyof LlmClientOptions)[];
 
 /**
@@ -74,6 +81,7 @@ export function resolveLlmClientOptions(options: LlmClientOptions = {}, dropPara
     dropParams: optional(given.dropParams, dropParams, (value) => checkBoolean('llmClient.dropParams', value)),
     bounds: resolveBodyBounds('llmClient.bounds', given.bounds),
     callerLimits: optional(given.callerLimits, {}, checkCallerLimits),
+    queue: optional(given.queue, undefined, (value) => resolveQueueOptions('llmClient.queue', value)),
   };
 }
 

@@ -28,6 +28,8 @@ import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-transport.js';
 import type { Operation } from './providers/protocol.js';
 import { ProviderSender, type ProviderAccess } from './providers/provider-sender.js';
+import { CallQueue, type QueueStatus } from './queue/call-queue.js';
+import { queueSamples } from './queue/queue-metrics.js';
 import { checkCallOptions, ReadRequest, type AskedBody, type CallOptions, type ModelRequest, type RequestLimits } from './request.js';
 import type { ExecuteOptions, Send } from './send.js';
 import type { LlmBytes } from './stream/llm-bytes.js';
@@ -44,6 +46,14 @@ type Streamed = { readonly stream: true };
 type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
 type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
+
+/** State of a client at one moment. */
+export interface LlmClientStatus {
+  /** Calls that have not ended, waiting ones included; streams until they are read to their end. */
+  readonly callsInFlight: number;
+  /** `null` without `llmClient.queue`. */
+  readonly queue: QueueStatus | null;
+}
 
 /** What the client takes from its surroundings. */
 export interface LlmClientContext {
@@ -90,7 +100,12 @@ export class LlmClient implements Capability {
     const reporter = new CallReporter(router, spending, recorder, observer);
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
-    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf };
+    const waiting = options.queue && { queue: new CallQueue(options.queue, now, recorder), options: options.queue, now };
+    this.client = { router, options, reporter, retryBudget, now, random, maxOutputOf, waiting };
+    if (waiting !== undefined) {
+      reporter.queue = waiting.queue;
+      router.whenFreed(() => waiting.queue.wake());
+    }
     this.providers = {
       transport,
       endpoints: new ProviderEndpoints(env),
@@ -260,10 +275,16 @@ export class LlmClient implements Capability {
     return this.client.reporter.counts.inFlight;
   }
 
+  /** Calls in flight and those that wait, at this moment. */
+  status(): LlmClientStatus {
+    return { callsInFlight: this.callsUnderWay, queue: this.client.waiting?.queue.status() ?? null };
+  }
+
   /** Metrics of this capability at this moment, as data. */
   metrics(): readonly MetricSample[] {
-    const { reporter, retryBudget } = this.client;
-    return callSamples(reporter.counts, reporter.spending, retryBudget);
+    const { reporter, retryBudget, waiting } = this.client;
+    const samples = callSamples(reporter.counts, reporter.spending, retryBudget);
+    return waiting === undefined ? samples : [...samples, ...queueSamples(waiting.queue)];
   }
 
   /** It has no engine of its own: its health is the router's. */

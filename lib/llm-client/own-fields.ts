@@ -4,6 +4,7 @@ import { FALLBACK_PARAMS } from '../router/config/litellm-keys.js';
 const OWN_FIELDS: ReadonlySet<string> = new Set([
   ...FALLBACK_PARAMS,
   'tags',
+  'priority',
   'fallbacks',
   'context_window_fallbacks',
   'content_policy_fallbacks',

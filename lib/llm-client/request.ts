@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkNumber,
   checkObject,
+  checkOneOf,
   checkString,
   optional,
   refuseArgument,
@@ -19,6 +20,7 @@ import type { LimitedRequest } from '../http/guard/guarded-request.js';
 import type { Forwarded } from './forward/forwarded.js';
 import type { CallerLimits } from './llm-client.options.js';
 import { isOwnField, tagsIn } from './own-fields.js';
+import { classOfPriority, QUEUE_CLASSES, type QueueClass } from './queue/queue-class.js';
 import { readCallersFallbacks, readRequestFallbacks } from './request-fallbacks.js';
 
 /**
@@ -57,6 +59,10 @@ export interface CallOptions {
   readonly contentPolicyFallbacks?: Fallbacks;
   /** Whether to try no other model group or priority tier. Default false. */
   readonly disableFallbacks?: boolean;
+  /** Whose call it is, while calls wait: tenants share by tokens. Default: by the `request`. */
+  readonly tenant?: string;
+  /** How urgent the call is, while calls wait. Default `default`. */
+  readonly queueClass?: QueueClass;
   /** Whether the caller may call a model group of the body's `fallbacks`. Default: any. */
   readonly mayCall?: (model: string) => boolean;
 }
@@ -67,11 +73,13 @@ export interface SteeredOptions extends CallOptions {
   readonly callerStreamTimeoutMs?: number;
   /** Whether `timeoutMs` comes from the body. */
   readonly hasCallerTimeout?: boolean;
+  /** By the body's `priority`. */
+  readonly callerClass?: QueueClass;
 }
 
 /** `null` counts as absent. @throws InvalidArgumentError naming the option. */
 export function checkCallOptions(options: CallOptions): void {
-  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall } = options;
+  const { request, routing, timeoutMs, streamTimeoutMs, numRetries, mayCall, tenant, queueClass } = options;
   given(request, (value) => checkObject('request', value, refuseArgument));
   given(routing, checkRouting);
   given(timeoutMs, (value) => checkTime('timeoutMs', value));
@@ -79,6 +87,8 @@ export function checkCallOptions(options: CallOptions): void {
   given(numRetries, (value) => checkInteger('numRetries', value, { min: 0 }, refuseArgument));
   for (const name of ['fallbacks', 'contextWindowFallbacks', 'contentPolicyFallbacks'] as const)
     given(options[name], (value) => readRequestFallbacks(name, value));
+  given(tenant, (value) => checkString('tenant', value, refuseArgument));
+  given(queueClass, (value) => checkOneOf('queueClass', value, QUEUE_CLASSES, refuseArgument));
   given(mayCall, (value) => checkFunction('mayCall', value, refuseArgument));
 }
 
@@ -182,6 +192,7 @@ function steered(body: ModelRequest, options: CallOptions, bounds: Required<Call
     timeoutMs: options.timeoutMs ?? (timeoutMs === undefined ? undefined : Math.min(timeoutMs, bounds.timeoutMs)),
     hasCallerTimeout: (options.timeoutMs ?? undefined) === undefined && timeoutMs !== undefined,
     callerStreamTimeoutMs: seconds('stream_timeout'),
+    callerClass: given('priority', (value) => classOfPriority(checkInteger('priority', value, {}, refuseArgument))),
     numRetries: options.numRetries ?? (retries === undefined ? undefined : Math.min(retries, bounds.numRetries)),
     fallbacks: options.fallbacks ?? general,
     contextWindowFallbacks: options.contextWindowFallbacks ?? contextWindow,

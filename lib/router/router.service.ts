@@ -52,6 +52,7 @@ export class RouterService implements Capability {
   private readonly list: DeploymentList;
   private readonly series: CallSeries;
   private readonly healthChecks: HealthChecks | undefined;
+  private readonly freedListeners: (() => void)[] = [];
   private input: RouterSettings;
 
   /** @internal Made by `FastLiteLLM`. */
@@ -139,17 +140,32 @@ export class RouterService implements Capability {
 
   /** Reports a successful call. A pick that was released before is ignored. */
   succeeded(pick: RouterPick, outcome?: CallSuccess | null): void {
-    if (this.core.succeeded(pick, outcome ?? NOTHING_KNOWN)) this.counters.successes++;
+    if (!this.core.succeeded(pick, outcome ?? NOTHING_KNOWN)) return;
+    this.counters.successes++;
+    this.freed();
   }
 
   /** Reports a failed call, which may put the deployment in cooldown. */
   failed(pick: RouterPick, outcome?: CallFailure | null): void {
-    if (this.core.failed(pick, outcome ?? NOTHING_KNOWN)) this.counters.failures++;
+    if (!this.core.failed(pick, outcome ?? NOTHING_KNOWN)) return;
+    this.counters.failures++;
+    this.freed();
   }
 
   /** Reports a call whose caller disconnected: no failure of the deployment. */
   cancelled(pick: RouterPick, outcome?: CallUsage | null): void {
-    if (this.core.cancelled(pick, outcome ?? NOTHING_KNOWN)) this.counters.cancellations++;
+    if (!this.core.cancelled(pick, outcome ?? NOTHING_KNOWN)) return;
+    this.counters.cancellations++;
+    this.freed();
+  }
+
+  /**
+   * Calls `listener` when a deployment may take a request that it could not take before: one was
+   * released, or deployments or settings have changed. Limits that end with time call nothing.
+   * @internal
+   */
+  whenFreed(listener: () => void): void {
+    this.freedListeners.push(listener);
   }
 
   /**
@@ -201,7 +217,7 @@ export class RouterService implements Capability {
 
   /** Replaces all deployments; those of the same id keep their state. */
   setModelList(list: readonly ModelListEntry[]): void {
-    this.core.use(this.list.readAll(list, this.settings), this.settings);
+    this.use(this.list.readAll(list, this.settings), this.settings);
   }
 
   /**
@@ -210,7 +226,7 @@ export class RouterService implements Capability {
    */
   addDeployment(entry: ModelListEntry): Deployment {
     const deployments = this.list.added(this.core.deployments, entry, this.settings);
-    this.core.use(deployments, this.settings);
+    this.use(deployments, this.settings);
     return deployments[deployments.length - 1];
   }
 
@@ -221,7 +237,7 @@ export class RouterService implements Capability {
    */
   updateDeployment(id: string, change: Partial<ModelListEntry>): Deployment | undefined {
     const deployments = this.list.updated(this.core.deployments, id, change, this.settings);
-    if (deployments !== undefined) this.core.use(deployments, this.settings);
+    if (deployments !== undefined) this.use(deployments, this.settings);
     return deployments?.find((deployment) => deployment.id === id);
   }
 
@@ -233,7 +249,7 @@ export class RouterService implements Capability {
     const { deployments } = this.core;
     const left = deployments.filter((deployment) => deployment.id !== id);
     if (left.length === deployments.length) return false;
-    this.core.use(left, this.settings);
+    this.use(left, this.settings);
     return true;
   }
 
@@ -244,7 +260,7 @@ export class RouterService implements Capability {
   updateSettings(change: RouterSettings): void {
     const input = { ...this.input, ...change };
     const settings = resolveRouterSettings(input, 'settings', refuseArgument);
-    this.core.use(this.list.reread(this.core.deployments, settings), settings);
+    this.use(this.list.reread(this.core.deployments, settings), settings);
     this.input = input;
   }
 
@@ -298,6 +314,16 @@ export class RouterService implements Capability {
 
   private bookMeasured(model: string, context: RoutingContext | null | undefined): Selection {
     return measure(this.series, () => this.book(model, context));
+  }
+
+  private freed(): void {
+    for (const listener of this.freedListeners) listener();
+  }
+
+  /** Replaces deployments and settings. */
+  private use(deployments: readonly Deployment[], settings: ResolvedRouterSettings): void {
+    this.core.use(deployments, settings);
+    this.freed();
   }
 
   private onCooldown({ id, modelName }: Deployment, untilMs: number, status: number, failure: CallFailure): void {

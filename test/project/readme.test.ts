@@ -140,7 +140,8 @@ describe('the table of metrics', () => {
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
     const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
-    const samples = [{ router: { modelList: [one], providerBudgets: budgets } }, shared].flatMap((options) => {
+    const own = { router: { modelList: [one], providerBudgets: budgets }, llmClient: { queue: {} } };
+    const samples = [own, shared].flatMap((options) => {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });
       if (llm.router.models().length > 0) llm.router.succeeded(llm.router.acquire('m'), { latencyMs: 1 });

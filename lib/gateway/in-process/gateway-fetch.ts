@@ -12,7 +12,7 @@ import { findRoute, type FoundRoute } from './routes.js';
 export type GatewayFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** Headers that routes and protocols read: no key of the client is among them. */
-const READ_HEADERS = ['content-type', 'anthropic-version', 'anthropic-beta', 'x-litellm-model'] as const;
+const READ_HEADERS = ['content-type', 'anthropic-version', 'anthropic-beta', 'x-litellm-model', 'x-litellm-priority'] as const;
 
 const SETTINGS = ['callOptions', 'rateLimit'] as const satisfies readonly (keyof InProcessCallSettings)[];
 

@@ -1,4 +1,4 @@
-import { UnsupportedRequestError } from '../../common/http-errors.js';
+import { BudgetExceededError, UnsupportedRequestError } from '../../common/http-errors.js';
 import { nanoUsd } from '../../common/nano-usd.js';
 import type { CallCost } from '../../http/request-money.js';
 import { outputCap, worstNanoUsd } from '../../http/token-estimate/worst-cost.js';
@@ -42,6 +42,19 @@ export class CallBudget {
     const denial = await request?.cover(more);
     if (denial !== undefined) throw denial;
     this.covered += more;
+  }
+
+  /**
+   * Holds the same before the attempt begins. Returns the denial of a budget that calls in flight
+   * hold; any other is left to `cover`.
+   */
+  async heldFor(attempt: PricedAttempt, maxOutputOf: (model: string) => number | null): Promise<BudgetExceededError | undefined> {
+    try {
+      await this.cover(attempt, maxOutputOf);
+    } catch (error) {
+      if (error instanceof BudgetExceededError && error.reason === 'budget_held') return error;
+    }
+    return undefined;
   }
 
   /** An attempt has ended. @param costUsd `undefined`: its model has no known price */

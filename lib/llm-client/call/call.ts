@@ -50,7 +50,7 @@ export class Call {
   retries = 0;
   fallbacks = 0;
   failures: readonly AttemptFailure[] = NONE;
-  /** Time spent waiting before retries. */
+  /** Time spent waiting before retries and in the queue. */
   waitedMs = 0;
   /** Time spent waiting for the connection pool and for providers. */
   upstreamMs = 0;
@@ -104,7 +104,12 @@ export class Call {
   }
 
   hasTimeFor(ms: number): boolean {
-    return this.client.now() + ms < this.deadlineAtMs;
+    return ms < this.leftMs;
+  }
+
+  /** Until its deadline, in milliseconds. */
+  get leftMs(): number {
+    return this.deadlineAtMs - this.client.now();
   }
 
   /** Retries of a priority tier: the deployment's or the router's, which the call can lower. */
@@ -121,7 +126,7 @@ export class Call {
   timesOn({ timeoutMs, streamTimeoutMs }: Deployment): AttemptTimes {
     const { options, client } = this;
     const { settings } = client.router;
-    const leftMs = this.deadlineAtMs - client.now();
+    const { leftMs } = this;
     const ownMs = timeoutMs ?? client.options.attemptTimeoutMs;
     const callMs = options.timeoutMs ?? settings.timeoutMs;
     const isCallers = options.hasCallerTimeout === true && callMs < settings.timeoutMs;

@@ -6,9 +6,12 @@ import type { Call, CallTarget } from './call.js';
 import type { CallRouter, FallbackTarget } from './call-router.js';
 import type { Failure } from './failure.js';
 
+const NONE: readonly FallbackTarget[] = [];
+
 /** The fallbacks of one failed model group. */
 interface Level {
-  readonly targets: Iterator<FallbackTarget>;
+  /** Those that were not tried yet. */
+  readonly targets: FallbackTarget[];
   overrides: CallTarget['overrides'];
   inputTokens: number | undefined;
 }
@@ -40,15 +43,15 @@ export class FallbackPlan {
     tried.add(router.knownName(failed.model));
     if (levels.length < call.maxFallbacks) {
       const { overrides, inputTokens } = failed;
-      levels.push({ targets: this.fallbacks(failed.model, failure.reason?.kind)[Symbol.iterator](), overrides, inputTokens });
+      levels.push({ targets: [...this.fallbacks(failed.model, failure.reason?.kind)], overrides, inputTokens });
     }
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
-      const { done, value: target } = level.targets.next() as IteratorResult<FallbackTarget, undefined>;
-      if (done === true) {
+      const target = level.targets.shift();
+      if (target === undefined) {
         levels.pop();
         continue;
       }
-      const identity = target.overrides ?? router.knownName(target.model);
+      const identity = this.identityOf(target);
       if (tried.has(identity)) continue;
       if (call.isSpent) return undefined;
       tried.add(identity);
@@ -63,10 +66,27 @@ export class FallbackPlan {
     return undefined;
   }
 
+  /** Whether a target is left for a group whose deployments are at their limits. */
+  hasNext(group: string): boolean {
+    const { call, levels, router, tried } = this;
+    if (call.isSpent) return false;
+    const own = levels.length < call.maxFallbacks ? this.fallbacks(group, 'rate_limit') : NONE;
+    const known = router.knownName(group);
+    return [...own, ...levels.flatMap(({ targets }) => targets)].some((target) => {
+      const identity = this.identityOf(target);
+      return identity !== known && !tried.has(identity);
+    });
+  }
+
   /** Whether the priority tiers behind one that failed so are tried before the fallbacks. */
   allowsNextTier(group: string, { reason }: Failure): boolean {
     if (reason?.kind === 'content_policy' || this.call.options.disableFallbacks === true) return false;
     return reason?.kind !== 'context_window' || this.chain(group, 'context_window', group).length === 0;
+  }
+
+  /** A model group counts once, by its name; a target that changes the request for itself. */
+  private identityOf({ model, overrides }: FallbackTarget): string | object {
+    return overrides ?? this.router.knownName(model);
   }
 
   /**

@@ -3,9 +3,10 @@ import type { Call, CallSettings, CallTarget } from './call.js';
 import { Failure } from './failure.js';
 import { FallbackPlan } from './fallback-plan.js';
 import { PriorityTiers } from './priority-tiers.js';
-import type { Deployment } from './call-router.js';
+import type { Deployment, Selection } from './call-router.js';
 import type { CallReporter } from './reporter.js';
 import { retriesAllowed, retryWaitMs, type RetryBudget } from './retry.js';
+import { WaitingSelection, type Tried, type WaitingSettings } from './waiting-selection.js';
 
 /** What the calls of a client share, besides their settings. */
 export interface ClientContext extends CallSettings {
@@ -15,6 +16,8 @@ export interface ClientContext extends CallSettings {
   readonly random: () => number;
   /** Most tokens that a model answers with; `null`: unknown. */
   readonly maxOutputOf: (model: string) => number | null;
+  /** Where calls wait for deployments; `undefined`: they do not. */
+  readonly waiting: WaitingSettings | undefined;
 }
 
 /**
@@ -24,12 +27,15 @@ export interface ClientContext extends CallSettings {
  */
 export class CallPipeline<R> {
   private plan: FallbackPlan | undefined = undefined;
+  private readonly waiting: WaitingSelection | undefined;
 
   constructor(
     private readonly client: ClientContext,
     private readonly call: Call,
     private readonly sender: Sender<R>,
-  ) {}
+  ) {
+    this.waiting = client.waiting === undefined ? undefined : new WaitingSelection(call, client.waiting);
+  }
 
   private get fallbacks(): FallbackPlan {
     return (this.plan ??= new FallbackPlan(this.client.router, this.call));
@@ -63,7 +69,7 @@ export class CallPipeline<R> {
     do {
       for (let retry = 0; ; retry++) {
         if (last !== undefined && call.isSpent) return last;
-        const selection = tiers.select();
+        const selection = this.waiting === undefined ? tiers.select() : await this.selectInTurn(this.waiting, { tiers, target, last });
         if (selection instanceof Failure) {
           last ??= selection;
           if (tiers.isUntried) return last;
@@ -92,6 +98,31 @@ export class CallPipeline<R> {
       }
     } while (this.fallbacks.allowsNextTier(target.model, last) && tiers.next());
     return last;
+  }
+
+  /**
+   * Selects when the call's turn has come, and when no call in flight holds the money that it
+   * needs.
+   */
+  private async selectInTurn(waiting: WaitingSelection, tried: Omit<Tried, 'hasFallback'>): Promise<Selection | Failure> {
+    const { call, client } = this;
+    const hasFallback = (): boolean => this.fallbacks.hasNext(tried.target.model);
+    const beforeMs = performance.now();
+    try {
+      for (;;) {
+        const selection = await waiting.select({ ...tried, hasFallback });
+        if (selection instanceof Failure || call.budget === undefined) return selection;
+        const priced = { call, selection, target: tried.target, promptTokens: tried.target.inputTokens ?? call.promptTokens };
+        const denial = await call.budget.heldFor(priced, client.maxOutputOf);
+        if (denial === undefined) return selection;
+        // Others may use the deployment meanwhile.
+        client.router.cancelled(selection, { promptTokens: 0, completionTokens: 0 });
+        const late = await waiting.waitForBudget(denial);
+        if (late !== undefined) return late;
+      }
+    } finally {
+      call.waitedMs += performance.now() - beforeMs;
+    }
   }
 
   /** How long to wait before the next retry within the priority tier; `undefined`: none is made. */

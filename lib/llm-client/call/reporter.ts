@@ -27,6 +27,8 @@ const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 export class CallReporter implements AttemptReporter {
   readonly counts = new CallCounts();
   readonly observers = new CallObservers();
+  /** Told how long calls take at their deployments. */
+  queue: { served(durationMs: number): void } | undefined = undefined;
   private readonly firstChunks: CallSeries;
   private readonly series = new Map<string, CallSeries>();
 
@@ -72,6 +74,7 @@ export class CallReporter implements AttemptReporter {
   succeeded(attempt: Attempt): void {
     const { call, selection, usage, startedAtMs, firstChunkAtMs, endedAtMs } = attempt;
     const known = usage ?? attempt.estimatedUsage;
+    this.queue?.served(endedAtMs - startedAtMs);
     this.router.succeeded(selection, {
       latencyMs: endedAtMs - startedAtMs,
       timeToFirstTokenMs: firstChunkAtMs === undefined ? undefined : firstChunkAtMs - startedAtMs,

@@ -283,8 +283,8 @@ export class RouterCore {
     if (!this.budgets.isUsed || !(refusal instanceof RouterRateLimitError)) return refusal;
     const crossed = this.budgets.crossedBy(refusal.cooldownList, request.nowMs);
     if (crossed.length === 0) return refusal;
-    const { retryAfterMs, cooldownList } = refusal;
+    const { retryAfterMs, cooldownList, reached } = refusal;
     const message = `No deployments available - crossed budget: ${crossed.join('; ')}`;
-    return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message);
+    return new RouterRateLimitError(refusal.model, retryAfterMs, cooldownList, message, reached);
   }
 }

@@ -4,6 +4,7 @@ import {
   DeploymentMisconfiguredError,
   NoDeploymentError,
   RouterRateLimitError,
+  type ReachedLimit,
 } from '../../common/http-errors.js';
 import { refuseArgument } from '../../common/options.js';
 import type { DeploymentStates } from '../state/deployment-states.js';
@@ -65,6 +66,7 @@ export class Selector {
     const strategy = this.strategyOf(group, request);
     const { coolingUntil } = this.states.memory;
     const cooling: string[] = [];
+    const reached = new Set<ReachedLimit>();
     let waitMs = Infinity;
     for (const tier of group.tiersFor(context)) {
       const scan = tier.scanOf(typeof strategy === 'function' ? simpleShuffle : strategy, request, false);
@@ -76,11 +78,12 @@ export class Selector {
           cooling.push(deployment.id);
           waitMs = Math.min(waitMs, coolingUntil[slot] - nowMs);
         } else if (reason === Ineligibility.requests || reason === Ineligibility.tokens) {
+          reached.add(reason === Ineligibility.requests ? 'requests' : 'tokens');
           waitMs = Math.min(waitMs, (minuteOf(nowMs) + 1) * 60_000 - nowMs);
-        }
+        } else if (reason === Ineligibility.concurrency) reached.add('concurrency');
       }
     }
-    return new RouterRateLimitError(model, waitMs === Infinity ? undefined : Math.ceil(waitMs), cooling);
+    return new RouterRateLimitError(model, waitMs === Infinity ? undefined : Math.ceil(waitMs), cooling, undefined, [...reached]);
   }
 
   private strategyOf(group: ModelGroup, { context }: SelectionRequest): Strategy | CustomRoutingStrategy {

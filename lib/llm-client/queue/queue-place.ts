@@ -1,0 +1,53 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { checkNumber, checkOneOf, checkString, refuseArgument } from '../../common/options.js';
+import { clientKey, type Identifiable } from '../../http/guard/client-key.js';
+import type { QueuePlace } from './call-queue.js';
+import { classInHeader, lowerOf, QUEUE_CLASSES, type QueueClass } from './queue-class.js';
+import type { QueuedCaller, QueueOptions } from './queue.options.js';
+
+/** Lowers the class of a request: `critical`, `default`, `batch`, or LiteLLM's number. */
+export const PRIORITY_HEADER = 'x-litellm-priority';
+
+/** What the program and the request say about the place of a call. */
+export interface AskedPlace {
+  readonly tenant?: string;
+  readonly queueClass?: QueueClass;
+  /** By the body's `priority`. */
+  readonly callerClass?: QueueClass;
+}
+
+/** Calls without a request and a tenant share this one. */
+const PROCESS = 'process';
+const LONGEST_TENANT = 256;
+
+/**
+ * The place of a call: of its tenant, and its class. A header can only lower the class, the body's
+ * `priority` can raise it where `mayRaise` allows that.
+ * @throws InvalidArgumentError for a function of the options that returns something else
+ */
+export function placeOf(caller: QueuedCaller, asked: AskedPlace, options: QueueOptions): QueuePlace {
+  const { request } = caller;
+  const { tenantOf, weightOf, classOf, mayRaise } = options;
+  const tenant =
+    tenantOf === undefined ? (asked.tenant ?? tenantIn(request)) : checkString('queue.tenantOf', tenantOf(caller), refuseArgument);
+  if (tenant.length > LONGEST_TENANT)
+    throw new InvalidArgumentError('queue.tenant', tenant.length, `must have at most ${LONGEST_TENANT} characters`);
+  const own = asked.queueClass ?? classOf?.(caller) ?? 'default';
+  const known = checkOneOf('queue.classOf', own, QUEUE_CLASSES, refuseArgument);
+  const weight = checkNumber('queue.weightOf', weightOf?.(tenant) ?? 1, { min: 0.1, max: 1_000 }, refuseArgument);
+  return { tenant, weight, queueClass: classFor(known, asked, { request, mayRaise: () => mayRaise?.(caller) === true }) };
+}
+
+function classFor(
+  own: QueueClass,
+  { callerClass }: AskedPlace,
+  { request, mayRaise }: { readonly request: object | undefined; readonly mayRaise: () => boolean },
+): QueueClass {
+  const lowered = classInHeader((request as Identifiable | undefined)?.headers?.[PRIORITY_HEADER]);
+  const byBody = callerClass === undefined ? own : mayRaise() ? callerClass : lowerOf(own, callerClass);
+  return lowered === undefined ? byBody : lowerOf(byBody, lowered);
+}
+
+function tenantIn(request: object | undefined): string {
+  return request === undefined ? PROCESS : clientKey(request);
+}

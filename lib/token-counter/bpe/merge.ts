@@ -1,7 +1,7 @@
 import { hashPrefixes, type Vocabulary } from './vocabulary.js';
 
-/** Most bytes that `BlockMerge` merges. */
-export const MAX_BLOCK_BYTES = 128;
+/** Most bytes that `BlockMerge` merges; its lists have a byte for a place. */
+export const MAX_BLOCK_BYTES = 240;
 
 const NO_MERGE = 0x7fffffff;
 /** Pairs whose lowest rank is kept, as a power of two: the next merge is found in two short scans. */

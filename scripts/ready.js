@@ -54,6 +54,11 @@ async function typescriptChecks() {
   await plain('dist', node('node_modules/@nestjs/cli/bin/nest.js', 'build', 'sample-app'));
 }
 
+/** From the packed package, with the dist/ that the checks before have compiled. */
+function examples() {
+  return counted('examples', node('scripts/examples.js'));
+}
+
 async function defaultSuite({ folder, tested }) {
   if (tested !== undefined) addJest('tests', tested);
   else await jest({ name: 'tests', report: join(folder, 'tests.json'), env: { TEST_ENGINE: '' } });
@@ -98,7 +103,7 @@ async function otherNodes({ folder }) {
   }
 }
 
-const IN_TURN = [typescriptChecks, defaultSuite, typescriptSuite, otherNodes, longSuites, fuzzTargets];
+const IN_TURN = [typescriptChecks, examples, defaultSuite, typescriptSuite, otherNodes, longSuites, fuzzTargets];
 const BESIDE = [rustChecks, rustSuite];
 
 async function main(args) {

@@ -32,8 +32,16 @@ const atRoot = documentsIn('.');
 /** What users read: the README and the pages in docs/. */
 export const documents: readonly Document[] = [...atRoot.filter(({ path }) => path === 'README.md'), ...documentsIn('docs')];
 
-/** What contributors read as well: CONTRIBUTING, the changelog, the design notes. */
-export const allDocuments: readonly Document[] = [...atRoot, ...documentsIn('docs'), ...documentsIn('docs/design')];
+/** The folders of the examples, each a package of its own. */
+export const exampleFolders: readonly string[] = readdirSync(join(root, 'docs/examples'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => `docs/examples/${name}`);
+
+/** What contributors read as well: CONTRIBUTING, the changelog, the design notes, the examples. */
+export const allDocuments: readonly Document[] = [
+  ...atRoot,
+  ...['docs', 'docs/design', 'docs/examples', ...exampleFolders].flatMap(documentsIn),
+];
 
 /** All of them as one text, for what may stand on any page. */
 export const documentation = documents.map(({ text }) => text).join('\n');

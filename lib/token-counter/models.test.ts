@@ -54,9 +54,12 @@ describe('modelFacts', () => {
     expect(modelFacts('a.'.repeat(128)).approximate).toBe(true);
   });
 
-  it('returns the token costs of messages, functions and images', () => {
+  it('returns the token costs of messages and media', () => {
     expect(modelFacts('openai/gpt-3.5-turbo-0301')).toMatchObject({ tokensPerMessage: 4, tokensPerName: -1 });
-    expect(modelFacts('gpt-3.5-turbo')).toMatchObject({ tokensPerMessage: 3, tokensPerName: 1, images: 'openai' });
-    expect(modelFacts('bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0')).toMatchObject({ images: 'anthropic', approximate: true });
+    expect(modelFacts('gpt-3.5-turbo')).toMatchObject({ tokensPerMessage: 3, tokensPerName: 1 });
+    expect(modelFacts('bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0')).toMatchObject({ approximate: true });
+    const claude = modelFacts('bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0');
+    expect(claude.media.images.most('auto')).toBe(1568);
+    expect(modelFacts('vertex_ai/gemini-2.5-pro').media.tokensPerPage).toBe(258);
   });
 });

@@ -1,4 +1,5 @@
 import { ENCODING_NAMES, type EncodingName } from './engine/engine.js';
+import { mediaRulesOf, type MediaRules } from './prompt/media-rules.js';
 
 /** Encoding and counting rules of a model. */
 export interface ModelFacts {
@@ -8,8 +9,8 @@ export interface ModelFacts {
   /** Tokens per chat message and per `name`. Source: OpenAI's cookbook on tiktoken. */
   readonly tokensPerMessage: number;
   readonly tokensPerName: number;
-  /** The provider whose rule counts images. */
-  readonly images: 'openai' | 'anthropic';
+  /** How images, audio, videos and documents count. */
+  readonly media: MediaRules;
 }
 
 /** No model has a longer name. Keeps hostile names cheap and out of caches. */
@@ -58,6 +59,6 @@ function facts(encoding: EncodingName, approximate: boolean, name: string): Mode
     approximate,
     tokensPerMessage: legacy ? 4 : 3,
     tokensPerName: legacy ? -1 : 1,
-    images: name.includes('claude') ? 'anthropic' : 'openai',
+    media: mediaRulesOf(name),
   };
 }

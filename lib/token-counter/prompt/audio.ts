@@ -1,18 +1,15 @@
-// OpenAI bills one token for 100 ms of audio in the user's turn (Realtime guide, "audio tokens").
-const TOKENS_PER_SECOND = 10;
 const BYTES_PER_SECOND: Readonly<Record<string, number>> = { pcm16: 48_000, g711_ulaw: 8_000, g711_alaw: 8_000 };
 // 128 kbit/s, the usual rate of MP3; the true rate is only known after reading all frames.
 const DEFAULT_BYTES_PER_SECOND = 16_000;
 const WAV_HEADER = 44;
 
 /**
- * Estimates the tokens of base64 audio: one for each 100 ms, at least 1. The byte rate comes from a
- * WAV header or the format (`pcm16` is 24 kHz mono), otherwise 128 kbit/s is assumed.
+ * Estimates the length of base64 audio in seconds. The byte rate comes from a WAV header or the
+ * format (`pcm16` is 24 kHz mono), otherwise 128 kbit/s is assumed.
  */
-export function audioTokens(data: string, format: string | undefined): number {
+export function audioSeconds(data: string, format: string | undefined): number {
   const bytes = Math.floor((data.length * 3) / 4);
-  const seconds = wavSeconds(data, bytes) ?? bytes / (BYTES_PER_SECOND[format ?? ''] ?? DEFAULT_BYTES_PER_SECOND);
-  return Math.max(1, Math.ceil(seconds * TOKENS_PER_SECOND));
+  return wavSeconds(data, bytes) ?? bytes / (BYTES_PER_SECOND[format ?? ''] ?? DEFAULT_BYTES_PER_SECOND);
 }
 
 function wavSeconds(data: string, bytes: number): number | undefined {

@@ -1,11 +1,13 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { audioTokens } from './audio.js';
-import { imageTokens } from './images.js';
+import { countBinary, countImage, countUnknown } from './media.js';
 import { checkDepth, countJson, countString, countText, countUnread, isRecord, textOf, type PromptContext } from './prompt-context.js';
-import { videoTokens } from './video.js';
+import type { ImageDetail } from './image-rules.js';
 
 type Part = Readonly<Record<string, unknown>>;
 type PartCounter = (part: Part, path: string, context: PromptContext, depth: number) => number;
+
+/** What a document is, if it does not say. */
+const PDF = 'application/pdf';
 
 /** Counters by part type: OpenAI's Chat Completions and Responses, Anthropic's Messages. */
 const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
@@ -17,14 +19,16 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
   ['image_url', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
   ['input_image', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
   ['computer_screenshot', (part, path, context) => countImageUrl(part.image_url, part.detail, `${path}.image_url`, context)],
-  ['image', (part, path, context) => countSource(part.source, `${path}.source`, context, 0)],
+  ['image', (part, path, context) => countSource(part.source, `${path}.source`, { context, kind: 'image', depth: 0 })],
   ['input_audio', countAudio],
   ['file', (part, _, context) => countFile(part.file, context)],
   ['input_file', (part, _, context) => countFile(part, context)],
   [
     'document',
     (part, path, context, depth) =>
-      countText(part.title, context) + countText(part.context, context) + countSource(part.source, `${path}.source`, context, depth),
+      countText(part.title, context) +
+      countText(part.context, context) +
+      countSource(part.source, `${path}.source`, { context, kind: 'document', depth }),
   ],
   ['thinking', (part, _, context) => countText(part.thinking, context)],
   // Encrypted, or a file that only the provider has: the cost is unknown.
@@ -59,8 +63,8 @@ const PARTS: ReadonlyMap<string, PartCounter> = new Map<string, PartCounter>([
 
 /**
  * Counts a message's `content`: a string, nothing, or a list of parts. Text counts as text, images
- * as `imageTokens` says, audio by its length, `tool_use` as name and JSON input, a binary document
- * as one image of unknown size.
+ * by their model's rule, audio and video by their length, `tool_use` as name and JSON input, a
+ * binary document by its pages.
  *
  * @throws InvalidArgumentError naming the part (`messages[2].content[1].type`);
  * `UNKNOWN_CONTENT_TYPE` for an unknown type.
@@ -85,6 +89,16 @@ function countPart(part: unknown, path: string, context: PromptContext, depth: n
   return counter(part, path, context, depth);
 }
 
+/** OpenAI's, and those that LiteLLM adds for Gemini. */
+const DETAILS: ReadonlyMap<string, ImageDetail> = new Map<string, ImageDetail>([
+  ['low', 'low'],
+  ['medium', 'medium'],
+  ['high', 'high'],
+  ['auto', 'auto'],
+  ['original', 'original'],
+  ['ultra_high', 'original'],
+]);
+
 function countToolUse(part: Part, path: string, context: PromptContext): number {
   return countText(part.name, context) + countJson(part.input, `${path}.input`, context);
 }
@@ -95,61 +109,45 @@ function countImageUrl(image: unknown, outerDetail: unknown, path: string, conte
   // The Responses API may name an uploaded file instead of a URL.
   if (url !== undefined && url !== null && typeof url !== 'string')
     throw new InvalidArgumentError(path, url, 'must be a URL or an object with one');
-  if (detail !== 'low' && detail !== 'high' && detail !== 'auto' && detail !== 'original')
-    throw new InvalidArgumentError(`${path}.detail`, detail, 'must be low, high, auto or original');
-  if (detail !== 'original') return countImage(url ?? undefined, detail, context);
-  // Models that accept `original` bill by patches; the rule of `high` is the closest published one.
-  return countUnknown(context) + countImage(url ?? undefined, 'high', context);
+  const known = typeof detail === 'string' ? DETAILS.get(detail) : undefined;
+  if (known === undefined) throw new InvalidArgumentError(`${path}.detail`, detail, `must be one of ${[...DETAILS.keys()].join(', ')}`);
+  return countImage(url ?? undefined, known, context);
 }
 
-/** Counts 0 for a part whose content is not visible and marks the count as an estimate. */
-export function countUnknown(context: PromptContext): number {
-  context.assumed = true;
-  return 0;
+interface SourceContext {
+  readonly context: PromptContext;
+  readonly kind: 'image' | 'document';
+  readonly depth: number;
 }
 
-/** @param given a string of the body */
-export function countImage(given: string | undefined, detail: 'low' | 'high' | 'auto', context: PromptContext): number {
-  const source = given === undefined ? undefined : textOf(given, context);
-  const image = imageTokens(context.model.images, source, detail);
-  context.readUnits += source?.length ?? 0;
-  if (image.assumed) context.assumed = true;
-  return image.tokens;
-}
-
-/** Anthropic's `source`, of an image or a document. */
-function countSource(source: unknown, path: string, context: PromptContext, depth: number): number {
+/** Anthropic's `source`. */
+function countSource(source: unknown, path: string, { context, kind, depth }: SourceContext): number {
   if (!isRecord(source)) throw new InvalidArgumentError(path, source, 'must be an object with a type');
   if (source.type === 'text') return countText(source.data, context);
   if (source.type === 'content') return countContent(source.content, `${path}.content`, context, depth + 1);
-  return countImage(typeof source.data === 'string' ? source.data : undefined, 'high', context);
+  const data = typeof source.data === 'string' ? source.data : undefined;
+  return kind === 'image' ? countImage(data, 'high', context) : countBinary({ data, mimeType: source.media_type ?? PDF }, context);
 }
 
 /** OpenAI's file, inline or by id. */
 function countFile(file: unknown, context: PromptContext): number {
   if (!isRecord(file)) return 0;
-  const name = countText(file.filename, context);
-  return name + countImage(typeof file.file_data === 'string' ? file.file_data : undefined, 'high', context);
+  const data = typeof file.file_data === 'string' ? file.file_data : undefined;
+  return countText(file.filename, context) + countBinary({ data, mimeType: PDF }, context);
 }
 
 /** `video_url` with inline data, which is not counted as text; `undefined` for other parts. */
 function countVideo({ type, video_url }: Part, context: PromptContext): number | undefined {
   const given = isRecord(video_url) ? video_url.url : video_url;
-  const url = typeof given === 'string' ? textOf(given, context) : given;
-  if (type !== 'video_url' || typeof url !== 'string' || !url.startsWith('data:video/')) return undefined;
-  const data = url.slice(0, 256).indexOf(';base64,');
-  if (data < 0) return undefined;
-  context.assumed = true;
-  context.readUnits += url.length;
-  return videoTokens(url.slice(data + ';base64,'.length));
+  if (type !== 'video_url' || typeof given !== 'string') return undefined;
+  const url = textOf(given, context);
+  return url.startsWith('data:video/') && url.slice(0, 256).includes(';base64,') ? countBinary({ data: given }, context) : undefined;
 }
 
 function countAudio(part: Part, path: string, context: PromptContext): number {
   const audio = part.input_audio;
   if (!isRecord(audio) || typeof audio.data !== 'string')
     throw new InvalidArgumentError(`${path}.input_audio.data`, isRecord(audio) ? audio.data : audio, 'must be base64 audio');
-  context.assumed = true;
-  const data = textOf(audio.data, context);
-  context.readUnits += data.length;
-  return audioTokens(data, typeof audio.format === 'string' ? audio.format : undefined);
+  const format = typeof audio.format === 'string' ? audio.format : undefined;
+  return countBinary({ data: audio.data, mimeType: `audio/${format ?? ''}` }, context);
 }

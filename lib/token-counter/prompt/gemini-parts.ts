@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { countContent, countImage } from './content-parts.js';
+import { countContent } from './content-parts.js';
+import type { ImageDetail } from './image-rules.js';
+import { countBinary, countImage } from './media.js';
 import { countJson, countString, countText, countUnread, isRecord, type PromptContext } from './prompt-context.js';
 
 type Part = Readonly<Record<string, unknown>>;
@@ -23,8 +25,9 @@ export function countParts(parts: unknown, path: string, context: PromptContext)
 function countPart(part: Part, path: string, context: PromptContext): number {
   if (typeof part.text === 'string') return countString(part.text, context);
   const blob = part.inlineData ?? part.inline_data;
-  if (isRecord(blob)) return countImage(typeof blob.data === 'string' ? blob.data : undefined, 'high', context);
-  if (isRecord(part.fileData ?? part.file_data)) return countImage(undefined, 'high', context);
+  if (isRecord(blob)) return countBlob(part, blob, context);
+  const file = part.fileData ?? part.file_data;
+  if (isRecord(file)) return countBlob(part, file, context);
   const call = part.functionCall ?? part.function_call ?? part.functionResponse ?? part.function_response;
   if (isRecord(call)) return countText(call.name, context) + countJson(call.args ?? call.response, path, context);
   if (context.estimatesUnknown === true) return countUnread(part, context);
@@ -34,4 +37,26 @@ function countPart(part: Part, path: string, context: PromptContext): number {
     'must have a text, inlineData, fileData, functionCall or functionResponse',
     'UNKNOWN_CONTENT_TYPE',
   );
+}
+
+/** Inline data, or a file that only the provider has. */
+function countBlob(part: Part, blob: Part, context: PromptContext): number {
+  const data = typeof blob.data === 'string' ? blob.data : undefined;
+  const mimeType = blob.mimeType ?? blob.mime_type;
+  const isImage = typeof mimeType !== 'string' || mimeType.startsWith('image/');
+  return isImage ? countImage(data, resolutionOf(part), context) : countBinary({ data, mimeType }, context);
+}
+
+const RESOLUTIONS: Readonly<Record<string, ImageDetail>> = {
+  MEDIA_RESOLUTION_LOW: 'low',
+  MEDIA_RESOLUTION_MEDIUM: 'medium',
+  MEDIA_RESOLUTION_HIGH: 'high',
+  MEDIA_RESOLUTION_ULTRA_HIGH: 'original',
+};
+
+/** Gemini 3's `mediaResolution` of a part. */
+function resolutionOf(part: Part): ImageDetail {
+  const resolution = part.mediaResolution ?? part.media_resolution;
+  const level = isRecord(resolution) ? resolution.level : resolution;
+  return typeof level === 'string' && Object.hasOwn(RESOLUTIONS, level) ? RESOLUTIONS[level] : 'auto';
 }

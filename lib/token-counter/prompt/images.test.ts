@@ -1,5 +1,6 @@
 import { imageDimensions } from './image-dimensions.js';
-import { imageTokens, MAX_ANTHROPIC_IMAGE_TOKENS, UNKNOWN_OPENAI_IMAGE_TOKENS } from './images.js';
+import { imageRuleOf, type ImageDetail } from './image-rules.js';
+import { imageTokens } from './images.js';
 
 const dataUrl = (bytes: Buffer, type = 'image/png'): string => `data:${type};base64,${bytes.toString('base64')}`;
 
@@ -112,6 +113,12 @@ describe('imageDimensions', () => {
 });
 
 describe('imageTokens', () => {
+  const count = (model: string, width: number, height: number, detail?: ImageDetail): number => {
+    const { tokens, assumed } = imageTokens(imageRuleOf(model), dataUrl(png(width, height)), detail);
+    expect(assumed).toBe(false);
+    return tokens;
+  };
+
   // OpenAI's own examples, then the limits of its two scaling steps.
   it.each([
     [1024, 1024, 765],
@@ -124,31 +131,125 @@ describe('imageTokens', () => {
     [4_294_967_295, 1, 85 + 170 * 4],
     [768, 1536, 85 + 170 * 6],
     [3000, 3000, 765],
-  ])('counts %i x %i at high detail as %i', (width, height, tokens) => {
-    expect(imageTokens('openai', dataUrl(png(width, height)), 'high')).toEqual({ tokens, assumed: false });
-    expect(imageTokens('openai', dataUrl(png(height, width)))).toEqual({ tokens, assumed: false });
+  ])('counts %i x %i for gpt-4o as %i', (width, height, tokens) => {
+    expect(count('gpt-4o', width, height, 'high')).toBe(tokens);
+    expect(count('gpt-4o', height, width)).toBe(tokens);
   });
 
-  it('counts low detail as 85 tokens for an image of any size', () => {
-    expect(imageTokens('openai', dataUrl(png(4096, 8192)), 'low')).toEqual({ tokens: 85, assumed: false });
-    expect(imageTokens('openai', 'https://example.com/cat.png', 'low')).toEqual({ tokens: 85, assumed: false });
-  });
-
-  // The sizes in Anthropic's documentation.
   it.each([
-    [200, 200, 54],
-    [1000, 1000, 1334],
-    [1092, 1092, 1590],
-    [1, 1, 1],
-    [5000, 5000, MAX_ANTHROPIC_IMAGE_TOKENS],
-    [3136, 100, Math.ceil((1568 * 50) / 750)],
-  ])('counts %i x %i for Anthropic as %i', (width, height, tokens) => {
-    expect(imageTokens('anthropic', png(width, height).toString('base64'))).toEqual({ tokens, assumed: false });
+    ['gpt-4.1', 765, 85],
+    ['gpt-4-turbo', 765, 85],
+    ['chatgpt-4o-latest', 765, 85],
+    ['unknown', 765, 85],
+    ['gpt-4o-mini', 2833 + 4 * 5667, 2833],
+    ['gpt-4o-mini-2024-07-18', 2833 + 4 * 5667, 2833],
+    ['gpt-5', 70 + 4 * 140, 70],
+    ['gpt-5-pro', 70 + 4 * 140, 70],
+    ['gpt-5.1-codex', 70 + 4 * 140, 70],
+    ['o1', 75 + 4 * 150, 75],
+    ['o3-pro', 75 + 4 * 150, 75],
+    ['computer-use-preview', 65 + 4 * 129, 65],
+  ])('counts 1024 x 1024 for %s as %i, at low detail as %i', (model, high, low) => {
+    expect(count(model, 1024, 1024)).toBe(high);
+    expect(count(model, 1024, 1024, 'low')).toBe(low);
+    expect(imageTokens(imageRuleOf(model), 'https://example.com/cat.png', 'low')).toEqual({ tokens: low, assumed: false });
   });
 
-  it('assumes the most expensive image if its size is unknown, and sets assumed', () => {
-    expect(imageTokens('openai', 'https://example.com/cat.png')).toEqual({ tokens: UNKNOWN_OPENAI_IMAGE_TOKENS, assumed: true });
-    expect(imageTokens('openai', undefined, 'high')).toEqual({ tokens: UNKNOWN_OPENAI_IMAGE_TOKENS, assumed: true });
-    expect(imageTokens('anthropic', 'https://example.com/cat.png', 'low')).toEqual({ tokens: MAX_ANTHROPIC_IMAGE_TOKENS, assumed: true });
+  // OpenAI's examples of patches, and sizes measured at its API for a factor of 1.2.
+  it.each([
+    ['gpt-4.1-mini', 1024, 1024, 1024 * 1.62],
+    ['gpt-4.1-mini', 1800, 2400, 1452 * 1.62],
+    ['gpt-5-mini', 1800, 2400, 1452 * 1.62],
+    ['gpt-5.1-codex-mini', 32, 33, 2 * 1.62],
+    ['gpt-4.1-nano', 1024, 1024, 1024 * 2.46],
+    ['gpt-5-nano', 1024, 1024, 1024 * 2.46],
+    ['o4-mini', 1024, 1024, 1024 * 1.72],
+    ['gpt-5.2', 256, 256, 77],
+    ['gpt-5.2', 512, 512, 308],
+    ['gpt-5.2', 768, 1024, 922],
+    ['gpt-5.2', 1280, 720, 1104],
+    ['gpt-5.2', 1024, 1024, 1229],
+    ['gpt-5.2', 2048, 768, 1844],
+    ['gpt-5.4-mini', 2048, 768, 1844],
+    ['gpt-5.4', 1600, 1600, 3000],
+    ['gpt-5.5', 3200, 3200, 12_000],
+  ])('counts for %s %i x %i as %d', (model, width, height, tokens) => {
+    expect(count(model, width, height)).toBe(Math.ceil(Number(tokens.toFixed(6))));
+    expect(count(model, height, width)).toBe(Math.ceil(Number(tokens.toFixed(6))));
+  });
+
+  it('counts patches of newer models by the detail', () => {
+    expect(count('gpt-5.5', 1600, 1600, 'low')).toBe(308);
+    expect(count('gpt-5.5', 3200, 3200, 'high')).toBe(3000);
+    expect(count('gpt-5.4', 3200, 3200, 'original')).toBe(12_000);
+    expect(count('gpt-5.2', 1024, 1024, 'low')).toBe(1229);
+  });
+
+  // Counted by Anthropic's count_tokens: never above the most, whatever the size.
+  it.each([
+    ['claude-sonnet-4-5', 200, 200, 64],
+    ['claude-sonnet-4-5', 1000, 1000, 1296],
+    ['claude-sonnet-4-5', 1092, 1092, 1521],
+    ['claude-sonnet-4-5', 1, 1, 1],
+    ['claude-sonnet-4-5', 3136, 100, 56 * 2],
+    ['claude-opus-4-7', 1000, 1000, 1296],
+    ['claude-opus-4-7', 2000, 1500, 72 * 54],
+    ['claude-opus-4-7', 5152, 100, 92 * 2],
+  ])('counts for %s %i x %i as %i', (model, width, height, tokens) => {
+    expect(count(model, width, height)).toBe(tokens);
+    expect(count(model, height, width, 'low')).toBe(tokens);
+  });
+
+  it.each([
+    ['claude-3-5-sonnet-20240620', 1568],
+    ['claude-3-haiku-20240307', 1568],
+    ['claude-sonnet-4-20250514', 1568],
+    ['claude-opus-4-6', 1568],
+    ['claude-haiku-4-5-20251001', 1568],
+    ['claude-opus-4.7', 4784],
+    ['claude-opus-4-8', 4784],
+    ['claude-sonnet-5', 4784],
+    ['claude-opus-5', 4784],
+    ['claude-next', 4784],
+  ])('limits an image for %s to %i tokens', (model, most) => {
+    for (const [width, height] of [
+      [8000, 8000],
+      [8000, 4000],
+      [3000, 2999],
+      [7001, 5003],
+    ])
+      expect(count(model, width, height)).toBeLessThanOrEqual(most);
+    expect(count(model, 8000, 8000)).toBeGreaterThan(most * 0.95);
+    expect(imageTokens(imageRuleOf(model), undefined)).toEqual({ tokens: most, assumed: true });
+  });
+
+  it.each([
+    ['gemini-2.5-pro', 384, 384, 258],
+    ['gemini-2.0-flash', 960, 540, 6 * 258],
+    ['gemini-2.5-flash', 385, 100, 2 * 258],
+    ['gemini-2.5-flash', 3072, 3072, 16 * 258],
+    ['gemini-1.5-pro', 30_000, 30_000, 16 * 258],
+    ['gemini-3-pro-preview', 100, 100, 1120],
+    ['gemini-3.1-pro', 9000, 9000, 1120],
+  ])('counts for %s %i x %i as %i', (model, width, height, tokens) => expect(count(model, width, height)).toBe(tokens));
+
+  it('counts Gemini 3 by the resolution', () => {
+    const details: ImageDetail[] = ['low', 'medium', 'high', 'original'];
+    expect(details.map((detail) => count('gemini-3-pro-preview', 4000, 3000, detail))).toEqual([280, 560, 1120, 2240]);
+    expect(imageTokens(imageRuleOf('gemini-3-pro-preview'), 'gs://a/b')).toEqual({ tokens: 1120, assumed: false });
+  });
+
+  it.each([
+    ['gpt-4o', 85 + 8 * 170],
+    ['gpt-4o-mini', 2833 + 8 * 5667],
+    ['gpt-4.1-mini', Math.ceil(1536 * 1.62)],
+    ['gpt-5.2', 1844],
+    ['gpt-5.5', 12_000],
+    ['gemini-2.5-pro', 24 * 258],
+  ])('counts an image of unknown size for %s as the most that one costs: %i', (model, tokens) => {
+    expect(imageTokens(imageRuleOf(model), 'https://example.com/cat.png')).toEqual({ tokens, assumed: true });
+    const rule = imageRuleOf(model);
+    const sides = [1, 31, 200, 385, 512, 513, 769, 1000, 1537, 2048, 2049, 3072, 6000, 9001];
+    for (const width of sides) for (const height of sides) expect(rule.tokens({ width, height }, 'auto')).toBeLessThanOrEqual(tokens);
   });
 });

@@ -1,6 +1,5 @@
 import { FastLiteLLM } from '../../fast-litellm.js';
 import type { ChatMessage } from './messages.js';
-import { MAX_ANTHROPIC_IMAGE_TOKENS, UNKNOWN_OPENAI_IMAGE_TOKENS } from './images.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 const counter = new FastLiteLLM({ engine: 'typescript', logger: silent }, { env: {} }).tokenCounter;
@@ -69,6 +68,11 @@ describe('countMessages', () => {
     expect(content('<|endoftext|>')).toBe(7);
   });
 });
+
+/** The most that an image costs gpt-4o. */
+const UNKNOWN_IMAGE = 85 + 8 * 170;
+/** A page of a document. */
+const PAGE = 2250 + 765;
 
 describe('content parts', () => {
   it.each([
@@ -145,10 +149,10 @@ describe('content parts', () => {
     [{ type: 'input_image', image_url: url, detail: 'low' }, 85],
     [{ type: 'input_image', image_url: url, detail: 'original' }, 765],
     [{ type: 'computer_screenshot', image_url: url }, 765],
-    [{ type: 'input_image', file_id: 'file-1' }, UNKNOWN_OPENAI_IMAGE_TOKENS],
-    [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }, UNKNOWN_OPENAI_IMAGE_TOKENS],
+    [{ type: 'input_image', file_id: 'file-1' }, UNKNOWN_IMAGE],
+    [{ type: 'image_url', image_url: { url: 'https://example.com/cat.png' } }, UNKNOWN_IMAGE],
     [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: png.toString('base64') } }, 765],
-    [{ type: 'file', file: { file_id: 'file-1' } }, UNKNOWN_OPENAI_IMAGE_TOKENS],
+    [{ type: 'file', file: { file_id: 'file-1' } }, PAGE],
   ])('counts image parts for an OpenAI model: %#', (part, tokens) => expect(content([part], 'gpt-4o')).toBe(tokens));
 
   it("counts Gemini's parts of a message without content", () => {
@@ -160,27 +164,71 @@ describe('content parts', () => {
       { functionCall: { name: 'now', args: { zone: 'UTC' } } },
       { function_response: { name: 'now', response: { time: '12:30' } } },
     ];
-    const expected = text('Hi') + text(' there') + 2 * 765 + 2 * text('now') + text('{"zone":"UTC"}') + text('{"time":"12:30"}');
+    const expected =
+      text('Hi') + text(' there') + 765 + UNKNOWN_IMAGE + 2 * text('now') + text('{"zone":"UTC"}') + text('{"time":"12:30"}');
     expect(count([{ role: 'user', parts }])).toBe(3 + 3 + 1 + expected);
     expect(count([{ role: 'user', content: 'Hi', parts }])).toBe(3 + 3 + 1 + text('Hi'));
   });
 
-  it('counts images for Claude by their area', () => {
+  it('counts images for Claude by their patches', () => {
     const source = { type: 'base64', media_type: 'image/png', data: png.toString('base64') };
-    expect(content([{ type: 'image', source }], 'anthropic/claude-sonnet-4-5')).toBe(Math.ceil((1024 * 1024) / 750));
-    expect(content([{ type: 'image_url', image_url: { url } }], 'claude-sonnet-4-5')).toBe(Math.ceil((1024 * 1024) / 750));
-    expect(content([{ type: 'document', source: { type: 'url', url: 'https://a.b/c.pdf' } }], 'claude-sonnet-4-5')).toBe(
-      MAX_ANTHROPIC_IMAGE_TOKENS,
-    );
+    expect(content([{ type: 'image', source }], 'anthropic/claude-sonnet-4-5')).toBe(37 * 37);
+    expect(content([{ type: 'image_url', image_url: { url } }], 'claude-sonnet-4-5')).toBe(37 * 37);
+    expect(content([{ type: 'image', source: { type: 'url', url: 'https://a.b/c.png' } }], 'claude-opus-4-7')).toBe(4784);
   });
 
-  it('counts audio as 10 tokens per second', () => {
+  it.each([
+    ['gpt-4o', PAGE],
+    ['claude-sonnet-4-5', 2250 + 1496],
+    ['gemini-2.5-pro', 258],
+    ['gemini-3-pro-preview', 560],
+  ])('counts documents for %s as %i tokens a page', (model, page) => {
+    const pdf = Buffer.from(
+      '%PDF-1.4\n1 0 obj <</Type /Pages /Count 2>>\n2 0 obj <</Type/Page/A 1>>\n3 0 obj <</Type /Page>>\n<</PageMode>>',
+    );
+    const data = pdf.toString('base64');
+    const mimeType = 'application/pdf';
+    expect(content([{ type: 'document', source: { type: 'base64', media_type: mimeType, data } }], model)).toBe(2 * page);
+    expect(content([{ type: 'file', file: { file_data: `data:${mimeType};base64,${data}` } }], model)).toBe(2 * page);
+    expect(count([{ role: 'user', parts: [{ inlineData: { mimeType, data } }] }], model)).toBe(7 + 2 * page);
+    const hidden = Buffer.alloc(70_000, 1).toString('base64');
+    expect(content([{ type: 'input_file', file_data: hidden }], model)).toBe(3 * page);
+    expect(content([{ type: 'document', source: { type: 'url', url: 'https://a.b/c.pdf' } }], model)).toBe(page);
+  });
+
+  it('counts files of other kinds by their kind', () => {
+    const inline = (type: string, bytes: Buffer): string => `data:${type};base64,${bytes.toString('base64')}`;
+    const file = (type: string, bytes: Buffer): object => ({ type: 'file', file: { file_data: inline(type, bytes) } });
+    expect(content([file('text/csv', Buffer.alloc(300, 65))], 'gpt-4o')).toBe(75);
+    expect(content([file('image/png', png)], 'gpt-4o')).toBe(765);
+    expect(content([file('audio/pcm16', Buffer.alloc(48_000))], 'gpt-4o')).toBe(10);
+    expect(
+      count(
+        [{ role: 'user', parts: [{ inlineData: { mimeType: 'video/mp4', data: Buffer.alloc(62_400).toString('base64') } }] }],
+        'gemini-3-pro',
+      ),
+    ).toBe(7 + 102);
+  });
+
+  it("counts Gemini 3's images by the resolution of the part", () => {
+    const inlineData = { mimeType: 'image/png', data: png.toString('base64') };
+    const parts = (mediaResolution: unknown): number =>
+      count([{ role: 'user', parts: [{ inlineData, mediaResolution }] }], 'gemini-3-pro') - 7;
+    expect(parts({ level: 'MEDIA_RESOLUTION_LOW' })).toBe(280);
+    expect(parts('MEDIA_RESOLUTION_ULTRA_HIGH')).toBe(2240);
+    expect(parts(undefined)).toBe(1120);
+    expect(parts({ level: 'constructor' })).toBe(1120);
+    expect(content([{ type: 'image_url', image_url: { url, detail: 'medium' } }], 'gemini-3-pro')).toBe(560);
+  });
+
+  it('counts audio by its length: 10 tokens a second, 32 for Gemini', () => {
     const wav = Buffer.alloc(44 + 2 * 32_000);
     wav.write('RIFF\0\0\0\0WAVEfmt ', 'latin1');
     wav.writeUInt32LE(32_000, 28);
     expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }])).toBe(20);
     const mp3 = Buffer.alloc(16_000).toString('base64');
     expect(content([{ type: 'input_audio', input_audio: { data: mp3, format: 'mp3' } }])).toBe(11);
+    expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }], 'gemini-2.5-pro')).toBe(64);
     wav.writeUInt32LE(0, 28);
     expect(content([{ type: 'input_audio', input_audio: { data: wav.toString('base64'), format: 'wav' } }])).toBe(41);
     expect(content([{ type: 'input_audio', input_audio: { data: '', format: 'wav' } }])).toBe(1);

@@ -84,7 +84,8 @@ export function countJson(value: unknown, path: string, context: PromptContext):
   return json === undefined ? 0 : context.count(json);
 }
 
-function jsonOf(value: unknown, path: string, { long }: PromptContext): string | undefined {
+/** A structure as JSON; `undefined` for what is none. @throws InvalidArgumentError for cycles */
+export function jsonOf(value: unknown, path: string, { long }: PromptContext): string | undefined {
   try {
     if (long === undefined) return JSON.stringify(value);
     return JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? long.textOf(each) : each));

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../../common/errors.js';
-import { countContent, countImage, countUnknown } from './content-parts.js';
+import { countContent } from './content-parts.js';
+import { countImage, countUnknown } from './media.js';
 import { countJson, countText, isRecord, type PromptContext } from './prompt-context.js';
 import { countTools, type Tool } from './tools.js';
 

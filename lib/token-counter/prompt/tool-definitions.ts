@@ -1,4 +1,4 @@
-import { checkDepth, isRecord, textOf, type PromptContext } from './prompt-context.js';
+import { checkDepth, isRecord, jsonOf, textOf, type PromptContext } from './prompt-context.js';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -88,10 +88,10 @@ export class ToolDefinitions {
   private ownType(type: unknown, schema: Schema, { indent, path, depth }: Place): string | undefined {
     switch (type) {
       case 'string':
-        return this.values(schema) ?? type;
+        return this.values(schema, path) ?? type;
       case 'integer':
       case 'number':
-        return this.values(schema) ?? 'number';
+        return this.values(schema, path) ?? 'number';
       case 'boolean':
       case 'null':
         return type;
@@ -102,13 +102,14 @@ export class ToolDefinitions {
       case 'object':
         return `{\n${this.properties(schema, indent + 2, path)}\n}`;
       default:
-        return this.values(schema);
+        return this.values(schema, path);
     }
   }
 
-  private values({ enum: values, const: value }: Schema): string | undefined {
+  private values({ enum: values, const: value }: Schema, path: string): string | undefined {
     const all = Array.isArray(values) ? (values as unknown[]) : value === undefined ? undefined : [value];
-    return all?.map((each) => `"${typeof each === 'string' ? this.read(each) : JSON.stringify(each)}"`).join(' | ');
+    const written = (each: unknown): string => (typeof each === 'string' ? this.read(each) : (jsonOf(each, path, this.context) ?? ''));
+    return all?.map((each) => `"${written(each)}"`).join(' | ');
   }
 
   private read(text: string): string {

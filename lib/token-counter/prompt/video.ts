@@ -1,6 +1,3 @@
-// Gemini bills 258 tokens for each frame, at one frame a second, and 32 for each second of audio
-// ("Understand and count tokens", Gemini API). Of the providers with published rules it bills most.
-const TOKENS_PER_SECOND = 258 + 32;
 /** 500 kbit/s, less than most cameras write, so that a duration is not estimated too short. */
 const ASSUMED_BYTES_PER_SECOND = 62_500;
 /** 8 Mbit/s: a header that tells of a shorter video than these bytes make is not believed. */
@@ -10,13 +7,12 @@ const MOST_BOXES = 32;
 const BOX_HEADER = 8;
 
 /**
- * Estimates the tokens of a base64 video from its length in time: 290 for each second. The length
- * comes from the header of an MP4 or MOV file, otherwise from its size at 500 kbit/s. At least 1.
+ * Estimates the length of a base64 video in seconds: from the header of an MP4 or MOV file,
+ * otherwise from its size at 500 kbit/s.
  */
-export function videoTokens(base64: string): number {
+export function videoSeconds(base64: string): number {
   const bytes = Math.floor((base64.length * 3) / 4);
-  const seconds = Math.max(mp4Seconds(base64, bytes) ?? bytes / ASSUMED_BYTES_PER_SECOND, bytes / MOST_BYTES_PER_SECOND);
-  return Math.max(1, Math.ceil(seconds * TOKENS_PER_SECOND));
+  return Math.max(mp4Seconds(base64, bytes) ?? bytes / ASSUMED_BYTES_PER_SECOND, bytes / MOST_BYTES_PER_SECOND);
 }
 
 /** Finds `moov` among the boxes of the file and `mvhd` in it, without decoding other boxes. */

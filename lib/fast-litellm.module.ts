@@ -9,7 +9,7 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { DiscoveryModule, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { AccelerationService } from './acceleration/acceleration.service.js';
 import { checkObject } from './common/options.js';
 import { ConnectionPoolService } from './connection-pool/connection-pool.service.js';
@@ -22,6 +22,7 @@ import { FastLiteLLMHealthIndicator } from './health/health.indicator.js';
 import { hasPromClient } from './metrics/prometheus.js';
 import { PerformanceMonitorService } from './monitor/performance-monitor.service.js';
 import { RateLimiterService } from './rate-limit/rate-limit.service.js';
+import { discoverHooks } from './llm-client/hooks/hook-discovery.js';
 import { LlmClient } from './llm-client/llm-client.service.js';
 import { RouterService } from './router/router.service.js';
 import { hasOpenTelemetry } from './telemetry/opentelemetry.js';
@@ -57,6 +58,7 @@ function inNest(options: FastLiteLLMOptions = {}): FastLiteLLMOptions {
  * export class AppModule {}
  */
 @Module({
+  imports: [DiscoveryModule],
   providers: [
     {
       provide: FastLiteLLM,
@@ -82,6 +84,7 @@ export class FastLiteLLMModule
   constructor(
     @Inject(MODULE_OPTIONS_TOKEN) private readonly options: FastLiteLLMOptions | undefined,
     private readonly llm: FastLiteLLM,
+    private readonly discovery: DiscoveryService,
     @Optional() @Inject(HttpAdapterHost) private readonly host?: HttpAdapterHost,
   ) {
     super();
@@ -96,10 +99,11 @@ export class FastLiteLLMModule
   }
 
   /**
-   * Registers metrics here, not in the constructor, because an app that fails to start would not
-   * remove them.
+   * Adds the providers with `@CallHook()`, which exist by now. Registers metrics here, not in the
+   * constructor, because an app that fails to start would not remove them.
    */
   onModuleInit(): void {
+    for (const { hook, options } of discoverHooks(this.discovery)) this.llm.client.addHook(hook, options);
     if (this.options?.metrics === undefined && hasPromClient()) this.llm.registerMetrics();
   }
 

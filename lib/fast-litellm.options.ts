@@ -1,6 +1,6 @@
 import { resolveAccelerate, type AccelerationTarget } from './acceleration/acceleration.options.js';
 import type { LogSink } from './common/log-sink.js';
-import { checkFunction, checkKnownKeys, checkObject } from './common/options.js';
+import { checkArray, checkFunction, checkKnownKeys, checkObject } from './common/options.js';
 import type { ConnectionPoolOptions } from './connection-pool/connection-pool.options.js';
 import type { EngineMode } from './engine/engine-mode.js';
 import type { FeatureFlagsOptions } from './feature-flags/feature-flags.options.js';
@@ -8,6 +8,7 @@ import type { ShutdownOptions } from './health/shutdown.options.js';
 import type { MetricsOptions } from './metrics/metrics.options.js';
 import type { PerformanceMonitorOptions } from './monitor/performance-monitor.options.js';
 import type { RateLimitOptions } from './rate-limit/rate-limit.options.js';
+import type { ModelCallHook } from './llm-client/hooks/call-hook.js';
 import type { LlmClientOptions } from './llm-client/llm-client.options.js';
 import type { RouterOptions } from './router/router.options.js';
 import type { TokenCounterOptions } from './token-counter/token-counter.options.js';
@@ -30,6 +31,11 @@ export interface FastLiteLLMOptions {
   readonly router?: RouterOptions;
   /** Calls to models. */
   readonly llmClient?: LlmClientOptions;
+  /**
+   * Hooks of calls to models, beside the providers with `@CallHook()`; a class's `@CallHook()` has
+   * the options.
+   */
+  readonly hooks?: readonly ModelCallHook[];
   /** The performance monitor and its alerts. */
   readonly monitor?: PerformanceMonitorOptions;
   /**
@@ -62,6 +68,7 @@ const KEYS = [
   'rateLimit',
   'router',
   'llmClient',
+  'hooks',
   'monitor',
   'accelerate',
   'connectionPool',
@@ -88,6 +95,7 @@ export function formerOptionsOf(options: FastLiteLLMOptions): string[] {
 export function checkFastLiteLLMOptions(options: FastLiteLLMOptions): void {
   checkKnownKeys('', checkObject('options', options), [...KEYS, ...FORMER_KEYS]);
   resolveAccelerate(options.accelerate);
+  checkArray('hooks', options.hooks ?? [], (path, hook) => checkObject(path, hook));
   if (options.logger === undefined) return;
   const logger = checkObject('logger', options.logger);
   for (const method of ['log', 'warn', 'error']) checkFunction(`logger.${method}`, logger[method]);

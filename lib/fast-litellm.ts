@@ -145,10 +145,13 @@ export class FastLiteLLM {
       const client = new LlmClient(router, transport, tokenCounter, resolveLlmClientOptions(options.llmClient, routing.dropParams), {
         recorder: monitor,
         observer: this.observer,
+        log: logger,
         now: context.now,
         env: routing.env,
         json,
       });
+
+      for (const hook of options.hooks ?? []) client.addHook(hook);
 
       const acceleration = this.opened(new AccelerationService(tokenCounting, connectionPool));
       const targets = resolveAccelerate(options.accelerate);

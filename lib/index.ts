@@ -18,6 +18,8 @@ export {
 export {
   BudgetExceededError,
   type BudgetRefusal,
+  CallDeniedError,
+  CallHookFailedError,
   CallQueueError,
   ContextWindowExceededError,
   DeploymentMisconfiguredError,
@@ -126,6 +128,18 @@ export {
 export type { JsonSource } from './http/body/json-reader.js';
 export type { JsonBounds } from './http/body/json-shape.js';
 export type { BodyBounds } from './http/body/body-bounds.js';
+export {
+  CallHook,
+  type AnswerVerdict,
+  type CallEnd,
+  type CallHookOptions,
+  type Denial,
+  type HookedAnswer,
+  type HookedCall,
+  type HookFailurePolicy,
+  type ModelCallHook,
+  type RequestVerdict,
+} from './llm-client/hooks/call-hook.js';
 export type { LlmClientOptions } from './llm-client/llm-client.options.js';
 export type { InProcessCallSettings, ModelGroups } from './llm-client/in-process-calls.js';
 export type { CallOptions, ModelRequest } from './llm-client/request.js';

@@ -287,6 +287,53 @@ export class UnsupportedRequestError extends HttpException implements Unsupporte
   }
 }
 
+/** A call hook denied a request or an answer: 400 in OpenAI's shape. */
+export class CallDeniedError extends HttpException {
+  /** Stable, machine-readable. The code in the body is the hook's own. */
+  readonly code = 'CALL_DENIED';
+  /** The error for a client, as it stands in the response's body. */
+  readonly error: HookErrorBody;
+
+  /** @param code in the body. Default `request_denied`. */
+  constructor(message: string, code = 'request_denied') {
+    const error = { message, type: 'invalid_request_error', param: null, code };
+    super({ error }, 400);
+    this.name = new.target.name;
+    this.message = message;
+    this.error = error;
+  }
+}
+
+/**
+ * A call hook that guards calls has failed, and denies what it could not check: 503 in OpenAI's
+ * shape. `cause` has the hook's own error, which the client does not get.
+ */
+export class CallHookFailedError extends HttpException {
+  /** Stable, machine-readable. */
+  readonly code = 'CALL_HOOK_FAILED';
+  /** The class of the hook. */
+  readonly hook: string;
+  /** The error for a client, as it stands in the response's body. */
+  readonly error: HookErrorBody;
+
+  constructor(hook: string, cause: unknown) {
+    const message = 'The request could not be checked at the moment.';
+    const error = { message, type: 'server_error', param: null, code: 'call_hook_failed' };
+    super({ error }, 503, { cause });
+    this.name = new.target.name;
+    this.message = message;
+    this.hook = hook;
+    this.error = error;
+  }
+}
+
+interface HookErrorBody {
+  readonly message: string;
+  readonly type: string;
+  readonly param: null;
+  readonly code: string;
+}
+
 /** Names of models come from clients. */
 function shortened(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;

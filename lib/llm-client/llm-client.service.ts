@@ -1,4 +1,5 @@
 import type { CallObserver } from '../common/call-observer.js';
+import type { LogSink } from '../common/log-sink.js';
 import type { Capability, CapabilityHealth, HealthOf, MetricSample } from '../common/capability.js';
 import { checkFunction, checkObject, checkString, refuseArgument } from '../common/options.js';
 import { SILENT_RECORDER, type CallRecorder } from '../common/recorder.js';
@@ -16,6 +17,7 @@ import { countResponsesTokens, type ResponseTokens } from './bridges/responses/c
 import type { Sender } from './call/attempt.js';
 import { Call, type CallDescription } from './call/call.js';
 import { CustomSender, CustomStreamSender } from './call/custom-sender.js';
+import type { RoutingContext } from './call/call-router.js';
 import { CallPipeline, type ClientContext } from './call/pipeline.js';
 import { CallReporter } from './call/reporter.js';
 import { RetryBudget } from './call/retry.js';
@@ -23,6 +25,11 @@ import { CallSpending } from './call/spending.js';
 import { callerBounds, type ResolvedLlmClientOptions } from './llm-client.options.js';
 import { accountCall, modelCall } from './forward/forward-requests.js';
 import { FORWARDED_PATHS, type Forwarded, type ForwardedOperation, type ForwardedPath } from './forward/forwarded.js';
+import type { CallHookOptions, ModelCallHook } from './hooks/call-hook.js';
+import { CallHooks } from './hooks/call-hooks.js';
+import { HookedSender, refuseUnread, type RequestReader } from './hooks/hooked-sender.js';
+import type { InstalledHook } from './hooks/installed-hook.js';
+import { RunningCall } from './hooks/running-call.js';
 import { callSamples } from './metrics.js';
 import { ProviderEndpoints } from './providers/endpoints.js';
 import type { ProviderTransport } from './providers/provider-transport.js';
@@ -45,6 +52,7 @@ type Fields = Readonly<Record<string, unknown>>;
 type Streamed = { readonly stream: true };
 type Whole = { readonly stream?: false | null };
 type Answered<Json, Event> = LlmAnswer<Json> | LlmStream<Event>;
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 type AnyAnswer = LlmAnswer | LlmStream | LlmBytes;
 
 /** State of a client at one moment. */
@@ -59,6 +67,8 @@ export interface LlmClientStatus {
 export interface LlmClientContext {
   readonly recorder?: CallRecorder;
   readonly observer?: CallObserver;
+  /** For failures of hooks and observers. Default: none is logged. */
+  readonly log?: LogSink;
   /** Milliseconds, of a clock that never steps. Default `steadyNow`. */
   readonly now?: () => number;
   /** From 0 to 1. Default `Math.random`. */
@@ -86,6 +96,7 @@ export class LlmClient implements Capability {
   private readonly providers: ProviderAccess;
   private readonly requestLimits: RequestLimits;
   private readonly json: JsonReader;
+  private readonly hooks: CallHooks;
 
   /** @internal Made by `FastLiteLLM`. */
   constructor(
@@ -93,11 +104,13 @@ export class LlmClient implements Capability {
     transport: ProviderTransport,
     private readonly tokenCounter: TokenCounterService,
     private readonly options: ResolvedLlmClientOptions,
-    { recorder = SILENT_RECORDER, observer, now = steadyNow, random = Math.random, env = process.env, json }: LlmClientContext,
+    context: LlmClientContext,
   ) {
-    this.json = json;
+    const { recorder = SILENT_RECORDER, observer, log = SILENT_LOG, now = steadyNow, random = Math.random, env = process.env } = context;
+    this.json = context.json;
+    this.hooks = new CallHooks(log);
     const spending = new CallSpending((model) => tokenCounter.estimateCost(0, 0, model));
-    const reporter = new CallReporter(router, spending, recorder, observer);
+    const reporter = new CallReporter(router, spending, recorder, { observer, log });
     const retryBudget = new RetryBudget(options.retryRatio, options.retriesPerSecond, now());
     const maxOutputOf = (model: string): number | null => tokenCounter.getModelLimits(model).maxOutputTokens;
     const waiting = options.queue && { queue: new CallQueue(options.queue, now, recorder), options: options.queue, now };
@@ -247,7 +260,7 @@ export class LlmClient implements Capability {
    */
   async execute<T>(model: string, send: Send<T>, options: ExecuteOptions = {}): Promise<T> {
     const description = describe(model, send, options, false);
-    return this.run(description, options, new CustomSender(send, options));
+    return this.runCustom(description, options, new CustomSender(send, options));
   }
 
   /**
@@ -256,7 +269,7 @@ export class LlmClient implements Capability {
    */
   async stream<C>(model: string, send: Send<AsyncIterable<C>>, options: ExecuteOptions = {}): Promise<AsyncIterable<C>> {
     const description = describe(model, send, options, true);
-    return this.run(description, options, new CustomStreamSender(send, options));
+    return this.runCustom(description, options, new CustomStreamSender(send, options));
   }
 
   /**
@@ -268,6 +281,17 @@ export class LlmClient implements Capability {
     const { started } = checkObject('observer', observer, refuseArgument);
     checkFunction('observer.started', started, refuseArgument);
     return this.client.reporter.observers.add(observer);
+  }
+
+  /**
+   * Adds a hook of calls: of those that begin from now on, until the returned function is called.
+   * `FastLiteLLMModule` adds providers with `@CallHook()`, and those of the option `hooks`.
+   *
+   * @param options Default: those of its class's `@CallHook()`.
+   * @throws InvalidConfigurationError for an object without a method of a hook, or a wrong option.
+   */
+  addHook(hook: ModelCallHook, options?: CallHookOptions): () => void {
+    return this.hooks.add(hook, options);
   }
 
   /** Calls in flight: streams until they are read to their end. */
@@ -284,7 +308,7 @@ export class LlmClient implements Capability {
   metrics(): readonly MetricSample[] {
     const { reporter, retryBudget, waiting } = this.client;
     const samples = callSamples(reporter.counts, reporter.spending, retryBudget);
-    return waiting === undefined ? samples : [...samples, ...queueSamples(waiting.queue)];
+    return [...samples, ...(waiting === undefined ? [] : queueSamples(waiting.queue)), ...this.hooks.metrics()];
   }
 
   /** It has no engine of its own: its health is the router's. */
@@ -314,28 +338,35 @@ export class LlmClient implements Capability {
 
   private askWith(operation: Operation, asked: AskedBody, given: CallOptions): Promise<AnyAnswer> {
     try {
-      const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
-      const request = new ReadRequest(asked, given, addsUsage, this.requestLimits);
-      // A form has its own bytes.
-      if (!request.isLarge || request.json !== undefined || asked.forwarded?.form !== undefined) return this.count(operation, request);
-      return this.json.write(asked.body).then((json) => {
-        request.json = json;
-        return this.count(operation, request);
-      });
+      const request = this.read(operation, asked, given);
+      const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
+      if (hooks.length > 0) return this.sendHooked(operation, { asked, given, request }, hooks);
+      const tokens = this.count(request);
+      return typeof tokens === 'number'
+        ? this.send(operation, request, tokens)
+        : tokens.then((counted) => this.send(operation, request, counted));
     } catch (error) {
       const refusal = error as Error;
       return Promise.reject(refusal);
     }
   }
 
-  private count(operation: Operation, request: ReadRequest): Promise<AnyAnswer> {
-    const { options, body, json, isLarge } = request;
-    const stated = options.routing?.inputTokens;
-    if (stated !== undefined) return this.send(operation, request, stated);
-    const tokens = promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
-    return typeof tokens === 'number'
-      ? this.send(operation, request, tokens)
-      : tokens.then((counted) => this.send(operation, request, counted));
+  private read(operation: Operation, asked: AskedBody, given: CallOptions): ReadRequest {
+    const addsUsage = this.options.streamUsage && (operation === 'chat' || operation === 'completions');
+    return new ReadRequest(asked, given, addsUsage, this.requestLimits);
+  }
+
+  /** Tokens of the prompt. A large body is written to bytes before; a form has its own. */
+  private count(request: ReadRequest): number | Promise<number> {
+    if (!request.isLarge || request.json !== undefined || request.forwarded?.form !== undefined) return this.countRead(request);
+    return this.json.write(request.body).then((json) => {
+      request.json = json;
+      return this.countRead(request);
+    });
+  }
+
+  private countRead({ options, body, json, isLarge }: ReadRequest): number | Promise<number> {
+    return options.routing?.inputTokens ?? promptTokensOf(body, { counter: this.tokenCounter, json, isLarge });
   }
 
   private async forward(
@@ -364,9 +395,63 @@ export class LlmClient implements Capability {
     return this.run(description, options, new ProviderSender(this.providers, operation, request));
   }
 
-  private run<R>(description: CallDescription, options: CallOptions, sender: Sender<R>): Promise<R> {
-    return new CallPipeline(this.client, new Call(description, options, this.client), sender).run();
+  /** The call begins before its hooks run, so that its end is told whatever they do. */
+  private sendHooked(operation: Operation, { asked, given, request }: HookedRequest, hooks: readonly InstalledHook[]): Promise<AnyAnswer> {
+    const { model, stream, options, startedAtMs } = request;
+    const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: asked.body });
+    const reader: RequestReader = {
+      read: async (body) => {
+        const changed = body as ModelRequest;
+        const json = await jsonBodyOf(changed);
+        const isSame = changed === asked.body && json === asked.json;
+        // An object without bytes may have been changed in place.
+        if (isSame && json !== undefined) return request;
+        return this.read(operation, { body: changed, json, forwarded: asked.forwarded }, isSame ? given : uncounted(given));
+      },
+      count: (read) => this.count(read),
+    };
+    const sender = new HookedSender(this.providers, operation, request, running, reader);
+    return this.run({ operation, model, stream, startedAtMs }, options, sender, running);
   }
+
+  private runCustom<R>(description: CallDescription, options: ExecuteOptions, sender: CustomSender<R>): Promise<R>;
+  private runCustom<C>(description: CallDescription, options: ExecuteOptions, sender: CustomStreamSender<C>): Promise<AsyncIterable<C>>;
+  private runCustom<R>(description: CallDescription, options: ExecuteOptions, sender: Sender<R>): Promise<R> {
+    const { operation, model, stream, startedAtMs } = description;
+    const hooks = this.hooks.isEmpty ? NO_HOOKS : this.hooks.of(operation);
+    if (hooks.length === 0) return this.run(description, options, sender);
+    const running = new RunningCall(hooks, { operation, model, stream, startedAtMs, request: options.request, body: { model } });
+    const hooked: Sender<R> = {
+      prepare: () => refuseUnread(running),
+      send: (attempt) => sender.send(attempt),
+      countPrompt: (overrides) => sender.countPrompt(overrides),
+    };
+    return this.run(description, options, hooked, running);
+  }
+
+  private run<R>(description: CallDescription, options: CallOptions, sender: Sender<R>, hooks?: RunningCall): Promise<R> {
+    const call = new Call(description, options, this.client);
+    if (hooks !== undefined) call.observed = hooks;
+    return new CallPipeline(this.client, call, sender).run();
+  }
+}
+
+const NO_HOOKS: readonly InstalledHook[] = [];
+const SILENT_LOG: LogSink = { log: () => {}, warn: () => {}, error: () => {} };
+
+/** A request for hooks. */
+interface HookedRequest {
+  readonly asked: AskedBody;
+  readonly given: CallOptions;
+  readonly request: ReadRequest;
+}
+
+/** What the program has stated of the prompt does not hold for a changed one. */
+function uncounted({ routing, ...options }: CallOptions): CallOptions {
+  if (routing === undefined) return options;
+  const kept: Writable<RoutingContext> = { ...routing };
+  delete kept.inputTokens;
+  return { ...options, routing: kept };
 }
 
 /** @throws InvalidArgumentError naming the argument or option. */

@@ -140,7 +140,8 @@ describe('the table of metrics', () => {
     const shared = { rateLimit: { requestsPerMinute: 1, store }, router: { sharedState: library.redisRouterState({ client: noRedis }) } };
     const one = { model_name: 'm', litellm_params: { model: 'openai/gpt-4o', api_key: 'sk-1' } };
     const budgets = { openai: { budgetUsd: 1, periodMs: 60_000 } };
-    const own = { router: { modelList: [one], providerBudgets: budgets }, llmClient: { queue: {} } };
+    const hooks = [{ onEnd: () => {} }];
+    const own = { router: { modelList: [one], providerBudgets: budgets }, llmClient: { queue: {} }, hooks };
     const samples = [own, shared].flatMap((options) => {
       const llm = new library.FastLiteLLM(options);
       llm.monitor.recordPerformance({ component: 'billing', operation: 'charge', durationMs: 1 });

@@ -22,6 +22,11 @@ export interface Exchange extends Abortable {
 
 /** Sends attempts. */
 export interface Sender<R> {
+  /**
+   * Runs what comes before the first attempt. It may change what the call sends, deny it by an
+   * error, or give its answer.
+   */
+  readonly prepare?: (call: Call) => Promise<R | undefined>;
   /** Resolves when the answer, of a stream its first chunk, has arrived. */
   send(attempt: Attempt): Promise<R>;
   /** Prompt tokens of a fallback that changes the request. */

@@ -41,6 +41,14 @@ export interface CallSettings {
   readonly now: () => number;
 }
 
+/** What a call is asked for, and what follows from that. */
+interface AskedCall {
+  readonly description: CallDescription;
+  readonly options: SteeredOptions;
+  readonly context: RoutingContext;
+  readonly deadlineAtMs: number;
+}
+
 const NONE: readonly never[] = [];
 const BY_OPERATOR: AttemptTimes['byCaller'] = { whole: false, firstChunk: false };
 
@@ -68,25 +76,43 @@ export class Call {
   readonly request: RequestContext | undefined;
   /** Where the request has money held in budgets. */
   readonly budget: CallBudget | undefined;
-  readonly context: RoutingContext;
-  readonly maxFallbacks: number;
-  private readonly deadlineAtMs: number;
+  /** What of the call its body says; hooks may change that before the first attempt. */
+  private asked: AskedCall;
+  private readonly startedAtMs: number;
 
   /** @throws InvalidArgumentError for a signal or a response of the wrong type. */
   constructor(
-    readonly description: CallDescription,
-    readonly options: SteeredOptions,
+    description: CallDescription,
+    options: SteeredOptions,
     private readonly client: CallSettings,
   ) {
-    const { promptTokens: inputTokens, maxTokens, stream } = description;
-    const { settings } = client.router;
     const { request, response } = options;
+    this.startedAtMs = client.now();
     this.cancellation = new CallCancellation(options.signal, response && 'raw' in response ? response.raw : (response ?? undefined));
     this.request = request ? RequestContext.of(request) : undefined;
     this.budget = this.request?.holdsMoney === true ? new CallBudget() : undefined;
-    this.context = { inputTokens, maxTokens, stream, ...options.routing };
-    this.maxFallbacks = options.disableFallbacks === true ? 0 : settings.maxFallbacks;
-    this.deadlineAtMs = client.now() + (options.timeoutMs ?? settings.timeoutMs);
+    this.asked = this.read(description, options);
+  }
+
+  get description(): CallDescription {
+    return this.asked.description;
+  }
+
+  get options(): SteeredOptions {
+    return this.asked.options;
+  }
+
+  get context(): RoutingContext {
+    return this.asked.context;
+  }
+
+  get maxFallbacks(): number {
+    return this.options.disableFallbacks === true ? 0 : this.client.router.settings.maxFallbacks;
+  }
+
+  /** Takes what a changed body asks for, before the first attempt. Its time goes on. */
+  revise(description: CallDescription, options: SteeredOptions): void {
+    this.asked = this.read(description, options);
   }
 
   get stream(): boolean {
@@ -96,6 +122,17 @@ export class Call {
   /** Prompt tokens: the client's own count, else that of the request's guard. */
   get promptTokens(): number | undefined {
     return this.description.promptTokens ?? this.request?.promptTokens;
+  }
+
+  private read(description: CallDescription, options: SteeredOptions): AskedCall {
+    const { promptTokens: inputTokens, maxTokens, stream } = description;
+    const { settings } = this.client.router;
+    return {
+      description,
+      options,
+      context: { inputTokens, maxTokens, stream, ...options.routing },
+      deadlineAtMs: this.startedAtMs + (options.timeoutMs ?? settings.timeoutMs),
+    };
   }
 
   /** Whether no further attempt may begin. */
@@ -109,7 +146,7 @@ export class Call {
 
   /** Until its deadline, in milliseconds. */
   get leftMs(): number {
-    return this.deadlineAtMs - this.client.now();
+    return this.asked.deadlineAtMs - this.client.now();
   }
 
   /** Retries of a priority tier: the deployment's or the router's, which the call can lower. */

@@ -66,6 +66,18 @@ export class CallCancellation {
     this.unwatch = undefined;
   }
 
+  /** The result of `work`. @throws RequestCancelledError as soon as the call is cancelled */
+  async until<T>(work: Promise<T>): Promise<T> {
+    // It may fail when nothing waits for it any more.
+    work.catch(() => {});
+    if (this.error !== undefined) throw this.error;
+    try {
+      return await Promise.race([work, new Promise<never>((_, reject) => (this.active = { abort: reject }))]);
+    } finally {
+      this.active = undefined;
+    }
+  }
+
   /** Waits. @throws RequestCancelledError when the call is cancelled before or meanwhile. */
   async wait(ms: number): Promise<void> {
     if (this.error !== undefined) throw this.error;

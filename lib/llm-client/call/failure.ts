@@ -1,6 +1,12 @@
 import { CONNECTION_CODES } from '../../common/connection-codes.js';
 import { FastLiteLLMError, InvalidConfigurationError } from '../../common/errors.js';
-import { BudgetExceededError, DeploymentMisconfiguredError, UnsupportedRequestError } from '../../common/http-errors.js';
+import {
+  BudgetExceededError,
+  CallDeniedError,
+  CallHookFailedError,
+  DeploymentMisconfiguredError,
+  UnsupportedRequestError,
+} from '../../common/http-errors.js';
 import { ProviderError, type ProviderFailureKind } from '../../common/provider-error.js';
 import type { FailureReport, Selection } from './call-router.js';
 import { retryAfterOf, type AnyHeaders } from './retry-after.js';
@@ -57,6 +63,8 @@ export function judge(thrown: unknown, attempt: JudgedAttempt): Failure {
   const { selection, cancelled, isOverCallersTime, isNotThere } = attempt;
   if (cancelled !== undefined) return new Failure(cancelled, 'cancelled');
   if (thrown instanceof CallbackError) return new Failure(thrown.cause, 'caller');
+  // Another deployment would be guarded by the same hook.
+  if (thrown instanceof CallDeniedError || thrown instanceof CallHookFailedError) return new Failure(thrown, 'caller');
   if (thrown instanceof UnsupportedRequestError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 400 });
   // A cheaper deployment or fallback may be within the budget.
   if (thrown instanceof BudgetExceededError) return new Failure(thrown, 'caller', { kind: 'bad_request', status: 429 });

@@ -44,10 +44,17 @@ export class CallPipeline<R> {
   /** Resolves with the answer, or with a stream once its first chunk is there. */
   async run(): Promise<R> {
     const { call, client, sender } = this;
-    const { description, context } = call;
     client.retryBudget.deposit();
     client.reporter.callStarted(call);
     try {
+      if (sender.prepare !== undefined) {
+        const answer = await call.cancellation.until(sender.prepare(call));
+        if (answer !== undefined) {
+          client.reporter.answeredByHook(call);
+          return answer;
+        }
+      }
+      const { description, context } = call;
       let target: CallTarget | undefined = { model: description.model, inputTokens: context.inputTokens };
       while (target !== undefined) {
         const outcome: R | Failure = await this.tryGroup(target);

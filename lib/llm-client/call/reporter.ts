@@ -1,4 +1,5 @@
 import type { CallObserver, CallOutcome } from '../../common/call-observer.js';
+import type { LogSink } from '../../common/log-sink.js';
 import { ProviderError } from '../../common/provider-error.js';
 import type { CallRecorder, CallSeries } from '../../common/recorder.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
@@ -26,7 +27,7 @@ const NO_TOKENS = { promptTokens: 0, completionTokens: 0 };
 /** The one place that reports to router, rate limiter, monitor, telemetry and metrics. */
 export class CallReporter implements AttemptReporter {
   readonly counts = new CallCounts();
-  readonly observers = new CallObservers();
+  readonly observers: CallObservers;
   /** Told how long calls take at their deployments. */
   queue: { served(durationMs: number): void } | undefined = undefined;
   private readonly firstChunks: CallSeries;
@@ -36,8 +37,9 @@ export class CallReporter implements AttemptReporter {
     private readonly router: CallRouter,
     readonly spending: CallSpending,
     private readonly recorder: CallRecorder,
-    observer: CallObserver | undefined,
+    { observer, log }: { readonly observer?: CallObserver; readonly log: LogSink },
   ) {
+    this.observers = new CallObservers(log);
     if (observer !== undefined) this.observers.add(observer);
     this.firstChunks = recorder.series(COMPONENT, 'first_chunk');
   }
@@ -46,7 +48,7 @@ export class CallReporter implements AttemptReporter {
     const { operation, model, stream, maxTokens } = call.description;
     this.counts.inFlight++;
     call.request?.beginCall();
-    call.observed = this.observers.started({ operation, model, stream, maxTokens });
+    call.observed = this.observers.started({ operation, model, stream, maxTokens }, call.observed);
     this.spending.prepare(model);
   }
 
@@ -127,6 +129,13 @@ export class CallReporter implements AttemptReporter {
     this.settle(call, call.lostTokens > 0 && !call.hasUncountedLoss ? 0 : undefined);
     if (!isCancelled) this.record(call, undefined, usage);
     call.observed?.ended({ ...outcomeOf(usage), ...totalsOf(call), ...(isCancelled ? { cancelled: true } : { error }) });
+  }
+
+  /** A hook has answered the call: no deployment was asked, and it used nothing. */
+  answeredByHook(call: Call): void {
+    if (!this.end(call, 'succeeded')) return;
+    this.settle(call, 0);
+    call.observed?.ended({ costUsd: 0, retries: 0, fallbacks: 0 });
   }
 
   private spend({ call, selection }: Attempt, usage: AnswerUsage, isEstimated: boolean): number | undefined {

@@ -3,20 +3,13 @@ import type { OpenAIErrorBody, ProviderError } from '../../common/provider-error
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { Exchange } from '../call/attempt.js';
 import { kindOfCode } from '../call/failure.js';
+import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
 import { StreamRecord } from '../stream/stream-record.js';
 import type { KnownEndpoint } from './endpoints.js';
 import type { WireCall } from './protocol.js';
 import type { AnswerHead } from './provider-errors.js';
 import type { ProviderHandler } from './provider-transport.js';
 import { rawHeader, requestIdIn } from './raw-headers.js';
-
-/** Takes the chunks of a stream as they arrive. */
-export interface ChunkSink {
-  /** `false`: no more until `ProviderExchange.resume`. */
-  chunk(bytes: Buffer): boolean;
-  /** `undefined`: the stream is complete. */
-  end(error: Error | undefined): void;
-}
 
 /** What an exchange goes by. */
 export interface ExchangeSettings {
@@ -43,7 +36,7 @@ const NO_HEADERS: readonly Buffer[] = [];
  * One request on one connection, and its answer: a whole one all at once, a stream chunk by chunk.
  * Every failure before `answered` rejects it with a `ProviderError`; after it, the sink is told.
  */
-export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead {
+export class ProviderExchange implements ProviderHandler, Exchange, AnswerHead, StreamOrigin {
   status = 0;
   rawHeaders = NO_HEADERS;
   requestId: string | undefined = undefined;

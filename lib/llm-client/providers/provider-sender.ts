@@ -48,8 +48,8 @@ const NO_LIMIT = 0;
 export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> {
   constructor(
     private readonly access: ProviderAccess,
-    private readonly operation: Operation,
-    private readonly request: ReadRequest,
+    protected readonly operation: Operation,
+    protected request: ReadRequest,
   ) {}
 
   async send(attempt: Attempt): Promise<LlmAnswer | LlmStream | LlmBytes> {
@@ -184,7 +184,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     return this.operation !== 'embeddings' && this.request.forwarded === undefined;
   }
 
-  private answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer {
+  protected answerOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmAnswer | Promise<LlmAnswer> {
     attempt.answered();
     attempt.estimatedUsage = attempt.estimate(this.hasReply ? exchange.receivedTokens : 0);
     const bytes = exchange.takeBytes();
@@ -193,7 +193,7 @@ export class ProviderSender implements Sender<LlmAnswer | LlmStream | LlmBytes> 
     return new LlmAnswer(bridged === undefined ? bytes : wholeOf(bridged, bytes, exchange), attempt.usage, attempt.facts(), contentType);
   }
 
-  private streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream | LlmBytes {
+  protected streamOf(attempt: Attempt, exchange: ProviderExchange, bridged: BridgedAnswer | undefined): LlmStream | LlmBytes {
     attempt.firstChunk();
     const source = new ProviderStream(attempt, exchange, this.request.addsUsage, bridged);
     if (this.request.forwarded?.answer === 'bytes') return new LlmBytes(attempt.facts(), safeContentType(exchange.contentType), source);

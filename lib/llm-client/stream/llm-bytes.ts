@@ -1,10 +1,10 @@
 import { whenOver } from '../../common/response-over.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 import type { AnswerTarget, CallFacts } from '../answer/llm-answer.js';
-import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange.js';
 import type { StreamSource } from './llm-stream.js';
 import { openResponse, type Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
+import type { ChunkSink, StreamOrigin } from './stream-origin.js';
 
 /** Bytes that wait for a slow reader before the provider is paused. */
 const MOST_WAITING = 256 * 1024;
@@ -105,7 +105,7 @@ class ByteQueue implements ChunkSink {
   private error: Error | undefined = undefined;
   private wake: (() => void) | undefined = undefined;
 
-  constructor(private readonly exchange: ProviderExchange) {}
+  constructor(private readonly exchange: StreamOrigin) {}
 
   chunk(bytes: Buffer): boolean {
     this.chunks.push(bytes);

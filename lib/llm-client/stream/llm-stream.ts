@@ -1,3 +1,5 @@
+import { HttpException } from '@nestjs/common';
+import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
 import { ProviderError, type OpenAIErrorBody } from '../../common/provider-error.js';
 import { whenOver } from '../../common/response-over.js';
 import type { BridgedAnswer } from '../bridges/bridge.js';
@@ -5,16 +7,16 @@ import type { ClosableResponse } from '../call/cancellation.js';
 import { isError } from '../providers/openai/errors.js';
 import { EventReader } from './sse-reader.js';
 import { EVENT_STREAM_ANSWER, type AnswerTarget, type CallFacts } from '../answer/llm-answer.js';
-import type { ChunkSink, ProviderExchange } from '../providers/provider-exchange.js';
 import { openResponse, type Writable } from './open-response.js';
 import { drainOf } from './response-drain.js';
+import type { ChunkSink, StreamOrigin } from './stream-origin.js';
 import { EventFilter } from './event-filter.js';
 import { KeepAlive } from './keep-alive.js';
 import type { AnswerUsage } from '../../http/answer-usage.js';
 
 /** Where a stream comes from. */
 export interface StreamSource {
-  readonly exchange: ProviderExchange;
+  readonly exchange: StreamOrigin;
   /** Whether the event with the usage is kept back: its caller did not ask for it. */
   readonly hidesUsage: boolean;
   /** Puts the chat's events into the client's API; absent: they are what the client asked for. */
@@ -201,7 +203,7 @@ class ResponseSink implements ChunkSink {
     const { bridged, exchange } = this.source;
     if (error !== undefined) {
       const body = errorBodyOf(error);
-      if (bridged !== undefined) return bridged.error(body, error instanceof ProviderError ? error.getStatus() : 500);
+      if (bridged !== undefined) return bridged.error(body, error instanceof HttpException ? error.getStatus() : 500);
       return exchange.errorEvent(body) ?? errorEvent(body);
     }
     if (bridged === undefined) return this.filter.rest();
@@ -215,7 +217,7 @@ function writeGathered(sink: ResponseSink): void {
 }
 
 function errorBodyOf(error: Error): OpenAIErrorBody {
-  if (error instanceof ProviderError) return error.error;
+  if (error instanceof ProviderError || error instanceof CallDeniedError || error instanceof CallHookFailedError) return error.error;
   return { message: 'The stream ended early.', type: 'server_error', param: null, code: null };
 }
 
@@ -233,7 +235,7 @@ class EventQueue implements ChunkSink {
   private wake: (() => void) | undefined = undefined;
 
   constructor(
-    private readonly exchange: ProviderExchange,
+    private readonly exchange: StreamOrigin,
     private readonly bridged: BridgedAnswer | undefined,
   ) {}
 

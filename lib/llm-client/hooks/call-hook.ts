@@ -1,0 +1,168 @@
+import { SetMetadata } from '@nestjs/common';
+import type { AttemptStart, CallOutcome } from '../../common/call-observer.js';
+import {
+  checkArray,
+  checkInteger,
+  checkKnownKeys,
+  checkObject,
+  checkOneOf,
+  checkPositiveInteger,
+  checkString,
+  optional,
+} from '../../common/options.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { CallFacts } from '../answer/llm-answer.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+type MaybePromise<T> = T | Promise<T>;
+
+/** One call to a model, the same object for all methods of all hooks: a key of a `WeakMap`. */
+export interface HookedCall {
+  /** Random, for logs. */
+  readonly id: string;
+  /** `chat`, `embeddings`, `messages`, …; for `execute` and `stream` their `operation`. */
+  readonly operation: string;
+  /** The model group that the client asked for. */
+  readonly model: string;
+  readonly stream: boolean;
+  /**
+   * The request's body as the hooks so far have left it; of a form its text fields, of `execute`
+   * the model alone. Long fields are parsed when they are read, so read it in `onRequest`.
+   */
+  readonly body: Fields;
+  /** The HTTP request that the call belongs to, where `CallOptions.request` names it. */
+  readonly request?: object;
+  readonly startedAt: Date;
+}
+
+/** Denies a call: 400 with this message, and `code` in the body. Default `request_denied`. */
+export interface Denial {
+  readonly deny: string | { readonly message: string; readonly code?: string };
+}
+
+/** What `onRequest` decides; nothing: the request goes on as it is. */
+export type RequestVerdict =
+  | Denial
+  /** Sends this body instead. `stream` has to stay as it is. */
+  | { readonly replace: Fields }
+  /**
+   * Answers without a provider: a text, in the format of any API that generates text; a whole
+   * answer in the client's format; for a stream its events, a list.
+   */
+  | { readonly answer: string | Fields | readonly Fields[] };
+
+/** What `onAnswer` decides; nothing: the answer goes on as it is. */
+export type AnswerVerdict = Denial | { readonly replace: Fields };
+
+/** A whole answer, as the hooks so far have left it. */
+export interface HookedAnswer {
+  readonly bytes: Buffer;
+  readonly usage: AnswerUsage | undefined;
+  /** How the answer came about. */
+  readonly facts: CallFacts;
+  /** Parsed once and frozen: return `{ replace }` to change it. @throws SyntaxError for no JSON */
+  json(): Fields;
+}
+
+/** How a call came out. */
+export interface CallEnd extends Omit<CallOutcome, 'cancelled'> {
+  /** `answered`: by a hook, without a provider. */
+  readonly outcome: 'succeeded' | 'failed' | 'cancelled' | 'denied' | 'answered';
+  /** Of the whole call, streams until their end. */
+  readonly durationMs: number;
+  /** Until the first chunk of a stream. */
+  readonly timeToFirstTokenMs?: number;
+  readonly attempts: number;
+  /** Of the last attempt; absent where none was made. */
+  readonly deploymentId?: string;
+  readonly provider?: string;
+  /** The model as its provider knows it. */
+  readonly upstreamModel?: string;
+}
+
+/**
+ * Takes part in the calls of `LlmClient`: a provider with `@CallHook()`, or an entry of the option
+ * `hooks`. All methods are optional.
+ *
+ * `onRequest` and `onAnswer` are guards: their errors and time-outs count as the hook's `failure`
+ * says. The others observe: an error of theirs is logged once and changes nothing. A hook does not
+ * see the calls that it makes itself.
+ */
+export interface ModelCallHook {
+  /** Before tokens are counted and anything is sent: replaces, denies or answers the request. */
+  onRequest?(call: HookedCall): MaybePromise<RequestVerdict | undefined | void>;
+  /** An attempt begins: the first one, a retry or a fallback. */
+  onAttempt?(call: HookedCall, attempt: AttemptStart): void;
+  /** A whole answer, before the client gets it. */
+  onAnswer?(call: HookedCall, answer: HookedAnswer): MaybePromise<AnswerVerdict | undefined | void>;
+  /** Exactly once for each call, whatever came of it. The call does not wait for a promise. */
+  onEnd?(call: HookedCall, end: CallEnd): MaybePromise<void>;
+}
+
+/** What a guard's error or time-out means: 503 for the client, or that the call goes on. */
+export type HookFailurePolicy = 'closed' | 'open';
+
+/** Options of `@CallHook()`. */
+export interface CallHookOptions {
+  /** Hooks with a lower figure come first; equal ones in the order they were added. Default 0. */
+  readonly order?: number;
+  /** The operations it takes part in: `chat`, `messages`, … Default: all. */
+  readonly operations?: readonly string[];
+  /**
+   * What a guard's error, time-out or senseless verdict means, and a format that it cannot read:
+   * `closed` (default) refuses the call with 503, `open` lets it go on unchecked.
+   */
+  readonly failure?: HookFailurePolicy;
+  /** Longest time of one guard in milliseconds. Default 2000. */
+  readonly timeoutMs?: number;
+}
+
+export type ResolvedCallHookOptions = Required<Omit<CallHookOptions, 'operations'>> & {
+  readonly operations: ReadonlySet<string> | undefined;
+};
+
+const CALL_HOOK = 'fast-litellm:call-hook';
+const LONGEST_TIMEOUT_MS = 600_000;
+const KEYS = ['order', 'operations', 'failure', 'timeoutMs'] as const satisfies readonly (keyof CallHookOptions)[];
+const METHODS = ['onRequest', 'onAttempt', 'onAnswer', 'onEnd'] as const satisfies readonly (keyof ModelCallHook)[];
+
+/**
+ * Makes a provider a hook of all calls to models; `FastLiteLLMModule` finds it in any module.
+ *
+ * @example
+ * \@CallHook({ operations: ['chat'] })
+ * export class Redaction implements ModelCallHook {
+ *   onRequest({ body }: HookedCall) {
+ *     return { replace: redacted(body) };
+ *   }
+ * }
+ */
+export function CallHook(options: CallHookOptions = {}): ClassDecorator {
+  return SetMetadata(CALL_HOOK, options);
+}
+
+/** The options of a class with `@CallHook()`; `undefined`: it has no such decorator. */
+export function callHookOptionsOf(type: unknown): CallHookOptions | undefined {
+  return typeof type === 'function' ? (Reflect.getMetadata(CALL_HOOK, type) as CallHookOptions | undefined) : undefined;
+}
+
+/**
+ * @param path of the hook in messages
+ * @throws InvalidConfigurationError naming the option.
+ */
+export function resolveCallHookOptions(path: string, options: CallHookOptions = {}): ResolvedCallHookOptions {
+  const given = checkObject(path, options);
+  checkKnownKeys(path, given, KEYS);
+  const name = (at: string, value: unknown): string => checkString(at, value);
+  return {
+    order: optional(given.order, 0, (value) => checkInteger(`${path}.order`, value)),
+    operations: optional(given.operations, undefined, (value) => new Set(checkArray(`${path}.operations`, value, name))),
+    failure: optional(given.failure, 'closed', (value) => checkOneOf(`${path}.failure`, value, ['closed', 'open'])),
+    timeoutMs: optional(given.timeoutMs, 2000, (value) => Math.min(checkPositiveInteger(`${path}.timeoutMs`, value), LONGEST_TIMEOUT_MS)),
+  };
+}
+
+/** Whether it has a method of a hook. */
+export function isCallHook(value: unknown): value is ModelCallHook {
+  return typeof value === 'object' && value !== null && METHODS.some((method) => typeof (value as ModelCallHook)[method] === 'function');
+}

@@ -1,0 +1,50 @@
+import type { MetricSample } from '../../common/capability.js';
+import type { LogSink } from '../../common/log-sink.js';
+import { refuseOption } from '../../common/options.js';
+import { callHookOptionsOf, isCallHook, resolveCallHookOptions, type CallHookOptions, type ModelCallHook } from './call-hook.js';
+import { InstalledHook } from './installed-hook.js';
+
+/** The hooks of a client, in their order. */
+export class CallHooks {
+  private installed: readonly InstalledHook[] = [];
+
+  constructor(private readonly log: LogSink) {}
+
+  get isEmpty(): boolean {
+    return this.installed.length === 0;
+  }
+
+  /**
+   * Returns the function that removes the hook.
+   * @param options Default: those of its `@CallHook()`.
+   * @throws InvalidConfigurationError for no hook, or a wrong option.
+   */
+  add(hook: ModelCallHook, options?: CallHookOptions): () => void {
+    if (!isCallHook(hook)) throw refuseOption('hooks', hook, 'must be an object with a method of a call hook, such as onRequest or onEnd');
+    const name = nameOf(hook);
+    const resolved = resolveCallHookOptions(`hooks.${name}`, options ?? callHookOptionsOf(hook.constructor));
+    const added = new InstalledHook(name, hook, resolved, this.log);
+    // A stable sort: equal ones stay in the order in which they were added.
+    this.installed = [...this.installed, added].sort((a, b) => a.options.order - b.options.order);
+    return () => void (this.installed = this.installed.filter((each) => each !== added));
+  }
+
+  /** Those that take part in a call that begins now. */
+  of(operation: string): readonly InstalledHook[] {
+    return this.installed.filter((each) => each.takesPartIn(operation));
+  }
+
+  metrics(): readonly MetricSample[] {
+    return this.installed.map(({ name, failures }) => ({
+      name: 'llm_client_hook_failures_total',
+      help: 'Errors and time-outs of call hooks',
+      type: 'counter',
+      value: failures,
+      labels: { hook: name },
+    }));
+  }
+}
+
+function nameOf({ constructor }: object): string {
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'hook';
+}

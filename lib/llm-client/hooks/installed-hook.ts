@@ -1,0 +1,132 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { InvalidArgumentError } from '../../common/errors.js';
+import { CallDeniedError, CallHookFailedError } from '../../common/http-errors.js';
+import type { LogSink } from '../../common/log-sink.js';
+import type { ModelCallHook, ResolvedCallHookOptions } from './call-hook.js';
+
+/** A hook's method in progress. */
+interface RunningHook {
+  readonly hook: InstalledHook;
+  readonly outer: RunningHook | undefined;
+  isOver: boolean;
+}
+
+const running = new AsyncLocalStorage<RunningHook>();
+
+/** The methods whose result decides about the call. */
+export type GuardMethod = 'onRequest' | 'onAnswer';
+type Method = keyof ModelCallHook;
+
+/** What a hook did wrong, in words that quote nothing. */
+export class HookFault extends Error {}
+
+/** One guard's turn. */
+export interface GuardTurn<T> {
+  readonly method: GuardMethod;
+  readonly run: (hook: ModelCallHook) => unknown;
+  /** Reads what `run` gave. @throws CallDeniedError; any other error for a senseless verdict */
+  readonly read: (verdict: unknown) => T;
+  /** What holds where the guard fails and the call goes on. */
+  readonly unguarded: T;
+}
+
+/** A hook of a client. Runs its methods, and decides what their failures mean. */
+export class InstalledHook {
+  /** Failures of its methods. */
+  failures = 0;
+  private readonly reported = new Set<string>();
+
+  constructor(
+    readonly name: string,
+    private readonly hook: ModelCallHook,
+    readonly options: ResolvedCallHookOptions,
+    private readonly log: LogSink,
+  ) {}
+
+  has(method: Method): boolean {
+    return typeof this.hook[method] === 'function';
+  }
+
+  /** Whether it takes part in a call that begins now: not in one that it makes itself. */
+  takesPartIn(operation: string): boolean {
+    const { operations } = this.options;
+    if (operations !== undefined && !operations.has(operation)) return false;
+    for (let each = running.getStore(); each !== undefined; each = each.outer) if (each.hook === this && !each.isOver) return false;
+    return true;
+  }
+
+  /** Runs a guard within its time. @throws CallDeniedError, CallHookFailedError */
+  async guard<T>(turn: GuardTurn<T>): Promise<T> {
+    const entered = this.entered();
+    try {
+      const verdict = await this.inTime(running.run(entered, async () => turn.run(this.hook)));
+      return turn.read(verdict);
+    } catch (error) {
+      if (error instanceof CallDeniedError) throw error;
+      return this.unguarded(turn.method, error, turn.unguarded);
+    } finally {
+      entered.isOver = true;
+    }
+  }
+
+  /** Runs a method whose errors change nothing, and does not wait for its promise. */
+  observe(method: Method, run: (hook: ModelCallHook) => unknown): void {
+    const entered = this.entered();
+    const over = (): void => void (entered.isOver = true);
+    try {
+      const given = running.run(entered, () => run(this.hook));
+      if (!isThenable(given)) return over();
+      Promise.resolve(given)
+        .catch((error: unknown) => this.failed(method, error, 'calls go on without it'))
+        .finally(over);
+    } catch (error) {
+      over();
+      this.failed(method, error, 'calls go on without it');
+    }
+  }
+
+  /** A guard cannot check something. @throws CallHookFailedError unless it fails open */
+  unguarded<T>(method: GuardMethod, error: unknown, passed: T): T {
+    const isClosed = this.options.failure === 'closed';
+    this.failed(method, error, isClosed ? 'calls that it cannot check are refused with 503' : 'calls that it cannot check go on');
+    if (isClosed) throw new CallHookFailedError(this.name, error);
+    return passed;
+  }
+
+  private entered(): RunningHook {
+    return { hook: this, outer: running.getStore(), isOver: false };
+  }
+
+  private async inTime<T>(verdict: Promise<T>): Promise<T> {
+    const { timeoutMs } = this.options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new HookFault(`no verdict within ${timeoutMs} ms`)), timeoutMs).unref();
+    });
+    try {
+      return await Promise.race([verdict, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Logs the first failure of each method. */
+  private failed(method: Method, error: unknown, consequence: string): void {
+    this.failures++;
+    if (this.reported.has(method)) return;
+    this.reported.add(method);
+    this.log.error(`Call hook: ${this.name}.${method} failed (${described(error)}); ${consequence}, further failures are only counted`);
+  }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** The class of a foreign error and where it was thrown: its message may quote a prompt. */
+function described(error: unknown): string {
+  if (error instanceof HookFault || error instanceof InvalidArgumentError) return error.message;
+  if (!(error instanceof Error)) return `threw a ${typeof error}`;
+  const place = error.stack?.split('\n').find((line) => line.startsWith('    at '));
+  return place === undefined ? error.name : `${error.name} ${place.trim()}`;
+}

@@ -1,0 +1,48 @@
+import { InvalidArgumentError } from '../../common/errors.js';
+import { CallDeniedError } from '../../common/http-errors.js';
+import type { AnswerVerdict, Denial, RequestVerdict } from './call-hook.js';
+import type { GuardMethod } from './installed-hook.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** @throws CallDeniedError for a denial, InvalidArgumentError for anything that is no verdict */
+export function readRequestVerdict(verdict: unknown): Exclude<RequestVerdict, Denial> | undefined {
+  const given = verdictIn('onRequest', verdict, ['deny', 'replace', 'answer']);
+  if (given === undefined) return undefined;
+  if ('replace' in given) return { replace: fieldsOf('onRequest().replace', given.replace) };
+  const { answer } = given;
+  if (typeof answer === 'string') return { answer };
+  if (Array.isArray(answer)) return { answer: answer.map((event, at) => fieldsOf(`onRequest().answer[${at}]`, event)) };
+  return { answer: fieldsOf('onRequest().answer', answer) };
+}
+
+/** The same for `onAnswer`. */
+export function readAnswerVerdict(verdict: unknown): Exclude<AnswerVerdict, Denial> | undefined {
+  const given = verdictIn('onAnswer', verdict, ['deny', 'replace']);
+  return given === undefined ? undefined : { replace: fieldsOf('onAnswer().replace', given.replace) };
+}
+
+function verdictIn(method: GuardMethod, verdict: unknown, keys: readonly string[]): Fields | undefined {
+  if (verdict === undefined || verdict === null) return undefined;
+  const given = fieldsOf(`${method}()`, verdict);
+  const set = keys.filter((key) => given[key] !== undefined);
+  if (set.length !== 1 || Object.keys(given).some((key) => !keys.includes(key))) {
+    throw new InvalidArgumentError(`${method}()`, verdict, `must be nothing, or an object with one of ${keys.join(', ')}`);
+  }
+  if (given.deny !== undefined) throw denialOf(method, given.deny);
+  return given;
+}
+
+/** The error of a denial. @throws InvalidArgumentError for a senseless one */
+export function denialOf(method: GuardMethod, deny: unknown): CallDeniedError {
+  if (typeof deny === 'string') return new CallDeniedError(deny);
+  const { message, code } = fieldsOf(`${method}().deny`, deny);
+  if (typeof message !== 'string') throw new InvalidArgumentError(`${method}().deny.message`, message, 'must be a string');
+  if (code !== undefined && typeof code !== 'string') throw new InvalidArgumentError(`${method}().deny.code`, code, 'must be a string');
+  return new CallDeniedError(message, code);
+}
+
+function fieldsOf(path: string, value: unknown): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new InvalidArgumentError(path, value, 'must be an object');
+}

@@ -1,0 +1,61 @@
+import { ProviderError } from '../../common/provider-error.js';
+import type { AnswerUsage } from '../../http/answer-usage.js';
+import type { StreamSource } from '../stream/llm-stream.js';
+import type { ChunkSink, StreamOrigin } from '../stream/stream-origin.js';
+
+/** A stream whose events are written already: the answer of a hook. */
+export class WrittenStream implements StreamSource, StreamOrigin {
+  readonly exchange = this;
+  readonly hidesUsage = false;
+  readonly bridged = undefined;
+  readonly response = undefined;
+  readonly usage: AnswerUsage | undefined = undefined;
+  readonly costUsd = 0;
+  private sink: ChunkSink | undefined = undefined;
+
+  constructor(private readonly events: Buffer) {}
+
+  attach(sink: ChunkSink): void {
+    this.sink = sink;
+    sink.chunk(this.events);
+    this.end(undefined);
+  }
+
+  /** A slow reader has all of it already. */
+  resume(): void {}
+
+  leave(): void {
+    this.sink = undefined;
+  }
+
+  abort(error: Error): void {
+    this.end(error);
+  }
+
+  errorIn(json: string): Error {
+    const { error } = JSON.parse(json) as { readonly error: { readonly message?: unknown } };
+    return this.failed(typeof error.message === 'string' ? error.message : 'The stream ends with an error.');
+  }
+
+  errorEvent(): undefined {
+    return undefined;
+  }
+
+  unreadableEvent(): Error {
+    return this.failed('The stream has an event that is no JSON object.');
+  }
+
+  unreadable(): Error {
+    return this.unreadableEvent();
+  }
+
+  private end(error: Error | undefined): void {
+    const { sink } = this;
+    this.sink = undefined;
+    sink?.end(error);
+  }
+
+  private failed(message: string): ProviderError {
+    return new ProviderError({ kind: 'malformed', message, provider: 'call_hook', deploymentId: 'call_hook' });
+  }
+}

@@ -93,6 +93,7 @@ export { RateLimiterService, type BudgetReport, type RateLimitStats } from './ra
 export type {
   BudgetDenial,
   Extension,
+  ExtensionOutage,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,

@@ -2,11 +2,11 @@ import { IncomingMessage } from 'node:http';
 import { checkNumber, checkObject, refuseArgument } from '../common/options.js';
 import { LARGEST_AMOUNT } from '../rate-limit/arguments.js';
 import type { RateLimiterService } from '../rate-limit/rate-limit.service.js';
-import { BudgetExceededError } from '../common/http-errors.js';
+import { BudgetExceededError, RateLimitExceededError } from '../common/http-errors.js';
 import { LARGEST_USD, nanoUsd, usdOf } from '../common/nano-usd.js';
 import { Reservation } from '../rate-limit/reservation.js';
 import { usageFrom, usedTokens, type AnswerUsage, type Usage } from './answer-usage.js';
-import { budgetRefusal } from './budget-refusal.js';
+import { budgetRefusal, HELD_RETRY_MS } from './budget-refusal.js';
 import { RequestMoney, type CallCost, type PriceOf } from './request-money.js';
 
 /** Field of HTTP requests: a WeakMap would keep a context until the next full collection. */
@@ -115,9 +115,10 @@ export class RequestContext {
 
   /**
    * Holds `nano` more for a call, beside what other calls of the request have spent or hold.
-   * Returns the error of a budget that denies it; then nothing more is held for the call.
+   * Returns the error of a budget that denies it, or of a store that cannot decide; then nothing
+   * more is held for the call.
    */
-  async cover(nano: number, by: RequestContext = this): Promise<BudgetExceededError | undefined> {
+  async cover(nano: number, by: RequestContext = this): Promise<RateLimitExceededError | undefined> {
     const { money } = by;
     if (money === undefined) return undefined;
     // Before anything is awaited: calls of one request may begin together.
@@ -129,6 +130,8 @@ export class RequestContext {
       const denial = await limiter.raise(reservation, total);
       if (denial === undefined) continue;
       money.covered -= nano;
+      // 503 where the store cannot be asked.
+      if ('outage' in denial) return new RateLimitExceededError({ limitName: denial.limitName, retryAfterMs: HELD_RETRY_MS });
       return new BudgetExceededError(budgetRefusal(denial.limitName, denial));
     }
     return undefined;
@@ -249,7 +252,7 @@ class FieldContext extends RequestContext {
     return this.whole.unpricedNanoUsd;
   }
 
-  override cover(nano: number): Promise<BudgetExceededError | undefined> {
+  override cover(nano: number): Promise<RateLimitExceededError | undefined> {
     return this.whole.cover(nano, this);
   }
 

@@ -85,6 +85,12 @@ export function countsRates({ bucket, windows, tokensPerMinute, maxConcurrent }:
   return bucket !== undefined || windows.length > 0 || tokensPerMinute !== undefined || maxConcurrent !== undefined;
 }
 
+/** Whether any of the limits has a budget. */
+export function hasBudgets(scopes: readonly { readonly limit: RateLimit }[]): boolean {
+  for (let i = 0; i < scopes.length; i++) if (scopes[i].limit.budgets !== undefined) return true;
+  return false;
+}
+
 /** Whether any limit is set. */
 export function hasLimits(limits: RateLimits): boolean {
   return LIMIT_KEYS.some((key) => limits[key] !== undefined);

@@ -52,6 +52,14 @@ export interface BudgetReport {
   readonly resetsAt: Date;
 }
 
+/** What a reservation is settled with. */
+interface Payment {
+  readonly tokens: number;
+  readonly nanoUsd: number;
+  /** A later payment may correct it. */
+  readonly isProvisional?: boolean;
+}
+
 /** A store in memory decides at once, any other with a promise. */
 type MaybePromise<T> = T | Promise<T>;
 
@@ -198,7 +206,8 @@ export class RateLimiterService implements Capability {
    */
   charge(reservation: Reservation): void {
     const taken = Reservation.takeForExtension(reservation);
-    if (taken !== undefined && Reservation.holdsMoney(reservation)) ignoreFailure(this.pay(taken, taken.tokens, taken.nanoUsd ?? 0));
+    if (taken === undefined || !Reservation.holdsMoney(reservation)) return;
+    ignoreFailure(this.pay(taken, { tokens: taken.tokens, nanoUsd: taken.nanoUsd ?? 0, isProvisional: true }));
   }
 
   /** Frees the slots of a reservation, once, or that of a `check` by its key. Tokens stay. */
@@ -323,14 +332,14 @@ export class RateLimiterService implements Capability {
     const counts = taken?.scopes.some(({ limit }) => limit.tokensPerMinute !== undefined || limit.budgets !== undefined);
     const settled =
       taken !== undefined && counts
-        ? this.pay(taken, used.tokens ?? taken.tokens, checkUsd('actual.usd', used.usd, taken.nanoUsd ?? 0))
+        ? this.pay(taken, { tokens: used.tokens ?? taken.tokens, nanoUsd: checkUsd('actual.usd', used.usd, taken.nanoUsd ?? 0) })
         : undefined;
     const released = this.free(reservation, {});
     return settled || released ? Promise.all([settled, released]) : undefined;
   }
 
-  private pay(taken: TakenRateLimit, tokens: number, nanoUsd: number): MaybePromise<void> {
-    return whenKnown(this.store.settle(taken, tokens, nanoUsd), (spendings: Settled) => {
+  private pay(taken: TakenRateLimit, { tokens, nanoUsd, isProvisional }: Payment): MaybePromise<void> {
+    return whenKnown(this.store.settle(taken, tokens, nanoUsd, isProvisional), (spendings: Settled) => {
       if (spendings !== undefined) this.budgetCounts.settled(spendings, nanoUsd - (taken.nanoUsd ?? 0));
     });
   }

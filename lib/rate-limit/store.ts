@@ -73,8 +73,14 @@ export interface TakenRateLimit {
 /** What a settlement added to budgets; nothing where no money was held. */
 export type Settled = readonly BudgetSpending[] | void;
 
+/** The store could not decide on an extension, and denies it by its configuration. */
+export interface ExtensionOutage {
+  readonly limitName: string;
+  readonly outage: 'deny';
+}
+
 /** The denial of an extension, or nothing where the hold was raised. */
-export type Extension = (BudgetDenial & { readonly limitName: string }) | undefined;
+export type Extension = (BudgetDenial & { readonly limitName: string }) | ExtensionOutage | undefined;
 
 /** The keys of a store. */
 export interface RateLimitStoreStats {
@@ -108,9 +114,10 @@ export interface RateLimitStore {
   /**
    * Replaces the reserved tokens by those used, at the time of the reservation, and the money held
    * by `actualNanoUsd` (default: all of it is spent). Returns what was added to budgets. Called
-   * once for tokens; a later call with the same tokens corrects the money.
+   * once for tokens; after a provisional call a later one, with the same tokens, corrects the
+   * money.
    */
-  settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number): Settled | Promise<Settled>;
+  settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd?: number, isProvisional?: boolean): Settled | Promise<Settled>;
 
   /** Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed. */
   extend?(taken: TakenRateLimit, nanoUsd: number): Extension | Promise<Extension>;

@@ -18,12 +18,6 @@ export interface RateDecisions {
 const NOTHING: BudgetedAsk = { cost: 0, tokens: 0, nanoUsd: 0 };
 const UNLIMITED: RateLimitStanding = { limit: Infinity, remainingRequests: Infinity, resetMs: 0 };
 
-/** Whether any of the limits has a budget. */
-export function hasBudgets(scopes: readonly RateLimitScope[]): boolean {
-  for (let i = 0; i < scopes.length; i++) if (scopes[i].limit.budgets !== undefined) return true;
-  return false;
-}
-
 /**
  * Joins the decision on money with that on requests, tokens and concurrency, all or nothing: both
  * are synchronous, so nothing comes between. A budget that is spent denies before any other limit,

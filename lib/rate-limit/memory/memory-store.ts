@@ -3,7 +3,7 @@ import { measure, type CallRecorder } from '../../common/recorder.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
-import { countsRates } from '../limits.js';
+import { countsRates, hasBudgets } from '../limits.js';
 import type {
   Extension,
   RateLimitDecision,
@@ -14,7 +14,7 @@ import type {
   Settled,
   TakenRateLimit,
 } from '../store.js';
-import { BudgetDecisions, hasBudgets } from './budget-decisions.js';
+import { BudgetDecisions } from './budget-decisions.js';
 import { BudgetHold, BudgetLedger } from './budget-ledger.js';
 import { BudgetSnapshot } from './budget-snapshot.js';
 import { EngineSpace } from './engine-space.js';

@@ -8,8 +8,15 @@ interface HeldSlot {
   readonly scopes: readonly RedisScope[];
 }
 
-/** Renewals of a slot within its time to live. */
+/** Renewals of a slot or a hold within its time to live. */
 const RENEWALS_PER_TTL = 3;
+/** The longest delay of a timer in Node. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Time between two renewals. */
+export function renewalMs(ttlMs: number): number {
+  return Math.min(ttlMs / RENEWALS_PER_TTL, LONGEST_TIMER_MS);
+}
 
 /**
  * Slots of this process's requests in flight under `maxConcurrent`. They expire in Redis, so that a
@@ -34,7 +41,7 @@ export class RedisSlots {
   hold(slot: string, tag: string, scopes: readonly RedisScope[]): void {
     this.held.set(slot, { tag, scopes });
     if (this.timer !== undefined) return;
-    this.timer = setInterval(this.renew, this.ttlMs / RENEWALS_PER_TTL);
+    this.timer = setInterval(this.renew, renewalMs(this.ttlMs));
     this.timer.unref();
   }
 

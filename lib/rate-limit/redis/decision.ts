@@ -52,9 +52,16 @@ export function joinDecisions(
   };
 }
 
-/** A denial before an allowance; of two, the longer wait or the tighter standing. */
+/** A denial before an allowance; of two, the graver, the longer wait, or the tighter standing. */
 function goesBefore(a: RateLimitDecision, b: RateLimitDecision): boolean {
-  if (a.allowed !== b.allowed) return !a.allowed;
+  if (gravityOf(a) !== gravityOf(b)) return gravityOf(a) > gravityOf(b);
   if (!a.allowed) return a.retryAfterMs > b.retryAfterMs;
   return a.standings[a.scope].remainingRequests < b.standings[b.scope].remainingRequests;
+}
+
+/** A budget that is spent denies before any other limit, one that is only held after all. */
+function gravityOf({ allowed, budget }: RateLimitDecision): number {
+  if (allowed) return 0;
+  if (budget === undefined) return 2;
+  return budget.reason === 'budget_held' ? 1 : 3;
 }

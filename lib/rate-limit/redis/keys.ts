@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { BudgetWindows } from './budget-windows.js';
 import { limitNumbers, type RedisScope } from './protocol.js';
-import type { RateLimit } from '../limits.js';
+import { countsRates, type RateLimit } from '../limits.js';
 import type { RateLimitScope } from '../store.js';
 
 /**
@@ -28,11 +29,12 @@ interface KnownLimit {
   readonly kinds: string;
   readonly numbers: readonly number[];
   readonly leaseMs: number;
+  readonly countsRates: boolean;
 }
 
 /**
  * Names the keys in Redis: `PREFIX{NAME/KEY}/KINDS`, or `PREFIX{all}NAME/KEY/KINDS` with `oneSlot`.
- * Limits of the same name and kinds count together, as in memory.
+ * Limits of the same name and kinds count together, as in memory. Money is in `…/usd`.
  */
 export class RedisKeys {
   private readonly limits = new WeakMap<RateLimit, KnownLimit>();
@@ -40,24 +42,35 @@ export class RedisKeys {
   constructor(
     private readonly prefix: string,
     private readonly oneSlot: boolean,
+    private readonly windows = new BudgetWindows(),
   ) {}
 
   /** Builds the names each time: a lookup by scope would take longer. */
   scope({ limit, key }: RateLimitScope): TaggedScope {
     let known = this.limits.get(limit);
     if (known === undefined) {
-      known = { name: plain(limit.name), kinds: kindsOf(limit), numbers: limitNumbers(limit), leaseMs: leaseMsOf(limit) };
+      known = {
+        name: plain(limit.name),
+        kinds: kindsOf(limit),
+        numbers: limitNumbers(limit),
+        leaseMs: leaseMsOf(limit),
+        countsRates: countsRates(limit),
+      };
       this.limits.set(limit, known);
     }
     const name = `${known.name}/${plain(key)}`;
-    const stateKey = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}/${known.kinds}`;
-    return {
+    const base = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}`;
+    const stateKey = known.countsRates ? `${base}/${known.kinds}` : '';
+    const scope = {
       tag: this.oneSlot ? 'all' : name,
       stateKey,
       slotsKey: limit.maxConcurrent === undefined ? '' : `${stateKey}/running`,
       limits: known.numbers,
       leaseMs: known.leaseMs,
     };
+    if (limit.budgets === undefined) return scope;
+    const figures = this.windows.figuresOf(limit.budgets);
+    return { ...scope, budgets: { hashKey: `${base}/usd`, holdsKey: `${base}/usd/holds`, figures } };
   }
 
   /** The key of the write test, on the node that has the keys of this hash tag. */
@@ -82,11 +95,11 @@ function kindsOf({ bucket, windows, tokensPerMinute, maxConcurrent }: RateLimit)
 }
 
 /**
- * Buckets refill while a permit lies unused, and concurrency is about now: both are decided by
- * Redis only.
+ * Buckets refill while a permit lies unused, concurrency is about now, and money is never leased:
+ * these are decided by Redis only.
  */
-function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent, leasable }: RateLimit): number {
-  if (bucket !== undefined || maxConcurrent !== undefined || leasable === false) return 0;
+function leaseMsOf({ bucket, windows, tokensPerMinute, maxConcurrent, budgets, leasable }: RateLimit): number {
+  if (bucket !== undefined || maxConcurrent !== undefined || budgets !== undefined || leasable === false) return 0;
   const shortest = Math.min(...windows.map(({ lengthMs }) => lengthMs), tokensPerMinute === undefined ? Infinity : 60_000);
   return Math.min(LONGEST_LEASE_MS, Math.floor(shortest / LEASES_PER_WINDOW));
 }

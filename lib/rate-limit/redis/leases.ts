@@ -249,7 +249,8 @@ export class RedisLeases {
   private fail(lease: Lease, count: number, failure: StoreFailure): void {
     this.outage.count(failure);
     const failed = lease.waiting.splice(0, count);
-    for (const { cost, tokens, resolve } of failed) void this.outage.answer('check', { scopes: lease.scopes, cost, tokens }).then(resolve);
+    for (const { cost, tokens, resolve } of failed)
+      void this.outage.answer('check', { scopes: lease.scopes, cost, tokens, nanoUsd: 0 }).then(resolve);
     if (lease.waiting.length > 0) this.ask(lease);
   }
 

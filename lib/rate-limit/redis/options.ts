@@ -41,9 +41,9 @@ export interface RedisRateLimitStoreOptions {
   /**
    * Leases permits of hot keys in batches and spends them in this process. Limits are never
    * exceeded, but permits that lie unused in one process, for a second at most, are denied to
-   * others and count for up to a second longer. Does not apply to limits with `requestsPerSecond`
-   * or `maxConcurrent`. Default `false`; `true` means batches of up to 512 and at most a quarter of
-   * the remaining permits.
+   * others and count for up to a second longer. Does not apply to limits with `requestsPerSecond`,
+   * `maxConcurrent` or budgets. Default `false`; `true` means batches of up to 512 and at most a
+   * quarter of the remaining permits.
    */
   readonly localLease?: boolean | { readonly maxPermits?: number };
   /**
@@ -61,8 +61,8 @@ export interface RedisRateLimitStoreOptions {
    */
   readonly onDataLoss?: OnDataLoss;
   /**
-   * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms.
-   * Default 60,000.
+   * How long a request in flight of a process that died still counts under `maxConcurrent`, in ms;
+   * what it held in budgets counts as spent from then on. Default 60,000.
    */
   readonly slotTtlMs?: number;
 }

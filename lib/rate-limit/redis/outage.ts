@@ -17,6 +17,7 @@ export interface RedisAsk {
   readonly scopes: readonly RateLimitScope[];
   readonly cost: number;
   readonly tokens: number;
+  readonly nanoUsd: number;
 }
 
 interface Failed {
@@ -69,9 +70,9 @@ export class RedisOutage {
   }
 
   /** Answers a `check` or `peek` that Redis did not answer. */
-  async answer(how: 'check' | 'peek', { scopes, cost, tokens }: RedisAsk): Promise<RateLimitDecision> {
+  async answer(how: 'check' | 'peek', { scopes, cost, tokens, nanoUsd }: RedisAsk): Promise<RateLimitDecision> {
     this.answers++;
-    if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens)), outage: 'local' };
+    if (this.mode === 'local') return { ...(await this.memory[how](scopes, cost, tokens, nanoUsd)), outage: 'local' };
     const allowed = this.mode === 'allow';
     return { allowed, scope: 0, retryAfterMs: allowed ? 0 : RETRY_AFTER_MS, standings: [], atMs: Date.now(), outage: this.mode };
   }

@@ -1,5 +1,6 @@
 import { DecisionCode } from '../engine/engine.js';
 import type { RateLimit } from '../limits.js';
+import { BUDGET_FIELDS } from './budget-windows.js';
 
 /** Operations of the script and their `values`. */
 export const OperationKind = {
@@ -22,14 +23,40 @@ export const OperationKind = {
   keep: 5,
   /** Resets the keys. */
   reset: 6,
+  /** `cost, tokens, nanoUsd, hold, ttlMs`: decides and takes, money included. */
+  takeWithBudgets: 7,
+  /** `cost, tokens, nanoUsd`: decides only. */
+  peekWithBudgets: 8,
+  /** `hold, nanoUsd, provisional` (0 or 1): replaces what is held by what was spent. */
+  settleHold: 9,
+  /** `hold, nanoUsd, ttlMs, known`: raises what is held, or was charged, to that amount. */
+  extendHold: 10,
+  /** `hold, ttlMs`: its request is still in flight. */
+  keepHold: 11,
+  /** Forgets what was spent and is held. */
+  resetBudgets: 12,
+  /** `hold, nanoUsd`: lowers what is held. */
+  lowerHold: 13,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
+
+/** Why money is denied, the gravest last. `stale`: the windows of the call are not those of now. */
+export const BudgetReason = { none: 0, budget_held: 1, budget_exhausted: 2, request_exceeds_budget: 3, stale: 4 } as const;
 
 /** Fields of a reply: of the decision, then of each scope. */
 export const ReplyField = { code: 0, scope: 1, retryAfterMs: 2, atMs: 3, moreRequests: 4, moreTokens: 5 } as const;
 export const StandingField = { limit: 0, remainingRequests: 1, remainingTokens: 2, resetMs: 3, tokensResetMs: 4 } as const;
+/**
+ * The denial of a budget: after the standings of a decision, or the beginning of an extension. Its
+ * wait is Redis's clock where the windows are stale.
+ */
+export const BudgetReplyField = { reason: 0, scope: 1, budget: 2, waitMs: 3 } as const;
+/** A budget, in the order of scopes and of their budgets. */
+export const BudgetField = { spent: 0, held: 1, total: 2, limit: 3, resetsAtMs: 4, before: 5 } as const;
 const REPLY_LENGTH = 6;
 const STANDING_LENGTH = 5;
+export const BUDGET_REPLY_LENGTH = 4;
+export const BUDGET_STANDING_LENGTH = 6;
 const CODES = 8;
 
 /** One key under one limit, as the script sees it. */
@@ -39,6 +66,18 @@ export interface RedisScope {
   /** Key of the sorted set of slots; empty without a limit of concurrency. */
   readonly slotsKey: string;
   readonly limits: readonly number[];
+  /** Where the limit has budgets. */
+  readonly budgets?: RedisBudgets;
+}
+
+/** The budgets of one key under one limit. */
+export interface RedisBudgets {
+  /** Key of the hash of accounts and holds. */
+  readonly hashKey: string;
+  /** Key of the sorted set of holds. */
+  readonly holdsKey: string;
+  /** Of `BudgetWindows`. */
+  readonly figures: readonly (number | string)[];
 }
 
 /** One operation. All its keys have the same hash tag. */
@@ -49,8 +88,30 @@ export interface RedisOperation {
   readonly values: readonly (number | string)[];
 }
 
+/** Whether its scopes come with the keys and figures of their budgets. */
+export function hasBudgetScopes(kind: OperationKind): boolean {
+  return kind >= OperationKind.takeWithBudgets;
+}
+
 export function replyLength({ kind, scopes }: RedisOperation): number {
-  return kind === OperationKind.take || kind === OperationKind.peek ? REPLY_LENGTH + STANDING_LENGTH * scopes.length : 0;
+  switch (kind) {
+    case OperationKind.take:
+    case OperationKind.peek:
+      return standingAt(scopes.length);
+    case OperationKind.takeWithBudgets:
+    case OperationKind.peekWithBudgets:
+      return standingAt(scopes.length) + BUDGET_REPLY_LENGTH + budgetStandingsLength(scopes);
+    case OperationKind.extendHold:
+      return BUDGET_REPLY_LENGTH + budgetStandingsLength(scopes);
+    case OperationKind.settleHold:
+      return budgetStandingsLength(scopes);
+    default:
+      return 0;
+  }
+}
+
+function budgetStandingsLength(scopes: readonly RedisScope[]): number {
+  return scopes.reduce((sum, { budgets }) => sum + BUDGET_STANDING_LENGTH * ((budgets?.figures.length ?? 0) / BUDGET_FIELDS), 0);
 }
 
 /** Offset of the standing of a scope. */

@@ -2,6 +2,10 @@ import type { CapabilityHealth, MetricSample } from '../../common/capability.js'
 import { samplesOf } from '../../common/metric-samples.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
+import { countsRates, hasBudgets } from '../limits.js';
+import { RedisHold, RedisHolds, staleFailure } from './budget-holds.js';
+import { readBudgetDecision, StaleWindows } from './budget-reply.js';
+import { BudgetWindows, MOST_TRIES } from './budget-windows.js';
 import { joinDecisions, readDecision } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
 import { RedisLeases } from './leases.js';
@@ -11,7 +15,15 @@ import { OperationKind, type RedisOperation } from './protocol.js';
 import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
-import type { RateLimitDecision, RateLimitScope, RateLimitStore, RateLimitStoreStats, Settled, TakenRateLimit } from '../store.js';
+import type {
+  Extension,
+  RateLimitDecision,
+  RateLimitScope,
+  RateLimitStore,
+  RateLimitStoreStats,
+  Settled,
+  TakenRateLimit,
+} from '../store.js';
 
 /** Scopes in one slot of a Cluster, and their indexes among all. */
 interface Group {
@@ -20,6 +32,18 @@ interface Group {
   readonly scopes: readonly RateLimitScope[];
   readonly redis: readonly TaggedScope[];
 }
+
+type Amounts = Pick<RedisAsk, 'cost' | 'tokens' | 'nanoUsd'>;
+type BudgetReply = RateLimitDecision | StaleWindows;
+
+/** What is given back of a decision, and what counts as spent of its money. */
+interface Undone {
+  readonly cost: number;
+  readonly tokens: number;
+  readonly spentNanoUsd?: number;
+}
+
+const NOTHING: Amounts = { cost: 0, tokens: 0, nanoUsd: 0 };
 
 /** One operation on the scopes of a group. */
 interface Run<R> {
@@ -55,6 +79,7 @@ export function redisRateLimitStore(options: RedisRateLimitStoreOptions): (memor
 
 class RedisRateLimitStore implements RateLimitStore {
   readonly kind = 'redis';
+  readonly keepsBudgets = true;
 
   private readonly own: OwnedRedisClient | undefined;
   private readonly circuit: RedisCircuitBreaker;
@@ -62,6 +87,8 @@ class RedisRateLimitStore implements RateLimitStore {
   private readonly keys: RedisKeys;
   private readonly outage: RedisOutage;
   private readonly slots: RedisSlots;
+  private readonly windows = new BudgetWindows();
+  private readonly holds: RedisHolds;
   private readonly leases: RedisLeases | undefined;
   private readonly isCluster: boolean;
   private connectionError: string | undefined = undefined;
@@ -83,21 +110,23 @@ class RedisRateLimitStore implements RateLimitStore {
     const client = (options.client ?? this.own) as RedisClient;
     this.isCluster = client.isCluster === true;
     this.circuit = new RedisCircuitBreaker(client, timeoutMs);
-    this.keys = new RedisKeys(options.prefix, options.oneSlot);
+    this.keys = new RedisKeys(options.prefix, options.oneSlot, this.windows);
     this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
     const outage = new RedisOutage(options.onStoreError, memory);
     this.outage = outage;
     this.queue = new RedisScriptQueue({ client, circuit: this.circuit, timeoutMs, mark, onSuccess: (wrote) => outage.succeeded(wrote) });
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
+    const onFailure = (failure: StoreFailure): void => outage.count(failure);
+    this.holds = new RedisHolds({ queue: this.queue, keys: this.keys, windows: this.windows, ttlMs: options.slotTtlMs, onFailure });
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }
 
-  check(scopes: readonly RateLimitScope[], cost: number, tokens: number): RateLimitDecision | Promise<RateLimitDecision> {
+  check(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): RateLimitDecision | Promise<RateLimitDecision> {
     const { leases } = this;
     const spent = leases !== undefined && scopes.length === 1 ? leases.spendOne(scopes[0], cost, tokens) : undefined;
     if (spent !== undefined) return spent;
-    const ask = { scopes, cost, tokens };
+    const ask = { scopes, cost, tokens, nanoUsd };
     const groups = this.groups(scopes);
     if (groups.length > 1) return this.takeInTurn(groups, ask);
     const leased = leases?.check(groups[0].redis, ask);
@@ -105,18 +134,44 @@ class RedisRateLimitStore implements RateLimitStore {
     return this.take(groups[0], ask, (failure) => this.orOutage('check', ask, failure));
   }
 
-  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number): Promise<RateLimitDecision> {
+  peek(scopes: readonly RateLimitScope[], cost: number, tokens: number, nanoUsd = 0): Promise<RateLimitDecision> {
+    const ask = { scopes, cost, tokens, nanoUsd };
     const groups = this.groups(scopes);
-    const parts = groups.map((group) => this.peekGroup(group, cost, tokens));
+    const parts = groups.map((group) => this.peekGroup(group, ask));
     const joined = parts.length === 1 ? parts[0] : Promise.all(parts).then((all) => join(all, groups, scopes.length));
-    return joined.catch((failure: StoreFailure) => this.orOutage('peek', { scopes, cost, tokens }, failure));
+    return joined.catch((failure: StoreFailure) => this.orOutage('peek', ask, failure));
   }
 
-  async settle(taken: TakenRateLimit, actualTokens: number): Promise<Settled> {
-    if (taken.outage === 'local') return this.memory.settle(taken, actualTokens);
-    if (taken.outage !== undefined || taken.tokens === actualTokens) return;
-    const limited = taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
-    await this.giveBack(this.groups(limited), 0, taken.tokens - actualTokens, taken.atMs);
+  async settle(taken: TakenRateLimit, actualTokens: number, actualNanoUsd = taken.nanoUsd, isProvisional = false): Promise<Settled> {
+    if (taken.outage === 'local') return this.memory.settle(taken, actualTokens, actualNanoUsd, isProvisional);
+    if (taken.outage !== undefined) return;
+    const limited = taken.tokens === actualTokens ? [] : taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
+    const [, ...spendings] = await Promise.all([
+      limited.length > 0 && this.giveBack(this.groups(limited), 0, taken.tokens - actualTokens, taken.atMs),
+      ...holdsOf(taken).map((hold) => this.holds.settle(hold, actualNanoUsd ?? 0, isProvisional)),
+    ]);
+    return spendings.length === 0 ? undefined : spendings.flatMap((each) => each ?? []);
+  }
+
+  async extend(taken: TakenRateLimit, nanoUsd: number): Promise<Extension> {
+    if (taken.outage === 'local') return this.memory.extend?.(taken, nanoUsd);
+    const { nanoUsd: known = 0 } = taken;
+    const raised: RedisHold[] = [];
+    try {
+      for (const hold of holdsOf(taken)) {
+        const denial = await this.holds.extend(hold, nanoUsd, known);
+        if (denial === undefined) raised.push(hold);
+        else {
+          await Promise.all(raised.map((each) => this.holds.lower(each, known)));
+          return denial;
+        }
+      }
+      return undefined;
+    } catch (failure) {
+      this.outage.count(failure as StoreFailure);
+      const [{ limit }] = taken.scopes.filter(({ limit: { budgets } }) => budgets !== undefined);
+      return this.outage.mode === 'deny' ? { limitName: limit.name, outage: 'deny' } : undefined;
+    }
   }
 
   async release(taken: TakenRateLimit): Promise<void> {
@@ -139,7 +194,11 @@ class RedisRateLimitStore implements RateLimitStore {
     const [group] = this.groups([scope]);
     this.leases?.forget(group.redis[0].stateKey);
     if (this.outage.mode === 'local') await this.memory.reset(scope);
-    await this.tell(group, OperationKind.reset, []);
+    const kinds = [
+      ...(countsRates(scope.limit) ? [OperationKind.reset] : []),
+      ...(scope.limit.budgets === undefined ? [] : [OperationKind.resetBudgets]),
+    ];
+    await Promise.all(kinds.map((kind) => this.tell(group, kind, [])));
   }
 
   stats(): RateLimitStoreStats {
@@ -176,6 +235,7 @@ class RedisRateLimitStore implements RateLimitStore {
 
   async close(): Promise<void> {
     this.slots.close();
+    this.holds.close();
     // Settlements and releases before `close` still reach Redis.
     await Promise.all([this.leases?.close(), this.queue.drain()]);
     this.circuit.close();
@@ -198,7 +258,8 @@ class RedisRateLimitStore implements RateLimitStore {
         taken.push(part);
       }
       const slots = taken.flatMap(({ lease }) => lease ?? []);
-      return { ...join(taken, groups, count), lease: slots.length === 0 ? undefined : slots.join(' ') };
+      const hold = taken.flatMap((part) => holdsOf(part));
+      return { ...join(taken, groups, count), lease: slots.length === 0 ? undefined : slots.join(' '), hold };
     } catch (failure) {
       undo();
       return this.orOutage('check', ask, failure as StoreFailure);
@@ -206,19 +267,25 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 
   private async standing(group: Group): Promise<RateLimitDecision> {
-    return { ...(await this.peekGroup(group, 0, 0)), allowed: true };
+    return { ...(await this.peekGroup(group, NOTHING)), allowed: true };
   }
 
-  private peekGroup(group: Group, cost: number, tokens: number): Promise<RateLimitDecision> {
+  private peekGroup(group: Group, { cost, tokens, nanoUsd }: Amounts): Promise<RateLimitDecision> {
+    if (hasBudgets(group.scopes)) {
+      const read = (reply: Float64Array, at: number): BudgetReply => readBudgetDecision(reply, at, group.scopes);
+      const run = { kind: OperationKind.peekWithBudgets, values: [cost, tokens, nanoUsd], read };
+      return this.inWindows(group, (fresh) => this.run({ group: fresh, ...run }));
+    }
     const read = (reply: Float64Array, at: number): RateLimitDecision => readDecision(reply, at, group.scopes);
     return this.run({ group, kind: OperationKind.peek, values: [cost, tokens], read });
   }
 
-  private take(
-    group: Group,
-    { cost, tokens }: Pick<RedisAsk, 'cost' | 'tokens'>,
-    onFailure?: (failure: StoreFailure) => Promise<RateLimitDecision>,
-  ): Promise<RateLimitDecision> {
+  private take(group: Group, ask: Amounts, onFailure?: (failure: StoreFailure) => Promise<RateLimitDecision>): Promise<RateLimitDecision> {
+    if (hasBudgets(group.scopes)) {
+      const taken = this.inWindows(group, (fresh) => this.takeWithBudgets(fresh, ask));
+      return onFailure === undefined ? taken : taken.catch(onFailure);
+    }
+    const { cost, tokens } = ask;
     const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
     const slot = limited ? this.slots.next() : '';
     const read = (reply: Float64Array, at: number): RateLimitDecision => {
@@ -232,14 +299,55 @@ class RedisRateLimitStore implements RateLimitStore {
       const taken = read(reply, at);
       // `onStoreError` answered already and Redis counted after all. A request that was allowed
       // keeps what it took, but nothing will release this slot.
-      if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? { cost: 0, tokens: 0 } : { cost, tokens });
+      if (taken.allowed) this.undo(group, taken, this.outage.mode === 'allow' ? NOTHING : ask);
     };
     return this.run({ group, kind: OperationKind.take, values, read, late, onFailure });
   }
 
-  private undo(group: Group, taken: RateLimitDecision, { cost, tokens }: Pick<RedisAsk, 'cost' | 'tokens'>): void {
-    if (cost > 0 || tokens > 0) void this.giveBack([group], cost, tokens, taken.atMs);
+  private takeWithBudgets(group: Group, ask: Amounts): Promise<BudgetReply> {
+    const { cost, tokens, nanoUsd } = ask;
+    const id = this.slots.next();
+    const limited = group.redis.some(({ slotsKey }) => slotsKey !== '');
+    const read = (reply: Float64Array, at: number): BudgetReply => {
+      const decision = readBudgetDecision(reply, at, group.scopes);
+      if (decision instanceof StaleWindows || !decision.allowed) return decision;
+      const hold = new RedisHold(
+        id,
+        group.tag,
+        group.scopes.filter(({ limit }) => limit.budgets !== undefined),
+      );
+      this.holds.add(hold);
+      if (limited) this.slots.hold(id, group.tag, group.redis);
+      return { ...decision, lease: limited ? id : undefined, hold: [hold] };
+    };
+    const late = (reply: Float64Array, at: number): void => {
+      const taken = read(reply, at);
+      if (taken instanceof StaleWindows || !taken.allowed) return;
+      // As without budgets; what an allowed request has cost will not be known.
+      const runs = this.outage.mode === 'allow';
+      this.undo(group, taken, runs ? { ...NOTHING, spentNanoUsd: nanoUsd } : ask);
+    };
+    return this.run({ group, kind: OperationKind.takeWithBudgets, values: [cost, tokens, nanoUsd, id, this.slots.ttlMs], read, late });
+  }
+
+  /** Repeats what the script refused to decide by windows of another time. */
+  private async inWindows(group: Group, ask: (group: Group) => Promise<BudgetReply>): Promise<RateLimitDecision> {
+    let fresh = group;
+    for (let tries = 1; tries <= MOST_TRIES; tries++) {
+      const reply = await ask(fresh);
+      if (!(reply instanceof StaleWindows)) return reply;
+      this.windows.learn(reply.redisMs);
+      fresh = { ...group, redis: group.scopes.map((scope) => this.keys.scope(scope)) };
+    }
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- caught by this class, and no stack is wanted
+    throw staleFailure(group.tag);
+  }
+
+  private undo(group: Group, taken: RateLimitDecision, { cost, tokens, spentNanoUsd = 0 }: Undone): void {
+    const limited = this.groups(group.scopes.filter(({ limit }) => countsRates(limit)));
+    if (cost > 0 || tokens > 0) void this.giveBack(limited, cost, tokens, taken.atMs);
     if (taken.lease !== undefined) void this.slots.release(taken.lease);
+    for (const hold of holdsOf(taken)) void this.holds.settle(hold, spentNanoUsd, false);
   }
 
   private async giveBack(groups: readonly Group[], requests: number, tokens: number, atMs: number): Promise<void> {
@@ -277,6 +385,7 @@ class RedisRateLimitStore implements RateLimitStore {
   /** Groups scopes by slot: one group without a Cluster. */
   private groups(scopes: readonly RateLimitScope[]): readonly Group[] {
     const redis = scopes.map((scope) => this.keys.scope(scope));
+    if (scopes.length === 0) return [];
     if (scopes.length === 1 || !this.isCluster) return [{ tag: redis[0].tag, places: [...scopes.keys()], scopes, redis }];
     const tags = [...new Set(redis.map(({ tag }) => tag))];
     return tags.map((tag) => {
@@ -284,6 +393,11 @@ class RedisRateLimitStore implements RateLimitStore {
       return { tag, places, scopes: places.map((place) => scopes[place]), redis: places.map((place) => redis[place]) };
     });
   }
+}
+
+/** The holds that a decision made. */
+function holdsOf({ hold }: Pick<RateLimitDecision, 'hold'>): readonly RedisHold[] {
+  return Array.isArray(hold) ? (hold as readonly RedisHold[]) : [];
 }
 
 function join(parts: readonly RateLimitDecision[], groups: readonly Group[], count: number): RateLimitDecision {

@@ -1,4 +1,5 @@
 import {
+  hasBudgetScopes,
   OperationKind,
   ReplyField,
   replyLength,
@@ -76,12 +77,13 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
    * The argument is JSON: all limits, all operations, and the number of fast-path keys, which come
    * first. Keys and limits are named by their number from 1. Operations are one flat array, which
    * Redis parses faster:
-   * - kind, number of values, values, number of scopes, then key, slots and limit of each scope;
+   * - kind, number of values, values, number of scopes, then key, slots and limit of each scope, of
+   *   operations on money also hash, holds and budgets (0: none);
    * - fast path: kind, key, limit, number of takes, then cost and tokens of each.
    */
   encode(): { readonly keys: readonly string[]; readonly argument: string } {
     const keys = new Numbering<string>();
-    const limits = new Numbering<readonly number[]>();
+    const limits = new Numbering<readonly (number | string)[]>();
     for (const entry of this.entries) if (typeof entry !== 'number') keys.of(entry.key);
     const fastPathKeys = keys.all.length;
     const encoded: (number | string)[] = [];
@@ -94,7 +96,12 @@ export class ScriptCall<O extends RedisOperation = RedisOperation> {
       const { kind, values, scopes } = this.operations[entry];
       encoded.push(kind, values.length, ...values, scopes.length);
       for (const scope of scopes) {
-        encoded.push(keys.of(scope.stateKey), scope.slotsKey === '' ? 0 : keys.of(scope.slotsKey), limits.of(scope.limits));
+        const [state, slots] = [scope.stateKey, scope.slotsKey].map((key) => (key === '' ? 0 : keys.of(key)));
+        encoded.push(state, slots, limits.of(scope.limits));
+        if (!hasBudgetScopes(kind)) continue;
+        const { budgets } = scope;
+        if (budgets === undefined) encoded.push(0, 0, 0);
+        else encoded.push(keys.of(budgets.hashKey), keys.of(budgets.holdsKey), limits.of(budgets.figures));
       }
     }
     const marked = this.mark === undefined ? [] : [keys.of(this.mark.key), this.mark.slotTtlMs];

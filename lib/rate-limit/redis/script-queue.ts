@@ -109,7 +109,7 @@ export class RedisScriptQueue {
       if (!timedOut) {
         circuit.succeeded(tag);
         // A denied request writes nothing, so Redis answers it even when it is out of memory.
-        onSuccess(operations.some(({ kind }, place) => kind === OperationKind.take && reply[starts[place] + ReplyField.code] === 0));
+        onSuccess(operations.some(({ kind }, place) => takes(kind) && reply[starts[place] + ReplyField.code] === 0));
       }
       operations.forEach((operation, place) => {
         if (timedOut) operation.late?.(reply, starts[place]);
@@ -130,6 +130,10 @@ export class RedisScriptQueue {
     const { keys, argument } = call.encode();
     return this.script.run(keys, [argument]);
   }
+}
+
+function takes(kind: OperationKind): boolean {
+  return kind === OperationKind.take || kind === OperationKind.takeWithBudgets;
 }
 
 function fail(operations: readonly QueuedOperation[], failure: StoreFailure): void {

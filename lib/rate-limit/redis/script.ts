@@ -1,5 +1,8 @@
 import { join } from 'node:path';
 import { readLua } from '../../common/redis/lua-script.js';
+import { DecisionCode } from '../engine/engine.js';
+import { BUDGET_FIELDS, WindowKind } from './budget-windows.js';
+import { BudgetReason, OperationKind } from './protocol.js';
 
 /**
  * The numbers behind the names in capitals of the Lua files. They are put into the text because a
@@ -53,6 +56,40 @@ const NUMBERS = {
   ONE_WINDOW_BYTES: 88,
   // As many values of one call as Lua's stack surely holds.
   MOST_AT_ONCE: 1_000,
+  // Operations of money (`OperationKind`).
+  TAKE_WITH_BUDGETS: OperationKind.takeWithBudgets,
+  PEEK_WITH_BUDGETS: OperationKind.peekWithBudgets,
+  SETTLE_HOLD: OperationKind.settleHold,
+  EXTEND_HOLD: OperationKind.extendHold,
+  KEEP_HOLD: OperationKind.keepHold,
+  RESET_BUDGETS: OperationKind.resetBudgets,
+  LOWER_HOLD: OperationKind.lowerHold,
+  // Why money is denied, the gravest last (`BudgetReason`), and the code of such a decision.
+  ALL_HELD: BudgetReason.budget_held,
+  EXHAUSTED: BudgetReason.budget_exhausted,
+  TOO_LARGE: BudgetReason.request_exceeds_budget,
+  STALE: BudgetReason.stale,
+  USD: DecisionCode.usd,
+  // Fields of a budget, from its id on, and its kinds (budget-windows.ts).
+  BUDGET_FIELDS,
+  BUDGET_KIND: 1,
+  BUDGET_LIMIT: 2,
+  BUDGET_LENGTH: 3,
+  BUDGET_BOUNDS: 4,
+  CALENDAR: WindowKind.calendar,
+  SLIDING: WindowKind.sliding,
+  FIRST_USE: WindowKind.firstUse,
+  // Fields of a part of a window.
+  PART_START: 1,
+  PART_END: 2,
+  PART_SPENT: 3,
+  PART_HELD: 4,
+  MOST_NANO_USD: Number.MAX_SAFE_INTEGER,
+  // How long a hold that was charged can be corrected, and what was ever spent is kept.
+  KEPT_MS: 900_000,
+  TOTAL_KEPT_MS: 366 * 86_400_000,
+  // Holds of dead processes that one call charges.
+  MOST_SWEPT: 64,
 } as const;
 
 /** The script of the Redis store; `lua/main.lua` is the place to start reading. */

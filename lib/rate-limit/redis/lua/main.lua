@@ -12,10 +12,18 @@ local function general()
 -- include: decide.lua
 -- include: operations.lua
 
-return perform, stateOf, write
+local function openBudgets()
+-- include: budget-state.lua
+-- include: budget-operations.lua
+
+return books, bookOf, writeBook
 end
 
-local perform, stateOf, write
+return perform, stateOf, write, newState, openBudgets
+end
+
+local perform, stateOf, write, newState, openBudgets
+local books, bookOf, writeBook
 local at, count = 1, #operations
 while at < count do
   local kind = operations[at]
@@ -25,18 +33,28 @@ while at < count do
     at = first + 2 * operations[at + 3]
     for i = first + 2, at - 1, 2 do cost, tokens = cost + operations[i], tokens + operations[i + 1] end
     if not takeFastPath(key, plain[policy], cost, tokens) then
-      if not perform then perform, stateOf, write = general() end
+      if not perform then perform, stateOf, write, newState, openBudgets = general() end
       for i = first, at - 1, 2 do
         perform[1]({ { key = key, s = stateOf(key), slots = 0, p = policies[policy] } }, operations[i], operations[i + 1])
       end
     end
   else
-    if not perform then perform, stateOf, write = general() end
-    local first = at + 2 + operations[at + 1]
-    local last, scopes = first + 3 * operations[first], {}
-    for i = first + 1, last, 3 do
+    if not perform then perform, stateOf, write, newState, openBudgets = general() end
+    local first, width = at + 2 + operations[at + 1], 3
+    if kind >= TAKE_WITH_BUDGETS then
+      width = 6
+      if not books then books, bookOf, writeBook = openBudgets() end
+    end
+    local last, scopes = first + width * operations[first], {}
+    for i = first + 1, last, width do
       local key = operations[i]
-      scopes[#scopes + 1] = { key = key, s = stateOf(key), slots = operations[i + 1], p = policies[operations[i + 2]] }
+      -- Without a key the scope counts nothing but money.
+      local v = { key = key, s = key > 0 and stateOf(key) or newState(), slots = operations[i + 1], p = policies[operations[i + 2]] }
+      if width > 3 and operations[i + 3] > 0 then
+        v.budgets = policies[operations[i + 5]]
+        v.book = bookOf(operations[i + 3], operations[i + 4], v.budgets)
+      end
+      scopes[#scopes + 1] = v
     end
     perform[kind](scopes, unpack(operations, at + 2, first - 1))
     at = last + 1
@@ -44,6 +62,9 @@ while at < count do
 end
 for key, s in pairs(states) do
   if s[CHANGED] then write(key, s) end
+end
+for _, book in pairs(books or {}) do
+  if book.changed then writeBook(book) end
 end
 local parts = {}
 for from = 1, told, MOST_AT_ONCE do

@@ -62,6 +62,26 @@ jest.setTimeout(30_000);
     }
   });
 
+  test.each([false, true])('budgets of both nodes are held together or not at all (oneSlot: %s)', async (oneSlot) => {
+    const service = limiter({ client, oneSlot }, { usdPerDay: 1, limits: { team: { usdPerMonth: 0.5 } } });
+    for (let i = 0; i < 10; i++) {
+      const scopes = [`user ${i}`, { key: `team ${i}`, limit: 'team' }];
+      const held = await service.reserveAsync(scopes, { usd: 0.4 });
+      expect(held.allowed).toBe(true);
+      expect(await service.reserveAsync(scopes, { usd: 0.2 })).toMatchObject({ allowed: false, scope: 1, budgetDenial: 'budget_held' });
+      expect(await service.extendAsync(held, 0.45)).toBe(true);
+      expect(await service.extendAsync(held, 0.6)).toBe(false);
+      const standing = async (): Promise<unknown[]> => {
+        const [user] = await service.getBudgetsAsync(`user ${i}`);
+        const [team] = await service.getBudgetsAsync(`team ${i}`, { limit: 'team' });
+        return [user.spentUsd, user.heldUsd, team.spentUsd, team.heldUsd];
+      };
+      await until(async () => JSON.stringify(await standing()) === '[0,0.45,0,0.45]');
+      await service.settleAsync(held, { usd: 0.1 });
+      expect(await standing()).toEqual([0.1, 0, 0.1, 0]);
+    }
+  });
+
   test('a client that gathers commands for its nodes gathers none of these', async () => {
     const [{ port }] = nodes;
     const gathering = new Cluster([{ host: '127.0.0.1', port }], { enableAutoPipelining: true });

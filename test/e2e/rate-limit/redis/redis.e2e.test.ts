@@ -238,8 +238,9 @@ const SHORT_OF_A_LEASE_MS = 500;
   });
 
   test('a user needs no more than what the docs say', async () => {
-    const [, keys, commands] = /`(~\S+)` and `((?:\+\w+ ?)+)`/.exec(readFileSync('docs/rate-limits.md', 'utf8')) as RegExpExecArray;
-    await server.ask((client) => client.call('ACL', 'SETUSER', 'limits', 'on', '>secret', keys, ...commands.split(' ')));
+    const documented = /`(~\S+)` and `((?:\+\w+ ?)+)`, with budgets also\s`((?:\+\w+ ?)+)`/;
+    const [, keys, ...commands] = documented.exec(readFileSync('docs/rate-limits.md', 'utf8')) as RegExpExecArray;
+    await server.ask((client) => client.call('ACL', 'SETUSER', 'limits', 'on', '>secret', keys, ...commands.join(' ').split(' ')));
     const limits = { requestsPerSecond: 100, requestsPerMinute: 4, tokensPerMinute: 100, maxConcurrent: 3 };
     const service = limiter({ url: server.url.replace('//', '//limits:secret@'), onDataLoss: 'refuse' }, limits);
     await server.ask((client) => client.set('fast-litellm:{all}mark', 0));
@@ -249,6 +250,14 @@ const SHORT_OF_A_LEASE_MS = 500;
     expect(await service.peekAsync('k', { cost: 0 })).toMatchObject({ remainingRequests: 2, remainingTokens: 80 });
     await service.reserveAsync('k');
     await service.resetAsync('k');
+    const paid = { limits: { requestsPerMinute: 4, maxConcurrent: 3, usdPerDay: 1 } };
+    for (const usd of [0, 0.1]) {
+      const reservation = await service.reserveAsync('k', { ...paid, usd: 0.1 });
+      expect(await service.extendAsync(reservation, 0.2)).toBe(true);
+      await service.settleAsync(reservation, { usd });
+    }
+    expect(await service.getBudgetsAsync('k', paid)).toMatchObject([{ spentUsd: 0.1, heldUsd: 0 }]);
+    await service.resetAsync('k', paid);
     expect(await service.health()).toMatchObject({ status: 'ok' });
     expect(metric(service, 'rate_limit_store_failures_total', 'reply')).toBe(0);
   });

@@ -1,0 +1,57 @@
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { budgetHistories } from '../../../test/support/budget-history.js';
+import { replayBudgets } from '../../../test/support/budget-replay.js';
+import { histories } from '../../../test/support/long.js';
+import { hasRedis, RedisServer } from '../../../test/support/redis-server.js';
+import { timelessClient } from '../../../test/support/timeless-redis.js';
+import { SwitchingEngine } from '../../engine/switching-engine.js';
+import { FeatureFlagsService } from '../../feature-flags/feature-flags.service.js';
+import { TypeScriptRateLimitEngine } from '../engine/typescript.js';
+import { RateLimiterService } from '../rate-limit.service.js';
+import { redisRateLimitStore } from './redis-store.js';
+
+const LONG_MS = 3_600_000;
+/** Longer than any history: no process dies in them. */
+const FOREVER_MS = 1e12;
+const flags = new FeatureFlagsService({}, { env: {}, logger: { log() {}, warn() {}, error() {} } });
+
+(hasRedis ? describe : describe.skip)('random histories of budgets over Redis', () => {
+  let server: RedisServer;
+  let client: Redis;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+    client = new Redis(server.url);
+  });
+  afterAll(async () => {
+    client.disconnect();
+    await server.stop();
+  });
+
+  it(
+    'are decided as the model decides them, never above the bound, and leave nothing held',
+    async () => {
+      const choice = new SwitchingEngine(
+        'rust_rate_limiting',
+        { native: null, typescript: new TypeScriptRateLimitEngine(), reason: 'a test' },
+        flags,
+      );
+      const replayed = fc.asyncProperty(budgetHistories, async (history) => {
+        await client.flushall();
+        await replayBudgets(history, (options, now) => {
+          const store = redisRateLimitStore({
+            client: timelessClient(client, now),
+            onStoreError: 'deny',
+            timeoutMs: 10_000,
+            slotTtlMs: FOREVER_MS,
+          });
+          return new RateLimiterService(choice, { ...options, store }, now);
+        });
+        const holds = (await client.keys('*')).filter((name) => name.endsWith('/usd/holds'));
+        if (holds.length > 0) throw new Error(`${holds.join()} are left`);
+      });
+      await fc.assert(replayed, { numRuns: histories(60) });
+    },
+    LONG_MS,
+  );
+});

@@ -1,0 +1,69 @@
+import type { BudgetLimit } from '../budget/budget-limits.js';
+
+/** How the script computes a window. */
+export const WindowKind = { calendar: 1, sliding: 2, firstUse: 3 } as const;
+
+/** Numbers of one budget in `RedisBudgets.figures`: id, kind, limit, length, four bounds. */
+export const BUDGET_FIELDS = 8;
+
+/** Calls until a decision is given up: the first learns Redis's clock. */
+export const MOST_TRIES = 3;
+
+/** Figures of a limit's budgets, and the span of Redis's clock in which they are the newest. */
+interface Known {
+  readonly figures: readonly (number | string)[];
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/**
+ * The windows of budgets as the script needs them. Lua knows no time zones, so the bounds of
+ * calendar windows come from here: of the window that holds Redis's clock, and its neighbours,
+ * because the clocks of both differ. Where they differ by more than a window, the script refuses
+ * to decide and `learn` corrects the clock.
+ */
+export class BudgetWindows {
+  /** Redis's clock is ahead by so much. */
+  private aheadMs = 0;
+  private readonly known = new WeakMap<readonly BudgetLimit[], Known>();
+
+  constructor(private readonly now: () => number = Date.now) {}
+
+  /** Sets the clock of Redis. */
+  learn(redisMs: number): void {
+    this.aheadMs = redisMs - this.now();
+  }
+
+  /** Per budget: id, kind, limit in nano-USD, length and bounds in milliseconds. */
+  figuresOf(budgets: readonly BudgetLimit[]): readonly (number | string)[] {
+    const nowMs = this.now() + this.aheadMs;
+    let known = this.known.get(budgets);
+    if (known === undefined || nowMs < known.fromMs || nowMs >= known.untilMs) this.known.set(budgets, (known = knownAt(budgets, nowMs)));
+    return known.figures;
+  }
+}
+
+function knownAt(budgets: readonly BudgetLimit[], nowMs: number): Known {
+  const figures: (number | string)[] = [];
+  let [fromMs, untilMs] = [-Infinity, Infinity];
+  for (const { id, nanoUsd, window } of budgets) {
+    const { kind, lengthMs } = window;
+    figures.push(id, WindowKind[kind], nanoUsd, lengthMs, ...boundsAt(window, nowMs));
+    if (kind !== 'calendar') continue;
+    const { startMs, endMs } = window.partAt(nowMs);
+    fromMs = Math.max(fromMs, startMs);
+    untilMs = Math.min(untilMs, endMs);
+  }
+  return { figures, fromMs, untilMs };
+}
+
+/**
+ * Of a calendar: when the last, this and the next two windows begin. Of a sliding window: the
+ * length of a part.
+ */
+function boundsAt(window: BudgetLimit['window'], nowMs: number): readonly [number, number, number, number] {
+  const { kind, lengthMs } = window;
+  const { startMs, endMs } = window.partAt(nowMs);
+  if (kind === 'calendar') return [window.partAt(startMs - 1).startMs, startMs, endMs, window.partAt(endMs).endMs];
+  return kind === 'sliding' ? [endMs - startMs - lengthMs, 0, 0, 0] : [0, 0, 0, 0];
+}

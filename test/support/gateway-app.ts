@@ -78,17 +78,9 @@ export class GatewayApp {
     return this.app.close();
   }
 
-  /** Sends headers and bytes as no `fetch` would send them. */
-  ask(path: string, { method = 'POST', headers = {}, body }: Ask = {}): Promise<RawAnswer> {
-    return new Promise((resolve, reject) => {
-      const sent = send({ host: '127.0.0.1', port: this.port, path, method, headers, agent: false }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-      });
-      sent.on('error', reject);
-      sent.end(body);
-    });
+  /** As `sendRaw`. */
+  ask(path: string, ask: Ask = {}): Promise<RawAnswer> {
+    return sendRaw(this.port, path, ask);
   }
 
   /** Posts JSON. */
@@ -101,4 +93,17 @@ export interface Ask {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+}
+
+/** Sends headers and bytes as no `fetch` would send them. */
+export function sendRaw(port: number, path: string, { method = 'POST', headers = {}, body }: Ask): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const sent = send({ host: '127.0.0.1', port, path, method, headers, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
 }

@@ -16,6 +16,16 @@ type ExpressRequest = IncomingMessage & { body?: unknown; readonly path: string 
 /** An Express app, as far as the gateway needs it. */
 export interface ExpressApp {
   use(middleware: ExpressMiddleware): unknown;
+  /** Of Express 5. */
+  readonly router?: ExpressRouter;
+  /** Of Express 4, whose `router` throws. */
+  readonly _router?: ExpressRouter;
+}
+
+interface ExpressRouter {
+  readonly stack: readonly {
+    readonly route?: { readonly path: unknown; readonly methods: Readonly<Record<string, boolean | undefined>> };
+  }[];
 }
 
 type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse, next: (error?: unknown) => void) => void;
@@ -30,28 +40,30 @@ interface ReadRoute {
   readonly jsonBounds: Required<JsonBounds>;
 }
 
-/** The routes of all gateways of an app, by method and path. */
-const tables = new WeakMap<ExpressApp, Map<string, ReadRoute>>();
-/** Parts of the longest path of a gateway: longer ends of a request's path are not looked up. */
-const MOST_PARTS = 16;
+/** By method and path, such as `POST v1/responses`. */
+type RouteTable = Map<string, ReadRoute>;
+
+/** The routes of each gateway of an app, by their paths without the app's prefix. */
+const gateways = new WeakMap<ExpressApp, RouteTable[]>();
 
 /**
  * Reads the bodies of the gateway's routes on Express, before the app's own parsers: these take
- * 100 kB by default. Requests are found by the end of their path, because the app's prefix is not
- * known; a request that is missed is read by the app's parsers, and checked by the guards.
+ * 100 kB by default.
  */
 export function readExpressBodies(
   app: ExpressApp,
   { options, rateLimits, masterKey, json }: GatewayDesk,
-  routes: readonly MountedRoute[],
+  mountedRoutes: readonly MountedRoute[],
 ): void {
-  let table = tables.get(app);
-  if (table === undefined) {
-    tables.set(app, (table = new Map<string, ReadRoute>()));
-    app.use(bodyReader(table));
+  let tables = gateways.get(app);
+  if (tables === undefined) {
+    gateways.set(app, (tables = []));
+    app.use(bodyReader(app, tables));
   }
+  const table: RouteTable = new Map();
+  tables.push(table);
   const jsonBounds = resolveJsonBounds(options.jsonBounds ?? {});
-  for (const mounted of routes) {
+  for (const mounted of mountedRoutes) {
     const { body, method } = mounted.route;
     if (body === 'none') continue;
     const precheck = precheckBy(rateLimits, mounted.controller, handlerOf(mounted));
@@ -60,9 +72,12 @@ export function readExpressBodies(
   }
 }
 
-function bodyReader(routes: ReadonlyMap<string, ReadRoute>): ExpressMiddleware {
+function bodyReader(app: ExpressApp, tables: readonly RouteTable[]): ExpressMiddleware {
+  let routes: RouteTable | undefined;
   return (request, response, next) => {
-    const route = routeOf(request, routes);
+    // Nest adds the routes after the modules, with the prefixes that the app gives them.
+    routes ??= prefixedRoutes(app, tables);
+    const route = routes.get(`${request.method} ${normalized(request.path)}`);
     if (route === undefined || request.readableEnded || contentTypeFault(request.headers, route.mounted.route.body) !== undefined)
       return next();
     const { mounted, precheck, masterKey, maxBodyBytes, json, jsonBounds } = route;
@@ -90,17 +105,54 @@ function bodyReader(routes: ReadonlyMap<string, ReadRoute>): ExpressMiddleware {
   };
 }
 
-/** The route whose path is the request's, or the end of it. The longest one counts. */
-function routeOf({ method, path }: ExpressRequest, routes: ReadonlyMap<string, ReadRoute>): ReadRoute | undefined {
-  const parts = path
+/**
+ * The routes by the paths at which the app has them. A gateway's routes share one prefix: a route
+ * of the app that only ends like one of them is not taken for it.
+ */
+function prefixedRoutes(app: ExpressApp, tables: readonly RouteTable[]): RouteTable {
+  const served = servedPaths(app);
+  const prefixed: RouteTable = new Map();
+  for (const table of tables) {
+    const names = [...table.keys()];
+    for (const prefix of prefixesOf(names[0] ?? '', served)) {
+      if (!names.every((name) => served.has(withPrefix(prefix, name)))) continue;
+      for (const [name, route] of table) prefixed.set(withPrefix(prefix, name), route);
+    }
+  }
+  return prefixed;
+}
+
+/** All routes of an app, as `POST v1/responses`. */
+function servedPaths(app: ExpressApp): ReadonlySet<string> {
+  const served = new Set<string>();
+  for (const { route } of (app._router ?? app.router)?.stack ?? []) {
+    if (route === undefined || typeof route.path !== 'string') continue;
+    for (const method of Object.keys(route.methods)) served.add(`${method.toUpperCase()} ${normalized(route.path)}`);
+  }
+  return served;
+}
+
+/** What stands before the path of a route, wherever the app has one that ends like it. */
+function prefixesOf(name: string, served: ReadonlySet<string>): readonly string[] {
+  const [method, path] = name.split(' ');
+  return [...served].flatMap((each) => {
+    if (!each.startsWith(`${method} `) || !`/${each.slice(method.length + 1)}`.endsWith(`/${path}`)) return [];
+    return [each.slice(method.length + 1, each.length - path.length)];
+  });
+}
+
+function withPrefix(prefix: string, name: string): string {
+  const [method, path] = name.split(' ');
+  return `${method} ${prefix}${path}`;
+}
+
+/** As Express compares by default: without regard to case and to slashes at the ends. */
+function normalized(path: string): string {
+  return path
     .toLowerCase()
     .split('/')
-    .filter((part) => part !== '');
-  for (let from = Math.max(0, parts.length - MOST_PARTS); from < parts.length; from++) {
-    const found = routes.get(`${method} ${parts.slice(from).join('/')}`);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+    .filter((part) => part !== '')
+    .join('/');
 }
 
 function refuse(response: ServerResponse, error: unknown, { route }: MountedRoute): void {

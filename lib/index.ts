@@ -274,7 +274,7 @@ export {
 } from './standalone.js';
 export type { ChatMessage } from './token-counter/prompt/messages.js';
 export type { PricingOptions } from './token-counter/pricing/pricing-book.js';
-export type { ModelLimits, ModelPricing } from './token-counter/pricing/pricing.js';
+export type { ModelLimits, ModelPrice, ModelPricing } from './token-counter/pricing/pricing.js';
 export type { UsageDetails } from './common/token-cost.js';
 export type { RequestTokens } from './token-counter/prompt/requests.js';
 export type { AllowedSpecial } from './token-counter/bpe/special-tokens.js';

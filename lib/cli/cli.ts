@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { errorMessage, FastLiteLLMError } from '../common/errors.js';
 import { suggestion } from '../common/nearest-name.js';
 import { VERSION } from '../common/version.js';
-import { UsageError, type Command, type CommandIo, type GivenArguments } from './command.js';
+import { CommandError, UsageError, type Command, type CommandIo, type GivenArguments } from './command.js';
 import { commandHelp, PROGRAM, programHelp } from './help.js';
 
 interface CommandEntry {
@@ -16,6 +16,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   count: {
     summary: 'counts the tokens of files or of the standard input, with cost and share of the context window',
     load: async () => (await import('./commands/count.js')).COUNT,
+  },
+  prices: {
+    summary: 'writes prices and limits of models to a file, from LiteLLM or models.dev',
+    load: async () => (await import('./commands/prices.js')).PRICES,
   },
 };
 
@@ -54,7 +58,7 @@ async function runCommand(name: string, { summary, load }: CommandEntry, args: s
     return SUCCESS;
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    if (!isUsage && !(error instanceof FastLiteLLMError)) throw error;
+    if (!isUsage && !(error instanceof CommandError) && !(error instanceof FastLiteLLMError)) throw error;
     io.stderr.write(`${PROGRAM} ${name}: ${errorMessage(error)}${isUsage ? `; --help shows the options` : ''}\n`);
     return isUsage ? USAGE : FAILURE;
   }

@@ -53,3 +53,11 @@ export class UsageError extends Error {
     this.name = 'UsageError';
   }
 }
+
+/** A command cannot go on: shown without a stack, with exit code 1. */
+export class CommandError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CommandError';
+  }
+}

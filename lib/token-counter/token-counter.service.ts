@@ -10,7 +10,7 @@ import { selfTestOf } from './engine/self-test.js';
 import { countMessages, type ChatMessage } from './prompt/messages.js';
 import { ModelTable, type CountingModel } from './model-table.js';
 import type { UsageDetails } from '../common/token-cost.js';
-import type { ModelLimits } from './pricing/pricing.js';
+import type { ModelLimits, ModelPrice } from './pricing/pricing.js';
 import { RequestCounter, type PromptEstimate } from './prompt/request-counter.js';
 import type { LongTexts } from './prompt/prompt-context.js';
 import type { RequestTokens } from './prompt/requests.js';
@@ -240,7 +240,15 @@ export class TokenCounterService implements Capability {
     return this.options.pricing.estimateCost(inputTokens, outputTokens, this.nameOf(model), details);
   }
 
-  /** Limits of a model, `null` if unknown. Output limits come from `tokenCounter.pricing` only. */
+  /** Prices of a model in USD per million tokens, and their source; `null` if none is known. */
+  getModelPrice(model?: string | null): ModelPrice | null {
+    return this.options.pricing.priceOf(this.nameOf(model));
+  }
+
+  /**
+   * Limits of a model, `null` if unknown, and their sources. Output limits come from
+   * `tokenCounter.pricing` only.
+   */
   getModelLimits(model?: string | null): ModelLimits {
     return this.options.pricing.limits(this.nameOf(model));
   }

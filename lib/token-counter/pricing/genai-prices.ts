@@ -32,6 +32,7 @@ let opened: typeof GenaiPrices | undefined;
  * 0.1 s); never uses the network.
  */
 export class GenaiPriceSource implements PriceSource {
+  readonly name = '@pydantic/genai-prices';
   private readonly remembered = new Map<string, { pricing: ModelPricing | undefined; untilMs: number }>();
 
   lookup(model: string): ModelPricing | undefined {

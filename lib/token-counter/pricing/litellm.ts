@@ -1,6 +1,6 @@
 import { known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
 import type { RateTier, TokenRates } from '../../common/token-cost.js';
-import type { ModelPricing, PriceSource } from './pricing.js';
+import type { ListedPrices, ModelPricing } from './pricing.js';
 
 const MILLION = 1e6;
 const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
@@ -14,17 +14,23 @@ const RATE_FIELDS: Readonly<Record<string, keyof TokenRates>> = {
 const TIER_FIELD = /^(\w+)_above_(\d+)k_tokens$/;
 
 /** Prices as in LiteLLM's `model_prices_and_context_window.json`, in USD per token. */
-export class LiteLLMPrices implements PriceSource {
+export class LiteLLMPrices implements ListedPrices {
+  readonly name: string;
   private readonly models = new Map<string, { pricing: ModelPricing; provider: string }>();
 
   /** @throws InvalidConfigurationError naming file, model and field. */
-  constructor({ name, entries }: PriceFile) {
+  constructor({ name, entries, path }: PriceFile) {
+    this.name = path ?? 'source';
     for (const [model, entry] of Object.entries(entries)) {
       // The first entry of LiteLLM's file describes the format.
       if (model === 'sample_spec') continue;
       const provider = typeof entry.litellm_provider === 'string' ? entry.litellm_provider : '';
       this.models.set(model, { pricing: litellmPricing(entry, `${name}: ${model}`), provider });
     }
+  }
+
+  *entries(): Iterable<readonly [string, ModelPricing]> {
+    for (const [model, { pricing }] of this.models) yield [model, pricing];
   }
 
   lookup(model: string): ModelPricing | undefined {

@@ -1,7 +1,7 @@
 import { InvalidConfigurationError, describeValue } from '../../common/errors.js';
 import { isObject, known, readNumber, type PriceEntry, type PriceFile } from './pricing-file.js';
 import type { TokenRates } from '../../common/token-cost.js';
-import type { ModelPricing, PriceSource } from './pricing.js';
+import type { ListedPrices, ModelPricing } from './pricing.js';
 
 /** Providers whose price a model name without a provider has, if several sell it: the makers. */
 const MAKERS = ['openai', 'anthropic', 'google', 'mistral', 'xai', 'deepseek', 'cohere', 'alibaba', 'moonshotai', 'zai', 'perplexity'];
@@ -15,16 +15,22 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Prices as in `https://models.dev/api.json`, in USD per million tokens. */
-export class ModelsDevPrices implements PriceSource {
+export class ModelsDevPrices implements ListedPrices {
+  readonly name: string;
   private readonly providers = new Map<string, Map<string, ModelPricing>>();
 
   /** @throws InvalidConfigurationError naming file, provider, model and field. */
-  constructor({ name, entries }: PriceFile) {
+  constructor({ name, entries, path: file }: PriceFile) {
+    this.name = file ?? 'source';
     for (const [provider, { models }] of Object.entries(entries)) {
       const path = `${name}: ${provider}.models`;
       if (!isObject(models)) throw new InvalidConfigurationError(path, `must be an object, got ${describeValue(models)}`);
       this.providers.set(provider, new Map(Object.entries(models).map(([id, model]) => [id, modelsDevPricing(model, `${path}.${id}`)])));
     }
+  }
+
+  *entries(): Iterable<readonly [string, ModelPricing]> {
+    for (const [provider, models] of this.providers) for (const [model, pricing] of models) yield [`${provider}/${model}`, pricing];
   }
 
   lookup(model: string): ModelPricing | undefined {

@@ -1,11 +1,11 @@
 import { checkArray, checkKnownKeys, checkNumber, checkObject, joinPath } from '../../common/options.js';
 import { MAX_MODEL_NAME_LENGTH } from '../models.js';
-import { openPriceFile } from './pricing-file.js';
+import { known, openPriceFile } from './pricing-file.js';
 import { GenaiPriceSource } from './genai-prices.js';
 import { isLiteLLMEntry, LiteLLMPrices, litellmPricing } from './litellm.js';
 import { isModelsDev, ModelsDevPrices } from './models-dev.js';
 import { costOf, type UsageDetails } from '../../common/token-cost.js';
-import { checkUsage, type ModelLimits, type ModelPricing, type PriceSource } from './pricing.js';
+import { checkUsage, type ListedPrices, type ModelLimits, type ModelPrice, type ModelPricing, type PriceSource } from './pricing.js';
 
 /** Sources of prices and limits, used before the package's own. */
 export interface PricingOptions {
@@ -39,10 +39,7 @@ export class PricingBook {
   constructor({ source, overrides }: PricingOptions, path: string) {
     const sources: PriceSource[] = [];
     if (overrides !== undefined) sources.push(new OverridePrices(overrides, joinPath(path, 'overrides')));
-    if (source !== undefined) {
-      const file = openPriceFile(source, joinPath(path, 'source'));
-      sources.push(isModelsDev(file.entries) ? new ModelsDevPrices(file) : new LiteLLMPrices(file));
-    }
+    if (source !== undefined) sources.push(openPrices(source, joinPath(path, 'source')));
     this.sources = [...sources, new GenaiPriceSource()];
   }
 
@@ -59,18 +56,45 @@ export class PricingBook {
     return null;
   }
 
-  limits(model: string): ModelLimits {
-    let contextWindow: number | null = null;
-    let maxOutputTokens: number | null = null;
-    if (model.length > MAX_MODEL_NAME_LENGTH) return { contextWindow, maxOutputTokens };
+  /** Prices of a model and their source; `null` if no source has any. */
+  priceOf(model: string): ModelPrice | null {
+    if (model.length > MAX_MODEL_NAME_LENGTH) return null;
     for (const source of this.sources) {
-      if (contextWindow !== null && maxOutputTokens !== null) break;
       const pricing = lookup(source, model);
-      contextWindow ??= pricing?.contextWindow ?? null;
-      maxOutputTokens ??= pricing?.maxOutputTokens ?? null;
+      if (pricing === undefined || costOf(pricing, 1, 0) === null) continue;
+      return { ...known({ ...pricing, contextWindow: undefined, maxOutputTokens: undefined }), source: source.name };
     }
-    return { contextWindow, maxOutputTokens };
+    return null;
   }
+
+  limits(model: string): ModelLimits {
+    const contextWindow = this.limitOf('contextWindow', model);
+    const maxOutputTokens = this.limitOf('maxOutputTokens', model);
+    return {
+      contextWindow: contextWindow?.value ?? null,
+      maxOutputTokens: maxOutputTokens?.value ?? null,
+      sources: { contextWindow: contextWindow?.source ?? null, maxOutputTokens: maxOutputTokens?.source ?? null },
+    };
+  }
+
+  private limitOf(limit: 'contextWindow' | 'maxOutputTokens', model: string): { readonly value: number; readonly source: string } | null {
+    if (model.length > MAX_MODEL_NAME_LENGTH) return null;
+    for (const source of this.sources) {
+      const value = lookup(source, model)?.[limit];
+      if (value !== undefined) return { value, source: source.name };
+    }
+    return null;
+  }
+}
+
+/**
+ * Opens a price file, or its content, in LiteLLM's or models.dev's format.
+ * @param option names a content without a file in errors
+ * @throws InvalidConfigurationError naming file, model and field
+ */
+export function openPrices(source: unknown, option: string): ListedPrices {
+  const file = openPriceFile(source, option);
+  return isModelsDev(file.entries) ? new ModelsDevPrices(file) : new LiteLLMPrices(file);
 }
 
 /** LiteLLM's route is no part of the model: `openai/responses/gpt-4o`. */
@@ -82,6 +106,7 @@ function lookup(source: PriceSource, model: string): ModelPricing | undefined {
 }
 
 class OverridePrices implements PriceSource {
+  readonly name = 'overrides';
   private readonly models = new Map<string, ModelPricing>();
 
   constructor(overrides: unknown, path: string) {

@@ -8,6 +8,8 @@ export type PriceEntry = Readonly<Record<string, unknown>>;
 /** Content of a price file and its name in errors. */
 export interface PriceFile {
   readonly name: string;
+  /** Of a file. */
+  readonly path?: string;
   readonly entries: Readonly<Record<string, PriceEntry>>;
 }
 
@@ -23,7 +25,7 @@ export function openPriceFile(source: unknown, option: string): PriceFile {
   for (const [key, entry] of Object.entries(content)) {
     if (!isObject(entry)) throw new InvalidConfigurationError(`${name}: ${key}`, `must be an object, got ${describeValue(entry)}`);
   }
-  return { name, entries: content as Record<string, PriceEntry> };
+  return { name, path: typeof source === 'string' ? source : undefined, entries: content as Record<string, PriceEntry> };
 }
 
 /** Reads a price or limit: a finite number from 0, or nothing. `scale` converts the unit. */

@@ -51,10 +51,10 @@ describe("LiteLLM's price file", () => {
     expect(cost('openai/ft:gpt-4o:org::id', 1000, 0, {}, litellm)).toBeCloseTo(0.007, 12);
     expect(cost('sample_spec', 1, 1, {}, litellm)).toBeNull();
     expect(cost('limits-only', 1, 1, {}, litellm)).toBeNull();
-    expect(litellm.limits('gpt-4o')).toEqual({ contextWindow: 100, maxOutputTokens: 50 });
-    expect(litellm.limits('gemini/big')).toEqual({ contextWindow: 8192, maxOutputTokens: null });
-    expect(litellm.limits('output-only')).toEqual({ contextWindow: null, maxOutputTokens: 20 });
-    expect(litellm.limits('limits-only')).toEqual({ contextWindow: 10, maxOutputTokens: null });
+    expect(litellm.limits('gpt-4o')).toMatchObject({ contextWindow: 100, maxOutputTokens: 50 });
+    expect(litellm.limits('gemini/big')).toMatchObject({ contextWindow: 8192, maxOutputTokens: null });
+    expect(litellm.limits('output-only')).toMatchObject({ contextWindow: null, maxOutputTokens: 20 });
+    expect(litellm.limits('limits-only')).toMatchObject({ contextWindow: 10, maxOutputTokens: null });
   });
 
   it.each<[number, number, UsageDetails, number]>([
@@ -70,6 +70,32 @@ describe("LiteLLM's price file", () => {
     [200_001, 0, { cacheWrite1hTokens: 1 }, 200_000 * 4e-6 + 8e-6],
   ])('prices %i input and %i output tokens with the details %j', (input, output, details, usd) => {
     expect(cost('gemini/big', input, output, details, litellm)).toBeCloseTo(usd, 10);
+  });
+});
+
+describe('the source of a figure', () => {
+  const source = {
+    'gpt-4o': { litellm_provider: 'openai', input_cost_per_token: 1e-6, max_output_tokens: 16_384 },
+    m: { max_input_tokens: 5 },
+  };
+  const own = book({ source, overrides: { m: { inputPerMillion: 1, maxOutputTokens: 7 } } });
+
+  it('is the first that knows it, for each limit', () => {
+    expect(own.limits('gpt-4o')).toEqual({
+      contextWindow: 128_000,
+      maxOutputTokens: 16_384,
+      sources: { contextWindow: '@pydantic/genai-prices', maxOutputTokens: 'source' },
+    });
+    expect(own.limits('m').sources).toEqual({ contextWindow: 'source', maxOutputTokens: 'overrides' });
+    expect(own.limits('unknown').sources).toEqual({ contextWindow: null, maxOutputTokens: null });
+  });
+
+  it('is given with the price', () => {
+    expect(own.priceOf('m')).toEqual({ inputPerMillion: 1, source: 'overrides' });
+    expect(own.priceOf('gpt-4o')).toEqual({ inputPerMillion: 1, source: 'source' });
+    expect(own.priceOf('claude-sonnet-4-5')).toMatchObject({ inputPerMillion: 3, source: '@pydantic/genai-prices' });
+    expect(own.priceOf('unknown')).toBeNull();
+    expect(own.priceOf('m'.repeat(10_000))).toBeNull();
   });
 });
 
@@ -113,8 +139,8 @@ describe("models.dev's price file", () => {
     expect(cost('solo', 1e6, 0, {}, dev)).toBeCloseTo(5, 9);
     expect(cost('shared', 1, 1, {}, dev)).toBeNull();
     expect(cost('groq/bare', 1, 1, {}, dev)).toBeNull();
-    expect(dev.limits('gpt-4o')).toEqual({ contextWindow: 100, maxOutputTokens: 28 });
-    expect(dev.limits('gemini/big')).toEqual({ contextWindow: 1000, maxOutputTokens: null });
+    expect(dev.limits('gpt-4o')).toMatchObject({ contextWindow: 100, maxOutputTokens: 28 });
+    expect(dev.limits('gemini/big')).toMatchObject({ contextWindow: 1000, maxOutputTokens: null });
   });
 });
 
@@ -132,8 +158,8 @@ describe('price overrides', () => {
     expect(cost('openai/gpt-4o', 11, 10, {}, own)).toBeCloseTo(211e-6, 12);
     expect(cost('azure/gpt-4o', 11, 10, {}, own)).toBe(0);
     expect(cost('any/where/my-model', 1, 1, {}, own)).toBeCloseTo(2e-6, 12);
-    expect(own.limits('gpt-4o')).toEqual({ contextWindow: 77, maxOutputTokens: 5 });
-    expect(own.limits('my-model')).toEqual({ contextWindow: 5, maxOutputTokens: null });
+    expect(own.limits('gpt-4o')).toMatchObject({ contextWindow: 77, maxOutputTokens: 5 });
+    expect(own.limits('my-model')).toMatchObject({ contextWindow: 5, maxOutputTokens: null });
   });
 
   it('takes a rate that a higher tier leaves out from the next lower tier', () => {
@@ -202,6 +228,7 @@ describe('invalid prices and usage', () => {
   it('reads a price file with a byte order mark', () => {
     const source = file('bom.json', '\ufeff{"m": {"input_cost_per_token": 1, "output_cost_per_token": 1}}');
     expect(cost('m', 1, 1, {}, book({ source }))).toBe(2);
+    expect(book({ source }).priceOf('m')?.source).toBe(source);
   });
 
   it.each<[string, unknown, unknown, object]>([

@@ -15,11 +15,29 @@ export interface ModelLimits {
   readonly contextWindow: number | null;
   /** Output limit in tokens, `null` where unknown. */
   readonly maxOutputTokens: number | null;
+  /**
+   * Where each figure comes from: `overrides`, the path of the price file, `source` for an object,
+   * or `@pydantic/genai-prices`; `null` for an unknown figure.
+   */
+  readonly sources: { readonly contextWindow: string | null; readonly maxOutputTokens: string | null };
+}
+
+/** Prices of a model, and where they come from. */
+export interface ModelPrice extends TieredRates {
+  /** As in `ModelLimits.sources`. */
+  readonly source: string;
 }
 
 /** A source of prices; `undefined` for unknown models. */
 export interface PriceSource {
+  /** As in `ModelLimits.sources`. */
+  readonly name: string;
   lookup(model: string): ModelPricing | undefined;
+}
+
+/** A source that knows its models, such as a file. */
+export interface ListedPrices extends PriceSource {
+  entries(): Iterable<readonly [model: string, pricing: ModelPricing]>;
 }
 
 /** Checks a number of tokens: a non-negative integer. */

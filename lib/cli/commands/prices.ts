@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { errorMessage } from '../../common/errors.js';
+import { CommandError, type Command, type CommandIo, type GivenArguments } from '../command.js';
+import { isGiven, textOption } from '../given-options.js';
+import { checkPriceFile, isUnchanged, replaceFile, type PriceChanges } from '../price-file-update.js';
+
+const SOURCES: Readonly<Record<string, string>> = {
+  litellm: 'https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json',
+  'models.dev': 'https://models.dev/api.json',
+};
+const DEFAULT_FILE = 'model-prices.json';
+const TIMEOUT_MS = 60_000;
+/** LiteLLM's file has 4 MB. */
+const MOST_BYTES = 64 * 1024 * 1024;
+/** Names that are listed for a human. */
+const MOST_NAMES = 10;
+
+/** `npx nestjs-fast-litellm prices` */
+export const PRICES: Command = {
+  options: {
+    from: { type: 'string', short: 'f', value: 'source', help: 'litellm (default), models.dev, a URL or a file' },
+    to: { type: 'string', short: 't', value: 'file', help: `the file to write (default ${DEFAULT_FILE})` },
+    'dry-run': { type: 'boolean', short: 'n', help: 'check and show the changes, write nothing; exit with 1 if there are some' },
+    json: { type: 'boolean', help: 'write JSON' },
+  },
+  notes: [
+    'The new file is checked before it replaces the old one, in one step. Name it in tokenCounter.pricing.source.',
+    'Behind a proxy: NODE_USE_ENV_PROXY=1 from Node 24 on, or download the file and give it to --from.',
+  ],
+  run,
+};
+
+async function run({ options }: GivenArguments, io: CommandIo): Promise<number> {
+  const from = textOption(options, 'from') ?? 'litellm';
+  const to = textOption(options, 'to') ?? DEFAULT_FILE;
+  const isDryRun = isGiven(options, 'dry-run');
+  const text = await readSource(Object.hasOwn(SOURCES, from) ? SOURCES[from] : from);
+  const changes = checkPriceFile(text, from, to);
+  const isSame = isUnchanged(text, to);
+  if (!isSame && !isDryRun) writeTo(to, text);
+  const written = !isSame && !isDryRun;
+  if (isGiven(options, 'json')) io.stdout.write(`${JSON.stringify({ file: to, written, ...changes }, null, 2)}\n`);
+  else io.stdout.write(`${linesOf(changes, { to, isSame, isDryRun }).join('\n')}\n`);
+  return isDryRun && !isSame ? 1 : 0;
+}
+
+/** @throws CommandError */
+async function readSource(source: string): Promise<string> {
+  try {
+    if (!/^https?:\/\//.test(source)) return await readFile(source, 'utf8');
+    const response = await fetch(source, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    return await bounded(response);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+    throw new CommandError(`${source}: cannot be read (${errorMessage(error)}${cause})`, { cause: error });
+  }
+}
+
+async function bounded({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > MOST_BYTES) throw new Error(`more than ${MOST_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** @throws CommandError */
+function writeTo(file: string, text: string): void {
+  try {
+    replaceFile(file, text);
+  } catch (error) {
+    throw new CommandError(`${file}: cannot be written (${errorMessage(error)})`, { cause: error });
+  }
+}
+
+interface Outcome {
+  readonly to: string;
+  readonly isSame: boolean;
+  readonly isDryRun: boolean;
+}
+
+function linesOf({ models, ...changes }: PriceChanges, { to, isSame, isDryRun }: Outcome): string[] {
+  if (isSame) return [`${to}: is up to date, ${models} models`];
+  const lists = Object.entries(changes).filter(([, names]) => names.length > 0);
+  return [
+    `${to}: ${isDryRun ? 'would be' : 'is'} written, ${models} models`,
+    ...lists.map(([what, names]: [string, readonly string[]]) => `  ${what}: ${listed(names)}`),
+  ];
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+  return names.slice(0, MOST_NAMES).join(', ') + more;
+}

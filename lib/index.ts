@@ -89,11 +89,22 @@ export type { Span } from './rate-limit/budget/calendar.js';
 export { redisRateLimitStore } from './rate-limit/redis/redis-store.js';
 export type { OnStoreError, RedisRateLimitStoreOptions } from './rate-limit/redis/options.js';
 export type { RateLimitOptions, SkipIf } from './rate-limit/rate-limit.options.js';
-export { RateLimiterService, type BudgetReport, type RateLimitStats } from './rate-limit/rate-limit.service.js';
+export {
+  RateLimiterService,
+  type BudgetChoice,
+  type BudgetHoldsReport,
+  type BudgetListOptions,
+  type BudgetPage,
+  type BudgetReport,
+  type RateLimitStats,
+} from './rate-limit/rate-limit.service.js';
 export type {
+  BudgetChange,
   BudgetDenial,
+  BudgetKeys,
   Extension,
   ExtensionOutage,
+  HeldMoney,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,

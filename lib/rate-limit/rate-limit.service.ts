@@ -4,6 +4,7 @@ import { samplesOf } from '../common/metric-samples.js';
 import { checkArray, checkInteger, checkObject, refuseArgument } from '../common/options.js';
 import type { CallRecorder } from '../common/recorder.js';
 import { burstClock } from '../common/clock.js';
+import { usdOf } from '../common/nano-usd.js';
 import type { EngineChoice } from '../engine/engine-choice.js';
 import { engineHealth } from '../engine/self-test.js';
 import {
@@ -25,7 +26,7 @@ import { DecisionCounts } from './metrics/counts.js';
 import { LimitWatch } from './metrics/near-limits.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
 import { Reservation, type RateLimitResult } from './reservation.js';
-import type { Extension, RateLimitDecision, RateLimitScope, RateLimitStore, Settled, TakenRateLimit } from './store.js';
+import type { BudgetChange, Extension, RateLimitDecision, RateLimitScope, RateLimitStore, Settled, TakenRateLimit } from './store.js';
 
 /** The result of `getStats`. */
 export interface RateLimitStats {
@@ -52,12 +53,45 @@ export interface BudgetReport {
   readonly resetsAt: Date;
 }
 
+const DEFAULT_PAGE = 100;
+const LARGEST_PAGE = 1_000;
+
 /** What a reservation is settled with. */
 interface Payment {
   readonly tokens: number;
   readonly nanoUsd: number;
   /** A later payment may correct it. */
   readonly isProvisional?: boolean;
+}
+
+/** Which budget of a limit is meant. */
+export interface BudgetChoice extends LimitChoice {
+  /** Needed where the limit has several. */
+  readonly period?: BudgetReport['period'];
+}
+
+/** What calls in flight hold in the budgets of a key. */
+export interface BudgetHoldsReport {
+  readonly count: number;
+  /** Up to 20, the oldest first. One older than any call tells of a call that never ended. */
+  readonly oldest: readonly { readonly usd: number; readonly ageMs: number }[];
+}
+
+/** A page of `listBudgets`. */
+export interface BudgetListOptions {
+  /** Keys under this limit alone. Default: all limits of the options. */
+  readonly limit?: string;
+  /** About so many keys in a page, up to 1,000. Default 100. */
+  readonly count?: number;
+  /** `cursor` of the page before. */
+  readonly cursor?: string;
+}
+
+/** Keys that have spent or hold money, in no order. */
+export interface BudgetPage {
+  readonly keys: readonly { readonly limit: string; readonly key: string; readonly budgets: readonly BudgetReport[] }[];
+  /** For the next page; absent after the last. */
+  readonly cursor?: string;
 }
 
 /** A store in memory decides at once, any other with a promise. */
@@ -185,6 +219,38 @@ export class RateLimiterService implements Capability {
   /** The same as `getBudgets`, for every store. */
   async getBudgetsAsync(key: string, options: LimitChoice = {}): Promise<readonly BudgetReport[]> {
     return this.budgetsOf(key, options);
+  }
+
+  /** Calls in flight that hold money in the budgets of a key, by age. */
+  async getBudgetHolds(key: string, options: LimitChoice = {}): Promise<BudgetHoldsReport> {
+    const { count, oldest } = (await this.store.holds?.(this.table.scope(checkKey('key', key), options))) ?? { count: 0, oldest: [] };
+    return { count, oldest: oldest.map(({ nanoUsd, ageMs }) => ({ usd: usdOf(nanoUsd), ageMs })) };
+  }
+
+  /** Replaces what a key has spent in the current window of a budget. `reset` forgets it all. */
+  async setSpent(key: string, usd: number, options: BudgetChoice = {}): Promise<void> {
+    await this.changeBudget(key, options, { kind: 'spent', nanoUsd: checkUsd('usd', usd, 0) });
+  }
+
+  /** Adds `usd` to a budget of a key until its current window is over. */
+  async raiseBudget(key: string, usd: number, options: BudgetChoice = {}): Promise<void> {
+    await this.changeBudget(key, options, { kind: 'raise', nanoUsd: checkUsd('usd', usd, 0) });
+  }
+
+  /**
+   * The keys that have spent or hold money under the limits of the options, page by page. Over
+   * Redis it reads the names of all keys with the store's prefix, and a key with other characters
+   * than letters, digits and `_.:@-` is shown as `~` and its hash.
+   */
+  async listBudgets(options: BudgetListOptions = {}): Promise<BudgetPage> {
+    const { limit, count = DEFAULT_PAGE, cursor } = checkObject('options', options, refuseArgument) as BudgetListOptions;
+    const named = limit === undefined ? [this.options.limit, ...this.options.named.values()] : [this.table.get({ limit })];
+    checkInteger('count', count, { min: 1, max: LARGEST_PAGE }, refuseArgument);
+    if (cursor !== undefined) checkKey('cursor', cursor);
+    const limits = named.filter(({ budgets }) => budgets !== undefined);
+    const page = (limits.length > 0 && (await this.store.budgetKeys?.(limits, count, cursor))) || { keys: [] };
+    const keys = page.keys.map((each) => ({ limit: each.limit.name, key: each.key, budgets: each.budgets.map(shownStanding) }));
+    return { keys, cursor: page.cursor };
   }
 
   /**
@@ -322,6 +388,18 @@ export class RateLimiterService implements Capability {
   private budgetsOf(key: string, options: LimitChoice): MaybePromise<readonly BudgetReport[]> {
     const scope = this.table.scope(checkKey('key', key), options);
     return whenKnown(this.store.peek([scope], 0, 0), ({ standings: [standing] }) => (standing?.budgets ?? []).map(shownStanding));
+  }
+
+  private async changeBudget(key: string, choice: BudgetChoice, change: Omit<BudgetChange, 'budget'>): Promise<void> {
+    const scope = this.table.scope(checkKey('key', key), choice);
+    const { budgets = [] } = scope.limit;
+    const { period } = choice;
+    const budget = period === undefined && budgets.length === 1 ? 0 : budgets.findIndex((each) => each.period === period);
+    if (budget < 0 || this.store.changeBudget === undefined) {
+      const periods = budgets.map((each) => each.period).join(', ');
+      throw new InvalidArgumentError('period', period, periods === '' ? 'needs a limit with a budget' : `must be one of ${periods}`);
+    }
+    await this.store.changeBudget(scope, { budget, ...change });
   }
 
   private finish(reservation: Reservation, actual: number | ActualUsage): void | Promise<unknown> {

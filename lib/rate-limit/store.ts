@@ -82,6 +82,36 @@ export interface ExtensionOutage {
 /** The denial of an extension, or nothing where the hold was raised. */
 export type Extension = (BudgetDenial & { readonly limitName: string }) | ExtensionOutage | undefined;
 
+/** Holds that one answer shows at most. */
+export const MOST_SHOWN_HOLDS = 20;
+
+/** Money that calls in flight hold in the budgets of one key. */
+export interface HeldMoney {
+  readonly count: number;
+  /** Up to 20, the oldest first. */
+  readonly oldest: readonly { readonly nanoUsd: number; readonly ageMs: number }[];
+}
+
+/** A change of one budget by an operator. */
+export interface BudgetChange {
+  /** Place of the budget in those of the limit. */
+  readonly budget: number;
+  /**
+   * `spent`: replaces what was spent in the window. `raise`: is added to the limit until it is
+   * over.
+   */
+  readonly kind: 'spent' | 'raise';
+  readonly nanoUsd: number;
+}
+
+/** A part of the keys that have budgets. */
+export interface BudgetKeys {
+  /** Keys whose limit is among those asked for. A store may show a hash in the place of a key. */
+  readonly keys: readonly { readonly limit: RateLimit; readonly key: string; readonly budgets: readonly BudgetStanding[] }[];
+  /** Where to go on; absent at the end. */
+  readonly cursor?: string;
+}
+
 /** The keys of a store. */
 export interface RateLimitStoreStats {
   /** Keys that are held; `undefined` if the store would have to ask a server. */
@@ -121,6 +151,18 @@ export interface RateLimitStore {
 
   /** Raises the money held to `nanoUsd`; where a budget denies that, nothing is changed. */
   extend?(taken: TakenRateLimit, nanoUsd: number): Extension | Promise<Extension>;
+
+  /** Changes a budget by hand. */
+  changeBudget?(scope: RateLimitScope, change: BudgetChange): void | Promise<void>;
+
+  /** What calls in flight hold in the budgets of a key. */
+  holds?(scope: RateLimitScope): HeldMoney | Promise<HeldMoney>;
+
+  /**
+   * Keys with budgets, about `count` from `cursor` on.
+   * @throws InvalidArgumentError for a cursor that the store has not made.
+   */
+  budgetKeys?(limits: readonly RateLimit[], count: number, cursor?: string): BudgetKeys | Promise<BudgetKeys>;
 
   /** Frees the slots under `maxConcurrent`. Called once per reservation. */
   release(taken: TakenRateLimit): void | Promise<void>;

@@ -14,6 +14,7 @@ export type BudgetDenialReason =
 /** How one budget of a key stands. All amounts are nano-USD (10^-9 USD). */
 export interface BudgetStanding {
   readonly period: BudgetLimit['period'];
+  /** Raises for this window included. */
   readonly limitNanoUsd: number;
   /** Settled in the current window. */
   readonly spentNanoUsd: number;
@@ -50,6 +51,9 @@ export class BudgetAccount {
   /** The oldest first. */
   parts: BudgetPart[] = [];
   total = 0;
+  /** Added to the limit until `raisedUntilMs`. */
+  raisedNanoUsd = 0;
+  raisedUntilMs = 0;
 
   get spent(): number {
     return this.parts.reduce((sum, part) => addNanoUsd(sum, part.spent), 0);
@@ -59,20 +63,22 @@ export class BudgetAccount {
     return this.parts.reduce((sum, part) => addNanoUsd(sum, part.held), 0);
   }
 
-  /** Whether nothing of it counts any more. */
+  /** Whether nothing of it counts any more. Pruned before. */
   get isIdle(): boolean {
-    return this.parts.length === 0;
+    return this.parts.length === 0 && this.raisedNanoUsd === 0;
   }
 
-  /** Forgets the parts that are over at `nowMs`. */
+  /** Forgets the parts, and the raise, that are over at `nowMs`. */
   prune(nowMs: number): this {
+    if (this.raisedUntilMs <= nowMs) this.raisedNanoUsd = 0;
     while (this.parts.length > 0 && this.parts[0].endMs <= nowMs) this.parts.shift();
     return this;
   }
 
   /** Whether `ask` may not be taken. Pruned before. */
-  denial({ nanoUsd: limit }: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
+  denial({ nanoUsd }: BudgetLimit, ask: number, nowMs: number): Denial | undefined {
     const { spent } = this;
+    const limit = addNanoUsd(nanoUsd, this.raisedNanoUsd);
     if (ask > limit) return { reason: 'request_exceeds_budget', waitMs: Infinity };
     if (spent + ask > limit) return { reason: 'budget_exhausted', waitMs: this.waitFor(spent + ask - limit, nowMs) };
     return spent + this.held + ask > limit ? { reason: 'budget_held', waitMs: Infinity } : undefined;
@@ -88,11 +94,24 @@ export class BudgetAccount {
     return part;
   }
 
+  /** Replaces what was spent in the window. Pruned before. */
+  setSpent(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+    const current = this.part(budget, nowMs);
+    this.total = addNanoUsd(this.total, nanoUsd - this.spent);
+    for (const part of this.parts) part.spent = part === current ? nanoUsd : 0;
+  }
+
+  /** Raises the limit until the window of a taking at `nowMs` is over. Pruned before. */
+  raise(budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+    this.raisedNanoUsd = addNanoUsd(this.raisedNanoUsd, nanoUsd);
+    this.raisedUntilMs = this.part(budget, nowMs).endMs;
+  }
+
   /** @param pending What a decision would hold on top. Pruned before. */
   standing({ period, window, nanoUsd }: BudgetLimit, nowMs: number, pending = 0): BudgetStanding {
     return {
       period,
-      limitNanoUsd: nanoUsd,
+      limitNanoUsd: addNanoUsd(nanoUsd, this.raisedNanoUsd),
       spentNanoUsd: this.spent,
       heldNanoUsd: addNanoUsd(this.held, pending),
       totalNanoUsd: this.total,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addNanoUsd } from '../../common/nano-usd.js';
 import { BudgetAccount, type BudgetPart, type BudgetSpending, type BudgetStanding, type Denial } from '../budget/account.js';
 import type { BudgetLimit } from '../budget/budget-limits.js';
-import type { BudgetDenial, Extension, RateLimitScope } from '../store.js';
+import { MOST_SHOWN_HOLDS, type BudgetDenial, type Extension, type HeldMoney, type RateLimitScope } from '../store.js';
 
 /** Accounts that a new one makes the ledger look at, so that idle ones go. */
 const SWEPT = 4;
@@ -27,6 +27,7 @@ export class BudgetHold {
   constructor(
     readonly lines: readonly HeldLine[],
     public nanoUsd: number,
+    readonly atMs: number,
   ) {}
 }
 
@@ -48,6 +49,7 @@ export class BudgetLedger {
   isDirty = false;
   /** The least recently used first. */
   private readonly accounts = new Map<string, BudgetAccount>();
+  private readonly openHolds = new WeakMap<BudgetAccount, Set<BudgetHold>>();
   private latestMs = 0;
 
   constructor(private readonly maxAccounts: number) {}
@@ -88,7 +90,9 @@ export class BudgetLedger {
       }),
     );
     this.isDirty = true;
-    return new BudgetHold(lines, nanoUsd);
+    const hold = new BudgetHold(lines, nanoUsd, atMs);
+    this.open(hold);
+    return hold;
   }
 
   /**
@@ -109,6 +113,7 @@ export class BudgetLedger {
     }
     hold.nanoUsd = nanoUsd;
     hold.charged = undefined;
+    this.open(hold);
     this.isDirty = true;
     return undefined;
   }
@@ -121,6 +126,7 @@ export class BudgetLedger {
     this.overshootNanoUsd = addNanoUsd(this.overshootNanoUsd, overshoot(hold, nanoUsd) - overshoot(hold, charged ?? 0));
     hold.charged = nanoUsd;
     this.isDirty = true;
+    for (const { account } of lines) this.openHolds.get(account)?.delete(hold);
     return lines.map(({ scope, budget, account, part }) => {
       const beforeNanoUsd = account.prune(atMs).spent;
       part.held = addNanoUsd(part.held, -returned);
@@ -128,6 +134,39 @@ export class BudgetLedger {
       account.total = addNanoUsd(account.total, more);
       return { limitName: scope.limit.name, key: scope.key, beforeNanoUsd, standing: account.standing(budget, atMs) };
     });
+  }
+
+  /** Replaces what was spent in the window of one budget. */
+  setSpent(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+    const atMs = this.at(nowMs);
+    this.account(nameOf(scope, budget), atMs).setSpent(budget, nanoUsd, atMs);
+    this.isDirty = true;
+  }
+
+  /** Raises one budget until its window is over. */
+  raise(scope: RateLimitScope, budget: BudgetLimit, nanoUsd: number, nowMs: number): void {
+    const atMs = this.at(nowMs);
+    this.account(nameOf(scope, budget), atMs).raise(budget, nanoUsd, atMs);
+    this.isDirty = true;
+  }
+
+  /** Holds of a key that are not settled. */
+  holds(scope: RateLimitScope, nowMs: number): HeldMoney {
+    const atMs = this.at(nowMs);
+    const [budget] = scope.limit.budgets ?? [];
+    const account = budget && this.find(nameOf(scope, budget), atMs);
+    const holds = [...((account && this.openHolds.get(account)) ?? [])];
+    // A set keeps the order in which holds were opened.
+    const oldest = holds.slice(0, MOST_SHOWN_HOLDS).map(({ nanoUsd, atMs: takenMs }) => ({ nanoUsd, ageMs: atMs - takenMs }));
+    return { count: holds.length, oldest };
+  }
+
+  private open(hold: BudgetHold): void {
+    for (const { account } of hold.lines) {
+      const holds = this.openHolds.get(account);
+      if (holds === undefined) this.openHolds.set(account, new Set([hold]));
+      else holds.add(hold);
+    }
   }
 
   /** @param pending What the decision would hold on top. */
@@ -146,6 +185,19 @@ export class BudgetLedger {
   /** The accounts by name: `LIMIT/BUDGET/KEY`. */
   entries(): IterableIterator<[string, BudgetAccount]> {
     return this.accounts.entries();
+  }
+
+  /** Names of limits and keys, from the account at `from` on. */
+  names(from: number, count: number): readonly (readonly [limitName: string, key: string])[] {
+    const names: (readonly [string, string])[] = [];
+    let place = 0;
+    for (const name of this.accounts.keys()) {
+      if (place++ < from) continue;
+      if (names.length === count) break;
+      const [limitName, , ...key] = name.split(SEPARATOR);
+      names.push([limitName, key.join(SEPARATOR)]);
+    }
+    return names;
   }
 
   restore(name: string, account: BudgetAccount): void {

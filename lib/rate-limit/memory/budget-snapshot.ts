@@ -12,8 +12,8 @@ const HEADER = '{"fastLiteLLMBudgets":1}';
 const PATH = 'rateLimit.budgets.snapshotFile';
 
 /**
- * Keeps the ledger in a file: a header, then a line of JSON per account: `[name, total, parts]`, in
- * nano-USD. Written beside the file and renamed, so that it is whole.
+ * Keeps the ledger in a file: a header, then a line of JSON per account: `[name, total, parts,
+ * raise]`, in nano-USD. Written beside the file and renamed, so that it is whole.
  */
 export class BudgetSnapshot {
   /** Why the last write failed. */
@@ -61,8 +61,8 @@ async function write(ledger: BudgetLedger, file: string): Promise<void> {
   const handle = await open(draft, 'w', 0o600);
   try {
     let lines = [HEADER];
-    for (const [name, { total, parts }] of ledger.entries()) {
-      lines.push(JSON.stringify([name, total, parts.map(({ startMs, endMs, spent, held }) => [startMs, endMs, spent, held])]));
+    for (const [name, account] of ledger.entries()) {
+      lines.push(JSON.stringify(lineOf(name, account)));
       if (lines.length < SLICE) continue;
       await handle.write(`${lines.join('\n')}\n`);
       lines = [];
@@ -92,16 +92,27 @@ function restore(ledger: BudgetLedger, file: string): void {
   }
 }
 
-type Line = readonly [name: string, total: number, parts: readonly (readonly [number, number, number, number])[]];
+type Line = readonly [
+  name: string,
+  total: number,
+  parts: readonly (readonly [number, number, number, number])[],
+  raise?: readonly [nanoUsd: number, untilMs: number],
+];
+
+function lineOf(name: string, { total, parts, raisedNanoUsd, raisedUntilMs }: BudgetAccount): Line {
+  const kept = parts.map(({ startMs, endMs, spent, held }) => [startMs, endMs, spent, held] as const);
+  return raisedNanoUsd === 0 ? [name, total, kept] : [name, total, kept, [raisedNanoUsd, raisedUntilMs]];
+}
 
 /** What was held by a process that ended counts as spent: its calls may have been made. */
-function restoreAccount(ledger: BudgetLedger, [name, total, parts]: Line): void {
+function restoreAccount(ledger: BudgetLedger, [name, total, parts, raise]: Line): void {
   const account = new BudgetAccount();
   account.total = amount(total);
   account.parts = parts.map(([startMs, endMs, spent, held]): BudgetPart => {
     account.total = addNanoUsd(account.total, amount(held));
     return { startMs: amount(startMs), endMs: amount(endMs), spent: addNanoUsd(amount(spent), held), held: 0 };
   });
+  if (raise !== undefined) [account.raisedNanoUsd, account.raisedUntilMs] = raise.map(amount);
   if (typeof name !== 'string') throw new Error('a name is missing');
   ledger.restore(name, account);
 }

@@ -3,9 +3,13 @@ import { measure, type CallRecorder } from '../../common/recorder.js';
 import type { EngineChoice } from '../../engine/engine-choice.js';
 import { EngineSeries } from '../../engine/engine-series.js';
 import type { Ask, RateLimitEngine } from '../engine/engine.js';
-import { countsRates, hasBudgets } from '../limits.js';
+import { InvalidArgumentError } from '../../common/errors.js';
+import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import type {
+  BudgetChange,
+  BudgetKeys,
   Extension,
+  HeldMoney,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStanding,
@@ -114,6 +118,32 @@ export class MemoryRateLimitStore implements RateLimitStore {
 
   extend({ hold }: TakenRateLimit, nanoUsd: number): Extension {
     return hold instanceof BudgetHold ? this.ledger.extend(hold, nanoUsd, this.context.now()) : undefined;
+  }
+
+  changeBudget(scope: RateLimitScope, { budget, kind, nanoUsd }: BudgetChange): void {
+    const limit = scope.limit.budgets?.[budget];
+    if (limit === undefined) return;
+    if (kind === 'spent') this.ledger.setSpent(scope, limit, nanoUsd, this.context.now());
+    else this.ledger.raise(scope, limit, nanoUsd, this.context.now());
+  }
+
+  holds(scope: RateLimitScope): HeldMoney {
+    return this.ledger.holds(scope, this.context.now());
+  }
+
+  budgetKeys(limits: readonly RateLimit[], count: number, cursor = '0'): BudgetKeys {
+    if (!/^\d{1,15}$/.test(cursor)) throw new InvalidArgumentError('cursor', cursor, 'must be the cursor of an earlier page');
+    const from = Number(cursor);
+    const names = this.ledger.names(from, count);
+    const seen = new Set<string>();
+    const keys = names.flatMap(([limitName, key]) => {
+      const limit = limits.find(({ name }) => name === limitName);
+      // A key has an account for each of its budgets.
+      if (limit === undefined || seen.has(`${limitName}/${key}`)) return [];
+      seen.add(`${limitName}/${key}`);
+      return [{ limit, key, budgets: this.ledger.standings({ limit, key }, this.context.now()) ?? [] }];
+    });
+    return { keys, cursor: names.length < count ? undefined : String(from + count) };
   }
 
   release({ scopes, atMs }: TakenRateLimit): void {

@@ -1,5 +1,5 @@
 import type { BudgetSpending, BudgetStanding } from '../budget/account.js';
-import type { BudgetDenial, RateLimitDecision, RateLimitScope } from '../store.js';
+import { MOST_SHOWN_HOLDS, type BudgetDenial, type HeldMoney, type RateLimitDecision, type RateLimitScope } from '../store.js';
 import { readDecision } from './decision.js';
 import { BUDGET_REPLY_LENGTH, BUDGET_STANDING_LENGTH, BudgetField, BudgetReason, BudgetReplyField, standingAt } from './protocol.js';
 
@@ -34,12 +34,26 @@ export function readBudgetDecision(reply: Float64Array, at: number, scopes: read
 
 /** The budget that denies a decision or an extension. */
 export function readDenial(reply: Float64Array, at: number, scopes: readonly RateLimitScope[]): DeniedScope | StaleWindows | undefined {
+  const stale = staleWindows(reply, at);
+  if (stale !== undefined) return stale;
   const reason = reply[at + BudgetReplyField.reason];
-  if (reason === BudgetReason.stale) return new StaleWindows(reply[at + BudgetReplyField.waitMs]);
   if (reason === BudgetReason.none) return undefined;
   const scope = reply[at + BudgetReplyField.scope];
   const budgets = readStandings(reply, at + BUDGET_REPLY_LENGTH, scopes)[scope] as readonly BudgetStanding[];
   return { reason: REASONS[reason], scope, standing: budgets[reply[at + BudgetReplyField.budget]] };
+}
+
+/** Whether the script needs the windows of another time. */
+export function staleWindows(reply: Float64Array, at: number): StaleWindows | undefined {
+  if (reply[at + BudgetReplyField.reason] !== BudgetReason.stale) return undefined;
+  return new StaleWindows(reply[at + BudgetReplyField.waitMs]);
+}
+
+/** The holds of a key that are not settled. */
+export function readHolds(reply: Float64Array, at: number): HeldMoney {
+  const oldest = [];
+  for (let i = at + 1; i < at + 1 + 2 * MOST_SHOWN_HOLDS && reply[i] >= 0; i += 2) oldest.push({ nanoUsd: reply[i], ageMs: reply[i + 1] });
+  return { count: reply[at], oldest };
 }
 
 /** What a settlement added to the budgets of the scopes. */

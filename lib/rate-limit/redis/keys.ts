@@ -17,6 +17,9 @@ const PLAIN = /^[\w.:@-]{1,96}$/;
 const LONGEST_LEASE_MS = 1_000;
 const LEASES_PER_WINDOW = 60;
 
+/** End of the name of a hash of budgets. */
+const BUDGETS = '/usd';
+
 /** A scope with the hash tag of its keys. */
 export interface TaggedScope extends RedisScope {
   readonly tag: string;
@@ -47,6 +50,11 @@ export class RedisKeys {
 
   /** Builds the names each time: a lookup by scope would take longer. */
   scope({ limit, key }: RateLimitScope): TaggedScope {
+    return this.named(limit, plain(key));
+  }
+
+  /** The same by the name of a key in Redis. */
+  named(limit: RateLimit, keyName: string): TaggedScope {
     let known = this.limits.get(limit);
     if (known === undefined) {
       known = {
@@ -58,7 +66,7 @@ export class RedisKeys {
       };
       this.limits.set(limit, known);
     }
-    const name = `${known.name}/${plain(key)}`;
+    const name = `${known.name}/${keyName}`;
     const base = `${this.prefix}${this.oneSlot ? `{all}${name}` : `{${name}}`}`;
     const stateKey = known.countsRates ? `${base}/${known.kinds}` : '';
     const scope = {
@@ -70,7 +78,28 @@ export class RedisKeys {
     };
     if (limit.budgets === undefined) return scope;
     const figures = this.windows.figuresOf(limit.budgets);
-    return { ...scope, budgets: { hashKey: `${base}/usd`, holdsKey: `${base}/usd/holds`, figures } };
+    return { ...scope, budgets: { hashKey: `${base}${BUDGETS}`, holdsKey: `${base}${BUDGETS}/holds`, figures } };
+  }
+
+  /** The same scope with the windows of now. */
+  refreshed(scope: TaggedScope, { budgets }: RateLimit): TaggedScope {
+    if (scope.budgets === undefined || budgets === undefined) return scope;
+    return { ...scope, budgets: { ...scope.budgets, figures: this.windows.figuresOf(budgets) } };
+  }
+
+  /** Names of the hashes of budgets, as a glob. */
+  get budgetPattern(): string {
+    const prefix = this.prefix.replace(/[[\]*?\\^]/g, '\\$&');
+    return `${prefix}{${this.oneSlot ? 'all}*' : '*}'}${BUDGETS}`;
+  }
+
+  /** Limit and name of the key of a hash of budgets; `undefined` for other keys and limits. */
+  budgetKey(hashKey: string, limits: readonly RateLimit[]): { readonly limit: RateLimit; readonly keyName: string } | undefined {
+    const [head, tail] = this.oneSlot ? ['{all}', BUDGETS] : ['{', `}${BUDGETS}`];
+    if (!hashKey.startsWith(this.prefix + head) || !hashKey.endsWith(tail)) return undefined;
+    const [limitName, ...keyName] = hashKey.slice(this.prefix.length + head.length, -tail.length).split('/');
+    const limit = limits.find(({ name }) => plain(name) === limitName);
+    return limit && { limit, keyName: keyName.join('/') };
   }
 
   /** The key of the write test, on the node that has the keys of this hash tag. */

@@ -1,6 +1,7 @@
 import { DecisionCode } from '../engine/engine.js';
 import type { RateLimit } from '../limits.js';
 import { BUDGET_FIELDS } from './budget-windows.js';
+import { MOST_SHOWN_HOLDS } from '../store.js';
 
 /** Operations of the script and their `values`. */
 export const OperationKind = {
@@ -37,6 +38,12 @@ export const OperationKind = {
   resetBudgets: 12,
   /** `hold, nanoUsd`: lowers what is held. */
   lowerHold: 13,
+  /** `budget, nanoUsd` (the budget's place from 0): replaces what was spent in its window. */
+  setSpent: 14,
+  /** `budget, nanoUsd`: raises a budget until its window is over. */
+  raiseBudget: 15,
+  /** Holds that are not settled: their number, then amount and age of the oldest. */
+  listHolds: 16,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
 
@@ -105,6 +112,11 @@ export function replyLength({ kind, scopes }: RedisOperation): number {
       return BUDGET_REPLY_LENGTH + budgetStandingsLength(scopes);
     case OperationKind.settleHold:
       return budgetStandingsLength(scopes);
+    case OperationKind.setSpent:
+    case OperationKind.raiseBudget:
+      return BUDGET_REPLY_LENGTH;
+    case OperationKind.listHolds:
+      return 1 + 2 * MOST_SHOWN_HOLDS;
     default:
       return 0;
   }

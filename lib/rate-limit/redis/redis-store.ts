@@ -2,9 +2,10 @@ import type { CapabilityHealth, MetricSample } from '../../common/capability.js'
 import { samplesOf } from '../../common/metric-samples.js';
 import { RedisCircuitBreaker } from '../../common/redis/circuit-breaker.js';
 import { openRedisClient, type OwnedRedisClient, type RedisClient } from '../../common/redis/client.js';
-import { countsRates, hasBudgets } from '../limits.js';
+import { countsRates, hasBudgets, type RateLimit } from '../limits.js';
 import { RedisHold, RedisHolds, staleFailure } from './budget-holds.js';
-import { readBudgetDecision, StaleWindows } from './budget-reply.js';
+import { RedisKeyScan, unavailable } from './key-scan.js';
+import { readBudgetDecision, readHolds, staleWindows, StaleWindows } from './budget-reply.js';
 import { BudgetWindows, MOST_TRIES } from './budget-windows.js';
 import { joinDecisions, readDecision } from './decision.js';
 import { RedisKeys, type TaggedScope } from './keys.js';
@@ -16,7 +17,10 @@ import { RedisScriptQueue, type StoreFailure } from './script-queue.js';
 import { RedisSlots } from './concurrency-slots.js';
 import { RedisWriteTest } from './write-test.js';
 import type {
+  BudgetChange,
+  BudgetKeys,
   Extension,
+  HeldMoney,
   RateLimitDecision,
   RateLimitScope,
   RateLimitStore,
@@ -88,7 +92,8 @@ class RedisRateLimitStore implements RateLimitStore {
   private readonly outage: RedisOutage;
   private readonly slots: RedisSlots;
   private readonly windows = new BudgetWindows();
-  private readonly holds: RedisHolds;
+  private readonly money: RedisHolds;
+  private readonly scan: RedisKeyScan;
   private readonly leases: RedisLeases | undefined;
   private readonly isCluster: boolean;
   private connectionError: string | undefined = undefined;
@@ -111,6 +116,7 @@ class RedisRateLimitStore implements RateLimitStore {
     this.isCluster = client.isCluster === true;
     this.circuit = new RedisCircuitBreaker(client, timeoutMs);
     this.keys = new RedisKeys(options.prefix, options.oneSlot, this.windows);
+    this.scan = new RedisKeyScan(client, timeoutMs);
     this.writeTest = new RedisWriteTest(client, this.keys, timeoutMs);
     const mark = options.onDataLoss === 'refuse' ? { key: this.keys.mark, slotTtlMs: options.slotTtlMs } : undefined;
     const outage = new RedisOutage(options.onStoreError, memory);
@@ -118,7 +124,7 @@ class RedisRateLimitStore implements RateLimitStore {
     this.queue = new RedisScriptQueue({ client, circuit: this.circuit, timeoutMs, mark, onSuccess: (wrote) => outage.succeeded(wrote) });
     this.slots = new RedisSlots(this.queue, options.slotTtlMs);
     const onFailure = (failure: StoreFailure): void => outage.count(failure);
-    this.holds = new RedisHolds({ queue: this.queue, keys: this.keys, windows: this.windows, ttlMs: options.slotTtlMs, onFailure });
+    this.money = new RedisHolds({ queue: this.queue, keys: this.keys, windows: this.windows, ttlMs: options.slotTtlMs, onFailure });
     if (options.maxLeasePermits > 0) this.leases = new RedisLeases(this.queue, this.outage, options.maxLeasePermits);
   }
 
@@ -148,7 +154,7 @@ class RedisRateLimitStore implements RateLimitStore {
     const limited = taken.tokens === actualTokens ? [] : taken.scopes.filter(({ limit }) => limit.tokensPerMinute !== undefined);
     const [, ...spendings] = await Promise.all([
       limited.length > 0 && this.giveBack(this.groups(limited), 0, taken.tokens - actualTokens, taken.atMs),
-      ...holdsOf(taken).map((hold) => this.holds.settle(hold, actualNanoUsd ?? 0, isProvisional)),
+      ...holdsOf(taken).map((hold) => this.money.settle(hold, actualNanoUsd ?? 0, isProvisional)),
     ]);
     return spendings.length === 0 ? undefined : spendings.flatMap((each) => each ?? []);
   }
@@ -159,10 +165,10 @@ class RedisRateLimitStore implements RateLimitStore {
     const raised: RedisHold[] = [];
     try {
       for (const hold of holdsOf(taken)) {
-        const denial = await this.holds.extend(hold, nanoUsd, known);
+        const denial = await this.money.extend(hold, nanoUsd, known);
         if (denial === undefined) raised.push(hold);
         else {
-          await Promise.all(raised.map((each) => this.holds.lower(each, known)));
+          await Promise.all(raised.map((each) => this.money.lower(each, known)));
           return denial;
         }
       }
@@ -201,6 +207,37 @@ class RedisRateLimitStore implements RateLimitStore {
     await Promise.all(kinds.map((kind) => this.tell(group, kind, [])));
   }
 
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  async changeBudget(scope: RateLimitScope, { budget, kind, nanoUsd }: BudgetChange): Promise<void> {
+    const [group] = this.groups([scope]);
+    const read = (reply: Float64Array, at: number): StaleWindows | undefined => staleWindows(reply, at);
+    const run = { kind: kind === 'spent' ? OperationKind.setSpent : OperationKind.raiseBudget, values: [budget, nanoUsd], read };
+    await this.inWindows(group, (fresh) => this.run({ group: fresh, ...run })).catch(unavailable);
+  }
+
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  async holds(scope: RateLimitScope): Promise<HeldMoney> {
+    if (scope.limit.budgets === undefined) return { count: 0, oldest: [] };
+    const [group] = this.groups([scope]);
+    return this.run({ group, kind: OperationKind.listHolds, values: [], read: readHolds }).catch(unavailable);
+  }
+
+  /** @throws FastLiteLLMError (`STORE_UNAVAILABLE`) while Redis is away. */
+  async budgetKeys(limits: readonly RateLimit[], count: number, cursor?: string): Promise<BudgetKeys> {
+    const page = await this.scan.page(this.keys.budgetPattern, count, cursor);
+    const found = page.keys.flatMap((key) => this.keys.budgetKey(key, limits) ?? []);
+    const standings = await Promise.all(found.map(({ limit, keyName }) => this.standingNamed(limit, keyName))).catch(unavailable);
+    return {
+      keys: found.map(({ limit, keyName }, i) => ({ limit, key: keyName, budgets: standings[i].standings[0].budgets ?? [] })),
+      cursor: page.cursor,
+    };
+  }
+
+  private standingNamed(limit: RateLimit, keyName: string): Promise<RateLimitDecision> {
+    const redis = this.keys.named(limit, keyName);
+    return this.peekGroup({ tag: redis.tag, places: [0], scopes: [{ limit, key: keyName }], redis: [redis] }, NOTHING);
+  }
+
   stats(): RateLimitStoreStats {
     return {};
   }
@@ -235,7 +272,7 @@ class RedisRateLimitStore implements RateLimitStore {
 
   async close(): Promise<void> {
     this.slots.close();
-    this.holds.close();
+    this.money.close();
     // Settlements and releases before `close` still reach Redis.
     await Promise.all([this.leases?.close(), this.queue.drain()]);
     this.circuit.close();
@@ -316,7 +353,7 @@ class RedisRateLimitStore implements RateLimitStore {
         group.tag,
         group.scopes.filter(({ limit }) => limit.budgets !== undefined),
       );
-      this.holds.add(hold);
+      this.money.add(hold);
       if (limited) this.slots.hold(id, group.tag, group.redis);
       return { ...decision, lease: limited ? id : undefined, hold: [hold] };
     };
@@ -331,13 +368,13 @@ class RedisRateLimitStore implements RateLimitStore {
   }
 
   /** Repeats what the script refused to decide by windows of another time. */
-  private async inWindows(group: Group, ask: (group: Group) => Promise<BudgetReply>): Promise<RateLimitDecision> {
+  private async inWindows<R>(group: Group, ask: (group: Group) => Promise<R | StaleWindows>): Promise<R> {
     let fresh = group;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       const reply = await ask(fresh);
       if (!(reply instanceof StaleWindows)) return reply;
       this.windows.learn(reply.redisMs);
-      fresh = { ...group, redis: group.scopes.map((scope) => this.keys.scope(scope)) };
+      fresh = { ...group, redis: group.redis.map((scope, i) => this.keys.refreshed(scope, group.scopes[i].limit)) };
     }
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- caught by this class, and no stack is wanted
     throw staleFailure(group.tag);
@@ -347,7 +384,7 @@ class RedisRateLimitStore implements RateLimitStore {
     const limited = this.groups(group.scopes.filter(({ limit }) => countsRates(limit)));
     if (cost > 0 || tokens > 0) void this.giveBack(limited, cost, tokens, taken.atMs);
     if (taken.lease !== undefined) void this.slots.release(taken.lease);
-    for (const hold of holdsOf(taken)) void this.holds.settle(hold, spentNanoUsd, false);
+    for (const hold of holdsOf(taken)) void this.money.settle(hold, spentNanoUsd, false);
   }
 
   private async giveBack(groups: readonly Group[], requests: number, tokens: number, atMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { readLua } from '../../common/redis/lua-script.js';
 import { DecisionCode } from '../engine/engine.js';
 import { BUDGET_FIELDS, WindowKind } from './budget-windows.js';
 import { BudgetReason, OperationKind } from './protocol.js';
+import { MOST_SHOWN_HOLDS } from '../store.js';
 
 /**
  * The numbers behind the names in capitals of the Lua files. They are put into the text because a
@@ -64,6 +65,9 @@ const NUMBERS = {
   KEEP_HOLD: OperationKind.keepHold,
   RESET_BUDGETS: OperationKind.resetBudgets,
   LOWER_HOLD: OperationKind.lowerHold,
+  SET_SPENT: OperationKind.setSpent,
+  RAISE_BUDGET: OperationKind.raiseBudget,
+  LIST_HOLDS: OperationKind.listHolds,
   // Why money is denied, the gravest last (`BudgetReason`), and the code of such a decision.
   ALL_HELD: BudgetReason.budget_held,
   EXHAUSTED: BudgetReason.budget_exhausted,
@@ -88,6 +92,9 @@ const NUMBERS = {
   // How long a hold that was charged can be corrected, and what was ever spent is kept.
   KEPT_MS: 900_000,
   TOTAL_KEPT_MS: 366 * 86_400_000,
+  // Holds that an answer shows, and that it looks at: those renewed longest ago.
+  MOST_SHOWN_HOLDS,
+  MOST_LISTED_HOLDS: 1_000,
   // Holds of dead processes that one call charges.
   MOST_SWEPT: 64,
 } as const;

@@ -217,3 +217,45 @@ perform[RESET_BUDGETS] = function(scopes)
     books[v.book.hash] = nil
   end
 end
+
+-- What an operator changes: the part of the window that a taking would fall into.
+local function change(scopes, place, act)
+  local v = scopes[1]
+  local j = place * BUDGET_FIELDS + 1
+  local a = v.book.accounts[v.budgets[j]]
+  if not spanOf(v.budgets, j, a) then
+    tell(STALE, 0, 0, clock)
+    return
+  end
+  act(a, partOf(v.budgets, j, a))
+  a.changed, v.book.changed = true, true
+  tell(0, 0, 0, 0)
+end
+
+perform[SET_SPENT] = function(scopes, place, nano)
+  change(scopes, place, function(a, current)
+    a.total = sumOf(a.total, nano - spentIn(a))
+    for _, part in ipairs(a.parts) do part[PART_SPENT] = part == current and nano or 0 end
+  end)
+end
+
+perform[RAISE_BUDGET] = function(scopes, place, nano)
+  change(scopes, place, function(a, current)
+    a.raised = sumOf(a.raisedUntil > clock and a.raised or 0, nano)
+    a.raisedUntil = current[PART_END]
+  end)
+end
+
+perform[LIST_HOLDS] = function(scopes)
+  local book, open = scopes[1].book, {}
+  for _, name in ipairs(call_redis('ZRANGEBYSCORE', KEYS[book.holds], '-inf', '+inf', 'LIMIT', 0, MOST_LISTED_HOLDS)) do
+    local r = recordOf(book, name)
+    if r and r.charged < 0 then open[#open + 1] = r end
+  end
+  table.sort(open, function(one, other) return one.at < other.at end)
+  tell(#open)
+  for i = 1, MOST_SHOWN_HOLDS do
+    local r = open[i]
+    tell(r and r.held or -1, r and clock - r.at or 0)
+  end
+end
